@@ -1,0 +1,114 @@
+"""Who calls, how long they wait, and which operation this is: what a call knows about itself.
+
+One `Call` per RPC travels in one context variable; the interceptors fill it in, everybody else reads it
+through the functions below.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from chassis.errors import DomainError
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller whose token was verified.
+
+    `kind` is an account kind (`STUDENT`, `COMPANY`, ...) or `SERVICE`; `role` is set for members of an
+    organisation `org`. `auth_time` is when they signed in, in seconds since 1970.
+    """
+
+    id: str
+    kind: str
+    role: str = ""
+    org: str = ""
+    plan: str = ""
+    session_id: str = ""
+    email_verified: bool = False
+    auth_time: int = 0
+    amr: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What an idempotency key stands for: the same ID and time on every run of the same request.
+
+    `replay` is true when an earlier run began and did not finish, so that its effects may be there already.
+    """
+
+    id: str
+    at: datetime
+    replay: bool = False
+
+
+@dataclass(slots=True)
+class Call:
+    """What one RPC knows about itself. `deadline` is a reading of `time.monotonic()`."""
+
+    request_id: str = ""
+    deadline: float | None = None
+    principal: Principal | None = None
+    operation: Operation | None = None
+
+
+_NO_CALL = Call()
+_call: ContextVar[Call] = ContextVar("call", default=_NO_CALL)
+
+
+def begin(call: Call) -> None:
+    """Makes `call` the current one for the rest of this task."""
+    _call.set(call)
+
+
+def current_call() -> Call:
+    """The call that is being answered; an empty one outside of any."""
+    return _call.get()
+
+
+def caller_or_none() -> Principal | None:
+    """Who calls; None when they are not signed in."""
+    return _call.get().principal
+
+
+def caller() -> Principal:
+    """Who calls. Raises DomainError TOKEN_MISSING when they are not signed in."""
+    principal = _call.get().principal
+    if principal is None:
+        raise DomainError("TOKEN_MISSING", "This call needs an access token.")
+    return principal
+
+
+def request_id() -> str:
+    """The ID under which this call is logged; empty outside of a call."""
+    return _call.get().request_id
+
+
+def remaining_s() -> float | None:
+    """Seconds left until the call's deadline, at least 0; None when it has none."""
+    deadline = _call.get().deadline
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def operation() -> Operation | None:
+    """The operation that the caller's idempotency key stands for; None without a key."""
+    return _call.get().operation
+
+
+def operation_seed() -> bytes | None:
+    """A seed for `new_id` that is the same on every run with the same idempotency key; None without a key."""
+    current = _call.get().operation
+    return None if current is None else current.id.encode()
+
+
+@contextmanager
+def acting_as(principal: Principal | None, *, operation: Operation | None = None) -> Iterator[None]:
+    """Runs a block as if `principal` had called: for seeds, workers and tests."""
+    token = _call.set(replace(_call.get(), principal=principal, operation=operation))
+    try:
+        yield
+    finally:
+        _call.reset(token)

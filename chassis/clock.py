@@ -1,0 +1,38 @@
+"""What time it is, so that rules about time can be tested."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+def to_milliseconds(moment: datetime) -> datetime:
+    """The same moment in UTC, cut to milliseconds, which is what MongoDB keeps."""
+    utc = moment.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+class Clock(Protocol):
+    """A source of the current time."""
+
+    def now(self) -> datetime:
+        """The current time: aware, UTC, in whole milliseconds."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return to_milliseconds(datetime.now(UTC))
+
+
+class FixedClock:
+    """A clock that stands still until it is told to advance."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = to_milliseconds(now)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        self._now = to_milliseconds(self._now + by)

@@ -1,0 +1,91 @@
+"""Failures that a caller is meant to read.
+
+A `DomainError` names a reason of the contract's table (`errors/v1`); what status, HTTP code and advice
+belong to a reason is read from that table in one place, at the edge. This module is pure, so that domain
+code may raise these errors without knowing any transport.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One field that breaks a rule: its path as in JSON (`internship.applyDeadline`), and what it wants."""
+
+    field: str
+    description: str
+
+
+class DomainError(Exception):
+    """A call failed for a reason that the contract names.
+
+    `reason` is the name in `errors.v1.Reason` without its prefix, `resource` a pair (kind, name),
+    `retry_after_s` the advised wait in seconds.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        violations: Iterable[Violation] = (),
+        resource: tuple[str, str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+        self.message = message
+        self.violations = tuple(violations)
+        self.resource = resource
+        self.metadata: Mapping[str, str] = dict(metadata or {})
+        self.retry_after_s = retry_after_s
+
+
+def failed(reason: str, message: str, *violations: Violation) -> DomainError:
+    """A failure of the given reason; the violations name the fields that caused it, if any did."""
+    return DomainError(reason, message, violations=violations)
+
+
+def not_found(reason: str, kind: str, name: str) -> DomainError:
+    """There is no `kind` called `name`, or the caller may not see it."""
+    return DomainError(reason, f"There is no {kind} {name}.", resource=(kind, name))
+
+
+def invalid(*violations: Violation, reason: str = "INVALID_FIELD") -> DomainError:
+    """Input that breaks rules: at least one violation, each naming its field."""
+    listed = "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
+    return DomainError(reason, listed, violations=violations)
+
+
+def illegal_transition(from_: str, to: str, allowed: Iterable[str]) -> DomainError:
+    """A move that the state machine does not have; the metadata lists the allowed targets."""
+    targets = ", ".join(allowed)
+    return DomainError(
+        "ILLEGAL_TRANSITION",
+        f"{from_} does not go to {to}; allowed from {from_}: {targets or 'nothing'}.",
+        metadata={"state": from_, "target": to, "allowed": targets},
+    )
+
+
+def stale_etag(kind: str, name: str) -> DomainError:
+    """The `kind` called `name` has changed since the caller read it."""
+    return DomainError(
+        "STALE_ETAG", f"The {kind} {name} has changed since it was read.", resource=(kind, name)
+    )
+
+
+def permission_denied(message: str) -> DomainError:
+    """The caller is known and may not do this."""
+    return DomainError("PERMISSION_DENIED", message)
+
+
+def unavailable(what: str, retry_after_s: float = 1.0) -> DomainError:
+    """A dependency does not answer; `what` names it in the words of a caller."""
+    return DomainError("UNAVAILABLE", f"{what} does not answer right now.", retry_after_s=retry_after_s)
+
+
+def overloaded(what: str, retry_after_s: float = 1.0) -> DomainError:
+    """A bounded pool or queue is full; `what` names it in the words of a caller."""
+    return DomainError("OVERLOADED", f"{what} is at its limit right now.", retry_after_s=retry_after_s)
