@@ -1,0 +1,51 @@
+"""What a service reacts to: queues, the events that fill them and their handlers."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.message import Message
+
+from chassis.contracts import event_type
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """The attributes of an event as it arrived on a queue; a handler passes it to `Shard.in_transaction`."""
+
+    event_id: str
+    type: str
+    source: str
+    subject: str
+    time: datetime
+    traceparent: str
+    queue: str
+
+    @property
+    def inbox_id(self) -> str:
+        """The key under which the effect of this event on this queue is remembered."""
+        return f"{self.queue}:{self.event_id}"
+
+
+Handler = Callable[[Any, Incoming], Awaitable[None]]
+"""Takes the event's message and its attributes; raising means "not done, deliver again"."""
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A durable work queue and what happens with each event on it.
+
+    Up to `prefetch` events are handled at once, in no particular order. An event whose handler raises is
+    delivered again after a growing delay, `max_attempts` times in all, and then kept in `<queue>.dead`.
+    """
+
+    queue: str
+    handlers: Mapping[type[Message], Handler]
+    prefetch: int = 64
+    max_attempts: int = 8
+
+    @property
+    def routing_keys(self) -> tuple[str, ...]:
+        """The event types that reach this queue."""
+        return tuple(sorted(event_type(kind) for kind in self.handlers))

@@ -1,0 +1,143 @@
+"""Logs: one JSON object a line on stdout, with the trace id and without secrets.
+
+Code logs with `get_logger().info("event name", key=value)`; what libraries say through the standard `logging`
+comes out in the same shape.
+"""
+
+import logging
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+import orjson
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+from chassis.observability.tracing import current_trace_id
+
+REDACTED: Final = "[redacted]"
+_SECRET_WORDS: Final = ("password", "secret", "token", "authorization", "cookie", "api_key", "private_key")
+_SECRET_KEYS: Final = frozenset(
+    {"signature", "code_hash", "verification_code", "otp", "email", "phone"}
+)
+_QUIET_LIBRARIES: Final = (
+    "amqp",
+    "kombu",
+    "pymongo",
+    "redis",
+    "grpc",
+    "opentelemetry",
+    "asyncio",
+    "aiohttp.access",
+)
+
+_identity: dict[str, str] = {}
+
+
+def configure(service: str, role: str, *, level: str = "INFO") -> None:
+    """Routes structlog and the standard logging to stdout from `level` on; libraries from WARNING on."""
+    _identity.update(service=service, role=role)
+    structlog.configure(
+        processors=[_stamp, _redact, structlog.processors.format_exc_info, _render],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers = [_JsonLines()]
+    root.setLevel(level.upper())
+    for name in _QUIET_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def get_logger() -> FilteringBoundLogger:
+    """A logger whose keyword arguments become members of the JSON object."""
+    return cast(FilteringBoundLogger, structlog.get_logger())
+
+
+def log_access(*, rpc: str, code: str, duration_ms: float, caller: str, request_id: str) -> None:
+    """Writes the line of one answered call; skips the processor chain, as it runs on every request.
+
+    `rpc` is the full method name, `code` the gRPC status name, `caller` the caller's id or "".
+    """
+    sys.stdout.buffer.write(
+        orjson.dumps(
+            {
+                "time": _now(),
+                "level": "info",
+                "event": "rpc",
+                **_identity,
+                "rpc": rpc,
+                "code": code,
+                "duration_ms": round(duration_ms, 2),
+                "caller": caller,
+                "request_id": request_id,
+                "trace_id": current_trace_id(),
+            },
+            option=orjson.OPT_APPEND_NEWLINE,
+        )
+    )
+    sys.stdout.buffer.flush()
+
+
+def redact(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The same fields, with the value of every secret one replaced, however deep."""
+    return {key: REDACTED if _is_secret(key) else _redact_value(value) for key, value in fields}
+
+
+def _redact_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return redact((str(key), inner) for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return [_redact_value(inner) for inner in value]
+    return value
+
+
+def _is_secret(key: str) -> bool:
+    name = key.lower().replace("-", "_")
+    return name in _SECRET_KEYS or any(word in name for word in _SECRET_WORDS)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _stamp(_logger: WrappedLogger, level: str, fields: EventDict) -> EventDict:
+    stamped: EventDict = {
+        "time": _now(),
+        "level": level,
+        "event": fields.pop("event", ""),
+        **_identity,
+        **fields,
+    }
+    if trace_id := current_trace_id():
+        stamped["trace_id"] = trace_id
+    return stamped
+
+
+def _redact(_logger: WrappedLogger, _level: str, fields: EventDict) -> EventDict:
+    return redact(fields.items())
+
+
+def _render(_logger: WrappedLogger, _level: str, fields: EventDict) -> bytes:
+    return _to_json(fields)
+
+
+def _to_json(fields: EventDict) -> bytes:
+    return orjson.dumps(fields, default=str, option=orjson.OPT_NON_STR_KEYS)
+
+
+class _JsonLines(logging.Handler):
+    """Gives what libraries log through the standard module the same shape."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            fields: EventDict = {"event": record.getMessage(), "logger": record.name}
+            if record.exc_info:
+                fields["exception"] = logging.Formatter().formatException(record.exc_info)
+            level = "warning" if record.levelno == logging.WARNING else record.levelname.lower()
+            sys.stdout.buffer.write(_to_json(redact(_stamp(None, level, fields).items())) + b"\n")
+            sys.stdout.buffer.flush()
+        except Exception:
+            self.handleError(record)

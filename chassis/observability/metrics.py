@@ -1,0 +1,47 @@
+"""Every metric of the chassis, in one table; names and labels follow the Prometheus conventions.
+
+Label values come from contracts and settings, never from a request.
+"""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_RPC_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_HANDLER_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+grpc_server_handled = Counter(
+    "grpc_server_handled_total", "Answered calls.", ("grpc_service", "grpc_method", "grpc_code")
+)
+grpc_server_handling_seconds = Histogram(
+    "grpc_server_handling_seconds",
+    "From the arrival of a call to its answer.",
+    ("grpc_service", "grpc_method"),
+    buckets=_RPC_SECONDS,
+)
+grpc_server_in_flight = Gauge("grpc_server_in_flight", "Calls that are being answered now.")
+grpc_client_handled = Counter(
+    "grpc_client_handled_total", "Calls to peers.", ("grpc_service", "grpc_method", "grpc_code")
+)
+
+cache_requests = Counter("cache_requests_total", "Reads through a cache.", ("layer", "outcome"))
+breaker_state = Gauge("breaker_state", "0 closed, 1 half open, 2 open.", ("dependency",))
+
+outbox_rows = Gauge("outbox_rows", "Events that wait to be sent.", ("shard",))
+outbox_lag_seconds = Gauge("outbox_lag_seconds", "Age of the oldest event that waits to be sent.", ("shard",))
+outbox_published = Counter("outbox_published_total", "Events that the broker has confirmed.", ("shard",))
+outbox_failures = Counter(
+    "outbox_publish_failures_total", "Batches that the broker did not confirm.", ("shard",)
+)
+
+events_handled = Counter("events_handled_total", "Events taken from a queue.", ("queue", "type", "outcome"))
+events_handling_seconds = Histogram(
+    "events_handling_seconds", "Time of a handler.", ("queue", "type"), buckets=_HANDLER_SECONDS
+)
+events_in_flight = Gauge("events_in_flight", "Events that are being handled now.", ("queue",))
+queue_messages = Gauge(
+    "queue_messages", "Events that wait in a queue, as the broker counts them.", ("queue",)
+)
+broker_connected = Gauge("broker_connected", "1 while the consumers' connection to the broker is up.")
+
+periodic_runs = Counter("periodic_runs_total", "Runs of periodic tasks.", ("name", "outcome"))

@@ -1,0 +1,127 @@
+"""One request, one trace: W3C trace context carried on, and spans where an OTLP endpoint is set.
+
+Without an endpoint nothing is recorded: the incoming `traceparent` (or a new one) is only kept for logs, for
+calls to peers and for events, which costs a context variable and no span objects.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Literal, Protocol
+
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_current: ContextVar[str] = ContextVar("traceparent", default="")
+
+SpanKind = Literal["server", "client", "consumer", "producer", "internal"]
+Attributes = Mapping[str, str | int | float | bool]
+
+
+class Span(Protocol):
+    """What code inside a span may say about it."""
+
+    def attribute(self, key: str, value: str | int | float | bool) -> None: ...
+
+    def failed(self, description: str) -> None:
+        """Marks the span as an error."""
+
+
+class Recorder(Protocol):
+    """Makes real spans; there is one only while an OTLP endpoint is set.
+
+    A `traceparent` of None means a child of the current span, "" a new trace.
+    """
+
+    def span(
+        self, name: str, kind: SpanKind, traceparent: str | None, attributes: Attributes
+    ) -> AbstractContextManager[Span]: ...
+
+    def current_traceparent(self) -> str: ...
+
+    def close(self) -> None: ...
+
+
+class _Silent:
+    def attribute(self, key: str, value: str | float) -> None:
+        pass
+
+    def failed(self, description: str) -> None:
+        pass
+
+
+_SILENT = _Silent()
+_recorder: Recorder | None = None
+
+
+def configure(service: str, role: str, *, otlp_endpoint: str = "", sample_ratio: float = 1.0) -> None:
+    """Starts recording and exporting when `otlp_endpoint` (host:port or http://host:port) is set.
+
+    Must run before Mongo and Redis clients are made, so that their commands become spans too.
+    """
+    global _recorder  # noqa: PLW0603
+    if otlp_endpoint and _recorder is None:
+        from chassis.observability.recording import OtlpRecorder  # noqa: PLC0415 - heavy, seldom needed
+
+        _recorder = OtlpRecorder(service, role, otlp_endpoint, sample_ratio)
+
+
+def close() -> None:
+    """Exports what is still buffered; blocks for a few seconds at most."""
+    global _recorder  # noqa: PLW0603
+    if _recorder is not None:
+        _recorder.close()
+        _recorder = None
+
+
+def server_span(name: str, traceparent: str) -> AbstractContextManager[Span]:
+    """The span of a call that we answer, under the caller's `traceparent`; "" or a broken one starts a trace."""
+    return continue_trace(traceparent, name, kind="server")
+
+
+def client_span(name: str, attributes: Attributes | None = None) -> AbstractContextManager[Span]:
+    """The span of a call that we make, under the current one."""
+    return _span(name, "client", None, attributes or {})
+
+
+def continue_trace(
+    traceparent: str, name: str, *, kind: SpanKind = "consumer", attributes: Attributes | None = None
+) -> AbstractContextManager[Span]:
+    """A span under a `traceparent` that came from elsewhere: a request's metadata or an event."""
+    parent = traceparent if _TRACEPARENT.fullmatch(traceparent) else ""
+    return _span(name, kind, parent, attributes or {})
+
+
+def current_traceparent() -> str:
+    """The W3C `traceparent` to send on; "" outside any trace."""
+    if _recorder is not None:
+        return _recorder.current_traceparent()
+    return _current.get()
+
+
+def current_trace_id() -> str:
+    """32 hex digits; "" outside any trace."""
+    return current_traceparent()[3:35]
+
+
+def _span(
+    name: str, kind: SpanKind, traceparent: str | None, attributes: Attributes
+) -> AbstractContextManager[Span]:
+    if _recorder is not None:
+        return _recorder.span(name, kind, traceparent, attributes)
+    if traceparent is None:
+        return nullcontext(_SILENT)
+    return _carry(traceparent or _unrecorded())
+
+
+@contextmanager
+def _carry(traceparent: str) -> Iterator[Span]:
+    token = _current.set(traceparent)
+    try:
+        yield _SILENT
+    finally:
+        _current.reset(token)
+
+
+def _unrecorded() -> str:
+    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"
