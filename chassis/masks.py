@@ -1,0 +1,109 @@
+"""Field masks (AIP-134, AIP-161): which parts of a message a partial update changes, and changing them."""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, cast
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from chassis.errors import Violation, invalid
+
+MASK_FIELD = "update_mask"
+
+
+def changed_paths(message: Message, mask: FieldMask, *, writable: Collection[str]) -> tuple[str, ...]:
+    """The paths that an update with this body and mask changes, each once, in sorted order.
+
+    `writable` lists the units of change, e.g. `name`, `student.headline`, `student.location`; what is not
+    listed is read-only. A mask may name a unit, a part of one (`student.location.city`) or a parent of
+    several (`student`: all of its units). Without a mask every unit that the body holds is changed as a
+    whole, and read-only fields in the body are ignored, so that what was read can be sent back.
+
+    Raises INVALID_FIELD with one violation for each unknown or read-only path of the mask.
+    """
+    if not mask.paths:
+        return tuple(sorted(unit for unit in writable if _holds(message, unit)))
+    if wrong := tuple(_violations(_type(message), mask.paths, writable)):
+        raise invalid(*wrong)
+    named = {unit for path in mask.paths for unit in _units(path, writable)}
+    return tuple(sorted(path for path in named if not any(_is_below(path, other) for other in named)))
+
+
+def apply_mask(target: Message, source: Message, paths: Iterable[str]) -> None:
+    """Copies each path from `source` to `target` (same type); a path that `source` does not hold is cleared.
+
+    Raises ValueError for a path that the message type does not have.
+    """
+    if target.DESCRIPTOR.full_name != source.DESCRIPTOR.full_name:
+        raise ValueError(f"cannot copy {source.DESCRIPTOR.full_name} into {target.DESCRIPTOR.full_name}")
+    for path in paths:
+        if _find(_type(target), path) is None:
+            raise ValueError(f"{target.DESCRIPTOR.full_name} has no field {path}")
+        _copy(target, source, path.split("."))
+
+
+def _type(message: Message) -> Descriptor:
+    return cast(Descriptor, message.DESCRIPTOR)
+
+
+def _violations(kind: Descriptor, paths: Iterable[str], writable: Collection[str]) -> Iterator[Violation]:
+    for path in dict.fromkeys(paths):
+        if _find(kind, path) is None:
+            yield Violation(MASK_FIELD, f"`{path}` is not a field of {kind.name}")
+        elif not _units(path, writable):
+            yield Violation(MASK_FIELD, f"`{path}` is read-only")
+
+
+def _units(path: str, writable: Collection[str]) -> tuple[str, ...]:
+    if any(path == unit or _is_below(path, unit) for unit in writable):
+        return (path,)
+    return tuple(unit for unit in writable if _is_below(unit, path))
+
+
+def _is_below(path: str, parent: str) -> bool:
+    return path.startswith(parent + ".")
+
+
+def _find(kind: Descriptor, path: str) -> FieldDescriptor | None:
+    """The field at a path; None where there is none, also inside lists and maps."""
+    name, _, rest = path.partition(".")
+    field: FieldDescriptor | None = kind.fields_by_name.get(name)
+    if field is None or not rest:
+        return field
+    if field.is_repeated or field.message_type is None:
+        return None
+    return _find(field.message_type, rest)
+
+
+def _holds(message: Message, path: str) -> bool:
+    name, _, rest = path.partition(".")
+    field = _type(message).fields_by_name[name]
+    if not rest:
+        return _is_set(message, field)
+    return _is_set(message, field) and _holds(getattr(message, name), rest)
+
+
+def _is_set(message: Message, field: FieldDescriptor) -> bool:
+    if field.has_presence:
+        return message.HasField(field.name)
+    value: Any = getattr(message, field.name)
+    return len(value) > 0 if field.is_repeated else bool(value != field.default_value)
+
+
+def _copy(target: Message, source: Message, steps: list[str]) -> None:
+    name, *rest = steps
+    field = _type(target).fields_by_name[name]
+    if rest:
+        if source.HasField(name) or target.HasField(name):
+            _copy(getattr(target, name), getattr(source, name), rest)
+        return
+    target.ClearField(name)
+    if not _is_set(source, field):
+        return
+    if field.is_repeated or field.message_type is not None:
+        getattr(target, name).MergeFrom(getattr(source, name))
+        if not field.is_repeated:
+            getattr(target, name).SetInParent()
+    else:
+        setattr(target, name, getattr(source, name))

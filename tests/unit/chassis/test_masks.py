@@ -1,0 +1,114 @@
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from chassis.errors import DomainError
+from chassis.masks import apply_mask, changed_paths
+from internshipconnect.common.v1.common_pb2 import Location, Skill
+from internshipconnect.user.v1.user_pb2 import Me, StudentProfile
+
+WRITABLE = frozenset({"name", "locale", "student.headline", "student.location", "student.skills"})
+
+
+def changed(me: Me, *paths: str) -> tuple[str, ...]:
+    return changed_paths(me, FieldMask(paths=paths), writable=WRITABLE)
+
+
+def violations(*paths: str) -> list[str]:
+    with pytest.raises(DomainError) as failure:
+        changed(Me(), *paths)
+    assert failure.value.reason == "INVALID_FIELD"
+    assert {violation.field for violation in failure.value.violations} == {"update_mask"}
+    return [violation.description for violation in failure.value.violations]
+
+
+def test_without_a_mask_every_unit_that_the_body_holds_is_changed() -> None:
+    me = Me(name="Ada", student=StudentProfile(headline="Physicist", location=Location(city="Bern")))
+    assert changed(me) == ("name", "student.headline", "student.location")
+
+
+def test_without_a_mask_read_only_fields_in_the_body_are_ignored() -> None:
+    assert changed(Me(id="usr_x", etag="e", name="Ada")) == ("name",)
+
+
+def test_a_mask_may_name_a_field_that_the_body_does_not_hold() -> None:
+    assert changed(Me(), "locale") == ("locale",)
+
+
+def test_a_parent_in_the_mask_stands_for_all_of_its_units() -> None:
+    assert changed(Me(), "student") == ("student.headline", "student.location", "student.skills")
+
+
+def test_a_mask_may_name_a_part_of_a_unit() -> None:
+    assert changed(Me(), "student.location.city") == ("student.location.city",)
+
+
+def test_a_path_below_another_named_one_is_not_named_twice() -> None:
+    assert changed(Me(), "student.location.city", "student.location", "student") == (
+        "student.headline",
+        "student.location",
+        "student.skills",
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["nickname", "student.nickname", "student.skills.name", "name.first", "", "."]
+)
+def test_an_unknown_path_is_refused_by_name(path: str) -> None:
+    assert violations(path) == [f"`{path}` is not a field of Me"]
+
+
+def test_each_wrong_path_is_named_at_once() -> None:
+    assert violations("id", "nickname", "email") == [
+        "`id` is read-only",
+        "`nickname` is not a field of Me",
+        "`email` is read-only",
+    ]
+
+
+def test_applying_copies_only_the_named_paths() -> None:
+    target = Me(name="Ada", locale="en")
+    apply_mask(target, Me(name="Grace", locale="de"), ["name"])
+    assert target == Me(name="Grace", locale="en")
+
+
+def test_applying_a_path_that_the_source_does_not_hold_clears_it() -> None:
+    target = Me(name="Ada", student=StudentProfile(headline="x", location=Location(city="Bern", lat=0.0)))
+    apply_mask(target, Me(), ["name", "student.headline", "student.location.lat"])
+    assert target == Me(student=StudentProfile(location=Location(city="Bern")))
+
+
+def test_applying_replaces_a_list_as_a_whole() -> None:
+    target = Me(student=StudentProfile(skills=[Skill(name="C"), Skill(name="Go")]))
+    apply_mask(target, Me(student=StudentProfile(skills=[Skill(name="Rust")])), ["student.skills"])
+    assert [skill.name for skill in target.student.skills] == ["Rust"]
+
+
+def test_applying_replaces_a_message_unit_as_a_whole() -> None:
+    target = Me(student=StudentProfile(location=Location(city="Munich", region="Bavaria")))
+    apply_mask(target, Me(student=StudentProfile(location=Location(city="Berlin"))), ["student.location"])
+    assert target.student.location == Location(city="Berlin")
+
+
+def test_applying_an_empty_but_present_message_keeps_its_presence() -> None:
+    target = Me(student=StudentProfile(location=Location(city="Munich")))
+    apply_mask(target, Me(student=StudentProfile(location=Location())), ["student.location"])
+    assert target.student.HasField("location")
+    assert target.student.location == Location()
+
+
+def test_applying_an_absent_optional_zero_is_told_from_a_present_one() -> None:
+    target = Me()
+    apply_mask(target, Me(student=StudentProfile(location=Location(lat=0.0))), ["student.location"])
+    assert target.student.location.HasField("lat")
+    assert not target.student.location.HasField("lng")
+
+
+def test_clearing_a_nested_path_does_not_create_its_parent() -> None:
+    target = Me()
+    apply_mask(target, Me(), ["student.headline"])
+    assert not target.HasField("student")
+
+
+def test_applying_an_unknown_path_is_a_programming_error() -> None:
+    with pytest.raises(ValueError, match="no field nickname"):
+        apply_mask(Me(), Me(), ["nickname"])
