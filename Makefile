@@ -1,0 +1,42 @@
+# The front door. Every target is one line; the command `ic` does the work.
+.DEFAULT_GOAL := help
+.PHONY: help up down status logs test lint demo bench seed stubs
+
+IC := .venv/bin/ic
+ARGS ?=
+
+.venv/.installed: requirements.lock ops/bootstrap.py
+	@python3 ops/bootstrap.py
+
+help: ## Show what can be done here
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: .venv/.installed ## Install what is missing, start the local stack, seed it and wait until it is ready
+	@$(IC) up $(ARGS)
+
+down: .venv/.installed ## Stop the local stack; ARGS=--wipe also removes its data
+	@$(IC) down $(ARGS)
+
+status: .venv/.installed ## Show each process: port, state, restarts, memory, readiness
+	@$(IC) status $(ARGS)
+
+logs: .venv/.installed ## Show the last log lines; ARGS="auth-serve -f" follows one process
+	@$(IC) logs $(ARGS)
+
+test: .venv/.installed ## Run unit tests, then integration and end-to-end tests on a stack of their own
+	@$(IC) test $(ARGS)
+
+lint: .venv/.installed ## Check style, types, contracts and the direction of imports
+	@$(IC) lint $(ARGS)
+
+demo: .venv/.installed ## Walk the main journey against the running stack
+	@$(IC) demo $(ARGS)
+
+bench: .venv/.installed ## Measure the running stack
+	@$(IC) bench $(ARGS)
+
+seed: .venv/.installed ## Fill the running stack with reproducible data
+	@$(IC) seed $(ARGS)
+
+stubs: .venv/.installed ## Build the typed stubs from protos/ into gen/
+	@$(IC) stubs $(ARGS)

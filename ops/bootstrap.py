@@ -1,0 +1,107 @@
+"""Makes `.venv` from the lock file; run with the system's Python, so standard library only."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+VENV = REPO / ".venv"
+LOCK = REPO / "requirements.lock"
+STAMP = VENV / ".installed"
+MINIMUM = (3, 11)
+
+IC_SCRIPT = """#!{python}
+import sys
+
+from ops.cli import main
+
+sys.exit(main())
+"""
+
+
+def main() -> int:
+    """Creates the environment, installs what the lock names, and puts `ic` and the rooms on its path."""
+    if sys.version_info < MINIMUM:
+        print(f"Python {MINIMUM[0]}.{MINIMUM[1]} or newer is needed; this is {sys.version.split()[0]}.")
+        return 1
+    create_venv()
+    install_lock()
+    put_rooms_on_path()
+    write_command()
+    STAMP.touch()
+    return 0
+
+
+def create_venv() -> None:
+    """Makes the environment, with Debian's split-off venv module fetched when it is missing."""
+    if python().exists():
+        return
+    say("creating .venv")
+    if run([sys.executable, "-m", "venv", str(VENV)]):
+        return
+    shutil.rmtree(VENV, ignore_errors=True)
+    say("this Python has no venv module: installing python3-venv")
+    run(["apt-get", "update", "-qq"])
+    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "python3-venv"])
+    must([sys.executable, "-m", "venv", str(VENV)])
+
+
+def install_lock() -> None:
+    """Installs the lock with uv, which takes seconds; with pip where uv cannot be had."""
+    say("installing requirements.lock")
+    pip = [str(python()), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    uv = VENV / "bin" / "uv"
+    if run([*pip, "install", "uv"]) and run(
+        [str(uv), "pip", "install", "--quiet", "--python", str(python()), "-r", str(LOCK)]
+    ):
+        return
+    say("uv did not manage it: installing with pip")
+    must([*pip, "install", "-r", str(LOCK)])
+
+
+def put_rooms_on_path() -> None:
+    """Lets every Python of this environment import the rooms and the generated stubs."""
+    (site_packages() / "internshipconnect-checkout.pth").write_text(f"{REPO}\n{REPO / 'gen'}\n")
+
+
+def write_command() -> None:
+    """Writes the command `ic`, which runs from the checkout: nothing to install again after an edit."""
+    command = VENV / "bin" / "ic"
+    command.write_text(IC_SCRIPT.format(python=python()))
+    command.chmod(0o755)
+
+
+def site_packages() -> Path:
+    """The folder this environment imports installed packages from."""
+    query = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    found = subprocess.run([str(python()), "-c", query], check=True, capture_output=True, text=True)
+    return Path(found.stdout.strip())
+
+
+def python() -> Path:
+    """The environment's interpreter."""
+    return VENV / "bin" / "python"
+
+
+def run(command: list[str]) -> bool:
+    """Runs a command; says whether it succeeded."""
+    try:
+        return subprocess.run(command, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def must(command: list[str]) -> None:
+    """Runs a command without which nothing else can work."""
+    if not run(command):
+        raise SystemExit(f"set-up failed at: {' '.join(command)}")
+
+
+def say(text: str) -> None:
+    """One line of progress."""
+    print(f"set-up: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

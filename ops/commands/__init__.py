@@ -1,0 +1,1 @@
+"""The commands of `ic`, one small module each; each has a `register(app)`."""

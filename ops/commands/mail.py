@@ -1,0 +1,86 @@
+"""`ic mail`: the mails that a stack has sent."""
+
+import json
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.table import Table
+
+from ops.console import console
+from ops.errors import OpsError
+from ops.options import AsJson, StackName
+from ops.stack import topology
+from ops.stack.topology import DEFAULT_STACK
+
+TIMEOUT_S = 5.0
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `ic mail`, with `list` as what it does when nothing else is asked."""
+    mail = typer.Typer(help="Read the mails that the stack has sent.", invoke_without_command=True)
+    mail.callback()(default)
+    mail.command("list")(list_mails)
+    mail.command("show")(show_mail)
+    mail.command("clear")(clear_mails)
+    app.add_typer(mail, name="mail")
+
+
+def default(context: typer.Context, stack: StackName = DEFAULT_STACK) -> None:
+    """Read the mails that the stack has sent."""
+    if context.invoked_subcommand is None:
+        list_mails(stack=stack)
+
+
+def list_mails(
+    stack: StackName = DEFAULT_STACK,
+    to: Annotated[str | None, typer.Option(help="Only mails to this address.")] = None,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=1000, help="How many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest mails."""
+    parameters: dict[str, str | int] = {"limit": limit} | ({"to": to} if to else {})
+    mails = _request("GET", stack, "/mails", parameters)["mails"]
+    if as_json:
+        print(json.dumps(mails, indent=2))
+        return
+    table = Table("id", "received", "to", "subject", box=None, pad_edge=False)
+    for mail in mails:
+        moment = mail["received_at"][:19].replace("T", " ")
+        table.add_row(str(mail["id"]), moment, ", ".join(mail["to"]), mail["subject"])
+    console.print(table if mails else "no mails yet")
+
+
+def show_mail(
+    mail_id: Annotated[int, typer.Argument(metavar="ID", help="As in `ic mail list`.")],
+    stack: StackName = DEFAULT_STACK,
+    as_json: AsJson = False,
+) -> None:
+    """Show one mail."""
+    mail = _request("GET", stack, f"/mails/{mail_id}")
+    if as_json:
+        print(json.dumps(mail, indent=2))
+        return
+    console.print(f"[bold]{mail['subject']}[/]\n[dim]to {', '.join(mail['to'])}, {mail['received_at']}[/]\n")
+    console.print(mail["text"] or mail["html"], markup=False, soft_wrap=True)
+    for link in mail["links"]:
+        console.print(f"[dim]link[/] {link}", soft_wrap=True)
+
+
+def clear_mails(stack: StackName = DEFAULT_STACK) -> None:
+    """Delete all mails."""
+    console.print(f"{_request('DELETE', stack, '/mails')['deleted']} mails deleted")
+
+
+def _request(
+    method: str, stack: str, path: str, parameters: dict[str, str | int] | None = None
+) -> dict[str, Any]:
+    url = f"{topology.find(stack).mailbox_url}{path}"
+    try:
+        answer = httpx.request(method, url, params=parameters, timeout=TIMEOUT_S, trust_env=False)
+    except httpx.HTTPError as error:
+        raise OpsError(f"the mailbox of the stack '{stack}' does not answer; start it: ic up") from error
+    body: dict[str, Any] = answer.json()
+    if answer.is_error:
+        raise OpsError(body["error"])
+    return body

@@ -1,0 +1,22 @@
+"""`ic stubs`: the typed stubs."""
+
+from typing import Annotated
+
+import typer
+
+from ops import stubs
+from ops.console import console
+from ops.paths import GEN, REPO
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `ic stubs`."""
+    app.command("stubs")(build_stubs)
+
+
+def build_stubs(
+    force: Annotated[bool, typer.Option("--force", help="Build even when nothing changed.")] = False,
+) -> None:
+    """Build the typed stubs and the descriptor set from protos/ into gen/."""
+    outcome = stubs.build(force=force)
+    console.print(f"{GEN.relative_to(REPO)}/: {outcome.value}")

@@ -1,0 +1,113 @@
+"""`ic up`, `ic down`, `ic restart`, `ic provision`: the life of a local stack."""
+
+import importlib
+import importlib.util
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from ops.console import console
+from ops.options import StackName
+from ops.stack import lifecycle, provision, topology
+from ops.stack.lifecycle import Stack
+from ops.stack.process import Stage
+from ops.stack.steps import Steps
+from ops.stack.topology import DEFAULT_STACK, Topology
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of a stack's life."""
+    app.command("up")(up)
+    app.command("down")(down)
+    app.command("restart")(restart)
+    app.command("provision")(provision_stores)
+
+
+def up(
+    stack: StackName = DEFAULT_STACK,
+    members: Annotated[
+        int | None, typer.Option(help="Members of each shard's replica set, 1 or 3.", show_default="1")
+    ] = None,
+    shards: Annotated[
+        int | None, typer.Option(help="MongoDB shards of a new stack.", show_default="2")
+    ] = None,
+    no_seed: Annotated[bool, typer.Option("--no-seed", help="Leave the stores empty.")] = False,
+    stores_only: Annotated[
+        bool, typer.Option("--stores-only", help="Start no services and no gateway.")
+    ] = False,
+) -> None:
+    """Start a stack, or see that all of a running one is up."""
+    steps = Steps()
+    found = topology.find_or_create(stack, shards=shards, members=members)
+    lifecycle.up(found, steps, stores_only=stores_only)
+    if not no_seed and not stores_only:
+        _seed_once(found, steps)
+    _say_where_things_are(found, steps, stores_only=stores_only)
+
+
+def down(
+    stack: StackName = DEFAULT_STACK,
+    wipe: Annotated[bool, typer.Option("--wipe", help="Remove its data, secrets and ports, too.")] = False,
+) -> None:
+    """Stop a stack; no process of it stays behind."""
+    found = topology.find(stack)
+    with console.status(f"stopping the stack '{stack}'"):
+        stopped = lifecycle.down(found, wipe=wipe)
+    what = f"{stopped} processes stopped" if stopped else "it was not running"
+    console.print(f"stack '{stack}' is down: {what}{'; its data is removed' if wipe else ''}")
+
+
+def restart(
+    processes: Annotated[
+        list[str] | None, typer.Argument(help="Names as in `ic status`; without any, all services.")
+    ] = None,
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Restart processes, for instance after an edit."""
+    running = Stack.of(topology.find(stack))
+    lifecycle.must_run(running.topology)
+    chosen = [running.process(name) for name in processes or ()] or running.in_stage(Stage.SERVICES)
+    lifecycle.restart(running, chosen, Steps())
+
+
+def provision_stores(stack: StackName = DEFAULT_STACK) -> None:
+    """Make users, collections and indexes that a running stack lacks."""
+    running = Stack.of(topology.find(stack))
+    lifecycle.must_run(running.topology)
+    provision.prepare_stores(running.topology, running.credentials)
+    services = provision.provision(running.topology, running.credentials)
+    console.print(f"provisioned: users, and collections of {', '.join(services) or 'no service yet'}")
+
+
+def _seed_once(found: Topology, steps: Steps) -> None:
+    """Runs `ops.seed.seed_stack(topology)` on a stack that holds no seed data yet."""
+    if found.seeded_marker.exists() or importlib.util.find_spec("ops.seed") is None:
+        return
+    with steps.step("seed data"):
+        importlib.import_module("ops.seed").seed_stack(found)
+    found.seeded_marker.write_text(json.dumps({"seeded_at": datetime.now(UTC).isoformat()}))
+
+
+def _say_where_things_are(found: Topology, steps: Steps, *, stores_only: bool) -> None:
+    option = "" if found.name == DEFAULT_STACK else f" --stack {found.name}"
+    console.print(f"\n[bold]stack '{found.name}' is ready[/] after {steps.elapsed_s:.1f} s")
+    places = {
+        "gateway": found.public_url,
+        "API page": f"{found.public_url}/docs",
+        "mailbox": found.mailbox_url,
+        "data and logs": str(found.root),
+    }
+    if stores_only:
+        del places["gateway"], places["API page"]
+    for name, place in places.items():
+        console.print(f"  {name:<14} {place}", soft_wrap=True)
+    console.print("try next:")
+    for command, what in (
+        (f"ic status{option}", "each process: port, state, memory, readiness"),
+        (f"ic mail{option}", "the mails that were sent"),
+        (f"ic logs -f{option}", "what the processes say"),
+        (f"ic down{option}", "stop it"),
+    ):
+        console.print(f"  {command:<24} [dim]{what}[/]")

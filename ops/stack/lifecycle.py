@@ -1,0 +1,239 @@
+"""Brings a stack up, step by step, and takes it down without leaving a process behind."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops import stubs
+from ops.errors import OpsError
+from ops.stack import binaries, credentials, edge, leftovers, mongo, provision, rabbit, redis_cluster
+from ops.stack import services as service_processes
+from ops.stack.credentials import Credentials
+from ops.stack.process import Process, Readiness, Stage
+from ops.stack.steps import Steps
+from ops.stack.supervisor import (
+    SupervisorClient,
+    log_path,
+    socket_path,
+    start_daemon,
+    write_config,
+)
+from ops.stack.topology import Topology
+
+READY_WITHIN_S = 120.0
+DOWN_WITHIN_S = 60.0
+POLL_S = 0.25
+TAIL_LINES = 25
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack with all that is needed to run it."""
+
+    topology: Topology
+    credentials: Credentials
+    processes: tuple[Process, ...]
+
+    @classmethod
+    def of(cls, topology: Topology, *, stores_only: bool = False) -> "Stack":
+        """Assembles the processes that this checkout can run."""
+        secrets = Credentials.of(topology)
+        processes = [
+            *rabbit.processes(topology, secrets),
+            *mongo.processes(topology),
+            *redis_cluster.processes(topology, secrets),
+            edge.mailbox(topology),
+        ]
+        if not stores_only:
+            built = service_processes.built_services()
+            processes += service_processes.processes(topology, secrets, built)
+            processes.append(edge.gateway(topology))
+        return cls(topology, secrets, tuple(processes))
+
+    def in_stage(self, stage: Stage) -> list[Process]:
+        """The processes that start together."""
+        return [process for process in self.processes if process.stage is stage]
+
+    def process(self, name: str) -> Process:
+        """The process of that name.
+
+        Raises:
+            OpsError: there is none; the message lists those there are.
+        """
+        for process in self.processes:
+            if process.name == name:
+                return process
+        names = ", ".join(process.name for process in self.processes)
+        raise OpsError(f"there is no process '{name}'; there are: {names}")
+
+
+def up(topology: Topology, steps: Steps, *, stores_only: bool = False) -> Stack:
+    """Brings everything up that is not up yet, and returns when all of it is ready.
+
+    Raises:
+        OpsError: something does not come up; the message holds its last log lines.
+    """
+    if binaries.missing_packages():
+        with steps.step("system packages"):
+            binaries.install_missing(steps.note)
+    with steps.step("stubs"):
+        stubs.build()
+    stack = Stack.of(topology, stores_only=stores_only)
+    with steps.step("configuration"):
+        write_configuration(stack)
+    client = _supervise(stack, steps)
+    with steps.step("stores: MongoDB, Redis Cluster, RabbitMQ, mailbox") as detail:
+        _start(client, stack.in_stage(Stage.MAPPER))
+        _await_ready(stack, client, stack.in_stage(Stage.MAPPER), detail)
+        _start(client, stack.in_stage(Stage.STORES))
+        provision.prepare_stores(topology, stack.credentials)
+        _await_ready(stack, client, stack.in_stage(Stage.STORES), detail)
+    if stores_only:
+        return stack
+    with steps.step("collections and indexes"):
+        provision.provision(topology, stack.credentials)
+    with steps.step("services and gateway") as detail:
+        later = [*stack.in_stage(Stage.SERVICES), *stack.in_stage(Stage.EDGE)]
+        _start(client, later)
+        _await_ready(stack, client, later, detail)
+    return stack
+
+
+def down(topology: Topology, *, wipe: bool = False) -> int:
+    """Stops every process of the stack; returns how many there were.
+
+    With `wipe`, its data, secrets and ports are forgotten too.
+    """
+    running = leftovers.of_stack(topology)
+    client = SupervisorClient(topology)
+    if client.is_up():
+        client.shutdown()
+        _await_gone(topology)
+    leftovers.end(leftovers.of_stack(topology))
+    socket = socket_path(topology)
+    socket.unlink(missing_ok=True)
+    if socket.parent != topology.run:
+        shutil.rmtree(socket.parent, ignore_errors=True)
+    if wipe:
+        shutil.rmtree(topology.root, ignore_errors=True)
+    return len(running)
+
+
+def restart(stack: Stack, processes: Iterable[Process], steps: Steps) -> None:
+    """Stops and starts these processes and waits until they are ready."""
+    client = SupervisorClient(stack.topology)
+    chosen = list(processes)
+    with steps.step(f"stop {len(chosen)} processes"), ThreadPoolExecutor() as pool:
+        list(pool.map(lambda process: SupervisorClient(stack.topology).stop(process.supervised_name), chosen))
+    with steps.step(f"start {len(chosen)} processes") as detail:
+        _start(client, chosen)
+        _await_ready(stack, client, chosen, detail)
+
+
+def write_configuration(stack: Stack) -> None:
+    """Writes every file that a process of the stack reads."""
+    topology, secrets = stack.topology, stack.credentials
+    for folder in (topology.etc, topology.data, topology.logs, topology.run):
+        folder.mkdir(parents=True, exist_ok=True)
+    credentials.ensure_service_keys(topology, topology.services)
+    mongo.write_config(topology, secrets)
+    redis_cluster.write_config(topology, secrets)
+    rabbit.write_config(topology, secrets)
+    edge.write_config(topology)
+    write_config(topology, stack.processes)
+
+
+def last_lines(path: Path, count: int) -> str:
+    """The end of a log file."""
+    if not path.exists():
+        return "(it wrote nothing)"
+    return "\n".join(path.read_text(errors="replace").splitlines()[-count:])
+
+
+def _supervise(stack: Stack, steps: Steps) -> SupervisorClient:
+    """A supervisor that has the present configuration; a running one takes over what changed."""
+    client = SupervisorClient(stack.topology)
+    if client.is_up():
+        changed = client.apply_config()
+        if changed:
+            steps.note(f"configuration changed, starting anew: {', '.join(changed)}")
+        return client
+    with steps.step("supervisor"):
+        leftovers.end(leftovers.of_stack(stack.topology))
+        _refuse_taken_ports(stack)
+        start_daemon(stack.topology)
+    return client
+
+
+def _refuse_taken_ports(stack: Stack) -> None:
+    ports = [port for process in stack.processes for port in process.ports.values()]
+    strangers = leftovers.strangers_on(ports)
+    if strangers:
+        lines = "\n".join(f"  {port}: {who}" for port, who in strangers.items())
+        raise OpsError(
+            f"ports of the stack '{stack.topology.name}' are taken by others:\n{lines}\n"
+            "stop them, or start a stack with ports of its own: ic up --stack NAME"
+        )
+
+
+def _start(client: SupervisorClient, processes: Iterable[Process]) -> None:
+    states = client.states()
+    for process in processes:
+        if not states[process.name].running:
+            client.start(process.supervised_name)
+
+
+def _await_ready(
+    stack: Stack, client: SupervisorClient, processes: Iterable[Process], detail: Callable[[str], None]
+) -> None:
+    pending = {process.name: process for process in processes}
+    answers: dict[str, Readiness] = {}
+    deadline = time.monotonic() + READY_WITHIN_S
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        while pending:
+            answers = dict(
+                zip(pending, pool.map(lambda process: process.probe(), pending.values()), strict=True)
+            )
+            pending = {name: process for name, process in pending.items() if not answers[name].ready}
+            _refuse_crash_loops(stack, client, pending)
+            if pending and time.monotonic() > deadline:
+                _give_up(stack, pending, answers)
+            detail(f"waiting for {', '.join(pending)}")
+            time.sleep(POLL_S if pending else 0)
+
+
+def _refuse_crash_loops(stack: Stack, client: SupervisorClient, pending: Iterable[str]) -> None:
+    states = client.states()
+    for name in pending:
+        if states[name].crash_looping:
+            raise OpsError(f"{name} does not stay up. {_last_words(stack.topology, name)}")
+
+
+def _give_up(stack: Stack, pending: Iterable[str], answers: dict[str, Readiness]) -> None:
+    reasons = "\n".join(f"  {name}: {answers[name].detail}" for name in pending)
+    first = next(iter(pending))
+    raise OpsError(
+        f"not ready after {READY_WITHIN_S:.0f} s:\n{reasons}\n{_last_words(stack.topology, first)}"
+    )
+
+
+def _last_words(topology: Topology, name: str) -> str:
+    path = log_path(topology, name)
+    return f"The last lines of {path}:\n{last_lines(path, TAIL_LINES)}"
+
+
+def _await_gone(topology: Topology) -> None:
+    deadline = time.monotonic() + DOWN_WITHIN_S
+    while leftovers.of_stack(topology) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def must_run(topology: Topology) -> None:
+    """Raises OpsError unless the stack's supervisor answers."""
+    if not SupervisorClient(topology).is_up():
+        raise OpsError(
+            f"the stack '{topology.name}' is not running; start it with: ic up --stack {topology.name}"
+        )

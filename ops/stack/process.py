@@ -1,0 +1,44 @@
+"""What the supervisor runs: one record for each process of a stack."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Stage(Enum):
+    """Processes of one stage start together; stages start in this order and stop in the opposite one."""
+
+    MAPPER = "mapper"
+    STORES = "stores"
+    SERVICES = "services"
+    EDGE = "edge"
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether a process can do its work, and in a few words why not."""
+
+    ready: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Process:
+    """One supervised process.
+
+    `ports` are labelled for people; `probe` asks the process itself and answers within two seconds;
+    `stop_wait_s` is how long it may take to finish before it is killed.
+    """
+
+    name: str
+    stage: Stage
+    command: tuple[str, ...]
+    ports: Mapping[str, int]
+    probe: Callable[[], Readiness]
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    stop_wait_s: int = 20
+
+    @property
+    def supervised_name(self) -> str:
+        """How the supervisor calls it."""
+        return f"{self.stage.value}:{self.name}"

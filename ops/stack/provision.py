@@ -1,0 +1,45 @@
+"""Prepares the stores for the services: replica sets, users, collections and indexes, all idempotent."""
+
+import asyncio
+import importlib
+import importlib.util
+from typing import Any
+
+from pymongo import AsyncMongoClient
+
+from ops.stack import mongo, redis_cluster
+from ops.stack.credentials import Credentials
+from ops.stack.services import built_services
+from ops.stack.topology import Topology
+
+
+def prepare_stores(topology: Topology, credentials: Credentials) -> None:
+    """Makes replica sets with their users, and one Redis Cluster, of servers that have just started."""
+    mongo.prepare(topology, credentials)
+    redis_cluster.prepare(topology, credentials)
+
+
+def provision(topology: Topology, credentials: Credentials) -> list[str]:
+    """Makes each service's collections and indexes on every shard; returns the services that declare any."""
+    importlib.invalidate_caches()
+    declared = {name: found for name in built_services() if (found := _collections(name))}
+    if declared:
+        asyncio.run(_provision(topology, credentials, declared))
+    return list(declared)
+
+
+async def _provision(topology: Topology, credentials: Credentials, declared: dict[str, Any]) -> None:
+    chassis_mongo = importlib.import_module("chassis.mongo")
+    for shard in topology.shards:
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo.admin_uri(shard, credentials))
+        async with client:
+            for service, collections in declared.items():
+                await chassis_mongo.provision(client, mongo.database_of(service), collections)
+
+
+def _collections(service: str) -> Any:
+    """What the service's store declares; a service without a store has nothing to make."""
+    name = f"services.{service}.store"
+    if importlib.util.find_spec(name) is None:
+        return ()
+    return importlib.import_module(name).COLLECTIONS

@@ -1,0 +1,74 @@
+"""The six services, each in both roles, and what their environment tells them."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from functools import partial
+
+from ops.paths import REPO
+from ops.stack.credentials import Credentials, service_jwks_path, service_key_path
+from ops.stack.probes import http_ready
+from ops.stack.process import Process, Stage
+from ops.stack.topology import LOOPBACK, SERVICES, Topology
+
+ROLES = ("serve", "work")
+PASSED_ON = {"IC_OTLP_ENDPOINT": None, "IC_LOG_LEVEL": "INFO"}
+"""What a caller may set for all services, with its default; without one, it is passed on only when set."""
+
+
+def built_services() -> list[str]:
+    """The services that exist in this checkout."""
+    return [name for name in SERVICES if (REPO / "services" / name / "__main__.py").exists()]
+
+
+def processes(topology: Topology, credentials: Credentials, services: Iterable[str]) -> list[Process]:
+    """Two processes a service: one answers calls, one consumes events."""
+    return [_process(topology, credentials, service, role) for service in services for role in ROLES]
+
+
+def environment(topology: Topology, credentials: Credentials, service: str, role: str) -> dict[str, str]:
+    """The environment of one service process, by the names that the chassis reads."""
+    ports = topology.services[service]
+    own = credentials.services[service]
+    peers = {name: f"{LOOPBACK}:{peer.grpc}" for name, peer in topology.services.items()}
+    return {
+        "IC_STACK": topology.name,
+        "IC_ENVIRONMENT": "development",
+        "IC_GRPC_PORT": str(ports.grpc),
+        "IC_OPS_PORT": str(ports.serve_ops if role == "serve" else ports.work_ops),
+        "IC_SLOT_MAP": str(topology.slot_map),
+        "IC_MONGO_USER": service,
+        "IC_MONGO_PASSWORD": own.mongo_password,
+        "IC_REDIS_NODES": ",".join(f"{LOOPBACK}:{node.port}" for node in topology.redis),
+        "IC_REDIS_PASSWORD": credentials.redis_password,
+        "IC_AMQP_URL": credentials.amqp_url(topology),
+        "IC_PEERS": json.dumps(peers, separators=(",", ":")),
+        "IC_SERVICE_KEY": str(service_key_path(topology, service)),
+        "IC_SERVICE_JWKS": str(service_jwks_path(topology)),
+        "IC_PAGE_TOKEN_KEY": credentials.page_token_key,
+        "IC_DATA_KEY": own.data_key,
+        "IC_SMTP_HOST": LOOPBACK,
+        "IC_SMTP_PORT": str(topology.mailbox.smtp),
+        "IC_PUBLIC_URL": topology.public_url,
+        "PYTHONUNBUFFERED": "1",
+        **_passed_on(),
+    }
+
+
+def _passed_on() -> dict[str, str]:
+    values = {name: os.environ.get(name, default) for name, default in PASSED_ON.items()}
+    return {name: value for name, value in values.items() if value}
+
+
+def _process(topology: Topology, credentials: Credentials, service: str, role: str) -> Process:
+    ports = topology.services[service]
+    listening = {"grpc": ports.grpc, "ops": ports.serve_ops} if role == "serve" else {"ops": ports.work_ops}
+    return Process(
+        name=f"{service}-{role}",
+        stage=Stage.SERVICES,
+        command=(sys.executable, "-m", f"services.{service}", role),
+        ports=listening,
+        probe=partial(http_ready, f"http://{LOOPBACK}:{listening['ops']}/ready"),
+        environment=environment(topology, credentials, service, role),
+    )
