@@ -175,7 +175,7 @@ def _files() -> tuple[FileDescriptor, ...]:
 def _module_names() -> list[str]:
     roots = [Path(root) for root in internshipconnect.__path__]
     stubs = [path.relative_to(root.parent) for root in roots for path in root.rglob("*_pb2.py")]
-    return sorted(".".join(stub.with_suffix("").parts) for stub in stubs)
+    return sorted({".".join(stub.with_suffix("").parts) for stub in stubs})
 
 
 def _spec_of(method: MethodDescriptor) -> RpcSpec:

@@ -1,17 +1,26 @@
 """The edge of a stack: Envoy in front, and the mailbox that takes the mails."""
 
 import json
+import os
 import sys
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
+from gateway.bootstrap import EnvoyInputs, render
+from gateway.openapi.document import build
+from gateway.openapi.page import render_page
+from ops.paths import DESCRIPTORS
 from ops.stack import binaries
 from ops.stack.probes import http_ready
 from ops.stack.process import Process, Stage
 from ops.stack.topology import LOOPBACK, Topology
 
+OTLP_PORT: Final = 4317
+
 
 def write_config(topology: Topology) -> None:
-    """Writes Envoy's configuration."""
+    """Writes Envoy's configuration and the pages that it serves."""
+    _write_api_page(topology)
     (topology.etc / "envoy.json").write_text(json.dumps(_bootstrap(topology), indent=2))
 
 
@@ -37,59 +46,32 @@ def gateway(topology: Topology) -> Process:
         stage=Stage.EDGE,
         command=(*command, "--log-level", "warning"),
         ports={"gateway": topology.gateway, "admin": topology.gateway_admin},
-        probe=lambda: http_ready(f"http://{LOOPBACK}:{topology.gateway_admin}/ready"),
+        probe=lambda: http_ready(f"{topology.public_url}/ready"),
     )
 
 
 def _bootstrap(topology: Topology) -> dict[str, Any]:
-    """Admin interface and an answer on the gateway's port, as long as no route table is built."""
-    return {
-        "admin": {"address": _address(topology.gateway_admin)},
-        "static_resources": {
-            "listeners": [
-                {
-                    "name": "gateway",
-                    "address": _address(topology.gateway),
-                    "filter_chains": [{"filters": [_http_manager()]}],
-                }
-            ]
-        },
-    }
+    inputs = EnvoyInputs(
+        descriptor_set=DESCRIPTORS,
+        openapi=topology.etc / "openapi.json",
+        docs_page=topology.etc / "docs.html",
+        upstreams={name: ((LOOPBACK, ports.grpc),) for name, ports in topology.services.items()},
+        listen=(LOOPBACK, topology.gateway),
+        admin=(LOOPBACK, topology.gateway_admin),
+        otlp=_otlp_address(),
+    )
+    return render(inputs)
 
 
-def _address(port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": LOOPBACK, "port_value": port}}
+def _write_api_page(topology: Topology) -> None:
+    document = build(DESCRIPTORS)
+    (topology.etc / "openapi.json").write_text(json.dumps(document))
+    (topology.etc / "docs.html").write_text(render_page(document))
 
 
-def _http_manager() -> dict[str, Any]:
-    extensions = "type.googleapis.com/envoy.extensions.filters"
-    return {
-        "name": "http",
-        "typed_config": {
-            "@type": f"{extensions}.network.http_connection_manager.v3.HttpConnectionManager",
-            "stat_prefix": "gateway",
-            "route_config": {
-                "virtual_hosts": [
-                    {
-                        "name": "all",
-                        "domains": ["*"],
-                        "routes": [
-                            {
-                                "match": {"path": "/health"},
-                                "direct_response": {
-                                    "status": 200,
-                                    "body": {"inline_string": '{"status": "ok"}'},
-                                },
-                            }
-                        ],
-                    }
-                ]
-            },
-            "http_filters": [
-                {
-                    "name": "router",
-                    "typed_config": {"@type": f"{extensions}.http.router.v3.Router"},
-                }
-            ],
-        },
-    }
+def _otlp_address() -> tuple[str, int] | None:
+    endpoint = os.environ.get("IC_OTLP_ENDPOINT", "")
+    if not endpoint:
+        return None
+    parts = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
+    return parts.hostname or LOOPBACK, parts.port or OTLP_PORT

@@ -1,0 +1,60 @@
+"""The OpenAPI document as a page for people: static HTML, no scripts, nothing loaded from elsewhere."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_VERBS = ("get", "post", "patch", "put", "delete")
+
+
+def render_page(document: Mapping[str, Any]) -> str:
+    """The page for an OpenAPI document made by `gateway.openapi.document.build`."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters["type_name"] = type_name
+    environment.filters["rules"] = rules_text
+    template = environment.get_template("page.html")
+    return template.render(
+        document=document, sections=list(_sections(document)), schemas=document["components"]["schemas"]
+    )
+
+
+def _sections(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, str], list[dict[str, Any]]]]:
+    operations = [
+        {"verb": verb.upper(), "path": path, **operation}
+        for path, item in document["paths"].items()
+        for verb, operation in item.items()
+        if verb in _VERBS
+    ]
+    for tag in [*document["tags"], {"name": "Gateway", "description": "Probes"}]:
+        yield tag, [operation for operation in operations if tag["name"] in operation["tags"]]
+
+
+def type_name(schema: Mapping[str, Any]) -> str:
+    """A schema's type in a word: `string`, `Location`, `Skill[]`."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rsplit("/", 1)[-1]
+    if schema.get("type") == "array":
+        return type_name(schema["items"]) + "[]"
+    return str(schema.get("format") or schema.get("type", "any"))
+
+
+def rules_text(schema: Mapping[str, Any]) -> str:
+    """A schema's limits in a few words."""
+    inner = schema.get("items", schema)
+    limits = {
+        "minLength": "at least {} characters",
+        "maxLength": "at most {} characters",
+        "minimum": "from {}",
+        "maximum": "to {}",
+        "pattern": "matches {}",
+    }
+    parts = [text.format(inner[name]) for name, text in limits.items() if name in inner]
+    if "enum" in inner:
+        parts.append("one of " + ", ".join(inner["enum"]))
+    if "maxItems" in schema:
+        parts.append(f"at most {schema['maxItems']} items")
+    return "; ".join(parts)
