@@ -1,0 +1,141 @@
+"""PyMongo's database, collections and cursors, with every operation going through the shard's gate.
+
+Cursors are followed below their public surface, at `_refresh`: it is the one place where they talk to the
+server, so that taking a document from a batch that is here already costs nothing more.
+"""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.command_cursor import AsyncCommandCursor
+from pymongo.asynchronous.cursor import AsyncCursor
+from pymongo.asynchronous.database import AsyncDatabase
+
+from chassis.mongo.documents import Document
+from chassis.mongo.gate import Gate
+
+C = TypeVar("C", bound="type[ShardCollection] | type[ShardDatabase]")
+
+_COLLECTION_OPERATIONS: Final = (
+    "aggregate",
+    "bulk_write",
+    "count_documents",
+    "create_indexes",
+    "delete_many",
+    "delete_one",
+    "distinct",
+    "drop",
+    "drop_index",
+    "estimated_document_count",
+    "find_one_and_delete",
+    "find_one_and_replace",
+    "find_one_and_update",
+    "insert_many",
+    "insert_one",
+    "list_indexes",
+    "replace_one",
+    "update_many",
+    "update_one",
+)
+"""Not `find` and `find_one`, which their cursor guards, nor `watch`, which waits without an end."""
+
+_DATABASE_OPERATIONS: Final = ("command", "create_collection", "drop_collection", "list_collections")
+
+
+def _through_gate(*names: str) -> Callable[[C], C]:
+    """Class decorator: the named operations pass the gate, within the transaction that is bound, if any."""
+
+    def decorate(cls: C) -> C:
+        for name in names:
+            setattr(cls, name, _gated(getattr(cls, name)))
+        return cls
+
+    return decorate
+
+
+def _gated(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(method)
+    async def operation(self: "ShardCollection | ShardDatabase", *args: Any, **kwargs: Any) -> Any:
+        if self._bound is not None:
+            kwargs.setdefault("session", self._bound)
+        return await self._gate.passing(method, self, *args, **kwargs)
+
+    return operation
+
+
+@_through_gate(*_DATABASE_OPERATIONS)
+class ShardDatabase(AsyncDatabase[Document]):
+    """A service's database on one shard; with `bound`, all that is done through it is in that transaction."""
+
+    def __init__(
+        self,
+        client: AsyncMongoClient[Document],
+        name: str,
+        gate: Gate,
+        bound: AsyncClientSession | None = None,
+    ) -> None:
+        super().__init__(client, name)
+        self._gate = gate
+        self._bound = bound
+        self._collections: dict[str, ShardCollection] = {}
+
+    def __getitem__(self, name: str) -> "ShardCollection":
+        collection = self._collections.get(name)
+        if collection is None:
+            collection = self._collections[name] = ShardCollection(self, name)
+        return collection
+
+    def get_collection(self, name: str, **options: Any) -> "ShardCollection":  # type: ignore[override]
+        """The collection with other codec options, concerns or read preference than the database's."""
+        return ShardCollection(self, name, **options)
+
+
+@_through_gate(*_COLLECTION_OPERATIONS)
+class ShardCollection(AsyncCollection[Document]):
+    """A collection on one shard."""
+
+    def __init__(self, database: ShardDatabase, name: str, **options: Any) -> None:
+        super().__init__(database, name, **options)
+        self._gate = database._gate
+        self._bound = database._bound
+        self._shard_database = database
+
+    def with_options(self, **options: Any) -> "ShardCollection":  # type: ignore[override]
+        """The same collection with other codec options, concerns or read preference."""
+        return ShardCollection(self._shard_database, self.name, **options)
+
+    def find(self, *args: Any, **kwargs: Any) -> "ShardCursor":
+        """As PyMongo's `find`; the query is sent when the cursor is read."""
+        if self._bound is not None:
+            kwargs.setdefault("session", self._bound)
+        return ShardCursor(self, *args, **kwargs)
+
+    async def _aggregate(
+        self, aggregation_command: Any, pipeline: Any, cursor_class: Any, *args: Any, **kwargs: Any
+    ) -> AsyncCommandCursor[Document]:
+        return await super()._aggregate(aggregation_command, pipeline, ShardCommandCursor, *args, **kwargs)
+
+
+class ShardCursor(AsyncCursor[Document]):
+    """The answer to a query, fetched through the gate batch by batch."""
+
+    def __init__(self, collection: ShardCollection, *args: Any, **kwargs: Any) -> None:
+        super().__init__(collection, *args, **kwargs)
+        self._gate = collection._gate
+
+    async def _refresh(self) -> int:
+        return await self._gate.passing(super()._refresh)
+
+
+class ShardCommandCursor(AsyncCommandCursor[Document]):
+    """The answer to an aggregation, fetched through the gate batch by batch."""
+
+    async def _refresh(self) -> int:
+        collection = self._collection
+        if not isinstance(collection, ShardCollection):
+            raise TypeError("a shard's cursor reads a shard's collection")
+        return await collection._gate.passing(super()._refresh)

@@ -1,0 +1,106 @@
+"""The one way from this process to a shard: what every operation on it passes through.
+
+An operation on a shard that is known to be down fails at once instead of looking for a primary; every
+operation has a deadline; and what a caller can do nothing about comes out as a readable DomainError.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, ParamSpec, TypeVar
+
+import pymongo
+from pymongo import AsyncMongoClient
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError, WaitQueueTimeoutError
+from pymongo.topology_description import TopologyDescription
+
+from chassis.caller import remaining_s
+from chassis.errors import DomainError, overloaded, unavailable
+from chassis.mongo.documents import Document
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+OPERATION_TIMEOUT_S: Final = 10.0
+"""For work that no caller waits for."""
+GRACE_S: Final = 0.5
+"""How long a primary may be missing, as in an election, before operations are refused."""
+LOOK_AGAIN_S: Final = 0.02
+OUTCOME_UNKNOWN: Final = "UnknownTransactionCommitResult"
+
+
+class Gate:
+    """Lets operations through to one shard, called `what` in errors."""
+
+    def __init__(self, client: AsyncMongoClient[Document], what: str) -> None:
+        self.what = what
+        self._client = client
+        self._seen: TopologyDescription | None = None
+        self._down_since: float | None = None
+
+    async def passing(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs one operation within the caller's deadline.
+
+        Raises:
+            DomainError: UNAVAILABLE when the shard does not answer, OVERLOADED when all its connections
+                are taken, DEADLINE_EXCEEDED when the caller's time is over; the driver's error is the cause.
+            PyMongoError: the shard answered with an error, e.g. DuplicateKeyError.
+        """
+        if self.is_down():
+            await self._hope()
+        with pymongo.timeout(self.budget_s()):
+            try:
+                return await operation(*args, **kwargs)
+            except PyMongoError as error:
+                readable = self._readable(error)
+                if readable is None:
+                    raise
+                raise readable from error
+
+    def is_down(self) -> bool:
+        """Whether the shard is known to have no primary; false before the first contact.
+
+        The driver's own view is read, because its listeners are told up to a second late.
+        """
+        description = self._client.topology_description
+        if description is not self._seen:
+            self._seen = description
+            self._down_since = _still_down_since(description, self._down_since)
+        return self._down_since is not None
+
+    def budget_s(self) -> float:
+        """Seconds that an operation may take; DomainError DEADLINE_EXCEEDED when there are none."""
+        remaining = remaining_s()
+        if remaining is None:
+            return OPERATION_TIMEOUT_S
+        if remaining <= 0:
+            raise self._too_late()
+        return remaining
+
+    async def _hope(self) -> None:
+        while self.is_down():
+            if self._down_since is None or time.monotonic() - self._down_since >= GRACE_S:
+                raise unavailable(self.what)
+            self.budget_s()
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+    def _readable(self, error: PyMongoError) -> DomainError | None:
+        if isinstance(error, WaitQueueTimeoutError):
+            return overloaded(self.what)
+        answered = isinstance(error, OperationFailure) and not error.timeout
+        if answered and not error.has_error_label(OUTCOME_UNKNOWN):
+            return None
+        if not (answered or error.timeout or isinstance(error, ConnectionFailure)):
+            return None
+        return self._too_late() if remaining_s() == 0 else unavailable(self.what)
+
+    def _too_late(self) -> DomainError:
+        return DomainError("DEADLINE_EXCEEDED", f"{self.what} had no time left to answer.")
+
+
+def _still_down_since(description: TopologyDescription, since: float | None) -> float | None:
+    if description.has_writable_server():
+        return None
+    servers = description.server_descriptions().values()
+    contacted = any(server.error is not None or server.is_server_type_known for server in servers)
+    return (since or time.monotonic()) if contacted else None

@@ -1,0 +1,160 @@
+"""A change and the events that tell of it, committed together on one shard."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import pymongo
+from chassis.messaging import outbox
+from google.protobuf.message import Message
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from chassis.clock import Clock
+from chassis.errors import DomainError, unavailable
+from chassis.ids import slot_of
+from chassis.mongo.collections import ShardDatabase
+from chassis.mongo.documents import Document
+from chassis.mongo.gate import OUTCOME_UNKNOWN, Gate
+
+if TYPE_CHECKING:
+    from chassis.messaging import Incoming
+
+T = TypeVar("T")
+
+INBOX: Final = "inbox"
+TRANSIENT: Final = "TransientTransactionError"
+FIRST_PAUSE_S: Final = 0.005
+LONGEST_PAUSE_S: Final = 0.5
+ABORT_TIMEOUT_S: Final = 1.0
+
+
+class Transaction:
+    """One attempt: what is done through `db`, or with `session`, is committed as a whole or not at all."""
+
+    def __init__(
+        self, session: AsyncClientSession, database: ShardDatabase, source: str, clock: Clock
+    ) -> None:
+        self.session = session
+        self.db = database
+        self._source = source
+        self._clock = clock
+        self._rows: list[Document] = []
+
+    def emit(self, message: Message, *, subject: str) -> None:
+        """Tells of the change: the event is sent if, and only if, the transaction commits.
+
+        `subject` is the ID of the entity that the event is about. Raises ValueError when it is not an
+        ID, or the message is not one of the declared events.
+        """
+        slot = slot_of(subject)
+        event = outbox.envelope(
+            message, subject=subject, source=self._source, time=self._clock.now(), slot=slot
+        )
+        self._rows.append(outbox.document(event, slot))
+
+    async def write_events(self) -> None:
+        """Puts the emitted events into the outbox."""
+        if len(self._rows) == 1:
+            await self.db[outbox.COLLECTION].insert_one(self._rows[0])
+        elif self._rows:
+            await self.db[outbox.COLLECTION].insert_many(self._rows)
+
+
+class Transactions:
+    """Runs work in transactions on one shard."""
+
+    def __init__(
+        self, client: AsyncMongoClient[Document], database: str, gate: Gate, source: str, clock: Clock
+    ) -> None:
+        self._client = client
+        self._database = database
+        self._gate = gate
+        self._source = source
+        self._clock = clock
+
+    async def run(self, work: Callable[[Transaction], Awaitable[T]], handling: "Incoming | None") -> T | None:
+        """See `Shard.in_transaction`."""
+        pauses = _Pauses(self._gate)
+        async with self._client.start_session(causal_consistency=False) as session:
+            while True:
+                try:
+                    return await self._attempt(session, work, handling, pauses)
+                except _RepeatedError:
+                    return None
+                except (DomainError, PyMongoError) as error:
+                    if not _has_label(error, TRANSIENT):
+                        raise
+                    await pauses.before_retry_of(error)
+
+    async def _attempt(
+        self,
+        session: AsyncClientSession,
+        work: Callable[[Transaction], Awaitable[T]],
+        handling: "Incoming | None",
+        pauses: "_Pauses",
+    ) -> T:
+        await session.start_transaction()
+        try:
+            database = ShardDatabase(self._client, self._database, self._gate, session)
+            transaction = Transaction(session, database, self._source, self._clock)
+            if handling is not None:
+                await self._remember(transaction, handling)
+            result = await work(transaction)
+            await transaction.write_events()
+        except BaseException:
+            await self._abort(session)
+            raise
+        await self._commit(session, pauses)
+        return result
+
+    async def _remember(self, transaction: Transaction, handling: "Incoming") -> None:
+        row = {"_id": handling.inbox_id, "slot": slot_of(handling.subject), "time": self._clock.now()}
+        try:
+            await transaction.db[INBOX].insert_one(row)
+        except DuplicateKeyError:
+            raise _RepeatedError from None
+
+    async def _commit(self, session: AsyncClientSession, pauses: "_Pauses") -> None:
+        while True:
+            try:
+                return await self._gate.passing(session.commit_transaction)
+            except (DomainError, PyMongoError) as error:
+                if not _has_label(error, OUTCOME_UNKNOWN):
+                    raise
+                await pauses.before_retry_of(error)
+
+    async def _abort(self, session: AsyncClientSession) -> None:
+        if self._gate.is_down():
+            return
+        with suppress(PyMongoError), pymongo.timeout(ABORT_TIMEOUT_S):
+            await session.abort_transaction()
+
+
+class _RepeatedError(Exception):
+    """The inbox holds this event already."""
+
+
+class _Pauses:
+    """Growing, jittered pauses between the attempts of one transaction, within its time."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._until = time.monotonic() + gate.budget_s()
+        self._next_s = FIRST_PAUSE_S
+
+    async def before_retry_of(self, error: DomainError | PyMongoError) -> None:
+        pause_s = self._next_s * random.uniform(0.5, 1.0)  # noqa: S311
+        self._next_s = min(self._next_s * 2, LONGEST_PAUSE_S)
+        if time.monotonic() + pause_s >= self._until:
+            raise error if isinstance(error, DomainError) else unavailable(self._gate.what)
+        await asyncio.sleep(pause_s)
+
+
+def _has_label(error: DomainError | PyMongoError, label: str) -> bool:
+    driver_error = error.__cause__ if isinstance(error, DomainError) else error
+    return isinstance(driver_error, PyMongoError) and driver_error.has_error_label(label)

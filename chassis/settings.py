@@ -1,0 +1,121 @@
+"""What the environment may set for every service: one frozen class, checked as a whole at start-up."""
+
+import base64
+import binascii
+import json
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
+
+from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+S = TypeVar("S", bound="ChassisSettings")
+
+KEY_BYTES: Final = 32
+MISCONFIGURED: Final = 2
+"""Exit status of a process that cannot start with these settings."""
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+def _comma_separated(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _json(value: Any) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error}") from None
+
+
+def _key(value: Any) -> Any:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (TypeError, binascii.Error):
+        raise ValueError("is not base64") from None
+    if len(raw) < KEY_BYTES:
+        raise ValueError(f"holds {len(raw)} bytes; a key has at least {KEY_BYTES}")
+    return value
+
+
+Address = Annotated[str, Field(pattern=r"^[^\s:/]+:\d{1,5}$")]
+Addresses = Annotated[tuple[Address, ...], NoDecode, BeforeValidator(_comma_separated), Field(min_length=1)]
+Peers = Annotated[dict[str, Address], NoDecode, BeforeValidator(_json)]
+Key = Annotated[SecretStr, BeforeValidator(_key)]
+
+
+class ChassisSettings(BaseSettings):
+    """Settings of every service, each from the variable `IC_<NAME>`; services add their own."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="IC_", frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    stack: str = Field(default="dev", description="name of the stack, in logs and metrics")
+    environment: Literal["development", "staging", "production"] = "production"
+    grpc_port: Port
+    ops_port: Port
+    slot_map: FilePath = Field(description="JSON file: slot ranges and the shards that hold them")
+    mongo_user: str = Field(min_length=1)
+    mongo_password: SecretStr = Field(min_length=1)
+    redis_nodes: Addresses = Field(description="host:port of some nodes of the cluster, comma-separated")
+    redis_password: SecretStr = Field(min_length=1)
+    amqp_url: SecretStr = Field(min_length=1)
+    peers: Peers = Field(description="JSON object: service name to host:port of its gRPC port")
+    service_key: FilePath = Field(description="PEM file: the key with which this service identifies itself")
+    service_jwks: FilePath = Field(description="JSON file: the public keys of all services")
+    page_token_key: Key = Field(description="base64 of 32 bytes or more, the same in all replicas")
+    data_key: Key = Field(description="base64 of 32 bytes or more, the same in all replicas")
+    otlp_endpoint: str = Field(default="", description="where traces are exported to; empty: nowhere")
+    trace_sample_ratio: float = Field(default=1.0, ge=0.0, le=1.0)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    public_url: str = Field(pattern=r"^https?://[^\s/]+$", description="the gateway, as API users see it")
+
+
+def key_bytes(secret: SecretStr) -> bytes:
+    """The bytes of a key that settings hold as base64."""
+    return base64.b64decode(secret.get_secret_value(), validate=True)
+
+
+def load(cls: type[S]) -> S:
+    """Reads the settings from the environment.
+
+    If anything is missing or wrong, prints every error at once, each with its variable, and exits
+    with status 2. Values are never printed.
+    """
+    try:
+        return cls.model_validate({})
+    except ValidationError as error:
+        _refuse(_explain(cls, details) for details in error.errors(include_input=False))
+    except SettingsError as error:
+        _refuse([f"{error}: {error.__cause__}"])  # a service's own field that is not the JSON it has to be
+
+
+def _refuse(complaints: Iterator[str] | list[str]) -> NoReturn:
+    lines = "\n".join(f"  {complaint}" for complaint in complaints)
+    print(f"These settings stop the service from starting:\n{lines}", file=sys.stderr)  # noqa: T201
+    raise SystemExit(MISCONFIGURED)
+
+
+def _explain(cls: type[ChassisSettings], details: ErrorDetails) -> str:
+    name, *path = (str(part) for part in details["loc"])
+    field = cls.model_fields.get(name)
+    place = "".join(f"[{part}]" for part in path)
+    return f"{_variable(cls, name)}{place}: {_problem(details)}{_meaning(field)}"
+
+
+def _variable(cls: type[ChassisSettings], field: str) -> str:
+    return f"{cls.model_config.get('env_prefix', '')}{field}".upper()
+
+
+def _problem(details: ErrorDetails) -> str:
+    return "is not set" if details["type"] == "missing" else details["msg"].removeprefix("Value error, ")
+
+
+def _meaning(field: FieldInfo | None) -> str:
+    return f" ({field.description})" if field is not None and field.description else ""
