@@ -1,0 +1,164 @@
+"""From a message to a handler and back: handlers run on the event loop, many at once."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from time import monotonic, perf_counter
+from typing import Final
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from chassis.caller import Call, Principal, begin
+from chassis.contracts import event_type, reasons
+from chassis.errors import DomainError
+from chassis.messaging.broker import Broker, Bury, Delivery, Done, Retry, Verdict
+from chassis.messaging.subscriptions import Handler, Incoming, Subscription
+from chassis.observability import metrics
+from chassis.observability.logging import get_logger
+from chassis.observability.tracing import continue_trace
+from internshipconnect.events.v1.events_pb2 import Event
+
+HANDLER_TIMEOUT_S: Final = 30.0
+# Not for the caller to repeat, but another run starts from what is stored by then and may well succeed.
+_WORTH_ANOTHER_RUN: Final = frozenset(
+    {grpc.StatusCode.ABORTED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAUTHENTICATED}
+)
+
+_log = get_logger()
+
+
+class Poison(Exception):
+    """A message that cannot be read, whoever tries."""
+
+
+class Consumers:
+    """Feeds the subscriptions' handlers on the running loop, acting as the service `name`."""
+
+    def __init__(self, amqp_url: str, subscriptions: Sequence[Subscription], *, name: str) -> None:
+        self._principal = Principal(id=name, kind="SERVICE")
+        self._handlers = {each.queue: _by_type(each.handlers) for each in subscriptions}
+        self._broker = Broker(amqp_url, subscriptions, self._deliver)
+        self._in_flight: set[asyncio.Task[None]] = set()
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can come in now."""
+        return self._broker.connected
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._broker.start()
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        """Takes no more messages and waits for those in flight; what is not done by then is delivered again."""
+        await asyncio.to_thread(self._broker.pause)
+        if self._in_flight:
+            _, late = await asyncio.wait(self._in_flight, timeout=grace_s)
+            for task in late:
+                task.cancel()
+        await asyncio.to_thread(self._broker.stop)
+
+    def _deliver(self, delivery: Delivery) -> None:
+        self._loop.call_soon_threadsafe(self._begin, delivery)
+
+    def _begin(self, delivery: Delivery) -> None:
+        task = self._loop.create_task(self._handle(delivery))
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+
+    async def _handle(self, delivery: Delivery) -> None:
+        with metrics.events_in_flight.labels(delivery.subscription.queue).track_inprogress():
+            self._broker.settle(delivery, await self._verdict(delivery))
+
+    async def _verdict(self, delivery: Delivery) -> Verdict:
+        queue = delivery.subscription.queue
+        try:
+            event = _parse(delivery.body)
+            kind, handler = self._handlers[queue].get(event.type, (None, None))
+            if kind is None or handler is None:
+                metrics.events_handled.labels(queue, event.type, "ignored").inc()
+                return Done()
+            message = _unpack(event, kind)
+        except Poison as poison:
+            _log.error("event is unreadable", queue=queue, error=str(poison))
+            metrics.events_handled.labels(queue, "", "unreadable").inc()
+            return Bury(str(poison))
+        return await self._run(handler, message, _incoming(event, queue), delivery.attempt)
+
+    async def _run(self, handler: Handler, message: Message, incoming: Incoming, attempt: int) -> Verdict:
+        begin(Call(incoming.event_id, monotonic() + HANDLER_TIMEOUT_S, self._principal))
+        started = perf_counter()
+        attributes = {"messaging.system": "rabbitmq", "messaging.destination.name": incoming.queue}
+        with continue_trace(incoming.traceparent, f"handle {incoming.type}", attributes=attributes) as span:
+            verdict = await _outcome(handler, message, incoming, attempt)
+            if not isinstance(verdict, Done):
+                span.failed(verdict.error)
+        labels = (incoming.queue, incoming.type)
+        metrics.events_handling_seconds.labels(*labels).observe(perf_counter() - started)
+        metrics.events_handled.labels(*labels, _LABELS[type(verdict)]).inc()
+        return verdict
+
+
+_LABELS: Final[Mapping[type[Verdict], str]] = {Done: "done", Retry: "failed", Bury: "buried"}
+
+
+async def _outcome(handler: Handler, message: Message, incoming: Incoming, attempt: int) -> Verdict:
+    where = {
+        "queue": incoming.queue,
+        "type": incoming.type,
+        "event_id": incoming.event_id,
+        "attempt": attempt,
+    }
+    try:
+        async with asyncio.timeout(HANDLER_TIMEOUT_S):
+            await handler(message, incoming)
+    except DomainError as error:
+        _log.warning("event not handled", **where, error=str(error))
+        return Retry(str(error)) if _may_succeed_later(error) else Bury(str(error))
+    except Exception as error:
+        _log.exception("event handler failed", **where)
+        return Retry(f"{type(error).__name__}: {error}")
+    return Done()
+
+
+def _may_succeed_later(error: DomainError) -> bool:
+    reason = reasons()[error.reason]
+    return reason.retryable or reason.code in _WORTH_ANOTHER_RUN
+
+
+def _by_type(handlers: Mapping[type[Message], Handler]) -> dict[str, tuple[type[Message], Handler]]:
+    return {event_type(kind): (kind, handler) for kind, handler in handlers.items()}
+
+
+def _parse(body: bytes) -> Event:
+    try:
+        event = Event.FromString(body)
+    except DecodeError as error:
+        raise Poison(f"not an event: {error}") from error
+    if not event.id or not event.type:
+        raise Poison("an event without id or type")
+    return event
+
+
+def _unpack(event: Event, kind: type[Message]) -> Message:
+    message = kind()
+    try:
+        matches = event.data.Unpack(message)
+    except DecodeError as error:
+        raise Poison(f"{event.type} {event.id}: {error}") from error
+    if not matches:
+        raise Poison(f"{event.type} {event.id} carries {event.data.type_url}")
+    return message
+
+
+def _incoming(event: Event, queue: str) -> Incoming:
+    return Incoming(
+        event_id=event.id,
+        type=event.type,
+        source=event.source,
+        subject=event.subject,
+        time=event.time.ToDatetime(tzinfo=UTC),
+        traceparent=event.traceparent,
+        queue=queue,
+    )

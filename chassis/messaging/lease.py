@@ -1,0 +1,68 @@
+"""A lease: of many processes that could do some work one does it; another takes over when it falls silent."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError
+
+from chassis.messaging.tasks import together
+
+COLLECTION: Final = "leases"
+
+
+class LeaseLost(Exception):
+    """Somebody else holds the lease now."""
+
+
+class Lease:
+    """The lease `name` in a database's collection `leases`, wanted by `holder`.
+
+    Times are the database's own, so the clocks of the processes need not agree. A holder that was paused for longer
+    than `ttl_s` may work beside its successor for a moment: what a lease guards must bear that.
+    """
+
+    def __init__(
+        self, leases: AsyncCollection[dict[str, Any]], name: str, holder: str, *, ttl_s: float = 6.0
+    ) -> None:
+        self._leases = leases
+        self._key = {"_id": name, "slot": 0}
+        self._holder = holder
+        self._ttl_s = ttl_s
+
+    async def run_while_held(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Waits until the lease is ours, runs `work` while renewing, and gives the lease back in the end.
+
+        Raises LeaseLost when it was taken over, and what `work` or the database raises.
+        """
+        while not await self._take():
+            await asyncio.sleep(self._ttl_s / 3 * random.uniform(0.7, 1.3))  # noqa: S311
+        try:
+            await together(work(), self._renew())
+        finally:
+            await self._give_back()
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._ttl_s / 3)
+            if not await self._take():
+                raise LeaseLost(self._key["_id"])
+
+    async def _take(self) -> bool:
+        free = {"$lt": ["$expires_at", "$$NOW"]}
+        ours = {"$eq": ["$holder", self._holder]}
+        until = {"$add": ["$$NOW", int(self._ttl_s * 1000)]}
+        try:
+            await self._leases.update_one(
+                {**self._key, "$expr": {"$or": [free, ours]}},
+                [{"$set": {"holder": self._holder, "expires_at": until}}],
+                upsert=True,
+            )
+        except DuplicateKeyError:
+            return False
+        return True
+
+    async def _give_back(self) -> None:
+        await self._leases.delete_one({**self._key, "holder": self._holder})

@@ -1,0 +1,143 @@
+"""Publishing with confirms: many messages on the way at once, and only what the broker has stored counts as sent."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final
+
+from kombu import Connection, Producer
+
+from chassis.messaging.topology import EVENTS
+
+CONTENT_TYPE: Final = "application/x-protobuf"
+PERSISTENT: Final = 2
+
+
+class NotConfirmed(Exception):
+    """The broker did not take the whole batch; some of it may have arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event ready to be sent: `body` is the serialized envelope, `type` its routing key."""
+
+    id: str
+    type: str
+    body: bytes
+
+
+class Publisher:
+    """Sends events to the exchange over one connection on a thread of its own.
+
+    Kombu blocks, so it must not run on the event loop. The connection is made on first use and again after any
+    failure. There are no heartbeats: a dead connection shows when the next batch is not confirmed in time.
+    """
+
+    def __init__(self, amqp_url: str, *, timeout_s: float = 10.0) -> None:
+        self._url = amqp_url
+        self._timeout_s = timeout_s
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="publisher")
+        self._open: _Confirming | None = None
+
+    async def publish(self, batch: Sequence[Outgoing]) -> None:
+        """Returns once the broker has stored every message of the batch.
+
+        Raises NotConfirmed, OSError or an AMQP error when that is not certain; the whole batch has to go again.
+        """
+        await self._in_thread(self._publish, batch)
+
+    async def ping(self) -> None:
+        """A round trip to the broker; raises when it does not answer or the exchange is missing."""
+        await self._in_thread(self._ping)
+
+    async def close(self) -> None:
+        await self._in_thread(self._drop)
+        self._thread.shutdown(wait=False)
+
+    async def _in_thread(self, call: Any, *arguments: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+
+    def _publish(self, batch: Sequence[Outgoing]) -> None:
+        try:
+            self._connected().publish(batch)
+        except BaseException:
+            self._drop()
+            raise
+
+    def _ping(self) -> None:
+        try:
+            self._connected().ping()
+        except BaseException:
+            self._drop()
+            raise
+
+    def _connected(self) -> "_Confirming":
+        if self._open is None:
+            self._open = _Confirming(self._url, self._timeout_s)
+        return self._open
+
+    def _drop(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+
+class _Confirming:
+    """One connection whose channel counts what it has sent and what was confirmed."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
+        self._connection = Connection(url, connect_timeout=timeout_s, transport_options=options)
+        self._channel = self._connection.channel()
+        # `confirm_publish` would wait for each message in turn; this turns the same confirms on for the channel
+        # and lets a batch be on the way at once.
+        self._channel.confirm_select()
+        self._channel.events["basic_ack"].add(self._on_ack)
+        self._channel.events["basic_nack"].add(self._on_nack)
+        self._producer = Producer(self._channel, auto_declare=False)
+        self._sent = 0
+        self._unconfirmed: set[int] = set()
+
+    def publish(self, batch: Sequence[Outgoing]) -> None:
+        for message in batch:
+            self._sent += 1
+            self._unconfirmed.add(self._sent)
+            self._producer.publish(
+                message.body,
+                exchange=EVENTS,
+                routing_key=message.type,
+                content_type=CONTENT_TYPE,
+                content_encoding="binary",
+                delivery_mode=PERSISTENT,
+                message_id=message.id,
+                type=message.type,
+                timeout=self._timeout_s,
+            )
+        self._wait_for_confirms()
+
+    def ping(self) -> None:
+        self._channel.exchange_declare(EVENTS, "topic", passive=True)
+
+    def close(self) -> None:
+        # `collect` drops the socket without the closing handshake, which a dead broker would never answer.
+        self._connection.collect(socket_timeout=1.0)
+
+    def _wait_for_confirms(self) -> None:
+        give_up = monotonic() + self._timeout_s
+        while self._unconfirmed:
+            left = give_up - monotonic()
+            if left <= 0:
+                raise NotConfirmed(f"{len(self._unconfirmed)} messages not confirmed in {self._timeout_s} s")
+            self._connection.drain_events(timeout=left)
+
+    def _on_ack(self, tag: int, multiple: bool) -> None:
+        if multiple:
+            self._unconfirmed = {sent for sent in self._unconfirmed if sent > tag}
+        else:
+            self._unconfirmed.discard(tag)
+
+    def _on_nack(self, tag: int, _multiple: bool) -> None:
+        raise NotConfirmed(f"the broker refused message {tag} of this connection")

@@ -1,0 +1,234 @@
+"""The relay: sends what waits in each shard's outbox to the broker, in order, at least once.
+
+Per shard one process holds the lease. It follows the outbox's inserts by a change stream, publishes what comes in
+batches and deletes the rows once the broker has confirmed them. How far that has got is stored as the stream's resume
+token, so that a successor goes on from there; where there is no token, or one that the oplog has forgotten, it sends
+all rows that are there and follows from now on.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, Final
+
+import pymongo
+from bson.timestamp import Timestamp
+from pymongo.errors import OperationFailure
+from pymongo.read_concern import ReadConcern
+
+from chassis.messaging import outbox
+from chassis.messaging.backoff import jittered
+from chassis.messaging.lease import COLLECTION as LEASES
+from chassis.messaging.lease import Lease
+from chassis.messaging.publisher import Outgoing, Publisher
+from chassis.messaging.tasks import together
+from chassis.mongo.shards import Shard
+from chassis.observability import metrics
+from chassis.observability.logging import get_logger
+
+POSITIONS: Final = "relay_positions"
+_POSITION: Final = {"_id": "outbox", "slot": 0}
+_LEASE: Final = "outbox-relay"
+
+_BATCH: Final = 500
+_READ_AHEAD: Final = 1_000
+_STORE_POSITION_EVERY_S: Final = 1.0
+_MEASURE_EVERY_S: Final = 5.0
+_LEFT_BEHIND_S: Final = 60.0
+_IDLE_WAIT_MS: Final = 10_000
+_MONGO_TIMEOUT_S: Final = 10.0
+_COUNT_UP_TO: Final = 10_000
+
+_INSERTS: Final = ({"$match": {"operationType": "insert"}}, {"$project": {"fullDocument": 1}})
+# InvalidResumeToken, ChangeStreamFatalError, ChangeStreamHistoryLost.
+_FORGOTTEN: Final = frozenset({260, 280, 286})
+
+_log = get_logger()
+
+
+class RowsLeftBehind(Exception):
+    """Rows wait though the stream is silent: they came in behind its back, by a restored backup for example."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    message: Outgoing
+    slot: int
+    position: Mapping[str, Any] | None
+    """The stream's resume token after this row; None for a row found by sweeping."""
+
+
+class Relay:
+    """Relays the outboxes of all shards until cancelled; `holder` tells this process from its rivals."""
+
+    def __init__(self, shards: Iterable[Shard], publisher: Publisher, *, holder: str) -> None:
+        self._relays = [_ShardRelay(shard, publisher, holder) for shard in shards]
+
+    async def run(self) -> None:
+        await together(*(relay.run() for relay in self._relays))
+
+
+class _ShardRelay:
+    def __init__(self, shard: Shard, publisher: Publisher, holder: str) -> None:
+        self._shard = shard.name
+        self._db = shard.db
+        self._outbox = shard.db[outbox.COLLECTION]
+        self._positions = shard.db[POSITIONS]
+        self._lease = Lease(shard.db[LEASES], _LEASE, holder)
+        self._publisher = publisher
+        self._waiting: asyncio.Queue[_Row] = asyncio.Queue(_READ_AHEAD)
+        self._silent_since: float | None = None
+        self._sent_to: Mapping[str, Any] | None = None
+        self._stored_at = 0.0
+
+    async def run(self) -> None:
+        attempt = 0
+        while True:
+            started = monotonic()
+            try:
+                await self._lease.run_while_held(self._relay)
+            except RowsLeftBehind:
+                _log.warning("outbox rows were left behind, sweeping", shard=self._shard)
+            except Exception as error:
+                _log.warning("outbox relay interrupted", shard=self._shard, error=repr(error))
+            attempt = 0 if monotonic() - started > _LEFT_BEHIND_S else attempt + 1
+            await asyncio.sleep(jittered(attempt))
+
+    async def _relay(self) -> None:
+        self._waiting = asyncio.Queue(_READ_AHEAD)
+        self._silent_since = monotonic()
+        await together(self._read(), self._send(), self._measure())
+
+    # --- reading -------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        position = await self._load_position()
+        if position is not None:
+            try:
+                await self._follow({"resume_after": position})
+            except OperationFailure as error:
+                if error.code not in _FORGOTTEN:
+                    raise
+                _log.warning("outbox position is forgotten, sweeping", shard=self._shard)
+        await self._sweep_and_follow()
+
+    async def _sweep_and_follow(self) -> None:
+        now = await self._operation_time()
+        await self._sweep(now)
+        await self._follow({"start_at_operation_time": now})
+
+    async def _follow(self, start: Mapping[str, Any]) -> None:
+        async with await self._outbox.watch(_INSERTS, max_await_time_ms=_IDLE_WAIT_MS, **start) as stream:
+            async for change in stream:
+                await self._waiting.put(_row(change["fullDocument"], change["_id"]))
+
+    async def _sweep(self, now: Timestamp) -> None:
+        """Reads all rows that were committed by `now`, and perhaps some that the stream will bring again."""
+        committed = self._outbox.with_options(read_concern=ReadConcern("majority"))
+        async with self._db.client.start_session(causal_consistency=True) as session:
+            session.advance_operation_time(now)
+            async for document in committed.find(sort=[("_id", 1)], batch_size=_BATCH, session=session):
+                await self._waiting.put(_row(document, None))
+
+    async def _operation_time(self) -> Timestamp:
+        with pymongo.timeout(_MONGO_TIMEOUT_S):
+            answer = await self._db.command("ping")
+        time: Timestamp = answer["operationTime"]
+        return time
+
+    # --- sending -------------------------------------------------------------------------------
+
+    async def _send(self) -> None:
+        try:
+            while True:
+                batch = await self._next_batch()
+                await self._publish(batch)
+                await self._remove(batch)
+                await self._advance(batch)
+        finally:
+            await self._store_position()
+
+    async def _next_batch(self) -> list[_Row]:
+        if self._waiting.empty():
+            self._silent_since = monotonic()
+        batch = [await self._waiting.get()]
+        self._silent_since = None
+        while len(batch) < _BATCH and not self._waiting.empty():
+            batch.append(self._waiting.get_nowait())
+        return batch
+
+    async def _publish(self, batch: Sequence[_Row]) -> None:
+        """Tries until the broker has the whole batch; the rows are safe in Mongo meanwhile."""
+        attempt = 0
+        while True:
+            try:
+                await self._publisher.publish([row.message for row in batch])
+            except Exception as error:
+                metrics.outbox_failures.labels(self._shard).inc()
+                _log.warning("broker did not confirm", shard=self._shard, rows=len(batch), error=repr(error))
+                await asyncio.sleep(jittered(attempt))
+                attempt += 1
+            else:
+                metrics.outbox_published.labels(self._shard).inc(len(batch))
+                return
+
+    async def _remove(self, batch: Sequence[_Row]) -> None:
+        ids = [row.message.id for row in batch]
+        slots = sorted({row.slot for row in batch})
+        with pymongo.timeout(_MONGO_TIMEOUT_S):
+            await self._outbox.delete_many({"_id": {"$in": ids}, "slot": {"$in": slots}})
+
+    async def _advance(self, batch: Sequence[_Row]) -> None:
+        self._sent_to = batch[-1].position or self._sent_to
+        if monotonic() - self._stored_at > _STORE_POSITION_EVERY_S:
+            await self._store_position()
+
+    # --- position ------------------------------------------------------------------------------
+
+    async def _load_position(self) -> Mapping[str, Any] | None:
+        with pymongo.timeout(_MONGO_TIMEOUT_S):
+            stored = await self._positions.find_one(_POSITION)
+        return stored["token"] if stored else None
+
+    async def _store_position(self) -> None:
+        if self._sent_to is None:
+            return
+        with pymongo.timeout(_MONGO_TIMEOUT_S):
+            await self._positions.update_one(_POSITION, {"$set": {"token": self._sent_to}}, upsert=True)
+        self._sent_to = None
+        self._stored_at = monotonic()
+
+    async def _forget_position(self) -> None:
+        self._sent_to = None
+        with pymongo.timeout(_MONGO_TIMEOUT_S):
+            await self._positions.delete_one(_POSITION)
+
+    # --- measuring -----------------------------------------------------------------------------
+
+    async def _measure(self) -> None:
+        while True:
+            lag_s = await self._lag_s()
+            metrics.outbox_lag_seconds.labels(self._shard).set(lag_s)
+            if lag_s > _LEFT_BEHIND_S and self._silent_for_s() > _LEFT_BEHIND_S:
+                await self._forget_position()
+                raise RowsLeftBehind
+            await asyncio.sleep(_MEASURE_EVERY_S)
+
+    async def _lag_s(self) -> float:
+        with pymongo.timeout(_MONGO_TIMEOUT_S):
+            rows = await self._outbox.count_documents({}, limit=_COUNT_UP_TO, hint="_id_")
+            oldest = await self._outbox.find_one({}, {"time": 1}, sort=[("_id", 1)])
+        metrics.outbox_rows.labels(self._shard).set(rows)
+        if oldest is None:
+            return 0.0
+        return max(0.0, (datetime.now(UTC) - oldest["time"].replace(tzinfo=UTC)).total_seconds())
+
+    def _silent_for_s(self) -> float:
+        return 0.0 if self._silent_since is None else monotonic() - self._silent_since
+
+
+def _row(document: Mapping[str, Any], position: Mapping[str, Any] | None) -> _Row:
+    message = Outgoing(id=document["_id"], type=document["type"], body=document["event"])
+    return _Row(message, document["slot"], position)

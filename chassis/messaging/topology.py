@@ -1,0 +1,85 @@
+"""Exchanges and queues on the broker: one durable topic exchange, a work queue with its dead letters per
+subscription, and one waiting room per retry delay that all queues share.
+
+A waiting room is a queue without consumers whose messages expire after its delay and go back, by their routing key,
+to the queue they came from. Each delay has its own, so that no message waits behind one with a longer delay.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from kombu import Connection, Exchange, Queue
+
+from chassis.messaging.subscriptions import Subscription
+
+EVENTS: Final = "internshipconnect.events"
+RETRY_DELAYS_S: Final = (1, 5, 25, 120, 600)
+REDELIVERY_LIMIT: Final = 20
+"""How often the broker itself hands out a message whose consumer vanished, before it counts as poison."""
+
+_TO_QUEUE_BY_NAME: Final = ""
+_QUORUM: Final = {"x-queue-type": "quorum"}
+# Dead-lettering inside the broker is at most once by default; this way it is confirmed like any publish.
+_SAFE_DEAD_LETTERING: Final = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
+
+
+def dead_queue(queue: str) -> str:
+    """Where messages end that `queue` gave up on."""
+    return f"{queue}.dead"
+
+
+def retry_exchange(attempt: int) -> str:
+    """The waiting room for a message whose `attempt` (from 1) failed; publish to it with the queue as routing key."""
+    return _waiting_room(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1])
+
+
+def declare_topology(
+    amqp_url: str, subscriptions: Iterable[Subscription], *, timeout_s: float = 10.0
+) -> None:
+    """Declares all that `subscriptions` need; repeating it changes nothing.
+
+    Must have run for every service before the first event is published: the broker drops what no queue wants yet.
+    Raises OSError or amqp.AMQPError when the broker is away or has a queue of that name with other properties.
+    """
+    options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
+    with Connection(amqp_url, connect_timeout=timeout_s, transport_options=options) as connection:
+        declare(connection.default_channel, subscriptions)
+
+
+def declare(channel: Any, subscriptions: Iterable[Subscription]) -> None:
+    """Declares exchanges and queues over an open Kombu channel."""
+    events = Exchange(EVENTS, type="topic", durable=True)
+    events(channel).declare()
+    for delay_s in RETRY_DELAYS_S:
+        _declare_waiting_room(channel, delay_s)
+    for subscription in subscriptions:
+        _durable(channel, dead_queue(subscription.queue), {})
+        work_queue = _durable(channel, subscription.queue, _work_arguments(subscription.queue))
+        for routing_key in subscription.routing_keys:
+            work_queue.bind_to(EVENTS, routing_key=routing_key)
+
+
+def _declare_waiting_room(channel: Any, delay_s: int) -> None:
+    name = _waiting_room(delay_s)
+    Exchange(name, type="fanout", durable=True)(channel).declare()
+    back = {"x-message-ttl": delay_s * 1000, "x-dead-letter-exchange": _TO_QUEUE_BY_NAME}
+    _durable(channel, name, {**back, **_SAFE_DEAD_LETTERING}).bind_to(name)
+
+
+def _work_arguments(queue: str) -> dict[str, Any]:
+    return {
+        "x-delivery-limit": REDELIVERY_LIMIT,
+        "x-dead-letter-exchange": _TO_QUEUE_BY_NAME,
+        "x-dead-letter-routing-key": dead_queue(queue),
+        **_SAFE_DEAD_LETTERING,
+    }
+
+
+def _durable(channel: Any, name: str, arguments: dict[str, Any]) -> Any:
+    queue = Queue(name, durable=True, queue_arguments={**_QUORUM, **arguments})(channel)
+    queue.queue_declare()
+    return queue
+
+
+def _waiting_room(delay_s: int) -> str:
+    return f"internshipconnect.retry.{delay_s}s"
