@@ -24,7 +24,7 @@ def mailbox(topology: Topology) -> Process:
         stage=Stage.STORES,
         command=(sys.executable, "-m", "ops.mailbox", *options, "--data", str(topology.data / "mailbox")),
         ports={"smtp": ports.smtp, "http": ports.http},
-        probe=lambda: http_ready(f"{topology.mailbox_url}/health"),
+        probe=lambda: http_ready(ports.http, "/health"),
     )
 
 
@@ -37,7 +37,7 @@ def gateway(topology: Topology) -> Process:
         stage=Stage.EDGE,
         command=(*command, "--log-level", "warning"),
         ports={"gateway": topology.gateway, "admin": topology.gateway_admin},
-        probe=lambda: http_ready(f"http://{LOOPBACK}:{topology.gateway_admin}/ready"),
+        probe=lambda: http_ready(topology.gateway_admin, "/ready"),
     )
 
 
