@@ -215,8 +215,8 @@ def _give_up(stack: Stack, pending: Iterable[str], answers: dict[str, Readiness]
 
 def _last_words(topology: Topology, name: str) -> str:
     path = log_path(topology, name)
-    lines = last_lines(path, TAIL_LINES) or ["(none)"]
-    return f"The last lines of {path}:\n{'\n'.join(lines)}"
+    said = "\n".join(last_lines(path, TAIL_LINES))
+    return f"The last lines of {path}:\n{said or '(none)'}"
 
 
 def _await_gone(topology: Topology) -> None:
