@@ -18,4 +18,4 @@ def stacks_dir() -> Path:
 def existing_rooms() -> list[str]:
     """The top-level packages that this checkout has, in layer order from the bottom up."""
     rooms = ("chassis", "services", "gateway", "ops")
-    return [room for room in rooms if (REPO / room / "__init__.py").exists()]
+    return [room for room in rooms if any((REPO / room).rglob("*.py"))]

@@ -1,1 +1,1 @@
-"""The commands of `ic`, one small module each; each has a `register(app)`."""
+"""The commands of `ic`: one small module each, of the command's name, with a `register(app)`."""

@@ -12,8 +12,8 @@ from rich.text import Text
 from ops.console import console
 from ops.errors import OpsError
 from ops.options import StackName
-from ops.stack import lifecycle, topology
-from ops.stack.supervisor import log_path
+from ops.stack import topology
+from ops.stack.supervisor import last_lines, log_path
 from ops.stack.topology import DEFAULT_STACK
 
 POLL_S = 0.3
@@ -39,7 +39,7 @@ def logs(
     for file in followed.values():
         file.seek(0, 2)
     for path in paths:
-        for line in lifecycle.last_lines(path, lines).splitlines() if lines else ():
+        for line in last_lines(path, lines):
             _print(path, line, width, colours[path])
     try:
         for path, line in _follow(followed):

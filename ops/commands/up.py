@@ -1,4 +1,4 @@
-"""`ic up`, `ic down`, `ic restart`, `ic provision`: the life of a local stack."""
+"""`ic up`: start a stack, or see that all of a running one is up."""
 
 import importlib
 import importlib.util
@@ -10,19 +10,14 @@ import typer
 
 from ops.console import console
 from ops.options import StackName
-from ops.stack import lifecycle, provision, topology
-from ops.stack.lifecycle import Stack
-from ops.stack.process import Stage
+from ops.stack import lifecycle, topology
 from ops.stack.steps import Steps
 from ops.stack.topology import DEFAULT_STACK, Topology
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands of a stack's life."""
+    """Adds `ic up`."""
     app.command("up")(up)
-    app.command("down")(down)
-    app.command("restart")(restart)
-    app.command("provision")(provision_stores)
 
 
 def up(
@@ -45,40 +40,6 @@ def up(
     if not no_seed and not stores_only:
         _seed_once(found, steps)
     _say_where_things_are(found, steps, stores_only=stores_only)
-
-
-def down(
-    stack: StackName = DEFAULT_STACK,
-    wipe: Annotated[bool, typer.Option("--wipe", help="Remove its data, secrets and ports, too.")] = False,
-) -> None:
-    """Stop a stack; no process of it stays behind."""
-    found = topology.find(stack)
-    with console.status(f"stopping the stack '{stack}'"):
-        stopped = lifecycle.down(found, wipe=wipe)
-    what = f"{stopped} processes stopped" if stopped else "it was not running"
-    console.print(f"stack '{stack}' is down: {what}{'; its data is removed' if wipe else ''}")
-
-
-def restart(
-    processes: Annotated[
-        list[str] | None, typer.Argument(help="Names as in `ic status`; without any, all services.")
-    ] = None,
-    stack: StackName = DEFAULT_STACK,
-) -> None:
-    """Restart processes, for instance after an edit."""
-    running = Stack.of(topology.find(stack))
-    lifecycle.must_run(running.topology)
-    chosen = [running.process(name) for name in processes or ()] or running.in_stage(Stage.SERVICES)
-    lifecycle.restart(running, chosen, Steps())
-
-
-def provision_stores(stack: StackName = DEFAULT_STACK) -> None:
-    """Make users, collections and indexes that a running stack lacks."""
-    running = Stack.of(topology.find(stack))
-    lifecycle.must_run(running.topology)
-    provision.prepare_stores(running.topology, running.credentials)
-    services = provision.provision(running.topology, running.credentials)
-    console.print(f"provisioned: users, and collections of {', '.join(services) or 'no service yet'}")
 
 
 def _seed_once(found: Topology, steps: Steps) -> None:

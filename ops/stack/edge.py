@@ -33,7 +33,7 @@ def mailbox(topology: Topology) -> Process:
         stage=Stage.STORES,
         command=(sys.executable, "-m", "ops.mailbox", *options, "--data", str(topology.data / "mailbox")),
         ports={"smtp": ports.smtp, "http": ports.http},
-        probe=lambda: http_ready(f"{topology.mailbox_url}/health"),
+        probe=lambda: http_ready(ports.http, "/health"),
     )
 
 
@@ -46,7 +46,7 @@ def gateway(topology: Topology) -> Process:
         stage=Stage.EDGE,
         command=(*command, "--log-level", "warning"),
         ports={"gateway": topology.gateway, "admin": topology.gateway_admin},
-        probe=lambda: http_ready(f"{topology.public_url}/ready"),
+        probe=lambda: http_ready(topology.gateway, "/ready"),
     )
 
 

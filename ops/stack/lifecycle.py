@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from ops import stubs
 from ops.errors import OpsError
@@ -16,6 +15,7 @@ from ops.stack.process import Process, Readiness, Stage
 from ops.stack.steps import Steps
 from ops.stack.supervisor import (
     SupervisorClient,
+    last_lines,
     log_path,
     socket_path,
     start_daemon,
@@ -146,13 +146,6 @@ def write_configuration(stack: Stack) -> None:
     write_config(topology, stack.processes)
 
 
-def last_lines(path: Path, count: int) -> str:
-    """The end of a log file."""
-    if not path.exists():
-        return "(it wrote nothing)"
-    return "\n".join(path.read_text(errors="replace").splitlines()[-count:])
-
-
 def _supervise(stack: Stack, steps: Steps) -> SupervisorClient:
     """A supervisor that has the present configuration; a running one takes over what changed."""
     client = SupervisorClient(stack.topology)
@@ -222,7 +215,8 @@ def _give_up(stack: Stack, pending: Iterable[str], answers: dict[str, Readiness]
 
 def _last_words(topology: Topology, name: str) -> str:
     path = log_path(topology, name)
-    return f"The last lines of {path}:\n{last_lines(path, TAIL_LINES)}"
+    said = "\n".join(last_lines(path, TAIL_LINES))
+    return f"The last lines of {path}:\n{said or '(none)'}"
 
 
 def _await_gone(topology: Topology) -> None:

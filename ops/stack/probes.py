@@ -1,8 +1,7 @@
 """Asking a process over the network whether it is ready."""
 
+import http.client
 import socket
-
-import httpx
 
 from ops.stack.process import Readiness
 from ops.stack.topology import LOOPBACK
@@ -10,15 +9,20 @@ from ops.stack.topology import LOOPBACK
 PROBE_TIMEOUT_S = 2.0
 
 
-def http_ready(url: str) -> Readiness:
-    """Ready when the URL answers 200; else what it answered."""
+def http_ready(port: int, path: str) -> Readiness:
+    """Ready when the path answers 200; else what it answered."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S)
     try:
-        answer = httpx.get(url, timeout=PROBE_TIMEOUT_S, trust_env=False)
-    except httpx.HTTPError as error:
-        return Readiness(False, type(error).__name__)
-    if answer.status_code == httpx.codes.OK:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read().decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException) as error:
+        return Readiness(False, getattr(error, "strerror", None) or type(error).__name__)
+    finally:
+        connection.close()
+    if answer.status == http.HTTPStatus.OK:
         return Readiness(True)
-    return Readiness(False, f"HTTP {answer.status_code} {answer.text.strip()[:120]}")
+    return Readiness(False, f"HTTP {answer.status} {body[:120]}")
 
 
 def port_open(port: int) -> Readiness:

@@ -69,6 +69,6 @@ def _process(topology: Topology, credentials: Credentials, service: str, role: s
         stage=Stage.SERVICES,
         command=(sys.executable, "-m", f"services.{service}", role),
         ports=listening,
-        probe=partial(http_ready, f"http://{LOOPBACK}:{listening['ops']}/ready"),
+        probe=partial(http_ready, listening["ops"], "/ready"),
         environment=environment(topology, credentials, service, role),
     )

@@ -73,6 +73,11 @@ def log_path(topology: Topology, process: str) -> Path:
     return topology.logs / f"{process}.log"
 
 
+def last_lines(path: Path, count: int) -> list[str]:
+    """The end of a log file; a file that is not there has no lines."""
+    return path.read_text(errors="replace").splitlines()[-count:] if count and path.exists() else []
+
+
 def write_config(topology: Topology, processes: Iterable[Process]) -> None:
     """Writes the supervisor's configuration; it holds the processes' secrets, so only its owner reads it."""
     write_private(_config_path(topology), render_config(topology, list(processes)))

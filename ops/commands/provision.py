@@ -1,0 +1,24 @@
+"""`ic provision`: users, collections and indexes."""
+
+import typer
+
+from ops.console import console
+from ops.options import StackName
+from ops.stack import lifecycle, topology
+from ops.stack.lifecycle import Stack
+from ops.stack.provision import prepare_stores, provision
+from ops.stack.topology import DEFAULT_STACK
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `ic provision`."""
+    app.command("provision")(provision_stores)
+
+
+def provision_stores(stack: StackName = DEFAULT_STACK) -> None:
+    """Make users, collections and indexes that a running stack lacks."""
+    running = Stack.of(topology.find(stack))
+    lifecycle.must_run(running.topology)
+    prepare_stores(running.topology, running.credentials)
+    services = provision(running.topology, running.credentials)
+    console.print(f"provisioned: users, and collections of {', '.join(services) or 'no service yet'}")
