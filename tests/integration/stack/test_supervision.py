@@ -1,0 +1,113 @@
+"""The local stack: what `status` says is so, what dies comes back, and nothing stays behind."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import psutil
+import pytest
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+from ops.stack import leftovers, lifecycle, report
+from ops.stack.lifecycle import Stack as RunningStack
+from ops.stack.steps import Steps
+from ops.stack.supervisor import SupervisorClient
+from tests.stack import Stack, await_true
+
+
+def test_status_shows_each_process_ready_with_a_living_pid_and_its_ports(stack: Stack) -> None:
+    rows = report.rows(RunningStack.of(stack.topology))
+
+    assert {"supervisor", "rabbit", "mongo-s1", "mongo-s2", "redis-1", "mailbox", "envoy"} <= {
+        r.name for r in rows
+    }
+    assert [row.name for row in rows if not row.ready] == []
+    assert all(row.pid and psutil.pid_exists(row.pid) and row.memory_bytes > 0 for row in rows)
+
+
+def test_status_prints_json_for_scripts(stack: Stack) -> None:
+    command = [sys.executable, "-m", "ops.cli", "status", "--stack", stack.topology.name, "--json"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    assert {"name", "ports", "pid", "state", "restarts", "ready"} <= json.loads(printed)["processes"][
+        0
+    ].keys()
+
+
+def test_a_killed_process_is_restarted_and_its_count_says_so(stack: Stack) -> None:
+    before = stack.state("mailbox")
+
+    stack.kill("mailbox")
+
+    await_true(lambda: stack.restart_count("mailbox") == before.restarts + 1, "the restart", within_s=10)
+    stack.await_ready("mailbox")
+    assert stack.state("mailbox").pid != before.pid
+
+
+def test_a_killed_broker_comes_back_with_its_user(stack: Stack) -> None:
+    stack.kill("rabbit")
+
+    stack.await_ready("rabbit")
+
+
+def test_a_process_stopped_on_purpose_stays_down_and_counts_no_restart(stack: Stack) -> None:
+    restarts = stack.restart_count("redis-3")
+
+    stack.stop("redis-3")
+    try:
+        assert stack.state("redis-3").state == "STOPPED"
+        assert not stack.readiness("redis-3").ready
+    finally:
+        stack.start("redis-3")
+    stack.await_ready("redis-3")
+    assert stack.restart_count("redis-3") == restarts
+
+
+def test_up_on_a_running_stack_starts_what_is_down_and_leaves_the_rest_alone(stack: Stack) -> None:
+    pid = stack.state("mongo-s1").pid
+    stack.stop("mailbox")
+
+    lifecycle.up(stack.topology, Steps())
+
+    assert stack.readiness("mailbox").ready
+    assert stack.state("mongo-s1").pid == pid
+
+
+def test_a_service_user_reaches_its_own_database_and_no_other(stack: Stack) -> None:
+    shard = stack.topology.shards[0]
+    password = stack.credentials.services["user"].mongo_password
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        shard.uri, username="user", password=password, authSource="admin"
+    )
+    with client:
+        client["ic_user"]["probe"].insert_one({"_id": "allowed"})
+        client["ic_user"]["probe"].drop()
+        with client["ic_user"].watch(max_await_time_ms=1) as changes:
+            changes.try_next()
+        with pytest.raises(OperationFailure, match="not authorized"):
+            client["ic_auth"]["probe"].find_one()
+
+
+def test_a_second_stack_runs_beside_on_ports_and_data_of_its_own(stack: Stack, beside: Stack) -> None:
+    assert not set(stack.topology.ports()) & set(beside.topology.ports())
+    assert beside.readiness("mongo-s1").ready
+    assert stack.readiness("mongo-s1").ready
+    assert beside.credentials.redis_password != stack.credentials.redis_password
+
+
+def test_down_leaves_no_process_even_when_the_supervisor_was_killed(stack: Stack, beside: Stack) -> None:
+    supervisor = next(
+        row for row in report.rows(RunningStack.of(beside.topology)) if row.name == "supervisor"
+    )
+    assert supervisor.pid
+    os.kill(supervisor.pid, 9)
+    assert leftovers.of_stack(beside.topology)
+
+    lifecycle.down(beside.topology)
+
+    assert leftovers.of_stack(beside.topology) == []
+    assert leftovers.strangers_on(beside.topology.ports()) == {}
+    assert stack.readiness("rabbit").ready

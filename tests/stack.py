@@ -1,0 +1,141 @@
+"""The stack that integration and end-to-end tests run against, and a hand on its processes."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from ops.stack import mongo
+from ops.stack.credentials import Credentials
+from ops.stack.lifecycle import Stack as RunningStack
+from ops.stack.process import Readiness
+from ops.stack.supervisor import ProcessState, SupervisorClient
+from ops.stack.topology import LOOPBACK, Topology
+
+STACK_VARIABLE = "IC_TEST_STACK"
+READY_WITHIN_S = 60.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One running stack: where things listen, and how to disturb them."""
+
+    topology: Topology
+    credentials: Credentials
+
+    @classmethod
+    def under_test(cls) -> Self:
+        """The stack that `ic test` made for this run.
+
+        Raises:
+            RuntimeError: tests that need a stack were started without one.
+        """
+        path = os.environ.get(STACK_VARIABLE)
+        if not path:
+            raise RuntimeError("these tests need a stack: run them with `ic test`")
+        return cls.of(Topology.load(Path(path)))
+
+    @classmethod
+    def of(cls, topology: Topology) -> Self:
+        """Any other stack of this checkout."""
+        return cls(topology, Credentials.of(topology))
+
+    @property
+    def gateway_url(self) -> str:
+        """The gateway, with no slash at the end."""
+        return self.topology.public_url
+
+    @property
+    def mailbox_url(self) -> str:
+        """The mailbox's HTTP API, with no slash at the end."""
+        return self.topology.mailbox_url
+
+    @property
+    def amqp_url(self) -> str:
+        """The broker, with the services' user."""
+        return self.credentials.amqp_url(self.topology)
+
+    @property
+    def redis_nodes(self) -> list[tuple[str, int]]:
+        """Host and port of each node; the password is `credentials.redis_password`."""
+        return [(LOOPBACK, node.port) for node in self.topology.redis]
+
+    def grpc_address(self, service: str) -> str:
+        """`host:port` of a service's gRPC server."""
+        return f"{LOOPBACK}:{self.topology.services[service].grpc}"
+
+    def ops_url(self, service: str, role: str = "serve") -> str:
+        """A service process's ops port: `/health`, `/ready`, `/metrics`."""
+        ports = self.topology.services[service]
+        return f"http://{LOOPBACK}:{ports.serve_ops if role == 'serve' else ports.work_ops}"
+
+    def admin_uris(self) -> dict[str, str]:
+        """By shard: its address with the administrator's user."""
+        return {shard.name: mongo.admin_uri(shard, self.credentials) for shard in self.topology.shards}
+
+    def mails(self, to: str) -> list[dict[str, Any]]:
+        """The mails to one address, in full, the newest first."""
+        found = httpx.get(f"{self.mailbox_url}/mails", params={"to": to}, timeout=5.0).json()["mails"]
+        return [httpx.get(f"{self.mailbox_url}/mails/{mail['id']}", timeout=5.0).json() for mail in found]
+
+    def await_mail(self, to: str, subject: str = "", *, within_s: float = 20.0) -> dict[str, Any]:
+        """The newest mail to an address whose subject holds these words, as soon as it is there."""
+
+        def matching() -> list[dict[str, Any]]:
+            return [mail for mail in self.mails(to) if subject.lower() in mail["subject"].lower()]
+
+        return await_true(matching, f"a mail to {to} about '{subject}'", within_s=within_s)[0]
+
+    def state(self, process: str) -> ProcessState:
+        """What the supervisor knows of a process."""
+        return self._client().states()[process]
+
+    def restart_count(self, process: str) -> int:
+        """How often a process died and was started again."""
+        return self.state(process).restarts
+
+    def readiness(self, process: str) -> Readiness:
+        """Asks the process itself, now."""
+        return RunningStack.of(self.topology).process(process).probe()
+
+    def kill(self, process: str) -> None:
+        """SIGKILL; the supervisor starts it again."""
+        self._client().signal(self._supervised(process), "KILL")
+
+    def stop(self, process: str) -> None:
+        """Stops a process, which then stays down."""
+        self._client().stop(self._supervised(process))
+
+    def start(self, process: str) -> None:
+        """Starts a stopped process."""
+        self._client().start(self._supervised(process))
+
+    def await_ready(self, process: str, *, within_s: float = READY_WITHIN_S) -> None:
+        """Returns when the process says that it is ready."""
+        await_true(lambda: self.readiness(process).ready, f"{process} to be ready", within_s=within_s)
+
+    def _supervised(self, process: str) -> str:
+        return f"{self.state(process).group}:{process}"
+
+    def _client(self) -> SupervisorClient:
+        return SupervisorClient(self.topology)
+
+
+def await_true(look: Callable[[], T], what: str, *, within_s: float, every_s: float = 0.1) -> T:
+    """What `look` returns, as soon as it is true.
+
+    Raises:
+        TimeoutError: it is not true within the time; the message says what was waited for.
+    """
+    deadline = time.monotonic() + within_s
+    while not (seen := look()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {within_s:.0f} s for {what}")
+        time.sleep(every_s)
+    return seen
