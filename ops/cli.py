@@ -10,44 +10,42 @@ import sys
 from collections.abc import Sequence
 
 import typer
+from rich.markup import escape
 
 from ops import commands
 from ops.console import console
 from ops.errors import OpsError
 
-app = typer.Typer(
-    name="ic",
-    help="Run, watch and test InternshipConnect on this machine.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
-
-@app.callback()
-def root() -> None:
-    """Run, watch and test InternshipConnect on this machine."""
-
-
-def register_commands(arguments: Sequence[str]) -> None:
-    """Adds the command that is asked for; all of them for help, or when there is no such command.
+def make_app(arguments: Sequence[str]) -> typer.Typer:
+    """The command line with the command that is asked for; with all for help, or when there is no such one.
 
     Each command brings libraries of its own: importing those of all others would cost a second or two.
     """
+    app = typer.Typer(
+        name="ic",
+        help="Run, watch and test InternshipConnect on this machine.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    # With a callback, typer keeps the command's name on the command line even when it is the only one.
+    app.callback()(lambda: None)
     names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
     for name in [asked] if asked in names else names:
         importlib.import_module(f"{commands.__name__}.{name}").register(app)
+    return app
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: an operator's mistake ends in one sentence and exit code 1, never in a traceback."""
-    register_commands(sys.argv[1:])
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        app()
+        make_app(given)(given, prog_name="ic")
     except OpsError as error:
-        console.print(f"[bold red]error:[/] {error}", highlight=False)
+        console.print("[bold red]error:[/]", escape(str(error)), soft_wrap=True)
         sys.exit(1)
 
 

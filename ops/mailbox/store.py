@@ -88,11 +88,11 @@ class MailStore:
 
     def _load(self) -> None:
         for line in self._lines():
-            self._index_lines += 1
             self._next_id = max(self._next_id, line.pop("next_id", 0))
             if line and self._path(line["id"]).exists():
                 self._remember(Envelope(**{**line, "recipients": tuple(line["recipients"])}))
         self._forget_oldest()
+        self._rewrite_index()
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         if not self._index.exists():

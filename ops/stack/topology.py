@@ -22,6 +22,8 @@ REDIS_NODES: Final = 3
 SHARD_STRIDE: Final = 10
 MAX_SHARDS: Final = 8
 MEMBER_CHOICES: Final = (1, 3)
+DEFAULT_SHARDS: Final = 2
+DEFAULT_MEMBERS: Final = 1
 LOOPBACK: Final = "127.0.0.1"
 
 FIRST_BLOCK: Final = 20_000
@@ -230,7 +232,9 @@ def find_or_create(
     root = stacks_dir() / _checked(name)
     if (root / "topology.json").exists():
         return _same_shape(Topology.load(root / "topology.json"), shards, members)
-    topology = _create(name, root, shards=shards or 2, members=members or 1)
+    topology = _create(
+        name, root, shards=2 if shards is None else shards, members=1 if members is None else members
+    )
     topology.save()
     return topology
 

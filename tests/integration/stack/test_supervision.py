@@ -99,11 +99,7 @@ def test_a_second_stack_runs_beside_on_ports_and_data_of_its_own(stack: Stack, b
 
 
 def test_down_leaves_no_process_even_when_the_supervisor_was_killed(stack: Stack, beside: Stack) -> None:
-    supervisor = next(
-        row for row in report.rows(RunningStack.of(beside.topology)) if row.name == "supervisor"
-    )
-    assert supervisor.pid
-    os.kill(supervisor.pid, 9)
+    os.kill(SupervisorClient(beside.topology).pid(), 9)
     assert leftovers.of_stack(beside.topology)
 
     lifecycle.down(beside.topology)

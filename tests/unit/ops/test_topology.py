@@ -1,0 +1,71 @@
+"""Ports and names of stacks."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from ops.errors import OpsError
+from ops.stack import topology
+from ops.stack.topology import LOOPBACK, Topology
+
+
+def test_the_developers_stack_has_the_documented_ports(state_dir: Path) -> None:
+    dev = topology.find_or_create("dev", shards=2, members=3)
+
+    assert (dev.gateway, dev.gateway_admin) == (8080, 9901)
+    assert [service.grpc for service in dev.services.values()] == [5001, 5002, 5003, 5004, 5005, 5006]
+    assert dev.services["analytics"].serve_ops == 6006
+    assert dev.services["analytics"].work_ops == 6106
+    assert [shard.ports for shard in dev.shards] == [(27101, 27102, 27103), (27111, 27112, 27113)]
+    assert [node.port for node in dev.redis] == [7101, 7102, 7103]
+    assert (dev.rabbit.amqp, dev.mailbox.smtp, dev.mailbox.http) == (5682, 1025, 8025)
+
+
+def test_no_two_ports_of_a_stack_are_the_same(state_dir: Path) -> None:
+    for name in ("dev", "other"):
+        ports = list(topology.find_or_create(name, shards=8, members=3).ports())
+        assert len(ports) == len(set(ports))
+
+
+def test_stacks_of_one_checkout_never_share_a_port(state_dir: Path) -> None:
+    first, second = topology.find_or_create("first"), topology.find_or_create("second")
+
+    assert not set(first.ports()) & set(second.ports())
+
+
+def test_a_new_stack_avoids_a_port_that_somebody_holds(state_dir: Path) -> None:
+    wanted = topology.find_or_create("wanted")
+    wanted.path.unlink()
+    with socket.socket() as holder:
+        holder.bind((LOOPBACK, wanted.mailbox.http))
+        holder.listen()
+
+        assert topology.find_or_create("wanted").gateway != wanted.gateway
+
+
+def test_a_stack_is_found_again_as_it_was_recorded(stack: Topology) -> None:
+    assert topology.find("unit") == stack
+    assert topology.find_or_create("unit", shards=2, members=1) == stack
+
+
+def test_another_number_of_members_is_refused_with_the_way_out(stack: Topology) -> None:
+    with pytest.raises(OpsError, match=r"--members 1.*ic down --stack unit --wipe"):
+        topology.find_or_create("unit", members=3)
+
+
+@pytest.mark.parametrize("name", ["", "A", "a b", "../x", "-x", "x" * 32])
+def test_a_name_that_is_no_folder_name_is_refused(state_dir: Path, name: str) -> None:
+    with pytest.raises(OpsError, match="no name for a stack"):
+        topology.find_or_create(name)
+
+
+@pytest.mark.parametrize(("shards", "members"), [(0, 1), (9, 1), (2, 2)])
+def test_numbers_out_of_range_are_refused(state_dir: Path, shards: int, members: int) -> None:
+    with pytest.raises(OpsError, match="takes"):
+        topology.find_or_create("new", shards=shards, members=members)
+
+
+def test_a_stack_that_was_never_started_is_named_in_the_error(state_dir: Path) -> None:
+    with pytest.raises(OpsError, match="no stack 'ghost'"):
+        topology.find("ghost")
