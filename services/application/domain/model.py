@@ -1,0 +1,195 @@
+"""What an application is: its states, its history and what was frozen when the student applied."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where an application is in the pipeline."""
+
+    DRAFT = "DRAFT"
+    SUBMITTED = "SUBMITTED"
+    IN_REVIEW = "IN_REVIEW"
+    SHORTLISTED = "SHORTLISTED"
+    ASSESSMENT = "ASSESSMENT"
+    INTERVIEW = "INTERVIEW"
+    WAITLISTED = "WAITLISTED"
+    OFFERED = "OFFERED"
+    HIRED = "HIRED"
+    REJECTED = "REJECTED"
+    WITHDRAWN = "WITHDRAWN"
+    CLOSED = "CLOSED"
+
+
+class Status(StrEnum):
+    """What the student is shown."""
+
+    DRAFT = "DRAFT"
+    RECEIVED = "RECEIVED"
+    IN_REVIEW = "IN_REVIEW"
+    TASK = "TASK"
+    INTERVIEW = "INTERVIEW"
+    OFFER = "OFFER"
+    HIRED = "HIRED"
+    NOT_SELECTED = "NOT_SELECTED"
+    WITHDRAWN = "WITHDRAWN"
+    CLOSED = "CLOSED"
+
+
+class Actor(StrEnum):
+    """Who makes a move."""
+
+    STUDENT = "STUDENT"
+    COMPANY = "COMPANY"
+    SYSTEM = "SYSTEM"
+
+
+class ClosedReason(StrEnum):
+    """Why the system closed an application."""
+
+    LISTING_ENDED = "LISTING_ENDED"
+    LISTING_FILLED = "LISTING_FILLED"
+    LISTING_ARCHIVED = "LISTING_ARCHIVED"
+    OFFER_EXPIRED = "OFFER_EXPIRED"
+    NO_RESPONSE = "NO_RESPONSE"
+    ACCOUNT_DELETED = "ACCOUNT_DELETED"
+    COMPANY_SUSPENDED = "COMPANY_SUSPENDED"
+
+
+SHOWN_AS: Mapping[State, Status] = {
+    State.DRAFT: Status.DRAFT,
+    State.SUBMITTED: Status.RECEIVED,
+    State.IN_REVIEW: Status.IN_REVIEW,
+    State.SHORTLISTED: Status.IN_REVIEW,
+    State.ASSESSMENT: Status.TASK,
+    State.INTERVIEW: Status.INTERVIEW,
+    State.WAITLISTED: Status.IN_REVIEW,
+    State.OFFERED: Status.OFFER,
+    State.HIRED: Status.HIRED,
+    State.REJECTED: Status.NOT_SELECTED,
+    State.WITHDRAWN: Status.WITHDRAWN,
+    State.CLOSED: Status.CLOSED,
+}
+
+ENDED = frozenset({State.WITHDRAWN, State.CLOSED})
+"""After these the student may apply to the same listing again; a rejection is final for a listing."""
+
+AWAITING_ANSWER = frozenset({State.SUBMITTED, State.IN_REVIEW})
+"""Here the company has decided nothing yet, so its promise to answer runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The spans of time that an operator may set."""
+
+    rejection_delay: timedelta = timedelta(minutes=30)
+    offer_stands: timedelta = timedelta(days=14)
+    response_promise: timedelta = timedelta(days=30)
+    response_grace: timedelta = timedelta(days=14)
+    acceptance_patience: timedelta = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mover:
+    """Somebody who wants to move an application; `role` is a company member's role."""
+
+    actor: Actor
+    id: str = ""
+    role: str = ""
+
+
+SYSTEM = Mover(actor=Actor.SYSTEM)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer to one of the listing's questions: `text`, or `choices` for the choice kinds."""
+
+    question_id: str
+    text: str = ""
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applicant:
+    """The student when applying; `profile` is the profile's message as the user service gave it, in bytes."""
+
+    name: str
+    email: str
+    headline: str = ""
+    profile: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One move. `seen_time`: from when on the student sees it; None: never."""
+
+    time: datetime
+    actor: Actor
+    actor_id: str
+    source: State
+    target: State
+    seen_time: datetime | None
+    note: str = ""
+    operation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """The student's accept while an opening is being taken: nobody else moves the application meanwhile."""
+
+    start_time: datetime
+    student_id: str
+    operation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """One student's application for one listing. `version` counts its changes from 1.
+
+    `due_time` is when the system has to act on it next, if nobody moves it before.
+    """
+
+    id: str
+    student_id: str
+    internship_id: str
+    internship_title: str
+    internship_version: int
+    company_id: str
+    company_name: str
+    applicant: Applicant
+    answers: tuple[Answer, ...] = ()
+    cover_letter: str = ""
+    state: State
+    history: tuple[Entry, ...]
+    submit_time: datetime
+    update_time: datetime
+    respond_by: datetime
+    version: int = 1
+    first_response_time: datetime | None = None
+    offer_expire_time: datetime | None = None
+    closed_reason: ClosedReason | None = None
+    acceptance: Acceptance | None = None
+    disclosed: bool = False
+    due_time: datetime | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it keeps the student from applying to the same listing again."""
+        return self.state not in ENDED
+
+    @property
+    def state_before(self) -> State:
+        """The state from which it came into the present one."""
+        return self.history[-1].source
+
+    @property
+    def last(self) -> Entry:
+        """The latest move."""
+        return self.history[-1]
+
+    def moved_by(self, operation_id: str) -> bool:
+        """Whether the operation of that id (an idempotency key's) has made a move of it already."""
+        return any(entry.operation_id == operation_id for entry in self.history)

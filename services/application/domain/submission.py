@@ -1,0 +1,197 @@
+"""Applying: whether the listing takes the application, and what is frozen of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from chassis.errors import Violation, failed, invalid, not_found, permission_denied
+
+from .model import Actor, Answer, Applicant, Application, Entry, Policy, State
+from .moves import due_time
+
+NEVER_PUBLISHED = frozenset({"DRAFT", "PENDING_REVIEW", "CHANGES_REQUESTED"})
+
+
+class QuestionKind(StrEnum):
+    """What kind of answer a question takes."""
+
+    TEXT = "TEXT"
+    YES_NO = "YES_NO"
+    SINGLE_CHOICE = "SINGLE_CHOICE"
+    MULTIPLE_CHOICE = "MULTIPLE_CHOICE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question that the listing asks its applicants."""
+
+    id: str
+    kind: QuestionKind
+    required: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What applying needs to know of a listing."""
+
+    id: str
+    version: int
+    title: str
+    company_id: str
+    company_name: str
+    state: str
+    takes_applications: bool
+    apply_open_time: datetime | None = None
+    apply_deadline: datetime | None = None
+    questions: tuple[Question, ...] = ()
+    respond_within: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Student:
+    """The student as the user service knows them now."""
+
+    id: str
+    applicant: Applicant
+    blocked_company_ids: frozenset[str] = frozenset()
+
+
+def submit(
+    application_id: str,
+    listing: Listing,
+    student: Student,
+    now: datetime,
+    policy: Policy,
+    *,
+    answers: Sequence[Answer] = (),
+    cover_letter: str = "",
+    operation_id: str = "",
+) -> Application:
+    """The student's application, with profile, answers and the listing's version frozen.
+
+    Raises INTERNSHIP_NOT_FOUND, INTERNSHIP_NOT_OPEN, PERMISSION_DENIED for a company that the student
+    has blocked, ANSWERS_INCOMPLETE with a violation for each answer that is wrong or missing.
+    """
+    _check_open(listing, now)
+    if listing.company_id in student.blocked_company_ids:
+        raise permission_denied("You have blocked this company; unblock it in your profile to apply.")
+    given = check_answers(listing.questions, answers)
+    submitted = Application(
+        id=application_id,
+        student_id=student.id,
+        internship_id=listing.id,
+        internship_title=listing.title,
+        internship_version=listing.version,
+        company_id=listing.company_id,
+        company_name=listing.company_name,
+        applicant=student.applicant,
+        answers=given,
+        cover_letter=cover_letter,
+        state=State.SUBMITTED,
+        history=(_submission(student.id, now, operation_id),),
+        submit_time=now,
+        update_time=now,
+        respond_by=now + (listing.respond_within or policy.response_promise),
+    )
+    return replace(submitted, due_time=due_time(submitted, policy))
+
+
+def _submission(student_id: str, now: datetime, operation_id: str) -> Entry:
+    return Entry(
+        time=now,
+        actor=Actor.STUDENT,
+        actor_id=student_id,
+        source=State.DRAFT,
+        target=State.SUBMITTED,
+        seen_time=now,
+        operation_id=operation_id,
+    )
+
+
+def _check_open(listing: Listing, now: datetime) -> None:
+    if listing.state in NEVER_PUBLISHED:
+        raise not_found("INTERNSHIP_NOT_FOUND", "internship", listing.id)
+    too_early = listing.apply_open_time is not None and now < listing.apply_open_time
+    too_late = listing.apply_deadline is not None and now >= listing.apply_deadline
+    if too_late:
+        raise failed("INTERNSHIP_NOT_OPEN", "The deadline for applications has passed.")
+    if too_early:
+        raise failed(
+            "INTERNSHIP_NOT_OPEN", f"Applications open at {listing.apply_open_time:%Y-%m-%dT%H:%MZ}."
+        )
+    if not listing.takes_applications:
+        raise failed("INTERNSHIP_NOT_OPEN", "The internship does not take applications now.")
+
+
+def check_answers(questions: Sequence[Question], answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    """The answers that say something, in the order given.
+
+    Raises ANSWERS_INCOMPLETE: a wrong answer is named `answers[i]`, an unanswered question by its id.
+    """
+    asked = {question.id: question for question in questions}
+    violations = [*_wrong_answers(asked, answers), *_unanswered(questions, answers)]
+    if violations:
+        raise invalid(*violations, reason="ANSWERS_INCOMPLETE")
+    return tuple(answer for answer in answers if _says_something(answer))
+
+
+def _wrong_answers(asked: Mapping[str, Question], answers: Sequence[Answer]) -> list[Violation]:
+    violations = []
+    answered: set[str] = set()
+    for i, answer in enumerate(answers):
+        field = f"answers[{i}]"
+        question = asked.get(answer.question_id)
+        if question is None:
+            violations.append(
+                Violation(f"{field}.questionId", f"the listing has no question {answer.question_id!r}")
+            )
+        elif answer.question_id in answered:
+            violations.append(Violation(f"{field}.questionId", f"question {question.id!r} is answered twice"))
+        elif _says_something(answer):
+            violations.extend(_misfit(field, question, answer))
+        answered.add(answer.question_id)
+    return violations
+
+
+def _misfit(field: str, question: Question, answer: Answer) -> list[Violation]:
+    """What is wrong with an answer of the wrong kind, or outside of the question's choices."""
+    if question.kind in (QuestionKind.TEXT, QuestionKind.YES_NO):
+        return _misfit_text(field, question, answer)
+    if answer.text:
+        return [Violation(f"{field}.text", f"question {question.id!r} takes choices, not a text")]
+    unknown = [choice for choice in answer.choices if choice not in question.choices]
+    if unknown:
+        wanted = ", ".join(map(repr, question.choices))
+        return [
+            Violation(
+                f"{field}.choices", f"{unknown[0]!r} is not a choice of {question.id!r}; choose from {wanted}"
+            )
+        ]
+    if len(set(answer.choices)) < len(answer.choices):
+        return [Violation(f"{field}.choices", f"question {question.id!r} has the same choice twice")]
+    if question.kind is QuestionKind.SINGLE_CHOICE and len(answer.choices) > 1:
+        return [Violation(f"{field}.choices", f"question {question.id!r} takes one choice")]
+    return []
+
+
+def _misfit_text(field: str, question: Question, answer: Answer) -> list[Violation]:
+    if answer.choices:
+        return [Violation(f"{field}.choices", f"question {question.id!r} takes a text, not choices")]
+    if question.kind is QuestionKind.YES_NO and answer.text not in ("yes", "no"):
+        return [Violation(f"{field}.text", f"question {question.id!r} takes `yes` or `no`")]
+    return []
+
+
+def _unanswered(questions: Sequence[Question], answers: Sequence[Answer]) -> list[Violation]:
+    answered = {answer.question_id for answer in answers if _says_something(answer)}
+    return [
+        Violation(f"answers[{question.id}]", f"question {question.id!r} must be answered")
+        for question in questions
+        if question.required and question.id not in answered
+    ]
+
+
+def _says_something(answer: Answer) -> bool:
+    return bool(answer.text.strip() or answer.choices)

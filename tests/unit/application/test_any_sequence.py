@@ -1,0 +1,147 @@
+"""No sequence of moves by any actor reaches what the tables forbid, and the history tells it all."""
+
+from datetime import datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from chassis.errors import DomainError
+from services.application.domain import moves, rules
+from services.application.domain.model import Application, ClosedReason, Mover, State, Status
+from services.application.domain.views import student_view
+from tests.unit.application.samples import ACTORS, NOW, POLICY, STUDENT, submitted
+from tests.unit.application.test_moves import COMPANY_MAY, STUDENT_MAY, SYSTEM_MAY
+
+SECRET = "weak in the interview"
+BACK = "the state before"
+REFERENCE = {
+    "COMPANY": {**COMPANY_MAY, "REJECTED": BACK, "CLOSED": BACK},
+    # Until told of a rejection the student may do what was possible before it.
+    "STUDENT": {**STUDENT_MAY, "DRAFT": "SUBMITTED", "REJECTED": "WITHDRAWN"},
+    "SYSTEM": SYSTEM_MAY,
+}
+
+
+class AnyoneMovesAnything(RuleBasedStateMachine):
+    application: Application
+
+    @initialize()
+    def apply(self) -> None:
+        self.now: datetime = NOW
+        self.application = submitted()
+        self.told_of_rejection_at: datetime | None = None
+
+    def attempt(self, after: Application | None) -> None:
+        if after is None:
+            return
+        before, self.application = self.application, after
+        assert after.version == before.version + 1
+        assert after.update_time == self.now
+        self.note_rejection(before, after)
+
+    def note_rejection(self, before: Application, after: Application) -> None:
+        if before.state is after.state:
+            return
+        if after.state is State.REJECTED:
+            delay = timedelta() if before.state is State.OFFERED else POLICY.rejection_delay
+            self.told_of_rejection_at = self.now + delay
+        else:
+            self.told_of_rejection_at = None
+
+    @rule(minutes=st.sampled_from([1, 29, 31, 60 * 24 * 8, 60 * 24 * 50]))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @rule(mover=st.sampled_from(ACTORS), goal=st.sampled_from(list(State)))
+    def anyone_moves_anywhere(self, mover: Mover, goal: State) -> None:
+        if (mover, goal) == (STUDENT, State.HIRED):
+            return
+        try:
+            after = moves.move(self.application, goal, mover, self.now, POLICY, note=SECRET)
+        except DomainError as refusal:
+            assert refusal.reason in ("ILLEGAL_TRANSITION", "UNEXPECTED_STATE")
+            return
+        self.attempt(after)
+
+    @rule(mover=st.sampled_from(ACTORS), to=st.integers(0, 30))
+    def the_company_moves_somewhere_allowed(self, mover: Mover, to: int) -> None:
+        targets = rules.allowed(self.application, mover, self.now)
+        if targets and self.application.acceptance is None and mover is not STUDENT:
+            target = targets[to % len(targets)]
+            self.attempt(moves.move(self.application, target, mover, self.now, POLICY, note=SECRET))
+
+    @rule(mover=st.sampled_from(ACTORS))
+    def the_company_looks(self, mover: Mover) -> None:
+        self.attempt(moves.look(self.application, mover, self.now, POLICY))
+
+    @rule()
+    def the_student_accepts(self) -> None:
+        try:
+            self.attempt(moves.start_acceptance(self.application, STUDENT, self.now, POLICY))
+        except DomainError:
+            assert self.application.state is not State.OFFERED or self.offer_is_over()
+
+    @rule(taken=st.booleans())
+    def an_acceptance_ends(self, taken: bool) -> None:
+        if self.application.acceptance is not None:
+            end = moves.complete_acceptance if taken else moves.undo_acceptance
+            self.attempt(end(self.application, self.now, POLICY))
+
+    @rule(reason=st.sampled_from(ClosedReason))
+    def the_system_closes(self, reason: ClosedReason) -> None:
+        try:
+            self.attempt(moves.close(self.application, reason, self.now, POLICY))
+        except DomainError:
+            assert self.application.state in (State.HIRED, State.REJECTED, State.WITHDRAWN, State.CLOSED) or (
+                self.application.acceptance is not None
+            )
+
+    @rule()
+    def time_tells(self) -> None:
+        self.attempt(moves.settle_due(self.application, self.now, POLICY))
+
+    def offer_is_over(self) -> bool:
+        expiry = self.application.offer_expire_time
+        return expiry is not None and expiry <= self.now
+
+    @invariant()
+    def history_replays_to_the_present_state_by_legal_moves_only(self) -> None:
+        state = State.DRAFT
+        before: dict[State, State] = {}
+        previous = self.application.history[0]
+        for entry in self.application.history:
+            assert entry.source is state
+            targets = REFERENCE[entry.actor][state]
+            legal = {before[state]} if targets == BACK else {State(target) for target in targets.split()}
+            assert entry.target in legal
+            if (entry.source, entry.target) == (State.REJECTED, State.WITHDRAWN):
+                assert previous.seen_time is None
+            previous = entry
+            before[entry.target] = state
+            state = entry.target
+        assert state is self.application.state
+
+    @invariant()
+    def an_offer_has_an_end_and_nothing_else_has(self) -> None:
+        assert (self.application.offer_expire_time is not None) == (self.application.state is State.OFFERED)
+        if self.application.acceptance is not None:
+            assert self.application.state is State.OFFERED
+
+    @invariant()
+    def the_student_never_sees_a_note_or_a_rejection_before_its_time(self) -> None:
+        view = student_view(self.application, self.now)
+        assert SECRET not in repr(view)
+        told_at = self.told_of_rejection_at
+        assert (view.status is Status.NOT_SELECTED) == (told_at is not None and told_at <= self.now)
+
+    @invariant()
+    def what_the_student_saw_stays_seen(self) -> None:
+        seen = student_view(self.application, self.now).changes
+        known = getattr(self, "seen", ())
+        assert seen[: len(known)] == known
+        self.seen = seen
+
+
+AnyoneMovesAnything.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestAnyoneMovesAnything = AnyoneMovesAnything.TestCase

@@ -1,0 +1,100 @@
+"""What the student is shown, and above all what not."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from chassis.errors import DomainError
+from services.application.domain import moves
+from services.application.domain.model import Application, State, Status
+from services.application.domain.views import student_notices, student_view
+from tests.unit.application.samples import NOW, POLICY, RECRUITER, STUDENT, in_state, moved, submitted
+
+DELAY = POLICY.rejection_delay
+SOON = NOW + timedelta(minutes=5)
+TOLD = NOW + DELAY
+
+
+def statuses(application: Application, now: datetime = NOW) -> list[Status]:
+    return [change.status for change in student_view(application, now).changes]
+
+
+def test_internal_states_are_one_status_to_the_student() -> None:
+    application = moved(submitted(), State.IN_REVIEW, State.SHORTLISTED, State.WAITLISTED, State.INTERVIEW)
+    assert statuses(application) == [Status.RECEIVED, Status.IN_REVIEW, Status.INTERVIEW]
+
+
+def test_a_rejection_reaches_the_student_when_its_delay_is_over() -> None:
+    rejected = moved(in_state(State.INTERVIEW), State.REJECTED)
+    assert student_view(rejected, TOLD - timedelta(milliseconds=1)).status is Status.INTERVIEW
+    told = student_view(rejected, TOLD)
+    assert (told.status, told.update_time) == (Status.NOT_SELECTED, TOLD)
+
+
+def test_a_rejection_undone_in_its_delay_leaves_no_trace() -> None:
+    interview = in_state(State.INTERVIEW)
+    undone = moved(moved(interview, State.REJECTED), State.INTERVIEW, now=SOON)
+    for moment in (SOON, TOLD, TOLD + timedelta(days=1)):
+        assert student_view(undone, moment) == student_view(interview, moment)
+    assert undone.respond_by == interview.respond_by
+
+
+def test_a_rejection_undone_after_its_delay_stays_in_the_students_history() -> None:
+    undone = moved(moved(in_state(State.INTERVIEW), State.REJECTED), State.INTERVIEW, now=TOLD)
+    assert statuses(undone, TOLD)[-3:] == [Status.INTERVIEW, Status.NOT_SELECTED, Status.INTERVIEW]
+
+
+def test_a_student_who_does_not_know_of_the_rejection_can_withdraw_and_never_learns_of_it() -> None:
+    rejected = moved(in_state(State.INTERVIEW), State.REJECTED)
+    withdrawn = moves.withdraw(rejected, STUDENT, SOON, POLICY)
+    assert Status.NOT_SELECTED not in statuses(withdrawn, TOLD)
+    assert statuses(withdrawn, SOON)[-1] is Status.WITHDRAWN
+
+
+def test_a_told_rejection_cannot_be_withdrawn() -> None:
+    rejected = moved(in_state(State.INTERVIEW), State.REJECTED)
+    with pytest.raises(DomainError) as refusal:
+        moves.withdraw(rejected, STUDENT, TOLD, POLICY)
+    assert refusal.value.metadata == {"state": "NOT_SELECTED", "target": "WITHDRAWN", "allowed": ""}
+
+
+def test_a_refusal_does_not_tell_the_student_of_a_hidden_rejection() -> None:
+    refusals = []
+    interview = in_state(State.INTERVIEW)
+    for application in (interview, moved(interview, State.REJECTED)):
+        with pytest.raises(DomainError) as refusal:
+            moves.start_acceptance(application, STUDENT, SOON, POLICY)
+        refusals.append((refusal.value.message, refusal.value.metadata))
+    assert refusals[0] == refusals[1]
+
+
+def test_a_rescinded_offer_is_told_at_once() -> None:
+    rescinded = moved(in_state(State.OFFERED), State.REJECTED)
+    assert student_view(rescinded, NOW).status is Status.NOT_SELECTED
+    assert rescinded.disclosed
+
+
+def test_a_rejection_is_disclosed_once() -> None:
+    rejected = moved(in_state(State.INTERVIEW), State.REJECTED)
+    assert moves.settle_due(rejected, SOON, POLICY) is None
+    disclosed = moves.settle_due(rejected, TOLD, POLICY)
+    assert disclosed is not None
+    assert disclosed.disclosed
+    assert moves.settle_due(disclosed, TOLD + timedelta(days=1), POLICY) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "target", "notices"),
+    [
+        (State.IN_REVIEW, State.SHORTLISTED, False),
+        (State.IN_REVIEW, State.INTERVIEW, True),
+        (State.INTERVIEW, State.REJECTED, False),
+        (State.OFFERED, State.REJECTED, True),
+    ],
+)
+def test_the_student_notices_a_move_exactly_when_the_status_changes(
+    state: State, target: State, notices: bool
+) -> None:
+    before = in_state(state)
+    after = moves.move(before, target, RECRUITER, NOW, POLICY)
+    assert student_notices(before, after, NOW) is notices
