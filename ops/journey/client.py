@@ -1,0 +1,161 @@
+"""A person at the HTTP edge: sends calls, keeps the tokens, reads the mails."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import httpx
+
+TIMEOUT_S: Final = 10.0
+PATIENCE_S: Final = 20.0
+LOOK_AGAIN_S: Final = 0.1
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One HTTP call and its answer."""
+
+    method: str
+    path: str
+    status: int
+    sent: Json | None
+    got: Json
+    took_ms: float
+
+
+class ApiError(Exception):
+    """The API refused a call; `status` is HTTP's, `reason` is the contract's."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        details = exchange.got.get("details", [])
+        self.status = exchange.status
+        self.reason = next((each["reason"] for each in details if "reason" in each), "")
+        self.violations = {
+            violation["field"]: violation["description"]
+            for each in details
+            for violation in each.get("fieldViolations", [])
+        }
+        self.body = exchange.got
+        where = f"{exchange.method} {exchange.path}"
+        super().__init__(f"{where} answered {self.status} {self.reason}: {exchange.got.get('message', '')}")
+
+
+def unheard(_: Exchange) -> None:
+    """Tells nobody about an exchange."""
+
+
+@dataclass
+class Person:
+    """Somebody who uses the API over HTTP, and their mailbox."""
+
+    base_url: str
+    mailbox_url: str
+    email: str
+    told: Callable[[Exchange], None] = unheard
+    access_token: str = ""
+    refresh_token: str = ""
+    user: Json = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._http = httpx.Client(timeout=TIMEOUT_S, trust_env=False)
+
+    def get(self, path: str, **parameters: Any) -> Json:
+        """Reads. Raises ApiError when the API refuses."""
+        return self.call("GET", path, parameters=parameters)
+
+    def post(self, path: str, **body: Any) -> Json:
+        """Does something, with an idempotency key of its own. Raises ApiError when the API refuses."""
+        return self.call("POST", path, body=body)
+
+    def patch(self, path: str, **body: Any) -> Json:
+        """Changes something. Raises ApiError when the API refuses."""
+        return self.call("PATCH", path, body=body)
+
+    def call(
+        self, method: str, path: str, *, body: Json | None = None, parameters: Json | None = None
+    ) -> Json:
+        """Sends one call and gives the answer's JSON. Raises ApiError when the API refuses."""
+        headers = {"authorization": f"Bearer {self.access_token}"} if self.access_token else {}
+        if method != "GET":
+            headers["idempotency-key"] = str(uuid.uuid4())
+        started = time.perf_counter()
+        answer = self._http.request(
+            method, self.base_url + path, json=body, params=parameters, headers=headers
+        )
+        exchange = Exchange(
+            method=method,
+            path=answer.request.url.raw_path.decode(),
+            status=answer.status_code,
+            sent=body,
+            got=answer.json(),
+            took_ms=(time.perf_counter() - started) * 1000,
+        )
+        self.told(exchange)
+        if answer.is_error:
+            raise ApiError(exchange)
+        return exchange.got
+
+    def register(self, *, password: str, name: str, company: str = "") -> None:
+        """Opens an account: a company's owner when a company is named, a student otherwise."""
+        kind = "ACCOUNT_KIND_COMPANY" if company else "ACCOUNT_KIND_STUDENT"
+        fields = {"email": self.email, "password": password, "kind": kind, "name": name}
+        self.post("/api/v1/auth/register", **fields, **({"companyName": company} if company else {}))
+
+    def verify(self) -> None:
+        """Reads the newest code from the mailbox and proves the address with it; signs in by that."""
+        mail = self.await_mail(lambda mail: CODE.search(mail["text"]) is not None)
+        code = CODE.search(mail["text"])
+        assert code is not None
+        self._sign_in(self.post("/api/v1/auth/verify-email", email=self.email, code=code.group(1)))
+
+    def log_in(self, password: str) -> None:
+        """Signs in."""
+        self._sign_in(self.post("/api/v1/auth/login", email=self.email, password=password))
+
+    def _sign_in(self, session: Json) -> None:
+        data = session["data"]
+        self.user = data["user"]
+        self.access_token = data["tokens"]["accessToken"]
+        self.refresh_token = data["tokens"]["refreshToken"]
+
+    def mails(self) -> list[Json]:
+        """The mails to this person, newest first, with their text."""
+        query: dict[str, str | int] = {"to": self.email, "limit": 100}
+        listed = self._http.get(f"{self.mailbox_url}/mails", params=query).raise_for_status().json()
+        return [self._http.get(f"{self.mailbox_url}/mails/{mail['id']}").json() for mail in listed["mails"]]
+
+    def await_mail(self, wanted: Callable[[Json], bool]) -> Json:
+        """The newest mail that is wanted, as soon as it has arrived. Raises TimeoutError."""
+        return eventually(
+            lambda: next((mail for mail in self.mails() if wanted(mail)), None), f"a mail to {self.email}"
+        )
+
+    def await_inbox(self, subject_id: str, count: int = 1) -> list[Json]:
+        """The inbox entries about something, once there are as many. Raises TimeoutError."""
+
+        def entries() -> list[Json] | None:
+            inbox = self.get("/api/v1/notifications", pageSize=50)["data"]
+            about = [entry for entry in inbox if entry["subjectId"] == subject_id]
+            return about if len(about) >= count else None
+
+        return eventually(entries, f"an inbox entry about {subject_id}")
+
+
+CODE: Final = re.compile(r"\b(\d{8})\b")
+
+
+def eventually(look: Callable[[], T | None], what: str) -> T:
+    """What `look` finds, as soon as it finds something. Raises TimeoutError after 20 s."""
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        found = look()
+        if found is not None:
+            return found
+        time.sleep(LOOK_AGAIN_S)
+    raise TimeoutError(f"waited {PATIENCE_S:.0f} s for {what}")
