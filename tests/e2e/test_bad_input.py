@@ -1,0 +1,290 @@
+"""Each kind of bad input gets its own code, reason and field, as a google.rpc body and never as a 5xx."""
+
+import base64
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ops.journey.client import ApiError, Json, Person
+from ops.journey.story import PASSWORD, listing
+from tests.e2e.conftest import NewPerson
+from tests.stack import Stack
+
+
+def _refusal(person: Person, method: str, path: str, **call: Any) -> ApiError:
+    with pytest.raises(ApiError) as refused:
+        person.call(method, path, **call)
+    return refused.value
+
+
+def _raw(stack: Stack, method: str, path: str, **request: Any) -> tuple[int, Json]:
+    answer = httpx.request(method, stack.gateway_url + path, timeout=10.0, trust_env=False, **request)
+    assert answer.headers["content-type"].startswith("application/json"), answer.text
+    body: Json = answer.json()
+    assert set(body) == {"code", "message", "details"}
+    return answer.status_code, body
+
+
+def _reason(body: Mapping[str, Any]) -> str:
+    return str(next(detail["reason"] for detail in body["details"] if "reason" in detail))
+
+
+def _registration(**changes: Any) -> Json:
+    fields = {
+        "email": "new.person@example.com",
+        "password": PASSWORD,
+        "kind": "ACCOUNT_KIND_STUDENT",
+        "name": "New Person",
+    }
+    return fields | changes
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "not an address"),
+        ("email", "a" * 250 + "@example.com"),
+        ("email", 5),
+        ("password", "short"),
+        ("password", "password1234"),
+        ("kind", "ACCOUNT_KIND_WIZARD"),
+        ("kind", "ACCOUNT_KIND_ADMIN"),
+        ("kind", 99),
+        ("name", ""),
+        ("name", "x" * 121),
+        ("name", "nul\u0000byte"),
+        ("name", "bell\u0007"),
+        ("companyName", "only for companies"),
+    ],
+)
+def test_a_field_that_breaks_its_rule_is_named(stranger: Person, field: str, value: object) -> None:
+    refused = _refusal(stranger, "POST", "/api/v1/auth/register", body=_registration(**{field: value}))
+    assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
+    assert field in refused.violations, refused.body
+
+
+def test_a_body_that_is_no_json_is_malformed(stack: Stack) -> None:
+    status, body = _raw(stack, "POST", "/api/v1/auth/login", content=b'{"email": "a@b.c",')
+    assert (status, _reason(body)) == (400, "MALFORMED_REQUEST")
+
+
+def test_a_body_that_is_a_list_is_malformed(stack: Stack) -> None:
+    status, body = _raw(stack, "POST", "/api/v1/auth/login", content=b"[1, 2]")
+    assert (status, _reason(body)) == (400, "MALFORMED_REQUEST")
+
+
+def test_a_body_of_ten_megabytes_is_refused(stack: Stack) -> None:
+    body = json.dumps({"email": "a" * 10_000_000})
+    status, answer = _raw(stack, "POST", "/api/v1/auth/login", content=body)
+    assert (status, _reason(answer)) == (413, "PAYLOAD_TOO_LARGE")
+
+
+def test_an_unknown_query_parameter_is_named(stranger: Person) -> None:
+    refused = _refusal(stranger, "GET", "/api/v1/internships", parameters={"colour": "blue"})
+    assert (refused.status, refused.reason) == (400, "UNKNOWN_PARAMETER")
+    assert "colour" in refused.violations
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("pageSize", "many"), ("pageSize", "51"), ("workMode", "WORK_MODE_SPACE"), ("country", "germany")],
+)
+def test_a_query_parameter_that_breaks_its_rule_is_named(stranger: Person, name: str, value: str) -> None:
+    refused = _refusal(stranger, "GET", "/api/v1/internships", parameters={name: value})
+    assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
+    assert name in refused.violations
+
+
+def test_a_page_token_that_was_changed_is_refused(stranger: Person) -> None:
+    refused = _refusal(stranger, "GET", "/api/v1/internships", parameters={"pageToken": "AAAA.BBBB"})
+    assert (refused.status, refused.reason) == (400, "INVALID_PAGE_TOKEN")
+
+
+def test_an_unknown_path_is_not_found(stranger: Person) -> None:
+    refused = _refusal(stranger, "GET", "/api/v1/unicorns")
+    assert (refused.status, refused.reason) == (404, "UNKNOWN_PATH")
+
+
+def test_an_id_that_is_none_is_named(stranger: Person) -> None:
+    refused = _refusal(stranger, "GET", "/api/v1/internships/int_1")
+    assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
+    assert "internshipId" in refused.violations
+
+
+def _forged(claims: Json, key: Any, algorithm: str, **headers: str) -> str:
+    return jwt.encode(claims, key, algorithm=algorithm, headers=headers)
+
+
+def _unsigned(claims: Json) -> str:
+    def part(value: Json) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
+
+
+def _claims(person: Person) -> Json:
+    claims: Json = jwt.decode(person.access_token, options={"verify_signature": False})
+    return claims
+
+
+def _with_token(stack: Stack, token: str) -> tuple[int, str]:
+    status, body = _raw(stack, "GET", "/api/v1/users/me", headers={"authorization": f"Bearer {token}"})
+    return status, _reason(body)
+
+
+def test_without_a_token_a_private_call_asks_to_sign_in(stranger: Person) -> None:
+    refused = _refusal(stranger, "GET", "/api/v1/users/me")
+    assert (refused.status, refused.reason) == (401, "TOKEN_MISSING")
+
+
+def test_a_token_with_algorithm_none_is_refused(stack: Stack, student: Person) -> None:
+    assert _with_token(stack, _unsigned(_claims(student))) == (401, "TOKEN_INVALID")
+
+
+def test_a_token_signed_with_the_public_key_as_a_secret_is_refused(stack: Stack, student: Person) -> None:
+    public = httpx.get(f"{stack.gateway_url}/.well-known/jwks.json", trust_env=False).json()["keys"][0]
+    secret = json.dumps(public).encode()
+    token = _forged(_claims(student), secret, "HS256", kid=public["kid"])
+    assert _with_token(stack, token) == (401, "TOKEN_INVALID")
+
+
+def test_a_token_of_somebody_elses_key_is_refused(stack: Stack, student: Person) -> None:
+    kid = jwt.get_unverified_header(student.access_token)["kid"]
+    key = ec.generate_private_key(ec.SECP256R1())
+    assert _with_token(stack, _forged(_claims(student), key, "ES256", kid=kid)) == (401, "TOKEN_INVALID")
+    assert _with_token(stack, _forged(_claims(student), key, "ES256", kid="no-such-key")) == (
+        401,
+        "TOKEN_INVALID",
+    )
+
+
+def test_a_service_key_signs_no_person_in_and_an_expired_token_says_so(stack: Stack, student: Person) -> None:
+    key = (stack.topology.secrets / "service-auth.pem").read_bytes()
+    now = int(time.time())
+    claims = _claims(student) | {"exp": now - 60, "iat": now - 960}
+    assert _with_token(stack, _forged(_claims(student), key, "ES256", kid="svc-auth"))[0] == 401
+    assert _with_token(stack, _forged(claims, key, "ES256", kid="svc-auth"))[0] == 401
+
+
+def test_a_token_that_was_cut_is_refused(stack: Stack, student: Person) -> None:
+    assert _with_token(stack, student.access_token[:-4]) == (401, "TOKEN_INVALID")
+    assert _with_token(stack, "rubbish") == (401, "TOKEN_INVALID")
+
+
+def test_a_student_may_not_do_what_only_companies_may(student: Person) -> None:
+    refused = _refusal(student, "POST", "/api/v1/internships", body=listing("x"))
+    assert (refused.status, refused.reason) == (403, "PERMISSION_DENIED")
+
+
+def test_an_unverified_account_may_browse_and_not_post(new_person: NewPerson) -> None:
+    owner = new_person(company="Not Yet Known", verified=False)
+    assert "data" in owner.get("/api/v1/internships")
+    refused = _refusal(owner, "POST", "/api/v1/internships", body=listing("x"))
+    assert (refused.status, refused.reason) == (403, "EMAIL_NOT_VERIFIED")
+
+
+def test_another_companys_draft_and_application_do_not_exist_for_others(
+    owner: Person, new_person: NewPerson, walked: Any
+) -> None:
+    draft = owner.post("/api/v1/internships", **listing("hidden"))
+    other = new_person(company="The Neighbours")
+    for path in (f"/api/v1/internships/{draft['id']}", f"/api/v1/analytics/internships/{draft['id']}/funnel"):
+        refused = _refusal(other, "GET", path)
+        assert (refused.status, refused.reason) == (404, "INTERNSHIP_NOT_FOUND")
+    _, journey = walked
+    refused = _refusal(other, "GET", f"/api/v1/applications/{journey.application['id']}")
+    assert (refused.status, refused.reason) == (404, "APPLICATION_NOT_FOUND")
+
+
+def test_an_illegal_transition_names_the_allowed_ones(owner: Person) -> None:
+    draft = owner.post("/api/v1/internships", **listing("early"))
+    refused = _refusal(owner, "POST", f"/api/v1/internships/{draft['id']}:pause", body={})
+    assert (refused.status, refused.reason) == (400, "ILLEGAL_TRANSITION")
+    info = next(detail for detail in refused.body["details"] if "reason" in detail)
+    assert "OPEN" in info["metadata"]["allowed"]
+
+
+def test_a_stale_etag_is_a_conflict(owner: Person) -> None:
+    draft = owner.post("/api/v1/internships", **listing("stale"))
+    path = f"/api/v1/internships/{draft['id']}"
+    owner.patch(path, title="A better title", etag=draft["etag"])
+    refused = _refusal(owner, "PATCH", path, body={"title": "Another title", "etag": draft["etag"]})
+    assert (refused.status, refused.reason) == (409, "STALE_ETAG")
+
+
+def test_publishing_what_is_incomplete_names_each_missing_field(owner: Person) -> None:
+    draft = owner.post("/api/v1/internships", title="Only a title")
+    refused = _refusal(owner, "POST", f"/api/v1/internships/{draft['id']}:publish", body={})
+    assert (refused.status, refused.reason) == (400, "INTERNSHIP_INCOMPLETE")
+    assert {"description", "compensation", "applyDeadline"} <= set(refused.violations)
+
+
+def test_read_only_fields_in_a_body_change_nothing(owner: Person) -> None:
+    sent = listing("mass") | {"state": "INTERNSHIP_STATE_OPEN", "hires": 7, "company": {"name": "Other"}}
+    draft = owner.post("/api/v1/internships", **sent)
+    assert (draft["state"], draft["hires"]) == ("INTERNSHIP_STATE_DRAFT", 0)
+    assert draft["company"]["name"] == "Harbour Works"
+
+
+def test_an_idempotency_key_gives_the_first_answer_again_and_refuses_another_body(
+    stack: Stack, owner: Person
+) -> None:
+    headers = {"authorization": f"Bearer {owner.access_token}", "idempotency-key": "the-same-key"}
+    url = f"{stack.gateway_url}/api/v1/internships"
+    first, again, other = (
+        httpx.post(url, json=listing(marker), headers=headers, trust_env=False)
+        for marker in ("once", "once", "twice")
+    )
+    assert first.status_code == 200
+    assert again.json()["id"] == first.json()["id"]
+    assert (other.status_code, _reason(other.json())) == (409, "IDEMPOTENCY_KEY_REUSED")
+
+
+def test_a_second_application_for_the_same_listing_is_refused(owner: Person, student: Person) -> None:
+    draft = owner.post("/api/v1/internships", **listing("twice"))
+    owner.post(f"/api/v1/internships/{draft['id']}:publish")
+    answers = [{"questionId": "start", "text": "Now"}]
+    student.post("/api/v1/applications", internshipId=draft["id"], answers=answers)
+    body = {"internshipId": draft["id"], "answers": answers}
+    refused = _refusal(student, "POST", "/api/v1/applications", body=body)
+    assert (refused.status, refused.reason) == (409, "ALREADY_APPLIED")
+
+
+def test_a_required_question_that_is_not_answered_is_named(owner: Person, new_person: NewPerson) -> None:
+    draft = owner.post("/api/v1/internships", **listing("silent"))
+    owner.post(f"/api/v1/internships/{draft['id']}:publish")
+    refused = _refusal(new_person(), "POST", "/api/v1/applications", body={"internshipId": draft["id"]})
+    assert (refused.status, refused.reason) == (400, "ANSWERS_INCOMPLETE")
+    assert refused.violations
+
+
+def test_a_refresh_token_works_once_and_its_reuse_ends_the_session(
+    stack: Stack, new_person: NewPerson
+) -> None:
+    person = new_person()
+    old = person.refresh_token
+    person.post("/api/v1/auth/refresh", refreshToken=old)
+    refused = _refusal(person, "POST", "/api/v1/auth/refresh", body={"refreshToken": old})
+    assert (refused.status, refused.reason) == (401, "INVALID_REFRESH_TOKEN")
+
+
+def test_login_and_registration_do_not_tell_whether_an_address_is_known(
+    stranger: Person, student: Person
+) -> None:
+    known = {"email": student.email, "password": "a-wrong-passphrase"}
+    unknown = {"email": "nobody.knows@example.com", "password": "a-wrong-passphrase"}
+    refusals = [_refusal(stranger, "POST", "/api/v1/auth/login", body=body) for body in (known, unknown)]
+    assert {(each.status, each.reason, str(each)) for each in refusals} == {
+        (401, "INVALID_CREDENTIALS", str(refusals[0]))
+    }
+    answers = [
+        stranger.post("/api/v1/auth/register", **_registration(email=email))
+        for email in (student.email, "somebody.new@example.com")
+    ]
+    assert answers[0] == answers[1]

@@ -1,0 +1,38 @@
+"""The older clients' paths reach the same calls."""
+
+import pytest
+
+from gateway.surface import edge_rpcs
+from ops.journey.client import ApiError, Person
+from ops.journey.story import PASSWORD
+
+OLDER = [
+    pytest.param(binding.method, binding.path, id=f"{binding.method} {binding.path}")
+    for rpc in edge_rpcs()
+    for binding in rpc.http[1:]
+    if not rpc.server_streaming
+]
+
+
+@pytest.mark.parametrize(("method", "path"), OLDER)
+def test_an_older_path_is_known(stranger: Person, method: str, path: str) -> None:
+    concrete = "/".join("some-id" if "{" in part else part for part in path.split("/"))
+    if ":" in path:
+        concrete = f"{concrete.split(':')[0]}:{path.rsplit(':', 1)[1]}"
+    try:
+        stranger.call(method, concrete, body={} if method != "GET" else None)
+    except ApiError as refused:
+        assert refused.reason != "UNKNOWN_PATH"
+        assert refused.status < 500
+
+
+@pytest.mark.parametrize("prefix", ["/api/auth", "/auth"])
+def test_older_clients_log_in_and_read_the_tokens_under_data(student: Person, prefix: str) -> None:
+    session = student.post(f"{prefix}/login", email=student.email, password=PASSWORD)
+    assert {"accessToken", "refreshToken", "expiresIn"} <= set(session["data"]["tokens"])
+
+
+@pytest.mark.parametrize("prefix", ["", "/api", "/api/v1"])
+def test_older_clients_read_collections_under_data(student: Person, prefix: str) -> None:
+    assert isinstance(student.get(f"{prefix}/internships")["data"], list)
+    assert isinstance(student.get(f"{prefix}/applications")["data"], list)
