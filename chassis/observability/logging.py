@@ -18,9 +18,7 @@ from chassis.observability.tracing import current_trace_id
 
 REDACTED: Final = "[redacted]"
 _SECRET_WORDS: Final = ("password", "secret", "token", "authorization", "cookie", "api_key", "private_key")
-_SECRET_KEYS: Final = frozenset(
-    {"signature", "code_hash", "verification_code", "otp", "email", "phone"}
-)
+_SECRET_KEYS: Final = frozenset({"signature", "code_hash", "verification_code", "otp", "email", "phone"})
 _QUIET_LIBRARIES: Final = (
     "amqp",
     "kombu",
