@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import pymongo
-from chassis.messaging import outbox
 from google.protobuf.message import Message
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -17,6 +16,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from chassis.clock import Clock
 from chassis.errors import DomainError, unavailable
 from chassis.ids import slot_of
+from chassis.messaging import outbox
 from chassis.mongo.collections import ShardDatabase
 from chassis.mongo.documents import Document
 from chassis.mongo.gate import OUTCOME_UNKNOWN, Gate

@@ -7,6 +7,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 
+from chassis.mongo import provision as chassis_provision
 from ops.stack import mongo, redis_cluster
 from ops.stack.credentials import Credentials
 from ops.stack.services import built_services
@@ -29,12 +30,11 @@ def provision(topology: Topology, credentials: Credentials) -> list[str]:
 
 
 async def _provision(topology: Topology, credentials: Credentials, declared: dict[str, Any]) -> None:
-    chassis_mongo = importlib.import_module("chassis.mongo")
     for shard in topology.shards:
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo.admin_uri(shard, credentials))
         async with client:
             for service, collections in declared.items():
-                await chassis_mongo.provision(client, mongo.database_of(service), collections)
+                await chassis_provision.provision(client, mongo.database_of(service), collections)
 
 
 def _collections(service: str) -> Any:

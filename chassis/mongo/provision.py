@@ -1,0 +1,118 @@
+"""Collections and indexes as a service declares them, made where they are missing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import OperationFailure
+
+from chassis.mongo.documents import Document
+
+DAY_S: Final = 24 * 60 * 60
+NAMESPACE_EXISTS: Final = 48
+INDEX_CONFLICTS: Final = frozenset({85, 86})
+"""IndexOptionsConflict and IndexKeySpecsConflict: the server itself compares the definitions."""
+
+
+@dataclass(frozen=True)
+class CollectionSpec:
+    """One collection: its indexes besides `_id`, and the field by which a native sharded cluster spreads it.
+
+    With `sharded=False` it stays whole, as the collections do in which a process keeps its own position.
+    """
+
+    name: str
+    indexes: tuple[IndexModel, ...] = ()
+    shard_key: str = "_id"
+    sharded: bool = True
+
+
+CHASSIS_COLLECTIONS: Final = (
+    CollectionSpec("outbox"),
+    CollectionSpec(
+        "inbox",
+        indexes=(IndexModel([("time", ASCENDING)], name="expiry", expireAfterSeconds=7 * DAY_S),),
+    ),
+    CollectionSpec(
+        "idempotency",
+        indexes=(IndexModel([("time", ASCENDING)], name="expiry", expireAfterSeconds=DAY_S),),
+    ),
+    CollectionSpec("relay_positions", sharded=False),
+    CollectionSpec("leases", sharded=False),
+)
+"""What the chassis keeps in every service's database. `idempotency` expires by the time of the first try."""
+
+
+class ProvisionError(Exception):
+    """The database differs from the declaration in a way that provisioning does not change by itself."""
+
+
+async def provision(
+    client: AsyncMongoClient[Document], database: str, collections: Iterable[CollectionSpec]
+) -> None:
+    """Makes what `collections` and the chassis declare, on one shard; a second run changes nothing.
+
+    An index whose lifetime (`expireAfterSeconds`) has changed is changed in place; indexes that are not
+    declared are left alone. On a `mongos` the collections are sharded by their keys.
+
+    Raises:
+        ProvisionError: an index exists under the declared name with another definition.
+        PyMongoError: the server cannot be reached or refuses.
+    """
+    declared = (*collections, *CHASSIS_COLLECTIONS)
+    sharding = await _is_mongos(client)
+    for spec in declared:
+        await _ensure_collection(client[database], spec.name)
+        if sharding and spec.sharded:
+            await _shard(client, database, spec)
+        for index in spec.indexes:
+            await _ensure_index(client[database][spec.name], index)
+
+
+async def _is_mongos(client: AsyncMongoClient[Document]) -> bool:
+    return (await client.admin.command("hello")).get("msg") == "isdbgrid"
+
+
+async def _ensure_collection(database: AsyncDatabase[Document], name: str) -> None:
+    try:
+        await database.create_collection(name, check_exists=False)
+    except OperationFailure as error:
+        if error.code != NAMESPACE_EXISTS:
+            raise
+
+
+async def _shard(client: AsyncMongoClient[Document], database: str, spec: CollectionSpec) -> None:
+    key = {spec.shard_key: "hashed"}
+    await client.admin.command("shardCollection", f"{database}.{spec.name}", key=key)
+
+
+async def _ensure_index(collection: AsyncCollection[Document], index: IndexModel) -> None:
+    try:
+        await collection.create_indexes([index])
+    except OperationFailure as error:
+        if error.code not in INDEX_CONFLICTS:
+            raise
+        if not await _changed_lifetime(collection, index):
+            raise ProvisionError(_advice(collection, index, error)) from error
+
+
+async def _changed_lifetime(collection: AsyncCollection[Document], index: IndexModel) -> bool:
+    """Sets the declared lifetime; false when that does not make the index what is declared."""
+    name, lifetime_s = index.document["name"], index.document.get("expireAfterSeconds")
+    existing = (await collection.index_information()).get(name, {})
+    if lifetime_s is None or existing.get("expireAfterSeconds", lifetime_s) == lifetime_s:
+        return False
+    change = {"name": name, "expireAfterSeconds": lifetime_s}
+    await collection.database.command("collMod", collection.name, index=change)
+    await _ensure_index(collection, index)
+    return True
+
+
+def _advice(collection: AsyncCollection[Document], index: IndexModel, error: OperationFailure) -> str:
+    return (
+        f"index {index.document['name']} of {collection.full_name} is not what is declared: {error.args[0]}. "
+        "Declare the new one under another name, provision, and drop the old one."
+    )
