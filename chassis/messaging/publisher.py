@@ -15,7 +15,7 @@ CONTENT_TYPE: Final = "application/x-protobuf"
 PERSISTENT: Final = 2
 
 
-class NotConfirmed(Exception):
+class NotConfirmedError(Exception):
     """The broker did not take the whole batch; some of it may have arrived."""
 
 
@@ -44,7 +44,7 @@ class Publisher:
     async def publish(self, batch: Sequence[Outgoing]) -> None:
         """Returns once the broker has stored every message of the batch.
 
-        Raises NotConfirmed, OSError or an AMQP error when that is not certain; the whole batch has to go again.
+        Raises NotConfirmedError, OSError or an AMQP error when that is not certain; the whole batch has to go again.
         """
         await self._in_thread(self._publish, batch)
 
@@ -130,7 +130,7 @@ class _Confirming:
         while self._unconfirmed:
             left = give_up - monotonic()
             if left <= 0:
-                raise NotConfirmed(f"{len(self._unconfirmed)} messages not confirmed in {self._timeout_s} s")
+                raise NotConfirmedError(f"{len(self._unconfirmed)} messages not confirmed in {self._timeout_s} s")
             self._connection.drain_events(timeout=left)
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
@@ -140,4 +140,4 @@ class _Confirming:
             self._unconfirmed.discard(tag)
 
     def _on_nack(self, tag: int, _multiple: bool) -> None:
-        raise NotConfirmed(f"the broker refused message {tag} of this connection")
+        raise NotConfirmedError(f"the broker refused message {tag} of this connection")
