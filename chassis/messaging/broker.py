@@ -1,7 +1,8 @@
 """The consumers' side of the broker: Kombu on a thread of its own.
 
 Kombu is synchronous and its connections belong to one thread. That thread hands every message to a callback
-and goes on reading; what became of a message is told from any thread by `settle` and carried out on that thread.
+and goes on reading; what became of a message is told from any thread by `settle` and carried out on that
+thread.
 """
 
 import selectors

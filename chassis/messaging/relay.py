@@ -1,9 +1,9 @@
 """The relay: sends what waits in each shard's outbox to the broker, in order, at least once.
 
-Per shard one process holds the lease. It follows the outbox's inserts by a change stream, publishes what comes in
-batches and deletes the rows once the broker has confirmed them. How far that has got is stored as the stream's
-resume token, so that a successor goes on from there; where there is no token, or one that the oplog has forgotten,
-it sends all rows that are there and follows from then on.
+Per shard one process holds the lease. It follows the outbox's inserts by a change stream, publishes what
+comes in batches and deletes the rows once the broker has confirmed them. How far that has got is stored as
+the stream's resume token, so that a successor goes on from there; where there is no token, or one that the
+oplog has forgotten, it sends all rows that are there and follows from then on.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ _log = get_logger()
 
 
 class RowsLeftBehindError(Exception):
-    """Rows wait though the stream is silent: they came in behind its back, by a restored backup for example."""
+    """Rows wait though the stream is silent: they came in behind its back, by a restored backup perhaps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,8 @@ Handler = Callable[[Any, Incoming], Awaitable[None]]
 class WorkQueue:
     """A durable queue and the events that reach it.
 
-    Each service's `events.py` lists its own as `QUEUES`, so that they can be declared on the broker before the
-    first event is published: what is published earlier than its queue is declared is lost.
+    Each service's `events.py` lists its own as `QUEUES`, so that they can be declared on the broker before
+    the first event is published: what is published earlier than its queue is declared is lost.
     """
 
     name: str

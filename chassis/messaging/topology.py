@@ -1,8 +1,9 @@
-"""Exchanges and queues on the broker: one durable topic exchange, work queues with their dead letters, and one
-waiting room per retry delay that all work queues share.
+"""Exchanges and queues on the broker: one durable topic exchange, work queues with their dead letters, and
+one waiting room per retry delay that all work queues share.
 
-A waiting room is a queue without consumers whose messages expire after its delay and go back, by their routing
-key, to the queue they came from. Each delay has its own, so that no message waits behind one with a longer delay.
+A waiting room is a queue without consumers whose messages expire after its delay and go back, by their
+routing key, to the queue they came from. Each delay has its own, so that no message waits behind one with a
+longer delay.
 """
 
 from collections.abc import Iterable
@@ -29,15 +30,16 @@ def dead_queue(queue: str) -> str:
 
 
 def retry_exchange(attempt: int) -> str:
-    """The waiting room for a message whose `attempt` (from 1) failed; publish to it with the queue as routing key."""
+    """The waiting room after a failed `attempt`, from 1; publish to it with the queue as routing key."""
     return _waiting_room(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1])
 
 
 def declare_topology(amqp_url: str, queues: Iterable[WorkQueue], *, timeout_s: float = 10.0) -> None:
     """Declares all that `queues` need; repeating it changes nothing.
 
-    Must have run for every service before the first event is published: the broker drops what no queue wants yet.
-    Raises OSError or amqp.AMQPError when the broker is away or has a queue of that name with other properties.
+    Must have run for every service before the first event is published: the broker drops what no queue
+    wants yet. Raises OSError or amqp.AMQPError when the broker is away or has a queue of that name with
+    other properties.
     """
     options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
     with Connection(amqp_url, connect_timeout=timeout_s, transport_options=options) as connection:
