@@ -1,7 +1,8 @@
 """The consumers' side of the broker: Kombu on a thread of its own.
 
-Kombu is synchronous and its connections belong to one thread. That thread hands every message to a callback and goes
-on reading; what became of a message is told from any thread by `settle` and carried out on the broker's thread.
+Kombu is synchronous and its connections belong to one thread. That thread hands every message to a callback
+and goes on reading; what became of a message is told from any thread by `settle` and carried out on that
+thread.
 """
 
 import selectors
@@ -9,7 +10,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
@@ -124,10 +125,8 @@ class Broker:
         self._thread.join(timeout_s)
 
     def _wake(self) -> None:
-        try:
+        with suppress(BlockingIOError):  # the pipe is full of wake-ups already
             self._wake_writer.send(b"\0")
-        except BlockingIOError:
-            pass  # The pipe is full of wake-ups already.
 
     def _run(self) -> None:
         attempt = 0
@@ -175,15 +174,13 @@ class Broker:
             session.settle(delivery, verdict)
 
     def _swallow_wake_ups(self) -> None:
-        try:
+        with suppress(BlockingIOError):
             while self._wake_reader.recv(4096):
                 pass
-        except BlockingIOError:
-            pass
 
 
 class _Session:
-    """One connection: a channel per subscription (prefetch is per channel) and one for sending messages on."""
+    """One connection: a channel per subscription, as prefetch is per channel, and one for sending on."""
 
     def __init__(
         self, url: str, subscriptions: Sequence[Subscription], deliver: Callable[[Delivery], None]
@@ -200,7 +197,7 @@ class _Session:
         )
         try:
             self._channel = self._connection.channel()
-            topology.declare(self._channel, subscriptions)
+            topology.declare(self._channel, [each.work_queue for each in subscriptions])
             self._producer = Producer(self._channel, auto_declare=False)
             self._subscriptions = subscriptions
             self._deliver = deliver

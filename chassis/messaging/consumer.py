@@ -28,7 +28,7 @@ _WORTH_ANOTHER_RUN: Final = frozenset(
 _log = get_logger()
 
 
-class Poison(Exception):
+class PoisonError(Exception):
     """A message that cannot be read, whoever tries."""
 
 
@@ -51,7 +51,7 @@ class Consumers:
         self._broker.start()
 
     async def stop(self, grace_s: float = 10.0) -> None:
-        """Takes no more messages and waits for those in flight; what is not done by then is delivered again."""
+        """Takes no more messages and waits for those in flight; what is not done by then comes again."""
         await asyncio.to_thread(self._broker.pause)
         if self._in_flight:
             _, late = await asyncio.wait(self._in_flight, timeout=grace_s)
@@ -80,7 +80,7 @@ class Consumers:
                 metrics.events_handled.labels(queue, event.type, "ignored").inc()
                 return Done()
             message = _unpack(event, kind)
-        except Poison as poison:
+        except PoisonError as poison:
             _log.error("event is unreadable", queue=queue, error=str(poison))
             metrics.events_handled.labels(queue, "", "unreadable").inc()
             return Bury(str(poison))
@@ -135,9 +135,9 @@ def _parse(body: bytes) -> Event:
     try:
         event = Event.FromString(body)
     except DecodeError as error:
-        raise Poison(f"not an event: {error}") from error
+        raise PoisonError(f"not an event: {error}") from error
     if not event.id or not event.type:
-        raise Poison("an event without id or type")
+        raise PoisonError("an event without id or type")
     return event
 
 
@@ -146,9 +146,9 @@ def _unpack(event: Event, kind: type[Message]) -> Message:
     try:
         matches = event.data.Unpack(message)
     except DecodeError as error:
-        raise Poison(f"{event.type} {event.id}: {error}") from error
+        raise PoisonError(f"{event.type} {event.id}: {error}") from error
     if not matches:
-        raise Poison(f"{event.type} {event.id} carries {event.data.type_url}")
+        raise PoisonError(f"{event.type} {event.id} carries {event.data.type_url}")
     return message
 
 

@@ -13,15 +13,15 @@ from chassis.messaging.tasks import together
 COLLECTION: Final = "leases"
 
 
-class LeaseLost(Exception):
+class LeaseLostError(Exception):
     """Somebody else holds the lease now."""
 
 
 class Lease:
     """The lease `name` in a database's collection `leases`, wanted by `holder`.
 
-    Times are the database's own, so the clocks of the processes need not agree. A holder that was paused for longer
-    than `ttl_s` may work beside its successor for a moment: what a lease guards must bear that.
+    Times are the database's own, so the clocks of the processes need not agree. A holder that was paused for
+    longer than `ttl_s` may work beside its successor for a moment: what a lease guards must bear that.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Lease:
     async def run_while_held(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Waits until the lease is ours, runs `work` while renewing, and gives the lease back in the end.
 
-        Raises LeaseLost when it was taken over, and what `work` or the database raises.
+        Raises LeaseLostError when it was taken over, and what `work` or the database raises.
         """
         while not await self._take():
             await asyncio.sleep(self._ttl_s / 3 * random.uniform(0.7, 1.3))  # noqa: S311
@@ -48,7 +48,7 @@ class Lease:
         while True:
             await asyncio.sleep(self._ttl_s / 3)
             if not await self._take():
-                raise LeaseLost(self._key["_id"])
+                raise LeaseLostError(self._key["_id"])
 
     async def _take(self) -> bool:
         free = {"$lt": ["$expires_at", "$$NOW"]}

@@ -1,4 +1,4 @@
-"""Publishing with confirms: many messages on the way at once, and only what the broker has stored counts as sent."""
+"""Publishing with confirms: many messages on the way at once; only what the broker has stored counts as sent."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ CONTENT_TYPE: Final = "application/x-protobuf"
 PERSISTENT: Final = 2
 
 
-class NotConfirmed(Exception):
+class NotConfirmedError(Exception):
     """The broker did not take the whole batch; some of it may have arrived."""
 
 
@@ -31,8 +31,9 @@ class Outgoing:
 class Publisher:
     """Sends events to the exchange over one connection on a thread of its own.
 
-    Kombu blocks, so it must not run on the event loop. The connection is made on first use and again after any
-    failure. There are no heartbeats: a dead connection shows when the next batch is not confirmed in time.
+    Kombu blocks, so it must not run on the event loop. The connection is made on first use and again after
+    any failure. There are no heartbeats: a dead connection shows when the next batch is not confirmed in
+    time.
     """
 
     def __init__(self, amqp_url: str, *, timeout_s: float = 10.0) -> None:
@@ -44,7 +45,8 @@ class Publisher:
     async def publish(self, batch: Sequence[Outgoing]) -> None:
         """Returns once the broker has stored every message of the batch.
 
-        Raises NotConfirmed, OSError or an AMQP error when that is not certain; the whole batch has to go again.
+        Raises NotConfirmedError, OSError or an AMQP error when that is not certain; the whole batch has to
+        go again.
         """
         await self._in_thread(self._publish, batch)
 
@@ -92,8 +94,8 @@ class _Confirming:
         options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
         self._connection = Connection(url, connect_timeout=timeout_s, transport_options=options)
         self._channel = self._connection.channel()
-        # `confirm_publish` would wait for each message in turn; this turns the same confirms on for the channel
-        # and lets a batch be on the way at once.
+        # `confirm_publish` would wait for each message in turn; this turns the same confirms on and lets a whole
+        # batch be on the way at once.
         self._channel.confirm_select()
         self._channel.events["basic_ack"].add(self._on_ack)
         self._channel.events["basic_nack"].add(self._on_nack)
@@ -130,7 +132,9 @@ class _Confirming:
         while self._unconfirmed:
             left = give_up - monotonic()
             if left <= 0:
-                raise NotConfirmed(f"{len(self._unconfirmed)} messages not confirmed in {self._timeout_s} s")
+                raise NotConfirmedError(
+                    f"{len(self._unconfirmed)} messages not confirmed in {self._timeout_s} s"
+                )
             self._connection.drain_events(timeout=left)
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
@@ -140,4 +144,4 @@ class _Confirming:
             self._unconfirmed.discard(tag)
 
     def _on_nack(self, tag: int, _multiple: bool) -> None:
-        raise NotConfirmed(f"the broker refused message {tag} of this connection")
+        raise NotConfirmedError(f"the broker refused message {tag} of this connection")

@@ -1,19 +1,18 @@
 """The relay: sends what waits in each shard's outbox to the broker, in order, at least once.
 
-Per shard one process holds the lease. It follows the outbox's inserts by a change stream, publishes what comes in
-batches and deletes the rows once the broker has confirmed them. How far that has got is stored as the stream's resume
-token, so that a successor goes on from there; where there is no token, or one that the oplog has forgotten, it sends
-all rows that are there and follows from now on.
+Per shard one process holds the lease. It follows the outbox's inserts by a change stream, publishes what
+comes in batches and deletes the rows once the broker has confirmed them. How far that has got is stored as
+the stream's resume token, so that a successor goes on from there; where there is no token, or one that the
+oplog has forgotten, it sends all rows that are there and follows from then on.
 """
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final
 
-import pymongo
 from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
@@ -38,7 +37,6 @@ _STORE_POSITION_EVERY_S: Final = 1.0
 _MEASURE_EVERY_S: Final = 5.0
 _LEFT_BEHIND_S: Final = 60.0
 _IDLE_WAIT_MS: Final = 10_000
-_MONGO_TIMEOUT_S: Final = 10.0
 _COUNT_UP_TO: Final = 10_000
 
 _INSERTS: Final = ({"$match": {"operationType": "insert"}}, {"$project": {"fullDocument": 1}})
@@ -48,8 +46,8 @@ _FORGOTTEN: Final = frozenset({260, 280, 286})
 _log = get_logger()
 
 
-class RowsLeftBehind(Exception):
-    """Rows wait though the stream is silent: they came in behind its back, by a restored backup for example."""
+class RowsLeftBehindError(Exception):
+    """Rows wait though the stream is silent: they came in behind its back, by a restored backup perhaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class _ShardRelay:
             started = monotonic()
             try:
                 await self._lease.run_while_held(self._relay)
-            except RowsLeftBehind:
+            except RowsLeftBehindError:
                 _log.warning("outbox rows were left behind, sweeping", shard=self._shard)
             except Exception as error:
                 _log.warning("outbox relay interrupted", shard=self._shard, error=repr(error))
@@ -133,8 +131,7 @@ class _ShardRelay:
                 await self._waiting.put(_row(document, None))
 
     async def _operation_time(self) -> Timestamp:
-        with pymongo.timeout(_MONGO_TIMEOUT_S):
-            answer = await self._db.command("ping")
+        answer = await self._db.command("ping")
         time: Timestamp = answer["operationTime"]
         return time
 
@@ -177,8 +174,7 @@ class _ShardRelay:
     async def _remove(self, batch: Sequence[_Row]) -> None:
         ids = [row.message.id for row in batch]
         slots = sorted({row.slot for row in batch})
-        with pymongo.timeout(_MONGO_TIMEOUT_S):
-            await self._outbox.delete_many({"_id": {"$in": ids}, "slot": {"$in": slots}})
+        await self._outbox.delete_many({"_id": {"$in": ids}, "slot": {"$in": slots}})
 
     async def _advance(self, batch: Sequence[_Row]) -> None:
         self._sent_to = batch[-1].position or self._sent_to
@@ -188,22 +184,19 @@ class _ShardRelay:
     # --- position ------------------------------------------------------------------------------
 
     async def _load_position(self) -> Mapping[str, Any] | None:
-        with pymongo.timeout(_MONGO_TIMEOUT_S):
-            stored = await self._positions.find_one(_POSITION)
+        stored = await self._positions.find_one(_POSITION)
         return stored["token"] if stored else None
 
     async def _store_position(self) -> None:
         if self._sent_to is None:
             return
-        with pymongo.timeout(_MONGO_TIMEOUT_S):
-            await self._positions.update_one(_POSITION, {"$set": {"token": self._sent_to}}, upsert=True)
+        await self._positions.update_one(_POSITION, {"$set": {"token": self._sent_to}}, upsert=True)
         self._sent_to = None
         self._stored_at = monotonic()
 
     async def _forget_position(self) -> None:
         self._sent_to = None
-        with pymongo.timeout(_MONGO_TIMEOUT_S):
-            await self._positions.delete_one(_POSITION)
+        await self._positions.delete_one(_POSITION)
 
     # --- measuring -----------------------------------------------------------------------------
 
@@ -213,17 +206,17 @@ class _ShardRelay:
             metrics.outbox_lag_seconds.labels(self._shard).set(lag_s)
             if lag_s > _LEFT_BEHIND_S and self._silent_for_s() > _LEFT_BEHIND_S:
                 await self._forget_position()
-                raise RowsLeftBehind
+                raise RowsLeftBehindError
             await asyncio.sleep(_MEASURE_EVERY_S)
 
     async def _lag_s(self) -> float:
-        with pymongo.timeout(_MONGO_TIMEOUT_S):
-            rows = await self._outbox.count_documents({}, limit=_COUNT_UP_TO, hint="_id_")
-            oldest = await self._outbox.find_one({}, {"time": 1}, sort=[("_id", 1)])
+        rows = await self._outbox.count_documents({}, limit=_COUNT_UP_TO, hint="_id_")
+        oldest = await self._outbox.find_one({}, {"time": 1}, sort=[("_id", 1)])
         metrics.outbox_rows.labels(self._shard).set(rows)
         if oldest is None:
             return 0.0
-        return max(0.0, (datetime.now(UTC) - oldest["time"].replace(tzinfo=UTC)).total_seconds())
+        waiting: timedelta = datetime.now(UTC) - oldest["time"]
+        return max(0.0, waiting.total_seconds())
 
     def _silent_for_s(self) -> float:
         return 0.0 if self._silent_since is None else monotonic() - self._silent_since

@@ -33,6 +33,22 @@ Handler = Callable[[Any, Incoming], Awaitable[None]]
 
 
 @dataclass(frozen=True)
+class WorkQueue:
+    """A durable queue and the events that reach it.
+
+    Each service's `events.py` lists its own as `QUEUES`, so that they can be declared on the broker before
+    the first event is published: what is published earlier than its queue is declared is lost.
+    """
+
+    name: str
+    events: tuple[type[Message], ...]
+
+    @property
+    def routing_keys(self) -> tuple[str, ...]:
+        return tuple(sorted(event_type(kind) for kind in self.events))
+
+
+@dataclass(frozen=True)
 class Subscription:
     """A durable work queue and what happens with each event on it.
 
@@ -46,6 +62,6 @@ class Subscription:
     max_attempts: int = 8
 
     @property
-    def routing_keys(self) -> tuple[str, ...]:
-        """The event types that reach this queue."""
-        return tuple(sorted(event_type(kind) for kind in self.handlers))
+    def work_queue(self) -> WorkQueue:
+        """The queue that this subscription needs."""
+        return WorkQueue(self.queue, tuple(self.handlers))

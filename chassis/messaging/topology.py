@@ -1,8 +1,9 @@
-"""Exchanges and queues on the broker: one durable topic exchange, a work queue with its dead letters per
-subscription, and one waiting room per retry delay that all queues share.
+"""Exchanges and queues on the broker: one durable topic exchange, work queues with their dead letters, and
+one waiting room per retry delay that all work queues share.
 
-A waiting room is a queue without consumers whose messages expire after its delay and go back, by their routing key,
-to the queue they came from. Each delay has its own, so that no message waits behind one with a longer delay.
+A waiting room is a queue without consumers whose messages expire after its delay and go back, by their
+routing key, to the queue they came from. Each delay has its own, so that no message waits behind one with a
+longer delay.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from kombu import Connection, Exchange, Queue
 
-from chassis.messaging.subscriptions import Subscription
+from chassis.messaging.subscriptions import WorkQueue
 
 EVENTS: Final = "internshipconnect.events"
 RETRY_DELAYS_S: Final = (1, 5, 25, 120, 600)
@@ -29,34 +30,33 @@ def dead_queue(queue: str) -> str:
 
 
 def retry_exchange(attempt: int) -> str:
-    """The waiting room for a message whose `attempt` (from 1) failed; publish to it with the queue as routing key."""
+    """The waiting room after a failed `attempt`, from 1; publish to it with the queue as routing key."""
     return _waiting_room(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1])
 
 
-def declare_topology(
-    amqp_url: str, subscriptions: Iterable[Subscription], *, timeout_s: float = 10.0
-) -> None:
-    """Declares all that `subscriptions` need; repeating it changes nothing.
+def declare_topology(amqp_url: str, queues: Iterable[WorkQueue], *, timeout_s: float = 10.0) -> None:
+    """Declares all that `queues` need; repeating it changes nothing.
 
-    Must have run for every service before the first event is published: the broker drops what no queue wants yet.
-    Raises OSError or amqp.AMQPError when the broker is away or has a queue of that name with other properties.
+    Must have run for every service before the first event is published: the broker drops what no queue
+    wants yet. Raises OSError or amqp.AMQPError when the broker is away or has a queue of that name with
+    other properties.
     """
     options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
     with Connection(amqp_url, connect_timeout=timeout_s, transport_options=options) as connection:
-        declare(connection.default_channel, subscriptions)
+        declare(connection.default_channel, queues)
 
 
-def declare(channel: Any, subscriptions: Iterable[Subscription]) -> None:
+def declare(channel: Any, queues: Iterable[WorkQueue]) -> None:
     """Declares exchanges and queues over an open Kombu channel."""
     events = Exchange(EVENTS, type="topic", durable=True)
     events(channel).declare()
     for delay_s in RETRY_DELAYS_S:
         _declare_waiting_room(channel, delay_s)
-    for subscription in subscriptions:
-        _durable(channel, dead_queue(subscription.queue), {})
-        work_queue = _durable(channel, subscription.queue, _work_arguments(subscription.queue))
-        for routing_key in subscription.routing_keys:
-            work_queue.bind_to(EVENTS, routing_key=routing_key)
+    for queue in queues:
+        _durable(channel, dead_queue(queue.name), {})
+        declared = _durable(channel, queue.name, _work_arguments(queue.name))
+        for routing_key in queue.routing_keys:
+            declared.bind_to(EVENTS, routing_key=routing_key)
 
 
 def _declare_waiting_room(channel: Any, delay_s: int) -> None:

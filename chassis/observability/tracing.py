@@ -75,7 +75,7 @@ def close() -> None:
 
 
 def server_span(name: str, traceparent: str) -> AbstractContextManager[Span]:
-    """The span of a call that we answer, under the caller's `traceparent`; "" or a broken one starts a trace."""
+    """The span of a call that we answer, under the caller's `traceparent`; without one a trace starts."""
     return continue_trace(traceparent, name, kind="server")
 
 
