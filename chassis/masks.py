@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from chassis.errors import Violation, invalid
 
-MASK_FIELD = "update_mask"
+MASK_FIELD = "updateMask"
 
 
 def changed_paths(message: Message, mask: FieldMask, *, writable: Collection[str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ def violations(*paths: str) -> list[str]:
     with pytest.raises(DomainError) as failure:
         changed(Me(), *paths)
     assert failure.value.reason == "INVALID_FIELD"
-    assert {violation.field for violation in failure.value.violations} == {"update_mask"}
+    assert {violation.field for violation in failure.value.violations} == {"updateMask"}
     return [violation.description for violation in failure.value.violations]
 
 

@@ -1,0 +1,72 @@
+"""The rules of accounts, passwords, sessions and signing keys: pure, without I/O."""
+
+from services.auth.domain.accounts import (
+    CODE_DIGITS,
+    CODE_LIFE,
+    Account,
+    AccountKind,
+    AccountState,
+    CompanyRole,
+    Holder,
+    Plan,
+    Registration,
+    digest_code,
+    invalid_code,
+    invalid_credentials,
+    open_account,
+)
+from services.auth.domain.addresses import normalise
+from services.auth.domain.keys import (
+    ACCESS_TOKEN_LIFE,
+    KeyState,
+    SigningKey,
+    Succession,
+    active_key,
+    key_id,
+    published_keys,
+    state_of,
+    succession_due,
+)
+from services.auth.domain.passwords import canonical, check_password
+from services.auth.domain.sessions import (
+    EndReason,
+    RefreshToken,
+    Session,
+    Verdict,
+    invalid_refresh_token,
+    start_session,
+)
+
+__all__ = [
+    "ACCESS_TOKEN_LIFE",
+    "CODE_DIGITS",
+    "CODE_LIFE",
+    "Account",
+    "AccountKind",
+    "AccountState",
+    "CompanyRole",
+    "EndReason",
+    "Holder",
+    "KeyState",
+    "Plan",
+    "RefreshToken",
+    "Registration",
+    "Session",
+    "SigningKey",
+    "Succession",
+    "Verdict",
+    "active_key",
+    "canonical",
+    "check_password",
+    "digest_code",
+    "invalid_code",
+    "invalid_credentials",
+    "invalid_refresh_token",
+    "key_id",
+    "normalise",
+    "open_account",
+    "published_keys",
+    "start_session",
+    "state_of",
+    "succession_due",
+]

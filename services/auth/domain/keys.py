@@ -1,0 +1,81 @@
+"""Signing keys and their rotation: every process derives a key's state from the same times.
+
+A key is inserted under the next number with the time from which it signs; so processes that start or
+rotate at once agree on one key (the number is unique), and nobody has to move a key from state to state.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+ACCESS_TOKEN_LIFE: Final = timedelta(minutes=15)
+_CLOCK_SKEW: Final = timedelta(minutes=5)
+_LONGEST_LEAD: Final = timedelta(days=1)
+
+
+class KeyState(StrEnum):
+    NEXT = "NEXT"
+    ACTIVE = "ACTIVE"
+    RETIRED = "RETIRED"
+    EXPIRED = "EXPIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """An ES256 key pair: the public point (base64url), the private part sealed with the data key."""
+
+    id: str
+    number: int
+    kid: str
+    x: str
+    y: str
+    sealed_private: bytes
+    create_time: datetime
+    activate_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """The key that has to be made now."""
+
+    number: int
+    activate_time: datetime
+
+
+def key_id(number: int) -> str:
+    return f"signing-key-{number:06d}"
+
+
+def state_of(key: SigningKey, keys: Sequence[SigningKey], now: datetime) -> KeyState:
+    """A key's state among all keys: a retired one expires with the last token that it signed."""
+    if key.activate_time > now:
+        return KeyState.NEXT
+    successors = [other.activate_time for other in keys if other.number > key.number]
+    retired_at = min((time for time in successors if time <= now), default=None)
+    if retired_at is None:
+        return KeyState.ACTIVE
+    is_needed = now < retired_at + ACCESS_TOKEN_LIFE + _CLOCK_SKEW
+    return KeyState.RETIRED if is_needed else KeyState.EXPIRED
+
+
+def active_key(keys: Sequence[SigningKey], now: datetime) -> SigningKey | None:
+    """The key that signs now."""
+    return next((key for key in keys if state_of(key, keys, now) is KeyState.ACTIVE), None)
+
+
+def published_keys(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
+    """The keys that tokens may be signed with, now or soon, or may have been signed with."""
+    return [key for key in keys if state_of(key, keys, now) is not KeyState.EXPIRED]
+
+
+def succession_due(keys: Sequence[SigningKey], rotation: timedelta, now: datetime) -> Succession | None:
+    """The next key, if it is time to publish it: a day (or half a rotation) before it signs."""
+    if not keys:
+        return Succession(1, now)
+    newest = max(keys, key=lambda key: key.number)
+    lead = min(_LONGEST_LEAD, rotation / 2)
+    if now < newest.activate_time + rotation - lead:
+        return None
+    return Succession(newest.number + 1, max(newest.activate_time + rotation, now + lead))

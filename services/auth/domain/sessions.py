@@ -1,0 +1,136 @@
+"""Sessions and refresh tokens: rotation at each use, and the end of a session whose token is used twice.
+
+Strict by choice: a refresh token works once, without a grace period in which it would work again. A client
+that sends one token twice (two tabs, a lost answer) has to sign in again; in return a stolen token cannot be
+used beside its owner for even a moment. Clients keep to one refresh at a time.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from chassis.errors import failed
+from chassis.ids import is_id
+
+IDLE_LIFE: Final = timedelta(days=30)
+LONGEST_LIFE: Final = timedelta(days=90)
+
+_SECRET_BYTES: Final = 32
+_SEAL_BYTES: Final = 16
+
+
+class EndReason(StrEnum):
+    LOGOUT = "LOGOUT"
+    TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105
+    PASSWORD_REPLACED = "PASSWORD_REPLACED"  # noqa: S105
+
+
+class Verdict(StrEnum):
+    """What a genuine refresh token is to its session."""
+
+    CURRENT = "CURRENT"
+    REUSED = "REUSED"
+    OVER = "OVER"
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """`<session id>.<secret>`: 256 random bits and a seal by which we know a token as one that we gave out.
+
+    The seal tells a token that was rotated away from one that somebody made up, without keeping each
+    that ever was: only a genuine one may end a session, knowing the session's id is not enough.
+    """
+
+    session_id: str
+    secret: bytes
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.secret).digest()
+
+    def encode(self, key: bytes) -> str:
+        sealed = self.secret + self._seal(key)
+        return f"{self.session_id}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
+
+    @classmethod
+    def decode(cls, text: str, key: bytes) -> "RefreshToken":
+        """Raises INVALID_REFRESH_TOKEN for anything that was not made by `encode` with this key."""
+        session_id, _, sealed = text.partition(".")
+        raw = _decoded(sealed)
+        if not is_id("ses", session_id) or len(raw) != _SECRET_BYTES + _SEAL_BYTES:
+            raise invalid_refresh_token()
+        token = cls(session_id, raw[:_SECRET_BYTES])
+        if not hmac.compare_digest(token._seal(key), raw[_SECRET_BYTES:]):
+            raise invalid_refresh_token()
+        return token
+
+    def _seal(self, key: bytes) -> bytes:
+        return hmac.digest(key, self.session_id.encode() + self.secret, hashlib.sha256)[:_SEAL_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A sign-in and all refresh tokens that follow from it; `token_digest` is of the one that works now."""
+
+    id: str
+    user_id: str
+    credential: int
+    token_digest: bytes
+    amr: tuple[str, ...]
+    start_time: datetime
+    refresh_time: datetime
+    expire_time: datetime
+    end_time: datetime | None = None
+    end_reason: EndReason | None = None
+
+    def judge(self, token: RefreshToken, now: datetime) -> Verdict:
+        """What this genuine token is to the session; REUSED only while there is something left to end."""
+        if self.end_time is not None or now >= self.expire_time:
+            return Verdict.OVER
+        is_current = hmac.compare_digest(self.token_digest, token.digest)
+        return Verdict.CURRENT if is_current else Verdict.REUSED
+
+    def rotate(self, token: RefreshToken, now: datetime) -> "Session":
+        """The session with its next token: 30 more days, up to 90 since sign-in."""
+        return replace(
+            self,
+            token_digest=token.digest,
+            refresh_time=now,
+            expire_time=min(now + IDLE_LIFE, self.start_time + LONGEST_LIFE),
+        )
+
+    def end(self, reason: EndReason, now: datetime) -> "Session":
+        """The ended session; the first end stays."""
+        return self if self.end_time else replace(self, end_time=now, end_reason=reason)
+
+
+def start_session(
+    user_id: str, credential: int, token: RefreshToken, *, amr: tuple[str, ...], now: datetime
+) -> Session:
+    """A session that has just begun with this token."""
+    return Session(
+        id=token.session_id,
+        user_id=user_id,
+        credential=credential,
+        token_digest=token.digest,
+        amr=amr,
+        start_time=now,
+        refresh_time=now,
+        expire_time=now + IDLE_LIFE,
+    )
+
+
+def invalid_refresh_token() -> Exception:
+    return failed("INVALID_REFRESH_TOKEN", "The refresh token is not valid or was used before.")
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error:
+        return b""

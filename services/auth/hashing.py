@@ -1,0 +1,84 @@
+"""Argon2id on threads: as many as there are cores, with a bounded queue before them."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from argon2 import Parameters, PasswordHasher, Type
+from argon2.exceptions import VerifyMismatchError
+
+from chassis.errors import overloaded
+from services.auth.domain import canonical, check_password
+
+T = TypeVar("T")
+
+OWASP_FLOOR: Final = Parameters(
+    type=Type.ID, version=19, salt_len=16, hash_len=32, time_cost=2, memory_cost=19 * 1024, parallelism=1
+)
+_RETRY_AFTER_S: Final = 2.0
+
+
+class PasswordHashing:
+    """Hashes and verifies passwords; Argon2 lets go of the interpreter, so threads use all cores.
+
+    `queue` calls may wait for one of the `threads`. Methods raise DomainError OVERLOADED beyond that.
+    """
+
+    def __init__(self, *, threads: int, queue: int, parameters: Parameters = OWASP_FLOOR) -> None:
+        self._hasher = PasswordHasher.from_parameters(parameters)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._bound = threads + queue
+        self._taken = 0
+        # Verified when there is no account, so that an unknown address costs what a known one does.
+        self._nobodys_hash = self._hasher.hash("nobody's password")
+
+    async def hash_new(self, password: str, *, about: Iterable[str]) -> str:
+        """The hash of a new password. Raises INVALID_FIELD if it is easy to guess; see `check_password`."""
+        return await self._run(lambda: self._check_and_hash(password, about))
+
+    async def hash_again(self, password: str) -> str:
+        """The hash of a password that is in use already, by today's parameters."""
+        return await self._run(lambda: self._hasher.hash(canonical(password)))
+
+    async def verify(self, password: str, password_hash: str | None) -> bool:
+        """Whether the password is the hash's; always false, and as much work, without a hash."""
+        matches = await self._run(lambda: self._matches(password, password_hash or self._nobodys_hash))
+        return matches and password_hash is not None
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether a hash was made by other parameters than today's."""
+        return self._hasher.check_needs_rehash(password_hash)
+
+    async def close(self) -> None:
+        """Lets what has begun finish and drops what waits."""
+        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+
+    def _check_and_hash(self, password: str, about: Iterable[str]) -> str:
+        check_password(password, about=about)
+        return self._hasher.hash(canonical(password))
+
+    def _matches(self, password: str, password_hash: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, canonical(password))
+        except VerifyMismatchError:
+            return False
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._taken >= self._bound:
+            raise overloaded("Signing in", _RETRY_AFTER_S)
+        self._taken += 1
+        future = self._pool.submit(work)
+        future.add_done_callback(self._release_on(asyncio.get_running_loop()))
+        return await asyncio.wrap_future(future)
+
+    def _release_on(self, loop: asyncio.AbstractEventLoop) -> Callable[[Future[T]], None]:
+        # The place is free when the thread is, not when the caller has given up.
+        def release(_: Future[T]) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._free_place)
+
+        return release
+
+    def _free_place(self) -> None:
+        self._taken -= 1

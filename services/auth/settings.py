@@ -1,0 +1,27 @@
+"""What the environment may set for the auth service."""
+
+import os
+from datetime import timedelta
+
+from pydantic import Field
+
+from chassis.settings import ChassisSettings
+
+
+class Settings(ChassisSettings):
+    """Settings of the auth service, each from the variable `IC_<NAME>`."""
+
+    key_rotation_days: int = Field(default=30, ge=1, le=365, description="how long a signing key signs")
+    hash_threads: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        le=256,
+        description="passwords hashed at once; one core is busy about 30 ms with each",
+    )
+    hash_queue: int = Field(
+        default=64, ge=1, le=4096, description="passwords that wait for a thread before calls are refused"
+    )
+
+    @property
+    def key_rotation(self) -> timedelta:
+        return timedelta(days=self.key_rotation_days)

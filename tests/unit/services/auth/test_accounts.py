@@ -1,0 +1,123 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chassis.errors import DomainError
+from services.auth.domain import (
+    CODE_LIFE,
+    Account,
+    AccountKind,
+    AccountState,
+    Holder,
+    Registration,
+    digest_code,
+    open_account,
+)
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+ADA = Holder("Ada", AccountKind.STUDENT)
+EVE = Holder("Eve", AccountKind.STUDENT)
+KEY = bytes(32)
+
+
+def registration(
+    code: str = "11111111", holder: Holder = ADA, guesses: int = 0, at: datetime = NOW
+) -> Registration:
+    return Registration(holder, f"hash-{code}", digest_code(KEY, "usr_1", code), guesses, at + CODE_LIFE)
+
+
+def account(*registrations: Registration) -> Account:
+    first, *others = registrations or (registration(),)
+    opened = open_account("usr_1", "ada@example.test", first, NOW)
+    for other in others:
+        opened = opened.register_again(other, NOW)
+    return opened
+
+
+def find(held: Account, code: str, guesses: int = 1, at: datetime = NOW) -> Registration | None:
+    return held.registration_of(digest_code(KEY, "usr_1", code), guesses, at)
+
+
+def test_the_right_code_finds_its_registration() -> None:
+    assert find(account(), "11111111") == registration()
+
+
+def test_a_wrong_code_finds_none() -> None:
+    assert find(account(), "11111112") is None
+
+
+def test_a_code_expires_after_fifteen_minutes() -> None:
+    assert find(account(), "11111111", at=NOW + CODE_LIFE - timedelta(milliseconds=1))
+    assert find(account(), "11111111", at=NOW + CODE_LIFE) is None
+
+
+def test_the_fifth_guess_may_be_right_and_the_sixth_is_too_late() -> None:
+    assert find(account(), "11111111", guesses=5)
+    assert find(account(), "11111111", guesses=6) is None
+
+
+def test_a_new_code_has_its_own_five_guesses_and_the_old_one_gets_none_back() -> None:
+    held = account(registration(), registration("22222222", guesses=5))
+    assert find(held, "22222222", guesses=10)
+    assert find(held, "11111111", guesses=6) is None
+
+
+def test_a_code_is_bound_to_its_account() -> None:
+    assert digest_code(KEY, "usr_1", "11111111") != digest_code(KEY, "usr_2", "11111111")
+
+
+def test_registering_again_replaces_password_and_holder_until_one_is_proven() -> None:
+    held = account(registration(), registration("22222222", EVE))
+    assert (held.password_hash, held.holder, held.credential) == ("hash-22222222", EVE, 2)
+
+
+def test_the_owners_code_brings_the_owners_password_although_somebody_registered_later() -> None:
+    held = account(registration(holder=ADA), registration("22222222", EVE))
+    owners = find(held, "11111111")
+    assert owners is not None
+    verified = held.verify(owners, NOW)
+    assert (verified.password_hash, verified.holder) == ("hash-11111111", ADA)
+    assert verified.credential > held.credential
+
+
+def test_verifying_the_newest_registration_keeps_the_sessions_of_its_password() -> None:
+    held = account()
+    assert held.verify(held.registrations[-1], NOW).credential == held.credential
+
+
+def test_a_verified_account_is_active_and_its_codes_are_gone() -> None:
+    held = account()
+    verified = held.verify(held.registrations[-1], NOW)
+    assert verified.state is AccountState.ACTIVE
+    assert verified.email_verified
+    assert find(verified, "11111111") is None
+
+
+def test_only_the_three_newest_registrations_wait() -> None:
+    held = account(*(registration(str(number) * 8) for number in range(1, 5)))
+    assert find(held, "11111111") is None
+    assert all(find(held, str(number) * 8) for number in range(2, 5))
+
+
+@pytest.mark.parametrize(
+    "state", [AccountState.LOCKED, AccountState.SUSPENDED, AccountState.PENDING_DELETION]
+)
+def test_a_locked_account_may_not_sign_in(state: AccountState) -> None:
+    with pytest.raises(DomainError) as failure:
+        in_state(state).check_may_sign_in()
+    assert failure.value.reason == "ACCOUNT_LOCKED"
+
+
+def test_a_deleted_account_looks_like_none() -> None:
+    with pytest.raises(DomainError) as failure:
+        in_state(AccountState.DELETED).check_may_sign_in()
+    assert failure.value.reason == "INVALID_CREDENTIALS"
+
+
+def test_an_unproven_account_may_sign_in() -> None:
+    account().check_may_sign_in()
+
+
+def in_state(state: AccountState) -> Account:
+    return replace(account(), state=state)

@@ -1,0 +1,68 @@
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.auth.domain import (
+    ACCESS_TOKEN_LIFE,
+    KeyState,
+    SigningKey,
+    Succession,
+    active_key,
+    key_id,
+    published_keys,
+    state_of,
+    succession_due,
+)
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+ROTATION = timedelta(days=30)
+
+
+def key(number: int, activate_time: datetime) -> SigningKey:
+    return SigningKey(key_id(number), number, f"kid-{number}", "x", "y", b"", activate_time, activate_time)
+
+
+def test_the_first_key_signs_at_once() -> None:
+    assert succession_due([], ROTATION, NOW) == Succession(1, NOW)
+
+
+def test_a_successor_is_due_a_day_before_it_signs() -> None:
+    keys = [key(1, NOW)]
+    assert succession_due(keys, ROTATION, NOW + timedelta(days=28)) is None
+    assert succession_due(keys, ROTATION, NOW + timedelta(days=29)) == Succession(2, NOW + ROTATION)
+
+
+def test_a_successor_that_comes_late_is_still_published_before_it_signs() -> None:
+    late = NOW + timedelta(days=400)
+    assert succession_due([key(1, NOW)], ROTATION, late) == Succession(2, late + timedelta(days=1))
+
+
+def test_a_key_goes_from_next_to_active_to_retired_to_expired() -> None:
+    first, second, third = keys = [key(1, NOW), key(2, NOW + ROTATION), key(3, NOW + 2 * ROTATION)]
+    moment = NOW + ROTATION
+    assert [state_of(each, keys, moment) for each in (first, second, third)] == [
+        KeyState.RETIRED,
+        KeyState.ACTIVE,
+        KeyState.NEXT,
+    ]
+    assert state_of(first, keys, moment + ACCESS_TOKEN_LIFE + timedelta(minutes=5)) is KeyState.EXPIRED
+
+
+def test_the_last_token_of_a_retired_key_can_be_verified_until_it_expires() -> None:
+    keys = [key(1, NOW), key(2, NOW + ROTATION)]
+    assert published_keys(keys, NOW + ROTATION + ACCESS_TOKEN_LIFE) == keys
+
+
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=40))
+def test_there_is_always_exactly_one_active_key_and_it_was_published_before(pauses_h: list[int]) -> None:
+    keys: list[SigningKey] = []
+    now, published_at = NOW, dict[int, datetime]()
+    for pause in pauses_h:
+        if due := succession_due(keys, ROTATION, now):
+            keys.append(key(due.number, due.activate_time))
+            published_at[due.number] = now
+        active = active_key(keys, now)
+        assert active is not None
+        assert active.number == 1 or published_at[active.number] + timedelta(hours=12) <= now
+        now += timedelta(hours=pause)
