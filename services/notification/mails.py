@@ -18,6 +18,7 @@ from jinja2.meta import find_undeclared_variables
 from jinja2.nodes import Extends, Node
 
 from services.notification.domain.contents import CONTENTS, Content
+from services.notification.domain.recipients import Reader
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 SUPPLIED: Final = frozenset({"reader", "link"})
@@ -33,21 +34,12 @@ _TURNING: Final = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _GAP: Final = re.compile(r"\n{3,}")
 
 
-class TemplateError(Exception):
+class TemplatesError(Exception):
     """The templates do not fit their contents; the message lists every misfit."""
 
 
 class UndeliverableError(Exception):
     """The address is not one that a mail can be sent to."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reader:
-    """For whom a mail is written; `name` and `time_zone` (IANA) may be empty."""
-
-    email: str
-    name: str = ""
-    time_zone: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,7 @@ class Mails:
     """Writes mails and inbox texts; all templates are read and checked at the start.
 
     Raises:
-        TemplateError: a file is missing, or uses a variable that its content does not have.
+        TemplatesError: a file is missing, or uses a variable that its content does not have.
     """
 
     def __init__(self, *, public_url: str, sender: str, sender_name: str, folder: Path = TEMPLATES) -> None:
@@ -78,7 +70,7 @@ class Mails:
         )
         self._environment.filters["when"] = _when
         if misfits := [misfit for kind in CONTENTS for misfit in _misfits(self._environment, folder, kind)]:
-            raise TemplateError("; ".join(misfits))
+            raise TemplatesError("; ".join(misfits))
 
     def inbox_text(self, content: Content, reader: Reader) -> InboxText:
         """Title and text of the inbox entry."""

@@ -5,6 +5,15 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reader:
+    """For whom something is written; `name` and `time_zone` (IANA) may be empty."""
+
+    email: str
+    name: str = ""
+    time_zone: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipient:
     """Somebody we may write to; `email` is empty until the registration has been heard of."""
 
@@ -17,9 +26,9 @@ class Recipient:
     profile_time: datetime | None = None
 
     @property
-    def reachable(self) -> bool:
-        """Whether we know an address."""
-        return bool(self.email)
+    def reader(self) -> Reader | None:
+        """For whom to write; None as long as we know no address."""
+        return Reader(email=self.email, name=self.name, time_zone=self.time_zone) if self.email else None
 
     def registered(self, *, email: str, name: str, company_id: str) -> "Recipient":
         """With what the registration told; a profile that we heard of before knows the name better."""
