@@ -1,0 +1,303 @@
+"""What can be told: one class a template, its fields are the template's typed variables.
+
+The files of a template are in `templates/<template>/v<version>/`: `subject.txt` (also the title of the
+inbox entry), `inbox.txt` (its text), `body.txt` and `body.html`. A change of the fields is a new
+version: mails that wait are rendered by the version that they were written for.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Final
+
+
+class Category(StrEnum):
+    """What a notification is about."""
+
+    SECURITY = "SECURITY"
+    APPLICATION = "APPLICATION"
+    LISTING = "LISTING"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """Something to tell; subclasses name the template and hold its variables."""
+
+    template: ClassVar[str]
+    version: ClassVar[int] = 1
+    category: ClassVar[Category]
+    in_inbox: ClassVar[bool] = True
+    named: ClassVar[bool] = True
+    """Whether the mail calls its reader by name. Never where a stranger may have typed both the name and
+    the address: the mail would carry the stranger's words to whom he likes."""
+
+    @property
+    def about(self) -> str:
+        """The ID of what it is about; empty when that is the account itself."""
+        return ""
+
+    @property
+    def path(self) -> str:
+        """Where to go on from here, under the public address."""
+        return "/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Security(Content):
+    category: ClassVar[Category] = Category.SECURITY
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerificationCode(_Security):
+    """The code that proves an address. It never enters the inbox."""
+
+    template: ClassVar[str] = "verification_code"
+    in_inbox: ClassVar[bool] = False
+    named: ClassVar[bool] = False
+    code: str
+    expire_time: datetime
+
+    @property
+    def path(self) -> str:
+        """Where to type the code."""
+        return "/verify-email"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrationRepeated(_Security):
+    """Somebody tried to register with this address."""
+
+    template: ClassVar[str] = "registration_repeated"
+    named: ClassVar[bool] = False
+
+    @property
+    def path(self) -> str:
+        """Where to sign in."""
+        return "/login"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionCompromised(_Security):
+    """A session was ended because its token was used twice."""
+
+    template: ClassVar[str] = "session_compromised"
+
+    @property
+    def path(self) -> str:
+        """Where to sign in."""
+        return "/login"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OfApplication(Content):
+    category: ClassVar[Category] = Category.APPLICATION
+    application_id: str
+    internship_title: str
+
+    @property
+    def about(self) -> str:
+        """The application."""
+        return self.application_id
+
+    @property
+    def path(self) -> str:
+        """The application's page."""
+        return f"/applications/{self.application_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForStudent(_OfApplication):
+    """Told to the student of an application."""
+
+    company_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationReceived(ForStudent):
+    """The student applied."""
+
+    template: ClassVar[str] = "application_received"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationInReview(ForStudent):
+    """The company reads the application."""
+
+    template: ClassVar[str] = "application_in_review"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationTask(ForStudent):
+    """The company sets a task."""
+
+    template: ClassVar[str] = "application_task"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationInterview(ForStudent):
+    """The company invites to an interview."""
+
+    template: ClassVar[str] = "application_interview"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationOffer(ForStudent):
+    """The company makes an offer."""
+
+    template: ClassVar[str] = "application_offer"
+    expire_time: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationHired(ForStudent):
+    """The student accepted and has the place."""
+
+    template: ClassVar[str] = "application_hired"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationNotSelected(ForStudent):
+    """The rejection, told after its delay."""
+
+    template: ClassVar[str] = "application_not_selected"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationClosed(ForStudent):
+    """The application ended by itself; `reason` is a sentence for the student."""
+
+    template: ClassVar[str] = "application_closed"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationChanged(ForStudent):
+    """The application went back to an earlier point; `status` is its name for the student."""
+
+    template: ClassVar[str] = "application_changed"
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForCompany(_OfApplication):
+    """Told to the company that an application went to."""
+
+    student_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewApplicant(ForCompany):
+    """A student applied for a listing."""
+
+    template: ClassVar[str] = "new_applicant"
+    student_headline: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferAccepted(ForCompany):
+    """A student accepted an offer."""
+
+    template: ClassVar[str] = "offer_accepted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferDeclined(ForCompany):
+    """A student declined an offer."""
+
+    template: ClassVar[str] = "offer_declined"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferExpired(ForCompany):
+    """A student let an offer pass."""
+
+    template: ClassVar[str] = "offer_expired"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HireGivenUp(ForCompany):
+    """A hired student gave the place up."""
+
+    template: ClassVar[str] = "hire_given_up"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationWithdrawn(ForCompany):
+    """A student took an application back."""
+
+    template: ClassVar[str] = "application_withdrawn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfListing(Content):
+    """Told to the company of a listing."""
+
+    category: ClassVar[Category] = Category.LISTING
+    internship_id: str
+    internship_title: str
+
+    @property
+    def about(self) -> str:
+        """The listing."""
+        return self.internship_id
+
+    @property
+    def path(self) -> str:
+        """The listing's page."""
+        return f"/internships/{self.internship_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingPublished(OfListing):
+    """A listing takes applications."""
+
+    template: ClassVar[str] = "listing_published"
+    apply_deadline: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingExpired(OfListing):
+    """A listing's deadline has passed."""
+
+    template: ClassVar[str] = "listing_expired"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingFilled(OfListing):
+    """All openings of a listing are taken."""
+
+    template: ClassVar[str] = "listing_filled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingClosed(OfListing):
+    """A listing was closed."""
+
+    template: ClassVar[str] = "listing_closed"
+
+
+CONTENTS: Final[tuple[type[Content], ...]] = (
+    VerificationCode,
+    RegistrationRepeated,
+    SessionCompromised,
+    ApplicationReceived,
+    ApplicationInReview,
+    ApplicationTask,
+    ApplicationInterview,
+    ApplicationOffer,
+    ApplicationHired,
+    ApplicationNotSelected,
+    ApplicationClosed,
+    ApplicationChanged,
+    NewApplicant,
+    OfferAccepted,
+    OfferDeclined,
+    OfferExpired,
+    HireGivenUp,
+    ApplicationWithdrawn,
+    ListingPublished,
+    ListingExpired,
+    ListingFilled,
+    ListingClosed,
+)
+"""Every content of every version that may still wait to be sent."""

@@ -1,0 +1,53 @@
+"""The inbox and the delivery log."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from services.notification.domain.contents import Category
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notification:
+    """One entry of an inbox; `about` is the ID of an application or a listing, or empty."""
+
+    id: str
+    recipient_id: str
+    category: Category
+    template: str
+    title: str
+    body: str
+    about: str
+    create_time: datetime
+    read: bool = False
+
+
+class DeliveryState(StrEnum):
+    """Where a mail is. BOUNCED: the other side refused it for good. FAILED: given up."""
+
+    QUEUED = "QUEUED"
+    SENDING = "SENDING"
+    SENT = "SENT"
+    BOUNCED = "BOUNCED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One mail on its way; it shares the ID of its notification.
+
+    `sealed` holds address and variables, encrypted; it is wiped as soon as the mail has been accepted or
+    refused for good. `attempts` counts from 1 with the first try to send.
+    """
+
+    id: str
+    recipient_id: str
+    template: str
+    version: int
+    create_time: datetime
+    state: DeliveryState = DeliveryState.QUEUED
+    sealed: bytes | None = None
+    attempts: int = 0
+    lease_until: datetime | None = None
+    sent_time: datetime | None = None
+    error: str = ""

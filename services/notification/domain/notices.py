@@ -1,0 +1,302 @@
+"""The audience table: which event tells whom what.
+
+A student learns only what the student's view of the application shows (see the pipeline's table of
+statuses); a rejection stays untold until it is disclosed, and so does its undoing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypedDict
+
+from services.notification.domain.contents import (
+    ApplicationChanged,
+    ApplicationClosed,
+    ApplicationHired,
+    ApplicationInReview,
+    ApplicationInterview,
+    ApplicationNotSelected,
+    ApplicationOffer,
+    ApplicationReceived,
+    ApplicationTask,
+    ApplicationWithdrawn,
+    Content,
+    ForCompany,
+    ForStudent,
+    HireGivenUp,
+    ListingClosed,
+    ListingExpired,
+    ListingFilled,
+    ListingPublished,
+    NewApplicant,
+    OfferAccepted,
+    OfferDeclined,
+    OfferExpired,
+    OfListing,
+    RegistrationRepeated,
+    SessionCompromised,
+    VerificationCode,
+)
+
+
+@dataclass(frozen=True)
+class ToUser:
+    """One person, at the address that we know."""
+
+    user_id: str
+
+
+@dataclass(frozen=True)
+class ToAddress:
+    """One person, at the address that the event names."""
+
+    user_id: str
+    email: str
+
+
+@dataclass(frozen=True)
+class ToCompany:
+    """Every member of a company."""
+
+    company_id: str
+
+
+Audience = ToUser | ToAddress | ToCompany
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something to tell to somebody.
+
+    With `only_after`, it is told only to those who were told that before, about the same thing.
+    """
+
+    audience: Audience
+    content: Content
+    only_after: type[Content] | None = None
+
+
+Notices = tuple[Notice, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """What the events of an application tell about it."""
+
+    id: str
+    student_id: str
+    student_name: str
+    student_headline: str
+    internship_title: str
+    company_id: str
+    company_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """An application's move; states, actor and reason by their names in the contract, without prefix."""
+
+    application: Application
+    from_state: str
+    to_state: str
+    actor: str
+    closed_reason: str = ""
+    offer_expire_time: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingChange:
+    """A listing's change of state."""
+
+    internship_id: str
+    internship_title: str
+    company_id: str
+    from_state: str
+    to_state: str
+    apply_deadline: datetime | None = None
+
+
+_STATUS: Final[Mapping[str, tuple[int, str]]] = {
+    "DRAFT": (0, "Draft"),
+    "SUBMITTED": (1, "Received"),
+    "IN_REVIEW": (2, "In review"),
+    "SHORTLISTED": (2, "In review"),
+    "WAITLISTED": (2, "In review"),
+    "ASSESSMENT": (3, "Task"),
+    "INTERVIEW": (3, "Interview"),
+    "OFFERED": (4, "Offer"),
+    "HIRED": (5, "Hired"),
+    "REJECTED": (6, "Not selected"),
+    "WITHDRAWN": (6, "Withdrawn"),
+    "CLOSED": (6, "Closed"),
+}
+"""By state: how far along the student sees the application, and the status that the student is shown."""
+
+_CLOSED_BECAUSE: Final[Mapping[str, str]] = {
+    "LISTING_ENDED": "The internship is no longer offered.",
+    "LISTING_FILLED": "All places of this internship are taken.",
+    "LISTING_ARCHIVED": "The company has taken the internship down.",
+    "OFFER_EXPIRED": "The offer was not answered in time.",
+    "NO_RESPONSE": "The company did not answer in the time that it had promised.",
+    "COMPANY_SUSPENDED": "The company can not take interns on our platform at the moment.",
+}
+
+_ONWARD: Final[Mapping[str, type[ForStudent]]] = {
+    "IN_REVIEW": ApplicationInReview,
+    "SHORTLISTED": ApplicationInReview,
+    "WAITLISTED": ApplicationInReview,
+    "ASSESSMENT": ApplicationTask,
+    "INTERVIEW": ApplicationInterview,
+    "HIRED": ApplicationHired,
+}
+
+_LEAVING: Final[Mapping[str, type[ForCompany]]] = {"OFFERED": OfferDeclined, "HIRED": HireGivenUp}
+
+_FIRST_PUBLISHED_FROM: Final = frozenset({"DRAFT", "PENDING_REVIEW"})
+_LISTING_ENDS: Final[Mapping[str, type[OfListing]]] = {
+    "EXPIRED": ListingExpired,
+    "FILLED": ListingFilled,
+    "CLOSED": ListingClosed,
+}
+
+
+def of_verification(user_id: str, email: str, code: str, expire_time: datetime) -> Notices:
+    """The code goes to the address that it is to prove."""
+    return (Notice(ToAddress(user_id, email), VerificationCode(code=code, expire_time=expire_time)),)
+
+
+def of_repeated_registration(user_id: str, email: str) -> Notices:
+    """The owner of the account learns of the attempt; who made it learns nothing."""
+    return (Notice(ToAddress(user_id, email), RegistrationRepeated()),)
+
+
+def of_compromised_session(user_id: str) -> Notices:
+    """The owner of the session is warned."""
+    return (Notice(ToUser(user_id), SessionCompromised()),)
+
+
+def of_submission(application: Application) -> Notices:
+    """The student gets a confirmation, the company its new applicant."""
+    return (
+        Notice(ToUser(application.student_id), ApplicationReceived(**_for_student(application))),
+        Notice(
+            ToCompany(application.company_id),
+            NewApplicant(**_for_company(application), student_headline=application.student_headline),
+        ),
+    )
+
+
+def of_disclosed_rejection(application: Application) -> Notices:
+    """From now on the student may know."""
+    return (Notice(ToUser(application.student_id), ApplicationNotSelected(**_for_student(application))),)
+
+
+def of_move(move: Move) -> Notices:
+    """What a move tells the student and the company."""
+    return (*_student_learns(move), *_company_learns(move))
+
+
+def of_listing_change(change: ListingChange) -> Notices:
+    """The company learns when its listing goes online and when it stops taking applications."""
+    content = _of_listing(change)
+    return (Notice(ToCompany(change.company_id), content),) if content else ()
+
+
+def _of_listing(change: ListingChange) -> Content | None:
+    if change.to_state == "OPEN" and change.from_state in _FIRST_PUBLISHED_FROM:
+        return ListingPublished(
+            internship_id=change.internship_id,
+            internship_title=change.internship_title,
+            apply_deadline=change.apply_deadline,
+        )
+    ending = _LISTING_ENDS.get(change.to_state)
+    if ending is None:
+        return None
+    return ending(internship_id=change.internship_id, internship_title=change.internship_title)
+
+
+def _student_learns(move: Move) -> Notices:
+    student = ToUser(move.application.student_id)
+    (was_at, was), (is_at, status) = _STATUS[move.from_state], _STATUS[move.to_state]
+    if move.to_state == "REJECTED" or status == was or _is_own_leave(move):
+        return ()
+    back = ApplicationChanged(**_for_student(move.application), status=status)
+    if move.from_state == "REJECTED":
+        return (Notice(student, back, only_after=ApplicationNotSelected),)
+    if move.to_state == "CLOSED":
+        return (Notice(student, _closing(move)),)
+    return (Notice(student, back if is_at < was_at else _onward(move)),)
+
+
+def _is_own_leave(move: Move) -> bool:
+    return move.to_state == "WITHDRAWN" or move.closed_reason == "ACCOUNT_DELETED"
+
+
+def _closing(move: Move) -> Content:
+    reason = _CLOSED_BECAUSE.get(move.closed_reason, _CLOSED_BECAUSE["LISTING_ENDED"])
+    return ApplicationClosed(**_for_student(move.application), reason=reason)
+
+
+def _onward(move: Move) -> Content:
+    if move.to_state == "OFFERED":
+        return ApplicationOffer(**_for_student(move.application), expire_time=move.offer_expire_time)
+    return _ONWARD[move.to_state](**_for_student(move.application))
+
+
+def _company_learns(move: Move) -> Notices:
+    rule = _COMPANY_LEARNS.get(move.to_state)
+    kind = rule(move) if rule else None
+    if kind is None:
+        return ()
+    return (Notice(ToCompany(move.application.company_id), kind(**_for_company(move.application))),)
+
+
+def _of_hire(move: Move) -> type[ForCompany] | None:
+    return OfferAccepted if move.actor == "STUDENT" else None
+
+
+def _of_leave(move: Move) -> type[ForCompany] | None:
+    return _LEAVING.get(move.from_state, ApplicationWithdrawn)
+
+
+def _of_closing(move: Move) -> type[ForCompany] | None:
+    ends: Mapping[str, type[ForCompany]] = {
+        "OFFER_EXPIRED": OfferExpired,
+        "ACCOUNT_DELETED": ApplicationWithdrawn,
+    }
+    return ends.get(move.closed_reason)
+
+
+_COMPANY_LEARNS: Final[Mapping[str, Callable[[Move], type[ForCompany] | None]]] = {
+    "HIRED": _of_hire,
+    "WITHDRAWN": _of_leave,
+    "CLOSED": _of_closing,
+}
+
+
+class _StudentFacts(TypedDict):
+    application_id: str
+    internship_title: str
+    company_name: str
+
+
+class _CompanyFacts(TypedDict):
+    application_id: str
+    internship_title: str
+    student_name: str
+
+
+def _for_student(application: Application) -> _StudentFacts:
+    return {
+        "application_id": application.id,
+        "internship_title": application.internship_title,
+        "company_name": application.company_name,
+    }
+
+
+def _for_company(application: Application) -> _CompanyFacts:
+    return {
+        "application_id": application.id,
+        "internship_title": application.internship_title,
+        "student_name": application.student_name,
+    }

@@ -1,0 +1,78 @@
+"""Sends the mails that were asked for.
+
+A mail is sent at least once. Between the mail server's yes and our writing SENT lies a moment in which
+this process may die; the delivery then stays SENDING until its lease is over, and the mail is sent again with
+the same Message-ID, by which mailboxes and mail servers can drop it. Writing SENT first would lose mails.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from chassis.clock import Clock
+from chassis.errors import unavailable
+from chassis.observability.logging import get_logger
+from services.notification.domain.inbox import Delivery, DeliveryState
+from services.notification.mails import Mails, UndeliverableError
+from services.notification.post import Post, RefusedError
+from services.notification.sealing import Envelopes, UnreadableError
+from services.notification.store import Store
+
+LEASE: Final = timedelta(seconds=30)
+"""As long as a handler of events may take at most."""
+MOST_ATTEMPTS: Final = 20
+_GONE: Final = frozenset({DeliveryState.SENT, DeliveryState.BOUNCED})
+
+_log = get_logger()
+
+
+class Mailer:
+    """Takes deliveries from the log and hands them to the mail server."""
+
+    def __init__(self, store: Store, envelopes: Envelopes, mails: Mails, post: Post, clock: Clock) -> None:
+        self._store = store
+        self._envelopes = envelopes
+        self._mails = mails
+        self._post = post
+        self._clock = clock
+
+    async def send(self, delivery_id: str) -> None:
+        """Sends one mail, unless that was done or is being done.
+
+        Raises:
+            DomainError: UNAVAILABLE; a later try may succeed.
+        """
+        now = self._clock.now()
+        claimed = await self._store.claim(delivery_id, now=now, lease_until=now + LEASE)
+        if claimed is None:
+            return await self._check_gone(delivery_id)
+        try:
+            await self._hand_over(claimed)
+        except (RefusedError, UndeliverableError) as refusal:
+            return await self._settle(claimed, DeliveryState.BOUNCED, str(refusal))
+        except Exception as problem:
+            gave_up = claimed.attempts >= MOST_ATTEMPTS or isinstance(problem, UnreadableError)
+            state = DeliveryState.FAILED if gave_up else DeliveryState.QUEUED
+            await self._settle(claimed, state, f"{type(problem).__name__}: {problem}")
+            raise
+        return await self._settle(claimed, DeliveryState.SENT)
+
+    async def _check_gone(self, delivery_id: str) -> None:
+        delivery = await self._store.delivery(delivery_id)
+        if delivery is not None and delivery.state not in _GONE:
+            raise unavailable("Another try at this mail", retry_after_s=LEASE.total_seconds())
+
+    async def _hand_over(self, delivery: Delivery) -> None:
+        content, reader = self._envelopes.open(delivery)
+        mail = self._mails.mail(delivery.id, content, reader, written_at=delivery.create_time)
+        await self._post.send(mail)
+
+    async def _settle(self, delivery: Delivery, state: DeliveryState, error: str = "") -> None:
+        await self._store.settle(delivery, state, now=self._clock.now(), error=error)
+        _log.info(
+            "mail settled",
+            notification_id=delivery.id,
+            template=delivery.template,
+            state=state.value,
+            attempt=delivery.attempts,
+            error=error,
+        )

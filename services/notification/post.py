@@ -1,0 +1,116 @@
+"""Hands mails to the mail server, over a few connections that are kept for the next ones."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Final, Protocol
+
+import aiosmtplib
+from aiosmtplib import SMTP
+
+from chassis.errors import unavailable
+from services.notification.settings import Settings
+
+_IDLE_MOST_S: Final = 20.0
+_PERMANENT: Final = range(500, 600)
+_MAIL_SERVER: Final = "The mail server"
+
+
+class RefusedError(Exception):
+    """The mail server will never take this mail; the message says what it answered."""
+
+
+class Post(Protocol):
+    """Something that takes mails."""
+
+    async def send(self, mail: EmailMessage) -> None:
+        """Returns once the mail server has taken responsibility for the mail.
+
+        Raises:
+            RefusedError: for good, by the receiving side.
+            DomainError: UNAVAILABLE; another try may succeed.
+        """
+        ...
+
+
+@dataclass
+class _Line:
+    """A connection, and since when (monotonic) nobody uses it."""
+
+    smtp: SMTP
+    idle_since: float = 0.0
+
+
+class SmtpPost:
+    """Sends over at most `smtp_connections` at once; waiting for one counts towards `smtp_timeout_s`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._timeout_s = settings.smtp_timeout_s
+        self._free = asyncio.Semaphore(settings.smtp_connections)
+        self._idle: list[_Line] = []
+
+    async def send(self, mail: EmailMessage) -> None:
+        """See `Post.send`."""
+        try:
+            async with asyncio.timeout(self._timeout_s), self._line() as smtp:
+                await smtp.send_message(mail)
+        except aiosmtplib.SMTPRecipientsRefused as refusal:
+            raise _meaning_of(refusal.recipients[0]) from refusal
+        except aiosmtplib.SMTPDataError as refusal:
+            raise _meaning_of(refusal) from refusal
+        except (aiosmtplib.SMTPNotSupported, ValueError) as problem:
+            raise RefusedError(f"the address needs what the mail server cannot do: {problem}") from problem
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as problem:
+            raise unavailable(_MAIL_SERVER) from problem
+
+    async def close(self) -> None:
+        """Says goodbye on the connections that nobody uses."""
+        while self._idle:
+            with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+                await self._idle.pop().smtp.quit(timeout=1.0)
+
+    @asynccontextmanager
+    async def _line(self) -> AsyncIterator[SMTP]:
+        async with self._free:
+            line = self._kept() or await self._connected()
+            try:
+                yield line.smtp
+            except BaseException:
+                line.smtp.close()
+                raise
+            line.idle_since = time.monotonic()
+            self._idle.append(line)
+
+    def _kept(self) -> _Line | None:
+        """The connection used last; servers close those that idle, so old ones are dropped first."""
+        oldest_good = time.monotonic() - _IDLE_MOST_S
+        while self._idle:
+            line = self._idle.pop()
+            if line.idle_since >= oldest_good and line.smtp.is_connected:
+                return line
+            line.smtp.close()
+        return None
+
+    async def _connected(self) -> _Line:
+        settings = self._settings
+        smtp = SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_user or None,
+            password=settings.smtp_password.get_secret_value() or None,
+            use_tls=settings.smtp_security == "tls",
+            start_tls=settings.smtp_security == "starttls",
+            timeout=self._timeout_s,
+        )
+        await smtp.connect()
+        return _Line(smtp)
+
+
+def _meaning_of(refusal: aiosmtplib.SMTPResponseException) -> Exception:
+    if refusal.code in _PERMANENT:
+        return RefusedError(f"{refusal.code} {refusal.message}")
+    return unavailable(_MAIL_SERVER)

@@ -1,0 +1,271 @@
+"""Recipients, inboxes and the delivery log in MongoDB."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from pymongo import IndexModel, ReturnDocument
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError
+
+from chassis.ids import slot_of
+from chassis.messaging import Incoming
+from chassis.mongo.documents import Document, from_document, to_document
+from chassis.mongo.provision import CollectionSpec
+from chassis.mongo.shards import Shard, Shards
+from chassis.mongo.transactions import Transaction
+from internshipconnect.events.v1.events_pb2 import EmailRequested
+from services.notification.domain.inbox import Delivery, DeliveryState, Notification
+from services.notification.domain.recipients import Recipient
+
+RECIPIENTS: Final = "recipients"
+COMPANY_RECIPIENTS: Final = "company_recipients"
+NOTIFICATIONS: Final = "notifications"
+DELIVERIES: Final = "deliveries"
+
+INBOX: Final = "inbox_newest_first"
+UNREAD: Final = "unread_newest_first"
+_NEWEST_FIRST: Final = [("recipient_id", 1), ("create_time", -1), ("_id", -1)]
+_DELIVERIES_KEPT_S: Final = 30 * 86_400
+
+COLLECTIONS: Final = (
+    CollectionSpec(RECIPIENTS, shard_key="_id"),
+    CollectionSpec(COMPANY_RECIPIENTS, shard_key="_id"),
+    CollectionSpec(
+        NOTIFICATIONS,
+        indexes=(
+            IndexModel(_NEWEST_FIRST, name=INBOX),
+            IndexModel(_NEWEST_FIRST, name=UNREAD, partialFilterExpression={"read": False}),
+        ),
+        shard_key="recipient_id",
+    ),
+    CollectionSpec(
+        DELIVERIES,
+        indexes=(IndexModel([("create_time", 1)], name="age", expireAfterSeconds=_DELIVERIES_KEPT_S),),
+        shard_key="_id",
+    ),
+)
+
+T = TypeVar("T")
+
+Position = tuple[datetime, str]
+"""Where an entry is in its inbox: when it was made, and its ID."""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What one recipient gets from one event: a mail, and most often an inbox entry of the same ID."""
+
+    delivery: Delivery
+    notification: Notification | None
+
+
+class Store:
+    """All that this service keeps; an ID says on which shard."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    # --- whom we can reach
+
+    async def recipients(self, user_ids: Iterable[str]) -> Mapping[str, Recipient]:
+        """Those of the users that we know, by their ID."""
+        found: dict[str, Recipient] = {}
+        for shard, ids in self._by_shard(user_ids, key=lambda user_id: user_id).items():
+            cursor = shard.db[RECIPIENTS].find({"_id": {"$in": ids}}, hint="_id_")
+            found |= {document["_id"]: from_document(Recipient, document) async for document in cursor}
+        return found
+
+    async def change_recipient(
+        self, user_id: str, change: Callable[[Recipient], Recipient], handling: Incoming
+    ) -> None:
+        """Changes what is known of a user, who may be new, once for the event that is being handled."""
+
+        async def work(tx: Transaction) -> None:
+            known = await tx.db[RECIPIENTS].find_one({"_id": user_id}, hint="_id_")
+            recipient = from_document(Recipient, known) if known else Recipient(id=user_id)
+            changed = to_document(change(recipient), slot=slot_of(user_id))
+            await tx.db[RECIPIENTS].replace_one({"_id": user_id}, changed, upsert=True)
+
+        await self._shards.of(user_id).in_transaction(work, handling=handling)
+
+    async def company_members(self, company_id: str) -> tuple[str, ...]:
+        """The IDs of a company's members; empty when we have not heard of any."""
+        document = (
+            await self._shards.of(company_id)
+            .db[COMPANY_RECIPIENTS]
+            .find_one({"_id": company_id}, hint="_id_")
+        )
+        return tuple(document["members"]) if document else ()
+
+    async def add_company_member(self, company_id: str, user_id: str) -> None:
+        """Adds a member; a repeat changes nothing."""
+        await (
+            self._shards.of(company_id)
+            .db[COMPANY_RECIPIENTS]
+            .update_one(
+                {"_id": company_id},
+                {"$addToSet": {"members": user_id}, "$setOnInsert": {"slot": slot_of(company_id)}},
+                upsert=True,
+            )
+        )
+
+    # --- telling
+
+    async def deliver(self, parcels: Sequence[Parcel], handling: Incoming) -> None:
+        """Keeps the parcels and asks for their mails: per shard in one transaction, once per event."""
+        for shard, group in self._by_shard(parcels, key=lambda parcel: parcel.delivery.recipient_id).items():
+            try:
+                await shard.in_transaction(_keeping(group), handling=handling)
+            except DuplicateKeyError:
+                await self._deliver_the_rest(shard, group)
+
+    async def _deliver_the_rest(self, shard: Shard, parcels: Sequence[Parcel]) -> None:
+        """For an event whose inbox row is gone (it expired, or slots moved): IDs tell what was kept."""
+        for parcel in parcels:
+            with suppress(DuplicateKeyError):
+                await shard.in_transaction(_keeping([parcel]))
+
+    async def was_told(self, recipient_id: str, template: str, about: str) -> bool:
+        """Whether this inbox holds an entry of that template about that subject."""
+        told = await self._inbox(recipient_id).find_one(
+            {"recipient_id": recipient_id, "template": template, "about": about}, hint=INBOX
+        )
+        return told is not None
+
+    # --- the inbox
+
+    async def page(
+        self, recipient_id: str, *, unread_only: bool, after: Position | None, limit: int
+    ) -> list[Notification]:
+        """Entries older than `after`, newest first."""
+        query: Document = {"recipient_id": recipient_id}
+        if unread_only:
+            query["read"] = False
+        if after:
+            query |= _beyond(after, "$lt")
+        cursor = self._inbox(recipient_id).find(query, hint=UNREAD if unread_only else INBOX)
+        newest_first = cursor.sort([("create_time", -1), ("_id", -1)]).limit(limit)
+        return [from_document(Notification, document) async for document in newest_first]
+
+    async def since(self, recipient_id: str, after: Position, limit: int) -> list[Notification]:
+        """Entries newer than `after`, oldest first."""
+        query = {"recipient_id": recipient_id} | _beyond(after, "$gt")
+        cursor = self._inbox(recipient_id).find(query, hint=INBOX)
+        oldest_first = cursor.sort([("create_time", 1), ("_id", 1)]).limit(limit)
+        return [from_document(Notification, document) async for document in oldest_first]
+
+    async def unread_count(self, recipient_id: str) -> int:
+        """How many entries are unread."""
+        unread = {"recipient_id": recipient_id, "read": False}
+        return await self._inbox(recipient_id).count_documents(unread, hint=UNREAD)
+
+    async def find(self, recipient_id: str, ids: Sequence[str]) -> dict[str, Notification]:
+        """Those of the entries that are in this inbox, by ID."""
+        cursor = self._inbox(recipient_id).find(
+            {"recipient_id": recipient_id, "_id": {"$in": list(ids)}}, hint="_id_"
+        )
+        return {document["_id"]: from_document(Notification, document) async for document in cursor}
+
+    async def mark_read(self, recipient_id: str, ids: Sequence[str]) -> None:
+        """Marks these entries of the inbox."""
+        await self._inbox(recipient_id).update_many(
+            {"recipient_id": recipient_id, "_id": {"$in": list(ids)}}, {"$set": {"read": True}}, hint="_id_"
+        )
+
+    async def mark_all_read(self, recipient_id: str, until: datetime) -> None:
+        """Marks all entries that were made until then."""
+        unread = {"recipient_id": recipient_id, "read": False, "create_time": {"$lte": until}}
+        await self._inbox(recipient_id).update_many(unread, {"$set": {"read": True}}, hint=UNREAD)
+
+    def shard_names(self) -> tuple[str, ...]:
+        """The shards on which inboxes are."""
+        return tuple(shard.name for shard in self._shards.all())
+
+    def shard_of(self, recipient_id: str) -> str:
+        """The shard on which a user's inbox is."""
+        return self._shards.of(recipient_id).name
+
+    async def arrivals(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
+        """New entries of all inboxes on one shard from now on; calls `opened` once it misses none."""
+        shard = next(each for each in self._shards.all() if each.name == shard_name)
+        inserts = [{"$match": {"operationType": "insert"}}]
+        async with await shard.db[NOTIFICATIONS].watch(inserts) as changes:
+            opened()
+            async for change in changes:
+                yield from_document(Notification, change["fullDocument"])
+
+    # --- the delivery log
+
+    async def delivery(self, delivery_id: str) -> Delivery | None:
+        """One mail on its way."""
+        document = await self._deliveries(delivery_id).find_one({"_id": delivery_id}, hint="_id_")
+        return from_document(Delivery, document) if document else None
+
+    async def claim(self, delivery_id: str, *, now: datetime, lease_until: datetime) -> Delivery | None:
+        """Takes a mail for sending until the lease ends; None when it is not there for taking."""
+        free = {"state": {"$in": [DeliveryState.QUEUED, DeliveryState.FAILED]}}
+        left_lying = {"state": DeliveryState.SENDING, "lease_until": {"$lte": now}}
+        document = await self._deliveries(delivery_id).find_one_and_update(
+            {"_id": delivery_id, "$or": [free, left_lying]},
+            {"$set": {"state": DeliveryState.SENDING, "lease_until": lease_until}, "$inc": {"attempts": 1}},
+            return_document=ReturnDocument.AFTER,
+            hint="_id_",
+        )
+        return from_document(Delivery, document) if document else None
+
+    async def settle(
+        self, claimed: Delivery, state: DeliveryState, *, now: datetime, error: str = ""
+    ) -> None:
+        """Writes down how a claimed attempt ended, unless a later attempt has taken over.
+
+        What was sealed is wiped when the mail is out of our hands.
+        """
+        changes: dict[str, Any] = {"$set": {"state": state, "error": error}, "$unset": {"lease_until": ""}}
+        if state is DeliveryState.SENT:
+            changes["$set"]["sent_time"] = now
+        if state in (DeliveryState.SENT, DeliveryState.BOUNCED):
+            changes["$unset"]["sealed"] = ""
+        mine = {"_id": claimed.id, "state": DeliveryState.SENDING, "attempts": claimed.attempts}
+        await self._deliveries(claimed.id).update_one(mine, changes, hint="_id_")
+
+    def _inbox(self, recipient_id: str) -> AsyncCollection[Document]:
+        return self._shards.of(recipient_id).db[NOTIFICATIONS]
+
+    def _deliveries(self, delivery_id: str) -> AsyncCollection[Document]:
+        return self._shards.of(delivery_id).db[DELIVERIES]
+
+    def _by_shard(self, items: Iterable[T], key: Callable[[T], str]) -> dict[Shard, list[T]]:
+        groups: dict[Shard, list[T]] = defaultdict(list)
+        for item in items:
+            groups[self._shards.of(key(item))].append(item)
+        return groups
+
+
+def _keeping(parcels: Sequence[Parcel]) -> Callable[[Transaction], Any]:
+    async def work(tx: Transaction) -> None:
+        entries = [_document(parcel.notification) for parcel in parcels if parcel.notification]
+        if entries:
+            await tx.db[NOTIFICATIONS].insert_many(entries)
+        await tx.db[DELIVERIES].insert_many([_document(parcel.delivery) for parcel in parcels])
+        for parcel in parcels:
+            delivery = parcel.delivery
+            request = EmailRequested(notification_id=delivery.id, recipient_id=delivery.recipient_id)
+            tx.emit(request, subject=delivery.id)
+
+    return work
+
+
+def _document(entity: Notification | Delivery) -> Document:
+    return to_document(entity, slot=slot_of(entity.id))
+
+
+def _beyond(position: Position, comparison: str) -> Document:
+    """As a range that an index can walk: the time bounds it, the ID breaks ties."""
+    moment, id_ = position
+    inclusive = f"{comparison}e"
+    ties = [{"create_time": {comparison: moment}}, {"create_time": moment, "_id": {comparison: id_}}]
+    return {"create_time": {inclusive: moment}, "$or": ties}
