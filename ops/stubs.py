@@ -5,6 +5,7 @@
 
 import fcntl
 import hashlib
+import importlib
 import importlib.metadata
 import os
 import shutil
@@ -76,7 +77,15 @@ def build(*, force: bool = False, protos: Path = PROTOS, target: Path = GEN) -> 
             _generate(protos, sources, built)
             (built / stamp.name).write_text(digest)
             _replace(target, built)
+    _make_importable(target)
     return Outcome.BUILT
+
+
+def _make_importable(target: Path) -> None:
+    """Lets this very process import what it built: a folder that was missing at start is not on its path."""
+    if str(target) not in sys.path:
+        sys.path.append(str(target))
+    importlib.invalidate_caches()
 
 
 def proto_files(protos: Path) -> list[str]:

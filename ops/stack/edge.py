@@ -1,27 +1,12 @@
 """The edge of a stack: Envoy in front, and the mailbox that takes the mails."""
 
-import json
-import os
 import sys
-from typing import Any, Final
-from urllib.parse import urlsplit
+from collections.abc import Collection
 
-from gateway.bootstrap import EnvoyInputs, render
-from gateway.openapi.document import build
-from gateway.openapi.page import render_page
-from ops.paths import DESCRIPTORS
 from ops.stack import binaries
 from ops.stack.probes import http_ready
 from ops.stack.process import Process, Stage
-from ops.stack.topology import LOOPBACK, Topology
-
-OTLP_PORT: Final = 4317
-
-
-def write_config(topology: Topology) -> None:
-    """Writes Envoy's configuration and the pages that it serves."""
-    _write_api_page(topology)
-    (topology.etc / "envoy.json").write_text(json.dumps(_bootstrap(topology), indent=2))
+from ops.stack.topology import SERVICES, Topology
 
 
 def mailbox(topology: Topology) -> Process:
@@ -37,8 +22,12 @@ def mailbox(topology: Topology) -> Process:
     )
 
 
-def gateway(topology: Topology) -> Process:
-    """Envoy, in front of everything."""
+def gateway(topology: Topology, *, behind: Collection[str]) -> Process:
+    """Envoy, in front of everything.
+
+    Its own `/ready` speaks for all six services: as long as some are not `behind` it, only Envoy is asked.
+    """
+    asked = topology.gateway if len(behind) == len(SERVICES) else topology.gateway_admin
     config = str(topology.etc / "envoy.json")
     command = (str(binaries.envoy_proxy()), "--concurrency", "1", "--disable-hot-restart", "-c", config)
     return Process(
@@ -46,32 +35,5 @@ def gateway(topology: Topology) -> Process:
         stage=Stage.EDGE,
         command=(*command, "--log-level", "warning"),
         ports={"gateway": topology.gateway, "admin": topology.gateway_admin},
-        probe=lambda: http_ready(topology.gateway, "/ready"),
+        probe=lambda: http_ready(asked, "/ready"),
     )
-
-
-def _bootstrap(topology: Topology) -> dict[str, Any]:
-    inputs = EnvoyInputs(
-        descriptor_set=DESCRIPTORS,
-        openapi=topology.etc / "openapi.json",
-        docs_page=topology.etc / "docs.html",
-        upstreams={name: ((LOOPBACK, ports.grpc),) for name, ports in topology.services.items()},
-        listen=(LOOPBACK, topology.gateway),
-        admin=(LOOPBACK, topology.gateway_admin),
-        otlp=_otlp_address(),
-    )
-    return render(inputs)
-
-
-def _write_api_page(topology: Topology) -> None:
-    document = build(DESCRIPTORS)
-    (topology.etc / "openapi.json").write_text(json.dumps(document))
-    (topology.etc / "docs.html").write_text(render_page(document))
-
-
-def _otlp_address() -> tuple[str, int] | None:
-    endpoint = os.environ.get("IC_OTLP_ENDPOINT", "")
-    if not endpoint:
-        return None
-    parts = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
-    return parts.hostname or LOOPBACK, parts.port or OTLP_PORT

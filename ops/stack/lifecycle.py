@@ -1,5 +1,6 @@
 """Brings a stack up, step by step, and takes it down without leaving a process behind."""
 
+import importlib
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from ops.errors import OpsError
 from ops.stack import binaries, credentials, edge, leftovers, mongo, provision, rabbit, redis_cluster
 from ops.stack import services as service_processes
 from ops.stack.credentials import Credentials
+from ops.stack.probes import port_open
 from ops.stack.process import Process, Readiness, Stage
 from ops.stack.steps import Steps
 from ops.stack.supervisor import (
@@ -26,7 +28,7 @@ from ops.stack.topology import Topology
 READY_WITHIN_S = 120.0
 DOWN_WITHIN_S = 60.0
 POLL_S = 0.25
-TAIL_LINES = 25
+TAIL_LINES = 15
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Stack:
         if not stores_only:
             built = service_processes.built_services()
             processes += service_processes.processes(topology, secrets, built)
-            processes.append(edge.gateway(topology))
+            processes.append(edge.gateway(topology, behind=built))
         return cls(topology, secrets, tuple(processes))
 
     def in_stage(self, stage: Stage) -> list[Process]:
@@ -87,10 +89,12 @@ def up(topology: Topology, steps: Steps, *, stores_only: bool = False) -> Stack:
     client = _supervise(stack, steps)
     with steps.step("stores: MongoDB, Redis Cluster, RabbitMQ, mailbox") as detail:
         _start(client, stack.in_stage(Stage.MAPPER))
-        _await_ready(stack, client, stack.in_stage(Stage.MAPPER), detail)
-        _start(client, stack.in_stage(Stage.STORES))
+        _await(stack, client, stack.in_stage(Stage.MAPPER), detail, _ready)
+        stores = stack.in_stage(Stage.STORES)
+        _start(client, stores)
+        _await(stack, client, stores, detail, _listening)
         provision.prepare_stores(topology, stack.credentials)
-        _await_ready(stack, client, stack.in_stage(Stage.STORES), detail)
+        _await(stack, client, stores, detail, _ready)
     if stores_only:
         return stack
     with steps.step("collections and indexes"):
@@ -98,7 +102,7 @@ def up(topology: Topology, steps: Steps, *, stores_only: bool = False) -> Stack:
     with steps.step("services and gateway") as detail:
         later = [*stack.in_stage(Stage.SERVICES), *stack.in_stage(Stage.EDGE)]
         _start(client, later)
-        _await_ready(stack, client, later, detail)
+        _await(stack, client, later, detail, _ready)
     return stack
 
 
@@ -130,7 +134,7 @@ def restart(stack: Stack, processes: Iterable[Process], steps: Steps) -> None:
         list(pool.map(lambda process: SupervisorClient(stack.topology).stop(process.supervised_name), chosen))
     with steps.step(f"start {len(chosen)} processes") as detail:
         _start(client, chosen)
-        _await_ready(stack, client, chosen, detail)
+        _await(stack, client, chosen, detail, _ready)
 
 
 def write_configuration(stack: Stack) -> None:
@@ -142,7 +146,7 @@ def write_configuration(stack: Stack) -> None:
     mongo.write_config(topology, secrets)
     redis_cluster.write_config(topology, secrets)
     rabbit.write_config(topology, secrets)
-    edge.write_config(topology)
+    importlib.import_module("ops.stack.edge_config").write_config(topology)
     write_config(topology, stack.processes)
 
 
@@ -179,17 +183,29 @@ def _start(client: SupervisorClient, processes: Iterable[Process]) -> None:
             client.start(process.supervised_name)
 
 
-def _await_ready(
-    stack: Stack, client: SupervisorClient, processes: Iterable[Process], detail: Callable[[str], None]
+def _ready(process: Process) -> Readiness:
+    return process.probe()
+
+
+def _listening(process: Process) -> Readiness:
+    """Ready to be prepared: a store cannot be ready for clients before that."""
+    closed = [answer for port in process.ports.values() if not (answer := port_open(port)).ready]
+    return closed[0] if closed else Readiness(True)
+
+
+def _await(
+    stack: Stack,
+    client: SupervisorClient,
+    processes: Iterable[Process],
+    detail: Callable[[str], None],
+    ask: Callable[[Process], Readiness],
 ) -> None:
     pending = {process.name: process for process in processes}
     answers: dict[str, Readiness] = {}
     deadline = time.monotonic() + READY_WITHIN_S
     with ThreadPoolExecutor(max_workers=8) as pool:
         while pending:
-            answers = dict(
-                zip(pending, pool.map(lambda process: process.probe(), pending.values()), strict=True)
-            )
+            answers = dict(zip(pending, pool.map(ask, pending.values()), strict=True))
             pending = {name: process for name, process in pending.items() if not answers[name].ready}
             _refuse_crash_loops(stack, client, pending)
             if pending and time.monotonic() > deadline:
