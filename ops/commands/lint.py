@@ -93,7 +93,7 @@ def _imports() -> None:
     missing = ALL_ROOMS - len(existing_rooms())
     if missing:
         raise Skipped(f"{missing} of the {ALL_ROOMS} rooms are not built yet")
-    _tool("lint-imports", "--no-timing")
+    _tool("lint-imports", "--no-logo", "--no-cache")
 
 
 CHECKS = (

@@ -8,6 +8,8 @@ from typing import Any
 from pymongo import AsyncMongoClient
 
 from chassis.mongo import provision as chassis_provision
+from chassis.mongo.provision import ProvisionError
+from ops.errors import OpsError
 from ops.stack import mongo, redis_cluster
 from ops.stack.credentials import Credentials
 from ops.stack.services import built_services
@@ -21,11 +23,18 @@ def prepare_stores(topology: Topology, credentials: Credentials) -> None:
 
 
 def provision(topology: Topology, credentials: Credentials) -> list[str]:
-    """Makes each service's collections and indexes on every shard; returns the services that declare any."""
+    """Makes each service's collections and indexes on every shard; returns the services that declare any.
+
+    Raises:
+        OpsError: a collection that exists differs from what its service declares.
+    """
     importlib.invalidate_caches()
     declared = {name: found for name in built_services() if (found := _collections(name))}
     if declared:
-        asyncio.run(_provision(topology, credentials, declared))
+        try:
+            asyncio.run(_provision(topology, credentials, declared))
+        except ProvisionError as error:
+            raise OpsError(f"the stack '{topology.name}' cannot be provisioned: {error}") from error
     return list(declared)
 
 
