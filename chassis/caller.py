@@ -5,10 +5,10 @@ through the functions below.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from chassis.errors import DomainError
@@ -47,12 +47,23 @@ class Operation:
 
 @dataclass(slots=True)
 class Call:
-    """What one RPC knows about itself. `deadline` is a reading of `time.monotonic()`."""
+    """What one RPC knows about itself.
+
+    `metadata` is what the client sent along, by lower-case key; `deadline` a reading of `time.monotonic()`;
+    `outcome` the name of the status that it is answered with.
+    """
 
     request_id: str = ""
     deadline: float | None = None
     principal: Principal | None = None
     operation: Operation | None = None
+    metadata: Mapping[str, str | bytes] = field(default_factory=dict, repr=False)
+    outcome: str = "OK"
+
+    def text(self, key: str) -> str:
+        """What the client sent under `key`; "" when nothing, or nothing readable."""
+        value = self.metadata.get(key, "")
+        return value if isinstance(value, str) else ""
 
 
 _NO_CALL = Call()

@@ -1,0 +1,218 @@
+"""Calls to other services: with a deadline, an identity, the trace, and retries where they are harmless."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn, Protocol, cast
+
+import grpc
+import orjson
+
+from chassis.breaker import Breaker
+from chassis.caller import remaining_s, request_id
+from chassis.contracts import ContractError, RpcSpec, rpc_at
+from chassis.errors import DomainError, unavailable
+from chassis.grpc.status import DETAILS_KEY, error_of
+from chassis.observability import metrics
+from chassis.observability.tracing import client_span, current_traceparent
+
+MOST_ATTEMPTS: Final = 3
+_FIRST_PAUSE_S: Final = 0.025
+_OPTIONS: Final = (
+    ("grpc.enable_retries", 0),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    ("grpc.service_config", orjson.dumps({"loadBalancingConfig": [{"round_robin": {}}]}).decode()),
+)
+_NO_ANSWER: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+_OUR_OWN_FAULT: Final = frozenset({"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "PERMISSION_DENIED"})
+
+
+class Identity(Protocol):
+    """Says who calls."""
+
+    def token(self) -> str:
+        """An access token that is good for at least a minute."""
+        ...
+
+
+class PeerRefusedUsError(Exception):
+    """A peer did not accept our identity: a fault of the set-up, which tells our own caller nothing."""
+
+
+class Peers:
+    """Channels to the other services, one each, opened at first use.
+
+    `addresses` gives `host:port`, or any gRPC target, by service name.
+    """
+
+    def __init__(self, addresses: Mapping[str, str], identity: Identity) -> None:
+        self._addresses = addresses
+        self._identity = identity
+        self._channels: dict[str, PeerChannel] = {}
+
+    def channel(self, service: str) -> grpc.aio.Channel:
+        """The channel for the stubs of a service: `ThingServiceStub(peers.channel("thing"))`.
+
+        Unary calls through it raise DomainError: what the peer answered, or UNAVAILABLE when it did not
+        answer in time. Raises KeyError for a service without an address.
+        """
+        if service not in self._channels:
+            inner = grpc.aio.insecure_channel(self._addresses[service], options=_OPTIONS)
+            self._channels[service] = PeerChannel(service, inner, self._identity)
+        return cast(grpc.aio.Channel, self._channels[service])
+
+    async def close(self) -> None:
+        """Closes all channels; calls in flight end."""
+        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+        self._channels.clear()
+
+
+class RetryBudget:
+    """Lets retries be a tenth of all calls at most, so that they cannot multiply an outage."""
+
+    def __init__(self, most: float = 10.0) -> None:
+        self._most = most
+        self._tokens = most
+
+    def earn(self) -> None:
+        """A call succeeded."""
+        self._tokens = min(self._most, self._tokens + 0.1)
+
+    def spend(self) -> bool:
+        """Whether one more retry is allowed; it is then counted."""
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class PeerChannel:
+    """As much of a channel as generated stubs use."""
+
+    def __init__(self, service: str, inner: grpc.aio.Channel, identity: Identity) -> None:
+        self.service = service
+        self.identity = identity
+        self.budget = RetryBudget()
+        self.breaker = Breaker(f"The {service} service")
+        self._inner = inner
+
+    def unary_unary(
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes],
+        response_deserializer: Callable[[bytes], Any],
+        _registered_method: bool = False,
+    ) -> "_UnaryCall":
+        """A callable for one RPC. Raises ContractError for one that no contract declares."""
+        rpc = rpc_at(method)
+        if rpc is None:
+            raise ContractError(f"no contract declares {method}")
+        raw = self._inner.unary_unary(method, request_serializer, response_deserializer)
+        return _UnaryCall(rpc, raw, self)
+
+    def unary_stream(self, method: str, *_: Any, **__: Any) -> Callable[..., NoReturn]:
+        """Services do not stream to each other; they tell each other by events."""
+
+        def refuse(*_: Any, **__: Any) -> NoReturn:
+            raise ContractError(f"{method} streams; services do not call such RPCs of each other")
+
+        return refuse
+
+    async def close(self) -> None:
+        """Closes the connection; calls in flight end."""
+        await self._inner.close()
+
+
+class _UnaryCall:
+    def __init__(self, rpc: RpcSpec, raw: Callable[..., Any], channel: PeerChannel) -> None:
+        self._rpc = rpc
+        self._raw = raw
+        self._channel = channel
+        self._attempts = MOST_ATTEMPTS if rpc.is_repeatable else 1
+
+    async def __call__(self, request: Any, *, timeout: float | None = None) -> Any:
+        """Calls within `timeout` seconds, the contract's deadline and that of our own caller."""
+        until = time.monotonic() + self._budget_s(timeout)
+        with client_span(self._rpc.path[1:]):
+            for attempt in range(1, self._attempts + 1):
+                try:
+                    return await self._attempt(request, until)
+                except DomainError as error:
+                    if not await self._may_repeat(error, attempt, until):
+                        raise
+        raise AssertionError("the last attempt answers or raises")
+
+    def _budget_s(self, timeout: float | None) -> float:
+        bounds = (timeout, remaining_s(), self._rpc.policy.deadline_ms / 1000)
+        return min(bound for bound in bounds if bound is not None)
+
+    async def _attempt(self, request: Any, until: float) -> Any:
+        timeout_s = until - time.monotonic()
+        if timeout_s <= 0:
+            raise DomainError(
+                "DEADLINE_EXCEEDED", f"No time is left for the {self._channel.service} service."
+            )
+        self._channel.breaker.admit()
+        try:
+            answer = await self._raw(request, timeout=timeout_s, metadata=self._metadata())
+        except grpc.aio.AioRpcError as error:
+            raise self._readable(error, timeout_s) from error
+        except BaseException:
+            self._channel.breaker.abandoned()
+            raise
+        self._channel.breaker.succeeded()
+        self._channel.budget.earn()
+        self._count("OK")
+        return answer
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        carried = (
+            ("authorization", f"Bearer {self._channel.identity.token()}"),
+            ("traceparent", current_traceparent()),
+            ("x-request-id", request_id()),
+        )
+        return tuple(pair for pair in carried if pair[1])
+
+    def _readable(self, error: grpc.aio.AioRpcError, timeout_s: float) -> Exception:
+        self._count(error.code().name)
+        answered = _answered(error)
+        if answered is None and error.code() in _NO_ANSWER:
+            self._blame(error.code(), timeout_s)
+            return unavailable(f"The {self._channel.service} service")
+        self._channel.breaker.succeeded()
+        if answered is None:
+            return error
+        if answered.reason in _OUR_OWN_FAULT:
+            return PeerRefusedUsError(f"{self._rpc.full_name}: {answered}")
+        return answered
+
+    def _blame(self, code: grpc.StatusCode, timeout_s: float) -> None:
+        """A peer that was given far less time than its contract allows is not at fault for being late."""
+        if code is grpc.StatusCode.UNAVAILABLE or timeout_s >= self._rpc.policy.deadline_ms / 2000:
+            self._channel.breaker.failed()
+        else:
+            self._channel.breaker.abandoned()
+
+    async def _may_repeat(self, error: DomainError, attempt: int, until: float) -> bool:
+        if error.reason != "UNAVAILABLE" or attempt == self._attempts or not self._channel.budget.spend():
+            return False
+        pause_s = _FIRST_PAUSE_S * 2**attempt * random.random()  # noqa: S311
+        if time.monotonic() + pause_s >= until:
+            return False
+        await asyncio.sleep(pause_s)
+        return True
+
+    def _count(self, code: str) -> None:
+        metrics.grpc_client_handled.labels(self._rpc.service, self._rpc.name, code).inc()
+
+
+def _answered(error: grpc.aio.AioRpcError) -> DomainError | None:
+    for key, value in error.trailing_metadata() or ():
+        if key == DETAILS_KEY:
+            return error_of(cast(bytes, value))
+    return None

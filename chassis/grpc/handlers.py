@@ -1,0 +1,27 @@
+"""What travels through the chain: handlers, and the interceptors that wrap them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import grpc
+
+from chassis.contracts import RpcSpec
+
+LARGEST_REQUEST_BYTES = 1024 * 1024
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+Handler = Callable[[Any, Context], Awaitable[bytes]]
+"""Answers one call. The request is raw bytes up to the validation, the parsed message after it; the answer
+is the serialized message. A server stream writes to the context and answers nothing (b"")."""
+
+
+class Interceptor(Protocol):
+    """One concern of every call, compiled into each RPC's handler once, at start."""
+
+    def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+        """The handler that does its part around `proceed`.
+
+        It is `proceed` itself when the contract of `rpc` gives it nothing to do.
+        """
+        ...

@@ -1,0 +1,50 @@
+"""Turns what a call raises into the status that its caller reads."""
+
+import asyncio
+from typing import Any
+
+import grpc
+
+from chassis.caller import Call, current_call
+from chassis.contracts import RpcSpec
+from chassis.errors import DomainError
+from chassis.grpc.handlers import Context, Handler
+from chassis.grpc.status import DETAILS_KEY, code_of, status_of
+from chassis.observability.logging import get_logger
+
+
+class Errors:
+    """Answers domain errors by the contract's table; anything else is ours to look into and tells nothing."""
+
+    def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+        async def guarded(request: Any, context: Context) -> bytes:
+            try:
+                return await proceed(request, context)
+            except DomainError as error:
+                return await _refuse(context, current_call(), error)
+            except asyncio.CancelledError:
+                call = current_call()
+                if call.outcome == "OK":
+                    call.outcome = "CANCELLED"
+                raise
+            except grpc.aio.AbortError:
+                current_call().outcome = "UNKNOWN"
+                raise
+            except Exception:
+                call = current_call()
+                get_logger().exception("call failed", rpc=rpc.full_name, request_id=call.request_id)
+                return await _refuse(context, call, _internal())
+
+        return guarded
+
+
+async def _refuse(context: Context, call: Call, error: DomainError) -> bytes:
+    status = status_of(error, call.request_id)
+    code = code_of(error)
+    call.outcome = code.name
+    details = ((DETAILS_KEY, status.SerializeToString()),)
+    return await context.abort(code, status.message, trailing_metadata=details)
+
+
+def _internal() -> DomainError:
+    return DomainError("INTERNAL", "Something went wrong on our side; quote the request id to report it.")

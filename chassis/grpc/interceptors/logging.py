@@ -1,0 +1,32 @@
+"""Writes one access line for each answered call."""
+
+import time
+from typing import Any
+
+from chassis.caller import current_call
+from chassis.contracts import RpcSpec
+from chassis.grpc.handlers import Context, Handler
+from chassis.observability.logging import log_access
+
+
+class Logging:
+    """Who called what, how it ended and how long it took; nothing of what was said."""
+
+    def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+        name = rpc.path[1:]
+
+        async def logged(request: Any, context: Context) -> bytes:
+            began = time.perf_counter()
+            try:
+                return await proceed(request, context)
+            finally:
+                call = current_call()
+                log_access(
+                    rpc=name,
+                    code=call.outcome,
+                    duration_ms=(time.perf_counter() - began) * 1000,
+                    caller=call.principal.id if call.principal else "",
+                    request_id=call.request_id,
+                )
+
+        return logged

@@ -1,0 +1,48 @@
+"""Counts each call by its outcome and times it."""
+
+import time
+from typing import Any
+
+from prometheus_client import Counter
+
+from chassis.caller import current_call
+from chassis.contracts import RpcSpec
+from chassis.grpc.handlers import Context, Handler
+from chassis.observability import metrics
+
+
+class Metrics:
+    """The standard gRPC server metrics, and how many calls are in flight."""
+
+    def __init__(self) -> None:
+        self._in_flight = 0
+        metrics.grpc_server_in_flight.set_function(lambda: self._in_flight)
+
+    def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+        handled = _CountersByOutcome(rpc)
+        observe = metrics.grpc_server_handling_seconds.labels(rpc.service, rpc.name).observe
+
+        async def measured(request: Any, context: Context) -> bytes:
+            began = time.perf_counter()
+            self._in_flight += 1
+            try:
+                return await proceed(request, context)
+            finally:
+                self._in_flight -= 1
+                handled[current_call().outcome].inc()
+                observe(time.perf_counter() - began)
+
+        return measured
+
+
+class _CountersByOutcome(dict[str, Counter]):
+    """Children of the counter, looked up by label once each."""
+
+    def __init__(self, rpc: RpcSpec) -> None:
+        super().__init__()
+        self._rpc = rpc
+
+    def __missing__(self, outcome: str) -> Counter:
+        child = metrics.grpc_server_handled.labels(self._rpc.service, self._rpc.name, outcome)
+        self[outcome] = child
+        return child

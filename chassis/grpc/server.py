@@ -1,0 +1,198 @@
+"""The gRPC server: every RPC of a servicer compiled at start into one coroutine through the chain."""
+
+import importlib
+import inspect
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar, cast
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from chassis.caller import Call, begin
+from chassis.contracts import ContractError, RpcSpec, rpcs_of
+from chassis.errors import DomainError
+from chassis.grpc.chain import compiled
+from chassis.grpc.handlers import LARGEST_REQUEST_BYTES, Context, Handler, Interceptor
+from chassis.grpc.status import DETAILS_KEY, code_of, status_of
+
+M = TypeVar("M", bound=Message)
+
+_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+_LONGEST_REQUEST_ID = 128
+
+_OPTIONS = (
+    # Beyond this gRPC itself refuses, without details; the validation refuses far earlier, with them.
+    ("grpc.max_receive_message_length", 4 * LARGEST_REQUEST_BYTES),
+    ("grpc.max_metadata_size", 16 * 1024),
+    # A port that is taken is an error; without this two processes would share it unnoticed.
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 5),
+    # Connections move on now and then, so that new replicas get their share of the clients.
+    ("grpc.max_connection_age_ms", 30 * 60_000),
+    ("grpc.max_connection_age_grace_ms", 60_000),
+)
+
+
+def serialized(kind: type[M], raw: bytes) -> M:
+    """An answer that is serialized already, e.g. from a cache, in the type that its RPC declares.
+
+    The server hands the bytes to gRPC as they are; nothing may look into them as a message.
+    """
+    return cast(M, raw)
+
+
+class GrpcServer:
+    """A server with health and reflection, made by `build_server`."""
+
+    def __init__(
+        self, server: grpc.aio.Server, health: health_aio.HealthServicer, names: Sequence[str]
+    ) -> None:
+        self._server = server
+        self._health = health
+        self._names = names
+
+    def listen(self, address: str) -> int:
+        """Opens `host:port` (port 0: any free one) and answers the port. OSError when it is taken."""
+        try:
+            return self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}: {error}") from error
+
+    async def start(self) -> None:
+        """Answers calls from now on; the health service says SERVING."""
+        await self._server.start()
+        await self.serving(True)
+
+    async def serving(self, ready: bool) -> None:
+        """Tells the health service's clients whether to send calls here."""
+        status = (
+            health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        )
+        for name in ("", *self._names):
+            await self._health.set(name, status)
+
+    async def stop(self, grace_s: float) -> None:
+        """Says NOT_SERVING, takes no new calls and gives those in flight `grace_s` seconds to finish."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_s)
+
+
+def build_server(servicers: Iterable[object], chain: Sequence[Interceptor]) -> GrpcServer:
+    """A server that answers the RPCs of `servicers` through `chain`.
+
+    Raises ContractError when a servicer leaves an RPC unanswered or a contract is not whole.
+    """
+    server = grpc.aio.server(options=_OPTIONS)
+    handlers = {service_of(servicer).full_name: _methods_of(servicer, chain) for servicer in servicers}
+    for name, methods in handlers.items():
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    reflection.enable_server_reflection((*handlers, _HEALTH, reflection.SERVICE_NAME), server)
+    server.add_generic_rpc_handlers((_UnknownMethods(),))
+    return GrpcServer(server, health, tuple(handlers))
+
+
+def service_of(servicer: object) -> ServiceDescriptor:
+    """The contract that a servicer answers, found by its generated base class. ContractError without one."""
+    base = _generated_base(type(servicer))
+    contract = importlib.import_module(base.__module__.removesuffix("_grpc"))
+    descriptor: ServiceDescriptor = contract.DESCRIPTOR.services_by_name[
+        base.__name__.removesuffix("Servicer")
+    ]
+    return descriptor
+
+
+def _generated_base(kind: type) -> type:
+    for base in kind.__mro__:
+        if base.__module__.endswith("_pb2_grpc") and base.__name__.endswith("Servicer"):
+            return base
+    raise ContractError(f"{kind.__qualname__} is not a subclass of a generated servicer")
+
+
+def _methods_of(
+    servicer: object, chain: Sequence[Interceptor]
+) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+    return {rpc.name: _method(rpc, servicer, chain) for rpc in rpcs_of(service_of(servicer))}
+
+
+def _method(
+    rpc: RpcSpec, servicer: object, chain: Sequence[Interceptor]
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    """No serializers: the chain takes and gives bytes, so that parsing is one of its own steps."""
+    if rpc.server_streaming:
+        handler = compiled(chain, rpc, _streaming_call(rpc, servicer))
+        return grpc.unary_stream_rpc_method_handler(cast(Any, _entrance(handler)))
+    handler = compiled(chain, rpc, _unary_call(rpc, servicer))
+    return grpc.unary_unary_rpc_method_handler(cast(Any, _entrance(handler)))
+
+
+def _entrance(handler: Handler) -> Handler:
+    async def enter(request: bytes, context: Context) -> bytes:
+        metadata = dict(context.invocation_metadata() or ())
+        begin(Call(_request_id(metadata.get("x-request-id")), metadata=metadata))
+        return await handler(request, context)
+
+    return enter
+
+
+def _request_id(given: str | bytes | None) -> str:
+    if isinstance(given, str) and 0 < len(given) <= _LONGEST_REQUEST_ID:
+        return given
+    return os.urandom(16).hex()
+
+
+def _unary_call(rpc: RpcSpec, servicer: object) -> Handler:
+    method = _implementation(rpc, servicer)
+
+    async def call(request: Any, context: Context) -> bytes:
+        reply = await method(request, context)
+        return reply if type(reply) is bytes else reply.SerializeToString()
+
+    return call
+
+
+def _streaming_call(rpc: RpcSpec, servicer: object) -> Handler:
+    method = _implementation(rpc, servicer)
+    if not inspect.isasyncgenfunction(method):
+        raise ContractError(f"{rpc.full_name} streams: its method has to be an async generator")
+
+    async def call(request: Any, context: Context) -> bytes:
+        async with aclosing(method(request, context)) as replies:
+            async for reply in replies:
+                await context.write(reply if type(reply) is bytes else reply.SerializeToString())
+        return b""
+
+    return call
+
+
+def _implementation(rpc: RpcSpec, servicer: object) -> Callable[[Any, Context], Any]:
+    if rpc.client_streaming:
+        raise ContractError(f"{rpc.full_name} streams requests, which this server does not do")
+    if getattr(type(servicer), rpc.name) is getattr(_generated_base(type(servicer)), rpc.name):
+        raise ContractError(f"{type(servicer).__qualname__} does not answer {rpc.full_name}")
+    implementation: Callable[[Any, Context], Any] = getattr(servicer, rpc.name)
+    return implementation
+
+
+class _UnknownMethods(grpc.GenericRpcHandler):
+    """Comes last and answers what nobody else does, so that this too has a readable reason."""
+
+    def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
+        async def refuse(_requests: Any, context: Context) -> None:
+            error = DomainError("UNKNOWN_METHOD", f"There is no call {details.method} here.")
+            status = status_of(error, os.urandom(16).hex())
+            await context.abort(
+                code_of(error), status.message, trailing_metadata=((DETAILS_KEY, status.SerializeToString()),)
+            )
+
+        return grpc.stream_stream_rpc_method_handler(cast(Any, refuse))

@@ -1,0 +1,105 @@
+"""google.rpc.Status from domain errors, and back: the one place that reads the table of reasons."""
+
+from typing import TypeVar
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError, Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from chassis.contracts import ERROR_DOMAIN, reasons
+from chassis.errors import DomainError, Violation
+
+DETAILS_KEY = "grpc-status-details-bin"
+
+# Everything that a status carries has to fit into 8 KiB of HTTP/2 trailers, base64 included.
+_MOST_VIOLATIONS = 16
+_LONGEST_TEXT = 160
+_LONGEST_MESSAGE = 400
+_RETRY_AFTER_S = 1.0
+
+D = TypeVar("D", bound=Message)
+
+
+def code_of(error: DomainError) -> grpc.StatusCode:
+    """The gRPC status that the contract gives to the error's reason. KeyError for an unknown reason."""
+    return reasons()[error.reason].code
+
+
+def status_of(error: DomainError, request_id: str) -> Status:
+    """The status with its details, as the caller reads it. KeyError for an unknown reason."""
+    status = Status(code=code_of(error).value[0], message=_cut(error.message, _LONGEST_MESSAGE))
+    for detail in _details_of(error, request_id):
+        status.details.add().Pack(detail)
+    return status
+
+
+def error_of(details: bytes) -> DomainError | None:
+    """The domain error that a peer answered with; None when these details are not one of ours."""
+    try:
+        status = Status.FromString(details)
+        info = _detail(status, ErrorInfo)
+        if info is None or info.domain != ERROR_DOMAIN or info.reason not in reasons():
+            return None
+        return _rebuilt(status, info)
+    except DecodeError:
+        return None
+
+
+def _details_of(error: DomainError, request_id: str) -> list[Message]:
+    details: list[Message] = [_error_info(error)]
+    if error.violations:
+        details.append(_bad_request(error.violations))
+    if error.resource is not None:
+        kind, name = error.resource
+        details.append(ResourceInfo(resource_type=kind, resource_name=_cut(name)))
+    if reasons()[error.reason].retryable:
+        details.append(_retry_info(error.retry_after_s or _RETRY_AFTER_S))
+    if request_id:
+        details.append(RequestInfo(request_id=request_id))
+    return details
+
+
+def _error_info(error: DomainError) -> ErrorInfo:
+    metadata = {key: _cut(value) for key, value in error.metadata.items()}
+    return ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=metadata)
+
+
+def _bad_request(violations: tuple[Violation, ...]) -> BadRequest:
+    shown = [
+        BadRequest.FieldViolation(field=_cut(each.field), description=_cut(each.description))
+        for each in violations[:_MOST_VIOLATIONS]
+    ]
+    return BadRequest(field_violations=shown)
+
+
+def _retry_info(after_s: float) -> RetryInfo:
+    delay = Duration()
+    delay.FromMilliseconds(round(after_s * 1000))
+    return RetryInfo(retry_delay=delay)
+
+
+def _cut(text: str, longest: int = _LONGEST_TEXT) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _rebuilt(status: Status, info: ErrorInfo) -> DomainError:
+    bad, resource, retry = (_detail(status, kind) for kind in (BadRequest, ResourceInfo, RetryInfo))
+    return DomainError(
+        info.reason,
+        status.message,
+        violations=[Violation(each.field, each.description) for each in bad.field_violations] if bad else (),
+        resource=(resource.resource_type, resource.resource_name) if resource else None,
+        metadata=info.metadata,
+        retry_after_s=retry.retry_delay.ToMilliseconds() / 1000 if retry else None,
+    )
+
+
+def _detail(status: Status, kind: type[D]) -> D | None:
+    for packed in status.details:
+        if packed.Is(kind.DESCRIPTOR):
+            detail = kind()
+            packed.Unpack(detail)
+            return detail
+    return None

@@ -1,0 +1,154 @@
+"""Idempotency keys: the same request gets the first answer again, for a day.
+
+A claim is a row in the collection `idempotency` on the caller's shard, put there before the work begins. It
+keeps the operation's ID and time over all runs, so that a run that was cut off is run again as the same
+operation, and the answer once there is one. A TTL index on `time` forgets claims after 24 hours.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from pymongo.errors import DuplicateKeyError
+
+from chassis.caller import Operation
+from chassis.clock import Clock
+from chassis.errors import DomainError
+from chassis.ids import slot_of, slot_of_key
+from chassis.mongo.shards import Shards
+
+COLLECTION: Final = "idempotency"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who wants what done once: `digest` is the hash of the request, `owner` the caller's ID."""
+
+    owner: str
+    rpc: str
+    key: str
+    digest: bytes
+
+    @property
+    def id(self) -> str:
+        """What is unique: one key of one caller for one RPC."""
+        return f"{self.owner}:{self.rpc}:{self.key}"
+
+    @property
+    def slot(self) -> int:
+        """Where the caller lives, and the claim with them."""
+        try:
+            return slot_of(self.owner)
+        except ValueError:
+            return slot_of_key(self.owner)
+
+
+class Claims(Protocol):
+    """Keeps claims and the answers that came of them."""
+
+    async def begin(self, claim: Claim, lease_s: float) -> Operation | bytes:
+        """The operation to run now, or the answer that an earlier run gave.
+
+        For `lease_s` seconds nobody else runs it. Raises DomainError IDEMPOTENCY_KEY_REUSED when the key
+        stands for another request, OPERATION_IN_PROGRESS while another run has the lease.
+        """
+        ...
+
+    async def complete(self, claim: Claim, answer: bytes) -> None:
+        """Keeps the answer for those who ask again."""
+        ...
+
+    async def release(self, claim: Claim) -> None:
+        """Forgets the claim: the work was refused and nothing was done."""
+        ...
+
+    async def expire(self, claim: Claim) -> None:
+        """Ends the lease: what was done is not known, so the next run repeats this operation."""
+        ...
+
+
+class MongoClaims:
+    """Claims on the callers' shards."""
+
+    def __init__(self, shards: Shards, clock: Clock) -> None:
+        self._shards = shards
+        self._clock = clock
+
+    async def begin(self, claim: Claim, lease_s: float) -> Operation | bytes:
+        now = self._clock.now()
+        lease_until = now + timedelta(seconds=lease_s)
+        row = new_row(claim, now, lease_until)
+        try:
+            await self._of(claim).insert_one(row)
+        except DuplicateKeyError:
+            return await self._begin_again(claim, now, lease_until)
+        return Operation(row["operation"], now)
+
+    async def complete(self, claim: Claim, answer: bytes) -> None:
+        await self._of(claim).update_one(
+            {"_id": claim.id, "slot": claim.slot, "answer": None}, {"$set": {"answer": answer}}
+        )
+
+    async def release(self, claim: Claim) -> None:
+        await self._of(claim).delete_one({"_id": claim.id, "slot": claim.slot, "answer": None})
+
+    async def expire(self, claim: Claim) -> None:
+        await self._of(claim).update_one(
+            {"_id": claim.id, "slot": claim.slot}, {"$set": {"lease_until": self._clock.now()}}
+        )
+
+    async def _begin_again(self, claim: Claim, now: datetime, lease_until: datetime) -> Operation | bytes:
+        row = await self._of(claim).find_one({"_id": claim.id, "slot": claim.slot})
+        if row is None:
+            raise in_progress(now, lease_until)
+        if (answer := answer_in(row, claim, now)) is not None:
+            return answer
+        taken = await self._of(claim).update_one(
+            {"_id": claim.id, "slot": claim.slot, "answer": None, "lease_until": row["lease_until"]},
+            {"$set": {"lease_until": lease_until}},
+        )
+        if not taken.modified_count:
+            raise in_progress(now, lease_until)
+        return Operation(row["operation"], row["time"], replay=True)
+
+    def _of(self, claim: Claim) -> Any:
+        return self._shards.of(claim.slot).db[COLLECTION]
+
+
+def new_row(claim: Claim, now: datetime, lease_until: datetime) -> dict[str, Any]:
+    """A claim as it is stored when its first run begins."""
+    return {
+        "_id": claim.id,
+        "slot": claim.slot,
+        "digest": claim.digest,
+        "operation": secrets.token_hex(16),
+        "time": now,
+        "lease_until": lease_until,
+        "answer": None,
+    }
+
+
+def answer_in(row: dict[str, Any], claim: Claim, now: datetime) -> bytes | None:
+    """The answer that a stored claim holds; None when its run was cut off and may be repeated.
+
+    Raises DomainError IDEMPOTENCY_KEY_REUSED or OPERATION_IN_PROGRESS.
+    """
+    if row["digest"] != claim.digest:
+        raise DomainError(
+            "IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for a different request before."
+        )
+    if row["answer"] is not None:
+        return bytes(row["answer"])
+    if row["lease_until"] > now:
+        raise in_progress(now, row["lease_until"])
+    return None
+
+
+def in_progress(now: datetime, lease_until: datetime) -> DomainError:
+    """Another run has the lease; it is worth asking again when that has ended."""
+    return DomainError(
+        "OPERATION_IN_PROGRESS",
+        "A request with this idempotency key is being worked on.",
+        retry_after_s=max(0.1, (lease_until - now).total_seconds()),
+    )

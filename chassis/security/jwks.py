@@ -1,0 +1,97 @@
+"""Where the public keys come from that tokens are verified with (RFC 7517)."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import jwt
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+
+from chassis.errors import DomainError
+
+FRESH_S: Final = 300.0
+"""For how long fetched keys are used before they are fetched again."""
+PAUSE_S: Final = 10.0
+"""The least time between two fetches, so that made-up key IDs cannot turn into load."""
+
+Keys = Mapping[str, EllipticCurvePublicKey]
+
+
+class KeySource(Protocol):
+    """Knows public keys by their IDs."""
+
+    async def key(self, kid: str) -> EllipticCurvePublicKey | None:
+        """The key; None when there is none of that ID. Raises DomainError UNAVAILABLE if unknown."""
+        ...
+
+
+class StaticKeys:
+    """Keys that are there from the start, e.g. from the file of the services' keys."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    @classmethod
+    def from_file(cls, path: Path) -> "StaticKeys":
+        """Reads a JWKS file. Raises OSError when it cannot be read, ValueError for other than P-256 keys."""
+        return cls(public_keys(orjson.loads(path.read_bytes())["keys"]))
+
+    async def key(self, kid: str) -> EllipticCurvePublicKey | None:
+        return self._keys.get(kid)
+
+
+class FetchedKeys:
+    """Keys that are fetched when needed and kept for some minutes.
+
+    An unknown ID fetches again, though not more often than every few seconds; many callers wait for one
+    fetch. When fetching fails, the keys that were there go on counting.
+    """
+
+    def __init__(
+        self, fetch: Callable[[], Awaitable[Keys]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._keys: Keys = {}
+        self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._fetching = asyncio.Lock()
+
+    async def key(self, kid: str) -> EllipticCurvePublicKey | None:
+        if kid not in self._keys or self._clock() - self._fetched_at > FRESH_S:
+            await self._refresh()
+        return self._keys.get(kid)
+
+    async def _refresh(self) -> None:
+        async with self._fetching:
+            if self._clock() - self._tried_at < PAUSE_S and self._keys:
+                return
+            self._tried_at = self._clock()
+            try:
+                self._keys = await self._fetch()
+                self._fetched_at = self._clock()
+            except DomainError:
+                if not self._keys:
+                    raise
+
+
+def public_keys(jwks: Iterable[Mapping[str, Any]]) -> dict[str, EllipticCurvePublicKey]:
+    """The keys of a JWKS by `kid`. Raises ValueError for one that is not a P-256 key with an ID."""
+    return {str(jwk.get("kid", "")): _public_key(jwk) for jwk in jwks}
+
+
+def _public_key(jwk: Mapping[str, Any]) -> EllipticCurvePublicKey:
+    try:
+        key = jwt.PyJWK(dict(jwk), algorithm="ES256").key
+    except jwt.PyJWTError as error:
+        raise ValueError(f"key {jwk.get('kid')!r} is not usable: {error}") from error
+    if (
+        not isinstance(key, EllipticCurvePublicKey)
+        or not isinstance(key.curve, SECP256R1)
+        or not jwk.get("kid")
+    ):
+        raise ValueError(f"key {jwk.get('kid')!r} is not a public P-256 key with an ID")
+    return key

@@ -1,0 +1,73 @@
+"""Which sessions have ended before their tokens did: a note in Redis, looked up now and then."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from redis.exceptions import RedisError
+
+from chassis.errors import DomainError
+from chassis.observability import metrics
+
+REMEMBERED_S: Final = 10.0
+"""How long a session may still be let in after it has ended."""
+_LOOK_UP_TIMEOUT_S: Final = 0.25
+_MOST_REMEMBERED: Final = 50_000
+
+
+class Notes(Protocol):
+    """What is needed of Redis."""
+
+    async def exists(self, key: str) -> int: ...
+
+    async def set(self, key: str, value: str, *, ex: int) -> object: ...
+
+
+def revocation_key(session_id: str) -> str:
+    """Where a session's end is noted."""
+    return f"revoked:{session_id}"
+
+
+class Sessions:
+    """Notes and looks up the ends of sessions. When Redis does not answer, calls pass and are counted."""
+
+    def __init__(self, redis: Notes, clock: Callable[[], float] = time.monotonic) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._remembered: OrderedDict[str, tuple[bool, float]] = OrderedDict()
+
+    async def revoke(self, session_id: str, ttl_s: int) -> None:
+        """Notes that a session has ended; `ttl_s` is the longest life of its access tokens.
+
+        Raises RedisError when it could not be noted.
+        """
+        await self._redis.set(revocation_key(session_id), "1", ex=ttl_s)
+        self._remember(session_id, True)
+
+    async def refuse_revoked(self, session_id: str) -> None:
+        """Raises DomainError SESSION_REVOKED when the session has ended."""
+        known = self._remembered.get(session_id)
+        if known is None or known[1] <= self._clock():
+            revoked = await self._look_up(session_id)
+        else:
+            revoked = known[0]
+        if revoked:
+            raise DomainError("SESSION_REVOKED", "This session has ended.")
+
+    async def _look_up(self, session_id: str) -> bool:
+        try:
+            async with asyncio.timeout(_LOOK_UP_TIMEOUT_S):
+                revoked = bool(await self._redis.exists(revocation_key(session_id)))
+        except (RedisError, OSError, TimeoutError):
+            metrics.cache_requests.labels("revocations", "bypass").inc()
+            revoked = False
+        self._remember(session_id, revoked)
+        return revoked
+
+    def _remember(self, session_id: str, revoked: bool) -> None:
+        self._remembered[session_id] = (revoked, self._clock() + REMEMBERED_S)
+        self._remembered.move_to_end(session_id)
+        if len(self._remembered) > _MOST_REMEMBERED:
+            self._remembered.popitem(last=False)

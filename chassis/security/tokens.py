@@ -1,0 +1,132 @@
+"""Access tokens: ES256 JWTs, verified once and remembered until they expire."""
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jwt
+
+from chassis.caller import Principal
+from chassis.errors import DomainError
+from chassis.security.jwks import KeySource
+
+ISSUER: Final = "internshipconnect"
+AUDIENCE: Final = "internshipconnect"
+ALGORITHM: Final = "ES256"
+SERVICE_KIND: Final = "SERVICE"
+SERVICE_KEY_PREFIX: Final = "svc-"
+
+_REQUIRED = ("exp", "iat", "sub", "kind")
+_LONGEST_TOKEN = 4096
+_CLOCK_SKEW_S = 5
+_REMEMBERED = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    principal: Principal
+    expires_at: float
+
+
+class TokenVerifier:
+    """Verifies the tokens of people with `users` and those of services with `services`, never crosswise.
+
+    Which keys count is decided by the token's `kid`: `svc-<name>` is the key of the service `<name>`, which
+    may speak for itself only; every other key may speak for people only.
+    """
+
+    def __init__(self, users: KeySource, services: KeySource) -> None:
+        self._users = users
+        self._services = services
+        self._remembered: OrderedDict[bytes, _Verified] = OrderedDict()
+
+    async def verify(self, token: str) -> Principal:
+        """Whom a token speaks for.
+
+        Raises DomainError TOKEN_INVALID, TOKEN_EXPIRED, or UNAVAILABLE when no key could be had.
+        """
+        digest = hashlib.blake2b(token.encode(), digest_size=16).digest()
+        known = self._remembered.get(digest)
+        if known is not None and known.expires_at > time.time():
+            return known.principal
+        verified = await self._verified(token)
+        self._remember(digest, verified)
+        return verified.principal
+
+    async def _verified(self, token: str) -> _Verified:
+        if len(token) > _LONGEST_TOKEN:
+            raise _invalid("is longer than any of ours")
+        kid = _kid_of(token)
+        source = self._services if kid.startswith(SERVICE_KEY_PREFIX) else self._users
+        key = await source.key(kid)
+        if key is None:
+            raise _invalid("is signed with a key that is not ours")
+        claims = _claims_of(token, key)
+        _refuse_crossing(kid, claims)
+        return _Verified(_principal_of(claims), float(claims["exp"]))
+
+    def _remember(self, digest: bytes, verified: _Verified) -> None:
+        self._remembered[digest] = verified
+        self._remembered.move_to_end(digest)
+        if len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+
+
+def _kid_of(token: str) -> str:
+    try:
+        header = jwt.get_unverified_header(token)
+    except jwt.InvalidTokenError:
+        raise _invalid("is not a JWT") from None
+    kid = header.get("kid")
+    if header.get("alg") != ALGORITHM or not isinstance(kid, str):
+        raise _invalid(f"has to be signed with {ALGORITHM} and to name its key")
+    return kid
+
+
+def _claims_of(token: str, key: Any) -> Mapping[str, Any]:
+    try:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            issuer=ISSUER,
+            audience=AUDIENCE,
+            leeway=_CLOCK_SKEW_S,
+            options={"require": [*_REQUIRED, "iss", "aud"]},
+        )
+    except jwt.ExpiredSignatureError:
+        raise DomainError("TOKEN_EXPIRED", "The access token has expired.") from None
+    except jwt.InvalidTokenError:
+        raise _invalid("is forged, broken or not meant for this API") from None
+
+
+def _refuse_crossing(kid: str, claims: Mapping[str, Any]) -> None:
+    is_service = claims["kind"] == SERVICE_KIND
+    allowed = (
+        kid == f"{SERVICE_KEY_PREFIX}{claims['sub']}"
+        if is_service
+        else not kid.startswith(SERVICE_KEY_PREFIX)
+    )
+    if not allowed:
+        raise _invalid("is signed with a key that may not speak for its subject")
+
+
+def _principal_of(claims: Mapping[str, Any]) -> Principal:
+    return Principal(
+        id=str(claims["sub"]),
+        kind=str(claims["kind"]),
+        role=str(claims.get("role") or ""),
+        org=str(claims.get("org") or ""),
+        plan=str(claims.get("plan") or ""),
+        session_id=str(claims.get("sid") or ""),
+        email_verified=claims.get("email_verified") is True,
+        auth_time=int(claims.get("auth_time") or 0),
+        amr=tuple(str(method) for method in claims.get("amr") or ()),
+    )
+
+
+def _invalid(what: str) -> DomainError:
+    return DomainError("TOKEN_INVALID", f"The access token {what}.")

@@ -1,0 +1,19 @@
+"""The keys that people's tokens are verified with, as the service that signs them publishes them."""
+
+from chassis.grpc.client import Peers
+from chassis.security.jwks import FetchedKeys, Keys, public_keys
+from internshipconnect.auth.v1 import auth_pb2
+from internshipconnect.auth.v1.auth_pb2_grpc import AuthServiceStub
+
+_MEMBERS = ("kty", "crv", "kid", "use", "alg", "x", "y")
+
+
+def user_keys(peers: Peers) -> FetchedKeys:
+    """The keys of the peer `auth`, fetched when needed."""
+
+    async def fetch() -> Keys:
+        stub = AuthServiceStub(peers.channel("auth"))
+        answer = await stub.GetJwks(auth_pb2.GetJwksRequest())
+        return public_keys({member: getattr(key, member) for member in _MEMBERS} for key in answer.keys)
+
+    return FetchedKeys(fetch)
