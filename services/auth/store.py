@@ -7,6 +7,7 @@ user, which go by the index `user_credential`.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Generic, TypeVar, cast
@@ -17,7 +18,7 @@ from pymongo.errors import DuplicateKeyError
 
 from chassis.errors import unavailable
 from chassis.ids import slot_of, slot_of_key
-from chassis.mongo.documents import from_document, to_document
+from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.mongo.shards import Shards
 from chassis.mongo.transactions import Transaction
@@ -81,15 +82,8 @@ class AccountStore:
         """The user to whom an address belongs: the given one, if it belonged to nobody."""
         slot = slot_of_key(address)
         entry = {"user_id": user_id, "slot": slot, "create_time": now}
-        for _ in range(_MOST_RACES):
-            try:
-                found = await self._shards.of(slot).db["email_directory"].find_one_and_update(
-                    {"_id": address}, {"$setOnInsert": entry}, upsert=True, return_document=ReturnDocument.AFTER
-                )
-                return str(found["user_id"])
-            except DuplicateKeyError:
-                continue
-        raise unavailable("The e-mail directory")
+        found = await self._upsert("email_directory", address, {"$setOnInsert": entry})
+        return str(found["user_id"])
 
     async def user_of(self, address: str) -> str | None:
         """The user to whom an address belongs."""
@@ -98,22 +92,14 @@ class AccountStore:
         return str(entry["user_id"]) if entry else None
 
     async def guesses(self, address: str, *, spend: int, now: datetime) -> int:
-        """How many codes were tried for an address lately, after adding `spend`; kept for unknown ones too."""
+        """How many codes were tried for an address lately, `spend` included; counted for unknown ones too."""
         slot = slot_of_key(address)
         update = {
             "$inc": {"count": spend},
             "$set": {"expire_time": now + CODE_LIFE},
             "$setOnInsert": {"slot": slot},
         }
-        for _ in range(_MOST_RACES):
-            try:
-                found = await self._shards.of(slot).db["code_guesses"].find_one_and_update(
-                    {"_id": address}, update, upsert=True, return_document=ReturnDocument.AFTER
-                )
-                return int(found["count"])
-            except DuplicateKeyError:
-                continue
-        raise unavailable("The e-mail directory")
+        return int((await self._upsert("code_guesses", address, update))["count"])
 
     async def find(self, user_id: str) -> Account | None:
         """The account of a user."""
@@ -135,10 +121,25 @@ class AccountStore:
                 await asyncio.sleep(0)
         raise unavailable("The account")
 
+    async def _upsert(self, collection: str, address: str, update: Document) -> Document:
+        shard = self._shards.of(slot_of_key(address))
+        for _ in range(_MOST_RACES):
+            with suppress(DuplicateKeyError):  # two upserts at once: the loser finds the winner's document
+                found = await shard.db[collection].find_one_and_update(
+                    {"_id": address}, update, upsert=True, return_document=ReturnDocument.AFTER
+                )
+                return cast("Document", found)
+        raise unavailable("The e-mail directory")
+
     async def replace_hash(self, user_id: str, old: str, new: str) -> None:
         """Puts a hash by today's parameters in the place of an older one of the same password."""
-        await self._shards.of(user_id).db["accounts"].update_one(
-            {"_id": user_id, "password_hash": old}, {"$set": {"password_hash": new}, "$inc": {"version": 1}}
+        await (
+            self._shards.of(user_id)
+            .db["accounts"]
+            .update_one(
+                {"_id": user_id, "password_hash": old},
+                {"$set": {"password_hash": new}, "$inc": {"version": 1}},
+            )
         )
 
 
@@ -159,9 +160,13 @@ class SessionStore:
 
     async def rotate(self, before: Session, after: Session) -> bool:
         """Puts the next token in the place of the one before; false if somebody else was faster."""
-        result = await self._shards.of(before.id).db["sessions"].update_one(
-            _key(before.id) | {"token_digest": before.token_digest, "end_time": None},
-            {"$set": _session_document(after)},
+        result = (
+            await self._shards.of(before.id)
+            .db["sessions"]
+            .update_one(
+                _key(before.id) | {"token_digest": before.token_digest, "end_time": None},
+                {"$set": _session_document(after)},
+            )
         )
         return result.matched_count == 1
 
@@ -204,9 +209,7 @@ class KeyStore:
         await self._shards.of(SIGNING_KEYS_SLOT).db["signing_keys"].delete_one({"_id": key.id})
 
 
-async def _apply(
-    tx: Transaction, user_id: str, decide: Callable[[Account | None], Change[T]]
-) -> Changed[T]:
+async def _apply(tx: Transaction, user_id: str, decide: Callable[[Account | None], Change[T]]) -> Changed[T]:
     found = await tx.db["accounts"].find_one({"_id": user_id})
     before = from_document(Account, found) if found else None
     change = decide(before)

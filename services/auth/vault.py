@@ -24,7 +24,7 @@ class Vault:
         self.refresh_key = _derive(data_key, "refresh-token")
 
     def make_signing_key(self, succession: Succession, now: datetime) -> SigningKey:
-        """A new P-256 key pair whose private part only this data key opens; `kid` is its RFC 7638 thumbprint."""
+        """A new P-256 key pair that only this data key opens; `kid` is its thumbprint (RFC 7638)."""
         private = ec.generate_private_key(ec.SECP256R1())
         numbers = private.public_key().public_numbers()
         x, y = _coordinate(numbers.x), _coordinate(numbers.y)

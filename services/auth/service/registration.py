@@ -1,0 +1,189 @@
+"""Registering an address and proving it."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from google.protobuf.message import Message
+
+from chassis.clock import Clock
+from chassis.ids import new_id, slot_of_key
+from internshipconnect.common.v1 import common_pb2 as common
+from internshipconnect.events.v1.events_pb2 import (
+    RegistrationRepeated,
+    UserRegistered,
+    UserVerified,
+    VerificationRequested,
+)
+from services.auth.domain import (
+    CODE_DIGITS,
+    CODE_LIFE,
+    Account,
+    AccountKind,
+    CompanyRole,
+    Holder,
+    RefreshToken,
+    Registration,
+    Session,
+    digest_code,
+    invalid_code,
+    normalise,
+    open_account,
+)
+from services.auth.hashing import PasswordHashing
+from services.auth.service.sessions import SignedIn, SigningIn
+from services.auth.store import AccountStore, Change, Changed
+
+_CODES: Final = 10**CODE_DIGITS
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    address: str
+    user_id: str
+    holder: Holder
+    password_hash: str
+    guesses: int
+
+
+class Registering:
+    """From a form to a proven address."""
+
+    def __init__(
+        self,
+        accounts: AccountStore,
+        hashing: PasswordHashing,
+        signing_in: SigningIn,
+        code_key: bytes,
+        clock: Clock,
+    ) -> None:
+        self._accounts = accounts
+        self._hashing = hashing
+        self._signing_in = signing_in
+        self._code_key = code_key
+        self._clock = clock
+
+    async def register(
+        self, *, email: str, password: str, name: str, kind: AccountKind, company_name: str = ""
+    ) -> None:
+        """Opens an account, or another registration of an unproven address, and has a code sent.
+
+        The owner of a proven address is told instead. Every case costs one hash, two operations on the
+        address's shard and one transaction on the user's. The address is reserved before the account is
+        opened, under a user's ID that the next registration takes over if this one breaks off between.
+
+        Raises INVALID_FIELD on `email` or `password`, OVERLOADED.
+        """
+        address = normalise(email)
+        password_hash = await self._hashing.hash_new(password, about=[address, name, company_name])
+        now = self._clock.now()
+        user_id, guesses = await asyncio.gather(
+            self._accounts.reserve(address, new_id("usr", at=now), now),
+            self._accounts.guesses(address, spend=0, now=now),
+        )
+        holder = _holder(name, kind, company_name)
+        request = _Request(address, user_id, holder, password_hash, guesses)
+        changed = await self._accounts.change(user_id, lambda account: self._registered(account, request))
+        await self._signing_in.revoke(changed.ended_sessions)
+
+    async def verify_email(self, email: str, code: str) -> SignedIn:
+        """Proves an address by its code and signs in; raises INVALID_VERIFICATION_CODE.
+
+        The guess is counted before it is judged, also for addresses that nobody registered.
+        """
+        address = normalise(email)
+        user_id, guesses = await asyncio.gather(
+            self._accounts.user_of(address),
+            self._accounts.guesses(address, spend=1, now=self._clock.now()),
+        )
+        changed = await self._accounts.change(
+            user_id or new_id("usr", slot_of_key(address)),
+            lambda account: self._verified(account, code, guesses),
+        )
+        return await self._answer(changed)
+
+    def _registered(self, account: Account | None, request: _Request) -> Change[None]:
+        if account is not None and account.is_proven:
+            return Change(None, events=(_repeated(account),))
+        code = f"{secrets.randbelow(_CODES):0{CODE_DIGITS}}"
+        now = self._clock.now()
+        registration = Registration(
+            holder=_same_company(request.holder, account),
+            password_hash=request.password_hash,
+            code_digest=digest_code(self._code_key, request.user_id, code),
+            guesses_before=request.guesses,
+            expire_time=now + CODE_LIFE,
+        )
+        after = (
+            account.register_again(registration, now)
+            if account
+            else open_account(request.user_id, request.address, registration, now)
+        )
+        news = _who_it_is(after, before=account)
+        return Change(None, account=after, events=(*news, _code_wanted(after, code, registration)))
+
+    def _verified(
+        self, account: Account | None, code: str, guesses: int
+    ) -> Change[tuple[Account, Session, RefreshToken] | None]:
+        now = self._clock.now()
+        user_id = account.id if account else ""
+        digest = digest_code(self._code_key, user_id, code)
+        registration = account.registration_of(digest, guesses, now) if account else None
+        if account is None or registration is None:
+            return Change(None)
+        after = account.verify(registration, now)
+        session, token = self._signing_in.begin(after)
+        events = (*_who_it_is(after, before=account), UserVerified(user_id=after.id))
+        return Change((after, session, token), account=after, session=session, events=events)
+
+    async def _answer(self, changed: Changed[tuple[Account, Session, RefreshToken] | None]) -> SignedIn:
+        if changed.answer is None:
+            raise invalid_code()
+        await self._signing_in.revoke(changed.ended_sessions)
+        return await self._signing_in.signed_in(*changed.answer)
+
+
+def _holder(name: str, kind: AccountKind, company_name: str) -> Holder:
+    if kind is not AccountKind.COMPANY:
+        return Holder(name, kind)
+    return Holder(name, kind, CompanyRole.OWNER, new_id("cmp"), company_name)
+
+
+def _same_company(holder: Holder, account: Account | None) -> Holder:
+    """Takes over the ID of the company that an earlier registration named just so."""
+    if account is None or (account.holder.kind, account.holder.company_name) != (
+        holder.kind,
+        holder.company_name,
+    ):
+        return holder
+    return Holder(holder.name, holder.kind, holder.role, account.holder.company_id, holder.company_name)
+
+
+def _who_it_is(account: Account, *, before: Account | None) -> tuple[Message, ...]:
+    if before is not None and before.holder == account.holder:
+        return ()
+    holder = account.holder
+    return (
+        UserRegistered(
+            user_id=account.id,
+            email=account.email,
+            name=holder.name,
+            kind=common.AccountKind.Value(f"ACCOUNT_KIND_{holder.kind}"),
+            role=common.CompanyRole.Value(f"COMPANY_ROLE_{holder.role or 'UNSPECIFIED'}"),
+            company_id=holder.company_id,
+            company_name=holder.company_name,
+        ),
+    )
+
+
+def _code_wanted(account: Account, code: str, registration: Registration) -> Message:
+    event = VerificationRequested(
+        user_id=account.id, email=account.email, name=registration.holder.name, code=code
+    )
+    event.expire_time.FromDatetime(registration.expire_time)
+    return event
+
+
+def _repeated(account: Account) -> Message:
+    return RegistrationRepeated(user_id=account.id, email=account.email, name=account.holder.name)

@@ -1,0 +1,81 @@
+"""Access tokens, and the sessions that they and their refresh tokens belong to."""
+
+import secrets
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
+
+import jwt
+
+from chassis.clock import Clock
+from chassis.ids import new_id, slot_of
+from chassis.security.tokens import ALGORITHM, AUDIENCE, ISSUER
+from services.auth.domain import ACCESS_TOKEN_LIFE, Account, RefreshToken, Session, start_session
+from services.auth.keyring import KeyRing
+from services.auth.vault import Vault
+
+BY_PASSWORD: Final = ("pwd",)
+"""How the sign-in was done, in the words of RFC 8176."""
+
+
+class Revocations(Protocol):
+    """Where services look up whether a session has ended."""
+
+    async def revoke(self, session_ids: Iterable[str]) -> None:
+        """Makes the access tokens of these sessions worthless; best effort, they expire by themselves."""
+        ...
+
+
+class Minting:
+    """Makes tokens."""
+
+    def __init__(self, keys: KeyRing, vault: Vault, clock: Clock) -> None:
+        self._keys = keys
+        self._vault = vault
+        self._clock = clock
+
+    def refresh_token(self, session_id: str) -> RefreshToken:
+        """The next refresh token of a session."""
+        return RefreshToken(session_id, secrets.token_bytes(32))
+
+    def session(self, account: Account) -> tuple[Session, RefreshToken]:
+        """A session that begins now, in the user's slot, and its first refresh token."""
+        now = self._clock.now()
+        token = self.refresh_token(new_id("ses", slot_of(account.id), at=now))
+        return start_session(account.id, account.credential, token, amr=BY_PASSWORD, now=now), token
+
+    def encode(self, token: RefreshToken) -> str:
+        """A refresh token as clients keep it."""
+        return token.encode(self._vault.refresh_key)
+
+    def decode(self, text: str) -> RefreshToken:
+        """A refresh token as a client sent it. Raises INVALID_REFRESH_TOKEN if we never gave it out."""
+        return RefreshToken.decode(text, self._vault.refresh_key)
+
+    async def access_token(self, account: Account, session: Session) -> str:
+        """An ES256 JWT for the session, good for a quarter of an hour."""
+        signer = await self._keys.signer()
+        return jwt.encode(
+            self._claims(account, session),
+            signer.private_key,
+            algorithm=ALGORITHM,
+            headers={"kid": signer.kid},
+        )
+
+    def _claims(self, account: Account, session: Session) -> dict[str, Any]:
+        now = self._clock.now()
+        holder = account.holder
+        return {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": account.id,
+            "sid": session.id,
+            "kind": holder.kind.value,
+            "role": holder.role.value if holder.role else "",
+            "org": holder.company_id,
+            "plan": account.plan.value,
+            "amr": list(session.amr),
+            "auth_time": int(session.start_time.timestamp()),
+            "email_verified": account.email_verified,
+            "iat": int(now.timestamp()),
+            "exp": int((now + ACCESS_TOKEN_LIFE).timestamp()),
+        }
