@@ -4,8 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chassis.errors import DomainError, Violation, failed, illegal_transition, invalid
-
-from .model import (
+from services.application.domain.model import (
     AWAITING_ANSWER,
     SHOWN_AS,
     SYSTEM,
@@ -18,8 +17,8 @@ from .model import (
     Policy,
     State,
 )
-from .rules import allowed, condition_of, not_yet_told
-from .views import student_choices, student_view
+from services.application.domain.rules import allowed, condition_of, not_yet_told
+from services.application.domain.views import student_choices, student_view
 
 
 def expect_state(application: Application, expected: State | None) -> None:

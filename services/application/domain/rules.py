@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .model import Actor, Application, Mover, State
+from services.application.domain.model import Actor, Application, Mover, State
 
 UNHIRE_WITHIN = timedelta(days=14)
 UNREJECT_WITHIN = timedelta(days=90)

@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from chassis.errors import Violation, failed, invalid, not_found, permission_denied
-
-from .model import Actor, Answer, Applicant, Application, Entry, Policy, State
-from .moves import due_time
+from services.application.domain.model import Actor, Answer, Applicant, Application, Entry, Policy, State
+from services.application.domain.moves import due_time
 
 NEVER_PUBLISHED = frozenset({"DRAFT", "PENDING_REVIEW", "CHANGES_REQUESTED"})
 

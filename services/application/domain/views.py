@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from .model import SHOWN_AS, Actor, Application, Mover, Status
-from .rules import allowed
+from services.application.domain.model import SHOWN_AS, Actor, Application, Mover, Status
+from services.application.domain.rules import allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

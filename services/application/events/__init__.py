@@ -1,0 +1,1 @@
+"""Events: what this service tells (`outgoing`) and what it reacts to (`incoming`)."""

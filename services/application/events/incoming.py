@@ -1,0 +1,82 @@
+"""What this service reacts to: its own events, and listings that are archived."""
+
+from datetime import UTC
+
+from chassis.messaging import Incoming, Subscription
+from internshipconnect.application.v1 import application_pb2 as pb
+from internshipconnect.events.v1 import events_pb2 as events
+from internshipconnect.internship.v1 import internship_pb2 as internship
+from services.application.domain.model import State
+from services.application.service import Acceptances, Applicants, Upkeep
+from services.application.store import ApplicantRow
+
+
+class Reactions:
+    """How each event is answered; every reaction may be repeated."""
+
+    def __init__(self, applicants: Applicants, acceptances: Acceptances, upkeep: Upkeep) -> None:
+        self._applicants = applicants
+        self._acceptances = acceptances
+        self._upkeep = upkeep
+
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """The queues and their events."""
+        return (
+            Subscription(
+                queue="application-views",
+                handlers={
+                    events.ApplicationSubmitted: self.submitted,
+                    events.ApplicationMoved: self.changed,
+                    events.RejectionDisclosed: self.changed,
+                },
+            ),
+            # Each waits a moment for its caller, hence many at once.
+            Subscription(
+                queue="application-acceptances",
+                handlers={events.AcceptanceStarted: self.acceptance_started},
+                prefetch=256,
+                max_attempts=12,
+            ),
+            Subscription(
+                queue="application-listing-ends",
+                handlers={events.InternshipStateChanged: self.listing_changed},
+                prefetch=8,
+            ),
+        )
+
+    async def submitted(self, event: events.ApplicationSubmitted, incoming: Incoming) -> None:
+        """Shows a new application to its listing's company, unless the listing is archived by now."""
+        await self._applicants.show(row_of(event.application), incoming)
+        known = event.application
+        await self._upkeep.close_if_archived(known.application_id, known.internship_id)
+
+    async def changed(
+        self, event: events.ApplicationMoved | events.RejectionDisclosed, incoming: Incoming
+    ) -> None:
+        """Shows where an application is now."""
+        await self._applicants.show(row_of(event.application), incoming)
+
+    async def acceptance_started(self, event: events.AcceptanceStarted, _incoming: Incoming) -> None:
+        """Carries an accept through if whoever began it does not."""
+        await self._acceptances.resume(event.application_id)
+
+    async def listing_changed(self, event: events.InternshipStateChanged, _incoming: Incoming) -> None:
+        """Ends what was under way for a listing that is archived."""
+        if event.to == internship.INTERNSHIP_STATE_ARCHIVED:
+            await self._upkeep.archive(event.internship.id)
+
+
+def row_of(known: events.ApplicationFacts) -> ApplicantRow:
+    """The row of the applicants' view that an event's facts make."""
+    return ApplicantRow(
+        id=known.application_id,
+        internship_id=known.internship_id,
+        company_id=known.company_id,
+        student_id=known.student_id,
+        name=known.student_name,
+        headline=known.student_headline,
+        state=State(pb.ApplicationState.Name(known.state).removeprefix("APPLICATION_STATE_")),
+        submit_time=known.submit_time.ToDatetime(tzinfo=UTC),
+        update_time=known.update_time.ToDatetime(tzinfo=UTC),
+        version=known.version,
+    )

@@ -1,0 +1,159 @@
+"""Applying, looking, moving and leaving."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from chassis.caller import Operation, Principal
+from chassis.errors import stale_etag
+from chassis.ids import new_id, slot_of
+from chassis.mongo.documents import etag as etag_of
+from services.application.domain import moves
+from services.application.domain.model import Actor, Answer, Application, State
+from services.application.domain.submission import Listing, Student, submit
+from services.application.domain.views import student_view
+from services.application.events.outgoing import submission_events
+from services.application.service.changes import Changes, Listings, Step, Students, mover_of
+from services.application.store import ApplicationStore
+
+
+class Applications:
+    """The use cases of a student and of a company's member on one application."""
+
+    def __init__(
+        self, store: ApplicationStore, changes: Changes, listings: Listings, students: Students
+    ) -> None:
+        self._store = store
+        self._changes = changes
+        self._listings = listings
+        self._students = students
+
+    async def submit(
+        self,
+        student: Principal,
+        internship_id: str,
+        answers: Sequence[Answer],
+        cover_letter: str,
+        operation: Operation | None,
+    ) -> Application:
+        """The student's new application; a repeat under the same idempotency key gives the first one.
+
+        Raises INTERNSHIP_NOT_FOUND, INTERNSHIP_NOT_OPEN, ANSWERS_INCOMPLETE, ALREADY_APPLIED,
+        USER_NOT_FOUND, PERMISSION_DENIED.
+        """
+        application_id = _new_id(student, operation)
+        if operation is not None and operation.replay:
+            earlier = await self._store.get(application_id)
+            if earlier is not None:
+                return earlier
+        listing, applicant = await self._listing_and_student(internship_id, student.id)
+        application = submit(
+            application_id,
+            listing,
+            applicant,
+            self._changes.clock.now(),
+            self._changes.policy,
+            answers=answers,
+            cover_letter=cover_letter,
+            operation_id=_id_of(operation),
+        )
+        return await self._store.insert(application, submission_events(application))
+
+    async def look(self, application_id: str, reader: Principal) -> Application:
+        """One application. The company's first look moves it to IN_REVIEW; a VIEWER's look moves nothing."""
+        application = await self._changes.read(application_id, reader)
+        mover = mover_of(reader)
+        if mover.actor is Actor.STUDENT:
+            return application
+        now, policy = self._changes.clock.now(), self._changes.policy
+        return await self._changes.change(application, lambda seen: moves.look(seen, mover, now, policy))
+
+    async def of_student(self, student: Principal, after_id: str | None, limit: int) -> list[Application]:
+        """The student's applications, newest first, without the frozen profiles."""
+        return await self._store.of_student(student.id, after_id, limit)
+
+    async def move(
+        self,
+        application_id: str,
+        member: Principal,
+        target: State,
+        *,
+        expected_state: State | None = None,
+        etag: str = "",
+        note: str = "",
+        offer_expire_time: datetime | None = None,
+        operation: Operation | None = None,
+    ) -> Application:
+        """The company moves it. Raises ILLEGAL_TRANSITION, UNEXPECTED_STATE, STALE_ETAG, INVALID_FIELD."""
+        now, policy, mover = self._changes.clock.now(), self._changes.policy, mover_of(member)
+
+        def step(seen: Application) -> Application:
+            _hold_to(etag, seen.version, seen)
+            moves.expect_state(seen, expected_state)
+            return moves.move(
+                seen,
+                target,
+                mover,
+                now,
+                policy,
+                note=note,
+                offer_expire_time=offer_expire_time,
+                operation_id=_id_of(operation),
+            )
+
+        return await self._once(application_id, member, operation, step)
+
+    async def withdraw(
+        self, application_id: str, student: Principal, etag: str, operation: Operation | None
+    ) -> Application:
+        """The student takes it back. Raises ILLEGAL_TRANSITION, UNEXPECTED_STATE, STALE_ETAG."""
+        now, policy, mover = self._changes.clock.now(), self._changes.policy, mover_of(student)
+
+        def step(seen: Application) -> Application:
+            _hold_to(etag, student_view(seen, now).version, seen)
+            return moves.withdraw(seen, mover, now, policy, _id_of(operation))
+
+        return await self._once(application_id, student, operation, step)
+
+    async def decline(
+        self, application_id: str, student: Principal, etag: str, operation: Operation | None
+    ) -> Application:
+        """The student declines the offer. Raises ILLEGAL_TRANSITION, UNEXPECTED_STATE, STALE_ETAG."""
+        now, policy, mover = self._changes.clock.now(), self._changes.policy, mover_of(student)
+
+        def step(seen: Application) -> Application:
+            _hold_to(etag, student_view(seen, now).version, seen)
+            return moves.decline(seen, mover, now, policy, _id_of(operation))
+
+        return await self._once(application_id, student, operation, step)
+
+    async def _once(
+        self, application_id: str, caller: Principal, operation: Operation | None, step: Step
+    ) -> Application:
+        """Takes the step unless this operation took it in an earlier run that was cut short."""
+        application = await self._changes.read(application_id, caller)
+        return await self._changes.change(
+            application, lambda seen: None if _done_by(operation, seen) else step(seen)
+        )
+
+    async def _listing_and_student(self, internship_id: str, student_id: str) -> tuple[Listing, Student]:
+        return await asyncio.gather(self._listings.get(internship_id), self._students.get(student_id))
+
+
+def _new_id(student: Principal, operation: Operation | None) -> str:
+    if operation is None:
+        return new_id("app", slot_of(student.id))
+    return new_id("app", slot_of(student.id), at=operation.at, seed=operation.id.encode())
+
+
+def _id_of(operation: Operation | None) -> str:
+    return "" if operation is None else operation.id
+
+
+def _done_by(operation: Operation | None, application: Application) -> bool:
+    return operation is not None and application.moved_by(operation.id)
+
+
+def _hold_to(etag: str, version: int, application: Application) -> None:
+    if etag and etag != etag_of(version):
+        raise stale_etag("application", application.id)
