@@ -206,10 +206,6 @@ class Inbox:
         found = await self._store.find(user_id, [last_id])
         return _position(found[last_id]) if last_id in found else (time_of(last_id), last_id)
 
-    async def _position_of(self, user_id: str, last_id: str) -> Position:
-        found = await self._store.find(user_id, [last_id])
-        return _position(found[last_id]) if last_id in found else (time_of(last_id), last_id)
-
 
 async def _each_once(
     backlog: AsyncIterator[Notification], live: AsyncIterator[Notification], *, doubtful_from: datetime
@@ -223,14 +219,6 @@ async def _each_once(
     async for notification in live:
         if notification.id not in seen:
             yield notification
-
-
-def _position_of(self, user_id: str, last_id: str) -> Position:
-    found = await self._store.find(user_id, [last_id])
-    return _position(found[last_id]) if last_id in found else (time_of(last_id), last_id)
-
-
-
 
 
 def _position(notification: Notification) -> Position:
