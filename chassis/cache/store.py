@@ -1,0 +1,35 @@
+"""What the cache needs of a store. A store that does not answer is never an error of the caller's."""
+
+from typing import Protocol
+
+
+class StoreDownError(Exception):
+    """The store did not answer in time; do without it."""
+
+
+class CacheStore(Protocol):
+    """Entries by key, each with an expiry. Every method raises StoreDownError when it gets no answer.
+
+    A lease holds the place of an entry that is being loaded. Removing the key takes the lease away, so
+    that whoever began to load before cannot put an outdated value there any more.
+    """
+
+    async def get(self, key: str) -> bytes | None:
+        """The entry, which may be a lease; None if there is none."""
+        ...
+
+    async def claim(self, key: str, lease: bytes, ttl_s: float) -> bytes | None:
+        """Puts `lease` where no entry is, and returns None; else returns the entry that is there."""
+        ...
+
+    async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float) -> bool:
+        """Puts `entry` in the place of exactly this lease; false, and no change, if it is not there."""
+        ...
+
+    async def remove(self, key: str) -> None:
+        """Takes the entry, or lease, away."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends what the store runs in the background."""
+        ...

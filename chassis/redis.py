@@ -1,0 +1,39 @@
+"""Connections to Redis Cluster, bounded in number and in time."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException, RedisError
+
+CONNECTIONS_PER_NODE: Final = 64
+CONNECT_TIMEOUT_S: Final = 0.25
+COMMAND_TIMEOUT_S: Final = 0.5
+
+FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What a command raises when Redis does not do it; the cluster's own errors are no RedisError."""
+
+
+def connect(nodes: Sequence[str], password: str) -> RedisCluster:
+    """A client of the cluster that some of whose nodes are at `host:port`; connects when first used.
+
+    A command takes half a second at most and is tried once more, after a fresh look at which node holds
+    which slots. A node that is gone takes only its own slots along. Close it with `aclose()`.
+    """
+    return RedisCluster(
+        startup_nodes=[_node(address) for address in nodes],
+        password=password,
+        require_full_coverage=False,
+        max_connections=CONNECTIONS_PER_NODE,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=COMMAND_TIMEOUT_S,
+        # No pause: by the time the cluster has been looked at again, one has passed.
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+def _node(address: str) -> ClusterNode:
+    host, _, port = address.rpartition(":")
+    return ClusterNode(host, int(port))
