@@ -1,0 +1,57 @@
+"""Databases of a test's own on the stack's shards, so that the stack's services never see its records."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from google.protobuf.message import Message
+from pymongo.monitoring import CommandListener
+
+from chassis.clock import Clock
+from chassis.contracts import event_type
+from chassis.mongo.provision import CollectionSpec, provision
+from chassis.mongo.shards import Shards
+from chassis.mongo.slots import SlotMap
+from internshipconnect.events.v1.events_pb2 import Event
+from tests.stack import Stack
+
+M = TypeVar("M", bound=Message)
+
+
+@asynccontextmanager
+async def own_databases(
+    stack: Stack,
+    service: str,
+    collections: Iterable[CollectionSpec],
+    *,
+    clock: Clock | None = None,
+    listeners: Sequence[CommandListener] = (),
+) -> AsyncIterator[Shards]:
+    """A provisioned database on each shard, dropped in the end."""
+    name = f"ic_{service}_test_{secrets.token_hex(4)}"
+    slot_map = SlotMap.load(stack.topology.slot_map)
+    password = stack.credentials.mongo_admin_password
+    shards = Shards(slot_map, name, "admin", password, clock=clock, listeners=listeners)
+    try:
+        for shard in shards.all():
+            await provision(shard.db.client, name, collections)
+        yield shards
+    finally:
+        for shard in shards.all():
+            await shard.db.client.drop_database(name)
+        await shards.close()
+
+
+async def told(shards: Shards, kind: type[M], subject: str) -> list[M]:
+    """The events of one type about one entity that wait in the outbox, in the order of their telling."""
+    query = {"type": event_type(kind)}
+    rows = await shards.of(subject).db["outbox"].find(query).sort("_id", 1).to_list(None)
+    events = [Event.FromString(row["event"]) for row in rows]
+    return [_unpacked(event, kind) for event in events if event.subject == subject]
+
+
+def _unpacked(event: Event, kind: type[M]) -> M:
+    message = kind()
+    event.data.Unpack(message)
+    return message

@@ -1,0 +1,185 @@
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import jwt
+import pytest
+from argon2 import PasswordHasher
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from chassis.clock import FixedClock
+from chassis.errors import DomainError
+from internshipconnect.events.v1.events_pb2 import SessionCompromised
+from services.auth.domain import AccountState
+from services.auth.hashing import PasswordHashing
+from services.auth.store import COLLECTIONS, Change
+from tests.databases import own_databases, told
+from tests.integration.auth.conftest import PASSWORD, Auth, assemble
+from tests.stack import Stack
+
+EMAIL = "ada@campus.test"
+
+
+async def reason_of(call: Any) -> str:
+    with pytest.raises(DomainError) as failure:
+        await call
+    return failure.value.reason
+
+
+async def in_state(auth: Auth, user_id: str, state: AccountState) -> None:
+    def decide(account: Any) -> Change[None]:
+        return Change(None, account=replace(account, state=state))
+
+    await auth.accounts.change(user_id, decide)
+
+
+async def test_the_right_password_signs_in(auth: Auth) -> None:
+    user_id = (await auth.verified(EMAIL)).account.id
+    signed_in = await auth.signing_in.login("ADA@campus.test", PASSWORD)
+    claims = jwt.decode(signed_in.access_token, options={"verify_signature": False})
+    assert (claims["sub"], claims["kind"], claims["email_verified"]) == (user_id, "STUDENT", True)
+    assert claims["exp"] - claims["iat"] == 15 * 60
+    assert claims["amr"] == ["pwd"]
+
+
+async def test_a_wrong_password_and_an_unknown_address_are_refused_alike(auth: Auth) -> None:
+    await auth.verified(EMAIL)
+    assert await reason_of(auth.signing_in.login(EMAIL, "not it at all")) == "INVALID_CREDENTIALS"
+    assert await reason_of(auth.signing_in.login("no@campus.test", PASSWORD)) == "INVALID_CREDENTIALS"
+
+
+async def test_an_unproven_account_signs_in_as_unverified(auth: Auth) -> None:
+    await auth.register(EMAIL)
+    assert not (await auth.signing_in.login(EMAIL, PASSWORD)).account.email_verified
+
+
+@pytest.mark.parametrize("state", [AccountState.LOCKED, AccountState.SUSPENDED])
+async def test_only_the_right_password_learns_that_an_account_is_locked(
+    auth: Auth, state: AccountState
+) -> None:
+    signed_in = await auth.verified(EMAIL)
+    await in_state(auth, signed_in.account.id, state)
+    assert await reason_of(auth.signing_in.login(EMAIL, "not it at all")) == "INVALID_CREDENTIALS"
+    assert await reason_of(auth.signing_in.login(EMAIL, PASSWORD)) == "ACCOUNT_LOCKED"
+    assert await reason_of(auth.signing_in.refresh(signed_in.refresh_token)) == "ACCOUNT_LOCKED"
+
+
+async def test_a_hash_by_older_parameters_is_renewed_at_sign_in(auth: Auth) -> None:
+    user_id = (await auth.verified(EMAIL)).account.id
+    old = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
+    await (
+        auth.shards.of(user_id).db["accounts"].update_one({"_id": user_id}, {"$set": {"password_hash": old}})
+    )
+    await auth.signing_in.login(EMAIL, PASSWORD)
+    account = await auth.accounts.find(user_id)
+    assert account is not None
+    assert account.password_hash != old
+    await auth.signing_in.login(EMAIL, PASSWORD)
+
+
+async def test_refreshing_gives_another_token_of_the_same_session(auth: Auth) -> None:
+    first = await auth.verified(EMAIL)
+    second = await auth.signing_in.refresh(first.refresh_token)
+    assert second.refresh_token != first.refresh_token
+    assert second.refresh_token.partition(".")[0] == first.refresh_token.partition(".")[0]
+    await auth.signing_in.refresh(second.refresh_token)
+
+
+async def test_a_token_used_twice_ends_its_session_and_is_told_once(auth: Auth) -> None:
+    stolen = await auth.verified(EMAIL)
+    owners = await auth.signing_in.refresh(stolen.refresh_token)
+    for _ in range(2):
+        assert await reason_of(auth.signing_in.refresh(stolen.refresh_token)) == "INVALID_REFRESH_TOKEN"
+    assert await reason_of(auth.signing_in.refresh(owners.refresh_token)) == "INVALID_REFRESH_TOKEN"
+    session_id = stolen.refresh_token.partition(".")[0]
+    assert session_id in auth.revocations.revoked
+    [event] = await told(auth.shards, SessionCompromised, session_id)
+    assert (event.user_id, event.session_id) == (stolen.account.id, session_id)
+
+
+async def test_of_ten_refreshes_with_one_token_at_once_one_wins_and_the_session_ends(auth: Auth) -> None:
+    token = (await auth.verified(EMAIL)).refresh_token
+    answers = await asyncio.gather(
+        *(auth.signing_in.refresh(token) for _ in range(10)), return_exceptions=True
+    )
+    winners = [answer for answer in answers if not isinstance(answer, BaseException)]
+    assert len(winners) == 1
+    assert await reason_of(auth.signing_in.refresh(winners[0].refresh_token)) == "INVALID_REFRESH_TOKEN"
+
+
+async def test_a_made_up_token_with_a_known_session_does_not_end_it(auth: Auth) -> None:
+    signed_in = await auth.verified(EMAIL)
+    session_id, _, secret = signed_in.refresh_token.partition(".")
+    forged = f"{session_id}.{secret[::-1]}"
+    assert await reason_of(auth.signing_in.refresh(forged)) == "INVALID_REFRESH_TOKEN"
+    await auth.signing_in.refresh(signed_in.refresh_token)
+
+
+async def test_logging_out_ends_the_session_and_may_be_repeated(auth: Auth) -> None:
+    signed_in = await auth.verified(EMAIL)
+    session_id = signed_in.refresh_token.partition(".")[0]
+    await auth.signing_in.logout(session_id)
+    await auth.signing_in.logout(session_id)
+    assert session_id in auth.revocations.revoked
+    assert await reason_of(auth.signing_in.refresh(signed_in.refresh_token)) == "INVALID_REFRESH_TOKEN"
+
+
+async def test_a_session_unused_for_thirty_days_is_over(auth: Auth) -> None:
+    signed_in = await auth.verified(EMAIL)
+    auth.clock.advance(timedelta(days=30))
+    assert await reason_of(auth.signing_in.refresh(signed_in.refresh_token)) == "INVALID_REFRESH_TOKEN"
+
+
+async def test_more_sign_ins_than_the_queue_holds_are_refused_as_overload(auth: Auth) -> None:
+    hashing = PasswordHashing(threads=1, queue=2)
+    answers = await asyncio.gather(
+        *(hashing.verify(PASSWORD, None) for _ in range(6)), return_exceptions=True
+    )
+    await hashing.close()
+    assert Counter(getattr(answer, "reason", "done") for answer in answers) == {"done": 3, "OVERLOADED": 3}
+
+
+class Work(CommandListener):
+    """Counts the commands that reach the shards."""
+
+    def __init__(self) -> None:
+        self.commands: list[str] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name in {"find", "findAndModify", "insert", "update", "commitTransaction"}:
+            target = event.command.get(event.command_name)
+            self.commands.append(f"{event.command_name} {target}")
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Only what was begun counts."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Only what was begun counts."""
+
+    def since(self, mark: int) -> Counter[str]:
+        return Counter(self.commands[mark:])
+
+
+async def test_an_unknown_address_costs_the_same_work_as_a_known_one(stack: Stack, clock: FixedClock) -> None:
+    work = Work()
+    async with own_databases(stack, "auth", COLLECTIONS, clock=clock, listeners=[work]) as shards:
+        auth = assemble(shards, clock, bytes(32))
+        await auth.verified(EMAIL)
+
+        async def cost(call: Any) -> Counter[str]:
+            mark = len(work.commands)
+            await asyncio.gather(call, return_exceptions=True)
+            return work.since(mark)
+
+        wrong = "not it at all"
+        assert await cost(auth.signing_in.login(EMAIL, wrong)) == await cost(
+            auth.signing_in.login("no@campus.test", wrong)
+        )
+        assert await cost(auth.registering.verify_email(EMAIL, "00000000")) == await cost(
+            auth.registering.verify_email("no@campus.test", "00000000")
+        )
+        known, unknown = await cost(auth.register(EMAIL)), await cost(auth.register("new@campus.test"))
+        assert unknown - known == {"insert accounts": 1}
+        await auth.hashing.close()
