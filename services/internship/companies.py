@@ -1,0 +1,58 @@
+"""Companies, as the user service knows them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from chassis.errors import DomainError, failed, unavailable
+from chassis.grpc.client import Peers
+from internshipconnect.user.v1 import user_pb2 as pb
+from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
+
+from .domain.model import Company
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyPage:
+    """What is known of a company: how listings name it, and whether it is suspended."""
+
+    company: Company
+    suspended: bool
+
+
+class Companies(Protocol):
+    """Where companies are looked up."""
+
+    async def page(self, company_id: str) -> CompanyPage:
+        """The company as it is now. Raises COMPANY_NOT_FOUND, UNAVAILABLE."""
+        ...
+
+
+class UserServiceCompanies:
+    """Companies by the user service's `GetCompany`."""
+
+    def __init__(self, peers: Peers) -> None:
+        self._users = UserServiceStub(peers.channel("user"))
+
+    async def page(self, company_id: str) -> CompanyPage:
+        """See `Companies`."""
+        found: pb.Company = await self._users.GetCompany(pb.GetCompanyRequest(company_id=company_id))
+        return CompanyPage(
+            Company(id=found.id, name=found.name, url=found.url),
+            suspended=found.state == pb.COMPANY_STATE_SUSPENDED,
+        )
+
+
+async def active_company(companies: Companies, company_id: str) -> Company:
+    """The company, which may post.
+
+    Raises COMPANY_SUSPENDED; UNAVAILABLE while a company that has just registered is not known yet.
+    """
+    try:
+        page = await companies.page(company_id)
+    except DomainError as error:
+        if error.reason == "COMPANY_NOT_FOUND":
+            raise unavailable("the company's page, which is being set up,") from error
+        raise
+    if page.suspended:
+        raise failed("COMPANY_SUSPENDED", f"The company {page.company.name} is suspended.")
+    return page.company

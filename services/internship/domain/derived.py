@@ -1,0 +1,48 @@
+"""What follows from a listing and the time: comparable pay, days left, whether one can apply."""
+
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from .model import Employment, Listing, PayUnit, Posting, State
+
+WEEKS_PER_MONTH = Fraction(52, 12)
+HOURS_PER_WEEK = {Employment.FULL_TIME: 40, Employment.PART_TIME: 20, None: 40}
+"""Assumed where a listing does not say."""
+_DAY = timedelta(days=1)
+
+
+def hourly_pay_minor(posting: Posting) -> int:
+    """The lower end of the pay per hour in minor units, rounded half up; 0 when unpaid or not known."""
+    pay = posting.compensation
+    if pay is None or not pay.paid or pay.unit is None:
+        return 0
+    hours = _hours(posting, pay.unit)
+    return int(Fraction(pay.min_minor) / hours + Fraction(1, 2)) if hours else 0
+
+
+def _hours(posting: Posting, unit: PayUnit) -> Fraction:
+    weekly = Fraction(posting.hours_per_week or HOURS_PER_WEEK[posting.employment])
+    return {
+        PayUnit.HOUR: Fraction(1),
+        PayUnit.WEEK: weekly,
+        PayUnit.MONTH: weekly * WEEKS_PER_MONTH,
+        PayUnit.TOTAL: weekly * posting.duration_weeks,
+    }[unit]
+
+
+def days_left(deadline: datetime | None, now: datetime) -> int:
+    """Days until the deadline, a started one counted; 0 when it has passed or there is none."""
+    if deadline is None or deadline <= now:
+        return 0
+    return -((now - deadline) // _DAY)
+
+
+def open_for_applications(listing: Listing, now: datetime) -> bool:
+    """Whether one can apply now: OPEN and `apply_open_time <= now < apply_deadline`."""
+    posting = listing.posting
+    return (
+        listing.state is State.OPEN
+        and (posting.apply_open_time is None or posting.apply_open_time <= now)
+        and posting.apply_deadline is not None
+        and now < posting.apply_deadline
+    )

@@ -1,0 +1,216 @@
+"""What a listing is: the posting that the company writes, and the life that it leads."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a listing is in its life."""
+
+    DRAFT = "DRAFT"
+    PENDING_REVIEW = "PENDING_REVIEW"
+    CHANGES_REQUESTED = "CHANGES_REQUESTED"
+    OPEN = "OPEN"
+    PAUSED = "PAUSED"
+    FILLED = "FILLED"
+    EXPIRED = "EXPIRED"
+    CLOSED = "CLOSED"
+    ARCHIVED = "ARCHIVED"
+    SUSPENDED = "SUSPENDED"
+
+
+PUBLIC = frozenset({State.OPEN, State.PAUSED, State.FILLED, State.EXPIRED, State.CLOSED})
+"""States in which everybody may read a listing."""
+
+
+class Actor(StrEnum):
+    """Who makes a move."""
+
+    COMPANY = "COMPANY"
+    MODERATOR = "MODERATOR"
+    SYSTEM = "SYSTEM"
+
+
+class WorkMode(StrEnum):
+    """Where the work is done."""
+
+    ON_SITE = "ON_SITE"
+    HYBRID = "HYBRID"
+    REMOTE = "REMOTE"
+
+
+class Employment(StrEnum):
+    """Full or part time."""
+
+    FULL_TIME = "FULL_TIME"
+    PART_TIME = "PART_TIME"
+
+
+class PayUnit(StrEnum):
+    """What the pay is counted by."""
+
+    HOUR = "HOUR"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+    TOTAL = "TOTAL"
+
+
+class QuestionKind(StrEnum):
+    """What kind of answer a question takes."""
+
+    TEXT = "TEXT"
+    YES_NO = "YES_NO"
+    SINGLE_CHOICE = "SINGLE_CHOICE"
+    MULTIPLE_CHOICE = "MULTIPLE_CHOICE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Company:
+    """A company as its listings name it."""
+
+    id: str
+    name: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A place on the map; `country` is an ISO 3166-1 alpha-2 code, `lat` and `lng` are degrees."""
+
+    city: str = ""
+    region: str = ""
+    country: str = ""
+    lat: float | None = None
+    lng: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compensation:
+    """What is paid, in minor units of `currency`; `max_minor` 0 stands for the lower end."""
+
+    paid: bool = False
+    min_minor: int = 0
+    max_minor: int = 0
+    currency: str = ""
+    unit: PayUnit | None = None
+    unpaid_basis: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skill:
+    """A skill that a listing asks for."""
+
+    name: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateWindow:
+    """A span of days, ISO 8601; either end may be open ("")."""
+
+    first: str = ""
+    last: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eligibility:
+    """Who may apply; graduation in months (`2027-06`), work authorisation as country codes."""
+
+    school_years: tuple[str, ...] = ()
+    majors: tuple[str, ...] = ()
+    graduation_from: str = ""
+    graduation_to: str = ""
+    work_authorisation: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question that applicants answer; `id` is unique within the listing."""
+
+    id: str
+    kind: QuestionKind
+    text: str
+    required: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """What the company writes and may change."""
+
+    title: str = ""
+    description: str = ""
+    responsibilities: tuple[str, ...] = ()
+    qualifications: tuple[str, ...] = ()
+    locations: tuple[Place, ...] = ()
+    work_mode: WorkMode | None = None
+    employment: Employment | None = None
+    compensation: Compensation | None = None
+    skills: tuple[Skill, ...] = ()
+    field: str = ""
+    duration_weeks: int = 0
+    hours_per_week: int = 0
+    start_window: DateWindow | None = None
+    openings: int = 1
+    apply_open_time: datetime | None = None
+    apply_deadline: datetime | None = None
+    eligibility: Eligibility | None = None
+    questions: tuple[Question, ...] = ()
+    documents_required: tuple[str, ...] = ()
+    respond_within_days: int = 0
+    external_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mover:
+    """Who makes a move: as whom, and by which account ("" for the system)."""
+
+    actor: Actor
+    id: str = ""
+
+
+SYSTEM = Mover(actor=Actor.SYSTEM)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """One move of the history."""
+
+    time: datetime
+    actor: Actor
+    actor_id: str
+    source: State
+    target: State
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A listing. `version` counts its changes from 1; `hires` is how many openings are taken.
+
+    `history` holds its moves, oldest first, the latest `HISTORY_LENGTH` of them; `operations` the latest
+    operations that changed it, so that one that is run again is recognised.
+    """
+
+    id: str
+    company: Company
+    posting: Posting
+    state: State = State.DRAFT
+    hires: int = 0
+    version: int = 1
+    history: tuple[StateChange, ...] = ()
+    operations: tuple[str, ...] = ()
+    create_time: datetime
+    update_time: datetime
+    publish_time: datetime | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether all openings are taken."""
+        return self.hires >= self.posting.openings
+
+
+HISTORY_LENGTH = 100
+"""Enough for years of pausing and renewing, and a bound on the document."""
+REMEMBERED_OPERATIONS = 20

@@ -1,0 +1,186 @@
+"""What a posting must not say, what publishing needs, and the conditions of moves.
+
+Each rule gives its violations with paths relative to the listing, as in JSON.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+
+from chassis.errors import Violation
+
+from .model import Compensation, DateWindow, Eligibility, Listing, Posting, Question, QuestionKind, WorkMode
+
+Condition = Callable[[Listing, datetime], tuple[Violation, ...]]
+
+_CHOOSING = frozenset({QuestionKind.SINGLE_CHOICE, QuestionKind.MULTIPLE_CHOICE})
+
+
+def contradictions(posting: Posting) -> tuple[Violation, ...]:
+    """What is wrong in any state, a draft's included: fields that contradict each other."""
+    return (
+        *_pay_contradictions(posting.compensation),
+        *_place_contradictions(posting),
+        *_time_contradictions(posting),
+        *_eligibility_contradictions(posting.eligibility),
+        *_skill_contradictions(posting),
+        *_question_contradictions(posting.questions),
+    )
+
+
+def _pay_contradictions(pay: Compensation | None) -> Iterator[Violation]:
+    if pay is None:
+        return
+    if pay.max_minor and pay.max_minor < pay.min_minor:
+        yield Violation("compensation.maxMinor", "must not be below minMinor; 0 stands for the same")
+    if not pay.paid and (pay.min_minor or pay.max_minor):
+        yield Violation("compensation.paid", "must be true when an amount is given")
+    if pay.paid and pay.unpaid_basis:
+        yield Violation("compensation.unpaidBasis", "must be empty when paid")
+
+
+def _place_contradictions(posting: Posting) -> Iterator[Violation]:
+    for index, place in enumerate(posting.locations):
+        if (place.lat is None) != (place.lng is None):
+            yield Violation(f"locations[{index}]", "lat and lng go together")
+        if not place.city and not place.region and not place.country:
+            yield Violation(f"locations[{index}]", "must name a city, a region or a country")
+
+
+def _time_contradictions(posting: Posting) -> Iterator[Violation]:
+    opens, ends = posting.apply_open_time, posting.apply_deadline
+    if opens is not None and ends is not None and ends <= opens:
+        yield Violation("applyDeadline", "must be after applyOpenTime")
+    if posting.start_window is not None:
+        yield from _window_contradictions(posting.start_window)
+
+
+def _window_contradictions(window: DateWindow) -> Iterator[Violation]:
+    ends = {"from": window.first, "to": window.last}
+    wrong = [name for name, day in ends.items() if day and not _is_day(day)]
+    for name in wrong:
+        yield Violation(f"startWindow.{name}", f"there is no day {ends[name]}")
+    if not wrong and window.first and window.last and window.last < window.first:
+        yield Violation("startWindow.to", "must not be before startWindow.from")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _eligibility_contradictions(eligibility: Eligibility | None) -> Iterator[Violation]:
+    if eligibility is None:
+        return
+    first, last = eligibility.graduation_from, eligibility.graduation_to
+    if first and last and last < first:
+        yield Violation("eligibility.graduationTo", "must not be before graduationFrom")
+
+
+def _skill_contradictions(posting: Posting) -> Iterator[Violation]:
+    for index in _repeated(skill.name.casefold() for skill in posting.skills):
+        yield Violation(f"skills[{index}].name", "is in the list already")
+
+
+def _question_contradictions(questions: tuple[Question, ...]) -> Iterator[Violation]:
+    for index in _repeated(question.id for question in questions):
+        yield Violation(f"questions[{index}].id", "must be unique within the listing")
+    for index, question in enumerate(questions):
+        if question.kind in _CHOOSING and len(set(question.choices)) < 2:
+            yield Violation(f"questions[{index}].choices", "must hold at least two different choices")
+        if question.kind not in _CHOOSING and question.choices:
+            yield Violation(f"questions[{index}].choices", f"must be empty for {question.kind}")
+
+
+def _repeated(values: Iterable[str]) -> Iterator[int]:
+    seen: set[str] = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            yield index
+        seen.add(value)
+
+
+def too_few_openings(listing: Listing) -> tuple[Violation, ...]:
+    """Openings that are taken cannot be cut."""
+    if listing.posting.openings >= listing.hires:
+        return ()
+    return (Violation("openings", f"must be at least {listing.hires}: so many are taken"),)
+
+
+def unpublishable(listing: Listing, now: datetime) -> tuple[Violation, ...]:
+    """What publishing needs and the listing lacks."""
+    posting = listing.posting
+    return (
+        *_missing_basics(posting),
+        *_missing_pay(posting.compensation),
+        *_missing_time(posting, now),
+        *contradictions(posting),
+    )
+
+
+def _missing_basics(posting: Posting) -> Iterator[Violation]:
+    if not posting.title.strip():
+        yield Violation("title", "is needed")
+    if not posting.description.strip():
+        yield Violation("description", "is needed")
+    if posting.work_mode is None:
+        yield Violation("workMode", "is needed")
+    if posting.work_mode is not WorkMode.REMOTE and not any(place.city for place in posting.locations):
+        yield Violation("locations", "at least one with a city is needed, unless the work is REMOTE")
+    if not posting.field.strip():
+        yield Violation("field", "is needed")
+    if posting.duration_weeks < 1:
+        yield Violation("durationWeeks", "is needed")
+
+
+def _missing_pay(pay: Compensation | None) -> Iterator[Violation]:
+    if pay is None:
+        yield Violation("compensation", "is needed: what is paid, or why it is unpaid")
+    elif not pay.paid:
+        if not pay.unpaid_basis.strip():
+            yield Violation("compensation.unpaidBasis", "is needed when unpaid")
+    else:
+        if pay.min_minor < 1:
+            yield Violation("compensation.minMinor", "is needed when paid")
+        if not pay.currency:
+            yield Violation("compensation.currency", "is needed when paid")
+        if pay.unit is None:
+            yield Violation("compensation.unit", "is needed when paid")
+
+
+def _missing_time(posting: Posting, now: datetime) -> Iterator[Violation]:
+    if posting.apply_deadline is None:
+        yield Violation("applyDeadline", "is needed")
+    elif posting.apply_deadline <= now:
+        yield Violation("applyDeadline", "must be in the future")
+
+
+def always(listing: Listing, now: datetime) -> tuple[Violation, ...]:
+    """No condition."""
+    return ()
+
+
+def complete(listing: Listing, now: datetime) -> tuple[Violation, ...]:
+    """Everything that publishing needs is there."""
+    return unpublishable(listing, now)
+
+
+def complete_with_opening(listing: Listing, now: datetime) -> tuple[Violation, ...]:
+    """Everything that publishing needs is there, and an opening is free."""
+    if not listing.full:
+        return unpublishable(listing, now)
+    needed = Violation("openings", f"must be more than {listing.hires}: so many are taken")
+    return (*unpublishable(listing, now), needed)
+
+
+def all_taken(listing: Listing, now: datetime) -> tuple[Violation, ...]:
+    """Hires = openings."""
+    return () if listing.full else (Violation("openings", "are not all taken"),)
+
+
+def deadline_passed(listing: Listing, now: datetime) -> tuple[Violation, ...]:
+    """The deadline is over."""
+    deadline = listing.posting.apply_deadline
+    return () if deadline is not None and deadline <= now else (Violation("applyDeadline", "has not passed"),)

@@ -1,0 +1,79 @@
+"""Words as the search knows them: folded, so that `Zürich` and `ZURICH` are one, and stemmed as English.
+
+A term is a folded word, or a stem marked with `~`; both are indexed, so that English endings do not matter
+and other languages still match word by word.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import snowballstemmer
+
+STEM: Final = "~"
+MOST_LETTERS: Final = 40
+_SHORTEST_STEMMED: Final = 4
+_REMEMBERED: Final = 65_536
+_WORD: Final = re.compile(r"[^\W_]+(?:[+#]{1,2}(?![^\W_]))?")
+_STEMMER: Final = snowballstemmer.stemmer("english")
+
+STOPWORDS: Final = frozenset(
+    "a an and are as at be by for from in into is it its of on or our that the their this to we will with you your"
+    " der die das und in im mit für fur von zu et de la le les des en du y el los las".split()
+)
+"""Left out of questions that hold other words, and of the index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of a text: where it stands, and its terms (`stem` is "" where there is none of its own)."""
+
+    start: int
+    end: int
+    word: str
+    stem: str
+
+
+def composed(text: str) -> str:
+    """The text with accents joined to their letters, which `tokens` counts on."""
+    return unicodedata.normalize("NFC", text)
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """The words of a composed text, in order."""
+    for match in _WORD.finditer(text):
+        word, stem = _terms(match[0])
+        if word:
+            yield Token(match.start(), match.end(), word, stem)
+
+
+def terms_of(text: str) -> set[str]:
+    """The terms under which a text is found, stopwords left out."""
+    return {
+        term
+        for token in tokens(composed(text))
+        if token.word not in STOPWORDS
+        for term in (token.word, token.stem)
+        if term
+    }
+
+
+def key_of(text: str) -> str:
+    """What two spellings of a name (a skill, a field, a city) have in common."""
+    return " ".join(_fold(text).split())
+
+
+@lru_cache(_REMEMBERED)
+def _terms(text: str) -> tuple[str, str]:
+    word = _fold(text)[:MOST_LETTERS]
+    if len(word) < _SHORTEST_STEMMED or not (word.isascii() and word.isalpha()):
+        return word, ""
+    return word, STEM + _STEMMER.stemWord(word)
+
+
+def _fold(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))

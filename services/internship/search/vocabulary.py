@@ -1,0 +1,99 @@
+"""All words of the index with how many listings hold each: what unfinished and misspelt words may stand for."""
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from heapq import nlargest
+from math import log2
+from typing import Final
+
+from rapidfuzz import process
+from rapidfuzz.distance import DamerauLevenshtein
+
+from .text import STEM
+
+MOST_COMPLETIONS: Final = 40
+MOST_CORRECTIONS: Final = 12
+_RARENESS_STEP: Final = 4
+_LAST: Final = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A known word and how many letters it is away."""
+
+    word: str
+    distance: int
+
+
+class Vocabulary:
+    """Terms and their counts; counts only guide ranking, so a small drift does no harm."""
+
+    def __init__(self, counts: Mapping[str, int] | None = None, listings: int = 0) -> None:
+        self._counts: Counter[str] = Counter(counts or {})
+        self._listings = listings
+        self._sorted: list[str] | None = None
+        self._by_length: dict[int, list[str]] = {}
+
+    def add(self, terms: Iterable[str]) -> None:
+        """Counts one more listing with these terms."""
+        for term in terms:
+            if term not in self._counts:
+                self._sorted = None
+            self._counts[term] += 1
+        self._listings += 1
+
+    def count(self, term: str) -> int:
+        """How many listings hold the term."""
+        return self._counts.get(term, 0)
+
+    def rareness(self, terms: Iterable[str]) -> int:
+        """How much finding one of these terms says: from 1 (in every listing) upwards, by powers of two."""
+        holding = sum(self.count(term) for term in terms)
+        return 1 + round(_RARENESS_STEP * log2((self._listings + 1) / min(holding + 1, self._listings + 1)))
+
+    def completions(self, start: str) -> list[str]:
+        """The most frequent longer words that begin like this."""
+        words = self._words()
+        low, high = bisect_left(words, start), bisect_left(words, start + _LAST)
+        longer = (word for word in words[low:high] if word != start)
+        return nlargest(MOST_COMPLETIONS, longer, key=self.count)
+
+    def corrections(self, word: str) -> list[Correction]:
+        """Known words that a misspelling may stand for, nearest first.
+
+        One wrong, missing, added or swapped letter for words of 4 to 7 letters, two for longer ones.
+        """
+        most = _allowed_distance(word)
+        if most == 0:
+            return []
+        self._words()
+        near = sorted(self._near(word, most), key=lambda found: (found.distance, -self.count(found.word)))
+        return near[:MOST_CORRECTIONS]
+
+    def _near(self, word: str, most: int) -> Iterator[Correction]:
+        for length in range(len(word) - most, len(word) + most + 1):
+            found = process.extract(
+                word,
+                self._by_length.get(length, ()),
+                scorer=DamerauLevenshtein.distance,
+                score_cutoff=most,
+                limit=MOST_CORRECTIONS,
+            )
+            yield from (Correction(known, int(distance)) for known, distance, _ in found)
+
+    def _words(self) -> list[str]:
+        if self._sorted is None:
+            self._sorted = sorted(term for term in self._counts if not term.startswith(STEM))
+            by_length = defaultdict(list)
+            for word in self._sorted:
+                by_length[len(word)].append(word)
+            self._by_length = dict(by_length)
+        return self._sorted
+
+
+def _allowed_distance(word: str) -> int:
+    if not word.isalpha() or len(word) < 4:
+        return 0
+    return 1 if len(word) <= 7 else 2

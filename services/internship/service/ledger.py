@@ -1,0 +1,105 @@
+"""One way to change a listing: read it, let the rules decide, store it with its events, all or nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from chassis.cache import Cache
+from chassis.caller import operation
+from chassis.clock import Clock
+from chassis.errors import not_found, unavailable
+from chassis.messaging import Incoming
+from chassis.mongo.shards import Shards
+from chassis.mongo.transactions import Transaction
+from internshipconnect.events.v1 import events_pb2 as events
+
+from ..domain.model import REMEMBERED_OPERATIONS, Listing
+from ..store import listings as store
+from ..wire import STATES, to_message
+
+Step = Callable[[Listing, datetime], Listing]
+
+
+def listing_not_found(listing_id: str) -> Exception:
+    """Missing and hidden look alike."""
+    return not_found("INTERNSHIP_NOT_FOUND", "internship", listing_id)
+
+
+def cache_key(listing_id: str) -> str:
+    """Under which the public answer is cached."""
+    return f"listing:{listing_id}"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Changes listings on their shards."""
+
+    shards: Shards
+    cache: Cache
+    clock: Clock
+
+    async def change(self, listing_id: str, step: Step) -> Listing:
+        """Applies `step` to the listing; a step that gives the same listing changes nothing.
+
+        Raises INTERNSHIP_NOT_FOUND, UNAVAILABLE, and what `step` raises.
+        """
+
+        async def work(transaction: Transaction) -> Listing:
+            old = await self.read(transaction, listing_id)
+            now = self.clock.now()
+            new = step(old, now)
+            await self.write(transaction, old, new, now)
+            return new
+
+        changed = await self.shards.of(listing_id).in_transaction(work)
+        await self.cache.drop(cache_key(listing_id))
+        if changed is None:
+            raise unavailable("the listing")
+        return changed
+
+    async def read(self, transaction: Transaction, listing_id: str) -> Listing:
+        """The listing, within a transaction. Raises INTERNSHIP_NOT_FOUND."""
+        listing = await store.find(transaction.db, listing_id)
+        if listing is None:
+            raise listing_not_found(listing_id)
+        return listing
+
+    async def write(self, transaction: Transaction, old: Listing, new: Listing, now: datetime) -> None:
+        """Stores a changed listing and tells of it. Raises UNAVAILABLE when `old` is no longer current."""
+        if new is old:
+            return
+        if not await store.replace(transaction.db, old, _with_operation(new)):
+            raise unavailable("the listing, which somebody else is changing,", 0.1)
+        tell(transaction, old, new, now)
+
+    async def run_once(
+        self, listing_id: str, work: Callable[[Transaction], "object"], handling: Incoming
+    ) -> None:
+        """Runs `work` for an event, once however often the event arrives."""
+        await self.shards.of(listing_id).in_transaction(work, handling=handling)  # type: ignore[arg-type]
+        await self.cache.drop(cache_key(listing_id))
+
+
+def _with_operation(listing: Listing) -> Listing:
+    current = operation()
+    if current is None:
+        return listing
+    return replace(listing, operations=(*listing.operations, current.id)[-REMEMBERED_OPERATIONS:])
+
+
+def done_before(listing: Listing) -> bool:
+    """Whether this very operation has changed the listing already, in a run that did not finish."""
+    current = operation()
+    return current is not None and current.id in listing.operations
+
+
+def tell(transaction: Transaction, old: Listing, new: Listing, now: datetime) -> None:
+    """Emits what happened between two versions: another text, another state, or both."""
+    message = to_message(new, now)
+    if (new.posting, new.company) != (old.posting, old.company):
+        transaction.emit(events.InternshipUpdated(internship=message), subject=new.id)
+    if new.state is not old.state:
+        moved = events.InternshipStateChanged(
+            internship=message, to=STATES[new.state], **{"from": STATES[old.state]}
+        )
+        transaction.emit(moved, subject=new.id)

@@ -1,0 +1,95 @@
+"""The words of the index, kept fresh in each process that answers questions."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from pymongo.errors import PyMongoError
+
+from chassis.clock import Clock
+from chassis.errors import DomainError
+from chassis.mongo.shards import Shard, Shards
+
+from ..search.vocabulary import Vocabulary
+from ..store import index
+
+LOOK_EVERY_S = 0.5
+READ_ALL_EVERY_S = 1800.0
+READ_ALL_TIMEOUT_S = 60.0
+LOOK_TIMEOUT_S = 2.0
+MOST_AT_ONCE = 500
+OVERLAP = timedelta(seconds=5)
+"""Writers' clocks and commits may differ by so much; entries seen again are recognised."""
+
+log = structlog.get_logger()
+
+
+class Lexicon:
+    """The vocabulary of all shards, and a tag that changes with the index.
+
+    All is read at the start and every half hour, with half a minute's jitter; in between, what changes is
+    added twice a second.
+    """
+
+    def __init__(self, shards: Shards, clock: Clock) -> None:
+        self.vocabulary = Vocabulary()
+        self._shards = shards
+        self._clock = clock
+        self._latest: dict[str, datetime] = {}
+        self._seen: dict[str, dict[str, tuple[int, datetime]]] = {}
+
+    @property
+    def tag(self) -> str:
+        """The same in all processes that have seen the same changes of the index."""
+        return ".".join(
+            f"{name}:{latest.timestamp():.3f}" for name, latest in sorted(self._latest.items())
+        )
+
+    async def keep_fresh(self) -> None:
+        """Follows the index until it is cancelled."""
+        read_all_at = 0.0
+        while True:
+            try:
+                if time.monotonic() >= read_all_at:
+                    await self.read_all()
+                    read_all_at = time.monotonic() + READ_ALL_EVERY_S + random.uniform(-30, 30)  # noqa: S311
+                await self.look()
+            except (DomainError, PyMongoError) as error:
+                log.warning("lexicon_stale", error=str(error))
+            await asyncio.sleep(LOOK_EVERY_S * random.uniform(0.9, 1.1))  # noqa: S311
+
+    async def read_all(self) -> None:
+        """Counts all words anew, on the shards that answer."""
+        started = self._clock.now()
+        found = await self._shards.scatter(_count, READ_ALL_TIMEOUT_S)
+        counts: Counter[str] = Counter()
+        for of_shard, _ in found.results:
+            counts.update(of_shard)
+        self.vocabulary = Vocabulary(counts, sum(listings for _, listings in found.results))
+        for shard in self._shards.all():
+            self._latest.setdefault(shard.name, started)
+            self._seen.setdefault(shard.name, {})
+
+    async def look(self) -> None:
+        """Adds what has changed since the last look."""
+        await self._shards.scatter(self._look_at, LOOK_TIMEOUT_S)
+
+    async def _look_at(self, shard: Shard) -> None:
+        seen = self._seen.setdefault(shard.name, {})
+        latest = self._latest.get(shard.name, datetime.fromtimestamp(0, UTC) + OVERLAP)
+        for changed in await index.changed_since(shard.db, latest - OVERLAP, MOST_AT_ONCE + len(seen)):
+            if seen.get(changed.listing_id, (0, latest))[0] < changed.version:
+                seen[changed.listing_id] = (changed.version, changed.index_time)
+                self.vocabulary.add(changed.terms)
+            latest = max(latest, changed.index_time)
+        self._latest[shard.name] = latest
+        self._seen[shard.name] = {
+            listing_id: entry for listing_id, entry in seen.items() if entry[1] >= latest - OVERLAP
+        }
+
+
+async def _count(shard: Shard) -> tuple[dict[str, int], int]:
+    return await index.term_counts(shard.db)

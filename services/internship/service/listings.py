@@ -1,0 +1,201 @@
+"""What a company does with its listings, and who may read them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pymongo.errors import DuplicateKeyError
+
+from chassis.caller import Principal, caller, operation, operation_seed
+from chassis.errors import DomainError, Violation, invalid, stale_etag, unavailable
+from chassis.ids import new_id, slot_of
+from chassis.mongo.documents import etag
+from chassis.mongo.transactions import Transaction
+from internshipconnect.events.v1 import events_pb2 as events
+
+from ..companies import Companies, active_company
+from ..domain import transitions
+from ..domain.model import PUBLIC, Actor, Listing, Mover, Posting, State
+from ..domain.rules import contradictions
+from ..store import listings as store
+from ..wire import to_message
+from .ledger import Ledger, Step, cache_key, done_before, listing_not_found
+from .views import Views
+
+PUBLIC_TTL_S = 10.0
+"""How long a public answer may be served again. It holds `daysLeft` and `openForApplications`, so these may be
+late by as much; who decides by them (another service) and who wrote the listing read past the cache."""
+
+
+@dataclass(frozen=True)
+class Listings:
+    """The use cases of listings."""
+
+    ledger: Ledger
+    companies: Companies
+    views: Views
+
+    async def create(self, posting: Posting) -> Listing:
+        """Drafts a listing in the caller's company.
+
+        Raises INVALID_FIELD, COMPANY_SUSPENDED, UNAVAILABLE.
+        """
+        if wrong := contradictions(posting):
+            raise invalid(*_in_body(wrong))
+        company = await active_company(self.companies, caller().org)
+        current = operation()
+        now = current.at if current is not None else self.ledger.clock.now()
+        listing = Listing(
+            id=new_id("int", slot_of(company.id), at=now, seed=operation_seed()),
+            company=company,
+            posting=posting,
+            create_time=now,
+            update_time=now,
+        )
+        return await self._insert(listing)
+
+    async def _insert(self, listing: Listing) -> Listing:
+        shard = self.ledger.shards.of(listing.id)
+
+        async def work(transaction: Transaction) -> None:
+            await store.insert(transaction.db, listing)
+            message = to_message(listing, listing.create_time)
+            transaction.emit(events.InternshipCreated(internship=message), subject=listing.id)
+
+        try:
+            await shard.in_transaction(work)
+        except DuplicateKeyError:
+            stored = await store.find(shard.db, listing.id)
+            if stored is None:
+                raise unavailable("the listing") from None
+            return stored
+        return listing
+
+    async def public(self, listing_id: str) -> bytes:
+        """The serialized listing as everybody may read it; counts a view.
+
+        Raises INTERNSHIP_NOT_FOUND, also for a listing that is not public.
+        """
+        raw = await self.ledger.cache.read_through(
+            cache_key(listing_id), PUBLIC_TTL_S, lambda: self._load_public(listing_id)
+        )
+        if raw is None:
+            raise listing_not_found(listing_id)
+        self.views.count(listing_id)
+        return raw
+
+    async def _load_public(self, listing_id: str) -> object:
+        listing = await store.find(self.ledger.shards.of(listing_id).db, listing_id)
+        if listing is None or listing.state not in PUBLIC:
+            return None
+        return to_message(listing, self.ledger.clock.now())
+
+    async def read(self, listing_id: str) -> Listing:
+        """The listing as it is now, for its company or a service; for others if it is public.
+
+        Raises INTERNSHIP_NOT_FOUND.
+        """
+        principal = caller()
+        listing = await store.find(self.ledger.shards.of(listing_id).db, listing_id)
+        if listing is None:
+            raise listing_not_found(listing_id)
+        if principal.kind == "SERVICE" or _is_member(principal, listing):
+            return listing
+        if listing.state not in PUBLIC:
+            raise listing_not_found(listing_id)
+        self.views.count(listing_id)
+        return listing
+
+    async def of_company(
+        self, states: Sequence[State], before: str | None, limit: int
+    ) -> tuple[list[Listing], bool]:
+        """The caller's company's listings older than `before`, newest first; whether there are more."""
+        company_id = caller().org
+        found = await store.page_of_company(
+            self.ledger.shards.of(company_id).db, company_id, states=states, before=before, limit=limit + 1
+        )
+        return found[:limit], len(found) > limit
+
+    async def update(self, listing_id: str, change: Callable[[Posting], Posting], tag: str) -> Listing:
+        """Changes what the listing says. `tag` "" takes whatever version is there.
+
+        Raises INTERNSHIP_NOT_FOUND, STALE_ETAG, INVALID_FIELD, INTERNSHIP_INCOMPLETE, ILLEGAL_TRANSITION.
+        """
+
+        def step(listing: Listing, now: datetime) -> Listing:
+            revised = transitions.revise(listing, change(listing.posting), now)
+            return revised if revised is listing else transitions.settle(revised, now)
+
+        try:
+            return await self._own_change(listing_id, tag, step)
+        except DomainError as error:
+            raise _about_body(error) from None
+
+    async def publish(self, listing_id: str, tag: str) -> Listing:
+        """Opens a draft. Raises as `transitions.publish`, COMPANY_SUSPENDED, STALE_ETAG."""
+        company = await active_company(self.companies, caller().org)
+        mover = _mover()
+        return await self._own_change(
+            listing_id, tag, lambda listing, now: transitions.publish(listing, company, mover, now)
+        )
+
+    async def pause(self, listing_id: str, tag: str) -> Listing:
+        """Stops intake for a while. Raises ILLEGAL_TRANSITION, STALE_ETAG."""
+        return await self._own_move(listing_id, tag, State.PAUSED)
+
+    async def close(self, listing_id: str, tag: str) -> Listing:
+        """Ends intake. Raises ILLEGAL_TRANSITION, STALE_ETAG."""
+        return await self._own_move(listing_id, tag, State.CLOSED)
+
+    async def reopen(
+        self, listing_id: str, tag: str, apply_deadline: datetime | None, openings: int
+    ) -> Listing:
+        """Takes applications again. Raises as `transitions.reopen`, COMPANY_SUSPENDED, STALE_ETAG."""
+        company = await active_company(self.companies, caller().org)
+        mover = _mover()
+
+        def step(listing: Listing, now: datetime) -> Listing:
+            return transitions.reopen(
+                listing, company, mover, now, apply_deadline=apply_deadline, openings=openings
+            )
+
+        return await self._own_change(listing_id, tag, step)
+
+    async def _own_move(self, listing_id: str, tag: str, target: State) -> Listing:
+        mover = _mover()
+        return await self._own_change(
+            listing_id, tag, lambda listing, now: transitions.move(listing, target, mover, now)
+        )
+
+    async def _own_change(self, listing_id: str, tag: str, step: Step) -> Listing:
+        principal = caller()
+
+        def checked(listing: Listing, now: datetime) -> Listing:
+            if not _is_member(principal, listing):
+                raise listing_not_found(listing_id)
+            if done_before(listing):
+                return listing
+            if tag and tag != etag(listing.version):
+                raise stale_etag("internship", listing_id)
+            return step(listing, now)
+
+        return await self.ledger.change(listing_id, checked)
+
+
+def _is_member(principal: Principal, listing: Listing) -> bool:
+    return principal.kind == "COMPANY" and principal.org == listing.company.id
+
+
+def _mover() -> Mover:
+    return Mover(actor=Actor.COMPANY, id=caller().id)
+
+
+def _in_body(violations: Sequence[Violation]) -> list[Violation]:
+    return [Violation(f"internship.{wrong.field}", wrong.description) for wrong in violations]
+
+
+def _about_body(error: DomainError) -> DomainError:
+    """The same failure with its fields named as they stand in the request."""
+    if not error.violations:
+        return error
+    return DomainError(error.reason, error.message, violations=_in_body(error.violations))

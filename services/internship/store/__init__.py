@@ -1,0 +1,9 @@
+"""The only place with this service's queries; each names the index that it uses."""
+
+from chassis.mongo.provision import CollectionSpec
+
+from . import index, listings
+
+COLLECTIONS: tuple[CollectionSpec, ...] = (*listings.COLLECTIONS, *index.COLLECTIONS)
+
+__all__ = ["COLLECTIONS"]

@@ -1,0 +1,118 @@
+"""The search index: a collection derived from the listings' events, rebuilt from them at will.
+
+A listing that is no longer open leaves a gravestone with its version for a week, so that a late event cannot
+bring it back.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pymongo import ASCENDING, DESCENDING, GEOSPHERE, IndexModel
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from chassis.ids import slot_of
+from chassis.mongo.documents import Document, to_document
+from chassis.mongo.provision import CollectionSpec
+
+from ..search.entry import Entry
+
+INDEX: Final = "search_listings"
+
+TERMS, NEWEST, DEADLINE, PAY = "terms", "newest", "deadline", "pay"
+SKILL, FIELD, CITY, COMPANY, POINTS, CHANGED = "skill", "field", "city", "company", "points", "changed"
+GRAVESTONE_LIFE: Final = timedelta(days=7)
+MOST_TERMS: Final = 300_000
+_BY_AGE: Final = (("publish_time", DESCENDING), ("_id", DESCENDING))
+
+COLLECTIONS: Final = (
+    CollectionSpec(
+        INDEX,
+        indexes=(
+            IndexModel([("terms", ASCENDING), *_BY_AGE], name=TERMS),
+            IndexModel([*_BY_AGE], name=NEWEST),
+            IndexModel([("apply_deadline", ASCENDING), ("_id", ASCENDING)], name=DEADLINE),
+            IndexModel([("hourly_pay_minor", DESCENDING), ("_id", DESCENDING)], name=PAY),
+            IndexModel([("skills.key", ASCENDING), *_BY_AGE], name=SKILL),
+            IndexModel([("field.key", ASCENDING), *_BY_AGE], name=FIELD),
+            IndexModel([("cities.key", ASCENDING), *_BY_AGE], name=CITY),
+            IndexModel([("company.key", ASCENDING), *_BY_AGE], name=COMPANY),
+            IndexModel([("points", GEOSPHERE)], name=POINTS),
+            IndexModel([("index_time", ASCENDING)], name=CHANGED),
+            IndexModel(
+                [("gone_time", ASCENDING)],
+                name="gone",
+                expireAfterSeconds=int(GRAVESTONE_LIFE.total_seconds()),
+            ),
+        ),
+        shard_key="slot",
+    ),
+)
+
+Database = AsyncDatabase[Document]
+
+
+async def put(db: Database, entry: Entry, now: datetime) -> bool:
+    """Stores the entry unless the index knows a version as new or newer; whether it did."""
+    return await _put_newer(db, to_document(entry) | {"index_time": now})
+
+
+async def bury(db: Database, listing_id: str, version: int, now: datetime) -> bool:
+    """Takes a listing out unless the index knows a version as new or newer; whether it did."""
+    gravestone = {"_id": listing_id, "version": version, "index_time": now, "gone_time": now}
+    return await _put_newer(db, gravestone)
+
+
+async def _put_newer(db: Database, document: Document) -> bool:
+    slot = slot_of(document["_id"])
+    older = {"_id": document["_id"], "slot": slot, "version": {"$lt": document["version"]}}
+    try:
+        await db[INDEX].replace_one(older, document | {"slot": slot}, upsert=True, hint="_id_")
+    except DuplicateKeyError:
+        return False
+    return True
+
+
+async def term_counts(db: Database) -> tuple[dict[str, int], int]:
+    """How many entries of this shard hold each term, the most frequent ones, and how many entries there are.
+
+    Reads the whole index once (no index helps): for a start, not for a call.
+    """
+    cursor = await db[INDEX].aggregate(
+        [
+            {"$match": {"terms": {"$exists": True}}},
+            {"$project": {"terms": True}},
+            {"$unwind": "$terms"},
+            {"$group": {"_id": "$terms", "count": {"$sum": 1}}},
+            {"$sort": {"count": -1}},
+            {"$limit": MOST_TERMS},
+        ],
+        allowDiskUse=True,
+    )
+    counts = {row["_id"]: row["count"] async for row in cursor}
+    return counts, await db[INDEX].estimated_document_count()
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An entry that was indexed: its terms (none for a gravestone), and when."""
+
+    listing_id: str
+    version: int
+    terms: tuple[str, ...]
+    index_time: datetime
+
+
+async def changed_since(db: Database, since: datetime, limit: int) -> list[Changed]:
+    """Entries of this shard indexed at or after `since`, oldest first; by `changed`."""
+    query = {"index_time": {"$gte": since}}
+    projection = {"terms": True, "version": True, "index_time": True}
+    rows: AsyncIterator[dict[str, Any]] = (
+        db[INDEX].find(query, projection, hint=CHANGED).sort("index_time", ASCENDING).limit(limit)
+    )
+    return [
+        Changed(row["_id"], row["version"], tuple(row.get("terms", ())), row["index_time"])
+        async for row in rows
+    ]

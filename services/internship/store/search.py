@@ -1,0 +1,221 @@
+"""Questions to one shard's index. These are the queries that go to all shards."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+from chassis.mongo.documents import Document
+
+from ..search.highlight import EARTH_RADIUS_KM
+from ..search.query import Circle, Dimension, Filters, Question, Sort, Word
+from ..search.spread import Key
+from .index import CITY, COMPANY, DEADLINE, FIELD, INDEX, NEWEST, PAY, POINTS, SKILL, TERMS
+
+MOST_RANKED: Final = 10_000
+"""Matches of one shard that relevance is measured for, the newest ones; more only words that are
+everywhere have."""
+MOST_VALUES: Final = 500
+"""Values of one dimension that one shard counts."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SORTED_BY: Final[Mapping[Sort, str]] = {
+    Sort.NEWEST: "publish_time",
+    Sort.DEADLINE: "apply_deadline",
+    Sort.PAY: "hourly_pay_minor",
+    Sort.RELEVANCE: "rank",
+    Sort.DISTANCE: "rank",
+}
+_TIMES: Final = frozenset({"publish_time", "apply_deadline"})
+_SHOWN: Final = {"company.key": True, "description": True, "hit": True}
+
+Database = AsyncDatabase[Document]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A match: its place in the order, its company, the serialized answer and the text for a passage."""
+
+    key: Key
+    company_id: str
+    hit: bytes
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of the order: after one key, up to and including another, without some companies."""
+
+    after: Key | None = None
+    upto: Key | None = None
+    without: frozenset[str] = frozenset()
+
+
+async def matches(db: Database, question: Question, window: Window, limit: int, now: datetime) -> list[Row]:
+    """The first matches of a window in the question's order; the index follows from the question (`hint`)."""
+    pipeline = pipeline_of(question, window, limit, now)
+    cursor = await db[INDEX].aggregate(pipeline, hint=index_for(question))
+    return [_row(document) async for document in cursor]
+
+
+def _row(document: Document) -> Row:
+    key = (int(document["key"]), str(document["_id"]))
+    return Row(key, document["company"]["key"], document["hit"], document["description"])
+
+
+def pipeline_of(question: Question, window: Window, limit: int, now: datetime) -> list[Document]:
+    """The aggregation behind `matches`."""
+    by, direction = _SORTED_BY[question.sort], -1 if question.sort.descending else 1
+    part = _part_of(window, by, descending=question.sort.descending)
+    conditions = [*_conditions(question.words, question.filters, now), *_without(window.without)]
+    ranked = by == "rank"
+    return [
+        {"$match": {"$and": conditions if ranked else [*conditions, *part]}},
+        *(_ranking(question) if ranked else ()),
+        *({"$match": {"$and": part}} for _ in part[:1] if ranked),
+        {"$sort": {by: direction, "_id": direction}},
+        {"$limit": limit},
+        {"$project": _SHOWN | {"key": {"$toLong": f"${by}"}}},
+    ]
+
+
+def index_for(question: Question) -> str:
+    """The index that narrows a question best."""
+    filters = question.filters
+    asked = {
+        COMPANY: filters.company_id,
+        TERMS: question.words,
+        POINTS: filters.near,
+        SKILL: filters.skills,
+        CITY: filters.city,
+        FIELD: filters.field,
+    }
+    sorted_by = {Sort.DEADLINE: DEADLINE, Sort.PAY: PAY}
+    return next((name for name, value in asked.items() if value), sorted_by.get(question.sort, NEWEST))
+
+
+def _conditions(words: Sequence[Word], filters: Filters, now: datetime) -> list[Document]:
+    return [*_words(words), {"apply_deadline": {"$gt": now}}, *_filters(filters)]
+
+
+def _words(words: Sequence[Word]) -> list[Document]:
+    rarest_first = sorted(words, key=lambda word: word.listings)
+    return [{"terms": {"$in": list(word.qualities)}} for word in rarest_first]
+
+
+def _filters(filters: Filters) -> list[Document]:
+    asked: tuple[tuple[Any, Document], ...] = (
+        (filters.skills, {"skills.key": {"$all": list(filters.skills)}}),
+        (filters.field, {"field.key": filters.field}),
+        (filters.city, {"cities.key": filters.city}),
+        (filters.country, {"countries": filters.country}),
+        (filters.near, {"points": filters.near and _within(filters.near)}),
+        (filters.work_mode, {"work_mode": filters.work_mode and filters.work_mode.value}),
+        (filters.min_hourly_pay_minor, {"hourly_pay_minor": {"$gte": filters.min_hourly_pay_minor}}),
+        (filters.currency, {"currency": filters.currency}),
+        (filters.min_duration_weeks, {"duration_weeks": {"$gte": filters.min_duration_weeks}}),
+        (filters.max_duration_weeks, {"duration_weeks": {"$lte": filters.max_duration_weeks}}),
+        (filters.company_id, {"company.key": filters.company_id}),
+        (filters.posted_since, {"publish_time": {"$gte": filters.posted_since}}),
+        (filters.deadline_after, {"apply_deadline": {"$gt": filters.deadline_after}}),
+    )
+    return [condition for wanted, condition in asked if wanted]
+
+
+def _within(circle: Circle) -> Document:
+    return {"$geoWithin": {"$centerSphere": [[circle.lng, circle.lat], circle.radius_km / EARTH_RADIUS_KM]}}
+
+
+def _without(companies: Iterable[str]) -> list[Document]:
+    names = sorted(companies)
+    return [{"company.key": {"$nin": names}}] if names else []
+
+
+def _part_of(window: Window, by: str, *, descending: bool) -> list[Document]:
+    onward, back = ("$lt", "$gt") if descending else ("$gt", "$lt")
+    part = []
+    if window.after is not None:
+        part += _beyond(window.after, by, onward, onward)
+    if window.upto is not None:
+        part += _beyond(window.upto, by, back, f"{back}e")
+    return part
+
+
+def _beyond(key: Key, by: str, comparison: str, tie: str) -> list[Document]:
+    value: Any = _EPOCH + timedelta(milliseconds=key[0]) if by in _TIMES else key[0]
+    return [
+        {by: {f"{comparison}e": value}},
+        {"$or": [{by: {comparison: value}}, {by: value, "_id": {tie: key[1]}}]},
+    ]
+
+
+def _ranking(question: Question) -> list[Document]:
+    if question.sort is Sort.DISTANCE and question.filters.near is not None:
+        return [{"$set": {"rank": _nearest_m(question.filters.near)}}]
+    rank = {"$set": {"rank": {"$add": [_score(word) for word in question.words]}}}
+    if min(word.listings for word in question.words) <= MOST_RANKED:
+        return [rank]
+    return [{"$sort": {"publish_time": -1, "_id": -1}}, {"$limit": MOST_RANKED}, rank]
+
+
+def _score(word: Word) -> Document:
+    impacts = [
+        {"$multiply": [quality, {"$ifNull": [f"$impacts.{term}", 0]}]}
+        for term, quality in word.qualities.items()
+    ]
+    return {"$multiply": [word.weight, {"$max": impacts}]}
+
+
+def _nearest_m(circle: Circle) -> Document:
+    def half_sine_squared(degrees: Document) -> Document:
+        return {"$pow": [{"$sin": {"$divide": [{"$degreesToRadians": degrees}, 2]}}, 2]}
+
+    lng, lat = ({"$arrayElemAt": ["$$point.coordinates", index]} for index in (0, 1))
+    cosines = [{"$cos": {"$degreesToRadians": degrees}} for degrees in (lat, circle.lat)]
+    over = {
+        "$add": [
+            half_sine_squared({"$subtract": [lat, circle.lat]}),
+            {"$multiply": [*cosines, half_sine_squared({"$subtract": [lng, circle.lng]})]},
+        ]
+    }
+    metres = {"$multiply": [2_000 * EARTH_RADIUS_KM, {"$asin": {"$min": [1, {"$sqrt": over}]}}]}
+    return {"$toInt": {"$round": {"$min": {"$map": {"input": "$points", "as": "point", "in": metres}}}}}
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many matches have a value, by its key and a spelling of it."""
+
+    key: str
+    name: str
+    count: int
+
+
+_COUNTED: Final[Mapping[Dimension, tuple[str, str, str]]] = {
+    Dimension.SKILL: ("skills", "$skills.key", "$skills.name"),
+    Dimension.FIELD: ("", "$field.key", "$field.name"),
+    Dimension.CITY: ("cities", "$cities.key", "$cities.name"),
+    Dimension.WORK_MODE: ("", "$work_mode", "$work_mode"),
+    Dimension.COMPANY: ("", "$company.key", "$company.name"),
+}
+
+
+async def counts(
+    db: Database, question: Question, dimension: Dimension, now: datetime
+) -> list[Count]:
+    """How many matches have each value of a dimension, the dimension's own filter left out."""
+    filters = question.filters.without(dimension)
+    unwound, key, name = _COUNTED[dimension]
+    pipeline: list[Document] = [
+        {"$match": {"$and": _conditions(question.words, filters, now)}},
+        *({"$unwind": f"${unwound}"} for _ in range(1) if unwound),
+        {"$group": {"_id": key, "name": {"$first": name}, "count": {"$sum": 1}}},
+        {"$match": {"_id": {"$nin": [None, ""]}}},
+        {"$sort": {"count": -1, "_id": 1}},
+        {"$limit": MOST_VALUES},
+    ]
+    hint = index_for(Question(words=question.words, filters=filters, sort=question.sort))
+    cursor = await db[INDEX].aggregate(pipeline, hint=hint)
+    return [Count(row["_id"], row["name"], row["count"]) async for row in cursor]

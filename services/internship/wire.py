@@ -1,0 +1,284 @@
+"""Listings as the contract's messages, and back."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis.mongo.documents import etag
+from internshipconnect.common.v1 import common_pb2 as common
+from internshipconnect.internship.v1 import internship_pb2 as pb
+
+from .domain.derived import days_left, hourly_pay_minor, open_for_applications
+from .domain.model import (
+    Company,
+    Compensation,
+    DateWindow,
+    Eligibility,
+    Employment,
+    Listing,
+    PayUnit,
+    Place,
+    Posting,
+    Question,
+    QuestionKind,
+    Skill,
+    State,
+    WorkMode,
+)
+
+E = TypeVar("E", bound=StrEnum)
+
+WRITABLE = (
+    "title",
+    "description",
+    "responsibilities",
+    "qualifications",
+    "locations",
+    "work_mode",
+    "employment",
+    "compensation",
+    "skills",
+    "field",
+    "duration_weeks",
+    "hours_per_week",
+    "start_window",
+    "openings",
+    "apply_open_time",
+    "apply_deadline",
+    "eligibility",
+    "questions",
+    "documents_required",
+    "respond_within_days",
+    "external_id",
+)
+"""The fields of an internship that its company may change."""
+
+
+class _Names:
+    """One enum of the contract, by its members' names without prefix."""
+
+    def __init__(self, wrapper: EnumTypeWrapper[Any], prefix: str) -> None:
+        self.number: Mapping[str, Any] = {
+            name.removeprefix(prefix): number for name, number in wrapper.items() if number
+        }
+        self._name = {number: name for name, number in self.number.items()}
+
+    def of(self, kind: type[E], number: int) -> E | None:
+        """The domain's member of a number; None for UNSPECIFIED."""
+        return kind(self._name[number]) if number else None
+
+    def __getitem__(self, member: StrEnum | None) -> Any:
+        return 0 if member is None else self.number[member.value]
+
+
+STATES = _Names(pb.InternshipState, "INTERNSHIP_STATE_")
+WORK_MODES = _Names(common.WorkMode, "WORK_MODE_")
+EMPLOYMENTS = _Names(pb.Employment, "EMPLOYMENT_")
+PAY_UNITS = _Names(pb.PayUnit, "PAY_UNIT_")
+QUESTION_KINDS = _Names(pb.QuestionKind, "QUESTION_KIND_")
+
+
+def timestamp(moment: datetime | None) -> Timestamp | None:
+    """The message of a time."""
+    if moment is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
+
+
+def moment(message: Message, field: str) -> datetime | None:
+    """The time that a message's field holds, cut to milliseconds; None when it is absent."""
+    if not message.HasField(field):
+        return None
+    stamp: Timestamp = getattr(message, field)
+    at = stamp.ToDatetime(tzinfo=UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def to_message(listing: Listing, now: datetime) -> pb.Internship:
+    """The listing as everybody who may see it sees it, with what follows from the time `now`."""
+    posting = listing.posting
+    message = posting_message(posting)
+    message.id = listing.id
+    message.company.CopyFrom(company_message(listing.company))
+    message.state = STATES[listing.state]
+    message.hires = listing.hires
+    message.effective_hourly_pay_minor = hourly_pay_minor(posting)
+    message.days_left = days_left(posting.apply_deadline, now)
+    message.open_for_applications = open_for_applications(listing, now)
+    message.etag = etag(listing.version)
+    message.version = listing.version
+    message.create_time.FromDatetime(listing.create_time)
+    message.update_time.FromDatetime(listing.update_time)
+    if listing.publish_time is not None:
+        message.publish_time.FromDatetime(listing.publish_time)
+    return message
+
+
+def posting_message(posting: Posting) -> pb.Internship:
+    """The fields that the company writes."""
+    return pb.Internship(
+        title=posting.title,
+        description=posting.description,
+        responsibilities=posting.responsibilities,
+        qualifications=posting.qualifications,
+        locations=[place_message(place) for place in posting.locations],
+        work_mode=WORK_MODES[posting.work_mode],
+        employment=EMPLOYMENTS[posting.employment],
+        compensation=posting.compensation and compensation_message(posting.compensation),
+        skills=[pb.SkillNeed(name=skill.name, required=skill.required) for skill in posting.skills],
+        field=posting.field,
+        duration_weeks=posting.duration_weeks,
+        hours_per_week=posting.hours_per_week,
+        start_window=posting.start_window and _window_message(posting.start_window),
+        openings=posting.openings,
+        apply_open_time=timestamp(posting.apply_open_time),
+        apply_deadline=timestamp(posting.apply_deadline),
+        eligibility=posting.eligibility and _eligibility_message(posting.eligibility),
+        questions=[_question_message(question) for question in posting.questions],
+        documents_required=posting.documents_required,
+        respond_within_days=posting.respond_within_days,
+        external_id=posting.external_id,
+    )
+
+
+def company_message(company: Company) -> pb.CompanyRef:
+    """The company as listings name it."""
+    return pb.CompanyRef(id=company.id, name=company.name, url=company.url)
+
+
+def place_message(place: Place) -> common.Location:
+    """A place on the map."""
+    return common.Location(
+        city=place.city, region=place.region, country=place.country, lat=place.lat, lng=place.lng
+    )
+
+
+def compensation_message(pay: Compensation) -> pb.Compensation:
+    """What is paid."""
+    return pb.Compensation(
+        paid=pay.paid,
+        min_minor=pay.min_minor,
+        max_minor=pay.max_minor,
+        currency=pay.currency,
+        unit=PAY_UNITS[pay.unit],
+        unpaid_basis=pay.unpaid_basis,
+    )
+
+
+def _window_message(window: DateWindow) -> pb.DateWindow:
+    return pb.DateWindow(**{"from": window.first, "to": window.last})
+
+
+def _eligibility_message(eligibility: Eligibility) -> pb.Eligibility:
+    return pb.Eligibility(
+        school_years=eligibility.school_years,
+        majors=eligibility.majors,
+        graduation_from=eligibility.graduation_from,
+        graduation_to=eligibility.graduation_to,
+        work_authorisation=eligibility.work_authorisation,
+    )
+
+
+def _question_message(question: Question) -> pb.Question:
+    return pb.Question(
+        id=question.id,
+        kind=QUESTION_KINDS[question.kind],
+        text=question.text,
+        required=question.required,
+        choices=question.choices,
+    )
+
+
+def to_posting(message: pb.Internship) -> Posting:
+    """What the company wrote, without white space around it; the message has passed the contract's rules."""
+    return Posting(
+        title=message.title.strip(),
+        description=message.description.strip(),
+        responsibilities=_texts(message.responsibilities),
+        qualifications=_texts(message.qualifications),
+        locations=tuple(_place(place) for place in message.locations),
+        work_mode=WORK_MODES.of(WorkMode, message.work_mode),
+        employment=EMPLOYMENTS.of(Employment, message.employment),
+        compensation=_compensation(message.compensation) if message.HasField("compensation") else None,
+        skills=tuple(
+            Skill(name=name, required=skill.required)
+            for skill in message.skills
+            if (name := skill.name.strip())
+        ),
+        field=message.field.strip(),
+        duration_weeks=message.duration_weeks,
+        hours_per_week=message.hours_per_week,
+        start_window=_window(message.start_window) if message.HasField("start_window") else None,
+        openings=message.openings or 1,
+        apply_open_time=moment(message, "apply_open_time"),
+        apply_deadline=moment(message, "apply_deadline"),
+        eligibility=_eligibility(message.eligibility) if message.HasField("eligibility") else None,
+        questions=tuple(_question(question) for question in message.questions),
+        documents_required=_texts(message.documents_required),
+        respond_within_days=message.respond_within_days,
+        external_id=message.external_id.strip(),
+    )
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    return tuple(text for value in values if (text := value.strip()))
+
+
+def _place(place: common.Location) -> Place:
+    return Place(
+        city=place.city.strip(),
+        region=place.region.strip(),
+        country=place.country,
+        lat=place.lat if place.HasField("lat") else None,
+        lng=place.lng if place.HasField("lng") else None,
+    )
+
+
+def _compensation(pay: pb.Compensation) -> Compensation:
+    return Compensation(
+        paid=pay.paid,
+        min_minor=pay.min_minor,
+        max_minor=pay.max_minor,
+        currency=pay.currency,
+        unit=PAY_UNITS.of(PayUnit, pay.unit),
+        unpaid_basis=pay.unpaid_basis.strip(),
+    )
+
+
+def _window(window: pb.DateWindow) -> DateWindow:
+    return DateWindow(first=getattr(window, "from"), last=window.to)
+
+
+def _eligibility(eligibility: pb.Eligibility) -> Eligibility:
+    return Eligibility(
+        school_years=_texts(eligibility.school_years),
+        majors=_texts(eligibility.majors),
+        graduation_from=eligibility.graduation_from,
+        graduation_to=eligibility.graduation_to,
+        work_authorisation=tuple(eligibility.work_authorisation),
+    )
+
+
+def _question(question: pb.Question) -> Question:
+    kind = QUESTION_KINDS.of(QuestionKind, question.kind)
+    if kind is None:
+        raise ValueError(f"the question {question.id} has no kind")
+    return Question(
+        id=question.id,
+        kind=kind,
+        text=question.text.strip(),
+        required=question.required,
+        choices=_texts(question.choices),
+    )
+
+
+def states(numbers: Any) -> tuple[State, ...]:
+    """The states that a request names."""
+    return tuple(state for number in numbers if (state := STATES.of(State, number)) is not None)
