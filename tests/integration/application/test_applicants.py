@@ -1,0 +1,67 @@
+"""The company's list of a listing's applicants."""
+
+from internshipconnect.application.v1 import application_pb2 as pb
+from internshipconnect.events.v1 import events_pb2 as events
+from tests.integration.application.world import World, incoming, reason_of
+
+
+async def listed(world: World, internship_id: str, *states: str) -> list[pb.ApplicantCard]:
+    request = pb.ListApplicantsRequest(
+        internship_id=internship_id, states=[f"APPLICATION_STATE_{state}" for state in states]
+    )
+    response = await world.call(world.member("VIEWER"), world.servicer.ListApplicants, request)
+    return list(response.data)
+
+
+async def test_applicants_are_listed_newest_first_with_their_present_state(world: World) -> None:
+    listing = world.listing()
+    made = [(await world.submit(world.student(), listing.id)).id for _ in range(3)]
+    await world.move(world.member(), made[1], "SHORTLISTED")
+    await world.deliver()
+    cards = await listed(world, listing.id)
+    assert [card.application_id for card in cards] == sorted(made, reverse=True)
+    assert [card.name for card in cards] == ["Ada"] * 3
+    [shortlisted] = await listed(world, listing.id, "SHORTLISTED", "OFFERED")
+    assert shortlisted.application_id == made[1]
+
+
+async def test_the_applicants_come_page_by_page(world: World) -> None:
+    listing = world.listing()
+    made = [(await world.submit(world.student(), listing.id)).id for _ in range(5)]
+    await world.deliver()
+    member, seen, token = world.member(), [], ""
+    for _ in range(3):
+        request = pb.ListApplicantsRequest(internship_id=listing.id, page_size=2, page_token=token)
+        page = await world.call(member, world.servicer.ListApplicants, request)
+        seen += [card.application_id for card in page.data]
+        token = page.next_page_token
+    assert (seen, token) == (sorted(made, reverse=True), "")
+
+
+async def test_events_in_any_order_and_number_lead_to_the_newest_state(world: World) -> None:
+    listing = world.listing()
+    submitted = await world.submit(world.student(), listing.id)
+    await world.move(world.member(), submitted.id, "SHORTLISTED", "INTERVIEW")
+    rows = await world.shards.of(submitted.id).db["outbox"].find().sort("_id", -1).to_list()
+    told = [events.Event.FromString(row["event"]) for row in rows]
+    for event in [each for each in told if each.subject == submitted.id] * 2:
+        message = events.ApplicationMoved() if event.type.endswith("moved") else events.ApplicationSubmitted()
+        event.data.Unpack(message)
+        await world.reactions.changed(message, incoming(event, "application-views"))  # type: ignore[arg-type]
+    [card] = await listed(world, listing.id)
+    assert card.state == pb.APPLICATION_STATE_INTERVIEW
+
+
+async def test_a_listing_without_applicants_is_an_empty_list_for_its_company(world: World) -> None:
+    assert await listed(world, world.listing().id) == []
+
+
+async def test_another_companys_listing_is_not_found_with_or_without_applicants(world: World) -> None:
+    stranger = world.member(company_id="cmp_01JD0000000000000000000000")
+    full, empty = world.listing(), world.listing()
+    await world.submit(world.student(), full.id)
+    await world.deliver()
+    for listing in (full, empty):
+        request = pb.ListApplicantsRequest(internship_id=listing.id)
+        asked = world.call(stranger, world.servicer.ListApplicants, request)
+        assert await reason_of(asked) == "INTERNSHIP_NOT_FOUND"

@@ -1,0 +1,70 @@
+"""Every query uses the index that it names and goes to one shard."""
+
+from typing import Any
+
+import pytest
+
+from chassis.ids import new_id, slot_of
+from services.application.store.collections import (
+    APPLICANTS,
+    APPLICATIONS,
+    DUE,
+    OF_LISTING,
+    OF_LISTING_BY_STATE,
+    OF_STUDENT,
+    ONE_LIVE_APPLICATION,
+)
+from tests.integration.application.watch import Commands
+from tests.integration.application.world import NOW, World
+
+STUDENT, LISTING = new_id("usr"), new_id("int")
+
+QUERIES = [
+    (APPLICATIONS, OF_STUDENT, {"slot": slot_of(STUDENT), "student_id": STUDENT}, [("_id", -1)]),
+    (
+        *(APPLICATIONS, ONE_LIVE_APPLICATION),
+        {"slot": slot_of(STUDENT), "student_id": STUDENT, "internship_id": LISTING, "live": True},
+        None,
+    ),
+    (APPLICATIONS, DUE, {"due_time": {"$lte": NOW}}, [("due_time", 1)]),
+    (APPLICANTS, OF_LISTING, {"slot": slot_of(LISTING), "internship_id": LISTING}, [("_id", -1)]),
+    (
+        *(APPLICANTS, OF_LISTING_BY_STATE),
+        {"slot": slot_of(LISTING), "internship_id": LISTING, "state": {"$in": ["OFFERED", "SUBMITTED"]}},
+        [("_id", -1)],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("collection", "index", "query", "order"), QUERIES, ids=lambda value: str(value)[:24]
+)
+async def test_each_query_walks_its_index_and_sorts_nothing(
+    world: World, collection: str, index: str, query: dict[str, Any], order: list[tuple[str, int]] | None
+) -> None:
+    cursor = world.shards.of(STUDENT).db[collection].find(query, hint=index)
+    plan = await (cursor.sort(order) if order else cursor).explain()
+    stages = list(_stages(plan["queryPlanner"]["winningPlan"]))
+    assert {stage.get("indexName") for stage in stages if stage["stage"] == "IXSCAN"} == {index}
+    assert {"COLLSCAN", "SORT"}.isdisjoint(stage["stage"] for stage in stages)
+
+
+async def test_all_queries_but_the_upkeeps_name_the_slot(world: World, commands: Commands) -> None:
+    commands.filters.clear()
+    commands.recording = True
+    student, listing = world.student(), world.listing()
+    offered = await world.offered(student, listing.id)
+    await world.accept(student, offered.id)
+    await world.deliver()
+    await world.upkeep.archive(listing.id)
+    commands.recording = False
+    ours = [(name, query) for name, query in commands.filters if name not in ("outbox", "inbox")]
+    assert ours
+    assert all("slot" in query for _, query in ours)
+
+
+def _stages(plan: dict[str, Any]) -> Any:
+    plan = plan.get("queryPlan", plan)
+    yield plan
+    for child in [plan["inputStage"]] if "inputStage" in plan else plan.get("inputStages", []):
+        yield from _stages(child)

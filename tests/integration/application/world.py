@@ -1,0 +1,308 @@
+"""People, listings and the service between them, for one test."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from chassis.caller import Operation, Principal, acting_as
+from chassis.clock import FixedClock
+from chassis.contracts import event_class
+from chassis.errors import DomainError, failed, not_found
+from chassis.grpc.client import Peers
+from chassis.grpc.status import DETAILS_KEY, code_of, status_of
+from chassis.ids import new_id
+from chassis.messaging import Incoming
+from chassis.mongo.shards import Shards
+from chassis.paging import PageTokens
+from internshipconnect.application.v1 import application_pb2 as pb
+from internshipconnect.events.v1 import events_pb2 as events
+from internshipconnect.internship.v1 import internship_pb2 as internship
+from internshipconnect.internship.v1.internship_pb2_grpc import (
+    InternshipServiceServicer,
+    add_InternshipServiceServicer_to_server,
+)
+from internshipconnect.user.v1 import user_pb2 as user
+from internshipconnect.user.v1.user_pb2_grpc import UserServiceServicer, add_UserServiceServicer_to_server
+from services.application.api import ApplicationServicer
+from services.application.domain.model import Policy
+from services.application.events.incoming import Reactions
+from services.application.peers import Listings, Students
+from services.application.service import Acceptances, Applicants, Applications, Changes, Upkeep
+from services.application.store import ApplicantStore, ApplicationStore
+
+T = TypeVar("T")
+
+NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
+POLICY = Policy(acceptance_patience=timedelta(seconds=0.2))
+
+
+def answering(rpc: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+    """Domain errors go out as the contract says."""
+
+    @wraps(rpc)
+    async def answer(self: Any, request: Any, context: Any) -> T:
+        try:
+            return await rpc(self, request, context)
+        except DomainError as error:
+            details = ((DETAILS_KEY, status_of(error, "").SerializeToString()),)
+            await context.abort(code_of(error), error.message, trailing_metadata=details)
+            raise
+
+    return answer
+
+
+class InternshipService(InternshipServiceServicer):
+    """Listings of the test, with the opening's book-keeping; `before_answer` may interrupt."""
+
+    def __init__(self) -> None:
+        self.listings: dict[str, internship.Internship] = {}
+        self.taken: dict[str, dict[str, int]] = {}
+        self.reads = 0
+        self.interrupt: str = ""
+
+    @answering
+    async def GetInternship(
+        self, request: internship.GetInternshipRequest, context: Any
+    ) -> internship.Internship:
+        self.reads += 1
+        if request.internship_id not in self.listings:
+            raise not_found("INTERNSHIP_NOT_FOUND", "internship", request.internship_id)
+        return self.listings[request.internship_id]
+
+    @answering
+    async def TakeOpening(
+        self, request: internship.TakeOpeningRequest, context: Any
+    ) -> internship.TakeOpeningResponse:
+        if self.interrupt == "before taking":
+            raise DomainError("UNAVAILABLE", "cut short")
+        listing = self.listings[request.internship_id]
+        taken = self.taken.setdefault(listing.id, {})
+        if request.application_id not in taken and len(taken) >= listing.openings:
+            raise failed("NO_OPENING_LEFT", "All openings are taken.")
+        taken[request.application_id] = request.application_version
+        if self.interrupt == "after taking":
+            raise DomainError("UNAVAILABLE", "cut short")
+        return internship.TakeOpeningResponse(openings=listing.openings, hires=len(taken))
+
+
+class UserService(UserServiceServicer):
+    """Students of the test."""
+
+    def __init__(self) -> None:
+        self.blocked: tuple[str, ...] = ()
+
+    async def GetStudentSnapshot(
+        self, request: user.GetStudentSnapshotRequest, context: Any
+    ) -> user.StudentSnapshot:
+        return user.StudentSnapshot(
+            student_id=request.student_id,
+            name="Ada",
+            email="ada@example.org",
+            profile=user.StudentProfile(headline="Maths", blocked_company_ids=self.blocked),
+            blocked_company_ids=self.blocked,
+        )
+
+
+class _Nobody:
+    def token(self) -> str:
+        return ""
+
+
+@asynccontextmanager
+async def peers_of(internships: InternshipService, users: UserService) -> AsyncIterator[Peers]:
+    """Both services on a real server, and the client with which ours calls them."""
+    server = grpc.aio.server()
+    add_InternshipServiceServicer_to_server(internships, server)
+    add_UserServiceServicer_to_server(users, server)
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    peers = Peers({"internship": address, "user": address}, _Nobody())
+    try:
+        yield peers
+    finally:
+        await peers.close()
+        await server.stop(0)
+
+
+@dataclass
+class World:
+    """The service with its people."""
+
+    shards: Shards
+    clock: FixedClock
+    store: ApplicationStore
+    applicant_store: ApplicantStore
+    acceptances: Acceptances
+    upkeep: Upkeep
+    reactions: Reactions
+    servicer: ApplicationServicer
+    internships: InternshipService
+    users: UserService
+    company_id: str = field(default_factory=lambda: new_id("cmp"))
+    told: set[str] = field(default_factory=set)
+
+    @classmethod
+    def on(cls, shards: Shards, peers: Peers, internships: InternshipService, users: UserService) -> "World":
+        """A service of its own on these stores and peers."""
+        clock = FixedClock(NOW)
+        store, applicant_store = ApplicationStore(shards), ApplicantStore(shards)
+        changes = Changes(store, clock, POLICY)
+        listings, students = Listings(peers.channel("internship")), Students(peers.channel("user"))
+        acceptances = Acceptances(store, changes, listings)
+        applicants = Applicants(applicant_store, listings)
+        upkeep = Upkeep(store, applicant_store, changes, acceptances)
+        return cls(
+            shards=shards,
+            clock=clock,
+            store=store,
+            applicant_store=applicant_store,
+            acceptances=acceptances,
+            upkeep=upkeep,
+            reactions=Reactions(applicants, acceptances, upkeep),
+            servicer=ApplicationServicer(
+                Applications(store, changes, listings, students),
+                acceptances,
+                applicants,
+                PageTokens(b"k" * 32),
+                clock,
+            ),
+            internships=internships,
+            users=users,
+        )
+
+    def listing(self, openings: int = 1, **fields: Any) -> internship.Internship:
+        """An open listing of the company."""
+        listing = internship.Internship(
+            id=new_id("int"),
+            company=internship.CompanyRef(id=self.company_id, name="Acme"),
+            title="Backend intern",
+            openings=openings,
+            state=internship.INTERNSHIP_STATE_OPEN,
+            open_for_applications=True,
+            version=3,
+            **fields,
+        )
+        self.internships.listings[listing.id] = listing
+        return listing
+
+    def student(self) -> Principal:
+        return Principal(id=new_id("usr"), kind="STUDENT", email_verified=True)
+
+    def member(self, role: str = "OWNER", company_id: str = "") -> Principal:
+        return Principal(id=new_id("usr"), kind="COMPANY", role=role, org=company_id or self.company_id)
+
+    async def call(
+        self,
+        who: Principal,
+        rpc: Callable[[Any, Any], Awaitable[T]],
+        request: Message,
+        operation: Operation | None = None,
+    ) -> T:
+        """Calls an RPC as somebody, perhaps under an idempotency key."""
+        with acting_as(who, operation=operation):
+            return await rpc(request, None)
+
+    async def submit(
+        self, student: Principal, internship_id: str, operation: Operation | None = None
+    ) -> pb.Application:
+        request = pb.SubmitApplicationRequest(internship_id=internship_id)
+        return await self.call(student, self.servicer.SubmitApplication, request, operation)
+
+    async def get(self, who: Principal, application_id: str) -> pb.Application:
+        request = pb.GetApplicationRequest(application_id=application_id)
+        return await self.call(who, self.servicer.GetApplication, request)
+
+    async def move(
+        self,
+        member: Principal,
+        application_id: str,
+        *states: str,
+        operation: Operation | None = None,
+        **fields: Any,
+    ) -> pb.Application:
+        """Moves through the states one after the other."""
+        moved = pb.Application()
+        for state in states:
+            fields.setdefault("etag", "")
+            request = pb.MoveApplicationRequest(
+                application_id=application_id, to=f"APPLICATION_STATE_{state}", **fields
+            )
+            moved = await self.call(member, self.servicer.MoveApplication, request, operation)
+        return moved
+
+    async def offered(self, student: Principal, internship_id: str) -> pb.Application:
+        submitted = await self.submit(student, internship_id)
+        return await self.move(self.member(), submitted.id, "SHORTLISTED", "OFFERED")
+
+    async def accept(
+        self, student: Principal, application_id: str, operation: Operation | None = None
+    ) -> pb.Application:
+        request = pb.AcceptOfferRequest(application_id=application_id)
+        return await self.call(student, self.servicer.AcceptOffer, request, operation)
+
+    async def events_of(self, application_id: str) -> list[Message]:
+        """The events in the outbox that are about an application, oldest first."""
+        rows = await self.shards.of(application_id).db["outbox"].find().sort("_id", 1).to_list()
+        found = [events.Event.FromString(row["event"]) for row in rows]
+        messages = [_unpacked(event) for event in found if event.subject == application_id]
+        return sorted(messages, key=_version)
+
+    async def deliver(self) -> None:
+        """Brings what is in the outboxes, and was not brought yet, to the reactions."""
+        handlers = {
+            kind.DESCRIPTOR.name: (subscription.queue, handler)
+            for subscription in self.reactions.subscriptions()
+            for kind, handler in subscription.handlers.items()
+        }
+        for shard in self.shards.all():
+            for row in await shard.db["outbox"].find().to_list():
+                event = events.Event.FromString(row["event"])
+                message = _unpacked(event)
+                if event.id in self.told or message.DESCRIPTOR.name not in handlers:
+                    continue
+                self.told.add(event.id)
+                queue, handler = handlers[message.DESCRIPTOR.name]
+                await handler(message, incoming(event, queue))
+
+
+def incoming(event: events.Event, queue: str) -> Incoming:
+    """An event's attributes as a queue brings them."""
+    return Incoming(
+        event_id=event.id,
+        type=event.type,
+        source=event.source,
+        subject=event.subject,
+        time=event.time.ToDatetime(tzinfo=UTC),
+        traceparent=event.traceparent,
+        queue=queue,
+    )
+
+
+def key(name: str, replay: bool = False) -> Operation:
+    """What an idempotency key stands for."""
+    return Operation(id=name, at=NOW, replay=replay)
+
+
+async def reason_of(call: Awaitable[Any]) -> str:
+    """The reason for which a call fails; empty when it does not."""
+    try:
+        await call
+    except DomainError as error:
+        return error.reason
+    return ""
+
+
+def _unpacked(event: events.Event) -> Message:
+    message = event_class(event.type)()
+    event.data.Unpack(message)
+    return message
+
+
+def _version(message: Any) -> int:
+    return message.application.version if hasattr(message, "application") else 0
