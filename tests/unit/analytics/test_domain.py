@@ -107,9 +107,7 @@ def test_a_listing_ends_in_its_newest_state_whatever_the_order(changes: list[tup
     track = ListingTrack()
     for state, version in changes:
         track = track.joined(
-            ListingEvent(
-                internship_id="int_1", company_id="cmp_1", state=state, version=version, time=START
-            )
+            ListingEvent(internship_id="int_1", company_id="cmp_1", state=state, version=version, time=START)
         )
     assert track.figures == {"total_internships": 1, "open_internships": 0}
 
