@@ -1,11 +1,13 @@
 """What this service counts."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from chassis.messaging import Handler, Incoming, Subscription
+from chassis.messaging import Handler, Incoming, Subscription, WorkQueue
 from internshipconnect.application.v1.application_pb2 import ApplicationState
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1.internship_pb2 import Internship, InternshipState
@@ -22,13 +24,9 @@ class Reactions:
         self._store = store
 
     def subscriptions(self) -> tuple[Subscription, ...]:
-        """The queue of this service and what fills it."""
+        """The queue of this service and what happens with the events in it."""
         handlers: dict[type[Message], Handler] = {
-            events.InternshipCreated: self.internship_created,
-            events.InternshipStateChanged: self.internship_state_changed,
-            events.InternshipViewed: self.internship_viewed,
-            events.ApplicationSubmitted: self.application_submitted,
-            events.ApplicationMoved: self.application_moved,
+            kind: partial(reaction, self) for kind, reaction in _COUNTED.items()
         }
         return (Subscription(QUEUE, handlers),)
 
@@ -50,6 +48,20 @@ class Reactions:
 
     async def application_moved(self, event: events.ApplicationMoved, incoming: Incoming) -> None:
         await self._store.count_application(_move(event, incoming), incoming)
+
+
+Reaction = Callable[[Reactions, Any, Incoming], Awaitable[None]]
+
+_COUNTED: Final[Mapping[type[Message], Reaction]] = {
+    events.InternshipCreated: Reactions.internship_created,
+    events.InternshipStateChanged: Reactions.internship_state_changed,
+    events.InternshipViewed: Reactions.internship_viewed,
+    events.ApplicationSubmitted: Reactions.application_submitted,
+    events.ApplicationMoved: Reactions.application_moved,
+}
+
+QUEUES: Final = (WorkQueue(QUEUE, tuple(_COUNTED)),)
+"""The queues of this service."""
 
 
 def _listing(internship: Internship, incoming: Incoming) -> ListingEvent:
