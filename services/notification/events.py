@@ -1,12 +1,14 @@
 """What this service reacts to: whom it tells when something happened elsewhere, and mails to send."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis.messaging import Handler, Incoming, Subscription
+from chassis.messaging import Handler, Incoming, Subscription, WorkQueue
 from internshipconnect.application.v1.application_pb2 import Actor, ApplicationState, ClosedReason
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1.internship_pb2 import InternshipState
@@ -28,23 +30,14 @@ class Reactions:
         self._mailer = mailer
 
     def subscriptions(self) -> tuple[Subscription, ...]:
-        """The queues of this service and what fills them."""
-        dispatch: dict[type[Message], Handler] = {
-            events.UserRegistered: self.user_registered,
-            events.ProfileUpdated: self.profile_updated,
-            events.VerificationRequested: self.verification_requested,
-            events.RegistrationRepeated: self.registration_repeated,
-            events.SessionCompromised: self.session_compromised,
-            events.ApplicationSubmitted: self.application_submitted,
-            events.ApplicationMoved: self.application_moved,
-            events.RejectionDisclosed: self.rejection_disclosed,
-            events.InternshipStateChanged: self.internship_state_changed,
-        }
-        email: dict[type[Message], Handler] = {events.EmailRequested: self.email_requested}
+        """The queues of this service and what happens with the events in them."""
         return (
-            Subscription(DISPATCH, dispatch),
-            Subscription(EMAIL, email, max_attempts=MOST_ATTEMPTS),
+            Subscription(DISPATCH, self._bound(_DISPATCHED)),
+            Subscription(EMAIL, self._bound(_MAILED), max_attempts=MOST_ATTEMPTS),
         )
+
+    def _bound(self, reactions: "Mapping[type[Message], Reaction]") -> dict[type[Message], Handler]:
+        return {kind: partial(reaction, self) for kind, reaction in reactions.items()}
 
     async def user_registered(self, event: events.UserRegistered, incoming: Incoming) -> None:
         await self._recipients.registered(
@@ -91,6 +84,25 @@ class Reactions:
 
     async def email_requested(self, event: events.EmailRequested, _: Incoming) -> None:
         await self._mailer.send(event.notification_id)
+
+
+Reaction = Callable[[Reactions, Any, Incoming], Awaitable[None]]
+
+_DISPATCHED: Final[Mapping[type[Message], Reaction]] = {
+    events.UserRegistered: Reactions.user_registered,
+    events.ProfileUpdated: Reactions.profile_updated,
+    events.VerificationRequested: Reactions.verification_requested,
+    events.RegistrationRepeated: Reactions.registration_repeated,
+    events.SessionCompromised: Reactions.session_compromised,
+    events.ApplicationSubmitted: Reactions.application_submitted,
+    events.ApplicationMoved: Reactions.application_moved,
+    events.RejectionDisclosed: Reactions.rejection_disclosed,
+    events.InternshipStateChanged: Reactions.internship_state_changed,
+}
+_MAILED: Final[Mapping[type[Message], Reaction]] = {events.EmailRequested: Reactions.email_requested}
+
+QUEUES: Final = (WorkQueue(DISPATCH, tuple(_DISPATCHED)), WorkQueue(EMAIL, tuple(_MAILED)))
+"""The queues of this service."""
 
 
 def _application(facts: events.ApplicationFacts) -> Application:

@@ -1,4 +1,8 @@
-"""Hands mails to the mail server, over a few connections that are kept for the next ones."""
+"""Hands mails to the mail server, over a few connections that are kept for the next ones.
+
+There is no circuit breaker: nobody waits for a mail, and the queue's growing delay already leaves a server
+alone that does not answer. A breaker would only hold back the mails that could be sent again.
+"""
 
 import asyncio
 import time

@@ -218,7 +218,7 @@ def _of_listing(change: ListingChange) -> Content | None:
 def _student_learns(move: Move) -> Notices:
     student = ToUser(move.application.student_id)
     (was_at, was), (is_at, status) = _STATUS[move.from_state], _STATUS[move.to_state]
-    if move.to_state == "REJECTED" or status == was or _is_own_leave(move):
+    if move.to_state == "REJECTED" or status == was or _is_own_doing(move):
         return ()
     back = ApplicationChanged(**_for_student(move.application), status=status)
     if move.from_state == "REJECTED":
@@ -228,8 +228,9 @@ def _student_learns(move: Move) -> Notices:
     return (Notice(student, back if is_at < was_at else _onward(move)),)
 
 
-def _is_own_leave(move: Move) -> bool:
-    return move.to_state == "WITHDRAWN" or move.closed_reason == "ACCOUNT_DELETED"
+def _is_own_doing(move: Move) -> bool:
+    by_leaving = move.to_state == "WITHDRAWN" or move.closed_reason == "ACCOUNT_DELETED"
+    return by_leaving or move.from_state == "DRAFT"
 
 
 def _closing(move: Move) -> Content:

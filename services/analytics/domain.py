@@ -1,0 +1,180 @@
+"""Figures from events that come in any order, now and then twice.
+
+What is known of one application, or one listing, is a `…Track`: taking in an event joins it with what is
+known (union, newest version, earliest answer), so that order and repeats do not matter. What a track adds
+to the figures is a function of the track; an event changes the figures by the difference it makes to that.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+STAGES: Final = (
+    "SUBMITTED",
+    "IN_REVIEW",
+    "SHORTLISTED",
+    "ASSESSMENT",
+    "INTERVIEW",
+    "WAITLISTED",
+    "OFFERED",
+    "HIRED",
+    "REJECTED",
+    "WITHDRAWN",
+    "CLOSED",
+)
+"""An application's states, in the order of the pipeline."""
+
+ANSWERS: Final = frozenset({"HIRED", "WITHDRAWN"})
+"""Where an offer goes that the student answers; one that expires or is taken back was not answered."""
+
+Counts = Mapping[str, int]
+"""Figures by name; a difference of figures has the same shape."""
+
+_BUCKET_GROWTH: Final = 1.04
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationEvent:
+    """What an event tells of one application: that it is in `state` since `time`, as its `version`.
+
+    `answered_offer` is set when the student answered an offer by this move (a state of `ANSWERS`),
+    `response_s` when it is the company's first response: seconds since the submission.
+    """
+
+    application_id: str
+    internship_id: str
+    company_id: str
+    state: str
+    version: int
+    time: datetime
+    answered_offer: str = ""
+    response_s: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationTrack:
+    """All that counts of one application: `reached` are the states it ever was in."""
+
+    id: str
+    internship_id: str
+    reached: frozenset[str] = frozenset()
+    current: str = ""
+    version: int = 0
+    offer_answers: frozenset[str] = frozenset()
+    response_s: int | None = None
+
+    def joined(self, event: ApplicationEvent) -> "ApplicationTrack":
+        """With what the event tells."""
+        newer = event.version > self.version
+        answers = {event.answered_offer} - {""}
+        return replace(
+            self,
+            reached=self.reached | {event.state},
+            current=event.state if newer else self.current,
+            version=max(event.version, self.version),
+            offer_answers=self.offer_answers | answers,
+            response_s=_earliest(self.response_s, event.response_s),
+        )
+
+    @property
+    def figures(self) -> Counts:
+        """What this application adds to the figures of its listing and its company."""
+        figures = Counter({reached_in(stage): 1 for stage in self.reached})
+        figures[current_in(self.current)] += 1
+        figures[APPLICATIONS] += 1
+        figures.update({answered_with(answer): 1 for answer in self.offer_answers})
+        if self.response_s is not None:
+            figures[responses_in(bucket_of(self.response_s))] += 1
+        return figures
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingEvent:
+    """What an event tells of one listing: that it is in `state`, as its `version`."""
+
+    internship_id: str
+    company_id: str
+    state: str
+    version: int
+    time: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingTrack:
+    """All that counts of one listing."""
+
+    state: str = ""
+    version: int = 0
+
+    def joined(self, event: ListingEvent) -> "ListingTrack":
+        """With what the event tells."""
+        return (
+            ListingTrack(state=event.state, version=event.version) if event.version > self.version else self
+        )
+
+    @property
+    def figures(self) -> Counts:
+        """What this listing adds to the figures of its company; nothing before its first version."""
+        if not self.version:
+            return {}
+        return {TOTAL_INTERNSHIPS: 1, OPEN_INTERNSHIPS: int(self.state == "OPEN")}
+
+
+APPLICATIONS: Final = "applications"
+VIEWS: Final = "views"
+TOTAL_INTERNSHIPS: Final = "total_internships"
+OPEN_INTERNSHIPS: Final = "open_internships"
+
+
+def reached_in(stage: str) -> str:
+    """The figure of applications that ever were in a stage."""
+    return f"reached.{stage}"
+
+
+def current_in(stage: str) -> str:
+    """The figure of applications that are in a stage."""
+    return f"current.{stage}"
+
+
+def answered_with(answer: str) -> str:
+    """The figure of applications whose student gave this answer to an offer."""
+    return f"offer_answers.{answer}"
+
+
+def responses_in(bucket: int) -> str:
+    """The figure of first responses in a bucket of the histogram."""
+    return f"responses.{bucket}"
+
+
+def difference(before: Counts, after: Counts) -> Counts:
+    """What has to be added to `before` to get `after`; names that do not change are left out."""
+    changes = {name: after.get(name, 0) - before.get(name, 0) for name in {*before, *after}}
+    return {name: change for name, change in sorted(changes.items()) if change}
+
+
+def bucket_of(seconds: int) -> int:
+    """The histogram's bucket: each is 4 % wider than the one before, so a median is right to 2 %."""
+    return math.floor(math.log(max(seconds, 1), _BUCKET_GROWTH))
+
+
+def median_of(responses: Mapping[int, int]) -> int | None:
+    """The middle value in seconds (the lower one of an even count), right to 2 %; None without any."""
+    middle = (sum(responses.values()) + 1) // 2
+    for bucket in sorted(responses):
+        middle -= responses[bucket]
+        if middle <= 0 < sum(responses.values()):
+            return round(math.pow(_BUCKET_GROWTH, bucket + 0.5))
+    return None
+
+
+def acceptance_rate(offer_answers: Counts) -> float | None:
+    """Offers that were accepted by offers that were answered, 0 to 1; None before the first answer."""
+    answered = sum(offer_answers.values())
+    return offer_answers.get("HIRED", 0) / answered if answered else None
+
+
+def _earliest(one: int | None, other: int | None) -> int | None:
+    return min((each for each in (one, other) if each is not None), default=None)

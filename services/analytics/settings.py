@@ -1,0 +1,7 @@
+"""What the environment may set for this service: what every service takes, and nothing more."""
+
+from chassis.settings import ChassisSettings
+
+
+class Settings(ChassisSettings):
+    """Settings of the analytics service."""

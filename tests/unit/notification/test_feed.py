@@ -1,0 +1,125 @@
+"""Live inboxes: fan-out, bounds and endings."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from chassis.errors import DomainError
+from services.notification.domain.contents import Category
+from services.notification.domain.inbox import Notification
+from services.notification.feed import Feed, Listener
+
+
+def entry(number: int, user_id: str = "usr_1") -> Notification:
+    return Notification(
+        id=f"ntf_{number}",
+        recipient_id=user_id,
+        category=Category.APPLICATION,
+        template="application_offer",
+        title=f"Title {number}",
+        body="",
+        about="app_1",
+        create_time=datetime(2026, 3, 3, tzinfo=UTC),
+    )
+
+
+class TwoShards:
+    """A source whose arrivals a test hands in; handing in an exception breaks the shard's stream."""
+
+    def __init__(self) -> None:
+        self.coming: dict[str, asyncio.Queue[Notification | Exception]] = {
+            name: asyncio.Queue() for name in self.shard_names()
+        }
+
+    def shard_names(self) -> tuple[str, ...]:
+        return ("a", "b")
+
+    def shard_of(self, recipient_id: str) -> str:
+        return "a" if recipient_id == "usr_1" else "b"
+
+    async def arrivals(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
+        opened()
+        while True:
+            item = await self.coming[shard_name].get()
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+
+@asynccontextmanager
+async def running(
+    source: TwoShards, *, most_streams: int = 10, most_per_user: int = 2
+) -> AsyncIterator[Feed]:
+    feed = Feed(source, most_streams=most_streams, most_per_user=most_per_user)
+    task = asyncio.create_task(feed.run())
+    await feed.opened("usr_1")
+    await feed.opened("usr_2")
+    try:
+        yield feed
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_each_stream_gets_its_own_users_entries() -> None:
+    source = TwoShards()
+    async with running(source) as feed:
+        with feed.listen("usr_1") as one, feed.listen("usr_1") as other, feed.listen("usr_2") as stranger:
+            source.coming["a"].put_nowait(entry(1))
+            source.coming["b"].put_nowait(entry(2, "usr_2"))
+            assert await anext(aiter(one)) == await anext(aiter(other)) == entry(1)
+            assert await anext(aiter(stranger)) == entry(2, "usr_2")
+
+
+async def test_a_user_can_have_only_so_many_streams() -> None:
+    async with running(TwoShards(), most_per_user=1) as feed:
+        with feed.listen("usr_1"):
+            with pytest.raises(DomainError) as refusal, feed.listen("usr_1"):
+                pass
+            assert refusal.value.reason == "OVERLOADED"
+            with feed.listen("usr_2"):
+                pass
+        with feed.listen("usr_1"):
+            pass
+
+
+async def test_a_process_can_have_only_so_many_streams() -> None:
+    async with running(TwoShards(), most_streams=1) as feed:
+        with feed.listen("usr_1"), pytest.raises(DomainError, match="OVERLOADED"), feed.listen("usr_2"):
+            pass
+
+
+async def test_a_reader_that_is_too_slow_is_told_to_resume() -> None:
+    listener = Listener(waiting_most=3)
+    for number in range(5):
+        listener.offer(entry(number))
+    with pytest.raises(DomainError, match="OVERLOADED"):
+        await anext(aiter(listener))
+
+
+async def test_closing_ends_streams_cleanly_after_what_waits() -> None:
+    async with running(TwoShards()) as feed:
+        with feed.listen("usr_1") as listener:
+            listener.offer(entry(1))
+            await feed.close()
+            assert [each async for each in listener] == [entry(1)]
+        with pytest.raises(DomainError, match="UNAVAILABLE"), feed.listen("usr_1"):
+            pass
+
+
+async def test_a_lost_shard_ends_its_streams_only_and_is_followed_again() -> None:
+    source = TwoShards()
+    async with running(source) as feed:
+        with feed.listen("usr_1") as lost, feed.listen("usr_2") as kept:
+            source.coming["a"].put_nowait(ConnectionError("gone"))
+            with pytest.raises(DomainError, match="UNAVAILABLE"):
+                await anext(aiter(lost))
+            source.coming["b"].put_nowait(entry(2, "usr_2"))
+            assert await anext(aiter(kept)) == entry(2, "usr_2")
+        await feed.opened("usr_1")
+        with feed.listen("usr_1") as again:
+            source.coming["a"].put_nowait(entry(3))
+            assert await anext(aiter(again)) == entry(3)

@@ -1,0 +1,185 @@
+"""The audience table: who learns what from which event."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from services.notification.domain import contents as c
+from services.notification.domain import notices
+from services.notification.domain.notices import (
+    Application,
+    ListingChange,
+    Move,
+    Notices,
+    ToAddress,
+    ToCompany,
+    ToUser,
+)
+
+SOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
+STUDENT, COMPANY = "usr_student", "cmp_acme"
+STATES = tuple(notices._STATUS)
+
+APPLICATION = Application(
+    id="app_1",
+    student_id=STUDENT,
+    student_name="Ada",
+    student_headline="Mathematician",
+    internship_title="Engines",
+    company_id=COMPANY,
+    company_name="Acme",
+)
+
+
+def move(from_state: str, to_state: str, actor: str = "COMPANY", closed_reason: str = "") -> Notices:
+    return notices.of_move(
+        Move(
+            application=APPLICATION,
+            from_state=from_state,
+            to_state=to_state,
+            actor=actor,
+            closed_reason=closed_reason,
+            offer_expire_time=SOON if to_state == "OFFERED" else None,
+        )
+    )
+
+
+def told(all_notices: Notices) -> dict[object, type[c.Content]]:
+    return {each.audience: type(each.content) for each in all_notices}
+
+
+@pytest.mark.parametrize(
+    ("from_state", "to_state", "actor", "student", "company"),
+    [
+        ("SUBMITTED", "IN_REVIEW", "COMPANY", c.ApplicationInReview, None),
+        ("SUBMITTED", "SHORTLISTED", "COMPANY", c.ApplicationInReview, None),
+        ("IN_REVIEW", "SHORTLISTED", "COMPANY", None, None),
+        ("SHORTLISTED", "WAITLISTED", "COMPANY", None, None),
+        ("IN_REVIEW", "ASSESSMENT", "COMPANY", c.ApplicationTask, None),
+        ("ASSESSMENT", "INTERVIEW", "COMPANY", c.ApplicationInterview, None),
+        ("INTERVIEW", "ASSESSMENT", "COMPANY", c.ApplicationTask, None),
+        ("INTERVIEW", "SHORTLISTED", "COMPANY", c.ApplicationChanged, None),
+        ("INTERVIEW", "OFFERED", "COMPANY", c.ApplicationOffer, None),
+        ("OFFERED", "WAITLISTED", "COMPANY", c.ApplicationChanged, None),
+        ("OFFERED", "REJECTED", "COMPANY", None, None),
+        ("OFFERED", "HIRED", "STUDENT", c.ApplicationHired, c.OfferAccepted),
+        ("OFFERED", "WITHDRAWN", "STUDENT", None, c.OfferDeclined),
+        ("HIRED", "WITHDRAWN", "STUDENT", None, c.HireGivenUp),
+        ("HIRED", "OFFERED", "COMPANY", c.ApplicationChanged, None),
+        ("INTERVIEW", "WITHDRAWN", "STUDENT", None, c.ApplicationWithdrawn),
+        ("IN_REVIEW", "REJECTED", "COMPANY", None, None),
+        ("CLOSED", "IN_REVIEW", "COMPANY", c.ApplicationChanged, None),
+    ],
+)
+def test_each_move_tells_those_whom_it_concerns(
+    from_state: str,
+    to_state: str,
+    actor: str,
+    student: type[c.Content] | None,
+    company: type[c.Content] | None,
+) -> None:
+    expected = {ToUser(STUDENT): student, ToCompany(COMPANY): company}
+    assert told(move(from_state, to_state, actor)) == {who: what for who, what in expected.items() if what}
+
+
+@pytest.mark.parametrize(
+    ("reason", "student", "company"),
+    [
+        ("LISTING_ENDED", c.ApplicationClosed, None),
+        ("LISTING_FILLED", c.ApplicationClosed, None),
+        ("LISTING_ARCHIVED", c.ApplicationClosed, None),
+        ("NO_RESPONSE", c.ApplicationClosed, None),
+        ("COMPANY_SUSPENDED", c.ApplicationClosed, None),
+        ("OFFER_EXPIRED", c.ApplicationClosed, c.OfferExpired),
+        ("ACCOUNT_DELETED", None, c.ApplicationWithdrawn),
+    ],
+)
+def test_a_closing_tells_by_its_reason(
+    reason: str, student: type[c.Content] | None, company: type[c.Content] | None
+) -> None:
+    expected = {ToUser(STUDENT): student, ToCompany(COMPANY): company}
+    found = told(move("OFFERED", "CLOSED", "SYSTEM", reason))
+    assert found == {who: what for who, what in expected.items() if what}
+
+
+def test_each_reason_of_closing_has_words_of_its_own() -> None:
+    texts = set()
+    for reason in notices._CLOSED_BECAUSE:
+        (content,) = [each.content for each in move("IN_REVIEW", "CLOSED", "SYSTEM", reason)][:1]
+        assert isinstance(content, c.ApplicationClosed)
+        texts.add(content.reason)
+    assert len(texts) == len(notices._CLOSED_BECAUSE)
+
+
+@pytest.mark.parametrize("from_state", STATES)
+def test_no_move_to_rejected_tells_anybody(from_state: str) -> None:
+    assert move(from_state, "REJECTED") == ()
+
+
+@pytest.mark.parametrize("to_state", ["SUBMITTED", "IN_REVIEW", "SHORTLISTED", "INTERVIEW", "OFFERED"])
+def test_an_undone_rejection_is_told_only_to_a_student_who_was_told_of_it(to_state: str) -> None:
+    (notice,) = move("REJECTED", to_state)
+    assert notice.only_after is c.ApplicationNotSelected
+    assert isinstance(notice.content, c.ApplicationChanged)
+
+
+@pytest.mark.parametrize("to_state", STATES)
+@pytest.mark.parametrize("from_state", STATES)
+@pytest.mark.parametrize("actor", ["STUDENT", "COMPANY", "SYSTEM"])
+def test_every_pair_of_states_has_an_answer(from_state: str, to_state: str, actor: str) -> None:
+    assert len(move(from_state, to_state, actor)) <= 2
+
+
+def test_an_offer_names_its_expiry() -> None:
+    (notice,) = move("INTERVIEW", "OFFERED")
+    assert isinstance(notice.content, c.ApplicationOffer)
+    assert notice.content.expire_time == SOON
+
+
+def test_a_submission_is_confirmed_to_the_student_and_told_to_the_company() -> None:
+    assert told(notices.of_submission(APPLICATION)) == {
+        ToUser(STUDENT): c.ApplicationReceived,
+        ToCompany(COMPANY): c.NewApplicant,
+    }
+
+
+def test_a_disclosed_rejection_is_told_to_the_student_only() -> None:
+    assert told(notices.of_disclosed_rejection(APPLICATION)) == {ToUser(STUDENT): c.ApplicationNotSelected}
+
+
+def test_security_mails_go_to_the_address_of_the_event_or_of_the_account() -> None:
+    assert told(notices.of_verification("usr_1", "a@b.c", "123456", SOON)) == {
+        ToAddress("usr_1", "a@b.c"): c.VerificationCode
+    }
+    assert told(notices.of_repeated_registration("usr_1", "a@b.c")) == {
+        ToAddress("usr_1", "a@b.c"): c.RegistrationRepeated
+    }
+    assert told(notices.of_compromised_session("usr_1")) == {ToUser("usr_1"): c.SessionCompromised}
+
+
+@pytest.mark.parametrize(
+    ("from_state", "to_state", "company"),
+    [
+        ("DRAFT", "OPEN", c.ListingPublished),
+        ("PENDING_REVIEW", "OPEN", c.ListingPublished),
+        ("PAUSED", "OPEN", None),
+        ("FILLED", "OPEN", None),
+        ("OPEN", "PAUSED", None),
+        ("OPEN", "FILLED", c.ListingFilled),
+        ("OPEN", "EXPIRED", c.ListingExpired),
+        ("PAUSED", "EXPIRED", c.ListingExpired),
+        ("OPEN", "CLOSED", c.ListingClosed),
+        ("CLOSED", "ARCHIVED", None),
+    ],
+)
+def test_a_listing_tells_its_company_when_it_goes_online_and_when_it_ends(
+    from_state: str, to_state: str, company: type[c.Content] | None
+) -> None:
+    change = ListingChange(
+        internship_id="int_1",
+        internship_title="Engines",
+        company_id=COMPANY,
+        from_state=from_state,
+        to_state=to_state,
+    )
+    assert told(notices.of_listing_change(change)) == ({ToCompany(COMPANY): company} if company else {})

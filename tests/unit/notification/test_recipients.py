@@ -1,0 +1,46 @@
+"""Whom we can reach, from events in any order."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.notification.domain.recipients import Reader, Recipient
+
+NOW = datetime(2026, 3, 3, tzinfo=UTC)
+Change = Callable[[Recipient], Recipient]
+
+
+def registered(recipient: Recipient) -> Recipient:
+    return recipient.registered(email="ada@example.org", name="Ada", company_id="cmp_1")
+
+
+def profile(name: str, hours: int) -> Change:
+    return lambda recipient: recipient.profile_updated(
+        name=name, locale="de", time_zone="Europe/Berlin", at=NOW + timedelta(hours=hours)
+    )
+
+
+@given(st.permutations([registered, profile("Ada L.", 1), profile("Ada Lovelace", 2)]))
+def test_any_order_of_registration_and_profiles_ends_the_same(changes: list[Change]) -> None:
+    recipient = Recipient(id="usr_1")
+    for change in changes:
+        recipient = change(recipient)
+    assert recipient == Recipient(
+        id="usr_1",
+        email="ada@example.org",
+        name="Ada Lovelace",
+        locale="de",
+        time_zone="Europe/Berlin",
+        company_id="cmp_1",
+        profile_time=NOW + timedelta(hours=2),
+    )
+
+
+def test_somebody_whose_registration_we_have_not_heard_of_cannot_be_reached() -> None:
+    assert profile("Ada", 1)(Recipient(id="usr_1")).reader is None
+
+
+def test_a_registered_account_can_be_reached() -> None:
+    assert registered(Recipient(id="usr_1")).reader == Reader(email="ada@example.org", name="Ada")
