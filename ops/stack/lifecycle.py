@@ -210,8 +210,9 @@ def _await(
             _refuse_crash_loops(stack, client, pending)
             if pending and time.monotonic() > deadline:
                 _give_up(stack, pending, answers)
-            detail(f"waiting for {', '.join(pending)}")
-            time.sleep(POLL_S if pending else 0)
+            if pending:
+                detail(f"waiting for {', '.join(pending)}")
+                time.sleep(POLL_S)
 
 
 def _refuse_crash_loops(stack: Stack, client: SupervisorClient, pending: Iterable[str]) -> None:

@@ -20,6 +20,9 @@ from ops.stack.topology import LOOPBACK, Shard, Topology
 CACHE_GB = 0.25
 SLOTS = 16_384
 ADMIN = "admin"
+ELECTIONS = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500}
+"""Members on one machine need no ten seconds to miss a primary."""
+
 PRIMARY_WITHIN_S = 60.0
 ALREADY_INITIALIZED = 23
 USER_ALREADY_EXISTS = 51003
@@ -106,6 +109,7 @@ def prepare(topology: Topology, credentials: Credentials) -> None:
     """
     for shard in topology.shards:
         _initiate(shard)
+    for shard in topology.shards:
         primary = _await_primary(shard)
         _ensure_admin(primary, credentials.mongo_admin_password)
         with _client(admin_uri(shard, credentials)) as client:
@@ -123,7 +127,8 @@ def _initiate(shard: Shard) -> None:
         if "setName" in client.admin.command("hello"):
             return
         try:
-            client.admin.command("replSetInitiate", {"_id": shard.name, "members": members})
+            config = {"_id": shard.name, "members": members, "settings": ELECTIONS}
+            client.admin.command("replSetInitiate", config)
         except OperationFailure as error:
             if error.code != ALREADY_INITIALIZED:
                 raise
