@@ -1,0 +1,195 @@
+"""What the interceptor chain costs: a bare grpc.aio echo, the same answer through the chain, and with a Redis GET.
+
+    PYTHONPATH=gen:. python load-tests/grpc_chain.py [--seconds 4] [--rounds 3]
+
+Needs `h2load` and `redis-server`. The variants take turns, each in a process of its own; besides requests a
+second the requests per second of the server's CPU are given, which other work on the machine disturbs less.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import uvloop
+from redis.asyncio import Redis
+
+from chassis.caller import Operation, Principal
+from chassis.errors import DomainError
+from chassis.grpc.chain import standard_chain
+from chassis.grpc.server import build_server, serialized
+from chassis.idempotency import Claim
+from internshipconnect.internship.v1 import internship_pb2, internship_pb2_grpc
+
+GET = "/internshipconnect.internship.v1.InternshipService/GetInternship"
+INTERNSHIP_ID = "int_01JD0000000000000000000000"
+ANSWER = internship_pb2.Internship(id=INTERNSHIP_ID, description="d" * 460).SerializeToString()
+CONNECTIONS, STREAMS = 4, 8
+VARIANTS = ("bare echo", "chain", "chain and Redis GET")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One run of one variant."""
+
+    per_s: float
+    per_cpu_s: float
+
+
+class NobodyIsKnown:
+    """Tokens, sessions and claims of a public read: never asked."""
+
+    async def verify(self, token: str) -> Principal:
+        raise DomainError("TOKEN_INVALID", token)
+
+    async def refuse_revoked(self, session_id: str) -> None:
+        raise DomainError("SESSION_REVOKED", session_id)
+
+    async def begin(self, claim: Claim, lease_s: float) -> Operation | bytes:
+        raise DomainError("INTERNAL", claim.id)
+
+    async def complete(self, claim: Claim, answer: bytes) -> None: ...
+
+    async def release(self, claim: Claim) -> None: ...
+
+    async def expire(self, claim: Claim) -> None: ...
+
+
+def servicer(read: Callable[[], Awaitable[bytes]]) -> object:
+    """Answers GetInternship with what `read` gives; the contract's other RPCs are not called."""
+
+    async def get(_self: object, _request: object, _context: object) -> internship_pb2.Internship:
+        return serialized(internship_pb2.Internship, await read())
+
+    async def other(_self: object, _request: object, _context: object) -> None: ...
+
+    base = internship_pb2_grpc.InternshipServiceServicer
+    methods = {name: other for name in vars(base) if name[0].isupper()}
+    return type("Listings", (base,), methods | {"GetInternship": get})()
+
+
+async def serve(variant: str, redis_port: int) -> None:
+    redis = Redis(port=redis_port)
+    await redis.set("listing", ANSWER)
+
+    async def from_memory() -> bytes:
+        return ANSWER
+
+    async def from_redis() -> bytes:
+        return await redis.get("listing") or b""
+
+    server, port = bare() if variant == VARIANTS[0] else chained(from_redis if "Redis" in variant else from_memory)
+    await server.start()
+    print(port, file=sys.stderr, flush=True)  # noqa: T201 - stdout takes the access log
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await stop.wait()
+    await server.stop(0)
+    await redis.aclose()
+
+
+def bare() -> tuple[Any, int]:
+    async def echo(_request: bytes, _context: object) -> bytes:
+        return ANSWER
+
+    service, _, method = GET[1:].partition("/")
+    handlers: Any = {method: grpc.unary_unary_rpc_method_handler(echo)}  # type: ignore[arg-type]
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    return server, server.add_insecure_port("127.0.0.1:0")
+
+
+def chained(read: Callable[[], Awaitable[bytes]]) -> tuple[Any, int]:
+    nobody = NobodyIsKnown()
+    server = build_server([servicer(read)], standard_chain(verifier=nobody, revocations=nobody, claims=nobody))
+    return server, server.listen("127.0.0.1:0")
+
+
+def measure(variant: str, redis_port: int, seconds: int, folder: Path) -> Figures:
+    command = [sys.executable, __file__, "--serve", variant, "--redis", str(redis_port)]
+    with (folder / "access.log").open("wb") as log, subprocess.Popen(
+        command, stdout=log, stderr=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            port = int(server.stderr.readline()) if server.stderr else 0
+            load(port, 1, folder)
+            before = cpu_s(server.pid)
+            answered, per_s = load(port, seconds, folder)
+            return Figures(per_s, answered / (cpu_s(server.pid) - before))
+        finally:
+            server.terminate()
+
+
+def load(port: int, seconds: int, folder: Path) -> tuple[int, float]:
+    body = folder / "request.bin"
+    message = internship_pb2.GetInternshipRequest(internship_id=INTERNSHIP_ID).SerializeToString()
+    body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
+    command = ["h2load", f"-c{CONNECTIONS}", f"-m{STREAMS}", f"-D{seconds}", f"-d{body}"]
+    headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
+    run = subprocess.run(
+        [*command, *headers, f"http://127.0.0.1:{port}{GET}"], capture_output=True, text=True, check=True
+    )
+    per_s = re.search(r"finished in .*?, ([\d.]+) req/s", run.stdout)
+    answered = re.search(r"(\d+) succeeded", run.stdout)
+    if per_s is None or answered is None or int(answered[1]) == 0:
+        raise SystemExit(run.stdout)
+    return int(answered[1]), float(per_s[1])
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def compare(seconds: int, rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        redis_port = 10_000 + os.getpid() % 20_000
+        redis = subprocess.Popen(["redis-server", "--port", str(redis_port), "--save", "", "--dir", name], stdout=-3)
+        try:
+            time.sleep(0.5)
+            runs = [{each: measure(each, redis_port, seconds, folder) for each in VARIANTS} for _ in range(rounds)]
+        finally:
+            redis.terminate()
+            redis.wait()
+    report(runs)
+
+
+def report(runs: list[dict[str, Figures]]) -> None:
+    print(f"{'':22} {'req/s':>8} {'of bare':>8} {'req/CPU-s':>10} {'of bare':>8} {'µs CPU':>8}")  # noqa: T201
+    for variant in VARIANTS:
+        per_s = statistics.median(run[variant].per_s for run in runs)
+        per_cpu_s = statistics.median(run[variant].per_cpu_s for run in runs)
+        share = statistics.median(run[variant].per_s / run[VARIANTS[0]].per_s for run in runs)
+        cpu_share = statistics.median(run[variant].per_cpu_s / run[VARIANTS[0]].per_cpu_s for run in runs)
+        print(  # noqa: T201
+            f"{variant:22} {per_s:8.0f} {share:8.0%} {per_cpu_s:10.0f} {cpu_share:8.0%} {1e6 / per_cpu_s:8.0f}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--serve", choices=VARIANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--redis", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve:
+        uvloop.run(serve(given.serve, given.redis))
+    else:
+        compare(given.seconds, given.rounds)
+
+
+if __name__ == "__main__":
+    main()
