@@ -106,7 +106,9 @@ def _row(user: str) -> dict[str, object]:
 
 
 def _rabbitmqctl(stack: Stack, *arguments: str) -> None:
-    process = next(each for each in rabbit.processes(stack.topology, stack.credentials) if each.name == "rabbit")
+    process = next(
+        each for each in rabbit.processes(stack.topology, stack.credentials) if each.name == "rabbit"
+    )
     subprocess.run(
         ["rabbitmqctl", "-q", "-n", process.environment["RABBITMQ_NODENAME"], *arguments],
         env={"PATH": "/usr/sbin:/usr/bin:/bin", **process.environment},
