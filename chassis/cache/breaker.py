@@ -41,11 +41,10 @@ class NodeBreaker:
             self._state.set(OPEN)
             self._probing = asyncio.create_task(self._probe())
 
-    async def aclose(self) -> None:
+    def stop(self) -> None:
         """Ends the probing."""
         if self._probing is not None:
             self._probing.cancel()
-            await asyncio.gather(self._probing, return_exceptions=True)
 
     async def _probe(self) -> None:
         # Past the cluster client: it would look at the whole cluster again after each failure.

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import Final, TypeVar, cast
 
-from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.cluster import ClusterNode, PipelineCommand, RedisCluster
 from redis.exceptions import RedisError
 
 from chassis.cache.breaker import NodeBreaker
@@ -59,13 +59,20 @@ class RedisStore:
         await node.asked(lambda: self._redis.unlink(key))
 
     async def aclose(self) -> None:
-        await asyncio.gather(*(node.breaker.aclose() for node in self._nodes.values()))
+        for node in self._nodes.values():
+            node.breaker.stop()
 
     async def _node_of(self, key: str) -> "_Node":
         holder = self._holder(key) or await self._after_contact(key)
         node = self._nodes.get(holder.name)
-        if node is None:
-            node = self._nodes[holder.name] = _Node(self._redis, holder)
+        if node is None or node.holder is not holder:
+            node = self._replaced(node, holder)
+        return node
+
+    def _replaced(self, before: "_Node | None", holder: ClusterNode) -> "_Node":
+        if before is not None:
+            before.breaker.stop()
+        node = self._nodes[holder.name] = _Node(self._redis, holder)
         return node
 
     def _holder(self, key: str) -> ClusterNode | None:
@@ -94,10 +101,15 @@ class RedisStore:
 
 
 class _Node:
-    """The way to one node: its circuit, and the reads that wait for their turn."""
+    """The way to one node: its circuit, and the reads that wait for their turn.
 
-    def __init__(self, redis: RedisCluster, node: ClusterNode) -> None:
-        self.breaker = NodeBreaker(node)
+    Reads go to the node itself, for half of what the cluster client's search for the right node costs; the
+    cluster client is asked when that turns out to be the wrong one.
+    """
+
+    def __init__(self, redis: RedisCluster, holder: ClusterNode) -> None:
+        self.holder = holder
+        self.breaker = NodeBreaker(holder)
         self._redis = redis
         self._reads = 0
         self._waiting: dict[str, list[asyncio.Future[bytes | None]]] = {}
@@ -129,7 +141,7 @@ class _Node:
     async def _get_alone(self, key: str) -> bytes | None:
         self._reads += 1
         try:
-            return cast("bytes | None", await self.asked(lambda: self._redis.get(key)))
+            return await self.asked(lambda: self._read(key))
         finally:
             self._reads -= 1
             self._send_waiting()
@@ -145,34 +157,42 @@ class _Node:
         task.add_done_callback(self._batches.discard)
 
     async def _get_together(self, batch: dict[str, list[asyncio.Future[bytes | None]]]) -> None:
+        values: list[bytes | None] | StoreDownError
         try:
-            values = await self.asked(lambda: self._pipelined(list(batch)))
+            values = await self.asked(lambda: self._read_all(list(batch)))
         except StoreDownError as error:
-            values = [error] * len(batch)
+            values = error
         finally:
             self._reads -= 1
             self._send_waiting()
-        for turns, value in zip(batch.values(), values, strict=True):
-            for turn in turns:
-                _settle(turn, value)
+        _settle(list(batch.values()), values)
 
-    async def _pipelined(self, keys: list[str]) -> list[bytes | Exception | None]:
-        pipeline = self._redis.pipeline()
-        for key in keys:
-            pipeline.get(key)
-        values: list[bytes | Exception | None] = await pipeline.execute(raise_on_error=False)
-        if all(isinstance(value, Exception) for value in values):
-            raise RedisError("no read of the batch was answered")
-        return values
+    async def _read(self, key: str) -> bytes | None:
+        try:
+            found = await self.holder.execute_command("GET", key)
+        except (RedisError, OSError):
+            found = await self._redis.get(key)
+        return cast("bytes | None", found)
+
+    async def _read_all(self, keys: list[str]) -> list[bytes | None]:
+        reads = [PipelineCommand(position, "GET", key) for position, key in enumerate(keys)]
+        await self.holder.execute_pipeline(reads)
+        if any(isinstance(read.result, Exception) for read in reads):
+            return [await self._read(key) for key in keys]
+        return [cast("bytes | None", read.result) for read in reads]
 
 
-def _settle(turn: "asyncio.Future[bytes | None]", value: bytes | Exception | None) -> None:
-    if turn.done():
-        return
-    if isinstance(value, Exception):
-        turn.set_exception(StoreDownError(str(value)))
-    else:
-        turn.set_result(value)
+def _settle(
+    turns: list[list["asyncio.Future[bytes | None]"]], values: list[bytes | None] | StoreDownError
+) -> None:
+    for position, waiting in enumerate(turns):
+        for turn in waiting:
+            if turn.done():
+                continue
+            if isinstance(values, StoreDownError):
+                turn.set_exception(values)
+            else:
+                turn.set_result(values[position])
 
 
 def _milliseconds(seconds: float) -> int:
