@@ -1,11 +1,11 @@
 """Listings as the contract's messages, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -32,6 +32,8 @@ from .domain.model import (
 )
 
 E = TypeVar("E", bound=StrEnum)
+M = TypeVar("M")
+P = TypeVar("P")
 
 WRITABLE = (
     "title",
@@ -62,9 +64,9 @@ WRITABLE = (
 class _Names:
     """One enum of the contract, by its members' names without prefix."""
 
-    def __init__(self, wrapper: EnumTypeWrapper[Any], prefix: str) -> None:
+    def __init__(self, descriptor: EnumDescriptor, prefix: str) -> None:
         self.number: Mapping[str, Any] = {
-            name.removeprefix(prefix): number for name, number in wrapper.items() if number
+            value.name.removeprefix(prefix): value.number for value in descriptor.values if value.number
         }
         self._name = {number: name for name, number in self.number.items()}
 
@@ -76,11 +78,11 @@ class _Names:
         return 0 if member is None else self.number[member.value]
 
 
-STATES = _Names(pb.InternshipState, "INTERNSHIP_STATE_")
-WORK_MODES = _Names(common.WorkMode, "WORK_MODE_")
-EMPLOYMENTS = _Names(pb.Employment, "EMPLOYMENT_")
-PAY_UNITS = _Names(pb.PayUnit, "PAY_UNIT_")
-QUESTION_KINDS = _Names(pb.QuestionKind, "QUESTION_KIND_")
+STATES = _Names(pb.InternshipState.DESCRIPTOR, "INTERNSHIP_STATE_")
+WORK_MODES = _Names(common.WorkMode.DESCRIPTOR, "WORK_MODE_")
+EMPLOYMENTS = _Names(pb.Employment.DESCRIPTOR, "EMPLOYMENT_")
+PAY_UNITS = _Names(pb.PayUnit.DESCRIPTOR, "PAY_UNIT_")
+QUESTION_KINDS = _Names(pb.QuestionKind.DESCRIPTOR, "QUESTION_KIND_")
 
 
 def timestamp(moment: datetime | None) -> Timestamp | None:
@@ -131,21 +133,25 @@ def posting_message(posting: Posting) -> pb.Internship:
         locations=[place_message(place) for place in posting.locations],
         work_mode=WORK_MODES[posting.work_mode],
         employment=EMPLOYMENTS[posting.employment],
-        compensation=posting.compensation and compensation_message(posting.compensation),
+        compensation=_maybe(compensation_message, posting.compensation),
         skills=[pb.SkillNeed(name=skill.name, required=skill.required) for skill in posting.skills],
         field=posting.field,
         duration_weeks=posting.duration_weeks,
         hours_per_week=posting.hours_per_week,
-        start_window=posting.start_window and _window_message(posting.start_window),
+        start_window=_maybe(_window_message, posting.start_window),
         openings=posting.openings,
         apply_open_time=timestamp(posting.apply_open_time),
         apply_deadline=timestamp(posting.apply_deadline),
-        eligibility=posting.eligibility and _eligibility_message(posting.eligibility),
+        eligibility=_maybe(_eligibility_message, posting.eligibility),
         questions=[_question_message(question) for question in posting.questions],
         documents_required=posting.documents_required,
         respond_within_days=posting.respond_within_days,
         external_id=posting.external_id,
     )
+
+
+def _maybe(convert: Callable[[P], M], part: P | None) -> M | None:
+    return None if part is None else convert(part)
 
 
 def company_message(company: Company) -> pb.CompanyRef:

@@ -56,9 +56,7 @@ def take(
     return (settle(counted, now) if counted.full else counted), taken
 
 
-def release(
-    listing: Listing, claim: Claim, application_version: int, now: datetime
-) -> tuple[Listing, Claim]:
+def release(listing: Listing, claim: Claim, application_version: int, now: datetime) -> tuple[Listing, Claim]:
     """Frees the opening of an application that is not hired at `application_version`.
 
     A filled listing is open again if its deadline is still ahead. Changes nothing for a version that the

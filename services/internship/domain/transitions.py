@@ -68,9 +68,7 @@ PUBLISHED_ONCE = frozenset({State.PAUSED, State.EXPIRED, State.FILLED})
 
 def allowed(state: State, actor: Actor) -> tuple[State, ...]:
     """Where `actor` may move a listing in `state`, conditions aside."""
-    return tuple(
-        target for (source, target), rule in RULES.items() if source is state and actor in rule.who
-    )
+    return tuple(target for (source, target), rule in RULES.items() if source is state and actor in rule.who)
 
 
 def can_move(listing: Listing, target: State, mover: Mover, now: datetime) -> bool:

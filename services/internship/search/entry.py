@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Final
 
 from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship.domain.derived import hourly_pay_minor
+from services.internship.domain.model import Place, Posting, WorkMode
+from services.internship.wire import moment, to_posting
 
-from ..domain.derived import hourly_pay_minor
-from ..domain.model import Place, Posting, WorkMode
-from ..wire import moment, to_posting
 from .text import key_of, terms_of
 
 TITLE, SKILL, COMPANY, FIELD, CITY, TEXT = 12, 10, 6, 6, 5, 1

@@ -6,8 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from ..domain.model import WorkMode
-from .text import composed, tokens, STOPWORDS
+from services.internship.domain.model import WorkMode
+
+from .text import STOPWORDS, composed, tokens
 from .vocabulary import Vocabulary
 
 MOST_WORDS: Final = 10

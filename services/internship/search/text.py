@@ -20,10 +20,11 @@ _REMEMBERED: Final = 65_536
 _WORD: Final = re.compile(r"[^\W_]+(?:[+#]{1,2}(?![^\W_]))?")
 _STEMMER: Final = snowballstemmer.stemmer("english")
 
-STOPWORDS: Final = frozenset(
-    "a an and are as at be by for from in into is it its of on or our that the their this to we will with you your"
-    " der die das und in im mit für fur von zu et de la le les des en du y el los las".split()
+_LITTLE_WORDS: Final = (
+    "a an and are as at be by for from in into is it its of on or our that the their this to we will with you"
+    " your der die das und im mit für von zu et de la le les des en du y el los las"
 )
+STOPWORDS: Final = frozenset(_LITTLE_WORDS.replace("ü", "u").split())
 """Left out of questions that hold other words, and of the index."""
 
 

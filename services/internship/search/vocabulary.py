@@ -1,4 +1,4 @@
-"""All words of the index with how many listings hold each: what unfinished and misspelt words may stand for."""
+"""All words of the index, with how many listings hold each: what unfinished or misspelt words stand for."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict

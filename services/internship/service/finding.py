@@ -3,20 +3,30 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import cast
+from typing import TypeVar, cast
 
 from chassis.clock import Clock
 from chassis.errors import DomainError, unavailable
 from chassis.mongo.shards import NOT_ANSWERING, Scatter, Shard, Shards
 from chassis.paging import Scalar
+from services.internship.search.query import (
+    Dimension,
+    Filters,
+    Question,
+    Sort,
+    Word,
+    effective_sort,
+    read_words,
+)
+from services.internship.search.spread import PER_COMPANY, Cursor, Key, Slice, fill, merge
+from services.internship.store import search as store
+from services.internship.store.search import Count, Row, Window
 
-from ..search.query import Dimension, Filters, Question, Sort, Word, effective_sort, read_words
-from ..search.spread import PER_COMPANY, Cursor, Key, Slice, fill, merge
-from ..store import search as store
-from ..store.search import Count, Row, Window
 from .lexicon import Lexicon
+
+T = TypeVar("T")
 
 SHARD_TIMEOUT_S = 1.2
 """Leaves the call time to answer with what the other shards have."""
@@ -27,7 +37,7 @@ MOST_COUNTS = 20
 class Bookmark:
     """Where a later page begins: the cursor, and the words' weights, which keep its order as it was."""
 
-    cursor: Cursor = Cursor()
+    cursor: Cursor = field(default_factory=Cursor)
     weights: tuple[int, ...] = ()
 
     def position(self) -> list[Scalar]:
@@ -83,9 +93,7 @@ class Finding:
     async def page(self, wanted: Wanted, bookmark: Bookmark) -> Found:
         """The page that begins at `bookmark`. Raises UNAVAILABLE when no shard answers."""
         words = read_words(wanted.text, self.lexicon.vocabulary, bookmark.weights)
-        question = Question(
-            words=words, filters=wanted.filters, sort=effective_sort(wanted.sort, words)
-        )
+        question = Question(words=words, filters=wanted.filters, sort=effective_sort(wanted.sort, words))
         source = _Source(self.shards, question, self.clock.now())
         page, counts = await asyncio.gather(
             fill(
@@ -155,8 +163,22 @@ class _Source:
 
         return _added(self._answers(await self.shards.scatter(ask, SHARD_TIMEOUT_S)))
 
-    def _answers[T](self, scatter: Scatter[T]) -> list[T]:
+    def _answers(self, scatter: Scatter[T]) -> list[T]:
         if not scatter.results:
             raise unavailable("the search")
         self.missing.update(scatter.missing)
         return scatter.results
+
+
+def _of_company(question: Question, company_id: str) -> Question:
+    return replace(question, filters=replace(question.filters, company_id=company_id))
+
+
+def _added(parts: Iterable[list[Count]]) -> list[Count]:
+    totals: Counter[str] = Counter()
+    names: dict[str, str] = {}
+    for count in (count for part in parts for count in part):
+        totals[count.key] += count.count
+        names.setdefault(count.key, count.name)
+    most = sorted(totals.items(), key=lambda total: (-total[1], total[0]))[:MOST_COUNTS]
+    return [Count(key, names[key], count) for key, count in most]

@@ -8,14 +8,12 @@ from chassis.cache import Cache
 from chassis.caller import operation
 from chassis.clock import Clock
 from chassis.errors import not_found, unavailable
-from chassis.messaging import Incoming
 from chassis.mongo.shards import Shards
 from chassis.mongo.transactions import Transaction
 from internshipconnect.events.v1 import events_pb2 as events
-
-from ..domain.model import REMEMBERED_OPERATIONS, Listing
-from ..store import listings as store
-from ..wire import STATES, to_message
+from services.internship.domain.model import REMEMBERED_OPERATIONS, Listing
+from services.internship.store import listings as store
+from services.internship.wire import STATES, to_message
 
 Step = Callable[[Listing, datetime], Listing]
 
@@ -71,13 +69,6 @@ class Ledger:
         if not await store.replace(transaction.db, old, _with_operation(new)):
             raise unavailable("the listing, which somebody else is changing,", 0.1)
         tell(transaction, old, new, now)
-
-    async def run_once(
-        self, listing_id: str, work: Callable[[Transaction], "object"], handling: Incoming
-    ) -> None:
-        """Runs `work` for an event, once however often the event arrives."""
-        await self.shards.of(listing_id).in_transaction(work, handling=handling)  # type: ignore[arg-type]
-        await self.cache.drop(cache_key(listing_id))
 
 
 def _with_operation(listing: Listing) -> Listing:

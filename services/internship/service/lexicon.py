@@ -12,9 +12,8 @@ from pymongo.errors import PyMongoError
 from chassis.clock import Clock
 from chassis.errors import DomainError
 from chassis.mongo.shards import Shard, Shards
-
-from ..search.vocabulary import Vocabulary
-from ..store import index
+from services.internship.search.vocabulary import Vocabulary
+from services.internship.store import index
 
 LOOK_EVERY_S = 0.5
 READ_ALL_EVERY_S = 1800.0
@@ -44,9 +43,7 @@ class Lexicon:
     @property
     def tag(self) -> str:
         """The same in all processes that have seen the same changes of the index."""
-        return ".".join(
-            f"{name}:{latest.timestamp():.3f}" for name, latest in sorted(self._latest.items())
-        )
+        return ".".join(f"{name}:{latest.timestamp():.3f}" for name, latest in sorted(self._latest.items()))
 
     async def keep_fresh(self) -> None:
         """Follows the index until it is cancelled."""

@@ -12,19 +12,20 @@ from chassis.ids import new_id, slot_of
 from chassis.mongo.documents import etag
 from chassis.mongo.transactions import Transaction
 from internshipconnect.events.v1 import events_pb2 as events
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship.companies import Companies, active_company
+from services.internship.domain import transitions
+from services.internship.domain.model import PUBLIC, Actor, Listing, Mover, Posting, State
+from services.internship.domain.rules import contradictions
+from services.internship.store import listings as store
+from services.internship.wire import to_message
 
-from ..companies import Companies, active_company
-from ..domain import transitions
-from ..domain.model import PUBLIC, Actor, Listing, Mover, Posting, State
-from ..domain.rules import contradictions
-from ..store import listings as store
-from ..wire import to_message
 from .ledger import Ledger, Step, cache_key, done_before, listing_not_found
 from .views import Views
 
 PUBLIC_TTL_S = 10.0
-"""How long a public answer may be served again. It holds `daysLeft` and `openForApplications`, so these may be
-late by as much; who decides by them (another service) and who wrote the listing read past the cache."""
+"""How long a public answer may be served again. It holds `daysLeft` and `openForApplications`, so these may
+be late by as much; who decides by them (another service) and who wrote the listing read past the cache."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Listings:
         self.views.count(listing_id)
         return raw
 
-    async def _load_public(self, listing_id: str) -> object:
+    async def _load_public(self, listing_id: str) -> pb.Internship | None:
         listing = await store.find(self.ledger.shards.of(listing_id).db, listing_id)
         if listing is None or listing.state not in PUBLIC:
             return None

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from chassis.errors import unavailable
 from chassis.messaging import Incoming
 from chassis.mongo.transactions import Transaction
+from services.internship.domain import openings
+from services.internship.domain.model import Listing
+from services.internship.store import listings as store
 
-from ..domain import openings
-from ..domain.model import Listing
-from ..store import listings as store
 from .ledger import Ledger, cache_key
 
 

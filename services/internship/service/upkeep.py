@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from chassis.mongo.shards import Shard
+from services.internship.companies import Companies
+from services.internship.domain.transitions import rename_company, settle
+from services.internship.store import listings as store
 
-from ..companies import Companies
-from ..domain.transitions import rename_company, settle
-from ..store import listings as store
 from .ledger import Ledger
 
 BATCH = 200
+SWEEP_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,3 @@ class Upkeep:
                 await self.ledger.change(
                     listing_id, lambda listing, now: rename_company(listing, company, now)
                 )
-
-
-SWEEP_TIMEOUT_S = 60.0

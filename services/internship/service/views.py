@@ -12,8 +12,7 @@ from chassis.errors import DomainError
 from chassis.mongo.shards import Shard, Shards
 from chassis.mongo.transactions import Transaction
 from internshipconnect.events.v1.events_pb2 import InternshipViewed
-
-from ..store import listings as store
+from services.internship.store import listings as store
 
 MOST_LISTINGS = 50_000
 """Different listings whose views may wait; more than a process can answer in many seconds."""
@@ -52,7 +51,11 @@ class Views:
         for listing_id, views in counts.items():
             by_shard[self._shards.of(listing_id).name][listing_id] = views
         await asyncio.gather(
-            *(self._flush(shard, by_shard[shard.name]) for shard in self._shards.all() if by_shard[shard.name])
+            *(
+                self._flush(shard, by_shard[shard.name])
+                for shard in self._shards.all()
+                if by_shard[shard.name]
+            )
         )
 
     async def _flush(self, shard: Shard, counts: Counter[str]) -> None:
@@ -76,9 +79,7 @@ async def _tell(shard: Shard, counts: Mapping[str, int]) -> None:
 
     async def work(transaction: Transaction) -> None:
         for listing_id, company_id in companies.items():
-            seen = InternshipViewed(
-                internship_id=listing_id, company_id=company_id, views=counts[listing_id]
-            )
+            seen = InternshipViewed(internship_id=listing_id, company_id=company_id, views=counts[listing_id])
             transaction.emit(seen, subject=listing_id)
 
     await shard.in_transaction(work)

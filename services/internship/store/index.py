@@ -16,8 +16,7 @@ from pymongo.errors import DuplicateKeyError
 from chassis.ids import slot_of
 from chassis.mongo.documents import Document, to_document
 from chassis.mongo.provision import CollectionSpec
-
-from ..search.entry import Entry
+from services.internship.search.entry import Entry
 
 INDEX: Final = "search_listings"
 

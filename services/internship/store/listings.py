@@ -10,9 +10,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 from chassis.ids import slot_of
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
-
-from ..domain.model import Company, Listing, State
-from ..domain.openings import Claim
+from services.internship.domain.model import Company, Listing, State
+from services.internship.domain.openings import Claim
 
 LISTINGS: Final = "listings"
 CLAIMS: Final = "claims"

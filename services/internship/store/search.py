@@ -8,10 +8,10 @@ from typing import Any, Final
 from pymongo.asynchronous.database import AsyncDatabase
 
 from chassis.mongo.documents import Document
+from services.internship.search.highlight import EARTH_RADIUS_KM
+from services.internship.search.query import Circle, Dimension, Filters, Question, Sort, Word
+from services.internship.search.spread import Key
 
-from ..search.highlight import EARTH_RADIUS_KM
-from ..search.query import Circle, Dimension, Filters, Question, Sort, Word
-from ..search.spread import Key
 from .index import CITY, COMPANY, DEADLINE, FIELD, INDEX, NEWEST, PAY, POINTS, SKILL, TERMS
 
 MOST_RANKED: Final = 10_000
@@ -202,9 +202,7 @@ _COUNTED: Final[Mapping[Dimension, tuple[str, str, str]]] = {
 }
 
 
-async def counts(
-    db: Database, question: Question, dimension: Dimension, now: datetime
-) -> list[Count]:
+async def counts(db: Database, question: Question, dimension: Dimension, now: datetime) -> list[Count]:
     """How many matches have each value of a dimension, the dimension's own filter left out."""
     filters = question.filters.without(dimension)
     unwound, key, name = _COUNTED[dimension]

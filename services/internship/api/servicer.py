@@ -1,0 +1,139 @@
+"""The servicer: each method parses, calls a use case and maps its answer."""
+
+import hashlib
+from typing import Any
+
+import grpc
+
+from chassis.cache import Cache
+from chassis.caller import Principal, caller_or_none
+from chassis.clock import Clock
+from chassis.grpc.server import serialized
+from chassis.ids import slot_of
+from chassis.masks import apply_mask, changed_paths
+from chassis.paging import PageTokens, page_size
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceServicer
+from services.internship.domain.model import Listing, Posting
+from services.internship.service import Finding, Listings, Openings
+from services.internship.service.finding import Bookmark
+from services.internship.wire import WRITABLE, moment, posting_message, states, to_message, to_posting
+
+from .search import response_of, wanted_of
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+FIRST_PAGE_TTL_S = 5.0
+"""For callers who are not signed in. What was indexed since makes another key, so only time passing (a
+deadline, `daysLeft`) shows up this late."""
+
+
+class InternshipApi(InternshipServiceServicer):
+    """`InternshipService` of the contract."""
+
+    def __init__(
+        self,
+        *,
+        listings: Listings,
+        openings: Openings,
+        finding: Finding,
+        tokens: PageTokens,
+        cache: Cache,
+        clock: Clock,
+    ) -> None:
+        self._listings = listings
+        self._openings = openings
+        self._finding = finding
+        self._tokens = tokens
+        self._cache = cache
+        self._clock = clock
+
+    async def CreateInternship(self, request: pb.CreateInternshipRequest, context: Context) -> pb.Internship:
+        return self._answer(await self._listings.create(to_posting(request.internship)))
+
+    async def GetInternship(self, request: pb.GetInternshipRequest, context: Context) -> pb.Internship:
+        principal = caller_or_none()
+        if principal is not None and _reads_past_cache(principal, request.internship_id):
+            return self._answer(await self._listings.read(request.internship_id))
+        return serialized(pb.Internship, await self._listings.public(request.internship_id))
+
+    async def UpdateInternship(self, request: pb.UpdateInternshipRequest, context: Context) -> pb.Internship:
+        body = request.internship
+        paths = changed_paths(body, request.update_mask, writable=WRITABLE)
+
+        def change(posting: Posting) -> Posting:
+            message = posting_message(posting)
+            apply_mask(message, body, paths)
+            return to_posting(message)
+
+        return self._answer(await self._listings.update(request.internship_id, change, body.etag))
+
+    async def PublishInternship(
+        self, request: pb.PublishInternshipRequest, context: Context
+    ) -> pb.Internship:
+        return self._answer(await self._listings.publish(request.internship_id, request.etag))
+
+    async def PauseInternship(self, request: pb.PauseInternshipRequest, context: Context) -> pb.Internship:
+        return self._answer(await self._listings.pause(request.internship_id, request.etag))
+
+    async def ReopenInternship(self, request: pb.ReopenInternshipRequest, context: Context) -> pb.Internship:
+        deadline = moment(request, "apply_deadline")
+        return self._answer(
+            await self._listings.reopen(request.internship_id, request.etag, deadline, request.openings)
+        )
+
+    async def CloseInternship(self, request: pb.CloseInternshipRequest, context: Context) -> pb.Internship:
+        return self._answer(await self._listings.close(request.internship_id, request.etag))
+
+    async def ListInternships(
+        self, request: pb.ListInternshipsRequest, context: Context
+    ) -> pb.ListInternshipsResponse:
+        if request.page_token or caller_or_none() is not None:
+            return await self._search(request)
+        raw = await self._cache.read_through(
+            self._first_page_key(request), FIRST_PAGE_TTL_S, lambda: self._search(request)
+        )
+        return serialized(pb.ListInternshipsResponse, raw or b"")
+
+    def _first_page_key(self, request: pb.ListInternshipsRequest) -> str:
+        query = hashlib.blake2b(request.SerializeToString(deterministic=True), digest_size=16)
+        return f"search:{self._finding.lexicon.tag}:{query.hexdigest()}"
+
+    async def _search(self, request: pb.ListInternshipsRequest) -> pb.ListInternshipsResponse:
+        bookmark = Bookmark.at(self._tokens.read(request, request.page_token))
+        found = await self._finding.page(wanted_of(request), bookmark)
+        response = response_of(found, request)
+        if found.next is not None:
+            response.next_page_token = self._tokens.issue(request, found.next.position())
+        return response
+
+    async def ListMyInternships(
+        self, request: pb.ListMyInternshipsRequest, context: Context
+    ) -> pb.ListMyInternshipsResponse:
+        position = self._tokens.read(request, request.page_token)
+        rows, more = await self._listings.of_company(
+            states(request.states), str(position[0]) if position else None, page_size(request.page_size)
+        )
+        return pb.ListMyInternshipsResponse(
+            data=[self._answer(row) for row in rows],
+            next_page_token=self._tokens.issue(request, [rows[-1].id]) if more else "",
+        )
+
+    async def TakeOpening(self, request: pb.TakeOpeningRequest, context: Context) -> pb.TakeOpeningResponse:
+        listing = await self._openings.take(
+            request.internship_id, request.application_id, request.application_version
+        )
+        return pb.TakeOpeningResponse(openings=listing.posting.openings, hires=listing.hires)
+
+    def _answer(self, listing: Listing) -> pb.Internship:
+        return to_message(listing, self._clock.now())
+
+
+def _reads_past_cache(principal: Principal, listing_id: str) -> bool:
+    """Services decide by what they read; a company sees its own changes at once, drafts included.
+
+    A company's listings live in its slot: that it is not this slot tells without a look that it is another's.
+    """
+    if principal.kind == "COMPANY":
+        return slot_of(principal.org) == slot_of(listing_id)
+    return principal.kind == "SERVICE"

@@ -1,0 +1,1 @@
+"""What listings are and the rules that they obey; no I/O."""

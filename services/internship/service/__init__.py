@@ -1,0 +1,11 @@
+"""The use cases: what happens, in order."""
+
+from .finding import Finding
+from .ledger import Ledger
+from .lexicon import Lexicon
+from .listings import Listings
+from .openings import Openings
+from .upkeep import Upkeep
+from .views import Views
+
+__all__ = ["Finding", "Ledger", "Lexicon", "Listings", "Openings", "Upkeep", "Views"]

@@ -1,0 +1,14 @@
+"""What the environment may set for the internship service."""
+
+from pydantic import Field
+
+from chassis.settings import ChassisSettings
+
+
+class Settings(ChassisSettings):
+    """Settings of the internship service, beyond those of every service."""
+
+    views_every_s: float = Field(default=1.0, gt=0, le=60, description="how often counted views are told")
+    expiry_every_s: float = Field(
+        default=15.0, gt=0, le=3600, description="how often passed deadlines are looked for"
+    )
