@@ -256,7 +256,7 @@ class _Session:
         queue = delivery.subscription.queue
         headers.update({ATTEMPTS: delivery.attempt, ERROR: error[:_LONGEST_ERROR], QUEUE: queue})
         self._producer.publish(
-            message.body,
+            delivery.body,
             exchange=exchange,
             routing_key=routing_key or queue,
             mandatory=True,

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from pymongo import ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
@@ -51,18 +52,22 @@ class Lease:
                 raise LeaseLostError(self._key["_id"])
 
     async def _take(self) -> bool:
+        """Takes the lease if it is free and prolongs it if it is ours; says whether it is ours now."""
+        # A lease that nobody ever held has no `expires_at`, which sorts before every time.
         free = {"$lt": ["$expires_at", "$$NOW"]}
-        ours = {"$eq": ["$holder", self._holder]}
+        may = {"$or": [free, {"$eq": ["$holder", self._holder]}]}
         until = {"$add": ["$$NOW", int(self._ttl_s * 1000)]}
+        change = {
+            "holder": {"$cond": [may, self._holder, "$holder"]},
+            "expires_at": {"$cond": [may, until, "$expires_at"]},
+        }
         try:
-            await self._leases.update_one(
-                {**self._key, "$expr": {"$or": [free, ours]}},
-                [{"$set": {"holder": self._holder, "expires_at": until}}],
-                upsert=True,
+            lease = await self._leases.find_one_and_update(
+                self._key, [{"$set": change}], upsert=True, return_document=ReturnDocument.AFTER
             )
         except DuplicateKeyError:
             return False
-        return True
+        return lease is not None and lease["holder"] == self._holder
 
     async def _give_back(self) -> None:
         await self._leases.delete_one({**self._key, "holder": self._holder})

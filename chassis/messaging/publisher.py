@@ -1,4 +1,4 @@
-"""Publishing with confirms: many messages on the way at once; only what the broker has stored counts as sent."""
+"""Publishing with confirms: many messages on the way at once; what the broker has stored counts as sent."""
 
 import asyncio
 from collections.abc import Sequence
@@ -94,8 +94,8 @@ class _Confirming:
         options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
         self._connection = Connection(url, connect_timeout=timeout_s, transport_options=options)
         self._channel = self._connection.channel()
-        # `confirm_publish` would wait for each message in turn; this turns the same confirms on and lets a whole
-        # batch be on the way at once.
+        # `confirm_publish` would wait for each message in turn; this turns the same confirms on and lets a
+        # whole batch be on the way at once.
         self._channel.confirm_select()
         self._channel.events["basic_ack"].add(self._on_ack)
         self._channel.events["basic_nack"].add(self._on_nack)

@@ -38,8 +38,12 @@ _MEASURE_EVERY_S: Final = 5.0
 _LEFT_BEHIND_S: Final = 60.0
 _IDLE_WAIT_MS: Final = 10_000
 _COUNT_UP_TO: Final = 10_000
+_LONGEST_TRANSACTION: Final = timedelta(minutes=1)
 
-_INSERTS: Final = ({"$match": {"operationType": "insert"}}, {"$project": {"fullDocument": 1}})
+_INSERTS: Final[list[dict[str, Any]]] = [
+    {"$match": {"operationType": "insert"}},
+    {"$project": {"fullDocument": 1}},
+]
 # InvalidResumeToken, ChangeStreamFatalError, ChangeStreamHistoryLost.
 _FORGOTTEN: Final = frozenset({260, 280, 286})
 
@@ -114,21 +118,30 @@ class _ShardRelay:
 
     async def _sweep_and_follow(self) -> None:
         now = await self._operation_time()
-        await self._sweep(now)
-        await self._follow({"start_at_operation_time": now})
+        swept = await self._sweep(now)
+        await self._follow({"start_at_operation_time": now}, swept)
 
-    async def _follow(self, start: Mapping[str, Any]) -> None:
+    async def _follow(self, start: Mapping[str, Any], already: set[str] | None = None) -> None:
         async with await self._outbox.watch(_INSERTS, max_await_time_ms=_IDLE_WAIT_MS, **start) as stream:
             async for change in stream:
-                await self._waiting.put(_row(change["fullDocument"], change["_id"]))
+                row = _row(change["fullDocument"], change["_id"])
+                if already and row.message.id in already:
+                    already.discard(row.message.id)
+                else:
+                    await self._waiting.put(row)
 
-    async def _sweep(self, now: Timestamp) -> None:
-        """Reads all rows that were committed by `now`, and perhaps some that the stream will bring again."""
+    async def _sweep(self, now: Timestamp) -> set[str]:
+        """Reads all rows committed by `now`; returns the young ones, which a stream may bring again."""
+        young = now.as_datetime() - _LONGEST_TRANSACTION
+        swept = set()
         committed = self._outbox.with_options(read_concern=ReadConcern("majority"))
         async with self._db.client.start_session(causal_consistency=True) as session:
             session.advance_operation_time(now)
             async for document in committed.find(sort=[("_id", 1)], batch_size=_BATCH, session=session):
+                if document["time"] > young:
+                    swept.add(document["_id"])
                 await self._waiting.put(_row(document, None))
+        return swept
 
     async def _operation_time(self) -> Timestamp:
         answer = await self._db.command("ping")

@@ -106,12 +106,13 @@ def _row(user: str) -> dict[str, object]:
 
 
 def _rabbitmqctl(stack: Stack, *arguments: str) -> None:
-    process = next(
-        each for each in rabbit.processes(stack.topology, stack.credentials) if each.name == "rabbit"
-    )
+    processes = rabbit.processes(stack.topology, stack.credentials)
+    broker = next(process for process in processes if process.name == "rabbit")
+    # Not the one on the PATH: that wrapper becomes the user `rabbitmq`, who has another cookie.
+    command = "/usr/lib/rabbitmq/bin/rabbitmqctl"
     subprocess.run(
-        ["rabbitmqctl", "-q", "-n", process.environment["RABBITMQ_NODENAME"], *arguments],
-        env={"PATH": "/usr/sbin:/usr/bin:/bin", **process.environment},
+        [command, "-q", "-n", broker.environment["RABBITMQ_NODENAME"], *arguments],
+        env={"PATH": "/usr/bin:/bin", **broker.environment},
         check=True,
         timeout=60,
     )
