@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-import os
+import random
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
@@ -148,7 +148,12 @@ def _entrance(handler: Handler) -> Handler:
 def _request_id(given: str | bytes | None) -> str:
     if isinstance(given, str) and 0 < len(given) <= _LONGEST_REQUEST_ID:
         return given
-    return os.urandom(16).hex()
+    return _new_request_id()
+
+
+def _new_request_id() -> str:
+    """Names a call in logs; nothing rests on its being hard to guess, and a system call would cost more."""
+    return f"{random.getrandbits(128):032x}"
 
 
 def _unary_call(rpc: RpcSpec, servicer: object) -> Handler:
@@ -190,7 +195,7 @@ class _UnknownMethods(grpc.GenericRpcHandler):
     def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
         async def refuse(_requests: Any, context: Context) -> None:
             error = DomainError("UNKNOWN_METHOD", f"There is no call {details.method} here.")
-            status = status_of(error, os.urandom(16).hex())
+            status = status_of(error, _new_request_id())
             await context.abort(
                 code_of(error), status.message, trailing_metadata=((DETAILS_KEY, status.SerializeToString()),)
             )

@@ -4,6 +4,7 @@ Code logs with `get_logger().info("event name", key=value)`; what libraries say 
 comes out in the same shape.
 """
 
+import asyncio
 import logging
 import sys
 from collections.abc import Iterable
@@ -30,7 +31,10 @@ _QUIET_LIBRARIES: Final = (
     "aiohttp.access",
 )
 
+_ACCESS_LINES_WAIT_S: Final = 0.05
+
 _identity: dict[str, str] = {}
+_flush_is_due = False
 
 
 def configure(service: str, role: str, *, level: str = "INFO") -> None:
@@ -76,6 +80,24 @@ def log_access(*, rpc: str, code: str, duration_ms: float, caller: str, request_
             option=orjson.OPT_APPEND_NEWLINE,
         )
     )
+    _flush_soon()
+
+
+def _flush_soon() -> None:
+    """One system call for many access lines; any other line takes those before it along at once."""
+    global _flush_is_due  # noqa: PLW0603
+    if _flush_is_due:
+        return
+    try:
+        asyncio.get_running_loop().call_later(_ACCESS_LINES_WAIT_S, _flush)
+        _flush_is_due = True
+    except RuntimeError:
+        _flush()
+
+
+def _flush() -> None:
+    global _flush_is_due  # noqa: PLW0603
+    _flush_is_due = False
     sys.stdout.buffer.flush()
 
 

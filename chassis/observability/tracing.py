@@ -4,7 +4,7 @@ Without an endpoint nothing is recorded: the incoming `traceparent` (or a new on
 calls to peers and for events, which costs a context variable and no span objects.
 """
 
-import os
+import random
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -124,4 +124,4 @@ def _carry(traceparent: str) -> Iterator[Span]:
 
 
 def _unrecorded() -> str:
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"
+    return f"00-{random.getrandbits(128) or 1:032x}-{random.getrandbits(64) or 1:016x}-00"
