@@ -95,7 +95,7 @@ class Cache:
         _MISS.inc()
         answer = _serialized(await load())
         if found is not None:
-            return Landed(answer, shared=True)
+            return Landed(answer, shared=await self._entry(name) == found)
         entry, lifetime_s = (_NOTHING, negative_ttl_s) if answer is None else (_ANSWER + answer, ttl_s)
         return Landed(answer, shared=await self._fill(name, lease, entry, lifetime_s))
 

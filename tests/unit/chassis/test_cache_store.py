@@ -1,0 +1,13 @@
+"""The fake cache store keeps the contract that the real one keeps."""
+
+import pytest
+
+from chassis.cache import CacheStore
+from tests.contracts.cache_store import CacheStoreContract
+from tests.fakes.cache_store import MemoryStore
+
+
+class TestMemoryStore(CacheStoreContract):
+    @pytest.fixture
+    def store(self) -> CacheStore:
+        return MemoryStore()
