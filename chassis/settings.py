@@ -58,6 +58,7 @@ class ChassisSettings(BaseSettings):
 
     stack: str = Field(default="dev", description="name of the stack, in logs and metrics")
     environment: Literal["development", "staging", "production"] = "production"
+    listen_host: str = Field(default="0.0.0.0", description="the address to listen on")  # noqa: S104
     grpc_port: Port
     ops_port: Port
     slot_map: FilePath = Field(description="JSON file: slot ranges and the shards that hold them")

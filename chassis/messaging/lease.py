@@ -38,7 +38,7 @@ class Lease:
 
         Raises LeaseLostError when it was taken over, and what `work` or the database raises.
         """
-        while not await self._take():
+        while not await self._take():  # noqa: ASYNC110 - the holder may have no time to say that it ends
             await asyncio.sleep(self._ttl_s / 3 * random.uniform(0.7, 1.3))  # noqa: S311
         try:
             await together(work(), self._renew())

@@ -1,7 +1,7 @@
 """Publishing with confirms: many messages on the way at once; what the broker has stored counts as sent."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
@@ -41,6 +41,7 @@ class Publisher:
         self._timeout_s = timeout_s
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="publisher")
         self._open: _Confirming | None = None
+        self._pinging: asyncio.Future[None] | None = None
 
     async def publish(self, batch: Sequence[Outgoing]) -> None:
         """Returns once the broker has stored every message of the batch.
@@ -51,15 +52,20 @@ class Publisher:
         await self._in_thread(self._publish, batch)
 
     async def ping(self) -> None:
-        """A round trip to the broker; raises when it does not answer or the exchange is missing."""
-        await self._in_thread(self._ping)
+        """A round trip to the broker; raises when it does not answer or the exchange is missing.
+
+        Whoever asks while one is under way waits for that one.
+        """
+        if self._pinging is None or self._pinging.done():
+            self._pinging = self._in_thread(self._ping)
+        await asyncio.shield(self._pinging)
 
     async def close(self) -> None:
         await self._in_thread(self._drop)
         self._thread.shutdown(wait=False)
 
-    async def _in_thread(self, call: Any, *arguments: Any) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+    def _in_thread(self, call: Callable[..., None], *arguments: Any) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
     def _publish(self, batch: Sequence[Outgoing]) -> None:
         try:

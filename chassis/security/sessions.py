@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from redis.exceptions import RedisError
@@ -20,9 +20,9 @@ _MOST_REMEMBERED: Final = 50_000
 class Notes(Protocol):
     """What is needed of Redis."""
 
-    async def exists(self, key: str) -> int: ...
+    def exists(self, key: str, /) -> Awaitable[int]: ...
 
-    async def set(self, key: str, value: str, *, ex: int) -> object: ...
+    def set(self, key: str, value: str, /, *, ex: int) -> Awaitable[object]: ...
 
 
 def revocation_key(session_id: str) -> str:

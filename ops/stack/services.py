@@ -35,6 +35,7 @@ def environment(topology: Topology, credentials: Credentials, service: str, role
     return {
         "IC_STACK": topology.name,
         "IC_ENVIRONMENT": "development",
+        "IC_LISTEN_HOST": LOOPBACK,
         "IC_GRPC_PORT": str(ports.grpc),
         "IC_OPS_PORT": str(ports.serve_ops if role == "serve" else ports.work_ops),
         "IC_SLOT_MAP": str(topology.slot_map),

@@ -1,0 +1,83 @@
+"""The ops port: `/health`, `/ready` and `/metrics` over plain HTTP/1.1, for probes and Prometheus.
+
+Three answers to GET, one for each connection: a web framework would cost half a second of every process's
+start.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from chassis.readiness import Readiness
+
+JSON: Final = "application/json"
+_LONGEST_HEAD: Final = 16 * 1024
+_TIMEOUT_S: Final = 5.0
+_MOST_CONNECTIONS: Final = 32
+
+Answer = tuple[HTTPStatus, str, bytes]
+
+
+class OpsServer:
+    """Listens on `host:port` and answers what `readiness` and the metrics say."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
+        self._free = asyncio.Semaphore(_MOST_CONNECTIONS)
+
+    async def start(self, host: str, port: int) -> None:
+        """Answers from now on. Raises OSError when the port is taken."""
+        self._server = await asyncio.start_server(self._connected, host, port, limit=_LONGEST_HEAD)
+
+    async def stop(self) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with self._free, asyncio.timeout(_TIMEOUT_S):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(_http(await self._answer(head)))
+                await writer.drain()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # Whoever asked so badly, or has gone, gets no answer.
+        finally:
+            writer.close()
+
+    async def _answer(self, head: bytes) -> Answer:
+        method, _, rest = head.decode("latin-1").partition(" ")
+        path = rest.partition(" ")[0].partition("?")[0]
+        if method not in {"GET", "HEAD"}:
+            return _json(HTTPStatus.METHOD_NOT_ALLOWED, {"error": f"{method} is not answered here, GET is"})
+        match path:
+            case "/health":
+                return _json(HTTPStatus.OK, {"alive": True})
+            case "/ready":
+                return await self._ready()
+            case "/metrics":
+                return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest()
+        return _json(HTTPStatus.NOT_FOUND, {"error": "there are /health, /ready and /metrics"})
+
+    async def _ready(self) -> Answer:
+        report = await self._readiness.report()
+        status = HTTPStatus.OK if report.ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return _json(status, {"ready": report.ready, "degraded": report.degraded, "checks": report.checks})
+
+
+def _json(status: HTTPStatus, body: object) -> Answer:
+    return status, JSON, orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _http(answer: Answer) -> bytes:
+    status, content_type, body = answer
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+        f"content-type: {content_type}\r\n"
+        f"content-length: {len(body)}\r\n"
+        "cache-control: no-store\r\n"
+        "connection: close\r\n\r\n"
+    )
+    return head.encode("latin-1") + body

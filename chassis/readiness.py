@@ -1,0 +1,81 @@
+"""Whether this process can do its work, found out by really asking what it depends on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final
+
+ASK_TIMEOUT_S: Final = 1.0
+FRESH_S: Final = 1.0
+_LONGEST_ERROR: Final = 200
+
+
+@dataclass(frozen=True)
+class Check:
+    """One dependency; `ask` raises when it does not answer.
+
+    At least one check of every `group` has to succeed: one shard of several may be missing, the last one
+    may not. A check without a group only tells of a degradation.
+    """
+
+    name: str
+    ask: Callable[[], Awaitable[object]]
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """`checks` tells for each dependency whether it is up, in how many milliseconds, and what went wrong."""
+
+    ready: bool
+    checks: dict[str, dict[str, Any]]
+
+    @property
+    def degraded(self) -> list[str]:
+        """The dependencies that do not answer."""
+        return [name for name, check in self.checks.items() if not check["up"]]
+
+
+class Readiness:
+    """Asks all checks at once; an answer counts for a second, however many ask for it."""
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        self._checks = checks
+        self._lock = asyncio.Lock()
+        self._last: Report | None = None
+        self._asked_at = 0.0
+        self._stopping = False
+
+    def stop(self) -> None:
+        """From now on the answer is no: the process is going away."""
+        self._stopping = True
+
+    async def report(self) -> Report:
+        """The state of things, at most a second old; takes no longer than a second to find out."""
+        if self._stopping:
+            return Report(False, {"process": {"up": False, "error": "stopping"}})
+        async with self._lock:
+            if self._last is None or monotonic() - self._asked_at > FRESH_S:
+                self._last = await self._ask_all()
+                self._asked_at = monotonic()
+            return self._last
+
+    async def _ask_all(self) -> Report:
+        answers = await asyncio.gather(*(_ask(check) for check in self._checks))
+        up = {check.name: answer for check, answer in zip(self._checks, answers, strict=True)}
+        groups = {check.group for check in self._checks if check.group}
+        alive = {check.group for check in self._checks if up[check.name]["up"]}
+        return Report(groups <= alive, up)
+
+
+async def _ask(check: Check) -> dict[str, Any]:
+    started = monotonic()
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT_S):
+            await check.ask()
+    except TimeoutError:
+        return {"up": False, "error": f"no answer within {ASK_TIMEOUT_S:g} s"}
+    except Exception as error:
+        return {"up": False, "error": (str(error) or type(error).__name__)[:_LONGEST_ERROR]}
+    return {"up": True, "ms": round((monotonic() - started) * 1000, 1)}

@@ -1,0 +1,1 @@
+"""What a process does, by the role in which it was started."""

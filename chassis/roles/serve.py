@@ -1,0 +1,56 @@
+"""The role `serve`: answers RPCs."""
+
+from typing import Any
+
+from redis.asyncio.cluster import RedisCluster
+
+from chassis.grpc.chain import standard_chain
+from chassis.grpc.server import GrpcServer, build_server
+from chassis.idempotency import MongoClaims
+from chassis.readiness import Check
+from chassis.roles.role import Tasks
+from chassis.runtime import Resources, Room
+from chassis.security.jwks import StaticKeys
+from chassis.security.sessions import Sessions
+from chassis.security.tokens import TokenVerifier
+from chassis.security.user_keys import user_keys
+
+
+class Serve:
+    """A gRPC server with the room's servicers, and its background tasks."""
+
+    def __init__(self, resources: Resources[Any], room: Room) -> None:
+        self._resources = resources
+        self._room = room
+        self._server = _server(resources, room)
+        self._tasks = Tasks()
+
+    def checks(self) -> list[Check]:
+        """Some shard has to answer; a missing one concerns its own users only, and Redis only speed."""
+        shards = [Check(f"mongo {shard.name}", shard.ping, "mongo") for shard in self._resources.shards.all()]
+        return [*shards, Check("redis", self._ask_redis)]
+
+    async def _ask_redis(self) -> None:
+        await self._resources.redis.ping(target_nodes=RedisCluster.PRIMARIES)
+
+    async def start(self) -> None:
+        self._server.listen(f"{self._resources.settings.listen_host}:{self._resources.settings.grpc_port}")
+        for background in self._room.background:
+            self._tasks.keep(getattr(background, "__qualname__", repr(background)), background)
+        await self._server.start()
+
+    async def stop(self, grace_s: float) -> None:
+        await self._server.stop(grace_s)
+        await self._tasks.cancel()
+
+
+def _server(resources: Resources[Any], room: Room) -> GrpcServer:
+    verifier = TokenVerifier(
+        user_keys(resources.peers), StaticKeys.from_file(resources.settings.service_jwks)
+    )
+    chain = standard_chain(
+        verifier=verifier,
+        revocations=Sessions(resources.redis),
+        claims=MongoClaims(resources.shards, resources.clock),
+    )
+    return build_server(room.servicers, chain)

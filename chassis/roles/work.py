@@ -1,0 +1,58 @@
+"""The role `work`: relays the outbox, handles events and runs periodic tasks."""
+
+import os
+import socket
+from functools import partial
+from typing import Any
+
+from chassis.caller import Principal
+from chassis.messaging.consumer import Consumers
+from chassis.messaging.publisher import Publisher
+from chassis.messaging.relay import Relay
+from chassis.readiness import Check
+from chassis.roles.periodics import repeat
+from chassis.roles.role import Tasks
+from chassis.runtime import Resources, Room
+
+
+class Work:
+    """The room's subscriptions and periodic tasks, and the relay of the service's outboxes."""
+
+    def __init__(self, resources: Resources[Any], room: Room) -> None:
+        amqp_url = resources.settings.amqp_url.get_secret_value()
+        self._shards = resources.shards
+        self._periodics = room.periodics
+        self._principal = Principal(id=resources.name, kind="SERVICE")
+        self._publisher = Publisher(amqp_url)
+        self._relay = Relay(resources.shards.all(), self._publisher, holder=_holder())
+        self._consumers = (
+            Consumers(amqp_url, room.subscriptions, name=resources.name) if room.subscriptions else None
+        )
+        self._tasks = Tasks()
+
+    def checks(self) -> list[Check]:
+        """Some shard and the broker have to answer."""
+        shards = [Check(f"mongo {shard.name}", shard.ping, "mongo") for shard in self._shards.all()]
+        return [*shards, Check("broker", self._ask_broker, "broker")]
+
+    async def _ask_broker(self) -> None:
+        await self._publisher.ping()
+        if self._consumers is not None and not self._consumers.connected:
+            raise ConnectionError("the consumers are not connected")
+
+    async def start(self) -> None:
+        if self._consumers is not None:
+            self._consumers.start()
+        self._tasks.keep("outbox relay", self._relay.run)
+        for periodic in self._periodics:
+            self._tasks.keep(periodic.name, partial(repeat, periodic, self._principal))
+
+    async def stop(self, grace_s: float) -> None:
+        if self._consumers is not None:
+            await self._consumers.stop(grace_s)
+        await self._tasks.cancel()
+        await self._publisher.close()
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
