@@ -1,0 +1,111 @@
+"""The gRPC face of the user service."""
+
+import logging
+from typing import Any, Final
+
+import grpc
+
+from chassis.cache import Cache
+from chassis.caller import caller
+from chassis.errors import not_found
+from chassis.grpc.server import serialized
+from chassis.masks import apply_mask, changed_paths
+from chassis.mongo.documents import etag
+from chassis.paging import PageTokens, page_size
+from internshipconnect.user.v1 import user_pb2 as pb
+from internshipconnect.user.v1.user_pb2_grpc import UserServiceServicer
+from services.user.domain import Company, Profile, Student, StudentEntry, Visibility, student_query
+from services.user.mapping import from_message, to_message
+from services.user.service import Companies, Profiles
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+WRITABLE_OF_ME: Final = frozenset(
+    {"name", "time_zone", "locale", *(f"student.{name}" for name in pb.StudentProfile.DESCRIPTOR.fields_by_name)}
+)
+WRITABLE_OF_COMPANY: Final = frozenset({"name", "url", "about", "locations", "size"})
+
+log = logging.getLogger(__name__)
+
+
+class UserApi(UserServiceServicer):
+    """Parses, calls and maps."""
+
+    def __init__(
+        self,
+        profiles: Profiles,
+        companies: Companies,
+        cache: Cache,
+        page_tokens: PageTokens,
+        *,
+        company_cache_s: float,
+    ) -> None:
+        self._profiles = profiles
+        self._companies = companies
+        self._cache = cache
+        self._page_tokens = page_tokens
+        self._company_cache_s = company_cache_s
+
+    async def GetMe(self, request: pb.GetMeRequest, context: Context) -> pb.Me:
+        return _me(await self._profiles.get(caller()))
+
+    async def UpdateMe(self, request: pb.UpdateMeRequest, context: Context) -> pb.Me:
+        paths = changed_paths(request.me, request.update_mask, writable=WRITABLE_OF_ME)
+
+        def edit(profile: Profile) -> Profile:
+            message = _me(profile)
+            apply_mask(message, request.me, paths)
+            return _edited_profile(profile, message)
+
+        return _me(await self._profiles.update(caller(), edit, expected_etag=request.me.etag))
+
+    async def SearchStudents(
+        self, request: pb.SearchStudentsRequest, context: Context
+    ) -> pb.SearchStudentsResponse:
+        query = student_query(
+            company_id=caller().org,
+            text=request.q,
+            skills=request.skills,
+            city=request.city,
+            country=request.country,
+        )
+        position = self._page_tokens.read(request, request.page_token)
+        page = await self._profiles.search(
+            query, after=str(position[0]) if position else None, limit=page_size(request.page_size)
+        )
+        if page.missing:
+            log.warning("students were searched without shards %s", ", ".join(page.missing))
+            context.set_trailing_metadata((("x-missing-shards", ",".join(page.missing)),))
+        token = self._page_tokens.issue(request, [page.entries[-1].id]) if page.has_more else ""
+        return pb.SearchStudentsResponse(data=map(_card, page.entries), next_page_token=token)
+
+    async def GetCompany(self, request: pb.GetCompanyRequest, context: Context) -> pb.Company:
+        async def load() -> pb.Company | None:
+            company = await self._companies.find(request.company_id)
+            return _company(company) if company else None
+
+        key = _cache_key(request.company_id)
+        answer = await self._cache.read_through(key, self._company_cache_s, load)
+        if answer is None:
+            raise not_found("COMPANY_NOT_FOUND", "company", request.company_id)
+        return serialized(pb.Company, answer)
+
+    async def GetMyCompany(self, request: pb.GetMyCompanyRequest, context: Context) -> pb.Company:
+        return _company(await self._companies.get_own(caller()))
+
+    async def UpdateMyCompany(self, request: pb.UpdateMyCompanyRequest, context: Context) -> pb.Company:
+        paths = changed_paths(request.company, request.update_mask, writable=WRITABLE_OF_COMPANY)
+
+        def edit(company: Company) -> Company:
+            message = _company(company)
+            apply_mask(message, request.company, paths)
+            return _edited_company(company, message)
+
+        company = await self._companies.update_own(caller(), edit, expected_etag=request.company.etag)
+        await self._cache.drop(_cache_key(company.id))
+        return _company(company)
+
+    async def GetStudentSnapshot(
+        self, request: pb.GetStudentSnapshotRequest, context: Context
+    ) -> pb.StudentSnapshot:
+        return _snapshot(await self._profiles.student(request.student_id))

@@ -1,0 +1,64 @@
+"""Companies' pages."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from chassis.errors import Violation
+from services.user.domain.profile import Location, location_violations
+
+
+class CompanyState(StrEnum):
+    """How far a company has been checked. Proving a domain is not built yet: all stay UNVERIFIED."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    UNVERIFIED = "UNVERIFIED"
+    PENDING = "PENDING"
+    VERIFIED = "VERIFIED"
+    SUSPENDED = "SUSPENDED"
+
+
+class CompanySize(StrEnum):
+    UNSPECIFIED = "UNSPECIFIED"
+    FROM_1_TO_10 = "1_TO_10"
+    FROM_11_TO_50 = "11_TO_50"
+    FROM_51_TO_200 = "51_TO_200"
+    FROM_201_TO_1000 = "201_TO_1000"
+    OVER_1000 = "OVER_1000"
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """A company's page. Version 0 is a page that nobody has kept yet."""
+
+    id: str
+    name: str = ""
+    url: str = ""
+    about: str = ""
+    locations: tuple[Location, ...] = ()
+    size: CompanySize = CompanySize.UNSPECIFIED
+    state: CompanyState = CompanyState.UNVERIFIED
+    create_time: datetime | None = None
+    update_time: datetime | None = None
+    version: int = 0
+
+    def changed(self, now: datetime) -> "Company":
+        """The next version, at this time."""
+        return replace(self, create_time=self.create_time or now, update_time=now, version=self.version + 1)
+
+    def registered(self, name: str) -> "Company":
+        """The company after the news of its registration, which fills the name if it is empty."""
+        return self if self.name else replace(self, name=name)
+
+
+def check_company(before: Company, after: Company) -> tuple[Violation, ...]:
+    """What is wrong with a page as a member changed it, beyond what the contract checks."""
+    return tuple(_violations(before, after))
+
+
+def _violations(before: Company, after: Company) -> Iterator[Violation]:
+    if not after.name.strip() and before.name:
+        yield Violation("name", "cannot be empty")
+    for index, location in enumerate(after.locations):
+        yield from location_violations(f"locations[{index}]", location)

@@ -1,0 +1,301 @@
+"""Profiles of people: what they say of themselves, and which profiles make sense."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from functools import cache
+from zoneinfo import available_timezones
+
+from chassis.errors import Violation
+
+
+class AccountKind(StrEnum):
+    UNSPECIFIED = "UNSPECIFIED"
+    STUDENT = "STUDENT"
+    COMPANY = "COMPANY"
+    MODERATOR = "MODERATOR"
+    ADMIN = "ADMIN"
+
+
+class Visibility(StrEnum):
+    """Who may find a student."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    NOBODY = "NOBODY"
+    WHEN_I_APPLY = "WHEN_I_APPLY"
+    RECRUITERS = "RECRUITERS"
+
+
+class SkillLevel(StrEnum):
+    UNSPECIFIED = "UNSPECIFIED"
+    BEGINNER = "BEGINNER"
+    INTERMEDIATE = "INTERMEDIATE"
+    ADVANCED = "ADVANCED"
+    EXPERT = "EXPERT"
+
+
+class WorkMode(StrEnum):
+    UNSPECIFIED = "UNSPECIFIED"
+    ON_SITE = "ON_SITE"
+    HYBRID = "HYBRID"
+    REMOTE = "REMOTE"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    city: str = ""
+    region: str = ""
+    country: str = ""
+    lat: float | None = None
+    lng: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    label: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    name: str
+    level: SkillLevel = SkillLevel.UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class Education:
+    """Months as `2027-09`, or empty."""
+
+    institution: str
+    area: str = ""
+    degree: str = ""
+    start: str = ""
+    end: str = ""
+    score: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """Months as `2027-09`, or empty."""
+
+    organisation: str
+    position: str = ""
+    start: str = ""
+    end: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    name: str
+    url: str = ""
+    summary: str = ""
+    keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    name: str
+    fluency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    name: str
+    issuer: str = ""
+    date: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Days as `2027-03-01`, or empty."""
+
+    from_: str = ""
+    to: str = ""
+    hours_per_week: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    fields: tuple[str, ...] = ()
+    cities: tuple[str, ...] = ()
+    work_modes: tuple[WorkMode, ...] = ()
+    currency: str = ""
+    min_hourly_pay_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """What a student says of themselves."""
+
+    headline: str = ""
+    summary: str = ""
+    location: Location | None = None
+    links: tuple[Link, ...] = ()
+    education: tuple[Education, ...] = ()
+    experience: tuple[Experience, ...] = ()
+    projects: tuple[Project, ...] = ()
+    skills: tuple[Skill, ...] = ()
+    languages: tuple[Language, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    availability: Availability | None = None
+    work_authorisation: tuple[str, ...] = ()
+    preferences: Preferences | None = None
+    visibility: Visibility = Visibility.WHEN_I_APPLY
+    blocked_company_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """Who registered an account, as the auth service told it at `time`."""
+
+    user_id: str
+    email: str
+    name: str
+    kind: AccountKind
+    company_id: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A person with an account. Version 0 is a profile that nobody has kept yet.
+
+    `register_time` is None until the news of the registration has come: such a profile holds what the
+    access token says and what its owner has filled in since.
+    """
+
+    id: str
+    kind: AccountKind
+    company_id: str = ""
+    name: str = ""
+    email: str = ""
+    time_zone: str = ""
+    locale: str = ""
+    student: Student | None = None
+    email_verified: bool = False
+    register_time: datetime | None = None
+    create_time: datetime | None = None
+    update_time: datetime | None = None
+    version: int = 0
+
+    def changed(self, now: datetime) -> "Profile":
+        """The next version, at this time."""
+        return replace(self, create_time=self.create_time or now, update_time=now, version=self.version + 1)
+
+    def registered(self, news: Registered) -> "Profile":
+        """The profile after the news of a registration; the same object when it has nothing new.
+
+        The first news fills what is empty. Later news comes only while the address is unproven: somebody
+        else registered it, and what the one before them filled in is not theirs.
+        """
+        if self.register_time is None:
+            known, name = self, self.name or news.name
+        elif news.time > self.register_time:
+            known, name = self._emptied(), news.name
+        else:
+            return self
+        return replace(
+            known,
+            name=name,
+            email=news.email,
+            kind=news.kind,
+            company_id=news.company_id,
+            register_time=news.time,
+        ).with_student_part()
+
+    def _emptied(self) -> "Profile":
+        return Profile(
+            self.id,
+            self.kind,
+            email_verified=self.email_verified,
+            create_time=self.create_time,
+            version=self.version,
+        )
+
+    def with_student_part(self) -> "Profile":
+        """Students have a student part, others do not."""
+        if self.kind is not AccountKind.STUDENT:
+            return replace(self, student=None)
+        return self if self.student else replace(self, student=Student())
+
+
+def new_profile(user_id: str, kind: AccountKind, company_id: str = "") -> Profile:
+    """A profile of which no more is known than the account."""
+    return Profile(user_id, kind, company_id).with_student_part()
+
+
+def check_profile(before: Profile, after: Profile) -> tuple[Violation, ...]:
+    """What is wrong with a profile as its owner changed it, beyond what the contract checks."""
+    return tuple(_violations(before, after))
+
+
+def _violations(before: Profile, after: Profile) -> Iterator[Violation]:
+    if not after.name.strip() and before.name:
+        yield Violation("name", "cannot be empty")
+    if after.time_zone and after.time_zone not in _time_zones():
+        yield Violation("timeZone", f"`{after.time_zone}` is not a time zone of the IANA database")
+    if after.student and after.kind is not AccountKind.STUDENT:
+        yield Violation("student", "only a student has one")
+    elif after.student:
+        yield from _student_violations(after.student)
+
+
+def _student_violations(student: Student) -> Iterator[Violation]:
+    if student.location:
+        yield from location_violations("student.location", student.location)
+    for index, education in enumerate(student.education):
+        yield from _span(f"student.education[{index}].end", education.start, education.end)
+    for index, experience in enumerate(student.experience):
+        yield from _span(f"student.experience[{index}].end", experience.start, experience.end)
+    yield from _repeats("student.skills", (skill.name for skill in student.skills))
+    yield from _repeats("student.languages", (language.name for language in student.languages))
+    if student.availability:
+        yield from _availability_violations(student.availability)
+    preferences = student.preferences
+    if preferences and preferences.min_hourly_pay_minor and not preferences.currency:
+        yield Violation("student.preferences.currency", "is needed with minHourlyPayMinor")
+
+
+def _availability_violations(availability: Availability) -> Iterator[Violation]:
+    days = {"from": availability.from_, "to": availability.to}
+    unreal = [name for name, day in days.items() if day and not _is_day(day)]
+    for name in unreal:
+        yield Violation(f"student.availability.{name}", f"there is no day {days[name]}")
+    if not unreal:
+        yield from _span("student.availability.to", availability.from_, availability.to)
+
+
+def location_violations(path: str, location: Location) -> Iterator[Violation]:
+    """What is wrong with a place."""
+    if (location.lat is None) != (location.lng is None):
+        missing = "lat" if location.lat is None else "lng"
+        yield Violation(f"{path}.{missing}", "lat and lng come together or not at all")
+
+
+def _span(path: str, start: str, end: str) -> Iterator[Violation]:
+    if start and end and end < start:
+        yield Violation(path, f"{end} is before the start {start}")
+
+
+def _repeats(path: str, names: Iterable[str]) -> Iterator[Violation]:
+    seen = set[str]()
+    for index, name in enumerate(names):
+        if name.strip().casefold() in seen:
+            yield Violation(f"{path}[{index}].name", f"`{name}` is named more than once")
+        seen.add(name.strip().casefold())
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())

@@ -1,0 +1,39 @@
+"""What the user service reacts to: people who register and prove their address."""
+
+from datetime import UTC
+from typing import Final
+
+from chassis.messaging import Incoming, Subscription
+from internshipconnect.common.v1 import common_pb2 as common
+from internshipconnect.events.v1.events_pb2 import UserRegistered, UserVerified
+from services.user.domain import AccountKind, Registered
+from services.user.service import Companies, Profiles
+
+QUEUE: Final = "user-profiles"
+
+
+def subscription(profiles: Profiles, companies: Companies) -> Subscription:
+    """Keeps profiles and companies' pages for those who register."""
+
+    async def on_registered(event: UserRegistered, incoming: Incoming) -> None:
+        # Two effects on two shards: the page first, which is repeatable by itself, then the profile,
+        # with which the event counts as handled.
+        if event.company_id:
+            await companies.registered(event.company_id, event.company_name)
+        await profiles.registered(_news(event, incoming), incoming)
+
+    async def on_verified(event: UserVerified, incoming: Incoming) -> None:
+        await profiles.verified(event.user_id, incoming)
+
+    return Subscription(QUEUE, {UserRegistered: on_registered, UserVerified: on_verified})
+
+
+def _news(event: UserRegistered, incoming: Incoming) -> Registered:
+    return Registered(
+        user_id=event.user_id,
+        email=event.email,
+        name=event.name,
+        kind=AccountKind(common.AccountKind.Name(event.kind).removeprefix("ACCOUNT_KIND_")),
+        company_id=event.company_id,
+        time=incoming.time.astimezone(UTC),
+    )

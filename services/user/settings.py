@@ -1,0 +1,13 @@
+"""What the environment may set for the user service."""
+
+from pydantic import Field
+
+from chassis.settings import ChassisSettings
+
+
+class Settings(ChassisSettings):
+    """Settings of the user service, each from the variable `IC_<NAME>`."""
+
+    company_cache_s: float = Field(
+        default=60.0, gt=0, le=3600, description="how long a company's page is kept in the cache, in seconds"
+    )
