@@ -2,11 +2,14 @@
 
 from datetime import UTC
 
-from chassis.messaging import Incoming, Subscription
+from google.protobuf.message import Message
+
+from chassis.messaging import Handler, Incoming, Subscription
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as internship
 from services.application.domain.model import State
+from services.application.events.queues import ACCEPTANCES, LISTING_ENDS, VIEWS
 from services.application.service import Acceptances, Applicants, Upkeep
 from services.application.store import ApplicantRow
 
@@ -21,27 +24,18 @@ class Reactions:
 
     def subscriptions(self) -> tuple[Subscription, ...]:
         """The queues and their events."""
+        views: dict[type[Message], Handler] = {
+            events.ApplicationSubmitted: self.submitted,
+            events.ApplicationMoved: self.changed,
+            events.RejectionDisclosed: self.changed,
+        }
+        acceptances: dict[type[Message], Handler] = {events.AcceptanceStarted: self.acceptance_started}
+        ends: dict[type[Message], Handler] = {events.InternshipStateChanged: self.listing_changed}
         return (
-            Subscription(
-                queue="application-views",
-                handlers={
-                    events.ApplicationSubmitted: self.submitted,
-                    events.ApplicationMoved: self.changed,
-                    events.RejectionDisclosed: self.changed,
-                },
-            ),
+            Subscription(VIEWS.name, views),
             # Each waits a moment for its caller, hence many at once.
-            Subscription(
-                queue="application-acceptances",
-                handlers={events.AcceptanceStarted: self.acceptance_started},
-                prefetch=256,
-                max_attempts=12,
-            ),
-            Subscription(
-                queue="application-listing-ends",
-                handlers={events.InternshipStateChanged: self.listing_changed},
-                prefetch=8,
-            ),
+            Subscription(ACCEPTANCES.name, acceptances, prefetch=256, max_attempts=12),
+            Subscription(LISTING_ENDS.name, ends, prefetch=8),
         )
 
     async def submitted(self, event: events.ApplicationSubmitted, incoming: Incoming) -> None:

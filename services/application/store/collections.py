@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from chassis.mongo.provision import CollectionSpec
 from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from chassis.mongo.provision import CollectionSpec
 
 APPLICATIONS: Final = "applications"
 APPLICANTS: Final = "applicants"

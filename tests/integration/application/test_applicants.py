@@ -2,13 +2,11 @@
 
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
-from tests.integration.application.world import World, incoming, reason_of
+from tests.integration.application.world import World, incoming, reason_of, state_value
 
 
 async def listed(world: World, internship_id: str, *states: str) -> list[pb.ApplicantCard]:
-    request = pb.ListApplicantsRequest(
-        internship_id=internship_id, states=[f"APPLICATION_STATE_{state}" for state in states]
-    )
+    request = pb.ListApplicantsRequest(internship_id=internship_id, states=map(state_value, states))
     response = await world.call(world.member("VIEWER"), world.servicer.ListApplicants, request)
     return list(response.data)
 

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import wraps
 from typing import Any, TypeVar
 
 import grpc
@@ -23,12 +22,7 @@ from chassis.paging import PageTokens
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as internship
-from internshipconnect.internship.v1.internship_pb2_grpc import (
-    InternshipServiceServicer,
-    add_InternshipServiceServicer_to_server,
-)
 from internshipconnect.user.v1 import user_pb2 as user
-from internshipconnect.user.v1.user_pb2_grpc import UserServiceServicer, add_UserServiceServicer_to_server
 from services.application.api import ApplicationServicer
 from services.application.domain.model import Policy
 from services.application.events.incoming import Reactions
@@ -42,23 +36,24 @@ NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 POLICY = Policy(acceptance_patience=timedelta(seconds=0.2))
 
 
-def answering(rpc: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
-    """Domain errors go out as the contract says."""
+def answering(rpc: Callable[[Any], Awaitable[Message]], request: type[Message]) -> Any:
+    """One RPC of a peer: domain errors go out as the contract says."""
 
-    @wraps(rpc)
-    async def answer(self: Any, request: Any, context: Any) -> T:
+    async def answer(message: Any, context: Any) -> Message:
         try:
-            return await rpc(self, request, context)
+            return await rpc(message)
         except DomainError as error:
             details = ((DETAILS_KEY, status_of(error, "").SerializeToString()),)
             await context.abort(code_of(error), error.message, trailing_metadata=details)
             raise
 
-    return answer
+    return grpc.unary_unary_rpc_method_handler(
+        answer, request.FromString, lambda message: message.SerializeToString()
+    )
 
 
-class InternshipService(InternshipServiceServicer):
-    """Listings of the test, with the opening's book-keeping; `before_answer` may interrupt."""
+class InternshipService:
+    """Listings of the test, with the opening's book-keeping; `interrupt` names where a call is cut short."""
 
     def __init__(self) -> None:
         self.listings: dict[str, internship.Internship] = {}
@@ -66,19 +61,13 @@ class InternshipService(InternshipServiceServicer):
         self.reads = 0
         self.interrupt: str = ""
 
-    @answering
-    async def GetInternship(
-        self, request: internship.GetInternshipRequest, context: Any
-    ) -> internship.Internship:
+    async def GetInternship(self, request: internship.GetInternshipRequest) -> internship.Internship:
         self.reads += 1
         if request.internship_id not in self.listings:
             raise not_found("INTERNSHIP_NOT_FOUND", "internship", request.internship_id)
         return self.listings[request.internship_id]
 
-    @answering
-    async def TakeOpening(
-        self, request: internship.TakeOpeningRequest, context: Any
-    ) -> internship.TakeOpeningResponse:
+    async def TakeOpening(self, request: internship.TakeOpeningRequest) -> internship.TakeOpeningResponse:
         if self.interrupt == "before taking":
             raise DomainError("UNAVAILABLE", "cut short")
         listing = self.listings[request.internship_id]
@@ -91,15 +80,13 @@ class InternshipService(InternshipServiceServicer):
         return internship.TakeOpeningResponse(openings=listing.openings, hires=len(taken))
 
 
-class UserService(UserServiceServicer):
+class UserService:
     """Students of the test."""
 
     def __init__(self) -> None:
         self.blocked: tuple[str, ...] = ()
 
-    async def GetStudentSnapshot(
-        self, request: user.GetStudentSnapshotRequest, context: Any
-    ) -> user.StudentSnapshot:
+    async def GetStudentSnapshot(self, request: user.GetStudentSnapshotRequest) -> user.StudentSnapshot:
         return user.StudentSnapshot(
             student_id=request.student_id,
             name="Ada",
@@ -118,8 +105,7 @@ class _Nobody:
 async def peers_of(internships: InternshipService, users: UserService) -> AsyncIterator[Peers]:
     """Both services on a real server, and the client with which ours calls them."""
     server = grpc.aio.server()
-    add_InternshipServiceServicer_to_server(internships, server)
-    add_UserServiceServicer_to_server(users, server)
+    server.add_generic_rpc_handlers((_internships(internships), _users(users)))
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     peers = Peers({"internship": address, "user": address}, _Nobody())
@@ -128,6 +114,21 @@ async def peers_of(internships: InternshipService, users: UserService) -> AsyncI
     finally:
         await peers.close()
         await server.stop(0)
+
+
+def _internships(service: InternshipService) -> grpc.GenericRpcHandler:
+    name = internship.DESCRIPTOR.services_by_name["InternshipService"].full_name
+    methods = {
+        "GetInternship": answering(service.GetInternship, internship.GetInternshipRequest),
+        "TakeOpening": answering(service.TakeOpening, internship.TakeOpeningRequest),
+    }
+    return grpc.method_handlers_generic_handler(name, methods)
+
+
+def _users(service: UserService) -> grpc.GenericRpcHandler:
+    name = user.DESCRIPTOR.services_by_name["UserService"].full_name
+    methods = {"GetStudentSnapshot": answering(service.GetStudentSnapshot, user.GetStudentSnapshotRequest)}
+    return grpc.method_handlers_generic_handler(name, methods)
 
 
 @dataclass
@@ -231,7 +232,7 @@ class World:
         for state in states:
             fields.setdefault("etag", "")
             request = pb.MoveApplicationRequest(
-                application_id=application_id, to=f"APPLICATION_STATE_{state}", **fields
+                application_id=application_id, to=state_value(state), **fields
             )
             moved = await self.call(member, self.servicer.MoveApplication, request, operation)
         return moved
@@ -269,6 +270,11 @@ class World:
                 self.told.add(event.id)
                 queue, handler = handlers[message.DESCRIPTOR.name]
                 await handler(message, incoming(event, queue))
+
+
+def state_value(name: str) -> pb.ApplicationState.ValueType:
+    """A state of the contract by its short name."""
+    return pb.ApplicationState.Value(f"APPLICATION_STATE_{name}")
 
 
 def incoming(event: events.Event, queue: str) -> Incoming:

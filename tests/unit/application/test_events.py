@@ -1,0 +1,57 @@
+"""What the service tells of a change, and which events reach it."""
+
+from internshipconnect.application.v1 import application_pb2 as pb
+from internshipconnect.events.v1 import events_pb2 as events
+from services.application.domain import moves
+from services.application.domain.model import State
+from services.application.events import QUEUES
+from services.application.events.incoming import Reactions, row_of
+from services.application.events.outgoing import change_events, facts
+from tests.unit.application.samples import NOW, POLICY, RECRUITER, STUDENT, in_state, moved
+
+
+def told(before: State, after: State) -> list[str]:
+    application = in_state(before)
+    return [type(event).__name__ for event in change_events(application, moved(application, after))]
+
+
+def test_each_declared_queue_has_its_subscription() -> None:
+    subscriptions = Reactions(*([None] * 3)).subscriptions()  # type: ignore[arg-type]
+    assert {subscription.work_queue for subscription in subscriptions} == set(QUEUES)
+
+
+def test_a_rejection_is_told_to_the_student_by_an_event_of_its_own_later() -> None:
+    assert told(State.INTERVIEW, State.REJECTED) == ["ApplicationMoved"]
+    assert told(State.OFFERED, State.REJECTED) == ["ApplicationMoved", "RejectionDisclosed"]
+
+
+def test_the_start_of_an_accept_is_told_and_its_undoing_is_not() -> None:
+    offered = in_state(State.OFFERED)
+    accepting = moves.start_acceptance(offered, STUDENT, NOW, POLICY)
+    assert [type(event) for event in change_events(offered, accepting)] == [events.AcceptanceStarted]
+    assert change_events(accepting, moves.undo_acceptance(accepting, NOW, POLICY)) == ()
+
+
+def test_a_move_tells_from_to_actor_and_the_first_response() -> None:
+    submitted = in_state(State.SUBMITTED)
+    [event] = change_events(submitted, moved(submitted, State.SHORTLISTED))
+    assert isinstance(event, events.ApplicationMoved)
+    assert getattr(event, "from") == pb.APPLICATION_STATE_SUBMITTED
+    assert event.to == pb.APPLICATION_STATE_SHORTLISTED
+    assert (event.actor, event.actor_id) == (pb.ACTOR_COMPANY, RECRUITER.id)
+    assert (event.first_response, event.seen_by_student) == (True, True)
+    assert event.application.version == 2
+
+
+def test_an_offer_tells_until_when_it_stands() -> None:
+    ready = in_state(State.SHORTLISTED)
+    [event] = change_events(ready, moved(ready, State.OFFERED))
+    assert isinstance(event, events.ApplicationMoved)
+    assert event.offer_expire_time.ToDatetime(tzinfo=NOW.tzinfo) == NOW + POLICY.offer_stands
+
+
+def test_the_facts_of_an_event_make_the_companys_row() -> None:
+    application = in_state(State.INTERVIEW)
+    row = row_of(facts(application))
+    assert (row.id, row.state, row.version) == (application.id, State.INTERVIEW, application.version)
+    assert (row.name, row.headline, row.submit_time) == ("Ada", "Maths", NOW)
