@@ -1,0 +1,182 @@
+"""The notification service in this process, on real stores and with a mail server of the test's own."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from google.protobuf.message import Message
+
+from chassis.clock import SystemClock
+from chassis.ids import new_id
+from chassis.messaging import outbox
+from chassis.messaging.publisher import Outgoing, Publisher
+from chassis.mongo.shards import Shards
+from internshipconnect.events.v1 import events_pb2 as events
+from services.notification.events import Reactions
+from services.notification.feed import Feed
+from services.notification.mailer import Mailer
+from services.notification.mails import Mails
+from services.notification.post import SmtpPost
+from services.notification.sealing import Envelopes
+from services.notification.service import Inbox, Recipients, Telling
+from services.notification.settings import Settings
+from services.notification.store import COLLECTIONS, Store
+from tests.integration.scratch import scratch_shards, scratch_vhost, until_so, working
+from tests.stack import Stack
+
+
+class MailServer:
+    """A mail server that can be stopped and started, and told to refuse an address."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.refused: dict[str, str] = {}
+        self.port = _free_port()
+        self._controller = Controller(self)
+
+    def to(self, address: str) -> list[EmailMessage]:
+        return [mail for mail in self.mails if address in str(mail["To"])]
+
+    def start(self) -> None:
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller.start()
+
+    def stop(self) -> None:
+        self._controller.stop()
+
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        mail = message_from_bytes(envelope.content or b"", policy=default)  # type: ignore[arg-type]
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
+        return "250 OK"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    return Stack.under_test()
+
+
+@pytest.fixture(scope="session")
+def amqp_url(stack: Stack) -> Iterator[str]:
+    with scratch_vhost(stack) as url:
+        yield url
+
+
+@pytest.fixture
+async def shards(stack: Stack) -> AsyncIterator[Shards]:
+    async with scratch_shards(stack, COLLECTIONS) as shards:
+        yield shards
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    server = MailServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@dataclass
+class Service:
+    """The parts of the service, wired as in its start-up, and a way to tell it of events."""
+
+    shards: Shards
+    smtp_port: int
+    amqp_url: str
+    sent: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        settings = Settings.model_construct(
+            smtp_host="127.0.0.1", smtp_port=self.smtp_port, smtp_timeout_s=5.0
+        )
+        clock = SystemClock()
+        mails = Mails(public_url="https://internships.example", sender="hello@ic.example", sender_name="IC")
+        envelopes = Envelopes(b"k" * 32)
+        self.store = Store(self.shards)
+        self.post = SmtpPost(settings)
+        self.feed = Feed(self.store, most_streams=10, most_per_user=2)
+        self.mailer = Mailer(self.store, envelopes, mails, self.post, clock)
+        self.inbox = Inbox(self.store, self.feed, clock, stream_most_s=60.0)
+        self.telling = Telling(self.store, mails, envelopes, clock)
+        self.reactions = Reactions(Recipients(self.store), self.telling, self.mailer)
+        self._publisher = Publisher(self.amqp_url)
+
+    async def hear(self, message: Message, subject: str, *, times: int = 1) -> None:
+        """The event arrives on the exchange, so many times under one ID."""
+        envelope = outbox.envelope(message, subject=subject, source="test", time=datetime.now(UTC))
+        once = Outgoing(envelope.id, envelope.type, envelope.SerializeToString())
+        await self._publisher.publish([once] * times)
+
+    async def register(self, name: str, *, company_id: str = "", user_id: str = "") -> str:
+        """Somebody registers and is known from then on; returns their ID."""
+        user_id = user_id or new_id("usr")
+        await self.hear(
+            events.UserRegistered(user_id=user_id, email=address(name), name=name, company_id=company_id),
+            user_id,
+        )
+        await until_so(lambda: self.store.recipients([user_id]))
+        return user_id
+
+    async def settled(self, *delivery_ids: str) -> None:
+        """Returns when these mails are on no way any more."""
+
+        async def gone() -> bool:
+            found = [await self.store.delivery(each) for each in delivery_ids]
+            return all(each is not None and each.state not in ("QUEUED", "SENDING") for each in found)
+
+        await until_so(gone)
+
+    async def close(self) -> None:
+        await self.post.close()
+        await self._publisher.close()
+
+
+def address(name: str) -> str:
+    return f"{name.lower().replace(' ', '.')}@example.org"
+
+
+@pytest.fixture
+async def service(shards: Shards, mail_server: MailServer, amqp_url: str) -> AsyncIterator[Service]:
+    service = Service(shards, mail_server.port, amqp_url)
+    yield service
+    await service.close()
+
+
+@pytest.fixture
+async def at_work(service: Service) -> AsyncIterator[Service]:
+    async with working(service.amqp_url, service.shards, service.reactions.subscriptions()):
+        yield service
+
+
+def application(student_id: str, company_id: str) -> events.ApplicationFacts:
+    return events.ApplicationFacts(
+        application_id=new_id("app"),
+        student_id=student_id,
+        student_name="Ada",
+        internship_id=new_id("int"),
+        internship_title="Engines",
+        company_id=company_id,
+        company_name="Acme",
+    )

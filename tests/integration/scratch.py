@@ -1,0 +1,92 @@
+"""A corner of the running stack for one test run: its own virtual host and databases, gone afterwards."""
+
+import asyncio
+import secrets
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from chassis.messaging import Subscription
+from chassis.messaging.consumer import Consumers
+from chassis.messaging.publisher import Publisher
+from chassis.messaging.relay import Relay
+from chassis.mongo.provision import CollectionSpec, provision
+from chassis.mongo.shards import Shards
+from chassis.mongo.slots import SlotMap
+from ops.stack import rabbit
+from tests.stack import Stack
+
+
+@contextmanager
+def scratch_vhost(stack: Stack) -> Iterator[str]:
+    """The AMQP URL of a virtual host that the services of the stack never see."""
+    name = f"test-{secrets.token_hex(4)}"
+    _rabbitmqctl(stack, "add_vhost", name)
+    _rabbitmqctl(stack, "set_permissions", "-p", name, rabbit.USER, ".*", ".*", ".*")
+    try:
+        yield stack.amqp_url.rpartition("/")[0] + f"/{name}"
+    finally:
+        _rabbitmqctl(stack, "delete_vhost", name)
+
+
+@asynccontextmanager
+async def scratch_shards(stack: Stack, collections: Sequence[CollectionSpec]) -> AsyncIterator[Shards]:
+    """All shards of the stack, with an empty database that holds these collections."""
+    name = f"ic_test_{secrets.token_hex(4)}"
+    slot_map = SlotMap.load(stack.topology.slot_map)
+    shards = Shards(slot_map, name, "admin", stack.credentials.mongo_admin_password)
+    try:
+        for shard in shards.all():
+            await provision(shard.db.client, name, collections)
+        yield shards
+    finally:
+        for shard in shards.all():
+            await shard.db.client.drop_database(name)
+        await shards.close()
+
+
+@asynccontextmanager
+async def working(
+    amqp_url: str, shards: Shards, subscriptions: Sequence[Subscription]
+) -> AsyncIterator[None]:
+    """What a service does in its role `work`: consuming events and relaying its own."""
+    publisher = Publisher(amqp_url)
+    consumers = Consumers(amqp_url, subscriptions, name="test")
+    consumers.start()
+    await until(lambda: consumers.connected)
+    relay = asyncio.create_task(Relay(shards.all(), publisher, holder="test").run())
+    try:
+        yield
+    finally:
+        await consumers.stop(grace_s=1.0)
+        relay.cancel()
+        await asyncio.gather(relay, return_exceptions=True)
+        await publisher.close()
+
+
+async def until(true: Callable[[], Any], within_s: float = 30.0) -> None:
+    """Returns as soon as it is true."""
+    async with asyncio.timeout(within_s):
+        while not true():
+            await asyncio.sleep(0.02)
+
+
+async def until_so(true: Callable[[], Awaitable[Any]], within_s: float = 30.0) -> None:
+    """Returns as soon as it is true, for what has to be asked for."""
+    async with asyncio.timeout(within_s):
+        while not await true():
+            await asyncio.sleep(0.05)
+
+
+def _rabbitmqctl(stack: Stack, *arguments: str) -> None:
+    processes = rabbit.processes(stack.topology, stack.credentials)
+    broker = next(each for each in processes if each.name == "rabbit")
+    # Not the one on the PATH: that wrapper becomes the user `rabbitmq`, who has another cookie.
+    command = "/usr/lib/rabbitmq/bin/rabbitmqctl"
+    subprocess.run(
+        [command, "-q", "-n", broker.environment["RABBITMQ_NODENAME"], *arguments],
+        env={"PATH": "/usr/bin:/bin", **broker.environment},
+        check=True,
+        timeout=60,
+    )
