@@ -3,7 +3,7 @@
 import importlib
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from ops.stack.probes import port_open
 from ops.stack.process import Process, Readiness, Stage
 from ops.stack.steps import Steps
 from ops.stack.supervisor import (
+    CRASH_LOOP_RESTARTS,
     SupervisorClient,
     last_lines,
     log_path,
@@ -25,7 +26,7 @@ from ops.stack.supervisor import (
 )
 from ops.stack.topology import Topology
 
-READY_WITHIN_S = 120.0
+READY_WITHIN_S = 150.0
 DOWN_WITHIN_S = 60.0
 POLL_S = 0.25
 TAIL_LINES = 15
@@ -202,12 +203,13 @@ def _await(
 ) -> None:
     pending = {process.name: process for process in processes}
     answers: dict[str, Readiness] = {}
+    restarts_before = {name: state.restarts for name, state in client.states().items()}
     deadline = time.monotonic() + READY_WITHIN_S
     with ThreadPoolExecutor(max_workers=8) as pool:
         while pending:
             answers = dict(zip(pending, pool.map(ask, pending.values()), strict=True))
             pending = {name: process for name, process in pending.items() if not answers[name].ready}
-            _refuse_crash_loops(stack, client, pending)
+            _refuse_crash_loops(stack, client, pending, restarts_before)
             if pending and time.monotonic() > deadline:
                 _give_up(stack, pending, answers)
             if pending:
@@ -215,10 +217,13 @@ def _await(
                 time.sleep(POLL_S)
 
 
-def _refuse_crash_loops(stack: Stack, client: SupervisorClient, pending: Iterable[str]) -> None:
+def _refuse_crash_loops(
+    stack: Stack, client: SupervisorClient, pending: Iterable[str], restarts_before: Mapping[str, int]
+) -> None:
     states = client.states()
     for name in pending:
-        if states[name].crash_looping:
+        died = states[name].restarts - restarts_before[name]
+        if died >= CRASH_LOOP_RESTARTS or states[name].given_up:
             raise OpsError(f"{name} does not stay up. {_last_words(stack.topology, name)}")
 
 

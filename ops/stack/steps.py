@@ -44,4 +44,4 @@ class Steps:
         self._line(" ", text)
 
     def _line(self, mark: str, text: str) -> None:
-        console.print(f"[dim]{self.elapsed_s:6.1f} s[/] {mark} {text}")
+        console.print(f"[dim]{self.elapsed_s:6.1f} s[/] {mark} {text}", soft_wrap=True)

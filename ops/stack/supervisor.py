@@ -27,7 +27,7 @@ LOG_BYTES = 10 * 1024 * 1024
 LOG_BACKUPS = 3
 START_RETRIES = 20
 CRASH_LOOP_RESTARTS = 3
-CRASH_LOOP_WINDOW_S = 60.0
+CRASH_LOOP_WINDOW_S = 120.0
 ANSWERS_WITHIN_S = 15.0
 STACK_MARKER = "IC_STACK_DIR"
 """Every process of a stack carries this variable: how `down` finds even those whose supervisor is gone."""
@@ -53,10 +53,15 @@ class ProcessState:
 
     @property
     def crash_looping(self) -> bool:
-        """Whether it keeps dying: given up on, or restarted several times within the last minute."""
+        """Whether it keeps dying: given up on, or restarted several times of late."""
         since = time.time() - CRASH_LOOP_WINDOW_S
         recent = sum(moment > since for moment in self.recent_restarts)
-        return self.state == "FATAL" or recent >= CRASH_LOOP_RESTARTS
+        return self.given_up or recent >= CRASH_LOOP_RESTARTS
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the supervisor has stopped trying."""
+        return self.state == "FATAL"
 
 
 def socket_path(topology: Topology) -> Path:
