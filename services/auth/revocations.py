@@ -5,8 +5,7 @@ import logging
 from collections.abc import Iterable
 from typing import Final
 
-from redis.exceptions import RedisError
-
+from chassis.redis import FAILURES
 from chassis.security.sessions import Sessions
 from services.auth.domain import ACCESS_TOKEN_LIFE
 
@@ -33,5 +32,5 @@ class RedisRevocations:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self._sessions.revoke(session_id, int(ACCESS_TOKEN_LIFE.total_seconds()))
-        except (RedisError, OSError, TimeoutError):
+        except FAILURES:
             log.warning("the end of session %s could not be noted in Redis", session_id)

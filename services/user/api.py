@@ -1,6 +1,7 @@
 """The gRPC face of the user service."""
 
 import logging
+from dataclasses import replace
 from typing import Any, Final
 
 import grpc
@@ -16,12 +17,17 @@ from internshipconnect.user.v1 import user_pb2 as pb
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceServicer
 from services.user.domain import Company, Profile, Student, StudentEntry, Visibility, student_query
 from services.user.mapping import from_message, to_message
-from services.user.service import Companies, Profiles
+from services.user.service import Companies, Profiles, page_key
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 WRITABLE_OF_ME: Final = frozenset(
-    {"name", "time_zone", "locale", *(f"student.{name}" for name in pb.StudentProfile.DESCRIPTOR.fields_by_name)}
+    {
+        "name",
+        "time_zone",
+        "locale",
+        *(f"student.{name}" for name in pb.StudentProfile.DESCRIPTOR.fields_by_name),
+    }
 )
 WRITABLE_OF_COMPANY: Final = frozenset({"name", "url", "about", "locations", "size"})
 
@@ -84,7 +90,7 @@ class UserApi(UserServiceServicer):
             company = await self._companies.find(request.company_id)
             return _company(company) if company else None
 
-        key = _cache_key(request.company_id)
+        key = page_key(request.company_id)
         answer = await self._cache.read_through(key, self._company_cache_s, load)
         if answer is None:
             raise not_found("COMPANY_NOT_FOUND", "company", request.company_id)
@@ -101,11 +107,63 @@ class UserApi(UserServiceServicer):
             apply_mask(message, request.company, paths)
             return _edited_company(company, message)
 
-        company = await self._companies.update_own(caller(), edit, expected_etag=request.company.etag)
-        await self._cache.drop(_cache_key(company.id))
-        return _company(company)
+        return _company(await self._companies.update_own(caller(), edit, expected_etag=request.company.etag))
 
     async def GetStudentSnapshot(
         self, request: pb.GetStudentSnapshotRequest, context: Context
     ) -> pb.StudentSnapshot:
         return _snapshot(await self._profiles.student(request.student_id))
+
+
+def _me(profile: Profile) -> pb.Me:
+    message = to_message(pb.Me, profile)
+    message.etag = etag(profile.version)
+    return message
+
+
+def _edited_profile(profile: Profile, message: pb.Me) -> Profile:
+    student = from_message(Student, message.student) if message.HasField("student") else None
+    if student and student.visibility is Visibility.UNSPECIFIED:
+        student = replace(student, visibility=Student().visibility)
+    return replace(
+        profile,
+        name=message.name,
+        time_zone=message.time_zone,
+        locale=message.locale,
+        student=student,
+    )
+
+
+def _company(company: Company) -> pb.Company:
+    message = to_message(pb.Company, company)
+    message.etag = etag(company.version)
+    return message
+
+
+def _edited_company(company: Company, message: pb.Company) -> Company:
+    edited = from_message(Company, message, version=company.version)
+    return replace(
+        company,
+        name=edited.name,
+        url=edited.url,
+        about=edited.about,
+        locations=edited.locations,
+        size=edited.size,
+    )
+
+
+def _card(entry: StudentEntry) -> pb.StudentCard:
+    return to_message(pb.StudentCard, entry)
+
+
+def _snapshot(profile: Profile) -> pb.StudentSnapshot:
+    """The profile for a company's eyes: whom the student has blocked is told apart from it."""
+    student = profile.student or Student()
+    return pb.StudentSnapshot(
+        student_id=profile.id,
+        name=profile.name,
+        email=profile.email,
+        profile=to_message(pb.StudentProfile, replace(student, blocked_company_ids=())),
+        etag=etag(profile.version),
+        blocked_company_ids=student.blocked_company_ids,
+    )

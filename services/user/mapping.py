@@ -5,14 +5,16 @@ contract's without their prefix. What only one side has, such as a version or an
 """
 
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
 
 E = TypeVar("E")
 M = TypeVar("M", bound=Message)
@@ -22,7 +24,7 @@ def to_message(kind: type[M], entity: Any) -> M:
     """The message of an entity; what is None is absent."""
     message = kind()
     by_name = message.DESCRIPTOR.fields_by_name
-    for name, _ in _shape(type(entity)):
+    for name, _ in _shape(cast(Any, type(entity))):
         field, value = by_name.get(name.rstrip("_")), getattr(entity, name)
         if field is not None and value is not None:
             _put(message, field, value)
@@ -34,7 +36,7 @@ def from_message(kind: type[E], message: Message, **others: Any) -> E:
     by_name = message.DESCRIPTOR.fields_by_name
     values = {
         name: _value(message, by_name[name.rstrip("_")], hint)
-        for name, hint in _shape(kind)
+        for name, hint in _shape(cast(Any, kind))
         if name.rstrip("_") in by_name and name not in others
     }
     return kind(**values, **others)
@@ -60,11 +62,11 @@ def _outward(field: FieldDescriptor, value: Any) -> Any:
     if isinstance(value, StrEnum):
         return _enum_of(field).values_by_name[_prefix(_enum_of(field)) + value].number
     if isinstance(value, datetime):
-        stamp = field.message_type._concrete_class()
+        stamp = Timestamp()
         stamp.FromDatetime(value)
         return stamp
     if is_dataclass(value):
-        return to_message(field.message_type._concrete_class, value)
+        return to_message(_class_of(field), value)
     return value
 
 
@@ -82,7 +84,7 @@ def _inward(field: FieldDescriptor, value: Any, kind: Any) -> Any:
         enum = _enum_of(field)
         return kind(enum.values_by_number[value].name.removeprefix(_prefix(enum)))
     if kind is datetime:
-        return value.ToDatetime()
+        return value.ToDatetime(tzinfo=UTC)
     return from_message(kind, value) if isinstance(value, Message) else value
 
 
@@ -93,9 +95,12 @@ def _without_none(hint: Any) -> Any:
     return kind
 
 
+def _class_of(field: FieldDescriptor) -> type[Message]:
+    return GetMessageClass(cast(Descriptor, field.message_type))
+
+
 def _enum_of(field: FieldDescriptor) -> EnumDescriptor:
-    enum: EnumDescriptor = field.enum_type
-    return enum
+    return cast(EnumDescriptor, field.enum_type)
 
 
 def _prefix(enum: EnumDescriptor) -> str:

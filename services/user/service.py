@@ -1,8 +1,7 @@
 """The use cases: profiles, companies' pages and finding students."""
 
 from collections.abc import Callable
-
-from google.protobuf.message import Message
+from typing import Protocol
 
 from chassis.caller import Principal
 from chassis.clock import Clock
@@ -38,34 +37,25 @@ class Profiles:
         self, caller: Principal, edit: Callable[[Profile], Profile], *, expected_etag: str
     ) -> Profile:
         """Changes the caller's profile. Raises STALE_ETAG, or INVALID_FIELD with all violations."""
-        kept = _skeleton(caller)
 
         def decide(found: Profile | None) -> Change[Profile]:
-            nonlocal kept
-            kept = found or _skeleton(caller)
-            if expected_etag and expected_etag != etag(kept.version):
+            before = found or _skeleton(caller)
+            if expected_etag and expected_etag != etag(before.version):
                 raise stale_etag("profile", caller.id)
-            edited = edit(kept).with_student_part()
-            if violations := check_profile(kept, edited):
+            edited = edit(before)
+            if violations := check_profile(before, edited):
                 raise invalid(*violations)
-            if edited == kept:
-                return Change()
-            kept = edited.changed(self._clock.now())
-            return Change(kept, events=(_profile_updated(kept),))
+            return self._update(before, edited.with_student_part())
 
-        await self._store.change(caller.id, decide)
-        return kept
+        return await self._store.change(caller.id, decide) or _skeleton(caller)
 
     async def registered(self, news: Registered, handling: Incoming) -> None:
         """Keeps what a registration says."""
 
         def decide(found: Profile | None) -> Change[Profile]:
             before = found or new_profile(news.user_id, news.kind, news.company_id)
-            after = before.registered(news)
-            if after is before:
-                return Change()
-            kept = after.changed(self._clock.now())
-            return Change(kept, events=(_profile_updated(kept),) if found else ())
+            change = self._update(before, before.registered(news))
+            return change if found else Change(change.record)
 
         await self._store.change(news.user_id, decide, handling=handling)
 
@@ -78,7 +68,7 @@ class Profiles:
         def decide(found: Profile | None) -> Change[Profile]:
             if found is None:
                 raise unavailable(f"The profile of {user_id}")
-            return Change(found.verified(self._clock.now()))
+            return Change(found.verified().changed(self._clock.now()))
 
         await self._store.change(user_id, decide, handling=handling)
 
@@ -98,12 +88,31 @@ class Profiles:
         """Students who let recruiters find them, the newest accounts first."""
         return await self._store.search(query, after=after, limit=limit)
 
+    def _update(self, before: Profile, after: Profile) -> Change[Profile]:
+        if after == before:
+            return Change()
+        kept = after.changed(self._clock.now())
+        event = ProfileUpdated(user_id=kept.id, name=kept.name, locale=kept.locale, time_zone=kept.time_zone)
+        return Change(kept, events=(event,))
+
+
+class Pages(Protocol):
+    """Where companies' pages are cached."""
+
+    async def drop(self, *keys: str) -> None: ...
+
+
+def page_key(company_id: str) -> str:
+    """Under which key a company's page is cached."""
+    return f"company:{company_id}"
+
 
 class Companies:
-    """Companies' pages."""
+    """Companies' pages; a page that has changed leaves the cache."""
 
-    def __init__(self, store: CompanyStore, clock: Clock) -> None:
+    def __init__(self, store: CompanyStore, pages: Pages, clock: Clock) -> None:
         self._store = store
+        self._pages = pages
         self._clock = clock
 
     async def find(self, company_id: str) -> Company | None:
@@ -120,36 +129,36 @@ class Companies:
     ) -> Company:
         """Changes the caller's company. Raises STALE_ETAG, or INVALID_FIELD with all violations."""
         company_id = _company_of(caller)
-        kept = Company(company_id)
 
         def decide(found: Company | None) -> Change[Company]:
-            nonlocal kept
-            kept = found or Company(company_id)
-            if expected_etag and expected_etag != etag(kept.version):
+            before = found or Company(company_id)
+            if expected_etag and expected_etag != etag(before.version):
                 raise stale_etag("company", company_id)
-            edited = edit(kept)
-            if violations := check_company(kept, edited):
+            edited = edit(before)
+            if violations := check_company(before, edited):
                 raise invalid(*violations)
-            if edited == kept:
-                return Change()
-            kept = edited.changed(self._clock.now())
-            return Change(kept, events=(_company_updated(kept),))
+            return self._update(before, edited)
 
-        await self._store.change(company_id, decide)
-        return kept
+        company = await self._store.change(company_id, decide)
+        await self._pages.drop(page_key(company_id))
+        return company or Company(company_id)
 
     async def registered(self, company_id: str, name: str) -> None:
         """Keeps what a registration says; to hear it twice changes nothing."""
 
         def decide(found: Company | None) -> Change[Company]:
             before = found or Company(company_id)
-            after = before.registered(name)
-            if after is before:
-                return Change()
-            kept = after.changed(self._clock.now())
-            return Change(kept, events=(_company_updated(kept),) if found else ())
+            change = self._update(before, before.registered(name))
+            return change if found else Change(change.record)
 
         await self._store.change(company_id, decide)
+        await self._pages.drop(page_key(company_id))
+
+    def _update(self, before: Company, after: Company) -> Change[Company]:
+        if after == before:
+            return Change()
+        kept = after.changed(self._clock.now())
+        return Change(kept, events=(CompanyUpdated(company_id=kept.id, name=kept.name, url=kept.url),))
 
 
 def _skeleton(caller: Principal) -> Profile:
@@ -160,13 +169,3 @@ def _company_of(caller: Principal) -> str:
     if not caller.org:
         raise DomainError("COMPANY_NOT_FOUND", "This account belongs to no company.")
     return caller.org
-
-
-def _profile_updated(profile: Profile) -> Message:
-    return ProfileUpdated(
-        user_id=profile.id, name=profile.name, locale=profile.locale, time_zone=profile.time_zone
-    )
-
-
-def _company_updated(company: Company) -> Message:
-    return CompanyUpdated(company_id=company.id, name=company.name, url=company.url)

@@ -7,7 +7,7 @@ read by `_id`. Students are searched on all shards: this is the service's one sc
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar, cast
+from typing import Final, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -89,24 +89,26 @@ class _Records(Generic[R]):
         decide: Callable[[R | None], Change[R]],
         *,
         handling: Incoming | None = None,
-    ) -> None:
+    ) -> R | None:
         """Reads a record, lets `decide` say what is to happen, and does it in one transaction.
 
-        `decide` may be asked again when somebody else changed the record meanwhile.
+        `decide` may be asked again when somebody else changed the record meanwhile. Returns the record as
+        it is then; None when there is none, or when the event that is being `handled` was handled before.
         """
 
-        async def work(tx: Transaction) -> None:
-            found = await tx.db[self._collection].find_one({"_id": record_id})
-            change = decide(from_document(self._kind, found) if found else None)
+        async def work(tx: Transaction) -> R | None:
+            document = await tx.db[self._collection].find_one({"_id": record_id})
+            found = from_document(self._kind, document) if document else None
+            change = decide(found)
             if change.record is not None:
                 await self._write(tx, change.record, is_new=found is None)
             for event in change.events:
                 tx.emit(event, subject=record_id)
+            return change.record or found
 
         for _ in range(_MOST_RACES):
             try:
-                await self._shards.of(record_id).in_transaction(work, handling=handling)
-                return
+                return await self._shards.of(record_id).in_transaction(work, handling=handling)
             except DuplicateKeyError:  # somebody made the record between our look and our insert
                 await asyncio.sleep(0)
         raise unavailable("The record")

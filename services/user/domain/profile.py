@@ -215,6 +215,10 @@ class Profile:
             version=self.version,
         )
 
+    def verified(self) -> "Profile":
+        """The profile after its address was proven."""
+        return replace(self, email_verified=True)
+
     def with_student_part(self) -> "Profile":
         """Students have a student part, others do not."""
         if self.kind is not AccountKind.STUDENT:

@@ -37,7 +37,7 @@ class StudentEntry:
 
 @dataclass(frozen=True, slots=True)
 class StudentQuery:
-    """Students with all of these words and skills, in this place, who have not blocked the company that asks."""
+    """Students with all of these words and skills, in this place, who have not blocked the asking company."""
 
     company_id: str
     words: tuple[str, ...] = ()

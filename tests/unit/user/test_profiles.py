@@ -1,0 +1,128 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.user.domain import (
+    AccountKind,
+    Availability,
+    Company,
+    Education,
+    Experience,
+    Language,
+    Location,
+    Preferences,
+    Profile,
+    Skill,
+    Student,
+    Visibility,
+    check_company,
+    check_profile,
+    new_profile,
+)
+from tests.unit.user.samples import COMPANY, NOW, PROFILE, STUDENT, USER, news
+
+
+def fields_refused(student: Student) -> list[str]:
+    return [violation.field for violation in check_profile(PROFILE, replace(PROFILE, student=student))]
+
+
+def test_a_full_profile_makes_sense() -> None:
+    assert check_profile(new_profile(USER, AccountKind.STUDENT), PROFILE) == ()
+
+
+@pytest.mark.parametrize(
+    ("student", "field"),
+    [
+        (
+            Student(education=(Education("A"), Education("B", start="2027-01", end="2026-12"))),
+            "education[1].end",
+        ),
+        (Student(experience=(Experience("A", start="2027-01", end="2026-12"),)), "experience[0].end"),
+        (Student(availability=Availability("2027-03-01", "2027-02-28")), "availability.to"),
+        (Student(availability=Availability("2027-02-30")), "availability.from"),
+        (Student(location=Location("Bern", lat=46.9)), "location.lng"),
+        (Student(skills=(Skill("Python"), Skill(" python"))), "skills[1].name"),
+        (Student(languages=(Language("English"), Language("English"))), "languages[1].name"),
+        (Student(preferences=Preferences(min_hourly_pay_minor=1)), "preferences.currency"),
+    ],
+)
+def test_what_does_not_make_sense_is_refused_by_field(student: Student, field: str) -> None:
+    assert fields_refused(student) == [f"student.{field}"]
+
+
+def test_an_open_end_and_the_same_month_make_sense() -> None:
+    education = (Education("A", start="2027-01"), Education("B", start="2027-01", end="2027-01"))
+    assert fields_refused(Student(education=education)) == []
+
+
+def test_everything_wrong_is_named_at_once() -> None:
+    after = replace(PROFILE, name=" ", time_zone="Mars/Olympus")
+    assert [violation.field for violation in check_profile(PROFILE, after)] == ["name", "timeZone"]
+
+
+def test_a_profile_without_a_name_yet_may_change_otherwise() -> None:
+    before = new_profile(USER, AccountKind.STUDENT)
+    assert check_profile(before, replace(before, locale="de")) == ()
+
+
+def test_only_students_have_a_student_part() -> None:
+    before = new_profile(USER, AccountKind.COMPANY, COMPANY)
+    [violation] = check_profile(before, replace(before, student=Student()))
+    assert violation.field == "student"
+
+
+def test_a_new_students_profile_is_seen_only_where_they_apply() -> None:
+    student = new_profile(USER, AccountKind.STUDENT).student
+    assert student is not None
+    assert student.visibility is Visibility.WHEN_I_APPLY
+
+
+def test_the_news_of_a_registration_fills_only_what_is_empty() -> None:
+    edited = replace(new_profile(USER, AccountKind.STUDENT), name="Ada L.", locale="de", student=STUDENT)
+    after = edited.registered(news())
+    assert (after.name, after.email, after.locale) == ("Ada L.", "ada@campus.test", "de")
+    assert after.student == STUDENT
+
+
+def test_the_same_news_twice_changes_nothing() -> None:
+    once = new_profile(USER, AccountKind.STUDENT).registered(news())
+    assert once.registered(news()) is once
+
+
+def test_older_news_changes_nothing() -> None:
+    later = new_profile(USER, AccountKind.STUDENT).registered(news("Ada", at=NOW + timedelta(seconds=1)))
+    assert later.registered(news("Eve")) is later
+
+
+def test_another_registration_of_the_address_starts_the_profile_over() -> None:
+    eves = replace(
+        new_profile(USER, AccountKind.COMPANY, COMPANY).registered(news("Eve")), locale="xx", version=4
+    )
+    adas = eves.registered(news("Ada", at=NOW + timedelta(seconds=1)))
+    expected = Profile(
+        USER,
+        AccountKind.STUDENT,
+        name="Ada",
+        email="ada@campus.test",
+        student=Student(),
+        register_time=NOW + timedelta(seconds=1),
+        version=4,
+    )
+    assert adas == expected
+
+
+def test_an_address_that_was_proven_stays_so_when_the_news_comes_late() -> None:
+    proven = new_profile(USER, AccountKind.STUDENT).registered(news("Eve")).verified()
+    assert proven.registered(news("Ada", at=NOW + timedelta(seconds=1))).email_verified
+
+
+def test_a_companys_page_keeps_the_name_that_a_member_gave_it() -> None:
+    assert Company(COMPANY).registered("Acme").name == "Acme"
+    assert Company(COMPANY, "Acme AG").registered("Acme").name == "Acme AG"
+
+
+def test_what_is_wrong_with_a_companys_page_is_named_at_once() -> None:
+    before = Company(COMPANY, "Acme")
+    after = replace(before, name="", locations=(Location("Bern"), Location("Basel", lng=7.5)))
+    assert [violation.field for violation in check_company(before, after)] == ["name", "locations[1].lat"]
