@@ -1,9 +1,14 @@
 """What the internship service reacts to: its own changes, which feed the index, and others' news."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from google.protobuf.message import Message
 
 from chassis.clock import Clock
-from chassis.messaging import Incoming, Subscription
+from chassis.messaging import Handler, Incoming, Subscription, WorkQueue
 from chassis.mongo.shards import Shards
 from internshipconnect.application.v1 import application_pb2 as application
 from internshipconnect.events.v1 import events_pb2 as events
@@ -16,6 +21,11 @@ from .store import index
 Told = events.InternshipCreated | events.InternshipUpdated | events.InternshipStateChanged
 
 
+INDEXING: Final = "search-indexing"
+OPENINGS: Final = "internship-openings"
+COMPANIES: Final = "internship-companies"
+
+
 @dataclass(frozen=True)
 class Reactions:
     """The handlers and the queues that feed them."""
@@ -26,19 +36,15 @@ class Reactions:
     upkeep: Upkeep
 
     def subscriptions(self) -> tuple[Subscription, ...]:
-        """One queue for each kind of effect, so that none waits for another."""
+        """What happens with the events in each queue."""
         return (
-            Subscription(
-                "search-indexing",
-                {
-                    events.InternshipCreated: self.index,
-                    events.InternshipUpdated: self.index,
-                    events.InternshipStateChanged: self.index,
-                },
-            ),
-            Subscription("internship-openings", {events.ApplicationMoved: self.release}),
-            Subscription("internship-companies", {events.CompanyUpdated: self.rename}, prefetch=4),
+            Subscription(INDEXING, self._bound(_INDEXED)),
+            Subscription(OPENINGS, self._bound(_FREEING)),
+            Subscription(COMPANIES, self._bound(_RENAMING), prefetch=4),
         )
+
+    def _bound(self, reactions: "Mapping[type[Message], Reaction]") -> dict[type[Message], Handler]:
+        return {kind: partial(reaction, self) for kind, reaction in reactions.items()}
 
     async def index(self, told: Told, incoming: Incoming) -> None:
         """Keeps the index in step: open listings are in it, all others are not. Versions order repeats."""
@@ -63,3 +69,21 @@ class Reactions:
     async def rename(self, updated: events.CompanyUpdated, incoming: Incoming) -> None:
         """Lets listings follow their company's name; running again finds nothing left to do."""
         await self.upkeep.follow_company(updated.company_id)
+
+
+Reaction = Callable[[Reactions, Any, Incoming], Awaitable[None]]
+
+_INDEXED: Final[Mapping[type[Message], Reaction]] = {
+    events.InternshipCreated: Reactions.index,
+    events.InternshipUpdated: Reactions.index,
+    events.InternshipStateChanged: Reactions.index,
+}
+_FREEING: Final[Mapping[type[Message], Reaction]] = {events.ApplicationMoved: Reactions.release}
+_RENAMING: Final[Mapping[type[Message], Reaction]] = {events.CompanyUpdated: Reactions.rename}
+
+QUEUES: Final = (
+    WorkQueue(INDEXING, tuple(_INDEXED)),
+    WorkQueue(OPENINGS, tuple(_FREEING)),
+    WorkQueue(COMPANIES, tuple(_RENAMING)),
+)
+"""The queues of this service: one for each kind of effect, so that none waits for another."""

@@ -1,0 +1,61 @@
+"""What a hit shows of why it was found."""
+
+import re
+from html import unescape
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.internship.search.highlight import (
+    PASSAGE_LETTERS,
+    distance_km,
+    found_in,
+    marked,
+    passage,
+    wanted_terms,
+)
+from services.internship.search.query import read_words
+from services.internship.search.text import composed
+from services.internship.search.vocabulary import Vocabulary
+
+WORDS = read_words("engineers zurich ", Vocabulary())
+WANTED = wanted_terms(WORDS)
+
+
+def test_matches_are_marked_and_everything_else_is_escaped() -> None:
+    assert (
+        marked("<b>Engineering</b> & Zürich", WANTED)
+        == "&lt;b&gt;<em>Engineering</em>&lt;/b&gt; &amp; <em>Zürich</em>"
+    )
+
+
+def test_a_passage_is_cut_where_most_words_are() -> None:
+    text = "engineer " + "filler " * 100 + "an engineer in Zürich " + "filler " * 100
+    cut = passage(text, WANTED)
+    assert "<em>engineer</em> in <em>Zürich</em>" in cut
+    assert cut.startswith("…")
+    assert cut.endswith("…")
+
+
+def test_without_matches_the_passage_is_the_beginning() -> None:
+    assert passage("Plain text.", WANTED) == "Plain text."
+    assert passage("", WANTED) == ""
+
+
+def test_found_words_keep_the_texts_spelling() -> None:
+    assert found_in("Engineer, engineer and Engineering", WORDS) == ["engineer", "Engineering"]
+
+
+def test_distance_is_as_the_crow_flies() -> None:
+    assert round(distance_km(52.52, 13.405, 48.137, 11.575)) == 504
+    assert distance_km(10, 20, 10, 20) == 0
+
+
+parts = st.lists(st.sampled_from(["engineer", "<em>", "Zürich", "&amp;", "\n"]), max_size=8)
+
+
+@given(st.text(max_size=60), parts)
+def test_marking_adds_nothing_but_marks(noise: str, pieces: list[str]) -> None:
+    text = noise.join(["", *pieces, ""])
+    assert unescape(re.sub("</?em>", "", marked(text, WANTED))) == composed(text)
+    assert len(unescape(re.sub("</?em>", "", passage(text, WANTED)))) <= PASSAGE_LETTERS + 2

@@ -1,0 +1,99 @@
+"""Openings are taken and freed once each, whatever arrives in what order."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.errors import DomainError
+from services.internship.domain.model import Listing, State
+from services.internship.domain.openings import Claim, release, take
+from tests.unit.internship.samples import DEADLINE, NOW, listing
+
+APP = "app_01JD0000000000000000000000"
+
+
+def taken(at: Listing, version: int = 3) -> tuple[Listing, Claim]:
+    return take(at, None, APP, version, NOW)
+
+
+def test_the_last_opening_fills_an_open_listing() -> None:
+    first, _ = taken(listing(State.OPEN))
+    assert (first.hires, first.state) == (1, State.OPEN)
+    second, _ = take(first, None, APP, 3, NOW)
+    assert (second.hires, second.state) == (2, State.FILLED)
+
+
+def test_taking_again_changes_nothing() -> None:
+    once, claim = taken(listing(State.OPEN))
+    twice, same = take(once, claim, APP, 3, NOW + timedelta(days=1))
+    assert twice is once
+    assert same == claim
+
+
+def test_nobody_is_hired_beyond_the_openings() -> None:
+    with pytest.raises(DomainError) as refused:
+        taken(listing(State.FILLED, hires=2))
+    assert refused.value.reason == "NO_OPENING_LEFT"
+
+
+@pytest.mark.parametrize("state", [State.PAUSED, State.EXPIRED, State.CLOSED])
+def test_after_intake_has_ended_those_who_applied_may_still_be_hired(state: State) -> None:
+    assert taken(listing(state))[0].hires == 1
+
+
+@pytest.mark.parametrize("state", [State.ARCHIVED, State.SUSPENDED, State.DRAFT])
+def test_a_listing_that_has_ended_hires_nobody(state: State) -> None:
+    with pytest.raises(DomainError, match="NO_OPENING_LEFT"):
+        taken(listing(state))
+
+
+def test_a_freed_opening_opens_a_filled_listing_while_its_deadline_is_ahead() -> None:
+    filled, claim = taken(listing(State.OPEN, openings=1))
+    freed, after = release(filled, claim, 5, NOW)
+    assert (freed.hires, freed.state, after.taken) == (0, State.OPEN, False)
+
+
+def test_a_freed_opening_leaves_a_late_listing_filled() -> None:
+    filled, claim = taken(listing(State.OPEN, openings=1))
+    freed, _ = release(filled, claim, 5, DEADLINE)
+    assert (freed.hires, freed.state) == (0, State.FILLED)
+
+
+def test_a_release_of_an_earlier_hire_does_not_free_a_newer_one() -> None:
+    filled, claim = taken(listing(State.OPEN, openings=1), version=3)
+    again, renewed = take(filled, claim, APP, 7, NOW)
+    late, unchanged = release(again, renewed, 5, NOW)
+    assert late.hires == 1
+    assert unchanged.taken
+
+
+def test_a_take_that_was_freed_meanwhile_comes_too_late() -> None:
+    filled, claim = taken(listing(State.OPEN, openings=1), version=3)
+    freed, after = release(filled, claim, 5, NOW)
+    with pytest.raises(DomainError) as refused:
+        take(freed, after, APP, 3, NOW)
+    assert refused.value.reason == "UNEXPECTED_STATE"
+
+
+def test_hired_again_after_a_release_the_application_takes_an_opening_again() -> None:
+    filled, claim = taken(listing(State.OPEN, openings=1), version=3)
+    freed, after = release(filled, claim, 5, NOW)
+    again, renewed = take(freed, after, APP, 6, NOW)
+    assert (again.hires, again.state, renewed.taken) == (1, State.FILLED, True)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ABC"), st.booleans(), st.integers(1, 9)), max_size=40))
+def test_hires_always_equal_the_claims_that_are_taken(moves: list[tuple[str, bool, int]]) -> None:
+    at, claims = listing(State.OPEN), dict[str, Claim]()
+    for name, takes, version in moves:
+        try:
+            if takes:
+                at, claims[name] = take(at, claims.get(name), name, version, NOW)
+            elif name in claims:
+                at, claims[name] = release(at, claims[name], version, NOW)
+        except DomainError as refused:
+            assert refused.reason in {"NO_OPENING_LEFT", "UNEXPECTED_STATE"}
+        assert at.hires == sum(claim.taken for claim in claims.values()) <= at.posting.openings
+        assert (at.state is State.FILLED) == at.full
