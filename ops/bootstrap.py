@@ -38,12 +38,12 @@ def create_venv() -> None:
     if python().exists():
         return
     say("creating .venv")
-    if run([sys.executable, "-m", "venv", str(VENV)]):
+    if run([sys.executable, "-m", "venv", str(VENV)], quiet=True):
         return
     shutil.rmtree(VENV, ignore_errors=True)
     say("this Python has no venv module: installing python3-venv")
-    run(["apt-get", "update", "-qq"])
-    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "python3-venv"])
+    run(["apt-get", "update", "-qq"], quiet=True)
+    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "python3-venv"], quiet=True)
     must([sys.executable, "-m", "venv", str(VENV)])
 
 
@@ -84,10 +84,10 @@ def python() -> Path:
     return VENV / "bin" / "python"
 
 
-def run(command: list[str]) -> bool:
+def run(command: list[str], *, quiet: bool = False) -> bool:
     """Runs a command; says whether it succeeded."""
     try:
-        return subprocess.run(command, check=False).returncode == 0
+        return subprocess.run(command, check=False, capture_output=quiet).returncode == 0
     except FileNotFoundError:
         return False
 
