@@ -19,7 +19,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import uvloop
@@ -87,9 +87,11 @@ async def serve(variant: str, redis_port: int) -> None:
         return ANSWER
 
     async def from_redis() -> bytes:
-        return await redis.get("listing") or b""
+        return cast(bytes, await redis.get("listing"))
 
-    server, port = bare() if variant == VARIANTS[0] else chained(from_redis if "Redis" in variant else from_memory)
+    server, port = (
+        bare() if variant == VARIANTS[0] else chained(from_redis if "Redis" in variant else from_memory)
+    )
     await server.start()
     print(port, file=sys.stderr, flush=True)  # noqa: T201 - stdout takes the access log
     stop = asyncio.Event()
@@ -104,7 +106,7 @@ def bare() -> tuple[Any, int]:
         return ANSWER
 
     service, _, method = GET[1:].partition("/")
-    handlers: Any = {method: grpc.unary_unary_rpc_method_handler(echo)}  # type: ignore[arg-type]
+    handlers: Any = {method: grpc.unary_unary_rpc_method_handler(echo)}
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
     return server, server.add_insecure_port("127.0.0.1:0")
@@ -112,15 +114,18 @@ def bare() -> tuple[Any, int]:
 
 def chained(read: Callable[[], Awaitable[bytes]]) -> tuple[Any, int]:
     nobody = NobodyIsKnown()
-    server = build_server([servicer(read)], standard_chain(verifier=nobody, revocations=nobody, claims=nobody))
+    server = build_server(
+        [servicer(read)], standard_chain(verifier=nobody, revocations=nobody, claims=nobody)
+    )
     return server, server.listen("127.0.0.1:0")
 
 
 def measure(variant: str, redis_port: int, seconds: int, folder: Path) -> Figures:
     command = [sys.executable, __file__, "--serve", variant, "--redis", str(redis_port)]
-    with (folder / "access.log").open("wb") as log, subprocess.Popen(
-        command, stdout=log, stderr=subprocess.PIPE, text=True
-    ) as server:
+    with (
+        (folder / "access.log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=subprocess.PIPE, text=True) as server,
+    ):
         try:
             port = int(server.stderr.readline()) if server.stderr else 0
             load(port, 1, folder)
@@ -156,10 +161,14 @@ def compare(seconds: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         redis_port = 10_000 + os.getpid() % 20_000
-        redis = subprocess.Popen(["redis-server", "--port", str(redis_port), "--save", "", "--dir", name], stdout=-3)
+        redis = subprocess.Popen(
+            ["redis-server", "--port", str(redis_port), "--save", "", "--dir", name], stdout=-3
+        )
         try:
             time.sleep(0.5)
-            runs = [{each: measure(each, redis_port, seconds, folder) for each in VARIANTS} for _ in range(rounds)]
+            runs = [
+                {each: measure(each, redis_port, seconds, folder) for each in VARIANTS} for _ in range(rounds)
+            ]
         finally:
             redis.terminate()
             redis.wait()

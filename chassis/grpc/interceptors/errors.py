@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 
 from chassis.caller import Call, current_call
-from chassis.contracts import RpcSpec
+from chassis.contracts import RpcSpec, reasons
 from chassis.errors import DomainError
 from chassis.grpc.handlers import Context, Handler
 from chassis.grpc.status import DETAILS_KEY, code_of, status_of
@@ -20,8 +20,6 @@ class Errors:
         async def guarded(request: Any, context: Context) -> bytes:
             try:
                 return await proceed(request, context)
-            except DomainError as error:
-                return await _refuse(context, current_call(), error)
             except asyncio.CancelledError:
                 call = current_call()
                 if call.outcome == "OK":
@@ -30,10 +28,8 @@ class Errors:
             except grpc.aio.AbortError:
                 current_call().outcome = "UNKNOWN"
                 raise
-            except Exception:
-                call = current_call()
-                get_logger().exception("call failed", rpc=rpc.full_name, request_id=call.request_id)
-                return await _refuse(context, call, _internal())
+            except Exception as error:
+                return await _refuse(context, current_call(), _readable(error, rpc))
 
         return guarded
 
@@ -46,5 +42,8 @@ async def _refuse(context: Context, call: Call, error: DomainError) -> bytes:
     return await context.abort(code, status.message, trailing_metadata=details)
 
 
-def _internal() -> DomainError:
+def _readable(error: Exception, rpc: RpcSpec) -> DomainError:
+    if isinstance(error, DomainError) and error.reason in reasons():
+        return error
+    get_logger().error("call failed", rpc=rpc.full_name, request_id=current_call().request_id, exc_info=error)
     return DomainError("INTERNAL", "Something went wrong on our side; quote the request id to report it.")

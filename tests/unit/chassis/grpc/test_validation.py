@@ -1,0 +1,123 @@
+from typing import Any
+
+import pytest
+from google.protobuf.message import Message
+
+from chassis.contracts import RpcSpec
+from chassis.errors import DomainError
+from chassis.grpc.handlers import LARGEST_REQUEST_BYTES, Context
+from chassis.grpc.interceptors.validation import Validation
+from internshipconnect.application.v1.application_pb2 import Answer, SubmitApplicationRequest
+from internshipconnect.auth.v1.auth_pb2 import LoginRequest, RegisterRequest
+from internshipconnect.internship.v1.internship_pb2 import (
+    QUESTION_KIND_TEXT,
+    CreateInternshipRequest,
+    GetInternshipRequest,
+    Internship,
+    ListInternshipsRequest,
+    Question,
+    UpdateInternshipRequest,
+)
+from internshipconnect.notification.v1.notification_pb2 import MarkReadRequest
+from tests.fakes.calls import answering, rpc, send
+
+INTERNSHIP_ID = "int_01JD0000000000000000000000"
+CREATE = rpc("internship", "CreateInternship")
+
+
+async def refused(spec: RpcSpec, request: Message | bytes) -> DomainError:
+    raw = request if isinstance(request, bytes) else request.SerializeToString()
+    with pytest.raises(DomainError) as caught:
+        await send(Validation(), spec, answering(), request=raw)
+    return caught.value
+
+
+async def fields(spec: RpcSpec, request: Message) -> list[str]:
+    error = await refused(spec, request)
+    assert error.reason == "INVALID_FIELD"
+    return [violation.field for violation in error.violations]
+
+
+async def test_a_good_request_arrives_parsed() -> None:
+    async def show(request: Any, _context: Context) -> bytes:
+        return str(request.internship_id).encode()
+
+    raw = GetInternshipRequest(internship_id=INTERNSHIP_ID).SerializeToString()
+    assert (
+        await send(Validation(), rpc("internship", "GetInternship"), show, request=raw)
+        == INTERNSHIP_ID.encode()
+    )
+
+
+async def test_every_broken_field_is_named_in_the_spelling_of_json() -> None:
+    request = ListInternshipsRequest(country="Germany", min_duration_weeks=-1, skills=["ok", "x" * 61])
+    found = await fields(rpc("internship", "ListInternships"), request)
+    assert found == ["skills[1]", "country", "minDurationWeeks"]
+
+
+async def test_fields_of_the_http_body_are_named_as_in_the_body() -> None:
+    request = CreateInternshipRequest(
+        internship=Internship(
+            title="x" * 161, questions=[Question(id="NO", kind=QUESTION_KIND_TEXT, text="?")]
+        )
+    )
+    assert await fields(CREATE, request) == ["title", "questions[0].id"]
+
+
+async def test_a_missing_body_is_named_itself() -> None:
+    assert await fields(CREATE, CreateInternshipRequest()) == ["internship"]
+
+
+async def test_fields_of_the_path_keep_their_names_beside_a_body() -> None:
+    request = UpdateInternshipRequest(internship_id="nonsense", internship=Internship(title="t"))
+    assert await fields(rpc("internship", "UpdateInternship"), request) == ["internshipId"]
+
+
+async def test_a_field_within_a_list_within_a_whole_body_is_named_in_full() -> None:
+    request = SubmitApplicationRequest(internship_id=INTERNSHIP_ID, answers=[Answer(question_id="Not good")])
+    assert await fields(rpc("application", "SubmitApplication"), request) == ["answers[0].questionId"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "request_", "field"),
+    [
+        (
+            rpc("auth", "Register"),
+            RegisterRequest(email="a@example.org", password="long enough", kind=2, name="A"),  # type: ignore[arg-type]
+            "companyName",
+        ),
+        (rpc("notification", "MarkRead"), MarkReadRequest(), "notificationIds"),
+        (rpc("internship", "ListInternships"), ListInternshipsRequest(near_lat=1.0), "nearLat"),
+    ],
+)
+async def test_a_rule_over_several_fields_is_reported_on_one(
+    spec: RpcSpec, request_: Message, field: str
+) -> None:
+    assert await fields(spec, request_) == [field]
+
+
+async def test_control_characters_and_nul_are_refused() -> None:
+    for character in "\x00\x07\x1b\x7f":
+        assert await fields(
+            CREATE, CreateInternshipRequest(internship=Internship(title=f"a{character}b"))
+        ) == ["title"]
+
+
+async def test_an_enum_value_that_does_not_exist_is_refused() -> None:
+    request = CreateInternshipRequest(internship=Internship(work_mode=99))  # type: ignore[arg-type]
+    assert await fields(CREATE, request) == ["workMode"]
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xff\xff", b"\x0a\x05abc", b"\x0a\x02\xff\xfe"])
+async def test_bytes_that_are_no_such_message_are_refused(raw: bytes) -> None:
+    assert (await refused(rpc("auth", "Login"), raw)).reason == "MALFORMED_REQUEST"
+
+
+async def test_a_request_that_is_too_large_is_refused_before_it_is_parsed() -> None:
+    error = await refused(rpc("auth", "Login"), b"\xff" * (LARGEST_REQUEST_BYTES + 1))
+    assert error.reason == "PAYLOAD_TOO_LARGE"
+
+
+async def test_fields_that_this_version_does_not_know_are_ignored() -> None:
+    raw = LoginRequest(email="a@example.org", password="p").SerializeToString() + b"\xf8\x3f\x01"
+    assert await send(Validation(), rpc("auth", "Login"), answering(), request=raw) == b"answer"

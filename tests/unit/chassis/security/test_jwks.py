@@ -1,0 +1,108 @@
+import asyncio
+from pathlib import Path
+
+import orjson
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    SECP384R1,
+    EllipticCurvePublicKey,
+    generate_private_key,
+)
+from jwt.algorithms import ECAlgorithm
+
+from chassis.errors import DomainError, unavailable
+from chassis.security.jwks import FRESH_S, PAUSE_S, FetchedKeys, Keys, StaticKeys, public_keys
+
+KEY: EllipticCurvePublicKey = generate_private_key(SECP256R1()).public_key()
+
+
+class Publisher:
+    """Publishes keys, counts how often it is asked, and can be out of order."""
+
+    def __init__(self, *kids: str) -> None:
+        self.keys: Keys = dict.fromkeys(kids, KEY)
+        self.asked = 0
+        self.is_down = False
+        self.now_s = 0.0
+
+    async def fetch(self) -> Keys:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.is_down:
+            raise unavailable("The publisher")
+        return self.keys
+
+    def source(self) -> FetchedKeys:
+        return FetchedKeys(self.fetch, lambda: self.now_s)
+
+
+async def test_many_who_need_a_key_wait_for_one_fetch() -> None:
+    publisher = Publisher("a")
+    source = publisher.source()
+    assert await asyncio.gather(*(source.key("a") for _ in range(20))) == [KEY] * 20
+    assert publisher.asked == 1
+
+
+async def test_a_new_key_is_found_when_it_is_first_used() -> None:
+    publisher = Publisher("a")
+    source = publisher.source()
+    await source.key("a")
+    publisher.keys, publisher.now_s = {"a": KEY, "b": KEY}, PAUSE_S + 1
+    assert await source.key("b") is KEY
+
+
+async def test_made_up_key_ids_do_not_turn_into_load() -> None:
+    publisher = Publisher("a")
+    source = publisher.source()
+    for number in range(100):
+        assert await source.key(f"made-up-{number}") is None
+    assert publisher.asked == 1
+
+
+async def test_a_withdrawn_key_is_forgotten_after_some_minutes() -> None:
+    publisher = Publisher("a", "b")
+    source = publisher.source()
+    await source.key("a")
+    publisher.keys, publisher.now_s = {"b": KEY}, FRESH_S + 1
+    assert await source.key("a") is None
+
+
+async def test_the_keys_that_are_known_go_on_counting_while_the_publisher_is_down() -> None:
+    publisher = Publisher("a")
+    source = publisher.source()
+    await source.key("a")
+    publisher.is_down, publisher.now_s = True, FRESH_S + 1
+    assert await source.key("a") is KEY
+
+
+async def test_without_any_key_nobody_can_be_told_from_anybody() -> None:
+    publisher = Publisher("a")
+    publisher.is_down = True
+    with pytest.raises(DomainError) as caught:
+        await publisher.source().key("a")
+    assert caught.value.reason == "UNAVAILABLE"
+
+
+async def test_a_file_of_keys_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "jwks.json"
+    path.write_bytes(orjson.dumps({"keys": [ECAlgorithm.to_jwk(KEY, as_dict=True) | {"kid": "svc-a"}]}))
+    found = await StaticKeys.from_file(path).key("svc-a")
+    assert found is not None
+    assert found.public_numbers() == KEY.public_numbers()
+
+
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        {},
+        {"kty": "oct", "k": "AAAA", "kid": "a"},
+        ECAlgorithm.to_jwk(KEY, as_dict=True),
+        ECAlgorithm.to_jwk(generate_private_key(SECP384R1()).public_key(), as_dict=True) | {"kid": "a"},
+        ECAlgorithm.to_jwk(generate_private_key(SECP256R1()), as_dict=True) | {"kid": "a"},
+    ],
+    ids=["empty", "symmetric", "no id", "another curve", "private"],
+)
+def test_a_key_that_is_no_public_p_256_key_with_an_id_is_refused(jwk: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="key"):
+        public_keys([jwk])

@@ -1,0 +1,83 @@
+import asyncio
+
+import pytest
+from prometheus_client import REGISTRY
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from chassis.errors import DomainError
+from chassis.security.sessions import REMEMBERED_S, Sessions
+
+
+class NotesInMemory:
+    """As much of Redis as sessions use; it can be down or slow."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+        self.looked_up = 0
+        self.is_down = False
+        self.is_slow = False
+
+    async def exists(self, key: str) -> int:
+        self.looked_up += 1
+        if self.is_slow:
+            await asyncio.sleep(10)
+        if self.is_down:
+            raise RedisConnectionError
+        return int(key in self.keys)
+
+    async def set(self, key: str, value: str, *, ex: int) -> None:
+        assert value
+        assert ex > 0
+        self.keys.add(key)
+
+
+class House:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.notes = NotesInMemory()
+        self.sessions = Sessions(self.notes, lambda: self.now_s)
+        self.elsewhere = Sessions(self.notes, lambda: self.now_s)
+
+    async def lets_in(self, session_id: str) -> bool:
+        try:
+            await self.sessions.refuse_revoked(session_id)
+        except DomainError as error:
+            assert error.reason == "SESSION_REVOKED"
+            return False
+        return True
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+async def test_a_session_is_good_until_it_ends(house: House) -> None:
+    assert await house.lets_in("ses_1")
+    await house.sessions.revoke("ses_1", 900)
+    assert not await house.lets_in("ses_1")
+
+
+async def test_the_end_of_a_session_in_another_process_is_noticed_within_seconds(house: House) -> None:
+    assert await house.lets_in("ses_1")
+    await house.elsewhere.revoke("ses_1", 900)
+    house.now_s += REMEMBERED_S
+    assert not await house.lets_in("ses_1")
+
+
+async def test_redis_is_not_asked_on_every_call(house: House) -> None:
+    for _ in range(50):
+        await house.lets_in("ses_1")
+    assert house.notes.looked_up == 1
+
+
+@pytest.mark.parametrize("trouble", ["is_down", "is_slow"])
+async def test_when_redis_does_not_answer_calls_pass_and_are_counted(house: House, trouble: str) -> None:
+    def passed() -> float:
+        labels = {"layer": "revocations", "outcome": "bypass"}
+        return REGISTRY.get_sample_value("cache_requests_total", labels) or 0.0
+
+    setattr(house.notes, trouble, True)
+    before = passed()
+    assert await house.lets_in("ses_1")
+    assert passed() == before + 1

@@ -1,0 +1,92 @@
+import pytest
+
+from chassis.breaker import FAILURES_TO_OPEN, OPEN_S, SUCCESSES_TO_CLOSE, WINDOW_S, Breaker
+from chassis.errors import DomainError
+
+
+class HandClock:
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Driven:
+    """A breaker and the clock that it reads."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.breaker = Breaker("The thing", self.clock)
+
+    def fail(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.breaker.admit()
+            self.breaker.failed()
+
+    def succeed(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.breaker.admit()
+            self.breaker.succeeded()
+
+    def is_open(self) -> bool:
+        try:
+            self.breaker.admit()
+        except DomainError as error:
+            assert error.reason == "UNAVAILABLE"
+            return True
+        self.breaker.abandoned()
+        return False
+
+
+@pytest.fixture
+def driven() -> Driven:
+    return Driven()
+
+
+def test_it_opens_after_five_failures_in_a_row_of_ten_seconds(driven: Driven) -> None:
+    driven.fail(FAILURES_TO_OPEN - 1)
+    assert not driven.is_open()
+    driven.fail()
+    assert driven.is_open()
+
+
+def test_failures_that_lie_far_apart_do_not_open_it(driven: Driven) -> None:
+    for _ in range(3 * FAILURES_TO_OPEN):
+        driven.fail()
+        driven.clock.now_s += WINDOW_S / 3
+    assert not driven.is_open()
+
+
+def test_while_open_it_says_when_to_come_back(driven: Driven) -> None:
+    driven.fail(FAILURES_TO_OPEN)
+    driven.clock.now_s += 20
+    with pytest.raises(DomainError) as caught:
+        driven.breaker.admit()
+    assert caught.value.retry_after_s == OPEN_S - 20
+
+
+def test_after_a_minute_it_lets_one_call_at_a_time_try(driven: Driven) -> None:
+    driven.fail(FAILURES_TO_OPEN)
+    driven.clock.now_s += OPEN_S
+    driven.breaker.admit()
+    assert driven.is_open()
+    driven.breaker.succeeded()
+    assert not driven.is_open()
+
+
+def test_three_successes_close_it(driven: Driven) -> None:
+    driven.fail(FAILURES_TO_OPEN)
+    driven.clock.now_s += OPEN_S
+    driven.succeed(SUCCESSES_TO_CLOSE)
+    driven.fail(FAILURES_TO_OPEN - 1)
+    assert not driven.is_open()
+
+
+def test_a_failed_try_opens_it_for_another_minute(driven: Driven) -> None:
+    driven.fail(FAILURES_TO_OPEN)
+    driven.clock.now_s += OPEN_S
+    driven.succeed(SUCCESSES_TO_CLOSE - 1)
+    driven.fail()
+    driven.clock.now_s += OPEN_S - 1
+    assert driven.is_open()
