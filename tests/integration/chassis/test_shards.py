@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -31,13 +31,12 @@ async def counted(shard: Shard) -> int:
 
 
 @pytest.fixture
-async def two_things(shards: Shards) -> AsyncIterator[tuple[str, str]]:
-    ids = new_id("thg", HERE), new_id("thg", THERE)
-    for id_ in ids:
+async def two_things(shards: Shards) -> tuple[str, str]:
+    here, there = new_id("thg", HERE), new_id("thg", THERE)
+    for id_ in (here, there):
+        await shards.of(id_).db["things"].delete_many({"kind": "counted"})
         await shards.of(id_).db["things"].insert_one({"_id": id_, "kind": "counted"})
-    yield ids
-    for id_ in ids:
-        await shards.of(id_).db["things"].delete_one({"_id": id_})
+    return here, there
 
 
 async def test_an_id_leads_to_the_shard_of_its_slot(shards: Shards) -> None:
