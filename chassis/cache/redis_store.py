@@ -32,8 +32,9 @@ _FILL: Final = (
 class RedisStore:
     """A `CacheStore` on the cluster; a node that is down costs its own keys a moment, and then nothing."""
 
-    def __init__(self, redis: RedisCluster) -> None:
+    def __init__(self, redis: RedisCluster, answer_within_s: float = ANSWER_WITHIN_S) -> None:
         self._redis = redis
+        self._answer_within_s = answer_within_s
         self._nodes: dict[str, _Node] = {}
         self._next_contact = 0.0
 
@@ -72,7 +73,7 @@ class RedisStore:
     def _replaced(self, before: "_Node | None", holder: ClusterNode) -> "_Node":
         if before is not None:
             before.breaker.stop()
-        node = self._nodes[holder.name] = _Node(self._redis, holder)
+        node = self._nodes[holder.name] = _Node(self._redis, holder, self._answer_within_s)
         return node
 
     def _holder(self, key: str) -> ClusterNode | None:
@@ -107,9 +108,10 @@ class _Node:
     cluster client is asked when that turns out to be the wrong one.
     """
 
-    def __init__(self, redis: RedisCluster, holder: ClusterNode) -> None:
+    def __init__(self, redis: RedisCluster, holder: ClusterNode, answer_within_s: float) -> None:
         self.holder = holder
         self.breaker = NodeBreaker(holder)
+        self._answer_within_s = answer_within_s
         self._redis = redis
         self._reads = 0
         self._waiting: dict[str, list[asyncio.Future[bytes | None]]] = {}
@@ -120,7 +122,7 @@ class _Node:
         if self.breaker.is_open:
             raise StoreDownError("the node does not answer")
         try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
+            async with asyncio.timeout(self._answer_within_s):
                 answer = await command()
         except FAILURES as error:
             self.breaker.failed()

@@ -48,10 +48,12 @@ class Gate:
         """
         if self.is_down():
             await self._hope()
+        started = time.monotonic()
         with pymongo.timeout(self.budget_s()):
             try:
                 return await operation(*args, **kwargs)
             except PyMongoError as error:
+                self._note_wait_since(started)
                 readable = self._readable(error)
                 if readable is None:
                     raise
@@ -83,6 +85,11 @@ class Gate:
                 raise unavailable(self.what)
             self.budget_s()
             await asyncio.sleep(LOOK_AGAIN_S)
+
+    def _note_wait_since(self, started: float) -> None:
+        """An operation that has waited for a shard that is down has waited for those after it, too."""
+        if self.is_down() and self._down_since is not None:
+            self._down_since = min(self._down_since, started)
 
     def _readable(self, error: PyMongoError) -> DomainError | None:
         if isinstance(error, WaitQueueTimeoutError):

@@ -4,18 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import pymongo
-from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandListener
 
 from chassis.clock import Clock, SystemClock
 from chassis.errors import DomainError
 from chassis.ids import slot_of
+from chassis.mongo.client import ShardClient, connect
 from chassis.mongo.collections import ShardDatabase
-from chassis.mongo.documents import Document
 from chassis.mongo.gate import Gate
 from chassis.mongo.slots import SlotMap
 from chassis.mongo.transactions import Transaction, Transactions
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-POOL_SIZE: Final = 32
-"""Connections to one shard; at about 1 ms an operation, more would only queue on the server."""
 PING_TIMEOUT_S: Final = 1.0
 NOT_ANSWERING: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"})
 
@@ -45,7 +41,7 @@ class Scatter(Generic[T]):
 class Shard:
     """One shard, by its name in the slot map. `db` is the service's database there."""
 
-    def __init__(self, name: str, client: AsyncMongoClient[Document], database: str, clock: Clock) -> None:
+    def __init__(self, name: str, client: ShardClient, database: str, clock: Clock) -> None:
         gate = Gate(client, f"mongo shard {name}")
         self.name = name
         self.db = ShardDatabase(client, database, gate)
@@ -93,7 +89,7 @@ class Shards:
         self._slot_map = slot_map
         self._shards = {
             name: Shard(
-                name, _client(uri, database, user, password, listeners), database, clock or SystemClock()
+                name, connect(uri, database, user, password, listeners), database, clock or SystemClock()
             )
             for name, uri in slot_map.uris.items()
         }
@@ -154,28 +150,3 @@ async def _answer(call: Callable[[Shard], Awaitable[T]], shard: Shard, timeout_s
 
 def _name_of(call: Callable[..., object]) -> str:
     return str(getattr(call, "__qualname__", type(call).__qualname__)).partition(".<locals>")[0]
-
-
-def _client(
-    uri: str, database: str, user: str, password: str, listeners: Sequence[CommandListener]
-) -> AsyncMongoClient[Document]:
-    client: AsyncMongoClient[Document] = AsyncMongoClient(
-        uri,
-        username=user,
-        password=password,
-        authSource="admin",
-        appName=database,
-        tz_aware=True,
-        tzinfo=UTC,
-        maxPoolSize=POOL_SIZE,
-        connectTimeoutMS=2_000,
-        serverSelectionTimeoutMS=2_000,
-        socketTimeoutMS=30_000,
-        # While a shard is down nobody asks the driver for it, so its own look-outs have to be frequent.
-        heartbeatFrequencyMS=1_000,
-        retryReads=True,
-        retryWrites=True,
-        w="majority",
-        event_listeners=list(listeners),
-    )
-    return client

@@ -31,6 +31,8 @@ TRANSIENT: Final = "TransientTransactionError"
 FIRST_PAUSE_S: Final = 0.005
 LONGEST_PAUSE_S: Final = 0.5
 ABORT_TIMEOUT_S: Final = 1.0
+NO_PATIENCE_S: Final = 0.01
+"""For an abort that can only be noted here: a shard that is down aborts by itself."""
 
 
 class Transaction:
@@ -48,8 +50,8 @@ class Transaction:
     def emit(self, message: Message, *, subject: str) -> None:
         """Tells of the change: the event is sent if, and only if, the transaction commits.
 
-        `subject` is the ID of the entity that the event is about. Raises ValueError when it is not an
-        ID, or the message is not one of the declared events.
+        `subject` is the ID of the entity that the event is about. Raises ValueError when it is no ID, and
+        ContractError when the message is not one of the declared events.
         """
         slot = slot_of(subject)
         event = outbox.envelope(
@@ -129,9 +131,8 @@ class Transactions:
                 await pauses.before_retry_of(error)
 
     async def _abort(self, session: AsyncClientSession) -> None:
-        if self._gate.is_down():
-            return
-        with suppress(PyMongoError), pymongo.timeout(ABORT_TIMEOUT_S):
+        patience_s = NO_PATIENCE_S if self._gate.is_down() else ABORT_TIMEOUT_S
+        with suppress(PyMongoError), pymongo.timeout(patience_s):
             await session.abort_transaction()
 
 

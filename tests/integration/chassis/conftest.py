@@ -1,0 +1,97 @@
+"""A database and a key space of this run's own on the stack under test."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient
+from redis.asyncio.cluster import RedisCluster
+
+from chassis.ids import new_id
+from chassis.messaging import Incoming
+from chassis.mongo.provision import CollectionSpec, provision
+from chassis.mongo.shards import Shards
+from chassis.mongo.slots import SlotMap
+from chassis.redis import connect
+from ops.stack import mongo
+from tests.stack import Stack
+from tests.targeting import TargetedQueryGuard
+
+THINGS = CollectionSpec("things", shard_key="_id")
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    return Stack.under_test()
+
+
+@pytest.fixture(scope="session")
+async def database(stack: Stack) -> AsyncIterator[str]:
+    """A provisioned database on every shard, gone afterwards."""
+    name = f"ic_test_{secrets.token_hex(4)}"
+    clients: list[AsyncMongoClient[dict[str, Any]]] = [
+        AsyncMongoClient(uri) for uri in stack.admin_uris().values()
+    ]
+    for client in clients:
+        await provision(client, name, (THINGS,))
+    yield name
+    for client in clients:
+        await client.drop_database(name)
+        await client.close()
+
+
+@pytest.fixture
+def guard() -> TargetedQueryGuard:
+    return TargetedQueryGuard(allowed={"counted"})
+
+
+@pytest.fixture
+async def shards(stack: Stack, database: str, guard: TargetedQueryGuard) -> AsyncIterator[Shards]:
+    shards = Shards(
+        SlotMap.load(stack.topology.slot_map),
+        database,
+        mongo.ADMIN,
+        stack.credentials.mongo_admin_password,
+        listeners=(guard,),
+    )
+    yield shards
+    await shards.close()
+
+
+@pytest.fixture
+async def redis(stack: Stack) -> AsyncIterator[RedisCluster]:
+    nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
+    redis = connect(nodes, stack.credentials.redis_password)
+    yield redis
+    await redis.aclose()
+
+
+@pytest.fixture
+def stopped(stack: Stack) -> Iterator[Callable[[str], None]]:
+    """Stops a process until the test is over, or until the test starts it again itself."""
+    down: list[str] = []
+
+    def stop(process: str) -> None:
+        down.append(process)
+        stack.stop(process)
+
+    yield stop
+    for process in down:
+        if stack.state(process).pid == 0:
+            stack.start(process)
+        stack.await_ready(process)
+
+
+def event_about(subject: str, queue: str = "q") -> Incoming:
+    """An event as it arrives on a queue."""
+    return Incoming(
+        event_id=new_id("evt"),
+        type="auth.user.verified",
+        source="auth",
+        subject=subject,
+        time=datetime.now(UTC),
+        traceparent="",
+        queue=queue,
+    )

@@ -1,0 +1,159 @@
+"""The cache on a real Redis Cluster: the contract, and nodes that stop and come back."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from redis.asyncio.cluster import RedisCluster
+
+from chassis.cache import Cache, CacheStore
+from chassis.cache.redis_store import RedisStore
+from chassis.redis import connect
+from internshipconnect.events.v1.events_pb2 import UserVerified
+from tests.contracts.cache_store import CacheStoreContract
+from tests.stack import Stack
+
+NODES = ("redis-1", "redis-2", "redis-3")
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < seconds
+
+
+class TestRedisStore(CacheStoreContract):
+    @pytest.fixture
+    async def store(self, redis: RedisCluster) -> AsyncIterator[CacheStore]:
+        store = RedisStore(redis, answer_within_s=5.0)
+        yield store
+        await store.aclose()
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.loads = 0
+
+    async def load(self) -> UserVerified:
+        self.loads += 1
+        return UserVerified(user_id=str(self.loads))
+
+
+@pytest.fixture
+def counter() -> Counter:
+    return Counter()
+
+
+@pytest.fixture
+async def cache(redis: RedisCluster) -> AsyncIterator[Cache]:
+    cache = Cache(redis, f"test-{secrets.token_hex(4)}")
+    yield cache
+    await cache.aclose()
+
+
+async def read_all(cache: Cache, counter: Counter, count: int = 60) -> int:
+    """Reads so many keys, spread over all nodes; returns how many had to be loaded."""
+    before = counter.loads
+    for number in range(count):
+        assert await cache.read_through(f"{number}", 60, counter.load)
+    return counter.loads - before
+
+
+async def until_all_are_hits(cache: Cache, counter: Counter, within_s: float) -> None:
+    async with asyncio.timeout(within_s):
+        while await read_all(cache, counter):
+            await asyncio.sleep(0.05)
+
+
+async def test_what_was_read_once_is_not_loaded_again(cache: Cache, counter: Counter) -> None:
+    await until_all_are_hits(cache, counter, within_s=5)
+
+    assert await read_all(cache, counter) == 0
+
+
+async def test_two_processes_share_their_answers_and_their_drops(stack: Stack, counter: Counter) -> None:
+    namespace = f"test-{secrets.token_hex(4)}"
+    nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
+    clients = [connect(nodes, stack.credentials.redis_password) for _ in range(2)]
+    here, there = (Cache(client, namespace) for client in clients)
+
+    assert await here.read_through("k", 60, counter.load) == await there.read_through("k", 60, counter.load)
+    await there.drop("k")
+    await here.read_through("k", 60, counter.load)
+    assert counter.loads == 2
+
+    for cache, client in zip((here, there), clients, strict=True):
+        await cache.aclose()
+        await client.aclose()
+
+
+async def test_a_node_that_stops_costs_its_own_keys_their_caching_and_nobody_an_error(
+    cache: Cache, counter: Counter, stack: Stack, stopped: Callable[[str], None]
+) -> None:
+    await until_all_are_hits(cache, counter, within_s=5)
+    stopped("redis-2")
+
+    with within(3):
+        assert 0 < await read_all(cache, counter) < 60
+    with within(1):
+        loaded = await read_all(cache, counter)
+    assert 5 < loaded < 40
+
+    stack.start("redis-2")
+    await until_all_are_hits(cache, counter, within_s=10)
+
+
+async def test_without_any_node_every_answer_is_loaded_without_waiting_and_caching_resumes_by_itself(
+    cache: Cache, counter: Counter, stack: Stack, stopped: Callable[[str], None]
+) -> None:
+    await until_all_are_hits(cache, counter, within_s=5)
+    for node in NODES:
+        stopped(node)
+    await read_all(cache, counter)
+
+    with within(0.5):
+        assert await read_all(cache, counter) == 60
+
+    for node in NODES:
+        stack.start(node)
+    await until_all_are_hits(cache, counter, within_s=15)
+
+
+async def test_a_drop_while_the_node_is_down_is_made_up_for_when_it_is_back(
+    cache: Cache, counter: Counter, stack: Stack, stopped: Callable[[str], None]
+) -> None:
+    await until_all_are_hits(cache, counter, within_s=5)
+    before = {n: await cache.read_through(f"{n}", 60, counter.load) for n in range(60)}
+    stopped("redis-1")
+    with within(2):
+        await cache.drop(*(f"{n}" for n in range(60)))
+
+    stack.start("redis-1")
+    stack.await_ready("redis-1")
+    await asyncio.sleep(2)
+
+    after = {n: await cache.read_through(f"{n}", 60, counter.load) for n in range(60)}
+    assert not {n for n in before if before[n] == after[n]}
+
+
+async def test_a_service_can_start_without_redis(
+    stack: Stack, counter: Counter, stopped: Callable[[str], None]
+) -> None:
+    for node in NODES:
+        stopped(node)
+    nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
+    client = connect(nodes, stack.credentials.redis_password)
+    cache = Cache(client, f"test-{secrets.token_hex(4)}")
+
+    with within(3):
+        assert await read_all(cache, counter) == 60
+
+    for node in NODES:
+        stack.start(node)
+    await until_all_are_hits(cache, counter, within_s=15)
+    await cache.aclose()
+    await client.aclose()

@@ -1,0 +1,61 @@
+"""Provisioning: what is declared is there, a second run changes nothing, a difference is told."""
+
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel
+
+from chassis.mongo.provision import CollectionSpec, ProvisionError, provision
+from tests.stack import Stack
+
+Client = AsyncMongoClient[dict[str, Any]]
+
+
+@pytest.fixture
+async def client(stack: Stack) -> AsyncIterator[Client]:
+    async with AsyncMongoClient[dict[str, Any]](stack.admin_uris()["s1"]) as client:
+        yield client
+
+
+@pytest.fixture
+async def name(client: Client) -> AsyncIterator[str]:
+    name = f"ic_test_{secrets.token_hex(4)}"
+    yield name
+    await client.drop_database(name)
+
+
+def declared(**options: Any) -> tuple[CollectionSpec, ...]:
+    return (
+        CollectionSpec("things", indexes=(IndexModel([("owner", ASCENDING)], name="by_owner", **options),)),
+    )
+
+
+async def test_a_second_run_changes_nothing(client: Client, name: str) -> None:
+    await provision(client, name, declared(unique=True))
+    before = await client[name]["things"].index_information()
+    await provision(client, name, declared(unique=True))
+
+    assert await client[name]["things"].index_information() == before
+    assert before["by_owner"]["unique"]
+    assert {"outbox", "inbox", "idempotency", "relay_positions", "leases", "things"} == set(
+        await client[name].list_collection_names()
+    )
+    assert (await client[name]["inbox"].index_information())["expiry"]["expireAfterSeconds"] == 604_800
+
+
+async def test_a_changed_index_is_told_by_name_and_left_as_it_is(client: Client, name: str) -> None:
+    await provision(client, name, declared())
+
+    with pytest.raises(ProvisionError, match=r"index by_owner of .*\.things is not what is declared"):
+        await provision(client, name, declared(unique=True))
+
+    assert "unique" not in (await client[name]["things"].index_information())["by_owner"]
+
+
+async def test_a_changed_lifetime_is_changed_in_place(client: Client, name: str) -> None:
+    await provision(client, name, declared(expireAfterSeconds=60))
+    await provision(client, name, declared(expireAfterSeconds=90))
+
+    assert (await client[name]["things"].index_information())["by_owner"]["expireAfterSeconds"] == 90
