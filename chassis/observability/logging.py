@@ -69,7 +69,7 @@ def log_access(*, rpc: str, code: str, duration_ms: float, caller: str, request_
 
     `rpc` is the full method name, `code` the gRPC status name, `caller` the caller's id or "".
     """
-    _write(
+    _out().write(
         orjson.dumps(
             {
                 "time": _now(),
@@ -104,7 +104,7 @@ def _flush_soon() -> None:
 def _flush() -> None:
     global _flush_is_due  # noqa: PLW0603
     _flush_is_due = False
-    sys.stdout.buffer.flush()
+    _out().flush()
 
 
 def redact(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -154,10 +154,8 @@ def _to_json(fields: EventDict) -> bytes:
     return orjson.dumps(fields, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
-def _write(line: bytes) -> None:
-    stream = _stream or sys.stdout.buffer
-    stream.write(line)
-    stream.flush()
+def _out() -> BinaryIO:
+    return _stream or sys.stdout.buffer
 
 
 class _JsonLines(logging.Handler):
@@ -169,6 +167,7 @@ class _JsonLines(logging.Handler):
             if record.exc_info:
                 fields["exception"] = logging.Formatter().formatException(record.exc_info)
             level = "warning" if record.levelno == logging.WARNING else record.levelname.lower()
-            _write(_to_json(redact(_stamp(None, level, fields).items())) + b"\n")
+            _out().write(_to_json(redact(_stamp(None, level, fields).items())) + b"\n")
+            _flush()
         except Exception:
             self.handleError(record)
