@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import orjson
 import structlog
@@ -34,16 +34,22 @@ _QUIET_LIBRARIES: Final = (
 _ACCESS_LINES_WAIT_S: Final = 0.05
 
 _identity: dict[str, str] = {}
+_stream: BinaryIO | None = None
 _flush_is_due = False
 
 
-def configure(service: str, role: str, *, level: str = "INFO") -> None:
-    """Routes structlog and the standard logging to stdout from `level` on; libraries from WARNING on."""
+def configure(service: str, role: str, *, level: str = "INFO", stream: BinaryIO | None = None) -> None:
+    """Routes structlog and the standard logging to `stream`, by default stdout.
+
+    Lines from `level` on are written; those of libraries from WARNING on.
+    """
+    global _stream  # noqa: PLW0603
+    _stream = stream or sys.stdout.buffer
     _identity.update(service=service, role=role)
     structlog.configure(
         processors=[_stamp, _redact, structlog.processors.format_exc_info, _render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=structlog.BytesLoggerFactory(_stream),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
@@ -63,7 +69,7 @@ def log_access(*, rpc: str, code: str, duration_ms: float, caller: str, request_
 
     `rpc` is the full method name, `code` the gRPC status name, `caller` the caller's id or "".
     """
-    sys.stdout.buffer.write(
+    _out().write(
         orjson.dumps(
             {
                 "time": _now(),
@@ -98,7 +104,7 @@ def _flush_soon() -> None:
 def _flush() -> None:
     global _flush_is_due  # noqa: PLW0603
     _flush_is_due = False
-    sys.stdout.buffer.flush()
+    _out().flush()
 
 
 def redact(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -148,6 +154,10 @@ def _to_json(fields: EventDict) -> bytes:
     return orjson.dumps(fields, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
+def _out() -> BinaryIO:
+    return _stream or sys.stdout.buffer
+
+
 class _JsonLines(logging.Handler):
     """Gives what libraries log through the standard module the same shape."""
 
@@ -157,7 +167,7 @@ class _JsonLines(logging.Handler):
             if record.exc_info:
                 fields["exception"] = logging.Formatter().formatException(record.exc_info)
             level = "warning" if record.levelno == logging.WARNING else record.levelname.lower()
-            sys.stdout.buffer.write(_to_json(redact(_stamp(None, level, fields).items())) + b"\n")
-            sys.stdout.buffer.flush()
+            _out().write(_to_json(redact(_stamp(None, level, fields).items())) + b"\n")
+            _flush()
         except Exception:
             self.handleError(record)

@@ -98,7 +98,7 @@ def up(topology: Topology, steps: Steps, *, stores_only: bool = False) -> Stack:
         _await(stack, client, stores, detail, _ready)
     if stores_only:
         return stack
-    with steps.step("collections and indexes"):
+    with steps.step("collections, indexes and queues"):
         provision.provision(topology, stack.credentials)
     with steps.step("services and gateway") as detail:
         later = [*stack.in_stage(Stage.SERVICES), *stack.in_stage(Stage.EDGE)]

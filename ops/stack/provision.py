@@ -1,10 +1,11 @@
-"""Prepares the stores for the services: replica sets, users, collections and indexes, all idempotent."""
+"""Prepares the stores for the services: replica sets, users, collections, indexes, queues; all idempotent."""
 
 import asyncio
 import importlib
 import importlib.util
 from typing import Any
 
+from amqp.exceptions import AMQPError
 from pymongo import AsyncMongoClient
 
 from chassis.mongo import provision as chassis_provision
@@ -25,11 +26,16 @@ def prepare_stores(topology: Topology, credentials: Credentials) -> None:
 def provision(topology: Topology, credentials: Credentials) -> list[str]:
     """Makes each service's collections and indexes on every shard; returns the services that declare any.
 
+    And every service's queues, before any of them publishes: what no queue wants yet, the broker drops.
+
     Raises:
-        OpsError: a collection that exists differs from what its service declares.
+        OpsError: a collection or a queue that exists differs from what its service declares.
     """
     importlib.invalidate_caches()
-    declared = {name: found for name in built_services() if (found := _collections(name))}
+    _declare_queues(topology, credentials)
+    declared = {
+        name: found for name in built_services() if (found := _declared(name, "store", "COLLECTIONS"))
+    }
     if declared:
         try:
             asyncio.run(_provision(topology, credentials, declared))
@@ -46,9 +52,20 @@ async def _provision(topology: Topology, credentials: Credentials, declared: dic
                 await chassis_provision.provision(client, mongo.database_of(service), collections)
 
 
-def _collections(service: str) -> Any:
-    """What the service's store declares; a service without a store has nothing to make."""
-    name = f"services.{service}.store"
+def _declare_queues(topology: Topology, credentials: Credentials) -> None:
+    # Not before, as it needs the stubs, which may have been built a moment ago.
+    from chassis.messaging.topology import declare_topology  # noqa: PLC0415
+
+    queues = [queue for service in built_services() for queue in _declared(service, "events", "QUEUES")]
+    try:
+        declare_topology(credentials.amqp_url(topology), queues)
+    except (AMQPError, OSError) as error:
+        raise OpsError(f"the stack '{topology.name}' cannot be given its queues: {error}") from error
+
+
+def _declared(service: str, module: str, table: str) -> Any:
+    """What a module of the service declares; a service without that module has nothing to make."""
+    name = f"services.{service}.{module}"
     if importlib.util.find_spec(name) is None:
         return ()
-    return importlib.import_module(name).COLLECTIONS
+    return getattr(importlib.import_module(name), table)

@@ -3,13 +3,14 @@
 from datetime import UTC
 from typing import Final
 
-from chassis.messaging import Incoming, Subscription
+from chassis.messaging import Incoming, Subscription, WorkQueue
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.events.v1.events_pb2 import UserRegistered, UserVerified
 from services.user.domain import AccountKind, Registered
 from services.user.service import Companies, Profiles
 
 QUEUE: Final = "user-profiles"
+QUEUES: Final = (WorkQueue(QUEUE, (UserRegistered, UserVerified)),)
 
 
 def subscription(profiles: Profiles, companies: Companies) -> Subscription:

@@ -1,0 +1,66 @@
+"""Periodic tasks: again and again, one run at a time, whatever a run does."""
+
+import asyncio
+
+import pytest
+
+from chassis.caller import Principal, caller
+from chassis.observability import metrics
+from chassis.roles import periodics
+from chassis.roles.periodics import Periodic, repeat
+
+SERVICE = Principal(id="auth", kind="SERVICE")
+
+
+async def running(periodic: Periodic, for_s: float) -> None:
+    task = asyncio.create_task(repeat(periodic, SERVICE))
+    await asyncio.sleep(for_s)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_it_runs_again_and_again_as_the_service() -> None:
+    callers = []
+
+    async def call() -> None:
+        callers.append(caller())
+
+    await running(Periodic("test-runs", 0.02, call), 0.3)
+    assert len(callers) > 3
+    assert set(callers) == {SERVICE}
+
+
+async def test_a_failing_run_is_counted_and_does_not_end_the_task() -> None:
+    async def call() -> None:
+        raise RuntimeError("broken")
+
+    task = asyncio.create_task(repeat(Periodic("test-fails", 0.02, call), SERVICE))
+    failed = metrics.periodic_runs.labels("test-fails", "failed")
+    async with asyncio.timeout(20):
+        while failed._value.get() < 3:
+            await asyncio.sleep(0.02)
+    task.cancel()
+
+
+async def test_a_long_run_is_never_joined_by_a_second_one() -> None:
+    running_now = most = 0
+
+    async def call() -> None:
+        nonlocal running_now, most
+        running_now += 1
+        most = max(most, running_now)
+        await asyncio.sleep(0.1)
+        running_now -= 1
+
+    await running(Periodic("test-long", 0.01, call), 0.4)
+    assert most == 1
+
+
+async def test_a_run_is_cut_short_when_the_process_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(periodics, "_LONGEST_FIRST_WAIT_S", 0.0)
+
+    async def call() -> None:
+        await asyncio.sleep(60)
+
+    async with asyncio.timeout(2):
+        await running(Periodic("test-stops", 60, call), 0.1)

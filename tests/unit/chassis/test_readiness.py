@@ -1,0 +1,64 @@
+"""What readiness says when dependencies answer, do not answer, or take their time."""
+
+import asyncio
+
+from chassis import readiness
+from chassis.readiness import Check, Readiness
+
+
+async def up() -> None:
+    pass
+
+
+async def down() -> None:
+    raise ConnectionError("refused")
+
+
+async def silent() -> None:
+    await asyncio.sleep(60)
+
+
+async def test_a_process_whose_dependencies_all_answer_is_ready() -> None:
+    report = await Readiness([Check("mongo s1", up, "mongo"), Check("redis", up)]).report()
+    assert report.ready
+    assert report.degraded == []
+
+
+async def test_one_missing_shard_of_several_degrades_and_the_last_one_stops() -> None:
+    some = Readiness([Check("mongo s1", down, "mongo"), Check("mongo s2", up, "mongo")])
+    none = Readiness([Check("mongo s1", down, "mongo"), Check("mongo s2", down, "mongo")])
+    assert (await some.report()).ready
+    assert (await some.report()).degraded == ["mongo s1"]
+    assert not (await none.report()).ready
+
+
+async def test_a_dependency_without_a_group_only_degrades() -> None:
+    report = await Readiness([Check("mongo s1", up, "mongo"), Check("redis", down)]).report()
+    assert report.ready
+    assert report.checks["redis"] == {"up": False, "error": "refused"}
+
+
+async def test_a_dependency_that_stays_silent_counts_as_down_after_a_second() -> None:
+    started = asyncio.get_running_loop().time()
+    report = await Readiness([Check("mongo", silent, "mongo"), Check("broker", silent, "broker")]).report()
+    assert not report.ready
+    assert asyncio.get_running_loop().time() - started < 2 * readiness.ASK_TIMEOUT_S
+
+
+async def test_many_who_ask_at_once_cause_one_question() -> None:
+    asked = 0
+
+    async def counted() -> None:
+        nonlocal asked
+        asked += 1
+
+    state = Readiness([Check("mongo", counted, "mongo")])
+    await asyncio.gather(*(state.report() for _ in range(20)))
+    assert asked == 1
+
+
+async def test_a_stopping_process_is_not_ready_whatever_answers() -> None:
+    state = Readiness([Check("mongo", up, "mongo")])
+    assert (await state.report()).ready
+    state.stop()
+    assert not (await state.report()).ready
