@@ -1,0 +1,139 @@
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from chassis.cache import Cache
+from chassis.caller import Principal, acting_as
+from chassis.clock import FixedClock
+from chassis.contracts import event_type
+from chassis.ids import new_id
+from chassis.messaging import Incoming
+from chassis.mongo.shards import Shards
+from chassis.paging import PageTokens
+from chassis.redis import connect
+from internshipconnect.common.v1 import common_pb2 as common
+from internshipconnect.events.v1.events_pb2 import UserRegistered, UserVerified
+from internshipconnect.user.v1 import user_pb2 as pb
+from services.user.api import UserApi
+from services.user.events import QUEUE, subscription
+from services.user.service import Companies, Profiles
+from services.user.store import COLLECTIONS, CompanyStore, ProfileStore
+from tests.databases import own_databases
+from tests.stack import Stack
+
+NO_CONTEXT = cast(Any, None)
+
+
+@dataclass
+class Users:
+    """The room without its wire."""
+
+    shards: Shards
+    clock: FixedClock
+    api: UserApi
+    profiles: Profiles
+    companies: Companies
+
+    def __post_init__(self) -> None:
+        self._handlers = subscription(self.profiles, self.companies).handlers
+
+    async def hear(self, event: Message, subject: str, *, event_id: str = "") -> None:
+        """Handles an event as a worker does."""
+        incoming = Incoming(
+            event_id=event_id or new_id("evt"),
+            type=event_type(event),
+            source="auth",
+            subject=subject,
+            time=self.clock.now(),
+            traceparent="",
+            queue=QUEUE,
+        )
+        await self._handlers[type(event)](event, incoming)
+
+    async def registered(self, person: Principal, name: str = "Ada", company_name: str = "") -> None:
+        """The news of a registration."""
+        event = UserRegistered(
+            user_id=person.id,
+            email=f"{name.lower()}@campus.test",
+            name=name,
+            kind=common.AccountKind.Value(f"ACCOUNT_KIND_{person.kind}"),
+            company_id=person.org,
+            company_name=company_name,
+        )
+        await self.hear(event, person.id)
+
+    async def verified(self, person: Principal) -> None:
+        """The news of a proven address."""
+        await self.hear(UserVerified(user_id=person.id), person.id)
+
+    async def get_me(self, person: Principal) -> pb.Me:
+        with acting_as(person):
+            return await self.api.GetMe(pb.GetMeRequest(), NO_CONTEXT)
+
+    async def update_me(self, person: Principal, me: pb.Me, *paths: str) -> pb.Me:
+        request = pb.UpdateMeRequest(me=me, update_mask=FieldMask(paths=paths))
+        with acting_as(person):
+            return await self.api.UpdateMe(request, NO_CONTEXT)
+
+    async def found_student(self, name: str, **student: Any) -> Principal:
+        """A student who lets recruiters find them."""
+        person = a_student()
+        await self.registered(person, name)
+        await self.verified(person)
+        part = pb.StudentProfile(visibility=pb.VISIBILITY_RECRUITERS, **student)
+        await self.update_me(person, pb.Me(student=part))
+        return person
+
+    async def search(self, recruiter: Principal, **request: Any) -> pb.SearchStudentsResponse:
+        with acting_as(recruiter):
+            return await self.api.SearchStudents(pb.SearchStudentsRequest(**request), NO_CONTEXT)
+
+    async def names(self, recruiter: Principal, **request: Any) -> list[str]:
+        return [card.name for card in (await self.search(recruiter, **request)).data]
+
+
+def a_student() -> Principal:
+    return Principal(new_id("usr"), "STUDENT")
+
+
+def an_owner(company_id: str = "") -> Principal:
+    return Principal(
+        new_id("usr"), "COMPANY", role="OWNER", org=company_id or new_id("cmp"), email_verified=True
+    )
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    return Stack.under_test()
+
+
+@pytest.fixture
+def clock() -> Iterator[FixedClock]:
+    yield FixedClock(datetime(2027, 1, 1, tzinfo=UTC) + timedelta(microseconds=1))
+
+
+@pytest.fixture
+async def shards(stack: Stack, clock: FixedClock) -> AsyncIterator[Shards]:
+    async with own_databases(stack, "user", COLLECTIONS, clock=clock) as shards:
+        yield shards
+
+
+@pytest.fixture
+async def users(stack: Stack, shards: Shards, clock: FixedClock) -> AsyncIterator[Users]:
+    nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
+    redis = connect(nodes, stack.credentials.redis_password)
+    cache = Cache(redis, f"test-{secrets.token_hex(4)}")
+    profiles = Profiles(ProfileStore(shards), clock)
+    companies = Companies(CompanyStore(shards), cache, clock)
+    tokens = PageTokens(bytes(32))
+    yield Users(
+        shards, clock, UserApi(profiles, companies, cache, tokens, company_cache_s=60.0), profiles, companies
+    )
+    await cache.aclose()
+    await redis.aclose()

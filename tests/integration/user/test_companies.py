@@ -1,0 +1,99 @@
+from typing import Any
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from chassis.caller import Principal, acting_as
+from chassis.errors import DomainError
+from chassis.ids import new_id
+from internshipconnect.common.v1.common_pb2 import Location
+from internshipconnect.events.v1.events_pb2 import CompanyUpdated
+from internshipconnect.user.v1 import user_pb2 as pb
+from tests.databases import told
+from tests.integration.user.conftest import NO_CONTEXT, Users, an_owner
+
+
+async def public(users: Users, company_id: str) -> pb.Company:
+    answer: Any = await users.api.GetCompany(pb.GetCompanyRequest(company_id=company_id), NO_CONTEXT)
+    return pb.Company.FromString(answer)
+
+
+async def own(users: Users, owner: Principal) -> pb.Company:
+    with acting_as(owner):
+        return await users.api.GetMyCompany(pb.GetMyCompanyRequest(), NO_CONTEXT)
+
+
+async def update(users: Users, owner: Principal, company: pb.Company, *paths: str) -> pb.Company:
+    request = pb.UpdateMyCompanyRequest(company=company, update_mask=FieldMask(paths=paths))
+    with acting_as(owner):
+        return await users.api.UpdateMyCompany(request, NO_CONTEXT)
+
+
+async def an_acme(users: Users) -> Principal:
+    owner = an_owner()
+    await users.registered(owner, "Ada", "Acme")
+    return owner
+
+
+async def test_a_registered_company_has_a_public_page_and_is_unverified(users: Users) -> None:
+    owner = await an_acme(users)
+    await users.verified(owner)
+    company = await public(users, owner.org)
+    assert (company.name, company.state) == ("Acme", pb.COMPANY_STATE_UNVERIFIED)
+
+
+async def test_a_changed_page_is_shown_at_once_although_it_was_cached(users: Users) -> None:
+    owner = await an_acme(users)
+    await public(users, owner.org)
+    await update(users, owner, pb.Company(about="We make anvils.", locations=[Location(city="Bern")]))
+    company = await public(users, owner.org)
+    assert (company.about, company.locations[0].city) == ("We make anvils.", "Bern")
+    [event] = await told(users.shards, CompanyUpdated, owner.org)
+    assert (event.company_id, event.name) == (owner.org, "Acme")
+
+
+async def test_a_company_that_was_asked_for_too_early_is_shown_when_it_is_there(users: Users) -> None:
+    owner = an_owner()
+    with pytest.raises(DomainError) as failure:
+        await public(users, owner.org)
+    assert failure.value.reason == "COMPANY_NOT_FOUND"
+    await users.registered(owner, "Ada", "Acme")
+    assert (await public(users, owner.org)).name == "Acme"
+
+
+async def test_the_owner_sees_the_company_before_the_news_of_the_registration(users: Users) -> None:
+    owner = an_owner()
+    assert (await own(users, owner)).id == owner.org
+    await update(users, owner, pb.Company(about="We make anvils."))
+    await users.registered(owner, "Ada", "Acme")
+    company = await own(users, owner)
+    assert (company.name, company.about) == ("Acme", "We make anvils.")
+
+
+async def test_an_account_without_a_company_has_none_to_see(users: Users) -> None:
+    with pytest.raises(DomainError) as failure:
+        await own(users, Principal(new_id("usr"), "COMPANY"))
+    assert failure.value.reason == "COMPANY_NOT_FOUND"
+
+
+async def test_a_field_that_the_mask_names_is_cleared(users: Users) -> None:
+    owner = await an_acme(users)
+    await update(users, owner, pb.Company(about="We make anvils.", size=pb.COMPANY_SIZE_OVER_1000))
+    company = await update(users, owner, pb.Company(), "about")
+    assert (company.about, company.size) == ("", pb.COMPANY_SIZE_OVER_1000)
+
+
+@pytest.mark.parametrize("path", ["state", "id", "createTime", "members"])
+async def test_a_read_only_or_unknown_path_is_refused(users: Users, path: str) -> None:
+    with pytest.raises(DomainError) as failure:
+        await update(users, an_owner(), pb.Company(), path)
+    assert failure.value.violations[0].field == "updateMask"
+
+
+async def test_a_stale_etag_is_refused(users: Users) -> None:
+    owner = await an_acme(users)
+    etag = (await own(users, owner)).etag
+    await update(users, owner, pb.Company(about="One", etag=etag))
+    with pytest.raises(DomainError) as failure:
+        await update(users, owner, pb.Company(about="Two", etag=etag))
+    assert failure.value.reason == "STALE_ETAG"

@@ -1,0 +1,111 @@
+import pytest
+
+from chassis.caller import Principal
+from chassis.errors import DomainError
+from internshipconnect.common.v1.common_pb2 import Location, Skill
+from internshipconnect.user.v1 import user_pb2 as pb
+from tests.integration.user.conftest import Users, a_student, an_owner
+
+
+async def some_students(users: Users) -> None:
+    await users.found_student(
+        "Ada",
+        headline="Building analytical engines",
+        location=Location(city="Zürich", country="CH"),
+        skills=[Skill(name="Python"), Skill(name="C++")],
+    )
+    await users.found_student(
+        "Bob",
+        headline="Engine tuning",
+        location=Location(city="Bern", country="CH"),
+        skills=[Skill(name="Python")],
+    )
+    await users.found_student("Cleo", headline="Painter", location=Location(city="Zürich", country="CH"))
+
+
+async def test_students_are_found_by_words_skills_and_place_all_at_once(users: Users) -> None:
+    await some_students(users)
+    recruiter = an_owner()
+    assert await users.names(recruiter) == ["Cleo", "Bob", "Ada"]
+    assert await users.names(recruiter, q="engine") == ["Bob", "Ada"]
+    assert await users.names(recruiter, q="engine builds") == ["Ada"]
+    assert await users.names(recruiter, skills=["python", "c++"]) == ["Ada"]
+    assert await users.names(recruiter, city="zurich") == ["Cleo", "Ada"]
+    assert await users.names(recruiter, q="engine", city="Bern", country="CH", skills=["Python"]) == ["Bob"]
+    assert await users.names(recruiter, country="DE") == []
+
+
+async def test_pages_follow_each_other_over_all_shards_without_gap_or_repeat(users: Users) -> None:
+    for number in range(7):
+        await users.found_student(f"S{number}")
+    recruiter, seen, token = an_owner(), list[str](), ""
+    while True:
+        page = await users.search(recruiter, page_size=3, page_token=token)
+        seen += [card.name for card in page.data]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == [f"S{number}" for number in range(6, -1, -1)]
+
+
+async def test_the_last_full_page_has_no_token(users: Users) -> None:
+    for number in range(3):
+        await users.found_student(f"S{number}")
+    assert (await users.search(an_owner(), page_size=3)).next_page_token == ""
+
+
+async def test_a_page_token_is_good_for_its_own_query_only(users: Users) -> None:
+    for number in range(3):
+        await users.found_student(f"S{number}")
+    recruiter = an_owner()
+    token = (await users.search(recruiter, page_size=1)).next_page_token
+    with pytest.raises(DomainError) as failure:
+        await users.search(recruiter, page_size=1, q="other", page_token=token)
+    assert failure.value.reason == "INVALID_PAGE_TOKEN"
+
+
+async def test_a_blocked_company_does_not_see_the_student_and_others_do(users: Users) -> None:
+    blocked, other = an_owner(), an_owner()
+    await users.found_student("Ada", blocked_company_ids=[blocked.org])
+    assert await users.names(blocked) == []
+    assert await users.names(other) == ["Ada"]
+
+
+async def test_whoever_hides_again_is_gone_at_once(users: Users) -> None:
+    student = await users.found_student("Ada")
+    hidden = pb.StudentProfile(visibility=pb.VISIBILITY_NOBODY)
+    await users.update_me(student, pb.Me(student=hidden))
+    assert await users.names(an_owner()) == []
+
+
+async def test_only_students_with_a_proven_address_are_found(users: Users) -> None:
+    student: Principal = a_student()
+    await users.registered(student, "Ada")
+    visible = pb.StudentProfile(visibility=pb.VISIBILITY_RECRUITERS)
+    await users.update_me(student, pb.Me(student=visible))
+    assert await users.names(an_owner()) == []
+    await users.verified(student)
+    assert await users.names(an_owner()) == ["Ada"]
+
+
+async def test_a_card_shows_no_more_than_a_card(users: Users) -> None:
+    await users.found_student("Ada", headline="Physicist", summary="Long", skills=[Skill(name="Python")])
+    [card] = (await users.search(an_owner())).data
+    assert (card.name, card.headline, card.skills[0].name) == ("Ada", "Physicist", "Python")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ({"words": {"$all": ["engin"]}}, "by_word"),
+        ({"skill_keys": {"$all": ["python"]}}, "by_skill"),
+        ({"city_key": "bern"}, "by_city"),
+        ({"country": "CH"}, "by_country"),
+    ],
+)
+async def test_each_condition_has_an_index_that_gives_the_order(
+    users: Users, wanted: dict[str, object], index: str
+) -> None:
+    for shard in users.shards.all():
+        found = await shard.db["student_search"].find(wanted).sort("_id", -1).hint(index).explain()
+        assert "SORT" not in str(found["queryPlanner"]["winningPlan"])
