@@ -53,11 +53,6 @@ def student_view(application: Application, now: datetime) -> StudentView:
     return StudentView(changes=tuple(changes))
 
 
-def student_notices(before: Application, after: Application, now: datetime) -> bool:
-    """Whether the move from `before` to `after` changed what the student is shown."""
-    return student_view(before, now).version != student_view(after, now).version
-
-
 def student_choices(application: Application, student: Mover, now: datetime) -> tuple[Status, ...]:
     """What the student may make of the application now, in the student's terms."""
     return tuple(SHOWN_AS[state] for state in allowed(application, student, now))

@@ -5,7 +5,6 @@ from google.protobuf.message import Message
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
 from services.application.domain.model import Application
-from services.application.domain.views import student_notices
 
 
 def submission_events(application: Application) -> tuple[Message, ...]:
@@ -51,7 +50,6 @@ def _moved(before: Application, after: Application) -> events.ApplicationMoved:
         actor=pb.Actor.Value(f"ACTOR_{after.last.actor}"),
         actor_id=after.last.actor_id,
         first_response=before.first_response_time is None and after.first_response_time is not None,
-        seen_by_student=student_notices(before, after, after.update_time),
     )
     setattr(moved, "from", pb.ApplicationState.Value(f"APPLICATION_STATE_{before.state}"))
     if after.closed_reason is not None:

@@ -39,7 +39,7 @@ def test_a_move_tells_from_to_actor_and_the_first_response() -> None:
     assert getattr(event, "from") == pb.APPLICATION_STATE_SUBMITTED
     assert event.to == pb.APPLICATION_STATE_SHORTLISTED
     assert (event.actor, event.actor_id) == (pb.ACTOR_COMPANY, RECRUITER.id)
-    assert (event.first_response, event.seen_by_student) == (True, True)
+    assert event.first_response
     assert event.application.version == 2
 
 

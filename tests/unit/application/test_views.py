@@ -7,8 +7,8 @@ import pytest
 from chassis.errors import DomainError
 from services.application.domain import moves
 from services.application.domain.model import Application, State, Status
-from services.application.domain.views import student_notices, student_view
-from tests.unit.application.samples import NOW, POLICY, RECRUITER, STUDENT, in_state, moved, submitted
+from services.application.domain.views import student_view
+from tests.unit.application.samples import NOW, POLICY, STUDENT, in_state, moved, submitted
 
 DELAY = POLICY.rejection_delay
 SOON = NOW + timedelta(minutes=5)
@@ -81,20 +81,3 @@ def test_a_rejection_is_disclosed_once() -> None:
     assert disclosed is not None
     assert disclosed.disclosed
     assert moves.settle_due(disclosed, TOLD + timedelta(days=1), POLICY) is None
-
-
-@pytest.mark.parametrize(
-    ("state", "target", "notices"),
-    [
-        (State.IN_REVIEW, State.SHORTLISTED, False),
-        (State.IN_REVIEW, State.INTERVIEW, True),
-        (State.INTERVIEW, State.REJECTED, False),
-        (State.OFFERED, State.REJECTED, True),
-    ],
-)
-def test_the_student_notices_a_move_exactly_when_the_status_changes(
-    state: State, target: State, notices: bool
-) -> None:
-    before = in_state(state)
-    after = moves.move(before, target, RECRUITER, NOW, POLICY)
-    assert student_notices(before, after, NOW) is notices
