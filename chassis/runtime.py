@@ -63,13 +63,16 @@ class Room:
     """What one service consists of.
 
     `serve` answers the RPCs of `servicers` and runs `background` tasks; `work` feeds `subscriptions`, runs
-    `periodics` and relays the outbox. `on_close` runs last in either role, before the stores close.
+    `periodics` and relays the outbox. `on_stop` runs when `serve` is told to stop, before it waits for the
+    calls in flight: it ends streams that would not end by themselves. `on_close` runs last in either role,
+    before the stores close.
     """
 
     servicers: tuple[object, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
     periodics: tuple[Periodic, ...] = ()
     background: tuple[Callable[[], Awaitable[None]], ...] = ()
+    on_stop: tuple[Callable[[], Awaitable[None]], ...] = ()
     on_close: tuple[Callable[[], Awaitable[None]], ...] = ()
 
 

@@ -1,5 +1,6 @@
 """The role `serve`: answers RPCs."""
 
+import asyncio
 from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
@@ -40,6 +41,7 @@ class Serve:
         await self._server.start()
 
     async def stop(self, grace_s: float) -> None:
+        await asyncio.gather(*(end() for end in self._room.on_stop))
         await self._server.stop(grace_s)
         await self._tasks.cancel()
 

@@ -29,7 +29,8 @@ def build(r: Resources[Settings]) -> Room:
         servicers=(NotificationApi(inbox, r.page_tokens),),
         subscriptions=Reactions(Recipients(store), telling, mailer).subscriptions(),
         background=(feed.run,),
-        on_close=(feed.close, post.close),
+        on_stop=(feed.close,),
+        on_close=(post.close,),
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from chassis.clock import Clock
@@ -20,7 +20,8 @@ from services.notification.store import Parcel, Position, Store
 
 _BACKLOG_PAGE: Final = 100
 _OVERLAP: Final = timedelta(minutes=1)
-"""An entry older than this when a stream begins has been committed long before."""
+"""How late an arrival may be seen at most: an older entry was there when the stream began."""
+_KNOWN_MOST: Final = 1_000
 
 
 class Recipients:
@@ -184,14 +185,26 @@ class Inbox:
         """
         with self._feed.listen(user_id) as listener:
             await self._feed.opened(user_id)
-            doubtful_from = self._clock.now() - _OVERLAP
             end = asyncio.get_running_loop().call_later(self._stream_most_s, listener.end)
             try:
-                backlog = self._backlog(user_id, last_id)
-                async for notification in _each_once(backlog, aiter(listener), doubtful_from=doubtful_from):
+                async for notification in self._each_once(user_id, last_id, aiter(listener)):
                     yield notification
             finally:
                 end.cancel()
+
+    async def _each_once(
+        self, user_id: str, last_id: str, live: AsyncIterator[Notification]
+    ) -> AsyncIterator[Notification]:
+        """The backlog, then what arrives; arrivals are seen a little late, so some are in the backlog."""
+        recently = self._clock.now() - _OVERLAP
+        known = {each.id for each in await self._store.since(user_id, (recently, ""), _KNOWN_MOST)}
+        async for notification in self._backlog(user_id, last_id):
+            if notification.create_time >= recently:
+                known.add(notification.id)
+            yield notification
+        async for notification in live:
+            if notification.id not in known and notification.create_time >= recently:
+                yield notification
 
     async def _backlog(self, user_id: str, last_id: str) -> AsyncIterator[Notification]:
         if not last_id:
@@ -205,20 +218,6 @@ class Inbox:
     async def _position_of(self, user_id: str, last_id: str) -> Position:
         found = await self._store.find(user_id, [last_id])
         return _position(found[last_id]) if last_id in found else (time_of(last_id), last_id)
-
-
-async def _each_once(
-    backlog: AsyncIterator[Notification], live: AsyncIterator[Notification], *, doubtful_from: datetime
-) -> AsyncIterator[Notification]:
-    """The backlog, then what arrives; an entry that arrived while the backlog was read is in both."""
-    seen = set()
-    async for notification in backlog:
-        if notification.create_time >= doubtful_from:
-            seen.add(notification.id)
-        yield notification
-    async for notification in live:
-        if notification.id not in seen:
-            yield notification
 
 
 def _position(notification: Notification) -> Position:

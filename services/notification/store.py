@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from pymongo import IndexModel, ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from chassis.ids import slot_of
 from chassis.messaging import Incoming
@@ -29,6 +29,7 @@ DELIVERIES: Final = "deliveries"
 INBOX: Final = "inbox_newest_first"
 UNREAD: Final = "unread_newest_first"
 _NEWEST_FIRST: Final = [("recipient_id", 1), ("create_time", -1), ("_id", -1)]
+_DUPLICATE_KEY: Final = 11000
 _DELIVERIES_KEPT_S: Final = 30 * 86_400
 
 COLLECTIONS: Final = (
@@ -249,14 +250,24 @@ def _keeping(parcels: Sequence[Parcel]) -> Callable[[Transaction], Any]:
     async def work(tx: Transaction) -> None:
         entries = [_document(parcel.notification) for parcel in parcels if parcel.notification]
         if entries:
-            await tx.db[NOTIFICATIONS].insert_many(entries)
-        await tx.db[DELIVERIES].insert_many([_document(parcel.delivery) for parcel in parcels])
+            await _insert(tx, NOTIFICATIONS, entries)
+        await _insert(tx, DELIVERIES, [_document(parcel.delivery) for parcel in parcels])
         for parcel in parcels:
             delivery = parcel.delivery
             request = EmailRequested(notification_id=delivery.id, recipient_id=delivery.recipient_id)
             tx.emit(request, subject=delivery.id)
 
     return work
+
+
+async def _insert(tx: Transaction, collection: str, documents: Sequence[Document]) -> None:
+    """Raises DuplicateKeyError for many documents as for one."""
+    try:
+        await tx.db[collection].insert_many(documents)
+    except BulkWriteError as error:
+        if any(each["code"] == _DUPLICATE_KEY for each in error.details["writeErrors"]):
+            raise DuplicateKeyError(f"{collection} holds some of these already") from error
+        raise
 
 
 def _document(entity: Notification | Delivery) -> Document:

@@ -120,7 +120,7 @@ async def test_a_stream_gives_what_came_since_and_then_what_arrives(
         assert [(await anext(stream)).id, (await anext(stream)).id] == sorted(ids[2:])
         live = asyncio.create_task(_next_id(stream))
         await put(followed, new_id("usr"), 1)
-        latest = await put(followed, user, 9)
+        latest = await put(followed, user, 9, at=datetime.now(UTC))
         assert await asyncio.wait_for(live, 5.0) == latest
 
 
@@ -153,6 +153,19 @@ async def _next_entry(stream: AsyncIterator[Notification]) -> Notification:
 
 async def _next_id(stream: AsyncIterator[pb.Notification]) -> str:
     return (await anext(stream)).id
+
+
+async def test_a_process_that_sees_an_arrival_late_does_not_repeat_it(followed: Service) -> None:
+    user = new_id("usr")
+    seen_elsewhere = await put(followed, user, 0, at=datetime.now(UTC))
+    stream = followed.inbox.watch(user, seen_elsewhere)
+    opening = asyncio.create_task(_next_entry(stream))
+    await until(lambda: followed.feed._count[user])
+    entry = (await followed.store.find(user, [seen_elsewhere]))[seen_elsewhere]
+    await asyncio.sleep(0.3)
+    followed.feed._hand_out(followed.store.shard_of(user), entry)
+    latest = await put(followed, user, 1, at=datetime.now(UTC))
+    assert (await asyncio.wait_for(opening, 5.0)).id == latest
 
 
 async def test_an_entry_that_arrives_while_the_backlog_is_read_comes_once(followed: Service) -> None:
