@@ -101,7 +101,7 @@ class SeedApplication:
 
 
 # How often an application takes which course; every state is somebody's last.
-COURSES: Final = (
+COURSES: Final[tuple[tuple[int, tuple[str, ...]], ...]] = (
     (22, ("SUBMITTED",)),
     (18, ("SUBMITTED", "IN_REVIEW")),
     (9, ("SUBMITTED", "IN_REVIEW", "SHORTLISTED")),
@@ -112,6 +112,7 @@ COURSES: Final = (
     (7, ("SUBMITTED", "IN_REVIEW", "INTERVIEW", "OFFERED", "HIRED")),
     (13, ("SUBMITTED", "IN_REVIEW", "REJECTED")),
     (6, ("SUBMITTED", "WITHDRAWN")),
+    (2, ("SUBMITTED", "CLOSED")),
 )
 
 
