@@ -98,7 +98,7 @@ def run(name: str, settings: type[S], build: Callable[[Resources[S]], Room]) -> 
 async def _live(name: str, role: str, settings: S, build: Callable[[Resources[S]], Room]) -> None:
     told_to_stop = _stop_signals()
     async with AsyncExitStack() as closing:
-        resources = _open(name, settings, closing)
+        resources = open_resources(name, settings, closing)
         room = build(resources)
         for close in room.on_close:
             _close_with(closing, close)
@@ -130,9 +130,14 @@ def _role(name: str, resources: Resources[S], room: Room) -> Role:
     return role
 
 
-def _open(name: str, settings: S, closing: AsyncExitStack) -> Resources[S]:
-    """Makes the clients, none of which connects yet, and has each closed in the end."""
-    clock = SystemClock()
+def open_resources(
+    name: str, settings: S, closing: AsyncExitStack, *, clock: Clock | None = None
+) -> Resources[S]:
+    """Makes what the room of the service `name` is built from; `closing` closes it in the end.
+
+    No client connects before it is used. A clock other than the system's lets a room live in another time.
+    """
+    clock = clock or SystemClock()
     password = settings.mongo_password.get_secret_value()
     shards = Shards(SlotMap.load(settings.slot_map), f"ic_{name}", settings.mongo_user, password, clock=clock)
     _close_with(closing, shards.close)

@@ -1,9 +1,5 @@
 """`ic up`: start a stack, or see that all of a running one is up."""
 
-import importlib
-import importlib.util
-import json
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -43,12 +39,14 @@ def up(
 
 
 def _seed_once(found: Topology, steps: Steps) -> None:
-    """Runs `ops.seed.seed_stack(topology)` on a stack that holds no seed data yet."""
-    if found.seeded_marker.exists() or importlib.util.find_spec("ops.seed") is None:
+    if found.seeded_marker.exists():
         return
-    with steps.step("seed data"):
-        importlib.import_module("ops.seed").seed_stack(found)
-    found.seeded_marker.write_text(json.dumps({"seeded_at": datetime.now(UTC).isoformat()}))
+    # Only here: the services' libraries take a second to load.
+    from ops.seed import Wanted  # noqa: PLC0415
+    from ops.seed.steps import say_who_can_log_in, sow  # noqa: PLC0415
+
+    sow(found, Wanted(), steps)
+    say_who_can_log_in()
 
 
 def _say_where_things_are(found: Topology, steps: Steps, *, stores_only: bool) -> None:
@@ -66,6 +64,7 @@ def _say_where_things_are(found: Topology, steps: Steps, *, stores_only: bool) -
         console.print(f"  {name:<14} {place}", soft_wrap=True)
     console.print("try next:")
     for command, what in (
+        (f"ic demo{option}", "one application from registration to hire, call by call"),
         (f"ic status{option}", "each process: port, state, memory, readiness"),
         (f"ic mail{option}", "the mails that were sent"),
         (f"ic logs -f{option}", "what the processes say"),

@@ -1,0 +1,52 @@
+"""Accounts with a proven address, without the mails and the hash that each would cost."""
+
+from datetime import datetime
+
+from chassis.caller import Principal
+from chassis.ids import new_id
+from internshipconnect.common.v1 import common_pb2 as common
+from internshipconnect.events.v1.events_pb2 import UserRegistered, UserVerified
+from ops.seed.rooms import Rooms
+from services.auth.domain import Account, Holder, Registration, open_account
+from services.auth.store import Change
+
+
+async def open_proven(
+    rooms: Rooms, email: str, holder: Holder, password_hash: str, moment: datetime
+) -> Principal:
+    """The person whose account this is; an account that is there already is left as it is."""
+    user_id = await rooms.accounts.reserve(email, new_id("usr", at=moment), moment)
+
+    def decide(account: Account | None) -> Change[Account]:
+        if account is not None:
+            return Change(account)
+        registration = Registration(holder, password_hash, b"", 0, moment)
+        opened = open_account(user_id, email, registration, moment).verify(registration, moment)
+        return Change(opened, account=opened, events=(_registered(opened), UserVerified(user_id=user_id)))
+
+    return _principal((await rooms.accounts.change(user_id, decide)).answer)
+
+
+def _registered(account: Account) -> UserRegistered:
+    holder = account.holder
+    return UserRegistered(
+        user_id=account.id,
+        email=account.email,
+        name=holder.name,
+        kind=common.AccountKind.Value(f"ACCOUNT_KIND_{holder.kind}"),
+        role=common.CompanyRole.Value(f"COMPANY_ROLE_{holder.role or 'UNSPECIFIED'}"),
+        company_id=holder.company_id,
+        company_name=holder.company_name,
+    )
+
+
+def _principal(account: Account) -> Principal:
+    holder = account.holder
+    return Principal(
+        id=account.id,
+        kind=str(holder.kind),
+        role=str(holder.role or ""),
+        org=holder.company_id,
+        plan=str(account.plan),
+        email_verified=True,
+    )

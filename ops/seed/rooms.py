@@ -1,0 +1,84 @@
+"""The services' own rooms, opened in this process and able to live in the past.
+
+What is seeded goes through the same servicers, use cases and stores as a call from outside; only the
+clock and the caller are set here.
+"""
+
+import importlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+from chassis.caller import Principal, acting_as
+from chassis.clock import to_milliseconds
+from chassis.runtime import Room, open_resources
+from chassis.settings import load
+from ops.stack.credentials import Credentials
+from ops.stack.services import environment
+from ops.stack.topology import Topology
+from services.auth.store import AccountStore
+
+_moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
+
+
+class PastClock:
+    """Shows the time at which a piece of history happens; each task has its own."""
+
+    def now(self) -> datetime:
+        """See `Clock`."""
+        return to_milliseconds(_moment.get() or datetime.now(UTC))
+
+
+@contextmanager
+def scene(moment: datetime, principal: Principal) -> Iterator[None]:
+    """Runs a block as if `principal` had acted at `moment`."""
+    token = _moment.set(moment)
+    try:
+        with acting_as(principal):
+            yield
+    finally:
+        _moment.reset(token)
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """The rooms that seeding needs: the accounts of auth, and the API of the others."""
+
+    accounts: AccountStore
+    users: Any
+    internships: Any
+    applications: Any
+
+    @classmethod
+    def open(cls, topology: Topology, credentials: Credentials, closing: AsyncExitStack) -> Self:
+        """Opens them for a running stack, whose services answer what the rooms ask of each other."""
+
+        def build(service: str) -> tuple[Any, Room]:
+            main = importlib.import_module(f"services.{service}.__main__")
+            with _environment(environment(topology, credentials, service, "serve")):
+                settings = load(main.Settings)
+            resources = open_resources(service, settings, closing, clock=PastClock())
+            return resources, main.build(resources)
+
+        auth, _ = build("auth")
+        apis = [build(service)[1].servicers[0] for service in ("user", "internship", "application")]
+        return cls(AccountStore(auth.shards), *apis)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+NOBODY: Final = None
+"""The servicers take gRPC's context last and leave it alone: who calls is known from `scene`."""

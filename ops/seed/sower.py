@@ -1,0 +1,251 @@
+"""Sows a population into a running stack, by the services' own code, as if it had happened over weeks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
+
+from argon2 import PasswordHasher
+
+from chassis.caller import Principal
+from chassis.errors import DomainError
+from chassis.ids import new_id
+from internshipconnect.application.v1 import application_pb2 as apply
+from internshipconnect.common.v1 import common_pb2 as common
+from internshipconnect.internship.v1 import internship_pb2 as listing
+from internshipconnect.user.v1 import user_pb2 as user
+from ops.seed.accounts import open_proven
+from ops.seed.population import (
+    HISTORY,
+    City,
+    Outcome,
+    Population,
+    SeedApplication,
+    SeedCompany,
+    SeedListing,
+    SeedStudent,
+    moments,
+)
+from ops.seed.rooms import NOBODY, Rooms, scene
+from services.auth.domain import AccountKind, CompanyRole, Holder
+from services.auth.hashing import OWASP_FLOOR
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+AT_ONCE: Final = 24
+PATIENCE_S: Final = 120.0
+# Answers are due 30 days after applying: what is younger still waits, what is older was closed without one.
+YOUNG: Final = timedelta(days=20)
+OLD: Final = timedelta(days=50)
+
+
+@dataclass(frozen=True)
+class Sown:
+    """How much of everything was sown."""
+
+    companies: int
+    students: int
+    listings: int
+    applications: int
+
+
+class Sower:
+    """Sows step by step; `progress(what, done)` hears of each finished piece."""
+
+    def __init__(
+        self, rooms: Rooms, population: Population, password: str, progress: Callable[[str, int], None]
+    ) -> None:
+        self._rooms = rooms
+        self._population = population
+        self._hash = PasswordHasher.from_parameters(OWASP_FLOOR).hash(password)
+        self._progress = progress
+        self._now = datetime.now(UTC)
+
+    async def sow(self, applications: int) -> Sown:
+        """Everything, in the order in which it depends on each other."""
+        population = self._population
+        owners = await self._each("companies", population.companies, self._company)
+        students = await self._each("students", population.students(), self._student)
+        listings = list(population.listings())
+        posted = await self._each(
+            "listings", listings, lambda each: self._listing(each, owners[each.company])
+        )
+        chosen = list(population.applications(applications, listings))
+
+        async def carry(each: SeedApplication) -> None:
+            owner = owners[listings[each.listing].company]
+            await self._application(each, students[each.student], owner, posted[each.listing].id)
+
+        await self._each("applications", chosen, carry)
+        await self._each(
+            "endings",
+            [(posted[i], each) for i, each in enumerate(listings) if each.outcome in _ENDINGS],
+            lambda pair: self._end(*pair, owners[pair[1].company]),
+        )
+        return Sown(len(owners), len(students), len(posted), len(chosen))
+
+    async def _each(self, what: str, items: Iterable[T], act: Callable[[T], Awaitable[R]]) -> list[R]:
+        """Acts on all, some at once; the results in the items' order."""
+        source = enumerate(items)
+        results: dict[int, R] = {}
+
+        async def work() -> None:
+            for index, item in source:
+                results[index] = await _patiently(lambda item=item: act(item))  # type: ignore[misc]
+                self._progress(what, len(results))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(work())
+        return [results[index] for index in range(len(results))]
+
+    async def _company(self, company: SeedCompany) -> Principal:
+        joined = self._now - HISTORY - timedelta(days=1)
+        holder = Holder(
+            company.owner, AccountKind.COMPANY, CompanyRole.OWNER, new_id("cmp", at=joined), company.name
+        )
+        owner = await open_proven(self._rooms, company.email, holder, self._hash, joined)
+        page = user.Company(about=company.about, url=company.url, size=user.COMPANY_SIZE_51_TO_200)
+        page.locations.append(_place(company.city))
+        with scene(joined + timedelta(hours=1), owner):
+            await self._rooms.users.UpdateMyCompany(user.UpdateMyCompanyRequest(company=page), NOBODY)
+        return owner
+
+    async def _student(self, student: SeedStudent) -> Principal:
+        joined = self._now - HISTORY
+        holder = Holder(student.name, AccountKind.STUDENT)
+        person = await open_proven(self._rooms, student.email, holder, self._hash, joined)
+        with scene(joined + timedelta(hours=1), person):
+            await self._rooms.users.UpdateMe(user.UpdateMeRequest(me=_profile(student)), NOBODY)
+        return person
+
+    async def _listing(self, each: SeedListing, owner: Principal) -> listing.Internship:
+        written = self._now - each.age
+        internships = self._rooms.internships
+        with scene(written, owner):
+            draft: listing.Internship = await internships.CreateInternship(
+                listing.CreateInternshipRequest(internship=self._posting(each)), NOBODY
+            )
+        if each.outcome is Outcome.DRAFT:
+            return draft
+        with scene(written + timedelta(hours=2), owner):
+            request = listing.PublishInternshipRequest(internship_id=draft.id, etag=draft.etag)
+            published: listing.Internship = await internships.PublishInternship(request, NOBODY)
+        return published
+
+    def _posting(self, each: SeedListing) -> listing.Internship:
+        posting = listing.Internship(
+            title=each.title,
+            description=each.description,
+            locations=[_place(each.city)],
+            work_mode=common.WorkMode.Value(f"WORK_MODE_{each.work_mode}"),
+            employment=listing.EMPLOYMENT_FULL_TIME
+            if each.hours_per_week >= 35
+            else listing.EMPLOYMENT_PART_TIME,
+            compensation=_compensation(each),
+            skills=[
+                listing.SkillNeed(name=name, required=number == 0) for number, name in enumerate(each.skills)
+            ],
+            field=each.trade.field,
+            duration_weeks=each.duration_weeks,
+            hours_per_week=each.hours_per_week,
+            openings=each.openings,
+        )
+        posting.apply_deadline.FromDatetime(self._now + timedelta(days=each.days_until_deadline))
+        return posting
+
+    async def _application(
+        self, each: SeedApplication, student: Principal, owner: Principal, internship_id: str
+    ) -> None:
+        start = self._now - (OLD if each.course[-1] == "CLOSED" else YOUNG)
+        times = moments(start, self._now, len(each.course))
+        course = list(zip(each.course, times, strict=True))
+        with scene(times[0], student):
+            request = apply.SubmitApplicationRequest(
+                internship_id=internship_id, cover_letter="I would like to learn this from you."
+            )
+            application = await self._rooms.applications.SubmitApplication(request, NOBODY)
+        for state, moment in course[1:]:
+            await self._step(application.id, state, moment, student, owner)
+
+    async def _step(
+        self, application_id: str, state: str, moment: datetime, student: Principal, owner: Principal
+    ) -> None:
+        applications = self._rooms.applications
+        if state == "CLOSED":
+            return  # by the system, whose upkeep finds that nobody answered in time
+        if state == "HIRED":
+            with scene(moment, student):
+                request = apply.AcceptOfferRequest(application_id=application_id)
+                await applications.AcceptOffer(request, NOBODY)
+            return
+        if state == "WITHDRAWN":
+            with scene(moment, student):
+                withdraw = apply.WithdrawApplicationRequest(application_id=application_id)
+                await applications.WithdrawApplication(withdraw, NOBODY)
+            return
+        with scene(moment, owner):
+            seen = await applications.GetApplication(
+                apply.GetApplicationRequest(application_id=application_id), NOBODY
+            )
+            target = apply.ApplicationState.Value(f"APPLICATION_STATE_{state}")
+            if seen.state != target:
+                move = apply.MoveApplicationRequest(application_id=application_id, to=target, etag=seen.etag)
+                await applications.MoveApplication(move, NOBODY)
+
+    async def _end(self, posted: listing.Internship, each: SeedListing, owner: Principal) -> None:
+        internships = self._rooms.internships
+        with scene(self._now - timedelta(days=2), owner):
+            if each.outcome is Outcome.PAUSED:
+                await internships.PauseInternship(
+                    listing.PauseInternshipRequest(internship_id=posted.id), NOBODY
+                )
+            else:
+                await internships.CloseInternship(
+                    listing.CloseInternshipRequest(internship_id=posted.id), NOBODY
+                )
+
+
+_ENDINGS: Final = frozenset({Outcome.PAUSED, Outcome.CLOSED})
+
+
+async def _patiently(act: Callable[[], Awaitable[R]]) -> R:
+    """Acts again while something that was just made has not reached its reader; two minutes at most."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + PATIENCE_S
+    while True:
+        try:
+            return await act()
+        except DomainError as error:
+            if error.retry_after_s is None or loop.time() > until:
+                raise
+            await asyncio.sleep(error.retry_after_s)
+
+
+def _place(city: City) -> common.Location:
+    return common.Location(city=city.name, country=city.country, lat=city.lat, lng=city.lng)
+
+
+def _profile(student: SeedStudent) -> user.Me:
+    profile = user.StudentProfile(
+        headline=student.headline,
+        location=_place(student.city),
+        skills=[common.Skill(name=name, level=common.SKILL_LEVEL_INTERMEDIATE) for name in student.skills],
+        education=[user.Education(institution=student.school, area=student.trade.majors[0], start="2025-10")],
+        visibility=user.VISIBILITY_RECRUITERS if student.searchable else user.VISIBILITY_WHEN_I_APPLY,
+    )
+    return user.Me(name=student.name, student=profile)
+
+
+def _compensation(each: SeedListing) -> listing.Compensation:
+    if not each.paid:
+        return listing.Compensation(paid=False, unpaid_basis="Counts as a mandatory internship")
+    return listing.Compensation(
+        paid=True,
+        min_minor=each.monthly_pay_minor,
+        max_minor=each.monthly_pay_minor * 6 // 5,
+        currency=each.currency,
+        unit=listing.PAY_UNIT_MONTH,
+    )
