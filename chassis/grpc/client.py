@@ -19,6 +19,7 @@ from chassis.observability.tracing import client_span, current_traceparent
 
 MOST_ATTEMPTS: Final = 3
 _FIRST_PAUSE_S: Final = 0.025
+_CALLS_PER_RETRY: Final = 10
 _OPTIONS: Final = (
     ("grpc.enable_retries", 0),
     ("grpc.keepalive_time_ms", 30_000),
@@ -73,21 +74,21 @@ class Peers:
 
 
 class RetryBudget:
-    """Lets retries be a tenth of all calls at most, so that they cannot multiply an outage."""
+    """Lets retries be a tenth of all calls in the long run, so that they cannot multiply an outage."""
 
-    def __init__(self, most: float = 10.0) -> None:
-        self._most = most
-        self._tokens = most
+    def __init__(self, most: int = 10) -> None:
+        self._most = most * _CALLS_PER_RETRY
+        self._earned = self._most
 
     def earn(self) -> None:
         """A call succeeded."""
-        self._tokens = min(self._most, self._tokens + 0.1)
+        self._earned = min(self._most, self._earned + 1)
 
     def spend(self) -> bool:
         """Whether one more retry is allowed; it is then counted."""
-        if self._tokens < 1:
+        if self._earned < _CALLS_PER_RETRY:
             return False
-        self._tokens -= 1
+        self._earned -= _CALLS_PER_RETRY
         return True
 
 

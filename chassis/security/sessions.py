@@ -6,10 +6,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from redis.exceptions import RedisError
-
 from chassis.errors import DomainError
 from chassis.observability import metrics
+from chassis.redis import FAILURES
 
 REMEMBERED_S: Final = 10.0
 """How long a session may still be let in after it has ended."""
@@ -41,7 +40,7 @@ class Sessions:
     async def revoke(self, session_id: str, ttl_s: int) -> None:
         """Notes that a session has ended; `ttl_s` is the longest life of its access tokens.
 
-        Raises RedisError when it could not be noted.
+        Raises one of `chassis.redis.FAILURES` when it could not be noted.
         """
         await self._redis.set(revocation_key(session_id), "1", ex=ttl_s)
         self._remember(session_id, True)
@@ -60,7 +59,7 @@ class Sessions:
         try:
             async with asyncio.timeout(_LOOK_UP_TIMEOUT_S):
                 revoked = bool(await self._redis.exists(revocation_key(session_id)))
-        except (RedisError, OSError, TimeoutError):
+        except FAILURES:
             metrics.cache_requests.labels("revocations", "bypass").inc()
             revoked = False
         self._remember(session_id, revoked)

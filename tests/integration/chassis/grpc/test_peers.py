@@ -1,0 +1,152 @@
+"""Calls from service to service, over a real connection."""
+
+import asyncio
+import time
+from typing import Any
+
+import grpc
+import pytest
+
+from chassis.caller import Call, begin, caller
+from chassis.errors import DomainError, Violation, invalid, not_found, unavailable
+from chassis.grpc.client import MOST_ATTEMPTS, Peers, RetryBudget
+from chassis.observability.tracing import continue_trace, current_trace_id
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
+from tests.integration.chassis.grpc.house import INTERNSHIP_ID, House
+
+GET = pb.GetInternshipRequest(internship_id=INTERNSHIP_ID)
+CREATE = pb.CreateInternshipRequest(internship=pb.Internship(title="Data intern"))
+APPLICATION_ID = "app_01JD0000000000000000000000"
+TAKE = pb.TakeOpeningRequest(internship_id=INTERNSHIP_ID, application_id=APPLICATION_ID)
+
+
+class Nobody:
+    """An identity that no service accepts."""
+
+    def token(self) -> str:
+        return "forged"
+
+
+async def failure(call: Any) -> DomainError:
+    with pytest.raises(DomainError) as caught:
+        await call
+    return caught.value
+
+
+def stub_of(peers: Peers) -> Any:
+    return InternshipServiceStub(peers.channel("internship"))
+
+
+async def test_a_peer_sees_the_service_that_calls_and_its_trace(house: House) -> None:
+    async def look(_request: Any) -> pb.TakeOpeningResponse:
+        assert (caller().kind, caller().id) == ("SERVICE", "application")
+        assert current_trace_id() == "e" * 32
+        return pb.TakeOpeningResponse(hires=1)
+
+    house.listings.behaviour = look
+    with continue_trace(f"00-{'e' * 32}-{'f' * 16}-01", "test"):
+        assert (await stub_of(house.peers).TakeOpening(TAKE)).hires == 1
+
+
+async def test_an_error_of_the_peer_comes_back_as_the_error_that_it_raised(house: House) -> None:
+    async def refuse(_request: Any) -> pb.Internship:
+        raise not_found("INTERNSHIP_NOT_FOUND", "internship", INTERNSHIP_ID)
+
+    house.listings.behaviour = refuse
+    error = await failure(stub_of(house.peers).GetInternship(GET))
+    assert (error.reason, error.resource) == ("INTERNSHIP_NOT_FOUND", ("internship", INTERNSHIP_ID))
+
+
+async def test_violations_come_back_too(house: House) -> None:
+    async def refuse(_request: Any) -> pb.Internship:
+        raise invalid(Violation("title", "is taken"))
+
+    house.listings.behaviour = refuse
+    assert (await failure(stub_of(house.peers).GetInternship(GET))).violations == (
+        Violation("title", "is taken"),
+    )
+
+
+async def test_a_call_that_may_be_repeated_is_repeated_when_the_peer_is_unavailable(house: House) -> None:
+    async def at_the_third(_request: Any) -> pb.Internship:
+        if len(house.listings.requests) < MOST_ATTEMPTS:
+            raise unavailable("The store")
+        return pb.Internship(title="at last")
+
+    house.listings.behaviour = at_the_third
+    assert (await stub_of(house.peers).GetInternship(GET)).title == "at last"
+
+
+async def test_it_is_not_repeated_for_ever(house: House) -> None:
+    async def never(_request: Any) -> pb.Internship:
+        raise unavailable("The store")
+
+    house.listings.behaviour = never
+    assert (await failure(stub_of(house.peers).GetInternship(GET))).reason == "UNAVAILABLE"
+    assert len(house.listings.requests) == MOST_ATTEMPTS
+
+
+async def test_a_refusal_is_not_repeated(house: House) -> None:
+    async def refuse(_request: Any) -> pb.Internship:
+        raise not_found("INTERNSHIP_NOT_FOUND", "internship", INTERNSHIP_ID)
+
+    house.listings.behaviour = refuse
+    await failure(stub_of(house.peers).GetInternship(GET))
+    assert len(house.listings.requests) == 1
+
+
+async def test_the_time_that_is_left_to_the_caller_is_the_time_that_the_peer_gets(house: House) -> None:
+    async def endless(_request: Any) -> pb.Internship:
+        await asyncio.sleep(60)
+        return pb.Internship()
+
+    async def call_with_little_time() -> DomainError:
+        begin(Call(deadline=time.monotonic() + 0.15))
+        return await failure(stub_of(house.peers).GetInternship(GET))
+
+    house.listings.behaviour = endless
+    began = time.monotonic()
+    error = await asyncio.create_task(call_with_little_time())
+    assert error.reason in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
+    assert time.monotonic() - began < 0.6
+
+
+async def test_without_time_left_the_peer_is_not_asked(house: House) -> None:
+    async def call_too_late() -> DomainError:
+        begin(Call(deadline=time.monotonic() - 1))
+        return await failure(stub_of(house.peers).GetInternship(GET))
+
+    assert (await asyncio.create_task(call_too_late())).reason == "DEADLINE_EXCEEDED"
+    assert house.listings.requests == []
+
+
+async def test_a_peer_that_is_not_there_is_unavailable_and_soon_left_alone(house: House) -> None:
+    await house.server.stop(0)
+    stub = stub_of(house.peers)
+    for _ in range(4):
+        assert (await failure(stub.GetInternship(GET))).reason == "UNAVAILABLE"
+    error = await failure(stub.GetInternship(GET))
+    assert error.retry_after_s is not None
+    assert error.retry_after_s > 30
+
+
+async def test_a_peer_that_does_not_accept_us_is_a_fault_of_ours(house: House) -> None:
+    peers = Peers({"internship": house.address}, Nobody())
+    with pytest.raises(Exception, match="TOKEN_INVALID") as caught:
+        await stub_of(peers).GetInternship(GET)
+    assert not isinstance(caught.value, DomainError | grpc.RpcError)
+    await peers.close()
+
+
+def test_a_service_without_an_address_is_an_error(house: House) -> None:
+    with pytest.raises(KeyError):
+        house.peers.channel("invented")
+
+
+def test_retries_stop_when_their_budget_is_spent_and_successes_earn_it_back() -> None:
+    budget = RetryBudget(most=2)
+    assert [budget.spend() for _ in range(3)] == [True, True, False]
+    for _ in range(10):
+        budget.earn()
+    assert budget.spend()
