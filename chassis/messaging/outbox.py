@@ -19,7 +19,7 @@ def envelope(
     """The event `message` in its CloudEvents envelope, with the current trace.
 
     `subject` is the ID of the entity that it is about, `source` the service that tells, `time` aware UTC.
-    Raises ValueError when the message is not one of the declared events.
+    Raises ContractError when the message is not one of the declared events.
     """
     event = Event(
         id=new_id("evt", slot, at=time),

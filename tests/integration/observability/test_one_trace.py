@@ -1,0 +1,145 @@
+"""One request, one trace: from the gateway's traceparent to the handler of the event, received over OTLP."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as otlp
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as otlp_grpc
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from chassis.ids import new_id
+from chassis.messaging import Incoming, Subscription
+from chassis.messaging.consumer import Consumers
+from chassis.mongo.shards import Shards
+from chassis.mongo.transactions import Transaction
+from chassis.observability import tracing
+from chassis.redis import connect
+from internshipconnect.events.v1.events_pb2 import UserVerified
+from tests.integration.messaging.conftest import (  # noqa: F401 - fixtures
+    Relaying,
+    amqp_url,
+    relaying,
+    shards,
+    stack,
+)
+from tests.stack import Stack
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+GATEWAY_SPAN = "b7ad6b7169203331"
+TRACEPARENT = f"00-{TRACE}-{GATEWAY_SPAN}-01"
+
+
+class Receiver(otlp_grpc.TraceServiceServicer):
+    """An OTLP endpoint that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[str, Span]] = []
+
+    def Export(
+        self, request: otlp.ExportTraceServiceRequest, context: Any
+    ) -> otlp.ExportTraceServiceResponse:
+        for resource in request.resource_spans:
+            names = {item.key: item.value.string_value for item in resource.resource.attributes}
+            for scope in resource.scope_spans:
+                self.spans += [(names["service.name"], span) for span in scope.spans]
+        return otlp.ExportTraceServiceResponse()
+
+    def named(self, part: str) -> list[Span]:
+        return [span for _, span in self.spans if part in span.name]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    # On threads, as exporting blocks the loop of this test for the moment of closing.
+    server = grpc.server(ThreadPoolExecutor(max_workers=2))
+    otlp_grpc.add_TraceServiceServicer_to_server(receiver, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    tracing.configure("auth", "serve", otlp_endpoint=f"http://127.0.0.1:{port}")
+    yield receiver
+    tracing.close()
+    server.stop(grace=None)
+
+
+@pytest.fixture
+async def traced_shards(receiver: Receiver, shards: Shards) -> AsyncIterator[Shards]:  # noqa: F811
+    """Clients made after tracing was configured, as in a process."""
+    yield shards
+
+
+async def test_a_request_its_commands_its_event_and_the_handler_are_one_trace(
+    stack: Stack,  # noqa: F811
+    amqp_url: str,  # noqa: F811
+    traced_shards: Shards,
+    relaying: Relaying,  # noqa: F811
+    receiver: Receiver,
+) -> None:
+    user, handled = new_id("usr"), asyncio.Event()
+    shard = traced_shards.of(user)
+
+    async def work(tx: Transaction) -> None:
+        await tx.db["users"].insert_one({"_id": user}, session=tx.session)
+        tx.emit(UserVerified(user_id=user), subject=user)
+
+    async def handle(_: UserVerified, incoming: Incoming) -> None:
+        await shard.db["mails"].insert_one({"_id": incoming.event_id})
+        handled.set()
+
+    queue = f"q-{secrets.token_hex(4)}"
+    consumers = Consumers(amqp_url, [Subscription(queue, {UserVerified: handle})], name="notification")
+    consumers.start()
+    while not consumers.connected:
+        await asyncio.sleep(0.05)
+    relaying.start()
+    redis = connect([f"{host}:{port}" for host, port in stack.redis_nodes], stack.credentials.redis_password)
+    with tracing.server_span("auth.v1.Auth/Verify", TRACEPARENT):
+        await redis.set(f"test:{queue}", "1", ex=10)
+        await shard.in_transaction(work)
+    async with asyncio.timeout(20):
+        await handled.wait()
+    await consumers.stop()
+    await relaying.stop()
+    await redis.aclose()
+    tracing.close()
+
+    (call,) = receiver.named("auth.v1.Auth/Verify")
+    (handler,) = receiver.named("handle auth.user.verified")
+    assert call.parent_span_id.hex() == GATEWAY_SPAN
+    assert call.kind == Span.SPAN_KIND_SERVER
+    assert handler.parent_span_id == call.span_id
+    assert handler.kind == Span.SPAN_KIND_CONSUMER
+    assert {span.trace_id.hex() for _, span in receiver.spans} == {TRACE}
+    assert {service for service, _ in receiver.spans} == {"auth"}
+    assert _parents(receiver, "SET") == {call.span_id}
+    assert _parents(receiver, "insert") == {call.span_id, handler.span_id}
+
+
+async def test_a_failed_handler_is_an_error_in_the_trace(receiver: Receiver) -> None:
+    with tracing.continue_trace(TRACEPARENT, "handle thing") as span:
+        span.attribute("messaging.destination.name", "q")
+        span.failed("broken")
+    tracing.close()
+    (handler,) = receiver.named("handle thing")
+    assert handler.status.code == Status.STATUS_CODE_ERROR
+    assert handler.status.message == "broken"
+
+
+async def test_a_trace_that_the_gateway_did_not_sample_is_carried_on_and_not_recorded(
+    receiver: Receiver,
+) -> None:
+    unsampled = TRACEPARENT[:-2] + "00"
+    with tracing.server_span("call", unsampled):
+        assert tracing.current_traceparent()[3:35] == TRACE
+        assert tracing.current_traceparent()[-2:] == "00"
+    tracing.close()
+    assert not receiver.spans
+
+
+def _parents(receiver: Receiver, command: str) -> set[bytes]:
+    return {span.parent_span_id for span in receiver.named(command)}

@@ -1,0 +1,113 @@
+"""What a handler's outcome means for the message, and in which circumstances a handler runs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from chassis.caller import Principal, caller, remaining_s
+from chassis.errors import DomainError, unavailable
+from chassis.messaging import Incoming, Subscription, consumer, outbox
+from chassis.messaging.broker import Bury, Delivery, Done, Retry, Verdict
+from chassis.messaging.consumer import Consumers
+from chassis.observability.tracing import continue_trace, current_traceparent
+from internshipconnect.events.v1.events_pb2 import Event, UserRegistered, UserVerified
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
+
+Handled = Callable[[UserVerified, Incoming], Awaitable[None]]
+
+
+def event(message: Any = None) -> Event:
+    with continue_trace(TRACEPARENT, "call"):
+        return outbox.envelope(
+            message or UserVerified(user_id="usr_1"), subject="usr_1", source="auth", time=NOW, slot=7
+        )
+
+
+async def verdict(handler: Handled, body: bytes | None = None) -> Verdict:
+    subscription = Subscription("q", {UserVerified: handler})
+    consumers = Consumers("amqp://nowhere", [subscription], name="user")
+    delivery = Delivery(subscription, event().SerializeToString() if body is None else body, 1, message=None)
+    return await asyncio.create_task(consumers._verdict(delivery))
+
+
+async def test_a_handler_gets_the_message_and_its_attributes() -> None:
+    seen: list[tuple[UserVerified, Incoming]] = []
+
+    async def handle(message: UserVerified, incoming: Incoming) -> None:
+        seen.append((message, incoming))
+
+    assert await verdict(handle) == Done()
+    ((message, incoming),) = seen
+    assert message.user_id == "usr_1"
+    assert (incoming.type, incoming.source, incoming.subject) == ("auth.user.verified", "auth", "usr_1")
+    assert incoming.time == NOW
+    assert incoming.inbox_id == f"q:{incoming.event_id}"
+
+
+async def test_a_handler_runs_as_the_service_within_a_deadline_and_in_the_events_trace() -> None:
+    async def handle(_: UserVerified, __: Incoming) -> None:
+        assert caller() == Principal(id="user", kind="SERVICE")
+        assert 29 < (remaining_s() or 0) <= 30
+        assert current_traceparent() == TRACEPARENT
+
+    assert await verdict(handle) == Done()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RuntimeError("broken"), Retry),
+        (unavailable("mongo"), Retry),
+        (DomainError("STALE_ETAG", "changed"), Retry),
+        (DomainError("INTERNAL", "a peer broke"), Retry),
+        (DomainError("INVALID_FIELD", "never"), Bury),
+        (DomainError("USER_NOT_FOUND", "nobody"), Bury),
+        (DomainError("ILLEGAL_TRANSITION", "no"), Bury),
+    ],
+)
+async def test_an_error_is_retried_when_a_later_attempt_may_succeed(
+    error: Exception, expected: type[Verdict]
+) -> None:
+    async def handle(_: UserVerified, __: Incoming) -> None:
+        raise error
+
+    assert isinstance(await verdict(handle), expected)
+
+
+async def test_a_handler_that_takes_too_long_is_cut_off_and_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "HANDLER_TIMEOUT_S", 0.05)
+
+    async def handle(_: UserVerified, __: Incoming) -> None:
+        await asyncio.sleep(60)
+
+    assert isinstance(await verdict(handle), Retry)
+
+
+async def test_an_event_that_nobody_here_handles_any_more_is_done() -> None:
+    async def handle(_: UserVerified, __: Incoming) -> None:
+        raise AssertionError("not for this handler")
+
+    assert await verdict(handle, event(UserRegistered(user_id="usr_1")).SerializeToString()) == Done()
+
+
+async def test_an_event_whose_data_is_of_another_type_than_it_says_is_buried() -> None:
+    wrong = event(UserRegistered(user_id="usr_1"))
+    wrong.type = "auth.user.verified"
+
+    async def handle(_: UserVerified, __: Incoming) -> None:
+        raise AssertionError("unreadable")
+
+    assert isinstance(await verdict(handle, wrong.SerializeToString()), Bury)
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xff", b'{"id": 1}'])
+async def test_a_body_that_is_no_event_is_buried(body: bytes) -> None:
+    async def handle(_: UserVerified, __: Incoming) -> None:
+        raise AssertionError("unreadable")
+
+    assert isinstance(await verdict(handle, body), Bury)
