@@ -72,8 +72,8 @@ def published_keys(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey
 
 def succession_due(keys: Sequence[SigningKey], rotation: timedelta, now: datetime) -> Succession | None:
     """The next key, if it is time to publish it: a day (or half a rotation) before it signs."""
-    if not keys:
-        return Succession(1, now)
+    if not keys:  # signs at once, also by a clock that runs behind
+        return Succession(1, now - _CLOCK_SKEW)
     newest = max(keys, key=lambda key: key.number)
     lead = min(_LONGEST_LEAD, rotation / 2)
     if now < newest.activate_time + rotation - lead:

@@ -41,6 +41,7 @@ async def test_two_processes_rotate_to_the_same_key_which_was_published_before(
 
     clock.advance(ROTATION - timedelta(days=1))
     await asyncio.gather(one.rotate(), other.rotate())
+    clock.advance(timedelta(minutes=1))
     published = await kids(other)
     assert published[0] == first
     assert len(published) == 2
