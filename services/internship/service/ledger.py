@@ -1,13 +1,17 @@
 """One way to change a listing: read it, let the rules decide, store it with its events, all or nothing."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from chassis.cache import Cache
 from chassis.caller import operation
 from chassis.clock import Clock
 from chassis.errors import not_found, unavailable
+from chassis.messaging import Incoming
 from chassis.mongo.shards import Shards
 from chassis.mongo.transactions import Transaction
 from internshipconnect.events.v1 import events_pb2 as events
@@ -15,6 +19,7 @@ from services.internship.domain.model import REMEMBERED_OPERATIONS, Listing
 from services.internship.store import listings as store
 from services.internship.wire import STATES, to_message
 
+T = TypeVar("T")
 Step = Callable[[Listing, datetime], Listing]
 
 
@@ -30,11 +35,16 @@ def cache_key(listing_id: str) -> str:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Changes listings on their shards."""
+    """Changes listings on their shards, one change of a listing after the other within this process.
+
+    Transactions that meet on one document cost each other retries, most of all when many are hired at once;
+    waiting for a turn is cheaper. Between processes the transactions decide.
+    """
 
     shards: Shards
     cache: Cache
     clock: Clock
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
 
     async def change(self, listing_id: str, step: Step) -> Listing:
         """Applies `step` to the listing; a step that gives the same listing changes nothing.
@@ -49,11 +59,24 @@ class Ledger:
             await self.write(transaction, old, new, now)
             return new
 
-        changed = await self.shards.of(listing_id).in_transaction(work)
-        await self.cache.drop(cache_key(listing_id))
+        changed = await self.run(listing_id, work)
         if changed is None:
             raise unavailable("the listing")
         return changed
+
+    async def run(
+        self,
+        listing_id: str,
+        work: Callable[[Transaction], Awaitable[T]],
+        *,
+        handling: Incoming | None = None,
+    ) -> T | None:
+        """Runs `work` in a transaction on the listing's shard when its turn comes; see `in_transaction`."""
+        turn = self._turns.setdefault(listing_id, asyncio.Lock())
+        async with turn:
+            result = await self.shards.of(listing_id).in_transaction(work, handling=handling)
+        await self.cache.drop(cache_key(listing_id))
+        return result
 
     async def read(self, transaction: Transaction, listing_id: str) -> Listing:
         """The listing, within a transaction. Raises INTERNSHIP_NOT_FOUND."""

@@ -9,7 +9,7 @@ from services.internship.domain import openings
 from services.internship.domain.model import Listing
 from services.internship.store import listings as store
 
-from .ledger import Ledger, cache_key
+from .ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,9 @@ class Openings:
             await self.ledger.write(transaction, old, new, now)
             return new
 
-        listing = await self.ledger.shards.of(listing_id).in_transaction(work)
+        listing = await self.ledger.run(listing_id, work)
         if listing is None:
             raise unavailable("the listing")
-        await self.ledger.cache.drop(cache_key(listing_id))
         return listing
 
     async def release(
@@ -65,5 +64,4 @@ class Openings:
                 await store.put_claim(transaction.db, freed)
             await self.ledger.write(transaction, old, new, now)
 
-        await self.ledger.shards.of(listing_id).in_transaction(work, handling=handling)
-        await self.ledger.cache.drop(cache_key(listing_id))
+        await self.ledger.run(listing_id, work, handling=handling)

@@ -1,0 +1,207 @@
+"""Listings on real shards: who may do and read what, and what is told of it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from chassis.caller import acting_as
+from chassis.errors import DomainError
+from internshipconnect.events.v1 import events_pb2 as events
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from tests.databases import told
+from tests.integration.internship.world import CONTEXT, NOW, SERVICE, STUDENT, World, incoming, operating
+
+
+def refused(reason: str) -> pytest.RaisesExc[DomainError]:
+    return pytest.RaisesExc(DomainError, check=lambda error: error.reason == reason)
+
+
+async def test_a_published_listing_is_told_of_in_order(world: World) -> None:
+    opened = await world.published(world.companies.add("Acme"))
+    assert opened.state == pb.INTERNSHIP_STATE_OPEN
+    assert (opened.version, opened.hires, opened.open_for_applications) == (2, 0, True)
+    created = await told(world.shards, events.InternshipCreated, opened.id)
+    moved = await told(world.shards, events.InternshipStateChanged, opened.id)
+    assert [event.internship.version for event in created] == [1]
+    assert [(getattr(event, "from"), event.to) for event in moved] == [
+        (pb.INTERNSHIP_STATE_DRAFT, pb.INTERNSHIP_STATE_OPEN)
+    ]
+    assert not await told(world.shards, events.InternshipUpdated, opened.id)
+
+
+async def test_a_draft_is_there_for_its_company_and_services_only(world: World) -> None:
+    owner, other = world.companies.add("Acme"), world.companies.add("Other")
+    draft = await world.draft(owner)
+    assert (await world.get(owner, draft.id)).id == draft.id
+    assert (await world.get(SERVICE, draft.id)).id == draft.id
+    for stranger in (None, STUDENT, other):
+        with refused("INTERNSHIP_NOT_FOUND"):
+            await world.get(stranger, draft.id)
+
+
+async def test_what_was_hidden_is_public_at_once_when_published(world: World) -> None:
+    owner = world.companies.add("Acme")
+    draft = await world.draft(owner)
+    with refused("INTERNSHIP_NOT_FOUND"):
+        await world.get(None, draft.id)
+    with acting_as(owner):
+        await world.api.PublishInternship(pb.PublishInternshipRequest(internship_id=draft.id), CONTEXT)
+    assert (await world.get(None, draft.id)).state == pb.INTERNSHIP_STATE_OPEN
+
+
+async def test_the_public_answer_is_fresh_after_a_change(world: World) -> None:
+    owner = world.companies.add("Acme")
+    opened = await world.published(owner)
+    assert (await world.get(None, opened.id)).title == "Python Engineering Intern"
+    update = pb.UpdateInternshipRequest(internship_id=opened.id, internship={"title": "Rust Intern"})
+    with acting_as(owner):
+        await world.api.UpdateInternship(update, CONTEXT)
+    assert (await world.get(None, opened.id)).title == "Rust Intern"
+    changed = await told(world.shards, events.InternshipUpdated, opened.id)
+    assert [event.internship.title for event in changed] == ["Rust Intern"]
+
+
+async def test_an_update_changes_what_the_mask_names(world: World) -> None:
+    owner = world.companies.add("Acme")
+    draft = await world.draft(owner)
+    update = pb.UpdateInternshipRequest(
+        internship_id=draft.id,
+        internship={"title": "ignored", "compensation": {"max_minor": 2_500_00}},
+        update_mask={"paths": ["compensation.max_minor", "skills"]},
+    )
+    with acting_as(owner):
+        changed = await world.api.UpdateInternship(update, CONTEXT)
+    assert changed.title == draft.title
+    assert (changed.compensation.min_minor, changed.compensation.max_minor) == (2_000_00, 2_500_00)
+    assert not changed.skills
+
+
+async def test_a_stale_etag_is_refused_and_a_fresh_one_taken(world: World) -> None:
+    owner = world.companies.add("Acme")
+    draft = await world.draft(owner)
+    with acting_as(owner):
+        request = pb.UpdateInternshipRequest(
+            internship_id=draft.id, internship={"title": "New", "etag": draft.etag}
+        )
+        changed = await world.api.UpdateInternship(request, CONTEXT)
+        assert changed.etag != draft.etag
+        with refused("STALE_ETAG"):
+            await world.api.PublishInternship(
+                pb.PublishInternshipRequest(internship_id=draft.id, etag=draft.etag), CONTEXT
+            )
+
+
+async def test_another_companys_listing_cannot_be_changed(world: World) -> None:
+    opened = await world.published(world.companies.add("Acme"))
+    with acting_as(world.companies.add("Other")), refused("INTERNSHIP_NOT_FOUND"):
+        await world.api.CloseInternship(pb.CloseInternshipRequest(internship_id=opened.id), CONTEXT)
+
+
+async def test_violations_name_the_field_as_it_stands_in_the_request(world: World) -> None:
+    owner = world.companies.add("Acme")
+    with refused("INVALID_FIELD") as wrong:
+        await world.draft(owner, apply_open_time=NOW + timedelta(days=99))
+    assert [each.field for each in wrong.value.violations] == ["internship.applyDeadline"]
+    draft = await world.draft(owner, title="")
+    with acting_as(owner), refused("INTERNSHIP_INCOMPLETE") as lacking:
+        await world.api.PublishInternship(pb.PublishInternshipRequest(internship_id=draft.id), CONTEXT)
+    assert [each.field for each in lacking.value.violations] == ["title"]
+
+
+async def test_a_company_that_is_not_known_yet_is_asked_to_try_again(world: World) -> None:
+    owner = replace(world.companies.add("Acme"), org="cmp_01JD0000000000000000000000")
+    with refused("UNAVAILABLE") as later:
+        await world.draft(owner)
+    assert later.value.retry_after_s
+
+
+async def test_a_suspended_company_may_neither_post_nor_publish(world: World) -> None:
+    owner = world.companies.add("Acme")
+    draft = await world.draft(owner)
+    world.companies.suspend(owner.org)
+    with refused("COMPANY_SUSPENDED"):
+        await world.draft(owner)
+    with acting_as(owner), refused("COMPANY_SUSPENDED"):
+        await world.api.PublishInternship(pb.PublishInternshipRequest(internship_id=draft.id), CONTEXT)
+
+
+async def test_a_create_that_is_run_again_gives_the_first_listing(world: World) -> None:
+    owner = world.companies.add("Acme")
+    request = pb.CreateInternshipRequest(internship={"title": "Once"})
+    with operating(owner, "create-once"):
+        first = await world.api.CreateInternship(request, CONTEXT)
+    with operating(owner, "create-once", replay=True):
+        again = await world.api.CreateInternship(request, CONTEXT)
+    assert again == first
+    assert len(await told(world.shards, events.InternshipCreated, first.id)) == 1
+
+
+async def test_a_publish_that_is_run_again_gives_the_open_listing(world: World) -> None:
+    owner = world.companies.add("Acme")
+    request = pb.PublishInternshipRequest(internship_id=(await world.draft(owner)).id)
+    with operating(owner, "publish-once"):
+        first = await world.api.PublishInternship(request, CONTEXT)
+    with operating(owner, "publish-once", replay=True):
+        assert await world.api.PublishInternship(request, CONTEXT) == first
+
+
+async def test_a_company_lists_its_listings_newest_first_in_any_state(world: World) -> None:
+    owner = world.companies.add("Acme")
+    made = []
+    for number in range(5):
+        made.append((await world.draft(owner, title=f"No {number}")).id)
+        world.clock.advance(timedelta(milliseconds=1))
+    with acting_as(owner):
+        await world.api.PublishInternship(pb.PublishInternshipRequest(internship_id=made[2]), CONTEXT)
+        first = await world.api.ListMyInternships(pb.ListMyInternshipsRequest(page_size=3), CONTEXT)
+        rest = await world.api.ListMyInternships(
+            pb.ListMyInternshipsRequest(page_size=3, page_token=first.next_page_token), CONTEXT
+        )
+        open_ones = await world.api.ListMyInternships(
+            pb.ListMyInternshipsRequest(states=[pb.INTERNSHIP_STATE_OPEN]), CONTEXT
+        )
+    assert [row.id for row in (*first.data, *rest.data)] == made[::-1]
+    assert not rest.next_page_token
+    assert [row.id for row in open_ones.data] == [made[2]]
+
+
+async def test_the_sweep_ends_what_is_overdue_and_nothing_else(world: World) -> None:
+    owner = world.companies.add("Acme")
+    soon = await world.published(owner, apply_deadline=world.clock.now() + timedelta(hours=1))
+    late = await world.published(owner, apply_deadline=world.clock.now() + timedelta(hours=3))
+    paused = await world.published(owner, apply_deadline=world.clock.now() + timedelta(hours=1))
+    with acting_as(owner):
+        await world.api.PauseInternship(pb.PauseInternshipRequest(internship_id=paused.id), CONTEXT)
+    world.clock.advance(timedelta(hours=2))
+    await world.upkeep.expire()
+    found = [(await world.get(owner, each.id)).state for each in (soon, late, paused)]
+    assert found == [
+        pb.INTERNSHIP_STATE_EXPIRED,
+        pb.INTERNSHIP_STATE_OPEN,
+        pb.INTERNSHIP_STATE_EXPIRED,
+    ]
+
+
+async def test_listings_follow_their_companys_name(world: World) -> None:
+    owner = world.companies.add("Acme")
+    opened, draft = await world.published(owner), await world.draft(owner)
+    world.companies.rename(owner.org, "Acme Robotics")
+    for _ in range(2):
+        await world.reactions.rename(
+            events.CompanyUpdated(company_id=owner.org, name="outdated"), incoming(owner.org, "q")
+        )
+    found = [await world.get(owner, each.id) for each in (opened, draft)]
+    assert [each.company.name for each in found] == ["Acme Robotics"] * 2
+    assert [each.version for each in found] == [opened.version + 1, draft.version + 1]
+
+
+async def test_views_of_others_are_counted_and_told_once(world: World) -> None:
+    owner, other = world.companies.add("Acme"), world.companies.add("Other")
+    opened = await world.published(owner)
+    for reader in (None, STUDENT, other, owner, SERVICE, None):
+        await world.get(reader, opened.id)
+    await world.views.flush()
+    await world.views.flush()
+    seen = await told(world.shards, events.InternshipViewed, opened.id)
+    assert [(event.views, event.company_id) for event in seen] == [(4, owner.org)]

@@ -1,0 +1,166 @@
+"""The internship service on real shards and a real Redis Cluster, with a clock and companies of the test."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import grpc
+
+from chassis.cache import Cache
+from chassis.caller import Operation, Principal, acting_as
+from chassis.clock import FixedClock
+from chassis.errors import not_found
+from chassis.ids import new_id
+from chassis.messaging import Incoming
+from chassis.mongo.shards import Shards
+from chassis.paging import PageTokens
+from internshipconnect.events.v1.events_pb2 import Event
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship.api import InternshipApi
+from services.internship.companies import CompanyPage
+from services.internship.domain.model import Company, Posting
+from services.internship.events import Reactions
+from services.internship.service import Finding, Ledger, Lexicon, Listings, Openings, Upkeep, Views
+from services.internship.wire import posting_message
+from tests.unit.internship.samples import POSTING
+
+NOW = datetime(2027, 3, 1, 9, tzinfo=UTC)
+CONTEXT = cast(grpc.aio.ServicerContext[Any, Any], None)
+SERVICE = Principal(id="svc_application", kind="SERVICE")
+STUDENT = Principal(id=new_id("usr"), kind="STUDENT", email_verified=True)
+
+
+class KnownCompanies:
+    """Companies of the test, in place of the user service."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, CompanyPage] = {}
+
+    def add(self, name: str) -> Principal:
+        """A company, and its owner."""
+        company = Company(id=new_id("cmp"), name=name, url="https://example.com")
+        self.pages[company.id] = CompanyPage(company, suspended=False)
+        return Principal(id=new_id("usr"), kind="COMPANY", role="OWNER", org=company.id, email_verified=True)
+
+    def rename(self, company_id: str, name: str) -> None:
+        """Another name from now on."""
+        page = self.pages[company_id]
+        self.pages[company_id] = replace(page, company=replace(page.company, name=name))
+
+    def suspend(self, company_id: str) -> None:
+        """May post nothing from now on."""
+        self.pages[company_id] = replace(self.pages[company_id], suspended=True)
+
+    async def page(self, company_id: str) -> CompanyPage:
+        """See `Companies`."""
+        if company_id not in self.pages:
+            raise not_found("COMPANY_NOT_FOUND", "company", company_id)
+        return self.pages[company_id]
+
+
+@dataclass
+class World:
+    """Everything of the service, wired as in its start-up."""
+
+    shards: Shards
+    cache: Cache
+    clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
+    companies: KnownCompanies = field(default_factory=KnownCompanies)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.shards, self.cache, self.clock)
+        self.views = Views(self.shards, every_s=1.0)
+        self.lexicon = Lexicon(self.shards, self.clock)
+        self.listings = Listings(self.ledger, self.companies, self.views)
+        self.openings = Openings(self.ledger)
+        self.upkeep = Upkeep(self.ledger, self.companies)
+        self.finding = Finding(self.shards, self.clock, self.lexicon)
+        self.reactions = Reactions(self.shards, self.clock, self.openings, self.upkeep)
+        self.api = InternshipApi(
+            listings=self.listings,
+            openings=self.openings,
+            finding=self.finding,
+            tokens=PageTokens(b"k" * 32),
+            cache=self.cache,
+            clock=self.clock,
+        )
+
+    async def draft(self, owner: Principal, posting: Posting | None = None, **changes: Any) -> pb.Internship:
+        """A draft of the owner's company."""
+        message = posting_message(replace(posting or self.posting(), **changes))
+        with acting_as(owner):
+            return await self.api.CreateInternship(pb.CreateInternshipRequest(internship=message), CONTEXT)
+
+    async def published(self, owner: Principal, **changes: Any) -> pb.Internship:
+        """An open listing of the owner's company."""
+        draft = await self.draft(owner, **changes)
+        with acting_as(owner):
+            return await self.api.PublishInternship(
+                pb.PublishInternshipRequest(internship_id=draft.id), CONTEXT
+            )
+
+    async def get(self, reader: Principal | None, listing_id: str) -> pb.Internship:
+        """What the reader is answered, parsed."""
+        with acting_as(reader):
+            answer = await self.api.GetInternship(pb.GetInternshipRequest(internship_id=listing_id), CONTEXT)
+        return parsed(pb.Internship, answer)
+
+    async def search(self, **query: Any) -> pb.ListInternshipsResponse:
+        """What a student finds."""
+        with acting_as(STUDENT):
+            return await self.api.ListInternships(pb.ListInternshipsRequest(**query), CONTEXT)
+
+    async def take(self, listing_id: str, application_id: str, version: int = 3) -> pb.TakeOpeningResponse:
+        """Takes an opening as the application service does."""
+        request = pb.TakeOpeningRequest(
+            internship_id=listing_id, application_id=application_id, application_version=version
+        )
+        with acting_as(SERVICE):
+            return await self.api.TakeOpening(request, CONTEXT)
+
+    def posting(self) -> Posting:
+        """A posting that can be published now."""
+        return replace(POSTING, apply_deadline=self.clock.now() + timedelta(days=14))
+
+    async def index(self) -> None:
+        """Hands all told events of listings to the index, as the relay and the worker do."""
+        for shard in self.shards.all():
+            rows = await shard.db["outbox"].find({}).sort("_id", 1).to_list(None)
+            for row in rows:
+                await self._react(Event.FromString(row["event"]))
+                await shard.db["outbox"].delete_one({"_id": row["_id"]})
+        await self.lexicon.read_all()
+
+    async def _react(self, event: Event) -> None:
+        for subscription in self.reactions.subscriptions():
+            for kind, handler in subscription.handlers.items():
+                message = kind()
+                if event.data.Unpack(message):
+                    await handler(message, incoming(event.subject, subscription.queue, event.id))
+
+
+def incoming(subject: str, queue: str, event_id: str = "") -> Incoming:
+    """The attributes of an event on a queue."""
+    return Incoming(
+        event_id=event_id or new_id("evt"),
+        type="",
+        source="test",
+        subject=subject,
+        time=NOW,
+        traceparent="",
+        queue=queue,
+    )
+
+
+def parsed(kind: Any, answer: Any) -> Any:
+    """An answer as a client reads it, whether it came as bytes or as a message."""
+    return kind.FromString(answer) if isinstance(answer, bytes) else answer
+
+
+@contextmanager
+def operating(principal: Principal, key: str, *, replay: bool = False) -> Iterator[None]:
+    """A call under an idempotency key."""
+    with acting_as(principal, operation=Operation(id=key, at=NOW, replay=replay)):
+        yield
