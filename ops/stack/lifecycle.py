@@ -26,7 +26,7 @@ from ops.stack.supervisor import (
 )
 from ops.stack.topology import Topology
 
-READY_WITHIN_S = 150.0
+READY_WITHIN_S = 240.0
 DOWN_WITHIN_S = 60.0
 POLL_S = 0.25
 TAIL_LINES = 15
