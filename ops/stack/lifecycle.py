@@ -42,7 +42,7 @@ class Stack:
 
     @classmethod
     def of(cls, topology: Topology, *, stores_only: bool = False) -> "Stack":
-        """Assembles the processes that this checkout can run."""
+        """Assembles its processes."""
         secrets = Credentials.of(topology)
         processes = [
             *rabbit.processes(topology, secrets),
@@ -51,9 +51,8 @@ class Stack:
             edge.mailbox(topology),
         ]
         if not stores_only:
-            built = service_processes.built_services()
-            processes += service_processes.processes(topology, secrets, built)
-            processes.append(edge.gateway(topology, behind=built))
+            processes += service_processes.processes(topology, secrets)
+            processes.append(edge.gateway(topology))
         return cls(topology, secrets, tuple(processes))
 
     def in_stage(self, stage: Stage) -> list[Process]:
