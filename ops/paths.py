@@ -13,9 +13,3 @@ DESCRIPTORS = GEN / "internshipconnect.binpb"
 def stacks_dir() -> Path:
     """The folder that holds one sub-folder for each local stack (`IC_STATE_DIR` moves it)."""
     return Path(os.environ.get("IC_STATE_DIR", STATE)) / "stacks"
-
-
-def existing_rooms() -> list[str]:
-    """The top-level packages that this checkout has, in layer order from the bottom up."""
-    rooms = ("chassis", "services", "gateway", "ops")
-    return [room for room in rooms if any((REPO / room).rglob("*.py"))]

@@ -1,4 +1,4 @@
-"""`ic provision`: users, collections and indexes."""
+"""`ic provision`: users, collections, indexes and queues."""
 
 import typer
 
@@ -16,9 +16,9 @@ def register(app: typer.Typer) -> None:
 
 
 def provision_stores(stack: StackName = DEFAULT_STACK) -> None:
-    """Make users, collections and indexes that a running stack lacks."""
+    """Make users, collections, indexes and queues that a running stack lacks."""
     running = Stack.of(topology.find(stack))
     lifecycle.must_run(running.topology)
     prepare_stores(running.topology, running.credentials)
-    services = provision(running.topology, running.credentials)
-    console.print(f"provisioned: users, and collections of {', '.join(services) or 'no service yet'}")
+    provision(running.topology, running.credentials)
+    console.print(f"the stack '{stack}' has its users, collections, indexes and queues")

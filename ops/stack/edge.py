@@ -1,12 +1,11 @@
 """The edge of a stack: Envoy in front, and the mailbox that takes the mails."""
 
 import sys
-from collections.abc import Collection
 
 from ops.stack import binaries
 from ops.stack.probes import http_ready
 from ops.stack.process import Process, Stage
-from ops.stack.topology import SERVICES, Topology
+from ops.stack.topology import Topology
 
 
 def mailbox(topology: Topology) -> Process:
@@ -22,12 +21,8 @@ def mailbox(topology: Topology) -> Process:
     )
 
 
-def gateway(topology: Topology, *, behind: Collection[str]) -> Process:
-    """Envoy, in front of everything.
-
-    Its own `/ready` speaks for all six services: as long as some are not `behind` it, only Envoy is asked.
-    """
-    asked = topology.gateway if len(behind) == len(SERVICES) else topology.gateway_admin
+def gateway(topology: Topology) -> Process:
+    """Envoy, in front of everything: ready when the services behind it are."""
     config = str(topology.etc / "envoy.json")
     command = (str(binaries.envoy_proxy()), "--concurrency", "1", "--disable-hot-restart", "-c", config)
     return Process(
@@ -35,5 +30,5 @@ def gateway(topology: Topology, *, behind: Collection[str]) -> Process:
         stage=Stage.EDGE,
         command=(*command, "--log-level", "warning"),
         ports={"gateway": topology.gateway, "admin": topology.gateway_admin},
-        probe=lambda: http_ready(asked, "/ready"),
+        probe=lambda: http_ready(topology.gateway, "/ready"),
     )

@@ -26,7 +26,7 @@ from ops.stack.supervisor import (
 )
 from ops.stack.topology import Topology
 
-READY_WITHIN_S = 150.0
+READY_WITHIN_S = 240.0
 DOWN_WITHIN_S = 60.0
 POLL_S = 0.25
 TAIL_LINES = 15
@@ -42,7 +42,7 @@ class Stack:
 
     @classmethod
     def of(cls, topology: Topology, *, stores_only: bool = False) -> "Stack":
-        """Assembles the processes that this checkout can run."""
+        """Assembles its processes."""
         secrets = Credentials.of(topology)
         processes = [
             *rabbit.processes(topology, secrets),
@@ -51,9 +51,8 @@ class Stack:
             edge.mailbox(topology),
         ]
         if not stores_only:
-            built = service_processes.built_services()
-            processes += service_processes.processes(topology, secrets, built)
-            processes.append(edge.gateway(topology, behind=built))
+            processes += service_processes.processes(topology, secrets)
+            processes.append(edge.gateway(topology))
         return cls(topology, secrets, tuple(processes))
 
     def in_stage(self, stage: Stage) -> list[Process]:

@@ -13,8 +13,7 @@ from chassis.mongo.provision import ProvisionError
 from ops.errors import OpsError
 from ops.stack import mongo, redis_cluster
 from ops.stack.credentials import Credentials
-from ops.stack.services import built_services
-from ops.stack.topology import Topology
+from ops.stack.topology import SERVICES, Topology
 
 
 def prepare_stores(topology: Topology, credentials: Credentials) -> None:
@@ -23,25 +22,20 @@ def prepare_stores(topology: Topology, credentials: Credentials) -> None:
     redis_cluster.prepare(topology, credentials)
 
 
-def provision(topology: Topology, credentials: Credentials) -> list[str]:
-    """Makes each service's collections and indexes on every shard; returns the services that declare any.
+def provision(topology: Topology, credentials: Credentials) -> None:
+    """Makes each service's collections and indexes on every shard, and its queues.
 
-    And every service's queues, before any of them publishes: what no queue wants yet, the broker drops.
+    The queues come before any service publishes: what no queue wants yet, the broker drops.
 
     Raises:
         OpsError: a collection or a queue that exists differs from what its service declares.
     """
-    importlib.invalidate_caches()
     _declare_queues(topology, credentials)
-    declared = {
-        name: found for name in built_services() if (found := _declared(name, "store", "COLLECTIONS"))
-    }
-    if declared:
-        try:
-            asyncio.run(_provision(topology, credentials, declared))
-        except ProvisionError as error:
-            raise OpsError(f"the stack '{topology.name}' cannot be provisioned: {error}") from error
-    return list(declared)
+    collections = {service: _declared(service, "store", "COLLECTIONS") for service in SERVICES}
+    try:
+        asyncio.run(_provision(topology, credentials, collections))
+    except ProvisionError as error:
+        raise OpsError(f"the stack '{topology.name}' cannot be provisioned: {error}") from error
 
 
 async def _provision(topology: Topology, credentials: Credentials, declared: dict[str, Any]) -> None:
@@ -56,7 +50,7 @@ def _declare_queues(topology: Topology, credentials: Credentials) -> None:
     # Not before, as it needs the stubs, which may have been built a moment ago.
     from chassis.messaging.topology import declare_topology  # noqa: PLC0415
 
-    queues = [queue for service in built_services() for queue in _declared(service, "events", "QUEUES")]
+    queues = [queue for service in SERVICES for queue in _declared(service, "events", "QUEUES")]
     try:
         declare_topology(credentials.amqp_url(topology), queues)
     except (AMQPError, OSError) as error:

@@ -3,10 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Iterable
 from functools import partial
 
-from ops.paths import REPO
 from ops.stack.credentials import Credentials, service_jwks_path, service_key_path
 from ops.stack.probes import http_ready
 from ops.stack.process import Process, Stage
@@ -17,14 +15,9 @@ PASSED_ON = {"IC_OTLP_ENDPOINT": None, "IC_LOG_LEVEL": "INFO"}
 """What a caller may set for all services, with its default; without one, it is passed on only when set."""
 
 
-def built_services() -> list[str]:
-    """The services that exist in this checkout."""
-    return [name for name in SERVICES if (REPO / "services" / name / "__main__.py").exists()]
-
-
-def processes(topology: Topology, credentials: Credentials, services: Iterable[str]) -> list[Process]:
+def processes(topology: Topology, credentials: Credentials) -> list[Process]:
     """Two processes a service: one answers calls, one consumes events."""
-    return [_process(topology, credentials, service, role) for service in services for role in ROLES]
+    return [_process(topology, credentials, service, role) for service in SERVICES for role in ROLES]
 
 
 def environment(topology: Topology, credentials: Credentials, service: str, role: str) -> dict[str, str]:
