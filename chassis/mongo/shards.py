@@ -46,7 +46,7 @@ class Shard:
         self.name = name
         self.db = ShardDatabase(client, database, gate)
         self._client = client
-        self._transactions = Transactions(client, database, gate, database.removeprefix("ic_"), clock)
+        self._transactions = Transactions(self.db, gate, clock)
 
     async def in_transaction(
         self, work: Callable[[Transaction], Awaitable[T]], *, handling: "Incoming | None" = None

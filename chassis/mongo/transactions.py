@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import pymongo
 from google.protobuf.message import Message
-from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
@@ -70,19 +69,16 @@ class Transaction:
 class Transactions:
     """Runs work in transactions on one shard."""
 
-    def __init__(
-        self, client: AsyncMongoClient[Document], database: str, gate: Gate, source: str, clock: Clock
-    ) -> None:
-        self._client = client
+    def __init__(self, database: ShardDatabase, gate: Gate, clock: Clock) -> None:
         self._database = database
         self._gate = gate
-        self._source = source
+        self._source = database.name.removeprefix("ic_")
         self._clock = clock
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]], handling: "Incoming | None") -> T | None:
         """See `Shard.in_transaction`."""
         pauses = _Pauses(self._gate)
-        async with self._client.start_session(causal_consistency=False) as session:
+        async with self._database.client.start_session(causal_consistency=False) as session:
             while True:
                 try:
                     return await self._attempt(session, work, handling, pauses)
@@ -102,8 +98,8 @@ class Transactions:
     ) -> T:
         await session.start_transaction()
         try:
-            database = ShardDatabase(self._client, self._database, self._gate, session)
-            transaction = Transaction(session, database, self._source, self._clock)
+            bound = self._database.bound_to(session)
+            transaction = Transaction(session, bound, self._source, self._clock)
             if handling is not None:
                 await self._remember(transaction, handling)
             result = await work(transaction)
