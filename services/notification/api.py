@@ -55,8 +55,11 @@ class NotificationApi(NotificationServiceServicer):
         self, request: pb.StreamNotificationsRequest, context: Context
     ) -> AsyncIterator[pb.Notification]:
         """What came since the last entry, then entries as they arrive."""
-        async for notification in self._inbox.watch(caller().id, request.last_notification_id):
-            yield _message(notification)
+        async with self._inbox.watching(caller().id, request.last_notification_id) as notifications:
+            # The first entry may be hours away, and to a browser a stream is not open until its headers are there.
+            await context.send_initial_metadata(())
+            async for notification in notifications:
+                yield _message(notification)
 
 
 def _message(notification: Notification) -> pb.Notification:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -173,7 +174,8 @@ class Inbox:
         await self._store.mark_all_read(user_id, self._clock.now())
         return await self._store.unread_count(user_id)
 
-    async def watch(self, user_id: str, last_id: str) -> AsyncIterator[Notification]:
+    @asynccontextmanager
+    async def watching(self, user_id: str, last_id: str) -> AsyncIterator[AsyncIterator[Notification]]:
         """New entries as they arrive; first, when `last_id` is given, those that came after it.
 
         After is by the time at which they were made; two workers that write to one inbox in the same instant
@@ -187,8 +189,7 @@ class Inbox:
             await self._feed.opened(user_id)
             end = asyncio.get_running_loop().call_later(self._stream_most_s, listener.end)
             try:
-                async for notification in self._each_once(user_id, last_id, aiter(listener)):
-                    yield notification
+                yield self._each_once(user_id, last_id, aiter(listener))
             finally:
                 end.cancel()
 

@@ -1,7 +1,7 @@
 """The inbox as its owner uses it: pages, marks and the live stream."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -35,6 +35,21 @@ async def followed(service: Service) -> AsyncIterator[Service]:
     yield service
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+class Headers:
+    """As much of a call's context as a stream uses."""
+
+    sent = False
+
+    async def send_initial_metadata(self, _: object) -> None:
+        self.sent = True
+
+
+async def watched(service: Service, user_id: str, last_id: str) -> AsyncGenerator[Notification, None]:
+    async with service.inbox.watching(user_id, last_id) as notifications:
+        async for notification in notifications:
+            yield notification
 
 
 async def put(service: Service, user_id: str, number: int, *, at: datetime | None = None) -> str:
@@ -116,12 +131,14 @@ async def test_a_stream_gives_what_came_since_and_then_what_arrives(
     ids = [await put(followed, user, number) for number in range(4)]
     with signed_in(user):
         request = pb.StreamNotificationsRequest(last_notification_id=ids[1])
-        stream = api.StreamNotifications(request, NO_CONTEXT)
+        headers = Headers()
+        stream = api.StreamNotifications(request, cast("Any", headers))
         assert [(await anext(stream)).id, (await anext(stream)).id] == sorted(ids[2:])
         live = asyncio.create_task(_next_id(stream))
         await put(followed, new_id("usr"), 1)
         latest = await put(followed, user, 9, at=datetime.now(UTC))
         assert await asyncio.wait_for(live, 5.0) == latest
+        assert headers.sent
 
 
 async def test_a_stream_that_resumes_misses_nothing_and_repeats_nothing(
@@ -130,7 +147,7 @@ async def test_a_stream_that_resumes_misses_nothing_and_repeats_nothing(
     user = new_id("usr")
     last, seen = "", list[str]()
     for number in range(0, 12, 3):
-        stream = followed.inbox.watch(user, last)
+        stream = watched(followed, user, last)
         opening = asyncio.create_task(_next_entry(stream))
         await until(lambda: followed.feed._count[user])
         await asyncio.sleep(0.05 if number == 0 else 0)
@@ -139,7 +156,7 @@ async def test_a_stream_that_resumes_misses_nothing_and_repeats_nothing(
         while len(seen) < number + 1:
             seen.append((await asyncio.wait_for(anext(stream), 5.0)).id)
         last = seen[-1]
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
         for missed in (number + 1, number + 2):
             await asyncio.sleep(0.002)
             await put(followed, user, missed, at=datetime.now(UTC))
@@ -158,7 +175,7 @@ async def _next_id(stream: AsyncIterator[pb.Notification]) -> str:
 async def test_a_process_that_sees_an_arrival_late_does_not_repeat_it(followed: Service) -> None:
     user = new_id("usr")
     seen_elsewhere = await put(followed, user, 0, at=datetime.now(UTC))
-    stream = followed.inbox.watch(user, seen_elsewhere)
+    stream = watched(followed, user, seen_elsewhere)
     opening = asyncio.create_task(_next_entry(stream))
     await until(lambda: followed.feed._count[user])
     entry = (await followed.store.find(user, [seen_elsewhere]))[seen_elsewhere]
@@ -171,7 +188,7 @@ async def test_a_process_that_sees_an_arrival_late_does_not_repeat_it(followed: 
 async def test_an_entry_that_arrives_while_the_backlog_is_read_comes_once(followed: Service) -> None:
     user = new_id("usr")
     first = await put(followed, user, 0, at=datetime.now(UTC))
-    stream = followed.inbox.watch(user, first)
+    stream = watched(followed, user, first)
     opening = asyncio.create_task(_next_entry(stream))
     await until(lambda: followed.feed._count[user])
     ids = []
@@ -185,7 +202,7 @@ async def test_an_entry_that_arrives_while_the_backlog_is_read_comes_once(follow
 
 async def test_a_stream_ends_cleanly_when_the_process_closes(followed: Service) -> None:
     user = new_id("usr")
-    stream = followed.inbox.watch(user, "")
+    stream = watched(followed, user, "")
     waiting = asyncio.create_task(_next_entry(stream))
     await until(lambda: followed.feed._count[user])
     await asyncio.sleep(0.1)
