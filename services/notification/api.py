@@ -56,7 +56,7 @@ class NotificationApi(NotificationServiceServicer):
     ) -> AsyncIterator[pb.Notification]:
         """What came since the last entry, then entries as they arrive."""
         async with self._inbox.watching(caller().id, request.last_notification_id) as notifications:
-            # The first entry may be hours away, and to a browser a stream is not open until its headers are there.
+            # The first entry may be hours away; to a browser a stream is not open before its headers come.
             await context.send_initial_metadata(())
             async for notification in notifications:
                 yield _message(notification)
