@@ -1,5 +1,6 @@
 """`ic up`: start a stack, or see that all of a running one is up."""
 
+import shutil
 from typing import Annotated
 
 import typer
@@ -63,11 +64,12 @@ def _say_where_things_are(found: Topology, steps: Steps, *, stores_only: bool) -
     for name, place in places.items():
         console.print(f"  {name:<14} {place}", soft_wrap=True)
     console.print("try next:")
+    ic = "ic" if shutil.which("ic") else ".venv/bin/ic"
     for command, what in (
-        (f"ic demo{option}", "one application from registration to hire, call by call"),
-        (f"ic status{option}", "each process: port, state, memory, readiness"),
-        (f"ic mail{option}", "the mails that were sent"),
-        (f"ic logs -f{option}", "what the processes say"),
-        (f"ic down{option}", "stop it"),
+        (f"{ic} demo{option}", "one application from registration to hire, call by call"),
+        (f"{ic} status{option}", "each process: port, state, memory, readiness"),
+        (f"{ic} mail{option}", "the mails that were sent"),
+        (f"{ic} logs -f{option}", "what the processes say"),
+        (f"{ic} down{option}", "stop it"),
     ):
-        console.print(f"  {command:<24} [dim]{what}[/]")
+        console.print(f"  {command:<34} [dim]{what}[/]")
