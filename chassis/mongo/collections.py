@@ -68,8 +68,10 @@ def _gated(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any
     return operation
 
 
-def _bound_to(session: AsyncClientSession, original: B) -> B:
+def _bound_to(session: AsyncClientSession | None, original: B) -> B:
     """A copy for one transaction: making PyMongo's objects anew would cost it a tenth of its time."""
+    if session is None:
+        return original
     copy = object.__new__(type(original))
     copy.__dict__.update(original.__dict__)
     copy._bound = session
@@ -85,12 +87,13 @@ class ShardDatabase(AsyncDatabase[Document]):
         self._gate = gate
         self._bound: AsyncClientSession | None = None
         self._collections: dict[str, ShardCollection] = {}
+        self._unbound = self
 
     def __getitem__(self, name: str) -> "ShardCollection":
         collection = self._collections.get(name)
         if collection is None:
-            collection = self._collections[name] = ShardCollection(self, name)
-        return collection if self._bound is None else _bound_to(self._bound, collection)
+            collection = self._collections[name] = ShardCollection(self._unbound, name)
+        return _bound_to(self._bound, collection)
 
     def bound_to(self, session: AsyncClientSession) -> "ShardDatabase":
         """This database, with all that is done through it in the session's transaction."""
@@ -98,7 +101,7 @@ class ShardDatabase(AsyncDatabase[Document]):
 
     def get_collection(self, name: str, **options: Any) -> "ShardCollection":  # type: ignore[override]
         """The collection with other codec options, concerns or read preference than the database's."""
-        return ShardCollection(self, name, **options)
+        return _bound_to(self._bound, ShardCollection(self._unbound, name, **options))
 
 
 @_through_gate(*_COLLECTION_OPERATIONS)
@@ -108,12 +111,12 @@ class ShardCollection(AsyncCollection[Document]):
     def __init__(self, database: ShardDatabase, name: str, **options: Any) -> None:
         super().__init__(database, name, **options)
         self._gate = database._gate
-        self._bound = database._bound
+        self._bound: AsyncClientSession | None = None
         self._shard_database = database
 
     def with_options(self, **options: Any) -> "ShardCollection":  # type: ignore[override]
         """The same collection with other codec options, concerns or read preference."""
-        return ShardCollection(self._shard_database, self.name, **options)
+        return _bound_to(self._bound, ShardCollection(self._shard_database, self.name, **options))
 
     def find(self, *args: Any, **kwargs: Any) -> "ShardCursor":
         """As PyMongo's `find`; the query is sent when the cursor is read."""

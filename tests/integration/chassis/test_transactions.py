@@ -89,12 +89,23 @@ async def test_what_is_done_through_the_transactions_database_is_in_it_even_with
         ).to_list()
         assert (seen["state"], sum_["n"]) == ("CHANGED", 1)
         assert (await tx.db["things"].find_one({"_id": user}) or {})["state"] == "CHANGED"
+        assert await tx.db.get_collection("things").with_options().find_one({"_id": user}) is not None
         raise LookupError("undo all of it")
 
     with pytest.raises(LookupError):
         await shard.in_transaction(work)
 
     assert await shard.db["things"].find_one({"_id": user}) is None
+
+
+async def test_a_collection_first_used_in_a_transaction_is_not_tied_to_it(shard: Shard, user: str) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.db["first_used_there"].insert_one({"_id": user})
+
+    await shard.in_transaction(work)
+
+    assert await shard.db["first_used_there"].find_one({"_id": user}) is not None
+    await shard.db["first_used_there"].drop()
 
 
 async def test_the_same_incoming_event_has_its_effect_once(shard: Shard, user: str) -> None:
