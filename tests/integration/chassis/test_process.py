@@ -1,0 +1,189 @@
+"""Whole processes: how they start, say that they are ready, and end."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from internshipconnect.auth.v1 import auth_pb2, auth_pb2_grpc
+from ops.paths import REPO
+from ops.stack.services import environment
+from tests.stack import Stack, await_true
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    return Stack.under_test()
+
+
+@dataclass
+class Process:
+    popen: "subprocess.Popen[str]"
+    grpc_port: int
+    ops_port: int
+
+    def ops(self, path: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.ops_port}{path}", timeout=5.0)
+
+    def await_ready(self) -> None:
+        await_true(self._is_ready, "the process to be ready", within_s=60)
+
+    def end(self) -> tuple[int, str]:
+        """Waits for its end; returns its exit status and what it wrote."""
+        written, _ = self.popen.communicate(timeout=30)
+        return self.popen.returncode, written
+
+    def _is_ready(self) -> bool:
+        assert self.popen.poll() is None, self.popen.communicate()[0]
+        try:
+            return self.ops("/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+class Launcher:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.started: list[Process] = []
+
+    def __call__(self, *arguments: str, role: str = "serve", **settings: str) -> Process:
+        ports = [_free_port(), _free_port()]
+        own = environment(self._stack.topology, self._stack.credentials, "auth", role)
+        own |= {"IC_GRPC_PORT": str(ports[0]), "IC_OPS_PORT": str(ports[1]), **settings}
+        path = os.pathsep.join([str(REPO), str(REPO / "gen")])
+        popen = subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.chassis.slow_room", *(arguments or (role,))],
+            cwd=REPO,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": path, **own},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.started.append(Process(popen, *ports))
+        return self.started[-1]
+
+
+@pytest.fixture
+def launch(stack: Stack) -> Iterator[Launcher]:
+    launcher = Launcher(stack)
+    yield launcher
+    for process in launcher.started:
+        if process.popen.poll() is None:
+            process.popen.kill()
+            process.popen.communicate()
+
+
+def test_a_serving_process_answers_health_readiness_and_metrics(launch: Launcher) -> None:
+    process = launch()
+    process.await_ready()
+    assert process.ops("/health").json() == {"alive": True}
+    checks = process.ops("/ready").json()["checks"]
+    assert {"mongo s1", "mongo s2", "redis"} <= set(checks)
+    assert all(check["up"] for check in checks.values())
+    assert "grpc_server_handled_total" in process.ops("/metrics").text
+    with grpc.insecure_channel(f"127.0.0.1:{process.grpc_port}") as channel:
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_a_call_in_flight_is_answered_before_the_process_ends(launch: Launcher) -> None:
+    process = launch()
+    process.await_ready()
+    with grpc.insecure_channel(f"127.0.0.1:{process.grpc_port}") as channel:
+        stub = auth_pb2_grpc.AuthServiceStub(channel)
+        call = stub.GetJwks.future(auth_pb2.GetJwksRequest(), timeout=20)
+        time.sleep(0.2)
+        process.popen.send_signal(signal.SIGTERM)
+        assert [key.kid for key in call.result().keys] == ["slow"]
+    status, written = process.end()
+    assert status == 0
+    assert "closed" in written
+    assert '"event":"stopped"' in written
+
+
+def test_a_second_signal_ends_the_process_at_once(launch: Launcher) -> None:
+    process = launch()
+    process.await_ready()
+    with grpc.insecure_channel(f"127.0.0.1:{process.grpc_port}") as channel:
+        call = auth_pb2_grpc.AuthServiceStub(channel).GetJwks.future(auth_pb2.GetJwksRequest(), timeout=20)
+        time.sleep(0.1)
+        process.popen.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        process.popen.send_signal(signal.SIGTERM)
+        assert call.exception() is not None
+    assert process.end()[0] == 1
+
+
+def test_a_worker_is_ready_with_the_broker_runs_its_periodics_and_ends_gracefully(launch: Launcher) -> None:
+    process = launch(role="work")
+    process.await_ready()
+    assert process.ops("/ready").json()["checks"]["broker"]["up"] is True
+    time.sleep(1.0)
+    process.popen.send_signal(signal.SIGTERM)
+    status, written = process.end()
+    assert status == 0
+    assert "tick" in written
+    assert "closed" in written
+
+
+def test_a_worker_without_its_broker_lives_and_is_not_ready(launch: Launcher) -> None:
+    process = launch(role="work", IC_AMQP_URL=f"amqp://ic:x@127.0.0.1:{_free_port()}/ic")
+    await_true(lambda: _status(process, "/health") == 200, "the process to live", within_s=60)
+    answer = process.ops("/ready")
+    assert answer.status_code == 503
+    assert answer.json()["degraded"] == ["broker"]
+
+
+def test_wrong_settings_are_all_named_at_once(launch: Launcher) -> None:
+    status, written = launch(IC_GRPC_PORT="many", IC_PUBLIC_URL="").end()
+    assert status == 2
+    assert "IC_GRPC_PORT" in written
+    assert "IC_PUBLIC_URL" in written
+    assert "Traceback" not in written
+
+
+def test_a_role_that_does_not_exist_is_refused_with_the_usage(launch: Launcher) -> None:
+    status, written = launch("sleep").end()
+    assert status == 2
+    assert "serve|work" in written
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(launch: Launcher) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for setting in ("IC_GRPC_PORT", "IC_OPS_PORT"):
+            status, written = launch(**{setting: port}).end()
+            assert status == 1
+            assert port in written
+            assert "Traceback" not in written
+
+
+def test_a_missing_key_file_is_said_in_one_line(launch: Launcher, tmp_path: Path) -> None:
+    broken = tmp_path / "key.pem"
+    broken.write_text("no key")
+    status, written = launch(IC_SERVICE_KEY=str(broken)).end()
+    assert status == 1
+    assert "Traceback" not in written
+
+
+def _status(process: Process, path: str) -> int:
+    try:
+        return process.ops(path).status_code
+    except httpx.TransportError:
+        return 0
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
