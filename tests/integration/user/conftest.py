@@ -23,9 +23,10 @@ from internshipconnect.user.v1 import user_pb2 as pb
 from services.user.api import UserApi
 from services.user.events import QUEUE, subscription
 from services.user.service import Companies, Profiles
-from services.user.store import COLLECTIONS, CompanyStore, ProfileStore
+from services.user.store import COLLECTIONS, SCATTERS, CompanyStore, ProfileStore
 from tests.databases import own_databases
 from tests.stack import Stack
+from tests.targeting import TargetedQueryGuard
 
 NO_CONTEXT = cast(Any, None)
 
@@ -119,8 +120,13 @@ def clock() -> Iterator[FixedClock]:
 
 
 @pytest.fixture
-async def shards(stack: Stack, clock: FixedClock) -> AsyncIterator[Shards]:
-    async with own_databases(stack, "user", COLLECTIONS, clock=clock) as shards:
+def guard() -> TargetedQueryGuard:
+    return TargetedQueryGuard(SCATTERS)
+
+
+@pytest.fixture
+async def shards(stack: Stack, clock: FixedClock, guard: TargetedQueryGuard) -> AsyncIterator[Shards]:
+    async with own_databases(stack, "user", COLLECTIONS, clock=clock, listeners=[guard]) as shards:
         yield shards
 
 
