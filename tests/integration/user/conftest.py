@@ -46,6 +46,7 @@ class Users:
 
     async def hear(self, event: Message, subject: str, *, event_id: str = "") -> None:
         """Handles an event as a worker does."""
+        self.clock.advance(timedelta(milliseconds=1))
         incoming = Incoming(
             event_id=event_id or new_id("evt"),
             type=event_type(event),
@@ -57,7 +58,9 @@ class Users:
         )
         await self._handlers[type(event)](event, incoming)
 
-    async def registered(self, person: Principal, name: str = "Ada", company_name: str = "") -> None:
+    async def registered(
+        self, person: Principal, name: str = "Ada", company_name: str = "", version: int = 1
+    ) -> None:
         """The news of a registration."""
         event = UserRegistered(
             user_id=person.id,
@@ -66,6 +69,7 @@ class Users:
             kind=common.AccountKind.Value(f"ACCOUNT_KIND_{person.kind}"),
             company_id=person.org,
             company_name=company_name,
+            account_version=version,
         )
         await self.hear(event, person.id)
 
@@ -78,6 +82,7 @@ class Users:
             return await self.api.GetMe(pb.GetMeRequest(), NO_CONTEXT)
 
     async def update_me(self, person: Principal, me: pb.Me, *paths: str) -> pb.Me:
+        self.clock.advance(timedelta(milliseconds=1))
         request = pb.UpdateMeRequest(me=me, update_mask=FieldMask(paths=paths))
         with acting_as(person):
             return await self.api.UpdateMe(request, NO_CONTEXT)
