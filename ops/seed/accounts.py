@@ -37,6 +37,7 @@ def _registered(account: Account) -> UserRegistered:
         role=common.CompanyRole.Value(f"COMPANY_ROLE_{holder.role or 'UNSPECIFIED'}"),
         company_id=holder.company_id,
         company_name=holder.company_name,
+        account_version=account.version,
     )
 
 

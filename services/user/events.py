@@ -1,6 +1,5 @@
 """What the user service reacts to: people who register and prove their address."""
 
-from datetime import UTC
 from typing import Final
 
 from chassis.messaging import Incoming, Subscription, WorkQueue
@@ -21,7 +20,7 @@ def subscription(profiles: Profiles, companies: Companies) -> Subscription:
         # with which the event counts as handled.
         if event.company_id:
             await companies.registered(event.company_id, event.company_name)
-        await profiles.registered(_news(event, incoming), incoming)
+        await profiles.registered(_news(event), incoming)
 
     async def on_verified(event: UserVerified, incoming: Incoming) -> None:
         await profiles.verified(event.user_id, incoming)
@@ -29,12 +28,12 @@ def subscription(profiles: Profiles, companies: Companies) -> Subscription:
     return Subscription(QUEUE, {UserRegistered: on_registered, UserVerified: on_verified})
 
 
-def _news(event: UserRegistered, incoming: Incoming) -> Registered:
+def _news(event: UserRegistered) -> Registered:
     return Registered(
         user_id=event.user_id,
         email=event.email,
         name=event.name,
         kind=AccountKind(common.AccountKind.Name(event.kind).removeprefix("ACCOUNT_KIND_")),
         company_id=event.company_id,
-        time=incoming.time.astimezone(UTC),
+        account_version=event.account_version,
     )

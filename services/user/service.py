@@ -80,7 +80,7 @@ class Profiles:
         profile = await self._store.find(student_id)
         if profile is None or profile.kind is not AccountKind.STUDENT:
             raise not_found("USER_NOT_FOUND", "student", student_id)
-        if profile.register_time is None:
+        if profile.account_version is None:
             raise unavailable(f"The profile of {student_id}")
         return profile
 

@@ -1,7 +1,7 @@
 """Mongo: profiles, companies' pages and the derived collection in which students are found.
 
 A profile and its search entry live in the user's slot, a company's page in its own. Profiles and pages are
-read by `_id`. Students are searched on all shards: this is the service's one scatter-gather.
+read by `_id`. Students are searched on all shards.
 """
 
 import asyncio
@@ -21,6 +21,9 @@ from chassis.mongo.provision import CollectionSpec
 from chassis.mongo.shards import Shard, Shards
 from chassis.mongo.transactions import Transaction
 from services.user.domain import Company, Profile, StudentEntry, StudentQuery, student_entry
+
+SCATTERS: Final = ("ProfileStore.search",)
+"""The queries that go to all shards."""
 
 _MOST_RACES: Final = 5
 _SEARCH_TIMEOUT_S: Final = 1.5

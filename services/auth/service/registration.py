@@ -173,6 +173,7 @@ def _who_it_is(account: Account, *, before: Account | None) -> tuple[Message, ..
             role=common.CompanyRole.Value(f"COMPANY_ROLE_{holder.role or 'UNSPECIFIED'}"),
             company_id=holder.company_id,
             company_name=holder.company_name,
+            account_version=account.version,
         ),
     )
 

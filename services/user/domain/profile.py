@@ -149,22 +149,22 @@ class Student:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Who registered an account, as the auth service told it at `time`."""
+    """Who registered an account; news of a higher version of the account is newer."""
 
     user_id: str
     email: str
     name: str
     kind: AccountKind
     company_id: str
-    time: datetime
+    account_version: int
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """A person with an account. Version 0 is a profile that nobody has kept yet.
 
-    `register_time` is None until the news of the registration has come: such a profile holds what the
-    access token says and what its owner has filled in since.
+    `account_version` is that of the registration it tells of; None until that news has come: such a
+    profile holds what the access token says and what its owner has filled in since.
     """
 
     id: str
@@ -176,7 +176,7 @@ class Profile:
     locale: str = ""
     student: Student | None = None
     email_verified: bool = False
-    register_time: datetime | None = None
+    account_version: int | None = None
     create_time: datetime | None = None
     update_time: datetime | None = None
     version: int = 0
@@ -191,9 +191,9 @@ class Profile:
         The first news fills what is empty. Later news comes only while the address is unproven: somebody
         else registered it, and what the one before them filled in is not theirs.
         """
-        if self.register_time is None:
+        if self.account_version is None:
             known, name = self, self.name or news.name
-        elif news.time > self.register_time:
+        elif news.account_version > self.account_version:
             known, name = self._emptied(), news.name
         else:
             return self
@@ -203,7 +203,7 @@ class Profile:
             email=news.email,
             kind=news.kind,
             company_id=news.company_id,
-            register_time=news.time,
+            account_version=news.account_version,
         ).with_student_part()
 
     def _emptied(self) -> "Profile":

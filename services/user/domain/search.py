@@ -65,7 +65,7 @@ def student_entry(profile: Profile) -> StudentEntry | None:
     may_be_found = (
         profile.kind is AccountKind.STUDENT
         and profile.email_verified
-        and profile.register_time is not None
+        and profile.account_version is not None
         and student is not None
         and student.visibility is Visibility.RECRUITERS
     )

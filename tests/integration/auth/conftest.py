@@ -50,6 +50,7 @@ class Auth:
         self, email: str, password: str = PASSWORD, *, name: str = "Ada", company: str = ""
     ) -> str:
         """Registers and returns the user's ID."""
+        self.clock.advance(timedelta(milliseconds=1))
         kind = AccountKind.COMPANY if company else AccountKind.STUDENT
         await self.registering.register(
             email=email, password=password, name=name, kind=kind, company_name=company

@@ -23,9 +23,10 @@ from internshipconnect.user.v1 import user_pb2 as pb
 from services.user.api import UserApi
 from services.user.events import QUEUE, subscription
 from services.user.service import Companies, Profiles
-from services.user.store import COLLECTIONS, CompanyStore, ProfileStore
+from services.user.store import COLLECTIONS, SCATTERS, CompanyStore, ProfileStore
 from tests.databases import own_databases
 from tests.stack import Stack
+from tests.targeting import TargetedQueryGuard
 
 NO_CONTEXT = cast(Any, None)
 
@@ -45,6 +46,7 @@ class Users:
 
     async def hear(self, event: Message, subject: str, *, event_id: str = "") -> None:
         """Handles an event as a worker does."""
+        self.clock.advance(timedelta(milliseconds=1))
         incoming = Incoming(
             event_id=event_id or new_id("evt"),
             type=event_type(event),
@@ -56,7 +58,9 @@ class Users:
         )
         await self._handlers[type(event)](event, incoming)
 
-    async def registered(self, person: Principal, name: str = "Ada", company_name: str = "") -> None:
+    async def registered(
+        self, person: Principal, name: str = "Ada", company_name: str = "", version: int = 1
+    ) -> None:
         """The news of a registration."""
         event = UserRegistered(
             user_id=person.id,
@@ -65,6 +69,7 @@ class Users:
             kind=common.AccountKind.Value(f"ACCOUNT_KIND_{person.kind}"),
             company_id=person.org,
             company_name=company_name,
+            account_version=version,
         )
         await self.hear(event, person.id)
 
@@ -77,6 +82,7 @@ class Users:
             return await self.api.GetMe(pb.GetMeRequest(), NO_CONTEXT)
 
     async def update_me(self, person: Principal, me: pb.Me, *paths: str) -> pb.Me:
+        self.clock.advance(timedelta(milliseconds=1))
         request = pb.UpdateMeRequest(me=me, update_mask=FieldMask(paths=paths))
         with acting_as(person):
             return await self.api.UpdateMe(request, NO_CONTEXT)
@@ -119,8 +125,13 @@ def clock() -> Iterator[FixedClock]:
 
 
 @pytest.fixture
-async def shards(stack: Stack, clock: FixedClock) -> AsyncIterator[Shards]:
-    async with own_databases(stack, "user", COLLECTIONS, clock=clock) as shards:
+def guard() -> TargetedQueryGuard:
+    return TargetedQueryGuard(SCATTERS)
+
+
+@pytest.fixture
+async def shards(stack: Stack, clock: FixedClock, guard: TargetedQueryGuard) -> AsyncIterator[Shards]:
+    async with own_databases(stack, "user", COLLECTIONS, clock=clock, listeners=[guard]) as shards:
         yield shards
 
 

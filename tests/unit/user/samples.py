@@ -52,7 +52,7 @@ PROFILE = Profile(
     locale="de-CH",
     student=STUDENT,
     email_verified=True,
-    register_time=NOW,
+    account_version=1,
     create_time=NOW,
     update_time=NOW,
     version=3,
@@ -60,6 +60,6 @@ PROFILE = Profile(
 
 
 def news(
-    name: str = "Ada", kind: AccountKind = AccountKind.STUDENT, company_id: str = "", at: datetime = NOW
+    name: str = "Ada", kind: AccountKind = AccountKind.STUDENT, company_id: str = "", version: int = 1
 ) -> Registered:
-    return Registered(USER, "ada@campus.test", name, kind, company_id, at)
+    return Registered(USER, "ada@campus.test", name, kind, company_id, version)

@@ -25,7 +25,7 @@ def entry(student: Student = STUDENT) -> StudentEntry:
     "profile",
     [
         replace(PROFILE, email_verified=False),
-        replace(PROFILE, register_time=None),
+        replace(PROFILE, account_version=None),
         replace(PROFILE, student=replace(STUDENT, visibility=Visibility.WHEN_I_APPLY)),
         replace(PROFILE, student=replace(STUDENT, visibility=Visibility.NOBODY)),
         replace(PROFILE, kind=AccountKind.COMPANY, student=None),

@@ -1,0 +1,21 @@
+from chassis.clock import FixedClock
+from services.auth.store import COLLECTIONS
+from tests.databases import own_databases
+from tests.integration.auth.conftest import PASSWORD, assemble
+from tests.stack import Stack
+from tests.targeting import TargetedQueryGuard
+
+
+async def test_no_query_of_a_sign_in_goes_to_several_shards(stack: Stack, clock: FixedClock) -> None:
+    guard = TargetedQueryGuard()
+    async with own_databases(stack, "auth", COLLECTIONS, clock=clock, listeners=[guard]) as shards:
+        auth = assemble(shards, clock, bytes(32))
+        for email in (f"{number}@campus.test" for number in range(6)):
+            with guard.operation(email):
+                await auth.verified(email)
+                signed_in = await auth.signing_in.login(email, PASSWORD)
+                renewed = await auth.signing_in.refresh(signed_in.refresh_token)
+                await auth.signing_in.logout(renewed.refresh_token.partition(".")[0])
+                await auth.register(email)
+        await auth.hashing.close()
+    guard.check()
