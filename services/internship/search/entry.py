@@ -40,10 +40,17 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A GeoJSON point: longitude, latitude."""
+    """A GeoJSON point: longitude, latitude. MongoDB wants the type first."""
 
-    coordinates: tuple[float, float]
     type: str = "Point"
+    coordinates: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """One of several points; MongoDB indexes points in a list only as a field of something."""
+
+    at: Point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +67,7 @@ class Entry:
     cities: tuple[Named, ...]
     countries: tuple[str, ...]
     work_mode: WorkMode | None
-    points: tuple[Point, ...]
+    spots: tuple[Spot, ...]
     hourly_pay_minor: int
     currency: str
     duration_weeks: int
@@ -85,7 +92,7 @@ def entry_of(message: pb.Internship) -> Entry:
         cities=_named(place.city for place in posting.locations),
         countries=tuple({place.country: None for place in posting.locations if place.country}),
         work_mode=posting.work_mode,
-        points=tuple(_points(posting.locations)),
+        spots=tuple(_spots(posting.locations)),
         hourly_pay_minor=hourly_pay_minor(posting),
         currency=posting.compensation.currency if posting.compensation else "",
         duration_weeks=posting.duration_weeks,
@@ -116,10 +123,10 @@ def _named(names: Iterable[str]) -> tuple[Named, ...]:
     return tuple(Named(key=key, name=name) for key, name in by_key.items())
 
 
-def _points(places: Iterable[Place]) -> Iterable[Point]:
+def _spots(places: Iterable[Place]) -> Iterable[Spot]:
     for place in places:
         if place.lat is not None and place.lng is not None:
-            yield Point(coordinates=(place.lng, place.lat))
+            yield Spot(at=Point(coordinates=(place.lng, place.lat)))
 
 
 def _hit(message: pb.Internship) -> bytes:

@@ -21,7 +21,7 @@ from services.internship.search.entry import Entry
 INDEX: Final = "search_listings"
 
 TERMS, NEWEST, DEADLINE, PAY = "terms", "newest", "deadline", "pay"
-SKILL, FIELD, CITY, COMPANY, POINTS, CHANGED = "skill", "field", "city", "company", "points", "changed"
+SKILL, FIELD, CITY, COMPANY, SPOTS, CHANGED = "skill", "field", "city", "company", "spots", "changed"
 GRAVESTONE_LIFE: Final = timedelta(days=7)
 MOST_TERMS: Final = 300_000
 _BY_AGE: Final = (("publish_time", DESCENDING), ("_id", DESCENDING))
@@ -38,7 +38,7 @@ COLLECTIONS: Final = (
             IndexModel([("field.key", ASCENDING), *_BY_AGE], name=FIELD),
             IndexModel([("cities.key", ASCENDING), *_BY_AGE], name=CITY),
             IndexModel([("company.key", ASCENDING), *_BY_AGE], name=COMPANY),
-            IndexModel([("points", GEOSPHERE)], name=POINTS),
+            IndexModel([("spots.at", GEOSPHERE)], name=SPOTS),
             IndexModel([("index_time", ASCENDING)], name=CHANGED),
             IndexModel(
                 [("gone_time", ASCENDING)],

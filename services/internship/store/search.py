@@ -12,7 +12,7 @@ from services.internship.search.highlight import EARTH_RADIUS_KM
 from services.internship.search.query import Circle, Dimension, Filters, Question, Sort, Word
 from services.internship.search.spread import Key
 
-from .index import CITY, COMPANY, DEADLINE, FIELD, INDEX, NEWEST, PAY, POINTS, SKILL, TERMS
+from .index import CITY, COMPANY, DEADLINE, FIELD, INDEX, NEWEST, PAY, SKILL, SPOTS, TERMS
 
 MOST_RANKED: Final = 10_000
 """Matches of one shard that relevance is measured for, the newest ones; more only words that are
@@ -87,7 +87,7 @@ def index_for(question: Question) -> str:
     asked = {
         COMPANY: filters.company_id,
         TERMS: question.words,
-        POINTS: filters.near,
+        SPOTS: filters.near,
         SKILL: filters.skills,
         CITY: filters.city,
         FIELD: filters.field,
@@ -111,7 +111,7 @@ def _filters(filters: Filters) -> list[Document]:
         (filters.field, {"field.key": filters.field}),
         (filters.city, {"cities.key": filters.city}),
         (filters.country, {"countries": filters.country}),
-        (filters.near, {"points": filters.near and _within(filters.near)}),
+        (filters.near, {"spots.at": filters.near and _within(filters.near)}),
         (filters.work_mode, {"work_mode": filters.work_mode and filters.work_mode.value}),
         (filters.min_hourly_pay_minor, {"hourly_pay_minor": {"$gte": filters.min_hourly_pay_minor}}),
         (filters.currency, {"currency": filters.currency}),
@@ -172,7 +172,7 @@ def _nearest_m(circle: Circle) -> Document:
     def half_sine_squared(degrees: Document) -> Document:
         return {"$pow": [{"$sin": {"$divide": [{"$degreesToRadians": degrees}, 2]}}, 2]}
 
-    lng, lat = ({"$arrayElemAt": ["$$point.coordinates", index]} for index in (0, 1))
+    lng, lat = ({"$arrayElemAt": ["$$spot.at.coordinates", index]} for index in (0, 1))
     cosines = [{"$cos": {"$degreesToRadians": degrees}} for degrees in (lat, circle.lat)]
     over = {
         "$add": [
@@ -181,7 +181,7 @@ def _nearest_m(circle: Circle) -> Document:
         ]
     }
     metres = {"$multiply": [2_000 * EARTH_RADIUS_KM, {"$asin": {"$min": [1, {"$sqrt": over}]}}]}
-    return {"$toInt": {"$round": {"$min": {"$map": {"input": "$points", "as": "point", "in": metres}}}}}
+    return {"$toInt": {"$round": {"$min": {"$map": {"input": "$spots", "as": "spot", "in": metres}}}}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from chassis.caller import acting_as
 from chassis.errors import DomainError
@@ -54,7 +55,9 @@ async def test_the_public_answer_is_fresh_after_a_change(world: World) -> None:
     owner = world.companies.add("Acme")
     opened = await world.published(owner)
     assert (await world.get(None, opened.id)).title == "Python Engineering Intern"
-    update = pb.UpdateInternshipRequest(internship_id=opened.id, internship={"title": "Rust Intern"})
+    update = pb.UpdateInternshipRequest(
+        internship_id=opened.id, internship=pb.Internship(title="Rust Intern")
+    )
     with acting_as(owner):
         await world.api.UpdateInternship(update, CONTEXT)
     assert (await world.get(None, opened.id)).title == "Rust Intern"
@@ -67,8 +70,8 @@ async def test_an_update_changes_what_the_mask_names(world: World) -> None:
     draft = await world.draft(owner)
     update = pb.UpdateInternshipRequest(
         internship_id=draft.id,
-        internship={"title": "ignored", "compensation": {"max_minor": 2_500_00}},
-        update_mask={"paths": ["compensation.max_minor", "skills"]},
+        internship=pb.Internship(title="ignored", compensation=pb.Compensation(max_minor=2_500_00)),
+        update_mask=FieldMask(paths=["compensation.max_minor", "skills"]),
     )
     with acting_as(owner):
         changed = await world.api.UpdateInternship(update, CONTEXT)
@@ -82,7 +85,7 @@ async def test_a_stale_etag_is_refused_and_a_fresh_one_taken(world: World) -> No
     draft = await world.draft(owner)
     with acting_as(owner):
         request = pb.UpdateInternshipRequest(
-            internship_id=draft.id, internship={"title": "New", "etag": draft.etag}
+            internship_id=draft.id, internship=pb.Internship(title="New", etag=draft.etag)
         )
         changed = await world.api.UpdateInternship(request, CONTEXT)
         assert changed.etag != draft.etag
@@ -128,7 +131,7 @@ async def test_a_suspended_company_may_neither_post_nor_publish(world: World) ->
 
 async def test_a_create_that_is_run_again_gives_the_first_listing(world: World) -> None:
     owner = world.companies.add("Acme")
-    request = pb.CreateInternshipRequest(internship={"title": "Once"})
+    request = pb.CreateInternshipRequest(internship=pb.Internship(title="Once"))
     with operating(owner, "create-once"):
         first = await world.api.CreateInternship(request, CONTEXT)
     with operating(owner, "create-once", replay=True):

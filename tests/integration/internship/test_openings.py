@@ -19,7 +19,9 @@ def moved(listing_id: str, application_id: str, version: int, *, hired: bool) ->
         if hired
         else (application.APPLICATION_STATE_HIRED, application.APPLICATION_STATE_WITHDRAWN)
     )
-    return events.ApplicationMoved(application=facts, to=target, **{"from": source})
+    event = events.ApplicationMoved(application=facts, to=target)
+    setattr(event, "from", source)
+    return event
 
 
 async def test_fifty_at_once_take_exactly_the_openings_there_are(world: World) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import grpc
+from google.protobuf.message import Message
 
 from chassis.cache import Cache
 from chassis.caller import Operation, Principal, acting_as
@@ -27,6 +28,7 @@ from services.internship.wire import posting_message
 from tests.unit.internship.samples import POSTING
 
 NOW = datetime(2027, 3, 1, 9, tzinfo=UTC)
+M = TypeVar("M", bound=Message)
 CONTEXT = cast(grpc.aio.ServicerContext[Any, Any], None)
 SERVICE = Principal(id="svc_application", kind="SERVICE")
 STUDENT = Principal(id=new_id("usr"), kind="STUDENT", email_verified=True)
@@ -125,13 +127,17 @@ class World:
         return replace(POSTING, apply_deadline=self.clock.now() + timedelta(days=14))
 
     async def index(self) -> None:
-        """Hands all told events of listings to the index, as the relay and the worker do."""
+        """Brings index and vocabulary up to date."""
+        await self.deliver()
+        await self.lexicon.read_all()
+
+    async def deliver(self) -> None:
+        """Hands all told events to the reactions, as the relay and the worker do."""
         for shard in self.shards.all():
             rows = await shard.db["outbox"].find({}).sort("_id", 1).to_list(None)
             for row in rows:
                 await self._react(Event.FromString(row["event"]))
                 await shard.db["outbox"].delete_one({"_id": row["_id"]})
-        await self.lexicon.read_all()
 
     async def _react(self, event: Event) -> None:
         for subscription in self.reactions.subscriptions():
@@ -154,7 +160,7 @@ def incoming(subject: str, queue: str, event_id: str = "") -> Incoming:
     )
 
 
-def parsed(kind: Any, answer: Any) -> Any:
+def parsed(kind: type[M], answer: Any) -> M:
     """An answer as a client reads it, whether it came as bytes or as a message."""
     return kind.FromString(answer) if isinstance(answer, bytes) else answer
 

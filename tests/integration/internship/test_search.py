@@ -1,0 +1,250 @@
+"""Search on real shards against a search by hand, and what it promises around the edges."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chassis.caller import acting_as
+from chassis.mongo.shards import Shards
+from internshipconnect.common.v1 import common_pb2 as common
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship.api.search import wanted_of
+from services.internship.search.query import Dimension, Question, effective_sort, read_words
+from services.internship.search.spread import PER_COMPANY
+from services.internship.store import COLLECTIONS, index
+from services.internship.store import search as store
+from tests.databases import own_databases
+from tests.integration.internship.market import ByHand, entries
+from tests.integration.internship.test_listings import refused
+from tests.integration.internship.world import CONTEXT, NOW, STUDENT, World, parsed
+from tests.stack import Stack
+
+BERLIN = {"near_lat": 52.52, "near_lng": 13.405}
+
+QUERIES: list[dict[str, Any]] = [
+    {},
+    {"q": "python"},
+    {"q": "pyth"},
+    {"q": "pyhton engineering"},
+    {"q": "summer c++"},
+    {"q": "data science berlin"},
+    {"q": "interns", "sort": pb.INTERNSHIP_SORT_DEADLINE},
+    {"q": "nothinglikethis"},
+    {"skills": ["python", "SQL"]},
+    {"skills": ["Machine learning"], "q": "statistics"},
+    {"field": "software engineering", "sort": pb.INTERNSHIP_SORT_DEADLINE},
+    {"city": "berlin"},
+    {"country": "FR", "work_mode": common.WORK_MODE_REMOTE},
+    {"min_hourly_pay_minor": 2000, "currency": "EUR", "sort": pb.INTERNSHIP_SORT_PAY},
+    {"sort": pb.INTERNSHIP_SORT_PAY},
+    {"min_duration_weeks": 10, "max_duration_weeks": 20},
+    {**BERLIN, "radius_km": 300},
+    {**BERLIN, "radius_km": 500, "sort": pb.INTERNSHIP_SORT_DISTANCE},
+    {**BERLIN, "q": "python", "radius_km": 500, "sort": pb.INTERNSHIP_SORT_DISTANCE},
+    {"sort": pb.INTERNSHIP_SORT_NEWEST, "q": "sql"},
+]
+SIZED = 400
+MARKET = entries(SIZED, companies=25)
+
+
+@pytest.fixture(scope="module")
+async def market_shards() -> AsyncIterator[Shards]:
+    """Databases with the market in their index."""
+    async with own_databases(Stack.under_test(), "internship", COLLECTIONS) as shards:
+        await asyncio.gather(*(index.put(shards.of(entry.id).db, entry, NOW) for entry in MARKET))
+        yield shards
+
+
+@pytest.fixture
+async def market(market_shards: Shards, world: World) -> World:
+    """The service over the market."""
+    found = World(market_shards, world.cache)
+    await found.lexicon.read_all()
+    return found
+
+
+def question_of(world: World, query: dict[str, Any]) -> Question:
+    wanted = wanted_of(pb.ListInternshipsRequest(**query))
+    words = read_words(wanted.text, world.lexicon.vocabulary)
+    return Question(words=words, filters=wanted.filters, sort=effective_sort(wanted.sort, words))
+
+
+async def all_pages(world: World, query: dict[str, Any], size: int) -> list[list[str]]:
+    pages, token = [], ""
+    while True:
+        found = await world.search(**query, page_size=size, page_token=token)
+        pages.append([hit.id for hit in found.data])
+        token = found.next_page_token
+        assert len(token) <= 1000
+        if not token:
+            return pages
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+async def test_the_first_page_is_the_one_found_by_hand(market: World, query: dict[str, Any]) -> None:
+    question, by_hand = question_of(market, query), ByHand(MARKET, NOW)
+    found = await market.search(**query)
+    assert [hit.id for hit in found.data] == by_hand.first_page(question, 20, PER_COMPANY)
+    assert not found.missing_shards
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+async def test_the_pages_hold_every_match_once(market: World, query: dict[str, Any]) -> None:
+    expected = {
+        entry.id: entry.company.key for entry in ByHand(MARKET, NOW).found(question_of(market, query))
+    }
+    pages = await all_pages(market, query, 17)
+    assert Counter(each for page in pages for each in page) == Counter(expected.keys())
+    for page in pages:
+        assert max(Counter(expected[each] for each in page).values(), default=0) <= PER_COMPANY
+
+
+async def test_one_companys_listings_are_not_held_back_when_it_is_asked_for(market: World) -> None:
+    company, _ = Counter(entry.company.key for entry in MARKET).most_common(1)[0]
+    query = {"company_id": company}
+    expected = [entry.id for entry in ByHand(MARKET, NOW).found(question_of(market, query))]
+    assert len(expected) > PER_COMPANY
+    assert [each for page in await all_pages(market, query, 10) for each in page] == expected
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"q": "python"}, {"skills": ["Python"], "city": "Berlin"}, {**BERLIN, "field": "Design"}],
+    ids=str,
+)  # fmt: skip
+async def test_facets_count_all_matches_and_ignore_their_own_filter(
+    market: World, query: dict[str, Any]
+) -> None:
+    question, by_hand = question_of(market, query), ByHand(MARKET, NOW)
+    facets = {facet.name: facet.counts for facet in (await market.search(**query, with_facets=True)).facets}
+    for dimension in Dimension:
+        matches = by_hand.found(replace(question, filters=question.filters.without(dimension)))
+        expected = Counter(
+            key
+            for entry in matches
+            for key in {
+                Dimension.SKILL: [skill.key for skill in entry.skills],
+                Dimension.FIELD: [entry.field.key],
+                Dimension.CITY: [city.key for city in entry.cities],
+                Dimension.WORK_MODE: [f"work_mode_{str(entry.work_mode).lower()}"],
+                Dimension.COMPANY: [entry.company.key],
+            }[dimension]
+        )
+        counted = {
+            count.value if dimension is Dimension.COMPANY else count.value.lower(): count.count
+            for count in facets[dimension.value]
+        }
+        assert sorted(counted.values(), reverse=True) == [n for _, n in expected.most_common(20)]
+        assert all(expected[value] == count for value, count in counted.items() if value.isascii())
+
+
+async def test_a_page_token_is_bound_to_its_query_and_caller(market: World) -> None:
+    token = (await market.search(q="python")).next_page_token
+    with refused("INVALID_PAGE_TOKEN"):
+        await market.search(q="sql", page_token=token)
+    with acting_as(replace(STUDENT, id="usr_01JD0000000000000000000000")), refused("INVALID_PAGE_TOKEN"):
+        await market.api.ListInternships(pb.ListInternshipsRequest(q="python", page_token=token), CONTEXT)
+
+
+async def test_a_hit_says_why_and_how_far(market: World) -> None:
+    found = await market.search(q="pyhton", **BERLIN, radius_km=500, sort=pb.INTERNSHIP_SORT_DISTANCE)
+    hit = found.data[0]
+    assert "<em>" in hit.title_highlight + hit.snippet or "skill: Python" in hit.match_reasons
+    assert hit.match_reasons[-1] == f"{hit.distance_km:.0f} km away"
+    assert [each.distance_km for each in found.data] == sorted(each.distance_km for each in found.data)
+    assert hit.days_left >= 1
+    assert hit.company.name
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"min_hourly_pay_minor": 5}, "currency"),
+        ({"min_duration_weeks": 9, "max_duration_weeks": 8}, "maxDurationWeeks"),
+        ({"radius_km": 9}, "radiusKm"),
+    ],
+)
+async def test_filters_that_do_not_go_together_are_named(
+    market: World, query: dict[str, Any], field: str
+) -> None:
+    with refused("INVALID_FIELD") as wrong:
+        await market.search(**query)
+    assert [each.field for each in wrong.value.violations] == [field]
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ({}, index.NEWEST),
+        ({"q": "python"}, index.TERMS),
+        ({"q": "python sql "}, index.TERMS),
+        ({"skills": ["Python"]}, index.SKILL),
+        ({"city": "Berlin"}, index.CITY),
+        ({"field": "Design"}, index.FIELD),
+        ({"sort": pb.INTERNSHIP_SORT_DEADLINE}, index.DEADLINE),
+        ({"sort": pb.INTERNSHIP_SORT_PAY}, index.PAY),
+        ({**BERLIN}, index.SPOTS),
+    ],
+)
+async def test_a_question_is_narrowed_by_its_index(market: World, query: dict[str, Any], name: str) -> None:
+    question = question_of(market, query)
+    pipeline = store.pipeline_of(question, store.Window(), 50, NOW)
+    explained = await market.shards.all()[0].db.command(
+        "explain",
+        {"aggregate": index.INDEX, "pipeline": pipeline, "cursor": {}, "hint": store.index_for(question)},
+        verbosity="queryPlanner",
+    )
+    assert f"'indexName': '{name}'" in str(explained)
+    assert "COLLSCAN" not in str(explained)
+
+
+async def test_a_published_listing_is_found_and_a_closed_one_no_longer(world: World) -> None:
+    owner = world.companies.add("Zyxomat Industries")
+    opened = await world.published(owner, title="Quokka Keeper")
+    await world.index()
+    assert [hit.id for hit in (await world.search(q="quoka")).data] == [opened.id]
+    assert [hit.id for hit in (await world.search(q="zyxo")).data] == [opened.id]
+    with acting_as(owner):
+        await world.api.CloseInternship(pb.CloseInternshipRequest(internship_id=opened.id), CONTEXT)
+    await world.index()
+    assert not (await world.search(q="quokka")).data
+
+
+async def test_a_listing_past_its_deadline_is_not_found_though_nobody_has_swept(world: World) -> None:
+    owner = world.companies.add("Acme")
+    await world.published(owner, title="Wombat Keeper")
+    await world.index()
+    world.clock.advance(timedelta(days=14))
+    assert not (await world.search(q="wombat")).data
+
+
+async def test_late_news_never_overwrites_newer(shards: Shards) -> None:
+    entry = replace(MARKET[0], version=5)
+    db = shards.of(entry.id).db
+    assert await index.put(db, entry, NOW)
+    assert not await index.put(db, replace(entry, version=4), NOW)
+    assert await index.bury(db, entry.id, 7, NOW)
+    assert not await index.put(db, replace(entry, version=6), NOW)
+    stored = await db[index.INDEX].find_one({"_id": entry.id})
+    assert stored is not None
+    assert (stored["version"], "terms" in stored) == (7, False)
+
+
+async def test_what_was_just_indexed_is_in_the_next_anonymous_answer(world: World) -> None:
+    async def ask() -> list[str]:
+        with acting_as(None):
+            answer = await world.api.ListInternships(pb.ListInternshipsRequest(q="numbat"), CONTEXT)
+        return [hit.id for hit in parsed(pb.ListInternshipsResponse, answer).data]
+
+    await world.lexicon.read_all()
+    assert await ask() == []
+    opened = await world.published(world.companies.add("Acme"), title="Numbat Keeper")
+    world.clock.advance(timedelta(seconds=1))
+    await world.deliver()
+    await world.lexicon.look()
+    assert await ask() == [opened.id]
+    assert world.lexicon.vocabulary.count("numbat")
