@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chassis.errors import DomainError
 from services.application.domain import moves, rules
-from services.application.domain.model import Application, ClosedReason, Mover, State, Status
+from services.application.domain.model import Application, ClosedReason, Entry, Mover, State, Status
 from services.application.domain.views import student_view
-from tests.unit.application.samples import ACTORS, NOW, POLICY, STUDENT, submitted
+from tests.unit.application.samples import ACTORS, NOW, OWNER, POLICY, STUDENT, submitted
 from tests.unit.application.test_moves import COMPANY_MAY, STUDENT_MAY, SYSTEM_MAY
 
 SECRET = "weak in the interview"
@@ -71,6 +71,13 @@ class AnyoneMovesAnything(RuleBasedStateMachine):
             target = targets[to % len(targets)]
             self.attempt(moves.move(self.application, target, mover, self.now, POLICY, note=SECRET))
 
+    @rule()
+    def the_company_offers_as_soon_as_it_may(self) -> None:
+        """Without this few sequences come as far as an offer."""
+        for target in (State.SHORTLISTED, State.OFFERED):
+            if target in rules.allowed(self.application, OWNER, self.now):
+                self.attempt(moves.move(self.application, target, OWNER, self.now, POLICY, note=SECRET))
+
     @rule(mover=st.sampled_from(ACTORS))
     def the_company_looks(self, mover: Mover) -> None:
         self.attempt(moves.look(self.application, mover, self.now, POLICY))
@@ -82,11 +89,11 @@ class AnyoneMovesAnything(RuleBasedStateMachine):
         except DomainError:
             assert self.application.state is not State.OFFERED or self.offer_is_over()
 
+    @precondition(lambda self: self.application.acceptance is not None)
     @rule(taken=st.booleans())
     def an_acceptance_ends(self, taken: bool) -> None:
-        if self.application.acceptance is not None:
-            end = moves.complete_acceptance if taken else moves.undo_acceptance
-            self.attempt(end(self.application, self.now, POLICY))
+        end = moves.complete_acceptance if taken else moves.undo_acceptance
+        self.attempt(end(self.application, self.now, POLICY))
 
     @rule(reason=st.sampled_from(ClosedReason))
     def the_system_closes(self, reason: ClosedReason) -> None:
@@ -115,12 +122,20 @@ class AnyoneMovesAnything(RuleBasedStateMachine):
             targets = REFERENCE[entry.actor][state]
             legal = {before[state]} if targets == BACK else {State(target) for target in targets.split()}
             assert entry.target in legal
-            if (entry.source, entry.target) == (State.REJECTED, State.WITHDRAWN):
-                assert previous.seen_time is None
+            assert self.kept_its_condition(previous, entry)
             previous = entry
             before[entry.target] = state
             state = entry.target
         assert state is self.application.state
+
+    @staticmethod
+    def kept_its_condition(previous: Entry, entry: Entry) -> bool:
+        waited = entry.time - previous.time
+        if entry.source is State.HIRED and entry.target is State.OFFERED:
+            return entry.actor_id == OWNER.id and waited < timedelta(days=14)
+        if entry.source is State.REJECTED and entry.target is State.WITHDRAWN:
+            return previous.seen_time is None
+        return entry.source is not State.REJECTED or waited < timedelta(days=90)
 
     @invariant()
     def an_offer_has_an_end_and_nothing_else_has(self) -> None:
