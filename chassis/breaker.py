@@ -43,6 +43,15 @@ class Breaker:
         self._enter(_HALF_OPEN)
         self._trying = True
 
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are refused until the minute is over."""
+        return self._state == _OPEN
+
+    def try_now(self) -> None:
+        """What kept it open is known to be over: the next call may try without waiting."""
+        self._opened_at = float("-inf")
+
     def succeeded(self) -> None:
         """The dependency answered, be it with an error of the caller's."""
         self._trying = False

@@ -101,6 +101,25 @@ class PeerChannel:
         self.budget = RetryBudget()
         self.breaker = Breaker(f"The {service} service")
         self._inner = inner
+        self._was_cut_off = False
+
+    def admit(self) -> None:
+        """Raises DomainError UNAVAILABLE while the peer is left alone.
+
+        One that could not be reached is tried again as soon as there is a connection; one that was
+        reached and did not answer gets its minute.
+        """
+        if self.breaker.is_open and self._was_cut_off and self._is_connected():
+            self.breaker.try_now()
+        self.breaker.admit()
+
+    def failed(self, code: grpc.StatusCode) -> None:
+        """The peer did not answer, with `code`."""
+        self._was_cut_off = code is grpc.StatusCode.UNAVAILABLE
+        self.breaker.failed()
+
+    def _is_connected(self) -> bool:
+        return self._inner.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY
 
     def unary_unary(
         self,
@@ -158,7 +177,7 @@ class _UnaryCall:
             raise DomainError(
                 "DEADLINE_EXCEEDED", f"No time is left for the {self._channel.service} service."
             )
-        self._channel.breaker.admit()
+        self._channel.admit()
         try:
             answer = await self._raw(request, timeout=timeout_s, metadata=self._metadata())
         except grpc.aio.AioRpcError as error:
@@ -195,7 +214,7 @@ class _UnaryCall:
     def _blame(self, code: grpc.StatusCode, timeout_s: float) -> None:
         """A peer that was given far less time than its contract allows is not at fault for being late."""
         if code is grpc.StatusCode.UNAVAILABLE or timeout_s >= self._rpc.policy.deadline_ms / 2000:
-            self._channel.breaker.failed()
+            self._channel.failed(code)
         else:
             self._channel.breaker.abandoned()
 

@@ -75,6 +75,13 @@ def test_after_a_minute_it_lets_one_call_at_a_time_try(driven: Driven) -> None:
     assert not driven.is_open()
 
 
+def test_what_is_known_to_be_back_may_be_tried_at_once(driven: Driven) -> None:
+    driven.fail(FAILURES_TO_OPEN)
+    driven.breaker.try_now()
+    driven.succeed(SUCCESSES_TO_CLOSE)
+    assert not driven.is_open()
+
+
 def test_three_successes_close_it(driven: Driven) -> None:
     driven.fail(FAILURES_TO_OPEN)
     driven.clock.now_s += OPEN_S

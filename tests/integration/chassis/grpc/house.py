@@ -92,11 +92,11 @@ class House:
 
 
 @asynccontextmanager
-async def running_house(most_in_flight: int = 1000) -> AsyncIterator[House]:
-    """Starts it on a free port; everything is closed in the end."""
+async def running_house(most_in_flight: int = 1000, listen: str = "127.0.0.1:0") -> AsyncIterator[House]:
+    """Starts it, on a free port unless told where to `listen`; everything is closed in the end."""
     listings, inbox = Listings(), Inbox()
     server = build_server([listings, inbox], _chain(most_in_flight))
-    address = f"127.0.0.1:{server.listen('127.0.0.1:0')}"
+    address = f"127.0.0.1:{server.listen(listen)}"
     await server.start()
     channel = grpc.aio.insecure_channel(address)
     peers = Peers({"internship": address}, ServiceIdentity("application", _SERVICE_KEY))

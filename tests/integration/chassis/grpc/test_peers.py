@@ -13,7 +13,7 @@ from chassis.grpc.client import MOST_ATTEMPTS, Peers, RetryBudget
 from chassis.observability.tracing import continue_trace, current_trace_id
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
-from tests.integration.chassis.grpc.house import INTERNSHIP_ID, House
+from tests.integration.chassis.grpc.house import INTERNSHIP_ID, House, running_house
 
 GET = pb.GetInternshipRequest(internship_id=INTERNSHIP_ID)
 CREATE = pb.CreateInternshipRequest(internship=pb.Internship(title="Data intern"))
@@ -129,6 +129,22 @@ async def test_a_peer_that_is_not_there_is_unavailable_and_soon_left_alone(house
     error = await failure(stub.GetInternship(GET))
     assert error.retry_after_s is not None
     assert error.retry_after_s > 30
+
+
+async def test_a_peer_that_is_back_is_asked_again_as_soon_as_it_is_connected(house: House) -> None:
+    await house.server.stop(0)
+    stub = stub_of(house.peers)
+    for _ in range(4):
+        await failure(stub.GetInternship(GET))
+    async with running_house(listen=house.address):
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                assert (await stub.GetInternship(GET)).id == INTERNSHIP_ID
+                return
+            except DomainError:
+                await asyncio.sleep(0.05)
+    pytest.fail("the peer was left alone although it is back")
 
 
 async def test_a_peer_that_does_not_accept_us_is_a_fault_of_ours(house: House) -> None:
