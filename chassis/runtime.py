@@ -112,7 +112,7 @@ async def _live(name: str, role: str, settings: S, build: Callable[[Resources[S]
         await told_to_stop.wait()
         _log.info("stopping")
         readiness.stop()
-        await work.stop(GRACE_S)
+        await _stop(work)
     _log.info("stopped")
 
 
@@ -157,6 +157,14 @@ def open_resources(
         peers=peers,
         page_tokens=PageTokens(key_bytes(settings.page_token_key)),
     )
+
+
+async def _stop(work: Role) -> None:
+    try:
+        async with asyncio.timeout(GRACE_S + _CLOSE_TIMEOUT_S):
+            await work.stop(GRACE_S)
+    except TimeoutError:
+        _log.warning("work in flight did not end in time")
 
 
 def _close_with(closing: AsyncExitStack, close: Callable[[], Awaitable[Any]]) -> None:

@@ -9,7 +9,7 @@ from pymongo import ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
-from chassis.messaging.tasks import together
+from chassis.messaging.tasks import farewell, together
 
 COLLECTION: Final = "leases"
 
@@ -43,7 +43,7 @@ class Lease:
         try:
             await together(work(), self._renew())
         finally:
-            await self._give_back()
+            await farewell(self._give_back())
 
     async def _renew(self) -> None:
         while True:

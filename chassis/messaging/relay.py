@@ -22,7 +22,7 @@ from chassis.messaging.backoff import jittered
 from chassis.messaging.lease import COLLECTION as LEASES
 from chassis.messaging.lease import Lease
 from chassis.messaging.publisher import Outgoing, Publisher
-from chassis.messaging.tasks import together
+from chassis.messaging.tasks import farewell, together
 from chassis.mongo.shards import Shard
 from chassis.observability import metrics
 from chassis.observability.logging import get_logger
@@ -158,7 +158,7 @@ class _ShardRelay:
                 await self._remove(batch)
                 await self._advance(batch)
         finally:
-            await self._store_position()
+            await farewell(self._store_position())
 
     async def _next_batch(self) -> list[_Row]:
         if self._waiting.empty():

@@ -1,8 +1,11 @@
-"""Running several endless pieces of work as one."""
+"""Running several endless pieces of work as one, and tidying up after them."""
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
+
+FAREWELL_TIMEOUT_S: Final = 2.0
 
 
 async def together(*work: Coroutine[Any, Any, None]) -> None:
@@ -16,3 +19,10 @@ async def together(*work: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()
+
+
+async def farewell(last: Coroutine[Any, Any, None]) -> None:
+    """Does one `last` thing if it can be done at once: in a `finally`, a failure would hide why it ends."""
+    with suppress(Exception):
+        async with asyncio.timeout(FAREWELL_TIMEOUT_S):
+            await last

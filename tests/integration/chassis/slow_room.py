@@ -25,9 +25,10 @@ async def _unanswered(self: SlowAuth, request: Any, context: Any) -> Any:
     raise NotImplementedError
 
 
-for _method in auth_pb2.DESCRIPTOR.services_by_name["AuthService"].methods:
-    if _method.name != "GetJwks":
-        setattr(SlowAuth, _method.name, _unanswered)
+def _whole_servicer() -> object:
+    """A servicer has to answer every RPC of its contract."""
+    names = [method.name for method in auth_pb2.DESCRIPTOR.services_by_name["AuthService"].methods]
+    return type("WholeSlowAuth", (SlowAuth,), {n: _unanswered for n in names if n != "GetJwks"})()
 
 
 def build(resources: Resources[ChassisSettings]) -> Room:
@@ -37,7 +38,7 @@ def build(resources: Resources[ChassisSettings]) -> Room:
     async def closed() -> None:
         log.info("closed")
 
-    return Room(servicers=(SlowAuth(),), periodics=(Periodic("tick", 0.1, tick),), on_close=(closed,))
+    return Room(servicers=(_whole_servicer(),), periodics=(Periodic("tick", 0.1, tick),), on_close=(closed,))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -92,7 +93,8 @@ def test_a_serving_process_answers_health_readiness_and_metrics(launch: Launcher
     assert all(check["up"] for check in checks.values())
     assert "grpc_server_handled_total" in process.ops("/metrics").text
     with grpc.insecure_channel(f"127.0.0.1:{process.grpc_port}") as channel:
-        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=5)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 

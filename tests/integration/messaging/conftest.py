@@ -36,13 +36,17 @@ def amqp_url(stack: Stack) -> Iterator[str]:
 
 @pytest.fixture
 async def shards(stack: Stack) -> AsyncIterator[Shards]:
-    slot_map = SlotMap.load(stack.topology.slot_map)
     name = f"ic_test_{secrets.token_hex(4)}"
-    shards = Shards(slot_map, name, "admin", stack.credentials.mongo_admin_password)
+    shards = open_shards(stack, name)
     yield shards
     for shard in shards.all():
         await shard.db.client.drop_database(name)
     await shards.close()
+
+
+def open_shards(stack: Stack, database: str) -> Shards:
+    slot_map = SlotMap.load(stack.topology.slot_map)
+    return Shards(slot_map, database, "admin", stack.credentials.mongo_admin_password)
 
 
 @pytest.fixture

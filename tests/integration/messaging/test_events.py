@@ -15,7 +15,8 @@ from chassis.messaging.publisher import CONTENT_TYPE, Outgoing, Publisher
 from chassis.messaging.topology import dead_queue, declare_topology
 from chassis.mongo.shards import Shards
 from internshipconnect.events.v1.events_pb2 import UserVerified
-from tests.integration.messaging.conftest import Relaying, emit, rows_left
+from tests.integration.messaging.conftest import Relaying, emit, open_shards, rows_left
+from tests.stack import Stack
 
 
 class Seen:
@@ -264,3 +265,15 @@ async def test_stopping_waits_for_the_handlers_in_flight(
     async with consuming(amqp_url, queue, seen):
         await asyncio.sleep(1.0)
     assert not seen.users
+
+
+async def test_a_relay_ends_when_told_to_even_if_its_database_is_gone(
+    stack: Stack, amqp_url: str, shards: Shards
+) -> None:
+    own = open_shards(stack, shards.all()[0].db.name)
+    relaying = Relaying(amqp_url, own)
+    relaying.start()
+    await asyncio.sleep(1.0)
+    await own.close()
+    async with asyncio.timeout(10):
+        await relaying.stop()

@@ -58,7 +58,8 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     # On threads, as exporting blocks the loop of this test for the moment of closing.
     server = grpc.server(ThreadPoolExecutor(max_workers=2))
-    otlp_grpc.add_TraceServiceServicer_to_server(receiver, server)
+    add_servicer: Any = otlp_grpc.add_TraceServiceServicer_to_server
+    add_servicer(receiver, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     tracing.configure("auth", "serve", otlp_endpoint=f"http://127.0.0.1:{port}")
