@@ -36,6 +36,8 @@ R = TypeVar("R")
 
 AT_ONCE: Final = 24
 PATIENCE_S: Final = 120.0
+# So long ago that nobody is told of it any more: history sends no mails.
+LATELY: Final = timedelta(days=4)
 # Answers are due 30 days after applying: what is younger still waits, what is older was closed without one.
 YOUNG: Final = timedelta(days=20)
 OLD: Final = timedelta(days=50)
@@ -160,7 +162,7 @@ class Sower:
         self, each: SeedApplication, student: Principal, owner: Principal, internship_id: str
     ) -> None:
         start = self._now - (OLD if each.course[-1] == "CLOSED" else YOUNG)
-        times = moments(start, self._now, len(each.course))
+        times = moments(start, self._now - LATELY, len(each.course))
         course = list(zip(each.course, times, strict=True))
         with scene(times[0], student):
             request = apply.SubmitApplicationRequest(
@@ -197,7 +199,7 @@ class Sower:
 
     async def _end(self, posted: listing.Internship, each: SeedListing, owner: Principal) -> None:
         internships = self._rooms.internships
-        with scene(self._now - timedelta(days=2), owner):
+        with scene(self._now - LATELY, owner):
             if each.outcome is Outcome.PAUSED:
                 await internships.PauseInternship(
                     listing.PauseInternshipRequest(internship_id=posted.id), NOBODY

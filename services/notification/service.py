@@ -12,7 +12,7 @@ from chassis.errors import not_found, unavailable
 from chassis.ids import new_id, slot_of, time_of
 from chassis.messaging import Incoming
 from services.notification.domain.inbox import Delivery, Notification
-from services.notification.domain.notices import Audience, Notice, Notices, ToAddress, ToCompany
+from services.notification.domain.notices import Audience, Notice, Notices, ToAddress, ToCompany, is_no_news
 from services.notification.domain.recipients import Reader, Recipient
 from services.notification.feed import Feed
 from services.notification.mails import Mails
@@ -67,9 +67,13 @@ class Telling:
     async def tell(self, notices: Notices, handling: Incoming) -> None:
         """Puts each notice into the inboxes of its audience and asks for the mails; once per event.
 
+        What happened longer ago than `NO_NEWS_AFTER` (history that was sown or replayed) is told to nobody.
+
         Raises:
             DomainError: UNAVAILABLE when somebody of the audience is not known yet.
         """
+        if is_no_news(handling.time, self._clock.now()):
+            return
         parcels = [
             self._parcel(notice, user_id, reader, handling)
             for notice in notices

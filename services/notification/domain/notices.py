@@ -6,7 +6,7 @@ statuses); a rejection stays untold until it is disclosed, and so does its undoi
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypedDict
 
 from services.notification.domain.contents import (
@@ -37,6 +37,8 @@ from services.notification.domain.contents import (
     SessionCompromised,
     VerificationCode,
 )
+
+NO_NEWS_AFTER: Final = timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,11 @@ _LISTING_ENDS: Final[Mapping[str, type[OfListing]]] = {
     "FILLED": ListingFilled,
     "CLOSED": ListingClosed,
 }
+
+
+def is_no_news(happened: datetime, now: datetime) -> bool:
+    """Whether something happened so long ago that to be told of it now would only puzzle."""
+    return now - happened > NO_NEWS_AFTER
 
 
 def of_verification(user_id: str, email: str, code: str, expire_time: datetime) -> Notices:

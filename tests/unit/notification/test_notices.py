@@ -1,6 +1,6 @@
 """The audience table: who learns what from which event."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,6 +14,7 @@ from services.notification.domain.notices import (
     ToAddress,
     ToCompany,
     ToUser,
+    is_no_news,
 )
 
 SOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
@@ -183,3 +184,9 @@ def test_a_listing_tells_its_company_when_it_goes_online_and_when_it_ends(
         to_state=to_state,
     )
     assert told(notices.of_listing_change(change)) == ({ToCompany(COMPANY): company} if company else {})
+
+
+def test_what_happened_days_ago_is_no_news() -> None:
+    now = datetime(2030, 5, 4, 12, tzinfo=UTC)
+    assert not is_no_news(now - timedelta(days=2), now)
+    assert is_no_news(now - timedelta(days=4), now)
