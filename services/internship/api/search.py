@@ -8,8 +8,8 @@ from chassis.paging import page_size
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.domain.derived import days_left
 from services.internship.domain.model import WorkMode
-from services.internship.search.highlight import distance_km, found_in, marked, passage, wanted_terms
-from services.internship.search.query import Circle, Dimension, Filters, Sort, Word
+from services.internship.search.highlight import Highlighter, distance_km
+from services.internship.search.query import Circle, Dimension, Filters, Sort
 from services.internship.search.text import key_of
 from services.internship.service.finding import Found, Wanted
 from services.internship.store.search import Count, Row
@@ -74,23 +74,25 @@ def _circle(request: pb.ListInternshipsRequest) -> Circle | None:
 
 def response_of(found: Found, request: pb.ListInternshipsRequest) -> pb.ListInternshipsResponse:
     """The answer with what was found, without its page token."""
+    highlighter = Highlighter(found.words)
     return pb.ListInternshipsResponse(
-        data=[_hit(row, found, request) for row in found.rows],
+        data=[_hit(row, found, request, highlighter) for row in found.rows],
         facets=[_facet(dimension, counts) for dimension, counts in found.counts.items()],
         missing_shards=found.missing,
     )
 
 
-def _hit(row: Row, found: Found, request: pb.ListInternshipsRequest) -> pb.InternshipHit:
+def _hit(
+    row: Row, found: Found, request: pb.ListInternshipsRequest, highlighter: Highlighter
+) -> pb.InternshipHit:
     hit = pb.InternshipHit.FromString(row.hit)
-    wanted = wanted_terms(found.words)
     hit.days_left = days_left(moment(hit, "apply_deadline"), found.now)
-    hit.title_highlight = marked(hit.title, wanted)
-    hit.snippet = passage(row.description, wanted)
+    hit.title_highlight = highlighter.marked(hit.title)
+    hit.snippet = highlighter.passage(row.description)
     circle = _circle(request)
     if circle is not None and (distances := list(_distances(hit, circle))):
         hit.distance_km = round(min(distances), 3)
-    hit.match_reasons.extend(_reasons(hit, row, found.words, request))
+    hit.match_reasons.extend(_reasons(hit, row, request, highlighter))
     return hit
 
 
@@ -101,25 +103,26 @@ def _distances(hit: pb.InternshipHit, circle: Circle) -> Iterator[float]:
 
 
 def _reasons(
-    hit: pb.InternshipHit, row: Row, words: Sequence[Word], request: pb.ListInternshipsRequest
+    hit: pb.InternshipHit, row: Row, request: pb.ListInternshipsRequest, highlighter: Highlighter
 ) -> list[str]:
     asked_skills = {key_of(skill) for skill in request.skills}
     asked_city = key_of(request.city)
-    reasons = [f"title: {word}" for word in found_in(hit.title, words)]
+    found_in = highlighter.found_in
+    reasons = [f"title: {word}" for word in found_in(hit.title)]
     reasons += [
         f"skill: {skill.name}"
         for skill in hit.skills
-        if key_of(skill.name) in asked_skills or found_in(skill.name, words)
+        if key_of(skill.name) in asked_skills or found_in(skill.name)
     ]
-    reasons += [f"company: {hit.company.name}"] if found_in(hit.company.name, words) else []
-    if found_in(hit.field, words) or (request.field and key_of(request.field) == key_of(hit.field)):
+    reasons += [f"company: {hit.company.name}"] if found_in(hit.company.name) else []
+    if found_in(hit.field) or (request.field and key_of(request.field) == key_of(hit.field)):
         reasons.append(f"field: {hit.field}")
     reasons += [
         f"city: {place.city}"
         for place in hit.locations
-        if place.city and (key_of(place.city) == asked_city or found_in(place.city, words))
+        if place.city and (key_of(place.city) == asked_city or found_in(place.city))
     ]
-    reasons += [f"description: {word}" for word in found_in(row.description, words)[:3]]
+    reasons += [f"description: {word}" for word in found_in(row.description)[:3]]
     reasons += [f"{hit.distance_km:.0f} km away"] if request.HasField("near_lat") else []
     return list(dict.fromkeys(reasons))
 

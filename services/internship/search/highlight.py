@@ -1,45 +1,67 @@
-"""What a hit shows of why it was found: marked words, a passage, and reasons."""
+"""What a hit shows of why it was found: marked words, a passage, and where words were found."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from math import asin, cos, radians, sin, sqrt
 from typing import Final
 
 from .query import Word
-from .text import Token, composed, tokens
+from .text import WORD, analysed, composed
 
 PASSAGE_LETTERS: Final = 220
 LEAD_LETTERS: Final = 40
 EARTH_RADIUS_KM: Final = 6371.0088
 
-
-def wanted_terms(words: Iterable[Word]) -> frozenset[str]:
-    """All terms that the words of a question may stand for."""
-    return frozenset(term for word in words for term in word.qualities)
+Match = re.Match[str]
 
 
-def marked(text: str, wanted: frozenset[str]) -> str:
-    """The text as HTML with `<em>` around the wanted words; everything else is escaped."""
-    return _mark(composed(text), wanted)
+class _Known(dict[str, bool]):
+    """Whether a spelling is wanted, worked out once for each."""
+
+    def __init__(self, wanted: frozenset[str]) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def __missing__(self, spelling: str) -> bool:
+        self[spelling] = answer = not self._wanted.isdisjoint(filter(None, analysed(spelling)))
+        return answer
 
 
-def passage(text: str, wanted: frozenset[str]) -> str:
-    """The passage of a text that holds most of the wanted words, marked, with `…` where it was cut."""
-    whole = " ".join(composed(text).split())
-    start = _best_start(whole, [token for token in tokens(whole) if _matches(token, wanted)])
-    end = start + PASSAGE_LETTERS
-    if end < len(whole):
-        end = max(whole.rfind(" ", start, end), start + PASSAGE_LETTERS // 2)
-    cut = _mark(whole[start:end], wanted)
-    return f"{'…' if start else ''}{cut}{'…' if end < len(whole) else ''}"
+class Highlighter:
+    """Finds the words of one question in texts; kept for a page, it knows each spelling after the first."""
 
+    def __init__(self, words: Sequence[Word]) -> None:
+        self._known = _Known(frozenset(term for word in words for term in word.qualities))
+        self._idle = not words
 
-def found_in(text: str, words: Sequence[Word]) -> list[str]:
-    """The words of the question, as the text spells them, each once."""
-    plain = composed(text)
-    wanted = wanted_terms(words)
-    found = (plain[token.start : token.end] for token in tokens(plain) if _matches(token, wanted))
-    return list({word.casefold(): word for word in found}.values())
+    def marked(self, text: str) -> str:
+        """The text as HTML with `<em>` around the wanted words; everything else is escaped."""
+        plain = composed(text)
+        return _marked(plain, self._matches(plain))
+
+    def passage(self, text: str) -> str:
+        """The passage of a text that holds most of the wanted words, marked, with `…` where it was cut."""
+        whole = " ".join(composed(text).split())
+        matches = self._matches(whole)
+        start = _best_start(whole, matches)
+        end = start + PASSAGE_LETTERS
+        if end < len(whole):
+            end = max(whole.rfind(" ", start, end), start + PASSAGE_LETTERS // 2)
+        within = [match for match in matches if start <= match.start() and match.end() <= end]
+        cut = _marked(whole[:end], within, start)
+        return f"{'…' if start else ''}{cut}{'…' if end < len(whole) else ''}"
+
+    def found_in(self, text: str) -> list[str]:
+        """The words of the question, as the text spells them, each once."""
+        found = (match[0] for match in self._matches(composed(text)))
+        return list({word.casefold(): word for word in found}.values())
+
+    def _matches(self, text: str) -> list[Match]:
+        if self._idle:
+            return []
+        known = self._known
+        return [match for match in WORD.finditer(text) if known[match[0]]]
 
 
 def distance_km(lat: float, lng: float, other_lat: float, other_lng: float) -> float:
@@ -49,33 +71,27 @@ def distance_km(lat: float, lng: float, other_lat: float, other_lng: float) -> f
     return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(over)))
 
 
-def _matches(token: Token, wanted: frozenset[str]) -> bool:
-    return token.word in wanted or (bool(token.stem) and token.stem in wanted)
+def _marked(text: str, matches: Iterable[Match], start: int = 0) -> str:
+    return "".join(_marked_parts(text, matches, start))
 
 
-def _mark(text: str, wanted: frozenset[str]) -> str:
-    return "".join(_marked_parts(text, wanted))
-
-
-def _marked_parts(text: str, wanted: frozenset[str]) -> Iterator[str]:
-    done = 0
-    for token in tokens(text):
-        if _matches(token, wanted):
-            yield escape(text[done : token.start])
-            yield f"<em>{escape(text[token.start : token.end])}</em>"
-            done = token.end
+def _marked_parts(text: str, matches: Iterable[Match], done: int) -> Iterator[str]:
+    for match in matches:
+        yield escape(text[done : match.start()])
+        yield f"<em>{escape(match[0])}</em>"
+        done = match.end()
     yield escape(text[done:])
 
 
-def _best_start(text: str, matches: Sequence[Token]) -> int:
-    if not matches or matches[-1].end <= PASSAGE_LETTERS:
+def _best_start(text: str, matches: Sequence[Match]) -> int:
+    if not matches or matches[-1].end() <= PASSAGE_LETTERS:
         return 0
-    best = max(matches, key=lambda first: (_different_after(matches, first), -first.start))
-    if best.start <= LEAD_LETTERS:
+    best = max(matches, key=lambda first: (_different_after(matches, first), -first.start()))
+    if best.start() <= LEAD_LETTERS:
         return 0
-    return text.find(" ", best.start - LEAD_LETTERS, best.start) + 1 or best.start
+    return text.find(" ", best.start() - LEAD_LETTERS, best.start()) + 1 or best.start()
 
 
-def _different_after(matches: Sequence[Token], first: Token) -> int:
-    end = first.start + PASSAGE_LETTERS - LEAD_LETTERS
-    return len({token.stem or token.word for token in matches if first.start <= token.start < end})
+def _different_after(matches: Sequence[Match], first: Match) -> int:
+    end = first.start() + PASSAGE_LETTERS - LEAD_LETTERS
+    return len({max(analysed(match[0])) for match in matches if first.start() <= match.start() < end})

@@ -8,7 +8,7 @@ from typing import Final
 
 from services.internship.domain.model import WorkMode
 
-from .text import STOPWORDS, composed, tokens
+from .text import STOPWORDS, analysed, words_of
 from .vocabulary import Vocabulary
 
 MOST_WORDS: Final = 10
@@ -116,15 +116,16 @@ def read_words(text: str, vocabulary: Vocabulary, weights: Sequence[int] = ()) -
 
     `weights` are those of an earlier page, so that a page's order does not shift under the next one.
     """
-    found = list({token.word: token for token in tokens(composed(text))}.values())
-    meaningful = [token for token in found if token.word not in STOPWORDS] or found
-    unfinished = found[-1].word if found and not text[-1:].isspace() else ""
+    found = [terms for terms in map(analysed, words_of(text)) if terms[0]]
+    unfinished = found[-1][0] if found and not text[-1:].isspace() else ""
+    different = dict(found)
+    meaningful = {word: stem for word, stem in different.items() if word not in STOPWORDS} or different
     words = []
-    for index, token in enumerate(meaningful[:MOST_WORDS]):
-        qualities = _meanings(token.word, token.stem, vocabulary, unfinished=token.word == unfinished)
+    for index, (word, stem) in enumerate(list(meaningful.items())[:MOST_WORDS]):
+        qualities = _meanings(word, stem, vocabulary, unfinished=word == unfinished)
         weight = weights[index] if index < len(weights) else vocabulary.rareness(qualities)
         listings = sum(vocabulary.count(term) for term in qualities)
-        words.append(Word(token.word, qualities, weight, listings))
+        words.append(Word(word, qualities, weight, listings))
     return tuple(words)
 
 

@@ -6,8 +6,6 @@ and other languages still match word by word.
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -17,7 +15,7 @@ STEM: Final = "~"
 MOST_LETTERS: Final = 40
 _SHORTEST_STEMMED: Final = 4
 _REMEMBERED: Final = 65_536
-_WORD: Final = re.compile(r"[^\W_]+(?:[+#]{1,2}(?![^\W_]))?")
+WORD: Final = re.compile(r"[^\W_]+(?:[+#]{1,2}(?![^\W_]))?")
 _STEMMER: Final = snowballstemmer.stemmer("english")
 
 _LITTLE_WORDS: Final = (
@@ -28,36 +26,23 @@ STOPWORDS: Final = frozenset(_LITTLE_WORDS.replace("ü", "u").split())
 """Left out of questions that hold other words, and of the index."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A word of a text: where it stands, and its terms (`stem` is "" where there is none of its own)."""
-
-    start: int
-    end: int
-    word: str
-    stem: str
-
-
 def composed(text: str) -> str:
-    """The text with accents joined to their letters, which `tokens` counts on."""
+    """The text with accents joined to their letters, which `WORD` counts on."""
     return unicodedata.normalize("NFC", text)
 
 
-def tokens(text: str) -> Iterator[Token]:
-    """The words of a composed text, in order."""
-    for match in _WORD.finditer(text):
-        word, stem = _terms(match[0])
-        if word:
-            yield Token(match.start(), match.end(), word, stem)
+def words_of(text: str) -> list[str]:
+    """The words of a text as they are spelt, in order."""
+    return WORD.findall(composed(text))
 
 
 def terms_of(text: str) -> set[str]:
     """The terms under which a text is found, stopwords left out."""
     return {
         term
-        for token in tokens(composed(text))
-        if token.word not in STOPWORDS
-        for term in (token.word, token.stem)
+        for word, stem in map(analysed, words_of(text))
+        if word not in STOPWORDS
+        for term in (word, stem)
         if term
     }
 
@@ -68,7 +53,8 @@ def key_of(text: str) -> str:
 
 
 @lru_cache(_REMEMBERED)
-def _terms(text: str) -> tuple[str, str]:
+def analysed(text: str) -> tuple[str, str]:
+    """The two terms of one word: folded, and its stem ("" where it has none of its own)."""
     word = _fold(text)[:MOST_LETTERS]
     if len(word) < _SHORTEST_STEMMED or not (word.isascii() and word.isalpha()):
         return word, ""

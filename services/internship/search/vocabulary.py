@@ -13,7 +13,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from .text import STEM
 
-MOST_COMPLETIONS: Final = 40
+MOST_COMPLETIONS: Final = 16
 MOST_CORRECTIONS: Final = 12
 _RARENESS_STEP: Final = 4
 _LAST: Final = "\U0010ffff"

@@ -154,14 +154,24 @@ class _Source:
 
     async def counts(self) -> dict[Dimension, list[Count]]:
         """What matches are counted by; every dimension leaves out its own filter."""
-        found = await asyncio.gather(*(self._counts(dimension) for dimension in Dimension))
-        return dict(zip(Dimension, found, strict=True))
+        filters = self.question.filters
+        free = [dimension for dimension in Dimension if filters.without(dimension) == filters]
+        filtered = [dimension for dimension in Dimension if dimension not in free]
+        parts = await asyncio.gather(*(self._counts(part) for part in [free, *([each] for each in filtered)]))
+        counts = {dimension: found for part in parts for dimension, found in part.items()}
+        return {dimension: counts[dimension] for dimension in Dimension}
 
-    async def _counts(self, dimension: Dimension) -> list[Count]:
-        async def ask(shard: Shard) -> list[Count]:
-            return await store.counts(shard.db, self.question, dimension, self.now)
+    async def _counts(self, dimensions: Sequence[Dimension]) -> dict[Dimension, list[Count]]:
+        if not dimensions:
+            return {}
+        filters = self.question.filters.without(dimensions[0])
+        question = replace(self.question, filters=filters)
 
-        return _added(self._answers(await self.shards.scatter(ask, SHARD_TIMEOUT_S)))
+        async def ask(shard: Shard) -> dict[Dimension, list[Count]]:
+            return await store.counts(shard.db, question, dimensions, self.now)
+
+        answers = self._answers(await self.shards.scatter(ask, SHARD_TIMEOUT_S))
+        return {dimension: _added(answer[dimension] for answer in answers) for dimension in dimensions}
 
     def _answers(self, scatter: Scatter[T]) -> list[T]:
         if not scatter.results:
@@ -174,7 +184,7 @@ def _of_company(question: Question, company_id: str) -> Question:
     return replace(question, filters=replace(question.filters, company_id=company_id))
 
 
-def _added(parts: Iterable[list[Count]]) -> list[Count]:
+def _added(parts: Iterable[Sequence[Count]]) -> list[Count]:
     totals: Counter[str] = Counter()
     names: dict[str, str] = {}
     for count in (count for part in parts for count in part):

@@ -195,25 +195,38 @@ class Count:
 
 _COUNTED: Final[Mapping[Dimension, tuple[str, str, str]]] = {
     Dimension.SKILL: ("skills", "$skills.key", "$skills.name"),
-    Dimension.FIELD: ("", "$field.key", "$field.name"),
+    Dimension.FIELD: ("field", "$field.key", "$field.name"),
     Dimension.CITY: ("cities", "$cities.key", "$cities.name"),
-    Dimension.WORK_MODE: ("", "$work_mode", "$work_mode"),
-    Dimension.COMPANY: ("", "$company.key", "$company.name"),
+    Dimension.WORK_MODE: ("work_mode", "$work_mode", "$work_mode"),
+    Dimension.COMPANY: ("company", "$company.key", "$company.name"),
 }
+_LISTS: Final = frozenset({Dimension.SKILL, Dimension.CITY})
 
 
-async def counts(db: Database, question: Question, dimension: Dimension, now: datetime) -> list[Count]:
-    """How many matches have each value of a dimension, the dimension's own filter left out."""
-    filters = question.filters.without(dimension)
-    unwound, key, name = _COUNTED[dimension]
+async def counts(
+    db: Database, question: Question, dimensions: Sequence[Dimension], now: datetime
+) -> dict[Dimension, list[Count]]:
+    """How many matches have each value of some dimensions, in one pass."""
+    fields = {name: True for name, *_ in _COUNTED.values()}
     pipeline: list[Document] = [
-        {"$match": {"$and": _conditions(question.words, filters, now)}},
-        *({"$unwind": f"${unwound}"} for _ in range(1) if unwound),
+        {"$match": {"$and": _conditions(question.words, question.filters, now)}},
+        {"$project": {"_id": False} | fields},
+        {"$facet": {dimension.value: _grouped(dimension) for dimension in dimensions}},
+    ]
+    cursor = await db[INDEX].aggregate(pipeline, hint=index_for(question))
+    counted = await cursor.next()
+    return {
+        dimension: [Count(row["_id"], row["name"], row["count"]) for row in counted[dimension.value]]
+        for dimension in dimensions
+    }
+
+
+def _grouped(dimension: Dimension) -> list[Document]:
+    field, key, name = _COUNTED[dimension]
+    return [
+        *({"$unwind": f"${field}"} for _ in range(1) if dimension in _LISTS),
         {"$group": {"_id": key, "name": {"$first": name}, "count": {"$sum": 1}}},
         {"$match": {"_id": {"$nin": [None, ""]}}},
         {"$sort": {"count": -1, "_id": 1}},
         {"$limit": MOST_VALUES},
     ]
-    hint = index_for(Question(words=question.words, filters=filters, sort=question.sort))
-    cursor = await db[INDEX].aggregate(pipeline, hint=hint)
-    return [Count(row["_id"], row["name"], row["count"]) async for row in cursor]

@@ -6,44 +6,37 @@ from html import unescape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.internship.search.highlight import (
-    PASSAGE_LETTERS,
-    distance_km,
-    found_in,
-    marked,
-    passage,
-    wanted_terms,
-)
+from services.internship.search.highlight import PASSAGE_LETTERS, Highlighter, distance_km
 from services.internship.search.query import read_words
 from services.internship.search.text import composed
 from services.internship.search.vocabulary import Vocabulary
 
-WORDS = read_words("engineers zurich ", Vocabulary())
-WANTED = wanted_terms(WORDS)
+HIGHLIGHTER = Highlighter(read_words("engineers zurich ", Vocabulary()))
+marked, passage, found_in = HIGHLIGHTER.marked, HIGHLIGHTER.passage, HIGHLIGHTER.found_in
 
 
 def test_matches_are_marked_and_everything_else_is_escaped() -> None:
     assert (
-        marked("<b>Engineering</b> & Zürich", WANTED)
+        marked("<b>Engineering</b> & Zürich")
         == "&lt;b&gt;<em>Engineering</em>&lt;/b&gt; &amp; <em>Zürich</em>"
     )
 
 
 def test_a_passage_is_cut_where_most_words_are() -> None:
     text = "engineer " + "filler " * 100 + "an engineer in Zürich " + "filler " * 100
-    cut = passage(text, WANTED)
+    cut = passage(text)
     assert "<em>engineer</em> in <em>Zürich</em>" in cut
     assert cut.startswith("…")
     assert cut.endswith("…")
 
 
 def test_without_matches_the_passage_is_the_beginning() -> None:
-    assert passage("Plain text.", WANTED) == "Plain text."
-    assert passage("", WANTED) == ""
+    assert passage("Plain text.") == "Plain text."
+    assert passage("") == ""
 
 
 def test_found_words_keep_the_texts_spelling() -> None:
-    assert found_in("Engineer, engineer and Engineering", WORDS) == ["engineer", "Engineering"]
+    assert found_in("Engineer, engineer and Engineering") == ["engineer", "Engineering"]
 
 
 def test_distance_is_as_the_crow_flies() -> None:
@@ -57,5 +50,5 @@ parts = st.lists(st.sampled_from(["engineer", "<em>", "Zürich", "&amp;", "\n"])
 @given(st.text(max_size=60), parts)
 def test_marking_adds_nothing_but_marks(noise: str, pieces: list[str]) -> None:
     text = noise.join(["", *pieces, ""])
-    assert unescape(re.sub("</?em>", "", marked(text, WANTED))) == composed(text)
-    assert len(unescape(re.sub("</?em>", "", passage(text, WANTED)))) <= PASSAGE_LETTERS + 2
+    assert unescape(re.sub("</?em>", "", marked(text))) == composed(text)
+    assert len(unescape(re.sub("</?em>", "", passage(text)))) <= PASSAGE_LETTERS + 2

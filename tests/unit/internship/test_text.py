@@ -13,12 +13,12 @@ from services.internship.search.query import (
     effective_sort,
     read_words,
 )
-from services.internship.search.text import STOPWORDS, composed, key_of, terms_of, tokens
+from services.internship.search.text import STOPWORDS, analysed, key_of, terms_of, words_of
 from services.internship.search.vocabulary import Vocabulary
 
 
 def words(text: str) -> list[str]:
-    return [token.word for token in tokens(composed(text))]
+    return [word for word, _ in map(analysed, words_of(text))]
 
 
 @pytest.mark.parametrize(
