@@ -39,6 +39,18 @@ def test_a_token_survives_encoding() -> None:
         token(1).encode(KEY).replace(SESSION_ID, new_id("ses", 8)),
         token(1).encode(KEY).replace("ses_", "usr_"),
     ],
+    ids=(
+        "empty",
+        "only-a-dot",
+        "no-secret",
+        "empty-secret",
+        "short",
+        "no-seal",
+        "another-key",
+        "cut",
+        "another-session",
+        "another-kind",
+    ),
 )
 def test_a_token_that_we_did_not_give_out_is_refused_without_touching_the_session(text: str) -> None:
     with pytest.raises(DomainError) as failure:
