@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 from chassis.caller import Principal, acting_as
-from chassis.clock import to_milliseconds
+from chassis.clock import Clock, to_milliseconds
 from chassis.runtime import Room, open_resources
 from chassis.settings import load
 from ops.stack.credentials import Credentials
 from ops.stack.services import environment
 from ops.stack.topology import Topology
+from services.auth.settings import Settings as AuthSettings
 from services.auth.store import AccountStore
 
 _moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
@@ -57,16 +58,24 @@ class Rooms:
     def open(cls, topology: Topology, credentials: Credentials, closing: AsyncExitStack) -> Self:
         """Opens them for a running stack, whose services answer what the rooms ask of each other."""
 
-        def build(service: str) -> tuple[Any, Room]:
-            main = importlib.import_module(f"services.{service}.__main__")
-            with _environment(environment(topology, credentials, service, "serve")):
-                settings = load(main.Settings)
-            resources = open_resources(service, settings, closing, clock=PastClock())
-            return resources, main.build(resources)
+        def room(service: str) -> Room:
+            return build_room(service, topology, credentials, closing, clock=PastClock())
 
-        auth, _ = build("auth")
-        apis = [build(service)[1].servicers[0] for service in ("user", "internship", "application")]
+        with _environment(environment(topology, credentials, "auth", "serve")):
+            auth = open_resources("auth", load(AuthSettings), closing, clock=PastClock())
+        apis = [room(service).servicers[0] for service in ("user", "internship", "application")]
         return cls(AccountStore(auth.shards), *apis)
+
+
+def build_room(
+    service: str, topology: Topology, credentials: Credentials, closing: AsyncExitStack, *, clock: Clock
+) -> Room:
+    """The room of a service of a running stack, opened in this process and living by another clock."""
+    main = importlib.import_module(f"services.{service}.__main__")
+    with _environment(environment(topology, credentials, service, "serve")):
+        settings = load(main.Settings)
+    room: Room = main.build(open_resources(service, settings, closing, clock=clock))
+    return room
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """The main journey over HTTP, from two registrations to a filled listing."""
 
-import re
-
 from ops.journey.client import Person
 from ops.journey.story import Cast, Journey
 from tests.stack import Stack
@@ -54,8 +52,8 @@ def test_each_person_gets_one_mail_for_each_step_that_concerns_them(walked: Walk
     for person in (cast.student, cast.company):
         ids = [mail["headers"]["Message-ID"][0] for mail in person.mails()]
         assert len(ids) == len(set(ids)), _subjects(person)
-    assert re.search("offer", _subjects(cast.student), re.IGNORECASE)
-    assert re.search("interview", _subjects(cast.student), re.IGNORECASE)
+    texts = "\n".join(mail["text"] for mail in cast.student.mails())
+    assert all(word in texts for word in ("interview", "offer", "place"))
 
 
 def test_the_funnel_counts_every_stage_that_was_reached(walked: Walked) -> None:
