@@ -12,7 +12,7 @@ from services.internship.search.highlight import Highlighter, distance_km
 from services.internship.search.query import Circle, Dimension, Filters, Sort
 from services.internship.search.text import key_of
 from services.internship.service.finding import Found, Wanted
-from services.internship.store.search import Count, Row
+from services.internship.store.search import Answer, Count
 from services.internship.wire import WORK_MODES, moment
 
 DEFAULT_RADIUS_KM = 50
@@ -76,23 +76,23 @@ def response_of(found: Found, request: pb.ListInternshipsRequest) -> pb.ListInte
     """The answer with what was found, without its page token."""
     highlighter = Highlighter(found.words)
     return pb.ListInternshipsResponse(
-        data=[_hit(row, found, request, highlighter) for row in found.rows],
+        data=[_hit(answer, found, request, highlighter) for answer in found.answers],
         facets=[_facet(dimension, counts) for dimension, counts in found.counts.items()],
         missing_shards=found.missing,
     )
 
 
 def _hit(
-    row: Row, found: Found, request: pb.ListInternshipsRequest, highlighter: Highlighter
+    answer: Answer, found: Found, request: pb.ListInternshipsRequest, highlighter: Highlighter
 ) -> pb.InternshipHit:
-    hit = pb.InternshipHit.FromString(row.hit)
+    hit = pb.InternshipHit.FromString(answer.hit)
     hit.days_left = days_left(moment(hit, "apply_deadline"), found.now)
     hit.title_highlight = highlighter.marked(hit.title)
-    hit.snippet = highlighter.passage(row.description)
+    hit.snippet = highlighter.passage(answer.description)
     circle = _circle(request)
     if circle is not None and (distances := list(_distances(hit, circle))):
         hit.distance_km = round(min(distances), 3)
-    hit.match_reasons.extend(_reasons(hit, row, request, highlighter))
+    hit.match_reasons.extend(_reasons(hit, answer, request, highlighter))
     return hit
 
 
@@ -103,7 +103,7 @@ def _distances(hit: pb.InternshipHit, circle: Circle) -> Iterator[float]:
 
 
 def _reasons(
-    hit: pb.InternshipHit, row: Row, request: pb.ListInternshipsRequest, highlighter: Highlighter
+    hit: pb.InternshipHit, answer: Answer, request: pb.ListInternshipsRequest, highlighter: Highlighter
 ) -> list[str]:
     asked_skills = {key_of(skill) for skill in request.skills}
     asked_city = key_of(request.city)
@@ -122,7 +122,7 @@ def _reasons(
         for place in hit.locations
         if place.city and (key_of(place.city) == asked_city or found_in(place.city))
     ]
-    reasons += [f"description: {word}" for word in found_in(row.description)[:3]]
+    reasons += [f"description: {word}" for word in found_in(answer.description)[:3]]
     reasons += [f"{hit.distance_km:.0f} km away"] if request.HasField("near_lat") else []
     return list(dict.fromkeys(reasons))
 

@@ -22,7 +22,7 @@ from services.internship.search.query import (
 )
 from services.internship.search.spread import PER_COMPANY, Cursor, Key, Slice, fill, merge
 from services.internship.store import search as store
-from services.internship.store.search import Count, Row, Window
+from services.internship.store.search import Answer, Count, Row, Window
 
 from .lexicon import Lexicon
 
@@ -74,7 +74,7 @@ class Wanted:
 class Found:
     """A page of matches, the words they were matched by, and what was asked about all matches."""
 
-    rows: list[Row]
+    answers: list[Answer]
     words: tuple[Word, ...]
     next: Bookmark | None
     counts: Mapping[Dimension, list[Count]]
@@ -107,7 +107,7 @@ class Finding:
         )
         weights = tuple(word.weight for word in words)
         return Found(
-            rows=page.rows,
+            answers=await source.answers(page.rows),
             words=words,
             next=None if page.next is None else Bookmark(page.next, weights),
             counts=counts,
@@ -151,6 +151,20 @@ class _Source:
                 raise
             self.missing.add(shard.name)
             return []
+
+    async def answers(self, rows: Sequence[Row]) -> list[Answer]:
+        """What is shown of the rows, in their order."""
+        by_shard: dict[str, list[str]] = {}
+        for _, listing_id in (row.key for row in rows):
+            by_shard.setdefault(self.shards.of(listing_id).name, []).append(listing_id)
+
+        async def ask(shard: Shard) -> dict[str, Answer]:
+            ids = by_shard.get(shard.name)
+            return await store.answers(shard.db, ids) if ids else {}
+
+        parts = self._answers(await self.shards.scatter(ask, SHARD_TIMEOUT_S))
+        shown = {listing_id: answer for part in parts for listing_id, answer in part.items()}
+        return [shown[row.key[1]] for row in rows if row.key[1] in shown]
 
     async def counts(self) -> dict[Dimension, list[Count]]:
         """What matches are counted by; every dimension leaves out its own filter."""
