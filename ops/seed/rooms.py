@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from chassis.caller import Principal, acting_as
 from chassis.clock import Clock, to_milliseconds
-from chassis.runtime import Room, open_resources
+from chassis.runtime import Resources, Room, open_resources
 from chassis.settings import load
 from ops.stack.credentials import Credentials
 from ops.stack.services import environment
@@ -61,10 +61,18 @@ class Rooms:
         def room(service: str) -> Room:
             return build_room(service, topology, credentials, closing, clock=PastClock())
 
-        with _environment(environment(topology, credentials, "auth", "serve")):
-            auth = open_resources("auth", load(AuthSettings), closing, clock=PastClock())
+        auth = open_auth(topology, credentials, closing, clock=PastClock())
         apis = [room(service).servicers[0] for service in ("user", "internship", "application")]
         return cls(AccountStore(auth.shards), *apis)
+
+
+def open_auth(
+    topology: Topology, credentials: Credentials, closing: AsyncExitStack, *, clock: Clock
+) -> Resources[AuthSettings]:
+    """What the auth service of a running stack is built from."""
+    with _environment(environment(topology, credentials, "auth", "serve")):
+        settings = load(AuthSettings)
+    return open_resources("auth", settings, closing, clock=clock)
 
 
 def build_room(

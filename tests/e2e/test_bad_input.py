@@ -6,7 +6,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -16,13 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import PyJWK
 
-from chassis.clock import FixedClock
-from internshipconnect.auth.v1 import auth_pb2
+from chassis.caller import Principal
+from chassis.clock import SystemClock
 from ops.journey.client import ApiError, Json, Person
 from ops.journey.story import PASSWORD, listing
-from ops.seed.rooms import build_room
+from ops.seed.rooms import open_auth
 from ops.stack.credentials import service_key_path
 from tests.e2e.conftest import NewPerson
+from tests.faults.crowd import Minting
 from tests.stack import Stack
 
 
@@ -191,16 +192,13 @@ def test_a_services_own_key_signs_no_person_in(stack: Stack, student: Person) ->
 
 
 def test_a_token_of_an_hour_ago_has_expired(stack: Stack, student: Person) -> None:
-    async def log_in_an_hour_ago() -> str:
+    async def minted() -> str:
         async with AsyncExitStack() as closing:
-            an_hour_ago = FixedClock(datetime.now(UTC) - timedelta(hours=1))
-            auth = build_room("auth", stack.topology, stack.credentials, closing, clock=an_hour_ago)
-            request = auth_pb2.LoginRequest(email=student.email, password=PASSWORD)
-            answer = await auth.servicers[0].Login(request, None)  # type: ignore[attr-defined]
-            token: str = answer.data.tokens.access_token
-            return token
+            auth = open_auth(stack.topology, stack.credentials, closing, clock=SystemClock())
+            person = Principal(id=student.user["id"], kind="STUDENT", email_verified=True)
+            return await Minting(auth).token(person, timedelta(hours=-1))
 
-    assert _with_token(stack, asyncio.run(log_in_an_hour_ago())) == (401, "TOKEN_EXPIRED")
+    assert _with_token(stack, asyncio.run(minted())) == (401, "TOKEN_EXPIRED")
 
 
 def test_a_token_that_was_cut_is_refused(stack: Stack, student: Person) -> None:

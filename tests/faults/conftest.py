@@ -1,0 +1,20 @@
+"""The stack, and one crowd for all faults."""
+
+import asyncio
+
+import pytest
+
+from tests.faults.crowd import Crowd
+from tests.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    """The stack under test."""
+    return Stack.under_test()
+
+
+@pytest.fixture(scope="session")
+def crowd(stack: Stack) -> Crowd:
+    """A hundred students and five companies."""
+    return asyncio.run(Crowd.gather(stack))

@@ -1,0 +1,208 @@
+"""A crowd of students that applies all at once and never takes no answer for an answer."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import jwt
+from argon2 import PasswordHasher
+
+from chassis.caller import Principal
+from chassis.clock import SystemClock
+from chassis.ids import new_id
+from chassis.runtime import Resources
+from chassis.settings import key_bytes
+from ops.journey.client import Json, eventually
+from ops.journey.story import listing
+from ops.seed.accounts import open_proven
+from ops.seed.rooms import Rooms, open_auth
+from services.auth.domain import AccountKind, CompanyRole, Holder
+from services.auth.keyring import KeyRing
+from services.auth.settings import Settings as AuthSettings
+from services.auth.store import KeyStore
+from services.auth.vault import Vault
+from tests.stack import Stack
+
+AT_ONCE = 50
+PATIENCE_S = 90.0
+STUDENTS = 100
+COMPANIES = 5
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody with an account and a token that is good for the whole test."""
+
+    email: str
+    principal: Principal
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token}"}
+
+
+@dataclass
+class Outcome:
+    """What the crowd was told: (student's ID, listing's ID) -> the application's ID."""
+
+    acknowledged: dict[tuple[str, str], str] = field(default_factory=dict)
+    refused: list[tuple[int, str]] = field(default_factory=list)
+    tries: int = 0
+
+
+class Crowd:
+    """Students and companies, and the applications between them."""
+
+    def __init__(self, stack: Stack, students: Sequence[Member], owners: Sequence[Member]) -> None:
+        self.stack = stack
+        self.students = students
+        self.owners = owners
+
+    @classmethod
+    async def gather(cls, stack: Stack) -> "Crowd":
+        """Opens the accounts, by the services' own code, and waits until all services know them."""
+        async with AsyncExitStack() as closing:
+            rooms = Rooms.open(stack.topology, stack.credentials, closing)
+            minting = Minting(open_auth(stack.topology, stack.credentials, closing, clock=SystemClock()))
+            password = PasswordHasher().hash(uuid.uuid4().hex)
+
+            async def member(role: str, number: int) -> Member:
+                email = f"{role}.{uuid.uuid4().hex[:10]}.{number}@example.com"
+                holder = Holder(f"{role.title()} {number}", AccountKind.STUDENT)
+                if role == "owner":
+                    name = f"Crowd Company {number} {uuid.uuid4().hex[:6]}"
+                    holder = Holder("Olga Owner", AccountKind.COMPANY, CompanyRole.OWNER, new_id("cmp"), name)
+                person = await open_proven(rooms, email, holder, password, datetime.now(UTC))
+                return Member(email, person, await minting.token(person))
+
+            students = [await member("student", number) for number in range(STUDENTS)]
+            owners = [await member("owner", number) for number in range(COMPANIES)]
+        return cls(stack, students, owners)
+
+    async def post_listings(self) -> list[str]:
+        """A listing of each company, open for applications and without questions."""
+        async with self._client() as client:
+            return [await self._post_listing(client, owner) for owner in self.owners]
+
+    async def _post_listing(self, client: httpx.AsyncClient, owner: Member) -> str:
+        body = listing("crowd") | {"questions": [], "openings": 500}
+        draft = await self._until_answered(client, owner, "/api/v1/internships", body)
+        path = f"/api/v1/internships/{draft['id']}:publish"
+        published = await self._until_answered(client, owner, path, {})
+        return str(published["id"])
+
+    async def apply_everywhere(self, listings: Sequence[str], outcome: Outcome) -> None:
+        """Every student applies for every listing; a failed try is repeated under its key."""
+        pairs = [(student, listing_id) for listing_id in listings for student in self.students]
+        gate = asyncio.Semaphore(AT_ONCE)
+        async with self._client() as client, asyncio.TaskGroup() as group:
+
+            async def apply(student: Member, listing_id: str) -> None:
+                async with gate:
+                    body = {"internshipId": listing_id}
+                    answer = await self._until_answered(
+                        client, student, "/api/v1/applications", body, outcome
+                    )
+                    outcome.acknowledged[student.principal.id, listing_id] = answer["id"]
+
+            for student, listing_id in pairs:
+                group.create_task(apply(student, listing_id))
+
+    async def _until_answered(
+        self,
+        client: httpx.AsyncClient,
+        member: Member,
+        path: str,
+        body: Json,
+        outcome: Outcome | None = None,
+    ) -> Json:
+        outcome = outcome or Outcome()
+        headers = member.headers | {"idempotency-key": str(uuid.uuid4())}
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE_S
+        while loop.time() < until:
+            outcome.tries += 1
+            try:
+                answer = await client.post(path, json=body, headers=headers)
+            except httpx.TransportError:
+                await asyncio.sleep(0.2)
+                continue
+            if answer.is_success:
+                found: Json = answer.json()
+                return found
+            outcome.refused.append((answer.status_code, answer.text[:300]))
+            assert answer.status_code in {409, 429, 500, 503, 504}, answer.text
+            await asyncio.sleep(0.3)
+        raise TimeoutError(f"{path} was not answered: {outcome.refused[-3:]}")
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            base_url=self.stack.gateway_url,
+            timeout=10.0,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=AT_ONCE),
+        )
+
+    def get(self, member: Member, path: str, **parameters: Any) -> Json:
+        """Reads as a member."""
+        url = self.stack.gateway_url + path
+        answer = httpx.get(url, params=parameters, headers=member.headers, timeout=10.0, trust_env=False)
+        found: Json = answer.raise_for_status().json()
+        return found
+
+
+class Minting:
+    """Makes access tokens that outlive a test, signed with the stack's own key."""
+
+    def __init__(self, auth: Resources[AuthSettings]) -> None:
+        vault = Vault(key_bytes(auth.settings.data_key))
+        self._keys = KeyRing(KeyStore(auth.shards), vault, auth.clock, auth.settings.key_rotation)
+
+    async def token(self, person: Principal, life: timedelta = timedelta(hours=2)) -> str:
+        """A token of this person that is good for `life` from now on; a negative one has expired."""
+        signer = await self._keys.signer()
+        now = datetime.now(UTC)
+        claims = {
+            "iss": "internshipconnect",
+            "aud": "internshipconnect",
+            "sub": person.id,
+            "sid": new_id("ses"),
+            "kind": person.kind,
+            "role": person.role,
+            "org": person.org,
+            "plan": person.plan,
+            "email_verified": True,
+            "amr": ["pwd"],
+            "auth_time": int(now.timestamp()),
+            "iat": int((now - timedelta(minutes=1)).timestamp()) - max(0, -int(life.total_seconds())),
+            "exp": int((now + life).timestamp()),
+        }
+        return jwt.encode(claims, signer.private_key, algorithm="ES256", headers={"kid": signer.kid})
+
+
+def all_pages(crowd: Crowd, member: Member, path: str) -> list[Json]:
+    """All rows of a collection."""
+    rows: list[Json] = []
+    token = ""
+    while True:
+        page = crowd.get(member, path, pageSize=50, pageToken=token)
+        rows += page["data"]
+        token = page["nextPageToken"]
+        if not token:
+            return rows
+
+
+def awaited(look: Any, what: str, *, tries: int = 6) -> Any:
+    """As `eventually`, with the patience that a restart takes."""
+    for _ in range(tries - 1):
+        try:
+            return eventually(look, what)
+        except TimeoutError:
+            continue
+    return eventually(look, what)
