@@ -6,7 +6,7 @@ from ops.console import console
 from ops.options import StackName
 from ops.stack import lifecycle, topology
 from ops.stack.lifecycle import Stack
-from ops.stack.provision import prepare_stores, provision
+from ops.stack.provision import declare_queues, make_collections, prepare_stores
 from ops.stack.topology import DEFAULT_STACK
 
 
@@ -20,5 +20,6 @@ def provision_stores(stack: StackName = DEFAULT_STACK) -> None:
     running = Stack.of(topology.find(stack))
     lifecycle.must_run(running.topology)
     prepare_stores(running.topology, running.credentials)
-    provision(running.topology, running.credentials)
+    make_collections(running.topology, running.credentials)
+    declare_queues(running.topology, running.credentials)
     console.print(f"the stack '{stack}' has its users, collections, indexes and queues")

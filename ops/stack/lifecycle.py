@@ -87,22 +87,27 @@ def up(topology: Topology, steps: Steps, *, stores_only: bool = False) -> Stack:
     with steps.step("configuration"):
         write_configuration(stack)
     client = _supervise(stack, steps)
-    with steps.step("stores: MongoDB, Redis Cluster, RabbitMQ, mailbox") as detail:
+    broker = stack.process("rabbit")
+    stores = [process for process in stack.in_stage(Stage.STORES) if process is not broker]
+    with steps.step("stores: MongoDB, Redis Cluster, mailbox") as detail:
         _start(client, stack.in_stage(Stage.MAPPER))
         _await(stack, client, stack.in_stage(Stage.MAPPER), detail, _ready)
-        stores = stack.in_stage(Stage.STORES)
-        _start(client, stores)
+        _start(client, [*stores, broker])
         _await(stack, client, stores, detail, _listening)
         provision.prepare_stores(topology, stack.credentials)
         _await(stack, client, stores, detail, _ready)
-    if stores_only:
-        return stack
-    with steps.step("collections, indexes and queues"):
-        provision.provision(topology, stack.credentials)
-    with steps.step("services and gateway") as detail:
-        later = [*stack.in_stage(Stage.SERVICES), *stack.in_stage(Stage.EDGE)]
+    later = [*stack.in_stage(Stage.SERVICES), *stack.in_stage(Stage.EDGE)]
+    if later:
+        with steps.step("collections and indexes"):
+            provision.make_collections(topology, stack.credentials)
+        # The broker takes longest to boot; the services can load their libraries meanwhile.
         _start(client, later)
-        _await(stack, client, later, detail, _ready)
+    with steps.step("broker: RabbitMQ") as detail:
+        _await(stack, client, [broker], detail, _ready)
+    if later:
+        with steps.step("services and gateway") as detail:
+            provision.declare_queues(topology, stack.credentials)
+            _await(stack, client, later, detail, _ready)
     return stack
 
 

@@ -22,31 +22,25 @@ def prepare_stores(topology: Topology, credentials: Credentials) -> None:
     redis_cluster.prepare(topology, credentials)
 
 
-def provision(topology: Topology, credentials: Credentials) -> None:
-    """Makes each service's collections and indexes on every shard, and its queues.
-
-    The queues come before any service publishes: what no queue wants yet, the broker drops.
+def make_collections(topology: Topology, credentials: Credentials) -> None:
+    """Makes each service's collections and indexes on every shard.
 
     Raises:
-        OpsError: a collection or a queue that exists differs from what its service declares.
+        OpsError: a collection that exists differs from what its service declares.
     """
-    _declare_queues(topology, credentials)
     collections = {service: _declared(service, "store", "COLLECTIONS") for service in SERVICES}
     try:
-        asyncio.run(_provision(topology, credentials, collections))
+        asyncio.run(_make_collections(topology, credentials, collections))
     except ProvisionError as error:
         raise OpsError(f"the stack '{topology.name}' cannot be provisioned: {error}") from error
 
 
-async def _provision(topology: Topology, credentials: Credentials, declared: dict[str, Any]) -> None:
-    for shard in topology.shards:
-        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo.admin_uri(shard, credentials))
-        async with client:
-            for service, collections in declared.items():
-                await chassis_provision.provision(client, mongo.database_of(service), collections)
+def declare_queues(topology: Topology, credentials: Credentials) -> None:
+    """Makes each service's queues; until then no service can publish, as the broker drops what none wants.
 
-
-def _declare_queues(topology: Topology, credentials: Credentials) -> None:
+    Raises:
+        OpsError: a queue that exists differs from what its service declares.
+    """
     # Not before, as it needs the stubs, which may have been built a moment ago.
     from chassis.messaging.topology import declare_topology  # noqa: PLC0415
 
@@ -55,6 +49,14 @@ def _declare_queues(topology: Topology, credentials: Credentials) -> None:
         declare_topology(credentials.amqp_url(topology), queues)
     except (AMQPError, OSError) as error:
         raise OpsError(f"the stack '{topology.name}' cannot be given its queues: {error}") from error
+
+
+async def _make_collections(topology: Topology, credentials: Credentials, declared: dict[str, Any]) -> None:
+    for shard in topology.shards:
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo.admin_uri(shard, credentials))
+        async with client:
+            for service, collections in declared.items():
+                await chassis_provision.provision(client, mongo.database_of(service), collections)
 
 
 def _declared(service: str, module: str, table: str) -> Any:
