@@ -1,14 +1,19 @@
 """One client for each shard: a bounded pool, and bounded patience with a shard that has no primary."""
 
-from collections.abc import Sequence
+import asyncio
+import sys
+from collections.abc import Awaitable, Sequence
 from datetime import UTC
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pymongo
+import pymongo.lock
 from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandListener
 
 from chassis.mongo.documents import Document
+
+T = TypeVar("T")
 
 POOL_SIZE: Final = 32
 """Connections to one shard; at about 1 ms an operation, more would only queue on the server."""
@@ -17,6 +22,18 @@ CONNECT_TIMEOUT_S: Final = 2.0
 SOCKET_TIMEOUT_S: Final = 30.0
 LOOK_OUT_EVERY_S: Final = 1.0
 """While a shard is down nobody asks the driver for it, so its own look-outs have to be frequent."""
+
+
+async def _wait_in_this_task(work: Awaitable[T], timeout: float | None) -> T:
+    async with asyncio.timeout(timeout):
+        return await work
+
+
+if sys.version_info < (3, 12):
+    # Before 3.12 `asyncio.wait_for` waits in a task of its own. When two deadlines cancel its caller one
+    # after the other, that task takes the driver's lock and nobody is left to release it: the client never
+    # answers again. What 3.12 does instead, waiting in the caller's own task, cannot come apart like that.
+    pymongo.lock.wait_for = _wait_in_this_task  # type: ignore[assignment]
 
 
 class ShardClient(AsyncMongoClient[Document]):

@@ -16,7 +16,7 @@ from ops.mailbox.store import Envelope, MailStore
 LOOPBACK: Final = "127.0.0.1"
 MAIL_LIMIT_BYTES: Final = 10 * 1024 * 1024
 DEFAULT_LIMIT: Final = 50
-MAX_LIMIT: Final = 1000
+MAX_LIMIT: Final = 5_000
 PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data: http: https:; frame-src 'self'"
 )

@@ -81,8 +81,8 @@ class Crowd:
                 person = await open_proven(rooms, email, holder, password, datetime.now(UTC))
                 return Member(email, person, await minting.token(person))
 
-            students = [await member("student", number) for number in range(STUDENTS)]
-            owners = [await member("owner", number) for number in range(COMPANIES)]
+            students = await asyncio.gather(*(member("student", number) for number in range(STUDENTS)))
+            owners = await asyncio.gather(*(member("owner", number) for number in range(COMPANIES)))
         return cls(stack, students, owners)
 
     async def post_listings(self) -> list[str]:

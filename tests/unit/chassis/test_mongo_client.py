@@ -1,0 +1,29 @@
+"""The driver's locks survive deadlines that come together."""
+
+import asyncio
+
+import pymongo.lock
+
+# no
+
+
+async def test_a_wait_that_is_cancelled_twice_leaves_the_drivers_lock_free() -> None:
+    lock = pymongo.lock._async_create_lock()
+    condition = pymongo.lock._async_create_condition(lock)
+
+    async def wait() -> None:
+        async with lock:
+            await pymongo.lock._async_cond_wait(condition, 10.0)
+
+    waiting = [asyncio.create_task(wait()) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    async with lock:
+        for task in waiting:
+            task.cancel()
+        await asyncio.sleep(0)
+        for task in waiting:
+            task.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait(waiting, timeout=1.0)
+    async with asyncio.timeout(1.0), lock:
+        assert lock.locked()
