@@ -33,7 +33,7 @@ if sys.version_info < (3, 12):
     # Before 3.12 `asyncio.wait_for` waits in a task of its own. When two deadlines cancel its caller one
     # after the other, that task takes the driver's lock and nobody is left to release it: the client never
     # answers again. What 3.12 does instead, waiting in the caller's own task, cannot come apart like that.
-    pymongo.lock.wait_for = _wait_in_this_task  # type: ignore[assignment]
+    pymongo.lock.wait_for = _wait_in_this_task  # type: ignore[assignment,attr-defined]
 
 
 class ShardClient(AsyncMongoClient[Document]):

@@ -20,6 +20,7 @@ from tests.stack import Stack
 pytestmark = pytest.mark.timeout(400)
 
 PROCESSES = [f"{service}-{role}" for service in SERVICES for role in ROLES]
+ALWAYS_KILLED = ("application-serve", "notification-work")
 STRIKE_AFTER = 60
 
 
@@ -103,7 +104,13 @@ def _run(crowd: Crowd, strike: Callable[[], None]) -> None:
     _assert_nothing_lost(crowd, listings, outcome, since)
 
 
-@pytest.mark.parametrize("process", PROCESSES)
+@pytest.mark.parametrize(
+    "process",
+    [
+        pytest.param(process, marks=() if process in ALWAYS_KILLED else (pytest.mark.thorough,))
+        for process in PROCESSES
+    ],
+)
 def test_no_acknowledged_application_is_lost_when_a_process_is_killed(
     stack: Stack, crowd: Crowd, process: str
 ) -> None:
@@ -122,6 +129,7 @@ def test_no_acknowledged_application_is_lost_while_the_broker_is_down(stack: Sta
     _run(crowd, broker_down)
 
 
+@pytest.mark.thorough
 def test_no_acknowledged_application_is_lost_while_a_redis_node_is_down(stack: Stack, crowd: Crowd) -> None:
     def redis_down() -> None:
         stack.stop("redis-2")

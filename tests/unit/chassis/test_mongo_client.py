@@ -4,7 +4,7 @@ import asyncio
 
 import pymongo.lock
 
-# no
+import chassis.mongo.client  # noqa: F401 - mends the driver's waiting
 
 
 async def test_a_wait_that_is_cancelled_twice_leaves_the_drivers_lock_free() -> None:
