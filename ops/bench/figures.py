@@ -25,7 +25,7 @@ class Sample:
 
     @property
     def per_cpu_s(self) -> float:
-        """Successful calls a second of the serving processes' CPU; infinite when that was too little to see."""
+        """Successful calls a second of the the servers' CPU; infinite when that was too little to see."""
         return len(self.latencies_s) / self.cpu_s if self.cpu_s > 0 else math.inf
 
     @property

@@ -40,7 +40,7 @@ async def closed_loop(
     """Repeats `act` by `at_once` callers and samples the window after the warm-up.
 
     `act` raises CallFailedError for a call that is counted as failed, and NoMoreCallsError when there are
-    no more: the window then ends early. `pids` are the processes whose CPU is counted, their children included.
+    no more: the window then ends early. `pids` are the processes whose CPU is counted, with their children.
 
     Raises:
         OpsError: one of the processes ended, or the calls did not last beyond the warm-up.
