@@ -47,7 +47,7 @@ def drive(plan: Plan, pace: Pace) -> Sample:
 
 async def _drive(plan: Plan, pace: Pace) -> Sample:
     async with AsyncExitStack() as closing:
-        methods = []
+        methods: list[Any] = []
         for _ in range(CONNECTIONS):
             channel = await closing.enter_async_context(
                 grpc.aio.insecure_channel(plan.target, options=OPTIONS)

@@ -98,12 +98,12 @@ class Report:
     def notes(self) -> Iterator[str]:
         """What one has to know to read the table."""
         yield str(self.machine)
-        yield f"load average before the run: {self.machine.load:.1f}; the load generator runs on the same cores"
+        yield f"load average before: {self.machine.load:.1f}; the load generator runs on the same cores"
         yield "the stack holds " + ", ".join(f"{count:,} {what}" for what, count in self.stack_holds.items())
-        short = [result for result in self.results if result.sample.window_s < self.seconds * 0.95]
         yield f"{self.seconds:g} s a row, after a warm-up"
-        for result in short:
-            yield f"{result.title}: {result.sample.window_s:.1f} s only, then all prepared calls were used up"
+        for result in self.results:
+            if result.sample.window_s < self.seconds * 0.95:
+                yield f"{result.title}: the prepared calls lasted {result.sample.window_s:.1f} s only"
 
     def failures(self) -> Iterator[str]:
         """Why calls failed, warm-up included; nothing when none did."""

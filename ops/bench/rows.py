@@ -50,6 +50,7 @@ class Row:
     cpu_of: str
     measure: Callable[[Field, Pace], Sample]
     baseline: str | None = None
+    by_h2load: bool = False
 
     def result(self, field: Field, pace: Pace) -> Result:
         """Measures it."""
@@ -153,8 +154,15 @@ def _cores() -> int:
 ROWS: Final = (
     Row("echo", "bare grpcio echo, 500 bytes", "echo", _echo),
     Row("get", "GetInternship over gRPC, warm", "internship", _get, "echo"),
-    Row("echo-h2load", "the same echo, by h2load", "echo", _echo_by_h2load),
-    Row("gateway", "GetInternship over HTTP/JSON, by h2load", "envoy, internship", _gateway, "echo-h2load"),
+    Row("echo-h2load", "the same echo, by h2load", "echo", _echo_by_h2load, by_h2load=True),
+    Row(
+        "gateway",
+        "GetInternship over HTTP/JSON, by h2load",
+        "envoy, internship",
+        _gateway,
+        "echo-h2load",
+        by_h2load=True,
+    ),
     Row("search", "search, 4 kinds of query, no cache", "internship, mongod", _search),
     Row("argon2", "bare Argon2id verify, all cores", "hashing", _hashes),
     Row("login", "Login over gRPC", "auth", _login, "argon2"),

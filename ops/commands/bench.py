@@ -46,7 +46,8 @@ def bench(
 def _measure(found: Topology, wanted: list[rows.Row], seconds: float) -> Report:
     steps, machine = Steps(), Machine.here()
     pace = Pace(seconds, warm_up_s=min(LONGEST_WARM_UP_S, seconds / 2))
-    binaries.install_h2load(steps.note)
+    if any(row.by_h2load for row in wanted):
+        binaries.install_h2load(steps.note)
     results = []
     with running_echo() as echo:
         field = Field.of(found, echo)
