@@ -8,7 +8,7 @@ from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.events.v1.events_pb2 import UserRegistered, UserVerified
 from ops.seed.rooms import Rooms
 from services.auth.domain import Account, Holder, Registration, open_account
-from services.auth.store import Change
+from services.auth.store import AccountStore, Change
 
 
 async def open_proven(
@@ -25,6 +25,13 @@ async def open_proven(
         return Change(opened, account=opened, events=(_registered(opened), UserVerified(user_id=user_id)))
 
     return _principal((await rooms.accounts.change(user_id, decide)).answer)
+
+
+async def find_person(accounts: AccountStore, email: str) -> Principal | None:
+    """The person whose account this address has; None when it has none."""
+    user_id = await accounts.user_of(email)
+    account = await accounts.find(user_id) if user_id else None
+    return _principal(account) if account else None
 
 
 def _registered(account: Account) -> UserRegistered:

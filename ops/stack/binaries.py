@@ -51,11 +51,26 @@ def install_missing(say: Callable[[str], None]) -> list[str]:
     """
     packages = missing_packages()
     if packages:
-        say(f"installing by apt: {', '.join(packages)}")
-        with _services_not_started():
-            _apt("update", "-qq")
-            _apt("install", "-y", "-qq", "--no-install-recommends", *packages)
+        _install(packages, say)
     return packages
+
+
+def install_h2load(say: Callable[[str], None]) -> None:
+    """Installs h2load, which only measuring needs, where it is missing. Raises OpsError as above."""
+    if not shutil.which("h2load"):
+        _install(["nghttp2-client"], say)
+
+
+def h2load() -> Path:
+    """The HTTP/2 load generator that apt installed."""
+    return _on_path("h2load")
+
+
+def _install(packages: list[str], say: Callable[[str], None]) -> None:
+    say(f"installing by apt: {', '.join(packages)}")
+    with _services_not_started():
+        _apt("update", "-qq")
+        _apt("install", "-y", "-qq", "--no-install-recommends", *packages)
 
 
 def missing_packages() -> list[str]:

@@ -21,9 +21,9 @@ from chassis.clock import SystemClock
 from ops.journey.client import ApiError, Json, Person
 from ops.journey.story import PASSWORD, listing
 from ops.seed.rooms import open_auth
+from ops.seed.tokens import Minting
 from ops.stack.credentials import service_key_path
 from tests.e2e.conftest import NewPerson
-from tests.faults.crowd import Minting
 from tests.stack import Stack
 
 

@@ -5,27 +5,21 @@ import uuid
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-import jwt
 from argon2 import PasswordHasher
 
 from chassis.caller import Principal
 from chassis.clock import SystemClock
 from chassis.ids import new_id
-from chassis.runtime import Resources
-from chassis.settings import key_bytes
 from ops.journey.client import Json, eventually
 from ops.journey.story import listing
 from ops.seed.accounts import open_proven
 from ops.seed.rooms import Rooms, open_auth
+from ops.seed.tokens import Minting
 from services.auth.domain import AccountKind, CompanyRole, Holder
-from services.auth.keyring import KeyRing
-from services.auth.settings import Settings as AuthSettings
-from services.auth.store import KeyStore
-from services.auth.vault import Vault
 from tests.stack import Stack
 
 AT_ONCE = 50
@@ -155,35 +149,6 @@ class Crowd:
         answer = httpx.get(url, params=parameters, headers=member.headers, timeout=10.0, trust_env=False)
         found: Json = answer.raise_for_status().json()
         return found
-
-
-class Minting:
-    """Makes access tokens that outlive a test, signed with the stack's own key."""
-
-    def __init__(self, auth: Resources[AuthSettings]) -> None:
-        vault = Vault(key_bytes(auth.settings.data_key))
-        self._keys = KeyRing(KeyStore(auth.shards), vault, auth.clock, auth.settings.key_rotation)
-
-    async def token(self, person: Principal, life: timedelta = timedelta(hours=2)) -> str:
-        """A token of this person that is good for `life` from now on; a negative one has expired."""
-        signer = await self._keys.signer()
-        now = datetime.now(UTC)
-        claims = {
-            "iss": "internshipconnect",
-            "aud": "internshipconnect",
-            "sub": person.id,
-            "sid": new_id("ses"),
-            "kind": person.kind,
-            "role": person.role,
-            "org": person.org,
-            "plan": person.plan,
-            "email_verified": True,
-            "amr": ["pwd"],
-            "auth_time": int(now.timestamp()),
-            "iat": int((now - timedelta(minutes=1)).timestamp()) - max(0, -int(life.total_seconds())),
-            "exp": int((now + life).timestamp()),
-        }
-        return jwt.encode(claims, signer.private_key, algorithm="ES256", headers={"kid": signer.kid})
 
 
 def all_pages(crowd: Crowd, member: Member, path: str) -> list[Json]:

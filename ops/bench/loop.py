@@ -1,0 +1,109 @@
+"""A closed loop: so many callers at once, each making its next call when the last was answered."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+
+import psutil
+
+from ops.bench.figures import Sample
+from ops.errors import OpsError
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long to measure, and how long to warm up before."""
+
+    seconds: float
+    warm_up_s: float
+
+
+class CallFailedError(Exception):
+    """A call failed; the message is the reason that it is counted under."""
+
+
+class NoMoreCallsError(Exception):
+    """All calls that there were have been made."""
+
+
+@dataclass
+class _Tally:
+    latencies_s: list[float] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+
+
+async def closed_loop(
+    act: Callable[[], Awaitable[object]], *, at_once: int, pace: Pace, pids: Iterable[int]
+) -> Sample:
+    """Repeats `act` by `at_once` callers and samples the window after the warm-up.
+
+    `act` raises CallFailedError for a call that is counted as failed, and NoMoreCallsError when there are
+    no more: the window then ends early. `pids` are the processes whose CPU is counted, with their children.
+
+    Raises:
+        OpsError: one of the processes ended, or the calls did not last beyond the warm-up.
+    """
+    serving = list(pids)
+    tally = _Tally()
+    callers = {asyncio.create_task(_call_again_and_again(act, tally)) for _ in range(at_once)}
+    try:
+        await _until(callers, pace.warm_up_s)
+        if all(caller.done() for caller in callers):
+            raise OpsError("the warm-up used all calls up: measure for fewer --seconds")
+        tally.latencies_s.clear()
+        began, cpu_before_s = time.perf_counter(), cpu_s(serving)
+        await _until(callers, pace.seconds)
+        window_s, used_s = time.perf_counter() - began, cpu_s(serving) - cpu_before_s
+        return Sample(window_s, used_s, tuple(tally.latencies_s), dict(tally.failures))
+    finally:
+        for caller in callers:
+            caller.cancel()
+        await asyncio.gather(*callers, return_exceptions=True)
+
+
+async def _until(callers: set[asyncio.Task[None]], seconds: float) -> None:
+    """Waits; a caller's unexpected error is raised at once, and the end of all callers ends the wait."""
+    done, waiting = await asyncio.wait(callers, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+    for caller in done:
+        caller.result()
+    if done and waiting:
+        # Calls ran out for some: the others are about to hear the same.
+        await asyncio.wait(waiting, timeout=seconds)
+
+
+async def _call_again_and_again(act: Callable[[], Awaitable[object]], tally: _Tally) -> None:
+    while True:
+        began = time.perf_counter()
+        try:
+            await act()
+        except CallFailedError as error:
+            tally.failures[str(error)] += 1
+        except NoMoreCallsError:
+            return
+        else:
+            tally.latencies_s.append(time.perf_counter() - began)
+
+
+def cpu_s(pids: Iterable[int]) -> float:
+    """The CPU time that these processes and their children have used so far, in seconds.
+
+    Raises:
+        OpsError: one of them is gone.
+    """
+    try:
+        return sum(_own_cpu_s(each) for pid in pids for each in _family(psutil.Process(pid)))
+    except psutil.NoSuchProcess as error:
+        raise OpsError(
+            f"a serving process (pid {error.pid}) ended during the measurement; see `ic status`"
+        ) from error
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def _own_cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)

@@ -1,0 +1,77 @@
+"""A closed loop counts successes in the window and failures always."""
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ops.bench.loop import CallFailedError, NoMoreCallsError, Pace, closed_loop, cpu_s
+from ops.errors import OpsError
+
+BRIEFLY = Pace(seconds=0.2, warm_up_s=0.05)
+
+
+async def test_successes_of_the_warm_up_do_not_count() -> None:
+    async def act() -> None:
+        await asyncio.sleep(0.01)
+
+    sample = await closed_loop(act, at_once=2, pace=BRIEFLY, pids=[os.getpid()])
+    assert 0.2 <= sample.window_s < 1.0
+    assert 0 < len(sample.latencies_s) <= 2 * sample.window_s / 0.01 + 2
+    assert sample.latency_ms(0.5) >= 10
+    assert sample.failures == {}
+
+
+async def test_failures_of_the_warm_up_count() -> None:
+    started = 0
+
+    async def act() -> None:
+        nonlocal started
+        started += 1
+        await asyncio.sleep(0.01)
+        if started == 1:
+            raise CallFailedError("too early")
+
+    sample = await closed_loop(act, at_once=1, pace=BRIEFLY, pids=[])
+    assert sample.failures == {"too early": 1}
+
+
+async def test_the_window_ends_with_the_last_call() -> None:
+    left = 20
+
+    async def act() -> None:
+        nonlocal left
+        if left == 0:
+            raise NoMoreCallsError
+        left -= 1
+        await asyncio.sleep(0.02)
+
+    sample = await closed_loop(act, at_once=2, pace=Pace(seconds=30, warm_up_s=0.05), pids=[])
+    assert sample.window_s < 5
+    assert 0 < len(sample.latencies_s) < 20
+
+
+async def test_calls_that_do_not_last_beyond_the_warm_up_are_an_error() -> None:
+    async def act() -> None:
+        raise NoMoreCallsError
+
+    with pytest.raises(OpsError, match="fewer --seconds"):
+        await closed_loop(act, at_once=2, pace=BRIEFLY, pids=[])
+
+
+async def test_an_error_that_is_no_failed_call_ends_the_measurement() -> None:
+    async def act() -> None:
+        await asyncio.sleep(0.01)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await closed_loop(act, at_once=2, pace=Pace(seconds=30, warm_up_s=0.1), pids=[])
+
+
+def test_the_cpu_of_a_process_that_is_gone_is_an_error() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    with pytest.raises(OpsError, match="ended during the measurement"):
+        cpu_s([gone.pid])
