@@ -8,7 +8,7 @@ from typing import Final
 
 from services.internship.domain.model import WorkMode
 
-from .text import STOPWORDS, analysed, words_of
+from .text import STEM, STOPWORDS, analysed, words_of
 from .vocabulary import Vocabulary
 
 MOST_WORDS: Final = 10
@@ -130,7 +130,7 @@ def read_words(text: str, vocabulary: Vocabulary, weights: Sequence[int] = ()) -
 
 
 def _meanings(word: str, stem: str, vocabulary: Vocabulary, *, unfinished: bool) -> dict[str, int]:
-    qualities = {stem: STEMMED} if stem else {}
+    qualities = {stem: STEMMED, stem.removeprefix(STEM): STEMMED} if stem else {}
     if unfinished and len(word) >= _SHORTEST_START:
         qualities |= dict.fromkeys(vocabulary.completions(word), COMPLETED)
     qualities[word] = EXACT

@@ -1,7 +1,7 @@
 """Words as the search knows them: folded, so that `Zürich` and `ZURICH` are one, and stemmed as English.
 
-A term is a folded word, or a stem marked with `~`; both are indexed, so that English endings do not matter
-and other languages still match word by word.
+A term is a folded word, or a stem marked with `~`. Both are indexed, so that English endings do not matter
+and other languages still match word by word; a word that is its own stem is indexed once.
 """
 
 import re
@@ -43,7 +43,7 @@ def terms_of(text: str) -> set[str]:
         for word, stem in map(analysed, words_of(text))
         if word not in STOPWORDS
         for term in (word, stem)
-        if term
+        if term and term != STEM + word
     }
 
 

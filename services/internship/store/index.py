@@ -30,7 +30,7 @@ COLLECTIONS: Final = (
     CollectionSpec(
         INDEX,
         indexes=(
-            IndexModel([("terms", ASCENDING), *_BY_AGE], name=TERMS),
+            IndexModel([("terms", ASCENDING), ("publish_time", DESCENDING)], name=TERMS),
             IndexModel([*_BY_AGE], name=NEWEST),
             IndexModel([("apply_deadline", ASCENDING), ("_id", ASCENDING)], name=DEADLINE),
             IndexModel([("hourly_pay_minor", DESCENDING), ("_id", DESCENDING)], name=PAY),

@@ -172,7 +172,7 @@ def _ranking(question: Question) -> list[Document]:
     score = _ranked_by({"$add": [_score(word) for word in question.words]})
     if min(word.listings for word in question.words) <= MOST_RANKED:
         return [score]
-    return [{"$sort": {"publish_time": -1, "_id": -1}}, {"$limit": MOST_RANKED}, score]
+    return [{"$sort": {"publish_time": -1}}, {"$limit": MOST_RANKED}, score]
 
 
 def _ranked_by(value: Document) -> Document:
