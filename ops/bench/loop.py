@@ -5,11 +5,16 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 import psutil
 
 from ops.bench.figures import Sample
 from ops.errors import OpsError
+
+
+CALLS_END_WITHIN_S: Final = 6.0
+"""A little longer than the deadline that every measured call has."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class NoMoreCallsError(Exception):
 class _Tally:
     latencies_s: list[float] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
+    over: bool = False
 
 
 async def closed_loop(
@@ -58,9 +64,8 @@ async def closed_loop(
         window_s, used_s = time.perf_counter() - began, cpu_s(serving) - cpu_before_s
         return Sample(window_s, used_s, tuple(tally.latencies_s), dict(tally.failures))
     finally:
-        for caller in callers:
-            caller.cancel()
-        await asyncio.gather(*callers, return_exceptions=True)
+        tally.over = True
+        await _end(callers)
 
 
 async def _until(callers: set[asyncio.Task[None]], seconds: float) -> None:
@@ -73,8 +78,17 @@ async def _until(callers: set[asyncio.Task[None]], seconds: float) -> None:
         await asyncio.wait(waiting, timeout=seconds)
 
 
+async def _end(callers: set[asyncio.Task[None]]) -> None:
+    """Lets the calls in flight end, since a driver may swallow a cancellation; then cancels what is left."""
+    _, waiting = await asyncio.wait(callers, timeout=CALLS_END_WITHIN_S)
+    for caller in waiting:
+        caller.cancel()
+    if waiting:
+        await asyncio.wait(waiting, timeout=CALLS_END_WITHIN_S)
+
+
 async def _call_again_and_again(act: Callable[[], Awaitable[object]], tally: _Tally) -> None:
-    while True:
+    while not tally.over:
         began = time.perf_counter()
         try:
             await act()

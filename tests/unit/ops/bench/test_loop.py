@@ -70,6 +70,18 @@ async def test_an_error_that_is_no_failed_call_ends_the_measurement() -> None:
         await closed_loop(act, at_once=2, pace=Pace(seconds=30, warm_up_s=0.1), pids=[])
 
 
+async def test_a_call_that_swallows_its_cancellation_does_not_keep_the_loop_alive() -> None:
+    async def act() -> None:
+        try:
+            await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            raise CallFailedError("cut off") from None
+
+    async with asyncio.timeout(5):
+        sample = await closed_loop(act, at_once=4, pace=BRIEFLY, pids=[])
+    assert sample.failures == {}
+
+
 def test_the_cpu_of_a_process_that_is_gone_is_an_error() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait()
