@@ -12,7 +12,6 @@ import psutil
 from ops.bench.figures import Sample
 from ops.errors import OpsError
 
-
 CALLS_END_WITHIN_S: Final = 6.0
 """A little longer than the deadline that every measured call has."""
 
