@@ -19,12 +19,15 @@ from tests.stack import Stack, await_true
 
 
 def test_status_shows_each_process_ready_with_a_living_pid_and_its_ports(stack: Stack) -> None:
-    rows = report.rows(RunningStack.of(stack.topology))
+    def all_ready() -> list[report.Row]:
+        found = report.rows(RunningStack.of(stack.topology))
+        return found if all(row.ready for row in found) else []
+
+    rows = await_true(all_ready, "every process to be ready", within_s=60)
 
     assert {"supervisor", "rabbit", "mongo-s1", "mongo-s2", "redis-1", "mailbox", "envoy"} <= {
         r.name for r in rows
     }
-    assert [row.name for row in rows if not row.ready] == []
     assert all(row.pid and psutil.pid_exists(row.pid) and row.memory_bytes > 0 for row in rows)
 
 
