@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.faults.crowd import Crowd
+from tests.faults.crowd import Crowd, awaited
 from tests.stack import Stack
 
 
@@ -16,5 +16,7 @@ def stack() -> Stack:
 
 @pytest.fixture(scope="session")
 def crowd(stack: Stack) -> Crowd:
-    """A hundred students and five companies."""
-    return asyncio.run(Crowd.gather(stack))
+    """A hundred students and five companies, known to all services."""
+    crowd = asyncio.run(Crowd.gather(stack))
+    awaited(crowd.are_known, "the crowd to be known")
+    return crowd

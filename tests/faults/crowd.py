@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 from argon2 import PasswordHasher
+from pymongo import MongoClient
 
 from chassis.caller import Principal
 from chassis.clock import SystemClock
@@ -60,7 +61,7 @@ class Crowd:
 
     @classmethod
     async def gather(cls, stack: Stack) -> "Crowd":
-        """Opens the accounts, by the services' own code, and waits until all services know them."""
+        """Opens the accounts, by the services' own code."""
         async with AsyncExitStack() as closing:
             rooms = Rooms.open(stack.topology, stack.credentials, closing)
             minting = Minting(open_auth(stack.topology, stack.credentials, closing, clock=SystemClock()))
@@ -78,6 +79,15 @@ class Crowd:
             students = await asyncio.gather(*(member("student", number) for number in range(STUDENTS)))
             owners = await asyncio.gather(*(member("owner", number) for number in range(COMPANIES)))
         return cls(stack, students, owners)
+
+    def are_known(self) -> bool | None:
+        """Whether the news of everybody's registration has reached those who write the mails."""
+        ids = [member.principal.id for member in (*self.students, *self.owners)]
+        known = 0
+        for uri in self.stack.admin_uris().values():
+            with MongoClient[Json](uri) as client:
+                known += client["ic_notification"]["recipients"].count_documents({"_id": {"$in": ids}})
+        return known == len(ids) or None
 
     async def post_listings(self) -> list[str]:
         """A listing of each company, open for applications and without questions."""
@@ -163,7 +173,7 @@ def all_pages(crowd: Crowd, member: Member, path: str) -> list[Json]:
             return rows
 
 
-def awaited(look: Any, what: str, *, tries: int = 6) -> Any:
+def awaited(look: Any, what: str, *, tries: int = 9) -> Any:
     """As `eventually`, with the patience that a restart takes."""
     for _ in range(tries - 1):
         try:
