@@ -1,7 +1,7 @@
 """Questions to one shard's index. These are the queries that go to all shards."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,13 +15,14 @@ from services.internship.search.spread import Key
 
 from .index import CITY, COMPANY, DEADLINE, FIELD, INDEX, NEWEST, PAY, SKILL, SPOTS, TERMS
 
-MOST_RANKED: Final = 10_000
-"""Matches of one shard that relevance is measured for, the newest ones; more only words that are
-everywhere have."""
+MOST_WEIGHED: Final = 5_000
+"""Matches of one shard that relevance is measured for and that are counted, the newest ones: what keeps a
+question bounded whose words are everywhere."""
 MOST_VALUES: Final = 500
 """Values of one dimension that one shard counts."""
 
 RANK: Final = "rank"
+_NEWEST_FEW: Final = ({"$sort": {"publish_time": -1}}, {"$limit": MOST_WEIGHED})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SORTED_BY: Final[Mapping[Sort, str]] = {
     Sort.NEWEST: "publish_time",
@@ -170,9 +171,9 @@ def _ranking(question: Question) -> list[Document]:
     if question.sort is Sort.DISTANCE and question.filters.near is not None:
         return [_ranked_by(_nearest_m(question.filters.near))]
     score = _ranked_by({"$add": [_score(word) for word in question.words]})
-    if min(word.listings for word in question.words) <= MOST_RANKED:
+    if min(word.listings for word in question.words) <= MOST_WEIGHED:
         return [score]
-    return [{"$sort": {"publish_time": -1}}, {"$limit": MOST_RANKED}, score]
+    return [*_NEWEST_FEW, score]
 
 
 def _ranked_by(value: Document) -> Document:
@@ -226,14 +227,15 @@ _LISTS: Final = frozenset({Dimension.SKILL, Dimension.CITY})
 async def counts(
     db: Database, question: Question, dimensions: Sequence[Dimension], now: datetime
 ) -> dict[Dimension, list[Count]]:
-    """How many matches have each value of some dimensions, in one pass."""
+    """How many of the newest matches have each value of some dimensions, in one pass."""
     fields = {name: True for name, *_ in _COUNTED.values()}
     pipeline: list[Document] = [
         {"$match": {"$and": _conditions(question.words, question.filters, now)}},
+        *_NEWEST_FEW,
         {"$project": {"_id": False} | fields},
         {"$facet": {dimension.value: _grouped(dimension) for dimension in dimensions}},
     ]
-    cursor = await db[INDEX].aggregate(pipeline, hint=index_for(question))
+    cursor = await db[INDEX].aggregate(pipeline, hint=index_for(replace(question, sort=Sort.NEWEST)))
     counted = await cursor.next()
     return {
         dimension: [Count(row["_id"], row["name"], row["count"]) for row in counted[dimension.value]]
