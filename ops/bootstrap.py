@@ -12,7 +12,11 @@ STAMP = VENV / ".installed"
 MINIMUM = (3, 11)
 
 IC_SCRIPT = """#!{python}
+import os
 import sys
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 from ops.cli import main
 
@@ -53,7 +57,17 @@ def install_lock() -> None:
     pip = [str(python()), "-m", "pip", "--disable-pip-version-check", "--quiet"]
     uv = VENV / "bin" / "uv"
     if run([*pip, "install", "uv"]) and run(
-        [str(uv), "pip", "install", "--quiet", "--python", str(python()), "-r", str(LOCK)]
+        [
+            str(uv),
+            "pip",
+            "install",
+            "--quiet",
+            "--compile-bytecode",
+            "--python",
+            str(python()),
+            "-r",
+            str(LOCK),
+        ]
     ):
         return
     say("uv did not manage it: installing with pip")

@@ -17,6 +17,7 @@ from chassis.messaging.subscriptions import Handler, Incoming, Subscription
 from chassis.observability import metrics
 from chassis.observability.logging import get_logger
 from chassis.observability.tracing import continue_trace
+from chassis.turns import Turns
 from internshipconnect.events.v1.events_pb2 import Event
 
 HANDLER_TIMEOUT_S: Final = 30.0
@@ -40,6 +41,7 @@ class Consumers:
         self._handlers = {each.queue: _by_type(each.handlers) for each in subscriptions}
         self._broker = Broker(amqp_url, subscriptions, self._deliver)
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._turns = Turns()
 
     @property
     def connected(self) -> bool:
@@ -84,7 +86,9 @@ class Consumers:
             _log.error("event is unreadable", queue=queue, error=str(poison))
             metrics.events_handled.labels(queue, "", "unreadable").inc()
             return Bury(str(poison))
-        return await self._run(handler, message, _incoming(event, queue), delivery.attempt)
+        # News of one entity in the order of its arrival: at once they would only meet on its document.
+        async with self._turns.of(f"{queue}:{event.subject}"):
+            return await self._run(handler, message, _incoming(event, queue), delivery.attempt)
 
     async def _run(self, handler: Handler, message: Message, incoming: Incoming, attempt: int) -> Verdict:
         begin(Call(incoming.event_id, monotonic() + HANDLER_TIMEOUT_S, self._principal))

@@ -52,8 +52,9 @@ class WorkQueue:
 class Subscription:
     """A durable work queue and what happens with each event on it.
 
-    Up to `prefetch` events are handled at once, in no particular order. An event whose handler raises is
-    delivered again after a growing delay, `max_attempts` times in all, and then kept in `<queue>.dead`.
+    Up to `prefetch` events are handled at once; within one process, those of one subject one after the
+    other, as they arrive. Otherwise their order is not certain. An event whose handler raises is delivered
+    again after a growing delay, `max_attempts` times in all, and then kept in `<queue>.dead`.
     """
 
     queue: str

@@ -1,10 +1,11 @@
 """Seed data: companies, students, listings and applications, reproducible from a number."""
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
+
+import uvloop
 
 from ops.seed.population import Population
 from ops.seed.rooms import Rooms
@@ -23,7 +24,7 @@ class Wanted:
     companies: int = 50
     students: int = 5_000
     listings: int = 2_000
-    applications: int = 4_000
+    applications: int = 1_000
 
 
 def seed_stack(topology: Topology, wanted: Wanted, progress: Callable[[str, int], None]) -> Sown:
@@ -43,4 +44,4 @@ def seed_stack(topology: Topology, wanted: Wanted, progress: Callable[[str, int]
             )
             return await Sower(rooms, population, PASSWORD, progress).sow(wanted.applications)
 
-    return asyncio.run(sow())
+    return uvloop.run(sow())

@@ -4,10 +4,9 @@ from datetime import datetime
 
 from chassis.caller import Principal
 from chassis.ids import new_id
-from internshipconnect.common.v1 import common_pb2 as common
-from internshipconnect.events.v1.events_pb2 import UserRegistered, UserVerified
 from ops.seed.rooms import Rooms
 from services.auth.domain import Account, Holder, Registration, open_account
+from services.auth.service.registration import registered
 from services.auth.store import AccountStore, Change
 
 
@@ -22,7 +21,7 @@ async def open_proven(
             return Change(account)
         registration = Registration(holder, password_hash, b"", 0, moment)
         opened = open_account(user_id, email, registration, moment).verify(registration, moment)
-        return Change(opened, account=opened, events=(_registered(opened), UserVerified(user_id=user_id)))
+        return Change(opened, account=opened, events=(registered(opened),))
 
     return _principal((await rooms.accounts.change(user_id, decide)).answer)
 
@@ -32,20 +31,6 @@ async def find_person(accounts: AccountStore, email: str) -> Principal | None:
     user_id = await accounts.user_of(email)
     account = await accounts.find(user_id) if user_id else None
     return _principal(account) if account else None
-
-
-def _registered(account: Account) -> UserRegistered:
-    holder = account.holder
-    return UserRegistered(
-        user_id=account.id,
-        email=account.email,
-        name=holder.name,
-        kind=common.AccountKind.Value(f"ACCOUNT_KIND_{holder.kind}"),
-        role=common.CompanyRole.Value(f"COMPANY_ROLE_{holder.role or 'UNSPECIFIED'}"),
-        company_id=holder.company_id,
-        company_name=holder.company_name,
-        account_version=account.version,
-    )
 
 
 def _principal(account: Account) -> Principal:

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from argon2 import PasswordHasher
+from google.protobuf.message import Message
 
 from chassis.caller import Principal
 from chassis.errors import DomainError
@@ -95,7 +96,7 @@ class Sower:
 
         async def work() -> None:
             for index, item in source:
-                results[index] = await _patiently(lambda item=item: act(item))  # type: ignore[misc]
+                results[index] = await act(item)
                 self._progress(what, len(results))
 
         async with asyncio.TaskGroup() as group:
@@ -111,30 +112,29 @@ class Sower:
         owner = await open_proven(self._rooms, company.email, holder, self._hash, joined)
         page = user.Company(about=company.about, url=company.url, size=user.COMPANY_SIZE_51_TO_200)
         page.locations.append(_place(company.city))
-        with scene(joined + timedelta(hours=1), owner):
-            await self._rooms.users.UpdateMyCompany(user.UpdateMyCompanyRequest(company=page), NOBODY)
+        request = user.UpdateMyCompanyRequest(company=page)
+        await _call(self._rooms.users.UpdateMyCompany, request, owner, joined + timedelta(hours=1))
         return owner
 
     async def _student(self, student: SeedStudent) -> Principal:
         joined = self._now - HISTORY
         holder = Holder(student.name, AccountKind.STUDENT)
         person = await open_proven(self._rooms, student.email, holder, self._hash, joined)
-        with scene(joined + timedelta(hours=1), person):
-            await self._rooms.users.UpdateMe(user.UpdateMeRequest(me=_profile(student)), NOBODY)
+        request = user.UpdateMeRequest(me=_profile(student))
+        await _call(self._rooms.users.UpdateMe, request, person, joined + timedelta(hours=1))
         return person
 
     async def _listing(self, each: SeedListing, owner: Principal) -> listing.Internship:
         written = self._now - each.age
         internships = self._rooms.internships
-        with scene(written, owner):
-            draft: listing.Internship = await internships.CreateInternship(
-                listing.CreateInternshipRequest(internship=self._posting(each)), NOBODY
-            )
+        create = listing.CreateInternshipRequest(internship=self._posting(each))
+        draft: listing.Internship = await _call(internships.CreateInternship, create, owner, written)
         if each.outcome is Outcome.DRAFT:
             return draft
-        with scene(written + timedelta(hours=2), owner):
-            request = listing.PublishInternshipRequest(internship_id=draft.id, etag=draft.etag)
-            published: listing.Internship = await internships.PublishInternship(request, NOBODY)
+        publish = listing.PublishInternshipRequest(internship_id=draft.id)
+        published: listing.Internship = await _call(
+            internships.PublishInternship, publish, owner, written + timedelta(hours=2)
+        )
         return published
 
     def _posting(self, each: SeedListing) -> listing.Internship:
@@ -164,11 +164,10 @@ class Sower:
         start = self._now - (OLD if each.course[-1] == "CLOSED" else YOUNG)
         times = moments(start, self._now - LATELY, len(each.course))
         course = list(zip(each.course, times, strict=True))
-        with scene(times[0], student):
-            request = apply.SubmitApplicationRequest(
-                internship_id=internship_id, cover_letter="I would like to learn this from you."
-            )
-            application = await self._rooms.applications.SubmitApplication(request, NOBODY)
+        request = apply.SubmitApplicationRequest(
+            internship_id=internship_id, cover_letter="I would like to learn this from you."
+        )
+        application = await _call(self._rooms.applications.SubmitApplication, request, student, times[0])
         for state, moment in course[1:]:
             await self._step(application.id, state, moment, student, owner)
 
@@ -179,47 +178,41 @@ class Sower:
         if state == "CLOSED":
             return  # by the system, whose upkeep finds that nobody answered in time
         if state == "HIRED":
-            with scene(moment, student):
-                request = apply.AcceptOfferRequest(application_id=application_id)
-                await applications.AcceptOffer(request, NOBODY)
+            accept = apply.AcceptOfferRequest(application_id=application_id)
+            await _call(applications.AcceptOffer, accept, student, moment)
             return
         if state == "WITHDRAWN":
-            with scene(moment, student):
-                withdraw = apply.WithdrawApplicationRequest(application_id=application_id)
-                await applications.WithdrawApplication(withdraw, NOBODY)
+            withdraw = apply.WithdrawApplicationRequest(application_id=application_id)
+            await _call(applications.WithdrawApplication, withdraw, student, moment)
             return
-        with scene(moment, owner):
-            seen = await applications.GetApplication(
-                apply.GetApplicationRequest(application_id=application_id), NOBODY
-            )
-            target = apply.ApplicationState.Value(f"APPLICATION_STATE_{state}")
-            if seen.state != target:
-                move = apply.MoveApplicationRequest(application_id=application_id, to=target, etag=seen.etag)
-                await applications.MoveApplication(move, NOBODY)
+        look = apply.GetApplicationRequest(application_id=application_id)
+        seen = await _call(applications.GetApplication, look, owner, moment)
+        target = apply.ApplicationState.Value(f"APPLICATION_STATE_{state}")
+        if seen.state != target:
+            move = apply.MoveApplicationRequest(application_id=application_id, to=target)
+            await _call(applications.MoveApplication, move, owner, moment)
 
     async def _end(self, posted: listing.Internship, each: SeedListing, owner: Principal) -> None:
-        internships = self._rooms.internships
-        with scene(self._now - LATELY, owner):
-            if each.outcome is Outcome.PAUSED:
-                await internships.PauseInternship(
-                    listing.PauseInternshipRequest(internship_id=posted.id), NOBODY
-                )
-            else:
-                await internships.CloseInternship(
-                    listing.CloseInternshipRequest(internship_id=posted.id), NOBODY
-                )
+        internships, ended = self._rooms.internships, self._now - LATELY
+        if each.outcome is Outcome.PAUSED:
+            pause = listing.PauseInternshipRequest(internship_id=posted.id)
+            await _call(internships.PauseInternship, pause, owner, ended)
+        else:
+            close = listing.CloseInternshipRequest(internship_id=posted.id)
+            await _call(internships.CloseInternship, close, owner, ended)
 
 
 _ENDINGS: Final = frozenset({Outcome.PAUSED, Outcome.CLOSED})
 
 
-async def _patiently(act: Callable[[], Awaitable[R]]) -> R:
-    """Acts again while something that was just made has not reached its reader; two minutes at most."""
+async def _call(rpc: Callable[..., Awaitable[Any]], request: Message, who: Principal, at: datetime) -> Any:
+    """Calls a room as somebody, at a moment; again while what was just made has not reached its reader."""
     loop = asyncio.get_running_loop()
     until = loop.time() + PATIENCE_S
     while True:
         try:
-            return await act()
+            with scene(at, who):
+                return await rpc(request, NOBODY)
         except DomainError as error:
             if error.retry_after_s is None or loop.time() > until:
                 raise

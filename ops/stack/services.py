@@ -45,7 +45,10 @@ def environment(topology: Topology, credentials: Credentials, service: str, role
         "IC_SMTP_HOST": LOOPBACK,
         "IC_SMTP_PORT": str(topology.mailbox.smtp),
         "IC_PUBLIC_URL": topology.public_url,
-        "PYTHONUNBUFFERED": "1",
+        # Some machines switch these off or on for all Pythons. Without stored bytecode every start compiles
+        # every library, and the services flush their own log.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONUNBUFFERED": "",
         **_passed_on(),
     }
 

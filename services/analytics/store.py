@@ -11,6 +11,7 @@ from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.mongo.shards import Shards
 from chassis.mongo.transactions import Transaction
+from chassis.turns import Turns
 from services.analytics.domain import (
     VIEWS,
     ApplicationEvent,
@@ -20,7 +21,6 @@ from services.analytics.domain import (
     ListingTrack,
     difference,
 )
-from services.analytics.turns import Turns
 
 FUNNELS: Final = "listing_funnels"
 OVERVIEWS: Final = "company_overviews"

@@ -39,13 +39,9 @@ class Reactions:
     def _bound(self, reactions: "Mapping[type[Message], Reaction]") -> dict[type[Message], Handler]:
         return {kind: partial(reaction, self) for kind, reaction in reactions.items()}
 
-    async def user_registered(self, event: events.UserRegistered, incoming: Incoming) -> None:
+    async def user_registered(self, event: events.UserRegistered, _: Incoming) -> None:
         await self._recipients.registered(
-            event.user_id,
-            email=event.email,
-            name=event.name,
-            company_id=event.company_id,
-            handling=incoming,
+            event.user_id, email=event.email, name=event.name, company_id=event.company_id
         )
 
     async def profile_updated(self, event: events.ProfileUpdated, incoming: Incoming) -> None:
@@ -54,7 +50,7 @@ class Reactions:
             name=event.name,
             locale=event.locale,
             time_zone=event.time_zone,
-            handling=incoming,
+            at=incoming.time,
         )
 
     async def verification_requested(self, event: events.VerificationRequested, incoming: Incoming) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from chassis.clock import Clock
@@ -31,28 +31,25 @@ class Recipients:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def registered(
-        self, user_id: str, *, email: str, name: str, company_id: str, handling: Incoming
-    ) -> None:
+    async def registered(self, user_id: str, *, email: str, name: str, company_id: str) -> None:
         """Remembers a new account, and its company's new member."""
 
         def change(recipient: Recipient) -> Recipient:
             return recipient.registered(email=email, name=name, company_id=company_id)
 
-        # The company first: once the account is remembered, a repeat of the event changes nothing more.
         if company_id:
             await self._store.add_company_member(company_id, user_id)
-        await self._store.change_recipient(user_id, change, handling)
+        await self._store.change_recipient(user_id, change)
 
     async def profile_updated(
-        self, user_id: str, *, name: str, locale: str, time_zone: str, handling: Incoming
+        self, user_id: str, *, name: str, locale: str, time_zone: str, at: datetime
     ) -> None:
         """Remembers a changed name, language or time zone."""
 
         def change(recipient: Recipient) -> Recipient:
-            return recipient.profile_updated(name=name, locale=locale, time_zone=time_zone, at=handling.time)
+            return recipient.profile_updated(name=name, locale=locale, time_zone=time_zone, at=at)
 
-        await self._store.change_recipient(user_id, change, handling)
+        await self._store.change_recipient(user_id, change)
 
 
 class Telling:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -11,6 +11,7 @@ from pymongo import IndexModel, ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from chassis.errors import unavailable
 from chassis.ids import slot_of
 from chassis.messaging import Incoming
 from chassis.mongo.documents import Document, from_document, to_document
@@ -30,6 +31,7 @@ INBOX: Final = "inbox_newest_first"
 UNREAD: Final = "unread_newest_first"
 _NEWEST_FIRST: Final = [("recipient_id", 1), ("create_time", -1), ("_id", -1)]
 _DUPLICATE_KEY: Final = 11000
+_MOST_RACES: Final = 5
 _DELIVERIES_KEPT_S: Final = 30 * 86_400
 
 COLLECTIONS: Final = (
@@ -80,18 +82,34 @@ class Store:
             found |= {document["_id"]: from_document(Recipient, document) async for document in cursor}
         return found
 
-    async def change_recipient(
-        self, user_id: str, change: Callable[[Recipient], Recipient], handling: Incoming
-    ) -> None:
-        """Changes what is known of a user, who may be new, once for the event that is being handled."""
+    async def change_recipient(self, user_id: str, change: Callable[[Recipient], Recipient]) -> None:
+        """Changes what is known of a user, who may be new; to make the same change twice does nothing more.
 
-        async def work(tx: Transaction) -> None:
-            known = await tx.db[RECIPIENTS].find_one({"_id": user_id}, hint="_id_")
-            recipient = from_document(Recipient, known) if known else Recipient(id=user_id)
-            changed = to_document(change(recipient), slot=slot_of(user_id))
-            await tx.db[RECIPIENTS].replace_one({"_id": user_id}, changed, upsert=True)
+        Raises UNAVAILABLE when others change it all the time.
+        """
+        recipients = self._shards.of(user_id).db[RECIPIENTS]
+        for _ in range(_MOST_RACES):
+            found = await recipients.find_one({"_id": user_id}, hint="_id_")
+            known = from_document(Recipient, found) if found else Recipient(id=user_id)
+            changed = replace(change(known), version=known.version + 1)
+            if replace(changed, version=known.version) == known:
+                return
+            if await self._put_recipient(changed, is_new=found is None):
+                return
+        raise unavailable(f"The record of {user_id}")
 
-        await self._shards.of(user_id).in_transaction(work, handling=handling)
+    async def _put_recipient(self, recipient: Recipient, *, is_new: bool) -> bool:
+        """Says whether nobody else was faster."""
+        recipients = self._shards.of(recipient.id).db[RECIPIENTS]
+        document = to_document(recipient, slot=slot_of(recipient.id))
+        if not is_new:
+            before = {"_id": recipient.id, "version": recipient.version - 1}
+            return bool((await recipients.replace_one(before, document, hint="_id_")).matched_count)
+        try:
+            await recipients.insert_one(document)
+        except DuplicateKeyError:
+            return False
+        return True
 
     async def company_members(self, company_id: str) -> tuple[str, ...]:
         """The IDs of a company's members; empty when we have not heard of any."""

@@ -36,4 +36,5 @@ def _news(event: UserRegistered) -> Registered:
         kind=AccountKind(common.AccountKind.Name(event.kind).removeprefix("ACCOUNT_KIND_")),
         company_id=event.company_id,
         account_version=event.account_version,
+        email_verified=event.email_verified,
     )

@@ -55,7 +55,7 @@ class Profiles:
         def decide(found: Profile | None) -> Change[Profile]:
             before = found or new_profile(news.user_id, news.kind, news.company_id)
             change = self._update(before, before.registered(news))
-            return change if found else Change(change.record)
+            return change if found else Change(change.record)  # whoever hears of profiles hears of accounts
 
         await self._store.change(news.user_id, decide, handling=handling)
 
@@ -91,9 +91,8 @@ class Profiles:
     def _update(self, before: Profile, after: Profile) -> Change[Profile]:
         if after == before:
             return Change()
-        kept = after.changed(self._clock.now())
-        event = ProfileUpdated(user_id=kept.id, name=kept.name, locale=kept.locale, time_zone=kept.time_zone)
-        return Change(kept, events=(event,))
+        kept, news = after.changed(self._clock.now()), _news(after)
+        return Change(kept, events=() if news == _news(before) else (news,))
 
 
 class Pages(Protocol):
@@ -157,8 +156,19 @@ class Companies:
     def _update(self, before: Company, after: Company) -> Change[Company]:
         if after == before:
             return Change()
-        kept = after.changed(self._clock.now())
-        return Change(kept, events=(CompanyUpdated(company_id=kept.id, name=kept.name, url=kept.url),))
+        kept, news = after.changed(self._clock.now()), _page_news(after)
+        return Change(kept, events=() if news == _page_news(before) else (news,))
+
+
+def _news(profile: Profile) -> ProfileUpdated:
+    """What others hear of a profile; changes of all else are nobody's news."""
+    return ProfileUpdated(
+        user_id=profile.id, name=profile.name, locale=profile.locale, time_zone=profile.time_zone
+    )
+
+
+def _page_news(company: Company) -> CompanyUpdated:
+    return CompanyUpdated(company_id=company.id, name=company.name, url=company.url)
 
 
 def _skeleton(caller: Principal) -> Profile:

@@ -163,18 +163,22 @@ def _same_company(holder: Holder, account: Account | None) -> Holder:
 def _who_it_is(account: Account, *, before: Account | None) -> tuple[Message, ...]:
     if before is not None and before.holder == account.holder:
         return ()
+    return (registered(account),)
+
+
+def registered(account: Account) -> UserRegistered:
+    """The news of an account."""
     holder = account.holder
-    return (
-        UserRegistered(
-            user_id=account.id,
-            email=account.email,
-            name=holder.name,
-            kind=common.AccountKind.Value(f"ACCOUNT_KIND_{holder.kind}"),
-            role=common.CompanyRole.Value(f"COMPANY_ROLE_{holder.role or 'UNSPECIFIED'}"),
-            company_id=holder.company_id,
-            company_name=holder.company_name,
-            account_version=account.version,
-        ),
+    return UserRegistered(
+        user_id=account.id,
+        email=account.email,
+        name=holder.name,
+        kind=common.AccountKind.Value(f"ACCOUNT_KIND_{holder.kind}"),
+        role=common.CompanyRole.Value(f"COMPANY_ROLE_{holder.role or 'UNSPECIFIED'}"),
+        company_id=holder.company_id,
+        company_name=holder.company_name,
+        account_version=account.version,
+        email_verified=account.email_verified,
     )
 
 

@@ -1,11 +1,9 @@
 """One way to change a listing: read it, let the rules decide, store it with its events, all or nothing."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
-from weakref import WeakValueDictionary
 
 from chassis.cache import Cache
 from chassis.caller import operation
@@ -14,6 +12,7 @@ from chassis.errors import not_found, unavailable
 from chassis.messaging import Incoming
 from chassis.mongo.shards import Shards
 from chassis.mongo.transactions import Transaction
+from chassis.turns import Turns
 from internshipconnect.events.v1 import events_pb2 as events
 from services.internship.domain.model import REMEMBERED_OPERATIONS, Listing
 from services.internship.store import listings as store
@@ -44,7 +43,7 @@ class Ledger:
     shards: Shards
     cache: Cache
     clock: Clock
-    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
+    _turns: Turns = field(default_factory=Turns, init=False)
 
     async def change(self, listing_id: str, step: Step) -> Listing:
         """Applies `step` to the listing; a step that gives the same listing changes nothing.
@@ -72,8 +71,7 @@ class Ledger:
         handling: Incoming | None = None,
     ) -> T | None:
         """Runs `work` in a transaction on the listing's shard when its turn comes; see `in_transaction`."""
-        turn = self._turns.setdefault(listing_id, asyncio.Lock())
-        async with turn:
+        async with self._turns.of(listing_id):
             result = await self.shards.of(listing_id).in_transaction(work, handling=handling)
         await self.cache.drop(cache_key(listing_id))
         return result

@@ -24,6 +24,7 @@ class Recipient:
     time_zone: str = ""
     company_id: str = ""
     profile_time: datetime | None = None
+    version: int = 0
 
     @property
     def reader(self) -> Reader | None:

@@ -157,6 +157,7 @@ class Registered:
     kind: AccountKind
     company_id: str
     account_version: int
+    email_verified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,7 @@ class Profile:
             kind=news.kind,
             company_id=news.company_id,
             account_version=news.account_version,
+            email_verified=known.email_verified or news.email_verified,
         ).with_student_part()
 
     def _emptied(self) -> "Profile":

@@ -111,3 +111,30 @@ async def test_a_body_that_is_no_event_is_buried(body: bytes) -> None:
         raise AssertionError("unreadable")
 
     assert isinstance(await verdict(handle, body), Bury)
+
+
+async def test_news_of_one_subject_is_handled_in_its_order_while_others_do_not_wait() -> None:
+    steps: list[str] = []
+
+    async def handle(message: UserVerified, incoming: Incoming) -> None:
+        steps.append(f"{incoming.subject} {message.user_id} begins")
+        await asyncio.sleep(0.01)
+        steps.append(f"{incoming.subject} {message.user_id} ends")
+
+    subscription = Subscription("q", {UserVerified: handle})
+    consumers = Consumers("amqp://nowhere", [subscription], name="user")
+
+    def arrives(subject: str, text: str) -> asyncio.Task[Verdict]:
+        arrived = event(UserVerified(user_id=text))
+        arrived.subject = subject
+        delivery = Delivery(subscription, arrived.SerializeToString(), 1, message=None)
+        return asyncio.create_task(consumers._verdict(delivery))
+
+    await asyncio.gather(arrives("usr_1", "first"), arrives("usr_1", "second"), arrives("usr_2", "other"))
+    assert [step for step in steps if step.startswith("usr_1")] == [
+        "usr_1 first begins",
+        "usr_1 first ends",
+        "usr_1 second begins",
+        "usr_1 second ends",
+    ]
+    assert steps.index("usr_2 other begins") < steps.index("usr_1 first ends")
