@@ -10,14 +10,14 @@ from chassis.observability import metrics
 
 FAILURES_TO_OPEN: Final = 5
 WINDOW_S: Final = 10.0
-OPEN_S: Final = 60.0
+OPEN_S: Final = 4.0
 SUCCESSES_TO_CLOSE: Final = 3
 
 _CLOSED, _HALF_OPEN, _OPEN = 0, 1, 2
 
 
 class Breaker:
-    """Opens after 5 failures in 10 s, lets single calls try again after 60 s, closes after 3 successes."""
+    """Opens after 5 failures in 10 s, lets single calls try again after 4 s, closes after 3 successes."""
 
     def __init__(self, dependency: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._dependency = dependency
@@ -45,7 +45,7 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether calls are refused until the minute is over."""
+        """Whether calls are refused until the pause is over."""
         return self._state == _OPEN
 
     def try_now(self) -> None:

@@ -107,7 +107,7 @@ class PeerChannel:
         """Raises DomainError UNAVAILABLE while the peer is left alone.
 
         One that could not be reached is tried again as soon as there is a connection; one that was
-        reached and did not answer gets its minute.
+        reached and did not answer gets its pause.
         """
         if self.breaker.is_open and self._was_cut_off and self._is_connected():
             self.breaker.try_now()

@@ -15,8 +15,9 @@ from chassis.ids import slot_of
 from chassis.mongo.client import ShardClient, connect
 from chassis.mongo.collections import ShardDatabase
 from chassis.mongo.gate import Gate
+from chassis.mongo.grouping import GroupCommit
 from chassis.mongo.slots import SlotMap
-from chassis.mongo.transactions import Transaction, Transactions
+from chassis.mongo.transactions import Transaction, Transactions, Work
 
 if TYPE_CHECKING:
     from chassis.messaging import Incoming
@@ -41,28 +42,35 @@ class Scatter(Generic[T]):
 class Shard:
     """One shard, by its name in the slot map. `db` is the service's database there."""
 
-    def __init__(self, name: str, client: ShardClient, database: str, clock: Clock) -> None:
+    def __init__(
+        self, name: str, client: ShardClient, database: str, clock: Clock, *, group_all: bool = False
+    ) -> None:
         gate = Gate(client, f"mongo shard {name}")
         self.name = name
         self.db = ShardDatabase(client, database, gate)
         self._client = client
         self._transactions = Transactions(self.db, gate, clock)
+        self._group = GroupCommit(self._transactions)
+        self._group_all = group_all
 
     async def in_transaction(
         self, work: Callable[[Transaction], Awaitable[T]], *, handling: "Incoming | None" = None
     ) -> T | None:
         """Runs `work` in a transaction (w=majority) that also puts its events into the outbox.
 
-        `work` runs again after a transient error, so it changes nothing but the database. With
-        `handling`, the incoming event is remembered in the same transaction; a repeat of it returns
-        None and does not run `work`.
+        `work` may run more than once, so it changes nothing but the database. With `handling`, the
+        incoming event is remembered in the same transaction; a repeat of it returns None and does not
+        run `work`. Works that handle events share a transaction with others that wait (`GroupCommit`).
 
         Raises:
             DomainError: UNAVAILABLE, OVERLOADED or DEADLINE_EXCEEDED; after those of a commit it is
                 not known whether the change took effect, so repeat it under the same key.
             PyMongoError: as `work` raised it, e.g. DuplicateKeyError; nothing was changed.
         """
-        return await self._transactions.run(work, handling)
+        unit = Work(work, handling)
+        grouped = self._group_all or handling is not None
+        result: T | None = await (self._group.run(unit) if grouped else self._transactions.run(unit))
+        return result
 
     async def ping(self) -> None:
         """Asks the primary for an answer. Raises DomainError UNAVAILABLE or DEADLINE_EXCEEDED."""
@@ -74,7 +82,11 @@ class Shard:
 
 
 class Shards:
-    """All shards of the service database `database`, each with its own bounded pool of connections."""
+    """All shards of the service database `database`, each with its own bounded pool of connections.
+
+    With `group_all`, all transactions are committed in groups, which suits bulk work: more in the same time,
+    each a little later.
+    """
 
     def __init__(
         self,
@@ -85,11 +97,16 @@ class Shards:
         *,
         clock: Clock | None = None,
         listeners: Sequence[CommandListener] = (),
+        group_all: bool = False,
     ) -> None:
         self._slot_map = slot_map
         self._shards = {
             name: Shard(
-                name, connect(uri, database, user, password, listeners), database, clock or SystemClock()
+                name,
+                connect(uri, database, user, password, listeners),
+                database,
+                clock or SystemClock(),
+                group_all=group_all,
             )
             for name, uri in slot_map.uris.items()
         }

@@ -3,9 +3,11 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeVar
+from contextvars import Context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import pymongo
 from google.protobuf.message import Message
@@ -16,14 +18,12 @@ from chassis.clock import Clock
 from chassis.errors import DomainError, unavailable
 from chassis.ids import slot_of
 from chassis.messaging import outbox
-from chassis.mongo.collections import ShardDatabase
+from chassis.mongo.collections import ShardCollection, ShardDatabase
 from chassis.mongo.documents import Document
 from chassis.mongo.gate import OUTCOME_UNKNOWN, Gate
 
 if TYPE_CHECKING:
     from chassis.messaging import Incoming
-
-T = TypeVar("T")
 
 INBOX: Final = "inbox"
 TRANSIENT: Final = "TransientTransactionError"
@@ -58,12 +58,26 @@ class Transaction:
         )
         self._rows.append(outbox.document(event, slot))
 
-    async def write_events(self) -> None:
-        """Puts the emitted events into the outbox."""
-        if len(self._rows) == 1:
-            await self.db[outbox.COLLECTION].insert_one(self._rows[0])
-        elif self._rows:
-            await self.db[outbox.COLLECTION].insert_many(self._rows)
+    @property
+    def rows(self) -> Sequence[Document]:
+        """The emitted events as they go into the outbox."""
+        return self._rows
+
+
+@dataclass(frozen=True)
+class Work:
+    """A unit of change: an event that it handles is remembered with it.
+
+    `do` runs in `context`, with the deadline and trace of the call that asked for it; None: in the current.
+    """
+
+    do: Callable[[Transaction], Awaitable[Any]]
+    handling: "Incoming | None" = None
+    context: Context | None = None
+
+
+class NotCommittedError(Exception):
+    """Nothing of this attempt was committed; the cause says why."""
 
 
 class Transactions:
@@ -75,45 +89,59 @@ class Transactions:
         self._source = database.name.removeprefix("ic_")
         self._clock = clock
 
-    async def run(self, work: Callable[[Transaction], Awaitable[T]], handling: "Incoming | None") -> T | None:
+    async def run(self, work: Work) -> Any:
         """See `Shard.in_transaction`."""
         pauses = _Pauses(self._gate)
-        async with self._database.client.start_session(causal_consistency=False) as session:
+        async with self._session() as session:
             while True:
                 try:
-                    return await self._attempt(session, work, handling, pauses)
+                    (result,) = await self._attempt(session, [work])
                 except _RepeatedError:
                     return None
                 except (DomainError, PyMongoError) as error:
                     if not _has_label(error, TRANSIENT):
                         raise
                     await pauses.before_retry_of(error)
+                else:
+                    await self._commit(session, pauses)
+                    return result
 
-    async def _attempt(
-        self,
-        session: AsyncClientSession,
-        work: Callable[[Transaction], Awaitable[T]],
-        handling: "Incoming | None",
-        pauses: "_Pauses",
-    ) -> T:
+    async def run_together(self, works: Sequence[Work]) -> list[Any]:
+        """One attempt to commit several works at once; their results, in order.
+
+        Raises NotCommittedError for whatever happens before the commit: each may still succeed alone.
+        """
+        async with self._session() as session:
+            try:
+                results = await self._attempt(session, works)
+            except Exception as error:
+                raise NotCommittedError from error
+            await self._commit(session, _Pauses(self._gate))
+            return results
+
+    def _session(self) -> AsyncClientSession:
+        return self._database.client.start_session(causal_consistency=False)
+
+    async def _attempt(self, session: AsyncClientSession, works: Sequence[Work]) -> list[Any]:
+        """All but the commit."""
         await session.start_transaction()
         try:
             bound = self._database.bound_to(session)
-            transaction = Transaction(session, bound, self._source, self._clock)
-            if handling is not None:
-                await self._remember(transaction, handling)
-            result = await work(transaction)
-            await transaction.write_events()
+            await self._remember(bound, [work.handling for work in works if work.handling])
+            attempts = [(work, Transaction(session, bound, self._source, self._clock)) for work in works]
+            results = [await _done(work, transaction) for work, transaction in attempts]
+            events = [row for _, transaction in attempts for row in transaction.rows]
+            await _insert(bound[outbox.COLLECTION], events)
         except BaseException:
             await self._abort(session)
             raise
-        await self._commit(session, pauses)
-        return result
+        return results
 
-    async def _remember(self, transaction: Transaction, handling: "Incoming") -> None:
-        row = {"_id": handling.inbox_id, "slot": slot_of(handling.subject), "time": self._clock.now()}
+    async def _remember(self, database: ShardDatabase, handled: Sequence["Incoming"]) -> None:
+        now = self._clock.now()
+        rows = [{"_id": each.inbox_id, "slot": slot_of(each.subject), "time": now} for each in handled]
         try:
-            await transaction.db[INBOX].insert_one(row)
+            await _insert(database[INBOX], rows)
         except DuplicateKeyError:
             raise _RepeatedError from None
 
@@ -130,6 +158,20 @@ class Transactions:
         patience_s = NO_PATIENCE_S if self._gate.is_down() else ABORT_TIMEOUT_S
         with suppress(PyMongoError), pymongo.timeout(patience_s):
             await session.abort_transaction()
+
+
+async def _done(work: Work, transaction: Transaction) -> Any:
+    async def do() -> Any:
+        return await work.do(transaction)
+
+    return await (do() if work.context is None else asyncio.create_task(do(), context=work.context))
+
+
+async def _insert(collection: ShardCollection, rows: Sequence[Document]) -> None:
+    if len(rows) == 1:
+        await collection.insert_one(rows[0])
+    elif rows:
+        await collection.insert_many(rows)
 
 
 class _RepeatedError(Exception):

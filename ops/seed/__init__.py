@@ -24,7 +24,7 @@ class Wanted:
     companies: int = 50
     students: int = 5_000
     listings: int = 2_000
-    applications: int = 1_000
+    applications: int = 500
 
 
 def seed_stack(topology: Topology, wanted: Wanted, progress: Callable[[str, int], None]) -> Sown:

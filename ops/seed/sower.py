@@ -35,7 +35,7 @@ from services.auth.hashing import OWASP_FLOOR
 T = TypeVar("T")
 R = TypeVar("R")
 
-AT_ONCE: Final = 24
+AT_ONCE: Final = 32
 PATIENCE_S: Final = 120.0
 # So long ago that nobody is told of it any more: history sends no mails.
 LATELY: Final = timedelta(days=4)
@@ -121,6 +121,7 @@ class Sower:
         holder = Holder(student.name, AccountKind.STUDENT)
         person = await open_proven(self._rooms, student.email, holder, self._hash, joined)
         request = user.UpdateMeRequest(me=_profile(student))
+        request.update_mask.paths.append("student")
         await _call(self._rooms.users.UpdateMe, request, person, joined + timedelta(hours=1))
         return person
 
@@ -189,7 +190,11 @@ class Sower:
         seen = await _call(applications.GetApplication, look, owner, moment)
         target = apply.ApplicationState.Value(f"APPLICATION_STATE_{state}")
         if seen.state != target:
-            move = apply.MoveApplicationRequest(application_id=application_id, to=target)
+            move = apply.MoveApplicationRequest(
+                application_id=application_id, to=target, expected_state=seen.state
+            )
+            if state == "OFFERED":  # an offer of the past must not expire before it is answered here
+                move.offer_expire_time.FromDatetime(self._now + timedelta(days=7))
             await _call(applications.MoveApplication, move, owner, moment)
 
     async def _end(self, posted: listing.Internship, each: SeedListing, owner: Principal) -> None:
@@ -231,7 +236,7 @@ def _profile(student: SeedStudent) -> user.Me:
         education=[user.Education(institution=student.school, area=student.trade.majors[0], start="2025-10")],
         visibility=user.VISIBILITY_RECRUITERS if student.searchable else user.VISIBILITY_WHEN_I_APPLY,
     )
-    return user.Me(name=student.name, student=profile)
+    return user.Me(student=profile)
 
 
 def _compensation(each: SeedListing) -> listing.Compensation:

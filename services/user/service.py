@@ -55,7 +55,8 @@ class Profiles:
         def decide(found: Profile | None) -> Change[Profile]:
             before = found or new_profile(news.user_id, news.kind, news.company_id)
             change = self._update(before, before.registered(news))
-            return change if found else Change(change.record)  # whoever hears of profiles hears of accounts
+            # Whoever hears of profiles hears of accounts: only a later account is news to them.
+            return Change(change.record) if before.account_version is None else change
 
         await self._store.change(news.user_id, decide, handling=handling)
 

@@ -33,7 +33,7 @@ class Recipient:
 
     def registered(self, *, email: str, name: str, company_id: str) -> "Recipient":
         """With what the registration told; a profile that we heard of before knows the name better."""
-        known_name = self.name if self.profile_time else name
+        known_name = self.name if self.profile_time and self.name else name
         return replace(self, email=email, name=known_name, company_id=company_id)
 
     def profile_updated(self, *, name: str, locale: str, time_zone: str, at: datetime) -> "Recipient":

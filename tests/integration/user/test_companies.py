@@ -45,11 +45,20 @@ async def test_a_registered_company_has_a_public_page_and_is_unverified(users: U
 async def test_a_changed_page_is_shown_at_once_although_it_was_cached(users: Users) -> None:
     owner = await an_acme(users)
     await public(users, owner.org)
-    await update(users, owner, pb.Company(about="We make anvils.", locations=[Location(city="Bern")]))
+    url = "https://anvils.example.com"
+    await update(
+        users, owner, pb.Company(about="We make anvils.", url=url, locations=[Location(city="Bern")])
+    )
     company = await public(users, owner.org)
     assert (company.about, company.locations[0].city) == ("We make anvils.", "Bern")
     [event] = await told(users.shards, CompanyUpdated, owner.org)
-    assert (event.company_id, event.name) == (owner.org, "Acme")
+    assert (event.company_id, event.name, event.url) == (owner.org, "Acme", url)
+
+
+async def test_a_change_of_what_nobody_else_keeps_is_not_told(users: Users) -> None:
+    owner = await an_acme(users)
+    await update(users, owner, pb.Company(about="We make anvils."))
+    assert await told(users.shards, CompanyUpdated, owner.org) == []
 
 
 async def test_a_company_that_was_asked_for_too_early_is_shown_when_it_is_there(users: Users) -> None:

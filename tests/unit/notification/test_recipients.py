@@ -44,3 +44,8 @@ def test_somebody_whose_registration_we_have_not_heard_of_cannot_be_reached() ->
 
 def test_a_registered_account_can_be_reached() -> None:
     assert registered(Recipient(id="usr_1")).reader == Reader(email="ada@example.org", name="Ada")
+
+
+def test_the_name_of_the_account_fills_a_profile_without_one() -> None:
+    known = registered(profile("", 1)(Recipient(id="usr_1"))).reader
+    assert known == Reader(email="ada@example.org", name="Ada", time_zone="Europe/Berlin")
