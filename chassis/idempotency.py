@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from pymongo.errors import DuplicateKeyError
+from pymongo.write_concern import WriteConcern
 
 from chassis.caller import Operation
 from chassis.clock import Clock
@@ -86,7 +87,10 @@ class MongoClaims:
         return Operation(row["operation"], now)
 
     async def complete(self, claim: Claim, answer: bytes) -> None:
-        await self._of(claim).update_one(
+        # A note that is lost with its primary costs a repeat of the operation, which finds its own effects:
+        # no reason to let the caller wait for the majority once more.
+        claims = self._of(claim).with_options(write_concern=WriteConcern(1))
+        await claims.update_one(
             {"_id": claim.id, "slot": claim.slot, "answer": None}, {"$set": {"answer": answer}}
         )
 

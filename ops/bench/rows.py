@@ -20,11 +20,13 @@ from ops.bench.figures import Result, Sample
 from ops.bench.grpc_load import Call, Metadata, Plan
 from ops.bench.http_load import GRPC_HEADERS, HttpPlan, grpc_frame
 from ops.bench.loop import Pace
+from ops.bench.pausing import paused
 from ops.bench.people import members, scratch_listings, student_email
 from ops.bench.queries import queries
 from ops.errors import OpsError
 from ops.seed import PASSWORD
 from ops.stack import mongo
+from ops.stack.topology import SERVICES
 
 READERS: Final = http_load.CONNECTIONS * http_load.STREAMS
 WRITERS: Final = 16
@@ -135,6 +137,11 @@ def _submit(field: Field, pace: Pace) -> Sample:
         return in_child(grpc_load.drive, plan, pace)
 
 
+def _submit_alone(field: Field, pace: Pace) -> Sample:
+    with paused(field.pids(*(f"{service}-work" for service in SERVICES))):
+        return _submit(field, pace)
+
+
 def _submissions(tokens: Sequence[str], listing_ids: Sequence[str]) -> Iterator[Call]:
     """Every student for every listing, so ordered that calls in a row share neither."""
     bodies = [apply.SubmitApplicationRequest(internship_id=each).SerializeToString() for each in listing_ids]
@@ -167,6 +174,9 @@ ROWS: Final = (
     Row("argon2", "bare Argon2id verify, all cores", "hashing", _hashes),
     Row("login", "Login over gRPC", "auth", _login, "argon2"),
     Row("transaction", "bare transaction of two inserts", "driver, mongod", _transactions),
+    Row("submit-alone", "SubmitApplication, no workers", "application, mongod", _submit_alone, "transaction"),
     # Last, because its events keep the workers busy for a while.
-    Row("submit", "SubmitApplication over gRPC", "application, mongod", _submit, "transaction"),
+    Row(
+        "submit", "SubmitApplication over gRPC, workers at it", "application, mongod", _submit, "transaction"
+    ),
 )

@@ -8,7 +8,7 @@ from chassis.settings import ChassisSettings
 class Settings(ChassisSettings):
     """Settings of the internship service, beyond those of every service."""
 
-    views_every_s: float = Field(default=1.0, gt=0, le=60, description="how often counted views are told")
+    views_every_s: float = Field(default=5.0, gt=0, le=60, description="how often counted views are told")
     expiry_every_s: float = Field(
         default=15.0, gt=0, le=3600, description="how often passed deadlines are looked for"
     )

@@ -1,4 +1,4 @@
-"""Views of listings: counted in the process, told once a second."""
+"""Views of listings: counted in the process, told every few seconds."""
 
 import asyncio
 import random
