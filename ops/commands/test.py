@@ -26,6 +26,7 @@ UNIT = "tests/unit"
 ON_A_STACK = ("tests/integration", "tests/e2e", "tests/faults")
 REPORTS = STATE / "test"
 STACK_VARIABLE = "IC_TEST_STACK"
+OTLP_VARIABLE = "IC_OTLP_ENDPOINT"
 NOTHING_COLLECTED = 5
 PASSING = (0, NOTHING_COLLECTED)
 
@@ -106,6 +107,8 @@ def _test_stack(name: str, *, keep: bool, tally: Tally) -> Iterator[Topology]:
     if name in topology.stack_names():
         lifecycle.down(topology.find(name), wipe=True)
     found = topology.find_or_create(name)
+    # Traces go where a test may listen; only those that a test asks for, by a sampled `traceparent`.
+    os.environ |= {OTLP_VARIABLE: f"127.0.0.1:{found.gateway + 2}", "IC_TRACE_SAMPLE_RATIO": "0"}
     failed_before = tally.failed
     try:
         lifecycle.up(found, Steps())

@@ -32,6 +32,7 @@ def _bootstrap(topology: Topology) -> dict[str, Any]:
         listen=(LOOPBACK, topology.gateway),
         admin=(LOOPBACK, topology.gateway_admin),
         otlp=_otlp_address(),
+        trace_percent=100 * float(os.environ.get("IC_TRACE_SAMPLE_RATIO") or 1),
     )
     return render(inputs)
 

@@ -11,7 +11,7 @@ from ops.stack.process import Process, Stage
 from ops.stack.topology import LOOPBACK, SERVICES, Topology
 
 ROLES = ("serve", "work")
-PASSED_ON = {"IC_OTLP_ENDPOINT": None, "IC_LOG_LEVEL": "INFO"}
+PASSED_ON = {"IC_OTLP_ENDPOINT": None, "IC_TRACE_SAMPLE_RATIO": None, "IC_LOG_LEVEL": "INFO"}
 """What a caller may set for all services, with its default; without one, it is passed on only when set."""
 
 

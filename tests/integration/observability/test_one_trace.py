@@ -3,13 +3,8 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as otlp
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as otlp_grpc
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from chassis.ids import new_id
@@ -27,6 +22,7 @@ from tests.integration.messaging.conftest import (  # noqa: F401 - fixtures
     shards,
     stack,
 )
+from tests.otlp import Receiver, receiving
 from tests.stack import Stack
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -34,38 +30,12 @@ GATEWAY_SPAN = "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{GATEWAY_SPAN}-01"
 
 
-class Receiver(otlp_grpc.TraceServiceServicer):
-    """An OTLP endpoint that keeps what it is sent."""
-
-    def __init__(self) -> None:
-        self.spans: list[tuple[str, Span]] = []
-
-    def Export(
-        self, request: otlp.ExportTraceServiceRequest, context: Any
-    ) -> otlp.ExportTraceServiceResponse:
-        for resource in request.resource_spans:
-            names = {item.key: item.value.string_value for item in resource.resource.attributes}
-            for scope in resource.scope_spans:
-                self.spans += [(names["service.name"], span) for span in scope.spans]
-        return otlp.ExportTraceServiceResponse()
-
-    def named(self, part: str) -> list[Span]:
-        return [span for _, span in self.spans if part in span.name]
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    # On threads, as exporting blocks the loop of this test for the moment of closing.
-    server = grpc.server(ThreadPoolExecutor(max_workers=2))
-    add_servicer: Any = otlp_grpc.add_TraceServiceServicer_to_server
-    add_servicer(receiver, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    tracing.configure("auth", "serve", otlp_endpoint=f"http://127.0.0.1:{port}")
-    yield receiver
-    tracing.close()
-    server.stop(grace=None)
+    with receiving() as (receiver, port):
+        tracing.configure("auth", "serve", otlp_endpoint=f"http://127.0.0.1:{port}")
+        yield receiver
+        tracing.close()
 
 
 @pytest.fixture

@@ -1,0 +1,66 @@
+"""One request, one trace: from Envoy to the mail that it caused, two services and two workers later."""
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from ops.journey.client import Person
+from ops.journey.story import PASSWORD
+from tests.otlp import Receiver, receiving
+from tests.stack import Stack
+
+EXPORTED_WITHIN_S = 20.0
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Listens where the stack under test exports its traces to."""
+    endpoint = os.environ.get("IC_OTLP_ENDPOINT", "")
+    if not endpoint:
+        pytest.skip("this stack exports no traces: `ic test` makes one that does")
+    with receiving(int(endpoint.rpartition(":")[2])) as (receiver, _):
+        yield receiver
+
+
+def test_a_registration_is_one_trace_from_the_gateway_to_its_mail(stack: Stack, receiver: Receiver) -> None:
+    trace_id, client_span = secrets.token_hex(16), secrets.token_hex(8)
+    person = Person(stack.gateway_url, stack.mailbox_url, f"traced.{trace_id[:8]}@example.com")
+
+    answer = httpx.post(
+        f"{stack.gateway_url}/api/v1/auth/register",
+        json={"email": person.email, "password": PASSWORD, "name": "Traced", "kind": "ACCOUNT_KIND_STUDENT"},
+        # The gateway decides what is recorded, whatever the caller's `traceparent` says; this asks it to.
+        headers={"traceparent": f"00-{trace_id}-{client_span}-01", "x-client-trace-id": trace_id},
+    )
+    assert answer.is_success, answer.text
+    person.await_mail(lambda _: True)
+
+    path = mail_path(receiver, trace_id)
+    assert [service for service, _ in path if service] == [
+        "gateway",
+        "auth",
+        "notification",
+        "notification",
+    ], path
+    outermost = next(span for service, span in receiver.spans if service == "gateway")
+    assert outermost.parent_span_id.hex() == client_span
+    assert {span.trace_id.hex() for _, span in receiver.spans} == {trace_id}
+
+
+def mail_path(receiver: Receiver, trace_id: str) -> list[tuple[str, str]]:
+    """From the gateway's span to that of the mail's handler, once all of them have been exported."""
+    until = time.monotonic() + EXPORTED_WITHIN_S
+    path: list[tuple[str, str]] = []
+    while time.monotonic() < until:
+        for span in receiver.named("handle notification.email.requested"):
+            if span.trace_id.hex() == trace_id:
+                path = receiver.path_to(span)
+        if path and path[0][0] == "gateway":
+            return path
+        time.sleep(0.2)
+    known = path or [(service, span.name) for service, span in receiver.spans]
+    raise AssertionError(f"no whole path within {EXPORTED_WITHIN_S} s; known: {known}")
