@@ -1,6 +1,7 @@
 """The chain that every call passes: its order is written here and nowhere else."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from chassis.contracts import RpcSpec
 from chassis.grpc.handlers import Handler, Interceptor
@@ -14,19 +15,23 @@ from chassis.grpc.interceptors.logging import Logging
 from chassis.grpc.interceptors.metrics import Metrics
 from chassis.grpc.interceptors.tracing import Tracing
 from chassis.grpc.interceptors.validation import Validation
+from chassis.grpc.pressure import Pressure
 from chassis.idempotency import Claims
+
+MOST_IN_FLIGHT: Final = 1_000
+MOST_STREAMS: Final = 1_000
 
 
 def standard_chain(
-    *, verifier: Verifier, revocations: Revocations, claims: Claims, most_in_flight: int = 1000
+    *, verifier: Verifier, revocations: Revocations, claims: Claims, pressure: Pressure | None = None
 ) -> tuple[Interceptor, ...]:
-    """The interceptors from the outermost to the innermost."""
+    """The interceptors from the outermost to the innermost; `pressure` bounds the calls in flight."""
     return (
         Tracing(),
         Metrics(),
         Logging(),
         Errors(),
-        Admission(most_in_flight),
+        Admission(pressure or Pressure(MOST_IN_FLIGHT), MOST_STREAMS),
         Deadline(),
         Authentication(verifier, revocations),
         Authorisation(),

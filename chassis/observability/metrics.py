@@ -20,6 +20,9 @@ grpc_server_handling_seconds = Histogram(
     buckets=_RPC_SECONDS,
 )
 grpc_server_in_flight = Gauge("grpc_server_in_flight", "Calls that are being answered now.")
+grpc_server_admission_limit = Gauge(
+    "grpc_server_admission_limit", "Calls that may be in flight; falls when the event loop falls behind."
+)
 grpc_client_handled = Counter(
     "grpc_client_handled_total", "Calls to peers.", ("grpc_service", "grpc_method", "grpc_code")
 )

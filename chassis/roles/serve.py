@@ -5,7 +5,8 @@ from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
 
-from chassis.grpc.chain import standard_chain
+from chassis.grpc.chain import MOST_IN_FLIGHT, standard_chain
+from chassis.grpc.pressure import Pressure
 from chassis.grpc.server import GrpcServer, build_server
 from chassis.idempotency import MongoClaims
 from chassis.readiness import Check
@@ -23,7 +24,8 @@ class Serve:
     def __init__(self, resources: Resources[Any], room: Room) -> None:
         self._resources = resources
         self._room = room
-        self._server = _server(resources, room)
+        self._pressure = Pressure(MOST_IN_FLIGHT)
+        self._server = _server(resources, room, self._pressure)
         self._tasks = Tasks()
 
     def checks(self) -> list[Check]:
@@ -38,6 +40,7 @@ class Serve:
         self._server.listen(f"{self._resources.settings.listen_host}:{self._resources.settings.grpc_port}")
         for background in self._room.background:
             self._tasks.keep(getattr(background, "__qualname__", repr(background)), background)
+        self._tasks.keep("pressure", self._pressure.watch)
         await self._server.start()
 
     async def stop(self, grace_s: float) -> None:
@@ -46,7 +49,7 @@ class Serve:
         await self._tasks.cancel()
 
 
-def _server(resources: Resources[Any], room: Room) -> GrpcServer:
+def _server(resources: Resources[Any], room: Room, pressure: Pressure) -> GrpcServer:
     verifier = TokenVerifier(
         user_keys(resources.peers), StaticKeys.from_file(resources.settings.service_jwks)
     )
@@ -54,5 +57,6 @@ def _server(resources: Resources[Any], room: Room) -> GrpcServer:
         verifier=verifier,
         revocations=Sessions(resources.redis),
         claims=MongoClaims(resources.shards, resources.clock),
+        pressure=pressure,
     )
     return build_server(room.servicers, chain)

@@ -14,6 +14,7 @@ from google.rpc.status_pb2 import Status
 from chassis.clock import FixedClock
 from chassis.grpc.chain import standard_chain
 from chassis.grpc.client import Peers
+from chassis.grpc.pressure import Pressure
 from chassis.grpc.server import GrpcServer, build_server
 from chassis.security.jwks import StaticKeys
 from chassis.security.service_identity import ServiceIdentity
@@ -117,7 +118,7 @@ def _chain(most_in_flight: int) -> Any:
         verifier=verifier,
         revocations=NothingRevoked(),
         claims=InMemoryClaims(FixedClock(datetime.now(UTC))),
-        most_in_flight=most_in_flight,
+        pressure=Pressure(most_in_flight),
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 from chassis.errors import DomainError
 from chassis.grpc.handlers import Context
 from chassis.grpc.interceptors.admission import Admission
+from chassis.grpc.pressure import Pressure
 from tests.fakes.calls import answering, raising, rpc, send
 from tests.fakes.grpc_context import FakeContext
 
@@ -13,7 +14,7 @@ LOGIN, STREAM = rpc("auth", "Login"), rpc("notification", "StreamNotifications")
 
 
 async def test_a_call_beyond_the_bound_is_refused_at_once() -> None:
-    admission, leave = Admission(1), asyncio.Event()
+    admission, leave = Admission(Pressure(1), 1), asyncio.Event()
 
     async def stay(_request: Any, _context: Context) -> bytes:
         await leave.wait()
@@ -30,14 +31,14 @@ async def test_a_call_beyond_the_bound_is_refused_at_once() -> None:
 
 
 async def test_a_failed_call_gives_its_place_back() -> None:
-    admission = Admission(1)
+    admission = Admission(Pressure(1), 1)
     for _ in range(3):
         with pytest.raises(KeyError):
             await send(admission, LOGIN, raising(KeyError()))
 
 
 async def test_streams_do_not_take_the_places_of_calls() -> None:
-    admission, leave = Admission(1), asyncio.Event()
+    admission, leave = Admission(Pressure(1), 1), asyncio.Event()
 
     async def stay(_request: Any, _context: Context) -> bytes:
         await leave.wait()

@@ -1,0 +1,66 @@
+"""The bound on calls in flight follows how far behind the event loop is."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+import pytest
+
+from chassis.grpc import pressure as pressure_module
+from chassis.grpc.pressure import LATE_S, LEAST, Pressure
+
+MUCH = 2 * LATE_S
+
+
+def test_it_falls_fast_when_the_loop_is_never_in_time_and_never_below_its_least() -> None:
+    pressure = Pressure(1_000)
+    pressure.in_flight = 400
+    limits = []
+    for _ in range(30):
+        pressure.note(MUCH)
+        limits.append(pressure.limit)
+        pressure.in_flight = pressure.limit
+    assert limits[0] == 320
+    assert limits == sorted(limits, reverse=True)
+    assert limits[-1] == LEAST
+
+
+def test_it_grows_back_to_the_whole_when_the_loop_keeps_up() -> None:
+    pressure = Pressure(1_000)
+    pressure.note(MUCH)
+    assert pressure.limit == LEAST
+    for _ in range(90):
+        pressure.note(0.0)
+    assert pressure.limit == 1_000
+
+
+def test_a_bound_smaller_than_the_least_stays_what_it_is() -> None:
+    pressure = Pressure(4)
+    pressure.note(MUCH)
+    assert pressure.limit == 4
+
+
+async def watched(pressure: Pressure, hold_s: float, times: int) -> None:
+    """Holds the loop up for `hold_s`, so many times in a row, while the pressure is watched."""
+    watching = asyncio.create_task(pressure.watch())
+    for _ in range(times):
+        await asyncio.sleep(0)
+        time.sleep(hold_s)
+    await asyncio.sleep(0)
+    watching.cancel()
+    with suppress(asyncio.CancelledError):
+        await watching
+
+
+async def test_one_stop_of_the_loop_is_no_reason() -> None:
+    pressure = Pressure(1_000)
+    await watched(pressure, MUCH, times=1)
+    assert pressure.limit == 1_000
+
+
+async def test_a_loop_that_is_held_up_all_the_time_lets_fewer_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pressure_module, "LATE_S", 0.02)
+    pressure = Pressure(1_000)
+    pressure.in_flight = 500
+    await watched(pressure, 0.06, times=15)
+    assert pressure.limit < 500
