@@ -50,7 +50,8 @@ class Call:
     """What one RPC knows about itself.
 
     `metadata` is what the client sent along, by lower-case key; `deadline` a reading of `time.monotonic()`;
-    `outcome` the name of the status that it is answered with.
+    `outcome` the name of the status that it is answered with; `is_stale` says that the answer rests on what
+    was known earlier.
     """
 
     request_id: str = ""
@@ -59,6 +60,7 @@ class Call:
     operation: Operation | None = None
     metadata: Mapping[str, str | bytes] = field(default_factory=dict, repr=False)
     outcome: str = "OK"
+    is_stale: bool = False
 
     def text(self, key: str) -> str:
         """What the client sent under `key`; "" when nothing, or nothing readable."""
@@ -78,6 +80,13 @@ def begin(call: Call) -> None:
 def current_call() -> Call:
     """The call that is being answered; an empty one outside of any."""
     return _call.get()
+
+
+def mark_stale() -> None:
+    """Says that the answer to this call rests on what was known earlier, for want of anything newer."""
+    call = _call.get()
+    if call is not _NO_CALL:
+        call.is_stale = True
 
 
 def caller_or_none() -> Principal | None:

@@ -7,6 +7,7 @@ code may raise these errors without knowing any transport.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,10 @@ def permission_denied(message: str) -> DomainError:
 def unavailable(what: str, retry_after_s: float = 1.0) -> DomainError:
     """A dependency does not answer; `what` names it in the words of a caller."""
     return DomainError("UNAVAILABLE", f"{what} does not answer right now.", retry_after_s=retry_after_s)
+
+
+NOT_ANSWERING: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"})
+"""Reasons that say nothing about what was asked for, only that it cannot be had now."""
 
 
 def overloaded(what: str, retry_after_s: float = 1.0) -> DomainError:

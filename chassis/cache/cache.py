@@ -4,6 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 from google.protobuf.message import Message
@@ -13,10 +14,16 @@ from chassis.cache.flights import Flights, Landed
 from chassis.cache.owed import OwedRemovals
 from chassis.cache.redis_store import RedisStore
 from chassis.cache.store import CacheStore, StoreDownError
+from chassis.caller import mark_stale, remaining_s
+from chassis.errors import NOT_ANSWERING, DomainError, unavailable
 from chassis.observability.metrics import cache_requests
 
 LEASE_TTL_S: Final = 5.0
 """How long a load may take and still be cached."""
+SPARE_S: Final = 600.0
+"""How old an answer may be that is given for want of a newer one."""
+LOAD_SHARE: Final = 0.8
+"""How much of a call's time a load may take; the rest is for giving a stale answer in its place."""
 JITTER: Final = 0.1
 
 _ANSWER: Final = b"a"
@@ -27,6 +34,13 @@ _HIT = cache_requests.labels("redis", "hit")
 _NEGATIVE = cache_requests.labels("redis", "negative")
 _MISS = cache_requests.labels("redis", "miss")
 _BYPASS = cache_requests.labels("redis", "bypass")
+_STALE = cache_requests.labels("redis", "stale")
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    raw: bytes | None
+    is_stale: bool = False
 
 
 class Cache:
@@ -39,7 +53,7 @@ class Cache:
     def __init__(self, redis: RedisCluster | CacheStore, namespace: str) -> None:
         self._store: CacheStore = RedisStore(redis) if isinstance(redis, RedisCluster) else redis
         self._namespace = namespace
-        self._flights: Flights[bytes | None] = Flights()
+        self._flights: Flights[_Answer] = Flights()
         self._owed = OwedRemovals(self._store.remove)
 
     async def read_through(
@@ -52,13 +66,18 @@ class Cache:
         """The serialized answer for `key`, loaded when it is not there; None when there is none.
 
         Answers live for `ttl_s`, the knowledge that there is none for `negative_ttl_s`, give or take a
-        tenth. `load` must not depend on the caller: many callers may share one load. Its errors are raised.
+        tenth. `load` must not depend on the caller: many callers may share one load. Its errors are raised,
+        except that when it cannot be had now, the last answer is given once more, up to ten minutes old;
+        the call is then marked as stale.
         """
         name = f"{self._namespace}:{key}"
         entry = await self._entry(name)
         if entry is not None and entry[:1] != _LEASE:
             return _opened(entry)
-        return await self._flights.join(name, lambda: self._load(name, ttl_s, load, negative_ttl_s))
+        answer = await self._flights.join(name, lambda: self._load(name, ttl_s, load, negative_ttl_s))
+        if answer.is_stale:
+            mark_stale()
+        return answer.raw
 
     async def drop(self, *keys: str) -> None:
         """Forgets the answers for `keys`: call it after the change to what they show is committed.
@@ -83,33 +102,61 @@ class Cache:
 
     async def _load(
         self, name: str, ttl_s: float, load: Callable[[], Awaitable[Message | None]], negative_ttl_s: float
-    ) -> Landed[bytes | None]:
+    ) -> "Landed[_Answer]":
         lease = _LEASE + secrets.token_bytes(12)
         try:
             found = await self._claim(name, lease)
         except StoreDownError:
             _BYPASS.inc()
-            return Landed(_serialized(await load()), shared=True)
+            return Landed(_Answer(_serialized(await load())), shared=True)
         if found is not None and found[:1] != _LEASE:
-            return Landed(_opened(found), shared=True)
+            return Landed(_Answer(_opened(found)), shared=True)
         _MISS.inc()
-        answer = _serialized(await load())
+        answer = await self._fresh_or_stale(name, load)
+        if answer.is_stale:
+            return Landed(answer, shared=True)
         if found is not None:
             return Landed(answer, shared=await self._entry(name) == found)
-        entry, lifetime_s = (_NOTHING, negative_ttl_s) if answer is None else (_ANSWER + answer, ttl_s)
-        return Landed(answer, shared=await self._fill(name, lease, entry, lifetime_s))
+        return Landed(answer, shared=await self._fill(name, lease, answer.raw, ttl_s, negative_ttl_s))
+
+    async def _fresh_or_stale(self, name: str, load: Callable[[], Awaitable[Message | None]]) -> "_Answer":
+        try:
+            async with asyncio.timeout(_share_of_the_time()):
+                return _Answer(_serialized(await load()))
+        except (DomainError, TimeoutError) as error:
+            if isinstance(error, DomainError) and error.reason not in NOT_ANSWERING:
+                raise
+            spare = await self._spare(name)
+            if spare is None:
+                if isinstance(error, DomainError):
+                    raise
+                raise unavailable("What was asked for") from error
+            _STALE.inc()
+            return _Answer(spare[1:], is_stale=True)
+
+    async def _spare(self, name: str) -> bytes | None:
+        if name in self._owed:
+            return None
+        try:
+            return await self._store.spare(name)
+        except StoreDownError:
+            return None
 
     async def _claim(self, name: str, lease: bytes) -> bytes | None:
         if name in self._owed:
             raise StoreDownError("an outdated entry may be there")
         return await self._store.claim(name, lease, LEASE_TTL_S)
 
-    async def _fill(self, name: str, lease: bytes, entry: bytes, ttl_s: float) -> bool:
+    async def _fill(
+        self, name: str, lease: bytes, answer: bytes | None, ttl_s: float, negative_ttl_s: float
+    ) -> bool:
         """False when the key was dropped since the lease was taken: then others must load again."""
         if name in self._owed:
             return False
         try:
-            return await self._store.fill(name, lease, entry, _jittered(ttl_s))
+            if answer is None:
+                return await self._store.fill(name, lease, _NOTHING, _jittered(negative_ttl_s), 0)
+            return await self._store.fill(name, lease, _ANSWER + answer, _jittered(ttl_s), SPARE_S)
         except StoreDownError:
             return True
 
@@ -123,6 +170,11 @@ class Cache:
             # The caller has gone away, but the change is committed.
             self._owed.add(name)
             raise
+
+
+def _share_of_the_time() -> float | None:
+    left_s = remaining_s()
+    return None if left_s is None else left_s * LOAD_SHARE
 
 
 def _opened(entry: bytes) -> bytes | None:

@@ -25,7 +25,9 @@ LONGEST_QUEUE: Final = 2_048
 
 _FILL: Final = (
     "if redis.call('GET', KEYS[1]) == ARGV[1] then "
-    "redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1 end return 0"
+    "redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) "
+    "if ARGV[4] ~= '0' then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[4]) "
+    "else redis.call('UNLINK', KEYS[2]) end return 1 end return 0"
 )
 
 
@@ -49,15 +51,22 @@ class RedisStore:
         )
         return cast("bytes | None", found)
 
-    async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float) -> bool:
+    async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float, spare_s: float) -> bool:
         node = await self._node_of(key)
+        lives_ms, spare_ms = str(_milliseconds(ttl_s)), str(round(spare_s * 1000))
         return bool(
-            await node.asked(lambda: self._redis.eval(_FILL, 1, key, lease, entry, str(_milliseconds(ttl_s))))
+            await node.asked(
+                lambda: self._redis.eval(_FILL, 2, key, _spare(key), lease, entry, lives_ms, spare_ms)
+            )
         )
+
+    async def spare(self, key: str) -> bytes | None:
+        node = await self._node_of(key)
+        return await node.get(_spare(key))
 
     async def remove(self, key: str) -> None:
         node = await self._node_of(key)
-        await node.asked(lambda: self._redis.unlink(key))
+        await node.asked(lambda: self._redis.unlink(key, _spare(key)))
 
     async def aclose(self) -> None:
         for node in self._nodes.values():
@@ -195,6 +204,11 @@ def _settle(
                 turn.set_exception(values)
             else:
                 turn.set_result(values[position])
+
+
+def _spare(key: str) -> str:
+    """In the same slot: the cluster looks at what is in braces."""
+    return f"{{{key}}}:spare"
 
 
 def _milliseconds(seconds: float) -> int:

@@ -22,12 +22,19 @@ class CacheStore(Protocol):
         """Puts `lease` where no entry is, and returns None; else returns the entry that is there."""
         ...
 
-    async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float) -> bool:
-        """Puts `entry` in the place of exactly this lease; false, and no change, if it is not there."""
+    async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float, spare_s: float) -> bool:
+        """Puts `entry` in the place of exactly this lease; false, and no change, if it is not there.
+
+        A spare of it is kept for `spare_s`; with 0 there is none, and an earlier one goes.
+        """
+        ...
+
+    async def spare(self, key: str) -> bytes | None:
+        """The spare of the last entry that was filled in and not removed; None if there is none."""
         ...
 
     async def remove(self, key: str) -> None:
-        """Takes the entry, or lease, away."""
+        """Takes the entry, or lease, and the spare away."""
         ...
 
     async def aclose(self) -> None:

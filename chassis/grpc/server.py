@@ -25,6 +25,7 @@ M = TypeVar("M", bound=Message)
 
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 _LONGEST_REQUEST_ID = 128
+_STALE = (("x-stale", "true"),)
 
 _OPTIONS = (
     # Beyond this gRPC itself refuses, without details; the validation refuses far earlier, with them.
@@ -139,8 +140,12 @@ def _method(
 def _entrance(handler: Handler) -> Handler:
     async def enter(request: bytes, context: Context) -> bytes:
         metadata = dict(context.invocation_metadata() or ())
-        begin(Call(_request_id(metadata.get("x-request-id")), metadata=metadata))
-        return await handler(request, context)
+        call = Call(_request_id(metadata.get("x-request-id")), metadata=metadata)
+        begin(call)
+        answer = await handler(request, context)
+        if call.is_stale:
+            await context.send_initial_metadata(_STALE)
+        return answer
 
     return enter
 

@@ -17,6 +17,7 @@ from pymongo.topology_description import TopologyDescription
 from chassis.caller import remaining_s
 from chassis.errors import DomainError, overloaded, unavailable
 from chassis.mongo.documents import Document
+from chassis.observability import metrics
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,6 +27,7 @@ OPERATION_TIMEOUT_S: Final = 10.0
 GRACE_S: Final = 0.5
 """How long a primary may be missing, as in an election, before operations are refused."""
 LOOK_AGAIN_S: Final = 0.02
+_OPEN: Final = 2
 OUTCOME_UNKNOWN: Final = "UnknownTransactionCommitResult"
 
 
@@ -37,6 +39,7 @@ class Gate:
         self._client = client
         self._seen: TopologyDescription | None = None
         self._down_since: float | None = None
+        self._state = metrics.breaker_state.labels(what)
 
     async def passing(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs one operation within the caller's deadline.
@@ -68,6 +71,7 @@ class Gate:
         if description is not self._seen:
             self._seen = description
             self._down_since = _still_down_since(description, self._down_since)
+            self._state.set(0 if self._down_since is None else _OPEN)
         return self._down_since is not None
 
     def budget_s(self) -> float:

@@ -10,7 +10,7 @@ import pymongo
 from pymongo.monitoring import CommandListener
 
 from chassis.clock import Clock, SystemClock
-from chassis.errors import DomainError
+from chassis.errors import NOT_ANSWERING, DomainError
 from chassis.ids import slot_of
 from chassis.mongo.client import ShardClient, connect
 from chassis.mongo.collections import ShardDatabase
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PING_TIMEOUT_S: Final = 1.0
-NOT_ANSWERING: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"})
 
 current_scatter: ContextVar[str] = ContextVar("current_scatter", default="")
 """The function that is being scattered, by its qualified name; empty outside of a scatter."""

@@ -96,6 +96,7 @@ class Transactions:
             while True:
                 try:
                     (result,) = await self._attempt(session, [work])
+                    await self._commit(session, pauses)
                 except _RepeatedError:
                     return None
                 except (DomainError, PyMongoError) as error:
@@ -103,20 +104,25 @@ class Transactions:
                         raise
                     await pauses.before_retry_of(error)
                 else:
-                    await self._commit(session, pauses)
                     return result
 
     async def run_together(self, works: Sequence[Work]) -> list[Any]:
         """One attempt to commit several works at once; their results, in order.
 
-        Raises NotCommittedError for whatever happens before the commit: each may still succeed alone.
+        Raises NotCommittedError for whatever happens before the commit, and for a commit that was undone:
+        each may still succeed alone.
         """
         async with self._session() as session:
             try:
                 results = await self._attempt(session, works)
             except Exception as error:
                 raise NotCommittedError from error
-            await self._commit(session, _Pauses(self._gate))
+            try:
+                await self._commit(session, _Pauses(self._gate))
+            except (DomainError, PyMongoError) as error:
+                if not _has_label(error, TRANSIENT):
+                    raise
+                raise NotCommittedError from error
             return results
 
     def _session(self) -> AsyncClientSession:

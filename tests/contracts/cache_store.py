@@ -28,23 +28,45 @@ class CacheStoreContract:
     async def test_a_lease_is_filled_by_its_holder_only(self, store: CacheStore, key: str) -> None:
         await store.claim(key, b"mine", 5)
 
-        assert not await store.fill(key, b"another's", b"value", 5)
-        assert await store.fill(key, b"mine", b"va\x00\xffue", 5)
+        assert not await store.fill(key, b"another's", b"value", 5, 60)
+        assert await store.fill(key, b"mine", b"va\x00\xffue", 5, 60)
         assert await store.get(key) == b"va\x00\xffue"
 
     async def test_a_removed_lease_can_not_be_filled(self, store: CacheStore, key: str) -> None:
         await store.claim(key, b"mine", 5)
         await store.remove(key)
 
-        assert not await store.fill(key, b"mine", b"outdated", 5)
+        assert not await store.fill(key, b"mine", b"outdated", 5, 60)
         assert await store.get(key) is None
+
+    async def test_a_spare_outlives_its_entry_and_goes_when_that_is_removed(
+        self, store: CacheStore, key: str
+    ) -> None:
+        assert await store.spare(key) is None
+        await store.claim(key, b"mine", 5)
+        await store.fill(key, b"mine", b"value", 0.05, 60)
+        await asyncio.sleep(0.1)
+        assert await store.get(key) is None
+        assert await store.spare(key) == b"value"
+        await store.remove(key)
+        assert await store.spare(key) is None
+
+    async def test_an_entry_that_wants_no_spare_takes_an_earlier_one_away(
+        self, store: CacheStore, key: str
+    ) -> None:
+        await store.claim(key, b"mine", 5)
+        await store.fill(key, b"mine", b"value", 0.05, 60)
+        await asyncio.sleep(0.1)
+        await store.claim(key, b"mine", 5)
+        await store.fill(key, b"mine", b"nothing", 5, 0)
+        assert await store.spare(key) is None
 
     async def test_removing_what_is_not_there_is_no_error(self, store: CacheStore, key: str) -> None:
         await store.remove(key)
 
     async def test_an_entry_expires(self, store: CacheStore, key: str) -> None:
         await store.claim(key, b"mine", 5)
-        await store.fill(key, b"mine", b"value", 0.05)
+        await store.fill(key, b"mine", b"value", 0.05, 60)
         await asyncio.sleep(0.1)
 
         assert await store.get(key) is None

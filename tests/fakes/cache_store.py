@@ -25,15 +25,20 @@ class MemoryStore:
             self._put(key, lease, ttl_s)
         return found
 
-    async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float) -> bool:
+    async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float, spare_s: float) -> bool:
         if await self.get(key) != lease:
             return False
         self._put(key, entry, ttl_s)
+        self._put(f"{key} spare", entry, spare_s)
         return True
+
+    async def spare(self, key: str) -> bytes | None:
+        return await self.get(f"{key} spare")
 
     async def remove(self, key: str) -> None:
         self._check()
         self.entries.pop(key, None)
+        self.entries.pop(f"{key} spare", None)
 
     async def aclose(self) -> None:
         self.entries.clear()

@@ -20,6 +20,7 @@ from ops.journey.story import listing
 from ops.seed.accounts import open_proven
 from ops.seed.rooms import Rooms, open_auth
 from ops.seed.tokens import Minting
+from ops.stack.mongo import SLOTS
 from services.auth.domain import AccountKind, CompanyRole, Holder
 from tests.stack import Stack
 
@@ -72,7 +73,8 @@ class Crowd:
                 holder = Holder(f"{role.title()} {number}", AccountKind.STUDENT)
                 if role == "owner":
                     name = f"Crowd Company {number} {uuid.uuid4().hex[:6]}"
-                    holder = Holder("Olga Owner", AccountKind.COMPANY, CompanyRole.OWNER, new_id("cmp"), name)
+                    company = new_id("cmp", number * SLOTS // COMPANIES)  # spread over all shards
+                    holder = Holder("Olga Owner", AccountKind.COMPANY, CompanyRole.OWNER, company, name)
                 person = await open_proven(rooms, email, holder, password, datetime.now(UTC))
                 return Member(email, person, await minting.token(person))
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TypeVar, cast
 
 from chassis.clock import Clock
-from chassis.errors import DomainError, unavailable
-from chassis.mongo.shards import NOT_ANSWERING, Scatter, Shard, Shards
+from chassis.errors import NOT_ANSWERING, DomainError, unavailable
+from chassis.mongo.shards import Scatter, Shard, Shards
 from chassis.paging import Scalar
 from services.internship.search.query import (
     Dimension,

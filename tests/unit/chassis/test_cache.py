@@ -1,6 +1,7 @@
 """Read-through: one load for many readers, never an outdated answer put back, never an error of the store."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -8,6 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.cache import Cache
+from chassis.cache.cache import LEASE_TTL_S, SPARE_S
+from chassis.caller import Call, begin, current_call
+from chassis.errors import DomainError, unavailable
 from internshipconnect.events.v1.events_pb2 import UserVerified
 from tests.fakes.cache_store import MemoryStore
 
@@ -368,3 +372,79 @@ class _Sluggish(MemoryStore):
         await asyncio.sleep(0)
         await super().remove(key)
         await asyncio.sleep(0)
+
+
+async def during_a_call(cache: Cache, source: Source, deadline_s: float = 5.0) -> tuple[str | None, bool]:
+    """What a call reads, and whether its answer is marked as stale."""
+
+    async def call() -> tuple[str | None, bool]:
+        begin(Call(deadline=time.monotonic() + deadline_s))
+        answer = told(await cache.read_through("key", TTL_S, source.load))
+        return answer, current_call().is_stale
+
+    return await asyncio.create_task(call())
+
+
+async def test_when_the_truth_cannot_be_had_the_last_answer_is_given_and_marked(
+    cache: Cache, source: Source, now: Now
+) -> None:
+    assert await during_a_call(cache, source) == ("first", False)
+    now.value += 2 * TTL_S
+    source.fails_with = unavailable("mongo")
+    assert await during_a_call(cache, source) == ("first", True)
+    source.fails_with, source.value = None, "second"
+    now.value += LEASE_TTL_S
+    assert await during_a_call(cache, source) == ("second", False)
+
+
+async def test_all_who_wait_for_a_load_that_fails_hear_that_the_answer_is_stale(
+    cache: Cache, source: Source, now: Now
+) -> None:
+    await during_a_call(cache, source)
+    now.value += 2 * TTL_S
+    source.fails_with = unavailable("mongo")
+    source.hold()
+    calls = [asyncio.create_task(during_a_call(cache, source)) for _ in range(5)]
+    await settled()
+    source.release()
+    assert await asyncio.gather(*calls) == [("first", True)] * 5
+
+
+async def test_a_load_that_hangs_leaves_time_for_the_last_answer(
+    cache: Cache, source: Source, now: Now
+) -> None:
+    await during_a_call(cache, source)
+    now.value += 2 * TTL_S
+    source.hold()
+    began = time.monotonic()
+    assert await during_a_call(cache, source, deadline_s=0.5) == ("first", True)
+    assert time.monotonic() - began < 0.5
+
+
+async def test_an_answer_that_was_dropped_is_not_given_once_more(
+    cache: Cache, source: Source, now: Now
+) -> None:
+    await during_a_call(cache, source)
+    now.value += 2 * TTL_S
+    await cache.drop("key")
+    source.fails_with = unavailable("mongo")
+    with pytest.raises(DomainError):
+        await during_a_call(cache, source)
+
+
+async def test_an_error_that_is_an_answer_is_not_covered_up(cache: Cache, source: Source, now: Now) -> None:
+    await during_a_call(cache, source)
+    now.value += 2 * TTL_S
+    source.fails_with = DomainError("PERMISSION_DENIED", "no")
+    with pytest.raises(DomainError, match="PERMISSION_DENIED"):
+        await during_a_call(cache, source)
+
+
+async def test_an_answer_older_than_ten_minutes_is_not_given_any_more(
+    cache: Cache, source: Source, now: Now
+) -> None:
+    await during_a_call(cache, source)
+    now.value += SPARE_S + 1
+    source.fails_with = unavailable("mongo")
+    with pytest.raises(DomainError):
+        await during_a_call(cache, source)
