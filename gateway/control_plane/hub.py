@@ -1,5 +1,6 @@
 """Holds the newest snapshots and wakes the streams of the nodes that they are for."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Final
@@ -24,6 +25,8 @@ class Hub:
     """Snapshots by group and region, and the streams that want them."""
 
     def __init__(self, most_streams: int = MOST_STREAMS) -> None:
+        self.published = asyncio.Event()
+        """Set once there is something to give out."""
         self._most_streams = most_streams
         self._snapshots: dict[Place, Snapshot] = {}
         self._regions: tuple[str, ...] = ()
@@ -41,6 +44,7 @@ class Hub:
         _tell_versions(self._snapshots, snapshots)
         moved = tuple(regions) != self._regions
         self._snapshots, self._regions = dict(snapshots), tuple(regions)
+        self.published.set()
         for stream, wake in self._streams.values():
             if moved or self._place_of(stream.node) in changed:
                 self._offer(stream)

@@ -66,8 +66,13 @@ class Snapshot:
             if resource.name in found[kind]:
                 raise ValueError(f"there are two of the name {resource.name!r}: {_noun(kind)}")
             found[kind][resource.name] = resource
-        frozen = MappingProxyType({kind: MappingProxyType(of_kind) for kind, of_kind in found.items()})
-        return cls(frozen, time.monotonic() if changed_at is None else changed_at)
+        return cls(_frozen(found), time.monotonic() if changed_at is None else changed_at)
+
+    def plus(self, messages: Iterable[Message]) -> "Snapshot":
+        """The same with further resources, without packing again what is here. Raises ValueError as `of`."""
+        further = Snapshot.of(messages)
+        both = {kind: {**self.of_kind(kind), **further.of_kind(kind)} for kind in IN_ORDER}
+        return Snapshot(_frozen(both), further.changed_at)
 
     def of_kind(self, kind: Kind) -> Resources:
         """The resources of one kind, by name."""
@@ -93,6 +98,10 @@ class Snapshot:
                 for wanted, name in resource.uses:
                     if name not in self.of_kind(wanted):
                         yield f"{_noun(kind)} {resource.name!r} names {_noun(wanted)} {name!r}: there is none"
+
+
+def _frozen(found: Mapping[Kind, Mapping[str, Resource]]) -> Mapping[Kind, Resources]:
+    return MappingProxyType({kind: MappingProxyType(of_kind) for kind, of_kind in found.items()})
 
 
 def version_of(resources: Resources) -> str:
