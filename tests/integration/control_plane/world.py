@@ -266,6 +266,12 @@ class World:
             yield load
 
 
+async def called(echo: Echo, times: int) -> None:
+    """Returns when it has been called so many times more."""
+    before = echo.calls
+    await until(lambda: echo.calls > before + times, f"{times} calls to {echo.title}")
+
+
 def _note(load: Load, title: str) -> None:
     load.titles[title] = load.titles.get(title, 0) + 1
 
