@@ -16,7 +16,7 @@ from gateway.control_plane.files import WatchedFile
 from gateway.control_plane.hub import Hub
 from gateway.control_plane.mesh import Mesh
 from gateway.control_plane.node import GATEWAY, SERVICES
-from gateway.control_plane.pages import edge_of
+from gateway.control_plane.pages import EdgeFiles
 from gateway.control_plane.proxyless import ProxylessBuilder
 from gateway.control_plane.settings import ControlPlaneSettings
 from gateway.control_plane.wire import ads_server
@@ -32,11 +32,12 @@ class ControlPlane:
     def __init__(self, settings: ControlPlaneSettings) -> None:
         self._address = f"{settings.listen_host}:{settings.grpc_port}"
         self._hub = hub = Hub()
+        self._edge = EdgeFiles(settings)
         self._health = health_aio.HealthServicer()
         self._server = ads_server(hub, self._health)
         self._control = Control(
             hub,
-            {GATEWAY: GatewayBuilder(partial(edge_of, settings)), SERVICES: ProxylessBuilder()},
+            {GATEWAY: GatewayBuilder(self._edge.edge), SERVICES: ProxylessBuilder()},
             WatchedFile(settings.mesh, Mesh.parse),
             WatchedFile(settings.descriptors, Contracts.read),
             settings.registry,
@@ -50,6 +51,7 @@ class ControlPlane:
         self._listen()
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         self._tasks.keep("control", self._control.run)
+        self._tasks.keep("pages", partial(self._edge.watch, self._control.changed))
         self._tasks.keep("health", self._say_when_serving)
         await self._server.start()
 
