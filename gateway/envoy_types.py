@@ -10,20 +10,37 @@ from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.route.v3.route_components_pb2 import FilterConfig
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.config.trace.v3.opentelemetry_pb2 import OpenTelemetryConfig
 from envoy.extensions.access_loggers.stream.v3.stream_pb2 import StdoutAccessLog
+from envoy.extensions.bootstrap.internal_listener.v3.internal_listener_pb2 import InternalListener
+from envoy.extensions.compression.brotli.compressor.v3.brotli_pb2 import Brotli
+from envoy.extensions.compression.gzip.compressor.v3.gzip_pb2 import Gzip
 from envoy.extensions.filters.http.buffer.v3.buffer_pb2 import Buffer
+from envoy.extensions.filters.http.cache_v2.v3.cache_pb2 import CacheV2Config
+from envoy.extensions.filters.http.compressor.v3.compressor_pb2 import Compressor
+from envoy.extensions.filters.http.cors.v3.cors_pb2 import Cors, CorsPolicy
 from envoy.extensions.filters.http.grpc_json_transcoder.v3.transcoder_pb2 import GrpcJsonTranscoder
+from envoy.extensions.filters.http.grpc_web.v3.grpc_web_pb2 import GrpcWeb
 from envoy.extensions.filters.http.health_check.v3.health_check_pb2 import HealthCheck
+from envoy.extensions.filters.http.jwt_authn.v3.config_pb2 import JwtAuthentication
 from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua
+from envoy.extensions.filters.http.ratelimit.v3.rate_limit_pb2 import RateLimit
 from envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
+from envoy.extensions.http.cache_v2.simple_http_cache.v3.config_pb2 import SimpleHttpCacheV2Config
 from envoy.extensions.resource_monitors.downstream_connections.v3.downstream_connections_pb2 import (
     DownstreamConnectionsConfig,
 )
+from envoy.extensions.resource_monitors.fixed_heap.v3.fixed_heap_pb2 import FixedHeapConfig
+from envoy.extensions.transport_sockets.internal_upstream.v3.internal_upstream_pb2 import (
+    InternalUpstreamTransport,
+)
+from envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2 import RawBuffer
+from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
@@ -47,6 +64,22 @@ UPSTREAM_HTTP: Final = _url(HttpProtocolOptions)
 STDOUT_LOG: Final = _url(StdoutAccessLog)
 DOWNSTREAM_CONNECTIONS: Final = _url(DownstreamConnectionsConfig)
 OPENTELEMETRY: Final = _url(OpenTelemetryConfig)
+JWT: Final = _url(JwtAuthentication)
+CORS: Final = _url(Cors)
+CORS_POLICY: Final = _url(CorsPolicy)
+COMPRESSOR: Final = _url(Compressor)
+GZIP: Final = _url(Gzip)
+BROTLI: Final = _url(Brotli)
+GRPC_WEB: Final = _url(GrpcWeb)
+RATE_LIMIT: Final = _url(RateLimit)
+CACHE: Final = _url(CacheV2Config)
+MEMORY_CACHE: Final = _url(SimpleHttpCacheV2Config)
+FILTER_CONFIG: Final = _url(FilterConfig)
+FIXED_HEAP: Final = _url(FixedHeapConfig)
+INTERNAL_LISTENERS: Final = _url(InternalListener)
+INTERNAL_UPSTREAM: Final = _url(InternalUpstreamTransport)
+RAW_BUFFER: Final = _url(RawBuffer)
+DOWNSTREAM_TLS: Final = _url(DownstreamTlsContext)
 
 
 def extension(name: str, type_url: str, **fields: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The mesh file: the services, where their endpoints come from, and the bounds of calls to them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
@@ -98,6 +99,27 @@ class HealthCheck(_Frozen):
     unhealthy_threshold: Count = 2
 
 
+class Tls(_Frozen):
+    """PEM files of the gateway's certificate, with its chain, and key; Envoy reads them."""
+
+    certificate: Path
+    key: Path
+
+
+class Gateway(_Frozen):
+    """What the gateway is told beside the contracts.
+
+    `trusted_hops` is how many proxies before the gateway (a CDN, a load balancer) are believed about the
+    client's address: so many of the last addresses of `x-forwarded-for` are theirs. `rate_limits` is the
+    address of the limiter; without one nothing is limited. `cors_origins` may call from a browser.
+    """
+
+    trusted_hops: Annotated[int, Field(ge=0, le=10)] = 0
+    rate_limits: HostPort | None = None
+    cors_origins: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^\s/]+)$")], ...] = ()
+    tls: Tls | None = None
+
+
 class Mesh(_Frozen):
     """The whole file. `regions` are in order of preference for a caller that has none of its own."""
 
@@ -106,6 +128,7 @@ class Mesh(_Frozen):
     limits: Limits = Limits()
     outlier_detection: OutlierDetection = OutlierDetection()
     health_check: HealthCheck = HealthCheck()
+    gateway: Gateway = Gateway()
 
     @model_validator(mode="after")
     def _names_known_regions(self) -> Self:

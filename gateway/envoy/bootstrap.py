@@ -13,6 +13,8 @@ from gateway.envoy.edge import ADS_CLUSTER
 from gateway.envoy_types import Bootstrap, address, extension, parsed
 
 MAX_CONNECTIONS: Final = 20_000
+MAX_HEAP_BYTES: Final = 1024 * 1024 * 1024
+_HEAP: Final = "envoy.resource_monitors.fixed_heap"
 _API: Final = {"state of the world": "GRPC", "delta": "DELTA_GRPC"}
 
 
@@ -38,6 +40,9 @@ def bootstrap(node: EnvoyNode) -> dict[str, Any]:
             "cds_config": over_ads(),
             "lds_config": over_ads(),
         },
+        "bootstrap_extensions": [
+            extension("envoy.bootstrap.internal_listener", types.INTERNAL_LISTENERS),
+        ],
         "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
         "overload_manager": _overload_manager(),
     }
@@ -56,9 +61,23 @@ def _ads(node: EnvoyNode) -> dict[str, Any]:
 
 
 def _overload_manager() -> dict[str, Any]:
-    limit = extension(
+    """Full connections are refused; short memory first ends idle connections, then refuses requests."""
+    connections = extension(
         "envoy.resource_monitors.global_downstream_max_connections",
         types.DOWNSTREAM_CONNECTIONS,
         max_active_downstream_connections=MAX_CONNECTIONS,
     )
-    return {"resource_monitors": [limit]}
+    heap = extension(_HEAP, types.FIXED_HEAP, max_heap_size_bytes=MAX_HEAP_BYTES)
+    return {
+        "refresh_interval": "0.25s",
+        "resource_monitors": [connections, heap],
+        "actions": [
+            _when_the_heap_is("envoy.overload_actions.shrink_heap", 0.9),
+            _when_the_heap_is("envoy.overload_actions.disable_http_keepalive", 0.92),
+            _when_the_heap_is("envoy.overload_actions.stop_accepting_requests", 0.95),
+        ],
+    }
+
+
+def _when_the_heap_is(action: str, full: float) -> dict[str, Any]:
+    return {"name": action, "triggers": [{"name": _HEAP, "threshold": {"value": full}}]}

@@ -9,8 +9,8 @@ from gateway.control_plane.mesh import Mesh
 from gateway.control_plane.snapshot import Snapshot
 from gateway.envoy.clusters import clusters
 from gateway.envoy.edge import Edge
-from gateway.envoy.listener import listener
-from gateway.envoy.routes import route_configuration
+from gateway.envoy.listener import edge_listener, origin_listener
+from gateway.envoy.routes import edge_routes, origin_routes
 from gateway.envoy_types import Cluster, ClusterLoadAssignment, Listener, RouteConfiguration, parsed
 
 
@@ -46,7 +46,9 @@ def _fixed(contracts: Contracts, mesh: Mesh, edge: Edge) -> Snapshot:
     return Snapshot.of(
         [
             *(parsed(each, Cluster) for each in clusters(mesh, edge)),
-            parsed(listener(contracts, mesh, edge), Listener),
-            parsed(route_configuration(contracts, edge), RouteConfiguration),
+            parsed(edge_listener(contracts, mesh, edge), Listener),
+            parsed(origin_listener(contracts, mesh, edge), Listener),
+            parsed(edge_routes(contracts, mesh, edge), RouteConfiguration),
+            parsed(origin_routes(contracts, mesh), RouteConfiguration),
         ]
     )

@@ -5,14 +5,21 @@ from typing import Any
 from gateway import envoy_types as types
 from gateway.control_plane.builder import over_ads, seconds
 from gateway.control_plane.mesh import HealthCheck, Limits, Mesh, OutlierDetection
+from gateway.envoy import limits
+from gateway.envoy.cache import origin_cluster
 from gateway.envoy.edge import OTLP_CLUSTER, Edge
 from gateway.envoy_types import address
 
 
 def clusters(mesh: Mesh, edge: Edge) -> list[dict[str, Any]]:
-    """Those of the services, and that of the trace collector where there is one."""
-    services = [_service(name, mesh) for name in sorted(mesh.services)]
-    return services + ([_collector(*edge.otlp)] if edge.otlp else [])
+    """Those of the services, of the listener behind the cache, of limiter and trace collector if any."""
+    found = [_service(name, mesh) for name in sorted(mesh.services)]
+    found.append(origin_cluster())
+    if mesh.gateway.rate_limits:
+        found.append(fixed_cluster(limits.CLUSTER, *host_and_port(mesh.gateway.rate_limits)))
+    if edge.otlp:
+        found.append(fixed_cluster(OTLP_CLUSTER, *edge.otlp))
+    return found
 
 
 def http2() -> dict[str, Any]:
@@ -91,8 +98,10 @@ def _health_check(figures: HealthCheck) -> dict[str, Any]:
     }
 
 
-def _collector(host: str, port: int) -> dict[str, Any]:
-    return fixed_cluster(OTLP_CLUSTER, host, port)
+def host_and_port(text: str) -> tuple[str, int]:
+    """The parts of `host:port`."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def fixed_cluster(name: str, host: str, port: int) -> dict[str, Any]:

@@ -1,11 +1,17 @@
-"""Routes: one for each call that the contracts offer outside, and one for each page."""
+"""Routes: one for each call that the contracts offer outside, one for each page, and those of the cache."""
 
 from typing import Any, Final
 
 from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
 from gateway.control_plane.builder import seconds
+from gateway.control_plane.mesh import Mesh
+from gateway.envoy.cache import FILTER as CACHE
+from gateway.envoy.cache import ORIGIN, cached_routes, is_cacheable, kept_for
 from gateway.envoy.edge import MAX_BODY_BYTES, Edge, edge_rpcs
+from gateway.envoy.filters import CORS, TRANSCODER, WITH_SERVICES
+from gateway.envoy.limits import rate_limits
+from gateway.envoy.responses import cors_policy, header, standing_headers
 from gateway.surface import room_of
 
 ROUTE_CONFIGURATION: Final = "gateway"
@@ -13,17 +19,55 @@ ROUTE_CONFIGURATION: Final = "gateway"
 # arrives first.
 DEADLINE_MARGIN_MS: Final = 250
 STREAM_IDLE_S: Final = 3600
+PAGE_POLICY: Final = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'"
+)
 
 
-def route_configuration(contracts: Contracts, edge: Edge) -> dict[str, Any]:
-    """What the contracts declare of each call: its service, its deadline, whether it may be repeated."""
-    pages = [_page(*page) for page in edge.pages]
-    calls = [_route(rpc) for rpc in edge_rpcs(contracts)]
+def edge_routes(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
+    """What the edge does with a request: a page, a public read by way of the cache, or a call."""
+    rpcs = edge_rpcs(contracts)
+    calls = [_call(rpc, mesh) for rpc in rpcs]
+    elsewhere = [*map(_page_of, edge.pages), *calls, _nowhere()]
+    routes = [*(_past_the_services(route) for route in cached_routes(rpcs)), *map(_past_the_cache, elsewhere)]
+    host: dict[str, Any] = {"name": ROUTE_CONFIGURATION, "domains": ["*"], "routes": routes}
+    if mesh.gateway.cors_origins:
+        host["typed_per_filter_config"] = {CORS: cors_policy(mesh.gateway.cors_origins, rpcs)}
     return {
         "name": ROUTE_CONFIGURATION,
         "max_direct_response_body_size_bytes": 4 * MAX_BODY_BYTES,
-        "virtual_hosts": [{"name": ROUTE_CONFIGURATION, "domains": ["*"], "routes": pages + calls}],
+        "response_headers_to_add": standing_headers(tls=mesh.gateway.tls is not None),
+        "virtual_hosts": [host],
     }
+
+
+def origin_routes(contracts: Contracts, mesh: Mesh) -> dict[str, Any]:
+    """Behind the cache: the calls whose answers it may keep."""
+    calls = [
+        _call(rpc, mesh) | {"metadata": kept_for(rpc)} for rpc in edge_rpcs(contracts) if is_cacheable(rpc)
+    ]
+    host = {"name": ORIGIN, "domains": ["*"], "routes": [*calls, _nowhere()]}
+    return {"name": ORIGIN, "virtual_hosts": [host]}
+
+
+def _past_the_cache(route: dict[str, Any]) -> dict[str, Any]:
+    return _without(route, CACHE)
+
+
+def _past_the_services(route: dict[str, Any]) -> dict[str, Any]:
+    """What the cache passes on goes as it is to `origin`, where all this happens."""
+    return _without(route, *WITH_SERVICES)
+
+
+def _without(route: dict[str, Any], *filters: str) -> dict[str, Any]:
+    off = {name: {"@type": types.FILTER_CONFIG, "disabled": True} for name in filters}
+    return route | {"typed_per_filter_config": {**route.get("typed_per_filter_config", {}), **off}}
+
+
+def _nowhere() -> dict[str, Any]:
+    """Paths of HTTP before they are made calls of, and whatever no contract knows."""
+    return {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
 
 
 def retry_policy() -> dict[str, Any]:
@@ -35,23 +79,21 @@ def retry_policy() -> dict[str, Any]:
     }
 
 
-def _page(path: str, content_type: str, content: str) -> dict[str, Any]:
-    # With no services of its own the transcoder leaves the path alone.
-    no_transcoding = {"@type": types.TRANSCODER, "proto_descriptor_bin": "", "services": []}
-    return {
+def _page_of(page: tuple[str, str, str]) -> dict[str, Any]:
+    path, content_type, content = page
+    route = {
         "match": {"path": path},
         "direct_response": {"status": 200, "body": {"inline_string": content}},
         "response_headers_to_add": [
-            {
-                "header": {"key": "content-type", "value": content_type},
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }
+            header("content-type", content_type),
+            header("content-security-policy", PAGE_POLICY),
+            header("cache-control", "public, max-age=60"),
         ],
-        "typed_per_filter_config": {"envoy.filters.http.grpc_json_transcoder": no_transcoding},
     }
+    return _without(route, TRANSCODER)
 
 
-def _route(rpc: RpcSpec) -> dict[str, Any]:
+def _call(rpc: RpcSpec, mesh: Mesh) -> dict[str, Any]:
     action: dict[str, Any] = {"cluster": room_of(rpc)}
     if rpc.policy.deadline_ms:
         longest = seconds((rpc.policy.deadline_ms + DEADLINE_MARGIN_MS) / 1000)
@@ -60,4 +102,6 @@ def _route(rpc: RpcSpec) -> dict[str, Any]:
         action |= {"timeout": "0s", "idle_timeout": f"{STREAM_IDLE_S}s"}
     if rpc.is_repeatable:
         action["retry_policy"] = retry_policy()
+    if mesh.gateway.rate_limits:
+        action["rate_limits"] = rate_limits(rpc)
     return {"match": {"path": rpc.path}, "route": action}

@@ -1,0 +1,113 @@
+"""The edge's cache of public reads: which paths, for how long, and where a miss goes.
+
+Envoy's cache asks upstream past all filters that come after it, so a miss goes to a listener inside the same
+Envoy, `origin`, which does what the edge does for all other calls. Only a GET without a token whose contract
+allows it comes here; what `origin` does not mark as public is passed on and not kept.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from chassis.contracts import RpcSpec
+from gateway import envoy_types as types
+from gateway.envoy_types import extension
+
+FILTER: Final = "envoy.filters.http.cache_v2"
+ORIGIN: Final = "origin"
+"""The name of the listener behind the cache, and of the cluster that leads there."""
+LONGEST_BODY_BYTES: Final = 1024 * 1024
+METADATA: Final = "internshipconnect.cache"
+_FIELD: Final = re.compile(r"\{[^}]*\}")
+
+
+def cache_filter() -> dict[str, Any]:
+    """Answers from memory. Envoy forgets what was not asked for longest when it has no room."""
+    return extension(
+        FILTER,
+        types.CACHE,
+        typed_config={"@type": types.MEMORY_CACHE},
+        max_body_bytes=LONGEST_BODY_BYTES,
+    )
+
+
+def is_cacheable(rpc: RpcSpec) -> bool:
+    """Whether shared caches may keep its answer."""
+    return rpc.policy.shared_cache_s > 0
+
+
+def cached_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
+    """A route for each path of each call that shared caches may keep, for callers without a token."""
+    return [
+        _route(binding.path)
+        for rpc in rpcs
+        if is_cacheable(rpc)
+        for binding in rpc.http
+        if binding.method == "GET"
+    ]
+
+
+def _route(path: str) -> dict[str, Any]:
+    return {
+        "match": {
+            **_path_match(path),
+            "headers": [
+                {"name": ":method", "string_match": {"exact": "GET"}},
+                {"name": "authorization", "present_match": False},
+                {
+                    "name": "content-type",
+                    "string_match": {"prefix": "application/grpc"},
+                    "invert_match": True,
+                },
+            ],
+        },
+        "route": {"cluster": ORIGIN},
+        "metadata": {"filter_metadata": {"envoy.filters.http.lua": {"cached": True}}},
+    }
+
+
+def _path_match(path: str) -> dict[str, Any]:
+    if "{" not in path:
+        return {"path": path}
+    # A field stands for one segment; a verb after a colon makes another call of it.
+    pattern = _FIELD.sub(r"[^/:]+", re.escape(path).replace(r"\{", "{").replace(r"\}", "}"))
+    return {"safe_regex": {"regex": pattern}}
+
+
+def kept_for(rpc: RpcSpec) -> dict[str, Any]:
+    """What the script behind the cache needs to know of a call."""
+    return {"filter_metadata": {"envoy.filters.http.lua": {"shared_cache_s": rpc.policy.shared_cache_s}}}
+
+
+def origin_cluster() -> dict[str, Any]:
+    """The way to the listener behind the cache: HTTP/2 over a pipe inside this Envoy."""
+    return {
+        "name": ORIGIN,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": types.UPSTREAM_HTTP,
+                "explicit_http_config": {"http2_protocol_options": {}},
+            }
+        },
+        "transport_socket": extension(
+            "envoy.transport_sockets.internal_upstream",
+            types.INTERNAL_UPSTREAM,
+            transport_socket=extension("envoy.transport_sockets.raw_buffer", types.RAW_BUFFER),
+        ),
+        "load_assignment": {
+            "cluster_name": ORIGIN,
+            "endpoints": [
+                {
+                    "lb_endpoints": [
+                        {
+                            "endpoint": {
+                                "address": {"envoy_internal_address": {"server_listener_name": ORIGIN}}
+                            }
+                        }
+                    ]
+                }
+            ],
+        },
+    }

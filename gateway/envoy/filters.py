@@ -1,0 +1,124 @@
+"""The filters that a request passes, in order, at the edge and behind its cache."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from chassis.contracts import Contracts, RpcSpec
+from gateway import envoy_types as types
+from gateway.control_plane.mesh import Mesh
+from gateway.envoy.cache import ORIGIN, cache_filter, is_cacheable
+from gateway.envoy.edge import MAX_BODY_BYTES, edge_rpcs
+from gateway.envoy.limits import limit_filters
+from gateway.envoy.responses import compressors
+from gateway.envoy.tokens import token_filter
+from gateway.envoy_types import extension
+
+CORS: Final = "envoy.filters.http.cors"
+BUFFER: Final = "envoy.filters.http.buffer"
+TRANSCODER: Final = "envoy.filters.http.grpc_json_transcoder"
+WITH_SERVICES: Final = (BUFFER, TRANSCODER)
+"""Those that make a call of a request; the cache's requests are made calls of behind it."""
+KEYS_RPC: Final = "internshipconnect.auth.v1.AuthService.GetJwks"
+_LUA: Final = Path(__file__).parent.with_name("errors.lua")
+
+
+def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
+    """At the edge. The first one has the last word on every answer, Envoy's own included."""
+    rpcs = edge_rpcs(contracts)
+    return [
+        _script(contracts),
+        _probe("/ready", {name: {"value": 1} for name in sorted(mesh.services)}),
+        _probe("/health", {}),
+        extension(CORS, types.CORS),
+        *compressors(),
+        extension("envoy.filters.http.grpc_web", types.GRPC_WEB),
+        cache_filter(),
+        *_call_filters(contracts, rpcs),
+        token_filter(rpcs, ORIGIN, _keys_path(contracts)),
+        *(limit_filters(rpcs) if mesh.gateway.rate_limits else []),
+        _router(),
+    ]
+
+
+def origin_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
+    """Behind the cache, where nobody is signed in."""
+    rpcs = tuple(rpc for rpc in edge_rpcs(contracts) if is_cacheable(rpc))
+    return [
+        _script(contracts),
+        *_call_filters(contracts, rpcs),
+        *(limit_filters(rpcs) if mesh.gateway.rate_limits else []),
+        _router(),
+    ]
+
+
+def _call_filters(contracts: Contracts, rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
+    return [
+        extension(BUFFER, types.BUFFER, max_request_bytes=MAX_BODY_BYTES),
+        _transcoder(contracts, rpcs),
+    ]
+
+
+def _router() -> dict[str, Any]:
+    return extension("envoy.filters.http.router", types.ROUTER)
+
+
+def _keys_path(contracts: Contracts) -> str:
+    """Where auth's public keys are read. Raises LookupError when no contract offers them."""
+    found = (rpc.http[0].path for rpc in edge_rpcs(contracts) if rpc.full_name == KEYS_RPC)
+    path = next(found, None)
+    if path is None:
+        raise LookupError(f"no contract offers {KEYS_RPC}, so tokens cannot be verified")
+    return path
+
+
+def _script(contracts: Contracts) -> dict[str, Any]:
+    return extension(
+        "envoy.filters.http.lua", types.LUA, default_source_code={"inline_string": lua_source(contracts)}
+    )
+
+
+def lua_source(contracts: Contracts) -> str:
+    """The script of answers with the tables that it needs from the contracts."""
+    table = ",\n".join(
+        f'  {reason.name} = {{ code = {reason.code.value[0]}, help = "{reason.help}", '
+        f"retryable = {str(reason.retryable).lower()} }}"
+        for reason in contracts.reasons.values()
+    )
+    fields = ", ".join(f"{body} = true" for body in _body_fields(edge_rpcs(contracts)))
+    return f"local REASONS = {{\n{table}\n}}\nlocal BODY_FIELDS = {{ {fields} }}\n" + _LUA.read_text()
+
+
+def _body_fields(rpcs: Iterable[RpcSpec]) -> list[str]:
+    return sorted({binding.body for rpc in rpcs for binding in rpc.http} - {"", "*"})
+
+
+def _probe(path: str, needs: Mapping[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "pass_through_mode": False,
+        "headers": [{"name": ":path", "string_match": {"exact": path}}],
+    }
+    if needs:
+        fields["cluster_min_healthy_percentages"] = dict(needs)
+    return extension(f"envoy.filters.http.health_check{path.replace('/', '.')}", types.HEALTH_CHECK, **fields)
+
+
+def _transcoder(contracts: Contracts, rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
+    """With the descriptors in it, so that a changed contract is a changed listener."""
+    return extension(
+        TRANSCODER,
+        types.TRANSCODER,
+        proto_descriptor_bin=base64.b64encode(contracts.descriptor_set).decode(),
+        services=sorted({rpc.service for rpc in rpcs}),
+        convert_grpc_status=True,
+        print_options={
+            "always_print_primitive_fields": True,
+            "stream_newline_delimited": True,
+            "stream_sse_style_delimited": True,
+        },
+        request_validation_options={
+            "reject_unknown_method": True,
+            "reject_unknown_query_parameters": True,
+        },
+    )

@@ -1,0 +1,103 @@
+"""What every answer carries: security headers, who may read it in a browser, and in which compression."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from chassis.contracts import RpcSpec
+from gateway import envoy_types as types
+from gateway.envoy_types import extension
+
+REQUEST_HEADERS: Final = (
+    "authorization",
+    "content-type",
+    "grpc-timeout",
+    "idempotency-key",
+    "if-none-match",
+    "traceparent",
+    "x-grpc-web",
+    "x-request-id",
+    "x-user-agent",
+)
+"""What a page of another origin may send."""
+RESPONSE_HEADERS: Final = (
+    "age",
+    "etag",
+    "grpc-message",
+    "grpc-status",
+    "grpc-status-details-bin",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "x-cache",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "x-request-id",
+    "x-stale",
+)
+"""What it may read."""
+SECURITY: Final = (
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("cross-origin-resource-policy", "cross-origin"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+)
+NOT_KEPT: Final = ("cache-control", "no-store")
+"""Unless a contract says otherwise, nobody keeps an answer."""
+SECURE_TRANSPORT: Final = ("strict-transport-security", "max-age=31536000")
+_LEAST_BYTES: Final = 860
+"""Below this an answer fits one packet anyhow."""
+_PREFLIGHT_S: Final = 86_400
+
+
+def header(name: str, value: str, *, keep: bool = False) -> dict[str, Any]:
+    """A header of every answer; with `keep`, only where the answer has none of that name."""
+    action = "ADD_IF_ABSENT" if keep else "OVERWRITE_IF_EXISTS_OR_ADD"
+    return {"header": {"key": name, "value": value}, "append_action": action}
+
+
+def standing_headers(*, tls: bool) -> list[dict[str, Any]]:
+    """The headers of all answers; a route may set others of these names."""
+    standing = [header(name, value, keep=True) for name, value in (*SECURITY, NOT_KEPT)]
+    return [*standing, header(*SECURE_TRANSPORT)] if tls else standing
+
+
+def cors_policy(origins: Sequence[str], rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
+    """Pages of these origins may call: exact ones such as `https://app.example.com`, or `*` for all."""
+    methods = sorted({binding.method for rpc in rpcs for binding in rpc.http} | {"OPTIONS"})
+    return {
+        "@type": types.CORS_POLICY,
+        "allow_origin_string_match": [
+            {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in origins
+        ],
+        "allow_methods": ",".join(methods),
+        "allow_headers": ",".join(REQUEST_HEADERS),
+        "expose_headers": ",".join(RESPONSE_HEADERS),
+        "max_age": str(_PREFLIGHT_S),
+        # Tokens travel in a header that a page sets itself; cookies play no part.
+        "allow_credentials": False,
+    }
+
+
+def compressors() -> list[dict[str, Any]]:
+    """Brotli for whom can read it, gzip for the others. Streams are left alone: they must not wait."""
+    return [
+        _compressor("brotli", "envoy.compression.brotli.compressor", types.BROTLI, quality=4),
+        _compressor("gzip", "envoy.compression.gzip.compressor", types.GZIP, compression_level="BEST_SPEED"),
+    ]
+
+
+def _compressor(name: str, library: str, type_url: str, **settings: Any) -> dict[str, Any]:
+    return extension(
+        f"envoy.filters.http.compressor.{name}",
+        types.COMPRESSOR,
+        compressor_library=extension(library, type_url, **settings),
+        choose_first=name == "brotli",
+        response_direction_config={
+            "common_config": {
+                "min_content_length": _LEAST_BYTES,
+                "content_type": ["application/json", "text/html"],
+            }
+        },
+    )
