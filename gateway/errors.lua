@@ -1,6 +1,8 @@
 -- What Envoy itself has to say (a path that it cannot resolve, JSON that it
--- cannot read, a service that does not answer) leaves as the same google.rpc
--- body as an error of a service. REASONS and BODY_FIELDS are put before this
+-- cannot read, a token that is missing, a limit that is reached, a service
+-- that does not answer) leaves as the same google.rpc body as an error of a
+-- service. Public reads get their validator here, and are answered with 304
+-- to whoever has them already. REASONS and BODY_FIELDS are put before this
 -- text when the configuration is made, from the contracts.
 
 local ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -58,8 +60,28 @@ local function classify(status, text)
   return REASON_OF_STATUS[status] or (status:sub(1, 1) == "5" and "INTERNAL" or "MALFORMED_REQUEST")
 end
 
-local function error_body(status, text, request_id)
-  local reason, field, trouble = classify(status, text)
+-- What the filters for tokens and limits say; both speak as gRPC, which the transcoder makes JSON of.
+local function refusal_of(headers, text)
+  if headers:get("x-envoy-ratelimited") then
+    return "RATE_LIMITED"
+  elseif text:find("Jwt is missing", 1, true) then
+    return "TOKEN_MISSING"
+  elseif text:find("Jwt is expired", 1, true) then
+    return "TOKEN_EXPIRED"
+  elseif text:find("remote fetch", 1, true) then
+    return "UNAVAILABLE"
+  elseif text:find("Jw", 1, true) or text:find("Audiences", 1, true) then
+    return "TOKEN_INVALID"
+  end
+end
+
+local function error_body(status, text, request_id, known)
+  local reason, field, trouble
+  if known then
+    reason = known
+  else
+    reason, field, trouble = classify(status, text)
+  end
   local spec = REASONS[reason]
   local details = {
     string.format('{"@type":"%s","reason":"%s","domain":"internshipconnect","metadata":{}}', ERROR_INFO, reason),
@@ -96,10 +118,62 @@ local function tell_when_to_retry(handle)
   end
 end
 
+-- Two sums over the body, so that two different bodies have the same tag once in 2^60.
+local function tag_of(body)
+  local one, two = 5381, 52711
+  for i = 1, #body do
+    local byte = body:byte(i)
+    one = (one * 33 + byte) % 1073741789
+    two = (two * 65599 + byte) % 1073741783
+  end
+  return string.format('W/"%x-%x-%x"', #body, one, two)
+end
+
+-- Behind the cache: an answer that shared caches may keep says so, and gets its tag.
+local function mark_public(handle, headers, seconds)
+  if headers:get("x-stale") then
+    return
+  end
+  local body = handle:body(true)
+  headers:replace("etag", tag_of(tostring(body:getBytes(0, body:length()))))
+  headers:replace("cache-control", string.format(
+    "public, max-age=%d, stale-while-revalidate=%d, stale-if-error=%d", seconds, seconds, 10 * seconds))
+end
+
+-- Before the cache: whether it answered is told, limits that were another's are not, and whoever has the
+-- answer already gets none.
+local function finish_cached(handle, headers, wanted)
+  local hit = headers:get("age") ~= nil
+  headers:replace("x-cache", hit and "HIT" or "MISS")
+  headers:replace("vary", "accept-encoding, authorization, origin")
+  if hit then
+    for _, name in ipairs({ "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit", "ratelimit-policy" }) do
+      headers:remove(name)
+    end
+  end
+  local tag = headers:get("etag")
+  if tag and wanted and (wanted == "*" or wanted:find(tag, 1, true)) then
+    handle:body(true):setBytes("")
+    headers:replace(":status", "304")
+    headers:remove("content-length")
+    headers:remove("content-type")
+  end
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
-  handle:streamInfo():dynamicMetadata():set("internshipconnect.gateway", "path", headers:get(":path"))
-  handle:streamInfo():dynamicMetadata():set("internshipconnect.gateway", "request_id", headers:get("x-request-id") or "")
+  local metadata = handle:streamInfo():dynamicMetadata()
+  metadata:set("internshipconnect.gateway", "path", headers:get(":path"))
+  metadata:set("internshipconnect.gateway", "request_id", headers:get("x-request-id") or "")
+  if handle:metadata():get("cached") then
+    metadata:set("internshipconnect.gateway", "cached", true)
+    local wanted = headers:get("if-none-match")
+    if wanted then
+      -- With it Envoy's cache would not answer at all.
+      headers:remove("if-none-match")
+      metadata:set("internshipconnect.gateway", "wanted", wanted)
+    end
+  end
 end
 
 function envoy_on_response(handle)
@@ -110,6 +184,13 @@ function envoy_on_response(handle)
   if probe and probe[status] then
     return answer_json(handle, probe[status])
   end
+  if seen.cached and status == "200" then
+    return finish_cached(handle, headers, seen.wanted)
+  end
+  local seconds = status == "200" and handle:metadata():get("shared_cache_s")
+  if seconds then
+    return mark_public(handle, headers, seconds)
+  end
   if status < "400" then
     return
   end
@@ -119,7 +200,23 @@ function envoy_on_response(handle)
     local text = body:length() > 0 and tostring(body:getBytes(0, body:length())) or ""
     return answer_json(handle, error_body(status, text, seen.request_id))
   end
-  if content_type:find("application/json", 1, true) == 1 and (status == "429" or status == "503") then
+  if content_type:find("application/json", 1, true) ~= 1 then
+    return
+  end
+  if status == "401" or status == "403" or status == "429" then
+    local body = handle:body(true)
+    local text = tostring(body:getBytes(0, body:length()))
+    local reason = not text:find('"reason"', 1, true) and refusal_of(headers, text)
+    if reason then
+      headers:remove("x-envoy-ratelimited")
+      if reason == "UNAVAILABLE" then
+        status = "503"
+        headers:replace(":status", status)
+      end
+      answer_json(handle, error_body(status, "", seen.request_id, reason))
+    end
+  end
+  if (status == "429" or status == "503") and not headers:get("retry-after") then
     tell_when_to_retry(handle)
   end
 end

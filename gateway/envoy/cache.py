@@ -66,6 +66,10 @@ def _route(path: str) -> dict[str, Any]:
     }
 
 
+def _other_than_grpc() -> dict[str, Any]:
+    return {"name": "content-type", "string_match": {"prefix": "application/grpc"}, "invert_match": True}
+
+
 def _path_match(path: str) -> dict[str, Any]:
     if "{" not in path:
         return {"path": path}
@@ -81,6 +85,7 @@ def kept_for(rpc: RpcSpec) -> dict[str, Any]:
 
 def origin_cluster() -> dict[str, Any]:
     """The way to the listener behind the cache: HTTP/2 over a pipe inside this Envoy."""
+    member = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": ORIGIN}}}}
     return {
         "name": ORIGIN,
         "type": "STATIC",
@@ -96,18 +101,5 @@ def origin_cluster() -> dict[str, Any]:
             types.INTERNAL_UPSTREAM,
             transport_socket=extension("envoy.transport_sockets.raw_buffer", types.RAW_BUFFER),
         ),
-        "load_assignment": {
-            "cluster_name": ORIGIN,
-            "endpoints": [
-                {
-                    "lb_endpoints": [
-                        {
-                            "endpoint": {
-                                "address": {"envoy_internal_address": {"server_listener_name": ORIGIN}}
-                            }
-                        }
-                    ]
-                }
-            ],
-        },
+        "load_assignment": {"cluster_name": ORIGIN, "endpoints": [{"lb_endpoints": [member]}]},
     }
