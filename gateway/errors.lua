@@ -2,8 +2,8 @@
 -- cannot read, a token that is missing, a limit that is reached, a service
 -- that does not answer) leaves as the same google.rpc body as an error of a
 -- service. Public reads get their validator here, and are answered with 304
--- to whoever has them already. REASONS and BODY_FIELDS are put before this
--- text when the configuration is made, from the contracts.
+-- to whoever has them already. REASONS, BODY_FIELDS and STANDING (headers of
+-- all answers) are put before this text when the configuration is made.
 
 local ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 local BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
@@ -22,6 +22,10 @@ local REASON_OF_STATUS = {
   ["503"] = "UNAVAILABLE",
   ["504"] = "DEADLINE_EXCEEDED",
 }
+
+-- Statuses with which the filters for tokens and limits refuse a call, and those worth another try.
+local REFUSALS = { ["401"] = true, ["403"] = true, ["429"] = true }
+local RETRYABLE = { ["429"] = true, ["503"] = true }
 
 local PROBES = {
   ["/health"] = { ["200"] = '{"status":"ok"}', ["503"] = '{"status":"draining"}' },
@@ -135,7 +139,10 @@ local function mark_public(handle, headers, seconds)
     return
   end
   local body = handle:body(true)
-  headers:replace("etag", tag_of(tostring(body:getBytes(0, body:length()))))
+  local tag = tag_of(tostring(body:getBytes(0, body:length())))
+  -- Waiting for the body ends the life of what was taken from the handle before.
+  headers = handle:headers()
+  headers:replace("etag", tag)
   headers:replace("cache-control", string.format(
     "public, max-age=%d, stale-while-revalidate=%d, stale-if-error=%d", seconds, seconds, 10 * seconds))
 end
@@ -154,9 +161,29 @@ local function finish_cached(handle, headers, wanted)
   local tag = headers:get("etag")
   if tag and wanted and (wanted == "*" or wanted:find(tag, 1, true)) then
     handle:body(true):setBytes("")
+    headers = handle:headers()
     headers:replace(":status", "304")
     headers:remove("content-length")
     headers:remove("content-type")
+  end
+end
+
+-- Gives an error of Envoy's own the shape of ours; a JSON body that has a reason is a service's.
+local function retell(handle, status, is_json, request_id)
+  local body = handle:body(true)
+  local headers = handle:headers()
+  local text = body:length() > 0 and tostring(body:getBytes(0, body:length())) or ""
+  if is_json and text:find('"reason"', 1, true) then
+    return
+  end
+  local known = REFUSALS[status] and refusal_of(headers, text)
+  headers:remove("x-envoy-ratelimited")
+  if known == "UNAVAILABLE" then
+    status = "503"
+    headers:replace(":status", status)
+  end
+  if known or not is_json then
+    answer_json(handle, error_body(status, text, request_id, known))
   end
 end
 
@@ -178,6 +205,11 @@ end
 
 function envoy_on_response(handle)
   local headers = handle:headers()
+  for _, pair in ipairs(STANDING) do
+    if not headers:get(pair[1]) then
+      headers:add(pair[1], pair[2])
+    end
+  end
   local status = headers:get(":status")
   local seen = handle:streamInfo():dynamicMetadata():get("internshipconnect.gateway") or {}
   local probe = PROBES[(seen.path or ""):match("^[^?]*")]
@@ -194,29 +226,17 @@ function envoy_on_response(handle)
   if status < "400" then
     return
   end
+  local request_id = seen.request_id
   local content_type = headers:get("content-type") or ""
-  if content_type == "" or content_type:find("text/plain", 1, true) == 1 then
-    local body = handle:body(true)
-    local text = body:length() > 0 and tostring(body:getBytes(0, body:length())) or ""
-    return answer_json(handle, error_body(status, text, seen.request_id))
-  end
-  if content_type:find("application/json", 1, true) ~= 1 then
+  local is_json = content_type:find("application/json", 1, true) == 1
+  if not is_json and content_type ~= "" and content_type:find("text/plain", 1, true) ~= 1 then
     return
   end
-  if status == "401" or status == "403" or status == "429" then
-    local body = handle:body(true)
-    local text = tostring(body:getBytes(0, body:length()))
-    local reason = not text:find('"reason"', 1, true) and refusal_of(headers, text)
-    if reason then
-      headers:remove("x-envoy-ratelimited")
-      if reason == "UNAVAILABLE" then
-        status = "503"
-        headers:replace(":status", status)
-      end
-      answer_json(handle, error_body(status, "", seen.request_id, reason))
-    end
+  if not is_json or REFUSALS[status] then
+    retell(handle, status, is_json, request_id)
   end
-  if (status == "429" or status == "503") and not headers:get("retry-after") then
+  headers = handle:headers()
+  if RETRYABLE[headers:get(":status")] and not headers:get("retry-after") then
     tell_when_to_retry(handle)
   end
 end

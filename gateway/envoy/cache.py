@@ -54,11 +54,7 @@ def _route(path: str) -> dict[str, Any]:
             "headers": [
                 {"name": ":method", "string_match": {"exact": "GET"}},
                 {"name": "authorization", "present_match": False},
-                {
-                    "name": "content-type",
-                    "string_match": {"prefix": "application/grpc"},
-                    "invert_match": True,
-                },
+                _other_than_grpc(),
             ],
         },
         "route": {"cluster": ORIGIN},
@@ -67,7 +63,12 @@ def _route(path: str) -> dict[str, Any]:
 
 
 def _other_than_grpc() -> dict[str, Any]:
-    return {"name": "content-type", "string_match": {"prefix": "application/grpc"}, "invert_match": True}
+    return {
+        "name": "content-type",
+        "string_match": {"prefix": "application/grpc"},
+        "invert_match": True,
+        "treat_missing_header_as_empty": True,
+    }
 
 
 def _path_match(path: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from gateway.control_plane.mesh import Mesh
 from gateway.envoy.cache import ORIGIN, cache_filter, is_cacheable
 from gateway.envoy.edge import MAX_BODY_BYTES, edge_rpcs
 from gateway.envoy.limits import limit_filters
-from gateway.envoy.responses import compressors
+from gateway.envoy.responses import compressors, standing_headers
 from gateway.envoy.tokens import token_filter
 from gateway.envoy_types import extension
 
@@ -28,7 +28,7 @@ def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
     """At the edge. The first one has the last word on every answer, Envoy's own included."""
     rpcs = edge_rpcs(contracts)
     return [
-        _script(contracts),
+        _script(contracts, standing_headers(tls=mesh.gateway.tls is not None)),
         _probe("/ready", {name: {"value": 1} for name in sorted(mesh.services)}),
         _probe("/health", {}),
         extension(CORS, types.CORS),
@@ -73,21 +73,26 @@ def _keys_path(contracts: Contracts) -> str:
     return path
 
 
-def _script(contracts: Contracts) -> dict[str, Any]:
-    return extension(
-        "envoy.filters.http.lua", types.LUA, default_source_code={"inline_string": lua_source(contracts)}
-    )
+def _script(contracts: Contracts, standing: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
+    source = lua_source(contracts, standing)
+    return extension("envoy.filters.http.lua", types.LUA, default_source_code={"inline_string": source})
 
 
-def lua_source(contracts: Contracts) -> str:
-    """The script of answers with the tables that it needs from the contracts."""
+def lua_source(contracts: Contracts, standing: Iterable[tuple[str, str]] = ()) -> str:
+    """The script of answers with the tables that it needs; `standing` headers are added to each answer."""
     table = ",\n".join(
         f'  {reason.name} = {{ code = {reason.code.value[0]}, help = "{reason.help}", '
         f"retryable = {str(reason.retryable).lower()} }}"
         for reason in contracts.reasons.values()
     )
     fields = ", ".join(f"{body} = true" for body in _body_fields(edge_rpcs(contracts)))
-    return f"local REASONS = {{\n{table}\n}}\nlocal BODY_FIELDS = {{ {fields} }}\n" + _LUA.read_text()
+    headers = ", ".join(f'{{ "{name}", "{value}" }}' for name, value in standing)
+    tables = (
+        f"local REASONS = {{\n{table}\n}}",
+        f"local BODY_FIELDS = {{ {fields} }}",
+        f"local STANDING = {{ {headers} }}",
+    )
+    return "\n".join((*tables, _LUA.read_text()))
 
 
 def _body_fields(rpcs: Iterable[RpcSpec]) -> list[str]:

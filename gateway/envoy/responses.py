@@ -51,16 +51,17 @@ _LEAST_BYTES: Final = 860
 _PREFLIGHT_S: Final = 86_400
 
 
-def header(name: str, value: str, *, keep: bool = False) -> dict[str, Any]:
-    """A header of every answer; with `keep`, only where the answer has none of that name."""
-    action = "ADD_IF_ABSENT" if keep else "OVERWRITE_IF_EXISTS_OR_ADD"
-    return {"header": {"key": name, "value": value}, "append_action": action}
+def header(name: str, value: str) -> dict[str, Any]:
+    """A header of a route's answers."""
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
-def standing_headers(*, tls: bool) -> list[dict[str, Any]]:
-    """The headers of all answers; a route may set others of these names."""
-    standing = [header(name, value, keep=True) for name, value in (*SECURITY, NOT_KEPT)]
-    return [*standing, header(*SECURE_TRANSPORT)] if tls else standing
+def standing_headers(*, tls: bool) -> tuple[tuple[str, str], ...]:
+    """The headers of all answers, also of Envoy's own and the cache's; a route may set others of these names.
+
+    They are added by the script of answers: what a route adds reaches only what its service answered.
+    """
+    return (*SECURITY, NOT_KEPT, SECURE_TRANSPORT) if tls else (*SECURITY, NOT_KEPT)
 
 
 def cors_policy(origins: Sequence[str], rpcs: Iterable[RpcSpec]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from gateway.envoy.cache import ORIGIN, cached_routes, is_cacheable, kept_for
 from gateway.envoy.edge import MAX_BODY_BYTES, Edge, edge_rpcs
 from gateway.envoy.filters import CORS, TRANSCODER, WITH_SERVICES
 from gateway.envoy.limits import rate_limits
-from gateway.envoy.responses import cors_policy, header, standing_headers
+from gateway.envoy.responses import cors_policy, header
 from gateway.surface import room_of
 
 ROUTE_CONFIGURATION: Final = "gateway"
@@ -29,7 +29,8 @@ def edge_routes(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
     """What the edge does with a request: a page, a public read by way of the cache, or a call."""
     rpcs = edge_rpcs(contracts)
     calls = [_call(rpc, mesh) for rpc in rpcs]
-    elsewhere = [*map(_page_of, edge.pages), *calls, _nowhere()]
+    # A path of HTTP becomes a call's only on its way; until then it goes nowhere in particular.
+    elsewhere = [*map(_page_of, edge.pages), *calls, {"match": {"prefix": "/"}, "route": {"cluster": ORIGIN}}]
     routes = [*(_past_the_services(route) for route in cached_routes(rpcs)), *map(_past_the_cache, elsewhere)]
     host: dict[str, Any] = {"name": ROUTE_CONFIGURATION, "domains": ["*"], "routes": routes}
     if mesh.gateway.cors_origins:
@@ -37,7 +38,6 @@ def edge_routes(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
     return {
         "name": ROUTE_CONFIGURATION,
         "max_direct_response_body_size_bytes": 4 * MAX_BODY_BYTES,
-        "response_headers_to_add": standing_headers(tls=mesh.gateway.tls is not None),
         "virtual_hosts": [host],
     }
 
@@ -66,7 +66,7 @@ def _without(route: dict[str, Any], *filters: str) -> dict[str, Any]:
 
 
 def _nowhere() -> dict[str, Any]:
-    """Paths of HTTP before they are made calls of, and whatever no contract knows."""
+    """Whatever no contract knows."""
     return {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
 
 

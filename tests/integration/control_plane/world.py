@@ -75,7 +75,8 @@ class _Anything(grpc.GenericRpcHandler):
             await asyncio.sleep(self._echo.takes_s)
             if self._echo.code is not None:
                 await context.abort(self._echo.code, "as the test wants it")
-            return pb.Internship(id=LISTING, title=self._echo.title).SerializeToString()
+            own = self._echo.answers.get(details.method.rpartition("/")[2])
+            return own or pb.Internship(id=LISTING, title=self._echo.title).SerializeToString()
 
         return grpc.unary_unary_rpc_method_handler(answer)
 
@@ -88,6 +89,7 @@ class Echo:
         self.calls = 0
         self.methods: set[str] = set()
         self.takes_s = 0.0
+        self.answers: dict[str, bytes] = {}
         self.code: grpc.StatusCode | None = None
         self._registry, self._service, self._region = registry, service, region
 

@@ -1,0 +1,54 @@
+"""A real Envoy with all its filters, before echo servers and a real limiter's contract."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from jwt.algorithms import ECAlgorithm
+
+from internshipconnect.auth.v1 import auth_pb2
+from tests.fakes.tokens import USER_KEY, USER_KEY_ID
+from tests.integration.control_plane.world import Echo, World, until
+
+
+def keys() -> bytes:
+    """The public key of the tests' people, as auth publishes it."""
+    jwk: Any = ECAlgorithm.to_jwk(USER_KEY.public_key(), as_dict=True)
+    known = auth_pb2.Jwk(kid=USER_KEY_ID, alg="ES256", use="sig", **jwk)
+    return auth_pb2.Jwks(keys=[known]).SerializeToString()
+
+
+class Edge(World):
+    """Its gateway, and who answers behind it."""
+
+    internships: Echo
+    auth: Echo
+    client: httpx.AsyncClient
+
+    async def open(self, **gateway: Any) -> None:
+        """Starts everything; `gateway` is that part of the mesh file."""
+        self.write_mesh(gateway=gateway)
+        await self.start_control_plane()
+        self._closing.push_async_callback(self.stop_control_plane)
+        self.auth, self.internships = await self.echo("auth"), await self.echo()
+        self.auth.answers["GetJwks"] = keys()
+        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.listen}", timeout=5)
+        self._closing.push_async_callback(self.client.aclose)
+        await self.envoy()
+        await until(self._serves, "the gateway to answer")
+
+    async def _serves(self) -> bool:
+        try:
+            answers = [await self.client.get("/.well-known/jwks.json"), await self.ask_gateway()]
+        except httpx.TransportError:
+            return False
+        return all(answer.status_code == 200 for answer in answers)
+
+
+@pytest.fixture
+async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
+    async with AsyncExitStack() as closing:
+        yield Edge(tmp_path, closing)
