@@ -1,7 +1,6 @@
 """Hears from each Redis node which entries have changed: client-side caching in broadcasting mode."""
 
 import asyncio
-import math
 import random
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +15,7 @@ from chassis.cache.watch import Listener, Watch
 from chassis.observability.metrics import cache_tracking
 from chassis.redis import FAILURES
 
+BEGIN_WITHIN_S: Final = 1.0
 SHORTEST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
 _INVALIDATE: Final = b"invalidate"
@@ -99,13 +99,14 @@ class _TrackedNode:
     async def _listen(self) -> None:
         connection = _connection_to(self.holder, self._prefix)
         try:
-            await connection.connect()  # type: ignore[no-untyped-call]
-            await connection.send_command("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", self._prefix)
-            await connection.read_response()
+            async with asyncio.timeout(BEGIN_WITHIN_S):
+                await connection.connect()  # type: ignore[no-untyped-call]
+                await connection.send_command("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", self._prefix)
+                await connection.read_response()
             self._begin_watch()
             self._pause_s = SHORTEST_PAUSE_S
             while True:
-                self._take(await connection.read_response(push_request=True, timeout=math.inf))
+                self._take(await connection.read_response(push_request=True))
         finally:
             self._end_watch()
             await connection.disconnect(nowait=True)
@@ -142,6 +143,8 @@ def _connection_to(node: ClusterNode, prefix: str) -> Connection:
         "protocol": 3,
         "client_name": f"tracking-{prefix}",
         "retry": Retry(NoBackoff(), 0),
+        # With one, sending goes through `asyncio.wait_for`, which may swallow a cancellation.
+        "socket_timeout": None,
         # A peer that vanished is noticed within a minute even if nothing is ever sent.
         "socket_keepalive": True,
     }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chassis.cache import Cache
 from chassis.cache.near import MOST_BYTES, MOST_COPIES, NEAR_S, NearCache
 from internshipconnect.events.v1.events_pb2 import UserVerified
-from tests.fakes.cache_store import MemoryStore
+from tests.fakes.cache_store import FarStore, MemoryStore
 from tests.fakes.watches import ToldWatches
 
 KEY = "test:key"
@@ -284,22 +284,45 @@ async def test_who_drops_reads_the_new_value_before_any_news(read: Read, cache: 
     assert await read() == "second"
 
 
+class Removal:
+    """A removal that waits on its way to the store until it is let go."""
+
+    def __init__(self, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.goes_on = asyncio.Event()
+        self._remove = store.remove
+        monkeypatch.setattr(store, "remove", self._held)
+
+    async def _held(self, key: str) -> None:
+        await self.goes_on.wait()
+        await self._remove(key)
+
+
+async def test_a_drop_takes_the_copy_away_at_once(
+    read: Read, cache: Cache, store: HeldStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await read()
+    await read()
+    removal = Removal(store, monkeypatch)
+    dropping = asyncio.create_task(cache.drop("key"))
+    await settled()
+    store.gets = 0
+
+    await read()
+    assert store.gets == 1
+    removal.goes_on.set()
+    await dropping
+
+
 async def test_what_is_read_during_a_drop_is_not_kept_beyond_it(
     read: Read, cache: Cache, store: HeldStore, truth: Truth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await read()
-    removing, remove = asyncio.Event(), store.remove
-
-    async def held_remove(key: str) -> None:
-        await removing.wait()
-        await remove(key)
-
-    monkeypatch.setattr(store, "remove", held_remove)
+    removal = Removal(store, monkeypatch)
     truth.value = "second"
     dropping = asyncio.create_task(cache.drop("key"))
     await settled()
     assert await read() == "first"
-    removing.set()
+    removal.goes_on.set()
     await dropping
 
     assert await read() == "second"
@@ -385,7 +408,7 @@ def test_in_any_interleaving_a_read_is_no_older_than_the_last_drop_it_could_have
 
 async def _interleaved(steps: list[str]) -> None:
     """One process reads and writes, another reads; its news of the writes waits until it is delivered."""
-    store, truth, watches = _Sluggish(), Truth(), ToldWatches()
+    store, truth, watches = FarStore(), Truth(), ToldWatches()
     here, there = Cache(store, "test", ToldWatches()), Cache(store, "test", watches)
     written = heard = 0
     reads: list[tuple[int, asyncio.Task[int]]] = []
@@ -418,19 +441,3 @@ async def _interleaved(steps: list[str]) -> None:
         assert await task >= at_least
     watches.changed(KEY)
     assert [await read(here), await read(there)] == [written, written]
-
-
-class _Sluggish(MemoryStore):
-    """Commands take turns of the loop, as over a network, and what was read takes the longest way back."""
-
-    async def get(self, key: str) -> bytes | None:
-        await asyncio.sleep(0)
-        found = await super().get(key)
-        for _ in range(5):
-            await asyncio.sleep(0)
-        return found
-
-    async def remove(self, key: str) -> None:
-        await asyncio.sleep(0)
-        await super().remove(key)
-        await asyncio.sleep(0)
