@@ -32,11 +32,20 @@ _FILL: Final = (
 
 
 class RedisStore:
-    """A `CacheStore` on the cluster; a node that is down costs its own keys a moment, and then nothing."""
+    """A `CacheStore` on the cluster; a node that is down costs its own keys a moment, and then nothing.
 
-    def __init__(self, redis: RedisCluster, answer_within_s: float = ANSWER_WITHIN_S) -> None:
+    `on_detour` is told of each key whose entry could not be read from the node that should hold it.
+    """
+
+    def __init__(
+        self,
+        redis: RedisCluster,
+        answer_within_s: float = ANSWER_WITHIN_S,
+        on_detour: Callable[[str], None] = lambda _key: None,
+    ) -> None:
         self._redis = redis
         self._answer_within_s = answer_within_s
+        self._on_detour = on_detour
         self._nodes: dict[str, _Node] = {}
         self._next_contact = 0.0
 
@@ -82,7 +91,7 @@ class RedisStore:
     def _replaced(self, before: "_Node | None", holder: ClusterNode) -> "_Node":
         if before is not None:
             before.breaker.stop()
-        node = self._nodes[holder.name] = _Node(self._redis, holder, self._answer_within_s)
+        node = self._nodes[holder.name] = _Node(self._redis, holder, self._answer_within_s, self._on_detour)
         return node
 
     def _holder(self, key: str) -> ClusterNode | None:
@@ -117,10 +126,17 @@ class _Node:
     cluster client is asked when that turns out to be the wrong one.
     """
 
-    def __init__(self, redis: RedisCluster, holder: ClusterNode, answer_within_s: float) -> None:
+    def __init__(
+        self,
+        redis: RedisCluster,
+        holder: ClusterNode,
+        answer_within_s: float,
+        on_detour: Callable[[str], None],
+    ) -> None:
         self.holder = holder
         self.breaker = NodeBreaker(holder)
         self._answer_within_s = answer_within_s
+        self._on_detour = on_detour
         self._redis = redis
         self._reads = 0
         self._waiting: dict[str, list[asyncio.Future[bytes | None]]] = {}
@@ -182,6 +198,7 @@ class _Node:
         try:
             found = await self.holder.execute_command("GET", key)
         except (RedisError, OSError):
+            self._on_detour(key)
             found = await self._redis.get(key)
         return cast("bytes | None", found)
 
