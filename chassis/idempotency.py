@@ -6,20 +6,28 @@ operation, and the answer once there is one. A TTL index on `time` forgets claim
 """
 
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from pymongo.errors import DuplicateKeyError
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.write_concern import WriteConcern
 
 from chassis.caller import Operation
 from chassis.clock import Clock
+from chassis.coalescing import Coalescer
 from chassis.errors import DomainError
 from chassis.ids import slot_of, slot_of_key
-from chassis.mongo.shards import Shards
+from chassis.mongo.documents import Document
+from chassis.mongo.shards import Shard, Shards
+from chassis.mongo.transactions import DUPLICATE_KEY
 
 COLLECTION: Final = "idempotency"
+AT_ONCE: Final = 1
+"""Batches of claims, and of answers, under way on one shard."""
+MOST_TOGETHER: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +78,30 @@ class Claims(Protocol):
 
 
 class MongoClaims:
-    """Claims on the callers' shards."""
+    """Claims on the callers' shards; what comes while others are being written goes with the next of them."""
 
     def __init__(self, shards: Shards, clock: Clock) -> None:
         self._shards = shards
         self._clock = clock
+        self._inserts = {
+            shard: Coalescer(_Inserting(shard), at_once=AT_ONCE, most=MOST_TOGETHER) for shard in shards.all()
+        }
+        self._answers = {
+            shard: Coalescer(_Answering(shard), at_once=AT_ONCE, most=MOST_TOGETHER) for shard in shards.all()
+        }
 
     async def begin(self, claim: Claim, lease_s: float) -> Operation | bytes:
         now = self._clock.now()
         lease_until = now + timedelta(seconds=lease_s)
         row = new_row(claim, now, lease_until)
-        try:
-            await self._of(claim).insert_one(row)
-        except DuplicateKeyError:
-            return await self._begin_again(claim, now, lease_until)
-        return Operation(row["operation"], now)
+        if await self._inserts[self._shards.of(claim.slot)].ask(row):
+            return Operation(row["operation"], now)
+        return await self._begin_again(claim, now, lease_until)
 
     async def complete(self, claim: Claim, answer: bytes) -> None:
-        # A note that is lost with its primary costs a repeat of the operation, which finds its own effects:
-        # no reason to let the caller wait for the majority once more.
-        claims = self._of(claim).with_options(write_concern=WriteConcern(1))
-        await claims.update_one(
-            {"_id": claim.id, "slot": claim.slot, "answer": None}, {"$set": {"answer": answer}}
-        )
+        unanswered = {"_id": claim.id, "slot": claim.slot, "answer": None}
+        keep = UpdateOne(unanswered, {"$set": {"answer": answer}})
+        await self._answers[self._shards.of(claim.slot)].ask(keep)
 
     async def release(self, claim: Claim) -> None:
         await self._of(claim).delete_one({"_id": claim.id, "slot": claim.slot, "answer": None})
@@ -118,6 +127,55 @@ class MongoClaims:
 
     def _of(self, claim: Claim) -> Any:
         return self._shards.of(claim.slot).db[COLLECTION]
+
+
+class _Inserting:
+    """Inserts claims; says of each whether there was none with its ID.
+
+    One alone goes without PyMongo's machinery for many, which costs more than the insert.
+    """
+
+    def __init__(self, shard: Shard) -> None:
+        self._claims = shard.db[COLLECTION]
+
+    async def __call__(self, rows: Sequence[Document]) -> Sequence[bool]:
+        return await (self._one(rows[0]) if len(rows) == 1 else self._many(rows))
+
+    async def _one(self, row: Document) -> Sequence[bool]:
+        try:
+            await self._claims.insert_one(row)
+        except DuplicateKeyError:
+            return [False]
+        return [True]
+
+    async def _many(self, rows: Sequence[Document]) -> Sequence[bool]:
+        try:
+            await self._claims.insert_many(rows, ordered=False)
+        except BulkWriteError as error:
+            there = {failed["index"] for failed in error.details["writeErrors"] if _is_duplicate(failed)}
+            if error.details["writeConcernErrors"] or len(there) < len(error.details["writeErrors"]):
+                raise
+            return [position not in there for position in range(len(rows))]
+        return [True] * len(rows)
+
+
+def _is_duplicate(failed: Mapping[str, Any]) -> bool:
+    return bool(failed["code"] == DUPLICATE_KEY)
+
+
+class _Answering:
+    """Keeps answers.
+
+    A note that is lost with its primary costs a repeat of the operation, which finds its own effects: no
+    reason to let the caller wait for the majority once more.
+    """
+
+    def __init__(self, shard: Shard) -> None:
+        self._claims = shard.db.get_collection(COLLECTION, write_concern=WriteConcern(1))
+
+    async def __call__(self, notes: Sequence[UpdateOne]) -> Sequence[None]:
+        await self._claims.bulk_write(notes, ordered=False)
+        return [None] * len(notes)
 
 
 def new_row(claim: Claim, now: datetime, lease_until: datetime) -> dict[str, Any]:

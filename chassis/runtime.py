@@ -141,17 +141,16 @@ def _role(name: str, resources: Resources[S], room: Room) -> Role:
 
 
 def open_resources(
-    name: str, settings: S, closing: AsyncExitStack, *, clock: Clock | None = None, bulk: bool = False
+    name: str, settings: S, closing: AsyncExitStack, *, clock: Clock | None = None
 ) -> Resources[S]:
     """Makes what the room of the service `name` is built from; `closing` closes it in the end.
 
-    No client connects before it is used. A clock other than the system's lets a room live in another time;
-    `bulk` commits its transactions in groups.
+    No client connects before it is used. A clock other than the system's lets a room live in another time.
     """
     clock = clock or SystemClock()
     password = settings.mongo_password.get_secret_value()
     slot_map = SlotMap.load(settings.slot_map)
-    shards = Shards(slot_map, f"ic_{name}", settings.mongo_user, password, clock=clock, group_all=bulk)
+    shards = Shards(slot_map, f"ic_{name}", settings.mongo_user, password, clock=clock)
     _close_with(closing, shards.close)
     redis = connect(settings.redis_nodes, settings.redis_password.get_secret_value())
     _close_with(closing, redis.aclose)

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
@@ -10,6 +11,8 @@ VENV = REPO / ".venv"
 LOCK = REPO / "requirements.lock"
 STAMP = VENV / ".installed"
 MINIMUM = (3, 11)
+OVERWRITTEN = ("opentelemetry-proto", "googleapis-common-protos")
+"""xds-protos brings old copies of files of these packages; theirs have to be the ones that stay."""
 
 IC_SCRIPT = """#!{python}
 import os
@@ -54,24 +57,22 @@ def create_venv() -> None:
 def install_lock() -> None:
     """Installs the lock with uv, which takes seconds; with pip where uv cannot be had."""
     say("installing requirements.lock")
-    pip = [str(python()), "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    uv = VENV / "bin" / "uv"
-    if run([*pip, "install", "uv"]) and run(
-        [
-            str(uv),
-            "pip",
-            "install",
-            "--quiet",
-            "--compile-bytecode",
-            "--python",
-            str(python()),
-            "-r",
-            str(LOCK),
-        ]
-    ):
+    pip = [str(python()), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    uv = [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--compile-bytecode", "--python"]
+    uv.append(str(python()))
+    lock = ["-r", str(LOCK)]
+    if run([*pip, "uv"]) and run([*uv, *lock]):
+        must([*uv, *lock, *(word for package in OVERWRITTEN for word in ("--reinstall-package", package))])
         return
     say("uv did not manage it: installing with pip")
-    must([*pip, "install", "-r", str(LOCK)])
+    must([*pip, *lock])
+    must([*pip, "--force-reinstall", "--no-deps", *locked(OVERWRITTEN)])
+
+
+def locked(packages: Sequence[str]) -> list[str]:
+    """These packages in the versions of the lock."""
+    names = tuple(f"{package}==" for package in packages)
+    return [line for line in LOCK.read_text().splitlines() if line.startswith(names)]
 
 
 def put_rooms_on_path() -> None:

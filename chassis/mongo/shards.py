@@ -1,7 +1,8 @@
 """The shards of one service's database: one client each, and the way from an ID to the right one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -38,37 +39,40 @@ class Scatter(Generic[T]):
     missing: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class OfEach(Generic[T]):
+    """What was found under some IDs, in no particular order, and the IDs whose shards did not answer."""
+
+    found: list[T]
+    unavailable_ids: list[str]
+
+
 class Shard:
     """One shard, by its name in the slot map. `db` is the service's database there."""
 
-    def __init__(
-        self, name: str, client: ShardClient, database: str, clock: Clock, *, group_all: bool = False
-    ) -> None:
+    def __init__(self, name: str, client: ShardClient, database: str, clock: Clock) -> None:
         gate = Gate(client, f"mongo shard {name}")
         self.name = name
         self.db = ShardDatabase(client, database, gate)
         self._client = client
-        self._transactions = Transactions(self.db, gate, clock)
-        self._group = GroupCommit(self._transactions)
-        self._group_all = group_all
+        self._group = GroupCommit(Transactions(self.db, gate, clock))
 
     async def in_transaction(
         self, work: Callable[[Transaction], Awaitable[T]], *, handling: "Incoming | None" = None
     ) -> T | None:
         """Runs `work` in a transaction (w=majority) that also puts its events into the outbox.
 
-        `work` may run more than once, so it changes nothing but the database. With `handling`, the
-        incoming event is remembered in the same transaction; a repeat of it returns None and does not
-        run `work`. Works that handle events share a transaction with others that wait (`GroupCommit`).
+        `work` may run more than once, so it changes nothing but the database, and it may share its
+        transaction with others that wait for one (`GroupCommit`), so it asks nobody else. With `handling`,
+        the incoming event is remembered in the same transaction; a repeat of it returns None and does not
+        run `work`.
 
         Raises:
             DomainError: UNAVAILABLE, OVERLOADED or DEADLINE_EXCEEDED; after those of a commit it is
                 not known whether the change took effect, so repeat it under the same key.
             PyMongoError: as `work` raised it, e.g. DuplicateKeyError; nothing was changed.
         """
-        unit = Work(work, handling)
-        grouped = self._group_all or handling is not None
-        result: T | None = await (self._group.run(unit) if grouped else self._transactions.run(unit))
+        result: T | None = await self._group.run(Work(work, handling))
         return result
 
     async def ping(self) -> None:
@@ -81,11 +85,7 @@ class Shard:
 
 
 class Shards:
-    """All shards of the service database `database`, each with its own bounded pool of connections.
-
-    With `group_all`, all transactions are committed in groups, which suits bulk work: more in the same time,
-    each a little later.
-    """
+    """All shards of the service database `database`, each with its own bounded pool of connections."""
 
     def __init__(
         self,
@@ -96,16 +96,11 @@ class Shards:
         *,
         clock: Clock | None = None,
         listeners: Sequence[CommandListener] = (),
-        group_all: bool = False,
     ) -> None:
         self._slot_map = slot_map
         self._shards = {
             name: Shard(
-                name,
-                connect(uri, database, user, password, listeners),
-                database,
-                clock or SystemClock(),
-                group_all=group_all,
+                name, connect(uri, database, user, password, listeners), database, clock or SystemClock()
             )
             for name, uri in slot_map.uris.items()
         }
@@ -142,6 +137,24 @@ class Shards:
             missing=[name for name, answer in answers.items() if answer is None],
         )
 
+    async def of_each(
+        self, ids: Iterable[str], read: Callable[[Shard, list[str]], Awaitable[list[T]]]
+    ) -> "OfEach[T]":
+        """What `read` finds under these IDs, on each of their shards at once; whose shard did not answer."""
+        by_shard: dict[Shard, list[str]] = defaultdict(list)
+        for id_ in ids:
+            by_shard[self.of(id_)].append(id_)
+        answers = await asyncio.gather(*(_answering(read(shard, own)) for shard, own in by_shard.items()))
+        return OfEach(
+            found=[each for answer in answers for each in answer or ()],
+            unavailable_ids=[
+                id_
+                for own, answer in zip(by_shard.values(), answers, strict=True)
+                if answer is None
+                for id_ in own
+            ],
+        )
+
     async def ping(self) -> list[str]:
         """Asks every shard for a sign of life; returns the names of those that give none within a second."""
         return (await self.scatter(Shard.ping, PING_TIMEOUT_S)).missing
@@ -152,10 +165,18 @@ class Shards:
 
 
 async def _answer(call: Callable[[Shard], Awaitable[T]], shard: Shard, timeout_s: float) -> tuple[T] | None:
-    try:
+    async def within_the_time() -> tuple[T]:
         with pymongo.timeout(timeout_s):
             async with asyncio.timeout(timeout_s):
                 return (await call(shard),)
+
+    return await _answering(within_the_time())
+
+
+async def _answering(asked: Awaitable[T]) -> T | None:
+    """The answer; None when the shard did not give one."""
+    try:
+        return await asked
     except TimeoutError:
         return None
     except DomainError as error:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pymongo
 from google.protobuf.message import Message
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from chassis.clock import Clock
 from chassis.errors import DomainError, unavailable
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 INBOX: Final = "inbox"
 TRANSIENT: Final = "TransientTransactionError"
+DUPLICATE_KEY: Final = 11000
 FIRST_PAUSE_S: Final = 0.005
 LONGEST_PAUSE_S: Final = 0.5
 ABORT_TIMEOUT_S: Final = 1.0
@@ -44,7 +45,15 @@ class Transaction:
         self.db = database
         self._source = source
         self._clock = clock
-        self._rows: list[Document] = []
+        self._added: dict[str, list[Document]] = {}
+
+    def add(self, collection: str, document: Document) -> None:
+        """Inserts a document at the end of the work, in one command with others for the same collection.
+
+        What is to be seen by later steps of the work is inserted through `db` instead. A document that is
+        there already makes the transaction fail with DuplicateKeyError.
+        """
+        self._added.setdefault(collection, []).append(document)
 
     def emit(self, message: Message, *, subject: str) -> None:
         """Tells of the change: the event is sent if, and only if, the transaction commits.
@@ -56,12 +65,12 @@ class Transaction:
         event = outbox.envelope(
             message, subject=subject, source=self._source, time=self._clock.now(), slot=slot
         )
-        self._rows.append(outbox.document(event, slot))
+        self.add(outbox.COLLECTION, outbox.document(event, slot))
 
     @property
-    def rows(self) -> Sequence[Document]:
-        """The emitted events as they go into the outbox."""
-        return self._rows
+    def added(self) -> Mapping[str, Sequence[Document]]:
+        """What is to be inserted, by collection; the emitted events among it."""
+        return self._added
 
 
 @dataclass(frozen=True)
@@ -136,8 +145,8 @@ class Transactions:
             await self._remember(bound, [work.handling for work in works if work.handling])
             attempts = [(work, Transaction(session, bound, self._source, self._clock)) for work in works]
             results = [await _done(work, transaction) for work, transaction in attempts]
-            events = [row for _, transaction in attempts for row in transaction.rows]
-            await _insert(bound[outbox.COLLECTION], events)
+            for collection, documents in _added_by(transaction for _, transaction in attempts).items():
+                await _insert(bound[collection], documents)
         except BaseException:
             await self._abort(session)
             raise
@@ -173,11 +182,33 @@ async def _done(work: Work, transaction: Transaction) -> Any:
     return await (do() if work.context is None else asyncio.create_task(do(), context=work.context))
 
 
-async def _insert(collection: ShardCollection, rows: Sequence[Document]) -> None:
-    if len(rows) == 1:
-        await collection.insert_one(rows[0])
-    elif rows:
-        await collection.insert_many(rows)
+def _added_by(transactions: Iterable[Transaction]) -> Mapping[str, list[Document]]:
+    """Everything that was added, by collection; the events come last, as they tell of the rest."""
+    everything: dict[str, list[Document]] = {}
+    for transaction in transactions:
+        for collection, documents in transaction.added.items():
+            everything.setdefault(collection, []).extend(documents)
+    if events := everything.pop(outbox.COLLECTION, None):
+        everything[outbox.COLLECTION] = events
+    return everything
+
+
+async def _insert(collection: ShardCollection, documents: Sequence[Document]) -> None:
+    if len(documents) == 1:
+        await collection.insert_one(documents[0])
+    elif documents:
+        try:
+            await collection.insert_many(documents)
+        except BulkWriteError as error:
+            raise _duplicate_in(error) or error from None
+
+
+def _duplicate_in(error: BulkWriteError) -> DuplicateKeyError | None:
+    """The error that inserting the one document alone would have brought."""
+    for failed in error.details["writeErrors"]:
+        if failed["code"] == DUPLICATE_KEY:
+            return DuplicateKeyError(failed["errmsg"], DUPLICATE_KEY, failed)
+    return None
 
 
 class _RepeatedError(Exception):

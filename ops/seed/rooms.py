@@ -72,7 +72,7 @@ def open_auth(
     """What the auth service of a running stack is built from."""
     with _environment(environment(topology, credentials, "auth", "serve")):
         settings = load(AuthSettings)
-    return open_resources("auth", settings, closing, clock=clock, bulk=True)
+    return open_resources("auth", settings, closing, clock=clock)
 
 
 def build_room(
@@ -82,7 +82,7 @@ def build_room(
     main = importlib.import_module(f"services.{service}.__main__")
     with _environment(environment(topology, credentials, service, "serve")):
         settings = load(main.Settings)
-    room: Room = main.build(open_resources(service, settings, closing, clock=clock, bulk=True))
+    room: Room = main.build(open_resources(service, settings, closing, clock=clock))
     return room
 
 

@@ -1,16 +1,14 @@
 """What other services know: the listing from the internship service, the student from the user service."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis.caller import Call, begin, request_id
-from chassis.errors import DomainError
+from chassis.coalescing import Coalescer
+from chassis.errors import DomainError, not_found, unavailable
 from internshipconnect.internship.v1 import internship_pb2 as internship
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from internshipconnect.user.v1 import user_pb2 as user
@@ -20,41 +18,29 @@ from services.application.domain.submission import Listing, Question, QuestionKi
 
 T = TypeVar("T")
 
-SHARED_READ_TIMEOUT_S: Final = 1.0
+READS_AT_ONCE: Final = 1
+MOST_AT_ONCE: Final = 64
+"""As many as the contracts take in one call."""
 _PRIVATE = ("blocked_company_ids", "visibility", "preferences")
 
 
-class SharedReads(Generic[T]):
-    """One read of a key at a time; whoever asks while it runs shares the next one.
+class BatchedReads(Generic[T]):
+    """Reads that many make at once, made together: who asks while a read is under way shares the next one.
 
-    So a crowd costs one read after the other, and nobody gets what was read before they asked.
+    So a crowd costs a few reads, whatever its size, and nobody gets what was read before they asked.
     """
 
-    def __init__(self, read: Callable[[str], Awaitable[T]]) -> None:
+    def __init__(self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, T | DomainError]]]) -> None:
         self._read = read
-        self._running: dict[str, asyncio.Task[T]] = {}
-        self._next: dict[str, asyncio.Task[T]] = {}
+        self._reads: Coalescer[str, T] = Coalescer(self._read_all, at_once=READS_AT_ONCE, most=MOST_AT_ONCE)
 
     async def get(self, key: str) -> T:
-        """The value; whatever the read raises is raised to all who share it."""
-        task = self._next.get(key)
-        if task is None:
-            task = asyncio.create_task(self._after(self._running.get(key), key))
-            self._next[key] = task
-        return await asyncio.shield(task)
+        """The value under a key, or its error; an error of the whole read is raised to all who share it."""
+        return await self._reads.ask(key)
 
-    async def _after(self, running: asyncio.Task[T] | None, key: str) -> T:
-        # Shared by callers with other deadlines, so it has its own.
-        begin(Call(request_id=request_id(), deadline=time.monotonic() + 2 * SHARED_READ_TIMEOUT_S))
-        if running is not None:
-            await asyncio.wait((running,))
-        task = self._next.pop(key)
-        self._running[key] = task
-        try:
-            return await self._read(key)
-        finally:
-            if self._running.get(key) is task:
-                del self._running[key]
+    async def _read_all(self, keys: Sequence[str]) -> Sequence[T | DomainError]:
+        found = await self._read(sorted(set(keys)))
+        return [found[key] for key in keys]
 
 
 class Listings:
@@ -62,11 +48,11 @@ class Listings:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = InternshipServiceStub(channel)
-        self._shared = SharedReads(self._read)
+        self._reads = BatchedReads(self._read)
 
     async def get(self, internship_id: str) -> Listing:
         """The listing as it is now. Raises INTERNSHIP_NOT_FOUND or UNAVAILABLE."""
-        return await self._shared.get(internship_id)
+        return await self._reads.get(internship_id)
 
     async def company_of(self, internship_id: str) -> str | None:
         """The ID of the company whose listing it is; None when there is no such listing."""
@@ -88,9 +74,14 @@ class Listings:
             )
         )
 
-    async def _read(self, internship_id: str) -> Listing:
-        request = internship.GetInternshipRequest(internship_id=internship_id)
-        return _listing(await self._stub.GetInternship(request))
+    async def _read(self, internship_ids: Sequence[str]) -> Mapping[str, Listing | DomainError]:
+        request = internship.BatchGetIntakesRequest(internship_ids=internship_ids)
+        answer = await self._stub.BatchGetIntakes(request)
+        return {
+            **{id_: not_found("INTERNSHIP_NOT_FOUND", "internship", id_) for id_ in internship_ids},
+            **{id_: unavailable("The internship") for id_ in answer.unavailable_ids},
+            **{intake.internship_id: _listing(intake) for intake in answer.intakes},
+        }
 
 
 class Students:
@@ -98,17 +89,26 @@ class Students:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = UserServiceStub(channel)
+        self._reads = BatchedReads(self._read)
 
     async def get(self, student_id: str) -> Student:
         """The student's profile as it is now. Raises USER_NOT_FOUND or UNAVAILABLE."""
-        request = user.GetStudentSnapshotRequest(student_id=student_id)
-        return _student(await self._stub.GetStudentSnapshot(request))
+        return await self._reads.get(student_id)
+
+    async def _read(self, student_ids: Sequence[str]) -> Mapping[str, Student | DomainError]:
+        request = user.BatchGetStudentSnapshotsRequest(student_ids=student_ids)
+        answer = await self._stub.BatchGetStudentSnapshots(request)
+        return {
+            **{id_: not_found("USER_NOT_FOUND", "student", id_) for id_ in student_ids},
+            **{id_: unavailable("The profile") for id_ in answer.unavailable_ids},
+            **{snapshot.student_id: _student(snapshot) for snapshot in answer.snapshots},
+        }
 
 
-def _listing(found: internship.Internship) -> Listing:
+def _listing(found: internship.Intake) -> Listing:
     days = found.respond_within_days
     return Listing(
-        id=found.id,
+        id=found.internship_id,
         version=found.version,
         title=found.title,
         company_id=found.company.id,

@@ -123,6 +123,23 @@ def to_message(listing: Listing, now: datetime) -> pb.Internship:
     return message
 
 
+def intake_message(listing: Listing, now: datetime) -> pb.Intake:
+    """What applying needs to know of the listing at the time `now`."""
+    posting = listing.posting
+    return pb.Intake(
+        internship_id=listing.id,
+        version=listing.version,
+        title=posting.title,
+        company=company_message(listing.company),
+        state=STATES[listing.state],
+        open_for_applications=open_for_applications(listing, now),
+        apply_open_time=timestamp(posting.apply_open_time),
+        apply_deadline=timestamp(posting.apply_deadline),
+        questions=[_question_message(question) for question in posting.questions],
+        respond_within_days=posting.respond_within_days,
+    )
+
+
 def posting_message(posting: Posting) -> pb.Internship:
     """The fields that the company writes."""
     return pb.Internship(

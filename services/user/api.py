@@ -114,6 +114,14 @@ class UserApi(UserServiceServicer):
     ) -> pb.StudentSnapshot:
         return _snapshot(await self._profiles.student(request.student_id))
 
+    async def BatchGetStudentSnapshots(
+        self, request: pb.BatchGetStudentSnapshotsRequest, context: Context
+    ) -> pb.BatchGetStudentSnapshotsResponse:
+        students = await self._profiles.students(request.student_ids)
+        return pb.BatchGetStudentSnapshotsResponse(
+            snapshots=map(_snapshot, students.found), unavailable_ids=students.unavailable_ids
+        )
+
 
 def _me(profile: Profile) -> pb.Me:
     message = to_message(pb.Me, profile)

@@ -1,6 +1,6 @@
 """The use cases: profiles, companies' pages and finding students."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from chassis.caller import Principal
@@ -8,6 +8,7 @@ from chassis.clock import Clock
 from chassis.errors import DomainError, invalid, not_found, stale_etag, unavailable
 from chassis.messaging import Incoming
 from chassis.mongo.documents import etag
+from chassis.mongo.shards import OfEach
 from internshipconnect.events.v1.events_pb2 import CompanyUpdated, ProfileUpdated
 from services.user.domain import (
     AccountKind,
@@ -84,6 +85,16 @@ class Profiles:
         if profile.account_version is None:
             raise unavailable(f"The profile of {student_id}")
         return profile
+
+    async def students(self, student_ids: Iterable[str]) -> OfEach[Profile]:
+        """The same of several students; those whose name and address have not come count as unavailable."""
+        profiles = await self._store.find_each(student_ids)
+        students = [each for each in profiles.found if each.kind is AccountKind.STUDENT]
+        on_their_way = [each.id for each in students if each.account_version is None]
+        return OfEach(
+            found=[each for each in students if each.account_version is not None],
+            unavailable_ids=[*profiles.unavailable_ids, *on_their_way],
+        )
 
     async def search(self, query: StudentQuery, *, after: str | None, limit: int) -> Page:
         """Students who let recruiters find them, the newest accounts first."""

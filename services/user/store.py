@@ -5,7 +5,7 @@ read by `_id`. Students are searched on all shards.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -18,7 +18,7 @@ from chassis.ids import slot_of
 from chassis.messaging import Incoming
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
-from chassis.mongo.shards import Shard, Shards
+from chassis.mongo.shards import OfEach, Shard, Shards
 from chassis.mongo.transactions import Transaction
 from services.user.domain import Company, Profile, StudentEntry, StudentQuery, student_entry
 
@@ -129,6 +129,15 @@ class ProfileStore(_Records[Profile]):
 
     def __init__(self, shards: Shards) -> None:
         super().__init__(shards, Profile, "profiles")
+
+    async def find_each(self, record_ids: Iterable[str]) -> OfEach[Profile]:
+        """Those of these profiles that there are."""
+
+        async def on_shard(shard: Shard, ids: list[str]) -> list[Profile]:
+            cursor = shard.db["profiles"].find({"_id": {"$in": ids}})
+            return [from_document(Profile, found) for found in await cursor.to_list()]
+
+        return await self._shards.of_each(record_ids, on_shard)
 
     async def search(self, query: StudentQuery, *, after: str | None, limit: int) -> Page:
         """Students who match, the newest accounts first, from all shards; `after` is the last ID seen."""

@@ -31,7 +31,7 @@ class ApplicationStore:
         """
 
         async def work(tx: Transaction) -> None:
-            await tx.db[APPLICATIONS].insert_one(_document(application), session=tx.session)
+            tx.add(APPLICATIONS, _document(application))
             _emit(tx, events, application)
 
         try:

@@ -17,7 +17,15 @@ from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServic
 from services.internship.domain.model import Listing, Posting
 from services.internship.service import Finding, Listings, Openings
 from services.internship.service.finding import Bookmark
-from services.internship.wire import WRITABLE, moment, posting_message, states, to_message, to_posting
+from services.internship.wire import (
+    WRITABLE,
+    intake_message,
+    moment,
+    posting_message,
+    states,
+    to_message,
+    to_posting,
+)
 
 from .search import response_of, wanted_of
 
@@ -117,6 +125,15 @@ class InternshipApi(InternshipServiceServicer):
         return pb.ListMyInternshipsResponse(
             data=[self._answer(row) for row in rows],
             next_page_token=self._tokens.issue(request, [rows[-1].id]) if more else "",
+        )
+
+    async def BatchGetIntakes(
+        self, request: pb.BatchGetIntakesRequest, context: Context
+    ) -> pb.BatchGetIntakesResponse:
+        listings, now = await self._listings.intakes(request.internship_ids), self._clock.now()
+        return pb.BatchGetIntakesResponse(
+            intakes=[intake_message(listing, now) for listing in listings.found],
+            unavailable_ids=listings.unavailable_ids,
         )
 
     async def TakeOpening(self, request: pb.TakeOpeningRequest, context: Context) -> pb.TakeOpeningResponse:

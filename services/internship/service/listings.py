@@ -10,6 +10,7 @@ from chassis.caller import Principal, caller, operation, operation_seed
 from chassis.errors import DomainError, Violation, invalid, stale_etag, unavailable
 from chassis.ids import new_id, slot_of
 from chassis.mongo.documents import etag
+from chassis.mongo.shards import OfEach
 from chassis.mongo.transactions import Transaction
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as pb
@@ -106,6 +107,12 @@ class Listings:
             raise listing_not_found(listing_id)
         self.views.count(listing_id)
         return listing
+
+    async def intakes(self, listing_ids: Sequence[str]) -> OfEach[Listing]:
+        """Listings as they are now, whatever their state, as far as applying to them goes."""
+        return await self.ledger.shards.of_each(
+            listing_ids, lambda shard, own: store.find_without_texts(shard.db, own)
+        )
 
     async def of_company(
         self, states: Sequence[State], before: str | None, limit: int

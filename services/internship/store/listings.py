@@ -32,6 +32,14 @@ COLLECTIONS: Final = (
     CollectionSpec(CLAIMS, shard_key="slot"),
 )
 
+_WITHOUT_TEXTS: Final = {
+    "posting.description": False,
+    "posting.responsibilities": False,
+    "posting.qualifications": False,
+    "history": False,
+    "operations": False,
+}
+
 Database = AsyncDatabase[Document]
 
 
@@ -48,6 +56,13 @@ async def find(db: Database, listing_id: str) -> Listing | None:
     """The listing with this ID, by `_id_`."""
     document = await db[LISTINGS].find_one(_place(listing_id), hint=BY_ID)
     return None if document is None else from_document(Listing, document)
+
+
+async def find_without_texts(db: Database, listing_ids: Sequence[str]) -> list[Listing]:
+    """Those of these listings of one shard that there are, without long texts and history, by `_id_`."""
+    query = {"_id": {"$in": listing_ids}, "slot": {"$in": sorted({slot_of(id_) for id_ in listing_ids})}}
+    cursor = db[LISTINGS].find(query, _WITHOUT_TEXTS, hint=BY_ID)
+    return [from_document(Listing, document) for document in await cursor.to_list()]
 
 
 async def replace(db: Database, old: Listing, new: Listing) -> bool:

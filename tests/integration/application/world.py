@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from chassis.caller import Operation, Principal, acting_as
 from chassis.clock import FixedClock
 from chassis.contracts import event_class
-from chassis.errors import DomainError, failed, not_found
+from chassis.errors import DomainError, failed
 from chassis.grpc.client import Peers
 from chassis.grpc.status import DETAILS_KEY, code_of, status_of
 from chassis.ids import new_id
@@ -61,11 +61,12 @@ class InternshipService:
         self.reads = 0
         self.interrupt: str = ""
 
-    async def GetInternship(self, request: internship.GetInternshipRequest) -> internship.Internship:
+    async def BatchGetIntakes(
+        self, request: internship.BatchGetIntakesRequest
+    ) -> internship.BatchGetIntakesResponse:
         self.reads += 1
-        if request.internship_id not in self.listings:
-            raise not_found("INTERNSHIP_NOT_FOUND", "internship", request.internship_id)
-        return self.listings[request.internship_id]
+        found = [self.listings[id_] for id_ in request.internship_ids if id_ in self.listings]
+        return internship.BatchGetIntakesResponse(intakes=map(_intake, found))
 
     async def TakeOpening(self, request: internship.TakeOpeningRequest) -> internship.TakeOpeningResponse:
         if self.interrupt == "before taking":
@@ -80,15 +81,35 @@ class InternshipService:
         return internship.TakeOpeningResponse(openings=listing.openings, hires=len(taken))
 
 
+def _intake(listing: internship.Internship) -> internship.Intake:
+    return internship.Intake(
+        internship_id=listing.id,
+        version=listing.version,
+        title=listing.title,
+        company=listing.company,
+        state=listing.state,
+        open_for_applications=listing.open_for_applications,
+        apply_open_time=listing.apply_open_time if listing.HasField("apply_open_time") else None,
+        apply_deadline=listing.apply_deadline if listing.HasField("apply_deadline") else None,
+        questions=listing.questions,
+        respond_within_days=listing.respond_within_days,
+    )
+
+
 class UserService:
     """Students of the test."""
 
     def __init__(self) -> None:
         self.blocked: tuple[str, ...] = ()
 
-    async def GetStudentSnapshot(self, request: user.GetStudentSnapshotRequest) -> user.StudentSnapshot:
+    async def BatchGetStudentSnapshots(
+        self, request: user.BatchGetStudentSnapshotsRequest
+    ) -> user.BatchGetStudentSnapshotsResponse:
+        return user.BatchGetStudentSnapshotsResponse(snapshots=map(self._snapshot, request.student_ids))
+
+    def _snapshot(self, student_id: str) -> user.StudentSnapshot:
         return user.StudentSnapshot(
-            student_id=request.student_id,
+            student_id=student_id,
             name="Ada",
             email="ada@example.org",
             profile=user.StudentProfile(headline="Maths", blocked_company_ids=self.blocked),
@@ -119,7 +140,7 @@ async def peers_of(internships: InternshipService, users: UserService) -> AsyncI
 def _internships(service: InternshipService) -> grpc.GenericRpcHandler:
     name = internship.DESCRIPTOR.services_by_name["InternshipService"].full_name
     methods = {
-        "GetInternship": answering(service.GetInternship, internship.GetInternshipRequest),
+        "BatchGetIntakes": answering(service.BatchGetIntakes, internship.BatchGetIntakesRequest),
         "TakeOpening": answering(service.TakeOpening, internship.TakeOpeningRequest),
     }
     return grpc.method_handlers_generic_handler(name, methods)
@@ -127,7 +148,11 @@ def _internships(service: InternshipService) -> grpc.GenericRpcHandler:
 
 def _users(service: UserService) -> grpc.GenericRpcHandler:
     name = user.DESCRIPTOR.services_by_name["UserService"].full_name
-    methods = {"GetStudentSnapshot": answering(service.GetStudentSnapshot, user.GetStudentSnapshotRequest)}
+    methods = {
+        "BatchGetStudentSnapshots": answering(
+            service.BatchGetStudentSnapshots, user.BatchGetStudentSnapshotsRequest
+        )
+    }
     return grpc.method_handlers_generic_handler(name, methods)
 
 

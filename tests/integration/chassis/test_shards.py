@@ -214,6 +214,27 @@ def _made(id_: str) -> Callable[[Transaction], Awaitable[None]]:
     return work
 
 
+async def test_reading_by_ids_finds_what_there_is_on_every_shard_and_names_those_of_one_that_is_down(
+    shards: Shards, two_things: tuple[str, str], stack: Stack
+) -> None:
+    async def ids_on(shard: Shard, ids: list[str]) -> list[str]:
+        return [row["_id"] for row in await shard.db["things"].find({"_id": {"$in": ids}}).to_list()]
+
+    unknown = new_id("usr", HERE)
+    answer = await shards.of_each([*two_things, unknown], ids_on)
+    assert (sorted(answer.found), answer.unavailable_ids) == (sorted(two_things), [])
+
+    stack.stop("mongo-s2")
+    try:
+        here = [each for each in two_things if shards.of(each) is shards.of(HERE)]
+        there = [each for each in two_things if each not in here]
+        answer = await shards.of_each(two_things, ids_on)
+        assert (answer.found, answer.unavailable_ids) == (here, there)
+    finally:
+        stack.start("mongo-s2")
+        stack.await_ready("mongo-s2")
+
+
 async def test_the_guard_lets_pass_what_goes_to_one_shard_or_is_on_the_list(
     shards: Shards, guard: TargetedQueryGuard, two_things: tuple[str, str]
 ) -> None:

@@ -8,6 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from chassis.caller import acting_as
 from chassis.errors import DomainError
+from chassis.ids import new_id
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from tests.databases import told
@@ -39,6 +40,28 @@ async def test_a_draft_is_there_for_its_company_and_services_only(world: World) 
     for stranger in (None, STUDENT, other):
         with refused("INTERNSHIP_NOT_FOUND"):
             await world.get(stranger, draft.id)
+
+
+async def test_intakes_are_of_the_listings_that_exist_as_they_are_now(world: World) -> None:
+    owner, other = world.companies.add("Acme"), world.companies.add("Other")
+    draft, opened = await world.draft(owner), await world.published(other)
+    request = pb.BatchGetIntakesRequest(internship_ids=[draft.id, opened.id, new_id("int")])
+    with acting_as(SERVICE):
+        answer = await world.api.BatchGetIntakes(request, CONTEXT)
+    intakes = {intake.internship_id: intake for intake in answer.intakes}
+    assert set(intakes) == {draft.id, opened.id}
+    assert not answer.unavailable_ids
+    assert intakes[draft.id].state == pb.INTERNSHIP_STATE_DRAFT
+    assert not intakes[draft.id].open_for_applications
+    of_opened = intakes[opened.id]
+    assert of_opened.open_for_applications
+    assert (of_opened.title, of_opened.company, of_opened.version) == (
+        opened.title,
+        opened.company,
+        opened.version,
+    )
+    assert list(of_opened.questions) == list(opened.questions)
+    assert of_opened.apply_deadline == opened.apply_deadline
 
 
 async def test_what_was_hidden_is_public_at_once_when_published(world: World) -> None:

@@ -206,3 +206,22 @@ async def test_a_snapshot_before_the_news_of_the_registration_is_to_be_tried_aga
     request = pb.GetStudentSnapshotRequest(student_id=student.id)
     with acting_as(None):
         assert (await refusal(users.api.GetStudentSnapshot(request, NO_CONTEXT))).reason == "UNAVAILABLE"
+
+
+async def test_snapshots_of_several_students_leave_out_who_is_none_and_say_who_is_on_the_way(
+    users: Users,
+) -> None:
+    known = [await users.found_student("Ada", headline="Physicist"), await users.found_student("Emmy")]
+    owner, early = an_owner(), a_student()
+    await users.registered(owner, "Grace", "Acme")
+    await users.update_me(early, pb.Me(locale="de"))
+    ids = [*(each.id for each in known), owner.id, early.id, new_id("usr")]
+    with acting_as(None):
+        answer = await users.api.BatchGetStudentSnapshots(
+            pb.BatchGetStudentSnapshotsRequest(student_ids=ids), NO_CONTEXT
+        )
+    assert {each.student_id: (each.name, each.profile.headline) for each in answer.snapshots} == {
+        known[0].id: ("Ada", "Physicist"),
+        known[1].id: ("Emmy", ""),
+    }
+    assert list(answer.unavailable_ids) == [early.id]

@@ -50,7 +50,8 @@ class Listings(InternshipServiceServicer):
         return await self._answer(request, context)
 
     GetInternship = UpdateInternship = PublishInternship = PauseInternship = CreateInternship
-    ReopenInternship = CloseInternship = ListInternships = ListMyInternships = TakeOpening = CreateInternship
+    ReopenInternship = CloseInternship = ListInternships = ListMyInternships = CreateInternship
+    BatchGetIntakes = TakeOpening = CreateInternship
 
 
 class Inbox(NotificationServiceServicer):
