@@ -122,7 +122,8 @@ class _TrackedNode:
             return
         for key in keys:
             for listener in self._listeners:
-                listener.forget(key.decode())
+                # What is no text is none of ours, and must not end the watch.
+                listener.forget(key.decode(errors="replace"))
 
     def _begin_watch(self) -> None:
         self.watch = Watch()

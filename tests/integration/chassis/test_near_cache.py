@@ -221,6 +221,18 @@ async def test_changes_under_other_namespaces_and_spares_are_not_told_of(
     assert heard.keys == []
 
 
+async def test_a_foreign_key_that_is_no_text_does_not_end_the_watch(
+    redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
+) -> None:
+    before = tracking.of(f"{namespace}:{KEY}")
+    # In braces is what decides on the node.
+    await redis.set(f"{namespace}:".encode() + b"\xff{" + f"{namespace}:{KEY}".encode() + b"}", "v", px=50)
+    await asyncio.sleep(HEARD_WITHIN_S)
+
+    assert len(heard.keys) == 1
+    assert tracking.of(f"{namespace}:{KEY}") is before
+
+
 async def test_a_node_that_is_emptied_ends_the_watch_and_begins_another(
     redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
 ) -> None:
