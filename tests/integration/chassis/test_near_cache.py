@@ -226,7 +226,7 @@ async def test_a_foreign_key_that_is_no_text_does_not_end_the_watch(
 ) -> None:
     before = tracking.of(f"{namespace}:{KEY}")
     # In braces is what decides on the node.
-    await redis.set(f"{namespace}:".encode() + b"\xff{" + f"{namespace}:{KEY}".encode() + b"}", "v", px=50)
+    await redis.set(f"{namespace}:".encode() + b"\xff{" + f"{namespace}:{KEY}".encode() + b"}", "v", ex=5)
     await asyncio.sleep(HEARD_WITHIN_S)
 
     assert len(heard.keys) == 1
