@@ -1,14 +1,18 @@
 """Packages that overwrite each other's files are here together and all of them work."""
 
+import importlib
+
+import pytest
+
 from ops.stack.binaries import envoy_proxy
 
 
-def test_envoys_api_lives_beside_the_newer_files_of_the_trace_exporter() -> None:
-    from envoy.service.discovery.v3 import ads_pb2_grpc
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-
-    assert ads_pb2_grpc.AggregatedDiscoveryServiceStub
-    assert OTLPSpanExporter
+@pytest.mark.parametrize(
+    "module",
+    ["envoy.service.discovery.v3.ads_pb2_grpc", "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"],
+)
+def test_envoys_api_and_the_trace_exporter_can_be_imported_beside_each_other(module: str) -> None:
+    importlib.import_module(module)
 
 
 def test_the_envoy_binary_is_found_though_another_package_has_its_name() -> None:
