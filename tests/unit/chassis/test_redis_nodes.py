@@ -55,7 +55,7 @@ async def asked(nodes: Nodes[Node]) -> Any:
 
 
 async def failures(nodes: Nodes[Node], count: int) -> list[str]:
-    causes = []
+    causes: list[str] = []
     for _ in range(count):
         with pytest.raises(StoreDownError) as caught:
             await asked(nodes)
