@@ -25,7 +25,7 @@ _SHA: Final = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 _NOT_RUN: Final = (NoScriptError, MovedError, AskError, TryAgainError)
 """The node does not know the script or does not hold the key: nothing was counted, and the cluster client
-knows what to do. After any other error that is uncertain, and a hit rather goes uncounted than counts twice."""
+knows what to do. After any other error it is uncertain; a hit rather goes uncounted than counts twice."""
 
 _log = get_logger()
 
