@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.ratelimit import metrics
@@ -140,8 +140,10 @@ class Limiter:
         if applied.rule.shadow:
             applied.tally.shadow_mode.inc(applied.hit.hits)
         wait_s = max(0.0, refusal.until_s - self._clock())
-        told = _told(applied, refusal.remaining, wait_s)
-        return replace(told, over=True, retry_s=wait_s)
+        rule = applied.rule
+        return Verdict(
+            applied.limit, rule.policy, rule.name, True, rule.shadow, refusal.remaining, wait_s, wait_s
+        )
 
 
 def _rule_of(rules: Rules, domain: str, descriptor: Descriptor) -> Rule | None:
@@ -160,10 +162,7 @@ def _within(applied: _Applied, count: Count) -> Verdict:
     applied.tally.within_limit.inc(hit.hits)
     if hit.limit - remaining >= NEAR_LIMIT * hit.limit:
         applied.tally.near_limit.inc(hit.hits)
-    return _told(applied, remaining, usage.reset_us(count.now_us, hit.window_us) / MICROSECONDS)
-
-
-def _told(applied: _Applied, remaining: int, reset_s: float) -> Verdict:
+    reset_s = usage.reset_us(count.now_us, hit.window_us) / MICROSECONDS
     rule = applied.rule
     return Verdict(applied.limit, rule.policy, rule.name, False, rule.shadow, remaining, reset_s)
 

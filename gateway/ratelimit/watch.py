@@ -33,7 +33,7 @@ class Watched:
     async def check(self) -> None:
         """Raises ConfigError while the folder holds something else than what is in force."""
         if self._wrong is not None:
-            raise self._wrong
+            raise ConfigError(self._wrong.complaints)
 
     async def run(self) -> None:
         """Looks again and again, until cancelled."""
