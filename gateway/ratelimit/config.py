@@ -96,17 +96,16 @@ def _descriptor(where: Reader, fields: dict[str, Any], above: _Above, level: Lev
     if isinstance(fields.get("value", ""), str):
         taken.add(composite)
     below = _level(where.at("descriptors"), fields.get("descriptors", []), here)
-    level.add(key, value, Place(_rule(where, fields, here, value), below))
+    level.add(key, value, Place(_rule(where, fields, here), below))
 
 
-def _rule(where: Reader, fields: dict[str, Any], here: _Above, value: str) -> Rule | None:
+def _rule(where: Reader, fields: dict[str, Any], here: _Above) -> Rule | None:
     shadow = where.at("shadow_mode").truth(fields.get("shadow_mode", False))
     detailed = where.at("detailed_metric").truth(fields.get("detailed_metric", False))
     if "rate_limit" not in fields:
         return None
     rule = _rate_limit(where.at("rate_limit"), fields["rate_limit"], here)
-    is_open = not value or value.endswith(WILDCARD)
-    return rule and replace(rule, shadow=shadow, detailed=detailed and is_open)
+    return rule and replace(rule, shadow=shadow, detailed=detailed)
 
 
 def _rate_limit(where: Reader, found: Any, here: _Above) -> Rule | None:

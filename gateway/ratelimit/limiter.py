@@ -104,7 +104,8 @@ class Limiter:
         limit, entries = rule.limit, descriptor.entries
         key = counter_key(domain, entries, limit.window_s)
         hit = Hit(key, descriptor.hits, limit.requests, limit.window_s * MICROSECONDS)
-        return _Applied(rule, limit, hit, self._tally.of(rule.key, entries[-1][1] if rule.detailed else ""))
+        detail = _detail(domain, entries) if rule.detailed else ""
+        return _Applied(rule, limit, hit, self._tally.of(rule.key, detail))
 
     async def _verdict(self, applied: _Applied | None, within_s: float | None) -> Verdict:
         if applied is None:
@@ -154,6 +155,11 @@ def _rule_of(rules: Rules, domain: str, descriptor: Descriptor) -> Rule | None:
     place = rule.key if rule is not None else domain
     policy = rule.policy if rule is not None else DEFAULT_POLICY
     return Rule(f"{place}.override", descriptor.limit, policy)
+
+
+def _detail(domain: str, entries: Sequence[Entry]) -> str:
+    """The place of the rule, with the values that were asked for in it."""
+    return ".".join([domain, *(f"{key}_{value}" if value else key for key, value in entries)])
 
 
 def _within(applied: _Applied, count: Count) -> Verdict:

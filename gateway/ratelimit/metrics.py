@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import Counter, Histogram
 
 DETAILS_AT_MOST: Final = 1_000
+LONGEST_DETAIL: Final = 256
 
 _RULE: Final = ("rule",)
 _SECONDS: Final = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
@@ -50,12 +51,13 @@ class Tally:
         self._counters: dict[tuple[str, str], RuleCounters] = {}
 
     def of(self, rule: str, detail: str = "") -> RuleCounters:
-        """The counters of a rule, and of a detail of it unless there are too many details already."""
+        """The counters of a rule, or of what was asked for in detail unless there are too many already."""
+        detail = detail[:LONGEST_DETAIL]
         found = self._counters.get((rule, detail))
         if found is not None:
             return found
         if detail and self._details >= self._details_at_most:
             return self.of(rule)
         self._details += bool(detail)
-        made = self._counters[rule, detail] = RuleCounters(f"{rule}_{detail}" if detail else rule)
+        made = self._counters[rule, detail] = RuleCounters(detail or rule)
         return made

@@ -1,6 +1,6 @@
 """The counters: a port, and its adapter on Redis Cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
@@ -62,7 +62,7 @@ class RedisCounters:
 
     def __init__(self, redis: RedisCluster, answer_within_s: float = ANSWER_WITHIN_S) -> None:
         self._nodes = Nodes(redis, lambda holder: _Node(redis, holder, answer_within_s))
-        self._outages = Outages()
+        self._outages = Outages(lambda: {node.name for node in redis.get_primaries()})
 
     async def contact(self) -> None:
         """Gets to know the cluster, so that the first hit need not. Raises StoreDownError."""
@@ -84,9 +84,13 @@ class RedisCounters:
 
 
 class Outages:
-    """Logs when limits cease to be enforced and when they are again, once each, node by node."""
+    """Logs when limits cease to be enforced and when they are again, once each, node by node.
 
-    def __init__(self) -> None:
+    `holders` names the nodes that hold keys now: one whose keys another has taken over is not missed.
+    """
+
+    def __init__(self, holders: Callable[[], set[str]]) -> None:
+        self._holders = holders
         self._down: set[str] = set()
 
     def failed(self, error: StoreDownError) -> None:
@@ -97,10 +101,12 @@ class Outages:
 
     def answered(self, node: str) -> None:
         """An answer from this node, and thereby from the cluster."""
-        back = self._down & {node, ""}
-        if back:
-            self._down -= back
-            _log.info("limits are enforced again", redis=node)
+        if not self._down:
+            return
+        missed = self._down & (self._holders() - {node})
+        for each in self._down - missed:
+            _log.info("limits are enforced again", redis=each)
+        self._down = missed
 
 
 class _Node(Node):
