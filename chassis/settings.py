@@ -1,10 +1,10 @@
-"""What the environment may set for every service: one frozen class, checked as a whole at start-up."""
+"""What the environment may set for every process: one frozen class, checked as a whole at start-up."""
 
 import base64
 import binascii
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
 
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError
@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-S = TypeVar("S", bound="ChassisSettings")
+S = TypeVar("S", bound="ProcessSettings")
 
 KEY_BYTES: Final = 32
 MISCONFIGURED: Final = 2
@@ -49,8 +49,16 @@ Peers = Annotated[dict[str, Address], NoDecode, BeforeValidator(_json)]
 Key = Annotated[SecretStr, BeforeValidator(_key)]
 
 
-class ChassisSettings(BaseSettings):
-    """Settings of every service, each from the variable `IC_<NAME>`; services add their own."""
+class MisconfiguredError(Exception):
+    """What the settings point to, such as a configuration file, is wrong; `complaints` names everything."""
+
+    def __init__(self, complaints: Iterable[str]) -> None:
+        self.complaints = tuple(complaints)
+        super().__init__("; ".join(self.complaints))
+
+
+class ProcessSettings(BaseSettings):
+    """Settings of every process, each from the variable `IC_<NAME>`."""
 
     model_config = SettingsConfigDict(
         env_prefix="IC_", frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
@@ -61,20 +69,30 @@ class ChassisSettings(BaseSettings):
     listen_host: str = Field(default="0.0.0.0", description="the address to listen on")  # noqa: S104
     grpc_port: Port
     ops_port: Port
+    otlp_endpoint: str = Field(default="", description="where traces are exported to; empty: nowhere")
+    trace_sample_ratio: float = Field(default=1.0, ge=0.0, le=1.0)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class RedisSettings(ProcessSettings):
+    """Settings of a process that uses Redis Cluster."""
+
+    redis_nodes: Addresses = Field(description="host:port of some nodes of the cluster, comma-separated")
+    redis_password: SecretStr = Field(min_length=1)
+
+
+class ChassisSettings(RedisSettings):
+    """Settings of every service; services add their own."""
+
     slot_map: FilePath = Field(description="JSON file: slot ranges and the shards that hold them")
     mongo_user: str = Field(min_length=1)
     mongo_password: SecretStr = Field(min_length=1)
-    redis_nodes: Addresses = Field(description="host:port of some nodes of the cluster, comma-separated")
-    redis_password: SecretStr = Field(min_length=1)
     amqp_url: SecretStr = Field(min_length=1)
     peers: Peers = Field(description="JSON object: service name to host:port of its gRPC port")
     service_key: FilePath = Field(description="PEM file: the key with which this service identifies itself")
     service_jwks: FilePath = Field(description="JSON file: the public keys of all services")
     page_token_key: Key = Field(description="base64 of 32 bytes or more, the same in all replicas")
     data_key: Key = Field(description="base64 of 32 bytes or more, the same in all replicas")
-    otlp_endpoint: str = Field(default="", description="where traces are exported to; empty: nowhere")
-    trace_sample_ratio: float = Field(default=1.0, ge=0.0, le=1.0)
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     public_url: str = Field(pattern=r"^https?://[^\s/]+$", description="the gateway, as API users see it")
 
 
@@ -92,25 +110,26 @@ def load(cls: type[S]) -> S:
     try:
         return cls.model_validate({})
     except ValidationError as error:
-        _refuse(_explain(cls, details) for details in error.errors(include_input=False))
+        refuse(_explain(cls, details) for details in error.errors(include_input=False))
     except SettingsError as error:
-        _refuse([f"{error}: {error.__cause__}"])  # a service's own field that is not the JSON it has to be
+        refuse([f"{error}: {error.__cause__}"])  # a service's own field that is not the JSON it has to be
 
 
-def _refuse(complaints: Iterator[str] | list[str]) -> NoReturn:
+def refuse(complaints: Iterable[str]) -> NoReturn:
+    """Prints what is wrong, one line each, and exits with status 2."""
     lines = "\n".join(f"  {complaint}" for complaint in complaints)
-    print(f"These settings stop the service from starting:\n{lines}", file=sys.stderr)  # noqa: T201
+    print(f"These settings stop the process from starting:\n{lines}", file=sys.stderr)  # noqa: T201
     raise SystemExit(MISCONFIGURED)
 
 
-def _explain(cls: type[ChassisSettings], details: ErrorDetails) -> str:
+def _explain(cls: type[ProcessSettings], details: ErrorDetails) -> str:
     name, *path = (str(part) for part in details["loc"])
     field = cls.model_fields.get(name)
     place = "".join(f"[{part}]" for part in path)
     return f"{_variable(cls, name)}{place}: {_problem(details)}{_meaning(field)}"
 
 
-def _variable(cls: type[ChassisSettings], field: str) -> str:
+def _variable(cls: type[ProcessSettings], field: str) -> str:
     return f"{cls.model_config.get('env_prefix', '')}{field}".upper()
 
 

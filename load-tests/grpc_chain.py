@@ -38,6 +38,7 @@ from internshipconnect.internship.v1 import internship_pb2, internship_pb2_grpc
 
 GET = "/internshipconnect.internship.v1.InternshipService/GetInternship"
 INTERNSHIP_ID = "int_01JD0000000000000000000000"
+REQUEST = internship_pb2.GetInternshipRequest(internship_id=INTERNSHIP_ID).SerializeToString()
 ANSWER = internship_pb2.Internship(id=INTERNSHIP_ID, description="d" * 460).SerializeToString()
 CONNECTIONS, STREAMS = 4, 8
 VARIANTS = ("bare echo", "chain", "chain and near copy", "chain and Redis")
@@ -146,14 +147,16 @@ def measure(variant: str, redis_port: int, seconds: int, folder: Path) -> Figure
             server.terminate()
 
 
-def load(port: int, seconds: int, folder: Path) -> tuple[int, float]:
+def load(
+    port: int, seconds: int, folder: Path, path: str = GET, message: bytes = REQUEST
+) -> tuple[int, float]:
+    """Sends one message to a gRPC method again and again; how many were answered, and how many a second."""
     body = folder / "request.bin"
-    message = internship_pb2.GetInternshipRequest(internship_id=INTERNSHIP_ID).SerializeToString()
     body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
     command = ["h2load", f"-c{CONNECTIONS}", f"-m{STREAMS}", f"-D{seconds}", f"-d{body}"]
     headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
     run = subprocess.run(
-        [*command, *headers, f"http://127.0.0.1:{port}{GET}"], capture_output=True, text=True, check=True
+        [*command, *headers, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True
     )
     per_s = re.search(r"finished in .*?, ([\d.]+) req/s", run.stdout)
     answered = re.search(r"(\d+) succeeded", run.stdout)

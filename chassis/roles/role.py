@@ -1,26 +1,12 @@
-"""What the roles share: their shape, and keeping endless tasks going."""
+"""What the roles share: keeping endless tasks going."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from chassis.messaging.backoff import jittered
 from chassis.observability.logging import get_logger
-from chassis.readiness import Check
 
 _log = get_logger()
-
-
-class Role(Protocol):
-    """The work of one process between start and stop."""
-
-    def checks(self) -> list[Check]:
-        """What has to answer for this role to be ready."""
-
-    async def start(self) -> None: ...
-
-    async def stop(self, grace_s: float) -> None:
-        """Takes no new work, and gives what is in flight `grace_s` seconds to finish."""
 
 
 class Tasks:

@@ -1,0 +1,137 @@
+"""The frame of every process: settings, logs, signals, the ops port, and a graceful end.
+
+It knows no store, no broker and no gRPC server. `chassis.runtime` puts a service's room into it, and what
+needs neither Mongo nor RabbitMQ goes into it directly:
+
+    async def prepare(settings: Settings, closing: AsyncExitStack) -> Work:
+        redis = connect(settings.redis_nodes, settings.redis_password.get_secret_value())
+        close_with(closing, redis.aclose)
+        return Limiter(settings, redis)
+
+    live("ratelimit", "serve", Settings, prepare)
+"""
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any, Final, NoReturn, Protocol, TypeVar
+
+import uvloop
+
+from chassis.contracts import ContractError
+from chassis.observability import logging, tracing
+from chassis.ops_server import OpsServer
+from chassis.readiness import Check, Readiness
+from chassis.settings import MisconfiguredError, ProcessSettings, load, refuse
+
+__all__ = ["GRACE_S", "Work", "close_with", "live"]
+
+GRACE_S: Final = 10.0
+"""How long work in flight may take to finish once the process was told to stop."""
+_CLOSE_TIMEOUT_S: Final = 3.0
+_ALLOCATIONS_BETWEEN_COLLECTIONS: Final = 20_000
+
+S = TypeVar("S", bound=ProcessSettings)
+
+_log = logging.get_logger()
+
+
+class Work(Protocol):
+    """What one process does between its start and its end."""
+
+    def checks(self) -> list[Check]:
+        """What has to answer for the process to be ready."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self, grace_s: float) -> None:
+        """Takes no new work, and gives what is in flight `grace_s` seconds to finish."""
+
+
+def live(
+    name: str, role: str, settings: type[S], prepare: Callable[[S, AsyncExitStack], Awaitable[Work]]
+) -> NoReturn:
+    """Does the work that `prepare` makes, until SIGTERM or SIGINT; logs and traces bear `name` and `role`.
+
+    `prepare` hands over what is to be closed in the end, last opened first: `close_with(closing, it.close)`.
+    Exits with 0 after a graceful end, 1 when it cannot start (OSError, ValueError, ContractError), 2 when the
+    settings or what they point to are wrong (MisconfiguredError).
+    """
+    found = load(settings)
+    logging.configure(name, role, level=found.log_level)
+    tracing.configure(name, role, otlp_endpoint=found.otlp_endpoint, sample_ratio=found.trace_sample_ratio)
+    try:
+        uvloop.run(_live(found, prepare))
+    except MisconfiguredError as error:
+        refuse(error.complaints)
+    except (OSError, ValueError, ContractError) as error:
+        _log.error("cannot run", error=str(error))
+        raise SystemExit(1) from None
+    finally:
+        tracing.close()
+    raise SystemExit(0)
+
+
+def close_with(closing: AsyncExitStack, close: Callable[[], Awaitable[Any]]) -> None:
+    """Has `close` called when the process ends; it gets 3 s, and what it raises is logged."""
+    closing.push_async_callback(partial(_close, close))
+
+
+async def _live(settings: S, prepare: Callable[[S, AsyncExitStack], Awaitable[Work]]) -> None:
+    told_to_stop = _stop_signals()
+    async with AsyncExitStack() as closing:
+        work = await prepare(settings, closing)
+        readiness = Readiness(work.checks())
+        ops = OpsServer(readiness)
+        await ops.start(settings.listen_host, settings.ops_port)
+        close_with(closing, ops.stop)
+        await work.start()
+        _spare_the_collector()
+        _log.info("started", ops_port=settings.ops_port)
+        await told_to_stop.wait()
+        _log.info("stopping")
+        readiness.stop()
+        await _stop(work)
+    _log.info("stopped")
+
+
+def _spare_the_collector() -> None:
+    """What start-up made stays for good, so it need not be looked through again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
+
+
+async def _stop(work: Work) -> None:
+    try:
+        async with asyncio.timeout(GRACE_S + _CLOSE_TIMEOUT_S):
+            await work.stop(GRACE_S)
+    except TimeoutError:
+        _log.warning("work in flight did not end in time")
+
+
+async def _close(close: Callable[[], Awaitable[Any]]) -> None:
+    """Closing has to go on whatever one of the things to close does."""
+    try:
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await close()
+    except Exception as error:
+        _log.warning("not closed cleanly", what=getattr(close, "__qualname__", ""), error=repr(error))
+
+
+def _stop_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second one ends the process at once."""
+    told = asyncio.Event()
+
+    def tell() -> None:
+        if told.is_set():
+            os._exit(1)
+        told.set()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, tell)
+    return told
