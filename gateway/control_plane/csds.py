@@ -63,7 +63,7 @@ def _entry(stream: Stream, watch: Watch) -> Any:
 
 
 def _state(watch: Watch, is_current: bool) -> State:
-    """A node that came back with everything is sent nothing; one whose turn comes has confirmed older things."""
+    """A node that came back with everything is sent nothing; one whose turn comes has confirmed older."""
     if is_current:
         return State.SYNCED
     return State.STALE if watch.state is State.SYNCED else watch.state
