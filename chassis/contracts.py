@@ -5,17 +5,26 @@ is read here; nobody writes a policy twice.
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final, Self
 
 import grpc
 from google.api import annotations_pb2, http_pb2
 from google.protobuf import message_factory
-from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
+from google.protobuf.descriptor import (
+    Descriptor,
+    EnumValueDescriptor,
+    FileDescriptor,
+    MethodDescriptor,
+    ServiceDescriptor,
+)
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2
 
 import internshipconnect
@@ -23,6 +32,7 @@ from internshipconnect.errors.v1 import reason_pb2
 from internshipconnect.options.v1 import options_pb2
 
 ERROR_DOMAIN = "internshipconnect"
+_OWN_PACKAGES: Final = f"{ERROR_DOMAIN}."
 
 # How an HTTP caller sees each status, after google/rpc/code.proto; Envoy's transcoder does the same.
 HTTP_STATUS: Mapping[grpc.StatusCode, int] = MappingProxyType(
@@ -115,11 +125,81 @@ class ReasonSpec:
     help: str
 
 
+class Contracts:
+    """What a set of contracts declares.
+
+    `files` are the descriptors of the contracts; their policies are read with the options that this code
+    knows, whichever pool the descriptors are of.
+    """
+
+    def __init__(self, files: Iterable[FileDescriptor]) -> None:
+        self._files = tuple(files)
+
+    @classmethod
+    def read(cls, descriptor_set: bytes) -> Self:
+        """The contracts of a serialized FileDescriptorSet with its imports, in a pool of their own.
+
+        Raises ContractError when the bytes are no such set.
+        """
+        pool = DescriptorPool()
+        try:
+            files = FileDescriptorSet.FromString(descriptor_set).file
+            for file in files:
+                pool.AddSerializedFile(file.SerializeToString())
+            return cls(pool.FindFileByName(file.name) for file in files)
+        except (DecodeError, KeyError, TypeError) as error:
+            raise ContractError(f"this is no set of descriptors with all its imports: {error}") from None
+
+    @cached_property
+    def descriptor_set(self) -> bytes:
+        """A serialized FileDescriptorSet of all files, each after those that it imports."""
+        ordered: dict[str, FileDescriptor] = {}
+        for file in self._files:
+            _put_after_imports(file, ordered)
+        protos = [FileDescriptorProto.FromString(file.serialized_pb) for file in ordered.values()]
+        return FileDescriptorSet(file=protos).SerializeToString(deterministic=True)
+
+    @cached_property
+    def services(self) -> tuple[ServiceDescriptor, ...]:
+        """Every service, by full name."""
+        services = [service for file in self._own_files for service in file.services_by_name.values()]
+        return tuple(sorted(services, key=lambda service: service.full_name))
+
+    @cached_property
+    def rpcs(self) -> tuple[RpcSpec, ...]:
+        """Every call, service by service. Raises ContractError for one without a policy."""
+        return tuple(_spec_of(method) for service in self.services for method in service.methods)
+
+    @cached_property
+    def reasons(self) -> Mapping[str, ReasonSpec]:
+        """The table of error reasons by name without prefix."""
+        package = reason_pb2.DESCRIPTOR.package
+        enums = [file.enum_types_by_name["Reason"] for file in self._own_files if file.package == package]
+        rows = [_reason_of(value) for enum in enums for value in enum.values if value.number]
+        return MappingProxyType({row.name: row for row in rows})
+
+    @cached_property
+    def event_classes(self) -> Mapping[str, type[Message]]:
+        """Every event, by the name under which it travels."""
+        messages = [message for file in self._own_files for message in file.message_types_by_name.values()]
+        events = [message for message in messages if message.GetOptions().HasExtension(options_pb2.event)]
+        classes = [message_factory.GetMessageClass(message) for message in events]
+        return MappingProxyType({event_type(kind): kind for kind in classes})
+
+    @cached_property
+    def _own_files(self) -> tuple[FileDescriptor, ...]:
+        return tuple(file for file in self._files if f"{file.package}.".startswith(_OWN_PACKAGES))
+
+
 @cache
+def imported() -> Contracts:
+    """The contracts as this process has imported them: what the functions below are about."""
+    return Contracts(importlib.import_module(name).DESCRIPTOR for name in _module_names())
+
+
 def all_services() -> tuple[ServiceDescriptor, ...]:
     """Every service that the contracts declare, by full name."""
-    services = [service for file in _files() for service in file.services_by_name.values()]
-    return tuple(sorted(services, key=lambda service: service.full_name))
+    return imported().services
 
 
 @cache
@@ -131,15 +211,12 @@ def rpcs_of(service: ServiceDescriptor) -> tuple[RpcSpec, ...]:
 @cache
 def rpc_at(path: str) -> RpcSpec | None:
     """The call at a gRPC path; None when the contracts declare none there."""
-    found = (rpc for service in all_services() for rpc in rpcs_of(service) if rpc.path == path)
-    return next(found, None)
+    return next((rpc for rpc in imported().rpcs if rpc.path == path), None)
 
 
-@cache
 def reasons() -> Mapping[str, ReasonSpec]:
     """The table of error reasons by name without prefix."""
-    rows = [_reason_of(number) for number in reason_pb2.Reason.values() if number]
-    return MappingProxyType({row.name: row for row in rows})
+    return imported().reasons
 
 
 def event_type(message: Message | type[Message]) -> str:
@@ -158,24 +235,23 @@ def event_class(type_: str) -> type[Message]:
     return found
 
 
-@cache
 def event_classes() -> Mapping[str, type[Message]]:
     """Every event that the contracts declare, by the name under which it travels."""
-    messages = [message for file in _files() for message in file.message_types_by_name.values()]
-    events = [message for message in messages if message.GetOptions().HasExtension(options_pb2.event)]
-    classes = [message_factory.GetMessageClass(message) for message in events]
-    return MappingProxyType({event_type(kind): kind for kind in classes})
-
-
-@cache
-def _files() -> tuple[FileDescriptor, ...]:
-    return tuple(importlib.import_module(name).DESCRIPTOR for name in _module_names())
+    return imported().event_classes
 
 
 def _module_names() -> list[str]:
     roots = [Path(root) for root in internshipconnect.__path__]
     stubs = [path.relative_to(root.parent) for root in roots for path in root.rglob("*_pb2.py")]
     return sorted({".".join(stub.with_suffix("").parts) for stub in stubs})
+
+
+def _put_after_imports(file: FileDescriptor, ordered: dict[str, FileDescriptor]) -> None:
+    if file.name in ordered:
+        return
+    for imported_file in file.dependencies:
+        _put_after_imports(imported_file, ordered)
+    ordered[file.name] = file
 
 
 def _spec_of(method: MethodDescriptor) -> RpcSpec:
@@ -213,8 +289,7 @@ def _bindings_of(rule: http_pb2.HttpRule) -> tuple[HttpBinding, ...]:
     return (first, *further)
 
 
-def _reason_of(number: int) -> ReasonSpec:
-    value = reason_pb2.Reason.DESCRIPTOR.values_by_number[number]
+def _reason_of(value: EnumValueDescriptor) -> ReasonSpec:
     policy = value.GetOptions().Extensions[reason_pb2.error]
     code = grpc.StatusCode[code_pb2.Code.Name(policy.code)]
     return ReasonSpec(

@@ -13,6 +13,7 @@ from redis.asyncio.cluster import RedisCluster
 from chassis.cache import Cache
 from chassis.clock import Clock, SystemClock
 from chassis.grpc.client import Peers
+from chassis.grpc.mesh import Membership
 from chassis.messaging import Subscription
 from chassis.mongo.shards import Shards
 from chassis.mongo.slots import SlotMap
@@ -112,7 +113,8 @@ def open_resources(
     close_with(closing, redis.aclose)
     cache = Cache(redis, name)
     close_with(closing, cache.aclose)
-    peers = Peers(settings.peers, ServiceIdentity.from_file(name, settings.service_key))
+    mesh = Membership(settings.xds_bootstrap) if settings.xds_bootstrap else None
+    peers = Peers(settings.peers, ServiceIdentity.from_file(name, settings.service_key), mesh)
     close_with(closing, peers.close)
     return Resources(
         name=name,

@@ -5,6 +5,7 @@ import binascii
 import json
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
 
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError
@@ -18,6 +19,7 @@ KEY_BYTES: Final = 32
 MISCONFIGURED: Final = 2
 """Exit status of a process that cannot start with these settings."""
 
+Region = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -93,6 +95,17 @@ class ChassisSettings(RedisSettings):
     service_jwks: FilePath = Field(description="JSON file: the public keys of all services")
     page_token_key: Key = Field(description="base64 of 32 bytes or more, the same in all replicas")
     data_key: Key = Field(description="base64 of 32 bytes or more, the same in all replicas")
+    registry: Path | None = Field(
+        default=None, description="folder in which `serve` registers; none: it does not"
+    )
+    region: str = Field(
+        default="local", pattern=r"^[a-z][a-z0-9-]{0,62}$", description="where this process is"
+    )
+    drain_s: float = Field(default=1.0, ge=0, le=60, description="time for callers to move on before the end")
+    xds_bootstrap: FilePath | None = Field(
+        default=None,
+        description="JSON file: the control plane that tells where peers are, not `peers`",
+    )
     public_url: str = Field(pattern=r"^https?://[^\s/]+$", description="the gateway, as API users see it")
 
 

@@ -1,21 +1,52 @@
-"""Type URLs of the Envoy extensions that the gateway uses, named once."""
+"""The Envoy extensions that the gateway uses, named once, and dictionaries made into checked messages.
 
-from typing import Any, Final
+Importing a type makes it known: what is packed inside a message is checked as well.
+"""
 
-_PREFIX: Final = "type.googleapis.com/envoy.extensions."
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
 
-HTTP_CONNECTION_MANAGER: Final = _PREFIX + "filters.network.http_connection_manager.v3.HttpConnectionManager"
-HEALTH_CHECK: Final = _PREFIX + "filters.http.health_check.v3.HealthCheck"
-BUFFER: Final = _PREFIX + "filters.http.buffer.v3.Buffer"
-LUA: Final = _PREFIX + "filters.http.lua.v3.Lua"
-TRANSCODER: Final = _PREFIX + "filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder"
-ROUTER: Final = _PREFIX + "filters.http.router.v3.Router"
-UPSTREAM_HTTP: Final = _PREFIX + "upstreams.http.v3.HttpProtocolOptions"
-STDOUT_LOG: Final = _PREFIX + "access_loggers.stream.v3.StdoutAccessLog"
-DOWNSTREAM_CONNECTIONS: Final = (
-    _PREFIX + "resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.config.trace.v3.opentelemetry_pb2 import OpenTelemetryConfig
+from envoy.extensions.access_loggers.stream.v3.stream_pb2 import StdoutAccessLog
+from envoy.extensions.filters.http.buffer.v3.buffer_pb2 import Buffer
+from envoy.extensions.filters.http.grpc_json_transcoder.v3.transcoder_pb2 import GrpcJsonTranscoder
+from envoy.extensions.filters.http.health_check.v3.health_check_pb2 import HealthCheck
+from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua
+from envoy.extensions.filters.http.router.v3.router_pb2 import Router
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
 )
-OPENTELEMETRY: Final = "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig"
+from envoy.extensions.resource_monitors.downstream_connections.v3.downstream_connections_pb2 import (
+    DownstreamConnectionsConfig,
+)
+from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
+
+__all__ = ["Bootstrap", "Cluster", "ClusterLoadAssignment", "Listener", "RouteConfiguration", "parsed"]
+
+M = TypeVar("M", bound=Message)
+
+
+def _url(message: Any) -> str:
+    return f"type.googleapis.com/{message.DESCRIPTOR.full_name}"
+
+
+HTTP_CONNECTION_MANAGER: Final = _url(HttpConnectionManager)
+HEALTH_CHECK: Final = _url(HealthCheck)
+BUFFER: Final = _url(Buffer)
+LUA: Final = _url(Lua)
+TRANSCODER: Final = _url(GrpcJsonTranscoder)
+ROUTER: Final = _url(Router)
+UPSTREAM_HTTP: Final = _url(HttpProtocolOptions)
+STDOUT_LOG: Final = _url(StdoutAccessLog)
+DOWNSTREAM_CONNECTIONS: Final = _url(DownstreamConnectionsConfig)
+OPENTELEMETRY: Final = _url(OpenTelemetryConfig)
 
 
 def extension(name: str, type_url: str, **fields: Any) -> dict[str, Any]:
@@ -26,3 +57,8 @@ def extension(name: str, type_url: str, **fields: Any) -> dict[str, Any]:
 def address(host: str, port: int) -> dict[str, Any]:
     """A socket address."""
     return {"socket_address": {"address": host, "port_value": port}}
+
+
+def parsed(fields: Mapping[str, Any], kind: type[M]) -> M:
+    """The message that a dictionary stands for. Raises json_format.ParseError for a field that it has not."""
+    return ParseDict(dict(fields), kind())

@@ -13,6 +13,7 @@ from chassis.breaker import Breaker
 from chassis.caller import remaining_s, request_id
 from chassis.contracts import ContractError, RpcSpec, rpc_at
 from chassis.errors import DomainError, unavailable
+from chassis.grpc.mesh import Membership
 from chassis.grpc.status import DETAILS_KEY, error_of
 from chassis.observability import metrics
 from chassis.observability.tracing import client_span, current_traceparent
@@ -21,12 +22,15 @@ MOST_ATTEMPTS: Final = 3
 _FIRST_PAUSE_S: Final = 0.025
 _CALLS_PER_RETRY: Final = 10
 _OPTIONS: Final = (
-    ("grpc.enable_retries", 0),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 5_000),
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+)
+_OPTIONS_WITHOUT_MESH: Final = (
+    *_OPTIONS,
+    ("grpc.enable_retries", 0),
     ("grpc.service_config", orjson.dumps({"loadBalancingConfig": [{"round_robin": {}}]}).decode()),
 )
 _NO_ANSWER: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
@@ -48,10 +52,14 @@ class PeerRefusedUsError(Exception):
 class Peers:
     """Channels to the other services, one each, opened at first use.
 
-    `addresses` gives `host:port`, or any gRPC target, by service name.
+    `addresses` gives `host:port`, or any gRPC target, by service name. In a mesh the control plane tells
+    where they are instead, and gRPC repeats what may be repeated as the control plane says.
     """
 
-    def __init__(self, addresses: Mapping[str, str], identity: Identity) -> None:
+    def __init__(
+        self, addresses: Mapping[str, str], identity: Identity, mesh: Membership | None = None
+    ) -> None:
+        self.mesh = mesh
         self._addresses = addresses
         self._identity = identity
         self._channels: dict[str, PeerChannel] = {}
@@ -63,9 +71,17 @@ class Peers:
         answer in time. Raises KeyError for a service without an address.
         """
         if service not in self._channels:
-            inner = grpc.aio.insecure_channel(self._addresses[service], options=_OPTIONS)
-            self._channels[service] = PeerChannel(service, inner, self._identity)
+            attempts = 1 if self.mesh else MOST_ATTEMPTS
+            self._channels[service] = PeerChannel(service, self._open(service), self._identity, attempts)
         return cast(grpc.aio.Channel, self._channels[service])
+
+    def _open(self, service: str) -> grpc.aio.Channel:
+        if self.mesh is None:
+            return grpc.aio.insecure_channel(self._addresses[service], options=_OPTIONS_WITHOUT_MESH)
+        channel = grpc.aio.insecure_channel(self.mesh.target_of(service), options=_OPTIONS)
+        # Asks the way now: when it is needed, the control plane may be away.
+        channel.get_state(try_to_connect=True)
+        return channel
 
     async def close(self) -> None:
         """Closes all channels; calls in flight end."""
@@ -95,8 +111,11 @@ class RetryBudget:
 class PeerChannel:
     """As much of a channel as generated stubs use."""
 
-    def __init__(self, service: str, inner: grpc.aio.Channel, identity: Identity) -> None:
+    def __init__(
+        self, service: str, inner: grpc.aio.Channel, identity: Identity, attempts: int = MOST_ATTEMPTS
+    ) -> None:
         self.service = service
+        self.attempts = attempts
         self.identity = identity
         self.budget = RetryBudget()
         self.breaker = Breaker(f"The {service} service")
@@ -153,7 +172,7 @@ class _UnaryCall:
         self._rpc = rpc
         self._raw = raw
         self._channel = channel
-        self._attempts = MOST_ATTEMPTS if rpc.is_repeatable else 1
+        self._attempts = channel.attempts if rpc.is_repeatable else 1
 
     async def __call__(self, request: Any, *, timeout: float | None = None) -> Any:
         """Calls within `timeout` seconds, the contract's deadline and that of our own caller."""

@@ -6,10 +6,12 @@ from typing import Any
 from redis.asyncio.cluster import RedisCluster
 
 from chassis.grpc.chain import MOST_IN_FLIGHT, standard_chain
+from chassis.grpc.mesh import mesh_checks
 from chassis.grpc.pressure import Pressure
 from chassis.grpc.server import GrpcServer, build_server
 from chassis.idempotency import MongoClaims
 from chassis.readiness import Check
+from chassis.registration import Instance, Registration, reachable
 from chassis.roles.role import Tasks
 from chassis.runtime import Resources, Room
 from chassis.security.jwks import StaticKeys
@@ -27,11 +29,12 @@ class Serve:
         self._pressure = Pressure(MOST_IN_FLIGHT)
         self._server = _server(resources, room, self._pressure)
         self._tasks = Tasks()
+        self._registration: Registration | None = None
 
     def checks(self) -> list[Check]:
         """Some shard has to answer; a missing one concerns its own users only, and Redis only speed."""
         shards = [Check(f"mongo {shard.name}", shard.ping, "mongo") for shard in self._resources.shards.all()]
-        return [*shards, Check("redis", self._ask_redis)]
+        return [*shards, Check("redis", self._ask_redis), *mesh_checks(self._resources.peers)]
 
     async def _ask_redis(self) -> None:
         await self._resources.redis.ping(target_nodes=RedisCluster.PRIMARIES)
@@ -42,11 +45,31 @@ class Serve:
             self._tasks.keep(getattr(background, "__qualname__", repr(background)), background)
         self._tasks.keep("pressure", self._pressure.watch)
         await self._server.start()
+        self._registration = _registered(self._resources)
 
     async def stop(self, grace_s: float) -> None:
+        if self._registration is not None:
+            self._registration.drain()
+            await asyncio.sleep(self._resources.settings.drain_s)
+        await self._end(grace_s)
+        if self._registration is not None:
+            self._registration.withdraw()
+
+    async def _end(self, grace_s: float) -> None:
         await asyncio.gather(*(end() for end in self._room.on_stop))
         await self._server.stop(grace_s)
         await self._tasks.cancel()
+
+
+def _registered(resources: Resources[Any]) -> Registration | None:
+    """Tells the control plane where this process answers, now that it does."""
+    settings = resources.settings
+    if settings.registry is None:
+        return None
+    host = reachable(settings.listen_host)
+    return Registration(
+        settings.registry, Instance(resources.name, host, settings.grpc_port, settings.region)
+    )
 
 
 def _server(resources: Resources[Any], room: Room, pressure: Pressure) -> GrpcServer:

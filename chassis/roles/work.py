@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from chassis.caller import Principal
+from chassis.grpc.mesh import mesh_checks
 from chassis.messaging.consumer import Consumers
 from chassis.messaging.publisher import Publisher
 from chassis.messaging.relay import Relay
@@ -21,6 +22,7 @@ class Work:
     def __init__(self, resources: Resources[Any], room: Room) -> None:
         amqp_url = resources.settings.amqp_url.get_secret_value()
         self._shards = resources.shards
+        self._peers = resources.peers
         self._periodics = room.periodics
         self._principal = Principal(id=resources.name, kind="SERVICE")
         self._publisher = Publisher(amqp_url)
@@ -33,7 +35,7 @@ class Work:
     def checks(self) -> list[Check]:
         """Some shard and the broker have to answer."""
         shards = [Check(f"mongo {shard.name}", shard.ping, "mongo") for shard in self._shards.all()]
-        return [*shards, Check("broker", self._ask_broker, "broker")]
+        return [*shards, Check("broker", self._ask_broker, "broker"), *mesh_checks(self._peers)]
 
     async def _ask_broker(self) -> None:
         await self._publisher.ping()

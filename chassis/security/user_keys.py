@@ -10,9 +10,9 @@ _MEMBERS = ("kty", "crv", "kid", "use", "alg", "x", "y")
 
 def user_keys(peers: Peers) -> FetchedKeys:
     """The keys of the peer `auth`, fetched when needed."""
+    stub = AuthServiceStub(peers.channel("auth"))
 
     async def fetch() -> Keys:
-        stub = AuthServiceStub(peers.channel("auth"))
         answer = await stub.GetJwks(auth_pb2.GetJwksRequest())
         return public_keys({member: getattr(key, member) for member in _MEMBERS} for key in answer.keys)
 

@@ -22,7 +22,7 @@ def mailbox(topology: Topology) -> Process:
 
 
 def gateway(topology: Topology) -> Process:
-    """Envoy, in front of everything: ready when the services behind it are."""
+    """Envoy, in front of everything: ready when it was told of the services behind it, and they are."""
     config = str(topology.etc / "envoy.json")
     command = (str(binaries.envoy_proxy()), "--concurrency", "1", "--disable-hot-restart", "-c", config)
     return Process(

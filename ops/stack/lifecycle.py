@@ -9,7 +9,17 @@ from dataclasses import dataclass
 
 from ops import stubs
 from ops.errors import OpsError
-from ops.stack import binaries, credentials, edge, leftovers, mongo, provision, rabbit, redis_cluster
+from ops.stack import (
+    binaries,
+    control_plane,
+    credentials,
+    edge,
+    leftovers,
+    mongo,
+    provision,
+    rabbit,
+    redis_cluster,
+)
 from ops.stack import services as service_processes
 from ops.stack.credentials import Credentials
 from ops.stack.probes import port_open
@@ -51,6 +61,7 @@ class Stack:
             edge.mailbox(topology),
         ]
         if not stores_only:
+            processes.append(control_plane.control_plane(topology))
             processes += service_processes.processes(topology, secrets)
             processes.append(edge.gateway(topology))
         return cls(topology, secrets, tuple(processes))
@@ -96,7 +107,7 @@ def up(topology: Topology, steps: Steps, *, stores_only: bool = False) -> Stack:
         _await(stack, client, stores, detail, _listening)
         provision.prepare_stores(topology, stack.credentials)
         _await(stack, client, stores, detail, _ready)
-    later = [*stack.in_stage(Stage.SERVICES), *stack.in_stage(Stage.EDGE)]
+    later = [one for stage in (Stage.CONTROL, Stage.SERVICES, Stage.EDGE) for one in stack.in_stage(stage)]
     if later:
         with steps.step("collections and indexes"):
             provision.make_collections(topology, stack.credentials)
@@ -105,7 +116,7 @@ def up(topology: Topology, steps: Steps, *, stores_only: bool = False) -> Stack:
     with steps.step("broker: RabbitMQ") as detail:
         _await(stack, client, [broker], detail, _ready)
     if later:
-        with steps.step("services and gateway") as detail:
+        with steps.step("control plane, services and gateway") as detail:
             provision.declare_queues(topology, stack.credentials)
             _await(stack, client, later, detail, _ready)
     return stack
@@ -151,6 +162,7 @@ def write_configuration(stack: Stack) -> None:
     mongo.write_config(topology, secrets)
     redis_cluster.write_config(topology, secrets)
     rabbit.write_config(topology, secrets)
+    control_plane.write_config(topology)
     importlib.import_module("ops.stack.edge_config").write_config(topology)
     write_config(topology, stack.processes)
 

@@ -10,6 +10,7 @@ class Stage(Enum):
 
     MAPPER = "mapper"
     STORES = "stores"
+    CONTROL = "control"
     SERVICES = "services"
     EDGE = "edge"
 

@@ -5,6 +5,7 @@ import os
 import sys
 from functools import partial
 
+from ops.stack.control_plane import mesh_environment
 from ops.stack.credentials import Credentials, service_jwks_path, service_key_path
 from ops.stack.probes import http_ready
 from ops.stack.process import Process, Stage
@@ -21,7 +22,7 @@ def processes(topology: Topology, credentials: Credentials) -> list[Process]:
 
 
 def environment(topology: Topology, credentials: Credentials, service: str, role: str) -> dict[str, str]:
-    """The environment of one service process, by the names that the chassis reads."""
+    """The environment of one service process outside the mesh, by the names that the chassis reads."""
     ports = topology.services[service]
     own = credentials.services[service]
     peers = {name: f"{LOOPBACK}:{peer.grpc}" for name, peer in topology.services.items()}
@@ -67,5 +68,8 @@ def _process(topology: Topology, credentials: Credentials, service: str, role: s
         command=(sys.executable, "-m", f"services.{service}", role),
         ports=listening,
         probe=partial(http_ready, listening["ops"], "/ready"),
-        environment=environment(topology, credentials, service, role),
+        environment={
+            **environment(topology, credentials, service, role),
+            **mesh_environment(topology, service, role),
+        },
     )

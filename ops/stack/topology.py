@@ -9,9 +9,9 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ops.errors import OpsError
 from ops.paths import stacks_dir
@@ -41,6 +41,13 @@ class ServicePorts(_Frozen):
     grpc: int
     serve_ops: int
     work_ops: int
+
+
+class ControlPlanePorts(_Frozen):
+    """Where the control plane listens: xDS over gRPC, and its ops port."""
+
+    grpc: int
+    ops: int
 
 
 class RedisNode(_Frozen):
@@ -89,6 +96,7 @@ class Topology(_Frozen):
     root: Path
     gateway: int
     gateway_admin: int
+    control_plane: ControlPlanePorts
     services: dict[str, ServicePorts]
     shards: tuple[Shard, ...] = Field(min_length=1)
     redis: tuple[RedisNode, ...]
@@ -99,6 +107,16 @@ class Topology(_Frozen):
     def load(cls, path: Path) -> Self:
         """Reads a recorded `topology.json`."""
         return cls.model_validate_json(path.read_text())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_a_control_plane(cls, recorded: Any) -> Any:
+        """A stack that was recorded before there was one gets the ports that a new stack would have."""
+        if isinstance(recorded, dict) and "control_plane" not in recorded and "gateway" in recorded:
+            is_developers = recorded.get("name") == DEFAULT_STACK
+            ports = _developer_control_plane() if is_developers else _control_plane(recorded["gateway"])
+            return {**recorded, "control_plane": ports}
+        return recorded
 
     def save(self) -> None:
         """Records this set of ports as the stack's own."""
@@ -141,6 +159,11 @@ class Topology(_Frozen):
         return self.etc / "slots.json"
 
     @property
+    def mesh(self) -> Path:
+        """The mesh file: services, their endpoints, the bounds of calls."""
+        return self.etc / "mesh.yaml"
+
+    @property
     def seeded_marker(self) -> Path:
         """Exists once seed data has been written."""
         return self.root / "seeded.json"
@@ -163,6 +186,7 @@ class Topology(_Frozen):
     def ports(self) -> Iterator[int]:
         """Every port of the stack."""
         yield from (self.gateway, self.gateway_admin)
+        yield from (self.control_plane.grpc, self.control_plane.ops)
         for service in self.services.values():
             yield from (service.grpc, service.serve_ops, service.work_ops)
         for shard in self.shards:
@@ -180,6 +204,7 @@ def developer_stack(root: Path, *, shards: int, members: int) -> Topology:
         root=root,
         gateway=8080,
         gateway_admin=9901,
+        control_plane=_developer_control_plane(),
         services={
             name: ServicePorts(grpc=5001 + i, serve_ops=6001 + i, work_ops=6101 + i)
             for i, name in enumerate(SERVICES)
@@ -198,6 +223,7 @@ def block_stack(name: str, root: Path, base: int, *, shards: int, members: int) 
         root=root,
         gateway=base,
         gateway_admin=base + 1,
+        control_plane=_control_plane(base),
         services={
             service: ServicePorts(grpc=base + 10 + i, serve_ops=base + 20 + i, work_ops=base + 30 + i)
             for i, service in enumerate(SERVICES)
@@ -278,6 +304,14 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _developer_control_plane() -> ControlPlanePorts:
+    return ControlPlanePorts(grpc=5009, ops=6009)
+
+
+def _control_plane(base: int) -> ControlPlanePorts:
+    return ControlPlanePorts(grpc=base + 19, ops=base + 29)
 
 
 def _shards(first: int, shards: int, members: int) -> tuple[Shard, ...]:

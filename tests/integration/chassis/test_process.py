@@ -1,5 +1,6 @@
 """Whole processes: how they start, say that they are ready, and end."""
 
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from chassis.registration import Instance
 from internshipconnect.auth.v1 import auth_pb2, auth_pb2_grpc
 from ops.paths import REPO
 from ops.stack.services import environment
@@ -144,6 +146,31 @@ def test_a_worker_without_its_broker_lives_and_is_not_ready(launch: Launcher) ->
     answer = process.ops("/ready")
     assert answer.status_code == 503
     assert answer.json()["degraded"] == ["broker"]
+
+
+def test_a_serving_process_is_in_the_registry_until_it_has_drained(launch: Launcher, tmp_path: Path) -> None:
+    process = launch(IC_REGISTRY=str(tmp_path), IC_REGION="south", IC_DRAIN_S="0.5")
+    process.await_ready()
+    [entry] = await_true(lambda: list(tmp_path.glob("auth-*.json")), "the registration", within_s=5)
+    instance = Instance.read(entry.read_bytes())
+    assert (instance.port, instance.region, instance.draining) == (process.grpc_port, "south", False)
+    process.popen.send_signal(signal.SIGTERM)
+    await_true(lambda: Instance.read(entry.read_bytes()).draining, "the draining", within_s=5, every_s=0.02)
+    assert process.end()[0] == 0
+    assert not entry.exists()
+
+
+def test_a_process_that_starts_without_its_control_plane_waits_and_says_so(
+    launch: Launcher, tmp_path: Path
+) -> None:
+    bootstrap = tmp_path / "xds.json"
+    server = {"server_uri": f"127.0.0.1:{_free_port()}", "channel_creds": [{"type": "insecure"}]}
+    bootstrap.write_text(json.dumps({"xds_servers": [server], "node": {"id": "x", "cluster": "services"}}))
+    process = launch(IC_XDS_BOOTSTRAP=str(bootstrap))
+    await_true(lambda: _status(process, "/health") == 200, "the process to live", within_s=60)
+    answer = process.ops("/ready")
+    assert answer.status_code == 503
+    assert "waits for the control plane" in answer.json()["checks"]["control plane"]["error"]
 
 
 def test_wrong_settings_are_all_named_at_once(launch: Launcher) -> None:

@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import grpc
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+import internshipconnect
 from buf.validate import validate_pb2
 from chassis.contracts import (
     ContractError,
+    Contracts,
     RpcSpec,
     all_services,
     event_class,
@@ -25,6 +29,7 @@ from internshipconnect.auth.v1 import auth_pb2
 from internshipconnect.errors.v1 import reason_pb2
 from internshipconnect.options.v1 import options_pb2
 
+DESCRIPTOR_SET = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
 RPCS = [rpc for service in all_services() for rpc in rpcs_of(service)]
 INTEGERS_OF_64_BITS = (
     FieldDescriptor.TYPE_INT64,
@@ -189,3 +194,48 @@ def test_a_call_is_found_by_its_path() -> None:
     assert found is not None
     assert (found.name, found.body, found.request) == ("Login", "*", auth_pb2.LoginRequest)
     assert rpc_at("/internshipconnect.auth.v1.AuthService/Invented") is None
+
+
+def test_contracts_read_from_a_file_declare_what_the_imported_ones_declare() -> None:
+    read = Contracts.read(DESCRIPTOR_SET.read_bytes())
+    assert [service.full_name for service in read.services] == [one.full_name for one in all_services()]
+    assert [(rpc.path, rpc.policy, rpc.http, rpc.callers) for rpc in read.rpcs] == [
+        (rpc.path, rpc.policy, rpc.http, rpc.callers) for rpc in RPCS
+    ]
+    assert read.reasons == reasons()
+    assert set(read.event_classes) == set(event_classes())
+
+
+def test_contracts_read_from_a_file_are_of_a_pool_of_their_own() -> None:
+    read = Contracts.read(DESCRIPTOR_SET.read_bytes())
+    assert read.rpcs[0].request is not RPCS[0].request
+    assert read.rpcs[0].request().SerializeToString() == b""
+
+
+def test_a_new_call_is_found_in_a_changed_file_without_importing_it() -> None:
+    files = FileDescriptorSet.FromString(DESCRIPTOR_SET.read_bytes())
+    service = next(file for file in files.file if file.name.endswith("auth.proto")).service[0]
+    service.method.add().MergeFrom(service.method[0])
+    service.method[-1].name = "Invented"
+    read = Contracts.read(files.SerializeToString())
+    assert f"/internshipconnect.auth.v1.{service.name}/Invented" in {rpc.path for rpc in read.rpcs}
+
+
+def test_a_set_of_descriptors_can_be_written_out_and_read_again() -> None:
+    written = Contracts.read(DESCRIPTOR_SET.read_bytes()).descriptor_set
+    assert [rpc.full_name for rpc in Contracts.read(written).rpcs] == [rpc.full_name for rpc in RPCS]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xff", FileDescriptorSet.FromString(b"").SerializeToString()])
+def test_bytes_that_are_no_descriptors_declare_nothing_or_are_refused(content: bytes) -> None:
+    try:
+        assert Contracts.read(content).rpcs == ()
+    except ContractError as error:
+        assert "descriptors" in str(error)
+
+
+def test_descriptors_without_their_imports_are_refused_by_name() -> None:
+    files = FileDescriptorSet.FromString(DESCRIPTOR_SET.read_bytes())
+    alone = FileDescriptorSet(file=[file for file in files.file if file.name.endswith("auth.proto")])
+    with pytest.raises(ContractError, match="imports"):
+        Contracts.read(alone.SerializeToString())

@@ -1,5 +1,6 @@
 """Ports and names of stacks."""
 
+import json
 import socket
 from pathlib import Path
 
@@ -20,6 +21,18 @@ def test_the_developers_stack_has_the_documented_ports(state_dir: Path) -> None:
     assert [shard.ports for shard in dev.shards] == [(27101, 27102, 27103), (27111, 27112, 27113)]
     assert [node.port for node in dev.redis] == [7101, 7102, 7103]
     assert (dev.rabbit.amqp, dev.mailbox.smtp, dev.mailbox.http) == (5682, 1025, 8025)
+
+
+@pytest.mark.parametrize("name", ["dev", "other"])
+def test_a_stack_recorded_before_there_was_a_control_plane_gets_ports_for_it(
+    state_dir: Path, name: str
+) -> None:
+    made = topology.find_or_create(name)
+    recorded = json.loads(made.path.read_text())
+    del recorded["control_plane"]
+    made.path.write_text(json.dumps(recorded))
+
+    assert topology.find(name) == made
 
 
 def test_no_two_ports_of_a_stack_are_the_same(state_dir: Path) -> None:

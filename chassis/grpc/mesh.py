@@ -1,0 +1,68 @@
+"""A process as a member of the mesh: a control plane tells its channels, over xDS, where others are."""
+
+import os
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import grpc
+import orjson
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from chassis.readiness import Check
+
+_ASK_TIMEOUT_S: Final = 0.8
+
+
+class Membership:
+    """What a bootstrap file in gRPC's format makes of a process.
+
+    Every xDS channel of the process uses that file, since gRPC takes it from the environment.
+    """
+
+    def __init__(self, bootstrap: Path) -> None:
+        """Raises ValueError when the file is not a bootstrap."""
+        os.environ["GRPC_XDS_BOOTSTRAP"] = str(bootstrap)
+        self._server = _server_in(bootstrap)
+        self._has_answered = False
+
+    def target_of(self, service: str) -> str:
+        """The gRPC target of a service."""
+        return f"xds:///{service}"
+
+    async def ask(self) -> None:
+        """Raises ConnectionError until the control plane has had something to say once.
+
+        From then on the process goes on with what its channels know, with or without the control plane.
+        """
+        if self._has_answered:
+            return
+        async with grpc.aio.insecure_channel(self._server) as channel:
+            await _ask(channel, self._server)
+        self._has_answered = True
+
+
+class _InMesh(Protocol):
+    mesh: Membership | None
+
+
+def mesh_checks(peers: _InMesh) -> list[Check]:
+    """The check of a process that is in a mesh; none of one that is not."""
+    return [Check("control plane", peers.mesh.ask, "control plane")] if peers.mesh else []
+
+
+async def _ask(channel: grpc.aio.Channel, server: str) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    try:
+        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_ASK_TIMEOUT_S)
+    except grpc.aio.AioRpcError as error:
+        raise ConnectionError(f"waits for the control plane at {server}: {error.code().name}") from None
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise ConnectionError(f"waits for the control plane at {server}: it knows nothing yet")
+
+
+def _server_in(bootstrap: Path) -> str:
+    try:
+        found: Any = orjson.loads(bootstrap.read_bytes())
+        return str(found["xds_servers"][0]["server_uri"])
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise ValueError(f"{bootstrap} is no xDS bootstrap: {error!r}") from None

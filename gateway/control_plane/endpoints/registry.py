@@ -1,0 +1,91 @@
+"""Endpoints of processes on this machine, from the folder in which they register themselves."""
+
+import asyncio
+import fcntl
+import os
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+from chassis.observability.logging import get_logger
+from chassis.registration import Instance
+from gateway.control_plane import metrics
+from gateway.control_plane.endpoints.port import Endpoint, Endpoints
+
+LOOK_EVERY_S: Final = 0.2
+
+_log = get_logger()
+
+
+class RegistrySource:
+    """Looks into the folder several times a second; a process that no longer holds its lock is gone."""
+
+    def __init__(self, folder: Path, *, every_s: float = LOOK_EVERY_S) -> None:
+        self._folder = folder
+        self._every_s = every_s
+        self._unreadable: set[Path] = set()
+
+    async def watch(self) -> AsyncIterator[Endpoints]:
+        told: Endpoints | None = None
+        while True:
+            found = self._look(told)
+            if found != told and found is not None:
+                told = found
+                yield found
+            await asyncio.sleep(self._every_s)
+
+    def _look(self, told: Endpoints | None) -> Endpoints | None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return _by_service(self._living())
+        except OSError as error:
+            metrics.source_errors.labels("registry").inc()
+            _log.error("registry cannot be read", folder=str(self._folder), error=str(error))
+            return told
+
+    def _living(self) -> Iterator[Instance]:
+        for path in sorted(self._folder.glob("*.json")):
+            content = _content_if_alive(path)
+            if content is not None:
+                yield from self._read(path, content)
+
+    def _read(self, path: Path, content: bytes) -> Iterator[Instance]:
+        try:
+            yield Instance.read(content)
+            self._unreadable.discard(path)
+        except ValueError as error:
+            if path not in self._unreadable:
+                self._unreadable.add(path)
+                metrics.source_errors.labels("registry").inc()
+                _log.warning("registration cannot be read", file=str(path), error=str(error))
+
+
+def _by_service(instances: Iterator[Instance]) -> Endpoints:
+    found: defaultdict[str, list[Endpoint]] = defaultdict(list)
+    for one in instances:
+        found[one.service].append(Endpoint(one.host, one.port, one.region, one.draining))
+    return {service: tuple(sorted(endpoints)) for service, endpoints in sorted(found.items())}
+
+
+def _content_if_alive(path: Path) -> bytes | None:
+    """What the file says; None, and the file is removed, when nobody holds its lock any more."""
+    try:
+        with path.open("rb") as file:
+            if _is_locked(file.fileno()):
+                return file.read()
+            if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                path.unlink()
+                return None
+        # Replaced by its owner between the two looks at it.
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False

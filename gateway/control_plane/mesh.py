@@ -1,0 +1,146 @@
+"""The mesh file: the services, where their endpoints come from, and the bounds of calls to them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from chassis.settings import MisconfiguredError, Port
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+HostPort = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$")]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class MeshError(MisconfiguredError):
+    """The file is not a mesh: each complaint names the place, what is wrong there and what it wants."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(_Frozen):
+    """Where some endpoints of a service come from: exactly one of `registry`, `dns` and `static`.
+
+    `region` is that of all endpoints of a name or a list, by default the first one; registered endpoints
+    tell their own.
+    """
+
+    registry: bool = False
+    dns: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")] = None
+    static: tuple[HostPort, ...] = ()
+    region: Name | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if sum(map(bool, (self.registry, self.dns, self.static))) != 1:
+            raise ValueError("give one of `registry: true`, `dns: NAME` and `static: [HOST:PORT]`")
+        return self
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, Mapping) else value
+
+
+class Service(_Frozen):
+    """One service: `port` is that of the endpoints which are found by name."""
+
+    port: Port
+    endpoints: Annotated[tuple[Source, ...], BeforeValidator(_listed), Field(min_length=1)]
+
+
+class RetryBudget(_Frozen):
+    """Retries may be this part of the calls in flight, or this many where calls are few."""
+
+    percent: Percent = 20
+    min_concurrency: Count = 5
+
+
+class Limits(_Frozen):
+    """The most that one caller may have open towards one service."""
+
+    max_connections: Count = 100
+    max_pending: Count = 1_000
+    max_requests: Count = 2_000
+    retry_budget: RetryBudget = RetryBudget()
+
+
+class OutlierDetection(_Frozen):
+    """When an endpoint that fails is left alone, and for how long.
+
+    The gateway does so after `consecutive_errors` in a row; the services do among each other when, of at
+    least `request_volume` calls in `interval_s`, more than `failure_percent` failed. That is high because
+    gRPC counts every answer but OK, also those that are a caller's own fault.
+    """
+
+    interval_s: Seconds = 5
+    base_ejection_s: Seconds = 10
+    max_ejection_s: Seconds = 60
+    max_ejection_percent: Percent = 50
+    consecutive_errors: Count = 5
+    failure_percent: Percent = 85
+    request_volume: Count = 20
+    minimum_hosts: Count = 2
+
+
+class HealthCheck(_Frozen):
+    """How the gateway asks endpoints whether they serve."""
+
+    interval_s: Seconds = 2
+    unhealthy_interval_s: Seconds = 0.5
+    timeout_s: Seconds = 1
+    healthy_threshold: Count = 1
+    unhealthy_threshold: Count = 2
+
+
+class Mesh(_Frozen):
+    """The whole file. `regions` are in order of preference for a caller that has none of its own."""
+
+    regions: tuple[Name, ...] = Field(default=("local",), min_length=1)
+    services: dict[Name, Service] = Field(min_length=1)
+    limits: Limits = Limits()
+    outlier_detection: OutlierDetection = OutlierDetection()
+    health_check: HealthCheck = HealthCheck()
+
+    @model_validator(mode="after")
+    def _names_known_regions(self) -> Self:
+        if len(set(self.regions)) != len(self.regions):
+            raise ValueError("`regions` names one twice")
+        for name, service in self.services.items():
+            for source in service.endpoints:
+                if source.region not in (None, *self.regions):
+                    raise ValueError(f"services.{name}.endpoints: `regions` does not list {source.region!r}")
+        return self
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """Reads the file's content. Raises MeshError with everything that is wrong with it."""
+        try:
+            found = yaml.safe_load(content)
+        except yaml.YAMLError as error:
+            raise MeshError([f"not YAML: {' '.join(str(error).split())}"]) from None
+        if not isinstance(found, Mapping):
+            raise MeshError(["the file has to hold `regions` and `services`; see docs/operations.md"])
+        try:
+            return cls.model_validate(found)
+        except ValidationError as error:
+            raise MeshError(_complaint(details) for details in error.errors(include_url=False)) from None
+
+    def regions_from(self, own: str) -> tuple[str, ...]:
+        """The regions as a caller of the region `own` prefers them."""
+        return (own, *(region for region in self.regions if region != own))
+
+
+def _complaint(details: ErrorDetails) -> str:
+    place = ".".join(str(part) for part in details["loc"] if part != "[key]")
+    problem = details["msg"].removeprefix("Value error, ")
+    if details["type"] == "extra_forbidden":
+        problem = "there is no such setting; remove it or mend its name"
+    elif details["type"] == "missing":
+        problem = "is missing; add it"
+    return f"{place}: {problem}" if place else problem

@@ -1,0 +1,19 @@
+"""What the environment may set for the control plane."""
+
+from pathlib import Path
+
+from pydantic import Field, FilePath
+
+from chassis.settings import Address, ProcessSettings
+
+
+class ControlPlaneSettings(ProcessSettings):
+    """Each from the variable `IC_<NAME>`."""
+
+    mesh: FilePath = Field(description="YAML file: services, their endpoints, the bounds of calls")
+    descriptors: FilePath = Field(description="the contracts' descriptor set, imports included")
+    registry: Path = Field(default=Path("registry"), description="folder in which processes register")
+    gateway_listen: Address = Field(default="0.0.0.0:8080", description="where the gateway listens")
+    gateway_pages: Path | None = Field(
+        default=None, description="folder with openapi.json and docs.html, which the gateway answers itself"
+    )

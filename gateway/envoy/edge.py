@@ -1,0 +1,28 @@
+"""What the edge is, beside contracts and mesh file: where it listens, and the pages it answers itself."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from chassis.contracts import Contracts, RpcSpec
+
+ADS_CLUSTER: Final = "control-plane"
+OTLP_CLUSTER: Final = "otlp"
+MAX_BODY_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One gateway. `pages` are answered by Envoy itself: path -> (content type, content).
+
+    `otlp` is where traces go; none are made when it is absent.
+    """
+
+    listen: tuple[str, int]
+    pages: tuple[tuple[str, str, str], ...] = ()
+    otlp: tuple[str, int] | None = None
+    trace_percent: float = 100.0
+
+
+def edge_rpcs(contracts: Contracts) -> tuple[RpcSpec, ...]:
+    """Calls that have an HTTP rule; those between services have none and are not reachable from outside."""
+    return tuple(rpc for rpc in contracts.rpcs if rpc.http)

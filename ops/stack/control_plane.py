@@ -1,0 +1,97 @@
+"""The control plane of a stack, and what makes the other processes members of its mesh."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from ops.paths import DESCRIPTORS
+from ops.stack.probes import http_ready
+from ops.stack.process import Process, Stage
+from ops.stack.topology import LOOPBACK, SERVICES, Topology
+
+PROCESS: Final = "control-plane"
+REGION: Final = "local"
+ROLES: Final = ("serve", "work")
+PASSED_ON: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
+_HEAD: Final = "# Written anew by `ic up`; a change takes effect at once, until then.\n"
+
+
+def control_plane(topology: Topology) -> Process:
+    """The process, which needs no store."""
+    ports = topology.control_plane
+    return Process(
+        name=PROCESS,
+        stage=Stage.CONTROL,
+        command=(sys.executable, "-m", "gateway.control_plane"),
+        ports={"grpc": ports.grpc, "ops": ports.ops},
+        probe=lambda: http_ready(ports.ops, "/ready"),
+        environment=_environment(topology),
+    )
+
+
+def mesh_environment(topology: Topology, service: str, role: str) -> dict[str, str]:
+    """What makes a service process a member of the mesh."""
+    return {
+        "IC_REGISTRY": str(_registry(topology)),
+        "IC_REGION": REGION,
+        "IC_XDS_BOOTSTRAP": str(_bootstrap(topology, service, role)),
+    }
+
+
+def write_config(topology: Topology) -> None:
+    """Writes the mesh file, and for each service process where it finds the control plane."""
+    topology.mesh.write_text(_HEAD + yaml.safe_dump(_mesh(topology), sort_keys=False))
+    for service in SERVICES:
+        for role in ROLES:
+            path = _bootstrap(topology, service, role)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(_xds(topology, f"{service}-{role}"), indent=2))
+
+
+def _environment(topology: Topology) -> dict[str, str]:
+    ports = topology.control_plane
+    return {
+        "IC_STACK": topology.name,
+        "IC_ENVIRONMENT": "development",
+        "IC_LISTEN_HOST": LOOPBACK,
+        "IC_GRPC_PORT": str(ports.grpc),
+        "IC_OPS_PORT": str(ports.ops),
+        "IC_MESH": str(topology.mesh),
+        "IC_DESCRIPTORS": str(DESCRIPTORS),
+        "IC_REGISTRY": str(_registry(topology)),
+        "IC_GATEWAY_LISTEN": f"{LOOPBACK}:{topology.gateway}",
+        "IC_GATEWAY_PAGES": str(topology.etc),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONUNBUFFERED": "",
+        **{name: os.environ[name] for name in PASSED_ON if os.environ.get(name)},
+    }
+
+
+def _mesh(topology: Topology) -> dict[str, Any]:
+    services = {
+        name: {"port": ports.grpc, "endpoints": {"registry": True}}
+        for name, ports in topology.services.items()
+    }
+    return {"regions": [REGION], "services": services}
+
+
+def _xds(topology: Topology, node: str) -> dict[str, Any]:
+    server = {
+        "server_uri": f"{LOOPBACK}:{topology.control_plane.grpc}",
+        "channel_creds": [{"type": "insecure"}],
+        "server_features": ["xds_v3"],
+    }
+    place = {"cluster": "services", "locality": {"region": REGION}}
+    return {"xds_servers": [server], "node": {"id": node, **place}}
+
+
+def _registry(topology: Topology) -> Path:
+    return topology.run / "registry"
+
+
+def _bootstrap(topology: Topology, service: str, role: str) -> Path:
+    return topology.etc / "xds" / f"{service}-{role}.json"

@@ -1,0 +1,28 @@
+"""A source of endpoints that tells what a test gives it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from gateway.control_plane.endpoints import Endpoints
+
+
+class FakeSource:
+    """Has nothing to say until `tell` is called."""
+
+    def __init__(self) -> None:
+        self._now: Endpoints | None = None
+        self._changed = asyncio.Event()
+
+    def tell(self, endpoints: Endpoints) -> None:
+        """From now on these are all."""
+        self._now = endpoints
+        self._changed.set()
+
+    async def watch(self) -> AsyncIterator[Endpoints]:
+        told: Endpoints | None = None
+        while True:
+            if self._now is not None and self._now != told:
+                told = self._now
+                yield told
+            await self._changed.wait()
+            self._changed.clear()

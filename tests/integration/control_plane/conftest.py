@@ -1,0 +1,18 @@
+"""One world for each test."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.integration.control_plane.world import World
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with AsyncExitStack() as closing:
+        world = World(tmp_path, closing)
+        await world.start_control_plane()
+        closing.push_async_callback(world.stop_control_plane)
+        yield world

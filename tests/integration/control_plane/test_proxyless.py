@@ -1,0 +1,137 @@
+"""Real gRPC channels that find their endpoints through the control plane, with no proxy between."""
+
+import asyncio
+import time
+from typing import Any
+
+import grpc
+import pytest
+from envoy.service.status.v3 import csds_pb2_grpc
+from envoy.service.status.v3.csds_pb2 import ClientStatusRequest, ConfigStatus
+
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
+from tests.integration.control_plane.world import LISTING, Echo, World, called, until
+
+GET = pb.GetInternshipRequest(internship_id=LISTING)
+CREATE = pb.CreateInternshipRequest()
+
+
+def stub_of(channel: grpc.aio.Channel) -> Any:
+    return InternshipServiceStub(channel)
+
+
+async def _connected(world: World, region: str = "local") -> grpc.aio.Channel:
+    channel = world.proxyless(region=region)
+    await until(lambda: world.hub.snapshots, "the first snapshot")
+    await stub_of(channel).GetInternship(GET, timeout=10, wait_for_ready=True)
+    return channel
+
+
+async def test_a_channel_finds_its_endpoints_and_takes_turns_among_them(world: World) -> None:
+    one, other = await world.echo(), await world.echo()
+    channel = await _connected(world)
+    await until(lambda: _reaches_both(channel, one, other), "calls to both")
+
+
+async def _reaches_both(channel: grpc.aio.Channel, one: Any, other: Any) -> bool:
+    before = one.calls, other.calls
+    for _ in range(4):
+        await stub_of(channel).GetInternship(GET, timeout=5)
+    return bool(one.calls > before[0] and other.calls > before[1])
+
+
+async def test_endpoints_come_and_go_under_load_and_no_call_fails(world: World) -> None:
+    echo = await world.echo()
+    channel = await _connected(world)
+    async with world.proxyless_load(channel) as load:
+        for _ in range(4):
+            newer = await world.echo()
+            await called(newer, 20)
+            await echo.leave()
+            echo = newer
+    assert load.failures == []
+    assert load.answered > 100
+
+
+async def test_a_call_that_may_be_repeated_is_and_another_is_not(world: World) -> None:
+    echo = await world.echo()
+    channel = await _connected(world)
+    echo.code = grpc.StatusCode.UNAVAILABLE
+    assert await _times_called(echo, stub_of(channel).GetInternship(GET, timeout=5)) == 3
+    assert await _times_called(echo, stub_of(channel).CreateInternship(CREATE, timeout=5)) == 1
+
+
+async def _times_called(echo: Echo, failing: Any) -> int:
+    before = echo.calls
+    with pytest.raises(grpc.aio.AioRpcError):
+        await failing
+    return echo.calls - before
+
+
+async def test_a_caller_without_a_deadline_gets_that_of_the_contract(world: World) -> None:
+    echo = await world.echo()
+    channel = await _connected(world)
+    echo.takes_s = 60
+    began = time.monotonic()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub_of(channel).GetInternship(GET)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert 0.8 < time.monotonic() - began < 4
+
+
+async def test_calls_go_on_without_the_control_plane_and_changes_go_on_with_the_next(world: World) -> None:
+    echo = await world.echo()
+    channel = await _connected(world)
+    async with world.proxyless_load(channel) as load:
+        await world.stop_control_plane()
+        await asyncio.sleep(1)
+        await world.start_control_plane()
+        await until(world.hub.streams, "the channel to come back", within_s=60)
+        newer = await world.echo()
+        await called(newer, 5)
+        await echo.leave()
+    assert load.failures == []
+
+
+async def test_calls_fail_over_to_the_next_region_and_come_back(world: World) -> None:
+    world.write_mesh(regions=("local", "south"))
+    near, far = await world.echo(), await world.echo(region="south")
+    channel = await _connected(world)
+    async with world.proxyless_load(channel) as load:
+        await called(near, 20)
+        assert far.calls == 0
+        await near.leave()
+        await called(far, 20)
+        back = await world.echo()
+        await called(back, 20)
+        before = far.calls
+        await asyncio.sleep(0.3)
+        assert far.calls == before
+    assert load.failures == []
+
+
+async def test_a_channel_of_another_region_prefers_its_own(world: World) -> None:
+    world.write_mesh(regions=("local", "south"))
+    near, far = await world.echo(), await world.echo(region="south")
+    await until(lambda: ("services", "south") in world.hub.snapshots, "snapshots of both regions")
+    await asyncio.sleep(0.5)
+    channel = await _connected(world, region="south")
+    async with world.proxyless_load(channel) as load:
+        await called(far, 20)
+    assert near.calls == 0
+    assert load.failures == []
+
+
+async def test_the_status_tells_that_a_channel_has_everything(world: World) -> None:
+    await world.echo()
+    await _connected(world)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{world.ads}") as plane:
+        stub = csds_pb2_grpc.ClientStatusDiscoveryServiceStub(plane)
+
+        async def is_synced() -> bool:
+            [config] = (await stub.FetchClientStatus(ClientStatusRequest())).config
+            states = [entry.config_status for entry in config.generic_xds_configs]
+            return len(states) == 4 and set(states) == {ConfigStatus.SYNCED}
+
+        await until(is_synced, "all four kinds to be confirmed")

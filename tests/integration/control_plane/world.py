@@ -1,0 +1,296 @@
+"""A small world: real echo servers, a real Envoy, proxyless channels, and the control plane between them."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import grpc
+import httpx
+import yaml
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+
+import internshipconnect
+from chassis.contracts import Contracts
+from chassis.registration import Instance, Registration
+from gateway.control_plane.builder import SnapshotBuilder
+from gateway.control_plane.control import Control
+from gateway.control_plane.files import WatchedFile
+from gateway.control_plane.hub import Hub
+from gateway.control_plane.mesh import Mesh
+from gateway.control_plane.node import GATEWAY, SERVICES
+from gateway.control_plane.proxyless import ProxylessBuilder
+from gateway.control_plane.wire import ads_server
+from gateway.envoy.bootstrap import EnvoyNode, bootstrap
+from gateway.envoy.builder import GatewayBuilder
+from gateway.envoy.edge import Edge
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
+from ops.stack import binaries
+
+DESCRIPTORS = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
+ROOMS = ("auth", "user", "internship", "application", "notification", "analytics")
+LISTING = "int_01JD0000000000000000000000"
+PATH = f"/api/v1/internships/{LISTING}"
+Variant = Literal["state of the world", "delta"]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+async def until(look: Callable[[], Any], what: str, within_s: float = 20) -> Any:
+    deadline = asyncio.get_running_loop().time() + within_s
+    while True:
+        found = look()
+        found = await found if asyncio.iscoroutine(found) else found
+        if found:
+            return found
+        assert asyncio.get_running_loop().time() < deadline, f"waited {within_s} s for {what}"
+        await asyncio.sleep(0.05)
+
+
+class _Anything(grpc.GenericRpcHandler):
+    """Answers every call of a service with a listing whose title says who answered."""
+
+    def __init__(self, echo: "Echo") -> None:
+        self._echo = echo
+
+    def service(self, details: grpc.HandlerCallDetails) -> Any:
+        if "internshipconnect" not in details.method:
+            return None
+
+        async def answer(_request: bytes, context: Any) -> bytes:
+            self._echo.calls += 1
+            self._echo.methods.add(details.method)
+            await asyncio.sleep(self._echo.takes_s)
+            if self._echo.code is not None:
+                await context.abort(self._echo.code, "as the test wants it")
+            return pb.Internship(id=LISTING, title=self._echo.title).SerializeToString()
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+class Echo:
+    """One server that registers itself as an instance of a service."""
+
+    def __init__(self, registry: Path, service: str, region: str) -> None:
+        self.port = 0
+        self.calls = 0
+        self.methods: set[str] = set()
+        self.takes_s = 0.0
+        self.code: grpc.StatusCode | None = None
+        self._registry, self._service, self._region = registry, service, region
+
+    @property
+    def title(self) -> str:
+        return f"{self._region}:{self.port}"
+
+    async def start(self) -> Self:
+        self._health = health_aio.HealthServicer()
+        self._server = grpc.aio.server()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_generic_rpc_handlers((_Anything(self),))
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        await self._server.start()
+        instance = Instance(self._service, "127.0.0.1", self.port, self._region)
+        self.registration = Registration(self._registry, instance, name=str(self.port))
+        return self
+
+    async def leave(self, drain_s: float = 1.0) -> None:
+        """As a service process does when it is told to stop."""
+        self.registration.drain()
+        await asyncio.sleep(drain_s)
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(5)
+        self.registration.withdraw()
+
+    async def die(self) -> None:
+        """Without a word."""
+        self.registration.withdraw()
+        await self._server.stop(0)
+
+
+@dataclass
+class Load:
+    """What many calls, one after the other on several tasks, were answered."""
+
+    titles: dict[str, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def answered(self) -> int:
+        return sum(self.titles.values())
+
+
+class World:
+    """Everything of one test, in a folder of its own."""
+
+    def __init__(self, folder: Path, closing: AsyncExitStack) -> None:
+        self.folder = folder
+        self.registry = folder / "registry"
+        self.descriptors = folder / "contracts.binpb"
+        self.mesh_file = folder / "mesh.yaml"
+        self.listen, self.admin, self.ads = free_port(), free_port(), free_port()
+        self.hub = Hub()
+        self.builders: dict[str, SnapshotBuilder] = {
+            GATEWAY: GatewayBuilder(lambda: Edge(("127.0.0.1", self.listen))),
+            SERVICES: ProxylessBuilder(),
+        }
+        self._closing = closing
+        self._plane: asyncio.Task[None] | None = None
+        self._server: grpc.aio.Server | None = None
+        self.descriptors.write_bytes(DESCRIPTORS.read_bytes())
+        self.write_mesh()
+
+    def write_mesh(self, regions: tuple[str, ...] = ("local",), **changes: Any) -> None:
+        """Puts another file in its place, as a careful editor does."""
+        services = {room: {"port": 5001, "endpoints": {"registry": True}} for room in ROOMS}
+        content = {"regions": list(regions), "services": services, **changes}
+        unfinished = self.mesh_file.with_suffix(".new")
+        unfinished.write_text(yaml.safe_dump(content))
+        unfinished.rename(self.mesh_file)
+
+    async def start_control_plane(self) -> None:
+        self.hub = Hub()
+        self.control = Control(
+            self.hub,
+            self.builders,
+            WatchedFile(self.mesh_file, Mesh.parse, every_s=0.1),
+            WatchedFile(self.descriptors, Contracts.read, every_s=0.1),
+            self.registry,
+        )
+        health = health_aio.HealthServicer()
+        await health.set("", health_pb2.HealthCheckResponse.SERVING)
+        self._server = ads_server(self.hub, health)
+        self._server.add_insecure_port(f"127.0.0.1:{self.ads}")
+        self._plane = asyncio.create_task(self.control.run())
+        await self._server.start()
+
+    async def stop_control_plane(self) -> None:
+        if self._plane is not None and self._server is not None:
+            self._plane.cancel()
+            await asyncio.gather(self._plane, return_exceptions=True)
+            await self._server.stop(0)
+            self._plane = self._server = None
+
+    async def echo(self, service: str = "internship", region: str = "local") -> Echo:
+        started = await Echo(self.registry, service, region).start()
+        self._closing.push_async_callback(started._server.stop, 0)
+        return started
+
+    async def envoy(self, variant: Variant = "delta", region: str = "local") -> None:
+        """Starts it; it is killed in the end."""
+        node = EnvoyNode("gateway-1", region, ("127.0.0.1", self.admin), ("127.0.0.1", self.ads), variant)
+        config = self.folder / "envoy.json"
+        config.write_text(json.dumps(bootstrap(node)))
+        log = (self.folder / "envoy.log").open("w")
+        options = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "info")
+        process = subprocess.Popen(
+            [str(binaries.envoy_proxy()), *options, "-c", str(config)], stdout=log, stderr=subprocess.STDOUT
+        )
+        self._closing.callback(log.close)
+        self._closing.callback(process.wait)
+        self._closing.callback(process.kill)
+
+    def proxyless(self, service: str = "internship", region: str = "local") -> grpc.aio.Channel:
+        """A channel that finds its endpoints by itself."""
+        config = {
+            "xds_servers": [
+                {
+                    "server_uri": f"127.0.0.1:{self.ads}",
+                    "channel_creds": [{"type": "insecure"}],
+                    "server_features": ["xds_v3"],
+                }
+            ],
+            "node": {"id": f"test-{region}", "cluster": "services", "locality": {"region": region}},
+        }
+        path = self.folder / f"xds-{region}.json"
+        path.write_text(json.dumps(config))
+        os.environ["GRPC_XDS_BOOTSTRAP"] = str(path)
+        channel = grpc.aio.insecure_channel(f"xds:///{service}")
+        self._closing.push_async_callback(channel.close)
+        return channel
+
+    async def ask_gateway(self, path: str = PATH) -> httpx.Response:
+        async with httpx.AsyncClient() as client:
+            return await client.get(f"http://127.0.0.1:{self.listen}{path}", timeout=5)
+
+    async def gateway_answers(self) -> bool:
+        try:
+            return (await self.ask_gateway()).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    async def admin_text(self, path: str) -> str:
+        """What Envoy's own administration answers."""
+        async with httpx.AsyncClient() as client:
+            return (await client.get(f"http://127.0.0.1:{self.admin}{path}")).text
+
+    @asynccontextmanager
+    async def gateway_load(self, tasks: int = 4) -> AsyncIterator[Load]:
+        """Calls through Envoy until the block ends; each answer is noted."""
+        load = Load()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.listen}") as client:
+
+            async def call() -> None:
+                answer = await client.get(PATH, timeout=10)
+                if answer.status_code != 200:
+                    raise AssertionError(f"{answer.status_code} {answer.text[:200]}")
+                _note(load, answer.json()["title"])
+
+            async with _many(call, load, tasks):
+                yield load
+
+    @asynccontextmanager
+    async def proxyless_load(self, channel: grpc.aio.Channel, tasks: int = 4) -> AsyncIterator[Load]:
+        """Calls over the channel until the block ends."""
+        load = Load()
+        stub: Any = InternshipServiceStub(channel)
+
+        async def call() -> None:
+            answer = await stub.GetInternship(pb.GetInternshipRequest(internship_id=LISTING), timeout=10)
+            _note(load, answer.title)
+
+        async with _many(call, load, tasks):
+            yield load
+
+
+async def called(echo: Echo, times: int) -> None:
+    """Returns when it has been called so many times more."""
+    before = echo.calls
+    await until(lambda: echo.calls > before + times, f"{times} calls to {echo.title}")
+
+
+def _note(load: Load, title: str) -> None:
+    load.titles[title] = load.titles.get(title, 0) + 1
+
+
+@asynccontextmanager
+async def _many(call: Callable[[], Any], load: Load, tasks: int) -> AsyncIterator[None]:
+    over = asyncio.Event()
+
+    async def again_and_again() -> None:
+        while not over.is_set():
+            try:
+                await call()
+            except Exception as error:
+                load.failures.append(repr(error)[:400])
+            await asyncio.sleep(0.005)
+
+    running = [asyncio.create_task(again_and_again()) for _ in range(tasks)]
+    try:
+        yield
+    finally:
+        over.set()
+        await asyncio.gather(*running)

@@ -1,0 +1,108 @@
+"""Headless names, asked of a small DNS server of the test's own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import cast
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+import pytest
+from dns.asyncresolver import Resolver
+
+from gateway.control_plane.endpoints.dns import DnsSource
+from tests.contracts.endpoint_source import PORT, REGION, SERVICE, EndpointSourceContract, Listener, at
+
+NAME = "user.internship.svc.cluster.local"
+
+
+class DnsServer(asyncio.DatagramProtocol):
+    """Answers with the addresses that it has, or with the error that it is told."""
+
+    def __init__(self) -> None:
+        self.addresses: tuple[str, ...] = ()
+        self.error: dns.rcode.Rcode | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        question = dns.message.from_wire(data)
+        answer = dns.message.make_response(question)
+        answer.flags |= dns.flags.RA
+        if self.error is not None:
+            answer.set_rcode(self.error)
+        else:
+            self._add_addresses(answer)
+        self.transport.sendto(answer.to_wire(), addr)
+
+    def _add_addresses(self, answer: dns.message.Message) -> None:
+        kind = answer.question[0].rdtype
+        wanted = [one for one in self.addresses if (":" in one) == (kind == dns.rdatatype.AAAA)]
+        if wanted:
+            answer.answer.append(dns.rrset.from_text_list(answer.question[0].name, 1, "IN", kind, wanted))
+
+
+class DnsPlace:
+    def __init__(self, server: DnsServer, port: int) -> None:
+        self.server = server
+        resolver = Resolver(configure=False)
+        resolver.nameservers = ["127.0.0.1"]
+        resolver.port = port
+        self.source = DnsSource(SERVICE, NAME, PORT, REGION, resolver=resolver, every_s=0.05)
+
+    async def put(self, *hosts: str) -> None:
+        self.server.addresses = hosts
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[DnsPlace]:
+    loop = asyncio.get_running_loop()
+    transport, server = await loop.create_datagram_endpoint(DnsServer, local_addr=("127.0.0.1", 0))
+    yield DnsPlace(server, transport.get_extra_info("sockname")[1])
+    transport.close()
+
+
+class TestDnsSource(EndpointSourceContract):
+    @pytest.fixture
+    def place(self, place: DnsPlace) -> DnsPlace:
+        return place
+
+
+async def test_both_families_of_addresses_are_found(place: DnsPlace) -> None:
+    await place.put("127.0.0.1", "fd00::1")
+    assert await Listener(place.source).next() == at("127.0.0.1", "fd00::1")
+
+
+@pytest.mark.parametrize("error", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NXDOMAIN])
+async def test_the_last_good_answer_stands_while_look_ups_fail(
+    place: DnsPlace, error: dns.rcode.Rcode
+) -> None:
+    await place.put("127.0.0.1")
+    listener = Listener(place.source)
+    await listener.next()
+    place.server.error = error
+    assert await listener.is_silent()
+
+
+async def test_nothing_is_said_before_the_first_answer(place: DnsPlace) -> None:
+    place.server.error = dns.rcode.SERVFAIL
+    listener = Listener(place.source)
+    assert await listener.is_silent()
+
+
+async def test_what_was_waited_for_is_told_when_dns_is_back(place: DnsPlace) -> None:
+    place.server.error = dns.rcode.SERVFAIL
+    listener = Listener(place.source)
+    waiting = asyncio.create_task(listener.next())
+    await asyncio.sleep(0.2)
+    place.server.error = None
+    await place.put("127.0.0.1")
+    assert await waiting == at("127.0.0.1")
+
+
+async def test_a_name_that_never_was_has_no_endpoints(place: DnsPlace) -> None:
+    place.server.error = dns.rcode.NXDOMAIN
+    assert await Listener(place.source).next() == ()

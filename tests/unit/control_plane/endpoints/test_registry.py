@@ -1,0 +1,124 @@
+"""The registry: processes that register themselves, drain, leave or are killed."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chassis.registration import Instance, Registration, reachable
+from gateway.control_plane.endpoints import Endpoint
+from gateway.control_plane.endpoints.registry import RegistrySource
+from ops.paths import GEN, REPO
+from tests.contracts.endpoint_source import PORT, REGION, SERVICE, EndpointSourceContract, Listener, at
+
+PROCESS = """
+import sys, time
+from pathlib import Path
+from chassis.registration import Instance, Registration
+Registration(Path(sys.argv[1]), Instance("user", "127.0.0.9", 5002, "local"))
+print("registered", flush=True)
+time.sleep(60)
+"""
+
+
+def instance(host: str) -> Instance:
+    return Instance(SERVICE, host, PORT, REGION)
+
+
+class RegistryPlace:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.source = RegistrySource(folder, every_s=0.05)
+        self.registered: dict[str, Registration] = {}
+
+    async def put(self, *hosts: str) -> None:
+        for host in hosts:
+            if host not in self.registered:
+                self.registered[host] = Registration(self.folder, instance(host), name=host)
+        for host in self.registered.keys() - set(hosts):
+            self.registered.pop(host).withdraw()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[RegistryPlace]:
+    place = RegistryPlace(tmp_path / "registry")
+    yield place
+    for registration in place.registered.values():
+        registration.withdraw()
+
+
+class TestRegistrySource(EndpointSourceContract):
+    @pytest.fixture
+    def place(self, place: RegistryPlace) -> RegistryPlace:
+        return place
+
+
+async def test_a_draining_process_is_told_at_once(place: RegistryPlace) -> None:
+    await place.put("127.0.0.1", "127.0.0.2")
+    listener = Listener(place.source)
+    await listener.next()
+    place.registered["127.0.0.1"].drain()
+    draining = Endpoint("127.0.0.1", PORT, REGION, draining=True)
+    assert await listener.next(1) == (draining, *at("127.0.0.2"))
+
+
+async def test_a_killed_process_is_gone_within_a_second_and_leaves_no_file(place: RegistryPlace) -> None:
+    path = os.pathsep.join((str(REPO), str(GEN)))
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROCESS, str(place.folder)],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"registered\n"
+    listener = Listener(place.source)
+    assert await listener.next() == at("127.0.0.9")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert await listener.next(1) == ()
+    assert list(place.folder.glob("*.json")) == []
+    process.stdout.close()
+
+
+async def test_what_is_no_registration_is_passed_over(place: RegistryPlace) -> None:
+    await place.put("127.0.0.1")
+    (place.folder / "odd.json").write_text("{]")
+    assert await Listener(place.source).next() == at("127.0.0.1")
+
+
+async def test_a_folder_that_is_missing_is_empty(tmp_path: Path) -> None:
+    assert await Listener(RegistrySource(tmp_path / "not" / "there")).next() == ()
+
+
+async def test_processes_that_come_and_drain_all_the_time_are_never_lost(place: RegistryPlace) -> None:
+    await place.put("127.0.0.1")
+    listener = Listener(RegistrySource(place.folder, every_s=0))
+
+    async def disturb() -> None:
+        for _ in range(200):
+            place.registered["127.0.0.1"].drain()
+            await asyncio.sleep(0.001)
+
+    disturbing = asyncio.create_task(disturb())
+    while not disturbing.done():
+        try:
+            hosts = [one.host for one in await listener.next(0.1)]
+        except TimeoutError:
+            break
+        assert hosts == ["127.0.0.1"]
+    await disturbing
+
+
+@pytest.mark.parametrize("content", ["[]", '{"service": "user"}', '{"a": 1}', "null"])
+def test_a_file_with_other_content_is_refused(content: str) -> None:
+    with pytest.raises(ValueError, match="registration"):
+        Instance.read(content.encode())
+
+
+def test_a_server_that_listens_everywhere_is_reached_on_this_machine() -> None:
+    assert [reachable(host) for host in ("0.0.0.0", "::", "10.0.0.7")] == ["127.0.0.1"] * 2 + ["10.0.0.7"]

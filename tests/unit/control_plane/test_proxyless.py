@@ -1,0 +1,98 @@
+"""What services are told of each other follows the contracts and the mesh file."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+
+import internshipconnect
+from chassis.contracts import Contracts
+from gateway.control_plane.builder import load_assignment, usable
+from gateway.control_plane.endpoints import Endpoint
+from gateway.control_plane.kinds import CLUSTERS, ENDPOINTS, LISTENERS, ROUTES
+from gateway.control_plane.mesh import Mesh
+from gateway.control_plane.proxyless import EARLY_S, ProxylessBuilder
+from gateway.control_plane.snapshot import Snapshot
+from gateway.surface import room_of
+
+MESH = Mesh.model_validate(
+    {
+        "regions": ["north", "south", "east"],
+        "services": {
+            room: {"port": 1, "endpoints": {"registry": True}}
+            for room in ("auth", "user", "internship", "application", "notification", "analytics")
+        },
+    }
+)
+NORTH, SOUTH, EAST = (Endpoint("127.0.0.1", port, region) for port, region in enumerate(MESH.regions, 1))
+
+
+@cache
+def contracts() -> Contracts:
+    set_ = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
+    return Contracts.read(set_.read_bytes())
+
+
+def _snapshot(*endpoints: Endpoint, region: str = "north") -> Snapshot:
+    return ProxylessBuilder().build("services", region, contracts(), MESH, {"user": endpoints})
+
+
+def _routes(snapshot: Snapshot) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for resource in snapshot.of_kind(ROUTES).values():
+        assert resource.body is not None
+        configuration = RouteConfiguration.FromString(resource.body.value)
+        found |= {route.match.path: route.route for route in configuration.virtual_hosts[0].routes}
+    return found
+
+
+def _places(assignment: dict[str, Any]) -> list[tuple[str, int]]:
+    return [(place["locality"]["region"], place["priority"]) for place in assignment["endpoints"]]
+
+
+def test_each_service_has_a_listener_routes_a_cluster_and_endpoints() -> None:
+    snapshot = _snapshot(NORTH)
+    snapshot.refuse_inconsistency()
+    for kind in (LISTENERS, ROUTES, CLUSTERS, ENDPOINTS):
+        assert set(snapshot.of_kind(kind)) == set(MESH.services)
+
+
+def test_every_call_of_the_contracts_has_a_route_with_its_deadline() -> None:
+    routes = _routes(_snapshot(NORTH))
+    for rpc in contracts().rpcs:
+        action = routes[rpc.path]
+        assert action.cluster == room_of(rpc)
+        longest = action.max_stream_duration.max_stream_duration.ToTimedelta().total_seconds()
+        assert longest == (rpc.policy.deadline_ms / 1000 + EARLY_S if rpc.policy.deadline_ms else 0)
+
+
+def test_only_calls_whose_repeat_has_no_effect_are_repeated() -> None:
+    routes = _routes(_snapshot(NORTH))
+    for rpc in contracts().rpcs:
+        assert (routes[rpc.path].retry_policy.retry_on == "unavailable") == rpc.is_repeatable
+
+
+def test_the_own_region_comes_first_and_the_others_in_the_order_of_the_mesh() -> None:
+    endpoints = [EAST, SOUTH, NORTH]
+    from_east = load_assignment("user", "east", MESH, endpoints)
+    assert _places(from_east) == [("east", 0), ("north", 1), ("south", 2)]
+    from_north = load_assignment("user", "north", MESH, endpoints)
+    assert _places(from_north) == [("north", 0), ("south", 1), ("east", 2)]
+
+
+def test_priorities_have_no_gap_where_a_region_has_no_endpoints() -> None:
+    assert _places(load_assignment("user", "north", MESH, [EAST])) == [("east", 0)]
+
+
+def test_a_draining_endpoint_is_taken_out_unless_there_is_no_other() -> None:
+    draining = Endpoint("127.0.0.1", 9, "north", draining=True)
+    assert usable([draining, SOUTH]) == [SOUTH]
+    assert usable([draining]) == [draining]
+
+
+def test_a_service_without_endpoints_has_an_empty_assignment() -> None:
+    resource = _snapshot().of_kind(ENDPOINTS)["auth"]
+    assert resource.body is not None
+    assert list(ClusterLoadAssignment.FromString(resource.body.value).endpoints) == []
