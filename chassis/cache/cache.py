@@ -1,4 +1,4 @@
-"""Read-through caching of serialized answers, shared by all processes of a service."""
+"""Read-through caching of serialized answers: shared by all processes, with copies in each of them."""
 
 import asyncio
 import random
@@ -11,9 +11,12 @@ from google.protobuf.message import Message
 from redis.asyncio.cluster import RedisCluster
 
 from chassis.cache.flights import Flights, Landed
+from chassis.cache.near import NearCache
 from chassis.cache.owed import OwedRemovals
 from chassis.cache.redis_store import RedisStore
 from chassis.cache.store import CacheStore, StoreDownError
+from chassis.cache.tracking import Tracking
+from chassis.cache.watch import NoWatches, Watches
 from chassis.caller import mark_stale, remaining_s
 from chassis.errors import NOT_ANSWERING, DomainError, unavailable
 from chassis.observability.metrics import cache_requests
@@ -30,6 +33,7 @@ _ANSWER: Final = b"a"
 _NOTHING: Final = b"n"
 _LEASE: Final = b"l"
 
+_NEAR_HIT = cache_requests.labels("near", "hit")
 _HIT = cache_requests.labels("redis", "hit")
 _NEGATIVE = cache_requests.labels("redis", "negative")
 _MISS = cache_requests.labels("redis", "miss")
@@ -46,12 +50,20 @@ class _Answer:
 class Cache:
     """Answers by key under a namespace of their own.
 
-    Without Redis every answer is loaded: slower, never an error. An answer is never older than the last
-    `drop` of its key that Redis has confirmed, nor than its time to live.
+    Without Redis every answer is loaded: slower, never an error. An answer is never older than its time to
+    live, nor than the last `drop` of its key that Redis has confirmed, if this process dropped it. Of a drop
+    by another process it hears by an invalidation: within milliseconds, at the latest after `NEAR_S`.
     """
 
-    def __init__(self, redis: RedisCluster | CacheStore, namespace: str) -> None:
-        self._store: CacheStore = RedisStore(redis) if isinstance(redis, RedisCluster) else redis
+    def __init__(
+        self, redis: RedisCluster | CacheStore, namespace: str, watches: Watches | None = None
+    ) -> None:
+        if isinstance(redis, RedisCluster):
+            self._near = NearCache(Tracking(redis, namespace))
+            self._store: CacheStore = RedisStore(redis, on_detour=self._near.forget)
+        else:
+            self._near = NearCache(watches or NoWatches())
+            self._store = redis
         self._namespace = namespace
         self._flights: Flights[_Answer] = Flights()
         self._owed = OwedRemovals(self._store.remove)
@@ -71,9 +83,16 @@ class Cache:
         the call is then marked as stale.
         """
         name = f"{self._namespace}:{key}"
+        copy = self._near.find(name)
+        if copy is not None:
+            _NEAR_HIT.inc()
+            return copy.answer
+        mark = self._near.mark(name)
         entry = await self._entry(name)
         if entry is not None and entry[:1] != _LEASE:
-            return _opened(entry)
+            found = _opened(entry)
+            self._near.admit(name, found, negative_ttl_s if found is None else ttl_s, mark)
+            return found
         answer = await self._flights.join(name, lambda: self._load(name, ttl_s, load, negative_ttl_s))
         if answer.is_stale:
             mark_stale()
@@ -89,6 +108,7 @@ class Cache:
 
     async def aclose(self) -> None:
         """Ends what runs in the background; the Redis client stays open."""
+        await self._near.aclose()
         await self._owed.aclose()
         await self._store.aclose()
 
@@ -162,6 +182,7 @@ class Cache:
 
     async def _drop(self, name: str) -> None:
         self._flights.leave(name)
+        self._near.forget(name)
         try:
             await self._store.remove(name)
         except StoreDownError:
@@ -170,6 +191,9 @@ class Cache:
             # The caller has gone away, but the change is committed.
             self._owed.add(name)
             raise
+        finally:
+            # What was read meanwhile may be from before the removal; news of that may be on its way yet.
+            self._near.forget(name)
 
 
 def _share_of_the_time() -> float | None:

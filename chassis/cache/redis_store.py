@@ -1,23 +1,16 @@
 """The cache's entries on Redis Cluster: quick to give up, node by node, and batching reads under load."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from itertools import islice
-from typing import Final, TypeVar, cast
+from typing import Final, cast
 
 from redis.asyncio.cluster import ClusterNode, PipelineCommand, RedisCluster
 from redis.exceptions import RedisError
 
-from chassis.cache.breaker import NodeBreaker
-from chassis.cache.store import StoreDownError
-from chassis.redis import FAILURES
-
-T = TypeVar("T")
+from chassis.redis_nodes import Node, Nodes, StoreDownError
 
 ANSWER_WITHIN_S: Final = 0.05
-FIRST_CONTACT_WITHIN_S: Final = 1.0
-CONTACT_EVERY_S: Final = 0.1
 READS_AT_ONCE: Final = 1
 """Per node; what comes while so many are on their way travels together, at a third of the cost."""
 LARGEST_BATCH: Final = 128
@@ -32,27 +25,33 @@ _FILL: Final = (
 
 
 class RedisStore:
-    """A `CacheStore` on the cluster; a node that is down costs its own keys a moment, and then nothing."""
+    """A `CacheStore` on the cluster; a node that is down costs its own keys a moment, and then nothing.
 
-    def __init__(self, redis: RedisCluster, answer_within_s: float = ANSWER_WITHIN_S) -> None:
+    `on_detour` is told of each key whose entry could not be read from the node that should hold it.
+    """
+
+    def __init__(
+        self,
+        redis: RedisCluster,
+        answer_within_s: float = ANSWER_WITHIN_S,
+        on_detour: Callable[[str], None] = lambda _key: None,
+    ) -> None:
         self._redis = redis
-        self._answer_within_s = answer_within_s
-        self._nodes: dict[str, _Node] = {}
-        self._next_contact = 0.0
+        self._nodes = Nodes(redis, lambda holder: _Node(redis, holder, answer_within_s, on_detour))
 
     async def get(self, key: str) -> bytes | None:
-        node = await self._node_of(key)
+        node = await self._nodes.of(key)
         return await node.get(key)
 
     async def claim(self, key: str, lease: bytes, ttl_s: float) -> bytes | None:
-        node = await self._node_of(key)
+        node = await self._nodes.of(key)
         found = await node.asked(
             lambda: self._redis.set(key, lease, px=_milliseconds(ttl_s), nx=True, get=True)
         )
         return cast("bytes | None", found)
 
     async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float, spare_s: float) -> bool:
-        node = await self._node_of(key)
+        node = await self._nodes.of(key)
         lives_ms, spare_ms = str(_milliseconds(ttl_s)), str(round(spare_s * 1000))
         return bool(
             await node.asked(
@@ -61,90 +60,44 @@ class RedisStore:
         )
 
     async def spare(self, key: str) -> bytes | None:
-        node = await self._node_of(key)
+        node = await self._nodes.of(key)
         return await node.get(_spare(key))
 
     async def remove(self, key: str) -> None:
-        node = await self._node_of(key)
+        node = await self._nodes.of(key)
         await node.asked(lambda: self._redis.unlink(key, _spare(key)))
 
     async def aclose(self) -> None:
-        for node in self._nodes.values():
-            node.breaker.stop()
-
-    async def _node_of(self, key: str) -> "_Node":
-        holder = self._holder(key) or await self._after_contact(key)
-        node = self._nodes.get(holder.name)
-        if node is None or node.holder is not holder:
-            node = self._replaced(node, holder)
-        return node
-
-    def _replaced(self, before: "_Node | None", holder: ClusterNode) -> "_Node":
-        if before is not None:
-            before.breaker.stop()
-        node = self._nodes[holder.name] = _Node(self._redis, holder, self._answer_within_s)
-        return node
-
-    def _holder(self, key: str) -> ClusterNode | None:
-        try:
-            return self._redis.get_node_from_key(key)
-        except FAILURES:
-            return None
-
-    async def _after_contact(self, key: str) -> ClusterNode:
-        """Learns which node holds which keys; one caller tries, at most every 100 ms, nobody else waits."""
-        now = time.monotonic()
-        if now < self._next_contact:
-            raise StoreDownError("the cluster has not been reached yet")
-        self._next_contact = now + FIRST_CONTACT_WITHIN_S
-        try:
-            async with asyncio.timeout(FIRST_CONTACT_WITHIN_S):
-                await self._redis.initialize()
-        except FAILURES as error:
-            raise StoreDownError("the cluster cannot be reached") from error
-        finally:
-            self._next_contact = time.monotonic() + CONTACT_EVERY_S
-        holder = self._holder(key)
-        if holder is None:
-            raise StoreDownError("no node holds this key")
-        return holder
+        await self._nodes.aclose()
 
 
-class _Node:
-    """The way to one node: its circuit, and the reads that wait for their turn.
+class _Node(Node):
+    """The way to one node, and the reads that wait for their turn.
 
     Reads go to the node itself, for half of what the cluster client's search for the right node costs; the
     cluster client is asked when that turns out to be the wrong one.
     """
 
-    def __init__(self, redis: RedisCluster, holder: ClusterNode, answer_within_s: float) -> None:
-        self.holder = holder
-        self.breaker = NodeBreaker(holder)
-        self._answer_within_s = answer_within_s
+    def __init__(
+        self,
+        redis: RedisCluster,
+        holder: ClusterNode,
+        answer_within_s: float,
+        on_detour: Callable[[str], None],
+    ) -> None:
+        super().__init__(holder, answer_within_s)
+        self._on_detour = on_detour
         self._redis = redis
         self._reads = 0
         self._waiting: dict[str, list[asyncio.Future[bytes | None]]] = {}
         self._batches: set[asyncio.Task[None]] = set()
-
-    async def asked(self, command: Callable[[], Awaitable[T]]) -> T:
-        """The command's answer. Raises StoreDownError."""
-        if self.breaker.is_open:
-            raise StoreDownError("the node does not answer")
-        try:
-            async with asyncio.timeout(self._answer_within_s):
-                answer = await command()
-        except FAILURES as error:
-            self.breaker.failed()
-            raise StoreDownError("the node did not answer") from error
-        self.breaker.succeeded()
-        return answer
 
     async def get(self, key: str) -> bytes | None:
         """The value of a key, asked for alone when the node is idle, else together with others."""
         if self._reads < READS_AT_ONCE:
             return await self._get_alone(key)
         if len(self._waiting) >= LONGEST_QUEUE:
-            raise StoreDownError("too many reads wait for the node")
+            raise StoreDownError("too many reads wait for the node", "busy", self.holder.name)
         turn: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append(turn)
         return await turn
@@ -182,6 +135,7 @@ class _Node:
         try:
             found = await self.holder.execute_command("GET", key)
         except (RedisError, OSError):
+            self._on_detour(key)
             found = await self._redis.get(key)
         return cast("bytes | None", found)
 

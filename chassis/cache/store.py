@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
+from chassis.redis_nodes import StoreDownError
 
-class StoreDownError(Exception):
-    """The store did not answer in time; do without it."""
+__all__ = ["CacheStore", "StoreDownError"]
 
 
 class CacheStore(Protocol):

@@ -41,9 +41,23 @@ def declare_topology(amqp_url: str, queues: Iterable[WorkQueue], *, timeout_s: f
     wants yet. Raises OSError or amqp.AMQPError when the broker is away or has a queue of that name with
     other properties.
     """
-    options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
-    with Connection(amqp_url, connect_timeout=timeout_s, transport_options=options) as connection:
+    with _connection(amqp_url, timeout_s) as connection:
         declare(connection.default_channel, queues)
+
+
+def count_messages(amqp_url: str, queues: Iterable[str], *, timeout_s: float = 10.0) -> int:
+    """How many messages wait in these queues together; those out at a consumer are not among them.
+
+    Raises OSError or amqp.AMQPError when the broker is away or there is no such queue.
+    """
+    with _connection(amqp_url, timeout_s) as connection:
+        channel = connection.default_channel
+        return sum(int(channel.queue_declare(queue, passive=True).message_count) for queue in queues)
+
+
+def _connection(amqp_url: str, timeout_s: float) -> Connection:
+    options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
+    return Connection(amqp_url, connect_timeout=timeout_s, transport_options=options)
 
 
 def declare(channel: Any, queues: Iterable[WorkQueue]) -> None:

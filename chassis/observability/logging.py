@@ -7,8 +7,10 @@ comes out in the same shape.
 import asyncio
 import logging
 import sys
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, BinaryIO, Final, cast
 
 import orjson
@@ -126,7 +128,14 @@ def _is_secret(key: str) -> bool:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_to_the_second(second)}.{nanoseconds // 1_000_000:03}Z"
+
+
+@lru_cache(maxsize=2)
+def _to_the_second(second: int) -> str:
+    """All lines of one second share it, as writing it out costs more than the rest of an access line."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _stamp(_logger: WrappedLogger, level: str, fields: EventDict) -> EventDict:

@@ -28,6 +28,9 @@ grpc_client_handled = Counter(
 )
 
 cache_requests = Counter("cache_requests_total", "Reads through a cache.", ("layer", "outcome"))
+cache_tracking = Gauge(
+    "cache_tracking", "1 while a Redis node tells of changes, so that copies of entries are kept.", ("node",)
+)
 breaker_state = Gauge("breaker_state", "0 closed, 1 half open, 2 open.", ("dependency",))
 
 outbox_rows = Gauge("outbox_rows", "Events that wait to be sent.", ("shard",))

@@ -1,7 +1,8 @@
 """The aggregated discovery service on the wire, in both variants of the protocol."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from gateway.control_plane.stream import Stream
 from gateway.control_plane.watch import Delta, Push, Request, StateOfTheWorld, Watch
 
 CONTROL_PLANE: Final = "internshipconnect"
+FIRST_REQUEST_S: Final = 30.0
 
 _log = get_logger()
 
@@ -91,17 +93,20 @@ class Ads(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc
         self._hub = hub
 
     async def StreamAggregatedResources(self, requests: Any, context: Any) -> AsyncIterator[Any]:
-        async for response in self._answers(requests, context, STATE_OF_THE_WORLD):
-            yield response
+        async with aclosing(self._answers(requests, context, STATE_OF_THE_WORLD)) as responses:
+            async for response in responses:
+                yield response
 
     async def DeltaAggregatedResources(self, requests: Any, context: Any) -> AsyncIterator[Any]:
-        async for response in self._answers(requests, context, DELTA):
-            yield response
+        async with aclosing(self._answers(requests, context, DELTA)) as responses:
+            async for response in responses:
+                yield response
 
-    async def _answers(self, requests: Any, context: Any, variant: Variant) -> AsyncIterator[Any]:
+    async def _answers(self, requests: Any, context: Any, variant: Variant) -> AsyncGenerator[Any, None]:
         try:
-            async for push in conversation(self._hub, requests, variant):
-                yield variant.write(push)
+            async with aclosing(conversation(self._hub, requests, variant)) as pushes:
+                async for push in pushes:
+                    yield variant.write(push)
         except ProtocolError as error:
             _log.warning("stream ended: protocol broken", peer=context.peer(), reason=str(error))
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
@@ -109,13 +114,15 @@ class Ads(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
 
 
-async def conversation(hub: Hub, requests: AsyncIterator[Any], variant: Variant) -> AsyncIterator[Push]:
+async def conversation(
+    hub: Hub, requests: AsyncIterator[Any], variant: Variant
+) -> AsyncGenerator[Push, None]:
     """The responses of one stream; ends when its requests end.
 
     Whoever takes a response slowly holds up this stream only, and gets what is newest afterwards.
     Raises ProtocolError and TooManyStreamsError.
     """
-    first = await anext(requests, None)
+    first = await _first(requests)
     if first is None:
         return
     stream, woken = Stream(_node_of(first), variant.new_watch), asyncio.Event()
@@ -135,6 +142,14 @@ async def conversation(hub: Hub, requests: AsyncIterator[Any], variant: Variant)
         leave()
         reading.cancel()
         _log.info("node disconnected", node=stream.node.id, node_group=stream.node.group)
+
+
+async def _first(requests: AsyncIterator[Any]) -> Any:
+    try:
+        async with asyncio.timeout(FIRST_REQUEST_S):
+            return await anext(requests, None)
+    except TimeoutError:
+        raise ProtocolError(f"a stream has to begin with a request within {FIRST_REQUEST_S:.0f} s") from None
 
 
 def _next_push(stream: Stream, reading: "asyncio.Task[None]") -> Push | None:

@@ -51,13 +51,19 @@ def _config(stream: Stream) -> Any:
 def _entry(stream: Stream, watch: Watch) -> Any:
     """A node that has all that is there has the newest version, however long ago it got it."""
     is_current = stream.is_current(watch)
-    state = watch.state if watch.state is not State.SYNCED or is_current else State.STALE
     entry = ClientConfig.GenericXdsConfig(
         type_url=watch.kind.type_url,
         version_info=stream.target_version(watch.kind) if is_current else watch.accepted_version,
-        config_status=_STATUS[state],
+        config_status=_STATUS[_state(watch, is_current)],
     )
     entry.last_updated.FromNanoseconds(int(watch.since * 1e9))
     if watch.refusal:
         entry.error_state.CopyFrom(UpdateFailureState(details=watch.refusal))
     return entry
+
+
+def _state(watch: Watch, is_current: bool) -> State:
+    """A node that came back with everything is sent nothing; one whose turn comes has confirmed older."""
+    if is_current:
+        return State.SYNCED
+    return State.STALE if watch.state is State.SYNCED else watch.state

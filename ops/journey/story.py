@@ -4,9 +4,10 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Final
 
-from ops.journey.client import Exchange, Json, Person, eventually
+from ops.journey.client import ApiError, Exchange, Json, Person, eventually
 
 PASSWORD: Final = "a-long-and-private-passphrase"  # noqa: S105 - of made-up people on a local stack
 
@@ -137,7 +138,12 @@ class Journey:
         path = f"/api/v1/analytics/internships/{self.internship['id']}/funnel"
 
         def hired() -> Json | None:
-            funnel = self._cast.company.get(path)
+            try:
+                funnel = self._cast.company.get(path)
+            except ApiError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                return None  # nothing of the listing has reached the figures yet
             reached = {stage["stage"]: stage["reached"] for stage in funnel["stages"]}
             return funnel if reached.get("HIRED") == 1 and funnel["views"] else None
 

@@ -199,12 +199,17 @@ class Sower:
 
     async def _end(self, posted: listing.Internship, each: SeedListing, owner: Principal) -> None:
         internships, ended = self._rooms.internships, self._now - LATELY
-        if each.outcome is Outcome.PAUSED:
-            pause = listing.PauseInternshipRequest(internship_id=posted.id)
-            await _call(internships.PauseInternship, pause, owner, ended)
-        else:
+        if each.outcome is Outcome.CLOSED:
             close = listing.CloseInternshipRequest(internship_id=posted.id)
             await _call(internships.CloseInternship, close, owner, ended)
+            return
+        pause = listing.PauseInternshipRequest(internship_id=posted.id)
+        try:
+            await _call(internships.PauseInternship, pause, owner, ended)
+        except DomainError as error:
+            # It was filled by the hires sown before, or the running services saw its deadline pass.
+            if error.reason != "ILLEGAL_TRANSITION":
+                raise
 
 
 _ENDINGS: Final = frozenset({Outcome.PAUSED, Outcome.CLOSED})

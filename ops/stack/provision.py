@@ -51,6 +51,21 @@ def declare_queues(topology: Topology, credentials: Credentials) -> None:
         raise OpsError(f"the stack '{topology.name}' cannot be given its queues: {error}") from error
 
 
+def waiting_events(topology: Topology, credentials: Credentials) -> int:
+    """How many events wait in the services' queues, not counting those that are being handled.
+
+    Raises:
+        OpsError: the broker does not answer.
+    """
+    from chassis.messaging.topology import count_messages  # noqa: PLC0415
+
+    names = [queue.name for service in SERVICES for queue in _declared(service, "events", "QUEUES")]
+    try:
+        return count_messages(credentials.amqp_url(topology), names)
+    except (AMQPError, OSError) as error:
+        raise OpsError(f"the broker of the stack '{topology.name}' does not answer: {error}") from error
+
+
 async def _make_collections(topology: Topology, credentials: Credentials, declared: dict[str, Any]) -> None:
     for shard in topology.shards:
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo.admin_uri(shard, credentials))

@@ -1,5 +1,6 @@
 """A cache store in this process's memory, which can be taken down and held up."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -16,17 +17,18 @@ class MemoryStore:
 
     async def get(self, key: str) -> bytes | None:
         self._check()
-        value, expires = self.entries.get(key, (None, 0.0))
-        return value if self._now() < expires else None
+        return self._found(key)
 
     async def claim(self, key: str, lease: bytes, ttl_s: float) -> bytes | None:
-        found = await self.get(key)
+        self._check()
+        found = self._found(key)
         if found is None:
             self._put(key, lease, ttl_s)
         return found
 
     async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float, spare_s: float) -> bool:
-        if await self.get(key) != lease:
+        self._check()
+        if self._found(key) != lease:
             return False
         self._put(key, entry, ttl_s)
         self._put(f"{key} spare", entry, spare_s)
@@ -43,9 +45,41 @@ class MemoryStore:
     async def aclose(self) -> None:
         self.entries.clear()
 
+    def _found(self, key: str) -> bytes | None:
+        value, expires = self.entries.get(key, (None, 0.0))
+        return value if self._now() < expires else None
+
     def _put(self, key: str, value: bytes, ttl_s: float) -> None:
         self.entries[key] = (value, self._now() + ttl_s)
 
     def _check(self) -> None:
         if self.is_down:
             raise StoreDownError("taken down by the test")
+
+
+class FarStore(MemoryStore):
+    """Every command takes a turn of the loop each way, as over a network; what was read takes the longest."""
+
+    async def get(self, key: str) -> bytes | None:
+        await asyncio.sleep(0)
+        found = await super().get(key)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return found
+
+    async def claim(self, key: str, lease: bytes, ttl_s: float) -> bytes | None:
+        await asyncio.sleep(0)
+        found = await super().claim(key, lease, ttl_s)
+        await asyncio.sleep(0)
+        return found
+
+    async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float, spare_s: float) -> bool:
+        await asyncio.sleep(0)
+        filled = await super().fill(key, lease, entry, ttl_s, spare_s)
+        await asyncio.sleep(0)
+        return filled
+
+    async def remove(self, key: str) -> None:
+        await asyncio.sleep(0)
+        await super().remove(key)
+        await asyncio.sleep(0)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.analytics.domain import (
@@ -121,12 +121,13 @@ def test_a_listing_that_nothing_was_told_of_counts_nowhere() -> None:
     assert ListingTrack().figures == {}
 
 
+@example([140])
 @given(st.lists(st.integers(min_value=1, max_value=90 * 86_400), min_size=1, max_size=60))
 def test_the_median_is_right_to_two_percent(seconds: list[int]) -> None:
     exact = sorted(seconds)[(len(seconds) - 1) // 2]
     median = median_of(Counter(bucket_of(each) for each in seconds))
     assert median is not None
-    assert abs(median - exact) <= max(1, 0.02 * exact)
+    assert abs(median - exact) <= 0.02 * exact + 0.5, "two percent, and what rounding to seconds adds"
 
 
 def test_there_is_no_median_before_the_first_response() -> None:

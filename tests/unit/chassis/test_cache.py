@@ -13,7 +13,7 @@ from chassis.cache.cache import LEASE_TTL_S, SPARE_S
 from chassis.caller import Call, begin, current_call
 from chassis.errors import DomainError, unavailable
 from internshipconnect.events.v1.events_pb2 import UserVerified
-from tests.fakes.cache_store import MemoryStore
+from tests.fakes.cache_store import FarStore, MemoryStore
 
 TTL_S = 60.0
 
@@ -332,7 +332,7 @@ def test_in_any_interleaving_a_read_that_starts_after_a_drop_never_sees_an_older
 
 async def _interleaved(steps: list[str]) -> None:
     """Two processes read and one writes, their steps in any order; loads take several turns of the loop."""
-    store = _Sluggish()
+    store = FarStore()
     caches = (Cache(store, "test"), Cache(store, "test"))
     version = committed = 0
     reads: list[tuple[int, asyncio.Task[str | None]]] = []
@@ -359,19 +359,6 @@ async def _interleaved(steps: list[str]) -> None:
     for at_least, task in reads:
         assert int(await task or -1) >= at_least
     assert await read(caches[1]) == str(version)
-
-
-class _Sluggish(MemoryStore):
-    """Every command takes a turn of the loop each way, as over a network."""
-
-    async def get(self, key: str) -> bytes | None:
-        await asyncio.sleep(0)
-        return await super().get(key)
-
-    async def remove(self, key: str) -> None:
-        await asyncio.sleep(0)
-        await super().remove(key)
-        await asyncio.sleep(0)
 
 
 async def during_a_call(cache: Cache, source: Source, deadline_s: float = 5.0) -> tuple[str | None, bool]:

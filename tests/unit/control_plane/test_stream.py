@@ -285,6 +285,7 @@ def test_a_node_that_comes_back_in_delta_with_everything_gets_nothing() -> None:
         names = () if kind.whole_state else tuple(known)
         peer.ask_for(kind, *names, known=known)
     assert peer.take() is None
+    assert all(peer.stream.is_current(watch) for watch in peer.stream.watches.values())
 
 
 def test_a_node_that_comes_back_in_delta_is_told_what_is_gone() -> None:

@@ -1,0 +1,1 @@
+"""Rules for the CDN in front of the gateway, made from the same contracts as the gateway's own."""

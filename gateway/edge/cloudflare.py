@@ -1,0 +1,172 @@
+"""Cloudflare's cache and firewall rules as Terraform JSON, made from the contracts.
+
+`python -m gateway.edge.cloudflare` prints them; `cloudflare.tf.json` beside this file is what it printed
+last, and a test holds the two together. Expressions are in Cloudflare's Rules language, rulesets as the
+resource `cloudflare_ruleset` of the provider `cloudflare/cloudflare` takes them.
+"""
+
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from chassis.contracts import RpcSpec
+from gateway.surface import edge_rpcs
+
+COMMITTED: Final = Path(__file__).with_suffix(".tf.json")
+LONGEST_URI: Final = 8 * 1024
+"""Bytes; the longest query that the contracts' bounds allow is far shorter."""
+PAGES: Final = ("/docs", "/openapi.json", "/health", "/ready")
+_PATH_FIELD: Final = re.compile(r"\{[^}]*\}")
+
+Expression = str
+Rule = dict[str, Any]
+
+
+def document() -> dict[str, Any]:
+    """The whole Terraform file: provider, the zone as a variable, and one ruleset for each phase."""
+    rpcs = edge_rpcs()
+    return {
+        "terraform": {
+            "required_providers": {"cloudflare": {"source": "cloudflare/cloudflare", "version": "~> 5.0"}}
+        },
+        "variable": {
+            "zone_id": {"type": "string", "description": "The zone that the gateway is served under."}
+        },
+        "resource": {
+            "cloudflare_ruleset": {
+                "cache": _ruleset("http_request_cache_settings", cache_rules(rpcs)),
+                "firewall": _ruleset("http_request_firewall_custom", firewall_rules(rpcs)),
+            }
+        },
+    }
+
+
+def _ruleset(phase: str, rules: Sequence[Rule]) -> dict[str, Any]:
+    return {
+        "zone_id": "${var.zone_id}",
+        "name": f"internshipconnect {phase}",
+        "kind": "zone",
+        "phase": phase,
+        "rules": list(rules),
+    }
+
+
+def cache_rules(rpcs: Iterable[RpcSpec]) -> list[Rule]:
+    """One rule for each duration that the contracts name; before them one that caches nothing.
+
+    In this phase the last rule that matches decides. Whoever sends a token, or whose answer the gateway
+    marks as private, never gets or fills a shared entry.
+    """
+    by_duration: dict[int, list[str]] = {}
+    for rpc in rpcs:
+        if rpc.policy.shared_cache_s:
+            by_duration.setdefault(rpc.policy.shared_cache_s, []).extend(
+                binding.path for binding in rpc.http if binding.method == "GET"
+            )
+    return [_uncached(), *(_cached(paths, longest_s) for longest_s, paths in sorted(by_duration.items()))]
+
+
+def _uncached() -> Rule:
+    return {
+        "ref": "nothing_by_default",
+        "description": "What no contract lets shared caches keep is not kept",
+        "expression": "true",
+        "action": "set_cache_settings",
+        "action_parameters": {"cache": False},
+    }
+
+
+def _cached(paths: Sequence[str], longest_s: int) -> Rule:
+    return {
+        "ref": f"public_reads_{longest_s}s",
+        "description": f"Public reads that shared caches may keep for {longest_s} s",
+        "expression": all_of(
+            'http.request.method in {"GET" "HEAD"}', _without_token(), any_of(map(matches, paths))
+        ),
+        "action": "set_cache_settings",
+        "action_parameters": {
+            "cache": True,
+            # The gateway says for how long, from the same contract; without its word nothing is kept.
+            "edge_ttl": {"mode": "bypass_by_default"},
+            "browser_ttl": {"mode": "respect_origin"},
+            "respect_strong_etags": True,
+            "serve_stale": {"disable_stale_while_updating": False},
+            "cache_key": {
+                "custom_key": {"query_string": {"include": {"all": True}}, "header": {"include": ["accept"]}}
+            },
+        },
+    }
+
+
+def _without_token() -> Expression:
+    return 'not any(http.request.headers.names[*] == "authorization")'
+
+
+def firewall_rules(rpcs: Iterable[RpcSpec]) -> list[Rule]:
+    """Blocks what no contract answers: other paths, other methods, over-long URIs."""
+    bindings = [binding for rpc in rpcs for binding in rpc.http]
+    methods = sorted({binding.method for binding in bindings} | {"HEAD", "OPTIONS"})
+    roots = sorted({_root(binding.path) for binding in bindings})
+    services = sorted({rpc.service for rpc in rpcs})
+    known = [
+        *(f'starts_with(http.request.uri.path, "{root}")' for root in roots),
+        *(f'starts_with(http.request.uri.path, "/{service}/")' for service in services),
+        f"http.request.uri.path in {_strings(PAGES)}",
+    ]
+    return [
+        _blocked(
+            "unknown_methods", "Methods that no call has", f"not http.request.method in {_strings(methods)}"
+        ),
+        _blocked("unknown_paths", "Paths that no call has", f"not {any_of(known)}"),
+        _blocked("long_uris", f"URIs of over {LONGEST_URI} bytes", f"len(http.request.uri) gt {LONGEST_URI}"),
+    ]
+
+
+def _blocked(ref: str, description: str, expression: Expression) -> Rule:
+    return {"ref": ref, "description": description, "expression": expression, "action": "block"}
+
+
+def matches(path: str) -> Expression:
+    """Whether a request's path is one of a template's: a field stands for one segment without a verb."""
+    if "{" not in path:
+        return f'http.request.uri.path eq "{path}"'
+    pattern = _PATH_FIELD.sub("*", path)
+    depth = path.count("/")
+    return all_of(
+        f'http.request.uri.path wildcard "{pattern}"',
+        f'not http.request.uri.path wildcard "{"/*" * (depth + 1)}"',
+        'not http.request.uri.path contains ":"',
+    )
+
+
+def _root(path: str) -> str:
+    """What all paths of a family begin with: `/api/`, or the first segment of older clients' bare ones."""
+    first = path.lstrip("/").partition("/")[0]
+    return f"/{first}/" if first in {"api", ".well-known"} else f"/{first}"
+
+
+def all_of(*conditions: Expression) -> Expression:
+    """Conditions that hold together."""
+    return f"({' and '.join(conditions)})"
+
+
+def any_of(conditions: Iterable[Expression]) -> Expression:
+    """Conditions of which one holds."""
+    return f"({' or '.join(conditions)})"
+
+
+def _strings(values: Iterable[str]) -> str:
+    return "{" + " ".join(f'"{value}"' for value in values) + "}"
+
+
+def rendered(content: Mapping[str, Any]) -> bytes:
+    """The file as it is committed."""
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(rendered(document()))

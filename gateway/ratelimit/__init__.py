@@ -1,0 +1,1 @@
+"""The rate limit service: what Envoy asks before it lets a request through."""

@@ -1,0 +1,163 @@
+"""Reads limits in the format of envoyproxy/ratelimit, and tells all that is wrong with them at once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from chassis.settings import MisconfiguredError
+from gateway.ratelimit.reading import Reader
+from gateway.ratelimit.rules import DEFAULT_POLICY, WILDCARD, Level, Limit, Place, Rule, Rules, Unit
+
+Files = Mapping[str, bytes]
+"""The configuration as it is found: content by file name."""
+
+POLICY_KEY: Final = "class"
+"""The descriptor whose value answers call the limit by."""
+MOST_REQUESTS: Final = 2**32 - 1
+MOST_UNITS: Final = 1_000
+_FILE_KEYS: Final = ("domain", "descriptors")
+_DESCRIPTOR_KEYS: Final = ("key", "value", "rate_limit", "descriptors", "shadow_mode", "detailed_metric")
+_LIMIT_KEYS: Final = ("unit", "unit_multiplier", "requests_per_unit", "unlimited", "name", "replaces")
+_UNITS: Final = {unit.name.lower(): unit for unit in sorted(Unit, key=lambda unit: unit.seconds)}
+
+
+class ConfigError(MisconfiguredError):
+    """The configuration is not one; `complaints` has every error of every file."""
+
+
+def find(folder: Path) -> Files:
+    """The `*.yaml` files of the folder. Raises OSError when one of them cannot be read."""
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.yaml"))}
+
+
+def load(files: Files) -> Rules:
+    """The rules in the files. Raises ConfigError."""
+    complaints: list[str] = [] if files else ["there is no file *.yaml"]
+    domains: dict[str, Level] = {}
+    for name, content in files.items():
+        file = Reader(name, complaints)
+        try:
+            _load_file(file, content, domains)
+        except RecursionError:
+            file.complain("is nested without end")
+    if complaints:
+        raise ConfigError(complaints)
+    return Rules(domains)
+
+
+def _load_file(file: Reader, content: bytes, domains: dict[str, Level]) -> None:
+    try:
+        found = yaml.load(content, _UniqueKeys)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError) as error:
+        file.complain(f"is not YAML: {' '.join(str(error).split())}")
+        return
+    fields = file.mapping(found, _FILE_KEYS)
+    if fields is None:
+        return
+    domain = file.at("domain").text(fields.get("domain"), required=True)
+    if domain in domains:
+        file.at("domain").complain(f"{domain!r} is in another file already", "one file for each domain")
+    level = _level(file.at("descriptors"), fields.get("descriptors", []), _Above(domain))
+    domains.setdefault(domain, level)
+
+
+@dataclass(frozen=True)
+class _Above:
+    """What the descriptors further up say: the key of the place, and the name of the policy."""
+
+    key: str
+    policy: str = ""
+
+    def and_then(self, key: str, value: str) -> "_Above":
+        policy = value if key == POLICY_KEY and not value.endswith(WILDCARD) else ""
+        return _Above(f"{self.key}.{_composite(key, value)}", policy or self.policy)
+
+
+def _level(where: Reader, found: Any, above: _Above) -> Level:
+    level = Level()
+    taken: set[str] = set()
+    for at, item in where.items(found):
+        fields = at.mapping(item, _DESCRIPTOR_KEYS)
+        if fields is not None:
+            _descriptor(at, fields, above, level, taken)
+    return level
+
+
+def _descriptor(where: Reader, fields: dict[str, Any], above: _Above, level: Level, taken: set[str]) -> None:
+    key = where.at("key").text(fields.get("key"), required=True)
+    value = where.at("value").text(fields.get("value", ""))
+    here = above.and_then(key, value)
+    composite = _composite(key, value)
+    if key and composite in taken:
+        where.at("key").complain(f"{composite!r} is a duplicate", "one descriptor for each key and value")
+    if isinstance(fields.get("value", ""), str):
+        taken.add(composite)
+    below = _level(where.at("descriptors"), fields.get("descriptors", []), here)
+    level.add(key, value, Place(_rule(where, fields, here), below))
+
+
+def _rule(where: Reader, fields: dict[str, Any], here: _Above) -> Rule | None:
+    shadow = where.at("shadow_mode").truth(fields.get("shadow_mode", False))
+    detailed = where.at("detailed_metric").truth(fields.get("detailed_metric", False))
+    if "rate_limit" not in fields:
+        return None
+    rule = _rate_limit(where.at("rate_limit"), fields["rate_limit"], here)
+    return rule and replace(rule, shadow=shadow, detailed=detailed)
+
+
+def _rate_limit(where: Reader, found: Any, here: _Above) -> Rule | None:
+    fields = where.mapping(found, _LIMIT_KEYS)
+    if fields is None:
+        return None
+    name = where.at("name").text(fields.get("name", ""))
+    replaces = frozenset(_replaced(where.at("replaces"), fields.get("replaces", []), name))
+    unlimited = where.at("unlimited").truth(fields.get("unlimited", False))
+    if unlimited:
+        _check_unlimited(where, fields)
+    limit = None if unlimited else _limit(where, fields)
+    return Rule(here.key, limit, here.policy or name or DEFAULT_POLICY, name, replaces)
+
+
+def _check_unlimited(where: Reader, fields: Iterable[str]) -> None:
+    for each in ("unit", "unit_multiplier", "requests_per_unit"):
+        if each in fields:
+            where.at(each).complain("stands beside unlimited: true", "one of the two")
+
+
+def _limit(where: Reader, fields: dict[str, Any]) -> Limit:
+    unit = where.at("unit").one_of(fields.get("unit"), _UNITS)
+    multiplier = where.at("unit_multiplier").number(fields.get("unit_multiplier", 1), 1, MOST_UNITS)
+    requests = where.at("requests_per_unit").number(fields.get("requests_per_unit"), 0, MOST_REQUESTS)
+    return Limit(requests, unit or Unit.SECOND, multiplier)
+
+
+def _replaced(where: Reader, found: Any, own_name: str) -> Iterable[str]:
+    for at, item in where.items(found):
+        fields = at.mapping(item, ("name",))
+        if fields is None:
+            continue
+        name = at.at("name").text(fields.get("name"), required=True)
+        if name and name == own_name:
+            at.at("name").complain("is the limit's own name", "the name of another limit")
+        yield name
+
+
+def _composite(key: str, value: str) -> str:
+    """Key and value as envoyproxy/ratelimit joins them; what is the same there may not differ here."""
+    return f"{key}_{value}" if value else key
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML forbids to give a key twice; the library would take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is there twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,63 @@
+"""Every metric of the service, in one table.
+
+`rule` is the place of a rule in the configuration, so there are as many values as rules. A rule with
+`detailed_metric` adds the values that were asked for, up to a bound.
+"""
+
+from typing import Final
+
+from prometheus_client import Counter, Histogram
+
+DETAILS_AT_MOST: Final = 1_000
+LONGEST_DETAIL: Final = 256
+
+_RULE: Final = ("rule",)
+_SECONDS: Final = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
+
+hits = Counter("ratelimit_hits_total", "Hits that a rule applied to.", _RULE)
+over_limit = Counter("ratelimit_over_limit_total", "Hits beyond the limit, in shadow mode too.", _RULE)
+within_limit = Counter("ratelimit_within_limit_total", "Hits that kept to the limit.", _RULE)
+near_limit = Counter("ratelimit_near_limit_total", "Of those, hits with which 80 % or more were used.", _RULE)
+shadow_mode = Counter("ratelimit_shadow_mode_total", "Hits let through by shadow mode only.", _RULE)
+remembered = Counter(
+    "ratelimit_remembered_total", "Hits refused from memory, without asking Redis; also over limit.", _RULE
+)
+bypassed = Counter("ratelimit_bypassed_total", "Descriptors let through uncounted, by cause.", ("cause",))
+config_reloads = Counter("ratelimit_config_reloads_total", "New configurations found.", ("outcome",))
+answers = Counter("ratelimit_answers_total", "Answered calls, by overall code or error.", ("code",))
+seconds = Histogram(
+    "ratelimit_should_rate_limit_seconds", "From a call's arrival to its answer.", buckets=_SECONDS
+)
+
+
+class RuleCounters:
+    """The counters of one rule, looked up once."""
+
+    def __init__(self, rule: str) -> None:
+        self.hits = hits.labels(rule)
+        self.over_limit = over_limit.labels(rule)
+        self.within_limit = within_limit.labels(rule)
+        self.near_limit = near_limit.labels(rule)
+        self.shadow_mode = shadow_mode.labels(rule)
+        self.remembered = remembered.labels(rule)
+
+
+class Tally:
+    """The counters of all rules."""
+
+    def __init__(self, details_at_most: int = DETAILS_AT_MOST) -> None:
+        self._details_at_most = details_at_most
+        self._details = 0
+        self._counters: dict[tuple[str, str], RuleCounters] = {}
+
+    def of(self, rule: str, detail: str = "") -> RuleCounters:
+        """The counters of a rule, or of what was asked for in detail unless there are too many already."""
+        detail = detail[:LONGEST_DETAIL]
+        found = self._counters.get((rule, detail))
+        if found is not None:
+            return found
+        if detail and self._details >= self._details_at_most:
+            return self.of(rule)
+        self._details += bool(detail)
+        made = self._counters[rule, detail] = RuleCounters(detail or rule)
+        return made

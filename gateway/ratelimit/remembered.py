@@ -1,0 +1,50 @@
+"""Refusals that need not be asked for again, because nothing can change them before a known moment."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.ratelimit.store import Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """So many hits are refused until `until_s` on this process's clock; `remaining` would still pass."""
+
+    hits: int
+    remaining: int
+    until_s: float
+
+
+class Refusals:
+    """The latest refusals by key, at most `most` of them; a flood on one key asks no store.
+
+    A higher limit, as a new configuration may bring, is not held up by a refusal under the old one.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._refusals: OrderedDict[tuple[str, int], Refusal] = OrderedDict()
+
+    def find(self, hit: Hit) -> Refusal | None:
+        """The refusal that holds for this hit too."""
+        refusal = self._refusals.get((hit.key, hit.limit))
+        if refusal is None or max(hit.hits, 1) < refusal.hits:
+            return None
+        if self._clock() >= refusal.until_s:
+            del self._refusals[hit.key, hit.limit]
+            return None
+        self._refusals.move_to_end((hit.key, hit.limit))
+        return refusal
+
+    def keep(self, hit: Hit, refusal: Refusal) -> None:
+        """Remembers it, in the place of the one that was not needed for the longest time."""
+        self._refusals[hit.key, hit.limit] = refusal
+        self._refusals.move_to_end((hit.key, hit.limit))
+        if len(self._refusals) > self._most:
+            self._refusals.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._refusals)

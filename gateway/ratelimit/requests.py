@@ -1,0 +1,82 @@
+"""What Envoy asks, checked: anybody who reaches the port may send anything."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from envoy.extensions.common.ratelimit.v3 import ratelimit_pb2
+from envoy.service.ratelimit.v3 import rls_pb2
+from google.protobuf.message import DecodeError
+
+from gateway.ratelimit.limiter import Descriptor
+from gateway.ratelimit.rules import Entry, Limit, Unit
+
+MOST_DESCRIPTORS: Final = 64
+MOST_ENTRIES: Final = 16
+LONGEST_NAME: Final = 256
+LONGEST_VALUE: Final = 4_096
+MOST_HITS: Final = 1_000_000_000
+"""Envoy's own bound."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class InvalidRequestError(Exception):
+    """The request cannot be answered; the message says which part of it is wrong, and what is allowed."""
+
+
+def parse(raw: bytes) -> tuple[str, list[Descriptor]]:
+    """The domain and the descriptors of a serialized `RateLimitRequest`. Raises InvalidRequestError."""
+    try:
+        request = rls_pb2.RateLimitRequest.FromString(raw)
+    except DecodeError:
+        raise InvalidRequestError("the message is not a RateLimitRequest") from None
+    _check(request.domain, "domain", LONGEST_NAME, may_be_empty=False)
+    _check_count(request.descriptors, "descriptors", MOST_DESCRIPTORS)
+    _check_hits(request.hits_addend, "hits_addend")
+    # The field cannot be told from an absent one when it is 0; then a request is one hit.
+    hits = request.hits_addend or 1
+    return request.domain, [_descriptor(each, at, hits) for at, each in enumerate(request.descriptors)]
+
+
+def _descriptor(given: ratelimit_pb2.RateLimitDescriptor, at: int, hits: int) -> Descriptor:
+    where = f"descriptors[{at}]"
+    _check_count(given.entries, f"{where}.entries", MOST_ENTRIES)
+    entries = tuple(_entry(each, f"{where}.entries[{number}]") for number, each in enumerate(given.entries))
+    if given.HasField("hits_addend"):
+        hits = given.hits_addend.value
+        _check_hits(hits, f"{where}.hits_addend")
+    limit = _limit(given.limit, f"{where}.limit") if given.HasField("limit") else None
+    return Descriptor(entries, hits, limit)
+
+
+def _entry(given: ratelimit_pb2.RateLimitDescriptor.Entry, where: str) -> Entry:
+    _check(given.key, f"{where}.key", LONGEST_NAME, may_be_empty=False)
+    _check(given.value, f"{where}.value", LONGEST_VALUE, may_be_empty=True)
+    return given.key, given.value
+
+
+def _limit(given: ratelimit_pb2.RateLimitDescriptor.RateLimitOverride, where: str) -> Limit:
+    try:
+        return Limit(given.requests_per_unit, Unit(given.unit))
+    except ValueError:
+        allowed = ", ".join(unit.name for unit in Unit)
+        raise InvalidRequestError(f"{where}.unit is {given.unit}; allowed: {allowed}") from None
+
+
+def _check(text: str, where: str, longest: int, *, may_be_empty: bool) -> None:
+    if not text and not may_be_empty:
+        raise InvalidRequestError(f"{where} is empty")
+    if len(text) > longest:
+        raise InvalidRequestError(f"{where} has {len(text)} characters; allowed: {longest}")
+    if _CONTROL.search(text):
+        raise InvalidRequestError(f"{where} holds a control character")
+
+
+def _check_count(items: Sequence[object], where: str, most: int) -> None:
+    if not 1 <= len(items) <= most:
+        raise InvalidRequestError(f"{where} has {len(items)} items; allowed: 1 to {most}")
+
+
+def _check_hits(hits: int, where: str) -> None:
+    if hits > MOST_HITS:
+        raise InvalidRequestError(f"{where} is {hits}; allowed: up to {MOST_HITS}")

@@ -1,0 +1,150 @@
+"""The limits of each domain, and which of them applies to a descriptor: pure.
+
+The rules are those of envoyproxy/ratelimit: on every level an entry is looked up by key and value, then among
+the values that end in `*`, then by its key alone; a limit applies when the descriptor ends where it stands.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+WILDCARD: Final = "*"
+DEFAULT_POLICY: Final = "default"
+
+Entry = tuple[str, str]
+"""Key and value."""
+
+
+class Unit(IntEnum):
+    """A unit of time, by its number in `envoy.service.ratelimit.v3`."""
+
+    SECOND = 1
+    MINUTE = 2
+    HOUR = 3
+    DAY = 4
+    MONTH = 5
+    YEAR = 6
+    WEEK = 7
+
+    @property
+    def seconds(self) -> int:
+        """Its length; a month has 30 days and a year 365."""
+        return _SECONDS[self]
+
+
+_DAY_S: Final = 86_400
+_SECONDS: Final[Mapping[Unit, int]] = {
+    Unit.SECOND: 1,
+    Unit.MINUTE: 60,
+    Unit.HOUR: 3_600,
+    Unit.DAY: _DAY_S,
+    Unit.WEEK: 7 * _DAY_S,
+    Unit.MONTH: 30 * _DAY_S,
+    Unit.YEAR: 365 * _DAY_S,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many requests in `multiplier` units of time."""
+
+    requests: int
+    unit: Unit
+    multiplier: int = 1
+
+    @property
+    def window_s(self) -> int:
+        """The length of the window."""
+        return self.unit.seconds * self.multiplier
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What holds for the descriptors that end at one place of the configuration.
+
+    `key` names the place, e.g. `internshipconnect.class_SEARCH.plan_FREE.user`. Without a `limit` there is
+    none. `policy` is what answers call the limit. A rule in `shadow` is counted and never refuses. When the
+    rule applies, those whose names it `replaces` do not apply to the same request.
+    """
+
+    key: str
+    limit: Limit | None
+    policy: str = DEFAULT_POLICY
+    name: str = ""
+    replaces: frozenset[str] = frozenset()
+    shadow: bool = False
+    detailed: bool = False
+
+
+@dataclass(slots=True)
+class Level:
+    """The descriptors at one depth of the configuration."""
+
+    exact: dict[Entry, "Place"] = field(default_factory=dict)
+    prefixes: list[tuple[str, str, "Place"]] = field(default_factory=list)
+    bare: dict[str, "Place"] = field(default_factory=dict)
+
+    def add(self, key: str, value: str, place: "Place") -> None:
+        """Puts `place` where descriptors with this entry find it; without a value, those with any value."""
+        if value.endswith(WILDCARD):
+            self.prefixes.append((key, value.removesuffix(WILDCARD), place))
+            self.prefixes.sort(key=lambda each: len(each[1]), reverse=True)
+        elif value:
+            self.exact[key, value] = place
+        else:
+            self.bare[key] = place
+
+    def find(self, entry: Entry) -> "Place | None":
+        """The most specific place for an entry: its value, the longest prefix of it, its key alone."""
+        return self.exact.get(entry) or self._by_prefix(entry) or self.bare.get(entry[0])
+
+    def _by_prefix(self, entry: Entry) -> "Place | None":
+        for key, prefix, place in self.prefixes:
+            if entry[0] == key and entry[1].startswith(prefix):
+                return place
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One descriptor of the configuration: its own rule, if it has one, and those below it."""
+
+    rule: Rule | None
+    below: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The whole configuration, by domain."""
+
+    domains: Mapping[str, Level]
+
+    def find(self, domain: str, entries: Sequence[Entry]) -> Rule | None:
+        """The rule for a descriptor; None when nothing limits it."""
+        level, place = self.domains.get(domain), None
+        for entry in entries:
+            place = level.find(entry) if level is not None else None
+            if place is None:
+                return None
+            level = place.below
+        return place.rule if place is not None else None
+
+    def all(self) -> Iterable[Rule]:
+        """Every rule of every domain."""
+        for level in self.domains.values():
+            yield from _rules_of(level)
+
+
+def in_force(rules: Sequence[Rule | None]) -> list[Rule | None]:
+    """The rules of one request's descriptors without those that another of them replaces."""
+    replaced = {name for rule in rules if rule is not None for name in rule.replaces}
+    return [None if rule is not None and rule.name in replaced else rule for rule in rules]
+
+
+def _rules_of(level: Level) -> Iterable[Rule]:
+    places = [*level.exact.values(), *(each[2] for each in level.prefixes), *level.bare.values()]
+    for place in places:
+        if place.rule is not None:
+            yield place.rule
+        yield from _rules_of(place.below)

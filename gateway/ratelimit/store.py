@@ -1,0 +1,140 @@
+"""The counters: a port, and its adapter on Redis Cluster."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from redis.asyncio.cluster import ClusterNode, PipelineCommand, RedisCluster
+from redis.exceptions import AskError, MovedError, NoScriptError, TryAgainError
+
+from chassis.coalescing import Coalescer
+from chassis.observability.logging import get_logger
+from chassis.redis_nodes import Node, Nodes, StoreDownError
+from gateway.ratelimit.window import Run, Usage
+
+__all__ = ["Count", "Counters", "Hit", "RedisCounters", "StoreDownError"]
+
+ANSWER_WITHIN_S: Final = 0.025
+HITS_TOGETHER: Final = 128
+_AT_ONCE: Final = 1
+"""Per node; what comes while a batch is under way travels together in the next, and takes one connection."""
+_SCRIPT: Final = Path(__file__).with_name("hit.lua").read_text()
+_SHA: Final = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+_NOT_RUN: Final = (NoScriptError, MovedError, AskError, TryAgainError)
+"""The node does not know the script or does not hold the key: nothing was counted, and the cluster client
+knows what to do. After any other error it is uncertain; a hit rather goes uncounted than counts twice."""
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What is counted where; no hits only ask whether one would be admitted."""
+
+    key: str
+    hits: int
+    limit: int
+    window_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Whether a hit was admitted, when by the store's clock, and what its counter holds since then."""
+
+    admitted: bool
+    now_us: int
+    usage: Usage
+
+
+class Counters(Protocol):
+    """Sliding windows by key, shared by all replicas."""
+
+    async def count(self, hit: Hit) -> Count:
+        """Counts the hit if it keeps to the limit, else changes nothing. Raises StoreDownError."""
+        ...
+
+
+class RedisCounters:
+    """Counters on the cluster; a node that is down costs its own keys their limits, and nobody any time."""
+
+    def __init__(self, redis: RedisCluster, answer_within_s: float = ANSWER_WITHIN_S) -> None:
+        self._nodes = Nodes(redis, lambda holder: _Node(redis, holder, answer_within_s))
+        self._outages = Outages(lambda: {node.name for node in redis.get_primaries()})
+
+    async def contact(self) -> None:
+        """Gets to know the cluster, so that the first hit need not. Raises StoreDownError."""
+        await self._nodes.of("")
+
+    async def count(self, hit: Hit) -> Count:
+        try:
+            node = await self._nodes.of(hit.key)
+            count = await node.hits.ask(hit)
+        except StoreDownError as error:
+            self._outages.failed(error)
+            raise
+        self._outages.answered(node.holder.name)
+        return count
+
+    async def aclose(self) -> None:
+        """Ends what runs in the background."""
+        await self._nodes.aclose()
+
+
+class Outages:
+    """Logs when limits cease to be enforced and when they are again, once each, node by node.
+
+    `holders` names the nodes that hold keys now: one whose keys another has taken over is not missed.
+    """
+
+    def __init__(self, holders: Callable[[], set[str]]) -> None:
+        self._holders = holders
+        self._down: set[str] = set()
+
+    def failed(self, error: StoreDownError) -> None:
+        """No answer from a node, or from the whole cluster."""
+        if error.node not in self._down:
+            self._down.add(error.node)
+            _log.warning("limits are not enforced", redis=error.node, cause=error.cause, error=str(error))
+
+    def answered(self, node: str) -> None:
+        """An answer from this node, and thereby from the cluster."""
+        if not self._down:
+            return
+        missed = self._down & (self._holders() - {node})
+        for each in self._down - missed:
+            _log.info("limits are enforced again", redis=each)
+        self._down = missed
+
+
+class _Node(Node):
+    """The way to one node's counters."""
+
+    def __init__(self, redis: RedisCluster, holder: ClusterNode, answer_within_s: float) -> None:
+        super().__init__(holder, answer_within_s)
+        self._redis = redis
+        self.hits: Coalescer[Hit, Count] = Coalescer(self._count, at_once=_AT_ONCE, most=HITS_TOGETHER)
+
+    async def _count(self, hits: Sequence[Hit]) -> list[Count]:
+        return await self.asked(lambda: self._ask(hits))
+
+    async def _ask(self, hits: Sequence[Hit]) -> list[Count]:
+        commands = [
+            PipelineCommand(position, "EVALSHA", _SHA, *_arguments(hit)) for position, hit in enumerate(hits)
+        ]
+        await self.holder.execute_pipeline(commands)
+        return [await self._read(hit, command.result) for hit, command in zip(hits, commands, strict=True)]
+
+    async def _read(self, hit: Hit, result: Any) -> Count:
+        if isinstance(result, _NOT_RUN):
+            result = await self._redis.eval(_SCRIPT, *_arguments(hit))
+        if isinstance(result, Exception):
+            raise result
+        admitted, now_us, *runs = result
+        return Count(bool(admitted), now_us, Usage(Run(*runs[:3]), Run(*runs[3:])))
+
+
+def _arguments(hit: Hit) -> tuple[int, str, int, int, int]:
+    return 1, hit.key, hit.hits, hit.limit, hit.window_us

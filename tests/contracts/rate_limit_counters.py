@@ -1,0 +1,98 @@
+"""What all rate limit counters do; the fake and the real ones are held to it by the same tests."""
+
+import asyncio
+import secrets
+
+import pytest
+
+from gateway.ratelimit.store import Count, Counters, Hit
+from gateway.ratelimit.window import MICROSECONDS
+
+MINUTE_US = 60 * MICROSECONDS
+SHORT_US = MICROSECONDS
+
+
+def remaining(count: Count, hit: Hit) -> int:
+    return count.usage.remaining(hit.limit, count.now_us, hit.window_us)
+
+
+def retry_us(count: Count, hit: Hit) -> int:
+    return count.usage.retry_us(hit.hits, hit.limit, count.now_us, hit.window_us)
+
+
+class CountersContract:
+    """Subclasses provide the fixture `counters`."""
+
+    @pytest.fixture
+    def key(self) -> str:
+        return f"ratelimit|test|{secrets.token_hex(8)}"
+
+    async def test_a_new_key_admits_exactly_its_limit(self, counters: Counters, key: str) -> None:
+        hit = Hit(key, 1, 5, MINUTE_US)
+        counts = [await counters.count(hit) for _ in range(7)]
+        assert [count.admitted for count in counts] == [True] * 5 + [False] * 2
+        assert [remaining(count, hit) for count in counts] == [4, 3, 2, 1, 0, 0, 0]
+
+    async def test_fifty_at_once_are_admitted_exactly_up_to_the_limit(
+        self, counters: Counters, key: str
+    ) -> None:
+        counts = await asyncio.gather(*(counters.count(Hit(key, 1, 20, MINUTE_US)) for _ in range(50)))
+        assert sum(count.admitted for count in counts) == 20
+
+    async def test_many_keys_at_once_each_get_their_own_answer(self, counters: Counters, key: str) -> None:
+        hits = [Hit(f"{key}{n % 40}", 1, n % 40 % 3, MINUTE_US) for n in range(200)]
+        counts = await asyncio.gather(*(counters.count(hit) for hit in hits))
+        admitted = [hit.key for hit, count in zip(hits, counts, strict=True) if count.admitted]
+        assert {each: admitted.count(each) for each in set(admitted)} == {
+            f"{key}{n}": n % 3 for n in range(40) if n % 3
+        }
+
+    async def test_no_hits_ask_without_counting(self, counters: Counters, key: str) -> None:
+        peek, hit = Hit(key, 0, 2, MINUTE_US), Hit(key, 1, 2, MINUTE_US)
+        assert [(await counters.count(peek)).admitted for _ in range(5)] == [True] * 5
+        assert (await counters.count(hit)).admitted
+        assert remaining(await counters.count(peek), peek) == 1
+        assert (await counters.count(hit)).admitted
+        assert not (await counters.count(peek)).admitted
+
+    async def test_hits_that_do_not_fit_are_not_counted_and_fewer_may_still_fit(
+        self, counters: Counters, key: str
+    ) -> None:
+        assert (await counters.count(Hit(key, 7, 10, MINUTE_US))).admitted
+        assert not (await counters.count(Hit(key, 4, 10, MINUTE_US))).admitted
+        assert (await counters.count(Hit(key, 3, 10, MINUTE_US))).admitted
+        assert not (await counters.count(Hit(key, 1, 10, MINUTE_US))).admitted
+
+    async def test_a_limit_of_zero_admits_nothing(self, counters: Counters, key: str) -> None:
+        hit = Hit(key, 1, 0, MINUTE_US)
+        count = await counters.count(hit)
+        assert not count.admitted
+        assert retry_us(count, hit) == MINUTE_US
+
+    async def test_another_limit_counts_what_was_admitted_under_the_first(
+        self, counters: Counters, key: str
+    ) -> None:
+        for _ in range(3):
+            assert (await counters.count(Hit(key, 1, 3, MINUTE_US))).admitted
+        assert not (await counters.count(Hit(key, 1, 3, MINUTE_US))).admitted
+        assert (await counters.count(Hit(key, 1, 4, MINUTE_US))).admitted
+        assert not (await counters.count(Hit(key, 1, 2, MINUTE_US))).admitted
+
+    async def test_a_refused_hit_is_admitted_when_the_answer_said_so(
+        self, counters: Counters, key: str
+    ) -> None:
+        hit = Hit(key, 1, 3, SHORT_US)
+        while (refused := await counters.count(hit)).admitted:
+            await asyncio.sleep(0.02)
+        wait_us = retry_us(refused, hit)
+        assert 0 < wait_us <= SHORT_US
+        await asyncio.sleep(wait_us / MICROSECONDS + 0.005)
+        assert (await counters.count(hit)).admitted
+
+    async def test_windows_that_follow_one_another_are_each_full_again(
+        self, counters: Counters, key: str
+    ) -> None:
+        for _ in range(2):
+            assert (await counters.count(Hit(key, 100, 100, SHORT_US))).admitted
+            assert not (await counters.count(Hit(key, 1, 100, SHORT_US))).admitted
+            await asyncio.sleep(SHORT_US / MICROSECONDS + 0.005)

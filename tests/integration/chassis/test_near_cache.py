@@ -1,0 +1,342 @@
+"""Near copies over a real Redis Cluster: two processes' caches, and connections that end."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from copy import copy
+from typing import Any
+
+import pytest
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+
+from chassis.cache import Cache
+from chassis.cache.redis_store import RedisStore
+from chassis.cache.tracking import Tracking
+from chassis.cache.watch import Watch
+from chassis.observability.metrics import cache_requests
+from chassis.redis import connect
+from internshipconnect.events.v1.events_pb2 import UserVerified
+from tests.stack import Stack
+
+KEY = "some listing"
+NODES = ("redis-1", "redis-2", "redis-3")
+HEARD_WITHIN_S = 0.1
+
+
+class Truth:
+    """What the answers are loaded from."""
+
+    def __init__(self) -> None:
+        self.value = "first"
+        self.loads = 0
+
+    async def load(self) -> UserVerified:
+        self.loads += 1
+        return UserVerified(user_id=self.value)
+
+
+class Process:
+    """A cache with a Redis client of its own, as another process of the service would have."""
+
+    def __init__(self, stack: Stack, namespace: str, truth: Truth) -> None:
+        nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
+        self.redis = connect(nodes, stack.credentials.redis_password)
+        self.cache = Cache(self.redis, namespace)
+        self._truth = truth
+
+    async def read(self, key: str = KEY) -> str:
+        answer = await self.cache.read_through(key, 60, self._truth.load)
+        return UserVerified.FromString(answer or b"").user_id
+
+    async def is_near(self, key: str = KEY) -> bool:
+        """Whether a read of `key` is answered by a copy."""
+        before = near_hits()
+        await self.read(key)
+        return near_hits() == before + 1
+
+    async def until_near(self, key: str = KEY) -> None:
+        await until(lambda: self.is_near(key), within_s=5)
+
+    async def aclose(self) -> None:
+        await self.cache.aclose()
+        await self.redis.aclose()
+
+
+class Heard:
+    """A listener that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.ended: list[Watch] = []
+
+    def forget(self, key: str) -> None:
+        self.keys.append(key)
+
+    def forget_all(self, watch: Watch) -> None:
+        self.ended.append(watch)
+
+
+async def until(holds: Callable[[], Awaitable[bool]], within_s: float) -> None:
+    async with asyncio.timeout(within_s):
+        while not await holds():
+            await asyncio.sleep(0.005)
+
+
+def near_hits() -> float:
+    return float(cache_requests.labels("near", "hit")._value.get())
+
+
+@pytest.fixture
+def truth() -> Truth:
+    return Truth()
+
+
+@pytest.fixture
+def namespace() -> str:
+    return f"test-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+async def here(stack: Stack, namespace: str, truth: Truth) -> AsyncIterator[Process]:
+    process = Process(stack, namespace, truth)
+    yield process
+    await process.aclose()
+
+
+@pytest.fixture
+async def there(stack: Stack, namespace: str, truth: Truth) -> AsyncIterator[Process]:
+    process = Process(stack, namespace, truth)
+    yield process
+    await process.aclose()
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture
+async def tracking(redis: RedisCluster, namespace: str, heard: Heard) -> AsyncIterator[Tracking]:
+    """Tracking that has begun on the node which holds `KEY`."""
+    await redis.initialize()
+    tracking = Tracking(redis, namespace)
+    tracking.report_to(heard)
+    await watch_of(tracking, f"{namespace}:{KEY}")
+    yield tracking
+    await tracking.aclose()
+
+
+async def watch_of(tracking: Tracking, key: str, within_s: float = 5) -> Watch:
+    async def is_watched() -> bool:
+        return tracking.of(key) is not None
+
+    await until(is_watched, within_s)
+    watch = tracking.of(key)
+    assert watch is not None
+    return watch
+
+
+async def trackers(redis: RedisCluster, node: ClusterNode, namespace: str) -> list[dict[str, Any]]:
+    """The connections on which `node` tells of changes to the namespace."""
+    clients = await redis.client_list(target_nodes=node)
+    return [client for client in clients if client["name"] == f"tracking-{namespace}:"]
+
+
+async def test_a_warm_read_needs_no_redis(here: Process, truth: Truth) -> None:
+    await here.until_near()
+
+    assert [await here.is_near() for _ in range(5)] == [True] * 5
+    assert truth.loads == 1
+
+
+async def test_a_drop_in_one_process_is_heard_in_the_other_without_asking_redis(
+    here: Process, there: Process, truth: Truth
+) -> None:
+    await here.until_near()
+    truth.value = "second"
+    await there.cache.drop(KEY)
+
+    async def is_dropped() -> bool:
+        return here.cache._near.find(f"{here.cache._namespace}:{KEY}") is None
+
+    await until(is_dropped, HEARD_WITHIN_S)
+    assert await here.read() == "second"
+
+
+async def test_the_new_answer_is_kept_near_again(here: Process, there: Process, truth: Truth) -> None:
+    await here.until_near()
+    truth.value = "second"
+    await there.cache.drop(KEY)
+    await asyncio.sleep(HEARD_WITHIN_S)
+    await here.until_near()
+
+    assert await here.read() == "second"
+
+
+async def test_an_answer_that_an_invalidation_overtakes_is_not_kept(
+    here: Process, there: Process, truth: Truth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await here.until_near()
+    here.cache._near.forget(f"{here.cache._namespace}:{KEY}")
+    read, let_go = asyncio.Event(), asyncio.Event()
+    get = RedisStore.get
+
+    async def held_get(store: RedisStore, key: str) -> bytes | None:
+        found = await get(store, key)
+        read.set()
+        await let_go.wait()
+        return found
+
+    monkeypatch.setattr(RedisStore, "get", held_get)
+    overtaken = asyncio.create_task(here.read())
+    await read.wait()
+    truth.value = "second"
+    await there.cache.drop(KEY)
+    await asyncio.sleep(HEARD_WITHIN_S)
+    let_go.set()
+
+    assert await overtaken == "first"
+    assert await here.read() == "second"
+
+
+async def test_an_entry_that_expires_in_redis_is_told_of(
+    redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
+) -> None:
+    await redis.set(f"{namespace}:{KEY}", "value", px=50)
+    await asyncio.sleep(0.06)
+    await redis.get(f"{namespace}:{KEY}")
+    await asyncio.sleep(HEARD_WITHIN_S)
+
+    assert heard.keys == [f"{namespace}:{KEY}"] * 2
+
+
+async def test_changes_under_other_namespaces_and_spares_are_not_told_of(
+    redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
+) -> None:
+    await redis.set(f"{{{namespace}:{KEY}}}:spare", "value", px=50)
+    await redis.set(f"another-{namespace}:{KEY}", "value", px=50)
+    await asyncio.sleep(HEARD_WITHIN_S)
+
+    assert heard.keys == []
+
+
+async def test_a_foreign_key_that_is_no_text_does_not_end_the_watch(
+    redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
+) -> None:
+    before = tracking.of(f"{namespace}:{KEY}")
+    # In braces is what decides on the node.
+    await redis.set(f"{namespace}:".encode() + b"\xff{" + f"{namespace}:{KEY}".encode() + b"}", "v", ex=5)
+    await asyncio.sleep(HEARD_WITHIN_S)
+
+    assert len(heard.keys) == 1
+    assert tracking.of(f"{namespace}:{KEY}") is before
+
+
+async def test_a_node_that_is_emptied_ends_the_watch_and_begins_another(
+    redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
+) -> None:
+    key = f"{namespace}:{KEY}"
+    before = tracking.of(key)
+    await redis.flushdb(target_nodes=redis.get_node_from_key(key))
+    await asyncio.sleep(HEARD_WITHIN_S)
+
+    assert heard.ended == [before]
+    assert tracking.of(key) not in (None, before)
+
+
+async def test_a_tracking_connection_that_is_killed_ends_the_watch_and_tracking_resumes(
+    redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
+) -> None:
+    key = f"{namespace}:{KEY}"
+    before, node = tracking.of(key), redis.get_node_from_key(key)
+    assert node is not None
+    (connection,) = await trackers(redis, node, namespace)
+    await redis.client_kill_filter(_id=connection["id"], target_nodes=node)
+    await asyncio.sleep(HEARD_WITHIN_S / 2)
+    assert heard.ended == [before]
+
+    assert await watch_of(tracking, key) is not before
+    await redis.set(key, "value", px=50)
+    await asyncio.sleep(HEARD_WITHIN_S)
+    assert key in heard.keys
+
+
+async def test_a_node_that_the_client_has_replaced_is_tracked_anew(
+    redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
+) -> None:
+    key = f"{namespace}:{KEY}"
+    before, node = tracking.of(key), redis.get_node_from_key(key)
+    assert node is not None
+    replacement = copy(node)
+    redis.nodes_manager.slots_cache[redis.keyslot(key)] = [replacement]
+    redis.nodes_manager.nodes_cache[node.name] = replacement
+
+    assert tracking.of(key) is None
+    assert heard.ended == [before]
+    assert await watch_of(tracking, key) is not before
+    assert len(await trackers(redis, node, namespace)) == 1
+
+
+async def test_a_process_that_only_drops_opens_no_tracking_connection_and_one_that_closed_has_none_left(
+    here: Process, redis: RedisCluster, namespace: str
+) -> None:
+    async def tracking_connections() -> int:
+        return sum([len(await trackers(redis, node, namespace)) for node in redis.get_primaries()])
+
+    await redis.initialize()
+    await here.cache.drop(KEY)
+    assert await tracking_connections() == 0
+    await here.until_near()
+    assert await tracking_connections() == 1
+    await here.cache.aclose()
+
+    async def are_gone() -> bool:
+        return await tracking_connections() == 0
+
+    await until(are_gone, within_s=1)
+
+
+async def test_when_a_node_stops_its_copies_go_and_come_back_with_it(
+    here: Process, stack: Stack, truth: Truth, stopped: Callable[[str], None]
+) -> None:
+    await here.until_near()
+    holder = here.redis.get_node_from_key(f"{here.cache._namespace}:{KEY}")
+    assert holder is not None
+    process = next(
+        name for name, (_, port) in zip(NODES, stack.redis_nodes, strict=True) if port == holder.port
+    )
+    stopped(process)
+    await asyncio.sleep(HEARD_WITHIN_S / 2)
+    truth.value = "second"
+
+    assert await here.read() == "second"
+    assert not await here.is_near()
+    stack.start(process)
+    stack.await_ready(process)
+    await until(here.is_near, within_s=15)
+
+
+async def test_without_redis_every_read_is_loaded(
+    here: Process, stack: Stack, truth: Truth, stopped: Callable[[str], None]
+) -> None:
+    await here.until_near()
+    for node in NODES:
+        stopped(node)
+    await asyncio.sleep(HEARD_WITHIN_S / 2)
+
+    for value in ("second", "third"):
+        truth.value = value
+        assert await here.read() == value
+    for node in NODES:
+        stack.start(node)
+        stack.await_ready(node)
+
+
+async def test_a_copy_is_renewed_after_two_seconds_whatever_was_heard(here: Process) -> None:
+    await here.until_near()
+    began = time.monotonic()
+    while await here.is_near():
+        assert time.monotonic() - began < 2.5
+        await asyncio.sleep(0.05)
+    await here.until_near()

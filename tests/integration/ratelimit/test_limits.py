@@ -1,0 +1,180 @@
+"""The limits on the wire: each class and plan, many clients at once, several services, headers."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from envoy.service.ratelimit.v3 import rls_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from tests.integration.ratelimit.process import (
+    OK,
+    OVER_LIMIT,
+    PATIENT,
+    Client,
+    Launcher,
+    Service,
+    by,
+    headers_of,
+)
+
+FIGURES = {
+    "PUBLIC_API": (60, {"FREE": 100, "PREMIUM": 1_000, "PRO": 10_000}),
+    "SEARCH": (60, {"FREE": 10, "PREMIUM": 100, "PRO": 1_000}),
+    "UPLOAD": (3_600, {"FREE": 5, "PREMIUM": 50, "PRO": 500}),
+    "LOGIN": (900, {"FREE": 5, "PREMIUM": 10, "PRO": 20, "ADMIN": 50}),
+}
+LIMITED = [(name, plan) for name, (_, plans) in FIGURES.items() for plan in plans]
+
+
+async def exhaust(client: Client, limit: int, *entries: tuple[str, str]) -> None:
+    """Uses a limit up, most of it at once and the rest hit by hit, and sees that no more is admitted."""
+    one_by_one = min(limit, 5)
+    if limit > one_by_one:
+        assert await client.passes(by(*entries, hits=limit - one_by_one))
+    for left in reversed(range(one_by_one)):
+        answer = await client.ask(by(*entries))
+        assert answer.overall_code == OK
+        assert answer.statuses[0].limit_remaining == left
+    for _ in range(3):
+        assert not await client.passes(by(*entries))
+
+
+@pytest.mark.parametrize(("name", "plan"), LIMITED)
+async def test_a_signed_in_user_gets_what_the_plan_allows(
+    client: Client, somebody: str, name: str, plan: str
+) -> None:
+    window_s, plans = FIGURES[name]
+    entries = (("class", name), ("plan", plan), ("user", somebody))
+    await exhaust(client, plans[plan], *entries)
+    answer = await client.ask(by(*entries))
+    headers = headers_of(answer)
+    assert headers["X-RateLimit-Limit"] == str(plans[plan])
+    assert headers["RateLimit-Policy"] == f'"{name}";q={plans[plan]};w={window_s}'
+    assert 1 <= int(headers["Retry-After"]) <= window_s
+
+
+@pytest.mark.parametrize("name", FIGURES)
+async def test_an_address_gets_what_the_free_plan_allows(client: Client, somebody: str, name: str) -> None:
+    await exhaust(client, FIGURES[name][1]["FREE"], ("class", name), ("address", somebody))
+
+
+@pytest.mark.parametrize("name", ["PUBLIC_API", "SEARCH", "UPLOAD"])
+async def test_administrators_have_no_limit_and_no_headers(client: Client, somebody: str, name: str) -> None:
+    answer = await client.ask(by(("class", name), ("plan", "ADMIN"), ("user", somebody), hits=1_000_000))
+    assert answer.overall_code == OK
+    assert headers_of(answer) == {}
+
+
+async def test_attempts_at_one_account_are_limited_from_wherever_they_come(
+    client: Client, somebody: str
+) -> None:
+    account = by(("class", "LOGIN"), ("account", f"{somebody}@example.org"))
+    addresses = [by(("class", "LOGIN"), ("address", f"{somebody}:{n}")) for n in range(6)]
+    answers = [await client.ask(address, account) for address in addresses]
+    assert [answer.overall_code for answer in answers] == [OK] * 5 + [OVER_LIMIT]
+    assert [status.code for status in answers[5].statuses] == [OK, OVER_LIMIT]
+
+
+async def test_headers_tell_of_what_is_left_and_until_when(client: Client, somebody: str) -> None:
+    answer = await client.ask(by(("class", "SEARCH"), ("address", somebody), hits=4))
+    assert headers_of(answer) == {
+        "X-RateLimit-Limit": "10",
+        "X-RateLimit-Remaining": "6",
+        "X-RateLimit-Reset": "60",
+        "RateLimit": '"SEARCH";r=6;t=60',
+        "RateLimit-Policy": '"SEARCH";q=10;w=60',
+    }
+    status = answer.statuses[0]
+    assert status.current_limit.requests_per_unit == 10
+    assert status.current_limit.unit == rls_pb2.RateLimitResponse.RateLimit.MINUTE
+    assert status.duration_until_reset.seconds == 60
+
+
+async def test_fifty_clients_at_one_key_are_admitted_exactly_up_to_the_limit(
+    service: Service, somebody: str
+) -> None:
+    clients = [Client(service.address) for _ in range(50)]
+    wanted = by(("class", "UPLOAD"), ("plan", "PREMIUM"), ("user", somebody))
+    passed = await asyncio.gather(*(client.passes(wanted) for client in clients for _ in range(3)))
+    assert sum(passed) == 50
+    await asyncio.gather(*(client.close() for client in clients))
+
+
+async def test_two_services_share_their_counts(launch: Launcher, service: Service, somebody: str) -> None:
+    other = launch(**PATIENT)
+    other.await_ready()
+    clients = [Client(service.address), Client(other.address)]
+    wanted = by(("class", "SEARCH"), ("plan", "PREMIUM"), ("user", somebody))
+    passed = await asyncio.gather(*(clients[n % 2].passes(wanted) for n in range(150)))
+    assert sum(passed) == 100
+    for client in clients:
+        await client.close()
+
+
+async def test_a_flood_on_one_key_is_refused_without_asking_redis(
+    client: Client, service: Service, somebody: str
+) -> None:
+    rule = "internshipconnect.class_UPLOAD.address"
+    before = service.metric("ratelimit_remembered_total", rule=rule)
+    wanted = by(("class", "UPLOAD"), ("address", somebody))
+    passed = [await client.passes(wanted) for _ in range(105)]
+    assert passed == [True] * 5 + [False] * 100
+    assert service.metric("ratelimit_remembered_total", rule=rule) == before + 99
+
+
+async def test_what_nobody_limits_passes(client: Client, somebody: str) -> None:
+    for descriptor in (by(("class", "INTERNAL"), ("address", somebody)), by(("path", "/"))):
+        answer = await client.ask(descriptor)
+        assert (answer.overall_code, headers_of(answer)) == (OK, {})
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (rls_pb2.RateLimitRequest(descriptors=[by(("a", "b"))]), "domain is empty"),
+        (rls_pb2.RateLimitRequest(domain="d"), "descriptors has 0 items"),
+        (rls_pb2.RateLimitRequest(domain="d", descriptors=[by(("a", "\0"))]), "control character"),
+        (rls_pb2.RateLimitRequest(domain="d", descriptors=[by(*[("a", "b")] * 1_000)]), "has 1000 items"),
+        (rls_pb2.RateLimitRequest(domain="d", descriptors=[by(("a", "b" * 900_000))]), "allowed: 4096"),
+    ],
+)
+async def test_a_wrong_request_is_answered_with_what_is_wrong(
+    client: Client, service: Service, request_: rls_pb2.RateLimitRequest, message: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await client.send(request_)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert message in (caught.value.details() or "")
+    assert service.popen.poll() is None
+
+
+async def test_a_message_that_is_none_is_answered_with_invalid_argument(service: Service) -> None:
+    async with grpc.aio.insecure_channel(service.address) as channel:
+        call: Any = channel.unary_unary("/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(b"\xff\xff\xff\xff", timeout=5)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_health_and_reflection_know_the_service(service: Service) -> None:
+    name = "envoy.service.ratelimit.v3.RateLimitService"
+    with grpc.insecure_channel(service.address) as channel:
+        health_stub: Any = health_pb2_grpc.HealthStub(channel)
+        health = health_stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)
+        asked = reflection_pb2.ServerReflectionRequest(list_services="")
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        answers = stub.ServerReflectionInfo(iter([asked]), timeout=5)
+        known = {each.name for answer in answers for each in answer.list_services_response.service}
+    assert health.status == health_pb2.HealthCheckResponse.SERVING
+    assert name in known
+
+
+async def test_calls_are_measured(client: Client, service: Service, somebody: str) -> None:
+    before = service.metric("ratelimit_should_rate_limit_seconds_count")
+    answered = service.metric("ratelimit_answers_total", code="OK")
+    await client.ask(by(("class", "SEARCH"), ("address", somebody)))
+    assert service.metric("ratelimit_should_rate_limit_seconds_count") == before + 1
+    assert service.metric("ratelimit_answers_total", code="OK") == answered + 1

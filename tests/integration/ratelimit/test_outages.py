@@ -1,0 +1,101 @@
+"""Without Redis, or without one of its nodes, requests pass, and it is told; with it, limits hold again."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from redis import Redis
+
+from tests.integration.ratelimit.process import OK, PATIENT, Client, Launcher, Service, by
+from tests.stack import Stack, await_true
+
+NODES = ("redis-1", "redis-2", "redis-3")
+
+
+async def passing(client: Client, somebody: str, count: int = 60) -> int:
+    """How many of so many users, spread over all nodes, pass with a hit of all that they have."""
+    answers = await asyncio.gather(
+        *(
+            client.ask(by(("class", "UPLOAD"), ("plan", "FREE"), ("user", f"{somebody}{n}"), hits=5))
+            for n in range(count)
+        )
+    )
+    return sum(answer.overall_code == OK for answer in answers)
+
+
+async def none_passes(client: Client, somebody: str) -> None:
+    async with asyncio.timeout(20):
+        while await passing(client, somebody):
+            await asyncio.sleep(0.1)
+
+
+def bypassed(service: Service) -> float:
+    causes = ("unreached", "open", "slow", "error", "deadline")
+    return sum(service.metric("ratelimit_bypassed_total", cause=cause) for cause in causes)
+
+
+async def test_a_node_that_stops_lets_its_own_keys_pass_and_limits_them_again_when_it_is_back(
+    launch: Launcher, stack: Stack, stopped: Callable[[str], None], somebody: str
+) -> None:
+    # Refusals are not remembered, or they would be given while the node is away.
+    service = launch(IC_REMEMBERED_REFUSALS="1", **PATIENT)
+    service.await_ready()
+    client = Client(service.address)
+    assert await passing(client, somebody) == 60
+    assert await passing(client, somebody) == 0
+    assert bypassed(service) == 0
+
+    stopped("redis-2")
+    passed = await passing(client, somebody)
+    assert 5 < passed < 40
+    assert bypassed(service) == passed
+    await_true(lambda: service.ops("/ready").json()["degraded"] == ["redis"], "degradation", within_s=20)
+    assert service.ops("/ready").status_code == 200
+    assert service.written().count("limits are not enforced") == 1
+
+    stack.start("redis-2")
+    stack.await_ready("redis-2")
+    await none_passes(client, somebody)
+    assert service.written().count("limits are enforced again") == 1
+    await_true(lambda: service.ops("/ready").json()["degraded"] == [], "no degradation", within_s=20)
+    await client.close()
+
+
+async def test_the_service_starts_without_redis_and_limits_as_soon_as_it_is_there(
+    launch: Launcher, stack: Stack, stopped: Callable[[str], None], somebody: str
+) -> None:
+    for node in NODES:
+        stopped(node)
+    service = launch(**PATIENT)
+    service.await_ready()
+    client = Client(service.address)
+    assert await passing(client, somebody) == 60
+    assert await passing(client, somebody) == 60
+    assert service.metric("ratelimit_bypassed_total", cause="unreached") == 120
+
+    for node in NODES:
+        stack.start(node)
+    for node in NODES:
+        stack.await_ready(node)
+    await none_passes(client, somebody)
+    await client.close()
+
+
+async def test_a_node_that_hangs_costs_little_time_and_soon_none(
+    launch: Launcher, stack: Stack, somebody: str
+) -> None:
+    service = launch(IC_REMEMBERED_REFUSALS="1")
+    service.await_ready()
+    client = Client(service.address)
+    await passing(client, somebody)
+    host, port = stack.redis_nodes[0]
+    with Redis(host=host, port=port, password=stack.credentials.redis_password) as node:
+        node.execute_command("CLIENT", "PAUSE", 8_000, "ALL")
+    started = time.monotonic()
+    for _ in range(10):
+        assert await passing(client, somebody) > 0
+    assert time.monotonic() - started < 7
+    assert service.metric("ratelimit_bypassed_total", cause="slow") > 0
+    assert service.metric("ratelimit_bypassed_total", cause="open") > 0
+    await none_passes(client, somebody)
+    await client.close()

@@ -1,0 +1,94 @@
+"""The whole stack as a mesh: what its processes know of each other, and what a change or a loss does."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import yaml
+
+from tests.stack import Stack, await_true
+
+JWKS = "/.well-known/jwks.json"
+
+
+@contextmanager
+def asking(stack: Stack) -> Iterator[list[str]]:
+    """Asks the gateway again and again until the block ends; what went wrong is in the list."""
+    failures: list[str] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=stack.gateway_url, timeout=10) as client:
+            while not over.wait(0.02):
+                try:
+                    status = client.get(JWKS).status_code
+                    if status != 200:
+                        failures.append(str(status))
+                except httpx.TransportError as error:
+                    failures.append(repr(error))
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        yield failures
+    finally:
+        over.set()
+        asker.join()
+
+
+def nodes(stack: Stack) -> dict[str, Any]:
+    command = [sys.executable, "-m", "ops.cli", "mesh", "--stack", stack.topology.name, "--json"]
+    printed = subprocess.run(command, check=False, capture_output=True, text=True)
+    if printed.returncode != 0:
+        return {}
+    return {node["node"]: node for node in json.loads(printed.stdout)["nodes"]}
+
+
+def are_synced(stack: Stack, *wanted: str) -> bool:
+    found = nodes(stack)
+    return all(
+        name in found and {kind["state"] for kind in found[name]["kinds"]} == {"SYNCED"} for name in wanted
+    )
+
+
+def await_synced(stack: Stack) -> None:
+    def look() -> bool:
+        return are_synced(stack, "gateway", "application-serve")
+
+    await_true(look, "the mesh to be in step", within_s=60)
+
+
+def test_envoy_and_the_services_have_confirmed_everything(stack: Stack) -> None:
+    await_synced(stack)
+
+
+def test_calls_go_on_while_the_control_plane_is_killed_and_its_nodes_come_back(stack: Stack) -> None:
+    with asking(stack) as failures:
+        stack.kill("control-plane")
+        await_synced(stack)
+    assert failures == []
+
+
+def test_a_changed_mesh_file_takes_effect_and_no_call_fails(stack: Stack) -> None:
+    before = stack.topology.mesh.read_text()
+    with asking(stack) as failures:
+        changed = yaml.safe_load(before) | {"limits": {"max_requests": 1234}}
+        stack.topology.mesh.write_text(yaml.safe_dump(changed))
+        await_limit(stack, 1234)
+        stack.topology.mesh.write_text(before)
+        await_limit(stack, 2000)
+    assert failures == []
+
+
+def await_limit(stack: Stack, requests: int) -> None:
+    wanted = f"auth::default_priority::max_requests::{requests}"
+    await_true(lambda: wanted in _clusters(stack), f"Envoy to allow {requests} requests", within_s=20)
+
+
+def _clusters(stack: Stack) -> str:
+    return httpx.get(f"http://127.0.0.1:{stack.topology.gateway_admin}/clusters", timeout=5).text

@@ -1,0 +1,87 @@
+"""Which node is asked, and which is left alone, around a cluster that loses a node."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.exceptions import ConnectionError as NoConnection
+
+from chassis import redis_nodes
+from chassis.redis_nodes import FAILURES_TO_OPEN, Node, Nodes, StoreDownError
+
+
+class Server:
+    """A node that answers, or does not."""
+
+    def __init__(self, name: str, *, alive: bool) -> None:
+        self.name = name
+        self.alive = alive
+
+    async def execute_command(self, *_arguments: Any) -> str:
+        if not self.alive:
+            raise NoConnection(self.name)
+        return self.name
+
+
+class Cluster:
+    """A cluster of which one server holds every key; a fresh look finds the `heir`."""
+
+    def __init__(self, holder: Server, heir: Server) -> None:
+        self.holder, self.heir = holder, heir
+        self.nodes_manager = self
+
+    def get_node_from_key(self, _key: str) -> Server:
+        return self.holder
+
+    async def initialize(self) -> None:
+        self.holder = self.heir
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_nodes, "LOOK_AGAIN_EVERY_S", 0.01)
+    monkeypatch.setattr(redis_nodes, "PROBE_EVERY_S", 0.01)
+
+
+def nodes_of(cluster: Cluster) -> Nodes[Node]:
+    return Nodes(cast(RedisCluster, cluster), lambda holder: Node(holder, 1.0))
+
+
+async def asked(nodes: Nodes[Node]) -> Any:
+    node = await nodes.of("key")
+    holder: ClusterNode = node.holder
+    return await node.asked(lambda: holder.execute_command("GET", "key"))
+
+
+async def failures(nodes: Nodes[Node], count: int) -> list[str]:
+    causes: list[str] = []
+    for _ in range(count):
+        with pytest.raises(StoreDownError) as caught:
+            await asked(nodes)
+        causes.append(caught.value.cause)
+    return causes
+
+
+async def test_a_node_that_failed_often_is_left_alone_until_it_answers_again() -> None:
+    server = Server("first", alive=False)
+    nodes = nodes_of(Cluster(server, server))
+    assert await failures(nodes, FAILURES_TO_OPEN + 1) == ["error"] * FAILURES_TO_OPEN + ["open"]
+
+    server.alive = True
+    async with asyncio.timeout(5):
+        while (await nodes.of("key")).breaker.is_open:
+            await asyncio.sleep(0.01)
+    assert await asked(nodes) == "first"
+    await nodes.aclose()
+
+
+async def test_keys_that_another_node_took_over_are_found_there_though_the_first_never_returns() -> None:
+    nodes = nodes_of(Cluster(Server("first", alive=False), Server("heir", alive=True)))
+    await failures(nodes, FAILURES_TO_OPEN + 1)
+
+    async with asyncio.timeout(5):
+        while (await nodes.of("key")).breaker.is_open:
+            await asyncio.sleep(0.01)
+    assert await asked(nodes) == "heir"
+    await nodes.aclose()

@@ -1,0 +1,81 @@
+"""The CDN's rules say what the contracts say."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.edge import cloudflare
+from gateway.surface import edge_rpcs
+
+RPCS = edge_rpcs()
+CACHEABLE = [rpc for rpc in RPCS if rpc.policy.shared_cache_s]
+
+
+def _rules(phase: str) -> list[dict[str, Any]]:
+    rulesets = cloudflare.document()["resource"]["cloudflare_ruleset"].values()
+    [ruleset] = [each for each in rulesets if each["phase"] == phase]
+    rules: list[dict[str, Any]] = ruleset["rules"]
+    return rules
+
+
+def test_the_committed_rules_are_those_of_the_contracts() -> None:
+    assert cloudflare.COMMITTED.read_bytes() == cloudflare.rendered(cloudflare.document()), (
+        "run: python -m gateway.edge.cloudflare > gateway/edge/cloudflare.tf.json"
+    )
+
+
+def test_nothing_is_cached_by_default_and_what_is_cached_comes_after_that() -> None:
+    first, *others = _rules("http_request_cache_settings")
+    assert first["expression"] == "true"
+    assert first["action_parameters"] == {"cache": False}
+    assert all(rule["action_parameters"]["cache"] for rule in others)
+
+
+@pytest.mark.parametrize("rpc", CACHEABLE, ids=lambda rpc: rpc.name)
+def test_every_path_of_a_cacheable_call_is_cached_for_its_duration(rpc: Any) -> None:
+    [rule] = [
+        each
+        for each in _rules("http_request_cache_settings")
+        if each["ref"] == f"public_reads_{rpc.policy.shared_cache_s}s"
+    ]
+    for binding in rpc.http:
+        assert cloudflare.matches(binding.path) in rule["expression"]
+
+
+def test_calls_that_no_shared_cache_may_keep_are_in_no_rule_that_caches() -> None:
+    expressions = " ".join(rule["expression"] for rule in _rules("http_request_cache_settings"))
+    cached = {binding.path for rpc in CACHEABLE for binding in rpc.http}
+    for rpc in RPCS:
+        for binding in rpc.http:
+            if binding.path not in cached:
+                assert cloudflare.matches(binding.path) not in expressions
+
+
+def test_signed_in_callers_are_never_answered_from_a_shared_entry() -> None:
+    for rule in _rules("http_request_cache_settings")[1:]:
+        assert 'not any(http.request.headers.names[*] == "authorization")' in rule["expression"]
+
+
+def test_a_template_matches_one_segment_and_neither_a_verb_nor_what_is_below() -> None:
+    assert cloudflare.matches("/api/v1/internships/{internship_id}") == (
+        '(http.request.uri.path wildcard "/api/v1/internships/*"'
+        ' and not http.request.uri.path wildcard "/*/*/*/*/*"'
+        ' and not http.request.uri.path contains ":")'
+    )
+
+
+def test_the_firewall_lets_every_method_and_path_of_the_contracts_through() -> None:
+    methods, paths, _ = (rule["expression"] for rule in _rules("http_request_firewall_custom"))
+    for rpc in RPCS:
+        assert f'"/{rpc.service}/"' in paths
+        for binding in rpc.http:
+            assert f'"{binding.method}"' in methods
+            prefixes = [part.split('"')[1] for part in paths.split("starts_with(")[1:]]
+            assert any(binding.path.startswith(prefix) for prefix in prefixes)
+
+
+def test_the_rules_are_json_that_terraform_can_read() -> None:
+    content = json.loads(cloudflare.COMMITTED.read_text())
+    assert content["terraform"]["required_providers"]["cloudflare"]["source"] == "cloudflare/cloudflare"
+    assert content["variable"]["zone_id"]["type"] == "string"
