@@ -18,10 +18,13 @@ from gateway.envoy.bootstrap import EnvoyNode, bootstrap
 from gateway.envoy.builder import GatewayBuilder
 from gateway.envoy.clusters import clusters
 from gateway.envoy.edge import Edge, edge_rpcs
-from gateway.envoy.listener import listener, lua_source
-from gateway.envoy.routes import route_configuration
+from gateway.envoy.filters import lua_source
+from gateway.envoy.limits import caller_source, rate_limits
+from gateway.envoy.listener import edge_listener
+from gateway.envoy.routes import edge_routes, origin_routes
 from gateway.envoy_types import Cluster, parsed
 from gateway.surface import room_of
+from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
 ROOMS = ("auth", "user", "internship", "application", "notification", "analytics")
 EDGE = Edge(("127.0.0.1", 8080), pages=(("/docs", "text/html", "<p>"),))
@@ -38,10 +41,9 @@ def mesh(*rooms: str, **further: Any) -> Mesh:
     return Mesh.model_validate({"regions": ["north", "south"], "services": services, **further})
 
 
-def _manager(edge: Edge = EDGE) -> dict[str, Any]:
-    found: dict[str, Any] = listener(contracts(), mesh(), edge)["filter_chains"][0]["filters"][0][
-        "typed_config"
-    ]
+def _manager(edge: Edge = EDGE, **gateway: Any) -> dict[str, Any]:
+    listener = edge_listener(contracts(), mesh(gateway=gateway), edge)
+    found: dict[str, Any] = listener["filter_chains"][0]["filters"][0]["typed_config"]
     return found
 
 
@@ -51,9 +53,12 @@ def _filter(name: str) -> dict[str, Any]:
     return found
 
 
-def _routes() -> dict[str, dict[str, Any]]:
-    host = route_configuration(contracts(), EDGE)["virtual_hosts"][0]
-    return {route["match"]["path"]: route for route in host["routes"]}
+def _routes(**gateway: Any) -> dict[str, dict[str, Any]]:
+    host = edge_routes(contracts(), mesh(gateway=gateway), EDGE)["virtual_hosts"][0]
+    exact = [
+        route for route in host["routes"] if "path" in route["match"] and "headers" not in route["match"]
+    ]
+    return {route["match"]["path"]: route for route in exact}
 
 
 def test_every_call_with_an_http_rule_has_a_route_to_its_service() -> None:
@@ -113,6 +118,60 @@ def test_the_error_script_knows_every_reason_and_every_body_field_of_the_contrac
     assert "company = true, internship = true, me = true" in source
 
 
+def test_only_callers_of_public_calls_may_come_without_a_token() -> None:
+    rules = {rule["match"]["path"]: rule["requires"] for rule in _filter("jwt_authn")["rules"]}
+    for rpc in edge_rpcs(contracts()):
+        assert ("requires_any" in rules[rpc.path]) == rpc.is_public
+
+
+def test_every_call_is_limited_by_its_class_unless_it_is_internal() -> None:
+    routes = _routes(rate_limits="127.0.0.1:8081")
+    for rpc in edge_rpcs(contracts()):
+        by_class = {
+            each["actions"][0]["generic_key"]["descriptor_value"]
+            for each in routes[rpc.path]["route"]["rate_limits"]
+        }
+        name = RateLimitClass.Name(rpc.policy.rate_limit).removeprefix("RATE_LIMIT_CLASS_")
+        assert by_class == ({name} if name != "INTERNAL" else set())
+
+
+def test_without_a_limiter_nothing_asks_for_one() -> None:
+    name = "envoy.filters.http.ratelimit"
+    assert name not in [each["name"] for each in _manager()["http_filters"]]
+    assert not any("rate_limits" in route.get("route", {}) for route in _routes().values())
+    assert name in [each["name"] for each in _manager(rate_limits="127.0.0.1:8081")["http_filters"]]
+
+
+def test_sign_ins_are_limited_by_the_account_that_the_contract_names() -> None:
+    [login] = [rpc for rpc in edge_rpcs(contracts()) if rpc.name == "Login"]
+    assert login.policy.rate_limit_account == "email"
+    assert f'["{login.path}"] = 1' in caller_source([login])
+    keys = [next(iter(each["actions"][-1].values()))["descriptor_key"] for each in rate_limits(login)]
+    assert keys == ["user", "address", "account"]
+
+
+def test_what_the_cache_may_keep_is_answered_behind_it_for_as_long_as_the_contract_says() -> None:
+    behind = origin_routes(contracts(), mesh())["virtual_hosts"][0]["routes"][:-1]
+    kept = {
+        route["match"]["path"]: route["metadata"]["filter_metadata"]["envoy.filters.http.lua"][
+            "shared_cache_s"
+        ]
+        for route in behind
+    }
+    rpcs = edge_rpcs(contracts())
+    assert kept == {rpc.path: rpc.policy.shared_cache_s for rpc in rpcs if rpc.policy.shared_cache_s}
+
+
+def test_everything_but_public_reads_goes_past_the_cache() -> None:
+    host = edge_routes(contracts(), mesh(), EDGE)["virtual_hosts"][0]
+    cache = "envoy.filters.http.cache_v2"
+    for route in host["routes"]:
+        is_public_read = {"name": "authorization", "present_match": False} in route["match"].get(
+            "headers", []
+        )
+        assert (cache in route["typed_per_filter_config"]) != is_public_read
+
+
 def test_the_bounds_of_the_mesh_file_are_the_clusters() -> None:
     figures = {"max_connections": 1, "max_pending": 2, "max_requests": 3}
     found = clusters(mesh(limits=figures, health_check={"interval_s": 7}), EDGE)[0]
@@ -138,7 +197,7 @@ def _snapshot(region: str, *endpoints: Endpoint, rooms: tuple[str, ...] = ROOMS)
 def test_a_snapshot_is_whole() -> None:
     snapshot = _snapshot("north", Endpoint("127.0.0.1", 1, "north"))
     snapshot.refuse_inconsistency()
-    assert [len(snapshot.of_kind(kind)) for kind in (CLUSTERS, ENDPOINTS, LISTENERS, ROUTES)] == [6, 6, 1, 1]
+    assert [len(snapshot.of_kind(kind)) for kind in (CLUSTERS, ENDPOINTS, LISTENERS, ROUTES)] == [7, 6, 2, 2]
 
 
 def test_a_service_that_the_mesh_lacks_is_named() -> None:
