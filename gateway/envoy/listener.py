@@ -9,9 +9,10 @@ from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
 from gateway.control_plane.builder import over_ads
 from gateway.control_plane.mesh import Mesh
-from gateway.envoy.edge import MAX_BODY_BYTES, OTLP_CLUSTER, Edge, edge_rpcs
+from gateway.envoy.edge import MAX_BODY_BYTES, OTLP_CLUSTER, Edge
 from gateway.envoy.routes import ROUTE_CONFIGURATION
 from gateway.envoy_types import address, extension
+from gateway.surface import edge_rpcs
 
 LISTENER: Final = "gateway"
 MAX_HEADERS_KB: Final = 32

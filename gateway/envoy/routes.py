@@ -5,8 +5,8 @@ from typing import Any, Final
 from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
 from gateway.control_plane.builder import seconds
-from gateway.envoy.edge import MAX_BODY_BYTES, Edge, edge_rpcs
-from gateway.surface import room_of
+from gateway.envoy.edge import MAX_BODY_BYTES, Edge
+from gateway.surface import edge_rpcs, room_of
 
 ROUTE_CONFIGURATION: Final = "gateway"
 # Envoy waits a little longer than the service, so that the service's own DEADLINE_EXCEEDED, which says more,

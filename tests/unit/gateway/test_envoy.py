@@ -17,11 +17,11 @@ from gateway.control_plane.snapshot import InconsistentSnapshotError, Snapshot
 from gateway.envoy.bootstrap import EnvoyNode, bootstrap
 from gateway.envoy.builder import GatewayBuilder
 from gateway.envoy.clusters import clusters
-from gateway.envoy.edge import Edge, edge_rpcs
+from gateway.envoy.edge import Edge
 from gateway.envoy.listener import listener, lua_source
 from gateway.envoy.routes import route_configuration
 from gateway.envoy_types import Cluster, parsed
-from gateway.surface import room_of
+from gateway.surface import edge_rpcs, room_of
 
 ROOMS = ("auth", "user", "internship", "application", "notification", "analytics")
 EDGE = Edge(("127.0.0.1", 8080), pages=(("/docs", "text/html", "<p>"),))
