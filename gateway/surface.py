@@ -1,14 +1,14 @@
 """Which calls of the contracts the gateway offers, and which service answers each."""
 
-from functools import cache
-
-from chassis.contracts import RpcSpec, all_services, rpcs_of
+from chassis.contracts import Contracts, RpcSpec, imported
 
 
-@cache
-def edge_rpcs() -> tuple[RpcSpec, ...]:
-    """Calls that have an HTTP rule; those between services have none and are not reachable from outside."""
-    return tuple(rpc for service in all_services() for rpc in rpcs_of(service) if rpc.http)
+def edge_rpcs(contracts: Contracts | None = None) -> tuple[RpcSpec, ...]:
+    """Calls that have an HTTP rule; those between services have none and are not reachable from outside.
+
+    Of the contracts that this process has imported, when no others are given.
+    """
+    return tuple(rpc for rpc in (contracts or imported()).rpcs if rpc.http)
 
 
 def room_of(rpc: RpcSpec) -> str:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-from chassis.contracts import Contracts, RpcSpec
-
 ADS_CLUSTER: Final = "control-plane"
 OTLP_CLUSTER: Final = "otlp"
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -21,8 +19,3 @@ class Edge:
     pages: tuple[tuple[str, str, str], ...] = ()
     otlp: tuple[str, int] | None = None
     trace_percent: float = 100.0
-
-
-def edge_rpcs(contracts: Contracts) -> tuple[RpcSpec, ...]:
-    """Calls that have an HTTP rule; those between services have none and are not reachable from outside."""
-    return tuple(rpc for rpc in contracts.rpcs if rpc.http)

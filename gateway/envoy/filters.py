@@ -9,11 +9,12 @@ from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
 from gateway.control_plane.mesh import Mesh
 from gateway.envoy.cache import ORIGIN, cache_filter, is_cacheable
-from gateway.envoy.edge import MAX_BODY_BYTES, edge_rpcs
+from gateway.envoy.edge import MAX_BODY_BYTES
 from gateway.envoy.limits import limit_filters
 from gateway.envoy.responses import compressors, standing_headers
 from gateway.envoy.tokens import token_filter
 from gateway.envoy_types import extension
+from gateway.surface import edge_rpcs
 
 CORS: Final = "envoy.filters.http.cors"
 BUFFER: Final = "envoy.filters.http.buffer"

@@ -8,11 +8,11 @@ from gateway.control_plane.builder import seconds
 from gateway.control_plane.mesh import Mesh
 from gateway.envoy.cache import FILTER as CACHE
 from gateway.envoy.cache import ORIGIN, cached_routes, is_cacheable, kept_for
-from gateway.envoy.edge import MAX_BODY_BYTES, Edge, edge_rpcs
+from gateway.envoy.edge import MAX_BODY_BYTES, Edge
 from gateway.envoy.filters import CORS, TRANSCODER, WITH_SERVICES
 from gateway.envoy.limits import rate_limits
 from gateway.envoy.responses import cors_policy, header
-from gateway.surface import room_of
+from gateway.surface import edge_rpcs, room_of
 
 ROUTE_CONFIGURATION: Final = "gateway"
 # Envoy waits a little longer than the service, so that the service's own DEADLINE_EXCEEDED, which says more,

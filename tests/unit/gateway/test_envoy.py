@@ -17,13 +17,13 @@ from gateway.control_plane.snapshot import InconsistentSnapshotError, Snapshot
 from gateway.envoy.bootstrap import EnvoyNode, bootstrap
 from gateway.envoy.builder import GatewayBuilder
 from gateway.envoy.clusters import clusters
-from gateway.envoy.edge import Edge, edge_rpcs
+from gateway.envoy.edge import Edge
 from gateway.envoy.filters import lua_source
 from gateway.envoy.limits import caller_source, rate_limits
 from gateway.envoy.listener import edge_listener
 from gateway.envoy.routes import edge_routes, origin_routes
 from gateway.envoy_types import Cluster, parsed
-from gateway.surface import room_of
+from gateway.surface import edge_rpcs, room_of
 from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
 ROOMS = ("auth", "user", "internship", "application", "notification", "analytics")
