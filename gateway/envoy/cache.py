@@ -28,6 +28,8 @@ def cache_filter() -> dict[str, Any]:
         types.CACHE,
         typed_config={"@type": types.MEMORY_CACHE},
         max_body_bytes=LONGEST_BODY_BYTES,
+        # Or any client could send every read on to the services.
+        ignore_request_cache_control_header=True,
     )
 
 
@@ -44,6 +46,17 @@ def cached_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
         if is_cacheable(rpc)
         for binding in rpc.http
         if binding.method == "GET"
+    ]
+
+
+def uncached_paths(rpcs: Iterable[RpcSpec]) -> list[str]:
+    """Paths without a field that calls which nobody may keep are read at."""
+    return [
+        binding.path
+        for rpc in rpcs
+        if not is_cacheable(rpc)
+        for binding in rpc.http
+        if binding.method == "GET" and "{" not in binding.path
     ]
 
 

@@ -7,7 +7,7 @@ from gateway import envoy_types as types
 from gateway.control_plane.builder import seconds
 from gateway.control_plane.mesh import Mesh
 from gateway.envoy.cache import FILTER as CACHE
-from gateway.envoy.cache import ORIGIN, cached_routes, is_cacheable, kept_for
+from gateway.envoy.cache import ORIGIN, cached_routes, is_cacheable, kept_for, uncached_paths
 from gateway.envoy.edge import MAX_BODY_BYTES, Edge
 from gateway.envoy.filters import CORS, TRANSCODER, WITH_SERVICES
 from gateway.envoy.limits import rate_limits
@@ -29,9 +29,12 @@ def edge_routes(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
     """What the edge does with a request: a page, a public read by way of the cache, or a call."""
     rpcs = edge_rpcs(contracts)
     calls = [_call(rpc, mesh) for rpc in rpcs]
-    # A path of HTTP becomes a call's only on its way; until then it goes nowhere in particular.
-    elsewhere = [*map(_page_of, edge.pages), *calls, {"match": {"prefix": "/"}, "route": {"cluster": ORIGIN}}]
-    routes = [*(_past_the_services(route) for route in cached_routes(rpcs)), *map(_past_the_cache, elsewhere)]
+    routes = [
+        # `/companies/me` would pass for a company's page.
+        *(_past_the_cache(_on_its_way({"path": path})) for path in uncached_paths(rpcs)),
+        *(_past_the_services(route) for route in cached_routes(rpcs)),
+        *map(_past_the_cache, [*map(_page_of, edge.pages), *calls, _on_its_way({"prefix": "/"})]),
+    ]
     host: dict[str, Any] = {"name": ROUTE_CONFIGURATION, "domains": ["*"], "routes": routes}
     if mesh.gateway.cors_origins:
         host["typed_per_filter_config"] = {CORS: cors_policy(mesh.gateway.cors_origins, rpcs)}
@@ -49,6 +52,11 @@ def origin_routes(contracts: Contracts, mesh: Mesh) -> dict[str, Any]:
     ]
     host = {"name": ORIGIN, "domains": ["*"], "routes": [*calls, _nowhere()]}
     return {"name": ORIGIN, "virtual_hosts": [host]}
+
+
+def _on_its_way(match: dict[str, Any]) -> dict[str, Any]:
+    """A path of HTTP becomes a call's only in the filters; until then it goes nowhere in particular."""
+    return {"match": match, "route": {"cluster": ORIGIN}}
 
 
 def _past_the_cache(route: dict[str, Any]) -> dict[str, Any]:

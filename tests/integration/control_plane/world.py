@@ -19,6 +19,7 @@ from grpc_health.v1.health import aio as health_aio
 
 import internshipconnect
 from chassis.contracts import Contracts
+from chassis.ids import new_id
 from chassis.registration import Instance, Registration
 from gateway.control_plane.builder import SnapshotBuilder
 from gateway.control_plane.control import Control
@@ -224,7 +225,9 @@ class World:
         self._closing.push_async_callback(channel.close)
         return channel
 
-    async def ask_gateway(self, path: str = PATH) -> httpx.Response:
+    async def ask_gateway(self, path: str | None = None) -> httpx.Response:
+        """Reads a path, by default a listing that nobody has read before."""
+        path = path or f"/api/v1/internships/{new_id('int')}"
         async with httpx.AsyncClient() as client:
             return await client.get(f"http://127.0.0.1:{self.listen}{path}", timeout=5)
 
@@ -246,7 +249,8 @@ class World:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.listen}") as client:
 
             async def call() -> None:
-                answer = await client.get(PATH, timeout=10)
+                # Another listing each time, or the cache would answer.
+                answer = await client.get(f"/api/v1/internships/{new_id('int')}", timeout=10)
                 if answer.status_code != 200:
                     raise AssertionError(f"{answer.status_code} {answer.text[:200]}")
                 _note(load, answer.json()["title"])

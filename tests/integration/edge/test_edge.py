@@ -111,6 +111,19 @@ async def test_signed_in_callers_neither_get_nor_fill_shared_entries(edge: Edge)
     assert (await edge.client.get(path)).headers["x-cache"] == "MISS"
 
 
+async def test_a_path_that_only_looks_like_a_public_read_is_the_call_that_it_names(edge: Edge) -> None:
+    await edge.open()
+    answer = await edge.client.get("/api/v1/companies/me")
+    assert (answer.status_code, _reason(answer)) == (401, "TOKEN_MISSING")
+
+
+async def test_a_client_cannot_send_its_reads_past_the_cache(edge: Edge) -> None:
+    await edge.open()
+    await edge.client.get(PATH)
+    again = await edge.client.get(PATH, headers={"cache-control": "no-cache", "pragma": "no-cache"})
+    assert again.headers["x-cache"] == "HIT"
+
+
 async def test_errors_are_not_kept(edge: Edge) -> None:
     await edge.open()
     path = f"{PATH[:-1]}3"
@@ -131,7 +144,8 @@ async def test_an_entry_is_fresh_again_after_its_time(edge: Edge) -> None:
         next_page_token="b"
     ).SerializeToString()
     assert (await edge.client.get(path)).json()["nextPageToken"] == "a"
-    await asyncio.sleep(10.5)
+    # Ages are told in whole seconds.
+    await asyncio.sleep(12)
     assert (await edge.client.get(path)).json()["nextPageToken"] == "b"
 
 
