@@ -70,15 +70,15 @@ local function account_of(handle, number)
 end
 
 function envoy_on_request(handle)
+  local number = ACCOUNT_FIELD[handle:headers():get(":path")]
+  local account = number and account_of(handle, number)
+  -- Waiting for the body ends the life of what was taken from the handle before.
   local headers = handle:headers()
-  local claims = handle:streamInfo():dynamicMetadata():get("envoy.filters.http.jwt_authn")
   headers:remove(ADDRESS)
   headers:remove(ACCOUNT)
-  if not claims then
+  if not handle:streamInfo():dynamicMetadata():get("envoy.filters.http.jwt_authn") then
     headers:add(ADDRESS, host_of(handle:streamInfo():downstreamRemoteAddress()))
   end
-  local number = ACCOUNT_FIELD[headers:get(":path")]
-  local account = number and account_of(handle, number)
   if account and account ~= "" then
     headers:add(ACCOUNT, account)
   end

@@ -15,7 +15,8 @@ DOMAIN: Final = "internshipconnect"
 CLUSTER: Final = "ratelimit"
 ADDRESS_HEADER: Final = "x-ic-address"
 ACCOUNT_HEADER: Final = "x-ic-account"
-ANSWERS_WITHIN_S: Final = 0.05
+ANSWERS_WITHIN_S: Final = 0.1
+"""Twice what the limiter itself waits for Redis."""
 _CALLER_LUA: Final = Path(__file__).parent.with_name("caller.lua")
 _PREFIX: Final = "RATE_LIMIT_CLASS_"
 

@@ -53,7 +53,8 @@ def origin_listener(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, A
         origin_filters(contracts, mesh),
         codec_type="HTTP2",
         use_remote_address=False,
-        xff_num_trusted_hops=mesh.gateway.trusted_hops,
+        # The edge itself is one more.
+        xff_num_trusted_hops=mesh.gateway.trusted_hops + 1,
         generate_request_id=False,
         **_tracing(edge),
     )

@@ -1,6 +1,7 @@
 """A person at the HTTP edge: sends calls, keeps the tokens, reads the mails."""
 
 import re
+import secrets
 import time
 import uuid
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import httpx
 TIMEOUT_S: Final = 10.0
 PATIENCE_S: Final = 20.0
 LOOK_AGAIN_S: Final = 0.1
+LOOK_AGAIN_GROWTH: Final = 1.6
+"""Whoever looks again and again uses up the requests of a minute, so the pauses grow."""
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -61,9 +64,13 @@ class Person:
     access_token: str = ""
     refresh_token: str = ""
     user: Json = field(default_factory=dict)
+    address: str = field(default_factory=lambda: f"198.18.{secrets.randbelow(256)}.{secrets.randbelow(256)}")
+    """Where they call from, in a network that is set aside for tests; a local gateway believes it."""
 
     def __post_init__(self) -> None:
-        self._http = httpx.Client(timeout=TIMEOUT_S, trust_env=False)
+        self._http = httpx.Client(
+            timeout=TIMEOUT_S, trust_env=False, headers={"x-forwarded-for": self.address}
+        )
 
     def get(self, path: str, **parameters: Any) -> Json:
         """Reads. Raises ApiError when the API refuses."""
@@ -152,10 +159,11 @@ CODE: Final = re.compile(r"\b(\d{8})\b")
 
 def eventually(look: Callable[[], T | None], what: str) -> T:
     """What `look` finds, as soon as it finds something. Raises TimeoutError after 20 s."""
-    until = time.monotonic() + PATIENCE_S
+    until, pause_s = time.monotonic() + PATIENCE_S, LOOK_AGAIN_S
     while time.monotonic() < until:
         found = look()
         if found is not None:
             return found
-        time.sleep(LOOK_AGAIN_S)
+        time.sleep(pause_s)
+        pause_s *= LOOK_AGAIN_GROWTH
     raise TimeoutError(f"waited {PATIENCE_S:.0f} s for {what}")

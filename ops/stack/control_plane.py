@@ -76,7 +76,16 @@ def _mesh(topology: Topology) -> dict[str, Any]:
         name: {"port": ports.grpc, "endpoints": {"registry": True}}
         for name, ports in topology.services.items()
     }
-    return {"regions": [REGION], "services": services}
+    return {"regions": [REGION], "services": services, "gateway": _gateway(topology)}
+
+
+def _gateway(topology: Topology) -> dict[str, Any]:
+    """On one machine all clients have one address: they may tell another, as behind a load balancer."""
+    return {
+        "trusted_hops": 1,
+        "rate_limits": f"{LOOPBACK}:{topology.rate_limiter.grpc}",
+        "cors_origins": ["*"],
+    }
 
 
 def _xds(topology: Topology, node: str) -> dict[str, Any]:

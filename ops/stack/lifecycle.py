@@ -18,6 +18,7 @@ from ops.stack import (
     mongo,
     provision,
     rabbit,
+    rate_limiter,
     redis_cluster,
 )
 from ops.stack import services as service_processes
@@ -63,6 +64,7 @@ class Stack:
         if not stores_only:
             processes.append(control_plane.control_plane(topology))
             processes += service_processes.processes(topology, secrets)
+            processes.append(rate_limiter.rate_limiter(topology, secrets))
             processes.append(edge.gateway(topology))
         return cls(topology, secrets, tuple(processes))
 
@@ -163,6 +165,7 @@ def write_configuration(stack: Stack) -> None:
     redis_cluster.write_config(topology, secrets)
     rabbit.write_config(topology, secrets)
     control_plane.write_config(topology)
+    rate_limiter.write_limits(topology)
     importlib.import_module("ops.stack.edge_config").write_config(topology)
     write_config(topology, stack.processes)
 

@@ -43,8 +43,8 @@ class ServicePorts(_Frozen):
     work_ops: int
 
 
-class ControlPlanePorts(_Frozen):
-    """Where the control plane listens: xDS over gRPC, and its ops port."""
+class ProcessPorts(_Frozen):
+    """Where a process of the gateway's listens: gRPC, and its ops port."""
 
     grpc: int
     ops: int
@@ -96,7 +96,8 @@ class Topology(_Frozen):
     root: Path
     gateway: int
     gateway_admin: int
-    control_plane: ControlPlanePorts
+    control_plane: ProcessPorts
+    rate_limiter: ProcessPorts
     services: dict[str, ServicePorts]
     shards: tuple[Shard, ...] = Field(min_length=1)
     redis: tuple[RedisNode, ...]
@@ -110,13 +111,12 @@ class Topology(_Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_a_control_plane(cls, recorded: Any) -> Any:
-        """A stack that was recorded before there was one gets the ports that a new stack would have."""
-        if isinstance(recorded, dict) and "control_plane" not in recorded and "gateway" in recorded:
-            is_developers = recorded.get("name") == DEFAULT_STACK
-            ports = _developer_control_plane() if is_developers else _control_plane(recorded["gateway"])
-            return {**recorded, "control_plane": ports}
-        return recorded
+    def _with_the_gateways_processes(cls, recorded: Any) -> Any:
+        """A stack that was recorded before there were these gets the ports that a new stack would have."""
+        if not isinstance(recorded, dict) or "gateway" not in recorded:
+            return recorded
+        is_developers = recorded.get("name") == DEFAULT_STACK
+        return _gateway_processes(None if is_developers else recorded["gateway"]) | recorded
 
     def save(self) -> None:
         """Records this set of ports as the stack's own."""
@@ -164,6 +164,11 @@ class Topology(_Frozen):
         return self.etc / "mesh.yaml"
 
     @property
+    def limits(self) -> Path:
+        """The folder with the rate limiter's configuration."""
+        return self.etc / "limits"
+
+    @property
     def seeded_marker(self) -> Path:
         """Exists once seed data has been written."""
         return self.root / "seeded.json"
@@ -186,7 +191,8 @@ class Topology(_Frozen):
     def ports(self) -> Iterator[int]:
         """Every port of the stack."""
         yield from (self.gateway, self.gateway_admin)
-        yield from (self.control_plane.grpc, self.control_plane.ops)
+        for process in (self.control_plane, self.rate_limiter):
+            yield from (process.grpc, process.ops)
         for service in self.services.values():
             yield from (service.grpc, service.serve_ops, service.work_ops)
         for shard in self.shards:
@@ -204,7 +210,7 @@ def developer_stack(root: Path, *, shards: int, members: int) -> Topology:
         root=root,
         gateway=8080,
         gateway_admin=9901,
-        control_plane=_developer_control_plane(),
+        **_gateway_processes(None),
         services={
             name: ServicePorts(grpc=5001 + i, serve_ops=6001 + i, work_ops=6101 + i)
             for i, name in enumerate(SERVICES)
@@ -223,7 +229,7 @@ def block_stack(name: str, root: Path, base: int, *, shards: int, members: int) 
         root=root,
         gateway=base,
         gateway_admin=base + 1,
-        control_plane=_control_plane(base),
+        **_gateway_processes(base),
         services={
             service: ServicePorts(grpc=base + 10 + i, serve_ops=base + 20 + i, work_ops=base + 30 + i)
             for i, service in enumerate(SERVICES)
@@ -306,12 +312,13 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def _developer_control_plane() -> ControlPlanePorts:
-    return ControlPlanePorts(grpc=5009, ops=6009)
-
-
-def _control_plane(base: int) -> ControlPlanePorts:
-    return ControlPlanePorts(grpc=base + 19, ops=base + 29)
+def _gateway_processes(base: int | None) -> dict[str, ProcessPorts]:
+    """The ports of control plane and rate limiter: in the block from `base` on, or the documented ones."""
+    grpc, ops = (5000, 6000) if base is None else (base + 10, base + 20)
+    return {
+        "control_plane": ProcessPorts(grpc=grpc + 9, ops=ops + 9),
+        "rate_limiter": ProcessPorts(grpc=grpc + 8, ops=ops + 8),
+    }
 
 
 def _shards(first: int, shards: int, members: int) -> tuple[Shard, ...]:

@@ -76,8 +76,9 @@ class _Anything(grpc.GenericRpcHandler):
             await asyncio.sleep(self._echo.takes_s)
             if self._echo.code is not None:
                 await context.abort(self._echo.code, "as the test wants it")
-            own = self._echo.answers.get(details.method.rpartition("/")[2])
-            return own or pb.Internship(id=LISTING, title=self._echo.title).SerializeToString()
+            listing = pb.Internship(id=LISTING, title=self._echo.title)
+            name = details.method.rpartition("/")[2]
+            return self._echo.answers.get(name, listing.SerializeToString())
 
         return grpc.unary_unary_rpc_method_handler(answer)
 

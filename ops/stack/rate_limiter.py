@@ -1,0 +1,59 @@
+"""The rate limiter of a stack, and the limits that it holds clients to."""
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+import gateway.ratelimit
+from ops.stack.credentials import Credentials
+from ops.stack.probes import http_ready
+from ops.stack.process import Process, Stage
+from ops.stack.topology import LOOPBACK, Topology
+
+PASSED_ON: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
+_DEFAULTS: Final = Path(gateway.ratelimit.__file__).with_name("config")
+_FIGURE: Final = re.compile(r"(?<=requests_per_unit: )\d+")
+
+
+def rate_limiter(topology: Topology, credentials: Credentials) -> Process:
+    """The process, which needs Redis to count."""
+    ports = topology.rate_limiter
+    return Process(
+        name="rate-limiter",
+        stage=Stage.SERVICES,
+        command=(sys.executable, "-m", "gateway.ratelimit"),
+        ports={"grpc": ports.grpc, "ops": ports.ops},
+        probe=lambda: http_ready(ports.ops, "/ready"),
+        environment=_environment(topology, credentials),
+    )
+
+
+def write_limits(topology: Topology, *, times: int = 1) -> None:
+    """Writes the limits anew; `times` as many requests pass, for crowds that come from one machine."""
+    topology.limits.mkdir(parents=True, exist_ok=True)
+    for source in _DEFAULTS.glob("*.yaml"):
+        if times == 1:
+            shutil.copyfile(source, topology.limits / source.name)
+            continue
+        more = _FIGURE.sub(lambda figure: str(int(figure[0]) * times), source.read_text())
+        (topology.limits / source.name).write_text(more)
+
+
+def _environment(topology: Topology, credentials: Credentials) -> dict[str, str]:
+    ports = topology.rate_limiter
+    return {
+        "IC_STACK": topology.name,
+        "IC_ENVIRONMENT": "development",
+        "IC_LISTEN_HOST": LOOPBACK,
+        "IC_GRPC_PORT": str(ports.grpc),
+        "IC_OPS_PORT": str(ports.ops),
+        "IC_LIMITS_DIR": str(topology.limits),
+        "IC_REDIS_NODES": ",".join(f"{LOOPBACK}:{node.port}" for node in topology.redis),
+        "IC_REDIS_PASSWORD": credentials.redis_password,
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONUNBUFFERED": "",
+        **{name: os.environ[name] for name in PASSED_ON if os.environ.get(name)},
+    }
