@@ -79,7 +79,7 @@ local function refusal_of(headers, text)
   end
 end
 
-local function error_body(status, text, request_id, known)
+local function error_body(status, text, request_id, known, wait_s)
   local reason, field, trouble
   if known then
     reason = known
@@ -95,7 +95,7 @@ local function error_body(status, text, request_id, known)
       '{"@type":"%s","fieldViolations":[{"field":%s,"description":%s}]}', BAD_REQUEST, quoted(field), quoted(trouble))
   end
   if spec.retryable then
-    details[#details + 1] = string.format('{"@type":"%s","retryDelay":"1s"}', RETRY_INFO)
+    details[#details + 1] = string.format('{"@type":"%s","retryDelay":"%ss"}', RETRY_INFO, wait_s or "1")
   end
   if request_id then
     details[#details + 1] = string.format('{"@type":"%s","requestId":%s}', REQUEST_INFO, quoted(request_id))
@@ -183,7 +183,8 @@ local function retell(handle, status, is_json, request_id)
     headers:replace(":status", status)
   end
   if known or not is_json then
-    answer_json(handle, error_body(status, text, request_id, known))
+    local wait_s = (headers:get("retry-after") or ""):match("^%d+$")
+    answer_json(handle, error_body(status, text, request_id, known, wait_s))
   end
 end
 

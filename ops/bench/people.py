@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -39,21 +39,21 @@ def student_email(number: int) -> str:
     return f"student-{number}@seed.example.com"
 
 
-def members(topology: Topology, emails: Sequence[str]) -> list[Member]:
-    """Those of these people who have accounts, in order. Raises OpsError when none of them has."""
-    found = asyncio.run(_members(topology, emails))
+def members(topology: Topology, emails: Sequence[str], plan: str = "") -> list[Member]:
+    """Those of these people who have accounts, in order, on `plan` or their own. Raises OpsError for none."""
+    found = asyncio.run(_members(topology, emails, plan))
     if not found:
         raise OpsError(f"there is no account {emails[0]}; seed the stack: ic seed --stack {topology.name}")
     return found
 
 
-async def _members(topology: Topology, emails: Sequence[str]) -> list[Member]:
+async def _members(topology: Topology, emails: Sequence[str], plan: str) -> list[Member]:
     async with AsyncExitStack() as closing:
         auth = open_auth(topology, Credentials.of(topology), closing, clock=SystemClock())
         accounts, minting = AccountStore(auth.shards), Minting(auth)
         people = [(email, await find_person(accounts, email)) for email in emails]
         return [
-            Member(email, person, await minting.token(person))
+            Member(email, person, await minting.token(replace(person, plan=plan or person.plan)))
             for email, person in people
             if person is not None
         ]

@@ -14,6 +14,7 @@ from internshipconnect.auth.v1 import auth_pb2 as auth
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from ops.bench import baselines, grpc_load, http_load
 from ops.bench.child import in_child
+from ops.bench.direct import running_direct
 from ops.bench.echo import METHOD as ECHO
 from ops.bench.field import Field
 from ops.bench.figures import Result, Sample
@@ -32,6 +33,7 @@ READERS: Final = http_load.CONNECTIONS * http_load.STREAMS
 WRITERS: Final = 16
 SEARCHERS: Final = 4
 STUDENTS: Final = 250
+CACHED_READS: Final = 20
 SUBMISSIONS_PER_S: Final = 1_000
 """More than a machine of this kind takes: so many applications are prepared for each second."""
 
@@ -91,9 +93,26 @@ def _echo_by_h2load(field: Field, pace: Pace) -> Sample:
 
 
 def _gateway(field: Field, pace: Pace) -> Sample:
+    # With a token, so that every call goes to the service; with the plan that no limit holds up.
+    [reader] = members(field.topology, [student_email(1)], plan="ADMIN")
+    headers = (f"authorization: Bearer {reader.token}",)
+    plan = HttpPlan(_urls(field, len(field.listings)), field.pids("envoy", "internship-serve"), None, headers)
+    return http_load.drive(plan, pace)
+
+
+def _direct(_field: Field, pace: Pace) -> Sample:
+    with running_direct() as envoy:
+        return http_load.drive(HttpPlan([f"http://{envoy.target}/"], (envoy.pid,)), pace)
+
+
+def _cached(field: Field, pace: Pace) -> Sample:
+    # What has to be fetched anew counts against the limit of one address.
+    return http_load.drive(HttpPlan(_urls(field, CACHED_READS), field.pids("envoy")), pace)
+
+
+def _urls(field: Field, count: int) -> list[str]:
     root = f"{field.topology.public_url}/api/v1/internships"
-    urls = [f"{root}/{each.id}" for each in field.listings]
-    return http_load.drive(HttpPlan(urls, field.pids("envoy", "internship-serve")), pace)
+    return [f"{root}/{each.id}" for each in field.listings[:count]]
 
 
 def _search(field: Field, pace: Pace) -> Sample:
@@ -164,10 +183,19 @@ ROWS: Final = (
     Row("echo-h2load", "the same echo, by h2load", "echo", _echo_by_h2load, by_h2load=True),
     Row(
         "gateway",
-        "GetInternship over HTTP/JSON, by h2load",
+        "GetInternship over HTTP/JSON, uncached, by h2load",
         "envoy, internship",
         _gateway,
         "echo-h2load",
+        by_h2load=True,
+    ),
+    Row("direct", "Envoy answering by itself, by h2load", "envoy", _direct, by_h2load=True),
+    Row(
+        "cached",
+        "public GetInternship from the edge's cache, by h2load",
+        "envoy",
+        _cached,
+        "direct",
         by_h2load=True,
     ),
     Row("search", "search, 4 kinds of query, no cache", "internship, mongod", _search),

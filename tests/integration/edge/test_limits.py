@@ -66,6 +66,8 @@ async def test_the_eleventh_search_in_a_minute_is_told_when_to_come_again(limite
     refused = answers[-1]
     assert reason_of(refused) == "RATE_LIMITED"
     assert 1 <= int(refused.headers["retry-after"]) <= 60
+    [delay] = [detail["retryDelay"] for detail in refused.json()["details"] if "retryDelay" in detail]
+    assert delay == f"{refused.headers['retry-after']}s"
     assert refused.headers["x-ratelimit-limit"] == "10"
     assert refused.headers["ratelimit-policy"] == '"SEARCH";q=10;w=60'
     assert refused.headers["ratelimit"].startswith('"SEARCH";r=0;t=')
