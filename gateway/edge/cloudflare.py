@@ -1,4 +1,4 @@
-"""Cloudflare's cache and firewall rules as Terraform JSON, made from the contracts.
+"""Cloudflare's cache, firewall and rate rules as Terraform JSON, made from the contracts and the limits.
 
 `python -m gateway.edge.cloudflare` prints them; `cloudflare.tf.json` beside this file is what it printed
 last, and a test holds the two together. Expressions are in Cloudflare's Rules language, rulesets as the
@@ -13,14 +13,35 @@ from typing import Any, Final
 
 import orjson
 
-from chassis.contracts import RpcSpec
+import gateway.ratelimit
+from chassis.contracts import ERROR_DOMAIN, RpcSpec, reasons
+from gateway.envoy.limits import DOMAIN
+from gateway.ratelimit.config import find, load
+from gateway.ratelimit.rules import Limit, Rules
 from gateway.surface import edge_rpcs
+from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
 COMMITTED: Final = Path(__file__).with_suffix(".tf.json")
 LONGEST_URI: Final = 8 * 1024
 """Bytes; the longest query that the contracts' bounds allow is far shorter."""
 PAGES: Final = ("/docs", "/openapi.json", "/health", "/ready")
 _PATH_FIELD: Final = re.compile(r"\{[^}]*\}")
+
+PLANS: Final = ("FREE", "PREMIUM", "PRO", "ADMIN")
+_TOO_MANY: Final = orjson.dumps(
+    {
+        "code": reasons()["RATE_LIMITED"].code.value[0],
+        "message": reasons()["RATE_LIMITED"].help,
+        "details": [
+            {
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": "RATE_LIMITED",
+                "domain": ERROR_DOMAIN,
+                "metadata": {},
+            }
+        ],
+    }
+).decode()
 
 Expression = str
 Rule = dict[str, Any]
@@ -40,6 +61,7 @@ def document() -> dict[str, Any]:
             "cloudflare_ruleset": {
                 "cache": _ruleset("http_request_cache_settings", cache_rules(rpcs)),
                 "firewall": _ruleset("http_request_firewall_custom", firewall_rules(rpcs)),
+                "rate_limits": _ruleset("http_ratelimit", rate_rules(rpcs, _limits())),
             }
         },
     }
@@ -124,6 +146,57 @@ def firewall_rules(rpcs: Iterable[RpcSpec]) -> list[Rule]:
         _blocked("unknown_paths", "Paths that no call has", f"not {any_of(known)}"),
         _blocked("long_uris", f"URIs of over {LONGEST_URI} bytes", f"len(http.request.uri) gt {LONGEST_URI}"),
     ]
+
+
+def rate_rules(rpcs: Iterable[RpcSpec], limits: Rules) -> list[Rule]:
+    """A first wall for each class: by address, as much as the best plan with a limit may.
+
+    The CDN does not know who is signed in; the gateway holds everybody to their own limit behind it.
+    """
+    by_class: dict[str, list[RpcSpec]] = {}
+    for rpc in rpcs:
+        name = RateLimitClass.Name(rpc.policy.rate_limit).removeprefix("RATE_LIMIT_CLASS_")
+        by_class.setdefault(name, []).append(rpc)
+    return [
+        _walled(name, members, limit)
+        for name, members in sorted(by_class.items())
+        if (limit := _highest(limits, name)) is not None
+    ]
+
+
+def _limits() -> Rules:
+    return load(find(Path(gateway.ratelimit.__file__).with_name("config")))
+
+
+def _highest(limits: Rules, class_: str) -> Limit | None:
+    rules = (limits.find(DOMAIN, (("class", class_), ("plan", plan), ("user", ""))) for plan in PLANS)
+    found = [rule.limit for rule in rules if rule is not None and rule.limit is not None]
+    return max(found, key=lambda limit: limit.requests / limit.window_s, default=None)
+
+
+def _walled(name: str, rpcs: Sequence[RpcSpec], limit: Limit) -> Rule:
+    canonical = [binding for rpc in rpcs for binding in rpc.http if binding.path.startswith("/api/v1/")]
+    calls = [
+        all_of(f'http.request.method eq "{binding.method}"', matches(binding.path)) for binding in canonical
+    ]
+    # The class of most calls needs no list: it is the wall before all of them.
+    every_path = 'starts_with(http.request.uri.path, "/api/")'
+    return {
+        "ref": f"limit_{name.lower()}",
+        "description": f"{name}: {limit.requests} in {limit.window_s} s from one address",
+        "expression": every_path if name == "PUBLIC_API" else any_of(calls),
+        "action": "block",
+        "action_parameters": {
+            "response": {"status_code": 429, "content_type": "application/json", "content": _TOO_MANY}
+        },
+        "ratelimit": {
+            "characteristics": ["cf.colo.id", "ip.src"],
+            "period": limit.window_s,
+            "requests_per_period": limit.requests,
+            "mitigation_timeout": limit.window_s,
+            "requests_to_origin": True,
+        },
+    }
 
 
 def _blocked(ref: str, description: str, expression: Expression) -> Rule:

@@ -79,3 +79,20 @@ def test_the_rules_are_json_that_terraform_can_read() -> None:
     content = json.loads(cloudflare.COMMITTED.read_text())
     assert content["terraform"]["required_providers"]["cloudflare"]["source"] == "cloudflare/cloudflare"
     assert content["variable"]["zone_id"]["type"] == "string"
+
+
+def test_the_wall_before_each_class_is_the_best_plan_that_has_a_limit() -> None:
+    walls = {rule["ref"]: rule["ratelimit"] for rule in _rules("http_ratelimit")}
+    figures = {ref: (wall["requests_per_period"], wall["period"]) for ref, wall in walls.items()}
+    assert figures == {
+        "limit_login": (50, 900),
+        "limit_public_api": (10_000, 60),
+        "limit_search": (1_000, 60),
+    }
+
+
+def test_who_runs_into_the_wall_gets_an_error_of_the_contract() -> None:
+    for rule in _rules("http_ratelimit"):
+        answer = rule["action_parameters"]["response"]
+        assert answer["status_code"] == 429
+        assert json.loads(answer["content"])["details"][0]["reason"] == "RATE_LIMITED"
