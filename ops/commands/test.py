@@ -18,7 +18,7 @@ from ops import stubs
 from ops.console import console
 from ops.errors import OpsError
 from ops.paths import REPO, STATE
-from ops.stack import lifecycle, rate_limiter, topology
+from ops.stack import lifecycle, topology
 from ops.stack.steps import Steps
 from ops.stack.topology import Topology
 
@@ -29,6 +29,7 @@ STACK_VARIABLE = "IC_TEST_STACK"
 OTLP_VARIABLE = "IC_OTLP_ENDPOINT"
 NOTHING_COLLECTED = 5
 PASSING = (0, NOTHING_COLLECTED)
+LIMITS_TIMES = 1_000
 
 
 class Tally:
@@ -106,14 +107,12 @@ def _test_stack(name: str, *, keep: bool, tally: Tally) -> Iterator[Topology]:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if name in topology.stack_names():
         lifecycle.down(topology.find(name), wipe=True)
-    found = topology.find_or_create(name)
+    found = topology.find_or_create(name, limits_times=LIMITS_TIMES)
     # Traces go where a test may listen; only those that a test asks for, by a sampled `traceparent`.
     os.environ |= {OTLP_VARIABLE: f"127.0.0.1:{found.gateway + 2}", "IC_TRACE_SAMPLE_RATIO": "0"}
     failed_before = tally.failed
     try:
         lifecycle.up(found, Steps())
-        # The crowds of the tests are few people on one machine.
-        rate_limiter.write_limits(found, times=1_000)
         yield found
     except BaseException:
         _keep_logs(found)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import Final
@@ -31,15 +30,12 @@ def rate_limiter(topology: Topology, credentials: Credentials) -> Process:
     )
 
 
-def write_limits(topology: Topology, *, times: int = 1) -> None:
-    """Writes the limits anew; `times` as many requests pass, for crowds that come from one machine."""
+def write_limits(topology: Topology) -> None:
+    """Writes the limits of this stack; the limiter takes them over while it runs."""
     topology.limits.mkdir(parents=True, exist_ok=True)
     for source in _DEFAULTS.glob("*.yaml"):
-        if times == 1:
-            shutil.copyfile(source, topology.limits / source.name)
-            continue
-        more = _FIGURE.sub(lambda figure: str(int(figure[0]) * times), source.read_text())
-        (topology.limits / source.name).write_text(more)
+        text = _FIGURE.sub(lambda figure: str(int(figure[0]) * topology.limits_times), source.read_text())
+        (topology.limits / source.name).write_text(text)
 
 
 def _environment(topology: Topology, credentials: Credentials) -> dict[str, str]:

@@ -103,6 +103,8 @@ class Topology(_Frozen):
     redis: tuple[RedisNode, ...]
     rabbit: RabbitPorts
     mailbox: MailboxPorts
+    limits_times: int = Field(default=1, ge=1)
+    """How many times the usual limits clients are held to: crowds of tests are few people on one machine."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -254,7 +256,11 @@ def find(name: str = DEFAULT_STACK) -> Topology:
 
 
 def find_or_create(
-    name: str = DEFAULT_STACK, *, shards: int | None = None, members: int | None = None
+    name: str = DEFAULT_STACK,
+    *,
+    shards: int | None = None,
+    members: int | None = None,
+    limits_times: int = 1,
 ) -> Topology:
     """The recorded stack of that name, or a new one with ports of its own.
 
@@ -266,7 +272,7 @@ def find_or_create(
         return _same_shape(Topology.load(root / "topology.json"), shards, members)
     topology = _create(
         name, root, shards=2 if shards is None else shards, members=1 if members is None else members
-    )
+    ).model_copy(update={"limits_times": limits_times})
     topology.save()
     return topology
 
