@@ -212,7 +212,8 @@ def developer_stack(root: Path, *, shards: int, members: int) -> Topology:
         root=root,
         gateway=8080,
         gateway_admin=9901,
-        **_gateway_processes(None),
+        control_plane=_gateway_processes(None)["control_plane"],
+        rate_limiter=_gateway_processes(None)["rate_limiter"],
         services={
             name: ServicePorts(grpc=5001 + i, serve_ops=6001 + i, work_ops=6101 + i)
             for i, name in enumerate(SERVICES)
@@ -231,7 +232,8 @@ def block_stack(name: str, root: Path, base: int, *, shards: int, members: int) 
         root=root,
         gateway=base,
         gateway_admin=base + 1,
-        **_gateway_processes(base),
+        control_plane=_gateway_processes(base)["control_plane"],
+        rate_limiter=_gateway_processes(base)["rate_limiter"],
         services={
             service: ServicePorts(grpc=base + 10 + i, serve_ops=base + 20 + i, work_ops=base + 30 + i)
             for i, service in enumerate(SERVICES)
