@@ -7,6 +7,7 @@ from chassis.messaging.backoff import jittered
 from chassis.observability.logging import get_logger
 
 _log = get_logger()
+_CANCEL_AGAIN_S = 1.0
 
 
 class Tasks:
@@ -19,9 +20,12 @@ class Tasks:
         self._tasks.append(asyncio.create_task(_kept(name, call), name=name))
 
     async def cancel(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Cancels all, more than once where needed: the Mongo driver may swallow a cancellation."""
+        running = {task for task in self._tasks if not task.done()}
+        while running:
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_S)
         self._tasks.clear()
 
 

@@ -37,7 +37,8 @@ class Run:
         """Since when to count so that at most so many of the hits are later."""
         if hits >= self.hits:
             return self.first_us - 1
-        return math.ceil(self.last_us - hits * (self.last_us - self.first_us) / self.hits)
+        # Not the ceiling of the difference: so many microseconds since 1970 leave a fraction no place.
+        return self.last_us - math.floor(hits * (self.last_us - self.first_us) / self.hits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,9 +60,15 @@ async def working(
         yield
     finally:
         await consumers.stop(grace_s=1.0)
-        relay.cancel()
-        await asyncio.gather(relay, return_exceptions=True)
+        await until_ended(relay)
         await publisher.close()
+
+
+async def until_ended(task: asyncio.Task[None]) -> None:
+    """Cancels it until it has ended: the Mongo driver may swallow a cancellation."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=1.0)
 
 
 async def until(true: Callable[[], Any], within_s: float = 30.0) -> None:
