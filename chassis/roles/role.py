@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from chassis.messaging.backoff import jittered
 from chassis.observability.logging import get_logger
 
 _log = get_logger()
-_CANCEL_AGAIN_S = 1.0
+_CANCEL_AGAIN_S: Final = 1.0
 
 
 class Tasks:
