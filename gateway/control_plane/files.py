@@ -1,6 +1,7 @@
 """Files that take effect when they change, without a restart."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
@@ -18,7 +19,10 @@ _log = get_logger()
 
 
 class WatchedFile(Generic[T]):
-    """A file and what `parse` makes of it; what cannot be parsed leaves the last good value in force."""
+    """A file and what `parse` makes of it; what cannot be parsed leaves the last good value in force.
+
+    `digest` tells which version of the file `value` is of.
+    """
 
     def __init__(self, path: Path, parse: Callable[[bytes], T], *, every_s: float = LOOK_EVERY_S) -> None:
         """Reads it once. Raises MisconfiguredError when it is missing or cannot be parsed."""
@@ -29,6 +33,7 @@ class WatchedFile(Generic[T]):
             self._seen = self._stamp()
             self._content = path.read_bytes()
             self.value = parse(self._content)
+            self.digest = digest_of(self._content)
         except (OSError, MisconfiguredError, ContractError) as error:
             raise MisconfiguredError(f"{path}: {complaint}" for complaint in _complaints(error)) from None
 
@@ -50,6 +55,7 @@ class WatchedFile(Generic[T]):
                 return False
             self._content = content
             self.value = self._parse(content)
+            self.digest = digest_of(content)
         except (OSError, MisconfiguredError, ContractError) as error:
             self._refuse(error)
             return False
@@ -65,6 +71,11 @@ class WatchedFile(Generic[T]):
     def _stamp(self) -> tuple[int, int, int]:
         found = self._path.stat()
         return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def digest_of(content: bytes) -> str:
+    """A short hash, by which whoever wrote a file can tell that it was taken over."""
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 def _complaints(error: Exception) -> list[str]:

@@ -1,0 +1,186 @@
+"""What a front does to the connections that pass it, over real sockets."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from ops.faults.pipe import MOST_HELD_BYTES
+from tests.unit.ops.faults.echo import Before, on_its_loop
+
+LARGE = bytes(range(256)) * 40_000
+A_MOMENT_S = 0.15
+
+
+async def until(look: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not look():
+            await asyncio.sleep(0.01)
+
+
+async def is_silent(reader: asyncio.StreamReader) -> bool:
+    try:
+        async with asyncio.timeout(A_MOMENT_S):
+            await reader.read(1)
+    except TimeoutError:
+        return True
+    return False
+
+
+@on_its_loop
+async def test_without_a_fault_everything_passes_in_both_directions(before: Before) -> None:
+    reader, writer = await before.client()
+    writer.write(LARGE)
+    assert await reader.readexactly(len(LARGE)) == LARGE
+
+
+@on_its_loop
+async def test_a_client_that_has_said_all_still_gets_the_rest_of_the_answer(before: Before) -> None:
+    reader, writer = await before.client()
+    writer.write(b"question")
+    writer.write_eof()
+    assert await reader.read() == b"questionthat was all"
+
+
+@on_its_loop
+async def test_an_answer_comes_as_much_later_as_the_delay_says(before: Before) -> None:
+    reader, writer = await before.client()
+    before.obey(kind="delay", delay_s=0.2)
+    began = time.monotonic()
+    writer.write(b"question")
+    assert await reader.readexactly(8) == b"question"
+    assert 0.2 <= time.monotonic() - began < 0.6
+
+
+@on_its_loop
+async def test_with_jitter_nothing_overtakes_what_was_sent_before(before: Before) -> None:
+    reader, writer = await before.client()
+    before.obey(kind="delay", delay_s=0.02, jitter_s=0.02)
+    sent = b""
+    for number in range(100):
+        part = f"{number},".encode()
+        writer.write(part)
+        sent += part
+        await asyncio.sleep(0.001)
+    assert await reader.readexactly(len(sent)) == sent
+
+
+@on_its_loop
+async def test_what_a_delay_holds_leaves_at_once_when_the_delay_is_over(before: Before) -> None:
+    reader, writer = await before.client()
+    before.obey(kind="delay", delay_s=600)
+    writer.write(b"question")
+    assert await is_silent(reader)
+    before.obey()
+    async with asyncio.timeout(5):
+        assert await reader.readexactly(8) == b"question"
+
+
+@on_its_loop
+async def test_while_a_store_hangs_nothing_passes_and_afterwards_nothing_is_missing(before: Before) -> None:
+    reader, writer = await before.client()
+    before.obey(kind="hang")
+    writer.write(LARGE)
+    writer.write_eof()
+    assert await is_silent(reader)
+    assert before.echo.heard == b""
+    before.obey()
+    assert await reader.read() == LARGE + b"that was all"
+
+
+@on_its_loop
+async def test_whoever_sends_to_a_store_that_hangs_has_to_wait_as_for_a_full_network(before: Before) -> None:
+    _, writer = await before.client()
+    before.obey(kind="hang")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(A_MOMENT_S):
+            for _ in range(100):
+                writer.write(bytes(MOST_HELD_BYTES))
+                await writer.drain()
+
+
+@on_its_loop
+async def test_a_store_that_hangs_takes_new_clients_and_answers_them_when_it_is_over(before: Before) -> None:
+    before.obey(kind="hang")
+    reader, writer = await before.client()
+    writer.write(b"question")
+    assert await is_silent(reader)
+    assert before.echo.clients == 0
+    before.obey()
+    assert await reader.readexactly(8) == b"question"
+
+
+@on_its_loop
+async def test_a_new_client_that_gave_up_on_a_store_that_hangs_never_reaches_it(before: Before) -> None:
+    before.obey(kind="hang")
+    _, impatient = await before.client()
+    impatient.write(b"never mind")
+    impatient.close()
+    reader, writer = await before.client()
+    await asyncio.sleep(A_MOMENT_S)
+    before.obey()
+    writer.write(b"question")
+    assert await reader.readexactly(8) == b"question"
+    assert (before.echo.clients, before.echo.heard) == (1, b"question")
+
+
+@on_its_loop
+async def test_what_was_sent_before_a_client_gave_up_reaches_the_store_later(before: Before) -> None:
+    reader, writer = await before.client()
+    writer.write(b"first ")
+    await reader.readexactly(6)
+    before.obey(kind="hang")
+    writer.write(b"second")
+    await asyncio.sleep(A_MOMENT_S)
+    writer.close()
+    await asyncio.sleep(A_MOMENT_S)
+    assert before.echo.heard == b"first "
+    before.obey()
+    await until(lambda: before.echo.heard == b"first second")
+
+
+@on_its_loop
+async def test_down_resets_the_connections_that_exist_on_both_sides(before: Before) -> None:
+    reader, writer = await before.client()
+    writer.write(b"question")
+    await reader.readexactly(8)
+    before.obey(kind="down")
+    with pytest.raises(ConnectionResetError):
+        await reader.read(1)
+    await until(lambda: before.echo.broken == 1)
+
+
+@on_its_loop
+async def test_down_resets_new_connections_and_up_again_lets_them_pass(before: Before) -> None:
+    before.obey(kind="down")
+    reader, _ = await before.client()
+    with pytest.raises(ConnectionResetError):
+        await reader.read(1)
+    before.obey()
+    reader, writer = await before.client()
+    writer.write(b"question")
+    assert await reader.readexactly(8) == b"question"
+    assert before.echo.clients == 1
+
+
+@on_its_loop
+async def test_a_share_of_the_connections_is_concerned_and_the_others_are_not(before: Before) -> None:
+    before.obey(kind="down", percent=50)
+    outcomes = []
+    for _ in range(60):
+        reader, writer = await before.client()
+        writer.write(b"?")
+        try:
+            outcomes.append(await reader.read(1) == b"?")
+        except ConnectionResetError:
+            outcomes.append(False)
+    assert 10 <= sum(outcomes) <= 50
+
+
+@on_its_loop
+async def test_a_store_that_is_really_down_looks_so_through_the_front(before: Before) -> None:
+    before.echo.stop()
+    reader, _ = await before.client()
+    with pytest.raises(ConnectionResetError):
+        await reader.read(1)

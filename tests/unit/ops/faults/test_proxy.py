@@ -1,0 +1,105 @@
+"""The proxy obeys its file, and ends by itself what has a time to end."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+
+from chassis.settings import MisconfiguredError
+from gateway.control_plane.files import WatchedFile, digest_of
+from ops.faults import model
+from ops.faults.model import StoreFault, StoreFaults
+from ops.faults.proxy import Proxy, Route
+from tests.unit.ops.faults.ports import free_port
+
+
+def value(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(name, labels)
+
+
+def has_fault(kind: str) -> bool:
+    return value("fault_proxy_faults", store="sample", kind=kind) == 1
+
+
+async def until_obeyed(file: Path, faults: StoreFaults) -> None:
+    content = model.render(faults)
+    unfinished = file.with_suffix(".new")
+    unfinished.write_bytes(content)
+    unfinished.rename(file)
+    async with asyncio.timeout(5):
+        while value("fault_proxy_file_info", digest=digest_of(content)) != 1:
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def file(tmp_path: Path) -> AsyncIterator[Path]:
+    path = tmp_path / "faults.json"
+    path.write_bytes(model.render({}))
+    proxy = Proxy([Route("sample", free_port(), free_port())], WatchedFile(path, model.parse, every_s=0.02))
+    await proxy.open()
+    following = asyncio.create_task(proxy.follow())
+    yield path
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await proxy.close()
+
+
+async def test_the_proxy_tells_which_version_of_the_file_it_obeys(file: Path) -> None:
+    await until_obeyed(file, {"sample": StoreFault(kind="hang")})
+    assert has_fault("hang")
+    await until_obeyed(file, {})
+    assert not has_fault("hang")
+
+
+async def test_a_fault_ends_by_itself_when_its_time_is_over(file: Path) -> None:
+    await until_obeyed(file, {"sample": StoreFault(kind="down", until=time.time() + 0.5)})
+    assert has_fault("down")
+    async with asyncio.timeout(5):
+        while has_fault("down"):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_fault_that_was_over_before_the_proxy_read_of_it_never_begins(file: Path) -> None:
+    await until_obeyed(file, {"sample": StoreFault(kind="down", until=time.time() - 1)})
+    assert not has_fault("down")
+
+
+async def test_a_file_that_is_wrong_changes_nothing(file: Path) -> None:
+    await until_obeyed(file, {"sample": StoreFault(kind="hang")})
+    before = value("xds_reload_errors_total", file=file.name) or 0
+    file.write_text('{"sample": {"kind": "explode"}}')
+    async with asyncio.timeout(5):
+        while (value("xds_reload_errors_total", file=file.name) or 0) == before:
+            await asyncio.sleep(0.01)
+    assert has_fault("hang")
+
+
+def test_a_file_is_read_as_it_was_written() -> None:
+    faults = {
+        "redis-1": StoreFault(kind="delay", delay_s=0.2, jitter_s=0.05, percent=50, until=1_790_000_000.5),
+        "mongo-s1": StoreFault(kind="hang"),
+    }
+    assert model.parse(model.render(faults)) == faults
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"{", "JSON"),
+        (b'{"redis-1": {"kind": "delay"}}', "delay_s"),
+        (b'{"redis-1": {"kind": "down", "delay_s": 1}}', "delay_s"),
+        (b'{"redis-1": {"kind": "delay", "delay_s": 1, "jitter_s": 2}}', "jitter_s"),
+        (b'{"redis-1": {"kind": "down", "percent": 0}}', "redis-1.percent"),
+        (b'{"redis-1": {"kind": "down", "for": "20s"}}', "redis-1.for"),
+    ],
+)
+def test_a_wrong_file_is_named_with_what_is_wrong(content: bytes, complaint: str) -> None:
+    with pytest.raises(MisconfiguredError, match=complaint):
+        model.parse(content)
+
+
+def test_a_route_is_read_as_it_is_written() -> None:
+    assert str(Route.parse("redis-1=7101:7106")) == "redis-1=7101:7106"
