@@ -19,20 +19,25 @@ def register(app: typer.Typer) -> None:
 
 def up(
     stack: StackName = DEFAULT_STACK,
+    *,
     members: Annotated[
         int | None, typer.Option(help="Members of each shard's replica set, 1 or 3.", show_default="1")
     ] = None,
     shards: Annotated[
         int | None, typer.Option(help="MongoDB shards of a new stack.", show_default="2")
     ] = None,
+    faults: Annotated[
+        bool,
+        typer.Option("--faults", help="Put a proxy before the stores, for `ic fault`; a new stack only."),
+    ] = False,
     no_seed: Annotated[bool, typer.Option("--no-seed", help="Leave the stores empty.")] = False,
     stores_only: Annotated[
         bool, typer.Option("--stores-only", help="Start no services and no gateway.")
     ] = False,
 ) -> None:
-    """Start a stack, or see that all of a running one is up."""
+    """Start a stack, or see that all of a running one is up; ends all faults."""
     steps = Steps()
-    found = topology.find_or_create(stack, shards=shards, members=members)
+    found = topology.find_or_create(stack, shards=shards, members=members, faults=faults)
     lifecycle.up(found, steps, stores_only=stores_only)
     if not no_seed and not stores_only:
         _seed_once(found, steps)

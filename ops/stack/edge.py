@@ -11,12 +11,13 @@ from ops.stack.topology import Topology
 def mailbox(topology: Topology) -> Process:
     """The mailbox, which starts with the stores."""
     ports = topology.mailbox
-    options = ("--smtp", str(ports.smtp), "--http", str(ports.http))
+    smtp = topology.own_port(ports.smtp)
+    options = ("--smtp", str(smtp), "--http", str(ports.http))
     return Process(
         name="mailbox",
         stage=Stage.STORES,
         command=(sys.executable, "-m", "ops.mailbox", *options, "--data", str(topology.data / "mailbox")),
-        ports={"smtp": ports.smtp, "http": ports.http},
+        ports={"smtp": smtp, "http": ports.http},
         probe=lambda: http_ready(ports.http, "/health"),
     )
 

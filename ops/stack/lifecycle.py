@@ -14,6 +14,7 @@ from ops.stack import (
     control_plane,
     credentials,
     edge,
+    fault_proxy,
     leftovers,
     mongo,
     provision,
@@ -56,6 +57,7 @@ class Stack:
         """Assembles its processes."""
         secrets = Credentials.of(topology)
         processes = [
+            *fault_proxy.processes(topology),
             *rabbit.processes(topology, secrets),
             *mongo.processes(topology),
             *redis_cluster.processes(topology, secrets),
@@ -164,6 +166,7 @@ def write_configuration(stack: Stack) -> None:
     mongo.write_config(topology, secrets)
     redis_cluster.write_config(topology, secrets)
     rabbit.write_config(topology, secrets)
+    fault_proxy.write_config(topology)
     control_plane.write_config(topology)
     rate_limiter.write_limits(topology)
     importlib.import_module("ops.stack.edge_config").write_config(topology)

@@ -47,8 +47,8 @@ def processes(topology: Topology) -> list[Process]:
             name=member_name(shard, member),
             stage=Stage.STORES,
             command=(str(binaries.mongod()), "--config", str(_config_path(topology, shard, member))),
-            ports={"mongo": port},
-            probe=partial(_probe, port),
+            ports={"mongo": topology.own_port(port)},
+            probe=partial(_probe, topology.own_port(port)),
         )
         for shard in topology.shards
         for member, port in enumerate(shard.ports)
@@ -64,7 +64,11 @@ def write_config(topology: Topology, credentials: Credentials) -> None:
             data = topology.data / member_name(shard, member)
             data.mkdir(parents=True, exist_ok=True)
             config = {
-                "net": {"bindIp": LOOPBACK, "port": port, "unixDomainSocket": {"enabled": False}},
+                "net": {
+                    "bindIp": LOOPBACK,
+                    "port": topology.own_port(port),
+                    "unixDomainSocket": {"enabled": False},
+                },
                 "storage": {
                     "dbPath": str(data),
                     "wiredTiger": {"engineConfig": {"cacheSizeGB": CACHE_GB}},
@@ -108,7 +112,7 @@ def prepare(topology: Topology, credentials: Credentials) -> None:
         OpsError: a shard has no primary within a minute.
     """
     for shard in topology.shards:
-        _initiate(shard)
+        _initiate(shard, topology.own_port(shard.ports[0]))
     for shard in topology.shards:
         primary = _await_primary(shard)
         _ensure_admin(primary, credentials.mongo_admin_password)
@@ -121,9 +125,10 @@ def _config_path(topology: Topology, shard: Shard, member: int) -> Path:
     return topology.etc / f"{member_name(shard, member)}.json"
 
 
-def _initiate(shard: Shard) -> None:
+def _initiate(shard: Shard, first: int) -> None:
+    """Members know each other, and are known to drivers, by the ports of clients."""
     members = [{"_id": i, "host": f"{LOOPBACK}:{port}"} for i, port in enumerate(shard.ports)]
-    with _direct(shard.ports[0]) as client:
+    with _direct(first) as client:
         if "setName" in client.admin.command("hello"):
             return
         try:

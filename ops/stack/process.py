@@ -6,7 +6,10 @@ from enum import Enum
 
 
 class Stage(Enum):
-    """Processes of one stage start together; stages start in this order and stop in the opposite one."""
+    """Processes of one stage start together; stages start in this order and stop in the opposite one.
+
+    Those of the first are how the stores are reached, and reach each other.
+    """
 
     MAPPER = "mapper"
     STORES = "stores"

@@ -35,7 +35,7 @@ def processes(topology: Topology, credentials: Credentials) -> list[Process]:
             name="rabbit",
             stage=Stage.STORES,
             command=(str(binaries.rabbitmq_server()),),
-            ports={"amqp": ports.amqp, "dist": ports.dist},
+            ports={"amqp": topology.own_port(ports.amqp), "dist": ports.dist},
             probe=lambda: _probe(topology, credentials),
             environment=_environment(topology),
             stop_wait_s=30,
@@ -51,7 +51,7 @@ def write_config(topology: Topology, credentials: Credentials) -> None:
         write_private(home / ".erlang.cookie", credentials.erlang_cookie)
         (home / ".erlang.cookie").chmod(0o400)
     settings = {
-        "listeners.tcp.1": f"{LOOPBACK}:{topology.rabbit.amqp}",
+        "listeners.tcp.1": f"{LOOPBACK}:{topology.own_port(topology.rabbit.amqp)}",
         "default_user": USER,
         "default_pass": credentials.rabbit_password,
         "default_vhost": VHOST,
@@ -78,7 +78,7 @@ def _environment(topology: Topology) -> dict[str, str]:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(topology.etc / "rabbitmq-plugins"),
         "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
         "RABBITMQ_LOG_BASE": str(home / "log"),
-        "RABBITMQ_NODE_PORT": str(topology.rabbit.amqp),
+        "RABBITMQ_NODE_PORT": str(topology.own_port(topology.rabbit.amqp)),
         "RABBITMQ_DIST_PORT": str(topology.rabbit.dist),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG_ARGUMENTS,
         "ERL_EPMD_PORT": str(topology.rabbit.epmd),
@@ -90,7 +90,7 @@ def _environment(topology: Topology) -> dict[str, str]:
 
 def _probe(topology: Topology, credentials: Credentials) -> Readiness:
     connection = amqp.Connection(
-        host=f"{LOOPBACK}:{topology.rabbit.amqp}",
+        host=f"{LOOPBACK}:{topology.own_port(topology.rabbit.amqp)}",
         userid=USER,
         password=credentials.rabbit_password,
         virtual_host=VHOST,

@@ -10,7 +10,7 @@ from ops.errors import OpsError
 from ops.stack import binaries
 from ops.stack.credentials import Credentials, write_private
 from ops.stack.process import Process, Readiness, Stage
-from ops.stack.topology import LOOPBACK, RedisNode, Topology
+from ops.stack.topology import LOOPBACK, Topology
 
 SLOTS = 16_384
 CLUSTER_WITHIN_S = 30.0
@@ -24,8 +24,8 @@ def processes(topology: Topology, credentials: Credentials) -> list[Process]:
             name=f"redis-{i + 1}",
             stage=Stage.STORES,
             command=(str(binaries.redis_server()), str(topology.etc / f"redis-{i + 1}.conf")),
-            ports={"redis": node.port, "bus": node.bus},
-            probe=partial(_probe, node, credentials.redis_password),
+            ports={"redis": topology.own_port(node.port), "bus": node.bus},
+            probe=partial(_probe, topology.own_port(node.port), credentials.redis_password),
         )
         for i, node in enumerate(topology.redis)
     ]
@@ -41,13 +41,14 @@ def write_config(topology: Topology, credentials: Credentials) -> None:
         data.mkdir(parents=True, exist_ok=True)
         settings = {
             "bind": LOOPBACK,
-            "port": node.port,
+            "port": topology.own_port(node.port),
             "dir": data,
             "cluster-enabled": "yes",
             "cluster-port": node.bus,
             "cluster-config-file": "nodes.conf",
             "cluster-node-timeout": 3000,
             "cluster-announce-ip": LOOPBACK,
+            "cluster-announce-port": node.port,
             "cluster-require-full-coverage": "no",
             "appendonly": "yes",
             "save": '""',
@@ -68,12 +69,13 @@ def prepare(topology: Topology, credentials: Credentials) -> None:
     Raises:
         OpsError: the nodes do not agree within half a minute.
     """
-    nodes = [_connect(node, credentials.redis_password) for node in topology.redis]
+    password = credentials.redis_password
+    nodes = [_connect(topology.own_port(node.port), password) for node in topology.redis]
     try:
         if not all(_info(node).get("cluster_slots_assigned") == str(SLOTS) for node in nodes):
             _deal_slots(nodes)
             for node in topology.redis[1:]:
-                _cluster(nodes[0], "MEET", LOOPBACK, node.port, node.bus)
+                _cluster(nodes[0], "MEET", LOOPBACK, topology.own_port(node.port), node.bus)
         _await_agreement(nodes)
     finally:
         for connection in nodes:
@@ -97,8 +99,8 @@ def _await_agreement(nodes: list[Redis]) -> None:
     raise OpsError(f"the Redis nodes are no cluster after {CLUSTER_WITHIN_S:.0f} s: ic logs redis-1")
 
 
-def _probe(node: RedisNode, password: str) -> Readiness:
-    connection = _connect(node, password)
+def _probe(port: int, password: str) -> Readiness:
+    connection = _connect(port, password)
     try:
         info = _info(connection)
     except RedisError as error:
@@ -125,10 +127,10 @@ def _cluster(connection: Redis, *arguments: str | int) -> object:
     return answer
 
 
-def _connect(node: RedisNode, password: str) -> Redis:
+def _connect(port: int, password: str) -> Redis:
     return Redis(
         host=LOOPBACK,
-        port=node.port,
+        port=port,
         password=password,
         decode_responses=True,
         socket_timeout=2,

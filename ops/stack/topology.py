@@ -25,6 +25,10 @@ MEMBER_CHOICES: Final = (1, 3)
 DEFAULT_SHARDS: Final = 2
 DEFAULT_MEMBERS: Final = 1
 LOOPBACK: Final = "127.0.0.1"
+BEHIND_THE_PROXY: Final = 5
+"""With faults, a store itself listens so many ports above the one that its clients know."""
+
+FAULT_PROXY_OPS: Final = 6010
 
 FIRST_BLOCK: Final = 20_000
 LAST_BLOCK: Final = 32_000
@@ -105,6 +109,8 @@ class Topology(_Frozen):
     mailbox: MailboxPorts
     limits_times: int = Field(default=1, ge=1)
     """How many times the usual limits clients are held to: crowds of tests are few people on one machine."""
+    faults: bool = False
+    """Whether a proxy stands before the stores, which can be told to delay, hold back or cut what passes."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -190,6 +196,28 @@ class Topology(_Frozen):
         """The mailbox's page and JSON API."""
         return f"http://{LOOPBACK}:{self.mailbox.http}"
 
+    @property
+    def fault_proxy_ops(self) -> int:
+        """The ops port of the proxy before the stores."""
+        return FAULT_PROXY_OPS if self.name == DEFAULT_STACK else self.gateway + 80
+
+    @property
+    def store_faults(self) -> Path:
+        """What the proxy before the stores does to their connections."""
+        return self.run / "faults.json"
+
+    def own_port(self, port: int) -> int:
+        """Where a store itself listens whose clients know it by this port."""
+        return port + BEHIND_THE_PROXY if self.faults else port
+
+    def store_ports(self) -> Iterator[int]:
+        """The ports at which clients reach the stores."""
+        for shard in self.shards:
+            yield from shard.ports
+        for node in self.redis:
+            yield node.port
+        yield from (self.rabbit.amqp, self.mailbox.smtp)
+
     def ports(self) -> Iterator[int]:
         """Every port of the stack."""
         yield from (self.gateway, self.gateway_admin)
@@ -197,12 +225,12 @@ class Topology(_Frozen):
             yield from (process.grpc, process.ops)
         for service in self.services.values():
             yield from (service.grpc, service.serve_ops, service.work_ops)
-        for shard in self.shards:
-            yield from shard.ports
-        for node in self.redis:
-            yield from (node.port, node.bus)
-        yield from (self.rabbit.amqp, self.rabbit.dist, self.rabbit.epmd)
-        yield from (self.mailbox.smtp, self.mailbox.http)
+        yield from self.store_ports()
+        yield from (node.bus for node in self.redis)
+        yield from (self.rabbit.dist, self.rabbit.epmd, self.mailbox.http)
+        if self.faults:
+            yield self.fault_proxy_ops
+            yield from map(self.own_port, self.store_ports())
 
 
 def developer_stack(root: Path, *, shards: int, members: int) -> Topology:
@@ -263,17 +291,23 @@ def find_or_create(
     shards: int | None = None,
     members: int | None = None,
     limits_times: int = 1,
+    faults: bool = False,
 ) -> Topology:
     """The recorded stack of that name, or a new one with ports of its own.
 
     Raises:
-        OpsError: the stack exists with another number of shards or members, or no block of ports is free.
+        OpsError: the stack exists with another number of shards or members, or without the faults that are
+            asked for, or no block of ports is free.
     """
     root = stacks_dir() / _checked(name)
     if (root / "topology.json").exists():
-        return _same_shape(Topology.load(root / "topology.json"), shards, members)
+        return _same_shape(Topology.load(root / "topology.json"), shards, members, faults)
     topology = _create(
-        name, root, shards=2 if shards is None else shards, members=1 if members is None else members
+        name,
+        root,
+        shards=DEFAULT_SHARDS if shards is None else shards,
+        members=DEFAULT_MEMBERS if members is None else members,
+        faults=faults,
     ).model_copy(update={"limits_times": limits_times})
     topology.save()
     return topology
@@ -284,15 +318,16 @@ def stack_names() -> list[str]:
     return sorted(path.parent.name for path in stacks_dir().glob("*/topology.json"))
 
 
-def _create(name: str, root: Path, *, shards: int, members: int) -> Topology:
+def _create(name: str, root: Path, *, shards: int, members: int, faults: bool) -> Topology:
     if members not in MEMBER_CHOICES:
         raise OpsError(f"--members takes 1 or 3, not {members}")
     if not 1 <= shards <= MAX_SHARDS:
         raise OpsError(f"--shards takes 1 to {MAX_SHARDS}, not {shards}")
     if name == DEFAULT_STACK:
-        return developer_stack(root, shards=shards, members=members)
+        return developer_stack(root, shards=shards, members=members).model_copy(update={"faults": faults})
     for base in _candidate_blocks(root):
         topology = block_stack(name, root, base, shards=shards, members=members)
+        topology = topology.model_copy(update={"faults": faults})
         if all(port_is_free(port) for port in topology.ports()):
             return topology
     raise OpsError("no block of ports is free between 20000 and 32000: remove a stack with `ic down --wipe`")
@@ -336,14 +371,15 @@ def _shards(first: int, shards: int, members: int) -> tuple[Shard, ...]:
     )
 
 
-def _same_shape(topology: Topology, shards: int | None, members: int | None) -> Topology:
-    for option, wanted, found in (
-        ("--shards", shards, len(topology.shards)),
-        ("--members", members, topology.members),
+def _same_shape(topology: Topology, shards: int | None, members: int | None, faults: bool) -> Topology:
+    for differs, found in (
+        (shards not in (None, len(topology.shards)), f"with --shards {len(topology.shards)}"),
+        (members not in (None, topology.members), f"with --members {topology.members}"),
+        (faults and not topology.faults, "without --faults"),
     ):
-        if wanted not in (None, found):
+        if differs:
             raise OpsError(
-                f"the stack '{topology.name}' was created with {option} {found}; "
+                f"the stack '{topology.name}' was created {found}; "
                 f"remove it first: ic down{_option(topology.name)} --wipe"
             )
     return topology

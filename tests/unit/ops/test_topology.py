@@ -41,6 +41,32 @@ def test_no_two_ports_of_a_stack_are_the_same(state_dir: Path) -> None:
         assert len(ports) == len(set(ports))
 
 
+def test_no_two_ports_of_a_stack_with_faults_are_the_same(state_dir: Path) -> None:
+    for name in ("dev", "other"):
+        ports = list(topology.find_or_create(name, shards=8, members=3, faults=True).ports())
+        assert len(ports) == len(set(ports))
+
+
+def test_with_faults_clients_find_the_stores_at_the_same_ports(state_dir: Path) -> None:
+    plain = topology.find_or_create("dev", members=3)
+    plain.path.unlink()
+    disturbed = topology.find_or_create("dev", members=3, faults=True)
+
+    assert list(disturbed.store_ports()) == list(plain.store_ports())
+    assert (disturbed.shards, disturbed.redis, disturbed.rabbit) == (plain.shards, plain.redis, plain.rabbit)
+    assert set(disturbed.ports()) > set(plain.ports())
+
+
+def test_a_stack_that_was_made_without_faults_cannot_have_them_later(stack: Topology) -> None:
+    with pytest.raises(OpsError, match=r"without --faults.*ic down --stack unit --wipe"):
+        topology.find_or_create("unit", faults=True)
+
+
+def test_a_stack_with_faults_keeps_them_when_nobody_asks(state_dir: Path) -> None:
+    made = topology.find_or_create("disturbed", faults=True)
+    assert topology.find_or_create("disturbed") == made
+
+
 def test_stacks_of_one_checkout_never_share_a_port(state_dir: Path) -> None:
     first, second = topology.find_or_create("first"), topology.find_or_create("second")
 
