@@ -21,6 +21,7 @@ from envoy.extensions.filters.http.buffer.v3.buffer_pb2 import Buffer
 from envoy.extensions.filters.http.cache_v2.v3.cache_pb2 import CacheV2Config
 from envoy.extensions.filters.http.compressor.v3.compressor_pb2 import Compressor
 from envoy.extensions.filters.http.cors.v3.cors_pb2 import Cors, CorsPolicy
+from envoy.extensions.filters.http.fault.v3.fault_pb2 import HTTPFault
 from envoy.extensions.filters.http.grpc_json_transcoder.v3.transcoder_pb2 import GrpcJsonTranscoder
 from envoy.extensions.filters.http.grpc_web.v3.grpc_web_pb2 import GrpcWeb
 from envoy.extensions.filters.http.health_check.v3.health_check_pb2 import HealthCheck
@@ -57,6 +58,7 @@ def _url(message: Any) -> str:
 HTTP_CONNECTION_MANAGER: Final = _url(HttpConnectionManager)
 HEALTH_CHECK: Final = _url(HealthCheck)
 BUFFER: Final = _url(Buffer)
+FAULT: Final = _url(HTTPFault)
 LUA: Final = _url(Lua)
 TRANSCODER: Final = _url(GrpcJsonTranscoder)
 ROUTER: Final = _url(Router)

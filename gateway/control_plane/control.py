@@ -23,6 +23,7 @@ from gateway.control_plane.snapshot import InconsistentSnapshotError, Snapshot
 
 SETTLE_S: Final = 0.02
 """Changes that come together, as those of a restart do, are taken over together."""
+LOOK_AT_THE_CLOCK_EVERY_S: Final = 0.25
 
 _log = get_logger()
 
@@ -48,6 +49,7 @@ class Control:
         self._gatherer = Gatherer(registry, self.changed)
         self._dirty = asyncio.Event()
         self._changed_at = 0.0
+        self._in_force = mesh.value
         self._problem = ""
 
     def changed(self) -> None:
@@ -64,6 +66,7 @@ class Control:
                 tasks.create_task(self._follow_mesh())
                 tasks.create_task(self._follow_contracts())
                 tasks.create_task(self._keep_published())
+                tasks.create_task(self._end_faults())
         finally:
             await self._gatherer.close()
 
@@ -91,6 +94,14 @@ class Control:
         async for _ in self._contracts.changes():
             self.changed()
 
+    async def _end_faults(self) -> None:
+        """Faults that have a time to end do so whether or not whoever set them is still there."""
+        while True:
+            await asyncio.sleep(LOOK_AT_THE_CLOCK_EVERY_S)
+            now = time.time()
+            if any(fault.is_over(now) for fault in self._in_force.faults.values()):
+                self.changed()
+
     async def _keep_published(self) -> None:
         while True:
             await self._dirty.wait()
@@ -108,11 +119,12 @@ class Control:
             self._refuse(error)
             return
         self._problem = ""
-        self._hub.publish(snapshots, self._mesh.value.regions)
+        self._hub.publish(snapshots, self._in_force.regions)
         self._count(endpoints)
 
     def _build(self, endpoints: Endpoints) -> dict[Place, Snapshot]:
-        mesh, contracts = self._mesh.value, self._contracts.value
+        self._in_force = mesh = self._mesh.value.at(time.time())
+        contracts = self._contracts.value
         snapshots = {}
         for group, builder in self._builders.items():
             for region in mesh.regions:
@@ -130,6 +142,8 @@ class Control:
         self._problem = problem
 
     def _count(self, endpoints: Endpoints) -> None:
+        metrics.mesh_info.clear()
+        metrics.mesh_info.labels(self._mesh.digest).set(1)
         metrics.endpoints.clear()
         for service, found in endpoints.items():
             for one in usable(found):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +15,9 @@ HostPort = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$
 Percent = Annotated[float, Field(ge=0, le=100)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+FaultPercent = Annotated[float, Field(gt=0, le=100)]
+FaultStatus = Literal["UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN"]
+"""How a service fails that is not well; other answers are its own business."""
 
 
 class MeshError(MisconfiguredError):
@@ -120,6 +123,38 @@ class Gateway(_Frozen):
     tls: Tls | None = None
 
 
+class Abort(_Frozen):
+    """Which part of the calls is answered with an error at once, by the caller's own proxy."""
+
+    percent: FaultPercent = 100
+    status: FaultStatus = "UNAVAILABLE"
+
+
+class Delay(_Frozen):
+    """Which part of the calls sets out so much later."""
+
+    duration_s: Seconds
+    percent: FaultPercent = 100
+
+
+class Fault(_Frozen):
+    """What goes wrong with calls of a service, on purpose; `until`, in Unix seconds, is when it ends."""
+
+    abort: Abort | None = None
+    delay: Delay | None = None
+    until: float | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if self.abort is None and self.delay is None:
+            raise ValueError("give `abort` or `delay`, or both")
+        return self
+
+    def is_over(self, now: float) -> bool:
+        """Whether it has ended by itself; `now` in Unix seconds."""
+        return self.until is not None and self.until <= now
+
+
 class Mesh(_Frozen):
     """The whole file. `regions` are in order of preference for a caller that has none of its own."""
 
@@ -129,6 +164,7 @@ class Mesh(_Frozen):
     outlier_detection: OutlierDetection = OutlierDetection()
     health_check: HealthCheck = HealthCheck()
     gateway: Gateway = Gateway()
+    faults: dict[Name, Fault] = {}
 
     @model_validator(mode="after")
     def _names_known_regions(self) -> Self:
@@ -138,6 +174,12 @@ class Mesh(_Frozen):
             for source in service.endpoints:
                 if source.region not in (None, *self.regions):
                     raise ValueError(f"services.{name}.endpoints: `regions` does not list {source.region!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_faults_of_known_services(self) -> Self:
+        for name in self.faults.keys() - self.services.keys():
+            raise ValueError(f"faults.{name}: `services` does not list it")
         return self
 
     @classmethod
@@ -153,6 +195,11 @@ class Mesh(_Frozen):
             return cls.model_validate(found)
         except ValidationError as error:
             raise MeshError(_complaint(details) for details in error.errors(include_url=False)) from None
+
+    def at(self, now: float) -> Self:
+        """The mesh without the faults that have ended; `now` in Unix seconds."""
+        going_on = {name: fault for name, fault in self.faults.items() if not fault.is_over(now)}
+        return self.model_copy(update={"faults": going_on})
 
     def regions_from(self, own: str) -> tuple[str, ...]:
         """The regions as a caller of the region `own` prefers them."""

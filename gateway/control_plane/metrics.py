@@ -19,6 +19,7 @@ snapshot_info = Gauge(
     "1 for the version that is given out now.",
     ("node_group", "region", "type", "version"),
 )
+mesh_info = Gauge("xds_mesh_info", "1 for the version of the mesh file that is given out now.", ("digest",))
 build_errors = Counter("xds_build_errors_total", "Snapshots that could not be built or did not fit together.")
 reload_errors = Counter("xds_reload_errors_total", "Changed files that were not taken over.", ("file",))
 source_errors = Counter("xds_source_errors_total", "Look-ups of endpoints that failed.", ("source",))

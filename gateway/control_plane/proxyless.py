@@ -7,7 +7,8 @@ from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
 from gateway.control_plane.builder import load_assignment, over_ads, seconds
 from gateway.control_plane.endpoints import Endpoint
-from gateway.control_plane.mesh import Mesh, OutlierDetection
+from gateway.control_plane.faults import FILTER, settings_of
+from gateway.control_plane.mesh import Fault, Mesh, OutlierDetection
 from gateway.control_plane.snapshot import Snapshot
 from gateway.envoy_types import (
     Cluster,
@@ -55,19 +56,20 @@ def _fixed(contracts: Contracts, mesh: Mesh) -> Snapshot:
     names = sorted(mesh.services)
     return Snapshot.of(
         [
-            *(parsed(_listener(name), Listener) for name in names),
+            *(parsed(_listener(name, mesh.faults.get(name)), Listener) for name in names),
             *(parsed(_routes(name, contracts.rpcs), RouteConfiguration) for name in names),
             *(parsed(_cluster(name, mesh), Cluster) for name in names),
         ]
     )
 
 
-def _listener(name: str) -> dict[str, Any]:
+def _listener(name: str, fault: Fault | None) -> dict[str, Any]:
+    faults = [] if fault is None else [{"name": FILTER, "typed_config": settings_of(fault)}]
     manager = {
         "@type": types.HTTP_CONNECTION_MANAGER,
         "stat_prefix": name,
         "rds": {"route_config_name": name, "config_source": over_ads()},
-        "http_filters": [extension("envoy.filters.http.router", types.ROUTER)],
+        "http_filters": [*faults, extension("envoy.filters.http.router", types.ROUTER)],
     }
     return {"name": name, "api_listener": {"api_listener": manager}}
 

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
+from gateway.control_plane.faults import FILTER as FAULTS
+from gateway.control_plane.faults import NO_FAULT
 from gateway.control_plane.mesh import Mesh
 from gateway.envoy.cache import ORIGIN, cache_filter, is_cacheable
 from gateway.envoy.edge import MAX_BODY_BYTES
@@ -39,6 +41,7 @@ def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
         *_call_filters(contracts, rpcs),
         token_filter(rpcs, ORIGIN, _keys_path(contracts)),
         *(limit_filters(rpcs) if mesh.gateway.rate_limits else []),
+        _faults(),
         _router(),
     ]
 
@@ -50,6 +53,7 @@ def origin_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
         _script(contracts),
         *_call_filters(contracts, rpcs),
         *(limit_filters(rpcs) if mesh.gateway.rate_limits else []),
+        _faults(),
         _router(),
     ]
 
@@ -59,6 +63,11 @@ def _call_filters(contracts: Contracts, rpcs: Iterable[RpcSpec]) -> list[dict[st
         extension(BUFFER, types.BUFFER, max_request_bytes=MAX_BODY_BYTES),
         _transcoder(contracts, rpcs),
     ]
+
+
+def _faults() -> dict[str, Any]:
+    """Passed by no request unless its host says so; to change the chain would not reach old connections."""
+    return {"name": FAULTS, "typed_config": NO_FAULT, "disabled": True}
 
 
 def _router() -> dict[str, Any]:

@@ -5,7 +5,9 @@ from typing import Any, Final
 from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
 from gateway.control_plane.builder import seconds
-from gateway.control_plane.mesh import Mesh
+from gateway.control_plane.faults import FILTER as FAULTS
+from gateway.control_plane.faults import NO_FAULT, settings_of
+from gateway.control_plane.mesh import Fault, Mesh
 from gateway.envoy.cache import FILTER as CACHE
 from gateway.envoy.cache import ORIGIN, cached_routes, is_cacheable, kept_for, uncached_paths
 from gateway.envoy.edge import MAX_BODY_BYTES, Edge
@@ -35,9 +37,9 @@ def edge_routes(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
         *(_past_the_services(route) for route in cached_routes(rpcs)),
         *map(_past_the_cache, [*map(_page_of, edge.pages), *calls, _on_its_way({"prefix": "/"})]),
     ]
-    host: dict[str, Any] = {"name": ROUTE_CONFIGURATION, "domains": ["*"], "routes": routes}
+    host = _host(ROUTE_CONFIGURATION, routes, mesh)
     if mesh.gateway.cors_origins:
-        host["typed_per_filter_config"] = {CORS: cors_policy(mesh.gateway.cors_origins, rpcs)}
+        host["typed_per_filter_config"][CORS] = cors_policy(mesh.gateway.cors_origins, rpcs)
     return {
         "name": ROUTE_CONFIGURATION,
         "max_direct_response_body_size_bytes": 4 * MAX_BODY_BYTES,
@@ -50,8 +52,13 @@ def origin_routes(contracts: Contracts, mesh: Mesh) -> dict[str, Any]:
     calls = [
         _call(rpc, mesh) | {"metadata": kept_for(rpc)} for rpc in edge_rpcs(contracts) if is_cacheable(rpc)
     ]
-    host = {"name": ORIGIN, "domains": ["*"], "routes": [*calls, _nowhere()]}
-    return {"name": ORIGIN, "virtual_hosts": [host]}
+    return {"name": ORIGIN, "virtual_hosts": [_host(ORIGIN, [*calls, _nowhere()], mesh)]}
+
+
+def _host(name: str, routes: list[dict[str, Any]], mesh: Mesh) -> dict[str, Any]:
+    """Whether a request passes the filter of faults is settled before it is made a call, so for all alike."""
+    filters = {FAULTS: NO_FAULT} if mesh.faults else {}
+    return {"name": name, "domains": ["*"], "routes": routes, "typed_per_filter_config": filters}
 
 
 def _on_its_way(match: dict[str, Any]) -> dict[str, Any]:
@@ -112,4 +119,14 @@ def _call(rpc: RpcSpec, mesh: Mesh) -> dict[str, Any]:
         action["retry_policy"] = retry_policy()
     if mesh.gateway.rate_limits:
         action["rate_limits"] = rate_limits(rpc)
-    return {"match": {"path": rpc.path}, "route": action}
+    return _with_faults({"match": {"path": rpc.path}, "route": action}, mesh.faults.get(room_of(rpc)))
+
+
+def _with_faults(route: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
+    """A delay ends before Envoy begins to wait for the service, so the stream itself gets a deadline, too."""
+    if fault is None:
+        return route
+    longest = route["route"].get("max_stream_duration")
+    if fault.delay is not None and longest is not None:
+        longest["max_stream_duration"] = longest["grpc_timeout_header_max"]
+    return route | {"typed_per_filter_config": {FAULTS: settings_of(fault)}}

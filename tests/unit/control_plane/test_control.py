@@ -1,6 +1,7 @@
 """From endpoints, mesh file and contracts to what is published."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from chassis.contracts import Contracts
 from chassis.registration import Instance, Registration
 from gateway.control_plane.control import Control
 from gateway.control_plane.endpoints import Endpoint
-from gateway.control_plane.files import WatchedFile
+from gateway.control_plane.files import WatchedFile, digest_of
 from gateway.control_plane.gatherer import Gatherer
 from gateway.control_plane.hub import Hub
-from gateway.control_plane.kinds import CLUSTERS, ENDPOINTS
+from gateway.control_plane.kinds import CLUSTERS, ENDPOINTS, LISTENERS
 from gateway.control_plane.mesh import Mesh
 from gateway.control_plane.proxyless import ProxylessBuilder
 from tests.fakes.endpoint_source import FakeSource
@@ -107,6 +108,17 @@ async def test_a_mesh_that_does_not_hold_together_leaves_what_was_published(plan
     await until(lambda: (REGISTRY.get_sample_value("xds_build_errors_total") or 0) > errors)
     assert plane.version(CLUSTERS) == before
     assert (await plane.is_ready())["snapshots"] is False
+
+
+async def test_a_fault_reaches_the_services_and_ends_by_itself(plane: Plane) -> None:
+    await until(plane.version)
+    before = plane.version(LISTENERS)
+    file = MESH + f"faults: {{user: {{abort: {{}}, until: {time.time() + 0.6}}}}}\n"
+    plane.mesh.write_text(file)
+    await until(lambda: plane.version(LISTENERS) != before)
+    digest = {"digest": digest_of(file.encode())}
+    await until(lambda: REGISTRY.get_sample_value("xds_mesh_info", digest) == 1)
+    await until(lambda: plane.version(LISTENERS) == before)
 
 
 class _Failing:

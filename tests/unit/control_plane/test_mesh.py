@@ -56,6 +56,10 @@ def test_a_caller_prefers_its_own_region_and_then_the_order_of_the_file() -> Non
         (GOOD + "\nlimit: {}", "limit", "no such setting"),
         (GOOD.replace("region: south", "region: east"), "services.auth.endpoints", "`regions` does not list"),
         (GOOD.replace("north, south", "north, north, south"), "`regions`", "twice"),
+        (GOOD + "\nfaults: {nobody: {abort: {}}}", "faults.nobody", "`services` does not list it"),
+        (GOOD + "\nfaults: {user: {}}", "faults.user", "give `abort` or `delay`"),
+        (GOOD + "\nfaults: {user: {abort: {status: OK}}}", "faults.user.abort.status", "UNAVAILABLE"),
+        (GOOD + "\nfaults: {user: {delay: {percent: 5}}}", "faults.user.delay.duration_s", "is missing"),
         ("a: [", "not YAML", ""),
         ("just words", "has to hold `regions` and `services`", ""),
     ],
@@ -64,6 +68,12 @@ def test_a_mistake_is_answered_with_its_place_and_what_to_do(content: str, place
     complaint = refused(content)
     assert place in complaint
     assert advice in complaint
+
+
+def test_a_fault_that_has_a_time_to_end_is_over_from_then_on() -> None:
+    mesh = Mesh.parse((GOOD + "\nfaults: {user: {abort: {}, until: 1000}, auth: {abort: {}}}").encode())
+    assert mesh.at(999.9).faults.keys() == {"user", "auth"}
+    assert mesh.at(1000.0).faults.keys() == {"auth"}
 
 
 def test_all_mistakes_are_named_at_once() -> None:

@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.filters.http.fault.v3.fault_pb2 import HTTPFault
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+)
+from envoy.type.v3.percent_pb2 import FractionalPercent
 
 import internshipconnect
 from chassis.contracts import Contracts
@@ -72,6 +78,30 @@ def test_only_calls_whose_repeat_has_no_effect_are_repeated() -> None:
     routes = _routes(_snapshot(NORTH))
     for rpc in contracts().rpcs:
         assert (routes[rpc.path].retry_policy.retry_on == "unavailable") == rpc.is_repeatable
+
+
+def _fault_of(service: str, **faults: Any) -> HTTPFault | None:
+    mesh = Mesh.model_validate(MESH.model_dump() | {"faults": faults})
+    snapshot = ProxylessBuilder().build("services", "north", contracts(), mesh, {})
+    resource = snapshot.of_kind(LISTENERS)[service]
+    assert resource.body is not None
+    packed = Listener.FromString(resource.body.value).api_listener.api_listener
+    filters = HttpConnectionManager.FromString(packed.value).http_filters
+    assert filters[-1].name == "envoy.filters.http.router"
+    return HTTPFault.FromString(filters[0].typed_config.value) if len(filters) == 2 else None
+
+
+def test_a_fault_is_that_of_calls_to_its_service_and_to_no_other() -> None:
+    faults = {"user": {"abort": {"percent": 2.5}, "delay": {"duration_s": 0.2}}}
+    found = _fault_of("user", **faults)
+    assert found is not None
+    assert (found.abort.grpc_status, found.abort.percentage.numerator) == (14, 25_000)
+    assert (found.delay.fixed_delay.ToMilliseconds(), found.delay.percentage.numerator) == (200, 1_000_000)
+    assert {found.abort.percentage.denominator, found.delay.percentage.denominator} == {
+        FractionalPercent.MILLION
+    }
+    assert _fault_of("auth", **faults) is None
+    assert _fault_of("user") is None
 
 
 def test_the_own_region_comes_first_and_the_others_in_the_order_of_the_mesh() -> None:

@@ -172,6 +172,40 @@ def test_everything_but_public_reads_goes_past_the_cache() -> None:
         assert (cache in route["typed_per_filter_config"]) != is_public_read
 
 
+def _with_faults(**faults: Any) -> list[dict[str, Any]]:
+    found = mesh(faults=faults)
+    hosts = (edge_routes(contracts(), found, EDGE), origin_routes(contracts(), found))
+    return [host for routes in hosts for host in routes["virtual_hosts"]]
+
+
+def test_the_filter_of_faults_is_passed_only_while_there_is_a_fault() -> None:
+    name = "envoy.filters.http.fault"
+    [inert] = [each for each in _manager()["http_filters"] if each["name"] == name]
+    assert inert["disabled"]
+    assert not any(name in host["typed_per_filter_config"] for host in _with_faults())
+    assert all(name in host["typed_per_filter_config"] for host in _with_faults(user={"abort": {}}))
+
+
+def test_a_fault_is_that_of_every_call_of_its_service_and_of_no_other() -> None:
+    name = "envoy.filters.http.fault"
+    calls = {rpc.path: room_of(rpc) for rpc in edge_rpcs(contracts())}
+    seen = set()
+    for host in _with_faults(internship={"abort": {"status": "INTERNAL"}}):
+        for route in host["routes"]:
+            room = calls.get(route["match"].get("path", ""))
+            fault = route.get("typed_per_filter_config", {}).get(name)
+            assert (fault is not None) == (room == "internship")
+            seen |= {(host["name"], fault["abort"]["grpc_status"])} if fault else set()
+    assert seen == {("gateway", 13), ("origin", 13)}
+
+
+def test_a_delayed_call_has_no_more_time_than_others() -> None:
+    for host in _with_faults(user={"delay": {"duration_s": 9}}):
+        for route in host["routes"]:
+            longest = route.get("route", {}).get("max_stream_duration", {})
+            assert ("max_stream_duration" in longest) == (route.get("route", {}).get("cluster") == "user")
+
+
 def test_the_bounds_of_the_mesh_file_are_the_clusters() -> None:
     figures = {"max_connections": 1, "max_pending": 2, "max_requests": 3}
     found = clusters(mesh(limits=figures, health_check={"interval_s": 7}), EDGE)[0]
