@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,12 +45,17 @@ def mesh_environment(topology: Topology, service: str, role: str) -> dict[str, s
 
 def write_config(topology: Topology) -> None:
     """Writes the mesh file, and for each service process where it finds the control plane."""
-    topology.mesh.write_text(_HEAD + yaml.safe_dump(_mesh(topology), sort_keys=False))
+    topology.mesh.write_text(render(_mesh(topology)))
     for service in SERVICES:
         for role in ROLES:
             path = _bootstrap(topology, service, role)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(_xds(topology, f"{service}-{role}"), indent=2))
+
+
+def render(mesh: Mapping[str, Any]) -> str:
+    """The mesh file's text."""
+    return _HEAD + yaml.safe_dump(dict(mesh), sort_keys=False)
 
 
 def _environment(topology: Topology) -> dict[str, str]:

@@ -26,6 +26,7 @@ def _ic(screen: Screen, *arguments: str) -> tuple[int | str | None, str]:
         (["status", "--stack", "never-made"], "there is no stack 'never-made'"),
         (["down", "--stack", "../etc"], "no name for a stack"),
         (["up", "--stack", "new", "--members", "2"], "--members takes 1 or 3"),
+        (["fault", "redis", "--down", "--stack", "never-made"], "there is no stack 'never-made'"),
         (["frobnicate"], "No such command"),
         (["up", "--shards", "many"], "Invalid value"),
     ],
@@ -42,7 +43,7 @@ def test_a_mistake_ends_in_a_sentence_and_not_in_a_traceback(
 def test_help_lists_the_commands(capsys: Screen) -> None:
     _code, shown = _ic(capsys, "--help")
 
-    for command in ("up", "down", "status", "logs", "mail", "lint", "test", "stubs", "provision"):
+    for command in ("up", "down", "status", "logs", "mail", "lint", "test", "stubs", "provision", "fault"):
         assert command in shown
 
 
