@@ -1,5 +1,6 @@
-"""Faults of services as Envoy and gRPC both obey them."""
+"""Faults of services as Envoy and gRPC obey them: before they repeat a call, so that no retry hides them."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from grpc import StatusCode
@@ -10,14 +11,31 @@ from gateway.control_plane.mesh import Fault
 
 FILTER: Final = "envoy.filters.http.fault"
 NO_FAULT: Final = {"@type": types.FAULT}
+_OVER_HTTP: Final = {
+    "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
+    "DEADLINE_EXCEEDED": HTTPStatus.GATEWAY_TIMEOUT,
+    "RESOURCE_EXHAUSTED": HTTPStatus.TOO_MANY_REQUESTS,
+    "INTERNAL": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "UNKNOWN": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
 
 
-def settings_of(fault: Fault) -> dict[str, Any]:
-    """The settings of the fault filter. It comes before retries, so these do not hide what it does."""
+def among_services(fault: Fault) -> dict[str, Any]:
+    """The filter's settings for calls between services."""
+    status = StatusCode[fault.abort.status].value[0] if fault.abort else 0
+    return _settings(fault, "grpc_status", status)
+
+
+def at_the_edge(fault: Fault) -> dict[str, Any]:
+    """The filter's settings at the gateway: to clients that speak HTTP a gRPC status would be a 200."""
+    status = _OVER_HTTP[fault.abort.status].value if fault.abort else 0
+    return _settings(fault, "http_status", status)
+
+
+def _settings(fault: Fault, kind: str, status: int) -> dict[str, Any]:
     found: dict[str, Any] = {"@type": types.FAULT}
     if fault.abort is not None:
-        status: int = StatusCode[fault.abort.status].value[0]
-        found["abort"] = {"grpc_status": status, "percentage": _share(fault.abort.percent)}
+        found["abort"] = {kind: status, "percentage": _share(fault.abort.percent)}
     if fault.delay is not None:
         found["delay"] = {
             "fixed_delay": seconds(fault.delay.duration_s),

@@ -7,7 +7,7 @@ from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
 from gateway.control_plane.builder import load_assignment, over_ads, seconds
 from gateway.control_plane.endpoints import Endpoint
-from gateway.control_plane.faults import FILTER, settings_of
+from gateway.control_plane.faults import FILTER, among_services
 from gateway.control_plane.mesh import Fault, Mesh, OutlierDetection
 from gateway.control_plane.snapshot import Snapshot
 from gateway.envoy_types import (
@@ -64,7 +64,7 @@ def _fixed(contracts: Contracts, mesh: Mesh) -> Snapshot:
 
 
 def _listener(name: str, fault: Fault | None) -> dict[str, Any]:
-    faults = [] if fault is None else [{"name": FILTER, "typed_config": settings_of(fault)}]
+    faults = [] if fault is None else [{"name": FILTER, "typed_config": among_services(fault)}]
     manager = {
         "@type": types.HTTP_CONNECTION_MANAGER,
         "stat_prefix": name,

@@ -6,7 +6,7 @@ from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
 from gateway.control_plane.builder import seconds
 from gateway.control_plane.faults import FILTER as FAULTS
-from gateway.control_plane.faults import NO_FAULT, settings_of
+from gateway.control_plane.faults import NO_FAULT, at_the_edge
 from gateway.control_plane.mesh import Fault, Mesh
 from gateway.envoy.cache import FILTER as CACHE
 from gateway.envoy.cache import ORIGIN, cached_routes, is_cacheable, kept_for, uncached_paths
@@ -129,4 +129,4 @@ def _with_faults(route: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
     longest = route["route"].get("max_stream_duration")
     if fault.delay is not None and longest is not None:
         longest["max_stream_duration"] = longest["grpc_timeout_header_max"]
-    return route | {"typed_per_filter_config": {FAULTS: settings_of(fault)}}
+    return route | {"typed_per_filter_config": {FAULTS: at_the_edge(fault)}}

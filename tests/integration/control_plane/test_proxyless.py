@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from typing import Any
 
 import grpc
@@ -74,9 +75,7 @@ async def test_a_caller_without_a_deadline_gets_that_of_the_contract(world: Worl
     channel = await _connected(world)
     echo.takes_s = 60
     began = time.monotonic()
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub_of(channel).GetInternship(GET)
-    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert await _outcome(channel, timeout_s=None) is grpc.StatusCode.DEADLINE_EXCEEDED
     assert 0.8 < time.monotonic() - began < 4
 
 
@@ -135,3 +134,45 @@ async def test_the_status_tells_that_a_channel_has_everything(world: World) -> N
             return len(states) == 4 and set(states) == {ConfigStatus.SYNCED}
 
         await until(is_synced, "all four kinds to be confirmed")
+
+
+async def test_a_fault_of_a_service_is_one_of_calls_to_it_and_ends_when_the_file_says_so(
+    world: World,
+) -> None:
+    echo = await world.echo()
+    channel = await _connected(world)
+    before = echo.calls
+    await world.change_mesh(faults={"internship": {"abort": {"status": "RESOURCE_EXHAUSTED"}}})
+    assert await _outcome(channel) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert echo.calls == before
+    await world.change_mesh(faults={"user": {"abort": {}}})
+    assert await _outcome(channel) is grpc.StatusCode.OK
+    assert echo.calls == before + 1
+
+
+async def test_a_share_of_the_calls_is_aborted_and_a_repeat_does_not_hide_it(world: World) -> None:
+    await world.echo()
+    channel = await _connected(world)
+    await world.change_mesh(faults={"internship": {"abort": {"percent": 30}}})
+    outcomes = Counter([await _outcome(channel) for _ in range(200)])
+    assert outcomes.keys() == {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+    assert 30 <= outcomes[grpc.StatusCode.UNAVAILABLE] <= 90
+
+
+async def test_a_delayed_call_is_answered_later_but_not_beyond_its_deadline(world: World) -> None:
+    await world.echo()
+    channel = await _connected(world)
+    await world.change_mesh(faults={"internship": {"delay": {"duration_s": 0.5}}})
+    began = time.monotonic()
+    assert await _outcome(channel) is grpc.StatusCode.OK
+    assert 0.5 <= time.monotonic() - began < 2
+    assert await _outcome(channel, timeout_s=0.2) is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def _outcome(channel: grpc.aio.Channel, timeout_s: float | None = 5) -> grpc.StatusCode:
+    """How a read ends. To keep its error would keep the channel, and with it a control plane that is gone."""
+    try:
+        await stub_of(channel).GetInternship(GET, timeout=timeout_s)
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK

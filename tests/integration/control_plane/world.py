@@ -16,6 +16,7 @@ import httpx
 import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
+from prometheus_client import REGISTRY
 
 import internshipconnect
 from chassis.contracts import Contracts
@@ -23,7 +24,7 @@ from chassis.ids import new_id
 from chassis.registration import Instance, Registration
 from gateway.control_plane.builder import SnapshotBuilder
 from gateway.control_plane.control import Control
-from gateway.control_plane.files import WatchedFile
+from gateway.control_plane.files import WatchedFile, digest_of
 from gateway.control_plane.hub import Hub
 from gateway.control_plane.mesh import Mesh
 from gateway.control_plane.node import GATEWAY, SERVICES
@@ -152,6 +153,7 @@ class World:
             SERVICES: ProxylessBuilder(),
         }
         self._closing = closing
+        self._gateway: dict[str, Any] = {}
         self._plane: asyncio.Task[None] | None = None
         self._server: grpc.aio.Server | None = None
         self.descriptors.write_bytes(DESCRIPTORS.read_bytes())
@@ -159,11 +161,24 @@ class World:
 
     def write_mesh(self, regions: tuple[str, ...] = ("local",), **changes: Any) -> None:
         """Puts another file in its place, as a careful editor does."""
+        self._gateway = changes.get("gateway", {})
         services = {room: {"port": 5001, "endpoints": {"registry": True}} for room in ROOMS}
         content = {"regions": list(regions), "services": services, **changes}
         unfinished = self.mesh_file.with_suffix(".new")
         unfinished.write_text(yaml.safe_dump(content))
         unfinished.rename(self.mesh_file)
+
+    async def change_mesh(self, **changes: Any) -> None:
+        """Another file, and back when every node that is connected has confirmed what it says."""
+        self.write_mesh(**{"gateway": self._gateway, **changes})
+        labels = {"digest": digest_of(self.mesh_file.read_bytes())}
+        await until(lambda: REGISTRY.get_sample_value("xds_mesh_info", labels), "the file to be taken over")
+        await until(self._is_confirmed, "all nodes to confirm it")
+
+    def _is_confirmed(self) -> bool:
+        return all(
+            stream.is_current(watch) for stream in self.hub.streams() for watch in stream.watches.values()
+        )
 
     async def start_control_plane(self) -> None:
         self.hub = Hub()

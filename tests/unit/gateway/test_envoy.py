@@ -195,8 +195,8 @@ def test_a_fault_is_that_of_every_call_of_its_service_and_of_no_other() -> None:
             room = calls.get(route["match"].get("path", ""))
             fault = route.get("typed_per_filter_config", {}).get(name)
             assert (fault is not None) == (room == "internship")
-            seen |= {(host["name"], fault["abort"]["grpc_status"])} if fault else set()
-    assert seen == {("gateway", 13), ("origin", 13)}
+            seen |= {(host["name"], fault["abort"]["http_status"])} if fault else set()
+    assert seen == {("gateway", 500), ("origin", 500)}
 
 
 def test_a_delayed_call_has_no_more_time_than_others() -> None:
