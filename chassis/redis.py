@@ -1,11 +1,13 @@
 """Connections to Redis Cluster, bounded in number and in time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NotConnectedError
 from redis.exceptions import RedisClusterException, RedisError
 
 CONNECTIONS_PER_NODE: Final = 64
@@ -16,13 +18,28 @@ FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What a command raises when Redis does not do it; the cluster's own errors are no RedisError."""
 
 
+class ResetConnection(Connection):
+    """Tells of a connection that the node has reset as redis-py tells of others that are lost.
+
+    uvloop refuses to write on one with a RuntimeError, which nobody takes for a failure of Redis.
+    """
+
+    async def send_packed_command(
+        self, command: bytes | str | Iterable[bytes], check_health: bool = True
+    ) -> None:
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:
+            raise NotConnectedError(f"the connection was reset: {error}") from error
+
+
 def connect(nodes: Sequence[str], password: str) -> RedisCluster:
     """A client of the cluster that some of whose nodes are at `host:port`; connects when first used.
 
     A command takes half a second at most and is tried once more, after a fresh look at which node holds
     which slots. A node that is gone takes only its own slots along. Close it with `aclose()`.
     """
-    return RedisCluster(
+    cluster = RedisCluster(
         startup_nodes=[_node(address) for address in nodes],
         password=password,
         require_full_coverage=False,
@@ -32,6 +49,11 @@ def connect(nodes: Sequence[str], password: str) -> RedisCluster:
         # No pause: by the time the cluster has been looked at again, one has passed.
         retry=Retry(NoBackoff(), 1),
     )
+    # The client takes no class of connections of its callers.
+    cluster.connection_kwargs["connection_class"] = ResetConnection
+    for node in cluster.startup_nodes:
+        node.connection_class = ResetConnection
+    return cluster
 
 
 def _node(address: str) -> ClusterNode:
