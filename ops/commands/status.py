@@ -15,6 +15,7 @@ from ops.stack.report import Row
 from ops.stack.topology import DEFAULT_STACK
 
 MEGABYTE = 1024 * 1024
+MOST_PORTS = 3
 STATE_STYLE = {"RUNNING": "green", "STARTING": "yellow", "STOPPED": "dim"}
 
 
@@ -61,7 +62,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     readiness = "[green]ready[/]" if row.ready else "[red]not ready[/]"
     return (
         row.name,
-        " ".join(f"[dim]{label}[/] {port}" for label, port in row.ports.items()),
+        _ports(row),
         str(row.pid or "-"),
         f"[{STATE_STYLE.get(row.state, 'red')}]{row.state.lower()}[/]",
         _duration(row.uptime_s),
@@ -69,6 +70,13 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.memory_bytes / MEGABYTE:,.0f} MB",
         f"{readiness} [dim]{row.detail}[/]" if row.detail else readiness,
     )
+
+
+def _ports(row: Row) -> str:
+    """The first ones; the proxy before the stores has as many as they have together."""
+    shown = [f"[dim]{label}[/] {port}" for label, port in row.ports.items()][:MOST_PORTS]
+    more = len(row.ports) - len(shown)
+    return " ".join([*shown, *([f"[dim]+ {more}[/]"] if more else [])])
 
 
 def _duration(seconds: float | None) -> str:

@@ -121,7 +121,7 @@ def _change_services(
         mesh = yaml.safe_load(topology.mesh.read_bytes())
         faults = change(_without_past(_read_mesh(topology).faults))
         mesh["faults"] = {name: fault.model_dump(exclude_none=True) for name, fault in faults.items()}
-        content = control_plane.render(mesh).encode()
+        content = control_plane.render({name: part for name, part in mesh.items() if part != {}}).encode()
         _replace(topology.mesh, content)
     _await_obeyed(topology.control_plane.ops, "xds_mesh_info", content, control_plane.PROCESS)
     _await_confirmed(topology)
