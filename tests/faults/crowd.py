@@ -61,8 +61,8 @@ class Crowd:
         self.owners = owners
 
     @classmethod
-    async def gather(cls, stack: Stack) -> "Crowd":
-        """Opens the accounts, by the services' own code."""
+    async def gather(cls, stack: Stack, *, students: int = STUDENTS, owners: int = COMPANIES) -> "Crowd":
+        """Opens the accounts, by the services' own code; the companies are spread over all shards."""
         async with AsyncExitStack() as closing:
             rooms = Rooms.open(stack.topology, stack.credentials, closing)
             minting = Minting(open_auth(stack.topology, stack.credentials, closing, clock=SystemClock()))
@@ -73,14 +73,16 @@ class Crowd:
                 holder = Holder(f"{role.title()} {number}", AccountKind.STUDENT)
                 if role == "owner":
                     name = f"Crowd Company {number} {uuid.uuid4().hex[:6]}"
-                    company = new_id("cmp", number * SLOTS // COMPANIES)  # spread over all shards
+                    company = new_id("cmp", number * SLOTS // owners)
                     holder = Holder("Olga Owner", AccountKind.COMPANY, CompanyRole.OWNER, company, name)
                 person = await open_proven(rooms, email, holder, password, datetime.now(UTC))
                 return Member(email, person, await minting.token(person))
 
-            students = await asyncio.gather(*(member("student", number) for number in range(STUDENTS)))
-            owners = await asyncio.gather(*(member("owner", number) for number in range(COMPANIES)))
-        return cls(stack, students, owners)
+            return cls(
+                stack,
+                await asyncio.gather(*(member("student", number) for number in range(students))),
+                await asyncio.gather(*(member("owner", number) for number in range(owners))),
+            )
 
     def are_known(self) -> bool | None:
         """Whether the news of everybody's registration has reached those who write the mails."""

@@ -1,0 +1,56 @@
+"""Without a quick Redis everything is slower, nothing is wrong, and it is over when Redis is back."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from statistics import median
+
+import httpx
+import pytest
+
+from ops.faults.model import StoreFault
+from tests.faults.crowd import Crowd
+from tests.resilience.asking import ME, Timed, disturbed, metric, read
+from tests.stack import Stack, await_true
+
+ROUNDS = 6
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [StoreFault(kind="delay", delay_s=0.2), StoreFault(kind="hang"), StoreFault(kind="down")],
+    ids=lambda fault: fault.kind,
+)
+def test_reads_are_right_and_in_time_while_redis_is_not_and_as_fast_as_before_right_after(
+    stack: Stack, crowd: Crowd, client: httpx.Client, fault: StoreFault
+) -> None:
+    listings = [f"/api/v1/internships/{each}" for each in asyncio.run(crowd.post_listings())]
+    before = _rounds(client, listings)
+    passed_by = metric(stack, "internship", "cache_requests_total", outcome="bypass")
+    with disturbed(stack, "redis", fault):
+        unread = [f"/api/v1/internships/{each}" for each in asyncio.run(crowd.post_listings())]
+        _rounds(client, [*listings, *unread])
+        assert metric(stack, "internship", "cache_requests_total", outcome="bypass") > passed_by
+        assert metric(stack, "internship", "breaker_state", dependency="redis ") > 0
+    ended = time.monotonic()
+    after = _rounds(client, listings)
+    assert median(each.took_s for each in after) < 2 * median(each.took_s for each in before) + 0.02
+    await_true(lambda: _is_closed(stack), "Redis to be used again", within_s=2)
+    assert time.monotonic() - ended < 5
+
+
+def _is_closed(stack: Stack) -> bool:
+    return metric(stack, "internship", "breaker_state", dependency="redis ") == 0
+
+
+def _rounds(client: httpx.Client, listings: Sequence[str]) -> list[Timed]:
+    """Everything some times over; each answer is what it should be."""
+    taken = []
+    for _ in range(ROUNDS):
+        for path in (*listings, ME):
+            timed = read(client, path)
+            assert timed.is_fresh, timed.answer.text
+            if path != ME:
+                assert timed.answer.json()["id"] == path.rpartition("/")[2]
+            taken.append(timed)
+    return taken
