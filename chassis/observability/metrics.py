@@ -26,12 +26,21 @@ grpc_server_admission_limit = Gauge(
 grpc_client_handled = Counter(
     "grpc_client_handled_total", "Calls to peers.", ("grpc_service", "grpc_method", "grpc_code")
 )
+grpc_client_hedges = Counter(
+    "grpc_client_hedges_total",
+    "Second calls sent because the first was late; `won` when the second brought the answer.",
+    ("grpc_service", "grpc_method", "outcome"),
+)
 
 cache_requests = Counter("cache_requests_total", "Reads through a cache.", ("layer", "outcome"))
 cache_tracking = Gauge(
     "cache_tracking", "1 while a Redis node tells of changes, so that copies of entries are kept.", ("node",)
 )
 breaker_state = Gauge("breaker_state", "0 closed, 1 half open, 2 open.", ("dependency",))
+bulkhead_in_use = Gauge("bulkhead_in_use", "Calls to a dependency that are under way.", ("dependency",))
+bulkhead_refused = Counter(
+    "bulkhead_refused_total", "Calls that were not made because too many were under way.", ("dependency",)
+)
 
 outbox_rows = Gauge("outbox_rows", "Events that wait to be sent.", ("shard",))
 outbox_lag_seconds = Gauge("outbox_lag_seconds", "Age of the oldest event that waits to be sent.", ("shard",))
