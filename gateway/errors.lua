@@ -25,6 +25,13 @@ local REASON_OF_STATUS = {
   ["504"] = "DEADLINE_EXCEEDED",
 }
 
+local REASON_OF_GRPC_STATUS = {
+  ["4"] = "DEADLINE_EXCEEDED",
+  ["8"] = "OVERLOADED",
+  ["12"] = "UNKNOWN_PATH",
+  ["14"] = "UNAVAILABLE",
+}
+
 -- Statuses with which the filters for tokens and limits refuse a call, and those worth another try.
 local REFUSALS = { ["401"] = true, ["403"] = true, ["429"] = true }
 local RETRYABLE = { ["429"] = true, ["503"] = true }
@@ -190,6 +197,57 @@ local function retell(handle, status, is_json, request_id)
   end
 end
 
+-- A length-delimited field of a protobuf message; all numbers here are below 16.
+local function field_of(number, bytes)
+  local length, left = "", #bytes
+  while left >= 128 do
+    length = length .. string.char(left % 128 + 128)
+    left = math.floor(left / 128)
+  end
+  return string.char(number * 8 + 2) .. length .. string.char(left) .. bytes
+end
+
+local function varint_field(number, value)
+  return string.char(number * 8, value)
+end
+
+local function any_of(type_url, bytes)
+  return field_of(3, field_of(1, type_url) .. field_of(2, bytes))
+end
+
+-- google.rpc.Status as gRPC clients get it, in a header.
+local function status_bytes(reason, request_id, wait_s)
+  local spec = REASONS[reason]
+  local parts = {
+    varint_field(1, spec.code),
+    field_of(2, spec.help),
+    any_of(ERROR_INFO, field_of(1, reason) .. field_of(2, "internshipconnect")),
+  }
+  if spec.retryable then
+    local seconds = math.min(127, math.max(1, tonumber(wait_s) or 1))
+    parts[#parts + 1] = any_of(RETRY_INFO, field_of(1, varint_field(1, seconds)))
+  end
+  if request_id then
+    parts[#parts + 1] = any_of(REQUEST_INFO, field_of(1, request_id))
+  end
+  return table.concat(parts)
+end
+
+-- What Envoy itself answers to a gRPC client; a service's errors carry their details already.
+local function retell_grpc(handle, headers, request_id)
+  local status = headers:get("grpc-status")
+  if not status or status == "0" or headers:get("grpc-status-details-bin") then
+    return
+  end
+  local known = refusal_of(headers, headers:get("grpc-message") or "")
+  local reason = known or REASON_OF_GRPC_STATUS[status] or "INTERNAL"
+  headers:remove("x-envoy-ratelimited")
+  local bytes = status_bytes(reason, request_id, headers:get("retry-after"))
+  headers:replace("grpc-status", tostring(REASONS[reason].code))
+  headers:replace("grpc-message", (REASONS[reason].help:gsub("%%", "%%%%25")))
+  headers:replace("grpc-status-details-bin", (handle:base64Escape(bytes)))
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
   if handle:metadata():get("conditional") then
@@ -217,11 +275,14 @@ function envoy_on_response(handle)
   if probe and probe[status] then
     return answer_json(handle, probe[status])
   end
+  local content_type = headers:get("content-type") or ""
+  local request_id = seen.request_id
+  if content_type == "application/grpc" then
+    return retell_grpc(handle, headers, request_id)
+  end
   if status < "400" then
     return
   end
-  local request_id = seen.request_id
-  local content_type = headers:get("content-type") or ""
   local is_json = content_type:find("application/json", 1, true) == 1
   if not is_json and content_type ~= "" and content_type:find("text/plain", 1, true) ~= 1 then
     return
