@@ -1,11 +1,12 @@
 """Refuses calls beyond what one process can carry, so that the ones inside still end in time."""
 
+import time
 from typing import Any
 
 from chassis.contracts import RpcSpec
 from chassis.errors import overloaded
 from chassis.grpc.handlers import Context, Handler
-from chassis.grpc.pressure import Pressure
+from chassis.grpc.pressure import LATE_SHARE, Pressure
 
 
 class Admission:
@@ -17,14 +18,17 @@ class Admission:
 
     def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
         bound = self._streams if rpc.server_streaming else self._calls
+        late_after_s = rpc.policy.deadline_ms / 1000 * LATE_SHARE
 
         async def admitted(request: Any, context: Context) -> bytes:
             if bound.is_full():
                 raise overloaded("This service")
             bound.in_flight += 1
+            began = time.monotonic()
             try:
                 return await proceed(request, context)
             finally:
                 bound.in_flight -= 1
+                bound.ended(was_late=time.monotonic() - began > late_after_s)
 
         return admitted

@@ -232,9 +232,8 @@ async def test_what_envoy_itself_answers_reaches_grpc_clients_with_its_reason(ed
         invalid = await _refusal(
             stub.GetInternship(pb.GetInternshipRequest(internship_id=LISTING), timeout=5, metadata=forged)
         )
-        unknown = await _refusal(
-            channel.unary_unary("/internshipconnect.internship.v1.InternshipService/No")(b"")
-        )
+        nowhere: Any = channel.unary_unary("/internshipconnect.internship.v1.InternshipService/No")
+        unknown = await _refusal(nowhere(b""))
     assert missing == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING")
     assert invalid == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
     assert unknown[1] == "UNKNOWN_PATH"
