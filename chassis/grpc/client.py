@@ -11,7 +11,7 @@ import orjson
 
 from chassis.breaker import Breaker
 from chassis.bulkhead import Bulkhead
-from chassis.caller import remaining_s, request_id
+from chassis.caller import SENT_WITH_KEY, remaining_s, request_id
 from chassis.contracts import ContractError, RpcSpec, rpc_at
 from chassis.errors import DomainError, unavailable
 from chassis.grpc.hedging import Hedge
@@ -37,7 +37,10 @@ _OPTIONS_WITHOUT_MESH: Final = (
     ("grpc.enable_retries", 0),
     ("grpc.service_config", orjson.dumps({"loadBalancingConfig": [{"round_robin": {}}]}).decode()),
 )
-_NO_ANSWER: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+# gRPC cancels calls for which a server has no room to wait.
+_NO_ANSWER: Final = frozenset(
+    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
+)
 _OUR_OWN_FAULT: Final = frozenset({"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "PERMISSION_DENIED"})
 
 
@@ -213,7 +216,7 @@ class _UnaryCall:
     async def _admitted(self, request: Any, timeout_s: float) -> Any:
         self._channel.admit()
         try:
-            answer = await self._raw(request, timeout=timeout_s, metadata=self._metadata())
+            answer = await self._raw(request, timeout=timeout_s, metadata=self._metadata(timeout_s))
         except grpc.aio.AioRpcError as error:
             raise self._readable(error, timeout_s) from error
         except BaseException:
@@ -224,8 +227,9 @@ class _UnaryCall:
         self._count("OK")
         return answer
 
-    def _metadata(self) -> tuple[tuple[str, str], ...]:
+    def _metadata(self, timeout_s: float) -> tuple[tuple[str, str], ...]:
         carried = (
+            (SENT_WITH_KEY, str(int(timeout_s * 1000))),
             ("authorization", f"Bearer {self._channel.identity.token()}"),
             ("traceparent", current_traceparent()),
             ("x-request-id", request_id()),

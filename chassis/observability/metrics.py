@@ -23,6 +23,11 @@ grpc_server_in_flight = Gauge("grpc_server_in_flight", "Calls that are being ans
 grpc_server_admission_limit = Gauge(
     "grpc_server_admission_limit", "Calls that may be in flight; falls when the event loop falls behind."
 )
+grpc_server_shed = Counter(
+    "grpc_server_shed_total",
+    "Calls refused so that others end in time: the process was full, or they had waited too long.",
+    ("cause",),
+)
 grpc_client_handled = Counter(
     "grpc_client_handled_total", "Calls to peers.", ("grpc_service", "grpc_method", "grpc_code")
 )
