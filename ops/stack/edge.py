@@ -1,11 +1,15 @@
 """The edge of a stack: Envoy in front, and the mailbox that takes the mails."""
 
 import sys
+from typing import Final
 
 from ops.stack import binaries
 from ops.stack.probes import http_ready
 from ops.stack.process import Process, Stage
 from ops.stack.topology import Topology
+
+DRAIN_S: Final = 30
+"""Within which connections to a listener that was replaced end, among them the one behind the cache."""
 
 
 def mailbox(topology: Topology) -> Process:
@@ -25,11 +29,11 @@ def mailbox(topology: Topology) -> Process:
 def gateway(topology: Topology) -> Process:
     """Envoy, in front of everything: ready when it was told of the services behind it, and they are."""
     config = str(topology.etc / "envoy.json")
-    command = (str(binaries.envoy_proxy()), "--concurrency", "1", "--disable-hot-restart", "-c", config)
+    options = ("--concurrency", "1", "--disable-hot-restart", "--drain-time-s", str(DRAIN_S))
     return Process(
         name="envoy",
         stage=Stage.EDGE,
-        command=(*command, "--log-level", "warning"),
+        command=(str(binaries.envoy_proxy()), *options, "-c", config, "--log-level", "warning"),
         ports={"gateway": topology.gateway, "admin": topology.gateway_admin},
         probe=lambda: http_ready(topology.gateway, "/ready"),
     )
