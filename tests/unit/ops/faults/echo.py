@@ -17,7 +17,7 @@ class Echo:
     """Sends back what it gets; `heard` is everything, `clients` how many ever came."""
 
     def __init__(self) -> None:
-        self.heard = bytearray()
+        self.heard = b""
         self.clients = 0
         self.broken = 0
 
