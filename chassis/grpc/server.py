@@ -31,6 +31,10 @@ _OPTIONS = (
     # Beyond this gRPC itself refuses, without details; the validation refuses far earlier, with them.
     ("grpc.max_receive_message_length", 4 * LARGEST_REQUEST_BYTES),
     ("grpc.max_metadata_size", 16 * 1024),
+    # Calls that nobody has taken yet: between the two bounds gRPC cancels some of those that come, beyond
+    # the second one all. Without them a flood waits for seconds before it can be refused.
+    ("grpc.server.max_pending_requests", 250),
+    ("grpc.server.max_pending_requests_hard_limit", 500),
     # A port that is taken is an error; without this two processes would share it unnoticed.
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 60_000),

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from chassis.caller import SENT_WITH_KEY
 from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
 from gateway.control_plane.builder import seconds
@@ -28,6 +29,7 @@ ROUTE_CONFIGURATION: Final = "gateway"
 # arrives first.
 DEADLINE_MARGIN_MS: Final = 250
 STREAM_IDLE_S: Final = 3600
+NO_TIMEOUT: Final = "0s"
 PAGE_POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'"
@@ -115,21 +117,33 @@ def _call(rpc: RpcSpec, mesh: Mesh) -> dict[str, Any]:
     action: dict[str, Any] = {"cluster": room_of(rpc)}
     if rpc.policy.deadline_ms:
         longest = seconds((rpc.policy.deadline_ms + DEADLINE_MARGIN_MS) / 1000)
-        action |= {"timeout": longest, "max_stream_duration": {"grpc_timeout_header_max": longest}}
+        action["timeout"] = longest
     else:
-        action |= {"timeout": "0s", "idle_timeout": f"{STREAM_IDLE_S}s"}
+        action |= {"timeout": NO_TIMEOUT, "idle_timeout": f"{STREAM_IDLE_S}s"}
     if rpc.is_repeatable:
         action["retry_policy"] = retry_policy()
     if mesh.gateway.rate_limits:
         action["rate_limits"] = rate_limits(rpc)
-    return _with_faults({"match": {"path": rpc.path}, "route": action}, mesh.faults.get(room_of(rpc)))
+    route = {"match": {"path": rpc.path}, "route": action}
+    told = _told_its_time(rpc) if rpc.policy.deadline_ms else {}
+    return _with_faults(route | told, mesh.faults.get(room_of(rpc)))
+
+
+def _told_its_time(rpc: RpcSpec) -> dict[str, Any]:
+    """The service counts the time from when the call arrives, not from when it gets round to it.
+
+    gRPC itself ends a call whose time is over, without a word; so it is told a little more than the service.
+    """
+    milliseconds = str(rpc.policy.deadline_ms + DEADLINE_MARGIN_MS // 2)
+    told = [header("grpc-timeout", f"{milliseconds}m"), header(SENT_WITH_KEY, milliseconds)]
+    return {"request_headers_to_add": told}
 
 
 def _with_faults(route: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
     """A delay ends before Envoy begins to wait for the service, so the stream itself gets a deadline, too."""
     if fault is None:
         return route
-    longest = route["route"].get("max_stream_duration")
-    if fault.delay is not None and longest is not None:
-        longest["max_stream_duration"] = longest["grpc_timeout_header_max"]
+    action = route["route"]
+    if fault.delay is not None and action["timeout"] != NO_TIMEOUT:
+        action["max_stream_duration"] = {"max_stream_duration": action["timeout"]}
     return route | {"typed_per_filter_config": {FAULTS: at_the_edge(fault)}}
