@@ -9,6 +9,7 @@ import pytest
 from chassis.ids import slot_of
 from chassis.mongo.slots import SlotMap
 from ops.faults.model import StoreFault
+from ops.stack.topology import SERVICES
 from tests.faults.crowd import Crowd, Member
 from tests.resilience.asking import ME, disturbed, is_told, metric, read, submit
 from tests.stack import Stack, await_true
@@ -46,6 +47,7 @@ def test_a_shard_that_hangs_is_noticed_by_its_own_users_only_and_is_back_within_
     back = time.monotonic()
     await_true(lambda: read(client, unread).is_fresh, "a fresh answer", within_s=BACK_WITHIN_S)
     await_true(lambda: read(client, known).is_fresh, "a fresh answer", within_s=BACK_WITHIN_S)
+    await_true(lambda: _is_used_by_all(stack), "all services to use the shard", within_s=BACK_WITHIN_S)
     assert time.monotonic() - back < BACK_WITHIN_S
     assert _breaker(stack, "s1") == 0
 
@@ -59,6 +61,11 @@ def test_an_application_to_slow_shards_is_slower_and_succeeds(
             applied = submit(client, listing, member=student)
             assert applied.status == 200, applied.answer.text
             assert applied.took_s > 0.1
+
+
+def _is_used_by_all(stack: Stack) -> bool:
+    reports = [httpx.get(f"{stack.ops_url(service)}/ready", trust_env=False).json() for service in SERVICES]
+    return all(report["ready"] and not report["degraded"] for report in reports)
 
 
 def _breaker(stack: Stack, shard: str) -> float:
