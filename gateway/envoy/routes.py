@@ -12,6 +12,7 @@ from gateway.envoy.edge import MAX_BODY_BYTES, Edge
 from gateway.envoy.filters import CORS, TRANSCODER, WITH_SERVICES
 from gateway.envoy.limits import rate_limits
 from gateway.envoy.responses import cors_policy, header
+from gateway.envoy_types import extension
 from gateway.surface import edge_rpcs, room_of
 
 ROUTE_CONFIGURATION: Final = "gateway"
@@ -19,6 +20,8 @@ ROUTE_CONFIGURATION: Final = "gateway"
 # arrives first.
 DEADLINE_MARGIN_MS: Final = 250
 STREAM_IDLE_S: Final = 3600
+UNSENT: Final = ("connect-failure", "refused-stream", "reset-before-request")
+UNANSWERED: Final = ("unavailable", "reset")
 PAGE_POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'"
@@ -78,12 +81,18 @@ def _nowhere() -> dict[str, Any]:
     return {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
 
 
-def retry_policy() -> dict[str, Any]:
-    """For calls whose repeat has no effect."""
+def retry_policy(*, is_repeatable: bool) -> dict[str, Any]:
+    """What never reached a service is sent again, and everything if a repeat has no effect.
+
+    The next try goes to the next region if there is one: in this one nobody may be left.
+    """
     return {
-        "retry_on": "connect-failure,refused-stream,unavailable,reset-before-request",
+        "retry_on": ",".join((*UNSENT, *UNANSWERED) if is_repeatable else UNSENT),
         "num_retries": 2,
         "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.250s"},
+        "retry_priority": extension(
+            "envoy.retry_priorities.previous_priorities", types.PREVIOUS_PRIORITIES, update_frequency=1
+        ),
     }
 
 
@@ -108,8 +117,7 @@ def _call(rpc: RpcSpec, mesh: Mesh) -> dict[str, Any]:
         action |= {"timeout": longest, "max_stream_duration": {"grpc_timeout_header_max": longest}}
     else:
         action |= {"timeout": "0s", "idle_timeout": f"{STREAM_IDLE_S}s"}
-    if rpc.is_repeatable:
-        action["retry_policy"] = retry_policy()
+    action["retry_policy"] = retry_policy(is_repeatable=rpc.is_repeatable)
     if mesh.gateway.rate_limits:
         action["rate_limits"] = rate_limits(rpc)
     return {"match": {"path": rpc.path}, "route": action}
