@@ -1,6 +1,7 @@
 """The stack that integration and end-to-end tests run against, and a hand on its processes."""
 
 import os
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from ops.stack import mongo
+from ops.stack import mongo, tls
 from ops.stack.credentials import Credentials
 from ops.stack.lifecycle import Stack as RunningStack
 from ops.stack.process import Readiness
@@ -50,6 +51,11 @@ class Stack:
     def gateway_url(self) -> str:
         """The gateway, with no slash at the end."""
         return self.topology.public_url
+
+    @property
+    def trust(self) -> ssl.SSLContext | bool:
+        """What httpx takes as `verify` to reach the gateways."""
+        return tls.trust(self.topology)
 
     @property
     def mailbox_url(self) -> str:
@@ -107,6 +113,10 @@ class Stack:
     def kill(self, process: str) -> None:
         """SIGKILL; the supervisor starts it again."""
         self._client().signal(self._supervised(process), "KILL")
+
+    def strike_down(self, *processes: str) -> None:
+        """SIGKILL, all at once; they stay down."""
+        self._client().kill([self._supervised(process) for process in processes])
 
     def stop(self, process: str) -> None:
         """Stops a process, which then stays down."""

@@ -25,6 +25,7 @@ from ops.stack import services as service_processes
 from ops.stack.credentials import Credentials
 from ops.stack.probes import port_open
 from ops.stack.process import Process, Readiness, Stage
+from ops.stack.region import Region
 from ops.stack.steps import Steps
 from ops.stack.supervisor import (
     CRASH_LOOP_RESTARTS,
@@ -65,12 +66,16 @@ class Stack:
             processes.append(control_plane.control_plane(topology))
             processes += service_processes.processes(topology, secrets)
             processes.append(rate_limiter.rate_limiter(topology, secrets))
-            processes.append(edge.gateway(topology))
+            processes += edge.gateways(topology)
         return cls(topology, secrets, tuple(processes))
 
     def in_stage(self, stage: Stage) -> list[Process]:
         """The processes that start together."""
         return [process for process in self.processes if process.stage is stage]
+
+    def services_of(self, region: Region) -> list[Process]:
+        """The service processes of a region, without its gateway."""
+        return [process for process in self.in_stage(Stage.SERVICES) if process.region == region.name]
 
     def process(self, name: str) -> Process:
         """The process of that name.
@@ -146,10 +151,29 @@ def down(topology: Topology, *, wipe: bool = False) -> int:
 
 def restart(stack: Stack, processes: Iterable[Process], steps: Steps) -> None:
     """Stops and starts these processes and waits until they are ready."""
+    chosen = list(processes)
+    stop(stack, chosen, steps)
+    start(stack, chosen, steps)
+
+
+def stop(stack: Stack, processes: Iterable[Process], steps: Steps) -> None:
+    """Stops these processes, all at once, and waits until they have ended."""
+    names = [process.supervised_name for process in processes]
+    with steps.step(f"stop {len(names)} processes"), ThreadPoolExecutor(max_workers=len(names)) as pool:
+        list(pool.map(SupervisorClient(stack.topology).stop, names))
+
+
+def kill(stack: Stack, processes: Iterable[Process], steps: Steps) -> None:
+    """Kills these processes, all at once and without a word; they stay down."""
+    names = [process.supervised_name for process in processes]
+    with steps.step(f"kill {len(names)} processes"):
+        SupervisorClient(stack.topology).kill(names)
+
+
+def start(stack: Stack, processes: Iterable[Process], steps: Steps) -> None:
+    """Starts these processes and waits until they are ready."""
     client = SupervisorClient(stack.topology)
     chosen = list(processes)
-    with steps.step(f"stop {len(chosen)} processes"), ThreadPoolExecutor() as pool:
-        list(pool.map(lambda process: SupervisorClient(stack.topology).stop(process.supervised_name), chosen))
     with steps.step(f"start {len(chosen)} processes") as detail:
         _start(client, chosen)
         _await(stack, client, chosen, detail, _ready)
