@@ -114,10 +114,6 @@ class Stack:
         """SIGKILL; the supervisor starts it again."""
         self._client().signal(self._supervised(process), "KILL")
 
-    def strike_down(self, *processes: str) -> None:
-        """SIGKILL, all at once; they stay down."""
-        self._client().kill([self._supervised(process) for process in processes])
-
     def stop(self, process: str) -> None:
         """Stops a process, which then stays down."""
         self._client().stop(self._supervised(process))

@@ -37,7 +37,7 @@ def stop(
 def start(region: RegionName, stack: StackName = DEFAULT_STACK) -> None:
     """Start a region's services and wait until they are ready."""
     running, processes = _services(region, stack)
-    lifecycle.start(running, processes, Steps())
+    lifecycle.start_in_turn(running, processes, Steps())
 
 
 def _services(region: str, stack: str) -> tuple[Stack, list[Process]]:

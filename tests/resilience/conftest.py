@@ -27,6 +27,16 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def crowd(stack: Stack) -> Crowd:
     """A hundred students and five companies, known to all services."""
+    return gathered(stack)
+
+
+@pytest.fixture
+def newcomers(stack: Stack) -> Crowd:
+    """A crowd to whom nothing has happened yet."""
+    return gathered(stack)
+
+
+def gathered(stack: Stack) -> Crowd:
     crowd = asyncio.run(Crowd.gather(stack))
     awaited(crowd.are_known, "the crowd to be known")
     return crowd
