@@ -20,10 +20,9 @@ TIMEOUT_S: Final = 8.0
 
 @dataclass(frozen=True)
 class Failure:
-    """A call that was not answered as it should be; moments in monotonic seconds."""
+    """A call that was not answered as it should be; `at` is when, in monotonic seconds."""
 
-    sent: float
-    ended: float
+    at: float
     what: str
 
 
@@ -37,10 +36,9 @@ class Load:
 
     @property
     def failing_for_s(self) -> float:
-        """From the first failed call's begin to the last one's end."""
-        if not self.failures:
-            return 0.0
-        return max(one.ended for one in self.failures) - min(one.sent for one in self.failures)
+        """From the first failure to the last one."""
+        moments = [one.at for one in self.failures]
+        return max(moments) - min(moments) if moments else 0.0
 
     def await_more(self, calls: int) -> None:
         """Returns when so many more have been answered well."""
@@ -100,7 +98,7 @@ async def _one(client: httpx.AsyncClient, request: dict[str, Any], load: Load) -
     ended = time.monotonic()
     load.slowest_s = max(load.slowest_s, ended - sent)
     if what:
-        load.failures.append(Failure(sent, ended, what))
+        load.failures.append(Failure(ended, what))
     else:
         load.answered += 1
 
