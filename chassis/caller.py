@@ -10,8 +10,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from chassis.errors import DomainError
+
+SENT_WITH_KEY: Final = "x-ic-timeout-ms"
+"""The metadata with the time that a call was sent with, in milliseconds: gRPC tells only what is left."""
 
 
 @dataclass(frozen=True, slots=True)

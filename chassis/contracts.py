@@ -106,6 +106,11 @@ class RpcSpec:
         return "PUBLIC" in self.callers
 
     @property
+    def has_no_side_effects(self) -> bool:
+        """Whether a call changes nothing: it may also be sent twice at once."""
+        return self.policy.idempotency == options_pb2.IDEMPOTENCY_NO_SIDE_EFFECTS
+
+    @property
     def is_repeatable(self) -> bool:
         """Whether a call may be sent again without asking, because a repeat has no further effect."""
         return self.policy.idempotency in (

@@ -23,6 +23,10 @@ from envoy.extensions.filters.http.compressor.v3.compressor_pb2 import Compresso
 from envoy.extensions.filters.http.cors.v3.cors_pb2 import Cors, CorsPolicy
 from envoy.extensions.filters.http.grpc_json_transcoder.v3.transcoder_pb2 import GrpcJsonTranscoder
 from envoy.extensions.filters.http.grpc_web.v3.grpc_web_pb2 import GrpcWeb
+from envoy.extensions.filters.http.header_mutation.v3.header_mutation_pb2 import (
+    HeaderMutation,
+    HeaderMutationPerRoute,
+)
 from envoy.extensions.filters.http.health_check.v3.health_check_pb2 import HealthCheck
 from envoy.extensions.filters.http.jwt_authn.v3.config_pb2 import JwtAuthentication
 from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua
@@ -58,6 +62,8 @@ def _url(message: Any) -> str:
 
 
 HTTP_CONNECTION_MANAGER: Final = _url(HttpConnectionManager)
+HEADER_MUTATION: Final = _url(HeaderMutation)
+HEADER_MUTATION_PER_ROUTE: Final = _url(HeaderMutationPerRoute)
 HEALTH_CHECK: Final = _url(HealthCheck)
 BUFFER: Final = _url(Buffer)
 LUA: Final = _url(Lua)

@@ -2,9 +2,11 @@
 -- cannot read, a token that is missing, a limit that is reached, a service
 -- that does not answer) leaves as the same google.rpc body as an error of a
 -- service. Public reads get their validator here, and are answered with 304
--- to whoever has them already. REASONS, BODY_FIELDS and STANDING (headers of
--- all answers) are put before this text when the configuration is made.
+-- to whoever has them already. REASONS and BODY_FIELDS are put before this
+-- text when the configuration is made. What comes from the cache does not pass
+-- here, unless its request was conditional: this script would double its cost.
 
+local GATEWAY = "internshipconnect.gateway"
 local ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 local BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 local RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
@@ -23,9 +25,22 @@ local REASON_OF_STATUS = {
   ["504"] = "DEADLINE_EXCEEDED",
 }
 
+local REASON_OF_GRPC_STATUS = {
+  ["4"] = "DEADLINE_EXCEEDED",
+  ["8"] = "OVERLOADED",
+  ["12"] = "UNKNOWN_PATH",
+  ["14"] = "UNAVAILABLE",
+}
+
 -- Statuses with which the filters for tokens and limits refuse a call, and those worth another try.
 local REFUSALS = { ["401"] = true, ["403"] = true, ["429"] = true }
 local RETRYABLE = { ["429"] = true, ["503"] = true }
+
+-- They tell of the one who asked first.
+local OF_ONE_CALL = {
+  "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit", "ratelimit-policy",
+  "grpc-accept-encoding", "grpc-message", "grpc-status", "x-envoy-upstream-service-time",
+}
 
 local PROBES = {
   ["/health"] = { ["200"] = '{"status":"ok"}', ["503"] = '{"status":"draining"}' },
@@ -133,7 +148,7 @@ local function tag_of(body)
   return string.format('W/"%x-%x-%x"', #body, one, two)
 end
 
--- Behind the cache: an answer that shared caches may keep says so, and gets its tag.
+-- Behind the cache: an answer that shared caches may keep says so, gets its tag, and tells of nobody.
 local function mark_public(handle, headers, seconds)
   if headers:get("x-stale") then
     return
@@ -142,24 +157,18 @@ local function mark_public(handle, headers, seconds)
   local tag = tag_of(tostring(body:getBytes(0, body:length())))
   -- Waiting for the body ends the life of what was taken from the handle before.
   headers = handle:headers()
+  for i = 1, #OF_ONE_CALL do
+    headers:remove(OF_ONE_CALL[i])
+  end
   headers:replace("etag", tag)
   headers:replace("cache-control", string.format(
     "public, max-age=%d, stale-while-revalidate=%d, stale-if-error=%d", seconds, seconds, 10 * seconds))
 end
 
--- Before the cache: whether it answered is told, limits that were another's are not, and whoever has the
--- answer already gets none.
-local function finish_cached(handle, headers, wanted)
-  local hit = headers:get("age") ~= nil
-  headers:replace("x-cache", hit and "HIT" or "MISS")
-  headers:replace("vary", "accept-encoding, authorization, origin")
-  if hit then
-    for _, name in ipairs({ "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit", "ratelimit-policy" }) do
-      headers:remove(name)
-    end
-  end
+-- Whoever has the answer already gets none.
+local function answer_unchanged(handle, headers, wanted)
   local tag = headers:get("etag")
-  if tag and wanted and (wanted == "*" or wanted:find(tag, 1, true)) then
+  if tag and (wanted == "*" or wanted:find(tag, 1, true)) then
     handle:body(true):setBytes("")
     headers = handle:headers()
     headers:replace(":status", "304")
@@ -188,47 +197,92 @@ local function retell(handle, status, is_json, request_id)
   end
 end
 
+-- A length-delimited field of a protobuf message; all numbers here are below 16.
+local function field_of(number, bytes)
+  local length, left = "", #bytes
+  while left >= 128 do
+    length = length .. string.char(left % 128 + 128)
+    left = math.floor(left / 128)
+  end
+  return string.char(number * 8 + 2) .. length .. string.char(left) .. bytes
+end
+
+local function varint_field(number, value)
+  return string.char(number * 8, value)
+end
+
+local function any_of(type_url, bytes)
+  return field_of(3, field_of(1, type_url) .. field_of(2, bytes))
+end
+
+-- google.rpc.Status as gRPC clients get it, in a header.
+local function status_bytes(reason, request_id, wait_s)
+  local spec = REASONS[reason]
+  local parts = {
+    varint_field(1, spec.code),
+    field_of(2, spec.help),
+    any_of(ERROR_INFO, field_of(1, reason) .. field_of(2, "internshipconnect")),
+  }
+  if spec.retryable then
+    local seconds = math.min(127, math.max(1, tonumber(wait_s) or 1))
+    parts[#parts + 1] = any_of(RETRY_INFO, field_of(1, varint_field(1, seconds)))
+  end
+  if request_id then
+    parts[#parts + 1] = any_of(REQUEST_INFO, field_of(1, request_id))
+  end
+  return table.concat(parts)
+end
+
+-- What Envoy itself answers to a gRPC client; a service's errors carry their details already.
+local function retell_grpc(handle, headers, request_id)
+  local status = headers:get("grpc-status")
+  if not status or status == "0" or headers:get("grpc-status-details-bin") then
+    return
+  end
+  local known = refusal_of(headers, headers:get("grpc-message") or "")
+  local reason = known or REASON_OF_GRPC_STATUS[status] or "INTERNAL"
+  headers:remove("x-envoy-ratelimited")
+  local bytes = status_bytes(reason, request_id, headers:get("retry-after"))
+  headers:replace("grpc-status", tostring(REASONS[reason].code))
+  headers:replace("grpc-message", (REASONS[reason].help:gsub("%%", "%%%%25")))
+  headers:replace("grpc-status-details-bin", (handle:base64Escape(bytes)))
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
-  local metadata = handle:streamInfo():dynamicMetadata()
-  metadata:set("internshipconnect.gateway", "path", headers:get(":path"))
-  metadata:set("internshipconnect.gateway", "request_id", headers:get("x-request-id") or "")
-  if handle:metadata():get("cached") then
-    metadata:set("internshipconnect.gateway", "cached", true)
-    local wanted = headers:get("if-none-match")
-    if wanted then
-      -- With it Envoy's cache would not answer at all.
-      headers:remove("if-none-match")
-      metadata:set("internshipconnect.gateway", "wanted", wanted)
-    end
+  if handle:metadata():get("conditional") then
+    handle:streamInfo():dynamicMetadata():set(GATEWAY, "wanted", headers:get("if-none-match"))
+    -- With it Envoy's cache would not answer at all.
+    headers:remove("if-none-match")
   end
+  local metadata = handle:streamInfo():dynamicMetadata()
+  metadata:set(GATEWAY, "path", headers:get(":path"))
+  metadata:set(GATEWAY, "request_id", headers:get("x-request-id") or "")
 end
 
 function envoy_on_response(handle)
   local headers = handle:headers()
-  for _, pair in ipairs(STANDING) do
-    if not headers:get(pair[1]) then
-      headers:add(pair[1], pair[2])
-    end
-  end
   local status = headers:get(":status")
-  local seen = handle:streamInfo():dynamicMetadata():get("internshipconnect.gateway") or {}
-  local probe = PROBES[(seen.path or ""):match("^[^?]*")]
-  if probe and probe[status] then
-    return answer_json(handle, probe[status])
-  end
-  if seen.cached and status == "200" then
-    return finish_cached(handle, headers, seen.wanted)
-  end
   local seconds = status == "200" and handle:metadata():get("shared_cache_s")
   if seconds then
     return mark_public(handle, headers, seconds)
   end
+  local seen = handle:streamInfo():dynamicMetadata():get(GATEWAY) or {}
+  if status == "200" and seen.wanted then
+    return answer_unchanged(handle, headers, seen.wanted)
+  end
+  local probe = PROBES[(seen.path or ""):match("^[^?]*")]
+  if probe and probe[status] then
+    return answer_json(handle, probe[status])
+  end
+  local content_type = headers:get("content-type") or ""
+  local request_id = seen.request_id
+  if content_type == "application/grpc" then
+    return retell_grpc(handle, headers, request_id)
+  end
   if status < "400" then
     return
   end
-  local request_id = seen.request_id
-  local content_type = headers:get("content-type") or ""
   local is_json = content_type:find("application/json", 1, true) == 1
   if not is_json and content_type ~= "" and content_type:find("text/plain", 1, true) ~= 1 then
     return

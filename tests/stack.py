@@ -3,7 +3,8 @@
 import os
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -125,6 +126,23 @@ class Stack:
     def await_ready(self, process: str, *, within_s: float = READY_WITHIN_S) -> None:
         """Returns when the process says that it is ready."""
         await_true(lambda: self.readiness(process).ready, f"{process} to be ready", within_s=within_s)
+
+    @contextmanager
+    def outages(self) -> Iterator[Callable[[str], None]]:
+        """Stops processes until all is over, or until somebody starts one again."""
+        down: list[str] = []
+
+        def stop(process: str) -> None:
+            down.append(process)
+            self.stop(process)
+
+        try:
+            yield stop
+        finally:
+            for process in down:
+                if self.state(process).pid == 0:
+                    self.start(process)
+                self.await_ready(process)
 
     def _supervised(self, process: str) -> str:
         return f"{self.state(process).group}:{process}"

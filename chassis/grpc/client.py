@@ -10,15 +10,19 @@ import grpc
 import orjson
 
 from chassis.breaker import Breaker
-from chassis.caller import remaining_s, request_id
+from chassis.bulkhead import Bulkhead
+from chassis.caller import SENT_WITH_KEY, remaining_s, request_id
 from chassis.contracts import ContractError, RpcSpec, rpc_at
 from chassis.errors import DomainError, unavailable
+from chassis.grpc.hedging import Hedge
 from chassis.grpc.mesh import Membership
 from chassis.grpc.status import DETAILS_KEY, error_of
 from chassis.observability import metrics
 from chassis.observability.tracing import client_span, current_traceparent
 
 MOST_ATTEMPTS: Final = 3
+MOST_AT_ONCE: Final = 256
+"""Calls to one peer. A peer that hangs must not hold all that a process may have in flight."""
 _FIRST_PAUSE_S: Final = 0.025
 _CALLS_PER_RETRY: Final = 10
 _OPTIONS: Final = (
@@ -33,7 +37,10 @@ _OPTIONS_WITHOUT_MESH: Final = (
     ("grpc.enable_retries", 0),
     ("grpc.service_config", orjson.dumps({"loadBalancingConfig": [{"round_robin": {}}]}).decode()),
 )
-_NO_ANSWER: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+# gRPC cancels calls for which a server has no room to wait.
+_NO_ANSWER: Final = frozenset(
+    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
+)
 _OUR_OWN_FAULT: Final = frozenset({"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "PERMISSION_DENIED"})
 
 
@@ -119,6 +126,7 @@ class PeerChannel:
         self.identity = identity
         self.budget = RetryBudget()
         self.breaker = Breaker(f"The {service} service")
+        self.bulkhead = Bulkhead(f"The {service} service", MOST_AT_ONCE)
         self._inner = inner
         self._was_cut_off = False
 
@@ -173,6 +181,7 @@ class _UnaryCall:
         self._raw = raw
         self._channel = channel
         self._attempts = channel.attempts if rpc.is_repeatable else 1
+        self._hedge = Hedge(channel.budget.spend, self._count_hedge) if rpc.has_no_side_effects else None
 
     async def __call__(self, request: Any, *, timeout: float | None = None) -> Any:
         """Calls within `timeout` seconds, the contract's deadline and that of our own caller."""
@@ -180,7 +189,7 @@ class _UnaryCall:
         with client_span(self._rpc.path[1:]):
             for attempt in range(1, self._attempts + 1):
                 try:
-                    return await self._attempt(request, until)
+                    return await self._hedged(request, until)
                 except DomainError as error:
                     if not await self._may_repeat(error, attempt, until):
                         raise
@@ -190,15 +199,24 @@ class _UnaryCall:
         bounds = (timeout, remaining_s(), self._rpc.policy.deadline_ms / 1000)
         return min(bound for bound in bounds if bound is not None)
 
+    async def _hedged(self, request: Any, until: float) -> Any:
+        if self._hedge is None:
+            return await self._attempt(request, until)
+        return await self._hedge.call(lambda: self._attempt(request, until), until)
+
     async def _attempt(self, request: Any, until: float) -> Any:
         timeout_s = until - time.monotonic()
         if timeout_s <= 0:
             raise DomainError(
                 "DEADLINE_EXCEEDED", f"No time is left for the {self._channel.service} service."
             )
+        with self._channel.bulkhead.held():
+            return await self._admitted(request, timeout_s)
+
+    async def _admitted(self, request: Any, timeout_s: float) -> Any:
         self._channel.admit()
         try:
-            answer = await self._raw(request, timeout=timeout_s, metadata=self._metadata())
+            answer = await self._raw(request, timeout=timeout_s, metadata=self._metadata(timeout_s))
         except grpc.aio.AioRpcError as error:
             raise self._readable(error, timeout_s) from error
         except BaseException:
@@ -209,8 +227,9 @@ class _UnaryCall:
         self._count("OK")
         return answer
 
-    def _metadata(self) -> tuple[tuple[str, str], ...]:
+    def _metadata(self, timeout_s: float) -> tuple[tuple[str, str], ...]:
         carried = (
+            (SENT_WITH_KEY, str(int(timeout_s * 1000))),
             ("authorization", f"Bearer {self._channel.identity.token()}"),
             ("traceparent", current_traceparent()),
             ("x-request-id", request_id()),
@@ -245,6 +264,10 @@ class _UnaryCall:
             return False
         await asyncio.sleep(pause_s)
         return True
+
+    def _count_hedge(self, won: bool) -> None:
+        outcome = "won" if won else "lost"
+        metrics.grpc_client_hedges.labels(self._rpc.service, self._rpc.name, outcome).inc()
 
     def _count(self, code: str) -> None:
         metrics.grpc_client_handled.labels(self._rpc.service, self._rpc.name, code).inc()

@@ -1,4 +1,4 @@
-"""How many calls are let in at once: fewer when the event loop falls behind, so that those inside end."""
+"""How many calls are let in at once: fewer when those inside take too long, so that they end in time."""
 
 import asyncio
 import random
@@ -9,6 +9,10 @@ from chassis.observability import metrics
 LATE_S: Final = 0.25
 """A loop that runs its timers so late all the time has more to do than it can."""
 LEAST: Final = 16
+LATE_SHARE: Final = 0.5
+"""A call is late when it took more of its deadline than this; the rest is for the way and for bad luck."""
+ENOUGH: Final = 10
+"""Calls that have to have ended before they say something."""
 _LOOK_EVERY_S: Final = 0.025
 _LOOKS: Final = 4
 _SHRINK: Final = 0.8
@@ -19,25 +23,41 @@ class Pressure:
     """A bound between `LEAST` and `most` that falls fast and grows back slowly.
 
     It falls when, over some 100 ms, the loop was never in time: a short stop (a garbage collection, a burst)
-    has one late moment and is no reason.
+    has one late moment and is no reason. It falls as well when most calls that ended were late: what they
+    all wait for, such as the database, has more to do than it can. Some late calls are no reason: a shard
+    that hangs concerns its own users only.
     """
 
     def __init__(self, most: int) -> None:
         self.in_flight = 0
         self.limit = most
         self._most = most
+        self._ended = 0
+        self._late = 0
 
     def is_full(self) -> bool:
         """Whether another call would be one too many."""
         return self.in_flight >= self.limit
 
+    def ended(self, *, was_late: bool) -> None:
+        """A call has ended, within its share of the time or after it."""
+        self._ended += 1
+        self._late += was_late
+
     def note(self, least_lateness_s: float) -> None:
-        """Adjusts the bound to how late the loop was at its best moment of the last interval."""
-        if least_lateness_s > LATE_S:
+        """Adjusts the bound to the calls that ended, and to how late the loop was at its best moment."""
+        if self._most_were_late() or least_lateness_s > LATE_S:
             self.limit = max(min(LEAST, self._most), int(min(self.limit, self.in_flight) * _SHRINK))
         else:
             self.limit = min(self._most, self.limit + 1 + int(self.limit * _GROW))
         metrics.grpc_server_admission_limit.set(self.limit)
+
+    def _most_were_late(self) -> bool:
+        if self._ended < ENOUGH:
+            return False
+        most = self._late * 2 > self._ended
+        self._ended = self._late = 0
+        return most
 
     async def watch(self) -> None:
         """Looks and adjusts until it is cancelled."""

@@ -23,8 +23,18 @@ grpc_server_in_flight = Gauge("grpc_server_in_flight", "Calls that are being ans
 grpc_server_admission_limit = Gauge(
     "grpc_server_admission_limit", "Calls that may be in flight; falls when the event loop falls behind."
 )
+grpc_server_shed = Counter(
+    "grpc_server_shed_total",
+    "Calls refused so that others end in time: the process was full, or they had waited too long.",
+    ("cause",),
+)
 grpc_client_handled = Counter(
     "grpc_client_handled_total", "Calls to peers.", ("grpc_service", "grpc_method", "grpc_code")
+)
+grpc_client_hedges = Counter(
+    "grpc_client_hedges_total",
+    "Second calls sent because the first was late; `won` when the second brought the answer.",
+    ("grpc_service", "grpc_method", "outcome"),
 )
 
 cache_requests = Counter("cache_requests_total", "Reads through a cache.", ("layer", "outcome"))
@@ -32,6 +42,10 @@ cache_tracking = Gauge(
     "cache_tracking", "1 while a Redis node tells of changes, so that copies of entries are kept.", ("node",)
 )
 breaker_state = Gauge("breaker_state", "0 closed, 1 half open, 2 open.", ("dependency",))
+bulkhead_in_use = Gauge("bulkhead_in_use", "Calls to a dependency that are under way.", ("dependency",))
+bulkhead_refused = Counter(
+    "bulkhead_refused_total", "Calls that were not made because too many were under way.", ("dependency",)
+)
 
 outbox_rows = Gauge("outbox_rows", "Events that wait to be sent.", ("shard",))
 outbox_lag_seconds = Gauge("outbox_lag_seconds", "Age of the oldest event that waits to be sent.", ("shard",))

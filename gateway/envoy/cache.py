@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from chassis.contracts import RpcSpec
 from gateway import envoy_types as types
+from gateway.envoy.responses import with_headers
 from gateway.envoy_types import extension
 
 FILTER: Final = "envoy.filters.http.cache_v2"
@@ -18,6 +19,11 @@ ORIGIN: Final = "origin"
 """The name of the listener behind the cache, and of the cluster that leads there."""
 LONGEST_BODY_BYTES: Final = 1024 * 1024
 METADATA: Final = "internshipconnect.cache"
+VARY: Final = "accept-encoding, authorization, origin"
+_IF_NONE_MATCH: Final = {"name": "if-none-match", "present_match": True}
+_CONDITIONAL: Final = {"filter_metadata": {"envoy.filters.http.lua": {"conditional": True}}}
+# Only what comes from the cache has an age.
+_HIT_OR_MISS: Final = "%CEL('age' in response.headers ? 'HIT' : 'MISS')%"
 _FIELD: Final = re.compile(r"\{[^}]*\}")
 
 
@@ -38,15 +44,19 @@ def is_cacheable(rpc: RpcSpec) -> bool:
     return rpc.policy.shared_cache_s > 0
 
 
-def cached_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
+def plain_reads(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
     """A route for each path of each call that shared caches may keep, for callers without a token."""
-    return [
-        _route(binding.path)
-        for rpc in rpcs
-        if is_cacheable(rpc)
-        for binding in rpc.http
-        if binding.method == "GET"
-    ]
+    return [_route(path) for path in _cacheable_paths(rpcs)]
+
+
+def conditional_reads(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
+    """The same for whoever has an answer already: to be put before the plain ones."""
+    return [_route(path, _IF_NONE_MATCH) | {"metadata": _CONDITIONAL} for path in _cacheable_paths(rpcs)]
+
+
+def _cacheable_paths(rpcs: Iterable[RpcSpec]) -> list[str]:
+    bindings = (binding for rpc in rpcs if is_cacheable(rpc) for binding in rpc.http)
+    return [binding.path for binding in bindings if binding.method == "GET"]
 
 
 def uncached_paths(rpcs: Iterable[RpcSpec]) -> list[str]:
@@ -60,18 +70,19 @@ def uncached_paths(rpcs: Iterable[RpcSpec]) -> list[str]:
     ]
 
 
-def _route(path: str) -> dict[str, Any]:
+def _route(path: str, *headers: dict[str, Any]) -> dict[str, Any]:
     return {
         "match": {
             **_path_match(path),
             "headers": [
+                *headers,
                 {"name": ":method", "string_match": {"exact": "GET"}},
                 {"name": "authorization", "present_match": False},
                 _other_than_grpc(),
             ],
         },
         "route": {"cluster": ORIGIN},
-        "metadata": {"filter_metadata": {"envoy.filters.http.lua": {"cached": True}}},
+        "typed_per_filter_config": with_headers(("vary", VARY), ("x-cache", _HIT_OR_MISS)),
     }
 
 

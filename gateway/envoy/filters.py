@@ -10,31 +10,39 @@ from gateway import envoy_types as types
 from gateway.control_plane.mesh import Mesh
 from gateway.envoy.cache import ORIGIN, cache_filter, is_cacheable
 from gateway.envoy.edge import MAX_BODY_BYTES
-from gateway.envoy.limits import limit_filters
+from gateway.envoy.limits import CALLER, RATE_LIMIT, limit_filters
 from gateway.envoy.responses import compressors, standing_headers
+from gateway.envoy.tokens import FILTER as TOKENS
 from gateway.envoy.tokens import token_filter
 from gateway.envoy_types import extension
 from gateway.surface import edge_rpcs
 
+SCRIPT: Final = "envoy.filters.http.lua"
+READY: Final = "envoy.filters.http.health_check.ready"
+HEALTH: Final = "envoy.filters.http.health_check.health"
 CORS: Final = "envoy.filters.http.cors"
+GRPC_WEB: Final = "envoy.filters.http.grpc_web"
 BUFFER: Final = "envoy.filters.http.buffer"
 TRANSCODER: Final = "envoy.filters.http.grpc_json_transcoder"
-WITH_SERVICES: Final = (BUFFER, TRANSCODER)
-"""Those that make a call of a request; the cache's requests are made calls of behind it."""
+BEHIND_THE_CACHE: Final = (BUFFER, TRANSCODER, TOKENS, CALLER, RATE_LIMIT)
+"""Those that make a call of a request and let it pass; for the cache's requests that is done by `origin`."""
+ONLY_FOR_CALLS: Final = (SCRIPT, READY, HEALTH, GRPC_WEB, *BEHIND_THE_CACHE)
+"""Those of which an answer from the cache has nothing: each costs about as much as a small answer itself."""
 KEYS_RPC: Final = "internshipconnect.auth.v1.AuthService.GetJwks"
 _LUA: Final = Path(__file__).parent.with_name("errors.lua")
 
 
 def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
-    """At the edge. The first one has the last word on every answer, Envoy's own included."""
+    """At the edge. The first ones have the last word on every answer, Envoy's own included."""
     rpcs = edge_rpcs(contracts)
     return [
-        _script(contracts, standing_headers(tls=mesh.gateway.tls is not None)),
-        _probe("/ready", {name: {"value": 1} for name in sorted(mesh.services)}),
-        _probe("/health", {}),
+        standing_headers(tls=mesh.gateway.tls is not None),
+        _script(contracts),
+        _probe(READY, "/ready", {name: {"value": 1} for name in sorted(mesh.services)}),
+        _probe(HEALTH, "/health", {}),
         extension(CORS, types.CORS),
         *compressors(),
-        extension("envoy.filters.http.grpc_web", types.GRPC_WEB),
+        extension(GRPC_WEB, types.GRPC_WEB),
         cache_filter(),
         *_call_filters(contracts, rpcs),
         token_filter(rpcs, ORIGIN, _keys_path(contracts)),
@@ -74,24 +82,22 @@ def _keys_path(contracts: Contracts) -> str:
     return path
 
 
-def _script(contracts: Contracts, standing: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
-    source = lua_source(contracts, standing)
-    return extension("envoy.filters.http.lua", types.LUA, default_source_code={"inline_string": source})
+def _script(contracts: Contracts) -> dict[str, Any]:
+    source = lua_source(contracts)
+    return extension(SCRIPT, types.LUA, default_source_code={"inline_string": source})
 
 
-def lua_source(contracts: Contracts, standing: Iterable[tuple[str, str]] = ()) -> str:
-    """The script of answers with the tables that it needs; `standing` headers are added to each answer."""
+def lua_source(contracts: Contracts) -> str:
+    """The script of answers with the tables that it needs."""
     table = ",\n".join(
         f'  {reason.name} = {{ code = {reason.code.value[0]}, help = "{reason.help}", '
         f"retryable = {str(reason.retryable).lower()} }}"
         for reason in contracts.reasons.values()
     )
     fields = ", ".join(f"{body} = true" for body in _body_fields(edge_rpcs(contracts)))
-    headers = ", ".join(f'{{ "{name}", "{value}" }}' for name, value in standing)
     tables = (
         f"local REASONS = {{\n{table}\n}}",
         f"local BODY_FIELDS = {{ {fields} }}",
-        f"local STANDING = {{ {headers} }}",
     )
     return "\n".join((*tables, _LUA.read_text()))
 
@@ -100,14 +106,14 @@ def _body_fields(rpcs: Iterable[RpcSpec]) -> list[str]:
     return sorted({binding.body for rpc in rpcs for binding in rpc.http} - {"", "*"})
 
 
-def _probe(path: str, needs: Mapping[str, Any]) -> dict[str, Any]:
+def _probe(name: str, path: str, needs: Mapping[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "pass_through_mode": False,
         "headers": [{"name": ":path", "string_match": {"exact": path}}],
     }
     if needs:
         fields["cluster_min_healthy_percentages"] = dict(needs)
-    return extension(f"envoy.filters.http.health_check{path.replace('/', '.')}", types.HEALTH_CHECK, **fields)
+    return extension(name, types.HEALTH_CHECK, **fields)
 
 
 def _transcoder(contracts: Contracts, rpcs: Iterable[RpcSpec]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from gateway.envoy.tokens import FILTER as TOKEN_FILTER
 from gateway.envoy_types import extension
 from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
+CALLER: Final = "envoy.filters.http.lua.caller"
+RATE_LIMIT: Final = "envoy.filters.http.ratelimit"
 DOMAIN: Final = "internshipconnect"
 CLUSTER: Final = "ratelimit"
 ADDRESS_HEADER: Final = "x-ic-address"
@@ -25,12 +27,12 @@ def limit_filters(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
     """First who calls is found out, then the limiter is asked. When it does not answer, the call passes."""
     return [
         extension(
-            "envoy.filters.http.lua.caller",
+            CALLER,
             types.LUA,
             default_source_code={"inline_string": caller_source(rpcs)},
         ),
         extension(
-            "envoy.filters.http.ratelimit",
+            RATE_LIMIT,
             types.RATE_LIMIT,
             domain=DOMAIN,
             timeout=f"{ANSWERS_WITHIN_S}s",

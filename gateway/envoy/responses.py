@@ -46,6 +46,7 @@ SECURITY: Final = (
 NOT_KEPT: Final = ("cache-control", "no-store")
 """Unless a contract says otherwise, nobody keeps an answer."""
 SECURE_TRANSPORT: Final = ("strict-transport-security", "max-age=31536000")
+HEADER_MUTATION: Final = "envoy.filters.http.header_mutation"
 _LEAST_BYTES: Final = 860
 """Below this an answer fits one packet anyhow."""
 _PREFLIGHT_S: Final = 86_400
@@ -56,12 +57,27 @@ def header(name: str, value: str) -> dict[str, Any]:
     return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
-def standing_headers(*, tls: bool) -> tuple[tuple[str, str], ...]:
-    """The headers of all answers, also of Envoy's own and the cache's; a route may set others of these names.
+def standing_headers(*, tls: bool) -> dict[str, Any]:
+    """The filter that adds the headers of all answers, also of Envoy's own and the cache's.
 
-    They are added by the script of answers: what a route adds reaches only what its service answered.
+    What has such a header already keeps it.
     """
-    return (*SECURITY, NOT_KEPT, SECURE_TRANSPORT) if tls else (*SECURITY, NOT_KEPT)
+    headers = (*SECURITY, NOT_KEPT, *([SECURE_TRANSPORT] if tls else []))
+    return extension(
+        HEADER_MUTATION,
+        types.HEADER_MUTATION,
+        mutations={"response_mutations": [_absent(*one) for one in headers]},
+    )
+
+
+def with_headers(*headers: tuple[str, str]) -> dict[str, Any]:
+    """Settings of a route whose answers all carry these headers, from wherever they come."""
+    mutations = {"response_mutations": [{"append": header(*one)} for one in headers]}
+    return {HEADER_MUTATION: {"@type": types.HEADER_MUTATION_PER_ROUTE, "mutations": mutations}}
+
+
+def _absent(name: str, value: str) -> dict[str, Any]:
+    return {"append": {"header": {"key": name, "value": value}, "append_action": "ADD_IF_ABSENT"}}
 
 
 def cors_policy(origins: Sequence[str], rpcs: Iterable[RpcSpec]) -> dict[str, Any]:

@@ -7,9 +7,16 @@ from gateway import envoy_types as types
 from gateway.control_plane.builder import seconds
 from gateway.control_plane.mesh import Mesh
 from gateway.envoy.cache import FILTER as CACHE
-from gateway.envoy.cache import ORIGIN, cached_routes, is_cacheable, kept_for, uncached_paths
+from gateway.envoy.cache import (
+    ORIGIN,
+    conditional_reads,
+    is_cacheable,
+    kept_for,
+    plain_reads,
+    uncached_paths,
+)
 from gateway.envoy.edge import MAX_BODY_BYTES, Edge
-from gateway.envoy.filters import CORS, TRANSCODER, WITH_SERVICES
+from gateway.envoy.filters import BEHIND_THE_CACHE, CORS, ONLY_FOR_CALLS, TRANSCODER
 from gateway.envoy.limits import rate_limits
 from gateway.envoy.responses import cors_policy, header
 from gateway.envoy_types import extension
@@ -35,7 +42,8 @@ def edge_routes(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
     routes = [
         # `/companies/me` would pass for a company's page.
         *(_past_the_cache(_on_its_way({"path": path})) for path in uncached_paths(rpcs)),
-        *(_past_the_services(route) for route in cached_routes(rpcs)),
+        *(_without(route, *BEHIND_THE_CACHE) for route in conditional_reads(rpcs)),
+        *(_without(route, *ONLY_FOR_CALLS) for route in plain_reads(rpcs)),
         *map(_past_the_cache, [*map(_page_of, edge.pages), *calls, _on_its_way({"prefix": "/"})]),
     ]
     host: dict[str, Any] = {"name": ROUTE_CONFIGURATION, "domains": ["*"], "routes": routes}
@@ -64,11 +72,6 @@ def _on_its_way(match: dict[str, Any]) -> dict[str, Any]:
 
 def _past_the_cache(route: dict[str, Any]) -> dict[str, Any]:
     return _without(route, CACHE)
-
-
-def _past_the_services(route: dict[str, Any]) -> dict[str, Any]:
-    """What the cache passes on goes as it is to `origin`, where all this happens."""
-    return _without(route, *WITH_SERVICES)
 
 
 def _without(route: dict[str, Any], *filters: str) -> dict[str, Any]:

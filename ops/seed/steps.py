@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -25,9 +26,7 @@ def sow(topology: Topology, wanted: Wanted, steps: Steps) -> None:
     totals["applications"] = wanted.applications
     try:
         with steps.step("seed data") as detail:
-            sown = seed_stack(
-                topology, wanted, lambda what, done: detail(f"{what} {done:,} of {totals.get(what, done):,}")
-            )
+            sown = seed_stack(topology, wanted, lambda what, done: detail(_progress(what, done, totals)))
     except ExceptionGroup as errors:
         raise _explained(errors) from errors
     topology.seeded_marker.write_text(json.dumps({"seeded_at": datetime.now(UTC).isoformat()}))
@@ -36,6 +35,11 @@ def sow(topology: Topology, wanted: Wanted, steps: Steps) -> None:
         f"{sown.companies:,} companies, {sown.students:,} students, {sown.listings:,} listings, "
         f"{sown.applications:,} applications"
     )
+
+
+def _progress(what: str, done: int, totals: Mapping[str, int]) -> str:
+    """Of some things nobody knows beforehand how many there will be."""
+    return f"{what} {done:,} of {totals[what]:,}" if what in totals else f"{what} {done:,}"
 
 
 def _await_its_news(topology: Topology, steps: Steps) -> None:

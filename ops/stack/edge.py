@@ -2,12 +2,16 @@
 
 import sys
 from pathlib import Path
+from typing import Final
 
 from ops.stack import binaries, tls
 from ops.stack.probes import http_ready, https_ready
 from ops.stack.process import Process, Readiness, Stage
 from ops.stack.region import Region
 from ops.stack.topology import Topology
+
+DRAIN_S: Final = 30
+"""Within which connections to a listener that was replaced end, among them the one behind the cache."""
 
 
 def mailbox(topology: Topology) -> Process:
@@ -36,11 +40,11 @@ def config_path(topology: Topology, region: Region) -> Path:
 def _gateway(topology: Topology, region: Region) -> Process:
     """Envoy, in front of everything: ready when it was told of the services behind it, and they are."""
     config = str(config_path(topology, region))
-    command = (str(binaries.envoy_proxy()), "--concurrency", "1", "--disable-hot-restart", "-c", config)
+    options = ("--concurrency", "1", "--disable-hot-restart", "--drain-time-s", str(DRAIN_S))
     return Process(
         name=region.called("envoy"),
         stage=Stage.EDGE,
-        command=(*command, "--log-level", "warning"),
+        command=(str(binaries.envoy_proxy()), *options, "-c", config, "--log-level", "warning"),
         ports={"gateway": region.gateway, "admin": region.gateway_admin},
         probe=lambda: _is_ready(topology, region),
         region=region.name,

@@ -1,4 +1,4 @@
-"""A corner of the running stack for one test run: its own virtual host and databases, gone afterwards."""
+"""A corner of the running broker for one test run: its own virtual host, gone afterwards."""
 
 import asyncio
 import secrets
@@ -11,9 +11,7 @@ from chassis.messaging import Subscription
 from chassis.messaging.consumer import Consumers
 from chassis.messaging.publisher import Publisher
 from chassis.messaging.relay import Relay
-from chassis.mongo.provision import CollectionSpec, provision
 from chassis.mongo.shards import Shards
-from chassis.mongo.slots import SlotMap
 from ops.stack import rabbit
 from tests.stack import Stack
 
@@ -28,22 +26,6 @@ def scratch_vhost(stack: Stack) -> Iterator[str]:
         yield stack.amqp_url.rpartition("/")[0] + f"/{name}"
     finally:
         _rabbitmqctl(stack, "delete_vhost", name)
-
-
-@asynccontextmanager
-async def scratch_shards(stack: Stack, collections: Sequence[CollectionSpec]) -> AsyncIterator[Shards]:
-    """All shards of the stack, with an empty database that holds these collections."""
-    name = f"ic_test_{secrets.token_hex(4)}"
-    slot_map = SlotMap.load(stack.topology.slot_map)
-    shards = Shards(slot_map, name, "admin", stack.credentials.mongo_admin_password)
-    try:
-        for shard in shards.all():
-            await provision(shard.db.client, name, collections)
-        yield shards
-    finally:
-        for shard in shards.all():
-            await shard.db.client.drop_database(name)
-        await shards.close()
 
 
 @asynccontextmanager

@@ -1,15 +1,33 @@
-"""Refuses calls beyond what one process can carry, so that the ones inside still end in time."""
+"""Refuses calls beyond what one process can carry, so that the ones inside still end in time.
 
-from typing import Any
+Calls that a process has no time for wait inside gRPC, out of sight, until it takes them. How long they have
+waited shows in the time that they have left, beside the time that they were sent with.
+"""
 
+import re
+import time
+from typing import Any, Final
+
+from chassis.caller import SENT_WITH_KEY, Call, current_call
 from chassis.contracts import RpcSpec
 from chassis.errors import overloaded
 from chassis.grpc.handlers import Context, Handler
-from chassis.grpc.pressure import Pressure
+from chassis.grpc.pressure import LATE_SHARE, Pressure
+from chassis.observability import metrics
+
+WAIT_SHARE: Final = 0.25
+"""Of its deadline; a call that waited longer to be let in makes room for one that can still be in time."""
+
+_MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
+_FULL = metrics.grpc_server_shed.labels("full")
+_WAITED = metrics.grpc_server_shed.labels("waited")
 
 
 class Admission:
-    """A bound on calls in flight; server streams, which mostly wait, have one of their own that is fixed."""
+    """A bound on calls in flight, and on how long they may have waited to be let in.
+
+    Server streams, which mostly wait, have a bound of their own that is fixed.
+    """
 
     def __init__(self, calls: Pressure, most_streams: int) -> None:
         self._calls = calls
@@ -17,14 +35,31 @@ class Admission:
 
     def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
         bound = self._streams if rpc.server_streaming else self._calls
+        late_after_s = rpc.policy.deadline_ms / 1000 * LATE_SHARE
+        longest_wait_s = rpc.policy.deadline_ms / 1000 * WAIT_SHARE
 
         async def admitted(request: Any, context: Context) -> bytes:
             if bound.is_full():
+                _FULL.inc()
+                raise overloaded("This service")
+            if _waited_s(current_call(), context) > longest_wait_s:
+                _WAITED.inc()
                 raise overloaded("This service")
             bound.in_flight += 1
+            began = time.monotonic()
             try:
                 return await proceed(request, context)
             finally:
                 bound.in_flight -= 1
+                bound.ended(was_late=time.monotonic() - began > late_after_s)
 
         return admitted
+
+
+def _waited_s(call: Call, context: Context) -> float:
+    """How long the call has been here; 0 when its sender did not say how much time it had."""
+    sent_with = call.text(SENT_WITH_KEY)
+    left_s = context.time_remaining()
+    if left_s is None or not _MILLISECONDS.fullmatch(sent_with):
+        return 0.0
+    return int(sent_with) / 1000 - left_s

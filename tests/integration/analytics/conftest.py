@@ -6,7 +6,8 @@ import pytest
 
 from chassis.mongo.shards import Shards
 from services.analytics.store import COLLECTIONS
-from tests.integration.scratch import scratch_shards, scratch_vhost
+from tests.databases import own_databases
+from tests.integration.scratch import scratch_vhost
 from tests.stack import Stack
 
 
@@ -23,5 +24,5 @@ def amqp_url(stack: Stack) -> Iterator[str]:
 
 @pytest.fixture
 async def shards(stack: Stack) -> AsyncIterator[Shards]:
-    async with scratch_shards(stack, COLLECTIONS) as shards:
+    async with own_databases(stack, "analytics", COLLECTIONS) as shards:
         yield shards

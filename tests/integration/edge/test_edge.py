@@ -8,6 +8,8 @@ from typing import Any
 import grpc
 import httpx
 import jwt
+import pytest
+from google.rpc import error_details_pb2, status_pb2
 
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
@@ -221,13 +223,31 @@ async def test_grpc_and_grpc_web_pass_on_the_same_port(edge: Edge) -> None:
     assert b"grpc-status:0" in web.content
 
 
-async def test_a_missing_token_is_told_to_grpc_clients_by_its_code(edge: Edge) -> None:
+async def test_what_envoy_itself_answers_reaches_grpc_clients_with_its_reason(edge: Edge) -> None:
     await edge.open()
+    forged = (("authorization", "Bearer forged"),)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{edge.listen}") as channel:
         stub: Any = InternshipServiceStub(channel)
-        try:
-            await stub.ListMyInternships(pb.ListMyInternshipsRequest(), timeout=5)
-        except grpc.aio.AioRpcError as error:
-            assert error.code() is grpc.StatusCode.UNAUTHENTICATED
-        else:
-            raise AssertionError("it was let through")
+        missing = await _refusal(stub.ListMyInternships(pb.ListMyInternshipsRequest(), timeout=5))
+        invalid = await _refusal(
+            stub.GetInternship(pb.GetInternshipRequest(internship_id=LISTING), timeout=5, metadata=forged)
+        )
+        nowhere: Any = channel.unary_unary("/internshipconnect.internship.v1.InternshipService/No")
+        unknown = await _refusal(nowhere(b""))
+    assert missing == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING")
+    assert invalid == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
+    assert unknown[1] == "UNKNOWN_PATH"
+
+
+async def _refusal(call: Any) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    metadata = dict(caught.value.trailing_metadata() or ())
+    status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
+    assert (status.code, status.message) == (caught.value.code().value[0], caught.value.details())
+    info, *others = status.details
+    reason = error_details_pb2.ErrorInfo()
+    assert info.Unpack(reason)
+    assert reason.domain == "internshipconnect"
+    assert any(each.Is(error_details_pb2.RequestInfo.DESCRIPTOR) for each in others)
+    return caught.value.code(), reason.reason

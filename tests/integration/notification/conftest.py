@@ -28,7 +28,8 @@ from services.notification.sealing import Envelopes
 from services.notification.service import Inbox, Recipients, Telling
 from services.notification.settings import Settings
 from services.notification.store import COLLECTIONS, Store
-from tests.integration.scratch import scratch_shards, scratch_vhost, until_so, working
+from tests.databases import own_databases
+from tests.integration.scratch import scratch_vhost, until_so, working
 from tests.stack import Stack
 
 
@@ -86,7 +87,7 @@ def amqp_url(stack: Stack) -> Iterator[str]:
 
 @pytest.fixture
 async def shards(stack: Stack) -> AsyncIterator[Shards]:
-    async with scratch_shards(stack, COLLECTIONS) as shards:
+    async with own_databases(stack, "notification", COLLECTIONS) as shards:
         yield shards
 
 

@@ -48,15 +48,5 @@ def somebody() -> str:
 
 @pytest.fixture
 def stopped(stack: Stack) -> Iterator[Callable[[str], None]]:
-    """Stops a process until the test is over, or until the test starts it again itself."""
-    down: list[str] = []
-
-    def stop(process: str) -> None:
-        down.append(process)
-        stack.stop(process)
-
-    yield stop
-    for process in down:
-        if stack.state(process).pid == 0:
-            stack.start(process)
-        stack.await_ready(process)
+    with stack.outages() as stop:
+        yield stop

@@ -25,8 +25,12 @@ async def test_it_runs_again_and_again_as_the_service() -> None:
     async def call() -> None:
         callers.append(caller())
 
-    await running(Periodic("test-runs", 0.02, call), 0.3)
-    assert len(callers) > 3
+    task = asyncio.create_task(repeat(Periodic("test-runs", 0.02, call), SERVICE))
+    async with asyncio.timeout(20):
+        while len(callers) <= 3:
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
     assert set(callers) == {SERVICE}
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from chassis.caller import Call, begin, caller
 from chassis.errors import DomainError, Violation, invalid, not_found, unavailable
-from chassis.grpc.client import MOST_ATTEMPTS, Peers, RetryBudget
+from chassis.grpc.client import MOST_AT_ONCE, MOST_ATTEMPTS, Peers, RetryBudget
+from chassis.grpc.hedging import ENOUGH
 from chassis.observability.tracing import continue_trace, current_trace_id
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
@@ -145,6 +146,52 @@ async def test_a_peer_that_is_back_is_asked_again_as_soon_as_it_is_connected(hou
             except DomainError:
                 await asyncio.sleep(0.05)
     pytest.fail("the peer was left alone although it is back")
+
+
+async def test_a_read_that_is_late_is_asked_once_more_and_others_are_not(house: House) -> None:
+    answered = 0
+
+    async def stuck_once(_request: Any) -> Any:
+        nonlocal answered
+        answered += 1
+        if answered == ENOUGH + 1:
+            await asyncio.sleep(60)
+        return pb.Internship(title=f"answer {answered}")
+
+    house.listings.behaviour = stuck_once
+    stub = stub_of(house.peers)
+    for _ in range(ENOUGH):
+        await stub.GetInternship(GET)
+    began = time.monotonic()
+    assert (await stub.GetInternship(GET)).title == f"answer {ENOUGH + 2}"
+    assert time.monotonic() - began < 0.9
+
+    async def late(_request: Any) -> pb.TakeOpeningResponse:
+        await asyncio.sleep(0.2)
+        return pb.TakeOpeningResponse(hires=1)
+
+    house.listings.behaviour = late
+    house.listings.requests.clear()
+    for _ in range(2):
+        await stub.TakeOpening(TAKE)
+    assert len(house.listings.requests) == 2
+
+
+async def test_a_peer_that_hangs_holds_so_many_calls_and_no_more(house: House) -> None:
+    let_go = asyncio.Event()
+
+    async def hang(_request: Any) -> pb.TakeOpeningResponse:
+        await let_go.wait()
+        return pb.TakeOpeningResponse(hires=1)
+
+    house.listings.behaviour = hang
+    stub = stub_of(house.peers)
+    held = [asyncio.ensure_future(stub.TakeOpening(TAKE)) for _ in range(MOST_AT_ONCE)]
+    await asyncio.sleep(0)
+    assert (await failure(stub.TakeOpening(TAKE))).reason == "OVERLOADED"
+    let_go.set()
+    assert {answer.hires for answer in await asyncio.gather(*held)} == {1}
+    assert (await stub.TakeOpening(TAKE)).hires == 1
 
 
 async def test_a_peer_that_does_not_accept_us_is_a_fault_of_ours(house: House) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from chassis.caller import SENT_WITH_KEY, Call
 from chassis.errors import DomainError
 from chassis.grpc.handlers import Context
 from chassis.grpc.interceptors.admission import Admission
@@ -49,3 +50,20 @@ async def test_streams_do_not_take_the_places_of_calls() -> None:
     assert await send(admission, LOGIN, answering()) == b"answer"
     leave.set()
     await streaming
+
+
+async def test_a_call_that_has_waited_for_a_quarter_of_its_time_makes_room() -> None:
+    admission = Admission(Pressure(1), 1)
+    policy_s = LOGIN.policy.deadline_ms / 1000
+    sent_with = Call(metadata={SENT_WITH_KEY: str(LOGIN.policy.deadline_ms)})
+
+    async def answer(left_s: float, call: Call) -> bytes:
+        context = FakeContext(time_remaining_s=left_s)
+        return await send(admission, LOGIN, answering(), context=context, call=call)
+
+    with pytest.raises(DomainError) as caught:
+        await answer(0.7 * policy_s, sent_with)
+    assert caught.value.reason == "OVERLOADED"
+    assert await answer(0.8 * policy_s, sent_with) == b"answer"
+    assert await answer(0.1 * policy_s, Call()) == b"answer"
+    assert await answer(0.1 * policy_s, Call(metadata={SENT_WITH_KEY: "soon"})) == b"answer"

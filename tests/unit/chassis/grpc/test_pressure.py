@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from chassis.grpc import pressure as pressure_module
-from chassis.grpc.pressure import LATE_S, LEAST, Pressure
+from chassis.grpc.pressure import ENOUGH, LATE_S, LEAST, Pressure
 
 MUCH = 2 * LATE_S
 
@@ -38,6 +38,28 @@ def test_a_bound_smaller_than_the_least_stays_what_it_is() -> None:
     pressure = Pressure(4)
     pressure.note(MUCH)
     assert pressure.limit == 4
+
+
+def test_it_falls_when_most_calls_took_more_than_half_of_their_time() -> None:
+    pressure = Pressure(1_000)
+    pressure.in_flight = 400
+    for _ in range(ENOUGH):
+        pressure.ended(was_late=True)
+    pressure.note(0.0)
+    assert pressure.limit == 320
+    pressure.note(0.0)
+    assert pressure.limit > 320
+
+
+def test_it_stays_when_only_some_calls_were_late_or_too_few_have_ended() -> None:
+    pressure = Pressure(1_000)
+    for number in range(2 * ENOUGH):
+        pressure.ended(was_late=bool(number % 2))
+    pressure.note(0.0)
+    for _ in range(ENOUGH - 1):
+        pressure.ended(was_late=True)
+    pressure.note(0.0)
+    assert pressure.limit == 1_000
 
 
 async def watched(pressure: Pressure, hold_s: float, times: int) -> None:

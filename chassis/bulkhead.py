@@ -1,0 +1,34 @@
+"""A bulkhead: one dependency that is slow may hold so many calls of this process, and no more."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chassis.errors import overloaded
+from chassis.observability import metrics
+
+
+class Bulkhead:
+    """At most `most` calls at once to `dependency`; one more is refused instead of waiting its turn."""
+
+    def __init__(self, dependency: str, most: int) -> None:
+        self._dependency = dependency
+        self._most = most
+        self._held = 0
+        self._in_use = metrics.bulkhead_in_use.labels(dependency)
+        self._refused = metrics.bulkhead_refused.labels(dependency)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Holds a place. Raises DomainError OVERLOADED when there is none."""
+        if self._held >= self._most:
+            self._refused.inc()
+            raise overloaded(self._dependency)
+        self._take(1)
+        try:
+            yield
+        finally:
+            self._take(-1)
+
+    def _take(self, places: int) -> None:
+        self._held += places
+        self._in_use.set(self._held)

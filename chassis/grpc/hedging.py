@@ -1,0 +1,110 @@
+"""Hedged reads: a call that takes longer than its like is asked once more, and the first answer counts.
+
+After J. Dean and L. A. Barroso, The Tail at Scale (Communications of the ACM, 2013): the second request is
+sent only after the 95th percentile of the latencies, which bounds what it costs.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from chassis.errors import DomainError
+
+T = TypeVar("T")
+
+REMEMBERED: Final = 200
+ENOUGH: Final = 20
+"""Before so many answers nothing is known about what is late."""
+SHARE: Final = 0.95
+LEAST_S: Final = 0.01
+"""Below this a second call costs more than the wait for the first."""
+_LOOK_EVERY: Final = 20
+
+
+class Latencies:
+    """What calls of one kind took of late, in seconds."""
+
+    def __init__(self) -> None:
+        self._taken: deque[float] = deque(maxlen=REMEMBERED)
+        self._since_look = 0
+        self._late_s: float | None = None
+
+    @property
+    def late_s(self) -> float | None:
+        """After how long a call is among the slowest twentieth; None while too few are known."""
+        return self._late_s
+
+    def note(self, seconds: float) -> None:
+        """A call was answered."""
+        self._taken.append(seconds)
+        self._since_look += 1
+        if self._since_look >= _LOOK_EVERY and len(self._taken) >= ENOUGH:
+            self._since_look = 0
+            in_order = sorted(self._taken)
+            self._late_s = max(LEAST_S, in_order[int(len(in_order) * SHARE)])
+
+
+class Hedge:
+    """Sends a second call of one kind after the first when that is late and `may_spend` allows it.
+
+    `told` hears of each hedge whether the second call brought the answer.
+    """
+
+    def __init__(self, may_spend: Callable[[], bool], told: Callable[[bool], None]) -> None:
+        self._may_spend = may_spend
+        self._told = told
+        self._latencies = Latencies()
+
+    async def call(self, send: Callable[[], Awaitable[T]], until: float) -> T:
+        """The first answer of the call, or of its second; their error when neither brings one.
+
+        `until` is the moment (monotonic) after which no second call is worth it.
+        """
+        late_s = self._latencies.late_s
+        if late_s is None or time.monotonic() + 2 * late_s >= until:
+            return await self._timed(send)
+        first = asyncio.ensure_future(self._timed(send))
+        try:
+            await asyncio.wait({first}, timeout=late_s)
+            if first.done() or not self._may_spend():
+                return await first
+            return await self._race(first, asyncio.ensure_future(self._timed(send)))
+        finally:
+            await _given_up(first)
+
+    async def _race(self, first: "asyncio.Future[T]", second: "asyncio.Future[T]") -> T:
+        try:
+            await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
+            if not _is_answer(first) and not _is_answer(second):
+                await asyncio.wait({first, second})
+            second_won = not _is_answer(first) and _is_answer(second)
+            self._told(second_won)
+            return (second if second_won else first).result()
+        finally:
+            await _given_up(second)
+
+    async def _timed(self, send: Callable[[], Awaitable[T]]) -> T:
+        started = time.monotonic()
+        answer = await send()
+        self._latencies.note(time.monotonic() - started)
+        return answer
+
+
+def _is_answer(call: "asyncio.Future[T]") -> bool:
+    """Whether it brought something to go by: an answer, or an error that a repeat would bring as well."""
+    if not call.done() or call.cancelled():
+        return False
+    error = call.exception()
+    return error is None or not (isinstance(error, DomainError) and error.reason == "UNAVAILABLE")
+
+
+async def _given_up(call: "asyncio.Future[T]") -> None:
+    """Ends a call whose answer nobody waits for any more."""
+    if not call.done():
+        call.cancel()
+        await asyncio.wait({call})
+    if not call.cancelled():
+        # Asked for, so that nobody is told of an error that was never looked at.
+        call.exception()

@@ -1,0 +1,83 @@
+"""Twice as many requests as the stack can take: it takes what it can in time and refuses the rest."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+
+import httpx
+import pytest
+
+from ops.bench.overload import at_capacity, at_rate
+from tests.faults.crowd import Crowd
+from tests.stack import Stack
+
+pytestmark = pytest.mark.timeout(200)
+
+SECONDS = 30
+DEADLINE_S = 2.0
+"""What the contract gives a search."""
+MOSTLY_LOST = 0.01
+SLOWER = 2.0
+
+
+def test_at_twice_the_capacity_the_accepted_end_in_time_and_the_rest_is_told_when_to_come_again(
+    stack: Stack, crowd: Crowd
+) -> None:
+    reader = crowd.students[0].headers
+    urls = [f"{stack.gateway_url}/api/v1/internships?q=crowd&pageSize={size}" for size in range(1, 40)]
+    sent = [f"{name}: {value}" for name, value in reader.items()]
+    at_capacity(urls, sent, 2)
+    before_s, before = usual_latency_s(urls[0], reader), at_capacity(urls, sent, 5).accepted_per_s
+
+    with watched(urls[0], reader) as seen:
+        flood = at_rate(urls, sent, 2 * before, SECONDS)
+
+    assert flood.latency_s(0.99) < DEADLINE_S
+    assert flood.accepted_per_s > before / 4
+    assert flood.refused_share > 0.1, "the load was none"
+    assert sum(flood.lost.values()) <= MOSTLY_LOST * flood.statuses.total(), flood.lost
+    refused = [answer for answer in seen if answer.status_code in (429, 503)]
+    assert refused
+    for answer in refused:
+        assert int(answer.headers["retry-after"]) >= 1
+        assert reason_of(answer) in ("OVERLOADED", "UNAVAILABLE")
+    assert usual_latency_s(urls[0], reader) < SLOWER * before_s + 0.02
+    assert at_capacity(urls, sent, 5).accepted_per_s > before / SLOWER
+
+
+def usual_latency_s(url: str, headers: dict[str, str]) -> float:
+    """The median of some searches, one after the other."""
+    taken = []
+    with httpx.Client(headers=headers, timeout=10.0) as client:
+        for _ in range(30):
+            began = time.monotonic()
+            client.get(url).raise_for_status()
+            taken.append(time.monotonic() - began)
+    return median(taken)
+
+
+@contextmanager
+def watched(url: str, headers: dict[str, str]) -> Iterator[list[httpx.Response]]:
+    """What one more client is answered meanwhile, a few times a second."""
+    answers: list[httpx.Response] = []
+    over = threading.Event()
+
+    def look() -> None:
+        with httpx.Client(headers=headers, timeout=10.0) as client:
+            while not over.wait(0.1):
+                answers.append(client.get(url))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        looking.join()
+
+
+def reason_of(answer: httpx.Response) -> str:
+    [reason] = [detail["reason"] for detail in answer.json()["details"] if "reason" in detail]
+    return str(reason)

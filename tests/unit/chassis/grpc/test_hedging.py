@@ -1,0 +1,139 @@
+"""Second calls for late ones."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from chassis.errors import DomainError, not_found, unavailable
+from chassis.grpc.hedging import ENOUGH, LEAST_S, Hedge, Latencies
+
+Send = Callable[[], Awaitable[str]]
+LONG_S = 30.0
+
+
+class Peer:
+    """Does with its calls, one after the other, what it is told; afterwards it answers at once."""
+
+    def __init__(self, *behaviours: Send) -> None:
+        self.calls = 0
+        self.ended_early = 0
+        self._behaviours = list(behaviours)
+
+    async def ask(self) -> str:
+        self.calls += 1
+        behaviour = self._behaviours.pop(0) if self._behaviours else quickly
+        try:
+            return await behaviour()
+        except asyncio.CancelledError:
+            self.ended_early += 1
+            raise
+
+
+async def quickly() -> str:
+    return "quick"
+
+
+async def late() -> str:
+    await asyncio.sleep(20 * LEAST_S)
+    return "late"
+
+
+async def never() -> str:
+    await asyncio.sleep(LONG_S)
+    return "never"
+
+
+async def refused() -> str:
+    raise not_found("INTERNSHIP_NOT_FOUND", "internship", "int_1")
+
+
+async def down() -> str:
+    raise unavailable("The peer")
+
+
+async def hedge(*told: list[bool], allowed: bool = True) -> Hedge:
+    """One that knows that answers come at once."""
+    known = Hedge(lambda: allowed, told[0].append if told else lambda _: None)
+    peer = Peer()
+    for _ in range(ENOUGH):
+        await known.call(peer.ask, soon())
+    return known
+
+
+def soon() -> float:
+    return time.monotonic() + LONG_S
+
+
+async def test_a_call_that_hangs_is_asked_once_more_and_given_up_when_the_second_answers() -> None:
+    told: list[bool] = []
+    peer = Peer(never)
+    assert await (await hedge(told)).call(peer.ask, soon()) == "quick"
+    assert (peer.calls, peer.ended_early, told) == (2, 1, [True])
+
+
+async def test_the_first_answer_counts_also_when_it_comes_after_the_second_call_was_sent() -> None:
+    told: list[bool] = []
+    peer = Peer(late, never)
+    assert await (await hedge(told)).call(peer.ask, soon()) == "late"
+    assert (peer.calls, peer.ended_early, told) == (2, 1, [False])
+
+
+async def test_a_call_in_time_is_sent_once() -> None:
+    peer = Peer()
+    assert await (await hedge()).call(peer.ask, soon()) == "quick"
+    assert peer.calls == 1
+
+
+async def test_while_little_is_known_of_a_kind_of_call_it_is_sent_once() -> None:
+    peer = Peer(late)
+    assert await Hedge(lambda: True, lambda _: None).call(peer.ask, soon()) == "late"
+    assert peer.calls == 1
+
+
+async def test_without_budget_or_time_there_is_no_second_call() -> None:
+    peer = Peer(late, late)
+    assert await (await hedge(allowed=False)).call(peer.ask, soon()) == "late"
+    assert await (await hedge()).call(peer.ask, time.monotonic() + LEAST_S) == "late"
+    assert peer.calls == 2
+
+
+async def test_a_refusal_is_an_answer() -> None:
+    with pytest.raises(DomainError, match="INTERNSHIP_NOT_FOUND"):
+        await (await hedge()).call(Peer(never, refused).ask, soon())
+
+
+async def test_when_one_of_the_two_finds_the_peer_down_the_other_is_waited_for() -> None:
+    assert await (await hedge()).call(Peer(late, down).ask, soon()) == "late"
+
+
+async def test_when_both_find_the_peer_down_the_call_fails() -> None:
+    async def late_and_down() -> str:
+        await late()
+        return await down()
+
+    with pytest.raises(DomainError, match="UNAVAILABLE"):
+        await (await hedge()).call(Peer(late_and_down, down).ask, soon())
+
+
+async def test_whoever_gives_up_takes_both_calls_along() -> None:
+    peer = Peer(never, never)
+    known = await hedge()
+    caller = asyncio.ensure_future(known.call(peer.ask, soon()))
+    while peer.calls < 2:
+        await asyncio.sleep(LEAST_S)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert peer.ended_early == 2
+
+
+def test_what_is_late_follows_the_slowest_twentieth_of_the_last_calls() -> None:
+    latencies = Latencies()
+    for _ in range(ENOUGH - 1):
+        latencies.note(0.5)
+    assert latencies.late_s is None
+    for milliseconds in range(1, 1 + 221):
+        latencies.note(milliseconds / 1000)
+    assert latencies.late_s == pytest.approx(0.21, abs=0.01)
