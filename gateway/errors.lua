@@ -26,6 +26,7 @@ local REASON_OF_STATUS = {
 }
 
 local REASON_OF_GRPC_STATUS = {
+  ["1"] = "OVERLOADED",
   ["4"] = "DEADLINE_EXCEEDED",
   ["8"] = "OVERLOADED",
   ["12"] = "UNKNOWN_PATH",
@@ -33,7 +34,7 @@ local REASON_OF_GRPC_STATUS = {
 }
 
 -- Statuses with which the filters for tokens and limits refuse a call, and those worth another try.
-local REFUSALS = { ["401"] = true, ["403"] = true, ["429"] = true }
+local REFUSALS = { ["401"] = true, ["403"] = true, ["429"] = true, ["499"] = true }
 local RETRYABLE = { ["429"] = true, ["503"] = true }
 
 -- They tell of the one who asked first.
@@ -177,7 +178,7 @@ local function answer_unchanged(handle, headers, wanted)
   end
 end
 
--- Gives an error of Envoy's own the shape of ours; a JSON body that has a reason is a service's.
+-- Gives an error of Envoy's or gRPC's own the shape of ours; a JSON body that has a reason is a service's.
 local function retell(handle, status, is_json, request_id)
   local body = handle:body(true)
   local headers = handle:headers()
@@ -189,12 +190,13 @@ local function retell(handle, status, is_json, request_id)
   headers:remove("x-envoy-ratelimited")
   if known == "UNAVAILABLE" then
     status = "503"
-    headers:replace(":status", status)
+  elseif status == "499" then
+    -- gRPC itself cancels what a service has no room for.
+    known, status = "OVERLOADED", "429"
   end
-  if known or not is_json then
-    local wait_s = (headers:get("retry-after") or ""):match("^%d+$")
-    answer_json(handle, error_body(status, text, request_id, known, wait_s))
-  end
+  headers:replace(":status", status)
+  local wait_s = (headers:get("retry-after") or ""):match("^%d+$")
+  answer_json(handle, error_body(status, is_json and "" or text, request_id, known, wait_s))
 end
 
 -- A length-delimited field of a protobuf message; all numbers here are below 16.
@@ -287,9 +289,7 @@ function envoy_on_response(handle)
   if not is_json and content_type ~= "" and content_type:find("text/plain", 1, true) ~= 1 then
     return
   end
-  if not is_json or REFUSALS[status] then
-    retell(handle, status, is_json, request_id)
-  end
+  retell(handle, status, is_json, request_id)
   headers = handle:headers()
   if RETRYABLE[headers:get(":status")] and not headers:get("retry-after") then
     tell_when_to_retry(handle)

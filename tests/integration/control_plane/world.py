@@ -72,6 +72,8 @@ class _Anything(grpc.GenericRpcHandler):
 
         async def answer(_request: bytes, context: Any) -> bytes:
             self._echo.calls += 1
+            self._echo.metadata = dict(context.invocation_metadata())
+            self._echo.time_left_s = context.time_remaining() or 0.0
             self._echo.methods.add(details.method)
             await asyncio.sleep(self._echo.takes_s)
             if self._echo.code is not None:
@@ -90,6 +92,8 @@ class Echo:
         self.port = 0
         self.calls = 0
         self.methods: set[str] = set()
+        self.metadata: dict[str, str] = {}
+        self.time_left_s = 0.0
         self.takes_s = 0.0
         self.answers: dict[str, bytes] = {}
         self.code: grpc.StatusCode | None = None

@@ -223,6 +223,31 @@ async def test_grpc_and_grpc_web_pass_on_the_same_port(edge: Edge) -> None:
     assert b"grpc-status:0" in web.content
 
 
+async def test_a_service_that_does_not_answer_is_given_up_when_its_time_is_over(edge: Edge) -> None:
+    await edge.open()
+    edge.internships.takes_s = 60.0
+    began = time.monotonic()
+    answer = await edge.client.get(PATH, headers=_bearer(access_token("usr_1")))
+    assert (answer.status_code, _reason(answer)) == (504, "DEADLINE_EXCEEDED")
+    assert 1.0 < time.monotonic() - began < 3.0
+
+
+async def test_a_service_is_told_how_much_time_a_call_was_sent_with(edge: Edge) -> None:
+    await edge.open()
+    made_up = {"x-ic-timeout-ms": "1", "grpc-timeout": "1m", **_bearer(access_token("usr_1"))}
+    assert (await edge.client.get(PATH, headers=made_up)).status_code == 200
+    assert edge.internships.metadata["x-ic-timeout-ms"] == "1125"
+    assert 0.5 < edge.internships.time_left_s <= 1.125
+
+
+async def test_a_call_that_a_service_has_no_room_for_is_to_come_again(edge: Edge) -> None:
+    await edge.open()
+    edge.internships.code = grpc.StatusCode.CANCELLED
+    answer = await edge.client.get(PATH, headers=_bearer(access_token("usr_1")))
+    assert (answer.status_code, _reason(answer)) == (429, "OVERLOADED")
+    assert int(answer.headers["retry-after"]) >= 1
+
+
 async def test_what_envoy_itself_answers_reaches_grpc_clients_with_its_reason(edge: Edge) -> None:
     await edge.open()
     forged = (("authorization", "Bearer forged"),)
