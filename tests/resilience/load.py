@@ -32,6 +32,8 @@ class Load:
 
     answered: int = 0
     failures: list[Failure] = field(default_factory=list)
+    refused: int = 0
+    """How many were told that a service is at its limit: on a small machine, starting costs the others."""
     slowest_s: float = 0.0
 
     @property
@@ -48,8 +50,8 @@ class Load:
     def __str__(self) -> str:
         kinds = sorted({one.what for one in self.failures})
         return (
-            f"{self.answered} answered, the slowest in {self.slowest_s:.2f} s, {len(self.failures)} failed "
-            f"within {self.failing_for_s:.2f} s: {kinds}"
+            f"{self.answered} answered, the slowest in {self.slowest_s:.2f} s, {self.refused} refused, "
+            f"{len(self.failures)} failed within {self.failing_for_s:.2f} s: {kinds}"
         )
 
 
@@ -97,7 +99,9 @@ async def _one(client: httpx.AsyncClient, request: dict[str, Any], load: Load) -
         what = repr(error)
     ended = time.monotonic()
     load.slowest_s = max(load.slowest_s, ended - sent)
-    if what:
+    if what.startswith("429"):
+        load.refused += 1
+    elif what:
         load.failures.append(Failure(ended, what))
     else:
         load.answered += 1

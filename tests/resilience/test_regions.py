@@ -24,6 +24,7 @@ from tests.stack import Stack, await_true
 pytestmark = pytest.mark.timeout(300)
 
 ERRORS_FOR_AT_MOST_S = 1.0
+REFUSED_AT_MOST = 0.05
 TakeAway = Callable[[RunningStack, Sequence[Process], Steps], None]
 READ = ("GetMe", "ListInternships", "ListMyApplications")
 
@@ -83,6 +84,7 @@ def test_when_a_regions_services_are_killed_the_other_answers_within_a_second_an
             failed = len(load.failures)
         await_only(load, here, elsewhere)
     assert len(load.failures) == failed, str(load)
+    assert load.refused <= load.answered * REFUSED_AT_MOST, str(load)
 
 
 def test_no_call_fails_when_a_regions_services_are_stopped_and_started(stack: Stack, crowd: Crowd) -> None:
@@ -93,6 +95,7 @@ def test_no_call_fails_when_a_regions_services_are_stopped_and_started(stack: St
             await_only(load, elsewhere, here)
         await_only(load, here, elsewhere)
     assert load.failures == [], str(load)
+    assert load.refused <= load.answered * REFUSED_AT_MOST, str(load)
 
 
 def test_services_go_on_with_the_other_regions_when_their_neighbour_is_killed(
@@ -119,6 +122,7 @@ def test_services_go_on_with_the_other_regions_when_their_neighbour_is_killed(
             failed = len(load.failures)
         load.await_more(20)
     assert len(load.failures) == failed, str(load)
+    assert load.refused <= load.answered * REFUSED_AT_MOST, str(load)
 
 
 def submission(student: Member, listing: str) -> dict[str, Any]:
