@@ -56,6 +56,7 @@ def test_a_caller_prefers_its_own_region_and_then_the_order_of_the_file() -> Non
         (GOOD + "\nlimit: {}", "limit", "no such setting"),
         (GOOD.replace("region: south", "region: east"), "services.auth.endpoints", "`regions` does not list"),
         (GOOD.replace("north, south", "north, north, south"), "`regions`", "twice"),
+        (GOOD + "gateway: {listen: {east: '0.0.0.0:8080'}}", "gateway.listen", "`regions` does not list"),
         ("a: [", "not YAML", ""),
         ("just words", "has to hold `regions` and `services`", ""),
     ],
