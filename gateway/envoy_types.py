@@ -41,6 +41,9 @@ from envoy.extensions.resource_monitors.downstream_connections.v3.downstream_con
     DownstreamConnectionsConfig,
 )
 from envoy.extensions.resource_monitors.fixed_heap.v3.fixed_heap_pb2 import FixedHeapConfig
+from envoy.extensions.retry.priority.previous_priorities.v3.previous_priorities_config_pb2 import (
+    PreviousPrioritiesConfig,
+)
 from envoy.extensions.transport_sockets.internal_upstream.v3.internal_upstream_pb2 import (
     InternalUpstreamTransport,
 )
@@ -86,6 +89,7 @@ FILTER_CONFIG: Final = _url(FilterConfig)
 FIXED_HEAP: Final = _url(FixedHeapConfig)
 INTERNAL_LISTENERS: Final = _url(InternalListener)
 INTERNAL_UPSTREAM: Final = _url(InternalUpstreamTransport)
+PREVIOUS_PRIORITIES: Final = _url(PreviousPrioritiesConfig)
 RAW_BUFFER: Final = _url(RawBuffer)
 DOWNSTREAM_TLS: Final = _url(DownstreamTlsContext)
 

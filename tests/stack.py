@@ -1,6 +1,7 @@
 """The stack that integration and end-to-end tests run against, and a hand on its processes."""
 
 import os
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from ops.stack import mongo
+from ops.stack import mongo, tls
 from ops.stack.credentials import Credentials
 from ops.stack.lifecycle import Stack as RunningStack
 from ops.stack.process import Readiness
@@ -51,6 +52,11 @@ class Stack:
     def gateway_url(self) -> str:
         """The gateway, with no slash at the end."""
         return self.topology.public_url
+
+    @property
+    def trust(self) -> ssl.SSLContext | bool:
+        """What httpx takes as `verify` to reach the gateways."""
+        return tls.trust(self.topology)
 
     @property
     def mailbox_url(self) -> str:

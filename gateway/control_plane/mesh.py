@@ -114,13 +114,15 @@ class Gateway(_Frozen):
 
     `trusted_hops` is how many proxies before the gateway (a CDN, a load balancer) are believed about the
     client's address: so many of the last addresses of `x-forwarded-for` are theirs. `rate_limits` is the
-    address of the limiter; without one nothing is limited. `cors_origins` may call from a browser.
+    address of the limiter; without one nothing is limited. `cors_origins` may call from a browser. `listen`
+    is where the gateways of a region listen, if elsewhere than the control plane's settings say.
     """
 
     trusted_hops: Annotated[int, Field(ge=0, le=10)] = 0
     rate_limits: HostPort | None = None
     cors_origins: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^\s/]+)$")], ...] = ()
     tls: Tls | None = None
+    listen: dict[Name, HostPort] = Field(default_factory=dict)
 
 
 class Abort(_Frozen):
@@ -174,6 +176,9 @@ class Mesh(_Frozen):
             for source in service.endpoints:
                 if source.region not in (None, *self.regions):
                     raise ValueError(f"services.{name}.endpoints: `regions` does not list {source.region!r}")
+        for region in self.gateway.listen:
+            if region not in self.regions:
+                raise ValueError(f"gateway.listen: `regions` does not list {region!r}")
         return self
 
     @model_validator(mode="after")

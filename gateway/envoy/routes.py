@@ -22,7 +22,9 @@ from gateway.envoy.edge import MAX_BODY_BYTES, Edge
 from gateway.envoy.filters import BEHIND_THE_CACHE, CORS, ONLY_FOR_CALLS, TRANSCODER
 from gateway.envoy.limits import rate_limits
 from gateway.envoy.responses import cors_policy, header
+from gateway.envoy_types import extension
 from gateway.surface import edge_rpcs, room_of
+from internshipconnect.options.v1 import options_pb2
 
 ROUTE_CONFIGURATION: Final = "gateway"
 # Envoy waits a little longer than the service, so that the service's own DEADLINE_EXCEEDED, which says more,
@@ -30,6 +32,8 @@ ROUTE_CONFIGURATION: Final = "gateway"
 DEADLINE_MARGIN_MS: Final = 250
 STREAM_IDLE_S: Final = 3600
 NO_TIMEOUT: Final = "0s"
+UNSENT: Final = ("connect-failure", "refused-stream", "reset-before-request")
+UNANSWERED: Final = ("unavailable", "reset")
 PAGE_POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'"
@@ -39,7 +43,7 @@ PAGE_POLICY: Final = (
 def edge_routes(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
     """What the edge does with a request: a page, a public read by way of the cache, or a call."""
     rpcs = edge_rpcs(contracts)
-    calls = [_call(rpc, mesh) for rpc in rpcs]
+    calls = [call for rpc in rpcs for call in _calls(rpc, mesh)]
     routes = [
         # `/companies/me` would pass for a company's page.
         *(_past_the_cache(_on_its_way({"path": path})) for path in uncached_paths(rpcs)),
@@ -60,7 +64,10 @@ def edge_routes(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
 def origin_routes(contracts: Contracts, mesh: Mesh) -> dict[str, Any]:
     """Behind the cache: the calls whose answers it may keep."""
     calls = [
-        _call(rpc, mesh) | {"metadata": kept_for(rpc)} for rpc in edge_rpcs(contracts) if is_cacheable(rpc)
+        call | {"metadata": kept_for(rpc)}
+        for rpc in edge_rpcs(contracts)
+        if is_cacheable(rpc)
+        for call in _calls(rpc, mesh)
     ]
     return {"name": ORIGIN, "virtual_hosts": [_host(ORIGIN, [*calls, _nowhere()], mesh)]}
 
@@ -90,12 +97,18 @@ def _nowhere() -> dict[str, Any]:
     return {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
 
 
-def retry_policy() -> dict[str, Any]:
-    """For calls whose repeat has no effect."""
+def retry_policy(*, is_repeatable: bool) -> dict[str, Any]:
+    """What never reached a service is sent again, and everything if a repeat has no effect.
+
+    The next try goes to the next region if there is one: in this one nobody may be left.
+    """
     return {
-        "retry_on": "connect-failure,refused-stream,unavailable,reset-before-request",
+        "retry_on": ",".join((*UNSENT, *UNANSWERED) if is_repeatable else UNSENT),
         "num_retries": 2,
         "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.250s"},
+        "retry_priority": extension(
+            "envoy.retry_priorities.previous_priorities", types.PREVIOUS_PRIORITIES, update_frequency=1
+        ),
     }
 
 
@@ -113,15 +126,23 @@ def _page_of(page: tuple[str, str, str]) -> dict[str, Any]:
     return _without(route, TRANSCODER)
 
 
-def _call(rpc: RpcSpec, mesh: Mesh) -> dict[str, Any]:
+def _calls(rpc: RpcSpec, mesh: Mesh) -> list[dict[str, Any]]:
+    """A call's route; two of them where a key of the client's makes a repeat harmless."""
+    if rpc.policy.idempotency != options_pb2.IDEMPOTENCY_KEY:
+        return [_call(rpc, mesh, is_repeatable=rpc.is_repeatable)]
+    with_key, without = _call(rpc, mesh, is_repeatable=True), _call(rpc, mesh, is_repeatable=False)
+    with_key["match"]["headers"] = [{"name": "idempotency-key", "present_match": True}]
+    return [with_key, without]
+
+
+def _call(rpc: RpcSpec, mesh: Mesh, *, is_repeatable: bool) -> dict[str, Any]:
     action: dict[str, Any] = {"cluster": room_of(rpc)}
     if rpc.policy.deadline_ms:
         longest = seconds((rpc.policy.deadline_ms + DEADLINE_MARGIN_MS) / 1000)
         action["timeout"] = longest
     else:
         action |= {"timeout": NO_TIMEOUT, "idle_timeout": f"{STREAM_IDLE_S}s"}
-    if rpc.is_repeatable:
-        action["retry_policy"] = retry_policy()
+    action["retry_policy"] = retry_policy(is_repeatable=is_repeatable)
     if mesh.gateway.rate_limits:
         action["rate_limits"] = rate_limits(rpc)
     route = {"match": {"path": rpc.path}, "route": action}

@@ -12,6 +12,7 @@ from ops.journey.client import ApiError, Exchange
 from ops.journey.story import Cast, Journey
 from ops.options import StackName
 from ops.stack import topology
+from ops.stack.tls import trust
 from ops.stack.topology import DEFAULT_STACK
 
 MOST_OF_A_BODY = 150
@@ -25,7 +26,8 @@ def register(app: typer.Typer) -> None:
 def demo(stack: StackName = DEFAULT_STACK) -> None:
     """Walk the main journey against the running stack, with the HTTP calls that it makes."""
     found = topology.find(stack)
-    journey = Journey(Cast.assemble(found.public_url, found.mailbox_url, _Teller().tell))
+    cast = Cast.assemble(found.public_url, found.mailbox_url, _Teller().tell, trust(found))
+    journey = Journey(cast)
     started = time.monotonic()
     try:
         for number, (sentence, step) in enumerate(journey.steps(), start=1):

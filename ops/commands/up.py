@@ -9,6 +9,7 @@ from ops.console import console
 from ops.options import StackName
 from ops.stack import lifecycle, topology
 from ops.stack.steps import Steps
+from ops.stack.tls import authority
 from ops.stack.topology import DEFAULT_STACK, Topology
 
 
@@ -26,6 +27,13 @@ def up(
     shards: Annotated[
         int | None, typer.Option(help="MongoDB shards of a new stack.", show_default="2")
     ] = None,
+    regions: Annotated[
+        int | None, typer.Option(help="Regions of a new stack, 1 or 2.", show_default="1")
+    ] = None,
+    tls: Annotated[
+        bool | None,
+        typer.Option("--tls/--no-tls", help="Gateways take TLS only, or none; kept.", show_default="none"),
+    ] = None,
     faults: Annotated[
         bool,
         typer.Option("--faults", help="Put a proxy before the stores, for `ic fault`; a new stack only."),
@@ -37,7 +45,9 @@ def up(
 ) -> None:
     """Start a stack, or see that all of a running one is up; ends all faults."""
     steps = Steps()
-    found = topology.find_or_create(stack, shards=shards, members=members, faults=faults)
+    found = topology.find_or_create(
+        stack, shards=shards, members=members, regions=regions, tls=tls, faults=faults
+    )
     lifecycle.up(found, steps, stores_only=stores_only)
     if not no_seed and not stores_only:
         _seed_once(found, steps)
@@ -58,16 +68,14 @@ def _seed_once(found: Topology, steps: Steps) -> None:
 def _say_where_things_are(found: Topology, steps: Steps, *, stores_only: bool) -> None:
     option = "" if found.name == DEFAULT_STACK else f" --stack {found.name}"
     console.print(f"\n[bold]stack '{found.name}' is ready[/] after {steps.elapsed_s:.1f} s")
-    places = {
-        "gateway": found.public_url,
-        "API page": f"{found.public_url}/docs",
-        "mailbox": found.mailbox_url,
-        "data and logs": str(found.root),
-    }
-    if stores_only:
-        del places["gateway"], places["API page"]
+    places = {} if stores_only else _gateways(found) | {"API page": f"{found.public_url}/docs"}
+    places |= {"mailbox": found.mailbox_url, "data and logs": str(found.root)}
     for name, place in places.items():
         console.print(f"  {name:<14} {place}", soft_wrap=True)
+    if found.tls and not stores_only:
+        console.print(
+            f"  {'try it':<14} curl --cacert {authority(found)} {found.public_url}/health", soft_wrap=True
+        )
     console.print("try next:")
     ic = "ic" if shutil.which("ic") else ".venv/bin/ic"
     for command, what in (
@@ -78,3 +86,8 @@ def _say_where_things_are(found: Topology, steps: Steps, *, stores_only: bool) -
         (f"{ic} down{option}", "stop it"),
     ):
         console.print(f"  {command:<34} [dim]{what}[/]")
+
+
+def _gateways(found: Topology) -> dict[str, str]:
+    names = ["gateway"] if len(found.regions) == 1 else [region.name for region in found.regions]
+    return {name: found.url_of(region) for name, region in zip(names, found.regions, strict=True)}

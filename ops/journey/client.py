@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import ssl
 import time
 import uuid
 from collections.abc import Callable
@@ -61,6 +62,8 @@ class Person:
     mailbox_url: str
     email: str
     told: Callable[[Exchange], None] = unheard
+    trust: ssl.SSLContext | bool = True
+    """The authorities that are trusted to vouch for the gateway."""
     access_token: str = ""
     refresh_token: str = ""
     user: Json = field(default_factory=dict)
@@ -69,7 +72,10 @@ class Person:
 
     def __post_init__(self) -> None:
         self._http = httpx.Client(
-            timeout=TIMEOUT_S, trust_env=False, headers={"x-forwarded-for": self.address}
+            timeout=TIMEOUT_S,
+            trust_env=False,
+            verify=self.trust,
+            headers={"x-forwarded-for": self.address},
         )
 
     def get(self, path: str, **parameters: Any) -> Json:

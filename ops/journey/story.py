@@ -1,6 +1,7 @@
 """The main journey, step by step: a company and a student, from registration to a filled listing."""
 
 import secrets
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,12 +22,18 @@ class Cast:
     marker: str
 
     @classmethod
-    def assemble(cls, base_url: str, mailbox_url: str, told: Callable[[Exchange], None]) -> "Cast":
-        """New people, who have no account yet."""
+    def assemble(
+        cls,
+        base_url: str,
+        mailbox_url: str,
+        told: Callable[[Exchange], None],
+        trust: ssl.SSLContext | bool = True,
+    ) -> "Cast":
+        """New people, who have no account yet; `trust` as for `Person`."""
         marker = secrets.token_hex(4)
 
         def person(role: str) -> Person:
-            return Person(base_url, mailbox_url, f"{role}.{marker}@example.com", told)
+            return Person(base_url, mailbox_url, f"{role}.{marker}@example.com", told, trust)
 
         return cls(company=person("hanna"), student=person("sam"), marker=marker)
 

@@ -4,18 +4,20 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from ops.paths import DESCRIPTORS
+from ops.stack import tls
 from ops.stack.probes import http_ready
 from ops.stack.process import Process, Stage
+from ops.stack.region import Region
 from ops.stack.topology import LOOPBACK, SERVICES, Topology
 
 PROCESS: Final = "control-plane"
-REGION: Final = "local"
 ROLES: Final = ("serve", "work")
 PASSED_ON: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
 _HEAD: Final = "# Written anew by `ic up`; a change takes effect at once, until then.\n"
@@ -34,23 +36,23 @@ def control_plane(topology: Topology) -> Process:
     )
 
 
-def mesh_environment(topology: Topology, service: str, role: str) -> dict[str, str]:
-    """What makes a service process a member of the mesh."""
+def mesh_environment(topology: Topology, region: Region, process: str) -> dict[str, str]:
+    """What makes a service process of a region a member of the mesh."""
     return {
         "IC_REGISTRY": str(_registry(topology)),
-        "IC_REGION": REGION,
-        "IC_XDS_BOOTSTRAP": str(_bootstrap(topology, service, role)),
+        "IC_REGION": region.name,
+        "IC_XDS_BOOTSTRAP": str(_bootstrap(topology, process)),
     }
 
 
 def write_config(topology: Topology) -> None:
     """Writes the mesh file, and for each service process where it finds the control plane."""
     topology.mesh.write_text(render(_mesh(topology)))
-    for service in SERVICES:
-        for role in ROLES:
-            path = _bootstrap(topology, service, role)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(_xds(topology, f"{service}-{role}"), indent=2))
+    for region, service, role in product(topology.regions, SERVICES, ROLES):
+        process = region.called(f"{service}-{role}")
+        path = _bootstrap(topology, process)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(_xds(topology, region, process), indent=2))
 
 
 def render(mesh: Mapping[str, Any]) -> str:
@@ -82,25 +84,31 @@ def _mesh(topology: Topology) -> dict[str, Any]:
         name: {"port": ports.grpc, "endpoints": {"registry": True}}
         for name, ports in topology.services.items()
     }
-    return {"regions": [REGION], "services": services, "gateway": _gateway(topology)}
+    regions = [region.name for region in topology.regions]
+    return {"regions": regions, "services": services, "gateway": _gateway(topology)}
 
 
 def _gateway(topology: Topology) -> dict[str, Any]:
     """On one machine all clients have one address: they may tell another, as behind a load balancer."""
-    return {
+    settings: dict[str, Any] = {
         "trusted_hops": 1,
         "rate_limits": f"{LOOPBACK}:{topology.rate_limiter.grpc}",
         "cors_origins": ["*"],
+        "listen": {region.name: f"{LOOPBACK}:{region.gateway}" for region in topology.regions[1:]},
     }
+    if topology.tls:
+        found = tls.ensure_certificate(topology)
+        settings["tls"] = {"certificate": str(found.chain), "key": str(found.key)}
+    return settings
 
 
-def _xds(topology: Topology, node: str) -> dict[str, Any]:
+def _xds(topology: Topology, region: Region, node: str) -> dict[str, Any]:
     server = {
         "server_uri": f"{LOOPBACK}:{topology.control_plane.grpc}",
         "channel_creds": [{"type": "insecure"}],
         "server_features": ["xds_v3"],
     }
-    place = {"cluster": "services", "locality": {"region": REGION}}
+    place = {"cluster": "services", "locality": {"region": region.name}}
     return {"xds_servers": [server], "node": {"id": node, **place}}
 
 
@@ -108,5 +116,5 @@ def _registry(topology: Topology) -> Path:
     return topology.run / "registry"
 
 
-def _bootstrap(topology: Topology, service: str, role: str) -> Path:
-    return topology.etc / "xds" / f"{service}-{role}.json"
+def _bootstrap(topology: Topology, process: str) -> Path:
+    return topology.etc / "xds" / f"{process}.json"

@@ -9,20 +9,21 @@ from gateway.envoy.bootstrap import EnvoyNode, bootstrap
 from gateway.openapi.document import build
 from gateway.openapi.page import render_page
 from ops.paths import DESCRIPTORS
-from ops.stack.control_plane import REGION
+from ops.stack.edge import config_path
 from ops.stack.topology import LOOPBACK, Topology
 
 
 def write_config(topology: Topology) -> None:
-    """Writes where Envoy finds its control plane, and the pages that it serves."""
+    """Writes where each Envoy finds its control plane, and the pages that they serve."""
     _write_api_page(topology)
-    node = EnvoyNode(
-        id="gateway",
-        region=REGION,
-        admin=(LOOPBACK, topology.gateway_admin),
-        control_plane=(LOOPBACK, topology.control_plane.grpc),
-    )
-    (topology.etc / "envoy.json").write_text(json.dumps(bootstrap(node), indent=2))
+    for region in topology.regions:
+        node = EnvoyNode(
+            id=region.called("gateway"),
+            region=region.name,
+            admin=(LOOPBACK, region.gateway_admin),
+            control_plane=(LOOPBACK, topology.control_plane.grpc),
+        )
+        config_path(topology, region).write_text(json.dumps(bootstrap(node), indent=2))
 
 
 def _write_api_page(topology: Topology) -> None:

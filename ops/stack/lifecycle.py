@@ -3,7 +3,7 @@
 import importlib
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -26,6 +26,7 @@ from ops.stack import services as service_processes
 from ops.stack.credentials import Credentials
 from ops.stack.probes import port_open
 from ops.stack.process import Process, Readiness, Stage
+from ops.stack.region import Region
 from ops.stack.steps import Steps
 from ops.stack.supervisor import (
     CRASH_LOOP_RESTARTS,
@@ -41,6 +42,7 @@ from ops.stack.topology import Topology
 READY_WITHIN_S = 240.0
 DOWN_WITHIN_S = 60.0
 POLL_S = 0.25
+AT_A_TIME = 2
 TAIL_LINES = 15
 
 
@@ -67,12 +69,16 @@ class Stack:
             processes.append(control_plane.control_plane(topology))
             processes += service_processes.processes(topology, secrets)
             processes.append(rate_limiter.rate_limiter(topology, secrets))
-            processes.append(edge.gateway(topology))
+            processes += edge.gateways(topology)
         return cls(topology, secrets, tuple(processes))
 
     def in_stage(self, stage: Stage) -> list[Process]:
         """The processes that start together."""
         return [process for process in self.processes if process.stage is stage]
+
+    def services_of(self, region: Region) -> list[Process]:
+        """The service processes of a region, without its gateway."""
+        return [process for process in self.in_stage(Stage.SERVICES) if process.region == region.name]
 
     def process(self, name: str) -> Process:
         """The process of that name.
@@ -148,13 +154,42 @@ def down(topology: Topology, *, wipe: bool = False) -> int:
 
 def restart(stack: Stack, processes: Iterable[Process], steps: Steps) -> None:
     """Stops and starts these processes and waits until they are ready."""
+    chosen = list(processes)
+    stop(stack, chosen, steps)
+    start(stack, chosen, steps)
+
+
+def stop(stack: Stack, processes: Iterable[Process], steps: Steps) -> None:
+    """Stops these processes, all at once, and waits until they have ended."""
+    names = [process.supervised_name for process in processes]
+    with steps.step(f"stop {len(names)} processes"), ThreadPoolExecutor(max_workers=len(names)) as pool:
+        list(pool.map(SupervisorClient(stack.topology).stop, names))
+
+
+def kill(stack: Stack, processes: Iterable[Process], steps: Steps) -> None:
+    """Kills these processes, all at once and without a word; they stay down."""
+    names = [process.supervised_name for process in processes]
+    with steps.step(f"kill {len(names)} processes"):
+        SupervisorClient(stack.topology).kill(names)
+
+
+def start(stack: Stack, processes: Iterable[Process], steps: Steps) -> None:
+    """Starts these processes and waits until they are ready."""
     client = SupervisorClient(stack.topology)
     chosen = list(processes)
-    with steps.step(f"stop {len(chosen)} processes"), ThreadPoolExecutor() as pool:
-        list(pool.map(lambda process: SupervisorClient(stack.topology).stop(process.supervised_name), chosen))
     with steps.step(f"start {len(chosen)} processes") as detail:
         _start(client, chosen)
         _await(stack, client, chosen, detail, _ready)
+
+
+def start_in_turn(stack: Stack, processes: Sequence[Process], steps: Steps) -> None:
+    """As `start`, two at a time: on a small machine all at once would starve those that answer meanwhile."""
+    client = SupervisorClient(stack.topology)
+    with steps.step(f"start {len(processes)} processes") as detail:
+        for first in range(0, len(processes), AT_A_TIME):
+            some = processes[first : first + AT_A_TIME]
+            _start(client, some)
+            _await(stack, client, some, detail, _ready)
 
 
 def write_configuration(stack: Stack) -> None:

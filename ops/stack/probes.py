@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 
 from ops.stack.process import Readiness
 from ops.stack.topology import LOOPBACK
@@ -11,7 +12,16 @@ PROBE_TIMEOUT_S = 2.0
 
 def http_ready(port: int, path: str) -> Readiness:
     """Ready when the path answers 200; else what it answered."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S)
+    return _asked(http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S), path)
+
+
+def https_ready(port: int, path: str, trusting: ssl.SSLContext) -> Readiness:
+    """As `http_ready`, over TLS; a certificate that is not trusted is not ready either."""
+    connection = http.client.HTTPSConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S, context=trusting)
+    return _asked(connection, path)
+
+
+def _asked(connection: http.client.HTTPConnection, path: str) -> Readiness:
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -31,7 +31,8 @@ class Process:
     """One supervised process.
 
     `ports` are labelled for people; `probe` asks the process itself and answers within two seconds;
-    `stop_wait_s` is how long it may take to finish before it is killed.
+    `stop_wait_s` is how long it may take to finish before it is killed; `region` is where a service or a
+    gateway is.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Process:
     probe: Callable[[], Readiness]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     stop_wait_s: int = 20
+    region: str = ""
 
     @property
     def supervised_name(self) -> str:

@@ -9,6 +9,7 @@ from ops.stack.control_plane import mesh_environment
 from ops.stack.credentials import Credentials, service_jwks_path, service_key_path
 from ops.stack.probes import http_ready
 from ops.stack.process import Process, Stage
+from ops.stack.region import Region
 from ops.stack.topology import LOOPBACK, SERVICES, Topology
 
 ROLES = ("serve", "work")
@@ -17,15 +18,26 @@ PASSED_ON = {"IC_OTLP_ENDPOINT": None, "IC_TRACE_SAMPLE_RATIO": None, "IC_LOG_LE
 
 
 def processes(topology: Topology, credentials: Credentials) -> list[Process]:
-    """Two processes a service: one answers calls, one consumes events."""
-    return [_process(topology, credentials, service, role) for service in SERVICES for role in ROLES]
+    """Two processes a service and region: one answers calls, one consumes events."""
+    return [
+        _process(topology, credentials, region, service, role)
+        for region in topology.regions
+        for service in SERVICES
+        for role in ROLES
+    ]
 
 
-def environment(topology: Topology, credentials: Credentials, service: str, role: str) -> dict[str, str]:
-    """The environment of one service process outside the mesh, by the names that the chassis reads."""
-    ports = topology.services[service]
+def environment(
+    topology: Topology, credentials: Credentials, service: str, role: str, region: Region | None = None
+) -> dict[str, str]:
+    """The environment of one service process outside the mesh, by the names that the chassis reads.
+
+    Without a region, it is one of the first.
+    """
+    here = (region or topology.regions[0]).services
+    ports = here[service]
     own = credentials.services[service]
-    peers = {name: f"{LOOPBACK}:{peer.grpc}" for name, peer in topology.services.items()}
+    peers = {name: f"{LOOPBACK}:{peer.grpc}" for name, peer in here.items()}
     return {
         "IC_STACK": topology.name,
         "IC_ENVIRONMENT": "development",
@@ -59,17 +71,21 @@ def _passed_on() -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def _process(topology: Topology, credentials: Credentials, service: str, role: str) -> Process:
-    ports = topology.services[service]
+def _process(
+    topology: Topology, credentials: Credentials, region: Region, service: str, role: str
+) -> Process:
+    name = region.called(f"{service}-{role}")
+    ports = region.services[service]
     listening = {"grpc": ports.grpc, "ops": ports.serve_ops} if role == "serve" else {"ops": ports.work_ops}
     return Process(
-        name=f"{service}-{role}",
+        name=name,
         stage=Stage.SERVICES,
         command=(sys.executable, "-m", f"services.{service}", role),
         ports=listening,
         probe=partial(http_ready, listening["ops"], "/ready"),
         environment={
-            **environment(topology, credentials, service, role),
-            **mesh_environment(topology, service, role),
+            **environment(topology, credentials, service, role, region),
+            **mesh_environment(topology, region, name),
         },
+        region=region.name,
     )

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 import xmlrpc.client
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,8 +158,12 @@ class SupervisorClient:
         """Stops a process; one that is stopped is left alone."""
         self._tolerating(Faults.NOT_RUNNING, "stopProcess", supervised_name, wait)
 
+    def kill(self, supervised_names: Sequence[str]) -> None:
+        """SIGKILL for these processes, all at once; they stay down until somebody starts them."""
+        self._rpc().ic_kills.kill(list(supervised_names))
+
     def signal(self, supervised_name: str, signal_name: str) -> None:
-        """Sends a signal, such as `KILL`, to a running process."""
+        """Sends a signal to a running process; one that dies of it is started again."""
         self._rpc().supervisor.signalProcess(supervised_name, signal_name)
 
     def apply_config(self) -> list[str]:
@@ -227,6 +231,10 @@ def _daemon_sections(topology: Topology) -> str:
             _section(
                 "rpcinterface:ic",
                 {"supervisor.rpcinterface_factory": "ops.stack.restarts:make_rpc_interface"},
+            ),
+            _section(
+                "rpcinterface:ic_kills",
+                {"supervisor.rpcinterface_factory": "ops.stack.kills:make_rpc_interface"},
             ),
         ]
     )

@@ -7,7 +7,7 @@ created. Both are recorded in the stack's `topology.json`, which tests read as w
 import hashlib
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ops.errors import OpsError
 from ops.paths import stacks_dir
+from ops.stack.region import REGION_CHOICES, Region, ServicePorts, block_regions, developer_regions
 
 DEFAULT_STACK: Final = "dev"
 SERVICES: Final = ("auth", "user", "internship", "application", "notification", "analytics")
@@ -22,8 +23,6 @@ REDIS_NODES: Final = 3
 SHARD_STRIDE: Final = 10
 MAX_SHARDS: Final = 8
 MEMBER_CHOICES: Final = (1, 3)
-DEFAULT_SHARDS: Final = 2
-DEFAULT_MEMBERS: Final = 1
 LOOPBACK: Final = "127.0.0.1"
 BEHIND_THE_PROXY: Final = 5
 """With faults, a store itself listens so many ports above the one that its clients know."""
@@ -39,12 +38,12 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ServicePorts(_Frozen):
-    """Where one service listens: gRPC, and an ops port for each role."""
+class Shape(_Frozen):
+    """What a stack is made as, and stays: shards, the members of each, regions."""
 
-    grpc: int
-    serve_ops: int
-    work_ops: int
+    shards: int = 2
+    members: int = 1
+    regions: int = 1
 
 
 class ProcessPorts(_Frozen):
@@ -98,17 +97,17 @@ class Topology(_Frozen):
 
     name: str
     root: Path
-    gateway: int
-    gateway_admin: int
+    regions: tuple[Region, ...] = Field(min_length=1)
     control_plane: ProcessPorts
     rate_limiter: ProcessPorts
-    services: dict[str, ServicePorts]
     shards: tuple[Shard, ...] = Field(min_length=1)
     redis: tuple[RedisNode, ...]
     rabbit: RabbitPorts
     mailbox: MailboxPorts
     limits_times: int = Field(default=1, ge=1)
     """How many times the usual limits clients are held to: crowds of tests are few people on one machine."""
+    tls: bool = False
+    """Whether the gateways take TLS, and nothing else."""
     faults: bool = False
     """Whether a proxy stands before the stores, which can be told to delay, hold back or cut what passes."""
 
@@ -119,17 +118,45 @@ class Topology(_Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_the_gateways_processes(cls, recorded: Any) -> Any:
-        """A stack that was recorded before there were these gets the ports that a new stack would have."""
-        if not isinstance(recorded, dict) or "gateway" not in recorded:
+    def _as_recorded_now(cls, recorded: Any) -> Any:
+        """A stack that was recorded before it had these parts gets them as a new stack would have them."""
+        if not isinstance(recorded, dict):
             return recorded
-        is_developers = recorded.get("name") == DEFAULT_STACK
-        return _gateway_processes(None if is_developers else recorded["gateway"]) | recorded
+        found = dict(recorded)
+        if "gateway" in found:
+            found["regions"] = [{key: found.pop(key) for key in ("gateway", "gateway_admin", "services")}]
+        if "control_plane" in found and "rate_limiter" in found:
+            return found
+        is_developers = found.get("name") == DEFAULT_STACK
+        return _gateway_processes(None if is_developers else found["regions"][0]["gateway"]) | found
 
     def save(self) -> None:
         """Records this set of ports as the stack's own."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.path.write_text(self.model_dump_json(indent=2) + "\n")
+
+    @property
+    def gateway(self) -> int:
+        """The port of the first region's gateway."""
+        return self.regions[0].gateway
+
+    @property
+    def gateway_admin(self) -> int:
+        """The port of its administration."""
+        return self.regions[0].gateway_admin
+
+    @property
+    def services(self) -> dict[str, ServicePorts]:
+        """The services in the first region, by name."""
+        return self.regions[0].services
+
+    def region(self, name: str) -> Region:
+        """The region of that name. Raises OpsError when there is none; the message lists those there are."""
+        for region in self.regions:
+            if region.name == name:
+                return region
+        names = ", ".join(region.name for region in self.regions)
+        raise OpsError(f"the stack '{self.name}' has no region '{name}'; it has: {names}")
 
     @property
     def path(self) -> Path:
@@ -182,14 +209,19 @@ class Topology(_Frozen):
         return self.root / "seeded.json"
 
     @property
-    def members(self) -> int:
-        """How many members each shard's replica set has."""
-        return len(self.shards[0].ports)
+    def shape(self) -> Shape:
+        """What it was made as."""
+        members = len(self.shards[0].ports)
+        return Shape(shards=len(self.shards), members=members, regions=len(self.regions))
 
     @property
     def public_url(self) -> str:
-        """The gateway, as a user of the API sees it."""
-        return f"http://{LOOPBACK}:{self.gateway}"
+        """The first region's gateway, as a user of the API sees it."""
+        return self.url_of(self.regions[0])
+
+    def url_of(self, region: Region) -> str:
+        """A region's gateway."""
+        return f"{'https' if self.tls else 'http'}://{LOOPBACK}:{region.gateway}"
 
     @property
     def mailbox_url(self) -> str:
@@ -220,11 +252,10 @@ class Topology(_Frozen):
 
     def ports(self) -> Iterator[int]:
         """Every port of the stack."""
-        yield from (self.gateway, self.gateway_admin)
+        for region in self.regions:
+            yield from region.ports()
         for process in (self.control_plane, self.rate_limiter):
             yield from (process.grpc, process.ops)
-        for service in self.services.values():
-            yield from (service.grpc, service.serve_ops, service.work_ops)
         yield from self.store_ports()
         yield from (node.bus for node in self.redis)
         yield from (self.rabbit.dist, self.rabbit.epmd, self.mailbox.http)
@@ -233,40 +264,30 @@ class Topology(_Frozen):
             yield from map(self.own_port, self.store_ports())
 
 
-def developer_stack(root: Path, *, shards: int, members: int) -> Topology:
+def developer_stack(root: Path, shape: Shape) -> Topology:
     """The documented ports of the stack `dev`."""
     return Topology(
         name=DEFAULT_STACK,
         root=root,
-        gateway=8080,
-        gateway_admin=9901,
+        regions=developer_regions(shape.regions, SERVICES),
         control_plane=_gateway_processes(None)["control_plane"],
         rate_limiter=_gateway_processes(None)["rate_limiter"],
-        services={
-            name: ServicePorts(grpc=5001 + i, serve_ops=6001 + i, work_ops=6101 + i)
-            for i, name in enumerate(SERVICES)
-        },
-        shards=_shards(27101, shards, members),
+        shards=_shards(27101, shape),
         redis=tuple(RedisNode(port=7101 + i, bus=7111 + i) for i in range(REDIS_NODES)),
         rabbit=RabbitPorts(amqp=5682, dist=5692, epmd=5693),
         mailbox=MailboxPorts(smtp=1025, http=8025),
     )
 
 
-def block_stack(name: str, root: Path, base: int, *, shards: int, members: int) -> Topology:
+def block_stack(name: str, root: Path, base: int, shape: Shape) -> Topology:
     """The ports of any other stack: offsets from the start of its block."""
     return Topology(
         name=name,
         root=root,
-        gateway=base,
-        gateway_admin=base + 1,
+        regions=block_regions(base, shape.regions, SERVICES),
         control_plane=_gateway_processes(base)["control_plane"],
         rate_limiter=_gateway_processes(base)["rate_limiter"],
-        services={
-            service: ServicePorts(grpc=base + 10 + i, serve_ops=base + 20 + i, work_ops=base + 30 + i)
-            for i, service in enumerate(SERVICES)
-        },
-        shards=_shards(base + 100, shards, members),
+        shards=_shards(base + 100, shape),
         redis=tuple(RedisNode(port=base + 40 + i, bus=base + 50 + i) for i in range(REDIS_NODES)),
         rabbit=RabbitPorts(amqp=base + 60, dist=base + 61, epmd=base + 62),
         mailbox=MailboxPorts(smtp=base + 70, http=base + 71),
@@ -290,25 +311,27 @@ def find_or_create(
     *,
     shards: int | None = None,
     members: int | None = None,
+    regions: int | None = None,
+    tls: bool | None = None,
     limits_times: int = 1,
     faults: bool = False,
 ) -> Topology:
-    """The recorded stack of that name, or a new one with ports of its own.
+    """The recorded stack of that name, or a new one with ports of its own. Both take TLS from now on as told.
 
     Raises:
-        OpsError: the stack exists with another number of shards or members, or without the faults that are
-            asked for, or no block of ports is free.
+        OpsError: the stack exists with another number of shards, members or regions, or without the faults
+            that are asked for, or no block of ports is free.
     """
     root = stacks_dir() / _checked(name)
+    asked = {"shards": shards, "members": members, "regions": regions}
+    asked_for = {part: count for part, count in asked.items() if count is not None}
     if (root / "topology.json").exists():
-        return _same_shape(Topology.load(root / "topology.json"), shards, members, faults)
-    topology = _create(
-        name,
-        root,
-        shards=DEFAULT_SHARDS if shards is None else shards,
-        members=DEFAULT_MEMBERS if members is None else members,
-        faults=faults,
-    ).model_copy(update={"limits_times": limits_times})
+        found = Topology.load(root / "topology.json")
+        _refuse_other_shape(found, asked_for, faults=faults)
+    else:
+        found = _create(name, root, Shape(**asked_for), faults=faults)
+        found = found.model_copy(update={"limits_times": limits_times})
+    topology = found if tls is None else found.model_copy(update={"tls": tls})
     topology.save()
     return topology
 
@@ -318,16 +341,17 @@ def stack_names() -> list[str]:
     return sorted(path.parent.name for path in stacks_dir().glob("*/topology.json"))
 
 
-def _create(name: str, root: Path, *, shards: int, members: int, faults: bool) -> Topology:
-    if members not in MEMBER_CHOICES:
-        raise OpsError(f"--members takes 1 or 3, not {members}")
-    if not 1 <= shards <= MAX_SHARDS:
-        raise OpsError(f"--shards takes 1 to {MAX_SHARDS}, not {shards}")
+def _create(name: str, root: Path, shape: Shape, *, faults: bool) -> Topology:
+    if shape.members not in MEMBER_CHOICES:
+        raise OpsError(f"--members takes 1 or 3, not {shape.members}")
+    if shape.regions not in REGION_CHOICES:
+        raise OpsError(f"--regions takes 1 or 2, not {shape.regions}")
+    if not 1 <= shape.shards <= MAX_SHARDS:
+        raise OpsError(f"--shards takes 1 to {MAX_SHARDS}, not {shape.shards}")
     if name == DEFAULT_STACK:
-        return developer_stack(root, shards=shards, members=members).model_copy(update={"faults": faults})
+        return developer_stack(root, shape).model_copy(update={"faults": faults})
     for base in _candidate_blocks(root):
-        topology = block_stack(name, root, base, shards=shards, members=members)
-        topology = topology.model_copy(update={"faults": faults})
+        topology = block_stack(name, root, base, shape).model_copy(update={"faults": faults})
         if all(port_is_free(port) for port in topology.ports()):
             return topology
     raise OpsError("no block of ports is free between 20000 and 32000: remove a stack with `ic down --wipe`")
@@ -364,25 +388,26 @@ def _gateway_processes(base: int | None) -> dict[str, ProcessPorts]:
     }
 
 
-def _shards(first: int, shards: int, members: int) -> tuple[Shard, ...]:
+def _shards(first: int, shape: Shape) -> tuple[Shard, ...]:
     return tuple(
-        Shard(name=f"s{i + 1}", ports=tuple(first + SHARD_STRIDE * i + m for m in range(members)))
-        for i in range(shards)
+        Shard(name=f"s{i + 1}", ports=tuple(first + SHARD_STRIDE * i + m for m in range(shape.members)))
+        for i in range(shape.shards)
     )
 
 
-def _same_shape(topology: Topology, shards: int | None, members: int | None, faults: bool) -> Topology:
-    for differs, found in (
-        (shards not in (None, len(topology.shards)), f"with --shards {len(topology.shards)}"),
-        (members not in (None, topology.members), f"with --members {topology.members}"),
-        (faults and not topology.faults, "without --faults"),
-    ):
-        if differs:
-            raise OpsError(
-                f"the stack '{topology.name}' was created {found}; "
-                f"remove it first: ic down{_option(topology.name)} --wipe"
-            )
-    return topology
+def _refuse_other_shape(topology: Topology, asked_for: Mapping[str, int], *, faults: bool) -> None:
+    differences = [
+        f"with --{part} {count}"
+        for part, count in topology.shape.model_dump().items()
+        if asked_for.get(part, count) != count
+    ]
+    if faults and not topology.faults:
+        differences.append("without --faults")
+    for found in differences:
+        raise OpsError(
+            f"the stack '{topology.name}' was created {found}; "
+            f"remove it first: ic down{_option(topology.name)} --wipe"
+        )
 
 
 def _checked(name: str) -> str:

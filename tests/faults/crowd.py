@@ -154,13 +154,15 @@ class Crowd:
             base_url=self.stack.gateway_url,
             timeout=10.0,
             trust_env=False,
+            verify=self.stack.trust,
             limits=httpx.Limits(max_connections=AT_ONCE),
         )
 
     def get(self, member: Member, path: str, **parameters: Any) -> Json:
         """Reads as a member."""
         url = self.stack.gateway_url + path
-        answer = httpx.get(url, params=parameters, headers=member.headers, timeout=10.0, trust_env=False)
+        with httpx.Client(timeout=10.0, trust_env=False, verify=self.stack.trust) as client:
+            answer = client.get(url, params=parameters, headers=member.headers)
         found: Json = answer.raise_for_status().json()
         return found
 

@@ -1,4 +1,4 @@
-"""A stack whose stores and services can have faults, and a few people on it."""
+"""A stack of two regions behind TLS, whose stores and services can have faults, and a crowd on it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,22 +6,18 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from ops.commands.test import LIMITS_TIMES
 from ops.stack import faults, lifecycle, topology
 from ops.stack.steps import Steps
 from tests.faults.crowd import Crowd, awaited
 from tests.stack import Stack
 
-STUDENTS = 12
-OWNERS = 4
-
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """One of its own, beside the stack under test."""
+    """Made for these tests, beside the stack under test."""
     name = f"{Stack.under_test().topology.name}-wide"
-    if name in topology.stack_names():
-        lifecycle.down(topology.find(name), wipe=True)
-    found = topology.find_or_create(name, faults=True, limits_times=1_000)
+    found = topology.find_or_create(name, regions=2, tls=True, faults=True, limits_times=LIMITS_TIMES)
     try:
         lifecycle.up(found, Steps())
         yield Stack.of(found)
@@ -31,8 +27,18 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def crowd(stack: Stack) -> Crowd:
-    """People of both shards, known to all services."""
-    crowd = asyncio.run(Crowd.gather(stack, students=STUDENTS, owners=OWNERS))
+    """A hundred students and five companies, known to all services."""
+    return gathered(stack)
+
+
+@pytest.fixture
+def newcomers(stack: Stack) -> Crowd:
+    """A crowd to whom nothing has happened yet."""
+    return gathered(stack)
+
+
+def gathered(stack: Stack) -> Crowd:
+    crowd = asyncio.run(Crowd.gather(stack))
     awaited(crowd.are_known, "the crowd to be known")
     return crowd
 
@@ -47,5 +53,7 @@ def _no_fault_stays(stack: Stack) -> Iterator[None]:
 def client(stack: Stack, crowd: Crowd) -> Iterator[httpx.Client]:
     """A student's, since what strangers read is kept at the edge."""
     headers = crowd.students[0].headers
-    with httpx.Client(base_url=stack.gateway_url, timeout=10.0, headers=headers, trust_env=False) as client:
+    with httpx.Client(
+        base_url=stack.gateway_url, timeout=10.0, headers=headers, trust_env=False, verify=stack.trust
+    ) as client:
         yield client

@@ -60,6 +60,7 @@ def test_a_caller_prefers_its_own_region_and_then_the_order_of_the_file() -> Non
         (GOOD + "\nfaults: {user: {}}", "faults.user", "give `abort` or `delay`"),
         (GOOD + "\nfaults: {user: {abort: {status: OK}}}", "faults.user.abort.status", "UNAVAILABLE"),
         (GOOD + "\nfaults: {user: {delay: {percent: 5}}}", "faults.user.delay.duration_s", "is missing"),
+        (GOOD + "gateway: {listen: {east: '0.0.0.0:8080'}}", "gateway.listen", "`regions` does not list"),
         ("a: [", "not YAML", ""),
         ("just words", "has to hold `regions` and `services`", ""),
     ],

@@ -22,9 +22,9 @@ from gateway.envoy.filters import lua_source
 from gateway.envoy.limits import caller_source, rate_limits
 from gateway.envoy.listener import edge_listener
 from gateway.envoy.routes import edge_routes, origin_routes
-from gateway.envoy_types import Cluster, parsed
+from gateway.envoy_types import Cluster, Listener, parsed
 from gateway.surface import edge_rpcs, room_of
-from internshipconnect.options.v1.options_pb2 import RateLimitClass
+from internshipconnect.options.v1.options_pb2 import IDEMPOTENCY_KEY, RateLimitClass
 
 ROOMS = ("auth", "user", "internship", "application", "notification", "analytics")
 EDGE = Edge(("127.0.0.1", 8080), pages=(("/docs", "text/html", "<p>"),))
@@ -86,10 +86,24 @@ def test_a_stream_has_no_deadline_at_the_edge() -> None:
     assert all(routes[rpc.path]["route"]["timeout"] == "0s" for rpc in streams)
 
 
-def test_only_calls_whose_repeat_has_no_effect_are_retried() -> None:
+def test_only_calls_whose_repeat_has_no_effect_are_retried_once_a_service_may_have_seen_them() -> None:
     routes = _routes()
     for rpc in edge_rpcs(contracts()):
-        assert ("retry_policy" in routes[rpc.path]["route"]) == rpc.is_repeatable
+        when = set(routes[rpc.path]["route"]["retry_policy"]["retry_on"].split(","))
+        unsent = {"connect-failure", "refused-stream", "reset-before-request"}
+        assert when - unsent == ({"unavailable", "reset"} if rpc.is_repeatable else set())
+
+
+def test_a_call_with_the_clients_key_is_retried_like_one_whose_repeat_has_no_effect() -> None:
+    host = edge_routes(contracts(), mesh(), EDGE)["virtual_hosts"][0]
+    with_key = {
+        route["match"]["path"]: set(route["route"]["retry_policy"]["retry_on"].split(","))
+        for route in host["routes"]
+        if "idempotency-key" in [each["name"] for each in route["match"].get("headers", ())]
+    }
+    keyed = {rpc.path for rpc in edge_rpcs(contracts()) if rpc.policy.idempotency == IDEMPOTENCY_KEY}
+    assert set(with_key) == keyed
+    assert all({"unavailable", "reset"} <= when for when in with_key.values())
 
 
 def test_a_page_is_answered_by_envoy_itself() -> None:
@@ -232,6 +246,15 @@ def test_a_snapshot_is_whole() -> None:
     snapshot = _snapshot("north", Endpoint("127.0.0.1", 1, "north"))
     snapshot.refuse_inconsistency()
     assert [len(snapshot.of_kind(kind)) for kind in (CLUSTERS, ENDPOINTS, LISTENERS, ROUTES)] == [7, 6, 2, 2]
+
+
+def test_the_gateway_of_a_region_listens_where_the_mesh_file_says() -> None:
+    builder = GatewayBuilder(lambda: EDGE)
+    found = mesh(gateway={"listen": {"south": "127.0.0.1:8081"}})
+    for region, port in (("north", 8080), ("south", 8081), ("north", 8080)):
+        resource = builder.build("gateway", region, contracts(), found, {}).of_kind(LISTENERS)["gateway"]
+        assert resource.body is not None
+        assert Listener.FromString(resource.body.value).address.socket_address.port_value == port
 
 
 def test_a_service_that_the_mesh_lacks_is_named() -> None:

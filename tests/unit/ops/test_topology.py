@@ -23,6 +23,34 @@ def test_the_developers_stack_has_the_documented_ports(state_dir: Path) -> None:
     assert (dev.rabbit.amqp, dev.mailbox.smtp, dev.mailbox.http) == (5682, 1025, 8025)
 
 
+def test_the_developers_second_region_has_the_documented_ports(state_dir: Path) -> None:
+    first, second = topology.find_or_create("dev", regions=2).regions
+
+    assert (first.name, first.gateway, first.gateway_admin) == ("region-1", 8080, 9901)
+    assert (second.name, second.gateway, second.gateway_admin) == ("region-2", 8081, 9902)
+    assert [service.grpc for service in first.services.values()] == [5001, 5002, 5003, 5004, 5005, 5006]
+    assert [service.grpc for service in second.services.values()] == [5021, 5022, 5023, 5024, 5025, 5026]
+    assert (second.services["auth"].serve_ops, second.services["auth"].work_ops) == (6021, 6121)
+
+
+def test_the_processes_of_the_first_region_are_called_as_where_there_is_one(state_dir: Path) -> None:
+    first, second = topology.find_or_create("wide", regions=2).regions
+
+    assert (first.called("envoy"), second.called("envoy")) == ("envoy", "envoy-2")
+
+
+@pytest.mark.parametrize("name", ["dev", "other"])
+def test_a_stack_recorded_before_there_were_regions_is_one_region(state_dir: Path, name: str) -> None:
+    made = topology.find_or_create(name)
+    recorded = json.loads(made.path.read_text())
+    [region] = recorded.pop("regions")
+    recorded |= {part: region[part] for part in ("gateway", "gateway_admin", "services")}
+    del recorded["rate_limiter"]
+    made.path.write_text(json.dumps(recorded))
+
+    assert topology.find(name) == made
+
+
 @pytest.mark.parametrize("name", ["dev", "other"])
 def test_a_stack_recorded_before_there_was_a_control_plane_gets_ports_for_it(
     state_dir: Path, name: str
@@ -37,13 +65,13 @@ def test_a_stack_recorded_before_there_was_a_control_plane_gets_ports_for_it(
 
 def test_no_two_ports_of_a_stack_are_the_same(state_dir: Path) -> None:
     for name in ("dev", "other"):
-        ports = list(topology.find_or_create(name, shards=8, members=3).ports())
+        ports = list(topology.find_or_create(name, shards=8, members=3, regions=2).ports())
         assert len(ports) == len(set(ports))
 
 
 def test_no_two_ports_of_a_stack_with_faults_are_the_same(state_dir: Path) -> None:
     for name in ("dev", "other"):
-        ports = list(topology.find_or_create(name, shards=8, members=3, faults=True).ports())
+        ports = list(topology.find_or_create(name, shards=8, members=3, regions=2, faults=True).ports())
         assert len(ports) == len(set(ports))
 
 
@@ -93,16 +121,36 @@ def test_another_number_of_members_is_refused_with_the_way_out(stack: Topology) 
         topology.find_or_create("unit", members=3)
 
 
+def test_another_number_of_regions_is_refused_with_the_way_out(stack: Topology) -> None:
+    with pytest.raises(OpsError, match=r"--regions 1.*ic down --stack unit --wipe"):
+        topology.find_or_create("unit", regions=2)
+
+
+def test_a_region_that_is_not_there_is_answered_with_those_that_are(state_dir: Path) -> None:
+    with pytest.raises(OpsError, match="it has: region-1, region-2"):
+        topology.find_or_create("wide", regions=2).region("region-3")
+
+
+def test_tls_is_kept_until_it_is_switched(stack: Topology) -> None:
+    assert stack.public_url.startswith("http://")
+    switched = topology.find_or_create("unit", tls=True)
+    assert switched.public_url == f"https://{LOOPBACK}:{stack.gateway}"
+    assert topology.find_or_create("unit") == switched == topology.find("unit")
+    assert topology.find_or_create("unit", tls=False) == stack
+
+
 @pytest.mark.parametrize("name", ["", "A", "a b", "../x", "-x", "x" * 32])
 def test_a_name_that_is_no_folder_name_is_refused(state_dir: Path, name: str) -> None:
     with pytest.raises(OpsError, match="no name for a stack"):
         topology.find_or_create(name)
 
 
-@pytest.mark.parametrize(("shards", "members"), [(0, 1), (9, 1), (2, 2)])
-def test_numbers_out_of_range_are_refused(state_dir: Path, shards: int, members: int) -> None:
+@pytest.mark.parametrize(
+    ("shards", "members", "regions"), [(0, 1, 1), (9, 1, 1), (2, 2, 1), (2, 1, 0), (2, 1, 3)]
+)
+def test_numbers_out_of_range_are_refused(state_dir: Path, shards: int, members: int, regions: int) -> None:
     with pytest.raises(OpsError, match="takes"):
-        topology.find_or_create("new", shards=shards, members=members)
+        topology.find_or_create("new", shards=shards, members=members, regions=regions)
 
 
 def test_a_stack_that_was_never_started_is_named_in_the_error(state_dir: Path) -> None:

@@ -1,0 +1,185 @@
+"""Two regions: when the services of one are gone the other answers for it, and work is done once."""
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from ops.journey.client import Json
+from ops.stack import lifecycle
+from ops.stack.lifecycle import Stack as RunningStack
+from ops.stack.process import Process
+from ops.stack.provision import waiting_events
+from ops.stack.region import Region
+from ops.stack.steps import Steps
+from tests.faults.crowd import Crowd, Member, awaited
+from tests.resilience.load import Load, answered_in, handled_in, steady_load
+from tests.stack import Stack, await_true
+
+pytestmark = pytest.mark.timeout(300)
+
+ERRORS_FOR_AT_MOST_S = 1.0
+REFUSED_AT_MOST = 0.05
+TakeAway = Callable[[RunningStack, Sequence[Process], Steps], None]
+READ = ("GetMe", "ListInternships", "ListMyApplications")
+
+
+def reads_of(crowd: Crowd) -> Callable[[int], dict[str, Any]]:
+    """Reads of signed-in students, and strangers who browse; no two of them are the same."""
+
+    def read(number: int) -> dict[str, Any]:
+        headers = crowd.students[number % len(crowd.students)].headers
+        if number % 3 == 0:
+            return {
+                "method": "GET",
+                "url": "/api/v1/internships",
+                "params": {"city": f"City {uuid.uuid4().hex}"},
+            }
+        path = "/api/v1/users/me" if number % 3 == 1 else "/api/v1/applications"
+        return {"method": "GET", "url": path, "headers": headers}
+
+    return read
+
+
+@contextmanager
+def away(stack: Stack, processes: Sequence[Process], take_away: TakeAway) -> Iterator[None]:
+    """Without these processes until the block ends; then they are started, and ready."""
+    running = RunningStack.of(stack.topology)
+    try:
+        take_away(running, processes, Steps())
+        yield
+    finally:
+        lifecycle.start_in_turn(running, processes, Steps())
+
+
+def services_of(stack: Stack, region: Region) -> list[Process]:
+    return RunningStack.of(stack.topology).services_of(region)
+
+
+def await_only(load: Load, here: Region, elsewhere: Region) -> None:
+    """Returns when the calls of the load are answered in one region, and none of them in the other."""
+
+    def look() -> bool:
+        before = answered_in(here, *READ), answered_in(elsewhere, *READ)
+        load.await_more(40)
+        return answered_in(here, *READ) >= before[0] + 30 and answered_in(elsewhere, *READ) == before[1]
+
+    await_true(look, f"all calls to be answered in {here.name}", within_s=30)
+
+
+def test_when_a_regions_services_are_killed_the_other_answers_within_a_second_and_gives_back_what_it_took(
+    stack: Stack, crowd: Crowd
+) -> None:
+    here, elsewhere = stack.topology.regions
+    with steady_load(stack, here, reads_of(crowd)) as load:
+        await_only(load, here, elsewhere)
+        with away(stack, services_of(stack, here), lifecycle.kill):
+            await_only(load, elsewhere, here)
+            assert load.failing_for_s <= ERRORS_FOR_AT_MOST_S, str(load)
+            failed = len(load.failures)
+        await_only(load, here, elsewhere)
+    assert len(load.failures) == failed, str(load)
+    assert load.refused <= load.answered * REFUSED_AT_MOST, str(load)
+
+
+def test_no_call_fails_when_a_regions_services_are_stopped_and_started(stack: Stack, crowd: Crowd) -> None:
+    here, elsewhere = stack.topology.regions
+    with steady_load(stack, here, reads_of(crowd)) as load:
+        await_only(load, here, elsewhere)
+        with away(stack, services_of(stack, here), lifecycle.stop):
+            await_only(load, elsewhere, here)
+        await_only(load, here, elsewhere)
+    assert load.failures == [], str(load)
+    assert load.refused <= load.answered * REFUSED_AT_MOST, str(load)
+
+
+def test_services_go_on_with_the_other_regions_when_their_neighbour_is_killed(
+    stack: Stack, crowd: Crowd
+) -> None:
+    here, elsewhere = stack.topology.regions
+    listings = [*asyncio.run(crowd.post_listings()), *asyncio.run(crowd.post_listings())]
+    neighbour = RunningStack.of(stack.topology).process("user-serve")
+    read_elsewhere = answered_in(elsewhere, "BatchGetStudentSnapshots")
+    pairs = [(student, listing) for listing in listings for student in crowd.students]
+
+    def submit(number: int) -> dict[str, Any]:
+        student, listing = pairs[number]
+        return submission(student, listing)
+
+    with steady_load(stack, here, submit, per_second=20) as load:
+        load.await_more(20)
+        submitted_here = answered_in(here, "SubmitApplication")
+        with away(stack, [neighbour], lifecycle.kill):
+            load.await_more(60)
+            assert answered_in(here, "SubmitApplication") >= submitted_here + 60
+            assert answered_in(elsewhere, "BatchGetStudentSnapshots") > read_elsewhere
+            assert load.failing_for_s <= ERRORS_FOR_AT_MOST_S, str(load)
+            failed = len(load.failures)
+        load.await_more(20)
+    assert len(load.failures) == failed, str(load)
+    assert load.refused <= load.answered * REFUSED_AT_MOST, str(load)
+
+
+def submission(student: Member, listing: str) -> dict[str, Any]:
+    headers = student.headers | {"idempotency-key": str(uuid.uuid4())}
+    return {
+        "method": "POST",
+        "url": "/api/v1/applications",
+        "json": {"internshipId": listing},
+        "headers": headers,
+    }
+
+
+def test_the_workers_of_both_regions_share_the_events_and_each_has_its_effect_once(
+    stack: Stack, newcomers: Crowd
+) -> None:
+    before = {region.name: handled_in(region, "notification-dispatch") for region in stack.topology.regions}
+    listings = asyncio.run(newcomers.post_listings())[:2]
+    asyncio.run(_apply_at_both_gateways(newcomers, listings))
+
+    for owner, listing in zip(newcomers.owners, listings, strict=False):
+        awaited(lambda: _are_counted(newcomers, owner, listing), f"the figures of {listing}")  # noqa: B023
+    expected = Counter({student.email: len(listings) for student in newcomers.students})
+    awaited(lambda: _mailed(newcomers).total() >= expected.total() or None, "the mails")
+    awaited(
+        lambda: waiting_events(stack.topology, stack.credentials) == 0 or None, "all events to be handled"
+    )
+    assert _mailed(newcomers) == expected
+    for region in stack.topology.regions:
+        assert handled_in(region, "notification-dispatch") > before[region.name]
+
+
+async def _apply_at_both_gateways(crowd: Crowd, listings: list[str]) -> None:
+    topology = crowd.stack.topology
+    urls = [topology.url_of(region) for region in topology.regions]
+    async with httpx.AsyncClient(verify=crowd.stack.trust, timeout=20.0, trust_env=False) as client:
+
+        async def apply(number: int, student: Member, listing: str) -> None:
+            request = submission(student, listing)
+            answer = await client.request(**request | {"url": urls[number % 2] + request["url"]})
+            assert answer.is_success, answer.text
+
+        pairs = [(student, listing) for student in crowd.students for listing in listings]
+        for start in range(0, len(pairs), 20):
+            batch = enumerate(pairs[start : start + 20])
+            await asyncio.gather(*(apply(number, *pair) for number, pair in batch))
+
+
+def _are_counted(crowd: Crowd, owner: Member, listing: str) -> bool | None:
+    funnel = crowd.get(owner, f"/api/v1/analytics/internships/{listing}/funnel")
+    assert funnel["applications"] <= len(crowd.students), "counted twice"
+    return funnel["applications"] == len(crowd.students) or None
+
+
+def _mailed(crowd: Crowd) -> Counter[str]:
+    """How many mails each student has got."""
+    url = f"{crowd.stack.mailbox_url}/mails"
+    answer = httpx.get(url, params={"limit": 5000}, timeout=10.0, trust_env=False)
+    mails: list[Json] = answer.raise_for_status().json()["mails"]
+    students = {student.email for student in crowd.students}
+    return Counter(to for mail in mails for to in mail["to"] if to in students)
