@@ -52,9 +52,14 @@ def _listed(value: Any) -> Any:
 
 
 class Service(_Frozen):
-    """One service: `port` is that of the endpoints which are found by name."""
+    """One service: `port` is that of the endpoints which are found by name.
+
+    `max_requests` is its own bound on what one caller may have open, if other than the mesh's: about what all
+    its instances can answer within a deadline, so that a flood is refused rather than queued.
+    """
 
     port: Port
+    max_requests: Count | None = None
     endpoints: Annotated[tuple[Source, ...], BeforeValidator(_listed), Field(min_length=1)]
 
 
@@ -205,6 +210,11 @@ class Mesh(_Frozen):
         """The mesh without the faults that have ended; `now` in Unix seconds."""
         going_on = {name: fault for name, fault in self.faults.items() if not fault.is_over(now)}
         return self.model_copy(update={"faults": going_on})
+
+    def limits_of(self, service: str) -> Limits:
+        """The bounds of calls to a service."""
+        own = self.services[service].max_requests
+        return self.limits.model_copy(update={"max_requests": own}) if own else self.limits
 
     def regions_from(self, own: str) -> tuple[str, ...]:
         """The regions as a caller of the region `own` prefers them."""

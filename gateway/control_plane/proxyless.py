@@ -103,7 +103,7 @@ def _cluster(name: str, mesh: Mesh) -> dict[str, Any]:
         "type": "EDS",
         "eds_cluster_config": {"eds_config": over_ads()},
         "lb_policy": "ROUND_ROBIN",
-        "circuit_breakers": {"thresholds": [{"max_requests": mesh.limits.max_requests}]},
+        "circuit_breakers": {"thresholds": [{"max_requests": mesh.limits_of(name).max_requests}]},
         "outlier_detection": _outlier_detection(mesh.outlier_detection),
     }
 

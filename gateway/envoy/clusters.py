@@ -41,7 +41,7 @@ def _service(name: str, mesh: Mesh) -> dict[str, Any]:
         "connect_timeout": "1s",
         "lb_policy": "LEAST_REQUEST",
         "typed_extension_protocol_options": http2(),
-        "circuit_breakers": {"thresholds": [_threshold(mesh.limits)]},
+        "circuit_breakers": {"thresholds": [_threshold(mesh.limits_of(name))]},
         "outlier_detection": _outlier_detection(mesh.outlier_detection),
         "health_checks": [_health_check(mesh.health_check)],
         # By default Envoy tells its workers of changed health once a second.

@@ -119,6 +119,7 @@ def _access_log() -> dict[str, Any]:
         "details": "%RESPONSE_CODE_DETAILS%",
         "flags": "%RESPONSE_FLAGS%",
         "duration_ms": "%DURATION%",
+        "service_ms": "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
         "bytes_in": "%BYTES_RECEIVED%",
         "bytes_out": "%BYTES_SENT%",
         "request_id": "%REQ(X-REQUEST-ID)%",

@@ -13,6 +13,8 @@ CLAIMS: Final = "claims"
 """Under which key of the filter's metadata the verified claims are found."""
 _PROVIDER: Final = "users"
 _CLOCK_SKEW_S: Final = 5
+_TOKENS_REMEMBERED: Final = 10_000
+"""By each of Envoy's workers; a token has about 500 bytes."""
 _KEYS_LIVE_S: Final = 300
 """A key is published a day before it signs, so this may be long."""
 
@@ -36,6 +38,8 @@ def _provider(cluster: str, path: str) -> dict[str, Any]:
         "forward": True,
         "payload_in_metadata": CLAIMS,
         "clock_skew_seconds": _CLOCK_SKEW_S,
+        # A verified token is remembered until it expires.
+        "jwt_cache_config": {"jwt_cache_size": _TOKENS_REMEMBERED},
         "remote_jwks": {
             "http_uri": {"uri": f"http://gateway{path}", "cluster": cluster, "timeout": "1s"},
             "cache_duration": f"{_KEYS_LIVE_S}s",

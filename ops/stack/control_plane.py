@@ -20,6 +20,9 @@ from ops.stack.topology import LOOPBACK, SERVICES, Topology
 PROCESS: Final = "control-plane"
 ROLES: Final = ("serve", "work")
 PASSED_ON: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
+MOST_AT_ONCE: Final = 400
+"""Calls to a service from one gateway: what one instance answers within a second."""
+STREAMING: Final = "notification"
 _HEAD: Final = "# Written anew by `ic up`; a change takes effect at once, until then.\n"
 
 
@@ -80,10 +83,12 @@ def _environment(topology: Topology) -> dict[str, str]:
 
 
 def _mesh(topology: Topology) -> dict[str, Any]:
-    services = {
-        name: {"port": ports.grpc, "endpoints": {"registry": True}}
+    services: dict[str, Any] = {
+        name: {"port": ports.grpc, "max_requests": MOST_AT_ONCE, "endpoints": {"registry": True}}
         for name, ports in topology.services.items()
     }
+    # Its streams are open all the time.
+    del services[STREAMING]["max_requests"]
     regions = [region.name for region in topology.regions]
     return {"regions": regions, "services": services, "gateway": _gateway(topology)}
 

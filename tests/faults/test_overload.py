@@ -14,7 +14,7 @@ from ops.bench.people import members
 from tests.faults.crowd import Crowd
 from tests.stack import Stack
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = [pytest.mark.timeout(200), pytest.mark.thorough]
 
 SECONDS = 30
 DEADLINE_S = 2.0

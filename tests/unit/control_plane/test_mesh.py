@@ -13,7 +13,7 @@ from gateway.control_plane.mesh import Mesh, MeshError
 GOOD = """
 regions: [north, south]
 services:
-  user: {port: 5002, endpoints: {registry: true}}
+  user: {port: 5002, endpoints: {registry: true}, max_requests: 50}
   auth: {port: 5001, endpoints: [{dns: auth.north, region: north}, {dns: auth.south, region: south}]}
   search: {port: 5003, endpoints: {static: ["10.0.0.1:5003", "[fd00::1]:5003"]}}
 limits: {max_requests: 500}
@@ -31,6 +31,12 @@ def test_a_mesh_says_where_endpoints_come_from() -> None:
     assert mesh.services["user"].endpoints[0].registry
     assert [source.region for source in mesh.services["auth"].endpoints] == ["north", "south"]
     assert (mesh.limits.max_requests, mesh.limits.max_connections) == (500, 100)
+
+
+def test_a_service_may_have_a_bound_of_its_own() -> None:
+    mesh = Mesh.parse(GOOD.encode())
+    assert [mesh.limits_of(name).max_requests for name in ("user", "auth")] == [50, 500]
+    assert mesh.limits_of("user").max_connections == 100
 
 
 def test_a_caller_prefers_its_own_region_and_then_the_order_of_the_file() -> None:
