@@ -231,7 +231,7 @@ class Topology(_Frozen):
     @property
     def fault_proxy_ops(self) -> int:
         """The ops port of the proxy before the stores."""
-        return FAULT_PROXY_OPS if self.name == DEFAULT_STACK else self.gateway + 80
+        return FAULT_PROXY_OPS if self.name == DEFAULT_STACK else self.gateway + 190
 
     @property
     def store_faults(self) -> Path:
