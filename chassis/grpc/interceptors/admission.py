@@ -19,6 +19,7 @@ WAIT_SHARE: Final = 0.25
 """Of its deadline; a call that waited longer to be let in makes room for one that can still be in time."""
 
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
+_SENT_AGAIN_KEY: Final = "grpc-previous-rpc-attempts"
 _FULL = metrics.grpc_server_shed.labels("full")
 _WAITED = metrics.grpc_server_shed.labels("waited")
 
@@ -57,9 +58,12 @@ class Admission:
 
 
 def _waited_s(call: Call, context: Context) -> float:
-    """How long the call has been here; 0 when its sender did not say how much time it had."""
+    """How long the call has been here; 0 when its sender did not say how much time it had.
+
+    When gRPC sends a call again, it says how much it had at first: nothing is known of such a call.
+    """
     sent_with = call.text(SENT_WITH_KEY)
     left_s = context.time_remaining()
-    if left_s is None or not _MILLISECONDS.fullmatch(sent_with):
+    if left_s is None or not _MILLISECONDS.fullmatch(sent_with) or _SENT_AGAIN_KEY in call.metadata:
         return 0.0
     return int(sent_with) / 1000 - left_s

@@ -66,4 +66,6 @@ async def test_a_call_that_has_waited_for_a_quarter_of_its_time_makes_room() -> 
     assert caught.value.reason == "OVERLOADED"
     assert await answer(0.8 * policy_s, sent_with) == b"answer"
     assert await answer(0.1 * policy_s, Call()) == b"answer"
+    again = {**sent_with.metadata, "grpc-previous-rpc-attempts": "1"}
+    assert await answer(0.1 * policy_s, Call(metadata=again)) == b"answer"
     assert await answer(0.1 * policy_s, Call(metadata={SENT_WITH_KEY: "soon"})) == b"answer"
