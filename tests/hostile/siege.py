@@ -1,9 +1,11 @@
 """Clients who are slow or never finish: opened at once, and watched until they are sent away."""
 
 import asyncio
+import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -150,6 +152,20 @@ def headers(path: str = PATH, method: str = "POST", **more: str) -> list[tuple[s
     """What begins a request over HTTP/2."""
     pseudo = {":method": method, ":path": path, ":scheme": "http", ":authority": "gateway"}
     return [*pseudo.items(), ("content-type", "application/json"), *more.items()]
+
+
+@contextmanager
+def begun_calls(host: str, port: int, path: str, how_many: int) -> Iterator[None]:
+    """Begins gRPC calls and sends no message; they stay as they are until the block ends."""
+    connection = H2Connection(H2Configuration(client_side=True))
+    connection.initiate_connection()
+    head = [*headers(path, te="trailers")]
+    head[4] = ("content-type", "application/grpc")
+    with socket.create_connection((host, port), timeout=10) as client:
+        for number in range(how_many):
+            connection.send_headers(2 * number + 1, head)
+        client.sendall(connection.data_to_send())
+        yield
 
 
 async def rapid_reset(host: str, port: int, times: int, request: list[tuple[str, str]]) -> int:
