@@ -123,7 +123,7 @@ def test_at_the_edge_strangers_are_told_the_same(
     request = bytes_of(rpc, RIGHTS[rpc.name].request(known))
     for caller in [one for one in cast.strangers if not belongs(rpc, one)]:
         answer = lines["gateway"].call(rpc.path, request, caller.token)
-        told = expected(rpc, caller) if rpc.http else {"UNKNOWN_PATH"}
+        told = expected(rpc, caller) if rpc.http else {"UNKNOWN_METHOD"}
         assert answer.reason in told, f"{caller.label}: {answer}"
 
 
