@@ -155,17 +155,20 @@ def headers(path: str = PATH, method: str = "POST", **more: str) -> list[tuple[s
 
 
 @contextmanager
-def begun_calls(host: str, port: int, path: str, how_many: int) -> Iterator[None]:
-    """Begins gRPC calls and sends no message; they stay as they are until the block ends."""
+def begun_calls(host: str, port: int, path: str) -> Iterator[Callable[[int], None]]:
+    """Yields what begins so many more gRPC calls and sends no message; they stay until the block ends."""
     connection = H2Connection(H2Configuration(client_side=True))
     connection.initiate_connection()
     head = [*headers(path, te="trailers")]
     head[4] = ("content-type", "application/grpc")
     with socket.create_connection((host, port), timeout=10) as client:
-        for number in range(how_many):
-            connection.send_headers(2 * number + 1, head)
-        client.sendall(connection.data_to_send())
-        yield
+
+        def begin(how_many: int) -> None:
+            for _ in range(how_many):
+                connection.send_headers(connection.get_next_available_stream_id(), head)
+            client.sendall(connection.data_to_send())
+
+        yield begin
 
 
 async def rapid_reset(host: str, port: int, times: int, request: list[tuple[str, str]]) -> int:
