@@ -115,7 +115,7 @@ class Mending:
 
     def _compared(self, document: Document) -> Document:
         return {
-            name: sorted(value) if name in self._unordered else _as_stored(value)
+            name: _sorted(value) if name in self._unordered else _as_stored(value)
             for name, value in document.items()
             if name not in self._not_compared
         }
@@ -159,6 +159,10 @@ class Mending:
 
     def _collection(self, document: Document) -> Any:
         return self._shards.of(document["slot"]).db[self._name]
+
+
+def _sorted(value: Any) -> Any:
+    return sorted(value, key=repr) if isinstance(value, list | tuple) else value
 
 
 def _as_stored(value: Any) -> Any:

@@ -24,6 +24,8 @@ class Reindexing:
             index.INDEX,
             self._wanted_now,
             stamps=("index_time", "gone_time"),
+            # Of a set, so that each process has them in another order.
+            unordered=("terms",),
             optional=index.is_gravestone,
             write=write,
         )
