@@ -26,7 +26,7 @@ class Reindexing:
             stamps=("index_time", "gone_time"),
             # Of a set, so that each process has them in another order.
             unordered=("terms",),
-            optional=index.is_gravestone,
+            optional=lambda wanted: index.is_forgotten(wanted, clock.now()),
             write=write,
         )
 
@@ -51,7 +51,7 @@ class Reindexing:
         now = self._clock.now()
         if listing.state is State.OPEN:
             return index.entry_document(entry_of(to_message(listing, now)), now)
-        return index.gravestone(listing.id, listing.version, now)
+        return index.gravestone(listing.id, listing.version, now, gone_time=listing.update_time)
 
     async def _wanted_now(self, listing_id: str) -> Document | None:
         listing = await store.find(self._shards.of(listing_id).db, listing_id)

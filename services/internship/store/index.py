@@ -58,15 +58,15 @@ def entry_document(entry: Entry, now: datetime) -> Document:
     return to_document(entry, slot=slot_of(entry.id)) | {"index_time": now}
 
 
-def gravestone(listing_id: str, version: int, now: datetime) -> Document:
+def gravestone(listing_id: str, version: int, now: datetime, *, gone_time: datetime) -> Document:
     """A listing that is not open in the index."""
     place = {"_id": listing_id, "slot": slot_of(listing_id)}
-    return place | {"version": version, "index_time": now, "gone_time": now}
+    return place | {"version": version, "index_time": now, "gone_time": gone_time}
 
 
-def is_gravestone(document: Document) -> bool:
-    """Whether the listing is not in the index; then it may be unknown there as well."""
-    return "terms" not in document
+def is_forgotten(document: Document, now: datetime) -> bool:
+    """Whether it is a gravestone that has had its time."""
+    return "terms" not in document and bool(document["gone_time"] + GRAVESTONE_LIFE <= now)
 
 
 async def put(db: Database, entry: Entry, now: datetime) -> bool:
@@ -76,7 +76,7 @@ async def put(db: Database, entry: Entry, now: datetime) -> bool:
 
 async def bury(db: Database, listing_id: str, version: int, now: datetime) -> bool:
     """Takes a listing out unless the index knows a version as new or newer; whether it did."""
-    return await _put_newer(db, gravestone(listing_id, version, now))
+    return await _put_newer(db, gravestone(listing_id, version, now, gone_time=now))
 
 
 async def _put_newer(db: Database, document: Document) -> bool:

@@ -13,10 +13,11 @@ from chassis.caller import acting_as
 from chassis.ids import new_id, slot_of
 from chassis.mongo.shards import Shards
 from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship.search.entry import entry_of
 from services.internship.service import Reindexing
 from services.internship.store import COLLECTIONS, index
 from tests.databases import own_databases
-from tests.integration.internship.world import CONTEXT, World
+from tests.integration.internship.world import CONTEXT, NOW, World
 from tests.stack import Stack
 
 
@@ -79,7 +80,7 @@ async def test_whatever_is_damaged_is_mended_and_nothing_else(world: World) -> N
     await entries(gone.id).delete_one({"_id": gone.id})
     await entries(changed.id).update_one({"_id": changed.id}, {"$set": {"terms": ["wrong"]}})
     await entries(ahead.id).update_one({"_id": ahead.id}, {"$set": {"version": 99, "hourly_pay_minor": 1}})
-    buried = index.gravestone(hidden.id, 77, world.clock.now())
+    buried = index.gravestone(hidden.id, 77, NOW, gone_time=NOW)
     await entries(hidden.id).replace_one({"_id": hidden.id}, buried)
     await entries(behind.id).update_one({"_id": behind.id}, {"$set": {"version": 1, "hit": b""}})
     stray = before[gone.id] | {"_id": new_id("int", slot_of(gone.id))}
@@ -92,6 +93,20 @@ async def test_whatever_is_damaged_is_mended_and_nothing_else(world: World) -> N
     assert await indexed(world.shards) == damaged
     assert await rebuilt(world) == {"listings": 6, "index entries": 1}
     assert await indexed(world.shards) == before
+    assert await rebuilt(world) == {}
+
+
+async def test_a_listing_that_closed_lately_gets_its_gravestone_back_and_a_late_event_cannot_raise_it(
+    world: World,
+) -> None:
+    *_, closed = await market(world)
+    entries = world.shards.of(closed.id).db[index.INDEX]
+    await entries.delete_one({"_id": closed.id})
+    assert await rebuilt(world) == {"listings": 1}
+    await index.put(world.shards.of(closed.id).db, entry_of(closed), NOW)
+    assert "terms" not in (await indexed(world.shards))[closed.id]
+    await entries.delete_one({"_id": closed.id})
+    world.clock.advance(index.GRAVESTONE_LIFE)
     assert await rebuilt(world) == {}
 
 
