@@ -29,7 +29,7 @@ from chassis.observability.logging import get_logger
 
 POSITIONS: Final = "relay_positions"
 _POSITION: Final = {"_id": "outbox", "slot": 0}
-_LEASE: Final = "outbox-relay"
+LEASE: Final = "outbox-relay"
 
 _BATCH: Final = 500
 _READ_AHEAD: Final = 1_000
@@ -78,7 +78,7 @@ class _ShardRelay:
         self._db = shard.db
         self._outbox = shard.db[outbox.COLLECTION]
         self._positions = shard.db[POSITIONS]
-        self._lease = Lease(shard.db[LEASES], _LEASE, holder)
+        self._lease = Lease(shard.db[LEASES], LEASE, holder)
         self._publisher = publisher
         self._waiting: asyncio.Queue[_Row] = asyncio.Queue(_READ_AHEAD)
         self._silent_since: float | None = None

@@ -24,12 +24,8 @@ from ops.stack.topology import Topology
 
 UNIT = "tests/unit"
 ON_A_STACK = (
-    "tests/integration",
-    "tests/e2e",
-    "tests/hostile",
-    "tests/faults",
-    "tests/resilience",
-    "tests/replicas",
+    *("tests/integration", "tests/e2e", "tests/hostile", "tests/faults"),
+    *("tests/resilience", "tests/replicas", "tests/chaos"),
 )
 REPORTS = STATE / "test"
 STACK_VARIABLE = "IC_TEST_STACK"

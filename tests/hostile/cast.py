@@ -16,10 +16,11 @@ from chassis.contracts import RpcSpec
 from chassis.ids import new_id
 from chassis.security.service_identity import ServiceIdentity
 from ops.journey.client import Json, eventually
+from ops.seed.people import Member
 from ops.seed.rooms import open_auth
 from ops.seed.tokens import Minting
 from ops.stack.credentials import service_key_path
-from tests.faults.crowd import Crowd, Member, awaited
+from tests.faults.crowd import Crowd, awaited
 from tests.stack import Stack
 
 ROLES: Final = ("OWNER", "RECRUITER", "HIRING_MANAGER", "VIEWER")

@@ -5,6 +5,7 @@ import socket
 import struct
 from asyncio import StreamReader, StreamWriter
 
+import pytest
 import uvloop
 
 from chassis.redis import FAILURES, ResetConnection, connect
@@ -44,6 +45,20 @@ async def _use_after_reset() -> BaseException | None:
 
 def test_a_command_on_a_connection_that_was_reset_fails_as_redis_fails() -> None:
     assert isinstance(uvloop.run(_use_after_reset()), FAILURES)
+
+
+async def test_a_connection_that_is_given_up_while_a_command_is_sent_fails_as_redis_fails() -> None:
+    server = await asyncio.start_server(_agree_and_wait, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    connection = ResetConnection(host="127.0.0.1", port=port, protocol=2, socket_timeout=1.0)
+    await connection.connect()  # type: ignore[no-untyped-call]
+    # With a time limit the sending is a task of its own, and the other one comes before it.
+    sending = asyncio.create_task(connection.send_command("PING"))
+    giving_up = asyncio.create_task(connection.disconnect(nowait=True))
+    with pytest.raises(FAILURES):
+        await sending
+    await giving_up
+    server.close()
 
 
 async def test_the_clusters_client_has_such_connections_to_every_node() -> None:
