@@ -42,8 +42,9 @@ def _provider(cluster: str, path: str) -> dict[str, Any]:
         "jwt_cache_config": {"jwt_cache_size": _TOKENS_REMEMBERED},
         "remote_jwks": {
             "http_uri": {"uri": f"http://gateway{path}", "cluster": cluster, "timeout": "1s"},
+            # Asked for when they are needed: what Envoy fetches beforehand it fetches in its main thread,
+            # from where the listener behind the cache cannot be reached.
             "cache_duration": f"{_KEYS_LIVE_S}s",
-            "async_fetch": {"fast_listener": True, "failed_refetch_duration": "1s"},
         },
     }
 
