@@ -301,6 +301,10 @@ function envoy_on_response(handle)
   if not is_json and content_type ~= "" and content_type:find("text/plain", 1, true) ~= 1 then
     return
   end
+  if headers:get("content-encoding") then
+    -- Long enough to be compressed: a service's.
+    return
+  end
   retell(handle, status, is_json, request_id)
   headers = handle:headers()
   if RETRYABLE[headers:get(":status")] and not headers:get("retry-after") then

@@ -79,7 +79,7 @@ def test_whatever_is_sent_is_answered_as_the_page_says(
 
 def fuzz(operation: Any, mode: GenerationMode, number: int, sender: "Sender") -> None:
     @seed(number)
-    @examples(few=3, many=30)
+    @examples(few=2, many=30)
     @given(case=operation.as_strategy(generation_mode=mode))
     def send(case: Case[Any]) -> None:
         sender.must_be_answered(case, rpc_of(operation))

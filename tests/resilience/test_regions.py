@@ -88,6 +88,7 @@ def test_when_a_regions_services_are_killed_the_other_answers_within_a_second_an
     assert load.refused <= load.answered * REFUSED_AT_MOST, str(load)
 
 
+@pytest.mark.thorough
 def test_no_call_fails_when_a_regions_services_are_stopped_and_started(stack: Stack, crowd: Crowd) -> None:
     here, elsewhere = stack.topology.regions
     with steady_load(stack, here, reads_of(crowd)) as load:
