@@ -1,5 +1,7 @@
 """PyMongo's database, collections and cursors, with every operation going through the shard's gate.
 
+Writes need a permit besides: they go to the shard only while this process knows which records it holds.
+
 Cursors are followed below their public surface, at `_refresh`: it is the one place where they talk to the
 server, so that taking a document from a batch that is here already costs nothing more.
 """
@@ -17,42 +19,42 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from chassis.mongo.documents import Document
 from chassis.mongo.gate import Gate
+from chassis.mongo.permits import Permit
 
 C = TypeVar("C", bound="type[ShardCollection] | type[ShardDatabase]")
 B = TypeVar("B", bound="ShardCollection | ShardDatabase")
 
-_COLLECTION_OPERATIONS: Final = (
-    "aggregate",
+_READS: Final = ("aggregate", "count_documents", "distinct", "estimated_document_count", "list_indexes")
+"""Not `find` and `find_one`, which their cursor guards, nor `watch`, which waits without an end."""
+
+_WRITES: Final = (
     "bulk_write",
-    "count_documents",
     "create_indexes",
     "delete_many",
     "delete_one",
-    "distinct",
     "drop",
     "drop_index",
-    "estimated_document_count",
     "find_one_and_delete",
     "find_one_and_replace",
     "find_one_and_update",
     "insert_many",
     "insert_one",
-    "list_indexes",
     "replace_one",
     "update_many",
     "update_one",
 )
-"""Not `find` and `find_one`, which their cursor guards, nor `watch`, which waits without an end."""
 
 _DATABASE_OPERATIONS: Final = ("command", "create_collection", "drop_collection", "list_collections")
 
 
-def _through_gate(*names: str) -> Callable[[C], C]:
+def _through_gate(*names: str, writes: tuple[str, ...] = ()) -> Callable[[C], C]:
     """Class decorator: the named operations pass the gate, within the transaction that is bound, if any."""
 
     def decorate(cls: C) -> C:
         for name in names:
             setattr(cls, name, _gated(getattr(cls, name)))
+        for name in writes:
+            setattr(cls, name, _permitted(_gated(getattr(cls, name))))
         return cls
 
     return decorate
@@ -64,6 +66,15 @@ def _gated(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any
         if self._bound is not None:
             kwargs.setdefault("session", self._bound)
         return await self._gate.passing(method, self, *args, **kwargs)
+
+    return operation
+
+
+def _permitted(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(method)
+    async def operation(self: "ShardCollection", *args: Any, **kwargs: Any) -> Any:
+        async with self._permit:
+            return await method(self, *args, **kwargs)
 
     return operation
 
@@ -82,9 +93,10 @@ def _bound_to(session: AsyncClientSession | None, original: B) -> B:
 class ShardDatabase(AsyncDatabase[Document]):
     """A service's database on one shard."""
 
-    def __init__(self, client: AsyncMongoClient[Document], name: str, gate: Gate) -> None:
+    def __init__(self, client: AsyncMongoClient[Document], name: str, gate: Gate, permit: Permit) -> None:
         super().__init__(client, name)
         self._gate = gate
+        self._permit = permit
         self._bound: AsyncClientSession | None = None
         self._collections: dict[str, ShardCollection] = {}
         self._unbound = self
@@ -104,13 +116,14 @@ class ShardDatabase(AsyncDatabase[Document]):
         return _bound_to(self._bound, ShardCollection(self._unbound, name, **options))
 
 
-@_through_gate(*_COLLECTION_OPERATIONS)
+@_through_gate(*_READS, writes=_WRITES)
 class ShardCollection(AsyncCollection[Document]):
     """A collection on one shard."""
 
     def __init__(self, database: ShardDatabase, name: str, **options: Any) -> None:
         super().__init__(database, name, **options)
         self._gate = database._gate
+        self._permit = database._permit
         self._bound: AsyncClientSession | None = None
         self._shard_database = database
 

@@ -89,14 +89,13 @@ def write_config(topology: Topology, processes: Iterable[Process]) -> None:
 
 
 def render_config(topology: Topology, processes: list[Process]) -> str:
-    """The configuration: one program a process, one group a stage."""
+    """The configuration: one program a process, one group a stage or more."""
     sections = [_daemon_sections(topology)]
     sections += [_program_section(topology, process) for process in processes]
-    for stage in Stage:
-        members = ",".join(process.name for process in processes if process.stage is stage)
-        if members:
-            order = (list(Stage).index(stage) + 1) * 100
-            sections.append(_section(f"group:{stage.value}", {"programs": members, "priority": order}))
+    for stage, group in dict.fromkeys((process.stage, process.supervised_group) for process in processes):
+        members = ",".join(process.name for process in processes if process.supervised_group == group)
+        order = (list(Stage).index(stage) + 1) * 100
+        sections.append(_section(f"group:{group}", {"programs": members, "priority": order}))
     return "\n".join(sections)
 
 
