@@ -86,6 +86,11 @@ def current_call() -> Call:
     return _call.get()
 
 
+def is_answering() -> bool:
+    """Whether an RPC is being answered, and not some work that nobody waits for."""
+    return _call.get() is not _NO_CALL
+
+
 def mark_stale() -> None:
     """Says that the answer to this call rests on what was known earlier, for want of anything newer."""
     call = _call.get()

@@ -29,7 +29,7 @@ local REASON_OF_GRPC_STATUS = {
   ["1"] = "OVERLOADED",
   ["4"] = "DEADLINE_EXCEEDED",
   ["8"] = "OVERLOADED",
-  ["12"] = "UNKNOWN_PATH",
+  ["12"] = "UNKNOWN_METHOD",
   ["14"] = "UNAVAILABLE",
 }
 
@@ -287,6 +287,10 @@ function envoy_on_response(handle)
   end
   local is_json = content_type:find("application/json", 1, true) == 1
   if not is_json and content_type ~= "" and content_type:find("text/plain", 1, true) ~= 1 then
+    return
+  end
+  if headers:get("content-encoding") then
+    -- Long enough to be compressed: a service's.
     return
   end
   retell(handle, status, is_json, request_id)

@@ -17,7 +17,7 @@ from chassis.cache.redis_store import RedisStore
 from chassis.cache.store import CacheStore, StoreDownError
 from chassis.cache.tracking import Tracking
 from chassis.cache.watch import NoWatches, Watches
-from chassis.caller import mark_stale, remaining_s
+from chassis.caller import current_call, mark_stale, remaining_s
 from chassis.errors import NOT_ANSWERING, DomainError, unavailable
 from chassis.observability.metrics import cache_requests
 
@@ -128,12 +128,14 @@ class Cache:
             found = await self._claim(name, lease)
         except StoreDownError:
             _BYPASS.inc()
-            return Landed(_Answer(_serialized(await load())), shared=True)
+            raw = _serialized(await load())
+            return Landed(_Answer(raw, is_stale=current_call().is_stale), shared=True)
         if found is not None and found[:1] != _LEASE:
             return Landed(_Answer(_opened(found)), shared=True)
         _MISS.inc()
         answer = await self._fresh_or_stale(name, load)
         if answer.is_stale:
+            # Not kept: it may be older than a change whose news has passed already.
             return Landed(answer, shared=True)
         if found is not None:
             return Landed(answer, shared=await self._entry(name) == found)
@@ -142,7 +144,8 @@ class Cache:
     async def _fresh_or_stale(self, name: str, load: Callable[[], Awaitable[Message | None]]) -> "_Answer":
         try:
             async with asyncio.timeout(_share_of_the_time()):
-                return _Answer(_serialized(await load()))
+                raw = _serialized(await load())
+                return _Answer(raw, is_stale=current_call().is_stale)
         except (DomainError, TimeoutError) as error:
             if isinstance(error, DomainError) and error.reason not in NOT_ANSWERING:
                 raise

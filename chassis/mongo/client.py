@@ -18,6 +18,7 @@ T = TypeVar("T")
 POOL_SIZE: Final = 32
 """Connections to one shard; at about 1 ms an operation, more would only queue on the server."""
 SELECTION_TIMEOUT_S: Final = 2.0
+ELECTION_TIMEOUT_S: Final = 8.0
 CONNECT_TIMEOUT_S: Final = 2.0
 SOCKET_TIMEOUT_S: Final = 30.0
 LOOK_OUT_EVERY_S: Final = 1.0
@@ -37,14 +38,18 @@ if sys.version_info < (3, 12):
 
 
 class ShardClient(AsyncMongoClient[Document]):
-    """Looks for a primary for 2 seconds at most.
+    """Looks for a primary for 2 seconds at most, or 8 while there are secondaries that may elect one.
 
     Under a deadline PyMongo would spend all that is left of it on looking, and forget its own limit.
     """
 
     async def _select_server(self, *args: Any, **kwargs: Any) -> Any:
-        with pymongo.timeout(SELECTION_TIMEOUT_S):
+        with pymongo.timeout(self._patience_s()):
             return await super()._select_server(*args, **kwargs)
+
+    def _patience_s(self) -> float:
+        may_elect = self.topology_description.has_readable_server(pymongo.ReadPreference.SECONDARY)
+        return ELECTION_TIMEOUT_S if may_elect else SELECTION_TIMEOUT_S
 
 
 def connect(
@@ -61,7 +66,7 @@ def connect(
         tzinfo=UTC,
         maxPoolSize=POOL_SIZE,
         connectTimeoutMS=_milliseconds(CONNECT_TIMEOUT_S),
-        serverSelectionTimeoutMS=_milliseconds(SELECTION_TIMEOUT_S),
+        serverSelectionTimeoutMS=_milliseconds(ELECTION_TIMEOUT_S),
         socketTimeoutMS=_milliseconds(SOCKET_TIMEOUT_S),
         heartbeatFrequencyMS=_milliseconds(LOOK_OUT_EVERY_S),
         retryReads=True,

@@ -7,7 +7,7 @@ server, so that taking a document from a batch that is here already costs nothin
 """
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from pymongo import AsyncMongoClient
@@ -16,6 +16,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.command_cursor import AsyncCommandCursor
 from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.read_preferences import SecondaryPreferred
 
 from chassis.mongo.documents import Document
 from chassis.mongo.gate import Gate
@@ -23,9 +24,6 @@ from chassis.mongo.permits import Permit
 
 C = TypeVar("C", bound="type[ShardCollection] | type[ShardDatabase]")
 B = TypeVar("B", bound="ShardCollection | ShardDatabase")
-
-_READS: Final = ("aggregate", "count_documents", "distinct", "estimated_document_count", "list_indexes")
-"""Not `find` and `find_one`, which their cursor guards, nor `watch`, which waits without an end."""
 
 _WRITES: Final = (
     "bulk_write",
@@ -44,27 +42,38 @@ _WRITES: Final = (
     "update_one",
 )
 
+_READS: Final = ("aggregate", "count_documents", "distinct", "estimated_document_count")
+"""`find` and `find_one` are guarded by their cursor; not `watch`, which waits without an end."""
+
+NEARBY: Final = SecondaryPreferred(max_staleness=90)
+"""For what may be a little old: secondaries are milliseconds behind, mostly. MongoDB has no shorter bound."""
+
 _DATABASE_OPERATIONS: Final = ("command", "create_collection", "drop_collection", "list_collections")
 
 
-def _through_gate(*names: str, writes: tuple[str, ...] = ()) -> Callable[[C], C]:
+def _through_gate(*names: str, reads: Sequence[str] = (), writes: Sequence[str] = ()) -> Callable[[C], C]:
     """Class decorator: the named operations pass the gate, within the transaction that is bound, if any."""
 
     def decorate(cls: C) -> C:
         for name in names:
-            setattr(cls, name, _gated(getattr(cls, name)))
+            setattr(cls, name, _gated(getattr(cls, name), Gate.passing))
+        for name in reads:
+            setattr(cls, name, _gated(getattr(cls, name), Gate.reading))
         for name in writes:
-            setattr(cls, name, _permitted(_gated(getattr(cls, name))))
+            setattr(cls, name, _permitted(_gated(getattr(cls, name), Gate.passing)))
         return cls
 
     return decorate
 
 
-def _gated(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _gated(
+    method: Callable[..., Awaitable[Any]], way: Callable[..., Awaitable[Any]]
+) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(method)
     async def operation(self: "ShardCollection | ShardDatabase", *args: Any, **kwargs: Any) -> Any:
-        if self._bound is not None:
-            kwargs.setdefault("session", self._bound)
+        if self._bound is None:
+            return await way(self._gate, method, self, *args, **kwargs)
+        kwargs.setdefault("session", self._bound)
         return await self._gate.passing(method, self, *args, **kwargs)
 
     return operation
@@ -100,12 +109,18 @@ class ShardDatabase(AsyncDatabase[Document]):
         self._bound: AsyncClientSession | None = None
         self._collections: dict[str, ShardCollection] = {}
         self._unbound = self
+        self._nearby = Nearby(self)
 
     def __getitem__(self, name: str) -> "ShardCollection":
         collection = self._collections.get(name)
         if collection is None:
             collection = self._collections[name] = ShardCollection(self._unbound, name)
         return _bound_to(self._bound, collection)
+
+    @property
+    def nearby(self) -> "Nearby":
+        """Its collections, read from a secondary where there is one: for what may be a little old."""
+        return self._nearby
 
     def bound_to(self, session: AsyncClientSession) -> "ShardDatabase":
         """This database, with all that is done through it in the session's transaction."""
@@ -116,7 +131,22 @@ class ShardDatabase(AsyncDatabase[Document]):
         return _bound_to(self._bound, ShardCollection(self._unbound, name, **options))
 
 
-@_through_gate(*_READS, writes=_WRITES)
+class Nearby:
+    """A database's collections as its secondaries have them; the primary answers where there are none."""
+
+    def __init__(self, database: ShardDatabase) -> None:
+        self._database = database
+        self._collections: dict[str, ShardCollection] = {}
+
+    def __getitem__(self, name: str) -> "ShardCollection":
+        collection = self._collections.get(name)
+        if collection is None:
+            collection = self._database.get_collection(name, read_preference=NEARBY)
+            self._collections[name] = collection
+        return collection
+
+
+@_through_gate(reads=_READS, writes=_WRITES)
 class ShardCollection(AsyncCollection[Document]):
     """A collection on one shard."""
 
@@ -137,6 +167,11 @@ class ShardCollection(AsyncCollection[Document]):
             kwargs.setdefault("session", self._bound)
         return ShardCursor(self, *args, **kwargs)
 
+    def _read_preference_for(self, session: Any) -> Any:
+        """Where PyMongo asks from which members to read, before each operation and batch."""
+        preference = super()._read_preference_for(session)
+        return preference if self._bound is not None else self._gate.preference(preference)
+
     async def _aggregate(
         self, aggregation_command: Any, pipeline: Any, cursor_class: Any, *args: Any, **kwargs: Any
     ) -> AsyncCommandCursor[Document]:
@@ -151,7 +186,9 @@ class ShardCursor(AsyncCursor[Document]):
         self._gate = collection._gate
 
     async def _refresh(self) -> int:
-        return await self._gate.passing(super()._refresh)
+        if self.session is not None:
+            return await self._gate.passing(super()._refresh)
+        return await self._gate.reading(super()._refresh)
 
 
 class ShardCommandCursor(AsyncCommandCursor[Document]):

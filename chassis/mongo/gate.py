@@ -12,20 +12,24 @@ from typing import Final, ParamSpec, TypeVar
 import pymongo
 from pymongo import AsyncMongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError, WaitQueueTimeoutError
+from pymongo.read_preferences import _ServerMode
 from pymongo.topology_description import TopologyDescription
 
-from chassis.caller import remaining_s
+from chassis.caller import is_answering, mark_stale, remaining_s
 from chassis.errors import DomainError, overloaded, unavailable
 from chassis.mongo.documents import Document
 from chassis.observability import metrics
 
+ReadPreference = _ServerMode
 P = ParamSpec("P")
 T = TypeVar("T")
 
 OPERATION_TIMEOUT_S: Final = 10.0
 """For work that no caller waits for."""
 GRACE_S: Final = 0.5
-"""How long a primary may be missing, as in an election, before operations are refused."""
+"""How long a primary may be missing before operations are refused."""
+ELECTION_S: Final = 8.0
+"""How long that may last where secondaries are there to elect one."""
 LOOK_AGAIN_S: Final = 0.02
 _OPEN: Final = 2
 OUTCOME_UNKNOWN: Final = "UnknownTransactionCommitResult"
@@ -51,6 +55,28 @@ class Gate:
         """
         if self.is_down():
             await self._hope()
+        return await self._passing(operation, *args, **kwargs)
+
+    async def reading(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `passing`, for an operation that changes nothing: without a primary a secondary answers it."""
+        if self.is_down() and not self._has_secondary():
+            await self._hope()
+        return await self._passing(operation, *args, **kwargs)
+
+    def preference(self, wanted: ReadPreference) -> ReadPreference:
+        """From which members to read: `wanted`, unless there is no primary just now.
+
+        A call that is then answered by a secondary is marked as stale: the last writes may be missing there.
+        Work that no caller waits for is not, as others rely on it; it waits for the primary.
+        """
+        if wanted != pymongo.ReadPreference.PRIMARY or not self.is_down() or not is_answering():
+            return wanted
+        if not self._has_secondary():
+            return wanted
+        mark_stale()
+        return pymongo.ReadPreference.SECONDARY_PREFERRED
+
+    async def _passing(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         started = time.monotonic()
         with pymongo.timeout(self.budget_s()):
             try:
@@ -85,10 +111,14 @@ class Gate:
 
     async def _hope(self) -> None:
         while self.is_down():
-            if self._down_since is None or time.monotonic() - self._down_since >= GRACE_S:
+            patience_s = ELECTION_S if self._has_secondary() else GRACE_S
+            if self._down_since is None or time.monotonic() - self._down_since >= patience_s:
                 raise unavailable(self.what)
             self.budget_s()
             await asyncio.sleep(LOOK_AGAIN_S)
+
+    def _has_secondary(self) -> bool:
+        return self._client.topology_description.has_readable_server(pymongo.ReadPreference.SECONDARY)
 
     def _note_wait_since(self, started: float) -> None:
         """An operation that has waited for a shard that is down has waited for those after it, too."""

@@ -119,7 +119,7 @@ class Store:
         return await self._figures(OVERVIEWS, company_id)
 
     async def _figures(self, collection: str, id_: str) -> Figures | None:
-        document = await self._shards.of(id_).db[collection].find_one({"_id": id_}, hint="_id_")
+        document = await self._shards.of(id_).db.nearby[collection].find_one({"_id": id_}, hint="_id_")
         return from_document(Figures, document) if document else None
 
     async def _in_turn(self, company_id: str, internship_id: str, work: Work, handling: Incoming) -> None:

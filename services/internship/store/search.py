@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from pymongo.asynchronous.database import AsyncDatabase
-
 from chassis.ids import slot_of
+from chassis.mongo.collections import ShardDatabase
 from chassis.mongo.documents import Document
 from services.internship.search.highlight import EARTH_RADIUS_KM
 from services.internship.search.query import Circle, Dimension, Filters, Question, Sort, Word
@@ -32,8 +31,6 @@ _SORTED_BY: Final[Mapping[Sort, str]] = {
     Sort.DISTANCE: RANK,
 }
 _TIMES: Final = frozenset({"publish_time", "apply_deadline"})
-
-Database = AsyncDatabase[Document]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +58,18 @@ class Window:
     without: frozenset[str] = frozenset()
 
 
-async def matches(db: Database, question: Question, window: Window, limit: int, now: datetime) -> list[Row]:
+async def matches(
+    db: ShardDatabase, question: Question, window: Window, limit: int, now: datetime
+) -> list[Row]:
     """The first matches of a window in the question's order; the index follows from the question (`hint`)."""
     pipeline = pipeline_of(question, window, limit, now)
-    cursor = await db[INDEX].aggregate(pipeline, hint=index_for(question))
+    cursor = await db.nearby[INDEX].aggregate(pipeline, hint=index_for(question))
     return [
         Row((int(document["key"]), document["_id"]), document["company"]["key"]) async for document in cursor
     ]
 
 
-async def answers(db: Database, listing_ids: Iterable[str]) -> dict[str, Answer]:
+async def answers(db: ShardDatabase, listing_ids: Iterable[str]) -> dict[str, Answer]:
     """What is shown of matches on one shard; by `_id_`."""
     ids = list(listing_ids)
     query = {
@@ -78,7 +77,7 @@ async def answers(db: Database, listing_ids: Iterable[str]) -> dict[str, Answer]
         "slot": {"$in": sorted({slot_of(id_) for id_ in ids})},
         "hit": {"$exists": True},
     }
-    rows = db[INDEX].find(query, {"hit": True, "description": True}, hint="_id_")
+    rows = db.nearby[INDEX].find(query, {"hit": True, "description": True}, hint="_id_")
     return {row["_id"]: Answer(row["hit"], row["description"]) async for row in rows}
 
 
@@ -225,7 +224,7 @@ _LISTS: Final = frozenset({Dimension.SKILL, Dimension.CITY})
 
 
 async def counts(
-    db: Database, question: Question, dimensions: Sequence[Dimension], now: datetime
+    db: ShardDatabase, question: Question, dimensions: Sequence[Dimension], now: datetime
 ) -> dict[Dimension, list[Count]]:
     """How many of the newest matches have each value of some dimensions, in one pass."""
     fields = {name: True for name, *_ in _COUNTED.values()}
@@ -235,7 +234,7 @@ async def counts(
         {"$project": {"_id": False} | fields},
         {"$facet": {dimension.value: _grouped(dimension) for dimension in dimensions}},
     ]
-    cursor = await db[INDEX].aggregate(pipeline, hint=index_for(replace(question, sort=Sort.NEWEST)))
+    cursor = await db.nearby[INDEX].aggregate(pipeline, hint=index_for(replace(question, sort=Sort.NEWEST)))
     counted = await cursor.next()
     return {
         dimension: [Count(row["_id"], row["name"], row["count"]) for row in counted[dimension.value]]

@@ -261,7 +261,7 @@ async def test_what_envoy_itself_answers_reaches_grpc_clients_with_its_reason(ed
         unknown = await _refusal(nowhere(b""))
     assert missing == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING")
     assert invalid == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
-    assert unknown[1] == "UNKNOWN_PATH"
+    assert unknown == (grpc.StatusCode.UNIMPLEMENTED, "UNKNOWN_METHOD")
 
 
 async def _refusal(call: Any) -> tuple[grpc.StatusCode, str]:

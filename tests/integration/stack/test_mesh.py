@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import yaml
 
+from ops.stack.control_plane import MOST_AT_ONCE
 from tests.stack import Stack, await_true
 
 JWKS = "/.well-known/jwks.json"
@@ -79,14 +80,15 @@ def test_a_changed_mesh_file_takes_effect_and_no_call_fails(stack: Stack) -> Non
     with asking(stack) as failures:
         changed = yaml.safe_load(before) | {"limits": {"max_requests": 1234}}
         stack.topology.mesh.write_text(yaml.safe_dump(changed))
-        await_limit(stack, 1234)
+        await_limit(stack, "notification", 1234)
         stack.topology.mesh.write_text(before)
-        await_limit(stack, 2000)
+        await_limit(stack, "notification", 2000)
+        await_limit(stack, "auth", MOST_AT_ONCE)
     assert failures == []
 
 
-def await_limit(stack: Stack, requests: int) -> None:
-    wanted = f"auth::default_priority::max_requests::{requests}"
+def await_limit(stack: Stack, service: str, requests: int) -> None:
+    wanted = f"{service}::default_priority::max_requests::{requests}"
     await_true(lambda: wanted in _clusters(stack), f"Envoy to allow {requests} requests", within_s=20)
 
 

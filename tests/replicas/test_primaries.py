@@ -1,0 +1,90 @@
+"""A primary that dies is replaced: nobody who reads notices, and whoever writes waits a moment at most."""
+
+import asyncio
+import threading
+import time
+import uuid
+from typing import Any, Final
+
+import pytest
+
+from tests.faults.checking import nothing_is_lost
+from tests.faults.crowd import Crowd
+from tests.resilience.load import steady_load
+from tests.stack import Stack, await_true
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.thorough]
+
+MEMBERS: Final = ("mongo-s1-1", "mongo-s1-2", "mongo-s1-3")
+EVERY_S: Final = 20.0
+FOR_S: Final = 180.0
+READS_A_SECOND: Final = 30
+WRITES_A_SECOND: Final = 10
+
+
+def test_no_read_fails_while_a_primary_is_killed_and_replaced(stack: Stack, crowd: Crowd) -> None:
+    [listing, *_] = asyncio.run(crowd.post_listings())
+    paths = ("/api/v1/users/me", f"/api/v1/internships/{listing}", "/api/v1/internships?q=crowd")
+
+    def reading(number: int) -> dict[str, Any]:
+        headers = crowd.students[number % len(crowd.students)].headers
+        return {"method": "GET", "url": paths[number % len(paths)], "headers": headers}
+
+    with steady_load(stack, stack.topology.regions[0], reading, READS_A_SECOND) as load:
+        load.await_more(READS_A_SECOND)
+        before = kill_primary(stack)
+        await_true(lambda: primary(stack) not in (None, before), "a new primary", within_s=30)
+        load.await_more(5 * READS_A_SECOND)
+    assert load.failures == [], str(load)
+    stack.await_ready(before)
+
+
+def test_a_write_that_meets_an_election_waits_for_its_end(stack: Stack, crowd: Crowd) -> None:
+    listings = iter(asyncio.run(crowd.post_listings()))
+    pairs = iter([(student, each) for each in listings for student in crowd.students])
+
+    def applying(_number: int) -> dict[str, Any]:
+        student, listing = next(pairs)
+        headers = student.headers | {"idempotency-key": str(uuid.uuid4())}
+        body = {"internshipId": listing}
+        return {"method": "POST", "url": "/api/v1/applications", "json": body, "headers": headers}
+
+    with steady_load(stack, stack.topology.regions[0], applying, WRITES_A_SECOND) as load:
+        load.await_more(WRITES_A_SECOND)
+        before = kill_primary(stack)
+        await_true(lambda: primary(stack) not in (None, before), "a new primary", within_s=30)
+        load.await_more(5 * WRITES_A_SECOND)
+    assert load.failing_for_s < 3.0, str(load)
+    stack.await_ready(before)
+
+
+def test_nothing_is_lost_while_primaries_are_killed_again_and_again(stack: Stack, crowd: Crowd) -> None:
+    over = threading.Event()
+
+    def kill_again_and_again() -> None:
+        while not over.wait(EVERY_S):
+            await_true(lambda: primary(stack), "a primary to kill", within_s=60)
+            kill_primary(stack)
+
+    killing = threading.Thread(target=kill_again_and_again)
+    killing.start()
+    began = time.monotonic()
+    try:
+        while time.monotonic() - began < FOR_S:
+            nothing_is_lost(crowd, lambda: None)
+    finally:
+        over.set()
+        killing.join()
+
+
+def primary(stack: Stack) -> str | None:
+    """The member that is the primary; None while there is none."""
+    return next((each for each in MEMBERS if stack.readiness(each).detail == "primary"), None)
+
+
+def kill_primary(stack: Stack) -> str:
+    """Kills it, and says which it was."""
+    found = primary(stack)
+    assert found is not None
+    stack.kill(found)
+    return found
