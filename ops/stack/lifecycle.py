@@ -163,7 +163,7 @@ def add_stores(stack: Stack, processes: Sequence[Process], prepare: Callable[[],
     """Starts stores that a running stack did not have, prepares them and waits until they are ready."""
     client = SupervisorClient(stack.topology)
     write_config(stack.topology, stack.processes)
-    client.apply_config()
+    client.add_groups()
     with steps.step(f"start {', '.join(process.name for process in processes)}") as detail:
         _start(client, processes)
         _await(stack, client, processes, detail, _listening)

@@ -176,6 +176,13 @@ class SupervisorClient:
             rpc.addProcessGroup(group)
         return [*changed, *added]
 
+    def add_groups(self) -> None:
+        """Takes over the groups that are new in the configuration file, and leaves all others running."""
+        rpc = self._rpc().supervisor
+        [[added, _changed, _removed]] = rpc.reloadConfig()
+        for group in added:
+            rpc.addProcessGroup(group)
+
     def shutdown(self) -> None:
         """Stops all processes, the last stage first, and then the supervisor; returns before that is done."""
         self._rpc().supervisor.shutdown()

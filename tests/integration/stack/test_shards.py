@@ -44,7 +44,11 @@ def test_the_list_adds_up_to_all_slots(stack: Stack, capsys: pytest.CaptureFixtu
     assert all(each.address in shown for each in found)
 
 
-def test_a_shard_is_added_to_a_running_stack_even_after_an_interruption(beside: Stack) -> None:
+def test_a_shard_is_added_to_a_running_stack_even_after_an_interruption(
+    beside: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As when the command runs with other variables than `ic up`: all that runs is left alone all the same.
+    monkeypatch.setattr("ops.stack.supervisor.START_RETRIES", 21)
     provision.make_collections(beside.topology, beside.credentials)
     before = beside.state("mongo-s1")
     beside.topology.with_shard("s2").save()  # as when the command was killed just after that
