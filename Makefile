@@ -1,6 +1,6 @@
 # The front door. Every target is one line; the command `ic` does the work.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test lint demo bench seed stubs
+.PHONY: help up down status logs test lint demo bench chaos seed stubs
 
 IC := .venv/bin/ic
 ARGS ?=
@@ -34,6 +34,9 @@ demo: .venv/.installed ## Walk the main journey against the running stack
 
 bench: .venv/.installed ## Measure the running stack
 	@$(IC) bench $(ARGS)
+
+chaos: .venv/.installed ## Let people work on the running stack while things break, and see whether anything is lost
+	@$(IC) chaos $(ARGS)
 
 seed: .venv/.installed ## Fill the running stack with reproducible data
 	@$(IC) seed $(ARGS)

@@ -21,7 +21,8 @@ FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 class ResetConnection(Connection):
     """Tells of a connection that the node has reset as redis-py tells of others that are lost.
 
-    uvloop refuses to write on one with a RuntimeError, which nobody takes for a failure of Redis.
+    uvloop refuses to write on one with a RuntimeError, and one that is dropped while it is being made has
+    nothing left to write on: nobody takes these for a failure of Redis.
     """
 
     async def send_packed_command(
@@ -29,7 +30,9 @@ class ResetConnection(Connection):
     ) -> None:
         try:
             await super().send_packed_command(command, check_health)
-        except RuntimeError as error:
+        except (RuntimeError, AttributeError) as error:
+            if isinstance(error, AttributeError) and self._writer is not None:
+                raise
             raise NotConnectedError(f"the connection was reset: {error}") from error
 
 

@@ -276,7 +276,7 @@ class _Session:
 
         def on_message(message: Message) -> None:
             attempt = int(message.headers.get(ATTEMPTS, 0)) + 1
-            self._deliver(Delivery(subscription, _bytes(message.body), attempt, message))
+            self._deliver(Delivery(subscription, as_bytes(message.body), attempt, message))
 
         queue = Queue(subscription.queue, no_declare=True)
         consumer = Consumer(channel, [queue], on_message=on_message, auto_declare=False)
@@ -289,5 +289,6 @@ class _Session:
         metrics.queue_messages.labels(queue).set(messages)
 
 
-def _bytes(body: Any) -> bytes:
+def as_bytes(body: Any) -> bytes:
+    """A message's body, whatever Kombu made of it."""
     return body.encode() if isinstance(body, str) else bytes(body)

@@ -29,7 +29,7 @@ from chassis.observability.logging import get_logger
 
 POSITIONS: Final = "relay_positions"
 _POSITION: Final = {"_id": "outbox", "slot": 0}
-_LEASE: Final = "outbox-relay"
+LEASE: Final = "outbox-relay"
 
 _BATCH: Final = 500
 _READ_AHEAD: Final = 1_000
@@ -83,7 +83,7 @@ class _ShardRelay:
         self._db = shard.whole
         self._outbox = shard.whole[outbox.COLLECTION]
         self._positions = shard.whole[POSITIONS]
-        self._lease = Lease(shard.whole[LEASES], _LEASE, holder)
+        self._lease = Lease(shard.whole[LEASES], LEASE, holder)
         self._publisher = publisher
         self._waiting: asyncio.Queue[_Row] = asyncio.Queue(_READ_AHEAD)
         self._silent_since: float | None = None

@@ -23,7 +23,10 @@ from ops.stack.steps import Steps
 from ops.stack.topology import Topology
 
 UNIT = "tests/unit"
-ON_A_STACK = ("tests/integration", "tests/e2e", "tests/faults", "tests/resilience", "tests/replicas")
+ON_A_STACK = (
+    *("tests/integration", "tests/e2e", "tests/faults"),
+    *("tests/resilience", "tests/replicas", "tests/chaos"),
+)
 REPORTS = STATE / "test"
 STACK_VARIABLE = "IC_TEST_STACK"
 OTLP_VARIABLE = "IC_OTLP_ENDPOINT"

@@ -11,17 +11,19 @@ from contextlib import AsyncExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from chassis.caller import Principal, acting_as
 from chassis.clock import Clock, to_milliseconds
 from chassis.runtime import Resources, Room, open_resources
-from chassis.settings import load
+from chassis.settings import ChassisSettings, load
 from ops.stack.credentials import Credentials
 from ops.stack.services import environment
 from ops.stack.topology import Topology
 from services.auth.settings import Settings as AuthSettings
 from services.auth.store import AccountStore
+
+S = TypeVar("S", bound=ChassisSettings)
 
 _moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
 
@@ -70,9 +72,22 @@ def open_auth(
     topology: Topology, credentials: Credentials, closing: AsyncExitStack, *, clock: Clock
 ) -> Resources[AuthSettings]:
     """What the auth service of a running stack is built from."""
-    with _environment(environment(topology, credentials, "auth", "serve")):
-        settings = load(AuthSettings)
-    return open_resources("auth", settings, closing, clock=clock)
+    return open_service("auth", AuthSettings, topology, credentials, closing, clock=clock)
+
+
+def open_service(
+    service: str,
+    settings: type[S],
+    topology: Topology,
+    credentials: Credentials,
+    closing: AsyncExitStack,
+    *,
+    clock: Clock,
+) -> Resources[S]:
+    """What a service of a running stack is built from, in this process and with the service's own user."""
+    with _environment(environment(topology, credentials, service, "serve")):
+        loaded = load(settings)
+    return open_resources(service, loaded, closing, clock=clock)
 
 
 def build_room(
@@ -80,9 +95,7 @@ def build_room(
 ) -> Room:
     """The room of a service of a running stack, opened in this process and living by another clock."""
     main = importlib.import_module(f"services.{service}.__main__")
-    with _environment(environment(topology, credentials, service, "serve")):
-        settings = load(main.Settings)
-    room: Room = main.build(open_resources(service, settings, closing, clock=clock))
+    room: Room = main.build(open_service(service, main.Settings, topology, credentials, closing, clock=clock))
     return room
 
 

@@ -111,7 +111,9 @@ def _change_stores(topology: Topology, change: Callable[[StoreFaults], StoreFaul
     with _alone(topology):
         content = model.render(change(_without_past(_read_stores(topology))))
         _replace(topology.store_faults, content)
-    _await_obeyed(topology.fault_proxy_ops, "fault_proxy_file_info", content, fault_proxy.PROCESS)
+    _await_obeyed(
+        topology.fault_proxy_ops, "fault_proxy_file_info", topology.store_faults, fault_proxy.PROCESS
+    )
 
 
 def _change_services(
@@ -123,7 +125,7 @@ def _change_services(
         mesh["faults"] = {name: fault.model_dump(exclude_none=True) for name, fault in faults.items()}
         content = control_plane.render({name: part for name, part in mesh.items() if part != {}}).encode()
         _replace(topology.mesh, content)
-    _await_obeyed(topology.control_plane.ops, "xds_mesh_info", content, control_plane.PROCESS)
+    _await_obeyed(topology.control_plane.ops, "xds_mesh_info", topology.mesh, control_plane.PROCESS)
     _await_confirmed(topology)
 
 
@@ -158,12 +160,15 @@ def _replace(path: Path, content: bytes) -> None:
     unfinished.replace(path)
 
 
-def _await_obeyed(ops_port: int, metric: str, content: bytes, process: str) -> None:
-    """The process says in a metric which version of its file it goes by."""
-    wanted = f'{metric}{{digest="{digest_of(content)}"}} 1.0'
+def _await_obeyed(ops_port: int, metric: str, file: Path, process: str) -> None:
+    """The process says in a metric which version of its file it goes by.
+
+    It is the present version that counts: others may change the file meanwhile, and keep what is there.
+    """
     url = f"http://{LOOPBACK}:{ops_port}/metrics"
 
     def is_obeyed() -> bool:
+        wanted = f'{metric}{{digest="{digest_of(file.read_bytes())}"}} 1.0'
         try:
             return wanted in httpx.get(url, timeout=2.0, trust_env=False).text
         except httpx.TransportError:

@@ -64,11 +64,15 @@ def waiting_events(topology: Topology, credentials: Credentials) -> int:
     """
     from chassis.messaging.topology import count_messages  # noqa: PLC0415
 
-    names = [queue.name for service in SERVICES for queue in _declared(service, "events", "QUEUES")]
     try:
-        return count_messages(credentials.amqp_url(topology), names)
+        return count_messages(credentials.amqp_url(topology), queue_names())
     except (AMQPError, OSError) as error:
         raise OpsError(f"the broker of the stack '{topology.name}' does not answer: {error}") from error
+
+
+def queue_names() -> list[str]:
+    """Every service's queues, service by service."""
+    return [queue.name for service in SERVICES for queue in _declared(service, "events", "QUEUES")]
 
 
 def declared_collections() -> dict[str, tuple[CollectionSpec, ...]]:

@@ -7,7 +7,7 @@ to the figures is a function of the track; an event changes the figures by the d
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -89,6 +89,14 @@ class ApplicationTrack:
         if self.response_s is not None:
             figures[responses_in(bucket_of(self.response_s))] += 1
         return figures
+
+
+def track_of(history: Sequence[ApplicationEvent]) -> ApplicationTrack:
+    """What all events of one application, at least one, tell together."""
+    track = ApplicationTrack(id=history[0].application_id, internship_id=history[0].internship_id)
+    for event in history:
+        track = track.joined(event)
+    return track
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What this service counts."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -31,12 +31,12 @@ class Reactions:
         return (Subscription(QUEUE, handlers),)
 
     async def internship_created(self, event: events.InternshipCreated, incoming: Incoming) -> None:
-        await self._store.count_listing(_listing(event.internship, incoming), incoming)
+        await self._store.count_listing(listing_event(event.internship, incoming.time), incoming)
 
     async def internship_state_changed(
         self, event: events.InternshipStateChanged, incoming: Incoming
     ) -> None:
-        await self._store.count_listing(_listing(event.internship, incoming), incoming)
+        await self._store.count_listing(listing_event(event.internship, incoming.time), incoming)
 
     async def internship_viewed(self, event: events.InternshipViewed, incoming: Incoming) -> None:
         await self._store.count_views(
@@ -44,10 +44,10 @@ class Reactions:
         )
 
     async def application_submitted(self, event: events.ApplicationSubmitted, incoming: Incoming) -> None:
-        await self._store.count_application(_application(event.application, incoming), incoming)
+        await self._store.count_application(application_event(event, incoming.time), incoming)
 
     async def application_moved(self, event: events.ApplicationMoved, incoming: Incoming) -> None:
-        await self._store.count_application(_move(event, incoming), incoming)
+        await self._store.count_application(application_event(event, incoming.time), incoming)
 
 
 Reaction = Callable[[Reactions, Any, Incoming], Awaitable[None]]
@@ -64,19 +64,37 @@ QUEUES: Final = (WorkQueue(QUEUE, tuple(_COUNTED)),)
 """The queues of this service."""
 
 
-def _listing(internship: Internship, incoming: Incoming) -> ListingEvent:
+def listing_event(internship: Internship, time: datetime) -> ListingEvent:
+    """What an event that happened at `time` tells of a listing."""
     return ListingEvent(
         internship_id=internship.id,
         company_id=internship.company.id,
         state=InternshipState.Name(internship.state).removeprefix("INTERNSHIP_STATE_"),
         version=internship.version,
-        time=incoming.time,
+        time=time,
+    )
+
+
+def application_event(
+    event: events.ApplicationSubmitted | events.ApplicationMoved, time: datetime
+) -> ApplicationEvent:
+    """What an event that happened at `time` tells of an application."""
+    if isinstance(event, events.ApplicationSubmitted):
+        return _application(event.application, time)
+    # `from` is a word of Python's, so the field has to be asked for by name.
+    offered = getattr(event, "from") == ApplicationState.APPLICATION_STATE_OFFERED
+    target = _state(event.to)
+    return _application(
+        event.application,
+        time,
+        answered_offer=target if offered and target in ANSWERS else "",
+        response_s=_response_s(event.application) if event.first_response else None,
     )
 
 
 def _application(
     facts: events.ApplicationFacts,
-    incoming: Incoming,
+    time: datetime,
     *,
     answered_offer: str = "",
     response_s: int | None = None,
@@ -87,21 +105,9 @@ def _application(
         company_id=facts.company_id,
         state=_state(facts.state),
         version=facts.version,
-        time=incoming.time,
+        time=time,
         answered_offer=answered_offer,
         response_s=response_s,
-    )
-
-
-def _move(event: events.ApplicationMoved, incoming: Incoming) -> ApplicationEvent:
-    # `from` is a word of Python's, so the field has to be asked for by name.
-    offered = getattr(event, "from") == ApplicationState.APPLICATION_STATE_OFFERED
-    target = _state(event.to)
-    return _application(
-        event.application,
-        incoming,
-        answered_offer=target if offered and target in ANSWERS else "",
-        response_s=_response_s(event.application) if event.first_response else None,
     )
 
 

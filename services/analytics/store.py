@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from pymongo import ASCENDING, IndexModel
+
 from chassis.ids import slot_of
 from chassis.messaging import Incoming
 from chassis.mongo.documents import Document, from_document, to_document
@@ -26,12 +28,22 @@ FUNNELS: Final = "listing_funnels"
 OVERVIEWS: Final = "company_overviews"
 APPLICATION_TRACKS: Final = "application_tracks"
 
+OF_COMPANY: Final = "of_company"
+OF_LISTING: Final = "of_listing"
+
 COLLECTIONS: Final = (
-    CollectionSpec(FUNNELS, shard_key="_id"),
+    CollectionSpec(
+        FUNNELS, indexes=(IndexModel([("company_id", ASCENDING)], name=OF_COMPANY),), shard_key="_id"
+    ),
     CollectionSpec(OVERVIEWS, shard_key="_id"),
-    CollectionSpec(APPLICATION_TRACKS, shard_key="_id"),
+    CollectionSpec(
+        APPLICATION_TRACKS,
+        indexes=(IndexModel([("internship_id", ASCENDING)], name=OF_LISTING),),
+        shard_key="_id",
+    ),
 )
-"""All reads are by `_id`. An application's track lives in its listing's slot, not in that of its own ID."""
+"""Counting reads by `_id`; the other indexes are for counting anew (`recounting.py`). An application's track
+lives in its listing's slot, not in that of its own ID."""
 
 Work = Callable[[Transaction], Awaitable[None]]
 

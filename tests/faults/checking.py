@@ -12,7 +12,8 @@ import httpx
 from pymongo import MongoClient
 
 from ops.journey.client import Json
-from tests.faults.crowd import Crowd, Member, Outcome, all_pages, awaited
+from ops.seed.people import Member
+from tests.faults.crowd import Crowd, Outcome, all_pages, awaited
 from tests.stack import Stack
 
 STRIKE_AFTER: Final = 60

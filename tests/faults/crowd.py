@@ -3,44 +3,21 @@
 import asyncio
 import uuid
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-from argon2 import PasswordHasher
 from pymongo import MongoClient
 
-from chassis.caller import Principal
-from chassis.clock import SystemClock
-from chassis.ids import new_id
 from ops.journey.client import Json, eventually
 from ops.journey.story import listing
-from ops.seed.accounts import open_proven
-from ops.seed.rooms import Rooms, open_auth
-from ops.seed.tokens import Minting
-from ops.stack.mongo import SLOTS
-from services.auth.domain import AccountKind, CompanyRole, Holder
+from ops.seed.people import Member, open_people
 from tests.stack import Stack
 
 AT_ONCE = 50
 PATIENCE_S = 90.0
 STUDENTS = 100
 COMPANIES = 5
-
-
-@dataclass(frozen=True)
-class Member:
-    """Somebody with an account and a token that is good for the whole test."""
-
-    email: str
-    principal: Principal
-    token: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.token}"}
 
 
 @dataclass
@@ -63,26 +40,8 @@ class Crowd:
     @classmethod
     async def gather(cls, stack: Stack, *, students: int = STUDENTS, owners: int = COMPANIES) -> "Crowd":
         """Opens the accounts, by the services' own code; the companies are spread over all shards."""
-        async with AsyncExitStack() as closing:
-            rooms = Rooms.open(stack.topology, stack.credentials, closing)
-            minting = Minting(open_auth(stack.topology, stack.credentials, closing, clock=SystemClock()))
-            password = PasswordHasher().hash(uuid.uuid4().hex)
-
-            async def member(role: str, number: int) -> Member:
-                email = f"{role}.{uuid.uuid4().hex[:10]}.{number}@example.com"
-                holder = Holder(f"{role.title()} {number}", AccountKind.STUDENT)
-                if role == "owner":
-                    name = f"Crowd Company {number} {uuid.uuid4().hex[:6]}"
-                    company = new_id("cmp", number * SLOTS // owners)
-                    holder = Holder("Olga Owner", AccountKind.COMPANY, CompanyRole.OWNER, company, name)
-                person = await open_proven(rooms, email, holder, password, datetime.now(UTC))
-                return Member(email, person, await minting.token(person))
-
-            return cls(
-                stack,
-                await asyncio.gather(*(member("student", number) for number in range(students))),
-                await asyncio.gather(*(member("owner", number) for number in range(owners))),
-            )
+        found = await open_people(stack.topology, students=students, companies=owners)
+        return cls(stack, *found)
 
     def are_known(self) -> bool | None:
         """Whether the news of everybody's registration has reached those who write the mails."""

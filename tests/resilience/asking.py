@@ -10,8 +10,8 @@ import httpx
 
 from gateway.control_plane.mesh import Fault
 from ops.faults.model import StoreFault
+from ops.seed.people import Member
 from ops.stack import faults
-from tests.faults.crowd import Member
 from tests.stack import Stack
 
 ME = "/api/v1/users/me"

@@ -9,8 +9,9 @@ import pytest
 from chassis.ids import slot_of
 from chassis.mongo.slots import SlotMap
 from ops.faults.model import StoreFault
+from ops.seed.people import Member
 from ops.stack.topology import SERVICES
-from tests.faults.crowd import Crowd, Member
+from tests.faults.crowd import Crowd
 from tests.resilience.asking import ME, disturbed, is_told, metric, read, submit
 from tests.stack import Stack, await_true
 

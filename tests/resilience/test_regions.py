@@ -11,13 +11,14 @@ import httpx
 import pytest
 
 from ops.journey.client import Json
+from ops.seed.people import Member
 from ops.stack import lifecycle
 from ops.stack.lifecycle import Stack as RunningStack
 from ops.stack.process import Process
 from ops.stack.provision import waiting_events
 from ops.stack.region import Region
 from ops.stack.steps import Steps
-from tests.faults.crowd import Crowd, Member, awaited
+from tests.faults.crowd import Crowd, awaited
 from tests.resilience.load import Load, answered_in, handled_in, steady_load
 from tests.stack import Stack, await_true
 

@@ -9,7 +9,8 @@ import pytest
 
 from chassis.breaker import OPEN_S
 from gateway.control_plane.mesh import Abort, Delay, Fault
-from tests.faults.crowd import Crowd, Member, all_pages
+from ops.seed.people import Member
+from tests.faults.crowd import Crowd, all_pages
 from tests.resilience.asking import ME, disturbed, is_told, read, submit
 from tests.stack import Stack, await_true
 

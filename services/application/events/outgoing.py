@@ -1,10 +1,14 @@
 """What this service tells: the events of a change, made from the application before and after it."""
 
+from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
+
 from google.protobuf.message import Message
 
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
-from services.application.domain.model import Application
+from services.application.domain.model import Actor, Application
 
 
 def submission_events(application: Application) -> tuple[Message, ...]:
@@ -22,6 +26,36 @@ def change_events(before: Application, after: Application) -> tuple[Message, ...
     if after.disclosed and not before.disclosed:
         told.append(events.RejectionDisclosed(application=facts(after)))
     return tuple(told)
+
+
+def told_so_far(
+    application: Application,
+) -> list[tuple[events.ApplicationSubmitted | events.ApplicationMoved, datetime]]:
+    """The submission and the moves of an application told again, and when each happened.
+
+    They bear versions that keep their order; the latest bears the application's own.
+    """
+    steps = [_after(application, count) for count in range(1, len(application.history) + 1)]
+    submitted = events.ApplicationSubmitted(application=facts(steps[0]))
+    moves = [(_moved(before, after), after.update_time) for before, after in pairwise(steps)]
+    return [(submitted, steps[0].update_time), *moves]
+
+
+def _after(application: Application, entries: int) -> Application:
+    """The application as it was after so many entries of its history, as far as events tell."""
+    history = application.history[:entries]
+    answers = [entry.time for entry in history if entry.actor is Actor.COMPANY]
+    is_last = entries == len(application.history)
+    return replace(
+        application,
+        state=history[-1].target,
+        history=history,
+        update_time=history[-1].time,
+        version=application.version if is_last else entries,
+        first_response_time=answers[0] if answers else None,
+        closed_reason=application.closed_reason if is_last else None,
+        offer_expire_time=application.offer_expire_time if is_last else None,
+    )
 
 
 def facts(application: Application) -> events.ApplicationFacts:

@@ -1,6 +1,6 @@
 """Who applied to a listing: a derived view, in the slot of the listing."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 from chassis.ids import slot_of
 from chassis.messaging import Incoming
 from chassis.mongo.documents import Document, from_document, to_document
-from chassis.mongo.shards import Shards
+from chassis.mongo.mending import Mending, pages
+from chassis.mongo.shards import Shard, Shards
 from chassis.mongo.transactions import Transaction
 from services.application.domain.model import State
 from services.application.store.collections import (
@@ -70,6 +71,24 @@ class ApplicantStore:
         cursor = self._collection(internship_id, APPLICANTS).find(query, hint=hint)
         rows = await cursor.sort("_id", -1).limit(limit).to_list()
         return [from_document(ApplicantRow, row) for row in rows]
+
+    async def places(self, shard: Shard) -> AsyncIterator[list[Document]]:
+        """Of all rows of a shard, `_id` and `slot`, page by page (index `_id_`)."""
+        async for page in pages(shard.db[APPLICANTS], {"_id": True, "slot": True}):
+            yield page
+
+    def mending(self, wanted_now: Callable[[str], Awaitable[ApplicantRow | None]], *, write: bool) -> Mending:
+        """Mends rows of the view; they are made into documents by `wanted`."""
+
+        async def document_now(application_id: str) -> Document | None:
+            row = await wanted_now(application_id)
+            return None if row is None else self.wanted(row)
+
+        return Mending(self._shards, APPLICANTS, document_now, write=write)
+
+    def wanted(self, row: ApplicantRow) -> Document:
+        """The document of a row."""
+        return _document(row)
 
     async def archive(self, internship_id: str) -> None:
         """Remembers that the listing is archived, for applications that are still on their way here."""

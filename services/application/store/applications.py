@@ -1,6 +1,6 @@
 """Applications, in the slot of their student."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from pymongo.errors import DuplicateKeyError
 from chassis.errors import DomainError
 from chassis.ids import slot_of
 from chassis.mongo.documents import Document, from_document, to_document
+from chassis.mongo.mending import existing, pages
 from chassis.mongo.shards import Shard, Shards
 from chassis.mongo.transactions import Transaction
 from services.application.domain.model import Application
@@ -91,6 +92,15 @@ class ApplicationStore:
         change = {"$set": {"due_time": until}}
         result = await self._collection(application.id).update_one(unchanged, change)
         return bool(result.modified_count)
+
+    async def pages(self, shard: Shard) -> AsyncIterator[list[Application]]:
+        """All applications of a shard, page by page, without the frozen profiles (index `_id_`)."""
+        async for page in pages(shard.db[APPLICATIONS], _FOR_LISTS):
+            yield [from_document(Application, row) for row in page]
+
+    async def existing(self, ids: Collection[str]) -> set[str]:
+        """Those of these IDs that there are (index `_id_`). Raises UNAVAILABLE unless all shards answer."""
+        return await existing(self._shards, APPLICATIONS, ids)
 
     async def _earlier(self, application: Application) -> Application:
         same = await self.get(application.id)

@@ -5,7 +5,8 @@ from .ledger import Ledger
 from .lexicon import Lexicon
 from .listings import Listings
 from .openings import Openings
+from .reindexing import Reindexing
 from .upkeep import Upkeep
 from .views import Views
 
-__all__ = ["Finding", "Ledger", "Lexicon", "Listings", "Openings", "Upkeep", "Views"]
+__all__ = ["Finding", "Ledger", "Lexicon", "Listings", "Openings", "Reindexing", "Upkeep", "Views"]

@@ -118,3 +118,11 @@ def tell(transaction: Transaction, old: Listing, new: Listing, now: datetime) ->
             internship=message, to=STATES[new.state], **{"from": STATES[old.state]}
         )
         transaction.emit(moved, subject=new.id)
+
+
+def told_last(listing: Listing, now: datetime) -> tuple[events.InternshipStateChanged, datetime]:
+    """What was told last of the listing's state, and when; of a draft that never moved, that it is one."""
+    last = listing.history[-1] if listing.history else None
+    version, time = (last.version, last.time) if last else (1, listing.create_time)
+    message = to_message(replace(listing, version=version), now)
+    return events.InternshipStateChanged(internship=message, to=STATES[listing.state]), time

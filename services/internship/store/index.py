@@ -53,22 +53,36 @@ COLLECTIONS: Final = (
 Database = AsyncDatabase[Document]
 
 
+def entry_document(entry: Entry, now: datetime) -> Document:
+    """An open listing in the index."""
+    return to_document(entry, slot=slot_of(entry.id)) | {"index_time": now}
+
+
+def gravestone(listing_id: str, version: int, now: datetime, *, gone_time: datetime) -> Document:
+    """A listing that is not open in the index."""
+    place = {"_id": listing_id, "slot": slot_of(listing_id)}
+    return place | {"version": version, "index_time": now, "gone_time": gone_time}
+
+
+def is_forgotten(document: Document, now: datetime) -> bool:
+    """Whether it is a gravestone that has had its time."""
+    return "terms" not in document and bool(document["gone_time"] + GRAVESTONE_LIFE <= now)
+
+
 async def put(db: Database, entry: Entry, now: datetime) -> bool:
     """Stores the entry unless the index knows a version as new or newer; whether it did."""
-    return await _put_newer(db, to_document(entry) | {"index_time": now})
+    return await _put_newer(db, entry_document(entry, now))
 
 
 async def bury(db: Database, listing_id: str, version: int, now: datetime) -> bool:
     """Takes a listing out unless the index knows a version as new or newer; whether it did."""
-    gravestone = {"_id": listing_id, "version": version, "index_time": now, "gone_time": now}
-    return await _put_newer(db, gravestone)
+    return await _put_newer(db, gravestone(listing_id, version, now, gone_time=now))
 
 
 async def _put_newer(db: Database, document: Document) -> bool:
-    slot = slot_of(document["_id"])
-    older = {"_id": document["_id"], "slot": slot, "version": {"$lt": document["version"]}}
+    older = {"_id": document["_id"], "slot": document["slot"], "version": {"$lt": document["version"]}}
     try:
-        await db[INDEX].replace_one(older, document | {"slot": slot}, upsert=True, hint="_id_")
+        await db[INDEX].replace_one(older, document, upsert=True, hint="_id_")
     except DuplicateKeyError:
         return False
     return True

@@ -1,6 +1,6 @@
 """Listings and the claims on their openings, each in the slot of its company."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,7 +8,9 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 
 from chassis.ids import slot_of
+from chassis.mongo.collections import ShardDatabase
 from chassis.mongo.documents import Document, from_document, to_document
+from chassis.mongo.mending import pages
 from chassis.mongo.provision import CollectionSpec
 from services.internship.domain.model import Company, Listing, State
 from services.internship.domain.openings import Claim
@@ -63,6 +65,12 @@ async def find_without_texts(db: Database, listing_ids: Sequence[str]) -> list[L
     query = {"_id": {"$in": listing_ids}, "slot": {"$in": sorted({slot_of(id_) for id_ in listing_ids})}}
     cursor = db[LISTINGS].find(query, _WITHOUT_TEXTS, hint=BY_ID)
     return [from_document(Listing, document) for document in await cursor.to_list()]
+
+
+async def all_pages(db: ShardDatabase) -> AsyncIterator[list[Listing]]:
+    """All listings of this shard, page by page; by `_id_`."""
+    async for page in pages(db[LISTINGS]):
+        yield [from_document(Listing, document) for document in page]
 
 
 async def replace(db: Database, old: Listing, new: Listing) -> bool:

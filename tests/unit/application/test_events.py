@@ -1,12 +1,15 @@
 """What the service tells of a change, and which events reach it."""
 
+from itertools import pairwise
+from typing import Any
+
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
 from services.application.domain import moves
 from services.application.domain.model import State
 from services.application.events import QUEUES
 from services.application.events.incoming import Reactions, row_of
-from services.application.events.outgoing import change_events, facts
+from services.application.events.outgoing import change_events, facts, submission_events, told_so_far
 from tests.unit.application.samples import NOW, POLICY, RECRUITER, STUDENT, in_state, moved
 
 
@@ -55,3 +58,19 @@ def test_the_facts_of_an_event_make_the_companys_row() -> None:
     row = row_of(facts(application))
     assert (row.id, row.state, row.version) == (application.id, State.INTERVIEW, application.version)
     assert (row.name, row.headline, row.submit_time) == ("Ada", "Maths", NOW)
+
+
+def test_what_was_told_of_an_application_can_be_told_again_from_its_history() -> None:
+    states = [State.SHORTLISTED, State.OFFERED, State.REJECTED]
+    steps = [in_state(State.SUBMITTED)]
+    for state in states:
+        steps.append(moved(steps[-1], state))
+    told_again: list[Any] = [event for event, _ in told_so_far(steps[-1])]
+    first, *moves_told = told_again
+    assert first == submission_events(steps[0])[0]
+    then: list[Any] = [change_events(*pair)[0] for pair in pairwise(steps)]
+    assert [(event.to, event.first_response, event.actor_id) for event in moves_told] == [
+        (event.to, event.first_response, event.actor_id) for event in then
+    ]
+    assert [event.application.version for event in moves_told] == [2, 3, steps[-1].version]
+    assert [time for _, time in told_so_far(steps[-1])] == [entry.time for entry in steps[-1].history]

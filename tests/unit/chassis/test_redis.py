@@ -5,6 +5,7 @@ import socket
 import struct
 from asyncio import StreamReader, StreamWriter
 
+import pytest
 import uvloop
 
 from chassis.redis import FAILURES, ResetConnection, connect
@@ -44,6 +45,23 @@ async def _use_after_reset() -> BaseException | None:
 
 def test_a_command_on_a_connection_that_was_reset_fails_as_redis_fails() -> None:
     assert isinstance(uvloop.run(_use_after_reset()), FAILURES)
+
+
+class DroppedWhileSayingHello(ResetConnection):
+    """Somebody else gives it up while it is being made."""
+
+    async def on_connect_check_health(self, check_health: bool = True) -> None:
+        await self.disconnect(nowait=True)
+        await self.send_command("CLIENT", "SETNAME", "late")
+
+
+async def test_a_connection_that_is_dropped_while_it_is_made_fails_as_redis_fails() -> None:
+    server = await asyncio.start_server(_agree_and_wait, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    connection = DroppedWhileSayingHello(host="127.0.0.1", port=port, protocol=2)
+    with pytest.raises(FAILURES):
+        await connection.send_command("PING")
+    server.close()
 
 
 async def test_the_clusters_client_has_such_connections_to_every_node() -> None:

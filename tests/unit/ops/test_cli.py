@@ -45,6 +45,8 @@ def test_help_lists_the_commands(capsys: Screen) -> None:
 
     for command in ("up", "down", "status", "logs", "mail", "lint", "test", "stubs", "provision", "fault"):
         assert command in shown
+    for command in ("dlq", "outbox", "replay"):
+        assert command in shown
 
 
 def test_the_first_slot_map_deals_out_every_slot_once() -> None:

@@ -1,0 +1,266 @@
+"""What queues gave up on: looking at it, giving it back to its queue, dropping it.
+
+Nothing is lost on the way: a dead letter is given back with a publisher confirm before it is taken from where
+it lay, and one that was only looked at goes back to its place. Whoever is killed in between leaves it there,
+perhaps beside a copy in its queue; handlers drop repeats.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic, sleep
+from typing import Any, Final
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
+from kombu import Connection, Consumer, Message, Producer, Queue
+
+from chassis.contracts import ContractError, event_class
+from chassis.messaging import topology
+from chassis.messaging.broker import ATTEMPTS, ERROR, FIRST_FAILURE, ROUTING_KEY, as_bytes
+from chassis.messaging.publisher import PERSISTENT
+from chassis.observability.logging import REDACTED, redact
+from internshipconnect.events.v1.events_pb2 import Event
+
+MOST_AT_ONCE: Final = 10_000
+"""So many dead letters of one queue are in memory at once; of a longer one only these are looked at."""
+
+_TIMEOUT_S: Final = 15.0
+_SILENCE_S: Final = 2.0
+_BACK_WITHIN_S: Final = 5.0
+_LOOK_AGAIN_S: Final = 0.01
+_VANISHED: Final = "its consumer vanished each time while it was handling it"
+_PROOFS: Final = frozenset({"code"})
+"""What proves who somebody is, by the names of events' fields; logs know no such field."""
+
+Wanted = Callable[["DeadLetter"], bool]
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One message that `queue` gave up on, after `attempts` tries, of which the last ended in `error`.
+
+    `event` is None when the message is no event; `id` is then the one under which it was sent, if any.
+    """
+
+    queue: str
+    id: str
+    attempts: int
+    error: str
+    first_failure: datetime | None
+    event: Event | None
+
+    @property
+    def type(self) -> str:
+        """The event's type; "" when it is none."""
+        return self.event.type if self.event else ""
+
+    @property
+    def time(self) -> datetime | None:
+        """When what the event tells of happened."""
+        return self.event.time.ToDatetime(tzinfo=UTC) if self.event else None
+
+    @property
+    def trace_id(self) -> str:
+        """The trace in which the event was told, as logs name it; "" when there was none."""
+        parts = self.event.traceparent.split("-") if self.event else []
+        return parts[1] if len(parts) == 4 else ""
+
+    @property
+    def payload(self) -> dict[str, Any] | None:
+        """The event's message as JSON, without what logs do not show either; None when it is unreadable."""
+        if self.event is None:
+            return None
+        try:
+            message = event_class(self.event.type)()
+            readable = self.event.data.Unpack(message)
+        except (ContractError, DecodeError):
+            return None
+        if not readable:
+            return None
+        fields = redact(MessageToDict(message, preserving_proto_field_name=True).items())
+        return fields | dict.fromkeys(_PROOFS & fields.keys(), REDACTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The dead letters of one queue; `oldest` and `types` are of the first `MOST_AT_ONCE`."""
+
+    queue: str
+    count: int
+    oldest: datetime | None
+    types: Counter[str]
+
+
+class DeadLetters:
+    """The dead letters on the broker at `amqp_url`.
+
+    All calls block, and raise OSError or amqp.AMQPError when the broker does not answer or there is no such
+    queue.
+    """
+
+    def __init__(self, amqp_url: str) -> None:
+        self._url = amqp_url
+
+    def summaries(self, queues: Sequence[str]) -> list[Summary]:
+        """Of each queue."""
+        with self._connection() as connection:
+            return [_summary(connection, queue) for queue in queues]
+
+    def look(self, queue: str, most: int) -> list[DeadLetter]:
+        """The first ones, at most `most`, in their order, which stays as it is."""
+        with self._connection() as connection:
+            return _look(connection, queue)[:most]
+
+    def replay(self, queue: str, wanted: Wanted, progress: Progress = lambda done: None) -> int:
+        """Gives the wanted ones back to their queue, with all attempts before them; how many they were.
+
+        `progress` hears how many the queue has. Those that die while this runs are left where they are.
+        """
+        with self._connection() as connection:
+            producer = Producer(connection.channel(), auto_declare=False)
+
+            def give_back(message: Message) -> None:
+                _publish(producer, queue, message)
+
+            return _settle(connection, queue, wanted, give_back, progress)
+
+    def drop(self, queue: str, wanted: Wanted, progress: Progress = lambda done: None) -> int:
+        """Removes the wanted ones for good; how many they were."""
+        with self._connection() as connection:
+            return _settle(connection, queue, wanted, lambda message: None, progress)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        options = {"confirm_publish": True, "read_timeout": _TIMEOUT_S, "write_timeout": _TIMEOUT_S}
+        with Connection(self._url, connect_timeout=_TIMEOUT_S, transport_options=options) as connection:
+            yield connection
+
+
+def _summary(connection: Connection, queue: str) -> Summary:
+    count = _count(connection, queue)
+    letters = _look(connection, queue) if count else []
+    times = [time for letter in letters if (time := letter.time or letter.first_failure)]
+    types = Counter(letter.type or "unreadable" for letter in letters)
+    return Summary(queue, count, min(times, default=None), types)
+
+
+def _look(connection: Connection, queue: str) -> list[DeadLetter]:
+    with _taken(connection, queue, MOST_AT_ONCE) as messages:
+        return [_read(queue, message) for message in messages]
+
+
+def _settle(
+    connection: Connection,
+    queue: str,
+    wanted: Wanted,
+    settle: Callable[[Message], None],
+    progress: Progress,
+) -> int:
+    left, done, done_before = _count(connection, queue), 0, -1
+    while left > 0 and done > done_before:
+        done_before = done
+        with _taken(connection, queue, left) as messages:
+            for message in messages:
+                if wanted(_read(queue, message)):
+                    settle(message)
+                    progress(done := done + 1)
+                    message.ack()
+        left -= len(messages)
+    return done
+
+
+@contextmanager
+def _taken(connection: Connection, queue: str, most: int) -> Iterator[list[Message]]:
+    """All that lie there, at most `most` and `MOST_AT_ONCE`; what is not acknowledged goes back to its place.
+
+    All, because what returns to a quorum queue goes behind what has returned before: taking only the first
+    ones would turn the queue round. Whoever takes some before they are back would do the same, hence the
+    wait for them.
+    """
+    lying = _count(connection, queue)
+    messages: list[Message] = []
+    channel = connection.channel()
+    try:
+        _collect(connection, channel, queue, messages, min(lying, most, MOST_AT_ONCE))
+        yield messages
+    finally:
+        channel.close()
+    lying -= sum(message.acknowledged for message in messages)
+    give_up = monotonic() + _BACK_WITHIN_S
+    while _count(connection, queue) < lying and monotonic() < give_up:
+        sleep(_LOOK_AGAIN_S)
+
+
+def _collect(connection: Connection, channel: Any, queue: str, messages: list[Message], most: int) -> None:
+    if not most:
+        return
+    dead = Queue(topology.dead_queue(queue), no_declare=True)
+    consumer = Consumer(channel, [dead], on_message=messages.append, auto_declare=False)
+    consumer.qos(prefetch_count=most)
+    consumer.consume()
+    with suppress(TimeoutError):
+        while len(messages) < most:
+            connection.drain_events(timeout=_SILENCE_S)
+
+
+def _count(connection: Connection, queue: str) -> int:
+    declared = connection.default_channel.queue_declare(topology.dead_queue(queue), passive=True)
+    return int(declared.message_count)
+
+
+def _publish(producer: Producer, queue: str, message: Message) -> None:
+    """To the one queue that gave up on it, since the others that want the event have handled it."""
+    kept = {key: value for key, value in message.headers.items() if key == ROUTING_KEY}
+    producer.publish(
+        as_bytes(message.body),
+        exchange="",
+        routing_key=queue,
+        mandatory=True,
+        headers=kept,
+        content_type=message.content_type,
+        content_encoding=message.content_encoding,
+        delivery_mode=PERSISTENT,
+        message_id=message.properties.get("message_id"),
+        type=message.properties.get("type"),
+        timeout=_TIMEOUT_S,
+        confirm_timeout=_TIMEOUT_S,
+    )
+
+
+def _read(queue: str, message: Message) -> DeadLetter:
+    headers = message.headers
+    event = _event(as_bytes(message.body))
+    vanished = _deliveries(headers)
+    return DeadLetter(
+        queue=queue,
+        id=event.id if event else str(message.properties.get("message_id") or ""),
+        attempts=int(headers.get(ATTEMPTS, 0)) + vanished,
+        error=str((vanished and _VANISHED) or headers.get(ERROR, "")),
+        first_failure=_moment(headers.get(FIRST_FAILURE)),
+        event=event,
+    )
+
+
+def _deliveries(headers: dict[str, Any]) -> int:
+    """How often the broker handed it out before it gave up by itself; 0 when a consumer did."""
+    deaths = headers.get("x-death") or [{}]
+    return topology.REDELIVERY_LIMIT if deaths[0].get("reason") == "delivery_limit" else 0
+
+
+def _event(body: bytes) -> Event | None:
+    try:
+        event = Event.FromString(body)
+    except DecodeError:
+        return None
+    return event if event.id and event.type else None
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text))
+    except ValueError:
+        return None

@@ -1,0 +1,159 @@
+"""Students and companies at work: they apply, move, accept and withdraw, and never take no answer for one."""
+
+import asyncio
+import random
+import ssl
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import httpx
+
+from ops.chaos.ledger import Ledger
+from ops.journey.client import Json
+from ops.journey.story import listing
+from ops.seed.people import Member
+
+PATIENCE_S: Final = 60.0
+CALL_TIMEOUT_S: Final = 10.0
+PAUSE_S: Final = (0.05, 0.4)
+LISTINGS_EACH: Final = 3
+MOST_OPENINGS: Final = 3
+TO_BE_ASKED_AGAIN: Final = frozenset({"OPERATION_IN_PROGRESS", "OVERLOADED", "RATE_LIMITED"})
+_NEXT: Final = {
+    "APPLICATION_STATE_SUBMITTED": ("IN_REVIEW", "SHORTLISTED", "REJECTED"),
+    "APPLICATION_STATE_IN_REVIEW": ("INTERVIEW", "INTERVIEW", "WAITLISTED", "REJECTED"),
+    "APPLICATION_STATE_SHORTLISTED": ("INTERVIEW", "OFFERED"),
+    "APPLICATION_STATE_WAITLISTED": ("INTERVIEW", "OFFERED"),
+    "APPLICATION_STATE_INTERVIEW": ("OFFERED", "OFFERED", "REJECTED"),
+}
+
+
+class Town:
+    """Everybody, the listings there are, and the gateway that they call."""
+
+    def __init__(self, url: str, trust: ssl.SSLContext | bool, ledger: Ledger, dice: random.Random) -> None:
+        self.ledger = ledger
+        self.listings: dict[str, Member] = {}
+        """By listing: whose it is."""
+        self._dice = dice
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            verify=trust,
+            timeout=CALL_TIMEOUT_S,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=64),
+        )
+
+    async def close(self) -> None:
+        """Hangs up."""
+        await self._http.aclose()
+
+    async def live(self, students: Sequence[Member], owners: Sequence[Member], until: float) -> None:
+        """Lets everybody work until that moment (monotonic), and finish what they are at."""
+        async with asyncio.TaskGroup() as group:
+            for owner in owners:
+                group.create_task(self._repeat(partial(self._manage, owner), until))
+            for student in students:
+                group.create_task(self._repeat(partial(self._study, student), until))
+
+    async def _repeat(self, act: Callable[[], Awaitable[None]], until: float) -> None:
+        while time.monotonic() < until:
+            await act()
+            await asyncio.sleep(self._dice.uniform(*PAUSE_S))
+
+    async def _manage(self, owner: Member) -> None:
+        own = [id_ for id_, whose in self.listings.items() if whose is owner]
+        if len(own) < LISTINGS_EACH:
+            await self._publish(owner)
+            return
+        rows = await self._read(owner, f"/api/v1/internships/{self._dice.choice(own)}/applications")
+        waiting = [row for row in rows if row["state"] in _NEXT]
+        if waiting:
+            await self._move(owner, self._dice.choice(waiting))
+
+    async def _publish(self, owner: Member) -> None:
+        body = listing("chaos") | {"questions": [], "openings": self._dice.randint(1, MOST_OPENINGS)}
+        draft = await self._change(owner, "draft", "/api/v1/internships", body)
+        if not draft:
+            return
+        path = f"/api/v1/internships/{draft['id']}:publish"
+        published = await self._change(owner, "publish", path, {"etag": draft["etag"]}, subject=draft["id"])
+        if published:
+            self.listings[draft["id"]] = owner
+
+    async def _move(self, owner: Member, row: Json) -> None:
+        id_, state = row["applicationId"], row["state"]
+        to = self._dice.choice(_NEXT[state])
+        body = {"to": f"APPLICATION_STATE_{to}", "expectedState": state}
+        path = f"/api/v1/applications/{id_}:move"
+        await self._change(owner, "move", path, body, subject=id_, detail=to)
+
+    async def _study(self, student: Member) -> None:
+        if not self.listings:
+            return
+        rows = await self._read(student, "/api/v1/applications")
+        offers = [row for row in rows if row["status"] == "STUDENT_STATUS_OFFER"]
+        live = [
+            row for row in rows if row["status"] in ("STUDENT_STATUS_RECEIVED", "STUDENT_STATUS_IN_REVIEW")
+        ]
+        if offers:
+            verb = self._dice.choice(("accept", "accept", "accept", "decline"))
+            await self._answer(student, verb, self._dice.choice(offers)["id"])
+        elif live and self._dice.random() < 0.1:
+            await self._answer(student, "withdraw", self._dice.choice(live)["id"])
+        else:
+            await self._apply(student, self._dice.choice(list(self.listings)))
+
+    async def _answer(self, student: Member, verb: str, id_: str) -> None:
+        await self._change(student, verb, f"/api/v1/applications/{id_}:{verb}", {}, subject=id_)
+
+    async def _apply(self, student: Member, internship_id: str) -> None:
+        body = {"internshipId": internship_id}
+        await self._change(student, "apply", "/api/v1/applications", body, detail=internship_id)
+
+    async def _read(self, member: Member, path: str) -> list[Json]:
+        """The rows of a first page; none when it cannot be had now."""
+        status, body = await self._call("GET", path, member.headers, None)
+        return list(body.get("data", ())) if status == httpx.codes.OK else []
+
+    async def _change(
+        self, member: Member, what: str, path: str, body: Json, *, subject: str = "", detail: str = ""
+    ) -> Json:
+        """Asks under one key until there is an answer; what came of it is put down. {} unless it was done."""
+        headers = {**member.headers, "idempotency-key": str(uuid.uuid4())}
+        until, tries = time.monotonic() + PATIENCE_S, 0
+        while True:
+            tries += 1
+            status, answer = await self._call("POST", path, headers, body)
+            reason = _reason(answer)
+            definite = 200 <= status < 500 and reason not in TO_BE_ASKED_AGAIN
+            if definite or time.monotonic() > until:
+                break
+            await asyncio.sleep(self._dice.uniform(0.1, 0.5))
+        self.ledger.note(
+            who=member.principal.id,
+            what=what,
+            subject=subject or str(answer.get("id", "")),
+            answer=status if definite else 0,
+            reason=reason,
+            tries=tries,
+            detail=detail,
+        )
+        return answer if 200 <= status < 300 else {}
+
+    async def _call(self, method: str, path: str, headers: dict[str, str], body: Any) -> tuple[int, Json]:
+        try:
+            answer = await self._http.request(method, path, json=body, headers=headers)
+            found: Json = answer.json()
+        except (httpx.TransportError, ValueError):
+            self.ledger.calls["none"] += 1
+            return 0, {}
+        self.ledger.calls[str(answer.status_code)] += 1
+        return answer.status_code, found
+
+
+def _reason(answer: Json) -> str:
+    return next((str(each["reason"]) for each in answer.get("details", ()) if "reason" in each), "")

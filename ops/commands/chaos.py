@@ -1,0 +1,68 @@
+"""`ic chaos`: let people work on a stack, let things break, and see whether anything is lost."""
+
+import secrets
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from ops.console import console
+from ops.errors import OpsError
+from ops.options import StackName
+from ops.stack import lifecycle, topology
+from ops.stack.topology import DEFAULT_STACK
+
+if TYPE_CHECKING:
+    from ops.chaos.ledger import Ledger
+
+MOST_TOLD = 10
+LONGEST_TRACE = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `ic chaos`."""
+    app.command("chaos")(chaos)
+
+
+def chaos(
+    stack: StackName = DEFAULT_STACK,
+    minutes: Annotated[float, typer.Option(help="How long people work.", min=0.5, max=600)] = 10.0,
+    seed: Annotated[
+        int | None, typer.Option(help="Repeats the strikes of an earlier run.", show_default="drawn")
+    ] = None,
+) -> None:
+    """Let people work while processes are killed, paused and restarted, and stores disturbed.
+
+    At the end everything that was acknowledged has to be there once, and all that is derived has to agree.
+    On a stack that was made with --faults stores are also slowed down, held and cut off.
+    """
+    found = topology.find(stack)
+    lifecycle.must_run(found)
+    from ops.chaos.run import run  # noqa: PLC0415 - the services' libraries take a second to load
+
+    drawn = seed if seed is not None else secrets.randbelow(1_000_000)
+    console.print(
+        f"[bold]seed {drawn}[/]; the same strikes again: ic chaos --seed {drawn} --minutes {minutes:g}"
+    )
+    verdict = run(found, drawn, minutes * 60, lambda line: console.print(escape(line), soft_wrap=True))
+    _print_work(verdict.ledger)
+    if verdict.is_good:
+        console.print("[bold green]nothing was lost, doubled, oversold or miscounted[/]")
+        return
+    for name in verdict.not_well:
+        console.print(f"[red]{name} is not well[/]; see: ic logs {name}")
+    for finding in verdict.findings[:MOST_TOLD]:
+        console.print(f"[red]{escape(finding.what)}[/]: {finding.subject}")
+        for deed in verdict.ledger.about(finding.subject)[-LONGEST_TRACE:]:
+            console.print(f"    {escape(str(deed))}", soft_wrap=True)
+    raise OpsError(f"{len(verdict.findings)} findings with seed {drawn}")
+
+
+def _print_work(ledger: "Ledger") -> None:
+    calls = ", ".join(f"{count:,} x {status}" for status, count in sorted(ledger.calls.items()))
+    console.print(f"calls: {calls}")
+    done = Counter(deed.what for deed in ledger.deeds if deed.acknowledged)
+    unknown = sum(not deed.answer for deed in ledger.deeds)
+    deeds = ", ".join(f"{count:,} {what}" for what, count in done.most_common())
+    console.print(f"acknowledged: {deeds}; not answered within a minute: {unknown}")

@@ -1,0 +1,56 @@
+"""`ic outbox`: events that wait to be sent."""
+
+import json
+from dataclasses import asdict
+
+import typer
+from rich.table import Table
+
+from ops.console import console
+from ops.options import AsJson, StackName
+from ops.stack import lifecycle, outboxes, topology
+from ops.stack.credentials import Credentials
+from ops.stack.outboxes import OutboxStatus
+from ops.stack.topology import DEFAULT_STACK
+
+LATE_S = 5.0
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `ic outbox`."""
+    outbox = typer.Typer(help="Look at the events that wait to be sent.", no_args_is_help=True)
+    outbox.callback()(lambda: None)
+    outbox.command("status")(status)
+    app.add_typer(outbox, name="outbox")
+
+
+def status(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
+    """Show per shard and service how many events wait, how long, and who relays them."""
+    found = topology.find(stack)
+    lifecycle.must_run(found)
+    rows = outboxes.statuses(found, Credentials.of(found))
+    if as_json:
+        print(json.dumps({"stack": stack, "outboxes": [asdict(row) for row in rows]}, indent=2))
+        return
+    console.print(_table(stack, rows))
+
+
+def _table(stack: str, rows: list[OutboxStatus]) -> Table:
+    table = Table(title=f"outboxes of '{stack}'", title_justify="left", box=None, pad_edge=False)
+    for name in ("shard", "service"):
+        table.add_column(name)
+    for name in ("rows", "lag"):
+        table.add_column(name, justify="right")
+    table.add_column("relayed by")
+    for row in rows:
+        table.add_row(row.shard, row.service, *cells(row))
+    return table
+
+
+def cells(row: OutboxStatus) -> tuple[str, str, str]:
+    """Rows, lag and relay of one outbox, with markup."""
+    if row.problem:
+        return "-", "-", f"[red]{row.problem}[/]"
+    lag = f"{row.lag_s:,.1f} s" if row.rows else "-"
+    relay = f"{row.holder} [dim]for {row.lease_s:.1f} s more[/]" if row.holder else "[yellow]nobody[/]"
+    return f"{row.rows:,}", f"[yellow]{lag}[/]" if row.lag_s > LATE_S else lag, relay

@@ -1,0 +1,108 @@
+"""`ic replay`: rebuild derived data while serving."""
+
+import re
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+from pymongo.errors import PyMongoError
+from rich.table import Table
+
+from chassis.errors import DomainError
+from ops.console import console
+from ops.errors import OpsError
+from ops.options import StackName
+from ops.replay import Wanted, replay_stack
+from ops.stack import lifecycle, topology
+from ops.stack.steps import Steps
+from ops.stack.topology import DEFAULT_STACK
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+
+
+class Derived(StrEnum):
+    """What can be rebuilt."""
+
+    SEARCH = "search"
+    APPLICANTS = "applicants"
+    FIGURES = "figures"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `ic replay`."""
+    app.command("replay")(replay)
+
+
+def replay(
+    service: Annotated[
+        Derived,
+        typer.Option(
+            help="`search`: the index, from listings. `applicants`: companies' lists, from applications. "
+            "`figures`: funnels and overviews, from both; views have no other source and stay."
+        ),
+    ],
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME|DURATION",
+            help="Only what changed since: 2027-03-01T09:00Z, or 90s, 30m, 24h, 7d ago. Without: everything.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what is wrong.")] = False,
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Rebuild derived data from the source of truth, while serving. What is right is not written anew."""
+    found = topology.find(stack)
+    lifecycle.must_run(found)
+    start = None if since is None else moment(since, datetime.now(UTC))
+    looked_at, wrong = Counter[str](), Counter[str]()
+    steps = Steps()
+    try:
+        with steps.step(f"{'check' if dry_run else 'rebuild'} {service}") as detail:
+
+            def progress(what: str, more: int, wrong_ones: int) -> None:
+                looked_at[what] += more
+                wrong[what] += wrong_ones
+                detail(f"{what} {looked_at[what]:,}")
+
+            replay_stack(found, Wanted(service.value, start, write=not dry_run), progress)
+    except DomainError as error:
+        raise OpsError(f"it ended early: {error}; see `ic status`, then run it again") from error
+    except PyMongoError as error:
+        raise OpsError(f"it ended early: {error}; if an index is missing: ic provision") from error
+    console.print(table(looked_at, wrong, dry_run=dry_run))
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """The time that `text` names: ISO 8601 (UTC unless it says otherwise), or so long before `now`.
+
+    Raises:
+        OpsError: it is neither, or in the future.
+    """
+    try:
+        if match := _DURATION.fullmatch(text):
+            return now - timedelta(**{_UNITS[match[2]]: float(match[1])})
+        parsed = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise OpsError(
+            f"--since takes a time such as 2027-03-01T09:00Z, or a duration such as 90s, 30m, 24h or 7d, "
+            f"not '{text}'"
+        ) from None
+    named = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    if named > now:
+        raise OpsError(f"--since takes a time that has passed, not '{text}'")
+    return named
+
+
+def table(looked_at: Counter[str], wrong: Counter[str], *, dry_run: bool) -> Table:
+    """How much was looked at, and how much of it was wrong."""
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("what")
+    shown.add_column("looked at", justify="right")
+    shown.add_column("wrong" if dry_run else "mended", justify="right")
+    for what, count in looked_at.items():
+        shown.add_row(what, f"{count:,}", f"{wrong[what]:,}")
+    return shown

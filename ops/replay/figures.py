@@ -1,0 +1,124 @@
+"""The figures of analytics, counted anew from the applications and listings of the other services.
+
+Services know each other by their events only, so each source tells again what it has told so far, and
+analytics takes it in as it takes in events.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chassis.clock import Clock
+from chassis.mongo.mending import Progress, existing
+from chassis.mongo.shards import Shard, Shards
+from services.analytics.domain import ApplicationEvent, ListingEvent
+from services.analytics.events import application_event, listing_event
+from services.analytics.recounting import Recounting
+from services.analytics.store import APPLICATION_TRACKS, FUNNELS
+from services.application.domain.model import Application
+from services.application.events.outgoing import told_so_far
+from services.application.store import ApplicationStore
+from services.internship.domain.model import Listing
+from services.internship.service.ledger import told_last
+from services.internship.store import listings as listing_store
+
+
+class Sources:
+    """What the other services have stored, as the events that analytics would have had of it."""
+
+    def __init__(self, applications: Shards, listings: Shards, clock: Clock) -> None:
+        self.application_shards = applications
+        self.applications = ApplicationStore(applications)
+        self.listings = listings
+        self.clock = clock
+
+    def history(self, application: Application) -> list[ApplicationEvent]:
+        """All that was told of an application."""
+        return [application_event(message, time) for message, time in told_so_far(application)]
+
+    def state(self, listing: Listing) -> ListingEvent:
+        """What was told of a listing's state last."""
+        message, time = told_last(listing, self.clock.now())
+        return listing_event(message.internship, time)
+
+    async def history_now(self, application_id: str) -> list[ApplicationEvent] | None:
+        """All that was told of an application until now; None when there is none."""
+        application = await self.applications.get(application_id)
+        return None if application is None else self.history(application)
+
+    async def state_now(self, listing_id: str) -> ListingEvent | None:
+        """What was told of a listing until now; None when there is none."""
+        listing = await listing_store.find(self.listings.of(listing_id).db, listing_id)
+        return None if listing is None else self.state(listing)
+
+    async def known_applications(self, ids: Sequence[str]) -> set[str]:
+        """Those of these that there are."""
+        return await self.applications.existing(ids)
+
+    async def known_listings(self, ids: Sequence[str]) -> set[str]:
+        """Those of these that there are."""
+        return await existing(self.listings, listing_store.LISTINGS, ids)
+
+
+@dataclass
+class FiguresReplay:
+    """One run: tracks of applications, then figures of listings, then those of companies."""
+
+    sources: Sources
+    analytics: Shards
+    progress: Progress
+    write: bool = True
+    _touched: set[str] = field(default_factory=set, init=False)
+    _counted: set[str] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        self._recounting = Recounting(
+            self.analytics, self.sources.history_now, self.sources.state_now, write=self.write
+        )
+
+    async def run(self, since: datetime | None) -> None:
+        """Everything; with `since`, what applications and listings changed since then have part in."""
+        for shard in self.sources.application_shards.all():
+            await self._applications(shard, since)
+        if since is None:
+            await self._strays(APPLICATION_TRACKS)
+            await self._strays(FUNNELS)
+        for shard in self.sources.listings.all():
+            await self._companies(await self._listings(shard, since))
+        for shard in self.analytics.all() if since is None else ():
+            await self._companies([company async for company in self._recounting.counted_companies(shard)])
+
+    async def _applications(self, shard: Shard, since: datetime | None) -> None:
+        async for page in self.sources.applications.pages(shard):
+            changed = [each for each in page if since is None or each.update_time >= since]
+            if since is not None:
+                self._touched.update(each.internship_id for each in changed)
+            wrong = await self._recounting.tracks([self.sources.history(each) for each in changed])
+            self.progress("applications", len(changed), wrong)
+
+    async def _listings(self, shard: Shard, since: datetime | None) -> list[str]:
+        """The companies whose listings were counted."""
+        companies: dict[str, None] = {}
+        async for page in listing_store.all_pages(shard.db):
+            for listing in page:
+                if since is None or listing.update_time >= since or listing.id in self._touched:
+                    companies[listing.company.id] = None
+                    event = self.sources.state(listing)
+                    wrong = await self._recounting.listing(event, self.sources.clock.now())
+                    self.progress("listings", 1, int(wrong))
+        return list(companies)
+
+    async def _companies(self, company_ids: Iterable[str]) -> None:
+        for company_id in company_ids:
+            if company_id in self._counted:
+                continue
+            self._counted.add(company_id)
+            wrong = await self._recounting.company(company_id, self.sources.clock.now())
+            self.progress("companies", 1, int(wrong))
+
+    async def _strays(self, collection: str) -> None:
+        applications = collection == APPLICATION_TRACKS
+        known = self.sources.known_applications if applications else self.sources.known_listings
+        for shard in self.analytics.all():
+            async for looked_at, gone in self._recounting.remove_strays(shard, collection, known):
+                self.progress("tracks" if applications else "funnels", looked_at, gone)

@@ -1,0 +1,41 @@
+"""The view of applicants, rebuilt from the applications while it is read."""
+
+from datetime import datetime
+
+from chassis.mongo.mending import Progress
+from chassis.mongo.shards import Shard, Shards
+from services.application.events.incoming import row_of
+from services.application.events.outgoing import facts
+from services.application.store import ApplicantRow, ApplicantStore, ApplicationStore
+
+
+class ApplicantsRebuilding:
+    """Brings the companies' lists of applicants into line with the applications."""
+
+    def __init__(self, shards: Shards, *, write: bool = True) -> None:
+        self._shards = shards
+        self._applications = ApplicationStore(shards)
+        self._applicants = ApplicantStore(shards)
+        self._mending = self._applicants.mending(self._row_now, write=write)
+
+    async def rebuild(self, since: datetime | None, progress: Progress) -> None:
+        """One shard after the other: applications changed `since` then, or all, and rows without one."""
+        for shard in self._shards.all():
+            async for page in self._applications.pages(shard):
+                changed = [each for each in page if since is None or each.update_time >= since]
+                rows = [row_of(facts(each)) for each in changed]
+                mended = await self._mending.mend([self._applicants.wanted(row) for row in rows])
+                progress("applications", len(changed), len(mended))
+        for shard in self._shards.all() if since is None else ():
+            await self._remove_strays(shard, progress)
+
+    async def _remove_strays(self, shard: Shard, progress: Progress) -> None:
+        async for page in self._applicants.places(shard):
+            known = await self._applications.existing([each["_id"] for each in page])
+            strays = [each for each in page if each["_id"] not in known]
+            await self._mending.remove(strays)
+            progress("rows of applicants", len(page), len(strays))
+
+    async def _row_now(self, application_id: str) -> ApplicantRow | None:
+        application = await self._applications.get(application_id)
+        return None if application is None else row_of(facts(application))

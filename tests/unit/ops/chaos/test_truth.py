@@ -1,0 +1,117 @@
+"""Each kind of loss is found, and a run without one is clean."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ops.chaos.ledger import Ledger
+from ops.chaos.truth import Truth, contradictions, unsettled
+
+STUDENT, OTHER, LISTING = "usr_1", "usr_2", "int_1"
+Record = dict[str, Any]
+
+
+def entry(actor: str, source: str, target: str) -> Record:
+    return {"actor": actor, "source": source, "target": target}
+
+
+SUBMITTED = entry("STUDENT", "DRAFT", "SUBMITTED")
+OFFERED = [
+    SUBMITTED,
+    entry("COMPANY", "SUBMITTED", "SHORTLISTED"),
+    entry("COMPANY", "SHORTLISTED", "OFFERED"),
+]
+HIRED = [*OFFERED, entry("STUDENT", "OFFERED", "HIRED")]
+
+
+def application(id_: str, student: str = STUDENT, history: list[Record] | None = None) -> Record:
+    told = history or [SUBMITTED]
+    state = told[-1]["target"]
+    return {"_id": id_, "student_id": student, "internship_id": LISTING, "state": state, "history": told}
+
+
+def world(*applications: Record, openings: int = 1, hires: int = 0, **changes: Mapping[str, Any]) -> Truth:
+    """All of it in agreement, but for what `changes` puts in the place of a part."""
+    current: dict[str, int] = {}
+    for each in applications:
+        current[each["state"]] = current.get(each["state"], 0) + 1
+    by_id = {each["_id"]: each for each in applications}
+    listing = {"_id": LISTING, "posting": {"openings": openings}, "hires": hires}
+    figures = {"applications": len(applications), "current": current}
+    parts: dict[str, Mapping[str, Any]] = {
+        "listings": {LISTING: listing},
+        "applications": by_id,
+        "applicants": by_id,
+        "figures": {LISTING: figures},
+    }
+    return Truth(**(parts | changes))
+
+
+def told(*deeds: tuple[str, str, str, int], detail: str = LISTING) -> Ledger:
+    """A ledger of (who, what, subject, answer)."""
+    ledger = Ledger()
+    for who, what, subject, answer in deeds:
+        ledger.note(who=who, what=what, subject=subject, answer=answer, reason="", tries=1, detail=detail)
+    return ledger
+
+
+def whats(ledger: Ledger, truth: Truth) -> list[str]:
+    return [finding.what for finding in (*contradictions(ledger, truth), *unsettled(truth))]
+
+
+APPLIED = (STUDENT, "apply", "app_1", 200)
+
+
+def test_a_world_that_agrees_with_what_was_told_has_no_findings() -> None:
+    ledger = told(APPLIED, (OTHER, "apply", "app_2", 200))
+    truth = world(application("app_1", history=HIRED), application("app_2", OTHER), hires=1)
+    assert whats(ledger, truth) == []
+
+
+def test_an_acknowledged_application_that_is_gone_or_anothers_is_found() -> None:
+    assert whats(told(APPLIED), world()) == ["an acknowledged application is gone"]
+    anothers = whats(told(APPLIED, (OTHER, "apply", "", 0)), world(application("app_1", OTHER)))
+    assert anothers == ["an application is not the one that was acknowledged"]
+
+
+def test_an_attempt_without_an_answer_may_have_come_to_one_application_and_a_refused_one_to_none() -> None:
+    unknown, refused = (STUDENT, "apply", "", 0), (STUDENT, "apply", "", 409)
+    assert whats(told(unknown), world(application("app_1"))) == []
+    assert whats(told(unknown), world()) == []
+    assert whats(told(refused), world(application("app_1"))) == ["1 applications came of 0 attempts"]
+
+
+def test_two_live_applications_for_one_listing_are_found() -> None:
+    found = whats(told(APPLIED), world(application("app_1"), application("app_2")))
+    assert found[0] == "two live applications of one student for one listing"
+
+
+def test_an_acknowledged_move_that_is_not_in_the_history_is_found() -> None:
+    ledger = told(APPLIED)
+    ledger.note(who="usr_9", what="move", subject="app_1", answer=200, reason="", tries=1, detail="OFFERED")
+    lost = whats(ledger, world(application("app_1")))
+    assert lost == ["1 moves to OFFERED were acknowledged, 0 are in the history"]
+    assert whats(ledger, world(application("app_1", history=OFFERED))) == []
+
+
+def test_a_history_with_a_gap_or_a_move_that_the_table_forbids_is_found() -> None:
+    gap = [SUBMITTED, entry("COMPANY", "SHORTLISTED", "OFFERED")]
+    forbidden = [SUBMITTED, entry("COMPANY", "SUBMITTED", "OFFERED")]
+    assert "goes on from SHORTLISTED" in whats(told(APPLIED), world(application("app_1", history=gap)))[0]
+    assert whats(told(APPLIED), world(application("app_1", history=forbidden))) == [
+        "COMPANY may not move from SUBMITTED to OFFERED"
+    ]
+
+
+def test_more_hires_than_openings_are_found() -> None:
+    hired = [application("app_1", history=HIRED), application("app_2", OTHER, HIRED)]
+    ledger = told(APPLIED, (OTHER, "apply", "app_2", 200))
+    assert whats(ledger, world(*hired, hires=2)) == ["2 were hired for 1 openings"]
+
+
+def test_what_is_derived_and_does_not_agree_is_found() -> None:
+    one = application("app_1")
+    assert whats(told(APPLIED), world(one, applicants={})) == [
+        "the company's list and the applications do not agree"
+    ]
+    assert "counts 0 applications of 1" in whats(told(APPLIED), world(one, figures={}))[0]
+    assert "1 openings are taken by 0 hires" in whats(told(APPLIED), world(one, hires=1))[0]
