@@ -95,6 +95,13 @@ local function refusal_of(headers, text)
   end
 end
 
+-- What the buffer and gRPC say of a message that they do not even read.
+local function size_refusal_of(text)
+  if text:find("Payload Too Large", 1, true) or text:find("larger than max", 1, true) then
+    return "PAYLOAD_TOO_LARGE"
+  end
+end
+
 local function error_body(status, text, request_id, known, wait_s)
   local reason, field, trouble
   if known then
@@ -241,8 +248,9 @@ local function retell_grpc(handle, headers, request_id)
   if not status or status == "0" or headers:get("grpc-status-details-bin") then
     return
   end
-  local known = refusal_of(headers, headers:get("grpc-message") or "")
-  local reason = known or REASON_OF_GRPC_STATUS[status] or "INTERNAL"
+  local message = headers:get("grpc-message") or ""
+  local reason = refusal_of(headers, message) or size_refusal_of(message)
+    or REASON_OF_GRPC_STATUS[status] or "INTERNAL"
   headers:remove("x-envoy-ratelimited")
   local bytes = status_bytes(reason, request_id, headers:get("retry-after"))
   headers:replace("grpc-status", tostring(REASONS[reason].code))
@@ -252,6 +260,10 @@ end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
+  if headers:get("grpc-encoding") and not (headers:get("content-type") or ""):find("application/grpc", 1, true) then
+    -- The body is JSON: of an encoding of gRPC's only the service would be surprised.
+    headers:remove("grpc-encoding")
+  end
   if handle:metadata():get("conditional") then
     handle:streamInfo():dynamicMetadata():set(GATEWAY, "wanted", headers:get("if-none-match"))
     -- With it Envoy's cache would not answer at all.

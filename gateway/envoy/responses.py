@@ -47,6 +47,14 @@ NOT_KEPT: Final = ("cache-control", "no-store")
 """Unless a contract says otherwise, nobody keeps an answer."""
 SECURE_TRANSPORT: Final = ("strict-transport-security", "max-age=31536000")
 HEADER_MUTATION: Final = "envoy.filters.http.header_mutation"
+NOT_FOR_SERVICES: Final = (
+    "grpc-internal-encoding-request",
+    "grpc-previous-rpc-attempts",
+    ".*-bin",
+    ".*[^0-9a-z_.:-].*",
+)
+"""Names of request headers that HTTP allows and of which gRPC would make an error without a reason: its own,
+those whose values it takes for base64, and those with characters that it does not know."""
 _LEAST_BYTES: Final = 860
 """Below this an answer fits one packet anyhow."""
 _PREFLIGHT_S: Final = 86_400
@@ -60,13 +68,17 @@ def header(name: str, value: str) -> dict[str, Any]:
 def standing_headers(*, tls: bool) -> dict[str, Any]:
     """The filter that adds the headers of all answers, also of Envoy's own and the cache's.
 
-    What has such a header already keeps it.
+    What has such a header already keeps it. Of requests it takes what no service can read.
     """
     headers = (*SECURITY, NOT_KEPT, *([SECURE_TRANSPORT] if tls else []))
+    unreadable = {"key_matcher": {"safe_regex": {"regex": "|".join(NOT_FOR_SERVICES)}}}
     return extension(
         HEADER_MUTATION,
         types.HEADER_MUTATION,
-        mutations={"response_mutations": [_absent(*one) for one in headers]},
+        mutations={
+            "request_mutations": [{"remove_on_match": unreadable}],
+            "response_mutations": [_absent(*one) for one in headers],
+        },
     )
 
 

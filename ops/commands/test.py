@@ -24,7 +24,7 @@ from ops.stack.topology import Topology
 
 UNIT = "tests/unit"
 ON_A_STACK = (
-    *("tests/integration", "tests/e2e", "tests/faults"),
+    *("tests/integration", "tests/e2e", "tests/hostile", "tests/faults"),
     *("tests/resilience", "tests/replicas", "tests/chaos"),
 )
 REPORTS = STATE / "test"
@@ -82,10 +82,10 @@ def run_tests(
     stubs.build()
     tally = Tally()
     if unit:
-        _pytest("unit", unit, ["-n", "2", *arguments], tally)
+        run_pytest("unit", unit, ["-n", "2", *arguments], tally)
     if on_a_stack:
-        with _test_stack(stack, keep=keep, tally=tally) as found:
-            _pytest("stack", on_a_stack, arguments, tally, stack=found)
+        with stack_for_tests(stack, keep=keep, tally=tally) as found:
+            run_pytest("stack", on_a_stack, arguments, tally, stack=found)
     console.print(str(tally), style="bold red" if tally.failed else "bold green")
     raise typer.Exit(1 if tally.failed else 0)
 
@@ -105,7 +105,7 @@ def _is_unit(target: str) -> bool:
 
 
 @contextmanager
-def _test_stack(name: str, *, keep: bool, tally: Tally) -> Iterator[Topology]:
+def stack_for_tests(name: str, *, keep: bool, tally: Tally) -> Iterator[Topology]:
     """A stack that is new, and gone afterwards whatever happens; its logs stay when a test fails."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if name in topology.stack_names():
@@ -137,7 +137,7 @@ def _keep_logs(found: Topology) -> None:
         console.print(f"the processes' logs of this run: {kept.relative_to(REPO)}")
 
 
-def _pytest(
+def run_pytest(
     name: str,
     targets: Sequence[str],
     arguments: Sequence[str],
@@ -145,6 +145,7 @@ def _pytest(
     *,
     stack: Topology | None = None,
 ) -> None:
+    """Runs these tests in a process of their own, on a stack if one is given, and adds them to the tally."""
     report = REPORTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     start = time.monotonic()

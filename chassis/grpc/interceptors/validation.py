@@ -11,6 +11,7 @@ from protovalidate import Violation as RuleViolation
 
 from chassis.contracts import ContractError, RpcSpec
 from chassis.errors import DomainError, Violation, invalid
+from chassis.grpc.bounds import ListBounds, TooLong
 from chassis.grpc.handlers import LARGEST_REQUEST_BYTES, Context, Handler
 
 
@@ -21,7 +22,10 @@ class Validation:
         self._validator = Validator()
 
     def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
-        self._compile_rules(cast(Descriptor, rpc.request.DESCRIPTOR))
+        descriptor = cast(Descriptor, rpc.request.DESCRIPTOR)
+        self._compile_rules(descriptor)
+        bounds = ListBounds(descriptor)
+        too_long_in = bounds.too_long if bounds.is_needed else None
         parse, violations_of = rpc.request.FromString, self._validator.collect_violations
 
         async def validated(request: Any, context: Context) -> bytes:
@@ -31,6 +35,8 @@ class Validation:
                 message = parse(request)
             except DecodeError:
                 raise _unreadable(rpc.request) from None
+            if too_long_in is not None and (found := too_long_in(message)):
+                raise invalid(_explain_length(rpc, found))
             if broken := violations_of(message):
                 raise invalid(*(_explain(rpc, violation) for violation in broken))
             return await proceed(message, context)
@@ -73,9 +79,18 @@ def _explain(rpc: RpcSpec, violation: RuleViolation) -> Violation:
     path = [_step(element) for element in proto.field.elements] if proto.field else []
     if not proto.field or _is_message_rule(violation):
         path.append(proto.rule_id.rpartition(".")[2])
+    return Violation(_as_sent(rpc, path), proto.message)
+
+
+def _explain_length(rpc: RpcSpec, found: TooLong) -> Violation:
+    return Violation(_as_sent(rpc, list(found.path)), f"must contain no more than {found.most} item(s)")
+
+
+def _as_sent(rpc: RpcSpec, path: list[str]) -> str:
+    """The path as the caller wrote it: the body of an HTTP call is not the whole request."""
     if rpc.body not in ("", "*") and path[0] == rpc.body and len(path) > 1:
         path = path[1:]
-    return Violation(".".join(_json_name(step) for step in path), proto.message)
+    return ".".join(_json_name(step) for step in path)
 
 
 def _step(element: FieldPathElementPb) -> str:

@@ -9,7 +9,8 @@ import pytest
 from pymongo import MongoClient
 
 from chassis.ids import new_id, slot_of
-from tests.faults.crowd import Crowd, Member, Outcome, all_pages, awaited
+from ops.seed.people import Member
+from tests.faults.crowd import Crowd, Outcome, all_pages, awaited
 from tests.integration.stack.test_dead_letters import ic
 from tests.stack import Stack
 

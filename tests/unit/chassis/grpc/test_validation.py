@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -116,6 +117,28 @@ async def test_bytes_that_are_no_such_message_are_refused(raw: bytes) -> None:
 async def test_a_request_that_is_too_large_is_refused_before_it_is_parsed() -> None:
     error = await refused(rpc("auth", "Login"), b"\xff" * (LARGEST_REQUEST_BYTES + 1))
     assert error.reason == "PAYLOAD_TOO_LARGE"
+
+
+async def test_a_list_of_very_many_is_refused_before_its_items_are_looked_at() -> None:
+    request = SubmitApplicationRequest(internship_id="nonsense", answers=[Answer()] * 100_000)
+    began = time.monotonic()
+    error = await refused(rpc("application", "SubmitApplication"), request)
+    assert time.monotonic() - began < 1.0
+    assert [(one.field, one.description) for one in error.violations] == [
+        ("answers", "must contain no more than 20 item(s)")
+    ]
+
+
+async def test_a_list_within_a_list_is_bounded_too_and_named_as_in_the_body() -> None:
+    crowded = Question(id="q", kind=QUESTION_KIND_TEXT, text="?", choices=["x"] * 31)
+    request = CreateInternshipRequest(internship=Internship(questions=[Question(), crowded]))
+    assert await fields(CREATE, request) == ["questions[1].choices"]
+
+
+async def test_a_mask_of_very_many_paths_is_refused() -> None:
+    request = UpdateInternshipRequest(internship_id=INTERNSHIP_ID, internship=Internship(title="t"))
+    request.update_mask.paths.extend(f"p{number}" for number in range(100_000))
+    assert await fields(rpc("internship", "UpdateInternship"), request) == ["updateMask.paths"]
 
 
 async def test_fields_that_this_version_does_not_know_are_ignored() -> None:

@@ -1,0 +1,167 @@
+"""Requests made from the served API page, right and wrong ones, by a student, a company and nobody."""
+
+import re
+import typing
+from itertools import product
+from typing import Any, Final
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import assume, given, seed
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, Config, GenerationMode
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+
+from chassis.contracts import RpcSpec, imported, reasons
+from ops.journey.client import Json
+from tests.hostile.cast import NOBODY, OWNER, STUDENT, Caller, Cast, reason_in
+from tests.hostile.pace import IS_LONG, LONGEST_TEST_S, examples, rounds
+from tests.hostile.wire import BUSY, SLACK_S
+from tests.stack import Stack
+
+CALLERS: Final = (STUDENT, OWNER, NOBODY)
+MODES: Final = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+CANNOT_BE_SENT: Final = (
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    UnicodeError,
+)
+SPELLS_AN_ID: Final = re.compile(r"[a-z]{3}_[0-9A-Z]{26}")
+
+
+@pytest.fixture(scope="module")
+def operations(stack: Stack) -> list[Any]:
+    """Every operation of the page; in the short form without the older paths to the same calls."""
+    document = requests.get(f"{stack.gateway_url}/openapi.json", timeout=10).json()
+    config = Config.from_dict({"output": {"sanitization": {"enabled": False}}})
+    schema = schemathesis.openapi.from_dict(strict(document), config=config)
+    found = [typing.cast(Any, result).ok() for result in schema.get_all_operations()]
+    return [one for one in found if IS_LONG or not one.definition.raw.get("deprecated")]
+
+
+def strict(document: Json) -> Json:
+    """The page without tokens, which the tests bring themselves, and with no field beyond those it names."""
+    del document["components"]["securitySchemes"]
+    for operation in (one for path in document["paths"].values() for one in path.values()):
+        operation.pop("security", None)
+    for name, schema in document["components"]["schemas"].items():
+        if name != "Error":
+            schema["additionalProperties"] = False
+    return document
+
+
+def rpc_of(operation: Any) -> RpcSpec | None:
+    """The call behind an operation; None for the gateway's own."""
+    name = str(operation.definition.raw["operationId"]).partition("_")[0]
+    return next((rpc for rpc in imported().rpcs if rpc.name == name), None)
+
+
+@pytest.mark.timeout(LONGEST_TEST_S)
+def test_whatever_is_sent_is_answered_as_the_page_says(
+    stack: Stack, cast: Cast, operations: list[Any]
+) -> None:
+    works = [
+        (operation, label, mode)
+        for operation, label, mode in product(operations, CALLERS, MODES)
+        # Whoever is not signed in is refused before most of what is wrong can matter.
+        if IS_LONG or (label, mode) != (NOBODY, GenerationMode.NEGATIVE)
+    ]
+    for number, (operation, label, mode) in rounds(works):
+        caller = cast[label]
+        if operation.label.endswith("/logout") and caller.token:
+            caller = cast.in_another_session(caller)
+        with requests.Session() as session:
+            session.trust_env = False
+            fuzz(operation, mode, number, Sender(stack.gateway_url, caller, session))
+
+
+def fuzz(operation: Any, mode: GenerationMode, number: int, sender: "Sender") -> None:
+    @seed(number)
+    @examples(few=3, many=30)
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def send(case: Case[Any]) -> None:
+        sender.must_be_answered(case, rpc_of(operation))
+
+    try:
+        send()
+    except Unsatisfiable:
+        # Nothing wrong can be sent to a call that takes nothing.
+        assert mode is GenerationMode.NEGATIVE
+
+
+class Sender:
+    """Sends cases as somebody, and looks at the answers."""
+
+    def __init__(self, url: str, caller: Caller, session: requests.Session) -> None:
+        self._url = url
+        self._caller = caller
+        self._session = session
+
+    def must_be_answered(self, case: Case[Any], rpc: RpcSpec | None) -> None:
+        """Sends it, once more if the machine was busy. AssertionError with a curl line that repeats it."""
+        answer = self._send(case, rpc)
+        if reason_of(answer) in BUSY:
+            answer = self._send(case, rpc)
+        if fault := fault_of(answer, rpc):
+            curl = case.as_curl_command(headers=self._caller.headers, base_url=self._url)
+            raise AssertionError(f"as {self._caller.label}: {fault}\n{answer.text[:500]}\nrepeat it: {curl}")
+        if went_to(case, answer) and not is_stream(answer):
+            case.validate_response(
+                answer,
+                checks=[content_type_conformance, response_schema_conformance],
+                headers=self._caller.headers,
+            )
+
+    def _send(self, case: Case[Any], rpc: RpcSpec | None) -> requests.Response:
+        request = case.as_transport_kwargs(base_url=self._url, headers=self._caller.headers)
+        deadline_s = rpc.policy.deadline_ms / 1000 if rpc else 1.0
+        request |= {"timeout": deadline_s + 2 * SLACK_S, "stream": True, "allow_redirects": False}
+        try:
+            answer = self._session.request(**request)
+        except CANNOT_BE_SENT:
+            assume(False)
+            raise
+        if is_stream(answer):
+            answer.close()
+        else:
+            assert answer.content is not None
+        return answer
+
+
+def is_stream(answer: requests.Response) -> bool:
+    return answer.headers.get("content-type", "").startswith("text/event-stream")
+
+
+def reason_of(answer: requests.Response) -> str:
+    """The contract's reason of an error; empty for success, and for what is none of ours."""
+    try:
+        body = answer.json() if answer.status_code >= 400 else {}
+    except requests.exceptions.JSONDecodeError:
+        return ""
+    return reason_in(body) if isinstance(body, dict) and set(body) == {"code", "message", "details"} else ""
+
+
+def fault_of(answer: requests.Response, rpc: RpcSpec | None) -> str:
+    """What is wrong with an answer, whatever was asked; empty when nothing is."""
+    longest_s = (rpc.policy.deadline_ms / 1000 if rpc else 1.0) + SLACK_S
+    if answer.elapsed.total_seconds() > longest_s:
+        return f"answered after {answer.elapsed.total_seconds():.1f} s instead of {longest_s:.1f} s"
+    if answer.status_code >= 500:
+        return f"answered {answer.status_code}"
+    if answer.status_code < 400:
+        return ""
+    reason = reasons().get(reason_of(answer))
+    if reason is None:
+        return f"answered {answer.status_code} without a reason of the contract"
+    if reason.http_status != answer.status_code and reason.name != "PAYLOAD_TOO_LARGE":
+        return f"answered {reason.name} with {answer.status_code}"
+    return "shows its insides" if "Traceback" in answer.text or 'File \\"/' in answer.text else ""
+
+
+def went_to(case: Case[Any], answer: requests.Response) -> bool:
+    """Whether this is the operation's own answer: with odd values in it, a path may be another's."""
+    return answer.status_code >= 400 or all(
+        SPELLS_AN_ID.fullmatch(str(value)) for value in (case.path_parameters or {}).values()
+    )

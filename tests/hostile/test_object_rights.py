@@ -1,0 +1,201 @@
+"""Nobody sees or changes what is another's, whatever the call: the table in `rights` says whose is what."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any, Final
+
+import grpc
+import pytest
+from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.message import Message
+
+from chassis.contracts import RpcSpec
+from ops.journey.client import Json, eventually
+from ops.journey.story import listing
+from tests.hostile.cast import NOBODY, OWNER, SERVICE, STUDENT, Caller, Cast
+from tests.hostile.rights import ANYBODY, RIGHTS, Objects, calls_with_ids, neighbours, strangers
+from tests.hostile.wire import Answer, Line
+
+GUESSES_EACH: Final = 70
+AT_ONCE: Final = 16
+ID: Final = re.compile(r"[a-z]{3}_[0-7][0-9A-HJKMNP-TV-Z]{25}")
+ENTRIES: Final = 3
+"""What a student is told until an offer stands."""
+
+
+@pytest.fixture(scope="module")
+def known(cast: Cast) -> Objects:
+    """A draft, an open listing, an offer to the student for it, and the inbox entry about that."""
+    draft = cast.must(OWNER, "POST", "/api/v1/internships", json=listing("hidden"))
+    opened = cast.must(OWNER, "POST", "/api/v1/internships", json=listing("seen") | {"questions": []})
+    cast.must(OWNER, "POST", f"/api/v1/internships/{opened['id']}:publish", json={})
+    application = cast.must(STUDENT, "POST", "/api/v1/applications", json={"internshipId": opened["id"]})
+    offer = {"to": "APPLICATION_STATE_OFFERED", "expectedState": "APPLICATION_STATE_SUBMITTED"}
+    path = f"/api/v1/applications/{application['id']}"
+    move = {"to": "APPLICATION_STATE_SHORTLISTED", "expectedState": "APPLICATION_STATE_SUBMITTED"}
+    cast.must(OWNER, "POST", f"{path}:move", json=move)
+    cast.must(OWNER, "POST", f"{path}:move", json=offer | {"expectedState": move["to"]})
+    for path in (f"analytics/internships/{opened['id']}/funnel", f"internships/{opened['id']}/applications"):
+        cast.must(OWNER, "GET", f"/api/v1/{path}")
+    entry = eventually(lambda: _newest_entry(cast, application["id"]), "an inbox entry about the offer")
+    student, owner = cast[STUDENT].principal, cast[OWNER].principal
+    assert student is not None and owner is not None
+    return Objects(student.id, owner.org, draft["id"], opened["id"], application["id"], entry["id"])
+
+
+def _newest_entry(cast: Cast, about: str) -> Json | None:
+    answer = cast.ask(cast[STUDENT], "GET", "/api/v1/notifications")
+    entries = [entry for entry in answer.json().get("data", []) if entry["subjectId"] == about]
+    return entries[0] if len(entries) >= ENTRIES else None
+
+
+def test_every_call_that_names_objects_has_its_row() -> None:
+    assert {rpc.name for rpc in calls_with_ids()} == set(RIGHTS)
+
+
+def line_of(lines: dict[str, Line], rpc: RpcSpec) -> Line:
+    return lines[rpc.service.split(".")[1]]
+
+
+def bytes_of(rpc: RpcSpec, fields: Any) -> bytes:
+    return ParseDict(dict(fields), rpc.request()).SerializeToString()
+
+
+def expected(rpc: RpcSpec, caller: Caller) -> set[str]:
+    """What a caller to whom the object does not belong may be answered; empty: about what is theirs."""
+    if not caller.is_admitted(rpc):
+        return {"TOKEN_MISSING" if caller.label == NOBODY else "PERMISSION_DENIED"}
+    # Some members of the cast have a role and no profile.
+    return {"", "USER_NOT_FOUND"} if RIGHTS[rpc.name].leaves_out else {RIGHTS[rpc.name].hidden}
+
+
+def belongs(rpc: RpcSpec, caller: Caller) -> bool:
+    whose = RIGHTS[rpc.name].whose
+    return whose == ANYBODY or caller.label in whose
+
+
+def state_of(cast: Cast, known: Objects) -> dict[str, Json]:
+    """Everything that belongs to student and owner, as they see it."""
+    paths = {
+        STUDENT: ["users/me", f"applications/{known.application}", "notifications"],
+        OWNER: [
+            "companies/me",
+            f"internships/{known.draft}",
+            f"internships/{known.listing}",
+            f"applications/{known.application}",
+            f"internships/{known.listing}/applications",
+        ],
+    }
+    return {
+        f"{label} {path}": cast.must(label, "GET", f"/api/v1/{path}")
+        for label, all_of in paths.items()
+        for path in all_of
+    }
+
+
+@pytest.mark.parametrize("rpc", calls_with_ids(), ids=lambda rpc: rpc.name)
+def test_what_is_anothers_is_neither_seen_nor_changed(
+    cast: Cast, lines: dict[str, Line], known: Objects, rpc: RpcSpec
+) -> None:
+    right = RIGHTS[rpc.name]
+    request = bytes_of(rpc, right.request(known))
+    before = state_of(cast, known)
+    for caller in [one for one in cast.everybody if not belongs(rpc, one)]:
+        answer = line_of(lines, rpc).call(rpc.path, request, cast[caller.label].token)
+        assert answer.reason in expected(rpc, caller), f"{caller.label}: {answer}"
+        if right.leaves_out and answer.code is grpc.StatusCode.OK:
+            named = set(ID.findall(str(right.request(known))))
+            assert named and not named & ids_in(rpc.response.FromString(answer.body)), caller.label
+    assert state_of(cast, known) == before
+
+
+def ids_in(message: Message) -> set[str]:
+    """All IDs that a message names."""
+    return set(ID.findall(str(MessageToDict(message))))
+
+
+@pytest.mark.parametrize("rpc", calls_with_ids(), ids=lambda rpc: rpc.name)
+def test_at_the_edge_strangers_are_told_the_same(
+    cast: Cast, lines: dict[str, Line], known: Objects, rpc: RpcSpec
+) -> None:
+    request = bytes_of(rpc, RIGHTS[rpc.name].request(known))
+    for caller in [one for one in cast.strangers if not belongs(rpc, one)]:
+        answer = lines["gateway"].call(rpc.path, request, caller.token)
+        told = expected(rpc, caller) if rpc.http else {"UNKNOWN_METHOD"}
+        assert answer.reason in told, f"{caller.label}: {answer}"
+
+
+@pytest.mark.parametrize("rpc", calls_with_ids(), ids=lambda rpc: rpc.name)
+def test_those_to_whom_it_belongs_are_not_told_that_it_is_not_there(
+    cast: Cast, lines: dict[str, Line], known: Objects, rpc: RpcSpec
+) -> None:
+    """Only of calls that change nothing; without this the other tests could pass for want of any object."""
+    if not rpc.has_no_side_effects and rpc.name != "GetApplication":
+        return
+    request = bytes_of(rpc, RIGHTS[rpc.name].request(known))
+    for caller in [one for one in cast.everybody if belongs(rpc, one) and one.is_admitted(rpc)]:
+        answer = line_of(lines, rpc).call(rpc.path, request, cast[caller.label].token)
+        assert answer.code is grpc.StatusCode.OK, f"{caller.label}: {answer}"
+
+
+GUESSED: Final[dict[str, str]] = {
+    "GetCompany": "company_id",
+    "GetInternship": "internship_id",
+    "UpdateInternship": "internship_id",
+    "PublishInternship": "internship_id",
+    "CloseInternship": "internship_id",
+    "ListApplicants": "internship_id",
+    "GetFunnel": "internship_id",
+    "SubmitApplication": "internship_id",
+    "GetApplication": "application_id",
+    "MoveApplication": "application_id",
+    "WithdrawApplication": "application_id",
+    "AcceptOffer": "application_id",
+    "DeclineOffer": "application_id",
+    "GetStudentSnapshot": "student_id",
+}
+"""The calls that are asked for guessed IDs, and the field that takes them."""
+
+
+def guesses(true_id: str) -> Iterator[str]:
+    """Neighbours of a true ID, and IDs that are nobody's."""
+    yield from islice(neighbours(true_id), GUESSES_EACH // 2)
+    yield from strangers(true_id[:3], GUESSES_EACH // 2)
+
+
+def test_a_thousand_guessed_ids_find_nothing(cast: Cast, lines: dict[str, Line], known: Objects) -> None:
+    asked = 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for rpc in [one for one in calls_with_ids() if one.name in GUESSED]:
+            fields = dict(RIGHTS[rpc.name].request(known))
+            token = cast.best_for(rpc).token
+            requests = [
+                bytes_of(rpc, fields | {GUESSED[rpc.name]: one}) for one in guesses(fields[GUESSED[rpc.name]])
+            ]
+            answers = list(pool.map(lambda request: _ask(lines, rpc, request, token), requests))  # noqa: B023
+            found = {answer.reason for answer in answers}
+            assert found and all(reason.endswith("_NOT_FOUND") for reason in found), (rpc.name, found)
+            asked += len(answers)
+    assert asked >= 900
+
+
+def _ask(lines: dict[str, Line], rpc: RpcSpec, request: bytes, token: str) -> Answer:
+    answer = line_of(lines, rpc).call(rpc.path, request, token)
+    return answer if answer.reason != "OVERLOADED" else line_of(lines, rpc).call(rpc.path, request, token)
+
+
+def test_many_guesses_in_one_request_find_nothing_either(
+    cast: Cast, lines: dict[str, Line], known: Objects
+) -> None:
+    by_name = {rpc.name: rpc for rpc in calls_with_ids()}
+    for name, field, true_id in (
+        ("BatchGetIntakes", "internship_ids", known.draft),
+        ("BatchGetStudentSnapshots", "student_ids", known.student),
+    ):
+        rpc = by_name[name]
+        request = bytes_of(rpc, {field: list(islice(neighbours(true_id), 64))})
+        answer = line_of(lines, rpc).call(rpc.path, request, cast[SERVICE].token)
+        assert answer.code is grpc.StatusCode.OK
+        assert not MessageToDict(rpc.response.FromString(answer.body)), name
