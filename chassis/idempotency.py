@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
 
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -83,25 +84,20 @@ class MongoClaims:
     def __init__(self, shards: Shards, clock: Clock) -> None:
         self._shards = shards
         self._clock = clock
-        self._inserts = {
-            shard: Coalescer(_Inserting(shard), at_once=AT_ONCE, most=MOST_TOGETHER) for shard in shards.all()
-        }
-        self._answers = {
-            shard: Coalescer(_Answering(shard), at_once=AT_ONCE, most=MOST_TOGETHER) for shard in shards.all()
-        }
+        self._desks: WeakKeyDictionary[Shard, _Desk] = WeakKeyDictionary()
 
     async def begin(self, claim: Claim, lease_s: float) -> Operation | bytes:
         now = self._clock.now()
         lease_until = now + timedelta(seconds=lease_s)
         row = new_row(claim, now, lease_until)
-        if await self._inserts[self._shards.of(claim.slot)].ask(row):
+        if await self._desk(claim).inserts.ask(row):
             return Operation(row["operation"], now)
         return await self._begin_again(claim, now, lease_until)
 
     async def complete(self, claim: Claim, answer: bytes) -> None:
         unanswered = {"_id": claim.id, "slot": claim.slot, "answer": None}
         keep = UpdateOne(unanswered, {"$set": {"answer": answer}})
-        await self._answers[self._shards.of(claim.slot)].ask(keep)
+        await self._desk(claim).answers.ask(keep)
 
     async def release(self, claim: Claim) -> None:
         await self._of(claim).delete_one({"_id": claim.id, "slot": claim.slot, "answer": None})
@@ -127,6 +123,25 @@ class MongoClaims:
 
     def _of(self, claim: Claim) -> Any:
         return self._shards.of(claim.slot).db[COLLECTION]
+
+    def _desk(self, claim: Claim) -> "_Desk":
+        shard = self._shards.of(claim.slot)
+        desk = self._desks.get(shard)
+        if desk is None:
+            desk = self._desks[shard] = _Desk(shard)
+        return desk
+
+
+class _Desk:
+    """Where claims, and answers, for one shard wait for the batch that takes them there."""
+
+    def __init__(self, shard: Shard) -> None:
+        self.inserts: Coalescer[Document, bool] = Coalescer(
+            _Inserting(shard), at_once=AT_ONCE, most=MOST_TOGETHER
+        )
+        self.answers: Coalescer[UpdateOne, None] = Coalescer(
+            _Answering(shard), at_once=AT_ONCE, most=MOST_TOGETHER
+        )
 
 
 class _Inserting:

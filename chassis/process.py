@@ -85,7 +85,7 @@ async def _live(settings: S, prepare: Callable[[S, AsyncExitStack], Awaitable[Wo
     told_to_stop = _stop_signals()
     async with AsyncExitStack() as closing:
         work = await prepare(settings, closing)
-        readiness = Readiness(work.checks())
+        readiness = Readiness(work.checks)
         ops = OpsServer(readiness)
         await ops.start(settings.listen_host, settings.ops_port)
         close_with(closing, ops.stop)

@@ -38,10 +38,13 @@ class Report:
 
 
 class Readiness:
-    """Asks all checks at once; an answer counts for a second, however many ask for it."""
+    """Asks all checks at once; an answer counts for a second, however many ask for it.
 
-    def __init__(self, checks: Sequence[Check]) -> None:
-        self._checks = checks
+    `checks` may be a function that says what there is to ask now.
+    """
+
+    def __init__(self, checks: Sequence[Check] | Callable[[], Sequence[Check]]) -> None:
+        self._checks = checks if callable(checks) else lambda: checks
         self._lock = asyncio.Lock()
         self._last: Report | None = None
         self._asked_at = 0.0
@@ -62,10 +65,11 @@ class Readiness:
             return self._last
 
     async def _ask_all(self) -> Report:
-        answers = await asyncio.gather(*(_ask(check) for check in self._checks))
-        up = {check.name: answer for check, answer in zip(self._checks, answers, strict=True)}
-        groups = {check.group for check in self._checks if check.group}
-        alive = {check.group for check in self._checks if up[check.name]["up"]}
+        checks = self._checks()
+        answers = await asyncio.gather(*(_ask(check) for check in checks))
+        up = {check.name: answer for check, answer in zip(checks, answers, strict=True)}
+        groups = {check.group for check in checks if check.group}
+        alive = {check.group for check in checks if up[check.name]["up"]}
         return Report(groups <= alive, up)
 
 

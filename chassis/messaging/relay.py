@@ -7,7 +7,7 @@ oplog has forgotten, it sends all rows that are there and follows from then on.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -23,7 +23,7 @@ from chassis.messaging.lease import COLLECTION as LEASES
 from chassis.messaging.lease import Lease
 from chassis.messaging.publisher import Outgoing, Publisher
 from chassis.messaging.tasks import farewell, together
-from chassis.mongo.shards import Shard
+from chassis.mongo.shards import Shard, Shards
 from chassis.observability import metrics
 from chassis.observability.logging import get_logger
 
@@ -65,20 +65,25 @@ class _Row:
 class Relay:
     """Relays the outboxes of all shards until cancelled; `holder` tells this process from its rivals."""
 
-    def __init__(self, shards: Iterable[Shard], publisher: Publisher, *, holder: str) -> None:
-        self._relays = [_ShardRelay(shard, publisher, holder) for shard in shards]
+    def __init__(self, shards: Shards, publisher: Publisher, *, holder: str) -> None:
+        self._shards = shards
+        self._publisher = publisher
+        self._holder = holder
 
     async def run(self) -> None:
-        await together(*(relay.run() for relay in self._relays))
+        await self._shards.on_each(self._relay)
+
+    async def _relay(self, shard: Shard) -> None:
+        await _ShardRelay(shard, self._publisher, self._holder).run()
 
 
 class _ShardRelay:
     def __init__(self, shard: Shard, publisher: Publisher, holder: str) -> None:
         self._shard = shard.name
-        self._db = shard.db
-        self._outbox = shard.db[outbox.COLLECTION]
-        self._positions = shard.db[POSITIONS]
-        self._lease = Lease(shard.db[LEASES], LEASE, holder)
+        self._db = shard.whole
+        self._outbox = shard.whole[outbox.COLLECTION]
+        self._positions = shard.whole[POSITIONS]
+        self._lease = Lease(shard.whole[LEASES], LEASE, holder)
         self._publisher = publisher
         self._waiting: asyncio.Queue[_Row] = asyncio.Queue(_READ_AHEAD)
         self._silent_since: float | None = None

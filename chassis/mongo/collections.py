@@ -1,5 +1,7 @@
 """PyMongo's database, collections and cursors, with every operation going through the shard's gate.
 
+Writes need a permit besides: they go to the shard only while this process knows which records it holds.
+
 Cursors are followed below their public surface, at `_refresh`: it is the one place where they talk to the
 server, so that taking a document from a batch that is here already costs nothing more.
 """
@@ -18,11 +20,12 @@ from pymongo.read_preferences import SecondaryPreferred
 
 from chassis.mongo.documents import Document
 from chassis.mongo.gate import Gate
+from chassis.mongo.permits import Permit
 
 C = TypeVar("C", bound="type[ShardCollection] | type[ShardDatabase]")
 B = TypeVar("B", bound="ShardCollection | ShardDatabase")
 
-_COLLECTION_OPERATIONS: Final = (
+_WRITES: Final = (
     "bulk_write",
     "create_indexes",
     "delete_many",
@@ -34,15 +37,13 @@ _COLLECTION_OPERATIONS: Final = (
     "find_one_and_update",
     "insert_many",
     "insert_one",
-    "list_indexes",
     "replace_one",
     "update_many",
     "update_one",
 )
-"""Not `watch`, which waits without an end."""
 
-_COLLECTION_READS: Final = ("aggregate", "count_documents", "distinct", "estimated_document_count")
-"""`find` and `find_one` are guarded by their cursor."""
+_READS: Final = ("aggregate", "count_documents", "distinct", "estimated_document_count")
+"""`find` and `find_one` are guarded by their cursor; not `watch`, which waits without an end."""
 
 NEARBY: Final = SecondaryPreferred(max_staleness=90)
 """For what may be a little old: secondaries are milliseconds behind, mostly. MongoDB has no shorter bound."""
@@ -50,7 +51,7 @@ NEARBY: Final = SecondaryPreferred(max_staleness=90)
 _DATABASE_OPERATIONS: Final = ("command", "create_collection", "drop_collection", "list_collections")
 
 
-def _through_gate(*names: str, reads: Sequence[str] = ()) -> Callable[[C], C]:
+def _through_gate(*names: str, reads: Sequence[str] = (), writes: Sequence[str] = ()) -> Callable[[C], C]:
     """Class decorator: the named operations pass the gate, within the transaction that is bound, if any."""
 
     def decorate(cls: C) -> C:
@@ -58,6 +59,8 @@ def _through_gate(*names: str, reads: Sequence[str] = ()) -> Callable[[C], C]:
             setattr(cls, name, _gated(getattr(cls, name), Gate.passing))
         for name in reads:
             setattr(cls, name, _gated(getattr(cls, name), Gate.reading))
+        for name in writes:
+            setattr(cls, name, _permitted(_gated(getattr(cls, name), Gate.passing)))
         return cls
 
     return decorate
@@ -76,6 +79,15 @@ def _gated(
     return operation
 
 
+def _permitted(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(method)
+    async def operation(self: "ShardCollection", *args: Any, **kwargs: Any) -> Any:
+        async with self._permit:
+            return await method(self, *args, **kwargs)
+
+    return operation
+
+
 def _bound_to(session: AsyncClientSession | None, original: B) -> B:
     """A copy for one transaction: making PyMongo's objects anew would cost it a tenth of its time."""
     if session is None:
@@ -90,9 +102,10 @@ def _bound_to(session: AsyncClientSession | None, original: B) -> B:
 class ShardDatabase(AsyncDatabase[Document]):
     """A service's database on one shard."""
 
-    def __init__(self, client: AsyncMongoClient[Document], name: str, gate: Gate) -> None:
+    def __init__(self, client: AsyncMongoClient[Document], name: str, gate: Gate, permit: Permit) -> None:
         super().__init__(client, name)
         self._gate = gate
+        self._permit = permit
         self._bound: AsyncClientSession | None = None
         self._collections: dict[str, ShardCollection] = {}
         self._unbound = self
@@ -133,13 +146,14 @@ class Nearby:
         return collection
 
 
-@_through_gate(*_COLLECTION_OPERATIONS, reads=_COLLECTION_READS)
+@_through_gate(reads=_READS, writes=_WRITES)
 class ShardCollection(AsyncCollection[Document]):
     """A collection on one shard."""
 
     def __init__(self, database: ShardDatabase, name: str, **options: Any) -> None:
         super().__init__(database, name, **options)
         self._gate = database._gate
+        self._permit = database._permit
         self._bound: AsyncClientSession | None = None
         self._shard_database = database
 

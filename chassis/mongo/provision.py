@@ -21,13 +21,16 @@ INDEX_CONFLICTS: Final = frozenset({85, 86})
 class CollectionSpec:
     """One collection: its indexes besides `_id`, and the field by which a native sharded cluster spreads it.
 
-    With `sharded=False` it stays whole, as the collections do in which a process keeps its own position.
+    With `sharded=False` it stays whole, as the collections do in which a process keeps its own position. In
+    `slot_field` each document says in which slot it lives, whatever its ID; where that is None, documents
+    belong to the shard itself and stay there.
     """
 
     name: str
     indexes: tuple[IndexModel, ...] = ()
     shard_key: str = "_id"
     sharded: bool = True
+    slot_field: str | None = "slot"
 
 
 CHASSIS_COLLECTIONS: Final = (
@@ -40,8 +43,8 @@ CHASSIS_COLLECTIONS: Final = (
         "idempotency",
         indexes=(IndexModel([("time", ASCENDING)], name="expiry", expireAfterSeconds=DAY_S),),
     ),
-    CollectionSpec("relay_positions", sharded=False),
-    CollectionSpec("leases", sharded=False),
+    CollectionSpec("relay_positions", sharded=False, slot_field=None),
+    CollectionSpec("leases", sharded=False, slot_field=None),
 )
 """What the chassis keeps in every service's database. `idempotency` expires by the time of the first try."""
 
@@ -62,7 +65,13 @@ async def provision(
         ProvisionError: an index exists under the declared name with another definition.
         PyMongoError: the server cannot be reached or refuses.
     """
-    declared = (*collections, *CHASSIS_COLLECTIONS)
+    await make_collections(client, database, (*collections, *CHASSIS_COLLECTIONS))
+
+
+async def make_collections(
+    client: AsyncMongoClient[Document], database: str, declared: Iterable[CollectionSpec]
+) -> None:
+    """As `provision`, without what the chassis keeps in a service's database."""
     sharding = await _is_mongos(client)
     for spec in declared:
         await _ensure_collection(client[database], spec.name)

@@ -2,30 +2,39 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import pymongo
 from pymongo.monitoring import CommandListener
 
 from chassis.clock import Clock, SystemClock
 from chassis.errors import NOT_ANSWERING, DomainError
-from chassis.ids import slot_of
-from chassis.mongo.client import ShardClient, connect
-from chassis.mongo.collections import ShardDatabase
-from chassis.mongo.gate import Gate
-from chassis.mongo.grouping import GroupCommit
+from chassis.ids import SLOTS, slot_of
+from chassis.mongo.catalogue import CLUSTER
+from chassis.mongo.client import connect
+from chassis.mongo.shard import Pool, Shard
 from chassis.mongo.slots import SlotMap
-from chassis.mongo.transactions import Transaction, Transactions, Work
 
-if TYPE_CHECKING:
-    from chassis.messaging import Incoming
+__all__ = ["OfEach", "Scatter", "Shard", "Shards", "current_scatter"]
 
 T = TypeVar("T")
 
 PING_TIMEOUT_S: Final = 1.0
+CANCEL_AGAIN_S: Final = 1.0
+LONGEST_CALL_S: Final = 30.0
+"""How long connections to a shard that is gone are kept for those who are using it."""
 
 current_scatter: ContextVar[str] = ContextVar("current_scatter", default="")
 """The function that is being scattered, by its qualified name; empty outside of a scatter."""
@@ -47,45 +56,12 @@ class OfEach(Generic[T]):
     unavailable_ids: list[str]
 
 
-class Shard:
-    """One shard, by its name in the slot map. `db` is the service's database there."""
-
-    def __init__(self, name: str, client: ShardClient, database: str, clock: Clock) -> None:
-        gate = Gate(client, f"mongo shard {name}")
-        self.name = name
-        self.db = ShardDatabase(client, database, gate)
-        self._client = client
-        self._group = GroupCommit(Transactions(self.db, gate, clock))
-
-    async def in_transaction(
-        self, work: Callable[[Transaction], Awaitable[T]], *, handling: "Incoming | None" = None
-    ) -> T | None:
-        """Runs `work` in a transaction (w=majority) that also puts its events into the outbox.
-
-        `work` may run more than once, so it changes nothing but the database, and it may share its
-        transaction with others that wait for one (`GroupCommit`), so it asks nobody else. With `handling`,
-        the incoming event is remembered in the same transaction; a repeat of it returns None and does not
-        run `work`.
-
-        Raises:
-            DomainError: UNAVAILABLE, OVERLOADED or DEADLINE_EXCEEDED; after those of a commit it is
-                not known whether the change took effect, so repeat it under the same key.
-            PyMongoError: as `work` raised it, e.g. DuplicateKeyError; nothing was changed.
-        """
-        result: T | None = await self._group.run(Work(work, handling))
-        return result
-
-    async def ping(self) -> None:
-        """Asks the primary for an answer. Raises DomainError UNAVAILABLE or DEADLINE_EXCEEDED."""
-        await self.db.command("ping")
-
-    async def close(self) -> None:
-        """Closes the connections."""
-        await self._client.close()
-
-
 class Shards:
-    """All shards of the service database `database`, each with its own bounded pool of connections."""
+    """All shards of the service database `database`, each with its own bounded pool of connections.
+
+    The slot map that they are made with counts until another one is taken over: see `SlotMapWatch`, which
+    finds it in the database `cluster`.
+    """
 
     def __init__(
         self,
@@ -96,25 +72,112 @@ class Shards:
         *,
         clock: Clock | None = None,
         listeners: Sequence[CommandListener] = (),
+        cluster: str = CLUSTER,
     ) -> None:
-        self._slot_map = slot_map
-        self._shards = {
-            name: Shard(
-                name, connect(uri, database, user, password, listeners), database, clock or SystemClock()
-            )
-            for name, uri in slot_map.uris.items()
-        }
-        self._by_slot = tuple(self._shards[name] for name in slot_map.owners)
+        def open_pool(name: str, uri: str) -> Pool:
+            client = connect(uri, database, user, password, listeners)
+            return Pool(name, client, database, cluster, clock or SystemClock())
+
+        self._open_pool = open_pool
+        self._pools: dict[str, Pool] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._must_confirm = False
+        self._rerouted = asyncio.Event()
+        self.reroute(slot_map, {})
+
+    def reroute(self, slot_map: SlotMap, copies: Mapping[str, SlotMap]) -> None:
+        """Goes by another map from now on, and on each shard by what the shard's own copy says of its slots.
+
+        Pools of new shards are opened; those of shards that the map no longer names are closed after a
+        while.
+        """
+        self.slot_map = slot_map
+        self._replace_pools(slot_map.uris)
+        blocked = self._blocked(copies)
+        for name, pool in self._pools.items():
+            pool.rearrange(slot_map.slots_of(name) - blocked[name], blocked[name])
+        self._all = tuple(pool.shard for pool in self._pools.values())
+        self._by_slot = tuple(
+            pool.fenced if slot in blocked[owner] else pool.shard
+            for slot, owner in enumerate(slot_map.owners)
+            for pool in (self._pools[owner],)
+        )
+        before, self._rerouted = self._rerouted, asyncio.Event()
+        before.set()
+
+    def _blocked(self, copies: Mapping[str, SlotMap]) -> dict[str, frozenset[int]]:
+        """By shard: what it has by this map, but by its own copy has not, or not for writes."""
+        found: dict[str, set[int]] = {name: set() for name in self._pools}
+        for slot, owner in enumerate(self.slot_map.owners):
+            own = copies.get(owner)
+            if own is not None and (own.owners[slot] != owner or slot in own.fenced):
+                found[owner].add(slot)
+        return {name: frozenset(slots) for name, slots in found.items()}
+
+    def _replace_pools(self, uris: Mapping[str, str]) -> None:
+        gone = [pool for name, pool in self._pools.items() if name not in uris]
+        self._pools = {name: self._pools.get(name) or self._new_pool(name, uri) for name, uri in uris.items()}
+        for pool in gone:
+            closing = asyncio.create_task(_close_later(pool))
+            self._leaving.add(closing)
+            closing.add_done_callback(self._leaving.discard)
+
+    def _new_pool(self, name: str, uri: str) -> Pool:
+        pool = self._open_pool(name, uri)
+        if self._must_confirm:
+            pool.lease.require()
+        return pool
+
+    def require_leases(self) -> None:
+        """From now on a shard is written to only while it has confirmed, within its lease, what it holds."""
+        self._must_confirm = True
+        for pool in self._pools.values():
+            pool.lease.require()
+
+    def pool(self, name: str) -> Pool:
+        """The pool of the shard of that name. Raises KeyError."""
+        return self._pools[name]
 
     def of(self, id_or_slot: str | int) -> Shard:
         """The shard where an ID's record, or a slot, lives. Raises ValueError when it is neither."""
         if isinstance(id_or_slot, str):
             return self._by_slot[slot_of(id_or_slot)]
-        return self._shards[self._slot_map.shard_name(id_or_slot)]
+        if not 0 <= id_or_slot < SLOTS:
+            raise ValueError(f"a slot is within 0-{SLOTS - 1}, not {id_or_slot}")
+        return self._by_slot[id_or_slot]
 
     def all(self) -> tuple[Shard, ...]:
         """Every shard, in the slot map's order."""
-        return tuple(self._shards.values())
+        return self._all
+
+    async def reroutings(self) -> AsyncIterator[None]:
+        """Yields whenever another map, or a fence, has come into force."""
+        rerouted = self._rerouted
+        while True:
+            await rerouted.wait()
+            rerouted = self._rerouted
+            yield
+
+    async def on_each(self, work: Callable[[Shard], Coroutine[Any, Any, None]]) -> None:
+        """Keeps endless `work` going on every shard, those that come included, until one piece of it ends.
+
+        What that raised is raised. On shards that go the work is cancelled.
+        """
+        running: dict[str, asyncio.Task[None]] = {}
+        gone: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                rerouted = self._rerouted
+                here = {shard.name: shard for shard in self._all}
+                for name in running.keys() - here.keys():
+                    gone.add(task := running.pop(name))
+                    task.cancel()
+                for name in here.keys() - running.keys():
+                    running[name] = asyncio.create_task(work(here[name]))
+                if ended := await _ended_before(rerouted, running.values()):
+                    return ended.result()
+        finally:
+            await _end_all({*running.values(), *gone})
 
     async def scatter(self, call: Callable[[Shard], Awaitable[T]], timeout_s: float) -> Scatter[T]:
         """Runs `call` on all shards at once, for at most `timeout_s`; says which shards did not answer.
@@ -161,7 +224,40 @@ class Shards:
 
     async def close(self) -> None:
         """Closes all connections."""
-        await asyncio.gather(*(shard.close() for shard in self.all()))
+        for closing in self._leaving:
+            closing.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+        await asyncio.gather(*(pool.client.close() for pool in self._pools.values()))
+
+
+async def _close_later(pool: Pool) -> None:
+    """Calls that began when the shard was there may still use it."""
+    try:
+        await asyncio.sleep(LONGEST_CALL_S)
+    finally:
+        await pool.client.close()
+
+
+async def _ended_before(
+    event: asyncio.Event, tasks: Collection["asyncio.Task[None]"]
+) -> "asyncio.Task[None] | None":
+    """The first of the tasks that has ended; None when the event came first."""
+    waiting = asyncio.create_task(event.wait())
+    try:
+        done, _ = await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    return next((task for task in tasks if task in done), None)
+
+
+async def _end_all(tasks: Collection["asyncio.Task[None]"]) -> None:
+    """Cancels all, more than once where needed: the Mongo driver may swallow a cancellation."""
+    running = {task for task in tasks if not task.done()}
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _answer(call: Callable[[Shard], Awaitable[T]], shard: Shard, timeout_s: float) -> tuple[T] | None:

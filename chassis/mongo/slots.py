@@ -1,8 +1,10 @@
-"""Which slot lives on which shard: versioned data, read from a file."""
+"""Which slot lives on which shard: versioned data, from a file or from a shard's copy of the catalogue."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -23,19 +25,40 @@ class _Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shard: str
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Span(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Slots side by side, `last` included."""
+
+    first: Slot
+    last: Slot
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+    @property
+    def slots(self) -> range:
+        """Each of them."""
+        return range(self.first, self.last + 1)
+
+
+class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int
     shards: dict[str, _Shard]
     ranges: list[_Range]
+    fenced: list[Span] = []
 
 
 @dataclass(frozen=True, slots=True)
 class SlotMap:
-    """Every slot's shard, and every shard's address (a MongoDB URI without user and password)."""
+    """Every slot's shard, and every shard's address (a MongoDB URI without user and password).
+
+    Slots that are `fenced` are read and not written. A version says the same everywhere: whatever changes,
+    the fence too, makes a new one.
+    """
 
     version: int
     uris: dict[str, str]
     owners: tuple[str, ...]
+    fenced: frozenset[int] = frozenset()
 
     @classmethod
     def load(cls, path: Path) -> "SlotMap":
@@ -47,10 +70,45 @@ class SlotMap:
             OSError: the file cannot be read.
         """
         try:
-            file = msgspec.json.decode(path.read_bytes(), type=_File)
+            return cls._of(msgspec.json.decode(path.read_bytes(), type=_Written))
         except msgspec.DecodeError as error:
             raise ValueError(f"the slot map {path} is not as it should be: {error}") from error
-        return cls(file.version, {name: shard.uri for name, shard in file.shards.items()}, _owners(file))
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> "SlotMap":
+        """The map that a document holds, of the same shape as the file, with `fenced: [{first, last}]`.
+
+        Raises ValueError as `load` does.
+        """
+        fields = {name: value for name, value in document.items() if name != "_id"}
+        try:
+            return cls._of(msgspec.convert(fields, _Written))
+        except msgspec.ValidationError as error:
+            raise ValueError(f"the slot map is not as it should be: {error}") from error
+
+    @classmethod
+    def _of(cls, written: _Written) -> "SlotMap":
+        uris = {name: shard.uri for name, shard in written.shards.items()}
+        fenced = frozenset(slot for span in written.fenced for slot in span.slots)
+        return cls(written.version, uris, _owners(written), fenced)
+
+    def document(self) -> dict[str, Any]:
+        """What `read` reads."""
+        ranges = [
+            {"first": part[0], "last": part[-1], "shard": owner}
+            for owner, slots in groupby(range(SLOTS), self.owners.__getitem__)
+            for part in [list(slots)]
+        ]
+        return {
+            "version": self.version,
+            "shards": {name: {"uri": uri} for name, uri in self.uris.items()},
+            "ranges": ranges,
+            "fenced": [msgspec.to_builtins(span) for span in spans(self.fenced)],
+        }
+
+    def slots_of(self, shard: str) -> frozenset[int]:
+        """The slots that live on a shard."""
+        return frozenset(slot for slot, owner in enumerate(self.owners) if owner == shard)
 
     def shard_name(self, slot: int) -> str:
         """The shard that holds `slot`; ValueError if there is no such slot."""
@@ -59,7 +117,18 @@ class SlotMap:
         return self.owners[slot]
 
 
-def _owners(file: _File) -> tuple[str, ...]:
+def spans(slots: Iterable[int]) -> list[Span]:
+    """These slots as the fewest spans, in order."""
+    found: list[Span] = []
+    for slot in sorted(slots):
+        if found and found[-1].last == slot - 1:
+            found[-1] = Span(found[-1].first, slot)
+        else:
+            found.append(Span(slot, slot))
+    return found
+
+
+def _owners(file: _Written) -> tuple[str, ...]:
     owners = [_UNOWNED] * SLOTS
     for span in file.ranges:
         _check(span, file, owners)
@@ -69,7 +138,7 @@ def _owners(file: _File) -> tuple[str, ...]:
     return tuple(owners)
 
 
-def _check(span: _Range, file: _File, owners: list[str]) -> None:
+def _check(span: _Range, file: _Written, owners: list[str]) -> None:
     where = f"the slot map's range {span.first}-{span.last}"
     if span.shard not in file.shards:
         raise ValueError(f"{where} names the unknown shard {span.shard!r}")

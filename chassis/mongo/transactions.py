@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pymongo
@@ -21,6 +22,7 @@ from chassis.messaging import outbox
 from chassis.mongo.collections import ShardCollection, ShardDatabase
 from chassis.mongo.documents import Document
 from chassis.mongo.gate import OUTCOME_UNKNOWN, Gate
+from chassis.mongo.permits import Permit
 
 if TYPE_CHECKING:
     from chassis.messaging import Incoming
@@ -39,10 +41,11 @@ class Transaction:
     """One attempt: what is done through `db`, or with `session`, is committed as a whole or not at all."""
 
     def __init__(
-        self, session: AsyncClientSession, database: ShardDatabase, source: str, clock: Clock
+        self, session: AsyncClientSession, database: ShardDatabase, permit: Permit, source: str, clock: Clock
     ) -> None:
         self.session = session
         self.db = database
+        self._permit = permit
         self._source = source
         self._clock = clock
         self._added: dict[str, list[Document]] = {}
@@ -58,10 +61,12 @@ class Transaction:
     def emit(self, message: Message, *, subject: str) -> None:
         """Tells of the change: the event is sent if, and only if, the transaction commits.
 
-        `subject` is the ID of the entity that the event is about. Raises ValueError when it is no ID, and
-        ContractError when the message is not one of the declared events.
+        `subject` is the ID of the entity that the event is about. Raises ValueError when it is no ID,
+        ContractError when the message is not one of the declared events, and DomainError UNAVAILABLE when
+        the entity's slot is about to leave the shard.
         """
         slot = slot_of(subject)
+        self._permit.check_slot(slot)
         event = outbox.envelope(
             message, subject=subject, source=self._source, time=self._clock.now(), slot=slot
         )
@@ -75,14 +80,21 @@ class Transaction:
 
 @dataclass(frozen=True)
 class Work:
-    """A unit of change: an event that it handles is remembered with it.
+    """A unit of change: an event that it handles is remembered with it, in the slot of what it changes.
 
     `do` runs in `context`, with the deadline and trace of the call that asked for it; None: in the current.
     """
 
     do: Callable[[Transaction], Awaitable[Any]]
     handling: "Incoming | None" = None
+    slot: int | None = None
     context: Context | None = None
+
+    def remembered(self, now: datetime) -> Iterable[Document]:
+        """The row for the inbox, if it handles an event: one event may be handled once in several slots."""
+        if self.handling is not None:
+            slot = slot_of(self.handling.subject) if self.slot is None else self.slot
+            yield {"_id": f"{self.handling.inbox_id}:{slot}", "slot": slot, "time": now}
 
 
 class NotCommittedError(Exception):
@@ -92,16 +104,17 @@ class NotCommittedError(Exception):
 class Transactions:
     """Runs work in transactions on one shard."""
 
-    def __init__(self, database: ShardDatabase, gate: Gate, clock: Clock) -> None:
+    def __init__(self, database: ShardDatabase, gate: Gate, permit: Permit, clock: Clock) -> None:
         self._database = database
         self._gate = gate
+        self._permit = permit
         self._source = database.name.removeprefix("ic_")
         self._clock = clock
 
     async def run(self, work: Work) -> Any:
         """See `Shard.in_transaction`."""
         pauses = _Pauses(self._gate)
-        async with self._session() as session:
+        async with self._permit, self._session() as session:
             while True:
                 try:
                     (result,) = await self._attempt(session, [work])
@@ -121,7 +134,7 @@ class Transactions:
         Raises NotCommittedError for whatever happens before the commit, and for a commit that was undone:
         each may still succeed alone.
         """
-        async with self._session() as session:
+        async with self._permit, self._session() as session:
             try:
                 results = await self._attempt(session, works)
             except Exception as error:
@@ -142,8 +155,8 @@ class Transactions:
         await session.start_transaction()
         try:
             bound = self._database.bound_to(session)
-            await self._remember(bound, [work.handling for work in works if work.handling])
-            attempts = [(work, Transaction(session, bound, self._source, self._clock)) for work in works]
+            await self._remember(bound, works)
+            attempts = [(work, self._transaction(session, bound)) for work in works]
             results = [await _done(work, transaction) for work, transaction in attempts]
             for collection, documents in _added_by(transaction for _, transaction in attempts).items():
                 await _insert(bound[collection], documents)
@@ -152,15 +165,19 @@ class Transactions:
             raise
         return results
 
-    async def _remember(self, database: ShardDatabase, handled: Sequence["Incoming"]) -> None:
+    def _transaction(self, session: AsyncClientSession, bound: ShardDatabase) -> Transaction:
+        return Transaction(session, bound, self._permit, self._source, self._clock)
+
+    async def _remember(self, database: ShardDatabase, works: Sequence[Work]) -> None:
         now = self._clock.now()
-        rows = [{"_id": each.inbox_id, "slot": slot_of(each.subject), "time": now} for each in handled]
+        rows = [row for work in works for row in work.remembered(now)]
         try:
             await _insert(database[INBOX], rows)
         except DuplicateKeyError:
             raise _RepeatedError from None
 
     async def _commit(self, session: AsyncClientSession, pauses: "_Pauses") -> None:
+        self._permit.check()
         while True:
             try:
                 return await self._gate.passing(session.commit_transaction)

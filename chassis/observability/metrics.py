@@ -47,6 +47,13 @@ bulkhead_refused = Counter(
     "bulkhead_refused_total", "Calls that were not made because too many were under way.", ("dependency",)
 )
 
+slot_map_version = Gauge("slot_map_version", "The slot map that this process goes by.")
+slot_map_lease_seconds = Gauge(
+    "slot_map_lease_seconds",
+    "Seconds for which this process may write to a shard unless it confirms.",
+    ("shard",),
+)
+
 outbox_rows = Gauge("outbox_rows", "Events that wait to be sent.", ("shard",))
 outbox_lag_seconds = Gauge("outbox_lag_seconds", "Age of the oldest event that waits to be sent.", ("shard",))
 outbox_published = Counter("outbox_published_total", "Events that the broker has confirmed.", ("shard",))

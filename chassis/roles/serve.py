@@ -10,6 +10,7 @@ from chassis.grpc.mesh import mesh_checks
 from chassis.grpc.pressure import Pressure
 from chassis.grpc.server import GrpcServer, build_server
 from chassis.idempotency import MongoClaims
+from chassis.mongo.watching import Identity, SlotMapWatch
 from chassis.readiness import Check
 from chassis.registration import Instance, Registration, reachable
 from chassis.roles.role import Tasks
@@ -28,6 +29,7 @@ class Serve:
         self._room = room
         self._pressure = Pressure(MOST_IN_FLIGHT)
         self._server = _server(resources, room, self._pressure)
+        self._slot_map = SlotMapWatch(resources.shards, Identity(resources.name, "serve"))
         self._tasks = Tasks()
         self._registration: Registration | None = None
 
@@ -43,6 +45,7 @@ class Serve:
         self._server.listen(f"{self._resources.settings.listen_host}:{self._resources.settings.grpc_port}")
         for background in self._room.background:
             self._tasks.keep(getattr(background, "__qualname__", repr(background)), background)
+        self._tasks.keep("slot map", self._slot_map.run)
         self._tasks.keep("pressure", self._pressure.watch)
         await self._server.start()
         self._registration = _registered(self._resources)

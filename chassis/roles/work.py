@@ -1,7 +1,5 @@
 """The role `work`: relays the outbox, handles events and runs periodic tasks."""
 
-import os
-import socket
 from functools import partial
 from typing import Any
 
@@ -10,6 +8,7 @@ from chassis.grpc.mesh import mesh_checks
 from chassis.messaging.consumer import Consumers
 from chassis.messaging.publisher import Publisher
 from chassis.messaging.relay import Relay
+from chassis.mongo.watching import Identity, SlotMapWatch
 from chassis.readiness import Check
 from chassis.roles.periodics import repeat
 from chassis.roles.role import Tasks
@@ -26,7 +25,9 @@ class Work:
         self._periodics = room.periodics
         self._principal = Principal(id=resources.name, kind="SERVICE")
         self._publisher = Publisher(amqp_url)
-        self._relay = Relay(resources.shards.all(), self._publisher, holder=_holder())
+        identity = Identity(resources.name, "work")
+        self._slot_map = SlotMapWatch(resources.shards, identity)
+        self._relay = Relay(resources.shards, self._publisher, holder=identity.id)
         self._consumers = (
             Consumers(amqp_url, room.subscriptions, name=resources.name) if room.subscriptions else None
         )
@@ -45,6 +46,7 @@ class Work:
     async def start(self) -> None:
         if self._consumers is not None:
             self._consumers.start()
+        self._tasks.keep("slot map", self._slot_map.run)
         self._tasks.keep("outbox relay", self._relay.run)
         for periodic in self._periodics:
             self._tasks.keep(periodic.name, partial(repeat, periodic, self._principal))
@@ -54,7 +56,3 @@ class Work:
             await self._consumers.stop(grace_s)
         await self._tasks.cancel()
         await self._publisher.close()
-
-
-def _holder() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"

@@ -159,6 +159,18 @@ def restart(stack: Stack, processes: Iterable[Process], steps: Steps) -> None:
     start(stack, chosen, steps)
 
 
+def add_stores(stack: Stack, processes: Sequence[Process], prepare: Callable[[], None], steps: Steps) -> None:
+    """Starts stores that a running stack did not have, prepares them and waits until they are ready."""
+    client = SupervisorClient(stack.topology)
+    write_config(stack.topology, stack.processes)
+    client.add_groups()
+    with steps.step(f"start {', '.join(process.name for process in processes)}") as detail:
+        _start(client, processes)
+        _await(stack, client, processes, detail, _listening)
+        prepare()
+        _await(stack, client, processes, detail, _ready)
+
+
 def stop(stack: Stack, processes: Iterable[Process], steps: Steps) -> None:
     """Stops these processes, all at once, and waits until they have ended."""
     names = [process.supervised_name for process in processes]

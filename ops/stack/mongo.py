@@ -11,6 +11,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from chassis.mongo.catalogue import CLUSTER, MEMBERS
 from ops.errors import OpsError
 from ops.stack import binaries
 from ops.stack.credentials import Credentials, write_private
@@ -26,6 +27,9 @@ ELECTIONS = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500}
 PRIMARY_WITHIN_S = 60.0
 ALREADY_INITIALIZED = 23
 USER_ALREADY_EXISTS = 51003
+ROLE_ALREADY_EXISTS = 51002
+MEMBER_ROLE = "ic_member"
+"""Reads the shard's copy of the slot map, and says that it has."""
 
 Client = MongoClient[dict[str, Any]]
 
@@ -49,6 +53,7 @@ def processes(topology: Topology) -> list[Process]:
             command=(str(binaries.mongod()), "--config", str(_config_path(topology, shard, member))),
             ports={"mongo": topology.own_port(port)},
             probe=partial(_probe, topology.own_port(port)),
+            group=f"{Stage.STORES.value}-{shard.name}" if shard.added else "",
         )
         for shard in topology.shards
         for member, port in enumerate(shard.ports)
@@ -117,6 +122,7 @@ def prepare(topology: Topology, credentials: Credentials) -> None:
         primary = _await_primary(shard)
         _ensure_admin(primary, credentials.mongo_admin_password)
         with _client(admin_uri(shard, credentials)) as client:
+            _ensure_member_role(client)
             for service, own in credentials.services.items():
                 _ensure_user(client, service, own.mongo_password)
 
@@ -174,12 +180,26 @@ def _ensure_admin(primary: int, password: str) -> None:
 
 
 def _ensure_user(client: Client, service: str, password: str) -> None:
-    """A service's user reads, writes and follows (change streams) its own database and nothing else."""
-    roles = [{"role": "readWrite", "db": database_of(service)}]
+    """A service's user reads, writes and follows its own database, and takes part in the cluster's."""
+    roles = [{"role": "readWrite", "db": database_of(service)}, {"role": MEMBER_ROLE, "db": ADMIN}]
     try:
         client.admin.command("createUser", service, pwd=password, roles=roles)
     except OperationFailure as error:
         if error.code != USER_ALREADY_EXISTS:
+            raise
+        client.admin.command("grantRolesToUser", service, roles=roles)
+
+
+def _ensure_member_role(client: Client) -> None:
+    privilege = {
+        "resource": {"db": CLUSTER, "collection": MEMBERS},
+        "actions": ["find", "insert", "update", "remove"],
+    }
+    roles = [{"role": "read", "db": CLUSTER}]
+    try:
+        client.admin.command("createRole", MEMBER_ROLE, privileges=[privilege], roles=roles)
+    except OperationFailure as error:
+        if error.code != ROLE_ALREADY_EXISTS:
             raise
 
 

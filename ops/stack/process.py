@@ -32,7 +32,8 @@ class Process:
 
     `ports` are labelled for people; `probe` asks the process itself and answers within two seconds;
     `stop_wait_s` is how long it may take to finish before it is killed; `region` is where a service or a
-    gateway is.
+    gateway is. `group`, by default the stage, is what the supervisor takes over as a whole: what comes to a
+    running stack has a group of its own.
     """
 
     name: str
@@ -43,8 +44,14 @@ class Process:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     stop_wait_s: int = 20
     region: str = ""
+    group: str = ""
+
+    @property
+    def supervised_group(self) -> str:
+        """How the supervisor calls its group."""
+        return self.group or self.stage.value
 
     @property
     def supervised_name(self) -> str:
         """How the supervisor calls it."""
-        return f"{self.stage.value}:{self.name}"
+        return f"{self.supervised_group}:{self.name}"

@@ -3,17 +3,23 @@
 import asyncio
 import importlib
 import importlib.util
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from amqp.exceptions import AMQPError
 from pymongo import AsyncMongoClient
 
+from chassis.mongo import catalogue
 from chassis.mongo import provision as chassis_provision
-from chassis.mongo.provision import ProvisionError
+from chassis.mongo.provision import CollectionSpec, ProvisionError
+from chassis.mongo.slots import SlotMap
 from ops.errors import OpsError
 from ops.stack import mongo, redis_cluster
 from ops.stack.credentials import Credentials
 from ops.stack.topology import SERVICES, Topology
+
+ShardClient = AsyncMongoClient[dict[str, Any]]
 
 
 def prepare_stores(topology: Topology, credentials: Credentials) -> None:
@@ -23,14 +29,13 @@ def prepare_stores(topology: Topology, credentials: Credentials) -> None:
 
 
 def make_collections(topology: Topology, credentials: Credentials) -> None:
-    """Makes each service's collections and indexes on every shard.
+    """Makes each service's collections and indexes on every shard, and the shard's copy of the slot map.
 
     Raises:
         OpsError: a collection that exists differs from what its service declares.
     """
-    collections = {service: _declared(service, "store", "COLLECTIONS") for service in SERVICES}
     try:
-        asyncio.run(_make_collections(topology, credentials, collections))
+        asyncio.run(_make_collections(topology, credentials, declared_collections()))
     except ProvisionError as error:
         raise OpsError(f"the stack '{topology.name}' cannot be provisioned: {error}") from error
 
@@ -70,12 +75,36 @@ def queue_names() -> list[str]:
     return [queue.name for service in SERVICES for queue in _declared(service, "events", "QUEUES")]
 
 
-async def _make_collections(topology: Topology, credentials: Credentials, declared: dict[str, Any]) -> None:
-    for shard in topology.shards:
-        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo.admin_uri(shard, credentials))
-        async with client:
+def declared_collections() -> dict[str, tuple[CollectionSpec, ...]]:
+    """By service: its own collections, without those that the chassis keeps beside them."""
+    return {service: tuple(_declared(service, "store", "COLLECTIONS")) for service in SERVICES}
+
+
+@asynccontextmanager
+async def shard_clients(
+    topology: Topology, credentials: Credentials
+) -> AsyncIterator[dict[str, ShardClient]]:
+    """By shard: a client with the administrator's user, which looks for a primary for two seconds."""
+    async with AsyncExitStack() as closing:
+        clients: dict[str, ShardClient] = {
+            shard.name: AsyncMongoClient(
+                mongo.admin_uri(shard, credentials), tz_aware=True, serverSelectionTimeoutMS=2000
+            )
+            for shard in topology.shards
+        }
+        for client in clients.values():
+            await closing.enter_async_context(client)
+        yield clients
+
+
+async def _make_collections(
+    topology: Topology, credentials: Credentials, declared: Mapping[str, Iterable[CollectionSpec]]
+) -> None:
+    async with shard_clients(topology, credentials) as clients:
+        for client in clients.values():
             for service, collections in declared.items():
                 await chassis_provision.provision(client, mongo.database_of(service), collections)
+        await catalogue.provision(clients, SlotMap.load(topology.slot_map))
 
 
 def _declared(service: str, module: str, table: str) -> Any:

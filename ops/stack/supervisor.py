@@ -89,14 +89,13 @@ def write_config(topology: Topology, processes: Iterable[Process]) -> None:
 
 
 def render_config(topology: Topology, processes: list[Process]) -> str:
-    """The configuration: one program a process, one group a stage."""
+    """The configuration: one program a process, one group a stage or more."""
     sections = [_daemon_sections(topology)]
     sections += [_program_section(topology, process) for process in processes]
-    for stage in Stage:
-        members = ",".join(process.name for process in processes if process.stage is stage)
-        if members:
-            order = (list(Stage).index(stage) + 1) * 100
-            sections.append(_section(f"group:{stage.value}", {"programs": members, "priority": order}))
+    for stage, group in dict.fromkeys((process.stage, process.supervised_group) for process in processes):
+        members = ",".join(process.name for process in processes if process.supervised_group == group)
+        order = (list(Stage).index(stage) + 1) * 100
+        sections.append(_section(f"group:{group}", {"programs": members, "priority": order}))
     return "\n".join(sections)
 
 
@@ -176,6 +175,13 @@ class SupervisorClient:
         for group in [*changed, *added]:
             rpc.addProcessGroup(group)
         return [*changed, *added]
+
+    def add_groups(self) -> None:
+        """Takes over the groups that are new in the configuration file, and leaves all others running."""
+        rpc = self._rpc().supervisor
+        [[added, _changed, _removed]] = rpc.reloadConfig()
+        for group in added:
+            rpc.addProcessGroup(group)
 
     def shutdown(self) -> None:
         """Stops all processes, the last stage first, and then the supervisor; returns before that is done."""

@@ -80,6 +80,8 @@ class Shard(_Frozen):
 
     name: str
     ports: tuple[int, ...]
+    added: bool = False
+    """Whether it came to a stack that was there already."""
 
     @property
     def hosts(self) -> str:
@@ -241,6 +243,21 @@ class Topology(_Frozen):
     def own_port(self, port: int) -> int:
         """Where a store itself listens whose clients know it by this port."""
         return port + BEHIND_THE_PROXY if self.faults else port
+
+    def with_shard(self, name: str) -> Self:
+        """This stack with one more shard, of as many members as the others; the same stack if it has it.
+
+        Raises:
+            OpsError: it has as many shards as it can.
+        """
+        if any(shard.name == name for shard in self.shards):
+            return self
+        if len(self.shards) >= MAX_SHARDS:
+            raise OpsError(f"the stack '{self.name}' has {len(self.shards)} shards, and no ports for more")
+        first = self.shards[0].ports[0] + SHARD_STRIDE * len(self.shards)
+        ports = tuple(first + member for member in range(len(self.shards[0].ports)))
+        added = Shard(name=name, ports=ports, added=True)
+        return self.model_copy(update={"shards": (*self.shards, added)})
 
     def store_ports(self) -> Iterator[int]:
         """The ports at which clients reach the stores."""

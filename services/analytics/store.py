@@ -137,7 +137,8 @@ class Store:
     async def _in_turn(self, company_id: str, internship_id: str, work: Work, handling: Incoming) -> None:
         """One event of a company at a time: all of them change the same document, and would only conflict."""
         async with self._turns.of(company_id):
-            await self._shards.of(internship_id).in_transaction(work, handling=handling)
+            slot = slot_of(internship_id)
+            await self._shards.of(slot).in_transaction(work, handling=handling, slot=slot)
 
 
 def _funnel(internship_id: str, company_id: str) -> _Place:

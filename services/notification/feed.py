@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from chassis.errors import DomainError, overloaded, unavailable
 from chassis.messaging.backoff import jittered
@@ -23,8 +23,12 @@ _log = get_logger()
 class Arrivals(Protocol):
     """Where new inbox entries can be seen arriving."""
 
-    def shard_names(self) -> tuple[str, ...]:
-        """The shards on which inboxes are."""
+    async def on_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        """Keeps `follow` going for each shard on which inboxes are, until one of them ends."""
+        ...
+
+    def moves(self) -> AsyncIterator[None]:
+        """Yields when inboxes may have come to another shard."""
         ...
 
     def shard_of(self, recipient_id: str) -> str:
@@ -80,25 +84,31 @@ class Feed:
         self._source = source
         self._most_streams = most_streams
         self._most_per_user = most_per_user
-        self._listeners: dict[str, dict[str, set[Listener]]] = {
-            name: defaultdict(set) for name in source.shard_names()
-        }
-        self._open = {name: asyncio.Event() for name in source.shard_names()}
+        self._listeners: dict[str, dict[str, set[Listener]]] = defaultdict(lambda: defaultdict(set))
+        self._open: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._count: Counter[str] = Counter()
         self._closed = False
 
     async def run(self) -> None:
         """Follows every shard; ends all streams cleanly when it is cancelled."""
         try:
-            await together(*(self._follow(name) for name in self._source.shard_names()))
+            await together(self._source.on_each_shard(self._follow), self._part_with_movers())
         finally:
             await self.close()
 
     async def close(self) -> None:
         """Ends all streams cleanly and takes no more."""
         self._closed = True
-        for name in self._listeners:
+        for name in tuple(self._listeners):
             self._end_all(name, None)
+
+    async def _part_with_movers(self) -> None:
+        """Ends streams of inboxes that are on another shard now; their readers resume there."""
+        async for _ in self._source.moves():
+            for name, users in tuple(self._listeners.items()):
+                for user_id in [user_id for user_id in users if self._source.shard_of(user_id) != name]:
+                    for listener in tuple(users[user_id]):
+                        listener.end(unavailable(_INBOX))
 
     @contextmanager
     def listen(self, user_id: str) -> Iterator[Listener]:

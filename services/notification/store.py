@@ -1,7 +1,7 @@
 """Recipients, inboxes and the delivery log in MongoDB."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -135,18 +135,21 @@ class Store:
     # --- telling
 
     async def deliver(self, parcels: Sequence[Parcel], handling: Incoming) -> None:
-        """Keeps the parcels and asks for their mails: per shard in one transaction, once per event."""
-        for shard, group in self._by_shard(parcels, key=lambda parcel: parcel.delivery.recipient_id).items():
+        """Keeps the parcels and asks for their mails: per slot in one transaction, once per event."""
+        by_slot: dict[int, list[Parcel]] = defaultdict(list)
+        for parcel in parcels:
+            by_slot[slot_of(parcel.delivery.recipient_id)].append(parcel)
+        for slot, group in by_slot.items():
             try:
-                await shard.in_transaction(_keeping(group), handling=handling)
+                await self._shards.of(slot).in_transaction(_keeping(group), handling=handling, slot=slot)
             except DuplicateKeyError:
-                await self._deliver_the_rest(shard, group)
+                await self._deliver_the_rest(slot, group)
 
-    async def _deliver_the_rest(self, shard: Shard, parcels: Sequence[Parcel]) -> None:
-        """For an event whose inbox row is gone (it expired, or slots moved): IDs tell what was kept."""
+    async def _deliver_the_rest(self, slot: int, parcels: Sequence[Parcel]) -> None:
+        """For an event whose inbox row has expired: IDs tell what was kept."""
         for parcel in parcels:
             with suppress(DuplicateKeyError):
-                await shard.in_transaction(_keeping([parcel]))
+                await self._shards.of(slot).in_transaction(_keeping([parcel]))
 
     async def was_told(self, recipient_id: str, template: str, about: str) -> bool:
         """Whether this inbox holds an entry of that template about that subject."""
@@ -200,9 +203,13 @@ class Store:
         unread = {"recipient_id": recipient_id, "read": False, "create_time": {"$lte": until}}
         await self._inbox(recipient_id).update_many(unread, {"$set": {"read": True}}, hint=UNREAD)
 
-    def shard_names(self) -> tuple[str, ...]:
-        """The shards on which inboxes are."""
-        return tuple(shard.name for shard in self._shards.all())
+    async def on_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        """Keeps `follow` going for each shard on which inboxes are, until one of them ends."""
+        await self._shards.on_each(lambda shard: follow(shard.name))
+
+    def moves(self) -> AsyncIterator[None]:
+        """Yields when inboxes may have come to another shard."""
+        return self._shards.reroutings()
 
     def shard_of(self, recipient_id: str) -> str:
         """The shard on which a user's inbox is."""

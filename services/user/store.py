@@ -111,7 +111,9 @@ class _Records(Generic[R]):
 
         for _ in range(_MOST_RACES):
             try:
-                return await self._shards.of(record_id).in_transaction(work, handling=handling)
+                return await self._shards.of(record_id).in_transaction(
+                    work, handling=handling, slot=slot_of(record_id)
+                )
             except DuplicateKeyError:  # somebody made the record between our look and our insert
                 await asyncio.sleep(0)
         raise unavailable("The record")

@@ -37,7 +37,7 @@ async def working(
     consumers = Consumers(amqp_url, subscriptions, name="test")
     consumers.start()
     await until(lambda: consumers.connected)
-    relay = asyncio.create_task(Relay(shards.all(), publisher, holder="test").run())
+    relay = asyncio.create_task(Relay(shards, publisher, holder="test").run())
     try:
         yield
     finally:

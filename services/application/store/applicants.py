@@ -52,7 +52,8 @@ class ApplicantStore:
                 _by_id(row), [{"$replaceWith": keep}], upsert=True, session=tx.session
             )
 
-        await self._shards.of(row.internship_id).in_transaction(work, handling=incoming)
+        slot = slot_of(row.internship_id)
+        await self._shards.of(slot).in_transaction(work, handling=incoming, slot=slot)
 
     async def of_listing(
         self, internship_id: str, states: Collection[State], after_id: str | None, limit: int

@@ -9,6 +9,7 @@ from chassis.cache import Cache
 from chassis.caller import operation
 from chassis.clock import Clock
 from chassis.errors import not_found, unavailable
+from chassis.ids import slot_of
 from chassis.messaging import Incoming
 from chassis.mongo.shards import Shards
 from chassis.mongo.transactions import Transaction
@@ -72,7 +73,9 @@ class Ledger:
     ) -> T | None:
         """Runs `work` in a transaction on the listing's shard when its turn comes; see `in_transaction`."""
         async with self._turns.of(listing_id):
-            result = await self.shards.of(listing_id).in_transaction(work, handling=handling)
+            result = await self.shards.of(listing_id).in_transaction(
+                work, handling=handling, slot=slot_of(listing_id)
+            )
         await self.cache.drop(cache_key(listing_id))
         return result
 

@@ -64,7 +64,7 @@ class Relaying:
 
     def start(self, holder: str = "one") -> Relay:
         publisher = Publisher(self.amqp_url)
-        relay = Relay(self.shards.all(), publisher, holder=holder)
+        relay = Relay(self.shards, publisher, holder=holder)
         self._running.append((publisher, asyncio.create_task(relay.run())))
         return relay
 

@@ -1,13 +1,15 @@
 """Live inboxes: fan-out, bounds and endings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from chassis.errors import DomainError
+from chassis.messaging.tasks import together
 from services.notification.domain.contents import Category
 from services.notification.domain.inbox import Notification
 from services.notification.feed import Feed, Listener
@@ -31,14 +33,21 @@ class TwoShards:
 
     def __init__(self) -> None:
         self.coming: dict[str, asyncio.Queue[Notification | Exception]] = {
-            name: asyncio.Queue() for name in self.shard_names()
+            name: asyncio.Queue() for name in ("a", "b")
         }
+        self.home = {"usr_1": "a"}
+        self.moved: asyncio.Queue[None] = asyncio.Queue()
 
-    def shard_names(self) -> tuple[str, ...]:
-        return ("a", "b")
+    async def on_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        await together(*(follow(name) for name in self.coming))
+
+    async def moves(self) -> AsyncIterator[None]:
+        while True:
+            await self.moved.get()
+            yield
 
     def shard_of(self, recipient_id: str) -> str:
-        return "a" if recipient_id == "usr_1" else "b"
+        return self.home.get(recipient_id, "b")
 
     async def arrivals(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
         opened()
@@ -72,6 +81,18 @@ async def test_each_stream_gets_its_own_users_entries() -> None:
             source.coming["b"].put_nowait(entry(2, "usr_2"))
             assert await anext(aiter(one)) == await anext(aiter(other)) == entry(1)
             assert await anext(aiter(stranger)) == entry(2, "usr_2")
+
+
+async def test_a_stream_whose_inbox_has_moved_is_told_to_resume_and_others_go_on() -> None:
+    source = TwoShards()
+    async with running(source) as feed:
+        with feed.listen("usr_1") as moved, feed.listen("usr_2") as stays:
+            source.home["usr_1"] = "b"
+            source.moved.put_nowait(None)
+            with pytest.raises(DomainError, match="UNAVAILABLE"):
+                await anext(aiter(moved))
+            source.coming["b"].put_nowait(entry(1, "usr_2"))
+            assert await anext(aiter(stays)) == entry(1, "usr_2")
 
 
 async def test_a_user_can_have_only_so_many_streams() -> None:

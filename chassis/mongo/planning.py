@@ -1,0 +1,69 @@
+"""Changes of the slot map, worked out before anything is touched: from one map to the next version of it."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Final
+
+from chassis.ids import SLOTS
+from chassis.mongo.slots import SlotMap, Span, spans
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+
+
+class PlanError(ValueError):
+    """The change makes no sense for this map; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Slots that would go from one shard to another."""
+
+    span: Span
+    source: str
+    target: str
+
+
+def with_shard(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
+    """The map with one more shard, which has no slots yet. Raises PlanError."""
+    if not _NAME.fullmatch(name):
+        raise PlanError(f"'{name}' is no name for a shard: use small letters, digits and dashes, at most 31")
+    if name in slot_map.uris:
+        raise PlanError(f"there is a shard '{name}' already; it is at {slot_map.uris[name]}")
+    return replace(slot_map, version=slot_map.version + 1, uris=slot_map.uris | {name: uri})
+
+
+def with_fence(slot_map: SlotMap, slots: Collection[int]) -> SlotMap:
+    """The map in which these slots, and no others, are read and not written."""
+    return replace(slot_map, version=slot_map.version + 1, fenced=frozenset(slots))
+
+
+def with_owner(slot_map: SlotMap, slots: Collection[int], shard: str) -> SlotMap:
+    """The map in which these slots live on that shard and are open for writes. Raises PlanError."""
+    if shard not in slot_map.uris:
+        raise PlanError(f"there is no shard '{shard}'; there are: {', '.join(slot_map.uris)}")
+    moving = frozenset(slots)
+    owners = tuple(shard if slot in moving else owner for slot, owner in enumerate(slot_map.owners))
+    return replace(slot_map, version=slot_map.version + 1, owners=owners, fenced=slot_map.fenced - moving)
+
+
+def even_plan(slot_map: SlotMap) -> list[Move]:
+    """The fewest slots to move so that no shard has more than one slot more than another."""
+    held = {name: sorted(slot_map.slots_of(name)) for name in slot_map.uris}
+    goal = _even_goal({name: len(slots) for name, slots in held.items()})
+    surplus = [(slot, name) for name, slots in held.items() for slot in slots[goal[name] :]]
+    moves: list[Move] = []
+    for target, slots in held.items():
+        missing = max(0, goal[target] - len(slots))
+        taken, surplus = surplus[:missing], surplus[missing:]
+        for source in dict.fromkeys(name for _, name in taken):
+            moving = spans(slot for slot, name in taken if name == source)
+            moves += [Move(span, source, target) for span in moving]
+    return moves
+
+
+def _even_goal(counts: dict[str, int]) -> dict[str, int]:
+    """How many slots each shard is to have: those with the most keep the odd ones."""
+    share, odd = divmod(SLOTS, len(counts))
+    fullest = sorted(counts, key=lambda name: -counts[name])
+    return {name: share + (place < odd) for place, name in enumerate(fullest)}

@@ -1,0 +1,118 @@
+"""One shard of a service's database, and the ways to it that may write."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from chassis.clock import Clock
+from chassis.mongo.client import ShardClient
+from chassis.mongo.collections import ShardDatabase
+from chassis.mongo.gate import Gate
+from chassis.mongo.grouping import GroupCommit
+from chassis.mongo.permits import Lease, Permit
+from chassis.mongo.transactions import Transaction, Transactions, Work
+
+if TYPE_CHECKING:
+    from chassis.messaging import Incoming
+
+T = TypeVar("T")
+
+_NO_SLOTS: Final[frozenset[int]] = frozenset()
+
+
+class Pool:
+    """The connections to one shard, and the `Shard` through which it is used at present.
+
+    When slots leave the shard, or are fenced, whoever holds the present `Shard` can write no more: they ask
+    `Shards` for the way to their record again.
+    """
+
+    def __init__(self, name: str, client: ShardClient, database: str, cluster: str, clock: Clock) -> None:
+        self.name = name
+        self.client = client
+        self.lease = Lease()
+        self._what = f"mongo shard {name}"
+        self._gate = Gate(client, self._what)
+        self._database = database
+        self._clock = clock
+        self._open = _NO_SLOTS
+        self._withdrawn: list[Permit] = []
+        self.whole = self._database_with(Permit(self._what, Lease()))
+        self.cluster = ShardDatabase(client, cluster, self._gate, Permit(self._what, Lease()))
+        self.fenced = self._way(self._closed_permit())
+        self._permit, self.shard = self._next_way()
+
+    def rearrange(self, open_slots: frozenset[int], blocked: frozenset[int]) -> None:
+        """Lets writes go to the open slots, and to no blocked one."""
+        if self._open - open_slots:
+            self._permit.withdraw()
+            self._withdrawn.append(self._permit)
+            self._permit, self.shard = self._next_way()
+        self._permit.blocked = blocked
+        self._open = open_slots
+
+    def is_drained(self) -> bool:
+        """Whether no write is under way any more that began before slots were closed."""
+        self._withdrawn = [permit for permit in self._withdrawn if permit.under_way]
+        return not self._withdrawn
+
+    def _next_way(self) -> "tuple[Permit, Shard]":
+        permit = Permit(self._what, self.lease)
+        return permit, self._way(permit)
+
+    def _closed_permit(self) -> Permit:
+        permit = Permit(self._what, self.lease)
+        permit.withdraw()
+        return permit
+
+    def _way(self, permit: Permit) -> "Shard":
+        database = self._database_with(permit)
+        return Shard(self, database, Transactions(database, self._gate, permit, self._clock))
+
+    def _database_with(self, permit: Permit) -> ShardDatabase:
+        return ShardDatabase(self.client, self._database, self._gate, permit)
+
+
+class Shard:
+    """One shard, by its name in the slot map. `db` is the service's database there.
+
+    `whole` is the same database for what belongs to the shard itself and to no slot, such as the place that
+    the relay has reached: no fence concerns it.
+    """
+
+    def __init__(self, pool: Pool, database: ShardDatabase, transactions: Transactions) -> None:
+        self.name = pool.name
+        self.db = database
+        self._pool = pool
+        self._group = GroupCommit(transactions)
+
+    @property
+    def whole(self) -> ShardDatabase:
+        """See above."""
+        return self._pool.whole
+
+    async def in_transaction(
+        self,
+        work: Callable[[Transaction], Awaitable[T]],
+        *,
+        handling: "Incoming | None" = None,
+        slot: int | None = None,
+    ) -> T | None:
+        """Runs `work` in a transaction (w=majority) that also puts its events into the outbox.
+
+        `work` may run more than once, so it changes nothing but the database, and it may share its
+        transaction with others that wait for one (`GroupCommit`), so it asks nobody else. With `handling`,
+        the incoming event is remembered in the same transaction; a repeat of it returns None and does not
+        run `work`. The memory lives, and moves, with the `slot` that is changed: by default that of the
+        event's subject.
+
+        Raises:
+            DomainError: UNAVAILABLE, OVERLOADED or DEADLINE_EXCEEDED; after those of a commit it is
+                not known whether the change took effect, so repeat it under the same key.
+            PyMongoError: as `work` raised it, e.g. DuplicateKeyError; nothing was changed.
+        """
+        result: T | None = await self._group.run(Work(work, handling, slot))
+        return result
+
+    async def ping(self) -> None:
+        """Asks the primary for an answer. Raises DomainError UNAVAILABLE or DEADLINE_EXCEEDED."""
+        await self.db.command("ping")

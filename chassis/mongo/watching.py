@@ -1,0 +1,156 @@
+"""Follows the slot map: every process follows each shard's own copy, so that none depends on another."""
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import pymongo
+from pymongo import CursorType
+from pymongo.errors import PyMongoError
+
+from chassis.errors import DomainError
+from chassis.messaging.backoff import jittered
+from chassis.messaging.tasks import farewell, together
+from chassis.mongo import catalogue
+from chassis.mongo.permits import ANNOUNCED_FOR_S
+from chassis.mongo.shard import Pool, Shard
+from chassis.mongo.shards import Shards
+from chassis.mongo.slots import SlotMap
+from chassis.observability import metrics
+from chassis.observability.logging import get_logger
+
+CONFIRM_EVERY_S: Final = 2.0
+CONFIRM_TIMEOUT_S: Final = 2.0
+AGAIN_S: Final = 0.2
+"""After a confirmation that failed; the gate answers for a shard that is down."""
+DRAINED_WITHIN_S: Final = 0.02
+ANNOUNCE_EVERY_S: Final = ANNOUNCED_FOR_S / 3
+_WAIT_AT_CHANGES_MS: Final = 10_000
+
+_log = get_logger()
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who writes: told to each shard, so that whoever moves slots knows whom to wait for."""
+
+    service: str
+    role: str
+    id: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}")
+
+
+class SlotMapWatch:
+    """Keeps `shards` going by the newest map, and writing to a shard only while its lease lasts."""
+
+    def __init__(self, shards: Shards, identity: Identity) -> None:
+        self._shards = shards
+        self._identity = identity
+        self._copies: dict[str, SlotMap] = {}
+        shards.require_leases()
+        metrics.slot_map_version.set(shards.slot_map.version)
+
+    async def run(self) -> None:
+        """Follows every shard, those that come included, until cancelled; then takes its leave."""
+        try:
+            await self._shards.on_each(self._follow)
+        finally:
+            await farewell(self._withdraw())
+
+    def take(self, shard: str, copy: SlotMap) -> None:
+        """Goes by what a shard's copy says from now on."""
+        self._copies[shard] = copy
+        slot_map = catalogue.newest(self._copies) or copy
+        self._shards.reroute(slot_map, self._copies)
+        metrics.slot_map_version.set(slot_map.version)
+        self._copies = {name: kept for name, kept in self._copies.items() if name in slot_map.uris}
+
+    async def _follow(self, shard: Shard) -> None:
+        await _Following(self, self._shards.pool(shard.name), self._identity).run()
+
+    async def _withdraw(self) -> None:
+        self._shards.require_leases()
+        await self._shards.scatter(self._withdraw_from, timeout_s=1.0)
+
+    async def _withdraw_from(self, shard: Shard) -> None:
+        await catalogue.withdraw(self._shards.pool(shard.name).cluster, self._identity.id)
+
+
+class _Following:
+    """One shard: asks for its copy every two seconds, and at once when it has changed."""
+
+    def __init__(self, watch: SlotMapWatch, pool: Pool, identity: Identity) -> None:
+        self._watch = watch
+        self._pool = pool
+        self._identity = identity
+        self._news = asyncio.Event()
+        self._version: int | None = None
+        self._announced: int | None = None
+        self._announced_at = 0.0
+        self._failing = False
+        metrics.slot_map_lease_seconds.labels(pool.name).set_function(pool.lease.left_s)
+
+    async def run(self) -> None:
+        await together(self._keep_confirming(), self._listen())
+
+    async def _keep_confirming(self) -> None:
+        while True:
+            self._news.clear()
+            pause_s = await self._tried()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._news.wait()
+
+    async def _tried(self) -> float:
+        """Confirms once; after how many seconds to do so again."""
+        try:
+            with pymongo.timeout(CONFIRM_TIMEOUT_S):
+                await self._confirm()
+        except (DomainError, PyMongoError, ValueError) as error:
+            if not self._failing:
+                _log.warning("slot map not confirmed", shard=self._pool.name, error=str(error))
+            self._failing = True
+            return AGAIN_S
+        self._failing = False
+        return CONFIRM_EVERY_S if self._announced == self._version else DRAINED_WITHIN_S
+
+    async def _confirm(self) -> None:
+        asked_at = self._pool.lease.now()
+        version = await catalogue.version_of(self._pool.cluster)
+        if version != self._version:
+            copy = await catalogue.copy_of(self._pool.cluster)
+            if copy is None:
+                raise ValueError(f"shard {self._pool.name} has no slot map; provision it")
+            self._watch.take(self._pool.name, copy)
+            self._version = copy.version
+            _log.info("slot map taken", shard=self._pool.name, version=copy.version)
+        self._pool.lease.confirmed(asked_at)
+        await self._announce()
+
+    async def _announce(self) -> None:
+        """Says that this version is confirmed once nothing is written by an older one any more."""
+        now = self._pool.lease.now()
+        version = self._version if self._pool.is_drained() else self._announced
+        if version == self._announced and now - self._announced_at < ANNOUNCE_EVERY_S:
+            return
+        await catalogue.announce(
+            self._pool.cluster, self._identity.id, self._identity.service, self._identity.role, version or 0
+        )
+        self._pool.lease.announced(now)
+        self._announced, self._announced_at = version, now
+
+    async def _listen(self) -> None:
+        while True:
+            with suppress(PyMongoError):
+                await self._wait_for_changes()
+            await asyncio.sleep(jittered(1))
+
+    async def _wait_for_changes(self) -> None:
+        changes = self._pool.client[self._pool.cluster.name][catalogue.CHANGES]
+        cursor = changes.find({}, cursor_type=CursorType.TAILABLE_AWAIT)
+        async with cursor.max_await_time_ms(_WAIT_AT_CHANGES_MS):
+            while cursor.alive:
+                async for _ in cursor:
+                    self._news.set()

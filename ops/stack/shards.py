@@ -1,0 +1,272 @@
+"""The shards of a stack: what they hold, whether it lies where it should, and one more of them."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from pymongo.errors import PyMongoError
+
+from chassis.mongo import catalogue, planning
+from chassis.mongo.catalogue import CLUSTER, Member
+from chassis.mongo.provision import CHASSIS_COLLECTIONS, CollectionSpec
+from chassis.mongo.slots import SlotMap, spans
+from ops.errors import OpsError
+from ops.stack import lifecycle, mongo
+from ops.stack.lifecycle import Stack
+from ops.stack.provision import ShardClient, declared_collections, make_collections, shard_clients
+from ops.stack.steps import Steps
+from ops.stack.topology import SERVICES, Topology
+
+COUNTED_FOR_S: Final = 1.0
+MOST_SPANS_NAMED: Final = 5
+_OPERATIONS: Final = ("insert", "query", "update", "delete")
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One shard: what of the slot map is its own, and what its server says; None where it does not answer.
+
+    `bytes` are those of the documents, before compression; `operations_per_s` all that its server does.
+    """
+
+    name: str
+    address: str
+    slots: int
+    version: int | None = None
+    fenced: int | None = None
+    documents: int | None = None
+    bytes: int | None = None
+    operations_per_s: float | None = None
+    members: tuple[Member, ...] = ()
+    error: str = ""
+
+
+def holdings(stack: Stack) -> list[Holding]:
+    """Every shard of the stack. Raises OpsError when none of them answers."""
+    return asyncio.run(_holdings(stack))
+
+
+def complaints(stack: Stack) -> list[str]:
+    """What is not as it should be, one sentence each.
+
+    Copies of the slot map that are missing, wrong or differ; documents that lie on another shard than their
+    slot, or say no slot; collections that nobody has declared.
+    """
+    return asyncio.run(_complaints(stack))
+
+
+def add(found: Topology, name: str, steps: Steps) -> SlotMap:
+    """Starts one more shard, prepares it and adds it to the slot map, with no slots; may be repeated.
+
+    Raises:
+        OpsError: it has a shard of that name or no room for more, or a shard does not answer.
+    """
+    with_it = _widened(found, name)
+    with_it.save()
+    stack = Stack.of(with_it)
+    mongo.write_config(with_it, stack.credentials)
+    shard = with_it.shards[-1]
+    members = [stack.process(mongo.member_name(shard, member)) for member in range(len(shard.ports))]
+    lifecycle.add_stores(stack, members, partial(mongo.prepare, with_it, stack.credentials), steps)
+    with steps.step("collections and indexes"):
+        make_collections(with_it, stack.credentials)
+    with steps.step("slot map"):
+        return asyncio.run(_enter(stack, name, shard.uri))
+
+
+def _widened(found: Topology, name: str) -> Topology:
+    """The topology with the new shard, all checked before anything is touched."""
+    if found.faults:
+        raise OpsError("a stack that was made with --faults keeps its shards: its proxy knows no others")
+    slot_map, behind = asyncio.run(_state_of(Stack.of(found)))
+    if name in slot_map.uris and behind:
+        return found
+    _refuse_differences(slot_map, behind)
+    try:
+        planning.with_shard(slot_map, name, "")
+    except planning.PlanError as error:
+        raise OpsError(str(error)) from error
+    for shard in found.shards:
+        if shard.name not in (*slot_map.uris, name):
+            raise OpsError(f"first finish what was begun: ic shards add {shard.name}")
+    return found.with_shard(name)
+
+
+async def _state_of(stack: Stack) -> tuple[SlotMap, list[str]]:
+    async with shard_clients(stack.topology, stack.credentials) as clients:
+        return await _state(clients)
+
+
+async def _state(clients: Mapping[str, ShardClient]) -> tuple[SlotMap, list[str]]:
+    """The newest map, and its shards that do not hold it. Raises OpsError when one does not answer."""
+    copies, errors = await _copies(clients)
+    slot_map = catalogue.newest(copies)
+    if slot_map is None:
+        raise OpsError("no shard holds a slot map: " + "; ".join(errors.values()))
+    for name in slot_map.uris:
+        if name in errors:
+            raise OpsError(f"every shard has to take part, and {name} does not: {errors[name]}")
+    return slot_map, [name for name in slot_map.uris if copies.get(name) != slot_map]
+
+
+def _refuse_differences(slot_map: SlotMap, behind: list[str]) -> None:
+    if behind:
+        names = ", ".join(behind)
+        raise OpsError(f"not the slot map of version {slot_map.version}: {names}; see: ic shards verify")
+
+
+async def _enter(stack: Stack, name: str, uri: str) -> SlotMap:
+    """The new shard knows of itself before anybody else does; the first of the others decides a race."""
+    async with shard_clients(stack.topology, stack.credentials) as clients:
+        slot_map, behind = await _state(clients)
+        if name not in slot_map.uris:
+            _refuse_differences(slot_map, behind)
+            first = next(iter(slot_map.uris))
+            before, slot_map = slot_map, planning.with_shard(slot_map, name, uri)
+            await catalogue.publish(clients[name][CLUSTER], slot_map)
+            if not await catalogue.exchange(clients[first][CLUSTER], before, slot_map):
+                raise OpsError("somebody else has changed the slot map at this moment; try again")
+        for each in slot_map.uris:
+            await catalogue.publish(clients[each][CLUSTER], slot_map)
+        return slot_map
+
+
+async def _copies(clients: Mapping[str, ShardClient]) -> tuple[dict[str, SlotMap], dict[str, str]]:
+    """By shard: its copy, or why there is none to be had."""
+    copies: dict[str, SlotMap] = {}
+    errors: dict[str, str] = {}
+    for name, client in clients.items():
+        try:
+            copy = await catalogue.copy_of(client[CLUSTER])
+        except (PyMongoError, ValueError) as error:
+            errors[name] = _in_a_line(error)
+        else:
+            if copy is None:
+                errors[name] = "it holds no slot map: ic provision"
+            else:
+                copies[name] = copy
+    return copies, errors
+
+
+async def _holdings(stack: Stack) -> list[Holding]:
+    async with shard_clients(stack.topology, stack.credentials) as clients:
+        copies, errors = await _copies(clients)
+        slot_map = catalogue.newest(copies)
+        if slot_map is None:
+            raise OpsError("no shard holds a slot map: " + "; ".join(errors.values()))
+        names = list(slot_map.uris)
+        return list(await asyncio.gather(*(_holding(name, slot_map, clients, copies) for name in names)))
+
+
+async def _holding(
+    name: str, slot_map: SlotMap, clients: Mapping[str, ShardClient], copies: Mapping[str, SlotMap]
+) -> Holding:
+    slots = slot_map.slots_of(name)
+    address = slot_map.uris[name].removeprefix("mongodb://").partition("/")[0]
+    try:
+        sizes = [await clients[name][mongo.database_of(each)].command("dbStats") for each in SERVICES]
+        members = await catalogue.members_of(clients[name][CLUSTER])
+        return Holding(
+            name=name,
+            address=address,
+            slots=len(slots),
+            version=copies[name].version,
+            fenced=len(copies[name].fenced & slots),
+            documents=int(sum(size["objects"] for size in sizes)),
+            bytes=int(sum(size["dataSize"] for size in sizes)),
+            operations_per_s=await _operations_per_s(clients[name]),
+            members=tuple(members),
+        )
+    except (PyMongoError, KeyError) as error:
+        return Holding(name, address, len(slots), error=_in_a_line(error))
+
+
+async def _operations_per_s(client: ShardClient) -> float:
+    before = await _operations(client)
+    await asyncio.sleep(COUNTED_FOR_S)
+    return (await _operations(client) - before) / COUNTED_FOR_S
+
+
+async def _operations(client: ShardClient) -> int:
+    counted = (await client.admin.command("serverStatus"))["opcounters"]
+    return sum(int(counted[kind]) for kind in _OPERATIONS)
+
+
+async def _complaints(stack: Stack) -> list[str]:
+    async with shard_clients(stack.topology, stack.credentials) as clients:
+        copies, errors = await _copies(clients)
+        slot_map = catalogue.newest(copies)
+        found = [f"{name}: {error}" for name, error in errors.items()]
+        if slot_map is None:
+            return found
+        found += _differences(copies, slot_map)
+        strangers = [name for name in slot_map.uris if name not in clients]
+        found += [f"{name}: it is in the slot map, not in the stack" for name in strangers]
+        for name in copies:
+            found += [each async for each in _misplaced(name, clients[name], slot_map)]
+        return found
+
+
+def _differences(copies: Mapping[str, SlotMap], slot_map: SlotMap) -> list[str]:
+    found = []
+    for name, copy in copies.items():
+        if name not in slot_map.uris:
+            found.append(f"{name}: it is in no slot map of version {slot_map.version}: ic shards add {name}")
+        elif copy.version != slot_map.version:
+            found.append(f"{name}: its slot map has version {copy.version}, another {slot_map.version}")
+        elif copy != slot_map:
+            found.append(f"{name}: its slot map differs from another of the same version {copy.version}")
+        if copy.fenced:
+            found.append(f"{name}: {len(copy.fenced)} slots are fenced: {_named(copy.fenced)}")
+    return found
+
+
+async def _misplaced(shard: str, client: ShardClient, slot_map: SlotMap) -> AsyncIterator[str]:
+    for service, own in declared_collections().items():
+        database = client[mongo.database_of(service)]
+        declared = {spec.name: spec for spec in (*own, *CHASSIS_COLLECTIONS)}
+        for name in sorted(await database.list_collection_names()):
+            where = f"{shard}: {database.name}.{name}"
+            if name not in declared:
+                yield f"{where} is declared by no service, so nobody knows where its documents belong"
+            elif declared[name].slot_field is not None:
+                counts = await _documents_by_slot(database[name], declared[name])
+                for complaint in misplaced(shard, counts, slot_map):
+                    yield f"{where} holds {complaint}"
+
+
+async def _documents_by_slot(collection: Any, spec: CollectionSpec) -> dict[Any, int]:
+    """How many documents say that they live in a slot; None for those that say nothing."""
+    cursor = await collection.aggregate(
+        [{"$group": {"_id": f"${spec.slot_field}", "documents": {"$sum": 1}}}]
+    )
+    return {row["_id"]: row["documents"] async for row in cursor}
+
+
+def misplaced(shard: str, counts: Mapping[Any, int], slot_map: SlotMap) -> list[str]:
+    """What of the documents on a shard does not belong there, given how many there are of each slot."""
+    of_others: dict[str, dict[int, int]] = defaultdict(dict)
+    without = 0
+    for slot, documents in counts.items():
+        if not isinstance(slot, int) or not 0 <= slot < len(slot_map.owners):
+            without += documents
+        elif slot_map.owners[slot] != shard:
+            of_others[slot_map.owners[slot]][slot] = documents
+    found = [
+        f"{sum(slots.values())} documents of slots that live on {owner}: {_named(slots)}"
+        for owner, slots in of_others.items()
+    ]
+    return [*found, f"{without} documents that do not say in which slot they live"] if without else found
+
+
+def _named(slots: Any) -> str:
+    named = [str(span) for span in spans(slots)]
+    more = f" and {len(named) - MOST_SPANS_NAMED} more" if len(named) > MOST_SPANS_NAMED else ""
+    return ", ".join(named[:MOST_SPANS_NAMED]) + more
+
+
+def _in_a_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0][:160]}"

@@ -1,0 +1,290 @@
+"""The slot map in the cluster: followed while it changes, fenced, and a lease that runs out."""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient
+
+from chassis.errors import DomainError
+from chassis.ids import SLOTS, new_id
+from chassis.mongo import catalogue, permits, planning, watching
+from chassis.mongo.catalogue import Member
+from chassis.mongo.permits import LEASE_S
+from chassis.mongo.shards import Shards
+from chassis.mongo.slots import SlotMap
+from chassis.mongo.transactions import Transaction
+from chassis.mongo.watching import Identity, SlotMapWatch
+from ops.stack import mongo
+from tests.integration.chassis import slot_writer
+from tests.stack import Stack
+
+SLOT, OTHER_SLOT = 7, 8
+WITHIN_S = 10.0
+
+
+@dataclass
+class World:
+    """Two shards with a catalogue of this test's own: the first holds all slots, the second is not in it."""
+
+    database: str
+    password: str
+    uris: dict[str, str]
+    clients: dict[str, AsyncMongoClient[dict[str, Any]]]
+    cluster: str = field(default_factory=lambda: f"ic_cluster_test_{secrets.token_hex(4)}")
+
+    @property
+    def first(self) -> SlotMap:
+        return SlotMap(1, {"s1": self.uris["s1"]}, ("s1",) * SLOTS)
+
+    def shards(self) -> Shards:
+        return Shards(self.first, self.database, mongo.ADMIN, self.password, cluster=self.cluster)
+
+    async def publish(self, slot_map: SlotMap, *shards: str) -> None:
+        for shard in shards:
+            assert await catalogue.publish(self.clients[shard][self.cluster], slot_map)
+
+    async def members(self, shard: str = "s1") -> list[Member]:
+        return await catalogue.members_of(self.clients[shard][self.cluster])
+
+    async def count(self, shard: str, id_: str) -> int:
+        return await self.clients[shard][self.database]["things"].count_documents({"_id": id_})
+
+
+@pytest.fixture
+async def world(stack: Stack, database: str) -> AsyncIterator[World]:
+    uris = {shard.name: shard.uri for shard in stack.topology.shards}
+    clients: dict[str, AsyncMongoClient[dict[str, Any]]] = {
+        name: AsyncMongoClient(uri, tz_aware=True) for name, uri in stack.admin_uris().items()
+    }
+    world = World(database, stack.credentials.mongo_admin_password, uris, clients)
+    await catalogue.provision(clients, world.first, world.cluster)
+    yield world
+    for client in clients.values():
+        await client.drop_database(world.cluster)
+        await client.close()
+
+
+@asynccontextmanager
+async def following(world: World) -> AsyncIterator[Shards]:
+    shards = world.shards()
+    task = asyncio.create_task(SlotMapWatch(shards, Identity("test", "serve", "one")).run())
+    try:
+        await until(shards.pool("s1").lease.holds)
+        yield shards
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await shards.close()
+
+
+async def until(look: Callable[[], bool], within_s: float = WITHIN_S) -> None:
+    async with asyncio.timeout(within_s):
+        while not look():
+            await asyncio.sleep(0.005)
+
+
+async def until_confirmed(world: World, version: int, shard: str = "s1") -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while [member.version for member in await world.members(shard)] != [version]:
+            await asyncio.sleep(0.005)
+
+
+async def insert(shards: Shards, slot: int = SLOT) -> str:
+    id_ = new_id("thg", slot)
+    await shards.of(id_).db["things"].insert_one({"_id": id_})
+    return id_
+
+
+async def test_a_process_tells_each_shard_that_it_is_there_and_takes_its_leave(world: World) -> None:
+    async with following(world):
+        [member] = await world.members()
+        assert (member.id, member.service, member.role, member.version) == ("one", "test", "serve", 1)
+    assert await world.members() == []
+
+
+async def test_a_shard_without_a_copy_gets_the_newest_and_others_keep_theirs(world: World) -> None:
+    grown = planning.with_shard(world.first, "s2", world.uris["s2"])
+    await world.publish(grown, "s1")
+    await world.clients["s2"][world.cluster][catalogue.SLOT_MAP].delete_one({})
+
+    await catalogue.provision(world.clients, world.first, world.cluster)
+
+    copies = [await catalogue.copy_of(client[world.cluster]) for client in world.clients.values()]
+    assert copies == [grown, grown]
+
+
+async def test_an_older_map_never_replaces_a_newer_one_and_of_two_changes_one_wins(world: World) -> None:
+    database = world.clients["s1"][world.cluster]
+    one = planning.with_shard(world.first, "s2", "mongodb://one")
+    two = planning.with_shard(world.first, "s2", "mongodb://two")
+
+    assert await catalogue.exchange(database, world.first, one)
+    assert not await catalogue.exchange(database, world.first, two)
+    assert not await catalogue.publish(database, two)
+    assert await catalogue.copy_of(database) == one
+
+
+async def test_a_new_shard_and_moved_slots_are_followed_while_others_read_and_write(world: World) -> None:
+    async with following(world) as shards:
+        ended = False
+
+        async def user() -> int:
+            calls = 0
+            while not ended:
+                id_ = await insert(shards, OTHER_SLOT)
+                assert await shards.of(id_).db["things"].find_one({"_id": id_})
+                calls += 1
+            return calls
+
+        users = [asyncio.create_task(user()) for _ in range(4)]
+        grown = planning.with_shard(world.first, "s2", world.uris["s2"])
+        await world.publish(grown, "s2", "s1")
+        await until(lambda: "s2" in [shard.name for shard in shards.all()])
+        await until_confirmed(world, grown.version, "s2")
+        moved = planning.with_owner(grown, {SLOT}, "s2")
+        await world.publish(moved, "s2", "s1")
+        await until_confirmed(world, moved.version, "s2")
+        id_ = await insert(shards)
+        ended = True
+
+        assert (await world.count("s1", id_), await world.count("s2", id_)) == (0, 1)
+        assert all(calls > 0 for calls in await asyncio.gather(*users))
+
+
+async def test_a_fence_refuses_writes_to_its_slots_lets_reads_pass_and_can_be_lifted(world: World) -> None:
+    async with following(world) as shards:
+        id_ = await insert(shards)
+        before = shards.of(id_)
+        fence = planning.with_fence(world.first, {SLOT})
+        await world.publish(fence, "s1")
+        await until_confirmed(world, fence.version)
+
+        for shard in (before, shards.of(id_)):
+            for write in (_update(shard, id_), shard.in_transaction(_noop)):
+                with pytest.raises(DomainError, match=r"UNAVAILABLE.*handing these records over") as refused:
+                    await write
+                assert refused.value.retry_after_s
+            assert await shard.db["things"].find_one({"_id": id_}) == {"_id": id_}
+        await insert(shards, OTHER_SLOT)
+
+        lifted = planning.with_fence(fence, ())
+        await world.publish(lifted, "s1")
+        await until_confirmed(world, lifted.version)
+        await insert(shards)
+
+
+async def _noop(tx: Transaction) -> None:
+    await tx.db["things"].find_one({})
+
+
+async def _update(shard: Any, id_: str) -> None:
+    await shard.db["things"].update_one({"_id": id_}, {"$set": {"changed": True}})
+
+
+async def test_a_fence_counts_as_confirmed_only_when_the_last_earlier_transaction_has_ended(
+    world: World,
+) -> None:
+    async with following(world) as shards:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow(tx: Transaction) -> None:
+            await tx.db["things"].insert_one({"_id": new_id("thg", SLOT)})
+            begun.set()
+            await go_on.wait()
+
+        working = asyncio.create_task(shards.of(SLOT).in_transaction(slow))
+        await begun.wait()
+        fence = planning.with_fence(world.first, {SLOT})
+        await world.publish(fence, "s1")
+        await until(lambda: shards.slot_map.version == fence.version)
+        assert [member.version for member in await world.members()] == [1]
+
+        go_on.set()
+        with pytest.raises(DomainError, match="UNAVAILABLE"):
+            await working
+        await until_confirmed(world, fence.version)
+
+
+async def test_writes_end_with_the_lease_when_a_shard_cannot_confirm_and_no_other_shard_is_touched(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permits, "LEASE_S", 1.0)
+    monkeypatch.setattr(watching, "CONFIRM_EVERY_S", 0.2)
+    grown = planning.with_shard(world.first, "s2", world.uris["s2"])
+    both = planning.with_owner(grown, {OTHER_SLOT}, "s2")
+    await world.publish(both, "s1", "s2")
+    async with following(world) as shards:
+        id_ = await insert(shards)
+        await until(shards.pool("s2").lease.holds)
+        maps = world.clients["s1"][world.cluster][catalogue.SLOT_MAP]
+        await maps.rename("hidden")
+
+        await until(lambda: not shards.pool("s1").lease.holds())
+        with pytest.raises(DomainError, match=r"UNAVAILABLE.*has not confirmed lately"):
+            await insert(shards)
+        with pytest.raises(DomainError, match="UNAVAILABLE"):
+            await shards.of(SLOT).in_transaction(_noop)
+        assert await shards.of(id_).db["things"].find_one({"_id": id_})
+        await insert(shards, OTHER_SLOT)
+
+        await world.clients["s1"][world.cluster]["hidden"].rename(catalogue.SLOT_MAP)
+        await until(shards.pool("s1").lease.holds)
+        await insert(shards)
+
+
+async def test_a_process_that_was_paused_longer_than_its_lease_writes_nothing_by_its_old_map(
+    world: World, tmp_path: Path
+) -> None:
+    path = tmp_path / "slots.json"
+    path.write_text(json.dumps(world.first.document()))
+    told = {
+        "slot_map": str(path),
+        "database": world.database,
+        "cluster": world.cluster,
+        "user": mongo.ADMIN,
+        "password": world.password,
+    }
+    writer = await asyncio.create_subprocess_exec(
+        sys.executable, str(Path(slot_writer.__file__)), stdin=PIPE, stdout=PIPE, env=_python_path()
+    )
+    assert writer.stdin
+    assert writer.stdout
+    writer.stdin.write(json.dumps(told).encode() + b"\n")
+
+    async def written(id_: str) -> str:
+        assert writer.stdin
+        assert writer.stdout
+        writer.stdin.write(id_.encode() + b"\n")
+        async with asyncio.timeout(WITHIN_S):
+            while not (line := await writer.stdout.readline()).startswith(id_.encode()):
+                assert line, "the writer has ended"
+        return line.decode().strip()
+
+    assert "written" in await written(new_id("thg", SLOT))
+    late = new_id("thg", SLOT)
+    writer.send_signal(signal.SIGSTOP)
+    await world.publish(planning.with_fence(world.first, {SLOT}), "s1")
+    await asyncio.sleep(LEASE_S + 0.5)
+    answer = asyncio.create_task(written(late))
+    await asyncio.sleep(0)
+    writer.send_signal(signal.SIGCONT)
+
+    assert "UNAVAILABLE: mongo shard s1 has not confirmed lately" in await answer
+    assert await world.count("s1", late) == 0
+    writer.stdin.close()
+    await writer.wait()
+
+
+def _python_path() -> dict[str, str]:
+    return dict(os.environ) | {"PYTHONPATH": os.pathsep.join(sys.path)}

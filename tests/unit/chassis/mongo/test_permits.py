@@ -1,0 +1,135 @@
+"""Leases and permits: who may write to a shard, by a clock of the test's own."""
+
+import asyncio
+
+import pytest
+
+from chassis.errors import DomainError
+from chassis.mongo.permits import ANNOUNCED_FOR_S, LEASE_S, Lease, Permit
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def lease(clock: Clock) -> Lease:
+    lease = Lease(clock.now)
+    lease.require()
+    return lease
+
+
+def hold(lease: Lease, at: float) -> None:
+    lease.announced(at)
+    lease.confirmed(at)
+
+
+def test_a_lease_that_nobody_requires_never_runs_out(clock: Clock) -> None:
+    lease = Lease(clock.now)
+    clock.time += 1e9
+    assert lease.holds()
+
+
+def test_a_lease_begins_only_when_it_is_both_confirmed_and_announced(lease: Lease, clock: Clock) -> None:
+    assert not lease.holds()
+    lease.confirmed(clock.time)
+    assert not lease.holds()
+    lease.announced(clock.time)
+    assert lease.holds()
+
+
+def test_a_lease_counts_from_the_question_not_from_the_answer(lease: Lease, clock: Clock) -> None:
+    asked_at = clock.time
+    clock.time += 4
+    hold(lease, asked_at)
+
+    assert lease.left_s() == LEASE_S - 4
+    clock.time = asked_at + LEASE_S
+    assert not lease.holds()
+    assert lease.left_s() == 0
+
+
+def test_an_answer_that_comes_after_the_lease_prolongs_nothing(lease: Lease, clock: Clock) -> None:
+    hold(lease, clock.time)
+    asked_at = clock.time + 1
+    clock.time += LEASE_S + 5
+
+    lease.confirmed(asked_at)
+
+    assert not lease.holds()
+
+
+def test_a_process_that_cannot_say_that_it_is_there_may_not_write_however_often_it_reads(
+    lease: Lease, clock: Clock
+) -> None:
+    hold(lease, clock.time)
+    for _ in range(int(ANNOUNCED_FOR_S)):
+        assert lease.holds()
+        clock.time += 1
+        lease.confirmed(clock.time)
+    assert not lease.holds()
+
+
+async def test_the_first_write_waits_for_the_first_confirmation(lease: Lease, clock: Clock) -> None:
+    permit = Permit("mongo shard s1", lease)
+
+    async def write() -> int:
+        async with permit:
+            return permit.under_way
+
+    writing = asyncio.create_task(write())
+    await asyncio.sleep(0)
+    assert not writing.done()
+    hold(lease, clock.time)
+
+    assert await writing == 1
+    assert permit.under_way == 0
+
+
+async def test_a_write_after_the_lease_is_refused_at_once_with_a_time_to_come_back(
+    lease: Lease, clock: Clock
+) -> None:
+    hold(lease, clock.time)
+    clock.time += LEASE_S
+    permit = Permit("mongo shard s1", lease)
+
+    with pytest.raises(DomainError, match=r"UNAVAILABLE: mongo shard s1") as refused:
+        async with asyncio.timeout(0.5), permit:
+            pytest.fail("was let through")
+
+    assert refused.value.retry_after_s
+    assert permit.under_way == 0
+
+
+async def test_a_withdrawn_permit_lets_nobody_through_but_counts_those_inside(
+    lease: Lease, clock: Clock
+) -> None:
+    hold(lease, clock.time)
+    permit = Permit("mongo shard s1", lease)
+    async with permit:
+        permit.withdraw()
+        assert permit.under_way == 1
+        with pytest.raises(DomainError, match="handing these records over"):
+            permit.check()
+    assert permit.under_way == 0
+    with pytest.raises(DomainError, match="UNAVAILABLE"):
+        async with permit:
+            pytest.fail("was let through")
+
+
+def test_who_holds_a_shard_as_a_whole_is_refused_the_slots_that_are_blocked(lease: Lease) -> None:
+    permit = Permit("mongo shard s1", lease)
+    permit.blocked = frozenset({7})
+
+    permit.check_slot(8)
+    with pytest.raises(DomainError, match="UNAVAILABLE"):
+        permit.check_slot(7)

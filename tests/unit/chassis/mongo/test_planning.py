@@ -1,0 +1,96 @@
+"""Changes of the slot map: nothing is lost, nothing is moved twice, and every change is a new version."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chassis.ids import SLOTS
+from chassis.mongo import planning
+from chassis.mongo.slots import SlotMap, spans
+
+
+@st.composite
+def slot_maps(draw: st.DrawFn) -> SlotMap:
+    """Up to eight shards, some of them without slots, in ranges of any length."""
+    names = [f"s{number}" for number in range(1, draw(st.integers(1, 8)) + 1)]
+    edges = sorted(draw(st.sets(st.integers(1, SLOTS - 1), max_size=12)))
+    owners: list[str] = []
+    for first, after in zip([0, *edges], [*edges, SLOTS], strict=True):
+        owners += [draw(st.sampled_from(names))] * (after - first)
+    return SlotMap(draw(st.integers(1, 99)), {name: f"mongodb://{name}" for name in names}, tuple(owners))
+
+
+some_slots = st.sets(st.integers(0, SLOTS - 1), max_size=50)
+
+
+@settings(max_examples=40, deadline=None)
+@given(slot_maps(), some_slots)
+def test_a_map_survives_being_written_down(slot_map: SlotMap, fenced: set[int]) -> None:
+    with_fence = planning.with_fence(slot_map, fenced)
+
+    assert SlotMap.read(with_fence.document()) == with_fence
+    assert SlotMap.read({"_id": "slot_map"} | slot_map.document()) == slot_map
+
+
+@given(some_slots)
+def test_spans_hold_each_slot_once_and_touch_nowhere(slots: set[int]) -> None:
+    found = spans(slots)
+
+    assert [slot for span in found for slot in span.slots] == sorted(slots)
+    assert all(one.last + 1 < following.first for one, following in pairwise(found))
+
+
+@settings(max_examples=20, deadline=None)
+@given(slot_maps())
+def test_a_new_shard_takes_nothing_from_the_others(slot_map: SlotMap) -> None:
+    grown = planning.with_shard(slot_map, "s9", "mongodb://s9")
+
+    assert grown.version == slot_map.version + 1
+    assert grown.owners == slot_map.owners
+    assert list(grown.uris) == [*slot_map.uris, "s9"]
+
+
+@pytest.mark.parametrize(("name", "says"), [("s1", "a shard 's1' already"), ("S 3", "no name for a shard")])
+def test_a_shard_that_is_there_or_has_no_proper_name_is_refused(name: str, says: str) -> None:
+    with pytest.raises(planning.PlanError, match=says):
+        planning.with_shard(SlotMap(1, {"s1": "mongodb://s1"}, ("s1",) * SLOTS), name, "mongodb://x")
+
+
+@settings(max_examples=20, deadline=None)
+@given(slot_maps(), some_slots, st.data())
+def test_a_move_changes_the_owner_of_its_slots_alone_and_opens_them(
+    slot_map: SlotMap, moving: set[int], data: st.DataObject
+) -> None:
+    target = data.draw(st.sampled_from(list(slot_map.uris)))
+    before = planning.with_fence(slot_map, moving | {0})
+
+    after = planning.with_owner(before, moving, target)
+
+    assert after.version == before.version + 1
+    assert {slot for slot in range(SLOTS) if after.owners[slot] != slot_map.owners[slot]} <= moving
+    assert {after.owners[slot] for slot in moving} <= {target}
+    assert after.fenced == {0} - moving
+
+
+def test_slots_do_not_move_to_a_shard_that_is_not_there() -> None:
+    with pytest.raises(planning.PlanError, match="no shard 's9'; there are: s1"):
+        planning.with_owner(SlotMap(1, {"s1": "mongodb://s1"}, ("s1",) * SLOTS), {1}, "s9")
+
+
+@settings(max_examples=40, deadline=None)
+@given(slot_maps())
+def test_an_even_plan_makes_shards_equal_with_the_fewest_slots_moved(slot_map: SlotMap) -> None:
+    plan = planning.even_plan(slot_map)
+
+    after = slot_map
+    for move in plan:
+        assert {after.owners[slot] for slot in move.span.slots} == {move.source}
+        after = planning.with_owner(after, move.span.slots, move.target)
+    counts = [len(after.slots_of(name)) for name in after.uris]
+    assert max(counts) - min(counts) <= 1
+    share, odd = divmod(SLOTS, len(slot_map.uris))
+    fullest_first = sorted((len(slot_map.slots_of(name)) for name in slot_map.uris), reverse=True)
+    surplus = sum(max(0, held - share - (place < odd)) for place, held in enumerate(fullest_first))
+    assert sum(len(move.span.slots) for move in plan) == surplus

@@ -1,0 +1,128 @@
+"""Going by another slot map while the process runs; no server is asked."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chassis.errors import DomainError
+from chassis.ids import SLOTS
+from chassis.mongo import planning
+from chassis.mongo.shards import Shard, Shards
+from chassis.mongo.slots import SlotMap
+
+NOWHERE = "mongodb://127.0.0.1:1/?directConnection=true"
+HALVES = SlotMap(1, {"s1": NOWHERE, "s2": NOWHERE}, ("s1",) * (SLOTS // 2) + ("s2",) * (SLOTS // 2))
+
+
+@pytest.fixture
+async def shards() -> AsyncIterator[Shards]:
+    shards = Shards(HALVES, "ic_test", "nobody", "nothing")
+    yield shards
+    await shards.close()
+
+
+def copies(slot_map: SlotMap) -> dict[str, SlotMap]:
+    return dict.fromkeys(slot_map.uris, slot_map)
+
+
+async def refuses(shard: Shard) -> bool:
+    """Whether a write is refused before the server is asked."""
+    try:
+        await asyncio.wait_for(shard.db["things"].insert_one({"_id": 1}), 0.05)
+    except DomainError as error:
+        assert error.reason == "UNAVAILABLE"
+        assert error.retry_after_s
+        return "handing these records over" in error.message
+    except TimeoutError:
+        return False
+    return False
+
+
+async def test_a_new_shard_leaves_all_ways_as_they_are(shards: Shards) -> None:
+    before = shards.of(1), shards.of(SLOTS - 1)
+    grown = planning.with_shard(HALVES, "s3", NOWHERE)
+
+    shards.reroute(grown, copies(grown))
+
+    assert (shards.of(1), shards.of(SLOTS - 1)) == before
+    assert [shard.name for shard in shards.all()] == ["s1", "s2", "s3"]
+
+
+async def test_a_fence_closes_its_slots_for_writes_on_every_way_that_there_was(shards: Shards) -> None:
+    before = shards.of(1)
+    fence = planning.with_fence(HALVES, {1, 2})
+
+    shards.reroute(fence, {"s1": fence, "s2": HALVES})
+
+    assert shards.of(1).name == "s1"
+    assert await refuses(before)
+    assert await refuses(shards.of(1))
+    assert not await refuses(shards.of(3))
+    assert not await refuses(shards.of(SLOTS - 1))
+
+
+async def test_a_fence_does_not_concern_what_belongs_to_the_shard_itself(shards: Shards) -> None:
+    before = shards.of(1)
+    fence = planning.with_fence(HALVES, range(SLOTS // 2))
+    shards.reroute(fence, copies(fence))
+
+    async with before.whole["leases"]._permit:
+        assert await refuses(before)
+
+
+async def test_moved_slots_lead_to_their_new_shard_which_takes_writes_by_its_own_copy_only(
+    shards: Shards,
+) -> None:
+    moved = planning.with_owner(HALVES, {1}, "s2")
+
+    shards.reroute(moved, {"s1": HALVES, "s2": HALVES})
+    assert (shards.of(1).name, await refuses(shards.of(1))) == ("s2", True)
+
+    shards.reroute(moved, {"s1": HALVES, "s2": moved})
+    assert (shards.of(1).name, await refuses(shards.of(1))) == ("s2", False)
+
+
+async def test_an_older_way_counts_as_drained_when_its_last_write_has_ended(shards: Shards) -> None:
+    pool, permit = shards.pool("s1"), shards.of(1).db._permit
+    fence = planning.with_fence(HALVES, {1})
+    async with permit:
+        shards.reroute(fence, copies(fence))
+        assert not pool.is_drained()
+    assert pool.is_drained()
+
+
+async def test_work_on_each_shard_comes_and_goes_with_the_shards(shards: Shards) -> None:
+    running: set[str] = set()
+
+    async def work(shard: Shard) -> None:
+        running.add(shard.name)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            running.discard(shard.name)
+
+    async def until(names: set[str]) -> None:
+        async with asyncio.timeout(2):
+            while running != names:
+                await asyncio.sleep(0)
+
+    keeping = asyncio.create_task(shards.on_each(work))
+    await until({"s1", "s2"})
+    shards.reroute(planning.with_shard(HALVES, "s3", NOWHERE), {})
+    await until({"s1", "s2", "s3"})
+    shards.reroute(SlotMap(3, {"s1": NOWHERE}, ("s1",) * SLOTS), {})
+    await until({"s1"})
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert not running
+
+
+async def test_work_on_each_shard_ends_with_the_first_that_fails(shards: Shards) -> None:
+    async def work(shard: Shard) -> None:
+        if shard.name == "s2":
+            raise LookupError("s2")
+        await asyncio.Event().wait()
+
+    with pytest.raises(LookupError, match="s2"):
+        await shards.on_each(work)
