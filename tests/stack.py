@@ -11,10 +11,11 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from ops.stack import mongo, tls
+from ops.stack import lifecycle, mongo, tls, topology
 from ops.stack.credentials import Credentials
 from ops.stack.lifecycle import Stack as RunningStack
 from ops.stack.process import Readiness
+from ops.stack.steps import Steps
 from ops.stack.supervisor import ProcessState, SupervisorClient
 from ops.stack.topology import LOOPBACK, Topology
 
@@ -163,3 +164,14 @@ def await_true(look: Callable[[], T], what: str, *, within_s: float, every_s: fl
             raise TimeoutError(f"waited {within_s:.0f} s for {what}")
         time.sleep(every_s)
     return seen
+
+
+@contextmanager
+def stack_beside(name: str, *, stores_only: bool = False, **shape: Any) -> Iterator[Stack]:
+    """A stack of another shape beside the one under test, gone afterwards; `shape` as `find_or_create`."""
+    found = topology.find_or_create(f"{Stack.under_test().topology.name}-{name}", **shape)
+    try:
+        lifecycle.up(found, Steps(), stores_only=stores_only)
+        yield Stack.of(found)
+    finally:
+        lifecycle.down(found, wipe=True)

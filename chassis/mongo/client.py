@@ -19,6 +19,7 @@ POOL_SIZE: Final = 32
 """Connections to one shard; at about 1 ms an operation, more would only queue on the server."""
 SELECTION_TIMEOUT_S: Final = 2.0
 ELECTION_TIMEOUT_S: Final = 8.0
+"""How long a primary may be missing where secondaries are there to elect one."""
 CONNECT_TIMEOUT_S: Final = 2.0
 SOCKET_TIMEOUT_S: Final = 30.0
 LOOK_OUT_EVERY_S: Final = 1.0

@@ -17,6 +17,7 @@ from pymongo.topology_description import TopologyDescription
 
 from chassis.caller import is_answering, mark_stale, remaining_s
 from chassis.errors import DomainError, overloaded, unavailable
+from chassis.mongo.client import ELECTION_TIMEOUT_S
 from chassis.mongo.documents import Document
 from chassis.observability import metrics
 
@@ -28,8 +29,6 @@ OPERATION_TIMEOUT_S: Final = 10.0
 """For work that no caller waits for."""
 GRACE_S: Final = 0.5
 """How long a primary may be missing before operations are refused."""
-ELECTION_S: Final = 8.0
-"""How long that may last where secondaries are there to elect one."""
 LOOK_AGAIN_S: Final = 0.02
 _OPEN: Final = 2
 OUTCOME_UNKNOWN: Final = "UnknownTransactionCommitResult"
@@ -111,7 +110,7 @@ class Gate:
 
     async def _hope(self) -> None:
         while self.is_down():
-            patience_s = ELECTION_S if self._has_secondary() else GRACE_S
+            patience_s = ELECTION_TIMEOUT_S if self._has_secondary() else GRACE_S
             if self._down_since is None or time.monotonic() - self._down_since >= patience_s:
                 raise unavailable(self.what)
             self.budget_s()

@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from chassis.contracts import Contracts
 from gateway.control_plane.endpoints import Endpoint
 from gateway.control_plane.mesh import Mesh
 from gateway.control_plane.snapshot import Snapshot
+
+RETRIES: Final[dict[str, Any]] = {
+    "num_retries": 2,
+    "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.250s"},
+}
+"""How often a call is sent again, and after which pauses, at the gateway and among services."""
 
 
 class SnapshotBuilder(Protocol):

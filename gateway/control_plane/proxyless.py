@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
-from gateway.control_plane.builder import load_assignment, over_ads, seconds
+from gateway.control_plane.builder import RETRIES, load_assignment, over_ads, seconds
 from gateway.control_plane.endpoints import Endpoint
 from gateway.control_plane.faults import FILTER, among_services
 from gateway.control_plane.mesh import Fault, Mesh, OutlierDetection
@@ -20,7 +20,6 @@ from gateway.envoy_types import (
 )
 from gateway.surface import room_of
 
-RETRIES: Final = 2
 # gRPC for Python counts such a duration from one to two seconds before the call began. Our own callers set
 # their deadline from the contract themselves; this one is for those who set none.
 EARLY_S: Final = 2.0
@@ -92,8 +91,7 @@ def _route(rpc: RpcSpec) -> dict[str, Any]:
 def _retry_policy() -> dict[str, Any]:
     return {
         "retry_on": "unavailable",
-        "num_retries": RETRIES,
-        "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.250s"},
+        **RETRIES,
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 from chassis.caller import SENT_WITH_KEY
 from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
-from gateway.control_plane.builder import seconds
+from gateway.control_plane.builder import RETRIES, seconds
 from gateway.control_plane.faults import FILTER as FAULTS
 from gateway.control_plane.faults import NO_FAULT, at_the_edge
 from gateway.control_plane.mesh import Fault, Mesh
@@ -104,8 +104,7 @@ def retry_policy(*, is_repeatable: bool) -> dict[str, Any]:
     """
     return {
         "retry_on": ",".join((*UNSENT, *UNANSWERED) if is_repeatable else UNSENT),
-        "num_retries": 2,
-        "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.250s"},
+        **RETRIES,
         "retry_priority": extension(
             "envoy.retry_priorities.previous_priorities", types.PREVIOUS_PRIORITIES, update_frequency=1
         ),

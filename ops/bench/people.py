@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from internshipconnect.internship.v1 import internship_pb2 as pb
 from ops.errors import OpsError
 from ops.journey.story import listing
 from ops.seed.accounts import find_person
+from ops.seed.people import Member
 from ops.seed.rooms import NOBODY, Rooms, open_auth, scene
 from ops.seed.tokens import Minting
 from ops.stack.credentials import Credentials
@@ -23,15 +24,6 @@ from services.auth.store import AccountStore
 
 OWNER: Final = "company-1@seed.example.com"
 OPENINGS: Final = 1000
-
-
-@dataclass(frozen=True)
-class Member:
-    """Somebody with a seeded account and a token that outlives the measurement."""
-
-    email: str
-    principal: Principal
-    token: str
 
 
 def student_email(number: int) -> str:

@@ -5,18 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from ops.commands.test import LIMITS_TIMES
-from ops.stack import lifecycle, topology
-from ops.stack.steps import Steps
-from tests.stack import Stack
+from tests.stack import Stack, stack_beside
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Made for these tests, beside the stack under test."""
-    name = f"{Stack.under_test().topology.name}-chaos"
-    found = topology.find_or_create(name, faults=True, limits_times=LIMITS_TIMES)
-    try:
-        lifecycle.up(found, Steps())
-        yield Stack.of(found)
-    finally:
-        lifecycle.down(found, wipe=True)
+    with stack_beside("chaos", faults=True, limits_times=LIMITS_TIMES) as found:
+        yield found

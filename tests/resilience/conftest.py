@@ -7,22 +7,16 @@ import httpx
 import pytest
 
 from ops.commands.test import LIMITS_TIMES
-from ops.stack import faults, lifecycle, topology
-from ops.stack.steps import Steps
+from ops.stack import faults
 from tests.faults.crowd import Crowd, awaited
-from tests.stack import Stack
+from tests.stack import Stack, stack_beside
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Made for these tests, beside the stack under test."""
-    name = f"{Stack.under_test().topology.name}-wide"
-    found = topology.find_or_create(name, regions=2, tls=True, faults=True, limits_times=LIMITS_TIMES)
-    try:
-        lifecycle.up(found, Steps())
-        yield Stack.of(found)
-    finally:
-        lifecycle.down(found, wipe=True)
+    with stack_beside("wide", regions=2, tls=True, faults=True, limits_times=LIMITS_TIMES) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.stack import lifecycle, topology
-from ops.stack.steps import Steps
-from tests.stack import Stack
+from tests.stack import Stack, stack_beside
 
 
 @pytest.fixture(scope="session")
@@ -15,10 +13,6 @@ def stack() -> Stack:
 
 
 @pytest.fixture(scope="module")
-def beside(stack: Stack) -> Iterator[Stack]:
-    found = topology.find_or_create(f"{stack.topology.name}-beside", shards=1)
-    try:
-        lifecycle.up(found, Steps(), stores_only=True)
-        yield Stack.of(found)
-    finally:
-        lifecycle.down(found, wipe=True)
+def beside() -> Iterator[Stack]:
+    with stack_beside("beside", shards=1, stores_only=True) as found:
+        yield found
