@@ -2,26 +2,17 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from chassis.ids import SLOTS
-from chassis.mongo.slots import SlotMap, Span, spans
+from chassis.mongo.slots import Move, SlotMap, spans
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 class PlanError(ValueError):
     """The change makes no sense for this map; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Slots that would go from one shard to another."""
-
-    span: Span
-    source: str
-    target: str
 
 
 def with_shard(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
@@ -33,6 +24,13 @@ def with_shard(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
     return replace(slot_map, version=slot_map.version + 1, uris=slot_map.uris | {name: uri})
 
 
+def with_moves(slot_map: SlotMap, moves: Collection[Move]) -> SlotMap:
+    """The map in which these moves, and no others, are under way. Raises PlanError."""
+    for name in (name for move in moves for name in (move.source, move.target)):
+        _must_have(slot_map, name)
+    return replace(slot_map, version=slot_map.version + 1, moving=tuple(moves))
+
+
 def with_fence(slot_map: SlotMap, slots: Collection[int]) -> SlotMap:
     """The map in which these slots, and no others, are read and not written."""
     return replace(slot_map, version=slot_map.version + 1, fenced=frozenset(slots))
@@ -40,8 +38,7 @@ def with_fence(slot_map: SlotMap, slots: Collection[int]) -> SlotMap:
 
 def with_owner(slot_map: SlotMap, slots: Collection[int], shard: str) -> SlotMap:
     """The map in which these slots live on that shard and are open for writes. Raises PlanError."""
-    if shard not in slot_map.uris:
-        raise PlanError(f"there is no shard '{shard}'; there are: {', '.join(slot_map.uris)}")
+    _must_have(slot_map, shard)
     moving = frozenset(slots)
     owners = tuple(shard if slot in moving else owner for slot, owner in enumerate(slot_map.owners))
     return replace(slot_map, version=slot_map.version + 1, owners=owners, fenced=slot_map.fenced - moving)
@@ -60,6 +57,11 @@ def even_plan(slot_map: SlotMap) -> list[Move]:
             moving = spans(slot for slot, name in taken if name == source)
             moves += [Move(span, source, target) for span in moving]
     return moves
+
+
+def _must_have(slot_map: SlotMap, shard: str) -> None:
+    if shard not in slot_map.uris:
+        raise PlanError(f"there is no shard '{shard}'; there are: {', '.join(slot_map.uris)}")
 
 
 def _even_goal(counts: dict[str, int]) -> dict[str, int]:

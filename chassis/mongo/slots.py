@@ -40,25 +40,36 @@ class Span(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return range(self.first, self.last + 1)
 
 
+class Move(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Slots on their way from one shard to another: both hold documents of them."""
+
+    span: Span
+    source: str
+    target: str
+
+
 class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int
     shards: dict[str, _Shard]
     ranges: list[_Range]
     fenced: list[Span] = []
+    moving: list[Move] = []
 
 
 @dataclass(frozen=True, slots=True)
 class SlotMap:
     """Every slot's shard, and every shard's address (a MongoDB URI without user and password).
 
-    Slots that are `fenced` are read and not written. A version says the same everywhere: whatever changes,
-    the fence too, makes a new one.
+    Slots that are `fenced` are read and not written. While slots are `moving`, and until what they have left
+    behind is cleared away, two shards hold documents of them, and those of the owner count. A version says
+    the same everywhere: whatever changes, the fence too, makes a new one.
     """
 
     version: int
     uris: dict[str, str]
     owners: tuple[str, ...]
     fenced: frozenset[int] = frozenset()
+    moving: tuple[Move, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> "SlotMap":
@@ -76,7 +87,8 @@ class SlotMap:
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> "SlotMap":
-        """The map that a document holds, of the same shape as the file, with `fenced: [{first, last}]`.
+        """The map that a document holds, of the same shape as the file, with `fenced: [{first, last}]`
+        and `moving: [{span: {first, last}, source, target}]`.
 
         Raises ValueError as `load` does.
         """
@@ -90,7 +102,9 @@ class SlotMap:
     def _of(cls, written: _Written) -> "SlotMap":
         uris = {name: shard.uri for name, shard in written.shards.items()}
         fenced = frozenset(slot for span in written.fenced for slot in span.slots)
-        return cls(written.version, uris, _owners(written), fenced)
+        for move in written.moving:
+            _check_shards(move, written)
+        return cls(written.version, uris, _owners(written), fenced, tuple(written.moving))
 
     def document(self) -> dict[str, Any]:
         """What `read` reads."""
@@ -104,11 +118,22 @@ class SlotMap:
             "shards": {name: {"uri": uri} for name, uri in self.uris.items()},
             "ranges": ranges,
             "fenced": [msgspec.to_builtins(span) for span in spans(self.fenced)],
+            "moving": [msgspec.to_builtins(move) for move in self.moving],
         }
 
     def slots_of(self, shard: str) -> frozenset[int]:
         """The slots that live on a shard."""
         return frozenset(slot for slot, owner in enumerate(self.owners) if owner == shard)
+
+    def strangers(self, shard: str) -> frozenset[int]:
+        """The slots of which a shard may hold documents that do not count, as another shard owns them."""
+        return frozenset(
+            slot
+            for move in self.moving
+            if shard in (move.source, move.target)
+            for slot in move.span.slots
+            if self.owners[slot] != shard
+        )
 
     def shard_name(self, slot: int) -> str:
         """The shard that holds `slot`; ValueError if there is no such slot."""
@@ -136,6 +161,12 @@ def _owners(file: _Written) -> tuple[str, ...]:
     if _UNOWNED in owners:
         raise ValueError(f"the slot map gives slot {owners.index(_UNOWNED)} to no shard")
     return tuple(owners)
+
+
+def _check_shards(move: Move, file: _Written) -> None:
+    for name in (move.source, move.target):
+        if name not in file.shards:
+            raise ValueError(f"the slot map's move of {move.span} names the unknown shard {name!r}")
 
 
 def _check(span: _Range, file: _Written, owners: list[str]) -> None:

@@ -44,6 +44,12 @@ def test_a_map_that_leaves_a_slot_in_doubt_is_refused(
         loaded(tmp_path, ranges)
 
 
+def test_a_move_between_shards_that_are_not_there_is_refused(tmp_path: Path) -> None:
+    move = {"span": {"first": 1, "last": 2}, "source": "s1", "target": "s9"}
+    with pytest.raises(ValueError, match="move of 1-2 names the unknown shard 's9'"):
+        loaded(tmp_path, HALVES, moving=[move])
+
+
 def test_a_misspelt_key_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="rnages"):
         loaded(tmp_path, HALVES, rnages=[])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chassis.ids import SLOTS
 from chassis.mongo import planning
-from chassis.mongo.slots import SlotMap, spans
+from chassis.mongo.slots import Move, SlotMap, Span, spans
 
 
 @st.composite
@@ -28,9 +28,10 @@ some_slots = st.sets(st.integers(0, SLOTS - 1), max_size=50)
 @settings(max_examples=40, deadline=None)
 @given(slot_maps(), some_slots)
 def test_a_map_survives_being_written_down(slot_map: SlotMap, fenced: set[int]) -> None:
-    with_fence = planning.with_fence(slot_map, fenced)
+    name = next(iter(slot_map.uris))
+    changed = planning.with_moves(planning.with_fence(slot_map, fenced), [Move(Span(3, 5), name, name)])
 
-    assert SlotMap.read(with_fence.document()) == with_fence
+    assert SlotMap.read(changed.document()) == changed
     assert SlotMap.read({"_id": "slot_map"} | slot_map.document()) == slot_map
 
 
@@ -72,6 +73,16 @@ def test_a_move_changes_the_owner_of_its_slots_alone_and_opens_them(
     assert {slot for slot in range(SLOTS) if after.owners[slot] != slot_map.owners[slot]} <= moving
     assert {after.owners[slot] for slot in moving} <= {target}
     assert after.fenced == {0} - moving
+
+
+def test_while_slots_move_the_shard_that_does_not_own_them_holds_strangers() -> None:
+    first = SlotMap(1, {"s1": "", "s2": "", "s3": ""}, ("s1",) * SLOTS)
+    copying = planning.with_moves(first, [Move(Span(7, 9), "s1", "s2")])
+    moved = planning.with_owner(copying, {7, 8, 9}, "s2")
+
+    assert [copying.strangers(name) for name in first.uris] == [set(), {7, 8, 9}, set()]
+    assert [moved.strangers(name) for name in first.uris] == [{7, 8, 9}, set(), set()]
+    assert planning.with_moves(moved, []).strangers("s1") == set()
 
 
 def test_slots_do_not_move_to_a_shard_that_is_not_there() -> None:
