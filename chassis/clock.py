@@ -1,7 +1,10 @@
 """What time it is, so that rules about time can be tested."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
+
+SKEW: Final = timedelta(seconds=5)
+"""By how much the clocks of two processes may differ without anybody minding."""
 
 
 def to_milliseconds(moment: datetime) -> datetime:

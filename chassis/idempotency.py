@@ -17,7 +17,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.write_concern import WriteConcern
 
 from chassis.caller import Operation
-from chassis.clock import Clock
+from chassis.clock import SKEW, Clock
 from chassis.coalescing import Coalescer
 from chassis.errors import DomainError
 from chassis.ids import slot_of, slot_of_key
@@ -111,7 +111,7 @@ class MongoClaims:
         row = await self._of(claim).find_one({"_id": claim.id, "slot": claim.slot})
         if row is None:
             raise in_progress(now, lease_until)
-        if (answer := answer_in(row, claim, now)) is not None:
+        if (answer := answer_in(row, claim, now, lease_until)) is not None:
             return answer
         taken = await self._of(claim).update_one(
             {"_id": claim.id, "slot": claim.slot, "answer": None, "lease_until": row["lease_until"]},
@@ -206,8 +206,11 @@ def new_row(claim: Claim, now: datetime, lease_until: datetime) -> dict[str, Any
     }
 
 
-def answer_in(row: dict[str, Any], claim: Claim, now: datetime) -> bytes | None:
+def answer_in(row: dict[str, Any], claim: Claim, now: datetime, longest: datetime) -> bytes | None:
     """The answer that a stored claim holds; None when its run was cut off and may be repeated.
+
+    A lease that ends well after `longest`, when one would that begins now, was given by a clock ahead:
+    nobody is to wait for it. Should that run still be at work, both do the same operation.
 
     Raises DomainError IDEMPOTENCY_KEY_REUSED or OPERATION_IN_PROGRESS.
     """
@@ -217,7 +220,7 @@ def answer_in(row: dict[str, Any], claim: Claim, now: datetime) -> bytes | None:
         )
     if row["answer"] is not None:
         return bytes(row["answer"])
-    if row["lease_until"] > now:
+    if now < row["lease_until"] <= longest + SKEW:
         raise in_progress(now, row["lease_until"])
     return None
 

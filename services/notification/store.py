@@ -11,6 +11,7 @@ from pymongo import IndexModel, ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from chassis.clock import SKEW
 from chassis.errors import unavailable
 from chassis.ids import slot_of
 from chassis.messaging import Incoming
@@ -232,9 +233,13 @@ class Store:
         return from_document(Delivery, document) if document else None
 
     async def claim(self, delivery_id: str, *, now: datetime, lease_until: datetime) -> Delivery | None:
-        """Takes a mail for sending until the lease ends; None when it is not there for taking."""
+        """Takes a mail for sending until the lease ends; None when it is not there for taking.
+
+        A lease that ends well after ours would was given by a clock ahead of ours, and is not waited for.
+        """
         free = {"state": {"$in": [DeliveryState.QUEUED, DeliveryState.FAILED]}}
-        left_lying = {"state": DeliveryState.SENDING, "lease_until": {"$lte": now}}
+        held = {"$gt": now, "$lte": lease_until + SKEW}
+        left_lying = {"state": DeliveryState.SENDING, "lease_until": {"$not": held}}
         document = await self._deliveries(delivery_id).find_one_and_update(
             {"_id": delivery_id, "$or": [free, left_lying]},
             {"$set": {"state": DeliveryState.SENDING, "lease_until": lease_until}, "$inc": {"attempts": 1}},

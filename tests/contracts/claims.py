@@ -80,6 +80,14 @@ class ClaimsContract:
         clock.advance(LEASE)
         assert await begun(claims, claim) == Operation(first.id, first.at, replay=True)
 
+    async def test_a_lease_that_a_clock_minutes_ahead_gave_is_not_waited_for(
+        self, claims: Claims, claim: Claim, clock: FixedClock
+    ) -> None:
+        clock.advance(timedelta(minutes=5))
+        first = await begun(claims, claim)
+        clock.advance(timedelta(minutes=-5))
+        assert await begun(claims, claim) == Operation(first.id, first.at, replay=True)
+
     async def test_an_expired_claim_is_run_again_at_once(self, claims: Claims, claim: Claim) -> None:
         first = await begun(claims, claim)
         await claims.expire(claim)

@@ -22,7 +22,7 @@ class InMemoryClaims:
         if row is None:
             self.rows[claim.id] = row = new_row(claim, now, lease_until)
             return Operation(row["operation"], now)
-        if (answer := answer_in(row, claim, now)) is not None:
+        if (answer := answer_in(row, claim, now, lease_until)) is not None:
             return answer
         row["lease_until"] = lease_until
         return Operation(row["operation"], row["time"], replay=True)

@@ -88,6 +88,19 @@ async def test_a_service_s_own_token_says_that_a_service_calls(verifier: TokenVe
     assert await verifier.verify(token) == Principal(id="application", kind="SERVICE")
 
 
+@pytest.mark.parametrize("minutes", [-5, 5])
+async def test_tokens_count_that_were_made_by_a_clock_minutes_off_ours(
+    verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    there = time.time() + minutes * 60
+    of_user = signed(claims(iat=int(there), exp=int(there) + 900))
+    monkeypatch.setattr("chassis.security.service_identity.time.time", lambda: there)
+    of_service = ServiceIdentity("application", SERVICE_KEY).token()
+    monkeypatch.undo()
+    assert (await verifier.verify(of_user)).id == "usr_1"
+    assert (await verifier.verify(of_service)).id == "application"
+
+
 async def test_an_expired_token_is_told_from_a_bad_one(verifier: TokenVerifier) -> None:
     assert await reason(verifier, signed(claims(exp=int(time.time()) - 60))) == "TOKEN_EXPIRED"
 
