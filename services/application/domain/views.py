@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.application.domain.model import SHOWN_AS, Actor, Application, Mover, Status
+from services.application.domain.model import SHOWN_AS, Actor, Application, Entry, Mover, Status
 from services.application.domain.rules import allowed
 
 
@@ -46,11 +46,16 @@ def student_view(application: Application, now: datetime) -> StudentView:
     changes: list[Change] = []
     for entry in application.history:
         status = SHOWN_AS[entry.target]
-        if entry.seen_time is None or entry.seen_time > now:
+        if entry.seen_time is None or _is_delayed(entry, now):
             continue
         if not changes or changes[-1].status is not status:
             changes.append(Change(time=entry.seen_time, actor=entry.actor, status=status))
     return StudentView(changes=tuple(changes))
+
+
+def _is_delayed(entry: Entry, now: datetime) -> bool:
+    """Only what was to be seen later: what was made by a clock ahead of ours is seen at once."""
+    return entry.seen_time is not None and entry.time < entry.seen_time and now < entry.seen_time
 
 
 def student_choices(application: Application, student: Mover, now: datetime) -> tuple[Status, ...]:
