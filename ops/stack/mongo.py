@@ -24,6 +24,9 @@ ADMIN = "admin"
 ELECTIONS = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500}
 """Members on one machine need no ten seconds to miss a primary."""
 
+TRANSACTION_LIFE_S = 15
+"""More than any takes. What a killed process leaves open keeps others from its documents for so long."""
+
 PRIMARY_WITHIN_S = 60.0
 ALREADY_INITIALIZED = 23
 USER_ALREADY_EXISTS = 51003
@@ -84,6 +87,7 @@ def write_config(topology: Topology, credentials: Credentials) -> None:
                 "setParameter": {
                     "diagnosticDataCollectionEnabled": False,
                     "shutdownTimeoutMillisForSignaledShutdown": 100,
+                    "transactionLifetimeLimitSeconds": TRANSACTION_LIFE_S,
                 },
             }
             _config_path(topology, shard, member).write_text(json.dumps(config, indent=2))
@@ -108,6 +112,19 @@ def admin_uri(shard: Shard, credentials: Credentials) -> str:
     """The shard with the administrator's user: for provisioning and for tests, never for a service."""
     password = credentials.mongo_admin_password
     return f"mongodb://{ADMIN}:{password}@{shard.hosts}/?replicaSet={shard.name}&authSource=admin"
+
+
+def primary_of(topology: Topology, shard: Shard) -> int:
+    """Which member is the shard's primary now, asked past any fault.
+
+    Raises:
+        OpsError: none of them says that it is.
+    """
+    for member, port in enumerate(shard.ports):
+        with _direct(topology.own_port(port)) as client:
+            if _hello(client).get("isWritablePrimary"):
+                return member
+    raise OpsError(f"shard {shard.name} has no primary just now")
 
 
 def prepare(topology: Topology, credentials: Credentials) -> None:
