@@ -3,14 +3,27 @@
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from typing import Final
+
+NEVER: Final = frozenset({"401", "403", "404", "500", "501"})
+"""People ask only for what they may ask for, with good tokens; and what is broken has answers of its own."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that must not be: what it is, and about which application or listing, if it is about one."""
+
+    what: str
+    subject: str
 
 
 @dataclass(frozen=True)
 class Deed:
-    """One change that somebody asked for, and what they were told in the end.
+    """One change that somebody asked for, and what they were told, `at_s` after the start of the run.
 
     `subject` is the ID of the application or listing, "" where none was told. `answer` is the HTTP status, 0
-    when there was none within the patience of the asker; `tries` is how often it was asked for under one key.
+    when there was none within the patience of the asker; `tries` is how often it was asked for under one key,
+    for `took_s` in all.
     """
 
     at_s: float
@@ -21,6 +34,12 @@ class Deed:
     reason: str
     tries: int
     detail: str = ""
+    took_s: float = 0.0
+
+    @property
+    def asked_at_s(self) -> float:
+        """When it was asked for the first time."""
+        return self.at_s - self.took_s
 
     @property
     def acknowledged(self) -> bool:
@@ -38,6 +57,11 @@ class Deed:
         return f"{self.at_s:7.2f} s  {self.who} {self.what} {self.subject} {self.detail}: {told}{tries}"
 
 
+def odd(status: str) -> str:
+    """What calls are noted as, in the place of a subject, that were answered as none should be."""
+    return f"answer {status}"
+
+
 @dataclass
 class Ledger:
     """All deeds of a run, and how its calls ended."""
@@ -47,19 +71,26 @@ class Ledger:
     calls: Counter[str] = field(default_factory=Counter)
     """Every single try, reads included, by HTTP status; "none" for one without an answer."""
 
-    def note(self, **deed: str | int) -> Deed:
+    def note(self, **deed: str | float) -> Deed:
         """Puts a deed down, with the time."""
         noted = Deed(at_s=time.monotonic() - self.started, **deed)  # type: ignore[arg-type]
         self.deeds.append(noted)
         return noted
+
+    def never_to_be(self) -> list[Finding]:
+        """Answers that nobody should have got, whatever struck."""
+        return [
+            Finding(f"{self.calls[status]} calls were answered so", odd(status))
+            for status in sorted(NEVER & self.calls.keys())
+        ]
 
     def acknowledged(self, what: str) -> list[Deed]:
         """The deeds of one kind that were acknowledged."""
         return [deed for deed in self.deeds if deed.what == what and deed.acknowledged]
 
     def about(self, subject: str) -> list[Deed]:
-        """The deeds about one application or listing, in order."""
-        return [deed for deed in self.deeds if deed.subject == subject]
+        """The deeds about one application, or about a listing and applications for it, in order."""
+        return [deed for deed in self.deeds if subject in (deed.subject, deed.detail)]
 
     def asked_for(self) -> dict[tuple[str, str], list[Deed]]:
         """All attempts to apply, by student and listing."""

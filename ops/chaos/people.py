@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import httpx
 
-from ops.chaos.ledger import Ledger
+from ops.chaos.ledger import NEVER, Ledger, odd
 from ops.journey.client import Json
 from ops.journey.story import listing
 from ops.seed.people import Member
@@ -124,13 +124,13 @@ class Town:
     ) -> Json:
         """Asks under one key until there is an answer; what came of it is put down. {} unless it was done."""
         headers = {**member.headers, "idempotency-key": str(uuid.uuid4())}
-        until, tries = time.monotonic() + PATIENCE_S, 0
+        asked, tries = time.monotonic(), 0
         while True:
             tries += 1
             status, answer = await self._call("POST", path, headers, body)
             reason = _reason(answer)
             definite = 200 <= status < 500 and reason not in TO_BE_ASKED_AGAIN
-            if definite or time.monotonic() > until:
+            if definite or time.monotonic() > asked + PATIENCE_S:
                 break
             await asyncio.sleep(self._dice.uniform(0.1, 0.5))
         self.ledger.note(
@@ -141,6 +141,7 @@ class Town:
             reason=reason,
             tries=tries,
             detail=detail,
+            took_s=time.monotonic() - asked,
         )
         return answer if 200 <= status < 300 else {}
 
@@ -151,8 +152,15 @@ class Town:
         except (httpx.TransportError, ValueError):
             self.ledger.calls["none"] += 1
             return 0, {}
-        self.ledger.calls[str(answer.status_code)] += 1
+        self._count(str(answer.status_code), f"{method} {path}", _reason(found))
         return answer.status_code, found
+
+    def _count(self, status: str, call: str, reason: str) -> None:
+        self.ledger.calls[status] += 1
+        if status in NEVER:
+            self.ledger.note(
+                who="", what=call, subject=odd(status), answer=int(status), reason=reason, tries=1
+            )
 
 
 def _reason(answer: Json) -> str:

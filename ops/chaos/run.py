@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from ops.chaos.ledger import Ledger
-from ops.chaos.mails import unmailed
+from ops.chaos.ledger import Finding, Ledger
+from ops.chaos.mails import await_told
 from ops.chaos.people import Town
-from ops.chaos.schedule import Strike, drawn
+from ops.chaos.schedule import Kind, Strike, chosen, drawn
 from ops.chaos.striking import Striker, targets_of
-from ops.chaos.truth import Finding, await_settled, contradictions
+from ops.chaos.truth import await_settled, contradictions
 from ops.seed.people import Member, open_people
+from ops.stack import binaries
 from ops.stack.lifecycle import Stack
 from ops.stack.tls import trust
 from ops.stack.topology import Topology
@@ -41,10 +42,16 @@ class Verdict:
         return not self.findings and not self.not_well
 
 
-def run(topology: Topology, seed: int, seconds: float, tell: Tell) -> Verdict:
-    """Carries a run out on a running stack; `tell` hears of each strike and of what is being done."""
+def run(topology: Topology, seed: int, seconds: float, tell: Tell, *, only: Sequence[str] = ()) -> Verdict:
+    """Carries a run out on a running stack; `tell` hears of each strike and of what is being done.
+
+    `only`: the strikes that may be drawn, as `KIND` or `KIND:TARGET`. Raises OpsError for others.
+    """
     stack = Stack.of(topology)
-    strikes = drawn(seed, seconds, targets_of(stack))
+    targets = chosen(targets_of(stack), only)
+    if targets.get(Kind.SKEW):
+        binaries.install_faketime(tell)
+    strikes = drawn(seed, seconds, targets)
     students, owners = asyncio.run(open_people(topology, students=STUDENTS, companies=COMPANIES))
     tell(f"{STUDENTS} students and {COMPANIES} companies work for {seconds:.0f} s, {len(strikes)} strikes")
     ledger = Ledger()
@@ -59,7 +66,13 @@ def run(topology: Topology, seed: int, seconds: float, tell: Tell) -> Verdict:
     tell("all is quiet; waiting until everything is well and has settled")
     not_well = striker.await_well()
     truth, unsettled = await_settled(topology, listings)
-    findings = [*contradictions(ledger, truth), *unsettled, *unmailed(topology, ledger, students)]
+    mailbox, untold = await_told(topology, truth, [*students, *owners])
+    findings = [*contradictions(ledger, truth), *unsettled, *untold, *ledger.never_to_be()]
+    repeated = sum(count > 1 for count in mailbox.copies.values())
+    tell(
+        f"settled {time.monotonic() - ledger.started - seconds:.0f} s after the end; "
+        f"{len(mailbox.copies)} mails, {repeated} of them came more than once, with the same Message-ID"
+    )
     return Verdict(ledger, findings, not_well, strikes)
 
 
@@ -77,4 +90,5 @@ async def _work(
 def _strike(striker: Striker, strike: Strike, ledger: Ledger, tell: Tell) -> None:
     time.sleep(max(0.0, ledger.started + strike.at_s - time.monotonic()))
     tell(f"{strike.at_s:6.1f} s  {strike}")
-    striker.carry_out(strike)
+    if problem := striker.carry_out(strike):
+        tell(f"{strike.at_s:6.1f} s  {strike}: not done, {problem}")

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from ops.errors import OpsError
+
 
 class Kind(StrEnum):
-    """What is done to a process or a store."""
+    """What is done to a process, a store or a relay."""
 
     KILL = "kill"
     PAUSE = "pause"
@@ -16,49 +18,98 @@ class Kind(StrEnum):
     DELAY = "delay"
     HANG = "hang"
     DOWN = "down"
+    FULL_DISK = "full-disk"
+    SKEW = "skew"
+    STEAL = "steal"
+
+
+Targets = Mapping[Kind, Sequence[str]]
+"""What can be struck, by kind."""
 
 
 @dataclass(frozen=True)
 class Strike:
     """`kind` is done to `target`, `at_s` seconds after the start of the run, and lasts for `for_s`.
 
-    A killed or restarted process comes back by itself: it lasts for no time.
+    A killed or restarted process comes back by itself: it lasts for no time. `minutes` is by how much a clock
+    is ahead, or behind when negative.
     """
 
     at_s: float
     kind: Kind
     target: str
     for_s: float = 0.0
+    minutes: int = 0
+
+    @property
+    def until_s(self) -> float:
+        """When it is over, in seconds after the start of the run."""
+        return self.at_s + self.for_s
 
     def __str__(self) -> str:
+        by = f" by {self.minutes:+d} min" if self.minutes else ""
         lasting = f" for {self.for_s:.1f} s" if self.for_s else ""
-        return f"{self.kind} {self.target}{lasting}"
+        return f"{self.kind} {self.target}{by}{lasting}"
 
 
 FIRST_AT_S: Final = 5.0
 GAP_S: Final = (3.0, 10.0)
 LASTS_S: Final = (1.0, 8.0)
 """Longer than every deadline, so that calls meet both sides of a timeout."""
+SKEWED_S: Final = (12.0, 25.0)
+"""A process with a wrong clock has to start first."""
 QUIET_S: Final = 10.0
 """At the end of a run nothing strikes, so that people finish what they are at."""
 AT_A_MOMENT: Final = frozenset({Kind.KILL, Kind.RESTART})
+MINUTES_OFF: Final = (-5, -4, -3, -2, 2, 3, 4, 5)
 
 
-def drawn(seed: int, seconds: float, targets: Mapping[Kind, Sequence[str]]) -> list[Strike]:
+def drawn(seed: int, seconds: float, targets: Targets) -> list[Strike]:
     """The strikes of a run, in order; the next may come while one still lasts, but never at its target."""
     dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     strikes: list[Strike] = []
     at_s = FIRST_AT_S
     while at_s < seconds - QUIET_S:
-        kind = dice.choice([kind for kind in Kind if targets.get(kind)])
-        target = dice.choice(list(targets[kind]))
-        lasts_s = min(dice.uniform(*LASTS_S), seconds - QUIET_S - at_s)
-        strike = Strike(round(at_s, 1), kind, target, 0.0 if kind in AT_A_MOMENT else round(lasts_s, 1))
+        strike = _one(dice, round(at_s, 1), seconds - QUIET_S - at_s, targets)
         if not any(_meets(strike, other) for other in strikes):
             strikes.append(strike)
         at_s += dice.uniform(*GAP_S)
     return strikes
 
 
+def chosen(targets: Targets, only: Sequence[str]) -> Targets:
+    """Of all that can be struck what is asked for: `KIND` or `KIND:TARGET` each; all when nothing is.
+
+    Raises:
+        OpsError: there is no such kind, or it has no such target here; the message lists those there are.
+    """
+    if not only:
+        return targets
+    found: dict[Kind, list[str]] = {}
+    for wish in only:
+        name, _, target = wish.partition(":")
+        kind = _kind(name, targets)
+        if target and target not in targets[kind]:
+            raise OpsError(f"'{target}' cannot be struck by {kind}; what can: {', '.join(targets[kind])}")
+        found.setdefault(kind, []).extend([target] if target else targets[kind])
+    return found
+
+
+def _kind(name: str, targets: Targets) -> Kind:
+    there = [kind for kind in Kind if targets.get(kind)]
+    if name not in there:
+        hint = "; stores are disturbed on a stack made with --faults" if name in set(Kind) else ""
+        raise OpsError(f"there is no strike '{name}' here; there are: {', '.join(there)}{hint}")
+    return Kind(name)
+
+
+def _one(dice: random.Random, at_s: float, left_s: float, targets: Targets) -> Strike:
+    kind = dice.choice([kind for kind in Kind if targets.get(kind)])
+    target = dice.choice(list(targets[kind]))
+    lasts_s = min(dice.uniform(*(SKEWED_S if kind is Kind.SKEW else LASTS_S)), left_s)
+    minutes = dice.choice(MINUTES_OFF) if kind is Kind.SKEW else 0
+    return Strike(at_s, kind, target, 0.0 if kind in AT_A_MOMENT else round(lasts_s, 1), minutes)
+
+
 def _meets(strike: Strike, other: Strike) -> bool:
-    return strike.target == other.target and strike.at_s <= other.at_s + other.for_s
+    return strike.target == other.target and strike.at_s <= other.until_s

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pymongo import MongoClient
 
-from ops.chaos.ledger import Ledger
+from ops.chaos.ledger import Finding, Ledger
 from ops.stack import mongo
 from ops.stack.credentials import Credentials
 from ops.stack.topology import Topology
@@ -21,14 +21,6 @@ SETTLED_WITHIN_S: Final = 90.0
 LOOK_AGAIN_S: Final = 1.0
 _TABLE: Final = frozenset((rule.actor, rule.source, rule.target) for rule in RULES)
 _TOOK_AN_OPENING: Final = (State.HIRED,)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that must not be: what it is, and about which application or listing."""
-
-    what: str
-    subject: str
 
 
 @dataclass(frozen=True)
@@ -46,10 +38,10 @@ class Truth:
         of_listing = {"internship_id": {"$in": list(listing_ids)}}
         by_id = {"_id": {"$in": list(listing_ids)}}
         return cls(
-            _read(topology, "internship", "listings", by_id),
-            _read(topology, "application", "applications", of_listing),
-            _read(topology, "application", "applicants", of_listing),
-            _read(topology, "analytics", "listing_funnels", by_id),
+            read(topology, "internship", "listings", by_id),
+            read(topology, "application", "applications", of_listing),
+            read(topology, "application", "applicants", of_listing),
+            read(topology, "analytics", "listing_funnels", by_id),
         )
 
     def of_listing(self, listing_id: str) -> list[Document]:
@@ -124,14 +116,15 @@ def _doubled(ledger: Ledger, truth: Truth) -> Iterator[Finding]:
 
 def _illegal(applications: Iterable[Document]) -> Iterator[Finding]:
     for each in applications:
-        state = State.DRAFT
+        before = state = State.DRAFT
         for entry in each["history"]:
             actor, source, target = Actor(entry["actor"]), State(entry["source"]), State(entry["target"])
             if source is not state:
                 yield Finding(f"its history goes on from {source} where it had come to {state}", each["_id"])
-            if not {(actor, source, target), (actor, source, None)} & _TABLE:
+            back = target is before and (actor, source, None) in _TABLE
+            if not back and (actor, source, target) not in _TABLE:
                 yield Finding(f"{actor} may not move from {source} to {target}", each["_id"])
-            state = target
+            before, state = source, target
         if state != each["state"]:
             yield Finding(f"it is {each['state']}, and its history ends in {state}", each["_id"])
 
@@ -161,12 +154,17 @@ def _miscounted(truth: Truth) -> Iterator[Finding]:
         current = {state: count for state, count in shown.get("current", {}).items() if count}
         if current != dict(now):
             yield Finding(f"the funnel shows {current}, and it is {dict(now)}", id_)
+        ever = Counter(state for one in own for state in {entry["target"] for entry in one["history"]})
+        reached = {state: count for state, count in shown.get("reached", {}).items() if count}
+        if reached != dict(ever):
+            yield Finding(f"the funnel shows {reached} as ever reached, and it is {dict(ever)}", id_)
         hired = now["HIRED"]
         if each.get("hires", 0) != hired:
             yield Finding(f"{each.get('hires', 0)} openings are taken by {hired} hires", id_)
 
 
-def _read(topology: Topology, service: str, collection: str, query: Document) -> dict[str, Document]:
+def read(topology: Topology, service: str, collection: str, query: Document) -> dict[str, Document]:
+    """Documents of a service's collection by ID, from all shards, as an administrator."""
     found: dict[str, Document] = {}
     credentials = Credentials.of(topology)
     for shard in topology.shards:

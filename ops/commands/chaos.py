@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ops.chaos.ledger import Ledger
 
 MOST_TOLD = 10
-LONGEST_TRACE = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +30,14 @@ def chaos(
     seed: Annotated[
         int | None, typer.Option(help="Repeats the strikes of an earlier run.", show_default="drawn")
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND[:TARGET]",
+            help="Nothing but this strike, such as kill or kill:rabbit; may be given again.",
+            show_default="all",
+        ),
+    ] = None,
 ) -> None:
     """Let people work while processes are killed, paused and restarted, and stores disturbed.
 
@@ -39,13 +46,14 @@ def chaos(
     """
     found = topology.find(stack)
     lifecycle.must_run(found)
-    from ops.chaos.run import run  # noqa: PLC0415 - the services' libraries take a second to load
+    # The services' libraries take a second to load.
+    from ops.chaos.run import run  # noqa: PLC0415
+    from ops.chaos.traces import trace  # noqa: PLC0415
 
     drawn = seed if seed is not None else secrets.randbelow(1_000_000)
-    console.print(
-        f"[bold]seed {drawn}[/]; the same strikes again: ic chaos --seed {drawn} --minutes {minutes:g}"
-    )
-    verdict = run(found, drawn, minutes * 60, lambda line: console.print(escape(line), soft_wrap=True))
+    again = " ".join([f"--seed {drawn} --minutes {minutes:g}", *(f"--only {wish}" for wish in only or ())])
+    console.print(f"[bold]seed {drawn}[/]; the same strikes again: ic chaos {again}")
+    verdict = run(found, drawn, minutes * 60, _say, only=only or ())
     _print_work(verdict.ledger)
     if verdict.is_good:
         console.print("[bold green]nothing was lost, doubled, oversold or miscounted[/]")
@@ -54,9 +62,13 @@ def chaos(
         console.print(f"[red]{name} is not well[/]; see: ic logs {name}")
     for finding in verdict.findings[:MOST_TOLD]:
         console.print(f"[red]{escape(finding.what)}[/]: {finding.subject}")
-        for deed in verdict.ledger.about(finding.subject)[-LONGEST_TRACE:]:
-            console.print(f"    {escape(str(deed))}", soft_wrap=True)
+        for line in trace(finding.subject, verdict.ledger, verdict.strikes):
+            _say(f"    {line}")
     raise OpsError(f"{len(verdict.findings)} findings with seed {drawn}")
+
+
+def _say(line: str) -> None:
+    console.print(escape(line), soft_wrap=True)
 
 
 def _print_work(ledger: "Ledger") -> None:

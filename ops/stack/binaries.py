@@ -46,6 +46,11 @@ def rabbitmq_server() -> Path:
     return _executable(RABBITMQ_HOME / "rabbitmq-server", "rabbitmq-server")
 
 
+def rabbitmqctl() -> Path:
+    """RabbitMQ's own hand on its node, for the same reason."""
+    return _executable(RABBITMQ_HOME / "rabbitmqctl", "rabbitmqctl")
+
+
 def epmd() -> Path:
     """Erlang's port mapper, which comes with RabbitMQ."""
     return _on_path("epmd")
@@ -72,6 +77,24 @@ def install_h2load(say: Callable[[str], None]) -> None:
 def h2load() -> Path:
     """The HTTP/2 load generator that apt installed."""
     return _on_path("h2load")
+
+
+def install_faketime(say: Callable[[str], None]) -> None:
+    """Installs libfaketime, which only wrong clocks need, where it is missing. Raises OpsError as above."""
+    if not _faketime_libraries():
+        _install(["libfaketime"], say)
+
+
+def libfaketime() -> Path:
+    """The library that changes the clock of a process with threads; `ic chaos` installs it."""
+    found = _faketime_libraries()
+    if not found:
+        raise OpsError("libfaketime is not installed: apt-get install libfaketime")
+    return found[0]
+
+
+def _faketime_libraries() -> list[Path]:
+    return sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 
 
 def _install(packages: list[str], say: Callable[[str], None]) -> None:

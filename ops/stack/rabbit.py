@@ -11,6 +11,7 @@ from ops.stack.topology import LOOPBACK, Topology
 
 USER = VHOST = "ic"
 MEMORY_LIMIT = "300MiB"
+DISK_FREE_LIMIT = "200MB"
 ERLANG_ARGUMENTS = (
     "+S 1:1 +SDcpu 1:1 +SDio 2 +sbwt none +sbwtdcpu none +sbwtdio none "
     "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
@@ -56,7 +57,7 @@ def write_config(topology: Topology, credentials: Credentials) -> None:
         "default_pass": credentials.rabbit_password,
         "default_vhost": VHOST,
         "vm_memory_high_watermark.absolute": MEMORY_LIMIT,
-        "disk_free_limit.absolute": "200MB",
+        "disk_free_limit.absolute": DISK_FREE_LIMIT,
         "raft.wal_max_size_bytes": 16 * 1024 * 1024,
         "log.console": "true",
         "log.console.level": "info",

@@ -12,6 +12,7 @@ from ops.stack.probes import http_ready
 from ops.stack.process import Process, Stage
 from ops.stack.topology import LOOPBACK, Topology
 
+PROCESS: Final = "rate-limiter"
 PASSED_ON: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
 _DEFAULTS: Final = Path(gateway.ratelimit.__file__).with_name("config")
 _FIGURE: Final = re.compile(r"(?<=requests_per_unit: )\d+")
@@ -21,7 +22,7 @@ def rate_limiter(topology: Topology, credentials: Credentials) -> Process:
     """The process, which needs Redis to count."""
     ports = topology.rate_limiter
     return Process(
-        name="rate-limiter",
+        name=PROCESS,
         stage=Stage.SERVICES,
         command=(sys.executable, "-m", "gateway.ratelimit"),
         ports={"grpc": ports.grpc, "ops": ports.ops},
