@@ -31,6 +31,13 @@ def test_a_rejection_reaches_the_student_when_its_delay_is_over() -> None:
     assert (told.status, told.update_time) == (Status.NOT_SELECTED, TOLD)
 
 
+def test_what_a_clock_ahead_of_ours_entered_is_shown_at_once() -> None:
+    earlier = NOW - timedelta(minutes=5)
+    assert statuses(submitted(), earlier) == [Status.RECEIVED]
+    rejected = moved(in_state(State.INTERVIEW), State.REJECTED)
+    assert student_view(rejected, earlier).status is Status.INTERVIEW
+
+
 def test_a_rejection_undone_in_its_delay_leaves_no_trace() -> None:
     interview = in_state(State.INTERVIEW)
     undone = moved(moved(interview, State.REJECTED), State.INTERVIEW, now=SOON)

@@ -36,7 +36,10 @@ def world(*applications: Record, openings: int = 1, hires: int = 0, **changes: M
         current[each["state"]] = current.get(each["state"], 0) + 1
     by_id = {each["_id"]: each for each in applications}
     listing = {"_id": LISTING, "posting": {"openings": openings}, "hires": hires}
-    figures = {"applications": len(applications), "current": current}
+    reached: dict[str, int] = {}
+    for state in (state for each in applications for state in {one["target"] for one in each["history"]}):
+        reached[state] = reached.get(state, 0) + 1
+    figures = {"applications": len(applications), "current": current, "reached": reached}
     parts: dict[str, Mapping[str, Any]] = {
         "listings": {LISTING: listing},
         "applications": by_id,
@@ -100,6 +103,25 @@ def test_a_history_with_a_gap_or_a_move_that_the_table_forbids_is_found() -> Non
     assert whats(told(APPLIED), world(application("app_1", history=forbidden))) == [
         "COMPANY may not move from SUBMITTED to OFFERED"
     ]
+
+
+def test_a_way_back_leads_to_the_state_before_and_nowhere_else() -> None:
+    rejected = [SUBMITTED, entry("COMPANY", "SUBMITTED", "REJECTED")]
+    back = [*rejected, entry("COMPANY", "REJECTED", "SUBMITTED")]
+    elsewhere = [*rejected, entry("COMPANY", "REJECTED", "OFFERED")]
+    assert whats(told(APPLIED), world(application("app_1", history=back))) == []
+    assert whats(told(APPLIED), world(application("app_1", history=elsewhere))) == [
+        "COMPANY may not move from REJECTED to OFFERED"
+    ]
+
+
+def test_an_event_that_was_counted_twice_or_not_at_all_is_found() -> None:
+    one = application("app_1", history=OFFERED)
+    once = {"SUBMITTED": 1, "SHORTLISTED": 1, "OFFERED": 1}
+    for reached in (once | {"OFFERED": 2}, {"SUBMITTED": 1, "OFFERED": 1}):
+        figures = {"applications": 1, "current": {"OFFERED": 1}, "reached": reached}
+        [finding] = whats(told(APPLIED), world(one, figures={LISTING: figures}))
+        assert "as ever reached" in finding
 
 
 def test_more_hires_than_openings_are_found() -> None:
