@@ -11,17 +11,15 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from ops.errors import OpsError
-from ops.stack import binaries, mongo, rabbit
+from ops.stack import binaries, elections, rabbit
 from ops.stack.lifecycle import Stack
-from ops.stack.topology import LOOPBACK, Shard
+from ops.stack.topology import Shard
 
 MORE_THAN_ANY_DISK: Final = "1000000GB"
 _ANSWERS_WITHIN_S: Final = 20.0
-_LOCKED_WITHIN_MS: Final = 30_000
 
 
 def fill(stack: Stack, target: str, for_s: float) -> None:
@@ -61,15 +59,9 @@ def _limit(stack: Stack, limit: str) -> None:
 
 def _fill_shard(stack: Stack, shard: Shard, for_s: float) -> None:
     """A server that is started anew meanwhile has no lock any more."""
-    port = stack.topology.own_port(shard.ports[mongo.primary_of(stack.topology, shard)])
-    uri = f"mongodb://{LOOPBACK}:{port}/?directConnection=true&authSource=admin"
-    with MongoClient[dict[str, object]](
-        uri,
-        username=mongo.ADMIN,
-        password=stack.credentials.mongo_admin_password,
-        serverSelectionTimeoutMS=2000,
-        socketTimeoutMS=_LOCKED_WITHIN_MS,
-    ) as client:
+    topology = stack.topology
+    primary = shard.ports[elections.primary_of(topology, shard)]
+    with elections.direct(topology, stack.credentials, primary) as client:
         try:
             client.admin.command("fsync", lock=True)
             time.sleep(for_s)

@@ -2,11 +2,16 @@
 
 import time
 from collections import Counter, defaultdict
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Final
 
 NEVER: Final = frozenset({"401", "403", "404", "500", "501"})
 """People ask only for what they may ask for, with good tokens; and what is broken has answers of its own."""
+
+
+FAILED: Final = frozenset({"none", "502", "503", "504"})
+"""Answers that faults have and that may be asked for again."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +84,16 @@ class Ledger:
 
     def never_to_be(self) -> list[Finding]:
         """Answers that nobody should have got, whatever struck."""
+        return self._answered(NEVER)
+
+    def failed(self) -> list[Finding]:
+        """Calls that somebody had to repeat, which is right only where something strikes."""
+        return self._answered(FAILED)
+
+    def _answered(self, statuses: Set[str]) -> list[Finding]:
         return [
-            Finding(f"{self.calls[status]} calls were answered so", odd(status))
-            for status in sorted(NEVER & self.calls.keys())
+            Finding(f"{self.calls[status]} calls had this answer", odd(status))
+            for status in sorted(statuses & self.calls.keys())
         ]
 
     def acknowledged(self, what: str) -> list[Deed]:

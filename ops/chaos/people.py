@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import httpx
 
-from ops.chaos.ledger import NEVER, Ledger, odd
+from ops.chaos.ledger import FAILED, NEVER, Ledger, odd
 from ops.journey.client import Json
 from ops.journey.story import listing
 from ops.seed.people import Member
@@ -32,35 +32,37 @@ _NEXT: Final = {
 
 
 class Town:
-    """Everybody, the listings there are, and the gateway that they call."""
+    """Everybody, the listings there are, and the gateways that they call.
 
-    def __init__(self, url: str, trust: ssl.SSLContext | bool, ledger: Ledger, dice: random.Random) -> None:
+    A call goes to another gateway when one takes no connection, as if a load balancer stood before them.
+    """
+
+    def __init__(
+        self, urls: Sequence[str], trust: ssl.SSLContext | bool, ledger: Ledger, dice: random.Random
+    ) -> None:
         self.ledger = ledger
         self.listings: dict[str, Member] = {}
         """By listing: whose it is."""
         self._dice = dice
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            verify=trust,
-            timeout=CALL_TIMEOUT_S,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=64),
-        )
+        self._gateways = [_gateway(url, trust) for url in urls]
 
     async def close(self) -> None:
         """Hangs up."""
-        await self._http.aclose()
+        for gateway in self._gateways:
+            await gateway.aclose()
 
-    async def live(self, students: Sequence[Member], owners: Sequence[Member], until: float) -> None:
-        """Lets everybody work until that moment (monotonic), and finish what they are at."""
+    async def live(
+        self, students: Sequence[Member], owners: Sequence[Member], is_over: Callable[[], bool]
+    ) -> None:
+        """Lets everybody work until it is over, and finish what they are at."""
         async with asyncio.TaskGroup() as group:
             for owner in owners:
-                group.create_task(self._repeat(partial(self._manage, owner), until))
+                group.create_task(self._repeat(partial(self._manage, owner), is_over))
             for student in students:
-                group.create_task(self._repeat(partial(self._study, student), until))
+                group.create_task(self._repeat(partial(self._study, student), is_over))
 
-    async def _repeat(self, act: Callable[[], Awaitable[None]], until: float) -> None:
-        while time.monotonic() < until:
+    async def _repeat(self, act: Callable[[], Awaitable[None]], is_over: Callable[[], bool]) -> None:
+        while not is_over():
             await act()
             await asyncio.sleep(self._dice.uniform(*PAUSE_S))
 
@@ -147,20 +149,38 @@ class Town:
 
     async def _call(self, method: str, path: str, headers: dict[str, str], body: Any) -> tuple[int, Json]:
         try:
-            answer = await self._http.request(method, path, json=body, headers=headers)
+            answer = await self._send(method, path, json=body, headers=headers)
             found: Json = answer.json()
-        except (httpx.TransportError, ValueError):
-            self.ledger.calls["none"] += 1
+        except (httpx.TransportError, ValueError) as error:
+            self._count("none", f"{method} {path}", repr(error))
             return 0, {}
         self._count(str(answer.status_code), f"{method} {path}", _reason(found))
         return answer.status_code, found
 
+    async def _send(self, method: str, path: str, **parts: Any) -> httpx.Response:
+        first, *others = self._dice.sample(self._gateways, len(self._gateways))
+        for gateway in (first, *others):
+            try:
+                return await gateway.request(method, path, **parts)
+            except httpx.ConnectError as error:
+                refused = error
+        raise refused
+
     def _count(self, status: str, call: str, reason: str) -> None:
         self.ledger.calls[status] += 1
-        if status in NEVER:
-            self.ledger.note(
-                who="", what=call, subject=odd(status), answer=int(status), reason=reason, tries=1
-            )
+        if status in NEVER or status in FAILED:
+            answer = int(status) if status.isdecimal() else 0
+            self.ledger.note(who="", what=call, subject=odd(status), answer=answer, reason=reason, tries=1)
+
+
+def _gateway(url: str, trust: ssl.SSLContext | bool) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=url,
+        verify=trust,
+        timeout=CALL_TIMEOUT_S,
+        trust_env=False,
+        limits=httpx.Limits(max_connections=64),
+    )
 
 
 def _reason(answer: Json) -> str:

@@ -5,19 +5,21 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from ops.chaos.ledger import Finding, Ledger
 from ops.chaos.mails import await_told
 from ops.chaos.people import Town
-from ops.chaos.schedule import Kind, Strike, chosen, drawn
+from ops.chaos.schedule import FIRST_AT_S, Kind, Strike, chosen, drawn
 from ops.chaos.striking import Striker, targets_of
 from ops.chaos.truth import await_settled, contradictions
 from ops.seed.people import Member, open_people
 from ops.stack import binaries
 from ops.stack.lifecycle import Stack
+from ops.stack.rolling import roll
 from ops.stack.tls import trust
 from ops.stack.topology import Topology
 
@@ -52,39 +54,85 @@ def run(topology: Topology, seed: int, seconds: float, tell: Tell, *, only: Sequ
     if targets.get(Kind.SKEW):
         binaries.install_faketime(tell)
     strikes = drawn(seed, seconds, targets)
-    students, owners = asyncio.run(open_people(topology, students=STUDENTS, companies=COMPANIES))
-    tell(f"{STUDENTS} students and {COMPANIES} companies work for {seconds:.0f} s, {len(strikes)} strikes")
-    ledger = Ledger()
+    crowd = Crowd.gathered(topology, seed)
+    tell(f"{crowd} work for {seconds:.0f} s, {len(strikes)} strikes")
     striker = Striker(stack)
-    striking = [threading.Thread(target=_strike, args=(striker, each, ledger, tell)) for each in strikes]
-    for thread in striking:
-        thread.start()
-    town = partial(Town, topology.public_url, trust(topology), ledger, random.Random(seed))  # noqa: S311
-    listings = asyncio.run(_work(town, students, owners, ledger.started + seconds))
-    for thread in striking:
-        thread.join()
+    hands = [partial(_strike, striker, each, crowd.ledger, tell) for each in strikes]
+    until = crowd.ledger.started + seconds
+    crowd.work(hands, lambda: time.monotonic() > until)
+    findings, not_well = _judged(crowd, striker, tell)
+    return Verdict(crowd.ledger, findings, not_well, strikes)
+
+
+def run_rolling(topology: Topology, tell: Tell) -> Verdict:
+    """Restarts everything in turn while people work: not only is nothing lost, no call may fail.
+
+    Raises OpsError when a process does not come back.
+    """
+    stack = Stack.of(topology)
+    crowd = Crowd.gathered(topology, seed=0)
+    tell(f"{crowd} work until everything was restarted")
+    with ThreadPoolExecutor(1) as pool:
+        rolled = pool.submit(_roll, stack, crowd.ledger, tell)
+        crowd.work([], rolled.done)
+        rolled.result()
+    findings, not_well = _judged(crowd, Striker(stack), tell)
+    return Verdict(crowd.ledger, [*crowd.ledger.failed(), *findings], not_well, ())
+
+
+@dataclass
+class Crowd:
+    """People, what they were told, and the listings that they made."""
+
+    topology: Topology
+    students: Sequence[Member]
+    owners: Sequence[Member]
+    dice: random.Random
+    ledger: Ledger = field(default_factory=Ledger)
+    listings: Sequence[str] = ()
+
+    @classmethod
+    def gathered(cls, topology: Topology, seed: int) -> "Crowd":
+        """Opens accounts for all of them; the time of the ledger begins."""
+        students, owners = asyncio.run(open_people(topology, students=STUDENTS, companies=COMPANIES))
+        return cls(topology, students, owners, random.Random(seed))  # noqa: S311 - not to be secret
+
+    def __str__(self) -> str:
+        return f"{len(self.students)} students and {len(self.owners)} companies"
+
+    def work(self, hands: Sequence[Callable[[], None]], is_over: Callable[[], bool]) -> None:
+        """Lets them work until it is over, with each of these in a thread of its own beside them."""
+        threads = [threading.Thread(target=hand) for hand in hands]
+        for thread in threads:
+            thread.start()
+        self.listings = asyncio.run(self._live(is_over))
+        for thread in threads:
+            thread.join()
+
+    async def _live(self, is_over: Callable[[], bool]) -> Sequence[str]:
+        urls = [self.topology.url_of(region) for region in self.topology.regions]
+        town = Town(urls, trust(self.topology), self.ledger, self.dice)
+        try:
+            await town.live(self.students, self.owners, is_over)
+        finally:
+            await town.close()
+        return list(town.listings)
+
+
+def _judged(crowd: Crowd, striker: Striker, tell: Tell) -> tuple[list[Finding], list[str]]:
+    """What is wrong once all is quiet, and which processes have not come back."""
     tell("all is quiet; waiting until everything is well and has settled")
+    began = time.monotonic()
     not_well = striker.await_well()
-    truth, unsettled = await_settled(topology, listings)
-    mailbox, untold = await_told(topology, truth, [*students, *owners])
-    findings = [*contradictions(ledger, truth), *unsettled, *untold, *ledger.never_to_be()]
+    truth, unsettled = await_settled(crowd.topology, crowd.listings)
+    mailbox, untold = await_told(crowd.topology, truth, [*crowd.students, *crowd.owners])
     repeated = sum(count > 1 for count in mailbox.copies.values())
     tell(
-        f"settled {time.monotonic() - ledger.started - seconds:.0f} s after the end; "
-        f"{len(mailbox.copies)} mails, {repeated} of them came more than once, with the same Message-ID"
+        f"settled after {time.monotonic() - began:.0f} s; {len(mailbox.copies)} mails, "
+        f"{repeated} of them came more than once, with the same Message-ID"
     )
-    return Verdict(ledger, findings, not_well, strikes)
-
-
-async def _work(
-    settle: Callable[[], Town], students: Sequence[Member], owners: Sequence[Member], until: float
-) -> list[str]:
-    town = settle()
-    try:
-        await town.live(students, owners, until)
-    finally:
-        await town.close()
-    return list(town.listings)
+    ledger = crowd.ledger
+    return [*contradictions(ledger, truth), *unsettled, *untold, *ledger.never_to_be()], not_well
 
 
 def _strike(striker: Striker, strike: Strike, ledger: Ledger, tell: Tell) -> None:
@@ -92,3 +140,8 @@ def _strike(striker: Striker, strike: Strike, ledger: Ledger, tell: Tell) -> Non
     tell(f"{strike.at_s:6.1f} s  {strike}")
     if problem := striker.carry_out(strike):
         tell(f"{strike.at_s:6.1f} s  {strike}: not done, {problem}")
+
+
+def _roll(stack: Stack, ledger: Ledger, tell: Tell) -> None:
+    time.sleep(FIRST_AT_S)
+    roll(stack, lambda line: tell(f"{time.monotonic() - ledger.started:6.1f} s  {line}"))

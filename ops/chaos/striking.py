@@ -17,7 +17,7 @@ from ops.chaos.schedule import Kind, Strike, Targets
 from ops.errors import OpsError
 from ops.faults.model import Kind as FaultKind
 from ops.faults.model import StoreFault
-from ops.stack import control_plane, fault_proxy, faults, mongo, rate_limiter
+from ops.stack import control_plane, elections, fault_proxy, faults, mongo, rate_limiter
 from ops.stack.lifecycle import Stack
 from ops.stack.process import Process, Stage
 from ops.stack.supervisor import SupervisorClient
@@ -126,4 +126,4 @@ class Striker:
         if not target.startswith(PRIMARY):
             return target
         shard = self._topology.shard(target.removeprefix(PRIMARY))
-        return mongo.member_name(shard, mongo.primary_of(self._topology, shard))
+        return mongo.member_name(shard, elections.primary_of(self._topology, shard))

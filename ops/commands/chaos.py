@@ -15,6 +15,7 @@ from ops.stack.topology import DEFAULT_STACK
 
 if TYPE_CHECKING:
     from ops.chaos.ledger import Ledger
+    from ops.chaos.run import Verdict
 
 MOST_TOLD = 10
 
@@ -38,6 +39,12 @@ def chaos(
             show_default="all",
         ),
     ] = None,
+    rolling: Annotated[
+        bool,
+        typer.Option(
+            "--rolling", help="Instead of strikes, everything is restarted in turn; no call may fail."
+        ),
+    ] = False,
 ) -> None:
     """Let people work while processes are killed, paused and restarted, and stores disturbed.
 
@@ -46,14 +53,20 @@ def chaos(
     """
     found = topology.find(stack)
     lifecycle.must_run(found)
-    # The services' libraries take a second to load.
-    from ops.chaos.run import run  # noqa: PLC0415
-    from ops.chaos.traces import trace  # noqa: PLC0415
+    from ops.chaos.run import run, run_rolling  # noqa: PLC0415 - the services' libraries load for a second
 
+    if rolling:
+        _judge(run_rolling(found, _say), "a rolling restart")
+        return
     drawn = seed if seed is not None else secrets.randbelow(1_000_000)
     again = " ".join([f"--seed {drawn} --minutes {minutes:g}", *(f"--only {wish}" for wish in only or ())])
     console.print(f"[bold]seed {drawn}[/]; the same strikes again: ic chaos {again}")
-    verdict = run(found, drawn, minutes * 60, _say, only=only or ())
+    _judge(run(found, drawn, minutes * 60, _say, only=only or ()), f"seed {drawn}")
+
+
+def _judge(verdict: "Verdict", of: str) -> None:
+    from ops.chaos.traces import trace  # noqa: PLC0415 - as above
+
     _print_work(verdict.ledger)
     if verdict.is_good:
         console.print("[bold green]nothing was lost, doubled, oversold or miscounted[/]")
@@ -64,7 +77,7 @@ def chaos(
         console.print(f"[red]{escape(finding.what)}[/]: {finding.subject}")
         for line in trace(finding.subject, verdict.ledger, verdict.strikes):
             _say(f"    {line}")
-    raise OpsError(f"{len(verdict.findings)} findings with seed {drawn}")
+    raise OpsError(f"{len(verdict.findings)} findings with {of}")
 
 
 def _say(line: str) -> None:
@@ -75,6 +88,6 @@ def _print_work(ledger: "Ledger") -> None:
     calls = ", ".join(f"{count:,} x {status}" for status, count in sorted(ledger.calls.items()))
     console.print(f"calls: {calls}")
     done = Counter(deed.what for deed in ledger.deeds if deed.acknowledged)
-    unknown = sum(not deed.answer for deed in ledger.deeds)
+    unknown = sum(not deed.answer for deed in ledger.deeds if deed.who)
     deeds = ", ".join(f"{count:,} {what}" for what, count in done.most_common())
     console.print(f"acknowledged: {deeds}; not answered within a minute: {unknown}")

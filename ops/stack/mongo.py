@@ -114,19 +114,6 @@ def admin_uri(shard: Shard, credentials: Credentials) -> str:
     return f"mongodb://{ADMIN}:{password}@{shard.hosts}/?replicaSet={shard.name}&authSource=admin"
 
 
-def primary_of(topology: Topology, shard: Shard) -> int:
-    """Which member is the shard's primary now, asked past any fault.
-
-    Raises:
-        OpsError: none of them says that it is.
-    """
-    for member, port in enumerate(shard.ports):
-        with _direct(topology.own_port(port)) as client:
-            if _hello(client).get("isWritablePrimary"):
-                return member
-    raise OpsError(f"shard {shard.name} has no primary just now")
-
-
 def prepare(topology: Topology, credentials: Credentials) -> None:
     """Makes replica sets of the running mongods, and users in them; changes nothing that is there.
 

@@ -1,0 +1,98 @@
+"""Primaries of a stack's shards: which member is one, and how it hands over before it is taken down."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from ops.errors import OpsError
+from ops.stack import mongo
+from ops.stack.credentials import Credentials
+from ops.stack.topology import LOOPBACK, Shard, Topology
+
+HANDS_OVER_WITHIN_S: Final = 20.0
+STAYS_SECONDARY_S: Final = 30
+LOOK_EVERY_S: Final = 0.2
+
+Client = MongoClient[dict[str, Any]]
+
+
+def primary_of(topology: Topology, shard: Shard) -> int:
+    """Which member is the shard's primary now, asked past any fault.
+
+    Raises:
+        OpsError: none of them says that it is.
+    """
+    for member, port in enumerate(shard.ports):
+        if _hello(topology.own_port(port)).get("isWritablePrimary"):
+            return member
+    raise OpsError(f"shard {shard.name} has no primary just now")
+
+
+def primary_last(topology: Topology, shard: Shard) -> list[str]:
+    """The processes of a shard's members, in the order in which they are best taken down."""
+    primary = primary_of(topology, shard)
+    members = sorted(range(len(shard.ports)), key=lambda member: member == primary)
+    return [mongo.member_name(shard, member) for member in members]
+
+
+def step_down(topology: Topology, credentials: Credentials, process: str) -> None:
+    """Has the member of that name hand over, if it is the primary and not alone, to one that has all it has.
+
+    Raises:
+        OpsError: no other one is primary within twenty seconds.
+        PyMongoError: it cannot be asked, or no other one has caught up.
+    """
+    shard, member = _find(topology, process)
+    if len(shard.ports) == 1 or primary_of(topology, shard) != member:
+        return
+    with direct(topology, credentials, shard.ports[member]) as client:
+        client.admin.command("replSetStepDown", STAYS_SECONDARY_S, secondaryCatchUpPeriodSecs=10)
+    until = time.monotonic() + HANDS_OVER_WITHIN_S
+    while not _is_led_by_another(topology, shard, member):
+        if time.monotonic() > until:
+            raise OpsError(
+                f"{process} has stepped down, and no other member of {shard.name} has become primary"
+            )
+        time.sleep(LOOK_EVERY_S)
+
+
+def direct(
+    topology: Topology, credentials: Credentials, port: int, *, socket_timeout_s: float = 30
+) -> Client:
+    """The administrator's client of one member, by the port that clients know, past any fault."""
+    return MongoClient(
+        f"mongodb://{LOOPBACK}:{topology.own_port(port)}/?directConnection=true&authSource=admin",
+        username=mongo.ADMIN,
+        password=credentials.mongo_admin_password,
+        serverSelectionTimeoutMS=2000,
+        socketTimeoutMS=int(socket_timeout_s * 1000),
+    )
+
+
+def _find(topology: Topology, process: str) -> tuple[Shard, int]:
+    for shard in topology.shards:
+        for member in range(len(shard.ports)):
+            if mongo.member_name(shard, member) == process:
+                return shard, member
+    raise OpsError(f"'{process}' is no member of a shard")
+
+
+def _is_led_by_another(topology: Topology, shard: Shard, member: int) -> bool:
+    try:
+        return primary_of(topology, shard) != member
+    except OpsError:
+        return False
+
+
+def _hello(own_port: int) -> Mapping[str, Any]:
+    client: Client = MongoClient(
+        f"mongodb://{LOOPBACK}:{own_port}/?directConnection=true", serverSelectionTimeoutMS=2000
+    )
+    with client:
+        try:
+            return client.admin.command("hello")
+        except PyMongoError:
+            return {}
