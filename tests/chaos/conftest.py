@@ -1,4 +1,4 @@
-"""A stack whose stores can be disturbed."""
+"""Stacks to strike at."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,15 @@ from ops.commands.test import LIMITS_TIMES
 from tests.stack import Stack, stack_beside
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """Made for these tests, beside the stack under test."""
+    """One whose stores can be disturbed, made for these tests, beside the stack under test."""
     with stack_beside("chaos", faults=True, limits_times=LIMITS_TIMES) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def redundant() -> Iterator[Stack]:
+    """One that has everything twice that can be had twice: two regions, a shard of three members."""
+    with stack_beside("rolled", shards=1, members=3, regions=2, limits_times=LIMITS_TIMES) as found:
         yield found
