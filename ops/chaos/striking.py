@@ -45,7 +45,7 @@ def targets_of(stack: Stack) -> Targets:
     return {
         Kind.KILL: [*processes, *primaries],
         Kind.PAUSE: [*processes, *primaries],
-        Kind.RESTART: processes,
+        Kind.RESTART: [*processes, *primaries],
         Kind.DELAY: disturbed,
         Kind.HANG: disturbed,
         Kind.DOWN: disturbed,
