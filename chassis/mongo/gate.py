@@ -32,6 +32,10 @@ GRACE_S: Final = 0.5
 LOOK_AGAIN_S: Final = 0.02
 _OPEN: Final = 2
 OUTCOME_UNKNOWN: Final = "UnknownTransactionCommitResult"
+_MAY_BE_REPEATED: Final = "RetryableWriteError"
+_NOT_NOW: Final = frozenset({91, 134, 211, 11600, 11602, 14031})
+"""ShutdownInProgress, ReadConcernMajorityNotAvailableYet, KeyNotFound (by a member that has just started),
+InterruptedAtShutdown, InterruptedDueToReplStateChange, OutOfDiskSpace."""
 
 
 class Gate:
@@ -128,7 +132,7 @@ class Gate:
         if isinstance(error, WaitQueueTimeoutError):
             return overloaded(self.what)
         answered = isinstance(error, OperationFailure) and not error.timeout
-        if answered and not error.has_error_label(OUTCOME_UNKNOWN):
+        if answered and not _is_for_now(error):
             return None
         if not (answered or error.timeout or isinstance(error, ConnectionFailure)):
             return None
@@ -136,6 +140,19 @@ class Gate:
 
     def _too_late(self) -> DomainError:
         return DomainError("DEADLINE_EXCEEDED", f"{self.what} had no time left to answer.")
+
+
+def _is_for_now(error: PyMongoError) -> bool:
+    """Whether a later try may be answered otherwise, as the server says itself."""
+    if error.has_error_label(OUTCOME_UNKNOWN) or error.has_error_label(_MAY_BE_REPEATED):
+        return True
+    return isinstance(error, OperationFailure) and not _NOT_NOW.isdisjoint(_codes_of(error))
+
+
+def _codes_of(error: OperationFailure) -> set[int | None]:
+    details = error.details or {}
+    unconfirmed = details.get("writeConcernErrors", ())
+    return {error.code, *(each.get("code") for each in unconfirmed)}
 
 
 def _still_down_since(description: TopologyDescription, since: float | None) -> float | None:

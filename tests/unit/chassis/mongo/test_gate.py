@@ -1,0 +1,71 @@
+"""What a shard answers and nobody can help is UNAVAILABLE; what is the caller's own comes out as it is."""
+
+import pytest
+from pymongo import AsyncMongoClient
+from pymongo.errors import (
+    BulkWriteError,
+    DuplicateKeyError,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
+
+from chassis.errors import DomainError
+from chassis.mongo.documents import Document
+from chassis.mongo.gate import Gate
+
+SHUTTING_DOWN = {"code": 91, "errmsg": "Replication is being shut down"}
+
+
+@pytest.fixture
+def gate() -> Gate:
+    client: AsyncMongoClient[Document] = AsyncMongoClient("mongodb://127.0.0.1:1", connect=False)
+    return Gate(client, "mongo shard t")
+
+
+async def passed(gate: Gate, error: PyMongoError) -> Exception:
+    """What comes of an operation that ends in this."""
+
+    async def operation() -> None:
+        raise error
+
+    with pytest.raises((DomainError, PyMongoError)) as raised:
+        await gate.passing(operation)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        WriteConcernError("going", 91, {**SHUTTING_DOWN, "errorLabels": ["RetryableWriteError"]}),
+        WriteConcernError("going", 91, SHUTTING_DOWN),
+        BulkWriteError({"writeErrors": [], "writeConcernErrors": [SHUTTING_DOWN]}),
+        OperationFailure("No keys found for HMAC that is valid for time", 211),
+        OperationFailure("no space left", 14031),
+        OperationFailure("later", 1, {"errorLabels": ["UnknownTransactionCommitResult"]}),
+    ],
+    ids=str,
+)
+async def test_a_server_that_comes_or_goes_or_is_full_does_not_answer_right_now(
+    gate: Gate, error: PyMongoError
+) -> None:
+    found = await passed(gate, error)
+    assert isinstance(found, DomainError)
+    assert found.reason == "UNAVAILABLE"
+    assert found.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DuplicateKeyError("there", 11000),
+        OperationFailure("bad query", 2),
+        OperationFailure("conflict", 112, {"errorLabels": ["TransientTransactionError"]}),
+        BulkWriteError({"writeErrors": [{"code": 11000}], "writeConcernErrors": []}),
+    ],
+    ids=str,
+)
+async def test_an_answer_that_will_stay_the_same_or_that_a_transaction_repeats_comes_out_as_it_is(
+    gate: Gate, error: PyMongoError
+) -> None:
+    assert await passed(gate, error) is error
