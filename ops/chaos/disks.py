@@ -20,6 +20,8 @@ from ops.stack.topology import Shard
 
 MORE_THAN_ANY_DISK: Final = "1000000GB"
 _ANSWERS_WITHIN_S: Final = 20.0
+_SPACE_AGAIN_WITHIN_S: Final = 120.0
+_TRY_AGAIN_S: Final = 1.0
 
 
 def fill(stack: Stack, target: str, for_s: float) -> None:
@@ -40,7 +42,19 @@ def _fill_broker(stack: Stack, for_s: float) -> None:
         _limit(stack, MORE_THAN_ANY_DISK)
         time.sleep(for_s)
     finally:
-        _limit(stack, rabbit.DISK_FREE_LIMIT)
+        _give_space_back(stack)
+
+
+def _give_space_back(stack: Stack) -> None:
+    """Tries for two minutes: a broker that is left without space would spoil the rest of the run."""
+    until = time.monotonic() + _SPACE_AGAIN_WITHIN_S
+    while True:
+        try:
+            return _limit(stack, rabbit.DISK_FREE_LIMIT)
+        except OpsError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_TRY_AGAIN_S)
 
 
 def _limit(stack: Stack, limit: str) -> None:

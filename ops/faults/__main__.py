@@ -30,7 +30,11 @@ async def run(routes: Sequence[Route], file: Path, *, ops_port: int) -> None:
     ops = OpsServer(Readiness(()))
     await ops.start(routes[0].host, ops_port)
     logging.get_logger().info("started", routes=[str(route) for route in routes])
-    await stop.wait()
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((stopping, following), return_when=asyncio.FIRST_COMPLETED)
+    if following.done():
+        # Faults would stay as they are for ever; the supervisor starts a proxy that obeys.
+        following.result()
     following.cancel()
     await ops.stop()
     await proxy.close()

@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from chassis.settings import MisconfiguredError
 from gateway.control_plane.files import WatchedFile, digest_of
 from ops.faults import model
+from ops.faults.__main__ import run
 from ops.faults.model import StoreFault, StoreFaults
 from ops.faults.proxy import Proxy, Route
 from tests.unit.ops.faults.ports import free_port
@@ -103,3 +104,15 @@ def test_a_wrong_file_is_named_with_what_is_wrong(content: bytes, complaint: str
 
 def test_a_route_is_read_as_it_is_written() -> None:
     assert str(Route.parse("redis-1=7101:7106")) == "redis-1=7101:7106"
+
+
+async def test_a_proxy_that_no_longer_follows_its_file_ends_and_says_why(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stumble(_: Proxy) -> None:
+        raise RuntimeError("stumbled")
+
+    monkeypatch.setattr(Proxy, "follow", stumble)
+    route = Route("sample", free_port(), free_port())
+    with pytest.raises(RuntimeError, match="stumbled"):
+        await asyncio.wait_for(run([route], file, ops_port=free_port()), 5)
