@@ -125,13 +125,13 @@ def _table(stack: str, holdings: list[Any]) -> Table:
     table = Table(title=f"shards of '{stack}'", title_justify="left", box=None, pad_edge=False)
     table.add_column("shard", no_wrap=True)
     table.add_column("address", no_wrap=True)
-    for name in ("slots", "fenced", "documents", "MB", "operations/s", "version"):
+    for name in ("slots", "fenced", "moving", "documents", "MB", "operations/s", "version"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("confirmed by")
     for each in holdings:
         megabytes = None if each.bytes is None else f"{each.bytes / MEGABYTE:.1f}"
         load = None if each.operations_per_s is None else f"{each.operations_per_s:.0f}"
-        cells = (each.slots, each.fenced, each.documents, megabytes, load, each.version)
+        cells = (each.slots, each.fenced, each.strangers, each.documents, megabytes, load, each.version)
         table.add_row(each.name, each.address, *map(_cell, cells), _confirmations(each))
     return table
 

@@ -44,10 +44,13 @@ class Cluster:
         self.slot_map = new
         await catalogue.notify(self.database(self.first), new.version)
 
-    async def tell(self, *shards: str) -> None:
-        """Gives these shards, in this order, then all others the present map."""
-        for shard in dict.fromkeys((*shards, *self.slot_map.uris)):
-            await catalogue.publish(self.database(shard), self.slot_map)
+    async def tell(self, shard: str) -> None:
+        """Gives a shard the present map."""
+        await catalogue.publish(self.database(shard), self.slot_map)
+
+    async def tell_all(self) -> None:
+        """Gives every shard the present map."""
+        await asyncio.gather(*map(self.tell, self.slot_map.uris))
 
     async def late(self, shards: Iterable[str]) -> list[str]:
         """The processes that may still go by an earlier map of one of these shards."""

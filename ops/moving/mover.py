@@ -20,7 +20,7 @@ from ops.moving.following import Following, following
 
 CONFIRMED_WITHIN_S: Final = 90.0
 """A process that was killed counts for a minute after it was last heard of."""
-NEAR_S: Final = 0.25
+NEAR_S: Final = 0.5
 """How far behind the copy may be when the slots are fenced."""
 FENCED_FOR_S: Final = 1.5
 """How long processes may take to confirm a fence before it is lifted again."""
@@ -31,7 +31,9 @@ MOST_WAITING: Final = 1_000
 EVENTS_WITHIN_S: Final = 120.0
 READERS_GRACE_S: Final = LEASE_S
 """How long those who read by the earlier map are left alone before the source is cleared."""
-_FORGOTTEN: Final = frozenset({260, 280, 286})
+_FORGOTTEN: Final = frozenset({9, 15, 260, 280, 286})
+"""FailedToParse and Overflow (the note cannot be read), InvalidResumeToken, ChangeStreamFatalError and
+ChangeStreamHistoryLost."""
 
 Tell = Callable[[str], None]
 
@@ -115,7 +117,7 @@ class Mover:
     async def _end(self, cargo: Cargo) -> None:
         await cargo.forget()
         await self._cluster.change(planning.with_moves(self._cluster.slot_map, ()))
-        await self._cluster.tell()
+        await self._cluster.tell_all()
 
 
 @dataclass(frozen=True)
@@ -163,10 +165,12 @@ class _Handover:
         progress = await self._cargo.begun() or await self._cargo.begin()
         while True:
             try:
-                return progress.copied, await self._carry_over(progress)
+                fenced_s = await self._carry_over(progress)
             except OperationFailure as error:
                 if error.code not in _FORGOTTEN:
                     raise
+            else:
+                return progress.copied, fenced_s
             self._tell(f"{self._under_way.source} has forgotten the changes since; copying all again")
             await lift_fence(self._cluster, self._under_way.source)
             await copying.clear(self._cargo, self._under_way.target, lambda _: None)
@@ -228,8 +232,10 @@ class _Handover:
             with contextlib.suppress(OpsError, PyMongoError):
                 await asyncio.shield(lift_fence(self._cluster, source))
             raise
-        await self._cluster.tell(self._under_way.target, source)
-        return time.monotonic() - started
+        await self._cluster.tell(self._under_way.target)
+        fenced_s = time.monotonic() - started
+        await self._cluster.tell_all()
+        return fenced_s
 
     async def _confirm_after_lifting(self) -> None:
         """Whoever was late has gone, or is there again."""
@@ -241,6 +247,7 @@ async def lift_fence(cluster: Cluster, source: str) -> None:
     if cluster.slot_map.fenced:
         await cluster.change(planning.with_fence(cluster.slot_map, ()))
     await cluster.tell(source)
+    await cluster.tell_all()
 
 
 def _now_and_then(say: Callable[[float], None], every_s: float = 2.0) -> Callable[[float], None]:
