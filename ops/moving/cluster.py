@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from chassis.mongo import catalogue
 from chassis.mongo.catalogue import CLUSTER, Database
@@ -13,6 +13,20 @@ from ops.errors import OpsError
 from ops.moving.claim import Claim, ShardClient
 
 LOOK_EVERY_S: Final = 0.01
+_RUNNING_WRITES: Final[list[dict[str, Any]]] = [
+    {"$currentOp": {"allUsers": True}},
+    {
+        "$match": {
+            "active": True,
+            "$or": [
+                {"op": {"$in": ["insert", "update", "remove"]}},
+                {"command.findAndModify": {"$exists": True}},
+                {"command.commitTransaction": {"$exists": True}},
+            ],
+        }
+    },
+    {"$project": {"opid": 1}},
+]
 
 
 class Cluster:
@@ -69,6 +83,17 @@ class Cluster:
                 break
             await asyncio.sleep(LOOK_EVERY_S)
         return late
+
+    async def running_writes_end(self, shard: str) -> None:
+        """Waits for the writes that the shard's server is at: whoever asked for them may have given up."""
+        left = await self._running_writes(shard)
+        while left:
+            await asyncio.sleep(LOOK_EVERY_S)
+            left &= await self._running_writes(shard)
+
+    async def _running_writes(self, shard: str) -> set[int]:
+        cursor = await self.clients[shard].admin.aggregate(_RUNNING_WRITES)
+        return {row["opid"] async for row in cursor}
 
 
 async def newest_map(clients: Mapping[str, ShardClient]) -> SlotMap:

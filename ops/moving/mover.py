@@ -22,13 +22,15 @@ CONFIRMED_WITHIN_S: Final = 90.0
 """A process that was killed counts for a minute after it was last heard of."""
 NEAR_S: Final = 0.5
 """How far behind the copy may be when the slots are fenced."""
-FENCED_FOR_S: Final = 1.5
+CONFIRM_FENCE_WITHIN_S: Final = 1.0
 """How long processes may take to confirm a fence before it is lifted again."""
+FENCED_FOR_S: Final = 2.0
+"""How long it may take until the last changes are copied, too."""
 FENCE_TRIES: Final = 8
 CALM_S: Final = 3.0
 MOST_WAITING: Final = 1_000
 """Events in the outboxes that may be copied while nobody writes."""
-EVENTS_WITHIN_S: Final = 120.0
+APPROACH_WITHIN_S: Final = 300.0
 READERS_GRACE_S: Final = LEASE_S
 """How long those who read by the earlier map are left alone before the source is cleared."""
 _FORGOTTEN: Final = frozenset({9, 15, 260, 280, 286})
@@ -183,51 +185,61 @@ class _Handover:
         )
         await copying.copy(self._cargo, progress, lambda: say(progress.copied))
         self._tell(f"{self._under_way}: {progress.copied:,} documents copied; following what changes")
-        async with following(self._cargo, progress) as changes:
-            for _ in range(FENCE_TRIES):
-                await self._approach(changes)
-                fenced_s = await self._tried(changes, progress)
-                if fenced_s is not None:
-                    return fenced_s
-                await asyncio.sleep(CALM_S)
-                await self._confirm_after_lifting()
+        for _ in range(FENCE_TRIES):
+            fenced_s = await self._follow_and_switch()
+            if fenced_s is not None:
+                return fenced_s
+            await asyncio.sleep(CALM_S)
+            await self._cluster.confirmed(self._under_way.source, within_s=CONFIRMED_WITHIN_S)
         raise OpsError(
             f"the fence was not confirmed in time in {FENCE_TRIES} tries and is lifted; nothing has moved. "
             "Once processes and shards answer quickly again: ic shards move --resume"
         )
 
+    async def _follow_and_switch(self) -> float | None:
+        """The seconds for which the slots were fenced; None when that took too long, and nothing has moved.
+
+        What was read of the changes and not applied is read again by the next try.
+        """
+        progress = await self._cargo.begun()
+        if progress is None:
+            raise OpsError(
+                "the note of how far the copy has got is gone; take it back: ic shards move --abort"
+            )
+        async with following(self._cargo, progress) as changes:
+            await self._approach(changes)
+            return await self._fence_and_switch(changes, progress)
+
     async def _approach(self, changes: Following) -> None:
         """Follows until the copy is a moment behind, and few events wait for the broker."""
         say = _now_and_then(lambda behind_s: self._tell(f"{self._under_way}: {behind_s:.2f} s behind"))
-        until = time.monotonic() + EVENTS_WITHIN_S
-        while True:
+        until = time.monotonic() + APPROACH_WITHIN_S
+        while time.monotonic() < until:
             behind_s = await changes.round()
             say(behind_s)
-            if behind_s > NEAR_S and time.monotonic() < until + EVENTS_WITHIN_S:
-                continue
-            if await self._cargo.waiting_events() <= MOST_WAITING:
+            waiting = await self._cargo.waiting_events()
+            if behind_s <= NEAR_S and waiting <= MOST_WAITING:
                 return
-            if time.monotonic() > until:
-                raise OpsError("too many events wait for the broker; see: ic outbox status")
-            await asyncio.sleep(1)
+            if waiting > MOST_WAITING:
+                await asyncio.sleep(1)
+        raise OpsError(
+            f"after {APPROACH_WITHIN_S:.0f} s the copy is {behind_s:.1f} s behind, and {waiting:,} events wait "
+            "for the broker (ic outbox status); go on later: ic shards move --resume"
+        )
 
-    async def _tried(self, changes: Following, progress: Progress) -> float | None:
-        """Fences, copies the last changes, switches: the seconds it took; None when it took too long."""
-        source = self._under_way.source
-        started = time.monotonic()
+    async def _fence_and_switch(self, changes: Following, progress: Progress) -> float | None:
+        source, started = self._under_way.source, time.monotonic()
         try:
             await self._cluster.change(planning.with_fence(self._cluster.slot_map, self._under_way.slots))
-            await self._cluster.tell(source)
-            if late := await self._cluster.confirmed(source, within_s=FENCED_FOR_S):
-                self._tell(f"fence lifted again, not confirmed in time by: {', '.join(late)}")
+            hindrance = await self._carry_over_the_last(changes, progress)
+            if hindrance:
+                self._tell(f"the fence is lifted again: {hindrance}")
                 await lift_fence(self._cluster, source)
                 return None
-            await changes.round()
-            await copying.copy_outboxes(self._cargo, progress)
-            switched = planning.with_owner(
+            owners = planning.with_owner(
                 self._cluster.slot_map, self._under_way.slots, self._under_way.target
             )
-            await self._cluster.change(switched)
+            await self._cluster.change(owners)
         except BaseException:
             with contextlib.suppress(OpsError, PyMongoError):
                 await asyncio.shield(lift_fence(self._cluster, source))
@@ -237,9 +249,20 @@ class _Handover:
         await self._cluster.tell_all()
         return fenced_s
 
-    async def _confirm_after_lifting(self) -> None:
-        """Whoever was late has gone, or is there again."""
-        await self._cluster.confirmed(self._under_way.source, within_s=CONFIRMED_WITHIN_S)
+    async def _carry_over_the_last(self, changes: Following, progress: Progress) -> str:
+        """Copies what was written until the fence stood; "", or what has kept it from being done in time."""
+        source = self._under_way.source
+        try:
+            async with asyncio.timeout(FENCED_FOR_S):
+                await self._cluster.tell(source)
+                if late := await self._cluster.confirmed(source, within_s=CONFIRM_FENCE_WITHIN_S):
+                    return f"not confirmed in time by {', '.join(late)}"
+                await self._cluster.running_writes_end(source)
+                await changes.round()
+                await copying.copy_outboxes(self._cargo, progress)
+        except TimeoutError:
+            return f"the last changes could not be copied within {FENCED_FOR_S:.1f} s"
+        return ""
 
 
 async def lift_fence(cluster: Cluster, source: str) -> None:

@@ -262,7 +262,9 @@ def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack
         running.move(stack, MOVED, "s2", hear)
         members.delete_one({"_id": "late"})
 
-    assert any("fence lifted again, not confirmed in time by: user serve (late)" in line for line in said)
+    assert any(
+        "the fence is lifted again: not confirmed in time by user serve (late)" in line for line in said
+    )
     assert contents(stack, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
 
 
