@@ -223,7 +223,7 @@ class _Handover:
             if waiting > MOST_WAITING:
                 await asyncio.sleep(1)
         raise OpsError(
-            f"after {APPROACH_WITHIN_S:.0f} s the copy is {behind_s:.1f} s behind, and {waiting:,} events wait "
+            f"after {APPROACH_WITHIN_S:.0f} s the copy is {behind_s:.1f} s behind, {waiting:,} events wait "
             "for the broker (ic outbox status); go on later: ic shards move --resume"
         )
 
