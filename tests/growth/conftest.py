@@ -3,7 +3,6 @@
 import asyncio
 import random
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +10,10 @@ from typing import Final
 
 import pytest
 
-from ops.chaos.ledger import Ledger
-from ops.chaos.mails import unmailed
+from ops.chaos.ledger import Finding, Ledger
+from ops.chaos.mails import await_told
 from ops.chaos.people import Town
-from ops.chaos.truth import Finding, await_settled, contradictions
+from ops.chaos.truth import await_settled, contradictions
 from ops.commands.test import LIMITS_TIMES
 from ops.seed.people import Member, open_people
 from ops.stack.topology import Topology
@@ -22,7 +21,6 @@ from tests.stack import Stack, stack_beside
 
 STUDENTS: Final = 16
 COMPANIES: Final = 4
-AT_A_TIME_S: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -31,15 +29,15 @@ class Work:
 
     stack: Stack
     ledger: Ledger
-    students: list[Member]
+    people: list[Member]
     listings: list[str]
 
     def findings(self) -> list[Finding]:
-        """What was lost, doubled, oversold, miscounted or not mailed."""
+        """What was lost, doubled, oversold, miscounted or not told."""
         topology = Topology.load(self.stack.topology.path)
         truth, unsettled = await_settled(topology, self.listings)
-        mails = unmailed(topology, self.ledger, self.students)
-        return [*contradictions(self.ledger, truth), *unsettled, *mails]
+        _, untold = await_told(topology, truth, self.people)
+        return [*contradictions(self.ledger, truth), *unsettled, *untold]
 
 
 @pytest.fixture(scope="session")
@@ -54,13 +52,12 @@ def people_at_work(stack: Stack) -> Iterator[Work]:
     """Students and companies work until the block ends, in a thread of their own, and finish what they do."""
     topology = stack.topology
     students, owners = asyncio.run(open_people(topology, students=STUDENTS, companies=COMPANIES))
-    work, over = Work(stack, Ledger(), students, []), threading.Event()
+    work, over = Work(stack, Ledger(), [*students, *owners], []), threading.Event()
 
     async def live() -> None:
-        town = Town(topology.public_url, stack.trust, work.ledger, random.Random())
+        town = Town([topology.public_url], stack.trust, work.ledger, random.Random())
         try:
-            while not over.is_set():
-                await town.live(students, owners, time.monotonic() + AT_A_TIME_S)
+            await town.live(students, owners, over.is_set)
         finally:
             work.listings.extend(town.listings)
             await town.close()
