@@ -21,8 +21,9 @@ from ops.stack.topology import LOOPBACK, Shard, Topology
 CACHE_GB = 0.25
 SLOTS = 16_384
 ADMIN = "admin"
-ELECTIONS = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500}
-"""Members on one machine need no ten seconds to miss a primary."""
+MEMBERS_SETTINGS = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500, "chainingAllowed": False}
+"""Members on one machine need no ten seconds to miss a primary; and each follows the primary itself, so that
+one that is taken down keeps no other from confirming writes."""
 
 TRANSACTION_LIFE_S = 15
 """More than any takes. What a killed process leaves open keeps others from its documents for so long."""
@@ -142,7 +143,7 @@ def _initiate(shard: Shard, first: int) -> None:
         if "setName" in client.admin.command("hello"):
             return
         try:
-            config = {"_id": shard.name, "members": members, "settings": ELECTIONS}
+            config = {"_id": shard.name, "members": members, "settings": MEMBERS_SETTINGS}
             client.admin.command("replSetInitiate", config)
         except OperationFailure as error:
             if error.code != ALREADY_INITIALIZED:
