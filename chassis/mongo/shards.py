@@ -95,7 +95,8 @@ class Shards:
         self._replace_pools(slot_map.uris)
         blocked = self._blocked(copies)
         for name, pool in self._pools.items():
-            pool.rearrange(slot_map.slots_of(name) - blocked[name], blocked[name])
+            own = slot_map.slots_of(name)
+            pool.rearrange(own - blocked[name], blocked[name], slot_map.strangers(name))
         self._all = tuple(pool.shard for pool in self._pools.values())
         self._by_slot = tuple(
             pool.fenced if slot in blocked[owner] else pool.shard
@@ -147,7 +148,7 @@ class Shards:
         return self._by_slot[id_or_slot]
 
     def all(self) -> tuple[Shard, ...]:
-        """Every shard, in the slot map's order."""
+        """Every shard, in the slot map's order; even while slots move they show each document once."""
         return self._all
 
     async def reroutings(self) -> AsyncIterator[None]:
@@ -161,7 +162,8 @@ class Shards:
     async def on_each(self, work: Callable[[Shard], Coroutine[Any, Any, None]]) -> None:
         """Keeps endless `work` going on every shard, those that come included, until one piece of it ends.
 
-        What that raised is raised. On shards that go the work is cancelled.
+        What that raised is raised. On shards that go the work is cancelled. It gets the shard as it is when
+        the work begins there; for long it may keep only the name, or `whole`.
         """
         running: dict[str, asyncio.Task[None]] = {}
         gone: set[asyncio.Task[None]] = set()

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import socket
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,6 +53,16 @@ class SlotMapWatch:
         shards.require_leases()
         metrics.slot_map_version.set(shards.slot_map.version)
 
+    async def begin(self) -> None:
+        """Goes by the newest map that a shard has, lest the first questions go by an old one.
+
+        A shard that does not answer within two seconds is not waited for.
+        """
+        found = await self._shards.scatter(self._copy_of, CONFIRM_TIMEOUT_S)
+        for name, copy in found.results:
+            if copy is not None:
+                self.take(name, copy)
+
     async def run(self) -> None:
         """Follows every shard, those that come included, until cancelled; then takes its leave."""
         try:
@@ -67,6 +78,13 @@ class SlotMapWatch:
         metrics.slot_map_version.set(slot_map.version)
         self._copies = {name: kept for name, kept in self._copies.items() if name in slot_map.uris}
 
+    async def _copy_of(self, shard: Shard) -> tuple[str, SlotMap | None]:
+        try:
+            return shard.name, await catalogue.copy_of(self._shards.pool(shard.name).cluster)
+        except (PyMongoError, ValueError) as error:
+            _log.warning("slot map not read", shard=shard.name, error=str(error))
+            return shard.name, None
+
     async def _follow(self, shard: Shard) -> None:
         await _Following(self, self._shards.pool(shard.name), self._identity).run()
 
@@ -76,6 +94,19 @@ class SlotMapWatch:
 
     async def _withdraw_from(self, shard: Shard) -> None:
         await catalogue.withdraw(self._shards.pool(shard.name).cluster, self._identity.id)
+
+
+@asynccontextmanager
+async def following(shards: Shards, identity: Identity) -> AsyncIterator[None]:
+    """Within the block `shards` go by the newest map, as those of a service do, and write under leases."""
+    watch = SlotMapWatch(shards, identity)
+    await watch.begin()
+    running = asyncio.create_task(watch.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 class _Following:

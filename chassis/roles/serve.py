@@ -42,6 +42,7 @@ class Serve:
         await self._resources.redis.ping(target_nodes=RedisCluster.PRIMARIES)
 
     async def start(self) -> None:
+        await self._slot_map.begin()
         self._server.listen(f"{self._resources.settings.listen_host}:{self._resources.settings.grpc_port}")
         for background in self._room.background:
             self._tasks.keep(getattr(background, "__qualname__", repr(background)), background)

@@ -44,6 +44,7 @@ class Work:
             raise ConnectionError("the consumers are not connected")
 
     async def start(self) -> None:
+        await self._slot_map.begin()
         if self._consumers is not None:
             self._consumers.start()
         self._tasks.keep("slot map", self._slot_map.run)

@@ -15,6 +15,7 @@ from typing import Any, Final, Self, TypeVar
 
 from chassis.caller import Principal, acting_as
 from chassis.clock import Clock, to_milliseconds
+from chassis.mongo.watching import Identity, following
 from chassis.runtime import Resources, Room, open_resources
 from chassis.settings import ChassisSettings, load
 from ops.stack.credentials import Credentials
@@ -24,6 +25,9 @@ from services.auth.settings import Settings as AuthSettings
 from services.auth.store import AccountStore
 
 S = TypeVar("S", bound=ChassisSettings)
+
+ROLE: Final = "ops"
+"""As what this process is known to the shards while it writes to them."""
 
 _moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
 
@@ -57,25 +61,26 @@ class Rooms:
     applications: Any
 
     @classmethod
-    def open(cls, topology: Topology, credentials: Credentials, closing: AsyncExitStack) -> Self:
+    async def open(cls, topology: Topology, credentials: Credentials, closing: AsyncExitStack) -> Self:
         """Opens them for a running stack, whose services answer what the rooms ask of each other."""
 
-        def room(service: str) -> Room:
-            return build_room(service, topology, credentials, closing, clock=PastClock())
+        async def api(service: str) -> object:
+            room = await build_room(service, topology, credentials, closing, clock=PastClock())
+            return room.servicers[0]
 
-        auth = open_auth(topology, credentials, closing, clock=PastClock())
-        apis = [room(service).servicers[0] for service in ("user", "internship", "application")]
+        auth = await open_auth(topology, credentials, closing, clock=PastClock())
+        apis = [await api(service) for service in ("user", "internship", "application")]
         return cls(AccountStore(auth.shards), *apis)
 
 
-def open_auth(
+async def open_auth(
     topology: Topology, credentials: Credentials, closing: AsyncExitStack, *, clock: Clock
 ) -> Resources[AuthSettings]:
     """What the auth service of a running stack is built from."""
-    return open_service("auth", AuthSettings, topology, credentials, closing, clock=clock)
+    return await open_service("auth", AuthSettings, topology, credentials, closing, clock=clock)
 
 
-def open_service(
+async def open_service(
     service: str,
     settings: type[S],
     topology: Topology,
@@ -87,15 +92,18 @@ def open_service(
     """What a service of a running stack is built from, in this process and with the service's own user."""
     with _environment(environment(topology, credentials, service, "serve")):
         loaded = load(settings)
-    return open_resources(service, loaded, closing, clock=clock)
+    resources = open_resources(service, loaded, closing, clock=clock)
+    await closing.enter_async_context(following(resources.shards, Identity(service, ROLE)))
+    return resources
 
 
-def build_room(
+async def build_room(
     service: str, topology: Topology, credentials: Credentials, closing: AsyncExitStack, *, clock: Clock
 ) -> Room:
     """The room of a service of a running stack, opened in this process and living by another clock."""
     main = importlib.import_module(f"services.{service}.__main__")
-    room: Room = main.build(open_service(service, main.Settings, topology, credentials, closing, clock=clock))
+    opened = await open_service(service, main.Settings, topology, credentials, closing, clock=clock)
+    room: Room = main.build(opened)
     return room
 
 

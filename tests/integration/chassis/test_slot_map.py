@@ -162,6 +162,29 @@ async def test_a_new_shard_and_moved_slots_are_followed_while_others_read_and_wr
         assert all(calls > 0 for calls in await asyncio.gather(*users))
 
 
+async def test_the_first_question_of_a_process_goes_by_the_newest_map(world: World) -> None:
+    grown = planning.with_shard(world.first, "s2", world.uris["s2"])
+    await world.publish(planning.with_owner(grown, {SLOT}, "s2"), "s1")
+    id_ = new_id("thg", SLOT)
+    await world.clients["s2"][world.database]["things"].insert_one({"_id": id_})
+    shards = world.shards()
+
+    async with watching.following(shards, Identity("test", "serve")):
+        assert await shards.of(id_).db["things"].find_one({"_id": id_})
+    await shards.close()
+
+
+async def test_a_map_that_cannot_be_read_keeps_no_process_from_its_work(world: World) -> None:
+    maps = world.clients["s1"][world.cluster][catalogue.SLOT_MAP]
+    await maps.update_one({}, {"$set": {"ranges": []}})
+    shards = world.shards()
+
+    async with watching.following(shards, Identity("test", "serve")):
+        assert shards.slot_map == world.first
+        assert not shards.pool("s1").lease.holds()
+    await shards.close()
+
+
 async def test_a_fence_refuses_writes_to_its_slots_lets_reads_pass_and_can_be_lifted(world: World) -> None:
     async with following(world) as shards:
         id_ = await insert(shards)

@@ -3,6 +3,7 @@
 import pytest
 from pymongo import MongoClient
 
+from ops import replay
 from ops.cli import main
 from ops.errors import OpsError
 from ops.stack import mongo, provision, shards
@@ -65,6 +66,20 @@ def test_a_shard_is_added_to_a_running_stack_even_after_an_interruption(
     ]
     with pytest.raises(OpsError, match="there is a shard 's2' already"):
         shards.add(grown.topology, "s2", Steps())
+
+
+def test_nothing_is_rebuilt_while_slots_move(beside: Stack) -> None:
+    grown = running(beside)
+    wanted = replay.Wanted("search", since=None, write=True)
+    with MongoClient[dict[str, object]](mongo.admin_uri(grown.topology.shards[0], grown.credentials)) as one:
+        copy = one["ic_cluster"]["slot_map"]
+        move = {"span": {"first": 7, "last": 9}, "source": "s1", "target": "s2"}
+        copy.update_one({}, {"$set": {"version": 3, "moving": [move]}})
+        with pytest.raises(OpsError, match="slots are moving between shards"):
+            replay.replay_stack(grown.topology, wanted, lambda *_: None)
+        copy.update_one({}, {"$set": {"version": 2, "moving": []}})
+
+    replay.replay_stack(grown.topology, wanted, lambda *_: None)
 
 
 def test_what_lies_on_the_wrong_shard_is_named(beside: Stack) -> None:

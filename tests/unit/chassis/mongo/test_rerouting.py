@@ -1,7 +1,6 @@
 """Going by another slot map while the process runs; no server is asked."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,16 +9,7 @@ from chassis.ids import SLOTS
 from chassis.mongo import planning
 from chassis.mongo.shards import Shard, Shards
 from chassis.mongo.slots import SlotMap
-
-NOWHERE = "mongodb://127.0.0.1:1/?directConnection=true"
-HALVES = SlotMap(1, {"s1": NOWHERE, "s2": NOWHERE}, ("s1",) * (SLOTS // 2) + ("s2",) * (SLOTS // 2))
-
-
-@pytest.fixture
-async def shards() -> AsyncIterator[Shards]:
-    shards = Shards(HALVES, "ic_test", "nobody", "nothing")
-    yield shards
-    await shards.close()
+from tests.unit.chassis.mongo.conftest import HALVES, NOWHERE
 
 
 def copies(slot_map: SlotMap) -> dict[str, SlotMap]:
