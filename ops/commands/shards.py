@@ -20,6 +20,14 @@ from ops.stack.topology import DEFAULT_STACK, Topology
 MEGABYTE = 1_000_000
 
 ShardName = Annotated[str, typer.Argument(metavar="NAME", help="Of the new shard, such as s3.")]
+Address = Annotated[
+    str,
+    typer.Argument(
+        metavar="[URI]",
+        help="Of servers that are there already: mongodb://host:port,.../?replicaSet=..., without a user.",
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -55,9 +63,12 @@ def verify(stack: StackName = DEFAULT_STACK) -> None:
     console.print("every slot is on one shard, every document lies where its slot is, and all shards agree")
 
 
-def add(name: ShardName, stack: StackName = DEFAULT_STACK) -> None:
-    """Start one more shard and add it to the slot map; it has no slots yet. May be repeated."""
-    slot_map = _logic().add(_running(stack), name, Steps())
+def add(name: ShardName, uri: Address = "", stack: StackName = DEFAULT_STACK) -> None:
+    """Start one more shard, or take the one at URI, and add it to the slot map; it has no slots yet.
+
+    May be repeated.
+    """
+    slot_map = importlib.import_module("ops.stack.growing").add(_running(stack), name, uri, Steps())
     console.print(f"the shard '{name}' is in the slot map, version {slot_map.version}; it has no slots yet")
 
 
