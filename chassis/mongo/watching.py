@@ -15,7 +15,7 @@ from chassis.errors import DomainError
 from chassis.messaging.backoff import jittered
 from chassis.messaging.tasks import farewell, together
 from chassis.mongo import catalogue
-from chassis.mongo.permits import ANNOUNCED_FOR_S
+from chassis.mongo.permits import ANNOUNCED_FOR_S, FIRST_WAIT_S
 from chassis.mongo.shard import Pool, Shard
 from chassis.mongo.shards import Shards
 from chassis.mongo.slots import SlotMap
@@ -49,6 +49,7 @@ class SlotMapWatch:
         self._shards = shards
         self._identity = identity
         self._copies: dict[str, SlotMap] = {}
+        self._knows_all = asyncio.Event()
         shards.require_leases()
         metrics.slot_map_version.set(shards.slot_map.version)
 
@@ -59,6 +60,16 @@ class SlotMapWatch:
         finally:
             await farewell(self._withdraw())
 
+    async def caught_up(self) -> None:
+        """Returns once every shard has told its copy, or after two seconds, as one may be down.
+
+        Until then records may be looked for where they no longer are: of two shards between which slots have
+        moved, each knows of it.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_WAIT_S):
+                await self._knows_all.wait()
+
     def take(self, shard: str, copy: SlotMap) -> None:
         """Goes by what a shard's copy says from now on."""
         self._copies[shard] = copy
@@ -66,6 +77,8 @@ class SlotMapWatch:
         self._shards.reroute(slot_map, self._copies)
         metrics.slot_map_version.set(slot_map.version)
         self._copies = {name: kept for name, kept in self._copies.items() if name in slot_map.uris}
+        if self._copies.keys() == slot_map.uris.keys():
+            self._knows_all.set()
 
     async def _follow(self, shard: Shard) -> None:
         await _Following(self, self._shards.pool(shard.name), self._identity).run()

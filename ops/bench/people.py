@@ -41,7 +41,7 @@ def members(topology: Topology, emails: Sequence[str], plan: str = "") -> list[M
 
 async def _members(topology: Topology, emails: Sequence[str], plan: str) -> list[Member]:
     async with AsyncExitStack() as closing:
-        auth = open_auth(topology, Credentials.of(topology), closing, clock=SystemClock())
+        auth = await open_auth(topology, Credentials.of(topology), closing, clock=SystemClock())
         accounts, minting = AccountStore(auth.shards), Minting(auth)
         people = [(email, await find_person(accounts, email)) for email in emails]
         return [
@@ -66,7 +66,7 @@ async def _post(topology: Topology, owner: Principal, count: int) -> list[str]:
     body = listing("benchmark") | {"questions": [], "openings": OPENINGS}
     draft = ParseDict(body, pb.Internship())
     async with AsyncExitStack() as closing:
-        internships = Rooms.open(topology, Credentials.of(topology), closing).internships
+        internships = (await Rooms.open(topology, Credentials.of(topology), closing)).internships
         with scene(datetime.now(UTC), owner):
             return [await _post_one(internships, draft) for _ in range(count)]
 
@@ -79,7 +79,7 @@ async def _post_one(internships: Any, draft: pb.Internship) -> str:
 
 async def _close(topology: Topology, owner: Principal, listing_ids: Sequence[str]) -> None:
     async with AsyncExitStack() as closing:
-        internships = Rooms.open(topology, Credentials.of(topology), closing).internships
+        internships = (await Rooms.open(topology, Credentials.of(topology), closing)).internships
         with scene(datetime.now(UTC), owner):
             for listing_id in listing_ids:
                 await internships.CloseInternship(pb.CloseInternshipRequest(internship_id=listing_id), NOBODY)

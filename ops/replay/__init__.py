@@ -52,38 +52,37 @@ class _Stores:
     credentials: Credentials
     closing: AsyncExitStack
 
-    @property
-    def internship(self) -> Shards:
-        return self._open("internship", InternshipSettings)
+    async def internship(self) -> Shards:
+        return await self._open("internship", InternshipSettings)
 
-    @property
-    def application(self) -> Shards:
-        return self._open("application", ApplicationSettings)
+    async def application(self) -> Shards:
+        return await self._open("application", ApplicationSettings)
 
-    @property
-    def analytics(self) -> Shards:
-        return self._open("analytics", AnalyticsSettings)
+    async def analytics(self) -> Shards:
+        return await self._open("analytics", AnalyticsSettings)
 
-    def _open(
+    async def _open(
         self,
         service: str,
         settings: type[InternshipSettings] | type[ApplicationSettings] | type[AnalyticsSettings],
     ) -> Shards:
-        opened = open_service(service, settings, self.topology, self.credentials, self.closing, clock=CLOCK)
+        opened = await open_service(
+            service, settings, self.topology, self.credentials, self.closing, clock=CLOCK
+        )
         return opened.shards
 
 
 async def _search(stores: _Stores, wanted: Wanted, progress: Progress) -> None:
-    await Reindexing(stores.internship, CLOCK, write=wanted.write).rebuild(wanted.since, progress)
+    await Reindexing(await stores.internship(), CLOCK, write=wanted.write).rebuild(wanted.since, progress)
 
 
 async def _applicants(stores: _Stores, wanted: Wanted, progress: Progress) -> None:
-    await ApplicantsRebuilding(stores.application, write=wanted.write).rebuild(wanted.since, progress)
+    await ApplicantsRebuilding(await stores.application(), write=wanted.write).rebuild(wanted.since, progress)
 
 
 async def _figures(stores: _Stores, wanted: Wanted, progress: Progress) -> None:
-    sources = Sources(stores.application, stores.internship, CLOCK)
-    await FiguresReplay(sources, stores.analytics, progress, write=wanted.write).run(wanted.since)
+    sources = Sources(await stores.application(), await stores.internship(), CLOCK)
+    await FiguresReplay(sources, await stores.analytics(), progress, write=wanted.write).run(wanted.since)
 
 
 _REPLAYS: Final = {"search": _search, "applicants": _applicants, "figures": _figures}

@@ -35,7 +35,7 @@ def seed_stack(topology: Topology, wanted: Wanted, progress: Callable[[str, int]
 
     async def sow() -> Sown:
         async with AsyncExitStack() as closing:
-            rooms = Rooms.open(topology, Credentials.of(topology), closing)
+            rooms = await Rooms.open(topology, Credentials.of(topology), closing)
             population = Population(
                 wanted.number,
                 companies=wanted.companies,

@@ -43,8 +43,8 @@ async def open_people(
     """New students, and owners of new companies that are spread over all shards."""
     async with AsyncExitStack() as closing:
         credentials = Credentials.of(topology)
-        rooms = Rooms.open(topology, credentials, closing)
-        minting = Minting(open_auth(topology, credentials, closing, clock=SystemClock()))
+        rooms = await Rooms.open(topology, credentials, closing)
+        minting = Minting(await open_auth(topology, credentials, closing, clock=SystemClock()))
         password = PasswordHasher().hash(uuid.uuid4().hex)
 
         async def member(role: str, number: int, holder: Holder) -> Member:

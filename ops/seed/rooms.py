@@ -15,6 +15,9 @@ from typing import Any, Final, Self, TypeVar
 
 from chassis.caller import Principal, acting_as
 from chassis.clock import Clock, to_milliseconds
+from chassis.mongo.watching import Identity, SlotMapWatch
+from chassis.process import close_with
+from chassis.roles.role import Tasks
 from chassis.runtime import Resources, Room, open_resources
 from chassis.settings import ChassisSettings, load
 from ops.stack.credentials import Credentials
@@ -22,6 +25,9 @@ from ops.stack.services import environment
 from ops.stack.topology import Topology
 from services.auth.settings import Settings as AuthSettings
 from services.auth.store import AccountStore
+
+ROLE: Final = "ops"
+"""What such a process is, among those that shards know as members."""
 
 S = TypeVar("S", bound=ChassisSettings)
 
@@ -57,25 +63,25 @@ class Rooms:
     applications: Any
 
     @classmethod
-    def open(cls, topology: Topology, credentials: Credentials, closing: AsyncExitStack) -> Self:
+    async def open(cls, topology: Topology, credentials: Credentials, closing: AsyncExitStack) -> Self:
         """Opens them for a running stack, whose services answer what the rooms ask of each other."""
 
-        def room(service: str) -> Room:
-            return build_room(service, topology, credentials, closing, clock=PastClock())
+        async def room(service: str) -> Room:
+            return await build_room(service, topology, credentials, closing, clock=PastClock())
 
-        auth = open_auth(topology, credentials, closing, clock=PastClock())
-        apis = [room(service).servicers[0] for service in ("user", "internship", "application")]
+        auth = await open_auth(topology, credentials, closing, clock=PastClock())
+        apis = [(await room(service)).servicers[0] for service in ("user", "internship", "application")]
         return cls(AccountStore(auth.shards), *apis)
 
 
-def open_auth(
+async def open_auth(
     topology: Topology, credentials: Credentials, closing: AsyncExitStack, *, clock: Clock
 ) -> Resources[AuthSettings]:
     """What the auth service of a running stack is built from."""
-    return open_service("auth", AuthSettings, topology, credentials, closing, clock=clock)
+    return await open_service("auth", AuthSettings, topology, credentials, closing, clock=clock)
 
 
-def open_service(
+async def open_service(
     service: str,
     settings: type[S],
     topology: Topology,
@@ -84,18 +90,27 @@ def open_service(
     *,
     clock: Clock,
 ) -> Resources[S]:
-    """What a service of a running stack is built from, in this process and with the service's own user."""
+    """What a service of a running stack is built from, in this process and with the service's own user.
+
+    Until it is closed it goes by the newest slot map, and whoever moves slots waits for it as for a service.
+    """
     with _environment(environment(topology, credentials, service, "serve")):
         loaded = load(settings)
-    return open_resources(service, loaded, closing, clock=clock)
+    opened = open_resources(service, loaded, closing, clock=clock)
+    watch, following = SlotMapWatch(opened.shards, Identity(service, ROLE)), Tasks()
+    following.keep("slot map", watch.run)
+    close_with(closing, following.cancel)
+    await watch.caught_up()
+    return opened
 
 
-def build_room(
+async def build_room(
     service: str, topology: Topology, credentials: Credentials, closing: AsyncExitStack, *, clock: Clock
 ) -> Room:
     """The room of a service of a running stack, opened in this process and living by another clock."""
     main = importlib.import_module(f"services.{service}.__main__")
-    room: Room = main.build(open_service(service, main.Settings, topology, credentials, closing, clock=clock))
+    opened = await open_service(service, main.Settings, topology, credentials, closing, clock=clock)
+    room: Room = main.build(opened)
     return room
 
 

@@ -194,7 +194,7 @@ def test_a_services_own_key_signs_no_person_in(stack: Stack, student: Person) ->
 def test_a_token_of_an_hour_ago_has_expired(stack: Stack, student: Person) -> None:
     async def minted() -> str:
         async with AsyncExitStack() as closing:
-            auth = open_auth(stack.topology, stack.credentials, closing, clock=SystemClock())
+            auth = await open_auth(stack.topology, stack.credentials, closing, clock=SystemClock())
             person = Principal(id=student.user["id"], kind="STUDENT", email_verified=True)
             return await Minting(auth).token(person, timedelta(hours=-1))
 

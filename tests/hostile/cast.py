@@ -118,7 +118,7 @@ class Cast:
 
 async def _callers(stack: Stack, crowd: Crowd) -> dict[str, Caller]:
     async with AsyncExitStack() as closing:
-        minting = Minting(open_auth(stack.topology, stack.credentials, closing, clock=SystemClock()))
+        minting = Minting(await open_auth(stack.topology, stack.credentials, closing, clock=SystemClock()))
 
         async def member(owner: Member, role: str, label: str) -> Caller:
             principal = replace(owner.principal, id=new_id("usr"), role=role)
@@ -143,7 +143,7 @@ def _known(label: str, member: Member) -> Caller:
 
 async def _minted(stack: Stack, principal: Principal, life: timedelta) -> str:
     async with AsyncExitStack() as closing:
-        auth = open_auth(stack.topology, stack.credentials, closing, clock=SystemClock())
+        auth = await open_auth(stack.topology, stack.credentials, closing, clock=SystemClock())
         return await Minting(auth).token(principal, life)
 
 

@@ -61,7 +61,7 @@ def signed_by_auth(stack: Stack, claims: dict[str, Any]) -> str:
 
     async def sign() -> str:
         async with AsyncExitStack() as closing:
-            auth = open_auth(stack.topology, stack.credentials, closing, clock=SystemClock())
+            auth = await open_auth(stack.topology, stack.credentials, closing, clock=SystemClock())
             vault = Vault(key_bytes(auth.settings.data_key))
             ring = KeyRing(KeyStore(auth.shards), vault, auth.clock, auth.settings.key_rotation)
             signer = await ring.signer()
