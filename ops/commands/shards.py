@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     shards.command("list")(show)
     shards.command("verify")(verify)
     shards.command("add")(add)
+    shards.command("readdress")(readdress)
     app.add_typer(shards, name="shards")
 
 
@@ -68,14 +69,28 @@ def add(name: ShardName, uri: Address = "", stack: StackName = DEFAULT_STACK) ->
 
     May be repeated.
     """
-    slot_map = importlib.import_module("ops.stack.growing").add(_running(stack), name, uri, Steps())
+    slot_map = _growing().add(_running(stack), name, uri, Steps())
     console.print(f"the shard '{name}' is in the slot map, version {slot_map.version}; it has no slots yet")
+
+
+def readdress(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a shard that is there.")],
+    uri: Annotated[str, typer.Argument(metavar="URI", help="Where it is from now on, as for `add`.")],
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Have everybody reach a shard at another address: other members, or another host. May be repeated."""
+    slot_map = _growing().readdress(_running(stack), name, uri, Steps())
+    console.print(f"the shard '{name}' is at {slot_map.uris[name]}, slot map version {slot_map.version}")
 
 
 def _running(stack: str) -> Topology:
     found = topology.find(stack)
     lifecycle.must_run(found)
     return found
+
+
+def _growing() -> Any:
+    return importlib.import_module("ops.stack.growing")
 
 
 def _logic() -> Any:

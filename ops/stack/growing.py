@@ -1,6 +1,7 @@
-"""One more shard for a running stack: servers that are started for it, or that are there already."""
+"""One more shard for a running stack, started for it or there already, and shards at other addresses."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +14,7 @@ from chassis.mongo.slots import SlotMap
 from ops.errors import OpsError
 from ops.stack import addresses, lifecycle, mongo
 from ops.stack.lifecycle import Stack
-from ops.stack.newcomers import refuse_unfit
+from ops.stack.newcomers import refuse_another, refuse_others, refuse_unfit
 from ops.stack.provision import ShardClient, make_collections, shard_clients
 from ops.stack.shards import copies_of
 from ops.stack.steps import Steps
@@ -41,7 +42,34 @@ def add(found: Topology, name: str, address: str, steps: Steps) -> SlotMap:
     with steps.step("collections and indexes"):
         make_collections(with_it, stack.credentials)
     with steps.step("slot map"):
-        return asyncio.run(_enter(stack, name, shard.uri))
+        return _remembered(with_it, asyncio.run(_enter(stack, name, shard.uri)))
+
+
+def readdress(found: Topology, name: str, address: str, steps: Steps) -> SlotMap:
+    """Has everybody reach a shard at another address from now on; may be repeated.
+
+    Raises:
+        OpsError: there is no such shard, or what is at the address does not hold its data, or a shard does
+            not answer.
+    """
+    address = addresses.checked(address)
+    if found.shard(name) is None:
+        raise OpsError(
+            f"there is no shard '{name}'; there are: {', '.join(one.name for one in found.shards)}"
+        )
+    moved = found.with_address(name, address)
+    stack = Stack.of(moved)
+    with steps.step(f"look at {addresses.hosts_of(address)}"):
+        asyncio.run(_compare(Stack.of(found), stack, name))
+    moved.save()
+    with steps.step("slot map"):
+        return _remembered(moved, asyncio.run(_enter_address(stack, name, address)))
+
+
+def _remembered(topology: Topology, slot_map: SlotMap) -> SlotMap:
+    """Processes that start ask the shards first at the addresses in the file."""
+    topology.slot_map.write_text(json.dumps(slot_map.document(), indent=2))
+    return slot_map
 
 
 def _prepare(stack: Stack, shard: Shard, steps: Steps) -> None:
@@ -82,6 +110,48 @@ async def _look_at(stack: Stack, shard: Shard) -> None:
             raise OpsError(mongo.unreachable(shard, error)) from error
 
 
+async def _compare(before: Stack, after: Stack, name: str) -> None:
+    """The shard at its new address holds the newest slot map, and what is at the old one is no other."""
+    async with (
+        shard_clients(before.topology, before.credentials) as old,
+        shard_clients(after.topology, after.credentials) as new,
+    ):
+        shard = next(shard for shard in after.topology.shards if shard.name == name)
+        known = {other: client for other, client in new.items() if other != name}
+        try:
+            await refuse_others(shard, new[name], known)
+        except PyMongoError as error:
+            raise OpsError(mongo.unreachable(shard, error)) from error
+        slot_map, behind = await _state(new)
+        if slot_map.uris.get(name) != shard.uri:
+            _refuse_differences(slot_map, behind)
+        await refuse_another(shard, new[name], old[name])
+
+
+async def _enter_address(stack: Stack, name: str, uri: str) -> SlotMap:
+    async with shard_clients(stack.topology, stack.credentials) as clients:
+        slot_map, behind = await _state(clients)
+        if slot_map.uris[name] != uri:
+            _refuse_differences(slot_map, behind)
+            with _plans():
+                before, slot_map = slot_map, planning.with_address(slot_map, name, uri)
+            await _exchange(clients, before, slot_map)
+        return await _spread(clients, slot_map)
+
+
+async def _exchange(clients: Mapping[str, ShardClient], before: SlotMap, after: SlotMap) -> None:
+    """The first of the shards decides a race."""
+    first = next(iter(before.uris))
+    if not await catalogue.exchange(clients[first][CLUSTER], before, after):
+        raise OpsError("somebody else has changed the slot map at this moment; try again")
+
+
+async def _spread(clients: Mapping[str, ShardClient], slot_map: SlotMap) -> SlotMap:
+    for each in slot_map.uris:
+        await catalogue.publish(clients[each][CLUSTER], slot_map)
+    return slot_map
+
+
 @contextmanager
 def _plans() -> Iterator[None]:
     try:
@@ -114,16 +184,12 @@ def _refuse_differences(slot_map: SlotMap, behind: list[str]) -> None:
 
 
 async def _enter(stack: Stack, name: str, uri: str) -> SlotMap:
-    """The new shard knows of itself before anybody else does; the first of the others decides a race."""
+    """The new shard knows of itself before anybody else does."""
     async with shard_clients(stack.topology, stack.credentials) as clients:
         slot_map, behind = await _state(clients)
         if name not in slot_map.uris:
             _refuse_differences(slot_map, behind)
-            first = next(iter(slot_map.uris))
             before, slot_map = slot_map, planning.with_shard(slot_map, name, uri)
             await catalogue.publish(clients[name][CLUSTER], slot_map)
-            if not await catalogue.exchange(clients[first][CLUSTER], before, slot_map):
-                raise OpsError("somebody else has changed the slot map at this moment; try again")
-        for each in slot_map.uris:
-            await catalogue.publish(clients[each][CLUSTER], slot_map)
-        return slot_map
+            await _exchange(clients, before, slot_map)
+        return await _spread(clients, slot_map)

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pymongo.errors import PyMongoError
+
 from chassis.mongo import catalogue
 from chassis.mongo.catalogue import CLUSTER
+from chassis.mongo.provision import is_mongos
 from chassis.mongo.slots import SlotMap
 from ops.errors import OpsError
 from ops.stack import addresses
@@ -21,18 +24,36 @@ async def refuse_unfit(
         OpsError: they are no replica set and no `mongos`, one of the known shards, or of another stack.
         PyMongoError: they do not answer, or not to the administrator's user of the stack.
     """
+    await refuse_others(shard, client, known)
     where = addresses.hosts_of(shard.uri)
-    hello = await client.admin.command("hello")
-    _refuse_wrong_kind(where, hello, client.options.replica_set_name)
-    identity = await _identity(client, hello)
-    for name, other in known.items():
-        if await _identity(other, await other.admin.command("hello")) == identity:
-            raise OpsError(f"{where} is the shard '{name}' already")
     copy = await catalogue.copy_of(client[CLUSTER])
     ours = slot_map.uris | {shard.name: shard.uri}
     if copy is not None and not copy.uris.items() <= ours.items():
         raise OpsError(
             f"{where} holds the slot map of another stack; if that is gone, drop its databases ic_* first"
+        )
+
+
+async def refuse_others(shard: Shard, client: ShardClient, known: Mapping[str, ShardClient]) -> None:
+    """As `refuse_unfit`, whatever slot map the servers hold."""
+    where = addresses.hosts_of(shard.uri)
+    _refuse_wrong_kind(where, await client.admin.command("hello"), client.options.replica_set_name)
+    identity = await _identity(client)
+    for name, other in known.items():
+        if await _identity(other) == identity:
+            raise OpsError(f"{where} is the shard '{name}' already")
+
+
+async def refuse_another(shard: Shard, client: ShardClient, former: ShardClient) -> None:
+    """Raises OpsError when a shard still answers at its former address, and is another than this one."""
+    try:
+        before = await _identity(former)
+    except PyMongoError:
+        return
+    if before != await _identity(client):
+        raise OpsError(
+            f"the shard '{shard.name}' answers where it was, and {addresses.hosts_of(shard.uri)} is another "
+            "one: add that under its own name, or stop the former one first if this is its copy"
         )
 
 
@@ -46,8 +67,8 @@ def _refuse_wrong_kind(where: str, hello: Mapping[str, Any], asked_for: str | No
         raise OpsError(f"{where} is of the replica set {name}: give it with ?replicaSet={name}")
 
 
-async def _identity(client: ShardClient, hello: Mapping[str, Any]) -> Any:
+async def _identity(client: ShardClient) -> Any:
     """The same for every address of a replica set, or of a sharded cluster."""
-    if hello.get("msg") == "isdbgrid":
+    if await is_mongos(client):
         return (await client["config"]["version"].find_one({}) or {})["clusterId"]
     return (await client.admin.command("replSetGetConfig"))["config"]["settings"]["replicaSetId"]

@@ -1,7 +1,7 @@
 """What a stack is made of: its shape, its shards, and where the other stores and processes listen."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -72,6 +72,10 @@ class Shard(Frozen):
     def uri(self) -> str:
         """How clients reach the shard; they add their own user."""
         return self.address or self._own_uri
+
+    def at(self, address: str) -> Self:
+        """The same shard, reached at this URI."""
+        return self.model_copy(update={"address": "" if address == self._own_uri else address})
 
     @property
     def _own_uri(self) -> str:

@@ -227,10 +227,7 @@ class Topology(Frozen):
 
     def with_address(self, name: str, address: str) -> Self:
         """This stack with a shard that clients reach at another address."""
-        shards = tuple(
-            shard.model_copy(update={"address": address}) if shard.name == name else shard
-            for shard in self.shards
-        )
+        shards = tuple(shard.at(address) if shard.name == name else shard for shard in self.shards)
         return self.model_copy(update={"shards": shards})
 
     def store_ports(self) -> Iterator[int]:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 from pymongo import MongoClient
 
+from chassis.mongo.slots import SlotMap
 from ops.cli import main
 from ops.errors import OpsError
-from ops.stack import growing, lifecycle, mongo, provision, shards
+from ops.stack import addresses, growing, lifecycle, mongo, provision, shards
 from ops.stack.lifecycle import Stack as RunningStack
 from ops.stack.steps import Steps
 from ops.stack.topology import SERVICES, Topology
@@ -168,6 +169,34 @@ def test_a_stack_says_which_of_its_shards_elsewhere_does_not_answer(beside: Stac
         mongo.prepare(gone, beside.credentials)
 
 
+def test_a_shard_gets_another_address_and_what_is_not_that_shard_is_refused(
+    beside: Stack, elsewhere: str
+) -> None:
+    before = recorded(beside)
+    first = before.shards[0].uri
+    for name, address, complaint in (
+        ("s9", elsewhere, "there is no shard 's9'; there are: s1, s2, s3"),
+        ("s3", first, "is the shard 's1' already"),
+        ("s3", "mongodb://127.0.0.1:1/?replicaSet=theirs", "s3 at 127.0.0.1:1 does not answer"),
+    ):
+        with pytest.raises(OpsError, match=complaint):
+            growing.readdress(before, name, address, Steps())
+    assert recorded(beside) == before
+
+    for name, uri in (("s3", elsewhere), ("s1", first)):
+        address = uri.replace("127.0.0.1", "localhost")
+        slot_map = growing.readdress(recorded(beside), name, address, Steps())
+        assert slot_map.uris[name] == address
+
+    assert slot_map.version == 5
+    assert SlotMap.load(beside.topology.slot_map) == slot_map
+    assert recorded(beside).shards[0].ports == before.shards[0].ports
+    assert shards.complaints(running(beside)) == []
+    assert [each.address for each in shards.holdings(running(beside))][::2] == [
+        addresses.hosts_of(uri.replace("127.0.0.1", "localhost")) for uri in (first, elsewhere)
+    ]
+
+
 def test_what_lies_on_the_wrong_shard_is_named(beside: Stack) -> None:
     grown = running(beside)
     uri = mongo.admin_uri(grown.topology.shards[1], grown.credentials)
@@ -176,6 +205,6 @@ def test_what_lies_on_the_wrong_shard_is_named(beside: Stack) -> None:
         client["ic_cluster"]["slot_map"].update_one({}, {"$set": {"version": 1}})
 
     assert shards.complaints(grown) == [
-        "s2: its slot map has version 1, another 3",
+        "s2: its slot map has version 1, another 5",
         "s2: ic_user.profiles holds 1 documents of slots that live on s1: 5-5",
     ]
