@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Final
 
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError, OperationFailure
@@ -107,20 +108,41 @@ async def publish(database: Database, slot_map: SlotMap) -> bool:
     return await _write(database, slot_map, {"version": {"$lt": slot_map.version}}, upsert=True)
 
 
-async def exchange(database: Database, old: SlotMap, new: SlotMap) -> bool:
-    """Puts a map in the place of the one that it was made from; False when that is not there any more."""
-    return await _write(database, new, {"version": old.version}, upsert=False)
+async def exchange(
+    database: Database, old: SlotMap, new: SlotMap, session: AsyncClientSession | None = None
+) -> bool:
+    """Puts a map in the place of the one that it was made from; False when that is not there any more.
+
+    Within a transaction of `session` nobody is woken: `notify` has to follow its commit.
+    """
+    return await _write(database, new, {"version": old.version}, upsert=False, session=session)
 
 
-async def _write(database: Database, slot_map: SlotMap, where: Document, *, upsert: bool) -> bool:
-    maps = database[SLOT_MAP].with_options(write_concern=WriteConcern("majority"))
+async def notify(database: Database, version: int) -> None:
+    """Wakes those who wait for a change of the shard's copy."""
+    await database[CHANGES].insert_one({"version": version})
+
+
+async def _write(
+    database: Database,
+    slot_map: SlotMap,
+    where: Document,
+    *,
+    upsert: bool,
+    session: AsyncClientSession | None = None,
+) -> bool:
+    maps = database[SLOT_MAP]
+    if session is None:
+        maps = maps.with_options(write_concern=WriteConcern("majority"))
+    document = _COPY | slot_map.document()
     try:
-        result = await maps.replace_one(_COPY | where, _COPY | slot_map.document(), upsert=upsert)
+        result = await maps.replace_one(_COPY | where, document, upsert=upsert, session=session)
     except DuplicateKeyError:
         return False
     if not (result.matched_count or result.upserted_id):
         return False
-    await database[CHANGES].insert_one({"version": slot_map.version})
+    if session is None:
+        await notify(database, slot_map.version)
     return True
 
 
@@ -138,6 +160,13 @@ async def withdraw(database: Database, member_id: str) -> None:
 async def members_of(database: Database) -> list[Member]:
     """The processes that have said that they are there, within a minute or two."""
     rows = await database[MEMBERS].find({}).sort("_id", ASCENDING).to_list(_MOST_MEMBERS)
+    return [from_document(Member, row) for row in rows]
+
+
+async def late_members(database: Database, version: int) -> list[Member]:
+    """The processes that may still write by an older copy: an old row's process cannot, it has no lease."""
+    alive = {"$gt": ["$time", {"$subtract": ["$$NOW", MEMBERS_KEPT_S * 1000]}]}
+    rows = await database[MEMBERS].find({"version": {"$lt": version}, "$expr": alive}).to_list(_MOST_MEMBERS)
     return [from_document(Member, row) for row in rows]
 
 

@@ -1,13 +1,14 @@
 """PyMongo's database, collections and cursors, with every operation going through the shard's gate.
 
-Writes need a permit besides: they go to the shard only while this process knows which records it holds.
+Writes need a permit besides: they go to the shard only while this process knows which records it holds. Reads
+leave out what a shard holds of slots that are not its own, while there are such (`strangers`).
 
 Cursors are followed below their public surface, at `_refresh`: it is the one place where they talk to the
 server, so that taking a document from a batch that is here already costs nothing more.
 """
 
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from pymongo import AsyncMongoClient
@@ -21,9 +22,12 @@ from pymongo.read_preferences import SecondaryPreferred
 from chassis.mongo.documents import Document
 from chassis.mongo.gate import Gate
 from chassis.mongo.permits import Permit
+from chassis.mongo.strangers import narrowed, narrowed_pipeline, without
 
 C = TypeVar("C", bound="type[ShardCollection] | type[ShardDatabase]")
 B = TypeVar("B", bound="ShardCollection | ShardDatabase")
+
+Query = Mapping[str, Any] | None
 
 _WRITES: Final = (
     "bulk_write",
@@ -100,12 +104,20 @@ def _bound_to(session: AsyncClientSession | None, original: B) -> B:
 
 @_through_gate(*_DATABASE_OPERATIONS)
 class ShardDatabase(AsyncDatabase[Document]):
-    """A service's database on one shard."""
+    """A service's database on one shard; of `strangers`, slots of another shard, it shows no documents."""
 
-    def __init__(self, client: AsyncMongoClient[Document], name: str, gate: Gate, permit: Permit) -> None:
+    def __init__(
+        self,
+        client: AsyncMongoClient[Document],
+        name: str,
+        gate: Gate,
+        permit: Permit,
+        strangers: Collection[int] = (),
+    ) -> None:
         super().__init__(client, name)
         self._gate = gate
         self._permit = permit
+        self._condition = without(strangers)
         self._bound: AsyncClientSession | None = None
         self._collections: dict[str, ShardCollection] = {}
         self._unbound = self
@@ -154,6 +166,7 @@ class ShardCollection(AsyncCollection[Document]):
         super().__init__(database, name, **options)
         self._gate = database._gate
         self._permit = database._permit
+        self._condition = database._condition
         self._bound: AsyncClientSession | None = None
         self._shard_database = database
 
@@ -161,11 +174,28 @@ class ShardCollection(AsyncCollection[Document]):
         """The same collection with other codec options, concerns or read preference."""
         return _bound_to(self._bound, ShardCollection(self._shard_database, self.name, **options))
 
-    def find(self, *args: Any, **kwargs: Any) -> "ShardCursor":
+    def find(self, filter: Query = None, *args: Any, **kwargs: Any) -> "ShardCursor":
         """As PyMongo's `find`; the query is sent when the cursor is read."""
         if self._bound is not None:
             kwargs.setdefault("session", self._bound)
-        return ShardCursor(self, *args, **kwargs)
+        return ShardCursor(self, self._narrowed(filter), *args, **kwargs)
+
+    async def count_documents(self, filter: Query, *args: Any, **kwargs: Any) -> int:
+        """As PyMongo's."""
+        return await super().count_documents(self._narrowed(filter) or {}, *args, **kwargs)
+
+    async def estimated_document_count(self, **kwargs: Any) -> int:  # type: ignore[override]
+        """As PyMongo's; while there are strangers all others are counted, as no estimate tells them apart."""
+        if self._condition is None:
+            return await super().estimated_document_count(**kwargs)
+        return await super().count_documents(self._condition, **kwargs)
+
+    async def distinct(self, key: str, filter: Query = None, *args: Any, **kwargs: Any) -> list[Any]:
+        """As PyMongo's."""
+        return await super().distinct(key, self._narrowed(filter), *args, **kwargs)
+
+    def _narrowed(self, query: Query) -> Query:
+        return query if self._condition is None else narrowed(query, self._condition)
 
     def _read_preference_for(self, session: Any) -> Any:
         """Where PyMongo asks from which members to read, before each operation and batch."""
@@ -175,6 +205,8 @@ class ShardCollection(AsyncCollection[Document]):
     async def _aggregate(
         self, aggregation_command: Any, pipeline: Any, cursor_class: Any, *args: Any, **kwargs: Any
     ) -> AsyncCommandCursor[Document]:
+        if self._condition is not None:
+            pipeline = narrowed_pipeline(pipeline, self._condition)
         return await super()._aggregate(aggregation_command, pipeline, ShardCommandCursor, *args, **kwargs)
 
 

@@ -3,6 +3,8 @@
 Readers see a document as it was or as it should be, nothing in between. Whoever keeps the collection goes on
 meanwhile: a document that is newer than what was read of its source is left alone, unless the source, asked
 again, knows nothing of it. So a run may be broken off and repeated at will, and writes only what is wrong.
+Shards are looked through one after the other: documents that change shards meanwhile may be missed, so a run
+during which slots moved has to be repeated.
 """
 
 from collections import defaultdict

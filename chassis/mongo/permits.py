@@ -19,7 +19,7 @@ LEASE_S: Final = 10.0
 ANNOUNCED_FOR_S: Final = 40.0
 """How long a process counts as a member since it last said so; its row is kept for a minute."""
 FIRST_WAIT_S: Final = 2.0
-"""How long a process waits for its shards' first answers, and its first writes for the first confirmation."""
+"""How long the first writes of a process wait for the first confirmation."""
 AGAIN_S: Final = 0.5
 FENCED_AGAIN_S: Final = 0.2
 

@@ -73,7 +73,7 @@ def _must_have(slot_map: SlotMap, shard: str) -> None:
 
 
 def _even_goal(counts: dict[str, int]) -> dict[str, int]:
-    """How many slots each shard is to have: those with the most keep the odd ones."""
+    """How many slots each shard is to have: who has just one more keeps it, then those with the most."""
     share, odd = divmod(SLOTS, len(counts))
-    fullest = sorted(counts, key=lambda name: -counts[name])
+    fullest = sorted(counts, key=lambda name: (counts[name] != share + 1, -counts[name]))
     return {name: share + (place < odd) for place, name in enumerate(fullest)}

@@ -23,7 +23,9 @@ class Pool:
     """The connections to one shard, and the `Shard` through which it is used at present.
 
     When slots leave the shard, or are fenced, whoever holds the present `Shard` can write no more: they ask
-    `Shards` for the way to their record again.
+    `Shards` for the way to their record again. When other slots become strangers to the shard there is a new
+    `Shard`, too, which reads past their documents; who holds the one before reads as by the map of its time,
+    and writes on, as both share a permit.
     """
 
     def __init__(
@@ -38,18 +40,29 @@ class Pool:
         self._database = database
         self._clock = clock
         self._open = _NO_SLOTS
+        self._strangers = _NO_SLOTS
         self._withdrawn: list[Permit] = []
-        self.whole = self._database_with(Permit(self._what, Lease()))
+        self._permit = Permit(self._what, self.lease)
+        self.whole = ShardDatabase(client, database, self._gate, Permit(self._what, Lease()))
         self.cluster = ShardDatabase(client, cluster, self._gate, Permit(self._what, Lease()))
         self.fenced = self._way(self._closed_permit())
-        self._permit, self.shard = self._next_way()
+        self.shard = self._way(self._permit)
 
-    def rearrange(self, open_slots: frozenset[int], blocked: frozenset[int]) -> None:
-        """Lets writes go to the open slots, and to no blocked one."""
-        if self._open - open_slots:
+    def rearrange(
+        self, open_slots: frozenset[int], blocked: frozenset[int], strangers: frozenset[int] = _NO_SLOTS
+    ) -> None:
+        """Lets writes go to the open slots, and to no blocked one; reads leave documents of strangers out."""
+        closing = bool(self._open - open_slots)
+        if closing:
             self._permit.withdraw()
             self._withdrawn.append(self._permit)
-            self._permit, self.shard = self._next_way()
+            self._permit = Permit(self._what, self.lease)
+        if strangers != self._strangers:
+            self._strangers = strangers
+            self.fenced = self._way(self._closed_permit())
+            self.shard = self._way(self._permit)
+        elif closing:
+            self.shard = self._way(self._permit)
         self._permit.blocked = blocked
         self._open = open_slots
 
@@ -66,28 +79,23 @@ class Pool:
         self._withdrawn = [permit for permit in self._withdrawn if permit.under_way]
         return not self._withdrawn
 
-    def _next_way(self) -> "tuple[Permit, Shard]":
-        permit = Permit(self._what, self.lease)
-        return permit, self._way(permit)
-
     def _closed_permit(self) -> Permit:
         permit = Permit(self._what, self.lease)
         permit.withdraw()
         return permit
 
     def _way(self, permit: Permit) -> "Shard":
-        database = self._database_with(permit)
+        database = ShardDatabase(self.client, self._database, self._gate, permit, self._strangers)
         return Shard(self, database, Transactions(database, self._gate, permit, self._clock))
-
-    def _database_with(self, permit: Permit) -> ShardDatabase:
-        return ShardDatabase(self.client, self._database, self._gate, permit)
 
 
 class Shard:
     """One shard, by its name in the slot map. `db` is the service's database there.
 
+    It sees the shard as the slot map was when it was asked for, so it is not to be kept beyond a call.
+
     `whole` is the same database for what belongs to the shard itself and to no slot, such as the place that
-    the relay has reached: no fence concerns it.
+    the relay has reached: no fence concerns it, and it shows all that is there.
     """
 
     def __init__(self, pool: Pool, database: ShardDatabase, transactions: Transactions) -> None:

@@ -82,7 +82,6 @@ class Shards:
         self._pools: dict[str, Pool] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._must_confirm = False
-        self._is_told = False
         self._rerouted = asyncio.Event()
         self.reroute(slot_map, {})
 
@@ -92,12 +91,12 @@ class Shards:
         Pools are opened for new shards and for new addresses of known ones; those that the map no longer
         names are closed after a while.
         """
-        self._is_told = bool(copies)
         self.slot_map = slot_map
         self._replace_pools(slot_map.uris)
         blocked = self._blocked(copies)
         for name, pool in self._pools.items():
-            pool.rearrange(slot_map.slots_of(name) - blocked[name], blocked[name])
+            own = slot_map.slots_of(name)
+            pool.rearrange(own - blocked[name], blocked[name], slot_map.strangers(name))
         self._all = tuple(pool.shard for pool in self._pools.values())
         self._by_slot = tuple(
             pool.fenced if slot in blocked[owner] else pool.shard
@@ -151,15 +150,7 @@ class Shards:
         return self._pools[name]
 
     def of(self, id_or_slot: str | int) -> Shard:
-        """The shard where an ID's record, or a slot, lives.
-
-        Raises:
-            ValueError: it is neither.
-            DomainError: UNAVAILABLE when this follows the shards' copies, and none has been seen yet: what
-                was known before may be long out of date.
-        """
-        if self._must_confirm and not self._is_told:
-            raise DomainError("UNAVAILABLE", "No shard has said yet which records it holds.", retry_after_s=1)
+        """The shard where an ID's record, or a slot, lives. Raises ValueError when it is neither."""
         if isinstance(id_or_slot, str):
             return self._by_slot[slot_of(id_or_slot)]
         if not 0 <= id_or_slot < SLOTS:
@@ -167,7 +158,7 @@ class Shards:
         return self._by_slot[id_or_slot]
 
     def all(self) -> tuple[Shard, ...]:
-        """Every shard, in the slot map's order."""
+        """Every shard, in the slot map's order; even while slots move they show each document once."""
         return self._all
 
     async def reroutings(self) -> AsyncIterator[None]:
@@ -182,7 +173,8 @@ class Shards:
         """Keeps endless `work` going on every shard, those that come included, until one piece of it ends.
 
         What that raised is raised. On shards that go the work is cancelled, and it begins anew on those that
-        have another address.
+        have another address. It gets the shard as it is when the work begins there; for long it may keep only
+        the name, or `whole`.
         """
         running: dict[Pool, asyncio.Task[None]] = {}
         gone: set[asyncio.Task[None]] = set()

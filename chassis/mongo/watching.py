@@ -3,7 +3,8 @@
 import asyncio
 import os
 import socket
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +16,7 @@ from chassis.errors import DomainError
 from chassis.messaging.backoff import jittered
 from chassis.messaging.tasks import farewell, together
 from chassis.mongo import catalogue
-from chassis.mongo.permits import ANNOUNCED_FOR_S, FIRST_WAIT_S
+from chassis.mongo.permits import ANNOUNCED_FOR_S
 from chassis.mongo.shard import Pool, Shard
 from chassis.mongo.shards import Shards
 from chassis.mongo.slots import SlotMap
@@ -49,9 +50,18 @@ class SlotMapWatch:
         self._shards = shards
         self._identity = identity
         self._copies: dict[str, SlotMap] = {}
-        self._knows_all = asyncio.Event()
         shards.require_leases()
         metrics.slot_map_version.set(shards.slot_map.version)
+
+    async def begin(self) -> None:
+        """Goes by the newest map that a shard has, lest the first questions go by an old one.
+
+        A shard that does not answer within two seconds is not waited for.
+        """
+        found = await self._shards.scatter(self._copy_of, CONFIRM_TIMEOUT_S)
+        for name, copy in found.results:
+            if copy is not None:
+                self.take(name, copy)
 
     async def run(self) -> None:
         """Follows every shard, those that come included, until cancelled; then takes its leave."""
@@ -60,16 +70,6 @@ class SlotMapWatch:
         finally:
             await farewell(self._withdraw())
 
-    async def caught_up(self) -> None:
-        """Returns once every shard has told its copy, or after two seconds, as one may be down.
-
-        Until then records may be looked for where they no longer are: of two shards between which slots have
-        moved, each knows of it.
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_WAIT_S):
-                await self._knows_all.wait()
-
     def take(self, shard: str, copy: SlotMap) -> None:
         """Goes by what a shard's copy says from now on."""
         self._copies[shard] = copy
@@ -77,8 +77,13 @@ class SlotMapWatch:
         self._shards.reroute(slot_map, self._copies)
         metrics.slot_map_version.set(slot_map.version)
         self._copies = {name: kept for name, kept in self._copies.items() if name in slot_map.uris}
-        if self._copies.keys() == slot_map.uris.keys():
-            self._knows_all.set()
+
+    async def _copy_of(self, shard: Shard) -> tuple[str, SlotMap | None]:
+        try:
+            return shard.name, await catalogue.copy_of(self._shards.pool(shard.name).cluster)
+        except (PyMongoError, ValueError) as error:
+            _log.warning("slot map not read", shard=shard.name, error=str(error))
+            return shard.name, None
 
     async def _follow(self, shard: Shard) -> None:
         await _Following(self, self._shards.pool(shard.name), self._identity).run()
@@ -89,6 +94,19 @@ class SlotMapWatch:
 
     async def _withdraw_from(self, shard: Shard) -> None:
         await catalogue.withdraw(self._shards.pool(shard.name).cluster, self._identity.id)
+
+
+@asynccontextmanager
+async def following(shards: Shards, identity: Identity) -> AsyncIterator[None]:
+    """Within the block `shards` go by the newest map, as those of a service do, and write under leases."""
+    watch = SlotMapWatch(shards, identity)
+    await watch.begin()
+    running = asyncio.create_task(watch.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 class _Following:

@@ -42,11 +42,11 @@ class Serve:
         await self._resources.redis.ping(target_nodes=RedisCluster.PRIMARIES)
 
     async def start(self) -> None:
+        await self._slot_map.begin()
         self._server.listen(f"{self._resources.settings.listen_host}:{self._resources.settings.grpc_port}")
-        self._tasks.keep("slot map", self._slot_map.run)
-        await self._slot_map.caught_up()
         for background in self._room.background:
             self._tasks.keep(getattr(background, "__qualname__", repr(background)), background)
+        self._tasks.keep("slot map", self._slot_map.run)
         self._tasks.keep("pressure", self._pressure.watch)
         await self._server.start()
         self._registration = _registered(self._resources)

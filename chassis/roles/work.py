@@ -44,10 +44,10 @@ class Work:
             raise ConnectionError("the consumers are not connected")
 
     async def start(self) -> None:
-        self._tasks.keep("slot map", self._slot_map.run)
-        await self._slot_map.caught_up()
+        await self._slot_map.begin()
         if self._consumers is not None:
             self._consumers.start()
+        self._tasks.keep("slot map", self._slot_map.run)
         self._tasks.keep("outbox relay", self._relay.run)
         for periodic in self._periodics:
             self._tasks.keep(periodic.name, partial(repeat, periodic, self._principal))

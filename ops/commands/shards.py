@@ -1,4 +1,4 @@
-"""`ic shards`: what each shard holds, whether it lies where it should, and one more shard."""
+"""`ic shards`: what each shard holds, whether it lies where it should, one more shard, slots that move."""
 
 import importlib
 import json
@@ -32,11 +32,13 @@ Address = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds `ic shards`."""
-    shards = typer.Typer(help="See what lies on which shard, and add shards.", no_args_is_help=True)
+    shards = typer.Typer(help="See what lies on which shard, add shards, move slots.", no_args_is_help=True)
     shards.command("list")(show)
     shards.command("verify")(verify)
     shards.command("add")(add)
     shards.command("readdress")(readdress)
+    shards.command("move")(move)
+    shards.command("rebalance")(rebalance)
     app.add_typer(shards, name="shards")
 
 
@@ -83,6 +85,49 @@ def readdress(
     console.print(f"the shard '{name}' is at {slot_map.uris[name]}, slot map version {slot_map.version}")
 
 
+def move(
+    slots: Annotated[str, typer.Argument(help="Such as 0-1023 or 5,7,100-199.", show_default=False)] = "",
+    to: Annotated[str, typer.Option(metavar="NAME", help="The shard that is to have them.")] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Finish a move that was interrupted.")] = False,
+    abort: Annotated[bool, typer.Option("--abort", help="Take it back, while that can be done.")] = False,
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Move slots to another shard while they are read and written to; may be interrupted at any point."""
+    asked = (bool(slots and to), resume, abort)
+    if sum(asked) != 1 or bool(slots) != bool(to):
+        raise typer.BadParameter("say which slots and where --to, or --resume, or --abort")
+    logic, on, steps = _moving(), Stack.of(_running(stack)), Steps()
+    if abort:
+        logic.abort(on, steps.note)
+        console.print("the move is taken back; all slots are where they were")
+        return
+    moved = logic.resume(on, steps.note) if resume else logic.move(on, logic.slots_of(slots), to, steps.note)
+    _print_moved(moved)
+
+
+def rebalance(
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would be moved.")] = False,
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Move slots until all shards have equally many; finishes first what was interrupted."""
+    logic, on = _moving(), Stack.of(_running(stack))
+    if not plan:
+        _print_moved(logic.rebalance(on, Steps().note))
+        console.print("all shards have equally many slots")
+        return
+    for each in logic.even_plan(on):
+        console.print(f"{len(each.span.slots):,} slots, {each.span}, from {each.source} to {each.target}")
+
+
+def _print_moved(moved: list[Any]) -> None:
+    for each in moved:
+        fence = f", fenced for {each.fenced_s * 1000:.0f} ms" if each.fenced_s is not None else ""
+        console.print(
+            f"[green]{each.slots:,} slots moved from {each.source} to {each.target}[/]: "
+            f"{each.documents:,} documents copied{fence}"
+        )
+
+
 def _running(stack: str) -> Topology:
     found = topology.find(stack)
     lifecycle.must_run(found)
@@ -98,17 +143,21 @@ def _logic() -> Any:
     return importlib.import_module("ops.stack.shards")
 
 
+def _moving() -> Any:
+    return importlib.import_module("ops.moving.running")
+
+
 def _table(stack: str, holdings: list[Any]) -> Table:
     table = Table(title=f"shards of '{stack}'", title_justify="left", box=None, pad_edge=False)
     table.add_column("shard", no_wrap=True)
     table.add_column("address", no_wrap=True)
-    for name in ("slots", "fenced", "documents", "MB", "operations/s", "version"):
+    for name in ("slots", "fenced", "moving", "documents", "MB", "operations/s", "version"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("confirmed by")
     for each in holdings:
         megabytes = None if each.bytes is None else f"{each.bytes / MEGABYTE:.1f}"
         load = None if each.operations_per_s is None else f"{each.operations_per_s:.0f}"
-        cells = (each.slots, each.fenced, each.documents, megabytes, load, each.version)
+        cells = (each.slots, each.fenced, each.strangers, each.documents, megabytes, load, each.version)
         table.add_row(each.name, each.address, *map(_cell, cells), _confirmations(each))
     return table
 

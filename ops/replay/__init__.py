@@ -1,7 +1,7 @@
 """Derived data of a running stack, rebuilt from the source of truth by the services' own code."""
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +10,7 @@ import uvloop
 from chassis.clock import Clock, SystemClock
 from chassis.mongo.mending import Progress
 from chassis.mongo.shards import Shards
+from ops.errors import OpsError
 from ops.replay.figures import FiguresReplay, Sources
 from ops.seed.rooms import open_service
 from ops.stack.credentials import Credentials
@@ -21,6 +22,8 @@ from services.internship.service import Reindexing
 from services.internship.settings import Settings as InternshipSettings
 
 CLOCK: Final[Clock] = SystemClock()
+
+Owners = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -35,22 +38,28 @@ class Wanted:
 def replay_stack(topology: Topology, wanted: Wanted, progress: Progress) -> None:
     """Rebuilds while the stack serves; `progress` hears how far it is.
 
-    Raises DomainError when a shard does not answer: what was done stays done.
+    Raises:
+        OpsError: slots are moving between shards, or have moved meanwhile.
+        DomainError: a shard does not answer; what was done stays done.
     """
 
     async def replay() -> None:
         async with AsyncExitStack() as closing:
             stores = _Stores(topology, Credentials.of(topology), closing)
             await _REPLAYS[wanted.service](stores, wanted, progress)
+            stores.refuse_moved()
 
     uvloop.run(replay())
 
 
 @dataclass(frozen=True)
 class _Stores:
+    """The services' shards. A run looks through one after the other, so no document may change its shard."""
+
     topology: Topology
     credentials: Credentials
     closing: AsyncExitStack
+    opened: list[tuple[Shards, Owners]] = field(default_factory=list)
 
     async def internship(self) -> Shards:
         return await self._open("internship", InternshipSettings)
@@ -61,15 +70,31 @@ class _Stores:
     async def analytics(self) -> Shards:
         return await self._open("analytics", AnalyticsSettings)
 
+    def refuse_moved(self) -> None:
+        """Raises OpsError when slots have moved, or are moving, since the shards were opened."""
+        for shards, owners in self.opened:
+            if shards.slot_map.moving or shards.slot_map.owners != owners:
+                raise OpsError(
+                    "slots moved between shards meanwhile, and what they hold may have been missed: "
+                    "run it again when none moves any more; see `ic shards list`"
+                )
+
     async def _open(
         self,
         service: str,
         settings: type[InternshipSettings] | type[ApplicationSettings] | type[AnalyticsSettings],
     ) -> Shards:
-        opened = await open_service(
+        resources = await open_service(
             service, settings, self.topology, self.credentials, self.closing, clock=CLOCK
         )
-        return opened.shards
+        shards = resources.shards
+        if shards.slot_map.moving:
+            raise OpsError(
+                "slots are moving between shards, and what they hold could be missed: "
+                "run it again when none moves any more; see `ic shards list`"
+            )
+        self.opened.append((shards, shards.slot_map.owners))
+        return shards
 
 
 async def _search(stores: _Stores, wanted: Wanted, progress: Progress) -> None:

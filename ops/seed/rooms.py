@@ -15,9 +15,7 @@ from typing import Any, Final, Self, TypeVar
 
 from chassis.caller import Principal, acting_as
 from chassis.clock import Clock, to_milliseconds
-from chassis.mongo.watching import Identity, SlotMapWatch
-from chassis.process import close_with
-from chassis.roles.role import Tasks
+from chassis.mongo.watching import Identity, following
 from chassis.runtime import Resources, Room, open_resources
 from chassis.settings import ChassisSettings, load
 from ops.stack.credentials import Credentials
@@ -26,10 +24,10 @@ from ops.stack.topology import Topology
 from services.auth.settings import Settings as AuthSettings
 from services.auth.store import AccountStore
 
-ROLE: Final = "ops"
-"""What such a process is, among those that shards know as members."""
-
 S = TypeVar("S", bound=ChassisSettings)
+
+ROLE: Final = "ops"
+"""As what this process is known to the shards while it writes to them."""
 
 _moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
 
@@ -66,11 +64,12 @@ class Rooms:
     async def open(cls, topology: Topology, credentials: Credentials, closing: AsyncExitStack) -> Self:
         """Opens them for a running stack, whose services answer what the rooms ask of each other."""
 
-        async def room(service: str) -> Room:
-            return await build_room(service, topology, credentials, closing, clock=PastClock())
+        async def api(service: str) -> object:
+            room = await build_room(service, topology, credentials, closing, clock=PastClock())
+            return room.servicers[0]
 
         auth = await open_auth(topology, credentials, closing, clock=PastClock())
-        apis = [(await room(service)).servicers[0] for service in ("user", "internship", "application")]
+        apis = [await api(service) for service in ("user", "internship", "application")]
         return cls(AccountStore(auth.shards), *apis)
 
 
@@ -90,18 +89,12 @@ async def open_service(
     *,
     clock: Clock,
 ) -> Resources[S]:
-    """What a service of a running stack is built from, in this process and with the service's own user.
-
-    Until it is closed it goes by the newest slot map, and whoever moves slots waits for it as for a service.
-    """
+    """What a service of a running stack is built from, in this process and with the service's own user."""
     with _environment(environment(topology, credentials, service, "serve")):
         loaded = load(settings)
-    opened = open_resources(service, loaded, closing, clock=clock)
-    watch, following = SlotMapWatch(opened.shards, Identity(service, ROLE)), Tasks()
-    following.keep("slot map", watch.run)
-    close_with(closing, following.cancel)
-    await watch.caught_up()
-    return opened
+    resources = open_resources(service, loaded, closing, clock=clock)
+    await closing.enter_async_context(following(resources.shards, Identity(service, ROLE)))
+    return resources
 
 
 async def build_room(

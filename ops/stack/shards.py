@@ -27,7 +27,8 @@ _OPERATIONS: Final = ("insert", "query", "update", "delete")
 class Holding:
     """One shard: what of the slot map is its own, and what its server says; None where it does not answer.
 
-    `bytes` are those of the documents, before compression; `operations_per_s` all that its server does.
+    `bytes` are those of the documents, before compression; `operations_per_s` all that its server does;
+    `strangers` the slots of which it holds documents that do not count, as they are on their way.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Holding:
     slots: int
     version: int | None = None
     fenced: int | None = None
+    strangers: int | None = None
     documents: int | None = None
     bytes: int | None = None
     operations_per_s: float | None = None
@@ -97,6 +99,7 @@ async def _holding(
             slots=len(slots),
             version=copies[name].version,
             fenced=len(copies[name].fenced & slots),
+            strangers=len(slot_map.strangers(name)),
             documents=int(sum(size["objects"] for size in sizes)),
             bytes=int(sum(size["dataSize"] for size in sizes)),
             operations_per_s=await _operations_per_s(clients[name]),
@@ -125,6 +128,10 @@ async def _complaints(stack: Stack) -> list[str]:
         if slot_map is None:
             return found
         found += _differences(copies, slot_map)
+        found += [
+            f"{move.target}: slots {move.span} are on their way from {move.source}: ic shards move --resume"
+            for move in slot_map.moving
+        ]
         strangers = [name for name in slot_map.uris if name not in clients]
         found += [f"{name}: it is in the slot map, not in the stack" for name in strangers]
         for name in copies:
@@ -169,13 +176,17 @@ async def _documents_by_slot(collection: Any, spec: CollectionSpec) -> dict[Any,
 
 
 def misplaced(shard: str, counts: Mapping[Any, int], slot_map: SlotMap) -> list[str]:
-    """What of the documents on a shard does not belong there, given how many there are of each slot."""
+    """What of the documents on a shard does not belong there, given how many there are of each slot.
+
+    Those of slots that are on their way between this shard and another one may be on both.
+    """
+    strangers = slot_map.strangers(shard)
     of_others: dict[str, dict[int, int]] = defaultdict(dict)
     without = 0
     for slot, documents in counts.items():
         if not isinstance(slot, int) or not 0 <= slot < len(slot_map.owners):
             without += documents
-        elif slot_map.owners[slot] != shard:
+        elif slot_map.owners[slot] != shard and slot not in strangers:
             of_others[slot_map.owners[slot]][slot] = documents
     found = [
         f"{sum(slots.values())} documents of slots that live on {owner}: {_named(slots)}"

@@ -74,11 +74,12 @@ class Recounting:
         self, shard: Shard, collection: str, known: Callable[[list[str]], Awaitable[set[str]]]
     ) -> AsyncIterator[tuple[int, int]]:
         """Removes tracks or funnels of what is not `known`; page by page how many there were and went."""
-        async for page in pages(shard.db[collection], {"_id": True}):
+        async for page in pages(shard.db[collection], {"_id": True, "slot": True}):
             found = await known([each["_id"] for each in page])
             strays = [each for each in page if each["_id"] not in found]
             for each in strays if self._write else ():
-                await shard.db[collection].delete_one({"_id": each["_id"]}, hint="_id_")
+                place = {"_id": each["_id"], "slot": each["slot"]}
+                await self._shards.of(each["slot"]).db[collection].delete_one(place, hint="_id_")
             yield len(page), len(strays)
 
     async def listing(self, event: ListingEvent, now: datetime) -> bool:

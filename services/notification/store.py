@@ -87,8 +87,8 @@ class Store:
 
         Raises UNAVAILABLE when others change it all the time.
         """
-        recipients = self._shards.of(user_id).db[RECIPIENTS]
         for _ in range(_MOST_RACES):
+            recipients = self._shards.of(user_id).db[RECIPIENTS]
             found = await recipients.find_one({"_id": user_id}, hint="_id_")
             known = from_document(Recipient, found) if found else Recipient(id=user_id)
             changed = replace(change(known), version=known.version + 1)
@@ -216,13 +216,19 @@ class Store:
         return self._shards.of(recipient_id).name
 
     async def arrivals(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
-        """New entries of all inboxes on one shard from now on; calls `opened` once it misses none."""
+        """New entries of all inboxes on one shard from now on; calls `opened` once it misses none.
+
+        Entries of inboxes that are on another shard are copies, or come too late: nobody is told of them. All
+        copies are there before an inbox changes its shard, so whoever resumes reads them before what arrives.
+        """
         shard = next(each for each in self._shards.all() if each.name == shard_name)
         inserts = [{"$match": {"operationType": "insert"}}]
         async with await shard.db[NOTIFICATIONS].watch(inserts) as changes:
             opened()
             async for change in changes:
-                yield from_document(Notification, change["fullDocument"])
+                entry = change["fullDocument"]
+                if self.shard_of(entry["recipient_id"]) == shard_name:
+                    yield from_document(Notification, entry)
 
     # --- the delivery log
 

@@ -25,12 +25,15 @@ class Upkeep:
 
         Each listing is decided anew in its own transaction, so that sweeps may overlap.
         """
-        await self.ledger.shards.scatter(self._expire_on, SWEEP_TIMEOUT_S)
+        while any((await self.ledger.shards.scatter(self._expire_on, SWEEP_TIMEOUT_S)).results):
+            pass
 
-    async def _expire_on(self, shard: Shard) -> None:
-        while due := await store.overdue(shard.db, self.ledger.clock.now(), BATCH):
-            for listing_id in due:
-                await self.ledger.change(listing_id, settle)
+    async def _expire_on(self, shard: Shard) -> bool:
+        """One batch; whether there may be another, for which shards are asked again, as listings may move."""
+        due = await store.overdue(shard.db, self.ledger.clock.now(), BATCH)
+        for listing_id in due:
+            await self.ledger.change(listing_id, settle)
+        return len(due) == BATCH
 
     async def follow_company(self, company_id: str) -> None:
         """Names the company in all of its listings as it is named now.
@@ -39,8 +42,8 @@ class Upkeep:
         UNAVAILABLE.
         """
         company = (await self.companies.page(company_id)).company
-        db = self.ledger.shards.of(company_id).db
-        while outdated := await store.named_otherwise(db, company, BATCH):
+        shards = self.ledger.shards
+        while outdated := await store.named_otherwise(shards.of(company_id).db, company, BATCH):
             for listing_id in outdated:
                 await self.ledger.change(
                     listing_id, lambda listing, now: rename_company(listing, company, now)

@@ -29,9 +29,7 @@ async def main() -> None:
     told = json.loads(await lines.readline())
     slot_map = SlotMap.load(Path(told["slot_map"]))
     shards = Shards(slot_map, told["database"], told["user"], told["password"], cluster=told["cluster"])
-    watch = SlotMapWatch(shards, Identity("test", "writer"))
-    watching = asyncio.create_task(watch.run())
-    await watch.caught_up()
+    watching = asyncio.create_task(SlotMapWatch(shards, Identity("test", "writer")).run())
     while line := await lines.readline():
         id_ = line.decode().strip()
         sys.stdout.write(f"{id_} {await write(shards, id_)}\n")

@@ -80,9 +80,9 @@ async def world(stack: Stack, database: str) -> AsyncIterator[World]:
 async def following(world: World) -> AsyncIterator[Shards]:
     shards = world.shards()
     watch = SlotMapWatch(shards, Identity("test", "serve", "one"))
+    await watch.begin()
     task = asyncio.create_task(watch.run())
     try:
-        await watch.caught_up()
         await until(shards.pool("s1").lease.holds)
         yield shards
     finally:
@@ -165,37 +165,6 @@ async def test_a_new_shard_and_moved_slots_are_followed_while_others_read_and_wr
         assert all(calls > 0 for calls in await asyncio.gather(*users))
 
 
-async def test_a_process_that_begins_with_an_old_map_reads_moved_records_where_they_are_now(
-    world: World,
-) -> None:
-    grown = planning.with_shard(world.first, "s2", world.uris["s2"])
-    await world.publish(planning.with_owner(grown, {SLOT}, "s2"), "s1", "s2")
-    id_ = new_id("thg", SLOT)
-    await world.clients["s2"][world.database]["things"].insert_one({"_id": id_})
-    shards = world.shards()
-    watch = SlotMapWatch(shards, Identity("test", "serve", "one"))
-    with pytest.raises(DomainError, match="No shard has said yet"):
-        shards.of(id_)
-    task = asyncio.create_task(watch.run())
-
-    await watch.caught_up()
-
-    assert await shards.of(id_).db["things"].find_one({"_id": id_}) == {"_id": id_}
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await shards.close()
-
-
-async def test_a_process_waits_for_a_shard_that_is_down_for_two_seconds_and_begins_all_the_same(
-    world: World,
-) -> None:
-    await world.publish(planning.with_shard(world.first, "s2", "mongodb://127.0.0.1:1"), "s1")
-    async with following(world) as shards:
-        id_ = await insert(shards)
-        assert await world.count("s1", id_) == 1
-        assert not shards.pool("s2").lease.holds()
-
-
 async def test_a_new_address_of_a_shard_is_followed_while_others_read_and_write(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +188,29 @@ async def test_a_new_address_of_a_shard_is_followed_while_others_read_and_write(
         await until(lambda: not shards._leaving)
         with pytest.raises(InvalidOperation):
             await former.client.admin.command("ping")
+
+
+async def test_the_first_question_of_a_process_goes_by_the_newest_map(world: World) -> None:
+    grown = planning.with_shard(world.first, "s2", world.uris["s2"])
+    await world.publish(planning.with_owner(grown, {SLOT}, "s2"), "s1")
+    id_ = new_id("thg", SLOT)
+    await world.clients["s2"][world.database]["things"].insert_one({"_id": id_})
+    shards = world.shards()
+
+    async with watching.following(shards, Identity("test", "serve")):
+        assert await shards.of(id_).db["things"].find_one({"_id": id_})
+    await shards.close()
+
+
+async def test_a_map_that_cannot_be_read_keeps_no_process_from_its_work(world: World) -> None:
+    maps = world.clients["s1"][world.cluster][catalogue.SLOT_MAP]
+    await maps.update_one({}, {"$set": {"ranges": []}})
+    shards = world.shards()
+
+    async with watching.following(shards, Identity("test", "serve")):
+        assert shards.slot_map == world.first
+        assert not shards.pool("s1").lease.holds()
+    await shards.close()
 
 
 async def test_a_fence_refuses_writes_to_its_slots_lets_reads_pass_and_can_be_lifted(world: World) -> None:

@@ -40,9 +40,9 @@ class KnownCompanies:
     def __init__(self) -> None:
         self.pages: dict[str, CompanyPage] = {}
 
-    def add(self, name: str) -> Principal:
+    def add(self, name: str, slot: int | None = None) -> Principal:
         """A company, and its owner."""
-        company = Company(id=new_id("cmp"), name=name, url="https://example.com")
+        company = Company(id=new_id("cmp", slot), name=name, url="https://example.com")
         self.pages[company.id] = CompanyPage(company, suspended=False)
         return Principal(id=new_id("usr"), kind="COMPANY", role="OWNER", org=company.id, email_verified=True)
 

@@ -6,6 +6,7 @@ import pytest
 from pymongo import MongoClient
 
 from chassis.mongo.slots import SlotMap
+from ops import replay
 from ops.cli import main
 from ops.errors import OpsError
 from ops.stack import addresses, growing, lifecycle, mongo, provision, shards
@@ -195,6 +196,20 @@ def test_a_shard_gets_another_address_and_what_is_not_that_shard_is_refused(
     assert [each.address for each in shards.holdings(running(beside))][::2] == [
         addresses.hosts_of(uri.replace("127.0.0.1", "localhost")) for uri in (first, elsewhere)
     ]
+
+
+def test_nothing_is_rebuilt_while_slots_move(beside: Stack) -> None:
+    grown = running(beside)
+    wanted = replay.Wanted("search", since=None, write=True)
+    with MongoClient[dict[str, object]](mongo.admin_uri(grown.topology.shards[0], grown.credentials)) as one:
+        copy = one["ic_cluster"]["slot_map"]
+        move = {"span": {"first": 7, "last": 9}, "source": "s1", "target": "s2"}
+        copy.update_one({}, {"$set": {"version": 6, "moving": [move]}})
+        with pytest.raises(OpsError, match="slots are moving between shards"):
+            replay.replay_stack(grown.topology, wanted, lambda *_: None)
+        copy.update_one({}, {"$set": {"version": 5, "moving": []}})
+
+    replay.replay_stack(grown.topology, wanted, lambda *_: None)
 
 
 def test_what_lies_on_the_wrong_shard_is_named(beside: Stack) -> None:

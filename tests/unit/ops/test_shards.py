@@ -3,8 +3,9 @@
 import pytest
 
 from chassis.ids import SLOTS
+from chassis.mongo import planning
 from chassis.mongo.provision import CHASSIS_COLLECTIONS
-from chassis.mongo.slots import SlotMap
+from chassis.mongo.slots import Move, SlotMap, Span
 from ops.errors import OpsError
 from ops.stack import mongo
 from ops.stack.credentials import Credentials
@@ -52,6 +53,14 @@ def test_documents_of_other_shards_and_of_no_slot_are_counted_and_named() -> Non
         "6 documents of slots that live on s2: 9000-9001, 9003-9003",
         "6 documents that do not say in which slot they live",
     ]
+
+
+def test_documents_of_slots_that_are_on_their_way_may_be_on_both_shards() -> None:
+    moving = planning.with_moves(HALVES, [Move(Span(0, 9), "s1", "s2")])
+
+    assert misplaced("s2", {5: 3}, moving) == []
+    assert misplaced("s1", {5: 3}, planning.with_owner(moving, range(10), "s2")) == []
+    assert misplaced("s2", {10: 3}, moving) == ["3 documents of slots that live on s1: 10-10"]
 
 
 def test_a_shard_that_is_added_gets_the_next_ports_and_a_group_of_its_own(stack: Topology) -> None:

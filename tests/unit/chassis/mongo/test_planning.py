@@ -125,3 +125,12 @@ def test_an_even_plan_makes_shards_equal_with_the_fewest_slots_moved(slot_map: S
     fullest_first = sorted((len(slot_map.slots_of(name)) for name in slot_map.uris), reverse=True)
     surplus = sum(max(0, held - share - (place < odd)) for place, held in enumerate(fullest_first))
     assert sum(len(move.span.slots) for move in plan) == surplus
+
+
+def test_a_plan_that_is_half_carried_out_leaves_its_other_half() -> None:
+    grown = SlotMap(1, {"s1": "", "s2": "", "s3": ""}, ("s1",) * (SLOTS // 2) + ("s2",) * (SLOTS // 2))
+    one, other = planning.even_plan(grown)
+
+    half = planning.with_owner(grown, one.span.slots, one.target)
+
+    assert planning.even_plan(half) == [other]

@@ -1,7 +1,6 @@
 """Going by another slot map while the process runs; no server is asked."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,17 +9,9 @@ from chassis.ids import SLOTS
 from chassis.mongo import planning
 from chassis.mongo.shards import Shard, Shards
 from chassis.mongo.slots import SlotMap
+from tests.unit.chassis.mongo.conftest import HALVES, NOWHERE
 
-NOWHERE = "mongodb://127.0.0.1:1/?directConnection=true"
 ELSEWHERE = "mongodb://127.0.0.1:2/?directConnection=true"
-HALVES = SlotMap(1, {"s1": NOWHERE, "s2": NOWHERE}, ("s1",) * (SLOTS // 2) + ("s2",) * (SLOTS // 2))
-
-
-@pytest.fixture
-async def shards() -> AsyncIterator[Shards]:
-    shards = Shards(HALVES, "ic_test", "nobody", "nothing")
-    yield shards
-    await shards.close()
 
 
 def copies(slot_map: SlotMap) -> dict[str, SlotMap]:
@@ -133,16 +124,6 @@ async def test_a_shard_counts_as_drained_when_writes_to_its_former_addresses_hav
             open_again = planning.with_fence(fence, ())
             shards.reroute(open_again, copies(open_again))
         assert shards.pool("s1").is_drained()
-
-
-async def test_until_a_shard_has_told_its_copy_nobody_is_led_anywhere(shards: Shards) -> None:
-    shards.require_leases()
-    with pytest.raises(DomainError, match=r"UNAVAILABLE.*which records it holds"):
-        shards.of(1)
-
-    shards.reroute(HALVES, {"s2": HALVES})
-
-    assert shards.of(1).name == "s1"
 
 
 async def test_work_on_each_shard_begins_anew_at_another_address(shards: Shards) -> None:

@@ -1,0 +1,140 @@
+"""One mover at a time: each takes the next epoch, and a shard lets nobody of an earlier one change anything.
+
+The first shard of the slot map holds the claim and its pulse. Every shard that takes part is told the epoch;
+a mover that was paused and has been succeeded meanwhile finds it changed in the transaction of its next step.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from pymongo import AsyncMongoClient, ReturnDocument
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from chassis.mongo.catalogue import CLUSTER
+from ops.errors import OpsError
+
+ShardClient = AsyncMongoClient[dict[str, Any]]
+T = TypeVar("T")
+
+MOVER: Final = "mover"
+SILENT_FOR_S: Final = 5.0
+"""A mover that has not been heard of for so long is succeeded."""
+BEAT_EVERY_S: Final = 1.0
+LOOK_EVERY_S: Final = 0.2
+_CLAIM: Final = {"_id": "claim"}
+_PULSE: Final = {"_id": "pulse"}
+_MAJORITY: Final = WriteConcern("majority")
+
+
+class SucceededError(OpsError):
+    """Another mover has taken over; this one must change nothing any more."""
+
+    def __init__(self) -> None:
+        super().__init__("another mover has taken over from this one; see: ic shards list")
+
+
+class Claim:
+    """The right to change the slot map and to move documents; see `held`."""
+
+    def __init__(self, clients: Mapping[str, ShardClient], first: str, epoch: int, runner: str) -> None:
+        self._clients = clients
+        self._first = first
+        self._epoch = epoch
+        self._runner = runner
+
+    async def spread(self, *shards: str) -> None:
+        """Tells shards that take part. Raises SucceededError."""
+        for shard in shards:
+            claims = self._mover(shard).with_options(write_concern=_MAJORITY)
+            earlier = _CLAIM | {"epoch": {"$lt": self._epoch}}
+            try:
+                await claims.update_one(earlier, {"$set": {"epoch": self._epoch}}, upsert=True)
+            except DuplicateKeyError:
+                await self._must_be_told(shard)
+
+    async def under(self, shard: str, work: Callable[[AsyncClientSession], Awaitable[T]]) -> T:
+        """Runs `work` in a transaction on a shard that has been told; it may run more than once.
+
+        Raises:
+            SucceededError: another mover has taken over; nothing was changed.
+            PyMongoError: as `work` or the commit raised it.
+        """
+
+        async def checked(session: AsyncClientSession) -> T:
+            mine = _CLAIM | {"epoch": self._epoch}
+            held = await self._mover(shard).update_one(mine, {"$inc": {"steps": 1}}, session=session)
+            if not held.matched_count:
+                raise SucceededError
+            return await work(session)
+
+        async with self._clients[shard].start_session() as session:
+            return await session.with_transaction(
+                checked, read_concern=ReadConcern("local"), write_concern=_MAJORITY
+            )
+
+    async def beat(self) -> None:
+        """Says every second that this mover is alive, until cancelled."""
+        while True:
+            with contextlib.suppress(PyMongoError):
+                await self._beat()
+            await asyncio.sleep(BEAT_EVERY_S)
+
+    async def _beat(self) -> None:
+        own = {"runner": self._runner, "epoch": self._epoch, "time": "$$NOW"}
+        older = _PULSE | {"epoch": {"$lte": self._epoch}}
+        with contextlib.suppress(DuplicateKeyError):
+            await self._mover(self._first).update_one(older, [{"$set": own}], upsert=True)
+
+    async def release(self) -> None:
+        """Lets another one begin at once."""
+        await self._mover(self._first).delete_one(_PULSE | {"epoch": self._epoch})
+
+    async def _must_be_told(self, shard: str) -> None:
+        if await self._mover(shard).find_one(_CLAIM | {"epoch": self._epoch}) is None:
+            raise SucceededError
+
+    def _mover(self, shard: str) -> AsyncCollection[dict[str, Any]]:
+        return self._clients[shard][CLUSTER][MOVER]
+
+
+@contextlib.asynccontextmanager
+async def held(clients: Mapping[str, ShardClient], first: str) -> AsyncIterator[Claim]:
+    """Takes the claim on the map's first shard, keeps it alive, and lets it go at the end.
+
+    Raises OpsError when another mover is at work; one that was killed is succeeded after five seconds.
+    """
+    claims = clients[first][CLUSTER][MOVER]
+    await _await_silence(claims)
+    taken = await claims.with_options(write_concern=_MAJORITY).find_one_and_update(
+        _CLAIM, {"$inc": {"epoch": 1}}, upsert=True, return_document=ReturnDocument.AFTER
+    )
+    epoch = 0 if taken is None else int(taken["epoch"])
+    claim = Claim(clients, first, epoch, f"{socket.gethostname()}:{os.getpid()}")
+    beating = asyncio.create_task(claim.beat())
+    try:
+        yield claim
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+        with contextlib.suppress(PyMongoError):
+            await claim.release()
+
+
+async def _await_silence(claims: AsyncCollection[dict[str, Any]]) -> None:
+    silent = {"$lt": ["$time", {"$subtract": ["$$NOW", int(SILENT_FOR_S * 1000)]}]}
+    until = time.monotonic() + SILENT_FOR_S + 2 * BEAT_EVERY_S
+    while (pulse := await claims.find_one(_PULSE)) is not None:
+        if await claims.find_one(_PULSE | {"$expr": silent}) is not None:
+            return
+        if time.monotonic() > until:
+            raise OpsError(f"{pulse['runner']} is moving slots at this moment; wait until it has ended")
+        await asyncio.sleep(LOOK_EVERY_S)

@@ -1,0 +1,150 @@
+"""The moves that an operator asks for, on the shards of a stack."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from chassis.ids import SLOTS
+from chassis.mongo import planning
+from chassis.mongo.provision import CHASSIS_COLLECTIONS
+from chassis.mongo.slots import Move, SlotMap, Span, spans
+from ops.errors import OpsError
+from ops.moving import claim
+from ops.moving.cluster import Cluster, newest_map
+from ops.moving.documents import Namespace
+from ops.moving.mover import Moved, Mover, Tell, pairs
+from ops.stack import mongo
+from ops.stack.lifecycle import Stack
+from ops.stack.provision import declared_collections, shard_clients
+
+T = TypeVar("T")
+
+
+def slots_of(text: str) -> list[int]:
+    """The slots that an operator names, such as `0-1023,4000`. Raises OpsError."""
+    slots: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise OpsError(f"'{text}' names no slots: write them like 0-1023 or 5,7,100-199")
+        if int(last or first) >= SLOTS or int(first) > int(last or first):
+            raise OpsError(
+                f"'{part.strip()}' are no slots: they go from 0 to {SLOTS - 1}, the lower one first"
+            )
+        slots |= set(range(int(first), int(last or first) + 1))
+    return sorted(slots)
+
+
+def move(stack: Stack, slots: Sequence[int], target: str, tell: Tell) -> list[Moved]:
+    """Moves slots to a shard, from wherever they are. Raises OpsError."""
+
+    async def work(mover: Mover, cluster: Cluster) -> list[Moved]:
+        _nothing_moves(cluster.slot_map)
+        plan = _plan(cluster.slot_map, slots, target)
+        return [await mover.move(moves) for moves in pairs(plan).values()]
+
+    return _carry_out(stack, tell, work)
+
+
+def rebalance(stack: Stack, tell: Tell) -> list[Moved]:
+    """Finishes what is under way, then moves slots until all shards have equally many. Raises OpsError."""
+
+    async def work(mover: Mover, cluster: Cluster) -> list[Moved]:
+        moved = [await mover.finish()] if cluster.slot_map.moving else []
+        while plan := planning.even_plan(cluster.slot_map):
+            moved.append(await mover.move(next(iter(pairs(plan).values()))))
+        return moved
+
+    return _carry_out(stack, tell, work)
+
+
+def resume(stack: Stack, tell: Tell) -> list[Moved]:
+    """Finishes the move that is under way. Raises OpsError when there is none."""
+
+    async def work(mover: Mover, _: Cluster) -> list[Moved]:
+        return [await mover.finish()]
+
+    return _carry_out(stack, tell, work)
+
+
+def abort(stack: Stack, tell: Tell) -> None:
+    """Takes back the move that is under way. Raises OpsError when there is none, or it is switched."""
+
+    async def work(mover: Mover, _: Cluster) -> None:
+        await mover.abort()
+
+    _carry_out(stack, tell, work)
+
+
+def even_plan(stack: Stack) -> list[Move]:
+    """What a rebalancing would move now. Raises OpsError."""
+
+    async def work() -> list[Move]:
+        async with shard_clients(stack.topology, stack.credentials) as clients:
+            return planning.even_plan(await newest_map(clients))
+
+    return asyncio.run(work())
+
+
+def _plan(slot_map: SlotMap, slots: Sequence[int], target: str) -> list[Move]:
+    if target not in slot_map.uris:
+        raise OpsError(f"there is no shard '{target}'; there are: {', '.join(slot_map.uris)}")
+    plan = [
+        Move(span, source, target)
+        for source in slot_map.uris
+        if source != target
+        for span in _spans_on(slot_map, source, slots)
+    ]
+    if not plan:
+        raise OpsError(f"all of these slots are on {target} already")
+    return plan
+
+
+def _spans_on(slot_map: SlotMap, shard: str, slots: Sequence[int]) -> list[Span]:
+    return spans(slot for slot in slots if slot_map.owners[slot] == shard)
+
+
+def _nothing_moves(slot_map: SlotMap) -> None:
+    if slot_map.moving:
+        of = slot_map.moving[0]
+        raise OpsError(
+            f"slots are on their way from {of.source} to {of.target} already; finish it: ic shards move "
+            "--resume, or take it back: ic shards move --abort"
+        )
+
+
+def _carry_out(stack: Stack, tell: Tell, work: Callable[[Mover, Cluster], Coroutine[Any, Any, T]]) -> T:
+    async def run() -> T:
+        _end_well_on_sigterm()
+        async with _cluster(stack) as cluster:
+            return await work(Mover(cluster, _namespaces(), tell), cluster)
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def _cluster(stack: Stack) -> AsyncIterator[Cluster]:
+    async with shard_clients(stack.topology, stack.credentials) as clients:
+        first = next(iter((await newest_map(clients)).uris))
+        async with claim.held(clients, first) as own:
+            await own.spread(first)
+            yield Cluster(clients, await newest_map(clients), own)
+
+
+def _namespaces() -> list[Namespace]:
+    """Every collection whose documents live in slots."""
+    return [
+        Namespace(mongo.database_of(service), spec.name)
+        for service, declared in declared_collections().items()
+        for spec in (*declared, *CHASSIS_COLLECTIONS)
+        if spec.slot_field is not None
+    ]
+
+
+def _end_well_on_sigterm() -> None:
+    """As on Ctrl-C: the fence is lifted before it ends."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

@@ -1,0 +1,119 @@
+"""Search, its counts and its words while a quarter of all listings moves to another shard."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chassis.cache import Cache
+from chassis.mongo import planning
+from chassis.mongo.shards import Shards
+from chassis.mongo.slots import Move, SlotMap, Span
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship.api.search import wanted_of
+from services.internship.service import upkeep
+from services.internship.service.finding import Bookmark
+from services.internship.store import COLLECTIONS, index, listings
+from tests.databases import own_databases
+from tests.integration.internship.test_search import MARKET, QUERIES
+from tests.integration.internship.world import NOW, World
+from tests.stack import Stack
+
+MOVING = Span(2_000, 6_000)
+THEIRS = {"slot": {"$gte": MOVING.first, "$lte": MOVING.last}}
+
+
+@pytest.fixture
+async def shards() -> AsyncIterator[Shards]:
+    async with own_databases(Stack.under_test(), "internship", COLLECTIONS) as shards:
+        yield shards
+
+
+@pytest.fixture
+def world(shards: Shards, cache: Cache) -> World:
+    return World(shards, cache)
+
+
+def go_by(shards: Shards, slot_map: SlotMap) -> None:
+    shards.reroute(slot_map, dict.fromkeys(slot_map.uris, slot_map))
+
+
+async def copy(shards: Shards, collection: str) -> None:
+    """As whoever moves slots does, past their owners."""
+    source, target = shards.all()
+    moving = await source.whole[collection].find(THEIRS).to_list()
+    assert moving
+    await target.whole[collection].insert_many(moving)
+
+
+def begun(shards: Shards) -> SlotMap:
+    return planning.with_moves(shards.slot_map, [Move(MOVING, "s1", "s2")])
+
+
+def switched(shards: Shards) -> SlotMap:
+    return planning.with_owner(shards.slot_map, MOVING.slots, "s2")
+
+
+async def moves(shards: Shards, collection: str) -> AsyncIterator[str]:
+    """Every step of a move that readers live through."""
+    yield "before"
+    go_by(shards, begun(shards))
+    await copy(shards, collection)
+    yield "copied"
+    go_by(shards, switched(shards))
+    yield "switched"
+    await shards.all()[0].whole[collection].delete_many(THEIRS)
+    go_by(shards, planning.with_moves(shards.slot_map, []))
+    yield "cleared"
+
+
+async def answered(world: World) -> list[Any]:
+    """What queries of all kinds find, and what they count."""
+    found = []
+    for query in QUERIES[::3]:
+        wanted = wanted_of(pb.ListInternshipsRequest(**query, with_facets=True, page_size=50))
+        page = await world.finding.page(wanted, Bookmark())
+        found.append(([answer.hit for answer in page.answers], page.counts))
+    return found
+
+
+async def test_search_finds_and_counts_the_same_at_every_step_of_a_move(world: World, shards: Shards) -> None:
+    for shard in shards.all():
+        own = [index.entry_document(each, NOW) for each in MARKET[:200] if shards.of(each.id) is shard]
+        await shard.db[index.INDEX].insert_many(own)
+    await world.lexicon.read_all()
+    before, words = await answered(world), world.lexicon.vocabulary._counts
+    assert sum(bool(hits) for hits, _ in before) > 5
+
+    async for step in moves(shards, index.INDEX):
+        await world.lexicon.read_all()
+        assert world.lexicon.vocabulary._counts == words, step
+        assert await answered(world) == before, step
+
+
+async def test_a_sweep_comes_to_its_end_though_the_listings_move_under_it(
+    world: World, shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = world.companies.add("Acme", slot=MOVING.first)
+    deadline = world.clock.now() + timedelta(hours=1)
+    posted = [await world.published(owner, apply_deadline=deadline) for _ in range(3)]
+    world.clock.advance(timedelta(hours=2))
+    go_by(shards, begun(shards))
+    await copy(shards, listings.LISTINGS)
+    found_by = listings.overdue
+
+    async def overdue(db: Any, now: datetime, limit: int) -> list[str]:
+        found = await found_by(db, now, limit)
+        if found and shards.of(MOVING.first).name == "s1":
+            go_by(shards, switched(shards))
+        return found
+
+    monkeypatch.setattr(listings, "overdue", overdue)
+    monkeypatch.setattr(upkeep, "BATCH", 1)
+    async with asyncio.timeout(10):
+        await world.upkeep.expire()
+
+    states = [(await world.get(owner, listing.id)).state for listing in posted]
+    assert states == [pb.INTERNSHIP_STATE_EXPIRED] * 3

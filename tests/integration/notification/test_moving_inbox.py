@@ -1,0 +1,112 @@
+"""Live inboxes while their slots move to another shard."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chassis.errors import DomainError
+from chassis.ids import new_id, slot_of
+from chassis.mongo import planning
+from chassis.mongo.shards import Shard
+from chassis.mongo.slots import Move, SlotMap, Span
+from services.notification.domain.inbox import Notification
+from services.notification.store import NOTIFICATIONS
+from tests.integration.notification.conftest import Service
+from tests.integration.notification.test_inbox import followed, put, watched
+from tests.integration.scratch import until
+
+__all__ = ["followed"]
+
+SLOT, OTHER_SLOT = 7, 16_000
+
+
+@pytest.fixture
+def user() -> str:
+    return new_id("usr", SLOT)
+
+
+def shard(service: Service, name: str) -> Shard:
+    return next(each for each in service.shards.all() if each.name == name)
+
+
+def go_by(service: Service, slot_map: SlotMap) -> None:
+    service.shards.reroute(slot_map, dict.fromkeys(slot_map.uris, slot_map))
+
+
+def begin_move(service: Service) -> None:
+    go_by(service, planning.with_moves(service.shards.slot_map, [Move(Span(SLOT, SLOT), "s1", "s2")]))
+
+
+def switch(service: Service) -> None:
+    go_by(service, planning.with_owner(service.shards.slot_map, {SLOT}, "s2"))
+
+
+async def copy(service: Service, *ids: str) -> None:
+    """Copies entries as whoever moves slots does, past their owners."""
+    entries = await shard(service, "s1").whole[NOTIFICATIONS].find({"_id": {"$in": ids}}).to_list()
+    await shard(service, "s2").whole[NOTIFICATIONS].insert_many(entries)
+
+
+async def put_next(service: Service, user_id: str, ids: list[str]) -> None:
+    """One more entry, a little younger than those before."""
+    at = datetime.now(UTC) + timedelta(milliseconds=10 * len(ids))
+    ids.append(await put(service, user_id, len(ids), at=at))
+
+
+async def next_of(stream: AsyncIterator[Notification]) -> str:
+    async with asyncio.timeout(5):
+        return (await anext(stream)).id
+
+
+async def opening(service: Service, stream: AsyncIterator[Notification], user_id: str) -> "asyncio.Task[str]":
+    """The first entry that is to come; the stream listens before this returns."""
+    first = asyncio.create_task(next_of(stream))
+    await until(lambda: service.feed._count[user_id])
+    return first
+
+
+async def test_copies_on_their_way_are_no_arrivals(service: Service, user: str) -> None:
+    copied, arrived = list[str](), list[str]()
+    await put_next(service, user, copied)
+    begin_move(service)
+    opened = asyncio.Event()
+    arrivals = service.store.arrivals("s2", opened.set)
+    first = asyncio.create_task(next_of(arrivals))
+    await opened.wait()
+
+    await copy(service, *copied)
+    await put_next(service, new_id("usr", OTHER_SLOT), arrived)
+
+    assert [await first] == arrived
+
+
+async def test_a_reader_gets_every_entry_once_while_the_inbox_moves(followed: Service, user: str) -> None:
+    ids = list[str]()
+    await put_next(followed, user, ids)
+    stream = watched(followed, user, ids[0])
+    first = await opening(followed, stream, user)
+    begin_move(followed)
+    await copy(followed, ids[0])
+    await put_next(followed, user, ids)
+    assert await first == ids[1]
+    await put_next(followed, user, ids)
+    await copy(followed, *ids[1:])
+
+    switch(followed)
+    seen = ids[:2]
+    with pytest.raises(DomainError, match="UNAVAILABLE"):
+        while True:
+            seen.append(await next_of(stream))
+    resumed = watched(followed, user, seen[-1])
+    coming = await opening(followed, resumed, user)
+    late = (await followed.store.find(user, [ids[2]]))[ids[2]]
+    followed.feed._hand_out("s2", late)
+    await put_next(followed, user, ids)
+    seen.append(await coming)
+    while len(seen) < len(ids):
+        seen.append(await next_of(resumed))
+
+    assert followed.shards.of(slot_of(user)).name == "s2"
+    assert seen == ids

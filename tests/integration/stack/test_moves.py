@@ -1,0 +1,291 @@
+"""Slots move between shards: their documents arrive as they are in the end, whatever happens on the way."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pymongo import ASCENDING, IndexModel, MongoClient
+
+from chassis.mongo import catalogue
+from chassis.mongo.catalogue import CLUSTER
+from ops.cli import main
+from ops.errors import OpsError
+from ops.moving import claim, mover, running
+from ops.moving.claim import MOVER, ShardClient, SucceededError
+from ops.stack import mongo, provision, shards
+from ops.stack.lifecycle import Stack as RunningStack
+from tests.stack import Stack, stack_beside
+
+Shard = MongoClient[dict[str, Any]]
+
+PLACES = (("ic_user", "profiles"), ("ic_application", "outbox"), ("ic_analytics", "inbox"))
+MOVED, STAYING = range(100), range(100, 150)
+
+
+@pytest.fixture(scope="module")
+def stores() -> Iterator[Stack]:
+    """Two shards without services, beside the stack under test."""
+    with stack_beside("moves", shards=2, stores_only=True) as found:
+        provision.make_collections(found.topology, found.credentials)
+        yield found
+
+
+@pytest.fixture
+def stack(stores: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
+    """With documents in slots 0 to 149 of its first shard."""
+    monkeypatch.setattr(mover, "READERS_GRACE_S", 0.1)
+    found = RunningStack.of(stores.topology)
+    with shard(found, "s1") as s1:
+        for database, collection in PLACES:
+            s1[database][collection].insert_many(document(slot) for slot in (*MOVED, *STAYING))
+    yield found
+    for name in ("s1", "s2"):
+        with shard(found, name) as each:
+            for database, collection in PLACES:
+                each[database][collection].delete_many({})
+    if {each.slots for each in shards.holdings(found)} != {8192}:
+        running.move(found, MOVED, "s1", heard)
+
+
+def document(slot: int) -> dict[str, Any]:
+    return {"_id": f"doc_{slot:05}", "slot": slot, "time": datetime.now(UTC), "n": 0, "text": "é" * 50}
+
+
+@contextmanager
+def shard(stack: RunningStack, name: str) -> Iterator[Shard]:
+    found = next(each for each in stack.topology.shards if each.name == name)
+    with MongoClient[dict[str, Any]](mongo.admin_uri(found, stack.credentials)) as client:
+        yield client
+
+
+def heard(_: str) -> None:
+    """Whoever is not interested."""
+
+
+def at(line: str, then: Callable[[], object]) -> Callable[[str], None]:
+    """Does something when the mover says such a line for the first time."""
+    waiting = [then]
+
+    def hear(said: str) -> None:
+        if line in said and waiting:
+            waiting.pop()()
+
+    return hear
+
+
+def contents(stack: RunningStack, name: str) -> dict[str, list[tuple[str, int]]]:
+    with shard(stack, name) as client:
+        return {
+            collection: [(row["_id"], row["n"]) for row in client[database][collection].find().sort("_id", 1)]
+            for database, collection in PLACES
+        }
+
+
+def rows(slots: range, changed: range = range(0)) -> list[tuple[str, int]]:
+    return [(f"doc_{slot:05}", int(slot in changed)) for slot in slots]
+
+
+def test_documents_of_all_services_go_with_their_slots_and_no_others(stack: RunningStack) -> None:
+    [moved] = running.move(stack, MOVED, "s2", heard)
+
+    assert (moved.slots, moved.source, moved.target, moved.documents) == (100, "s1", "s2", 200)
+    assert moved.fenced_s is not None
+    assert contents(stack, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
+    assert contents(stack, "s1") == {collection: rows(STAYING) for _, collection in PLACES}
+    assert shards.complaints(stack) == []
+    assert [each.slots for each in shards.holdings(stack)] == [8092, 8292]
+
+
+def test_what_changes_while_slots_are_copied_arrives_as_it_is_in_the_end(stack: RunningStack) -> None:
+    def change() -> None:
+        with shard(stack, "s1") as s1:
+            profiles = s1["ic_user"]["profiles"]
+            profiles.update_many({"slot": {"$lt": 10}}, {"$inc": {"n": 1}})
+            profiles.delete_many({"slot": {"$gte": 90, "$lt": 100}})
+            profiles.insert_one(document(95) | {"_id": "doc_new"})
+
+    running.move(stack, MOVED, "s2", at("following", change))
+
+    assert contents(stack, "s2")["profiles"] == [*rows(range(90), range(10)), ("doc_new", 0)]
+    assert contents(stack, "s1")["profiles"] == rows(STAYING)
+
+
+def test_a_unique_value_that_changes_hands_meanwhile_is_no_obstacle(stack: RunningStack) -> None:
+    index = IndexModel([("name", ASCENDING)], name="name", unique=True, sparse=True)
+    for name in ("s1", "s2"):
+        with shard(stack, name) as each:
+            each["ic_user"]["profiles"].create_indexes([index])
+    with shard(stack, "s1") as s1:
+        s1["ic_user"]["profiles"].update_one({"slot": 3}, {"$set": {"name": "ada"}})
+
+    def change_hands() -> None:
+        with shard(stack, "s1") as s1:
+            profiles = s1["ic_user"]["profiles"]
+            profiles.update_one({"slot": 1}, {"$set": {"n": 1}})
+            profiles.update_one({"slot": 3}, {"$unset": {"name": 1}})
+            profiles.update_one({"slot": 1}, {"$set": {"name": "ada"}})
+
+    running.move(stack, MOVED, "s2", at("following", change_hands))
+
+    with shard(stack, "s2") as s2:
+        assert s2["ic_user"]["profiles"].find_one({"name": "ada"}, {"_id": 0, "slot": 1}) == {"slot": 1}
+    assert contents(stack, "s2")["profiles"] == rows(MOVED, range(1, 2))
+    for name in ("s1", "s2"):
+        with shard(stack, name) as each:
+            each["ic_user"]["profiles"].drop_index("name")
+
+
+class InterruptionError(Exception):
+    """As when the operator's machine goes away; what it can do before it ends is done."""
+
+
+def interrupt() -> None:
+    raise InterruptionError
+
+
+@pytest.mark.parametrize("line", ["telling all", "following", "switched"])
+def test_a_move_that_was_interrupted_is_finished(
+    stack: RunningStack, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InterruptionError):
+        running.move(stack, MOVED, "s2", at(line, interrupt))
+    assert "on their way from s1" in shards.complaints(stack)[0]
+    with pytest.raises(OpsError, match="already; finish it"):
+        running.move(stack, STAYING, "s2", heard)
+    assert all(len(found) in {100, 150, 50} for found in contents(stack, "s1").values())
+
+    running.resume(stack, heard)
+
+    assert contents(stack, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
+    assert shards.complaints(stack) == []
+
+
+def test_a_fence_that_a_killed_mover_has_left_is_lifted_by_whoever_resumes(stack: RunningStack) -> None:
+    with pytest.raises(InterruptionError):
+        running.move(stack, MOVED, "s2", at("following", interrupt))
+    for name in ("s1", "s2"):
+        with shard(stack, name) as each:
+            change = {"$set": {"fenced": [{"first": 0, "last": 99}]}, "$inc": {"version": 1}}
+            each[CLUSTER][catalogue.SLOT_MAP].update_one({}, change)
+    fences: list[Any] = []
+
+    def look() -> None:
+        with shard(stack, "s1") as s1:
+            fences.extend(row["fenced"] for row in s1[CLUSTER][catalogue.SLOT_MAP].find())
+
+    running.resume(stack, at("telling", look))
+
+    assert fences == [[]]
+    assert shards.complaints(stack) == []
+
+
+def test_changes_that_the_source_has_forgotten_make_the_copy_begin_anew(stack: RunningStack) -> None:
+    with pytest.raises(InterruptionError):
+        running.move(stack, MOVED, "s2", at("following", interrupt))
+    with shard(stack, "s2") as s2:
+        s2[CLUSTER][MOVER].update_one({"_id": "progress"}, {"$set": {"token": {"_data": "8200"}}})
+        s2["ic_user"]["profiles"].insert_one(document(7) | {"_id": "doc_deleted_meanwhile"})
+    said: list[str] = []
+
+    running.resume(stack, said.append)
+
+    assert any("copying all again" in line for line in said)
+    assert contents(stack, "s2")["profiles"] == rows(MOVED)
+
+
+def test_a_move_is_taken_back_until_it_is_switched(stack: RunningStack) -> None:
+    with pytest.raises(InterruptionError):
+        running.move(stack, MOVED, "s2", at("following", interrupt))
+    running.abort(stack, heard)
+    assert [len(found) for found in contents(stack, "s2").values()] == [0, 0, 0]
+    assert [each.slots for each in shards.holdings(stack)] == [8192, 8192]
+    assert shards.complaints(stack) == []
+
+    with pytest.raises(InterruptionError):
+        running.move(stack, MOVED, "s2", at("switched", interrupt))
+    with pytest.raises(OpsError, match="s2 owns the slots already; finish it"):
+        running.abort(stack, heard)
+    running.resume(stack, heard)
+    with pytest.raises(OpsError, match="no slots are on their way"):
+        running.resume(stack, heard)
+
+
+def test_whoever_has_been_succeeded_changes_nothing_any_more(stack: RunningStack) -> None:
+    async def one_after_the_other() -> None:
+        async with provision.shard_clients(stack.topology, stack.credentials) as clients:
+            async with claim.held(clients, "s1") as first:
+                await first.spread("s1", "s2")
+                with pytest.raises(OpsError, match="is moving slots at this moment"):
+                    await refused(clients)
+            async with claim.held(clients, "s1") as second:
+                await second.spread("s1", "s2")
+                for late in (first.under("s2", _nothing), first.spread("s2")):
+                    with pytest.raises(SucceededError):
+                        await late
+                await second.under("s2", _nothing)
+
+    asyncio.run(one_after_the_other())
+
+
+async def refused(clients: Mapping[str, ShardClient]) -> None:
+    async with claim.held(clients, "s1"):
+        raise AssertionError("two movers at once")
+
+
+async def _nothing(_: object) -> None:
+    """A step that changes nothing."""
+
+
+def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack: RunningStack) -> None:
+    with shard(stack, "s1") as s1:
+        maps, members = s1[CLUSTER][catalogue.SLOT_MAP], s1[CLUSTER][catalogue.MEMBERS]
+        row = {"_id": "late", "service": "user", "role": "serve", "version": 0, "time": datetime.now(UTC)}
+        members.insert_one(row)
+
+        def confirm(version: int) -> None:
+            members.update_one({"_id": "late"}, {"$set": {"version": version}})
+
+        said: list[str] = []
+        by_line = (
+            at("telling", lambda: confirm(maps.find({})[0]["version"])),
+            at("lifted", lambda: confirm(1_000_000)),
+        )
+
+        def hear(line: str) -> None:
+            said.append(line)
+            for each in by_line:
+                each(line)
+
+        running.move(stack, MOVED, "s2", hear)
+        members.delete_one({"_id": "late"})
+
+    assert any(
+        "the fence is lifted again: not confirmed in time by user serve (late)" in line for line in said
+    )
+    assert contents(stack, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["move", "0-99", "--to", "s9"], "there is no shard 's9'; there are: s1, s2"),
+        (["move", "0-99", "--to", "s1"], "all of these slots are on s1 already"),
+        (["move", "99-0", "--to", "s2"], "'99-0' are no slots: they go from 0 to 16383"),
+        (["move", "5,x", "--to", "s2"], "'5,x' names no slots"),
+        (["move", "0-16384", "--to", "s2"], "they go from 0 to 16383"),
+        (["move", "--to", "s2"], "say which slots and where --to"),
+        (["move", "--resume"], "no slots are on their way"),
+    ],
+)
+def test_a_move_that_makes_no_sense_says_so(
+    stores: Stack, arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["shards", *arguments, "--stack", stores.topology.name])
+
+    assert ended.value.code not in {0, None}
+    shown = capsys.readouterr()
+    assert complaint in " ".join((shown.out + shown.err).split())

@@ -1,0 +1,45 @@
+"""Whether a rebuilding may be relied on; no server is asked."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any, cast
+
+import pytest
+
+from chassis.mongo import planning
+from chassis.mongo.shards import Shards
+from chassis.mongo.slots import Move, SlotMap, Span
+from ops.errors import OpsError
+from ops.replay import _Stores
+from tests.unit.chassis.mongo.conftest import HALVES
+
+MOVING = planning.with_moves(HALVES, [Move(Span(7, 9), "s1", "s2")])
+NOTHING = cast("Any", None)
+
+
+@pytest.fixture
+async def shards() -> AsyncIterator[Shards]:
+    shards = Shards(HALVES, "ic_test", "nobody", "nothing")
+    yield shards
+    await shards.close()
+
+
+@pytest.mark.parametrize("slot_map", [MOVING, planning.with_owner(HALVES, {7}, "s2")])
+async def test_a_rebuilding_that_slots_moved_under_is_to_be_repeated(
+    shards: Shards, slot_map: SlotMap
+) -> None:
+    stores = _Stores(NOTHING, NOTHING, AsyncExitStack(), [(shards, HALVES.owners)])
+    stores.refuse_moved()
+
+    shards.reroute(slot_map, {})
+
+    with pytest.raises(OpsError, match="run it again when none moves any more"):
+        stores.refuse_moved()
+
+
+async def test_a_rebuilding_stands_the_fence_and_the_end_of_a_move_that_was_given_up(shards: Shards) -> None:
+    stores = _Stores(NOTHING, NOTHING, AsyncExitStack(), [(shards, HALVES.owners)])
+    shards.reroute(planning.with_fence(HALVES, {7}), {})
+    shards.reroute(planning.with_moves(MOVING, []), {})
+
+    stores.refuse_moved()
