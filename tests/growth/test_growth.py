@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from ops.moving import running
-from ops.stack import shards
+from ops.stack import growing, shards
 from ops.stack.lifecycle import Stack as RunningStack
 from ops.stack.steps import Steps
 from ops.stack.topology import Topology
@@ -35,7 +35,7 @@ def running_stack(stack: Stack) -> RunningStack:
 def test_a_cluster_grows_from_two_to_three_to_four_shards_under_load(stack: Stack) -> None:
     with people_at_work(stack) as work, watched(stack) as watch:
         for name in ("s3", "s4"):
-            shards.add(Topology.load(stack.topology.path), name, Steps())
+            growing.add(Topology.load(stack.topology.path), name, "", Steps())
             moved = running.rebalance(running_stack(stack), tell)
             assert moved
             tell(f"{moved}")
