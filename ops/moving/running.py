@@ -120,7 +120,7 @@ async def _refuse_balanced(cluster: Cluster, plan: Sequence[Move]) -> None:
     for name in dict.fromkeys(name for move in plan for name in (move.source, move.target)):
         if await is_mongos(cluster.clients[name]):
             raise OpsError(
-                f"the shard {name} is a native sharded cluster: MongoDB's own balancer spreads its documents, "
+                f"the shard {name} is a native sharded cluster: MongoDB's balancer spreads its documents, "
                 "and slots stay where they are"
             )
 

@@ -16,8 +16,8 @@ from ops.stack import growing, shards
 from ops.stack.lifecycle import Stack as RunningStack
 from ops.stack.steps import Steps
 from ops.stack.topology import Topology
-from tests.growth.conftest import Work, people_at_work
 from tests.growth.watching import watched
+from tests.people import Work, people_at_work
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.thorough]
