@@ -4,7 +4,9 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from pymongo.errors import PyMongoError
 
 from chassis.ids import SLOTS
 from chassis.mongo import planning
@@ -20,6 +22,8 @@ from ops.stack.lifecycle import Stack
 from ops.stack.provision import declared_collections, shard_clients
 
 T = TypeVar("T")
+
+_GO_ON: Final = "If slots are on their way (ic shards list), go on with: ic shards move --resume"
 
 
 def slots_of(text: str) -> list[int]:
@@ -131,7 +135,13 @@ def _carry_out(stack: Stack, tell: Tell, work: Callable[[Mover, Cluster], Corout
         async with _cluster(stack) as cluster:
             return await work(Mover(cluster, _namespaces(), tell), cluster)
 
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    except PyMongoError as error:
+        line = str(error).splitlines()[0][:200]
+        raise OpsError(f"a shard did not answer as it should: {line}. {_GO_ON}") from error
+    except asyncio.CancelledError:
+        raise OpsError(f"interrupted. {_GO_ON}") from None
 
 
 @asynccontextmanager

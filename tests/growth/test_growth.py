@@ -23,7 +23,7 @@ from tests.stack import Stack
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.thorough]
 
 IC: Final = Path(sys.executable).parent / "ic"
-LONGEST_FENCE_S: Final = 2.0
+LONGEST_FENCE_S: Final = 4.0
 KILLS: Final = 10
 KILLED_WITHIN_S: Final = (0.8, 12.0)
 
