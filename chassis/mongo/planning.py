@@ -24,6 +24,14 @@ def with_shard(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
     return replace(slot_map, version=slot_map.version + 1, uris=slot_map.uris | {name: uri})
 
 
+def with_address(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
+    """The map with the same shard at another address. Raises PlanError."""
+    _must_have(slot_map, name)
+    if slot_map.uris[name] == uri:
+        raise PlanError(f"the shard '{name}' is at {uri} already")
+    return replace(slot_map, version=slot_map.version + 1, uris=slot_map.uris | {name: uri})
+
+
 def with_moves(slot_map: SlotMap, moves: Collection[Move]) -> SlotMap:
     """The map in which these moves, and no others, are under way. Raises PlanError."""
     for name in (name for move in moves for name in (move.source, move.target)):

@@ -72,7 +72,7 @@ async def make_collections(
     client: AsyncMongoClient[Document], database: str, declared: Iterable[CollectionSpec]
 ) -> None:
     """As `provision`, without what the chassis keeps in a service's database."""
-    sharding = await _is_mongos(client)
+    sharding = await is_mongos(client)
     for spec in declared:
         await _ensure_collection(client[database], spec.name)
         if sharding and spec.sharded:
@@ -81,7 +81,8 @@ async def make_collections(
             await _ensure_index(client[database][spec.name], index)
 
 
-async def _is_mongos(client: AsyncMongoClient[Document]) -> bool:
+async def is_mongos(client: AsyncMongoClient[Document]) -> bool:
+    """Whether a native sharded cluster answers, whose own balancer spreads the documents of its slots."""
     return (await client.admin.command("hello")).get("msg") == "isdbgrid"
 
 

@@ -28,8 +28,11 @@ class Pool:
     and writes on, as both share a permit.
     """
 
-    def __init__(self, name: str, client: ShardClient, database: str, cluster: str, clock: Clock) -> None:
+    def __init__(
+        self, name: str, uri: str, client: ShardClient, *, database: str, cluster: str, clock: Clock
+    ) -> None:
         self.name = name
+        self.uri = uri
         self.client = client
         self.lease = Lease()
         self._what = f"mongo shard {name}"
@@ -62,6 +65,14 @@ class Pool:
             self.shard = self._way(self._permit)
         self._permit.blocked = blocked
         self._open = open_slots
+
+    def replace(self, former: "Pool") -> None:
+        """Takes the place of connections to another address of the shard, through which none writes any more.
+
+        What is still being written through them counts here, until it has ended.
+        """
+        former._permit.withdraw()
+        self._withdrawn += [*former._withdrawn, former._permit]
 
     def is_drained(self) -> bool:
         """Whether no write is under way any more that began before slots were closed."""

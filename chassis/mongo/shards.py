@@ -76,7 +76,7 @@ class Shards:
     ) -> None:
         def open_pool(name: str, uri: str) -> Pool:
             client = connect(uri, database, user, password, listeners)
-            return Pool(name, client, database, cluster, clock or SystemClock())
+            return Pool(name, uri, client, database=database, cluster=cluster, clock=clock or SystemClock())
 
         self._open_pool = open_pool
         self._pools: dict[str, Pool] = {}
@@ -88,8 +88,8 @@ class Shards:
     def reroute(self, slot_map: SlotMap, copies: Mapping[str, SlotMap]) -> None:
         """Goes by another map from now on, and on each shard by what the shard's own copy says of its slots.
 
-        Pools of new shards are opened; those of shards that the map no longer names are closed after a
-        while.
+        Pools are opened for new shards and for new addresses of known ones; those that the map no longer
+        names are closed after a while.
         """
         self.slot_map = slot_map
         self._replace_pools(slot_map.uris)
@@ -116,12 +116,22 @@ class Shards:
         return {name: frozenset(slots) for name, slots in found.items()}
 
     def _replace_pools(self, uris: Mapping[str, str]) -> None:
-        gone = [pool for name, pool in self._pools.items() if name not in uris]
-        self._pools = {name: self._pools.get(name) or self._new_pool(name, uri) for name, uri in uris.items()}
-        for pool in gone:
-            closing = asyncio.create_task(_close_later(pool))
-            self._leaving.add(closing)
-            closing.add_done_callback(self._leaving.discard)
+        before = self._pools
+        self._pools = {name: self._pool_at(name, uri) for name, uri in uris.items()}
+        for pool in before.values():
+            if self._pools.get(pool.name) is not pool:
+                closing = asyncio.create_task(_close_later(pool))
+                self._leaving.add(closing)
+                closing.add_done_callback(self._leaving.discard)
+
+    def _pool_at(self, name: str, uri: str) -> Pool:
+        former = self._pools.get(name)
+        if former is not None and former.uri == uri:
+            return former
+        pool = self._new_pool(name, uri)
+        if former is not None:
+            pool.replace(former)
+        return pool
 
     def _new_pool(self, name: str, uri: str) -> Pool:
         pool = self._open_pool(name, uri)
@@ -162,20 +172,21 @@ class Shards:
     async def on_each(self, work: Callable[[Shard], Coroutine[Any, Any, None]]) -> None:
         """Keeps endless `work` going on every shard, those that come included, until one piece of it ends.
 
-        What that raised is raised. On shards that go the work is cancelled. It gets the shard as it is when
-        the work begins there; for long it may keep only the name, or `whole`.
+        What that raised is raised. On shards that go the work is cancelled, and it begins anew on those that
+        have another address. It gets the shard as it is when the work begins there; for long it may keep only
+        the name, or `whole`.
         """
-        running: dict[str, asyncio.Task[None]] = {}
+        running: dict[Pool, asyncio.Task[None]] = {}
         gone: set[asyncio.Task[None]] = set()
         try:
             while True:
                 rerouted = self._rerouted
-                here = {shard.name: shard for shard in self._all}
-                for name in running.keys() - here.keys():
-                    gone.add(task := running.pop(name))
+                here = dict.fromkeys(self._pools.values())
+                for pool in running.keys() - here.keys():
+                    gone.add(task := running.pop(pool))
                     task.cancel()
-                for name in here.keys() - running.keys():
-                    running[name] = asyncio.create_task(work(here[name]))
+                for pool in here.keys() - running.keys():
+                    running[pool] = asyncio.create_task(work(pool.shard))
                 if ended := await _ended_before(rerouted, running.values()):
                     return ended.result()
         finally:

@@ -20,6 +20,14 @@ from ops.stack.topology import DEFAULT_STACK, Topology
 MEGABYTE = 1_000_000
 
 ShardName = Annotated[str, typer.Argument(metavar="NAME", help="Of the new shard, such as s3.")]
+Address = Annotated[
+    str,
+    typer.Argument(
+        metavar="[URI]",
+        help="Of servers that are there already: mongodb://host:port,.../?replicaSet=..., without a user.",
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,6 +36,7 @@ def register(app: typer.Typer) -> None:
     shards.command("list")(show)
     shards.command("verify")(verify)
     shards.command("add")(add)
+    shards.command("readdress")(readdress)
     shards.command("move")(move)
     shards.command("rebalance")(rebalance)
     app.add_typer(shards, name="shards")
@@ -57,10 +66,23 @@ def verify(stack: StackName = DEFAULT_STACK) -> None:
     console.print("every slot is on one shard, every document lies where its slot is, and all shards agree")
 
 
-def add(name: ShardName, stack: StackName = DEFAULT_STACK) -> None:
-    """Start one more shard and add it to the slot map; it has no slots yet. May be repeated."""
-    slot_map = _logic().add(_running(stack), name, Steps())
+def add(name: ShardName, uri: Address = "", stack: StackName = DEFAULT_STACK) -> None:
+    """Start one more shard, or take the one at URI, and add it to the slot map; it has no slots yet.
+
+    May be repeated.
+    """
+    slot_map = _growing().add(_running(stack), name, uri, Steps())
     console.print(f"the shard '{name}' is in the slot map, version {slot_map.version}; it has no slots yet")
+
+
+def readdress(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a shard that is there.")],
+    uri: Annotated[str, typer.Argument(metavar="URI", help="Where it is from now on, as for `add`.")],
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Have everybody reach a shard at another address: other members, or another host. May be repeated."""
+    slot_map = _growing().readdress(_running(stack), name, uri, Steps())
+    console.print(f"the shard '{name}' is at {slot_map.uris[name]}, slot map version {slot_map.version}")
 
 
 def move(
@@ -110,6 +132,10 @@ def _running(stack: str) -> Topology:
     found = topology.find(stack)
     lifecycle.must_run(found)
     return found
+
+
+def _growing() -> Any:
+    return importlib.import_module("ops.stack.growing")
 
 
 def _logic() -> Any:

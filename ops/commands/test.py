@@ -25,7 +25,7 @@ from ops.stack.topology import Topology
 UNIT = "tests/unit"
 ON_A_STACK = (
     *("tests/integration", "tests/e2e", "tests/hostile", "tests/faults"),
-    *("tests/resilience", "tests/replicas", "tests/chaos"),
+    *("tests/resilience", "tests/replicas", "tests/chaos", "tests/growth"),
 )
 REPORTS = STATE / "test"
 STACK_VARIABLE = "IC_TEST_STACK"

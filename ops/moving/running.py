@@ -4,11 +4,13 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from pymongo.errors import PyMongoError
 
 from chassis.ids import SLOTS
 from chassis.mongo import planning
-from chassis.mongo.provision import CHASSIS_COLLECTIONS
+from chassis.mongo.provision import CHASSIS_COLLECTIONS, is_mongos
 from chassis.mongo.slots import Move, SlotMap, Span, spans
 from ops.errors import OpsError
 from ops.moving import claim
@@ -20,6 +22,8 @@ from ops.stack.lifecycle import Stack
 from ops.stack.provision import declared_collections, shard_clients
 
 T = TypeVar("T")
+
+_GO_ON: Final = "If slots are on their way (ic shards list), go on with: ic shards move --resume"
 
 
 def slots_of(text: str) -> list[int]:
@@ -43,6 +47,7 @@ def move(stack: Stack, slots: Sequence[int], target: str, tell: Tell) -> list[Mo
     async def work(mover: Mover, cluster: Cluster) -> list[Moved]:
         _nothing_moves(cluster.slot_map)
         plan = _plan(cluster.slot_map, slots, target)
+        await _refuse_balanced(cluster, plan)
         return [await mover.move(moves) for moves in pairs(plan).values()]
 
     return _carry_out(stack, tell, work)
@@ -53,9 +58,9 @@ def rebalance(stack: Stack, tell: Tell) -> list[Moved]:
 
     async def work(mover: Mover, cluster: Cluster) -> list[Moved]:
         moved = [await mover.finish()] if cluster.slot_map.moving else []
-        while plan := planning.even_plan(cluster.slot_map):
-            moved.append(await mover.move(next(iter(pairs(plan).values()))))
-        return moved
+        plan = planning.even_plan(cluster.slot_map)
+        await _refuse_balanced(cluster, plan)
+        return [*moved, *[await mover.move(moves) for moves in pairs(plan).values()]]
 
     return _carry_out(stack, tell, work)
 
@@ -115,13 +120,28 @@ def _nothing_moves(slot_map: SlotMap) -> None:
         )
 
 
+async def _refuse_balanced(cluster: Cluster, plan: Sequence[Move]) -> None:
+    for name in dict.fromkeys(name for move in plan for name in (move.source, move.target)):
+        if await is_mongos(cluster.clients[name]):
+            raise OpsError(
+                f"the shard {name} is a native sharded cluster: MongoDB's balancer spreads its documents, "
+                "and slots stay where they are"
+            )
+
+
 def _carry_out(stack: Stack, tell: Tell, work: Callable[[Mover, Cluster], Coroutine[Any, Any, T]]) -> T:
     async def run() -> T:
         _end_well_on_sigterm()
         async with _cluster(stack) as cluster:
             return await work(Mover(cluster, _namespaces(), tell), cluster)
 
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    except PyMongoError as error:
+        line = str(error).splitlines()[0][:200]
+        raise OpsError(f"a shard did not answer as it should: {line}. {_GO_ON}") from error
+    except asyncio.CancelledError:
+        raise OpsError(f"interrupted. {_GO_ON}") from None
 
 
 @asynccontextmanager

@@ -42,7 +42,7 @@ def store_targets(topology: Topology) -> dict[str, tuple[str, ...]]:
     if not topology.faults:
         return {}
     stores = [store for store, _ in fault_proxy.stores(topology)]
-    shards = [f"mongo-{shard.name}" for shard in topology.shards]
+    shards = [f"mongo-{shard.name}" for shard in topology.shards if shard.ports]
     groups = {name: _members(name, stores) for name in ("mongo", *shards, "redis")}
     return groups | {store: (store,) for store in stores}
 

@@ -1,6 +1,7 @@
 """MongoDB: each shard a replica set, with authentication on and one least-privilege user a service."""
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from chassis.mongo.catalogue import CLUSTER, MEMBERS
 from ops.errors import OpsError
-from ops.stack import binaries
+from ops.stack import addresses, binaries
 from ops.stack.credentials import Credentials, write_private
 from ops.stack.process import Process, Readiness, Stage
 from ops.stack.topology import LOOPBACK, Shard, Topology
@@ -29,6 +30,7 @@ TRANSACTION_LIFE_S = 15
 """More than any takes. What a killed process leaves open keeps others from its documents for so long."""
 
 PRIMARY_WITHIN_S = 60.0
+AUTHENTICATION_FAILED = 18
 ALREADY_INITIALIZED = 23
 USER_ALREADY_EXISTS = 51003
 ROLE_ALREADY_EXISTS = 51002
@@ -111,25 +113,44 @@ def first_slot_map(shards: tuple[Shard, ...]) -> dict[str, Any]:
 
 def admin_uri(shard: Shard, credentials: Credentials) -> str:
     """The shard with the administrator's user: for provisioning and for tests, never for a service."""
-    password = credentials.mongo_admin_password
-    return f"mongodb://{ADMIN}:{password}@{shard.hosts}/?replicaSet={shard.name}&authSource=admin"
+    return addresses.with_login(shard.uri, ADMIN, credentials.mongo_admin_password)
 
 
 def prepare(topology: Topology, credentials: Credentials) -> None:
-    """Makes replica sets of the running mongods, and users in them; changes nothing that is there.
+    """Makes replica sets of the running mongods, and users in every shard; changes nothing that is there.
 
     Raises:
-        OpsError: a shard has no primary within a minute.
+        OpsError: a shard has no primary within a minute, or one elsewhere does not answer.
     """
-    for shard in topology.shards:
+    own = [shard for shard in topology.shards if not shard.address]
+    for shard in own:
         _initiate(shard, topology.own_port(shard.ports[0]))
+    for shard in own:
+        _ensure_admin(_await_primary(shard), credentials.mongo_admin_password)
     for shard in topology.shards:
-        primary = _await_primary(shard)
-        _ensure_admin(primary, credentials.mongo_admin_password)
-        with _client(admin_uri(shard, credentials)) as client:
-            _ensure_member_role(client)
-            for service, own in credentials.services.items():
-                _ensure_user(client, service, own.mongo_password)
+        try:
+            _ensure_users(shard, credentials)
+        except PyMongoError as error:
+            raise OpsError(unreachable(shard, error)) from error
+
+
+def unreachable(shard: Shard, error: Exception) -> str:
+    """That a shard does not do what it is asked for, and why."""
+    where = addresses.hosts_of(shard.uri)
+    if isinstance(error, OperationFailure) and error.code == AUTHENTICATION_FAILED:
+        return (
+            f"the shard {shard.name} at {where} does not know the user '{ADMIN}' by this stack's password: "
+            f"make the user there, with the role root and the password in secrets/ of the stack"
+        )
+    why = re.split(r", Timeout:| \(configured timeouts", str(error).splitlines()[0])[0][:240]
+    return f"the shard {shard.name} at {where} does not answer: {type(error).__name__}: {why}"
+
+
+def _ensure_users(shard: Shard, credentials: Credentials) -> None:
+    with _client(admin_uri(shard, credentials)) as client:
+        _ensure_member_role(client)
+        for service, own in credentials.services.items():
+            _ensure_user(client, service, own.mongo_password)
 
 
 def _config_path(topology: Topology, shard: Shard, member: int) -> Path:

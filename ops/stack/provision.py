@@ -9,6 +9,7 @@ from typing import Any
 
 from amqp.exceptions import AMQPError
 from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
 
 from chassis.mongo import catalogue
 from chassis.mongo import provision as chassis_provision
@@ -32,7 +33,7 @@ def make_collections(topology: Topology, credentials: Credentials) -> None:
     """Makes each service's collections and indexes on every shard, and the shard's copy of the slot map.
 
     Raises:
-        OpsError: a collection that exists differs from what its service declares.
+        OpsError: a collection that exists differs from what its service declares, or a shard does not answer.
     """
     try:
         asyncio.run(_make_collections(topology, credentials, declared_collections()))
@@ -101,9 +102,13 @@ async def _make_collections(
     topology: Topology, credentials: Credentials, declared: Mapping[str, Iterable[CollectionSpec]]
 ) -> None:
     async with shard_clients(topology, credentials) as clients:
-        for client in clients.values():
-            for service, collections in declared.items():
-                await chassis_provision.provision(client, mongo.database_of(service), collections)
+        for shard in topology.shards:
+            try:
+                for service, collections in declared.items():
+                    database = mongo.database_of(service)
+                    await chassis_provision.provision(clients[shard.name], database, collections)
+            except PyMongoError as error:
+                raise OpsError(mongo.unreachable(shard, error)) from error
         await catalogue.provision(clients, SlotMap.load(topology.slot_map))
 
 

@@ -1,24 +1,22 @@
-"""The shards of a stack: what they hold, whether it lies where it should, and one more of them."""
+"""The shards of a stack: what they hold, and whether it lies where it should."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from pymongo.errors import PyMongoError
 
-from chassis.mongo import catalogue, planning
+from chassis.mongo import catalogue
 from chassis.mongo.catalogue import CLUSTER, Member
 from chassis.mongo.provision import CHASSIS_COLLECTIONS, CollectionSpec
 from chassis.mongo.slots import SlotMap, spans
 from ops.errors import OpsError
-from ops.stack import lifecycle, mongo
+from ops.stack import addresses, mongo
 from ops.stack.lifecycle import Stack
-from ops.stack.provision import ShardClient, declared_collections, make_collections, shard_clients
-from ops.stack.steps import Steps
-from ops.stack.topology import SERVICES, Topology
+from ops.stack.provision import ShardClient, declared_collections, shard_clients
+from ops.stack.topology import SERVICES
 
 COUNTED_FOR_S: Final = 1.0
 MOST_SPANS_NAMED: Final = 5
@@ -60,83 +58,7 @@ def complaints(stack: Stack) -> list[str]:
     return asyncio.run(_complaints(stack))
 
 
-def add(found: Topology, name: str, steps: Steps) -> SlotMap:
-    """Starts one more shard, prepares it and adds it to the slot map, with no slots; may be repeated.
-
-    Raises:
-        OpsError: it has a shard of that name or no room for more, or a shard does not answer.
-    """
-    with_it = _widened(found, name)
-    with_it.save()
-    stack = Stack.of(with_it)
-    mongo.write_config(with_it, stack.credentials)
-    shard = with_it.shards[-1]
-    members = [stack.process(mongo.member_name(shard, member)) for member in range(len(shard.ports))]
-    lifecycle.add_stores(stack, members, partial(mongo.prepare, with_it, stack.credentials), steps)
-    with steps.step("collections and indexes"):
-        make_collections(with_it, stack.credentials)
-    with steps.step("slot map"):
-        return asyncio.run(_enter(stack, name, shard.uri))
-
-
-def _widened(found: Topology, name: str) -> Topology:
-    """The topology with the new shard, all checked before anything is touched."""
-    if found.faults:
-        raise OpsError("a stack that was made with --faults keeps its shards: its proxy knows no others")
-    slot_map, behind = asyncio.run(_state_of(Stack.of(found)))
-    if name in slot_map.uris and behind:
-        return found
-    _refuse_differences(slot_map, behind)
-    try:
-        planning.with_shard(slot_map, name, "")
-    except planning.PlanError as error:
-        raise OpsError(str(error)) from error
-    for shard in found.shards:
-        if shard.name not in (*slot_map.uris, name):
-            raise OpsError(f"first finish what was begun: ic shards add {shard.name}")
-    return found.with_shard(name)
-
-
-async def _state_of(stack: Stack) -> tuple[SlotMap, list[str]]:
-    async with shard_clients(stack.topology, stack.credentials) as clients:
-        return await _state(clients)
-
-
-async def _state(clients: Mapping[str, ShardClient]) -> tuple[SlotMap, list[str]]:
-    """The newest map, and its shards that do not hold it. Raises OpsError when one does not answer."""
-    copies, errors = await _copies(clients)
-    slot_map = catalogue.newest(copies)
-    if slot_map is None:
-        raise OpsError("no shard holds a slot map: " + "; ".join(errors.values()))
-    for name in slot_map.uris:
-        if name in errors:
-            raise OpsError(f"every shard has to take part, and {name} does not: {errors[name]}")
-    return slot_map, [name for name in slot_map.uris if copies.get(name) != slot_map]
-
-
-def _refuse_differences(slot_map: SlotMap, behind: list[str]) -> None:
-    if behind:
-        names = ", ".join(behind)
-        raise OpsError(f"not the slot map of version {slot_map.version}: {names}; see: ic shards verify")
-
-
-async def _enter(stack: Stack, name: str, uri: str) -> SlotMap:
-    """The new shard knows of itself before anybody else does; the first of the others decides a race."""
-    async with shard_clients(stack.topology, stack.credentials) as clients:
-        slot_map, behind = await _state(clients)
-        if name not in slot_map.uris:
-            _refuse_differences(slot_map, behind)
-            first = next(iter(slot_map.uris))
-            before, slot_map = slot_map, planning.with_shard(slot_map, name, uri)
-            await catalogue.publish(clients[name][CLUSTER], slot_map)
-            if not await catalogue.exchange(clients[first][CLUSTER], before, slot_map):
-                raise OpsError("somebody else has changed the slot map at this moment; try again")
-        for each in slot_map.uris:
-            await catalogue.publish(clients[each][CLUSTER], slot_map)
-        return slot_map
-
-
-async def _copies(clients: Mapping[str, ShardClient]) -> tuple[dict[str, SlotMap], dict[str, str]]:
+async def copies_of(clients: Mapping[str, ShardClient]) -> tuple[dict[str, SlotMap], dict[str, str]]:
     """By shard: its copy, or why there is none to be had."""
     copies: dict[str, SlotMap] = {}
     errors: dict[str, str] = {}
@@ -144,7 +66,7 @@ async def _copies(clients: Mapping[str, ShardClient]) -> tuple[dict[str, SlotMap
         try:
             copy = await catalogue.copy_of(client[CLUSTER])
         except (PyMongoError, ValueError) as error:
-            errors[name] = _in_a_line(error)
+            errors[name] = in_a_line(error)
         else:
             if copy is None:
                 errors[name] = "it holds no slot map: ic provision"
@@ -155,7 +77,7 @@ async def _copies(clients: Mapping[str, ShardClient]) -> tuple[dict[str, SlotMap
 
 async def _holdings(stack: Stack) -> list[Holding]:
     async with shard_clients(stack.topology, stack.credentials) as clients:
-        copies, errors = await _copies(clients)
+        copies, errors = await copies_of(clients)
         slot_map = catalogue.newest(copies)
         if slot_map is None:
             raise OpsError("no shard holds a slot map: " + "; ".join(errors.values()))
@@ -167,7 +89,7 @@ async def _holding(
     name: str, slot_map: SlotMap, clients: Mapping[str, ShardClient], copies: Mapping[str, SlotMap]
 ) -> Holding:
     slots = slot_map.slots_of(name)
-    address = slot_map.uris[name].removeprefix("mongodb://").partition("/")[0]
+    address = addresses.hosts_of(slot_map.uris[name])
     try:
         sizes = [await clients[name][mongo.database_of(each)].command("dbStats") for each in SERVICES]
         members = await catalogue.members_of(clients[name][CLUSTER])
@@ -184,7 +106,7 @@ async def _holding(
             members=tuple(members),
         )
     except (PyMongoError, KeyError) as error:
-        return Holding(name, address, len(slots), error=_in_a_line(error))
+        return Holding(name, address, len(slots), error=in_a_line(error))
 
 
 async def _operations_per_s(client: ShardClient) -> float:
@@ -200,7 +122,7 @@ async def _operations(client: ShardClient) -> int:
 
 async def _complaints(stack: Stack) -> list[str]:
     async with shard_clients(stack.topology, stack.credentials) as clients:
-        copies, errors = await _copies(clients)
+        copies, errors = await copies_of(clients)
         slot_map = catalogue.newest(copies)
         found = [f"{name}: {error}" for name, error in errors.items()]
         if slot_map is None:
@@ -279,5 +201,6 @@ def _named(slots: Any) -> str:
     return ", ".join(named[:MOST_SPANS_NAMED]) + more
 
 
-def _in_a_line(error: Exception) -> str:
+def in_a_line(error: Exception) -> str:
+    """What went wrong, as the end of a sentence."""
     return f"{type(error).__name__}: {str(error).splitlines()[0][:160]}"

@@ -11,19 +11,42 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ops.errors import OpsError
 from ops.paths import stacks_dir
+from ops.stack.parts import (
+    LOOPBACK,
+    MAX_SHARDS,
+    Frozen,
+    MailboxPorts,
+    ProcessPorts,
+    RabbitPorts,
+    RedisNode,
+    Shape,
+    Shard,
+    first_shards,
+    gateway_processes,
+    next_ports,
+)
 from ops.stack.region import REGION_CHOICES, Region, ServicePorts, block_regions, developer_regions
+
+__all__ = [
+    "DEFAULT_STACK",
+    "LOOPBACK",
+    "SERVICES",
+    "Shard",
+    "Topology",
+    "find",
+    "find_or_create",
+    "port_is_free",
+    "stack_names",
+]
 
 DEFAULT_STACK: Final = "dev"
 SERVICES: Final = ("auth", "user", "internship", "application", "notification", "analytics")
 REDIS_NODES: Final = 3
-SHARD_STRIDE: Final = 10
-MAX_SHARDS: Final = 8
 MEMBER_CHOICES: Final = (1, 3)
-LOOPBACK: Final = "127.0.0.1"
 BEHIND_THE_PROXY: Final = 5
 """With faults, a store itself listens so many ports above the one that its clients know."""
 
@@ -34,67 +57,7 @@ LAST_BLOCK: Final = 32_000
 BLOCK_SIZE: Final = 200
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Shape(_Frozen):
-    """What a stack is made as, and stays: shards, the members of each, regions."""
-
-    shards: int = 2
-    members: int = 1
-    regions: int = 1
-
-
-class ProcessPorts(_Frozen):
-    """Where a process of the gateway's listens: gRPC, and its ops port."""
-
-    grpc: int
-    ops: int
-
-
-class RedisNode(_Frozen):
-    """One node of the Redis Cluster."""
-
-    port: int
-    bus: int
-
-
-class RabbitPorts(_Frozen):
-    """RabbitMQ's own ports: clients, Erlang distribution, and the epmd that only this stack uses."""
-
-    amqp: int
-    dist: int
-    epmd: int
-
-
-class MailboxPorts(_Frozen):
-    """The mailbox: SMTP in, HTTP to read."""
-
-    smtp: int
-    http: int
-
-
-class Shard(_Frozen):
-    """One shard: a replica set whose members listen on these ports."""
-
-    name: str
-    ports: tuple[int, ...]
-    added: bool = False
-    """Whether it came to a stack that was there already."""
-
-    @property
-    def hosts(self) -> str:
-        """All members as `host:port,host:port`."""
-        return ",".join(f"{LOOPBACK}:{port}" for port in self.ports)
-
-    @property
-    def uri(self) -> str:
-        """How clients reach the shard; they add their own user."""
-        return f"mongodb://{self.hosts}/?replicaSet={self.name}&directConnection=false"
-
-
-class Topology(_Frozen):
+class Topology(Frozen):
     """One stack: its folder and every port in it."""
 
     name: str
@@ -130,7 +93,7 @@ class Topology(_Frozen):
         if "control_plane" in found and "rate_limiter" in found:
             return found
         is_developers = found.get("name") == DEFAULT_STACK
-        return _gateway_processes(None if is_developers else found["regions"][0]["gateway"]) | found
+        return gateway_processes(None if is_developers else found["regions"][0]["gateway"]) | found
 
     def shard(self, name: str) -> Shard:
         """The shard of that name. Raises OpsError when there is none; the message lists those there are."""
@@ -222,8 +185,8 @@ class Topology(_Frozen):
     @property
     def shape(self) -> Shape:
         """What it was made as."""
-        members = len(self.shards[0].ports)
-        return Shape(shards=len(self.shards), members=members, regions=len(self.regions))
+        made = [shard for shard in self.shards if not shard.added]
+        return Shape(shards=len(made), members=len(made[0].ports), regions=len(self.regions))
 
     @property
     def public_url(self) -> str:
@@ -253,20 +216,28 @@ class Topology(_Frozen):
         """Where a store itself listens whose clients know it by this port."""
         return port + BEHIND_THE_PROXY if self.faults else port
 
-    def with_shard(self, name: str) -> Self:
-        """This stack with one more shard, of as many members as the others; the same stack if it has it.
+    def shard(self, name: str) -> Shard | None:
+        """The shard of that name, if it has it."""
+        return next((shard for shard in self.shards if shard.name == name), None)
+
+    def with_shard(self, name: str, address: str = "") -> Self:
+        """This stack with one more shard: the servers at `address`, or as many members here as others have.
+
+        The same stack if it has a shard of that name.
 
         Raises:
-            OpsError: it has as many shards as it can.
+            OpsError: there are no ports for more shards.
         """
-        if any(shard.name == name for shard in self.shards):
+        if self.shard(name):
             return self
-        if len(self.shards) >= MAX_SHARDS:
-            raise OpsError(f"the stack '{self.name}' has {len(self.shards)} shards, and no ports for more")
-        first = self.shards[0].ports[0] + SHARD_STRIDE * len(self.shards)
-        ports = tuple(first + member for member in range(len(self.shards[0].ports)))
-        added = Shard(name=name, ports=ports, added=True)
+        ports = () if address else next_ports(self.shards)
+        added = Shard(name=name, ports=ports, added=True, address=address)
         return self.model_copy(update={"shards": (*self.shards, added)})
+
+    def with_address(self, name: str, address: str) -> Self:
+        """This stack with a shard that clients reach at another address."""
+        shards = tuple(shard.at(address) if shard.name == name else shard for shard in self.shards)
+        return self.model_copy(update={"shards": shards})
 
     def store_ports(self) -> Iterator[int]:
         """The ports at which clients reach the stores."""
@@ -296,9 +267,9 @@ def developer_stack(root: Path, shape: Shape) -> Topology:
         name=DEFAULT_STACK,
         root=root,
         regions=developer_regions(shape.regions, SERVICES),
-        control_plane=_gateway_processes(None)["control_plane"],
-        rate_limiter=_gateway_processes(None)["rate_limiter"],
-        shards=_shards(27101, shape),
+        control_plane=gateway_processes(None)["control_plane"],
+        rate_limiter=gateway_processes(None)["rate_limiter"],
+        shards=first_shards(27101, shape),
         redis=tuple(RedisNode(port=7101 + i, bus=7111 + i) for i in range(REDIS_NODES)),
         rabbit=RabbitPorts(amqp=5682, dist=5692, epmd=5693),
         mailbox=MailboxPorts(smtp=1025, http=8025),
@@ -311,9 +282,9 @@ def block_stack(name: str, root: Path, base: int, shape: Shape) -> Topology:
         name=name,
         root=root,
         regions=block_regions(base, shape.regions, SERVICES),
-        control_plane=_gateway_processes(base)["control_plane"],
-        rate_limiter=_gateway_processes(base)["rate_limiter"],
-        shards=_shards(base + 100, shape),
+        control_plane=gateway_processes(base)["control_plane"],
+        rate_limiter=gateway_processes(base)["rate_limiter"],
+        shards=first_shards(base + 100, shape),
         redis=tuple(RedisNode(port=base + 40 + i, bus=base + 50 + i) for i in range(REDIS_NODES)),
         rabbit=RabbitPorts(amqp=base + 60, dist=base + 61, epmd=base + 62),
         mailbox=MailboxPorts(smtp=base + 70, http=base + 71),
@@ -403,22 +374,6 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _gateway_processes(base: int | None) -> dict[str, ProcessPorts]:
-    """The ports of control plane and rate limiter: in the block from `base` on, or the documented ones."""
-    grpc, ops = (5000, 6000) if base is None else (base + 10, base + 20)
-    return {
-        "control_plane": ProcessPorts(grpc=grpc + 9, ops=ops + 9),
-        "rate_limiter": ProcessPorts(grpc=grpc + 8, ops=ops + 8),
-    }
-
-
-def _shards(first: int, shape: Shape) -> tuple[Shard, ...]:
-    return tuple(
-        Shard(name=f"s{i + 1}", ports=tuple(first + SHARD_STRIDE * i + m for m in range(shape.members)))
-        for i in range(shape.shards)
-    )
 
 
 def _refuse_other_shape(topology: Topology, asked_for: Mapping[str, int], *, faults: bool) -> None:

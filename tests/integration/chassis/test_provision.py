@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel
 
-from chassis.mongo.provision import CollectionSpec, ProvisionError, provision
+from chassis.mongo.provision import CollectionSpec, ProvisionError, is_mongos, provision
 from tests.stack import Stack
 
 Client = AsyncMongoClient[dict[str, Any]]
@@ -59,3 +59,7 @@ async def test_a_changed_lifetime_is_changed_in_place(client: Client, name: str)
     await provision(client, name, declared(expireAfterSeconds=90))
 
     assert (await client[name]["things"].index_information())["by_owner"]["expireAfterSeconds"] == 90
+
+
+async def test_a_replica_set_is_told_from_a_native_sharded_cluster(client: Client) -> None:
+    assert not await is_mongos(client)

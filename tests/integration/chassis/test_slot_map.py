@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient
+from pymongo.errors import InvalidOperation
 
 from chassis.errors import DomainError
 from chassis.ids import SLOTS, new_id
@@ -78,7 +79,9 @@ async def world(stack: Stack, database: str) -> AsyncIterator[World]:
 @asynccontextmanager
 async def following(world: World) -> AsyncIterator[Shards]:
     shards = world.shards()
-    task = asyncio.create_task(SlotMapWatch(shards, Identity("test", "serve", "one")).run())
+    watch = SlotMapWatch(shards, Identity("test", "serve", "one"))
+    await watch.begin()
+    task = asyncio.create_task(watch.run())
     try:
         await until(shards.pool("s1").lease.holds)
         yield shards
@@ -160,6 +163,31 @@ async def test_a_new_shard_and_moved_slots_are_followed_while_others_read_and_wr
 
         assert (await world.count("s1", id_), await world.count("s2", id_)) == (0, 1)
         assert all(calls > 0 for calls in await asyncio.gather(*users))
+
+
+async def test_a_new_address_of_a_shard_is_followed_while_others_read_and_write(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.mongo.shards.LONGEST_CALL_S", 0.0)
+    async with following(world) as shards:
+        former = shards.pool("s1")
+        readdressed = planning.with_address(
+            world.first, "s1", world.uris["s1"].replace("127.0.0.1", "localhost")
+        )
+        changing = asyncio.create_task(world.publish(readdressed, "s1"))
+        calls = 0
+        async with asyncio.timeout(WITHIN_S):
+            while calls < 20 or shards.pool("s1") is former:
+                id_ = await insert(shards)
+                assert await shards.of(id_).db["things"].find_one({"_id": id_})
+                calls += 1
+        await changing
+        await until_confirmed(world, readdressed.version)
+        await insert(shards)
+
+        await until(lambda: not shards._leaving)
+        with pytest.raises(InvalidOperation):
+            await former.client.admin.command("ping")
 
 
 async def test_the_first_question_of_a_process_goes_by_the_newest_map(world: World) -> None:

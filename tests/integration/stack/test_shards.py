@@ -1,20 +1,37 @@
 """`ic shards`: what lies where, what is wrong, and one more shard for a running stack."""
 
+from collections.abc import Iterator
+
 import pytest
 from pymongo import MongoClient
 
+from chassis.mongo.slots import SlotMap
 from ops import replay
 from ops.cli import main
 from ops.errors import OpsError
-from ops.stack import mongo, provision, shards
+from ops.stack import addresses, growing, lifecycle, mongo, provision, shards
 from ops.stack.lifecycle import Stack as RunningStack
 from ops.stack.steps import Steps
 from ops.stack.topology import SERVICES, Topology
+from services.user.store import COLLECTIONS
+from tests import mongods
 from tests.stack import Stack, await_true
 
 
+@pytest.fixture(scope="module")
+def elsewhere(beside: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a replica set that somebody else runs."""
+    folder = tmp_path_factory.mktemp("elsewhere") / "mongod"
+    with mongods.replica_set(folder, "theirs", beside.credentials.mongo_admin_password) as address:
+        yield address
+
+
+def recorded(stack: Stack) -> Topology:
+    return Topology.load(stack.topology.path)
+
+
 def running(stack: Stack) -> RunningStack:
-    return RunningStack.of(Topology.load(stack.topology.path))
+    return RunningStack.of(recorded(stack))
 
 
 def test_all_that_services_have_written_lies_where_its_slot_is(stack: Stack) -> None:
@@ -54,7 +71,7 @@ def test_a_shard_is_added_to_a_running_stack_even_after_an_interruption(
     before = beside.state("mongo-s1")
     beside.topology.with_shard("s2").save()  # as when the command was killed just after that
 
-    slot_map = shards.add(Topology.load(beside.topology.path), "s2", Steps())
+    slot_map = growing.add(recorded(beside), "s2", "", Steps())
 
     assert (slot_map.version, list(slot_map.uris)) == (2, ["s1", "s2"])
     assert beside.state("mongo-s1").pid == before.pid
@@ -65,7 +82,120 @@ def test_a_shard_is_added_to_a_running_stack_even_after_an_interruption(
         ("s2", 0, 2),
     ]
     with pytest.raises(OpsError, match="there is a shard 's2' already"):
-        shards.add(grown.topology, "s2", Steps())
+        growing.add(grown.topology, "s2", "", Steps())
+
+
+def test_what_cannot_be_taken_is_refused_and_changes_nothing(
+    stack: Stack, beside: Stack, elsewhere: str
+) -> None:
+    before = recorded(beside)
+    own, of_others = before.shards[0].uri, stack.topology.shards[0].uri
+    without_set = elsewhere.partition("?")[0]
+    for address, complaint in (
+        (of_others, "does not know the user 'admin' by this stack's password"),
+        (
+            "mongodb://127.0.0.1:1/?replicaSet=theirs",
+            r"the shard s3 at 127.0.0.1:1 does not answer.*127.0.0.1",
+        ),
+        (without_set + "?replicaSet=wrong", r"does not answer.*replica set name .wrong."),
+        (without_set, r"is of the replica set theirs: give it with \?replicaSet=theirs"),
+        (own, "is the shard 's1' already"),
+        (own.replace("127.0.0.1", "localhost"), "is the shard 's1' already"),
+        (elsewhere.replace("//", "//admin:secret@"), "holds no user and no password"),
+    ):
+        with pytest.raises(OpsError, match=complaint) as refused:
+            growing.add(before, "s3", address, Steps())
+        assert "secret@" not in str(refused.value)
+    with pytest.raises(OpsError, match="there is a shard 's1' already"):
+        growing.add(before, "s1", elsewhere, Steps())
+    assert recorded(beside) == before
+
+
+def test_a_shard_that_is_there_already_is_taken_in_even_after_an_interruption(
+    beside: Stack, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = recorded(beside)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(growing, "make_collections", killed)
+        growing.add(before, "s3", elsewhere, Steps())
+    with pytest.raises(OpsError, match=f"first finish what was begun: ic shards add s3 {elsewhere[:20]}"):
+        growing.add(recorded(beside), "s4", "", Steps())
+
+    slot_map = growing.add(recorded(beside), "s3", elsewhere, Steps())
+
+    assert slot_map.uris == {shard.name: shard.uri for shard in before.shards} | {"s3": elsewhere}
+    grown = running(beside)
+    assert [(each.name, each.slots, each.version) for each in shards.holdings(grown)] == [
+        ("s1", 16_384, 3),
+        ("s2", 0, 3),
+        ("s3", 0, 3),
+    ]
+    own = RunningStack.of(before).processes
+    assert [process.name for process in grown.processes] == [process.name for process in own]
+    as_service = f"user:{grown.credentials.services['user'].mongo_password}@"
+    with MongoClient[dict[str, object]](elsewhere.replace("//", f"//{as_service}")) as client:
+        made = set(client["ic_user"].list_collection_names())
+    assert made >= {spec.name for spec in COLLECTIONS}
+    with pytest.raises(OpsError, match="there is a shard 's3' already"):
+        growing.add(grown.topology, "s3", elsewhere, Steps())
+    with pytest.raises(OpsError, match="is the shard 's3' already"):
+        growing.add(grown.topology, "s4", elsewhere, Steps())
+
+
+@pytest.mark.thorough
+def test_commands_work_with_a_shard_that_has_no_processes(
+    beside: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = beside.topology.name
+    for command in (["provision"], ["shards", "list"], ["shards", "verify"], ["status"]):
+        with pytest.raises(SystemExit) as ended:
+            main([*command, "--stack", name])
+        assert ended.value.code == 0, capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "every slot is on one shard" in shown
+
+    lifecycle.up(recorded(beside), Steps(), stores_only=True)
+
+    assert shards.complaints(running(beside)) == []
+
+
+def test_a_stack_says_which_of_its_shards_elsewhere_does_not_answer(beside: Stack) -> None:
+    gone = recorded(beside).with_address("s3", "mongodb://127.0.0.1:1/?replicaSet=theirs")
+
+    with pytest.raises(OpsError, match=r"the shard s3 at 127\.0\.0\.1:1 does not answer"):
+        mongo.prepare(gone, beside.credentials)
+
+
+def test_a_shard_gets_another_address_and_what_is_not_that_shard_is_refused(
+    beside: Stack, elsewhere: str
+) -> None:
+    before = recorded(beside)
+    first = before.shards[0].uri
+    for name, address, complaint in (
+        ("s9", elsewhere, "there is no shard 's9'; there are: s1, s2, s3"),
+        ("s3", first, "is the shard 's1' already"),
+        ("s3", "mongodb://127.0.0.1:1/?replicaSet=theirs", "s3 at 127.0.0.1:1 does not answer"),
+    ):
+        with pytest.raises(OpsError, match=complaint):
+            growing.readdress(before, name, address, Steps())
+    assert recorded(beside) == before
+
+    for name, uri in (("s3", elsewhere), ("s1", first)):
+        address = uri.replace("127.0.0.1", "localhost")
+        slot_map = growing.readdress(recorded(beside), name, address, Steps())
+        assert slot_map.uris[name] == address
+
+    assert slot_map.version == 5
+    assert SlotMap.load(beside.topology.slot_map) == slot_map
+    assert recorded(beside).shards[0].ports == before.shards[0].ports
+    assert shards.complaints(running(beside)) == []
+    assert [each.address for each in shards.holdings(running(beside))][::2] == [
+        addresses.hosts_of(uri.replace("127.0.0.1", "localhost")) for uri in (first, elsewhere)
+    ]
 
 
 def test_nothing_is_rebuilt_while_slots_move(beside: Stack) -> None:
@@ -74,10 +204,10 @@ def test_nothing_is_rebuilt_while_slots_move(beside: Stack) -> None:
     with MongoClient[dict[str, object]](mongo.admin_uri(grown.topology.shards[0], grown.credentials)) as one:
         copy = one["ic_cluster"]["slot_map"]
         move = {"span": {"first": 7, "last": 9}, "source": "s1", "target": "s2"}
-        copy.update_one({}, {"$set": {"version": 3, "moving": [move]}})
+        copy.update_one({}, {"$set": {"version": 6, "moving": [move]}})
         with pytest.raises(OpsError, match="slots are moving between shards"):
             replay.replay_stack(grown.topology, wanted, lambda *_: None)
-        copy.update_one({}, {"$set": {"version": 2, "moving": []}})
+        copy.update_one({}, {"$set": {"version": 5, "moving": []}})
 
     replay.replay_stack(grown.topology, wanted, lambda *_: None)
 
@@ -90,6 +220,6 @@ def test_what_lies_on_the_wrong_shard_is_named(beside: Stack) -> None:
         client["ic_cluster"]["slot_map"].update_one({}, {"$set": {"version": 1}})
 
     assert shards.complaints(grown) == [
-        "s2: its slot map has version 1, another 2",
+        "s2: its slot map has version 1, another 5",
         "s2: ic_user.profiles holds 1 documents of slots that live on s1: 5-5",
     ]

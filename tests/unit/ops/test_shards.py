@@ -27,6 +27,21 @@ def test_every_collection_says_in_which_field_its_documents_name_their_slot() ->
     assert all(not spec.sharded for spec in declared if spec.slot_field is None)
 
 
+def test_native_sharding_allows_every_unique_index() -> None:
+    """A `mongos` refuses those that do not begin with the key by which the collection is sharded."""
+    declared = [*CHASSIS_COLLECTIONS, *(spec for own in declared_collections().values() for spec in own)]
+    unique = [
+        (spec.name, spec.shard_key, next(iter(index.document["key"])))
+        for spec in declared
+        if spec.sharded
+        for index in spec.indexes
+        if index.document.get("unique")
+    ]
+
+    assert unique
+    assert [name for name, key, first in unique if first != key] == []
+
+
 def test_documents_where_they_belong_are_no_reason_to_complain() -> None:
     assert misplaced("s1", {0: 5, SLOTS // 2 - 1: 1}, HALVES) == []
 

@@ -53,6 +53,26 @@ def test_a_new_shard_takes_nothing_from_the_others(slot_map: SlotMap) -> None:
     assert list(grown.uris) == [*slot_map.uris, "s9"]
 
 
+def test_a_new_address_changes_nothing_but_the_address() -> None:
+    first = SlotMap(3, {"s1": "mongodb://a", "s2": "mongodb://b"}, ("s1",) * SLOTS, frozenset({1}))
+
+    assert planning.with_address(first, "s2", "mongodb://c") == SlotMap(
+        4, {"s1": "mongodb://a", "s2": "mongodb://c"}, first.owners, first.fenced
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "uri", "says"),
+    [
+        ("s9", "mongodb://c", "no shard 's9'; there are: s1"),
+        ("s1", "mongodb://a", "is at mongodb://a already"),
+    ],
+)
+def test_an_address_of_no_shard_or_the_one_it_has_is_refused(name: str, uri: str, says: str) -> None:
+    with pytest.raises(planning.PlanError, match=says):
+        planning.with_address(SlotMap(1, {"s1": "mongodb://a"}, ("s1",) * SLOTS), name, uri)
+
+
 @pytest.mark.parametrize(("name", "says"), [("s1", "a shard 's1' already"), ("S 3", "no name for a shard")])
 def test_a_shard_that_is_there_or_has_no_proper_name_is_refused(name: str, says: str) -> None:
     with pytest.raises(planning.PlanError, match=says):

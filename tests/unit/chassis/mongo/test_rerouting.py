@@ -11,6 +11,8 @@ from chassis.mongo.shards import Shard, Shards
 from chassis.mongo.slots import SlotMap
 from tests.unit.chassis.mongo.conftest import HALVES, NOWHERE
 
+ELSEWHERE = "mongodb://127.0.0.1:2/?directConnection=true"
+
 
 def copies(slot_map: SlotMap) -> dict[str, SlotMap]:
     return dict.fromkeys(slot_map.uris, slot_map)
@@ -80,6 +82,71 @@ async def test_an_older_way_counts_as_drained_when_its_last_write_has_ended(shar
         shards.reroute(fence, copies(fence))
         assert not pool.is_drained()
     assert pool.is_drained()
+
+
+async def test_a_shard_at_another_address_is_reached_anew_and_others_are_left_alone(shards: Shards) -> None:
+    former, other = shards.pool("s1"), shards.pool("s2")
+    before = shards.of(1)
+    moved = planning.with_address(HALVES, "s1", ELSEWHERE)
+
+    shards.reroute(moved, copies(moved))
+
+    assert shards.pool("s2") is other
+    assert shards.pool("s1") is not former
+    assert set(shards.pool("s1").client.topology_description.server_descriptions()) == {("127.0.0.1", 2)}
+    assert await refuses(before)
+    assert not await refuses(shards.of(1))
+
+
+async def test_at_another_address_a_shard_has_to_confirm_anew_before_it_is_written_to(shards: Shards) -> None:
+    shards.require_leases()
+    for name in ("s1", "s2"):
+        lease = shards.pool(name).lease
+        lease.announced(lease.now())
+        lease.confirmed(lease.now())
+    moved = planning.with_address(HALVES, "s1", ELSEWHERE)
+
+    shards.reroute(moved, copies(moved))
+
+    assert [shards.pool(name).lease.holds() for name in ("s1", "s2")] == [False, True]
+
+
+async def test_a_shard_counts_as_drained_when_writes_to_its_former_addresses_have_ended(
+    shards: Shards,
+) -> None:
+    for address in (ELSEWHERE, NOWHERE):
+        async with shards.of(1).db._permit:
+            moved = planning.with_address(shards.slot_map, "s1", address)
+            shards.reroute(moved, copies(moved))
+            fence = planning.with_fence(moved, {1})
+            shards.reroute(fence, copies(fence))
+            assert not shards.pool("s1").is_drained()
+            open_again = planning.with_fence(fence, ())
+            shards.reroute(open_again, copies(open_again))
+        assert shards.pool("s1").is_drained()
+
+
+async def test_work_on_each_shard_begins_anew_at_another_address(shards: Shards) -> None:
+    begun: list[Shard] = []
+
+    async def work(shard: Shard) -> None:
+        begun.append(shard)
+        await asyncio.Event().wait()
+
+    async def until(count: int) -> None:
+        async with asyncio.timeout(2):
+            while len(begun) < count:
+                await asyncio.sleep(0)
+
+    keeping = asyncio.create_task(shards.on_each(work))
+    await until(2)
+    shards.reroute(planning.with_fence(HALVES, {1}), {})
+    moved = planning.with_address(HALVES, "s1", ELSEWHERE)
+    shards.reroute(moved, {})
+    await until(3)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert begun[2:] == [shards.of(1)]
 
 
 async def test_work_on_each_shard_comes_and_goes_with_the_shards(shards: Shards) -> None:

@@ -1,0 +1,74 @@
+"""Whether servers that are there already can be a shard of a stack."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from chassis.mongo import catalogue
+from chassis.mongo.catalogue import CLUSTER
+from chassis.mongo.provision import is_mongos
+from chassis.mongo.slots import SlotMap
+from ops.errors import OpsError
+from ops.stack import addresses
+from ops.stack.provision import ShardClient
+from ops.stack.topology import Shard
+
+
+async def refuse_unfit(
+    shard: Shard, client: ShardClient, known: Mapping[str, ShardClient], slot_map: SlotMap
+) -> None:
+    """Asks the servers what they are; `slot_map` is the newest, `known` its shards.
+
+    Raises:
+        OpsError: they are no replica set and no `mongos`, one of the known shards, or of another stack.
+        PyMongoError: they do not answer, or not to the administrator's user of the stack.
+    """
+    await refuse_others(shard, client, known)
+    where = addresses.hosts_of(shard.uri)
+    copy = await catalogue.copy_of(client[CLUSTER])
+    ours = slot_map.uris | {shard.name: shard.uri}
+    if copy is not None and not copy.uris.items() <= ours.items():
+        raise OpsError(
+            f"{where} holds the slot map of another stack; if that is gone, drop its databases ic_* first"
+        )
+
+
+async def refuse_others(shard: Shard, client: ShardClient, known: Mapping[str, ShardClient]) -> None:
+    """As `refuse_unfit`, whatever slot map the servers hold."""
+    where = addresses.hosts_of(shard.uri)
+    _refuse_wrong_kind(where, await client.admin.command("hello"), client.options.replica_set_name)
+    identity = await _identity(client)
+    for name, other in known.items():
+        if await _identity(other) == identity:
+            raise OpsError(f"{where} is the shard '{name}' already")
+
+
+async def refuse_another(shard: Shard, client: ShardClient, former: ShardClient) -> None:
+    """Raises OpsError when a shard still answers at its former address, and is another than this one."""
+    try:
+        before = await _identity(former)
+    except PyMongoError:
+        return
+    if before != await _identity(client):
+        raise OpsError(
+            f"the shard '{shard.name}' answers where it was, and {addresses.hosts_of(shard.uri)} is another "
+            "one: add that under its own name, or stop the former one first if this is its copy"
+        )
+
+
+def _refuse_wrong_kind(where: str, hello: Mapping[str, Any], asked_for: str | None) -> None:
+    if hello.get("msg") == "isdbgrid":
+        return
+    name = hello.get("setName")
+    if name is None:
+        raise OpsError(f"{where} is a single server; a shard is a replica set (it may have one member)")
+    if asked_for is None:
+        raise OpsError(f"{where} is of the replica set {name}: give it with ?replicaSet={name}")
+
+
+async def _identity(client: ShardClient) -> Any:
+    """The same for every address of a replica set, or of a sharded cluster."""
+    if await is_mongos(client):
+        return (await client["config"]["version"].find_one({}) or {})["clusterId"]
+    return (await client.admin.command("replSetGetConfig"))["config"]["settings"]["replicaSetId"]

@@ -1,0 +1,57 @@
+"""A shard that is a native sharded cluster: only where there is a `mongos`, which no wheel brings."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient, CursorType
+
+from chassis.ids import SLOTS
+from chassis.mongo import catalogue
+from chassis.mongo.provision import CHASSIS_COLLECTIONS, is_mongos, provision
+from chassis.mongo.slots import SlotMap
+from ops.stack import addresses, mongo
+from ops.stack.provision import declared_collections
+from tests import mongods
+
+ROUTER = mongods.mongos()
+PASSWORD = "of-this-test-alone"
+
+pytestmark = pytest.mark.skipif(ROUTER is None, reason="there is no mongos on the PATH or in MONGOS")
+
+Client = AsyncMongoClient[dict[str, Any]]
+
+
+@pytest.fixture
+async def router(tmp_path: Path) -> AsyncIterator[Client]:
+    with mongods.sharded_cluster(tmp_path, str(ROUTER), PASSWORD) as address:
+        async with Client(addresses.with_login(address, mongo.ADMIN, PASSWORD)) as client:
+            yield client
+
+
+async def test_every_declared_collection_is_sharded_by_its_key_and_the_slot_map_is_followed(
+    router: Client,
+) -> None:
+    expected: dict[str, dict[str, str]] = {}
+    for service, own in declared_collections().items():
+        database = mongo.database_of(service)
+        for _ in range(2):
+            await provision(router, database, own)
+        expected |= {
+            f"{database}.{spec.name}": {spec.shard_key: "hashed"}
+            for spec in (*own, *CHASSIS_COLLECTIONS)
+            if spec.sharded
+        }
+    ours = {"_id": {"$regex": "^ic_"}}
+    sharded = await router["config"]["collections"].find(ours).to_list(None)
+    assert {row["_id"]: row["key"] for row in sharded} == expected
+    assert await is_mongos(router)
+
+    first = SlotMap(1, {"s1": "mongodb://s1"}, ("s1",) * SLOTS)
+    await catalogue.provision({"s1": router}, first)
+    changes = router[catalogue.CLUSTER][catalogue.CHANGES]
+    assert (await changes.options())["capped"]
+    async with asyncio.timeout(10), changes.find({}, cursor_type=CursorType.TAILABLE_AWAIT) as waiting:
+        assert await waiting.next()
