@@ -34,7 +34,7 @@ def fill(stack: Stack, target: str, for_s: float) -> None:
     if target == "rabbit":
         _fill_broker(stack, for_s)
     else:
-        _fill_shard(stack, stack.topology.shard(target.removeprefix("mongo-")), for_s)
+        _fill_shard(stack, elections.shard_called(stack.topology, target.removeprefix("mongo-")), for_s)
 
 
 def _fill_broker(stack: Stack, for_s: float) -> None:

@@ -12,7 +12,7 @@ from pymongo.collection import Collection
 
 from chassis.messaging.lease import COLLECTION
 from chassis.messaging.relay import LEASE
-from ops.stack import mongo
+from ops.stack import elections, mongo
 from ops.stack.lifecycle import Stack
 from ops.stack.topology import SERVICES, Topology
 
@@ -29,7 +29,7 @@ def targets(topology: Topology) -> list[str]:
 def steal(stack: Stack, target: str, for_s: float) -> None:
     """Holds the lease of a relay for so long. Raises PyMongoError when the shard cannot be reached."""
     service, _, name = target.removeprefix(_PREFIX).partition("-")
-    uri = mongo.admin_uri(stack.topology.shard(name), stack.credentials)
+    uri = mongo.admin_uri(elections.shard_called(stack.topology, name), stack.credentials)
     with MongoClient[dict[str, Any]](uri, timeoutMS=10_000) as client:
         leases = client[mongo.database_of(service)][COLLECTION]
         try:

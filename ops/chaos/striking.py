@@ -125,5 +125,5 @@ class Striker:
         """The process that is meant by a shard's primary; any other target is what it says."""
         if not target.startswith(PRIMARY):
             return target
-        shard = self._topology.shard(target.removeprefix(PRIMARY))
+        shard = elections.shard_called(self._topology, target.removeprefix(PRIMARY))
         return mongo.member_name(shard, elections.primary_of(self._topology, shard))

@@ -19,6 +19,15 @@ LOOK_EVERY_S: Final = 0.2
 Client = MongoClient[dict[str, Any]]
 
 
+def shard_called(topology: Topology, name: str) -> Shard:
+    """The shard of that name. Raises OpsError when there is none; the message lists those there are."""
+    found = topology.shard(name)
+    if found is None:
+        names = ", ".join(each.name for each in topology.shards)
+        raise OpsError(f"there is no shard '{name}'; there are: {names}")
+    return found
+
+
 def primary_of(topology: Topology, shard: Shard) -> int:
     """Which member is the shard's primary now, asked past any fault.
 

@@ -95,15 +95,6 @@ class Topology(Frozen):
         is_developers = found.get("name") == DEFAULT_STACK
         return gateway_processes(None if is_developers else found["regions"][0]["gateway"]) | found
 
-    def shard(self, name: str) -> Shard:
-        """The shard of that name. Raises OpsError when there is none; the message lists those there are."""
-        for shard in self.shards:
-            if shard.name == name:
-                return shard
-        raise OpsError(
-            f"there is no shard '{name}'; there are: {', '.join(each.name for each in self.shards)}"
-        )
-
     def save(self) -> None:
         """Records this set of ports as the stack's own."""
         self.root.mkdir(parents=True, exist_ok=True)
