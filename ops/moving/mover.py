@@ -31,6 +31,8 @@ CALM_S: Final = 3.0
 MOST_WAITING: Final = 1_000
 """Events in the outboxes that may be copied while nobody writes."""
 APPROACH_WITHIN_S: Final = 300.0
+BEGUN_BEFORE_S: Final = 5.0
+"""How long questions may go on that were begun before the map said that slots move."""
 READERS_GRACE_S: Final = LEASE_S
 """How long those who read by the earlier map are left alone before the source is cleared."""
 _FORGOTTEN: Final = frozenset({9, 15, 260, 280, 286})
@@ -73,6 +75,7 @@ class Mover:
         if not under_way.is_switched(self._cluster.slot_map):
             self._tell(f"{under_way}: telling all processes")
             await self._all_confirm(under_way.source, under_way.target)
+            await asyncio.sleep(BEGUN_BEFORE_S)
             documents, fenced_s = await _Handover(self._cluster, cargo, under_way, self._tell).run()
         self._tell(f"{under_way}: switched; waiting until nobody reads the source any more")
         await self._all_confirm(under_way.source)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from chassis.ids import SLOTS
 from chassis.mongo import planning
-from chassis.mongo.provision import CHASSIS_COLLECTIONS
+from chassis.mongo.provision import CHASSIS_COLLECTIONS, is_mongos
 from chassis.mongo.slots import Move, SlotMap, Span, spans
 from ops.errors import OpsError
 from ops.moving import claim
@@ -43,6 +43,7 @@ def move(stack: Stack, slots: Sequence[int], target: str, tell: Tell) -> list[Mo
     async def work(mover: Mover, cluster: Cluster) -> list[Moved]:
         _nothing_moves(cluster.slot_map)
         plan = _plan(cluster.slot_map, slots, target)
+        await _refuse_balanced(cluster, plan)
         return [await mover.move(moves) for moves in pairs(plan).values()]
 
     return _carry_out(stack, tell, work)
@@ -53,9 +54,9 @@ def rebalance(stack: Stack, tell: Tell) -> list[Moved]:
 
     async def work(mover: Mover, cluster: Cluster) -> list[Moved]:
         moved = [await mover.finish()] if cluster.slot_map.moving else []
-        while plan := planning.even_plan(cluster.slot_map):
-            moved.append(await mover.move(next(iter(pairs(plan).values()))))
-        return moved
+        plan = planning.even_plan(cluster.slot_map)
+        await _refuse_balanced(cluster, plan)
+        return [*moved, *[await mover.move(moves) for moves in pairs(plan).values()]]
 
     return _carry_out(stack, tell, work)
 
@@ -113,6 +114,15 @@ def _nothing_moves(slot_map: SlotMap) -> None:
             f"slots are on their way from {of.source} to {of.target} already; finish it: ic shards move "
             "--resume, or take it back: ic shards move --abort"
         )
+
+
+async def _refuse_balanced(cluster: Cluster, plan: Sequence[Move]) -> None:
+    for name in dict.fromkeys(name for move in plan for name in (move.source, move.target)):
+        if await is_mongos(cluster.clients[name]):
+            raise OpsError(
+                f"the shard {name} is a native sharded cluster: MongoDB's own balancer spreads its documents, "
+                "and slots stay where they are"
+            )
 
 
 def _carry_out(stack: Stack, tell: Tell, work: Callable[[Mover, Cluster], Coroutine[Any, Any, T]]) -> T:

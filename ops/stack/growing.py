@@ -178,6 +178,8 @@ async def _state(clients: Mapping[str, ShardClient]) -> tuple[SlotMap, list[str]
 
 
 def _refuse_differences(slot_map: SlotMap, behind: list[str]) -> None:
+    if slot_map.moving:
+        raise OpsError("slots are on their way between shards; finish that first: ic shards move --resume")
     if behind:
         names = ", ".join(behind)
         raise OpsError(f"not the slot map of version {slot_map.version}: {names}; see: ic shards verify")

@@ -5,11 +5,12 @@ this process may die; the delivery then stays SENDING until its lease is over, a
 the same Message-ID, by which mailboxes and mail servers can drop it. Writing SENT first would lose mails.
 """
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 
 from chassis.clock import Clock
-from chassis.errors import unavailable
+from chassis.errors import NOT_ANSWERING, DomainError, unavailable
 from chassis.observability.logging import get_logger
 from services.notification.domain.inbox import Delivery, DeliveryState
 from services.notification.mails import Mails, UndeliverableError
@@ -19,6 +20,7 @@ from services.notification.store import Store
 
 LEASE: Final = timedelta(seconds=30)
 """As long as a handler of events may take at most."""
+AGAIN: Final = timedelta(seconds=0.25)
 MOST_ATTEMPTS: Final = 20
 _GONE: Final = frozenset({DeliveryState.SENT, DeliveryState.BOUNCED})
 
@@ -67,7 +69,7 @@ class Mailer:
         await self._post.send(mail)
 
     async def _settle(self, delivery: Delivery, state: DeliveryState, error: str = "") -> None:
-        await self._store.settle(delivery, state, now=self._clock.now(), error=error)
+        await self._write_down(delivery, state, error)
         _log.info(
             "mail settled",
             notification_id=delivery.id,
@@ -76,3 +78,14 @@ class Mailer:
             attempt=delivery.attempts,
             error=error,
         )
+
+    async def _write_down(self, delivery: Delivery, state: DeliveryState, error: str) -> None:
+        """Tries for as long as the claim lasts: a mail that is not known to be sent is sent again."""
+        until = delivery.lease_until or self._clock.now()
+        while True:
+            try:
+                return await self._store.settle(delivery, state, now=self._clock.now(), error=error)
+            except DomainError as problem:
+                if problem.reason not in NOT_ANSWERING or self._clock.now() + AGAIN > until:
+                    raise
+                await asyncio.sleep(AGAIN.total_seconds())

@@ -17,6 +17,7 @@ from ops.stack.lifecycle import Stack as RunningStack
 from ops.stack.steps import Steps
 from ops.stack.topology import Topology
 from tests.growth.conftest import Work, people_at_work
+from tests.growth.watching import watched
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.thorough]
@@ -32,7 +33,7 @@ def running_stack(stack: Stack) -> RunningStack:
 
 
 def test_a_cluster_grows_from_two_to_three_to_four_shards_under_load(stack: Stack) -> None:
-    with people_at_work(stack) as work:
+    with people_at_work(stack) as work, watched(stack) as watch:
         for name in ("s3", "s4"):
             growing.add(Topology.load(stack.topology.path), name, "", Steps())
             moved = running.rebalance(running_stack(stack), tell)
@@ -43,12 +44,14 @@ def test_a_cluster_grows_from_two_to_three_to_four_shards_under_load(stack: Stac
     assert {each.slots for each in shards.holdings(running_stack(stack))} == {4096}
     assert shards.complaints(running_stack(stack)) == []
     nothing_failed(work)
+    assert watch.looks > 100
+    assert watch.wrong == []
 
 
 def test_a_move_that_is_killed_at_any_point_is_finished_by_the_next(stack: Stack) -> None:
     dice = random.Random()
     names = [shard.name for shard in Topology.load(stack.topology.path).shards]
-    with people_at_work(stack) as work:
+    with people_at_work(stack) as work, watched(stack) as watch:
         for _ in range(KILLS):
             first, target = dice.randrange(16_000), dice.choice(names)
             after_s = dice.uniform(*KILLED_WITHIN_S)
@@ -59,6 +62,7 @@ def test_a_move_that_is_killed_at_any_point_is_finished_by_the_next(stack: Stack
             assert shards.complaints(running_stack(stack)) == []
 
     nothing_failed(work)
+    assert watch.wrong == []
 
 
 def test_a_move_that_was_killed_can_be_taken_back(stack: Stack) -> None:

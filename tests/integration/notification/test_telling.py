@@ -2,12 +2,14 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 
 import pytest
 
 from chassis.errors import DomainError
-from chassis.ids import new_id
+from chassis.ids import new_id, slot_of
 from chassis.messaging import Incoming
+from chassis.mongo import planning
 from internshipconnect.events.v1 import events_pb2 as events
 from services.notification.domain.inbox import DeliveryState, Notification
 from services.notification.domain.notices import of_compromised_session
@@ -83,6 +85,29 @@ async def test_mails_wait_while_the_mail_server_is_down_and_arrive_when_it_is_ba
     assert delivery is not None
     assert delivery.state is DeliveryState.SENT
     assert delivery.attempts >= 2
+
+
+async def test_a_mail_that_was_sent_while_its_slot_was_fenced_is_not_sent_again(
+    at_work: Service, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await at_work.register("Ada")
+    delivery_id = await told_once(at_work, user)
+    first = at_work.shards.slot_map
+    fence = planning.with_fence(first, {slot_of(user)})
+    send = at_work.post.send
+
+    async def send_and_meet_a_fence(mail: EmailMessage) -> None:
+        await send(mail)
+        at_work.shards.reroute(fence, dict.fromkeys(fence.uris, fence))
+        asyncio.get_running_loop().call_later(0.6, at_work.shards.reroute, first, {})
+
+    monkeypatch.setattr(at_work.post, "send", send_and_meet_a_fence)
+    await at_work.mailer.send(delivery_id)
+
+    assert len(mail_server.to(address("Ada"))) == 1
+    delivery = await at_work.store.delivery(delivery_id)
+    assert delivery is not None
+    assert (delivery.state, delivery.attempts) == (DeliveryState.SENT, 1)
 
 
 async def test_an_event_that_outruns_the_registration_is_told_once_the_recipient_is_known(

@@ -36,7 +36,8 @@ def stores() -> Iterator[Stack]:
 @pytest.fixture
 def stack(stores: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
     """With documents in slots 0 to 149 of its first shard."""
-    monkeypatch.setattr(mover, "READERS_GRACE_S", 0.1)
+    for pause in ("BEGUN_BEFORE_S", "READERS_GRACE_S"):
+        monkeypatch.setattr(mover, pause, 0.1)
     found = RunningStack.of(stores.topology)
     with shard(found, "s1") as s1:
         for database, collection in PLACES:
