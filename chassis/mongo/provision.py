@@ -1,6 +1,6 @@
-"""Collections and indexes as a service declares them, made where they are missing."""
+"""Collections, their validators and indexes as a service declares them, made where they are missing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +9,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
 
+from chassis.ids import SLOTS
 from chassis.mongo.documents import Document
 
 DAY_S: Final = 24 * 60 * 60
@@ -58,6 +59,8 @@ async def provision(
 ) -> None:
     """Makes what `collections` and the chassis declare, on one shard; a second run changes nothing.
 
+    Each collection gets a validator: a document that does not say its slot is refused.
+
     An index whose lifetime (`expireAfterSeconds`) has changed is changed in place; indexes that are not
     declared are left alone. On a `mongos` the collections are sharded by their keys.
 
@@ -73,8 +76,10 @@ async def make_collections(
 ) -> None:
     """As `provision`, without what the chassis keeps in a service's database."""
     sharding = await is_mongos(client)
+    listed = await client[database].list_collections()
+    existing = {found["name"]: found["options"] async for found in listed}
     for spec in declared:
-        await _ensure_collection(client[database], spec.name)
+        await _ensure_collection(client[database], spec, existing)
         if sharding and spec.sharded:
             await _shard(client, database, spec)
         for index in spec.indexes:
@@ -86,12 +91,26 @@ async def is_mongos(client: AsyncMongoClient[Document]) -> bool:
     return (await client.admin.command("hello")).get("msg") == "isdbgrid"
 
 
-async def _ensure_collection(database: AsyncDatabase[Document], name: str) -> None:
-    try:
-        await database.create_collection(name, check_exists=False)
-    except OperationFailure as error:
-        if error.code != NAMESPACE_EXISTS:
-            raise
+async def _ensure_collection(
+    database: AsyncDatabase[Document], spec: CollectionSpec, existing: Mapping[str, Document]
+) -> None:
+    validator = _validator(spec)
+    if spec.name not in existing:
+        try:
+            await database.create_collection(spec.name, check_exists=False, validator=validator)
+        except OperationFailure as error:
+            if error.code != NAMESPACE_EXISTS:
+                raise
+    elif existing[spec.name].get("validator", {}) != validator:
+        await database.command("collMod", spec.name, validator=validator, validationAction="error")
+
+
+def _validator(spec: CollectionSpec) -> Document:
+    """What every document has to be, whoever writes it: it says its slot, or nobody could find it again."""
+    if spec.slot_field is None:
+        return {}
+    slot = {"bsonType": ["int", "long"], "minimum": 0, "maximum": SLOTS - 1}
+    return {"$jsonSchema": {"required": [spec.slot_field], "properties": {spec.slot_field: slot}}}
 
 
 async def _shard(client: AsyncMongoClient[Document], database: str, spec: CollectionSpec) -> None:

@@ -12,7 +12,7 @@ from tests.stack import Stack
 
 pytestmark = [pytest.mark.timeout(200), pytest.mark.thorough]
 
-THINGS: Final = CollectionSpec("things", shard_key="_id")
+THINGS: Final = CollectionSpec("things", shard_key="_id", slot_field=None)
 
 
 class Asked(CommandListener):

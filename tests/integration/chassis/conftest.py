@@ -19,7 +19,7 @@ from ops.stack import mongo
 from tests.stack import Stack
 from tests.targeting import TargetedQueryGuard
 
-THINGS = CollectionSpec("things", shard_key="_id")
+THINGS = CollectionSpec("things", shard_key="_id", slot_field=None)
 
 
 @pytest.fixture(scope="session")

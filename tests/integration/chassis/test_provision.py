@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel
+from pymongo.errors import WriteError
 
+from chassis.ids import SLOTS
 from chassis.mongo.provision import CollectionSpec, ProvisionError, is_mongos, provision
 from tests.stack import Stack
 
@@ -59,6 +61,30 @@ async def test_a_changed_lifetime_is_changed_in_place(client: Client, name: str)
     await provision(client, name, declared(expireAfterSeconds=90))
 
     assert (await client[name]["things"].index_information())["by_owner"]["expireAfterSeconds"] == 90
+
+
+@pytest.mark.parametrize("slot", [{}, {"slot": -1}, {"slot": SLOTS}, {"slot": "7"}, {"slot": 7.0}])
+async def test_a_document_that_does_not_say_its_slot_is_refused(
+    client: Client, name: str, slot: dict[str, Any]
+) -> None:
+    await provision(client, name, declared())
+    await client[name]["things"].insert_one({"_id": 1, "slot": SLOTS - 1})
+
+    with pytest.raises(WriteError, match="failed validation"):
+        await client[name]["things"].insert_one({"_id": 2, **slot})
+    with pytest.raises(WriteError, match="failed validation"):
+        await client[name]["things"].replace_one({"_id": 1}, slot)
+    await client[name]["leases"].insert_one(slot)
+
+
+async def test_a_collection_that_was_made_without_a_validator_gets_it(client: Client, name: str) -> None:
+    await client[name].create_collection("things")
+
+    for _ in range(2):
+        await provision(client, name, declared())
+
+    with pytest.raises(WriteError, match="failed validation"):
+        await client[name]["things"].insert_one({"_id": 1})
 
 
 async def test_a_replica_set_is_told_from_a_native_sharded_cluster(client: Client) -> None:
