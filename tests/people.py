@@ -4,6 +4,7 @@ import asyncio
 import random
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -52,10 +53,10 @@ def people_at_work(stack: Stack) -> Iterator[Work]:
             work.listings.extend(town.listings)
             await town.close()
 
-    living = threading.Thread(target=lambda: asyncio.run(live()))
-    living.start()
-    try:
-        yield work
-    finally:
-        over.set()
-        living.join()
+    with ThreadPoolExecutor(1) as threads:
+        living = threads.submit(lambda: asyncio.run(live()))
+        try:
+            yield work
+        finally:
+            over.set()
+        living.result()

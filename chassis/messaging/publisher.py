@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -13,10 +15,18 @@ from chassis.messaging.topology import EVENTS
 
 CONTENT_TYPE: Final = "application/x-protobuf"
 PERSISTENT: Final = 2
+LOOK_S: Final = 0.05
 
 
 class NotConfirmedError(Exception):
     """The broker did not take the whole batch; some of it may have arrived."""
+
+
+class BlockedError(NotConfirmedError):
+    """The broker takes nothing from anybody who publishes, as its disk or memory is nearly full."""
+
+    def __init__(self) -> None:
+        super().__init__("the broker is short of disk or memory and takes no messages; see its log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,8 @@ class Publisher:
 
     Kombu blocks, so it must not run on the event loop. The connection is made on first use and again after
     any failure. There are no heartbeats: a dead connection shows when the next batch is not confirmed in
-    time.
+    time. While the broker is short of room the connection is kept: it would not notice that one has gone,
+    and each try would cost it one more.
     """
 
     def __init__(self, amqp_url: str, *, timeout_s: float = 10.0) -> None:
@@ -68,15 +79,16 @@ class Publisher:
         return asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
     def _publish(self, batch: Sequence[Outgoing]) -> None:
-        try:
-            self._connected().publish(batch)
-        except BaseException:
-            self._drop()
-            raise
+        self._on_connection(lambda connection: connection.publish(batch))
 
     def _ping(self) -> None:
+        self._on_connection(_Confirming.ping)
+
+    def _on_connection(self, call: "Callable[[_Confirming], None]") -> None:
         try:
-            self._connected().ping()
+            call(self._connected())
+        except BlockedError:
+            raise
         except BaseException:
             self._drop()
             raise
@@ -97,7 +109,13 @@ class _Confirming:
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
+        self._blocked = False
+        options = {
+            "read_timeout": timeout_s,
+            "write_timeout": timeout_s,
+            "on_blocked": partial(self._set_blocked, True),
+            "on_unblocked": partial(self._set_blocked, False),
+        }
         self._connection = Connection(url, connect_timeout=timeout_s, transport_options=options)
         self._channel = self._connection.channel()
         # `confirm_publish` would wait for each message in turn; this turns the same confirms on and lets a
@@ -110,6 +128,7 @@ class _Confirming:
         self._unconfirmed: set[int] = set()
 
     def publish(self, batch: Sequence[Outgoing]) -> None:
+        self._wait_for_room()
         for message in batch:
             self._sent += 1
             self._unconfirmed.add(self._sent)
@@ -127,21 +146,41 @@ class _Confirming:
         self._wait_for_confirms()
 
     def ping(self) -> None:
+        if self._blocked:
+            self._look(LOOK_S)
+        if self._blocked:
+            raise BlockedError
         self._channel.exchange_declare(EVENTS, "topic", passive=True)
 
     def close(self) -> None:
         # `collect` drops the socket without the closing handshake, which a dead broker would never answer.
         self._connection.collect(socket_timeout=1.0)
 
+    def _wait_for_room(self) -> None:
+        if self._blocked:
+            self._look(self._timeout_s)
+        if self._blocked:
+            raise BlockedError
+
     def _wait_for_confirms(self) -> None:
         give_up = monotonic() + self._timeout_s
         while self._unconfirmed:
             left = give_up - monotonic()
+            if left <= 0 and self._blocked:
+                raise BlockedError
             if left <= 0:
                 raise NotConfirmedError(
                     f"{len(self._unconfirmed)} messages not confirmed in {self._timeout_s} s"
                 )
-            self._connection.drain_events(timeout=left)
+            self._look(left)
+
+    def _look(self, seconds: float) -> None:
+        """Hears what the broker says, if it says anything within that time."""
+        with suppress(TimeoutError):
+            self._connection.drain_events(timeout=seconds)
+
+    def _set_blocked(self, blocked: bool) -> None:
+        self._blocked = blocked
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
         if multiple:

@@ -55,6 +55,10 @@ class Lease:
         self._announced_at = asked_at
         self._prolong()
 
+    def is_announced(self) -> bool:
+        """Whether the shard counts this process as a member."""
+        return self.now() < self._announced_at + ANNOUNCED_FOR_S
+
     def holds(self) -> bool:
         """Whether it has not run out."""
         return self.now() < self._until

@@ -71,7 +71,14 @@ class SlotMapWatch:
             await farewell(self._withdraw())
 
     def take(self, shard: str, copy: SlotMap) -> None:
-        """Goes by what a shard's copy says from now on."""
+        """Goes by what a shard's copy says from now on.
+
+        Raises ValueError for a copy that is older than what the shard has told before: the majority may be
+        behind for a moment after an election, as seen by the new primary.
+        """
+        before = self._copies.get(shard, copy).version
+        if copy.version < before:
+            raise ValueError(f"shard {shard} answers with version {copy.version} after version {before}")
         self._copies[shard] = copy
         slot_map = catalogue.newest(self._copies) or copy
         self._shards.reroute(slot_map, self._copies)
@@ -148,6 +155,9 @@ class _Following:
         return CONFIRM_EVERY_S if self._announced == self._version else DRAINED_WITHIN_S
 
     async def _confirm(self) -> None:
+        """A row in `members` comes first, so that nobody counts what this process reads as not read yet."""
+        if not self._pool.lease.is_announced():
+            await self._announce(self._announced)
         asked_at = self._pool.lease.now()
         version = await catalogue.version_of(self._pool.cluster)
         if version != self._version:
@@ -158,17 +168,19 @@ class _Following:
             self._version = copy.version
             _log.info("slot map taken", shard=self._pool.name, version=copy.version)
         self._pool.lease.confirmed(asked_at)
-        await self._announce()
+        await self._tell()
 
-    async def _announce(self) -> None:
+    async def _tell(self) -> None:
         """Says that this version is confirmed once nothing is written by an older one any more."""
-        now = self._pool.lease.now()
         version = self._version if self._pool.is_drained() else self._announced
-        if version == self._announced and now - self._announced_at < ANNOUNCE_EVERY_S:
-            return
-        await catalogue.announce(
-            self._pool.cluster, self._identity.id, self._identity.service, self._identity.role, version or 0
-        )
+        is_news = version != self._announced
+        if is_news or self._pool.lease.now() - self._announced_at >= ANNOUNCE_EVERY_S:
+            await self._announce(version)
+
+    async def _announce(self, version: int | None) -> None:
+        now = self._pool.lease.now()
+        who = self._identity
+        await catalogue.announce(self._pool.cluster, who.id, who.service, who.role, version or 0)
         self._pool.lease.announced(now)
         self._announced, self._announced_at = version, now
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from pymongo import AsyncMongoClient, ReturnDocument
+from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError, PyMongoError
@@ -21,8 +21,8 @@ from pymongo.write_concern import WriteConcern
 
 from chassis.mongo.catalogue import CLUSTER
 from ops.errors import OpsError
+from ops.stack.provision import ShardClient
 
-ShardClient = AsyncMongoClient[dict[str, Any]]
 T = TypeVar("T")
 
 MOVER: Final = "mover"

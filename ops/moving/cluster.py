@@ -6,26 +6,28 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from pymongo.errors import PyMongoError
+
 from chassis.mongo import catalogue
 from chassis.mongo.catalogue import CLUSTER, Database
 from chassis.mongo.slots import SlotMap
 from ops.errors import OpsError
-from ops.moving.claim import Claim, ShardClient
+from ops.moving.claim import Claim
+from ops.stack.provision import ShardClient
 
 LOOK_EVERY_S: Final = 0.01
 _RUNNING_WRITES: Final[list[dict[str, Any]]] = [
-    {"$currentOp": {"allUsers": True}},
+    {"$currentOp": {"allUsers": True, "idleSessions": True}},
     {
         "$match": {
-            "active": True,
             "$or": [
-                {"op": {"$in": ["insert", "update", "remove"]}},
-                {"command.findAndModify": {"$exists": True}},
-                {"command.commitTransaction": {"$exists": True}},
+                {"active": True, "op": {"$in": ["insert", "update", "remove"]}},
+                {"active": True, "command.findAndModify": {"$exists": True}},
+                {"transaction": {"$exists": True}},
             ],
         }
     },
-    {"$project": {"opid": 1}},
+    {"$project": {"opid": 1, "lsid.id": 1, "transaction.parameters.txnNumber": 1}},
 ]
 
 
@@ -51,6 +53,7 @@ class Cluster:
 
         Raises:
             OpsError: somebody else has changed the map or taken over; nothing was changed.
+            PyMongoError: the first shard does not answer; `look_again` tells whether it was changed.
         """
         exchange = partial(catalogue.exchange, self.database(self.first), self.slot_map, new)
         if not await self.claim.under(self.first, exchange):
@@ -58,13 +61,21 @@ class Cluster:
         self.slot_map = new
         await catalogue.notify(self.database(self.first), new.version)
 
+    async def look_again(self) -> None:
+        """Goes by what the first shard's copy says. Raises PyMongoError."""
+        self.slot_map = await catalogue.copy_of(self.database(self.first)) or self.slot_map
+
     async def tell(self, shard: str) -> None:
-        """Gives a shard the present map."""
+        """Gives a shard the present map. Raises PyMongoError."""
         await catalogue.publish(self.database(shard), self.slot_map)
 
-    async def tell_all(self) -> None:
-        """Gives every shard the present map."""
-        await asyncio.gather(*map(self.tell, self.slot_map.uris))
+    async def tell_all(self) -> list[str]:
+        """Gives every shard the present map; the names of those that do not answer."""
+        answers = await asyncio.gather(*map(self.tell, self.slot_map.uris), return_exceptions=True)
+        for error in answers:
+            if isinstance(error, BaseException) and not isinstance(error, PyMongoError):
+                raise error
+        return [name for name, error in zip(self.slot_map.uris, answers, strict=True) if error is not None]
 
     async def late(self, shards: Iterable[str]) -> list[str]:
         """The processes that may still go by an earlier map of one of these shards."""
@@ -85,33 +96,40 @@ class Cluster:
         return late
 
     async def running_writes_end(self, shard: str) -> None:
-        """Waits for the writes that the shard's server is at: whoever asked for them may have given up."""
+        """Waits for what the shard's server is at, and what is open: who asked for it may have given up."""
         left = await self._running_writes(shard)
         while left:
             await asyncio.sleep(LOOK_EVERY_S)
             left &= await self._running_writes(shard)
 
-    async def _running_writes(self, shard: str) -> set[int]:
+    async def _running_writes(self, shard: str) -> set[str]:
         cursor = await self.clients[shard].admin.aggregate(_RUNNING_WRITES)
-        return {row["opid"] async for row in cursor}
+        return {str(row.get("lsid") or row["opid"]) + str(row.get("transaction")) async for row in cursor}
 
 
 async def newest_map(clients: Mapping[str, ShardClient]) -> SlotMap:
-    """The map that the first shard holds.
+    """The map that the first shard holds; other shards need not answer.
 
     Raises:
-        OpsError: a shard has no copy, one that cannot be read, or a newer one than the first shard.
+        OpsError: the first shard does not answer or has no copy, a shard has a newer one, or the stack lacks
+            one of its shards.
     """
     copies: dict[str, SlotMap] = {}
     for name, client in clients.items():
-        copy = await catalogue.copy_of(client[CLUSTER])
-        if copy is None:
-            raise OpsError(f"the shard {name} holds no slot map: ic provision")
-        copies[name] = copy
-    newest = catalogue.newest(copies)
-    if newest is None:
-        raise OpsError("the stack has no shards")
-    deciding = copies[next(iter(newest.uris))]
-    if deciding != newest or set(clients) != set(newest.uris):
+        try:
+            copy = await catalogue.copy_of(client[CLUSTER])
+        except PyMongoError:
+            continue
+        if copy is not None:
+            copies[name] = copy
+    if not copies:
+        raise OpsError("no shard holds a slot map: ic provision")
+    first = next(iter(next(iter(copies.values())).uris))
+    if first not in copies:
+        raise OpsError(f"the shard {first} decides about the slot map, and holds none or does not answer")
+    deciding = copies[first]
+    if missing := deciding.uris.keys() - clients.keys():
+        raise OpsError(f"the slot map names shards that the stack does not have: {', '.join(missing)}")
+    if any(copies[name].version > deciding.version for name in copies.keys() & deciding.uris.keys()):
         raise OpsError("the slot map is being changed by somebody else; see: ic shards verify")
-    return newest
+    return deciding

@@ -3,34 +3,76 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from bson.raw_bson import RawBSONDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 
-from ops.moving.documents import Cargo, Namespace, Progress
+from ops.moving.documents import Cargo, Document, Namespace, Page, Progress
+from ops.moving.following import Following
 
 PAGE: Final = 500
 MOST_BYTES: Final = 8_000_000
 """Of a page: it is written in one transaction."""
+FOLLOW_EVERY_S: Final = 5.0
+"""So that the source's memory of changes need not reach back to the beginning of the copy."""
 
 
-async def copy(cargo: Cargo, progress: Progress, tell: Callable[[], None]) -> None:
-    """Copies what is not copied yet; leaves half of the time to those who use the shards."""
-    async with cargo.session_after(progress.start) as session:
-        for namespace in cargo.namespaces:
-            if not namespace.is_outbox and str(namespace) not in progress.done:
-                await _copy_collection(cargo, namespace, progress, session, tell)
+class Copy:
+    """The first copy; what is copied already is followed meanwhile."""
+
+    def __init__(self, cargo: Cargo, progress: Progress, changes: Following) -> None:
+        self._cargo = cargo
+        self._progress = progress
+        self._changes = changes
+        self._followed_at = time.monotonic()
+
+    async def run(self, tell: Callable[[], None]) -> None:
+        """Copies what is not copied yet; leaves half of the time to those who use the shards."""
+        for namespace in self._cargo.namespaces:
+            if not namespace.is_outbox and str(namespace) not in self._progress.done:
+                await self._collection(namespace, tell)
+
+    async def _collection(self, namespace: Namespace, tell: Callable[[], None]) -> None:
+        progress = self._progress
+        if progress.current != str(namespace):
+            progress.current, progress.last_id = str(namespace), None
+        left = True
+        while left:
+            started = time.monotonic()
+            read = partial(self._next, namespace, progress.last_id, progress.copied)
+            await self._cargo.put(read, progress)
+            left = self._page_size > 0
+            tell()
+            await asyncio.sleep(time.monotonic() - started)
+            await self._keep_up()
+        progress.done.append(str(namespace))
+
+    async def _next(self, namespace: Namespace, after: Any, copied: int) -> Page:
+        rows = await _page(self._cargo, namespace, after, self._changes.session)
+        self._page_size = len(rows)
+        self._progress.last_id = rows[-1]["_id"] if rows else after
+        self._progress.copied = copied + len(rows)
+        return Page({namespace: rows})
+
+    async def _keep_up(self) -> None:
+        if time.monotonic() - self._followed_at > FOLLOW_EVERY_S:
+            await self._changes.round()
+            self._followed_at = time.monotonic()
 
 
-async def copy_outboxes(cargo: Cargo, progress: Progress) -> None:
+async def copy_outboxes(cargo: Cargo, progress: Progress, session: AsyncClientSession) -> None:
     """Copies the events that wait, in order: both relays may send them, and they count once."""
-    async with cargo.session_after(progress.start) as session:
-        for namespace in cargo.namespaces:
-            after: Any = None
-            while namespace.is_outbox and (page := await _page(cargo, namespace, after, session)):
-                after = page[-1]["_id"]
-                await cargo.put({namespace: page}, {}, progress)
+    for namespace in cargo.namespaces:
+        after: Any = None
+        while namespace.is_outbox and (rows := await _page(cargo, namespace, after, session)):
+            after = rows[-1]["_id"]
+
+            async def read(page: Page = Page({namespace: rows})) -> Page:  # noqa: B008
+                return page
+
+            await cargo.put(read, progress)
 
 
 async def clear(cargo: Cargo, shard: str, tell: Callable[[int], None]) -> None:
@@ -38,48 +80,32 @@ async def clear(cargo: Cargo, shard: str, tell: Callable[[int], None]) -> None:
     client, removed = cargo.client(shard), 0
     for namespace in cargo.namespaces:
         collection = client[namespace.database][namespace.collection]
-        while rows := await collection.find(cargo.query, {"_id": 1}, limit=PAGE).to_list():
+        after: Any = None
+        while True:
             started = time.monotonic()
-            ids = {"_id": {"$in": [row["_id"] for row in rows]}}
+            found = collection.find(_after(after, cargo.query), {"_id": 1}, sort=[("_id", 1)], hint="_id_")
+            ids = [row["_id"] for row in await found.limit(PAGE).to_list()]
+            if not ids:
+                break
+            after = ids[-1]
 
             async def delete(
-                session: AsyncClientSession, collection: Any = collection, ids: Any = ids
+                session: AsyncClientSession, ids: list[Any] = ids, collection: Any = collection
             ) -> None:
-                await collection.delete_many(ids | cargo.query, session=session)
+                await collection.delete_many({"_id": {"$in": ids}} | cargo.query, session=session)
 
             await cargo.claim.under(shard, delete)
-            removed += len(rows)
+            removed += len(ids)
             tell(removed)
             await asyncio.sleep(time.monotonic() - started)
-
-
-async def _copy_collection(
-    cargo: Cargo,
-    namespace: Namespace,
-    progress: Progress,
-    session: AsyncClientSession,
-    tell: Callable[[], None],
-) -> None:
-    if progress.current != str(namespace):
-        progress.current, progress.last_id = str(namespace), None
-    while True:
-        started = time.monotonic()
-        page = await _page(cargo, namespace, progress.last_id, session)
-        if not page:
-            break
-        progress.last_id = page[-1]["_id"]
-        progress.copied += len(page)
-        await cargo.put({namespace: page}, {}, progress)
-        tell()
-        await asyncio.sleep(time.monotonic() - started)
-    progress.done.append(str(namespace))
 
 
 async def _page(
     cargo: Cargo, namespace: Namespace, after: Any, session: AsyncClientSession
 ) -> Sequence[RawBSONDocument]:
-    query = cargo.query if after is None else {"_id": {"$gt": after}} | cargo.query
-    rows = cargo.at_source(namespace).find(query, sort=[("_id", 1)], hint="_id_", limit=PAGE, session=session)
+    rows = cargo.at_source(namespace).find(
+        _after(after, cargo.query), sort=[("_id", 1)], hint="_id_", limit=PAGE, session=session
+    )
     page: list[RawBSONDocument] = []
     size = 0
     async with rows:
@@ -89,3 +115,7 @@ async def _page(
             if size > MOST_BYTES:
                 break
     return page
+
+
+def _after(id_: Any, query: Document) -> Document:
+    return query if id_ is None else {"_id": {"$gt": id_}} | query

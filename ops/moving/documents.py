@@ -1,8 +1,9 @@
 """The documents of some slots on their way from one shard to another, and how far that has got."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, cast
 
 from bson.codec_options import CodecOptions
@@ -18,7 +19,9 @@ from chassis.messaging import outbox
 from chassis.mongo.catalogue import CLUSTER
 from chassis.mongo.slots import Span
 from chassis.mongo.transactions import DUPLICATE_KEY
-from ops.moving.claim import MOVER, Claim, ShardClient
+from ops.errors import OpsError
+from ops.moving.claim import MOVER, Claim
+from ops.stack.provision import ShardClient
 
 Document = dict[str, Any]
 
@@ -58,6 +61,14 @@ class Progress:
     current: str = ""
     last_id: Any = None
     copied: int = 0
+
+
+@dataclass
+class Page:
+    """Documents to be written to the target, and IDs of those to be removed from it."""
+
+    found: dict[Namespace, Sequence[RawBSONDocument]] = field(default_factory=dict)
+    gone: dict[Namespace, Sequence[Any]] = field(default_factory=dict)
 
 
 class Cargo:
@@ -102,6 +113,10 @@ class Cargo:
         outboxes = [each for each in self.namespaces if each.is_outbox]
         return sum([await self.at_source(each).count_documents(self.query) for each in outboxes])
 
+    def is_copied(self, progress: Progress) -> bool:
+        """Whether every collection has been copied once, but those of events that wait."""
+        return all(each.is_outbox or str(each) in progress.done for each in self.namespaces)
+
     @asynccontextmanager
     async def session_after(self, time: Timestamp) -> AsyncIterator[AsyncClientSession]:
         """For reading the source as it is after that time, whichever of its members answers."""
@@ -140,36 +155,39 @@ class Cargo:
 
     # --- writing to the target -----------------------------------------------------------------
 
-    async def put(
-        self,
-        found: Mapping[Namespace, Sequence[RawBSONDocument]],
-        gone: Mapping[Namespace, Sequence[Any]],
-        progress: Progress,
-    ) -> None:
-        """Writes documents, and removes those whose IDs are gone, together with the progress.
+    async def put(self, read: Callable[[], Awaitable[Page]], progress: Progress) -> None:
+        """Writes what `read` finds, together with the progress.
 
         What stands in the way of a unique index is a copy of what has changed since: it will be met again
-        among the changes, and is removed.
+        among the changes, and is removed. Then all is read again, as a value may also have changed hands
+        while it was read.
+
+        Raises:
+            OpsError: something is in the way again and again.
         """
         in_the_way: list[tuple[Namespace, Document]] = []
-
-        async def write(session: AsyncClientSession) -> None:
-            removals = [(namespace, {"_id": {"$in": list(ids)}}) for namespace, ids in gone.items() if ids]
-            for namespace, query in (*in_the_way, *removals):
-                await self._at_target(namespace).delete_many(query | self.query, session=session)
-            for namespace, rows in found.items():
-                await self._replace(namespace, rows, session)
-            await self._note(progress, session)
-
-        for attempt in range(MOST_CONFLICTS):
+        for _ in range(MOST_CONFLICTS):
+            page = await read()
             try:
-                await self.claim.under(self.target, write)
+                return await self.claim.under(self.target, partial(self._write, page, in_the_way, progress))
             except _InTheWayError as conflict:
-                if attempt == MOST_CONFLICTS - 1:
-                    raise
                 in_the_way += conflict.found
-            else:
-                return
+        named = ", ".join(f"{namespace} {query}" for namespace, query in in_the_way[-3:])
+        raise OpsError(f"{self.target} has documents that are in the way of unique indexes: {named}")
+
+    async def _write(
+        self,
+        page: Page,
+        in_the_way: Sequence[tuple[Namespace, Document]],
+        progress: Progress,
+        session: AsyncClientSession,
+    ) -> None:
+        removals = [(each, {"_id": {"$in": list(ids)}}) for each, ids in page.gone.items() if ids]
+        for namespace, query in (*in_the_way, *removals):
+            await self._at_target(namespace).delete_many(query | self.query, session=session)
+        for namespace, rows in page.found.items():
+            await self._replace(namespace, rows, session)
+        await self._note(progress, session)
 
     async def _replace(
         self, namespace: Namespace, rows: Sequence[RawBSONDocument], session: AsyncClientSession

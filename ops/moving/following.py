@@ -2,25 +2,31 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
-from bson.raw_bson import RawBSONDocument
 from pymongo.asynchronous.change_stream import AsyncChangeStream
 from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import OperationFailure
 
 from chassis.mongo.catalogue import CLUSTER
 from ops.moving.claim import MOVER
-from ops.moving.documents import Cargo, Document, Namespace, Progress, in_slots
+from ops.moving.documents import Cargo, Document, Namespace, Page, Progress, in_slots
 
 BATCH: Final = 500
+_FORGOTTEN: Final = frozenset({260, 280, 286})
+"""InvalidResumeToken, ChangeStreamFatalError, ChangeStreamHistoryLost."""
 AWAIT_MS: Final = 50
 _MARKER: Final = {"_id": "marker"}
 
 
+class ForgottenError(Exception):
+    """The source does not know any more what has changed since the copy began."""
+
+
 class Following:
-    """A stream of changes, applied in rounds."""
+    """A stream of changes, applied in rounds; `session` reads what is at least as new as they are."""
 
     def __init__(
         self,
@@ -31,20 +37,21 @@ class Following:
     ) -> None:
         self._cargo = cargo
         self._stream = stream
-        self._session = session
+        self.session = session
         self._progress = progress
 
     async def round(self) -> float:
         """Applies all that was written before now; the seconds it took.
 
         A mark is left among the changes: whoever has read it has read all that was written before. Raises
-        OperationFailure when the source has forgotten changes that are not applied yet.
+        ForgottenError.
         """
         started = time.monotonic()
         marker = await self._mark()
         changed: dict[Namespace, dict[Any, None]] = {}
         while True:
-            change = await self._stream.try_next()
+            with _remembered():
+                change = await self._stream.try_next()
             if change is None:
                 continue
             namespace = Namespace(change["ns"]["db"], change["ns"]["coll"])
@@ -66,29 +73,43 @@ class Following:
 
     async def _make_equal(self, changed: dict[Namespace, dict[Any, None]]) -> None:
         """Copies those of the changed documents that are there, removes those that are not."""
-        found: dict[Namespace, list[RawBSONDocument]] = {}
-        gone: dict[Namespace, list[Any]] = {}
-        for namespace, ids in changed.items():
-            query = {"_id": {"$in": list(ids)}} | self._cargo.query
-            rows = self._cargo.at_source(namespace).find(query, hint="_id_", session=self._session)
-            found[namespace] = await rows.to_list()
-            there = {row["_id"] for row in found[namespace]}
-            gone[namespace] = [id_ for id_ in ids if id_ not in there]
         self._progress.token = self._stream.resume_token
-        await self._cargo.put(found, gone, self._progress)
+
+        async def read() -> Page:
+            page = Page()
+            for namespace, ids in changed.items():
+                query = {"_id": {"$in": list(ids)}} | self._cargo.query
+                rows = self._cargo.at_source(namespace).find(query, hint="_id_", session=self.session)
+                page.found[namespace] = await rows.to_list()
+                there = {row["_id"] for row in page.found[namespace]}
+                page.gone[namespace] = [id_ for id_ in ids if id_ not in there]
+            return page
+
+        await self._cargo.put(read, self._progress)
 
 
 @asynccontextmanager
 async def following(cargo: Cargo, progress: Progress) -> AsyncIterator[Following]:
-    """Follows on from where the progress says. Raises OperationFailure when the source has forgotten that."""
+    """Follows on from where the progress says. Raises ForgottenError."""
     start: dict[str, Any] = (
         {"resume_after": progress.token} if progress.token else {"start_at_operation_time": progress.start}
     )
     client = cargo.client(cargo.source)
     async with cargo.session_after(progress.start) as session:
-        stream = await client.watch(_changes(cargo), max_await_time_ms=AWAIT_MS, session=session, **start)
+        with _remembered():
+            stream = await client.watch(_changes(cargo), max_await_time_ms=AWAIT_MS, session=session, **start)
         async with stream:
             yield Following(cargo, stream, session, progress)
+
+
+@contextmanager
+def _remembered() -> Iterator[None]:
+    try:
+        yield
+    except OperationFailure as error:
+        if error.code not in _FORGOTTEN:
+            raise
+        raise ForgottenError from error
 
 
 def _changes(cargo: Cargo) -> list[Document]:

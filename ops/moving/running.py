@@ -16,14 +16,20 @@ from ops.errors import OpsError
 from ops.moving import claim
 from ops.moving.cluster import Cluster, newest_map
 from ops.moving.documents import Namespace
-from ops.moving.mover import Moved, Mover, Tell, pairs
+from ops.moving.handover import Tell
+from ops.moving.mover import Moved, Mover, pairs
 from ops.stack import mongo
 from ops.stack.lifecycle import Stack
 from ops.stack.provision import declared_collections, shard_clients
 
 T = TypeVar("T")
 
-_GO_ON: Final = "If slots are on their way (ic shards list), go on with: ic shards move --resume"
+DEADLINE_MS: Final = 20_000
+"""Of everything that is asked of a shard."""
+_GO_ON: Final = (
+    "If slots are on their way (ic shards list), go on with: ic shards move --resume; then ask again for "
+    "what else was to be moved"
+)
 
 
 def slots_of(text: str) -> list[int]:
@@ -46,6 +52,7 @@ def move(stack: Stack, slots: Sequence[int], target: str, tell: Tell) -> list[Mo
 
     async def work(mover: Mover, cluster: Cluster) -> list[Moved]:
         _nothing_moves(cluster.slot_map)
+        await _all_take_part(cluster)
         plan = _plan(cluster.slot_map, slots, target)
         await _refuse_balanced(cluster, plan)
         return [await mover.move(moves) for moves in pairs(plan).values()]
@@ -58,6 +65,7 @@ def rebalance(stack: Stack, tell: Tell) -> list[Moved]:
 
     async def work(mover: Mover, cluster: Cluster) -> list[Moved]:
         moved = [await mover.finish()] if cluster.slot_map.moving else []
+        await _all_take_part(cluster)
         plan = planning.even_plan(cluster.slot_map)
         await _refuse_balanced(cluster, plan)
         return [*moved, *[await mover.move(moves) for moves in pairs(plan).values()]]
@@ -68,7 +76,8 @@ def rebalance(stack: Stack, tell: Tell) -> list[Moved]:
 def resume(stack: Stack, tell: Tell) -> list[Moved]:
     """Finishes the move that is under way. Raises OpsError when there is none."""
 
-    async def work(mover: Mover, _: Cluster) -> list[Moved]:
+    async def work(mover: Mover, cluster: Cluster) -> list[Moved]:
+        await cluster.tell_all()
         return [await mover.finish()]
 
     return _carry_out(stack, tell, work)
@@ -120,6 +129,12 @@ def _nothing_moves(slot_map: SlotMap) -> None:
         )
 
 
+async def _all_take_part(cluster: Cluster) -> None:
+    """Also tells those the present map that were not told in time. Raises OpsError when a shard is silent."""
+    if silent := await cluster.tell_all():
+        raise OpsError(f"every shard has to take part, and these do not answer: {', '.join(silent)}")
+
+
 async def _refuse_balanced(cluster: Cluster, plan: Sequence[Move]) -> None:
     for name in dict.fromkeys(name for move in plan for name in (move.source, move.target)):
         if await is_mongos(cluster.clients[name]):
@@ -140,13 +155,13 @@ def _carry_out(stack: Stack, tell: Tell, work: Callable[[Mover, Cluster], Corout
     except PyMongoError as error:
         line = str(error).splitlines()[0][:200]
         raise OpsError(f"a shard did not answer as it should: {line}. {_GO_ON}") from error
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, KeyboardInterrupt):
         raise OpsError(f"interrupted. {_GO_ON}") from None
 
 
 @asynccontextmanager
 async def _cluster(stack: Stack) -> AsyncIterator[Cluster]:
-    async with shard_clients(stack.topology, stack.credentials) as clients:
+    async with shard_clients(stack.topology, stack.credentials, deadline_ms=DEADLINE_MS) as clients:
         first = next(iter((await newest_map(clients)).uris))
         async with claim.held(clients, first) as own:
             await own.spread(first)

@@ -83,13 +83,19 @@ def declared_collections() -> dict[str, tuple[CollectionSpec, ...]]:
 
 @asynccontextmanager
 async def shard_clients(
-    topology: Topology, credentials: Credentials
+    topology: Topology, credentials: Credentials, deadline_ms: int | None = None
 ) -> AsyncIterator[dict[str, ShardClient]]:
-    """By shard: a client with the administrator's user, which looks for a primary for two seconds."""
+    """By shard: a client with the administrator's user, which looks for a primary for two seconds.
+
+    `deadline_ms` bounds whatever is asked; without it what takes long, such as an index, may take long.
+    """
     async with AsyncExitStack() as closing:
         clients: dict[str, ShardClient] = {
             shard.name: AsyncMongoClient(
-                mongo.admin_uri(shard, credentials), tz_aware=True, serverSelectionTimeoutMS=2000
+                mongo.admin_uri(shard, credentials),
+                tz_aware=True,
+                serverSelectionTimeoutMS=2000,
+                timeoutMS=deadline_ms,
             )
             for shard in topology.shards
         }

@@ -1,5 +1,6 @@
 """The cluster grows while people work: nothing is lost, and whoever meets a fence gets through after it."""
 
+import os
 import random
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from ops.errors import OpsError
 from ops.moving import running
 from ops.stack import growing, shards
 from ops.stack.lifecycle import Stack as RunningStack
@@ -24,8 +26,12 @@ pytestmark = [pytest.mark.timeout(1500), pytest.mark.thorough]
 
 IC: Final = Path(sys.executable).parent / "ic"
 LONGEST_FENCE_S: Final = 4.0
-KILLS: Final = 10
-KILLED_WITHIN_S: Final = (0.8, 12.0)
+KILLED_AT: Final = (
+    *(("telling", 0.0, 5.0), ("telling", 5.0, 5.5), ("telling", 5.0, 6.5)),
+    *(("following", 0.0, 0.1), ("following", 0.0, 0.3), ("following", 0.0, 0.6)),
+    *(("switched", 0.0, 10.0), ("switched", 0.0, 0.2), ("clearing", 0.0, 0.3), ("clearing", 0.0, 0.8)),
+)
+"""After which line a mover is killed, and how many seconds after it at least and at most."""
 
 
 def running_stack(stack: Stack) -> RunningStack:
@@ -52,30 +58,64 @@ def test_a_move_that_is_killed_at_any_point_is_finished_by_the_next(stack: Stack
     dice = random.Random()
     names = [shard.name for shard in Topology.load(stack.topology.path).shards]
     with people_at_work(stack) as work, watched(stack) as watch:
-        for _ in range(KILLS):
-            first, target = dice.randrange(16_000), dice.choice(names)
-            after_s = dice.uniform(*KILLED_WITHIN_S)
-            said = killed_after(stack, after_s, "move", f"{first}-{first + 300}", "--to", target)
-            tell(f"slots from {first} to {target}, killed after {after_s:.1f} s, having said: {said}")
-            if any("on their way" in each for each in shards.complaints(running_stack(stack))):
-                running.resume(running_stack(stack), tell)
-            assert shards.complaints(running_stack(stack)) == []
+        for line, least_s, most_s in KILLED_AT:
+            first, target, after_s = dice.randrange(15_000), dice.choice(names), dice.uniform(least_s, most_s)
+            move = begun(stack, "move", f"{first}-{first + 800}", "--to", target)
+            heard(move, line)
+            time.sleep(after_s)
+            move.send_signal(signal.SIGKILL)
+            move.wait()
+            tell(f"slots from {first} to {target}, killed {after_s:.2f} s after '{line}'")
+            finish(stack)
 
     nothing_failed(work)
+    assert watch.looks > 100
     assert watch.wrong == []
 
 
 def test_a_move_that_was_killed_can_be_taken_back(stack: Stack) -> None:
     found = running_stack(stack)
-    before = {each.name: each.slots for each in shards.holdings(found)}
-    slots = "0-4000"
+    before = {each.name: (each.slots, each.documents) for each in shards.holdings(found)}
     target = next(name for name in before if name != "s1")
-    killed_after(stack, 4.0, "move", slots, "--to", target)
+    move = begun(stack, "move", "0-4000", "--to", target)
+    heard(move, "following")
+    move.send_signal(signal.SIGKILL)
+    move.wait()
+    there = next(each.documents for each in shards.holdings(found) if each.name == target)
+    assert there is not None
+    assert there > (before[target][1] or 0)
 
     running.abort(found, tell)
 
-    assert {each.name: each.slots for each in shards.holdings(found)} == before
+    assert {each.name: each.slots for each in shards.holdings(found)} == {
+        name: slots for name, (slots, _) in before.items()
+    }
     assert shards.complaints(found) == []
+
+
+def test_a_mover_that_was_paused_and_succeeded_does_no_harm(stack: Stack) -> None:
+    with people_at_work(stack) as work, watched(stack) as watch:
+        move = begun(stack, "move", "0-2000", "--to", "s2")
+        heard(move, "following")
+        move.send_signal(signal.SIGSTOP)
+        finish(stack)
+        move.send_signal(signal.SIGCONT)
+        said, _ = move.communicate(timeout=120)
+        tell(said)
+
+    assert move.returncode != 0
+    assert shards.complaints(running_stack(stack)) == []
+    nothing_failed(work)
+    assert watch.wrong == []
+
+
+def finish(stack: Stack) -> None:
+    """Finishes a move that is under way, if there is one; then all is as it should be."""
+    try:
+        running.resume(running_stack(stack), tell)
+    except OpsError as error:
+        assert "no slots are on their way" in str(error)
+    assert shards.complaints(running_stack(stack)) == []
 
 
 def tell(line: str) -> None:
@@ -95,11 +135,21 @@ def nothing_failed(work: Work) -> None:
     assert max(deed.tries for deed in work.ledger.deeds) <= 8
 
 
-def killed_after(stack: Stack, seconds: float, *arguments: str) -> str:
-    """Runs `ic shards` and kills it with -9; what it had printed, in a line."""
+def begun(stack: Stack, *arguments: str) -> "subprocess.Popen[str]":
+    """Runs `ic shards` as an operator does."""
     command: Sequence[str] = [str(IC), "shards", *arguments, "--stack", stack.topology.name]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    said, _ = process.communicate()
-    return said.strip().splitlines()[-1] if said.strip() else "nothing said"
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
+
+
+def heard(process: "subprocess.Popen[str]", words: str) -> None:
+    """Waits until it has said so."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if words in line:
+            return
+    raise AssertionError(f"it ended without saying '{words}': {''.join(lines)}")

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -42,19 +43,19 @@ def watched(stack: Stack) -> Iterator[Watch]:
         ids = [_published(client, owner, word) for owner in owners]
         await_true(lambda: _found(client, word, 50) == Counter(ids), "all listings to be found", within_s=60)
         watch, over = Watch(), threading.Event()
-        looking = threading.Thread(target=_look, args=(client, word, ids, watch, over))
-        looking.start()
-        try:
-            yield watch
-        finally:
-            over.set()
-            looking.join()
+        with ThreadPoolExecutor(1) as threads:
+            looking = threads.submit(_look, client, word, ids, watch, over)
+            try:
+                yield watch
+            finally:
+                over.set()
+            looking.result()
 
 
 def _look(client: httpx.Client, word: str, ids: Sequence[str], watch: Watch, over: threading.Event) -> None:
     while not over.is_set():
-        # Pages of ever another size, which no cache has.
-        found = _found(client, word, 20 + watch.looks % 80)
+        # Pages of ever another size: a cache has few of them.
+        found = _found(client, word, 10 + watch.looks % 40)
         if found != Counter(ids):
             watch.wrong.append(f"{time.monotonic():.1f} search: {found}")
         id_ = ids[watch.looks % len(ids)]

@@ -294,6 +294,44 @@ async def test_writes_end_with_the_lease_when_a_shard_cannot_confirm_and_no_othe
         await insert(shards)
 
 
+async def test_what_a_process_reads_counts_only_once_the_shard_knows_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever fences slots would not wait for a process that has read the map and has no row yet."""
+    known: list[list[int]] = []
+    version_of = catalogue.version_of
+
+    async def look_first(database: catalogue.Database) -> int | None:
+        known.append([member.version for member in await world.members()])
+        return await version_of(database)
+
+    monkeypatch.setattr(catalogue, "version_of", look_first)
+    async with following(world):
+        await until_confirmed(world, 1)
+
+    assert known[0] == [0]
+
+
+async def test_an_answer_that_is_older_than_one_before_confirms_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a new primary may give one, which does not know yet what the majority has."""
+    monkeypatch.setattr(permits, "LEASE_S", 1.0)
+    monkeypatch.setattr(watching, "CONFIRM_EVERY_S", 0.2)
+    fence = planning.with_fence(world.first, {SLOT})
+    await world.publish(fence, "s1")
+    async with following(world) as shards:
+        await until_confirmed(world, fence.version)
+        maps = world.clients["s1"][world.cluster][catalogue.SLOT_MAP]
+        await maps.replace_one({}, {"_id": "slot_map"} | world.first.document())
+
+        await until(lambda: not shards.pool("s1").lease.holds())
+
+        assert shards.slot_map == fence
+        await maps.replace_one({}, {"_id": "slot_map"} | fence.document())
+        await until(shards.pool("s1").lease.holds)
+
+
 async def test_a_process_that_was_paused_longer_than_its_lease_writes_nothing_by_its_old_map(
     world: World, tmp_path: Path
 ) -> None:
