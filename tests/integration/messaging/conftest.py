@@ -109,14 +109,23 @@ def _row(user: str) -> dict[str, object]:
     return outbox.document(event, slot)
 
 
-def _rabbitmqctl(stack: Stack, *arguments: str) -> None:
+def connections(stack: Stack, amqp_url: str) -> int:
+    """How many the broker has to this run's virtual host."""
+    vhost = amqp_url.rpartition("/")[2]
+    return _rabbitmqctl(stack, "list_connections", "--no-table-headers", "vhost").split().count(vhost)
+
+
+def _rabbitmqctl(stack: Stack, *arguments: str) -> str:
     processes = rabbit.processes(stack.topology, stack.credentials)
     broker = next(process for process in processes if process.name == "rabbit")
     # Not the one on the PATH: that wrapper becomes the user `rabbitmq`, who has another cookie.
     command = "/usr/lib/rabbitmq/bin/rabbitmqctl"
-    subprocess.run(
+    done = subprocess.run(
         [command, "-q", "-n", broker.environment["RABBITMQ_NODENAME"], *arguments],
         env={"PATH": "/usr/bin:/bin", **broker.environment},
         check=True,
         timeout=60,
+        stdout=subprocess.PIPE,
+        text=True,
     )
+    return done.stdout

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.messaging.publisher import Publisher
+from chassis.messaging.publisher import BlockedError, Outgoing, Publisher
 from chassis.mongo.shards import Shards
-from tests.integration.messaging.conftest import Relaying, emit, rows_left
+from ops.chaos import disks
+from ops.stack.lifecycle import Stack as RunningStack
+from tests.integration.messaging.conftest import Relaying, connections, emit, rows_left
 from tests.integration.messaging.test_events import Seen, consuming, until, until_empty
 from tests.stack import Stack
 
@@ -53,6 +55,36 @@ async def test_a_ping_says_that_the_broker_is_away_and_recovers_with_it(broker: 
         while not await _answers(publisher):
             await asyncio.sleep(0.2)
     await publisher.close()
+
+
+async def test_a_broker_that_is_short_of_room_is_waited_for_on_one_connection(
+    stack: Stack, amqp_url: str
+) -> None:
+    publisher = Publisher(amqp_url, timeout_s=1.0)
+    event = Outgoing("evt", "test.nobody.listens", b"")
+    await publisher.publish([event])
+    running = RunningStack.of(stack.topology)
+
+    filling = asyncio.create_task(asyncio.to_thread(disks.fill, running, "rabbit", 6.0))
+    async with asyncio.timeout(30):
+        while not await _is_blocked(publisher, event):
+            await asyncio.sleep(0.2)
+    assert await _is_blocked(publisher, event)
+    with pytest.raises(BlockedError, match="short of disk or memory"):
+        await publisher.ping()
+    assert await asyncio.to_thread(connections, stack, amqp_url) == 1
+
+    await filling
+    await publisher.publish([event])
+    await publisher.close()
+
+
+async def _is_blocked(publisher: Publisher, event: Outgoing) -> bool:
+    try:
+        await publisher.publish([event])
+    except BlockedError:
+        return True
+    return False
 
 
 async def _answers(publisher: Publisher) -> bool:
