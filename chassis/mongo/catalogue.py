@@ -119,8 +119,9 @@ async def exchange(
 
 
 async def notify(database: Database, version: int) -> None:
-    """Wakes those who wait for a change of the shard's copy."""
-    await database[CHANGES].insert_one({"version": version})
+    """Wakes those who wait for a change of the shard's copy; who is not woken looks within two seconds."""
+    changes = database[CHANGES].with_options(write_concern=WriteConcern(1))
+    await changes.insert_one({"version": version})
 
 
 async def _write(

@@ -163,8 +163,7 @@ class Handover:
 
     async def _fence_and_switch(self, changes: Following, progress: Progress) -> float | None:
         """The seconds for which the slots were fenced; None when it took too long, and nothing has moved."""
-        started = time.monotonic()
-        hindrance = ""
+        started, fenced_s, hindrance = time.monotonic(), None, ""
         try:
             with _bounded():
                 async with asyncio.timeout(FENCED_FOR_S):
@@ -172,12 +171,13 @@ class Handover:
                 if not hindrance:
                     async with asyncio.timeout(SWITCH_WITHIN_S):
                         await self._switch()
+                        fenced_s = time.monotonic() - started
         except (TimeoutError, PyMongoError) as error:
             hindrance = f"the shards did not answer in time ({type(error).__name__})"
         finally:
             await asyncio.shield(settle(self._cluster, self._under_way))
         if self._under_way.is_switched(self._cluster.slot_map):
-            return time.monotonic() - started
+            return fenced_s or time.monotonic() - started
         self._tell(f"the fence is lifted again: {hindrance}")
         return None
 
@@ -196,6 +196,7 @@ class Handover:
     async def _switch(self) -> None:
         slots, target = self._under_way.slots, self._under_way.target
         await self._cluster.change(planning.with_owner(self._cluster.slot_map, slots, target))
+        await self._cluster.tell(target)
 
 
 async def settle(cluster: Cluster, under_way: UnderWay) -> None:
