@@ -42,7 +42,7 @@ def running_stack(stack: Stack) -> RunningStack:
 
 
 def test_a_cluster_grows_from_two_to_three_to_four_shards_under_load(stack: Stack) -> None:
-    with people_at_work(stack) as work, watched(stack) as watch:
+    with watched(stack) as watch, people_at_work(stack) as work:
         for name in ("s3", "s4"):
             growing.add(Topology.load(stack.topology.path), name, "", Steps())
             moved = running.rebalance(running_stack(stack), tell)
@@ -60,7 +60,7 @@ def test_a_cluster_grows_from_two_to_three_to_four_shards_under_load(stack: Stac
 def test_a_move_that_is_killed_at_any_point_is_finished_by_the_next(stack: Stack) -> None:
     dice = random.Random()
     names = [shard.name for shard in Topology.load(stack.topology.path).shards]
-    with people_at_work(stack) as work, watched(stack) as watch:
+    with watched(stack) as watch, people_at_work(stack) as work:
         for line, least_s, most_s in KILLED_AT:
             first, after_s = dice.randrange(15_000), dice.uniform(least_s, most_s)
             target = dice.choice([name for name in names if name != owner_of(stack, first)])
@@ -98,7 +98,7 @@ def test_a_move_that_was_killed_can_be_taken_back(stack: Stack) -> None:
 
 
 def test_a_mover_that_was_paused_and_succeeded_does_no_harm(stack: Stack) -> None:
-    with people_at_work(stack) as work, watched(stack) as watch:
+    with watched(stack) as watch, people_at_work(stack) as work:
         move = begun(stack, "move", "0-2000", "--to", "s2")
         heard(move, "following")
         move.send_signal(signal.SIGSTOP)
