@@ -62,6 +62,7 @@ def verify(stack: StackName = DEFAULT_STACK) -> None:
     for complaint in complaints:
         console.print(f"[red]{escape(complaint)}[/]", soft_wrap=True)
     if complaints:
+        console.print("what was begun is finished by: ic shards move --resume, or by the same add again")
         raise typer.Exit(1)
     console.print("every slot is on one shard, every document lies where its slot is, and all shards agree")
 

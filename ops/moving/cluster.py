@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from chassis.mongo import catalogue
 from chassis.mongo.catalogue import CLUSTER, Database
 from chassis.mongo.slots import SlotMap
 from ops.errors import OpsError
+from ops.moving import claim
 from ops.moving.claim import Claim
 from ops.stack.provision import ShardClient
 
@@ -105,6 +107,15 @@ class Cluster:
     async def _running_writes(self, shard: str) -> set[str]:
         cursor = await self.clients[shard].admin.aggregate(_RUNNING_WRITES)
         return {str(row.get("lsid") or row["opid"]) + str(row.get("transaction")) async for row in cursor}
+
+
+@asynccontextmanager
+async def taken(clients: Mapping[str, ShardClient]) -> AsyncIterator[Cluster]:
+    """The cluster, which nobody else changes within the block. Raises OpsError when somebody is at it."""
+    first = next(iter((await newest_map(clients)).uris))
+    async with claim.held(clients, first) as own:
+        await own.spread(first)
+        yield Cluster(clients, await newest_map(clients), own)
 
 
 async def newest_map(clients: Mapping[str, ShardClient]) -> SlotMap:

@@ -2,8 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 from pymongo.errors import PyMongoError
@@ -13,8 +12,7 @@ from chassis.mongo import planning
 from chassis.mongo.provision import CHASSIS_COLLECTIONS, is_mongos
 from chassis.mongo.slots import Move, SlotMap, Span, spans
 from ops.errors import OpsError
-from ops.moving import claim
-from ops.moving.cluster import Cluster, newest_map
+from ops.moving.cluster import Cluster, newest_map, taken
 from ops.moving.documents import Namespace
 from ops.moving.handover import Tell
 from ops.moving.mover import Moved, Mover, pairs
@@ -147,7 +145,10 @@ async def _refuse_balanced(cluster: Cluster, plan: Sequence[Move]) -> None:
 def _carry_out(stack: Stack, tell: Tell, work: Callable[[Mover, Cluster], Coroutine[Any, Any, T]]) -> T:
     async def run() -> T:
         _end_well_on_sigterm()
-        async with _cluster(stack) as cluster:
+        async with (
+            shard_clients(stack.topology, stack.credentials, deadline_ms=DEADLINE_MS) as clients,
+            taken(clients) as cluster,
+        ):
             return await work(Mover(cluster, _namespaces(), tell), cluster)
 
     try:
@@ -157,15 +158,6 @@ def _carry_out(stack: Stack, tell: Tell, work: Callable[[Mover, Cluster], Corout
         raise OpsError(f"a shard did not answer as it should: {line}. {_GO_ON}") from error
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise OpsError(f"interrupted. {_GO_ON}") from None
-
-
-@asynccontextmanager
-async def _cluster(stack: Stack) -> AsyncIterator[Cluster]:
-    async with shard_clients(stack.topology, stack.credentials, deadline_ms=DEADLINE_MS) as clients:
-        first = next(iter((await newest_map(clients)).uris))
-        async with claim.held(clients, first) as own:
-            await own.spread(first)
-            yield Cluster(clients, await newest_map(clients), own)
 
 
 def _namespaces() -> list[Namespace]:

@@ -12,6 +12,8 @@ from chassis.mongo import catalogue, planning
 from chassis.mongo.catalogue import CLUSTER
 from chassis.mongo.slots import SlotMap
 from ops.errors import OpsError
+from ops.moving import cluster
+from ops.moving.cluster import Cluster
 from ops.stack import addresses, lifecycle, mongo
 from ops.stack.lifecycle import Stack
 from ops.stack.newcomers import refuse_another, refuse_others, refuse_unfit
@@ -129,27 +131,15 @@ async def _compare(before: Stack, after: Stack, name: str) -> None:
 
 
 async def _enter_address(stack: Stack, name: str, uri: str) -> SlotMap:
-    async with shard_clients(stack.topology, stack.credentials) as clients:
-        slot_map, behind = await _state(clients)
-        if slot_map.uris[name] != uri:
-            _refuse_differences(slot_map, behind)
+    async with (
+        shard_clients(stack.topology, stack.credentials) as clients,
+        cluster.taken(clients) as taken,
+    ):
+        _refuse_differences(taken.slot_map, await taken.tell_all())
+        if taken.slot_map.uris[name] != uri:
             with _plans():
-                before, slot_map = slot_map, planning.with_address(slot_map, name, uri)
-            await _exchange(clients, before, slot_map)
-        return await _spread(clients, slot_map)
-
-
-async def _exchange(clients: Mapping[str, ShardClient], before: SlotMap, after: SlotMap) -> None:
-    """The first of the shards decides a race."""
-    first = next(iter(before.uris))
-    if not await catalogue.exchange(clients[first][CLUSTER], before, after):
-        raise OpsError("somebody else has changed the slot map at this moment; try again")
-
-
-async def _spread(clients: Mapping[str, ShardClient], slot_map: SlotMap) -> SlotMap:
-    for each in slot_map.uris:
-        await catalogue.publish(clients[each][CLUSTER], slot_map)
-    return slot_map
+                await taken.change(planning.with_address(taken.slot_map, name, uri))
+        return await _told(taken)
 
 
 @contextmanager
@@ -187,11 +177,19 @@ def _refuse_differences(slot_map: SlotMap, behind: list[str]) -> None:
 
 async def _enter(stack: Stack, name: str, uri: str) -> SlotMap:
     """The new shard knows of itself before anybody else does."""
-    async with shard_clients(stack.topology, stack.credentials) as clients:
-        slot_map, behind = await _state(clients)
-        if name not in slot_map.uris:
-            _refuse_differences(slot_map, behind)
-            before, slot_map = slot_map, planning.with_shard(slot_map, name, uri)
-            await catalogue.publish(clients[name][CLUSTER], slot_map)
-            await _exchange(clients, before, slot_map)
-        return await _spread(clients, slot_map)
+    async with (
+        shard_clients(stack.topology, stack.credentials) as clients,
+        cluster.taken(clients) as taken,
+    ):
+        _refuse_differences(taken.slot_map, await taken.tell_all())
+        if name not in taken.slot_map.uris:
+            grown = planning.with_shard(taken.slot_map, name, uri)
+            await catalogue.publish(clients[name][CLUSTER], grown)
+            await taken.change(grown)
+        return await _told(taken)
+
+
+async def _told(taken: Cluster) -> SlotMap:
+    if silent := await taken.tell_all():
+        raise OpsError(f"these shards do not answer, so do it again later: {', '.join(silent)}")
+    return taken.slot_map
