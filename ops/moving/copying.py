@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bson.raw_bson import RawBSONDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
 
 from ops.moving.documents import Cargo, Document, Namespace, Page, Progress
 from ops.moving.following import Following
@@ -27,6 +28,7 @@ class Copy:
         self._progress = progress
         self._changes = changes
         self._followed_at = time.monotonic()
+        self._page_size = 0
 
     async def run(self, tell: Callable[[], None]) -> None:
         """Copies what is not copied yet; leaves half of the time to those who use the shards."""
@@ -67,12 +69,8 @@ async def copy_outboxes(cargo: Cargo, progress: Progress, session: AsyncClientSe
     for namespace in cargo.namespaces:
         after: Any = None
         while namespace.is_outbox and (rows := await _page(cargo, namespace, after, session)):
+            await cargo.put(partial(_again, namespace, rows), progress)
             after = rows[-1]["_id"]
-
-            async def read(page: Page = Page({namespace: rows})) -> Page:  # noqa: B008
-                return page
-
-            await cargo.put(read, progress)
 
 
 async def clear(cargo: Cargo, shard: str, tell: Callable[[int], None]) -> None:
@@ -88,16 +86,21 @@ async def clear(cargo: Cargo, shard: str, tell: Callable[[int], None]) -> None:
             if not ids:
                 break
             after = ids[-1]
-
-            async def delete(
-                session: AsyncClientSession, ids: list[Any] = ids, collection: Any = collection
-            ) -> None:
-                await collection.delete_many({"_id": {"$in": ids}} | cargo.query, session=session)
-
-            await cargo.claim.under(shard, delete)
+            query = {"_id": {"$in": ids}} | cargo.query
+            await cargo.claim.under(shard, partial(_delete, collection, query))
             removed += len(ids)
             tell(removed)
             await asyncio.sleep(time.monotonic() - started)
+
+
+async def _again(namespace: Namespace, rows: Sequence[RawBSONDocument]) -> Page:
+    return Page({namespace: rows})
+
+
+async def _delete(
+    collection: AsyncCollection[Document], query: Document, session: AsyncClientSession
+) -> None:
+    await collection.delete_many(query, session=session)
 
 
 async def _page(
