@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -113,8 +112,8 @@ class _Confirming:
         options = {
             "read_timeout": timeout_s,
             "write_timeout": timeout_s,
-            "on_blocked": partial(self._set_blocked, True),
-            "on_unblocked": partial(self._set_blocked, False),
+            "on_blocked": self._block,
+            "on_unblocked": self._unblock,
         }
         self._connection = Connection(url, connect_timeout=timeout_s, transport_options=options)
         self._channel = self._connection.channel()
@@ -179,8 +178,11 @@ class _Confirming:
         with suppress(TimeoutError):
             self._connection.drain_events(timeout=seconds)
 
-    def _set_blocked(self, blocked: bool) -> None:
-        self._blocked = blocked
+    def _block(self, _reason: str) -> None:
+        self._blocked = True
+
+    def _unblock(self) -> None:
+        self._blocked = False
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
         if multiple:

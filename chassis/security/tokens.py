@@ -23,6 +23,8 @@ SERVICE_KEY_PREFIX: Final = "svc-"
 _REQUIRED = ("exp", "iat", "sub", "kind")
 _LONGEST_TOKEN = 4096
 _CLOCK_SKEW_S = SKEW.total_seconds()
+_MOST_AHEAD_S = 600
+"""By how much its issuer's clock may be ahead."""
 _REMEMBERED = 50_000
 
 
@@ -89,20 +91,24 @@ def _kid_of(token: str) -> str:
 
 def _claims_of(token: str, key: Any) -> Mapping[str, Any]:
     try:
-        return jwt.decode(
+        claims: dict[str, Any] = jwt.decode(
             token,
             key,
             algorithms=[ALGORITHM],
             issuer=ISSUER,
             audience=AUDIENCE,
             leeway=_CLOCK_SKEW_S,
-            # When it was issued is no reason to refuse a token: its issuer's clock may be minutes ahead.
+            # That it was issued by a clock that is some minutes ahead is no reason to refuse it; see below.
             options={"require": [*_REQUIRED, "iss", "aud"], "verify_iat": False},
         )
     except jwt.ExpiredSignatureError:
         raise DomainError("TOKEN_EXPIRED", "The access token has expired.") from None
     except jwt.InvalidTokenError:
         raise _invalid("is forged, broken or not meant for this API") from None
+    issued = claims["iat"]
+    if not isinstance(issued, int | float) or issued > time.time() + _MOST_AHEAD_S:
+        raise _invalid("says that it was issued in the future")
+    return claims
 
 
 def _refuse_crossing(kid: str, claims: Mapping[str, Any]) -> None:

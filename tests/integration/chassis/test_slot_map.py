@@ -111,6 +111,7 @@ async def insert(shards: Shards, slot: int = SLOT) -> str:
 
 async def test_a_process_tells_each_shard_that_it_is_there_and_takes_its_leave(world: World) -> None:
     async with following(world):
+        await until_confirmed(world, 1)
         [member] = await world.members()
         assert (member.id, member.service, member.role, member.version) == ("one", "test", "serve", 1)
     assert await world.members() == []

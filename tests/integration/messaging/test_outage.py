@@ -66,16 +66,19 @@ async def test_a_broker_that_is_short_of_room_is_waited_for_on_one_connection(
     running = RunningStack.of(stack.topology)
 
     filling = asyncio.create_task(asyncio.to_thread(disks.fill, running, "rabbit", 6.0))
+    try:
+        async with asyncio.timeout(30):
+            while not await _is_blocked(publisher, event):
+                await asyncio.sleep(0.2)
+        assert await _is_blocked(publisher, event)
+        with pytest.raises(BlockedError, match="short of disk or memory"):
+            await publisher.ping()
+        assert await asyncio.to_thread(connections, stack, amqp_url) == 1
+    finally:
+        await filling
     async with asyncio.timeout(30):
-        while not await _is_blocked(publisher, event):
+        while await _is_blocked(publisher, event):
             await asyncio.sleep(0.2)
-    assert await _is_blocked(publisher, event)
-    with pytest.raises(BlockedError, match="short of disk or memory"):
-        await publisher.ping()
-    assert await asyncio.to_thread(connections, stack, amqp_url) == 1
-
-    await filling
-    await publisher.publish([event])
     await publisher.close()
 
 
