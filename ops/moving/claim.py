@@ -81,12 +81,14 @@ class Claim:
                 checked, read_concern=ReadConcern("local"), write_concern=_MAJORITY
             )
 
-    async def beat(self) -> None:
-        """Says every second that this mover is alive, until cancelled."""
-        while True:
+    async def beat(self, over: asyncio.Event) -> None:
+        """Says every second that this mover is alive, until it is over."""
+        while not over.is_set():
             with contextlib.suppress(PyMongoError):
                 await self._beat()
-            await asyncio.sleep(BEAT_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_EVERY_S):
+                    await over.wait()
 
     async def _beat(self) -> None:
         own = {"runner": self._runner, "epoch": self._epoch, "time": "$$NOW"}
@@ -119,10 +121,13 @@ async def held(clients: Mapping[str, ShardClient], first: str) -> AsyncIterator[
     )
     epoch = 0 if taken is None else int(taken["epoch"])
     claim = Claim(clients, first, epoch, f"{socket.gethostname()}:{os.getpid()}")
-    beating = asyncio.create_task(claim.beat())
+    over = asyncio.Event()
+    beating = asyncio.create_task(claim.beat(over))
     try:
         yield claim
     finally:
+        # Not by a cancellation alone: the driver may swallow one.
+        over.set()
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
         with contextlib.suppress(PyMongoError):

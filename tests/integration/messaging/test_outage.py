@@ -65,7 +65,7 @@ async def test_a_broker_that_is_short_of_room_is_waited_for_on_one_connection(
     await publisher.publish([event])
     running = RunningStack.of(stack.topology)
 
-    filling = asyncio.create_task(asyncio.to_thread(disks.fill, running, "rabbit", 6.0))
+    filling = asyncio.create_task(asyncio.to_thread(disks.fill, running, "rabbit", 4.0))
     try:
         async with asyncio.timeout(30):
             while not await _is_blocked(publisher, event):

@@ -13,7 +13,7 @@ from chassis.mongo import catalogue
 from chassis.mongo.catalogue import CLUSTER
 from ops.cli import main
 from ops.errors import OpsError
-from ops.moving import claim, copying, mover, running
+from ops.moving import claim, copying, handover, mover, running
 from ops.moving.claim import MOVER, SucceededError
 from ops.stack import mongo, provision, shards
 from ops.stack.lifecycle import Stack as RunningStack
@@ -41,8 +41,10 @@ def stores() -> Iterator[Stack]:
 @pytest.fixture
 def stack(stores: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
     """With documents in slots 0 to 149 of its first shard."""
-    for pause in ("BEGUN_BEFORE_S", "READERS_GRACE_S"):
-        monkeypatch.setattr(mover, pause, 0.1)
+    for module, pause in ((mover, "BEGUN_BEFORE_S"), (mover, "READERS_GRACE_S"), (handover, "CALM_S")):
+        monkeypatch.setattr(module, pause, 0.1)
+    monkeypatch.setattr(claim, "SILENT_FOR_S", 1.0)
+    monkeypatch.setattr(claim, "BEAT_EVERY_S", 0.2)
     found = RunningStack.of(stores.topology)
     with shard(found, "s1") as s1:
         for database, collection in PLACES:
