@@ -44,8 +44,9 @@ _INSERTS: Final[list[dict[str, Any]]] = [
     {"$match": {"operationType": "insert"}},
     {"$project": {"fullDocument": 1}},
 ]
-# InvalidResumeToken, ChangeStreamFatalError, ChangeStreamHistoryLost.
-_FORGOTTEN: Final = frozenset({260, 280, 286})
+FORGOTTEN: Final = frozenset({260, 280, 286})
+"""The server does not know the place in its oplog any more: InvalidResumeToken, ChangeStreamFatalError,
+ChangeStreamHistoryLost."""
 
 _log = get_logger()
 
@@ -116,7 +117,7 @@ class _ShardRelay:
             try:
                 await self._follow({"resume_after": position})
             except OperationFailure as error:
-                if error.code not in _FORGOTTEN:
+                if error.code not in FORGOTTEN:
                     raise
                 _log.warning("outbox position is forgotten, sweeping", shard=self._shard)
         await self._sweep_and_follow()

@@ -10,13 +10,12 @@ from pymongo.asynchronous.change_stream import AsyncChangeStream
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import OperationFailure
 
+from chassis.messaging.relay import FORGOTTEN
 from chassis.mongo.catalogue import CLUSTER
 from ops.moving.claim import MOVER
 from ops.moving.documents import Cargo, Document, Namespace, Page, Progress, in_slots
 
 BATCH: Final = 500
-_FORGOTTEN: Final = frozenset({260, 280, 286})
-"""InvalidResumeToken, ChangeStreamFatalError, ChangeStreamHistoryLost."""
 AWAIT_MS: Final = 50
 _MARKER: Final = {"_id": "marker"}
 
@@ -107,7 +106,7 @@ def _remembered() -> Iterator[None]:
     try:
         yield
     except OperationFailure as error:
-        if error.code not in _FORGOTTEN:
+        if error.code not in FORGOTTEN:
             raise
         raise ForgottenError from error
 

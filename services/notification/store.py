@@ -18,7 +18,7 @@ from chassis.messaging import Incoming
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.mongo.shards import Shard, Shards
-from chassis.mongo.transactions import Transaction
+from chassis.mongo.transactions import DUPLICATE_KEY, Transaction
 from internshipconnect.events.v1.events_pb2 import EmailRequested
 from services.notification.domain.inbox import Delivery, DeliveryState, Notification
 from services.notification.domain.recipients import Recipient
@@ -31,7 +31,6 @@ DELIVERIES: Final = "deliveries"
 INBOX: Final = "inbox_newest_first"
 UNREAD: Final = "unread_newest_first"
 _NEWEST_FIRST: Final = [("recipient_id", 1), ("create_time", -1), ("_id", -1)]
-_DUPLICATE_KEY: Final = 11000
 _MOST_RACES: Final = 5
 _DELIVERIES_KEPT_S: Final = 30 * 86_400
 
@@ -301,7 +300,7 @@ async def _insert(tx: Transaction, collection: str, documents: Sequence[Document
     try:
         await tx.db[collection].insert_many(documents)
     except BulkWriteError as error:
-        if any(each["code"] == _DUPLICATE_KEY for each in error.details["writeErrors"]):
+        if any(each["code"] == DUPLICATE_KEY for each in error.details["writeErrors"]):
             raise DuplicateKeyError(f"{collection} holds some of these already") from error
         raise
 
