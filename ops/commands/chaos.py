@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ops.chaos.run import Verdict
 
 MOST_TOLD = 10
+ENOUGH_TIMES = 100
+"""How many times the usual rate limits let all the people work who come from one address here."""
 
 
 def register(app: typer.Typer) -> None:
@@ -53,6 +55,12 @@ def chaos(
     """
     found = topology.find(stack)
     lifecycle.must_run(found)
+    if found.limits_times < ENOUGH_TIMES:
+        console.print(
+            f"[yellow]most calls will meet the rate limits[/]; "
+            f"lift them first: ic up --stack {stack} --limits-times 1000",
+            soft_wrap=True,
+        )
     from ops.chaos.run import run, run_rolling  # noqa: PLC0415 - the services' libraries load for a second
 
     if rolling:
