@@ -21,6 +21,9 @@ from chassis.observability import metrics
 from chassis.observability.tracing import client_span, current_traceparent
 
 MOST_ATTEMPTS: Final = 3
+MOST_ATTEMPTS_WHEN_SHED: Final = 2
+"""In a mesh as well, where gRPC repeats only what was not answered. A peer that has just started, or has a
+burst, refuses what waited: the next call may be in time, or go to another process."""
 MOST_AT_ONCE: Final = 256
 """Calls to one peer. A peer that hangs must not hold all that a process may have in flight."""
 _FIRST_PAUSE_S: Final = 0.025
@@ -180,20 +183,26 @@ class _UnaryCall:
         self._rpc = rpc
         self._raw = raw
         self._channel = channel
-        self._attempts = channel.attempts if rpc.is_repeatable else 1
+        self._most_attempts = (
+            {"UNAVAILABLE": channel.attempts, "OVERLOADED": MOST_ATTEMPTS_WHEN_SHED}
+            if rpc.is_repeatable
+            else {}
+        )
+        """By the reason of a refusal."""
         self._hedge = Hedge(channel.budget.spend, self._count_hedge) if rpc.has_no_side_effects else None
 
     async def __call__(self, request: Any, *, timeout: float | None = None) -> Any:
         """Calls within `timeout` seconds, the contract's deadline and that of our own caller."""
         until = time.monotonic() + self._budget_s(timeout)
         with client_span(self._rpc.path[1:]):
-            for attempt in range(1, self._attempts + 1):
+            attempt = 1
+            while True:
                 try:
                     return await self._hedged(request, until)
                 except DomainError as error:
                     if not await self._may_repeat(error, attempt, until):
                         raise
-        raise AssertionError("the last attempt answers or raises")
+                attempt += 1
 
     def _budget_s(self, timeout: float | None) -> float:
         bounds = (timeout, remaining_s(), self._rpc.policy.deadline_ms / 1000)
@@ -257,7 +266,7 @@ class _UnaryCall:
             self._channel.breaker.abandoned()
 
     async def _may_repeat(self, error: DomainError, attempt: int, until: float) -> bool:
-        if error.reason != "UNAVAILABLE" or attempt == self._attempts or not self._channel.budget.spend():
+        if attempt >= self._most_attempts.get(error.reason, 1) or not self._channel.budget.spend():
             return False
         pause_s = _FIRST_PAUSE_S * 2**attempt * random.random()  # noqa: S311
         if time.monotonic() + pause_s >= until:

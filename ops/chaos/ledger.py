@@ -10,7 +10,11 @@ NEVER: Final = frozenset({"401", "403", "404", "500", "501"})
 """People ask only for what they may ask for, with good tokens; and what is broken has answers of its own."""
 
 
-FAILED: Final = frozenset({"none", "502", "503", "504"})
+SHED: Final = "429 OVERLOADED"
+"""Not for what the asker did, as the other 429 are, but because a process had too much to do."""
+
+
+FAILED: Final = frozenset({"none", SHED, "502", "503", "504"})
 """Answers that faults have and that may be asked for again."""
 
 
@@ -74,7 +78,7 @@ class Ledger:
     started: float = field(default_factory=time.monotonic)
     deeds: list[Deed] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
-    """Every single try, reads included, by HTTP status; "none" for one without an answer."""
+    """Every single try, reads included, by HTTP status, or `SHED`; "none" for one without an answer."""
 
     def note(self, **deed: str | float) -> Deed:
         """Puts a deed down, with the time."""

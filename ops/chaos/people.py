@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import httpx
 
-from ops.chaos.ledger import FAILED, NEVER, Ledger, odd
+from ops.chaos.ledger import FAILED, NEVER, SHED, Ledger, odd
 from ops.journey.client import Json
 from ops.journey.story import listing
 from ops.seed.people import Member
@@ -167,10 +167,11 @@ class Town:
         raise refused
 
     def _count(self, status: str, call: str, reason: str) -> None:
-        self.ledger.calls[status] += 1
-        if status in NEVER or status in FAILED:
+        told = SHED if reason == "OVERLOADED" else status
+        self.ledger.calls[told] += 1
+        if told in NEVER or told in FAILED:
             answer = int(status) if status.isdecimal() else 0
-            self.ledger.note(who="", what=call, subject=odd(status), answer=answer, reason=reason, tries=1)
+            self.ledger.note(who="", what=call, subject=odd(told), answer=answer, reason=reason, tries=1)
 
 
 def _gateway(url: str, trust: ssl.SSLContext | bool) -> httpx.AsyncClient:

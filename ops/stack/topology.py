@@ -304,7 +304,7 @@ def find_or_create(
     limits_times: int | None = None,
     faults: bool = False,
 ) -> Topology:
-    """The recorded stack of that name, or a new one with ports of its own; TLS and limits are as told from now on.
+    """The recorded stack of that name, or a new one with ports of its own; TLS and limits are as told.
 
     Raises:
         OpsError: the stack exists with another number of shards, members or regions, or without the faults

@@ -8,8 +8,8 @@ import grpc
 import pytest
 
 from chassis.caller import Call, begin, caller
-from chassis.errors import DomainError, Violation, invalid, not_found, unavailable
-from chassis.grpc.client import MOST_AT_ONCE, MOST_ATTEMPTS, Peers, RetryBudget
+from chassis.errors import DomainError, Violation, invalid, not_found, overloaded, unavailable
+from chassis.grpc.client import MOST_AT_ONCE, MOST_ATTEMPTS, MOST_ATTEMPTS_WHEN_SHED, Peers, RetryBudget
 from chassis.grpc.hedging import ENOUGH
 from chassis.observability.tracing import continue_trace, current_trace_id
 from internshipconnect.internship.v1 import internship_pb2 as pb
@@ -86,6 +86,23 @@ async def test_it_is_not_repeated_for_ever(house: House) -> None:
     house.listings.behaviour = never
     assert (await failure(stub_of(house.peers).GetInternship(GET))).reason == "UNAVAILABLE"
     assert len(house.listings.requests) == MOST_ATTEMPTS
+
+
+async def test_a_call_that_a_busy_peer_refused_is_repeated_once(house: House) -> None:
+    async def at_the_second(_request: Any) -> pb.Internship:
+        if len(house.listings.requests) < MOST_ATTEMPTS_WHEN_SHED:
+            raise overloaded("This service")
+        return pb.Internship(title="at last")
+
+    async def never(_request: Any) -> pb.Internship:
+        raise overloaded("This service")
+
+    house.listings.behaviour = at_the_second
+    assert (await stub_of(house.peers).GetInternship(GET)).title == "at last"
+    house.listings.behaviour = never
+    house.listings.requests.clear()
+    assert (await failure(stub_of(house.peers).GetInternship(GET))).reason == "OVERLOADED"
+    assert len(house.listings.requests) == MOST_ATTEMPTS_WHEN_SHED
 
 
 async def test_a_refusal_is_not_repeated(house: House) -> None:
