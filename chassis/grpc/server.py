@@ -24,6 +24,7 @@ from chassis.grpc.status import DETAILS_KEY, code_of, status_of
 M = TypeVar("M", bound=Message)
 
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+MOST_CALLS_OF_A_CONNECTION = 500
 _LONGEST_REQUEST_ID = 128
 _STALE = (("x-stale", "true"),)
 
@@ -35,6 +36,9 @@ _OPTIONS = (
     # the second one all. Without them a flood waits for seconds before it can be refused.
     ("grpc.server.max_pending_requests", 250),
     ("grpc.server.max_pending_requests_hard_limit", 500),
+    # Of one connection: calls that have begun and send no message wait inside gRPC, where no other bound sees
+    # them; a peer has half as many under way, and Envoy opens one more connection.
+    ("grpc.max_concurrent_streams", MOST_CALLS_OF_A_CONNECTION),
     # A port that is taken is an error; without this two processes would share it unnoticed.
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 60_000),

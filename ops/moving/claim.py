@@ -42,6 +42,13 @@ class SucceededError(OpsError):
         super().__init__("another mover has taken over from this one; see: ic shards list")
 
 
+class BusyError(OpsError):
+    """Another mover is at work, and alive."""
+
+    def __init__(self, runner: str) -> None:
+        super().__init__(f"{runner} is moving slots at this moment; wait until it has ended")
+
+
 class Claim:
     """The right to change the slot map and to move documents; see `held`."""
 
@@ -112,7 +119,7 @@ class Claim:
 async def held(clients: Mapping[str, ShardClient], first: str) -> AsyncIterator[Claim]:
     """Takes the claim on the map's first shard, keeps it alive, and lets it go at the end.
 
-    Raises OpsError when another mover is at work; one that was killed is succeeded after five seconds.
+    Raises BusyError when another mover is at work; one that was killed is succeeded after five seconds.
     """
     claims = clients[first][CLUSTER][MOVER]
     await _await_silence(claims)
@@ -141,5 +148,5 @@ async def _await_silence(claims: AsyncCollection[dict[str, Any]]) -> None:
         if await claims.find_one(_PULSE | {"$expr": silent}) is not None:
             return
         if time.monotonic() > until:
-            raise OpsError(f"{pulse['runner']} is moving slots at this moment; wait until it has ended")
+            raise BusyError(pulse["runner"])
         await asyncio.sleep(LOOK_EVERY_S)

@@ -111,7 +111,7 @@ class Cluster:
 
 @asynccontextmanager
 async def taken(clients: Mapping[str, ShardClient]) -> AsyncIterator[Cluster]:
-    """The cluster, which nobody else changes within the block. Raises OpsError when somebody is at it."""
+    """The cluster, which nobody else changes meanwhile. Raises OpsError, BusyError if somebody is at it."""
     first = next(iter((await newest_map(clients)).uris))
     async with claim.held(clients, first) as own:
         await own.spread(first)

@@ -14,6 +14,7 @@ from chassis.mongo.slots import Move, SlotMap, Span, spans
 from ops.errors import OpsError
 from ops.moving.cluster import Cluster, newest_map, taken
 from ops.moving.documents import Namespace
+from ops.moving.guardian import guarded
 from ops.moving.handover import Tell
 from ops.moving.mover import Moved, Mover, pairs
 from ops.stack import mongo
@@ -152,7 +153,8 @@ def _carry_out(stack: Stack, tell: Tell, work: Callable[[Mover, Cluster], Corout
             return await work(Mover(cluster, _namespaces(), tell), cluster)
 
     try:
-        return asyncio.run(run())
+        with guarded(stack.topology):
+            return asyncio.run(run())
     except PyMongoError as error:
         line = str(error).splitlines()[0][:200]
         raise OpsError(f"a shard did not answer as it should: {line}. {_GO_ON}") from error

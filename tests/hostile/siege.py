@@ -154,21 +154,46 @@ def headers(path: str = PATH, method: str = "POST", **more: str) -> list[tuple[s
     return [*pseudo.items(), ("content-type", "application/json"), *more.items()]
 
 
+class BegunCalls:
+    """A connection of gRPC calls that have begun and send no message."""
+
+    def __init__(self, client: socket.socket, path: str) -> None:
+        self._client = client
+        self._connection = H2Connection(H2Configuration(client_side=True))
+        self._connection.initiate_connection()
+        self._head = [*headers(path, te="trailers")]
+        self._head[4] = ("content-type", "application/grpc")
+
+    def begin(self, how_many: int) -> None:
+        """Begins so many more, whatever the server has said of its bounds."""
+        for _ in range(how_many):
+            self._connection.send_headers(self._connection.get_next_available_stream_id(), self._head)
+        self._client.sendall(self._connection.data_to_send())
+
+    def refused(self, within_s: float) -> int:
+        """How many of them the server has sent back at once, until it is silent for so long."""
+        self._client.settimeout(within_s)
+        count = 0
+        while data := self._read():
+            events = self._connection.receive_data(data)
+            count += sum(
+                isinstance(event, StreamReset) and event.error_code == ErrorCodes.REFUSED_STREAM
+                for event in events
+            )
+        return count
+
+    def _read(self) -> bytes:
+        try:
+            return self._client.recv(65_536)
+        except TimeoutError:
+            return b""
+
+
 @contextmanager
-def begun_calls(host: str, port: int, path: str) -> Iterator[Callable[[int], None]]:
-    """Yields what begins so many more gRPC calls and sends no message; they stay until the block ends."""
-    connection = H2Connection(H2Configuration(client_side=True))
-    connection.initiate_connection()
-    head = [*headers(path, te="trailers")]
-    head[4] = ("content-type", "application/grpc")
+def begun_calls(host: str, port: int, path: str) -> Iterator[BegunCalls]:
+    """Yields a connection to begin calls on; they stay until the block ends."""
     with socket.create_connection((host, port), timeout=10) as client:
-
-        def begin(how_many: int) -> None:
-            for _ in range(how_many):
-                connection.send_headers(connection.get_next_available_stream_id(), head)
-            client.sendall(connection.data_to_send())
-
-        yield begin
+        yield BegunCalls(client, path)
 
 
 async def rapid_reset(host: str, port: int, times: int, request: list[tuple[str, str]]) -> int:

@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from chassis.contracts import imported
+from chassis.grpc.server import MOST_CALLS_OF_A_CONNECTION
 from ops.stack.topology import LOOPBACK, SERVICES
 from tests.hostile.cast import STUDENT, Cast
 from tests.hostile.siege import HOW_MANY, NO_BODY, SLOW_BODY, SLOW_HEADERS, Siege, begun_calls
@@ -55,13 +56,14 @@ def test_calls_without_a_message_straight_at_a_service_hold_nobody_up(
     port = int(stack.grpc_address(service).rpartition(":")[2])
     rpc = next(one for one in imported().rpcs if one.service.split(".")[1] == service)
     token, line = cast.best_for(rpc).token, lines[service]
-    with begun_calls(LOOPBACK, port, rpc.path) as begin:
+    with begun_calls(LOOPBACK, port, rpc.path) as calls:
         for _ in range(BEGUN_CALLS // AT_ONCE):
-            begin(AT_ONCE)
+            calls.begin(AT_ONCE)
             answer = await_true(
                 lambda: taken(line, rpc.path, token), f"{service} to take a call", within_s=SLOWEST_GOOD_S
             )
             assert answer is not None and not fault_of(answer, rpc.path, b"")
+        assert calls.refused(within_s=2.0) >= BEGUN_CALLS - MOST_CALLS_OF_A_CONNECTION
 
 
 def taken(line: Line, path: str, token: str) -> Answer | None:

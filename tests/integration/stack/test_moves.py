@@ -1,7 +1,11 @@
 """Slots move between shards: their documents arrive as they are in the end, whatever happens on the way."""
 
 import asyncio
+import subprocess
+import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -13,9 +17,9 @@ from chassis.mongo import catalogue
 from chassis.mongo.catalogue import CLUSTER
 from ops.cli import main
 from ops.errors import OpsError
-from ops.moving import claim, copying, handover, mover, running
+from ops.moving import claim, copying, guardian, handover, mover, running
 from ops.moving.claim import MOVER, SucceededError
-from ops.stack import mongo, provision, shards
+from ops.stack import elections, mongo, provision, shards
 from ops.stack.lifecycle import Stack as RunningStack
 from ops.stack.provision import ShardClient
 from tests.stack import Stack, stack_beside
@@ -27,6 +31,7 @@ NEVER_SEEN = {
     "_data": "8200000001000000012B022C0100296E5A1004" + 32 * "0" + "46645F69640064" + 24 * "0" + "0004"
 }
 """A resume token that is well formed, of an event that there never was."""
+LIFTED_WITHIN_S = 30.0
 MOVED, STAYING = range(100), range(100, 150)
 
 
@@ -38,9 +43,30 @@ def stores() -> Iterator[Stack]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def redundant_stores() -> Iterator[Stack]:
+    """Two shards of three members."""
+    with stack_beside("elected", shards=2, members=3, stores_only=True) as found:
+        provision.make_collections(found.topology, found.credentials)
+        yield found
+
+
 @pytest.fixture
 def stack(stores: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
     """With documents in slots 0 to 149 of its first shard."""
+    with filled(stores, monkeypatch) as found:
+        yield found
+
+
+@pytest.fixture
+def redundant(redundant_stores: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
+    """The same with three members of each shard."""
+    with filled(redundant_stores, monkeypatch) as found:
+        yield found
+
+
+@contextmanager
+def filled(stores: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
     for module, pause in ((mover, "BEGUN_BEFORE_S"), (mover, "READERS_GRACE_S"), (handover, "CALM_S")):
         monkeypatch.setattr(module, pause, 0.1)
     monkeypatch.setattr(claim, "SILENT_FOR_S", 1.0)
@@ -181,13 +207,35 @@ def test_a_fence_that_a_killed_mover_has_left_is_lifted_by_whoever_resumes(stack
     fences: list[Any] = []
 
     def look() -> None:
-        with shard(stack, "s1") as s1:
-            fences.extend(row["fenced"] for row in s1[CLUSTER][catalogue.SLOT_MAP].find())
+        fences.extend(fences_on_first(stack))
 
     running.resume(stack, at("telling", look))
 
     assert fences == [[]]
     assert shards.complaints(stack) == []
+
+
+def test_a_fence_that_a_killed_mover_has_left_is_lifted_when_nobody_resumes(stack: RunningStack) -> None:
+    command = [sys.executable, "-m", "tests.killed_mover", str(stack.topology.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "fenced\n"
+        assert fences_on_first(stack) == [[{"first": 0, "last": 99}]]
+        killed.kill()
+
+    until = time.monotonic() + LIFTED_WITHIN_S
+    while fences_on_first(stack) != [[]]:
+        assert time.monotonic() < until, (stack.topology.logs / guardian.LOG).read_text()
+        time.sleep(0.2)
+    running.resume(stack, heard)
+
+    assert contents(stack, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
+    assert shards.complaints(stack) == []
+
+
+def fences_on_first(stack: RunningStack) -> list[Any]:
+    with shard(stack, "s1") as s1:
+        return [row["fenced"] for row in s1[CLUSTER][catalogue.SLOT_MAP].find()]
 
 
 def test_changes_that_the_source_has_forgotten_make_the_copy_begin_anew(stack: RunningStack) -> None:
@@ -295,6 +343,25 @@ def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack
         "the fence is lifted again: not confirmed in time by user serve (late)" in line for line in said
     )
     assert contents(stack, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("shard_name", "after_s"), [("s1", 0.0), ("s2", 0.0), ("s1", 0.2), ("s2", 0.2)])
+def test_a_move_outlives_an_election(redundant: RunningStack, shard_name: str, after_s: float) -> None:
+    def elect() -> None:
+        time.sleep(after_s)
+        found = elections.shard_called(redundant.topology, shard_name)
+        primary = mongo.member_name(found, elections.primary_of(redundant.topology, found))
+        elections.step_down(redundant.topology, redundant.credentials, primary)
+
+    with ThreadPoolExecutor(1) as pool:
+        elected: list[Future[None]] = []
+        running.move(redundant, MOVED, "s2", at("following", lambda: elected.append(pool.submit(elect))))
+        elected[0].result()
+
+    assert contents(redundant, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
+    assert contents(redundant, "s1") == {collection: rows(STAYING) for _, collection in PLACES}
+    assert shards.complaints(redundant) == []
 
 
 @pytest.mark.parametrize(
