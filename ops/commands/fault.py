@@ -85,16 +85,21 @@ def fault(
         percent=_percent("--percent", percent),
         for_s=_seconds("--for", for_),
     )
+    if off and asked != Asked():
+        raise OpsError("--off goes alone, or with a target")
     if off:
-        if asked != Asked():
-            raise OpsError("--off goes alone, or with a target")
         faults.clear(found, target)
-    elif target is not None:
+    else:
+        _set(found, target, asked)
+    _show(found)
+
+
+def _set(found: Topology, target: str | None, asked: Asked) -> None:
+    if target is not None:
         faults.resolve(found, target)
         faults.set_fault(found, target, fault_of(target, asked))
     elif asked != Asked():
         raise OpsError(f"say what is to have the fault: {', '.join(faults.targets(found))}")
-    _show(found)
 
 
 def fault_of(target: str, asked: Asked) -> StoreFault | Fault:

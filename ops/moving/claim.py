@@ -21,7 +21,7 @@ from pymongo.write_concern import WriteConcern
 
 from chassis.mongo.catalogue import CLUSTER
 from ops.errors import OpsError
-from ops.stack.provision import ShardClient
+from ops.stack.provision import AdminClient
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class BusyError(OpsError):
 class Claim:
     """The right to change the slot map and to move documents; see `held`."""
 
-    def __init__(self, clients: Mapping[str, ShardClient], first: str, epoch: int, runner: str) -> None:
+    def __init__(self, clients: Mapping[str, AdminClient], first: str, epoch: int, runner: str) -> None:
         self._clients = clients
         self._first = first
         self._epoch = epoch
@@ -116,7 +116,7 @@ class Claim:
 
 
 @contextlib.asynccontextmanager
-async def held(clients: Mapping[str, ShardClient], first: str) -> AsyncIterator[Claim]:
+async def held(clients: Mapping[str, AdminClient], first: str) -> AsyncIterator[Claim]:
     """Takes the claim on the map's first shard, keeps it alive, and lets it go at the end.
 
     Raises BusyError when another mover is at work; one that was killed is succeeded after five seconds.

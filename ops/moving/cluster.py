@@ -15,7 +15,7 @@ from chassis.mongo.slots import SlotMap
 from ops.errors import OpsError
 from ops.moving import claim
 from ops.moving.claim import Claim
-from ops.stack.provision import ShardClient
+from ops.stack.provision import AdminClient
 
 LOOK_EVERY_S: Final = 0.01
 _RUNNING_WRITES: Final[list[dict[str, Any]]] = [
@@ -36,7 +36,7 @@ _RUNNING_WRITES: Final[list[dict[str, Any]]] = [
 class Cluster:
     """All shards, and the newest slot map of them; only the holder of the claim changes it."""
 
-    def __init__(self, clients: Mapping[str, ShardClient], slot_map: SlotMap, claim: Claim) -> None:
+    def __init__(self, clients: Mapping[str, AdminClient], slot_map: SlotMap, claim: Claim) -> None:
         self.clients = clients
         self.slot_map = slot_map
         self.claim = claim
@@ -110,7 +110,7 @@ class Cluster:
 
 
 @asynccontextmanager
-async def taken(clients: Mapping[str, ShardClient]) -> AsyncIterator[Cluster]:
+async def taken(clients: Mapping[str, AdminClient]) -> AsyncIterator[Cluster]:
     """The cluster, which nobody else changes meanwhile. Raises OpsError, BusyError if somebody is at it."""
     first = next(iter((await newest_map(clients)).uris))
     async with claim.held(clients, first) as own:
@@ -118,7 +118,7 @@ async def taken(clients: Mapping[str, ShardClient]) -> AsyncIterator[Cluster]:
         yield Cluster(clients, await newest_map(clients), own)
 
 
-async def newest_map(clients: Mapping[str, ShardClient]) -> SlotMap:
+async def newest_map(clients: Mapping[str, AdminClient]) -> SlotMap:
     """The map that the first shard holds; other shards need not answer.
 
     Raises:

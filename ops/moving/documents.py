@@ -21,7 +21,7 @@ from chassis.mongo.slots import Span
 from chassis.mongo.transactions import DUPLICATE_KEY
 from ops.errors import OpsError
 from ops.moving.claim import MOVER, Claim
-from ops.stack.provision import ShardClient
+from ops.stack.provision import AdminClient
 
 Document = dict[str, Any]
 
@@ -76,7 +76,7 @@ class Cargo:
 
     def __init__(
         self,
-        clients: Mapping[str, ShardClient],
+        clients: Mapping[str, AdminClient],
         source: str,
         target: str,
         *,
@@ -92,7 +92,7 @@ class Cargo:
         self.query = in_slots(spans)
         self._clients = clients
 
-    def client(self, shard: str) -> ShardClient:
+    def client(self, shard: str) -> AdminClient:
         """The way to the source or the target."""
         return self._clients[shard]
 

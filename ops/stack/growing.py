@@ -17,7 +17,7 @@ from ops.moving.cluster import Cluster
 from ops.stack import addresses, lifecycle, mongo
 from ops.stack.lifecycle import Stack
 from ops.stack.newcomers import refuse_another, refuse_others, refuse_unfit
-from ops.stack.provision import ShardClient, make_collections, shard_clients
+from ops.stack.provision import AdminClient, make_collections, shard_clients
 from ops.stack.shards import copies_of
 from ops.stack.steps import Steps
 from ops.stack.topology import Shard, Topology
@@ -155,7 +155,7 @@ async def _state_of(stack: Stack) -> tuple[SlotMap, list[str]]:
         return await _state(clients)
 
 
-async def _state(clients: Mapping[str, ShardClient]) -> tuple[SlotMap, list[str]]:
+async def _state(clients: Mapping[str, AdminClient]) -> tuple[SlotMap, list[str]]:
     """The newest map, and its shards that do not hold it. Raises OpsError when one does not answer."""
     copies, errors = await copies_of(clients)
     slot_map = catalogue.newest(copies)

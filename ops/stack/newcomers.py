@@ -11,12 +11,12 @@ from chassis.mongo.provision import is_mongos
 from chassis.mongo.slots import SlotMap
 from ops.errors import OpsError
 from ops.stack import addresses
-from ops.stack.provision import ShardClient
+from ops.stack.provision import AdminClient
 from ops.stack.topology import Shard
 
 
 async def refuse_unfit(
-    shard: Shard, client: ShardClient, known: Mapping[str, ShardClient], slot_map: SlotMap
+    shard: Shard, client: AdminClient, known: Mapping[str, AdminClient], slot_map: SlotMap
 ) -> None:
     """Asks the servers what they are; `slot_map` is the newest, `known` its shards.
 
@@ -34,7 +34,7 @@ async def refuse_unfit(
         )
 
 
-async def refuse_others(shard: Shard, client: ShardClient, known: Mapping[str, ShardClient]) -> None:
+async def refuse_others(shard: Shard, client: AdminClient, known: Mapping[str, AdminClient]) -> None:
     """As `refuse_unfit`, whatever slot map the servers hold."""
     where = addresses.hosts_of(shard.uri)
     _refuse_wrong_kind(where, await client.admin.command("hello"), client.options.replica_set_name)
@@ -44,7 +44,7 @@ async def refuse_others(shard: Shard, client: ShardClient, known: Mapping[str, S
             raise OpsError(f"{where} is the shard '{name}' already")
 
 
-async def refuse_another(shard: Shard, client: ShardClient, former: ShardClient) -> None:
+async def refuse_another(shard: Shard, client: AdminClient, former: AdminClient) -> None:
     """Raises OpsError when a shard still answers at its former address, and is another than this one."""
     try:
         before = await _identity(former)
@@ -67,7 +67,7 @@ def _refuse_wrong_kind(where: str, hello: Mapping[str, Any], asked_for: str | No
         raise OpsError(f"{where} is of the replica set {name}: give it with ?replicaSet={name}")
 
 
-async def _identity(client: ShardClient) -> Any:
+async def _identity(client: AdminClient) -> Any:
     """The same for every address of a replica set, or of a sharded cluster."""
     if await is_mongos(client):
         return (await client["config"]["version"].find_one({}) or {})["clusterId"]

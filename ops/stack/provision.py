@@ -20,7 +20,7 @@ from ops.stack import mongo, redis_cluster
 from ops.stack.credentials import Credentials
 from ops.stack.topology import SERVICES, Topology
 
-ShardClient = AsyncMongoClient[dict[str, Any]]
+AdminClient = AsyncMongoClient[dict[str, Any]]
 
 
 def prepare_stores(topology: Topology, credentials: Credentials) -> None:
@@ -84,13 +84,13 @@ def declared_collections() -> dict[str, tuple[CollectionSpec, ...]]:
 @asynccontextmanager
 async def shard_clients(
     topology: Topology, credentials: Credentials, deadline_ms: int | None = None
-) -> AsyncIterator[dict[str, ShardClient]]:
+) -> AsyncIterator[dict[str, AdminClient]]:
     """By shard: a client with the administrator's user, which looks for a primary for two seconds.
 
     `deadline_ms` bounds whatever is asked; without it what takes long, such as an index, may take long.
     """
     async with AsyncExitStack() as closing:
-        clients: dict[str, ShardClient] = {
+        clients: dict[str, AdminClient] = {
             shard.name: AsyncMongoClient(
                 mongo.admin_uri(shard, credentials),
                 tz_aware=True,

@@ -15,7 +15,7 @@ from chassis.mongo.slots import SlotMap, spans
 from ops.errors import OpsError
 from ops.stack import addresses, mongo
 from ops.stack.lifecycle import Stack
-from ops.stack.provision import ShardClient, declared_collections, shard_clients
+from ops.stack.provision import AdminClient, declared_collections, shard_clients
 from ops.stack.topology import SERVICES
 
 COUNTED_FOR_S: Final = 1.0
@@ -58,7 +58,7 @@ def complaints(stack: Stack) -> list[str]:
     return asyncio.run(_complaints(stack))
 
 
-async def copies_of(clients: Mapping[str, ShardClient]) -> tuple[dict[str, SlotMap], dict[str, str]]:
+async def copies_of(clients: Mapping[str, AdminClient]) -> tuple[dict[str, SlotMap], dict[str, str]]:
     """By shard: its copy, or why there is none to be had."""
     copies: dict[str, SlotMap] = {}
     errors: dict[str, str] = {}
@@ -86,7 +86,7 @@ async def _holdings(stack: Stack) -> list[Holding]:
 
 
 async def _holding(
-    name: str, slot_map: SlotMap, clients: Mapping[str, ShardClient], copies: Mapping[str, SlotMap]
+    name: str, slot_map: SlotMap, clients: Mapping[str, AdminClient], copies: Mapping[str, SlotMap]
 ) -> Holding:
     slots = slot_map.slots_of(name)
     address = addresses.hosts_of(slot_map.uris[name])
@@ -109,13 +109,13 @@ async def _holding(
         return Holding(name, address, len(slots), error=in_a_line(error))
 
 
-async def _operations_per_s(client: ShardClient) -> float:
+async def _operations_per_s(client: AdminClient) -> float:
     before = await _operations(client)
     await asyncio.sleep(COUNTED_FOR_S)
     return (await _operations(client) - before) / COUNTED_FOR_S
 
 
-async def _operations(client: ShardClient) -> int:
+async def _operations(client: AdminClient) -> int:
     counted = (await client.admin.command("serverStatus"))["opcounters"]
     return sum(int(counted[kind]) for kind in _OPERATIONS)
 
@@ -153,7 +153,7 @@ def _differences(copies: Mapping[str, SlotMap], slot_map: SlotMap) -> list[str]:
     return found
 
 
-async def _misplaced(shard: str, client: ShardClient, slot_map: SlotMap) -> AsyncIterator[str]:
+async def _misplaced(shard: str, client: AdminClient, slot_map: SlotMap) -> AsyncIterator[str]:
     for service, own in declared_collections().items():
         database = client[mongo.database_of(service)]
         declared = {spec.name: spec for spec in (*own, *CHASSIS_COLLECTIONS)}

@@ -21,7 +21,7 @@ from ops.moving import claim, copying, guardian, handover, mover, running
 from ops.moving.claim import MOVER, SucceededError
 from ops.stack import elections, mongo, provision, shards
 from ops.stack.lifecycle import Stack as RunningStack
-from ops.stack.provision import ShardClient
+from ops.stack.provision import AdminClient
 from tests.stack import Stack, stack_beside
 
 Shard = MongoClient[dict[str, Any]]
@@ -307,7 +307,7 @@ def test_whoever_has_been_succeeded_changes_nothing_any_more(stack: RunningStack
     asyncio.run(one_after_the_other())
 
 
-async def refused(clients: Mapping[str, ShardClient]) -> None:
+async def refused(clients: Mapping[str, AdminClient]) -> None:
     async with claim.held(clients, "s1"):
         raise AssertionError("two movers at once")
 
