@@ -17,7 +17,7 @@ from ops.chaos.schedule import FIRST_AT_S, Kind, Strike, chosen, drawn
 from ops.chaos.striking import Striker, targets_of
 from ops.chaos.truth import await_settled, contradictions
 from ops.seed.people import Member, open_people
-from ops.stack import binaries
+from ops.stack import binaries, rate_limiter
 from ops.stack.lifecycle import Stack
 from ops.stack.rolling import roll
 from ops.stack.tls import trust
@@ -61,7 +61,8 @@ def run(topology: Topology, seed: int, seconds: float, tell: Tell, *, only: Sequ
     striker = Striker(stack)
     hands = [partial(_strike, striker, each, crowd.ledger, tell) for each in strikes]
     until = crowd.ledger.started + seconds
-    crowd.work(hands, lambda: time.monotonic() > until)
+    with rate_limiter.lifted(topology):
+        crowd.work(hands, lambda: time.monotonic() > until)
     findings, not_well = _judged(crowd, striker, tell)
     return Verdict(crowd.ledger, findings, not_well, strikes)
 
@@ -74,7 +75,7 @@ def run_rolling(topology: Topology, tell: Tell) -> Verdict:
     stack = Stack.of(topology)
     crowd = Crowd.gathered(topology, seed=0, divided_by=FEW)
     tell(f"{crowd} work until everything was restarted")
-    with ThreadPoolExecutor(1) as pool:
+    with rate_limiter.lifted(topology), ThreadPoolExecutor(1) as pool:
         rolled = pool.submit(_roll, stack, crowd.ledger, tell)
         crowd.work([], rolled.done)
         rolled.result()

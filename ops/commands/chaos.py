@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ops.chaos.run import Verdict
 
 MOST_TOLD = 10
-ENOUGH_TIMES = 100
-"""How many times the usual rate limits let all the people work who come from one address here."""
 
 
 def register(app: typer.Typer) -> None:
@@ -51,16 +49,11 @@ def chaos(
     """Let people work while processes are killed, paused and restarted, and stores disturbed.
 
     At the end everything that was acknowledged has to be there once, and all that is derived has to agree.
+    Rate limits are lifted meanwhile, as all come from one address.
     On a stack that was made with --faults stores are also slowed down, held and cut off.
     """
     found = topology.find(stack)
     lifecycle.must_run(found)
-    if found.limits_times < ENOUGH_TIMES:
-        console.print(
-            f"[yellow]most calls will meet the rate limits[/]; "
-            f"lift them first: ic up --stack {stack} --limits-times 1000",
-            soft_wrap=True,
-        )
     from ops.chaos.run import run, run_rolling  # noqa: PLC0415 - the services' libraries load for a second
 
     if rolling:

@@ -19,6 +19,7 @@ from ops.console import console
 from ops.errors import OpsError
 from ops.paths import REPO, STATE
 from ops.stack import lifecycle, topology
+from ops.stack.rate_limiter import LIFTED_TIMES
 from ops.stack.steps import Steps
 from ops.stack.topology import Topology
 
@@ -32,7 +33,6 @@ STACK_VARIABLE = "IC_TEST_STACK"
 OTLP_VARIABLE = "IC_OTLP_ENDPOINT"
 NOTHING_COLLECTED = 5
 PASSING = (0, NOTHING_COLLECTED)
-LIMITS_TIMES = 1_000
 
 
 class Tally:
@@ -110,7 +110,7 @@ def stack_for_tests(name: str, *, keep: bool, tally: Tally) -> Iterator[Topology
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if name in topology.stack_names():
         lifecycle.down(topology.find(name), wipe=True)
-    found = topology.find_or_create(name, limits_times=LIMITS_TIMES)
+    found = topology.find_or_create(name, limits_times=LIFTED_TIMES)
     # Traces go where a test may listen; only those that a test asks for, by a sampled `traceparent`.
     os.environ |= {OTLP_VARIABLE: f"127.0.0.1:{found.gateway + 2}", "IC_TRACE_SAMPLE_RATIO": "0"}
     failed_before = tally.failed

@@ -38,14 +38,6 @@ def up(
         bool,
         typer.Option("--faults", help="Put a proxy before the stores, for `ic fault`; a new stack only."),
     ] = False,
-    limits_times: Annotated[
-        int | None,
-        typer.Option(
-            help="Clients get this many times the usual rate limits, for load from one address; kept.",
-            show_default="1",
-            min=1,
-        ),
-    ] = None,
     no_seed: Annotated[bool, typer.Option("--no-seed", help="Leave the stores empty.")] = False,
     stores_only: Annotated[
         bool, typer.Option("--stores-only", help="Start no services and no gateway.")
@@ -54,13 +46,7 @@ def up(
     """Start a stack, or see that all of a running one is up; ends all faults."""
     steps = Steps()
     found = topology.find_or_create(
-        stack,
-        shards=shards,
-        members=members,
-        regions=regions,
-        tls=tls,
-        faults=faults,
-        limits_times=limits_times,
+        stack, shards=shards, members=members, regions=regions, tls=tls, faults=faults
     )
     lifecycle.up(found, steps, stores_only=stores_only)
     if not no_seed and not stores_only:

@@ -3,6 +3,8 @@
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,8 @@ from ops.stack.process import Process, Stage
 from ops.stack.topology import LOOPBACK, Topology
 
 PROCESS: Final = "rate-limiter"
+LIFTED_TIMES: Final = 1_000
+"""How many times the usual limits are more than a crowd from one address can reach."""
 PASSED_ON: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
 _DEFAULTS: Final = Path(gateway.ratelimit.__file__).with_name("config")
 _FIGURE: Final = re.compile(r"(?<=requests_per_unit: )\d+")
@@ -37,6 +41,16 @@ def write_limits(topology: Topology) -> None:
     for source in _DEFAULTS.glob("*.yaml"):
         text = _FIGURE.sub(lambda figure: str(int(figure[0]) * topology.limits_times), source.read_text())
         (topology.limits / source.name).write_text(text)
+
+
+@contextmanager
+def lifted(topology: Topology) -> Iterator[None]:
+    """Within the block, clients of the running stack get a thousand times their usual limits."""
+    write_limits(topology.model_copy(update={"limits_times": LIFTED_TIMES}))
+    try:
+        yield
+    finally:
+        write_limits(topology)
 
 
 def _environment(topology: Topology, credentials: Credentials) -> dict[str, str]:

@@ -301,10 +301,10 @@ def find_or_create(
     members: int | None = None,
     regions: int | None = None,
     tls: bool | None = None,
-    limits_times: int | None = None,
+    limits_times: int = 1,
     faults: bool = False,
 ) -> Topology:
-    """The recorded stack of that name, or a new one with ports of its own; TLS and limits are as told.
+    """The recorded stack of that name, or a new one with ports of its own. Both take TLS from now on as told.
 
     Raises:
         OpsError: the stack exists with another number of shards, members or regions, or without the faults
@@ -318,8 +318,8 @@ def find_or_create(
         _refuse_other_shape(found, asked_for, faults=faults)
     else:
         found = _create(name, root, Shape(**asked_for), faults=faults)
-    told = {"tls": tls, "limits_times": limits_times}
-    topology = found.model_copy(update={name: value for name, value in told.items() if value is not None})
+        found = found.model_copy(update={"limits_times": limits_times})
+    topology = found if tls is None else found.model_copy(update={"tls": tls})
     topology.save()
     return topology
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.commands.test import LIMITS_TIMES
+from ops.stack.rate_limiter import LIFTED_TIMES
 from tests.faults.crowd import Crowd, awaited
 from tests.stack import Stack, stack_beside
 
@@ -13,7 +13,7 @@ from tests.stack import Stack, stack_beside
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Made for these tests, beside the stack under test."""
-    with stack_beside("trio", shards=1, members=3, limits_times=LIMITS_TIMES) as found:
+    with stack_beside("trio", shards=1, members=3, limits_times=LIFTED_TIMES) as found:
         yield found
 
 

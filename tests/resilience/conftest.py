@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from ops.commands.test import LIMITS_TIMES
+from ops.stack.rate_limiter import LIFTED_TIMES
 from ops.stack import faults
 from tests.faults.crowd import Crowd, awaited
 from tests.stack import Stack, stack_beside
@@ -15,7 +15,7 @@ from tests.stack import Stack, stack_beside
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Made for these tests, beside the stack under test."""
-    with stack_beside("wide", regions=2, tls=True, faults=True, limits_times=LIMITS_TIMES) as found:
+    with stack_beside("wide", regions=2, tls=True, faults=True, limits_times=LIFTED_TIMES) as found:
         yield found
 
 

@@ -156,10 +156,3 @@ def test_numbers_out_of_range_are_refused(state_dir: Path, shards: int, members:
 def test_a_stack_that_was_never_started_is_named_in_the_error(state_dir: Path) -> None:
     with pytest.raises(OpsError, match="no stack 'ghost'"):
         topology.find("ghost")
-
-
-def test_lifted_limits_are_kept_until_others_are_told(stack: Topology) -> None:
-    lifted = topology.find_or_create("unit", limits_times=1000)
-    assert lifted.limits_times == 1000
-    assert topology.find_or_create("unit") == lifted == topology.find("unit")
-    assert topology.find_or_create("unit", limits_times=1) == stack
