@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from ops.stack.rate_limiter import LIFTED_TIMES
 from ops.stack import faults
+from ops.stack.rate_limiter import LIFTED_TIMES
 from tests.faults.crowd import Crowd, awaited
 from tests.stack import Stack, stack_beside
 
