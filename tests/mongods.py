@@ -6,13 +6,13 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from socket import socket
 from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from ops.stack import binaries, mongo
+from tests.ports import free_port
 from tests.stack import await_true
 
 HOST = "127.0.0.1"
@@ -36,7 +36,7 @@ def sharded_cluster(folder: Path, router: str, password: str) -> Iterator[str]:
     """The address of a `mongos` before one native shard; it has the administrator's user."""
     with _initiated(folder / "config", "config", "--configsvr") as config, ExitStack() as running:
         shard = running.enter_context(_initiated(folder / "shard", "shard", "--shardsvr"))
-        port = _free_port()
+        port = free_port()
         options = ("--configdb", f"config/{HOST}:{config}", "--keyFile", str(folder / "config" / "key"))
         running.enter_context(_running(port, router, *options))
         with _client(port) as client:
@@ -49,7 +49,7 @@ def sharded_cluster(folder: Path, router: str, password: str) -> Iterator[str]:
 @contextmanager
 def _initiated(folder: Path, name: str, *options: str) -> Iterator[int]:
     """The port of a replica set's only member, once it is primary."""
-    port = _free_port()
+    port = free_port()
     with _mongod(folder, port, "--replSet", name, *options), _client(port) as client:
         member = {"_id": 0, "host": f"{HOST}:{port}"}
         client.admin.command("replSetInitiate", {"_id": name, "members": [member]})
@@ -92,9 +92,3 @@ def _answers(port: int) -> bool:
         except PyMongoError:
             return False
         return True
-
-
-def _free_port() -> int:
-    with socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -266,7 +266,9 @@ class _UnaryCall:
             self._channel.breaker.abandoned()
 
     async def _may_repeat(self, error: DomainError, attempt: int, until: float) -> bool:
-        if attempt >= self._most_attempts.get(error.reason, 1) or not self._channel.budget.spend():
+        if attempt >= self._most_attempts.get(error.reason, 1) or _is_our_own_bound(error):
+            return False
+        if not self._channel.budget.spend():
             return False
         pause_s = _FIRST_PAUSE_S * 2**attempt * random.random()  # noqa: S311
         if time.monotonic() + pause_s >= until:
@@ -280,6 +282,11 @@ class _UnaryCall:
 
     def _count(self, code: str) -> None:
         metrics.grpc_client_handled.labels(self._rpc.service, self._rpc.name, code).inc()
+
+
+def _is_our_own_bound(error: DomainError) -> bool:
+    """Whether it was not the peer that had too much to do: asking again would meet the same bound."""
+    return error.reason == "OVERLOADED" and not isinstance(error.__cause__, grpc.aio.AioRpcError)
 
 
 def _answered(error: grpc.aio.AioRpcError) -> DomainError | None:

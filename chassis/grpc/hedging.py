@@ -21,6 +21,7 @@ SHARE: Final = 0.95
 LEAST_S: Final = 0.01
 """Below this a second call costs more than the wait for the first."""
 _LOOK_EVERY: Final = 20
+_WORTH_A_REPEAT: Final = frozenset({"UNAVAILABLE", "OVERLOADED"})
 
 
 class Latencies:
@@ -97,7 +98,7 @@ def _is_answer(call: "asyncio.Future[T]") -> bool:
     if not call.done() or call.cancelled():
         return False
     error = call.exception()
-    return error is None or not (isinstance(error, DomainError) and error.reason == "UNAVAILABLE")
+    return error is None or not (isinstance(error, DomainError) and error.reason in _WORTH_A_REPEAT)
 
 
 async def _given_up(call: "asyncio.Future[T]") -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from chassis.grpc.server import MOST_CALLS_OF_A_CONNECTION
 from gateway import envoy_types as types
 from gateway.control_plane.builder import over_ads, seconds
 from gateway.control_plane.mesh import HealthCheck, Limits, Mesh, OutlierDetection
@@ -24,11 +25,15 @@ def clusters(mesh: Mesh, edge: Edge) -> list[dict[str, Any]]:
 
 def http2() -> dict[str, Any]:
     """Protocol options of an upstream that speaks HTTP/2; a connection that died is noticed."""
-    keepalive = {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
+    options = {
+        "connection_keepalive": {"interval": "30s", "timeout": "5s"},
+        # From the first call on: Envoy would learn of the bound only when a new connection has answered.
+        "max_concurrent_streams": MOST_CALLS_OF_A_CONNECTION,
+    }
     return {
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
             "@type": types.UPSTREAM_HTTP,
-            "explicit_http_config": {"http2_protocol_options": keepalive},
+            "explicit_http_config": {"http2_protocol_options": options},
         }
     }
 

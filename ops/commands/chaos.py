@@ -1,6 +1,8 @@
 """`ic chaos`: let people work on a stack, let things break, and see whether anything is lost."""
 
 import secrets
+import signal
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,11 +51,13 @@ def chaos(
     """Let people work while processes are killed, paused and restarted, and stores disturbed.
 
     At the end everything that was acknowledged has to be there once, and all that is derived has to agree.
-    Rate limits are lifted meanwhile, as all come from one address.
+    Rate limits are lifted meanwhile, as few people do the work of a crowd.
     On a stack that was made with --faults stores are also slowed down, held and cut off.
     """
     found = topology.find(stack)
     lifecycle.must_run(found)
+    # What is lifted is put back, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     from ops.chaos.run import run, run_rolling  # noqa: PLC0415 - the services' libraries load for a second
 
     if rolling:

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 from xml.etree import ElementTree
@@ -28,6 +29,8 @@ ON_A_STACK = (
     *("tests/integration", "tests/e2e", "tests/hostile", "tests/faults"),
     *("tests/resilience", "tests/replicas", "tests/chaos", "tests/growth"),
 )
+APART = ("tests/integration/control_plane", "tests/integration/stack/test_moves.py")
+"""They have servers of their own and leave the stack alone: in a whole run they go side by side with the rest."""
 REPORTS = STATE / "test"
 STACK_VARIABLE = "IC_TEST_STACK"
 OTLP_VARIABLE = "IC_OTLP_ENDPOINT"
@@ -84,10 +87,28 @@ def run_tests(
     if unit:
         run_pytest("unit", unit, ["-n", "2", *arguments], tally)
     if on_a_stack:
-        with stack_for_tests(stack, keep=keep, tally=tally) as found:
-            run_pytest("stack", on_a_stack, arguments, tally, stack=found)
+        apart = [] if targets else [target for target in APART if _exists(target)]
+        ignored = [f"--ignore={target}" for target in apart]
+        with stack_for_tests(stack, keep=keep, tally=tally) as found, _beside(apart, arguments, tally, found):
+            run_pytest("stack", on_a_stack, [*ignored, *arguments], tally, stack=found)
     console.print(str(tally), style="bold red" if tally.failed else "bold green")
     raise typer.Exit(1 if tally.failed else 0)
+
+
+@contextmanager
+def _beside(
+    targets: Sequence[str], arguments: Sequence[str], tally: Tally, stack: Topology
+) -> Iterator[None]:
+    """Runs these tests while the block runs; what they say is shown at its end."""
+    if not targets:
+        yield
+        return
+    said = REPORTS / "apart.log"
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run_pytest, "apart", targets, arguments, tally, stack=stack, said=said)
+        yield
+    console.print(said.read_text(), markup=False, highlight=False)
+    running.result()
 
 
 def _split(given: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -144,15 +165,21 @@ def run_pytest(
     tally: Tally,
     *,
     stack: Topology | None = None,
+    said: Path | None = None,
 ) -> None:
-    """Runs these tests in a process of their own, on a stack if one is given, and adds them to the tally."""
+    """Runs these tests in a process of their own, on a stack if one is given, and adds them to the tally.
+
+    What they print goes to the file `said` if there is one.
+    """
     report = REPORTS / f"{name}.xml"
+    REPORTS.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     start = time.monotonic()
     command = [sys.executable, "-m", "pytest", *targets, f"--junitxml={report}", *arguments]
     environment = dict(os.environ) | ({STACK_VARIABLE: str(stack.path)} if stack else {})
     try:
-        done = subprocess.run(command, cwd=REPO, check=False, env=environment)
+        with said.open("w") if said else nullcontext() as output:
+            done = subprocess.run(command, cwd=REPO, check=False, env=environment, stdout=output)
     except OSError as error:
         raise OpsError(f"pytest does not start: {error}") from error
     tally.add(report, done.returncode)

@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError, PyMongoError
@@ -116,18 +115,19 @@ class Claim:
 
 
 @contextlib.asynccontextmanager
-async def held(clients: Mapping[str, AdminClient], first: str) -> AsyncIterator[Claim]:
+async def held(clients: Mapping[str, AdminClient], first: str, who: str = "") -> AsyncIterator[Claim]:
     """Takes the claim on the map's first shard, keeps it alive, and lets it go at the end.
 
-    Raises BusyError when another mover is at work; one that was killed is succeeded after five seconds.
+    `who` is told to those who have to wait, before the host and process. Raises BusyError when another mover
+    is at work; one that was killed is succeeded after five seconds.
     """
-    claims = clients[first][CLUSTER][MOVER]
-    await _await_silence(claims)
-    taken = await claims.with_options(write_concern=_MAJORITY).find_one_and_update(
-        _CLAIM, {"$inc": {"epoch": 1}}, upsert=True, return_document=ReturnDocument.AFTER
-    )
-    epoch = 0 if taken is None else int(taken["epoch"])
-    claim = Claim(clients, first, epoch, f"{socket.gethostname()}:{os.getpid()}")
+    claims = clients[first][CLUSTER][MOVER].with_options(write_concern=_MAJORITY)
+    epoch = None
+    while epoch is None:
+        before = await _epoch(claims)
+        await _await_silence(claims)
+        epoch = await _after(before, claims)
+    claim = Claim(clients, first, epoch, f"{who} {socket.gethostname()}:{os.getpid()}".strip())
     over = asyncio.Event()
     beating = asyncio.create_task(claim.beat(over))
     try:
@@ -139,6 +139,19 @@ async def held(clients: Mapping[str, AdminClient], first: str) -> AsyncIterator[
         await asyncio.gather(beating, return_exceptions=True)
         with contextlib.suppress(PyMongoError):
             await claim.release()
+
+
+async def _epoch(claims: AsyncCollection[dict[str, Any]]) -> int:
+    found = await claims.find_one(_CLAIM)
+    return 0 if found is None else int(found["epoch"])
+
+
+async def _after(before: int, claims: AsyncCollection[dict[str, Any]]) -> int | None:
+    """The next epoch; None when somebody else, who has waited too, has taken it."""
+    unchanged = _CLAIM | ({"epoch": before} if before else {})
+    change = {"$setOnInsert": {"epoch": 1}} if not before else {"$inc": {"epoch": 1}}
+    done = await claims.update_one(unchanged, change, upsert=not before)
+    return before + 1 if done.modified_count or done.upserted_id else None
 
 
 async def _await_silence(claims: AsyncCollection[dict[str, Any]]) -> None:

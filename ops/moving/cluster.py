@@ -110,10 +110,10 @@ class Cluster:
 
 
 @asynccontextmanager
-async def taken(clients: Mapping[str, AdminClient]) -> AsyncIterator[Cluster]:
+async def taken(clients: Mapping[str, AdminClient], who: str = "") -> AsyncIterator[Cluster]:
     """The cluster, which nobody else changes meanwhile. Raises OpsError, BusyError if somebody is at it."""
     first = next(iter((await newest_map(clients)).uris))
-    async with claim.held(clients, first) as own:
+    async with claim.held(clients, first, who) as own:
         await own.spread(first)
         yield Cluster(clients, await newest_map(clients), own)
 

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pymongo
 from pymongo.errors import PyMongoError
@@ -175,7 +175,7 @@ class Handover:
         except (TimeoutError, PyMongoError) as error:
             hindrance = f"the shards did not answer in time ({type(error).__name__})"
         finally:
-            await asyncio.shield(settle(self._cluster, self._under_way))
+            await _to_its_end(settle(self._cluster, self._under_way))
         if self._under_way.is_switched(self._cluster.slot_map):
             return fenced_s or time.monotonic() - started
         self._tell(f"the fence is lifted again: {hindrance}")
@@ -221,6 +221,19 @@ async def settle(cluster: Cluster, under_way: UnderWay) -> None:
                     "ic shards move --resume"
                 ) from error
             await asyncio.sleep(LOOK_AGAIN_S)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Lets it end before a cancellation passes, or a fence might stay."""
+    task, cancelled = asyncio.ensure_future(work), False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+    task.result()
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from ops.stack.topology import LOOPBACK, Topology
 
 PROCESS: Final = "rate-limiter"
 LIFTED_TIMES: Final = 1_000
-"""How many times the usual limits are more than a crowd from one address can reach."""
+"""How many times the usual limits are more than people reach who do the work of a crowd."""
 PASSED_ON: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
 _DEFAULTS: Final = Path(gateway.ratelimit.__file__).with_name("config")
 _FIGURE: Final = re.compile(r"(?<=requests_per_unit: )\d+")
@@ -45,7 +45,10 @@ def write_limits(topology: Topology) -> None:
 
 @contextmanager
 def lifted(topology: Topology) -> Iterator[None]:
-    """Within the block, clients of the running stack get a thousand times their usual limits."""
+    """Within the block, clients of the running stack get a thousand times their usual limits.
+
+    After a `kill -9` they stay so until `ic up`.
+    """
     write_limits(topology.model_copy(update={"limits_times": LIFTED_TIMES}))
     try:
         yield

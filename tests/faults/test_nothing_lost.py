@@ -13,7 +13,7 @@ from tests.stack import Stack
 pytestmark = pytest.mark.timeout(400)
 
 PROCESSES = [f"{service}-{role}" for service in SERVICES for role in ROLES]
-ALWAYS_KILLED = ("application-serve", "notification-work")
+ALWAYS_KILLED = ("application-serve",)
 
 
 @pytest.mark.parametrize(

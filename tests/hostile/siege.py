@@ -23,6 +23,8 @@ SLOW_BODY: Final = "a body, a byte a second"
 NO_BODY: Final = "headers over HTTP/2, and never a body"
 SILENT: Final = "a connection, and nothing else"
 HOW_MANY: Final = {SLOW_HEADERS: 100, SLOW_BODY: 50, NO_BODY: 100, SILENT: 200}
+SENT_BACK: Final = (ErrorCodes.REFUSED_STREAM, ErrorCodes.ENHANCE_YOUR_CALM)
+"""How gRPC refuses one call too many of a connection; the second to who has not read its settings."""
 WATCHED_S: Final = 50.0
 PATH: Final = "/api/v1/auth/login"
 _HEAD: Final = f"POST {PATH} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n".encode()
@@ -176,10 +178,7 @@ class BegunCalls:
         count = 0
         while data := self._read():
             events = self._connection.receive_data(data)
-            count += sum(
-                isinstance(event, StreamReset) and event.error_code == ErrorCodes.REFUSED_STREAM
-                for event in events
-            )
+            count += sum(isinstance(event, StreamReset) and event.error_code in SENT_BACK for event in events)
         return count
 
     def _read(self) -> bytes:

@@ -21,6 +21,7 @@ from chassis.registration import Instance
 from internshipconnect.auth.v1 import auth_pb2, auth_pb2_grpc
 from ops.paths import REPO
 from ops.stack.services import environment
+from tests.ports import free_port
 from tests.stack import Stack, await_true
 
 
@@ -60,7 +61,7 @@ class Launcher:
         self.started: list[Process] = []
 
     def __call__(self, *arguments: str, role: str = "serve", **settings: str) -> Process:
-        ports = [_free_port(), _free_port()]
+        ports = [free_port(), free_port()]
         own = environment(self._stack.topology, self._stack.credentials, "auth", role)
         own |= {"IC_GRPC_PORT": str(ports[0]), "IC_OPS_PORT": str(ports[1]), **settings}
         path = os.pathsep.join([str(REPO), str(REPO / "gen")])
@@ -141,7 +142,7 @@ def test_a_worker_is_ready_with_the_broker_runs_its_periodics_and_ends_gracefull
 
 
 def test_a_worker_without_its_broker_lives_and_is_not_ready(launch: Launcher) -> None:
-    process = launch(role="work", IC_AMQP_URL=f"amqp://ic:x@127.0.0.1:{_free_port()}/ic")
+    process = launch(role="work", IC_AMQP_URL=f"amqp://ic:x@127.0.0.1:{free_port()}/ic")
     await_true(lambda: _status(process, "/health") == 200, "the process to live", within_s=60)
     answer = process.ops("/ready")
     assert answer.status_code == 503
@@ -164,7 +165,7 @@ def test_a_process_that_starts_without_its_control_plane_waits_and_says_so(
     launch: Launcher, tmp_path: Path
 ) -> None:
     bootstrap = tmp_path / "xds.json"
-    server = {"server_uri": f"127.0.0.1:{_free_port()}", "channel_creds": [{"type": "insecure"}]}
+    server = {"server_uri": f"127.0.0.1:{free_port()}", "channel_creds": [{"type": "insecure"}]}
     bootstrap.write_text(json.dumps({"xds_servers": [server], "node": {"id": "x", "cluster": "services"}}))
     process = launch(IC_XDS_BOOTSTRAP=str(bootstrap))
     await_true(lambda: _status(process, "/health") == 200, "the process to live", within_s=60)
@@ -210,9 +211,3 @@ def _status(process: Process, path: str) -> int:
         return process.ops(path).status_code
     except httpx.TransportError:
         return 0
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,18 +35,13 @@ from gateway.envoy.edge import Edge
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from ops.stack import binaries
+from tests.ports import free_port
 
 DESCRIPTORS = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
 ROOMS = ("auth", "user", "internship", "application", "notification", "analytics")
 LISTING = "int_01JD0000000000000000000000"
 PATH = f"/api/v1/internships/{LISTING}"
 Variant = Literal["state of the world", "delta"]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 async def until(look: Callable[[], Any], what: str, within_s: float = 20) -> Any:

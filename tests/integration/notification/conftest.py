@@ -1,6 +1,5 @@
 """The notification service in this process, on real stores and with a mail server of the test's own."""
 
-import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from services.notification.settings import Settings
 from services.notification.store import COLLECTIONS, Store
 from tests.databases import own_databases
 from tests.integration.scratch import scratch_vhost, until_so, working
+from tests.ports import free_port
 from tests.stack import Stack
 
 
@@ -39,7 +39,7 @@ class MailServer:
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.refused: dict[str, str] = {}
-        self.port = _free_port()
+        self.port = free_port()
         self._controller = Controller(self)
 
     def to(self, address: str) -> list[EmailMessage]:
@@ -65,13 +65,6 @@ class MailServer:
         assert isinstance(mail, EmailMessage)
         self.mails.append(mail)
         return "250 OK"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from envoy.service.ratelimit.v3 import rls_pb2, rls_pb2_grpc
 from google.protobuf.wrappers_pb2 import UInt64Value
 
 from ops.paths import REPO
+from tests.ports import free_port
 from tests.stack import Stack, await_true
 
 PATIENCE_S = 20.0
@@ -141,9 +141,3 @@ def by(*entries: tuple[str, str], hits: int = 1) -> Any:
 
 def headers_of(answer: Any) -> dict[str, str]:
     return {header.key: header.value for header in answer.response_headers_to_add}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port

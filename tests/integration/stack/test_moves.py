@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +21,7 @@ from ops.moving.claim import MOVER, SucceededError
 from ops.stack import elections, mongo, provision, shards
 from ops.stack.lifecycle import Stack as RunningStack
 from ops.stack.provision import AdminClient
+from tests.killed_mover import SAID
 from tests.stack import Stack, stack_beside
 
 Shard = MongoClient[dict[str, Any]]
@@ -219,18 +219,40 @@ def test_a_fence_that_a_killed_mover_has_left_is_lifted_when_nobody_resumes(stac
     command = [sys.executable, "-m", "tests.killed_mover", str(stack.topology.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
-        assert killed.stdout.readline() == "fenced\n"
-        assert fences_on_first(stack) == [[{"first": 0, "last": 99}]]
-        killed.kill()
+        try:
+            assert killed.stdout.readline() == f"{SAID}\n"
+            assert fences_on_first(stack) == [[{"first": 0, "last": 99}]]
+        finally:
+            killed.kill()
 
-    until = time.monotonic() + LIFTED_WITHIN_S
-    while fences_on_first(stack) != [[]]:
-        assert time.monotonic() < until, (stack.topology.logs / guardian.LOG).read_text()
-        time.sleep(0.2)
+    await_lifted(stack)
     running.resume(stack, heard)
 
     assert contents(stack, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
     assert shards.complaints(stack) == []
+
+
+def test_a_fence_that_a_mover_could_not_lift_is_lifted_after_it(stack: RunningStack) -> None:
+    async def fail(*_: object) -> None:
+        raise OpsError("a shard does not answer")
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(OpsError, match="does not answer"):
+        patch.setattr(copying, "copy_outboxes", fail)
+        patch.setattr(handover, "settle", fail)
+        running.move(stack, MOVED, "s2", heard)
+    assert fences_on_first(stack) == [[{"first": 0, "last": 99}]]
+
+    await_lifted(stack)
+    running.abort(stack, heard)
+
+    assert shards.complaints(stack) == []
+
+
+def await_lifted(stack: RunningStack) -> None:
+    until = time.monotonic() + LIFTED_WITHIN_S
+    while fences_on_first(stack) != [[]]:
+        assert time.monotonic() < until, (stack.topology.logs / guardian.LOG).read_text()
+        time.sleep(0.2)
 
 
 def fences_on_first(stack: RunningStack) -> list[Any]:
@@ -346,22 +368,40 @@ def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("shard_name", "after_s"), [("s1", 0.0), ("s2", 0.0), ("s1", 0.2), ("s2", 0.2)])
-def test_a_move_outlives_an_election(redundant: RunningStack, shard_name: str, after_s: float) -> None:
-    def elect() -> None:
-        time.sleep(after_s)
-        found = elections.shard_called(redundant.topology, shard_name)
-        primary = mongo.member_name(found, elections.primary_of(redundant.topology, found))
-        elections.step_down(redundant.topology, redundant.credentials, primary)
-
-    with ThreadPoolExecutor(1) as pool:
-        elected: list[Future[None]] = []
-        running.move(redundant, MOVED, "s2", at("following", lambda: elected.append(pool.submit(elect))))
-        elected[0].result()
+@pytest.mark.parametrize("shard_name", ["s1", "s2"])
+def test_a_move_outlives_an_election_while_it_follows(redundant: RunningStack, shard_name: str) -> None:
+    running.move(redundant, MOVED, "s2", at("following", lambda: elect_another(redundant, shard_name)))
 
     assert contents(redundant, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
-    assert contents(redundant, "s1") == {collection: rows(STAYING) for _, collection in PLACES}
     assert shards.complaints(redundant) == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("shard_name", ["s1", "s2"])
+def test_a_move_outlives_an_election_within_its_fence(
+    redundant: RunningStack, shard_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elections_left = [shard_name]
+    carried_over = copying.copy_outboxes
+
+    async def elect_first(*arguments: Any) -> None:
+        if elections_left:
+            elect_another(redundant, elections_left.pop())
+        await carried_over(*arguments)
+
+    monkeypatch.setattr(copying, "copy_outboxes", elect_first)
+    running.move(redundant, MOVED, "s2", heard)
+
+    assert elections_left == []
+    assert contents(redundant, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
+    assert shards.complaints(redundant) == []
+
+
+def elect_another(stack: RunningStack, shard_name: str) -> None:
+    found = elections.shard_called(stack.topology, shard_name)
+    before = elections.primary_of(stack.topology, found)
+    elections.step_down(stack.topology, stack.credentials, mongo.member_name(found, before))
+    assert elections.primary_of(stack.topology, found) != before
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 
 from ops.paths import REPO
+from tests.ports import free_port
 
 
 def launched(**settings: str) -> "subprocess.Popen[str]":
@@ -25,12 +25,6 @@ def launched(**settings: str) -> "subprocess.Popen[str]":
         stderr=subprocess.STDOUT,
         text=True,
     )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 def test_a_process_without_stores_lives_without_their_libraries_until_it_is_told_to_stop() -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from smtplib import SMTP
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer, unused_port
+from aiohttp.test_utils import TestClient, TestServer
 
 from ops.mailbox.message import parse
 from ops.mailbox.server import make_app, start
 from ops.mailbox.store import MailStore
+from tests.ports import free_port
 
 
 def _mail(subject: str = "Hello", text: str = "Your code is 123456.") -> bytes:
@@ -97,7 +98,7 @@ def test_links_are_read_from_both_parts_once_each() -> None:
 
 
 async def test_a_mail_sent_by_smtp_is_read_over_http(tmp_path: Path) -> None:
-    smtp, http = unused_port(), unused_port()
+    smtp, http = free_port(), free_port()
     store = MailStore(tmp_path)
     runner = await start(store, smtp_port=smtp, http_port=http)
 

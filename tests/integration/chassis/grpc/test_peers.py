@@ -194,7 +194,9 @@ async def test_a_read_that_is_late_is_asked_once_more_and_others_are_not(house: 
     assert len(house.listings.requests) == 2
 
 
-async def test_a_peer_that_hangs_holds_so_many_calls_and_no_more(house: House) -> None:
+async def test_a_peer_that_hangs_holds_so_many_calls_and_no_more(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     let_go = asyncio.Event()
 
     async def hang(_request: Any) -> pb.TakeOpeningResponse:
@@ -205,7 +207,9 @@ async def test_a_peer_that_hangs_holds_so_many_calls_and_no_more(house: House) -
     stub = stub_of(house.peers)
     held = [asyncio.ensure_future(stub.TakeOpening(TAKE)) for _ in range(MOST_AT_ONCE)]
     await asyncio.sleep(0)
+    monkeypatch.setattr(RetryBudget, "spend", lambda _: pytest.fail("a bound of our own is asked once"))
     assert (await failure(stub.TakeOpening(TAKE))).reason == "OVERLOADED"
+    assert (await failure(stub.GetInternship(GET))).reason == "OVERLOADED"
     let_go.set()
     assert {answer.hires for answer in await asyncio.gather(*held)} == {1}
     assert (await stub.TakeOpening(TAKE)).hires == 1

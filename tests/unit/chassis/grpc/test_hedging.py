@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from chassis.errors import DomainError, not_found, unavailable
+from chassis.errors import DomainError, not_found, overloaded, unavailable
 from chassis.grpc.hedging import ENOUGH, LEAST_S, Hedge, Latencies
 
 Send = Callable[[], Awaitable[str]]
@@ -51,6 +51,10 @@ async def refused() -> str:
 
 async def down() -> str:
     raise unavailable("The peer")
+
+
+async def busy() -> str:
+    raise overloaded("The peer")
 
 
 async def hedge(*told: list[bool], allowed: bool = True) -> Hedge:
@@ -106,6 +110,10 @@ async def test_a_refusal_is_an_answer() -> None:
 
 async def test_when_one_of_the_two_finds_the_peer_down_the_other_is_waited_for() -> None:
     assert await (await hedge()).call(Peer(late, down).ask, soon()) == "late"
+
+
+async def test_when_one_of_the_two_finds_the_peer_busy_the_other_is_waited_for() -> None:
+    assert await (await hedge()).call(Peer(late, busy).ask, soon()) == "late"
 
 
 async def test_when_both_find_the_peer_down_the_call_fails() -> None:

@@ -10,7 +10,7 @@ import uvloop
 from ops.faults.model import StoreFault
 from ops.faults.proxy import Front, Route
 from ops.stack.topology import LOOPBACK
-from tests.unit.ops.faults.ports import free_port
+from tests.ports import free_port
 
 
 class Echo:

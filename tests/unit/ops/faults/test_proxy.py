@@ -14,7 +14,7 @@ from ops.faults import model
 from ops.faults.__main__ import run
 from ops.faults.model import StoreFault, StoreFaults
 from ops.faults.proxy import Proxy, Route
-from tests.unit.ops.faults.ports import free_port
+from tests.ports import free_port
 
 
 def value(name: str, **labels: str) -> float | None:
