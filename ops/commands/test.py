@@ -30,7 +30,7 @@ ON_A_STACK = (
     *("tests/resilience", "tests/replicas", "tests/chaos", "tests/growth"),
 )
 APART = ("tests/integration/control_plane", "tests/integration/stack/test_moves.py")
-"""They have servers of their own and leave the stack alone: in a whole run they go side by side with the rest."""
+"""They have servers of their own and leave the stack alone: a whole run has them beside the rest."""
 REPORTS = STATE / "test"
 STACK_VARIABLE = "IC_TEST_STACK"
 OTLP_VARIABLE = "IC_OTLP_ENDPOINT"
