@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from chassis.errors import DomainError
+from chassis.errors import NOT_ANSWERING, DomainError
 
 T = TypeVar("T")
 
@@ -21,7 +21,6 @@ SHARE: Final = 0.95
 LEAST_S: Final = 0.01
 """Below this a second call costs more than the wait for the first."""
 _LOOK_EVERY: Final = 20
-_WORTH_A_REPEAT: Final = frozenset({"UNAVAILABLE", "OVERLOADED"})
 
 
 class Latencies:
@@ -98,7 +97,7 @@ def _is_answer(call: "asyncio.Future[T]") -> bool:
     if not call.done() or call.cancelled():
         return False
     error = call.exception()
-    return error is None or not (isinstance(error, DomainError) and error.reason in _WORTH_A_REPEAT)
+    return error is None or not (isinstance(error, DomainError) and error.reason in NOT_ANSWERING)
 
 
 async def _given_up(call: "asyncio.Future[T]") -> None:
