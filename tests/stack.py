@@ -2,12 +2,11 @@
 
 import os
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
 
@@ -18,11 +17,11 @@ from ops.stack.process import Readiness
 from ops.stack.steps import Steps
 from ops.stack.supervisor import ProcessState, SupervisorClient
 from ops.stack.topology import LOOPBACK, Topology
+from tests.waiting import GENEROUS_S
+from tests.waiting import await_true as await_true  # noqa: PLC0414 - most who need it have a stack
 
 STACK_VARIABLE = "IC_TEST_STACK"
-READY_WITHIN_S = 60.0
-
-T = TypeVar("T")
+READY_WITHIN_S = 2 * GENEROUS_S
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Stack:
         found = httpx.get(f"{self.mailbox_url}/mails", params={"to": to}, timeout=5.0).json()["mails"]
         return [httpx.get(f"{self.mailbox_url}/mails/{mail['id']}", timeout=5.0).json() for mail in found]
 
-    def await_mail(self, to: str, subject: str = "", *, within_s: float = 20.0) -> dict[str, Any]:
+    def await_mail(self, to: str, subject: str = "", *, within_s: float = GENEROUS_S) -> dict[str, Any]:
         """The newest mail to an address whose subject holds these words, as soon as it is there."""
 
         def matching() -> list[dict[str, Any]]:
@@ -150,20 +149,6 @@ class Stack:
 
     def _client(self) -> SupervisorClient:
         return SupervisorClient(self.topology)
-
-
-def await_true(look: Callable[[], T], what: str, *, within_s: float, every_s: float = 0.1) -> T:
-    """What `look` returns, as soon as it is true.
-
-    Raises:
-        TimeoutError: it is not true within the time; the message says what was waited for.
-    """
-    deadline = time.monotonic() + within_s
-    while not (seen := look()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {within_s:.0f} s for {what}")
-        time.sleep(every_s)
-    return seen
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -24,11 +24,19 @@ class WatchedFile(Generic[T]):
     `digest` tells which version of the file `value` is of.
     """
 
-    def __init__(self, path: Path, parse: Callable[[bytes], T], *, every_s: float = LOOK_EVERY_S) -> None:
+    def __init__(
+        self,
+        path: Path,
+        parse: Callable[[bytes], T],
+        *,
+        every_s: float = LOOK_EVERY_S,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         """Reads it once. Raises MisconfiguredError when it is missing or cannot be parsed."""
         self._path = path
         self._parse = parse
         self._every_s = every_s
+        self._pause = pause
         try:
             self._seen = self._stamp()
             self._content = path.read_bytes()
@@ -40,7 +48,7 @@ class WatchedFile(Generic[T]):
     async def changes(self) -> AsyncIterator[T]:
         """Each new value, as soon as it is there."""
         while True:
-            await asyncio.sleep(self._every_s)
+            await self._pause(self._every_s)
             if self._reload():
                 yield self.value
 

@@ -35,6 +35,11 @@ class Link:
         self._ends = 0
         self._is_over = False
 
+    @property
+    def held_bytes(self) -> int:
+        """What has arrived from either side and not left."""
+        return self._to_store.held_bytes + self._to_client.held_bytes
+
     def obey(self, fault: StoreFault | None) -> None:
         """From now on; a share of connections is always the same ones."""
         self._fault = self._concerning(fault)

@@ -35,6 +35,11 @@ class Pipe:
         self._is_paused = False
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def held_bytes(self) -> int:
+        """What has arrived and not left."""
+        return self._held_bytes
+
     def reads_from(self, source: asyncio.Transport) -> None:
         """What is fed comes from here."""
         self._source = source

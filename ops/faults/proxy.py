@@ -65,6 +65,16 @@ class Front:
             link.cut()
 
     @property
+    def connections(self) -> int:
+        """Clients that are connected."""
+        return len(self._links)
+
+    @property
+    def held_bytes(self) -> int:
+        """What waits here to be passed on."""
+        return sum(link.held_bytes for link in self._links)
+
+    @property
     def is_overdue(self) -> bool:
         """Whether it still does what should have ended by itself."""
         return self._fault is not None and self._fault.is_over(time.time())

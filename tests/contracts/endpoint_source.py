@@ -2,20 +2,28 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Protocol
+from contextlib import asynccontextmanager
+from typing import Final, Protocol
 
-from gateway.control_plane.endpoints import Endpoint, Endpoints, EndpointSource
+from gateway.control_plane.endpoints import Endpoint, EndpointSource
+from tests.waiting import GENEROUS_S
 
 SERVICE, PORT, REGION = "user", 5002, "local"
+SILENT_LOOKS: Final = 5
 
 
 class Place(Protocol):
     """Where endpoints of one service can be put for the source to find them."""
 
-    source: EndpointSource
+    @property
+    def source(self) -> EndpointSource: ...
 
     async def put(self, *hosts: str) -> None:
         """From now on these are all."""
+        ...
+
+    async def look(self) -> None:
+        """Has the source look once more; it has told what it saw when this returns."""
         ...
 
 
@@ -24,21 +32,40 @@ def at(*hosts: str) -> tuple[Endpoint, ...]:
 
 
 class Listener:
-    """Takes answers from a source, one after the other."""
+    """Takes answers from a source, which looks when the test says so and at no other time."""
 
-    def __init__(self, source: EndpointSource) -> None:
-        self._answers: AsyncIterator[Endpoints] = source.watch()
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._answers: asyncio.Queue[tuple[Endpoint, ...]] = asyncio.Queue()
 
-    async def next(self, within_s: float = 5) -> tuple[Endpoint, ...]:
-        async with asyncio.timeout(within_s):
-            return (await anext(self._answers)).get(SERVICE, ())
+    async def listen(self) -> None:
+        """Goes on until cancelled."""
+        async for answer in self._place.source.watch():
+            self._answers.put_nowait(answer.get(SERVICE, ()))
 
-    async def is_silent(self, for_s: float = 0.4) -> bool:
-        try:
-            await self.next(for_s)
-        except TimeoutError:
-            return True
-        return False
+    async def next(self) -> tuple[Endpoint, ...]:
+        async with asyncio.timeout(GENEROUS_S):
+            while self._answers.empty():
+                await self._place.look()
+        return self._answers.get_nowait()
+
+    async def is_silent(self) -> bool:
+        """Whether the source looks several times and says nothing."""
+        for _ in range(SILENT_LOOKS):
+            await self._place.look()
+        return self._answers.empty()
+
+
+@asynccontextmanager
+async def listening(place: Place) -> AsyncIterator[Listener]:
+    """A listener to the place's source, until the block ends."""
+    listener = Listener(place)
+    task = asyncio.create_task(listener.listen())
+    try:
+        yield listener
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 class EndpointSourceContract:
@@ -46,23 +73,25 @@ class EndpointSourceContract:
 
     async def test_the_first_answer_holds_everything(self, place: Place) -> None:
         await place.put("127.0.0.1", "127.0.0.2", "127.0.0.3")
-        assert await Listener(place.source).next() == at("127.0.0.1", "127.0.0.2", "127.0.0.3")
+        async with listening(place) as listener:
+            assert await listener.next() == at("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
     async def test_a_service_without_endpoints_has_none(self, place: Place) -> None:
         await place.put()
-        assert await Listener(place.source).next() == ()
+        async with listening(place) as listener:
+            assert await listener.next() == ()
 
     async def test_what_comes_and_goes_is_told(self, place: Place) -> None:
         await place.put("127.0.0.1")
-        listener = Listener(place.source)
-        assert await listener.next() == at("127.0.0.1")
-        await place.put("127.0.0.1", "127.0.0.2")
-        assert await listener.next() == at("127.0.0.1", "127.0.0.2")
-        await place.put("127.0.0.2")
-        assert await listener.next() == at("127.0.0.2")
+        async with listening(place) as listener:
+            assert await listener.next() == at("127.0.0.1")
+            await place.put("127.0.0.1", "127.0.0.2")
+            assert await listener.next() == at("127.0.0.1", "127.0.0.2")
+            await place.put("127.0.0.2")
+            assert await listener.next() == at("127.0.0.2")
 
     async def test_nothing_is_told_while_nothing_changes(self, place: Place) -> None:
         await place.put("127.0.0.1")
-        listener = Listener(place.source)
-        await listener.next()
-        assert await listener.is_silent()
+        async with listening(place) as listener:
+            await listener.next()
+            assert await listener.is_silent()

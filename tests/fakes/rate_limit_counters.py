@@ -27,7 +27,7 @@ class MemoryCounters:
         if self.is_down:
             raise StoreDownError("taken down by the test", "open")
         if self.is_slow:
-            await asyncio.sleep(60)
+            await asyncio.sleep(3_600)
         now_us, usage = self._now_us(), self.usages.get(hit.key, Usage())
         admitted = usage.admits(hit.hits, hit.limit, now_us, hit.window_us)
         if admitted and hit.hits:

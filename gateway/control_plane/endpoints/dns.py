@@ -1,7 +1,7 @@
 """Endpoints of a headless service: every address that its name has."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from dns.asyncresolver import Resolver
@@ -29,14 +29,14 @@ class DnsSource:
         region: str,
         *,
         resolver: Resolver | None = None,
-        every_s: float = LOOK_EVERY_S,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._service = service
         self._name = name
         self._port = port
         self._region = region
         self._resolver = resolver or Resolver()
-        self._every_s = every_s
+        self._pause = pause
 
     async def watch(self) -> AsyncIterator[Endpoints]:
         told: tuple[Endpoint, ...] | None = None
@@ -45,7 +45,7 @@ class DnsSource:
             if found is not None and found != told:
                 told = found
                 yield {self._service: found}
-            await asyncio.sleep(self._every_s)
+            await self._pause(LOOK_EVERY_S)
 
     async def _look(self, told: tuple[Endpoint, ...] | None) -> tuple[Endpoint, ...] | None:
         try:

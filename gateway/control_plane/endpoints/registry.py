@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import os
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +21,9 @@ _log = get_logger()
 class RegistrySource:
     """Looks into the folder several times a second; a process that no longer holds its lock is gone."""
 
-    def __init__(self, folder: Path, *, every_s: float = LOOK_EVERY_S) -> None:
+    def __init__(self, folder: Path, *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._folder = folder
-        self._every_s = every_s
+        self._pause = pause
         self._unreadable: set[Path] = set()
 
     async def watch(self) -> AsyncIterator[Endpoints]:
@@ -33,7 +33,7 @@ class RegistrySource:
             if found != told and found is not None:
                 told = found
                 yield found
-            await asyncio.sleep(self._every_s)
+            await self._pause(LOOK_EVERY_S)
 
     def _look(self, told: Endpoints | None) -> Endpoints | None:
         try:

@@ -14,6 +14,7 @@ from chassis.caller import Call, begin, current_call
 from chassis.errors import DomainError, unavailable
 from internshipconnect.events.v1.events_pb2 import UserVerified
 from tests.fakes.cache_store import FarStore, MemoryStore
+from tests.virtual_time import in_virtual_time
 
 TTL_S = 60.0
 
@@ -273,6 +274,7 @@ async def test_without_the_store_every_answer_is_loaded(
     assert await read() == "second"
 
 
+@in_virtual_time
 async def test_a_drop_that_the_store_missed_is_made_up_for_and_meanwhile_nothing_outdated_is_read(
     read: Read, cache: Cache, store: MemoryStore, source: Source
 ) -> None:
@@ -289,6 +291,7 @@ async def test_a_drop_that_the_store_missed_is_made_up_for_and_meanwhile_nothing
     await cache.aclose()
 
 
+@in_virtual_time
 async def test_a_drop_whose_caller_goes_away_is_made_all_the_same(
     read: Read, cache: Cache, store: MemoryStore, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,6 +375,7 @@ async def during_a_call(cache: Cache, source: Source, deadline_s: float = 5.0) -
     return await asyncio.create_task(call())
 
 
+@in_virtual_time
 async def test_when_the_truth_cannot_be_had_the_last_answer_is_given_and_marked(
     cache: Cache, source: Source, now: Now
 ) -> None:
@@ -384,6 +388,7 @@ async def test_when_the_truth_cannot_be_had_the_last_answer_is_given_and_marked(
     assert await during_a_call(cache, source) == ("second", False)
 
 
+@in_virtual_time
 async def test_all_who_wait_for_a_load_that_fails_hear_that_the_answer_is_stale(
     cache: Cache, source: Source, now: Now
 ) -> None:
@@ -397,6 +402,7 @@ async def test_all_who_wait_for_a_load_that_fails_hear_that_the_answer_is_stale(
     assert await asyncio.gather(*calls) == [("first", True)] * 5
 
 
+@in_virtual_time
 async def test_a_load_that_hangs_leaves_time_for_the_last_answer(
     cache: Cache, source: Source, now: Now
 ) -> None:
@@ -408,6 +414,7 @@ async def test_a_load_that_hangs_leaves_time_for_the_last_answer(
     assert time.monotonic() - began < 0.5
 
 
+@in_virtual_time
 async def test_an_answer_that_was_dropped_is_not_given_once_more(
     cache: Cache, source: Source, now: Now
 ) -> None:

@@ -10,4 +10,8 @@ from tests.fakes.cache_store import MemoryStore
 class TestMemoryStore(CacheStoreContract):
     @pytest.fixture
     def store(self) -> CacheStore:
-        return MemoryStore()
+        self.now_s = 0.0
+        return MemoryStore(lambda: self.now_s)
+
+    async def pass_time(self, seconds: float) -> None:
+        self.now_s += seconds

@@ -8,6 +8,8 @@ import pytest
 
 from chassis.caller import Call, begin, remaining_s
 from chassis.coalescing import Coalescer
+from tests.virtual_time import in_virtual_time
+from tests.waiting import GENEROUS_S
 
 
 class Work:
@@ -103,7 +105,7 @@ async def test_one_who_asks_at_the_moment_when_the_last_batch_ends_is_not_forgot
     work.gate.set()
     coalescer = Coalescer(work, at_once=1, most=10)
     for number in range(100):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(GENEROUS_S):
             assert await coalescer.ask(number) == number * 2
 
 
@@ -134,6 +136,7 @@ async def test_a_batch_that_nobody_waits_for_any_more_is_cancelled(work: Work) -
     assert work.ended == [[3]]
 
 
+@in_virtual_time
 async def test_a_batch_has_the_time_of_whoever_can_wait_longest(work: Work) -> None:
     work.gate.set()
     coalescer = Coalescer(work, at_once=1, most=10)

@@ -8,6 +8,8 @@ from chassis.caller import Principal, caller
 from chassis.observability import metrics
 from chassis.roles import periodics
 from chassis.roles.periodics import Periodic, repeat
+from tests.virtual_time import in_virtual_time
+from tests.waiting import GENEROUS_S
 
 SERVICE = Principal(id="auth", kind="SERVICE")
 
@@ -19,6 +21,7 @@ async def running(periodic: Periodic, for_s: float) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+@in_virtual_time
 async def test_it_runs_again_and_again_as_the_service() -> None:
     callers = []
 
@@ -26,7 +29,7 @@ async def test_it_runs_again_and_again_as_the_service() -> None:
         callers.append(caller())
 
     task = asyncio.create_task(repeat(Periodic("test-runs", 0.02, call), SERVICE))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GENEROUS_S):
         while len(callers) <= 3:
             await asyncio.sleep(0.01)
     task.cancel()
@@ -34,18 +37,20 @@ async def test_it_runs_again_and_again_as_the_service() -> None:
     assert set(callers) == {SERVICE}
 
 
+@in_virtual_time
 async def test_a_failing_run_is_counted_and_does_not_end_the_task() -> None:
     async def call() -> None:
         raise RuntimeError("broken")
 
     task = asyncio.create_task(repeat(Periodic("test-fails", 0.02, call), SERVICE))
     failed = metrics.periodic_runs.labels("test-fails", "failed")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GENEROUS_S):
         while failed._value.get() < 3:
             await asyncio.sleep(0.02)
     task.cancel()
 
 
+@in_virtual_time
 async def test_a_long_run_is_never_joined_by_a_second_one() -> None:
     running_now = most = 0
 
@@ -60,11 +65,12 @@ async def test_a_long_run_is_never_joined_by_a_second_one() -> None:
     assert most == 1
 
 
+@in_virtual_time
 async def test_a_run_is_cut_short_when_the_process_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(periodics, "_LONGEST_FIRST_WAIT_S", 0.0)
 
     async def call() -> None:
         await asyncio.sleep(60)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(GENEROUS_S):
         await running(Periodic("test-stops", 60, call), 0.1)

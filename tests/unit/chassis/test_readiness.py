@@ -4,6 +4,7 @@ import asyncio
 
 from chassis import readiness
 from chassis.readiness import Check, Readiness
+from tests.virtual_time import in_virtual_time
 
 
 async def up() -> None:
@@ -18,12 +19,14 @@ async def silent() -> None:
     await asyncio.sleep(60)
 
 
+@in_virtual_time
 async def test_a_process_whose_dependencies_all_answer_is_ready() -> None:
     report = await Readiness([Check("mongo s1", up, "mongo"), Check("redis", up)]).report()
     assert report.ready
     assert report.degraded == []
 
 
+@in_virtual_time
 async def test_one_missing_shard_of_several_degrades_and_the_last_one_stops() -> None:
     some = Readiness([Check("mongo s1", down, "mongo"), Check("mongo s2", up, "mongo")])
     none = Readiness([Check("mongo s1", down, "mongo"), Check("mongo s2", down, "mongo")])
@@ -32,12 +35,14 @@ async def test_one_missing_shard_of_several_degrades_and_the_last_one_stops() ->
     assert not (await none.report()).ready
 
 
+@in_virtual_time
 async def test_a_dependency_without_a_group_only_degrades() -> None:
     report = await Readiness([Check("mongo s1", up, "mongo"), Check("redis", down)]).report()
     assert report.ready
     assert report.checks["redis"] == {"up": False, "error": "refused"}
 
 
+@in_virtual_time
 async def test_a_dependency_that_stays_silent_counts_as_down_after_a_second() -> None:
     started = asyncio.get_running_loop().time()
     report = await Readiness([Check("mongo", silent, "mongo"), Check("broker", silent, "broker")]).report()
@@ -45,6 +50,7 @@ async def test_a_dependency_that_stays_silent_counts_as_down_after_a_second() ->
     assert asyncio.get_running_loop().time() - started < 2 * readiness.ASK_TIMEOUT_S
 
 
+@in_virtual_time
 async def test_many_who_ask_at_once_cause_one_question() -> None:
     asked = 0
 
@@ -57,6 +63,7 @@ async def test_many_who_ask_at_once_cause_one_question() -> None:
     assert asked == 1
 
 
+@in_virtual_time
 async def test_a_stopping_process_is_not_ready_whatever_answers() -> None:
     state = Readiness([Check("mongo", up, "mongo")])
     assert (await state.report()).ready

@@ -9,6 +9,7 @@ import pytest
 import uvloop
 
 from chassis.redis import FAILURES, ResetConnection, connect
+from tests.waiting import GENEROUS_S, until
 
 _AT_ONCE = struct.pack("ii", 1, 0)
 
@@ -32,7 +33,7 @@ async def _use_after_reset() -> BaseException | None:
     [writer] = writers
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
     writer.transport.abort()
-    await asyncio.sleep(0.1)
+    await until(connection._writer.transport.is_closing)  # type: ignore[union-attr]
     try:
         await connection.send_command("PING")
     except Exception as error:
@@ -50,7 +51,7 @@ def test_a_command_on_a_connection_that_was_reset_fails_as_redis_fails() -> None
 async def test_a_connection_that_is_given_up_while_a_command_is_sent_fails_as_redis_fails() -> None:
     server = await asyncio.start_server(_agree_and_wait, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    connection = ResetConnection(host="127.0.0.1", port=port, protocol=2, socket_timeout=1.0)
+    connection = ResetConnection(host="127.0.0.1", port=port, protocol=2, socket_timeout=GENEROUS_S)
     await connection.connect()  # type: ignore[no-untyped-call]
     # With a time limit the sending is a task of its own, and the other one comes before it.
     sending = asyncio.create_task(connection.send_command("PING"))

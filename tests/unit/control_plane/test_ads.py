@@ -16,6 +16,7 @@ from gateway.control_plane.kinds import CLUSTERS, ENDPOINTS
 from gateway.control_plane.snapshot import Snapshot
 from gateway.control_plane.wire import ads_server
 from tests.unit.control_plane.samples import services
+from tests.waiting import GENEROUS_S, until
 
 NODE = {"id": "gateway-1", "cluster": "gateway", "locality": {"region": "local"}}
 
@@ -42,14 +43,14 @@ def publish(hub: Hub, snapshot: Snapshot, *regions: str) -> None:
 
 async def refusal(call: Any) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(GENEROUS_S):
             await call.read()
     return caught.value
 
 
 async def ask(call: Any, **fields: Any) -> Any:
     await call.write(DiscoveryRequest(**fields))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(GENEROUS_S):
         return await call.read()
 
 
@@ -62,7 +63,7 @@ async def test_a_stream_gets_the_snapshot_and_what_changes_after(hub: Hub, chann
         DiscoveryRequest(type_url=ENDPOINTS.type_url, resource_names=["a"], response_nonce=first.nonce)
     )
     publish(hub, services(a=2))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(GENEROUS_S):
         second = await call.read()
     assert second.version_info == services(a=2).version(ENDPOINTS)
     call.cancel()
@@ -72,7 +73,7 @@ async def test_a_delta_stream_gets_the_snapshot(hub: Hub, channel: Any) -> None:
     publish(hub, services(a=1))
     call = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel).DeltaAggregatedResources()
     await call.write(DeltaDiscoveryRequest(node=NODE, type_url=CLUSTERS.type_url))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(GENEROUS_S):
         response = await call.read()
     assert [resource.name for resource in response.resources] == ["a"]
     call.cancel()
@@ -147,16 +148,16 @@ async def test_the_status_says_what_each_node_has_confirmed(hub: Hub, channel: A
     assert (await entry()).config_status == ConfigStatus.STALE
     answer = DiscoveryRequest(type_url=CLUSTERS.type_url, response_nonce=response.nonce)
     await call.write(answer)
-    await _until(lambda: hub.streams()[0].watches[CLUSTERS].accepted_version != "")
+    await until(lambda: hub.streams()[0].watches[CLUSTERS].accepted_version != "")
     assert (await entry()).config_status == ConfigStatus.SYNCED
     assert (await entry()).version_info == services(a=1).version(CLUSTERS)
     publish(hub, services(a=1, b=2))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(GENEROUS_S):
         newer = await call.read()
     refused = DiscoveryRequest(type_url=CLUSTERS.type_url, response_nonce=newer.nonce)
     refused.error_detail.message = "cluster b is nonsense"
     await call.write(refused)
-    await _until(lambda: hub.streams()[0].watches[CLUSTERS].refusal != "")
+    await until(lambda: hub.streams()[0].watches[CLUSTERS].refusal != "")
     assert (await entry()).config_status == ConfigStatus.ERROR
     assert (await entry()).error_state.details == "cluster b is nonsense"
     assert (await entry()).version_info == services(a=1).version(CLUSTERS)
@@ -168,10 +169,4 @@ async def test_a_node_that_is_gone_is_forgotten(hub: Hub, channel: Any) -> None:
     await ask(call, node=NODE, type_url=CLUSTERS.type_url)
     assert len(hub.streams()) == 1
     call.cancel()
-    await _until(lambda: not hub.streams())
-
-
-async def _until(look: Any) -> None:
-    async with asyncio.timeout(5):
-        while not look():
-            await asyncio.sleep(0.01)
+    await until(lambda: not hub.streams())

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from gateway.control_plane.kinds import CLUSTERS, ENDPOINTS, LISTENERS
 from gateway.control_plane.mesh import Mesh
 from gateway.control_plane.proxyless import ProxylessBuilder
 from tests.fakes.endpoint_source import FakeSource
+from tests.waiting import until
 
 DESCRIPTORS = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
 MESH = """
@@ -29,12 +30,6 @@ services:
 """
 AUTH = Endpoint("127.0.0.7", 5001, "local")
 WITH_DNS = MESH + "  auth: {port: 5001, endpoints: {dns: auth.invalid}}\n"
-
-
-async def until(look: Callable[[], Any]) -> None:
-    async with asyncio.timeout(5):
-        while not look():
-            await asyncio.sleep(0.01)
 
 
 class Plane:
@@ -110,14 +105,18 @@ async def test_a_mesh_that_does_not_hold_together_leaves_what_was_published(plan
     assert (await plane.is_ready())["snapshots"] is False
 
 
-async def test_a_fault_reaches_the_services_and_ends_by_itself(plane: Plane) -> None:
+async def test_a_fault_reaches_the_services_and_ends_by_itself(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends_at = time.time() + 3_600
     await until(plane.version)
     before = plane.version(LISTENERS)
-    file = MESH + f"faults: {{user: {{abort: {{}}, until: {time.time() + 0.6}}}}}\n"
+    file = MESH + f"faults: {{user: {{abort: {{}}, until: {ends_at}}}}}\n"
     plane.mesh.write_text(file)
     await until(lambda: plane.version(LISTENERS) != before)
     digest = {"digest": digest_of(file.encode())}
     await until(lambda: REGISTRY.get_sample_value("xds_mesh_info", digest) == 1)
+    monkeypatch.setattr("gateway.control_plane.control.time.time", lambda: ends_at + 1)
     await until(lambda: plane.version(LISTENERS) == before)
 
 

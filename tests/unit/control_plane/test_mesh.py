@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 from chassis.settings import MisconfiguredError
 from gateway.control_plane.files import WatchedFile
 from gateway.control_plane.mesh import Mesh, MeshError
+from tests.fakes.pauses import Pauses
 
 GOOD = """
 regions: [north, south]
@@ -95,15 +96,17 @@ def _failed_reloads() -> float:
 async def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path) -> None:
     path = tmp_path / "mesh.yaml"
     path.write_text(GOOD)
-    file = WatchedFile(path, Mesh.parse, every_s=0.01)
+    pauses = Pauses()
+    file = WatchedFile(path, Mesh.parse, pause=pauses)
     changes = file.changes()
     before = _failed_reloads()
     path.write_text(GOOD.replace("max_requests: 500", "max_requests: lots and lots"))
     waiting = asyncio.ensure_future(anext(changes))
-    await asyncio.sleep(0.2)
+    await pauses.look()
     assert file.value.limits.max_requests == 500
     assert _failed_reloads() == before + 1
     path.write_text(GOOD.replace("max_requests: 500", "max_requests: 600"))
+    await pauses.end()
     assert (await waiting).limits.max_requests == 600
 
 

@@ -14,6 +14,7 @@ from chassis.messaging.broker import Bury, Delivery, Done, Retry, Verdict
 from chassis.messaging.consumer import Consumers
 from chassis.observability.tracing import continue_trace, current_traceparent
 from internshipconnect.events.v1.events_pb2 import Event, UserRegistered, UserVerified
+from tests.virtual_time import in_virtual_time
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
@@ -79,11 +80,11 @@ async def test_an_error_is_retried_when_a_later_attempt_may_succeed(
     assert isinstance(await verdict(handle), expected)
 
 
-async def test_a_handler_that_takes_too_long_is_cut_off_and_retried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "HANDLER_TIMEOUT_S", 0.05)
+@in_virtual_time
+async def test_a_handler_that_takes_too_long_is_cut_off_and_retried() -> None:
 
     async def handle(_: UserVerified, __: Incoming) -> None:
-        await asyncio.sleep(60)
+        await asyncio.sleep(2 * consumer.HANDLER_TIMEOUT_S)
 
     assert isinstance(await verdict(handle), Retry)
 
@@ -113,6 +114,7 @@ async def test_a_body_that_is_no_event_is_buried(body: bytes) -> None:
     assert isinstance(await verdict(handle, body), Bury)
 
 
+@in_virtual_time
 async def test_news_of_one_subject_is_handled_in_its_order_while_others_do_not_wait() -> None:
     steps: list[str] = []
 

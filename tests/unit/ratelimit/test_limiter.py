@@ -12,6 +12,8 @@ from gateway.ratelimit.remembered import Refusals
 from gateway.ratelimit.rules import Limit, Rules, Unit
 from tests.fakes.rate_limit_counters import MemoryCounters
 from tests.unit.ratelimit.clock import Hands
+from tests.virtual_time import in_virtual_time
+from tests.waiting import GENEROUS_S
 
 TEXT = """
 domain: d
@@ -35,7 +37,7 @@ class House:
             lambda: self.rules,
             self.counters,
             Refusals(100, self.clock),
-            answer_within_s=0.05,
+            answer_within_s=GENEROUS_S,
             clock=self.clock,
         )
 
@@ -179,6 +181,7 @@ async def test_a_detailed_metric_tells_values_apart_up_to_a_bound(
 
 
 @pytest.mark.parametrize("cause", ["open", "slow", "deadline"])
+@in_virtual_time
 async def test_without_an_answer_in_time_requests_pass_and_that_is_counted(
     house: House, counted: Callable[..., float], cause: str
 ) -> None:

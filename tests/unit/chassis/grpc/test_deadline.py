@@ -12,6 +12,7 @@ from chassis.grpc.interceptors.deadline import Deadline
 from internshipconnect.options.v1.options_pb2 import RpcPolicy
 from tests.fakes.calls import answering, rpc, send
 from tests.fakes.grpc_context import FakeContext
+from tests.virtual_time import in_virtual_time
 
 LOGIN = rpc("auth", "Login")
 
@@ -29,26 +30,31 @@ async def too_long(_request: Any, _context: Context) -> bytes:
     return b"late"
 
 
+@in_virtual_time
 async def test_a_call_without_a_deadline_of_its_own_gets_the_contract_s() -> None:
-    assert 0.9 < float(await send(Deadline(), within(1000), how_long)) <= 1.0
+    assert float(await send(Deadline(), within(1000), how_long)) == pytest.approx(1.0)
 
 
+@in_virtual_time
 async def test_a_shorter_deadline_of_the_client_wins() -> None:
     context = FakeContext(time_remaining_s=0.2)
-    assert 0.1 < float(await send(Deadline(), within(1000), how_long, context=context)) <= 0.2
+    assert float(await send(Deadline(), within(1000), how_long, context=context)) == pytest.approx(0.2)
 
 
+@in_virtual_time
 async def test_a_longer_deadline_of_the_client_does_not_stretch_the_contract_s() -> None:
     context = FakeContext(time_remaining_s=60)
-    assert float(await send(Deadline(), within(1000), how_long, context=context)) <= 1.0
+    assert float(await send(Deadline(), within(1000), how_long, context=context)) == pytest.approx(1.0)
 
 
+@in_virtual_time
 async def test_a_call_that_takes_too_long_is_stopped() -> None:
     with pytest.raises(DomainError) as caught:
         await send(Deadline(), within(20), too_long)
     assert caught.value.reason == "DEADLINE_EXCEEDED"
 
 
+@in_virtual_time
 async def test_the_task_of_a_stopped_call_can_go_on() -> None:
     with pytest.raises(DomainError):
         await send(Deadline(), within(10), too_long)
@@ -58,6 +64,7 @@ async def test_the_task_of_a_stopped_call_can_go_on() -> None:
     assert task.cancelling() == 0
 
 
+@in_virtual_time
 async def test_a_call_that_its_client_cancels_is_not_late() -> None:
     call = Call()
     task = asyncio.create_task(send(Deadline(), within(1000), too_long, call=call))
@@ -68,6 +75,7 @@ async def test_a_call_that_its_client_cancels_is_not_late() -> None:
     assert call.outcome == "OK"
 
 
+@in_virtual_time
 async def test_a_call_that_ends_in_time_is_left_alone() -> None:
     assert await send(Deadline(), within(30), answering()) == b"answer"
     await asyncio.sleep(0.05)

@@ -8,6 +8,7 @@ import pytest
 
 from chassis.errors import DomainError, not_found, overloaded, unavailable
 from chassis.grpc.hedging import ENOUGH, LEAST_S, Hedge, Latencies
+from tests.virtual_time import in_virtual_time
 
 Send = Callable[[], Awaitable[str]]
 LONG_S = 30.0
@@ -70,6 +71,7 @@ def soon() -> float:
     return time.monotonic() + LONG_S
 
 
+@in_virtual_time
 async def test_a_call_that_hangs_is_asked_once_more_and_given_up_when_the_second_answers() -> None:
     told: list[bool] = []
     peer = Peer(never)
@@ -77,6 +79,7 @@ async def test_a_call_that_hangs_is_asked_once_more_and_given_up_when_the_second
     assert (peer.calls, peer.ended_early, told) == (2, 1, [True])
 
 
+@in_virtual_time
 async def test_the_first_answer_counts_also_when_it_comes_after_the_second_call_was_sent() -> None:
     told: list[bool] = []
     peer = Peer(late, never)
@@ -84,18 +87,21 @@ async def test_the_first_answer_counts_also_when_it_comes_after_the_second_call_
     assert (peer.calls, peer.ended_early, told) == (2, 1, [False])
 
 
+@in_virtual_time
 async def test_a_call_in_time_is_sent_once() -> None:
     peer = Peer()
     assert await (await hedge()).call(peer.ask, soon()) == "quick"
     assert peer.calls == 1
 
 
+@in_virtual_time
 async def test_while_little_is_known_of_a_kind_of_call_it_is_sent_once() -> None:
     peer = Peer(late)
     assert await Hedge(lambda: True, lambda _: None).call(peer.ask, soon()) == "late"
     assert peer.calls == 1
 
 
+@in_virtual_time
 async def test_without_budget_or_time_there_is_no_second_call() -> None:
     peer = Peer(late, late)
     assert await (await hedge(allowed=False)).call(peer.ask, soon()) == "late"
@@ -103,19 +109,23 @@ async def test_without_budget_or_time_there_is_no_second_call() -> None:
     assert peer.calls == 2
 
 
+@in_virtual_time
 async def test_a_refusal_is_an_answer() -> None:
     with pytest.raises(DomainError, match="INTERNSHIP_NOT_FOUND"):
         await (await hedge()).call(Peer(never, refused).ask, soon())
 
 
+@in_virtual_time
 async def test_when_one_of_the_two_finds_the_peer_down_the_other_is_waited_for() -> None:
     assert await (await hedge()).call(Peer(late, down).ask, soon()) == "late"
 
 
+@in_virtual_time
 async def test_when_one_of_the_two_finds_the_peer_busy_the_other_is_waited_for() -> None:
     assert await (await hedge()).call(Peer(late, busy).ask, soon()) == "late"
 
 
+@in_virtual_time
 async def test_when_both_find_the_peer_down_the_call_fails() -> None:
     async def late_and_down() -> str:
         await late()
@@ -125,6 +135,7 @@ async def test_when_both_find_the_peer_down_the_call_fails() -> None:
         await (await hedge()).call(Peer(late_and_down, down).ask, soon())
 
 
+@in_virtual_time
 async def test_whoever_gives_up_takes_both_calls_along() -> None:
     peer = Peer(never, never)
     known = await hedge()

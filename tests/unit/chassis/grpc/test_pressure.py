@@ -1,13 +1,10 @@
 """The bound on calls in flight follows how far behind the event loop is."""
 
 import asyncio
-import time
 from contextlib import suppress
 
-import pytest
-
-from chassis.grpc import pressure as pressure_module
 from chassis.grpc.pressure import ENOUGH, LATE_S, LEAST, Pressure
+from tests.virtual_time import hold_up, in_virtual_time
 
 MUCH = 2 * LATE_S
 
@@ -67,22 +64,23 @@ async def watched(pressure: Pressure, hold_s: float, times: int) -> None:
     watching = asyncio.create_task(pressure.watch())
     for _ in range(times):
         await asyncio.sleep(0)
-        time.sleep(hold_s)
+        hold_up(hold_s)
     await asyncio.sleep(0)
     watching.cancel()
     with suppress(asyncio.CancelledError):
         await watching
 
 
+@in_virtual_time
 async def test_one_stop_of_the_loop_is_no_reason() -> None:
     pressure = Pressure(1_000)
     await watched(pressure, MUCH, times=1)
     assert pressure.limit == 1_000
 
 
-async def test_a_loop_that_is_held_up_all_the_time_lets_fewer_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pressure_module, "LATE_S", 0.02)
+@in_virtual_time
+async def test_a_loop_that_is_held_up_all_the_time_lets_fewer_in() -> None:
     pressure = Pressure(1_000)
     pressure.in_flight = 500
-    await watched(pressure, 0.06, times=15)
+    await watched(pressure, MUCH, times=15)
     assert pressure.limit < 500

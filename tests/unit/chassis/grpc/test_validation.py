@@ -121,9 +121,9 @@ async def test_a_request_that_is_too_large_is_refused_before_it_is_parsed() -> N
 
 async def test_a_list_of_very_many_is_refused_before_its_items_are_looked_at() -> None:
     request = SubmitApplicationRequest(internship_id="nonsense", answers=[Answer()] * 100_000)
-    began = time.monotonic()
+    began = time.thread_time()
     error = await refused(rpc("application", "SubmitApplication"), request)
-    assert time.monotonic() - began < 1.0
+    assert time.thread_time() - began < 1.0
     assert [(one.field, one.description) for one in error.violations] == [
         ("answers", "must contain no more than 20 item(s)")
     ]

@@ -6,6 +6,7 @@ import pytest
 
 from chassis.errors import DomainError
 from chassis.mongo.permits import ANNOUNCED_FOR_S, LEASE_S, Lease, Permit
+from tests.waiting import GENEROUS_S
 
 
 class Clock:
@@ -103,7 +104,7 @@ async def test_a_write_after_the_lease_is_refused_at_once_with_a_time_to_come_ba
     permit = Permit("mongo shard s1", lease)
 
     with pytest.raises(DomainError, match=r"UNAVAILABLE: mongo shard s1") as refused:
-        async with asyncio.timeout(0.5), permit:
+        async with asyncio.timeout(GENEROUS_S), permit:
             pytest.fail("was let through")
 
     assert refused.value.retry_after_s

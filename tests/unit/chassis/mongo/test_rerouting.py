@@ -10,6 +10,7 @@ from chassis.mongo import planning
 from chassis.mongo.shards import Shard, Shards
 from chassis.mongo.slots import SlotMap
 from tests.unit.chassis.mongo.conftest import HALVES, NOWHERE
+from tests.waiting import GENEROUS_S, until
 
 ELSEWHERE = "mongodb://127.0.0.1:2/?directConnection=true"
 
@@ -20,15 +21,15 @@ def copies(slot_map: SlotMap) -> dict[str, SlotMap]:
 
 async def refuses(shard: Shard) -> bool:
     """Whether a write is refused before the server is asked."""
-    try:
-        await asyncio.wait_for(shard.db["things"].insert_one({"_id": 1}), 0.05)
-    except DomainError as error:
-        assert error.reason == "UNAVAILABLE"
-        assert error.retry_after_s
-        return "handing these records over" in error.message
-    except TimeoutError:
+    writing = asyncio.ensure_future(shard.db["things"].insert_one({"_id": 1}))
+    await until(lambda: writing.done() or shard.db._permit.under_way > 0)
+    writing.cancel()
+    [outcome] = await asyncio.gather(writing, return_exceptions=True)
+    if not isinstance(outcome, DomainError):
         return False
-    return False
+    assert outcome.reason == "UNAVAILABLE"
+    assert outcome.retry_after_s
+    return "handing these records over" in outcome.message
 
 
 async def test_a_new_shard_leaves_all_ways_as_they_are(shards: Shards) -> None:
@@ -133,17 +134,17 @@ async def test_work_on_each_shard_begins_anew_at_another_address(shards: Shards)
         begun.append(shard)
         await asyncio.Event().wait()
 
-    async def until(count: int) -> None:
-        async with asyncio.timeout(2):
+    async def until_begun(count: int) -> None:
+        async with asyncio.timeout(GENEROUS_S):
             while len(begun) < count:
                 await asyncio.sleep(0)
 
     keeping = asyncio.create_task(shards.on_each(work))
-    await until(2)
+    await until_begun(2)
     shards.reroute(planning.with_fence(HALVES, {1}), {})
     moved = planning.with_address(HALVES, "s1", ELSEWHERE)
     shards.reroute(moved, {})
-    await until(3)
+    await until_begun(3)
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
     assert begun[2:] == [shards.of(1)]
@@ -159,17 +160,17 @@ async def test_work_on_each_shard_comes_and_goes_with_the_shards(shards: Shards)
         finally:
             running.discard(shard.name)
 
-    async def until(names: set[str]) -> None:
-        async with asyncio.timeout(2):
+    async def until_on(names: set[str]) -> None:
+        async with asyncio.timeout(GENEROUS_S):
             while running != names:
                 await asyncio.sleep(0)
 
     keeping = asyncio.create_task(shards.on_each(work))
-    await until({"s1", "s2"})
+    await until_on({"s1", "s2"})
     shards.reroute(planning.with_shard(HALVES, "s3", NOWHERE), {})
-    await until({"s1", "s2", "s3"})
+    await until_on({"s1", "s2", "s3"})
     shards.reroute(SlotMap(3, {"s1": NOWHERE}, ("s1",) * SLOTS), {})
-    await until({"s1"})
+    await until_on({"s1"})
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
     assert not running

@@ -6,6 +6,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from chassis.errors import DomainError
 from chassis.security.sessions import REMEMBERED_S, Sessions
+from tests.virtual_time import in_virtual_time
 
 
 class NotesInMemory:
@@ -72,6 +73,7 @@ async def test_redis_is_not_asked_on_every_call(house: House) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["is_down", "is_slow"])
+@in_virtual_time
 async def test_when_redis_does_not_answer_calls_pass_and_are_counted(house: House, trouble: str) -> None:
     def passed() -> float:
         labels = {"layer": "revocations", "outcome": "bypass"}

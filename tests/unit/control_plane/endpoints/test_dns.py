@@ -13,7 +13,8 @@ import pytest
 from dns.asyncresolver import Resolver
 
 from gateway.control_plane.endpoints.dns import DnsSource
-from tests.contracts.endpoint_source import PORT, REGION, SERVICE, EndpointSourceContract, Listener, at
+from tests.contracts.endpoint_source import PORT, REGION, SERVICE, EndpointSourceContract, at, listening
+from tests.fakes.pauses import Pauses
 
 NAME = "user.internship.svc.cluster.local"
 
@@ -48,13 +49,17 @@ class DnsServer(asyncio.DatagramProtocol):
 class DnsPlace:
     def __init__(self, server: DnsServer, port: int) -> None:
         self.server = server
+        self._pauses = Pauses()
         resolver = Resolver(configure=False)
         resolver.nameservers = ["127.0.0.1"]
         resolver.port = port
-        self.source = DnsSource(SERVICE, NAME, PORT, REGION, resolver=resolver, every_s=0.05)
+        self.source = DnsSource(SERVICE, NAME, PORT, REGION, resolver=resolver, pause=self._pauses)
 
     async def put(self, *hosts: str) -> None:
         self.server.addresses = hosts
+
+    async def look(self) -> None:
+        await self._pauses.look()
 
 
 @pytest.fixture
@@ -73,7 +78,8 @@ class TestDnsSource(EndpointSourceContract):
 
 async def test_both_families_of_addresses_are_found(place: DnsPlace) -> None:
     await place.put("127.0.0.1", "fd00::1")
-    assert await Listener(place.source).next() == at("127.0.0.1", "fd00::1")
+    async with listening(place) as listener:
+        assert await listener.next() == at("127.0.0.1", "fd00::1")
 
 
 @pytest.mark.parametrize("error", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NXDOMAIN])
@@ -81,28 +87,28 @@ async def test_the_last_good_answer_stands_while_look_ups_fail(
     place: DnsPlace, error: dns.rcode.Rcode
 ) -> None:
     await place.put("127.0.0.1")
-    listener = Listener(place.source)
-    await listener.next()
-    place.server.error = error
-    assert await listener.is_silent()
+    async with listening(place) as listener:
+        await listener.next()
+        place.server.error = error
+        assert await listener.is_silent()
 
 
 async def test_nothing_is_said_before_the_first_answer(place: DnsPlace) -> None:
     place.server.error = dns.rcode.SERVFAIL
-    listener = Listener(place.source)
-    assert await listener.is_silent()
+    async with listening(place) as listener:
+        assert await listener.is_silent()
 
 
 async def test_what_was_waited_for_is_told_when_dns_is_back(place: DnsPlace) -> None:
     place.server.error = dns.rcode.SERVFAIL
-    listener = Listener(place.source)
-    waiting = asyncio.create_task(listener.next())
-    await asyncio.sleep(0.2)
-    place.server.error = None
-    await place.put("127.0.0.1")
-    assert await waiting == at("127.0.0.1")
+    async with listening(place) as listener:
+        await listener.is_silent()
+        place.server.error = None
+        await place.put("127.0.0.1")
+        assert await listener.next() == at("127.0.0.1")
 
 
 async def test_a_name_that_never_was_has_no_endpoints(place: DnsPlace) -> None:
     place.server.error = dns.rcode.NXDOMAIN
-    assert await Listener(place.source).next() == ()
+    async with listening(place) as listener:
+        assert await listener.next() == ()

@@ -5,6 +5,7 @@ import pytest
 from gateway.control_plane.endpoints import Endpoint
 from tests.contracts.endpoint_source import PORT, REGION, SERVICE, EndpointSourceContract
 from tests.fakes.endpoint_source import FakeSource
+from tests.waiting import turns
 
 
 class FakePlace:
@@ -13,6 +14,9 @@ class FakePlace:
 
     async def put(self, *hosts: str) -> None:
         self.source.tell({SERVICE: tuple(Endpoint(host, PORT, REGION) for host in sorted(hosts))})
+
+    async def look(self) -> None:
+        await turns()
 
 
 class TestFakeSource(EndpointSourceContract):

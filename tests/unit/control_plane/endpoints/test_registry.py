@@ -12,17 +12,19 @@ import pytest
 
 from chassis.registration import Instance, Registration, reachable
 from gateway.control_plane.endpoints import Endpoint
-from gateway.control_plane.endpoints.registry import RegistrySource
+from gateway.control_plane.endpoints.registry import LOOK_EVERY_S, RegistrySource
 from ops.paths import GEN, REPO
-from tests.contracts.endpoint_source import PORT, REGION, SERVICE, EndpointSourceContract, Listener, at
+from tests.contracts.endpoint_source import PORT, REGION, SERVICE, EndpointSourceContract, at, listening
+from tests.fakes.pauses import Pauses
 
+DISTURBANCES = 300
 PROCESS = """
 import sys, time
 from pathlib import Path
 from chassis.registration import Instance, Registration
 Registration(Path(sys.argv[1]), Instance("user", "127.0.0.9", 5002, "local"))
 print("registered", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -33,7 +35,8 @@ def instance(host: str) -> Instance:
 class RegistryPlace:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.source = RegistrySource(folder, every_s=0.05)
+        self.pauses = Pauses()
+        self.source = RegistrySource(folder, pause=self.pauses)
         self.registered: dict[str, Registration] = {}
 
     async def put(self, *hosts: str) -> None:
@@ -42,6 +45,9 @@ class RegistryPlace:
                 self.registered[host] = Registration(self.folder, instance(host), name=host)
         for host in self.registered.keys() - set(hosts):
             self.registered.pop(host).withdraw()
+
+    async def look(self) -> None:
+        await self.pauses.look()
 
 
 @pytest.fixture
@@ -58,16 +64,16 @@ class TestRegistrySource(EndpointSourceContract):
         return place
 
 
-async def test_a_draining_process_is_told_at_once(place: RegistryPlace) -> None:
+async def test_a_draining_process_is_told_as_draining(place: RegistryPlace) -> None:
     await place.put("127.0.0.1", "127.0.0.2")
-    listener = Listener(place.source)
-    await listener.next()
-    place.registered["127.0.0.1"].drain()
-    draining = Endpoint("127.0.0.1", PORT, REGION, draining=True)
-    assert await listener.next(1) == (draining, *at("127.0.0.2"))
+    async with listening(place) as listener:
+        await listener.next()
+        place.registered["127.0.0.1"].drain()
+        draining = Endpoint("127.0.0.1", PORT, REGION, draining=True)
+        assert await listener.next() == (draining, *at("127.0.0.2"))
 
 
-async def test_a_killed_process_is_gone_within_a_second_and_leaves_no_file(place: RegistryPlace) -> None:
+async def test_a_killed_process_is_gone_with_the_next_look_and_leaves_no_file(place: RegistryPlace) -> None:
     path = os.pathsep.join((str(REPO), str(GEN)))
     process = subprocess.Popen(
         [sys.executable, "-c", PROCESS, str(place.folder)],
@@ -76,11 +82,13 @@ async def test_a_killed_process_is_gone_within_a_second_and_leaves_no_file(place
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"registered\n"
-    listener = Listener(place.source)
-    assert await listener.next() == at("127.0.0.9")
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert await listener.next(1) == ()
+    async with listening(place) as listener:
+        assert await listener.next() == at("127.0.0.9")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        await place.look()
+        assert await listener.next() == ()
+    assert LOOK_EVERY_S <= 0.5
     assert list(place.folder.glob("*.json")) == []
     process.stdout.close()
 
@@ -88,30 +96,31 @@ async def test_a_killed_process_is_gone_within_a_second_and_leaves_no_file(place
 async def test_what_is_no_registration_is_passed_over(place: RegistryPlace) -> None:
     await place.put("127.0.0.1")
     (place.folder / "odd.json").write_text("{]")
-    assert await Listener(place.source).next() == at("127.0.0.1")
+    async with listening(place) as listener:
+        assert await listener.next() == at("127.0.0.1")
 
 
 async def test_a_folder_that_is_missing_is_empty(tmp_path: Path) -> None:
-    assert await Listener(RegistrySource(tmp_path / "not" / "there")).next() == ()
+    async with listening(RegistryPlace(tmp_path / "not" / "there")) as listener:
+        assert await listener.next() == ()
 
 
 async def test_processes_that_come_and_drain_all_the_time_are_never_lost(place: RegistryPlace) -> None:
     await place.put("127.0.0.1")
-    listener = Listener(RegistrySource(place.folder, every_s=0))
 
-    async def disturb() -> None:
-        for _ in range(200):
+    def disturb() -> None:
+        for _ in range(DISTURBANCES):
             place.registered["127.0.0.1"].drain()
-            await asyncio.sleep(0.001)
 
-    disturbing = asyncio.create_task(disturb())
-    while not disturbing.done():
-        try:
-            hosts = [one.host for one in await listener.next(0.1)]
-        except TimeoutError:
-            break
-        assert hosts == ["127.0.0.1"]
-    await disturbing
+    async with listening(place) as listener:
+        disturbing = asyncio.create_task(asyncio.to_thread(disturb))
+        told = [await listener.next()]
+        while not disturbing.done():
+            await place.look()
+        await disturbing
+        while not await listener.is_silent():
+            told.append(await listener.next())
+    assert {tuple(one.host for one in each) for each in told} == {("127.0.0.1",)}
 
 
 @pytest.mark.parametrize("content", ["[]", '{"service": "user"}', '{"a": 1}', "null"])

@@ -74,7 +74,7 @@ def test_a_function_that_fails_over_there_is_an_operators_error() -> None:
 
 
 def test_the_echo_answers_the_load_and_an_unknown_method_is_counted_as_failed() -> None:
-    pace = Pace(seconds=0.3, warm_up_s=0.1)
+    pace = Pace(seconds=1.0, warm_up_s=0.1)
     with running_echo() as echo:
         answered = in_child(grpc_load.drive, Plan(echo.target, METHOD, [Call(b"")], 4, (echo.pid,)), pace)
         refused = in_child(grpc_load.drive, Plan(echo.target, "/no/such", [Call(b"")], 4, (echo.pid,)), pace)

@@ -37,4 +37,4 @@ def test_wall_clocks_are_off_and_what_measures_and_sleeps_is_right() -> None:
     )
     wall, slept = map(float, told.stdout.split())
     assert abs(time.time() - 180 - wall) < 30
-    assert 0.2 <= slept < 5
+    assert 0.2 <= slept < 90, "a wrong wall clock does not lengthen what is measured"

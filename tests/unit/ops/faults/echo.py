@@ -48,14 +48,14 @@ class Before:
 
     def __init__(self, echo: Echo, front: Front) -> None:
         self.echo = echo
-        self._front = front
+        self.front = front
         self._writers: list[StreamWriter] = []
 
     def obey(self, **fault: object) -> None:
-        self._front.obey(StoreFault.model_validate(fault) if fault else None)
+        self.front.obey(StoreFault.model_validate(fault) if fault else None)
 
     async def client(self) -> tuple[StreamReader, StreamWriter]:
-        reader, writer = await asyncio.open_connection(LOOPBACK, self._front.route.known)
+        reader, writer = await asyncio.open_connection(LOOPBACK, self.front.route.known)
         self._writers.append(writer)
         return reader, writer
 

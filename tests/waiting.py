@@ -1,0 +1,56 @@
+"""Waiting for something to become true: one place, with a bound that a busy machine keeps as well.
+
+The bound only ends a test that would never end. How fast something is belongs into a benchmark.
+"""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+GENEROUS_S: Final = 60.0
+_LOOK_EVERY_S: Final = 0.01
+
+
+async def until(look: Callable[[], T | Awaitable[T]], what: str = "", *, within_s: float = GENEROUS_S) -> T:
+    """Return the first true answer of `look`, a function or a coroutine function.
+
+    Raises:
+        TimeoutError: there was none in time; the message says what was waited for and the last answer.
+    """
+    ends = time.monotonic() + within_s
+    while True:
+        answer = look()
+        found: T = await answer if inspect.isawaitable(answer) else answer
+        if found:
+            return found
+        if time.monotonic() > ends:
+            raise TimeoutError(_complaint(look, what, within_s, found))
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def await_true(
+    look: Callable[[], T], what: str = "", *, within_s: float = GENEROUS_S, every_s: float = 0.1
+) -> T:
+    """As `until`, where there is no event loop."""
+    ends = time.monotonic() + within_s
+    while not (found := look()):
+        if time.monotonic() > ends:
+            raise TimeoutError(_complaint(look, what, within_s, found))
+        time.sleep(every_s)
+    return found
+
+
+async def turns(count: int = 50) -> None:
+    """Let everything that is ready run, so many times in a row."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def _complaint(look: object, what: str, within_s: float, last: object) -> str:
+    return (
+        f"{what or getattr(look, '__name__', look)}: not within {within_s:g} s; the last answer was {last!r}"
+    )
