@@ -6,8 +6,8 @@ The bound only ends a test that would never end. How fast something is belongs i
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -15,7 +15,7 @@ GENEROUS_S: Final = 60.0
 _LOOK_EVERY_S: Final = 0.01
 
 
-async def until(look: Callable[[], T | Awaitable[T]], what: str = "", *, within_s: float = GENEROUS_S) -> T:
+async def until(look: Callable[[], Any], what: str = "", within_s: float = GENEROUS_S) -> Any:
     """Return the first true answer of `look`, a function or a coroutine function.
 
     Raises:
@@ -24,7 +24,7 @@ async def until(look: Callable[[], T | Awaitable[T]], what: str = "", *, within_
     ends = time.monotonic() + within_s
     while True:
         answer = look()
-        found: T = await answer if inspect.isawaitable(answer) else answer
+        found = await answer if inspect.isawaitable(answer) else answer
         if found:
             return found
         if time.monotonic() > ends:

@@ -25,6 +25,7 @@ from ops.seed.tokens import Minting
 from ops.stack.credentials import service_key_path
 from tests.e2e.conftest import NewPerson
 from tests.stack import Stack
+from tests.waiting import GENEROUS_S
 
 
 def _refusal(person: Person, method: str, path: str, **call: Any) -> ApiError:
@@ -34,7 +35,7 @@ def _refusal(person: Person, method: str, path: str, **call: Any) -> ApiError:
 
 
 def _raw(stack: Stack, method: str, path: str, **request: Any) -> tuple[int, Json]:
-    answer = httpx.request(method, stack.gateway_url + path, timeout=10.0, trust_env=False, **request)
+    answer = httpx.request(method, stack.gateway_url + path, timeout=GENEROUS_S, trust_env=False, **request)
     assert answer.headers["content-type"].startswith("application/json"), answer.text
     body: Json = answer.json()
     assert set(body) == {"code", "message", "details"}

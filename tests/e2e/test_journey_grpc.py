@@ -32,9 +32,10 @@ from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
 from ops.journey.client import CODE, eventually
 from ops.journey.story import PASSWORD, listing
 from tests.stack import Stack
+from tests.waiting import GENEROUS_S
 
 Metadata = tuple[tuple[str, str], ...]
-TIMEOUT_S = 10.0
+TIMEOUT_S = GENEROUS_S
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ from ops.journey.client import Person
 from ops.journey.story import PASSWORD
 from tests.otlp import Receiver, receiving
 from tests.stack import Stack
+from tests.waiting import GENEROUS_S
 
-EXPORTED_WITHIN_S = 20.0
+EXPORTED_WITHIN_S = GENEROUS_S
 
 
 @pytest.fixture

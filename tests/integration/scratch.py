@@ -3,9 +3,8 @@
 import asyncio
 import secrets
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
 
 from chassis.messaging import Subscription
 from chassis.messaging.consumer import Consumers
@@ -14,6 +13,7 @@ from chassis.messaging.relay import Relay
 from chassis.mongo.shards import Shards
 from ops.stack import rabbit
 from tests.stack import Stack
+from tests.waiting import until as until  # noqa: PLC0414
 
 
 @contextmanager
@@ -53,18 +53,8 @@ async def until_ended(task: asyncio.Task[None]) -> None:
         await asyncio.wait((task,), timeout=1.0)
 
 
-async def until(true: Callable[[], Any], within_s: float = 30.0) -> None:
-    """Returns as soon as it is true."""
-    async with asyncio.timeout(within_s):
-        while not true():
-            await asyncio.sleep(0.02)
-
-
-async def until_so(true: Callable[[], Awaitable[Any]], within_s: float = 30.0) -> None:
-    """Returns as soon as it is true, for what has to be asked for."""
-    async with asyncio.timeout(within_s):
-        while not await true():
-            await asyncio.sleep(0.05)
+until_so = until
+"""For what has to be asked for."""
 
 
 def _rabbitmqctl(stack: Stack, *arguments: str) -> None:

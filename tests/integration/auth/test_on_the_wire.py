@@ -18,8 +18,9 @@ from internshipconnect.user.v1 import user_pb2 as user
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
 from tests.integration.auth.conftest import PASSWORD
 from tests.stack import Stack
+from tests.waiting import GENEROUS_S
 
-NEWS_WITHIN_S = 20.0
+NEWS_WITHIN_S = GENEROUS_S
 
 
 @dataclass(frozen=True)

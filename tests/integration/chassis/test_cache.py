@@ -15,7 +15,10 @@ from chassis.redis import connect
 from internshipconnect.events.v1.events_pb2 import UserVerified
 from tests.contracts.cache_store import CacheStoreContract
 from tests.stack import Stack
+from tests.waiting import until
 
+LESS_THAN_A_WAIT_FOR_EACH_S = 15.0
+"""What sixty keys take on a busy machine, unless each waits for a node that is gone."""
 NODES = ("redis-1", "redis-2", "redis-3")
 
 
@@ -68,14 +71,15 @@ async def connections_that_end_are_noticed() -> None:
     await asyncio.sleep(0.05)
 
 
-async def until_all_are_hits(cache: Cache, counter: Counter, within_s: float) -> None:
-    async with asyncio.timeout(within_s):
-        while await read_all(cache, counter):
-            await asyncio.sleep(0.05)
+async def until_all_are_hits(cache: Cache, counter: Counter) -> None:
+    async def are_hits() -> bool:
+        return await read_all(cache, counter) == 0
+
+    await until(are_hits)
 
 
 async def test_what_was_read_once_is_not_loaded_again(cache: Cache, counter: Counter) -> None:
-    await until_all_are_hits(cache, counter, within_s=5)
+    await until_all_are_hits(cache, counter)
 
     assert await read_all(cache, counter) == 0
 
@@ -88,9 +92,12 @@ async def test_two_processes_share_their_answers_and_their_drops(stack: Stack, c
 
     assert await here.read_through("k", 60, counter.load) == await there.read_through("k", 60, counter.load)
     await there.drop("k")
-    await asyncio.sleep(0.1)
-    await here.read_through("k", 60, counter.load)
-    assert counter.loads == 2
+
+    async def is_loaded_again() -> bool:
+        await here.read_through("k", 60, counter.load)
+        return counter.loads == 2
+
+    await until(is_loaded_again)
 
     for cache, client in zip((here, there), clients, strict=True):
         await cache.aclose()
@@ -100,52 +107,53 @@ async def test_two_processes_share_their_answers_and_their_drops(stack: Stack, c
 async def test_a_node_that_stops_costs_its_own_keys_their_caching_and_nobody_an_error(
     cache: Cache, counter: Counter, stack: Stack, stopped: Callable[[str], None]
 ) -> None:
-    await until_all_are_hits(cache, counter, within_s=5)
+    await until_all_are_hits(cache, counter)
     stopped("redis-2")
     await connections_that_end_are_noticed()
 
-    with within(3):
-        assert 0 < await read_all(cache, counter) < 60
-    with within(1):
+    assert 0 < await read_all(cache, counter) < 60
+    with within(LESS_THAN_A_WAIT_FOR_EACH_S):
         loaded = await read_all(cache, counter)
     assert 5 < loaded < 40
 
     stack.start("redis-2")
-    await until_all_are_hits(cache, counter, within_s=10)
+    await until_all_are_hits(cache, counter)
 
 
 async def test_without_any_node_every_answer_is_loaded_without_waiting_and_caching_resumes_by_itself(
     cache: Cache, counter: Counter, stack: Stack, stopped: Callable[[str], None]
 ) -> None:
-    await until_all_are_hits(cache, counter, within_s=5)
+    await until_all_are_hits(cache, counter)
     for node in NODES:
         stopped(node)
     await connections_that_end_are_noticed()
     await read_all(cache, counter)
 
-    with within(0.5):
+    with within(LESS_THAN_A_WAIT_FOR_EACH_S):
         assert await read_all(cache, counter) == 60
 
     for node in NODES:
         stack.start(node)
-    await until_all_are_hits(cache, counter, within_s=15)
+    await until_all_are_hits(cache, counter)
 
 
 async def test_a_drop_while_the_node_is_down_is_made_up_for_when_it_is_back(
     cache: Cache, counter: Counter, stack: Stack, stopped: Callable[[str], None]
 ) -> None:
-    await until_all_are_hits(cache, counter, within_s=5)
+    await until_all_are_hits(cache, counter)
     before = {n: await cache.read_through(f"{n}", 60, counter.load) for n in range(60)}
     stopped("redis-1")
-    with within(2):
+    with within(LESS_THAN_A_WAIT_FOR_EACH_S):
         await cache.drop(*(f"{n}" for n in range(60)))
 
     stack.start("redis-1")
     stack.await_ready("redis-1")
-    await asyncio.sleep(2)
 
-    after = {n: await cache.read_through(f"{n}", 60, counter.load) for n in range(60)}
-    assert not {n for n in before if before[n] == after[n]}
+    async def none_is_outdated() -> bool:
+        after = {n: await cache.read_through(f"{n}", 60, counter.load) for n in range(60)}
+        return not {n for n in before if before[n] == after[n]}
+
+    await until(none_is_outdated)
 
 
 async def test_a_service_can_start_without_redis(
@@ -157,11 +165,11 @@ async def test_a_service_can_start_without_redis(
     client = connect(nodes, stack.credentials.redis_password)
     cache = Cache(client, f"test-{secrets.token_hex(4)}")
 
-    with within(3):
+    with within(LESS_THAN_A_WAIT_FOR_EACH_S):
         assert await read_all(cache, counter) == 60
 
     for node in NODES:
         stack.start(node)
-    await until_all_are_hits(cache, counter, within_s=15)
+    await until_all_are_hits(cache, counter)
     await cache.aclose()
     await client.aclose()

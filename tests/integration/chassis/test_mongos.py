@@ -15,6 +15,7 @@ from chassis.mongo.slots import SlotMap
 from ops.stack import addresses, mongo
 from ops.stack.provision import declared_collections
 from tests import mongods
+from tests.waiting import GENEROUS_S
 
 ROUTER = mongods.mongos()
 PASSWORD = "of-this-test-alone"
@@ -53,5 +54,8 @@ async def test_every_declared_collection_is_sharded_by_its_key_and_the_slot_map_
     await catalogue.provision({"s1": router}, first)
     changes = router[catalogue.CLUSTER][catalogue.CHANGES]
     assert (await changes.options())["capped"]
-    async with asyncio.timeout(10), changes.find({}, cursor_type=CursorType.TAILABLE_AWAIT) as waiting:
+    async with (
+        asyncio.timeout(GENEROUS_S),
+        changes.find({}, cursor_type=CursorType.TAILABLE_AWAIT) as waiting,
+    ):
         assert await waiting.next()

@@ -23,6 +23,7 @@ from ops.paths import REPO
 from ops.stack.services import environment
 from tests.ports import free_port
 from tests.stack import Stack, await_true
+from tests.waiting import GENEROUS_S
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +38,7 @@ class Process:
     ops_port: int
 
     def ops(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.ops_port}{path}", timeout=5.0)
+        return httpx.get(f"http://127.0.0.1:{self.ops_port}{path}", timeout=GENEROUS_S)
 
     def await_ready(self) -> None:
         await_true(self._is_ready, "the process to be ready", within_s=60)
@@ -97,7 +98,7 @@ def test_a_serving_process_answers_health_readiness_and_metrics(launch: Launcher
     assert "grpc_server_handled_total" in process.ops("/metrics").text
     with grpc.insecure_channel(f"127.0.0.1:{process.grpc_port}") as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
-        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=5)
+        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=GENEROUS_S)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
@@ -106,7 +107,7 @@ def test_a_call_in_flight_is_answered_before_the_process_ends(launch: Launcher) 
     process.await_ready()
     with grpc.insecure_channel(f"127.0.0.1:{process.grpc_port}") as channel:
         stub = auth_pb2_grpc.AuthServiceStub(channel)
-        call = stub.GetJwks.future(auth_pb2.GetJwksRequest(), timeout=20)
+        call = stub.GetJwks.future(auth_pb2.GetJwksRequest(), timeout=GENEROUS_S)
         time.sleep(0.2)
         process.popen.send_signal(signal.SIGTERM)
         assert [key.kid for key in call.result().keys] == ["slow"]
@@ -120,7 +121,9 @@ def test_a_second_signal_ends_the_process_at_once(launch: Launcher) -> None:
     process = launch()
     process.await_ready()
     with grpc.insecure_channel(f"127.0.0.1:{process.grpc_port}") as channel:
-        call = auth_pb2_grpc.AuthServiceStub(channel).GetJwks.future(auth_pb2.GetJwksRequest(), timeout=20)
+        call = auth_pb2_grpc.AuthServiceStub(channel).GetJwks.future(
+            auth_pb2.GetJwksRequest(), timeout=GENEROUS_S
+        )
         time.sleep(0.1)
         process.popen.send_signal(signal.SIGTERM)
         time.sleep(0.1)
@@ -152,11 +155,11 @@ def test_a_worker_without_its_broker_lives_and_is_not_ready(launch: Launcher) ->
 def test_a_serving_process_is_in_the_registry_until_it_has_drained(launch: Launcher, tmp_path: Path) -> None:
     process = launch(IC_REGISTRY=str(tmp_path), IC_REGION="south", IC_DRAIN_S="0.5")
     process.await_ready()
-    [entry] = await_true(lambda: list(tmp_path.glob("auth-*.json")), "the registration", within_s=5)
+    [entry] = await_true(lambda: list(tmp_path.glob("auth-*.json")), "the registration")
     instance = Instance.read(entry.read_bytes())
     assert (instance.port, instance.region, instance.draining) == (process.grpc_port, "south", False)
     process.popen.send_signal(signal.SIGTERM)
-    await_true(lambda: Instance.read(entry.read_bytes()).draining, "the draining", within_s=5, every_s=0.02)
+    await_true(lambda: Instance.read(entry.read_bytes()).draining, "the draining", every_s=0.02)
     assert process.end()[0] == 0
     assert not entry.exists()
 

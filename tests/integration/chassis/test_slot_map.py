@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +29,10 @@ from chassis.mongo.watching import Identity, SlotMapWatch
 from ops.stack import mongo
 from tests.integration.chassis import slot_writer
 from tests.stack import Stack
+from tests.waiting import GENEROUS_S, until
 
 SLOT, OTHER_SLOT = 7, 8
-WITHIN_S = 10.0
+WITHIN_S = GENEROUS_S
 
 
 @dataclass
@@ -89,12 +90,6 @@ async def following(world: World) -> AsyncIterator[Shards]:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await shards.close()
-
-
-async def until(look: Callable[[], bool], within_s: float = WITHIN_S) -> None:
-    async with asyncio.timeout(within_s):
-        while not look():
-            await asyncio.sleep(0.005)
 
 
 async def until_confirmed(world: World, version: int, shard: str = "s1") -> None:

@@ -14,6 +14,7 @@ from chassis.messaging import Incoming
 from chassis.mongo.shards import Shard, Shards
 from chassis.mongo.transactions import Transaction
 from internshipconnect.events.v1.events_pb2 import Event, UserVerified
+from tests.waiting import GENEROUS_S
 
 
 @pytest.fixture
@@ -210,5 +211,5 @@ async def test_a_caller_that_goes_away_leaves_no_half_done_change(shard: Shard, 
     await asyncio.gather(running, return_exceptions=True)
 
     # The lock on the document is free: the transaction was ended, not left to time out.
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(GENEROUS_S):
         await shard.db["things"].insert_one({"_id": user})

@@ -124,7 +124,7 @@ async def test_traffic_goes_on_without_the_control_plane_and_changes_go_on_with_
         await asyncio.sleep(1)
         assert load.failures == []
         await world.start_control_plane()
-        await until(world.hub.streams, "Envoy to come back", within_s=40)
+        await until(world.hub.streams, "Envoy to come back")
         newer = await world.echo()
         await called(newer, 5)
         await echo.leave()

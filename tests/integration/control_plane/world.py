@@ -36,23 +36,14 @@ from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from ops.stack import binaries
 from tests.ports import free_port
+from tests.waiting import GENEROUS_S
+from tests.waiting import until as until  # noqa: PLC0414
 
 DESCRIPTORS = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
 ROOMS = ("auth", "user", "internship", "application", "notification", "analytics")
 LISTING = "int_01JD0000000000000000000000"
 PATH = f"/api/v1/internships/{LISTING}"
 Variant = Literal["state of the world", "delta"]
-
-
-async def until(look: Callable[[], Any], what: str, within_s: float = 20) -> Any:
-    deadline = asyncio.get_running_loop().time() + within_s
-    while True:
-        found = look()
-        found = await found if asyncio.iscoroutine(found) else found
-        if found:
-            return found
-        assert asyncio.get_running_loop().time() < deadline, f"waited {within_s} s for {what}"
-        await asyncio.sleep(0.05)
 
 
 class _Anything(grpc.GenericRpcHandler):
@@ -243,7 +234,7 @@ class World:
         """Reads a path, by default a listing that nobody has read before."""
         path = path or f"/api/v1/internships/{new_id('int')}"
         async with httpx.AsyncClient() as client:
-            return await client.get(f"http://127.0.0.1:{self.listen}{path}", timeout=5)
+            return await client.get(f"http://127.0.0.1:{self.listen}{path}", timeout=GENEROUS_S)
 
     async def gateway_answers(self) -> bool:
         try:
@@ -264,7 +255,7 @@ class World:
 
             async def call() -> None:
                 # Another listing each time, or the cache would answer.
-                answer = await client.get(f"/api/v1/internships/{new_id('int')}", timeout=10)
+                answer = await client.get(f"/api/v1/internships/{new_id('int')}", timeout=GENEROUS_S)
                 if answer.status_code != 200:
                     raise AssertionError(f"{answer.status_code} {answer.text[:200]}")
                 _note(load, answer.json()["title"])
@@ -279,7 +270,9 @@ class World:
         stub: Any = InternshipServiceStub(channel)
 
         async def call() -> None:
-            answer = await stub.GetInternship(pb.GetInternshipRequest(internship_id=LISTING), timeout=10)
+            answer = await stub.GetInternship(
+                pb.GetInternshipRequest(internship_id=LISTING), timeout=GENEROUS_S
+            )
             _note(load, answer.title)
 
         async with _many(call, load, tasks):

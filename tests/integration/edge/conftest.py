@@ -12,6 +12,7 @@ from jwt.algorithms import ECAlgorithm
 from internshipconnect.auth.v1 import auth_pb2
 from tests.fakes.tokens import USER_KEY, USER_KEY_ID
 from tests.integration.control_plane.world import Echo, World, until
+from tests.waiting import GENEROUS_S
 
 
 def keys() -> bytes:
@@ -35,7 +36,7 @@ class Edge(World):
         self._closing.push_async_callback(self.stop_control_plane)
         self.auth, self.internships = await self.echo("auth"), await self.echo()
         self.auth.answers["GetJwks"] = keys()
-        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.listen}", timeout=5)
+        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.listen}", timeout=GENEROUS_S)
         self._closing.push_async_callback(self.client.aclose)
         await self.envoy()
         await until(self._serves, "the gateway to answer")

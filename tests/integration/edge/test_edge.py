@@ -16,6 +16,7 @@ from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServic
 from tests.fakes.tokens import USER_KEY, USER_KEY_ID, access_token
 from tests.integration.control_plane.world import LISTING, PATH
 from tests.integration.edge.conftest import Edge
+from tests.waiting import GENEROUS_S
 
 MINE = "/api/v1/companies/me/internships"
 
@@ -208,7 +209,7 @@ async def test_grpc_and_grpc_web_pass_on_the_same_port(edge: Edge) -> None:
     await edge.open()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{edge.listen}") as channel:
         stub: Any = InternshipServiceStub(channel)
-        answer = await stub.GetInternship(pb.GetInternshipRequest(internship_id=LISTING), timeout=5)
+        answer = await stub.GetInternship(pb.GetInternshipRequest(internship_id=LISTING), timeout=GENEROUS_S)
         assert answer.title == edge.internships.title
     message = pb.GetInternshipRequest(internship_id=LISTING).SerializeToString()
     web = await edge.client.post(
@@ -229,7 +230,7 @@ async def test_a_service_that_does_not_answer_is_given_up_when_its_time_is_over(
     began = time.monotonic()
     answer = await edge.client.get(PATH, headers=_bearer(access_token("usr_1")))
     assert (answer.status_code, _reason(answer)) == (504, "DEADLINE_EXCEEDED")
-    assert 1.0 < time.monotonic() - began < 3.0
+    assert 1.0 < time.monotonic() - began < edge.internships.takes_s
 
 
 async def test_a_service_is_told_how_much_time_a_call_was_sent_with(edge: Edge) -> None:
@@ -253,9 +254,11 @@ async def test_what_envoy_itself_answers_reaches_grpc_clients_with_its_reason(ed
     forged = (("authorization", "Bearer forged"),)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{edge.listen}") as channel:
         stub: Any = InternshipServiceStub(channel)
-        missing = await _refusal(stub.ListMyInternships(pb.ListMyInternshipsRequest(), timeout=5))
+        missing = await _refusal(stub.ListMyInternships(pb.ListMyInternshipsRequest(), timeout=GENEROUS_S))
         invalid = await _refusal(
-            stub.GetInternship(pb.GetInternshipRequest(internship_id=LISTING), timeout=5, metadata=forged)
+            stub.GetInternship(
+                pb.GetInternshipRequest(internship_id=LISTING), timeout=GENEROUS_S, metadata=forged
+            )
         )
         nowhere: Any = channel.unary_unary("/internshipconnect.internship.v1.InternshipService/No")
         unknown = await _refusal(nowhere(b""))

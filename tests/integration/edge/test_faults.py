@@ -14,8 +14,10 @@ from tests.fakes.tokens import access_token
 from tests.integration.control_plane.world import LISTING
 from tests.integration.edge.conftest import Edge
 from tests.integration.edge.test_edge import _bearer, _reason
+from tests.waiting import GENEROUS_S
 
 DEADLINE_S = 1.0
+DELAY_S = 55
 """That of reading a listing."""
 
 
@@ -83,7 +85,7 @@ async def test_a_grpc_client_gets_a_status_and_no_answer(edge: Edge) -> None:
     request = pb.GetInternshipRequest(internship_id=LISTING)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{edge.listen}") as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await InternshipServiceStub(channel).GetInternship(request, timeout=5)
+            await InternshipServiceStub(channel).GetInternship(request, timeout=GENEROUS_S)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
@@ -93,14 +95,14 @@ async def test_a_delayed_call_is_answered_later(edge: Edge) -> None:
     for signed_in in (True, False):
         began = time.monotonic()
         assert (await _listing(edge, signed_in=signed_in)).status_code == 200
-        assert 0.3 <= time.monotonic() - began < DEADLINE_S
+        assert time.monotonic() - began >= 0.3
 
 
 async def test_a_call_that_is_delayed_beyond_its_deadline_ends_in_time(edge: Edge) -> None:
     await edge.open()
-    await edge.change_mesh(faults={"internship": {"delay": {"duration_s": 30}}})
+    await edge.change_mesh(faults={"internship": {"delay": {"duration_s": DELAY_S}}})
     for signed_in in (True, False):
         began = time.monotonic()
         answer = await _listing(edge, signed_in=signed_in)
         assert (answer.status_code, _reason(answer)) == (504, "DEADLINE_EXCEEDED")
-        assert DEADLINE_S <= time.monotonic() - began < 2 * DEADLINE_S
+        assert DEADLINE_S <= time.monotonic() - began < DELAY_S

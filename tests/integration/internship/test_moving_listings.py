@@ -20,6 +20,7 @@ from tests.databases import own_databases
 from tests.integration.internship.test_search import MARKET, QUERIES
 from tests.integration.internship.world import NOW, World
 from tests.stack import Stack
+from tests.waiting import GENEROUS_S
 
 MOVING = Span(2_000, 6_000)
 THEIRS = {"slot": {"$gte": MOVING.first, "$lte": MOVING.last}}
@@ -112,7 +113,7 @@ async def test_a_sweep_comes_to_its_end_though_the_listings_move_under_it(
 
     monkeypatch.setattr(listings, "overdue", overdue)
     monkeypatch.setattr(upkeep, "BATCH", 1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GENEROUS_S):
         await world.upkeep.expire()
 
     states = [(await world.get(owner, listing.id)).state for listing in posted]

@@ -21,6 +21,7 @@ from internshipconnect.events.v1.events_pb2 import UserVerified
 from ops.paths import REPO
 from tests.integration.messaging.conftest import Relaying, emit
 from tests.integration.messaging.test_events import Seen, consuming, until
+from tests.waiting import GENEROUS_S
 
 REPLAY_AND_DIE = """
 import os, signal, sys
@@ -49,7 +50,7 @@ async def lying(letters: DeadLetters, queue: str) -> list[DeadLetter]:
 
 async def dead(letters: DeadLetters, queue: str, count: int) -> list[DeadLetter]:
     """The dead letters as soon as there are so many."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GENEROUS_S):
         while len(found := await lying(letters, queue)) != count:
             await asyncio.sleep(0.1)
     return found

@@ -12,6 +12,7 @@ from ops.stack.lifecycle import Stack as RunningStack
 from tests.integration.messaging.conftest import Relaying, connections, emit, rows_left
 from tests.integration.messaging.test_events import Seen, consuming, until, until_empty
 from tests.stack import Stack
+from tests.waiting import GENEROUS_S
 
 OUTAGE_S = 5.0
 
@@ -67,7 +68,7 @@ async def test_a_broker_that_is_short_of_room_is_waited_for_on_one_connection(
 
     filling = asyncio.create_task(asyncio.to_thread(disks.fill, running, "rabbit", 4.0))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS_S):
             while not await _is_blocked(publisher, event):
                 await asyncio.sleep(0.2)
         assert await _is_blocked(publisher, event)
@@ -76,7 +77,7 @@ async def test_a_broker_that_is_short_of_room_is_waited_for_on_one_connection(
         assert await asyncio.to_thread(connections, stack, amqp_url) == 1
     finally:
         await filling
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GENEROUS_S):
         while await _is_blocked(publisher, event):
             await asyncio.sleep(0.2)
     await publisher.close()

@@ -19,6 +19,7 @@ from services.notification.domain.inbox import Notification
 from services.notification.store import NOTIFICATIONS
 from tests.integration.notification.conftest import Service
 from tests.integration.scratch import until
+from tests.waiting import GENEROUS_S
 
 START = datetime(2026, 3, 3, tzinfo=UTC)
 NO_CONTEXT = cast("Any", None)
@@ -137,7 +138,7 @@ async def test_a_stream_gives_what_came_since_and_then_what_arrives(
         live = asyncio.create_task(_next_id(stream))
         await put(followed, new_id("usr"), 1)
         latest = await put(followed, user, 9, at=datetime.now(UTC))
-        assert await asyncio.wait_for(live, 5.0) == latest
+        assert await asyncio.wait_for(live, GENEROUS_S) == latest
         assert headers.sent
 
 
@@ -152,9 +153,9 @@ async def test_a_stream_that_resumes_misses_nothing_and_repeats_nothing(
         await until(lambda: followed.feed._count[user])
         await asyncio.sleep(0.05 if number == 0 else 0)
         await put(followed, user, number, at=datetime.now(UTC))
-        seen.append((await asyncio.wait_for(opening, 5.0)).id)
+        seen.append((await asyncio.wait_for(opening, GENEROUS_S)).id)
         while len(seen) < number + 1:
-            seen.append((await asyncio.wait_for(anext(stream), 5.0)).id)
+            seen.append((await asyncio.wait_for(anext(stream), GENEROUS_S)).id)
         last = seen[-1]
         await stream.aclose()
         for missed in (number + 1, number + 2):
@@ -182,7 +183,7 @@ async def test_a_process_that_sees_an_arrival_late_does_not_repeat_it(followed: 
     await asyncio.sleep(0.3)
     followed.feed._hand_out(followed.store.shard_of(user), entry)
     latest = await put(followed, user, 1, at=datetime.now(UTC))
-    assert (await asyncio.wait_for(opening, 5.0)).id == latest
+    assert (await asyncio.wait_for(opening, GENEROUS_S)).id == latest
 
 
 async def test_an_entry_that_arrives_while_the_backlog_is_read_comes_once(followed: Service) -> None:
@@ -195,8 +196,8 @@ async def test_an_entry_that_arrives_while_the_backlog_is_read_comes_once(follow
     for number in range(1, 6):
         await asyncio.sleep(0.002)
         ids.append(await put(followed, user, number, at=datetime.now(UTC)))
-    got = [(await asyncio.wait_for(opening, 5.0)).id]
-    got += [(await asyncio.wait_for(anext(stream), 5.0)).id for _ in ids[1:]]
+    got = [(await asyncio.wait_for(opening, GENEROUS_S)).id]
+    got += [(await asyncio.wait_for(anext(stream), GENEROUS_S)).id for _ in ids[1:]]
     assert got == ids
 
 
@@ -208,4 +209,4 @@ async def test_a_stream_ends_cleanly_when_the_process_closes(followed: Service) 
     await asyncio.sleep(0.1)
     await followed.feed.close()
     with pytest.raises(StopAsyncIteration):
-        await asyncio.wait_for(waiting, 5.0)
+        await asyncio.wait_for(waiting, GENEROUS_S)

@@ -16,6 +16,7 @@ from services.notification.store import NOTIFICATIONS
 from tests.integration.notification.conftest import Service
 from tests.integration.notification.test_inbox import followed, put, watched
 from tests.integration.scratch import until
+from tests.waiting import GENEROUS_S
 
 __all__ = ["followed"]
 
@@ -56,7 +57,7 @@ async def put_next(service: Service, user_id: str, ids: list[str]) -> None:
 
 
 async def next_of(stream: AsyncIterator[Notification]) -> str:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(GENEROUS_S):
         return (await anext(stream)).id
 
 

@@ -24,6 +24,7 @@ from tests.integration.messaging.conftest import (  # noqa: F401 - fixtures
 )
 from tests.otlp import Receiver, receiving
 from tests.stack import Stack
+from tests.waiting import GENEROUS_S
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 GATEWAY_SPAN = "b7ad6b7169203331"
@@ -72,7 +73,7 @@ async def test_a_request_its_commands_its_event_and_the_handler_are_one_trace(
     with tracing.server_span("auth.v1.Auth/Verify", TRACEPARENT):
         await redis.set(f"test:{queue}", "1", ex=10)
         await shard.in_transaction(work)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GENEROUS_S):
         await handled.wait()
     await consumers.stop()
     await relaying.stop()

@@ -18,8 +18,9 @@ from google.protobuf.wrappers_pb2 import UInt64Value
 from ops.paths import REPO
 from tests.ports import free_port
 from tests.stack import Stack, await_true
+from tests.waiting import GENEROUS_S
 
-PATIENCE_S = 20.0
+PATIENCE_S = GENEROUS_S
 PATIENT = {"IC_REDIS_ANSWER_WITHIN_S": "2"}
 """Redis may take longer than the usual bound on a busy machine, which must not matter to what is counted."""
 
@@ -40,7 +41,7 @@ class Service:
         return f"127.0.0.1:{self.grpc_port}"
 
     def ops(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.ops_port}{path}", timeout=5.0)
+        return httpx.get(f"http://127.0.0.1:{self.ops_port}{path}", timeout=GENEROUS_S)
 
     def metric(self, name: str, **labels: str) -> float:
         """The value of a metric, 0 while there is none with these labels."""

@@ -19,6 +19,7 @@ from tests.integration.ratelimit.process import (
     by,
     headers_of,
 )
+from tests.waiting import GENEROUS_S
 
 FIGURES = {
     "PUBLIC_API": (60, {"FREE": 100, "PREMIUM": 1_000, "PRO": 10_000}),
@@ -155,7 +156,7 @@ async def test_a_message_that_is_none_is_answered_with_invalid_argument(service:
     async with grpc.aio.insecure_channel(service.address) as channel:
         call: Any = channel.unary_unary("/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(b"\xff\xff\xff\xff", timeout=5)
+            await call(b"\xff\xff\xff\xff", timeout=GENEROUS_S)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -163,10 +164,10 @@ def test_health_and_reflection_know_the_service(service: Service) -> None:
     name = "envoy.service.ratelimit.v3.RateLimitService"
     with grpc.insecure_channel(service.address) as channel:
         health_stub: Any = health_pb2_grpc.HealthStub(channel)
-        health = health_stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)
+        health = health_stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=GENEROUS_S)
         asked = reflection_pb2.ServerReflectionRequest(list_services="")
         stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
-        answers = stub.ServerReflectionInfo(iter([asked]), timeout=5)
+        answers = stub.ServerReflectionInfo(iter([asked]), timeout=GENEROUS_S)
         known = {each.name for answer in answers for each in answer.list_services_response.service}
     assert health.status == health_pb2.HealthCheckResponse.SERVING
     assert name in known

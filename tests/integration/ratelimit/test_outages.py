@@ -8,6 +8,7 @@ from redis import Redis
 
 from tests.integration.ratelimit.process import OK, PATIENT, Client, Launcher, Service, by
 from tests.stack import Stack, await_true
+from tests.waiting import GENEROUS_S
 
 NODES = ("redis-1", "redis-2", "redis-3")
 
@@ -24,7 +25,7 @@ async def passing(client: Client, somebody: str, count: int = 60) -> int:
 
 
 async def none_passes(client: Client, somebody: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GENEROUS_S):
         while await passing(client, somebody):
             await asyncio.sleep(0.1)
 
@@ -49,7 +50,7 @@ async def test_a_node_that_stops_lets_its_own_keys_pass_and_limits_them_again_wh
     passed = await passing(client, somebody)
     assert 5 < passed < 40
     assert bypassed(service) == passed
-    await_true(lambda: service.ops("/ready").json()["degraded"] == ["redis"], "degradation", within_s=20)
+    await_true(lambda: service.ops("/ready").json()["degraded"] == ["redis"], "degradation")
     assert service.ops("/ready").status_code == 200
     assert service.written().count("limits are not enforced") == 1
 
@@ -57,7 +58,7 @@ async def test_a_node_that_stops_lets_its_own_keys_pass_and_limits_them_again_wh
     stack.await_ready("redis-2")
     await none_passes(client, somebody)
     assert service.written().count("limits are enforced again") == 1
-    await_true(lambda: service.ops("/ready").json()["degraded"] == [], "no degradation", within_s=20)
+    await_true(lambda: service.ops("/ready").json()["degraded"] == [], "no degradation")
     await client.close()
 
 
@@ -90,11 +91,11 @@ async def test_a_node_that_hangs_costs_little_time_and_soon_none(
     await passing(client, somebody)
     host, port = stack.redis_nodes[0]
     with Redis(host=host, port=port, password=stack.credentials.redis_password) as node:
-        node.execute_command("CLIENT", "PAUSE", 8_000, "ALL")
+        node.execute_command("CLIENT", "PAUSE", 90_000, "ALL")
     started = time.monotonic()
     for _ in range(10):
         assert await passing(client, somebody) > 0
-    assert time.monotonic() - started < 7
+    assert time.monotonic() - started < GENEROUS_S, "each of 200 waited for the node"
     assert service.metric("ratelimit_bypassed_total", cause="slow") > 0
     assert service.metric("ratelimit_bypassed_total", cause="open") > 0
     await none_passes(client, somebody)

@@ -55,7 +55,7 @@ def poison(stack: Stack) -> str:
             content_type="application/x-protobuf",
             content_encoding="binary",
         )
-    await_true(lambda: event.id in [each["id"] for each in lying(stack)], "the event to die", within_s=30)
+    await_true(lambda: event.id in [each["id"] for each in lying(stack)], "the event to die")
     return event.id
 
 
@@ -71,7 +71,7 @@ def test_dead_letters_are_listed_shown_replayed_and_dropped(stack: Stack, poison
 
     replayed = ic(stack, "dlq", "replay", QUEUE, poison)
     assert "1 dead letters of 'search-indexing' given back" in replayed.stdout
-    await_true(lambda: lying(stack), "it to die again", within_s=30)
+    await_true(lambda: lying(stack), "it to die again")
 
     unasked = ic(stack, "dlq", "drop", QUEUE, "--all")
     assert unasked.returncode != 0

@@ -13,6 +13,7 @@ import yaml
 
 from ops.stack.control_plane import MOST_AT_ONCE
 from tests.stack import Stack, await_true
+from tests.waiting import GENEROUS_S
 
 JWKS = "/.well-known/jwks.json"
 
@@ -24,7 +25,7 @@ def asking(stack: Stack) -> Iterator[list[str]]:
     over = threading.Event()
 
     def ask() -> None:
-        with httpx.Client(base_url=stack.gateway_url, timeout=10) as client:
+        with httpx.Client(base_url=stack.gateway_url, timeout=GENEROUS_S) as client:
             while not over.wait(0.02):
                 try:
                     status = client.get(JWKS).status_code
@@ -89,8 +90,8 @@ def test_a_changed_mesh_file_takes_effect_and_no_call_fails(stack: Stack) -> Non
 
 def await_limit(stack: Stack, service: str, requests: int) -> None:
     wanted = f"{service}::default_priority::max_requests::{requests}"
-    await_true(lambda: wanted in _clusters(stack), f"Envoy to allow {requests} requests", within_s=20)
+    await_true(lambda: wanted in _clusters(stack), f"Envoy to allow {requests} requests")
 
 
 def _clusters(stack: Stack) -> str:
-    return httpx.get(f"http://127.0.0.1:{stack.topology.gateway_admin}/clusters", timeout=5).text
+    return httpx.get(f"http://127.0.0.1:{stack.topology.gateway_admin}/clusters", timeout=GENEROUS_S).text

@@ -23,6 +23,7 @@ from ops.stack.lifecycle import Stack as RunningStack
 from ops.stack.provision import AdminClient
 from tests.killed_mover import SAID
 from tests.stack import Stack, stack_beside
+from tests.waiting import GENEROUS_S
 
 Shard = MongoClient[dict[str, Any]]
 
@@ -31,7 +32,7 @@ NEVER_SEEN = {
     "_data": "8200000001000000012B022C0100296E5A1004" + 32 * "0" + "46645F69640064" + 24 * "0" + "0004"
 }
 """A resume token that is well formed, of an event that there never was."""
-LIFTED_WITHIN_S = 30.0
+LIFTED_WITHIN_S = GENEROUS_S
 MOVED, STAYING = range(100), range(100, 150)
 
 

@@ -15,6 +15,7 @@ from chassis.observability.tracing import continue_trace, current_trace_id
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from tests.integration.chassis.grpc.house import INTERNSHIP_ID, House, running_house
+from tests.waiting import GENEROUS_S
 
 GET = pb.GetInternshipRequest(internship_id=INTERNSHIP_ID)
 CREATE = pb.CreateInternshipRequest(internship=pb.Internship(title="Data intern"))
@@ -116,7 +117,7 @@ async def test_a_refusal_is_not_repeated(house: House) -> None:
 
 async def test_the_time_that_is_left_to_the_caller_is_the_time_that_the_peer_gets(house: House) -> None:
     async def endless(_request: Any) -> pb.Internship:
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
         return pb.Internship()
 
     async def call_with_little_time() -> DomainError:
@@ -127,7 +128,7 @@ async def test_the_time_that_is_left_to_the_caller_is_the_time_that_the_peer_get
     began = time.monotonic()
     error = await asyncio.create_task(call_with_little_time())
     assert error.reason in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
-    assert time.monotonic() - began < 0.6
+    assert time.monotonic() - began < GENEROUS_S
 
 
 async def test_without_time_left_the_peer_is_not_asked(house: House) -> None:
@@ -155,7 +156,7 @@ async def test_a_peer_that_is_back_is_asked_again_as_soon_as_it_is_connected(hou
     for _ in range(4):
         await failure(stub.GetInternship(GET))
     async with running_house(listen=house.address):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + GENEROUS_S
         while time.monotonic() < deadline:
             try:
                 assert (await stub.GetInternship(GET)).id == INTERNSHIP_ID
@@ -172,7 +173,7 @@ async def test_a_read_that_is_late_is_asked_once_more_and_others_are_not(house: 
         nonlocal answered
         answered += 1
         if answered == ENOUGH + 1:
-            await asyncio.sleep(60)
+            await asyncio.sleep(600)
         return pb.Internship(title=f"answer {answered}")
 
     house.listings.behaviour = stuck_once
@@ -181,7 +182,7 @@ async def test_a_read_that_is_late_is_asked_once_more_and_others_are_not(house: 
         await stub.GetInternship(GET)
     began = time.monotonic()
     assert (await stub.GetInternship(GET)).title == f"answer {ENOUGH + 2}"
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < GENEROUS_S
 
     async def late(_request: Any) -> pb.TakeOpeningResponse:
         await asyncio.sleep(0.2)

@@ -21,6 +21,7 @@ from internshipconnect.notification.v1.notification_pb2 import StreamNotificatio
 from internshipconnect.notification.v1.notification_pb2_grpc import NotificationServiceStub
 from tests.fakes.tokens import access_token
 from tests.integration.chassis.grpc.house import INTERNSHIP_ID, House, running_house, signed_in, status_in
+from tests.waiting import GENEROUS_S
 
 GET = pb.GetInternshipRequest(internship_id=INTERNSHIP_ID)
 CREATE = pb.CreateInternshipRequest(internship=pb.Internship(title="Data intern"))
@@ -166,9 +167,9 @@ async def test_work_for_a_client_that_has_gone_is_stopped(house: House) -> None:
 
     house.listings.behaviour = endless
     call = InternshipServiceStub(house.channel).GetInternship(GET)
-    await asyncio.wait_for(started.wait(), 5)
+    await asyncio.wait_for(started.wait(), GENEROUS_S)
     call.cancel()
-    await asyncio.wait_for(stopped.wait(), 5)
+    await asyncio.wait_for(stopped.wait(), GENEROUS_S)
 
 
 async def test_a_second_submit_with_the_same_key_returns_the_first_answer(house: House) -> None:
@@ -201,7 +202,7 @@ async def test_a_stream_lives_until_its_client_leaves(house: House) -> None:
     received = [(await call.read()).id for _ in range(3)]
     assert received == ["0", "1", "2"]
     call.cancel()
-    await asyncio.wait_for(house.inbox.closed.wait(), 5)
+    await asyncio.wait_for(house.inbox.closed.wait(), GENEROUS_S)
 
 
 async def test_calls_beyond_what_the_process_carries_are_refused_at_once() -> None:
