@@ -1,6 +1,6 @@
 # The front door. Every target is one line; the command `ic` does the work.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test fuzz lint demo bench chaos seed stubs
+.PHONY: help up down status logs shell test thorough fuzz lint demo bench chaos seed stubs
 
 IC := .venv/bin/ic
 ARGS ?=
@@ -25,6 +25,9 @@ logs: .venv/.installed ## Show the last log lines; ARGS="auth-serve -f" follows 
 
 test: .venv/.installed ## Run unit tests, then integration and end-to-end tests on a stack of their own
 	@$(IC) test $(ARGS)
+
+thorough: .venv/.installed ## Run every suite that takes minutes, in turn; ARGS="faults chaos" runs these, ARGS=--list shows all
+	@$(IC) thorough $(ARGS)
 
 fuzz: .venv/.installed ## Send hostile requests to a stack of their own; ARGS="--minutes 30 --seed 7"
 	@$(IC) fuzz $(ARGS)

@@ -12,6 +12,8 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 
 GENEROUS_S: Final = 60.0
+BUSY_S: Final = 10.0
+"""How much later than promised something may come on a busy machine, where what is wrong takes minutes."""
 _LOOK_EVERY_S: Final = 0.01
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
-TIMEOUT_S: Final = 10.0
-PATIENCE_S: Final = 20.0
+TIMEOUT_S: Final = 30.0
+PATIENCE_S: Final = 60.0
 LOOK_AGAIN_S: Final = 0.1
 LOOK_AGAIN_GROWTH: Final = 1.6
 """Whoever looks again and again uses up the requests of a minute, so the pauses grow."""
@@ -164,7 +164,7 @@ CODE: Final = re.compile(r"\b(\d{8})\b")
 
 
 def eventually(look: Callable[[], T | None], what: str) -> T:
-    """What `look` finds, as soon as it finds something. Raises TimeoutError after 20 s."""
+    """What `look` finds, as soon as it finds something. Raises TimeoutError after a minute."""
     until, pause_s = time.monotonic() + PATIENCE_S, LOOK_AGAIN_S
     while time.monotonic() < until:
         found = look()

@@ -15,6 +15,7 @@ from ops.journey.client import Json
 from ops.seed.people import Member
 from tests.faults.crowd import Crowd, Outcome, all_pages, awaited
 from tests.stack import Stack
+from tests.waiting import GENEROUS_S
 
 STRIKE_AFTER: Final = 60
 
@@ -95,6 +96,6 @@ def _assert_mailed(crowd: Crowd, since: datetime) -> None:
 
 def _mails(stack: Stack, since: datetime) -> list[Json]:
     query: dict[str, str | int] = {"since": since.isoformat(), "limit": 5000}
-    answer = httpx.get(f"{stack.mailbox_url}/mails", params=query, timeout=10.0, trust_env=False)
+    answer = httpx.get(f"{stack.mailbox_url}/mails", params=query, timeout=GENEROUS_S, trust_env=False)
     found: list[Json] = answer.raise_for_status().json()["mails"]
     return found

@@ -13,6 +13,7 @@ from ops.journey.client import Json, eventually
 from ops.journey.story import listing
 from ops.seed.people import Member, open_people
 from tests.stack import Stack
+from tests.waiting import GENEROUS_S
 
 AT_ONCE = 50
 PATIENCE_S = 90.0
@@ -111,7 +112,7 @@ class Crowd:
     def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             base_url=self.stack.gateway_url,
-            timeout=10.0,
+            timeout=GENEROUS_S,
             trust_env=False,
             verify=self.stack.trust,
             limits=httpx.Limits(max_connections=AT_ONCE),

@@ -30,7 +30,7 @@ OWNER: Final = "owner"
 SERVICE: Final = "service"
 OTHER_STUDENT: Final = "another student"
 OTHER_COMPANY: Final = "another company's {}"
-TIMEOUT_S: Final = 10.0
+TIMEOUT_S: Final = 30.0
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import psutil
 
 from ops.stack.topology import SERVICES
 from tests.stack import Stack, await_true
+from tests.waiting import GENEROUS_S
 
 MEGABYTE: Final = 1024 * 1024
 MAY_GROW_BYTES: Final = 250 * MEGABYTE
@@ -48,7 +49,7 @@ def must_have_stood(stack: Stack, before: Snapshot, may_grow_bytes: int = MAY_GR
     after = Snapshot.of(stack)
     assert (after.pids, after.restarts) == (before.pids, before.restarts), "a process was started again"
     for name in processes(stack):
-        await_true(lambda name=name: stack.readiness(name).ready, f"{name} to be ready", within_s=20)  # type: ignore[misc]
+        await_true(lambda name=name: stack.readiness(name).ready, f"{name} to be ready", within_s=GENEROUS_S)  # type: ignore[misc]
     grown = {
         name: f"{size // MEGABYTE} MiB" for name, size in before.grown(after).items() if size > may_grow_bytes
     }

@@ -19,14 +19,15 @@ from tests.hostile.siege import PATH, headers, rapid_reset
 from tests.hostile.wire import Line, fault_of
 from tests.resilience.load import steady_load
 from tests.stack import Stack
+from tests.waiting import BUSY_S, GENEROUS_S
 
-ANSWERED_WITHIN_S: Final = 8.0
+ANSWERED_WITHIN_S: Final = GENEROUS_S
 BOMB_BYTES: Final = 100 * MEGABYTE
 RESETS: Final = 2_000
 DEEP: Final = 100_000
 CHUNK: Final = b"10000\r\n" + b" " * 65_536 + b"\r\n"
 ENDLESS_BYTES: Final = 64 * MEGABYTE
-SLOWEST_GOOD_S: Final = 4.0
+SLOWEST_GOOD_S: Final = BUSY_S
 UPDATE_ME: Final = "/internshipconnect.user.v1.UserService/UpdateMe"
 
 

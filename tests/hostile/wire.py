@@ -15,9 +15,10 @@ import grpc
 from chassis.contracts import RpcSpec, reasons, rpc_at
 from chassis.grpc.handlers import LARGEST_REQUEST_BYTES
 from chassis.grpc.status import DETAILS_KEY, error_of
+from tests.waiting import BUSY_S
 
-SLACK_S: Final = 3.0
-"""How much later than its deadline an answer may arrive on a busy machine."""
+SLACK_S: Final = BUSY_S
+"""How much later than its deadline an answer may arrive."""
 LISTENED_S: Final = 0.3
 """How long a test listens to a stream."""
 BUSY: Final = frozenset({"OVERLOADED", "UNAVAILABLE", "DEADLINE_EXCEEDED"})

@@ -13,14 +13,13 @@ from ops.faults.model import StoreFault
 from ops.seed.people import Member
 from ops.stack import faults
 from tests.stack import Stack
+from tests.waiting import BUSY_S
 
 ME = "/api/v1/users/me"
 READ_WITHIN_S = 1.0
 SUBMIT_WITHIN_S = 3.0
 """The deadlines of the contracts."""
 TOLD = {(503, "UNAVAILABLE"), (504, "DEADLINE_EXCEEDED")}
-WAY_S = 0.6
-"""What the way there and back may cost on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -89,5 +88,5 @@ def _timed(ask: Callable[[], httpx.Response], within_s: float) -> Timed:
     began = time.monotonic()
     answer = ask()
     took_s = time.monotonic() - began
-    assert took_s < within_s + WAY_S, f"{answer.request.url} took {took_s:.2f} s: {answer.text[:300]}"
+    assert took_s < within_s + BUSY_S, f"{answer.request.url} took {took_s:.2f} s: {answer.text[:300]}"
     return Timed(answer, took_s)
