@@ -178,8 +178,8 @@ class Contracts:
     @cached_property
     def reasons(self) -> Mapping[str, ReasonSpec]:
         """The table of error reasons by name without prefix."""
-        package = reason_pb2.DESCRIPTOR.package
-        enums = [file.enum_types_by_name["Reason"] for file in self._own_files if file.package == package]
+        source = reason_pb2.DESCRIPTOR.name
+        enums = [file.enum_types_by_name["Reason"] for file in self._own_files if file.name == source]
         rows = [_reason_of(value) for enum in enums for value in enum.values if value.number]
         return MappingProxyType({row.name: row for row in rows})
 

@@ -12,17 +12,29 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One field that breaks a rule: its path as in JSON (`internship.applyDeadline`), and what it wants."""
+    """One field that breaks a rule: its path, and what it wants.
+
+    The path is as in JSON, from the request or from what its body holds (`locations[0].city`); names of
+    fields in the description are spelled likewise. `chassis.grpc.spelling` makes the caller's own of both.
+    """
 
     field: str
     description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A move that a caller can make: the state it leads to, and the RPC that makes it (`AcceptOffer`)."""
+
+    target: str
+    call: str
 
 
 class DomainError(Exception):
     """A call failed for a reason that the contract names.
 
     `reason` is the name in `errors.v1.Reason` without its prefix, `resource` a pair (kind, name),
-    `retry_after_s` the advised wait in seconds.
+    `retry_after_s` the advised wait in seconds, `moves` what can be done instead of an illegal move.
     """
 
     def __init__(
@@ -34,6 +46,7 @@ class DomainError(Exception):
         resource: tuple[str, str] | None = None,
         metadata: Mapping[str, str] | None = None,
         retry_after_s: float | None = None,
+        moves: Iterable[Move] = (),
     ) -> None:
         super().__init__(f"{reason}: {message}")
         self.reason = reason
@@ -42,6 +55,7 @@ class DomainError(Exception):
         self.resource = resource
         self.metadata: Mapping[str, str] = dict(metadata or {})
         self.retry_after_s = retry_after_s
+        self.moves = tuple(moves)
 
 
 def failed(reason: str, message: str, *violations: Violation) -> DomainError:
@@ -56,18 +70,20 @@ def not_found(reason: str, kind: str, name: str) -> DomainError:
 
 def invalid(*violations: Violation, reason: str = "INVALID_FIELD") -> DomainError:
     """Input that breaks rules: at least one violation, each naming its field."""
-    listed = "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
-    return DomainError(reason, listed, violations=violations)
+    return DomainError(reason, in_one_line(violations), violations=violations)
 
 
-def illegal_transition(from_: str, to: str, allowed: Iterable[str]) -> DomainError:
-    """A move that the state machine does not have; the metadata lists the allowed targets."""
-    targets = ", ".join(allowed)
-    return DomainError(
-        "ILLEGAL_TRANSITION",
-        f"{from_} does not go to {to}; allowed from {from_}: {targets or 'nothing'}.",
-        metadata={"state": from_, "target": to, "allowed": targets},
-    )
+def in_one_line(violations: Iterable[Violation]) -> str:
+    """The violations as one message."""
+    return "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
+
+
+def illegal_transition(message: str, from_: str, to: str, moves: Iterable[Move]) -> DomainError:
+    """A move that the caller cannot make now, with those that they can.
+
+    States are spelled as in answers (`INTERNSHIP_STATE_OPEN`), so that a client finds what it knows.
+    """
+    return DomainError("ILLEGAL_TRANSITION", message, metadata={"state": from_, "target": to}, moves=moves)
 
 
 def stale_etag(kind: str, name: str) -> DomainError:
@@ -84,7 +100,9 @@ def permission_denied(message: str) -> DomainError:
 
 def unavailable(what: str, retry_after_s: float = 1.0) -> DomainError:
     """A dependency does not answer; `what` names it in the words of a caller."""
-    return DomainError("UNAVAILABLE", f"{what} does not answer right now.", retry_after_s=retry_after_s)
+    return DomainError(
+        "UNAVAILABLE", f"{_sentence(what)} does not answer right now.", retry_after_s=retry_after_s
+    )
 
 
 NOT_ANSWERING: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"})
@@ -93,4 +111,10 @@ NOT_ANSWERING: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADE
 
 def overloaded(what: str, retry_after_s: float = 1.0) -> DomainError:
     """A bounded pool or queue is full; `what` names it in the words of a caller."""
-    return DomainError("OVERLOADED", f"{what} is at its limit right now.", retry_after_s=retry_after_s)
+    return DomainError(
+        "OVERLOADED", f"{_sentence(what)} is at its limit right now.", retry_after_s=retry_after_s
+    )
+
+
+def _sentence(what: str) -> str:
+    return what[:1].upper() + what[1:]

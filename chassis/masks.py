@@ -50,7 +50,7 @@ def _type(message: Message) -> Descriptor:
 def _violations(kind: Descriptor, paths: Iterable[str], writable: Collection[str]) -> Iterator[Violation]:
     for path in dict.fromkeys(paths):
         if _find(kind, path) is None:
-            yield Violation(MASK_FIELD, f"`{path}` is not a field of {kind.name}")
+            yield Violation(MASK_FIELD, f"there is no field `{path}`")
         elif not _units(path, writable):
             yield Violation(MASK_FIELD, f"`{path}` is read-only")
 

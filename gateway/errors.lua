@@ -2,7 +2,7 @@
 -- cannot read, a token that is missing, a limit that is reached, a service
 -- that does not answer) leaves as the same google.rpc body as an error of a
 -- service. Public reads get their validator here, and are answered with 304
--- to whoever has them already. REASONS and BODY_FIELDS are put before this
+-- to whoever has them already. REASONS and `words.lua` are put before this
 -- text when the configuration is made. What comes from the cache does not pass
 -- here, unless its request was conditional: this script would double its cost.
 
@@ -55,27 +55,17 @@ local function quoted(text)
   return '"' .. escaped .. '"'
 end
 
--- `internship.apply_deadline` -> `applyDeadline`, as the client wrote it.
-local function client_field(path)
-  local first, rest = path:match("^([%w_]+)%.(.+)$")
-  if first and BODY_FIELDS[first] then
-    path = rest
-  end
-  return (path:gsub("_(%l)", string.upper))
-end
-
 -- The transcoder names the field in its text; nothing else carries it.
 local function classify(status, text)
   local unknown = text:match('^Could not find field "([^"]+)"')
   if unknown then
     return "UNKNOWN_PARAMETER", unknown, "there is no such parameter"
   end
-  local field, trouble = text:match("^([%w_%.%[%]]+): (.+)$")
-  if status == "400" and field then
-    trouble = trouble:gsub(" for type type%.googleapis%.com/%S+", ""):gsub(" for type TYPE_(%w+)", function(t)
-      return ", want " .. t:lower()
-    end)
-    return "INVALID_FIELD", client_field(field), trouble
+  if status == "400" then
+    local field, trouble = complaint(text)
+    if field then
+      return "INVALID_FIELD", field, trouble
+    end
   end
   return REASON_OF_STATUS[status] or (status:sub(1, 1) == "5" and "INTERNAL" or "MALFORMED_REQUEST")
 end
@@ -123,9 +113,10 @@ local function error_body(status, text, request_id, known, wait_s)
   if request_id then
     details[#details + 1] = string.format('{"@type":"%s","requestId":%s}', REQUEST_INFO, quoted(request_id))
   end
-  local message = spec.help
-  if reason == "MALFORMED_REQUEST" and text ~= "" then
-    message = message .. " " .. text:match("^[^\n]*")
+  local message = field and field .. ": " .. trouble or spec.help
+  local more = reason == "MALFORMED_REQUEST" and malformed(text)
+  if more then
+    message = message .. " " .. more
   end
   return string.format('{"code":%d,"message":%s,"details":[%s]}', spec.code, quoted(message), table.concat(details, ","))
 end

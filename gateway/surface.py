@@ -1,6 +1,14 @@
 """Which calls of the contracts the gateway offers, and which service answers each."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
+
+from google.api import field_behavior_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
 from chassis.contracts import Contracts, RpcSpec, imported
+from chassis.grpc.spelling import messages_within
+from chassis.grpc.words import allowed_names, item_rules_of
 
 
 def edge_rpcs(contracts: Contracts | None = None) -> tuple[RpcSpec, ...]:
@@ -14,3 +22,25 @@ def edge_rpcs(contracts: Contracts | None = None) -> tuple[RpcSpec, ...]:
 def room_of(rpc: RpcSpec) -> str:
     """The service that answers a call: `internshipconnect.auth.v1.AuthService` -> `auth`."""
     return rpc.service.split(".")[1]
+
+
+def is_output_only(field: FieldDescriptor) -> bool:
+    """Whether the server alone sets a field."""
+    behaviour = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    return field_behavior_pb2.OUTPUT_ONLY in behaviour
+
+
+def enum_names(rpcs: Iterable[RpcSpec]) -> Mapping[str, tuple[str, ...]]:
+    """The names that the fields of each enum take, over all requests; the enum by its full name."""
+    names: dict[str, dict[str, None]] = {}
+    for field in _writable_fields(rpcs):
+        if field.enum_type is not None:
+            known = names.setdefault(field.enum_type.full_name, {})
+            known |= dict.fromkeys(allowed_names(item_rules_of(field).enum, field))
+    return {name: tuple(known) for name, known in sorted(names.items())}
+
+
+def _writable_fields(rpcs: Iterable[RpcSpec]) -> Iterator[FieldDescriptor]:
+    for rpc in rpcs:
+        for message in messages_within(cast(Descriptor, rpc.request.DESCRIPTOR)):
+            yield from (field for field in message.fields if not is_output_only(field))

@@ -207,7 +207,10 @@ class _UnknownMethods(grpc.GenericRpcHandler):
 
     def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
         async def refuse(_requests: Any, context: Context) -> None:
-            error = DomainError("UNKNOWN_METHOD", f"There is no call {details.method} here.")
+            error = DomainError(
+                "UNKNOWN_METHOD",
+                "There is no such call here; ask the reflection service for those that there are.",
+            )
             status = status_of(error, _new_request_id())
             await context.abort(
                 code_of(error), status.message, trailing_metadata=((DETAILS_KEY, status.SerializeToString()),)

@@ -1,5 +1,7 @@
 """google.rpc.Status from domain errors, and back: the one place that reads the table of reasons."""
 
+import re
+from functools import cache
 from typing import TypeVar
 
 import grpc
@@ -8,14 +10,17 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from chassis.contracts import ERROR_DOMAIN, reasons
-from chassis.errors import DomainError, Violation
+from chassis.contracts import ERROR_DOMAIN, HttpBinding, imported, reasons
+from chassis.errors import DomainError, Move, Violation
+from internshipconnect.errors.v1.moves_pb2 import AllowedMove, AllowedMoves
 
 DETAILS_KEY = "grpc-status-details-bin"
 
 # Everything that a status carries has to fit into 8 KiB of HTTP/2 trailers, base64 included.
 _MOST_VIOLATIONS = 16
+_MAX_VIOLATIONS_CHARACTERS = 2_400
 _LONGEST_TEXT = 160
+_LONGEST_DESCRIPTION = 480
 _LONGEST_MESSAGE = 400
 _RETRY_AFTER_S = 1.0
 
@@ -51,6 +56,8 @@ def _details_of(error: DomainError, request_id: str) -> list[Message]:
     details: list[Message] = [_error_info(error)]
     if error.violations:
         details.append(_bad_request(error.violations))
+    if error.reason == "ILLEGAL_TRANSITION":
+        details.append(_allowed_moves(error))
     if error.resource is not None:
         kind, name = error.resource
         details.append(ResourceInfo(resource_type=kind, resource_name=_cut(name)))
@@ -67,11 +74,32 @@ def _error_info(error: DomainError) -> ErrorInfo:
 
 
 def _bad_request(violations: tuple[Violation, ...]) -> BadRequest:
-    shown = [
-        BadRequest.FieldViolation(field=_cut(each.field), description=_cut(each.description))
-        for each in violations[:_MOST_VIOLATIONS]
-    ]
+    shown: list[BadRequest.FieldViolation] = []
+    left = _MAX_VIOLATIONS_CHARACTERS
+    for each in violations[:_MOST_VIOLATIONS]:
+        field, description = _cut(each.field), _cut(each.description, _LONGEST_DESCRIPTION)
+        left -= len(field) + len(description)
+        if shown and left < 0:
+            break
+        shown.append(BadRequest.FieldViolation(field=field, description=description))
     return BadRequest(field_violations=shown)
+
+
+def _allowed_moves(error: DomainError) -> AllowedMoves:
+    moves = [AllowedMove(target=move.target, call=move.call, http=http_of(move.call)) for move in error.moves]
+    return AllowedMoves(state=error.metadata.get("state", ""), moves=moves)
+
+
+@cache
+def http_of(call: str) -> str:
+    """A call's canonical HTTP request by its name: `POST /api/v1/things/{thingId}:close`; "" for none."""
+    bindings = [rpc.http[0] for rpc in imported().rpcs if rpc.name == call and rpc.http]
+    return _request_line(bindings[0]) if bindings else ""
+
+
+def _request_line(binding: HttpBinding) -> str:
+    path = re.sub(r"_([a-z])", lambda letter: letter.group(1).upper(), binding.path)
+    return f"{binding.method} {path}"
 
 
 def _retry_info(after_s: float) -> RetryInfo:
@@ -86,6 +114,7 @@ def _cut(text: str, longest: int = _LONGEST_TEXT) -> str:
 
 def _rebuilt(status: Status, info: ErrorInfo) -> DomainError:
     bad, resource, retry = (_detail(status, kind) for kind in (BadRequest, ResourceInfo, RetryInfo))
+    allowed = _detail(status, AllowedMoves)
     return DomainError(
         info.reason,
         status.message,
@@ -93,6 +122,7 @@ def _rebuilt(status: Status, info: ErrorInfo) -> DomainError:
         resource=(resource.resource_type, resource.resource_name) if resource else None,
         metadata=info.metadata,
         retry_after_s=retry.retry_delay.ToMilliseconds() / 1000 if retry else None,
+        moves=[Move(each.target, each.call) for each in allowed.moves] if allowed else (),
     )
 
 

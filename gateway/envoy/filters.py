@@ -17,7 +17,7 @@ from gateway.envoy.responses import compressors, standing_headers
 from gateway.envoy.tokens import FILTER as TOKENS
 from gateway.envoy.tokens import token_filter
 from gateway.envoy_types import extension
-from gateway.surface import edge_rpcs
+from gateway.surface import edge_rpcs, enum_names
 
 SCRIPT: Final = "envoy.filters.http.lua"
 READY: Final = "envoy.filters.http.health_check.ready"
@@ -31,7 +31,7 @@ BEHIND_THE_CACHE: Final = (BUFFER, TRANSCODER, TOKENS, CALLER, RATE_LIMIT)
 ONLY_FOR_CALLS: Final = (SCRIPT, READY, HEALTH, GRPC_WEB, *BEHIND_THE_CACHE)
 """Those of which an answer from the cache has nothing: each costs about as much as a small answer itself."""
 KEYS_RPC: Final = "internshipconnect.auth.v1.AuthService.GetJwks"
-_LUA: Final = Path(__file__).parent.with_name("errors.lua")
+_LUA: Final = tuple(Path(__file__).parent.with_name(name) for name in ("words.lua", "errors.lua"))
 
 
 def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
@@ -103,12 +103,15 @@ def lua_source(contracts: Contracts) -> str:
         f"retryable = {str(reason.retryable).lower()} }}"
         for reason in contracts.reasons.values()
     )
+    names = enum_names(edge_rpcs(contracts))
     fields = ", ".join(f"{body} = true" for body in _body_fields(edge_rpcs(contracts)))
+    enums = ", ".join(f'["{name}"] = "{", ".join(known)}"' for name, known in names.items())
     tables = (
         f"local REASONS = {{\n{table}\n}}",
         f"local BODY_FIELDS = {{ {fields} }}",
+        f"local ENUMS = {{ {enums} }}",
     )
-    return "\n".join((*tables, _LUA.read_text()))
+    return "\n".join((*tables, *(script.read_text() for script in _LUA)))
 
 
 def _body_fields(rpcs: Iterable[RpcSpec]) -> list[str]:

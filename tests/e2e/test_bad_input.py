@@ -4,11 +4,13 @@ import asyncio
 import base64
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
+import grpc
 import httpx
 import jwt
 import pytest
@@ -18,6 +20,13 @@ from jwt import PyJWK
 
 from chassis.caller import Principal
 from chassis.clock import SystemClock
+from internshipconnect.internship.v1.internship_pb2 import (
+    QUESTION_KIND_TEXT,
+    CreateInternshipRequest,
+    Internship,
+    Question,
+)
+from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from ops.journey.client import ApiError, Json, Person
 from ops.journey.story import PASSWORD, listing
 from ops.seed.rooms import open_auth
@@ -236,8 +245,81 @@ def test_an_illegal_transition_names_the_allowed_ones(owner: Person) -> None:
     draft = owner.post("/api/v1/internships", **listing("early"))
     refused = _refusal(owner, "POST", f"/api/v1/internships/{draft['id']}:pause", body={})
     assert (refused.status, refused.reason) == (400, "ILLEGAL_TRANSITION")
-    info = next(detail for detail in refused.body["details"] if "reason" in detail)
-    assert "OPEN" in info["metadata"]["allowed"]
+    moves = next(detail["moves"] for detail in refused.body["details"] if "moves" in detail)
+    assert moves == [
+        {
+            "target": "INTERNSHIP_STATE_OPEN",
+            "call": "PublishInternship",
+            "http": "POST /api/v1/internships/{internshipId}:publish",
+        }
+    ]
+
+
+MODES = "WORK_MODE_ON_SITE, WORK_MODE_HYBRID, WORK_MODE_REMOTE"
+MACHINE_TALK = re.compile(
+    r"\^|\$|\{\d|regex|TYPE_|type\.googleapis|internshipconnect\.|proto|int32|\[\d+, ", re.I
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "words"),
+    [
+        ({"workMode": "REMOTE"}, "workMode", f'must be one of {MODES}, not "REMOTE"'),
+        ({"workMode": 99}, "workMode", f"must be one of {MODES}"),
+        ({"durationWeeks": 1.5}, "durationWeeks", "must be a whole number, not 1.5"),
+        ({"durationWeeks": 105}, "durationWeeks", "must be at least 0 and at most 104"),
+        ({"title": True}, "title", "must be text, not true"),
+        ({"title": {"de": "x"}}, "title", "must be one value, not an object"),
+        ({"compensation": 5}, "compensation", "must be an object with fields of its own, in { }, not 5"),
+        ({"questions": [{"required": {}}]}, "questions[0].required", "must be one value, not an object"),
+        ({"questions": [{"id": "A"}]}, "questions[0].text", "must not be empty"),
+        ({"locations": [{"country": "Germany"}]}, "locations[0].country", "must be a country's code"),
+        ({"applyDeadline": "2027-06-01"}, "applyDeadline", "must be a time with its zone such as"),
+        (
+            {"compensation": {"minMinor": 2, "maxMinor": 1}},
+            "compensation.maxMinor",
+            "must not be below minMinor",
+        ),
+    ],
+)
+def test_a_refused_field_is_named_as_it_was_sent_and_told_in_words(
+    owner: Person, body: Json, field: str, words: str
+) -> None:
+    refused = _refusal(owner, "POST", "/api/v1/internships", body=body)
+    assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
+    assert refused.violations.get(field, "").startswith(words), refused.body
+    assert not MACHINE_TALK.search(refused.body["message"]), refused.body["message"]
+    assert not any(MACHINE_TALK.search(each) for each in refused.violations.values()), refused.violations
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[1]", "It holds a list where one value or an object is wanted."),
+        (b'{"title": "x"', "Reading it as JSON failed"),
+        (b'{"workMode": ["x"]}', "It holds a list where one value or an object is wanted."),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_in_words(
+    owner: Person, stack: Stack, content: bytes, words: str
+) -> None:
+    headers = {"authorization": f"Bearer {owner.access_token}"}
+    status, body = _raw(stack, "POST", "/api/v1/internships", content=content, headers=headers)
+    assert status == 400
+    assert words in body["message"]
+    assert not MACHINE_TALK.search(body["message"]), body["message"]
+
+
+def test_a_grpc_caller_reads_the_names_of_the_request_message(owner: Person, stack: Stack) -> None:
+    questions = [Question(id="a", kind=QUESTION_KIND_TEXT, text="?", choices=["x", "y"])]
+    request = CreateInternshipRequest(internship=Internship(title="x", questions=questions))
+    with (
+        grpc.insecure_channel(stack.gateway_url.removeprefix("http://")) as channel,
+        pytest.raises(grpc.RpcError) as refused,
+    ):
+        metadata = (("authorization", f"Bearer {owner.access_token}"),)
+        InternshipServiceStub(channel).CreateInternship(request, metadata=metadata, timeout=10.0)
+    assert str(refused.value.details()).startswith("internship.questions[0].choices: must be empty")
 
 
 def test_a_stale_etag_is_a_conflict(owner: Person) -> None:

@@ -9,6 +9,7 @@ from chassis.caller import Call, current_call
 from chassis.contracts import RpcSpec, reasons
 from chassis.errors import DomainError
 from chassis.grpc.handlers import Context, Handler
+from chassis.grpc.spelling import FROM_HTTP, Spelling
 from chassis.grpc.status import DETAILS_KEY, code_of, status_of
 from chassis.observability.logging import get_logger
 
@@ -17,6 +18,8 @@ class Errors:
     """Answers domain errors by the contract's table; anything else is ours to look into and tells nothing."""
 
     def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+        spelling = Spelling(rpc)
+
         async def guarded(request: Any, context: Context) -> bytes:
             try:
                 return await proceed(request, context)
@@ -29,7 +32,10 @@ class Errors:
                 current_call().outcome = "UNKNOWN"
                 raise
             except Exception as error:
-                return await _refuse(context, current_call(), _readable(error, rpc))
+                call = current_call()
+                over_http = FROM_HTTP in call.metadata
+                spelled = spelling.for_caller(_readable(error, rpc), over_http=over_http)
+                return await _refuse(context, call, spelled)
 
         return guarded
 

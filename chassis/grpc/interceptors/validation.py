@@ -1,18 +1,19 @@
 """Parses the request and holds it against the rules of its contract."""
 
-from collections.abc import Iterator
 from typing import Any, cast
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 from protovalidate import CompilationError, EvaluationError, FieldPathElementPb, Validator
 from protovalidate import Violation as RuleViolation
 
 from chassis.contracts import ContractError, RpcSpec
 from chassis.errors import DomainError, Violation, invalid
-from chassis.grpc.bounds import ListBounds, TooLong
+from chassis.grpc.bounds import ListBounds
 from chassis.grpc.handlers import LARGEST_REQUEST_BYTES, Context, Handler
+from chassis.grpc.spelling import field_at, messages_within
+from chassis.grpc.words import at_most_items, rules_of, words_for
 
 
 class Validation:
@@ -34,11 +35,11 @@ class Validation:
             try:
                 message = parse(request)
             except DecodeError:
-                raise _unreadable(rpc.request) from None
+                raise _unreadable() from None
             if too_long_in is not None and (found := too_long_in(message)):
-                raise invalid(_explain_length(rpc, found))
+                raise invalid(Violation(".".join(found.path), at_most_items(found.most)))
             if broken := violations_of(message):
-                raise invalid(*(_explain(rpc, violation) for violation in broken))
+                raise invalid(*(_explain(descriptor, violation) for violation in broken))
             return await proceed(message, context)
 
         return validated
@@ -51,57 +52,36 @@ class Validation:
                 raise ContractError(f"a rule of {descriptor.full_name} does not work: {error}") from error
 
 
-def messages_within(root: Descriptor) -> list[Descriptor]:
-    """A message type and every type that its fields hold, however deep."""
-    found, pending = [root], [root]
-    while pending:
-        for held in _types_of_fields(pending.pop()):
-            if held not in found:
-                found.append(held)
-                pending.append(held)
-    return found
-
-
-def _types_of_fields(descriptor: Descriptor) -> Iterator[Descriptor]:
-    return (field.message_type for field in descriptor.fields if field.message_type is not None)
-
-
-def _unreadable(kind: type[Message]) -> DomainError:
-    return DomainError("MALFORMED_REQUEST", f"The request is not a readable {kind.DESCRIPTOR.full_name}.")
+def _unreadable() -> DomainError:
+    return DomainError(
+        "MALFORMED_REQUEST",
+        "The request is not what this call takes: text has to be UTF-8, a gRPC message that of the contract.",
+    )
 
 
 def _too_large(size: int) -> DomainError:
     return DomainError("PAYLOAD_TOO_LARGE", f"A request of {size} bytes; at most {LARGEST_REQUEST_BYTES}.")
 
 
-def _explain(rpc: RpcSpec, violation: RuleViolation) -> Violation:
+def _explain(request: Descriptor, violation: RuleViolation) -> Violation:
     proto = violation.proto
-    path = [_step(element) for element in proto.field.elements] if proto.field else []
-    if not proto.field or _is_message_rule(violation):
-        path.append(proto.rule_id.rpartition(".")[2])
-    return Violation(_as_sent(rpc, path), proto.message)
+    path = ".".join(_step(element) for element in proto.field.elements) if proto.field else ""
+    field = field_at(request, path)
+    if proto.rule is None or field is None or _own_words(violation):
+        # The rule's ID ends with the field that it is reported on.
+        named = proto.rule_id.rpartition(".")[2]
+        return Violation(f"{path}.{named}".lstrip(".") if proto.rule is None else path, proto.message)
+    rules: Any = rules_of(field)
+    for element in proto.rule.elements[:-1]:
+        rules = getattr(rules, element.field_name)
+    return Violation(path, words_for(proto.rule.elements[-1].field_name, rules, field))
 
 
-def _explain_length(rpc: RpcSpec, found: TooLong) -> Violation:
-    return Violation(_as_sent(rpc, list(found.path)), f"must contain no more than {found.most} item(s)")
-
-
-def _as_sent(rpc: RpcSpec, path: list[str]) -> str:
-    """The path as the caller wrote it: the body of an HTTP call is not the whole request."""
-    if rpc.body not in ("", "*") and path[0] == rpc.body and len(path) > 1:
-        path = path[1:]
-    return ".".join(_json_name(step) for step in path)
+def _own_words(violation: RuleViolation) -> bool:
+    """Whether the contract wrote the rule, and with it what to say."""
+    return bool(violation.proto.rule and violation.proto.rule.elements[-1].field_name == "cel")
 
 
 def _step(element: FieldPathElementPb) -> str:
     subscript = f"[{element.subscript.value}]" if element.subscript else ""
     return f"{element.field_name}{subscript}"
-
-
-def _is_message_rule(violation: RuleViolation) -> bool:
-    return violation.proto.rule is None
-
-
-def _json_name(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(word[:1].upper() + word[1:] for word in rest)

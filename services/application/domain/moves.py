@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from chassis.errors import DomainError, Violation, failed, illegal_transition, invalid
+from chassis.errors import DomainError, Move, Violation, failed, illegal_transition, invalid
 from services.application.domain.model import (
     AWAITING_ANSWER,
     SHOWN_AS,
@@ -16,9 +16,10 @@ from services.application.domain.model import (
     Mover,
     Policy,
     State,
+    Status,
 )
-from services.application.domain.rules import allowed, condition_of, not_yet_told
-from services.application.domain.views import student_choices, student_view
+from services.application.domain.rules import allowed, calls_of, condition_of, not_yet_told
+from services.application.domain.views import student_view
 
 
 def expect_state(application: Application, expected: State | None) -> None:
@@ -95,7 +96,9 @@ def decline(
     """The student declines the offer. Raises ILLEGAL_TRANSITION when none stands, else as `withdraw`."""
     if application.state is not State.OFFERED:
         error = _refused(application, State.WITHDRAWN, student, now)
-        raise DomainError(error.reason, "There is no offer to decline.", metadata=error.metadata)
+        raise DomainError(
+            error.reason, "There is no offer to decline.", metadata=error.metadata, moves=error.moves
+        )
     return withdraw(application, student, now, policy, operation_id)
 
 
@@ -159,18 +162,34 @@ def _being_accepted() -> DomainError:
 def _refused(application: Application, target: State, mover: Mover, now: datetime) -> DomainError:
     """ILLEGAL_TRANSITION in the terms of whoever asked: a student is told in statuses, never in states."""
     if mover.actor is Actor.STUDENT:
-        shown = student_view(application, now).status
-        return illegal_transition(shown, SHOWN_AS[target], student_choices(application, mover, now))
-    error = illegal_transition(application.state, target, allowed(application, mover, now))
+        return _refused_to_student(application, target, mover, now)
+    moves = [Move(_state(to), call) for to, call in calls_of(application, mover, now)]
     condition = condition_of(application, mover, target)
-    message = f"{error.message} {condition}".rstrip()
-    return DomainError(error.reason, message, metadata=error.metadata)
+    message = f"An application that is {application.state} does not become {target}. {condition}".rstrip()
+    return illegal_transition(message, _state(application.state), _state(target), moves)
+
+
+def _refused_to_student(
+    application: Application, target: State, student: Mover, now: datetime
+) -> DomainError:
+    shown, wanted = student_view(application, now).status, SHOWN_AS[target]
+    moves = [Move(_status(SHOWN_AS[to]), call) for to, call in calls_of(application, student, now)]
+    message = f"An application that is {shown} does not become {wanted}."
+    return illegal_transition(message, _status(shown), _status(wanted), moves)
+
+
+def _state(state: State) -> str:
+    return f"APPLICATION_STATE_{state}"
+
+
+def _status(status: Status) -> str:
+    return f"STUDENT_STATUS_{status}"
 
 
 def _offer_expiry(target: State, asked: datetime | None, now: datetime, policy: Policy) -> datetime | None:
     if target is not State.OFFERED:
         if asked is not None:
-            raise invalid(Violation("offerExpireTime", "goes with a move to OFFERED only"))
+            raise invalid(Violation("offerExpireTime", "goes with a move to APPLICATION_STATE_OFFERED only"))
         return None
     if asked is not None and asked <= now:
         raise invalid(Violation("offerExpireTime", "must be in the future"))

@@ -104,6 +104,15 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+CALLS: Mapping[str, str] = {
+    **dict.fromkeys(("move", "rescind", "unhire", "unreject", "reopen"), "MoveApplication"),
+    **dict.fromkeys(("withdraw", "renege"), "WithdrawApplication"),
+    "accept": "AcceptOffer",
+    "decline": "DeclineOffer",
+}
+"""The call that makes a move of each verb; a verb without one is offered to nobody."""
+
+
 def _index(rules: Iterable[Rule]) -> dict[tuple[Actor, State], tuple[Rule, ...]]:
     found: dict[tuple[Actor, State], tuple[Rule, ...]] = {}
     for rule in rules:
@@ -137,6 +146,15 @@ def allowed(application: Application, mover: Mover, now: datetime) -> tuple[Stat
         if rule.guard(application, mover, now)
     }
     return tuple(state for state in State if state in targets)
+
+
+def calls_of(application: Application, mover: Mover, now: datetime) -> tuple[tuple[State, str], ...]:
+    """Where the mover may move it now, and by which call."""
+    return tuple(
+        (rule.leads_to(application), CALLS[rule.verb])
+        for rule in rules_for(application, mover)
+        if rule.verb in CALLS and rule.guard(application, mover, now)
+    )
 
 
 def condition_of(application: Application, mover: Mover, target: State) -> str:

@@ -127,7 +127,7 @@ def _check_open(listing: Listing, now: datetime) -> None:
 def check_answers(questions: Sequence[Question], answers: Sequence[Answer]) -> tuple[Answer, ...]:
     """The answers that say something, in the order given.
 
-    Raises ANSWERS_INCOMPLETE: a wrong answer is named `answers[i]`, an unanswered question by its id.
+    Raises ANSWERS_INCOMPLETE: a wrong answer is named `answers[i]`, an unanswered question in the words.
     """
     asked = {question.id: question for question in questions}
     violations = [*_wrong_answers(asked, answers), *_unanswered(questions, answers)]
@@ -186,7 +186,7 @@ def _misfit_text(field: str, question: Question, answer: Answer) -> list[Violati
 def _unanswered(questions: Sequence[Question], answers: Sequence[Answer]) -> list[Violation]:
     answered = {answer.question_id for answer in answers if _says_something(answer)}
     return [
-        Violation(f"answers[{question.id}]", f"question {question.id!r} must be answered")
+        Violation("answers", f"question {question.id!r} must be answered")
         for question in questions
         if question.required and question.id not in answered
     ]

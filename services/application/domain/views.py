@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.application.domain.model import SHOWN_AS, Actor, Application, Entry, Mover, Status
-from services.application.domain.rules import allowed
+from services.application.domain.model import SHOWN_AS, Actor, Application, Entry, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +55,3 @@ def student_view(application: Application, now: datetime) -> StudentView:
 def _is_delayed(entry: Entry, now: datetime) -> bool:
     """Only what was to be seen later: what was made by a clock ahead of ours is seen at once."""
     return entry.seen_time is not None and entry.time < entry.seen_time and now < entry.seen_time
-
-
-def student_choices(application: Application, student: Mover, now: datetime) -> tuple[Status, ...]:
-    """What the student may make of the application now, in the student's terms."""
-    return tuple(SHOWN_AS[state] for state in allowed(application, student, now))

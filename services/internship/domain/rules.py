@@ -91,7 +91,10 @@ def _question_contradictions(questions: tuple[Question, ...]) -> Iterator[Violat
         if question.kind in _CHOOSING and len(set(question.choices)) < 2:
             yield Violation(f"questions[{index}].choices", "must hold at least two different choices")
         if question.kind not in _CHOOSING and question.choices:
-            yield Violation(f"questions[{index}].choices", f"must be empty for {question.kind}")
+            yield Violation(
+                f"questions[{index}].choices",
+                f"must be empty for a question of QUESTION_KIND_{question.kind}",
+            )
 
 
 def _repeated(values: Iterable[str]) -> Iterator[int]:
@@ -128,7 +131,9 @@ def _missing_basics(posting: Posting) -> Iterator[Violation]:
     if posting.work_mode is None:
         yield Violation("workMode", "is needed")
     if posting.work_mode is not WorkMode.REMOTE and not any(place.city for place in posting.locations):
-        yield Violation("locations", "at least one with a city is needed, unless the work is REMOTE")
+        yield Violation(
+            "locations", "at least one with a city is needed, unless workMode is WORK_MODE_REMOTE"
+        )
     if not posting.field.strip():
         yield Violation("field", "is needed")
     if posting.duration_weeks < 1:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chassis.errors import DomainError, failed, illegal_transition, invalid
+from chassis.errors import DomainError, Move, failed, illegal_transition, invalid
 
 from .model import HISTORY_LENGTH, SYSTEM, Actor, Company, Listing, Mover, Posting, State, StateChange
 from .rules import (
@@ -61,6 +61,23 @@ RULES: Mapping[tuple[State, State], Rule] = {
     (State.SUSPENDED, State.ARCHIVED): Rule(_MODERATOR),
 }
 
+CALLS: Mapping[str, Mapping[State, State]] = {
+    "PublishInternship": {State.DRAFT: State.OPEN},
+    "PauseInternship": {State.OPEN: State.PAUSED},
+    "ReopenInternship": {
+        State.PAUSED: State.OPEN,
+        State.EXPIRED: State.OPEN,
+        State.FILLED: State.OPEN,
+    },
+    "CloseInternship": {
+        State.OPEN: State.CLOSED,
+        State.PAUSED: State.CLOSED,
+        State.EXPIRED: State.CLOSED,
+        State.FILLED: State.CLOSED,
+    },
+}
+"""The moves that each call makes; those of the table above that no call makes are offered to nobody."""
+
 EDITABLE = frozenset(State) - {State.ARCHIVED, State.SUSPENDED}
 PUBLISHED_ONCE = frozenset({State.PAUSED, State.EXPIRED, State.FILLED})
 """From these a listing is reopened; from a draft it is published."""
@@ -69,6 +86,16 @@ PUBLISHED_ONCE = frozenset({State.PAUSED, State.EXPIRED, State.FILLED})
 def allowed(state: State, actor: Actor) -> tuple[State, ...]:
     """Where `actor` may move a listing in `state`, conditions aside."""
     return tuple(target for (source, target), rule in RULES.items() if source is state and actor in rule.who)
+
+
+def moves_of(listing: Listing, actor: Actor) -> tuple[Move, ...]:
+    """What `actor` can do with the listing now, and by which call."""
+    targets = allowed(listing.state, actor)
+    return tuple(
+        Move(_spelled(moves[listing.state]), call)
+        for call, moves in CALLS.items()
+        if moves.get(listing.state) in targets
+    )
 
 
 def can_move(listing: Listing, target: State, mover: Mover, now: datetime) -> bool:
@@ -84,7 +111,7 @@ def move(listing: Listing, target: State, mover: Mover, now: datetime) -> Listin
     """
     rule = RULES.get((listing.state, target))
     if rule is None or mover.actor not in rule.who:
-        raise illegal_transition(listing.state, target, allowed(listing.state, mover.actor))
+        raise _refused(f"A listing that is {listing.state} does not become {target}.", listing, target, mover)
     _demand(rule.condition, listing, now)
     version = listing.version + 1
     change = StateChange(
@@ -140,12 +167,16 @@ def reopen(
 
 
 def _other_verb(listing: Listing, mover: Mover, how: str) -> DomainError:
-    targets = ", ".join(allowed(listing.state, mover.actor))
-    return DomainError(
-        "ILLEGAL_TRANSITION",
-        f"A listing that is {listing.state} is {how}.",
-        metadata={"state": listing.state, "target": State.OPEN, "allowed": targets},
-    )
+    return _refused(f"A listing that is {listing.state} is {how}.", listing, State.OPEN, mover)
+
+
+def _refused(message: str, listing: Listing, target: State, mover: Mover) -> DomainError:
+    moves = moves_of(listing, mover.actor)
+    return illegal_transition(message, _spelled(listing.state), _spelled(target), moves)
+
+
+def _spelled(state: State) -> str:
+    return f"INTERNSHIP_STATE_{state}"
 
 
 def revise(listing: Listing, posting: Posting, now: datetime) -> Listing:
@@ -158,7 +189,8 @@ def revise(listing: Listing, posting: Posting, now: datetime) -> Listing:
         raise DomainError(
             "ILLEGAL_TRANSITION",
             f"A listing that is {listing.state} cannot be edited.",
-            metadata={"state": listing.state},
+            metadata={"state": _spelled(listing.state)},
+            moves=moves_of(listing, Actor.COMPANY),
         )
     if posting == listing.posting:
         return listing

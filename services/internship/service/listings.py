@@ -7,7 +7,7 @@ from datetime import datetime
 from pymongo.errors import DuplicateKeyError
 
 from chassis.caller import Principal, caller, operation, operation_seed
-from chassis.errors import DomainError, Violation, invalid, stale_etag, unavailable
+from chassis.errors import invalid, stale_etag, unavailable
 from chassis.ids import new_id, slot_of
 from chassis.mongo.documents import etag
 from chassis.mongo.shards import OfEach
@@ -43,7 +43,7 @@ class Listings:
         Raises INVALID_FIELD, COMPANY_SUSPENDED, UNAVAILABLE.
         """
         if wrong := contradictions(posting):
-            raise invalid(*_in_body(wrong))
+            raise invalid(*wrong)
         company = await active_company(self.companies, caller().org)
         current = operation()
         now = current.at if current is not None else self.ledger.clock.now()
@@ -134,10 +134,7 @@ class Listings:
             revised = transitions.revise(listing, change(listing.posting), now)
             return revised if revised is listing else transitions.settle(revised, now)
 
-        try:
-            return await self._own_change(listing_id, tag, step)
-        except DomainError as error:
-            raise _about_body(error) from None
+        return await self._own_change(listing_id, tag, step)
 
     async def publish(self, listing_id: str, tag: str) -> Listing:
         """Opens a draft. Raises as `transitions.publish`, COMPANY_SUSPENDED, STALE_ETAG."""
@@ -196,14 +193,3 @@ def _is_member(principal: Principal, listing: Listing) -> bool:
 
 def _mover() -> Mover:
     return Mover(actor=Actor.COMPANY, id=caller().id)
-
-
-def _in_body(violations: Sequence[Violation]) -> list[Violation]:
-    return [Violation(f"internship.{wrong.field}", wrong.description) for wrong in violations]
-
-
-def _about_body(error: DomainError) -> DomainError:
-    """The same failure with its fields named as they stand in the request."""
-    if not error.violations:
-        return error
-    return DomainError(error.reason, error.message, violations=_in_body(error.violations))

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from chassis.errors import DomainError
+from chassis.errors import DomainError, Move
 from services.application.domain import moves
 from services.application.domain.model import SYSTEM, ClosedReason, Mover, State
 from services.application.domain.rules import MOVES_KEPT, RULES, allowed
@@ -91,10 +91,19 @@ def test_an_illegal_move_of_the_company_names_the_allowed_targets() -> None:
     with pytest.raises(DomainError) as refusal:
         moves.move(submitted(), State.OFFERED, RECRUITER, NOW, POLICY)
     assert refusal.value.metadata == {
-        "state": "SUBMITTED",
-        "target": "OFFERED",
-        "allowed": "IN_REVIEW, SHORTLISTED, REJECTED",
+        "state": "APPLICATION_STATE_SUBMITTED",
+        "target": "APPLICATION_STATE_OFFERED",
     }
+    assert refusal.value.moves == tuple(
+        Move(f"APPLICATION_STATE_{state}", "MoveApplication")
+        for state in ("IN_REVIEW", "SHORTLISTED", "REJECTED")
+    )
+
+
+def test_a_student_is_offered_the_calls_that_a_student_has() -> None:
+    with pytest.raises(DomainError) as refusal:
+        moves.start_acceptance(submitted(), STUDENT, NOW, POLICY)
+    assert refusal.value.moves == (Move("STUDENT_STATUS_WITHDRAWN", "WithdrawApplication"),)
 
 
 def test_a_viewer_moves_nothing() -> None:

@@ -62,7 +62,11 @@ def test_a_told_rejection_cannot_be_withdrawn() -> None:
     rejected = moved(in_state(State.INTERVIEW), State.REJECTED)
     with pytest.raises(DomainError) as refusal:
         moves.withdraw(rejected, STUDENT, TOLD, POLICY)
-    assert refusal.value.metadata == {"state": "NOT_SELECTED", "target": "WITHDRAWN", "allowed": ""}
+    assert refusal.value.metadata == {
+        "state": "STUDENT_STATUS_NOT_SELECTED",
+        "target": "STUDENT_STATUS_WITHDRAWN",
+    }
+    assert refusal.value.moves == ()
 
 
 def test_a_refusal_does_not_tell_the_student_of_a_hidden_rejection() -> None:
@@ -71,7 +75,7 @@ def test_a_refusal_does_not_tell_the_student_of_a_hidden_rejection() -> None:
     for application in (interview, moved(interview, State.REJECTED)):
         with pytest.raises(DomainError) as refusal:
             moves.start_acceptance(application, STUDENT, SOON, POLICY)
-        refusals.append((refusal.value.message, refusal.value.metadata))
+        refusals.append((refusal.value.message, refusal.value.metadata, refusal.value.moves))
     assert refusals[0] == refusals[1]
 
 

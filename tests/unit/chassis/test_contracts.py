@@ -24,7 +24,8 @@ from chassis.contracts import (
     rpc_at,
     rpcs_of,
 )
-from chassis.grpc.interceptors.validation import Validation, messages_within
+from chassis.grpc.interceptors.validation import Validation
+from chassis.grpc.spelling import messages_within
 from internshipconnect.auth.v1 import auth_pb2
 from internshipconnect.errors.v1 import reason_pb2
 from internshipconnect.options.v1 import options_pb2

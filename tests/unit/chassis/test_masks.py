@@ -54,13 +54,13 @@ def test_a_path_below_another_named_one_is_not_named_twice() -> None:
     "path", ["nickname", "student.nickname", "student.skills.name", "name.first", "", "."]
 )
 def test_an_unknown_path_is_refused_by_name(path: str) -> None:
-    assert violations(path) == [f"`{path}` is not a field of Me"]
+    assert violations(path) == [f"there is no field `{path}`"]
 
 
 def test_each_wrong_path_is_named_at_once() -> None:
     assert violations("id", "nickname", "email") == [
         "`id` is read-only",
-        "`nickname` is not a field of Me",
+        "there is no field `nickname`",
         "`email` is read-only",
     ]
 

@@ -7,9 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.errors import DomainError
+from chassis.contracts import all_services, rpcs_of
+from chassis.errors import DomainError, Move
+from internshipconnect.errors.v1.reason_pb2 import REASON_ILLEGAL_TRANSITION
 from services.internship.domain.model import HISTORY_LENGTH, SYSTEM, Actor, Company, Listing, Mover, State
-from services.internship.domain.transitions import RULES, allowed, move, publish, reopen, revise, settle
+from services.internship.domain.transitions import (
+    CALLS,
+    RULES,
+    allowed,
+    move,
+    moves_of,
+    publish,
+    reopen,
+    revise,
+    settle,
+)
 from tests.unit.internship.samples import COMPANY, DEADLINE, MODERATOR, NOW, OWNER, POSTING, listing
 
 TABLE = """
@@ -73,13 +85,40 @@ def test_a_listing_that_was_open_is_reopened_not_published(state: State) -> None
     with pytest.raises(DomainError, match="reopened") as refused:
         publish(listing(state), COMPANY, OWNER, NOW)
     assert refused.value.reason == "ILLEGAL_TRANSITION"
-    assert "OPEN" in refused.value.metadata["allowed"]
+    assert Move("INTERNSHIP_STATE_OPEN", "ReopenInternship") in refused.value.moves
 
 
 def test_publishing_an_open_listing_again_names_the_allowed_targets() -> None:
     with pytest.raises(DomainError) as refused:
         publish(listing(State.OPEN), COMPANY, OWNER, NOW)
-    assert refused.value.metadata == {"state": "OPEN", "target": "OPEN", "allowed": "PAUSED, CLOSED"}
+    assert refused.value.metadata == {"state": "INTERNSHIP_STATE_OPEN", "target": "INTERNSHIP_STATE_OPEN"}
+    assert refused.value.moves == (
+        Move("INTERNSHIP_STATE_PAUSED", "PauseInternship"),
+        Move("INTERNSHIP_STATE_CLOSED", "CloseInternship"),
+    )
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_refusal_offers_only_moves_that_a_call_makes(state: State) -> None:
+    calls = {"PublishInternship": publish, "ReopenInternship": reopen}
+    for offered in moves_of(listing(state), Actor.COMPANY):
+        target = State(offered.target.removeprefix("INTERNSHIP_STATE_"))
+        assert target in allowed(state, Actor.COMPANY)
+        if opened := calls.get(offered.call):
+            try:
+                assert opened(listing(state), COMPANY, OWNER, NOW).state is target
+            except DomainError as error:
+                assert error.reason == "INTERNSHIP_INCOMPLETE"
+
+
+def test_every_verb_of_listings_is_among_the_moves_that_are_offered() -> None:
+    refusing = {
+        rpc.name
+        for service in all_services()
+        for rpc in rpcs_of(service)
+        if service.name == "InternshipService" and REASON_ILLEGAL_TRANSITION in rpc.policy.errors
+    }
+    assert set(CALLS) == refusing - {"UpdateInternship"}
 
 
 def test_an_expired_listing_is_reopened_only_with_a_new_deadline() -> None:

@@ -8,6 +8,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, Res
 from chassis.caller import Call
 from chassis.errors import (
     DomainError,
+    Move,
     Violation,
     illegal_transition,
     invalid,
@@ -19,6 +20,7 @@ from chassis.errors import (
 )
 from chassis.grpc.interceptors.errors import Errors
 from chassis.grpc.status import error_of
+from internshipconnect.errors.v1.moves_pb2 import AllowedMoves
 from tests.fakes.calls import answering, raising, rpc, send
 from tests.fakes.grpc_context import FakeContext
 
@@ -84,13 +86,15 @@ async def test_an_error_that_no_retry_helps_does_not_suggest_one() -> None:
 
 
 async def test_an_illegal_move_lists_the_allowed_ones() -> None:
-    context = await refused(illegal_transition("OPEN", "DRAFT", ["PAUSED", "CLOSED"]))
+    moves = [Move("PAUSED", "PauseInternship"), Move("CLOSED", "CloseInternship")]
+    context = await refused(illegal_transition("No.", "OPEN", "DRAFT", moves))
     assert context.code is grpc.StatusCode.FAILED_PRECONDITION
-    assert dict(detail(context, ErrorInfo).metadata) == {
-        "state": "OPEN",
-        "target": "DRAFT",
-        "allowed": "PAUSED, CLOSED",
-    }
+    assert dict(detail(context, ErrorInfo).metadata) == {"state": "OPEN", "target": "DRAFT"}
+    assert detail(context, AllowedMoves).state == "OPEN"
+    assert [(move.target, move.call, move.http) for move in detail(context, AllowedMoves).moves] == [
+        ("PAUSED", "PauseInternship", "POST /api/v1/internships/{internshipId}:pause"),
+        ("CLOSED", "CloseInternship", "POST /api/v1/internships/{internshipId}:close"),
+    ]
 
 
 async def test_an_unexpected_error_is_internal_and_leaks_nothing() -> None:

@@ -8,6 +8,7 @@ from chassis.contracts import RpcSpec
 from chassis.errors import DomainError
 from chassis.grpc.handlers import LARGEST_REQUEST_BYTES, Context
 from chassis.grpc.interceptors.validation import Validation
+from chassis.grpc.spelling import Spelling
 from internshipconnect.application.v1.application_pb2 import Answer, SubmitApplicationRequest
 from internshipconnect.auth.v1.auth_pb2 import LoginRequest, RegisterRequest
 from internshipconnect.internship.v1.internship_pb2 import (
@@ -33,8 +34,8 @@ async def refused(spec: RpcSpec, request: Message | bytes) -> DomainError:
     return caught.value
 
 
-async def fields(spec: RpcSpec, request: Message) -> list[str]:
-    error = await refused(spec, request)
+async def fields(spec: RpcSpec, request: Message, *, over_http: bool = True) -> list[str]:
+    error = Spelling(spec).for_caller(await refused(spec, request), over_http=over_http)
     assert error.reason == "INVALID_FIELD"
     return [violation.field for violation in error.violations]
 
@@ -63,6 +64,11 @@ async def test_fields_of_the_http_body_are_named_as_in_the_body() -> None:
         )
     )
     assert await fields(CREATE, request) == ["title", "questions[0].id"]
+
+
+async def test_grpc_callers_read_the_names_of_the_request_message() -> None:
+    request = CreateInternshipRequest(internship=Internship(apply_deadline={"seconds": -1}))  # type: ignore[arg-type]
+    assert await fields(CREATE, request, over_http=False) == ["internship.apply_deadline"]
 
 
 async def test_a_missing_body_is_named_itself() -> None:
@@ -125,7 +131,7 @@ async def test_a_list_of_very_many_is_refused_before_its_items_are_looked_at() -
     error = await refused(rpc("application", "SubmitApplication"), request)
     assert time.thread_time() - began < 1.0
     assert [(one.field, one.description) for one in error.violations] == [
-        ("answers", "must contain no more than 20 item(s)")
+        ("answers", "must have at most 20 items")
     ]
 
 
@@ -138,7 +144,7 @@ async def test_a_list_within_a_list_is_bounded_too_and_named_as_in_the_body() ->
 async def test_a_mask_of_very_many_paths_is_refused() -> None:
     request = UpdateInternshipRequest(internship_id=INTERNSHIP_ID, internship=Internship(title="t"))
     request.update_mask.paths.extend(f"p{number}" for number in range(100_000))
-    assert await fields(rpc("internship", "UpdateInternship"), request) == ["updateMask.paths"]
+    assert await fields(rpc("internship", "UpdateInternship"), request) == ["updateMask"]
 
 
 async def test_fields_that_this_version_does_not_know_are_ignored() -> None:
