@@ -25,13 +25,16 @@ M = TypeVar("M", bound=Message)
 
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MOST_CALLS_OF_A_CONNECTION = 500
+MAX_METADATA_BYTES = 48 * 1024
 _LONGEST_REQUEST_ID = 128
 _STALE = (("x-stale", "true"),)
 
 _OPTIONS = (
     # Beyond this gRPC itself refuses, without details; the validation refuses far earlier, with them.
     ("grpc.max_receive_message_length", 4 * LARGEST_REQUEST_BYTES),
-    ("grpc.max_metadata_size", 16 * 1024),
+    # Between the two bounds gRPC refuses some calls at random, as overload: the gateway's own bound is far below.
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA_BYTES),
     # Calls that nobody has taken yet: between the two bounds gRPC cancels some of those that come, beyond
     # the second one all. Without them a flood waits for seconds before it can be refused.
     ("grpc.server.max_pending_requests", 250),
