@@ -50,11 +50,13 @@ end
 
 -- "did you mean ...?", or all that there is.
 local function advice(fields, name, takes)
-  local names, best, least = {}, nil, MAX_MISSPELT_LETTERS + 1
+  -- Of a short name less may be wrong.
+  local limit = math.min(MAX_MISSPELT_LETTERS, math.floor(#name / 3))
+  local names, best, least = {}, nil, limit + 1
   for known, field in pairs(fields or {}) do
     if known == field.name and takes(field) then
       names[#names + 1] = known
-      local differs = #name <= MAX_NAME_CHARS and distance(name:lower(), known:lower(), MAX_MISSPELT_LETTERS)
+      local differs = #name <= MAX_NAME_CHARS and distance(name:lower(), known:lower(), limit)
       if differs and (differs < least or (best and differs == least and known < best)) then
         best, least = known, differs
       end

@@ -17,7 +17,7 @@ LISTENER: Final = "gateway"
 MAX_HEADERS_KB: Final = 64
 """Beyond this Envoy ends the request without a word; the script says what is wrong far earlier."""
 _PATH: Final = "%PATH(NQ:ORIG_OR_PATH)%"
-"""As the client sent it. What it asked for stays out of logs and traces: people put secrets and names there."""
+"""As the client sent it. Its query stays out of logs and traces: people put secrets and names there."""
 _ALPN: Final = ("h2", "http/1.1")
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -73,7 +73,7 @@ def _kind(field: FieldDescriptor) -> int:
 
 
 def _binding(rpc: RpcSpec, binding: HttpBinding, types: _Types) -> str:
-    request: Descriptor = rpc.request.DESCRIPTOR
+    request = cast(Descriptor, rpc.request.DESCRIPTOR)
     variables = [_json_path(request, name) for name in _VARIABLE.findall(binding.path)]
     body = request.fields_by_name.get(binding.body)
     fields = {
@@ -81,7 +81,7 @@ def _binding(rpc: RpcSpec, binding: HttpBinding, types: _Types) -> str:
         "path": f'"{_segments(binding.path)}"',
         "type": str(types.number(request)),
         "body": f'"{body.json_name if body else binding.body}"',
-        "body_type": str(types.number(body.message_type if body else request)),
+        "body_type": str(types.number(_message_of(body) if body else request)),
         "variables": "{" + ", ".join(f'"{name}"' for name in variables) + "}",
         "is_variable": "{" + ", ".join(f'["{name}"] = true' for name in variables) + "}",
         "mask": _mask_of(request) if body else "nil",
@@ -95,8 +95,14 @@ def _segments(path: str) -> str:
     return _VARIABLE.sub("*", path).lstrip("/").replace(":", "/:")
 
 
+def _message_of(field: FieldDescriptor) -> Descriptor:
+    return cast(Descriptor, field.message_type)
+
+
 def _mask_of(request: Descriptor) -> str:
-    masks = (field for field in request.fields if field.message_type and field.message_type.full_name == _MASK)
+    masks = (
+        field for field in request.fields if field.message_type and field.message_type.full_name == _MASK
+    )
     return next((f'"{field.json_name}"' for field in masks), "nil")
 
 
@@ -108,7 +114,7 @@ def _json_names(kind: Descriptor, steps: list[str]) -> Iterator[str]:
     for step in steps:
         field: FieldDescriptor = kind.fields_by_name[step]
         yield str(field.json_name)
-        kind = field.message_type
+        kind = field.message_type or kind
 
 
 def _lines(rows: Iterable[str]) -> str:
