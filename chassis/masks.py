@@ -1,15 +1,21 @@
 """Field masks (AIP-134, AIP-161): which parts of a message a partial update changes, and changing them."""
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+from chassis.caller import current_call
 from chassis.errors import Violation, invalid
 
-MASK_FIELD = "updateMask"
+MASK_FIELD: Final = "updateMask"
+MASK_SOURCE: Final = "x-ic-mask-from"
+"""The metadata with which the gateway says that the mask is what the body held, not what the client named."""
+FROM_BODY: Final = "body"
+_WELL_KNOWN: Final = "google.protobuf"
+"""Its types are one value each."""
 
 
 def changed_paths(message: Message, mask: FieldMask, *, writable: Collection[str]) -> tuple[str, ...]:
@@ -17,16 +23,20 @@ def changed_paths(message: Message, mask: FieldMask, *, writable: Collection[str
 
     `writable` lists the units of change, e.g. `name`, `student.headline`, `student.location`; what is not
     listed is read-only. A mask may name a unit, a part of one (`student.location.city`) or a parent of
-    several (`student`: all of its units). Without a mask every unit that the body holds is changed as a
-    whole, and read-only fields in the body are ignored, so that what was read can be sent back.
+    several (`student`: all of its units). Without a mask the fields that the body holds are changed, each at
+    its own depth: a nested message changes only what it holds, a list or map is replaced as a whole. The
+    gateway names them, as JSON tells an empty field from an absent one; of a gRPC message a field without
+    presence is held when it is not empty. Read-only fields in the body are ignored, so that what was read
+    can be sent back.
 
     Raises INVALID_FIELD with one violation for each unknown or read-only path of the mask.
     """
-    if not mask.paths:
-        return tuple(sorted(unit for unit in writable if _holds(message, unit)))
-    if wrong := tuple(_violations(_type(message), mask.paths, writable)):
+    is_from_body = current_call().text(MASK_SOURCE) == FROM_BODY
+    paths = mask.paths if mask.paths or is_from_body else tuple(_held(message))
+    may_be_read_only = is_from_body or not mask.paths
+    if wrong := tuple(_violations(_type(message), paths, None if may_be_read_only else writable)):
         raise invalid(*wrong)
-    named = {unit for path in mask.paths for unit in _units(path, writable)}
+    named = {unit for path in paths for unit in _units(path, writable)}
     return tuple(sorted(path for path in named if not any(_is_below(path, other) for other in named)))
 
 
@@ -47,11 +57,13 @@ def _type(message: Message) -> Descriptor:
     return cast(Descriptor, message.DESCRIPTOR)
 
 
-def _violations(kind: Descriptor, paths: Iterable[str], writable: Collection[str]) -> Iterator[Violation]:
+def _violations(
+    kind: Descriptor, paths: Iterable[str], writable: Collection[str] | None
+) -> Iterator[Violation]:
     for path in dict.fromkeys(paths):
         if _find(kind, path) is None:
             yield Violation(MASK_FIELD, f"there is no field `{path}`")
-        elif not _units(path, writable):
+        elif writable is not None and not _units(path, writable):
             yield Violation(MASK_FIELD, f"`{path}` is read-only")
 
 
@@ -76,12 +88,18 @@ def _find(kind: Descriptor, path: str) -> FieldDescriptor | None:
     return _find(field.message_type, rest)
 
 
-def _holds(message: Message, path: str) -> bool:
-    name, _, rest = path.partition(".")
-    field = _type(message).fields_by_name[name]
-    if not rest:
-        return _is_set(message, field)
-    return _is_set(message, field) and _holds(getattr(message, name), rest)
+def _held(message: Message) -> Iterator[str]:
+    """The paths of what a message holds, each as deep as it goes."""
+    for field, value in message.ListFields():
+        if _is_parent(field):
+            yield from (f"{field.name}.{path}" for path in _held(value))
+        else:
+            yield field.name
+
+
+def _is_parent(field: FieldDescriptor) -> bool:
+    kind = field.message_type
+    return not field.is_repeated and kind is not None and kind.file.package != _WELL_KNOWN
 
 
 def _is_set(message: Message, field: FieldDescriptor) -> bool:

@@ -2,7 +2,7 @@
 -- cannot read, a token that is missing, a limit that is reached, a service
 -- that does not answer) leaves as the same google.rpc body as an error of a
 -- service. Public reads get their validator here, and are answered with 304
--- to whoever has them already. REASONS and `words.lua` are put before this
+-- to whoever has them already. REASONS, `words.lua` and what a request may say are put before this
 -- text when the configuration is made. What comes from the cache does not pass
 -- here, unless its request was conditional: this script would double its cost.
 
@@ -92,20 +92,25 @@ local function size_refusal_of(text)
   end
 end
 
-local function error_body(status, text, request_id, known, wait_s)
-  local reason, field, trouble
-  if known then
-    reason = known
-  else
-    reason, field, trouble = classify(status, text)
+local function violation_json(violation)
+  return string.format('{"field":%s,"description":%s}', quoted(violation.field), quoted(violation.description))
+end
+
+local function bad_request(violations)
+  local rows = {}
+  for i = 1, #violations do
+    rows[i] = violation_json(violations[i])
   end
+  return string.format('{"@type":"%s","fieldViolations":[%s]}', BAD_REQUEST, table.concat(rows, ","))
+end
+
+local function status_json(reason, message, violations, request_id, wait_s)
   local spec = REASONS[reason]
   local details = {
     string.format('{"@type":"%s","reason":"%s","domain":"internshipconnect","metadata":{}}', ERROR_INFO, reason),
   }
-  if field then
-    details[#details + 1] = string.format(
-      '{"@type":"%s","fieldViolations":[{"field":%s,"description":%s}]}', BAD_REQUEST, quoted(field), quoted(trouble))
+  if violations then
+    details[#details + 1] = bad_request(violations)
   end
   if spec.retryable then
     details[#details + 1] = string.format('{"@type":"%s","retryDelay":"%ss"}', RETRY_INFO, wait_s or "1")
@@ -113,12 +118,23 @@ local function error_body(status, text, request_id, known, wait_s)
   if request_id then
     details[#details + 1] = string.format('{"@type":"%s","requestId":%s}', REQUEST_INFO, quoted(request_id))
   end
-  local message = field and field .. ": " .. trouble or spec.help
+  return string.format('{"code":%d,"message":%s,"details":[%s]}', spec.code, quoted(message), table.concat(details, ","))
+end
+
+local function error_body(status, text, request_id, known, wait_s)
+  local reason, field, trouble
+  if known then
+    reason = known
+  else
+    reason, field, trouble = classify(status, text)
+  end
+  local message = field and field .. ": " .. trouble or REASONS[reason].help
   local more = reason == "MALFORMED_REQUEST" and malformed(text)
   if more then
     message = message .. " " .. more
   end
-  return string.format('{"code":%d,"message":%s,"details":[%s]}', spec.code, quoted(message), table.concat(details, ","))
+  local violations = field and { { field = field, description = trouble } }
+  return status_json(reason, message, violations, request_id, wait_s)
 end
 
 local function answer_json(handle, body)
@@ -164,10 +180,24 @@ local function mark_public(handle, headers, seconds)
     "public, max-age=%d, stale-while-revalidate=%d, stale-if-error=%d", seconds, seconds, 10 * seconds))
 end
 
+-- Whether a list of tags, or `*`, names a tag: by what stands in its quotes, weak or not.
+local function names_tag(wanted, tag)
+  local value = tag:match('"[^"]*"')
+  if wanted:match("^%s*%*%s*$") then
+    return true
+  end
+  for each in wanted:gmatch('"[^"]*"') do
+    if each == value then
+      return true
+    end
+  end
+  return false
+end
+
 -- Whoever has the answer already gets none.
 local function answer_unchanged(handle, headers, wanted)
   local tag = headers:get("etag")
-  if tag and (wanted == "*" or wanted:find(tag, 1, true)) then
+  if tag and names_tag(wanted, tag) then
     handle:body(true):setBytes("")
     headers = handle:headers()
     headers:replace(":status", "304")
@@ -249,30 +279,24 @@ local function retell_grpc(handle, headers, request_id)
   headers:replace("grpc-status-details-bin", (handle:base64Escape(bytes)))
 end
 
-function envoy_on_request(handle)
+-- The answer to HEAD is that to GET, without its body.
+local function behead(handle)
+  local length = handle:headers():get("content-length")
+  handle:body(true):setBytes("")
   local headers = handle:headers()
-  if headers:get("grpc-encoding") and not (headers:get("content-type") or ""):find("application/grpc", 1, true) then
-    -- The body is JSON: of an encoding of gRPC's only the service would be surprised.
-    headers:remove("grpc-encoding")
+  headers:remove("content-length")
+  if length and headers:get(":status") ~= "304" then
+    headers:add("content-length", length)
   end
-  if handle:metadata():get("conditional") then
-    handle:streamInfo():dynamicMetadata():set(GATEWAY, "wanted", headers:get("if-none-match"))
-    -- With it Envoy's cache would not answer at all.
-    headers:remove("if-none-match")
-  end
-  local metadata = handle:streamInfo():dynamicMetadata()
-  metadata:set(GATEWAY, "path", headers:get(":path"))
-  metadata:set(GATEWAY, "request_id", headers:get("x-request-id") or "")
 end
 
-function envoy_on_response(handle)
+local function answer(handle, seen)
   local headers = handle:headers()
   local status = headers:get(":status")
   local seconds = status == "200" and handle:metadata():get("shared_cache_s")
   if seconds then
     return mark_public(handle, headers, seconds)
   end
-  local seen = handle:streamInfo():dynamicMetadata():get(GATEWAY) or {}
   if status == "200" and seen.wanted then
     return answer_unchanged(handle, headers, seen.wanted)
   end
@@ -300,5 +324,13 @@ function envoy_on_response(handle)
   headers = handle:headers()
   if RETRYABLE[headers:get(":status")] and not headers:get("retry-after") then
     tell_when_to_retry(handle)
+  end
+end
+
+function envoy_on_response(handle)
+  local seen = handle:streamInfo():dynamicMetadata():get(GATEWAY) or {}
+  answer(handle, seen)
+  if seen.is_head then
+    behead(handle)
   end
 end

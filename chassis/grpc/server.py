@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
@@ -19,19 +19,23 @@ from chassis.contracts import ContractError, RpcSpec, rpcs_of
 from chassis.errors import DomainError
 from chassis.grpc.chain import compiled
 from chassis.grpc.handlers import LARGEST_REQUEST_BYTES, Context, Handler, Interceptor
+from chassis.grpc.interceptors.authentication import PROOF_KEY
 from chassis.grpc.status import DETAILS_KEY, code_of, status_of
 
 M = TypeVar("M", bound=Message)
 
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MOST_CALLS_OF_A_CONNECTION = 500
+MAX_METADATA_BYTES = 48 * 1024
 _LONGEST_REQUEST_ID = 128
 _STALE = (("x-stale", "true"),)
 
 _OPTIONS = (
     # Beyond this gRPC itself refuses, without details; the validation refuses far earlier, with them.
     ("grpc.max_receive_message_length", 4 * LARGEST_REQUEST_BYTES),
-    ("grpc.max_metadata_size", 16 * 1024),
+    # Between the two bounds gRPC refuses some calls at random, as overload; the gateway's bound is far below.
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA_BYTES),
     # Calls that nobody has taken yet: between the two bounds gRPC cancels some of those that come, beyond
     # the second one all. Without them a flood waits for seconds before it can be refused.
     ("grpc.server.max_pending_requests", 250),
@@ -147,7 +151,7 @@ def _method(
 
 def _entrance(handler: Handler) -> Handler:
     async def enter(request: bytes, context: Context) -> bytes:
-        metadata = dict(context.invocation_metadata() or ())
+        metadata = _metadata_of(tuple(context.invocation_metadata() or ()))
         call = Call(_request_id(metadata.get("x-request-id")), metadata=metadata)
         begin(call)
         answer = await handler(request, context)
@@ -156,6 +160,16 @@ def _entrance(handler: Handler) -> Handler:
         return answer
 
     return enter
+
+
+def _metadata_of(pairs: Collection[tuple[str, str | bytes]]) -> dict[str, str | bytes]:
+    """By key. The last one counts; but several proofs of who calls are one list, as in HTTP, and no proof."""
+    metadata = dict(pairs)
+    if len(metadata) < len(pairs):
+        proofs = [str(value) for key, value in pairs if key == PROOF_KEY]
+        if len(proofs) > 1:
+            metadata[PROOF_KEY] = ", ".join(proofs)
+    return metadata
 
 
 def _request_id(given: str | bytes | None) -> str:

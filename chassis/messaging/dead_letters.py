@@ -21,7 +21,7 @@ from chassis.contracts import ContractError, event_class
 from chassis.messaging import topology
 from chassis.messaging.broker import ATTEMPTS, ERROR, FIRST_FAILURE, ROUTING_KEY, as_bytes
 from chassis.messaging.publisher import PERSISTENT
-from chassis.observability.logging import REDACTED, redact
+from chassis.observability.redaction import REDACTED, redact
 from internshipconnect.events.v1.events_pb2 import Event
 
 MOST_AT_ONCE: Final = 10_000

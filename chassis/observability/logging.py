@@ -8,20 +8,17 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, BinaryIO, Final, cast
+from typing import BinaryIO, Final, cast
 
 import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
+from chassis.observability.redaction import redact
 from chassis.observability.tracing import current_trace_id
 
-REDACTED: Final = "[redacted]"
-_SECRET_WORDS: Final = ("password", "secret", "token", "authorization", "cookie", "api_key", "private_key")
-_SECRET_KEYS: Final = frozenset({"signature", "code_hash", "verification_code", "otp", "email", "phone"})
 _QUIET_LIBRARIES: Final = (
     "amqp",
     "kombu",
@@ -49,7 +46,8 @@ def configure(service: str, role: str, *, level: str = "INFO", stream: BinaryIO 
     _stream = stream or sys.stdout.buffer
     _identity.update(service=service, role=role)
     structlog.configure(
-        processors=[_stamp, _redact, structlog.processors.format_exc_info, _render],
+        # Text of exceptions is looked through like everything else.
+        processors=[_stamp, structlog.processors.format_exc_info, _redact, _render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.BytesLoggerFactory(_stream),
         cache_logger_on_first_use=True,
@@ -107,24 +105,6 @@ def _flush() -> None:
     global _flush_is_due  # noqa: PLW0603
     _flush_is_due = False
     _out().flush()
-
-
-def redact(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The same fields, with the value of every secret one replaced, however deep."""
-    return {key: REDACTED if _is_secret(key) else _redact_value(value) for key, value in fields}
-
-
-def _redact_value(value: Any) -> Any:
-    if isinstance(value, dict):
-        return redact((str(key), inner) for key, inner in value.items())
-    if isinstance(value, list | tuple):
-        return [_redact_value(inner) for inner in value]
-    return value
-
-
-def _is_secret(key: str) -> bool:
-    name = key.lower().replace("-", "_")
-    return name in _SECRET_KEYS or any(word in name for word in _SECRET_WORDS)
 
 
 def _now() -> str:

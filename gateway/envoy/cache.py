@@ -6,7 +6,7 @@ allows it comes here; what `origin` does not mark as public is passed on and not
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from chassis.contracts import RpcSpec
@@ -21,7 +21,9 @@ LONGEST_BODY_BYTES: Final = 1024 * 1024
 METADATA: Final = "internshipconnect.cache"
 VARY: Final = "accept-encoding, authorization, origin"
 _IF_NONE_MATCH: Final = {"name": "if-none-match", "present_match": True}
-_CONDITIONAL: Final = {"filter_metadata": {"envoy.filters.http.lua": {"conditional": True}}}
+_CONDITIONAL: Final = {"conditional": True, "checked_elsewhere": True}
+_HEAD: Final = {"checked_elsewhere": True}
+"""Told to the script: `origin` looks at what the request says."""
 # Only what comes from the cache has an age.
 _HIT_OR_MISS: Final = "%CEL('age' in response.headers ? 'HIT' : 'MISS')%"
 _FIELD: Final = re.compile(r"\{[^}]*\}")
@@ -46,12 +48,27 @@ def is_cacheable(rpc: RpcSpec) -> bool:
 
 def plain_reads(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
     """A route for each path of each call that shared caches may keep, for callers without a token."""
-    return [_route(path) for path in _cacheable_paths(rpcs)]
+    return [_route(path, _method("GET")) for path in _cacheable_paths(rpcs)]
 
 
 def conditional_reads(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
-    """The same for whoever has an answer already: to be put before the plain ones."""
-    return [_route(path, _IF_NONE_MATCH) | {"metadata": _CONDITIONAL} for path in _cacheable_paths(rpcs)]
+    """The same for whoever has an answer already, or wants its head only: to be put before the plain ones."""
+    paths = _cacheable_paths(rpcs)
+    return [
+        *(_route(path, _GET_OR_HEAD, _IF_NONE_MATCH) | _told(_CONDITIONAL) for path in paths),
+        *(_route(path, _method("HEAD")) | _told(_HEAD) for path in paths),
+    ]
+
+
+def _told(words: Mapping[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"filter_metadata": {"envoy.filters.http.lua": dict(words)}}}
+
+
+def _method(name: str) -> dict[str, Any]:
+    return {"name": ":method", "string_match": {"exact": name}}
+
+
+_GET_OR_HEAD: Final = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
 
 
 def _cacheable_paths(rpcs: Iterable[RpcSpec]) -> list[str]:
@@ -76,7 +93,6 @@ def _route(path: str, *headers: dict[str, Any]) -> dict[str, Any]:
             **_path_match(path),
             "headers": [
                 *headers,
-                {"name": ":method", "string_match": {"exact": "GET"}},
                 {"name": "authorization", "present_match": False},
                 _other_than_grpc(),
             ],
@@ -104,8 +120,8 @@ def _path_match(path: str) -> dict[str, Any]:
 
 
 def kept_for(rpc: RpcSpec) -> dict[str, Any]:
-    """What the script behind the cache needs to know of a call."""
-    return {"filter_metadata": {"envoy.filters.http.lua": {"shared_cache_s": rpc.policy.shared_cache_s}}}
+    """Metadata of a route: what the script behind the cache needs to know of a call."""
+    return _told({"shared_cache_s": rpc.policy.shared_cache_s})
 
 
 def origin_cluster() -> dict[str, Any]:

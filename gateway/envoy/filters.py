@@ -13,6 +13,7 @@ from gateway.control_plane.mesh import Mesh
 from gateway.envoy.cache import ORIGIN, cache_filter, is_cacheable
 from gateway.envoy.edge import MAX_BODY_BYTES
 from gateway.envoy.limits import CALLER, RATE_LIMIT, limit_filters
+from gateway.envoy.requests import request_tables
 from gateway.envoy.responses import compressors, standing_headers
 from gateway.envoy.tokens import FILTER as TOKENS
 from gateway.envoy.tokens import token_filter
@@ -31,7 +32,11 @@ BEHIND_THE_CACHE: Final = (BUFFER, TRANSCODER, TOKENS, CALLER, RATE_LIMIT)
 ONLY_FOR_CALLS: Final = (SCRIPT, READY, HEALTH, GRPC_WEB, *BEHIND_THE_CACHE)
 """Those of which an answer from the cache has nothing: each costs about as much as a small answer itself."""
 KEYS_RPC: Final = "internshipconnect.auth.v1.AuthService.GetJwks"
-_LUA: Final = tuple(Path(__file__).parent.with_name(name) for name in ("words.lua", "errors.lua"))
+MAX_HEADER_BYTES: Final = 16 * 1024
+"""Names and values of a request's headers. A service gets its path twice and a few headers more, and refuses
+what is longer than `chassis.grpc.server` says; below that bound it never does."""
+_SCRIPTS: Final = ("words.lua", "bodies.lua", "requests.lua", "errors.lua", "entry.lua")
+"""Pieces of one script, each built on those before it: a filter more would cost as much as all of them."""
 
 
 def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
@@ -97,7 +102,7 @@ def _script(contracts: Contracts) -> dict[str, Any]:
 
 
 def lua_source(contracts: Contracts) -> str:
-    """The script of answers with the tables that it needs."""
+    """The script of requests and answers with the tables that it needs."""
     table = ",\n".join(
         f'  {reason.name} = {{ code = {reason.code.value[0]}, help = "{reason.help}", '
         f"retryable = {str(reason.retryable).lower()} }}"
@@ -110,8 +115,11 @@ def lua_source(contracts: Contracts) -> str:
         f"local REASONS = {{\n{table}\n}}",
         f"local BODY_FIELDS = {{ {fields} }}",
         f"local ENUMS = {{ {enums} }}",
+        f"local MAX_HEADER_BYTES = {MAX_HEADER_BYTES}",
+        request_tables(edge_rpcs(contracts)),
     )
-    return "\n".join((*tables, *(script.read_text() for script in _LUA)))
+    folder = Path(__file__).parents[1]
+    return "\n".join((*tables, *((folder / name).read_text() for name in _SCRIPTS)))
 
 
 def _body_fields(rpcs: Iterable[RpcSpec]) -> list[str]:
@@ -136,6 +144,8 @@ def _transcoder(contracts: Contracts, rpcs: Iterable[RpcSpec]) -> dict[str, Any]
         proto_descriptor_bin=base64.b64encode(contracts.descriptor_set).decode(),
         services=sorted({rpc.service for rpc in rpcs}),
         convert_grpc_status=True,
+        # As every browser and HTTP library writes a space.
+        query_param_unescape_plus=True,
         print_options={
             "always_print_primitive_fields": True,
             "stream_newline_delimited": True,

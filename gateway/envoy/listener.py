@@ -14,7 +14,10 @@ from gateway.envoy.routes import ROUTE_CONFIGURATION
 from gateway.envoy_types import address, extension
 
 LISTENER: Final = "gateway"
-MAX_HEADERS_KB: Final = 32
+MAX_HEADERS_KB: Final = 64
+"""Beyond this Envoy ends the request without a word; the script says what is wrong far earlier."""
+_PATH: Final = "%PATH(NQ:ORIG_OR_PATH)%"
+"""As the client sent it. Its query stays out of logs and traces: people put secrets and names there."""
 _ALPN: Final = ("h2", "http/1.1")
 
 
@@ -100,6 +103,8 @@ def _connection_limits() -> dict[str, Any]:
             "max_headers_count": 100,
             "headers_with_underscores_action": "DROP_HEADER",
         },
+        # What some health checks and scripts still speak; without it Envoy answers 426.
+        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": LISTENER},
         "http2_protocol_options": {"max_concurrent_streams": 200},
         "request_headers_timeout": "10s",
         "request_timeout": "30s",
@@ -113,8 +118,8 @@ def _access_log() -> dict[str, Any]:
         "time": "%START_TIME%",
         "event": "http_request",
         "method": "%REQ(X-ENVOY-ORIGINAL-METHOD?:METHOD)%",
-        "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
-        "rpc": "%REQ(:PATH)%",
+        "path": _PATH,
+        "rpc": "%PATH(NQ:PATH)%",
         "status": "%RESPONSE_CODE%",
         "details": "%RESPONSE_CODE_DETAILS%",
         "flags": "%RESPONSE_FLAGS%",
@@ -140,4 +145,9 @@ def _tracing(edge: Edge) -> dict[str, Any]:
     provider = extension(
         "envoy.tracers.opentelemetry", types.OPENTELEMETRY, grpc_service=exporter, service_name=LISTENER
     )
-    return {"tracing": {"provider": provider, "random_sampling": {"value": edge.trace_percent}}}
+    tracing = {
+        "provider": provider,
+        "random_sampling": {"value": edge.trace_percent},
+        "custom_tags": [{"tag": "http.url", "value": f"%REQ(:SCHEME)%://%REQ(:AUTHORITY)%{_PATH}"}],
+    }
+    return {"tracing": tracing}

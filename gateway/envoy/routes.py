@@ -19,7 +19,7 @@ from gateway.envoy.cache import (
     uncached_paths,
 )
 from gateway.envoy.edge import MAX_BODY_BYTES, Edge
-from gateway.envoy.filters import BEHIND_THE_CACHE, CORS, ONLY_FOR_CALLS, TRANSCODER
+from gateway.envoy.filters import BEHIND_THE_CACHE, CORS, ONLY_FOR_CALLS, SCRIPT, TRANSCODER
 from gateway.envoy.limits import rate_limits
 from gateway.envoy.responses import cors_policy, header
 from gateway.envoy_types import extension
@@ -64,7 +64,7 @@ def edge_routes(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
 def origin_routes(contracts: Contracts, mesh: Mesh) -> dict[str, Any]:
     """Behind the cache: the calls whose answers it may keep."""
     calls = [
-        call | {"metadata": kept_for(rpc)}
+        call | kept_for(rpc)
         for rpc in edge_rpcs(contracts)
         if is_cacheable(rpc)
         for call in _calls(rpc, mesh)
@@ -116,6 +116,7 @@ def _page_of(page: tuple[str, str, str]) -> dict[str, Any]:
     route = {
         "match": {"path": path},
         "direct_response": {"status": 200, "body": {"inline_string": content}},
+        "metadata": {"filter_metadata": {SCRIPT: {"page": True}}},
         "response_headers_to_add": [
             header("content-type", content_type),
             header("content-security-policy", PAGE_POLICY),

@@ -1,9 +1,12 @@
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from chassis.caller import Call, begin
 from chassis.errors import DomainError
-from chassis.masks import apply_mask, changed_paths
+from chassis.masks import FROM_BODY, MASK_SOURCE, apply_mask, changed_paths
 from internshipconnect.common.v1.common_pb2 import Location, Skill
+from internshipconnect.internship.v1.internship_pb2 import Internship
 from internshipconnect.user.v1.user_pb2 import Me, StudentProfile
 
 WRITABLE = frozenset({"name", "locale", "student.headline", "student.location", "student.skills"})
@@ -21,9 +24,52 @@ def violations(*paths: str) -> list[str]:
     return [violation.description for violation in failure.value.violations]
 
 
-def test_without_a_mask_every_unit_that_the_body_holds_is_changed() -> None:
+def test_without_a_mask_what_the_message_holds_is_changed_each_at_its_own_depth() -> None:
     me = Me(name="Ada", student=StudentProfile(headline="Physicist", location=Location(city="Bern")))
-    assert changed(me) == ("name", "student.headline", "student.location")
+    assert changed(me) == ("name", "student.headline", "student.location.city")
+
+
+def test_without_a_mask_an_optional_field_is_held_when_it_is_zero() -> None:
+    me = Me(student=StudentProfile(location=Location(lat=0.0)))
+    assert changed(me) == ("student.location.lat",)
+
+
+def test_without_a_mask_a_list_is_one_field_and_an_empty_message_holds_nothing() -> None:
+    me = Me(student=StudentProfile(skills=[Skill(name="C")], location=Location()))
+    assert changed(me) == ("student.skills",)
+
+
+def test_without_a_mask_a_message_of_googles_is_one_value() -> None:
+    listing = Internship(apply_deadline=Timestamp(seconds=5))
+    assert changed_paths(listing, FieldMask(), writable={"apply_deadline"}) == ("apply_deadline",)
+
+
+def _from_body(me: Me, *paths: str) -> tuple[str, ...]:
+    begin(Call(metadata={MASK_SOURCE: FROM_BODY}))
+    try:
+        return changed(me, *paths)
+    finally:
+        begin(Call())
+
+
+def test_what_a_body_held_empty_is_changed_and_what_is_read_only_passes() -> None:
+    assert _from_body(Me(), "name", "id", "etag", "student.location.city") == (
+        "name",
+        "student.location.city",
+    )
+
+
+def test_a_body_that_held_nothing_changes_nothing() -> None:
+    assert _from_body(Me(student=StudentProfile(location=Location()))) == ()
+
+
+def test_null_for_a_parent_clears_all_of_its_units() -> None:
+    assert _from_body(Me(), "student") == ("student.headline", "student.location", "student.skills")
+
+
+def test_whoever_makes_up_that_a_mask_came_from_a_body_gains_nothing() -> None:
+    with pytest.raises(DomainError):
+        _from_body(Me(), "student.location.nickname")
 
 
 def test_without_a_mask_read_only_fields_in_the_body_are_ignored() -> None:

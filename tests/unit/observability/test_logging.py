@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from chassis.observability import logging
+from chassis.observability.redaction import REDACTED
 from chassis.observability.tracing import continue_trace
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -66,8 +67,20 @@ def test_a_line_inside_a_trace_carries_its_trace_id(lines: Lines) -> None:
 def test_the_value_of_a_secret_never_appears(lines: Lines, key: str) -> None:
     logging.get_logger().info("note", **{key: "hunter2"}, nested={"list": [{key: "hunter2"}]})
     line = lines.last()
-    assert line[key] == logging.REDACTED
-    assert line["nested"]["list"] == [{key: logging.REDACTED}]
+    assert line[key] == REDACTED
+    assert line["nested"]["list"] == [{key: REDACTED}]
+
+
+def test_a_secret_in_an_exceptions_text_and_in_the_event_itself_is_replaced(lines: Lines) -> None:
+    try:
+        raise ValueError('{"password": "hunter2"}')
+    except ValueError:
+        logging.get_logger().exception("login with Bearer hunter2 failed")
+    line = lines.last()
+    assert "ValueError" in line["exception"]
+    assert "hunter2" not in str(line)
+    standard_logging.getLogger("kombu").warning("no login at amqp://user:hunter2@broker")
+    assert "hunter2" not in str(lines.last())
 
 
 def test_what_libraries_log_has_the_same_shape(lines: Lines) -> None:

@@ -1,0 +1,361 @@
+-- Reads JSON bodies once, from front to back: is it JSON, which fields does it hold, and does the contract know them
+-- all? TYPES is put before this text. The transcoder behind it passes over fields that it does not know, takes half
+-- of what is no JSON for it, and does not tell an empty field from an absent one.
+
+local find, byte, sub = string.find, string.byte, string.sub
+
+local ANYTHING, SCALAR = -1, 0
+local ONE, LIST, MAP = 0, 1, 2
+local MAX_DEPTH = 64
+-- The contracts' own bounds allow a few thousand.
+local MAX_VALUES = 20000
+local MAX_VIOLATIONS = 10
+local MAX_NAME_CHARS = 80
+local MAX_MISSPELT_LETTERS = 2
+
+-- Both spellings of a field lead to the same row.
+local function fields_by_name(rows)
+  local fields = {}
+  for i = 1, #rows do
+    local field = { name = rows[i][1], type = rows[i][3], kind = rows[i][4] }
+    fields[rows[i][1]] = field
+    fields[rows[i][2]] = field
+  end
+  return fields
+end
+
+for i = 1, #TYPES do
+  TYPES[i] = fields_by_name(TYPES[i])
+end
+
+-- How many letters two names differ by; at most `limit` is of interest.
+local function distance(one, other, limit)
+  if math.abs(#one - #other) > limit then
+    return limit + 1
+  end
+  local before = {}
+  for j = 0, #other do
+    before[j] = j
+  end
+  for i = 1, #one do
+    local row = { [0] = i }
+    for j = 1, #other do
+      local cost = byte(one, i) == byte(other, j) and 0 or 1
+      row[j] = math.min(before[j] + 1, row[j - 1] + 1, before[j - 1] + cost)
+    end
+    before = row
+  end
+  return before[#other]
+end
+
+-- "did you mean ...?", or all that there is.
+local function advice(fields, name, takes)
+  -- Of a short name less may be wrong.
+  local limit = math.min(MAX_MISSPELT_LETTERS, math.floor(#name / 3))
+  local names, best, least = {}, nil, limit + 1
+  for known, field in pairs(fields or {}) do
+    if known == field.name and takes(field) then
+      names[#names + 1] = known
+      local differs = #name <= MAX_NAME_CHARS and distance(name:lower(), known:lower(), limit)
+      if differs and (differs < least or (best and differs == least and known < best)) then
+        best, least = known, differs
+      end
+    end
+  end
+  if best then
+    return "did you mean `" .. best .. "`?"
+  elseif #names == 0 then
+    return "it takes none"
+  end
+  table.sort(names)
+  return "allowed: " .. table.concat(names, ", ")
+end
+
+local function shown(name)
+  return #name <= MAX_NAME_CHARS and name or sub(name, 1, MAX_NAME_CHARS) .. "..."
+end
+
+-- The position of the quote that ends the string whose first quote is at `at`.
+local function string_end(text, at)
+  local from = at + 1
+  while true do
+    local quote = find(text, '"', from, true)
+    if not quote then
+      return nil
+    end
+    local back = quote - 1
+    while byte(text, back) == 92 do
+      back = back - 1
+    end
+    if (quote - back) % 2 == 1 then
+      return quote
+    end
+    from = quote + 1
+  end
+end
+
+local function after_space(text, at)
+  local next = byte(text, at)
+  if next and next > 32 then
+    return at
+  end
+  return find(text, "[^ \n\r\t]", at) or #text + 1
+end
+
+local function unescaped(name)
+  if not find(name, "\\", 1, true) then
+    return name
+  end
+  return (name:gsub("\\u00(%x%x)", function(digits)
+    local code = tonumber(digits, 16)
+    return code < 128 and string.char(code) or nil
+  end):gsub("\\([\"\\/])", "%1"))
+end
+
+local Body = {}
+Body.__index = Body
+
+function Body:place(name)
+  local parts = {}
+  for i = 1, self.depth do
+    local step = self.steps[i]
+    parts[#parts + 1] = type(step) == "number" and "[" .. step .. "]" or (#parts > 0 and "." or "") .. step
+  end
+  if name then
+    parts[#parts + 1] = (#parts > 0 and "." or "") .. shown(name)
+  end
+  return table.concat(parts)
+end
+
+function Body:complain(place, description)
+  self.violations[#self.violations + 1] = { field = place, description = description }
+end
+
+-- Ends the reading: nothing after `at` can be understood.
+function Body:broken(at, what)
+  self.trouble = string.format("At character %d: %s.", math.min(at, #self.text + 1), what)
+  return nil
+end
+
+function Body:enter(step, name)
+  self.depth = self.depth + 1
+  self.steps[self.depth] = step
+  self.names[self.depth] = name
+end
+
+function Body:leave()
+  self.depth = self.depth - 1
+end
+
+function Body:own_path(name)
+  return table.concat(self.names, ".", 1, self.depth) .. (self.depth > 0 and "." or "") .. name
+end
+
+-- A field that the path holds, too, has to say the same.
+function Body:check_variable(field, name, at)
+  local value = self.variables[self:own_path(field.name)]
+  local stop = value and byte(self.text, at) == 34 and string_end(self.text, at)
+  if value and not (stop and unescaped(sub(self.text, at + 1, stop - 1)) == value) then
+    self:complain(self:place(name), "is another one in the path: leave it out of the body, or send the same")
+  end
+end
+
+-- Which fields the body holds, each at its own depth; a list or map is one field.
+function Body:note(field, at)
+  local opens = byte(self.text, at) == 123
+  if not (opens and field.kind == ONE and field.type > 0) then
+    self.held[#self.held + 1] = self:own_path(field.name)
+  end
+end
+
+function Body:field_of(fields, name, seen)
+  local field = fields[name]
+  if not field then
+    self:complain(self:place(name), "there is no such field; " .. advice(fields, name, function()
+      return true
+    end))
+  elseif seen[field.name] then
+    self:complain(self:place(name), "is given twice: send it once, in one spelling")
+  end
+  seen[field and field.name or name] = true
+  return field
+end
+
+function Body:member(fields, name, seen, at)
+  if not fields then
+    if seen[name] then
+      self:complain(self:place(name), "is given twice: send it once")
+    end
+    seen[name] = true
+    return self:value(at, ANYTHING, ONE)
+  end
+  local field = self:field_of(fields, name, seen)
+  if not field then
+    return self:value(at, ANYTHING, ONE)
+  end
+  if self.lists == 0 then
+    self:check_variable(field, name, at)
+    self:note(field, at)
+  end
+  self:enter(name, field.name)
+  local next = self:value(at, field.type, field.kind)
+  self:leave()
+  return next
+end
+
+-- Members of an object: those of a message, or (without `fields`) any names, whose values are of type `of`.
+function Body:object(at, fields, of)
+  local text, seen = self.text, {}
+  at = after_space(text, at + 1)
+  if byte(text, at) == 125 then
+    return at + 1
+  end
+  while true do
+    local stop = byte(text, at) == 34 and string_end(text, at)
+    if not stop then
+      return self:broken(at, "a field's name in double quotes is wanted")
+    end
+    local name = unescaped(sub(text, at + 1, stop - 1))
+    at = after_space(text, stop + 1)
+    if byte(text, at) ~= 58 then
+      return self:broken(at, "`:` is wanted after a field's name")
+    end
+    at = after_space(text, at + 1)
+    if of then
+      at = self:entry(name, seen, at, of)
+    else
+      at = self:member(fields, name, seen, at)
+    end
+    if not at then
+      return nil
+    end
+    at = after_space(text, at)
+    local next = byte(text, at)
+    if next == 125 then
+      return at + 1
+    elseif next ~= 44 then
+      return self:broken(at, "`,` or `}` is wanted")
+    end
+    at = after_space(text, at + 1)
+  end
+end
+
+function Body:entry(name, seen, at, of)
+  if seen[name] then
+    self:complain(self:place(name), "is given twice: send it once")
+  end
+  seen[name] = true
+  self:enter(name, name)
+  self.lists = self.lists + 1
+  local next = self:value(at, of, ONE)
+  self.lists = self.lists - 1
+  self:leave()
+  return next
+end
+
+function Body:list(at, of)
+  local text, index = self.text, 0
+  self.lists = self.lists + 1
+  at = after_space(text, at + 1)
+  if byte(text, at) == 93 then
+    self.lists = self.lists - 1
+    return at + 1
+  end
+  while true do
+    self:enter(index, "")
+    at = self:value(at, of, ONE)
+    self:leave()
+    if not at then
+      return nil
+    end
+    at = after_space(text, at)
+    local next = byte(text, at)
+    if next == 93 then
+      self.lists = self.lists - 1
+      return at + 1
+    elseif next ~= 44 then
+      return self:broken(at, "`,` or `]` is wanted")
+    end
+    index, at = index + 1, after_space(text, at + 1)
+  end
+end
+
+function Body:nested(at, first, of, kind)
+  if self.open >= MAX_DEPTH then
+    return self:broken(at, "this is nested too deeply")
+  end
+  self.open = self.open + 1
+  if of ~= ANYTHING and first == 91 and kind ~= LIST then
+    self:complain(self:place(), kind == MAP and "an object is wanted, not a list" or "one value is wanted, not a list")
+    of = ANYTHING
+  elseif first == 123 and kind == LIST then
+    self:complain(self:place(), "a list is wanted: put it in [ ]")
+    of = ANYTHING
+  elseif first == 123 and of == SCALAR and kind ~= MAP then
+    self:complain(self:place(), "a plain value is wanted, not an object")
+    of = ANYTHING
+  end
+  local next
+  if first == 91 then
+    next = self:list(at, of)
+  elseif kind == MAP and of ~= ANYTHING then
+    next = self:object(at, nil, of)
+  else
+    next = self:object(at, TYPES[of])
+  end
+  self.open = self.open - 1
+  return next
+end
+
+local LITERALS = { ["true"] = true, ["false"] = true, ["null"] = true }
+
+-- The position after the value at `at`; nil when it is none, or when enough is known to be wrong.
+function Body:value(at, of, kind)
+  self.values = self.values + 1
+  if self.values > MAX_VALUES then
+    self.is_too_large = true
+    return nil
+  elseif #self.violations >= MAX_VIOLATIONS then
+    return nil
+  end
+  local text = self.text
+  local first = byte(text, at)
+  if first == 34 then
+    local stop = string_end(text, at)
+    if kind == LIST then
+      self:complain(self:place(), "a list is wanted: put it in [ ]")
+    end
+    return stop and stop + 1 or self:broken(at, "this text has no end")
+  elseif first == 123 or first == 91 then
+    return self:nested(at, first, of, kind)
+  end
+  local _, stop = find(text, "^[%w+.-]+", at)
+  local token = stop and stop - at < 400 and sub(text, at, stop)
+  if kind == LIST and token ~= "null" then
+    self:complain(self:place(), "a list is wanted: put it in [ ]")
+  end
+  if token and (LITERALS[token] or find(token, "^%-?%d+%.?%d*[eE]?[+-]?%d*$")) then
+    return stop + 1
+  end
+  return self:broken(at, "a value is wanted: text in double quotes, a number, true, false, null, a list or an object")
+end
+
+-- What a JSON body holds: `held` are its fields by path, `violations` what is wrong with them; `trouble` says why it
+-- is no JSON at all.
+local function read_body(text, type, variables)
+  local body = setmetatable({
+    text = text, steps = {}, names = {}, depth = 0, lists = 0, open = 0, values = 0,
+    held = {}, violations = {}, variables = variables,
+  }, Body)
+  local at = after_space(text, 1)
+  if byte(text, at) ~= 123 then
+    body:broken(at, "the body has to be one JSON object")
+    return body
+  end
+  at = body:object(at, TYPES[type])
+  if at and after_space(text, at) <= #text then
+    body:broken(at, "something follows the JSON object")
+  end
+  return body
+end
+
