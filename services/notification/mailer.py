@@ -13,7 +13,7 @@ from chassis.clock import Clock
 from chassis.errors import NOT_ANSWERING, DomainError, unavailable
 from chassis.observability.logging import get_logger
 from services.notification.domain.inbox import Delivery, DeliveryState
-from services.notification.mails import Mails, UndeliverableError
+from services.notification.mails import Mails, UndeliverableError, UnwritableError
 from services.notification.post import Post, RefusedError
 from services.notification.sealing import Envelopes, UnreadableError
 from services.notification.store import Store
@@ -51,6 +51,8 @@ class Mailer:
             await self._hand_over(claimed)
         except (RefusedError, UndeliverableError) as refusal:
             return await self._settle(claimed, DeliveryState.BOUNCED, str(refusal))
+        except UnwritableError as problem:
+            return await self._settle(claimed, DeliveryState.FAILED, str(problem))
         except Exception as problem:
             gave_up = claimed.attempts >= MOST_ATTEMPTS or isinstance(problem, UnreadableError)
             state = DeliveryState.FAILED if gave_up else DeliveryState.QUEUED

@@ -9,17 +9,18 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from email.message import EmailMessage
 from typing import Final, Protocol
 
 import aiosmtplib
 from aiosmtplib import SMTP
 
 from chassis.errors import unavailable
+from services.notification.composing import Mail
 from services.notification.settings import Settings
 
 _IDLE_MOST_S: Final = 20.0
 _PERMANENT: Final = range(500, 600)
+_SMTPUTF8: Final = "SMTPUTF8"
 _MAIL_SERVER: Final = "The mail server"
 
 
@@ -30,7 +31,7 @@ class RefusedError(Exception):
 class Post(Protocol):
     """Something that takes mails."""
 
-    async def send(self, mail: EmailMessage) -> None:
+    async def send(self, mail: Mail) -> None:
         """Returns once the mail server has taken responsibility for the mail.
 
         Raises:
@@ -57,11 +58,12 @@ class SmtpPost:
         self._free = asyncio.Semaphore(settings.smtp_connections)
         self._idle: list[_Line] = []
 
-    async def send(self, mail: EmailMessage) -> None:
+    async def send(self, mail: Mail) -> None:
         """See `Post.send`."""
         try:
             async with asyncio.timeout(self._timeout_s), self._line() as smtp:
-                await smtp.send_message(mail)
+                options = [_SMTPUTF8] if mail.needs_smtputf8 else []
+                await smtp.sendmail(mail.sender, [mail.recipient], mail.raw, mail_options=options)
         except aiosmtplib.SMTPRecipientsRefused as refusal:
             raise _meaning_of(refusal.recipients[0]) from refusal
         except aiosmtplib.SMTPDataError as refusal:

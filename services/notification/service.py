@@ -81,7 +81,7 @@ class Telling:
 
     async def _readers(self, audience: Audience) -> Mapping[str, Reader]:
         if isinstance(audience, ToAddress):
-            return {audience.user_id: Reader(email=audience.email)}
+            return {audience.user_id: await self._reader_at(audience)}
         user_ids = await self._members(audience) if isinstance(audience, ToCompany) else (audience.user_id,)
         known = await self._store.recipients(user_ids)
         readers = {user_id: recipient.reader for user_id, recipient in known.items()}
@@ -89,6 +89,11 @@ class Telling:
         if missing := set(user_ids) - set(reachable):
             raise unavailable(f"The address of {', '.join(sorted(missing))}")
         return reachable
+
+    async def _reader_at(self, audience: ToAddress) -> Reader:
+        """In the language that we know them to read, if we know them already."""
+        known = (await self._store.recipients((audience.user_id,))).get(audience.user_id)
+        return known.reader_at(audience.email) if known else Reader(email=audience.email)
 
     async def _members(self, company: ToCompany) -> tuple[str, ...]:
         members = await self._store.company_members(company.company_id)

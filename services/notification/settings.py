@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from chassis.settings import ChassisSettings
+from chassis.text import parse_address
 
 
 class Settings(ChassisSettings):
@@ -21,10 +22,15 @@ class Settings(ChassisSettings):
         default=8, ge=1, le=256, description="most connections at once, per process"
     )
     smtp_timeout_s: float = Field(default=15.0, gt=0, le=25, description="longest time for one mail")
-    mail_from: str = Field(default="no-reply@internshipconnect.example", pattern=r"^[^@\s]+@[^@\s]+$")
+    mail_from: str = "no-reply@internshipconnect.example"
     mail_from_name: str = "InternshipConnect"
     most_streams: int = Field(default=5_000, ge=1, description="most live inbox streams, per process")
     most_streams_per_user: int = Field(default=5, ge=1, description="most live inbox streams of one user")
     stream_most_s: float = Field(
         default=900.0, gt=0, description="a stream ends after this, so that a client shows a fresh token"
     )
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        return parse_address(value).shown

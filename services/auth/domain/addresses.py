@@ -1,18 +1,25 @@
-"""E-mail addresses as keys: one spelling for one mailbox."""
-
-from email_validator import EmailNotValidError, validate_email
+"""E-mail addresses of accounts: one key for one mailbox."""
 
 from chassis.errors import Violation, invalid
+from chassis.text import AddressError, EmailAddress, parse_address
 
 
-def normalise(address: str) -> str:
-    """The one spelling of an address: NFC, its letters folded, an internationalised domain as Unicode.
-
-    Raises INVALID_FIELD on `email` if it is no address that mail could be sent to. The reserved domain
-    `.test` is admitted: nobody owns it, so that seeds and tests can use addresses without harm.
-    """
+def read_address(text: str) -> EmailAddress:
+    """The address of somebody who registers or signs in. Raises INVALID_FIELD on `email` if it is none."""
     try:
-        valid = validate_email(address, check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
-        raise invalid(Violation("email", f"is not an address that mail can be sent to: {error}")) from error
-    return f"{valid.local_part.casefold()}@{valid.domain}"
+        return parse_address(text)
+    except AddressError as problem:
+        raise _refused(f"is not an address that mail can be sent to: {problem}") from problem
+
+
+def check_reachable(address: EmailAddress, *, by_smtputf8: bool) -> None:
+    """Raises INVALID_FIELD on `email` for an address that only SMTPUTF8 can reach, where we do not have it."""
+    if address.needs_smtputf8 and not by_smtputf8:
+        raise _refused(
+            "cannot be reached by our mail server, which knows only ASCII letters before the @;"
+            " give an address without other letters there"
+        )
+
+
+def _refused(message: str) -> Exception:
+    return invalid(Violation("email", message))

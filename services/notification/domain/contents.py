@@ -38,8 +38,8 @@ class Content:
 
     @property
     def path(self) -> str:
-        """Where to go on from here, under the public address."""
-        return "/"
+        """Where to go on from here, under the public address: a page of `gateway/pages`."""
+        return "/app/login"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class VerificationCode(_Security):
     @property
     def path(self) -> str:
         """Where to type the code."""
-        return "/verify-email"
+        return "/app/verify-email"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class RegistrationRepeated(_Security):
     @property
     def path(self) -> str:
         """Where to sign in."""
-        return "/login"
+        return "/app/login"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class SessionCompromised(_Security):
     @property
     def path(self) -> str:
         """Where to sign in."""
-        return "/login"
+        return "/app/login"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ class _OfApplication(Content):
     @property
     def path(self) -> str:
         """The application's page."""
-        return f"/applications/{self.application_id}"
+        return f"/app/applications/{self.application_id}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +244,7 @@ class OfListing(Content):
     @property
     def path(self) -> str:
         """The listing's page."""
-        return f"/internships/{self.internship_id}"
+        return f"/app/internships/{self.internship_id}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,12 @@ from datetime import datetime
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """For whom something is written; `name` and `time_zone` (IANA) may be empty."""
+    """For whom something is written; `name`, `time_zone` (IANA) and `locale` (`de`, `de-AT`) may be empty."""
 
     email: str
     name: str = ""
     time_zone: str = ""
+    locale: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,11 @@ class Recipient:
     @property
     def reader(self) -> Reader | None:
         """For whom to write; None as long as we know no address."""
-        return Reader(email=self.email, name=self.name, time_zone=self.time_zone) if self.email else None
+        return self.reader_at(self.email) if self.email else None
+
+    def reader_at(self, email: str) -> Reader:
+        """For whom to write at an address that somebody else tells."""
+        return Reader(email=email, name=self.name, time_zone=self.time_zone, locale=self.locale)
 
     def registered(self, *, email: str, name: str, company_id: str) -> "Recipient":
         """With what the registration told; a profile that we heard of before knows the name better."""

@@ -48,4 +48,4 @@ def test_a_registered_account_can_be_reached() -> None:
 
 def test_the_name_of_the_account_fills_a_profile_without_one() -> None:
     known = registered(profile("", 1)(Recipient(id="usr_1"))).reader
-    assert known == Reader(email="ada@example.org", name="Ada", time_zone="Europe/Berlin")
+    assert known == Reader(email="ada@example.org", name="Ada", time_zone="Europe/Berlin", locale="de")

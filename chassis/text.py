@@ -1,0 +1,134 @@
+"""One rule for text at all doors: when it is empty, when two are the same, and what an e-mail address is.
+
+Text is kept in Unicode's composed form (NFC). Whether it is empty is judged by what a reader sees of it.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from email_validator import EmailNotValidError, validate_email
+
+_IGNORABLE: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""Unicode's Default_Ignorable_Code_Point: shown as nothing by every renderer."""
+_BLANK: Final = "\u2800\ufffc\U00016fe4\U0001d159"
+"""Characters that have a shape by their category, and an empty one by their design."""
+_IGNORED: Final = re.compile(f"[{_IGNORABLE}]+")
+_UNSEEN: Final = re.compile(f"[{_IGNORABLE}{_BLANK}]+")
+_OUTER_BLANKS: Final = re.compile(f"^[\\s{_IGNORABLE}]+|[\\s{_IGNORABLE}]+$")
+_SHAPELESS: Final = frozenset({"Cc", "Cf", "Cs", "Mc", "Me", "Mn", "Zl", "Zp", "Zs"})
+"""Categories of characters that show nothing of their own: controls, marks without a letter, blanks."""
+_JOINED: Final = frozenset({"Mc", "Me", "Mn"})
+_JOINERS: Final = frozenset("\u200c\u200d")
+_NONCHARACTERS: Final = frozenset(range(0xFDD0, 0xFDF0))
+_REMEMBERED_ADDRESSES: Final = 4_096
+_BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters that turn the direction of what stands around them."""
+_HALVES: Final = re.compile("[\ud800-\udfff]")
+"""Halves of surrogate pairs, which no encoding can write."""
+
+
+class AddressError(ValueError):
+    """The text is no e-mail address; the message says what is wrong, as the rest of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmailAddress:
+    """An address that mail can be sent to. `domain` is in A-labels, `shown` is as it was typed."""
+
+    shown: str
+    local: str
+    domain: str
+    key: str
+    """The one spelling under which all spellings of the address are kept and compared."""
+
+    @property
+    def spec(self) -> str:
+        """What stands in the envelope and in headers; ASCII whenever `needs_smtputf8` is false."""
+        return f"{self.local}@{self.domain}"
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Whether only mail servers that speak SMTPUTF8 (RFC 6531) can take it."""
+        return not self.local.isascii()
+
+
+def nfc(text: str) -> str:
+    """The composed form, in which equal text has equal code points."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def is_visibly_empty(text: str) -> bool:
+    """Whether a reader sees nothing: blanks, controls, ignorable characters, marks without a letter."""
+    return not any(_has_shape(character) for character in _UNSEEN.sub("", text))
+
+
+def fold(text: str) -> str:
+    """What two texts share that look the same to a reader, whatever their case, width and spacing."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(_IGNORED.sub("", folded).split())
+
+
+def one_line(text: str) -> str:
+    """The text without what could break a line, turn the direction of writing, or not be written at all."""
+    unbroken = _HALVES.sub("\ufffd", _TURNS.sub("", _BREAKS.sub(" ", text)))
+    return nfc(" ".join(unbroken.split()))
+
+
+def shorten(text: str, length: int) -> str:
+    """At most so many code points, the last an ellipsis if any are left out; no character is torn apart."""
+    if len(text) <= length:
+        return text
+    end = length - 1
+    while end > 0 and (_is_joined(text[end]) or text[end - 1] in _JOINERS):
+        end -= 1
+    return f"{text[: end or length - 1].rstrip()}…"
+
+
+@lru_cache(_REMEMBERED_ADDRESSES)
+def parse_address(text: str) -> EmailAddress:
+    """The address that somebody typed; outer blanks do not count. Raises AddressError.
+
+    The domain may stand in letters of any script or in A-labels (UTS 46). Two addresses are the same when
+    their keys are. The reserved domain `.test` is admitted: nobody owns it, so that seeds and tests can use
+    addresses without harm.
+    """
+    shown = nfc(_OUTER_BLANKS.sub("", text))
+    try:
+        valid = validate_email(shown, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as problem:
+        raise AddressError(str(problem).rstrip(".")) from problem
+    if valid.ascii_domain is None or valid.local_part is None:
+        raise AddressError("it has no domain that mail could be sent to")
+    local = valid.local_part
+    return EmailAddress(shown, local, valid.ascii_domain, f"{_folded_local(local)}@{valid.domain}")
+
+
+def _folded_local(local: str) -> str:
+    """Letter by letter, and none to an ASCII one that is not: the long s is another mailbox than `s`."""
+    return nfc("".join(map(_folded_letter, local)))
+
+
+def _folded_letter(letter: str) -> str:
+    folded = letter.casefold()
+    return folded if letter.isascii() or not folded.isascii() else letter
+
+
+def _has_shape(character: str) -> bool:
+    category = unicodedata.category(character)
+    if category == "Cn":  # not known to this version of Unicode, or never to be a character
+        return ord(character) not in _NONCHARACTERS and ord(character) & 0xFFFE != 0xFFFE
+    return category not in _SHAPELESS
+
+
+def _is_joined(character: str) -> bool:
+    ignorable = _IGNORED.match(character) is not None
+    return (
+        ignorable or unicodedata.category(character) in _JOINED or "\U0001f3fb" <= character <= "\U0001f3ff"
+    )

@@ -1,0 +1,68 @@
+"""The languages that we write in, and how times and set phrases read in each of them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+
+from babel.dates import format_datetime
+
+DEFAULT: Final = "en"
+LANGUAGES: Final = ("en", "de")
+
+NEWS: Final[Mapping[str, tuple[str, str]]] = {
+    "en": ("News from InternshipConnect", "There is news for you. Please have a look:"),
+    "de": ("Neues von InternshipConnect", "Es gibt etwas Neues für Sie. Bitte sehen Sie nach:"),
+}
+"""Subject and text of a mail that names nothing and nobody."""
+
+_TIMES: Final = {"en": "EEEE d MMMM y, HH:mm", "de": "EEEE, d. MMMM y, HH:mm 'Uhr'"}
+
+_PHRASES: Final[Mapping[str, Mapping[str, str]]] = {
+    "de": {
+        "Draft": "Entwurf",
+        "Received": "Eingegangen",
+        "In review": "In Prüfung",
+        "Task": "Aufgabe",
+        "Interview": "Gespräch",
+        "Offer": "Angebot",
+        "Hired": "Eingestellt",
+        "Not selected": "Nicht ausgewählt",
+        "Withdrawn": "Zurückgezogen",
+        "Closed": "Geschlossen",
+        "The internship is no longer offered.": "Das Praktikum wird nicht mehr angeboten.",
+        "All places of this internship are taken.": "Alle Plätze dieses Praktikums sind vergeben.",
+        "The company has taken the internship down.": "Das Unternehmen hat das Praktikum zurückgezogen.",
+        "The offer was not answered in time.": "Das Angebot wurde nicht rechtzeitig beantwortet.",
+        "The company did not answer in the time that it had promised.": (
+            "Das Unternehmen hat nicht in der Zeit geantwortet, die es zugesagt hatte."
+        ),
+        "The company can not take interns on our platform at the moment.": (
+            "Das Unternehmen kann bei uns zurzeit keine Praktika vergeben."
+        ),
+    }
+}
+"""What contents say in English: statuses that applicants are shown, and reasons."""
+
+
+@lru_cache(1_024)
+def language_of(locale: str) -> str:
+    """The language that we have for a locale such as `de-AT` or `de_DE`: its own, else English."""
+    tags = locale.replace("_", "-").lower().split("-")
+    longest_first = ("-".join(tags[:end]) for end in range(len(tags), 0, -1))
+    return next((tag for tag in longest_first if tag in LANGUAGES), DEFAULT)
+
+
+def phrase(text: str, language: str) -> str:
+    """A set phrase in another language; as it is where we have none."""
+    return _PHRASES.get(language, {}).get(text, text)
+
+
+def time_text(moment: datetime, language: str) -> str:
+    """E.g. `Tuesday 3 March 2026, 14:05 (Europe/Berlin)`, with the offset in an hour that comes twice."""
+    offset = f", UTC{moment:%z}" if _comes_twice(moment) else ""
+    return f"{format_datetime(moment, _TIMES[language], locale=language)} ({moment.tzinfo}{offset})"
+
+
+def _comes_twice(moment: datetime) -> bool:
+    return moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset()

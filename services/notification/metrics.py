@@ -1,0 +1,12 @@
+"""Metrics of this service beside those that all services have."""
+
+from typing import Final
+
+from prometheus_client import Counter
+
+mails_composed: Final = Counter(
+    "notification_mails_composed_total",
+    "Mails written, by form: whole; bare (no text of people's in the headers) and generic (none at all) when"
+    " a second parser read something else than was meant; none when not even that could be read back.",
+    ("form",),
+)

@@ -1,0 +1,288 @@
+"""Whatever people type: a mail has our headers, one recipient, and says what it was meant to say."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any, Final, get_type_hints
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from chassis.text import fold, is_visibly_empty, one_line, parse_address, shorten
+from services.notification import mails as mails_module
+from services.notification.composing import HEADERS, Letter, Mail, Mailbox, compose
+from services.notification.domain.contents import CONTENTS, Content, NewApplicant, VerificationCode
+from services.notification.domain.recipients import Reader
+from services.notification.locales import LANGUAGES
+from services.notification.mails import MAX_NAME, MAX_SUBJECT, Mails, UnwritableError
+from services.notification.metrics import mails_composed
+from services.notification.readback import differences
+
+WRITTEN_AT: Final = datetime(2026, 3, 3, 13, 5, tzinfo=UTC)
+WORD: Final = re.compile(r"=\?utf-8\?b\?([A-Za-z0-9+/=]*)\?=")
+HOSTILE: Final = (
+    "=?utf-8?q?Ann=0D=0AX-Injected=3A_yes=0D=0A=0D=0AHello?=",
+    "=?utf-7?q?+2AA-?=",
+    "=?utf-8?b?QmNjOiBhbGxAZXhhbXBsZS5vcmc=?=",
+    "=?x?q?",
+    "Sam, everyone@example.com",
+    '"Sam" <everyone@example.com>, x',
+    'a\\b"c\\',
+    "Robin\r\nBcc: everyone@example.com",
+    "Robin\x85X-A: b\u2028X-C: d",
+    "nul\x00byte",
+    "half \ud800 a pair",
+    "Ada наука Łódź 東京 مرحبا and more words with blanks between",
+    "x" * 900,
+    "ж" * 900,
+    "\u202elive\u2066\u202c",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 30,
+    "Z\u0351\u036b\u0343" * 40,
+    "(comment) group: a@b.example;",
+    ".",
+    "\u200b",
+    "{{ 7*7 }} <script>",
+    "undisclosed-recipients:;",
+    "=20=0A_",
+    " leading and trailing ",
+    "\ufeffbyte order",
+    "a\tb",
+)
+TYPED = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.text(st.characters(codec=None), max_size=200),
+    st.text(st.sampled_from('=?_ \r\n\t,;:<>@"\\()[]utf-8qbQB0DA.\u2028\x00\ud800жß🎓'), max_size=120),
+)
+
+
+@pytest.fixture(scope="module")
+def mails() -> Mails:
+    return Mails(public_url="https://internships.example", sender="hello@ic.example", sender_name="IC, Mail")
+
+
+def header_lines(raw: bytes) -> dict[str, str]:
+    """The headers of a mail, each once, unfolded as RFC 5322 says; every line ends in CRLF."""
+    head = raw.partition(b"\r\n\r\n")[0].decode()
+    assert not re.search(r"(?<!\r)\n|\r(?!\n)", head)
+    pairs = [tuple(line.split(": ", 1)) for line in re.sub(r"\r\n(?=[ \t])", "", head).split("\r\n")]
+    assert [name for name, _ in pairs] == list(HEADERS)
+    return dict(pairs)
+
+
+def decoded(value: str) -> str:
+    """What RFC 2047 makes of a value that is all encoded words, or has none."""
+    words = WORD.findall(value)
+    if not words:
+        assert "=?" not in value
+        return value
+    assert WORD.sub("", value).strip() == ""
+    return b"".join(base64.b64decode(word, validate=True) for word in words).decode()
+
+
+def mailbox(value: str) -> tuple[str, str]:
+    """Name and address of the one mailbox in a value."""
+    if not value.endswith(">"):
+        return "", value
+    name, _, address = value[:-1].rpartition(" <")
+    if name.startswith('"'):
+        assert re.fullmatch(r'"[A-Za-z0-9\'._ -]+"', name)
+        return name[1:-1], address
+    return decoded(name), address
+
+
+def body(raw: bytes, kind: str) -> str:
+    """One part of a mail, decoded."""
+    boundary = re.search(rb'boundary="([^"]+)"', raw)
+    assert boundary is not None
+    parts = raw.partition(b"\r\n\r\n")[2].split(b"--" + boundary[1])
+    assert [part[:4] for part in parts] == [b"", b"\r\nCo", b"\r\nCo", b"--\r\n"]
+    head, _, content = parts[{"plain": 1, "html": 2}[kind]].partition(b"\r\n\r\n")
+    assert f"text/{kind}".encode() in head
+    return binascii.a2b_qp(content).decode()
+
+
+def content_of(kind: type[Content], text: str) -> Content:
+    kinds = get_type_hints(kind)
+    return kind(**{each.name: text if kinds[each.name] is str else WRITTEN_AT for each in fields(kind)})
+
+
+def counted(form: str) -> float:
+    return mails_composed.labels(form)._value.get()
+
+
+@pytest.mark.parametrize("kind", CONTENTS, ids=lambda kind: kind.template)
+@settings(max_examples=25, deadline=None)
+@given(text=TYPED, name=TYPED, language=st.sampled_from(LANGUAGES))
+@example(text=HOSTILE[0], name=HOSTILE[0], language="en")
+@example(text=HOSTILE[1], name=HOSTILE[1], language="de")
+@example(text=HOSTILE[4], name=HOSTILE[4], language="en")
+def test_whatever_people_type_the_headers_are_ours_and_the_words_are_theirs(
+    mails: Mails, kind: type[Content], text: str, name: str, language: str
+) -> None:
+    content, reader = content_of(kind, text), Reader(email="ada@example.org", name=name, locale=language)
+    before = counted("whole")
+    raw = mails.mail("ntf_1", content, reader, written_at=WRITTEN_AT).raw
+    assert counted("whole") == before + 1
+    headers = header_lines(raw)
+    shown = shorten(one_line(name), MAX_NAME) if kind.named else ""
+    assert mailbox(headers["To"]) == (shown, "ada@example.org")
+    assert mailbox(headers["From"]) == ("IC, Mail", "hello@ic.example")
+    if kind.in_inbox:
+        assert decoded(headers["Subject"]) == mails.inbox_text(content, reader).title
+    assert headers["Message-ID"] == "<ntf_1@ic.example>"
+    assert raw.isascii()
+    assert max(map(len, raw.split(b"\r\n"))) <= 78 + len("ada@example.org")
+
+
+@settings(max_examples=300, deadline=None)
+@given(subject=TYPED, to=TYPED, sender=TYPED, text=TYPED, html=TYPED)
+def test_what_was_composed_reads_back_the_same_by_two_other_readers(
+    subject: str, to: str, sender: str, text: str, html: str
+) -> None:
+    letter = Letter(
+        mail_id="ntf_1",
+        written_at=WRITTEN_AT,
+        sender=Mailbox(parse_address("hello@ic.example"), one_line(sender)),
+        to=Mailbox(parse_address("ada@münchen.de"), one_line(to)),
+        subject=one_line(subject) or "-",
+        text=f"{one_line(text)}\n\n{one_line(html)} \n.\n",
+        html=f"<p>{one_line(html)}</p>\n",
+    )
+    mail = compose(letter)
+    assert differences(mail, letter) == []
+    headers = header_lines(mail.raw)
+    assert decoded(headers["Subject"]) == letter.subject
+    assert mailbox(headers["To"]) == (letter.to.name, "ada@xn--mnchen-3ya.de")
+    assert mailbox(headers["From"]) == (letter.sender.name, "hello@ic.example")
+    assert body(mail.raw, "plain").replace("\r\n", "\n") == letter.text
+    assert body(mail.raw, "html").replace("\r\n", "\n") == letter.html
+
+
+LETTER: Final = Letter(
+    mail_id="ntf_1",
+    written_at=WRITTEN_AT,
+    sender=Mailbox(parse_address("hello@ic.example"), "IC"),
+    to=Mailbox(parse_address("ada@example.org"), "Ada"),
+    subject="News",
+    text="Hello\n",
+    html="<p>Hello</p>\n",
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "difference"),
+    [
+        (b"Subject: News", b"Subject: News\r\nX-Injected: yes", "other headers"),
+        (b"Subject: News", b"Subject: News\nX-Injected: yes", "CRLF"),
+        (b"Subject: News", b"Subject: =?utf-8?q?Other?=", "subject"),
+        (b"To: ", b"To: eve@example.org, ", "recipient"),
+        (b'"Ada" <ada@', b'"Ada" <eve@', "recipient"),
+        (b'"Ada"', b'"Eve"', "recipient"),
+        (b'"IC"', b'"Bank"', "sender"),
+        (b"To: ", b"Bcc: eve@example.org\r\nTo: ", "other headers"),
+        (b"\r\n\r\nHello", b"\r\n\r\nGoodbye", "text"),
+        (b"<p>Hello", b"<p>Goodbye", "html"),
+        (b"Hello", b"H\xe9llo", "ASCII"),
+        (b"Hello", b"Hello" * 300, "too long"),
+        (b"MIME-Version: 1.0\r\n", b"MIME-Version: 1.0\r\n\r\n", "other headers"),
+        (b'"=_ntf_1"', b'"=_ntf_2"', "text"),
+    ],
+)
+def test_a_mail_that_says_something_else_is_seen_by_reading_it_back(
+    before: bytes, after: bytes, difference: str
+) -> None:
+    mail = compose(LETTER)
+    assert before in mail.raw
+    tampered = replace(mail, raw=mail.raw.replace(before, after, 1))
+    assert any(difference in each for each in differences(tampered, LETTER))
+
+
+def spoiling(is_spoilt: Callable[[Letter], bool]) -> Callable[[Letter], Mail]:
+    """Composes as ever, but adds a header whenever the letter is such."""
+
+    def spoilt(letter: Letter) -> Mail:
+        mail = compose(letter)
+        if not is_spoilt(letter):
+            return mail
+        return replace(mail, raw=mail.raw.replace(b"Subject:", b"X-Injected: yes\r\nSubject:"))
+
+    return spoilt
+
+
+APPLICANT: Final = NewApplicant(
+    application_id="app_1", internship_title="Engines", student_name="Eve", student_headline="Hi"
+)
+
+
+def test_a_mail_whose_headers_read_back_wrong_goes_out_without_what_people_typed_in_them(
+    mails: Mails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mails_module, "compose", spoiling(lambda letter: bool(letter.to.name)))
+    before = counted("bare")
+    reader = Reader(email="olga@example.org", name="Olga")
+    raw = mails.mail("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT).raw
+    headers = header_lines(raw)
+    assert headers["To"] == "olga@example.org"
+    assert headers["Subject"] == "News from InternshipConnect"
+    assert "Eve" in body(raw, "plain")
+    assert counted("bare") == before + 1
+
+
+def test_a_mail_whose_body_reads_back_wrong_says_only_where_to_look(
+    mails: Mails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mails_module, "compose", spoiling(lambda letter: "Eve" in letter.text))
+    raw = mails.mail(
+        "ntf_1", APPLICANT, Reader(email="o@example.org", locale="de"), written_at=WRITTEN_AT
+    ).raw
+    assert header_lines(raw)["Subject"] == "Neues von InternshipConnect"
+    assert "https://internships.example/app/applications/app_1?lang=de" in body(raw, "plain")
+    assert "Eve" not in body(raw, "plain") + body(raw, "html")
+
+
+def test_a_mail_that_never_reads_back_right_is_given_up_and_counted(
+    mails: Mails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mails_module, "compose", spoiling(lambda letter: True))
+    before = counted("none")
+    with pytest.raises(UnwritableError):
+        mails.mail("ntf_1", APPLICANT, Reader(email="o@example.org"), written_at=WRITTEN_AT)
+    assert counted("none") == before + 1
+
+
+def test_only_a_local_part_beyond_ascii_needs_smtputf8(mails: Mails) -> None:
+    content = VerificationCode(code="12345678", expire_time=WRITTEN_AT)
+
+    def to(address: str) -> Mail:
+        return mails.mail("ntf_1", content, Reader(email=address), written_at=WRITTEN_AT)
+
+    assert to("a@münchen.de").recipient == to("a@xn--mnchen-3ya.de").recipient == "a@xn--mnchen-3ya.de"
+    assert not to("a@münchen.de").needs_smtputf8
+    assert to("élodie@münchen.de").needs_smtputf8
+    assert to("élodie@münchen.de").recipient == "élodie@xn--mnchen-3ya.de"
+    assert mailbox(header_lines(to("élodie@münchen.de").raw)["To"]) == ("", "élodie@xn--mnchen-3ya.de")
+
+
+def test_a_plain_subject_stays_readable_and_is_folded(mails: Mails) -> None:
+    letter: dict[str, Any] = {"subject": "Ada Lovelace applied for " + "a very long title of words " * 4}
+    raw = compose(replace(LETTER, subject=letter["subject"].strip())).raw
+    assert b"Subject: Ada Lovelace applied for a very" in raw
+    assert max(map(len, raw.split(b"\r\n"))) <= 80
+
+
+def test_a_subject_of_emoji_is_cut_between_and_not_within_them(mails: Mails) -> None:
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    content = replace(APPLICANT, student_name=family * 60)
+    title = mails.inbox_text(content, Reader(email="o@example.org")).title
+    assert len(title) <= MAX_SUBJECT
+    assert title.removesuffix("…").replace(family, "") == ""
+
+
+@given(text=st.text(max_size=60))
+def test_folding_a_text_twice_is_folding_it_once_and_blank_is_blank_on_one_line(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+    assert not is_visibly_empty(text) or is_visibly_empty(one_line(text))
