@@ -1,12 +1,10 @@
--- Who calls, for the limiter: the address of callers without a token, and the account that a sign-in is about.
--- ACCOUNT_FIELD (gRPC path -> number of the request's field) is put before this text, from the contracts.
--- Clients cannot say either themselves: both headers are overwritten or removed.
+-- Who calls, for the limiter and the services: which client, whether signed in, and the account that a call is
+-- about. ACCOUNT_FIELD (gRPC path -> number of the request's field), from the contracts, and client_area.lua
+-- are put before this text. Clients cannot say any of it themselves.
 
-local ADDRESS, ACCOUNT = "x-ic-address", "x-ic-account"
-
-local function host_of(address)
-  return address:match("^%[(.+)%]:%d+$") or address:match("^(.+):%d+$") or address
-end
+local CALLER = "internshipconnect.caller"
+local CLIENT = "x-ic-client"
+local AROUND = { "", "_56", "_48" }
 
 local function varint(bytes, at)
   local value, factor = 0, 1
@@ -69,17 +67,26 @@ local function account_of(handle, number)
   return text and text:lower():gsub("%s+", ""):gsub("[^%w@%.%+%-_]", "?"):sub(1, 254)
 end
 
+-- The client itself counts whoever is signed in; as `address` only where nobody is.
+local function tell_client(handle, metadata)
+  local areas = client_areas(handle:streamInfo():downstreamRemoteAddress())
+  handle:headers():replace(CLIENT, table.concat(areas, " "))
+  local is_anonymous = not metadata:get("envoy.filters.http.jwt_authn")
+  for i = 1, #areas do
+    metadata:set(CALLER, "client" .. AROUND[i], areas[i])
+    if is_anonymous then
+      metadata:set(CALLER, "address" .. AROUND[i], areas[i])
+    end
+  end
+end
+
 function envoy_on_request(handle)
   local number = ACCOUNT_FIELD[handle:headers():get(":path")]
   local account = number and account_of(handle, number)
   -- Waiting for the body ends the life of what was taken from the handle before.
-  local headers = handle:headers()
-  headers:remove(ADDRESS)
-  headers:remove(ACCOUNT)
-  if not handle:streamInfo():dynamicMetadata():get("envoy.filters.http.jwt_authn") then
-    headers:add(ADDRESS, host_of(handle:streamInfo():downstreamRemoteAddress()))
-  end
+  local metadata = handle:streamInfo():dynamicMetadata()
+  tell_client(handle, metadata)
   if account and account ~= "" then
-    headers:add(ACCOUNT, account)
+    metadata:set(CALLER, "account", account)
   end
 end

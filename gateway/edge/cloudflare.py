@@ -8,6 +8,7 @@ resource `cloudflare_ruleset` of the provider `cloudflare/cloudflare` takes them
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -160,7 +161,7 @@ def rate_rules(rpcs: Iterable[RpcSpec], limits: Rules) -> list[Rule]:
     return [
         _walled(name, members, limit)
         for name, members in sorted(by_class.items())
-        if (limit := _highest(limits, name)) is not None
+        if (limit := _highest(limits, name, len(members))) is not None
     ]
 
 
@@ -168,10 +169,18 @@ def _limits() -> Rules:
     return load(find(Path(gateway.ratelimit.__file__).with_name("config")))
 
 
-def _highest(limits: Rules, class_: str) -> Limit | None:
-    rules = (limits.find(DOMAIN, (("class", class_), ("plan", plan), ("user", ""))) for plan in PLANS)
-    found = [rule.limit for rule in rules if rule is not None and rule.limit is not None]
+def _highest(limits: Rules, class_: str, calls: int) -> Limit | None:
+    """What one address may do in a class of so many calls; where each call has an allowance, all together."""
+    by_plan = [(("class", class_), ("plan", plan), ("user", "")) for plan in PLANS]
+    found = _limits_at(limits, *by_plan, (("class", class_), ("client", "")))
+    for limit in _limits_at(limits, (("class", class_), ("call", ""), ("client", ""))):
+        found.append(replace(limit, requests=limit.requests * calls))
     return max(found, key=lambda limit: limit.requests / limit.window_s, default=None)
+
+
+def _limits_at(limits: Rules, *places: Sequence[tuple[str, str]]) -> list[Limit]:
+    rules = (limits.find(DOMAIN, place) for place in places)
+    return [rule.limit for rule in rules if rule is not None and rule.limit is not None]
 
 
 def _walled(name: str, rpcs: Sequence[RpcSpec], limit: Limit) -> Rule:

@@ -12,7 +12,7 @@ from gateway.control_plane.faults import NO_FAULT
 from gateway.control_plane.mesh import Mesh
 from gateway.envoy.cache import ORIGIN, cache_filter, is_cacheable
 from gateway.envoy.edge import MAX_BODY_BYTES
-from gateway.envoy.limits import CALLER, RATE_LIMIT, limit_filters
+from gateway.envoy.limits import CALLER, RATE_LIMIT, caller_filter, limit_filter
 from gateway.envoy.requests import request_tables
 from gateway.envoy.responses import compressors, standing_headers
 from gateway.envoy.tokens import FILTER as TOKENS
@@ -53,7 +53,8 @@ def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
         cache_filter(),
         *_call_filters(contracts, rpcs),
         token_filter(rpcs, ORIGIN, _keys_path(contracts)),
-        *(limit_filters(rpcs) if mesh.gateway.rate_limits else []),
+        caller_filter(rpcs),
+        *([limit_filter()] if mesh.gateway.rate_limits else []),
         _faults(),
         _router(),
     ]
@@ -65,7 +66,8 @@ def origin_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
     return [
         _script(contracts),
         *_call_filters(contracts, rpcs),
-        *(limit_filters(rpcs) if mesh.gateway.rate_limits else []),
+        caller_filter(rpcs),
+        *([limit_filter()] if mesh.gateway.rate_limits else []),
         _faults(),
         _router(),
     ]

@@ -15,35 +15,36 @@ CALLER: Final = "envoy.filters.http.lua.caller"
 RATE_LIMIT: Final = "envoy.filters.http.ratelimit"
 DOMAIN: Final = "internshipconnect"
 CLUSTER: Final = "ratelimit"
-ADDRESS_HEADER: Final = "x-ic-address"
-ACCOUNT_HEADER: Final = "x-ic-account"
+METADATA: Final = "internshipconnect.caller"
+"""Where `caller.lua` says which client calls, and about which account."""
+AROUND: Final = ("", "_56", "_48")
+"""The client itself, and the IPv6 networks around it; see `client_area.lua`."""
 ANSWERS_WITHIN_S: Final = 0.1
 """Twice what the limiter itself waits for Redis."""
-_CALLER_LUA: Final = Path(__file__).parent.with_name("caller.lua")
+_FOLDER: Final = Path(__file__).parent.parent
+_CALLER_LUA: Final = (_FOLDER / "client_area.lua", _FOLDER / "caller.lua")
 _PREFIX: Final = "RATE_LIMIT_CLASS_"
 
 
-def limit_filters(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
-    """First who calls is found out, then the limiter is asked. When it does not answer, the call passes."""
-    return [
-        extension(
-            CALLER,
-            types.LUA,
-            default_source_code={"inline_string": caller_source(rpcs)},
-        ),
-        extension(
-            RATE_LIMIT,
-            types.RATE_LIMIT,
-            domain=DOMAIN,
-            timeout=f"{ANSWERS_WITHIN_S}s",
-            failure_mode_deny=False,
-            rate_limited_as_resource_exhausted=True,
-            rate_limit_service={
-                "grpc_service": {"envoy_grpc": {"cluster_name": CLUSTER}},
-                "transport_api_version": "V3",
-            },
-        ),
-    ]
+def caller_filter(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
+    """Finds out who calls. Always there: services go by it, and clients could say it themselves otherwise."""
+    return extension(CALLER, types.LUA, default_source_code={"inline_string": caller_source(rpcs)})
+
+
+def limit_filter() -> dict[str, Any]:
+    """Asks the limiter. When it does not answer, the call passes."""
+    return extension(
+        RATE_LIMIT,
+        types.RATE_LIMIT,
+        domain=DOMAIN,
+        timeout=f"{ANSWERS_WITHIN_S}s",
+        failure_mode_deny=False,
+        rate_limited_as_resource_exhausted=True,
+        rate_limit_service={
+            "grpc_service": {"envoy_grpc": {"cluster_name": CLUSTER}},
+            "transport_api_version": "V3",
+        },
+    )
 
 
 def caller_source(rpcs: Iterable[RpcSpec]) -> str:
@@ -53,28 +54,53 @@ def caller_source(rpcs: Iterable[RpcSpec]) -> str:
         for rpc in rpcs
         if rpc.policy.rate_limit_account
     )
-    return "local ACCOUNT_FIELD = {\n" + ",\n".join(rows) + "\n}\n" + _CALLER_LUA.read_text()
+    table = "local ACCOUNT_FIELD = {\n" + ",\n".join(rows) + "\n}\n"
+    return "\n".join((table, *(path.read_text() for path in _CALLER_LUA)))
 
 
 def rate_limits(rpc: RpcSpec) -> list[dict[str, Any]]:
-    """The descriptors of a call: by user, by address, by account; those that a call lacks are left out."""
+    """The descriptors of a call; those for which something is missing are left out."""
     class_ = RateLimitClass.Name(rpc.policy.rate_limit).removeprefix(_PREFIX)
     if class_ == "INTERNAL":
         return []
-    by_class = {"generic_key": {"descriptor_key": "class", "descriptor_value": class_}}
-    limits = [
-        {"actions": [by_class, _claim("plan", "plan"), _claim("user", "sub")]},
-        {"actions": [by_class, _header("address", ADDRESS_HEADER)]},
-    ]
+    of_class = _fixed("class", class_)
+    if class_ == "LOGIN":
+        # Of sign-ins the failures are counted, by auth, which knows them; here only floods are stopped.
+        return _by_client(of_class)
     if rpc.policy.rate_limit_account:
-        limits.append({"actions": [by_class, _header("account", ACCOUNT_HEADER)]})
-    return limits
+        return _by_account(of_class, _fixed("call", rpc.name))
+    return [
+        {"actions": [of_class, _claim("plan", "plan"), _claim("user", "sub")]},
+        *({"actions": [of_class, _seen(f"address{around}")]} for around in AROUND),
+    ]
+
+
+def _by_account(*of_call: dict[str, Any]) -> list[dict[str, Any]]:
+    """Calls about an account that anybody may make: each call, client and account has an allowance."""
+    account = _seen("account")
+    return [
+        {"actions": [*of_call, account, _seen("client")]},
+        {"actions": [*of_call, account]},
+        *_by_client(*of_call),
+    ]
+
+
+def _by_client(*of_call: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"actions": [*of_call, _seen(f"client{around}")]} for around in AROUND]
+
+
+def _fixed(descriptor: str, value: str) -> dict[str, Any]:
+    return {"generic_key": {"descriptor_key": descriptor, "descriptor_value": value}}
 
 
 def _claim(descriptor: str, claim: str) -> dict[str, Any]:
-    place = {"key": TOKEN_FILTER, "path": [{"key": CLAIMS}, {"key": claim}]}
+    return _metadata(descriptor, TOKEN_FILTER, CLAIMS, claim)
+
+
+def _seen(name: str) -> dict[str, Any]:
+    return _metadata(name, METADATA, name)
+
+
+def _metadata(descriptor: str, namespace: str, *path: str) -> dict[str, Any]:
+    place = {"key": namespace, "path": [{"key": key} for key in path]}
     return {"metadata": {"descriptor_key": descriptor, "metadata_key": place, "source": "DYNAMIC"}}
-
-
-def _header(descriptor: str, header: str) -> dict[str, Any]:
-    return {"request_headers": {"header_name": header, "descriptor_key": descriptor}}

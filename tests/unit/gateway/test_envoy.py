@@ -156,12 +156,26 @@ def test_without_a_limiter_nothing_asks_for_one() -> None:
     assert name in [each["name"] for each in _manager(rate_limits="127.0.0.1:8081")["http_filters"]]
 
 
-def test_sign_ins_are_limited_by_the_account_that_the_contract_names() -> None:
-    [login] = [rpc for rpc in edge_rpcs(contracts()) if rpc.name == "Login"]
-    assert login.policy.rate_limit_account == "email"
-    assert f'["{login.path}"] = 1' in caller_source([login])
-    keys = [next(iter(each["actions"][-1].values()))["descriptor_key"] for each in rate_limits(login)]
-    assert keys == ["user", "address", "account"]
+def test_signing_up_is_limited_by_the_address_that_the_contract_names_and_by_client() -> None:
+    [register] = [rpc for rpc in edge_rpcs(contracts()) if rpc.name == "Register"]
+    assert register.policy.rate_limit_account == "email"
+    assert f'["{register.path}"] = 1' in caller_source([register])
+    sent = [
+        [next(iter(action.values()))["descriptor_key"] for action in each["actions"]]
+        for each in rate_limits(register)
+    ]
+    assert sent == [
+        ["class", "call", "account", "client"],
+        ["class", "call", "account"],
+        ["class", "call", "client"],
+        ["class", "call", "client_56"],
+        ["class", "call", "client_48"],
+    ]
+
+
+def test_who_calls_is_found_out_without_a_limiter_too() -> None:
+    names = [each["name"] for each in _manager()["http_filters"]]
+    assert "envoy.filters.http.lua.caller" in names
 
 
 def test_what_the_cache_may_keep_is_answered_behind_it_for_as_long_as_the_contract_says() -> None:

@@ -1,12 +1,15 @@
 """The limits that InternshipConnect comes with."""
 
+from typing import Any
+
 import pytest
 
-from chassis.contracts import all_services, rpcs_of
+from gateway.envoy.limits import rate_limits
 from gateway.ratelimit.config import find, load
-from gateway.ratelimit.rules import Limit, Rule, Rules, Unit
+from gateway.ratelimit.headers import FLOOD
+from gateway.ratelimit.rules import Rule, Rules
 from gateway.ratelimit.settings import Settings
-from internshipconnect.options.v1 import options_pb2
+from gateway.surface import edge_rpcs
 
 DOMAIN = "internshipconnect"
 PLANS = ("FREE", "PREMIUM", "PRO", "ADMIN")
@@ -15,7 +18,6 @@ TABLE = {
     "PUBLIC_API": (60, (100, 1_000, 10_000, UNLIMITED)),
     "SEARCH": (60, (10, 100, 1_000, UNLIMITED)),
     "UPLOAD": (3_600, (5, 50, 500, UNLIMITED)),
-    "LOGIN": (900, (5, 10, 20, 50)),
 }
 """By class: the window in seconds, and how many requests each plan has in it."""
 
@@ -50,29 +52,46 @@ def test_who_is_not_signed_in_is_limited_by_address_like_the_free_plan(rules: Ru
     assert figures(found(rules, ("class", name), ("address", "192.0.2.1"))) == (window_s, plans[0])
 
 
-def test_attempts_to_sign_in_are_limited_by_account_too(rules: Rules) -> None:
-    rule = found(rules, ("class", "LOGIN"), ("account", "ada@example.org"))
-    assert rule.limit == Limit(5, Unit.MINUTE, 15)
-    assert rules.find(DOMAIN, [("class", "SEARCH"), ("account", "ada@example.org")]) is None
+@pytest.mark.parametrize("name", TABLE)
+def test_a_household_and_a_site_have_more_than_one_client_though_not_each_their_addresses_times_as_much(
+    rules: Rules, name: str
+) -> None:
+    window_s, plans = TABLE[name]
+    assert plans[0] is not None
+    for key, times in (("address_56", 4), ("address_48", 16)):
+        assert figures(found(rules, ("class", name), (key, "2001:db8::"))) == (window_s, times * plans[0])
 
 
-def test_there_are_no_other_limits(rules: Rules) -> None:
-    assert set(rules.domains) == {DOMAIN}
-    assert len(list(rules.all())) == len(TABLE) * (len(PLANS) + 1) + 1
+SIGN_UP = (("class", "SIGN_UP"), ("call", "Register"))
 
 
-def test_every_class_that_a_contract_declares_has_limits_for_each_plan_and_for_addresses(
+def test_signing_up_has_five_tries_for_one_address_and_client_and_twenty_times_as_many_for_a_client(
     rules: Rules,
 ) -> None:
-    classes = options_pb2.RateLimitClass
-    declared = {
-        classes.Name(rpc.policy.rate_limit).removeprefix("RATE_LIMIT_CLASS_")
-        for service in all_services()
-        if service.full_name.startswith("internshipconnect.")
-        for rpc in rpcs_of(service)
-    }
-    assert declared - {"INTERNAL"}
-    for name in declared - {"INTERNAL"}:
-        for plan in PLANS:
-            found(rules, ("class", name), ("plan", plan), ("user", "usr_1"))
-        found(rules, ("class", name), ("address", "192.0.2.1"))
+    account = ("account", "ada@example.org")
+    assert figures(found(rules, *SIGN_UP, account, ("client", "192.0.2.1"))) == (900, 5)
+    assert figures(found(rules, *SIGN_UP, account)) == (900, 20)
+    assert figures(found(rules, *SIGN_UP, ("client", "192.0.2.1"))) == (900, 100)
+    assert figures(found(rules, *SIGN_UP, ("client_56", "2001:db8::/56"))) == (900, 400)
+    assert figures(found(rules, *SIGN_UP, ("client_48", "2001:db8::/48"))) == (900, 1_600)
+
+
+def test_of_sign_ins_only_a_flood_is_stopped_here(rules: Rules) -> None:
+    rule = found(rules, ("class", "LOGIN"), ("client", "192.0.2.1"))
+    assert (figures(rule), rule.name) == ((900, 1_000), FLOOD)
+    assert rules.find(DOMAIN, [("class", "LOGIN"), ("account", "ada@example.org")]) is None
+    assert rules.find(DOMAIN, [("class", "LOGIN"), ("plan", "FREE"), ("user", "usr_1")]) is None
+
+
+def test_every_descriptor_that_the_gateway_sends_has_its_limit(rules: Rules) -> None:
+    for rpc in edge_rpcs():
+        for sent in rate_limits(rpc):
+            entries = [_example(action) for action in sent["actions"]]
+            for plan in PLANS if ("plan", "any") in entries else ("any",):
+                place = [("plan", plan) if key == "plan" else (key, value) for key, value in entries]
+                found(rules, *place)
+
+
+def _example(action: dict[str, Any]) -> tuple[str, str]:
+    [(_, fields)] = action.items()
+    return fields["descriptor_key"], fields.get("descriptor_value", "any")

@@ -85,9 +85,10 @@ def test_the_wall_before_each_class_is_the_best_plan_that_has_a_limit() -> None:
     walls = {rule["ref"]: rule["ratelimit"] for rule in _rules("http_ratelimit")}
     figures = {ref: (wall["requests_per_period"], wall["period"]) for ref, wall in walls.items()}
     assert figures == {
-        "limit_login": (50, 900),
+        "limit_login": (1_000, 900),
         "limit_public_api": (10_000, 60),
         "limit_search": (1_000, 60),
+        "limit_sign_up": (200, 900),
     }
 
 

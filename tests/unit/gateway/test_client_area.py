@@ -1,0 +1,86 @@
+"""What one client is, by the script that Envoy runs, in the interpreter that it runs it with."""
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import lupa.luajit21 as luajit
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gateway
+
+SCRIPT = Path(gateway.__file__).with_name("client_area.lua").read_text() + "\nreturn client_areas"
+_areas: Any = luajit.LuaRuntime().execute(SCRIPT)
+
+
+def areas(address: str) -> list[str]:
+    return list(_areas(address).values())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "192.0.2.1",
+        "192.0.2.1:443",
+        "[::ffff:192.0.2.1]:443",
+        "::ffff:192.0.2.1",
+        "::FFFF:C000:201",
+        "0:0:0:0:0:ffff:192.0.2.1",
+        "::ffff:0:192.0.2.1",
+        "[64:ff9b::192.0.2.1]:443",
+        "64:ff9b::c000:201",
+        "2002:c000:201::",
+        "2002:c000:201:7:8:9:a:b",
+        "2001:0:4136:e378:8000:63bf:3fff:fdfe",
+    ],
+)
+def test_every_form_of_an_ipv4_address_is_that_one_client(address: str) -> None:
+    assert areas(address) == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "2001:db8:1:2ab:3:4:5:6",
+        "[2001:db8:1:2ab::1]:443",
+        "[2001:db8:1:2ab::1]",
+        "2001:DB8:1:02AB::1",
+        "2001:db8:1:2ab::ffff:192.0.2.1",
+        "[2001:db8:1:2ab::1%eth0]:443",
+        "2001:db8:1:2ab::",
+    ],
+)
+def test_every_address_and_spelling_of_an_ipv6_64_is_one_client(address: str) -> None:
+    assert areas(address) == ["2001:db8:1:2ab::/64", "2001:db8:1:200::/56", "2001:db8:1::/48"]
+
+
+def test_what_is_no_address_counts_as_it_stands() -> None:
+    assert areas("/run/envoy.sock") == ["/run/envoy.sock"]
+    assert areas("") == [""]
+    assert areas("1:2:3") == ["1:2:3"]
+
+
+def _stands_for_ipv4(address: ipaddress.IPv6Address) -> bool:
+    translated = any(
+        address in ipaddress.ip_network(net) for net in ("64:ff9b::/96", "::ffff:0:0:0/96", "2001::/32")
+    )
+    return bool(address.ipv4_mapped or address.sixtofour or translated)
+
+
+@given(st.ip_addresses(v=6).filter(lambda each: not _stands_for_ipv4(each)), st.integers(1, 65_535))
+def test_the_areas_of_any_ipv6_address_are_the_networks_around_it(
+    address: ipaddress.IPv6Address, port: int
+) -> None:
+    found = [ipaddress.ip_network(area) for area in areas(f"[{address}]:{port}")]
+    assert found == [ipaddress.ip_network((address, length), strict=False) for length in (64, 56, 48)]
+    assert areas(address.exploded) == areas(f"[{address}]:{port}")
+
+
+@given(st.ip_addresses(v=4))
+def test_mapped_6to4_and_teredo_addresses_are_their_ipv4_address(address: ipaddress.IPv4Address) -> None:
+    mapped = ipaddress.IPv6Address(f"::ffff:{address}")
+    sixtofour = ipaddress.IPv6Address((0x2002 << 112) | int(address) << 80 | 99)
+    teredo = ipaddress.IPv6Address((0x20010000 << 96) | 1 << 64 | (int(address) ^ 0xFFFFFFFF))
+    assert areas(str(mapped)) == areas(str(sixtofour)) == areas(str(teredo)) == [str(address)]
