@@ -1,73 +1,102 @@
 """The OpenAPI 3.1 document of the HTTP surface."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from chassis.contracts import HttpBinding, ReasonSpec, RpcSpec, reasons
+from chassis.contracts import HttpBinding, RpcSpec
+from gateway.openapi.answers import (
+    answer_headers,
+    error_responses,
+    error_schemas,
+    header_components,
+    unused_headers,
+)
 from gateway.openapi.comments import read_comments
-from gateway.openapi.schemas import Schemas, descriptor_of
+from gateway.openapi.schemas import Schemas, descriptor_of, needs_value
 from gateway.surface import edge_rpcs
-from internshipconnect.errors.v1.reason_pb2 import Reason
 from internshipconnect.options.v1 import options_pb2
 
+INFO: Final = {
+    "title": "InternshipConnect",
+    "version": "v1",
+    "description": "Students find internships and apply; companies post them and hire.\n\n"
+    "JSON over HTTP and gRPC on one port. Errors are `google.rpc.Status`: decide by `details[0].reason`. "
+    "Lists of values marked as extensible grow: treat a value that you do not know as unspecified.",
+    "contact": {"name": "The operators of this gateway"},
+    "license": {"name": "All rights reserved", "identifier": "LicenseRef-All-Rights-Reserved"},
+}
+_SUFFIXES: Final = ("", "Older", "Oldest", *(f"Oldest{number}" for number in range(2, 9)))
+"""After the operation ID of a call's older paths."""
 _PATH_FIELD = re.compile(r"\{([a-z_.]+)(?:=[^}]*)?\}")
 
 
-def build(descriptor_set: Path, server_url: str = "/") -> dict[str, Any]:
-    """The document as JSON data. `descriptor_set` gives the comments."""
+def build(descriptor_set: Path, server_url: str = "/", *, with_older: bool = False) -> dict[str, Any]:
+    """The document as JSON data. `descriptor_set` gives the comments.
+
+    The older paths of the calls are left out, so that a client made from it has each call once;
+    `with_older` adds them, marked as deprecated.
+    """
     comments = read_comments(descriptor_set)
-    schemas = Schemas(comments)
-    operations = _Operations(schemas, comments)
+    schemas = Schemas(comments, edge_rpcs())
+    operations = _Operations(schemas, comments, with_older=with_older)
+    paths = operations.paths() | _probes()
+    left_out = unused_headers(with_older=with_older)
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "InternshipConnect",
-            "version": "v1",
-            "description": "Students find internships and apply; companies post them and hire.",
-        },
-        "servers": [{"url": server_url}],
+        "info": INFO,
+        "servers": [{"url": server_url, "description": "This gateway"}],
         "tags": operations.tags(),
-        "paths": operations.paths() | _probes(),
+        "security": [{"accessToken": []}],
+        "paths": paths,
         "components": {
-            "schemas": {**dict(sorted(schemas.components.items())), "Error": _error_schema()},
+            "schemas": dict(sorted((schemas.components | error_schemas()).items())),
+            "headers": {name: one for name, one in header_components().items() if name not in left_out},
             "securitySchemes": {
-                "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "accessToken": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "The `accessToken` of signing in. It lives for 15 minutes.",
+                },
             },
         },
     }
 
 
 class _Operations:
-    def __init__(self, schemas: Schemas, comments: Mapping[str, str]) -> None:
+    def __init__(self, schemas: Schemas, comments: Mapping[str, str], *, with_older: bool) -> None:
         self._schemas = schemas
         self._comments = comments
         self._rpcs = edge_rpcs()
+        self._with_older = with_older
 
     def tags(self) -> list[dict[str, str]]:
-        services = dict.fromkeys(rpc.service for rpc in self._rpcs)
-        return [{"name": _tag(name), "description": self._comments.get(name, "")} for name in services]
+        services = {rpc.service: self._comments.get(rpc.service, "") for rpc in self._rpcs}
+        tags = {_tag(name): text for name, text in services.items()} | {"Gateway": "Probes of the gateway."}
+        return [{"name": name, "description": text} for name, text in sorted(tags.items())]
 
     def paths(self) -> dict[str, Any]:
         paths: dict[str, Any] = {}
         for rpc in self._rpcs:
-            for number, binding in enumerate(rpc.http):
-                operation = self._operation(rpc, binding, older=number > 0, number=number)
+            for number, binding in enumerate(rpc.http if self._with_older else rpc.http[:1]):
+                operation = self._operation(rpc, binding, number=number)
                 paths.setdefault(_json_path(binding.path), {})[binding.method.lower()] = operation
         return dict(sorted(paths.items()))
 
-    def _operation(self, rpc: RpcSpec, binding: HttpBinding, *, older: bool, number: int) -> dict[str, Any]:
+    def _operation(self, rpc: RpcSpec, binding: HttpBinding, *, number: int) -> dict[str, Any]:
+        older = number > 0
         comment = self._comments.get(rpc.full_name, "")
         operation: dict[str, Any] = {
-            "operationId": rpc.name + (f"_{number}" if older else ""),
+            "operationId": rpc.name + _SUFFIXES[number],
             "tags": [_tag(rpc.service)],
             "summary": comment.split(". ")[0].split("\n")[0].rstrip("."),
             "description": f"{comment}\n\n{_policy_text(rpc)}",
             "parameters": self._parameters(rpc, binding),
-            "responses": self._responses(rpc),
+            "responses": self._responses(rpc, older=older),
             "security": _security(rpc),
         }
         if binding.body:
@@ -89,55 +118,47 @@ class _Operations:
         return parameters + _header_parameters(rpc)
 
     def _parameter(self, field: FieldDescriptor, place: str) -> dict[str, Any]:
-        schema = self._schemas.field(field)
-        description = schema.pop("description", "")
-        parameter = {"name": field.json_name, "in": place, "schema": schema, "description": description}
-        return parameter | ({"required": True} if place == "path" else {})
+        schema = self._schemas.field(field, sent=True)
+        parameter = {
+            "name": field.json_name,
+            "in": place,
+            "description": schema.pop("description", ""),
+            "schema": schema,
+            "example": schema.pop("examples")[0],
+        }
+        return parameter | ({"required": True} if place == "path" or needs_value(field) else {})
 
     def _body(self, rpc: RpcSpec, binding: HttpBinding) -> dict[str, Any]:
+        request = descriptor_of(rpc.request)
+        needed = frozenset(field.json_name for field in request.fields if needs_value(field))
+        example = self._schemas.examples.of_request(rpc.request, needed)
         if binding.body == "*":
-            schema = self._schemas.body(descriptor_of(rpc.request), frozenset(_path_fields(binding)))
+            in_path = frozenset(_path_fields(binding))
+            schema = self._schemas.body(request, in_path)
+            example = {name: value for name, value in example.items() if name in schema["properties"]}
         else:
-            schema = self._schemas.field(descriptor_of(rpc.request).fields_by_name[binding.body])
-        return {"required": True, "content": {"application/json": {"schema": schema}}}
+            field = request.fields_by_name[binding.body]
+            schema, example = self._schemas.field(field, sent=True), example[field.json_name]
+        required = "$ref" in schema or bool(schema.get("required"))
+        content = {"application/json": {"schema": schema, "example": example}}
+        return {"description": _capitalised_body(schema), "required": required, "content": content}
 
-    def _responses(self, rpc: RpcSpec) -> dict[str, Any]:
+    def _responses(self, rpc: RpcSpec, *, older: bool) -> dict[str, Any]:
+        response = descriptor_of(rpc.response)
         kind = "text/event-stream" if rpc.server_streaming else "application/json"
-        answer = {kind: {"schema": self._schemas.reference(descriptor_of(rpc.response))}}
+        answer: dict[str, Any] = {"schema": self._schemas.reference(response)}
+        if not rpc.server_streaming:
+            answer["example"] = self._schemas.examples.of_message(response, sent=False)
         done = {
-            "description": _first_sentence(self._comments, descriptor_of(rpc.response)),
-            "content": answer,
+            "description": _first_sentence(self._comments, response),
+            "headers": answer_headers(rpc, older=older),
+            "content": {kind: answer},
         }
-        return {"200": done} | _error_responses(errors_of(rpc))
+        return {"200": done} | error_responses(rpc, older=older)
 
 
-def errors_of(rpc: RpcSpec) -> list[ReasonSpec]:
-    """Every reason that the call may answer: declared ones and those that follow from its policy."""
-    table = reasons()
-    names = ["INVALID_FIELD", "MALFORMED_REQUEST", "UNKNOWN_PARAMETER", "PAYLOAD_TOO_LARGE"]
-    names += ["TOKEN_INVALID", "TOKEN_EXPIRED", "SESSION_REVOKED"]
-    if not rpc.is_public:
-        names += ["TOKEN_MISSING", "PERMISSION_DENIED"]
-    if rpc.policy.verified_email:
-        names.append("EMAIL_NOT_VERIFIED")
-    if rpc.policy.idempotency == options_pb2.IDEMPOTENCY_KEY:
-        names += ["IDEMPOTENCY_KEY_REUSED", "OPERATION_IN_PROGRESS"]
-    names += [Reason.Name(number).removeprefix("REASON_") for number in rpc.policy.errors]
-    names += ["RATE_LIMITED", "OVERLOADED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"]
-    return [table[name] for name in names]
-
-
-def _error_responses(errors: Iterable[ReasonSpec]) -> dict[str, Any]:
-    by_status: dict[int, list[ReasonSpec]] = {}
-    for error in errors:
-        by_status.setdefault(error.http_status, []).append(error)
-    return {
-        str(status): {
-            "description": "\n".join(f"- `{error.name}`: {error.help}" for error in group),
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-        }
-        for status, group in sorted(by_status.items())
-    }
+def _capitalised_body(schema: Mapping[str, Any]) -> str:
+    return str(schema.get("description") or "The fields of the call.")
 
 
 def _policy_text(rpc: RpcSpec) -> str:
@@ -163,7 +184,9 @@ def _header_parameters(rpc: RpcSpec) -> list[dict[str, Any]]:
         return []
     text = "A value of your choice that names this request: repeating it gives the first answer for 24 hours."
     schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}
-    return [{"name": "Idempotency-Key", "in": "header", "description": text, "schema": schema}]
+    example = "6f1c2d0e-5a5c-4b8e-9a55-0d8e1f4b7c21"
+    name = "Idempotency-Key"
+    return [{"name": name, "in": "header", "description": text, "schema": schema, "example": example}]
 
 
 def _security(rpc: RpcSpec) -> list[dict[str, list[str]]]:
@@ -192,54 +215,34 @@ def _first_sentence(comments: Mapping[str, str], message: Descriptor) -> str:
 
 
 def _probes() -> dict[str, Any]:
-    def probe(summary: str, down: str) -> dict[str, Any]:
+    def answer(description: str, status: str) -> dict[str, Any]:
+        word = {"type": "string", "description": "The state in a word.", "examples": [status]}
+        schema = {
+            "type": "object",
+            "description": "The state of the gateway.",
+            "properties": {"status": word},
+            "required": ["status"],
+        }
+        content = {"application/json": {"schema": schema, "example": {"status": status}}}
+        return {"description": description, "content": content}
+
+    def probe(name: str, summary: str, up: str, down: str, why: str) -> dict[str, Any]:
         return {
             "get": {
-                "operationId": summary.split(" ", maxsplit=1)[0].lower(),
+                "operationId": name,
                 "summary": summary,
+                "description": f"{summary}. For load balancers; it takes no token and is not limited.",
                 "tags": ["Gateway"],
                 "security": [{}],
-                "responses": {"200": {"description": "Yes"}, "503": {"description": down}},
+                "responses": {"200": answer("Yes.", up), "503": answer(why, down)},
             }
         }
 
     return {
-        "/health": probe("Health: whether the gateway takes requests", "It is shutting down"),
-        "/ready": probe("Readiness: whether every service behind the gateway answers", "One does not"),
-    }
-
-
-def _error_schema() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "description": "google.rpc.Status: what went wrong, in words and for programs.",
-        "required": ["code", "message", "details"],
-        "properties": {
-            "code": {"type": "integer", "description": "google.rpc.Code"},
-            "message": {"type": "string"},
-            "details": {
-                "type": "array",
-                "description": "ErrorInfo always, others where they help.",
-                "items": {
-                    "type": "object",
-                    "required": ["@type"],
-                    "properties": {
-                        "@type": {"type": "string"},
-                        "reason": {"type": "string", "enum": sorted(reasons())},
-                        "domain": {"type": "string"},
-                        "fieldViolations": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "properties": {
-                                    "field": {"type": "string"},
-                                    "description": {"type": "string"},
-                                },
-                            },
-                        },
-                        "retryDelay": {"type": "string", "examples": ["1s"]},
-                    },
-                },
-            },
-        },
+        "/health": probe(
+            *("GetHealth", "Whether the gateway takes requests", "ok", "draining", "It is shutting down.")
+        ),
+        "/ready": probe(
+            *("GetReadiness", "Whether every service answers", "ready", "not ready", "One does not.")
+        ),
     }

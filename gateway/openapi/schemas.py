@@ -1,17 +1,30 @@
-"""Messages of the contracts as JSON schemas, field rules included."""
+"""Messages of the contracts as JSON schemas, field rules included.
 
-from collections.abc import Mapping
-from typing import Any, cast
+A message that is both sent and answered has two schemas. In an answer every printed field is required, and
+an enum is an open list, since new values may come. What is sent, `...Input`, lacks what only the server
+sets, requires what the rules require, and names the values that an enum takes.
+"""
 
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, cast
+
+from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from buf.validate import validate_pb2
+from chassis.contracts import RpcSpec
+from chassis.grpc.spelling import messages_within
+from chassis.grpc.words import rules_of
+from gateway.openapi.examples import Examples, SomeRules
+from gateway.surface import is_output_only
 
 _SCALARS: Mapping[int, dict[str, Any]] = {
     FieldDescriptor.TYPE_STRING: {"type": "string"},
     FieldDescriptor.TYPE_BOOL: {"type": "boolean"},
     FieldDescriptor.TYPE_INT32: {"type": "integer", "format": "int32"},
+    FieldDescriptor.TYPE_INT64: {"type": "integer", "format": "int64"},
     FieldDescriptor.TYPE_UINT32: {"type": "integer", "format": "int32", "minimum": 0},
     FieldDescriptor.TYPE_DOUBLE: {"type": "number", "format": "double"},
     FieldDescriptor.TYPE_FLOAT: {"type": "number", "format": "float"},
@@ -19,77 +32,77 @@ _SCALARS: Mapping[int, dict[str, Any]] = {
 }
 _WELL_KNOWN: Mapping[str, dict[str, Any]] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
-    "google.protobuf.FieldMask": {
-        "type": "string",
-        "description": "Comma-separated paths, e.g. `title,applyDeadline`",
-    },
+    "google.protobuf.FieldMask": {"type": "string"},
 }
+_OUTPUT_ONLY: Final = re.compile(r"^Output only[;.] *")
 
 
 class Schemas:
     """Collects the component schemas that a document refers to."""
 
-    def __init__(self, comments: Mapping[str, str]) -> None:
+    def __init__(self, comments: Mapping[str, str], rpcs: Iterable[RpcSpec]) -> None:
         self._comments = comments
+        self._answered = {
+            message.full_name for rpc in rpcs for message in messages_within(descriptor_of(rpc.response))
+        }
         self.components: dict[str, Any] = {}
+        self.examples = Examples(comments)
 
-    def reference(self, message: Descriptor) -> dict[str, Any]:
+    def reference(self, message: Descriptor, *, sent: bool = False) -> dict[str, Any]:
         """A reference to the message's schema, which is added to the components."""
         if message.full_name in _WELL_KNOWN:
             return dict(_WELL_KNOWN[message.full_name])
-        if message.name not in self.components:
-            self.components[message.name] = {}
-            self.components[message.name] = self._object(message)
-        return {"$ref": f"#/components/schemas/{message.name}"}
+        name = f"{message.name}Input" if sent and message.full_name in self._answered else message.name
+        if name not in self.components:
+            self.components[name] = {}
+            self.components[name] = self._object(message, sent=sent)
+        return {"$ref": f"#/components/schemas/{name}"}
 
-    def field(self, field: FieldDescriptor) -> dict[str, Any]:
-        """The schema of one field with its rules and its comment."""
+    def field(self, field: FieldDescriptor, *, sent: bool = False) -> dict[str, Any]:
+        """The schema of one field with its rules, its comment and an example."""
         rules = rules_of(field)
-        schema = self._array(field, rules.repeated) if field.is_repeated else self._value(field, rules)
-        comment = self._comments.get(field.full_name)
-        if comment and "description" not in schema:
-            schema["description"] = comment.removeprefix("Output only; ").removeprefix("Output only.").strip()
-        if comment and comment.startswith("Output only"):
+        is_list = field.is_repeated
+        schema = self._array(field, rules.repeated, sent) if is_list else self._value(field, rules, sent)
+        if comment := self._comments.get(field.full_name):
+            schema["description"] = _capitalised(_OUTPUT_ONLY.sub("", comment))
+        if is_output_only(field):
             schema["readOnly"] = True
-        return {name: value for name, value in schema.items() if value != ""}
-
-    def _object(self, message: Descriptor, without: frozenset[str] = frozenset()) -> dict[str, Any]:
-        fields = [field for field in message.fields if field.name not in without]
-        schema: dict[str, Any] = {
-            "type": "object",
-            "description": self._comments.get(message.full_name, ""),
-            "properties": {field.json_name: self.field(field) for field in fields},
-        }
-        required = [field.json_name for field in fields if rules_of(field).required]
-        return schema | ({"required": required} if required else {})
+        if "$ref" not in schema and "$ref" not in schema.get("items", {}):
+            schema["examples"] = [self.examples.of_field(field, sent=sent)]
+        return schema
 
     def body(self, message: Descriptor, without: frozenset[str]) -> dict[str, Any]:
         """The schema of a request body: the message without what the path carries."""
-        return self._object(message, without)
+        return self._object(message, without, sent=True)
 
-    def _array(self, field: FieldDescriptor, rules: validate_pb2.RepeatedRules) -> dict[str, Any]:
-        schema: dict[str, Any] = {"type": "array", "items": self._value(field, rules.items)}
-        if rules.HasField("max_items"):
-            schema["maxItems"] = rules.max_items
-        if rules.unique:
-            schema["uniqueItems"] = True
-        return schema
+    def _object(
+        self, message: Descriptor, without: frozenset[str] = frozenset(), *, sent: bool
+    ) -> dict[str, Any]:
+        fields = [field for field in message.fields if field.name not in without]
+        if sent:
+            fields = [field for field in fields if not is_output_only(field)]
+        is_required = needs_value if sent else is_always_printed
+        required = [field.json_name for field in fields if is_required(field)]
+        schema: dict[str, Any] = {
+            "type": "object",
+            "description": self._comments.get(message.full_name, ""),
+            "properties": {field.json_name: self.field(field, sent=sent) for field in fields},
+        }
+        return schema | ({"required": required} if required else {})
 
-    def _value(self, field: FieldDescriptor, rules: validate_pb2.FieldRules) -> dict[str, Any]:
+    def _array(self, field: FieldDescriptor, rules: validate_pb2.RepeatedRules, sent: bool) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "array", "items": self._value(field, rules.items, sent)}
+        for name, limit in (("min_items", "minItems"), ("max_items", "maxItems")):
+            if rules.HasField(cast(Any, name)):
+                schema[limit] = getattr(rules, name)
+        return schema | ({"uniqueItems": True} if rules.unique else {})
+
+    def _value(self, field: FieldDescriptor, rules: validate_pb2.FieldRules, sent: bool) -> dict[str, Any]:
         if field.message_type:
-            return self.reference(field.message_type)
+            return self.reference(field.message_type, sent=sent)
         if field.enum_type:
-            return self._enum(field.enum_type, rules.enum)
+            return _enum(field, rules) if sent else _open_enum(field.enum_type)
         return dict(_SCALARS[field.type]) | _scalar_rules(rules)
-
-    def _enum(self, enum: EnumDescriptor, rules: validate_pb2.EnumRules) -> dict[str, Any]:
-        allowed = getattr(rules, "in")
-        names = [
-            value.name
-            for value in enum.values
-            if value.number not in rules.not_in and (not allowed or value.number in allowed)
-        ]
-        return {"type": "string", "enum": names}
 
 
 def descriptor_of(message: type[Message]) -> Descriptor:
@@ -97,16 +110,52 @@ def descriptor_of(message: type[Message]) -> Descriptor:
     return cast(Descriptor, message.DESCRIPTOR)
 
 
-def rules_of(field: FieldDescriptor) -> validate_pb2.FieldRules:
-    """The field's rules; empty ones when it declares none."""
-    return field.GetOptions().Extensions[validate_pb2.field]
+def is_always_printed(field: FieldDescriptor) -> bool:
+    """Whether the transcoder prints a field though it is empty: what cannot be absent."""
+    return field.is_repeated or not field.has_presence
 
 
-def _scalar_rules(rules: validate_pb2.FieldRules) -> dict[str, Any]:
+def needs_value(field: FieldDescriptor) -> bool:
+    """Whether a request without the field breaks one of its rules."""
+    behaviour = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    rules = rules_of(field)
+    if rules.required or field_behavior_pb2.REQUIRED in behaviour:
+        return True
+    if field.is_repeated:
+        return rules.repeated.min_items > 0
+    return not field.has_presence and _refuses_nothing(rules)
+
+
+def _refuses_nothing(rules: validate_pb2.FieldRules) -> bool:
+    """Whether the value that stands for none is against the rules."""
+    text, number = rules.string, rules.enum
+    if rules.WhichOneof("type") == "string":
+        return bool(text.min_len or text.email or (text.pattern and not re.search(text.pattern, "")))
+    chosen = getattr(number, "in")
+    return rules.WhichOneof("type") == "enum" and (0 in number.not_in or (bool(chosen) and 0 not in chosen))
+
+
+def _enum(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> dict[str, Any]:
+    chosen, values = getattr(rules.enum, "in"), cast(EnumDescriptor, field.enum_type).values
+    refused = {*rules.enum.not_in, *([0] if needs_value(field) else [])}
+    names = [
+        value.name
+        for value in values
+        if value.number not in refused and (not chosen or value.number in chosen)
+    ]
+    return {"type": "string", "enum": names}
+
+
+def _open_enum(enum: EnumDescriptor) -> dict[str, Any]:
+    """Known values; a client has to live with one that it does not know."""
+    return {"type": "string", "x-extensible-enum": [value.name for value in enum.values]}
+
+
+def _scalar_rules(rules: SomeRules) -> dict[str, Any]:
     kind = rules.WhichOneof("type")
     if kind == "string":
         return _string_rules(rules.string)
-    if kind in {"int32", "double"}:
+    if kind in {"int32", "int64", "double"}:
         return _number_rules(getattr(rules, kind))
     return {}
 
@@ -131,3 +180,7 @@ def _number_rules(rules: validate_pb2.Int32Rules | validate_pb2.DoubleRules) -> 
     if rules.HasField("lte"):
         schema["maximum"] = rules.lte
     return schema
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]

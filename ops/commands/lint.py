@@ -1,16 +1,18 @@
 """`ic lint`: every check that needs no running stack."""
 
+import importlib
+import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
-from ops import stubs
+from ops import stubs, toolbox
 from ops.console import console
 from ops.errors import OpsError
 from ops.paths import DESCRIPTORS, PROTOS, REPO
@@ -63,6 +65,22 @@ def _contract_breaking() -> None:
         _tool("buf", "breaking", str(DESCRIPTORS), "--against", str(before))
 
 
+def _openapi() -> None:
+    """Holds the documents to the rules; they are made from the stubs, so these are imported only now."""
+    if not toolbox.has_node():
+        raise Skipped("node and npm are not on the PATH")
+    pages = importlib.import_module("gateway.openapi.document")
+    spectral = str(toolbox.node_tool("spectral"))
+    with tempfile.TemporaryDirectory(prefix="ic-openapi-") as scratch:
+        documents = {"openapi.json": False, "openapi-all.json": True}
+        for name, with_older in documents.items():
+            document = pages.build(DESCRIPTORS, with_older=with_older)
+            (Path(scratch) / name).write_text(json.dumps(document))
+        rules = str(REPO / "gateway" / "openapi" / "spectral.yaml")
+        paths = [str(Path(scratch) / name) for name in documents]
+        _run(spectral, "lint", "--quiet", "--ruleset", rules, "--fail-severity", "hint", *paths)
+
+
 CHECKS = (
     Check("ruff check", lambda: _tool("ruff", "check", ".")),
     Check("ruff format", lambda: _tool("ruff", "format", "--check", ".")),
@@ -70,6 +88,7 @@ CHECKS = (
     Check("buf lint", lambda: _tool("buf", "lint", str(DESCRIPTORS))),
     Check("buf format", lambda: _tool("buf", "format", "--diff", "--exit-code", str(PROTOS))),
     Check("buf breaking", _contract_breaking),
+    Check("spectral", _openapi),
     Check("lint-imports", lambda: _tool("lint-imports", "--no-logo", "--no-cache")),
 )
 
@@ -90,7 +109,10 @@ def _protos_on_main(scratch: Path) -> Path:
 
 
 def _tool(name: str, *arguments: str) -> None:
-    command: Sequence[str] = [str(Path(sys.executable).parent / name), *arguments]
+    _run(str(Path(sys.executable).parent / name), *arguments)
+
+
+def _run(*command: str) -> None:
     done = subprocess.run(
         command, cwd=REPO, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

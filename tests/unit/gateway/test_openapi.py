@@ -7,7 +7,8 @@ from typing import Any
 from openapi_spec_validator import validate
 
 import internshipconnect
-from gateway.openapi.document import build, errors_of
+from gateway.openapi.answers import errors_of
+from gateway.openapi.document import build
 from gateway.openapi.page import render_page
 from gateway.surface import edge_rpcs
 

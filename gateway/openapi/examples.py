@@ -1,0 +1,125 @@
+"""Examples for the document, made of the contracts: from a field's comment (`e.g. ...`) or from its rules."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.message import Message
+from protovalidate import Validator
+
+from buf.validate import validate_pb2
+from chassis.grpc.words import allowed_names, item_rules_of
+from gateway.surface import is_output_only
+from internshipconnect.options.v1 import options_pb2
+
+SomeRules = validate_pb2.FieldRules
+
+_IN_COMMENT: Final = re.compile(r"e\.g\. `([^`]+)`")
+_ID: Final = re.compile(r"\^\(?([a-z]+)_\[0-7\]")
+_ID_PART: Final = "01M82MXNND3Z0G5R7K2C4W8Y9B"
+_TIME: Final = "2027-06-01T12:00:00Z"
+_TEXTS: Final = ("v3", "DE", "EUR", "2027-06", "2027-06-01", "https://example.com", "12345678", "en-GB", "B2")
+"""Tried in turn where a pattern asks for something that its field's comment does not show."""
+
+
+class Examples:
+    """Examples of messages and fields as JSON writes them."""
+
+    def __init__(self, comments: Mapping[str, str]) -> None:
+        self._comments = comments
+        self._validator = Validator()
+
+    def of_field(self, field: FieldDescriptor, *, sent: bool) -> Any:
+        """A value of the field; of a list one with a single item."""
+        item = self._item(field, sent=sent)
+        return [item] if field.is_repeated else item
+
+    def of_message(self, message: Descriptor, *, sent: bool) -> dict[str, Any]:
+        """An object with all fields that are sent or answered."""
+        fields = [field for field in message.fields if not (sent and is_output_only(field))]
+        return {field.json_name: self.of_field(field, sent=sent) for field in fields}
+
+    def of_request(self, message: type[Message], needed: frozenset[str]) -> dict[str, Any]:
+        """A request that the contract accepts: with all fields, or where these exclude each other with fewer.
+
+        `needed` names the fields (in JSON) without which it is never accepted.
+        """
+        full = self.of_message(cast(Descriptor, message.DESCRIPTOR), sent=True)
+        return next((one for one in _thinned(full, needed) if self._is_accepted(message, one)), full)
+
+    def _is_accepted(self, message: type[Message], example: dict[str, Any]) -> bool:
+        try:
+            return not self._validator.collect_violations(ParseDict(example, message()))
+        except ParseError:
+            return False
+
+    def _item(self, field: FieldDescriptor, *, sent: bool) -> Any:
+        policy: options_pb2.FieldPolicy = field.GetOptions().Extensions[options_pb2.field]
+        if policy.example:
+            return json.loads(policy.example)
+        if field.message_type is not None:
+            return self._held(field.message_type, self._shown(field), sent=sent)
+        if field.enum_type is not None:
+            return _enum(field)
+        shown = self._shown(field)
+        return _from_rules(field) if shown is None else _typed(field, shown)
+
+    def _held(self, message: Descriptor, shown: str | None, *, sent: bool) -> Any:
+        if message.full_name == "google.protobuf.Timestamp":
+            return shown or _TIME
+        if message.full_name == "google.protobuf.FieldMask":
+            return shown or "name"
+        return self.of_message(message, sent=sent)
+
+    def _shown(self, field: FieldDescriptor) -> str | None:
+        found = _IN_COMMENT.search(self._comments.get(field.full_name, ""))
+        return found.group(1) if found else None
+
+
+def _thinned(full: dict[str, Any], needed: frozenset[str]) -> Iterator[dict[str, Any]]:
+    """All fields, then all but one, then only the needed ones with at most one more."""
+    optional = [name for name in full if name not in needed]
+    yield full
+    for left_out in optional:
+        yield {name: value for name, value in full.items() if name != left_out}
+    least = {name: value for name, value in full.items() if name in needed}
+    yield least
+    for more in optional:
+        yield {**least, more: full[more]}
+
+
+def _enum(field: FieldDescriptor) -> str:
+    names = allowed_names(item_rules_of(field).enum, field)
+    return names[0] if names else cast(EnumDescriptor, field.enum_type).values[0].name
+
+
+def _typed(field: FieldDescriptor, shown: str) -> Any:
+    is_text = field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
+    return shown if is_text else json.loads(shown)
+
+
+def _from_rules(field: FieldDescriptor) -> Any:
+    rules = item_rules_of(field)
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return True
+    if field.type != FieldDescriptor.TYPE_STRING:
+        return _number(rules)
+    if rules.string.email:
+        return "sam@example.com"
+    return _text(rules.string.pattern)
+
+
+def _number(rules: SomeRules) -> Any:
+    kind = rules.WhichOneof("type")
+    bounds = getattr(rules, kind) if kind else None
+    return max(1, bounds.gte) if bounds is not None and bounds.gte > 1 else 1
+
+
+def _text(pattern: str) -> str:
+    if named := _ID.match(pattern):
+        return f"{named.group(1)}_{_ID_PART}"
+    fitting = (text for text in _TEXTS if not pattern or re.search(pattern, text))
+    return next(fitting, "text")

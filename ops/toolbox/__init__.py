@@ -1,0 +1,86 @@
+"""Tools of other languages, each installed on demand into `.ic/tools` from a lock beside this file.
+
+They serve `ic lint` and the tests of generated clients; no service needs them.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from ops.errors import OpsError
+from ops.paths import STATE
+
+TOOLS: Final = STATE / "tools"
+_HERE: Final = Path(__file__).parent
+
+
+def has_node() -> bool:
+    """Whether Node.js and npm are on the PATH; nothing of the toolbox's npm part works without."""
+    return shutil.which("node") is not None and shutil.which("npm") is not None
+
+
+def node_tool(name: str) -> Path:
+    """The path of an npm package's command. Raises OpsError when it cannot be installed."""
+    return node_modules() / ".bin" / name
+
+
+def node_modules() -> Path:
+    """The folder of the npm packages. Raises OpsError when they cannot be installed."""
+    if not has_node():
+        raise OpsError("node and npm are needed here: install Node.js 20 or newer")
+    target = TOOLS / "node"
+    locks = (_HERE / "package.json", _HERE / "package-lock.json")
+    with _installing(target, locks) as is_missing:
+        if is_missing:
+            for lock in locks:
+                shutil.copy(lock, target)
+            _must(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], target)
+    return target / "node_modules"
+
+
+def python_tool(name: str) -> Path:
+    """The path of a command that has a Python environment and a lock of its own. Raises OpsError."""
+    target, lock = TOOLS / name, _HERE / f"{name}.lock"
+    with _installing(target, (lock,)) as is_missing:
+        if is_missing:
+            install_python(target, ["-r", str(lock)])
+    return target / "bin" / name
+
+
+def install_python(target: Path, packages: Sequence[str]) -> None:
+    """Makes a Python environment with these packages. Raises OpsError."""
+    _must([sys.executable, "-m", "venv", "--clear", str(target)])
+    uv = Path(sys.executable).with_name("uv")
+    pip = [str(target / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    fast = [str(uv), "pip", "install", "--quiet", "--python", str(target / "bin" / "python")]
+    _must([*(fast if uv.exists() else pip), *packages])
+
+
+@contextmanager
+def _installing(target: Path, locks: Sequence[Path]) -> Iterator[bool]:
+    """Holds the tool's lock; says whether it is not installed as its lock files say."""
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
+    stamp = TOOLS / f"{target.name}.installed"
+    with (TOOLS / f"{target.name}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        is_missing = not stamp.exists() or stamp.read_text() != digest
+        if is_missing:
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir()
+        yield is_missing
+        stamp.write_text(digest)
+
+
+def _must(command: Sequence[str], folder: Path | None = None) -> None:
+    done = subprocess.run(
+        command, cwd=folder, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode != 0:
+        raise OpsError(f"installing a tool failed: {' '.join(command)}\n{done.stdout.strip()}")
