@@ -7,7 +7,7 @@ resource `cloudflare_ruleset` of the provider `cloudflare/cloudflare` takes them
 
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -131,15 +131,9 @@ def _without_token() -> Expression:
 
 def firewall_rules(rpcs: Iterable[RpcSpec]) -> list[Rule]:
     """Blocks what no contract answers: other paths, other methods, over-long URIs."""
-    bindings = [binding for rpc in rpcs for binding in rpc.http]
-    methods = sorted({binding.method for binding in bindings} | {"HEAD", "OPTIONS"})
-    roots = sorted({_root(binding.path) for binding in bindings})
-    services = sorted({rpc.service for rpc in rpcs})
-    known = [
-        *(f'starts_with(http.request.uri.path, "{root}")' for root in roots),
-        *(f'starts_with(http.request.uri.path, "/{service}/")' for service in services),
-        f"http.request.uri.path in {_strings(PAGES)}",
-    ]
+    rpcs = tuple(rpcs)
+    methods = sorted({binding.method for rpc in rpcs for binding in rpc.http} | {"HEAD", "OPTIONS"})
+    known = [*_known_prefixes(rpcs), f"http.request.uri.path in {_strings(PAGES)}"]
     return [
         _blocked(
             "unknown_methods", "Methods that no call has", f"not http.request.method in {_strings(methods)}"
@@ -184,16 +178,11 @@ def _limits_at(limits: Rules, *places: Sequence[tuple[str, str]]) -> list[Limit]
 
 
 def _walled(name: str, rpcs: Sequence[RpcSpec], limit: Limit) -> Rule:
-    canonical = [binding for rpc in rpcs for binding in rpc.http if binding.path.startswith("/api/v1/")]
-    calls = [
-        all_of(f'http.request.method eq "{binding.method}"', matches(binding.path)) for binding in canonical
-    ]
-    # The class of most calls needs no list: it is the wall before all of them.
-    every_path = 'starts_with(http.request.uri.path, "/api/")'
     return {
         "ref": f"limit_{name.lower()}",
         "description": f"{name}: {limit.requests} in {limit.window_s} s from one address",
-        "expression": every_path if name == "PUBLIC_API" else any_of(calls),
+        # The class of most calls needs no list: it is the wall before all of them.
+        "expression": any_of(_known_prefixes(edge_rpcs()) if name == "PUBLIC_API" else _ways_to(rpcs)),
         "action": "block",
         "action_parameters": {
             "response": {"status_code": 429, "content_type": "application/json", "content": _TOO_MANY}
@@ -206,6 +195,30 @@ def _walled(name: str, rpcs: Sequence[RpcSpec], limit: Limit) -> Rule:
             "requests_to_origin": True,
         },
     }
+
+
+def _ways_to(rpcs: Sequence[RpcSpec]) -> Iterator[Expression]:
+    """Every way to these calls: all HTTP bindings, older paths included, and gRPC."""
+    for rpc in rpcs:
+        for binding in rpc.http:
+            yield all_of(_is_method(binding.method), matches(binding.path))
+    yield f"http.request.uri.path in {_strings(sorted(rpc.path for rpc in rpcs))}"
+
+
+def _is_method(method: str) -> Expression:
+    # The gateway answers the one like the other.
+    wanted = ("GET", "HEAD") if method == "GET" else (method,)
+    return f"http.request.method in {_strings(wanted)}"
+
+
+def _known_prefixes(rpcs: Iterable[RpcSpec]) -> list[Expression]:
+    """What every path of a call begins with, over HTTP or gRPC."""
+    roots = sorted({_root(binding.path) for rpc in rpcs for binding in rpc.http})
+    services = sorted({rpc.service for rpc in rpcs})
+    return [
+        *(f'starts_with(http.request.uri.path, "{root}")' for root in roots),
+        *(f'starts_with(http.request.uri.path, "/{service}/")' for service in services),
+    ]
 
 
 def _blocked(ref: str, description: str, expression: Expression) -> Rule:

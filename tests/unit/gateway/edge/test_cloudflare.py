@@ -1,12 +1,14 @@
 """The CDN's rules say what the contracts say."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from gateway.edge import cloudflare
 from gateway.surface import edge_rpcs
+from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
 RPCS = edge_rpcs()
 CACHEABLE = [rpc for rpc in RPCS if rpc.policy.shared_cache_s]
@@ -90,6 +92,45 @@ def test_the_wall_before_each_class_is_the_best_plan_that_has_a_limit() -> None:
         "limit_search": (1_000, 60),
         "limit_sign_up": (200, 900),
     }
+
+
+def _holds(expression: str, method: str, path: str) -> bool:
+    """What Cloudflare's Rules language makes of an expression of ours, for one request."""
+    for found, meant in (
+        (r'http\.request\.uri\.path wildcard "([^"]*)"', r"wildcard('\1')"),
+        (r'http\.request\.uri\.path contains "([^"]*)"', r"('\1' in path)"),
+        (r"http\.request\.uri\.path", "path"),
+        (r"http\.request\.method", "method"),
+        (r'starts_with\(path, "([^"]*)"\)', r"path.startswith('\1')"),
+        (r" eq ", " == "),
+        (r"\{([^}]*)\}", lambda braces: "(" + braces[1].replace('" "', '", "') + ",)"),
+    ):
+        expression = re.sub(found, meant, expression)
+
+    def wildcard(pattern: str) -> bool:
+        return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), path, re.IGNORECASE) is not None
+
+    return bool(eval(expression, {"path": path, "method": method, "wildcard": wildcard}))
+
+
+def _ways_to(rpc: Any) -> list[tuple[str, str]]:
+    bound = [(binding.method, re.sub(r"\{[^}]*\}", "some-id", binding.path)) for binding in rpc.http]
+    heads = [("HEAD", path) for method, path in bound if method == "GET"]
+    return [*bound, *heads, ("POST", rpc.path)]
+
+
+@pytest.mark.parametrize("rpc", RPCS, ids=lambda rpc: rpc.name)
+def test_every_way_to_a_call_runs_into_the_wall_of_its_class_and_into_no_other(rpc: Any) -> None:
+    walls = {rule["ref"]: rule["expression"] for rule in _rules("http_ratelimit")}
+    own = f"limit_{RateLimitClass.Name(rpc.policy.rate_limit).removeprefix('RATE_LIMIT_CLASS_').lower()}"
+    for method, path in _ways_to(rpc):
+        hit = {ref for ref, expression in walls.items() if _holds(expression, method, path)}
+        assert hit == {"limit_public_api"} | ({own} & walls.keys()), (method, path)
+
+
+def test_no_expression_is_longer_than_cloudflare_takes() -> None:
+    for phase in ("http_request_cache_settings", "http_request_firewall_custom", "http_ratelimit"):
+        assert all(len(rule["expression"]) <= 4096 for rule in _rules(phase))
 
 
 def test_who_runs_into_the_wall_gets_an_error_of_the_contract() -> None:

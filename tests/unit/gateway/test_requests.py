@@ -1,0 +1,277 @@
+"""What the edge lets pass of a request is what its contract takes, in one place and one spelling."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+import pytest
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.json_format import Parse
+
+from chassis.contracts import HttpBinding, RpcSpec, imported
+from gateway.surface import edge_rpcs
+from tests.unit.gateway.script import Held, Refusal, Script
+
+SCRIPT: Final = Script(imported())
+BINDINGS: Final = [(rpc, binding) for rpc in edge_rpcs() for binding in rpc.http]
+every_binding: Final = pytest.mark.parametrize(
+    ("rpc", "binding"), BINDINGS, ids=[f"{binding.method} {binding.path}" for _, binding in BINDINGS]
+)
+WITH_BODY: Final = [(rpc, binding) for rpc, binding in BINDINGS if binding.body]
+every_body: Final = pytest.mark.parametrize(
+    ("rpc", "binding"), WITH_BODY, ids=[f"{binding.method} {binding.path}" for _, binding in WITH_BODY]
+)
+LISTING: Final = "/api/v1/internships/int_1"
+CREATE: Final = ("POST", "/api/v1/internships")
+
+
+def concrete(binding: HttpBinding) -> str:
+    return re.sub(r"\{[^}]*\}", "some-id", binding.path)
+
+
+def body_type(rpc: RpcSpec, binding: HttpBinding) -> Descriptor:
+    request: Any = rpc.request.DESCRIPTOR
+    found: Descriptor = request if binding.body == "*" else request.fields_by_name[binding.body].message_type
+    return found
+
+
+def is_own(field: FieldDescriptor) -> bool:
+    """Whether a field holds a message of our own contracts."""
+    return field.message_type is not None and field.message_type.file.package.startswith("internshipconnect")
+
+
+def places(kind: Descriptor, *above: Descriptor) -> Iterator[tuple[str, Any]]:
+    """Every object of a body by its path, with a function that wraps its content into the body."""
+    yield "", lambda content: content
+    for field in kind.fields:
+        if is_own(field) and field.message_type not in above:
+            name = field.json_name
+            step = f"{name}[0]" if field.is_repeated else name
+            for path, wrapped in places(cast(Descriptor, field.message_type), *above, kind):
+                yield f"{step}.{path}".rstrip("."), _wrapper(name, wrapped, in_list=field.is_repeated)
+
+
+def _wrapper(name: str, wrapped: Any, *, in_list: bool) -> Any:
+    return lambda content: {name: [wrapped(content)] if in_list else wrapped(content)}
+
+
+def refusal_of(answer: Refusal | Held | None) -> Refusal:
+    assert isinstance(answer, Refusal), answer
+    return answer
+
+
+@every_binding
+def test_every_path_of_the_contracts_takes_its_method_and_no_path_with_a_slash_more(
+    rpc: RpcSpec, binding: HttpBinding
+) -> None:
+    path = concrete(binding)
+    allowed = SCRIPT.methods(path)
+    assert allowed is not None
+    assert binding.method in allowed.split(", ")
+    assert ("HEAD" in allowed.split(", ")) == ("GET" in allowed and not rpc.server_streaming)
+    for other in (f"{path}/", f"/{path}", path.replace("/", "//"), f"{path}//", path.upper()):
+        assert SCRIPT.methods(other) is None, other
+
+
+@every_body
+def test_what_belongs_in_the_body_is_refused_in_the_query(rpc: RpcSpec, binding: HttpBinding) -> None:
+    in_path = set(re.findall(r"\{([^}]*)\}", binding.path))
+    for field in body_type(rpc, binding).fields:
+        if is_own(field) or field.name in in_path:
+            continue
+        for name in {field.json_name, field.name, field.json_name.replace("a", "%61")}:
+            refused = refusal_of(SCRIPT.query(binding.method, concrete(binding), f"{name}=x"))
+            [violation] = refused.violations.values()
+            if field.name != "etag":
+                assert "body" in violation, refused
+            assert refused.reason == "INVALID_FIELD"
+
+
+@every_binding
+def test_a_variable_of_the_path_has_no_other_source(rpc: RpcSpec, binding: HttpBinding) -> None:
+    request: Any = rpc.request.DESCRIPTOR
+    for name in re.findall(r"\{([^}]*)\}", binding.path):
+        json_name = request.fields_by_name[name].json_name
+        for spelling in {name, json_name}:
+            refused = refusal_of(SCRIPT.query(binding.method, concrete(binding), f"{spelling}=other"))
+            assert (refused.reason, "path" in refused.violations[spelling]) == ("INVALID_FIELD", True)
+            if binding.body == "*":
+                body = json.dumps({spelling: "other"})
+                refused = refusal_of(SCRIPT.body(binding.method, concrete(binding), body))
+                assert "path" in refused.violations[spelling]
+                same = json.dumps({spelling: "some-id"})
+                assert isinstance(SCRIPT.body(binding.method, concrete(binding), same), Held)
+
+
+@every_binding
+def test_a_parameter_that_the_call_does_not_have_is_named(rpc: RpcSpec, binding: HttpBinding) -> None:
+    refused = refusal_of(SCRIPT.query(binding.method, concrete(binding), "utm_source=a"))
+    assert (refused.reason, list(refused.violations)) == ("UNKNOWN_PARAMETER", ["utm_source"])
+
+
+@every_body
+def test_an_unknown_field_is_named_at_every_depth_of_every_body(rpc: RpcSpec, binding: HttpBinding) -> None:
+    for place, wrapped in places(body_type(rpc, binding)):
+        body = json.dumps(wrapped({"colour": {"deep": [1]}}))
+        refused = refusal_of(SCRIPT.body(binding.method, concrete(binding), body))
+        assert refused.reason == "INVALID_FIELD"
+        assert list(refused.violations) == [f"{place}.colour".lstrip(".")]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "says"),
+    [
+        ("pageSize=1&pageSize=2", "pageSize", "twice"),
+        ("pageSize=1&page_size=2", "page_size", "twice"),
+        ("pagesize=1", "pagesize", "did you mean `pageSize`?"),
+        ("a" * 4_000 + "=1", "a" * 80 + "...", "allowed: city, companyId"),
+        ("q.x=1", "q.x", "no such parameter"),
+        ("postedSince.seconds=1", "postedSince.seconds", "no such parameter"),
+    ],
+)
+def test_a_wrong_parameter_is_told_what_to_do(query: str, field: str, says: str) -> None:
+    refused = refusal_of(SCRIPT.query("GET", "/api/v1/internships", query))
+    assert list(refused.violations) == [field]
+    assert says in refused.violations[field]
+
+
+def test_right_parameters_pass_in_both_spellings_and_lists_may_repeat() -> None:
+    for query in ("q=a+b&pageSize=2&skills=a&skills=b", "page_size=2&min_hourly_pay_minor=3", "&&q", "=x"):
+        assert SCRIPT.query("GET", "/api/v1/internships", query) is None
+    assert SCRIPT.query("PATCH", LISTING, "updateMask=title,compensation.currency") is None
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "says"),
+    [
+        ({"questions": [{}, {"choises": []}]}, "questions[1].choises", "did you mean `choices`?"),
+        ({"applyDeadline": {"seconds": 1}}, "applyDeadline", "plain value"),
+        ({"title": {"a": 1}}, "title", "plain value"),
+        ({"title": ["a"]}, "title", "not a list"),
+        ({"compensation": [{"paid": True}]}, "compensation", "not a list"),
+        ({"skills": {"name": "a"}}, "skills", "list is wanted"),
+        ({"responsibilities": "a"}, "responsibilities", "list is wanted"),
+        ({"compensation": {"maxMinor": 1, "max_minor": 2}}, "compensation.max_minor", "twice"),
+        ({"__proto__": {"admin": True}}, "__proto__", "no such field"),
+        ({"": 1}, "", "no such field"),
+    ],
+)
+def test_a_wrong_field_is_told_what_to_do(body: Any, field: str, says: str) -> None:
+    refused = refusal_of(SCRIPT.body(*CREATE, json.dumps(body)))
+    assert refused.reason == "INVALID_FIELD"
+    assert says in refused.violations[field]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"title":"a","title":"b"}', r'{"title":"a","\u0074itle":"b"}', r'{"t\u0069tle":"a","title":"b"}'],
+)
+def test_a_field_that_is_given_twice_is_refused_however_it_is_escaped(body: str) -> None:
+    assert "twice" in refusal_of(SCRIPT.body(*CREATE, body)).violations["title"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "", " ", "null", "[]", "3", '"x"', "{", "}", '{"skills":[', "// {}",
+        '{"title"}', '{"title":}', '{"title":"a",}', "{'title':'a'}",
+        "{title:1}", '{"title":"a"} x', '{"title":"a"}{}', '{"title":a}', '{"title":+1}', '{"title":1.2.3}',
+        '{"title":"a}', '{"title":tru}', '{"title":NaN}', '{"title":0x10}', '{,}', '{"title" "a"}',
+        '{"skills":[1,]}', '{"skills":[1 2]}', "\ufeff{}",
+    ],
+)  # fmt: skip
+def test_what_is_no_json_object_is_malformed_and_says_where(body: str) -> None:
+    body = body.encode().decode("latin-1")
+    refused = refusal_of(SCRIPT.body(*CREATE, body))
+    assert refused.reason == "MALFORMED_REQUEST"
+    assert re.search(r"At character \d+: ", refused.message)
+
+
+@pytest.mark.parametrize(
+    ("body", "held"),
+    [
+        ("{}", ()),
+        ('{"title":"","skills":[],"compensation":null}', ("title", "skills", "compensation")),
+        ('{"compensation":{"paid":false,"currency":null}}', ("compensation.paid", "compensation.currency")),
+        ('{"compensation":{}}', ()),
+        (
+            '{ "apply_deadline" : "2027-01-01T00:00:00Z" , "external_id":"x" }',
+            ("applyDeadline", "externalId"),
+        ),
+        ('{"skills":[{"name":"a","required":true}],"locations":[{}]}', ("skills", "locations")),
+        (r'{"title":"a\"b\\","field":"{\"x\":1}"}', ("title", "field")),
+        ('{"openings":-1.5e+3,"hires":0}', ("openings", "hires")),
+    ],
+)
+def test_a_body_holds_exactly_what_it_names_each_at_its_own_depth(body: str, held: tuple[str, ...]) -> None:
+    assert SCRIPT.body("PATCH", LISTING, body) == Held(held)
+
+
+def _leaves(kind: Descriptor, json_path: str = "", path: str = "") -> Iterator[tuple[str, str]]:
+    for field in kind.fields:
+        here = f"{json_path}{field.json_name}", f"{path}{field.name}"
+        yield here
+        if is_own(field) and not field.is_repeated:
+            yield from _leaves(cast(Descriptor, field.message_type), f"{here[0]}.", f"{here[1]}.")
+
+
+def test_every_field_of_an_update_can_be_named_in_a_mask() -> None:
+    updates = [rpc for rpc in edge_rpcs() if "update_mask" in rpc.request.DESCRIPTOR.fields_by_name]
+    assert updates
+    for rpc in updates:
+        for json_path, path in _leaves(body_type(rpc, rpc.http[0])):
+            assert list(Parse(json.dumps(json_path), FieldMask()).paths) == [path]
+
+
+HOSTILE: Final = {
+    "a list without end": "[" * 1_000_000,
+    "objects without end": '{"a":' * 200_000,
+    "a known field without end": '{"title":' + "[" * 1_000_000,
+    "known objects without end": '{"compensation":' * 60_000,
+    "escaped quotes": '{"title":"' + r"\"" * 500_000 + '"}',
+    "backslashes": '{"title":"' + r"\\" * 500_000 + '"}',
+    "backslashes without end": '{"title":"' + "\\" * 1_000_000,
+    "blanks": "{" + " " * 1_000_000 + "}",
+    "unknown fields": "{" + ",".join(f'"k{n}":1' for n in range(90_000)) + "}",
+    "one unknown name": '{"' + "k" * 1_000_000 + '":1}',
+    "an escaped name": '{"' + r"\u0061" * 170_000 + '":1}',
+    "the same field": "{" + '"title":1,' * 90_000 + '"title":1}',
+    "many items": '{"skills":[' + "1," * 500_000 + "1]}",
+    "many objects": '{"skills":[' + "{}," * 300_000 + "{}]}",
+    "many small objects": '{"skills":[' + '{"name":"a"},' * 80_000 + "{}]}",
+    "many names of anything": '{"x":{' + ",".join(f'"k{n}":1' for n in range(90_000)) + "}}",
+    "digits": '{"title":' + "1" * 1_000_000 + "}",
+    "a text without end": '{"title":"' + "x" * 1_000_000,
+    "commas": "{" + "," * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+def test_no_body_of_a_mebibyte_holds_a_worker_for_long(body: str) -> None:
+    began = time.process_time()
+    SCRIPT.body(*CREATE, body)
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ('W/"1-2-3"', True),
+        ('"1-2-3"', True),
+        ('"a", W/"1-2-3" , "b"', True),
+        ("*", True),
+        (" * ", True),
+        ('W/"1-2-34"', False),
+        ('W/"1-2-3', False),
+        ("1-2-3", False),
+        ('"0-1-2-3"', False),
+        ('"*"', False),
+        ("", False),
+        ('"a","b"', False),
+    ],
+)
+def test_a_tag_is_compared_weakly_and_whole(wanted: str, names: bool) -> None:
+    assert SCRIPT.names_tag(wanted, 'W/"1-2-3"') == names
