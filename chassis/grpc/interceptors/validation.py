@@ -13,6 +13,7 @@ from chassis.contracts import ContractError, RpcSpec
 from chassis.errors import DomainError, Violation, invalid
 from chassis.grpc.bounds import ListBounds, TooLong
 from chassis.grpc.handlers import LARGEST_REQUEST_BYTES, Context, Handler
+from chassis.grpc.texts import settle_texts
 
 
 class Validation:
@@ -37,6 +38,7 @@ class Validation:
                 raise _unreadable(rpc.request) from None
             if too_long_in is not None and (found := too_long_in(message)):
                 raise invalid(_explain_length(rpc, found))
+            settle_texts(message)
             if broken := violations_of(message):
                 raise invalid(*(_explain(rpc, violation) for violation in broken))
             return await proceed(message, context)
