@@ -34,6 +34,4 @@ def _settle_field(message: Message, field: FieldDescriptor, value: Any) -> None:
 
 
 def _settled(text: str) -> str:
-    if text[:1].isalnum():
-        return nfc(text)
     return "" if is_visibly_empty(text) else nfc(text)
