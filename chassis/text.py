@@ -19,7 +19,7 @@ _IGNORABLE: Final = (
 _BLANK: Final = "\u2800\ufffc\U00016fe4\U0001d159"
 """Characters that have a shape by their category, and an empty one by their design."""
 _IGNORED: Final = re.compile(f"[{_IGNORABLE}]+")
-_UNSEEN: Final = re.compile(f"[{_IGNORABLE}{_BLANK}]+")
+_UNSEEN: Final = re.compile(f"[{_IGNORABLE}{_BLANK}]")
 _OUTER_BLANKS: Final = re.compile(f"^[\\s{_IGNORABLE}]+|[\\s{_IGNORABLE}]+$")
 _SHAPELESS: Final = frozenset({"Cc", "Cf", "Cs", "Mc", "Me", "Mn", "Zl", "Zp", "Zs"})
 """Categories of characters that show nothing of their own: controls, marks without a letter, blanks."""
@@ -66,7 +66,7 @@ def nfc(text: str) -> str:
 
 def is_visibly_empty(text: str) -> bool:
     """Whether a reader sees nothing: blanks, controls, ignorable characters, marks without a letter."""
-    return not any(_has_shape(character) for character in _UNSEEN.sub("", text))
+    return not any(map(_has_shape, text))
 
 
 def fold(text: str) -> str:
@@ -101,7 +101,7 @@ def parse_address(text: str) -> EmailAddress:
     """
     shown = nfc(_OUTER_BLANKS.sub("", text))
     try:
-        valid = validate_email(shown, check_deliverability=False, test_environment=True)
+        valid = validate_email(shown, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError as problem:
         raise AddressError(str(problem).rstrip(".")) from problem
     if valid.ascii_domain is None or valid.local_part is None:
@@ -121,10 +121,14 @@ def _folded_letter(letter: str) -> str:
 
 
 def _has_shape(character: str) -> bool:
+    if character.isascii():
+        return " " < character < "\x7f"
     category = unicodedata.category(character)
+    if category in _SHAPELESS or _UNSEEN.match(character):
+        return False
     if category == "Cn":  # not known to this version of Unicode, or never to be a character
         return ord(character) not in _NONCHARACTERS and ord(character) & 0xFFFE != 0xFFFE
-    return category not in _SHAPELESS
+    return True
 
 
 def _is_joined(character: str) -> bool:

@@ -53,7 +53,8 @@ local function text_field(bytes, number)
   return found
 end
 
--- One name for all spellings. Compressed messages are not looked into: they share one name, and one limit.
+-- The account as it was typed, in ASCII; the limiter knows which spellings are one account. Compressed messages
+-- are not looked into: they share one name, and one limit.
 local function account_of(handle, number)
   local body = handle:body()
   local bytes = body and body:length() > 5 and body:getBytes(0, body:length()) or ""
@@ -64,7 +65,9 @@ local function account_of(handle, number)
     return "compressed"
   end
   local text = text_field(bytes:sub(6), number)
-  return text and text:lower():gsub("%s+", ""):gsub("[^%w@%.%+%-_]", "?"):sub(1, 254)
+  return text and text:gsub("[^%w@%.%-_]", function(byte)
+    return ("%%%02X"):format(byte:byte())
+  end):sub(1, 3072)
 end
 
 -- The client itself counts whoever is signed in; as `address` only where nobody is.

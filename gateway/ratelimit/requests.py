@@ -3,14 +3,18 @@
 import re
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import unquote
 
 from envoy.extensions.common.ratelimit.v3 import ratelimit_pb2
 from envoy.service.ratelimit.v3 import rls_pb2
 from google.protobuf.message import DecodeError
 
+from chassis.text import AddressError, parse_address
 from gateway.ratelimit.limiter import Descriptor
 from gateway.ratelimit.rules import Entry, Limit, Unit
 
+ACCOUNT: Final = "account"
+"""The entry that names the account that a sign-in is about, as it was typed and percent-encoded."""
 MOST_DESCRIPTORS: Final = 64
 MOST_ENTRIES: Final = 16
 LONGEST_NAME: Final = 256
@@ -52,7 +56,16 @@ def _descriptor(given: ratelimit_pb2.RateLimitDescriptor, at: int, hits: int) ->
 def _entry(given: ratelimit_pb2.RateLimitDescriptor.Entry, where: str) -> Entry:
     _check(given.key, f"{where}.key", LONGEST_NAME, may_be_empty=False)
     _check(given.value, f"{where}.value", LONGEST_VALUE, may_be_empty=True)
-    return given.key, given.value
+    return given.key, _account(given.value) if given.key == ACCOUNT else given.value
+
+
+def _account(typed: str) -> str:
+    """One name for all spellings of an address; what is no address is its own name."""
+    text = unquote(typed, errors="replace")
+    try:
+        return parse_address(text).key
+    except AddressError:
+        return typed
 
 
 def _limit(given: ratelimit_pb2.RateLimitDescriptor.RateLimitOverride, where: str) -> Limit:

@@ -10,6 +10,8 @@ from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
 
+from chassis.text import AddressError, parse_address
+
 NEWEST_KEPT = 20_000
 INDEX_SLACK = 2
 
@@ -25,8 +27,15 @@ class Envelope:
     subject: str
 
     def is_for(self, address: str) -> bool:
-        """Whether the mail was delivered to this address, whatever its case."""
-        return address.casefold() in (recipient.casefold() for recipient in self.recipients)
+        """Whether the mail was delivered to this address, in whatever spelling."""
+        return _key(address) in map(_key, self.recipients)
+
+
+def _key(address: str) -> str:
+    try:
+        return parse_address(address).key
+    except AddressError:
+        return address.casefold()
 
 
 class MailStore:

@@ -5,7 +5,7 @@ from datetime import datetime
 from chassis.caller import Principal
 from chassis.ids import new_id
 from ops.seed.rooms import Rooms
-from services.auth.domain import Account, Holder, Registration, open_account
+from services.auth.domain import Account, Holder, Registration, normalise, open_account
 from services.auth.service.registration import registered
 from services.auth.store import AccountStore, Change
 
@@ -14,7 +14,7 @@ async def open_proven(
     rooms: Rooms, email: str, holder: Holder, password_hash: str, moment: datetime
 ) -> Principal:
     """The person whose account this is; an account that is there already is left as it is."""
-    user_id = await rooms.accounts.reserve(email, new_id("usr", at=moment), moment)
+    user_id = await rooms.accounts.reserve(normalise(email), new_id("usr", at=moment), moment)
 
     def decide(account: Account | None) -> Change[Account]:
         if account is not None:
@@ -28,7 +28,7 @@ async def open_proven(
 
 async def find_person(accounts: AccountStore, email: str) -> Principal | None:
     """The person whose account this address has; None when it has none."""
-    user_id = await accounts.user_of(email)
+    user_id = await accounts.user_of(normalise(email))
     account = await accounts.find(user_id) if user_id else None
     return _principal(account) if account else None
 

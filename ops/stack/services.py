@@ -57,6 +57,7 @@ def environment(
         "IC_DATA_KEY": own.data_key,
         "IC_SMTP_HOST": LOOPBACK,
         "IC_SMTP_PORT": str(topology.mailbox.smtp),
+        "IC_SMTPUTF8": "true",
         "IC_PUBLIC_URL": topology.public_url,
         # Some machines switch these off or on for all Pythons. Without stored bytecode every start compiles
         # every library, and the services flush their own log.

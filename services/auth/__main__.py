@@ -28,7 +28,9 @@ def build(resources: Resources[Settings]) -> Room:
         revocations=RedisRevocations(Sessions(resources.redis)),
         clock=clock,
     )
-    registering = Registering(accounts, hashing, signing_in, vault.code_key, clock)
+    registering = Registering(
+        accounts, hashing, signing_in, vault.code_key, clock, by_smtputf8=settings.smtputf8
+    )
     return Room(
         servicers=(AuthApi(registering, signing_in, keys),),
         periodics=(Periodic("rotate-signing-keys", 600, keys.rotate),),

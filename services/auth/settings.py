@@ -12,6 +12,11 @@ class Settings(ChassisSettings):
     """Settings of the auth service, each from the variable `IC_<NAME>`."""
 
     key_rotation_days: int = Field(default=30, ge=1, le=365, description="how long a signing key signs")
+    smtputf8: bool = Field(
+        default=False,
+        description="whether the mail server speaks SMTPUTF8; without it, addresses with letters beyond ASCII"
+        " before the @ cannot register",
+    )
     hash_threads: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,

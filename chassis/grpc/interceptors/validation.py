@@ -13,6 +13,7 @@ from chassis.errors import DomainError, Violation, invalid
 from chassis.grpc.bounds import ListBounds
 from chassis.grpc.handlers import LARGEST_REQUEST_BYTES, Context, Handler
 from chassis.grpc.spelling import field_at, messages_within
+from chassis.grpc.texts import settle_texts
 from chassis.grpc.words import at_most_items, rules_of, words_for
 
 
@@ -38,6 +39,7 @@ class Validation:
                 raise _unreadable() from None
             if too_long_in is not None and (found := too_long_in(message)):
                 raise invalid(Violation(".".join(found.path), at_most_items(found.most)))
+            settle_texts(message)
             if broken := violations_of(message):
                 raise invalid(*(_explain(descriptor, violation) for violation in broken))
             return await proceed(message, context)

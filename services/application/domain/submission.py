@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from chassis.errors import Violation, failed, invalid, not_found, permission_denied
+from chassis.text import is_visibly_empty
 from services.application.domain.model import Actor, Answer, Applicant, Application, Entry, Policy, State
 from services.application.domain.moves import due_time
 
@@ -193,4 +194,4 @@ def _unanswered(questions: Sequence[Question], answers: Sequence[Answer]) -> lis
 
 
 def _says_something(answer: Answer) -> bool:
-    return bool(answer.text.strip() or answer.choices)
+    return bool(answer.choices) or not is_visibly_empty(answer.text)

@@ -15,7 +15,7 @@ from services.auth.domain.accounts import (
     invalid_credentials,
     open_account,
 )
-from services.auth.domain.addresses import normalise
+from services.auth.domain.addresses import check_reachable, normalise, read_address
 from services.auth.domain.keys import (
     ACCESS_TOKEN_LIFE,
     KeyState,
@@ -58,6 +58,7 @@ __all__ = [
     "active_key",
     "canonical",
     "check_password",
+    "check_reachable",
     "digest_code",
     "invalid_code",
     "invalid_credentials",
@@ -66,6 +67,7 @@ __all__ = [
     "normalise",
     "open_account",
     "published_keys",
+    "read_address",
     "start_session",
     "state_of",
     "succession_due",

@@ -66,7 +66,8 @@ class Registration:
 
     A code proves only the registration that it was sent for. So whoever registers somebody else's
     address, before or after its owner does, does not get their password behind the owner's code.
-    `guesses_before` is how many guesses the address had seen when the code was sent.
+    `guesses_before` is how many guesses the address had seen when the code was sent, `email` the address as
+    it was typed.
     """
 
     holder: Holder
@@ -74,6 +75,7 @@ class Registration:
     code_digest: bytes
     guesses_before: int
     expire_time: datetime
+    email: str = ""
 
     def is_live(self, guesses: int, now: datetime) -> bool:
         """Whether the code can still be used, after so many guesses for the address, this one included."""
@@ -110,6 +112,7 @@ class Account:
         kept = [earlier for earlier in self.registrations if now < earlier.expire_time]
         return replace(
             self,
+            email=registration.email or self.email,
             holder=registration.holder,
             password_hash=registration.password_hash,
             credential=self.credential + 1,
@@ -133,6 +136,7 @@ class Account:
         return replace(
             self,
             state=AccountState.ACTIVE,
+            email=registration.email or self.email,
             holder=registration.holder,
             password_hash=registration.password_hash,
             credential=self.credential if same_password else self.credential + 1,

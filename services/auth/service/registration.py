@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from chassis.clock import Clock
 from chassis.ids import new_id, slot_of_key
+from chassis.text import fold
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.events.v1.events_pb2 import (
     RegistrationRepeated,
@@ -26,10 +27,12 @@ from services.auth.domain import (
     RefreshToken,
     Registration,
     Session,
+    check_reachable,
     digest_code,
     invalid_code,
     normalise,
     open_account,
+    read_address,
 )
 from services.auth.hashing import PasswordHashing
 from services.auth.service.sessions import SignedIn, SigningIn
@@ -40,7 +43,7 @@ _CODES: Final = 10**CODE_DIGITS
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    address: str
+    email: str
     user_id: str
     holder: Holder
     password_hash: str
@@ -57,7 +60,10 @@ class Registering:
         signing_in: SigningIn,
         code_key: bytes,
         clock: Clock,
+        *,
+        by_smtputf8: bool = False,
     ) -> None:
+        self._by_smtputf8 = by_smtputf8
         self._accounts = accounts
         self._hashing = hashing
         self._signing_in = signing_in
@@ -75,7 +81,9 @@ class Registering:
 
         Raises INVALID_FIELD on `email` or `password`, OVERLOADED.
         """
-        address = normalise(email)
+        read = read_address(email)
+        check_reachable(read, by_smtputf8=self._by_smtputf8)
+        address = read.key
         password_hash = await self._hashing.hash_new(password, about=[address, name, company_name])
         now = self._clock.now()
         user_id, guesses = await asyncio.gather(
@@ -83,7 +91,7 @@ class Registering:
             self._accounts.guesses(address, spend=0, now=now),
         )
         holder = _holder(name, kind, company_name)
-        request = _Request(address, user_id, holder, password_hash, guesses)
+        request = _Request(read.shown, user_id, holder, password_hash, guesses)
         changed = await self._accounts.change(user_id, lambda account: self._registered(account, request))
         await self._signing_in.revoke(changed.ended_sessions)
 
@@ -114,11 +122,12 @@ class Registering:
             code_digest=digest_code(self._code_key, request.user_id, code),
             guesses_before=request.guesses,
             expire_time=now + CODE_LIFE,
+            email=request.email,
         )
         after = (
             account.register_again(registration, now)
             if account
-            else open_account(request.user_id, request.address, registration, now)
+            else open_account(request.user_id, request.email, registration, now)
         )
         news = _who_it_is(after, before=account)
         return Change(None, account=after, events=(*news, _code_wanted(after, code, registration)))
@@ -152,16 +161,16 @@ def _holder(name: str, kind: AccountKind, company_name: str) -> Holder:
 
 def _same_company(holder: Holder, account: Account | None) -> Holder:
     """Takes over the ID of the company that an earlier registration named just so."""
-    if account is None or (account.holder.kind, account.holder.company_name) != (
+    if account is None or (account.holder.kind, fold(account.holder.company_name)) != (
         holder.kind,
-        holder.company_name,
+        fold(holder.company_name),
     ):
         return holder
     return Holder(holder.name, holder.kind, holder.role, account.holder.company_id, holder.company_name)
 
 
 def _who_it_is(account: Account, *, before: Account | None) -> tuple[Message, ...]:
-    if before is not None and before.holder == account.holder:
+    if before is not None and (before.holder, before.email) == (account.holder, account.email):
         return ()
     return (registered(account),)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 
 from chassis.errors import Violation
+from chassis.text import fold, is_visibly_empty
 
 from .model import Compensation, DateWindow, Eligibility, Listing, Posting, Question, QuestionKind, WorkMode
 
@@ -80,7 +81,7 @@ def _eligibility_contradictions(eligibility: Eligibility | None) -> Iterator[Vio
 
 
 def _skill_contradictions(posting: Posting) -> Iterator[Violation]:
-    for index in _repeated(skill.name.casefold() for skill in posting.skills):
+    for index in _repeated(fold(skill.name) for skill in posting.skills):
         yield Violation(f"skills[{index}].name", "is in the list already")
 
 
@@ -88,7 +89,7 @@ def _question_contradictions(questions: tuple[Question, ...]) -> Iterator[Violat
     for index in _repeated(question.id for question in questions):
         yield Violation(f"questions[{index}].id", "must be unique within the listing")
     for index, question in enumerate(questions):
-        if question.kind in _CHOOSING and len(set(question.choices)) < 2:
+        if question.kind in _CHOOSING and len(set(map(fold, question.choices))) < 2:
             yield Violation(f"questions[{index}].choices", "must hold at least two different choices")
         if question.kind not in _CHOOSING and question.choices:
             yield Violation(
@@ -124,17 +125,18 @@ def unpublishable(listing: Listing, now: datetime) -> tuple[Violation, ...]:
 
 
 def _missing_basics(posting: Posting) -> Iterator[Violation]:
-    if not posting.title.strip():
+    if is_visibly_empty(posting.title):
         yield Violation("title", "is needed")
-    if not posting.description.strip():
+    if is_visibly_empty(posting.description):
         yield Violation("description", "is needed")
     if posting.work_mode is None:
         yield Violation("workMode", "is needed")
-    if posting.work_mode is not WorkMode.REMOTE and not any(place.city for place in posting.locations):
+    names_no_city = all(is_visibly_empty(place.city) for place in posting.locations)
+    if posting.work_mode is not WorkMode.REMOTE and names_no_city:
         yield Violation(
             "locations", "at least one with a city is needed, unless workMode is WORK_MODE_REMOTE"
         )
-    if not posting.field.strip():
+    if is_visibly_empty(posting.field):
         yield Violation("field", "is needed")
     if posting.duration_weeks < 1:
         yield Violation("durationWeeks", "is needed")
@@ -144,7 +146,7 @@ def _missing_pay(pay: Compensation | None) -> Iterator[Violation]:
     if pay is None:
         yield Violation("compensation", "is needed: what is paid, or why it is unpaid")
     elif not pay.paid:
-        if not pay.unpaid_basis.strip():
+        if is_visibly_empty(pay.unpaid_basis):
             yield Violation("compensation.unpaidBasis", "is needed when unpaid")
     else:
         if pay.min_minor < 1:

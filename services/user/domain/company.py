@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from chassis.errors import Violation
+from chassis.text import is_visibly_empty
 from services.user.domain.profile import Location, location_violations
 
 
@@ -58,7 +59,7 @@ def check_company(before: Company, after: Company) -> tuple[Violation, ...]:
 
 
 def _violations(before: Company, after: Company) -> Iterator[Violation]:
-    if not after.name.strip() and before.name:
+    if is_visibly_empty(after.name) and before.name:
         yield Violation("name", "cannot be empty")
     for index, location in enumerate(after.locations):
         yield from location_violations(f"locations[{index}]", location)

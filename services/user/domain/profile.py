@@ -8,6 +8,7 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from chassis.errors import Violation
+from chassis.text import fold, is_visibly_empty
 
 
 class AccountKind(StrEnum):
@@ -239,7 +240,7 @@ def check_profile(before: Profile, after: Profile) -> tuple[Violation, ...]:
 
 
 def _violations(before: Profile, after: Profile) -> Iterator[Violation]:
-    if not after.name.strip() and before.name:
+    if is_visibly_empty(after.name) and before.name:
         yield Violation("name", "cannot be empty")
     if after.time_zone and after.time_zone not in _time_zones():
         yield Violation("timeZone", f"`{after.time_zone}` is not a time zone of the IANA database")
@@ -289,9 +290,9 @@ def _span(path: str, start: str, end: str) -> Iterator[Violation]:
 def _repeats(path: str, names: Iterable[str]) -> Iterator[Violation]:
     seen = set[str]()
     for index, name in enumerate(names):
-        if name.strip().casefold() in seen:
+        if fold(name) in seen:
             yield Violation(f"{path}[{index}].name", f"`{name}` is named more than once")
-        seen.add(name.strip().casefold())
+        seen.add(fold(name))
 
 
 def _is_day(text: str) -> bool:

@@ -121,3 +121,11 @@ def test_an_unproven_account_may_sign_in() -> None:
 
 def in_state(state: AccountState) -> Account:
     return replace(account(), state=state)
+
+
+def test_an_account_shows_its_address_as_it_was_typed_by_who_proved_it() -> None:
+    typed = replace(registration("22222222"), email="Ada@Example.test")
+    held = account(registration(), typed)
+    assert held.email == "Ada@Example.test"
+    assert held.verify(typed, NOW).email == "Ada@Example.test"
+    assert account().verify(registration(), NOW).email == "ada@example.test"

@@ -1,7 +1,7 @@
 import pytest
 
 from chassis.errors import DomainError
-from services.auth.domain import normalise
+from services.auth.domain import check_reachable, normalise, read_address
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,8 @@ from services.auth.domain import normalise
         ("ÉLODIE@example.com", "élodie@example.com"),
         ("e\u0301lodie@example.com", "élodie@example.com"),
         ("ada@campus.test", "ada@campus.test"),
+        ("  ada@example.com\t", "ada@example.com"),
+        ("\u200bada@example.com\ufeff", "ada@example.com"),
     ],
 )
 def test_one_mailbox_has_one_spelling(given: str, key: str) -> None:
@@ -28,3 +30,11 @@ def test_what_no_mail_can_reach_is_refused_by_field(given: str) -> None:
     with pytest.raises(DomainError) as failure:
         normalise(given)
     assert [violation.field for violation in failure.value.violations] == ["email"]
+
+
+def test_an_address_that_only_smtputf8_reaches_is_refused_where_there_is_none() -> None:
+    with pytest.raises(DomainError) as failure:
+        check_reachable(read_address("élodie@example.com"), by_smtputf8=False)
+    assert "ASCII" in failure.value.violations[0].description
+    check_reachable(read_address("élodie@example.com"), by_smtputf8=True)
+    check_reachable(read_address("elodie@münchen.de"), by_smtputf8=False)

@@ -104,3 +104,18 @@ def test_whatever_arrives_is_read_or_refused(raw: bytes) -> None:
         return
     assert domain
     assert descriptors
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["a@m%C3%BCnchen.de", "A@M%C3%9CNCHEN.DE", "a@xn--mnchen-3ya.de", "%20a@mu%CC%88nchen.de%E2%80%8B"],
+)
+def test_all_spellings_of_an_account_are_one_limit(typed: str) -> None:
+    _, (read,) = parse(request(descriptor(("class", "LOGIN"), ("account", typed))))
+    assert read.entries == (("class", "LOGIN"), ("account", "a@münchen.de"))
+
+
+@pytest.mark.parametrize("typed", ["compressed", "%FF%FE", "a b", "", "%", "x" * 3_000])
+def test_what_is_no_address_is_a_limit_of_its_own(typed: str) -> None:
+    _, (read,) = parse(request(descriptor(("account", typed))))
+    assert read.entries == (("account", typed),)

@@ -150,3 +150,44 @@ async def test_a_mask_of_very_many_paths_is_refused() -> None:
 async def test_fields_that_this_version_does_not_know_are_ignored() -> None:
     raw = LoginRequest(email="a@example.org", password="p").SerializeToString() + b"\xf8\x3f\x01"
     assert await send(Validation(), rpc("auth", "Login"), answering(), request=raw) == b"answer"
+
+
+@pytest.mark.parametrize(
+    "unseen", [" ", "\u200b", "\u3164", "\u2800", "\u0301", "\U000e0041", "\u2028"], ids=ascii
+)
+async def test_what_shows_nothing_is_missing_wherever_a_text_is_demanded(unseen: str) -> None:
+    def registration(**texts: str) -> RegisterRequest:
+        given = {"email": "a@example.org", "password": "long enough it is", "name": "A"} | texts
+        return RegisterRequest(kind=1, **given)  # type: ignore[arg-type]
+
+    company = RegisterRequest(
+        email="a@example.org",
+        password="long enough it is",
+        name="A",
+        kind=2,
+        company_name=unseen,  # type: ignore[arg-type]
+    )
+    assert await fields(rpc("auth", "Register"), registration(name=unseen)) == ["name"]
+    assert await fields(rpc("auth", "Register"), registration(email=unseen)) == ["email"]
+    assert await fields(rpc("auth", "Register"), registration(password=unseen * 12)) == ["password"]
+    assert await fields(rpc("auth", "Register"), company) == ["companyName"]
+    question = Question(id="q", kind=QUESTION_KIND_TEXT, text=unseen)
+    listing = Internship(questions=[question], qualifications=["good", unseen])
+    assert await fields(CREATE, CreateInternshipRequest(internship=listing)) == [
+        "qualifications[1]",
+        "questions[0].text",
+    ]
+
+
+async def test_text_arrives_in_its_composed_form_however_deep_it_lies() -> None:
+    async def show(request: Any, _context: Context) -> bytes:
+        held = request.internship
+        return f"{held.title}|{held.qualifications[0]}|{held.questions[0].text}|{held.company.name}".encode()
+
+    loose = "Ame\u0301lie \u1112\u1161\u11ab"
+    listing = Internship(
+        title=loose, qualifications=[loose], questions=[Question(id="q", kind=QUESTION_KIND_TEXT, text=loose)]
+    )
+    raw = CreateInternshipRequest(internship=listing).SerializeToString()
+    answer = await send(Validation(), CREATE, show, request=raw)
+    assert answer.decode() == "Am\u00e9lie \ud55c|Am\u00e9lie \ud55c|Am\u00e9lie \ud55c|"

@@ -1,0 +1,181 @@
+"""One rule for empty, same and address."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.text import AddressError, fold, is_visibly_empty, one_line, parse_address, shorten
+
+UNSEEN = [
+    "",
+    "  ",
+    "\t\r\n",
+    "\u00a0",
+    "\u200b",
+    "\u200d\u200c",
+    "\u2060",
+    "\ufeff",
+    "\u00ad",
+    "\u3000",
+    "\u115f\u1160",
+    "\u3164",
+    "\uffa0",
+    "\u2800",
+    "\u0301",
+    "\u034f",
+    "\u20dd",
+    "\ufe0f",
+    "\u061c\u202e",
+    "\U000e0041\U000e007f",
+    "\U000e0100",
+    "\U0001d159",
+    "\U0001d173",
+    "\U0001bca0",
+    "\ufdd0\U0001ffff",
+    "\x00\x7f\x85",
+    "\u180e\u17b4",
+    "\ud800",
+]
+SEEN = [
+    "a",
+    ".",
+    "_",
+    "0",
+    "é",
+    "e\u0301",
+    "中",
+    "🎓",
+    "🏴\U000e0067",
+    "ㅎ",
+    "\u2588",
+    "\u0e01",
+    "\U0001fae8",
+    "א\u200f",
+]
+
+
+@pytest.mark.parametrize("text", UNSEEN, ids=ascii)
+def test_what_shows_nothing_is_empty(text: str) -> None:
+    assert is_visibly_empty(text)
+    assert is_visibly_empty(text * 3 + " ")
+
+
+@pytest.mark.parametrize("text", SEEN, ids=ascii)
+def test_what_shows_something_is_not_empty(text: str) -> None:
+    assert not is_visibly_empty(text)
+    assert not is_visibly_empty(f"\u200b {text}\u3164")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Café", "CAFE\u0301"),
+        ("Data\u00a0 Science ", "data science"),
+        ("Py\u200bthon", "python"),
+        ("ＡＩ", "ai"),
+        ("STRASSE", "straße"),
+        ("ﬁnance", "Finance"),
+    ],
+)
+def test_texts_that_look_the_same_are_the_same(one: str, other: str) -> None:
+    assert fold(one) == fold(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("C", "C++"), ("résumé", "resume"), ("Łódź", "Lodz"), ("a", "а")])
+def test_texts_that_look_different_or_are_of_other_scripts_stay_different(one: str, other: str) -> None:
+    assert fold(one) != fold(other)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "a@münchen.de",
+        "A@MÜNCHEN.DE",
+        "a@mu\u0308nchen.de",
+        "a@xn--mnchen-3ya.de",
+        "a@XN--MNCHEN-3YA.de",
+        "a@münchen\u3002de",
+        "  a@münchen.de\t",
+        "\u200ba@münchen.de\ufeff\u00a0",
+        "a@ｍünchen.de",
+    ],
+)
+def test_all_spellings_of_an_address_are_one_and_it_needs_no_smtputf8(spelling: str) -> None:
+    address = parse_address(spelling)
+    assert address.key == "a@münchen.de"
+    assert address.spec.lower() == "a@xn--mnchen-3ya.de"
+    assert not address.needs_smtputf8
+
+
+def test_an_address_is_shown_as_it_was_typed() -> None:
+    assert parse_address(" Ada.Lovelace@MÜNCHEN.de ").shown == "Ada.Lovelace@MÜNCHEN.de"
+    assert parse_address("Ada@Example.com").spec == "Ada@example.com"
+
+
+def test_a_letter_beyond_ascii_before_the_at_needs_smtputf8_and_never_becomes_an_ascii_letter() -> None:
+    address = parse_address("Élodie@münchen.de")
+    assert (address.spec, address.key) == ("Élodie@xn--mnchen-3ya.de", "élodie@münchen.de")
+    assert address.needs_smtputf8
+    assert parse_address("\u017fam@example.com").key != parse_address("sam@example.com").key
+    assert parse_address("stra\u00dfe@example.com").key != parse_address("strasse@example.com").key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ada",
+        "ada@",
+        "@example.com",
+        "a b@example.com",
+        "a@b..de",
+        "a@localhost",
+        "a@[127.0.0.1]",
+        '"a b"@example.com',
+        "Ada <a@example.com>",
+        "a@example.com, b@example.com",
+        "a@example.com\r\nBcc: b@example.com",
+        "a\x00@example.com",
+        "a\u200b@example.com",
+        "a@xn--zzzzzz.de",
+        "a@exa_mple.com",
+        "a＠example.com",
+        "a@" + "x" * 64 + ".com",
+        "x" * 65 + "@example.com",
+    ],
+)
+def test_what_no_mail_can_reach_is_no_address(text: str) -> None:
+    with pytest.raises(AddressError):
+        parse_address(text)
+
+
+@given(st.text(max_size=80))
+def test_an_address_is_ascii_in_the_envelope_unless_it_says_otherwise_and_its_key_is_stable(
+    text: str,
+) -> None:
+    try:
+        address = parse_address(f"{text}@{text}.de" if "@" not in text else text)
+    except AddressError:
+        return
+    assert address.spec.isascii() or address.needs_smtputf8
+    assert parse_address(address.key).key == address.key
+    assert parse_address(address.shown).key == address.key
+    assert parse_address(address.spec).key == address.key
+
+
+@given(st.text(st.characters(codec=None)))
+def test_one_line_is_one_line_and_can_be_written(text: str) -> None:
+    line = one_line(text)
+    line.encode()
+    assert line.splitlines() in ([], [line])
+    assert not set(line) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x00")
+    assert line == line.strip()
+    assert unicodedata.is_normalized("NFC", line)
+
+
+def test_a_text_is_shortened_between_what_belongs_together() -> None:
+    assert shorten("x" * 10, 10) == "x" * 10
+    assert shorten("x" * 11, 10) == "x" * 9 + "…"
+    assert shorten("ab e\u0301", 4) == "ab…"
