@@ -14,6 +14,8 @@ from typing import Final
 
 from chassis.errors import DomainError
 
+CLIENT_KEY: Final = "x-ic-client"
+"""The metadata in which the gateway says which client calls: its area and the networks around it."""
 SENT_WITH_KEY: Final = "x-ic-timeout-ms"
 """The metadata with the time that a call was sent with, in milliseconds: gRPC tells only what is left."""
 
@@ -23,7 +25,8 @@ class Principal:
     """A caller whose token was verified.
 
     `kind` is an account kind (`STUDENT`, `COMPANY`, ...) or `SERVICE`; `role` is set for members of an
-    organisation `org`. `auth_time` is when they signed in, in seconds since 1970.
+    organisation `org`. `auth_time` is when they signed in and `expires_at` when their token ends,
+    in seconds since 1970; 0 when it does not.
     """
 
     id: str
@@ -35,6 +38,7 @@ class Principal:
     email_verified: bool = False
     auth_time: int = 0
     amr: tuple[str, ...] = ()
+    expires_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Call:
 
     `metadata` is what the client sent along, by lower-case key; `deadline` a reading of `time.monotonic()`;
     `outcome` the name of the status that it is answered with; `is_stale` says that the answer rests on what
-    was known earlier.
+    was known earlier; `headers` go before the answer, or the error.
     """
 
     request_id: str = ""
@@ -65,6 +69,7 @@ class Call:
     metadata: Mapping[str, str | bytes] = field(default_factory=dict, repr=False)
     outcome: str = "OK"
     is_stale: bool = False
+    headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
 
     def text(self, key: str) -> str:
         """What the client sent under `key`; "" when nothing, or nothing readable."""
@@ -96,6 +101,21 @@ def mark_stale() -> None:
     call = _call.get()
     if call is not _NO_CALL:
         call.is_stale = True
+
+
+def add_headers(*headers: tuple[str, str]) -> None:
+    """Sends headers before the answer to this call, whether it succeeds or not."""
+    call = _call.get()
+    if call is not _NO_CALL:
+        call.headers.extend((name.lower(), value) for name, value in headers)
+
+
+def client_areas() -> tuple[str, ...]:
+    """Which client calls, by the gateway's word: its IPv4 address or IPv6 /64, and the /56 and /48 around it.
+
+    Empty when the call did not come through the gateway.
+    """
+    return tuple(_call.get().text(CLIENT_KEY).split())
 
 
 def caller_or_none() -> Principal | None:

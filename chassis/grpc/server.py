@@ -28,7 +28,7 @@ _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MOST_CALLS_OF_A_CONNECTION = 500
 MAX_METADATA_BYTES = 48 * 1024
 _LONGEST_REQUEST_ID = 128
-_STALE = (("x-stale", "true"),)
+_STALE = ("x-stale", "true")
 
 _OPTIONS = (
     # Beyond this gRPC itself refuses, without details; the validation refuses far earlier, with them.
@@ -156,7 +156,9 @@ def _entrance(handler: Handler) -> Handler:
         begin(call)
         answer = await handler(request, context)
         if call.is_stale:
-            await context.send_initial_metadata(_STALE)
+            call.headers.append(_STALE)
+        if call.headers:
+            await context.send_initial_metadata(tuple(call.headers))
         return answer
 
     return enter

@@ -133,6 +133,7 @@ def _principal_of(claims: Mapping[str, Any]) -> Principal:
         email_verified=claims.get("email_verified") is True,
         auth_time=int(claims.get("auth_time") or 0),
         amr=tuple(str(method) for method in claims.get("amr") or ()),
+        expires_at=float(claims["exp"]),
     )
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-
 from typing import Final
 
 from chassis.allowance import Allowance, Header, allowance_headers
@@ -17,9 +16,10 @@ def headers(verdicts: Sequence[Verdict]) -> list[Header]:
     tightest = _tightest(verdicts)
     if tightest is None or tightest.limit is None:
         return []
-    limit = tightest.limit
-    allowance = Allowance(tightest.policy, limit.requests, limit.window_s, tightest.remaining, tightest.reset_s)
-    told = allowance_headers(allowance)
+    limit, remaining = tightest.limit, tightest.remaining
+    told = allowance_headers(
+        Allowance(tightest.policy, limit.requests, limit.window_s, remaining, tightest.reset_s)
+    )
     if tightest.refused:
         told.append(("Retry-After", str(max(1, math.ceil(tightest.retry_s)))))
     return told

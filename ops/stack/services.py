@@ -59,6 +59,7 @@ def environment(
         "IC_SMTP_PORT": str(topology.mailbox.smtp),
         "IC_SMTPUTF8": "true",
         "IC_PUBLIC_URL": topology.public_url,
+        "IC_FAILED_SIGN_INS_TIMES": str(topology.limits_times),
         # Some machines switch these off or on for all Pythons. Without stored bytecode every start compiles
         # every library, and the services flush their own log.
         "PYTHONDONTWRITEBYTECODE": "",

@@ -4,13 +4,21 @@ from typing import Any
 
 import grpc
 
-from chassis.caller import caller
+from chassis.caller import add_headers, caller
 from internshipconnect.auth.v1 import auth_pb2 as pb
 from internshipconnect.auth.v1.auth_pb2_grpc import AuthServiceServicer
 from internshipconnect.common.v1 import common_pb2 as common
-from services.auth.domain import ACCESS_TOKEN_LIFE, CODE_LIFE, Account, AccountKind, SigningKey
+from services.auth.domain import (
+    ACCESS_TOKEN_LIFE,
+    CODE_LIFE,
+    DEVICE_LIFE,
+    Account,
+    AccountKind,
+    SigningKey,
+)
 from services.auth.keyring import KeyRing
 from services.auth.service import Registering, SignedIn, SigningIn
+from services.auth.visitor import cookie, visitor
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -20,10 +28,13 @@ REGISTERED = "If the address can be used, a code is on its way to it. Enter it t
 class AuthApi(AuthServiceServicer):
     """Parses, calls and maps."""
 
-    def __init__(self, registering: Registering, signing_in: SigningIn, keys: KeyRing) -> None:
+    def __init__(
+        self, registering: Registering, signing_in: SigningIn, keys: KeyRing, *, is_secure: bool
+    ) -> None:
         self._registering = registering
         self._signing_in = signing_in
         self._keys = keys
+        self._is_secure = is_secure
 
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
         await self._registering.register(
@@ -36,13 +47,15 @@ class AuthApi(AuthServiceServicer):
         return pb.RegisterResponse(message=REGISTERED, code_expires_in_s=int(CODE_LIFE.total_seconds()))
 
     async def VerifyEmail(self, request: pb.VerifyEmailRequest, context: Context) -> pb.SessionResponse:
-        return _session(await self._registering.verify_email(request.email, request.code))
+        signed_in = await self._registering.verify_email(request.email, request.code, visitor())
+        return self._welcomed(signed_in)
 
     async def Login(self, request: pb.LoginRequest, context: Context) -> pb.SessionResponse:
-        return _session(await self._signing_in.login(request.email, request.password))
+        who = visitor(request.device_token)
+        return self._welcomed(await self._signing_in.login(request.email, request.password, who))
 
     async def Refresh(self, request: pb.RefreshRequest, context: Context) -> pb.SessionResponse:
-        return _session(await self._signing_in.refresh(request.refresh_token))
+        return _session(await self._signing_in.refresh(request.refresh_token, visitor()))
 
     async def Logout(self, request: pb.LogoutRequest, context: Context) -> pb.LogoutResponse:
         await self._signing_in.logout(caller().session_id)
@@ -50,6 +63,14 @@ class AuthApi(AuthServiceServicer):
 
     async def GetJwks(self, request: pb.GetJwksRequest, context: Context) -> pb.Jwks:
         return pb.Jwks(keys=[_jwk(key) for key in await self._keys.published()])
+
+    def _welcomed(self, signed_in: SignedIn) -> pb.SessionResponse:
+        """The answer to who has signed in; browsers get the device token as a cookie, too."""
+        token, life_s = signed_in.device_token, int(DEVICE_LIFE.total_seconds())
+        add_headers(("set-cookie", cookie(signed_in.account.id, token, life_s, secure=self._is_secure)))
+        answer = _session(signed_in)
+        answer.data.device_token = token
+        return answer
 
 
 def _session(signed_in: SignedIn) -> pb.SessionResponse:

@@ -26,6 +26,16 @@ class Settings(ChassisSettings):
     hash_queue: int = Field(
         default=64, ge=1, le=4096, description="passwords that wait for a thread before calls are refused"
     )
+    refresh_grace_s: float = Field(
+        default=10, ge=0, le=60, description="for how long a refresh whose answer was lost is answered again"
+    )
+    failed_sign_ins_times: int = Field(
+        default=1, ge=1, le=10_000, description="how many times the usual failures a sign-in may have"
+    )
+
+    @property
+    def refresh_grace(self) -> timedelta:
+        return timedelta(seconds=self.refresh_grace_s)
 
     @property
     def key_rotation(self) -> timedelta:

@@ -22,6 +22,8 @@ class Vault:
         self._aes = AESGCM(_derive(data_key, "signing-key"))
         self.code_key = _derive(data_key, "verification-code")
         self.refresh_key = _derive(data_key, "refresh-token")
+        self.successor_key = _derive(data_key, "refresh-token-successor")
+        self.device_key = _derive(data_key, "device-token")
 
     def make_signing_key(self, succession: Succession, now: datetime) -> SigningKey:
         """A new P-256 key pair that only this data key opens; `kid` is its thumbprint (RFC 7638)."""

@@ -45,6 +45,8 @@ async def _refuse(context: Context, call: Call, error: DomainError) -> bytes:
     code = code_of(error)
     call.outcome = code.name
     details = ((DETAILS_KEY, status.SerializeToString()),)
+    if call.headers:
+        await context.send_initial_metadata(tuple(call.headers))
     return await context.abort(code, status.message, trailing_metadata=details)
 
 

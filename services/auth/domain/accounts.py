@@ -11,7 +11,8 @@ from chassis.errors import failed
 
 CODE_DIGITS: Final = 8
 CODE_LIFE: Final = timedelta(minutes=15)
-GUESSES_PER_CODE: Final = 5
+GUESSES_PER_CODE: Final = 25
+"""By all clients together; the gateway lets each of them make five, so strangers leave the owner some."""
 LIVE_REGISTRATIONS: Final = 3
 """How many registrations of one unproven address wait for their code at once; the oldest gives way."""
 

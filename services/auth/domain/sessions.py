@@ -1,8 +1,8 @@
 """Sessions and refresh tokens: rotation at each use, and the end of a session whose token is used twice.
 
-Strict by choice: a refresh token works once, without a grace period in which it would work again. A client
-that sends one token twice (two tabs, a lost answer) has to sign in again; in return a stolen token cannot be
-used beside its owner for even a moment. Clients keep to one refresh at a time.
+A refresh token works once. Only where its answer may have been lost it is answered again: the token that was
+exchanged last, within a few seconds, from the same client, gets the same successor, which is worked out from
+it and so never a second one. Every other reuse ends the session: the token is in two hands.
 """
 
 import base64
@@ -31,9 +31,10 @@ class EndReason(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a genuine refresh token is to its session."""
+    """What a genuine refresh token is to its session; ANSWERED: just now, and to the same client."""
 
     CURRENT = "CURRENT"
+    ANSWERED = "ANSWERED"
     REUSED = "REUSED"
     OVER = "OVER"
 
@@ -52,6 +53,11 @@ class RefreshToken:
     @property
     def digest(self) -> bytes:
         return hashlib.sha256(self.secret).digest()
+
+    def successor(self, key: bytes) -> "RefreshToken":
+        """The token that this one is exchanged for: always the same, and known to nobody without the key."""
+        told = b"successor:" + self.session_id.encode() + self.secret
+        return RefreshToken(self.session_id, hmac.digest(key, told, hashlib.sha256))
 
     def encode(self, key: bytes) -> str:
         sealed = self.secret + self._seal(key)
@@ -74,8 +80,20 @@ class RefreshToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A genuine token as somebody shows it, with its successor and a digest of who shows it."""
+
+    token: RefreshToken
+    successor: RefreshToken
+    client: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
-    """A sign-in and all refresh tokens that follow from it; `token_digest` is of the one that works now."""
+    """A sign-in and all refresh tokens that follow from it; `token_digest` is of the one that works now.
+
+    `client` is a digest of who exchanged a token last.
+    """
 
     id: str
     user_id: str
@@ -87,19 +105,26 @@ class Session:
     expire_time: datetime
     end_time: datetime | None = None
     end_reason: EndReason | None = None
+    client: bytes = b""
 
-    def judge(self, token: RefreshToken, now: datetime) -> Verdict:
+    def judge(self, shown: Shown, grace: timedelta, now: datetime) -> Verdict:
         """What this genuine token is to the session; REUSED only while there is something left to end."""
         if self.end_time is not None or now >= self.expire_time:
             return Verdict.OVER
-        is_current = hmac.compare_digest(self.token_digest, token.digest)
-        return Verdict.CURRENT if is_current else Verdict.REUSED
+        if hmac.compare_digest(self.token_digest, shown.token.digest):
+            return Verdict.CURRENT
+        is_parent = hmac.compare_digest(self.token_digest, shown.successor.digest)
+        is_same_client = hmac.compare_digest(self.client, shown.client)
+        if is_parent and is_same_client and now < self.refresh_time + grace:
+            return Verdict.ANSWERED
+        return Verdict.REUSED
 
-    def rotate(self, token: RefreshToken, now: datetime) -> "Session":
+    def rotate(self, shown: Shown, now: datetime) -> "Session":
         """The session with its next token: 30 more days, up to 90 since sign-in."""
         return replace(
             self,
-            token_digest=token.digest,
+            token_digest=shown.successor.digest,
+            client=shown.client,
             refresh_time=now,
             expire_time=min(now + IDLE_LIFE, self.start_time + LONGEST_LIFE),
         )

@@ -35,8 +35,9 @@ from services.auth.domain import (
     read_address,
 )
 from services.auth.hashing import PasswordHashing
-from services.auth.service.sessions import SignedIn, SigningIn
+from services.auth.service.sessions import NOBODY, SignedIn, SigningIn
 from services.auth.store import AccountStore, Change, Changed
+from services.auth.visitor import Visitor
 
 _CODES: Final = 10**CODE_DIGITS
 
@@ -95,7 +96,7 @@ class Registering:
         changed = await self._accounts.change(user_id, lambda account: self._registered(account, request))
         await self._signing_in.revoke(changed.ended_sessions)
 
-    async def verify_email(self, email: str, code: str) -> SignedIn:
+    async def verify_email(self, email: str, code: str, visitor: Visitor = NOBODY) -> SignedIn:
         """Proves an address by its code and signs in; raises INVALID_VERIFICATION_CODE.
 
         The guess is counted before it is judged, also for addresses that nobody registered.
@@ -109,7 +110,7 @@ class Registering:
             user_id or new_id("usr", slot_of_key(address)),
             lambda account: self._verified(account, code, guesses),
         )
-        return await self._answer(changed)
+        return await self._answer(changed, visitor)
 
     def _registered(self, account: Account | None, request: _Request) -> Change[None]:
         if account is not None and account.is_proven:
@@ -146,11 +147,13 @@ class Registering:
         events = (*_who_it_is(after, before=account), UserVerified(user_id=after.id))
         return Change((after, session, token), account=after, session=session, events=events)
 
-    async def _answer(self, changed: Changed[tuple[Account, Session, RefreshToken] | None]) -> SignedIn:
+    async def _answer(
+        self, changed: Changed[tuple[Account, Session, RefreshToken] | None], visitor: Visitor
+    ) -> SignedIn:
         if changed.answer is None:
             raise invalid_code()
         await self._signing_in.revoke(changed.ended_sessions)
-        return await self._signing_in.signed_in(*changed.answer)
+        return await self._signing_in.signed_in(*changed.answer, visitor)
 
 
 def _holder(name: str, kind: AccountKind, company_name: str) -> Holder:

@@ -2,23 +2,35 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
 from chassis.clock import Clock
+from chassis.errors import unavailable
 from chassis.ids import new_id, slot_of_key
 from internshipconnect.events.v1.events_pb2 import SessionCompromised
 from services.auth.domain import (
     Account,
     EndReason,
+    Plan,
     RefreshToken,
     Session,
+    Shown,
     Verdict,
     invalid_credentials,
     invalid_refresh_token,
     normalise,
 )
+from services.auth.failures import Attempt
 from services.auth.hashing import PasswordHashing
+from services.auth.service.attempts import Attempts
 from services.auth.service.tokens import Minting, Revocations
 from services.auth.store import AccountStore, SessionStore
+from services.auth.visitor import Visitor
+
+NOBODY: Final = Visitor()
+REFRESH_GRACE: Final = timedelta(seconds=10)
+_MAX_RACES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,7 @@ class SignedIn:
     account: Account
     access_token: str
     refresh_token: str
+    device_token: str = ""
 
 
 class SigningIn:
@@ -41,23 +54,31 @@ class SigningIn:
         hashing: PasswordHashing,
         minting: Minting,
         revocations: Revocations,
+        attempts: Attempts,
         clock: Clock,
+        refresh_grace: timedelta = REFRESH_GRACE,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._hashing = hashing
         self._minting = minting
         self._revocations = revocations
+        self._attempts = attempts
         self._clock = clock
+        self._refresh_grace = refresh_grace
 
-    async def login(self, email: str, password: str) -> SignedIn:
+    async def login(self, email: str, password: str, visitor: Visitor = NOBODY) -> SignedIn:
         """Begins a session.
 
         An unknown address costs the same reads and the same hash as a wrong password. Raises
         INVALID_CREDENTIALS for both, ACCOUNT_LOCKED only to somebody who knows the password.
         """
-        account = await self._account_of(normalise(email))
-        matches = await self._hashing.verify(password, account.password_hash if account else None)
+        address = normalise(email)
+        account = await self._account_of(address)
+        attempt = self._attempt(address, account, visitor)
+        async with self._attempts.guarded(attempt) as tried:
+            matches = await self._hashing.verify(password, account.password_hash if account else None)
+            tried.has_succeeded = account is not None and matches
         if account is None or not matches:
             raise invalid_credentials()
         account.check_may_sign_in()
@@ -65,24 +86,25 @@ class SigningIn:
             await self._rehash(account, password)
         session, token = self.begin(account)
         await self._sessions.add(session)
-        return await self.signed_in(account, session, token)
+        return await self.signed_in(account, session, token, visitor)
 
-    async def refresh(self, refresh_token: str) -> SignedIn:
+    async def refresh(self, refresh_token: str, visitor: Visitor = NOBODY) -> SignedIn:
         """Exchanges a refresh token for new tokens. Raises INVALID_REFRESH_TOKEN or ACCOUNT_LOCKED.
 
         A token that was exchanged before ends its session: it is in two hands, and nobody can say which
-        of them is the owner's.
+        of them is the owner's. Only to whom it was answered just now it is answered again.
         """
-        token = self._minting.decode(refresh_token)
-        session = await self._sessions.find(token.session_id)
-        if session is None:
-            raise invalid_refresh_token()
-        await self._check_current(session, token)
+        shown = self._minting.shown(refresh_token, visitor.digest)
+        session = await self._exchanged(shown)
         account = await self._accounts.find(session.user_id)
         if account is None or account.credential != session.credential:
             raise invalid_refresh_token()
         account.check_may_sign_in()
-        return await self._rotate(account, session)
+        return SignedIn(
+            account,
+            await self._minting.access_token(account, session),
+            self._minting.encode(shown.successor),
+        )
 
     async def logout(self, session_id: str) -> None:
         """Ends a session; to end an ended one changes nothing."""
@@ -97,11 +119,21 @@ class SigningIn:
         """Makes the access tokens of ended sessions worthless."""
         await self._revocations.revoke(session_ids)
 
-    async def signed_in(self, account: Account, session: Session, token: RefreshToken) -> SignedIn:
-        """The answer for a session whose current refresh token this is."""
+    async def signed_in(
+        self, account: Account, session: Session, token: RefreshToken, visitor: Visitor
+    ) -> SignedIn:
+        """The answer to a visitor whose session begins with this refresh token."""
         return SignedIn(
-            account, await self._minting.access_token(account, session), self._minting.encode(token)
+            account,
+            await self._minting.access_token(account, session),
+            self._minting.encode(token),
+            self._minting.device_token(account, visitor.device_tokens),
         )
+
+    def _attempt(self, address: str, account: Account | None, visitor: Visitor) -> Attempt:
+        device = self._minting.recognised(account, visitor.device_tokens) if account else None
+        plan = account.plan if account else Plan.FREE
+        return Attempt(address, device.name if device else "", visitor.client, plan)
 
     async def _account_of(self, address: str) -> Account | None:
         user_id = await self._accounts.user_of(address)
@@ -111,20 +143,24 @@ class SigningIn:
         renewed = await self._hashing.hash_again(password)
         await self._accounts.replace_hash(account.id, account.password_hash, renewed)
 
-    async def _rotate(self, account: Account, session: Session) -> SignedIn:
-        token = self._minting.refresh_token(session.id)
-        rotated = session.rotate(token, self._clock.now())
-        if not await self._sessions.rotate(session, rotated):
-            await self._end_compromised(session)
-            raise invalid_refresh_token()
-        return await self.signed_in(account, rotated, token)
-
-    async def _check_current(self, session: Session, token: RefreshToken) -> None:
-        verdict = session.judge(token, self._clock.now())
-        if verdict is Verdict.REUSED:
-            await self._end_compromised(session)
-        if verdict is not Verdict.CURRENT:
-            raise invalid_refresh_token()
+    async def _exchanged(self, shown: Shown) -> Session:
+        """The session after its token is exchanged, by this call or by one just before it."""
+        for _ in range(_MAX_RACES):
+            session = await self._sessions.find(shown.token.session_id)
+            if session is None:
+                raise invalid_refresh_token()
+            now = self._clock.now()
+            verdict = session.judge(shown, self._refresh_grace, now)
+            if verdict is Verdict.ANSWERED:
+                return session
+            if verdict is Verdict.REUSED:
+                await self._end_compromised(session)
+            if verdict is not Verdict.CURRENT:
+                raise invalid_refresh_token()
+            rotated = session.rotate(shown, now)
+            if await self._sessions.rotate(session, rotated):
+                return rotated
+        raise unavailable("The session")
 
     async def _end_compromised(self, session: Session) -> None:
         event = SessionCompromised(user_id=session.user_id, session_id=session.id)

@@ -9,7 +9,17 @@ import jwt
 from chassis.clock import Clock
 from chassis.ids import new_id, slot_of
 from chassis.security.tokens import ALGORITHM, AUDIENCE, ISSUER
-from services.auth.domain import ACCESS_TOKEN_LIFE, Account, RefreshToken, Session, start_session
+from services.auth.domain import (
+    ACCESS_TOKEN_LIFE,
+    Account,
+    Device,
+    Owner,
+    RefreshToken,
+    Session,
+    Shown,
+    recognised,
+    start_session,
+)
 from services.auth.keyring import KeyRing
 from services.auth.vault import Vault
 
@@ -33,23 +43,29 @@ class Minting:
         self._vault = vault
         self._clock = clock
 
-    def refresh_token(self, session_id: str) -> RefreshToken:
-        """The next refresh token of a session."""
-        return RefreshToken(session_id, secrets.token_bytes(32))
-
     def session(self, account: Account) -> tuple[Session, RefreshToken]:
         """A session that begins now, in the user's slot, and its first refresh token."""
         now = self._clock.now()
-        token = self.refresh_token(new_id("ses", slot_of(account.id), at=now))
+        token = RefreshToken(new_id("ses", slot_of(account.id), at=now), secrets.token_bytes(32))
         return start_session(account.id, account.credential, token, amr=BY_PASSWORD, now=now), token
 
     def encode(self, token: RefreshToken) -> str:
         """A refresh token as clients keep it."""
         return token.encode(self._vault.refresh_key)
 
-    def decode(self, text: str) -> RefreshToken:
+    def shown(self, text: str, client: bytes) -> Shown:
         """A refresh token as a client sent it. Raises INVALID_REFRESH_TOKEN if we never gave it out."""
-        return RefreshToken.decode(text, self._vault.refresh_key)
+        token = RefreshToken.decode(text, self._vault.refresh_key)
+        return Shown(token, token.successor(self._vault.successor_key), client)
+
+    def recognised(self, account: Account, tokens: Iterable[str]) -> Device | None:
+        """The device that has signed in to the account before, by its token."""
+        return recognised(tokens, self._vault.device_key, _owner(account), self._clock.now())
+
+    def device_token(self, account: Account, tokens: Iterable[str]) -> str:
+        """A token for the device that signs in now, which stays the one it was."""
+        device = self.recognised(account, tokens) or Device.new()
+        return device.token(self._vault.device_key, _owner(account), self._clock.now())
 
     async def access_token(self, account: Account, session: Session) -> str:
         """An ES256 JWT for the session, good for a quarter of an hour."""
@@ -79,3 +95,7 @@ class Minting:
             "iat": int(now.timestamp()),
             "exp": int((now + ACCESS_TOKEN_LIFE).timestamp()),
         }
+
+
+def _owner(account: Account) -> Owner:
+    return Owner(account.id, account.credential)

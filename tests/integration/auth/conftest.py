@@ -4,14 +4,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from redis.asyncio.cluster import RedisCluster
 
 from chassis.clock import FixedClock
 from chassis.mongo.shards import Shards
+from chassis.redis import connect
 from internshipconnect.events.v1.events_pb2 import VerificationRequested
-from services.auth.domain import AccountKind, normalise
+from services.auth.domain import AccountKind, SignInPolicy, normalise
+from services.auth.failures import FailedSignIns
 from services.auth.hashing import PasswordHashing
 from services.auth.keyring import KeyRing
-from services.auth.service import Minting, Registering, SignedIn, SigningIn
+from services.auth.service import Attempts, Minting, Registering, SignedIn, SigningIn
 from services.auth.store import COLLECTIONS, AccountStore, KeyStore, SessionStore
 from services.auth.vault import Vault
 from tests.databases import own_databases, told
@@ -19,6 +22,7 @@ from tests.stack import Stack
 
 PASSWORD = "green kettle orbit 7"
 ROTATION = timedelta(days=30)
+LENIENT = SignInPolicy(times=1_000)
 
 
 @dataclass
@@ -69,7 +73,9 @@ class Auth:
         return await self.registering.verify_email(email, (await self.codes(user_id))[-1])
 
 
-def assemble(shards: Shards, clock: FixedClock, data_key: bytes) -> Auth:
+def assemble(
+    shards: Shards, redis: RedisCluster, clock: FixedClock, data_key: bytes, policy: SignInPolicy = LENIENT
+) -> Auth:
     """One process's worth of the room."""
     vault = Vault(data_key)
     accounts, sessions = AccountStore(shards), SessionStore(shards)
@@ -82,6 +88,7 @@ def assemble(shards: Shards, clock: FixedClock, data_key: bytes) -> Auth:
         hashing=hashing,
         minting=Minting(keys, vault, clock),
         revocations=revocations,
+        attempts=Attempts(FailedSignIns(redis, policy)),
         clock=clock,
     )
     registering = Registering(accounts, hashing, signing_in, vault.code_key, clock)
@@ -105,7 +112,15 @@ async def shards(stack: Stack, clock: FixedClock) -> AsyncIterator[Shards]:
 
 
 @pytest.fixture
-async def auth(shards: Shards, clock: FixedClock) -> AsyncIterator[Auth]:
-    auth = assemble(shards, clock, secrets.token_bytes(32))
+async def redis(stack: Stack) -> AsyncIterator[RedisCluster]:
+    nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
+    redis = connect(nodes, stack.credentials.redis_password)
+    yield redis
+    await redis.aclose()
+
+
+@pytest.fixture
+async def auth(shards: Shards, redis: RedisCluster, clock: FixedClock) -> AsyncIterator[Auth]:
+    auth = assemble(shards, redis, clock, secrets.token_bytes(32))
     yield auth
     await auth.hashing.close()

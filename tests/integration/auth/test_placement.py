@@ -1,3 +1,5 @@
+from redis.asyncio.cluster import RedisCluster
+
 from chassis.clock import FixedClock
 from services.auth.store import COLLECTIONS
 from tests.databases import own_databases
@@ -6,10 +8,12 @@ from tests.stack import Stack
 from tests.targeting import TargetedQueryGuard
 
 
-async def test_no_query_of_a_sign_in_goes_to_several_shards(stack: Stack, clock: FixedClock) -> None:
+async def test_no_query_of_a_sign_in_goes_to_several_shards(
+    stack: Stack, redis: RedisCluster, clock: FixedClock
+) -> None:
     guard = TargetedQueryGuard()
     async with own_databases(stack, "auth", COLLECTIONS, clock=clock, listeners=[guard]) as shards:
-        auth = assemble(shards, clock, bytes(32))
+        auth = assemble(shards, redis, clock, bytes(32))
         for email in (f"{number}@campus.test" for number in range(6)):
             with guard.operation(email):
                 await auth.verified(email)

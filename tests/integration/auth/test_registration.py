@@ -12,6 +12,7 @@ from internshipconnect.events.v1.events_pb2 import (
     VerificationRequested,
 )
 from services.auth.domain import AccountKind, AccountState
+from services.auth.domain.accounts import GUESSES_PER_CODE
 from tests.databases import told
 from tests.integration.auth.conftest import PASSWORD, Auth
 
@@ -99,7 +100,7 @@ async def test_a_code_works_once(auth: Auth) -> None:
 async def test_after_five_wrong_codes_the_right_one_is_refused_until_a_new_one_is_sent(auth: Auth) -> None:
     user_id = await auth.register(EMAIL)
     [code] = await auth.codes(user_id)
-    for _ in range(5):
+    for _ in range(GUESSES_PER_CODE):
         assert await refused(auth, wrong(code)) == "INVALID_VERIFICATION_CODE"
     assert await refused(auth, code) == "INVALID_VERIFICATION_CODE"
     await auth.register(EMAIL)
@@ -108,10 +109,10 @@ async def test_after_five_wrong_codes_the_right_one_is_refused_until_a_new_one_i
     assert (await auth.registering.verify_email(EMAIL, newest)).account.id == user_id
 
 
-async def test_guesses_that_come_all_at_once_are_still_only_five(auth: Auth) -> None:
+async def test_guesses_that_come_all_at_once_are_still_only_so_many(auth: Auth) -> None:
     user_id = await auth.register(EMAIL)
     [code] = await auth.codes(user_id)
-    await asyncio.gather(*(refused(auth, wrong(code)) for _ in range(12)))
+    await asyncio.gather(*(refused(auth, wrong(code)) for _ in range(2 * GUESSES_PER_CODE)))
     assert await refused(auth, code) == "INVALID_VERIFICATION_CODE"
 
 

@@ -8,18 +8,27 @@ import jwt
 import pytest
 from argon2 import PasswordHasher
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+from redis.asyncio.cluster import RedisCluster
 
 from chassis.clock import FixedClock
 from chassis.errors import DomainError
 from internshipconnect.events.v1.events_pb2 import SessionCompromised
 from services.auth.domain import AccountState
 from services.auth.hashing import PasswordHashing
+from services.auth.service import SignedIn
+from services.auth.service.sessions import REFRESH_GRACE
 from services.auth.store import COLLECTIONS, Change
+from services.auth.visitor import Visitor
 from tests.databases import own_databases, told
 from tests.integration.auth.conftest import PASSWORD, Auth, assemble
 from tests.stack import Stack
 
 EMAIL = "ada@campus.test"
+LAPTOP = Visitor(("192.0.2.1",), "Firefox")
+
+
+def claims_of(signed_in: SignedIn) -> Any:
+    return jwt.decode(signed_in.access_token, options={"verify_signature": False})
 
 
 async def reason_of(call: Any) -> str:
@@ -90,6 +99,7 @@ async def test_refreshing_gives_another_token_of_the_same_session(auth: Auth) ->
 async def test_a_token_used_twice_ends_its_session_and_is_told_once(auth: Auth) -> None:
     stolen = await auth.verified(EMAIL)
     owners = await auth.signing_in.refresh(stolen.refresh_token)
+    auth.clock.advance(REFRESH_GRACE)
     for _ in range(2):
         assert await reason_of(auth.signing_in.refresh(stolen.refresh_token)) == "INVALID_REFRESH_TOKEN"
     assert await reason_of(auth.signing_in.refresh(owners.refresh_token)) == "INVALID_REFRESH_TOKEN"
@@ -99,14 +109,48 @@ async def test_a_token_used_twice_ends_its_session_and_is_told_once(auth: Auth) 
     assert (event.user_id, event.session_id) == (stolen.account.id, session_id)
 
 
-async def test_of_ten_refreshes_with_one_token_at_once_one_wins_and_the_session_ends(auth: Auth) -> None:
+async def test_a_refresh_whose_answer_was_lost_is_answered_again_with_the_same_token(auth: Auth) -> None:
+    first = (await auth.verified(EMAIL)).refresh_token
+    lost = await auth.signing_in.refresh(first, LAPTOP)
+    auth.clock.advance(REFRESH_GRACE - timedelta(milliseconds=1))
+    again = await auth.signing_in.refresh(first, LAPTOP)
+    assert again.refresh_token == lost.refresh_token
+    assert claims_of(again)["sid"] == claims_of(lost)["sid"]
+    await auth.signing_in.refresh(again.refresh_token, LAPTOP)
+
+
+@pytest.mark.parametrize(
+    "thief",
+    [Visitor(("192.0.2.1",), "curl"), Visitor(("192.0.2.2",), "Firefox")],
+    ids=("another-program", "another-place"),
+)
+async def test_another_client_with_the_token_that_was_exchanged_just_now_ends_the_session(
+    auth: Auth, thief: Visitor
+) -> None:
+    first = (await auth.verified(EMAIL)).refresh_token
+    owners = await auth.signing_in.refresh(first, LAPTOP)
+    assert await reason_of(auth.signing_in.refresh(first, thief)) == "INVALID_REFRESH_TOKEN"
+    assert await reason_of(auth.signing_in.refresh(owners.refresh_token, LAPTOP)) == "INVALID_REFRESH_TOKEN"
+
+
+async def test_twenty_refreshes_with_one_token_at_once_all_get_the_one_successor(auth: Auth) -> None:
     token = (await auth.verified(EMAIL)).refresh_token
-    answers = await asyncio.gather(
-        *(auth.signing_in.refresh(token) for _ in range(10)), return_exceptions=True
+    answers = await asyncio.gather(*(auth.signing_in.refresh(token, LAPTOP) for _ in range(20)))
+    [successor] = {answer.refresh_token for answer in answers}
+    await auth.signing_in.refresh(successor, LAPTOP)
+
+
+async def test_a_token_of_the_time_before_successors_ends_its_session_when_it_is_used_twice(
+    auth: Auth,
+) -> None:
+    first = await auth.verified(EMAIL)
+    session_id = first.refresh_token.partition(".")[0]
+    sessions = auth.shards.of(session_id).db["sessions"]
+    await sessions.update_one(
+        {"_id": session_id}, {"$unset": {"client": 1}, "$set": {"token_digest": b"d" * 32}}
     )
-    winners = [answer for answer in answers if not isinstance(answer, BaseException)]
-    assert len(winners) == 1
-    assert await reason_of(auth.signing_in.refresh(winners[0].refresh_token)) == "INVALID_REFRESH_TOKEN"
+    assert await reason_of(auth.signing_in.refresh(first.refresh_token, LAPTOP)) == "INVALID_REFRESH_TOKEN"
+    assert session_id in auth.revocations.revoked
 
 
 async def test_a_made_up_token_with_a_known_session_does_not_end_it(auth: Auth) -> None:
@@ -162,10 +206,12 @@ class Work(CommandListener):
         return Counter(self.commands[mark:])
 
 
-async def test_an_unknown_address_costs_the_same_work_as_a_known_one(stack: Stack, clock: FixedClock) -> None:
+async def test_an_unknown_address_costs_the_same_work_as_a_known_one(
+    stack: Stack, redis: RedisCluster, clock: FixedClock
+) -> None:
     work = Work()
     async with own_databases(stack, "auth", COLLECTIONS, clock=clock, listeners=[work]) as shards:
-        auth = assemble(shards, clock, bytes(32))
+        auth = assemble(shards, redis, clock, bytes(32))
         await auth.verified(EMAIL)
 
         async def cost(call: Any) -> Counter[str]:

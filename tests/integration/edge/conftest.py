@@ -34,12 +34,17 @@ class Edge(World):
         self.write_mesh(gateway=gateway)
         await self.start_control_plane()
         self._closing.push_async_callback(self.stop_control_plane)
-        self.auth, self.internships = await self.echo("auth"), await self.echo()
-        self.auth.answers["GetJwks"] = keys()
+        self.internships = await self.echo()
+        await self.open_auth()
         self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.listen}", timeout=GENEROUS_S)
         self._closing.push_async_callback(self.client.aclose)
         await self.envoy()
         await until(self._serves, "the gateway to answer")
+
+    async def open_auth(self) -> None:
+        """Who answers for auth."""
+        self.auth = await self.echo("auth")
+        self.auth.answers["GetJwks"] = keys()
 
     async def _serves(self) -> bool:
         try:

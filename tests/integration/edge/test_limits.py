@@ -172,7 +172,9 @@ async def test_one_address_has_five_registrations_and_its_own_five_codes_from_on
 ) -> None:
     here, email = somewhere(), f"{secrets.token_hex(6)}@example.org"
     spellings = [email, email.upper(), f"{email[:1].upper()}{email[1:]}", email, email, email]
-    answers = [await limited.client.post(REGISTER, json=registration(each), headers=here) for each in spellings]
+    answers = [
+        await limited.client.post(REGISTER, json=registration(each), headers=here) for each in spellings
+    ]
     assert [answer.status_code for answer in answers] == [200] * 5 + [429]
     assert reason_of(answers[-1]) == "RATE_LIMITED"
     assert answers[-1].headers["ratelimit-policy"] == '"SIGN_UP";q=5;w=900'

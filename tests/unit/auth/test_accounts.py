@@ -14,6 +14,7 @@ from services.auth.domain import (
     digest_code,
     open_account,
 )
+from services.auth.domain.accounts import GUESSES_PER_CODE
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 ADA = Holder("Ada", AccountKind.STUDENT)
@@ -52,15 +53,15 @@ def test_a_code_expires_after_fifteen_minutes() -> None:
     assert find(account(), "11111111", at=NOW + CODE_LIFE) is None
 
 
-def test_the_fifth_guess_may_be_right_and_the_sixth_is_too_late() -> None:
-    assert find(account(), "11111111", guesses=5)
-    assert find(account(), "11111111", guesses=6) is None
+def test_the_last_guess_may_be_right_and_the_next_is_too_late() -> None:
+    assert find(account(), "11111111", guesses=GUESSES_PER_CODE)
+    assert find(account(), "11111111", guesses=GUESSES_PER_CODE + 1) is None
 
 
-def test_a_new_code_has_its_own_five_guesses_and_the_old_one_gets_none_back() -> None:
-    held = account(registration(), registration("22222222", guesses=5))
-    assert find(held, "22222222", guesses=10)
-    assert find(held, "11111111", guesses=6) is None
+def test_a_new_code_has_its_own_guesses_and_the_old_one_gets_none_back() -> None:
+    held = account(registration(), registration("22222222", guesses=GUESSES_PER_CODE))
+    assert find(held, "22222222", guesses=2 * GUESSES_PER_CODE)
+    assert find(held, "11111111", guesses=GUESSES_PER_CODE + 1) is None
 
 
 def test_a_code_is_bound_to_its_account() -> None:

@@ -1,0 +1,126 @@
+"""Failed sign-ins in Redis. Without Redis attempts pass, and it is counted."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b, sha1
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+from redis.exceptions import NoScriptError
+
+from chassis.observability import metrics
+from chassis.redis import FAILURES
+from services.auth.domain import WINDOW, Failures, Plan, SignInPolicy, Standing
+
+What = Literal["look", "count", "reset"]
+
+_SCRIPT: Final = Path(__file__).with_name("failures.lua").read_text()
+_SHA: Final = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_ANSWER_WITHIN_S: Final = 0.25
+_MICROSECONDS: Final = 1_000_000
+_WINDOW_US: Final = int(WINDOW.total_seconds()) * _MICROSECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Somebody's try at the account of an address.
+
+    `device` names a device that has signed in to it before, "" for a stranger's. `client` are the area that
+    they call from and the networks around it; empty when it is not known. `plan` is the account's.
+    """
+
+    address: str
+    device: str
+    client: tuple[str, ...]
+    plan: Plan
+
+    @property
+    def is_strangers(self) -> bool:
+        return not self.device
+
+
+class Redis(Protocol):
+    """What is needed of Redis."""
+
+    def evalsha(self, sha: str, numkeys: int, /, *keys_and_args: Any) -> Awaitable[Any]: ...
+
+    def eval(self, script: str, numkeys: int, /, *keys_and_args: Any) -> Awaitable[Any]: ...
+
+
+class FailedSignIns:
+    """Counts failures by the policy. Addresses stand in Redis as digests."""
+
+    def __init__(self, redis: Redis, policy: SignInPolicy) -> None:
+        self._redis = redis
+        self._policy = policy
+
+    async def standing(self, attempt: Attempt) -> Standing:
+        """How this attempt stands before it is made."""
+        return await self._ask("look", attempt)
+
+    async def count(self, attempt: Attempt) -> Standing:
+        """Counts the attempt as failed; how the next one stands."""
+        return await self._ask("count", attempt)
+
+    async def reset(self, attempt: Attempt) -> Standing:
+        """Forgets the failures of who has signed in; a stranger has shown that strangers may be the owner.
+
+        What the client has failed at elsewhere stays: signing in to an account of one's own must not wash
+        away guesses at others.
+        """
+        own, stranger_wait_s = await self._at_account("reset", attempt)
+        return Standing(own, stranger_wait_s)
+
+    async def _ask(self, what: What, attempt: Attempt) -> Standing:
+        (own, stranger_wait_s), clients = await asyncio.gather(
+            self._at_account(what, attempt), self._of_client(what, attempt)
+        )
+        if attempt.is_strangers:
+            return Standing(own, stranger_wait_s, clients)
+        return Standing(own)
+
+    async def _at_account(self, what: What, attempt: Attempt) -> tuple[Failures, float]:
+        plan = Plan.FREE if attempt.is_strangers else attempt.plan
+        limit = self._policy.max_failures(plan)
+        tag = f"signin:{{{_digest(attempt.address)}}}"
+        if not attempt.is_strangers:
+            [ages] = await self._run(what, [f"{tag}:device:{attempt.device}"], limit) or [()]
+            return _failures(limit, ages), 0.0
+        keys = [f"{tag}:client:{_digest(' '.join(attempt.client[:1]))}", f"{tag}:strangers"]
+        ages, row = await self._run(what, keys, limit, with_row=True) or [(), (0, 0)]
+        delay_s = self._policy.stranger_delay_s(row[0])
+        return _failures(limit, ages), max(0.0, delay_s - row[1] / _MICROSECONDS)
+
+    async def _of_client(self, what: What, attempt: Attempt) -> list[Failures]:
+        if not attempt.client:
+            return []
+        limits = self._policy.max_client_failures()[: len(attempt.client)]
+        # One tag for an area and the networks around it: they lie on one node of the cluster.
+        keys = [f"signin:{{{attempt.client[-1]}}}:{area}" for area in attempt.client]
+        found = await self._run(what, keys, max(limits)) or [()] * len(keys)
+        return [_failures(limit, ages) for limit, ages in zip(limits, found, strict=True)]
+
+    async def _run(self, what: What, keys: Sequence[str], most: int, *, with_row: bool = False) -> list[Any]:
+        life_ms = int(self._policy.strangers_forgotten_after.total_seconds() * 1000)
+        arguments = (len(keys), *keys, what, _WINDOW_US, most, int(with_row), life_ms)
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN_S):
+                return await self._evaluated(arguments)
+        except FAILURES:
+            metrics.cache_requests.labels("failed_sign_ins", "bypass").inc()
+            return []
+
+    async def _evaluated(self, arguments: tuple[Any, ...]) -> list[Any]:
+        try:
+            return list(await self._redis.evalsha(_SHA, *arguments))
+        except NoScriptError:
+            return list(await self._redis.eval(_SCRIPT, *arguments))
+
+
+def _failures(limit: int, ages_us: Sequence[int]) -> Failures:
+    return Failures(limit, tuple(age / _MICROSECONDS for age in ages_us))
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,44 @@
+"""What is known of a caller before they sign in: where from, with which program, on which device."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from chassis.caller import client_areas, current_call
+
+COOKIE_PREFIX: Final = "ic_device_"
+MAX_TOKENS: Final = 8
+_MAX_TOKEN_LENGTH: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """What is known of a caller before they have signed in."""
+
+    client: tuple[str, ...] = ()
+    user_agent: str = ""
+    device_tokens: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> bytes:
+        """By which the same program at the same place is known again."""
+        told = "\n".join((self.user_agent, *self.client[:1]))
+        return hashlib.blake2b(told.encode(), digest_size=16).digest()
+
+
+def visitor(device_token: str = "") -> Visitor:
+    """The visitor of the call that is being answered; a browser's device tokens come as cookies."""
+    call = current_call()
+    tokens = [device_token] if device_token else []
+    for cookie in call.text("cookie").split(";"):
+        name, _, value = cookie.strip().partition("=")
+        if name.startswith(COOKIE_PREFIX) and len(value) <= _MAX_TOKEN_LENGTH:
+            tokens.append(value)
+    return Visitor(client_areas(), call.text("user-agent"), tuple(tokens[:MAX_TOKENS]))
+
+
+def cookie(user_id: str, token: str, max_age_s: int, *, secure: bool) -> str:
+    """The cookie that keeps a device token in a browser, one for each account; no script can read it."""
+    name = COOKIE_PREFIX + hashlib.sha256(user_id.encode()).hexdigest()[:10]
+    parts = (f"{name}={token}", "Path=/", f"Max-Age={max_age_s}", "HttpOnly", "SameSite=Lax")
+    return "; ".join((*parts, "Secure") if secure else parts)
