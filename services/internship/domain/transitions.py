@@ -40,7 +40,7 @@ RULES: Mapping[tuple[State, State], Rule] = {
     (State.PENDING_REVIEW, State.CHANGES_REQUESTED): Rule(_MODERATOR),
     (State.PENDING_REVIEW, State.DRAFT): Rule(_COMPANY),
     (State.CHANGES_REQUESTED, State.PENDING_REVIEW): Rule(_COMPANY, complete),
-    (State.CHANGES_REQUESTED, State.ARCHIVED): Rule(_COMPANY),
+    (State.CHANGES_REQUESTED, State.ARCHIVED): Rule(_COMPANY | _MODERATOR),
     (State.OPEN, State.PAUSED): Rule(_COMPANY),
     (State.OPEN, State.FILLED): Rule(_SYSTEM, all_taken),
     (State.OPEN, State.EXPIRED): Rule(_SYSTEM, deadline_passed),
@@ -58,7 +58,7 @@ RULES: Mapping[tuple[State, State], Rule] = {
     (State.CLOSED, State.DRAFT): Rule(_COMPANY),
     (State.CLOSED, State.ARCHIVED): Rule(_COMPANY),
     (State.SUSPENDED, State.OPEN): Rule(_MODERATOR, complete_with_opening),
-    (State.SUSPENDED, State.ARCHIVED): Rule(_MODERATOR),
+    (State.SUSPENDED, State.ARCHIVED): Rule(_MODERATOR | _SYSTEM),
 }
 
 EDITABLE = frozenset(State) - {State.ARCHIVED, State.SUSPENDED}
@@ -77,8 +77,16 @@ def can_move(listing: Listing, target: State, mover: Mover, now: datetime) -> bo
     return rule is not None and mover.actor in rule.who and not rule.condition(listing, now)
 
 
-def move(listing: Listing, target: State, mover: Mover, now: datetime) -> Listing:
-    """Moves the listing to `target` and remembers it in the history.
+def move(
+    listing: Listing,
+    target: State,
+    mover: Mover,
+    now: datetime,
+    reason: str = "",
+    *,
+    of_company: bool = False,
+) -> Listing:
+    """Moves the listing to `target` and remembers it in the history, with why if somebody said so.
 
     Raises ILLEGAL_TRANSITION with the allowed targets, INTERNSHIP_INCOMPLETE with what is wanting.
     """
@@ -94,6 +102,8 @@ def move(listing: Listing, target: State, mover: Mover, now: datetime) -> Listin
         source=listing.state,
         target=target,
         version=version,
+        reason=reason,
+        of_company=of_company,
     )
     return replace(
         listing,
@@ -104,15 +114,18 @@ def move(listing: Listing, target: State, mover: Mover, now: datetime) -> Listin
     )
 
 
-def publish(listing: Listing, company: Company, mover: Mover, now: datetime) -> Listing:
-    """DRAFT -> OPEN, with the company as it is named now.
+def publish(listing: Listing, company: Company, mover: Mover, now: datetime, *, trusted: bool) -> Listing:
+    """DRAFT -> OPEN, with the company as it is named now; PENDING_REVIEW unless the company is `trusted`.
 
-    Raises ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE with a violation per field.
+    After a moderator has asked for changes the listing is reviewed again in any case. Raises
+    ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE with a violation per field.
     """
     if listing.state in PUBLISHED_ONCE:
         raise _other_verb(listing, mover, "reopened, not published")
-    opened = move(replace(listing, company=company), State.OPEN, mover, now)
-    return replace(opened, publish_time=now)
+    named = replace(listing, company=company)
+    if listing.state is State.CHANGES_REQUESTED or (listing.state is State.DRAFT and not trusted):
+        return move(named, State.PENDING_REVIEW, mover, now)
+    return replace(move(named, State.OPEN, mover, now), publish_time=now)
 
 
 def reopen(
@@ -129,8 +142,10 @@ def reopen(
     Raises ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE with a violation per field, INVALID_FIELD for openings
     that are fewer than those taken.
     """
-    if listing.state is State.DRAFT:
+    if listing.state in (State.DRAFT, State.CHANGES_REQUESTED):
         raise _other_verb(listing, mover, "published, not reopened")
+    if listing.state in (State.PENDING_REVIEW, State.SUSPENDED):
+        raise illegal_transition(listing.state, State.OPEN, allowed(listing.state, mover.actor))
     posting = replace(
         listing.posting,
         apply_deadline=apply_deadline or listing.posting.apply_deadline,
