@@ -35,25 +35,15 @@ Limit = Annotated[int, typer.Option("-n", "--limit", min=1, max=200, help="At mo
 def register(app: typer.Typer) -> None:
     """Adds `ic moderate`."""
     moderate = typer.Typer(help="Read and decide what waits for a person.", no_args_is_help=True)
-    for name, command in (
-        ("list", list_cases),
-        ("show", show),
-        ("approve", approve),
-        ("request-changes", request_changes),
-        ("reject", reject),
-        ("suspend", suspend),
-        ("reinstate", reinstate),
-    ):
-        moderate.command(name)(command)
+    for command in (show, approve, request_changes, reject, suspend, reinstate):
+        moderate.command()(command)
+    moderate.command("list")(list_cases)
     companies = typer.Typer(help="Say how far companies are trusted.", no_args_is_help=True)
-    for name, command in (
-        ("list", list_companies),
-        ("verify", verify_company),
-        ("unverify", unverify_company),
-        ("reject", reject_company),
-        ("suspend", suspend_company),
-    ):
-        companies.command(name)(command)
+    companies.command("list")(list_companies)
+    companies.command("verify")(verify_company)
+    companies.command("unverify")(unverify_company)
+    companies.command("reject")(reject_company)
+    companies.command("suspend")(suspend_company)
     moderate.add_typer(companies, name="companies")
     app.add_typer(moderate, name="moderate")
 

@@ -4,9 +4,10 @@ import getpass
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import grpc
+from google.protobuf.message import Message
 
 from chassis.errors import DomainError
 from chassis.grpc.status import DETAILS_KEY, error_of
@@ -18,8 +19,6 @@ from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
 from ops.errors import OpsError
 from ops.stack.credentials import OPERATOR, service_key_path
 from ops.stack.topology import LOOPBACK, Topology
-
-T = TypeVar("T")
 
 TIMEOUT_S: Final = 8.0
 KNOWN_WITHIN_S: Final = 20.0
@@ -40,12 +39,14 @@ class Moderators:
         request = pb.ListModerationCasesRequest(
             state=pb.InternshipState.Value(f"INTERNSHIP_STATE_{state}"), limit=limit
         )
-        return self._listings(lambda stub, **how: stub.ListModerationCases(request, **how))
+        answer: pb.ListModerationCasesResponse = self._listings("ListModerationCases", request)
+        return answer
 
     def case(self, listing_id: str) -> pb.ModerationCase:
         """One listing. Raises DomainError INTERNSHIP_NOT_FOUND."""
         request = pb.GetModerationCaseRequest(internship_id=listing_id)
-        return self._listings(lambda stub, **how: stub.GetModerationCase(request, **how))
+        answer: pb.ModerationCase = self._listings("GetModerationCase", request)
+        return answer
 
     def decide(self, listing_id: str, decision: str, reason: str = "", etag: str = "") -> pb.ModerationCase:
         """Decides on the version of `etag`, without one on the present version.
@@ -59,7 +60,8 @@ class Moderators:
             reason=reason,
             moderator=self._name,
         )
-        return self._listings(lambda stub, **how: stub.ModerateInternship(request, **how))
+        answer: pb.ModerationCase = self._listings("ModerateInternship", request)
+        return answer
 
     def approve(self, listing_id: str) -> pb.ModerationCase:
         """Lets a listing that waits go online."""
@@ -71,7 +73,8 @@ class Moderators:
             user.CompanyState.Value(f"COMPANY_STATE_{state}") if state else user.COMPANY_STATE_UNSPECIFIED
         )
         request = user.ListCompaniesRequest(state=number, limit=limit)
-        return self._users(lambda stub, **how: stub.ListCompanies(request, **how))
+        answer: user.ListCompaniesResponse = self._users("ListCompanies", request)
+        return answer
 
     def set_company(self, company_id: str, state: str, reason: str = "") -> user.Company:
         """Puts a company into a state. Raises DomainError COMPANY_NOT_FOUND."""
@@ -81,7 +84,8 @@ class Moderators:
             reason=reason,
             moderator=self._name,
         )
-        return self._users(lambda stub, **how: stub.SetCompanyState(request, **how))
+        answer: user.Company = self._users("SetCompanyState", request)
+        return answer
 
     def verify(self, company_id: str) -> user.Company:
         """Verifies a company, which may have registered a moment ago."""
@@ -94,17 +98,17 @@ class Moderators:
                     raise
             time.sleep(LOOK_AGAIN_S)
 
-    def _listings(self, call: Callable[..., T]) -> T:
-        return self._call("internship", InternshipServiceStub, call)
+    def _listings(self, rpc: str, request: Message) -> Any:
+        return self._call("internship", InternshipServiceStub, rpc, request)
 
-    def _users(self, call: Callable[..., T]) -> T:
-        return self._call("user", UserServiceStub, call)
+    def _users(self, rpc: str, request: Message) -> Any:
+        return self._call("user", UserServiceStub, rpc, request)
 
-    def _call(self, service: str, stub: Callable[[grpc.Channel], Any], call: Callable[..., T]) -> T:
+    def _call(self, service: str, stub: Callable[[grpc.Channel], Any], rpc: str, request: Message) -> Any:
         address = f"{LOOPBACK}:{self._topology.services[service].grpc}"
         metadata = (("authorization", f"Bearer {self._token()}"),)
         with _as_domain_errors(), grpc.insecure_channel(address) as channel:
-            return call(stub(channel), timeout=TIMEOUT_S, metadata=metadata)
+            return getattr(stub(channel), rpc)(request, timeout=TIMEOUT_S, metadata=metadata)
 
     def _token(self) -> str:
         if self._identity is None:
@@ -122,7 +126,8 @@ def _as_domain_errors() -> Iterator[None]:
     try:
         yield
     except grpc.RpcError as error:
-        details = dict(error.trailing_metadata() or ()).get(DETAILS_KEY)  # type: ignore[attr-defined]
+        trailers: Any = error.trailing_metadata() or ()
+        details = dict(trailers).get(DETAILS_KEY)
         known = error_of(details) if isinstance(details, bytes) else None
         if known is None:
             raise OpsError(f"the service does not answer: {error}; see `ic status`") from error
