@@ -276,8 +276,8 @@ def _place(place: common.Location) -> Place:
 def _compensation(pay: pb.Compensation) -> Compensation:
     return Compensation(
         paid=pay.paid,
-        min_minor=pay.min_minor,
-        max_minor=pay.max_minor,
+        min_minor=int(pay.min_minor),
+        max_minor=int(pay.max_minor),
         currency=pay.currency,
         unit=PAY_UNITS.of(PayUnit, pay.unit),
         unpaid_basis=pay.unpaid_basis.strip(),

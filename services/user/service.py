@@ -21,6 +21,7 @@ from services.user.domain import (
     check_company,
     check_profile,
     new_profile,
+    spelled,
 )
 from services.user.store import Change, CompanyPage, CompanyStore, Page, ProfileStore
 
@@ -45,7 +46,7 @@ class Profiles:
             before = found or _skeleton(caller)
             if expected_etag and expected_etag != etag(before.version):
                 raise stale_etag("profile", caller.id)
-            edited = edit(before)
+            edited = spelled(edit(before))
             if violations := check_profile(before, edited):
                 raise invalid(*violations)
             return self._update(before, edited.with_student_part())

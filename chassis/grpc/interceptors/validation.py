@@ -13,6 +13,7 @@ from chassis.contracts import ContractError, RpcSpec
 from chassis.errors import DomainError, Violation, invalid
 from chassis.grpc.bounds import ListBounds, TooLong
 from chassis.grpc.handlers import LARGEST_REQUEST_BYTES, Context, Handler
+from chassis.grpc.values import ValueRules, WrongValue
 
 
 class Validation:
@@ -26,6 +27,8 @@ class Validation:
         self._compile_rules(descriptor)
         bounds = ListBounds(descriptor)
         too_long_in = bounds.too_long if bounds.is_needed else None
+        values = ValueRules(descriptor)
+        wrong_values = values.wrong if values.is_needed else None
         parse, violations_of = rpc.request.FromString, self._validator.collect_violations
 
         async def validated(request: Any, context: Context) -> bytes:
@@ -37,8 +40,11 @@ class Validation:
                 raise _unreadable(rpc.request) from None
             if too_long_in is not None and (found := too_long_in(message)):
                 raise invalid(_explain_length(rpc, found))
-            if broken := violations_of(message):
-                raise invalid(*(_explain(rpc, violation) for violation in broken))
+            broken = [_explain(rpc, violation) for violation in violations_of(message)]
+            if wrong_values is not None:
+                broken += [_explain_value(rpc, wrong) for wrong in wrong_values(message)]
+            if broken:
+                raise invalid(*broken)
             return await proceed(message, context)
 
         return validated
@@ -84,6 +90,10 @@ def _explain(rpc: RpcSpec, violation: RuleViolation) -> Violation:
 
 def _explain_length(rpc: RpcSpec, found: TooLong) -> Violation:
     return Violation(_as_sent(rpc, list(found.path)), f"must contain no more than {found.most} item(s)")
+
+
+def _explain_value(rpc: RpcSpec, wrong: WrongValue) -> Violation:
+    return Violation(_as_sent(rpc, list(wrong.path)), wrong.problem)
 
 
 def _as_sent(rpc: RpcSpec, path: list[str]) -> str:

@@ -8,6 +8,7 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from chassis.errors import Violation
+from services.user.domain.spelling import misspellings
 
 
 class AccountKind(StrEnum):
@@ -65,7 +66,7 @@ class Skill:
 
 @dataclass(frozen=True, slots=True)
 class Education:
-    """Months as `2027-09`, or empty."""
+    """Dates as `2027`, `2027-09` or `2027-09-30`, or empty."""
 
     institution: str
     area: str = ""
@@ -77,7 +78,7 @@ class Education:
 
 @dataclass(frozen=True, slots=True)
 class Experience:
-    """Months as `2027-09`, or empty."""
+    """Dates as `2027`, `2027-09` or `2027-09-30`, or empty."""
 
     organisation: str
     position: str = ""
@@ -252,10 +253,7 @@ def _violations(before: Profile, after: Profile) -> Iterator[Violation]:
 def _student_violations(student: Student) -> Iterator[Violation]:
     if student.location:
         yield from location_violations("student.location", student.location)
-    for index, education in enumerate(student.education):
-        yield from _span(f"student.education[{index}].end", education.start, education.end)
-    for index, experience in enumerate(student.experience):
-        yield from _span(f"student.experience[{index}].end", experience.start, experience.end)
+    yield from misspellings(student)
     yield from _repeats("student.skills", (skill.name for skill in student.skills))
     yield from _repeats("student.languages", (language.name for language in student.languages))
     if student.availability:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -37,8 +38,8 @@ async def becomes(
     event = events.InternshipStateChanged(
         internship=told,
         to=internship.InternshipState.Value(f"INTERNSHIP_STATE_{state}"),
-        **{"from": internship.InternshipState.Value(f"INTERNSHIP_STATE_{was}")},
     )
+    setattr(event, "from", internship.InternshipState.Value(f"INTERNSHIP_STATE_{was}"))
     await world.reactions.listing_changed(event, None)  # type: ignore[arg-type]
 
 
@@ -150,7 +151,9 @@ async def test_what_is_alive_ends_with_its_listing_and_is_told_why_once(
         await becomes(world, listing, state, at=9, was=was)
     for application in (waiting, shortlisted):
         assert await stored(world, application.id) == (State.CLOSED, reason)
-        told = [each for each in await world.events_of(application.id) if getattr(each, "closed_reason", 0)]
+        told: list[Any] = [
+            each for each in await world.events_of(application.id) if getattr(each, "closed_reason", 0)
+        ]
         assert [each.closed_reason for each in told] == [pb.ClosedReason.Value(f"CLOSED_REASON_{reason}")]
     assert (await stored(world, rejected.id))[0] is State.REJECTED
 
