@@ -64,12 +64,12 @@ def test_what_is_absent_is_not_wrong() -> None:
 
 
 def test_a_message_without_such_fields_costs_nothing() -> None:
-    assert not ValueRules(cast(Descriptor, user.GetMeRequest.DESCRIPTOR)).is_needed
-    assert not ValueRules(cast(Descriptor, internship.PublishInternshipRequest.DESCRIPTOR)).is_needed
+    assert not ValueRules(user.GetMeRequest.DESCRIPTOR).is_needed
+    assert not ValueRules(internship.PublishInternshipRequest.DESCRIPTOR).is_needed
 
 
 def test_the_problem_says_what_to_write() -> None:
-    [found] = ValueRules(cast(Descriptor, user.SearchStudentsRequest.DESCRIPTOR)).wrong(
+    [found] = ValueRules(user.SearchStudentsRequest.DESCRIPTOR).wrong(
         user.SearchStudentsRequest(country="UK")
     )
     assert found == WrongValue(("country",), found.problem)
