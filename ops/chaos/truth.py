@@ -12,7 +12,7 @@ from ops.chaos.ledger import Finding, Ledger
 from ops.stack import mongo
 from ops.stack.credentials import Credentials
 from ops.stack.topology import Topology
-from services.application.domain.model import ENDED, Actor, State
+from services.application.domain.model import ENDED, ENDING, Actor, State
 from services.application.domain.rules import RULES
 
 Document = Mapping[str, Any]
@@ -20,7 +20,8 @@ Document = Mapping[str, Any]
 SETTLED_WITHIN_S: Final = 90.0
 LOOK_AGAIN_S: Final = 1.0
 _TABLE: Final = frozenset((rule.actor, rule.source, rule.target) for rule in RULES)
-_TOOK_AN_OPENING: Final = (State.HIRED,)
+_TOOK_AN_OPENING: Final = (State.HIRED, State.OFFERED)
+_ENDED_LISTINGS: Final = frozenset({"FILLED", "CLOSED", "ARCHIVED"})
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def contradictions(ledger: Ledger, truth: Truth) -> list[Finding]:
 
 def unsettled(truth: Truth) -> list[Finding]:
     """What is derived and does not agree with its source: wrong only if it stays so."""
-    return [*_not_shown(truth), *_miscounted(truth)]
+    return [*_not_shown(truth), *_miscounted(truth), *_left_waiting(truth)]
 
 
 def await_settled(topology: Topology, listing_ids: Sequence[str]) -> tuple[Truth, list[Finding]]:
@@ -134,7 +135,7 @@ def _oversold(truth: Truth) -> Iterator[Finding]:
         hired = sum(State(one["state"]) in _TOOK_AN_OPENING for one in truth.of_listing(id_))
         openings = each["posting"]["openings"]
         if hired > openings:
-            yield Finding(f"{hired} were hired for {openings} openings", id_)
+            yield Finding(f"{hired} were hired or offered a place for {openings} openings", id_)
 
 
 def _not_shown(truth: Truth) -> Iterator[Finding]:
@@ -161,6 +162,18 @@ def _miscounted(truth: Truth) -> Iterator[Finding]:
         hired = now["HIRED"]
         if each.get("hires", 0) != hired:
             yield Finding(f"{each.get('hires', 0)} openings are taken by {hired} hires", id_)
+        offered = now["OFFERED"]
+        if each.get("offers", 0) != offered:
+            yield Finding(f"{each.get('offers', 0)} openings are kept for {offered} offers", id_)
+
+
+def _left_waiting(truth: Truth) -> Iterator[Finding]:
+    for id_, each in truth.listings.items():
+        for one in truth.of_listing(id_) if each["state"] in _ENDED_LISTINGS else ():
+            if State(one["state"]) in ENDING:
+                yield Finding(f"it is {one['state']} and its listing is {each['state']}", one["_id"])
+            if one.get("offering") is not None:
+                yield Finding("an offer is still being made", one["_id"])
 
 
 def read(topology: Topology, service: str, collection: str, query: Document) -> dict[str, Document]:

@@ -10,6 +10,7 @@ from ops.console import console
 from ops.errors import OpsError
 from ops.journey.client import ApiError, Exchange
 from ops.journey.story import Cast, Journey
+from ops.moderation import Moderators
 from ops.options import StackName
 from ops.stack import topology
 from ops.stack.tls import trust
@@ -26,7 +27,8 @@ def register(app: typer.Typer) -> None:
 def demo(stack: StackName = DEFAULT_STACK) -> None:
     """Walk the main journey against the running stack, with the HTTP calls that it makes."""
     found = topology.find(stack)
-    cast = Cast.assemble(found.public_url, found.mailbox_url, _Teller().tell, trust(found))
+    moderator = Moderators(found, "demo")
+    cast = Cast.assemble(found.public_url, found.mailbox_url, moderator, _Teller().tell, trust(found))
     journey = Journey(cast)
     started = time.monotonic()
     try:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from ops.journey.client import ApiError, Exchange, Json, Person, eventually
+from ops.moderation import Moderators
 
 PASSWORD: Final = "a-long-and-private-passphrase"  # noqa: S105 - of made-up people on a local stack
 
@@ -20,12 +21,14 @@ class Cast:
     company: Person
     student: Person
     marker: str
+    moderator: Moderators
 
     @classmethod
     def assemble(
         cls,
         base_url: str,
         mailbox_url: str,
+        moderator: Moderators,
         told: Callable[[Exchange], None],
         trust: ssl.SSLContext | bool = True,
     ) -> "Cast":
@@ -35,7 +38,7 @@ class Cast:
         def person(role: str) -> Person:
             return Person(base_url, mailbox_url, f"{role}.{marker}@example.com", told, trust)
 
-        return cls(company=person("hanna"), student=person("sam"), marker=marker)
+        return cls(person("hanna"), person("sam"), marker, moderator)
 
 
 class Journey:
@@ -50,7 +53,8 @@ class Journey:
     def steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """Each step's sentence and what it does, in order."""
         yield "Hanna opens a company account and proves her e-mail address", self._company_joins
-        yield "She drafts a listing and publishes it", self._company_publishes
+        yield "She drafts a listing and publishes it: her company's first waits for review", self._publish
+        yield "A moderator reads it and approves it", self._moderator_approves
         yield "Sam opens a student account and proves his address", self._student_joins
         yield "He fills in his profile", self._student_fills_in_profile
         yield "He finds the listing by a misspelt word, a skill and the city", self._student_searches
@@ -67,10 +71,15 @@ class Journey:
         company.register(password=PASSWORD, name="Hanna Weber", company=f"Lighthouse {self._cast.marker}")
         company.verify()
 
-    def _company_publishes(self) -> None:
+    def _publish(self) -> None:
         draft = self._cast.company.post("/api/v1/internships", **listing(self._cast.marker))
         path = f"/api/v1/internships/{draft['id']}:publish"
         self.internship = self._cast.company.post(path, etag=draft["etag"])
+
+    def _moderator_approves(self) -> None:
+        company, id_ = self._cast.company, self.internship["id"]
+        self._cast.moderator.decide(id_, "APPROVE", etag=self.internship["etag"])
+        self.internship = company.get(f"/api/v1/internships/{id_}")
 
     def _student_joins(self) -> None:
         self._cast.student.register(password=PASSWORD, name="Sam Okafor")

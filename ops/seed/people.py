@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from chassis.caller import Principal
 from chassis.clock import SystemClock
 from chassis.ids import new_id
+from ops.moderation import Moderators
 from ops.seed.accounts import open_proven
 from ops.seed.rooms import Rooms, open_auth
 from ops.seed.tokens import Minting
@@ -40,7 +41,7 @@ class Member:
 async def open_people(
     topology: Topology, *, students: int, companies: int
 ) -> tuple[list[Member], list[Member]]:
-    """New students, and owners of new companies that are spread over all shards."""
+    """New students, and owners of new, verified companies that are spread over all shards."""
     async with AsyncExitStack() as closing:
         credentials = Credentials.of(topology)
         rooms = await Rooms.open(topology, credentials, closing)
@@ -61,4 +62,7 @@ async def open_people(
             *(member("student", i, Holder(f"Student {i}", AccountKind.STUDENT)) for i in range(students)),
             *(member("owner", i, owner_of(i)) for i in range(companies)),
         )
-        return list(found[:students]), list(found[students:])
+        owners = list(found[students:])
+        moderators = Moderators(topology)
+        await asyncio.gather(*(asyncio.to_thread(moderators.verify, each.principal.org) for each in owners))
+        return list(found[:students]), owners

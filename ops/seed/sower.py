@@ -29,6 +29,7 @@ from ops.seed.population import (
     moments,
 )
 from ops.seed.rooms import NOBODY, Rooms, scene
+from ops.stack.credentials import OPERATOR
 from services.auth.domain import AccountKind, CompanyRole, Holder
 from services.auth.hashing import OWASP_FLOOR
 
@@ -37,6 +38,7 @@ R = TypeVar("R")
 
 AT_ONCE: Final = 32
 PATIENCE_S: Final = 120.0
+MODERATOR: Final = Principal(OPERATOR, "SERVICE")
 # So long ago that nobody is told of it any more: history sends no mails.
 LATELY: Final = timedelta(days=4)
 # Answers are due 30 days after applying: what is younger still waits, what is older was closed without one.
@@ -114,6 +116,10 @@ class Sower:
         page.locations.append(_place(company.city))
         request = user.UpdateMyCompanyRequest(company=page)
         await _call(self._rooms.users.UpdateMyCompany, request, owner, joined + timedelta(hours=1))
+        verify = user.SetCompanyStateRequest(
+            company_id=owner.org, state=user.COMPANY_STATE_VERIFIED, moderator=MODERATOR.id
+        )
+        await _call(self._rooms.users.SetCompanyState, verify, MODERATOR, joined + timedelta(hours=2))
         return owner
 
     async def _student(self, student: SeedStudent) -> Principal:

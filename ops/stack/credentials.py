@@ -17,6 +17,8 @@ from pydantic import BaseModel, Field
 from ops.stack.topology import Topology
 
 OWNER_ONLY = 0o600
+OPERATOR = "ops"
+"""As which service operators' tools call the services."""
 KEY_BYTES = 32
 
 

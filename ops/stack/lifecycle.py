@@ -209,7 +209,7 @@ def write_configuration(stack: Stack) -> None:
     topology, secrets = stack.topology, stack.credentials
     for folder in (topology.etc, topology.data, topology.logs, topology.run):
         folder.mkdir(parents=True, exist_ok=True)
-    credentials.ensure_service_keys(topology, topology.services)
+    credentials.ensure_service_keys(topology, [*topology.services, credentials.OPERATOR])
     mongo.write_config(topology, secrets)
     redis_cluster.write_config(topology, secrets)
     rabbit.write_config(topology, secrets)

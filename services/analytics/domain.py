@@ -30,6 +30,9 @@ STAGES: Final = (
 ANSWERS: Final = frozenset({"HIRED", "WITHDRAWN"})
 """Where an offer goes that the student answers; one that expires or is taken back was not answered."""
 
+DELETED: Final = "DELETED"
+"""What is told as the state of a draft that was deleted: it counts no more, and nothing late revives it."""
+
 Counts = Mapping[str, int]
 """Figures by name; a difference of figures has the same shape."""
 
@@ -125,8 +128,8 @@ class ListingTrack:
 
     @property
     def figures(self) -> Counts:
-        """What this listing adds to the figures of its company; nothing before its first version."""
-        if not self.version:
+        """What this listing adds to its company's figures; nothing before its first version or deleted."""
+        if not self.version or self.state == DELETED:
             return {}
         return {TOTAL_INTERNSHIPS: 1, OPEN_INTERNSHIPS: int(self.state == "OPEN")}
 

@@ -11,7 +11,7 @@ from chassis.messaging import Handler, Incoming, Subscription, WorkQueue
 from internshipconnect.application.v1.application_pb2 import ApplicationState
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1.internship_pb2 import Internship, InternshipState
-from services.analytics.domain import ANSWERS, ApplicationEvent, ListingEvent
+from services.analytics.domain import ANSWERS, DELETED, ApplicationEvent, ListingEvent
 from services.analytics.store import Store
 
 QUEUE: Final = "analytics-processing"
@@ -38,6 +38,16 @@ class Reactions:
     ) -> None:
         await self._store.count_listing(listing_event(event.internship, incoming.time), incoming)
 
+    async def internship_deleted(self, event: events.InternshipDeleted, incoming: Incoming) -> None:
+        deleted = ListingEvent(
+            internship_id=event.internship_id,
+            company_id=event.company_id,
+            state=DELETED,
+            version=event.version,
+            time=incoming.time,
+        )
+        await self._store.count_listing(deleted, incoming)
+
     async def internship_viewed(self, event: events.InternshipViewed, incoming: Incoming) -> None:
         await self._store.count_views(
             event.internship_id, event.company_id, event.views, time=incoming.time, handling=incoming
@@ -55,6 +65,7 @@ Reaction = Callable[[Reactions, Any, Incoming], Awaitable[None]]
 _COUNTED: Final[Mapping[type[Message], Reaction]] = {
     events.InternshipCreated: Reactions.internship_created,
     events.InternshipStateChanged: Reactions.internship_state_changed,
+    events.InternshipDeleted: Reactions.internship_deleted,
     events.InternshipViewed: Reactions.internship_viewed,
     events.ApplicationSubmitted: Reactions.application_submitted,
     events.ApplicationMoved: Reactions.application_moved,

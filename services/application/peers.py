@@ -63,6 +63,17 @@ class Listings:
                 return None
             raise
 
+    async def reserve_opening(self, internship_id: str, application_id: str, version: int) -> None:
+        """Keeps one opening for an offer of the application, once however often it is asked.
+
+        Raises NO_OPENING_LEFT, INTERNSHIP_NOT_FOUND, or UNAVAILABLE: then it may be kept.
+        """
+        await self._stub.ReserveOpening(
+            internship.ReserveOpeningRequest(
+                internship_id=internship_id, application_id=application_id, application_version=version
+            )
+        )
+
     async def take_opening(self, internship_id: str, application_id: str, version: int) -> None:
         """Takes one opening for the application, once however often it is asked.
 

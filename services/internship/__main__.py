@@ -1,10 +1,22 @@
 """Starts the internship service: `python -m services.internship serve` or `… work`."""
 
+from datetime import timedelta
+from functools import partial
+
 from chassis.runtime import Periodic, Resources, Room, run
 from services.internship.api import InternshipApi
 from services.internship.companies import UserServiceCompanies
 from services.internship.events import Reactions
-from services.internship.service import Finding, Ledger, Lexicon, Listings, Openings, Upkeep, Views
+from services.internship.service import (
+    Finding,
+    Ledger,
+    Lexicon,
+    Listings,
+    Moderation,
+    Openings,
+    Upkeep,
+    Views,
+)
 from services.internship.settings import Settings
 
 
@@ -14,10 +26,12 @@ def build(r: Resources[Settings]) -> Room:
     companies = UserServiceCompanies(r.peers)
     views = Views(r.shards, r.settings.views_every_s)
     lexicon = Lexicon(r.shards, r.clock)
-    openings, upkeep = Openings(ledger), Upkeep(ledger, companies)
+    openings, upkeep, moderation = Openings(ledger), Upkeep(ledger, companies), Moderation(ledger)
+    grace = timedelta(days=r.settings.suspension_grace_days)
     api = InternshipApi(
         listings=Listings(ledger, companies, views),
         openings=openings,
+        moderation=moderation,
         finding=Finding(r.shards, r.clock, lexicon),
         tokens=r.page_tokens,
         cache=r.cache,
@@ -25,8 +39,11 @@ def build(r: Resources[Settings]) -> Room:
     )
     return Room(
         servicers=(api,),
-        subscriptions=Reactions(r.shards, r.clock, openings, upkeep).subscriptions(),
-        periodics=(Periodic("expire-listings", r.settings.expiry_every_s, upkeep.expire),),
+        subscriptions=Reactions(r.shards, r.clock, openings, upkeep, moderation).subscriptions(),
+        periodics=(
+            Periodic("expire-listings", r.settings.expiry_every_s, upkeep.expire),
+            Periodic("archive-suspended", 3600.0, partial(moderation.archive_forgotten, grace)),
+        ),
         background=(lexicon.keep_fresh, views.keep_telling),
         on_close=(views.flush,),
     )

@@ -9,14 +9,20 @@ from internshipconnect.user.v1 import user_pb2 as pb
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
 
 from .domain.model import Company
+from .domain.moderation import SUSPENDED
 
 
 @dataclass(frozen=True, slots=True)
 class CompanyPage:
-    """What is known of a company: how listings name it, and whether it is suspended."""
+    """What is known of a company: how listings name it, and its state as in the contract, without prefix."""
 
     company: Company
-    suspended: bool
+    state: str = ""
+
+    @property
+    def suspended(self) -> bool:
+        """Whether it may post nothing."""
+        return self.state == SUSPENDED
 
 
 class Companies(Protocol):
@@ -38,12 +44,17 @@ class UserServiceCompanies:
         found: pb.Company = await self._users.GetCompany(pb.GetCompanyRequest(company_id=company_id))
         return CompanyPage(
             Company(id=found.id, name=found.name, url=found.url),
-            suspended=found.state == pb.COMPANY_STATE_SUSPENDED,
+            state=pb.CompanyState.Name(found.state).removeprefix("COMPANY_STATE_"),
         )
 
 
 async def active_company(companies: Companies, company_id: str) -> Company:
-    """The company, which may post.
+    """The company, which may post. Raises as `active_page`."""
+    return (await active_page(companies, company_id)).company
+
+
+async def active_page(companies: Companies, company_id: str) -> CompanyPage:
+    """The page of a company that may post.
 
     Raises COMPANY_SUSPENDED; UNAVAILABLE while a company that has just registered is not known yet.
     """
@@ -55,4 +66,4 @@ async def active_company(companies: Companies, company_id: str) -> Company:
         raise
     if page.suspended:
         raise failed("COMPANY_SUSPENDED", f"The company {page.company.name} is suspended.")
-    return page.company
+    return page

@@ -13,9 +13,11 @@ from chassis.mongo.shards import Shards
 from internshipconnect.application.v1 import application_pb2 as application
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as pb
+from internshipconnect.user.v1 import user_pb2 as user
 
 from .search.entry import entry_of
-from .service import Openings, Upkeep
+from .service import Moderation, Openings, Upkeep
+from .service.moderation import Judged
 from .store import index
 
 Told = events.InternshipCreated | events.InternshipUpdated | events.InternshipStateChanged
@@ -34,6 +36,7 @@ class Reactions:
     clock: Clock
     openings: Openings
     upkeep: Upkeep
+    moderation: Moderation
 
     def subscriptions(self) -> tuple[Subscription, ...]:
         """What happens with the events in each queue."""
@@ -54,8 +57,24 @@ class Reactions:
         else:
             await index.bury(db, listing.id, listing.version, self.clock.now())
 
+    async def forget(self, deleted: events.InternshipDeleted, incoming: Incoming) -> None:
+        """Keeps a deleted draft out of the index, whatever comes late."""
+        db = self.shards.of(deleted.internship_id).db
+        await index.bury(db, deleted.internship_id, deleted.version, self.clock.now())
+
+    async def company_moved(self, moved: events.CompanyStateChanged, incoming: Incoming) -> None:
+        """Follows how far a company is trusted."""
+        news = Judged(
+            company_id=moved.company_id,
+            state=user.CompanyState.Name(moved.to).removeprefix("COMPANY_STATE_"),
+            version=moved.company_version,
+            moderator=moved.moderator,
+            reason=moved.reason,
+        )
+        await self.moderation.company_moved(news, incoming)
+
     async def release(self, moved: events.ApplicationMoved, incoming: Incoming) -> None:
-        """Frees the opening of an application that is hired no longer."""
+        """Frees the opening of an application that is neither hired nor offered any longer."""
         if moved.to == application.APPLICATION_STATE_HIRED:
             return
         await self.openings.release(
@@ -63,6 +82,7 @@ class Reactions:
             moved.application.application_id,
             moved.application.version,
             was_hired=getattr(moved, "from") == application.APPLICATION_STATE_HIRED,
+            offered=moved.to == application.APPLICATION_STATE_OFFERED,
             handling=incoming,
         )
 
@@ -77,9 +97,13 @@ _INDEXED: Final[Mapping[type[Message], Reaction]] = {
     events.InternshipCreated: Reactions.index,
     events.InternshipUpdated: Reactions.index,
     events.InternshipStateChanged: Reactions.index,
+    events.InternshipDeleted: Reactions.forget,
 }
 _FREEING: Final[Mapping[type[Message], Reaction]] = {events.ApplicationMoved: Reactions.release}
-_RENAMING: Final[Mapping[type[Message], Reaction]] = {events.CompanyUpdated: Reactions.rename}
+_RENAMING: Final[Mapping[type[Message], Reaction]] = {
+    events.CompanyUpdated: Reactions.rename,
+    events.CompanyStateChanged: Reactions.company_moved,
+}
 
 QUEUES: Final = (
     WorkQueue(INDEXING, tuple(_INDEXED)),

@@ -116,11 +116,20 @@ def to_message(listing: Listing, now: datetime) -> pb.Internship:
     message.open_for_applications = open_for_applications(listing, now)
     message.etag = etag(listing.version)
     message.version = listing.version
+    message.review_note = _review_note(listing)
     message.create_time.FromDatetime(listing.create_time)
     message.update_time.FromDatetime(listing.update_time)
     if listing.publish_time is not None:
         message.publish_time.FromDatetime(listing.publish_time)
     return message
+
+
+_ANNOTATED = frozenset({State.CHANGES_REQUESTED, State.SUSPENDED, State.ARCHIVED})
+"""States that only the company sees, so that what a moderator wrote stays between them."""
+
+
+def _review_note(listing: Listing) -> str:
+    return listing.history[-1].reason if listing.history and listing.state in _ANNOTATED else ""
 
 
 def intake_message(listing: Listing, now: datetime) -> pb.Intake:
@@ -267,8 +276,8 @@ def _place(place: common.Location) -> Place:
 def _compensation(pay: pb.Compensation) -> Compensation:
     return Compensation(
         paid=pay.paid,
-        min_minor=pay.min_minor,
-        max_minor=pay.max_minor,
+        min_minor=int(pay.min_minor),
+        max_minor=int(pay.max_minor),
         currency=pay.currency,
         unit=PAY_UNITS.of(PayUnit, pay.unit),
         unpaid_basis=pay.unpaid_basis.strip(),

@@ -12,8 +12,9 @@ from chassis.messaging import Handler, Incoming, Subscription, WorkQueue
 from internshipconnect.application.v1.application_pb2 import Actor, ApplicationState, ClosedReason
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1.internship_pb2 import InternshipState
+from internshipconnect.user.v1.user_pb2 import CompanyState
 from services.notification.domain import notices
-from services.notification.domain.notices import Application, ListingChange, Move
+from services.notification.domain.notices import Application, CompanyChange, ListingChange, Move
 from services.notification.mailer import MOST_ATTEMPTS, Mailer
 from services.notification.service import Recipients, Telling
 
@@ -78,6 +79,15 @@ class Reactions:
     ) -> None:
         await self._telling.tell(notices.of_listing_change(_listing_change(event)), incoming)
 
+    async def company_state_changed(self, event: events.CompanyStateChanged, incoming: Incoming) -> None:
+        change = CompanyChange(
+            company_id=event.company_id,
+            company_name=event.company_name,
+            to_state=CompanyState.Name(event.to).removeprefix("COMPANY_STATE_"),
+            reason=event.reason,
+        )
+        await self._telling.tell(notices.of_company_change(change), incoming)
+
     async def email_requested(self, event: events.EmailRequested, _: Incoming) -> None:
         await self._mailer.send(event.notification_id)
 
@@ -94,6 +104,7 @@ _DISPATCHED: Final[Mapping[type[Message], Reaction]] = {
     events.ApplicationMoved: Reactions.application_moved,
     events.RejectionDisclosed: Reactions.rejection_disclosed,
     events.InternshipStateChanged: Reactions.internship_state_changed,
+    events.CompanyStateChanged: Reactions.company_state_changed,
 }
 _MAILED: Final[Mapping[type[Message], Reaction]] = {events.EmailRequested: Reactions.email_requested}
 
@@ -136,6 +147,7 @@ def _listing_change(event: events.InternshipStateChanged) -> ListingChange:
         from_state=InternshipState.Name(from_state).removeprefix("INTERNSHIP_STATE_"),
         to_state=InternshipState.Name(event.to).removeprefix("INTERNSHIP_STATE_"),
         apply_deadline=_time(listing.apply_deadline) if listing.HasField("apply_deadline") else None,
+        reason=event.reason,
     )
 
 

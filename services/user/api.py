@@ -15,7 +15,15 @@ from chassis.mongo.documents import etag
 from chassis.paging import PageTokens, page_size
 from internshipconnect.user.v1 import user_pb2 as pb
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceServicer
-from services.user.domain import Company, Profile, Student, StudentEntry, Visibility, student_query
+from services.user.domain import (
+    Company,
+    CompanyState,
+    Profile,
+    Student,
+    StudentEntry,
+    Visibility,
+    student_query,
+)
 from services.user.mapping import from_message, to_message
 from services.user.service import Companies, Profiles, page_key
 
@@ -29,6 +37,7 @@ WRITABLE_OF_ME: Final = frozenset(
         *(f"student.{name}" for name in pb.StudentProfile.DESCRIPTOR.fields_by_name),
     }
 )
+DEFAULT_COMPANIES: Final = 50
 WRITABLE_OF_COMPANY: Final = frozenset({"name", "url", "about", "locations", "size"})
 
 log = logging.getLogger(__name__)
@@ -68,6 +77,7 @@ class UserApi(UserServiceServicer):
     async def SearchStudents(
         self, request: pb.SearchStudentsRequest, context: Context
     ) -> pb.SearchStudentsResponse:
+        await self._companies.require_verified(caller())
         query = student_query(
             company_id=caller().org,
             text=request.q,
@@ -109,6 +119,20 @@ class UserApi(UserServiceServicer):
 
         return _company(await self._companies.update_own(caller(), edit, expected_etag=request.company.etag))
 
+    async def ListCompanies(
+        self, request: pb.ListCompaniesRequest, context: Context
+    ) -> pb.ListCompaniesResponse:
+        page = await self._companies.in_state(
+            _company_state(request.state), request.after_id, request.limit or DEFAULT_COMPANIES
+        )
+        return pb.ListCompaniesResponse(companies=map(_company, page.companies), missing_shards=page.missing)
+
+    async def SetCompanyState(self, request: pb.SetCompanyStateRequest, context: Context) -> pb.Company:
+        state = _company_state(request.state) or CompanyState.UNVERIFIED
+        return _company(
+            await self._companies.judge(request.company_id, state, request.moderator, request.reason.strip())
+        )
+
     async def GetStudentSnapshot(
         self, request: pb.GetStudentSnapshotRequest, context: Context
     ) -> pb.StudentSnapshot:
@@ -140,6 +164,10 @@ def _edited_profile(profile: Profile, message: pb.Me) -> Profile:
         locale=message.locale,
         student=student,
     )
+
+
+def _company_state(number: pb.CompanyState.ValueType) -> CompanyState | None:
+    return CompanyState(pb.CompanyState.Name(number).removeprefix("COMPANY_STATE_")) if number else None
 
 
 def _company(company: Company) -> pb.Company:

@@ -83,6 +83,8 @@ def _inward(field: FieldDescriptor, value: Any, kind: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         enum = _enum_of(field)
         return kind(enum.values_by_number[value].name.removeprefix(_prefix(enum)))
+    if kind is int and isinstance(value, float):
+        return int(value)  # an amount, which the contract holds as a double
     if kind is datetime:
         return value.ToDatetime(tzinfo=UTC)
     return from_message(kind, value) if isinstance(value, Message) else value

@@ -1,7 +1,7 @@
 """The use cases: profiles, companies' pages and finding students."""
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from chassis.caller import Principal
 from chassis.clock import Clock
@@ -9,18 +9,21 @@ from chassis.errors import DomainError, invalid, not_found, stale_etag, unavaila
 from chassis.messaging import Incoming
 from chassis.mongo.documents import etag
 from chassis.mongo.shards import OfEach
-from internshipconnect.events.v1.events_pb2 import CompanyUpdated, ProfileUpdated
+from internshipconnect.events.v1.events_pb2 import CompanyStateChanged, CompanyUpdated, ProfileUpdated
+from internshipconnect.user.v1 import user_pb2 as pb
 from services.user.domain import (
     AccountKind,
     Company,
+    CompanyState,
     Profile,
     Registered,
     StudentQuery,
     check_company,
     check_profile,
     new_profile,
+    spelled,
 )
-from services.user.store import Change, CompanyStore, Page, ProfileStore
+from services.user.store import Change, CompanyPage, CompanyStore, Page, ProfileStore
 
 
 class Profiles:
@@ -43,7 +46,7 @@ class Profiles:
             before = found or _skeleton(caller)
             if expected_etag and expected_etag != etag(before.version):
                 raise stale_etag("profile", caller.id)
-            edited = edit(before)
+            edited = spelled(edit(before))
             if violations := check_profile(before, edited):
                 raise invalid(*violations)
             return self._update(before, edited.with_student_part())
@@ -113,6 +116,12 @@ class Pages(Protocol):
     async def drop(self, *keys: str) -> None: ...
 
 
+HOW_TO_BE_VERIFIED: Final = (
+    "Only members of a verified company find students. Fill in your company's page with its web address and "
+    "ask the people who run this service to verify it; a person looks at it."
+)
+
+
 def page_key(company_id: str) -> str:
     """Under which key a company's page is cached."""
     return f"company:{company_id}"
@@ -165,6 +174,37 @@ class Companies:
         await self._store.change(company_id, decide)
         await self._pages.drop(page_key(company_id))
 
+    async def judge(self, company_id: str, state: CompanyState, moderator: str, reason: str) -> Company:
+        """Says how far a company has been checked. Raises COMPANY_NOT_FOUND."""
+
+        def decide(found: Company | None) -> Change[Company]:
+            if found is None:
+                raise not_found("COMPANY_NOT_FOUND", "company", company_id)
+            now = self._clock.now()
+            judged = found.judged(state, moderator, reason, now)
+            if judged is found:
+                return Change()
+            kept = judged.changed(now)
+            return Change(kept, events=(_judgement_news(found, kept, moderator, reason),))
+
+        company = await self._store.change(company_id, decide)
+        await self._pages.drop(page_key(company_id))
+        if company is None:
+            raise unavailable("the company")
+        return company
+
+    async def in_state(self, state: CompanyState | None, after: str, limit: int) -> CompanyPage:
+        """Companies in a state, or all, in the order of their IDs."""
+        return await self._store.in_state(state, after=after, limit=limit)
+
+    async def require_verified(self, caller: Principal) -> None:
+        """Raises COMPANY_NOT_VERIFIED unless the caller's company is verified, COMPANY_SUSPENDED."""
+        company = await self.get_own(caller)
+        if company.state is CompanyState.SUSPENDED:
+            raise DomainError("COMPANY_SUSPENDED", f"The company {company.name} is suspended.")
+        if company.state is not CompanyState.VERIFIED:
+            raise DomainError("COMPANY_NOT_VERIFIED", HOW_TO_BE_VERIFIED)
+
     def _update(self, before: Company, after: Company) -> Change[Company]:
         if after == before:
             return Change()
@@ -181,6 +221,22 @@ def _news(profile: Profile) -> ProfileUpdated:
 
 def _page_news(company: Company) -> CompanyUpdated:
     return CompanyUpdated(company_id=company.id, name=company.name, url=company.url)
+
+
+def _judgement_news(before: Company, after: Company, moderator: str, reason: str) -> CompanyStateChanged:
+    return CompanyStateChanged(
+        company_id=after.id,
+        company_name=after.name,
+        to=_state_number(after.state),
+        company_version=after.version,
+        moderator=moderator,
+        reason=reason,
+        **{"from": _state_number(before.state)},
+    )
+
+
+def _state_number(state: CompanyState) -> Any:
+    return pb.CompanyState.Value(f"COMPANY_STATE_{state}")
 
 
 def _skeleton(caller: Principal) -> Profile:

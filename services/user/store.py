@@ -20,13 +20,14 @@ from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.mongo.shards import OfEach, Shard, Shards
 from chassis.mongo.transactions import Transaction
-from services.user.domain import Company, Profile, StudentEntry, StudentQuery, student_entry
+from services.user.domain import Company, CompanyState, Profile, StudentEntry, StudentQuery, student_entry
 
-SCATTERS: Final = ("ProfileStore.search",)
+SCATTERS: Final = ("ProfileStore.search", "CompanyStore.in_state")
 """The queries that go to all shards."""
 
 _MOST_RACES: Final = 5
 _SEARCH_TIMEOUT_S: Final = 1.5
+_LIST_TIMEOUT_S: Final = 4.0
 
 
 def _search_index(name: str, *keys: str) -> IndexModel:
@@ -35,7 +36,9 @@ def _search_index(name: str, *keys: str) -> IndexModel:
 
 COLLECTIONS: Final = (
     CollectionSpec("profiles"),
-    CollectionSpec("companies"),
+    CollectionSpec(
+        "companies", indexes=(IndexModel([("state", ASCENDING), ("_id", ASCENDING)], name="by_state"),)
+    ),
     CollectionSpec(
         "student_search",
         indexes=(
@@ -72,6 +75,14 @@ class Page:
 
     entries: list[StudentEntry]
     has_more: bool
+    missing: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyPage:
+    """Companies in order; `missing` names shards that did not answer."""
+
+    companies: list[Company]
     missing: list[str]
 
 
@@ -172,6 +183,23 @@ class CompanyStore(_Records[Company]):
 
     def __init__(self, shards: Shards) -> None:
         super().__init__(shards, Company, "companies")
+
+    async def in_state(self, state: CompanyState | None, *, after: str, limit: int) -> CompanyPage:
+        """Companies in a state, or all, in the order of their IDs, from all shards (`by_state`, `_id_`)."""
+        query: Document = {} if state is None else {"state": state.value}
+        if after:
+            query["_id"] = {"$gt": after}
+
+        async def on_shard(shard: Shard) -> list[Company]:
+            hint = "_id_" if state is None else "by_state"
+            cursor = shard.db["companies"].find(query, hint=hint).sort("_id", ASCENDING).limit(limit)
+            return [from_document(Company, found) for found in await cursor.to_list()]
+
+        scatter = await self._shards.scatter(on_shard, _LIST_TIMEOUT_S)
+        if not scatter.results:
+            raise unavailable("The list of companies")
+        found = sorted((each for part in scatter.results for each in part), key=lambda each: each.id)
+        return CompanyPage(found[:limit], scatter.missing)
 
 
 def _filter(query: StudentQuery, after: str | None) -> Document:

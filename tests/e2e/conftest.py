@@ -7,6 +7,7 @@ import pytest
 
 from ops.journey.client import Person
 from ops.journey.story import PASSWORD, Cast, Journey
+from ops.moderation import Moderators
 from tests.stack import Stack
 
 NewPerson = Callable[..., Person]
@@ -26,9 +27,12 @@ def stranger(stack: Stack) -> Person:
 
 @pytest.fixture(scope="session")
 def new_person(stack: Stack) -> NewPerson:
-    """Opens and verifies an account: `new_person()` a student, `new_person(company="...")` an owner."""
+    """Opens and verifies an account: `new_person()` a student, `new_person(company="...")` an owner.
 
-    def make(*, company: str = "", verified: bool = True) -> Person:
+    The company is verified too, unless it is `trusted` by nobody yet.
+    """
+
+    def make(*, company: str = "", verified: bool = True, trusted: bool = True) -> Person:
         email = f"person.{secrets.token_hex(6)}@example.com"
         person = Person(stack.gateway_url, stack.mailbox_url, email)
         person.register(password=PASSWORD, name="Robin Doe", company=company)
@@ -36,6 +40,8 @@ def new_person(stack: Stack) -> NewPerson:
             person.verify()
         else:
             person.log_in(PASSWORD)
+        if company and trusted:
+            Moderators(stack.topology).verify(person.user["companyId"])
         return person
 
     return make
@@ -44,7 +50,8 @@ def new_person(stack: Stack) -> NewPerson:
 @pytest.fixture(scope="session")
 def walked(stack: Stack) -> tuple[Cast, Journey]:
     """The main journey, walked once from its beginning to its end."""
-    cast = Cast.assemble(stack.gateway_url, stack.mailbox_url, lambda _: None)
+    moderator = Moderators(stack.topology)
+    cast = Cast.assemble(stack.gateway_url, stack.mailbox_url, moderator, lambda _: None)
     journey = Journey(cast)
     for _, step in journey.steps():
         step()

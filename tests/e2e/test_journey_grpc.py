@@ -31,6 +31,7 @@ from internshipconnect.user.v1 import user_pb2 as user
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
 from ops.journey.client import CODE, eventually
 from ops.journey.story import PASSWORD, listing
+from ops.moderation import Moderators
 from tests.stack import Stack
 from tests.waiting import GENEROUS_S
 
@@ -90,6 +91,8 @@ def test_the_whole_journey_works_with_typed_stubs(stack: Stack, channel: grpc.Ch
         metadata=owner.metadata(once=True),
         timeout=TIMEOUT_S,
     )
+    assert posted.state == internship.INTERNSHIP_STATE_PENDING_REVIEW
+    posted = Moderators(stack.topology).approve(draft.id).internship
     assert posted.state == internship.INTERNSHIP_STATE_OPEN
 
     me = user.Me(student=user.StudentProfile(headline="I like types"))
@@ -161,6 +164,7 @@ def test_the_live_inbox_streams_what_arrives_and_resumes_after_its_last_entry(
         metadata=owner.metadata(),
         timeout=TIMEOUT_S,
     )
+    Moderators(stack.topology).approve(draft.id)
     submitted = ApplicationServiceStub(channel).SubmitApplication(
         application.SubmitApplicationRequest(
             internship_id=draft.id, answers=[application.Answer(question_id="start", text="Now")]

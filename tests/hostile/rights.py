@@ -80,6 +80,9 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "PauseInternship": _listing(WRITERS),
     "ReopenInternship": _listing(WRITERS, openings=7),
     "CloseInternship": _listing(WRITERS),
+    "RecallInternship": _listing(WRITERS),
+    "ArchiveInternship": _listing(WRITERS),
+    "DeleteInternship": _listing(WRITERS),
     "ListApplicants": Right(lambda known: {"internship_id": known.listing}, MEMBERS, "INTERNSHIP_NOT_FOUND"),
     "GetFunnel": Right(lambda known: {"internship_id": known.listing}, MEMBERS, "INTERNSHIP_NOT_FOUND"),
     # Applications are their student's and, the other way round, the listing's company's.
@@ -99,6 +102,18 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "GetStudentSnapshot": Right(lambda known: {"student_id": known.student}, (SERVICE,)),
     "BatchGetStudentSnapshots": Right(lambda known: {"student_ids": [known.student]}, (SERVICE,)),
     "BatchGetIntakes": Right(lambda known: {"internship_ids": [known.draft]}, (SERVICE,)),
+    "ReserveOpening": Right(
+        lambda known: {"internship_id": known.listing, "application_id": known.application}, (SERVICE,)
+    ),
+    "GetModerationCase": Right(lambda known: {"internship_id": known.draft}, (SERVICE,)),
+    "ModerateInternship": Right(
+        lambda known: {"internship_id": known.draft, "decision": 1, "etag": "v1", "moderator": "mallory"},
+        (SERVICE,),
+    ),
+    "ListCompanies": Right(lambda known: {"after_id": known.company}, (SERVICE,)),
+    "SetCompanyState": Right(
+        lambda known: {"company_id": known.company, "state": 3, "moderator": "mallory"}, (SERVICE,)
+    ),
     "TakeOpening": Right(
         lambda known: {"internship_id": known.listing, "application_id": known.application}, (SERVICE,)
     ),

@@ -14,6 +14,7 @@ from chassis.grpc.bounds import ListBounds
 from chassis.grpc.handlers import LARGEST_REQUEST_BYTES, Context, Handler
 from chassis.grpc.spelling import field_at, messages_within
 from chassis.grpc.texts import settle_texts
+from chassis.grpc.values import ValueRules
 from chassis.grpc.words import at_most_items, rules_of, words_for
 
 
@@ -28,6 +29,8 @@ class Validation:
         self._compile_rules(descriptor)
         bounds = ListBounds(descriptor)
         too_long_in = bounds.too_long if bounds.is_needed else None
+        values = ValueRules(descriptor)
+        wrong_values = values.wrong if values.is_needed else None
         parse, violations_of = rpc.request.FromString, self._validator.collect_violations
 
         async def validated(request: Any, context: Context) -> bytes:
@@ -40,8 +43,11 @@ class Validation:
             if too_long_in is not None and (found := too_long_in(message)):
                 raise invalid(Violation(".".join(found.path), at_most_items(found.most)))
             settle_texts(message)
-            if broken := violations_of(message):
-                raise invalid(*(_explain(descriptor, violation) for violation in broken))
+            broken = [_explain(descriptor, violation) for violation in violations_of(message)]
+            if wrong_values is not None:
+                broken += [Violation(".".join(wrong.path), wrong.problem) for wrong in wrong_values(message)]
+            if broken:
+                raise invalid(*broken)
             return await proceed(message, context)
 
         return validated

@@ -76,8 +76,32 @@ SHOWN_AS: Mapping[State, Status] = {
 ENDED = frozenset({State.WITHDRAWN, State.CLOSED})
 """After these the student may apply to the same listing again; a rejection is final for a listing."""
 
+ENDING = (
+    State.SUBMITTED,
+    State.IN_REVIEW,
+    State.SHORTLISTED,
+    State.ASSESSMENT,
+    State.INTERVIEW,
+    State.WAITLISTED,
+    State.OFFERED,
+)
+"""What is alive: it ends when its listing does."""
+
 AWAITING_ANSWER = frozenset({State.SUBMITTED, State.IN_REVIEW})
 """Here the company has decided nothing yet, so its promise to answer runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a listing has ended, at which of its versions; `reason` None: it is open or may be again.
+
+    `id` is the listing's. `pending` says that applications may still have to be ended.
+    """
+
+    id: str
+    version: int
+    reason: ClosedReason | None = None
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,10 +170,23 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Offering:
+    """An offer while an opening is being kept for it: nobody else moves the application meanwhile."""
+
+    start_time: datetime
+    member_id: str
+    role: str
+    expire_time: datetime
+    note: str = ""
+    operation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """One student's application for one listing. `version` counts its changes from 1.
 
-    `due_time` is when the system has to act on it next, if nobody moves it before.
+    `due_time` is when the system has to act on it next, if nobody moves it before. `ended_by` is the version
+    of the listing whose ending closed it last: one that a person reopened since is not closed by it again.
     """
 
     id: str
@@ -172,6 +209,8 @@ class Application:
     offer_expire_time: datetime | None = None
     closed_reason: ClosedReason | None = None
     acceptance: Acceptance | None = None
+    offering: Offering | None = None
+    ended_by: int = 0
     disclosed: bool = False
     due_time: datetime | None = None
 

@@ -6,14 +6,17 @@ from datetime import datetime
 from chassis.errors import DomainError, Move, Violation, failed, illegal_transition, invalid
 from services.application.domain.model import (
     AWAITING_ANSWER,
+    ENDING,
     SHOWN_AS,
     SYSTEM,
     Acceptance,
     Actor,
     Application,
     ClosedReason,
+    Ending,
     Entry,
     Mover,
+    Offering,
     Policy,
     State,
     Status,
@@ -46,6 +49,22 @@ def move(
     """
     _check_allowed(application, target, mover, now)
     expiry = _offer_expiry(target, offer_expire_time, now, policy)
+    return _moved(
+        application, target, mover, now, policy, note=note, expiry=expiry, operation_id=operation_id
+    )
+
+
+def _moved(
+    application: Application,
+    target: State,
+    mover: Mover,
+    now: datetime,
+    policy: Policy,
+    *,
+    note: str,
+    expiry: datetime | None,
+    operation_id: str,
+) -> Application:
     entry = Entry(
         time=now,
         actor=mover.actor,
@@ -65,9 +84,61 @@ def move(
         offer_expire_time=expiry,
         closed_reason=None,
         acceptance=None,
+        offering=None,
         disclosed=target is State.REJECTED and entry.seen_time == now,
     )
     return _changed(moved, now, policy)
+
+
+def needs_opening(application: Application, target: State) -> bool:
+    """Whether an opening has to be kept before the move: for an offer, unless a hire goes back to it."""
+    return target is State.OFFERED and application.state is not State.HIRED
+
+
+def start_offer(
+    application: Application,
+    mover: Mover,
+    now: datetime,
+    policy: Policy,
+    *,
+    note: str = "",
+    offer_expire_time: datetime | None = None,
+    operation_id: str = "",
+) -> Application:
+    """Marks that the company makes an offer, before an opening is kept for it. Raises as `move`."""
+    _check_allowed(application, State.OFFERED, mover, now)
+    mark = Offering(
+        start_time=now,
+        member_id=mover.id,
+        role=mover.role,
+        expire_time=_offer_expiry(State.OFFERED, offer_expire_time, now, policy) or now,
+        note=note,
+        operation_id=operation_id,
+    )
+    return _changed(replace(application, offering=mark), now, policy)
+
+
+def complete_offer(application: Application, now: datetime, policy: Policy) -> Application:
+    """An opening is kept: the offer is made. The application must be being offered one."""
+    mark = application.offering
+    if mark is None:
+        raise failed("UNEXPECTED_STATE", "No offer is being made.")
+    member = Mover(actor=Actor.COMPANY, id=mark.member_id, role=mark.role)
+    return _moved(
+        replace(application, offering=None),
+        State.OFFERED,
+        member,
+        now,
+        policy,
+        note=mark.note,
+        expiry=mark.expire_time,
+        operation_id=mark.operation_id,
+    )
+
+
+def undo_offer(application: Application, now: datetime, policy: Policy) -> Application:
+    """No opening could be kept: the application is where it was."""
+    return _changed(replace(application, offering=None), now, policy)
 
 
 def look(application: Application, mover: Mover, now: datetime, policy: Policy) -> Application | None:
@@ -134,12 +205,28 @@ def close(application: Application, reason: ClosedReason, now: datetime, policy:
     return replace(closed, closed_reason=reason)
 
 
+def end_with_listing(
+    application: Application, ending: Ending, now: datetime, policy: Policy
+) -> Application | None:
+    """The listing has ended, and what is alive ends with it.
+
+    None for one that has ended or is decided, that was sent after the listing was open again, or that a
+    person reopened since this ending closed it. Raises UNEXPECTED_STATE while its offer is made or accepted.
+    """
+    if ending.reason is None or application.state not in ENDING:
+        return None
+    if application.internship_version > ending.version or application.ended_by >= ending.version:
+        return None
+    return replace(close(application, ending.reason, now, policy), ended_by=ending.version)
+
+
 def settle_due(application: Application, now: datetime, policy: Policy) -> Application | None:
     """What time has brought: an expired offer, an unkept promise to answer, a rejection to be told.
 
     None when nothing is due; an acceptance that hangs is not settled here, since it needs an opening.
     """
-    if application.acceptance is not None or application.due_time is None or now < application.due_time:
+    is_pending = application.acceptance is not None or application.offering is not None
+    if is_pending or application.due_time is None or now < application.due_time:
         return None
     if application.state is State.OFFERED:
         return close(application, ClosedReason.OFFER_EXPIRED, now, policy)
@@ -149,6 +236,8 @@ def settle_due(application: Application, now: datetime, policy: Policy) -> Appli
 
 
 def _check_allowed(application: Application, target: State, mover: Mover, now: datetime) -> None:
+    if application.offering is not None:
+        raise failed("UNEXPECTED_STATE", "The application is being moved at this moment; read it again.")
     if application.acceptance is not None and (mover.actor, target) != (Actor.STUDENT, State.HIRED):
         raise _being_accepted()
     if target not in allowed(application, mover, now):
@@ -231,8 +320,9 @@ def _changed(application: Application, now: datetime, policy: Policy) -> Applica
 
 def due_time(application: Application, policy: Policy) -> datetime | None:
     """When the system has to act if nobody moves it before."""
-    if application.acceptance is not None:
-        return application.acceptance.start_time + policy.acceptance_patience
+    pending = application.acceptance or application.offering
+    if pending is not None:
+        return pending.start_time + policy.acceptance_patience
     if application.state is State.OFFERED:
         return application.offer_expire_time
     if application.state is State.REJECTED:

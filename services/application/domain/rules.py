@@ -128,6 +128,8 @@ def rules_for(application: Application, mover: Mover) -> tuple[Rule, ...]:
     """The rows that are the mover's from the present state, whether or not their guards agree."""
     if mover.actor is Actor.COMPANY and not _company_may(application, mover):
         return ()
+    if application.offering is not None:
+        return ()
     rules = _BY_SOURCE.get((mover.actor, application.state), ())
     if application.acceptance is not None:
         return tuple(rule for rule in rules if rule.verb == "accept")

@@ -131,10 +131,18 @@ def check_answers(questions: Sequence[Question], answers: Sequence[Answer]) -> t
     Raises ANSWERS_INCOMPLETE: a wrong answer is named `answers[i]`, an unanswered question in the words.
     """
     asked = {question.id: question for question in questions}
+    answers = [_spelled(asked.get(answer.question_id), answer) for answer in answers]
     violations = [*_wrong_answers(asked, answers), *_unanswered(questions, answers)]
     if violations:
         raise invalid(*violations, reason="ANSWERS_INCOMPLETE")
     return tuple(answer for answer in answers if _says_something(answer))
+
+
+def _spelled(question: Question | None, answer: Answer) -> Answer:
+    """`Yes` means `yes`."""
+    if question is None or question.kind is not QuestionKind.YES_NO:
+        return answer
+    return replace(answer, text=answer.text.strip().casefold())
 
 
 def _wrong_answers(asked: Mapping[str, Question], answers: Sequence[Answer]) -> list[Violation]:

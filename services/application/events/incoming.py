@@ -1,6 +1,8 @@
-"""What this service reacts to: its own events, and listings that are archived."""
+"""What this service reacts to: its own events, and listings that end."""
 
+from collections.abc import Mapping
 from datetime import UTC
+from typing import Final
 
 from google.protobuf.message import Message
 
@@ -8,7 +10,7 @@ from chassis.messaging import Handler, Incoming, Subscription
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as internship
-from services.application.domain.model import State
+from services.application.domain.model import ClosedReason, Ending, State
 from services.application.events.queues import ACCEPTANCES, LISTING_ENDS, VIEWS
 from services.application.service import Acceptances, Applicants, Upkeep
 from services.application.store import ApplicantRow
@@ -39,10 +41,10 @@ class Reactions:
         )
 
     async def submitted(self, event: events.ApplicationSubmitted, incoming: Incoming) -> None:
-        """Shows a new application to its listing's company, unless the listing is archived by now."""
+        """Shows a new application to its listing's company, and ends it if the listing has ended by now."""
         await self._applicants.show(row_of(event.application), incoming)
         known = event.application
-        await self._upkeep.close_if_archived(known.application_id, known.internship_id)
+        await self._upkeep.end_if_over(known.application_id, known.internship_id)
 
     async def changed(
         self, event: events.ApplicationMoved | events.RejectionDisclosed, incoming: Incoming
@@ -55,9 +57,31 @@ class Reactions:
         await self._acceptances.resume(event.application_id)
 
     async def listing_changed(self, event: events.InternshipStateChanged, _incoming: Incoming) -> None:
-        """Ends what was under way for a listing that is archived."""
-        if event.to == internship.INTERNSHIP_STATE_ARCHIVED:
-            await self._upkeep.archive(event.internship.id)
+        """Ends what is alive for a listing that has ended."""
+        reason = _ENDINGS.get(event.to)
+        if reason is ClosedReason.LISTING_ARCHIVED and _was_suspended(event):
+            reason = ClosedReason.COMPANY_SUSPENDED
+        await self._upkeep.listing_moved(
+            Ending(
+                id=event.internship.id,
+                version=event.internship.version,
+                reason=reason,
+                pending=reason is not None,
+            )
+        )
+
+
+_ENDINGS: Final[Mapping[int, ClosedReason]] = {
+    internship.INTERNSHIP_STATE_FILLED: ClosedReason.LISTING_FILLED,
+    internship.INTERNSHIP_STATE_CLOSED: ClosedReason.LISTING_ENDED,
+    internship.INTERNSHIP_STATE_ARCHIVED: ClosedReason.LISTING_ARCHIVED,
+}
+"""States with which what is alive ends; EXPIRED and PAUSED stop the intake only, SUSPENDED may be undone."""
+
+
+def _was_suspended(event: events.InternshipStateChanged) -> bool:
+    # `from` is a word of Python's, so the field has to be asked for by name.
+    return bool(getattr(event, "from") == internship.INTERNSHIP_STATE_SUSPENDED)
 
 
 def row_of(known: events.ApplicationFacts) -> ApplicantRow:

@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from chassis.caller import Operation, Principal
 from chassis.errors import stale_etag
 from chassis.ids import new_id, slot_of
 from chassis.mongo.documents import etag as etag_of
 from services.application.domain import moves
-from services.application.domain.model import Actor, Answer, Application, State
+from services.application.domain.model import Actor, Answer, Application, Mover, State
 from services.application.domain.submission import Listing, Student, submit
 from services.application.domain.views import student_view
 from services.application.events.outgoing import submission_events
 from services.application.service.changes import Changes, Listings, Step, Students, mover_of
+from services.application.service.offers import Offers
 from services.application.store import ApplicationStore
 
 
@@ -21,12 +24,18 @@ class Applications:
     """The use cases of a student and of a company's member on one application."""
 
     def __init__(
-        self, store: ApplicationStore, changes: Changes, listings: Listings, students: Students
+        self,
+        store: ApplicationStore,
+        changes: Changes,
+        listings: Listings,
+        students: Students,
+        offers: Offers,
     ) -> None:
         self._store = store
         self._changes = changes
         self._listings = listings
         self._students = students
+        self._offers = offers
 
     async def submit(
         self,
@@ -84,15 +93,20 @@ class Applications:
         offer_expire_time: datetime | None = None,
         operation: Operation | None = None,
     ) -> Application:
-        """The company moves it. Raises ILLEGAL_TRANSITION, UNEXPECTED_STATE, STALE_ETAG, INVALID_FIELD."""
+        """The company moves it; an offer is made only while an opening can be kept for it.
+
+        Raises ILLEGAL_TRANSITION, UNEXPECTED_STATE, STALE_ETAG, INVALID_FIELD, NO_OPENING_LEFT.
+        """
         now, policy, mover = self._changes.clock.now(), self._changes.policy, mover_of(member)
 
-        def step(seen: Application) -> Application:
+        def step(seen: Application) -> Application | None:
+            if _is_offered_by(operation, seen):
+                return None
             _hold_to(etag, seen.version, seen)
             moves.expect_state(seen, expected_state)
-            return moves.move(
+            begin = moves.start_offer if moves.needs_opening(seen, target) else partial(_move_to, target)
+            return begin(
                 seen,
-                target,
                 mover,
                 now,
                 policy,
@@ -101,7 +115,8 @@ class Applications:
                 operation_id=_id_of(operation),
             )
 
-        return await self._once(application_id, member, operation, step)
+        moved = await self._once(application_id, member, operation, step)
+        return moved if moved.offering is None else await self._offers.finish(moved)
 
     async def withdraw(
         self, application_id: str, student: Principal, etag: str, operation: Operation | None
@@ -138,6 +153,16 @@ class Applications:
 
     async def _listing_and_student(self, internship_id: str, student_id: str) -> tuple[Listing, Student]:
         return await asyncio.gather(self._listings.get(internship_id), self._students.get(student_id))
+
+
+def _move_to(target: State, seen: Application, mover: Mover, *when: Any, **how: Any) -> Application:
+    return moves.move(seen, target, mover, *when, **how)
+
+
+def _is_offered_by(operation: Operation | None, application: Application) -> bool:
+    """Whether this very operation has begun the offer in an earlier run that was cut short."""
+    mark = application.offering
+    return operation is not None and mark is not None and mark.operation_id == operation.id
 
 
 def _new_id(student: Principal, operation: Operation | None) -> str:

@@ -1,4 +1,4 @@
-"""What happens without anybody's asking: offers expire, rejections are told, archived listings end."""
+"""What happens without anybody's asking: offers expire, rejections are told, listings end applications."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,9 +8,10 @@ from typing import Final, TypeVar
 from chassis.errors import DomainError
 from chassis.observability.logging import get_logger
 from services.application.domain import moves
-from services.application.domain.model import Application, ClosedReason, State
+from services.application.domain.model import ENDING, Application, Ending
 from services.application.service.acceptance import Acceptances
 from services.application.service.changes import Changes
+from services.application.service.offers import Offers
 from services.application.store import ApplicantStore, ApplicationStore
 
 T = TypeVar("T")
@@ -18,15 +19,8 @@ T = TypeVar("T")
 BATCH: Final = 200
 AT_ONCE: Final = 16
 POSTPONED_FOR: Final = timedelta(minutes=1)
-CLOSABLE: Final = (
-    State.SUBMITTED,
-    State.IN_REVIEW,
-    State.SHORTLISTED,
-    State.ASSESSMENT,
-    State.INTERVIEW,
-    State.WAITLISTED,
-    State.OFFERED,
-)
+MAX_BATCHES: Final = 10
+"""Of one listing in one go: far less work than a handler has time for."""
 
 _log = get_logger()
 
@@ -40,49 +34,73 @@ class Upkeep:
         applicants: ApplicantStore,
         changes: Changes,
         acceptances: Acceptances,
+        offers: Offers,
     ) -> None:
         self._store = store
         self._applicants = applicants
         self._changes = changes
         self._acceptances = acceptances
+        self._offers = offers
 
     async def settle_due(self) -> None:
         """Settles all that is due now, batch by batch; what fails is tried again a minute later."""
         while due := await self._store.due(self._changes.clock.now(), BATCH):
             await _each(due, self._settle)
 
-    async def archive(self, internship_id: str) -> None:
-        """The listing is archived: what was under way for it ends with notice.
+    async def listing_moved(self, ending: Ending) -> None:
+        """Follows a listing's state: what is alive ends with it, with notice.
 
-        Raises UNEXPECTED_STATE while an offer of it is being accepted, to be repeated afterwards.
+        What cannot be ended now, or is more than a while's work, is gone on with by `go_on_ending`.
         """
-        await self._applicants.archive(internship_id)
+        await self._applicants.hear(ending)
+        await self.end_applications(ending.id)
+
+    async def go_on_ending(self) -> None:
+        """Ends what listings that have ended still left alive."""
+        for internship_id in await self._applicants.pending_endings(BATCH):
+            await self.end_applications(internship_id)
+
+    async def end_applications(self, internship_id: str) -> None:
+        """Ends what is alive for a listing that has ended, some batches of it; can be repeated at will."""
+        ending = await self._applicants.ending(internship_id)
         last_id: str | None = None
-        while True:
-            rows = await self._applicants.of_listing(internship_id, CLOSABLE, last_id, BATCH)
-            await _each([row.id for row in rows], self.close_archived)
+        failures = 0
+        for _ in range(MAX_BATCHES):
+            if ending is None or not ending.pending:
+                return
+            rows = await self._applicants.of_listing(internship_id, ENDING, last_id, BATCH)
+            failures += await self._end_each([row.id for row in rows], ending)
             if len(rows) < BATCH:
+                if not failures:
+                    await self._applicants.settled(ending)
                 return
             last_id = rows[-1].id
+            ending = await self._applicants.ending(internship_id)
 
-    async def close_if_archived(self, application_id: str, internship_id: str) -> None:
-        """Ends an application that was under way while its listing was archived."""
-        if await self._applicants.is_archived(internship_id):
-            await self.close_archived(application_id)
+    async def end_if_over(self, application_id: str, internship_id: str) -> None:
+        """Ends an application that was under way here while its listing ended."""
+        ending = await self._applicants.ending(internship_id)
+        if ending is not None and ending.reason is not None:
+            await self._end(application_id, ending)
 
-    async def close_archived(self, application_id: str) -> None:
-        """Ends one application of an archived listing, if it is still under way."""
+    async def _end_each(self, application_ids: Sequence[str], ending: Ending) -> int:
+        """How many could not be ended now."""
+        outcomes = await _outcomes(application_ids, lambda id_: self._end(id_, ending))
+        failures = [each for each in outcomes if each is not None]
+        for each in failures:
+            if not isinstance(each, DomainError):
+                raise each
+            _log.info("application not ended yet", internship_id=ending.id, error=str(each))
+        return len(failures)
+
+    async def _end(self, application_id: str, ending: Ending) -> None:
         application = await self._store.get(application_id)
         if application is None:
             return
         now, policy = self._changes.clock.now(), self._changes.policy
-
-        def close(seen: Application) -> Application | None:
-            if seen.state not in CLOSABLE:
-                return None
-            return moves.close(seen, ClosedReason.LISTING_ARCHIVED, now, policy)
-
-        await self._changes.change(application, close)
+        await self._changes.change(
+            application, lambda seen: moves.end_with_listing(seen, ending, now, policy)
+        )
 
     async def _settle(self, application: Application) -> None:
         now = self._changes.clock.now()
@@ -97,19 +115,25 @@ class Upkeep:
         if application.acceptance is not None:
             await self._acceptances.finish_pending(application.id)
             return
+        if application.offering is not None:
+            await self._offers.finish_pending(application.id)
+            return
         now, policy = self._changes.clock.now(), self._changes.policy
         await self._changes.change(application, lambda seen: moves.settle_due(seen, now, policy))
 
 
 async def _each(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> None:
     """Acts on every item, a few at once; then raises the first failure, if any."""
+    for outcome in await _outcomes(items, act):
+        if outcome is not None:
+            raise outcome
+
+
+async def _outcomes(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> list[BaseException | None]:
     room = asyncio.Semaphore(AT_ONCE)
 
     async def bounded(item: T) -> None:
         async with room:
             await act(item)
 
-    outcomes = await asyncio.gather(*map(bounded, items), return_exceptions=True)
-    for outcome in outcomes:
-        if outcome is not None:
-            raise outcome
+    return await asyncio.gather(*map(bounded, items), return_exceptions=True)

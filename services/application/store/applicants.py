@@ -1,9 +1,12 @@
 """Who applied to a listing: a derived view, in the slot of the listing."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from pymongo.errors import DuplicateKeyError
 
 from chassis.ids import slot_of
 from chassis.messaging import Incoming
@@ -11,12 +14,13 @@ from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.mending import Mending, pages
 from chassis.mongo.shards import Shard, Shards
 from chassis.mongo.transactions import Transaction
-from services.application.domain.model import State
+from services.application.domain.model import Ending, State
 from services.application.store.collections import (
     APPLICANTS,
-    ARCHIVED_LISTINGS,
+    LISTING_ENDINGS,
     OF_LISTING,
     OF_LISTING_BY_STATE,
+    PENDING,
 )
 
 
@@ -90,19 +94,42 @@ class ApplicantStore:
         """The document of a row."""
         return _document(row)
 
-    async def archive(self, internship_id: str) -> None:
-        """Remembers that the listing is archived, for applications that are still on their way here."""
-        key = {"_id": internship_id, "slot": slot_of(internship_id)}
-        archived = self._collection(internship_id, ARCHIVED_LISTINGS)
-        await archived.update_one(key, {"$setOnInsert": key}, upsert=True)
+    async def hear(self, ending: Ending) -> None:
+        """Remembers a listing's state, also for applications on their way here, unless newer is known."""
+        document = to_document(ending, slot=slot_of(ending.id))
+        if not ending.pending:
+            # The index of what is pending is sparse.
+            del document["pending"]
+        older = _ending_key(ending.id) | {"version": {"$lt": ending.version}}
+        with suppress(DuplicateKeyError):
+            await self._collection(ending.id, LISTING_ENDINGS).replace_one(older, document, upsert=True)
 
-    async def is_archived(self, internship_id: str) -> bool:
-        """Whether the listing was archived (index `_id_`)."""
-        key = {"_id": internship_id, "slot": slot_of(internship_id)}
-        return await self._collection(internship_id, ARCHIVED_LISTINGS).find_one(key) is not None
+    async def ending(self, internship_id: str) -> Ending | None:
+        """What is known of the listing's state (index `_id_`)."""
+        found = await self._collection(internship_id, LISTING_ENDINGS).find_one(_ending_key(internship_id))
+        return None if found is None else from_document(Ending, found)
+
+    async def settled(self, ending: Ending) -> None:
+        """Nothing is alive any more for this ending."""
+        same = _ending_key(ending.id) | {"version": ending.version}
+        await self._collection(ending.id, LISTING_ENDINGS).update_one(same, {"$unset": {"pending": ""}})
+
+    async def pending_endings(self, limit: int) -> list[str]:
+        """Listings for which something may still be alive, of each shard that answers (index `pending`)."""
+
+        async def pending_on(shard: Shard) -> list[str]:
+            cursor = shard.db[LISTING_ENDINGS].find({"pending": True}, {"_id": True}, hint=PENDING)
+            return [row["_id"] for row in await cursor.limit(limit).to_list()]
+
+        found = await self._shards.scatter(pending_on, timeout_s=5.0)
+        return [internship_id for part in found.results for internship_id in part]
 
     def _collection(self, internship_id: str, name: str) -> Any:
         return self._shards.of(internship_id).db[name]
+
+
+def _ending_key(internship_id: str) -> Document:
+    return {"_id": internship_id, "slot": slot_of(internship_id)}
 
 
 def _by_id(row: ApplicantRow) -> Document:

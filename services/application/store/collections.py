@@ -8,11 +8,12 @@ from chassis.mongo.provision import CollectionSpec
 
 APPLICATIONS: Final = "applications"
 APPLICANTS: Final = "applicants"
-ARCHIVED_LISTINGS: Final = "archived_listings"
+LISTING_ENDINGS: Final = "listing_endings"
 
 ONE_LIVE_APPLICATION: Final = "one_live_application"
 OF_STUDENT: Final = "of_student"
 DUE: Final = "due"
+PENDING: Final = "pending"
 OF_LISTING: Final = "of_listing"
 OF_LISTING_BY_STATE: Final = "of_listing_by_state"
 
@@ -52,5 +53,10 @@ COLLECTIONS: Final = (
             ),
         ),
     ),
-    CollectionSpec(name=ARCHIVED_LISTINGS, shard_key="slot"),
+    # How listings have ended, in the listing's slot.
+    CollectionSpec(
+        name=LISTING_ENDINGS,
+        shard_key="slot",
+        indexes=(IndexModel([("pending", ASCENDING)], name=PENDING, sparse=True),),
+    ),
 )

@@ -42,6 +42,8 @@ def wanted_of(request: pb.ListInternshipsRequest) -> Wanted:
 def _contradictions(request: pb.ListInternshipsRequest) -> Iterator[Violation]:
     if request.min_hourly_pay_minor and not request.currency:
         yield Violation("currency", "is needed with minHourlyPayMinor")
+    if request.sort == pb.INTERNSHIP_SORT_PAY and not request.currency:
+        yield Violation("currency", "is needed to sort by pay: amounts of several currencies do not compare")
     if 0 < request.max_duration_weeks < request.min_duration_weeks:
         yield Violation("maxDurationWeeks", "must not be below minDurationWeeks")
     if request.radius_km and not request.HasField("near_lat"):
@@ -56,7 +58,7 @@ def _filters(request: pb.ListInternshipsRequest) -> Filters:
         country=request.country,
         near=_circle(request),
         work_mode=WORK_MODES.of(WorkMode, request.work_mode),
-        min_hourly_pay_minor=request.min_hourly_pay_minor,
+        min_hourly_pay_minor=int(request.min_hourly_pay_minor),
         currency=request.currency,
         min_duration_weeks=request.min_duration_weeks,
         max_duration_weeks=request.max_duration_weeks,

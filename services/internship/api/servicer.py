@@ -15,8 +15,9 @@ from chassis.paging import PageTokens, page_size
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceServicer
 from services.internship.domain.model import Listing, Posting
-from services.internship.service import Finding, Listings, Openings
+from services.internship.service import Finding, Listings, Moderation, Openings
 from services.internship.service.finding import Bookmark
+from services.internship.service.listings import OPERATORS
 from services.internship.wire import (
     WRITABLE,
     intake_message,
@@ -27,10 +28,12 @@ from services.internship.wire import (
     to_posting,
 )
 
+from .moderation import case_message, decision_of
 from .search import response_of, wanted_of
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
+DEFAULT_CASES = 50
 FIRST_PAGE_TTL_S = 5.0
 """For callers who are not signed in. What was indexed since makes another key, so only time passing (a
 deadline, `daysLeft`) shows up this late."""
@@ -44,6 +47,7 @@ class InternshipApi(InternshipServiceServicer):
         *,
         listings: Listings,
         openings: Openings,
+        moderation: Moderation,
         finding: Finding,
         tokens: PageTokens,
         cache: Cache,
@@ -51,6 +55,7 @@ class InternshipApi(InternshipServiceServicer):
     ) -> None:
         self._listings = listings
         self._openings = openings
+        self._moderation = moderation
         self._finding = finding
         self._tokens = tokens
         self._cache = cache
@@ -92,6 +97,20 @@ class InternshipApi(InternshipServiceServicer):
 
     async def CloseInternship(self, request: pb.CloseInternshipRequest, context: Context) -> pb.Internship:
         return self._answer(await self._listings.close(request.internship_id, request.etag))
+
+    async def RecallInternship(self, request: pb.RecallInternshipRequest, context: Context) -> pb.Internship:
+        return self._answer(await self._listings.recall(request.internship_id, request.etag))
+
+    async def ArchiveInternship(
+        self, request: pb.ArchiveInternshipRequest, context: Context
+    ) -> pb.Internship:
+        return self._answer(await self._listings.archive(request.internship_id, request.etag))
+
+    async def DeleteInternship(
+        self, request: pb.DeleteInternshipRequest, context: Context
+    ) -> pb.DeleteInternshipResponse:
+        await self._listings.delete(request.internship_id, request.etag)
+        return pb.DeleteInternshipResponse()
 
     async def ListInternships(
         self, request: pb.ListInternshipsRequest, context: Context
@@ -142,6 +161,43 @@ class InternshipApi(InternshipServiceServicer):
         )
         return pb.TakeOpeningResponse(openings=listing.posting.openings, hires=listing.hires)
 
+    async def ReserveOpening(
+        self, request: pb.ReserveOpeningRequest, context: Context
+    ) -> pb.ReserveOpeningResponse:
+        listing = await self._openings.reserve(
+            request.internship_id, request.application_id, request.application_version
+        )
+        return pb.ReserveOpeningResponse(
+            openings=listing.posting.openings, hires=listing.hires, offers=listing.offers
+        )
+
+    async def ListModerationCases(
+        self, request: pb.ListModerationCasesRequest, context: Context
+    ) -> pb.ListModerationCasesResponse:
+        [state] = states([request.state or pb.INTERNSHIP_STATE_PENDING_REVIEW])
+        cases, missing = await self._moderation.waiting(state, request.limit or DEFAULT_CASES)
+        now = self._clock.now()
+        return pb.ListModerationCasesResponse(
+            cases=[case_message(case, now) for case in cases], missing_shards=missing
+        )
+
+    async def GetModerationCase(
+        self, request: pb.GetModerationCaseRequest, context: Context
+    ) -> pb.ModerationCase:
+        return case_message(await self._moderation.case(request.internship_id), self._clock.now())
+
+    async def ModerateInternship(
+        self, request: pb.ModerateInternshipRequest, context: Context
+    ) -> pb.ModerationCase:
+        case = await self._moderation.decide(
+            request.internship_id,
+            decision_of(request.decision),
+            request.etag,
+            request.moderator,
+            request.reason.strip(),
+        )
+        return case_message(case, self._clock.now())
+
     def _answer(self, listing: Listing) -> pb.Internship:
         return to_message(listing, self._clock.now())
 
@@ -153,4 +209,4 @@ def _reads_past_cache(principal: Principal, listing_id: str) -> bool:
     """
     if principal.kind == "COMPANY":
         return slot_of(principal.org) == slot_of(listing_id)
-    return principal.kind == "SERVICE"
+    return principal.kind in OPERATORS

@@ -24,6 +24,16 @@ PUBLIC = frozenset({State.OPEN, State.PAUSED, State.FILLED, State.EXPIRED, State
 """States in which everybody may read a listing."""
 
 
+class Decision(StrEnum):
+    """What a moderator decides about a listing."""
+
+    APPROVE = "APPROVE"
+    REQUEST_CHANGES = "REQUEST_CHANGES"
+    REJECT = "REJECT"
+    SUSPEND = "SUSPEND"
+    REINSTATE = "REINSTATE"
+
+
 class Actor(StrEnum):
     """Who makes a move."""
 
@@ -183,11 +193,17 @@ class StateChange:
     source: State
     target: State
     version: int
+    reason: str = ""
+    """Why, where a person said so."""
+    of_company: bool = False
+    """Whether it follows from the suspension of the whole company."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A listing. `version` counts its changes from 1; `hires` is how many openings are taken.
+    """A listing. `version` counts its changes from 1.
+
+    `hires` is how many openings are taken, `offers` how many more are kept for offers that stand.
 
     `history` holds its moves, oldest first, the latest `HISTORY_LENGTH` of them; `operations` the latest
     operations that changed it, so that one that is run again is recognised.
@@ -198,6 +214,7 @@ class Listing:
     posting: Posting
     state: State = State.DRAFT
     hires: int = 0
+    offers: int = 0
     version: int = 1
     history: tuple[StateChange, ...] = ()
     operations: tuple[str, ...] = ()
@@ -209,6 +226,11 @@ class Listing:
     def full(self) -> bool:
         """Whether all openings are taken."""
         return self.hires >= self.posting.openings
+
+    @property
+    def spoken_for(self) -> int:
+        """Openings that are taken or kept for an offer."""
+        return self.hires + self.offers
 
 
 HISTORY_LENGTH = 100

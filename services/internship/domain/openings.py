@@ -16,10 +16,15 @@ HIRING = frozenset({State.OPEN, State.PAUSED, State.FILLED, State.EXPIRED, State
 """Closing, pausing and expiry stop intake only: those who applied before may still be hired."""
 
 
+OFFERING = frozenset({State.OPEN, State.PAUSED, State.EXPIRED})
+"""While a listing is one of these, its applicants can be made offers."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """What the listing knows of one application; `id` is the application's.
 
+    An opening is kept for it while an offer stands (`offered`) or is `taken` by a hire, never both.
     `application_version` is the latest version known of it, 0 when it was never told.
     """
 
@@ -27,50 +32,116 @@ class Claim:
     internship_id: str
     application_version: int
     taken: bool
+    offered: bool = False
     update_time: datetime
+
+
+def reserve(
+    listing: Listing, claim: Claim | None, application_id: str, application_version: int, now: datetime
+) -> tuple[Listing, Claim]:
+    """Keeps one opening for an offer that is about to be made: SENT and ACCEPTED are at most the openings.
+
+    Again changes nothing. Raises NO_OPENING_LEFT, and UNEXPECTED_STATE when the opening was freed by a later
+    version of the application than the one that asks.
+    """
+    known = _known(claim, application_id, application_version)
+    if claim is not None and (claim.taken or claim.offered):
+        return listing, replace(claim, application_version=max(known, application_version))
+    if listing.state not in OFFERING:
+        raise failed("NO_OPENING_LEFT", f"The listing is {listing.state}, so no more offers can be made.")
+    if listing.spoken_for >= listing.posting.openings:
+        raise failed(
+            "NO_OPENING_LEFT",
+            f"Of {listing.posting.openings} openings {listing.hires} are taken and {listing.offers} offered: "
+            "move the applicant to WAITLISTED, or add an opening.",
+        )
+    kept = _claim(listing, application_id, max(known, application_version), now, offered=True)
+    return _counted(listing, now, offers=1), kept
 
 
 def take(
     listing: Listing, claim: Claim | None, application_id: str, application_version: int, now: datetime
 ) -> tuple[Listing, Claim]:
-    """Takes one opening for the application; the last one makes an open listing FILLED.
+    """Takes one opening for the application, the one that was kept for its offer if there is one.
 
-    Taking again changes nothing. Raises NO_OPENING_LEFT, and UNEXPECTED_STATE when the opening was freed by a
-    later version of the application than the one that asks.
+    The last one makes an open listing FILLED. Taking again changes nothing. Raises NO_OPENING_LEFT, and
+    UNEXPECTED_STATE when the opening was freed by a later version of the application than the one that asks.
     """
-    known = claim.application_version if claim is not None else 0
-    if claim is not None and not claim.taken and 0 < application_version <= known:
-        raise _outdated(application_id)
-    taken = Claim(
-        id=application_id,
-        internship_id=listing.id,
-        application_version=max(known, application_version),
-        taken=True,
-        update_time=now,
-    )
+    known = _known(claim, application_id, application_version)
+    taken = _claim(listing, application_id, max(known, application_version), now, taken=True)
     if claim is not None and claim.taken:
         return listing, replace(taken, update_time=claim.update_time)
-    if listing.full or listing.state not in HIRING:
+    was_offered = claim is not None and claim.offered
+    if listing.state not in HIRING or not (was_offered or listing.spoken_for < listing.posting.openings):
         raise failed("NO_OPENING_LEFT", "All openings of this listing are taken, or it has ended.")
-    counted = replace(listing, hires=listing.hires + 1, version=listing.version + 1, update_time=now)
+    counted = _counted(listing, now, hires=1, offers=-1 if was_offered else 0)
     return (settle(counted, now) if counted.full else counted), taken
 
 
-def release(listing: Listing, claim: Claim, application_version: int, now: datetime) -> tuple[Listing, Claim]:
-    """Frees the opening of an application that is not hired at `application_version`.
+def follow(
+    listing: Listing, claim: Claim, application_version: int, now: datetime, *, offered: bool = False
+) -> tuple[Listing, Claim]:
+    """Follows an application that is not hired at `application_version`: its opening is free.
 
-    A filled listing is open again if its deadline is still ahead. Changes nothing for a version that the
-    claim knows already.
+    While it is `offered` the opening stays kept, also when a hire was taken back to the offer. A filled
+    listing is open again if its deadline is still ahead. Changes nothing for a version that the claim knows
+    already.
     """
     if application_version <= claim.application_version:
         return listing, claim
-    freed = replace(claim, application_version=application_version, taken=False, update_time=now)
-    if not claim.taken:
-        return listing, freed
-    counted = replace(listing, hires=listing.hires - 1, version=listing.version + 1, update_time=now)
-    if can_move(counted, State.OPEN, SYSTEM, now):
-        return move(counted, State.OPEN, SYSTEM, now), freed
-    return counted, freed
+    kept = offered and (claim.taken or claim.offered)
+    after = replace(
+        claim, application_version=application_version, taken=False, offered=kept, update_time=now
+    )
+    change = (-int(claim.taken), int(kept) - int(claim.offered))
+    if change == (0, 0):
+        return listing, after
+    counted = _counted(listing, now, hires=change[0], offers=change[1])
+    if claim.taken and can_move(counted, State.OPEN, SYSTEM, now):
+        return move(counted, State.OPEN, SYSTEM, now), after
+    return counted, after
+
+
+def release(listing: Listing, claim: Claim, application_version: int, now: datetime) -> tuple[Listing, Claim]:
+    """Frees the opening of an application that is neither hired nor offered; see `follow`."""
+    return follow(listing, claim, application_version, now)
+
+
+def _known(claim: Claim | None, application_id: str, application_version: int) -> int:
+    known = claim.application_version if claim is not None else 0
+    is_free = claim is not None and not claim.taken and not claim.offered
+    if is_free and 0 < application_version <= known:
+        raise _outdated(application_id)
+    return known
+
+
+def _claim(
+    listing: Listing,
+    application_id: str,
+    version: int,
+    now: datetime,
+    *,
+    taken: bool = False,
+    offered: bool = False,
+) -> Claim:
+    return Claim(
+        id=application_id,
+        internship_id=listing.id,
+        application_version=version,
+        taken=taken,
+        offered=offered,
+        update_time=now,
+    )
+
+
+def _counted(listing: Listing, now: datetime, *, hires: int = 0, offers: int = 0) -> Listing:
+    return replace(
+        listing,
+        hires=listing.hires + hires,
+        offers=listing.offers + offers,
+        version=listing.version + 1,
+        update_time=now,
+    )
 
 
 def _outdated(application_id: str) -> DomainError:

@@ -107,10 +107,10 @@ def _repeated(values: Iterable[str]) -> Iterator[int]:
 
 
 def too_few_openings(listing: Listing) -> tuple[Violation, ...]:
-    """Openings that are taken cannot be cut."""
-    if listing.posting.openings >= listing.hires:
+    """Openings that are taken or offered cannot be cut."""
+    if listing.posting.openings >= listing.spoken_for:
         return ()
-    return (Violation("openings", f"must be at least {listing.hires}: so many are taken"),)
+    return (Violation("openings", f"must be at least {listing.spoken_for}: so many are taken or offered"),)
 
 
 def unpublishable(listing: Listing, now: datetime) -> tuple[Violation, ...]:

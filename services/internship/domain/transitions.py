@@ -40,7 +40,7 @@ RULES: Mapping[tuple[State, State], Rule] = {
     (State.PENDING_REVIEW, State.CHANGES_REQUESTED): Rule(_MODERATOR),
     (State.PENDING_REVIEW, State.DRAFT): Rule(_COMPANY),
     (State.CHANGES_REQUESTED, State.PENDING_REVIEW): Rule(_COMPANY, complete),
-    (State.CHANGES_REQUESTED, State.ARCHIVED): Rule(_COMPANY),
+    (State.CHANGES_REQUESTED, State.ARCHIVED): Rule(_COMPANY | _MODERATOR),
     (State.OPEN, State.PAUSED): Rule(_COMPANY),
     (State.OPEN, State.FILLED): Rule(_SYSTEM, all_taken),
     (State.OPEN, State.EXPIRED): Rule(_SYSTEM, deadline_passed),
@@ -58,11 +58,12 @@ RULES: Mapping[tuple[State, State], Rule] = {
     (State.CLOSED, State.DRAFT): Rule(_COMPANY),
     (State.CLOSED, State.ARCHIVED): Rule(_COMPANY),
     (State.SUSPENDED, State.OPEN): Rule(_MODERATOR, complete_with_opening),
-    (State.SUSPENDED, State.ARCHIVED): Rule(_MODERATOR),
+    (State.SUSPENDED, State.ARCHIVED): Rule(_MODERATOR | _SYSTEM),
 }
 
 CALLS: Mapping[str, Mapping[State, State]] = {
-    "PublishInternship": {State.DRAFT: State.OPEN},
+    "PublishInternship": {State.DRAFT: State.OPEN, State.CHANGES_REQUESTED: State.PENDING_REVIEW},
+    "RecallInternship": {State.PENDING_REVIEW: State.DRAFT},
     "PauseInternship": {State.OPEN: State.PAUSED},
     "ReopenInternship": {
         State.PAUSED: State.OPEN,
@@ -74,6 +75,10 @@ CALLS: Mapping[str, Mapping[State, State]] = {
         State.PAUSED: State.CLOSED,
         State.EXPIRED: State.CLOSED,
         State.FILLED: State.CLOSED,
+    },
+    "ArchiveInternship": {
+        source: State.ARCHIVED
+        for source in (State.DRAFT, State.CHANGES_REQUESTED, State.EXPIRED, State.FILLED, State.CLOSED)
     },
 }
 """The moves that each call makes; those of the table above that no call makes are offered to nobody."""
@@ -92,7 +97,7 @@ def moves_of(listing: Listing, actor: Actor) -> tuple[Move, ...]:
     """What `actor` can do with the listing now, and by which call."""
     targets = allowed(listing.state, actor)
     return tuple(
-        Move(_spelled(moves[listing.state]), call)
+        Move(spelled(moves[listing.state]), call)
         for call, moves in CALLS.items()
         if moves.get(listing.state) in targets
     )
@@ -104,14 +109,22 @@ def can_move(listing: Listing, target: State, mover: Mover, now: datetime) -> bo
     return rule is not None and mover.actor in rule.who and not rule.condition(listing, now)
 
 
-def move(listing: Listing, target: State, mover: Mover, now: datetime) -> Listing:
-    """Moves the listing to `target` and remembers it in the history.
+def move(
+    listing: Listing,
+    target: State,
+    mover: Mover,
+    now: datetime,
+    reason: str = "",
+    *,
+    of_company: bool = False,
+) -> Listing:
+    """Moves the listing to `target` and remembers it in the history, with why if somebody said so.
 
     Raises ILLEGAL_TRANSITION with the allowed targets, INTERNSHIP_INCOMPLETE with what is wanting.
     """
     rule = RULES.get((listing.state, target))
     if rule is None or mover.actor not in rule.who:
-        raise _refused(f"A listing that is {listing.state} does not become {target}.", listing, target, mover)
+        raise refused_move(f"A listing that is {listing.state} does not become {target}.", listing, target, mover)
     _demand(rule.condition, listing, now)
     version = listing.version + 1
     change = StateChange(
@@ -121,6 +134,8 @@ def move(listing: Listing, target: State, mover: Mover, now: datetime) -> Listin
         source=listing.state,
         target=target,
         version=version,
+        reason=reason,
+        of_company=of_company,
     )
     return replace(
         listing,
@@ -131,15 +146,18 @@ def move(listing: Listing, target: State, mover: Mover, now: datetime) -> Listin
     )
 
 
-def publish(listing: Listing, company: Company, mover: Mover, now: datetime) -> Listing:
-    """DRAFT -> OPEN, with the company as it is named now.
+def publish(listing: Listing, company: Company, mover: Mover, now: datetime, *, trusted: bool) -> Listing:
+    """DRAFT -> OPEN, with the company as it is named now; PENDING_REVIEW unless the company is `trusted`.
 
-    Raises ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE with a violation per field.
+    After a moderator has asked for changes the listing is reviewed again in any case. Raises
+    ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE with a violation per field.
     """
     if listing.state in PUBLISHED_ONCE:
         raise _other_verb(listing, mover, "reopened, not published")
-    opened = move(replace(listing, company=company), State.OPEN, mover, now)
-    return replace(opened, publish_time=now)
+    named = replace(listing, company=company)
+    if listing.state is State.CHANGES_REQUESTED or (listing.state is State.DRAFT and not trusted):
+        return move(named, State.PENDING_REVIEW, mover, now)
+    return replace(move(named, State.OPEN, mover, now), publish_time=now)
 
 
 def reopen(
@@ -156,8 +174,10 @@ def reopen(
     Raises ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE with a violation per field, INVALID_FIELD for openings
     that are fewer than those taken.
     """
-    if listing.state is State.DRAFT:
+    if listing.state in (State.DRAFT, State.CHANGES_REQUESTED):
         raise _other_verb(listing, mover, "published, not reopened")
+    if listing.state in (State.PENDING_REVIEW, State.SUSPENDED):
+        raise refused_move(f"A listing that is {listing.state} is not reopened.", listing, State.OPEN, mover)
     posting = replace(
         listing.posting,
         apply_deadline=apply_deadline or listing.posting.apply_deadline,
@@ -167,15 +187,17 @@ def reopen(
 
 
 def _other_verb(listing: Listing, mover: Mover, how: str) -> DomainError:
-    return _refused(f"A listing that is {listing.state} is {how}.", listing, State.OPEN, mover)
+    return refused_move(f"A listing that is {listing.state} is {how}.", listing, State.OPEN, mover)
 
 
-def _refused(message: str, listing: Listing, target: State, mover: Mover) -> DomainError:
+def refused_move(message: str, listing: Listing, target: State, mover: Mover) -> DomainError:
+    """ILLEGAL_TRANSITION with what the mover can do with the listing now."""
     moves = moves_of(listing, mover.actor)
-    return illegal_transition(message, _spelled(listing.state), _spelled(target), moves)
+    return illegal_transition(message, spelled(listing.state), spelled(target), moves)
 
 
-def _spelled(state: State) -> str:
+def spelled(state: State) -> str:
+    """The state as answers spell it."""
     return f"INTERNSHIP_STATE_{state}"
 
 
@@ -189,7 +211,7 @@ def revise(listing: Listing, posting: Posting, now: datetime) -> Listing:
         raise DomainError(
             "ILLEGAL_TRANSITION",
             f"A listing that is {listing.state} cannot be edited.",
-            metadata={"state": _spelled(listing.state)},
+            metadata={"state": spelled(listing.state)},
             moves=moves_of(listing, Actor.COMPANY),
         )
     if posting == listing.posting:

@@ -4,9 +4,20 @@ from .finding import Finding
 from .ledger import Ledger
 from .lexicon import Lexicon
 from .listings import Listings
+from .moderation import Moderation
 from .openings import Openings
 from .reindexing import Reindexing
 from .upkeep import Upkeep
 from .views import Views
 
-__all__ = ["Finding", "Ledger", "Lexicon", "Listings", "Openings", "Reindexing", "Upkeep", "Views"]
+__all__ = [
+    "Finding",
+    "Ledger",
+    "Lexicon",
+    "Listings",
+    "Moderation",
+    "Openings",
+    "Reindexing",
+    "Upkeep",
+    "Views",
+]

@@ -16,11 +16,15 @@ from chassis.mongo.transactions import Transaction
 from chassis.turns import Turns
 from internshipconnect.events.v1 import events_pb2 as events
 from services.internship.domain.model import REMEMBERED_OPERATIONS, Listing
+from services.internship.domain.moderation import Standing
 from services.internship.store import listings as store
+from services.internship.store import standings
 from services.internship.wire import STATES, to_message
 
 T = TypeVar("T")
 Step = Callable[[Listing, datetime], Listing]
+KnowingStep = Callable[[Listing, Standing, datetime], Listing]
+"""A step that needs to know how far the listing's company is trusted."""
 
 
 def listing_not_found(listing_id: str) -> Exception:
@@ -56,6 +60,28 @@ class Ledger:
             old = await self.read(transaction, listing_id)
             now = self.clock.now()
             new = step(old, now)
+            await self.write(transaction, old, new, now)
+            return new
+
+        changed = await self.run(listing_id, work)
+        if changed is None:
+            raise unavailable("the listing")
+        return changed
+
+    async def change_knowing(self, listing_id: str, step: KnowingStep, company_state: str = "") -> Listing:
+        """The same with a step that knows the company's standing, as it is in the same moment.
+
+        `company_state` is what the company's page says; it counts until the first news of that is here.
+        """
+
+        async def work(transaction: Transaction) -> Listing:
+            old = await self.read(transaction, listing_id)
+            known = await standings.find(transaction.db, old.company.id)
+            standing = known.seen(company_state)
+            if standing != known:
+                await standings.put(transaction.db, standing)
+            now = self.clock.now()
+            new = step(old, standing, now)
             await self.write(transaction, old, new, now)
             return new
 
@@ -115,7 +141,10 @@ def tell(transaction: Transaction, old: Listing, new: Listing, now: datetime) ->
         transaction.emit(events.InternshipUpdated(internship=message), subject=new.id)
     if new.state is not old.state:
         moved = events.InternshipStateChanged(
-            internship=message, to=STATES[new.state], **{"from": STATES[old.state]}
+            internship=message,
+            to=STATES[new.state],
+            reason=new.history[-1].reason,
+            **{"from": STATES[old.state]},
         )
         transaction.emit(moved, subject=new.id)
 

@@ -1,7 +1,7 @@
 """What a company does with its listings, and who may read them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
@@ -14,19 +14,24 @@ from chassis.mongo.shards import OfEach
 from chassis.mongo.transactions import Transaction
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as pb
-from services.internship.companies import Companies, active_company
+from services.internship.companies import Companies, active_company, active_page
 from services.internship.domain import transitions
 from services.internship.domain.model import PUBLIC, Actor, Listing, Mover, Posting, State
+from services.internship.domain.moderation import Standing, check_edit, not_deletable
 from services.internship.domain.rules import contradictions
 from services.internship.store import listings as store
 from services.internship.wire import to_message
 
-from .ledger import Ledger, Step, cache_key, done_before, listing_not_found
+from .ledger import KnowingStep, Ledger, Step, cache_key, done_before, listing_not_found
 from .views import Views
 
 PUBLIC_TTL_S = 10.0
 """How long a public answer may be served again. It holds `daysLeft` and `openForApplications`, so these may
 be late by as much; who decides by them (another service) and who wrote the listing read past the cache."""
+
+
+OPERATORS = frozenset({"SERVICE", "MODERATOR", "ADMIN"})
+"""Kinds of callers who read every listing."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ class Listings:
         shard = self.ledger.shards.of(listing.id)
 
         async def work(transaction: Transaction) -> None:
+            if await store.was_deleted(transaction.db, listing.id):
+                raise listing_not_found(listing.id)
             await store.insert(transaction.db, listing)
             message = to_message(listing, listing.create_time)
             transaction.emit(events.InternshipCreated(internship=message), subject=listing.id)
@@ -93,7 +100,7 @@ class Listings:
         return to_message(listing, self.ledger.clock.now())
 
     async def read(self, listing_id: str) -> Listing:
-        """The listing as it is now, for its company or a service; for others if it is public.
+        """The listing as it is now, for its company, a service or an operator; for others if it is public.
 
         Raises INTERNSHIP_NOT_FOUND.
         """
@@ -101,7 +108,7 @@ class Listings:
         listing = await store.find(self.ledger.shards.of(listing_id).db, listing_id)
         if listing is None:
             raise listing_not_found(listing_id)
-        if principal.kind == "SERVICE" or _is_member(principal, listing):
+        if principal.kind in OPERATORS or _is_member(principal, listing):
             return listing
         if listing.state not in PUBLIC:
             raise listing_not_found(listing_id)
@@ -127,22 +134,58 @@ class Listings:
     async def update(self, listing_id: str, change: Callable[[Posting], Posting], tag: str) -> Listing:
         """Changes what the listing says. `tag` "" takes whatever version is there.
 
-        Raises INTERNSHIP_NOT_FOUND, STALE_ETAG, INVALID_FIELD, INTERNSHIP_INCOMPLETE, ILLEGAL_TRANSITION.
+        Raises INTERNSHIP_NOT_FOUND, STALE_ETAG, INVALID_FIELD, INTERNSHIP_INCOMPLETE, ILLEGAL_TRANSITION,
+        COMPANY_NOT_VERIFIED.
         """
 
-        def step(listing: Listing, now: datetime) -> Listing:
-            revised = transitions.revise(listing, change(listing.posting), now)
+        def step(listing: Listing, standing: Standing, now: datetime) -> Listing:
+            posting = change(listing.posting)
+            revised = transitions.revise(listing, posting, now)
+            check_edit(listing, posting, standing)
             return revised if revised is listing else transitions.settle(revised, now)
 
-        return await self._own_change(listing_id, tag, step)
+        return await self.ledger.change_knowing(listing_id, _own(tag, step))
 
     async def publish(self, listing_id: str, tag: str) -> Listing:
-        """Opens a draft. Raises as `transitions.publish`, COMPANY_SUSPENDED, STALE_ETAG."""
-        company = await active_company(self.companies, caller().org)
+        """Opens a draft, or has it reviewed first if its company is not trusted.
+
+        Raises as `transitions.publish`, COMPANY_SUSPENDED, STALE_ETAG.
+        """
+        page = await active_page(self.companies, caller().org)
         mover = _mover()
-        return await self._own_change(
-            listing_id, tag, lambda listing, now: transitions.publish(listing, company, mover, now)
-        )
+
+        def step(listing: Listing, standing: Standing, now: datetime) -> Listing:
+            trusted = replace(standing, state=page.state).trusted
+            return transitions.publish(listing, page.company, mover, now, trusted=trusted)
+
+        return await self.ledger.change_knowing(listing_id, _own(tag, step), page.state)
+
+    async def recall(self, listing_id: str, tag: str) -> Listing:
+        """Takes a listing back from review. Raises ILLEGAL_TRANSITION, STALE_ETAG."""
+        return await self._own_move(listing_id, tag, State.DRAFT, only_from=State.PENDING_REVIEW)
+
+    async def archive(self, listing_id: str, tag: str) -> Listing:
+        """Puts a listing away for good. Raises ILLEGAL_TRANSITION, STALE_ETAG."""
+        return await self._own_move(listing_id, tag, State.ARCHIVED)
+
+    async def delete(self, listing_id: str, tag: str) -> None:
+        """Deletes a draft that was never published. Raises ILLEGAL_TRANSITION, STALE_ETAG."""
+        check = _own(tag, lambda listing, _standing, _now: listing)
+
+        async def work(transaction: Transaction) -> bool:
+            listing = await self.ledger.read(transaction, listing_id)
+            check(listing, Standing(id=listing.company.id), self.ledger.clock.now())
+            if refusal := not_deletable(listing):
+                raise refusal
+            if not await store.delete(transaction.db, listing):
+                raise unavailable("the listing, which somebody else is changing,", 0.1)
+            told = events.InternshipDeleted(
+                internship_id=listing_id, company_id=listing.company.id, version=listing.version + 1
+            )
+            transaction.emit(told, subject=listing_id)
+            return True
+
+        await self.ledger.run(listing_id, work)
 
     async def pause(self, listing_id: str, tag: str) -> Listing:
         """Stops intake for a while. Raises ILLEGAL_TRANSITION, STALE_ETAG."""
@@ -166,25 +209,40 @@ class Listings:
 
         return await self._own_change(listing_id, tag, step)
 
-    async def _own_move(self, listing_id: str, tag: str, target: State) -> Listing:
+    async def _own_move(
+        self, listing_id: str, tag: str, target: State, *, only_from: State | None = None
+    ) -> Listing:
         mover = _mover()
-        return await self._own_change(
-            listing_id, tag, lambda listing, now: transitions.move(listing, target, mover, now)
-        )
+
+        def step(listing: Listing, now: datetime) -> Listing:
+            if only_from is not None and listing.state is not only_from:
+                message = f"A listing that is {listing.state} does not become {target} by this call."
+                raise transitions.refused_move(message, listing, target, mover)
+            return transitions.move(listing, target, mover, now)
+
+        return await self._own_change(listing_id, tag, step)
 
     async def _own_change(self, listing_id: str, tag: str, step: Step) -> Listing:
-        principal = caller()
+        checked = _own(tag, lambda listing, _standing, now: step(listing, now))
+        return await self.ledger.change(
+            listing_id, lambda listing, now: checked(listing, Standing(id=listing.company.id), now)
+        )
 
-        def checked(listing: Listing, now: datetime) -> Listing:
-            if not _is_member(principal, listing):
-                raise listing_not_found(listing_id)
-            if done_before(listing):
-                return listing
-            if tag and tag != etag(listing.version):
-                raise stale_etag("internship", listing_id)
-            return step(listing, now)
 
-        return await self.ledger.change(listing_id, checked)
+def _own(tag: str, step: KnowingStep) -> KnowingStep:
+    """The step, for a listing of the caller's company at the version of `tag`, once for each operation."""
+    principal = caller()
+
+    def checked(listing: Listing, standing: Standing, now: datetime) -> Listing:
+        if not _is_member(principal, listing):
+            raise listing_not_found(listing.id)
+        if done_before(listing):
+            return listing
+        if tag and tag != etag(listing.version):
+            raise stale_etag("internship", listing.id)
+        return step(listing, standing, now)
+
+    return checked
 
 
 def _is_member(principal: Principal, listing: Listing) -> bool:

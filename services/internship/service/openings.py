@@ -1,6 +1,8 @@
-"""Openings: taken by the application service's call, freed by its events."""
+"""Openings: kept and taken by the application service's calls, freed by its events."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from chassis.errors import unavailable
 from chassis.messaging import Incoming
@@ -10,6 +12,8 @@ from services.internship.domain.model import Listing
 from services.internship.store import listings as store
 
 from .ledger import Ledger
+
+Claiming = Callable[[Listing, openings.Claim | None, str, int, datetime], tuple[Listing, openings.Claim]]
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,25 @@ class Openings:
         Raises INTERNSHIP_NOT_FOUND, NO_OPENING_LEFT, UNEXPECTED_STATE.
         """
 
+        return await self._claim(listing_id, application_id, application_version, openings.take)
+
+    async def reserve(self, listing_id: str, application_id: str, application_version: int) -> Listing:
+        """Keeps one opening for an offer of the application, once.
+
+        Raises INTERNSHIP_NOT_FOUND, NO_OPENING_LEFT, UNEXPECTED_STATE.
+        """
+        return await self._claim(listing_id, application_id, application_version, openings.reserve)
+
+    async def _claim(
+        self, listing_id: str, application_id: str, application_version: int, claiming: Claiming
+    ) -> Listing:
         async def work(transaction: Transaction) -> Listing:
             old = await self.ledger.read(transaction, listing_id)
             claim = await store.find_claim(transaction.db, listing_id, application_id)
             now = self.ledger.clock.now()
-            new, taken = openings.take(old, claim, application_id, application_version, now)
-            if taken != claim:
-                await store.put_claim(transaction.db, taken)
+            new, claimed = claiming(old, claim, application_id, application_version, now)
+            if claimed != claim:
+                await store.put_claim(transaction.db, claimed)
             await self.ledger.write(transaction, old, new, now)
             return new
 
@@ -46,9 +62,10 @@ class Openings:
         application_version: int,
         *,
         was_hired: bool,
+        offered: bool,
         handling: Incoming,
     ) -> None:
-        """Frees the opening of an application that is not hired at this version, if it has one.
+        """Frees the opening of an application that is not hired at this version, unless it is `offered`.
 
         A hire whose version was never told is freed only by a move that says it was hired until then.
         """
@@ -59,7 +76,7 @@ class Openings:
                 return
             old = await self.ledger.read(transaction, listing_id)
             now = self.ledger.clock.now()
-            new, freed = openings.release(old, claim, application_version, now)
+            new, freed = openings.follow(old, claim, application_version, now, offered=offered)
             if freed != claim:
                 await store.put_claim(transaction.db, freed)
             await self.ledger.write(transaction, old, new, now)

@@ -2,8 +2,12 @@
 
 from chassis.mongo.provision import CollectionSpec
 
-from . import index, listings
+from . import index, listings, standings
 
-COLLECTIONS: tuple[CollectionSpec, ...] = (*listings.COLLECTIONS, *index.COLLECTIONS)
+COLLECTIONS: tuple[CollectionSpec, ...] = (
+    *listings.COLLECTIONS,
+    *standings.COLLECTIONS,
+    *index.COLLECTIONS,
+)
 
 __all__ = ["COLLECTIONS"]

@@ -20,7 +20,7 @@ from services.internship.search.entry import Entry
 
 INDEX: Final = "search_listings"
 
-TERMS, NEWEST, DEADLINE, PAY = "terms", "newest", "deadline", "pay"
+TERMS, NEWEST, DEADLINE, PAY = "terms", "newest", "deadline", "pay_in_currency"
 SKILL, FIELD, CITY, COMPANY, SPOTS, CHANGED = "skill", "field", "city", "company", "spots", "changed"
 GRAVESTONE_LIFE: Final = timedelta(days=7)
 MOST_TERMS: Final = 300_000
@@ -33,7 +33,9 @@ COLLECTIONS: Final = (
             IndexModel([("terms", ASCENDING), ("publish_time", DESCENDING)], name=TERMS),
             IndexModel([*_BY_AGE], name=NEWEST),
             IndexModel([("apply_deadline", ASCENDING), ("_id", ASCENDING)], name=DEADLINE),
-            IndexModel([("hourly_pay_minor", DESCENDING), ("_id", DESCENDING)], name=PAY),
+            IndexModel(
+                [("currency", ASCENDING), ("hourly_pay_minor", DESCENDING), ("_id", DESCENDING)], name=PAY
+            ),
             IndexModel([("skills.key", ASCENDING), *_BY_AGE], name=SKILL),
             IndexModel([("field.key", ASCENDING), *_BY_AGE], name=FIELD),
             IndexModel([("cities.key", ASCENDING), *_BY_AGE], name=CITY),

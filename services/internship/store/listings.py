@@ -21,6 +21,8 @@ CLAIMS: Final = "claims"
 BY_ID: Final = "_id_"
 COMPANY: Final = "company"
 DUE: Final = "due"
+BY_STATE: Final = "by_state"
+DELETED: Final = "deleted_listings"
 
 COLLECTIONS: Final = (
     CollectionSpec(
@@ -28,10 +30,13 @@ COLLECTIONS: Final = (
         indexes=(
             IndexModel([("company.id", ASCENDING), ("_id", DESCENDING)], name=COMPANY),
             IndexModel([("state", ASCENDING), ("posting.apply_deadline", ASCENDING)], name=DUE),
+            IndexModel([("state", ASCENDING), ("update_time", ASCENDING)], name=BY_STATE),
         ),
         shard_key="slot",
     ),
     CollectionSpec(CLAIMS, shard_key="slot"),
+    # That a draft was deleted, so that nothing late makes it again.
+    CollectionSpec(DELETED, shard_key="slot"),
 )
 
 _WITHOUT_TEXTS: Final = {
@@ -58,6 +63,20 @@ async def find(db: Database, listing_id: str) -> Listing | None:
     """The listing with this ID, by `_id_`."""
     document = await db[LISTINGS].find_one(_place(listing_id), hint=BY_ID)
     return None if document is None else from_document(Listing, document)
+
+
+async def delete(db: Database, listing: Listing) -> bool:
+    """Takes a listing away, by `_id_`, and remembers it; False when it has changed since it was read."""
+    result = await db[LISTINGS].delete_one(_place(listing.id) | {"version": listing.version}, hint=BY_ID)
+    if result.deleted_count:
+        gone = _place(listing.id) | {"company_id": listing.company.id, "version": listing.version + 1}
+        await db[DELETED].insert_one(gone)
+    return result.deleted_count == 1
+
+
+async def was_deleted(db: Database, listing_id: str) -> bool:
+    """Whether there was such a draft once, by `_id_`."""
+    return await db[DELETED].find_one(_place(listing_id), {"_id": True}, hint=BY_ID) is not None
 
 
 async def find_without_texts(db: Database, listing_ids: Sequence[str]) -> list[Listing]:
@@ -111,6 +130,24 @@ async def overdue(db: Database, now: datetime, limit: int) -> list[str]:
         "posting.apply_deadline": {"$lte": now},
     }
     return await _ids(db[LISTINGS].find(query, {"_id": True}, hint=DUE).limit(limit))
+
+
+async def in_state(db: Database, state: State, limit: int) -> list[Listing]:
+    """Listings of this shard in one state, the longest unchanged first; by `by_state`."""
+    cursor = db[LISTINGS].find({"state": state.value}, hint=BY_STATE).sort("update_time", ASCENDING)
+    return [from_document(Listing, document) async for document in cursor.limit(limit)]
+
+
+async def unchanged_since(db: Database, state: State, since: datetime, limit: int) -> list[str]:
+    """IDs of this shard's listings that came into a state before `since`; by `by_state`."""
+    query: Document = {"state": state.value, "update_time": {"$lte": since}}
+    return await _ids(db[LISTINGS].find(query, {"_id": True}, hint=BY_STATE).limit(limit))
+
+
+async def of_company_in_state(db: Database, company_id: str, state: State) -> list[str]:
+    """IDs of a company's listings in one state; by `company`."""
+    query: Document = {"company.id": company_id, "slot": slot_of(company_id), "state": state.value}
+    return await _ids(db[LISTINGS].find(query, {"_id": True}, hint=COMPANY))
 
 
 async def _ids(cursor: Any) -> list[str]:

@@ -276,6 +276,86 @@ class ListingClosed(OfListing):
     template: ClassVar[str] = "listing_closed"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ListingInReview(OfListing):
+    """A listing waits for a person's approval."""
+
+    template: ClassVar[str] = "listing_in_review"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingChangesRequested(OfListing):
+    """A moderator asks for changes of a listing."""
+
+    template: ClassVar[str] = "listing_changes_requested"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingRejected(OfListing):
+    """A moderator has refused a listing."""
+
+    template: ClassVar[str] = "listing_rejected"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingSuspended(OfListing):
+    """A moderator has taken a listing offline."""
+
+    template: ClassVar[str] = "listing_suspended"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingReinstated(OfListing):
+    """A suspended listing is online again."""
+
+    template: ClassVar[str] = "listing_reinstated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfCompany(Content):
+    """Told to the members of a company about the company."""
+
+    category: ClassVar[Category] = Category.LISTING
+    company_id: str
+    company_name: str
+
+    @property
+    def about(self) -> str:
+        """The company."""
+        return self.company_id
+
+    @property
+    def path(self) -> str:
+        """The company's page."""
+        return f"/companies/{self.company_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompanyVerified(OfCompany):
+    """The company publishes at once and finds students from now on."""
+
+    template: ClassVar[str] = "company_verified"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompanyNotVerified(OfCompany):
+    """A moderator could not verify the company."""
+
+    template: ClassVar[str] = "company_not_verified"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompanySuspended(OfCompany):
+    """A moderator has suspended the company."""
+
+    template: ClassVar[str] = "company_suspended"
+    reason: str
+
+
 CONTENTS: Final[tuple[type[Content], ...]] = (
     VerificationCode,
     RegistrationRepeated,
@@ -299,5 +379,13 @@ CONTENTS: Final[tuple[type[Content], ...]] = (
     ListingExpired,
     ListingFilled,
     ListingClosed,
+    ListingInReview,
+    ListingChangesRequested,
+    ListingRejected,
+    ListingSuspended,
+    ListingReinstated,
+    CompanyVerified,
+    CompanyNotVerified,
+    CompanySuspended,
 )
 """Every content of every version that may still wait to be sent."""

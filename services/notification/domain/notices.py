@@ -20,14 +20,22 @@ from services.notification.domain.contents import (
     ApplicationReceived,
     ApplicationTask,
     ApplicationWithdrawn,
+    CompanyNotVerified,
+    CompanySuspended,
+    CompanyVerified,
     Content,
     ForCompany,
     ForStudent,
     HireGivenUp,
+    ListingChangesRequested,
     ListingClosed,
     ListingExpired,
     ListingFilled,
+    ListingInReview,
     ListingPublished,
+    ListingReinstated,
+    ListingRejected,
+    ListingSuspended,
     NewApplicant,
     OfferAccepted,
     OfferDeclined,
@@ -116,6 +124,17 @@ class ListingChange:
     from_state: str
     to_state: str
     apply_deadline: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompanyChange:
+    """A moderator's decision on a company; states by their names in the contract, without prefix."""
+
+    company_id: str
+    company_name: str
+    to_state: str
+    reason: str = ""
 
 
 _STATUS: Final[Mapping[str, tuple[int, str]]] = {
@@ -155,7 +174,14 @@ _ONWARD: Final[Mapping[str, type[ForStudent]]] = {
 _LEAVING: Final[Mapping[str, type[ForCompany]]] = {"OFFERED": OfferDeclined, "HIRED": HireGivenUp}
 
 _FIRST_PUBLISHED_FROM: Final = frozenset({"DRAFT", "PENDING_REVIEW"})
+_JUDGED: Final[Mapping[str, type[ListingChangesRequested | ListingRejected | ListingSuspended]]] = {
+    "CHANGES_REQUESTED": ListingChangesRequested,
+    "SUSPENDED": ListingSuspended,
+    "ARCHIVED": ListingRejected,
+}
+"""Where a moderator moves a listing, with a reason."""
 _LISTING_ENDS: Final[Mapping[str, type[OfListing]]] = {
+    "PENDING_REVIEW": ListingInReview,
     "EXPIRED": ListingExpired,
     "FILLED": ListingFilled,
     "CLOSED": ListingClosed,
@@ -204,9 +230,28 @@ def of_move(move: Move) -> Notices:
 
 
 def of_listing_change(change: ListingChange) -> Notices:
-    """The company learns when its listing goes online and when it stops taking applications."""
+    """The company learns when its listing is reviewed, goes online and stops taking applications."""
     content = _of_listing(change)
     return (Notice(ToCompany(change.company_id), content),) if content else ()
+
+
+def of_company_change(change: CompanyChange) -> Notices:
+    """The company's members learn what was decided about it."""
+    content = _of_company(change)
+    return (Notice(ToCompany(change.company_id), content),) if content else ()
+
+
+def _of_company(change: CompanyChange) -> Content | None:
+    match change.to_state:
+        case "VERIFIED":
+            return CompanyVerified(company_id=change.company_id, company_name=change.company_name)
+        case "REJECTED":
+            kind: type[CompanyNotVerified | CompanySuspended] = CompanyNotVerified
+        case "SUSPENDED":
+            kind = CompanySuspended
+        case _:
+            return None
+    return kind(company_id=change.company_id, company_name=change.company_name, reason=change.reason)
 
 
 def _of_listing(change: ListingChange) -> Content | None:
@@ -215,6 +260,14 @@ def _of_listing(change: ListingChange) -> Content | None:
             internship_id=change.internship_id,
             internship_title=change.internship_title,
             apply_deadline=change.apply_deadline,
+        )
+    if change.to_state == "OPEN" and change.from_state == "SUSPENDED":
+        return ListingReinstated(internship_id=change.internship_id, internship_title=change.internship_title)
+    if change.reason and (judged := _JUDGED.get(change.to_state)):
+        return judged(
+            internship_id=change.internship_id,
+            internship_title=change.internship_title,
+            reason=change.reason,
         )
     ending = _LISTING_ENDS.get(change.to_state)
     if ending is None:

@@ -23,6 +23,7 @@ from services.user.domain.profile import (
     new_profile,
 )
 from services.user.domain.search import StudentEntry, StudentQuery, fold, student_entry, student_query
+from services.user.domain.spelling import spelled
 
 __all__ = [
     "AccountKind",
@@ -51,6 +52,7 @@ __all__ = [
     "check_profile",
     "fold",
     "new_profile",
+    "spelled",
     "student_entry",
     "student_query",
 ]

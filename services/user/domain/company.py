@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from chassis.errors import Violation
 from chassis.text import is_visibly_empty
@@ -11,13 +12,29 @@ from services.user.domain.profile import Location, location_violations
 
 
 class CompanyState(StrEnum):
-    """How far a company has been checked. Proving a domain is not built yet: all stay UNVERIFIED."""
+    """How far a company has been checked; moderators say so. Proving a domain is not built yet."""
 
     UNSPECIFIED = "UNSPECIFIED"
     UNVERIFIED = "UNVERIFIED"
     PENDING = "PENDING"
     VERIFIED = "VERIFIED"
     SUSPENDED = "SUSPENDED"
+    REJECTED = "REJECTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A moderator's decision on a company: who, when and why."""
+
+    time: datetime
+    moderator: str
+    source: CompanyState
+    target: CompanyState
+    reason: str = ""
+
+
+MAX_JUDGEMENTS: Final = 50
+"""The latest that a company's page keeps."""
 
 
 class CompanySize(StrEnum):
@@ -43,6 +60,15 @@ class Company:
     create_time: datetime | None = None
     update_time: datetime | None = None
     version: int = 0
+    judgements: tuple[Judgement, ...] = ()
+
+    def judged(self, state: CompanyState, moderator: str, reason: str, now: datetime) -> "Company":
+        """The company in another state, by a moderator's decision; the same one when it is in it."""
+        if state is self.state:
+            return self
+        judgement = Judgement(now, moderator, self.state, state, reason)
+        kept = (*self.judgements, judgement)[-MAX_JUDGEMENTS:]
+        return replace(self, state=state, judgements=kept)
 
     def changed(self, now: datetime) -> "Company":
         """The next version, at this time."""

@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 
 from chassis.errors import Violation
 from chassis.text import fold, is_visibly_empty
+from services.user.domain.spelling import misspellings
 
 
 class AccountKind(StrEnum):
@@ -66,7 +67,7 @@ class Skill:
 
 @dataclass(frozen=True, slots=True)
 class Education:
-    """Months as `2027-09`, or empty."""
+    """Dates as `2027`, `2027-09` or `2027-09-30`, or empty."""
 
     institution: str
     area: str = ""
@@ -78,7 +79,7 @@ class Education:
 
 @dataclass(frozen=True, slots=True)
 class Experience:
-    """Months as `2027-09`, or empty."""
+    """Dates as `2027`, `2027-09` or `2027-09-30`, or empty."""
 
     organisation: str
     position: str = ""
@@ -253,10 +254,7 @@ def _violations(before: Profile, after: Profile) -> Iterator[Violation]:
 def _student_violations(student: Student) -> Iterator[Violation]:
     if student.location:
         yield from location_violations("student.location", student.location)
-    for index, education in enumerate(student.education):
-        yield from _span(f"student.education[{index}].end", education.start, education.end)
-    for index, experience in enumerate(student.experience):
-        yield from _span(f"student.experience[{index}].end", experience.start, experience.end)
+    yield from misspellings(student)
     yield from _repeats("student.skills", (skill.name for skill in student.skills))
     yield from _repeats("student.languages", (language.name for language in student.languages))
     if student.availability:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from chassis.ids import new_id, slot_of
+from services.application.domain.model import ClosedReason, Ending
 from services.application.store.collections import (
     APPLICANTS,
     APPLICATIONS,
@@ -56,7 +57,8 @@ async def test_all_queries_but_the_upkeeps_name_the_slot(world: World, commands:
     offered = await world.offered(student, listing.id)
     await world.accept(student, offered.id)
     await world.deliver()
-    await world.upkeep.archive(listing.id)
+    ending = Ending(id=listing.id, version=9, reason=ClosedReason.LISTING_ARCHIVED, pending=True)
+    await world.upkeep.listing_moved(ending)
     commands.recording = False
     ours = [(name, query) for name, query in commands.filters if name not in ("outbox", "inbox")]
     assert ours

@@ -2,12 +2,16 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as internship
 from services.application.domain.model import ClosedReason, State
-from tests.integration.application.world import POLICY, World, reason_of
+from services.application.service import upkeep
+from tests.integration.application.world import POLICY, World, reason_of, state_value
 
 
 async def stored(world: World, application_id: str) -> tuple[State, ClosedReason | None]:
@@ -21,7 +25,21 @@ async def two_workers(world: World) -> None:
 
 
 async def archive(world: World, listing: internship.Internship) -> None:
-    event = events.InternshipStateChanged(internship=listing, to=internship.INTERNSHIP_STATE_ARCHIVED)
+    await becomes(world, listing, "ARCHIVED")
+
+
+async def becomes(
+    world: World, listing: internship.Internship, state: str, *, at: int = 0, was: str = "OPEN"
+) -> None:
+    """The news that a listing is in another state, as its version `at`."""
+    told = internship.Internship()
+    told.CopyFrom(listing)
+    told.version = at or listing.version
+    event = events.InternshipStateChanged(
+        internship=told,
+        to=internship.InternshipState.Value(f"INTERNSHIP_STATE_{state}"),
+    )
+    setattr(event, "from", internship.InternshipState.Value(f"INTERNSHIP_STATE_{was}"))
     await world.reactions.listing_changed(event, None)  # type: ignore[arg-type]
 
 
@@ -99,10 +117,113 @@ async def test_an_archiving_waits_for_a_pending_accept(world: World) -> None:
     world.internships.interrupt = ""
     world.told = await all_of_kind(world, "AcceptanceStarted")
     await world.deliver()
-    assert await reason_of(archive(world, listing)) == "UNEXPECTED_STATE"
-    assert (await world.accept(student, offered.id)).status == pb.STUDENT_STATUS_HIRED
+    other = await world.submit(world.student(), listing.id)
+    await world.deliver()
     await archive(world, listing)
+    assert (await stored(world, offered.id))[0] is State.OFFERED
+    assert await stored(world, other.id) == (State.CLOSED, ClosedReason.LISTING_ARCHIVED)
+    assert (await world.accept(student, offered.id)).status == pb.STUDENT_STATUS_HIRED
+    await world.upkeep.go_on_ending()
     assert (await stored(world, offered.id))[0] is State.HIRED
+    assert listing.id not in await world.applicant_store.pending_endings(1000)
+
+
+@pytest.mark.parametrize(
+    ("state", "was", "reason"),
+    [
+        ("FILLED", "OPEN", ClosedReason.LISTING_FILLED),
+        ("CLOSED", "PAUSED", ClosedReason.LISTING_ENDED),
+        ("ARCHIVED", "EXPIRED", ClosedReason.LISTING_ARCHIVED),
+        ("ARCHIVED", "SUSPENDED", ClosedReason.COMPANY_SUSPENDED),
+    ],
+)
+async def test_what_is_alive_ends_with_its_listing_and_is_told_why_once(
+    world: World, state: str, was: str, reason: ClosedReason
+) -> None:
+    listing = world.listing(openings=3)
+    waiting = await world.submit(world.student(), listing.id)
+    shortlisted = await world.submit(world.student(), listing.id)
+    await world.move(world.member(), shortlisted.id, "SHORTLISTED")
+    rejected = await world.submit(world.student(), listing.id)
+    await world.move(world.member(), rejected.id, "REJECTED")
+    await world.deliver()
+    for _ in range(2):
+        await becomes(world, listing, state, at=9, was=was)
+    for application in (waiting, shortlisted):
+        assert await stored(world, application.id) == (State.CLOSED, reason)
+        told: list[Any] = [
+            each for each in await world.events_of(application.id) if getattr(each, "closed_reason", 0)
+        ]
+        assert [each.closed_reason for each in told] == [pb.ClosedReason.Value(f"CLOSED_REASON_{reason}")]
+    assert (await stored(world, rejected.id))[0] is State.REJECTED
+
+
+@pytest.mark.parametrize("state", ["EXPIRED", "PAUSED", "SUSPENDED"])
+async def test_what_stops_the_intake_only_ends_nothing_and_the_promise_to_answer_runs_on(
+    world: World, state: str
+) -> None:
+    listing = world.listing(respond_within_days=10)
+    waiting = await world.submit(world.student(), listing.id)
+    await world.deliver()
+    await becomes(world, listing, state, at=9)
+    assert (await stored(world, waiting.id))[0] is State.SUBMITTED
+    world.clock.advance(timedelta(days=10) + POLICY.response_grace)
+    await world.upkeep.settle_due()
+    assert await stored(world, waiting.id) == (State.CLOSED, ClosedReason.NO_RESPONSE)
+
+
+async def test_a_listing_that_is_open_again_ends_nobody_however_late_the_news_of_its_end_comes(
+    world: World,
+) -> None:
+    listing = world.listing(openings=3)
+    waiting = await world.submit(world.student(), listing.id)
+    await world.deliver()
+    await becomes(world, listing, "OPEN", at=10, was="FILLED")
+    await becomes(world, listing, "FILLED", at=9)
+    assert (await stored(world, waiting.id))[0] is State.SUBMITTED
+
+
+async def test_who_applies_after_the_reopening_is_not_ended_by_the_ending_before_it(world: World) -> None:
+    listing = world.listing(openings=3)
+    await becomes(world, listing, "FILLED", at=9)
+    listing.version = 10
+    later = await world.submit(world.student(), listing.id)
+    await world.deliver()
+    assert (await stored(world, later.id))[0] is State.SUBMITTED
+
+
+async def test_whom_a_person_reopens_after_the_ending_is_left_alone_by_its_repeats(world: World) -> None:
+    listing = world.listing(openings=3)
+    waiting = await world.submit(world.student(), listing.id)
+    await world.deliver()
+    await becomes(world, listing, "CLOSED", at=9)
+    await world.move(world.member(), waiting.id, "SUBMITTED", expected_state=state_value("CLOSED"))
+    await world.deliver()
+    await becomes(world, listing, "CLOSED", at=9)
+    assert (await stored(world, waiting.id))[0] is State.SUBMITTED
+    await becomes(world, listing, "ARCHIVED", at=11, was="CLOSED")
+    assert await stored(world, waiting.id) == (State.CLOSED, ClosedReason.LISTING_ARCHIVED)
+
+
+async def test_hundreds_of_applicants_end_in_batches_of_which_one_may_be_cut_short(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "BATCH", 5)
+    monkeypatch.setattr(upkeep, "MAX_BATCHES", 2)
+    listing = world.listing(openings=3)
+    waiting = [await world.submit(world.student(), listing.id) for _ in range(23)]
+    await world.deliver()
+    await becomes(world, listing, "CLOSED", at=9)
+    ended = [each.id for each in waiting if (await stored(world, each.id))[0] is State.CLOSED]
+    assert len(ended) == 10
+    for _ in range(4):
+        await world.deliver()
+        await asyncio.gather(world.upkeep.go_on_ending(), world.upkeep.go_on_ending())
+    for each in waiting:
+        assert await stored(world, each.id) == (State.CLOSED, ClosedReason.LISTING_ENDED)
+        moves = [one for one in await world.events_of(each.id) if isinstance(one, events.ApplicationMoved)]
+        assert len(moves) == 1
+    assert listing.id not in await world.applicant_store.pending_endings(1000)
 
 
 async def all_of_kind(world: World, kind: str) -> set[str]:

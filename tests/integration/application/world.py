@@ -27,7 +27,7 @@ from services.application.api import ApplicationServicer
 from services.application.domain.model import Policy
 from services.application.events.incoming import Reactions
 from services.application.peers import Listings, Students
-from services.application.service import Acceptances, Applicants, Applications, Changes, Upkeep
+from services.application.service import Acceptances, Applicants, Applications, Changes, Offers, Upkeep
 from services.application.store import ApplicantStore, ApplicationStore
 
 T = TypeVar("T")
@@ -58,6 +58,7 @@ class InternshipService:
     def __init__(self) -> None:
         self.listings: dict[str, internship.Internship] = {}
         self.taken: dict[str, dict[str, int]] = {}
+        self.kept: dict[str, set[str]] = {}
         self.reads = 0
         self.interrupt: str = ""
 
@@ -68,13 +69,29 @@ class InternshipService:
         found = [self.listings[id_] for id_ in request.internship_ids if id_ in self.listings]
         return internship.BatchGetIntakesResponse(intakes=map(_intake, found))
 
+    async def ReserveOpening(
+        self, request: internship.ReserveOpeningRequest
+    ) -> internship.ReserveOpeningResponse:
+        if self.interrupt == "before keeping":
+            raise DomainError("UNAVAILABLE", "cut short")
+        listing = self.listings[request.internship_id]
+        taken, kept = self.taken.setdefault(listing.id, {}), self.kept.setdefault(listing.id, set())
+        if request.application_id not in kept and len(taken.keys() | kept) >= listing.openings:
+            raise failed("NO_OPENING_LEFT", "All openings are taken.")
+        kept.add(request.application_id)
+        if self.interrupt == "after keeping":
+            raise DomainError("UNAVAILABLE", "cut short")
+        return internship.ReserveOpeningResponse(openings=listing.openings, hires=len(taken))
+
     async def TakeOpening(self, request: internship.TakeOpeningRequest) -> internship.TakeOpeningResponse:
         if self.interrupt == "before taking":
             raise DomainError("UNAVAILABLE", "cut short")
         listing = self.listings[request.internship_id]
         taken = self.taken.setdefault(listing.id, {})
-        if request.application_id not in taken and len(taken) >= listing.openings:
+        others = taken.keys() | (self.kept.get(listing.id, set()) - {request.application_id})
+        if request.application_id not in taken and len(others) >= listing.openings:
             raise failed("NO_OPENING_LEFT", "All openings are taken.")
+        self.kept.get(listing.id, set()).discard(request.application_id)
         taken[request.application_id] = request.application_version
         if self.interrupt == "after taking":
             raise DomainError("UNAVAILABLE", "cut short")
@@ -141,6 +158,7 @@ def _internships(service: InternshipService) -> grpc.GenericRpcHandler:
     name = internship.DESCRIPTOR.services_by_name["InternshipService"].full_name
     methods = {
         "BatchGetIntakes": answering(service.BatchGetIntakes, internship.BatchGetIntakesRequest),
+        "ReserveOpening": answering(service.ReserveOpening, internship.ReserveOpeningRequest),
         "TakeOpening": answering(service.TakeOpening, internship.TakeOpeningRequest),
     }
     return grpc.method_handlers_generic_handler(name, methods)
@@ -182,7 +200,8 @@ class World:
         listings, students = Listings(peers.channel("internship")), Students(peers.channel("user"))
         acceptances = Acceptances(store, changes, listings)
         applicants = Applicants(applicant_store, listings)
-        upkeep = Upkeep(store, applicant_store, changes, acceptances)
+        offers = Offers(store, changes, listings)
+        upkeep = Upkeep(store, applicant_store, changes, acceptances, offers)
         return cls(
             shards=shards,
             clock=clock,
@@ -192,7 +211,7 @@ class World:
             upkeep=upkeep,
             reactions=Reactions(applicants, acceptances, upkeep),
             servicer=ApplicationServicer(
-                Applications(store, changes, listings, students),
+                Applications(store, changes, listings, students, offers),
                 acceptances,
                 applicants,
                 PageTokens(b"k" * 32),

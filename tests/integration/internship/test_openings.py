@@ -2,6 +2,7 @@
 
 import asyncio
 
+from chassis.caller import acting_as
 from chassis.errors import DomainError
 from chassis.ids import new_id
 from internshipconnect.application.v1 import application_pb2 as application
@@ -9,7 +10,7 @@ from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from tests.databases import told
 from tests.integration.internship.test_listings import refused
-from tests.integration.internship.world import SERVICE, World, incoming
+from tests.integration.internship.world import CONTEXT, SERVICE, World, incoming
 
 
 def moved(listing_id: str, application_id: str, version: int, *, hired: bool) -> events.ApplicationMoved:
@@ -95,3 +96,71 @@ async def test_news_of_the_hire_itself_and_of_strangers_changes_nothing(world: W
             event, incoming(event.application.application_id, "internship-openings")
         )
     assert (await world.get(SERVICE, listing.id)).hires == 1
+
+
+async def reserve(world: World, listing_id: str, application_id: str, version: int = 3) -> str:
+    request = pb.ReserveOpeningRequest(
+        internship_id=listing_id, application_id=application_id, application_version=version
+    )
+    try:
+        with acting_as(SERVICE):
+            await world.api.ReserveOpening(request, CONTEXT)
+    except DomainError as error:
+        return error.reason
+    return "KEPT"
+
+
+def offer_left(
+    listing_id: str, application_id: str, version: int, target: application.ApplicationState.ValueType
+) -> events.ApplicationMoved:
+    facts = events.ApplicationFacts(application_id=application_id, internship_id=listing_id, version=version)
+    event = events.ApplicationMoved(application=facts, to=target)
+    setattr(event, "from", application.APPLICATION_STATE_OFFERED)
+    return event
+
+
+async def test_offers_and_hires_together_are_never_more_than_the_openings(world: World) -> None:
+    listing = await world.published(world.companies.add("Acme"), openings=5)
+    for _ in range(2):
+        await world.take(listing.id, new_id("app"))
+    outcomes = await asyncio.gather(*(reserve(world, listing.id, new_id("app")) for _ in range(30)))
+    assert outcomes.count("KEPT") == 3
+    assert set(outcomes) == {"KEPT", "NO_OPENING_LEFT"}
+    with refused("NO_OPENING_LEFT"):
+        await world.take(listing.id, new_id("app"))
+    assert (await world.get(SERVICE, listing.id)).state == pb.INTERNSHIP_STATE_OPEN
+
+
+async def test_an_offer_that_is_accepted_takes_the_opening_that_was_kept_for_it(world: World) -> None:
+    listing = await world.published(world.companies.add("Acme"), openings=1)
+    application_id = new_id("app")
+    assert [await reserve(world, listing.id, application_id) for _ in range(2)] == ["KEPT", "KEPT"]
+    assert (await world.take(listing.id, application_id, 5)).hires == 1
+    assert (await world.get(SERVICE, listing.id)).state == pb.INTERNSHIP_STATE_FILLED
+
+
+async def test_an_offer_that_ends_frees_its_opening_once_and_its_own_news_does_not(world: World) -> None:
+    listing = await world.published(world.companies.add("Acme"), openings=1)
+    application_id, other = new_id("app"), new_id("app")
+    await reserve(world, listing.id, application_id, 3)
+    made = offer_left(listing.id, application_id, 4, application.APPLICATION_STATE_OFFERED)
+    await world.reactions.release(made, incoming(application_id, "internship-openings"))
+    assert await reserve(world, listing.id, other) == "NO_OPENING_LEFT"
+    declined = offer_left(listing.id, application_id, 5, application.APPLICATION_STATE_WITHDRAWN)
+    for _ in range(2):
+        await world.reactions.release(declined, incoming(application_id, "internship-openings"))
+    assert await reserve(world, listing.id, other) == "KEPT"
+    assert await reserve(world, listing.id, new_id("app")) == "NO_OPENING_LEFT"
+
+
+async def test_a_hire_that_goes_back_to_its_offer_keeps_its_opening(world: World) -> None:
+    listing = await world.published(world.companies.add("Acme"), openings=1)
+    application_id = new_id("app")
+    await world.take(listing.id, application_id, 3)
+    facts = events.ApplicationFacts(application_id=application_id, internship_id=listing.id, version=5)
+    back = events.ApplicationMoved(application=facts, to=application.APPLICATION_STATE_OFFERED)
+    setattr(back, "from", application.APPLICATION_STATE_HIRED)
+    await world.reactions.release(back, incoming(application_id, "internship-openings"))
+    seen = await world.get(SERVICE, listing.id)
+    assert (seen.hires, seen.state) == (0, pb.INTERNSHIP_STATE_OPEN)
+    assert await reserve(world, listing.id, new_id("app")) == "NO_OPENING_LEFT"

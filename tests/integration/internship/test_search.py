@@ -41,7 +41,7 @@ QUERIES: list[dict[str, Any]] = [
     {"city": "berlin"},
     {"country": "FR", "work_mode": common.WORK_MODE_REMOTE},
     {"min_hourly_pay_minor": 2000, "currency": "EUR", "sort": pb.INTERNSHIP_SORT_PAY},
-    {"sort": pb.INTERNSHIP_SORT_PAY},
+    {"currency": "EUR", "sort": pb.INTERNSHIP_SORT_PAY},
     {"min_duration_weeks": 10, "max_duration_weeks": 20},
     {**BERLIN, "radius_km": 300},
     {**BERLIN, "radius_km": 500, "sort": pb.INTERNSHIP_SORT_DISTANCE},
@@ -186,7 +186,7 @@ async def test_filters_that_do_not_go_together_are_named(
         ({"city": "Berlin"}, index.CITY),
         ({"field": "Design"}, index.FIELD),
         ({"sort": pb.INTERNSHIP_SORT_DEADLINE}, index.DEADLINE),
-        ({"sort": pb.INTERNSHIP_SORT_PAY}, index.PAY),
+        ({"currency": "EUR", "sort": pb.INTERNSHIP_SORT_PAY}, index.PAY),
         ({**BERLIN}, index.SPOTS),
     ],
 )

@@ -23,7 +23,16 @@ from services.internship.api import InternshipApi
 from services.internship.companies import CompanyPage
 from services.internship.domain.model import Company, Posting
 from services.internship.events import Reactions
-from services.internship.service import Finding, Ledger, Lexicon, Listings, Openings, Upkeep, Views
+from services.internship.service import (
+    Finding,
+    Ledger,
+    Lexicon,
+    Listings,
+    Moderation,
+    Openings,
+    Upkeep,
+    Views,
+)
 from services.internship.wire import posting_message
 from tests.unit.internship.samples import POSTING
 
@@ -40,10 +49,10 @@ class KnownCompanies:
     def __init__(self) -> None:
         self.pages: dict[str, CompanyPage] = {}
 
-    def add(self, name: str, slot: int | None = None) -> Principal:
+    def add(self, name: str, slot: int | None = None, *, verified: bool = True) -> Principal:
         """A company, and its owner."""
         company = Company(id=new_id("cmp", slot), name=name, url="https://example.com")
-        self.pages[company.id] = CompanyPage(company, suspended=False)
+        self.pages[company.id] = CompanyPage(company, "VERIFIED" if verified else "UNVERIFIED")
         return Principal(id=new_id("usr"), kind="COMPANY", role="OWNER", org=company.id, email_verified=True)
 
     def rename(self, company_id: str, name: str) -> None:
@@ -53,7 +62,7 @@ class KnownCompanies:
 
     def suspend(self, company_id: str) -> None:
         """May post nothing from now on."""
-        self.pages[company_id] = replace(self.pages[company_id], suspended=True)
+        self.pages[company_id] = replace(self.pages[company_id], state="SUSPENDED")
 
     async def page(self, company_id: str) -> CompanyPage:
         """See `Companies`."""
@@ -78,11 +87,13 @@ class World:
         self.listings = Listings(self.ledger, self.companies, self.views)
         self.openings = Openings(self.ledger)
         self.upkeep = Upkeep(self.ledger, self.companies)
+        self.moderation = Moderation(self.ledger)
         self.finding = Finding(self.shards, self.clock, self.lexicon)
-        self.reactions = Reactions(self.shards, self.clock, self.openings, self.upkeep)
+        self.reactions = Reactions(self.shards, self.clock, self.openings, self.upkeep, self.moderation)
         self.api = InternshipApi(
             listings=self.listings,
             openings=self.openings,
+            moderation=self.moderation,
             finding=self.finding,
             tokens=PageTokens(b"k" * 32),
             cache=self.cache,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chassis.errors import DomainError
 from services.internship.domain.model import Listing, State
-from services.internship.domain.openings import Claim, release, take
+from services.internship.domain.openings import Claim, follow, release, reserve, take
 from tests.unit.internship.samples import DEADLINE, NOW, listing
 
 APP = "app_01JD0000000000000000000000"
@@ -96,4 +96,39 @@ def test_hires_always_equal_the_claims_that_are_taken(moves: list[tuple[str, boo
         except DomainError as refused:
             assert refused.reason in {"NO_OPENING_LEFT", "UNEXPECTED_STATE"}
         assert at.hires == sum(claim.taken for claim in claims.values()) <= at.posting.openings
+        assert (at.state is State.FILLED) == at.full
+
+
+def test_an_offer_is_refused_when_the_openings_are_spoken_for_and_says_what_to_do() -> None:
+    at, _ = reserve(listing(State.OPEN, openings=1), None, APP, 3, NOW)
+    with pytest.raises(DomainError, match="WAITLISTED, or add an opening") as refused:
+        reserve(at, None, "app_other", 3, NOW)
+    assert refused.value.reason == "NO_OPENING_LEFT"
+
+
+@pytest.mark.parametrize("state", [State.FILLED, State.CLOSED, State.ARCHIVED, State.SUSPENDED, State.DRAFT])
+def test_a_listing_that_has_ended_makes_no_offers(state: State) -> None:
+    with pytest.raises(DomainError, match="NO_OPENING_LEFT"):
+        reserve(listing(state), None, APP, 3, NOW)
+
+
+actions = st.sampled_from(["reserve", "take", "release", "offer again"])
+
+
+@given(st.lists(st.tuples(st.sampled_from("ABCD"), actions, st.integers(1, 9)), max_size=60))
+def test_offers_and_hires_equal_their_claims_and_fit_the_openings(moves: list[tuple[str, str, int]]) -> None:
+    at, claims = listing(State.OPEN), dict[str, Claim]()
+    for name, action, version in moves:
+        try:
+            if action in ("reserve", "take"):
+                act = reserve if action == "reserve" else take
+                at, claims[name] = act(at, claims.get(name), name, version, NOW)
+            elif name in claims:
+                at, claims[name] = follow(at, claims[name], version, NOW, offered=action == "offer again")
+        except DomainError as refused:
+            assert refused.reason in {"NO_OPENING_LEFT", "UNEXPECTED_STATE"}
+        assert at.hires == sum(claim.taken for claim in claims.values())
+        assert at.offers == sum(claim.offered for claim in claims.values())
+        assert at.spoken_for <= at.posting.openings
+        assert not any(claim.taken and claim.offered for claim in claims.values())
         assert (at.state is State.FILLED) == at.full

@@ -40,13 +40,13 @@ def test_a_posting_survives_the_way_to_a_message_and_back() -> None:
 def test_every_field_that_a_company_writes_is_in_the_contract() -> None:
     output_only = {
         "id", "company", "state", "hires", "effective_hourly_pay_minor", "days_left", "open_for_applications",
-        "etag", "version", "create_time", "update_time", "publish_time",
+        "etag", "version", "create_time", "update_time", "publish_time", "review_note",
     }  # fmt: skip
     assert set(WRITABLE) | output_only == set(pb.Internship.DESCRIPTOR.fields_by_name)
 
 
 def test_a_listing_survives_the_way_to_its_document_and_back() -> None:
-    opened = publish(replace(listing(), posting=FULL), COMPANY, OWNER, NOW)
+    opened = publish(replace(listing(), posting=FULL), COMPANY, OWNER, NOW, trusted=True)
     document = to_document(opened, slot=7)
     assert (document["_id"], document["slot"], document["state"]) == (opened.id, 7, "OPEN")
     assert from_document(Listing, document) == opened

@@ -51,7 +51,9 @@ class Listings(InternshipServiceServicer):
 
     GetInternship = UpdateInternship = PublishInternship = PauseInternship = CreateInternship
     ReopenInternship = CloseInternship = ListInternships = ListMyInternships = CreateInternship
-    BatchGetIntakes = TakeOpening = CreateInternship
+    RecallInternship = ArchiveInternship = DeleteInternship = CreateInternship
+    ListModerationCases = GetModerationCase = ModerateInternship = CreateInternship
+    BatchGetIntakes = TakeOpening = ReserveOpening = CreateInternship
 
 
 class Inbox(NotificationServiceServicer):

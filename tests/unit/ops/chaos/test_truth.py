@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from ops.chaos.ledger import Ledger
 from ops.chaos.truth import Truth, contradictions, unsettled
 
@@ -29,13 +31,25 @@ def application(id_: str, student: str = STUDENT, history: list[Record] | None =
     return {"_id": id_, "student_id": student, "internship_id": LISTING, "state": state, "history": told}
 
 
-def world(*applications: Record, openings: int = 1, hires: int = 0, **changes: Mapping[str, Any]) -> Truth:
+def world(
+    *applications: Record,
+    openings: int = 1,
+    hires: int = 0,
+    listing_state: str = "OPEN",
+    **changes: Mapping[str, Any],
+) -> Truth:
     """All of it in agreement, but for what `changes` puts in the place of a part."""
     current: dict[str, int] = {}
     for each in applications:
         current[each["state"]] = current.get(each["state"], 0) + 1
     by_id = {each["_id"]: each for each in applications}
-    listing = {"_id": LISTING, "posting": {"openings": openings}, "hires": hires}
+    listing = {
+        "_id": LISTING,
+        "posting": {"openings": openings},
+        "hires": hires,
+        "offers": current.get("OFFERED", 0),
+        "state": listing_state,
+    }
     reached: dict[str, int] = {}
     for state in (state for each in applications for state in {one["target"] for one in each["history"]}):
         reached[state] = reached.get(state, 0) + 1
@@ -127,7 +141,22 @@ def test_an_event_that_was_counted_twice_or_not_at_all_is_found() -> None:
 def test_more_hires_than_openings_are_found() -> None:
     hired = [application("app_1", history=HIRED), application("app_2", OTHER, HIRED)]
     ledger = told(APPLIED, (OTHER, "apply", "app_2", 200))
-    assert whats(ledger, world(*hired, hires=2)) == ["2 were hired for 1 openings"]
+    assert whats(ledger, world(*hired, hires=2)) == ["2 were hired or offered a place for 1 openings"]
+
+
+def test_offers_beyond_the_openings_are_found() -> None:
+    both = [application("app_1", history=HIRED), application("app_2", OTHER, OFFERED)]
+    ledger = told(APPLIED, (OTHER, "apply", "app_2", 200))
+    assert whats(ledger, world(*both, hires=1)) == ["2 were hired or offered a place for 1 openings"]
+
+
+@pytest.mark.parametrize("state", ["FILLED", "CLOSED", "ARCHIVED"])
+def test_who_is_left_waiting_at_a_listing_that_has_ended_is_found(state: str) -> None:
+    one = application("app_1")
+    assert whats(told(APPLIED), world(one, listing_state=state)) == [
+        f"it is SUBMITTED and its listing is {state}"
+    ]
+    assert not whats(told(APPLIED), world(one, listing_state="EXPIRED"))
 
 
 def test_what_is_derived_and_does_not_agree_is_found() -> None:

@@ -1,0 +1,5 @@
+"""Moderators' calls to a running stack: what `ic moderate`, the demo and the tests decide by."""
+
+from ops.moderation.client import Moderators
+
+__all__ = ["Moderators"]

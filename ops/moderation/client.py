@@ -1,0 +1,134 @@
+"""Moderators at work: internal calls to the services, under the operators' own identity."""
+
+import getpass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import Message
+
+from chassis.errors import DomainError
+from chassis.grpc.status import DETAILS_KEY, error_of
+from chassis.security.service_identity import ServiceIdentity
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
+from internshipconnect.user.v1 import user_pb2 as user
+from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
+from ops.errors import OpsError
+from ops.stack.credentials import OPERATOR, service_key_path
+from ops.stack.topology import LOOPBACK, Topology
+
+TIMEOUT_S: Final = 8.0
+KNOWN_WITHIN_S: Final = 20.0
+"""How long a company that has just registered may take to become known."""
+LOOK_AGAIN_S: Final = 0.1
+
+
+class Moderators:
+    """One moderator, who decides under a name that is kept with each decision."""
+
+    def __init__(self, topology: Topology, name: str = "") -> None:
+        self._topology = topology
+        self._name = name or getpass.getuser()
+        self._identity: ServiceIdentity | None = None
+
+    def cases(self, state: str = "PENDING_REVIEW", limit: int = 50) -> pb.ListModerationCasesResponse:
+        """The listings in a state, the longest waiting first."""
+        request = pb.ListModerationCasesRequest(
+            state=pb.InternshipState.Value(f"INTERNSHIP_STATE_{state}"), limit=limit
+        )
+        answer: pb.ListModerationCasesResponse = self._listings("ListModerationCases", request)
+        return answer
+
+    def case(self, listing_id: str) -> pb.ModerationCase:
+        """One listing. Raises DomainError INTERNSHIP_NOT_FOUND."""
+        request = pb.GetModerationCaseRequest(internship_id=listing_id)
+        answer: pb.ModerationCase = self._listings("GetModerationCase", request)
+        return answer
+
+    def decide(self, listing_id: str, decision: str, reason: str = "", etag: str = "") -> pb.ModerationCase:
+        """Decides on the version of `etag`, without one on the present version.
+
+        Raises DomainError INTERNSHIP_NOT_FOUND, STALE_ETAG, ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE.
+        """
+        request = pb.ModerateInternshipRequest(
+            internship_id=listing_id,
+            decision=pb.ModerationDecision.Value(f"MODERATION_DECISION_{decision}"),
+            etag=etag or self.case(listing_id).internship.etag,
+            reason=reason,
+            moderator=self._name,
+        )
+        answer: pb.ModerationCase = self._listings("ModerateInternship", request)
+        return answer
+
+    def approve(self, listing_id: str) -> pb.ModerationCase:
+        """Lets a listing that waits go online."""
+        return self.decide(listing_id, "APPROVE")
+
+    def companies(self, state: str = "", limit: int = 50) -> user.ListCompaniesResponse:
+        """The companies in a state; all when it is empty."""
+        number = (
+            user.CompanyState.Value(f"COMPANY_STATE_{state}") if state else user.COMPANY_STATE_UNSPECIFIED
+        )
+        request = user.ListCompaniesRequest(state=number, limit=limit)
+        answer: user.ListCompaniesResponse = self._users("ListCompanies", request)
+        return answer
+
+    def set_company(self, company_id: str, state: str, reason: str = "") -> user.Company:
+        """Puts a company into a state. Raises DomainError COMPANY_NOT_FOUND."""
+        request = user.SetCompanyStateRequest(
+            company_id=company_id,
+            state=user.CompanyState.Value(f"COMPANY_STATE_{state}"),
+            reason=reason,
+            moderator=self._name,
+        )
+        answer: user.Company = self._users("SetCompanyState", request)
+        return answer
+
+    def verify(self, company_id: str) -> user.Company:
+        """Verifies a company, which may have registered a moment ago."""
+        until = time.monotonic() + KNOWN_WITHIN_S
+        while True:
+            try:
+                return self.set_company(company_id, "VERIFIED")
+            except DomainError as error:
+                if error.reason != "COMPANY_NOT_FOUND" or time.monotonic() > until:
+                    raise
+            time.sleep(LOOK_AGAIN_S)
+
+    def _listings(self, rpc: str, request: Message) -> Any:
+        return self._call("internship", InternshipServiceStub, rpc, request)
+
+    def _users(self, rpc: str, request: Message) -> Any:
+        return self._call("user", UserServiceStub, rpc, request)
+
+    def _call(self, service: str, stub: Callable[[grpc.Channel], Any], rpc: str, request: Message) -> Any:
+        address = f"{LOOPBACK}:{self._topology.services[service].grpc}"
+        metadata = (("authorization", f"Bearer {self._token()}"),)
+        with _as_domain_errors(), grpc.insecure_channel(address) as channel:
+            return getattr(stub(channel), rpc)(request, timeout=TIMEOUT_S, metadata=metadata)
+
+    def _token(self) -> str:
+        if self._identity is None:
+            path = service_key_path(self._topology, OPERATOR)
+            if not path.exists():
+                raise OpsError(
+                    f"the stack '{self._topology.name}' has no key for operators yet; run `ic up` once more"
+                )
+            self._identity = ServiceIdentity.from_file(OPERATOR, path)
+        return self._identity.token()
+
+
+@contextmanager
+def _as_domain_errors() -> Iterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        trailers: Any = error.trailing_metadata() or ()
+        details = dict(trailers).get(DETAILS_KEY)
+        known = error_of(details) if isinstance(details, bytes) else None
+        if known is None:
+            raise OpsError(f"the service does not answer: {error}; see `ic status`") from error
+        raise known from None

@@ -1,0 +1,78 @@
+"""Making an offer: it is marked, an opening is kept for it at the listing, the offer is made.
+
+So SENT and ACCEPTED offers are never more than the openings, however many are made at once. Each step is
+stored before the next begins, and each can be repeated: what is cut short is completed, or undone, by the
+member's repeat or by the upkeep.
+"""
+
+from typing import Final
+
+from chassis.errors import DomainError, failed
+from services.application.domain import moves
+from services.application.domain.model import Application, State
+from services.application.service.changes import Changes, Listings
+from services.application.store import ApplicationStore
+
+REFUSALS: Final = frozenset(
+    {"NO_OPENING_LEFT", "INTERNSHIP_NOT_FOUND", "UNEXPECTED_STATE", "ILLEGAL_TRANSITION"}
+)
+"""Answers after which no opening is kept for certain; after any other it may be."""
+
+
+class Offers:
+    """Carries offers through."""
+
+    def __init__(self, store: ApplicationStore, changes: Changes, listings: Listings) -> None:
+        self._store = store
+        self._changes = changes
+        self._listings = listings
+
+    async def finish(self, application: Application) -> Application:
+        """Keeps an opening and makes the offer that was begun.
+
+        Raises NO_OPENING_LEFT after having undone it; after UNAVAILABLE it is carried through later.
+        """
+        try:
+            await self._listings.reserve_opening(
+                application.internship_id, application.id, application.version
+            )
+        except DomainError as error:
+            if error.reason in REFUSALS:
+                await self._undo(application)
+            raise
+        return await self._complete(application)
+
+    async def finish_pending(self, application_id: str) -> None:
+        """Finishes an offer that is still being made; that there was no opening is an end like the other."""
+        application = await self._store.get(application_id)
+        if application is None or application.offering is None:
+            return
+        try:
+            await self.finish(application)
+        except DomainError as error:
+            if error.reason not in REFUSALS:
+                raise
+
+    async def _complete(self, started: Application) -> Application:
+        now, policy = self._changes.clock.now(), self._changes.policy
+
+        def complete(seen: Application) -> Application | None:
+            return moves.complete_offer(seen, now, policy) if _same(seen, started) else None
+
+        application = await self._changes.change(started, complete)
+        if application.state is not State.OFFERED:
+            raise failed("UNEXPECTED_STATE", "The application has moved on meanwhile; read it again.")
+        return application
+
+    async def _undo(self, started: Application) -> None:
+        now, policy = self._changes.clock.now(), self._changes.policy
+
+        def undo(seen: Application) -> Application | None:
+            return moves.undo_offer(seen, now, policy) if _same(seen, started) else None
+
+        await self._changes.change(started, undo)
+
+
+def _same(seen: Application, started: Application) -> bool:
+    """Whether it is still the offer that was started, not a later one after an undo."""
+    return seen.offering is not None and seen.offering == started.offering

@@ -1,0 +1,83 @@
+"""What a moderator should look at twice in a listing: written terms, each with why it is there.
+
+Flags inform a person; nothing is decided by them.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from .model import Posting
+
+EXCERPT_RADIUS: Final = 40
+_AMOUNT: Final = r"(?:[$€£₹¥]\s?\d|\d[\d.,\s]*(?:[$€£₹¥]|usd|eur|gbp|inr|rs\b|dollars?|euros?))"
+
+TERMS: Final[tuple[tuple[str, str], ...]] = (
+    ("fee asked", r"\bfees?\b"),
+    ("fee asked", r"\b(?:security|refundable|registration)\s+deposit\b"),
+    ("fee asked", r"\b(?:gebühr(?:en)?|kaution|vorkasse|frais d\W?inscription|taxa de inscrição|cuota)\b"),
+    ("payment asked", rf"\b(?:pay|send|transfer|remit|deposit)\b[^.!?\n]{{0,40}}{_AMOUNT}"),
+    (
+        "payment outside",
+        r"\b(?:western union|moneygram|gift ?cards?|bitcoin|usdt|crypto ?wallet|cash ?app|zelle)\b",
+    ),
+    ("contact outside", r"\b(?:whats ?app|telegram|signal group|wechat)\b|\bt\.me/|\bwa\.me/"),
+    (
+        "free-mail contact",
+        r"\b[\w.+-]+@(?:gmail|googlemail|yahoo|hotmail|outlook|proton(?:mail)?|gmx|mail)\.\w+",
+    ),
+    ("bank details asked", r"\b(?:bank (?:account|details)|iban|credit card|card number|passport copy)\b"),
+)
+"""What is found, and the words; compared without letter case and in compatibility form."""
+
+_PATTERNS: Final = tuple((what, re.compile(pattern)) for what, pattern in TERMS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """Words found in a field of the listing (its JSON name), with some of those around them."""
+
+    what: str
+    field: str
+    excerpt: str
+
+
+def flags_of(posting: Posting) -> tuple[Flag, ...]:
+    """Each kind of flag once for each field."""
+    return tuple(flag for field, text in _texts(posting) for flag in _flags_in(field, text))
+
+
+def _texts(posting: Posting) -> Iterator[tuple[str, str]]:
+    yield "title", posting.title
+    yield "description", posting.description
+    for name, lines in (
+        ("responsibilities", posting.responsibilities),
+        ("qualifications", posting.qualifications),
+        ("documentsRequired", posting.documents_required),
+    ):
+        yield name, "\n".join(lines)
+    yield "questions", "\n".join(f"{asked.text}\n{' '.join(asked.choices)}" for asked in posting.questions)
+    if posting.compensation is not None:
+        yield "compensation.unpaidBasis", posting.compensation.unpaid_basis
+
+
+def _flags_in(field: str, text: str) -> Iterator[Flag]:
+    plain = _plain(text)
+    seen: set[str] = set()
+    for what, pattern in _PATTERNS:
+        found = pattern.search(plain)
+        if found and what not in seen:
+            seen.add(what)
+            yield Flag(what=what, field=field, excerpt=_around(plain, found))
+
+
+def _plain(text: str) -> str:
+    composed = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(letter for letter in composed if unicodedata.category(letter) != "Cf")
+
+
+def _around(text: str, found: re.Match[str]) -> str:
+    start, end = max(0, found.start() - EXCERPT_RADIUS), found.end() + EXCERPT_RADIUS
+    return " ".join(text[start:end].split())
