@@ -1,11 +1,25 @@
 """Starts the internship service: `python -m services.internship serve` or `… work`."""
 
 from chassis.runtime import Periodic, Resources, Room, run
+from chassis.search.places import gazetteer
 from services.internship.api import InternshipApi
 from services.internship.companies import UserServiceCompanies
 from services.internship.events import Reactions
-from services.internship.service import Finding, Ledger, Lexicon, Listings, Openings, Upkeep, Views
+from services.internship.service import (
+    Finding,
+    Ledger,
+    Lexicon,
+    Listings,
+    Openings,
+    Reindexing,
+    Suggesting,
+    Upkeep,
+    Views,
+)
 from services.internship.settings import Settings
+
+RENEW_INDEX_EVERY_S = 15.0
+"""How soon entries are made anew that an older version of the service has stored."""
 
 
 def build(r: Resources[Settings]) -> Room:
@@ -13,12 +27,13 @@ def build(r: Resources[Settings]) -> Room:
     ledger = Ledger(r.shards, r.cache, r.clock)
     companies = UserServiceCompanies(r.peers)
     views = Views(r.shards, r.settings.views_every_s)
-    lexicon = Lexicon(r.shards, r.clock)
+    lexicon, places = Lexicon(r.shards, r.clock), gazetteer()
     openings, upkeep = Openings(ledger), Upkeep(ledger, companies)
     api = InternshipApi(
-        listings=Listings(ledger, companies, views),
+        listings=Listings(ledger, companies, views, places),
         openings=openings,
-        finding=Finding(r.shards, r.clock, lexicon),
+        finding=Finding(r.shards, r.clock, lexicon, places),
+        suggesting=Suggesting(lexicon, places),
         tokens=r.page_tokens,
         cache=r.cache,
         clock=r.clock,
@@ -26,7 +41,10 @@ def build(r: Resources[Settings]) -> Room:
     return Room(
         servicers=(api,),
         subscriptions=Reactions(r.shards, r.clock, openings, upkeep).subscriptions(),
-        periodics=(Periodic("expire-listings", r.settings.expiry_every_s, upkeep.expire),),
+        periodics=(
+            Periodic("expire-listings", r.settings.expiry_every_s, upkeep.expire),
+            Periodic("renew-index", RENEW_INDEX_EVERY_S, Reindexing(r.shards, r.clock).renew),
+        ),
         background=(lexicon.keep_fresh, views.keep_telling),
         on_close=(views.flush,),
     )

@@ -15,8 +15,9 @@ from chassis.paging import PageTokens, page_size
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceServicer
 from services.internship.domain.model import Listing, Posting
-from services.internship.service import Finding, Listings, Openings
+from services.internship.service import Finding, Listings, Openings, Suggesting
 from services.internship.service.finding import Bookmark
+from services.internship.service.suggesting import DEFAULT_SUGGESTIONS
 from services.internship.wire import (
     WRITABLE,
     intake_message,
@@ -27,7 +28,7 @@ from services.internship.wire import (
     to_posting,
 )
 
-from .search import response_of, wanted_of
+from .search import response_of, suggestions_of, wanted_of
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -45,6 +46,7 @@ class InternshipApi(InternshipServiceServicer):
         listings: Listings,
         openings: Openings,
         finding: Finding,
+        suggesting: Suggesting,
         tokens: PageTokens,
         cache: Cache,
         clock: Clock,
@@ -52,6 +54,7 @@ class InternshipApi(InternshipServiceServicer):
         self._listings = listings
         self._openings = openings
         self._finding = finding
+        self._suggesting = suggesting
         self._tokens = tokens
         self._cache = cache
         self._clock = clock
@@ -109,11 +112,16 @@ class InternshipApi(InternshipServiceServicer):
 
     async def _search(self, request: pb.ListInternshipsRequest) -> pb.ListInternshipsResponse:
         bookmark = Bookmark.at(self._tokens.read(request, request.page_token))
-        found = await self._finding.page(wanted_of(request), bookmark)
-        response = response_of(found, request)
+        found = await self._finding.page(wanted_of(request, self._finding.places), bookmark)
+        response = response_of(found, request, self._finding.places)
         if found.next is not None:
             response.next_page_token = self._tokens.issue(request, found.next.position())
         return response
+
+    async def SuggestInternships(
+        self, request: pb.SuggestInternshipsRequest, context: Context
+    ) -> pb.SuggestInternshipsResponse:
+        return suggestions_of(self._suggesting.completions(request.q, request.limit or DEFAULT_SUGGESTIONS))
 
     async def ListMyInternships(
         self, request: pb.ListMyInternshipsRequest, context: Context

@@ -6,7 +6,18 @@ from .lexicon import Lexicon
 from .listings import Listings
 from .openings import Openings
 from .reindexing import Reindexing
+from .suggesting import Suggesting
 from .upkeep import Upkeep
 from .views import Views
 
-__all__ = ["Finding", "Ledger", "Lexicon", "Listings", "Openings", "Reindexing", "Upkeep", "Views"]
+__all__ = [
+    "Finding",
+    "Ledger",
+    "Lexicon",
+    "Listings",
+    "Openings",
+    "Reindexing",
+    "Suggesting",
+    "Upkeep",
+    "Views",
+]
