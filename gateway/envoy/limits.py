@@ -17,6 +17,8 @@ DOMAIN: Final = "internshipconnect"
 CLUSTER: Final = "ratelimit"
 ADDRESS_HEADER: Final = "x-ic-address"
 ACCOUNT_HEADER: Final = "x-ic-account"
+ORIGINAL_PATH_HEADER: Final = "x-envoy-original-path"
+"""Set by the transcoder; gRPC callers have none, and each of their searches counts."""
 ANSWERS_WITHIN_S: Final = 0.1
 """Twice what the limiter itself waits for Redis."""
 _CALLER_LUA: Final = Path(__file__).parent.with_name("caller.lua")
@@ -68,7 +70,13 @@ def rate_limits(rpc: RpcSpec) -> list[dict[str, Any]]:
     ]
     if rpc.policy.rate_limit_account:
         limits.append({"actions": [by_class, _header("account", ACCOUNT_HEADER)]})
-    return limits
+    return [*limits, *_search(class_, by_class)]
+
+
+def _search(class_: str, by_class: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is searched for: it limits nothing, and what is typed on counts as one search."""
+    path = {"header_name": ORIGINAL_PATH_HEADER, "descriptor_key": "search"}
+    return [{"actions": [by_class, {"request_headers": path}]}] if class_ == "SEARCH" else []
 
 
 def _claim(descriptor: str, claim: str) -> dict[str, Any]:

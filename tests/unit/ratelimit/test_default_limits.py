@@ -14,6 +14,7 @@ UNLIMITED = None
 TABLE = {
     "PUBLIC_API": (60, (100, 1_000, 10_000, UNLIMITED)),
     "SEARCH": (60, (10, 100, 1_000, UNLIMITED)),
+    "SUGGEST": (60, (120, 600, 6_000, UNLIMITED)),
     "UPLOAD": (3_600, (5, 50, 500, UNLIMITED)),
     "LOGIN": (900, (5, 10, 20, 50)),
 }
@@ -54,6 +55,10 @@ def test_attempts_to_sign_in_are_limited_by_account_too(rules: Rules) -> None:
     rule = found(rules, ("class", "LOGIN"), ("account", "ada@example.org"))
     assert rule.limit == Limit(5, Unit.MINUTE, 15)
     assert rules.find(DOMAIN, [("class", "SEARCH"), ("account", "ada@example.org")]) is None
+
+
+def test_what_is_searched_for_limits_nothing_by_itself(rules: Rules) -> None:
+    assert rules.find(DOMAIN, [("class", "SEARCH"), ("search", "/api/v1/internships?q=python")]) is None
 
 
 def test_there_are_no_other_limits(rules: Rules) -> None:
