@@ -105,18 +105,18 @@ def response_of(
     )
 
 
-def _applied_filters(reading: Reading) -> list[pb.AppliedFilter]:
+def _applied_filters(reading: Reading) -> list[common.AppliedFilter]:
     return [
-        pb.AppliedFilter(name=meaning.name, value=meaning.value, text=word.text)
+        common.AppliedFilter(name=meaning.name, value=meaning.value, text=word.text)
         for word in reading.words
         for meaning in word.means
     ]
 
 
-def _match_kind(found: Found) -> "pb.MatchKind.ValueType":
+def _match_kind(found: Found) -> "common.MatchKind.ValueType":
     if found.is_partial:
-        return pb.MATCH_KIND_PARTIAL
-    return pb.MATCH_KIND_ALL if found.reading.demanded else pb.MATCH_KIND_UNSPECIFIED
+        return common.MATCH_KIND_PARTIAL
+    return common.MATCH_KIND_ALL if found.reading.demanded else common.MATCH_KIND_UNSPECIFIED
 
 
 def suggestions_of(suggested: Sequence[Suggested]) -> pb.SuggestInternshipsResponse:

@@ -8,6 +8,7 @@ from .model import Place, Posting
 Point = tuple[float, float]
 Locate = Callable[[str, str, str], Point | None]
 """Latitude and longitude of a city, its region and its country; None for one that is not known."""
+_Owners = dict[tuple[float | None, float | None], tuple[str, ...]]
 
 
 def located(posting: Posting, locate: Locate, before: Iterable[Place] = ()) -> Posting:
@@ -16,12 +17,12 @@ def located(posting: Posting, locate: Locate, before: Iterable[Place] = ()) -> P
     Coordinates that another city of the posting `before` had are not this city's own: whoever sends back what
     they read and changes the city's name alone means the other city.
     """
-    taken = {(place.lat, place.lng): _named(place) for place in before if place.lat is not None}
+    taken: _Owners = {(place.lat, place.lng): _named(place) for place in before if place.lat is not None}
     places = tuple(_located(_without_stale(place, taken), locate) for place in posting.locations)
     return posting if places == posting.locations else replace(posting, locations=places)
 
 
-def _without_stale(place: Place, taken: dict[tuple[float | None, float | None], tuple[str, ...]]) -> Place:
+def _without_stale(place: Place, taken: _Owners) -> Place:
     owner = taken.get((place.lat, place.lng))
     stale = place.lat is not None and owner is not None and owner != _named(place)
     return replace(place, lat=None, lng=None) if stale else place

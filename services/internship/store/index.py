@@ -110,7 +110,8 @@ async def term_counts(db: Database) -> tuple[dict[str, int], int]:
         allowDiskUse=True,
     )
     counts = {row["_id"]: row["count"] async for row in cursor}
-    return counts, await db[INDEX].estimated_document_count()
+    listings = await db[INDEX].aggregate([{"$match": {"terms": {"$exists": True}}}, {"$count": "listings"}])
+    return counts, next((int(row["listings"]) for row in await listings.to_list()), 0)
 
 
 _PHRASES: Final[Mapping[PhraseKind, str]] = {

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chassis.mongo.shards import Shards
+from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.store import COLLECTIONS, index
 from tests.databases import own_databases
@@ -82,7 +83,7 @@ def names_of(found: pb.ListInternshipsResponse) -> list[str]:
 async def test_the_first_hit_is_the_listing_that_is_meant(corpus: World, typed: str, meant: str) -> None:
     found = await corpus.search(q=typed)
     assert names_of(found)[:1] == [meant]
-    assert found.match_kind in (pb.MATCH_KIND_ALL, pb.MATCH_KIND_UNSPECIFIED)
+    assert found.match_kind in (common.MATCH_KIND_ALL, common.MATCH_KIND_UNSPECIFIED)
     assert found.total_size >= len(found.data)
 
 
@@ -120,18 +121,18 @@ async def test_no_letter_typed_or_taken_back_ever_empties_the_list(corpus: World
 
 async def test_most_words_match_where_none_has_all_and_the_answer_says_so(corpus: World) -> None:
     found = await corpus.search(q="python internship in reykjavik", page_size=5)
-    assert found.match_kind == pb.MATCH_KIND_PARTIAL
+    assert found.match_kind == common.MATCH_KIND_PARTIAL
     assert names_of(found)[0] == "python-berlin"
     following = await corpus.search(
         q="python internship in reykjavik", page_size=5, page_token=found.next_page_token
     )
-    assert following.match_kind == pb.MATCH_KIND_PARTIAL
+    assert following.match_kind == common.MATCH_KIND_PARTIAL
     assert not {hit.id for hit in following.data} & {hit.id for hit in found.data}
 
 
 async def test_listings_with_more_of_the_words_come_first(corpus: World) -> None:
     found = await corpus.search(q="zookeeper verilog chip hardware rome")
-    assert (names_of(found)[0], found.match_kind) == ("sanjose", pb.MATCH_KIND_PARTIAL)
+    assert (names_of(found)[0], found.match_kind) == ("sanjose", common.MATCH_KIND_PARTIAL)
 
 
 async def test_misspelt_words_are_answered_with_what_was_read(corpus: World) -> None:
