@@ -19,6 +19,8 @@ METADATA: Final = "internshipconnect.caller"
 """Where `caller.lua` says which client calls, and about which account."""
 AROUND: Final = ("", "_56", "_48")
 """The client itself, and the IPv6 networks around it; see `client_area.lua`."""
+ORIGINAL_PATH_HEADER: Final = "x-envoy-original-path"
+"""Set by the transcoder; gRPC callers have none, and each of their searches counts."""
 ANSWERS_WITHIN_S: Final = 0.1
 """Twice what the limiter itself waits for Redis."""
 _FOLDER: Final = Path(__file__).parent.parent
@@ -72,7 +74,14 @@ def rate_limits(rpc: RpcSpec) -> list[dict[str, Any]]:
     return [
         {"actions": [of_class, _claim("plan", "plan"), _claim("user", "sub")]},
         *({"actions": [of_class, _seen(f"address{around}")]} for around in AROUND),
+        *_search(class_, of_class),
     ]
+
+
+def _search(class_: str, of_class: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is searched for: it limits nothing, and what is typed on counts as one search."""
+    path = {"header_name": ORIGINAL_PATH_HEADER, "descriptor_key": "search"}
+    return [{"actions": [of_class, {"request_headers": path}]}] if class_ == "SEARCH" else []
 
 
 def _by_account(*of_call: dict[str, Any]) -> list[dict[str, Any]]:

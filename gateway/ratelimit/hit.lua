@@ -2,12 +2,31 @@
 --
 -- KEYS[1]  the counter: "hits first last" of the current run and of the previous one, times in microseconds
 -- ARGV     hits (0 only asks whether one would be admitted), limit, window in microseconds
--- answers  1 or 0 for admitted or not, the time, and what the counter holds now
+-- KEYS[2]  of a search, beside its counter: "left at others text", the last counted search (see searches.py)
+-- ARGV     and then: text, others, how often it may be continued, the longest pause in microseconds
+-- answers  1 or 0 for admitted or not, the time, what the counter holds now, and of a search the last counted one
 
 local time = redis.call('TIME')
 local hits, limit, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = time[1] * 1000000 + time[2]
 local count, first, last, old_count, old_first, old_last = 0, 0, 0, 0, 0, 0
+
+local function continues(typing)
+  local left, at, others, text = string.match(typing or '', '^(%d+) (%d+) (%S+) (.*)$')
+  if not left or tonumber(left) == 0 or now - tonumber(at) > tonumber(ARGV[7]) or others ~= ARGV[5] then
+    return nil
+  end
+  local shorter = math.min(#text, #ARGV[4])
+  if text ~= ARGV[4] and (shorter == 0 or string.sub(text, 1, shorter) ~= string.sub(ARGV[4], 1, shorter)) then
+    return nil
+  end
+  return tonumber(left) - 1
+end
+
+local function remember(left)
+  local typing = string.format('%d %.0f %s %s', left, now, ARGV[5], ARGV[4])
+  redis.call('SET', KEYS[2], typing, 'PX', math.ceil(ARGV[7] / 1000))
+end
 
 local state = redis.call('GET', KEYS[1])
 if state then
@@ -31,6 +50,13 @@ local function later(run_count, run_first, run_last)
   return run_count * (run_last - since) / (run_last - run_first)
 end
 
+local typing = KEYS[2] and redis.call('GET', KEYS[2])
+local left = KEYS[2] and continues(typing)
+if left then
+  remember(left)
+  return { 1, now, count, first, last, old_count, old_first, old_last }
+end
+
 local used = later(count, first, last) + later(old_count, old_first, old_last)
 local admitted = used + math.max(hits, 1) <= limit
 
@@ -43,6 +69,13 @@ if admitted and hits > 0 then
   end
   state = string.format('%.0f %.0f %.0f %.0f %.0f %.0f', count, first, last, old_count, old_first, old_last)
   redis.call('SET', KEYS[1], state, 'PX', math.ceil(2 * window / 1000))
+  if KEYS[2] then
+    remember(tonumber(ARGV[6]))
+  end
 end
 
-return { admitted and 1 or 0, now, count, first, last, old_count, old_first, old_last }
+local answer = { admitted and 1 or 0, now, count, first, last, old_count, old_first, old_last }
+if typing then
+  answer[9] = typing
+end
+return answer

@@ -10,6 +10,7 @@ from gateway.ratelimit import metrics
 from gateway.ratelimit.keys import counter_key
 from gateway.ratelimit.remembered import Refusal, Refusals
 from gateway.ratelimit.rules import DEFAULT_POLICY, Entry, Limit, Rule, Rules, in_force
+from gateway.ratelimit.searches import Search, search_of
 from gateway.ratelimit.store import Count, Counters, Hit, StoreDownError
 from gateway.ratelimit.window import MICROSECONDS
 
@@ -93,17 +94,20 @@ class Limiter:
         rules = self._rules()
         applying = in_force([_rule_of(rules, domain, each) for each in descriptors])
         pairs = zip(applying, descriptors, strict=True)
-        found = [self._applied(rule, domain, descriptor) for rule, descriptor in pairs]
+        search = search_of([each.entries for each in descriptors])
+        found = [self._applied(rule, domain, descriptor, search) for rule, descriptor in pairs]
         if len(found) == 1:
             return [await self._verdict(found[0], within_s)]
         return await asyncio.gather(*(self._verdict(each, within_s) for each in found))
 
-    def _applied(self, rule: Rule | None, domain: str, descriptor: Descriptor) -> _Applied | None:
+    def _applied(
+        self, rule: Rule | None, domain: str, descriptor: Descriptor, search: Search | None
+    ) -> _Applied | None:
         if rule is None or rule.limit is None:
             return None
         limit, entries = rule.limit, descriptor.entries
         key = counter_key(domain, entries, limit.window_s)
-        hit = Hit(key, descriptor.hits, limit.requests, limit.window_s * MICROSECONDS)
+        hit = Hit(key, descriptor.hits, limit.requests, limit.window_s * MICROSECONDS, search)
         detail = _detail(domain, entries) if rule.detailed else ""
         return _Applied(rule, limit, hit, self._tally.of(rule.key, detail))
 
@@ -176,4 +180,4 @@ def _within(applied: _Applied, count: Count) -> Verdict:
 def _refusal(hit: Hit, count: Count, asked_at_s: float) -> Refusal:
     wait_us = count.usage.retry_us(hit.hits, hit.limit, count.now_us, hit.window_us)
     remaining = count.usage.remaining(hit.limit, count.now_us, hit.window_us)
-    return Refusal(max(hit.hits, 1), remaining, asked_at_s + wait_us / MICROSECONDS)
+    return Refusal(max(hit.hits, 1), remaining, asked_at_s + wait_us / MICROSECONDS, count.typing)

@@ -5,16 +5,21 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.ratelimit.searches import Typing
 from gateway.ratelimit.store import Hit
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """So many hits are refused until `until_s` on this process's clock; `remaining` would still pass."""
+    """So many hits are refused until `until_s` on this process's clock; `remaining` would still pass.
+
+    A search that continues `typing` may pass all the same.
+    """
 
     hits: int
     remaining: int
     until_s: float
+    typing: Typing | None = None
 
 
 class Refusals:
@@ -33,6 +38,8 @@ class Refusals:
         refusal = self._refusals.get((hit.key, hit.limit))
         if refusal is None or max(hit.hits, 1) < refusal.hits:
             return None
+        if _may_continue(hit, refusal):
+            return None
         if self._clock() >= refusal.until_s:
             del self._refusals[hit.key, hit.limit]
             return None
@@ -48,3 +55,11 @@ class Refusals:
 
     def __len__(self) -> int:
         return len(self._refusals)
+
+
+def _may_continue(hit: Hit, refusal: Refusal) -> bool:
+    """Whether the hit's search may be the last counted one, typed on; the store knows for sure."""
+    typing = refusal.typing
+    if hit.search is None or typing is None:
+        return False
+    return typing.continued_by(hit.search, typing.at_us) is not None

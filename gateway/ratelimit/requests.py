@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from chassis.text import AddressError, parse_address
 from gateway.ratelimit.limiter import Descriptor
 from gateway.ratelimit.rules import Entry, Limit, Unit
+from gateway.ratelimit.searches import SEARCH
 
 ACCOUNT: Final = "account"
 """The entry that names the account that a sign-in is about, as it was typed and percent-encoded."""
@@ -55,6 +56,9 @@ def _descriptor(given: ratelimit_pb2.RateLimitDescriptor, at: int, hits: int) ->
 
 def _entry(given: ratelimit_pb2.RateLimitDescriptor.Entry, where: str) -> Entry:
     _check(given.key, f"{where}.key", LONGEST_NAME, may_be_empty=False)
+    if given.key == SEARCH and (len(given.value) > LONGEST_VALUE or _CONTROL.search(given.value)):
+        # A client wrote it. It only ever spares a count, so one that cannot be read spares none.
+        return given.key, ""
     _check(given.value, f"{where}.value", LONGEST_VALUE, may_be_empty=True)
     return given.key, _account(given.value) if given.key == ACCOUNT else given.value
 

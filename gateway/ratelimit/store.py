@@ -12,7 +12,8 @@ from redis.exceptions import AskError, MovedError, NoScriptError, TryAgainError
 from chassis.coalescing import Coalescer
 from chassis.observability.logging import get_logger
 from chassis.redis_nodes import Node, Nodes, StoreDownError
-from gateway.ratelimit.window import Run, Usage
+from gateway.ratelimit.searches import MAX_CONTINUATIONS, MAX_PAUSE_S, Search, Typing
+from gateway.ratelimit.window import MICROSECONDS, Run, Usage
 
 __all__ = ["Count", "Counters", "Hit", "RedisCounters", "StoreDownError"]
 
@@ -32,21 +33,29 @@ _log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """What is counted where; no hits only ask whether one would be admitted."""
+    """What is counted where; no hits only ask whether one would be admitted.
+
+    Hits of a `search` that continues the last counted one under this key are admitted and not counted.
+    """
 
     key: str
     hits: int
     limit: int
     window_us: int
+    search: Search | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Whether a hit was admitted, when by the store's clock, and what its counter holds since then."""
+    """Whether a hit was admitted, when by the store's clock, and what its counter holds since then.
+
+    Of a refused search also the last counted one, which may still be continued.
+    """
 
     admitted: bool
     now_us: int
     usage: Usage
+    typing: Typing | None = None
 
 
 class Counters(Protocol):
@@ -133,8 +142,22 @@ class _Node(Node):
         if isinstance(result, Exception):
             raise result
         admitted, now_us, *runs = result
-        return Count(bool(admitted), now_us, Usage(Run(*runs[:3]), Run(*runs[3:])))
+        typing = _typing(runs[6]) if len(runs) > 6 else None
+        return Count(bool(admitted), now_us, Usage(Run(*runs[:3]), Run(*runs[3:6])), typing)
 
 
-def _arguments(hit: Hit) -> tuple[int, str, int, int, int]:
-    return 1, hit.key, hit.hits, hit.limit, hit.window_us
+def _arguments(hit: Hit) -> tuple[Any, ...]:
+    search = hit.search
+    if search is None:
+        return 1, hit.key, hit.hits, hit.limit, hit.window_us
+    own = (search.text, search.others, MAX_CONTINUATIONS, MAX_PAUSE_S * MICROSECONDS)
+    # In braces: both keys lie in one slot of the cluster.
+    return 2, hit.key, f"{{{hit.key}}}typing", hit.hits, hit.limit, hit.window_us, *own
+
+
+def _typing(stored: bytes | str) -> Typing | None:
+    """The state that the script has kept; its text may hold spaces."""
+    parts = (stored.decode() if isinstance(stored, bytes) else stored).split(" ", 3)
+    if len(parts) < 4:
+        return None
+    return Typing(Search(parts[3], parts[2]), int(parts[1]), int(parts[0]))

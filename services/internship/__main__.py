@@ -4,6 +4,7 @@ from datetime import timedelta
 from functools import partial
 
 from chassis.runtime import Periodic, Resources, Room, run
+from chassis.search.places import gazetteer
 from services.internship.api import InternshipApi
 from services.internship.companies import UserServiceCompanies
 from services.internship.events import Reactions
@@ -14,10 +15,15 @@ from services.internship.service import (
     Listings,
     Moderation,
     Openings,
+    Reindexing,
+    Suggesting,
     Upkeep,
     Views,
 )
 from services.internship.settings import Settings
+
+RENEW_INDEX_EVERY_S = 15.0
+"""How soon entries are made anew that an older version of the service has stored."""
 
 
 def build(r: Resources[Settings]) -> Room:
@@ -25,14 +31,15 @@ def build(r: Resources[Settings]) -> Room:
     ledger = Ledger(r.shards, r.cache, r.clock)
     companies = UserServiceCompanies(r.peers)
     views = Views(r.shards, r.settings.views_every_s)
-    lexicon = Lexicon(r.shards, r.clock)
+    lexicon, places = Lexicon(r.shards, r.clock), gazetteer()
     openings, upkeep, moderation = Openings(ledger), Upkeep(ledger, companies), Moderation(ledger)
     grace = timedelta(days=r.settings.suspension_grace_days)
     api = InternshipApi(
-        listings=Listings(ledger, companies, views),
+        listings=Listings(ledger, companies, views, places),
         openings=openings,
         moderation=moderation,
-        finding=Finding(r.shards, r.clock, lexicon),
+        finding=Finding(r.shards, r.clock, lexicon, places),
+        suggesting=Suggesting(lexicon, places),
         tokens=r.page_tokens,
         cache=r.cache,
         clock=r.clock,
@@ -43,6 +50,7 @@ def build(r: Resources[Settings]) -> Room:
         periodics=(
             Periodic("expire-listings", r.settings.expiry_every_s, upkeep.expire),
             Periodic("archive-suspended", 3600.0, partial(moderation.archive_forgotten, grace)),
+            Periodic("renew-index", RENEW_INDEX_EVERY_S, Reindexing(r.shards, r.clock).renew),
         ),
         background=(lexicon.keep_fresh, views.keep_telling),
         on_close=(views.flush,),

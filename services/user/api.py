@@ -1,8 +1,9 @@
 """The gRPC face of the user service."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 
@@ -12,20 +13,22 @@ from chassis.errors import not_found
 from chassis.grpc.server import serialized
 from chassis.masks import apply_mask, changed_paths
 from chassis.mongo.documents import etag
-from chassis.paging import PageTokens, page_size
+from chassis.paging import PageTokens, Scalar, page_size
+from chassis.search.reading import Reading
+from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.user.v1 import user_pb2 as pb
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceServicer
-from services.user.domain import (
-    Company,
-    CompanyState,
-    Profile,
-    Student,
-    StudentEntry,
-    Visibility,
-    student_query,
-)
+from services.user.domain import Company, CompanyState, Profile, Student, StudentEntry, Visibility
 from services.user.mapping import from_message, to_message
-from services.user.service import Companies, Profiles, page_key
+from services.user.service import (
+    Companies,
+    FoundStudents,
+    Profiles,
+    StudentPosition,
+    StudentSearch,
+    WantedStudents,
+    page_key,
+)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -40,6 +43,8 @@ WRITABLE_OF_ME: Final = frozenset(
 DEFAULT_COMPANIES: Final = 50
 WRITABLE_OF_COMPANY: Final = frozenset({"name", "url", "about", "locations", "size"})
 
+NOTHING_TO_LOOK_FOR: Final = "q holds no word that could be looked for: type letters or digits"
+
 log = logging.getLogger(__name__)
 
 
@@ -49,6 +54,7 @@ class UserApi(UserServiceServicer):
     def __init__(
         self,
         profiles: Profiles,
+        students: StudentSearch,
         companies: Companies,
         cache: Cache,
         page_tokens: PageTokens,
@@ -56,6 +62,7 @@ class UserApi(UserServiceServicer):
         company_cache_s: float,
     ) -> None:
         self._profiles = profiles
+        self._students = students
         self._companies = companies
         self._cache = cache
         self._page_tokens = page_tokens
@@ -78,22 +85,34 @@ class UserApi(UserServiceServicer):
         self, request: pb.SearchStudentsRequest, context: Context
     ) -> pb.SearchStudentsResponse:
         await self._companies.require_verified(caller())
-        query = student_query(
+        wanted = WantedStudents(
             company_id=caller().org,
             text=request.q,
-            skills=request.skills,
+            skills=tuple(request.skills),
             city=request.city,
             country=request.country,
+            is_literal=request.literal,
         )
-        position = self._page_tokens.read(request, request.page_token)
-        page = await self._profiles.search(
-            query, after=str(position[0]) if position else None, limit=page_size(request.page_size)
-        )
+        position = _position(self._page_tokens.read(request, request.page_token))
+        found = await self._students.find(wanted, position, page_size(request.page_size))
+        page, reading = found.page, found.reading
         if page.missing:
             log.warning("students were searched without shards %s", ", ".join(page.missing))
             context.set_trailing_metadata((("x-missing-shards", ",".join(page.missing)),))
-        token = self._page_tokens.issue(request, [page.entries[-1].id]) if page.has_more else ""
-        return pb.SearchStudentsResponse(data=map(_card, page.entries), next_page_token=token)
+        return pb.SearchStudentsResponse(
+            data=map(_card, page.entries),
+            next_page_token=self._next_token(request, found),
+            applied_filters=_applied_filters(reading),
+            match_kind=_match_kind(found),
+            did_you_mean=reading.did_you_mean,
+            note=NOTHING_TO_LOOK_FOR if reading.is_empty else "",
+        )
+
+    def _next_token(self, request: pb.SearchStudentsRequest, found: FoundStudents) -> str:
+        if not found.page.has_more or found.page.last is None:
+            return ""
+        weights = [word.weight for word in found.reading.words]
+        return self._page_tokens.issue(request, [*found.page.last, found.least, *weights])
 
     async def GetCompany(self, request: pb.GetCompanyRequest, context: Context) -> pb.Company:
         async def load() -> pb.Company | None:
@@ -145,6 +164,27 @@ class UserApi(UserServiceServicer):
         return pb.BatchGetStudentSnapshotsResponse(
             snapshots=map(_snapshot, students.found), unavailable_ids=students.unavailable_ids
         )
+
+
+def _position(token: Sequence[Scalar] | None) -> StudentPosition | None:
+    if token is None:
+        return None
+    rank, student_id, least, *weights = cast(list[int], token)
+    return StudentPosition((rank, str(student_id)), least, tuple(weights))
+
+
+def _applied_filters(reading: Reading) -> list[common.AppliedFilter]:
+    return [
+        common.AppliedFilter(name=meaning.name, value=meaning.value, text=word.text)
+        for word in reading.words
+        for meaning in word.means
+    ]
+
+
+def _match_kind(found: FoundStudents) -> "common.MatchKind.ValueType":
+    if found.least:
+        return common.MATCH_KIND_PARTIAL
+    return common.MATCH_KIND_ALL if found.reading.demanded else common.MATCH_KIND_UNSPECIFIED
 
 
 def _me(profile: Profile) -> pb.Me:

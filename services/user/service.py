@@ -1,7 +1,13 @@
 """The use cases: profiles, companies' pages and finding students."""
 
+import asyncio
+import logging
+import random
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
+
+from pymongo.errors import PyMongoError
 
 from chassis.caller import Principal
 from chassis.clock import Clock
@@ -9,6 +15,9 @@ from chassis.errors import DomainError, invalid, not_found, stale_etag, unavaila
 from chassis.messaging import Incoming
 from chassis.mongo.documents import etag
 from chassis.mongo.shards import OfEach
+from chassis.search.places import Gazetteer
+from chassis.search.reading import Reader, Reading
+from chassis.search.vocabulary import Vocabulary
 from internshipconnect.events.v1.events_pb2 import CompanyStateChanged, CompanyUpdated, ProfileUpdated
 from internshipconnect.user.v1 import user_pb2 as pb
 from services.user.domain import (
@@ -22,8 +31,14 @@ from services.user.domain import (
     check_profile,
     new_profile,
     spelled,
+    student_query,
 )
-from services.user.store import Change, CompanyPage, CompanyStore, Page, ProfileStore
+from services.user.domain.search import GRAMMAR
+from services.user.store import Change, CompanyPage, CompanyStore, Page, Position, ProfileStore
+
+READ_WORDS_EVERY_S: Final = 600.0
+
+log = logging.getLogger(__name__)
 
 
 class Profiles:
@@ -99,15 +114,99 @@ class Profiles:
             unavailable_ids=[*profiles.unavailable_ids, *on_their_way],
         )
 
-    async def search(self, query: StudentQuery, *, after: str | None, limit: int) -> Page:
-        """Students who let recruiters find them, the newest accounts first."""
-        return await self._store.search(query, after=after, limit=limit)
-
     def _update(self, before: Profile, after: Profile) -> Change[Profile]:
         if after == before:
             return Change()
         kept, news = after.changed(self._clock.now()), _news(after)
         return Change(kept, events=() if news == _news(before) else (news,))
+
+
+@dataclass(frozen=True, slots=True)
+class WantedStudents:
+    """A search for students as it was asked for."""
+
+    company_id: str
+    text: str
+    skills: tuple[str, ...]
+    city: str
+    country: str
+    is_literal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundStudents:
+    """A page of students, how the words were read, and how many had to match for it (0: all)."""
+
+    page: Page
+    reading: Reading
+    least: int = 0
+
+
+class StudentSearch:
+    """Finds students who let recruiters find them."""
+
+    def __init__(self, store: ProfileStore, places: Gazetteer) -> None:
+        self._store = store
+        self._places = places
+        self._vocabulary = Vocabulary()
+
+    async def read_words(self) -> None:
+        """Gets to know the words that students use: what unfinished and misspelt ones may stand for."""
+        self._vocabulary = Vocabulary(*await self._store.word_counts())
+
+    async def keep_fresh(self) -> None:
+        """Reads the words again and again, until it is cancelled."""
+        while True:
+            try:
+                await self.read_words()
+            except (DomainError, PyMongoError) as error:
+                log.warning("student_words_stale", extra={"error": str(error)})
+            await asyncio.sleep(READ_WORDS_EVERY_S * random.uniform(0.9, 1.1))  # noqa: S311
+
+    async def find(
+        self, wanted: WantedStudents, position: "StudentPosition | None", limit: int
+    ) -> FoundStudents:
+        """A page of students: those with all words; those with most of them where nobody has all."""
+        taken = {"city": wanted.city, "country": wanted.country}
+        reading = Reader(GRAMMAR, self._vocabulary, self._places).read(
+            wanted.text,
+            weights=position.weights if position else (),
+            taken=frozenset(name for name, value in taken.items() if value),
+            is_literal=wanted.is_literal,
+        )
+        if reading.is_empty:
+            return FoundStudents(Page([], has_more=False, missing=[]), reading)
+        query = student_query(
+            company_id=wanted.company_id,
+            places=self._places,
+            reading=reading,
+            skills=wanted.skills,
+            city=wanted.city,
+            country=wanted.country,
+        )
+        return await self._first_found(query, position, limit)
+
+    async def _first_found(
+        self, query: StudentQuery, position: "StudentPosition | None", limit: int
+    ) -> FoundStudents:
+        words = len(query.reading.demanded)
+        most = [(words + 1) // 2, 1] if words > 1 else []
+        for least in [position.least] if position else [0, *most]:
+            page = await self._store.search(
+                replace(query, least=least or None), after=position.after if position else None, limit=limit
+            )
+            if page.entries:
+                break
+        return FoundStudents(page, query.reading, least)
+
+
+@dataclass(frozen=True, slots=True)
+class StudentPosition:
+    """Where a later page begins, and what of the first must stay as it was."""
+
+    after: Position
+    least: int
+    weights: tuple[int, ...]
 
 
 class Pages(Protocol):

@@ -5,9 +5,10 @@ read by `_id`. Students are searched on all shards.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -20,9 +21,17 @@ from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.mongo.shards import OfEach, Shard, Shards
 from chassis.mongo.transactions import Transaction
+from chassis.search.places import Gazetteer
+from chassis.search.reading import Word
 from services.user.domain import Company, CompanyState, Profile, StudentEntry, StudentQuery, student_entry
+from services.user.domain.search import FORMAT
 
-SCATTERS: Final = ("ProfileStore.search", "CompanyStore.in_state")
+SCATTERS: Final = (
+    "ProfileStore.search",
+    "ProfileStore.word_counts",
+    "ProfileStore.renew",
+    "CompanyStore.in_state",
+)
 """The queries that go to all shards."""
 
 _MOST_RACES: Final = 5
@@ -33,6 +42,15 @@ _LIST_TIMEOUT_S: Final = 4.0
 def _search_index(name: str, *keys: str) -> IndexModel:
     return IndexModel([*((key, ASCENDING) for key in keys), ("_id", DESCENDING)], name=name)
 
+
+_BY_FORMAT: Final = "by_format"
+RENEWED_AT_ONCE: Final = 200
+_RENEW_TIMEOUT_S: Final = 60.0
+MAX_STUDENTS_READ: Final = 100_000
+"""Of one shard, the newest ones, for the words that students use."""
+_RANK, _MATCHED = "rank", "matched"
+_MATCHED_STEP: Final = 10**12
+"""What one matched word more is worth where not all have to match: more than all that words can score."""
 
 COLLECTIONS: Final = (
     CollectionSpec("profiles"),
@@ -46,6 +64,7 @@ COLLECTIONS: Final = (
             _search_index("by_skill", "skill_keys"),
             _search_index("by_city", "city_key"),
             _search_index("by_country", "country"),
+            _search_index(_BY_FORMAT, "format"),
         ),
     ),
 )
@@ -69,13 +88,21 @@ class Change(Generic[R]):
     events: tuple[Message, ...] = ()
 
 
+Position = tuple[int, str]
+"""A student's rank and ID."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Entries in order, at most as many as were asked for; `missing` names shards that did not answer."""
+    """Entries in order, at most as many as were asked for, and where the last one stands.
+
+    `missing` names shards that did not answer.
+    """
 
     entries: list[StudentEntry]
     has_more: bool
     missing: list[str]
+    last: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +167,9 @@ class _Records(Generic[R]):
 class ProfileStore(_Records[Profile]):
     """Profiles, each kept together with how it is found."""
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: Shards, places: Gazetteer) -> None:
         super().__init__(shards, Profile, "profiles")
+        self._places = places
 
     async def find_each(self, record_ids: Iterable[str]) -> OfEach[Profile]:
         """Those of these profiles that there are."""
@@ -152,25 +180,63 @@ class ProfileStore(_Records[Profile]):
 
         return await self._shards.of_each(record_ids, on_shard)
 
-    async def search(self, query: StudentQuery, *, after: str | None, limit: int) -> Page:
-        """Students who match, the newest accounts first, from all shards; `after` is the last ID seen."""
+    async def search(self, query: StudentQuery, *, after: Position | None, limit: int) -> Page:
+        """Students who match, the best and then the newest first, from all shards."""
+        pipeline = _pipeline(query, after, limit + 1)
 
-        async def on_shard(shard: Shard) -> list[StudentEntry]:
-            cursor = shard.db["student_search"].find(_filter(query, after)).sort("_id", DESCENDING)
-            if index := _index_for(query):
-                cursor = cursor.hint(index)
-            return [from_document(StudentEntry, found) for found in await cursor.limit(limit + 1).to_list()]
+        async def on_shard(shard: Shard) -> list[tuple[Position, StudentEntry]]:
+            cursor = await shard.db["student_search"].aggregate(pipeline, hint=_index_for(query))
+            return [
+                ((int(found.pop(_RANK)), found["_id"]), from_document(StudentEntry, found))
+                for found in await cursor.to_list()
+            ]
 
         scatter = await self._shards.scatter(on_shard, _SEARCH_TIMEOUT_S)
         if not scatter.results:
             raise unavailable("The search for students")
-        found = [entry for entries in scatter.results for entry in entries]
-        found.sort(key=lambda entry: entry.id, reverse=True)
-        return Page(found[:limit], len(found) > limit, scatter.missing)
+        found = sorted(
+            (row for rows in scatter.results for row in rows), key=lambda row: row[0], reverse=True
+        )
+        shown = found[:limit]
+        last = shown[-1][0] if shown else None
+        return Page([entry for _, entry in shown], len(found) > limit, scatter.missing, last)
+
+    async def word_counts(self) -> tuple[Counter[str], int]:
+        """How many students can be found by each word, on the shards that answer, and about how many there are."""
+
+        async def on_shard(shard: Shard) -> tuple[dict[str, int], int]:
+            newest: list[Document] = [
+                {"$sort": {"_id": DESCENDING}}, {"$limit": MAX_STUDENTS_READ}, {"$project": {"words": True}},
+            ]  # fmt: skip
+            by_word: list[Document] = [{"$unwind": "$words"}, {"$group": {"_id": "$words", "n": {"$sum": 1}}}]
+            students = shard.db["student_search"]
+            cursor = await students.aggregate([*newest, *by_word], hint="_id_", allowDiskUse=True)
+            counts = {row["_id"]: row["n"] for row in await cursor.to_list()}
+            return counts, max(counts.values(), default=0)
+
+        counted = (await self._shards.scatter(on_shard, _RENEW_TIMEOUT_S)).results
+        total = Counter[str]()
+        for counts, _ in counted:
+            total.update(counts)
+        return total, sum(students for _, students in counted)
+
+    async def renew(self) -> None:
+        """Makes entries anew that are stored in an older format, until there are none on shards that answer."""
+
+        async def on_shard(shard: Shard) -> bool:
+            old = shard.db["student_search"].find({"format": {"$ne": FORMAT}}, {"_id": True}, hint=_BY_FORMAT)
+            ids = [found["_id"] for found in await old.limit(RENEWED_AT_ONCE).to_list()]
+            for student_id in ids:
+                if await self.change(student_id, Change) is None:
+                    await self._shards.of(student_id).db["student_search"].delete_one({"_id": student_id})
+            return len(ids) == RENEWED_AT_ONCE
+
+        while any((await self._shards.scatter(on_shard, _RENEW_TIMEOUT_S)).results):
+            pass
 
     async def _write(self, tx: Transaction, record: Profile, *, is_new: bool) -> None:
         await super()._write(tx, record, is_new=is_new)
-        entry = student_entry(record)
+        entry = student_entry(record, self._places)
         if entry is None:
             await tx.db["student_search"].delete_one({"_id": record.id})
             return
@@ -202,27 +268,53 @@ class CompanyStore(_Records[Company]):
         return CompanyPage(found[:limit], scatter.missing)
 
 
-def _filter(query: StudentQuery, after: str | None) -> Document:
-    wanted: Document = {"blocked_company_ids": {"$ne": query.company_id}}
-    if query.words:
-        wanted["words"] = {"$all": list(query.words)}
-    if query.skill_keys:
-        wanted["skill_keys"] = {"$all": list(query.skill_keys)}
-    if query.city_key:
-        wanted["city_key"] = query.city_key
-    if query.country:
-        wanted["country"] = query.country
+def _pipeline(query: StudentQuery, after: Position | None, limit: int) -> list[Document]:
+    """Matches in order: those with more of the words first, then the better ones, then the newer ones."""
+    words = query.reading.words
+    scores: list[Any] = [{"$multiply": [word.weight, _best(word)]} for word in words if word.ranks]
+    matched = {"$add": [{"$cond": [{"$gt": [_best(word), 0]}, 1, 0]} for word in query.reading.demanded]}
+    stages: list[Document] = [{"$match": _filter(query)}]
+    if query.least is not None:
+        stages += [{"$set": {_MATCHED: matched}}, {"$match": {_MATCHED: {"$gte": query.least}}}]
+        scores.append({"$multiply": [f"${_MATCHED}", _MATCHED_STEP]})
+    stages.append({"$set": {_RANK: {"$toLong": {"$add": [0, *scores]}}}})
     if after is not None:
-        wanted["_id"] = {"$lt": after}
-    return wanted
+        rank, student_id = after
+        beyond = [{_RANK: {"$lt": rank}}, {_RANK: rank, "_id": {"$lt": student_id}}]
+        stages.append({"$match": {"$or": beyond}})
+    return [*stages, {"$sort": {_RANK: DESCENDING, "_id": DESCENDING}}, {"$limit": limit}]
+
+
+def _best(word: Word) -> Document:
+    impacts = [
+        {"$multiply": [quality, {"$ifNull": [f"$impacts.{term}", 0]}]}
+        for term, quality in word.qualities.items()
+    ]
+    return {"$max": impacts}
+
+
+def _filter(query: StudentQuery) -> Document:
+    demanded = query.reading.demanded
+    asked: list[Document] = [{"blocked_company_ids": {"$ne": query.company_id}}]
+    if query.least is not None:
+        asked.append({"words": {"$in": [term for word in demanded for term in word.qualities]}})
+    else:
+        asked += [{"words": {"$in": list(word.qualities)}} for word in demanded]
+    if query.skill_keys:
+        asked.append({"skill_keys": {"$all": list(query.skill_keys)}})
+    if query.city_keys:
+        asked.append({"city_key": {"$in": list(query.city_keys)}})
+    if query.country:
+        asked.append({"country": query.country})
+    return {"$and": asked}
 
 
 def _index_for(query: StudentQuery) -> str:
     """The index of the narrowest condition, as a rule; without any, `_id` gives the order."""
     indexes = (
-        (query.words, "by_word"),
+        (query.reading.demanded, "by_word"),
         (query.skill_keys, "by_skill"),
-        (query.city_key, "by_city"),
+        (query.city_keys, "by_city"),
         (query.country, "by_country"),
     )
     return next((index for condition, index in indexes if condition), "_id_")

@@ -5,6 +5,7 @@ import secrets
 
 import pytest
 
+from gateway.ratelimit.searches import MAX_CONTINUATIONS, Search
 from gateway.ratelimit.store import Count, Counters, Hit
 from gateway.ratelimit.window import MICROSECONDS
 
@@ -100,3 +101,42 @@ class CountersContract:
             assert (await counters.count(Hit(key, 100, 100, SHORT_US))).admitted
             assert not (await counters.count(Hit(key, 1, 100, SHORT_US))).admitted
             await self.pass_time(SHORT_US / MICROSECONDS + 0.005)
+
+    async def test_a_search_that_goes_on_is_counted_once(self, counters: Counters, key: str) -> None:
+        typed = ["py", "pyt", "python", "python berlin", "python b", "python", "python"]
+        counts = [await counters.count(searching(key, text)) for text in typed]
+        assert {count.admitted for count in counts} == {True}
+        assert remaining(counts[-1], searching(key, "")) == 1
+
+    async def test_another_text_or_another_filter_is_another_search(
+        self, counters: Counters, key: str
+    ) -> None:
+        assert (await counters.count(searching(key, "python"))).admitted
+        assert (await counters.count(searching(key, "java"))).admitted
+        refused = await counters.count(searching(key, "java", "others"))
+        assert not refused.admitted
+        assert refused.typing is not None
+        assert refused.typing.search.text == "java"
+        assert (await counters.count(searching(key, "java dev"))).admitted
+
+    async def test_a_refused_search_is_none_that_could_go_on(self, counters: Counters, key: str) -> None:
+        for text in ("python", "java"):
+            assert (await counters.count(searching(key, text))).admitted
+        refused = [(await counters.count(searching(key, text))).admitted for text in ("rust", "rust l", "r")]
+        assert refused == [False] * 3
+
+    async def test_a_search_goes_on_uncounted_only_so_often(self, counters: Counters, key: str) -> None:
+        texts = [text for number in range(60) for text in ("a", f"a{number}")]
+        admitted = [(await counters.count(searching(key, text))).admitted for text in texts]
+        assert admitted.index(False) == 2 * (MAX_CONTINUATIONS + 1)
+
+    async def test_no_text_goes_on_to_nothing_but_itself(self, counters: Counters, key: str) -> None:
+        for text in ("", "", ""):
+            assert (await counters.count(searching(key, text))).admitted
+        assert (await counters.count(searching(key, "python"))).admitted
+        assert not (await counters.count(searching(key, ""))).admitted
+
+
+def searching(key: str, text: str, others: str = "none") -> Hit:
+    """A search under a limit of two."""
+    return Hit(key, 1, 2, MINUTE_US, Search(text, others))

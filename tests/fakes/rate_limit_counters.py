@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from gateway.ratelimit.searches import Search, Typing
 from gateway.ratelimit.store import Count, Hit, StoreDownError
 from gateway.ratelimit.window import MICROSECONDS, Usage
 
@@ -20,6 +21,7 @@ class MemoryCounters:
         self.is_slow = False
         self.asked: list[Hit] = []
         self.usages: dict[str, Usage] = {}
+        self.typing: dict[str, Typing] = {}
         self._now_us = now_us
 
     async def count(self, hit: Hit) -> Count:
@@ -29,7 +31,21 @@ class MemoryCounters:
         if self.is_slow:
             await asyncio.sleep(3_600)
         now_us, usage = self._now_us(), self.usages.get(hit.key, Usage())
+        if hit.search is not None:
+            return self._searched(hit, hit.search, now_us, usage)
         admitted = usage.admits(hit.hits, hit.limit, now_us, hit.window_us)
         if admitted and hit.hits:
             usage = self.usages[hit.key] = usage.after(hit.hits, now_us, hit.window_us)
         return Count(admitted, now_us, usage)
+
+    def _searched(self, hit: Hit, search: Search, now_us: int, usage: Usage) -> Count:
+        last = self.typing.get(hit.key)
+        continued = last and last.continued_by(search, now_us)
+        if continued:
+            self.typing[hit.key] = continued
+            return Count(True, now_us, usage)
+        admitted = usage.admits(hit.hits, hit.limit, now_us, hit.window_us)
+        if admitted and hit.hits:
+            usage = self.usages[hit.key] = usage.after(hit.hits, now_us, hit.window_us)
+            self.typing[hit.key] = Typing(search, now_us)
+        return Count(admitted, now_us, usage, last)

@@ -15,9 +15,10 @@ from chassis.paging import PageTokens, page_size
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceServicer
 from services.internship.domain.model import Listing, Posting
-from services.internship.service import Finding, Listings, Moderation, Openings
+from services.internship.service import Finding, Listings, Moderation, Openings, Suggesting
 from services.internship.service.finding import Bookmark
 from services.internship.service.listings import OPERATORS
+from services.internship.service.suggesting import DEFAULT_SUGGESTIONS
 from services.internship.wire import (
     WRITABLE,
     intake_message,
@@ -29,7 +30,7 @@ from services.internship.wire import (
 )
 
 from .moderation import case_message, decision_of
-from .search import response_of, wanted_of
+from .search import response_of, suggestions_of, wanted_of
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -49,6 +50,7 @@ class InternshipApi(InternshipServiceServicer):
         openings: Openings,
         moderation: Moderation,
         finding: Finding,
+        suggesting: Suggesting,
         tokens: PageTokens,
         cache: Cache,
         clock: Clock,
@@ -57,6 +59,7 @@ class InternshipApi(InternshipServiceServicer):
         self._openings = openings
         self._moderation = moderation
         self._finding = finding
+        self._suggesting = suggesting
         self._tokens = tokens
         self._cache = cache
         self._clock = clock
@@ -128,11 +131,16 @@ class InternshipApi(InternshipServiceServicer):
 
     async def _search(self, request: pb.ListInternshipsRequest) -> pb.ListInternshipsResponse:
         bookmark = Bookmark.at(self._tokens.read(request, request.page_token))
-        found = await self._finding.page(wanted_of(request), bookmark)
-        response = response_of(found, request)
+        found = await self._finding.page(wanted_of(request, self._finding.places), bookmark)
+        response = response_of(found, request, self._finding.places)
         if found.next is not None:
             response.next_page_token = self._tokens.issue(request, found.next.position())
         return response
+
+    async def SuggestInternships(
+        self, request: pb.SuggestInternshipsRequest, context: Context
+    ) -> pb.SuggestInternshipsResponse:
+        return suggestions_of(self._suggesting.completions(request.q, request.limit or DEFAULT_SUGGESTIONS))
 
     async def ListMyInternships(
         self, request: pb.ListMyInternshipsRequest, context: Context

@@ -118,6 +118,7 @@ def unpublishable(listing: Listing, now: datetime) -> tuple[Violation, ...]:
     posting = listing.posting
     return (
         *_missing_basics(posting),
+        *_unknown_places(posting),
         *_missing_pay(posting.compensation),
         *_missing_time(posting, now),
         *contradictions(posting),
@@ -140,6 +141,18 @@ def _missing_basics(posting: Posting) -> Iterator[Violation]:
         yield Violation("field", "is needed")
     if posting.duration_weeks < 1:
         yield Violation("durationWeeks", "is needed")
+
+
+def _unknown_places(posting: Posting) -> Iterator[Violation]:
+    """Cities without coordinates: they were looked for when the posting was saved (`places.located`)."""
+    for index, place in enumerate(posting.locations):
+        if place.city and place.lat is None:
+            named = ", ".join(filter(None, (place.city, place.region, place.country)))
+            yield Violation(
+                f"locations[{index}]",
+                f"{named} is not a city that we know, so that nobody would find it by distance: "
+                "correct the city or its country, or give lat and lng",
+            )
 
 
 def _missing_pay(pay: Compensation | None) -> Iterator[Violation]:

@@ -1,19 +1,16 @@
 """What a hit shows of why it was found: marked words, a passage, and where words were found."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
-from math import asin, cos, radians, sin, sqrt
-from typing import Final
+from typing import Any, Final
 
-from .query import Word
-from .text import WORD, analysed, composed
+from chassis.search.reading import Word
+from chassis.search.text import WORD, analysed, composed, is_run, pairs_of
 
 PASSAGE_LETTERS: Final = 220
 LEAD_LETTERS: Final = 40
-EARTH_RADIUS_KM: Final = 6371.0088
 
-Match = re.Match[str]
+Match = Any
 
 
 class _Known(dict[str, bool]):
@@ -24,7 +21,9 @@ class _Known(dict[str, bool]):
         self._wanted = wanted
 
     def __missing__(self, spelling: str) -> bool:
-        self[spelling] = answer = not self._wanted.isdisjoint(filter(None, analysed(spelling)))
+        word, stem = analysed(spelling)
+        terms = (word, stem, *pairs_of(word)) if is_run(word) else (word, stem)
+        self[spelling] = answer = not self._wanted.isdisjoint(filter(None, terms))
         return answer
 
 
@@ -32,7 +31,7 @@ class Highlighter:
     """Finds the words of one question in texts; kept for a page, it knows each spelling after the first."""
 
     def __init__(self, words: Sequence[Word]) -> None:
-        self._known = _Known(frozenset(term for word in words for term in word.qualities))
+        self._known = _Known(frozenset(term for word in words for term in (*word.qualities, *word.marks)))
         self._idle = not words
 
     def marked(self, text: str) -> str:
@@ -62,13 +61,6 @@ class Highlighter:
             return []
         known = self._known
         return [match for match in WORD.finditer(text) if known[match[0]]]
-
-
-def distance_km(lat: float, lng: float, other_lat: float, other_lng: float) -> float:
-    """The way between two points in degrees as the crow flies (haversine)."""
-    lat_1, lat_2 = radians(lat), radians(other_lat)
-    over = sin((lat_2 - lat_1) / 2) ** 2 + cos(lat_1) * cos(lat_2) * sin(radians(other_lng - lng) / 2) ** 2
-    return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(over)))
 
 
 def _marked(text: str, matches: Iterable[Match], start: int = 0) -> str:

@@ -6,16 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from chassis.search.reading import Word
 from services.internship.domain.model import WorkMode
-
-from .text import STEM, STOPWORDS, analysed, words_of
-from .vocabulary import Vocabulary
-
-MOST_WORDS: Final = 10
-_SHORTEST_START: Final = 2
-
-EXACT, STEMMED, COMPLETED, CORRECTED, FAR_CORRECTED = 100, 90, 70, 50, 30
-"""How well a term stands for the word that was asked for, in percent."""
 
 
 class Sort(StrEnum):
@@ -44,19 +36,6 @@ class Dimension(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A word asked for: the terms it may stand for with their quality, and how much finding it says.
-
-    `listings` is about how many hold one of them.
-    """
-
-    text: str
-    qualities: dict[str, int]
-    weight: int
-    listings: int
-
-
-@dataclass(frozen=True, slots=True)
 class Circle:
     """A point in degrees and a radius around it."""
 
@@ -67,11 +46,14 @@ class Circle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What a listing must be, beyond its words; names are keys (`text.key_of`), empty values ask nothing."""
+    """What a listing must be, beyond its words; names are keys (`text.key_of`), empty values ask nothing.
+
+    `cities` are keys of `entry.city_key`, one of which the listing has to have.
+    """
 
     skills: tuple[str, ...] = ()
     field: str = ""
-    city: str = ""
+    cities: tuple[str, ...] = ()
     country: str = ""
     near: Circle | None = None
     work_mode: WorkMode | None = None
@@ -88,53 +70,45 @@ class Filters:
         cleared: dict[Dimension, dict[str, object]] = {
             Dimension.SKILL: {"skills": ()},
             Dimension.FIELD: {"field": ""},
-            Dimension.CITY: {"city": ""},
+            Dimension.CITY: {"cities": ()},
             Dimension.WORK_MODE: {"work_mode": None},
             Dimension.COMPANY: {"company_id": ""},
         }
         return replace(self, **cleared[dimension])  # type: ignore[arg-type]
 
 
+_READ_AS: Final = {Dimension.FIELD: "field", Dimension.CITY: "city", Dimension.WORK_MODE: "workMode"}
+"""The filters that words may stand for, by what they are counted by."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What to look for, in what order."""
+    """What to look for, in what order. `least` demanded words have to be found; None: all of them."""
 
     words: tuple[Word, ...] = ()
     filters: Filters = Filters()
     sort: Sort = Sort.NEWEST
+    least: int | None = None
+
+    @property
+    def demanded(self) -> tuple[Word, ...]:
+        """The words that listings have to hold."""
+        return tuple(word for word in self.words if word.demanded)
+
+    def partly(self) -> "Question":
+        """The same, content with most of the words."""
+        return replace(self, least=max(1, (len(self.demanded) + 1) // 2))
+
+    def without(self, dimension: Dimension) -> "Question":
+        """The same, asking nothing of one dimension, be it by a filter or by words that stand for one."""
+        name = _READ_AS.get(dimension)
+        words = tuple(word for word in self.words if not word.means or word.means[0].name != name)
+        least = None if self.least is None else max(1, self.least - len(self.words) + len(words))
+        return replace(self, filters=self.filters.without(dimension), words=words, least=least)
 
 
 def effective_sort(asked: Sort | None, words: Sequence[Word]) -> Sort:
     """Relevance needs words to measure it by; without any the newest come first."""
     if asked in (None, Sort.RELEVANCE):
-        return Sort.RELEVANCE if words else Sort.NEWEST
+        return Sort.RELEVANCE if any(word.ranks for word in words) else Sort.NEWEST
     return asked
-
-
-def read_words(text: str, vocabulary: Vocabulary, weights: Sequence[int] = ()) -> tuple[Word, ...]:
-    """The words of a question, the last one possibly unfinished, at most `MOST_WORDS` different ones.
-
-    `weights` are those of an earlier page, so that a page's order does not shift under the next one.
-    """
-    found = [terms for terms in map(analysed, words_of(text)) if terms[0]]
-    unfinished = found[-1][0] if found and not text[-1:].isspace() else ""
-    different = dict(found)
-    meaningful = {word: stem for word, stem in different.items() if word not in STOPWORDS} or different
-    words = []
-    for index, (word, stem) in enumerate(list(meaningful.items())[:MOST_WORDS]):
-        qualities = _meanings(word, stem, vocabulary, unfinished=word == unfinished)
-        weight = weights[index] if index < len(weights) else vocabulary.rareness(qualities)
-        listings = sum(vocabulary.count(term) for term in qualities)
-        words.append(Word(word, qualities, weight, listings))
-    return tuple(words)
-
-
-def _meanings(word: str, stem: str, vocabulary: Vocabulary, *, unfinished: bool) -> dict[str, int]:
-    qualities = {stem: STEMMED, stem.removeprefix(STEM): STEMMED} if stem else {}
-    if unfinished and len(word) >= _SHORTEST_START:
-        qualities |= dict.fromkeys(vocabulary.completions(word), COMPLETED)
-    qualities[word] = EXACT
-    if not any(vocabulary.count(term) for term in qualities):
-        for correction in vocabulary.corrections(word):
-            qualities[correction.word] = CORRECTED if correction.distance == 1 else FAR_CORRECTED
-    return qualities

@@ -7,6 +7,7 @@ from .listings import Listings
 from .moderation import Moderation
 from .openings import Openings
 from .reindexing import Reindexing
+from .suggesting import Suggesting
 from .upkeep import Upkeep
 from .views import Views
 
@@ -18,6 +19,7 @@ __all__ = [
     "Moderation",
     "Openings",
     "Reindexing",
+    "Suggesting",
     "Upkeep",
     "Views",
 ]

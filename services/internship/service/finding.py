@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar, cast
@@ -11,16 +11,11 @@ from chassis.clock import Clock
 from chassis.errors import NOT_ANSWERING, DomainError, unavailable
 from chassis.mongo.shards import Scatter, Shard, Shards
 from chassis.paging import Scalar
-from services.internship.search.query import (
-    Dimension,
-    Filters,
-    Question,
-    Sort,
-    Word,
-    effective_sort,
-    read_words,
-)
+from chassis.search.places import Gazetteer
+from chassis.search.reading import Reader, Reading
+from services.internship.search.query import Dimension, Filters, Question, Sort, effective_sort
 from services.internship.search.spread import PER_COMPANY, Cursor, Key, Slice, fill, merge
+from services.internship.search.words import GRAMMAR
 from services.internship.store import search as store
 from services.internship.store.search import Answer, Count, Row, Window
 
@@ -34,29 +29,44 @@ MOST_COUNTS = 20
 
 
 @dataclass(frozen=True, slots=True)
+class Total:
+    """How many listings match; an estimate where there are too many to count, or a shard did not answer."""
+
+    size: int = 0
+    is_estimate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Bookmark:
-    """Where a later page begins: the cursor, and the words' weights, which keep its order as it was."""
+    """Where a later page begins: the cursor, and of the first page what must stay as it was.
+
+    That is the words' weights, how many words have to match (0: all), and the total.
+    """
 
     cursor: Cursor = field(default_factory=Cursor)
     weights: tuple[int, ...] = ()
+    least: int = 0
+    total: Total | None = None
 
     def position(self) -> list[Scalar]:
         """As a page token carries it."""
-        cursor = self.cursor
+        cursor, total = self.cursor, self.total or Total()
         value, row = cursor.position or (None, None)
         waiting = [part for company, key in cursor.waiting.items() for part in (company, *key)]
-        return [int(cursor.exhausted), value, row, len(self.weights), *self.weights, *waiting]
+        pinned = [self.least, total.size, int(total.is_estimate), len(self.weights), *self.weights]
+        return [int(cursor.exhausted), value, row, *pinned, *waiting]
 
     @classmethod
     def at(cls, position: Sequence[Scalar] | None) -> "Bookmark":
         """What `position` gave; the first page for None."""
         if position is None:
             return cls()
-        exhausted, value, row, words, *rest = cast(list[int], position)
+        exhausted, value, row, least, size, is_estimate, words, *rest = cast(list[int], position)
         weights, waiting = rest[:words], cast(list[str], rest[words:])
         keys = {waiting[at]: (int(waiting[at + 1]), waiting[at + 2]) for at in range(0, len(waiting), 3)}
         last = None if value is None else (value, str(row))
-        return cls(Cursor(last, bool(exhausted), keys), tuple(weights))
+        cursor = Cursor(last, bool(exhausted), keys)
+        return cls(cursor, tuple(weights), least, Total(size, bool(is_estimate)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,17 +78,23 @@ class Wanted:
     sort: Sort | None
     size: int
     with_counts: bool
+    is_literal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A page of matches, the words they were matched by, and what was asked about all matches."""
+    """A page of matches, how the words were read, and what was asked about all matches.
+
+    `is_partial` when the matches have most of the words, as none has all.
+    """
 
     answers: list[Answer]
-    words: tuple[Word, ...]
-    next: Bookmark | None
-    counts: Mapping[Dimension, list[Count]]
-    missing: list[str]
+    reading: Reading
+    is_partial: bool = False
+    next: Bookmark | None = None
+    counts: Mapping[Dimension, list[Count]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    total: Total = Total()
     now: datetime
 
 
@@ -89,13 +105,28 @@ class Finding:
     shards: Shards
     clock: Clock
     lexicon: Lexicon
+    places: Gazetteer
 
     async def page(self, wanted: Wanted, bookmark: Bookmark) -> Found:
         """The page that begins at `bookmark`. Raises UNAVAILABLE when no shard answers."""
-        words = read_words(wanted.text, self.lexicon.vocabulary, bookmark.weights)
-        question = Question(words=words, filters=wanted.filters, sort=effective_sort(wanted.sort, words))
+        reading = self._read(wanted, bookmark.weights)
+        if reading.is_empty:
+            return Found(answers=[], reading=reading, now=self.clock.now())
+        for question in _questions(wanted, reading, bookmark):
+            found = await self._page(wanted, reading, question, bookmark)
+            if found.answers or bookmark.total is not None:
+                return found
+        return found
+
+    def _read(self, wanted: Wanted, weights: Sequence[int]) -> Reading:
+        reader = Reader(GRAMMAR, self.lexicon.vocabulary, self.places)
+        return reader.read(
+            wanted.text, weights=weights, taken=_taken(wanted.filters), is_literal=wanted.is_literal
+        )
+
+    async def _page(self, wanted: Wanted, reading: Reading, question: Question, bookmark: Bookmark) -> Found:
         source = _Source(self.shards, question, self.clock.now())
-        page, counts = await asyncio.gather(
+        page, counts, total = await asyncio.gather(
             fill(
                 source,
                 bookmark.cursor,
@@ -104,20 +135,58 @@ class Finding:
                 per_company=wanted.size if wanted.filters.company_id else PER_COMPANY,
             ),
             source.counts() if wanted.with_counts else _nothing(),
+            source.total(self.lexicon.vocabulary.listings)
+            if bookmark.total is None
+            else _known(bookmark.total),
         )
-        weights = tuple(word.weight for word in words)
+        weights = tuple(word.weight for word in reading.words)
         return Found(
             answers=await source.answers(page.rows),
-            words=words,
-            next=None if page.next is None else Bookmark(page.next, weights),
+            reading=reading,
+            is_partial=question.least is not None,
+            next=None if page.next is None else Bookmark(page.next, weights, question.least or 0, total),
             counts=counts,
             missing=sorted(source.missing),
+            total=total,
             now=source.now,
         )
 
 
+def _questions(wanted: Wanted, reading: Reading, bookmark: Bookmark) -> Iterator[Question]:
+    """What is asked until something is found: for all words, for most of them, for any; a later page as before."""
+    sort = effective_sort(wanted.sort, reading.words)
+    question = Question(words=reading.words, filters=wanted.filters, sort=sort)
+    if bookmark.total is not None:
+        yield replace(question, least=bookmark.least or None)
+        return
+    demanded = question.demanded
+    if len(demanded) < 2 or all(word.listings for word in demanded):
+        yield question
+    if len(demanded) > 1:
+        relevant = replace(
+            question, sort=effective_sort(wanted.sort, demanded) if wanted.sort else Sort.RELEVANCE
+        )
+        yield relevant.partly()
+        yield replace(relevant, least=1)
+
+
+def _taken(filters: Filters) -> frozenset[str]:
+    """The filters that are set already: words that could stand for another are words."""
+    asked = {
+        "city": filters.cities or filters.near,
+        "country": filters.country,
+        "workMode": filters.work_mode,
+        "field": filters.field,
+    }
+    return frozenset(name for name, value in asked.items() if value)
+
+
 async def _nothing() -> dict[Dimension, list[Count]]:
     return {}
+
+
+async def _known(total: Total) -> Total:
+    return total
 
 
 @dataclass
@@ -168,18 +237,31 @@ class _Source:
 
     async def counts(self) -> dict[Dimension, list[Count]]:
         """What matches are counted by; every dimension leaves out its own filter."""
-        filters = self.question.filters
-        free = [dimension for dimension in Dimension if filters.without(dimension) == filters]
+        question = self.question
+        free = [dimension for dimension in Dimension if question.without(dimension) == question]
         filtered = [dimension for dimension in Dimension if dimension not in free]
         parts = await asyncio.gather(*(self._counts(part) for part in [free, *([each] for each in filtered)]))
         counts = {dimension: found for part in parts for dimension, found in part.items()}
         return {dimension: counts[dimension] for dimension in Dimension}
 
+    async def total(self, listings: int) -> Total:
+        """How many match; where one shard has too many to count, what the rarest word lets expect."""
+
+        async def ask(shard: Shard) -> int:
+            return await store.total(shard.db, self.question, self.now)
+
+        if self.question.filters.company_id:
+            return Total(await ask(self.shards.of(self.question.filters.company_id)))
+        counted = self._answers(await self.shards.scatter(ask, SHARD_TIMEOUT_S))
+        if max(counted) <= store.MOST_COUNTED:
+            return Total(sum(counted), bool(self.missing))
+        expected = min((word.listings for word in self.question.demanded), default=listings)
+        return Total(max(sum(counted), expected), is_estimate=True)
+
     async def _counts(self, dimensions: Sequence[Dimension]) -> dict[Dimension, list[Count]]:
         if not dimensions:
             return {}
-        filters = self.question.filters.without(dimensions[0])
-        question = replace(self.question, filters=filters)
+        question = self.question.without(dimensions[0])
 
         async def ask(shard: Shard) -> dict[Dimension, list[Count]]:
             return await store.counts(shard.db, question, dimensions, self.now)

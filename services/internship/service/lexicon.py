@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -12,7 +13,8 @@ from pymongo.errors import PyMongoError
 from chassis.clock import Clock
 from chassis.errors import DomainError
 from chassis.mongo.shards import Shard, Shards
-from services.internship.search.vocabulary import Vocabulary
+from chassis.search.vocabulary import Vocabulary
+from services.internship.search.phrases import Phrase, PhraseBook
 from services.internship.store import index
 
 LOOK_EVERY_S = 0.5
@@ -27,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Lexicon:
-    """The vocabulary of all shards, and a tag that changes with the index.
+    """The vocabulary of all shards, what can be suggested from it, and a tag that changes with the index.
 
     All is read at the start and every half hour, with half a minute's jitter; in between, what changes is
     added twice a second.
@@ -35,6 +37,7 @@ class Lexicon:
 
     def __init__(self, shards: Shards, clock: Clock) -> None:
         self.vocabulary = Vocabulary()
+        self.phrases = PhraseBook()
         self._shards = shards
         self._clock = clock
         self._latest: dict[str, datetime] = {}
@@ -63,9 +66,10 @@ class Lexicon:
         started = self._clock.now()
         found = await self._shards.scatter(_count, READ_ALL_TIMEOUT_S)
         counts: Counter[str] = Counter()
-        for of_shard, _ in found.results:
-            counts.update(of_shard)
-        self.vocabulary = Vocabulary(counts, sum(listings for _, listings in found.results))
+        for of_shard in found.results:
+            counts.update(of_shard.terms)
+        self.vocabulary = Vocabulary(counts, sum(of_shard.listings for of_shard in found.results))
+        self.phrases = PhraseBook(each for of_shard in found.results for each in of_shard.phrases)
         for shard in self._shards.all():
             self._latest.setdefault(shard.name, started)
             self._seen.setdefault(shard.name, {})
@@ -81,6 +85,7 @@ class Lexicon:
             if seen.get(changed.listing_id, (0, latest))[0] < changed.version:
                 seen[changed.listing_id] = (changed.version, changed.index_time)
                 self.vocabulary.add(changed.terms)
+                self.phrases.add(changed.phrases)
             latest = max(latest, changed.index_time)
         self._latest[shard.name] = latest
         self._seen[shard.name] = {
@@ -88,5 +93,13 @@ class Lexicon:
         }
 
 
-async def _count(shard: Shard) -> tuple[dict[str, int], int]:
-    return await index.term_counts(shard.db)
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    terms: dict[str, int]
+    listings: int
+    phrases: list[tuple[Phrase, int]]
+
+
+async def _count(shard: Shard) -> _Counted:
+    terms, listings = await index.term_counts(shard.db)
+    return _Counted(terms, listings, await index.phrase_counts(shard.db))

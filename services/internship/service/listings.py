@@ -12,12 +12,14 @@ from chassis.ids import new_id, slot_of
 from chassis.mongo.documents import etag
 from chassis.mongo.shards import OfEach
 from chassis.mongo.transactions import Transaction
+from chassis.search.places import Gazetteer
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.companies import Companies, active_company, active_page
 from services.internship.domain import transitions
 from services.internship.domain.model import PUBLIC, Actor, Listing, Mover, Posting, State
 from services.internship.domain.moderation import Standing, check_edit, not_deletable
+from services.internship.domain.places import Point, located
 from services.internship.domain.rules import contradictions
 from services.internship.store import listings as store
 from services.internship.wire import to_message
@@ -41,6 +43,7 @@ class Listings:
     ledger: Ledger
     companies: Companies
     views: Views
+    places: Gazetteer
 
     async def create(self, posting: Posting) -> Listing:
         """Drafts a listing in the caller's company.
@@ -55,7 +58,7 @@ class Listings:
         listing = Listing(
             id=new_id("int", slot_of(company.id), at=now, seed=operation_seed()),
             company=company,
-            posting=posting,
+            posting=located(posting, self._point_of),
             create_time=now,
             update_time=now,
         )
@@ -139,7 +142,7 @@ class Listings:
         """
 
         def step(listing: Listing, standing: Standing, now: datetime) -> Listing:
-            posting = change(listing.posting)
+            posting = located(change(listing.posting), self._point_of, listing.posting.locations)
             revised = transitions.revise(listing, posting, now)
             check_edit(listing, posting, standing)
             return revised if revised is listing else transitions.settle(revised, now)
@@ -156,7 +159,7 @@ class Listings:
 
         def step(listing: Listing, standing: Standing, now: datetime) -> Listing:
             trusted = replace(standing, state=page.state).trusted
-            return transitions.publish(listing, page.company, mover, now, trusted=trusted)
+            return transitions.publish(self._located(listing), page.company, mover, now, trusted=trusted)
 
         return await self.ledger.change_knowing(listing_id, _own(tag, step), page.state)
 
@@ -204,10 +207,18 @@ class Listings:
 
         def step(listing: Listing, now: datetime) -> Listing:
             return transitions.reopen(
-                listing, company, mover, now, apply_deadline=apply_deadline, openings=openings
+                self._located(listing), company, mover, now, apply_deadline=apply_deadline, openings=openings
             )
 
         return await self._own_change(listing_id, tag, step)
+
+    def _located(self, listing: Listing) -> Listing:
+        """The listing with what was not looked up when it was saved, as by older versions of the service."""
+        return replace(listing, posting=located(listing.posting, self._point_of))
+
+    def _point_of(self, city: str, region: str, country: str) -> Point | None:
+        found = self.places.locate(city, region, country)
+        return None if found is None else (found.lat, found.lng)
 
     async def _own_move(
         self, listing_id: str, tag: str, target: State, *, only_from: State | None = None

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from chassis.clock import Clock
+from chassis.ids import slot_of
 from chassis.mongo.documents import Document
 from chassis.mongo.mending import Mending, Progress, existing, pages
 from chassis.mongo.shards import Shard, Shards
@@ -11,6 +12,9 @@ from services.internship.search.entry import entry_of
 from services.internship.store import index
 from services.internship.store import listings as store
 from services.internship.wire import to_message
+
+RENEW_TIMEOUT_S = 60.0
+RENEWED_AT_ONCE = 200
 
 
 class Reindexing:
@@ -39,6 +43,20 @@ class Reindexing:
                 progress("listings", len(changed), len(mended))
             if since is None:
                 await self._remove_strays(shard, progress)
+
+    async def renew(self) -> None:
+        """Makes entries anew that are stored in an older format, until there are none on shards that answer."""
+        while any((await self._shards.scatter(self._renew_on, RENEW_TIMEOUT_S)).results):
+            pass
+
+    async def _renew_on(self, shard: Shard) -> bool:
+        """One batch; whether there may be another."""
+        ids = await index.outdated(shard.db, RENEWED_AT_ONCE)
+        wanted = [await self._wanted_now(listing_id) for listing_id in ids]
+        mended = await self._mending.mend([each for each in wanted if each is not None])
+        gone = [listing_id for listing_id, each in zip(ids, wanted, strict=True) if each is None]
+        await self._mending.remove([{"_id": each, "slot": slot_of(each)} for each in gone])
+        return len(ids) == RENEWED_AT_ONCE and bool(mended or gone)
 
     async def _remove_strays(self, shard: Shard, progress: Progress) -> None:
         async for page in pages(shard.db[index.INDEX], {"_id": True, "slot": True}):

@@ -4,7 +4,7 @@ A listing that is no longer open leaves a gravestone with its version for a week
 bring it back.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,14 +16,18 @@ from pymongo.errors import DuplicateKeyError
 from chassis.ids import slot_of
 from chassis.mongo.documents import Document, to_document
 from chassis.mongo.provision import CollectionSpec
-from services.internship.search.entry import Entry
+from services.internship.search.entry import FORMAT, Entry
+from services.internship.search.phrases import Phrase, PhraseKind
 
 INDEX: Final = "search_listings"
 
 TERMS, NEWEST, DEADLINE, PAY = "terms", "newest", "deadline", "pay_in_currency"
 SKILL, FIELD, CITY, COMPANY, SPOTS, CHANGED = "skill", "field", "city", "company", "spots", "changed"
+FORMATS: Final = "formats"
 GRAVESTONE_LIFE: Final = timedelta(days=7)
 MOST_TERMS: Final = 300_000
+MOST_PHRASES: Final = 20_000
+"""Of one kind and shard."""
 _BY_AGE: Final = (("publish_time", DESCENDING), ("_id", DESCENDING))
 
 COLLECTIONS: Final = (
@@ -42,6 +46,7 @@ COLLECTIONS: Final = (
             IndexModel([("company.key", ASCENDING), *_BY_AGE], name=COMPANY),
             IndexModel([("spots.at", GEOSPHERE)], name=SPOTS),
             IndexModel([("index_time", ASCENDING)], name=CHANGED),
+            IndexModel([("format", ASCENDING)], name=FORMATS),
             IndexModel(
                 [("gone_time", ASCENDING)],
                 name="gone",
@@ -63,7 +68,7 @@ def entry_document(entry: Entry, now: datetime) -> Document:
 def gravestone(listing_id: str, version: int, now: datetime, *, gone_time: datetime) -> Document:
     """A listing that is not open in the index."""
     place = {"_id": listing_id, "slot": slot_of(listing_id)}
-    return place | {"version": version, "index_time": now, "gone_time": gone_time}
+    return place | {"version": version, "format": FORMAT, "index_time": now, "gone_time": gone_time}
 
 
 def is_forgotten(document: Document, now: datetime) -> bool:
@@ -107,27 +112,77 @@ async def term_counts(db: Database) -> tuple[dict[str, int], int]:
         allowDiskUse=True,
     )
     counts = {row["_id"]: row["count"] async for row in cursor}
-    return counts, await db[INDEX].estimated_document_count()
+    listings = await db[INDEX].aggregate([{"$match": {"terms": {"$exists": True}}}, {"$count": "listings"}])
+    return counts, next((int(row["listings"]) for row in await listings.to_list()), 0)
+
+
+_PHRASES: Final[Mapping[PhraseKind, str]] = {
+    PhraseKind.TITLE: "title",
+    PhraseKind.SKILL: "skills",
+    PhraseKind.COMPANY: "company",
+    PhraseKind.PLACE: "cities",
+}
+
+
+async def phrase_counts(db: Database) -> list[tuple[Phrase, int]]:
+    """What entries of this shard can be found by as a whole, the most frequent ones, and how many have each.
+
+    Reads the whole index once for each kind: for a start, not for a call.
+    """
+    return [counted for kind in PhraseKind for counted in await _phrases_of(db, kind)]
+
+
+async def _phrases_of(db: Database, kind: PhraseKind) -> list[tuple[Phrase, int]]:
+    field = _PHRASES[kind]
+    cursor = await db[INDEX].aggregate(
+        [
+            {"$match": {"terms": {"$exists": True}, field: {"$exists": True}}},
+            {"$project": {field: True}},
+            {"$unwind": f"${field}"},
+            {"$group": {"_id": f"${field}.key", "name": {"$first": f"${field}.name"}, "count": {"$sum": 1}}},
+            {"$sort": {"count": -1, "_id": 1}},
+            {"$limit": MOST_PHRASES},
+        ],
+        allowDiskUse=True,
+    )
+    return [(Phrase(kind, row["_id"], row["name"]), row["count"]) async for row in cursor if row["_id"]]
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """An entry that was indexed: its terms (none for a gravestone), and when."""
+    """An entry that was indexed: its terms and phrases (none for a gravestone), and when."""
 
     listing_id: str
     version: int
     terms: tuple[str, ...]
+    phrases: tuple[Phrase, ...]
     index_time: datetime
 
 
 async def changed_since(db: Database, since: datetime, limit: int) -> list[Changed]:
     """Entries of this shard indexed at or after `since`, oldest first; by `changed`."""
     query = {"index_time": {"$gte": since}}
-    projection = {"terms": True, "version": True, "index_time": True}
+    projection = dict.fromkeys(("terms", "version", "index_time", *_PHRASES.values()), True)
     rows: AsyncIterator[dict[str, Any]] = (
         db[INDEX].find(query, projection, hint=CHANGED).sort("index_time", ASCENDING).limit(limit)
     )
     return [
-        Changed(row["_id"], row["version"], tuple(row.get("terms", ())), row["index_time"])
+        Changed(row["_id"], row["version"], tuple(row.get("terms", ())), _phrases_in(row), row["index_time"])
         async for row in rows
     ]
+
+
+def _phrases_in(row: Document) -> tuple[Phrase, ...]:
+    named = {kind: row.get(field, []) for kind, field in _PHRASES.items()}
+    return tuple(
+        Phrase(kind, each["key"], each["name"])
+        for kind, found in named.items()
+        for each in (found if isinstance(found, list) else [found])
+        if each["key"]
+    )
+
+
+async def outdated(db: Database, limit: int) -> list[str]:
+    """IDs of entries of this shard that are stored in an older format; by `formats`."""
+    rows = db[INDEX].find({"format": {"$ne": FORMAT}}, {"_id": True}, hint=FORMATS).limit(limit)
+    return [row["_id"] async for row in rows]

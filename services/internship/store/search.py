@@ -8,8 +8,9 @@ from typing import Any, Final
 from chassis.ids import slot_of
 from chassis.mongo.collections import ShardDatabase
 from chassis.mongo.documents import Document
-from services.internship.search.highlight import EARTH_RADIUS_KM
-from services.internship.search.query import Circle, Dimension, Filters, Question, Sort, Word
+from chassis.search.places import EARTH_RADIUS_KM
+from chassis.search.reading import Word
+from services.internship.search.query import Circle, Dimension, Filters, Question, Sort
 from services.internship.search.spread import Key
 
 from .index import CITY, COMPANY, DEADLINE, FIELD, INDEX, NEWEST, PAY, SKILL, SPOTS, TERMS
@@ -20,7 +21,13 @@ question bounded whose words are everywhere."""
 MOST_VALUES: Final = 500
 """Values of one dimension that one shard counts."""
 
+MOST_COUNTED: Final = 1_000
+"""Matches of one shard that are counted one by one; beyond them the total is an estimate."""
+
 RANK: Final = "rank"
+MATCHED: Final = "matched"
+MATCHED_STEP: Final = 10**12
+"""What one matched word more is worth where not all have to match: more than all that words can score."""
 _NEWEST_FEW: Final = ({"$sort": {"publish_time": -1}}, {"$limit": MOST_WEIGHED})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SORTED_BY: Final[Mapping[Sort, str]] = {
@@ -85,9 +92,9 @@ def pipeline_of(question: Question, window: Window, limit: int, now: datetime) -
     """The aggregation behind `matches`."""
     by, direction = _SORTED_BY[question.sort], -1 if question.sort.descending else 1
     part = _part_of(window, by, descending=question.sort.descending)
-    conditions = [*_conditions(question.words, question.filters, now), *_without(window.without)]
+    narrower = [*_without(window.without), *(part if by != RANK else ())]
     return [
-        {"$match": {"$and": conditions if by == RANK else [*conditions, *part]}},
+        *_matching(question, now, narrower),
         *(_ranking(question) if by == RANK else ()),
         *([{"$match": {"$and": part}}] if by == RANK and part else ()),
         {"$sort": {by: direction, "_id": direction}},
@@ -101,18 +108,29 @@ def index_for(question: Question) -> str:
     filters = question.filters
     asked = {
         COMPANY: filters.company_id,
-        TERMS: question.words,
+        TERMS: question.demanded,
         SPOTS: filters.near,
         SKILL: filters.skills,
-        CITY: filters.city,
+        CITY: filters.cities,
         FIELD: filters.field,
     }
     sorted_by = {Sort.DEADLINE: DEADLINE, Sort.PAY: PAY}
     return next((name for name, value in asked.items() if value), sorted_by.get(question.sort, NEWEST))
 
 
-def _conditions(words: Sequence[Word], filters: Filters, now: datetime) -> list[Document]:
-    return [*_words(words), {"apply_deadline": {"$gt": now}}, *_filters(filters)]
+def _matching(question: Question, now: datetime, narrower: Sequence[Document] = ()) -> list[Document]:
+    """The stages after which only matches are left."""
+    conditions = [{"apply_deadline": {"$gt": now}}, *_filters(question.filters), *narrower]
+    if question.least is None:
+        return [{"$match": {"$and": [*_words(question.demanded), *conditions]}}]
+    any_word = {"terms": {"$in": [term for word in question.demanded for term in word.qualities]}}
+    matched = {"$add": [{"$cond": [{"$gt": [_best(word), 0]}, 1, 0]} for word in question.demanded]}
+    return [
+        {"$match": {"$and": [any_word, *conditions]}},
+        *_NEWEST_FEW,
+        {"$set": {MATCHED: matched}},
+        {"$match": {MATCHED: {"$gte": question.least}}},
+    ]
 
 
 def _words(words: Sequence[Word]) -> list[Document]:
@@ -124,7 +142,7 @@ def _filters(filters: Filters) -> list[Document]:
     asked: tuple[tuple[Any, Document], ...] = (
         (filters.skills, {"skills.key": {"$all": list(filters.skills)}}),
         (filters.field, {"field.key": filters.field}),
-        (filters.city, {"cities.key": filters.city}),
+        (filters.cities, {"cities.key": {"$in": list(filters.cities)}}),
         (filters.country, {"countries": filters.country}),
         (filters.near, {"spots.at": filters.near and _within(filters.near)}),
         (filters.work_mode, {"work_mode": filters.work_mode and filters.work_mode.value}),
@@ -169,8 +187,12 @@ def _beyond(key: Key, by: str, comparison: str, tie: str) -> list[Document]:
 def _ranking(question: Question) -> list[Document]:
     if question.sort is Sort.DISTANCE and question.filters.near is not None:
         return [_ranked_by(_nearest_m(question.filters.near))]
-    score = _ranked_by({"$add": [_score(word) for word in question.words]})
-    if min(word.listings for word in question.words) <= MOST_WEIGHED:
+    parts = [_score(word) for word in question.words if word.ranks]
+    if question.least is not None:
+        return [_ranked_by({"$add": [{"$multiply": [f"${MATCHED}", MATCHED_STEP]}, *parts]})]
+    score = _ranked_by({"$add": parts})
+    demanded = question.demanded
+    if demanded and min(word.listings for word in demanded) <= MOST_WEIGHED:
         return [score]
     return [*_NEWEST_FEW, score]
 
@@ -181,11 +203,16 @@ def _ranked_by(value: Document) -> Document:
 
 
 def _score(word: Word) -> Document:
-    impacts = [
-        {"$multiply": [quality, {"$ifNull": [f"$impacts.{term}", 0]}]}
-        for term, quality in word.qualities.items()
-    ]
-    return {"$multiply": [word.weight, {"$max": impacts}]}
+    return {"$multiply": [word.weight, _best(word)]}
+
+
+def _best(word: Word) -> Document:
+    return {
+        "$max": [
+            {"$multiply": [quality, {"$ifNull": [f"$impacts.{term}", 0]}]}
+            for term, quality in word.qualities.items()
+        ]
+    }
 
 
 def _nearest_m(circle: Circle) -> Document:
@@ -229,7 +256,7 @@ async def counts(
     """How many of the newest matches have each value of some dimensions, in one pass."""
     fields = {name: True for name, *_ in _COUNTED.values()}
     pipeline: list[Document] = [
-        {"$match": {"$and": _conditions(question.words, question.filters, now)}},
+        *_matching(question, now),
         *_NEWEST_FEW,
         {"$project": {"_id": False} | fields},
         {"$facet": {dimension.value: _grouped(dimension) for dimension in dimensions}},
@@ -240,6 +267,14 @@ async def counts(
         dimension: [Count(row["_id"], row["name"], row["count"]) for row in counted[dimension.value]]
         for dimension in dimensions
     }
+
+
+async def total(db: ShardDatabase, question: Question, now: datetime) -> int:
+    """How many matches this shard has, up to `MOST_COUNTED` + 1."""
+    question = replace(question, sort=Sort.NEWEST)
+    pipeline = [*_matching(question, now), {"$limit": MOST_COUNTED + 1}, {"$count": "total"}]
+    cursor = await db.nearby[INDEX].aggregate(pipeline, hint=index_for(question))
+    return next((int(row["total"]) for row in await cursor.to_list()), 0)
 
 
 def _grouped(dimension: Dimension) -> list[Document]:

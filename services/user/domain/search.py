@@ -1,26 +1,44 @@
 """Finding students: what of a profile can be found, by whom, and by which words."""
 
-import re
-import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import islice
 from typing import Final
 
-import snowballstemmer
-
+from chassis.search.grammar import Grammar
+from chassis.search.names import names_in
+from chassis.search.places import FoundPlace, Gazetteer
+from chassis.search.reading import Reading
+from chassis.search.text import fold, key_of, terms_of
 from services.user.domain.profile import AccountKind, Education, Location, Profile, Skill, Student, Visibility
 
 MOST_WORDS: Final = 500
 """Different words by which one student can be found."""
+MAX_NAMESAKES: Final = 20
+"""Cities of one name that a filter by city stands for."""
+FORMAT: Final = 2
+"""Of what is stored; what is stored in another is made anew (`ProfileStore.renew`)."""
 
-_WORD: Final = re.compile(r"[\w+#]+")
-_STEMMER: Final = snowballstemmer.stemmer("english")
+SKILL, HEADLINE, FIELD, PLACE, TEXT = 100, 40, 12, 8, 2
+"""How much a term counts by where it is found."""
+
+GRAMMAR: Final = Grammar(
+    ordinary=frozenset(
+        "student students intern interns internship candidate candidates graduate graduates applicant applicants"
+        " talent talents studierende studenten studentin studenti estudiante estudiantes etudiant etudiants"
+        " студент студенты طالب طلاب छात्र 学生 实习生 นักศึกษา 학생".split()
+    )
+)
+"""Words that every student means."""
 
 
 @dataclass(frozen=True, slots=True)
 class StudentEntry:
-    """A student as recruiters find them: the card that is shown, and what it is found by."""
+    """A student as recruiters find them: the card that is shown, and what it is found by.
+
+    `impacts` says how much each of the `words` counts.
+    """
 
     id: str
     name: str
@@ -33,33 +51,45 @@ class StudentEntry:
     city_key: str
     country: str
     blocked_company_ids: tuple[str, ...]
+    impacts: dict[str, int]
+    format: int = FORMAT
 
 
 @dataclass(frozen=True, slots=True)
 class StudentQuery:
-    """Students with all of these words and skills, in this place, who have not blocked the asking company."""
+    """Students with all of what was read and these skills, in this place, not of a company they have blocked.
+
+    `least` words have to be found; None: all that are demanded.
+    """
 
     company_id: str
-    words: tuple[str, ...] = ()
+    reading: Reading = Reading()
     skill_keys: tuple[str, ...] = ()
-    city_key: str = ""
+    city_keys: tuple[str, ...] = ()
     country: str = ""
+    least: int | None = None
 
 
 def student_query(
-    *, company_id: str, text: str = "", skills: Iterable[str] = (), city: str = "", country: str = ""
+    *,
+    company_id: str,
+    places: Gazetteer,
+    reading: Reading = Reading(),  # noqa: B008 - it cannot be changed
+    skills: Iterable[str] = (),
+    city: str = "",
+    country: str = "",
 ) -> StudentQuery:
     """The query for what a recruiter typed."""
     return StudentQuery(
         company_id=company_id,
-        words=_stems([text]),
-        skill_keys=tuple(dict.fromkeys(fold(skill) for skill in skills)),
-        city_key=fold(city),
+        reading=reading,
+        skill_keys=tuple(dict.fromkeys(key_of(skill) for skill in skills)),
+        city_keys=_city_keys(city, country, places),
         country=country,
     )
 
 
-def student_entry(profile: Profile) -> StudentEntry | None:
+def student_entry(profile: Profile, places: Gazetteer) -> StudentEntry | None:
     """How recruiters find this person; None when they are not to be found."""
     student = profile.student
     may_be_found = (
@@ -69,16 +99,13 @@ def student_entry(profile: Profile) -> StudentEntry | None:
         and student is not None
         and student.visibility is Visibility.RECRUITERS
     )
-    return _entry(profile, student) if may_be_found and student else None
+    return _entry(profile, student, places) if may_be_found and student else None
 
 
-def fold(text: str) -> str:
-    """Text as it is compared: without letter case, accents and outer blanks."""
-    decomposed = unicodedata.normalize("NFKD", text.strip().casefold())
-    return "".join(character for character in decomposed if not unicodedata.combining(character))
-
-
-def _entry(profile: Profile, student: Student) -> StudentEntry:
+def _entry(profile: Profile, student: Student, places: Gazetteer) -> StudentEntry:
+    where = student.location or Location()
+    city = places.locate(where.city, where.region, where.country) if where.city else None
+    impacts = _impacts(student, where, city, places)
     return StudentEntry(
         id=profile.id,
         name=profile.name,
@@ -86,28 +113,49 @@ def _entry(profile: Profile, student: Student) -> StudentEntry:
         location=student.location,
         skills=student.skills,
         education=student.education,
-        words=_stems(_texts(student)),
-        skill_keys=tuple(fold(skill.name) for skill in student.skills),
-        city_key=fold(student.location.city) if student.location else "",
-        country=student.location.country if student.location else "",
+        words=tuple(impacts),
+        skill_keys=tuple(key_of(skill.name) for skill in student.skills),
+        city_key=city.term if city else key_of(where.city),
+        country=where.country,
         blocked_company_ids=student.blocked_company_ids,
+        impacts=impacts,
     )
 
 
-def _texts(student: Student) -> Iterable[str]:
-    yield student.headline
-    for education in student.education:
-        yield from (education.institution, education.area, education.degree)
-    for project in student.projects:
-        yield from (project.name, *project.keywords, project.summary)
-    yield student.summary
+def _impacts(student: Student, where: Location, city: FoundPlace | None, places: Gazetteer) -> dict[str, int]:
+    """How much each term counts, those that count most first if there are too many."""
+    state = places.state_name(city.region) if city and city.country == "US" else ""
+    lands = places.lands_of(city, where.country)
+    impacts = Counter(dict.fromkeys([city.term, *lands] if city else lands, PLACE))
+    for weight, texts in (
+        (SKILL, [skill.name for skill in student.skills]),
+        (HEADLINE, [student.headline]),
+        (FIELD, [*(each.area for each in student.education), *_wanted_fields(student)]),
+        (PLACE, [where.city, where.region, city.name if city else "", state]),
+        (TEXT, _prose(student)),
+    ):
+        for term in terms_of("\n".join(texts)).union(
+            *(names_in(text, is_prose=weight < FIELD) for text in texts)
+        ):
+            impacts[term] += weight
+    return dict(islice(impacts.most_common(), MOST_WORDS))
 
 
-def _stems(texts: Iterable[str]) -> tuple[str, ...]:
-    stems = dict.fromkeys(_stem(word) for text in texts for word in _WORD.findall(fold(text)))
-    return tuple(stems)[:MOST_WORDS]
+def _wanted_fields(student: Student) -> Iterable[str]:
+    return student.preferences.fields if student.preferences else ()
 
 
-@lru_cache(maxsize=20_000)
-def _stem(word: str) -> str:
-    return str(_STEMMER.stemWord(word))
+def _prose(student: Student) -> list[str]:
+    schools = [text for each in student.education for text in (each.institution, each.degree)]
+    projects = [text for each in student.projects for text in (each.name, *each.keywords, each.summary)]
+    return [*schools, *projects, student.summary]
+
+
+def _city_keys(city: str, country: str, places: Gazetteer) -> tuple[str, ...]:
+    if not key_of(city):
+        return ()
+    found = places.cities(city, country=country)[:MAX_NAMESAKES]
+    return (*(each.term for each in found), key_of(city))
+
+
+__all__ = ["GRAMMAR", "StudentEntry", "StudentQuery", "fold", "student_entry", "student_query"]

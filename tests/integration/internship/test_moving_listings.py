@@ -11,6 +11,7 @@ from chassis.cache import Cache
 from chassis.mongo import planning
 from chassis.mongo.shards import Shards
 from chassis.mongo.slots import Move, SlotMap, Span
+from chassis.search.places import gazetteer
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.api.search import wanted_of
 from services.internship.service import upkeep
@@ -74,7 +75,7 @@ async def answered(world: World) -> list[Any]:
     """What queries of all kinds find, and what they count."""
     found = []
     for query in QUERIES[::3]:
-        wanted = wanted_of(pb.ListInternshipsRequest(**query, with_facets=True, page_size=50))
+        wanted = wanted_of(pb.ListInternshipsRequest(**query, with_facets=True, page_size=50), gazetteer())
         page = await world.finding.page(wanted, Bookmark())
         found.append(([answer.hit for answer in page.answers], page.counts))
     return found

@@ -27,6 +27,8 @@ SCATTERED = {
     "_Source.scan",
     "_Source.answers",
     "_Source._counts",
+    "_Source.total",
+    "Reindexing._renew_on",
     "Lexicon._look_at",
     "_count",
 }

@@ -17,9 +17,11 @@ from chassis.ids import new_id
 from chassis.messaging import Incoming
 from chassis.mongo.shards import Shards
 from chassis.paging import PageTokens
+from chassis.search.places import gazetteer
 from internshipconnect.events.v1.events_pb2 import Event
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.api import InternshipApi
+from services.internship.api.search import suggestions_of
 from services.internship.companies import CompanyPage
 from services.internship.domain.model import Company, Posting
 from services.internship.events import Reactions
@@ -30,6 +32,7 @@ from services.internship.service import (
     Listings,
     Moderation,
     Openings,
+    Suggesting,
     Upkeep,
     Views,
 )
@@ -84,17 +87,19 @@ class World:
         self.ledger = Ledger(self.shards, self.cache, self.clock)
         self.views = Views(self.shards, every_s=1.0)
         self.lexicon = Lexicon(self.shards, self.clock)
-        self.listings = Listings(self.ledger, self.companies, self.views)
+        self.listings = Listings(self.ledger, self.companies, self.views, gazetteer())
         self.openings = Openings(self.ledger)
         self.upkeep = Upkeep(self.ledger, self.companies)
         self.moderation = Moderation(self.ledger)
-        self.finding = Finding(self.shards, self.clock, self.lexicon)
+        self.finding = Finding(self.shards, self.clock, self.lexicon, gazetteer())
+        self.suggesting = Suggesting(self.lexicon, gazetteer())
         self.reactions = Reactions(self.shards, self.clock, self.openings, self.upkeep, self.moderation)
         self.api = InternshipApi(
             listings=self.listings,
             openings=self.openings,
             moderation=self.moderation,
             finding=self.finding,
+            suggesting=self.suggesting,
             tokens=PageTokens(b"k" * 32),
             cache=self.cache,
             clock=self.clock,
@@ -124,6 +129,10 @@ class World:
         """What a student finds."""
         with acting_as(STUDENT):
             return await self.api.ListInternships(pb.ListInternshipsRequest(**query), CONTEXT)
+
+    def suggest(self, typed: str) -> list[pb.Suggestion]:
+        """What a text is completed to."""
+        return list(suggestions_of(self.suggesting.completions(typed, 10)).suggestions)
 
     async def take(self, listing_id: str, application_id: str, version: int = 3) -> pb.TakeOpeningResponse:
         """Takes an opening as the application service does."""

@@ -17,12 +17,13 @@ from chassis.messaging import Incoming
 from chassis.mongo.shards import Shards
 from chassis.paging import PageTokens
 from chassis.redis import connect
+from chassis.search.places import gazetteer
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.events.v1.events_pb2 import UserRegistered, UserVerified
 from internshipconnect.user.v1 import user_pb2 as pb
 from services.user.api import UserApi
 from services.user.events import QUEUE, subscription
-from services.user.service import Companies, Profiles
+from services.user.service import Companies, Profiles, StudentSearch
 from services.user.store import COLLECTIONS, SCATTERS, CompanyStore, ProfileStore
 from tests.databases import own_databases
 from tests.stack import Stack
@@ -39,6 +40,7 @@ class Users:
     clock: FixedClock
     api: UserApi
     profiles: Profiles
+    students: StudentSearch
     companies: Companies
 
     def __post_init__(self) -> None:
@@ -140,11 +142,17 @@ async def users(stack: Stack, shards: Shards, clock: FixedClock) -> AsyncIterato
     nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
     redis = connect(nodes, stack.credentials.redis_password)
     cache = Cache(redis, f"test-{secrets.token_hex(4)}")
-    profiles = Profiles(ProfileStore(shards), clock)
+    store = ProfileStore(shards, gazetteer())
+    profiles, students = Profiles(store, clock), StudentSearch(store, gazetteer())
     companies = Companies(CompanyStore(shards), cache, clock)
     tokens = PageTokens(bytes(32))
     yield Users(
-        shards, clock, UserApi(profiles, companies, cache, tokens, company_cache_s=60.0), profiles, companies
+        shards,
+        clock,
+        UserApi(profiles, students, companies, cache, tokens, company_cache_s=60.0),
+        profiles,
+        students,
+        companies,
     )
     await cache.aclose()
     await redis.aclose()

@@ -2,8 +2,11 @@ import pytest
 
 from chassis.caller import Principal
 from chassis.errors import DomainError
+from chassis.search.places import gazetteer
+from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.common.v1.common_pb2 import Location, Skill
 from internshipconnect.user.v1 import user_pb2 as pb
+from services.user.store import ProfileStore
 from tests.integration.user.conftest import Users, a_student, an_owner
 
 
@@ -109,3 +112,45 @@ async def test_each_condition_has_an_index_that_gives_the_order(
     for shard in users.shards.all():
         found = await shard.db["student_search"].find(wanted).sort("_id", -1).hint(index).explain()
         assert "SORT" not in str(found["queryPlanner"]["winningPlan"])
+
+
+async def test_students_are_found_by_what_recruiters_type(users: Users) -> None:
+    await some_students(users)
+    recruiter = an_owner()
+    await users.students.read_words()
+    assert await users.names(recruiter, q="python") == ["Bob", "Ada"]
+    assert await users.names(recruiter, q="cpp") == ["Ada"]
+    assert await users.names(recruiter, q="pyth") == ["Bob", "Ada"]
+    assert await users.names(recruiter, q="pyhton students in zuerich") == ["Ada"]
+    assert await users.names(recruiter, q="painters switzerland") == ["Cleo"]
+    assert await users.names(recruiter, city="Цюрих") == ["Cleo", "Ada"]
+    assert await users.names(recruiter, q="🚀") == []
+    assert "letters or digits" in (await users.search(recruiter, q="!!!")).note
+
+
+async def test_the_answer_says_how_the_words_were_read(users: Users) -> None:
+    await some_students(users)
+    await users.students.read_words()
+    found = await users.search(an_owner(), q="pyhton berne")
+    assert [(each.name, each.value) for each in found.applied_filters] == [("city", "Bern")]
+    assert (found.did_you_mean, found.match_kind) == ("python berne", common.MATCH_KIND_ALL)
+    assert not (await users.search(an_owner(), q="python berne", literal=True)).applied_filters
+
+
+async def test_those_with_most_of_the_words_are_found_where_nobody_has_all(users: Users) -> None:
+    await some_students(users)
+    await users.students.read_words()
+    recruiter = an_owner()
+    found = await users.search(recruiter, q="python c++ painting haskell", page_size=1)
+    assert ([card.name for card in found.data], found.match_kind) == (["Ada"], common.MATCH_KIND_PARTIAL)
+
+
+async def test_an_entry_of_an_older_format_is_made_anew(users: Users) -> None:
+    student = await users.found_student("Ada", skills=[Skill(name="Python")])
+    entries = users.shards.of(student.id).db["student_search"]
+    new = await entries.find_one({"_id": student.id})
+    await entries.update_one(
+        {"_id": student.id}, {"$unset": {"format": 1, "impacts": 1}, "$set": {"words": ["x"]}}
+    )
+    await ProfileStore(users.shards, gazetteer()).renew()
+    assert await entries.find_one({"_id": student.id}) == new

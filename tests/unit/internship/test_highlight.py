@@ -6,12 +6,15 @@ from html import unescape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.internship.search.highlight import PASSAGE_LETTERS, Highlighter, distance_km
-from services.internship.search.query import read_words
-from services.internship.search.text import composed
-from services.internship.search.vocabulary import Vocabulary
+from chassis.search.grammar import Grammar
+from chassis.search.places import distance_km, gazetteer
+from chassis.search.reading import Reader
+from chassis.search.text import composed
+from chassis.search.vocabulary import Vocabulary
+from services.internship.search.highlight import PASSAGE_LETTERS, Highlighter
 
-HIGHLIGHTER = Highlighter(read_words("engineers zurich ", Vocabulary()))
+READER = Reader(Grammar(frozenset()), Vocabulary(), gazetteer())
+HIGHLIGHTER = Highlighter(READER.read("engineers zurich ", is_literal=True).words)
 marked, passage, found_in = HIGHLIGHTER.marked, HIGHLIGHTER.passage, HIGHLIGHTER.found_in
 
 

@@ -2,6 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from chassis.search.places import gazetteer
+from chassis.search.reading import Reader, Reading
+from chassis.search.vocabulary import Vocabulary
 from services.user.domain import (
     AccountKind,
     Profile,
@@ -11,12 +14,14 @@ from services.user.domain import (
     student_entry,
     student_query,
 )
-from services.user.domain.search import MOST_WORDS, StudentEntry
+from services.user.domain.search import GRAMMAR, MOST_WORDS, StudentEntry
 from tests.unit.user.samples import COMPANY, PROFILE, STUDENT
 
 
 def entry(student: Student = STUDENT) -> StudentEntry:
-    found = student_entry(replace(PROFILE, student=replace(student, visibility=Visibility.RECRUITERS)))
+    found = student_entry(
+        replace(PROFILE, student=replace(student, visibility=Visibility.RECRUITERS)), gazetteer()
+    )
     assert found is not None
     return found
 
@@ -32,28 +37,44 @@ def entry(student: Student = STUDENT) -> StudentEntry:
     ],
 )
 def test_who_does_not_want_to_be_found_or_is_not_proven_is_not_found(profile: Profile) -> None:
-    assert student_entry(profile) is None
+    assert student_entry(profile, gazetteer()) is None
 
 
-@pytest.mark.parametrize("text", ["engine", "ENGINES", "zurich", "Zürich physics", "bsc", "looms", "sketch"])
-def test_words_are_found_in_any_form_case_and_accent(text: str) -> None:
-    query = student_query(company_id=COMPANY, text=text)
-    assert query.words
-    assert set(query.words) <= set(entry().words)
+def read(text: str) -> Reading:
+    vocabulary = Vocabulary(dict.fromkeys(entry().words, 1), 1)
+    return Reader(GRAMMAR, vocabulary, gazetteer()).read(text)
 
 
-def test_words_of_headline_summary_education_and_projects_count_and_no_others() -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["engine", "ENGINES", "zurich", "Zürich physics", "bsc", "looms", "sketch", "python", "C++", "cpp",
+     "student in Switzerland", "physics students", "pyth", "pyhton", "züri", "engineering"],
+)  # fmt: skip
+def test_a_student_is_found_by_skills_fields_places_and_words_in_any_form(text: str) -> None:
+    demanded = read(text).demanded
+    assert demanded
+    for word in demanded:
+        assert not set(word.qualities).isdisjoint(entry().words), word
+
+
+def test_words_of_headline_summary_education_skills_and_projects_count_and_no_others() -> None:
     assert "acm" not in entry().words
     assert not {"intern", "union"} & set(entry().words)
 
 
+def test_a_skill_counts_more_than_a_headline_and_that_more_than_prose() -> None:
+    impacts = entry().impacts
+    assert impacts["=python"] > impacts["physicist"] > impacts["loom"]
+
+
 def test_skills_are_compared_as_they_are_meant() -> None:
-    query = student_query(company_id=COMPANY, skills=["python ", "PYTHON", "c++"])
+    query = student_query(company_id=COMPANY, places=gazetteer(), skills=["python ", "PYTHON", "c++"])
     assert query.skill_keys == ("python", "c++") == entry().skill_keys
 
 
-def test_a_place_is_compared_without_case_and_accents() -> None:
-    assert student_query(company_id=COMPANY, city="zurich").city_key == entry().city_key
+@pytest.mark.parametrize("city", ["zurich", "Zürich", "Zuerich", "Цюрих", "チューリッヒ"])
+def test_a_place_is_compared_by_all_its_names(city: str) -> None:
+    assert entry().city_key in student_query(company_id=COMPANY, places=gazetteer(), city=city).city_keys
 
 
 def test_an_endless_profile_is_found_by_a_bounded_number_of_words() -> None:

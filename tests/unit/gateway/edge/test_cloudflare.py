@@ -91,6 +91,7 @@ def test_the_wall_before_each_class_is_the_best_plan_that_has_a_limit() -> None:
         "limit_public_api": (10_000, 60),
         "limit_search": (1_000, 60),
         "limit_sign_up": (200, 900),
+        "limit_suggest": (6_000, 60),
     }
 
 

@@ -13,6 +13,9 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from .text import STEM
 
+MARKS: Final = (STEM, "=", "%")
+"""With which terms begin that are no words: stems, names and places."""
+
 MOST_COMPLETIONS: Final = 16
 MOST_CORRECTIONS: Final = 12
 _RARENESS_STEP: Final = 4
@@ -44,6 +47,11 @@ class Vocabulary:
             self._counts[term] += 1
         self._listings += 1
 
+    @property
+    def listings(self) -> int:
+        """About how many listings there are."""
+        return self._listings
+
     def count(self, term: str) -> int:
         """How many listings hold the term."""
         return self._counts.get(term, 0)
@@ -60,12 +68,13 @@ class Vocabulary:
         longer = (word for word in words[low:high] if word != start)
         return nlargest(MOST_COMPLETIONS, longer, key=self.count)
 
-    def corrections(self, word: str) -> list[Correction]:
+    def corrections(self, word: str, further: int = 0) -> list[Correction]:
         """Known words that a misspelling may stand for, nearest first.
 
-        One wrong, missing, added or swapped letter for words of 4 to 7 letters, two for longer ones.
+        One wrong, missing, added or swapped letter for words of 4 to 7 letters, two for longer ones; `further`
+        letters more where a guess is only shown.
         """
-        most = _allowed_distance(word)
+        most = _allowed_distance(word) and _allowed_distance(word) + further
         if most == 0:
             return []
         self._words()
@@ -85,7 +94,7 @@ class Vocabulary:
 
     def _words(self) -> list[str]:
         if self._sorted is None:
-            self._sorted = sorted(term for term in self._counts if not term.startswith(STEM))
+            self._sorted = sorted(term for term in self._counts if not term.startswith(MARKS))
             by_length = defaultdict(list)
             for word in self._sorted:
                 by_length[len(word)].append(word)

@@ -1,0 +1,97 @@
+"""What a search can be completed to: titles, skills, companies and cities of open listings, whole."""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from heapq import nlargest
+from itertools import islice
+from typing import Final
+
+from chassis.search.text import fold, tokens_of
+
+MAX_LOOKED_AT: Final = 2_000
+"""Phrases with the typed beginning of which the most frequent are taken: what keeps one letter cheap."""
+
+
+class PhraseKind(StrEnum):
+    """What a phrase names."""
+
+    TITLE = "TITLE"
+    SKILL = "SKILL"
+    COMPANY = "COMPANY"
+    PLACE = "PLACE"
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A name, by its kind and what its spellings have in common."""
+
+    kind: PhraseKind
+    key: str
+    name: str
+
+
+class PhraseBook:
+    """Phrases with about how many listings have each, found by the beginning of any of their words."""
+
+    def __init__(self, counts: Iterable[tuple[Phrase, int]] = ()) -> None:
+        self._counts: dict[tuple[PhraseKind, str], int] = {}
+        self._names: dict[tuple[PhraseKind, str], Phrase] = {}
+        self._starts: list[tuple[str, PhraseKind, str]] = []
+        for phrase, count in counts:
+            self._count(phrase, count)
+        self._starts = sorted(start for phrase in self._names.values() for start in _starts_of(phrase))
+
+    def add(self, phrases: Iterable[Phrase]) -> None:
+        """Counts one more listing with these."""
+        for phrase in phrases:
+            if self._count(phrase, 1):
+                for start in _starts_of(phrase):
+                    insort(self._starts, start)
+
+    def _count(self, phrase: Phrase, count: int) -> bool:
+        """Whether it is a new one."""
+        identity = (phrase.kind, phrase.key)
+        is_new = identity not in self._counts
+        self._names.setdefault(identity, phrase)
+        self._counts[identity] = self._counts.get(identity, 0) + count
+        return is_new
+
+    def count(self, kind: PhraseKind, key: str) -> int:
+        """About how many listings have it."""
+        return self._counts.get((kind, key), 0)
+
+    def named(self, kind: PhraseKind, key: str) -> Phrase | None:
+        """The phrase of a kind with this key."""
+        return self._names.get((kind, key))
+
+    def completions(self, start: str, limit: int) -> list[Phrase]:
+        """The most frequent phrases one of whose words, and what follows it, begins so; whole beginnings first."""
+        found = dict.fromkeys(islice(self._beginning(start), MAX_LOOKED_AT))
+        best = nlargest(
+            limit, found, key=lambda each: (_key(self._names[each]).startswith(start), self._counts[each])
+        )
+        return [self._names[identity] for identity in best]
+
+    def _beginning(self, start: str) -> Iterator[tuple[PhraseKind, str]]:
+        for at in range(bisect_left(self._starts, (start,)), len(self._starts)):
+            words, kind, key = self._starts[at]
+            if not words.startswith(start):
+                return
+            yield kind, key
+
+
+def typed_key(text: str) -> str:
+    """What somebody typed, as phrases are looked up by."""
+    return " ".join(token.word for token in tokens_of(fold(text)))
+
+
+def _key(phrase: Phrase) -> str:
+    return typed_key(phrase.name)
+
+
+def _starts_of(phrase: Phrase) -> Iterator[tuple[str, PhraseKind, str]]:
+    words = _key(phrase).split()
+    for at in range(len(words)):
+        yield " ".join(words[at:]), phrase.kind, phrase.key
