@@ -9,7 +9,7 @@ ARGS ?=
 	@python3 ops/bootstrap.py
 
 help: ## Show what can be done here
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: .venv/.installed ## Install what is missing, start the local stack, seed it and wait until it is ready
 	@$(IC) up $(ARGS)
@@ -20,8 +20,11 @@ down: .venv/.installed ## Stop the local stack; ARGS=--wipe also removes its dat
 status: .venv/.installed ## Show each process: port, state, restarts, memory, readiness
 	@$(IC) status $(ARGS)
 
-logs: .venv/.installed ## Show the last log lines; ARGS="auth-serve -f" follows one process
+logs: .venv/.installed ## Show the last log lines; ARGS="auth-serve -f" follows one process, ARGS="--level warning --since 10m"
 	@$(IC) logs $(ARGS)
+
+shell: .venv/.installed ## Open a shell in which `ic` is a command; leave it with exit
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $${SHELL:-/bin/sh}
 
 test: .venv/.installed ## Run unit tests, then integration and end-to-end tests on a stack of their own
 	@$(IC) test $(ARGS)

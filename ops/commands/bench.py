@@ -1,4 +1,4 @@
-"""`ic bench`: measure a running stack beside the bare libraries it is made of."""
+"""`ic bench`: measure a running stack beside the bare libraries that it is made of."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`ic chaos`: let people work on a stack, let things break, and see whether anything is lost."""
+"""`ic chaos`: let people work while things break, and see whether anything is lost."""
 
 import secrets
 import signal

@@ -1,4 +1,4 @@
-"""`ic demo`: walk the main journey against a running stack and tell it as a story."""
+"""`ic demo`: walk the main journey against a running stack."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""`ic dlq`: the events that queues gave up on."""
+"""`ic dlq`: list, show, replay or drop events that queues gave up on."""
 
 import json
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from chassis.messaging.dead_letters import MOST_AT_ONCE, DeadLetter, DeadLetters
 from ops.console import console
 from ops.errors import OpsError
 from ops.options import AsJson, StackName
+from ops.printable import printable
 from ops.stack import lifecycle, topology
 from ops.stack.credentials import Credentials
 from ops.stack.provision import queue_names
@@ -183,8 +184,11 @@ def letter_text(letter: DeadLetter) -> str:
         "trace": letter.trace_id or "-",
         "payload": payload,
     }
-    head = f"[bold]{escape(letter.id or 'without an ID')}[/] {escape(letter.type or 'no event')}"
-    return "\n".join([head, *(f"  [dim]{name:12}[/] {escape(str(value))}" for name, value in lines.items())])
+    id_, type_ = printable(letter.id or "without an ID"), printable(letter.type or "no event")
+    head = f"[bold]{escape(id_)}[/] {escape(type_)}"
+    return "\n".join(
+        [head, *(f"  [dim]{name:12}[/] {escape(printable(str(value)))}" for name, value in lines.items())]
+    )
 
 
 def _time(moment: datetime | None) -> str:

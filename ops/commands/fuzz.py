@@ -1,4 +1,4 @@
-"""`ic fuzz`: the suite of hostile clients, for as long as wanted, on a stack of its own."""
+"""`ic fuzz`: send hostile requests to a stack of its own."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""`ic lint`: every check that needs no running stack."""
+"""`ic lint`: run every check that needs no running stack."""
 
 import importlib
 import json

@@ -1,15 +1,17 @@
-"""`ic mail`: the mails that a stack has sent."""
+"""`ic mail`: read the mails that a stack has sent."""
 
 import json
 from typing import Annotated, Any
 
 import httpx
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from ops.console import console
 from ops.errors import OpsError
 from ops.options import AsJson, StackName
+from ops.printable import printable
 from ops.stack import topology
 from ops.stack.topology import DEFAULT_STACK
 
@@ -47,7 +49,7 @@ def list_mails(
     table = Table("id", "received", "to", "subject", box=None, pad_edge=False)
     for mail in mails:
         moment = mail["received_at"][:19].replace("T", " ")
-        table.add_row(str(mail["id"]), moment, ", ".join(mail["to"]), mail["subject"])
+        table.add_row(str(mail["id"]), moment, _shown(", ".join(mail["to"])), _shown(mail["subject"]))
     console.print(table if mails else "no mails yet")
 
 
@@ -61,10 +63,16 @@ def show_mail(
     if as_json:
         print(json.dumps(mail, indent=2))
         return
-    console.print(f"[bold]{mail['subject']}[/]\n[dim]to {', '.join(mail['to'])}, {mail['received_at']}[/]\n")
-    console.print(mail["text"] or mail["html"], markup=False, soft_wrap=True)
+    console.print(f"[bold]{_shown(mail['subject'])}[/]", soft_wrap=True)
+    console.print(f"[dim]to {_shown(', '.join(mail['to']))}, {mail['received_at']}[/]\n", soft_wrap=True)
+    for line in (mail["text"] or mail["html"]).splitlines():
+        console.print(printable(line), markup=False, soft_wrap=True)
     for link in mail["links"]:
-        console.print(f"[dim]link[/] {link}", soft_wrap=True)
+        console.print(f"[dim]link[/] {_shown(link)}", soft_wrap=True)
+
+
+def _shown(text: str) -> str:
+    return escape(printable(text))
 
 
 def clear_mails(stack: StackName = DEFAULT_STACK) -> None:

@@ -1,4 +1,4 @@
-"""`ic mesh`: what Envoy and the services' own channels have confirmed of their configuration."""
+"""`ic mesh`: show what Envoy and the services have confirmed of their configuration."""
 
 import importlib
 import json

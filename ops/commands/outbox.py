@@ -1,4 +1,4 @@
-"""`ic outbox`: events that wait to be sent."""
+"""`ic outbox`: show the events that wait to be sent."""
 
 import json
 from dataclasses import asdict

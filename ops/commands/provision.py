@@ -1,4 +1,4 @@
-"""`ic provision`: users, collections, indexes and queues."""
+"""`ic provision`: make users, collections, indexes and queues that are missing."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""`ic region`: take the services of one region away, and bring them back."""
+"""`ic region`: stop or start the services of one region."""
 
 from typing import Annotated
 

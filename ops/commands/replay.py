@@ -1,10 +1,9 @@
-"""`ic replay`: rebuild derived data while serving."""
+"""`ic replay`: rebuild derived data while everything serves."""
 
-import re
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from pymongo.errors import PyMongoError
@@ -13,14 +12,12 @@ from rich.table import Table
 from chassis.errors import DomainError
 from ops.console import console
 from ops.errors import OpsError
+from ops.moments import moment
 from ops.options import StackName
 from ops.replay import Wanted, replay_stack
 from ops.stack import lifecycle, topology
 from ops.stack.steps import Steps
 from ops.stack.topology import DEFAULT_STACK
-
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
 
 class Derived(StrEnum):
@@ -74,27 +71,6 @@ def replay(
     except PyMongoError as error:
         raise OpsError(f"it ended early: {error}; if an index is missing: ic provision") from error
     console.print(table(looked_at, wrong, dry_run=dry_run))
-
-
-def moment(text: str, now: datetime) -> datetime:
-    """The time that `text` names: ISO 8601 (UTC unless it says otherwise), or so long before `now`.
-
-    Raises:
-        OpsError: it is neither, or in the future.
-    """
-    try:
-        if match := _DURATION.fullmatch(text):
-            return now - timedelta(**{_UNITS[match[2]]: float(match[1])})
-        parsed = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise OpsError(
-            f"--since takes a time such as 2027-03-01T09:00Z, or a duration such as 90s, 30m, 24h or 7d, "
-            f"not '{text}'"
-        ) from None
-    named = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    if named > now:
-        raise OpsError(f"--since takes a time that has passed, not '{text}'")
-    return named
 
 
 def table(looked_at: Counter[str], wrong: Counter[str], *, dry_run: bool) -> Table:

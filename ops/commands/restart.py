@@ -1,4 +1,4 @@
-"""`ic restart`: start processes anew, for instance after an edit."""
+"""`ic restart`: restart processes, for instance after an edit."""
 
 from typing import Annotated
 

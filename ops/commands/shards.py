@@ -1,4 +1,4 @@
-"""`ic shards`: what each shard holds, whether it lies where it should, one more shard, slots that move."""
+"""`ic shards`: see what lies on which shard, add shards, move slots."""
 
 import importlib
 import json

@@ -1,14 +1,19 @@
-"""`ic status`: what each process is doing."""
+"""`ic status`: show each process: state, readiness, restarts, memory, ports."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import Final
 
 import typer
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ops.console import console
 from ops.errors import OpsError
 from ops.options import AsJson, StackName
+from ops.printable import printable
 from ops.stack import report, topology
 from ops.stack.lifecycle import Stack
 from ops.stack.report import Row
@@ -16,6 +21,13 @@ from ops.stack.topology import DEFAULT_STACK
 
 MEGABYTE = 1024 * 1024
 MOST_PORTS = 3
+READINESS: Final = "readiness"
+MIN_READINESS: Final = 30
+"""Columns of a screen that readiness has at least, before others are left out."""
+GAP: Final = 2
+GO_FIRST: Final = ("pid", "ports", "up for", "memory", "restarts")
+"""What is left out of a narrow screen, the least important first."""
+ON_THE_RIGHT: Final = frozenset({"pid", "up for", "restarts", "memory"})
 STATE_STYLE = {"RUNNING": "green", "STARTING": "yellow", "STOPPED": "dim"}
 
 
@@ -32,44 +44,59 @@ def status(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
         return
     if not found:
         raise OpsError(f"the stack '{stack}' is not running; start it with: ic up --stack {stack}")
-    console.print(_table(stack, found))
+    console.print(_table(stack, found, console.width))
 
 
-def _table(stack: str, found: list[Row]) -> Table:
+def _table(stack: str, found: list[Row], width: int) -> Table:
+    """All columns that there is room for; readiness is always there, and its detail wraps."""
+    cells = {name: [Text.from_markup(cell_of(row)) for row in found] for name, cell_of in CELLS.items()}
+    footers = _footers(found)
+    needed = {
+        name: max(len(name), len(footers.get(name, "")), *(cell.cell_len for cell in column))
+        for name, column in cells.items()
+    }
+    shown = fitting(needed, width)
+    left_out = [name for name in cells if name not in shown]
     table = Table(title=f"stack '{stack}'", title_justify="left", show_footer=True, box=None, pad_edge=False)
-    unready = sum(not row.ready for row in found)
-    summary = "all ready" if not unready else f"{unready} not ready"
-    total = f"{report.total_memory(found) / MEGABYTE:,.0f} MB"
-    for name, footer, right in (
-        ("process", f"{len(found)} processes", False),
-        ("ports", "", False),
-        ("pid", "", True),
-        ("state", "", False),
-        ("up for", "", True),
-        ("restarts", str(sum(row.restarts for row in found)), True),
-        ("memory", total, True),
-        ("readiness", summary, False),
-    ):
+    if left_out:
+        table.caption = f"no room for: {', '.join(left_out)}; a wider screen or --json shows them"
+        table.caption_justify = "left"
+    for name in shown:
         table.add_column(
-            name, footer=footer, justify="right" if right else "left", no_wrap=name != "readiness"
+            name,
+            footer=footers.get(name, ""),
+            justify="right" if name in ON_THE_RIGHT else "left",
+            no_wrap=name != READINESS,
         )
-    for row in found:
-        table.add_row(*_cells(row))
+    for row in zip(*(cells[name] for name in shown), strict=True):
+        table.add_row(*row)
     return table
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def fitting(needed: dict[str, int], width: int) -> list[str]:
+    """The columns, in their order, for which a screen has room: `needed` are the widths that they want."""
+    shown = list(needed)
+    for name in GO_FIRST:
+        room = width - sum(needed[each] + GAP for each in shown if each != READINESS)
+        if room >= min(needed[READINESS], MIN_READINESS):
+            break
+        shown.remove(name)
+    return shown
+
+
+def _footers(found: list[Row]) -> dict[str, str]:
+    unready = sum(not row.ready for row in found)
+    return {
+        "process": f"{len(found)} processes",
+        READINESS: "all ready" if not unready else f"{unready} not ready",
+        "restarts": str(sum(row.restarts for row in found)),
+        "memory": f"{report.total_memory(found) / MEGABYTE:,.0f} MB",
+    }
+
+
+def _readiness(row: Row) -> str:
     readiness = "[green]ready[/]" if row.ready else "[red]not ready[/]"
-    return (
-        row.name,
-        _ports(row),
-        str(row.pid or "-"),
-        f"[{STATE_STYLE.get(row.state, 'red')}]{row.state.lower()}[/]",
-        _duration(row.uptime_s),
-        f"[yellow]{row.restarts}[/]" if row.restarts else "0",
-        f"{row.memory_bytes / MEGABYTE:,.0f} MB",
-        f"{readiness} [dim]{row.detail}[/]" if row.detail else readiness,
-    )
+    return f"{readiness} [dim]{escape(printable(row.detail))}[/]" if row.detail else readiness
 
 
 def _ports(row: Row) -> str:
@@ -87,3 +114,15 @@ def _duration(seconds: float | None) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+CELLS: Final[dict[str, Callable[[Row], str]]] = {
+    "process": lambda row: row.name,
+    "state": lambda row: f"[{STATE_STYLE.get(row.state, 'red')}]{row.state.lower()}[/]",
+    READINESS: _readiness,
+    "restarts": lambda row: f"[yellow]{row.restarts}[/]" if row.restarts else "0",
+    "up for": lambda row: _duration(row.uptime_s),
+    "memory": lambda row: f"{row.memory_bytes / MEGABYTE:,.0f} MB",
+    "pid": lambda row: str(row.pid or "-"),
+    "ports": _ports,
+}

@@ -1,4 +1,4 @@
-"""`ic stubs`: the typed stubs."""
+"""`ic stubs`: build the typed stubs from protos/ into gen/."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`ic test`: every test, against real servers of the test run's own."""
+"""`ic test`: run every test against real servers of the test run's own."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""`ic thorough`: every suite that takes minutes, one after the other."""
+"""`ic thorough`: run every suite that takes minutes, one after the other."""
 
 from collections.abc import Sequence
 from typing import Annotated

@@ -7,6 +7,7 @@ import typer
 
 from ops.console import console
 from ops.options import StackName
+from ops.paths import REPO
 from ops.stack import lifecycle, topology
 from ops.stack.steps import Steps
 from ops.stack.tls import authority
@@ -78,6 +79,13 @@ def _say_where_things_are(found: Topology, steps: Steps, *, stores_only: bool) -
         )
     console.print("try next:")
     ic = "ic" if shutil.which("ic") else ".venv/bin/ic"
+    _say_what_to_try(ic, option)
+    if ic != "ic":
+        console.print("to have `ic` as a command in this shell (or in a new one: make shell):", markup=False)
+        console.print(f'  export PATH="{REPO / ".venv" / "bin"}:$PATH"', markup=False, soft_wrap=True)
+
+
+def _say_what_to_try(ic: str, option: str) -> None:
     for command, what in (
         (f"{ic} demo{option}", "one application from registration to hire, call by call"),
         (f"{ic} status{option}", "each process: port, state, memory, readiness"),

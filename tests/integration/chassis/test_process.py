@@ -92,9 +92,13 @@ def test_a_serving_process_answers_health_readiness_and_metrics(launch: Launcher
     process = launch()
     process.await_ready()
     assert process.ops("/health").json() == {"alive": True}
-    checks = process.ops("/ready").json()["checks"]
-    assert {"mongo s1", "mongo s2", "redis"} <= set(checks)
-    assert all(check["up"] for check in checks.values())
+
+    def all_up() -> bool:
+        checks = process.ops("/ready").json()["checks"]
+        assert {"mongo s1", "mongo s2", "redis"} <= set(checks)
+        return all(check["up"] for check in checks.values())
+
+    await_true(all_up, "all dependencies to be up")
     assert "grpc_server_handled_total" in process.ops("/metrics").text
     with grpc.insecure_channel(f"127.0.0.1:{process.grpc_port}") as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)

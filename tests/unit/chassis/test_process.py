@@ -35,14 +35,14 @@ def test_a_process_without_stores_lives_without_their_libraries_until_it_is_told
     while '"started"' not in process.stdout.readline():
         pass
     process.send_signal(signal.SIGTERM)
-    written, _ = process.communicate(timeout=GENEROUS_S)
+    written, _ = process.communicate(timeout=4 * GENEROUS_S)
     assert process.returncode == 0
     assert written.index("stopping within 10 s") < written.index("closed") < written.index('"stopped"')
 
 
 def test_what_the_settings_point_to_is_complained_about_as_a_whole_and_ends_the_process_with_2() -> None:
     process = launched(IC_TABLES="bad")
-    written, _ = process.communicate(timeout=GENEROUS_S)
+    written, _ = process.communicate(timeout=4 * GENEROUS_S)
     assert process.returncode == 2
     assert "tables.yaml: is bad" in written
     assert "other.yaml: is worse" in written

@@ -1,12 +1,19 @@
 """The command line: mistakes end in a sentence."""
 
 import json
+import pkgutil
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from ops.cli import main
+from ops import commands
+from ops.cli import main, summary
+from ops.commands.status import fitting
 from ops.commands.test import Tally
+from ops.paths import REPO
 from ops.stack.mongo import first_slot_map
 from ops.stack.topology import Shard
 
@@ -47,6 +54,78 @@ def test_help_lists_the_commands(capsys: Screen) -> None:
         assert command in shown
     for command in ("dlq", "outbox", "replay"):
         assert command in shown
+
+
+HEAVY = {
+    "pymongo",
+    "grpc",
+    "google",
+    "kombu",
+    "redis",
+    "httpx",
+    "opentelemetry",
+    "pydantic",
+    "structlog",
+    "asyncio",
+}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], []])
+def test_the_list_of_commands_imports_none_of_them(arguments: list[str]) -> None:
+    script = (
+        "import sys\n"
+        "from ops.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "except SystemExit:\n    pass\n"
+        "print('loaded:', *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], cwd=REPO, capture_output=True, text=True, check=True
+    )
+    loaded = done.stdout.rpartition("loaded: ")[2].split()
+    assert not HEAVY & {name.split(".")[0] for name in loaded}
+    assert not [
+        name for name in loaded if name.startswith(("ops.commands.", "ops.stack", "services", "chassis"))
+    ]
+
+
+def test_the_version_is_told(capsys: Screen) -> None:
+    code, shown = _ic(capsys, "--version")
+    assert code == 0
+    assert re.fullmatch(r"ic \d+\.\d+\.\d+\n", shown)
+
+
+@pytest.mark.parametrize("name", sorted(module.name for module in pkgutil.iter_modules(commands.__path__)))
+def test_every_command_can_be_loaded_and_says_in_a_line_what_it_does(capsys: Screen, name: str) -> None:
+    assert 10 < len(summary(name)) < 100
+    code, shown = _ic(capsys, name, "--help")
+    assert code == 0
+    assert f"Usage: ic {name}" in shown
+
+
+WIDE = {
+    "process": 18,
+    "state": 8,
+    "readiness": 60,
+    "restarts": 8,
+    "up for": 12,
+    "memory": 8,
+    "pid": 6,
+    "ports": 40,
+}
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (200, list(WIDE)),
+        (100, ["process", "state", "readiness", "restarts", "up for", "memory"]),
+        (80, ["process", "state", "readiness", "restarts", "memory"]),
+        (40, ["process", "state", "readiness"]),
+    ],
+)
+def test_a_narrow_screen_keeps_state_and_readiness(width: int, shown: list[str]) -> None:
+    assert fitting(WIDE, width) == shown
 
 
 def test_the_first_slot_map_deals_out_every_slot_once() -> None:

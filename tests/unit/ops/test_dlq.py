@@ -9,9 +9,9 @@ import pytest
 from chassis.messaging.dead_letters import DeadLetter, Summary
 from internshipconnect.events.v1.events_pb2 import Event, UserVerified
 from ops.commands import dlq, outbox
-from ops.commands.replay import moment
 from ops.console import console
 from ops.errors import OpsError
+from ops.moments import moment
 from ops.stack.outboxes import OutboxStatus
 
 NOW = datetime(2027, 3, 1, 9, tzinfo=UTC)

@@ -1,0 +1,27 @@
+"""Text that others wrote, on a screen: it can neither move the cursor nor pass for another line."""
+
+import unicodedata
+from typing import Final
+
+_SHOWN: Final = frozenset({"\t", "\u200c", "\u200d"})
+"""Tabs, and the joiners that Persian, Indic and emoji text is written with."""
+_UNSAFE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
+"""Control characters, marks of direction and others without a shape, line ends."""
+
+
+def printable(text: str) -> str:
+    """Return the text; what has an effect instead of a shape is written out, as `\\x1b` or `\\u202e`."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(each if _is_safe(each) else _escaped(each) for each in text)
+
+
+def _is_safe(character: str) -> bool:
+    return character in _SHOWN or unicodedata.category(character) not in _UNSAFE
+
+
+def _escaped(character: str) -> str:
+    number = ord(character)
+    if number <= 0xFF:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
