@@ -266,13 +266,14 @@ function envoy_on_request(handle)
 end
 
 function envoy_on_response(handle)
+  local seen = handle:streamInfo():dynamicMetadata():get(GATEWAY) or {}
+  mark_older(handle, seen.path)
   local headers = handle:headers()
   local status = headers:get(":status")
   local seconds = status == "200" and handle:metadata():get("shared_cache_s")
   if seconds then
     return mark_public(handle, headers, seconds)
   end
-  local seen = handle:streamInfo():dynamicMetadata():get(GATEWAY) or {}
   if status == "200" and seen.wanted then
     return answer_unchanged(handle, headers, seen.wanted)
   end

@@ -17,7 +17,7 @@ from gateway.envoy.responses import compressors, standing_headers
 from gateway.envoy.tokens import FILTER as TOKENS
 from gateway.envoy.tokens import token_filter
 from gateway.envoy_types import extension
-from gateway.surface import edge_rpcs, enum_names
+from gateway.surface import OLDER_PATHS, edge_rpcs, enum_names
 
 SCRIPT: Final = "envoy.filters.http.lua"
 READY: Final = "envoy.filters.http.health_check.ready"
@@ -31,7 +31,9 @@ BEHIND_THE_CACHE: Final = (BUFFER, TRANSCODER, TOKENS, CALLER, RATE_LIMIT)
 ONLY_FOR_CALLS: Final = (SCRIPT, READY, HEALTH, GRPC_WEB, *BEHIND_THE_CACHE)
 """Those of which an answer from the cache has nothing: each costs about as much as a small answer itself."""
 KEYS_RPC: Final = "internshipconnect.auth.v1.AuthService.GetJwks"
-_LUA: Final = tuple(Path(__file__).parent.with_name(name) for name in ("words.lua", "errors.lua"))
+_LUA: Final = tuple(
+    Path(__file__).parent.with_name(name) for name in ("words.lua", "older.lua", "errors.lua")
+)
 
 
 def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
@@ -110,8 +112,18 @@ def lua_source(contracts: Contracts) -> str:
         f"local REASONS = {{\n{table}\n}}",
         f"local BODY_FIELDS = {{ {fields} }}",
         f"local ENUMS = {{ {enums} }}",
+        _older_paths(edge_rpcs(contracts)),
     )
     return "\n".join((*tables, *(script.read_text() for script in _LUA)))
+
+
+def _older_paths(rpcs: Iterable[RpcSpec]) -> str:
+    paths = (binding.path for rpc in rpcs for binding in rpc.http[1:])
+    segments = ", ".join(f"{name} = true" for name in sorted({path.split("/")[1] for path in paths}))
+    deprecation, sunset = OLDER_PATHS
+    return (
+        f'local OLDER = {{ segments = {{ {segments} }}, deprecation = "{deprecation}", sunset = "{sunset}" }}'
+    )
 
 
 def _body_fields(rpcs: Iterable[RpcSpec]) -> list[str]:
@@ -136,6 +148,8 @@ def _transcoder(contracts: Contracts, rpcs: Iterable[RpcSpec]) -> dict[str, Any]
         proto_descriptor_bin=base64.b64encode(contracts.descriptor_set).decode(),
         services=sorted({rpc.service for rpc in rpcs}),
         convert_grpc_status=True,
+        # As every browser and HTTP library writes a space.
+        query_param_unescape_plus=True,
         print_options={
             "always_print_primitive_fields": True,
             "stream_newline_delimited": True,
