@@ -329,6 +329,7 @@ end
 
 function envoy_on_response(handle)
   local seen = handle:streamInfo():dynamicMetadata():get(GATEWAY) or {}
+  mark_older(handle, seen.path)
   answer(handle, seen)
   if seen.is_head then
     behead(handle)

@@ -1,7 +1,9 @@
 """Which calls of the contracts the gateway offers, and which service answers each."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import cast
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Final, cast
 
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -9,6 +11,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from chassis.contracts import Contracts, RpcSpec, imported
 from chassis.grpc.spelling import messages_within
 from chassis.grpc.words import allowed_names, item_rules_of
+
+_OLDER_SINCE: Final = datetime(2026, 11, 1, tzinfo=UTC)
+_OLDER_UNTIL: Final = datetime(2027, 11, 1, tzinfo=UTC)
+OLDER_PATHS: Final = (f"@{_OLDER_SINCE.timestamp():.0f}", format_datetime(_OLDER_UNTIL, usegmt=True))
+"""What answers at older paths carry: `Deprecation` (RFC 9745) and `Sunset` (RFC 8594)."""
 
 
 def edge_rpcs(contracts: Contracts | None = None) -> tuple[RpcSpec, ...]:

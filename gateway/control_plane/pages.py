@@ -13,6 +13,7 @@ from gateway.envoy.edge import Edge
 OTLP_PORT: Final = 4317
 _PAGES: Final = (
     ("/openapi.json", "application/json", "openapi.json"),
+    ("/openapi-all.json", "application/json", "openapi-all.json"),
     ("/docs", "text/html; charset=utf-8", "docs.html"),
 )
 

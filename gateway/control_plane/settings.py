@@ -15,5 +15,6 @@ class ControlPlaneSettings(ProcessSettings):
     registry: Path = Field(default=Path("registry"), description="folder in which processes register")
     gateway_listen: Address = Field(default="0.0.0.0:8080", description="where the gateway listens")
     gateway_pages: Path | None = Field(
-        default=None, description="folder with openapi.json and docs.html, which the gateway answers itself"
+        default=None,
+        description="folder with openapi.json, openapi-all.json and docs.html, for the gateway to answer",
     )

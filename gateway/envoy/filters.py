@@ -18,7 +18,7 @@ from gateway.envoy.responses import compressors, standing_headers
 from gateway.envoy.tokens import FILTER as TOKENS
 from gateway.envoy.tokens import token_filter
 from gateway.envoy_types import extension
-from gateway.surface import edge_rpcs, enum_names
+from gateway.surface import OLDER_PATHS, edge_rpcs, enum_names
 
 SCRIPT: Final = "envoy.filters.http.lua"
 READY: Final = "envoy.filters.http.health_check.ready"
@@ -35,7 +35,7 @@ KEYS_RPC: Final = "internshipconnect.auth.v1.AuthService.GetJwks"
 MAX_HEADER_BYTES: Final = 16 * 1024
 """Names and values of a request's headers. A service gets its path twice and a few headers more, and refuses
 what is longer than `chassis.grpc.server` says; below that bound it never does."""
-_SCRIPTS: Final = ("words.lua", "bodies.lua", "requests.lua", "errors.lua", "entry.lua")
+_SCRIPTS: Final = ("words.lua", "older.lua", "bodies.lua", "requests.lua", "errors.lua", "entry.lua")
 """Pieces of one script, each built on those before it: a filter more would cost as much as all of them."""
 
 
@@ -119,9 +119,19 @@ def lua_source(contracts: Contracts) -> str:
         f"local ENUMS = {{ {enums} }}",
         f"local MAX_HEADER_BYTES = {MAX_HEADER_BYTES}",
         request_tables(edge_rpcs(contracts)),
+        _older_paths(edge_rpcs(contracts)),
     )
     folder = Path(__file__).parents[1]
     return "\n".join((*tables, *((folder / name).read_text() for name in _SCRIPTS)))
+
+
+def _older_paths(rpcs: Iterable[RpcSpec]) -> str:
+    paths = (binding.path for rpc in rpcs for binding in rpc.http[1:])
+    segments = ", ".join(f"{name} = true" for name in sorted({path.split("/")[1] for path in paths}))
+    deprecation, sunset = OLDER_PATHS
+    return (
+        f'local OLDER = {{ segments = {{ {segments} }}, deprecation = "{deprecation}", sunset = "{sunset}" }}'
+    )
 
 
 def _body_fields(rpcs: Iterable[RpcSpec]) -> list[str]:

@@ -21,6 +21,7 @@ REQUEST_HEADERS: Final = (
 """What a page of another origin may send."""
 RESPONSE_HEADERS: Final = (
     "age",
+    "deprecation",
     "etag",
     "grpc-message",
     "grpc-status",
@@ -28,6 +29,7 @@ RESPONSE_HEADERS: Final = (
     "ratelimit",
     "ratelimit-policy",
     "retry-after",
+    "sunset",
     "x-cache",
     "x-ratelimit-limit",
     "x-ratelimit-remaining",

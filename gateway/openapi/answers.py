@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from chassis.contracts import ERROR_DOMAIN, ReasonSpec, RpcSpec, reasons
+from gateway.surface import OLDER_PATHS
 from internshipconnect.errors.v1.reason_pb2 import Reason
 from internshipconnect.options.v1 import options_pb2
 
@@ -23,8 +24,8 @@ HEADERS: Final[dict[str, tuple[str, dict[str, Any], Any]]] = {
     "ETag": ("Tag of this answer, for `If-None-Match`.", _TEXT, 'W/"1f4-2a-3b"'),
     "Cache-Control": ("Whether and for how long the answer may be kept.", _TEXT, "public, max-age=30"),
     "X-Stale": ("`true` when the answer is what was last known, at most ten minutes old.", _TEXT, "true"),
-    "Deprecation": ("Since when the path is an older one (RFC 9745).", _TEXT, "@1796083200"),
-    "Sunset": ("From when the path may be gone (RFC 8594).", _TEXT, "Wed, 01 Dec 2027 00:00:00 GMT"),
+    "Deprecation": ("Since when the path is an older one (RFC 9745).", _TEXT, OLDER_PATHS[0]),
+    "Sunset": ("From when the path may be gone (RFC 8594).", _TEXT, OLDER_PATHS[1]),
 }
 """Each header: what it says, its schema, an example."""
 

@@ -29,7 +29,7 @@ def _sections(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, str], 
         for verb, operation in item.items()
         if verb in _VERBS
     ]
-    for tag in [*document["tags"], {"name": "Gateway", "description": "Probes"}]:
+    for tag in document["tags"]:
         yield tag, [operation for operation in operations if tag["name"] in operation["tags"]]
 
 
@@ -50,11 +50,12 @@ def rules_text(schema: Mapping[str, Any]) -> str:
         "maxLength": "at most {} characters",
         "minimum": "from {}",
         "maximum": "to {}",
-        "pattern": "matches {}",
     }
     parts = [text.format(inner[name]) for name, text in limits.items() if name in inner]
     if "enum" in inner:
         parts.append("one of " + ", ".join(inner["enum"]))
+    if "x-extensible-enum" in inner:
+        parts.append("one of " + ", ".join(inner["x-extensible-enum"]) + "; others may come")
     if "maxItems" in schema:
         parts.append(f"at most {schema['maxItems']} items")
     return "; ".join(parts)

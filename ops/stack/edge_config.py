@@ -29,4 +29,5 @@ def write_config(topology: Topology) -> None:
 def _write_api_page(topology: Topology) -> None:
     document = build(DESCRIPTORS)
     (topology.etc / "openapi.json").write_text(json.dumps(document))
+    (topology.etc / "openapi-all.json").write_text(json.dumps(build(DESCRIPTORS, with_older=True)))
     (topology.etc / "docs.html").write_text(render_page(document))

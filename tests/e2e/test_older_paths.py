@@ -1,10 +1,12 @@
 """The older clients' paths reach the same calls."""
 
+import httpx
 import pytest
 
-from gateway.surface import edge_rpcs
+from gateway.surface import OLDER_PATHS, edge_rpcs
 from ops.journey.client import ApiError, Person
 from ops.journey.story import PASSWORD
+from tests.stack import Stack
 
 OLDER = [
     pytest.param(binding.method, binding.path, id=f"{binding.method} {binding.path}")
@@ -24,6 +26,16 @@ def test_an_older_path_is_known(stranger: Person, method: str, path: str) -> Non
     except ApiError as refused:
         assert refused.reason != "UNKNOWN_PATH"
         assert refused.status < 500
+
+
+@pytest.mark.parametrize(("prefix", "is_older"), [("", True), ("/api", True), ("/api/v1", False)])
+@pytest.mark.parametrize("query", ["", "?pageSize=51"])
+def test_an_older_path_says_until_when_it_stays(
+    stack: Stack, prefix: str, is_older: bool, query: str
+) -> None:
+    answer = httpx.get(f"{stack.gateway_url}{prefix}/internships{query}", trust_env=False)
+    dates = (answer.headers.get("deprecation"), answer.headers.get("sunset"))
+    assert dates == (OLDER_PATHS if is_older else (None, None))
 
 
 @pytest.mark.parametrize("prefix", ["/api/auth", "/auth"])

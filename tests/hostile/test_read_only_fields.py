@@ -77,8 +77,8 @@ def value_of(page: Json, rules: Json) -> Any:
         reference = rules.get("$ref") or rules["allOf"][0]["$ref"]
         held = page["components"]["schemas"][reference.rsplit("/", 1)[1]]["properties"]
         return {name: value_of(page, one) for name, one in held.items()}
-    if "enum" in rules:
-        return rules["enum"][-1]
+    if "x-extensible-enum" in rules:
+        return rules["x-extensible-enum"][-1]
     if rules.get("format") == "date-time":
         return "2031-01-31T12:00:00Z"
     if (pattern := rules.get("pattern", "")).startswith("^("):

@@ -1,12 +1,18 @@
 """The OpenAPI document follows the contracts."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+from google.protobuf.json_format import ParseDict
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
+from protovalidate import Validator
 
 import internshipconnect
+from chassis.contracts import RpcSpec
 from gateway.openapi.answers import errors_of
 from gateway.openapi.document import build
 from gateway.openapi.page import render_page
@@ -16,29 +22,107 @@ _DESCRIPTORS = Path(next(iter(internshipconnect.__path__))).with_name("internshi
 
 
 @cache
-def _document() -> dict[str, Any]:
-    return build(_DESCRIPTORS)
+def _document(*, with_older: bool = False) -> dict[str, Any]:
+    return build(_DESCRIPTORS, with_older=with_older)
 
 
-def _operations() -> list[dict[str, Any]]:
-    return [operation for item in _document()["paths"].values() for operation in item.values()]
+def _operations(*, with_older: bool = False) -> list[dict[str, Any]]:
+    paths = _document(with_older=with_older)["paths"]
+    return [operation for item in paths.values() for operation in item.values()]
 
 
-def test_the_document_is_valid_openapi() -> None:
-    validate(_document())
+@pytest.mark.parametrize("with_older", [False, True])
+def test_the_document_is_valid_openapi(with_older: bool) -> None:
+    validate(_document(with_older=with_older))
 
 
-def test_every_binding_of_every_call_is_an_operation() -> None:
-    names = {operation["operationId"] for operation in _operations()}
-    for rpc in edge_rpcs():
-        assert rpc.name in names
-    assert len(_operations()) == sum(len(rpc.http) for rpc in edge_rpcs()) + 2
+def test_every_call_is_one_operation_of_its_own_name() -> None:
+    names = [operation["operationId"] for operation in _operations()]
+    assert sorted(names) == sorted([*(rpc.name for rpc in edge_rpcs()), "GetHealth", "GetReadiness"])
+
+
+def test_every_binding_of_every_call_is_an_operation_of_the_document_with_the_older_paths() -> None:
+    operations = _operations(with_older=True)
+    assert len(operations) == sum(len(rpc.http) for rpc in edge_rpcs()) + 2
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    assert all(name.isalpha() for name in names)
 
 
 def test_older_paths_are_marked_as_such() -> None:
-    paths = _document()["paths"]
+    paths = _document(with_older=True)["paths"]
     assert paths["/auth/login"]["post"]["deprecated"]
     assert "deprecated" not in paths["/api/v1/auth/login"]["post"]
+    assert "/auth/login" not in _document()["paths"]
+
+
+def test_what_is_always_printed_is_required_in_answers() -> None:
+    listing = _schema("Internship")
+    assert {"id", "title", "skills", "workMode", "openForApplications"} <= set(listing["required"])
+    assert not {"compensation", "applyDeadline", "startWindow"} & set(listing["required"])
+
+
+def test_the_kind_of_account_is_required_at_registration() -> None:
+    body = _body("/api/v1/auth/register", "post")["schema"]
+    assert set(body["required"]) == {"email", "password", "kind", "name"}
+    assert body["properties"]["kind"]["enum"] == ["ACCOUNT_KIND_STUDENT", "ACCOUNT_KIND_COMPANY"]
+
+
+def test_what_only_the_server_sets_is_not_asked_for() -> None:
+    sent, answered = _schema("InternshipInput"), _schema("Internship")
+    assert not {"id", "state", "createTime"} & set(sent["properties"])
+    assert all(answered["properties"][name]["readOnly"] for name in ("id", "state", "createTime"))
+
+
+def test_enums_are_closed_in_requests_and_open_in_answers() -> None:
+    assert "WORK_MODE_REMOTE" in _schema("InternshipInput")["properties"]["workMode"]["enum"]
+    answered = _schema("Internship")["properties"]["workMode"]
+    assert "enum" not in answered
+    assert "WORK_MODE_REMOTE" in answered["x-extensible-enum"]
+    assert "enum" not in _schema("ErrorDetail")["properties"]["reason"]
+
+
+def test_everything_is_described() -> None:
+    for name, schema in _document()["components"]["schemas"].items():
+        assert schema["description"], name
+        assert [field for field, one in schema["properties"].items() if not one.get("description")] == [], (
+            name
+        )
+    for operation in _operations():
+        assert all(each["description"] for each in operation.get("parameters", [])), operation["operationId"]
+
+
+@pytest.mark.parametrize("rpc", [rpc for rpc in edge_rpcs() if rpc.body], ids=lambda rpc: rpc.name)
+def test_the_example_of_a_body_is_one_that_the_contract_accepts(rpc: RpcSpec) -> None:
+    method, path = rpc.http[0].method, re.sub(r"_([a-z])", lambda one: one.group(1).upper(), rpc.http[0].path)
+    operation = _document()["paths"][path][method.lower()]
+    example = operation["requestBody"]["content"]["application/json"]["example"]
+    request = rpc.request()
+    ParseDict(example if rpc.body == "*" else {rpc.body: example}, request)
+    for parameter in operation["parameters"]:
+        if parameter["in"] == "path":
+            ParseDict({parameter["name"]: parameter["example"]}, request)
+    assert Validator().collect_violations(request) == []
+
+
+def test_examples_of_answers_fit_their_schemas() -> None:
+    document = _document()
+    for operation in _operations():
+        for answer in operation["responses"].values():
+            for content in answer["content"].values():
+                if "example" in content:
+                    schema = {**content["schema"], "components": document["components"]}
+                    Draft202012Validator(schema).validate(content["example"])
+
+
+def _schema(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = _document()["components"]["schemas"][name]
+    return found
+
+
+def _body(path: str, method: str) -> dict[str, Any]:
+    found: dict[str, Any] = _document()["paths"][path][method]["requestBody"]["content"]["application/json"]
+    return found
 
 
 def test_every_operation_says_what_it_is_for() -> None:
