@@ -1,5 +1,6 @@
 """Routes: one for each call that the contracts offer outside, one for each page, and those of the cache."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from chassis.caller import SENT_WITH_KEY
@@ -21,6 +22,7 @@ from gateway.envoy.cache import (
 from gateway.envoy.edge import MAX_BODY_BYTES, Edge
 from gateway.envoy.filters import BEHIND_THE_CACHE, CORS, ONLY_FOR_CALLS, SCRIPT, TRANSCODER
 from gateway.envoy.limits import rate_limits
+from gateway.envoy.pages import page_routes
 from gateway.envoy.responses import cors_policy, header
 from gateway.envoy_types import extension
 from gateway.surface import edge_rpcs, room_of
@@ -49,7 +51,7 @@ def edge_routes(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
         *(_past_the_cache(_on_its_way({"path": path})) for path in uncached_paths(rpcs)),
         *(_without(route, *BEHIND_THE_CACHE) for route in conditional_reads(rpcs)),
         *(_without(route, *ONLY_FOR_CALLS) for route in plain_reads(rpcs)),
-        *map(_past_the_cache, [*map(_page_of, edge.pages), *calls, _on_its_way({"prefix": "/"})]),
+        *map(_past_the_cache, [*_pages(edge), *calls, _on_its_way({"prefix": "/"})]),
     ]
     host = _host(ROUTE_CONFIGURATION, routes, mesh)
     if mesh.gateway.cors_origins:
@@ -109,6 +111,11 @@ def retry_policy(*, is_repeatable: bool) -> dict[str, Any]:
             "envoy.retry_priorities.previous_priorities", types.PREVIOUS_PRIORITIES, update_frequency=1
         ),
     }
+
+
+def _pages(edge: Edge) -> Iterator[dict[str, Any]]:
+    yield from map(_page_of, edge.pages)
+    yield from (_without(route, TRANSCODER) for route in page_routes())
 
 
 def _page_of(page: tuple[str, str, str]) -> dict[str, Any]:

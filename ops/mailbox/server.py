@@ -67,6 +67,7 @@ def make_app(store: MailStore) -> web.Application:
             web.get("/mails", list_mails),
             web.delete("/mails", delete_mails),
             web.get("/mails/{id}", get_mail),
+            web.get("/mails/{id}/raw", get_raw_mail),
         ]
     )
     return app
@@ -91,6 +92,12 @@ async def get_mail(request: web.Request) -> web.Response:
     """`GET /mails/{id}`: everything in one mail."""
     envelope, raw = _find(request)
     return web.json_response({**_summary(envelope), **asdict(parse(raw))})
+
+
+async def get_raw_mail(request: web.Request) -> web.Response:
+    """`GET /mails/{id}/raw`: the bytes that came over SMTP."""
+    _, raw = _find(request)
+    return web.Response(body=raw, content_type="message/rfc822")
 
 
 async def delete_mails(request: web.Request) -> web.Response:

@@ -1,0 +1,123 @@
+"use strict";
+// What the pages do: call the JSON API and show its answers as text. The token lives as long as the page.
+(() => {
+  const page = document.body.dataset.page;
+  const id = location.pathname.split("/")[3] || "";
+  let token = "";
+
+  const part = (name) => document.getElementById(name);
+  const show = (name, isShown = true) => {
+    if (part(name)) part(name).hidden = !isShown;
+  };
+  const put = (name, text) => {
+    part(name).textContent = text || "–";
+  };
+  const problem = (text) => {
+    part("problem").textContent = text;
+    show("problem", text !== "");
+  };
+  // A state's name in the language of the page.
+  const word = (name) => {
+    const found = document.querySelector(`[data-word="${CSS.escape(name)}"]`);
+    return found ? found.textContent : name;
+  };
+  const time = (text) => (text ? new Date(text).toLocaleString(document.documentElement.lang) : "");
+
+  class ApiError extends Error {}
+
+  async function call(method, path, body) {
+    const headers = { accept: "application/json" };
+    if (token) headers.authorization = `Bearer ${token}`;
+    if (body) headers["content-type"] = "application/json";
+    if (method === "POST") headers["idempotency-key"] = crypto.randomUUID ? crypto.randomUUID() : String(Math.random());
+    const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), credentials: "omit" });
+    const content = await answer.json().catch(() => ({}));
+    if (answer.ok) return content;
+    const violations = (content.details || []).flatMap((detail) => detail.fieldViolations || []);
+    const reasons = violations.map((one) => `${one.field}: ${one.description}`);
+    const error = new ApiError([content.message || answer.statusText, ...reasons].join(" "));
+    error.status = answer.status;
+    throw error;
+  }
+
+  async function attempt(work) {
+    problem("");
+    try {
+      await work();
+    } catch (error) {
+      problem(error instanceof ApiError ? error.message : word("UNREACHABLE"));
+    }
+  }
+
+  function onSubmit(name, work) {
+    const form = part(name);
+    if (!form) return;
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      attempt(() => work(Object.fromEntries(new FormData(form))));
+    });
+    form.hidden = false;
+  }
+
+  function onPress(name, work) {
+    if (part(name)) part(name).addEventListener("click", () => attempt(work));
+  }
+
+  async function showInbox() {
+    const inbox = await call("GET", "/api/v1/notifications?pageSize=20");
+    const items = inbox.data.map((one) => {
+      const item = document.createElement("li");
+      item.textContent = `${one.title} – ${one.body}`;
+      return item;
+    });
+    part("inbox").replaceChildren(...items);
+    show("nothing", items.length === 0);
+  }
+
+  async function showApplication() {
+    const found = await call("GET", `/api/v1/applications/${encodeURIComponent(id)}`);
+    const state = found.status && found.status !== "STUDENT_STATUS_UNSPECIFIED" ? found.status : found.state;
+    put("title", found.internshipTitle);
+    put("company", found.companyName);
+    put("status", word(state.replace(/^(STUDENT_STATUS|APPLICATION_STATE)_/, "")));
+    put("answer-by", time(found.offerExpireTime));
+    show("offer", found.status === "STUDENT_STATUS_OFFER");
+  }
+
+  async function showInternship() {
+    const found = await call("GET", `/api/v1/internships/${encodeURIComponent(id)}`);
+    put("title", found.title);
+    put("company", (found.company || {}).name);
+    put("status", word(found.state.replace("INTERNSHIP_STATE_", "")));
+    put("deadline", time(found.applyDeadline));
+    put("description", found.description);
+    show("found");
+  }
+
+  const views = { login: showInbox, application: showApplication, internship: showInternship };
+
+  async function showView() {
+    await views[page]();
+    show("sign-in", false);
+    show("found");
+  }
+
+  onSubmit("sign-in", async (fields) => {
+    const answer = await call("POST", "/api/v1/auth/login", fields);
+    token = answer.data.tokens.accessToken;
+    await showView();
+  });
+  onSubmit("verify", async (fields) => {
+    await call("POST", "/api/v1/auth/verify-email", { email: fields.email, code: fields.code.replace(/\s/g, "") });
+    show("verify", false);
+    show("verified");
+  });
+  for (const verb of ["accept", "decline"]) {
+    onPress(verb, async () => {
+      await call("POST", `/api/v1/applications/${encodeURIComponent(id)}:${verb}`, {});
+      await showApplication();
+    });
+  }
+  // A listing that is public needs no sign-in; another one is looked for again after it.
+  if (page === "internship") showView().catch(() => show("private"));
+})();

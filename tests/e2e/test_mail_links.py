@@ -1,0 +1,119 @@
+"""Every link in every mail, in every language, leads to a page that does or says the right thing."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any, Final, get_type_hints
+
+import httpx
+import pytest
+
+from chassis.ids import new_id
+from gateway.pages import LANGUAGES as PAGE_LANGUAGES
+from ops.mailbox.message import parse
+from services.notification.domain.contents import CONTENTS, Content
+from services.notification.domain.recipients import Reader
+from services.notification.locales import LANGUAGES
+from services.notification.mails import Mails
+from tests.stack import Stack
+
+CODE: Final = "49381726"
+HEADINGS: Final = {
+    "en": {
+        "login": "Sign in",
+        "verify-email": "Type in the code",
+        "applications": "Your application",
+        "internships": "The listing",
+    },
+    "de": {
+        "login": "Anmelden",
+        "verify-email": "Code eingeben",
+        "applications": "Ihre Bewerbung",
+        "internships": "Die Anzeige",
+    },
+}
+API_CALLS: Final = {
+    "login": "POST /api/v1/auth/login",
+    "verify-email": "POST /api/v1/auth/verify-email",
+    "applications": "GET /api/v1/applications/",
+    "internships": "GET /api/v1/internships/",
+}
+
+
+@pytest.fixture(scope="module")
+def client(stack: Stack) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=stack.gateway_url, trust_env=False, verify=stack.trust, timeout=10) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def mails(stack: Stack) -> Mails:
+    return Mails(public_url=stack.gateway_url, sender="hello@ic.example", sender_name="IC")
+
+
+def sample(kind: type[Content]) -> Content:
+    known: dict[str, Any] = {
+        "code": CODE,
+        "application_id": new_id("app"),
+        "internship_id": new_id("int"),
+    }
+    kinds = get_type_hints(kind)
+    values = {
+        each.name: known.get(each.name, f"the {each.name}" if kinds[each.name] is str else datetime.now(UTC))
+        for each in fields(kind)
+    }
+    return kind(**values)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", CONTENTS, ids=lambda kind: kind.template)
+def test_every_link_of_every_mail_leads_to_its_page_in_the_language_of_the_mail(
+    stack: Stack, client: httpx.Client, mails: Mails, kind: type[Content], language: str
+) -> None:
+    reader = Reader(email="ada@example.org", name="Ada", locale=language)
+    mail = parse(mails.mail("ntf_1", sample(kind), reader, written_at=datetime.now(UTC)).raw)
+    assert mail.text.count(CODE) == (kind.template == "verification_code")
+    assert len(mail.links) == 1
+    for link in mail.links:
+        assert link.startswith(f"{stack.gateway_url}/app/")
+        assert CODE not in link
+        answer = client.get(link)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        page = link.removeprefix(f"{stack.gateway_url}/app/").partition("?")[0].partition("/")[0]
+        assert f'<html lang="{language}">' in answer.text
+        assert f"<h1>{HEADINGS[language][page]}</h1>" in answer.text
+        assert API_CALLS[page] in answer.text
+
+
+def test_without_a_language_in_the_link_the_browsers_own_decides(client: httpx.Client) -> None:
+    asked = {"de-AT,de;q=0.9,en;q=0.5": "de", "DE": "de", "en-GB": "en", "fr": "en", "": "en"}
+    for header, language in asked.items():
+        answer = client.get("/app/login", headers={"accept-language": header})
+        assert f'<html lang="{language}">' in answer.text, header
+        assert "accept-language" in answer.headers["vary"]
+    assert set(PAGE_LANGUAGES) == set(LANGUAGES)
+
+
+@pytest.mark.parametrize("path", ["login", "verify-email", "applications/x", "internships/x"])
+def test_a_page_runs_nothing_but_our_script_and_sends_no_form_itself(client: httpx.Client, path: str) -> None:
+    answer = client.get(f"/app/{path}")
+    policy = dict(rule.split(" ", 1) for rule in answer.headers["content-security-policy"].split("; "))
+    assert (policy["default-src"], policy["script-src"], policy["form-action"]) == (
+        "'none'",
+        "'self'",
+        "'none'",
+    )
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert re.findall(r"<script(?![^>]* src=)", answer.text) == []
+    for loaded in re.findall(r'(?:src|href)="(/app/app\.[a-z]+)"', answer.text):
+        assert client.get(loaded).status_code == 200
+    assert "<noscript>" in answer.text
+
+
+def test_an_address_that_tries_to_be_script_is_not_shown_by_a_page(client: httpx.Client) -> None:
+    answer = client.get(
+        "/app/applications/%3Cscript%3Ealert(1)%3C%2Fscript%3E", params={"lang": '"><script>'}
+    )
+    assert "alert" not in answer.text
