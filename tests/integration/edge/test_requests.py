@@ -118,18 +118,21 @@ SEVERAL: Final = (
 MATRIX: Final = (*(((each,), "signed in") for each in SIGNED_IN), *(((each,), "refused") for each in REFUSED))
 
 
-async def _over_http(edge: Edge, path: str, values: Sequence[str], *, http2: bool) -> int:
-    headers = [("authorization", value) for value in values]
-    async with httpx.AsyncClient(http1=not http2, http2=http2, base_url=edge.client.base_url) as client:
-        return (await client.get(path, headers=headers)).status_code
+Ask = Callable[[str, Sequence[str]], Awaitable[int]]
 
 
-async def _over_grpc(edge: Edge, method: str, values: Sequence[str]) -> int:
-    metadata = tuple(("authorization", value) for value in values)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{edge.listen}") as channel:
-        call: Any = channel.unary_unary(
-            f"/{pb.DESCRIPTOR.services_by_name['InternshipService'].full_name}/{method}"
-        )
+def _over_http(client: httpx.AsyncClient) -> Ask:
+    async def ask(method: str, values: Sequence[str]) -> int:
+        headers = [("authorization", value) for value in values]
+        return (await client.get(CALLS[method], headers=headers)).status_code
+
+    return ask
+
+
+def _over_grpc(channel: grpc.aio.Channel) -> Ask:
+    async def ask(method: str, values: Sequence[str]) -> int:
+        metadata = tuple(("authorization", value) for value in values)
+        call: Any = channel.unary_unary(f"/internshipconnect.internship.v1.InternshipService/{method}")
         try:
             await call(b"", metadata=metadata, timeout=5)
         except grpc.aio.AioRpcError as error:
@@ -137,16 +140,24 @@ async def _over_grpc(edge: Edge, method: str, values: Sequence[str]) -> int:
             return 401
         return 200
 
+    return ask
+
 
 async def test_whoever_is_signed_in_at_the_gateway_is_at_the_service_and_nobody_is_half(edge: Edge) -> None:
     await edge.open()
     edge.internships.answers["ListMyInternships"] = b""
     matrix = (*MATRIX, *((values, "refused") for values in SEVERAL))
-    ways: dict[str, Callable[[str, Sequence[str]], Awaitable[int]]] = {
-        "HTTP/1.1": lambda call, values: _over_http(edge, CALLS[call], values, http2=False),
-        "HTTP/2": lambda call, values: _over_http(edge, CALLS[call], values, http2=True),
-        "gRPC": lambda call, values: _over_grpc(edge, call, values),
-    }
+    base = f"http://127.0.0.1:{edge.listen}"
+    async with (
+        httpx.AsyncClient(base_url=base) as http1,
+        httpx.AsyncClient(base_url=base, http1=False, http2=True) as http2,
+        grpc.aio.insecure_channel(f"127.0.0.1:{edge.listen}") as channel,
+    ):
+        ways = {"HTTP/1.1": _over_http(http1), "HTTP/2": _over_http(http2), "gRPC": _over_grpc(channel)}
+        await _compare(edge, ways, matrix)
+
+
+async def _compare(edge: Edge, ways: Mapping[str, Ask], matrix: Sequence[tuple[Sequence[str], str]]) -> None:
     for (values, wanted), (way, ask) in product(matrix, ways.items()):
         if way == "gRPC" and "\t" in values[0]:
             # No gRPC library sends it.
@@ -318,8 +329,8 @@ async def test_no_query_is_in_the_access_log_or_in_a_span(edge: Edge) -> None:
             ("GET", f"/health?password={SECRET}"),
             ("POST", f"/{GATEWAY}.x/Y?password={SECRET}"),
         ):
-            body = {"json": {}} if method != "GET" else {}
-            await edge.client.request(method, path, headers=headers, **body)
+            body: dict[str, str] | None = None if method == "GET" else {}
+            await edge.client.request(method, path, headers=headers, json=body)
         await until(lambda: len(receiver.spans) >= 8, "the spans to be exported")
         # Or Envoy would keep its lines for ten seconds.
         await edge.client.post(f"http://127.0.0.1:{edge.admin}/reopen_logs")
