@@ -44,10 +44,11 @@ def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
     rpcs = edge_rpcs(contracts)
     return [
         standing_headers(tls=mesh.gateway.tls is not None),
+        # Before the script, to which OPTIONS is a method that no call has.
+        extension(CORS, types.CORS),
         _script(contracts),
         _probe(READY, "/ready", {name: {"value": 1} for name in sorted(mesh.services)}),
         _probe(HEALTH, "/health", {}),
-        extension(CORS, types.CORS),
         *compressors(),
         extension(GRPC_WEB, types.GRPC_WEB),
         cache_filter(),

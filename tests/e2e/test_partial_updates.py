@@ -1,4 +1,4 @@
-"""PATCH changes exactly the fields that its body holds, at every depth, in every call that updates something."""
+"""PATCH changes exactly the fields that its body holds, at every depth, in every call that updates."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -131,7 +131,7 @@ def at(body: Json, path: tuple[str, ...]) -> Any:
     return body or None
 
 
-def without(body: Json, *paths: tuple[str, ...]) -> Json:
+def without(body: Json, *paths: tuple[str, ...]) -> Mapping[tuple[str, ...], Any]:
     """What a body says beside these fields and those that move with every change."""
     return {
         path: at(body, path) for path in leaves(body) if path not in paths and path[0] not in MOVES_BY_ITSELF
@@ -190,7 +190,7 @@ def test_what_was_read_can_be_sent_back_whole_and_changes_nothing(
 def test_a_body_that_names_nothing_changes_nothing(targets: Mapping[str, Target], rpc: str) -> None:
     target = targets[rpc]
     before = target.person.patch(target.path, **target.whole)
-    objects = {name: {} for name, value in target.whole.items() if isinstance(value, dict)}
+    objects: Json = {name: {} for name, value in target.whole.items() if isinstance(value, dict)}
     assert without(target.person.patch(target.path, **objects)) == without(before)
     assert without(target.person.patch(target.path)) == without(before)
 

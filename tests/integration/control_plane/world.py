@@ -56,8 +56,9 @@ class _Anything(grpc.GenericRpcHandler):
         if "internshipconnect" not in details.method:
             return None
 
-        async def answer(_request: bytes, context: Any) -> bytes:
+        async def answer(request: bytes, context: Any) -> bytes:
             self._echo.calls += 1
+            self._echo.request = request
             self._echo.metadata = dict(context.invocation_metadata())
             self._echo.time_left_s = context.time_remaining() or 0.0
             self._echo.methods.add(details.method)
@@ -78,6 +79,7 @@ class Echo:
         self.port = 0
         self.calls = 0
         self.methods: set[str] = set()
+        self.request = b""
         self.metadata: dict[str, str] = {}
         self.time_left_s = 0.0
         self.takes_s = 0.0

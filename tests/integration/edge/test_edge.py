@@ -186,6 +186,7 @@ async def test_pages_of_allowed_origins_may_call_and_others_may_not(edge: Edge) 
         "/api/v1/applications", headers={"origin": "https://evil.example", **asking}
     )
     assert "access-control-allow-origin" not in refused.headers
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, POST")
     read = await edge.client.get(PATH, headers={"origin": "https://app.example.com"})
     assert read.headers["access-control-allow-origin"] == "https://app.example.com"
     assert "etag" in read.headers["access-control-expose-headers"]

@@ -1,0 +1,236 @@
+"""What no contract takes is refused at every path of every call, and leaves no secret in any log."""
+
+import re
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from email import message_from_string
+from email.message import Message
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from chassis.contracts import HttpBinding, RpcSpec
+from chassis.ids import new_id
+from gateway.surface import edge_rpcs
+from tests.hostile.cast import NOBODY, Caller, Cast, reason_in
+from tests.stack import Stack, await_true
+
+BINDINGS: Final = [(rpc, binding) for rpc in edge_rpcs() for binding in rpc.http]
+PREFIX_OF: Final = {"internship_id": "int", "application_id": "app", "company_id": "cmp"}
+LOGGED_WITHIN_S: Final = 20.0
+QUERIES: Final = ("", "?colour=blue", "?pageSize=many", "?page_token=x")
+BUSY_STATUSES: Final = frozenset({429, 503, 504})
+MAX_FIELDS: Final = 4
+"""Of each call here; `tests/unit/gateway/test_requests.py` tries all of them."""
+
+
+Test = TypeVar("Test", bound=Callable[..., None])
+
+
+def _bindings(*, with_body: bool) -> Callable[[Test], Test]:
+    chosen = [each for each in BINDINGS if bool(each[1].body) == with_body]
+    names = [f"{binding.method} {binding.path}" for _, binding in chosen]
+    return pytest.mark.parametrize(("rpc", "binding"), chosen, ids=names)
+
+
+every_write: Final = _bindings(with_body=True)
+every_read: Final = _bindings(with_body=False)
+
+
+def path_of(binding: HttpBinding) -> str:
+    """With IDs of objects that there are not."""
+    return re.sub(r"\{([^}]*)\}", lambda name: new_id(PREFIX_OF[name[1]]), binding.path)
+
+
+def body_type(rpc: RpcSpec, binding: HttpBinding) -> Descriptor:
+    request: Any = rpc.request.DESCRIPTOR
+    found: Descriptor = request if binding.body == "*" else request.fields_by_name[binding.body].message_type
+    return found
+
+
+def is_own(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.file.package.startswith("internshipconnect")
+
+
+def with_unknown_field(kind: Any, depth: int = 3) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Bodies that are right but for one field, at each place where an object may stand."""
+    yield "colour", {"colour": "blue"}
+    for field in kind.fields if depth else ():
+        if is_own(field):
+            for path, body in with_unknown_field(field.message_type, depth - 1):
+                index = "[1]" if field.is_repeated else ""
+                yield (
+                    f"{field.json_name}{index}.{path}",
+                    {field.json_name: [{}, body] if field.is_repeated else body},
+                )
+
+
+def violations_of(answer: httpx.Response) -> dict[str, str]:
+    details = answer.json()["details"]
+    return {
+        each["field"]: each["description"] for detail in details for each in detail.get("fieldViolations", ())
+    }
+
+
+@every_write
+def test_an_unknown_field_of_a_body_is_named_in_the_clients_spelling(
+    cast: Cast, rpc: RpcSpec, binding: HttpBinding
+) -> None:
+    caller = cast.best_for(rpc)
+    for path, body in with_unknown_field(body_type(rpc, binding)):
+        answer = cast.ask(caller, binding.method, path_of(binding), json=body)
+        assert (answer.status_code, reason_in(answer.json())) == (400, "INVALID_FIELD"), answer.text
+        assert list(violations_of(answer)) == [path]
+
+
+@every_write
+def test_a_field_of_the_body_is_refused_in_the_query_and_not_written_down(
+    cast: Cast, rpc: RpcSpec, binding: HttpBinding, secret: str
+) -> None:
+    caller = cast.best_for(rpc)
+    fields = [field for field in body_type(rpc, binding).fields if not is_own(field)]
+    for field in fields[:MAX_FIELDS]:
+        for name in {field.name, field.json_name} - set(re.findall(r"\{([^}]*)\}", binding.path)):
+            answer = cast.ask(caller, binding.method, path_of(binding), json={}, params={name: secret})
+            assert (answer.status_code, reason_in(answer.json())) == (400, "INVALID_FIELD"), answer.text
+            assert name in violations_of(answer)
+            assert secret not in answer.text
+
+
+@pytest.fixture(scope="module")
+def secret(stack: Stack) -> Iterator[str]:
+    """What is in no log of any process, once all of them have been written."""
+    value, marker = f"hunter2-{secrets.token_hex(8)}", secrets.token_hex(16)
+    yield value
+    httpx.get(f"{stack.gateway_url}/marker-{marker}", trust_env=False, verify=stack.trust)
+    envoy = stack.topology.logs / "envoy.log"
+    await_true(lambda: f"/marker-{marker}" in envoy.read_text(), "Envoy's log", within_s=LOGGED_WITHIN_S)
+    found = [
+        log.name for log in stack.topology.logs.glob("*.log") if value in log.read_text(errors="replace")
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "access_token", "token", "refreshToken", "authorization", "email"]
+)
+def test_a_credential_in_the_query_of_any_path_is_not_written_down(
+    cast: Cast, name: str, secret: str
+) -> None:
+    referer = {"referer": f"https://example.com/?{name}={secret}", "cookie": f"{name}={secret}"}
+    for path in ("/api/v1/internships", "/docs", "/health", "/nowhere", "/internships/x:y", "/auth/login"):
+        for method in ("GET", "HEAD", "POST"):
+            cast.ask(cast[NOBODY], method, path, params={name: secret}, headers=referer)
+
+
+@pytest.mark.parametrize("rpc", edge_rpcs(), ids=lambda rpc: rpc.name)
+def test_the_query_never_replaces_what_the_path_says(cast: Cast, rpc: RpcSpec) -> None:
+    caller = cast.best_for(rpc)
+    for binding in rpc.http:
+        for name in re.findall(r"\{([^}]*)\}", binding.path):
+            json_name = rpc.request.DESCRIPTOR.fields_by_name[name].json_name
+            for spelling in {name, json_name, json_name.replace("I", "%49")}:
+                path = f"{path_of(binding)}?{spelling}={new_id(PREFIX_OF[name])}"
+                answer = cast.ask(caller, binding.method, path, json={} if binding.body else None)
+                assert (answer.status_code, reason_in(answer.json())) == (400, "INVALID_FIELD"), answer.text
+                assert "in the path" in next(iter(violations_of(answer).values()))
+
+
+@every_write
+def test_head_of_what_only_takes_writes_says_so_without_a_body(
+    stack: Stack, rpc: RpcSpec, binding: HttpBinding
+) -> None:
+    with _Connection(stack) as connection:
+        status, headers = connection.ask("HEAD", path_of(binding), {})
+        assert status != 405 or binding.method in headers["allow"].split(", ")
+        assert connection.is_in_step(headers)
+
+
+@every_read
+def test_head_is_answered_like_get_whoever_asks_and_without_a_body(
+    stack: Stack, cast: Cast, rpc: RpcSpec, binding: HttpBinding
+) -> None:
+    known, nobody = cast.best_for(rpc), cast[NOBODY]
+    for caller, query in ((nobody, ""), *((known, query) for query in QUERIES)):
+        path = path_of(binding) + query
+        status, headers = _patiently(lambda path=path, caller=caller: _head(stack, path, caller.headers))  # type: ignore[misc]
+        if rpc.server_streaming:
+            assert (status, headers["allow"]) == (405, "GET")
+            continue
+        got, others = _patiently(lambda path=path, caller=caller: _get(cast, caller, path))  # type: ignore[misc]
+        assert (status, headers["content-type"]) == (got, others["content-type"]), path
+
+
+Answer = tuple[int, Mapping[str, str]]
+
+
+def _patiently(ask: Callable[[], Answer]) -> Answer:
+    """The answer of a machine that is busy once, and not for long."""
+    for pause_s in (0.2, 1.0, 3.0):
+        status, headers = ask()
+        if status not in BUSY_STATUSES:
+            break
+        time.sleep(pause_s)
+    return status, headers
+
+
+def _head(stack: Stack, path: str, headers: Mapping[str, str]) -> Answer:
+    with _Connection(stack) as connection:
+        status, found = connection.ask("HEAD", path, headers)
+        assert connection.is_in_step(found)
+        return status, dict(found.items())
+
+
+def _get(cast: Cast, caller: Caller, path: str) -> Answer:
+    answer = cast.ask(caller, "GET", path)
+    return answer.status_code, answer.headers
+
+
+class _Connection:
+    """One connection, on which a body after HEAD would be taken for the beginning of the next answer."""
+
+    def __init__(self, stack: Stack) -> None:
+        url = urlsplit(stack.gateway_url)
+        self._host = url.netloc
+        plain = socket.create_connection((url.hostname, url.port), timeout=10)
+        self._socket = (
+            stack.trust.wrap_socket(plain, server_hostname=url.hostname)
+            if isinstance(stack.trust, ssl.SSLContext)
+            else plain
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def ask(self, method: str, path: str, headers: Mapping[str, str]) -> tuple[int, Message]:
+        """The head of an answer; what comes after it stays unread."""
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            *(f"{k}: {v}" for k, v in {"host": self._host, **headers}.items()),
+        ]
+        self._socket.sendall("\r\n".join((*lines, "", "")).encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = self._socket.recv(1)
+            assert byte, f"ends within {head!r}"
+            head += byte
+        first, _, rest = head.decode().partition("\r\n")
+        assert first.startswith("HTTP/1.1 "), first
+        return int(first.split(" ")[1]), message_from_string(rest)
+
+    def is_in_step(self, headers: Message) -> bool:
+        """Whether nothing follows an answer to HEAD but the end of the connection, or the next answer."""
+        if headers["connection"] == "close":
+            return self._socket.recv(1) == b""
+        status, found = self.ask("GET", "/health", {})
+        body = self._socket.recv(int(found["content-length"]), socket.MSG_WAITALL)
+        return (status, body) == (200, b'{"status":"ok"}')

@@ -1,0 +1,342 @@
+"""How a real Envoy reads what clients send: paths, methods, headers, queries, and their connections."""
+
+import asyncio
+import http.client
+import json
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import product
+from typing import Any, Final
+
+import grpc
+import httpx
+import pytest
+
+from chassis.caller import Call, Principal, caller_or_none
+from chassis.errors import DomainError
+from chassis.grpc.interceptors.authentication import Authentication
+from chassis.ids import new_id
+from gateway.control_plane.node import GATEWAY
+from gateway.envoy.builder import GatewayBuilder
+from gateway.envoy.edge import Edge as EdgeSettings
+from gateway.envoy.filters import MAX_HEADER_BYTES
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
+from tests.fakes.calls import rpc, send
+from tests.fakes.tokens import access_token
+from tests.integration.control_plane.world import LISTING, PATH, until
+from tests.integration.edge.conftest import Edge
+from tests.otlp import receiving
+
+MINE: Final = "/api/v1/companies/me/internships"
+SEARCH: Final = "/api/v1/internships"
+LOGIN: Final = "/api/v1/auth/login"
+SECRET: Final = "hunter2-hunter2"
+TOKEN: Final = access_token("usr_1", "COMPANY")
+
+
+def _reason(answer: httpx.Response) -> str:
+    [reason] = [detail["reason"] for detail in answer.json()["details"] if "reason" in detail]
+    return str(reason)
+
+
+async def _open_with_page(edge: Edge, **settings: Any) -> None:
+    page = ("/docs", "text/html", "<p>all calls</p>" * 100)
+    listen = ("127.0.0.1", edge.listen)
+    edge.builders[GATEWAY] = GatewayBuilder(lambda: EdgeSettings(listen, pages=(page,), **settings))
+    await edge.open()
+
+
+async def test_a_plus_in_a_query_is_a_space_and_an_escaped_one_is_a_plus(edge: Edge) -> None:
+    await edge.open()
+    for signed_in in (True, False):
+        headers = {"authorization": f"Bearer {TOKEN}"} if signed_in else {}
+        for query, wanted in (
+            ("field=Data+Science&q=C%2B%2B", ("Data Science", "C++")),
+            ("q=a%20b", ("", "a b")),
+        ):
+            await edge.client.get(f"{SEARCH}?{query}", headers=headers)
+            asked = pb.ListInternshipsRequest.FromString(edge.internships.request)
+            assert (asked.field, asked.q) == wanted
+
+
+class Verifier:
+    """Knows one good token, as the services' own does; no session of it has ended."""
+
+    async def verify(self, token: str) -> Principal:
+        if token != TOKEN:
+            raise DomainError("TOKEN_INVALID", "Not this one.")
+        return Principal("usr_1", "COMPANY")
+
+    async def refuse_revoked(self, session_id: str) -> None:
+        pass
+
+
+async def _reading_of_a_service(metadata: Mapping[str, str]) -> str:
+    """What the services' own interceptor makes of what the gateway has sent on."""
+
+    async def who(_request: Any, _context: Any) -> bytes:
+        return b"signed in" if caller_or_none() else b"anonymous"
+
+    call = Call(metadata={key: value for key, value in metadata.items() if key == "authorization"})
+    authentication = Authentication(Verifier(), Verifier())
+    try:
+        return (await send(authentication, rpc("internship", "GetInternship"), who, call=call)).decode()
+    except DomainError:
+        return "refused"
+
+
+SIGNED_IN: Final = (f"Bearer {TOKEN}", f"bearer {TOKEN}", f"BEARER {TOKEN}", f"bEaReR   {TOKEN}")
+REFUSED: Final = (
+    f"Bearer\t{TOKEN}",
+    f"Bearer{TOKEN}",
+    f"Bearer:{TOKEN}",
+    f"Bearer={TOKEN}",
+    TOKEN,
+    f"Basic {TOKEN}",
+    f"Token {TOKEN}",
+    f'Bearer "{TOKEN}"',
+    f"Bearer {TOKEN} {TOKEN}",
+    f"Bearer {TOKEN}, Bearer {TOKEN}",
+    f"Bearer {TOKEN},",
+    f", Bearer {TOKEN}",
+    f"Bearer Bearer {TOKEN}",
+    f"Basic x, Bearer {TOKEN}",
+    f"Bearer {TOKEN}; a=b",
+    "Bearer",
+    "Bearer x",
+    "",
+)
+SEVERAL: Final = (
+    (f"Bearer {TOKEN}", f"Bearer {TOKEN}"),
+    (f"Bearer {TOKEN}", "Basic x"),
+    ("Basic x", f"Bearer {TOKEN}"),
+    (f"Bearer {TOKEN}", "Bearer forged"),
+)
+"""An empty one beside another is none: Envoy drops it before anybody reads."""
+MATRIX: Final = (*(((each,), "signed in") for each in SIGNED_IN), *(((each,), "refused") for each in REFUSED))
+
+
+Ask = Callable[[str, Sequence[str]], Awaitable[int]]
+
+
+def _over_http(client: httpx.AsyncClient) -> Ask:
+    async def ask(method: str, values: Sequence[str]) -> int:
+        headers = [("authorization", value) for value in values]
+        return (await client.get(CALLS[method], headers=headers)).status_code
+
+    return ask
+
+
+def _over_grpc(channel: grpc.aio.Channel) -> Ask:
+    async def ask(method: str, values: Sequence[str]) -> int:
+        metadata = tuple(("authorization", value) for value in values)
+        call: Any = channel.unary_unary(f"/internshipconnect.internship.v1.InternshipService/{method}")
+        try:
+            await call(b"", metadata=metadata, timeout=5)
+        except grpc.aio.AioRpcError as error:
+            assert error.code() is grpc.StatusCode.UNAUTHENTICATED, error
+            return 401
+        return 200
+
+    return ask
+
+
+async def test_whoever_is_signed_in_at_the_gateway_is_at_the_service_and_nobody_is_half(edge: Edge) -> None:
+    await edge.open()
+    edge.internships.answers["ListMyInternships"] = b""
+    matrix = (*MATRIX, *((values, "refused") for values in SEVERAL))
+    base = f"http://127.0.0.1:{edge.listen}"
+    async with (
+        httpx.AsyncClient(base_url=base) as http1,
+        httpx.AsyncClient(base_url=base, http1=False, http2=True) as http2,
+        grpc.aio.insecure_channel(f"127.0.0.1:{edge.listen}") as channel,
+    ):
+        ways = {"HTTP/1.1": _over_http(http1), "HTTP/2": _over_http(http2), "gRPC": _over_grpc(channel)}
+        await _compare(edge, ways, matrix)
+
+
+async def _compare(edge: Edge, ways: Mapping[str, Ask], matrix: Sequence[tuple[Sequence[str], str]]) -> None:
+    for (values, wanted), (way, ask) in product(matrix, ways.items()):
+        if way == "gRPC" and "\t" in values[0]:
+            # No gRPC library sends it.
+            continue
+        edge.internships.metadata = {}
+        private = await ask("ListMyInternships", values)
+        public = await ask("GetInternship", values)
+        read_as = await _reading_of_a_service(edge.internships.metadata) if public == 200 else "refused"
+        assert (private, public, read_as) == (
+            (200, 200, "signed in") if wanted == "signed in" else (401, 401, "refused")
+        ), (way, values)
+
+
+CALLS: Final = {"ListMyInternships": MINE, "GetInternship": PATH}
+
+
+READABLE: Final = {
+    "a kept answer": (PATH, 200),
+    "one that nobody has read": (f"/api/v1/internships/{new_id('int')}", 200),
+    "a page": ("/docs", 200),
+    "health": ("/health", 200),
+    "a call without a token": (MINE, 401),
+    "an unknown path": ("/api/v1/nowhere", 404),
+    "a path that only takes POST": (LOGIN, 405),
+    "a wrong parameter": (f"{SEARCH}?colour=1", 400),
+    "a wrong value": (f"{SEARCH}?pageSize=many", 400),
+    "a service that is not there": ("/api/v1/users/me", 503),
+}
+
+
+async def test_head_is_answered_like_get_without_a_body_and_the_connection_stays_in_step(edge: Edge) -> None:
+    await _open_with_page(edge)
+    await asyncio.to_thread(_read_alternately, edge.listen)
+
+
+def _read_alternately(port: int) -> None:
+    """On one connection. A body after HEAD would be read as the beginning of the next answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.connect()
+    held = connection.sock
+    for what, (path, status) in READABLE.items():
+        headers = {"authorization": f"Bearer {TOKEN}"} if status == 503 else {}
+        for method in ("HEAD", "GET", "HEAD", "HEAD", "GET"):
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            assert answer.status == status, (what, method)
+            assert bool(content) == (method == "GET"), (what, method)
+            assert answer.headers["content-type"], (what, method)
+            if method == "GET":
+                assert int(answer.headers["content-length"] or len(content)) == len(content)
+        assert connection.sock is held, what
+    connection.close()
+
+
+async def test_head_has_the_headers_of_get_and_304_has_no_body(edge: Edge) -> None:
+    await edge.open()
+    get, head = await edge.client.get(PATH), await edge.client.head(PATH)
+    own = {"date", "age", "x-request-id", "x-cache", "x-envoy-upstream-service-time", "transfer-encoding"}
+    wanted = {name: value for name, value in get.headers.items() if name not in own}
+    found = {name: value for name, value in head.headers.items() if name not in own}
+    assert found == wanted | (
+        {"content-length": found["content-length"]} if "content-length" in found else {}
+    )
+    assert head.headers["x-cache"] == "HIT"
+    unchanged = await edge.client.head(PATH, headers={"if-none-match": get.headers["etag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    async with httpx.AsyncClient(http1=False, http2=True, base_url=edge.client.base_url) as client:
+        assert [(await client.head(PATH)).status_code for _ in range(2)] == [200, 200]
+    before = edge.internships.calls
+    fresh = f"/api/v1/internships/{new_id('int')}"
+    answers = [await edge.client.head(fresh), await edge.client.get(fresh)]
+    assert [answer.headers["x-cache"] for answer in answers] == ["MISS", "HIT"]
+    assert (answers[0].content, answers[1].json()["id"]) == (b"", LISTING)
+    assert edge.internships.calls == before + 1
+
+
+async def test_a_wrong_method_is_told_the_right_ones(edge: Edge) -> None:
+    await _open_with_page(edge)
+    for method, path, allow in (
+        ("DELETE", PATH, "GET, HEAD, PATCH"),
+        ("POST", PATH, "GET, HEAD, PATCH"),
+        ("OPTIONS", SEARCH, "GET, HEAD, POST"),
+        ("TRACE", SEARCH, "GET, HEAD, POST"),
+        ("GET", LOGIN, "POST"),
+        ("HEAD", LOGIN, "POST"),
+        ("PUT", f"{PATH}:publish", "POST"),
+        ("HEAD", "/api/v1/notifications:stream", "GET"),
+        ("POST", "/docs", "GET, HEAD"),
+        ("DELETE", "/health", "GET, HEAD"),
+    ):
+        answer = await edge.client.request(method, path)
+        assert (answer.status_code, answer.headers.get("allow")) == (405, allow), (method, path)
+        if method != "HEAD":
+            assert _reason(answer) == "UNKNOWN_PATH"
+            assert answer.json()["message"] == f"This path takes {allow}."
+
+
+@pytest.mark.parametrize("bytes_", [MAX_HEADER_BYTES, 20_000, 25_000, 40_000, 60_000])
+async def test_headers_that_are_too_long_are_always_refused_in_the_same_words(
+    edge: Edge, bytes_: int
+) -> None:
+    await edge.open()
+    before = edge.internships.calls
+    for _ in range(3):
+        answer = await edge.client.get(
+            MINE, headers={"authorization": f"Bearer {TOKEN}", "x-long": "a" * bytes_}
+        )
+        assert (answer.status_code, _reason(answer)) == (431, "PAYLOAD_TOO_LARGE")
+    long = (("authorization", f"Bearer {TOKEN}"), ("x-long", "a" * bytes_))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{edge.listen}") as channel:
+        stub: Any = InternshipServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetInternship(pb.GetInternshipRequest(internship_id=LISTING), timeout=5, metadata=long)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert b"PAYLOAD_TOO_LARGE" in dict(caught.value.trailing_metadata() or ())["grpc-status-details-bin"]
+    assert edge.internships.calls == before
+
+
+async def test_an_http_1_0_client_is_answered_and_its_connection_closed(edge: Edge) -> None:
+    await edge.open()
+
+    def ask() -> bytes:
+        with socket.create_connection(("127.0.0.1", edge.listen), timeout=5) as raw:
+            raw.sendall(f"GET {PATH} HTTP/1.0\r\n\r\n".encode())
+            return b"".join(iter(lambda: raw.recv(65_536), b""))
+
+    head, _, body = (await asyncio.to_thread(ask)).partition(b"\r\n\r\n")
+    assert head.split(b" ", 2)[1] == b"200"
+    assert b"chunked" not in head.lower()
+    assert json.loads(body)["id"] == LISTING
+
+
+async def test_a_list_of_tags_is_compared_tag_by_tag(edge: Edge) -> None:
+    await edge.open()
+    tag = (await edge.client.get(PATH)).headers["etag"]
+    for wanted, status in (
+        (f'"a", {tag}', 304),
+        (tag.removeprefix("W/"), 304),
+        ("*", 304),
+        (tag.replace("-", "-1", 1), 200),
+        (f"{tag[:-1]}", 200),
+        (tag.strip('W/"'), 200),
+    ):
+        assert (await edge.client.get(PATH, headers={"if-none-match": wanted})).status_code == status, wanted
+
+
+def _log_with(edge: Edge, line: str) -> str:
+    log = (edge.folder / "envoy.log").read_text()
+    return log if line in log else ""
+
+
+async def test_no_query_is_in_the_access_log_or_in_a_span(edge: Edge) -> None:
+    with receiving() as (receiver, port):
+        await _open_with_page(edge, otlp=("127.0.0.1", port))
+        trace_id = secrets.token_hex(16)
+        headers = {
+            "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01",
+            "x-client-trace-id": trace_id,
+            "referer": f"https://example.com/?token={SECRET}",
+        }
+        for method, path in (
+            ("POST", f"{LOGIN}?email=sam@example.com&password={SECRET}"),
+            ("PATCH", f"{PATH}?access_token={SECRET}"),
+            ("GET", f"{PATH}?access_token={SECRET}"),
+            ("GET", f"{SEARCH}?q={SECRET}"),
+            ("GET", f"/docs?password={SECRET}"),
+            ("GET", f"/api/v1/nowhere?password={SECRET}"),
+            ("GET", f"/health?password={SECRET}"),
+            ("POST", f"/{GATEWAY}.x/Y?password={SECRET}"),
+        ):
+            body: dict[str, str] | None = None if method == "GET" else {}
+            await edge.client.request(method, path, headers=headers, json=body)
+        await until(lambda: len(receiver.spans) >= 8, "the spans to be exported")
+        # Or Envoy would keep its lines for ten seconds.
+        await edge.client.post(f"http://127.0.0.1:{edge.admin}/reopen_logs")
+        attributes = [str(span.attributes) for _, span in receiver.spans]
+    assert any(f"http://127.0.0.1:{edge.listen}{LOGIN}" in each for each in attributes), attributes
+    log = await until(lambda: _log_with(edge, f'"path":"{LOGIN}"'), "the lines to be written")
+    assert SECRET not in log
+    assert not [each for each in attributes if SECRET in each]
+    assert not [span.name for _, span in receiver.spans if SECRET in span.name]
