@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from typer.testing import CliRunner
 
-from ops.cli import make_app
+from ops.cli import app
 from ops.journey.client import ApiError, Person, eventually
 from ops.journey.story import listing
 from ops.moderation import Moderators
@@ -24,7 +24,7 @@ def refusal(person: Person, method: str, path: str, **call: object) -> ApiError:
 def ic(stack: Stack, *arguments: str) -> str:
     """What an operator's command prints."""
     given = ["moderate", *arguments, "--stack", stack.topology.name]
-    result = CliRunner().invoke(make_app(given), given)
+    result = CliRunner().invoke(app, given)
     assert result.exit_code == 0, result.output
     return result.output
 

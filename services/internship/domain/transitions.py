@@ -76,10 +76,7 @@ CALLS: Mapping[str, Mapping[State, State]] = {
         State.EXPIRED: State.CLOSED,
         State.FILLED: State.CLOSED,
     },
-    "ArchiveInternship": {
-        source: State.ARCHIVED
-        for source in (State.DRAFT, State.CHANGES_REQUESTED, State.EXPIRED, State.FILLED, State.CLOSED)
-    },
+    "ArchiveInternship": dict.fromkeys((State.DRAFT, State.CHANGES_REQUESTED, State.EXPIRED, State.FILLED, State.CLOSED), State.ARCHIVED),
 }
 """The moves that each call makes; those of the table above that no call makes are offered to nobody."""
 
@@ -124,7 +121,9 @@ def move(
     """
     rule = RULES.get((listing.state, target))
     if rule is None or mover.actor not in rule.who:
-        raise refused_move(f"A listing that is {listing.state} does not become {target}.", listing, target, mover)
+        raise refused_move(
+            f"A listing that is {listing.state} does not become {target}.", listing, target, mover
+        )
     _demand(rule.condition, listing, now)
     version = listing.version + 1
     change = StateChange(

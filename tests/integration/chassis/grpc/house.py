@@ -51,7 +51,7 @@ class Listings(InternshipServiceServicer):
 
     GetInternship = UpdateInternship = PublishInternship = PauseInternship = CreateInternship
     ReopenInternship = CloseInternship = ListInternships = ListMyInternships = CreateInternship
-    RecallInternship = ArchiveInternship = DeleteInternship = CreateInternship
+    SuggestInternships = RecallInternship = ArchiveInternship = DeleteInternship = CreateInternship
     ListModerationCases = GetModerationCase = ModerateInternship = CreateInternship
     BatchGetIntakes = TakeOpening = ReserveOpening = CreateInternship
 

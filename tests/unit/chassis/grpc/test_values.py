@@ -7,7 +7,7 @@ from typing import cast
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from chassis.contracts import all_services, rpcs_of
-from chassis.grpc.interceptors.validation import messages_within
+from chassis.grpc.spelling import messages_within
 from chassis.grpc.values import ValueRules, WrongValue
 from internshipconnect.internship.v1 import internship_pb2 as internship
 from internshipconnect.options.v1 import options_pb2
