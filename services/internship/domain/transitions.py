@@ -76,7 +76,9 @@ CALLS: Mapping[str, Mapping[State, State]] = {
         State.EXPIRED: State.CLOSED,
         State.FILLED: State.CLOSED,
     },
-    "ArchiveInternship": dict.fromkeys((State.DRAFT, State.CHANGES_REQUESTED, State.EXPIRED, State.FILLED, State.CLOSED), State.ARCHIVED),
+    "ArchiveInternship": dict.fromkeys(
+        (State.DRAFT, State.CHANGES_REQUESTED, State.EXPIRED, State.FILLED, State.CLOSED), State.ARCHIVED
+    ),
 }
 """The moves that each call makes; those of the table above that no call makes are offered to nobody."""
 

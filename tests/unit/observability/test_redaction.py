@@ -11,7 +11,7 @@ from tests.fakes.tokens import access_token
 
 SECRET = "hunter2-hunter2"
 ACCESS = access_token("usr_1")
-REFRESH = f"{new_id('ses')}.c2VjcmV0LXNlY3JldC1zZWNyZXQ_-w"
+REFRESH = f"{new_id('ses', seed=b'redaction')}.c2VjcmV0LXNlY3JldC1zZWNyZXQ_-w"
 
 
 @pytest.mark.parametrize(
