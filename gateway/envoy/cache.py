@@ -21,6 +21,7 @@ LONGEST_BODY_BYTES: Final = 1024 * 1024
 METADATA: Final = "internshipconnect.cache"
 VARY: Final = "accept-encoding, authorization, origin"
 _IF_NONE_MATCH: Final = {"name": "if-none-match", "present_match": True}
+_ANEW: Final = {"name": "if-none-match", "present_match": False}
 _CONDITIONAL: Final = {"conditional": True, "checked_elsewhere": True}
 _HEAD: Final = {"checked_elsewhere": True}
 """Told to the script: `origin` looks at what the request says."""
@@ -48,11 +49,11 @@ def is_cacheable(rpc: RpcSpec) -> bool:
 
 def plain_reads(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
     """A route for each path of each call that shared caches may keep, for callers without a token."""
-    return [_route(path, _method("GET")) for path in _cacheable_paths(rpcs)]
+    return [_route(path, _method("GET"), _ANEW) for path in _cacheable_paths(rpcs)]
 
 
 def conditional_reads(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
-    """The same for whoever has an answer already, or wants its head only: to be put before the plain ones."""
+    """The same for whoever has an answer already, or wants its head only; to come after the plain ones."""
     paths = _cacheable_paths(rpcs)
     return [
         *(_route(path, _GET_OR_HEAD, _IF_NONE_MATCH) | _told(_CONDITIONAL) for path in paths),

@@ -49,8 +49,8 @@ def edge_routes(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
     routes = [
         # `/companies/me` would pass for a company's page.
         *(_past_the_cache(_on_its_way({"path": path})) for path in uncached_paths(rpcs)),
-        *(_without(route, *BEHIND_THE_CACHE) for route in conditional_reads(rpcs)),
         *(_without(route, *ONLY_FOR_CALLS) for route in plain_reads(rpcs)),
+        *(_without(route, *BEHIND_THE_CACHE) for route in conditional_reads(rpcs)),
         *map(_past_the_cache, [*_pages(edge), *calls, _on_its_way({"prefix": "/"})]),
     ]
     host = _host(ROUTE_CONFIGURATION, routes, mesh)
