@@ -82,7 +82,7 @@ def test_it_comes_back_from_a_profile_as_it_was(cast: Cast, text: str) -> None:
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_it_comes_back_from_a_listing_as_it_was(cast: Cast, text: str) -> None:
-    fields = {
+    fields: dict[str, str | list[str]] = {
         "title": text,
         "description": text,
         "field": text[:60],
