@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 
 import pytest
 
@@ -11,6 +10,7 @@ from chassis.ids import new_id, slot_of
 from chassis.messaging import Incoming
 from chassis.mongo import planning
 from internshipconnect.events.v1 import events_pb2 as events
+from services.notification.composing import Mail
 from services.notification.domain.inbox import DeliveryState, Notification
 from services.notification.domain.notices import of_compromised_session
 from services.notification.store import DELIVERIES, NOTIFICATIONS
@@ -96,7 +96,7 @@ async def test_a_mail_that_was_sent_while_its_slot_was_fenced_is_not_sent_again(
     fence = planning.with_fence(first, {slot_of(user)})
     send = at_work.post.send
 
-    async def send_and_meet_a_fence(mail: EmailMessage) -> None:
+    async def send_and_meet_a_fence(mail: Mail) -> None:
         await send(mail)
         at_work.shards.reroute(fence, dict.fromkeys(fence.uris, fence))
         asyncio.get_running_loop().call_later(0.6, at_work.shards.reroute, first, {})

@@ -74,7 +74,7 @@ def test_what_shows_something_is_not_empty(text: str) -> None:
         ("Café", "CAFE\u0301"),
         ("Data\u00a0 Science ", "data science"),
         ("Py\u200bthon", "python"),
-        ("ＡＩ", "ai"),
+        ("\uff21\uff29", "ai"),
         ("STRASSE", "straße"),
         ("ﬁnance", "Finance"),
     ],
@@ -83,7 +83,9 @@ def test_texts_that_look_the_same_are_the_same(one: str, other: str) -> None:
     assert fold(one) == fold(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [("C", "C++"), ("résumé", "resume"), ("Łódź", "Lodz"), ("a", "а")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("C", "C++"), ("résumé", "resume"), ("Łódź", "Lodz"), ("a", "\u0430")]
+)
 def test_texts_that_look_different_or_are_of_other_scripts_stay_different(one: str, other: str) -> None:
     assert fold(one) != fold(other)
 
@@ -99,7 +101,7 @@ def test_texts_that_look_different_or_are_of_other_scripts_stay_different(one: s
         "a@münchen\u3002de",
         "  a@münchen.de\t",
         "\u200ba@münchen.de\ufeff\u00a0",
-        "a@ｍünchen.de",
+        "a@\uff4dünchen.de",
     ],
 )
 def test_all_spellings_of_an_address_are_one_and_it_needs_no_smtputf8(spelling: str) -> None:
@@ -141,7 +143,7 @@ def test_a_letter_beyond_ascii_before_the_at_needs_smtputf8_and_never_becomes_an
         "a\u200b@example.com",
         "a@xn--zzzzzz.de",
         "a@exa_mple.com",
-        "a＠example.com",
+        "a\uff20example.com",
         "a@" + "x" * 64 + ".com",
         "x" * 65 + "@example.com",
     ],

@@ -68,7 +68,7 @@ def header_lines(raw: bytes) -> dict[str, str]:
     """The headers of a mail, each once, unfolded as RFC 5322 says; every line ends in CRLF."""
     head = raw.partition(b"\r\n\r\n")[0].decode()
     assert not re.search(r"(?<!\r)\n|\r(?!\n)", head)
-    pairs = [tuple(line.split(": ", 1)) for line in re.sub(r"\r\n(?=[ \t])", "", head).split("\r\n")]
+    pairs = [line.partition(": ")[::2] for line in re.sub(r"\r\n(?=[ \t])", "", head).split("\r\n")]
     assert [name for name, _ in pairs] == list(HEADERS)
     return dict(pairs)
 
@@ -111,7 +111,7 @@ def content_of(kind: type[Content], text: str) -> Content:
 
 
 def counted(form: str) -> float:
-    return mails_composed.labels(form)._value.get()
+    return float(mails_composed.labels(form)._value.get())
 
 
 @pytest.mark.parametrize("kind", CONTENTS, ids=lambda kind: kind.template)

@@ -11,6 +11,7 @@ from chassis.grpc.interceptors.validation import Validation
 from chassis.grpc.spelling import Spelling
 from internshipconnect.application.v1.application_pb2 import Answer, SubmitApplicationRequest
 from internshipconnect.auth.v1.auth_pb2 import LoginRequest, RegisterRequest
+from internshipconnect.common.v1.common_pb2 import ACCOUNT_KIND_COMPANY, ACCOUNT_KIND_STUDENT
 from internshipconnect.internship.v1.internship_pb2 import (
     QUESTION_KIND_TEXT,
     CreateInternshipRequest,
@@ -158,15 +159,10 @@ async def test_fields_that_this_version_does_not_know_are_ignored() -> None:
 async def test_what_shows_nothing_is_missing_wherever_a_text_is_demanded(unseen: str) -> None:
     def registration(**texts: str) -> RegisterRequest:
         given = {"email": "a@example.org", "password": "long enough it is", "name": "A"} | texts
-        return RegisterRequest(kind=1, **given)  # type: ignore[arg-type]
+        return RegisterRequest(kind=ACCOUNT_KIND_STUDENT, **given)
 
-    company = RegisterRequest(
-        email="a@example.org",
-        password="long enough it is",
-        name="A",
-        kind=2,
-        company_name=unseen,  # type: ignore[arg-type]
-    )
+    company = registration(company_name=unseen)
+    company.kind = ACCOUNT_KIND_COMPANY
     assert await fields(rpc("auth", "Register"), registration(name=unseen)) == ["name"]
     assert await fields(rpc("auth", "Register"), registration(email=unseen)) == ["email"]
     assert await fields(rpc("auth", "Register"), registration(password=unseen * 12)) == ["password"]
