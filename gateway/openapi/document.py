@@ -102,7 +102,12 @@ class _Operations:
         return {"required": True, "content": {"application/json": {"schema": schema}}}
 
     def _responses(self, rpc: RpcSpec) -> dict[str, Any]:
-        kind = "text/event-stream" if rpc.server_streaming else "application/json"
+        if rpc.server_streaming:
+            events = {"text/event-stream": {"schema": {"type": "string"}}}
+            return {"200": {"description": "Events, as they come.", "content": events}} | _error_responses(
+                errors_of(rpc)
+            )
+        kind = "application/json"
         answer = {kind: {"schema": self._schemas.reference(descriptor_of(rpc.response))}}
         done = {
             "description": _first_sentence(self._comments, descriptor_of(rpc.response)),
