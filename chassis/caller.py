@@ -4,13 +4,14 @@ One `Call` per RPC travels in one context variable; the interceptors fill it in,
 through the functions below.
 """
 
+import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from chassis.errors import DomainError
 
@@ -59,7 +60,8 @@ class Call:
 
     `metadata` is what the client sent along, by lower-case key; `deadline` a reading of `time.monotonic()`;
     `outcome` the name of the status that it is answered with; `is_stale` says that the answer rests on what
-    was known earlier; `headers` go before the answer, or the error.
+    was known earlier; `headers` go before the answer, or the error. A stream that has begun may set
+    `last_words`: what is written to it before it ends with an error, made of the error's google.rpc.Status.
     """
 
     request_id: str = ""
@@ -70,6 +72,7 @@ class Call:
     outcome: str = "OK"
     is_stale: bool = False
     headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    last_words: Callable[[Any], bytes] | None = field(default=None, repr=False)
 
     def text(self, key: str) -> str:
         """What the client sent under `key`; "" when nothing, or nothing readable."""
@@ -116,6 +119,12 @@ def client_areas() -> tuple[str, ...]:
     Empty when the call did not come through the gateway.
     """
     return tuple(_call.get().text(CLIENT_KEY).split())
+
+
+def client_digest() -> bytes:
+    """By which the same program at the same place is known again."""
+    told = "\n".join((_call.get().text("user-agent"), *client_areas()[:1]))
+    return hashlib.blake2b(told.encode(), digest_size=16).digest()
 
 
 def caller_or_none() -> Principal | None:

@@ -19,11 +19,11 @@ OLDER_PATHS: Final = (f"@{_OLDER_SINCE.timestamp():.0f}", format_datetime(_OLDER
 
 
 def edge_rpcs(contracts: Contracts | None = None) -> tuple[RpcSpec, ...]:
-    """Calls that have an HTTP rule; those between services have none and are not reachable from outside.
+    """Calls that somebody outside may make; those between services are not reachable from there.
 
     Of the contracts that this process has imported, when no others are given.
     """
-    return tuple(rpc for rpc in (contracts or imported()).rpcs if rpc.http)
+    return tuple(rpc for rpc in (contracts or imported()).rpcs if rpc.callers != {"SERVICE"})
 
 
 def room_of(rpc: RpcSpec) -> str:

@@ -17,6 +17,7 @@ from chassis.roles.role import Tasks
 from chassis.runtime import Resources, Room
 from chassis.security.jwks import StaticKeys
 from chassis.security.sessions import Sessions
+from chassis.security.tickets import Tickets
 from chassis.security.tokens import TokenVerifier
 from chassis.security.user_keys import user_keys
 
@@ -85,5 +86,6 @@ def _server(resources: Resources[Any], room: Room, pressure: Pressure) -> GrpcSe
         revocations=Sessions(resources.redis),
         claims=MongoClaims(resources.shards, resources.clock),
         pressure=pressure,
+        tickets=Tickets(resources.redis),
     )
     return build_server(room.servicers, chain)

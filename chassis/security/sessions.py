@@ -52,8 +52,11 @@ class Sessions:
             revoked = await self._look_up(session_id)
         else:
             revoked = known[0]
-        if revoked:
-            raise DomainError("SESSION_REVOKED", "This session has ended.")
+        _refuse(is_revoked=revoked)
+
+    async def look_again(self, session_id: str) -> None:
+        """The same, without what is remembered: for streams, which live long and look now and then."""
+        _refuse(is_revoked=await self._look_up(session_id))
 
     async def _look_up(self, session_id: str) -> bool:
         try:
@@ -70,3 +73,8 @@ class Sessions:
         self._remembered.move_to_end(session_id)
         if len(self._remembered) > _MOST_REMEMBERED:
             self._remembered.popitem(last=False)
+
+
+def _refuse(*, is_revoked: bool) -> None:
+    if is_revoked:
+        raise DomainError("SESSION_REVOKED", "This session has ended.")

@@ -13,6 +13,7 @@ REQUEST_HEADERS: Final = (
     "grpc-timeout",
     "idempotency-key",
     "if-none-match",
+    "last-event-id",
     "traceparent",
     "x-grpc-web",
     "x-request-id",

@@ -51,6 +51,6 @@ def _provider(cluster: str, path: str) -> dict[str, Any]:
 
 def _requirement(rpc: RpcSpec) -> dict[str, Any]:
     ours = {"provider_name": _PROVIDER}
-    if rpc.is_public:
+    if rpc.is_public or rpc.policy.ticket:
         return {"requires_any": {"requirements": [ours, {"allow_missing": {}}]}}
     return ours

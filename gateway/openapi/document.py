@@ -29,6 +29,7 @@ INFO: Final = {
     "contact": {"name": "The operators of this gateway"},
     "license": {"name": "All rights reserved", "identifier": "LicenseRef-All-Rights-Reserved"},
 }
+EVENT_EXAMPLE: Final = 'id: ntf_01M82MXNND3Z0G5R7K2C4W8Y9B\ndata: {"title": "Offer from Northwind"}\n\n'
 _SUFFIXES: Final = ("", "Older", "Oldest", *(f"Oldest{number}" for number in range(2, 9)))
 """After the operation ID of a call's older paths."""
 _PATH_FIELD = re.compile(r"\{([a-z_.]+)(?:=[^}]*)?\}")
@@ -146,9 +147,10 @@ class _Operations:
     def _responses(self, rpc: RpcSpec, *, older: bool) -> dict[str, Any]:
         response = descriptor_of(rpc.response)
         kind = "text/event-stream" if rpc.server_streaming else "application/json"
-        answer: dict[str, Any] = {"schema": self._schemas.reference(response)}
+        answer: dict[str, Any] = {"schema": {"type": "string"}, "example": EVENT_EXAMPLE}
         if not rpc.server_streaming:
-            answer["example"] = self._schemas.examples.of_message(response, sent=False)
+            example = self._schemas.examples.of_message(response, sent=False)
+            answer = {"schema": self._schemas.reference(response), "example": example}
         done = {
             "description": _first_sentence(self._comments, response),
             "headers": answer_headers(rpc, older=older),

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from chassis.caller import client_areas, current_call
+from chassis.caller import client_areas, client_digest, current_call
 
 COOKIE_PREFIX: Final = "ic_device_"
 MAX_TOKENS: Final = 8
@@ -13,17 +13,11 @@ _MAX_TOKEN_LENGTH: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """What is known of a caller before they have signed in."""
+    """What is known of a caller before they have signed in; `digest` is of program and place."""
 
     client: tuple[str, ...] = ()
-    user_agent: str = ""
+    digest: bytes = b""
     device_tokens: tuple[str, ...] = ()
-
-    @property
-    def digest(self) -> bytes:
-        """By which the same program at the same place is known again."""
-        told = "\n".join((self.user_agent, *self.client[:1]))
-        return hashlib.blake2b(told.encode(), digest_size=16).digest()
 
 
 def visitor(device_token: str = "") -> Visitor:
@@ -34,7 +28,7 @@ def visitor(device_token: str = "") -> Visitor:
         name, _, value = cookie.strip().partition("=")
         if name.startswith(COOKIE_PREFIX) and len(value) <= _MAX_TOKEN_LENGTH:
             tokens.append(value)
-    return Visitor(client_areas(), call.text("user-agent"), tuple(tokens[:MAX_TOKENS]))
+    return Visitor(client_areas(), client_digest(), tuple(tokens[:MAX_TOKENS]))
 
 
 def cookie(user_id: str, token: str, max_age_s: int, *, secure: bool) -> str:

@@ -1,6 +1,7 @@
 """Starts the notification service: `python -m services.notification serve` or `… work`."""
 
 from chassis.runtime import Resources, Room, run
+from chassis.security.tickets import Tickets
 from chassis.settings import key_bytes
 from services.notification.api import NotificationApi
 from services.notification.events import Reactions
@@ -26,7 +27,7 @@ def build(r: Resources[Settings]) -> Room:
     mailer = Mailer(store, envelopes, mails, post, r.clock)
     inbox = Inbox(store, feed, r.clock, stream_most_s=s.stream_most_s)
     return Room(
-        servicers=(NotificationApi(inbox, r.page_tokens),),
+        servicers=(NotificationApi(inbox, r.page_tokens, Tickets(r.redis), heartbeat_s=s.heartbeat_s),),
         subscriptions=Reactions(Recipients(store), telling, mailer).subscriptions(),
         background=(feed.run,),
         on_stop=(feed.close,),

@@ -1,15 +1,22 @@
 """The inbox over gRPC."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import grpc
+from google.api.httpbody_pb2 import HttpBody
+from google.rpc.status_pb2 import Status
 
-from chassis.caller import caller
+from chassis.caller import caller, current_call
+from chassis.errors import Violation, invalid
+from chassis.ids import is_id
 from chassis.paging import PageTokens, page_size
+from chassis.security.tickets import FIRST_USE_WITHIN_S, Tickets
 from internshipconnect.notification.v1 import notification_pb2 as pb
 from internshipconnect.notification.v1.notification_pb2_grpc import NotificationServiceServicer
+from services.notification import server_sent_events as sse
 from services.notification.domain.inbox import Notification
 from services.notification.service import Inbox
 from services.notification.store import Position
@@ -18,14 +25,21 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_STREAM: Final = "internshipconnect.notification.v1.NotificationService.StreamNotificationEvents"
+_UNBUFFERED: Final = (("x-accel-buffering", "no"),)
+"""What proxies of nginx's kind ask for, or they hold a stream back until it is long enough for them."""
 
 
 class NotificationApi(NotificationServiceServicer):
     """Every call is about the caller's own inbox."""
 
-    def __init__(self, inbox: Inbox, page_tokens: PageTokens) -> None:
+    def __init__(
+        self, inbox: Inbox, page_tokens: PageTokens, tickets: Tickets, *, heartbeat_s: float
+    ) -> None:
         self._inbox = inbox
         self._page_tokens = page_tokens
+        self._tickets = tickets
+        self._heartbeat_s = heartbeat_s
 
     async def ListNotifications(
         self, request: pb.ListNotificationsRequest, context: Context
@@ -60,6 +74,48 @@ class NotificationApi(NotificationServiceServicer):
             await context.send_initial_metadata(())
             async for notification in notifications:
                 yield _message(notification)
+
+    async def StreamNotificationEvents(
+        self, request: pb.StreamNotificationEventsRequest, context: Context
+    ) -> AsyncIterator[HttpBody]:
+        """The same for browsers, with comments in between that keep the connection open."""
+        last_id = request.last_notification_id or _last_event_id()
+        async with self._inbox.watching(caller().id, last_id) as notifications:
+            await context.send_initial_metadata(_UNBUFFERED)
+            yield _body(sse.OPENING)
+            current_call().last_words = _last_words
+            events = _events(notifications)
+            async with aclosing(sse.with_heartbeats(events, self._heartbeat_s)) as beating:
+                async for event in beating:
+                    yield _body(event)
+
+    async def CreateStreamTicket(
+        self, request: pb.CreateStreamTicketRequest, context: Context
+    ) -> pb.CreateStreamTicketResponse:
+        """A ticket for the caller's own stream."""
+        ticket = await self._tickets.issue(caller(), _STREAM)
+        return pb.CreateStreamTicketResponse(ticket=ticket, expires_in=FIRST_USE_WITHIN_S)
+
+
+def _last_event_id() -> str:
+    """What EventSource sends of itself when it connects again."""
+    given = current_call().text("last-event-id")
+    if given and not is_id("ntf", given):
+        raise invalid(Violation("Last-Event-ID", "has to be the `id` of an event of this stream, or absent"))
+    return given
+
+
+async def _events(notifications: AsyncIterator[Notification]) -> AsyncIterator[bytes]:
+    async for notification in notifications:
+        yield sse.message_event(notification.id, _message(notification))
+
+
+def _body(event: bytes) -> HttpBody:
+    return HttpBody(content_type=sse.CONTENT_TYPE, data=event)
+
+
+def _last_words(status: Status) -> bytes:
+    return bytes(_body(sse.end_event(status)).SerializeToString())
 
 
 def _message(notification: Notification) -> pb.Notification:

@@ -29,6 +29,9 @@ class Settings(ChassisSettings):
     stream_most_s: float = Field(
         default=900.0, gt=0, description="a stream ends after this, so that a client shows a fresh token"
     )
+    heartbeat_s: float = Field(
+        default=20.0, gt=0, le=25, description="a stream of server-sent events is never quiet for longer"
+    )
 
     @field_validator("mail_from")
     @classmethod

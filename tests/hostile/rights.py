@@ -98,6 +98,9 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "StreamNotifications": Right(
         lambda known: {"last_notification_id": known.notification}, (STUDENT,), leaves_out=True
     ),
+    "StreamNotificationEvents": Right(
+        lambda known: {"last_notification_id": known.notification}, (STUDENT,), leaves_out=True
+    ),
     # Between services only.
     "GetStudentSnapshot": Right(lambda known: {"student_id": known.student}, (SERVICE,)),
     "BatchGetStudentSnapshots": Right(lambda known: {"student_ids": [known.student]}, (SERVICE,)),

@@ -1,7 +1,8 @@
 """Turns what a call raises into the status that its caller reads."""
 
 import asyncio
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import grpc
 
@@ -12,6 +13,8 @@ from chassis.grpc.handlers import Context, Handler
 from chassis.grpc.spelling import FROM_HTTP, Spelling
 from chassis.grpc.status import DETAILS_KEY, code_of, status_of
 from chassis.observability.logging import get_logger
+
+_LAST_WORDS_WITHIN_S: Final = 1.0
 
 
 class Errors:
@@ -45,9 +48,18 @@ async def _refuse(context: Context, call: Call, error: DomainError) -> bytes:
     code = code_of(error)
     call.outcome = code.name
     details = ((DETAILS_KEY, status.SerializeToString()),)
-    if call.headers:
+    if call.last_words is not None:
+        await _written(context, call.last_words(status))
+    elif call.headers:
         await context.send_initial_metadata(tuple(call.headers))
     return await context.abort(code, status.message, trailing_metadata=details)
+
+
+async def _written(context: Context, last_words: bytes) -> None:
+    """A reader who is too slow for them does without."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS_WITHIN_S):
+            await context.write(last_words)
 
 
 def _readable(error: Exception, rpc: RpcSpec) -> DomainError:

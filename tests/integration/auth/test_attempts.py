@@ -32,7 +32,7 @@ async def strict(shards: Shards, redis: RedisCluster, clock: FixedClock) -> Asyn
 def somewhere(device_token: str = "") -> Visitor:
     """A visitor at an address that no other test has."""
     address = f"203.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
-    return Visitor((address,), "Firefox", (device_token,) if device_token else ())
+    return Visitor((address,), b"Firefox", (device_token,) if device_token else ())
 
 
 def somebody() -> str:
@@ -171,9 +171,9 @@ async def test_the_64s_of_one_ipv6_household_share_an_allowance_of_failures(
     for room in range(4):
         areas = (f"{site}:{room}::/64", f"{site}:0::/56", f"{site}::/48")
         await failed_at_many(redis, areas, 100)
-    elsewhere = Visitor((f"{site}:9::/64", f"{site}:0::/56", f"{site}::/48"), "x")
+    elsewhere = Visitor((f"{site}:9::/64", f"{site}:0::/56", f"{site}::/48"), b"x")
     assert await tried(strict, somebody(), WRONG, elsewhere) == "RATE_LIMITED"
-    other_home = Visitor((f"{site}:100::/64", f"{site}:100::/56", f"{site}::/48"), "x")
+    other_home = Visitor((f"{site}:100::/64", f"{site}:100::/56", f"{site}::/48"), b"x")
     assert await tried(strict, somebody(), WRONG, other_home) == "INVALID_CREDENTIALS"
 
 

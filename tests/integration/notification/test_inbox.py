@@ -27,7 +27,7 @@ NO_CONTEXT = cast("Any", None)
 
 @pytest.fixture
 def api(service: Service) -> NotificationApi:
-    return NotificationApi(service.inbox, PageTokens(b"p" * 32))
+    return NotificationApi(service.inbox, PageTokens(b"p" * 32), NO_CONTEXT, heartbeat_s=20)
 
 
 @pytest.fixture

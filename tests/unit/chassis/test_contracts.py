@@ -7,6 +7,7 @@ from typing import cast
 
 import grpc
 import pytest
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
@@ -85,8 +86,21 @@ def test_every_rpc_has_a_deadline_unless_it_streams(rpc: RpcSpec) -> None:
 
 
 @every_rpc
-def test_every_rpc_has_an_http_rule_unless_only_services_call_it(rpc: RpcSpec) -> None:
-    assert bool(rpc.http) == (rpc.callers != {"SERVICE"})
+def test_every_rpc_has_an_http_rule_unless_only_services_call_it_or_it_streams_messages(
+    rpc: RpcSpec,
+) -> None:
+    """Over HTTP a stream is server-sent events, for which there is a call of its own."""
+    streams_messages = rpc.server_streaming and rpc.response is not HttpBody
+    assert bool(rpc.http) == (rpc.callers != {"SERVICE"} and not streams_messages)
+
+
+@every_rpc
+def test_a_ticket_is_a_field_of_a_stream_and_stands_in_for_a_token(rpc: RpcSpec) -> None:
+    if rpc.policy.ticket:
+        assert rpc.server_streaming and not rpc.is_public
+        # Logs know by the name which parameter is a secret.
+        assert "ticket" in rpc.policy.ticket
+        assert rpc.request.DESCRIPTOR.fields_by_name[rpc.policy.ticket].type == FieldDescriptor.TYPE_STRING
 
 
 @every_rpc

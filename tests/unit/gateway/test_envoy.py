@@ -132,10 +132,10 @@ def test_the_error_script_knows_every_reason_and_every_body_field_of_the_contrac
     assert "company = true, internship = true, me = true" in source
 
 
-def test_only_callers_of_public_calls_may_come_without_a_token() -> None:
+def test_only_callers_of_public_calls_or_with_a_ticket_may_come_without_a_token() -> None:
     rules = {rule["match"]["path"]: rule["requires"] for rule in _filter("jwt_authn")["rules"]}
     for rpc in edge_rpcs(contracts()):
-        assert ("requires_any" in rules[rpc.path]) == rpc.is_public
+        assert ("requires_any" in rules[rpc.path]) == (rpc.is_public or bool(rpc.policy.ticket))
 
 
 def test_every_call_is_limited_by_its_class_unless_it_is_internal() -> None:

@@ -82,6 +82,8 @@ class NothingRevoked:
 
     async def refuse_revoked(self, session_id: str) -> None: ...
 
+    async def look_again(self, session_id: str) -> None: ...
+
 
 @dataclass
 class House:

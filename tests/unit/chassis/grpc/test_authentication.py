@@ -6,6 +6,7 @@ from chassis.caller import Call, Principal, caller_or_none
 from chassis.errors import DomainError
 from chassis.grpc.handlers import Context
 from chassis.grpc.interceptors.authentication import Authentication
+from internshipconnect.notification.v1.notification_pb2 import StreamNotificationEventsRequest
 from tests.fakes.calls import rpc, send
 
 STUDENT = Principal(id="usr_1", kind="STUDENT", session_id="ses_1")
@@ -80,3 +81,45 @@ async def test_a_session_that_has_ended_is_refused() -> None:
     with pytest.raises(DomainError) as caught:
         await called_by("Bearer good", Sessions("ses_1"))
     assert caught.value.reason == "SESSION_REVOKED"
+
+
+class Ticket:
+    """Knows one ticket for the stream."""
+
+    async def redeem(self, text: str, rpc: str, client: bytes) -> Principal:
+        if (text, rpc) != ("ticket-1", EVENTS.full_name):
+            raise DomainError("TOKEN_INVALID", "Not this one.")
+        return STUDENT
+
+
+EVENTS = rpc("notification", "StreamNotificationEvents")
+
+
+async def listens(request: bytes, sessions: Sessions | None = None, **metadata: str | bytes) -> bytes:
+    interceptor = Authentication(Tokens(), sessions or Sessions(), Ticket())
+    return await send(interceptor, EVENTS, who, call=Call(metadata=metadata), request=request)
+
+
+def with_ticket(text: str) -> bytes:
+    return StreamNotificationEventsRequest(ticket=text).SerializeToString()
+
+
+async def test_a_ticket_says_who_calls_where_the_contract_takes_one() -> None:
+    assert await listens(with_ticket("ticket-1")) == b"usr_1"
+    assert await listens(with_ticket("")) == b"nobody"
+    assert await listens(b"\xff\xff") == b"nobody"
+
+
+async def test_a_bad_ticket_is_an_error_and_a_good_one_ends_with_its_session() -> None:
+    for request, sessions in (
+        (with_ticket("ticket-2"), Sessions()),
+        (with_ticket("ticket-1"), Sessions("ses_1")),
+    ):
+        with pytest.raises(DomainError) as caught:
+            await listens(request, sessions)
+        assert caught.value.reason in {"TOKEN_INVALID", "SESSION_REVOKED"}
+
+
+async def test_a_token_that_is_sent_beside_a_ticket_decides() -> None:
+    with pytest.raises(DomainError):
+        await listens(with_ticket("ticket-1"), authorization="Bearer bad")

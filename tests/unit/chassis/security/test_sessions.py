@@ -83,3 +83,13 @@ async def test_when_redis_does_not_answer_calls_pass_and_are_counted(house: Hous
     before = passed()
     assert await house.lets_in("ses_1")
     assert passed() == before + 1
+
+
+async def test_looking_again_does_not_go_by_what_is_remembered(house: House) -> None:
+    assert await house.lets_in("ses_1")
+    await house.elsewhere.revoke("ses_1", 900)
+    assert await house.lets_in("ses_1")
+    with pytest.raises(DomainError) as ended:
+        await house.sessions.look_again("ses_1")
+    assert ended.value.reason == "SESSION_REVOKED"
+    assert not await house.lets_in("ses_1")

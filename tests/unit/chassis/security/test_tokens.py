@@ -80,12 +80,14 @@ async def test_a_good_token_tells_everything_about_its_caller(verifier: TokenVer
         email_verified=True,
         auth_time=payload["auth_time"],
         amr=("pwd",),
+        expires_at=payload["exp"],
     )
 
 
 async def test_a_service_s_own_token_says_that_a_service_calls(verifier: TokenVerifier) -> None:
     token = ServiceIdentity("application", SERVICE_KEY).token()
-    assert await verifier.verify(token) == Principal(id="application", kind="SERVICE")
+    principal = await verifier.verify(token)
+    assert (principal.id, principal.kind, principal.session_id) == ("application", "SERVICE", "")
 
 
 @pytest.mark.parametrize("minutes", [-5, 5])

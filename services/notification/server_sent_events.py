@@ -1,0 +1,49 @@
+"""Server-sent events, by the HTML standard: the bytes, and the comments that keep a quiet stream open."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Final
+
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
+
+CONTENT_TYPE: Final = "text/event-stream"
+RECONNECT_AFTER_MS: Final = 3_000
+OPENING: Final = f": connected\nretry: {RECONNECT_AFTER_MS}\n\n".encode()
+"""At once, so that the client knows that the stream is open."""
+HEARTBEAT: Final = b": keep-alive\n\n"
+
+
+def message_event(id_: str, message: Message) -> bytes:
+    """A message with its JSON, as all other answers give it."""
+    return f"id: {id_}\ndata: {_json(message)}\n\n".encode()
+
+
+def end_event(status: Status) -> bytes:
+    """The last event of a stream that ends with an error; without an ID, so one resumes after the last."""
+    return f"event: end\ndata: {_json(status)}\n\n".encode()
+
+
+async def with_heartbeats(events: AsyncIterator[bytes], every_s: float) -> AsyncGenerator[bytes, None]:
+    """The events, and a comment whenever there was none for so long."""
+    while True:
+        following = asyncio.ensure_future(anext(events, None))
+        try:
+            while not (await asyncio.wait([following], timeout=every_s))[0]:
+                yield HEARTBEAT
+            event = following.result()
+        finally:
+            await _ended(following)
+        if event is None:
+            return
+        yield event
+
+
+async def _ended(following: "asyncio.Future[bytes | None]") -> None:
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+def _json(message: Message) -> str:
+    return MessageToJson(message, indent=None, always_print_fields_with_no_presence=True)
