@@ -124,6 +124,7 @@ def error_schemas() -> dict[str, Any]:
             {
                 "field": _property("string", "Its path as you sent it.", "questions[0].choices"),
                 "description": _property("string", "What it wants, in words.", "must not be empty"),
+                "reason": _property("string", "Empty: decide by the reason of ErrorInfo.", ""),
             },
             "field",
             "description",
