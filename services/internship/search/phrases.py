@@ -67,7 +67,7 @@ class PhraseBook:
         return self._names.get((kind, key))
 
     def completions(self, start: str, limit: int) -> list[Phrase]:
-        """The most frequent phrases one of whose words, and what follows it, begins so; whole beginnings first."""
+        """The most frequent phrases one of whose words begins so, those that begin so as a whole first."""
         found = dict.fromkeys(islice(self._beginning(start), MAX_LOOKED_AT))
         best = nlargest(
             limit, found, key=lambda each: (_key(self._names[each]).startswith(start), self._counts[each])

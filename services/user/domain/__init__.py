@@ -22,7 +22,7 @@ from services.user.domain.profile import (
     check_profile,
     new_profile,
 )
-from services.user.domain.search import StudentEntry, StudentQuery, fold, student_entry, student_query
+from services.user.domain.search import StudentEntry, StudentQuery, student_entry, student_query
 
 __all__ = [
     "AccountKind",
@@ -49,7 +49,6 @@ __all__ = [
     "WorkMode",
     "check_company",
     "check_profile",
-    "fold",
     "new_profile",
     "student_entry",
     "student_query",

@@ -51,6 +51,7 @@ class Listings(InternshipServiceServicer):
 
     GetInternship = UpdateInternship = PublishInternship = PauseInternship = CreateInternship
     ReopenInternship = CloseInternship = ListInternships = ListMyInternships = CreateInternship
+    SuggestInternships = CreateInternship
     BatchGetIntakes = TakeOpening = CreateInternship
 
 
