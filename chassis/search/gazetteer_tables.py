@@ -22,39 +22,10 @@ FORMAT: Final = 1
 _MAKING_WITHIN_S: Final = 120
 _MIN_LATIN_LETTERS: Final = 4
 _MIN_OTHER_LETTERS: Final = 2
-_LANGUAGES: Final = [
-    "en",
-    "de",
-    "fr",
-    "es",
-    "pt",
-    "it",
-    "nl",
-    "pl",
-    "tr",
-    "ru",
-    "uk",
-    "ar",
-    "hi",
-    "ja",
-    "zh",
-    "ko",
-    "th",
-    "sv",
-    "da",
-    "nb",
-    "fi",
-    "cs",
-    "el",
-    "he",
-    "vi",
-    "id",
-    "ro",
-    "hu",
-    "bn",
-    "fa",
-    "ur",
-]
+_LANGUAGES: Final = (
+    "en", "de", "fr", "es", "pt", "it", "nl", "pl", "tr", "ru", "uk", "ar", "hi", "ja", "zh", "ko", "th",
+    "sv", "da", "nb", "fi", "cs", "el", "he", "vi", "id", "ro", "hu", "bn", "fa", "ur",
+)  # fmt: skip
 _COUNTRY_NAMES: Final = {
     "uk": "GB", "u k": "GB", "england": "GB", "britain": "GB", "great britain": "GB", "scotland": "GB",
     "wales": "GB", "usa": "US", "u s a": "US", "america": "US", "us": "US", "holland": "NL", "uae": "AE",

@@ -21,8 +21,8 @@ _SHORT_NAMES: Final = {
     "ny": "new york city",
 }
 _CONTINENTS: Final = {
-    "europe": "EU", "europa": "EU", "asia": "AS", "africa": "AF", "north america": "NA", "south america": "SA",
-    "oceania": "OC",
+    "europe": "EU", "europa": "EU", "asia": "AS", "africa": "AF", "north america": "NA",
+    "south america": "SA", "oceania": "OC",
 }  # fmt: skip
 
 
@@ -54,7 +54,7 @@ class Gazetteer:
         self._states = {key_of(name): code for code, name in tables.states.items()}
 
     def find(self, name: str) -> list[FoundPlace]:
-        """Everything that is called so: a country, a continent, a US state, then cities, the greatest first."""
+        """All that is called so: a country, a continent, a US state, then cities, the greatest first."""
         return [*self._lands(key_of(name)), *self.cities(name)]
 
     def cities(self, name: str, *, country: str = "", region: str = "") -> list[FoundPlace]:

@@ -41,8 +41,9 @@ _RELATED_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
 class Word:
     """A word asked for: the terms it may stand for with their quality, and how much finding it says.
 
-    `listings` is about how many hold one of them. What is not `demanded` only ranks; what `means` something is
-    a filter. `marks` are further terms that are shown as found; `corrected` is what was read for a misspelling.
+    `listings` is about how many hold one of them. What is not `demanded` only ranks; what `means` something
+    is a filter. `marks` are further terms that are shown as found; `corrected` is what was read for a
+    misspelling.
     """
 
     text: str
@@ -77,7 +78,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads searches over one vocabulary. `taken` names filters that are set already; their words are words."""
+    """Reads searches over one vocabulary."""
 
     grammar: Grammar
     vocabulary: Vocabulary
@@ -94,7 +95,7 @@ class Reader:
         """What a text asks for, its last word possibly unfinished, at most `MAX_WORDS` different words.
 
         `weights` are those of an earlier page, so that a page's order does not shift under the next one.
-        `is_literal` takes every word as a word.
+        `taken` names filters that are set already, whose words are words; `is_literal` takes all as words.
         """
         plain = composed(text)
         tokens = tokens_of(plain)
@@ -259,7 +260,7 @@ def _place_meaning(place: FoundPlace) -> Meaning:
 
 
 def _either(first: Word, second: Word) -> Word:
-    """Two filters of one name as one that either may meet: `berlin or munich`; a word that is there already."""
+    """Two filters of one name as one that either may meet (`berlin or munich`), or a word that is there."""
     if not first.means:
         return replace(first, demanded=first.demanded or second.demanded)
     return replace(

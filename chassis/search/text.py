@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final
 
 import regex
@@ -99,7 +100,7 @@ def tokens_of(text: str) -> list[Token]:
 def terms_of(text: str) -> set[str]:
     """The terms under which a text is found, stopwords left out."""
     found = list(WORD.finditer(composed(text)))
-    hyphened = zip(found, found[1:], strict=False)
+    hyphened = pairwise(found)
     joined = (first[0] + second[0] for first, second in hyphened if _is_joined(first, second))
     return set(_terms((*(match[0] for match in found), *joined)))
 
@@ -134,7 +135,7 @@ def is_run(word: str) -> bool:
 def pairs_of(run: str) -> list[str]:
     """The neighbouring letters of a run, two and two, marks kept with their letters; the letter of a lone one."""
     letters = _GRAPHEME.findall(run)
-    return [first + second for first, second in zip(letters, letters[1:], strict=False)] or letters
+    return [first + second for first, second in pairwise(letters)] or letters
 
 
 @lru_cache(_CACHED_WORDS)

@@ -71,8 +71,8 @@ class Vocabulary:
     def corrections(self, word: str, further: int = 0) -> list[Correction]:
         """Known words that a misspelling may stand for, nearest first.
 
-        One wrong, missing, added or swapped letter for words of 4 to 7 letters, two for longer ones; `further`
-        letters more where a guess is only shown.
+        One wrong, missing, added or swapped letter for words of 4 to 7 letters, two for longer ones;
+        `further` letters more where a guess is only shown.
         """
         most = _allowed_distance(word) and _allowed_distance(word) + further
         if most == 0:

@@ -202,7 +202,7 @@ class ProfileStore(_Records[Profile]):
         return Page([entry for _, entry in shown], len(found) > limit, scatter.missing, last)
 
     async def word_counts(self) -> tuple[Counter[str], int]:
-        """How many students can be found by each word, on the shards that answer, and about how many there are."""
+        """How many students have each word, on the shards that answer, and about how many there are."""
 
         async def on_shard(shard: Shard) -> tuple[dict[str, int], int]:
             newest: list[Document] = [
@@ -221,7 +221,7 @@ class ProfileStore(_Records[Profile]):
         return total, sum(students for _, students in counted)
 
     async def renew(self) -> None:
-        """Makes entries anew that are stored in an older format, until there are none on shards that answer."""
+        """Makes entries anew that are stored in an older format, on shards that answer."""
 
         async def on_shard(shard: Shard) -> bool:
             old = shard.db["student_search"].find({"format": {"$ne": FORMAT}}, {"_id": True}, hint=_BY_FORMAT)

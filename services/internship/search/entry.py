@@ -184,7 +184,7 @@ def _impacts(posting: Posting, company: str, places: Sequence[_Located]) -> dict
 
 
 def _names(posting: Posting, skills: Sequence[str], prose: str) -> Counter[str]:
-    """How much each name counts; a field is one that title, skills or the field itself say, prose is not asked."""
+    """How much each name counts; fields are those that title, skills or the field itself name."""
     named: Counter[str] = Counter()
     by_place = ((TITLE, [posting.title]), (SKILL, skills), (FIELD, [posting.field]))
     for weight, texts in by_place:

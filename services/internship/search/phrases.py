@@ -38,6 +38,7 @@ class PhraseBook:
     def __init__(self, counts: Iterable[tuple[Phrase, int]] = ()) -> None:
         self._counts: dict[tuple[PhraseKind, str], int] = {}
         self._names: dict[tuple[PhraseKind, str], Phrase] = {}
+        self._words: dict[tuple[PhraseKind, str], str] = {}
         self._starts: list[tuple[str, PhraseKind, str]] = []
         for phrase, count in counts:
             self._count(phrase, count)
@@ -54,7 +55,9 @@ class PhraseBook:
         """Whether it is a new one."""
         identity = (phrase.kind, phrase.key)
         is_new = identity not in self._counts
-        self._names.setdefault(identity, phrase)
+        if is_new:
+            self._names[identity] = phrase
+            self._words[identity] = typed_key(phrase.name)
         self._counts[identity] = self._counts.get(identity, 0) + count
         return is_new
 
@@ -67,10 +70,10 @@ class PhraseBook:
         return self._names.get((kind, key))
 
     def completions(self, start: str, limit: int) -> list[Phrase]:
-        """The most frequent phrases one of whose words, and what follows it, begins so; whole beginnings first."""
+        """The most frequent phrases one of whose words begins so, those that begin so as a whole first."""
         found = dict.fromkeys(islice(self._beginning(start), MAX_LOOKED_AT))
         best = nlargest(
-            limit, found, key=lambda each: (_key(self._names[each]).startswith(start), self._counts[each])
+            limit, found, key=lambda each: (self._words[each].startswith(start), self._counts[each])
         )
         return [self._names[identity] for identity in best]
 
@@ -87,11 +90,7 @@ def typed_key(text: str) -> str:
     return " ".join(token.word for token in tokens_of(fold(text)))
 
 
-def _key(phrase: Phrase) -> str:
-    return typed_key(phrase.name)
-
-
 def _starts_of(phrase: Phrase) -> Iterator[tuple[str, PhraseKind, str]]:
-    words = _key(phrase).split()
+    words = typed_key(phrase.name).split()
     for at in range(len(words)):
         yield " ".join(words[at:]), phrase.kind, phrase.key

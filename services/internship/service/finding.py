@@ -153,7 +153,7 @@ class Finding:
 
 
 def _questions(wanted: Wanted, reading: Reading, bookmark: Bookmark) -> Iterator[Question]:
-    """What is asked until something is found: for all words, for most of them, for any; a later page as before."""
+    """What is asked until something is found: all words, most of them, any; a later page as before."""
     sort = effective_sort(wanted.sort, reading.words)
     question = Question(words=reading.words, filters=wanted.filters, sort=sort)
     if bookmark.total is not None:

@@ -45,7 +45,7 @@ class Reindexing:
                 await self._remove_strays(shard, progress)
 
     async def renew(self) -> None:
-        """Makes entries anew that are stored in an older format, until there are none on shards that answer."""
+        """Makes entries anew that are stored in an older format, on shards that answer."""
         while any((await self._shards.scatter(self._renew_on, RENEW_TIMEOUT_S)).results):
             pass
 

@@ -1,4 +1,4 @@
-"""Completing what somebody types into a search, from what this process knows of the index: no query is made."""
+"""Completing what somebody types, from what this process knows of the index: no query is made."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

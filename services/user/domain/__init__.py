@@ -22,7 +22,7 @@ from services.user.domain.profile import (
     check_profile,
     new_profile,
 )
-from services.user.domain.search import StudentEntry, StudentQuery, fold, student_entry, student_query
+from services.user.domain.search import StudentEntry, StudentQuery, student_entry, student_query
 from services.user.domain.spelling import spelled
 
 __all__ = [
@@ -50,7 +50,6 @@ __all__ = [
     "WorkMode",
     "check_company",
     "check_profile",
-    "fold",
     "new_profile",
     "spelled",
     "student_entry",

@@ -10,7 +10,7 @@ from chassis.search.grammar import Grammar
 from chassis.search.names import names_in
 from chassis.search.places import FoundPlace, Gazetteer
 from chassis.search.reading import Reading
-from chassis.search.text import fold, key_of, terms_of
+from chassis.search.text import key_of, terms_of
 from services.user.domain.profile import AccountKind, Education, Location, Profile, Skill, Student, Visibility
 
 MOST_WORDS: Final = 500
@@ -23,14 +23,15 @@ FORMAT: Final = 2
 SKILL, HEADLINE, FIELD, PLACE, TEXT = 100, 40, 12, 8, 2
 """How much a term counts by where it is found."""
 
-GRAMMAR: Final = Grammar(
-    ordinary=frozenset(
-        "student students intern interns internship candidate candidates graduate graduates applicant applicants"
-        " talent talents studierende studenten studentin studenti estudiante estudiantes etudiant etudiants"
-        " студент студенты طالب طلاب छात्र 学生 实习生 นักศึกษา 학생".split()
-    )
-)
+_ORDINARY: Final = """
+student students intern interns internship candidate candidates graduate graduates applicant applicants talent
+talents studierende studenten studentin studenti estudiante estudiantes etudiant etudiants
+студент студенты طالب طلاب छात्र 学生 实习生 นักศึกษา 학생
+"""
+GRAMMAR: Final = Grammar(ordinary=frozenset(_ORDINARY.split()))
 """Words that every student means."""
+
+NO_WORDS: Final = Reading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class StudentQuery:
     """
 
     company_id: str
-    reading: Reading = Reading()
+    reading: Reading = NO_WORDS
     skill_keys: tuple[str, ...] = ()
     city_keys: tuple[str, ...] = ()
     country: str = ""
@@ -74,7 +75,7 @@ def student_query(
     *,
     company_id: str,
     places: Gazetteer,
-    reading: Reading = Reading(),  # noqa: B008 - it cannot be changed
+    reading: Reading = NO_WORDS,
     skills: Iterable[str] = (),
     city: str = "",
     country: str = "",
@@ -156,6 +157,3 @@ def _city_keys(city: str, country: str, places: Gazetteer) -> tuple[str, ...]:
         return ()
     found = places.cities(city, country=country)[:MAX_NAMESAKES]
     return (*(each.term for each in found), key_of(city))
-
-
-__all__ = ["GRAMMAR", "StudentEntry", "StudentQuery", "fold", "student_entry", "student_query"]

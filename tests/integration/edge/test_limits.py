@@ -230,3 +230,48 @@ async def test_everybody_passes_while_the_limiter_is_down(launcher: Launcher, tm
         limiter.end()
         answers = [await search(limited, who) for _ in range(15)]
     assert {answer.status_code for answer in answers} == {200}
+
+
+async def typed(edge: Edge, who: dict[str, str], **query: str) -> httpx.Response:
+    """A search with an extra filter of its own, so that no cache answers it."""
+    return await edge.client.get(SEARCH, params=query, headers=who)
+
+
+async def test_typing_letter_by_letter_and_turning_pages_is_one_search(limited: Edge) -> None:
+    who, text = somebody(plan="FREE"), "python berlin"
+    answers = [await typed(limited, who, q=text[:length]) for length in range(1, len(text) + 1)]
+    answers += [await typed(limited, who, q=text, pageToken=f"{page}") for page in range(5)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.headers["x-ratelimit-remaining"] for answer in answers} == {"9"}
+    assert (await typed(limited, who, q=text, city="Bern")).headers["x-ratelimit-remaining"] == "8"
+
+
+async def test_who_has_used_up_their_searches_may_finish_typing_the_last_one(limited: Edge) -> None:
+    who = somebody(plan="FREE")
+    answers = [await search(limited, who) for _ in range(9)]
+    answers += [await typed(limited, who, q=text) for text in ("pyt", "pyth", "python")]
+    assert {answer.status_code for answer in answers} == {200}
+    assert (await typed(limited, who, q="java")).status_code == 429
+    assert (await typed(limited, who, q="python berlin")).status_code == 200
+
+
+async def test_searches_that_only_look_alike_are_counted(limited: Edge) -> None:
+    who = somebody(plan="FREE")
+    made_up = {**who, "x-envoy-original-path": "/api/v1/internships?q=a"}
+    answers = [await search(limited, made_up) for _ in range(11)]
+    assert answers[-1].status_code == 429
+
+
+async def test_a_query_that_is_too_long_to_compare_counts_every_time(limited: Edge) -> None:
+    who = somebody(plan="FREE")
+    answers = [await typed(limited, who, q="python", city="x" * 5000) for _ in range(11)]
+    assert answers[-1].status_code == 429
+
+
+async def test_completions_have_an_allowance_of_their_own(limited: Edge) -> None:
+    limited.internships.answers["SuggestInternships"] = pb.SuggestInternshipsResponse().SerializeToString()
+    who = somebody(plan="FREE")
+    answer = await limited.client.get(f"{SEARCH}:suggest", params={"q": "py"}, headers=who)
+    assert answer.status_code == 200
+    assert answer.headers["ratelimit-policy"] == '"SUGGEST";q=120;w=60'
+    assert (await search(limited, who)).headers["x-ratelimit-remaining"] == "9"

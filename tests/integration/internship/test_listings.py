@@ -11,6 +11,7 @@ from chassis.errors import DomainError
 from chassis.ids import new_id
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship.domain.model import Place
 from tests.databases import told
 from tests.integration.internship.world import CONTEXT, NOW, SERVICE, STUDENT, World, incoming, operating
 
@@ -231,3 +232,23 @@ async def test_views_of_others_are_counted_and_told_once(world: World) -> None:
     await world.views.flush()
     seen = await told(world.shards, events.InternshipViewed, opened.id)
     assert [(event.views, event.company_id) for event in seen] == [(4, owner.org)]
+
+
+async def test_a_listing_saved_by_its_citys_name_is_found_by_distance(world: World) -> None:
+    owner = world.companies.add("Acme")
+    opened = await world.published(
+        owner, title="Pangolin Keeper", locations=(Place(city="Lodz", country="PL"),)
+    )
+    assert round(opened.locations[0].lat) == 52
+    await world.index()
+    near = {"near_lat": 51.77, "near_lng": 19.46, "radius_km": 10}
+    assert [hit.id for hit in (await world.search(q="pangolin", **near)).data] == [opened.id]
+
+
+async def test_a_city_that_nobody_knows_is_named_before_the_listing_is_published(world: World) -> None:
+    owner = world.companies.add("Acme")
+    draft = await world.draft(owner, locations=(Place(city="Xyzzyville", country="PL"),))
+    with acting_as(owner), refused("INTERNSHIP_INCOMPLETE") as wanting:
+        await world.api.PublishInternship(pb.PublishInternshipRequest(internship_id=draft.id), CONTEXT)
+    assert [each.field for each in wanting.value.violations] == ["locations[0]"]
+    assert "Xyzzyville" in wanting.value.violations[0].description

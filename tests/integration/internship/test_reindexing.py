@@ -147,3 +147,17 @@ async def test_a_rebuild_while_listings_come_and_change_ends_with_the_right_inde
     open_ones = {id_ for id_, row in (await indexed(world.shards)).items() if "terms" in row}
     assert len(open_ones) == 6 + 10
     assert await rebuilt(world) == {}
+
+
+async def test_entries_of_an_older_format_are_made_anew_and_get_their_coordinates(world: World) -> None:
+    listings = await market(world)
+    before = await indexed(world.shards)
+    for each in listings[:4]:
+        older = {
+            "$unset": {"format": 1, "title": 1},
+            "$set": {"terms": ["x"], "impacts": {"x": 1}, "spots": []},
+        }
+        await world.shards.of(each.id).db[index.INDEX].update_one({"_id": each.id}, older)
+    await Reindexing(world.shards, world.clock).renew()
+    assert await indexed(world.shards) == before
+    assert await rebuilt(world) == {}
