@@ -55,7 +55,7 @@ class Call:
 
     `metadata` is what the client sent along, by lower-case key; `deadline` a reading of `time.monotonic()`;
     `outcome` the name of the status that it is answered with; `is_stale` says that the answer rests on what
-    was known earlier.
+    was known earlier, `fresh_s` for how long it holds before the clock changes it.
     """
 
     request_id: str = ""
@@ -65,6 +65,7 @@ class Call:
     metadata: Mapping[str, str | bytes] = field(default_factory=dict, repr=False)
     outcome: str = "OK"
     is_stale: bool = False
+    fresh_s: float | None = None
 
     def text(self, key: str) -> str:
         """What the client sent under `key`; "" when nothing, or nothing readable."""
@@ -96,6 +97,13 @@ def mark_stale() -> None:
     call = _call.get()
     if call is not _NO_CALL:
         call.is_stale = True
+
+
+def fresh_for(seconds: float) -> None:
+    """Says that the clock changes the answer to this call after so long: no shared cache keeps it longer."""
+    call = _call.get()
+    if call is not _NO_CALL:
+        call.fresh_s = seconds if call.fresh_s is None else min(call.fresh_s, seconds)
 
 
 def caller_or_none() -> Principal | None:

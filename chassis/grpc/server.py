@@ -27,6 +27,10 @@ _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MOST_CALLS_OF_A_CONNECTION = 500
 _LONGEST_REQUEST_ID = 128
 _STALE = (("x-stale", "true"),)
+FRESH_KEY = "x-fresh-for"
+"""For how many seconds an answer holds before the clock changes it; the edge keeps it no longer."""
+MAX_SHARED_CACHE_S = 3600
+"""Longer than any contract lets shared caches keep an answer."""
 
 _OPTIONS = (
     # Beyond this gRPC itself refuses, without details; the validation refuses far earlier, with them.
@@ -153,6 +157,8 @@ def _entrance(handler: Handler) -> Handler:
         answer = await handler(request, context)
         if call.is_stale:
             await context.send_initial_metadata(_STALE)
+        elif call.fresh_s is not None and call.fresh_s < MAX_SHARED_CACHE_S:
+            await context.send_initial_metadata(((FRESH_KEY, str(int(call.fresh_s))),))
         return answer
 
     return enter

@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from chassis.errors import Violation
 
+from .deadline import deadline_contradictions
 from .model import Compensation, DateWindow, Eligibility, Listing, Posting, Question, QuestionKind, WorkMode
 
 Condition = Callable[[Listing, datetime], tuple[Violation, ...]]
@@ -21,6 +22,7 @@ def contradictions(posting: Posting) -> tuple[Violation, ...]:
         *_pay_contradictions(posting.compensation),
         *_place_contradictions(posting),
         *_time_contradictions(posting),
+        *deadline_contradictions(posting),
         *_eligibility_contradictions(posting.eligibility),
         *_skill_contradictions(posting),
         *_question_contradictions(posting.questions),
