@@ -60,8 +60,9 @@ class Call:
 
     `metadata` is what the client sent along, by lower-case key; `deadline` a reading of `time.monotonic()`;
     `outcome` the name of the status that it is answered with; `is_stale` says that the answer rests on what
-    was known earlier; `headers` go before the answer, or the error. A stream that has begun may set
-    `last_words`: what is written to it before it ends with an error, made of the error's google.rpc.Status.
+    was known earlier, `fresh_s` for how long it holds before the clock changes it; `headers` go before the
+    answer, or the error. A stream that has begun may set `last_words`: what is written to it before it ends
+    with an error, made of the error's google.rpc.Status.
     """
 
     request_id: str = ""
@@ -73,6 +74,7 @@ class Call:
     is_stale: bool = False
     headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
     last_words: Callable[[Any], bytes] | None = field(default=None, repr=False)
+    fresh_s: float | None = None
 
     def text(self, key: str) -> str:
         """What the client sent under `key`; "" when nothing, or nothing readable."""
@@ -125,6 +127,13 @@ def client_digest() -> bytes:
     """By which the same program at the same place is known again."""
     told = "\n".join((_call.get().text("user-agent"), *client_areas()[:1]))
     return hashlib.blake2b(told.encode(), digest_size=16).digest()
+
+
+def fresh_for(seconds: float) -> None:
+    """Says that the clock changes the answer to this call after so long: no shared cache keeps it longer."""
+    call = _call.get()
+    if call is not _NO_CALL:
+        call.fresh_s = seconds if call.fresh_s is None else min(call.fresh_s, seconds)
 
 
 def caller_or_none() -> Principal | None:

@@ -40,7 +40,7 @@ local RETRYABLE = { ["429"] = true, ["503"] = true }
 -- They tell of the one who asked first.
 local OF_ONE_CALL = {
   "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit", "ratelimit-policy",
-  "grpc-accept-encoding", "grpc-message", "grpc-status", "x-envoy-upstream-service-time",
+  "x-fresh-for", "grpc-accept-encoding", "grpc-message", "grpc-status", "x-envoy-upstream-service-time",
 }
 
 local PROBES = {
@@ -168,6 +168,8 @@ local function mark_public(handle, headers, seconds)
   if headers:get("x-stale") then
     return
   end
+  -- The clock changes some answers: those are kept until then at most.
+  local holds = tonumber(headers:get("x-fresh-for") or "")
   local body = handle:body(true)
   local tag = tag_of(tostring(body:getBytes(0, body:length())))
   -- Waiting for the body ends the life of what was taken from the handle before.
@@ -176,6 +178,10 @@ local function mark_public(handle, headers, seconds)
     headers:remove(OF_ONE_CALL[i])
   end
   headers:replace("etag", tag)
+  if holds and holds < seconds then
+    headers:replace("cache-control", string.format("public, max-age=%d, must-revalidate", holds))
+    return
+  end
   headers:replace("cache-control", string.format(
     "public, max-age=%d, stale-while-revalidate=%d, stale-if-error=%d", seconds, seconds, 10 * seconds))
 end

@@ -5,9 +5,8 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from google.protobuf.message import Message
 from redis.asyncio.cluster import RedisCluster
 
 from chassis.cache.flights import Flights, Landed
@@ -47,6 +46,17 @@ class _Answer:
     is_stale: bool = False
 
 
+class Serializable(Protocol):
+    """What can be kept: a message, or what is serialized as one is."""
+
+    def SerializeToString(self) -> bytes:  # noqa: N802 - the name that messages have
+        """The bytes to keep."""
+        ...
+
+
+Load = Callable[[], Awaitable[Serializable | None]]
+
+
 class Cache:
     """Answers by key under a namespace of their own.
 
@@ -72,7 +82,7 @@ class Cache:
         self,
         key: str,
         ttl_s: float,
-        load: Callable[[], Awaitable[Message | None]],
+        load: Load,
         negative_ttl_s: float = 5.0,
     ) -> bytes | None:
         """The serialized answer for `key`, loaded when it is not there; None when there is none.
@@ -121,7 +131,11 @@ class Cache:
             return None
 
     async def _load(
-        self, name: str, ttl_s: float, load: Callable[[], Awaitable[Message | None]], negative_ttl_s: float
+        self,
+        name: str,
+        ttl_s: float,
+        load: Load,
+        negative_ttl_s: float,
     ) -> "Landed[_Answer]":
         lease = _LEASE + secrets.token_bytes(12)
         try:
@@ -141,7 +155,7 @@ class Cache:
             return Landed(answer, shared=await self._entry(name) == found)
         return Landed(answer, shared=await self._fill(name, lease, answer.raw, ttl_s, negative_ttl_s))
 
-    async def _fresh_or_stale(self, name: str, load: Callable[[], Awaitable[Message | None]]) -> "_Answer":
+    async def _fresh_or_stale(self, name: str, load: Load) -> "_Answer":
         try:
             async with asyncio.timeout(_share_of_the_time()):
                 raw = _serialized(await load())
@@ -212,7 +226,7 @@ def _opened(entry: bytes) -> bytes | None:
     return entry[1:]
 
 
-def _serialized(message: Message | None) -> bytes | None:
+def _serialized(message: Serializable | None) -> bytes | None:
     return None if message is None else message.SerializeToString()
 
 

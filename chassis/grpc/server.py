@@ -29,6 +29,10 @@ MOST_CALLS_OF_A_CONNECTION = 500
 MAX_METADATA_BYTES = 48 * 1024
 _LONGEST_REQUEST_ID = 128
 _STALE = ("x-stale", "true")
+FRESH_KEY = "x-fresh-for"
+"""For how many seconds an answer holds before the clock changes it; the edge keeps it no longer."""
+MAX_SHARED_CACHE_S = 3600
+"""Longer than any contract lets shared caches keep an answer."""
 
 _OPTIONS = (
     # Beyond this gRPC itself refuses, without details; the validation refuses far earlier, with them.
@@ -157,6 +161,8 @@ def _entrance(handler: Handler) -> Handler:
         answer = await handler(request, context)
         if call.is_stale:
             call.headers.append(_STALE)
+        elif call.fresh_s is not None and call.fresh_s < MAX_SHARED_CACHE_S:
+            call.headers.append((FRESH_KEY, str(int(call.fresh_s))))
         if call.headers:
             await context.send_initial_metadata(tuple(call.headers))
         return answer

@@ -1,6 +1,6 @@
 """Listings as the contract's messages, and back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from chassis.mongo.documents import etag
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
 
+from .domain.deadline import in_utc, with_deadline
 from .domain.derived import days_left, hourly_pay_minor, open_for_applications
 from .domain.model import (
     Company,
@@ -52,6 +53,8 @@ WRITABLE = (
     "openings",
     "apply_open_time",
     "apply_deadline",
+    "apply_deadline_zone",
+    "apply_deadline_date",
     "eligibility",
     "questions",
     "documents_required",
@@ -168,6 +171,8 @@ def posting_message(posting: Posting) -> pb.Internship:
         openings=posting.openings,
         apply_open_time=timestamp(posting.apply_open_time),
         apply_deadline=timestamp(posting.apply_deadline),
+        apply_deadline_zone=posting.apply_deadline_zone,
+        apply_deadline_date=posting.apply_deadline_date,
         eligibility=_maybe(_eligibility_message, posting.eligibility),
         questions=[_question_message(question) for question in posting.questions],
         documents_required=posting.documents_required,
@@ -230,7 +235,7 @@ def _question_message(question: Question) -> pb.Question:
 
 def to_posting(message: pb.Internship) -> Posting:
     """What the company wrote, without white space around it; the message has passed the contract's rules."""
-    return Posting(
+    posting = Posting(
         title=message.title.strip(),
         description=message.description.strip(),
         responsibilities=_texts(message.responsibilities),
@@ -251,12 +256,44 @@ def to_posting(message: pb.Internship) -> Posting:
         openings=message.openings or 1,
         apply_open_time=moment(message, "apply_open_time"),
         apply_deadline=moment(message, "apply_deadline"),
+        apply_deadline_zone=message.apply_deadline_zone,
+        apply_deadline_date=message.apply_deadline_date,
         eligibility=_eligibility(message.eligibility) if message.HasField("eligibility") else None,
         questions=tuple(_question(question) for question in message.questions),
         documents_required=_texts(message.documents_required),
         respond_within_days=message.respond_within_days,
         external_id=message.external_id.strip(),
     )
+    return in_utc(with_deadline(posting))
+
+
+DEADLINE_FIELDS = ("apply_deadline", "apply_deadline_zone", "apply_deadline_date")
+
+
+def holds(message: Any, name: str) -> bool:
+    """Whether a message says anything in a field."""
+    field = message.DESCRIPTOR.fields_by_name[name]
+    return bool(message.HasField(name) if field.has_presence else getattr(message, name))
+
+
+def apply_field(target: Any, source: Any, name: str) -> None:
+    """Copies one field between messages of different types."""
+    value = getattr(source, name)
+    if isinstance(value, Message):
+        getattr(target, name).CopyFrom(value)
+    else:
+        setattr(target, name, value)
+
+
+def keep_one_deadline(message: pb.Internship, changed: Collection[str]) -> None:
+    """A new moment takes the place of a day, and a new day or zone that of the moment it used to mean."""
+    if "apply_deadline" in changed:
+        if "apply_deadline_date" not in changed:
+            message.apply_deadline_date = ""
+    elif (
+        not {"apply_deadline_zone", "apply_deadline_date"}.isdisjoint(changed) and message.apply_deadline_date
+    ):
+        message.ClearField("apply_deadline")
 
 
 def _texts(values: Any) -> tuple[str, ...]:

@@ -147,6 +147,7 @@ def _listing_change(event: events.InternshipStateChanged) -> ListingChange:
         from_state=InternshipState.Name(from_state).removeprefix("INTERNSHIP_STATE_"),
         to_state=InternshipState.Name(event.to).removeprefix("INTERNSHIP_STATE_"),
         apply_deadline=_time(listing.apply_deadline) if listing.HasField("apply_deadline") else None,
+        apply_deadline_zone=listing.apply_deadline_zone,
         reason=event.reason,
     )
 

@@ -19,10 +19,14 @@ from services.internship.service import Finding, Listings, Moderation, Openings,
 from services.internship.service.finding import Bookmark
 from services.internship.service.listings import OPERATORS
 from services.internship.service.suggesting import DEFAULT_SUGGESTIONS
+from services.internship.timed import TimedPage, page_at
 from services.internship.wire import (
+    DEADLINE_FIELDS,
     WRITABLE,
+    apply_field,
+    holds,
     intake_message,
-    moment,
+    keep_one_deadline,
     posting_message,
     states,
     to_message,
@@ -36,8 +40,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 DEFAULT_CASES = 50
 FIRST_PAGE_TTL_S = 5.0
-"""For callers who are not signed in. What was indexed since makes another key, so only time passing (a
-deadline, `daysLeft`) shows up this late."""
+"""For callers who are not signed in. What was indexed since makes another key, and a page that the clock has
+changed is asked for anew."""
 
 
 class InternshipApi(InternshipServiceServicer):
@@ -80,6 +84,7 @@ class InternshipApi(InternshipServiceServicer):
         def change(posting: Posting) -> Posting:
             message = posting_message(posting)
             apply_mask(message, body, paths)
+            keep_one_deadline(message, paths)
             return to_posting(message)
 
         return self._answer(await self._listings.update(request.internship_id, change, body.etag))
@@ -93,10 +98,17 @@ class InternshipApi(InternshipServiceServicer):
         return self._answer(await self._listings.pause(request.internship_id, request.etag))
 
     async def ReopenInternship(self, request: pb.ReopenInternshipRequest, context: Context) -> pb.Internship:
-        deadline = moment(request, "apply_deadline")
-        return self._answer(
-            await self._listings.reopen(request.internship_id, request.etag, deadline, request.openings)
-        )
+        paths = [name for name in DEADLINE_FIELDS if holds(request, name)]
+
+        def renew(posting: Posting) -> Posting:
+            message = posting_message(posting)
+            for name in paths:
+                apply_field(message, request, name)
+            keep_one_deadline(message, paths)
+            message.openings = request.openings or message.openings
+            return to_posting(message)
+
+        return self._answer(await self._listings.reopen(request.internship_id, request.etag, renew))
 
     async def CloseInternship(self, request: pb.CloseInternshipRequest, context: Context) -> pb.Internship:
         return self._answer(await self._listings.close(request.internship_id, request.etag))
@@ -121,9 +133,15 @@ class InternshipApi(InternshipServiceServicer):
         if request.page_token or caller_or_none() is not None:
             return await self._search(request)
         raw = await self._cache.read_through(
-            self._first_page_key(request), FIRST_PAGE_TTL_S, lambda: self._search(request)
+            self._first_page_key(request), FIRST_PAGE_TTL_S, lambda: self._timed_search(request)
         )
-        return serialized(pb.ListInternshipsResponse, raw or b"")
+        page = page_at(raw, self._clock.now()) if raw is not None else None
+        if page is None:
+            return await self._search(request)
+        return serialized(pb.ListInternshipsResponse, page)
+
+    async def _timed_search(self, request: pb.ListInternshipsRequest) -> TimedPage:
+        return TimedPage.of(await self._search(request), self._clock.now())
 
     def _first_page_key(self, request: pb.ListInternshipsRequest) -> str:
         query = hashlib.blake2b(request.SerializeToString(deterministic=True), digest_size=16)

@@ -40,9 +40,17 @@ def days_left(deadline: datetime | None, now: datetime) -> int:
 def open_for_applications(listing: Listing, now: datetime) -> bool:
     """Whether one can apply now: OPEN and `apply_open_time <= now < apply_deadline`."""
     posting = listing.posting
-    return (
-        listing.state is State.OPEN
-        and (posting.apply_open_time is None or posting.apply_open_time <= now)
-        and posting.apply_deadline is not None
-        and now < posting.apply_deadline
-    )
+    return listing.state is State.OPEN and is_between(posting.apply_open_time, posting.apply_deadline, now)
+
+
+def is_between(opens: datetime | None, deadline: datetime | None, now: datetime) -> bool:
+    """Whether the intake has begun and not ended; without a deadline there is none."""
+    return (opens is None or opens <= now) and deadline is not None and now < deadline
+
+
+def next_change(opens: datetime | None, deadline: datetime | None, now: datetime) -> datetime | None:
+    """When the clock next changes the days left or whether one can apply; None when it never will."""
+    moments = [each for each in (opens, deadline) if each is not None and each > now]
+    if deadline is not None and deadline > now:
+        moments.append(now + ((deadline - now) % _DAY or _DAY))
+    return min(moments, default=None)

@@ -165,6 +165,10 @@ class Posting:
     openings: int = 1
     apply_open_time: datetime | None = None
     apply_deadline: datetime | None = None
+    apply_deadline_zone: str = ""
+    """In which zone the deadline is meant; UTC when empty."""
+    apply_deadline_date: str = ""
+    """The day at whose end in that zone the deadline is, where it was given so."""
     eligibility: Eligibility | None = None
     questions: tuple[Question, ...] = ()
     documents_required: tuple[str, ...] = ()

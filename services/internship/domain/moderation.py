@@ -16,7 +16,8 @@ SUSPENDED: Final = "SUSPENDED"
 
 SHOWN: Final = frozenset({State.OPEN, State.PAUSED, State.FILLED, State.EXPIRED, State.CLOSED})
 IMMATERIAL: Final = (
-    *("openings", "apply_open_time", "apply_deadline", "respond_within_days", "external_id"),
+    *("openings", "apply_open_time", "apply_deadline", "apply_deadline_zone", "apply_deadline_date"),
+    *("respond_within_days", "external_id"),
 )
 """What a company may change of a listing that is public without anybody's having to read it again."""
 

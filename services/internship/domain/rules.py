@@ -9,6 +9,7 @@ from datetime import date, datetime
 from chassis.errors import Violation
 from chassis.text import fold, is_visibly_empty
 
+from .deadline import deadline_contradictions
 from .model import Compensation, DateWindow, Eligibility, Listing, Posting, Question, QuestionKind, WorkMode
 
 Condition = Callable[[Listing, datetime], tuple[Violation, ...]]
@@ -22,6 +23,7 @@ def contradictions(posting: Posting) -> tuple[Violation, ...]:
         *_pay_contradictions(posting.compensation),
         *_place_contradictions(posting),
         *_time_contradictions(posting),
+        *deadline_contradictions(posting),
         *_eligibility_contradictions(posting.eligibility),
         *_skill_contradictions(posting),
         *_question_contradictions(posting.questions),

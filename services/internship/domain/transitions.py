@@ -1,6 +1,6 @@
 """The state machine of listings: one table of moves, and the changes that obey it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -167,8 +167,7 @@ def reopen(
     mover: Mover,
     now: datetime,
     *,
-    apply_deadline: datetime | None = None,
-    openings: int = 0,
+    renew: Callable[[Posting], Posting] = lambda posting: posting,
 ) -> Listing:
     """PAUSED, EXPIRED or FILLED -> OPEN; an expired one needs a new deadline, a filled one an opening more.
 
@@ -179,11 +178,7 @@ def reopen(
         raise _other_verb(listing, mover, "published, not reopened")
     if listing.state in (State.PENDING_REVIEW, State.SUSPENDED):
         raise refused_move(f"A listing that is {listing.state} is not reopened.", listing, State.OPEN, mover)
-    posting = replace(
-        listing.posting,
-        apply_deadline=apply_deadline or listing.posting.apply_deadline,
-        openings=openings or listing.posting.openings,
-    )
+    posting = renew(listing.posting)
     return move(replace(listing, company=company, posting=posting), State.OPEN, mover, now)
 
 

@@ -37,6 +37,7 @@ _SHOWN: Final = (
     "field",
     "duration_weeks",
     "effective_hourly_pay_minor",
+    "apply_deadline_zone",
 )
 
 

@@ -14,7 +14,7 @@ from chassis.mongo.shards import OfEach
 from chassis.mongo.transactions import Transaction
 from chassis.search.places import Gazetteer
 from internshipconnect.events.v1 import events_pb2 as events
-from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship import timed
 from services.internship.companies import Companies, active_company, active_page
 from services.internship.domain import transitions
 from services.internship.domain.model import PUBLIC, Actor, Listing, Mover, Posting, State
@@ -28,8 +28,8 @@ from .ledger import KnowingStep, Ledger, Step, cache_key, done_before, listing_n
 from .views import Views
 
 PUBLIC_TTL_S = 10.0
-"""How long a public answer may be served again. It holds `daysLeft` and `openForApplications`, so these may
-be late by as much; who decides by them (another service) and who wrote the listing read past the cache."""
+"""How long a public answer may be served again. What follows from the clock is not in it: that is worked out
+for each answer."""
 
 
 OPERATORS = frozenset({"SERVICE", "MODERATOR", "ADMIN"})
@@ -84,7 +84,7 @@ class Listings:
         return listing
 
     async def public(self, listing_id: str) -> bytes:
-        """The serialized listing as everybody may read it; counts a view.
+        """The serialized listing as everybody may read it now; counts a view.
 
         Raises INTERNSHIP_NOT_FOUND, also for a listing that is not public.
         """
@@ -94,13 +94,14 @@ class Listings:
         if raw is None:
             raise listing_not_found(listing_id)
         self.views.count(listing_id)
-        return raw
+        now = self.ledger.clock.now()
+        return timed.answer(raw, now)
 
-    async def _load_public(self, listing_id: str) -> pb.Internship | None:
+    async def _load_public(self, listing_id: str) -> timed.Timed | None:
         listing = await store.find(self.ledger.shards.of(listing_id).db, listing_id)
         if listing is None or listing.state not in PUBLIC:
             return None
-        return to_message(listing, self.ledger.clock.now())
+        return timed.Timed.of(listing, to_message(listing, self.ledger.clock.now()))
 
     async def read(self, listing_id: str) -> Listing:
         """The listing as it is now, for its company, a service or an operator; for others if it is public.
@@ -198,17 +199,16 @@ class Listings:
         """Ends intake. Raises ILLEGAL_TRANSITION, STALE_ETAG."""
         return await self._own_move(listing_id, tag, State.CLOSED)
 
-    async def reopen(
-        self, listing_id: str, tag: str, apply_deadline: datetime | None, openings: int
-    ) -> Listing:
-        """Takes applications again. Raises as `transitions.reopen`, COMPANY_SUSPENDED, STALE_ETAG."""
+    async def reopen(self, listing_id: str, tag: str, renew: Callable[[Posting], Posting]) -> Listing:
+        """Takes applications again, with the renewed deadline and openings.
+
+        Raises as `transitions.reopen`, COMPANY_SUSPENDED, STALE_ETAG.
+        """
         company = await active_company(self.companies, caller().org)
         mover = _mover()
 
         def step(listing: Listing, now: datetime) -> Listing:
-            return transitions.reopen(
-                self._located(listing), company, mover, now, apply_deadline=apply_deadline, openings=openings
-            )
+            return transitions.reopen(self._located(listing), company, mover, now, renew=renew)
 
         return await self._own_change(listing_id, tag, step)
 

@@ -253,6 +253,8 @@ class ListingPublished(OfListing):
 
     template: ClassVar[str] = "listing_published"
     apply_deadline: datetime | None
+    deadline_as_meant: str = ""
+    """As the clocks of the zone show it that the company named, with offset and zone; empty without one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypedDict
 
+from chassis.zones import as_meant
 from services.notification.domain.contents import (
     ApplicationChanged,
     ApplicationClosed,
@@ -124,6 +125,7 @@ class ListingChange:
     from_state: str
     to_state: str
     apply_deadline: datetime | None = None
+    apply_deadline_zone: str = ""
     reason: str = ""
 
 
@@ -260,6 +262,7 @@ def _of_listing(change: ListingChange) -> Content | None:
             internship_id=change.internship_id,
             internship_title=change.internship_title,
             apply_deadline=change.apply_deadline,
+            deadline_as_meant=_as_meant(change),
         )
     if change.to_state == "OPEN" and change.from_state == "SUSPENDED":
         return ListingReinstated(internship_id=change.internship_id, internship_title=change.internship_title)
@@ -273,6 +276,12 @@ def _of_listing(change: ListingChange) -> Content | None:
     if ending is None:
         return None
     return ending(internship_id=change.internship_id, internship_title=change.internship_title)
+
+
+def _as_meant(change: ListingChange) -> str:
+    if change.apply_deadline is None or not change.apply_deadline_zone:
+        return ""
+    return as_meant(change.apply_deadline, change.apply_deadline_zone)
 
 
 def _student_learns(move: Move) -> Notices:

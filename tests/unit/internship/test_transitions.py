@@ -135,7 +135,13 @@ def test_an_expired_listing_is_reopened_only_with_a_new_deadline() -> None:
     with pytest.raises(DomainError) as refused:
         reopen(expired, COMPANY, OWNER, later)
     assert [wrong.field for wrong in refused.value.violations] == ["applyDeadline"]
-    renewed = reopen(expired, COMPANY, OWNER, later, apply_deadline=later + timedelta(days=7))
+    renewed = reopen(
+        expired,
+        COMPANY,
+        OWNER,
+        later,
+        renew=lambda posting: replace(posting, apply_deadline=later + timedelta(days=7)),
+    )
     assert renewed.state is State.OPEN
 
 
@@ -144,7 +150,10 @@ def test_a_filled_listing_is_reopened_only_with_an_opening_more() -> None:
     with pytest.raises(DomainError) as refused:
         reopen(filled, COMPANY, OWNER, NOW)
     assert [wrong.field for wrong in refused.value.violations] == ["openings"]
-    assert reopen(filled, COMPANY, OWNER, NOW, openings=3).state is State.OPEN
+    assert (
+        reopen(filled, COMPANY, OWNER, NOW, renew=lambda posting: replace(posting, openings=3)).state
+        is State.OPEN
+    )
 
 
 def test_an_open_listing_cannot_be_changed_into_one_that_could_not_be_published() -> None:
@@ -230,7 +239,7 @@ def _step(at: Listing, target: State, mover: Mover, verb: str, now: datetime, op
         case "publish":
             return publish(at, COMPANY, mover, now, trusted=True)
         case "reopen":
-            return reopen(at, COMPANY, mover, now, openings=openings)
+            return reopen(at, COMPANY, mover, now, renew=lambda old: replace(old, openings=openings))
         case "settle":
             return settle(at, now)
     return revise(at, posting, now)

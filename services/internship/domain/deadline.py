@@ -1,0 +1,60 @@
+"""Deadlines: a moment in the zone in which it is meant, or the end of a day there."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime
+
+from chassis.errors import Violation
+from chassis.zones import end_of_day, zone_name
+
+from .model import Posting
+
+
+def with_deadline(posting: Posting) -> Posting:
+    """The posting with its zone in one spelling, and the moment at which a day that it gives ends."""
+    zone = zone_name(posting.apply_deadline_zone)
+    if not zone:
+        return posting
+    named = replace(posting, apply_deadline_zone=zone)
+    return named if named.apply_deadline is not None else _ending_with_day(named)
+
+
+def in_utc(posting: Posting) -> Posting:
+    """The same for a posting that names no zone."""
+    if posting.apply_deadline_zone or posting.apply_deadline is not None:
+        return posting
+    return _ending_with_day(posting)
+
+
+def deadline_contradictions(posting: Posting) -> Iterator[Violation]:
+    """A zone that there is not, a day that there is not, a day and a moment that do not agree."""
+    zone = posting.apply_deadline_zone
+    if zone and not zone_name(zone):
+        yield Violation(
+            "applyDeadlineZone", f"`{zone}` is not a time zone of the IANA database, e.g. `Europe/Berlin`"
+        )
+        return
+    if not posting.apply_deadline_date:
+        return
+    end = _end(posting)
+    if end is None:
+        yield Violation(
+            "applyDeadlineDate", f"there is no day {posting.apply_deadline_date} in {zone or 'UTC'}"
+        )
+    elif posting.apply_deadline not in (None, end):
+        yield Violation(
+            "applyDeadlineDate",
+            f"ends at {end:%Y-%m-%dT%H:%M:%SZ}, not at applyDeadline: send one of them",
+        )
+
+
+def _ending_with_day(posting: Posting) -> Posting:
+    return replace(posting, apply_deadline=_end(posting)) if posting.apply_deadline_date else posting
+
+
+def _end(posting: Posting) -> datetime | None:
+    try:
+        day = date.fromisoformat(posting.apply_deadline_date)
+        return end_of_day(day, posting.apply_deadline_zone)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,113 @@
+"""Deadlines keep the zone in which they are meant, and what follows from the clock is as of the answer."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from google.protobuf.message import Message
+
+from chassis.caller import Call, begin, current_call
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship.domain.derived import days_left, next_change, open_for_applications
+from services.internship.domain.model import State
+from services.internship.domain.rules import contradictions
+from services.internship.timed import Timed, TimedPage, answer, page_at
+from services.internship.wire import keep_one_deadline, posting_message, to_message, to_posting
+from tests.unit.internship.samples import DEADLINE, NOW, POSTING, listing
+
+END = datetime(2027, 6, 30, 21, 59, 59, tzinfo=UTC)
+BERLIN = pb.Internship(apply_deadline_zone="europe/berlin", apply_deadline_date="2027-06-30")
+
+
+def edited(changed: pb.Internship, *paths: str) -> pb.Internship:
+    """Berlin's deadline after a partial update."""
+    message = posting_message(to_posting(BERLIN))
+    for path in paths:
+        message.ClearField(path)  # type: ignore[arg-type]
+    message.MergeFrom(changed)
+    keep_one_deadline(message, paths)
+    return posting_message(to_posting(message))
+
+
+def fields_refused(**changes: object) -> list[str]:
+    return [each.field for each in contradictions(replace(POSTING, **changes))]  # type: ignore[arg-type]
+
+
+def test_a_day_means_its_end_in_its_zone_and_both_are_kept() -> None:
+    posting = to_posting(BERLIN)
+    assert posting.apply_deadline == END
+    assert (posting.apply_deadline_zone, posting.apply_deadline_date) == ("Europe/Berlin", "2027-06-30")
+    assert to_posting(posting_message(posting)) == posting
+
+
+def test_a_day_without_a_zone_ends_in_utc() -> None:
+    posting = to_posting(pb.Internship(apply_deadline_date="2027-06-30"))
+    assert posting.apply_deadline == datetime(2027, 6, 30, 23, 59, 59, tzinfo=UTC)
+
+
+def test_a_new_moment_takes_the_place_of_a_day() -> None:
+    moment = pb.Internship()
+    moment.apply_deadline.FromDatetime(DEADLINE)
+    after = edited(moment, "apply_deadline")
+    assert after.apply_deadline_date == ""
+    assert after.apply_deadline_zone == "Europe/Berlin"
+    assert after.apply_deadline.ToDatetime(tzinfo=UTC) == DEADLINE
+
+
+def test_a_new_day_or_zone_moves_the_deadline() -> None:
+    later = edited(pb.Internship(apply_deadline_date="2027-07-01"), "apply_deadline_date")
+    assert later.apply_deadline.ToDatetime(tzinfo=UTC) == END + timedelta(days=1)
+    east = edited(pb.Internship(apply_deadline_zone="Asia/Tokyo"), "apply_deadline_zone")
+    assert east.apply_deadline.ToDatetime(tzinfo=UTC) == END - timedelta(hours=7)
+
+
+def test_what_contradicts_itself_is_named() -> None:
+    assert fields_refused(apply_deadline_zone="Mars/Olympus") == ["applyDeadlineZone"]
+    assert fields_refused(apply_deadline_date="2027-06-30") == ["applyDeadlineDate"]
+    assert fields_refused(apply_deadline=None, apply_deadline_date="2027-02-30") == ["applyDeadlineDate"]
+    assert fields_refused(apply_deadline_zone="Europe/Berlin") == []
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 86_399, 86_400, 14 * 86_400 - 1, 14 * 86_400, 15 * 86_400])
+@pytest.mark.parametrize("opens_after", [None, 3 * 86_400])
+def test_an_answer_from_a_cache_is_as_of_now(seconds: int, opens_after: int | None) -> None:
+    opens = None if opens_after is None else NOW + timedelta(seconds=opens_after)
+    stored = listing(State.OPEN, apply_open_time=opens)
+    raw = Timed.of(stored, to_message(stored, NOW)).SerializeToString()
+    later = NOW + timedelta(seconds=seconds)
+    begin(Call())
+    message = pb.Internship.FromString(answer(raw, later))
+    assert message == to_message(stored, later)
+    assert message.days_left == days_left(DEADLINE, later)
+    assert message.open_for_applications == open_for_applications(stored, later)
+    change = next_change(opens, DEADLINE, later)
+    assert current_call().fresh_s == (None if change is None else (change - later).total_seconds())
+
+
+def test_nothing_changes_before_the_next_change() -> None:
+    opens = NOW + timedelta(hours=5)
+    at, opening = NOW, listing(State.OPEN, apply_open_time=opens)
+    while (change := next_change(opens, DEADLINE, at)) is not None:
+        just_before = change - timedelta(milliseconds=1)
+        of = [
+            (
+                days_left(DEADLINE, moment),
+                open_for_applications(listing(State.OPEN, apply_open_time=opens), moment),
+            )
+            for moment in (at, just_before, change)
+        ]
+        assert of[0] == of[1] != of[2]
+        at = change
+    assert at == DEADLINE
+
+
+def test_a_page_of_hits_is_good_until_the_first_of_them_changes() -> None:
+    page = pb.ListInternshipsResponse()
+    for hours in (30, 50):
+        page.data.add().apply_deadline.FromDatetime(NOW + timedelta(hours=hours))
+    raw = TimedPage.of(page, NOW).SerializeToString()
+    begin(Call())
+    kept: Message = pb.ListInternshipsResponse.FromString(page_at(raw, NOW + timedelta(hours=1)) or b"")
+    assert kept == page
+    assert current_call().fresh_s == 3600.0
+    assert page_at(raw, NOW + timedelta(hours=2)) is None
