@@ -19,8 +19,10 @@ _CLOSED, _HALF_OPEN, _OPEN = 0, 1, 2
 class Breaker:
     """Opens after 5 failures in 10 s, lets single calls try again after 4 s, closes after 3 successes."""
 
-    def __init__(self, dependency: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, dependency: str, clock: Callable[[], float] = time.monotonic, *, label: str) -> None:
+        """`dependency` is what errors call it, `label` what metrics do."""
         self._dependency = dependency
+        self._label = label
         self._clock = clock
         self._failures: deque[float] = deque(maxlen=FAILURES_TO_OPEN)
         self._opened_at = 0.0
@@ -81,4 +83,4 @@ class Breaker:
         self._successes = self._successes if state == _HALF_OPEN else 0
         if state == _CLOSED:
             self._failures.clear()
-        metrics.breaker_state.labels(self._dependency).set(state)
+        metrics.breaker_state.labels(self._label).set(state)

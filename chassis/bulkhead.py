@@ -10,12 +10,12 @@ from chassis.observability import metrics
 class Bulkhead:
     """At most `most` calls at once to `dependency`; one more is refused instead of waiting its turn."""
 
-    def __init__(self, dependency: str, most: int) -> None:
+    def __init__(self, dependency: str, most: int, *, label: str) -> None:
         self._dependency = dependency
         self._most = most
         self._held = 0
-        self._in_use = metrics.bulkhead_in_use.labels(dependency)
-        self._refused = metrics.bulkhead_refused.labels(dependency)
+        self._in_use = metrics.bulkhead_in_use.labels(label)
+        self._refused = metrics.bulkhead_refused.labels(label)
 
     @contextmanager
     def held(self) -> Iterator[None]:

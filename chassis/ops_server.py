@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Final
 
 import orjson
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, disable_created_metrics, generate_latest
 
 from chassis.readiness import Readiness
 
@@ -17,6 +17,9 @@ JSON: Final = "application/json"
 _LONGEST_HEAD: Final = 16 * 1024
 _TIMEOUT_S: Final = 5.0
 _MOST_CONNECTIONS: Final = 32
+
+# When a counter began is of no use beside its values, and doubles the number of series.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 Answer = tuple[HTTPStatus, str, bytes]
 

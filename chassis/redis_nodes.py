@@ -48,7 +48,7 @@ class NodeBreaker:
         self._node = node
         self._failures = 0
         self._probing: asyncio.Task[None] | None = None
-        self._state = breaker_state.labels(f"redis {node.name}")
+        self._state = breaker_state.labels(f"redis/{node.name}")
 
     @property
     def is_open(self) -> bool:

@@ -128,8 +128,8 @@ class PeerChannel:
         self.attempts = attempts
         self.identity = identity
         self.budget = RetryBudget()
-        self.breaker = Breaker(f"The {service} service")
-        self.bulkhead = Bulkhead(f"The {service} service", MOST_AT_ONCE)
+        self.breaker = Breaker(f"The {service} service", label=f"service/{service}")
+        self.bulkhead = Bulkhead(f"The {service} service", MOST_AT_ONCE, label=f"service/{service}")
         self._inner = inner
         self._was_cut_off = False
 

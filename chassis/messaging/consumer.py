@@ -79,12 +79,12 @@ class Consumers:
             event = _parse(delivery.body)
             kind, handler = self._handlers[queue].get(event.type, (None, None))
             if kind is None or handler is None:
-                metrics.events_handled.labels(queue, event.type, "ignored").inc()
+                metrics.events_handled.labels(queue, metrics.OTHER, "ignored").inc()
                 return Done()
             message = _unpack(event, kind)
         except PoisonError as poison:
             _log.error("event is unreadable", queue=queue, error=str(poison))
-            metrics.events_handled.labels(queue, "", "unreadable").inc()
+            metrics.events_handled.labels(queue, metrics.OTHER, "unreadable").inc()
             return Bury(str(poison))
         # News of one entity in the order of its arrival: at once they would only meet on its document.
         async with self._turns.of(f"{queue}:{event.subject}"):

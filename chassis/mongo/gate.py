@@ -39,14 +39,14 @@ InterruptedAtShutdown, InterruptedDueToReplStateChange, OutOfDiskSpace."""
 
 
 class Gate:
-    """Lets operations through to one shard, called `what` in errors."""
+    """Lets operations through to one shard, called `what` in errors and `label` in metrics."""
 
-    def __init__(self, client: AsyncMongoClient[Document], what: str) -> None:
+    def __init__(self, client: AsyncMongoClient[Document], what: str, *, label: str) -> None:
         self.what = what
         self._client = client
         self._seen: TopologyDescription | None = None
         self._down_since: float | None = None
-        self._state = metrics.breaker_state.labels(what)
+        self._state = metrics.breaker_state.labels(label)
 
     async def passing(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs one operation within the caller's deadline.

@@ -36,7 +36,7 @@ class Pool:
         self.client = client
         self.lease = Lease()
         self._what = f"mongo shard {name}"
-        self._gate = Gate(client, self._what)
+        self._gate = Gate(client, self._what, label=f"mongo/{name}")
         self._database = database
         self._clock = clock
         self._open = _NO_SLOTS

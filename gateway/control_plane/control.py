@@ -51,6 +51,7 @@ class Control:
         self._changed_at = 0.0
         self._in_force = mesh.value
         self._problem = ""
+        metrics.build_errors.inc(0)
 
     def changed(self) -> None:
         """Something is different: snapshots are built anew, soon."""
@@ -146,5 +147,7 @@ class Control:
         metrics.mesh_info.labels(self._mesh.digest).set(1)
         metrics.endpoints.clear()
         for service, found in endpoints.items():
+            for region in self._in_force.regions:
+                metrics.endpoints.labels(service, region)
             for one in usable(found):
                 metrics.endpoints.labels(service, one.region).inc()

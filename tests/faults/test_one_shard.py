@@ -61,14 +61,14 @@ def test_when_a_shard_is_down_others_notice_nothing_and_its_readers_get_the_last
         assert (stale.status_code, stale.headers.get("x-stale")) == (200, "true")
         refused = timely(client, listings.unread)
         assert (refused.status_code, refused.headers.get("retry-after")) == (503, "1")
-        assert breaker(stack, "mongo shard s1") == 2
-        assert breaker(stack, "mongo shard s2") == 0
+        assert breaker(stack, "mongo/s1") == 2
+        assert breaker(stack, "mongo/s2") == 0
     finally:
         stack.start("mongo-s1")
     awaited(lambda: stack.readiness("mongo-s1").ready or None, "the shard to be back")
     awaited(lambda: is_fresh(client.get(listings.unread)) or None, "a fresh answer")
     awaited(lambda: is_fresh(client.get(listings.known)) or None, "a fresh answer in the place of the stale")
-    assert breaker(stack, "mongo shard s1") == 0
+    assert breaker(stack, "mongo/s1") == 0
     for role in ("serve", "work"):
         stack.await_ready(f"internship-{role}")
 

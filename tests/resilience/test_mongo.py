@@ -68,7 +68,7 @@ def _is_used_by_all(stack: Stack) -> bool:
 
 
 def _breaker(stack: Stack, shard: str) -> float:
-    return metric(stack, "internship", "breaker_state", dependency=f'mongo shard {shard}"')
+    return metric(stack, "internship", "breaker_state", dependency=f'mongo/{shard}"')
 
 
 def _on(stack: Stack, shard: str, ids: list[str]) -> list[str]:

@@ -30,14 +30,14 @@ def test_reads_are_right_and_in_time_while_redis_is_not_and_as_fast_as_before_ri
         unread = [f"/api/v1/internships/{each}" for each in asyncio.run(crowd.post_listings())]
         _rounds(client, [*listings, *unread])
         assert metric(stack, "internship", "cache_requests_total", outcome="bypass") > passed_by
-        assert metric(stack, "internship", "breaker_state", dependency="redis ") > 0
+        assert metric(stack, "internship", "breaker_state", dependency="redis/") > 0
     after = _rounds(client, listings)
     assert median(each.took_s for each in after) < 2 * median(each.took_s for each in before) + 0.5
     await_true(lambda: _is_closed(stack), "Redis to be used again")
 
 
 def _is_closed(stack: Stack) -> bool:
-    return metric(stack, "internship", "breaker_state", dependency="redis ") == 0
+    return metric(stack, "internship", "breaker_state", dependency="redis/") == 0
 
 
 def _rounds(client: httpx.Client, listings: Sequence[str]) -> list[Timed]:

@@ -20,8 +20,6 @@ WAIT_SHARE: Final = 0.25
 
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
 _SENT_AGAIN_KEY: Final = "grpc-previous-rpc-attempts"
-_FULL = metrics.grpc_server_shed.labels("full")
-_WAITED = metrics.grpc_server_shed.labels("waited")
 
 
 class Admission:
@@ -33,6 +31,8 @@ class Admission:
     def __init__(self, calls: Pressure, most_streams: int) -> None:
         self._calls = calls
         self._streams = Pressure(most_streams)
+        self._full = metrics.grpc_server_shed.labels("full")
+        self._waited = metrics.grpc_server_shed.labels("waited")
 
     def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
         bound = self._streams if rpc.server_streaming else self._calls
@@ -41,10 +41,10 @@ class Admission:
 
         async def admitted(request: Any, context: Context) -> bytes:
             if bound.is_full():
-                _FULL.inc()
+                self._full.inc()
                 raise overloaded("This service")
             if _waited_s(current_call(), context) > longest_wait_s:
-                _WAITED.inc()
+                self._waited.inc()
                 raise overloaded("This service")
             bound.in_flight += 1
             began = time.monotonic()

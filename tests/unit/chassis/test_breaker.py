@@ -17,7 +17,7 @@ class Driven:
 
     def __init__(self) -> None:
         self.clock = HandClock()
-        self.breaker = Breaker("The thing", self.clock)
+        self.breaker = Breaker("The thing", self.clock, label="service/thing")
 
     def fail(self, times: int = 1) -> None:
         for _ in range(times):

@@ -8,7 +8,7 @@ from chassis.errors import DomainError
 
 
 def test_a_call_beyond_the_bound_is_refused_and_a_place_that_is_given_back_is_taken_again() -> None:
-    bulkhead = Bulkhead("a peer under test", most=2)
+    bulkhead = Bulkhead("a peer under test", most=2, label="service/tested")
     with bulkhead.held():
         with bulkhead.held():
             with pytest.raises(DomainError) as caught, bulkhead.held():
@@ -22,11 +22,11 @@ def test_a_call_beyond_the_bound_is_refused_and_a_place_that_is_given_back_is_ta
 
 
 def test_a_call_that_fails_gives_its_place_back() -> None:
-    bulkhead = Bulkhead("another peer under test", most=1)
+    bulkhead = Bulkhead("another peer under test", most=1, label="service/another")
     for _ in range(2):
         with pytest.raises(ValueError, match="broken"), bulkhead.held():
             raise ValueError("broken")
 
 
 def _shown(name: str) -> float | None:
-    return REGISTRY.get_sample_value(name, {"dependency": "a peer under test"})
+    return REGISTRY.get_sample_value(name, {"dependency": "service/tested"})

@@ -20,7 +20,7 @@ SHUTTING_DOWN = {"code": 91, "errmsg": "Replication is being shut down"}
 @pytest.fixture
 def gate() -> Gate:
     client: AsyncMongoClient[Document] = AsyncMongoClient("mongodb://127.0.0.1:1", connect=False)
-    return Gate(client, "mongo shard t")
+    return Gate(client, "mongo shard t", label="mongo/t")
 
 
 async def passed(gate: Gate, error: PyMongoError) -> Exception:

@@ -1,0 +1,150 @@
+"""The alerts' file is sound, documented, and its check can tell a sick system from a healthy one."""
+
+import importlib
+import re
+
+import pytest
+from prometheus_client import REGISTRY
+
+from ops.alerts import DOCS, Labels, Samples, alerts, documented, firing
+from ops.paths import REPO
+
+BY_NAME = {alert.name: alert for alert in alerts()}
+FAMILIES = (
+    "grpc|cache|breaker|bulkhead|slot_map|outbox|events|queue|broker|periodic|xds|ratelimit|fault_proxy"
+)
+for module in ("chassis.observability", "gateway.control_plane", "gateway.ratelimit"):
+    importlib.import_module(f"{module}.metrics")
+importlib.import_module("ops.faults.proxy")
+COLLECTIONS = {"slot_map_changes"}
+OF_A_METRIC = rf"`((?:{FAMILIES})_[a-z_]+)"
+
+
+def sample(name: str, value: float, **labels: str) -> tuple[tuple[str, Labels], float]:
+    return (name, frozenset(labels.items())), value
+
+
+def scraped(*samples: tuple[tuple[str, Labels], float]) -> Samples:
+    return dict(samples)
+
+
+DONE = sample("events_handled_total", 9, outcome="done")
+
+
+def declared() -> set[str]:
+    names = {name for name in REGISTRY._names_to_collectors if not name.startswith(("python_", "process_"))}
+    parts = tuple(f"{name}{end}" for name in names for end in ("_bucket", "_count", "_sum", "_created"))
+    counted = {name.removesuffix("_total") for name in names if name.endswith("_total")}
+    return names - set(parts) - counted
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "now", "fires"),
+    [
+        ("BrokerIsAway", [], [sample("broker_connected", 0, process="user-work")], True),
+        ("BrokerIsAway", [], [sample("broker_connected", 1, process="user-work")], False),
+        ("BrokerIsAway", [], [], False),
+        ("DeadLetters", [], [sample("queue_messages", 1, queue="search-indexing.dead")], True),
+        ("DeadLetters", [], [sample("queue_messages", 1, queue="search-indexing")], False),
+        ("QueueGrows", [], [sample("queue_messages", 20_000, queue="a.dead")], False),
+        ("QueueGrows", [], [sample("queue_messages", 20_000, queue="a")], True),
+        (
+            "EventsAreBuried",
+            [sample("events_handled_total", 5, outcome="buried")],
+            [
+                sample("events_handled_total", 6, outcome="buried"),
+                sample("events_handled_total", 9, outcome="done"),
+            ],
+            True,
+        ),
+        (
+            "EventsAreBuried",
+            [sample("events_handled_total", 5, outcome="buried")],
+            [
+                sample("events_handled_total", 5, outcome="buried"),
+                sample("events_handled_total", 9, outcome="done"),
+            ],
+            False,
+        ),
+        (
+            "SlotMapsDiffer",
+            [],
+            [sample("slot_map_version", 4, process="a"), sample("slot_map_version", 3, process="b")],
+            True,
+        ),
+        (
+            "SlotMapsDiffer",
+            [],
+            [sample("slot_map_version", 4, process="a"), sample("slot_map_version", 4, process="b")],
+            False,
+        ),
+        (
+            "ServiceHasNoEndpoint",
+            [],
+            [
+                sample("xds_endpoints", 1, service="auth", region="a"),
+                sample("xds_endpoints", 0, service="auth", region="b"),
+                sample("xds_endpoints", 0, service="user", region="a"),
+            ],
+            True,
+        ),
+        ("ServiceHasNoEndpoint", [], [sample("xds_endpoints", 1, service="auth", region="a")], False),
+        (
+            "CallsFailInternally",
+            [],
+            [sample("grpc_server_handled_total", 1, grpc_method="A", grpc_code="INTERNAL")],
+            True,
+        ),
+    ],
+)
+def test_an_alert_fires_when_and_only_when_it_should(
+    name: str,
+    before: list[tuple[tuple[str, Labels], float]],
+    now: list[tuple[tuple[str, Labels], float]],
+    fires: bool,
+) -> None:
+    assert bool(firing(BY_NAME[name], scraped(*before), scraped(*now))) is fires
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_alert_is_understood_and_looks_at_metrics_that_there_are(name: str) -> None:
+    assert firing(BY_NAME[name], {}, {}) == {}
+    assert BY_NAME[name].metrics()
+    assert BY_NAME[name].metrics() <= declared()
+
+
+def test_the_docs_show_the_alerts_as_they_are() -> None:
+    page = DOCS.read_text()
+    assert page == documented(page), "run: python -m ops.alerts"
+
+
+def test_every_metric_is_documented_and_every_documented_metric_exists() -> None:
+    pages = "".join((REPO / "docs" / name).read_text() for name in ("operations.md", "rate-limits.md"))
+    told = {name for name in re.findall(OF_A_METRIC, pages) if not name.endswith("_")} - COLLECTIONS
+    assert declared() - told == set()
+    assert told - declared() == set()
+
+
+@pytest.mark.parametrize("name", sorted(declared()))
+def test_names_and_units_follow_the_conventions(name: str) -> None:
+    collector = REGISTRY._names_to_collectors[name]
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", name)
+    assert not re.search(r"_(ms|millis|milliseconds|minutes|kb|mb|percent)(_|$)", name), (
+        "seconds, bytes, ratios"
+    )
+    assert name.endswith("_total") == (type(collector).__name__ in ("Counter", "OwnCounter"))
+    assert set(collector._labelnames) <= {  # type: ignore[attr-defined]
+        *(
+            "grpc_service",
+            "grpc_method",
+            "grpc_code",
+            "outcome",
+            "cause",
+            "layer",
+            "node",
+            "dependency",
+            "shard",
+        ),
+        *("queue", "type", "name", "node_group", "region", "version", "digest", "file", "source", "service"),
+        *("rule", "code", "store", "kind", "dependency"),
+    }
