@@ -38,7 +38,9 @@ def test_the_document_is_valid_openapi(with_older: bool) -> None:
 
 def test_every_call_is_one_operation_of_its_own_name() -> None:
     names = [operation["operationId"] for operation in _operations()]
-    assert sorted(names) == sorted([*(rpc.name for rpc in edge_rpcs() if rpc.http), "GetHealth", "GetReadiness"])
+    assert sorted(names) == sorted(
+        [*(rpc.name for rpc in edge_rpcs() if rpc.http), "GetHealth", "GetReadiness"]
+    )
 
 
 def test_every_binding_of_every_call_is_an_operation_of_the_document_with_the_older_paths() -> None:

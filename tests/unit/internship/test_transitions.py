@@ -1,5 +1,6 @@
 """The listing's state machine against the domain's table."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -109,7 +110,10 @@ def test_publishing_an_open_listing_again_names_the_allowed_targets() -> None:
 
 @pytest.mark.parametrize("state", State)
 def test_a_refusal_offers_only_moves_that_a_call_makes(state: State) -> None:
-    calls = {"PublishInternship": partial(publish, trusted=True), "ReopenInternship": reopen}
+    calls: dict[str, Callable[..., Listing]] = {
+        "PublishInternship": partial(publish, trusted=True),
+        "ReopenInternship": reopen,
+    }
     for offered in moves_of(listing(state), Actor.COMPANY):
         target = State(offered.target.removeprefix("INTERNSHIP_STATE_"))
         assert target in allowed(state, Actor.COMPANY)

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from google.api import httpbody_pb2
 from google.rpc.status_pb2 import Status
 
 from chassis.clock import FixedClock
@@ -75,6 +76,12 @@ class Inbox(NotificationServiceServicer):
                 await asyncio.sleep(0.01)
         finally:
             self.closed.set()
+
+    async def StreamNotificationEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        yield httpbody_pb2.HttpBody(content_type="text/event-stream", data=b": quiet\n\n")
+
+    async def CreateStreamTicket(self, request: Any, context: Any) -> Any:
+        return notification_pb2.CreateStreamTicketResponse()
 
 
 class NothingRevoked:
