@@ -4,14 +4,13 @@ import time
 
 import pytest
 
-from chassis.ids import new_id
 from chassis.observability.redaction import MAX_TEXT_CHARS, REDACTED, redact, redact_text
 from internshipconnect.auth.v1 import auth_pb2
 from tests.fakes.tokens import access_token
 
 SECRET = "hunter2-hunter2"
 ACCESS = access_token("usr_1")
-REFRESH = f"{new_id('ses', seed=b'redaction')}.c2VjcmV0LXNlY3JldC1zZWNyZXQ_-w"
+REFRESH = "ses_01M8HXDTDGZHH8AT3BA67BKXQS.c2VjcmV0LXNlY3JldC1zZWNyZXQ_-w"
 
 
 @pytest.mark.parametrize(
