@@ -119,6 +119,20 @@ async def test_attempts_at_one_account_are_counted_wherever_they_come_from(limit
     assert answers[-1].headers["ratelimit-policy"] == '"LOGIN";q=5;w=900'
 
 
+async def test_attempts_at_one_account_are_counted_in_whatever_spelling_of_an_international_domain(
+    limited: Edge,
+) -> None:
+    local = secrets.token_hex(6)
+    domains = ["münchen.de", "xn--mnchen-3ya.de", "MÜNCHEN.DE", "mu\u0308nchen.de", "XN--MNCHEN-3YA.de"]
+    spellings = [f"{local}@{domain}" for domain in domains] + [f"\u200b{local}@münchen.de\u00a0"]
+    answers = [
+        await limited.client.post(LOGIN, json={"email": each, "password": "a"}, headers=somewhere())
+        for each in spellings
+    ]
+    assert answers[-1].status_code == 429
+    assert answers[-1].headers["x-ratelimit-remaining"] == "0"
+
+
 async def test_attempts_from_one_address_are_counted_whichever_account_they_are_at(limited: Edge) -> None:
     here = somewhere()
     answers = [
