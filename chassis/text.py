@@ -28,8 +28,8 @@ _JOINERS: Final = frozenset("\u200c\u200d")
 _NONCHARACTERS: Final = frozenset(range(0xFDD0, 0xFDF0))
 _REMEMBERED_ADDRESSES: Final = 4_096
 _BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
-"""Characters that turn the direction of what stands around them."""
+_TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Characters that turn the direction of what stands around them, and byte-order marks, which readers drop."""
 _HALVES: Final = re.compile("[\ud800-\udfff]")
 """Halves of surrogate pairs, which no encoding can write."""
 

@@ -23,13 +23,13 @@ HEADINGS: Final = {
     "en": {
         "login": "Sign in",
         "verify-email": "Type in the code",
-        "applications": "Your application",
+        "applications": "The application",
         "internships": "The listing",
     },
     "de": {
         "login": "Anmelden",
         "verify-email": "Code eingeben",
-        "applications": "Ihre Bewerbung",
+        "applications": "Die Bewerbung",
         "internships": "Die Anzeige",
     },
 }

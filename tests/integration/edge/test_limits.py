@@ -186,6 +186,18 @@ async def test_one_address_has_five_registrations_and_its_own_five_codes_from_on
     assert [answer.status_code for answer in answers] == [200] * 5 + [429]
 
 
+async def test_one_account_has_one_allowance_in_whatever_spelling_of_an_international_domain(
+    limited: Edge,
+) -> None:
+    here, local = somewhere(), secrets.token_hex(6)
+    domains = ["münchen.de", "xn--mnchen-3ya.de", "MÜNCHEN.DE", "mu\u0308nchen.de", "XN--MNCHEN-3YA.de"]
+    spellings = [f"{local}@{domain}" for domain in domains] + [f"\u200b{local}@münchen.de\u00a0"]
+    answers = [
+        await limited.client.post(REGISTER, json=registration(each), headers=here) for each in spellings
+    ]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+
+
 async def test_others_who_register_an_address_leave_its_owner_some_of_its_allowance(limited: Edge) -> None:
     email, elsewhere = f"{secrets.token_hex(6)}@example.org", somewhere()
     for _ in range(6):

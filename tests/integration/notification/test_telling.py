@@ -257,3 +257,24 @@ async def test_an_undone_rejection_is_told_only_after_the_rejection_was(at_work:
         ("application_not_selected", aware.application_id),
         ("application_changed", aware.application_id),
     }
+
+
+async def test_a_reader_of_german_gets_mails_and_inbox_entries_in_german(
+    at_work: Service, mail_server: MailServer
+) -> None:
+    user = await at_work.register("Ada")
+    await at_work.hear(events.ProfileUpdated(user_id=user, name="Ada", locale="de-AT"), user)
+
+    async def is_known_to_read_german() -> bool:
+        return (await at_work.store.recipients([user]))[user].locale == "de-AT"
+
+    await until_so(is_known_to_read_german)
+    await at_work.hear(events.SessionCompromised(user_id=user), user)
+    await at_work.hear(events.RegistrationRepeated(user_id=user, email=address("Ada"), name="Ada"), user)
+    await until(lambda: len(mail_server.to(address("Ada"))) >= 2)
+    subjects = {mail["Subject"] for mail in mail_server.to(address("Ada"))}
+    assert subjects == {entry.title for entry in await inbox(at_work, user)}
+    assert subjects == {
+        "Zum Schutz Ihres Kontos haben wir Sie auf einem Gerät abgemeldet",
+        "Sie haben bereits ein Konto bei InternshipConnect",
+    }
