@@ -3,9 +3,10 @@
 import asyncio
 import json
 import secrets
+import shutil
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,6 +62,7 @@ class LiveInbox(Edge):
 
     shards: Shards
     redis: RedisCluster
+    live: Inbox
 
     async def start(self, stack: Stack) -> None:
         self.shards = await self._closing.enter_async_context(
@@ -76,8 +78,8 @@ class LiveInbox(Edge):
         feed = Feed(Store(self.shards), most_streams=50, most_per_user=5)
         following = asyncio.create_task(feed.run())
         self._closing.callback(following.cancel)
-        inbox = Inbox(Store(self.shards), feed, SystemClock(), stream_most_s=600)
-        api = NotificationApi(inbox, PageTokens(b"p" * 32), Tickets(self.redis), heartbeat_s=HEARTBEAT_S)
+        self.live = Inbox(Store(self.shards), feed, SystemClock(), stream_most_s=600)
+        api = NotificationApi(self.live, PageTokens(b"p" * 32), Tickets(self.redis), heartbeat_s=HEARTBEAT_S)
         chain = standard_chain(
             verifier=TokenVerifier(StaticKeys({USER_KEY_ID: USER_KEY.public_key()}), StaticKeys({})),
             revocations=Sessions(self.redis),
@@ -210,6 +212,64 @@ async def test_a_ticket_opens_the_stream_for_its_browser_and_nothing_else(inbox:
     assert elsewhere.status_code in {400, 401}
     as_token = {"authorization": f"Bearer {ticket}"}
     assert await refusal(inbox, as_token) == (401, "TOKEN_INVALID")
+
+
+BROWSER = """
+const source = new EventSource(process.argv[1]);
+const tell = (fields) => console.log(JSON.stringify(fields));
+source.onopen = () => tell({what: "open"});
+source.onmessage = (event) => tell({what: "message", id: event.lastEventId, data: JSON.parse(event.data)});
+source.addEventListener("end", (event) => tell({what: "end", data: JSON.parse(event.data)}));
+setInterval(() => {}, 1000);  // its timer alone does not keep Node alive
+source.onerror = () => tell({what: source.readyState === EventSource.CLOSED ? "closed" : "reconnecting"});
+"""
+
+
+class Browser:
+    """A real EventSource, of Node's."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def told(self, what: str) -> dict[str, Any]:
+        """The next event of a kind; what comes before it is passed over."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(PATIENCE_S):
+            while line := await self._process.stdout.readline():
+                if (event := json.loads(line))["what"] == what:
+                    return dict(event)
+        raise EOFError(what)
+
+
+@asynccontextmanager
+async def browser(inbox: LiveInbox, ticket: str) -> AsyncIterator[Browser]:
+    url = f"{inbox.client.base_url}{STREAM}?ticket={ticket}"
+    options = ("--experimental-eventsource", "--no-warnings", "-e", BROWSER)
+    process = await asyncio.create_subprocess_exec("node", *options, url, stdout=asyncio.subprocess.PIPE)
+    try:
+        yield Browser(process)
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node for its EventSource")
+async def test_a_browsers_eventsource_connects_again_by_itself_and_misses_nothing(
+    inbox: LiveInbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader()
+    monkeypatch.setattr(inbox.live, "_stream_most_s", 2.0)
+    async with browser(inbox, await inbox.ticket(reader)) as page:
+        await page.told("open")
+        first = await inbox.put(reader, "First")
+        message = await page.told("message")
+        assert (message["id"], message["data"]["title"]) == (first, "First")
+        await page.told("reconnecting")
+        between = await inbox.put(reader, "Between")
+        assert (await page.told("message"))["id"] == between
+        await inbox.end_session(reader)
+        await page.told("closed")
 
 
 async def test_a_stream_ends_within_seconds_of_its_session_and_says_why(inbox: LiveInbox) -> None:
