@@ -139,10 +139,15 @@ class Events:
         """The next event, or the next comment as the field ""."""
         async with asyncio.timeout(PATIENCE_S):
             async for block in self.blocks():
-                fields = dict(line.split(": ", 1) if line[0] != ":" else ("", line[2:]) for line in block)
+                fields = dict(_field(line) for line in block)
                 if comments or "data" in fields:
                     return fields
         raise EOFError
+
+
+def _field(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(": ") if not line.startswith(":") else ("", ":", line[2:])
+    return name, value
 
 
 @asynccontextmanager

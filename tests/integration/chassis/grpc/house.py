@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from google.api.httpbody_pb2 import HttpBody
 from google.rpc.status_pb2 import Status
 
 from chassis.clock import FixedClock
@@ -65,6 +66,12 @@ class Inbox(NotificationServiceServicer):
 
     async def MarkRead(self, request: Any, context: Any) -> Any:
         return notification_pb2.MarkReadResponse()
+
+    async def CreateStreamTicket(self, request: Any, context: Any) -> Any:
+        return notification_pb2.CreateStreamTicketResponse()
+
+    async def StreamNotificationEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        yield HttpBody(data=b"one")
 
     async def StreamNotifications(self, request: Any, context: Any) -> AsyncIterator[Any]:
         try:
