@@ -193,18 +193,24 @@ class Inbox:
         """
         with self._feed.listen(user_id) as listener:
             await self._feed.opened(user_id)
+            # Before anybody is told that the stream is open: what comes after that is news.
+            recently = self._clock.now() - _OVERLAP
+            known = {each.id for each in await self._store.since(user_id, (recently, ""), _KNOWN_MOST)}
             end = asyncio.get_running_loop().call_later(self._stream_most_s, listener.end)
             try:
-                yield self._each_once(user_id, last_id, aiter(listener))
+                yield self._each_once(user_id, last_id, aiter(listener), recently, known)
             finally:
                 end.cancel()
 
     async def _each_once(
-        self, user_id: str, last_id: str, live: AsyncIterator[Notification]
+        self,
+        user_id: str,
+        last_id: str,
+        live: AsyncIterator[Notification],
+        recently: datetime,
+        known: set[str],
     ) -> AsyncIterator[Notification]:
         """The backlog, then what arrives; arrivals are seen a little late, so some are in the backlog."""
-        recently = self._clock.now() - _OVERLAP
-        known = {each.id for each in await self._store.since(user_id, (recently, ""), _KNOWN_MOST)}
         async for notification in self._backlog(user_id, last_id):
             if notification.create_time >= recently:
                 known.add(notification.id)

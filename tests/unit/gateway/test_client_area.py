@@ -4,9 +4,9 @@ import ipaddress
 from pathlib import Path
 from typing import Any
 
-import lupa.luajit21 as luajit
+import lupa.luajit21 as luajit  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import gateway
@@ -69,16 +69,17 @@ def _stands_for_ipv4(address: ipaddress.IPv6Address) -> bool:
     return bool(address.ipv4_mapped or address.sixtofour or translated)
 
 
-@given(st.ip_addresses(v=6).filter(lambda each: not _stands_for_ipv4(each)), st.integers(1, 65_535))
+@given(st.integers(0, 2**128 - 1).map(ipaddress.IPv6Address), st.integers(1, 65_535))
 def test_the_areas_of_any_ipv6_address_are_the_networks_around_it(
     address: ipaddress.IPv6Address, port: int
 ) -> None:
+    assume(not _stands_for_ipv4(address))
     found = [ipaddress.ip_network(area) for area in areas(f"[{address}]:{port}")]
     assert found == [ipaddress.ip_network((address, length), strict=False) for length in (64, 56, 48)]
     assert areas(address.exploded) == areas(f"[{address}]:{port}")
 
 
-@given(st.ip_addresses(v=4))
+@given(st.integers(0, 2**32 - 1).map(ipaddress.IPv4Address))
 def test_mapped_6to4_and_teredo_addresses_are_their_ipv4_address(address: ipaddress.IPv4Address) -> None:
     mapped = ipaddress.IPv6Address(f"::ffff:{address}")
     sixtofour = ipaddress.IPv6Address((0x2002 << 112) | int(address) << 80 | 99)

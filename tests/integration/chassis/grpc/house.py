@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from google.api import httpbody_pb2
+from google.api.httpbody_pb2 import HttpBody
 from google.rpc.status_pb2 import Status
 
 from chassis.clock import FixedClock
@@ -69,6 +69,12 @@ class Inbox(NotificationServiceServicer):
     async def MarkRead(self, request: Any, context: Any) -> Any:
         return notification_pb2.MarkReadResponse()
 
+    async def CreateStreamTicket(self, request: Any, context: Any) -> Any:
+        return notification_pb2.CreateStreamTicketResponse()
+
+    async def StreamNotificationEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        yield HttpBody(data=b"one")
+
     async def StreamNotifications(self, request: Any, context: Any) -> AsyncIterator[Any]:
         try:
             for number in range(1_000_000):
@@ -76,12 +82,6 @@ class Inbox(NotificationServiceServicer):
                 await asyncio.sleep(0.01)
         finally:
             self.closed.set()
-
-    async def StreamNotificationEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        yield httpbody_pb2.HttpBody(content_type="text/event-stream", data=b": quiet\n\n")
-
-    async def CreateStreamTicket(self, request: Any, context: Any) -> Any:
-        return notification_pb2.CreateStreamTicketResponse()
 
 
 class NothingRevoked:
