@@ -25,7 +25,7 @@ def add_reflection(server: grpc.aio.Server, contracts: Callable[[], Contracts]) 
     async def answer(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         current = contracts()
         names = sorted({rpc.service for rpc in edge_rpcs(current)})
-        servicer = ReflectionServicer(names, pool=_pool_of(current))
+        servicer: Any = ReflectionServicer(names, pool=_pool_of(current))
         async for told in servicer.ServerReflectionInfo(requests, context):
             yield told
 

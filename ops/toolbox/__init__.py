@@ -95,7 +95,7 @@ def install_python(target: Path, packages: Sequence[str]) -> None:
 
 
 def install_lowest(target: Path, package: Path) -> None:
-    """Makes a Python environment with a package and the oldest versions of what it asks for. Raises OpsError."""
+    """Makes a Python environment with a package and the oldest of what it asks for. Raises OpsError."""
     install_python(target, ["--resolution", "lowest-direct", str(package)])
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import grpc_tools
@@ -30,7 +31,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_contracts_compile_with_plain_protoc(exported: Path) -> None:
     protos = sorted(path.relative_to(exported / "proto") for path in (exported / "proto").rglob("*.proto"))
     compilers_own = Path(grpc_tools.__file__).parent / "_proto"
-    command = [REPO / ".venv" / "bin" / "python", "-m", "grpc_tools.protoc", "-I.", f"-I{compilers_own}"]
+    command: list[str | Path] = [sys.executable, "-m", "grpc_tools.protoc", "-I.", f"-I{compilers_own}"]
     run([*command, "--descriptor_set_out=../set.binpb", *protos], exported / "proto")
     files = FileDescriptorSet.FromString((exported / "set.binpb").read_bytes()).file
     services = {f"{file.package}.{service.name}" for file in files for service in file.service}
@@ -50,6 +51,7 @@ def test_the_printed_rules_are_those_that_protovalidate_ships(exported: Path) ->
 
 
 @needs_node
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(not toolbox.has_debian(), reason="the plugins for Go are packages of Debian")
 def test_buf_generates_go_and_typescript_that_calls_the_gateway(exported: Path, stack: Stack) -> None:
     plugins = [toolbox.go_plugins(), toolbox.node_tool("protoc-gen-es").parent]
@@ -73,6 +75,7 @@ def test_buf_generates_go_and_typescript_that_calls_the_gateway(exported: Path, 
     }
 
 
+@pytest.mark.timeout(300)
 def test_the_python_package_runs_with_the_oldest_versions_that_it_admits(
     exported: Path, stack: Stack, tmp_path: Path
 ) -> None:
@@ -86,7 +89,7 @@ def _shape(messages: object) -> list[object]:
     return [
         (
             message.name,
-            [(field.name, field.number, field.type, field.label, field.type_name) for field in message.field],
+            sorted((one.number, one.name, one.type, one.label, one.type_name) for one in message.field),
             [oneof.name for oneof in message.oneof_decl],
             _shape(message.nested_type),
         )
