@@ -9,7 +9,6 @@ from gateway.envoy.edge import ADS_CLUSTER
 from gateway.envoy.limits import rate_limits
 from internshipconnect.options.v1.options_pb2 import RATE_LIMIT_CLASS_PUBLIC_API
 
-MAX_STREAM: Final = "300s"
 _IDLE: Final = "60s"
 
 
@@ -19,7 +18,6 @@ def reflection_routes(rpcs: Sequence[RpcSpec], *, limited: bool) -> list[dict[st
         "cluster": ADS_CLUSTER,
         "timeout": "0s",
         "idle_timeout": _IDLE,
-        "max_stream_duration": {"max_stream_duration": MAX_STREAM},
     }
     alike = [rpc for rpc in rpcs if rpc.is_public and rpc.policy.rate_limit == RATE_LIMIT_CLASS_PUBLIC_API]
     if limited and alike:
