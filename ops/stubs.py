@@ -21,6 +21,7 @@ import grpc_tools
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2
 
+from ops import toolbox
 from ops.errors import OpsError
 from ops.paths import GEN, PROTOS, STATE
 
@@ -39,7 +40,7 @@ name = "internshipconnect-stubs"
 version = "0.1.0"
 description = "Typed gRPC stubs of InternshipConnect"
 requires-python = ">=3.11"
-dependencies = ["grpcio>={grpcio}", "protobuf>={protobuf}", "googleapis-common-protos"]
+dependencies = ["grpcio>=1.62", "protobuf>=4.25", "googleapis-common-protos>=1.62"]
 
 [tool.setuptools.packages.find]
 include = ["internshipconnect*", "buf*"]
@@ -108,21 +109,24 @@ def _generate(protos: Path, sources: Sequence[str], built: Path) -> None:
     outputs = [f"--{kind}_out={built}" for kind in ("python", "grpc_python")]
     outputs += [f"--{kind}_out=quiet:{built}" for kind in ("mypy", "mypy_grpc")]
     with tempfile.TemporaryDirectory(prefix="ic-stubs-") as scratch:
-        _protoc(protos, [*sources, VALIDATE], outputs, Path(scratch))
+        _protoc(protos, [*sources, VALIDATE], outputs, Path(scratch), toolbox.older_protoc())
     write_descriptor_set(protos, built / "internshipconnect.binpb")
     _drop_service_stubs_without_service(built)
     (built / "internshipconnect" / "py.typed").touch()
-    project = STUBS_PROJECT.format(
-        grpcio=importlib.metadata.version("grpcio"), protobuf=importlib.metadata.version("protobuf")
-    )
-    (built / "pyproject.toml").write_text(project)
+    (built / "pyproject.toml").write_text(STUBS_PROJECT)
 
 
-def _protoc(protos: Path, sources: Sequence[str], outputs: Sequence[str], scratch: Path) -> None:
+def _protoc(
+    protos: Path,
+    sources: Sequence[str],
+    outputs: Sequence[str],
+    scratch: Path,
+    python: str = sys.executable,
+) -> None:
     validate = scratch / "validate.binpb"
-    validate.write_bytes(_validate_descriptor_set())
+    validate.write_bytes(validate_descriptor_set().SerializeToString())
     command = [
-        *(sys.executable, "-m", "grpc_tools.protoc"),
+        *(python, "-m", "grpc_tools.protoc"),
         f"--descriptor_set_in={validate}",
         *(f"-I{folder}" for folder in (protos, *_import_folders())),
         *outputs,
@@ -141,12 +145,20 @@ def _import_folders() -> list[Path]:
     return [Path(grpc_tools.__file__).parent / "_proto", Path(annotations_pb2.__file__).parents[2]]
 
 
-def _validate_descriptor_set() -> bytes:
+def find_import(name: str) -> Path:
+    """The .proto file that an import names. Raises OpsError when this environment has none."""
+    found = next((folder / name for folder in _import_folders() if (folder / name).exists()), None)
+    if found is None:
+        raise OpsError(f"this environment has no {name}")
+    return found
+
+
+def validate_descriptor_set() -> descriptor_pb2.FileDescriptorSet:
     """The descriptor of buf/validate: protovalidate ships it as code and not as a .proto file."""
     generated = importlib.import_module("protovalidate._gen.buf.validate.validate_pb")
     files = descriptor_pb2.FileDescriptorSet()
     files.file.add().ParseFromString(generated.desc().proto.to_binary())
-    return files.SerializeToString()
+    return files
 
 
 def _drop_service_stubs_without_service(built: Path) -> None:
@@ -158,7 +170,7 @@ def _drop_service_stubs_without_service(built: Path) -> None:
 
 
 def _digest(protos: Path, sources: Sequence[str]) -> str:
-    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest = hashlib.sha256(Path(__file__).read_bytes() + toolbox.OLDER_PROTOC_LOCK.read_bytes())
     for tool in TOOLS:
         digest.update(f"{tool}={importlib.metadata.version(tool)}\n".encode())
     for source in sources:

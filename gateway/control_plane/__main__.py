@@ -18,6 +18,7 @@ from gateway.control_plane.mesh import Mesh
 from gateway.control_plane.node import GATEWAY, SERVICES
 from gateway.control_plane.pages import EdgeFiles
 from gateway.control_plane.proxyless import ProxylessBuilder
+from gateway.control_plane.reflection import add_reflection
 from gateway.control_plane.settings import ControlPlaneSettings
 from gateway.control_plane.wire import ads_server
 from gateway.envoy.builder import GatewayBuilder
@@ -35,11 +36,13 @@ class ControlPlane:
         self._edge = EdgeFiles(settings)
         self._health = health_aio.HealthServicer()
         self._server = ads_server(hub, self._health)
+        contracts = WatchedFile(settings.descriptors, Contracts.read)
+        add_reflection(self._server, lambda: contracts.value)
         self._control = Control(
             hub,
             {GATEWAY: GatewayBuilder(self._edge.edge), SERVICES: ProxylessBuilder()},
             WatchedFile(settings.mesh, Mesh.parse),
-            WatchedFile(settings.descriptors, Contracts.read),
+            contracts,
             settings.registry,
         )
         self._tasks = Tasks()

@@ -11,6 +11,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from gateway.control_plane.kinds import CLUSTERS, ENDPOINTS, ROUTES, Kind
+from gateway.envoy.edge import ADS_CLUSTER
 
 Reference = tuple[Kind, str]
 
@@ -85,11 +86,16 @@ def _of_rds(rds: Any) -> list[Reference]:
     return [(ROUTES, rds.route_config_name)] if rds.config_source.HasField("ads") else []
 
 
+def _of_route(cluster: str) -> list[Reference]:
+    """The control plane itself is known to a node from its start, and no snapshot holds it."""
+    return [(CLUSTERS, cluster)] if cluster != ADS_CLUSTER else []
+
+
 _NAMING: Final[Mapping[str, Callable[[Any], list[Reference]]]] = MappingProxyType(
     {
         "envoy.config.cluster.v3.Cluster": _of_cluster,
         "envoy.extensions.filters.network.http_connection_manager.v3.Rds": _of_rds,
-        "envoy.config.route.v3.RouteAction": lambda action: [(CLUSTERS, action.cluster)],
+        "envoy.config.route.v3.RouteAction": lambda action: _of_route(action.cluster),
         "envoy.config.route.v3.RouteAction.RequestMirrorPolicy": lambda mirror: [(CLUSTERS, mirror.cluster)],
         "envoy.config.route.v3.WeightedCluster.ClusterWeight": lambda share: [(CLUSTERS, share.name)],
         "envoy.config.core.v3.GrpcService.EnvoyGrpc": lambda service: [(CLUSTERS, service.cluster_name)],

@@ -20,10 +20,12 @@ from gateway.envoy.cache import (
     uncached_paths,
 )
 from gateway.envoy.edge import MAX_BODY_BYTES, Edge
-from gateway.envoy.filters import BEHIND_THE_CACHE, CORS, ONLY_FOR_CALLS, SCRIPT, TRANSCODER
+from gateway.envoy.filters import BEHIND_THE_CACHE, BUFFER, CORS, ONLY_FOR_CALLS, SCRIPT, TRANSCODER
 from gateway.envoy.limits import rate_limits
 from gateway.envoy.pages import page_routes
+from gateway.envoy.reflection import reflection_routes
 from gateway.envoy.responses import cors_policy, header
+from gateway.envoy.tokens import FILTER as TOKENS
 from gateway.envoy_types import extension
 from gateway.surface import edge_rpcs, room_of
 from internshipconnect.options.v1 import options_pb2
@@ -47,6 +49,10 @@ def edge_routes(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
     rpcs = edge_rpcs(contracts)
     calls = [call for rpc in rpcs for call in _calls(rpc, mesh)]
     routes = [
+        *(
+            _without(route, CACHE, SCRIPT, BUFFER, TRANSCODER, TOKENS)
+            for route in reflection_routes(rpcs, limited=bool(mesh.gateway.rate_limits))
+        ),
         # `/companies/me` would pass for a company's page.
         *(_past_the_cache(_on_its_way({"path": path})) for path in uncached_paths(rpcs)),
         *(_without(route, *ONLY_FOR_CALLS) for route in plain_reads(rpcs)),

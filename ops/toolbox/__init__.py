@@ -18,6 +18,8 @@ from ops.paths import STATE
 
 TOOLS: Final = STATE / "tools"
 _HERE: Final = Path(__file__).parent
+GO_PLUGINS_LOCK: Final = _HERE / "go-plugins.lock"
+OLDER_PROTOC_LOCK: Final = _HERE / "older-protoc.lock"
 
 
 def has_node() -> bool:
@@ -53,6 +55,36 @@ def python_tool(name: str) -> Path:
     return target / "bin" / name
 
 
+def has_debian() -> bool:
+    """Whether packages of Debian can be had here."""
+    return shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
+
+
+def go_plugins() -> Path:
+    """The folder of protoc's plugins for Go, of the Debian release that this is. Raises OpsError."""
+    target, lock = TOOLS / GO_PLUGINS_LOCK.stem, GO_PLUGINS_LOCK
+    with _installing(target, (lock,)) as is_missing:
+        if is_missing:
+            _must(["apt-get", "update", "-qq"])
+            _must(["apt-get", "download", "-qq", *lock.read_text().split()], target)
+            for package in target.glob("*.deb"):
+                _must(["dpkg", "-x", str(package), str(target)])
+    return target / "usr" / "bin"
+
+
+def older_protoc() -> str:
+    """The Python that has the generator of the stubs. Raises OpsError.
+
+    Code of a newer generator refuses every older runtime; that of this one, the last without such a
+    check, runs with each runtime since, so that a caller of ours need not have the newest.
+    """
+    target = TOOLS / OLDER_PROTOC_LOCK.stem
+    with _installing(target, (OLDER_PROTOC_LOCK,)) as is_missing:
+        if is_missing:
+            install_python(target, ["-r", str(OLDER_PROTOC_LOCK)])
+    return str(target / "bin" / "python")
+
+
 def install_python(target: Path, packages: Sequence[str]) -> None:
     """Makes a Python environment with these packages. Raises OpsError."""
     _must([sys.executable, "-m", "venv", "--clear", str(target)])
@@ -60,6 +92,11 @@ def install_python(target: Path, packages: Sequence[str]) -> None:
     pip = [str(target / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     fast = [str(uv), "pip", "install", "--quiet", "--python", str(target / "bin" / "python")]
     _must([*(fast if uv.exists() else pip), *packages])
+
+
+def install_lowest(target: Path, package: Path) -> None:
+    """Makes a Python environment with a package and the oldest of what it asks for. Raises OpsError."""
+    install_python(target, ["--resolution", "lowest-direct", str(package)])
 
 
 @contextmanager

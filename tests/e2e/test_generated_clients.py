@@ -74,6 +74,7 @@ def told(output: str, opened: Json) -> None:
     assert json.loads(output.splitlines()[-1]) == {"title": opened["title"], **EXPECTED}
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(not toolbox.has_node(), reason="node and npm are not on the PATH")
 def test_a_typescript_client_compiles_and_makes_a_journey(
     document: Path, journey: Mapping[str, str], opened: Json, tmp_path: Path
@@ -87,6 +88,7 @@ def test_a_typescript_client_compiles_and_makes_a_journey(
     told(run(["node", "built/journey.js"], tmp_path, journey), opened)
 
 
+@pytest.mark.timeout(300)
 def test_a_python_client_is_generated_without_a_warning_and_makes_a_journey(
     document: Path, journey: Mapping[str, str], opened: Json, tmp_path: Path
 ) -> None:

@@ -1,0 +1,43 @@
+"""gRPC reflection of the public services, v1 and v1alpha: the gateway leads those who ask for it here.
+
+The two differ in the package's name only, so one servicer answers both. What it tells are the contracts as
+they are now.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+import grpc
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha._async import ReflectionServicer
+
+from chassis.contracts import Contracts
+from gateway.surface import edge_rpcs
+
+METHOD: Final = "ServerReflectionInfo"
+SERVICES: Final = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
+
+
+def add_reflection(server: grpc.aio.Server, contracts: Callable[[], Contracts]) -> None:
+    """Lets the server tell of the services that the contracts offer outside."""
+
+    async def answer(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        current = contracts()
+        names = sorted({rpc.service for rpc in edge_rpcs(current)})
+        servicer: Any = ReflectionServicer(names, pool=_pool_of(current))
+        async for told in servicer.ServerReflectionInfo(requests, context):
+            yield told
+
+    method = grpc.stream_stream_rpc_method_handler(
+        answer,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    handlers = [grpc.method_handlers_generic_handler(name, {METHOD: method}) for name in SERVICES]
+    server.add_generic_rpc_handlers(tuple(handlers))
+
+
+def _pool_of(contracts: Contracts) -> DescriptorPool:
+    pool: DescriptorPool = contracts.services[0].file.pool
+    return pool
