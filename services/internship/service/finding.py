@@ -160,8 +160,7 @@ def _questions(wanted: Wanted, reading: Reading, bookmark: Bookmark) -> Iterator
         yield replace(question, least=bookmark.least or None)
         return
     demanded = question.demanded
-    if len(demanded) < 2 or all(word.listings for word in demanded):
-        yield question
+    yield question
     if len(demanded) > 1:
         relevant = replace(
             question, sort=effective_sort(wanted.sort, demanded) if wanted.sort else Sort.RELEVANCE
