@@ -14,7 +14,7 @@ from chassis.paging import Scalar
 from chassis.search.places import Gazetteer
 from chassis.search.reading import Reader, Reading
 from services.internship.search.query import Dimension, Filters, Question, Sort, effective_sort
-from services.internship.search.spread import PER_COMPANY, Cursor, Key, Slice, fill, merge
+from services.internship.search.spread import PER_COMPANY, Cursor, Key, Page, Slice, fill, merge
 from services.internship.search.words import GRAMMAR
 from services.internship.store import search as store
 from services.internship.store.search import Answer, Count, Row, Window
@@ -126,7 +126,7 @@ class Finding:
 
     async def _page(self, wanted: Wanted, reading: Reading, question: Question, bookmark: Bookmark) -> Found:
         source = _Source(self.shards, question, self.clock.now())
-        page, counts, total = await asyncio.gather(
+        page, counts = await asyncio.gather(
             fill(
                 source,
                 bookmark.cursor,
@@ -135,13 +135,13 @@ class Finding:
                 per_company=wanted.size if wanted.filters.company_id else PER_COMPANY,
             ),
             source.counts() if wanted.with_counts else _nothing(),
-            source.total(self.lexicon.vocabulary.listings)
-            if bookmark.total is None
-            else _known(bookmark.total),
+        )
+        answers, total = await asyncio.gather(
+            source.answers(page.rows), self._total(source, page, bookmark.total)
         )
         weights = tuple(word.weight for word in reading.words)
         return Found(
-            answers=await source.answers(page.rows),
+            answers=answers,
             reading=reading,
             is_partial=question.least is not None,
             next=None if page.next is None else Bookmark(page.next, weights, question.least or 0, total),
@@ -150,6 +150,14 @@ class Finding:
             total=total,
             now=source.now,
         )
+
+    async def _total(self, source: "_Source", page: Page[Row], known: Total | None) -> Total:
+        """As the first page said; of a page that holds all there are, how many these are; else counted."""
+        if known is not None:
+            return known
+        if page.next is None:
+            return Total(len(page.rows), bool(source.missing))
+        return await source.total(self.lexicon.vocabulary.listings)
 
 
 def _questions(wanted: Wanted, reading: Reading, bookmark: Bookmark) -> Iterator[Question]:
@@ -182,10 +190,6 @@ def _taken(filters: Filters) -> frozenset[str]:
 
 async def _nothing() -> dict[Dimension, list[Count]]:
     return {}
-
-
-async def _known(total: Total) -> Total:
-    return total
 
 
 @dataclass
