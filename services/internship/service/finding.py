@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar, cast
 
+from chassis.caller import remaining_s
 from chassis.clock import Clock
 from chassis.errors import NOT_ANSWERING, DomainError, unavailable
 from chassis.mongo.shards import Scatter, Shard, Shards
@@ -114,7 +115,7 @@ class Finding:
             return Found(answers=[], reading=reading, now=self.clock.now())
         for question in _questions(wanted, reading, bookmark):
             found = await self._page(wanted, reading, question, bookmark)
-            if found.answers or bookmark.total is not None:
+            if found.answers or bookmark.total is not None or not _has_time():
                 return found
         return found
 
@@ -175,6 +176,12 @@ def _questions(wanted: Wanted, reading: Reading, bookmark: Bookmark) -> Iterator
         )
         yield relevant.partly()
         yield replace(relevant, least=1)
+
+
+def _has_time() -> bool:
+    """Whether the call can wait for all shards once more, and still answer in time."""
+    left_s = remaining_s()
+    return left_s is None or left_s > SHARD_TIMEOUT_S
 
 
 def _taken(filters: Filters) -> frozenset[str]:
