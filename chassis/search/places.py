@@ -14,6 +14,8 @@ from .text import key_of
 EARTH_RADIUS_KM: Final = 6371.0088
 MARK: Final = "%"
 MAX_NAME_WORDS: Final = 4
+_OWN_NAME_COUNTS_FROM: Final = 100_000
+"""People of a city whose own name wins over the same as another name of a greater one."""
 _SHORT_NAMES: Final = {
     "nyc": "new york city",
     "sf": "san francisco",
@@ -58,9 +60,13 @@ class Gazetteer:
         return [*self._lands(key_of(name)), *self.cities(name)]
 
     def cities(self, name: str, *, country: str = "", region: str = "") -> list[FoundPlace]:
-        """Cities that are called so, the greatest first; in one country, and in a region if one fits."""
+        """Cities that are called so, the greatest first; in one country, and in a region if one fits.
+
+        Of cities of some size those go first whose own name it is.
+        """
         rows = [row for row in self._rows(_name_key(name)) if country in ("", self._tables.codes[row])]
-        rows.sort(key=lambda row: -self._populations[row])
+        own = key_of(name)
+        rows.sort(key=lambda row: (not self._is_own_name(row, own), -self._populations[row]))
         if region:
             rows = [row for row in rows if self._fits(row, region)] or rows
         return [self._city(row) for row in rows]
@@ -112,6 +118,10 @@ class Gazetteer:
         if state := self._states.get(key):
             name = self._tables.states[state]
             yield FoundPlace(state_term(state), name, "US", state, is_city=False)
+
+    def _is_own_name(self, row: int, key: str) -> bool:
+        """Whether a city of some size is called so itself: Manhattan is not another name of New York."""
+        return self._populations[row] >= _OWN_NAME_COUNTS_FROM and key_of(self._tables.names[row]) == key
 
     def _fits(self, row: int, region: str) -> bool:
         code = self._tables.regions[row]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar, cast
 
+from chassis.caller import remaining_s
 from chassis.clock import Clock
 from chassis.errors import NOT_ANSWERING, DomainError, unavailable
 from chassis.mongo.shards import Scatter, Shard, Shards
@@ -14,7 +15,7 @@ from chassis.paging import Scalar
 from chassis.search.places import Gazetteer
 from chassis.search.reading import Reader, Reading
 from services.internship.search.query import Dimension, Filters, Question, Sort, effective_sort
-from services.internship.search.spread import PER_COMPANY, Cursor, Key, Slice, fill, merge
+from services.internship.search.spread import PER_COMPANY, Cursor, Key, Page, Slice, fill, merge
 from services.internship.search.words import GRAMMAR
 from services.internship.store import search as store
 from services.internship.store.search import Answer, Count, Row, Window
@@ -114,7 +115,7 @@ class Finding:
             return Found(answers=[], reading=reading, now=self.clock.now())
         for question in _questions(wanted, reading, bookmark):
             found = await self._page(wanted, reading, question, bookmark)
-            if found.answers or bookmark.total is not None:
+            if found.answers or bookmark.total is not None or not _has_time():
                 return found
         return found
 
@@ -126,7 +127,7 @@ class Finding:
 
     async def _page(self, wanted: Wanted, reading: Reading, question: Question, bookmark: Bookmark) -> Found:
         source = _Source(self.shards, question, self.clock.now())
-        page, counts, total = await asyncio.gather(
+        page, counts = await asyncio.gather(
             fill(
                 source,
                 bookmark.cursor,
@@ -135,13 +136,13 @@ class Finding:
                 per_company=wanted.size if wanted.filters.company_id else PER_COMPANY,
             ),
             source.counts() if wanted.with_counts else _nothing(),
-            source.total(self.lexicon.vocabulary.listings)
-            if bookmark.total is None
-            else _known(bookmark.total),
+        )
+        answers, total = await asyncio.gather(
+            source.answers(page.rows), self._total(source, page, bookmark.total)
         )
         weights = tuple(word.weight for word in reading.words)
         return Found(
-            answers=await source.answers(page.rows),
+            answers=answers,
             reading=reading,
             is_partial=question.least is not None,
             next=None if page.next is None else Bookmark(page.next, weights, question.least or 0, total),
@@ -150,6 +151,14 @@ class Finding:
             total=total,
             now=source.now,
         )
+
+    async def _total(self, source: "_Source", page: Page[Row], known: Total | None) -> Total:
+        """As the first page said; of a page that holds all there are, how many these are; else counted."""
+        if known is not None:
+            return known
+        if page.next is None:
+            return Total(len(page.rows), bool(source.missing))
+        return await source.total(self.lexicon.vocabulary.listings)
 
 
 def _questions(wanted: Wanted, reading: Reading, bookmark: Bookmark) -> Iterator[Question]:
@@ -160,14 +169,19 @@ def _questions(wanted: Wanted, reading: Reading, bookmark: Bookmark) -> Iterator
         yield replace(question, least=bookmark.least or None)
         return
     demanded = question.demanded
-    if len(demanded) < 2 or all(word.listings for word in demanded):
-        yield question
+    yield question
     if len(demanded) > 1:
         relevant = replace(
             question, sort=effective_sort(wanted.sort, demanded) if wanted.sort else Sort.RELEVANCE
         )
         yield relevant.partly()
         yield replace(relevant, least=1)
+
+
+def _has_time() -> bool:
+    """Whether the call can wait for all shards once more, and still answer in time."""
+    left_s = remaining_s()
+    return left_s is None or left_s > SHARD_TIMEOUT_S
 
 
 def _taken(filters: Filters) -> frozenset[str]:
@@ -183,10 +197,6 @@ def _taken(filters: Filters) -> frozenset[str]:
 
 async def _nothing() -> dict[Dimension, list[Count]]:
     return {}
-
-
-async def _known(total: Total) -> Total:
-    return total
 
 
 @dataclass

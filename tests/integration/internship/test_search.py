@@ -53,6 +53,7 @@ QUERIES: list[dict[str, Any]] = [
 ]
 SIZED = 400
 MARKET = entries(SIZED, companies=25)
+CITIES = {city.key: city.name.lower() for entry in MARKET for city in entry.cities}
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ async def test_facets_count_all_matches_and_ignore_their_own_filter(
             for key in {
                 Dimension.SKILL: [skill.key for skill in entry.skills],
                 Dimension.FIELD: [entry.field.key],
-                Dimension.CITY: [city.name.lower() for city in entry.cities],
+                Dimension.CITY: [CITIES[city.key] for city in entry.cities],
                 Dimension.WORK_MODE: [f"work_mode_{str(entry.work_mode).lower()}"],
                 Dimension.COMPANY: [entry.company.key],
             }[dimension]

@@ -12,6 +12,7 @@ from chassis.search.places import gazetteer
         ("cologne", "Köln"), ("bangalore", "Bengaluru"), ("Lodz", "Łódź"), ("sao paulo", "São Paulo"),
         ("東京", "Tokyo"), ("กรุงเทพ", "Bangkok"), ("القاهرة", "Cairo"), ("nyc", "New York City"),
         ("london", "London"), ("Billund", "Billund"), ("cambridge", "Cambridge"), ("bombay", "Mumbai"),
+        ("manhattan", "Manhattan"), ("brooklyn", "Brooklyn"),
     ],
 )  # fmt: skip
 def test_a_city_is_known_by_all_its_names(name: str, expected: str) -> None:

@@ -1,0 +1,60 @@
+"""Searching over HTTP as people do: typed words, completions, and places by their names."""
+
+import secrets
+from typing import Any
+
+import pytest
+
+from ops.journey.client import ApiError, Json, Person, eventually
+from ops.journey.story import listing
+
+PATH = "/api/v1/internships"
+
+
+def published(owner: Person, **changes: Any) -> Json:
+    draft = owner.post(PATH, **listing("x") | changes)
+    return owner.post(f"{PATH}/{draft['id']}:publish")
+
+
+def found(person: Person, **query: Any) -> Json | None:
+    answer = person.get(PATH, **query)
+    return answer if answer["data"] else None
+
+
+def test_a_listing_without_coordinates_is_found_by_words_for_facts_by_distance_and_by_completion(
+    owner: Person, student: Person
+) -> None:
+    word = f"Zq{secrets.token_hex(4)}"
+    made = published(
+        owner,
+        title=f"{word} Keeper",
+        locations=[{"city": "Lodz", "country": "PL"}],
+        workMode="WORK_MODE_REMOTE",
+    )
+    assert round(made["locations"][0]["lat"]) == 52
+    query = f"remote {word.lower()} internship in łódź"
+    answer = eventually(lambda: found(student, q=query), "the listing in the search results")
+    assert [hit["id"] for hit in answer["data"]] == [made["id"]]
+    assert {each["name"]: each["value"] for each in answer["appliedFilters"]} == {
+        "workMode": "WORK_MODE_REMOTE",
+        "city": "Łódź",
+    }
+    assert (answer["matchKind"], answer["totalSize"]) == ("MATCH_KIND_ALL", 1)
+    near = student.get(PATH, q=word, nearLat=51.77, nearLng=19.46, radiusKm=20)
+    assert [hit["id"] for hit in near["data"]] == [made["id"]]
+    completed = student.get(f"{PATH}:suggest", q=word[:7])
+    assert f"{word} Keeper" in [each["text"] for each in completed["suggestions"]]
+
+
+def test_a_city_that_nobody_knows_is_named_before_the_listing_is_published(owner: Person) -> None:
+    with pytest.raises(ApiError) as refused:
+        published(owner, locations=[{"city": "Xyzzyville", "country": "PL"}])
+    [(field, description)] = refused.value.violations.items()
+    assert "locations[0]" in field
+    assert "Xyzzyville" in description
+
+
+def test_symbols_alone_find_nothing_and_say_why(student: Person) -> None:
+    answer = student.get(PATH, q="🚀")
+    assert answer["data"] == []
+    assert "letters or digits" in answer["note"]
