@@ -73,7 +73,7 @@ def uncached_paths(rpcs: Iterable[RpcSpec]) -> list[str]:
 def _route(path: str, *headers: dict[str, Any]) -> dict[str, Any]:
     return {
         "match": {
-            **_path_match(path),
+            **path_match(path),
             "headers": [
                 *headers,
                 {"name": ":method", "string_match": {"exact": "GET"}},
@@ -95,7 +95,8 @@ def _other_than_grpc() -> dict[str, Any]:
     }
 
 
-def _path_match(path: str) -> dict[str, Any]:
+def path_match(path: str) -> dict[str, Any]:
+    """How Envoy tells a path of a contract."""
     if "{" not in path:
         return {"path": path}
     # A field stands for one segment; a verb after a colon makes another call of it.

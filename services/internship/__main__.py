@@ -3,6 +3,7 @@
 from datetime import timedelta
 from functools import partial
 
+from chassis.readers import Readers
 from chassis.runtime import Periodic, Resources, Room, run
 from services.internship.api import InternshipApi
 from services.internship.companies import UserServiceCompanies
@@ -16,6 +17,7 @@ from services.internship.service import (
     Openings,
     Upkeep,
     Views,
+    ViewTelling,
 )
 from services.internship.settings import Settings
 
@@ -24,7 +26,8 @@ def build(r: Resources[Settings]) -> Room:
     """The room, in either role."""
     ledger = Ledger(r.shards, r.cache, r.clock)
     companies = UserServiceCompanies(r.peers)
-    views = Views(r.shards, r.settings.views_every_s)
+    readers = Readers(r.redis, r.clock)
+    views, telling = Views(readers, r.settings.views_every_s), ViewTelling(r.shards, readers)
     lexicon = Lexicon(r.shards, r.clock)
     openings, upkeep, moderation = Openings(ledger), Upkeep(ledger, companies), Moderation(ledger)
     grace = timedelta(days=r.settings.suspension_grace_days)
@@ -42,6 +45,7 @@ def build(r: Resources[Settings]) -> Room:
         subscriptions=Reactions(r.shards, r.clock, openings, upkeep, moderation).subscriptions(),
         periodics=(
             Periodic("expire-listings", r.settings.expiry_every_s, upkeep.expire),
+            Periodic("tell-views", r.settings.views_every_s, telling.tell),
             Periodic("archive-suspended", 3600.0, partial(moderation.archive_forgotten, grace)),
         ),
         background=(lexicon.keep_fresh, views.keep_telling),

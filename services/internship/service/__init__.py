@@ -8,7 +8,7 @@ from .moderation import Moderation
 from .openings import Openings
 from .reindexing import Reindexing
 from .upkeep import Upkeep
-from .views import Views
+from .views import Views, ViewTelling
 
 __all__ = [
     "Finding",
@@ -19,5 +19,6 @@ __all__ = [
     "Openings",
     "Reindexing",
     "Upkeep",
+    "ViewTelling",
     "Views",
 ]
