@@ -13,6 +13,7 @@ from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_components_pb2 import FilterConfig
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.config.trace.v3.opentelemetry_pb2 import OpenTelemetryConfig
+from envoy.extensions.access_loggers.grpc.v3.als_pb2 import HttpGrpcAccessLogConfig
 from envoy.extensions.access_loggers.stream.v3.stream_pb2 import StdoutAccessLog
 from envoy.extensions.bootstrap.internal_listener.v3.internal_listener_pb2 import InternalListener
 from envoy.extensions.compression.brotli.compressor.v3.brotli_pb2 import Brotli
@@ -73,6 +74,7 @@ TRANSCODER: Final = _url(GrpcJsonTranscoder)
 ROUTER: Final = _url(Router)
 UPSTREAM_HTTP: Final = _url(HttpProtocolOptions)
 STDOUT_LOG: Final = _url(StdoutAccessLog)
+GRPC_LOG: Final = _url(HttpGrpcAccessLogConfig)
 DOWNSTREAM_CONNECTIONS: Final = _url(DownstreamConnectionsConfig)
 OPENTELEMETRY: Final = _url(OpenTelemetryConfig)
 JWT: Final = _url(JwtAuthentication)

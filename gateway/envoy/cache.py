@@ -91,7 +91,7 @@ def uncached_paths(rpcs: Iterable[RpcSpec]) -> list[str]:
 def _route(path: str, *headers: dict[str, Any]) -> dict[str, Any]:
     return {
         "match": {
-            **_path_match(path),
+            **path_match(path),
             "headers": [
                 *headers,
                 {"name": "authorization", "present_match": False},
@@ -112,7 +112,8 @@ def _other_than_grpc() -> dict[str, Any]:
     }
 
 
-def _path_match(path: str) -> dict[str, Any]:
+def path_match(path: str) -> dict[str, Any]:
+    """How Envoy tells a path of a contract."""
     if "{" not in path:
         return {"path": path}
     # A field stands for one segment; a verb after a colon makes another call of it.

@@ -11,6 +11,7 @@ from gateway.envoy.cache import ORIGIN
 from gateway.envoy.edge import MAX_BODY_BYTES, OTLP_CLUSTER, Edge
 from gateway.envoy.filters import edge_filters, origin_filters
 from gateway.envoy.routes import ROUTE_CONFIGURATION
+from gateway.envoy.views import views_log
 from gateway.envoy_types import address, extension
 
 LISTENER: Final = "gateway"
@@ -34,7 +35,7 @@ def edge_listener(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any
         always_set_request_id_in_response=True,
         normalize_path=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
-        access_log=[_access_log()],
+        access_log=[_access_log(), *([views_log(contracts.rpcs)] if mesh.gateway.rate_limits else [])],
         **_tracing(edge),
     )
     chain: dict[str, Any] = {"filters": [manager]}

@@ -2,7 +2,9 @@
 
 from contextlib import AsyncExitStack
 
+from chassis.clock import SystemClock
 from chassis.process import close_with, live
+from chassis.readers import Readers
 from chassis.redis import connect
 from gateway.ratelimit.api import RateLimitApi
 from gateway.ratelimit.limiter import Limiter
@@ -10,6 +12,7 @@ from gateway.ratelimit.remembered import Refusals
 from gateway.ratelimit.server import RateLimitWork
 from gateway.ratelimit.settings import Settings
 from gateway.ratelimit.store import RedisCounters
+from gateway.ratelimit.views import ViewsLog
 from gateway.ratelimit.watch import Watched
 
 
@@ -26,7 +29,8 @@ async def prepare(settings: Settings, closing: AsyncExitStack) -> RateLimitWork:
         Refusals(settings.remembered_refusals),
         answer_within_s=2 * settings.redis_answer_within_s,
     )
-    return RateLimitWork(RateLimitApi(limiter), watched, counters, redis, settings)
+    views = ViewsLog(Readers(redis, SystemClock()))
+    return RateLimitWork(RateLimitApi(limiter), watched, counters, redis, settings, views=views)
 
 
 if __name__ == "__main__":

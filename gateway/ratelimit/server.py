@@ -15,6 +15,8 @@ from chassis.roles.role import Tasks
 from gateway.ratelimit.api import RateLimitApi
 from gateway.ratelimit.settings import Settings
 from gateway.ratelimit.store import RedisCounters, StoreDownError
+from gateway.ratelimit.views import SERVICE as VIEWS_SERVICE
+from gateway.ratelimit.views import ViewsLog
 from gateway.ratelimit.watch import Watched
 
 SERVICE: Final = rls_pb2.DESCRIPTOR.services_by_name["RateLimitService"].full_name
@@ -42,6 +44,8 @@ class RateLimitWork:
         counters: RedisCounters,
         redis: RedisCluster,
         settings: Settings,
+        *,
+        views: ViewsLog,
     ) -> None:
         self._watched = watched
         self._counters = counters
@@ -49,7 +53,7 @@ class RateLimitWork:
         self._address = f"{settings.listen_host}:{settings.grpc_port}"
         self._tasks = Tasks()
         self._health = health_aio.HealthServicer()
-        self._server = build_server(api, self._health)
+        self._server = build_server(api, self._health, views)
 
     def checks(self) -> list[Check]:
         """Nothing has to answer: without Redis, or with wrong new limits, the service is degraded only."""
@@ -76,8 +80,10 @@ class RateLimitWork:
         await self._redis.ping(target_nodes=RedisCluster.PRIMARIES)
 
 
-def build_server(api: RateLimitApi, health: health_aio.HealthServicer) -> grpc.aio.Server:
-    """A server for the rate limit service, health and reflection, that listens nowhere yet.
+def build_server(
+    api: RateLimitApi, health: health_aio.HealthServicer, views: ViewsLog | None = None
+) -> grpc.aio.Server:
+    """A server for the rate limit service, the log of views, health and reflection, that listens nowhere yet.
 
     The rate limit service gets messages unread, since gRPC would answer unreadable ones with INTERNAL.
     """
@@ -85,6 +91,10 @@ def build_server(api: RateLimitApi, health: health_aio.HealthServicer) -> grpc.a
     method: Any = grpc.unary_unary_rpc_method_handler(api.ShouldRateLimit)
     handler = grpc.method_handlers_generic_handler(SERVICE, {"ShouldRateLimit": method})
     server.add_generic_rpc_handlers((handler,))
+    if views is not None:
+        stream: Any = grpc.stream_unary_rpc_method_handler(views.StreamAccessLogs)
+        logs = grpc.method_handlers_generic_handler(VIEWS_SERVICE, {"StreamAccessLogs": stream})
+        server.add_generic_rpc_handlers((logs,))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((SERVICE, HEALTH, reflection.SERVICE_NAME), server)
     return server

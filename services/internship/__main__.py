@@ -3,6 +3,7 @@
 from datetime import timedelta
 from functools import partial
 
+from chassis.readers import Readers
 from chassis.runtime import Periodic, Resources, Room, run
 from chassis.search.places import gazetteer
 from services.internship.api import InternshipApi
@@ -19,6 +20,7 @@ from services.internship.service import (
     Suggesting,
     Upkeep,
     Views,
+    ViewTelling,
 )
 from services.internship.settings import Settings
 
@@ -30,7 +32,8 @@ def build(r: Resources[Settings]) -> Room:
     """The room, in either role."""
     ledger = Ledger(r.shards, r.cache, r.clock)
     companies = UserServiceCompanies(r.peers)
-    views = Views(r.shards, r.settings.views_every_s)
+    readers = Readers(r.redis, r.clock)
+    views, telling = Views(readers, r.settings.views_every_s), ViewTelling(r.shards, readers)
     lexicon, places = Lexicon(r.shards, r.clock), gazetteer()
     openings, upkeep, moderation = Openings(ledger), Upkeep(ledger, companies), Moderation(ledger)
     grace = timedelta(days=r.settings.suspension_grace_days)
@@ -49,6 +52,7 @@ def build(r: Resources[Settings]) -> Room:
         subscriptions=Reactions(r.shards, r.clock, openings, upkeep, moderation).subscriptions(),
         periodics=(
             Periodic("expire-listings", r.settings.expiry_every_s, upkeep.expire),
+            Periodic("tell-views", r.settings.views_every_s, telling.tell),
             Periodic("archive-suspended", 3600.0, partial(moderation.archive_forgotten, grace)),
             Periodic("renew-index", RENEW_INDEX_EVERY_S, Reindexing(r.shards, r.clock).renew),
         ),

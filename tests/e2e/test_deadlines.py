@@ -1,6 +1,5 @@
 """Deadlines with their zone over HTTP, and what the edge keeps of a listing whose clock runs out."""
 
-import re
 import secrets
 import time
 from datetime import UTC, datetime, timedelta

@@ -9,7 +9,7 @@ from .openings import Openings
 from .reindexing import Reindexing
 from .suggesting import Suggesting
 from .upkeep import Upkeep
-from .views import Views
+from .views import Views, ViewTelling
 
 __all__ = [
     "Finding",
@@ -21,5 +21,6 @@ __all__ = [
     "Reindexing",
     "Suggesting",
     "Upkeep",
+    "ViewTelling",
     "Views",
 ]

@@ -1,85 +1,124 @@
-"""Views of listings: counted in the process, told every few seconds."""
+"""Readers of listings: noted where somebody reads, told once a day and reader by a worker.
+
+Reads that the edge answers, from its cache or past it, are noted by the edge (`gateway/ratelimit/views.py`);
+here those are that it cannot know: of people who are signed in, and over gRPC.
+"""
 
 import asyncio
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from pymongo.errors import PyMongoError
 
+from chassis.caller import caller_or_none, current_call
 from chassis.errors import DomainError
 from chassis.mongo.shards import Shard, Shards
 from chassis.mongo.transactions import Transaction
+from chassis.readers import Readers, Reading, stranger
+from chassis.redis import FAILURES
 from internshipconnect.events.v1.events_pb2 import InternshipViewed
 from services.internship.store import listings as store
+from services.internship.store import views
 
-MOST_LISTINGS = 50_000
-"""Different listings whose views may wait; more than a process can answer in many seconds."""
-BATCH = 500
+MAX_WAITING: Final = 50_000
+"""Readings that may wait to be noted; more than a process can answer in many seconds."""
+BATCH: Final = 200
+AT_THE_EDGE: Final = "x-envoy-original-path"
+"""What Envoy says of a call that came as HTTP; a stranger's is noted by the edge."""
 
 log = structlog.get_logger()
 
 
 class Views:
-    """Counts views and passes the counts on as events.
+    """Notes who reads a listing. A process that is killed loses what it has noted in one interval."""
 
-    A process that is killed loses the views of at most one interval; views of listings beyond
-    `MOST_LISTINGS` in one interval are not counted.
-    """
-
-    def __init__(self, shards: Shards, every_s: float) -> None:
-        self._shards = shards
+    def __init__(self, readers: Readers, every_s: float) -> None:
+        self._readers = readers
         self._every_s = every_s
-        self._counts: Counter[str] = Counter()
+        self._waiting: set[tuple[str, str]] = set()
 
     def count(self, listing_id: str) -> None:
-        """One more view."""
-        if listing_id in self._counts or len(self._counts) < MOST_LISTINGS:
-            self._counts[listing_id] += 1
+        """The caller reads a listing."""
+        reader = _reader()
+        if reader and len(self._waiting) < MAX_WAITING:
+            self._waiting.add((listing_id, reader))
 
     async def keep_telling(self) -> None:
-        """Tells the counts every interval, until it is cancelled."""
+        """Notes what waits every interval, until it is cancelled."""
         while True:
             await asyncio.sleep(self._every_s * random.uniform(0.9, 1.1))  # noqa: S311
             await self.flush()
 
     async def flush(self) -> None:
-        """Tells all counts now; those of a shard that does not answer wait for the next time."""
-        counts, self._counts = self._counts, Counter()
-        by_shard: dict[str, Counter[str]] = defaultdict(Counter)
-        for listing_id, views in counts.items():
-            by_shard[self._shards.of(listing_id).name][listing_id] = views
-        await asyncio.gather(
-            *(
-                self._flush(shard, by_shard[shard.name])
-                for shard in self._shards.all()
-                if by_shard[shard.name]
-            )
-        )
-
-    async def _flush(self, shard: Shard, counts: Counter[str]) -> None:
-        rows = list(counts.items())
-        for start in range(0, len(rows), BATCH):
-            part = dict(rows[start : start + BATCH])
-            try:
-                await _tell(shard, part)
-            except (DomainError, PyMongoError) as error:
-                log.warning("views_wait", shard=shard.name, listings=len(part), error=str(error))
-                self._put_back(part)
-
-    def _put_back(self, counts: Mapping[str, int]) -> None:
-        for listing_id, views in counts.items():
-            if listing_id in self._counts or len(self._counts) < MOST_LISTINGS:
-                self._counts[listing_id] += views
+        """Notes what waits now; while Redis does not answer it goes on waiting."""
+        seen, self._waiting = self._waiting, set()
+        if not seen:
+            return
+        try:
+            await self._readers.note(seen)
+        except FAILURES as error:
+            log.warning("views_wait", readings=len(seen), error=str(error))
+            self._waiting |= seen if len(self._waiting) + len(seen) <= MAX_WAITING else set()
 
 
-async def _tell(shard: Shard, counts: Mapping[str, int]) -> None:
-    companies = await store.companies_of(shard.db, counts)
+def _reader() -> str:
+    """Who calls; "" for whom the edge has noted already."""
+    principal, call = caller_or_none(), current_call()
+    if principal is not None:
+        return principal.id
+    if call.text(AT_THE_EDGE):
+        return ""
+    addresses = call.text("x-forwarded-for").rpartition(",")
+    return stranger(addresses[2].strip(), call.text("user-agent"))
 
-    async def work(transaction: Transaction) -> None:
-        for listing_id, company_id in companies.items():
-            seen = InternshipViewed(internship_id=listing_id, company_id=company_id, views=counts[listing_id])
-            transaction.emit(seen, subject=listing_id)
 
-    await shard.in_transaction(work)
+@dataclass(frozen=True)
+class ViewTelling:
+    """Tells how many readers a listing has had, by the difference to what was told of the same day.
+
+    What is told and what is remembered of it commit together, so a worker that is killed tells nothing twice;
+    what it had taken is told with the listing's next reader.
+    """
+
+    shards: Shards
+    readers: Readers
+
+    async def tell(self) -> None:
+        """All that somebody new has read since the last time."""
+        while readings := await self.readers.take_changed(BATCH):
+            counts = await self.readers.counts(readings)
+            by_shard: dict[str, dict[Reading, int]] = defaultdict(dict)
+            for reading, count in counts.items():
+                by_shard[self.shards.of(reading.subject).name][reading] = count
+            for shard in self.shards.all():
+                if of_shard := by_shard.get(shard.name):
+                    await self._tell(shard, of_shard)
+
+    async def _tell(self, shard: Shard, counts: Mapping[Reading, int]) -> None:
+        try:
+            companies = await store.companies_of(shard.db, {each.subject for each in counts})
+
+            async def work(transaction: Transaction) -> None:
+                for reading, count in counts.items():
+                    if company_id := companies.get(reading.subject):
+                        await _tell_one(transaction, reading, count, company_id)
+
+            await shard.in_transaction(work)
+        except (DomainError, PyMongoError) as error:
+            log.warning("views_wait", shard=shard.name, listings=len(counts), error=str(error))
+            await self.readers.put_back(list(counts))
+            raise
+
+
+async def _tell_one(transaction: Transaction, reading: Reading, count: int, company_id: str) -> None:
+    told = await views.told(transaction.db, reading.subject)
+    new = count - told.get(reading.day, 0)
+    if new <= 0:
+        return
+    await views.put(transaction.db, reading.subject, {**told, reading.day: count})
+    seen = InternshipViewed(internship_id=reading.subject, company_id=company_id, views=new)
+    transaction.emit(seen, subject=reading.subject)

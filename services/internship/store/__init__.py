@@ -2,11 +2,12 @@
 
 from chassis.mongo.provision import CollectionSpec
 
-from . import index, listings, standings
+from . import index, listings, standings, views
 
 COLLECTIONS: tuple[CollectionSpec, ...] = (
     *listings.COLLECTIONS,
     *standings.COLLECTIONS,
+    *views.COLLECTIONS,
     *index.COLLECTIONS,
 )
 

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.asyncio.cluster import RedisCluster
 
 from chassis.cache import Cache
 from chassis.mongo.shards import Shards
@@ -22,18 +23,24 @@ async def shards() -> AsyncIterator[Shards]:
 
 
 @pytest.fixture(scope="session")
-async def cache() -> AsyncIterator[Cache]:
-    """A namespace of this run's own on the stack's Redis Cluster."""
+async def redis() -> AsyncIterator[RedisCluster]:
+    """The stack's Redis Cluster."""
     stack = Stack.under_test()
     nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
     redis = connect(nodes, stack.credentials.redis_password)
-    cache = Cache(redis, f"test-{secrets.token_hex(4)}")
-    yield cache
-    await cache.aclose()
+    yield redis
     await redis.aclose()
 
 
+@pytest.fixture(scope="session")
+async def cache(redis: RedisCluster) -> AsyncIterator[Cache]:
+    """A namespace of this run's own on the stack's Redis Cluster."""
+    cache = Cache(redis, f"test-{secrets.token_hex(4)}")
+    yield cache
+    await cache.aclose()
+
+
 @pytest.fixture
-def world(shards: Shards, cache: Cache) -> World:
+def world(shards: Shards, cache: Cache, redis: RedisCluster) -> World:
     """The service with a clock that stands still."""
-    return World(shards, cache)
+    return World(shards, cache, redis)

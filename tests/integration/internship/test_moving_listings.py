@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from redis.asyncio.cluster import RedisCluster
 
 from chassis.cache import Cache
 from chassis.mongo import planning
@@ -34,8 +35,8 @@ async def shards() -> AsyncIterator[Shards]:
 
 
 @pytest.fixture
-def world(shards: Shards, cache: Cache) -> World:
-    return World(shards, cache)
+def world(shards: Shards, cache: Cache, redis: RedisCluster) -> World:
+    return World(shards, cache, redis)
 
 
 def go_by(shards: Shards, slot_map: SlotMap) -> None:

@@ -81,7 +81,7 @@ def watch() -> Watch:
 async def watched(watch: Watch, world: World) -> AsyncIterator[World]:
     """The service, watched."""
     async with own_databases(Stack.under_test(), "internship", COLLECTIONS, listeners=[watch]) as shards:
-        yield World(shards, world.cache)
+        yield World(shards, world.cache, world.redis)
 
 
 async def test_every_query_names_its_index_and_goes_to_one_shard(watch: Watch, watched: World) -> None:
@@ -105,6 +105,7 @@ async def test_every_query_names_its_index_and_goes_to_one_shard(watch: Watch, w
     world.clock.advance(timedelta(hours=2))
     await world.upkeep.expire()
     await world.views.flush()
+    await world.telling.tell()
     assert watch.seen > 30
     assert watch.unhinted == []
     assert watch.unplaced == []
@@ -141,7 +142,7 @@ async def test_a_search_says_which_shard_did_not_answer(world: World) -> None:
     name = world.shards.all()[0].db.name
     shards = Shards(half_dead, name, "admin", stack.credentials.mongo_admin_password)
     try:
-        found = await World(shards, world.cache).search(q="axolotl ")
+        found = await World(shards, world.cache, world.redis).search(q="axolotl ")
         assert list(found.missing_shards) == [dead]
         expected = sum(world.shards.of(owner.org).name == alive for owner in owners)
         assert len(found.data) == expected

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from redis.asyncio.cluster import RedisCluster
 
 from chassis.cache import Cache
 from chassis.caller import acting_as
@@ -22,10 +23,10 @@ from tests.stack import Stack
 
 
 @pytest.fixture
-async def world(cache: Cache) -> AsyncIterator[World]:
+async def world(cache: Cache, redis: RedisCluster) -> AsyncIterator[World]:
     """A service with an index of its own."""
     async with own_databases(Stack.under_test(), "internship", COLLECTIONS) as shards:
-        yield World(shards, cache)
+        yield World(shards, cache, redis)
 
 
 async def rebuilt(world: World, since: datetime | None = None, *, write: bool = True) -> Counter[str]:

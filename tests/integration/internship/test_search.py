@@ -67,7 +67,7 @@ async def market_shards() -> AsyncIterator[Shards]:
 @pytest.fixture
 async def market(market_shards: Shards, world: World) -> World:
     """The service over the market."""
-    found = World(market_shards, world.cache)
+    found = World(market_shards, world.cache, world.redis)
     await found.lexicon.read_all()
     return found
 

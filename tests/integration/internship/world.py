@@ -1,5 +1,6 @@
 """The internship service on real shards and a real Redis Cluster, with a clock and companies of the test."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -8,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
+from redis.asyncio.cluster import RedisCluster
 
 from chassis.cache import Cache
 from chassis.caller import Operation, Principal, acting_as
@@ -18,6 +20,7 @@ from chassis.messaging import Incoming
 from chassis.mongo.shards import Shards
 from chassis.paging import PageTokens
 from chassis.search.places import gazetteer
+from chassis.readers import Readers
 from internshipconnect.events.v1.events_pb2 import Event
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.api import InternshipApi
@@ -35,6 +38,7 @@ from services.internship.service import (
     Suggesting,
     Upkeep,
     Views,
+    ViewTelling,
 )
 from services.internship.wire import posting_message
 from tests.unit.internship.samples import POSTING
@@ -80,12 +84,14 @@ class World:
 
     shards: Shards
     cache: Cache
+    redis: RedisCluster
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
     companies: KnownCompanies = field(default_factory=KnownCompanies)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.shards, self.cache, self.clock)
-        self.views = Views(self.shards, every_s=1.0)
+        readers = Readers(self.redis, self.clock, f"test-{secrets.token_hex(4)}")
+        self.views, self.telling = Views(readers, every_s=1.0), ViewTelling(self.shards, readers)
         self.lexicon = Lexicon(self.shards, self.clock)
         self.listings = Listings(self.ledger, self.companies, self.views, gazetteer())
         self.openings = Openings(self.ledger)

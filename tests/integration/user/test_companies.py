@@ -7,7 +7,7 @@ from chassis.caller import Principal, acting_as
 from chassis.errors import DomainError
 from chassis.ids import new_id
 from internshipconnect.common.v1.common_pb2 import Location
-from internshipconnect.events.v1.events_pb2 import CompanyUpdated
+from internshipconnect.events.v1.events_pb2 import CompanyStateChanged, CompanyUpdated
 from internshipconnect.user.v1 import user_pb2 as pb
 from tests.databases import told
 from tests.integration.user.conftest import NO_CONTEXT, Users, an_owner
@@ -106,3 +106,36 @@ async def test_a_stale_etag_is_refused(users: Users) -> None:
     with pytest.raises(DomainError) as failure:
         await update(users, owner, pb.Company(about="Two", etag=etag))
     assert failure.value.reason == "STALE_ETAG"
+
+
+async def test_a_moderators_decision_is_kept_and_told_once_with_who_and_why(users: Users) -> None:
+    owner = await an_acme(users)
+    operator = Principal("ops", "SERVICE")
+    for _ in range(2):
+        request = pb.SetCompanyStateRequest(
+            company_id=owner.org, state=pb.COMPANY_STATE_SUSPENDED, reason="Complaints.", moderator="maria"
+        )
+        with acting_as(operator):
+            judged = await users.api.SetCompanyState(request, NO_CONTEXT)
+    assert judged.state == pb.COMPANY_STATE_SUSPENDED
+    assert (await public(users, owner.org)).state == pb.COMPANY_STATE_SUSPENDED
+    [news] = await told(users.shards, CompanyStateChanged, owner.org)
+    assert (news.to, news.moderator, news.reason) == (judged.state, "maria", "Complaints.")
+    listed = await users.api.ListCompanies(
+        pb.ListCompaniesRequest(state=pb.COMPANY_STATE_SUSPENDED, limit=200), NO_CONTEXT
+    )
+    assert owner.org in {each.id for each in listed.companies}
+
+
+async def test_a_company_that_nobody_knows_is_not_made_by_a_decision(users: Users) -> None:
+    request = pb.SetCompanyStateRequest(
+        company_id=new_id("cmp"), state=pb.COMPANY_STATE_VERIFIED, moderator="maria"
+    )
+    with acting_as(Principal("ops", "SERVICE")), pytest.raises(DomainError, match="COMPANY_NOT_FOUND"):
+        await users.api.SetCompanyState(request, NO_CONTEXT)
+
+
+async def test_members_of_a_company_that_is_not_verified_find_no_students(users: Users) -> None:
+    owner = await an_acme(users)
+    with acting_as(owner), pytest.raises(DomainError, match="COMPANY_NOT_VERIFIED"):
+        await users.api.SearchStudents(pb.SearchStudentsRequest(), NO_CONTEXT)

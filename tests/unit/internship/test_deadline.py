@@ -92,7 +92,7 @@ def test_nothing_changes_before_the_next_change() -> None:
         of = [
             (
                 days_left(DEADLINE, moment),
-                open_for_applications(listing(State.OPEN, apply_open_time=opens), moment),
+                open_for_applications(opening, moment),
             )
             for moment in (at, just_before, change)
         ]

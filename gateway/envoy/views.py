@@ -1,0 +1,54 @@
+"""Who reads public listings, told by the edge after its answers, so that those of its cache count as well."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from chassis.contracts import RpcSpec
+from gateway import envoy_types as types
+from gateway.envoy import limits
+from gateway.envoy.cache import path_match
+from gateway.envoy_types import extension
+from gateway.ratelimit.views import PREFETCHING
+
+VIEWED: Final = "GetInternship"
+LOG_NAME: Final = "views"
+FLUSHED_EVERY_S: Final = 1
+
+
+def views_log(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
+    """The log of GETs without a token of a listing's paths; it goes to the rate limiter's process."""
+    paths = [
+        binding.path for rpc in rpcs if rpc.name == VIEWED for binding in rpc.http if binding.method == "GET"
+    ]
+    log = extension(
+        "envoy.access_loggers.http_grpc",
+        types.GRPC_LOG,
+        common_config={
+            "log_name": LOG_NAME,
+            "transport_api_version": "V3",
+            "grpc_service": {"envoy_grpc": {"cluster_name": limits.CLUSTER}},
+            "buffer_flush_interval": f"{FLUSHED_EVERY_S}s",
+        },
+        additional_request_headers_to_log=[*PREFETCHING],
+    )
+    return log | {"filter": {"and_filter": {"filters": [_a_get(), _without_token(), _of_paths(paths)]}}}
+
+
+def _a_get() -> dict[str, Any]:
+    return _header(name=":method", string_match={"exact": "GET"})
+
+
+def _without_token() -> dict[str, Any]:
+    return _header(name="authorization", present_match=False)
+
+
+def _of_paths(paths: Iterable[str]) -> dict[str, Any]:
+    patterns = "|".join(path_match(path)["safe_regex"]["regex"] for path in paths)
+    regex = {"regex": rf"(?:{patterns})(?:\?.*)?"}
+    asked = _header(name=":path", string_match={"safe_regex": regex})
+    rewritten = _header(name="x-envoy-original-path", string_match={"safe_regex": regex})
+    return {"or_filter": {"filters": [asked, rewritten]}}
+
+
+def _header(**matcher: Any) -> dict[str, Any]:
+    return {"header_filter": {"header": matcher}}
