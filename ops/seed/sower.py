@@ -1,6 +1,7 @@
 """Sows a population into a running stack, by the services' own code, as if it had happened over weeks."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,9 +18,9 @@ from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as listing
 from internshipconnect.user.v1 import user_pb2 as user
 from ops.seed.accounts import open_proven
+from ops.seed.places import City
 from ops.seed.population import (
     HISTORY,
-    City,
     Outcome,
     Population,
     SeedApplication,
@@ -29,6 +30,7 @@ from ops.seed.population import (
     moments,
 )
 from ops.seed.rooms import NOBODY, Rooms, scene
+from ops.seed.wording import SeedQuestion, answer
 from services.auth.domain import AccountKind, CompanyRole, Holder
 from services.auth.hashing import OWASP_FLOOR
 
@@ -41,7 +43,7 @@ PATIENCE_S: Final = 120.0
 LATELY: Final = timedelta(days=4)
 # Answers are due 30 days after applying: what is younger still waits, what is older was closed without one.
 YOUNG: Final = timedelta(days=20)
-OLD: Final = timedelta(days=50)
+OLD, OLD_ENOUGH = timedelta(days=50), timedelta(days=46)
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,11 @@ class Sower:
 
         async def carry(each: SeedApplication) -> None:
             owner = owners[listings[each.listing].company]
-            await self._application(each, students[each.student], owner, posted[each.listing].id)
+            for onlooker in each.onlookers:
+                await self._view(students[onlooker], posted[each.listing].id)
+            await self._application(
+                each, students[each.student], owner, posted[each.listing].id, listings[each.listing]
+            )
 
         await self._each("applications", chosen, carry)
         await self._each(
@@ -155,18 +161,43 @@ class Sower:
             duration_weeks=each.duration_weeks,
             hours_per_week=each.hours_per_week,
             openings=each.openings,
+            responsibilities=each.responsibilities,
+            qualifications=each.qualifications,
+            questions=[_question(question) for question in each.questions],
+            documents_required=each.documents,
+            eligibility=listing.Eligibility(school_years=each.school_years, majors=each.trade.majors),
+            respond_within_days=each.respond_within_days,
         )
+        starts = (self._now + timedelta(days=each.days_until_start)).date()
+        setattr(posting.start_window, "from", starts.isoformat())
+        posting.start_window.to = (starts + timedelta(days=45)).isoformat()
         posting.apply_deadline.FromDatetime(self._now + timedelta(days=each.days_until_deadline))
         return posting
 
+    async def _view(self, student: Principal, internship_id: str) -> None:
+        read = listing.GetInternshipRequest(internship_id=internship_id)
+        await _call(self._rooms.internships.GetInternship, read, student, self._now - LATELY)
+
     async def _application(
-        self, each: SeedApplication, student: Principal, owner: Principal, internship_id: str
+        self,
+        each: SeedApplication,
+        student: Principal,
+        owner: Principal,
+        internship_id: str,
+        posted: SeedListing,
     ) -> None:
-        start = self._now - (OLD if each.course[-1] == "CLOSED" else YOUNG)
-        times = moments(start, self._now - LATELY, len(each.course))
+        is_old = each.course[-1] == "CLOSED"
+        end = self._now - (OLD_ENOUGH if is_old else LATELY)
+        times = moments(self._now - (OLD if is_old else YOUNG), end, each.pauses)
         course = list(zip(each.course, times, strict=True))
+        await self._view(student, internship_id)
+        dice = random.Random(internship_id)  # noqa: S311 - reproducible on purpose
         request = apply.SubmitApplicationRequest(
-            internship_id=internship_id, cover_letter="I would like to learn this from you."
+            internship_id=internship_id,
+            cover_letter=f"I would like to learn from you how to {dice.choice(posted.trade.tasks)}.",
+            answers=[
+                _answer(question, answer(dice, question, posted.trade)) for question in posted.questions
+            ],
         )
         application = await _call(self._rooms.applications.SubmitApplication, request, student, times[0])
         for state, moment in course[1:]:
@@ -242,6 +273,22 @@ def _profile(student: SeedStudent) -> user.Me:
         visibility=user.VISIBILITY_RECRUITERS if student.searchable else user.VISIBILITY_WHEN_I_APPLY,
     )
     return user.Me(student=profile)
+
+
+def _question(question: SeedQuestion) -> listing.Question:
+    return listing.Question(
+        id=question.id,
+        kind=listing.QuestionKind.Value(f"QUESTION_KIND_{question.kind}"),
+        text=question.text,
+        required=question.required,
+        choices=question.choices,
+    )
+
+
+def _answer(question: SeedQuestion, text: str) -> apply.Answer:
+    if question.choices:
+        return apply.Answer(question_id=question.id, choices=[text])
+    return apply.Answer(question_id=question.id, text=text)
 
 
 def _compensation(each: SeedListing) -> listing.Compensation:

@@ -19,10 +19,10 @@ from tests.docs.pages import MARKER, PAGES, Block, Place, blocks, may_fail, scri
 from tests.stack import Stack
 
 SEEDED = ("--companies", "3", "--students", "12", "--listings", "24", "--applications", "6")
-RUN_WITHIN_S = 280
+RUN_WITHIN_S = 560
 _WILD = re.compile(r'(?<=[\[{ ,:"])\.\.\.(?=[\]}",])')
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
