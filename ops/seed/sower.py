@@ -115,7 +115,7 @@ class Sower:
         holder = Holder(
             company.owner, AccountKind.COMPANY, CompanyRole.OWNER, new_id("cmp", at=joined), company.name
         )
-        owner = await open_proven(self._rooms, company.email, holder, self._hash, joined)
+        owner = await _patiently(lambda: open_proven(self._rooms, company.email, holder, self._hash, joined))
         page = user.Company(about=company.about, url=company.url, size=user.COMPANY_SIZE_51_TO_200)
         page.locations.append(_place(company.city))
         request = user.UpdateMyCompanyRequest(company=page)
@@ -125,7 +125,7 @@ class Sower:
     async def _student(self, student: SeedStudent) -> Principal:
         joined = self._now - HISTORY
         holder = Holder(student.name, AccountKind.STUDENT)
-        person = await open_proven(self._rooms, student.email, holder, self._hash, joined)
+        person = await _patiently(lambda: open_proven(self._rooms, student.email, holder, self._hash, joined))
         request = user.UpdateMeRequest(me=_profile(student))
         request.update_mask.paths.append("student")
         await _call(self._rooms.users.UpdateMe, request, person, joined + timedelta(hours=1))
@@ -248,12 +248,21 @@ _ENDINGS: Final = frozenset({Outcome.PAUSED, Outcome.CLOSED})
 
 async def _call(rpc: Callable[..., Awaitable[Any]], request: Message, who: Principal, at: datetime) -> Any:
     """Calls a room as somebody, at a moment; again while what was just made has not reached its reader."""
+
+    async def act() -> Any:
+        with scene(at, who):
+            return await rpc(request, NOBODY)
+
+    return await _patiently(act)
+
+
+async def _patiently(act: Callable[[], Awaitable[R]]) -> R:
+    """Does it again, for two minutes, while the error says that a later try may succeed."""
     loop = asyncio.get_running_loop()
     until = loop.time() + PATIENCE_S
     while True:
         try:
-            with scene(at, who):
-                return await rpc(request, NOBODY)
+            return await act()
         except DomainError as error:
             if error.retry_after_s is None or loop.time() > until:
                 raise
