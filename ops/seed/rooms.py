@@ -66,6 +66,8 @@ class Rooms:
 
         async def api(service: str) -> object:
             room = await build_room(service, topology, credentials, closing, clock=PastClock())
+            for close in room.on_close:
+                closing.push_async_callback(close)
             return room.servicers[0]
 
         auth = await open_auth(topology, credentials, closing, clock=PastClock())

@@ -1,6 +1,7 @@
 """Sows a population into a running stack, by the services' own code, as if it had happened over weeks."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,9 +18,9 @@ from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as listing
 from internshipconnect.user.v1 import user_pb2 as user
 from ops.seed.accounts import open_proven
+from ops.seed.places import City
 from ops.seed.population import (
     HISTORY,
-    City,
     Outcome,
     Population,
     SeedApplication,
@@ -30,6 +31,7 @@ from ops.seed.population import (
 )
 from ops.seed.rooms import NOBODY, Rooms, scene
 from ops.stack.credentials import OPERATOR
+from ops.seed.wording import SeedQuestion, answer
 from services.auth.domain import AccountKind, CompanyRole, Holder
 from services.auth.hashing import OWASP_FLOOR
 
@@ -43,7 +45,7 @@ MODERATOR: Final = Principal(OPERATOR, "SERVICE")
 LATELY: Final = timedelta(days=4)
 # Answers are due 30 days after applying: what is younger still waits, what is older was closed without one.
 YOUNG: Final = timedelta(days=20)
-OLD: Final = timedelta(days=50)
+OLD, OLD_ENOUGH = timedelta(days=50), timedelta(days=46)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,11 @@ class Sower:
 
         async def carry(each: SeedApplication) -> None:
             owner = owners[listings[each.listing].company]
-            await self._application(each, students[each.student], owner, posted[each.listing].id)
+            for onlooker in each.onlookers:
+                await self._view(students[onlooker], posted[each.listing].id)
+            await self._application(
+                each, students[each.student], owner, posted[each.listing].id, listings[each.listing]
+            )
 
         await self._each("applications", chosen, carry)
         await self._each(
@@ -111,7 +117,7 @@ class Sower:
         holder = Holder(
             company.owner, AccountKind.COMPANY, CompanyRole.OWNER, new_id("cmp", at=joined), company.name
         )
-        owner = await open_proven(self._rooms, company.email, holder, self._hash, joined)
+        owner = await _patiently(lambda: open_proven(self._rooms, company.email, holder, self._hash, joined))
         page = user.Company(about=company.about, url=company.url, size=user.COMPANY_SIZE_51_TO_200)
         page.locations.append(_place(company.city))
         request = user.UpdateMyCompanyRequest(company=page)
@@ -125,7 +131,7 @@ class Sower:
     async def _student(self, student: SeedStudent) -> Principal:
         joined = self._now - HISTORY
         holder = Holder(student.name, AccountKind.STUDENT)
-        person = await open_proven(self._rooms, student.email, holder, self._hash, joined)
+        person = await _patiently(lambda: open_proven(self._rooms, student.email, holder, self._hash, joined))
         request = user.UpdateMeRequest(me=_profile(student))
         request.update_mask.paths.append("student")
         await _call(self._rooms.users.UpdateMe, request, person, joined + timedelta(hours=1))
@@ -161,18 +167,43 @@ class Sower:
             duration_weeks=each.duration_weeks,
             hours_per_week=each.hours_per_week,
             openings=each.openings,
+            responsibilities=each.responsibilities,
+            qualifications=each.qualifications,
+            questions=[_question(question) for question in each.questions],
+            documents_required=each.documents,
+            eligibility=listing.Eligibility(school_years=each.school_years, majors=each.trade.majors),
+            respond_within_days=each.respond_within_days,
         )
+        starts = (self._now + timedelta(days=each.days_until_start)).date()
+        setattr(posting.start_window, "from", starts.isoformat())
+        posting.start_window.to = (starts + timedelta(days=45)).isoformat()
         posting.apply_deadline.FromDatetime(self._now + timedelta(days=each.days_until_deadline))
         return posting
 
+    async def _view(self, student: Principal, internship_id: str) -> None:
+        read = listing.GetInternshipRequest(internship_id=internship_id)
+        await _call(self._rooms.internships.GetInternship, read, student, self._now - LATELY)
+
     async def _application(
-        self, each: SeedApplication, student: Principal, owner: Principal, internship_id: str
+        self,
+        each: SeedApplication,
+        student: Principal,
+        owner: Principal,
+        internship_id: str,
+        posted: SeedListing,
     ) -> None:
-        start = self._now - (OLD if each.course[-1] == "CLOSED" else YOUNG)
-        times = moments(start, self._now - LATELY, len(each.course))
+        is_old = each.course[-1] == "CLOSED"
+        end = self._now - (OLD_ENOUGH if is_old else LATELY)
+        times = moments(self._now - (OLD if is_old else YOUNG), end, each.pauses)
         course = list(zip(each.course, times, strict=True))
+        await self._view(student, internship_id)
+        dice = random.Random(internship_id)  # noqa: S311 - reproducible on purpose
         request = apply.SubmitApplicationRequest(
-            internship_id=internship_id, cover_letter="I would like to learn this from you."
+            internship_id=internship_id,
+            cover_letter=f"I would like to learn from you how to {dice.choice(posted.trade.tasks)}.",
+            answers=[
+                _answer(question, answer(dice, question, posted.trade)) for question in posted.questions
+            ],
         )
         application = await _call(self._rooms.applications.SubmitApplication, request, student, times[0])
         for state, moment in course[1:]:
@@ -223,12 +254,21 @@ _ENDINGS: Final = frozenset({Outcome.PAUSED, Outcome.CLOSED})
 
 async def _call(rpc: Callable[..., Awaitable[Any]], request: Message, who: Principal, at: datetime) -> Any:
     """Calls a room as somebody, at a moment; again while what was just made has not reached its reader."""
+
+    async def act() -> Any:
+        with scene(at, who):
+            return await rpc(request, NOBODY)
+
+    return await _patiently(act)
+
+
+async def _patiently(act: Callable[[], Awaitable[R]]) -> R:
+    """Does it again, for two minutes, while the error says that a later try may succeed."""
     loop = asyncio.get_running_loop()
     until = loop.time() + PATIENCE_S
     while True:
         try:
-            with scene(at, who):
-                return await rpc(request, NOBODY)
+            return await act()
         except DomainError as error:
             if error.retry_after_s is None or loop.time() > until:
                 raise
@@ -248,6 +288,22 @@ def _profile(student: SeedStudent) -> user.Me:
         visibility=user.VISIBILITY_RECRUITERS if student.searchable else user.VISIBILITY_WHEN_I_APPLY,
     )
     return user.Me(student=profile)
+
+
+def _question(question: SeedQuestion) -> listing.Question:
+    return listing.Question(
+        id=question.id,
+        kind=listing.QuestionKind.Value(f"QUESTION_KIND_{question.kind}"),
+        text=question.text,
+        required=question.required,
+        choices=question.choices,
+    )
+
+
+def _answer(question: SeedQuestion, text: str) -> apply.Answer:
+    if question.choices:
+        return apply.Answer(question_id=question.id, choices=[text])
+    return apply.Answer(question_id=question.id, text=text)
 
 
 def _compensation(each: SeedListing) -> listing.Compensation:
