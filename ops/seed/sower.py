@@ -30,8 +30,8 @@ from ops.seed.population import (
     moments,
 )
 from ops.seed.rooms import NOBODY, Rooms, scene
-from ops.stack.credentials import OPERATOR
 from ops.seed.wording import SeedQuestion, answer
+from ops.stack.credentials import OPERATOR
 from services.auth.domain import AccountKind, CompanyRole, Holder
 from services.auth.hashing import OWASP_FLOOR
 

@@ -19,8 +19,8 @@ from chassis.ids import new_id
 from chassis.messaging import Incoming
 from chassis.mongo.shards import Shards
 from chassis.paging import PageTokens
-from chassis.search.places import gazetteer
 from chassis.readers import Readers
+from chassis.search.places import gazetteer
 from internshipconnect.events.v1.events_pb2 import Event
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.api import InternshipApi
