@@ -17,7 +17,7 @@ from services.auth.domain import Plan, SignInPolicy
 from services.auth.failures import Attempt, FailedSignIns
 from services.auth.store import Change
 from services.auth.visitor import Visitor
-from tests.integration.auth.conftest import PASSWORD, Auth, assemble
+from tests.integration.auth.conftest import PASSWORD, PATIENCE_S, Auth, assemble
 
 WRONG = "not it at all"
 
@@ -146,7 +146,7 @@ async def test_a_known_device_has_the_failures_of_its_accounts_plan(
 
 
 async def failed_at_many(redis: RedisCluster, client: tuple[str, ...], times: int) -> None:
-    failures = FailedSignIns(redis, SignInPolicy())
+    failures = FailedSignIns(redis, SignInPolicy(), PATIENCE_S)
     for _ in range(times):
         await failures.count(Attempt(somebody(), "", client, Plan.FREE))
 
