@@ -7,7 +7,8 @@ here those are that it cannot know: of people who are signed in, and over gRPC.
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -90,13 +91,21 @@ class ViewTelling:
     async def tell(self) -> None:
         """All that somebody new has read since the last time."""
         while readings := await self.readers.take_changed(BATCH):
-            counts = await self.readers.counts(readings)
+            counts = await self._counts(readings)
             by_shard: dict[str, dict[Reading, int]] = defaultdict(dict)
             for reading, count in counts.items():
                 by_shard[self.shards.of(reading.subject).name][reading] = count
             for shard in self.shards.all():
                 if of_shard := by_shard.get(shard.name):
                     await self._tell(shard, of_shard)
+
+    async def _counts(self, readings: Sequence[Reading]) -> Mapping[Reading, int]:
+        try:
+            return await self.readers.counts(readings)
+        except FAILURES:
+            with suppress(*FAILURES):
+                await self.readers.put_back(readings)
+            raise
 
     async def _tell(self, shard: Shard, counts: Mapping[Reading, int]) -> None:
         try:
