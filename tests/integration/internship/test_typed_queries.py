@@ -67,7 +67,7 @@ async def typed_shards() -> AsyncIterator[Shards]:
 @pytest.fixture
 async def corpus(typed_shards: Shards, world: World) -> World:
     """The service over the corpus."""
-    found = World(typed_shards, world.cache)
+    found = World(typed_shards, world.cache, world.redis)
     await found.lexicon.read_all()
     return found
 

@@ -4,7 +4,7 @@ import ipaddress
 from pathlib import Path
 from typing import Any
 
-import lupa.luajit21 as luajit  # type: ignore[import-untyped]
+import lupa.luajit21 as luajit
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
