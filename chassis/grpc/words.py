@@ -205,4 +205,4 @@ def _counted(count: int, noun: str) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, Timestamp | Duration):
         return value.ToJsonString()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)

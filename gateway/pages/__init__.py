@@ -40,6 +40,7 @@ PAGES: Final = (
     Page("verify-email", f"{ROOT}/verify-email"),
     Page("application", f"{ROOT}/applications", has_id=True),
     Page("internship", f"{ROOT}/internships", has_id=True),
+    Page("company", f"{ROOT}/companies", has_id=True),
 )
 
 

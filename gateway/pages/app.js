@@ -94,7 +94,18 @@
     show("found");
   }
 
-  const views = { login: showInbox, application: showApplication, internship: showInternship };
+  async function showCompany() {
+    const found = await call("GET", `/api/v1/companies/${encodeURIComponent(id)}`);
+    put("title", found.name);
+    put("status", word(found.state.replace("COMPANY_STATE_", "")));
+    put("website", found.url);
+    put("about", found.about);
+    show("found");
+  }
+
+  const views = {
+    login: showInbox, application: showApplication, internship: showInternship, company: showCompany,
+  };
 
   async function showView() {
     await views[page]();
@@ -119,5 +130,5 @@
     });
   }
   // A listing that is public needs no sign-in; another one is looked for again after it.
-  if (page === "internship") showView().catch(() => show("private"));
+  if (page === "internship" || page === "company") showView().catch(() => show("private"));
 })();

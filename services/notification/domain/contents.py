@@ -332,7 +332,7 @@ class OfCompany(Content):
     @property
     def path(self) -> str:
         """The company's page."""
-        return f"/companies/{self.company_id}"
+        return f"/app/companies/{self.company_id}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,7 +69,7 @@ def part(mail: EmailMessage, kind: str) -> str:
 
 def shown(kind: type[Content]) -> list[str]:
     """Variables whose values a reader sees as they are."""
-    hidden = {"application_id", "internship_id", "expire_time", "apply_deadline"}
+    hidden = {"application_id", "internship_id", "company_id", "expire_time", "apply_deadline"}
     return [field.name for field in fields(kind) if field.name not in hidden]
 
 

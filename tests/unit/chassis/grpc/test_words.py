@@ -23,7 +23,7 @@ RPCS = [rpc_ for service in all_services() for rpc_ in rpcs_of(service)]
 MACHINE_TALK = re.compile(
     r"[\\^$|*+\[\]{}]|regex|TYPE_|type\.googleapis|internshipconnect\.|_UNSPECIFIED|item\(s\)"
 )
-UNFITTING_TEXTS = ("\x07", "!", "", "x y", "\x07" * 20)
+UNFITTING_TEXTS = ("x\x07", "!", "", "x y", "x\x07" * 10)
 Place = tuple[tuple[str, ...], FieldDescriptor]
 
 
