@@ -35,7 +35,8 @@ PATTERNS: Final[Mapping[str, str]] = {
     r"^[A-Z]{3}$": "a currency's code of three capital letters, e.g. EUR (ISO 4217)",
     r"^[0-9]{4}-(0[1-9]|1[0-2])$": "a month such as 2027-09",
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$": "a day such as 2027-06-01",
-    r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$": "a language's tag such as de or en-GB (BCP 47)",
+    r"^[A-Za-z0-9_-]{1,64}$": "an etag as an answer gave it",
+    r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$": "a language's tag such as de or en-GB (BCP 47)",
     r"^[ABC][12]|native$": "a level from A1 to C2 (CEFR), or native",
     r"^[A-Za-z_+-]+(/[A-Za-z0-9_+-]+)*$": "a time zone's name such as Europe/Berlin",
 }

@@ -31,7 +31,9 @@ def views_log(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
         },
         additional_request_headers_to_log=[*PREFETCHING],
     )
-    return log | {"filter": {"and_filter": {"filters": [_a_get(), _no_head(), _without_token(), _of_paths(paths)]}}}
+    return log | {
+        "filter": {"and_filter": {"filters": [_a_get(), _no_head(), _without_token(), _of_paths(paths)]}}
+    }
 
 
 def _a_get() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ops.paths import REPO
 
 BY_NAME = {alert.name: alert for alert in alerts()}
 FAMILIES = (
-    "grpc|cache|breaker|bulkhead|slot_map|outbox|events|queue|broker|periodic|xds|ratelimit|fault_proxy"
+    "grpc|cache|breaker|bulkhead|slot_map|outbox|events|queue|broker|periodic|xds|notification|ratelimit|fault_proxy"
 )
 for module in ("chassis.observability", "gateway.control_plane", "gateway.ratelimit"):
     importlib.import_module(f"{module}.metrics")
@@ -146,5 +146,5 @@ def test_names_and_units_follow_the_conventions(name: str) -> None:
             "shard",
         ),
         *("queue", "type", "name", "node_group", "region", "version", "digest", "file", "source", "service"),
-        *("rule", "code", "store", "kind", "dependency"),
+        *("rule", "code", "store", "kind", "form"),
     }
