@@ -110,6 +110,15 @@ def parse_address(text: str) -> EmailAddress:
     return EmailAddress(shown, local, valid.ascii_domain, f"{_folded_local(local)}@{valid.domain}")
 
 
+def address_problem(text: str) -> str:
+    """What is wrong with an e-mail address; "" when nothing is."""
+    try:
+        parse_address(text)
+    except AddressError as problem:
+        return f"must be an e-mail address such as name@example.com: {problem}"
+    return ""
+
+
 def _folded_local(local: str) -> str:
     """Letter by letter, and none to an ASCII one that is not: the long s is another mailbox than `s`."""
     return nfc("".join(map(_folded_letter, local)))

@@ -286,13 +286,13 @@ function Body:nested(at, first, of, kind)
   end
   self.open = self.open + 1
   if of ~= ANYTHING and first == 91 and kind ~= LIST then
-    self:complain(self:place(), kind == MAP and "an object is wanted, not a list" or "one value is wanted, not a list")
+    self:complain(self:place(), kind == MAP and "must be an object, not a list" or "must be one value, not a list")
     of = ANYTHING
   elseif first == 123 and kind == LIST then
     self:complain(self:place(), "a list is wanted: put it in [ ]")
     of = ANYTHING
   elseif first == 123 and of == SCALAR and kind ~= MAP then
-    self:complain(self:place(), "a plain value is wanted, not an object")
+    self:complain(self:place(), "must be one value, not an object")
     of = ANYTHING
   end
   local next

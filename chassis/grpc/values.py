@@ -7,6 +7,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from chassis.codes import country_problem, currency_problem, whole_number_problem
+from chassis.text import address_problem
 from internshipconnect.options.v1 import options_pb2
 
 Check = Callable[[Any], str]
@@ -15,6 +16,7 @@ CHECKS: Final[Mapping[int, Check]] = {
     options_pb2.VALUE_COUNTRY: country_problem,
     options_pb2.VALUE_CURRENCY: currency_problem,
     options_pb2.VALUE_WHOLE_NUMBER: whole_number_problem,
+    options_pb2.VALUE_EMAIL_ADDRESS: address_problem,
 }
 
 

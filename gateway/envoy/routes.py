@@ -36,6 +36,7 @@ ROUTE_CONFIGURATION: Final = "gateway"
 DEADLINE_MARGIN_MS: Final = 250
 STREAM_IDLE_S: Final = 3600
 NO_TIMEOUT: Final = "0s"
+_AS_A_PAGE: Final = {"metadata": {"filter_metadata": {SCRIPT: {"page": True}}}}
 UNSENT: Final = ("connect-failure", "refused-stream", "reset-before-request")
 UNANSWERED: Final = ("unavailable", "reset")
 PAGE_POLICY: Final = (
@@ -121,7 +122,7 @@ def retry_policy(*, is_repeatable: bool) -> dict[str, Any]:
 
 def _pages(edge: Edge) -> Iterator[dict[str, Any]]:
     yield from map(_page_of, edge.pages)
-    yield from (_without(route, TRANSCODER) for route in page_routes())
+    yield from (_without(route | _AS_A_PAGE, TRANSCODER) for route in page_routes())
 
 
 def _page_of(page: tuple[str, str, str]) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def _page_of(page: tuple[str, str, str]) -> dict[str, Any]:
     route = {
         "match": {"path": path},
         "direct_response": {"status": 200, "body": {"inline_string": content}},
-        "metadata": {"filter_metadata": {SCRIPT: {"page": True}}},
+        **_AS_A_PAGE,
         "response_headers_to_add": [
             header("content-type", content_type),
             header("content-security-policy", PAGE_POLICY),

@@ -25,12 +25,14 @@ HEADINGS: Final = {
         "verify-email": "Type in the code",
         "applications": "The application",
         "internships": "The listing",
+        "companies": "The company",
     },
     "de": {
         "login": "Anmelden",
         "verify-email": "Code eingeben",
         "applications": "Die Bewerbung",
         "internships": "Die Anzeige",
+        "companies": "Das Unternehmen",
     },
 }
 API_CALLS: Final = {
@@ -38,6 +40,7 @@ API_CALLS: Final = {
     "verify-email": "POST /api/v1/auth/verify-email",
     "applications": "GET /api/v1/applications/",
     "internships": "GET /api/v1/internships/",
+    "companies": "GET /api/v1/companies/",
 }
 
 
@@ -57,6 +60,7 @@ def sample(kind: type[Content]) -> Content:
         "code": CODE,
         "application_id": new_id("app"),
         "internship_id": new_id("int"),
+        "company_id": new_id("cmp"),
     }
     kinds = get_type_hints(kind)
     values = {
@@ -96,7 +100,7 @@ def test_without_a_language_in_the_link_the_browsers_own_decides(client: httpx.C
     assert set(PAGE_LANGUAGES) == set(LANGUAGES)
 
 
-@pytest.mark.parametrize("path", ["login", "verify-email", "applications/x", "internships/x"])
+@pytest.mark.parametrize("path", ["login", "verify-email", "applications/x", "internships/x", "companies/x"])
 def test_a_page_runs_nothing_but_our_script_and_sends_no_form_itself(client: httpx.Client, path: str) -> None:
     answer = client.get(f"/app/{path}")
     policy = dict(rule.split(" ", 1) for rule in answer.headers["content-security-policy"].split("; "))

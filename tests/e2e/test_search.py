@@ -42,8 +42,12 @@ def test_a_listing_without_coordinates_is_found_by_words_for_facts_by_distance_a
     assert (answer["matchKind"], answer["totalSize"]) == ("MATCH_KIND_ALL", 1)
     near = student.get(PATH, q=word, nearLat=51.77, nearLng=19.46, radiusKm=20)
     assert [hit["id"] for hit in near["data"]] == [made["id"]]
-    completed = student.get(f"{PATH}:suggest", q=word[:7])
-    assert f"{word} Keeper" in [each["text"] for each in completed["suggestions"]]
+
+    def completed() -> bool | None:
+        suggestions = student.get(f"{PATH}:suggest", q=word[:7])["suggestions"]
+        return f"{word} Keeper" in [each["text"] for each in suggestions] or None
+
+    assert eventually(completed, "the listing's title among the suggestions")
 
 
 def test_a_city_that_nobody_knows_is_named_before_the_listing_is_published(owner: Person) -> None:

@@ -99,7 +99,7 @@ async def test_a_missing_answer_is_named(world: World) -> None:
     with pytest.raises(DomainError) as refusal:
         await world.submit(world.student(), listing.id)
     assert refusal.value.reason == "ANSWERS_INCOMPLETE"
-    assert [violation.field for violation in refusal.value.violations] == ["answers[why]"]
+    assert [violation.field for violation in refusal.value.violations] == ["answers"]
 
 
 async def test_the_company_gets_the_frozen_profile_without_what_is_the_students_own(world: World) -> None:

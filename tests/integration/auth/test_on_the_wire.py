@@ -130,7 +130,7 @@ async def test_an_unknown_path_of_a_mask_is_refused_by_field(wire: Wire) -> None
     request.update_mask.paths.append("nickname")
     error = await refusal(wire.user.UpdateMe(request, metadata=bearer(session)))
     assert [(each.field, each.description) for each in error.violations] == [
-        ("updateMask", "`nickname` is not a field of Me")
+        ("update_mask", "there is no field `nickname`")
     ]
 
 

@@ -121,7 +121,7 @@ async def test_a_refresh_whose_answer_was_lost_is_answered_again_with_the_same_t
 
 @pytest.mark.parametrize(
     "thief",
-    [Visitor(("192.0.2.1",), b"curl"), Visitor(("192.0.2.2",), b"Firefox")],
+    [Visitor(("192.0.2.1",), b"curl"), Visitor(("192.0.2.2",), b"Firefox elsewhere")],
     ids=("another-program", "another-place"),
 )
 async def test_another_client_with_the_token_that_was_exchanged_just_now_ends_the_session(

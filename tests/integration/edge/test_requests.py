@@ -238,8 +238,8 @@ async def test_head_has_the_headers_of_get_and_304_has_no_body(edge: Edge) -> No
 async def test_a_wrong_method_is_told_the_right_ones(edge: Edge) -> None:
     await _open_with_page(edge)
     for method, path, allow in (
-        ("DELETE", PATH, "GET, HEAD, PATCH"),
-        ("POST", PATH, "GET, HEAD, PATCH"),
+        ("PUT", PATH, "DELETE, GET, HEAD, PATCH"),
+        ("POST", PATH, "DELETE, GET, HEAD, PATCH"),
         ("OPTIONS", SEARCH, "GET, HEAD, POST"),
         ("TRACE", SEARCH, "GET, HEAD, POST"),
         ("GET", LOGIN, "POST"),

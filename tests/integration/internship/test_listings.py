@@ -131,7 +131,7 @@ async def test_violations_name_the_field_as_it_stands_in_the_request(world: Worl
     owner = world.companies.add("Acme")
     with refused("INVALID_FIELD") as wrong:
         await world.draft(owner, apply_open_time=NOW + timedelta(days=99))
-    assert [each.field for each in wrong.value.violations] == ["internship.applyDeadline"]
+    assert [each.field for each in wrong.value.violations] == ["applyDeadline"]
     draft = await world.draft(owner, title="")
     with acting_as(owner), refused("INTERNSHIP_INCOMPLETE") as lacking:
         await world.api.PublishInternship(pb.PublishInternshipRequest(internship_id=draft.id), CONTEXT)

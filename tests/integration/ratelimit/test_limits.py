@@ -25,7 +25,7 @@ FIGURES = {
     "PUBLIC_API": (60, {"FREE": 100, "PREMIUM": 1_000, "PRO": 10_000}),
     "SEARCH": (60, {"FREE": 10, "PREMIUM": 100, "PRO": 1_000}),
     "UPLOAD": (3_600, {"FREE": 5, "PREMIUM": 50, "PRO": 500}),
-    "LOGIN": (900, {"FREE": 5, "PREMIUM": 10, "PRO": 20, "ADMIN": 50}),
+    "SUGGEST": (60, {"FREE": 120, "PREMIUM": 600, "PRO": 6_000}),
 }
 LIMITED = [(name, plan) for name, (_, plans) in FIGURES.items() for plan in plans]
 
@@ -72,11 +72,12 @@ async def test_administrators_have_no_limit_and_no_headers(client: Client, someb
 async def test_attempts_at_one_account_are_limited_from_wherever_they_come(
     client: Client, somebody: str
 ) -> None:
-    account = by(("class", "LOGIN"), ("account", f"{somebody}@example.org"))
-    addresses = [by(("class", "LOGIN"), ("address", f"{somebody}:{n}")) for n in range(6)]
-    answers = [await client.ask(address, account) for address in addresses]
-    assert [answer.overall_code for answer in answers] == [OK] * 5 + [OVER_LIMIT]
-    assert [status.code for status in answers[5].statuses] == [OK, OVER_LIMIT]
+    register = (("class", "SIGN_UP"), ("call", "Register"))
+    account = by(*register, ("account", f"{somebody}@example.org"))
+    clients = [by(*register, ("client", f"{somebody}:{n}")) for n in range(21)]
+    answers = [await client.ask(each, account) for each in clients]
+    assert [answer.overall_code for answer in answers] == [OK] * 20 + [OVER_LIMIT]
+    assert [status.code for status in answers[20].statuses] == [OK, OVER_LIMIT]
 
 
 async def test_headers_tell_of_what_is_left_and_until_when(client: Client, somebody: str) -> None:

@@ -107,8 +107,8 @@ async def test_a_path_of_the_mask_without_a_value_is_cleared(users: Users) -> No
 @pytest.mark.parametrize(
     ("path", "description"),
     [
-        ("nickname", "`nickname` is not a field of Me"),
-        ("student.nick", "`student.nick` is not a field of Me"),
+        ("nickname", "there is no field `nickname`"),
+        ("student.nick", "there is no field `student.nick`"),
         ("email", "`email` is read-only"),
         ("etag", "`etag` is read-only"),
     ],

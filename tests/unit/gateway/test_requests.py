@@ -148,8 +148,8 @@ def test_right_parameters_pass_in_both_spellings_and_lists_may_repeat() -> None:
     ("body", "field", "says"),
     [
         ({"questions": [{}, {"choises": []}]}, "questions[1].choises", "did you mean `choices`?"),
-        ({"applyDeadline": {"seconds": 1}}, "applyDeadline", "plain value"),
-        ({"title": {"a": 1}}, "title", "plain value"),
+        ({"applyDeadline": {"seconds": 1}}, "applyDeadline", "one value"),
+        ({"title": {"a": 1}}, "title", "one value"),
         ({"title": ["a"]}, "title", "not a list"),
         ({"compensation": [{"paid": True}]}, "compensation", "not a list"),
         ({"skills": {"name": "a"}}, "skills", "list is wanted"),

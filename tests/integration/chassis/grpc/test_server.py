@@ -94,7 +94,7 @@ async def test_a_status_as_full_as_it_can_be_still_arrives(house: House) -> None
         await call
     bad = BadRequest()
     status_in(caught.value).details[1].Unpack(bad)
-    assert bad.field_violations[0].field == "skills[0].name"
+    assert bad.field_violations[0].field == "internship.skills[0].name"
 
 
 @pytest.mark.parametrize(
