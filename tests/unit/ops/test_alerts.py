@@ -13,7 +13,8 @@ BY_NAME = {alert.name: alert for alert in alerts()}
 FAMILIES = (
     "grpc|cache|breaker|bulkhead|slot_map|outbox|events|queue|broker|periodic|xds|notification"
     "|ratelimit|fault_proxy"
-)for module in ("chassis.observability", "gateway.control_plane", "gateway.ratelimit"):
+)
+for module in ("chassis.observability", "gateway.control_plane", "gateway.ratelimit"):
     importlib.import_module(f"{module}.metrics")
 importlib.import_module("ops.faults.proxy")
 COLLECTIONS = {"slot_map_changes"}
