@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 
 import httpx
+import pytest
 
 from ops.journey.client import ApiError, Person, eventually
 from ops.journey.story import listing
@@ -12,6 +13,7 @@ from tests.stack import Stack
 NewPerson = Callable[..., Person]
 
 
+@pytest.mark.thorough
 def test_readers_count_once_each_also_those_of_the_edges_cache(
     stack: Stack, owner: Person, student: Person
 ) -> None:
