@@ -45,8 +45,8 @@ def _no_head() -> dict[str, Any]:
     matcher = {
         "filter": "internshipconnect.gateway",
         "path": [{"key": "is_head"}],
-        "value": {"bool_match": True},
-        "invert": True,
+        # Of a matcher, this filter reads the value alone, not `invert`.
+        "value": {"bool_match": False},
     }
     return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": True}}
 
