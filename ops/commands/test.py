@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Annotated
 from xml.etree import ElementTree
 
@@ -25,12 +26,26 @@ from ops.stack.steps import Steps
 from ops.stack.topology import Topology
 
 UNIT = "tests/unit"
-ON_A_STACK = (
-    *("tests/integration", "tests/e2e", "tests/docs", "tests/hostile", "tests/faults"),
+ON_STORES = (
+    *("tests/integration/analytics", "tests/integration/application", "tests/integration/auth"),
+    *("tests/integration/chassis", "tests/integration/internship", "tests/integration/messaging"),
+    *("tests/integration/notification", "tests/integration/ratelimit", "tests/integration/user"),
+)
+"""They stop stores, and have some of their own: only what is served by processes of the tests uses them."""
+ON_SERVICES = ("tests/integration/auth/test_on_the_wire.py", "tests/integration/chassis/test_process.py")
+SIDE_BY_SIDE = {
+    "apart": ("tests/integration/control_plane", "tests/integration/stack/test_moves.py"),
+    "edge": (
+        *("tests/integration/edge", "tests/integration/observability", *ON_SERVICES),
+        *("tests/e2e", "tests/hostile"),
+    ),
+}
+"""Runs on the stack that do not disturb each other."""
+IN_TURN = (
+    *("tests/integration/stack", "tests/docs", "tests/faults"),
     *("tests/resilience", "tests/replicas", "tests/chaos", "tests/growth"),
 )
-APART = ("tests/integration/control_plane", "tests/integration/stack/test_moves.py")
-"""They have servers of their own and leave the stack alone: a whole run has them beside the rest."""
+"""They stop processes or change the stack: a whole run has them when the others have ended."""
 REPORTS = STATE / "test"
 STACK_VARIABLE = "IC_TEST_STACK"
 OTLP_VARIABLE = "IC_OTLP_ENDPOINT"
@@ -44,19 +59,21 @@ class Tally:
     def __init__(self) -> None:
         self.passed = 0
         self.failed = 0
-        self._broken = False
+        self._adding = Lock()
 
     def add(self, report: Path, exit_code: int) -> None:
         """Counts one run; a run that ended badly without a failed test still fails the whole."""
-        failed = 0
+        passed = failed = 0
         if report.exists():
             for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314 - our own file
                 bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
                 failed += bad
-                self.passed += int(suite.get("tests", 0)) - bad - int(suite.get("skipped", 0))
+                passed += int(suite.get("tests", 0)) - bad - int(suite.get("skipped", 0))
         if exit_code not in PASSING and not failed:
             failed = 1
-        self.failed += failed
+        with self._adding:
+            self.passed += passed
+            self.failed += failed
 
     def __str__(self) -> str:
         return f"{self.passed} passed, {self.failed} failed"
@@ -81,34 +98,52 @@ def run_tests(
     """
     targets, arguments = _split(context.args)
     unit = [target for target in targets or [UNIT] if _is_unit(target) and _exists(target)]
-    on_a_stack = [target for target in targets or ON_A_STACK if not _is_unit(target) and _exists(target)]
+    on_a_stack = [target for target in targets if not _is_unit(target)]
     stubs.build()
     tally = Tally()
     if unit:
         run_pytest("unit", unit, ["-n", "2", *arguments], tally)
-    if on_a_stack:
-        apart = [] if targets else [target for target in APART if _exists(target)]
-        ignored = [f"--ignore={target}" for target in apart]
-        with stack_for_tests(stack, keep=keep, tally=tally) as found, _beside(apart, arguments, tally, found):
-            run_pytest("stack", on_a_stack, [*ignored, *arguments], tally, stack=found)
+    if on_a_stack or not targets:
+        with stack_for_tests(stack, keep=keep, tally=tally) as found:
+            if targets:
+                run_pytest("stack", on_a_stack, arguments, tally, stack=found)
+            else:
+                _run_all(arguments, tally, found)
     console.print(str(tally), style="bold red" if tally.failed else "bold green")
     raise typer.Exit(1 if tally.failed else 0)
 
 
+def _run_all(arguments: Sequence[str], tally: Tally, stack: Topology) -> None:
+    """Runs what can be run at the same time, then the tests that stop processes of the stack."""
+    with _stores_beside(stack) as stores:
+        runs = {name: (targets, stack) for name, targets in SIDE_BY_SIDE.items()}
+        runs["stores"] = ((*ON_STORES, *(f"--ignore={each}" for each in ON_SERVICES)), stores)
+        logs = {name: REPORTS / f"{name}.log" for name in runs}
+        with ThreadPoolExecutor(len(runs)) as pool:
+            running = [
+                pool.submit(run_pytest, name, [*targets, *arguments], [], tally, stack=on, log=logs[name])
+                for name, (targets, on) in runs.items()
+            ]
+    for log in logs.values():
+        console.print(log.read_text(), markup=False, highlight=False)
+    for run in running:
+        run.result()
+    done = [f"--ignore={target}" for targets in SIDE_BY_SIDE.values() for target in targets]
+    run_pytest("stack", [*IN_TURN, *done], arguments, tally, stack=stack)
+
+
 @contextmanager
-def _beside(
-    targets: Sequence[str], arguments: Sequence[str], tally: Tally, stack: Topology
-) -> Iterator[None]:
-    """Runs these tests while the block runs; what they say is shown at its end."""
-    if not targets:
-        yield
-        return
-    said = REPORTS / "apart.log"
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(run_pytest, "apart", targets, arguments, tally, stack=stack, said=said)
-        yield
-    console.print(said.read_text(), markup=False, highlight=False)
-    running.result()
+def _stores_beside(stack: Topology) -> Iterator[Topology]:
+    """The stores of a second stack, without services."""
+    name = f"{stack.name}-stores"
+    if name in topology.stack_names():
+        lifecycle.down(topology.find(name), wipe=True)
+    stores = topology.find_or_create(name, limits_times=LIFTED_TIMES)
+    try:
+        lifecycle.up(stores, Steps(), stores_only=True)
+        yield stores
+    finally:
+        lifecycle.down(stores, wipe=True)
 
 
 def _split(given: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -165,11 +200,11 @@ def run_pytest(
     tally: Tally,
     *,
     stack: Topology | None = None,
-    said: Path | None = None,
+    log: Path | None = None,
 ) -> None:
     """Runs these tests in a process of their own, on a stack if one is given, and adds them to the tally.
 
-    What they print goes to the file `said` if there is one.
+    What they print goes to the file `log` if there is one.
     """
     report = REPORTS / f"{name}.xml"
     REPORTS.mkdir(parents=True, exist_ok=True)
@@ -178,7 +213,7 @@ def run_pytest(
     command = [sys.executable, "-m", "pytest", *targets, f"--junitxml={report}", *arguments]
     environment = dict(os.environ) | ({STACK_VARIABLE: str(stack.path)} if stack else {})
     try:
-        with said.open("w") if said else nullcontext() as output:
+        with log.open("w") if log else nullcontext() as output:
             done = subprocess.run(command, cwd=REPO, check=False, env=environment, stdout=output)
     except OSError as error:
         raise OpsError(f"pytest does not start: {error}") from error

@@ -230,6 +230,8 @@ class _Connection:
     def is_in_step(self, headers: Message) -> bool:
         """Whether nothing follows an answer to HEAD but the end of the connection, or the next answer."""
         if headers["connection"] == "close":
+            # Envoy waits for a second for the other side to close first.
+            self._socket.shutdown(socket.SHUT_WR)
             return self._socket.recv(1) == b""
         status, found = self.ask("GET", "/health", {})
         body = self._socket.recv(int(found["content-length"]), socket.MSG_WAITALL)

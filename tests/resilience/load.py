@@ -33,7 +33,7 @@ class Load:
     answered: int = 0
     failures: list[Failure] = field(default_factory=list)
     refused: int = 0
-    """How many were told that a service is at its limit: on a small machine, starting costs the others."""
+    """How many were told that a service is at its limit, and when to try again: a busy machine's answer."""
     slowest_s: float = 0.0
 
     @property
@@ -95,11 +95,12 @@ async def _one(client: httpx.AsyncClient, request: dict[str, Any], load: Load) -
     try:
         answer = await client.request(**request)
         what = "" if answer.is_success else f"{answer.status_code} {answer.text[:200]}"
+        is_refused = answer.status_code == httpx.codes.TOO_MANY_REQUESTS and "retry-after" in answer.headers
     except httpx.TransportError as error:
-        what = repr(error)
+        what, is_refused = repr(error), False
     ended = time.monotonic()
     load.slowest_s = max(load.slowest_s, ended - sent)
-    if what.startswith("429"):
+    if is_refused:
         load.refused += 1
     elif what:
         load.failures.append(Failure(ended, what))

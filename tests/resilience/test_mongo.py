@@ -16,7 +16,7 @@ from tests.resilience.asking import ME, disturbed, is_told, metric, read, submit
 from tests.stack import Stack, await_true
 from tests.waiting import GENEROUS_S
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
 CACHED_S = 10.0 * 1.1
 BACK_WITHIN_S = GENEROUS_S

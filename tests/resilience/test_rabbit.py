@@ -16,7 +16,7 @@ from tests.resilience.asking import submit
 from tests.stack import Stack, await_true
 from tests.waiting import GENEROUS_S
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(120)]
 
 HANGS_S = 10.0
 STUDENTS = 12

@@ -12,6 +12,8 @@ from tests.faults.crowd import Crowd
 from tests.resilience.asking import ME, Timed, disturbed, metric, read
 from tests.stack import Stack, await_true
 
+pytestmark = pytest.mark.thorough
+
 ROUNDS = 6
 
 

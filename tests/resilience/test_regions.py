@@ -23,10 +23,9 @@ from tests.resilience.load import Load, answered_in, handled_in, steady_load
 from tests.stack import Stack, await_true
 from tests.waiting import BUSY_S
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
 ERRORS_FOR_AT_MOST_S = BUSY_S
-REFUSED_AT_MOST = 0.05
 TakeAway = Callable[[RunningStack, Sequence[Process], Steps], None]
 READ = ("GetMe", "ListInternships", "ListMyApplications")
 
@@ -86,10 +85,8 @@ def test_when_a_regions_services_are_killed_the_other_answers_within_a_second_an
             failed = len(load.failures)
         await_only(load, here, elsewhere)
     assert len(load.failures) == failed, str(load)
-    assert load.refused <= load.answered * REFUSED_AT_MOST, str(load)
 
 
-@pytest.mark.thorough
 def test_no_call_fails_when_a_regions_services_are_stopped_and_started(stack: Stack, crowd: Crowd) -> None:
     here, elsewhere = stack.topology.regions
     with steady_load(stack, here, reads_of(crowd)) as load:
@@ -98,7 +95,6 @@ def test_no_call_fails_when_a_regions_services_are_stopped_and_started(stack: St
             await_only(load, elsewhere, here)
         await_only(load, here, elsewhere)
     assert load.failures == [], str(load)
-    assert load.refused <= load.answered * REFUSED_AT_MOST, str(load)
 
 
 def test_services_go_on_with_the_other_regions_when_their_neighbour_is_killed(
@@ -125,7 +121,6 @@ def test_services_go_on_with_the_other_regions_when_their_neighbour_is_killed(
             failed = len(load.failures)
         load.await_more(20)
     assert len(load.failures) == failed, str(load)
-    assert load.refused <= load.answered * REFUSED_AT_MOST, str(load)
 
 
 def submission(student: Member, listing: str) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from tests.resilience.asking import ME, disturbed, is_told, read, submit
 from tests.stack import Stack, await_true
 from tests.waiting import GENEROUS_S
 
+pytestmark = pytest.mark.thorough
+
 READS = 100
 BACK_WITHIN_S = OPEN_S + GENEROUS_S
 

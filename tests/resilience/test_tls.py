@@ -14,6 +14,8 @@ from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServic
 from ops.stack import tls
 from tests.stack import Stack
 
+pytestmark = pytest.mark.thorough
+
 LISTINGS = "/api/v1/internships"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.commands.test import IN_TURN, ON_SERVICES, ON_STORES, SIDE_BY_SIDE, UNIT
 from ops.commands.thorough import report
 from ops.errors import OpsError
 from ops.paths import REPO
@@ -99,3 +100,17 @@ def test_told_to_end_it_ends_the_suite_at_hand_and_says_what_was_not_run(tmp_pat
     assert running.returncode == 1
     assert "failed" in said
     assert "not run" in said
+
+
+def test_a_whole_run_has_each_test_once() -> None:
+    side_by_side = [target for targets in SIDE_BY_SIDE.values() for target in targets]
+    for path in (REPO / "tests").rglob("test_*.py"):
+        file = str(path.relative_to(REPO))
+        beside = sum(is_within(file, target) for target in side_by_side)
+        on_stores = file not in ON_SERVICES and any(is_within(file, target) for target in ON_STORES)
+        in_turn = not beside and any(is_within(file, target) for target in IN_TURN)
+        assert beside + on_stores + in_turn + is_within(file, UNIT) == 1, file
+
+
+def is_within(file: str, target: str) -> bool:
+    return file == target or file.startswith(target + "/")
