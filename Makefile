@@ -5,8 +5,8 @@
 IC := .venv/bin/ic
 ARGS ?=
 
-.venv/.installed: requirements.lock ops/bootstrap.py
-	@python3 ops/bootstrap.py
+.venv/.installed: requirements.lock devstack/bootstrap.py
+	@python3 devstack/bootstrap.py
 
 help: ## Show what can be done here
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

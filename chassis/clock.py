@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-SKEW: Final = timedelta(seconds=5)
+MAX_CLOCK_SKEW: Final = timedelta(seconds=5)
 """By how much the clocks of two processes may differ without anybody minding."""
 
 
-def to_milliseconds(moment: datetime) -> datetime:
+def truncate_to_milliseconds(moment: datetime) -> datetime:
     """The same moment in UTC, cut to milliseconds, which is what MongoDB keeps."""
     utc = moment.astimezone(UTC)
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
@@ -25,17 +25,17 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
-        return to_milliseconds(datetime.now(UTC))
+        return truncate_to_milliseconds(datetime.now(UTC))
 
 
 class FixedClock:
     """A clock that stands still until it is told to advance."""
 
     def __init__(self, now: datetime) -> None:
-        self._now = to_milliseconds(now)
+        self._now = truncate_to_milliseconds(now)
 
     def now(self) -> datetime:
         return self._now
 
     def advance(self, by: timedelta) -> None:
-        self._now = to_milliseconds(self._now + by)
+        self._now = truncate_to_milliseconds(self._now + by)

@@ -35,7 +35,7 @@ ERROR_DOMAIN = "internshipconnect"
 _OWN_PACKAGES: Final = f"{ERROR_DOMAIN}."
 
 # How an HTTP caller sees each status, after google/rpc/code.proto; Envoy's transcoder does the same.
-HTTP_STATUS: Mapping[grpc.StatusCode, int] = MappingProxyType(
+HTTP_STATUS_BY_CODE: Mapping[grpc.StatusCode, int] = MappingProxyType(
     {
         grpc.StatusCode.OK: 200,
         grpc.StatusCode.CANCELLED: 499,
@@ -173,14 +173,14 @@ class Contracts:
     @cached_property
     def rpcs(self) -> tuple[RpcSpec, ...]:
         """Every call, service by service. Raises ContractError for one without a policy."""
-        return tuple(_spec_of(method) for service in self.services for method in service.methods)
+        return tuple(_rpc_spec_of(method) for service in self.services for method in service.methods)
 
     @cached_property
     def reasons(self) -> Mapping[str, ReasonSpec]:
         """The table of error reasons by name without prefix."""
         source = reason_pb2.DESCRIPTOR.name
         enums = [file.enum_types_by_name["Reason"] for file in self._own_files if file.name == source]
-        rows = [_reason_of(value) for enum in enums for value in enum.values if value.number]
+        rows = [_reason_spec_of(value) for enum in enums for value in enum.values if value.number]
         return MappingProxyType({row.name: row for row in rows})
 
     @cached_property
@@ -197,31 +197,31 @@ class Contracts:
 
 
 @cache
-def imported() -> Contracts:
+def imported_contracts() -> Contracts:
     """The contracts as this process has imported them: what the functions below are about."""
     return Contracts(importlib.import_module(name).DESCRIPTOR for name in _module_names())
 
 
-def all_services() -> tuple[ServiceDescriptor, ...]:
+def list_services() -> tuple[ServiceDescriptor, ...]:
     """Every service that the contracts declare, by full name."""
-    return imported().services
+    return imported_contracts().services
 
 
 @cache
-def rpcs_of(service: ServiceDescriptor) -> tuple[RpcSpec, ...]:
+def rpcs_of_service(service: ServiceDescriptor) -> tuple[RpcSpec, ...]:
     """The calls of a service in the contract's order. Raises ContractError for one without a policy."""
-    return tuple(_spec_of(method) for method in service.methods)
+    return tuple(_rpc_spec_of(method) for method in service.methods)
 
 
 @cache
-def rpc_at(path: str) -> RpcSpec | None:
+def find_rpc(path: str) -> RpcSpec | None:
     """The call at a gRPC path; None when the contracts declare none there."""
-    return next((rpc for rpc in imported().rpcs if rpc.path == path), None)
+    return next((rpc for rpc in imported_contracts().rpcs if rpc.path == path), None)
 
 
-def reasons() -> Mapping[str, ReasonSpec]:
+def error_reasons() -> Mapping[str, ReasonSpec]:
     """The table of error reasons by name without prefix."""
-    return imported().reasons
+    return imported_contracts().reasons
 
 
 def event_type(message: Message | type[Message]) -> str:
@@ -242,7 +242,7 @@ def event_class(type_: str) -> type[Message]:
 
 def event_classes() -> Mapping[str, type[Message]]:
     """Every event that the contracts declare, by the name under which it travels."""
-    return imported().event_classes
+    return imported_contracts().event_classes
 
 
 def _module_names() -> list[str]:
@@ -259,7 +259,7 @@ def _put_after_imports(file: FileDescriptor, ordered: dict[str, FileDescriptor])
     ordered[file.name] = file
 
 
-def _spec_of(method: MethodDescriptor) -> RpcSpec:
+def _rpc_spec_of(method: MethodDescriptor) -> RpcSpec:
     options = method.GetOptions()
     if not options.HasExtension(options_pb2.rpc):
         raise ContractError(f"{method.full_name} declares no policy")
@@ -294,13 +294,13 @@ def _bindings_of(rule: http_pb2.HttpRule) -> tuple[HttpBinding, ...]:
     return (first, *further)
 
 
-def _reason_of(value: EnumValueDescriptor) -> ReasonSpec:
+def _reason_spec_of(value: EnumValueDescriptor) -> ReasonSpec:
     policy = value.GetOptions().Extensions[reason_pb2.error]
     code = grpc.StatusCode[code_pb2.Code.Name(policy.code)]
     return ReasonSpec(
         name=value.name.removeprefix("REASON_"),
         code=code,
-        http_status=HTTP_STATUS[code],
+        http_status=HTTP_STATUS_BY_CODE[code],
         retryable=policy.retryable,
         help=policy.help,
     )

@@ -15,7 +15,7 @@ class Violation:
     """One field that breaks a rule: its path, and what it wants.
 
     The path is as in JSON, from the request or from what its body holds (`locations[0].city`); names of
-    fields in the description are spelled likewise. `chassis.grpc.spelling` makes the caller's own of both.
+    fields in the description are spelled likewise. `chassis.grpc.field_names` makes the caller's own of both.
     """
 
     field: str
@@ -23,7 +23,7 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class AllowedTransition:
     """A move that a caller can make: the state it leads to, and the RPC that makes it (`AcceptOffer`)."""
 
     target: str
@@ -46,7 +46,7 @@ class DomainError(Exception):
         resource: tuple[str, str] | None = None,
         metadata: Mapping[str, str] | None = None,
         retry_after_s: float | None = None,
-        moves: Iterable[Move] = (),
+        moves: Iterable[AllowedTransition] = (),
     ) -> None:
         super().__init__(f"{reason}: {message}")
         self.reason = reason
@@ -58,7 +58,7 @@ class DomainError(Exception):
         self.moves = tuple(moves)
 
 
-def failed(reason: str, message: str, *violations: Violation) -> DomainError:
+def domain_error(reason: str, message: str, *violations: Violation) -> DomainError:
     """A failure of the given reason; the violations name the fields that caused it, if any did."""
     return DomainError(reason, message, violations=violations)
 
@@ -68,17 +68,17 @@ def not_found(reason: str, kind: str, name: str) -> DomainError:
     return DomainError(reason, f"There is no {kind} {name}.", resource=(kind, name))
 
 
-def invalid(*violations: Violation, reason: str = "INVALID_FIELD") -> DomainError:
+def invalid_argument(*violations: Violation, reason: str = "INVALID_FIELD") -> DomainError:
     """Input that breaks rules: at least one violation, each naming its field."""
-    return DomainError(reason, in_one_line(violations), violations=violations)
+    return DomainError(reason, join_violations(violations), violations=violations)
 
 
-def in_one_line(violations: Iterable[Violation]) -> str:
+def join_violations(violations: Iterable[Violation]) -> str:
     """The violations as one message."""
     return "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
 
 
-def illegal_transition(message: str, from_: str, to: str, moves: Iterable[Move]) -> DomainError:
+def illegal_transition(message: str, from_: str, to: str, moves: Iterable[AllowedTransition]) -> DomainError:
     """A move that the caller cannot make now, with those that they can.
 
     States are spelled as in answers (`INTERNSHIP_STATE_OPEN`), so that a client finds what it knows.
@@ -101,20 +101,20 @@ def permission_denied(message: str) -> DomainError:
 def unavailable(what: str, retry_after_s: float = 1.0) -> DomainError:
     """A dependency does not answer; `what` names it in the words of a caller."""
     return DomainError(
-        "UNAVAILABLE", f"{_sentence(what)} does not answer right now.", retry_after_s=retry_after_s
+        "UNAVAILABLE", f"{_capitalize_first(what)} does not answer right now.", retry_after_s=retry_after_s
     )
 
 
-NOT_ANSWERING: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"})
+UNAVAILABLE_REASONS: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"})
 """Reasons that say nothing about what was asked for, only that it cannot be had now."""
 
 
 def overloaded(what: str, retry_after_s: float = 1.0) -> DomainError:
     """A bounded pool or queue is full; `what` names it in the words of a caller."""
     return DomainError(
-        "OVERLOADED", f"{_sentence(what)} is at its limit right now.", retry_after_s=retry_after_s
+        "OVERLOADED", f"{_capitalize_first(what)} is at its limit right now.", retry_after_s=retry_after_s
     )
 
 
-def _sentence(what: str) -> str:
+def _capitalize_first(what: str) -> str:
     return what[:1].upper() + what[1:]

@@ -12,7 +12,7 @@ from typing import Final
 
 import xxhash
 
-SLOTS: Final = 16_384
+SLOT_COUNT: Final = 16_384
 """As many as Redis Cluster has."""
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -46,11 +46,11 @@ def new_id(
     """
     if not _PREFIX.fullmatch(prefix):
         raise ValueError(f"an ID's prefix is 2 to 10 lower-case letters or digits, not {prefix!r}")
-    randomness = secrets.randbits(_RANDOM_BITS) if seed is None else _seeded(prefix, seed)
+    randomness = secrets.randbits(_RANDOM_BITS) if seed is None else _seeded_randomness(prefix, seed)
     if slot is None:
         slot = _slot_of_randomness(randomness)
-    elif not 0 <= slot < SLOTS:
-        raise ValueError(f"a slot is within 0-{SLOTS - 1}, not {slot}")
+    elif not 0 <= slot < SLOT_COUNT:
+        raise ValueError(f"a slot is within 0-{SLOT_COUNT - 1}, not {slot}")
     value = _milliseconds(at) << _TIME_SHIFT | slot << _RANDOM_BITS | randomness
     return f"{prefix}_{''.join([_PAIRS[value >> shift & 1023] for shift in _PAIR_SHIFTS])}"
 
@@ -61,16 +61,16 @@ def slot_of(id_: str) -> int:
     Raises:
         ValueError: the text is not an ID.
     """
-    return int(_parsed(id_)[3].translate(_TO_PYTHON_DIGITS), 32) >> 1 & (SLOTS - 1)
+    return int(_parse_id(id_)[3].translate(_TO_PYTHON_DIGITS), 32) >> 1 & (SLOT_COUNT - 1)
 
 
-def time_of(id_: str) -> datetime:
+def creation_time_of(id_: str) -> datetime:
     """When the ID was made: aware UTC, to the millisecond.
 
     Raises:
         ValueError: the text is not an ID, or its time is after the year 9999.
     """
-    milliseconds = int(_parsed(id_)[2].translate(_TO_PYTHON_DIGITS), 32)
+    milliseconds = int(_parse_id(id_)[2].translate(_TO_PYTHON_DIGITS), 32)
     try:
         return _EPOCH + milliseconds * _MILLISECOND
     except OverflowError:
@@ -79,7 +79,7 @@ def time_of(id_: str) -> datetime:
 
 def slot_of_key(text: str) -> int:
     """The slot (0-16383) of a record whose key is no ID, e.g. an e-mail address."""
-    return xxhash.xxh3_64_intdigest(text.encode()) % SLOTS
+    return xxhash.xxh3_64_intdigest(text.encode()) % SLOT_COUNT
 
 
 def is_id(prefix: str, text: str) -> bool:
@@ -88,20 +88,20 @@ def is_id(prefix: str, text: str) -> bool:
     return match is not None and match[1] == prefix
 
 
-def _parsed(id_: str) -> re.Match[str]:
+def _parse_id(id_: str) -> re.Match[str]:
     match = _ID.fullmatch(id_)
     if match is None:
         raise ValueError(f"not an ID: {id_[:64]!r}")
     return match
 
 
-def _seeded(prefix: str, seed: bytes) -> int:
+def _seeded_randomness(prefix: str, seed: bytes) -> int:
     digest = hashlib.blake2b(seed, digest_size=16, person=prefix.encode())
     return int.from_bytes(digest.digest(), "big") >> (128 - _RANDOM_BITS)
 
 
 def _slot_of_randomness(randomness: int) -> int:
-    return xxhash.xxh3_64_intdigest(randomness.to_bytes(9, "big")) % SLOTS
+    return xxhash.xxh3_64_intdigest(randomness.to_bytes(9, "big")) % SLOT_COUNT
 
 
 def _milliseconds(at: datetime | None) -> int:

@@ -11,29 +11,29 @@ from typing import Final
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, disable_created_metrics, generate_latest
 
-from chassis.readiness import Readiness
+from chassis.readiness import ReadinessProbe
 
-JSON: Final = "application/json"
-_LONGEST_HEAD: Final = 16 * 1024
-_TIMEOUT_S: Final = 5.0
-_MOST_CONNECTIONS: Final = 32
+JSON_CONTENT_TYPE: Final = "application/json"
+_MAX_HEAD_BYTES: Final = 16 * 1024
+_REQUEST_TIMEOUT_S: Final = 5.0
+_MAX_CONNECTIONS: Final = 32
 
 # When a counter began is of no use beside its values, and doubles the number of series.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-Answer = tuple[HTTPStatus, str, bytes]
+HttpAnswer = tuple[HTTPStatus, str, bytes]
 
 
 class OpsServer:
     """Listens on `host:port` and answers what `readiness` and the metrics say."""
 
-    def __init__(self, readiness: Readiness) -> None:
+    def __init__(self, readiness: ReadinessProbe) -> None:
         self._readiness = readiness
-        self._free = asyncio.Semaphore(_MOST_CONNECTIONS)
+        self._free = asyncio.Semaphore(_MAX_CONNECTIONS)
 
     async def start(self, host: str, port: int) -> None:
         """Answers from now on. Raises OSError when the port is taken."""
-        self._server = await asyncio.start_server(self._connected, host, port, limit=_LONGEST_HEAD)
+        self._server = await asyncio.start_server(self._connected, host, port, limit=_MAX_HEAD_BYTES)
 
     async def stop(self) -> None:
         self._server.close()
@@ -41,40 +41,44 @@ class OpsServer:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with self._free, asyncio.timeout(_TIMEOUT_S):
+            async with self._free, asyncio.timeout(_REQUEST_TIMEOUT_S):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_http(await self._answer(head)))
+                writer.write(_encode_answer(await self._answer(head)))
                 await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # Whoever asked so badly, or has gone, gets no answer.
         finally:
             writer.close()
 
-    async def _answer(self, head: bytes) -> Answer:
+    async def _answer(self, head: bytes) -> HttpAnswer:
         method, _, rest = head.decode("latin-1").partition(" ")
         path = rest.partition(" ")[0].partition("?")[0]
         if method not in {"GET", "HEAD"}:
-            return _json(HTTPStatus.METHOD_NOT_ALLOWED, {"error": f"{method} is not answered here, GET is"})
+            return _json_answer(
+                HTTPStatus.METHOD_NOT_ALLOWED, {"error": f"{method} is not answered here, GET is"}
+            )
         match path:
             case "/health":
-                return _json(HTTPStatus.OK, {"alive": True})
+                return _json_answer(HTTPStatus.OK, {"alive": True})
             case "/ready":
                 return await self._ready()
             case "/metrics":
                 return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest()
-        return _json(HTTPStatus.NOT_FOUND, {"error": "there are /health, /ready and /metrics"})
+        return _json_answer(HTTPStatus.NOT_FOUND, {"error": "there are /health, /ready and /metrics"})
 
-    async def _ready(self) -> Answer:
+    async def _ready(self) -> HttpAnswer:
         report = await self._readiness.report()
         status = HTTPStatus.OK if report.ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return _json(status, {"ready": report.ready, "degraded": report.degraded, "checks": report.checks})
+        return _json_answer(
+            status, {"ready": report.ready, "degraded": report.degraded, "checks": report.checks}
+        )
 
 
-def _json(status: HTTPStatus, body: object) -> Answer:
-    return status, JSON, orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
+def _json_answer(status: HTTPStatus, body: object) -> HttpAnswer:
+    return status, JSON_CONTENT_TYPE, orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _http(answer: Answer) -> bytes:
+def _encode_answer(answer: HttpAnswer) -> bytes:
     status, content_type, body = answer
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\n"

@@ -25,25 +25,25 @@ import uvloop
 from chassis.contracts import ContractError
 from chassis.observability import logging, tracing
 from chassis.ops_server import OpsServer
-from chassis.readiness import Check, Readiness
-from chassis.settings import MisconfiguredError, ProcessSettings, load, refuse
+from chassis.readiness import ReadinessCheck, ReadinessProbe
+from chassis.settings import MisconfiguredError, ProcessSettings, fail_startup, load_settings
 
-__all__ = ["GRACE_S", "Work", "close_with", "live"]
+__all__ = ["STOP_GRACE_S", "ProcessWork", "close_on_exit", "run_process"]
 
-GRACE_S: Final = 10.0
+STOP_GRACE_S: Final = 10.0
 """How long work in flight may take to finish once the process was told to stop."""
 _CLOSE_TIMEOUT_S: Final = 3.0
-_ALLOCATIONS_BETWEEN_COLLECTIONS: Final = 20_000
+_GC_THRESHOLD: Final = 20_000
 
 S = TypeVar("S", bound=ProcessSettings)
 
 _log = logging.get_logger()
 
 
-class Work(Protocol):
+class ProcessWork(Protocol):
     """What one process does between its start and its end."""
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[ReadinessCheck]:
         """What has to answer for the process to be ready."""
 
     async def start(self) -> None: ...
@@ -52,69 +52,71 @@ class Work(Protocol):
         """Takes no new work, and gives what is in flight `grace_s` seconds to finish."""
 
 
-def live(
-    name: str, role: str, settings: type[S], prepare: Callable[[S, AsyncExitStack], Awaitable[Work]]
+def run_process(
+    name: str, role: str, settings: type[S], prepare: Callable[[S, AsyncExitStack], Awaitable[ProcessWork]]
 ) -> NoReturn:
     """Does the work that `prepare` makes, until SIGTERM or SIGINT; logs and traces bear `name` and `role`.
 
-    `prepare` hands over what is to be closed in the end, last opened first: `close_with(closing, it.close)`.
+    `prepare` registers what is closed at the end, last opened first: `close_on_exit(closing, it.close)`.
     Exits with 0 after a graceful end, 1 when it cannot start (OSError, ValueError, ContractError), 2 when the
     settings or what they point to are wrong (MisconfiguredError).
     """
-    found = load(settings)
-    logging.configure(name, role, level=found.log_level)
-    tracing.configure(name, role, otlp_endpoint=found.otlp_endpoint, sample_ratio=found.trace_sample_ratio)
+    found = load_settings(settings)
+    logging.configure_logging(name, role, level=found.log_level)
+    tracing.configure_tracing(
+        name, role, otlp_endpoint=found.otlp_endpoint, sample_ratio=found.trace_sample_ratio
+    )
     try:
-        uvloop.run(_live(found, prepare))
+        uvloop.run(_run_process(found, prepare))
     except MisconfiguredError as error:
-        refuse(error.complaints)
+        fail_startup(error.complaints)
     except (OSError, ValueError, ContractError) as error:
         _log.error("cannot run", error=str(error))
         raise SystemExit(1) from None
     finally:
-        tracing.close()
+        tracing.shut_down_tracing()
     raise SystemExit(0)
 
 
-def close_with(closing: AsyncExitStack, close: Callable[[], Awaitable[Any]]) -> None:
+def close_on_exit(closing: AsyncExitStack, close: Callable[[], Awaitable[Any]]) -> None:
     """Has `close` called when the process ends; it gets 3 s, and what it raises is logged."""
-    closing.push_async_callback(partial(_close, close))
+    closing.push_async_callback(partial(_close_quietly, close))
 
 
-async def _live(settings: S, prepare: Callable[[S, AsyncExitStack], Awaitable[Work]]) -> None:
-    told_to_stop = _stop_signals()
+async def _run_process(settings: S, prepare: Callable[[S, AsyncExitStack], Awaitable[ProcessWork]]) -> None:
+    told_to_stop = _stop_signal_event()
     async with AsyncExitStack() as closing:
         work = await prepare(settings, closing)
-        readiness = Readiness(work.checks)
+        readiness = ReadinessProbe(work.checks)
         ops = OpsServer(readiness)
         await ops.start(settings.listen_host, settings.ops_port)
-        close_with(closing, ops.stop)
+        close_on_exit(closing, ops.stop)
         await work.start()
-        _spare_the_collector()
+        _freeze_gc()
         _log.info("started", ops_port=settings.ops_port)
         await told_to_stop.wait()
         _log.info("stopping")
         readiness.stop()
-        await _stop(work)
+        await _stop_work(work)
     _log.info("stopped")
 
 
-def _spare_the_collector() -> None:
+def _freeze_gc() -> None:
     """What start-up made stays for good, so it need not be looked through again and again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
+    gc.set_threshold(_GC_THRESHOLD)
 
 
-async def _stop(work: Work) -> None:
+async def _stop_work(work: ProcessWork) -> None:
     try:
-        async with asyncio.timeout(GRACE_S + _CLOSE_TIMEOUT_S):
-            await work.stop(GRACE_S)
+        async with asyncio.timeout(STOP_GRACE_S + _CLOSE_TIMEOUT_S):
+            await work.stop(STOP_GRACE_S)
     except TimeoutError:
         _log.warning("work in flight did not end in time")
 
 
-async def _close(close: Callable[[], Awaitable[Any]]) -> None:
+async def _close_quietly(close: Callable[[], Awaitable[Any]]) -> None:
     """Closing has to go on whatever one of the things to close does."""
     try:
         async with asyncio.timeout(_CLOSE_TIMEOUT_S):
@@ -123,7 +125,7 @@ async def _close(close: Callable[[], Awaitable[Any]]) -> None:
         _log.warning("not closed cleanly", what=getattr(close, "__qualname__", ""), error=repr(error))
 
 
-def _stop_signals() -> asyncio.Event:
+def _stop_signal_event() -> asyncio.Event:
     """Set by the first SIGTERM or SIGINT; the second one ends the process at once."""
     told = asyncio.Event()
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 
-ASK_TIMEOUT_S: Final = 1.0
-FRESH_S: Final = 1.0
-_LONGEST_ERROR: Final = 200
+CHECK_TIMEOUT_S: Final = 1.0
+MAX_REPORT_AGE_S: Final = 1.0
+_MAX_ERROR_CHARS: Final = 200
 
 
 @dataclass(frozen=True)
-class Check:
+class ReadinessCheck:
     """One dependency; `ask` raises when it does not answer.
 
     At least one check of every `group` has to succeed: one shard of several may be missing, the last one
@@ -25,7 +25,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Report:
+class ReadinessReport:
     """`checks` tells for each dependency whether it is up, in how many milliseconds, and what went wrong."""
 
     ready: bool
@@ -37,16 +37,16 @@ class Report:
         return [name for name, check in self.checks.items() if not check["up"]]
 
 
-class Readiness:
+class ReadinessProbe:
     """Asks all checks at once; an answer counts for a second, however many ask for it.
 
     `checks` may be a function that says what there is to ask now.
     """
 
-    def __init__(self, checks: Sequence[Check] | Callable[[], Sequence[Check]]) -> None:
+    def __init__(self, checks: Sequence[ReadinessCheck] | Callable[[], Sequence[ReadinessCheck]]) -> None:
         self._checks = checks if callable(checks) else lambda: checks
         self._lock = asyncio.Lock()
-        self._last: Report | None = None
+        self._last: ReadinessReport | None = None
         self._asked_at = 0.0
         self._stopping = False
 
@@ -54,32 +54,32 @@ class Readiness:
         """From now on the answer is no: the process is going away."""
         self._stopping = True
 
-    async def report(self) -> Report:
+    async def report(self) -> ReadinessReport:
         """The state of things, at most a second old; takes no longer than a second to find out."""
         if self._stopping:
-            return Report(False, {"process": {"up": False, "error": "stopping"}})
+            return ReadinessReport(False, {"process": {"up": False, "error": "stopping"}})
         async with self._lock:
-            if self._last is None or monotonic() - self._asked_at > FRESH_S:
+            if self._last is None or monotonic() - self._asked_at > MAX_REPORT_AGE_S:
                 self._last = await self._ask_all()
                 self._asked_at = monotonic()
             return self._last
 
-    async def _ask_all(self) -> Report:
+    async def _ask_all(self) -> ReadinessReport:
         checks = self._checks()
-        answers = await asyncio.gather(*(_ask(check) for check in checks))
+        answers = await asyncio.gather(*(_run_check(check) for check in checks))
         up = {check.name: answer for check, answer in zip(checks, answers, strict=True)}
         groups = {check.group for check in checks if check.group}
         alive = {check.group for check in checks if up[check.name]["up"]}
-        return Report(groups <= alive, up)
+        return ReadinessReport(groups <= alive, up)
 
 
-async def _ask(check: Check) -> dict[str, Any]:
+async def _run_check(check: ReadinessCheck) -> dict[str, Any]:
     started = monotonic()
     try:
-        async with asyncio.timeout(ASK_TIMEOUT_S):
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
             await check.ask()
     except TimeoutError:
-        return {"up": False, "error": f"no answer within {ASK_TIMEOUT_S:g} s"}
+        return {"up": False, "error": f"no answer within {CHECK_TIMEOUT_S:g} s"}
     except Exception as error:
-        return {"up": False, "error": (str(error) or type(error).__name__)[:_LONGEST_ERROR]}
+        return {"up": False, "error": (str(error) or type(error).__name__)[:_MAX_ERROR_CHARS]}
     return {"up": True, "ms": round((monotonic() - started) * 1000, 1)}

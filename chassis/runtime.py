@@ -13,27 +13,30 @@ from redis.asyncio.cluster import RedisCluster
 from chassis.cache import Cache
 from chassis.clock import Clock, SystemClock
 from chassis.grpc.client import Peers
-from chassis.grpc.mesh import Membership
-from chassis.messaging import Subscription
-from chassis.mongo.shards import Shards
-from chassis.mongo.slots import SlotMap
-from chassis.paging import PageTokens
-from chassis.process import Work, close_with, live
-from chassis.redis import connect
-from chassis.roles.periodics import Periodic
+from chassis.grpc.mesh import MeshMembership
+from chassis.messaging import QueueSubscription
+from chassis.page_tokens import PageTokens
+from chassis.process import ProcessWork, close_on_exit, run_process
+from chassis.redis.client import connect_redis
+from chassis.roles.periodic_tasks import PeriodicTask
 from chassis.security.service_identity import ServiceIdentity
-from chassis.settings import ChassisSettings, key_bytes
+from chassis.settings import ChassisSettings, decode_key
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap
 
-__all__ = ["Periodic", "Resources", "Room", "run"]
+__all__ = ["PeriodicTask", "ServiceDefinition", "ServiceResources", "run_service"]
 
-_ROLES: Final = ("serve", "work")
-_WRONG_USAGE: Final = 2
+_ROLES: Final = {
+    "serve": ("chassis.roles.serve", "ServeRole"),
+    "work": ("chassis.roles.work", "WorkRole"),
+}
+_EXIT_WRONG_USAGE: Final = 2
 
 S = TypeVar("S", bound=ChassisSettings)
 
 
 @dataclass(frozen=True)
-class Resources(Generic[S]):
+class ServiceResources(Generic[S]):
     """What a room is built from; all of it is closed by the runtime."""
 
     name: str
@@ -47,7 +50,7 @@ class Resources(Generic[S]):
 
 
 @dataclass(frozen=True)
-class Room:
+class ServiceDefinition:
     """What one service consists of.
 
     `serve` answers the RPCs of `servicers` and runs `background` tasks; `work` feeds `subscriptions`, runs
@@ -57,49 +60,55 @@ class Room:
     """
 
     servicers: tuple[object, ...] = ()
-    subscriptions: tuple[Subscription, ...] = ()
-    periodics: tuple[Periodic, ...] = ()
+    subscriptions: tuple[QueueSubscription, ...] = ()
+    periodics: tuple[PeriodicTask, ...] = ()
     background: tuple[Callable[[], Awaitable[None]], ...] = ()
     on_stop: tuple[Callable[[], Awaitable[None]], ...] = ()
     on_close: tuple[Callable[[], Awaitable[None]], ...] = ()
 
 
-def run(name: str, settings: type[S], build: Callable[[Resources[S]], Room]) -> NoReturn:
+def run_service(
+    name: str, settings: type[S], build: Callable[[ServiceResources[S]], ServiceDefinition]
+) -> NoReturn:
     """Runs the service `name` in the role that the command line names, until SIGTERM or SIGINT.
 
     Exits with 0 after a graceful end, 1 when it cannot start, 2 when the settings or the role are wrong.
     """
-    role = _role_of(sys.argv)
-    live(name, role, settings, partial(_prepare, name, role, build))
+    role = _parse_role(sys.argv)
+    run_process(name, role, settings, partial(_prepare_role, name, role, build))
 
 
-async def _prepare(
-    name: str, role: str, build: Callable[[Resources[S]], Room], settings: S, closing: AsyncExitStack
-) -> Work:
+async def _prepare_role(
+    name: str,
+    role: str,
+    build: Callable[[ServiceResources[S]], ServiceDefinition],
+    settings: S,
+    closing: AsyncExitStack,
+) -> ProcessWork:
     resources = open_resources(name, settings, closing)
     room = build(resources)
     for close in room.on_close:
-        close_with(closing, close)
-    return _role(role, resources, room)
+        close_on_exit(closing, close)
+    return _build_role(role, resources, room)
 
 
-def _role_of(arguments: list[str]) -> str:
+def _parse_role(arguments: list[str]) -> str:
     if len(arguments) != 2 or arguments[1] not in _ROLES:
         print(f"usage: python -m services.<name> {'|'.join(_ROLES)}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(_WRONG_USAGE)
+        raise SystemExit(_EXIT_WRONG_USAGE)
     return arguments[1]
 
 
-def _role(name: str, resources: Resources[S], room: Room) -> Work:
+def _build_role(name: str, resources: ServiceResources[S], room: ServiceDefinition) -> ProcessWork:
     # Only here, as neither role needs the libraries of the other.
-    module = importlib.import_module(f"chassis.roles.{name}")
-    work: Work = getattr(module, name.capitalize())(resources, room)
+    module, role = _ROLES[name]
+    work: ProcessWork = getattr(importlib.import_module(module), role)(resources, room)
     return work
 
 
 def open_resources(
     name: str, settings: S, closing: AsyncExitStack, *, clock: Clock | None = None
-) -> Resources[S]:
+) -> ServiceResources[S]:
     """Makes what the room of the service `name` is built from; `closing` closes it in the end.
 
     No client connects before it is used. A clock other than the system's lets a room live in another time.
@@ -108,15 +117,15 @@ def open_resources(
     password = settings.mongo_password.get_secret_value()
     slot_map = SlotMap.load(settings.slot_map)
     shards = Shards(slot_map, f"ic_{name}", settings.mongo_user, password, clock=clock)
-    close_with(closing, shards.close)
-    redis = connect(settings.redis_nodes, settings.redis_password.get_secret_value())
-    close_with(closing, redis.aclose)
+    close_on_exit(closing, shards.close)
+    redis = connect_redis(settings.redis_nodes, settings.redis_password.get_secret_value())
+    close_on_exit(closing, redis.aclose)
     cache = Cache(redis, name)
-    close_with(closing, cache.aclose)
-    mesh = Membership(settings.xds_bootstrap) if settings.xds_bootstrap else None
+    close_on_exit(closing, cache.aclose)
+    mesh = MeshMembership(settings.xds_bootstrap) if settings.xds_bootstrap else None
     peers = Peers(settings.peers, ServiceIdentity.from_file(name, settings.service_key), mesh)
-    close_with(closing, peers.close)
-    return Resources(
+    close_on_exit(closing, peers.close)
+    return ServiceResources(
         name=name,
         settings=settings,
         clock=clock,
@@ -124,5 +133,5 @@ def open_resources(
         redis=redis,
         cache=cache,
         peers=peers,
-        page_tokens=PageTokens(key_bytes(settings.page_token_key)),
+        page_tokens=PageTokens(decode_key(settings.page_token_key)),
     )

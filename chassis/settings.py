@@ -15,40 +15,42 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 S = TypeVar("S", bound="ProcessSettings")
 
-KEY_BYTES: Final = 32
-MISCONFIGURED: Final = 2
+MIN_KEY_BYTES: Final = 32
+EXIT_MISCONFIGURED: Final = 2
 """Exit status of a process that cannot start with these settings."""
 
-Region = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
-Port = Annotated[int, Field(ge=1, le=65_535)]
+RegionId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+PortNumber = Annotated[int, Field(ge=1, le=65_535)]
 
 
-def _comma_separated(value: Any) -> Any:
+def _split_commas(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _json(value: Any) -> Any:
+def _parse_json(value: Any) -> Any:
     try:
         return json.loads(value) if isinstance(value, str) else value
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error}") from None
 
 
-def _key(value: Any) -> Any:
+def _check_key(value: Any) -> Any:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     try:
         raw = base64.b64decode(text, validate=True)
     except (TypeError, binascii.Error):
         raise ValueError("is not base64") from None
-    if len(raw) < KEY_BYTES:
-        raise ValueError(f"holds {len(raw)} bytes; a key has at least {KEY_BYTES}")
+    if len(raw) < MIN_KEY_BYTES:
+        raise ValueError(f"holds {len(raw)} bytes; a key has at least {MIN_KEY_BYTES}")
     return value
 
 
-Address = Annotated[str, Field(pattern=r"^[^\s:/]+:\d{1,5}$")]
-Addresses = Annotated[tuple[Address, ...], NoDecode, BeforeValidator(_comma_separated), Field(min_length=1)]
-Peers = Annotated[dict[str, Address], NoDecode, BeforeValidator(_json)]
-Key = Annotated[SecretStr, BeforeValidator(_key)]
+HostAndPort = Annotated[str, Field(pattern=r"^[^\s:/]+:\d{1,5}$")]
+HostAndPorts = Annotated[
+    tuple[HostAndPort, ...], NoDecode, BeforeValidator(_split_commas), Field(min_length=1)
+]
+PeerAddresses = Annotated[dict[str, HostAndPort], NoDecode, BeforeValidator(_parse_json)]
+SecretKey = Annotated[SecretStr, BeforeValidator(_check_key)]
 
 
 class MisconfiguredError(Exception):
@@ -69,8 +71,8 @@ class ProcessSettings(BaseSettings):
     stack: str = Field(default="dev", description="name of the stack, in logs and metrics")
     environment: Literal["development", "staging", "production"] = "production"
     listen_host: str = Field(default="0.0.0.0", description="the address to listen on")  # noqa: S104
-    grpc_port: Port
-    ops_port: Port
+    grpc_port: PortNumber
+    ops_port: PortNumber
     otlp_endpoint: str = Field(default="", description="where traces are exported to; empty: nowhere")
     trace_sample_ratio: float = Field(default=1.0, ge=0.0, le=1.0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -79,7 +81,7 @@ class ProcessSettings(BaseSettings):
 class RedisSettings(ProcessSettings):
     """Settings of a process that uses Redis Cluster."""
 
-    redis_nodes: Addresses = Field(description="host:port of some nodes of the cluster, comma-separated")
+    redis_nodes: HostAndPorts = Field(description="host:port of some nodes of the cluster, comma-separated")
     redis_password: SecretStr = Field(min_length=1)
 
 
@@ -90,11 +92,11 @@ class ChassisSettings(RedisSettings):
     mongo_user: str = Field(min_length=1)
     mongo_password: SecretStr = Field(min_length=1)
     amqp_url: SecretStr = Field(min_length=1)
-    peers: Peers = Field(description="JSON object: service name to host:port of its gRPC port")
+    peers: PeerAddresses = Field(description="JSON object: service name to host:port of its gRPC port")
     service_key: FilePath = Field(description="PEM file: the key with which this service identifies itself")
     service_jwks: FilePath = Field(description="JSON file: the public keys of all services")
-    page_token_key: Key = Field(description="base64 of 32 bytes or more, the same in all replicas")
-    data_key: Key = Field(description="base64 of 32 bytes or more, the same in all replicas")
+    page_token_key: SecretKey = Field(description="base64 of 32 bytes or more, the same in all replicas")
+    data_key: SecretKey = Field(description="base64 of 32 bytes or more, the same in all replicas")
     registry: Path | None = Field(
         default=None, description="folder in which `serve` registers; none: it does not"
     )
@@ -109,12 +111,12 @@ class ChassisSettings(RedisSettings):
     public_url: str = Field(pattern=r"^https?://[^\s/]+$", description="the gateway, as API users see it")
 
 
-def key_bytes(secret: SecretStr) -> bytes:
+def decode_key(secret: SecretStr) -> bytes:
     """The bytes of a key that settings hold as base64."""
     return base64.b64decode(secret.get_secret_value(), validate=True)
 
 
-def load(cls: type[S]) -> S:
+def load_settings(cls: type[S]) -> S:
     """Reads the settings from the environment.
 
     If anything is missing or wrong, prints every error at once, each with its variable, and exits
@@ -123,32 +125,34 @@ def load(cls: type[S]) -> S:
     try:
         return cls.model_validate({})
     except ValidationError as error:
-        refuse(_explain(cls, details) for details in error.errors(include_input=False))
+        fail_startup(_explain_error(cls, details) for details in error.errors(include_input=False))
     except SettingsError as error:
-        refuse([f"{error}: {error.__cause__}"])  # a service's own field that is not the JSON it has to be
+        fail_startup(
+            [f"{error}: {error.__cause__}"]
+        )  # a service's own field that is not the JSON it has to be
 
 
-def refuse(complaints: Iterable[str]) -> NoReturn:
+def fail_startup(complaints: Iterable[str]) -> NoReturn:
     """Prints what is wrong, one line each, and exits with status 2."""
     lines = "\n".join(f"  {complaint}" for complaint in complaints)
     print(f"These settings stop the process from starting:\n{lines}", file=sys.stderr)  # noqa: T201
-    raise SystemExit(MISCONFIGURED)
+    raise SystemExit(EXIT_MISCONFIGURED)
 
 
-def _explain(cls: type[ProcessSettings], details: ErrorDetails) -> str:
+def _explain_error(cls: type[ProcessSettings], details: ErrorDetails) -> str:
     name, *path = (str(part) for part in details["loc"])
     field = cls.model_fields.get(name)
     place = "".join(f"[{part}]" for part in path)
-    return f"{_variable(cls, name)}{place}: {_problem(details)}{_meaning(field)}"
+    return f"{_variable_name(cls, name)}{place}: {_describe_problem(details)}{_describe_field(field)}"
 
 
-def _variable(cls: type[ProcessSettings], field: str) -> str:
+def _variable_name(cls: type[ProcessSettings], field: str) -> str:
     return f"{cls.model_config.get('env_prefix', '')}{field}".upper()
 
 
-def _problem(details: ErrorDetails) -> str:
+def _describe_problem(details: ErrorDetails) -> str:
     return "is not set" if details["type"] == "missing" else details["msg"].removeprefix("Value error, ")
 
 
-def _meaning(field: FieldInfo | None) -> str:
+def _describe_field(field: FieldInfo | None) -> str:
     return f" ({field.description})" if field is not None and field.description else ""

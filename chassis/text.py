@@ -16,25 +16,25 @@ _IGNORABLE: Final = (
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 """Unicode's Default_Ignorable_Code_Point: shown as nothing by every renderer."""
-_BLANK: Final = "\u2800\ufffc\U00016fe4\U0001d159"
+_BLANK_SHAPES: Final = "\u2800\ufffc\U00016fe4\U0001d159"
 """Characters that have a shape by their category, and an empty one by their design."""
 _IGNORED: Final = re.compile(f"[{_IGNORABLE}]+")
-_UNSEEN: Final = re.compile(f"[{_IGNORABLE}{_BLANK}]")
+_UNSEEN: Final = re.compile(f"[{_IGNORABLE}{_BLANK_SHAPES}]")
 _OUTER_BLANKS: Final = re.compile(f"^[\\s{_IGNORABLE}]+|[\\s{_IGNORABLE}]+$")
 _SHAPELESS: Final = frozenset({"Cc", "Cf", "Cs", "Mc", "Me", "Mn", "Zl", "Zp", "Zs"})
 """Categories of characters that show nothing of their own: controls, marks without a letter, blanks."""
 _JOINED: Final = frozenset({"Mc", "Me", "Mn"})
 _JOINERS: Final = frozenset("\u200c\u200d")
 _NONCHARACTERS: Final = frozenset(range(0xFDD0, 0xFDF0))
-_REMEMBERED_ADDRESSES: Final = 4_096
+_MAX_CACHED_ADDRESSES: Final = 4_096
 _BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff]")
+_DIRECTION_MARKS: Final = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff]")
 """Characters that turn the direction of what stands around them, and byte-order marks, which readers drop."""
-_HALVES: Final = re.compile("[\ud800-\udfff]")
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 """Halves of surrogate pairs, which no encoding can write."""
 
 
-class AddressError(ValueError):
+class EmailAddressError(ValueError):
     """The text is no e-mail address; the message says what is wrong, as the rest of a sentence."""
 
 
@@ -59,29 +59,29 @@ class EmailAddress:
         return not self.local.isascii()
 
 
-def nfc(text: str) -> str:
+def normalize_nfc(text: str) -> str:
     """The composed form, in which equal text has equal code points."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def is_visibly_empty(text: str) -> bool:
+def is_blank(text: str) -> bool:
     """Whether a reader sees nothing: blanks, controls, ignorable characters, marks without a letter."""
     return not any(map(_has_shape, text))
 
 
-def fold(text: str) -> str:
+def fold_for_comparison(text: str) -> str:
     """What two texts share that look the same to a reader, whatever their case, width and spacing."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(_IGNORED.sub("", folded).split())
 
 
-def one_line(text: str) -> str:
+def to_single_line(text: str) -> str:
     """The text without what could break a line, turn the direction of writing, or not be written at all."""
-    unbroken = _HALVES.sub("\ufffd", _TURNS.sub("", _BREAKS.sub(" ", text)))
-    return nfc(" ".join(unbroken.split()))
+    unbroken = _SURROGATES.sub("\ufffd", _DIRECTION_MARKS.sub("", _BREAKS.sub(" ", text)))
+    return normalize_nfc(" ".join(unbroken.split()))
 
 
-def shorten(text: str, length: int) -> str:
+def truncate_text(text: str, length: int) -> str:
     """At most so many code points, the last an ellipsis if any are left out; no character is torn apart."""
     if len(text) <= length:
         return text
@@ -91,37 +91,37 @@ def shorten(text: str, length: int) -> str:
     return f"{text[: end or length - 1].rstrip()}…"
 
 
-@lru_cache(_REMEMBERED_ADDRESSES)
-def parse_address(text: str) -> EmailAddress:
+@lru_cache(_MAX_CACHED_ADDRESSES)
+def parse_email_address(text: str) -> EmailAddress:
     """The address that somebody typed; outer blanks do not count. Raises AddressError.
 
     The domain may stand in letters of any script or in A-labels (UTS 46). Two addresses are the same when
     their keys are. The reserved domain `.test` is admitted: nobody owns it, so that seeds and tests can use
     addresses without harm.
     """
-    shown = nfc(_OUTER_BLANKS.sub("", text))
+    shown = normalize_nfc(_OUTER_BLANKS.sub("", text))
     try:
         valid = validate_email(shown, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError as problem:
-        raise AddressError(str(problem).rstrip(".")) from problem
+        raise EmailAddressError(str(problem).rstrip(".")) from problem
     if valid.ascii_domain is None or valid.local_part is None:
-        raise AddressError("it has no domain that mail could be sent to")
+        raise EmailAddressError("it has no domain that mail could be sent to")
     local = valid.local_part
     return EmailAddress(shown, local, valid.ascii_domain, f"{_folded_local(local)}@{valid.domain}")
 
 
-def address_problem(text: str) -> str:
+def find_email_address_problem(text: str) -> str:
     """What is wrong with an e-mail address; "" when nothing is."""
     try:
-        parse_address(text)
-    except AddressError as problem:
+        parse_email_address(text)
+    except EmailAddressError as problem:
         return f"must be an e-mail address such as name@example.com: {problem}"
     return ""
 
 
 def _folded_local(local: str) -> str:
     """Letter by letter, and none to an ASCII one that is not: the long s is another mailbox than `s`."""
-    return nfc("".join(map(_folded_letter, local)))
+    return normalize_nfc("".join(map(_folded_letter, local)))
 
 
 def _folded_letter(letter: str) -> str:

@@ -54,58 +54,58 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 
-__all__ = ["Bootstrap", "Cluster", "ClusterLoadAssignment", "Listener", "RouteConfiguration", "parsed"]
+__all__ = ["Bootstrap", "Cluster", "ClusterLoadAssignment", "Listener", "RouteConfiguration", "parse_message"]
 
 M = TypeVar("M", bound=Message)
 
 
-def _url(message: Any) -> str:
+def _type_url(message: Any) -> str:
     return f"type.googleapis.com/{message.DESCRIPTOR.full_name}"
 
 
-HTTP_CONNECTION_MANAGER: Final = _url(HttpConnectionManager)
-HEADER_MUTATION: Final = _url(HeaderMutation)
-HEADER_MUTATION_PER_ROUTE: Final = _url(HeaderMutationPerRoute)
-HEALTH_CHECK: Final = _url(HealthCheck)
-BUFFER: Final = _url(Buffer)
-FAULT: Final = _url(HTTPFault)
-LUA: Final = _url(Lua)
-TRANSCODER: Final = _url(GrpcJsonTranscoder)
-ROUTER: Final = _url(Router)
-UPSTREAM_HTTP: Final = _url(HttpProtocolOptions)
-STDOUT_LOG: Final = _url(StdoutAccessLog)
-GRPC_LOG: Final = _url(HttpGrpcAccessLogConfig)
-DOWNSTREAM_CONNECTIONS: Final = _url(DownstreamConnectionsConfig)
-OPENTELEMETRY: Final = _url(OpenTelemetryConfig)
-JWT: Final = _url(JwtAuthentication)
-CORS: Final = _url(Cors)
-CORS_POLICY: Final = _url(CorsPolicy)
-COMPRESSOR: Final = _url(Compressor)
-GZIP: Final = _url(Gzip)
-BROTLI: Final = _url(Brotli)
-GRPC_WEB: Final = _url(GrpcWeb)
-RATE_LIMIT: Final = _url(RateLimit)
-CACHE: Final = _url(CacheV2Config)
-MEMORY_CACHE: Final = _url(SimpleHttpCacheV2Config)
-FILTER_CONFIG: Final = _url(FilterConfig)
-FIXED_HEAP: Final = _url(FixedHeapConfig)
-INTERNAL_LISTENERS: Final = _url(InternalListener)
-INTERNAL_UPSTREAM: Final = _url(InternalUpstreamTransport)
-PREVIOUS_PRIORITIES: Final = _url(PreviousPrioritiesConfig)
-RAW_BUFFER: Final = _url(RawBuffer)
-DOWNSTREAM_TLS: Final = _url(DownstreamTlsContext)
+HTTP_CONNECTION_MANAGER: Final = _type_url(HttpConnectionManager)
+HEADER_MUTATION: Final = _type_url(HeaderMutation)
+HEADER_MUTATION_PER_ROUTE: Final = _type_url(HeaderMutationPerRoute)
+HEALTH_CHECK: Final = _type_url(HealthCheck)
+BUFFER: Final = _type_url(Buffer)
+FAULT: Final = _type_url(HTTPFault)
+LUA: Final = _type_url(Lua)
+TRANSCODER: Final = _type_url(GrpcJsonTranscoder)
+ROUTER: Final = _type_url(Router)
+UPSTREAM_HTTP: Final = _type_url(HttpProtocolOptions)
+STDOUT_LOG: Final = _type_url(StdoutAccessLog)
+GRPC_LOG: Final = _type_url(HttpGrpcAccessLogConfig)
+DOWNSTREAM_CONNECTIONS: Final = _type_url(DownstreamConnectionsConfig)
+OPENTELEMETRY: Final = _type_url(OpenTelemetryConfig)
+JWT: Final = _type_url(JwtAuthentication)
+CORS: Final = _type_url(Cors)
+CORS_POLICY: Final = _type_url(CorsPolicy)
+COMPRESSOR: Final = _type_url(Compressor)
+GZIP: Final = _type_url(Gzip)
+BROTLI: Final = _type_url(Brotli)
+GRPC_WEB: Final = _type_url(GrpcWeb)
+RATE_LIMIT: Final = _type_url(RateLimit)
+CACHE: Final = _type_url(CacheV2Config)
+MEMORY_CACHE: Final = _type_url(SimpleHttpCacheV2Config)
+FILTER_CONFIG: Final = _type_url(FilterConfig)
+FIXED_HEAP: Final = _type_url(FixedHeapConfig)
+INTERNAL_LISTENERS: Final = _type_url(InternalListener)
+INTERNAL_UPSTREAM: Final = _type_url(InternalUpstreamTransport)
+PREVIOUS_PRIORITIES: Final = _type_url(PreviousPrioritiesConfig)
+RAW_BUFFER: Final = _type_url(RawBuffer)
+DOWNSTREAM_TLS: Final = _type_url(DownstreamTlsContext)
 
 
-def extension(name: str, type_url: str, **fields: Any) -> dict[str, Any]:
+def typed_extension(name: str, type_url: str, **fields: Any) -> dict[str, Any]:
     """An extension's entry in a configuration: its name and its typed settings."""
     return {"name": name, "typed_config": {"@type": type_url, **fields}}
 
 
-def address(host: str, port: int) -> dict[str, Any]:
+def socket_address(host: str, port: int) -> dict[str, Any]:
     """A socket address."""
     return {"socket_address": {"address": host, "port_value": port}}
 
 
-def parsed(fields: Mapping[str, Any], kind: type[M]) -> M:
+def parse_message(fields: Mapping[str, Any], kind: type[M]) -> M:
     """The message that a dictionary stands for. Raises json_format.ParseError for a field that it has not."""
     return ParseDict(dict(fields), kind())

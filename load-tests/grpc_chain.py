@@ -27,19 +27,19 @@ import uvloop
 from redis import Redis
 
 from chassis.cache import Cache
-from chassis.cache.redis_store import RedisStore
-from chassis.caller import Operation, Principal
+from chassis.cache.redis_store import RedisCacheStore
+from chassis.call_context import IdempotentOperation, Principal
 from chassis.errors import DomainError
-from chassis.grpc.chain import standard_chain
-from chassis.grpc.server import build_server, serialized
-from chassis.idempotency import Claim
-from chassis.redis import connect
+from chassis.grpc.interceptor_chain import build_standard_chain
+from chassis.grpc.server import build_grpc_server, cast_serialized
+from chassis.redis.client import connect_redis
+from chassis.sharding.idempotency_store import IdempotencyClaim
 from internshipconnect.internship.v1 import internship_pb2, internship_pb2_grpc
 
-GET = "/internshipconnect.internship.v1.InternshipService/GetInternship"
+GET_INTERNSHIP_PATH = "/internshipconnect.internship.v1.InternshipService/GetInternship"
 INTERNSHIP_ID = "int_01JD0000000000000000000000"
 REQUEST = internship_pb2.GetInternshipRequest(internship_id=INTERNSHIP_ID).SerializeToString()
-ANSWER = internship_pb2.Internship(id=INTERNSHIP_ID, description="d" * 460).SerializeToString()
+RESPONSE = internship_pb2.Internship(id=INTERNSHIP_ID, description="d" * 460).SerializeToString()
 CONNECTIONS, STREAMS = 4, 8
 VARIANTS = ("bare echo", "chain", "chain and near copy", "chain and Redis")
 PASSWORD = "bench"  # noqa: S105
@@ -53,7 +53,7 @@ class Figures:
     per_cpu_s: float
 
 
-class NobodyIsKnown:
+class UnusedAuthentication:
     """Tokens, sessions and claims of a public read: never asked."""
 
     async def verify(self, token: str) -> Principal:
@@ -62,21 +62,21 @@ class NobodyIsKnown:
     async def refuse_revoked(self, session_id: str) -> None:
         raise DomainError("SESSION_REVOKED", session_id)
 
-    async def begin(self, claim: Claim, lease_s: float) -> Operation | bytes:
+    async def begin(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
         raise DomainError("INTERNAL", claim.id)
 
-    async def complete(self, claim: Claim, answer: bytes) -> None: ...
+    async def complete(self, claim: IdempotencyClaim, answer: bytes) -> None: ...
 
-    async def release(self, claim: Claim) -> None: ...
+    async def release(self, claim: IdempotencyClaim) -> None: ...
 
-    async def expire(self, claim: Claim) -> None: ...
+    async def expire(self, claim: IdempotencyClaim) -> None: ...
 
 
 def servicer(read: Callable[[], Awaitable[bytes]]) -> object:
     """Answers GetInternship with what `read` gives; the contract's other RPCs are not called."""
 
     async def get(_self: object, _request: object, _context: object) -> internship_pb2.Internship:
-        return serialized(internship_pb2.Internship, await read())
+        return cast_serialized(internship_pb2.Internship, await read())
 
     async def other(_self: object, _request: object, _context: object) -> None: ...
 
@@ -86,21 +86,23 @@ def servicer(read: Callable[[], Awaitable[bytes]]) -> object:
 
 
 async def serve(variant: str, redis_port: int) -> None:
-    redis = connect([f"127.0.0.1:{redis_port}"], PASSWORD)
+    redis = connect_redis([f"127.0.0.1:{redis_port}"], PASSWORD)
     # Handed over as a mere store, Redis tells of no changes, so that every read goes there.
-    cache = Cache(RedisStore(redis) if variant == VARIANTS[3] else redis, "bench")
+    cache = Cache(RedisCacheStore(redis) if variant == VARIANTS[3] else redis, "bench")
 
     async def from_memory() -> bytes:
-        return ANSWER
+        return RESPONSE
 
     async def from_cache() -> bytes:
         return await cache.read_through("listing", 600, load_once) or b""
 
     async def load_once() -> internship_pb2.Internship:
-        return internship_pb2.Internship.FromString(ANSWER)
+        return internship_pb2.Internship.FromString(RESPONSE)
 
     server, port = (
-        bare() if variant == VARIANTS[0] else chained(from_memory if variant == VARIANTS[1] else from_cache)
+        build_echo_server()
+        if variant == VARIANTS[0]
+        else build_chain_server(from_memory if variant == VARIANTS[1] else from_cache)
     )
     await server.start()
     print(port, file=sys.stderr, flush=True)  # noqa: T201 - stdout takes the access log
@@ -112,26 +114,26 @@ async def serve(variant: str, redis_port: int) -> None:
     await redis.aclose()
 
 
-def bare() -> tuple[Any, int]:
+def build_echo_server() -> tuple[Any, int]:
     async def echo(_request: bytes, _context: object) -> bytes:
-        return ANSWER
+        return RESPONSE
 
-    service, _, method = GET[1:].partition("/")
+    service, _, method = GET_INTERNSHIP_PATH[1:].partition("/")
     handlers: Any = {method: grpc.unary_unary_rpc_method_handler(echo)}
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
     return server, server.add_insecure_port("127.0.0.1:0")
 
 
-def chained(read: Callable[[], Awaitable[bytes]]) -> tuple[Any, int]:
-    nobody = NobodyIsKnown()
-    server = build_server(
-        [servicer(read)], standard_chain(verifier=nobody, revocations=nobody, claims=nobody)
+def build_chain_server(read: Callable[[], Awaitable[bytes]]) -> tuple[Any, int]:
+    nobody = UnusedAuthentication()
+    server = build_grpc_server(
+        [servicer(read)], build_standard_chain(verifier=nobody, revocations=nobody, claims=nobody)
     )
     return server, server.listen("127.0.0.1:0")
 
 
-def measure(variant: str, redis_port: int, seconds: int, folder: Path) -> Figures:
+def measure_variant(variant: str, redis_port: int, seconds: int, folder: Path) -> Figures:
     command = [sys.executable, __file__, "--serve", variant, "--redis", str(redis_port)]
     with (
         (folder / "access.log").open("wb") as log,
@@ -148,7 +150,7 @@ def measure(variant: str, redis_port: int, seconds: int, folder: Path) -> Figure
 
 
 def load(
-    port: int, seconds: int, folder: Path, path: str = GET, message: bytes = REQUEST
+    port: int, seconds: int, folder: Path, path: str = GET_INTERNSHIP_PATH, message: bytes = REQUEST
 ) -> tuple[int, float]:
     """Sends one message to a gRPC method again and again; how many were answered, and how many a second."""
     body = folder / "request.bin"
@@ -170,13 +172,14 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def compare(seconds: int, rounds: int) -> None:
+def compare_variants(seconds: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name, running_redis(name) as redis_port:
         folder = Path(name)
         runs = [
-            {each: measure(each, redis_port, seconds, folder) for each in VARIANTS} for _ in range(rounds)
+            {each: measure_variant(each, redis_port, seconds, folder) for each in VARIANTS}
+            for _ in range(rounds)
         ]
-    report(runs)
+    print_report(runs)
 
 
 @contextmanager
@@ -197,16 +200,16 @@ def running_redis(folder: str) -> Iterator[int]:
             server.terminate()
 
 
-def report(runs: list[dict[str, Figures]]) -> None:
+def print_report(runs: list[dict[str, Figures]]) -> None:
     print(f"{'':22} {'req/s':>8} {'of bare':>8} {'req/CPU-s':>10} {'of bare':>8} {'CPU µs':>8}")  # noqa: T201
     for variant in VARIANTS:
-        per_s, share = middle(runs, variant, lambda figures: figures.per_s)
-        per_cpu_s, cpu_share = middle(runs, variant, lambda figures: figures.per_cpu_s)
+        per_s, share = median_and_share(runs, variant, lambda figures: figures.per_s)
+        per_cpu_s, cpu_share = median_and_share(runs, variant, lambda figures: figures.per_cpu_s)
         figures = f"{per_s:8.0f} {share:8.0%} {per_cpu_s:10.0f} {cpu_share:8.0%} {1e6 / per_cpu_s:8.0f}"
         print(f"{variant:22} {figures}")  # noqa: T201
 
 
-def middle(
+def median_and_share(
     runs: list[dict[str, Figures]], variant: str, figure: Callable[[Figures], float]
 ) -> tuple[float, float]:
     """The median of a figure, and of its share of the bare echo's in the same round."""
@@ -225,7 +228,7 @@ def main() -> None:
     if given.serve:
         uvloop.run(serve(given.serve, given.redis))
     else:
-        compare(given.seconds, given.rounds)
+        compare_variants(given.seconds, given.rounds)
 
 
 if __name__ == "__main__":

@@ -27,9 +27,9 @@ from envoy.extensions.common.ratelimit.v3 import ratelimit_pb2
 from envoy.service.ratelimit.v3 import rls_pb2
 from grpc_chain import PASSWORD, Figures, cpu_s, load, running_redis
 
-from chassis.redis import connect
+from chassis.redis.client import connect_redis
 
-METHOD = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"
+SHOULD_RATE_LIMIT_PATH = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"
 LIMITS = """
 domain: bench
 descriptors:
@@ -47,7 +47,7 @@ KEYS = {BARE: ("admitted",), ADMITTED: ("admitted",), BOTH: ("admitted",) * 2, R
 TASKS = 32
 
 
-def request(variant: str) -> bytes:
+def build_request(variant: str) -> bytes:
     entry = ratelimit_pb2.RateLimitDescriptor.Entry
     descriptors = [
         ratelimit_pb2.RateLimitDescriptor(entries=[entry(key=key, value=f"usr_{number}")])
@@ -64,7 +64,7 @@ async def echo(port: int) -> None:
     async def echo(_request: bytes, _context: object) -> bytes:
         return answer
 
-    service, _, method = METHOD[1:].partition("/")
+    service, _, method = SHOULD_RATE_LIMIT_PATH[1:].partition("/")
     handlers: Any = {method: grpc.unary_unary_rpc_method_handler(echo)}
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
@@ -76,8 +76,8 @@ async def echo(port: int) -> None:
     await server.stop(1)
 
 
-async def gets(redis_port: int, seconds: int) -> Figures:
-    redis = connect([f"127.0.0.1:{redis_port}"], PASSWORD)
+async def measure_gets_in_process(redis_port: int, seconds: int) -> Figures:
+    redis = connect_redis([f"127.0.0.1:{redis_port}"], PASSWORD)
     await redis.set("bench", "x" * 60)
     until, answered = time.monotonic() + seconds, 0
 
@@ -94,16 +94,16 @@ async def gets(redis_port: int, seconds: int) -> Figures:
     return Figures(answered / seconds, answered / used_s)
 
 
-def measured_gets(redis_port: int, seconds: int) -> Figures:
+def measure_gets(redis_port: int, seconds: int) -> Figures:
     command = [sys.executable, __file__, "--gets", str(redis_port), "--seconds", str(seconds)]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     per_s, per_cpu_s = found.stdout.split()
     return Figures(float(per_s), float(per_cpu_s))
 
 
-def measure(variant: str, redis_port: int, seconds: int, folder: Path) -> Figures:
+def measure_variant(variant: str, redis_port: int, seconds: int, folder: Path) -> Figures:
     if variant == GETS:
-        return measured_gets(redis_port, seconds)
+        return measure_gets(redis_port, seconds)
     port = free_port()
     with (
         (folder / f"{variant}.log").open("wb") as log,
@@ -112,10 +112,10 @@ def measure(variant: str, redis_port: int, seconds: int, folder: Path) -> Figure
         ) as server,
     ):
         try:
-            await_listening(port)
-            load(port, 1, folder, METHOD, request(variant))
+            wait_until_listening(port)
+            load(port, 1, folder, SHOULD_RATE_LIMIT_PATH, build_request(variant))
             before = cpu_s(server.pid)
-            answered, per_s = load(port, seconds, folder, METHOD, request(variant))
+            answered, per_s = load(port, seconds, folder, SHOULD_RATE_LIMIT_PATH, build_request(variant))
             return Figures(per_s, answered / (cpu_s(server.pid) - before))
         finally:
             server.terminate()
@@ -144,7 +144,7 @@ def free_port() -> int:
         return port
 
 
-def await_listening(port: int) -> None:
+def wait_until_listening(port: int) -> None:
     for _ in range(200):
         with socket.socket() as attempt:
             if attempt.connect_ex(("127.0.0.1", port)) == 0:
@@ -153,26 +153,27 @@ def await_listening(port: int) -> None:
     raise SystemExit("the server does not start")
 
 
-def compare(seconds: int, rounds: int) -> None:
+def compare_variants(seconds: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name, running_redis(name) as redis_port:
         folder = Path(name)
         (folder / "limits.yaml").write_text(LIMITS)
         runs = [
-            {each: measure(each, redis_port, seconds, folder) for each in VARIANTS} for _ in range(rounds)
+            {each: measure_variant(each, redis_port, seconds, folder) for each in VARIANTS}
+            for _ in range(rounds)
         ]
-    report(runs)
+    print_report(runs)
 
 
-def report(runs: list[dict[str, Figures]]) -> None:
+def print_report(runs: list[dict[str, Figures]]) -> None:
     print(f"{'':26} {'req/s':>8} {'of bare':>8} {'req/CPU-s':>10} {'of bare':>8} {'CPU µs':>8}")  # noqa: T201
     for variant in VARIANTS:
-        per_s, share = middle(runs, variant, lambda figures: figures.per_s)
-        per_cpu_s, cpu_share = middle(runs, variant, lambda figures: figures.per_cpu_s)
+        per_s, share = median_and_share(runs, variant, lambda figures: figures.per_s)
+        per_cpu_s, cpu_share = median_and_share(runs, variant, lambda figures: figures.per_cpu_s)
         figures = f"{per_s:8.0f} {share:8.0%} {per_cpu_s:10.0f} {cpu_share:8.0%} {1e6 / per_cpu_s:8.0f}"
         print(f"{variant:26} {figures}")  # noqa: T201
 
 
-def middle(
+def median_and_share(
     runs: list[dict[str, Figures]], variant: str, figure: Callable[[Figures], float]
 ) -> tuple[float, float]:
     """The median of a figure, and of its share of the bare echo's in the same round."""
@@ -190,10 +191,10 @@ def main() -> None:
     if given.echo:
         uvloop.run(echo(given.echo))
     elif given.gets:
-        figures = uvloop.run(gets(given.gets, given.seconds))
+        figures = uvloop.run(measure_gets_in_process(given.gets, given.seconds))
         print(figures.per_s, figures.per_cpu_s)  # noqa: T201
     else:
-        compare(given.seconds, given.rounds)
+        compare_variants(given.seconds, given.rounds)
 
 
 if __name__ == "__main__":

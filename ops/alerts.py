@@ -14,16 +14,16 @@ import yaml
 
 from ops.paths import REPO
 
-RULES: Final = REPO / "ops" / "alerts.yaml"
-DOCS: Final = REPO / "docs" / "operations.md"
-BEGIN, END = "<!-- alerts: made from ops/alerts.yaml -->", "<!-- end of alerts -->"
+ALERT_RULES_FILE: Final = REPO / "ops" / "alerts.yaml"
+ALERT_DOCS_PAGE: Final = REPO / "docs" / "operations.md"
+TABLE_BEGIN, TABLE_END = "<!-- alerts: made from ops/alerts.yaml -->", "<!-- end of alerts -->"
 
-Labels = frozenset[tuple[str, str]]
-Samples = Mapping[tuple[str, Labels], float]
+LabelSet = frozenset[tuple[str, str]]
+MetricSamples = Mapping[tuple[str, LabelSet], float]
 """What was scraped: by name and labels, among them `process`."""
-Vector = dict[Labels, float]
+InstantVector = dict[LabelSet, float]
 
-_COMPARED: Final[Mapping[str, Callable[[float, float], bool]]] = {
+_COMPARATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">": operator.gt,
     "<": operator.lt,
     "==": operator.eq,
@@ -37,7 +37,7 @@ _MATCHER: Final = re.compile(r'(?P<label>\w+)(?P<how>=~|!~|!=|=)"(?P<value>(?:[^
 
 
 @dataclass(frozen=True)
-class Alert:
+class AlertRule:
     """One rule of the file."""
 
     name: str
@@ -52,11 +52,11 @@ class Alert:
         return set(re.findall(r"[a-z]+(?:_[a-z]+)+", words))
 
 
-def alerts() -> list[Alert]:
+def load_alert_rules() -> list[AlertRule]:
     """All of the file, in its order."""
-    groups = yaml.safe_load(RULES.read_text())["groups"]
+    groups = yaml.safe_load(ALERT_RULES_FILE.read_text())["groups"]
     return [
-        Alert(
+        AlertRule(
             rule["alert"],
             rule["expr"],
             rule.get("for", "0s"),
@@ -68,39 +68,42 @@ def alerts() -> list[Alert]:
     ]
 
 
-def firing(alert: Alert, before: Samples, now: Samples) -> Vector:
+def evaluate_alert(alert: AlertRule, before: MetricSamples, now: MetricSamples) -> InstantVector:
     """What the expression holds for, by labels. `increase` is what came between the two scrapes."""
     match = _COMPARISON.fullmatch(alert.expression)
     if match is None:
         raise ValueError(f"{alert.name}: this check does not understand: {alert.expression}")
-    compared, bound = _COMPARED[match["how"]], float(match["bound"])
-    values = _vector(match["value"], before, now)
+    compared, bound = _COMPARATORS[match["how"]], float(match["bound"])
+    values = _evaluate_vector(match["value"], before, now)
     return {labels: value for labels, value in values.items() if compared(value, bound)}
 
 
-def _vector(expression: str, before: Samples, now: Samples) -> Vector:
+def _evaluate_vector(expression: str, before: MetricSamples, now: MetricSamples) -> InstantVector:
     if match := _DIFFERENCE.fullmatch(expression):
-        left, right = _vector(match["left"], before, now), _vector(match["right"], before, now)
+        left, right = (
+            _evaluate_vector(match["left"], before, now),
+            _evaluate_vector(match["right"], before, now),
+        )
         return {labels: left[labels] - right[labels] for labels in left.keys() & right.keys()}
     if match := _AGGREGATE.fullmatch(expression):
         by = re.findall(r"\w+", match["by"] or "")
-        return _aggregated(match["how"], by, _vector(match["of"], before, now))
+        return _aggregate(match["how"], by, _evaluate_vector(match["of"], before, now))
     if match := _INCREASE.fullmatch(expression):
-        earlier = _selected(match["of"], before)
-        later = _selected(match["of"], now)
+        earlier = _select_samples(match["of"], before)
+        later = _select_samples(match["of"], now)
         return {labels: value - min(value, earlier.get(labels, 0.0)) for labels, value in later.items()}
-    return _selected(expression, now)
+    return _select_samples(expression, now)
 
 
-def _aggregated(how: str, by: Sequence[str], values: Vector) -> Vector:
+def _aggregate(how: str, by: Sequence[str], values: InstantVector) -> InstantVector:
     together: Mapping[str, Callable[[Iterable[float]], float]] = {"sum": sum, "min": min, "max": max}
-    groups: dict[Labels, list[float]] = {}
+    groups: dict[LabelSet, list[float]] = {}
     for labels, value in values.items():
         groups.setdefault(frozenset(each for each in labels if each[0] in by), []).append(value)
     return {labels: together[how](found) for labels, found in groups.items()}
 
 
-def _selected(selector: str, samples: Samples) -> Vector:
+def _select_samples(selector: str, samples: MetricSamples) -> InstantVector:
     match = _SELECTOR.fullmatch(selector)
     if match is None:
         raise ValueError(f"this check does not understand: {selector}")
@@ -121,31 +124,33 @@ def _matches(labels: Mapping[str, str], label: str, how: str, value: str) -> boo
     return same != how.startswith("!")
 
 
-def table() -> str:
+def render_alert_table() -> str:
     """The alerts as the docs show them."""
-    rows = [_row(alert) for alert in alerts()]
-    return "\n".join([BEGIN, "", "| alert | when | what it means |", "|---|---|---|", *rows, "", END])
+    rows = [_render_alert_row(alert) for alert in load_alert_rules()]
+    return "\n".join(
+        [TABLE_BEGIN, "", "| alert | when | what it means |", "|---|---|---|", *rows, "", TABLE_END]
+    )
 
 
-def documented(page: str) -> str:
+def insert_alert_table(page: str) -> str:
     """The page with the table as it should be."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{table()}{after}"
+    before, _, rest = page.partition(TABLE_BEGIN)
+    _, _, after = rest.partition(TABLE_END)
+    return f"{before}{render_alert_table()}{after}"
 
 
-def _row(alert: Alert) -> str:
-    when = f"`{_in_a_cell(alert.expression)}`{_lasting(alert)}"
+def _render_alert_row(alert: AlertRule) -> str:
+    when = f"`{_escape_cell(alert.expression)}`{_render_duration(alert)}"
     return f"| {alert.name} ({alert.severity}) | {when} | {alert.summary} |"
 
 
-def _in_a_cell(expression: str) -> str:
+def _escape_cell(expression: str) -> str:
     return expression.replace("|", "\\|")
 
 
-def _lasting(alert: Alert) -> str:
+def _render_duration(alert: AlertRule) -> str:
     return "" if alert.lasts == "0s" else f" for {alert.lasts}"
 
 
 if __name__ == "__main__":
-    DOCS.write_text(documented(DOCS.read_text()))
+    ALERT_DOCS_PAGE.write_text(insert_alert_table(ALERT_DOCS_PAGE.read_text()))

@@ -1,12 +1,13 @@
 """The command `ic`.
 
-Every module in `ops.commands` adds the command of its own name by a function `register(app)`, and its
-docstring says in a line what that does: to add a command, add a module. Only the module of the command that
-is called is imported, and for the list of commands none: each brings libraries of its own.
+Every module in `COMMAND_PACKAGES` adds the command of its own name by a function `register(app)`, and the
+first line of its docstring is the command's help: to add a command, add a module. Only the module of the
+called command is imported, and for the list of commands none, since each needs libraries of its own.
 """
 
 import ast
 import importlib
+import importlib.util
 import os
 import pkgutil
 import re
@@ -20,38 +21,39 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from ops import commands
 from ops.errors import OpsError
 from ops.paths import REPO
 
+COMMAND_PACKAGES: Final = ("ops.commands", "devstack.commands", "verify.commands")
+"""An image holds the operator's commands only; a checkout has all."""
 HELP_OPTIONS: Final = ("-h", "--help")
 _SUMMARY: Final = re.compile(r"`ic [\w-]+`: (?P<summary>.+)")
 
 
-class Commands(TyperGroup):
+class CommandGroup(TyperGroup):
     """The commands by their modules' names."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names, in order."""
-        return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+        return sorted(command_modules())
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
         """Return what help says of a command, or None for an unknown one."""
         known = cmd_name in self.list_commands(ctx)
-        return TyperCommand(cmd_name, help=summary(cmd_name)) if known else None
+        return TyperCommand(cmd_name, help=command_summary(cmd_name)) if known else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that is called, from its module."""
         if args and args[0] in self.list_commands(ctx):
             if not set(HELP_OPTIONS) & set(args):
-                _quieten()
-            return args[0], _loaded(args[0]), args[1:]
+                _quiet_service_logs()
+            return args[0], _load_command(args[0]), args[1:]
         return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(
     name="ic",
-    cls=Commands,
+    cls=CommandGroup,
     help="Run, watch and test InternshipConnect on this machine.",
     no_args_is_help=True,
     add_completion=False,
@@ -76,15 +78,32 @@ def ic(
     """Run, watch and test InternshipConnect on this machine."""
 
 
-def summary(name: str) -> str:
+def command_modules() -> dict[str, Path]:
+    """Return the file of each command's module, by the command's name; no module is imported."""
+    return {
+        module.name: Path(folder) / f"{module.name}.py"
+        for package in COMMAND_PACKAGES
+        for folder in _folders_of(package)
+        for module in pkgutil.iter_modules([folder])
+    }
+
+
+def _folders_of(package: str) -> list[str]:
+    try:
+        spec = importlib.util.find_spec(package)
+    except ModuleNotFoundError:
+        return []
+    return list(spec.submodule_search_locations or ()) if spec else []
+
+
+def command_summary(name: str) -> str:
     """Return what a command does, from its module's docstring; the module is not imported."""
-    [folder] = commands.__path__
-    docstring = ast.get_docstring(ast.parse((Path(folder) / f"{name}.py").read_text())) or ""
-    match = _SUMMARY.match(docstring)
+    path = command_modules()[name]
+    match = _SUMMARY.match(ast.get_docstring(ast.parse(path.read_text())) or "")
     if match is None:
-        raise ValueError(f"the docstring of ops/commands/{name}.py does not begin with: `ic {name}`: ...")
-    said = match["summary"]
-    return said[0].upper() + said[1:]
+        raise ValueError(f"the docstring of {path} does not begin with: `ic {name}`: ...")
+    summary = match["summary"]
+    return summary[0].upper() + summary[1:]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -101,17 +120,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _loaded(name: str) -> Any:
+def _load_command(name: str) -> Any:
     alone = typer.Typer(add_completion=False)
     # With a callback, typer keeps the command's name on the command line even when it is the only one.
     alone.callback()(lambda: None)
-    importlib.import_module(f"{commands.__name__}.{name}").register(alone)
+    importlib.import_module(f"{_package_of(name)}.{name}").register(alone)
     group = get_command(alone)
     assert isinstance(group, TyperGroup)
     return group.commands[name]
 
 
-def _quieten() -> None:
+def _package_of(name: str) -> str:
+    folder = str(command_modules()[name].parent)
+    return next(package for package in COMMAND_PACKAGES if folder in _folders_of(package))
+
+
+def _quiet_service_logs() -> None:
     """What the services' code logs while a command uses it is no progress: from warnings on, on stderr."""
     import logging  # noqa: PLC0415
 

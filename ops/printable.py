@@ -3,9 +3,9 @@
 import unicodedata
 from typing import Final
 
-_SHOWN: Final = frozenset({"\t", "\u200c", "\u200d"})
+_ALLOWED_CHARACTERS: Final = frozenset({"\t", "\u200c", "\u200d"})
 """Tabs, and the joiners that Persian, Indic and emoji text is written with."""
-_UNSAFE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
+_UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
 """Control characters, marks of direction and others without a shape, line ends."""
 
 
@@ -13,14 +13,14 @@ def printable(text: str) -> str:
     """Return the text; what has an effect instead of a shape is written out, as `\\x1b` or `\\u202e`."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(each if _is_safe(each) else _escaped(each) for each in text)
+    return "".join(each if _is_safe(each) else _escape_character(each) for each in text)
 
 
 def _is_safe(character: str) -> bool:
-    return character in _SHOWN or unicodedata.category(character) not in _UNSAFE
+    return character in _ALLOWED_CHARACTERS or unicodedata.category(character) not in _UNSAFE_CATEGORIES
 
 
-def _escaped(character: str) -> str:
+def _escape_character(character: str) -> str:
     number = ord(character)
     if number <= 0xFF:
         return f"\\x{number:02x}"

@@ -10,18 +10,18 @@ from pymongo.monitoring import CommandListener
 
 from chassis.clock import Clock
 from chassis.contracts import event_type
-from chassis.mongo.provision import CollectionSpec, provision
-from chassis.mongo.shards import Shards
-from chassis.mongo.slots import SlotMap
+from chassis.mongo.provision import CollectionSpec, provision_collections
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap
 from internshipconnect.events.v1.events_pb2 import Event
-from tests.stack import Stack
+from tests.stack import StackHandle
 
 M = TypeVar("M", bound=Message)
 
 
 @asynccontextmanager
 async def own_databases(
-    stack: Stack,
+    stack: StackHandle,
     service: str,
     collections: Iterable[CollectionSpec],
     *,
@@ -35,7 +35,7 @@ async def own_databases(
     shards = Shards(slot_map, name, "admin", password, clock=clock, listeners=listeners)
     try:
         for shard in shards.all():
-            await provision(shard.db.client, name, collections)
+            await provision_collections(shard.db.client, name, collections)
         yield shards
     finally:
         for shard in shards.all():
@@ -43,7 +43,7 @@ async def own_databases(
         await shards.close()
 
 
-async def told(shards: Shards, kind: type[M], subject: str) -> list[M]:
+async def read_outbox(shards: Shards, kind: type[M], subject: str) -> list[M]:
     """The events of one type about one entity that wait in the outbox, in the order of their telling."""
     query = {"type": event_type(kind)}
     rows = await shards.of(subject).db["outbox"].find(query).sort("_id", 1).to_list(None)

@@ -11,9 +11,9 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from ops.stack import binaries, mongo
+from devstack import binaries, mongo
 from tests.ports import free_port
-from tests.stack import await_true
+from tests.stack import wait_until_blocking
 
 HOST = "127.0.0.1"
 
@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 def replica_set(folder: Path, name: str, password: str) -> Iterator[str]:
     """Its address, `mongodb://host:port/?replicaSet=name`: one member, which has the administrator's user."""
     with _initiated(folder, name) as port, _client(port) as client:
-        client.admin.command("createUser", mongo.ADMIN, pwd=password, roles=["root"])
+        client.admin.command("createUser", mongo.ADMIN_USER, pwd=password, roles=["root"])
         yield f"mongodb://{HOST}:{port}/?replicaSet={name}"
 
 
@@ -40,8 +40,8 @@ def sharded_cluster(folder: Path, router: str, password: str) -> Iterator[str]:
         options = ("--configdb", f"config/{HOST}:{config}", "--keyFile", str(folder / "config" / "key"))
         running.enter_context(_running(port, router, *options))
         with _client(port) as client:
-            client.admin.command("createUser", mongo.ADMIN, pwd=password, roles=["root"])
-        with _client(port, username=mongo.ADMIN, password=password) as client:
+            client.admin.command("createUser", mongo.ADMIN_USER, pwd=password, roles=["root"])
+        with _client(port, username=mongo.ADMIN_USER, password=password) as client:
             client.admin.command("addShard", f"shard/{HOST}:{shard}")
         yield f"mongodb://{HOST}:{port}/"
 
@@ -53,7 +53,9 @@ def _initiated(folder: Path, name: str, *options: str) -> Iterator[int]:
     with _mongod(folder, port, "--replSet", name, *options), _client(port) as client:
         member = {"_id": 0, "host": f"{HOST}:{port}"}
         client.admin.command("replSetInitiate", {"_id": name, "members": [member]})
-        await_true(lambda: client.admin.command("hello")["isWritablePrimary"], "a primary", within_s=30)
+        wait_until_blocking(
+            lambda: client.admin.command("hello")["isWritablePrimary"], "a primary", within_s=30
+        )
         yield port
 
 
@@ -74,7 +76,7 @@ def _running(port: int, binary: str, *options: str) -> Iterator[None]:
     command = [binary, "--port", str(port), "--bind_ip", HOST, "--nounixsocket", *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        await_true(lambda: _answers(port), f"{binary} to answer", within_s=30)
+        wait_until_blocking(lambda: _answers(port), f"{binary} to answer", within_s=30)
         yield
     finally:
         process.terminate()

@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as otl
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
-class Receiver(otlp_grpc.TraceServiceServicer):
+class OtlpReceiver(otlp_grpc.TraceServiceServicer):
     """All spans that came, each with the name of the service that made it."""
 
     def __init__(self) -> None:
@@ -43,9 +43,9 @@ class Receiver(otlp_grpc.TraceServiceServicer):
 
 
 @contextmanager
-def receiving(port: int = 0) -> Iterator[tuple[Receiver, int]]:
+def running_otlp_receiver(port: int = 0) -> Iterator[tuple[OtlpReceiver, int]]:
     """A receiver and its port; it listens on threads, as exporters may block the caller's loop."""
-    receiver = Receiver()
+    receiver = OtlpReceiver()
     server = grpc.server(ThreadPoolExecutor(max_workers=2))
     add_servicer: Any = otlp_grpc.add_TraceServiceServicer_to_server
     add_servicer(receiver, server)

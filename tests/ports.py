@@ -4,7 +4,7 @@ import random
 import socket
 from typing import Final
 
-from ops.stack.topology import LOOPBACK
+from devstack.topology_parts import LOOPBACK
 
 _PORTS: Final = range(10_000, 20_000)
 """Below those that stacks have, and those that the kernel gives to connections at any moment."""

@@ -10,22 +10,23 @@ from typing import Any, Self
 
 import httpx
 
-from ops.stack import lifecycle, mongo, tls, topology
-from ops.stack.credentials import Credentials
-from ops.stack.lifecycle import Stack as RunningStack
-from ops.stack.process import Readiness
-from ops.stack.steps import Steps
-from ops.stack.supervisor import ProcessState, SupervisorClient
-from ops.stack.topology import LOOPBACK, Topology
-from tests.waiting import GENEROUS_S
-from tests.waiting import await_true as await_true  # noqa: PLC0414 - most who need it have a stack
+from devstack import lifecycle, mongo, tls, topology
+from devstack.credentials import Credentials
+from devstack.lifecycle import Stack as RunningStack
+from devstack.process import ProbeResult
+from devstack.supervisor import ProcessState, SupervisorClient
+from devstack.topology import Topology
+from devstack.topology_parts import LOOPBACK
+from ops.progress import StepProgress
+from tests.waiting import WAIT_TIMEOUT_S
+from tests.waiting import wait_until_blocking as wait_until_blocking  # noqa: PLC0414 - most who need it have a stack
 
 STACK_VARIABLE = "IC_TEST_STACK"
-READY_WITHIN_S = 2 * GENEROUS_S
+READY_TIMEOUT_S = 2 * WAIT_TIMEOUT_S
 
 
 @dataclass(frozen=True)
-class Stack:
+class StackHandle:
     """One running stack: where things listen, and how to disturb them."""
 
     topology: Topology
@@ -56,7 +57,7 @@ class Stack:
     @property
     def trust(self) -> ssl.SSLContext | bool:
         """What httpx takes as `verify` to reach the gateways."""
-        return tls.trust(self.topology)
+        return tls.httpx_verify(self.topology)
 
     @property
     def mailbox_url(self) -> str:
@@ -84,20 +85,20 @@ class Stack:
 
     def admin_uris(self) -> dict[str, str]:
         """By shard: its address with the administrator's user."""
-        return {shard.name: mongo.admin_uri(shard, self.credentials) for shard in self.topology.shards}
+        return {shard.name: mongo.shard_admin_uri(shard, self.credentials) for shard in self.topology.shards}
 
     def mails(self, to: str) -> list[dict[str, Any]]:
         """The mails to one address, in full, the newest first."""
         found = httpx.get(f"{self.mailbox_url}/mails", params={"to": to}, timeout=5.0).json()["mails"]
         return [httpx.get(f"{self.mailbox_url}/mails/{mail['id']}", timeout=5.0).json() for mail in found]
 
-    def await_mail(self, to: str, subject: str = "", *, within_s: float = GENEROUS_S) -> dict[str, Any]:
+    def await_mail(self, to: str, subject: str = "", *, within_s: float = WAIT_TIMEOUT_S) -> dict[str, Any]:
         """The newest mail to an address whose subject holds these words, as soon as it is there."""
 
         def matching() -> list[dict[str, Any]]:
             return [mail for mail in self.mails(to) if subject.lower() in mail["subject"].lower()]
 
-        return await_true(matching, f"a mail to {to} about '{subject}'", within_s=within_s)[0]
+        return wait_until_blocking(matching, f"a mail to {to} about '{subject}'", within_s=within_s)[0]
 
     def state(self, process: str) -> ProcessState:
         """What the supervisor knows of a process."""
@@ -107,7 +108,7 @@ class Stack:
         """How often a process died and was started again."""
         return self.state(process).restarts
 
-    def readiness(self, process: str) -> Readiness:
+    def readiness(self, process: str) -> ProbeResult:
         """Asks the process itself, now."""
         return RunningStack.of(self.topology).process(process).probe()
 
@@ -123,9 +124,11 @@ class Stack:
         """Starts a stopped process."""
         self._client().start(self._supervised(process))
 
-    def await_ready(self, process: str, *, within_s: float = READY_WITHIN_S) -> None:
+    def await_ready(self, process: str, *, within_s: float = READY_TIMEOUT_S) -> None:
         """Returns when the process says that it is ready."""
-        await_true(lambda: self.readiness(process).ready, f"{process} to be ready", within_s=within_s)
+        wait_until_blocking(
+            lambda: self.readiness(process).ready, f"{process} to be ready", within_s=within_s
+        )
 
     @contextmanager
     def outages(self) -> Iterator[Callable[[str], None]]:
@@ -152,11 +155,11 @@ class Stack:
 
 
 @contextmanager
-def stack_beside(name: str, *, stores_only: bool = False, **shape: Any) -> Iterator[Stack]:
-    """A stack of another shape beside the one under test, gone afterwards; `shape` as `find_or_create`."""
-    found = topology.find_or_create(f"{Stack.under_test().topology.name}-{name}", **shape)
+def running_second_stack(name: str, *, stores_only: bool = False, **shape: Any) -> Iterator[StackHandle]:
+    """Run a stack of another shape beside the one under test; `shape` as for `find_or_create_stack`."""
+    found = topology.find_or_create_stack(f"{StackHandle.under_test().topology.name}-{name}", **shape)
     try:
-        lifecycle.up(found, Steps(), stores_only=stores_only)
-        yield Stack.of(found)
+        lifecycle.start_stack(found, StepProgress(), stores_only=stores_only)
+        yield StackHandle.of(found)
     finally:
-        lifecycle.down(found, wipe=True)
+        lifecycle.stop_stack(found, wipe=True)

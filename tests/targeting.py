@@ -13,8 +13,8 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
-from chassis.caller import request_id
-from chassis.mongo.shards import current_scatter
+from chassis.call_context import request_id
+from chassis.sharding.shards import current_scatter
 
 QUERIES: Final = {
     "find": ("filter",),

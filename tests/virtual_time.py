@@ -59,7 +59,7 @@ def in_virtual_time(scenario: Callable[P, Awaitable[None]]) -> Callable[P, None]
     return play
 
 
-def hold_up(seconds: float) -> None:
+def block_event_loop(seconds: float) -> None:
     """As if the event loop were busy for so long and could do nothing else."""
     loop: Any = asyncio.get_running_loop()
     loop._skipping.now_s += seconds

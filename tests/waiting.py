@@ -11,13 +11,13 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-GENEROUS_S: Final = 60.0
-BUSY_S: Final = 10.0
+WAIT_TIMEOUT_S: Final = 60.0
+BUSY_MACHINE_MARGIN_S: Final = 10.0
 """How much later than promised something may come on a busy machine, where what is wrong takes minutes."""
-_LOOK_EVERY_S: Final = 0.01
+_POLL_INTERVAL_S: Final = 0.01
 
 
-async def until(look: Callable[[], Any], what: str = "", within_s: float = GENEROUS_S) -> Any:
+async def wait_until(look: Callable[[], Any], what: str = "", within_s: float = WAIT_TIMEOUT_S) -> Any:
     """Return the first true answer of `look`, a function or a coroutine function.
 
     Raises:
@@ -30,29 +30,29 @@ async def until(look: Callable[[], Any], what: str = "", within_s: float = GENER
         if found:
             return found
         if time.monotonic() > ends:
-            raise TimeoutError(_complaint(look, what, within_s, found))
-        await asyncio.sleep(_LOOK_EVERY_S)
+            raise TimeoutError(_timeout_message(look, what, within_s, found))
+        await asyncio.sleep(_POLL_INTERVAL_S)
 
 
-def await_true(
-    look: Callable[[], T], what: str = "", *, within_s: float = GENEROUS_S, every_s: float = 0.1
+def wait_until_blocking(
+    look: Callable[[], T], what: str = "", *, within_s: float = WAIT_TIMEOUT_S, every_s: float = 0.1
 ) -> T:
     """As `until`, where there is no event loop."""
     ends = time.monotonic() + within_s
     while not (found := look()):
         if time.monotonic() > ends:
-            raise TimeoutError(_complaint(look, what, within_s, found))
+            raise TimeoutError(_timeout_message(look, what, within_s, found))
         time.sleep(every_s)
     return found
 
 
-async def turns(count: int = 50) -> None:
+async def run_ready_tasks(count: int = 50) -> None:
     """Let everything that is ready run, so many times in a row."""
     for _ in range(count):
         await asyncio.sleep(0)
 
 
-def _complaint(look: object, what: str, within_s: float, last: object) -> str:
+def _timeout_message(look: object, what: str, within_s: float, last: object) -> str:
     return (
         f"{what or getattr(look, '__name__', look)}: not within {within_s:g} s; the last answer was {last!r}"
     )

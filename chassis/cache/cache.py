@@ -9,30 +9,31 @@ from typing import Final, Protocol
 
 from redis.asyncio.cluster import RedisCluster
 
-from chassis.cache.flights import Flights, Landed
-from chassis.cache.near import NearCache
-from chassis.cache.owed import OwedRemovals
-from chassis.cache.redis_store import RedisStore
-from chassis.cache.store import CacheStore, StoreDownError
-from chassis.cache.tracking import Tracking
-from chassis.cache.watch import NoWatches, Watches
-from chassis.caller import current_call, mark_stale, remaining_s
-from chassis.errors import NOT_ANSWERING, DomainError, unavailable
+from chassis.cache.invalidation_stream import InvalidationSource, NoInvalidationSource
+from chassis.cache.local_cache import LocalEntryCache
+from chassis.cache.pending_invalidations import PendingInvalidations
+from chassis.cache.redis_store import RedisCacheStore
+from chassis.cache.redis_tracking import RedisInvalidationSource
+from chassis.cache.store import CacheStore
+from chassis.call_context import current_call, mark_answer_stale, remaining_s
+from chassis.concurrency.single_flight import SingleFlight, SingleFlightResult
+from chassis.errors import UNAVAILABLE_REASONS, DomainError, unavailable
 from chassis.observability.metrics import cache_requests
+from chassis.redis.nodes import StoreUnavailableError
 
 LEASE_TTL_S: Final = 5.0
 """How long a load may take and still be cached."""
-SPARE_S: Final = 600.0
+STALE_COPY_TTL_S: Final = 600.0
 """How old an answer may be that is given for want of a newer one."""
-LOAD_SHARE: Final = 0.8
+MAX_LOAD_SHARE: Final = 0.8
 """How much of a call's time a load may take; the rest is for giving a stale answer in its place."""
-JITTER: Final = 0.1
+TTL_JITTER: Final = 0.1
 
-_ANSWER: Final = b"a"
-_NOTHING: Final = b"n"
-_LEASE: Final = b"l"
+_ANSWER_PREFIX: Final = b"a"
+_NEGATIVE_ENTRY: Final = b"n"
+_LEASE_PREFIX: Final = b"l"
 
-_NEAR_HIT = cache_requests.labels("near", "hit")
+_LOCAL_HIT = cache_requests.labels("near", "hit")
 _HIT = cache_requests.labels("redis", "hit")
 _NEGATIVE = cache_requests.labels("redis", "negative")
 _MISS = cache_requests.labels("redis", "miss")
@@ -41,7 +42,7 @@ _STALE = cache_requests.labels("redis", "stale")
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _LoadedAnswer:
     raw: bytes | None
     is_stale: bool = False
 
@@ -54,7 +55,7 @@ class Serializable(Protocol):
         ...
 
 
-Load = Callable[[], Awaitable[Serializable | None]]
+LoadAnswer = Callable[[], Awaitable[Serializable | None]]
 
 
 class Cache:
@@ -66,23 +67,23 @@ class Cache:
     """
 
     def __init__(
-        self, redis: RedisCluster | CacheStore, namespace: str, watches: Watches | None = None
+        self, redis: RedisCluster | CacheStore, namespace: str, watches: InvalidationSource | None = None
     ) -> None:
         if isinstance(redis, RedisCluster):
-            self._near = NearCache(Tracking(redis, namespace))
-            self._store: CacheStore = RedisStore(redis, on_detour=self._near.forget)
+            self._near = LocalEntryCache(RedisInvalidationSource(redis, namespace))
+            self._store: CacheStore = RedisCacheStore(redis, on_detour=self._near.forget)
         else:
-            self._near = NearCache(watches or NoWatches())
+            self._near = LocalEntryCache(watches or NoInvalidationSource())
             self._store = redis
         self._namespace = namespace
-        self._flights: Flights[_Answer] = Flights()
-        self._owed = OwedRemovals(self._store.remove)
+        self._flights: SingleFlight[_LoadedAnswer] = SingleFlight()
+        self._owed = PendingInvalidations(self._store.remove)
 
     async def read_through(
         self,
         key: str,
         ttl_s: float,
-        load: Load,
+        load: LoadAnswer,
         negative_ttl_s: float = 5.0,
     ) -> bytes | None:
         """The serialized answer for `key`, loaded when it is not there; None when there is none.
@@ -95,17 +96,17 @@ class Cache:
         name = f"{self._namespace}:{key}"
         copy = self._near.find(name)
         if copy is not None:
-            _NEAR_HIT.inc()
+            _LOCAL_HIT.inc()
             return copy.answer
         mark = self._near.mark(name)
         entry = await self._entry(name)
-        if entry is not None and entry[:1] != _LEASE:
-            found = _opened(entry)
+        if entry is not None and entry[:1] != _LEASE_PREFIX:
+            found = _decode_entry(entry)
             self._near.admit(name, found, negative_ttl_s if found is None else ttl_s, mark)
             return found
         answer = await self._flights.join(name, lambda: self._load(name, ttl_s, load, negative_ttl_s))
         if answer.is_stale:
-            mark_stale()
+            mark_answer_stale()
         return answer.raw
 
     async def drop(self, *keys: str) -> None:
@@ -127,41 +128,43 @@ class Cache:
             return None
         try:
             return await self._store.get(name)
-        except StoreDownError:
+        except StoreUnavailableError:
             return None
 
     async def _load(
         self,
         name: str,
         ttl_s: float,
-        load: Load,
+        load: LoadAnswer,
         negative_ttl_s: float,
-    ) -> "Landed[_Answer]":
-        lease = _LEASE + secrets.token_bytes(12)
+    ) -> "SingleFlightResult[_LoadedAnswer]":
+        lease = _LEASE_PREFIX + secrets.token_bytes(12)
         try:
             found = await self._claim(name, lease)
-        except StoreDownError:
+        except StoreUnavailableError:
             _BYPASS.inc()
-            raw = _serialized(await load())
-            return Landed(_Answer(raw, is_stale=current_call().is_stale), shared=True)
-        if found is not None and found[:1] != _LEASE:
-            return Landed(_Answer(_opened(found)), shared=True)
+            raw = _serialize_or_none(await load())
+            return SingleFlightResult(_LoadedAnswer(raw, is_stale=current_call().is_stale), shared=True)
+        if found is not None and found[:1] != _LEASE_PREFIX:
+            return SingleFlightResult(_LoadedAnswer(_decode_entry(found)), shared=True)
         _MISS.inc()
         answer = await self._fresh_or_stale(name, load)
         if answer.is_stale:
             # Not kept: it may be older than a change whose news has passed already.
-            return Landed(answer, shared=True)
+            return SingleFlightResult(answer, shared=True)
         if found is not None:
-            return Landed(answer, shared=await self._entry(name) == found)
-        return Landed(answer, shared=await self._fill(name, lease, answer.raw, ttl_s, negative_ttl_s))
+            return SingleFlightResult(answer, shared=await self._entry(name) == found)
+        return SingleFlightResult(
+            answer, shared=await self._fill(name, lease, answer.raw, ttl_s, negative_ttl_s)
+        )
 
-    async def _fresh_or_stale(self, name: str, load: Load) -> "_Answer":
+    async def _fresh_or_stale(self, name: str, load: LoadAnswer) -> "_LoadedAnswer":
         try:
-            async with asyncio.timeout(_share_of_the_time()):
-                raw = _serialized(await load())
-                return _Answer(raw, is_stale=current_call().is_stale)
+            async with asyncio.timeout(_load_timeout_s()):
+                raw = _serialize_or_none(await load())
+                return _LoadedAnswer(raw, is_stale=current_call().is_stale)
         except (DomainError, TimeoutError) as error:
-            if isinstance(error, DomainError) and error.reason not in NOT_ANSWERING:
+            if isinstance(error, DomainError) and error.reason not in UNAVAILABLE_REASONS:
                 raise
             spare = await self._spare(name)
             if spare is None:
@@ -169,19 +172,19 @@ class Cache:
                     raise
                 raise unavailable("What was asked for") from error
             _STALE.inc()
-            return _Answer(spare[1:], is_stale=True)
+            return _LoadedAnswer(spare[1:], is_stale=True)
 
     async def _spare(self, name: str) -> bytes | None:
         if name in self._owed:
             return None
         try:
             return await self._store.spare(name)
-        except StoreDownError:
+        except StoreUnavailableError:
             return None
 
     async def _claim(self, name: str, lease: bytes) -> bytes | None:
         if name in self._owed:
-            raise StoreDownError("an outdated entry may be there")
+            raise StoreUnavailableError("an outdated entry may be there")
         return await self._store.claim(name, lease, LEASE_TTL_S)
 
     async def _fill(
@@ -192,9 +195,13 @@ class Cache:
             return False
         try:
             if answer is None:
-                return await self._store.fill(name, lease, _NOTHING, _jittered(negative_ttl_s), 0)
-            return await self._store.fill(name, lease, _ANSWER + answer, _jittered(ttl_s), SPARE_S)
-        except StoreDownError:
+                return await self._store.fill(
+                    name, lease, _NEGATIVE_ENTRY, _jittered_ttl_s(negative_ttl_s), 0
+                )
+            return await self._store.fill(
+                name, lease, _ANSWER_PREFIX + answer, _jittered_ttl_s(ttl_s), STALE_COPY_TTL_S
+            )
+        except StoreUnavailableError:
             return True
 
     async def _drop(self, name: str) -> None:
@@ -202,7 +209,7 @@ class Cache:
         self._near.forget(name)
         try:
             await self._store.remove(name)
-        except StoreDownError:
+        except StoreUnavailableError:
             self._owed.add(name)
         except asyncio.CancelledError:
             # The caller has gone away, but the change is committed.
@@ -213,22 +220,22 @@ class Cache:
             self._near.forget(name)
 
 
-def _share_of_the_time() -> float | None:
+def _load_timeout_s() -> float | None:
     left_s = remaining_s()
-    return None if left_s is None else left_s * LOAD_SHARE
+    return None if left_s is None else left_s * MAX_LOAD_SHARE
 
 
-def _opened(entry: bytes) -> bytes | None:
-    if entry == _NOTHING:
+def _decode_entry(entry: bytes) -> bytes | None:
+    if entry == _NEGATIVE_ENTRY:
         _NEGATIVE.inc()
         return None
     _HIT.inc()
     return entry[1:]
 
 
-def _serialized(message: Serializable | None) -> bytes | None:
+def _serialize_or_none(message: Serializable | None) -> bytes | None:
     return None if message is None else message.SerializeToString()
 
 
-def _jittered(ttl_s: float) -> float:
-    return ttl_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+def _jittered_ttl_s(ttl_s: float) -> float:
+    return ttl_s * random.uniform(1 - TTL_JITTER, 1 + TTL_JITTER)  # noqa: S311

@@ -8,15 +8,15 @@ from typing import Final, cast
 from redis.asyncio.cluster import ClusterNode, PipelineCommand, RedisCluster
 from redis.exceptions import RedisError
 
-from chassis.redis_nodes import Node, Nodes, StoreDownError
+from chassis.redis.nodes import GuardedRedisNode, GuardedRedisNodes, StoreUnavailableError
 
-ANSWER_WITHIN_S: Final = 0.05
-READS_AT_ONCE: Final = 1
+ANSWER_TIMEOUT_S: Final = 0.05
+MAX_CONCURRENT_READS: Final = 1
 """Per node; what comes while so many are on their way travels together, at a third of the cost."""
-LARGEST_BATCH: Final = 128
-LONGEST_QUEUE: Final = 2_048
+MAX_BATCH_KEYS: Final = 128
+MAX_QUEUED_KEYS: Final = 2_048
 
-_FILL: Final = (
+_FILL_SCRIPT: Final = (
     "if redis.call('GET', KEYS[1]) == ARGV[1] then "
     "redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) "
     "if ARGV[4] ~= '0' then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[4]) "
@@ -24,7 +24,7 @@ _FILL: Final = (
 )
 
 
-class RedisStore:
+class RedisCacheStore:
     """A `CacheStore` on the cluster; a node that is down costs its own keys a moment, and then nothing.
 
     `on_detour` is told of each key whose entry could not be read from the node that should hold it.
@@ -33,11 +33,13 @@ class RedisStore:
     def __init__(
         self,
         redis: RedisCluster,
-        answer_within_s: float = ANSWER_WITHIN_S,
+        answer_within_s: float = ANSWER_TIMEOUT_S,
         on_detour: Callable[[str], None] = lambda _key: None,
     ) -> None:
         self._redis = redis
-        self._nodes = Nodes(redis, lambda holder: _Node(redis, holder, answer_within_s, on_detour))
+        self._nodes = GuardedRedisNodes(
+            redis, lambda holder: _BatchingNode(redis, holder, answer_within_s, on_detour)
+        )
 
     async def get(self, key: str) -> bytes | None:
         node = await self._nodes.of(key)
@@ -55,23 +57,25 @@ class RedisStore:
         lives_ms, spare_ms = str(_milliseconds(ttl_s)), str(round(spare_s * 1000))
         return bool(
             await node.asked(
-                lambda: self._redis.eval(_FILL, 2, key, _spare(key), lease, entry, lives_ms, spare_ms)
+                lambda: self._redis.eval(
+                    _FILL_SCRIPT, 2, key, _stale_copy_key(key), lease, entry, lives_ms, spare_ms
+                )
             )
         )
 
     async def spare(self, key: str) -> bytes | None:
         node = await self._nodes.of(key)
-        return await node.get(_spare(key))
+        return await node.get(_stale_copy_key(key))
 
     async def remove(self, key: str) -> None:
         node = await self._nodes.of(key)
-        await node.asked(lambda: self._redis.unlink(key, _spare(key)))
+        await node.asked(lambda: self._redis.unlink(key, _stale_copy_key(key)))
 
     async def aclose(self) -> None:
         await self._nodes.aclose()
 
 
-class _Node(Node):
+class _BatchingNode(GuardedRedisNode):
     """The way to one node, and the reads that wait for their turn.
 
     Reads go to the node itself, for half of what the cluster client's search for the right node costs; the
@@ -94,10 +98,10 @@ class _Node(Node):
 
     async def get(self, key: str) -> bytes | None:
         """The value of a key, asked for alone when the node is idle, else together with others."""
-        if self._reads < READS_AT_ONCE:
+        if self._reads < MAX_CONCURRENT_READS:
             return await self._get_alone(key)
-        if len(self._waiting) >= LONGEST_QUEUE:
-            raise StoreDownError("too many reads wait for the node", "busy", self.holder.name)
+        if len(self._waiting) >= MAX_QUEUED_KEYS:
+            raise StoreUnavailableError("too many reads wait for the node", "busy", self.holder.name)
         turn: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append(turn)
         return await turn
@@ -113,7 +117,7 @@ class _Node(Node):
     def _send_waiting(self) -> None:
         if not self._waiting:
             return
-        keys = list(islice(self._waiting, LARGEST_BATCH))
+        keys = list(islice(self._waiting, MAX_BATCH_KEYS))
         batch = {key: self._waiting.pop(key) for key in keys}
         self._reads += 1
         task = asyncio.create_task(self._get_together(batch))
@@ -121,15 +125,15 @@ class _Node(Node):
         task.add_done_callback(self._batches.discard)
 
     async def _get_together(self, batch: dict[str, list[asyncio.Future[bytes | None]]]) -> None:
-        values: list[bytes | None] | StoreDownError
+        values: list[bytes | None] | StoreUnavailableError
         try:
             values = await self.asked(lambda: self._read_all(list(batch)))
-        except StoreDownError as error:
+        except StoreUnavailableError as error:
             values = error
         finally:
             self._reads -= 1
             self._send_waiting()
-        _settle(list(batch.values()), values)
+        _resolve_futures(list(batch.values()), values)
 
     async def _read(self, key: str) -> bytes | None:
         try:
@@ -147,20 +151,20 @@ class _Node(Node):
         return [cast("bytes | None", read.result) for read in reads]
 
 
-def _settle(
-    turns: list[list["asyncio.Future[bytes | None]"]], values: list[bytes | None] | StoreDownError
+def _resolve_futures(
+    turns: list[list["asyncio.Future[bytes | None]"]], values: list[bytes | None] | StoreUnavailableError
 ) -> None:
     for position, waiting in enumerate(turns):
         for turn in waiting:
             if turn.done():
                 continue
-            if isinstance(values, StoreDownError):
+            if isinstance(values, StoreUnavailableError):
                 turn.set_exception(values)
             else:
                 turn.set_result(values[position])
 
 
-def _spare(key: str) -> str:
+def _stale_copy_key(key: str) -> str:
     """In the same slot: the cluster looks at what is in braces."""
     return f"{{{key}}}:spare"
 

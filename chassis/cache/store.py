@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from chassis.redis_nodes import StoreDownError
+from chassis.redis.nodes import StoreUnavailableError
 
-__all__ = ["CacheStore", "StoreDownError"]
+__all__ = ["CacheStore", "StoreUnavailableError"]
 
 
 class CacheStore(Protocol):

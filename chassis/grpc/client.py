@@ -9,24 +9,24 @@ from typing import Any, Final, NoReturn, Protocol, cast
 import grpc
 import orjson
 
-from chassis.breaker import Breaker
-from chassis.bulkhead import Bulkhead
-from chassis.caller import SENT_WITH_KEY, remaining_s, request_id
-from chassis.contracts import ContractError, RpcSpec, rpc_at
+from chassis.call_context import SENT_TIMEOUT_METADATA_KEY, remaining_s, request_id
+from chassis.concurrency.bulkhead import Bulkhead
+from chassis.concurrency.circuit_breaker import CircuitBreaker
+from chassis.contracts import ContractError, RpcSpec, find_rpc
 from chassis.errors import DomainError, unavailable
-from chassis.grpc.hedging import Hedge
-from chassis.grpc.mesh import Membership
-from chassis.grpc.status import DETAILS_KEY, error_of
+from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY, status_to_error
+from chassis.grpc.hedging import HedgedCall
+from chassis.grpc.mesh import MeshMembership
 from chassis.observability import metrics
 from chassis.observability.tracing import client_span, current_traceparent
 
-MOST_ATTEMPTS: Final = 3
-MOST_ATTEMPTS_WHEN_SHED: Final = 2
+MAX_ATTEMPTS: Final = 3
+MAX_ATTEMPTS_WHEN_OVERLOADED: Final = 2
 """In a mesh as well, where gRPC repeats only what was not answered. A peer that has just started, or has a
 burst, refuses what waited: the next call may be in time, or go to another process."""
-MOST_AT_ONCE: Final = 256
+MAX_CONCURRENT_CALLS_PER_PEER: Final = 256
 """Calls to one peer. A peer that hangs must not hold all that a process may have in flight."""
-_FIRST_PAUSE_S: Final = 0.025
+_RETRY_INITIAL_S: Final = 0.025
 _CALLS_PER_RETRY: Final = 10
 _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 30_000),
@@ -41,13 +41,15 @@ _OPTIONS_WITHOUT_MESH: Final = (
     ("grpc.service_config", orjson.dumps({"loadBalancingConfig": [{"round_robin": {}}]}).decode()),
 )
 # gRPC cancels calls for which a server has no room to wait.
-_NO_ANSWER: Final = frozenset(
+_UNANSWERED_CODES: Final = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
 )
-_OUR_OWN_FAULT: Final = frozenset({"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "PERMISSION_DENIED"})
+_AUTHENTICATION_REASONS: Final = frozenset(
+    {"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "PERMISSION_DENIED"}
+)
 
 
-class Identity(Protocol):
+class ServiceTokenSource(Protocol):
     """Says who calls."""
 
     def token(self) -> str:
@@ -55,7 +57,7 @@ class Identity(Protocol):
         ...
 
 
-class PeerRefusedUsError(Exception):
+class PeerAuthenticationError(Exception):
     """A peer did not accept our identity: a fault of the set-up, which tells our own caller nothing."""
 
 
@@ -67,7 +69,7 @@ class Peers:
     """
 
     def __init__(
-        self, addresses: Mapping[str, str], identity: Identity, mesh: Membership | None = None
+        self, addresses: Mapping[str, str], identity: ServiceTokenSource, mesh: MeshMembership | None = None
     ) -> None:
         self.mesh = mesh
         self._addresses = addresses
@@ -81,7 +83,7 @@ class Peers:
         answer in time. Raises KeyError for a service without an address.
         """
         if service not in self._channels:
-            attempts = 1 if self.mesh else MOST_ATTEMPTS
+            attempts = 1 if self.mesh else MAX_ATTEMPTS
             self._channels[service] = PeerChannel(service, self._open(service), self._identity, attempts)
         return cast(grpc.aio.Channel, self._channels[service])
 
@@ -99,7 +101,7 @@ class Peers:
         self._channels.clear()
 
 
-class RetryBudget:
+class PeerRetryBudget:
     """Lets retries be a tenth of all calls in the long run, so that they cannot multiply an outage."""
 
     def __init__(self, most: int = 10) -> None:
@@ -122,14 +124,20 @@ class PeerChannel:
     """As much of a channel as generated stubs use."""
 
     def __init__(
-        self, service: str, inner: grpc.aio.Channel, identity: Identity, attempts: int = MOST_ATTEMPTS
+        self,
+        service: str,
+        inner: grpc.aio.Channel,
+        identity: ServiceTokenSource,
+        attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self.service = service
         self.attempts = attempts
         self.identity = identity
-        self.budget = RetryBudget()
-        self.breaker = Breaker(f"The {service} service", label=f"service/{service}")
-        self.bulkhead = Bulkhead(f"The {service} service", MOST_AT_ONCE, label=f"service/{service}")
+        self.budget = PeerRetryBudget()
+        self.breaker = CircuitBreaker(f"The {service} service", label=f"service/{service}")
+        self.bulkhead = Bulkhead(
+            f"The {service} service", MAX_CONCURRENT_CALLS_PER_PEER, label=f"service/{service}"
+        )
         self._inner = inner
         self._was_cut_off = False
 
@@ -159,7 +167,7 @@ class PeerChannel:
         _registered_method: bool = False,
     ) -> "_UnaryCall":
         """A callable for one RPC. Raises ContractError for one that no contract declares."""
-        rpc = rpc_at(method)
+        rpc = find_rpc(method)
         if rpc is None:
             raise ContractError(f"no contract declares {method}")
         raw = self._inner.unary_unary(method, request_serializer, response_deserializer)
@@ -184,12 +192,12 @@ class _UnaryCall:
         self._raw = raw
         self._channel = channel
         self._most_attempts = (
-            {"UNAVAILABLE": channel.attempts, "OVERLOADED": MOST_ATTEMPTS_WHEN_SHED}
+            {"UNAVAILABLE": channel.attempts, "OVERLOADED": MAX_ATTEMPTS_WHEN_OVERLOADED}
             if rpc.is_repeatable
             else {}
         )
         """By the reason of a refusal."""
-        self._hedge = Hedge(channel.budget.spend, self._count_hedge) if rpc.has_no_side_effects else None
+        self._hedge = HedgedCall(channel.budget.spend, self._count_hedge) if rpc.has_no_side_effects else None
 
     async def __call__(self, request: Any, *, timeout: float | None = None) -> Any:
         """Calls within `timeout` seconds, the contract's deadline and that of our own caller."""
@@ -238,7 +246,7 @@ class _UnaryCall:
 
     def _metadata(self, timeout_s: float) -> tuple[tuple[str, str], ...]:
         carried = (
-            (SENT_WITH_KEY, str(int(timeout_s * 1000))),
+            (SENT_TIMEOUT_METADATA_KEY, str(int(timeout_s * 1000))),
             ("authorization", f"Bearer {self._channel.identity.token()}"),
             ("traceparent", current_traceparent()),
             ("x-request-id", request_id()),
@@ -247,15 +255,15 @@ class _UnaryCall:
 
     def _readable(self, error: grpc.aio.AioRpcError, timeout_s: float) -> Exception:
         self._count(error.code().name)
-        answered = _answered(error)
-        if answered is None and error.code() in _NO_ANSWER:
+        answered = _domain_error_in(error)
+        if answered is None and error.code() in _UNANSWERED_CODES:
             self._blame(error.code(), timeout_s)
             return unavailable(f"The {self._channel.service} service")
         self._channel.breaker.succeeded()
         if answered is None:
             return error
-        if answered.reason in _OUR_OWN_FAULT:
-            return PeerRefusedUsError(f"{self._rpc.full_name}: {answered}")
+        if answered.reason in _AUTHENTICATION_REASONS:
+            return PeerAuthenticationError(f"{self._rpc.full_name}: {answered}")
         return answered
 
     def _blame(self, code: grpc.StatusCode, timeout_s: float) -> None:
@@ -266,11 +274,11 @@ class _UnaryCall:
             self._channel.breaker.abandoned()
 
     async def _may_repeat(self, error: DomainError, attempt: int, until: float) -> bool:
-        if attempt >= self._most_attempts.get(error.reason, 1) or _is_our_own_bound(error):
+        if attempt >= self._most_attempts.get(error.reason, 1) or _is_local_overload(error):
             return False
         if not self._channel.budget.spend():
             return False
-        pause_s = _FIRST_PAUSE_S * 2**attempt * random.random()  # noqa: S311
+        pause_s = _RETRY_INITIAL_S * 2**attempt * random.random()  # noqa: S311
         if time.monotonic() + pause_s >= until:
             return False
         await asyncio.sleep(pause_s)
@@ -284,13 +292,13 @@ class _UnaryCall:
         metrics.grpc_client_handled.labels(self._rpc.service, self._rpc.name, code).inc()
 
 
-def _is_our_own_bound(error: DomainError) -> bool:
+def _is_local_overload(error: DomainError) -> bool:
     """Whether it was not the peer that had too much to do: asking again would meet the same bound."""
     return error.reason == "OVERLOADED" and not isinstance(error.__cause__, grpc.aio.AioRpcError)
 
 
-def _answered(error: grpc.aio.AioRpcError) -> DomainError | None:
+def _domain_error_in(error: grpc.aio.AioRpcError) -> DomainError | None:
     for key, value in error.trailing_metadata() or ():
-        if key == DETAILS_KEY:
-            return error_of(cast(bytes, value))
+        if key == STATUS_DETAILS_METADATA_KEY:
+            return status_to_error(cast(bytes, value))
     return None

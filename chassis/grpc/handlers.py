@@ -7,11 +7,11 @@ import grpc
 
 from chassis.contracts import RpcSpec
 
-LARGEST_REQUEST_BYTES = 1024 * 1024
+MAX_REQUEST_BYTES = 1024 * 1024
 
-Context = grpc.aio.ServicerContext[Any, Any]
+RpcContext = grpc.aio.ServicerContext[Any, Any]
 
-Handler = Callable[[Any, Context], Awaitable[bytes]]
+RpcHandler = Callable[[Any, RpcContext], Awaitable[bytes]]
 """Answers one call. The request is raw bytes up to the validation, the parsed message after it; the answer
 is the serialized message. A server stream writes to the context and answers nothing (b"")."""
 
@@ -19,7 +19,7 @@ is the serialized message. A server stream writes to the context and answers not
 class Interceptor(Protocol):
     """One concern of every call, compiled into each RPC's handler once, at start."""
 
-    def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+    def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         """The handler that does its part around `proceed`.
 
         It is `proceed` itself when the contract of `rpc` gives it nothing to do.

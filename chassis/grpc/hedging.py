@@ -10,24 +10,24 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from chassis.errors import NOT_ANSWERING, DomainError
+from chassis.errors import UNAVAILABLE_REASONS, DomainError
 
 T = TypeVar("T")
 
-REMEMBERED: Final = 200
-ENOUGH: Final = 20
+LATENCY_WINDOW_SIZE: Final = 200
+MIN_SAMPLES: Final = 20
 """Before so many answers nothing is known about what is late."""
-SHARE: Final = 0.95
-LEAST_S: Final = 0.01
+LATE_QUANTILE: Final = 0.95
+MIN_HEDGE_DELAY_S: Final = 0.01
 """Below this a second call costs more than the wait for the first."""
-_LOOK_EVERY: Final = 20
+_SAMPLES_PER_UPDATE: Final = 20
 
 
-class Latencies:
+class LatencyWindow:
     """What calls of one kind took of late, in seconds."""
 
     def __init__(self) -> None:
-        self._taken: deque[float] = deque(maxlen=REMEMBERED)
+        self._taken: deque[float] = deque(maxlen=LATENCY_WINDOW_SIZE)
         self._since_look = 0
         self._late_s: float | None = None
 
@@ -40,13 +40,13 @@ class Latencies:
         """A call was answered."""
         self._taken.append(seconds)
         self._since_look += 1
-        if self._since_look >= _LOOK_EVERY and len(self._taken) >= ENOUGH:
+        if self._since_look >= _SAMPLES_PER_UPDATE and len(self._taken) >= MIN_SAMPLES:
             self._since_look = 0
             in_order = sorted(self._taken)
-            self._late_s = max(LEAST_S, in_order[int(len(in_order) * SHARE)])
+            self._late_s = max(MIN_HEDGE_DELAY_S, in_order[int(len(in_order) * LATE_QUANTILE)])
 
 
-class Hedge:
+class HedgedCall:
     """Sends a second call of one kind after the first when that is late and `may_spend` allows it.
 
     `told` hears of each hedge whether the second call brought the answer.
@@ -55,7 +55,7 @@ class Hedge:
     def __init__(self, may_spend: Callable[[], bool], told: Callable[[bool], None]) -> None:
         self._may_spend = may_spend
         self._told = told
-        self._latencies = Latencies()
+        self._latencies = LatencyWindow()
 
     async def call(self, send: Callable[[], Awaitable[T]], until: float) -> T:
         """The first answer of the call, or of its second; their error when neither brings one.
@@ -72,7 +72,7 @@ class Hedge:
                 return await first
             return await self._race(first, asyncio.ensure_future(self._timed(send)))
         finally:
-            await _given_up(first)
+            await _cancel_and_collect(first)
 
     async def _race(self, first: "asyncio.Future[T]", second: "asyncio.Future[T]") -> T:
         try:
@@ -83,7 +83,7 @@ class Hedge:
             self._told(second_won)
             return (second if second_won else first).result()
         finally:
-            await _given_up(second)
+            await _cancel_and_collect(second)
 
     async def _timed(self, send: Callable[[], Awaitable[T]]) -> T:
         started = time.monotonic()
@@ -97,10 +97,10 @@ def _is_answer(call: "asyncio.Future[T]") -> bool:
     if not call.done() or call.cancelled():
         return False
     error = call.exception()
-    return error is None or not (isinstance(error, DomainError) and error.reason in NOT_ANSWERING)
+    return error is None or not (isinstance(error, DomainError) and error.reason in UNAVAILABLE_REASONS)
 
 
-async def _given_up(call: "asyncio.Future[T]") -> None:
+async def _cancel_and_collect(call: "asyncio.Future[T]") -> None:
     """Ends a call whose answer nobody waits for any more."""
     if not call.done():
         call.cancel()

@@ -8,12 +8,12 @@ import grpc
 import orjson
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from chassis.readiness import Check
+from chassis.readiness import ReadinessCheck
 
-_ASK_TIMEOUT_S: Final = 0.8
+_HEALTH_CHECK_TIMEOUT_S: Final = 0.8
 
 
-class Membership:
+class MeshMembership:
     """What a bootstrap file in gRPC's format makes of a process.
 
     Every xDS channel of the process uses that file, since gRPC takes it from the environment.
@@ -22,7 +22,7 @@ class Membership:
     def __init__(self, bootstrap: Path) -> None:
         """Raises ValueError when the file is not a bootstrap."""
         os.environ["GRPC_XDS_BOOTSTRAP"] = str(bootstrap)
-        self._server = _server_in(bootstrap)
+        self._server = _read_control_plane_address(bootstrap)
         self._has_answered = False
 
     def target_of(self, service: str) -> str:
@@ -37,30 +37,30 @@ class Membership:
         if self._has_answered:
             return
         async with grpc.aio.insecure_channel(self._server) as channel:
-            await _ask(channel, self._server)
+            await _check_control_plane(channel, self._server)
         self._has_answered = True
 
 
-class _InMesh(Protocol):
-    mesh: Membership | None
+class _MeshMember(Protocol):
+    mesh: MeshMembership | None
 
 
-def mesh_checks(peers: _InMesh) -> list[Check]:
+def mesh_checks(peers: _MeshMember) -> list[ReadinessCheck]:
     """The check of a process that is in a mesh; none of one that is not."""
-    return [Check("control plane", peers.mesh.ask, "control plane")] if peers.mesh else []
+    return [ReadinessCheck("control plane", peers.mesh.ask, "control plane")] if peers.mesh else []
 
 
-async def _ask(channel: grpc.aio.Channel, server: str) -> None:
+async def _check_control_plane(channel: grpc.aio.Channel, server: str) -> None:
     stub: Any = health_pb2_grpc.HealthStub(channel)
     try:
-        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_ASK_TIMEOUT_S)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_CHECK_TIMEOUT_S)
     except grpc.aio.AioRpcError as error:
         raise ConnectionError(f"waits for the control plane at {server}: {error.code().name}") from None
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         raise ConnectionError(f"waits for the control plane at {server}: it knows nothing yet")
 
 
-def _server_in(bootstrap: Path) -> str:
+def _read_control_plane_address(bootstrap: Path) -> str:
     try:
         found: Any = orjson.loads(bootstrap.read_bytes())
         return str(found["xds_servers"][0]["server_uri"])

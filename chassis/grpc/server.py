@@ -14,29 +14,29 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
-from chassis.caller import Call, begin
-from chassis.contracts import ContractError, RpcSpec, rpcs_of
+from chassis.call_context import CallContext, bind_call
+from chassis.contracts import ContractError, RpcSpec, rpcs_of_service
 from chassis.errors import DomainError
-from chassis.grpc.chain import compiled
-from chassis.grpc.handlers import LARGEST_REQUEST_BYTES, Context, Handler, Interceptor
-from chassis.grpc.interceptors.authentication import PROOF_KEY
-from chassis.grpc.status import DETAILS_KEY, code_of, status_of
+from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY, error_to_status, status_code_of
+from chassis.grpc.handlers import MAX_REQUEST_BYTES, Interceptor, RpcContext, RpcHandler
+from chassis.grpc.interceptor_chain import compile_handler
+from chassis.grpc.interceptors.authentication import AUTHORIZATION_METADATA_KEY
 
 M = TypeVar("M", bound=Message)
 
-_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-MOST_CALLS_OF_A_CONNECTION = 500
+_HEALTH_SERVICE_NAME = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+MAX_CALLS_PER_CONNECTION = 500
 MAX_METADATA_BYTES = 48 * 1024
-_LONGEST_REQUEST_ID = 128
-_STALE = ("x-stale", "true")
-FRESH_KEY = "x-fresh-for"
+_MAX_REQUEST_ID_CHARS = 128
+_STALE_HEADER = ("x-stale", "true")
+FRESH_FOR_METADATA_KEY = "x-fresh-for"
 """For how many seconds an answer holds before the clock changes it; the edge keeps it no longer."""
 MAX_SHARED_CACHE_S = 3600
 """Longer than any contract lets shared caches keep an answer."""
 
 _OPTIONS = (
     # Beyond this gRPC itself refuses, without details; the validation refuses far earlier, with them.
-    ("grpc.max_receive_message_length", 4 * LARGEST_REQUEST_BYTES),
+    ("grpc.max_receive_message_length", 4 * MAX_REQUEST_BYTES),
     # Between the two bounds gRPC refuses some calls at random, as overload; the gateway's bound is far below.
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA_BYTES),
@@ -46,7 +46,7 @@ _OPTIONS = (
     ("grpc.server.max_pending_requests_hard_limit", 500),
     # Of one connection: calls that have begun and send no message wait inside gRPC, where no other bound sees
     # them; a peer has half as many under way, and Envoy opens one more connection.
-    ("grpc.max_concurrent_streams", MOST_CALLS_OF_A_CONNECTION),
+    ("grpc.max_concurrent_streams", MAX_CALLS_PER_CONNECTION),
     # A port that is taken is an error; without this two processes would share it unnoticed.
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 60_000),
@@ -59,7 +59,7 @@ _OPTIONS = (
 )
 
 
-def serialized(kind: type[M], raw: bytes) -> M:
+def cast_serialized(kind: type[M], raw: bytes) -> M:
     """An answer that is serialized already, e.g. from a cache, in the type that its RPC declares.
 
     The server hands the bytes to gRPC as they are; nothing may look into them as a message.
@@ -103,23 +103,26 @@ class GrpcServer:
         await self._server.stop(grace_s)
 
 
-def build_server(servicers: Iterable[object], chain: Sequence[Interceptor]) -> GrpcServer:
+def build_grpc_server(servicers: Iterable[object], chain: Sequence[Interceptor]) -> GrpcServer:
     """A server that answers the RPCs of `servicers` through `chain`.
 
     Raises ContractError when a servicer leaves an RPC unanswered or a contract is not whole.
     """
     server = grpc.aio.server(options=_OPTIONS)
-    handlers = {service_of(servicer).full_name: _methods_of(servicer, chain) for servicer in servicers}
+    handlers = {
+        descriptor_of_servicer(servicer).full_name: _method_handlers_of(servicer, chain)
+        for servicer in servicers
+    }
     for name, methods in handlers.items():
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection((*handlers, _HEALTH, reflection.SERVICE_NAME), server)
+    reflection.enable_server_reflection((*handlers, _HEALTH_SERVICE_NAME, reflection.SERVICE_NAME), server)
     server.add_generic_rpc_handlers((_UnknownMethods(),))
     return GrpcServer(server, health, tuple(handlers))
 
 
-def service_of(servicer: object) -> ServiceDescriptor:
+def descriptor_of_servicer(servicer: object) -> ServiceDescriptor:
     """The contract that a servicer answers, found by its generated base class. ContractError without one."""
     base = _generated_base(type(servicer))
     contract = importlib.import_module(base.__module__.removesuffix("_grpc"))
@@ -136,33 +139,36 @@ def _generated_base(kind: type) -> type:
     raise ContractError(f"{kind.__qualname__} is not a subclass of a generated servicer")
 
 
-def _methods_of(
+def _method_handlers_of(
     servicer: object, chain: Sequence[Interceptor]
 ) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
-    return {rpc.name: _method(rpc, servicer, chain) for rpc in rpcs_of(service_of(servicer))}
+    return {
+        rpc.name: _method_handler(rpc, servicer, chain)
+        for rpc in rpcs_of_service(descriptor_of_servicer(servicer))
+    }
 
 
-def _method(
+def _method_handler(
     rpc: RpcSpec, servicer: object, chain: Sequence[Interceptor]
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     """No serializers: the chain takes and gives bytes, so that parsing is one of its own steps."""
     if rpc.server_streaming:
-        handler = compiled(chain, rpc, _streaming_call(rpc, servicer))
-        return grpc.unary_stream_rpc_method_handler(cast(Any, _entrance(handler)))
-    handler = compiled(chain, rpc, _unary_call(rpc, servicer))
-    return grpc.unary_unary_rpc_method_handler(cast(Any, _entrance(handler)))
+        handler = compile_handler(chain, rpc, _streaming_call(rpc, servicer))
+        return grpc.unary_stream_rpc_method_handler(cast(Any, _with_call_context(handler)))
+    handler = compile_handler(chain, rpc, _unary_call(rpc, servicer))
+    return grpc.unary_unary_rpc_method_handler(cast(Any, _with_call_context(handler)))
 
 
-def _entrance(handler: Handler) -> Handler:
-    async def enter(request: bytes, context: Context) -> bytes:
+def _with_call_context(handler: RpcHandler) -> RpcHandler:
+    async def enter(request: bytes, context: RpcContext) -> bytes:
         metadata = _metadata_of(tuple(context.invocation_metadata() or ()))
-        call = Call(_request_id(metadata.get("x-request-id")), metadata=metadata)
-        begin(call)
+        call = CallContext(_request_id_or_new(metadata.get("x-request-id")), metadata=metadata)
+        bind_call(call)
         answer = await handler(request, context)
         if call.is_stale:
-            call.headers.append(_STALE)
+            call.headers.append(_STALE_HEADER)
         elif call.fresh_s is not None and call.fresh_s < MAX_SHARED_CACHE_S:
-            call.headers.append((FRESH_KEY, str(int(call.fresh_s))))
+            call.headers.append((FRESH_FOR_METADATA_KEY, str(int(call.fresh_s))))
         if call.headers:
             await context.send_initial_metadata(tuple(call.headers))
         return answer
@@ -174,14 +180,14 @@ def _metadata_of(pairs: Collection[tuple[str, str | bytes]]) -> dict[str, str | 
     """By key. The last one counts; but several proofs of who calls are one list, as in HTTP, and no proof."""
     metadata = dict(pairs)
     if len(metadata) < len(pairs):
-        proofs = [str(value) for key, value in pairs if key == PROOF_KEY]
+        proofs = [str(value) for key, value in pairs if key == AUTHORIZATION_METADATA_KEY]
         if len(proofs) > 1:
-            metadata[PROOF_KEY] = ", ".join(proofs)
+            metadata[AUTHORIZATION_METADATA_KEY] = ", ".join(proofs)
     return metadata
 
 
-def _request_id(given: str | bytes | None) -> str:
-    if isinstance(given, str) and 0 < len(given) <= _LONGEST_REQUEST_ID:
+def _request_id_or_new(given: str | bytes | None) -> str:
+    if isinstance(given, str) and 0 < len(given) <= _MAX_REQUEST_ID_CHARS:
         return given
     return _new_request_id()
 
@@ -191,22 +197,22 @@ def _new_request_id() -> str:
     return f"{random.getrandbits(128):032x}"
 
 
-def _unary_call(rpc: RpcSpec, servicer: object) -> Handler:
+def _unary_call(rpc: RpcSpec, servicer: object) -> RpcHandler:
     method = _implementation(rpc, servicer)
 
-    async def call(request: Any, context: Context) -> bytes:
+    async def call(request: Any, context: RpcContext) -> bytes:
         reply = await method(request, context)
         return reply if type(reply) is bytes else reply.SerializeToString()
 
     return call
 
 
-def _streaming_call(rpc: RpcSpec, servicer: object) -> Handler:
+def _streaming_call(rpc: RpcSpec, servicer: object) -> RpcHandler:
     method = _implementation(rpc, servicer)
     if not inspect.isasyncgenfunction(method):
         raise ContractError(f"{rpc.full_name} streams: its method has to be an async generator")
 
-    async def call(request: Any, context: Context) -> bytes:
+    async def call(request: Any, context: RpcContext) -> bytes:
         async with aclosing(method(request, context)) as replies:
             async for reply in replies:
                 await context.write(reply if type(reply) is bytes else reply.SerializeToString())
@@ -215,12 +221,12 @@ def _streaming_call(rpc: RpcSpec, servicer: object) -> Handler:
     return call
 
 
-def _implementation(rpc: RpcSpec, servicer: object) -> Callable[[Any, Context], Any]:
+def _implementation(rpc: RpcSpec, servicer: object) -> Callable[[Any, RpcContext], Any]:
     if rpc.client_streaming:
         raise ContractError(f"{rpc.full_name} streams requests, which this server does not do")
     if getattr(type(servicer), rpc.name) is getattr(_generated_base(type(servicer)), rpc.name):
         raise ContractError(f"{type(servicer).__qualname__} does not answer {rpc.full_name}")
-    implementation: Callable[[Any, Context], Any] = getattr(servicer, rpc.name)
+    implementation: Callable[[Any, RpcContext], Any] = getattr(servicer, rpc.name)
     return implementation
 
 
@@ -228,14 +234,16 @@ class _UnknownMethods(grpc.GenericRpcHandler):
     """Comes last and answers what nobody else does, so that this too has a readable reason."""
 
     def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
-        async def refuse(_requests: Any, context: Context) -> None:
+        async def refuse(_requests: Any, context: RpcContext) -> None:
             error = DomainError(
                 "UNKNOWN_METHOD",
                 "There is no such call here; ask the reflection service for those that there are.",
             )
-            status = status_of(error, _new_request_id())
+            status = error_to_status(error, _new_request_id())
             await context.abort(
-                code_of(error), status.message, trailing_metadata=((DETAILS_KEY, status.SerializeToString()),)
+                status_code_of(error),
+                status.message,
+                trailing_metadata=((STATUS_DETAILS_METADATA_KEY, status.SerializeToString()),),
             )
 
         return grpc.stream_stream_rpc_method_handler(cast(Any, refuse))

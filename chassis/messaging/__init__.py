@@ -1,5 +1,5 @@
 """Events between services: outbox, relay, broker and consumers."""
 
-from chassis.messaging.subscriptions import Handler, Incoming, Subscription, WorkQueue
+from chassis.messaging.subscriptions import EventHandler, IncomingEvent, QueueSubscription, WorkQueue
 
-__all__ = ["Handler", "Incoming", "Subscription", "WorkQueue"]
+__all__ = ["EventHandler", "IncomingEvent", "QueueSubscription", "WorkQueue"]

@@ -9,39 +9,46 @@ from typing import Final
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from chassis.caller import Call, Principal, begin
-from chassis.contracts import event_type, reasons
+from chassis.call_context import CallContext, Principal, bind_call
+from chassis.concurrency.keyed_lock import KeyedLock
+from chassis.contracts import error_reasons, event_type
 from chassis.errors import DomainError
-from chassis.messaging.broker import Broker, Bury, Delivery, Done, Retry, Verdict
-from chassis.messaging.subscriptions import Handler, Incoming, Subscription
+from chassis.messaging.consumer_connection import (
+    Ack,
+    BrokerDelivery,
+    ConsumerConnection,
+    DeadLetter,
+    Outcome,
+    Retry,
+)
+from chassis.messaging.subscriptions import EventHandler, IncomingEvent, QueueSubscription
 from chassis.observability import metrics
 from chassis.observability.logging import get_logger
 from chassis.observability.tracing import continue_trace
-from chassis.turns import Turns
 from internshipconnect.events.v1.events_pb2 import Event
 
 HANDLER_TIMEOUT_S: Final = 30.0
 # Not for the caller to repeat, but another run starts from what is stored by then and may well succeed.
-_WORTH_ANOTHER_RUN: Final = frozenset(
+_RETRIED_CODES: Final = frozenset(
     {grpc.StatusCode.ABORTED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAUTHENTICATED}
 )
 
 _log = get_logger()
 
 
-class PoisonError(Exception):
+class PoisonMessageError(Exception):
     """A message that cannot be read, whoever tries."""
 
 
-class Consumers:
+class EventConsumers:
     """Feeds the subscriptions' handlers on the running loop, acting as the service `name`."""
 
-    def __init__(self, amqp_url: str, subscriptions: Sequence[Subscription], *, name: str) -> None:
+    def __init__(self, amqp_url: str, subscriptions: Sequence[QueueSubscription], *, name: str) -> None:
         self._principal = Principal(id=name, kind="SERVICE")
-        self._handlers = {each.queue: _by_type(each.handlers) for each in subscriptions}
-        self._broker = Broker(amqp_url, subscriptions, self._deliver)
+        self._handlers = {each.queue: _handlers_by_event_type(each.handlers) for each in subscriptions}
+        self._broker = ConsumerConnection(amqp_url, subscriptions, self._deliver)
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._turns = Turns()
+        self._turns = KeyedLock()
 
     @property
     def connected(self) -> bool:
@@ -61,53 +68,57 @@ class Consumers:
                 task.cancel()
         await asyncio.to_thread(self._broker.stop)
 
-    def _deliver(self, delivery: Delivery) -> None:
+    def _deliver(self, delivery: BrokerDelivery) -> None:
         self._loop.call_soon_threadsafe(self._begin, delivery)
 
-    def _begin(self, delivery: Delivery) -> None:
+    def _begin(self, delivery: BrokerDelivery) -> None:
         task = self._loop.create_task(self._handle(delivery))
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
-    async def _handle(self, delivery: Delivery) -> None:
+    async def _handle(self, delivery: BrokerDelivery) -> None:
         with metrics.events_in_flight.labels(delivery.subscription.queue).track_inprogress():
             self._broker.settle(delivery, await self._verdict(delivery))
 
-    async def _verdict(self, delivery: Delivery) -> Verdict:
+    async def _verdict(self, delivery: BrokerDelivery) -> Outcome:
         queue = delivery.subscription.queue
         try:
-            event = _parse(delivery.body)
+            event = _parse_event(delivery.body)
             kind, handler = self._handlers[queue].get(event.type, (None, None))
             if kind is None or handler is None:
-                metrics.events_handled.labels(queue, metrics.OTHER, "ignored").inc()
-                return Done()
-            message = _unpack(event, kind)
-        except PoisonError as poison:
+                metrics.events_handled.labels(queue, metrics.OTHER_LABEL, "ignored").inc()
+                return Ack()
+            message = _unpack_message(event, kind)
+        except PoisonMessageError as poison:
             _log.error("event is unreadable", queue=queue, error=str(poison))
-            metrics.events_handled.labels(queue, metrics.OTHER, "unreadable").inc()
-            return Bury(str(poison))
+            metrics.events_handled.labels(queue, metrics.OTHER_LABEL, "unreadable").inc()
+            return DeadLetter(str(poison))
         # News of one entity in the order of its arrival: at once they would only meet on its document.
         async with self._turns.of(f"{queue}:{event.subject}"):
-            return await self._run(handler, message, _incoming(event, queue), delivery.attempt)
+            return await self._run(handler, message, _incoming_event(event, queue), delivery.attempt)
 
-    async def _run(self, handler: Handler, message: Message, incoming: Incoming, attempt: int) -> Verdict:
-        begin(Call(incoming.event_id, monotonic() + HANDLER_TIMEOUT_S, self._principal))
+    async def _run(
+        self, handler: EventHandler, message: Message, incoming: IncomingEvent, attempt: int
+    ) -> Outcome:
+        bind_call(CallContext(incoming.event_id, monotonic() + HANDLER_TIMEOUT_S, self._principal))
         started = perf_counter()
         attributes = {"messaging.system": "rabbitmq", "messaging.destination.name": incoming.queue}
         with continue_trace(incoming.traceparent, f"handle {incoming.type}", attributes=attributes) as span:
-            verdict = await _outcome(handler, message, incoming, attempt)
-            if not isinstance(verdict, Done):
+            verdict = await _call_handler(handler, message, incoming, attempt)
+            if not isinstance(verdict, Ack):
                 span.failed(verdict.error)
         labels = (incoming.queue, incoming.type)
         metrics.events_handling_seconds.labels(*labels).observe(perf_counter() - started)
-        metrics.events_handled.labels(*labels, _LABELS[type(verdict)]).inc()
+        metrics.events_handled.labels(*labels, _OUTCOME_LABELS[type(verdict)]).inc()
         return verdict
 
 
-_LABELS: Final[Mapping[type[Verdict], str]] = {Done: "done", Retry: "failed", Bury: "buried"}
+_OUTCOME_LABELS: Final[Mapping[type[Outcome], str]] = {Ack: "done", Retry: "failed", DeadLetter: "buried"}
 
 
-async def _outcome(handler: Handler, message: Message, incoming: Incoming, attempt: int) -> Verdict:
+async def _call_handler(
+    handler: EventHandler, message: Message, incoming: IncomingEvent, attempt: int
+) -> Outcome:
     where = {
         "queue": incoming.queue,
         "type": incoming.type,
@@ -119,45 +130,47 @@ async def _outcome(handler: Handler, message: Message, incoming: Incoming, attem
             await handler(message, incoming)
     except DomainError as error:
         _log.warning("event not handled", **where, error=str(error))
-        return Retry(str(error)) if _may_succeed_later(error) else Bury(str(error))
+        return Retry(str(error)) if _is_worth_retrying(error) else DeadLetter(str(error))
     except Exception as error:
         _log.exception("event handler failed", **where)
         return Retry(f"{type(error).__name__}: {error}")
-    return Done()
+    return Ack()
 
 
-def _may_succeed_later(error: DomainError) -> bool:
-    reason = reasons()[error.reason]
-    return reason.retryable or reason.code in _WORTH_ANOTHER_RUN
+def _is_worth_retrying(error: DomainError) -> bool:
+    reason = error_reasons()[error.reason]
+    return reason.retryable or reason.code in _RETRIED_CODES
 
 
-def _by_type(handlers: Mapping[type[Message], Handler]) -> dict[str, tuple[type[Message], Handler]]:
+def _handlers_by_event_type(
+    handlers: Mapping[type[Message], EventHandler],
+) -> dict[str, tuple[type[Message], EventHandler]]:
     return {event_type(kind): (kind, handler) for kind, handler in handlers.items()}
 
 
-def _parse(body: bytes) -> Event:
+def _parse_event(body: bytes) -> Event:
     try:
         event = Event.FromString(body)
     except DecodeError as error:
-        raise PoisonError(f"not an event: {error}") from error
+        raise PoisonMessageError(f"not an event: {error}") from error
     if not event.id or not event.type:
-        raise PoisonError("an event without id or type")
+        raise PoisonMessageError("an event without id or type")
     return event
 
 
-def _unpack(event: Event, kind: type[Message]) -> Message:
+def _unpack_message(event: Event, kind: type[Message]) -> Message:
     message = kind()
     try:
         matches = event.data.Unpack(message)
     except DecodeError as error:
-        raise PoisonError(f"{event.type} {event.id}: {error}") from error
+        raise PoisonMessageError(f"{event.type} {event.id}: {error}") from error
     if not matches:
-        raise PoisonError(f"{event.type} {event.id} carries {event.data.type_url}")
+        raise PoisonMessageError(f"{event.type} {event.id} carries {event.data.type_url}")
     return message
 
 
-def _incoming(event: Event, queue: str) -> Incoming:
-    return Incoming(
+def _incoming_event(event: Event, queue: str) -> IncomingEvent:
+    return IncomingEvent(
         event_id=event.id,
         type=event.type,
         source=event.source,

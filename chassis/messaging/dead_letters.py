@@ -19,28 +19,34 @@ from kombu import Connection, Consumer, Message, Producer, Queue
 
 from chassis.contracts import ContractError, event_class
 from chassis.messaging import topology
-from chassis.messaging.broker import ATTEMPTS, ERROR, FIRST_FAILURE, ROUTING_KEY, as_bytes
-from chassis.messaging.publisher import PERSISTENT
-from chassis.observability.redaction import REDACTED, redact
+from chassis.messaging.consumer_connection import (
+    ATTEMPTS_HEADER,
+    ERROR,
+    FIRST_FAILURE_HEADER,
+    ROUTING_KEY_HEADER,
+    body_bytes,
+)
+from chassis.messaging.publisher import PERSISTENT_DELIVERY_MODE
+from chassis.observability.redaction import REDACTED, redact_fields
 from internshipconnect.events.v1.events_pb2 import Event
 
-MOST_AT_ONCE: Final = 10_000
+MAX_LOADED_MESSAGES: Final = 10_000
 """So many dead letters of one queue are in memory at once; of a longer one only these are looked at."""
 
 _TIMEOUT_S: Final = 15.0
-_SILENCE_S: Final = 2.0
-_BACK_WITHIN_S: Final = 5.0
-_LOOK_AGAIN_S: Final = 0.01
-_VANISHED: Final = "its consumer vanished each time while it was handling it"
-_PROOFS: Final = frozenset({"code"})
+_DRAIN_TIMEOUT_S: Final = 2.0
+_REQUEUE_TIMEOUT_S: Final = 5.0
+_POLL_INTERVAL_S: Final = 0.01
+_CONSUMER_VANISHED: Final = "its consumer vanished each time while it was handling it"
+_PROOF_FIELDS: Final = frozenset({"code"})
 """What proves who somebody is, by the names of events' fields; logs know no such field."""
 
-Wanted = Callable[["DeadLetter"], bool]
-Progress = Callable[[int], None]
+DeadLetterFilter = Callable[["DeadLetterMessage"], bool]
+DeadLetterProgress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetterMessage:
     """One message that `queue` gave up on, after `attempts` tries, of which the last ended in `error`.
 
     `event` is None when the message is no event; `id` is then the one under which it was sent, if any.
@@ -81,12 +87,12 @@ class DeadLetter:
             return None
         if not readable:
             return None
-        fields = redact(MessageToDict(message, preserving_proto_field_name=True).items())
-        return fields | dict.fromkeys(_PROOFS & fields.keys(), REDACTED)
+        fields = redact_fields(MessageToDict(message, preserving_proto_field_name=True).items())
+        return fields | dict.fromkeys(_PROOF_FIELDS & fields.keys(), REDACTED)
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class DeadLetterSummary:
     """The dead letters of one queue; `oldest` and `types` are of the first `MOST_AT_ONCE`."""
 
     queue: str
@@ -95,7 +101,7 @@ class Summary:
     types: Counter[str]
 
 
-class DeadLetters:
+class DeadLetterQueues:
     """The dead letters on the broker at `amqp_url`.
 
     All calls block, and raise OSError or amqp.AMQPError when the broker does not answer or there is no such
@@ -105,17 +111,19 @@ class DeadLetters:
     def __init__(self, amqp_url: str) -> None:
         self._url = amqp_url
 
-    def summaries(self, queues: Sequence[str]) -> list[Summary]:
+    def summaries(self, queues: Sequence[str]) -> list[DeadLetterSummary]:
         """Of each queue."""
         with self._connection() as connection:
-            return [_summary(connection, queue) for queue in queues]
+            return [_summarize_queue(connection, queue) for queue in queues]
 
-    def look(self, queue: str, most: int) -> list[DeadLetter]:
+    def look(self, queue: str, most: int) -> list[DeadLetterMessage]:
         """The first ones, at most `most`, in their order, which stays as it is."""
         with self._connection() as connection:
-            return _look(connection, queue)[:most]
+            return _peek_messages(connection, queue)[:most]
 
-    def replay(self, queue: str, wanted: Wanted, progress: Progress = lambda done: None) -> int:
+    def replay(
+        self, queue: str, wanted: DeadLetterFilter, progress: DeadLetterProgress = lambda done: None
+    ) -> int:
         """Gives the wanted ones back to their queue, with all attempts before them; how many they were.
 
         `progress` hears how many the queue has. Those that die while this runs are left where they are.
@@ -124,14 +132,16 @@ class DeadLetters:
             producer = Producer(connection.channel(), auto_declare=False)
 
             def give_back(message: Message) -> None:
-                _publish(producer, queue, message)
+                _republish(producer, queue, message)
 
-            return _settle(connection, queue, wanted, give_back, progress)
+            return _settle_matching(connection, queue, wanted, give_back, progress)
 
-    def drop(self, queue: str, wanted: Wanted, progress: Progress = lambda done: None) -> int:
+    def drop(
+        self, queue: str, wanted: DeadLetterFilter, progress: DeadLetterProgress = lambda done: None
+    ) -> int:
         """Removes the wanted ones for good; how many they were."""
         with self._connection() as connection:
-            return _settle(connection, queue, wanted, lambda message: None, progress)
+            return _settle_matching(connection, queue, wanted, lambda message: None, progress)
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -140,32 +150,32 @@ class DeadLetters:
             yield connection
 
 
-def _summary(connection: Connection, queue: str) -> Summary:
-    count = _count(connection, queue)
-    letters = _look(connection, queue) if count else []
+def _summarize_queue(connection: Connection, queue: str) -> DeadLetterSummary:
+    count = _count_dead_letters(connection, queue)
+    letters = _peek_messages(connection, queue) if count else []
     times = [time for letter in letters if (time := letter.time or letter.first_failure)]
     types = Counter(letter.type or "unreadable" for letter in letters)
-    return Summary(queue, count, min(times, default=None), types)
+    return DeadLetterSummary(queue, count, min(times, default=None), types)
 
 
-def _look(connection: Connection, queue: str) -> list[DeadLetter]:
-    with _taken(connection, queue, MOST_AT_ONCE) as messages:
-        return [_read(queue, message) for message in messages]
+def _peek_messages(connection: Connection, queue: str) -> list[DeadLetterMessage]:
+    with _held_messages(connection, queue, MAX_LOADED_MESSAGES) as messages:
+        return [_parse_dead_letter(queue, message) for message in messages]
 
 
-def _settle(
+def _settle_matching(
     connection: Connection,
     queue: str,
-    wanted: Wanted,
+    wanted: DeadLetterFilter,
     settle: Callable[[Message], None],
-    progress: Progress,
+    progress: DeadLetterProgress,
 ) -> int:
-    left, done, done_before = _count(connection, queue), 0, -1
+    left, done, done_before = _count_dead_letters(connection, queue), 0, -1
     while left > 0 and done > done_before:
         done_before = done
-        with _taken(connection, queue, left) as messages:
+        with _held_messages(connection, queue, left) as messages:
             for message in messages:
-                if wanted(_read(queue, message)):
+                if wanted(_parse_dead_letter(queue, message)):
                     settle(message)
                     progress(done := done + 1)
                     message.ack()
@@ -174,56 +184,58 @@ def _settle(
 
 
 @contextmanager
-def _taken(connection: Connection, queue: str, most: int) -> Iterator[list[Message]]:
+def _held_messages(connection: Connection, queue: str, most: int) -> Iterator[list[Message]]:
     """All that lie there, at most `most` and `MOST_AT_ONCE`; what is not acknowledged goes back to its place.
 
     All, because what returns to a quorum queue goes behind what has returned before: taking only the first
     ones would turn the queue round. Whoever takes some before they are back would do the same, hence the
     wait for them.
     """
-    lying = _count(connection, queue)
+    lying = _count_dead_letters(connection, queue)
     messages: list[Message] = []
     channel = connection.channel()
     try:
-        _collect(connection, channel, queue, messages, min(lying, most, MOST_AT_ONCE))
+        _collect_messages(connection, channel, queue, messages, min(lying, most, MAX_LOADED_MESSAGES))
         yield messages
     finally:
         channel.close()
     lying -= sum(message.acknowledged for message in messages)
-    give_up = monotonic() + _BACK_WITHIN_S
-    while _count(connection, queue) < lying and monotonic() < give_up:
-        sleep(_LOOK_AGAIN_S)
+    give_up = monotonic() + _REQUEUE_TIMEOUT_S
+    while _count_dead_letters(connection, queue) < lying and monotonic() < give_up:
+        sleep(_POLL_INTERVAL_S)
 
 
-def _collect(connection: Connection, channel: Any, queue: str, messages: list[Message], most: int) -> None:
+def _collect_messages(
+    connection: Connection, channel: Any, queue: str, messages: list[Message], most: int
+) -> None:
     if not most:
         return
-    dead = Queue(topology.dead_queue(queue), no_declare=True)
+    dead = Queue(topology.dead_letter_queue(queue), no_declare=True)
     consumer = Consumer(channel, [dead], on_message=messages.append, auto_declare=False)
     consumer.qos(prefetch_count=most)
     consumer.consume()
     with suppress(TimeoutError):
         while len(messages) < most:
-            connection.drain_events(timeout=_SILENCE_S)
+            connection.drain_events(timeout=_DRAIN_TIMEOUT_S)
 
 
-def _count(connection: Connection, queue: str) -> int:
-    declared = connection.default_channel.queue_declare(topology.dead_queue(queue), passive=True)
+def _count_dead_letters(connection: Connection, queue: str) -> int:
+    declared = connection.default_channel.queue_declare(topology.dead_letter_queue(queue), passive=True)
     return int(declared.message_count)
 
 
-def _publish(producer: Producer, queue: str, message: Message) -> None:
+def _republish(producer: Producer, queue: str, message: Message) -> None:
     """To the one queue that gave up on it, since the others that want the event have handled it."""
-    kept = {key: value for key, value in message.headers.items() if key == ROUTING_KEY}
+    kept = {key: value for key, value in message.headers.items() if key == ROUTING_KEY_HEADER}
     producer.publish(
-        as_bytes(message.body),
+        body_bytes(message.body),
         exchange="",
         routing_key=queue,
         mandatory=True,
         headers=kept,
         content_type=message.content_type,
         content_encoding=message.content_encoding,
-        delivery_mode=PERSISTENT,
+        delivery_mode=PERSISTENT_DELIVERY_MODE,
         message_id=message.properties.get("message_id"),
         type=message.properties.get("type"),
         timeout=_TIMEOUT_S,
@@ -231,27 +243,27 @@ def _publish(producer: Producer, queue: str, message: Message) -> None:
     )
 
 
-def _read(queue: str, message: Message) -> DeadLetter:
+def _parse_dead_letter(queue: str, message: Message) -> DeadLetterMessage:
     headers = message.headers
-    event = _event(as_bytes(message.body))
-    vanished = _deliveries(headers)
-    return DeadLetter(
+    event = _parse_event_or_none(body_bytes(message.body))
+    vanished = _broker_deliveries(headers)
+    return DeadLetterMessage(
         queue=queue,
         id=event.id if event else str(message.properties.get("message_id") or ""),
-        attempts=int(headers.get(ATTEMPTS, 0)) + vanished,
-        error=str((vanished and _VANISHED) or headers.get(ERROR, "")),
-        first_failure=_moment(headers.get(FIRST_FAILURE)),
+        attempts=int(headers.get(ATTEMPTS_HEADER, 0)) + vanished,
+        error=str((vanished and _CONSUMER_VANISHED) or headers.get(ERROR, "")),
+        first_failure=_parse_time(headers.get(FIRST_FAILURE_HEADER)),
         event=event,
     )
 
 
-def _deliveries(headers: dict[str, Any]) -> int:
+def _broker_deliveries(headers: dict[str, Any]) -> int:
     """How often the broker handed it out before it gave up by itself; 0 when a consumer did."""
     deaths = headers.get("x-death") or [{}]
-    return topology.REDELIVERY_LIMIT if deaths[0].get("reason") == "delivery_limit" else 0
+    return topology.MAX_REDELIVERIES if deaths[0].get("reason") == "delivery_limit" else 0
 
 
-def _event(body: bytes) -> Event | None:
+def _parse_event_or_none(body: bytes) -> Event | None:
     try:
         event = Event.FromString(body)
     except DecodeError:
@@ -259,7 +271,7 @@ def _event(body: bytes) -> Event | None:
     return event if event.id and event.type else None
 
 
-def _moment(text: Any) -> datetime | None:
+def _parse_time(text: Any) -> datetime | None:
     try:
         return datetime.fromisoformat(str(text))
     except ValueError:

@@ -10,18 +10,18 @@ from typing import Any, Final
 
 from kombu import Connection, Producer
 
-from chassis.messaging.topology import EVENTS
+from chassis.messaging.topology import EVENTS_EXCHANGE
 
 CONTENT_TYPE: Final = "application/x-protobuf"
-PERSISTENT: Final = 2
-LOOK_S: Final = 0.05
+PERSISTENT_DELIVERY_MODE: Final = 2
+POLL_TIMEOUT_S: Final = 0.05
 
 
-class NotConfirmedError(Exception):
+class PublishNotConfirmedError(Exception):
     """The broker did not take the whole batch; some of it may have arrived."""
 
 
-class BlockedError(NotConfirmedError):
+class BrokerBlockedError(PublishNotConfirmedError):
     """The broker takes nothing from anybody who publishes, as its disk or memory is nearly full."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class BlockedError(NotConfirmedError):
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingEvent:
     """An event ready to be sent: `body` is the serialized envelope, `type` its routing key."""
 
     id: str
@@ -37,7 +37,7 @@ class Outgoing:
     body: bytes
 
 
-class Publisher:
+class EventPublisher:
     """Sends events to the exchange over one connection on a thread of its own.
 
     Kombu blocks, so it must not run on the event loop. The connection is made on first use and again after
@@ -50,10 +50,10 @@ class Publisher:
         self._url = amqp_url
         self._timeout_s = timeout_s
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="publisher")
-        self._open: _Confirming | None = None
+        self._open: _ConfirmingConnection | None = None
         self._pinging: asyncio.Future[None] | None = None
 
-    async def publish(self, batch: Sequence[Outgoing]) -> None:
+    async def publish(self, batch: Sequence[OutgoingEvent]) -> None:
         """Returns once the broker has stored every message of the batch.
 
         Raises NotConfirmedError, OSError or an AMQP error when that is not certain; the whole batch has to
@@ -77,24 +77,24 @@ class Publisher:
     def _in_thread(self, call: Callable[..., None], *arguments: Any) -> asyncio.Future[None]:
         return asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
-    def _publish(self, batch: Sequence[Outgoing]) -> None:
+    def _publish(self, batch: Sequence[OutgoingEvent]) -> None:
         self._on_connection(lambda connection: connection.publish(batch))
 
     def _ping(self) -> None:
-        self._on_connection(_Confirming.ping)
+        self._on_connection(_ConfirmingConnection.ping)
 
-    def _on_connection(self, call: "Callable[[_Confirming], None]") -> None:
+    def _on_connection(self, call: "Callable[[_ConfirmingConnection], None]") -> None:
         try:
             call(self._connected())
-        except BlockedError:
+        except BrokerBlockedError:
             raise
         except BaseException:
             self._drop()
             raise
 
-    def _connected(self) -> "_Confirming":
+    def _connected(self) -> "_ConfirmingConnection":
         if self._open is None:
-            self._open = _Confirming(self._url, self._timeout_s)
+            self._open = _ConfirmingConnection(self._url, self._timeout_s)
         return self._open
 
     def _drop(self) -> None:
@@ -103,7 +103,7 @@ class Publisher:
             self._open = None
 
 
-class _Confirming:
+class _ConfirmingConnection:
     """One connection whose channel counts what it has sent and what was confirmed."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
@@ -126,18 +126,18 @@ class _Confirming:
         self._sent = 0
         self._unconfirmed: set[int] = set()
 
-    def publish(self, batch: Sequence[Outgoing]) -> None:
+    def publish(self, batch: Sequence[OutgoingEvent]) -> None:
         self._wait_for_room()
         for message in batch:
             self._sent += 1
             self._unconfirmed.add(self._sent)
             self._producer.publish(
                 message.body,
-                exchange=EVENTS,
+                exchange=EVENTS_EXCHANGE,
                 routing_key=message.type,
                 content_type=CONTENT_TYPE,
                 content_encoding="binary",
-                delivery_mode=PERSISTENT,
+                delivery_mode=PERSISTENT_DELIVERY_MODE,
                 message_id=message.id,
                 type=message.type,
                 timeout=self._timeout_s,
@@ -146,10 +146,10 @@ class _Confirming:
 
     def ping(self) -> None:
         if self._blocked:
-            self._look(LOOK_S)
+            self._look(POLL_TIMEOUT_S)
         if self._blocked:
-            raise BlockedError
-        self._channel.exchange_declare(EVENTS, "topic", passive=True)
+            raise BrokerBlockedError
+        self._channel.exchange_declare(EVENTS_EXCHANGE, "topic", passive=True)
 
     def close(self) -> None:
         # `collect` drops the socket without the closing handshake, which a dead broker would never answer.
@@ -159,16 +159,16 @@ class _Confirming:
         if self._blocked:
             self._look(self._timeout_s)
         if self._blocked:
-            raise BlockedError
+            raise BrokerBlockedError
 
     def _wait_for_confirms(self) -> None:
         give_up = monotonic() + self._timeout_s
         while self._unconfirmed:
             left = give_up - monotonic()
             if left <= 0 and self._blocked:
-                raise BlockedError
+                raise BrokerBlockedError
             if left <= 0:
-                raise NotConfirmedError(
+                raise PublishNotConfirmedError(
                     f"{len(self._unconfirmed)} messages not confirmed in {self._timeout_s} s"
                 )
             self._look(left)
@@ -191,4 +191,4 @@ class _Confirming:
             self._unconfirmed.discard(tag)
 
     def _on_nack(self, tag: int, _multiple: bool) -> None:
-        raise NotConfirmedError(f"the broker refused message {tag} of this connection")
+        raise PublishNotConfirmedError(f"the broker refused message {tag} of this connection")

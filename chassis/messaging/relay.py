@@ -17,56 +17,57 @@ from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
-from chassis.messaging import outbox
-from chassis.messaging.backoff import jittered
-from chassis.messaging.lease import COLLECTION as LEASES
-from chassis.messaging.lease import Lease
-from chassis.messaging.publisher import Outgoing, Publisher
-from chassis.messaging.tasks import farewell, together
-from chassis.mongo.shards import Shard, Shards
+from chassis.concurrency.backoff import jittered_delay_s
+from chassis.concurrency.tasks import best_effort, run_until_first_exit
+from chassis.messaging.leader_lease import LEASES_COLLECTION as LEASES
+from chassis.messaging.leader_lease import LeaderLease
+from chassis.messaging.publisher import EventPublisher, OutgoingEvent
 from chassis.observability import metrics
 from chassis.observability.logging import get_logger
+from chassis.sharding import outbox
+from chassis.sharding.shard import Shard
+from chassis.sharding.shards import Shards
 
-POSITIONS: Final = "relay_positions"
-_POSITION: Final = {"_id": "outbox", "slot": 0}
-LEASE: Final = "outbox-relay"
+POSITIONS_COLLECTION: Final = "relay_positions"
+_POSITION_KEY: Final = {"_id": "outbox", "slot": 0}
+RELAY_LEASE: Final = "outbox-relay"
 
-_BATCH: Final = 500
-_READ_AHEAD: Final = 1_000
-_STORE_POSITION_EVERY_S: Final = 1.0
-_MEASURE_EVERY_S: Final = 5.0
-_LEFT_BEHIND_S: Final = 60.0
-_IDLE_WAIT_MS: Final = 10_000
-_COUNT_UP_TO: Final = 10_000
-_LONGEST_TRANSACTION: Final = timedelta(minutes=1)
+_MAX_BATCH_ROWS: Final = 500
+_MAX_QUEUED_ROWS: Final = 1_000
+_STORE_POSITION_INTERVAL_S: Final = 1.0
+_MEASURE_INTERVAL_S: Final = 5.0
+_MAX_SILENT_LAG_S: Final = 60.0
+_MAX_AWAIT_MS: Final = 10_000
+_MAX_COUNTED_ROWS: Final = 10_000
+_MAX_TRANSACTION_AGE: Final = timedelta(minutes=1)
 
 _INSERTS: Final[list[dict[str, Any]]] = [
     {"$match": {"operationType": "insert"}},
     {"$project": {"fullDocument": 1}},
 ]
-FORGOTTEN: Final = frozenset({260, 280, 286})
+RESUME_POINT_LOST: Final = frozenset({260, 280, 286})
 """The server does not know the place in its oplog any more: InvalidResumeToken, ChangeStreamFatalError,
 ChangeStreamHistoryLost."""
 
 _log = get_logger()
 
 
-class RowsLeftBehindError(Exception):
+class OutboxBacklogError(Exception):
     """Rows wait though the stream is silent: they came in behind its back, by a restored backup perhaps."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    message: Outgoing
+class _OutboxRow:
+    message: OutgoingEvent
     slot: int
     position: Mapping[str, Any] | None
     """The stream's resume token after this row; None for a row found by sweeping."""
 
 
-class Relay:
+class OutboxRelay:
     """Relays the outboxes of all shards until cancelled; `holder` tells this process from its rivals."""
 
-    def __init__(self, shards: Shards, publisher: Publisher, *, holder: str) -> None:
+    def __init__(self, shards: Shards, publisher: EventPublisher, *, holder: str) -> None:
         self._shards = shards
         self._publisher = publisher
         self._holder = holder
@@ -75,18 +76,18 @@ class Relay:
         await self._shards.on_each(self._relay)
 
     async def _relay(self, shard: Shard) -> None:
-        await _ShardRelay(shard, self._publisher, self._holder).run()
+        await _ShardOutboxRelay(shard, self._publisher, self._holder).run()
 
 
-class _ShardRelay:
-    def __init__(self, shard: Shard, publisher: Publisher, holder: str) -> None:
+class _ShardOutboxRelay:
+    def __init__(self, shard: Shard, publisher: EventPublisher, holder: str) -> None:
         self._shard = shard.name
         self._db = shard.whole
-        self._outbox = shard.whole[outbox.COLLECTION]
-        self._positions = shard.whole[POSITIONS]
-        self._lease = Lease(shard.whole[LEASES], LEASE, holder)
+        self._outbox = shard.whole[outbox.OUTBOX_COLLECTION]
+        self._positions = shard.whole[POSITIONS_COLLECTION]
+        self._lease = LeaderLease(shard.whole[LEASES], RELAY_LEASE, holder)
         self._publisher = publisher
-        self._waiting: asyncio.Queue[_Row] = asyncio.Queue(_READ_AHEAD)
+        self._waiting: asyncio.Queue[_OutboxRow] = asyncio.Queue(_MAX_QUEUED_ROWS)
         self._silent_since: float | None = None
         self._sent_to: Mapping[str, Any] | None = None
         self._stored_at = 0.0
@@ -97,17 +98,17 @@ class _ShardRelay:
             started = monotonic()
             try:
                 await self._lease.run_while_held(self._relay)
-            except RowsLeftBehindError:
+            except OutboxBacklogError:
                 _log.warning("outbox rows were left behind, sweeping", shard=self._shard)
             except Exception as error:
                 _log.warning("outbox relay interrupted", shard=self._shard, error=repr(error))
-            attempt = 0 if monotonic() - started > _LEFT_BEHIND_S else attempt + 1
-            await asyncio.sleep(jittered(attempt))
+            attempt = 0 if monotonic() - started > _MAX_SILENT_LAG_S else attempt + 1
+            await asyncio.sleep(jittered_delay_s(attempt))
 
     async def _relay(self) -> None:
-        self._waiting = asyncio.Queue(_READ_AHEAD)
+        self._waiting = asyncio.Queue(_MAX_QUEUED_ROWS)
         self._silent_since = monotonic()
-        await together(self._read(), self._send(), self._measure())
+        await run_until_first_exit(self._read(), self._send(), self._measure())
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -117,7 +118,7 @@ class _ShardRelay:
             try:
                 await self._follow({"resume_after": position})
             except OperationFailure as error:
-                if error.code not in FORGOTTEN:
+                if error.code not in RESUME_POINT_LOST:
                     raise
                 _log.warning("outbox position is forgotten, sweeping", shard=self._shard)
         await self._sweep_and_follow()
@@ -128,9 +129,9 @@ class _ShardRelay:
         await self._follow({"start_at_operation_time": now}, swept)
 
     async def _follow(self, start: Mapping[str, Any], already: set[str] | None = None) -> None:
-        async with await self._outbox.watch(_INSERTS, max_await_time_ms=_IDLE_WAIT_MS, **start) as stream:
+        async with await self._outbox.watch(_INSERTS, max_await_time_ms=_MAX_AWAIT_MS, **start) as stream:
             async for change in stream:
-                row = _row(change["fullDocument"], change["_id"])
+                row = _outbox_row(change["fullDocument"], change["_id"])
                 if already and row.message.id in already:
                     already.discard(row.message.id)
                 else:
@@ -138,15 +139,17 @@ class _ShardRelay:
 
     async def _sweep(self, now: Timestamp) -> set[str]:
         """Reads all rows committed by `now`; returns the young ones, which a stream may bring again."""
-        young = now.as_datetime() - _LONGEST_TRANSACTION
+        young = now.as_datetime() - _MAX_TRANSACTION_AGE
         swept = set()
         committed = self._outbox.with_options(read_concern=ReadConcern("majority"))
         async with self._db.client.start_session(causal_consistency=True) as session:
             session.advance_operation_time(now)
-            async for document in committed.find(sort=[("_id", 1)], batch_size=_BATCH, session=session):
+            async for document in committed.find(
+                sort=[("_id", 1)], batch_size=_MAX_BATCH_ROWS, session=session
+            ):
                 if document["time"] > young:
                     swept.add(document["_id"])
-                await self._waiting.put(_row(document, None))
+                await self._waiting.put(_outbox_row(document, None))
         return swept
 
     async def _operation_time(self) -> Timestamp:
@@ -164,18 +167,18 @@ class _ShardRelay:
                 await self._remove(batch)
                 await self._advance(batch)
         finally:
-            await farewell(self._store_position())
+            await best_effort(self._store_position())
 
-    async def _next_batch(self) -> list[_Row]:
+    async def _next_batch(self) -> list[_OutboxRow]:
         if self._waiting.empty():
             self._silent_since = monotonic()
         batch = [await self._waiting.get()]
         self._silent_since = None
-        while len(batch) < _BATCH and not self._waiting.empty():
+        while len(batch) < _MAX_BATCH_ROWS and not self._waiting.empty():
             batch.append(self._waiting.get_nowait())
         return batch
 
-    async def _publish(self, batch: Sequence[_Row]) -> None:
+    async def _publish(self, batch: Sequence[_OutboxRow]) -> None:
         """Tries until the broker has the whole batch; the rows are safe in Mongo meanwhile."""
         attempt = 0
         while True:
@@ -184,38 +187,38 @@ class _ShardRelay:
             except Exception as error:
                 metrics.outbox_failures.labels(self._shard).inc()
                 _log.warning("broker did not confirm", shard=self._shard, rows=len(batch), error=repr(error))
-                await asyncio.sleep(jittered(attempt))
+                await asyncio.sleep(jittered_delay_s(attempt))
                 attempt += 1
             else:
                 metrics.outbox_published.labels(self._shard).inc(len(batch))
                 return
 
-    async def _remove(self, batch: Sequence[_Row]) -> None:
+    async def _remove(self, batch: Sequence[_OutboxRow]) -> None:
         ids = [row.message.id for row in batch]
         slots = sorted({row.slot for row in batch})
         await self._outbox.delete_many({"_id": {"$in": ids}, "slot": {"$in": slots}})
 
-    async def _advance(self, batch: Sequence[_Row]) -> None:
+    async def _advance(self, batch: Sequence[_OutboxRow]) -> None:
         self._sent_to = batch[-1].position or self._sent_to
-        if monotonic() - self._stored_at > _STORE_POSITION_EVERY_S:
+        if monotonic() - self._stored_at > _STORE_POSITION_INTERVAL_S:
             await self._store_position()
 
     # --- position ------------------------------------------------------------------------------
 
     async def _load_position(self) -> Mapping[str, Any] | None:
-        stored = await self._positions.find_one(_POSITION)
+        stored = await self._positions.find_one(_POSITION_KEY)
         return stored["token"] if stored else None
 
     async def _store_position(self) -> None:
         if self._sent_to is None:
             return
-        await self._positions.update_one(_POSITION, {"$set": {"token": self._sent_to}}, upsert=True)
+        await self._positions.update_one(_POSITION_KEY, {"$set": {"token": self._sent_to}}, upsert=True)
         self._sent_to = None
         self._stored_at = monotonic()
 
     async def _forget_position(self) -> None:
         self._sent_to = None
-        await self._positions.delete_one(_POSITION)
+        await self._positions.delete_one(_POSITION_KEY)
 
     # --- measuring -----------------------------------------------------------------------------
 
@@ -223,13 +226,13 @@ class _ShardRelay:
         while True:
             lag_s = await self._lag_s()
             metrics.outbox_lag_seconds.labels(self._shard).set(lag_s)
-            if lag_s > _LEFT_BEHIND_S and self._silent_for_s() > _LEFT_BEHIND_S:
+            if lag_s > _MAX_SILENT_LAG_S and self._silent_for_s() > _MAX_SILENT_LAG_S:
                 await self._forget_position()
-                raise RowsLeftBehindError
-            await asyncio.sleep(_MEASURE_EVERY_S)
+                raise OutboxBacklogError
+            await asyncio.sleep(_MEASURE_INTERVAL_S)
 
     async def _lag_s(self) -> float:
-        rows = await self._outbox.count_documents({}, limit=_COUNT_UP_TO, hint="_id_")
+        rows = await self._outbox.count_documents({}, limit=_MAX_COUNTED_ROWS, hint="_id_")
         oldest = await self._outbox.find_one({}, {"time": 1}, sort=[("_id", 1)])
         metrics.outbox_rows.labels(self._shard).set(rows)
         if oldest is None:
@@ -241,6 +244,6 @@ class _ShardRelay:
         return 0.0 if self._silent_since is None else monotonic() - self._silent_since
 
 
-def _row(document: Mapping[str, Any], position: Mapping[str, Any] | None) -> _Row:
-    message = Outgoing(id=document["_id"], type=document["type"], body=document["event"])
-    return _Row(message, document["slot"], position)
+def _outbox_row(document: Mapping[str, Any], position: Mapping[str, Any] | None) -> _OutboxRow:
+    message = OutgoingEvent(id=document["_id"], type=document["type"], body=document["event"])
+    return _OutboxRow(message, document["slot"], position)

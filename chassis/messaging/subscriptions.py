@@ -11,7 +11,7 @@ from chassis.contracts import event_type
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class IncomingEvent:
     """The attributes of an event as it arrived on a queue; a handler passes it to `Shard.in_transaction`."""
 
     event_id: str
@@ -28,7 +28,7 @@ class Incoming:
         return f"{self.queue}:{self.event_id}"
 
 
-Handler = Callable[[Any, Incoming], Awaitable[None]]
+EventHandler = Callable[[Any, IncomingEvent], Awaitable[None]]
 """Takes the event's message and its attributes; raising means "not done, deliver again"."""
 
 
@@ -49,7 +49,7 @@ class WorkQueue:
 
 
 @dataclass(frozen=True)
-class Subscription:
+class QueueSubscription:
     """A durable work queue and what happens with each event on it.
 
     Up to `prefetch` events are handled at once; within one process, those of one subject one after the
@@ -58,7 +58,7 @@ class Subscription:
     """
 
     queue: str
-    handlers: Mapping[type[Message], Handler]
+    handlers: Mapping[type[Message], EventHandler]
     prefetch: int = 64
     max_attempts: int = 8
 

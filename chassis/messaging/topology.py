@@ -13,25 +13,25 @@ from kombu import Connection, Exchange, Queue
 
 from chassis.messaging.subscriptions import WorkQueue
 
-EVENTS: Final = "internshipconnect.events"
+EVENTS_EXCHANGE: Final = "internshipconnect.events"
 RETRY_DELAYS_S: Final = (1, 5, 25, 120, 600)
-REDELIVERY_LIMIT: Final = 20
+MAX_REDELIVERIES: Final = 20
 """How often the broker itself hands out a message whose consumer vanished, before it counts as poison."""
 
-_TO_QUEUE_BY_NAME: Final = ""
-_QUORUM: Final = {"x-queue-type": "quorum"}
+_DEFAULT_EXCHANGE: Final = ""
+_QUORUM_QUEUE: Final = {"x-queue-type": "quorum"}
 # Dead-lettering inside the broker is at most once by default; this way it is confirmed like any publish.
 _SAFE_DEAD_LETTERING: Final = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
 
 
-def dead_queue(queue: str) -> str:
+def dead_letter_queue(queue: str) -> str:
     """Where messages end that `queue` gave up on."""
     return f"{queue}.dead"
 
 
 def retry_exchange(attempt: int) -> str:
     """The waiting room after a failed `attempt`, from 1; publish to it with the queue as routing key."""
-    return _waiting_room(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1])
+    return _retry_queue_name(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1])
 
 
 def declare_topology(amqp_url: str, queues: Iterable[WorkQueue], *, timeout_s: float = 10.0) -> None:
@@ -41,8 +41,8 @@ def declare_topology(amqp_url: str, queues: Iterable[WorkQueue], *, timeout_s: f
     wants yet. Raises OSError or amqp.AMQPError when the broker is away or has a queue of that name with
     other properties.
     """
-    with _connection(amqp_url, timeout_s) as connection:
-        declare(connection.default_channel, queues)
+    with _open_connection(amqp_url, timeout_s) as connection:
+        declare_on_channel(connection.default_channel, queues)
 
 
 def count_messages(amqp_url: str, queues: Iterable[str], *, timeout_s: float = 10.0) -> int:
@@ -50,50 +50,50 @@ def count_messages(amqp_url: str, queues: Iterable[str], *, timeout_s: float = 1
 
     Raises OSError or amqp.AMQPError when the broker is away or there is no such queue.
     """
-    with _connection(amqp_url, timeout_s) as connection:
+    with _open_connection(amqp_url, timeout_s) as connection:
         channel = connection.default_channel
         return sum(int(channel.queue_declare(queue, passive=True).message_count) for queue in queues)
 
 
-def _connection(amqp_url: str, timeout_s: float) -> Connection:
+def _open_connection(amqp_url: str, timeout_s: float) -> Connection:
     options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
     return Connection(amqp_url, connect_timeout=timeout_s, transport_options=options)
 
 
-def declare(channel: Any, queues: Iterable[WorkQueue]) -> None:
+def declare_on_channel(channel: Any, queues: Iterable[WorkQueue]) -> None:
     """Declares exchanges and queues over an open Kombu channel."""
-    events = Exchange(EVENTS, type="topic", durable=True)
+    events = Exchange(EVENTS_EXCHANGE, type="topic", durable=True)
     events(channel).declare()
     for delay_s in RETRY_DELAYS_S:
-        _declare_waiting_room(channel, delay_s)
+        _declare_retry_queue(channel, delay_s)
     for queue in queues:
-        _durable(channel, dead_queue(queue.name), {})
-        declared = _durable(channel, queue.name, _work_arguments(queue.name))
+        _declare_durable_queue(channel, dead_letter_queue(queue.name), {})
+        declared = _declare_durable_queue(channel, queue.name, _work_queue_arguments(queue.name))
         for routing_key in queue.routing_keys:
-            declared.bind_to(EVENTS, routing_key=routing_key)
+            declared.bind_to(EVENTS_EXCHANGE, routing_key=routing_key)
 
 
-def _declare_waiting_room(channel: Any, delay_s: int) -> None:
-    name = _waiting_room(delay_s)
+def _declare_retry_queue(channel: Any, delay_s: int) -> None:
+    name = _retry_queue_name(delay_s)
     Exchange(name, type="fanout", durable=True)(channel).declare()
-    back = {"x-message-ttl": delay_s * 1000, "x-dead-letter-exchange": _TO_QUEUE_BY_NAME}
-    _durable(channel, name, {**back, **_SAFE_DEAD_LETTERING}).bind_to(name)
+    back = {"x-message-ttl": delay_s * 1000, "x-dead-letter-exchange": _DEFAULT_EXCHANGE}
+    _declare_durable_queue(channel, name, {**back, **_SAFE_DEAD_LETTERING}).bind_to(name)
 
 
-def _work_arguments(queue: str) -> dict[str, Any]:
+def _work_queue_arguments(queue: str) -> dict[str, Any]:
     return {
-        "x-delivery-limit": REDELIVERY_LIMIT,
-        "x-dead-letter-exchange": _TO_QUEUE_BY_NAME,
-        "x-dead-letter-routing-key": dead_queue(queue),
+        "x-delivery-limit": MAX_REDELIVERIES,
+        "x-dead-letter-exchange": _DEFAULT_EXCHANGE,
+        "x-dead-letter-routing-key": dead_letter_queue(queue),
         **_SAFE_DEAD_LETTERING,
     }
 
 
-def _durable(channel: Any, name: str, arguments: dict[str, Any]) -> Any:
-    queue = Queue(name, durable=True, queue_arguments={**_QUORUM, **arguments})(channel)
+def _declare_durable_queue(channel: Any, name: str, arguments: dict[str, Any]) -> Any:
+    queue = Queue(name, durable=True, queue_arguments={**_QUORUM_QUEUE, **arguments})(channel)
     queue.queue_declare()
     return queue
 
 
-def _waiting_room(delay_s: int) -> str:
+def _retry_queue_name(delay_s: int) -> str:
     return f"internshipconnect.retry.{delay_s}s"

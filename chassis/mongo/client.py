@@ -15,14 +15,14 @@ from chassis.mongo.documents import Document
 
 T = TypeVar("T")
 
-POOL_SIZE: Final = 32
+MAX_POOL_SIZE: Final = 32
 """Connections to one shard; at about 1 ms an operation, more would only queue on the server."""
 SELECTION_TIMEOUT_S: Final = 2.0
 ELECTION_TIMEOUT_S: Final = 8.0
 """How long a primary may be missing where secondaries are there to elect one."""
 CONNECT_TIMEOUT_S: Final = 2.0
 SOCKET_TIMEOUT_S: Final = 30.0
-LOOK_OUT_EVERY_S: Final = 1.0
+HEARTBEAT_INTERVAL_S: Final = 1.0
 """While a shard is down nobody asks the driver for it, so its own look-outs have to be frequent."""
 
 
@@ -53,7 +53,7 @@ class ShardClient(AsyncMongoClient[Document]):
         return ELECTION_TIMEOUT_S if may_elect else SELECTION_TIMEOUT_S
 
 
-def connect(
+def connect_shard(
     uri: str, database: str, user: str, password: str, listeners: Sequence[CommandListener]
 ) -> ShardClient:
     """A client of the shard at `uri` that connects when first used; writes wait for the majority."""
@@ -65,11 +65,11 @@ def connect(
         appName=database,
         tz_aware=True,
         tzinfo=UTC,
-        maxPoolSize=POOL_SIZE,
+        maxPoolSize=MAX_POOL_SIZE,
         connectTimeoutMS=_milliseconds(CONNECT_TIMEOUT_S),
         serverSelectionTimeoutMS=_milliseconds(ELECTION_TIMEOUT_S),
         socketTimeoutMS=_milliseconds(SOCKET_TIMEOUT_S),
-        heartbeatFrequencyMS=_milliseconds(LOOK_OUT_EVERY_S),
+        heartbeatFrequencyMS=_milliseconds(HEARTBEAT_INTERVAL_S),
         retryReads=True,
         retryWrites=True,
         w="majority",

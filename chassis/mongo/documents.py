@@ -38,6 +38,6 @@ def from_document(cls: type[T], document: Mapping[str, Any]) -> T:
     return msgspec.convert(fields, cls, builtin_types=_NATIVE)
 
 
-def etag(version: int) -> str:
+def format_etag(version: int) -> str:
     """The opaque tag of an entity's version: equal exactly when the versions are."""
     return f"v{version}"

@@ -9,12 +9,12 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
 
-from chassis.ids import SLOTS
+from chassis.ids import SLOT_COUNT
 from chassis.mongo.documents import Document
 
 DAY_S: Final = 24 * 60 * 60
-NAMESPACE_EXISTS: Final = 48
-INDEX_CONFLICTS: Final = frozenset({85, 86})
+NAMESPACE_EXISTS_CODE: Final = 48
+INDEX_CONFLICT_CODES: Final = frozenset({85, 86})
 """IndexOptionsConflict and IndexKeySpecsConflict: the server itself compares the definitions."""
 
 
@@ -54,7 +54,7 @@ class ProvisionError(Exception):
     """The database differs from the declaration in a way that provisioning does not change by itself."""
 
 
-async def provision(
+async def provision_collections(
     client: AsyncMongoClient[Document], database: str, collections: Iterable[CollectionSpec]
 ) -> None:
     """Makes what `collections` and the chassis declare, on one shard; a second run changes nothing.
@@ -68,10 +68,10 @@ async def provision(
         ProvisionError: an index exists under the declared name with another definition.
         PyMongoError: the server cannot be reached or refuses.
     """
-    await make_collections(client, database, (*collections, *CHASSIS_COLLECTIONS))
+    await create_collections(client, database, (*collections, *CHASSIS_COLLECTIONS))
 
 
-async def make_collections(
+async def create_collections(
     client: AsyncMongoClient[Document], database: str, declared: Iterable[CollectionSpec]
 ) -> None:
     """As `provision`, without what the chassis keeps in a service's database."""
@@ -81,7 +81,7 @@ async def make_collections(
     for spec in declared:
         await _ensure_collection(client[database], spec, existing)
         if sharding and spec.sharded:
-            await _shard(client, database, spec)
+            await _shard_collection(client, database, spec)
         for index in spec.indexes:
             await _ensure_index(client[database][spec.name], index)
 
@@ -99,7 +99,7 @@ async def _ensure_collection(
         try:
             await database.create_collection(spec.name, check_exists=False, validator=validator)
         except OperationFailure as error:
-            if error.code != NAMESPACE_EXISTS:
+            if error.code != NAMESPACE_EXISTS_CODE:
                 raise
     elif existing[spec.name].get("validator", {}) != validator:
         await database.command("collMod", spec.name, validator=validator, validationAction="error")
@@ -109,11 +109,11 @@ def _validator(spec: CollectionSpec) -> Document:
     """What every document has to be, whoever writes it: it says its slot, or nobody could find it again."""
     if spec.slot_field is None:
         return {}
-    slot = {"bsonType": ["int", "long"], "minimum": 0, "maximum": SLOTS - 1}
+    slot = {"bsonType": ["int", "long"], "minimum": 0, "maximum": SLOT_COUNT - 1}
     return {"$jsonSchema": {"required": [spec.slot_field], "properties": {spec.slot_field: slot}}}
 
 
-async def _shard(client: AsyncMongoClient[Document], database: str, spec: CollectionSpec) -> None:
+async def _shard_collection(client: AsyncMongoClient[Document], database: str, spec: CollectionSpec) -> None:
     key = {spec.shard_key: "hashed"}
     await client.admin.command("shardCollection", f"{database}.{spec.name}", key=key)
 
@@ -122,13 +122,13 @@ async def _ensure_index(collection: AsyncCollection[Document], index: IndexModel
     try:
         await collection.create_indexes([index])
     except OperationFailure as error:
-        if error.code not in INDEX_CONFLICTS:
+        if error.code not in INDEX_CONFLICT_CODES:
             raise
-        if not await _changed_lifetime(collection, index):
-            raise ProvisionError(_advice(collection, index, error)) from error
+        if not await _change_index_ttl(collection, index):
+            raise ProvisionError(_index_conflict_advice(collection, index, error)) from error
 
 
-async def _changed_lifetime(collection: AsyncCollection[Document], index: IndexModel) -> bool:
+async def _change_index_ttl(collection: AsyncCollection[Document], index: IndexModel) -> bool:
     """Sets the declared lifetime; false when that does not make the index what is declared."""
     name, lifetime_s = index.document["name"], index.document.get("expireAfterSeconds")
     existing = (await collection.index_information()).get(name, {})
@@ -140,7 +140,9 @@ async def _changed_lifetime(collection: AsyncCollection[Document], index: IndexM
     return True
 
 
-def _advice(collection: AsyncCollection[Document], index: IndexModel, error: OperationFailure) -> str:
+def _index_conflict_advice(
+    collection: AsyncCollection[Document], index: IndexModel, error: OperationFailure
+) -> str:
     return (
         f"index {index.document['name']} of {collection.full_name} is not what is declared: {error.args[0]}. "
         "Declare the new one under another name, provision, and drop the old one."

@@ -16,7 +16,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
-from chassis.observability.redaction import redact
+from chassis.observability.redaction import redact_fields
 from chassis.observability.tracing import current_trace_id
 
 _QUIET_LIBRARIES: Final = (
@@ -30,14 +30,16 @@ _QUIET_LIBRARIES: Final = (
     "aiohttp.access",
 )
 
-_ACCESS_LINES_WAIT_S: Final = 0.05
+_MAX_FLUSH_DELAY_S: Final = 0.05
 
 _identity: dict[str, str] = {}
 _stream: BinaryIO | None = None
 _flush_is_due = False
 
 
-def configure(service: str, role: str, *, level: str = "INFO", stream: BinaryIO | None = None) -> None:
+def configure_logging(
+    service: str, role: str, *, level: str = "INFO", stream: BinaryIO | None = None
+) -> None:
     """Routes structlog and the standard logging to `stream`, by default stdout.
 
     Lines from `level` on are written; those of libraries from WARNING on.
@@ -53,7 +55,7 @@ def configure(service: str, role: str, *, level: str = "INFO", stream: BinaryIO 
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
-    root.handlers = [_JsonLines()]
+    root.handlers = [_JsonLogHandler()]
     root.setLevel(level.upper())
     for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -69,10 +71,10 @@ def log_access(*, rpc: str, code: str, duration_ms: float, caller: str, request_
 
     `rpc` is the full method name, `code` the gRPC status name, `caller` the caller's id or "".
     """
-    _out().write(
+    _log_stream().write(
         orjson.dumps(
             {
-                "time": _now(),
+                "time": _format_now(),
                 "level": "info",
                 "event": "rpc",
                 **_identity,
@@ -95,7 +97,7 @@ def _flush_soon() -> None:
     if _flush_is_due:
         return
     try:
-        asyncio.get_running_loop().call_later(_ACCESS_LINES_WAIT_S, _flush)
+        asyncio.get_running_loop().call_later(_MAX_FLUSH_DELAY_S, _flush)
         _flush_is_due = True
     except RuntimeError:
         _flush()
@@ -104,23 +106,23 @@ def _flush_soon() -> None:
 def _flush() -> None:
     global _flush_is_due  # noqa: PLW0603
     _flush_is_due = False
-    _out().flush()
+    _log_stream().flush()
 
 
-def _now() -> str:
+def _format_now() -> str:
     second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return f"{_to_the_second(second)}.{nanoseconds // 1_000_000:03}Z"
+    return f"{_format_second(second)}.{nanoseconds // 1_000_000:03}Z"
 
 
 @lru_cache(maxsize=2)
-def _to_the_second(second: int) -> str:
+def _format_second(second: int) -> str:
     """All lines of one second share it, as writing it out costs more than the rest of an access line."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _stamp(_logger: WrappedLogger, level: str, fields: EventDict) -> EventDict:
     stamped: EventDict = {
-        "time": _now(),
+        "time": _format_now(),
         "level": level,
         "event": fields.pop("event", ""),
         **_identity,
@@ -132,7 +134,7 @@ def _stamp(_logger: WrappedLogger, level: str, fields: EventDict) -> EventDict:
 
 
 def _redact(_logger: WrappedLogger, _level: str, fields: EventDict) -> EventDict:
-    return redact(fields.items())
+    return redact_fields(fields.items())
 
 
 def _render(_logger: WrappedLogger, _level: str, fields: EventDict) -> bytes:
@@ -143,11 +145,11 @@ def _to_json(fields: EventDict) -> bytes:
     return orjson.dumps(fields, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
-def _out() -> BinaryIO:
+def _log_stream() -> BinaryIO:
     return _stream or sys.stdout.buffer
 
 
-class _JsonLines(logging.Handler):
+class _JsonLogHandler(logging.Handler):
     """Gives what libraries log through the standard module the same shape."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -156,7 +158,7 @@ class _JsonLines(logging.Handler):
             if record.exc_info:
                 fields["exception"] = logging.Formatter().formatException(record.exc_info)
             level = "warning" if record.levelno == logging.WARNING else record.levelname.lower()
-            _out().write(_to_json(redact(_stamp(None, level, fields).items())) + b"\n")
+            _log_stream().write(_to_json(redact_fields(_stamp(None, level, fields).items())) + b"\n")
             _flush()
         except Exception:
             self.handleError(record)

@@ -13,11 +13,11 @@ from prometheus_client.metrics_core import Metric
 _RPC_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _HANDLER_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
-OTHER: Final = "other"
+OTHER_LABEL: Final = "other"
 """The label of what has no name of its own here, such as the type of an event of another version."""
 
 
-class OwnGauge(Gauge):
+class LazyGauge(Gauge):
     """A gauge without labels, exported from its first value on: where it has none, it means nothing."""
 
     _has_value = False
@@ -37,7 +37,7 @@ class OwnGauge(Gauge):
         return super().collect() if self._has_value else ()
 
 
-class OwnCounter(Counter):
+class LazyCounter(Counter):
     """A counter without labels, exported from its first count on, which may be `inc(0)`."""
 
     _has_value = False
@@ -61,8 +61,8 @@ grpc_server_handling_seconds = Histogram(
     ("grpc_service", "grpc_method"),
     buckets=_RPC_SECONDS,
 )
-grpc_server_in_flight = OwnGauge("grpc_server_in_flight", "Calls that are being answered now.")
-grpc_server_admission_limit = OwnGauge(
+grpc_server_in_flight = LazyGauge("grpc_server_in_flight", "Calls that are being answered now.")
+grpc_server_admission_limit = LazyGauge(
     "grpc_server_admission_limit", "Calls that may be in flight; falls when the event loop falls behind."
 )
 grpc_server_shed = Counter(
@@ -89,7 +89,7 @@ bulkhead_refused = Counter(
     "bulkhead_refused_total", "Calls that were not made because too many were under way.", ("dependency",)
 )
 
-slot_map_version = OwnGauge("slot_map_version", "The slot map that this process goes by.")
+slot_map_version = LazyGauge("slot_map_version", "The slot map that this process goes by.")
 slot_map_lease_seconds = Gauge(
     "slot_map_lease_seconds",
     "Seconds for which this process may write to a shard unless it confirms.",
@@ -111,6 +111,6 @@ events_in_flight = Gauge("events_in_flight", "Events that are being handled now.
 queue_messages = Gauge(
     "queue_messages", "Events that wait in a queue, as the broker counts them.", ("queue",)
 )
-broker_connected = OwnGauge("broker_connected", "1 while the consumers' connection to the broker is up.")
+broker_connected = LazyGauge("broker_connected", "1 while the consumers' connection to the broker is up.")
 
 periodic_runs = Counter("periodic_runs_total", "Runs of periodic tasks.", ("name", "outcome"))

@@ -25,7 +25,7 @@ _SECRET_WORDS: Final = (
     "private_key",
 )
 _SECRET_KEYS: Final = frozenset({"signature", "code_hash", "verification_code", "otp", "email", "phone"})
-_PLAIN: Final = (int, float, date, time, timedelta, type(None))
+_PLAIN_TYPES: Final = (int, float, date, time, timedelta, type(None))
 _WORD: Final = "|".join(word.replace("_", "[_-]?") for word in (*_SECRET_WORDS, "verification_code"))
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*"|' + r"'(?:[^'\\]|\\.)*'"
 _NAME: Final = rf"(?:{_WORD})[\w-]{{0,40}}[\"']?"
@@ -44,7 +44,7 @@ _SHAPES: Final = (
 )
 
 
-def redact(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def redact_fields(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The same fields without secrets, however deep; what is no plain value is written as text."""
     return {key: REDACTED if _is_secret(key) else _without_secrets(value) for key, value in fields}
 
@@ -61,10 +61,10 @@ def redact_text(text: str) -> str:
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, str):
         return redact_text(value)
-    if isinstance(value, _PLAIN):
+    if isinstance(value, _PLAIN_TYPES):
         return value
     if isinstance(value, Mapping):
-        return redact((str(key), inner) for key, inner in value.items())
+        return redact_fields((str(key), inner) for key, inner in value.items())
     if isinstance(value, list | tuple):
         return [_without_secrets(inner) for inner in value]
     return redact_text(str(value))

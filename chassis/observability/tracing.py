@@ -12,8 +12,8 @@ from contextvars import ContextVar, Token
 from typing import Final, Literal, Protocol
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_NEITHER_ID_IS_ZERO: Final = 1 << 64 | 1
-_current: ContextVar[str] = ContextVar("traceparent", default="")
+_NONZERO_ID_BITS: Final = 1 << 64 | 1
+_current_traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 
 SpanKind = Literal["server", "client", "consumer", "producer", "internal"]
 Attributes = Mapping[str, str | int | float | bool]
@@ -28,7 +28,7 @@ class Span(Protocol):
         """Marks the span as an error."""
 
 
-class Recorder(Protocol):
+class SpanRecorder(Protocol):
     """Makes real spans; there is one only while an OTLP endpoint is set.
 
     A `traceparent` of None means a child of the current span, "" a new trace.
@@ -43,7 +43,7 @@ class Recorder(Protocol):
     def close(self) -> None: ...
 
 
-class _Silent:
+class _NoOpSpan:
     def attribute(self, key: str, value: str | float) -> None:
         pass
 
@@ -51,23 +51,23 @@ class _Silent:
         pass
 
 
-_SILENT = _Silent()
-_recorder: Recorder | None = None
+_NO_OP_SPAN = _NoOpSpan()
+_recorder: SpanRecorder | None = None
 
 
-def configure(service: str, role: str, *, otlp_endpoint: str = "", sample_ratio: float = 1.0) -> None:
+def configure_tracing(service: str, role: str, *, otlp_endpoint: str = "", sample_ratio: float = 1.0) -> None:
     """Starts recording and exporting when `otlp_endpoint` (host:port or http://host:port) is set.
 
     Must run before Mongo and Redis clients are made, so that their commands become spans too.
     """
     global _recorder  # noqa: PLW0603
     if otlp_endpoint and _recorder is None:
-        from chassis.observability.recording import OtlpRecorder  # noqa: PLC0415 - heavy, seldom needed
+        from chassis.observability.otlp_recorder import OtlpRecorder  # noqa: PLC0415 - heavy, seldom needed
 
         _recorder = OtlpRecorder(service, role, otlp_endpoint, sample_ratio)
 
 
-def close() -> None:
+def shut_down_tracing() -> None:
     """Exports what is still buffered; blocks for a few seconds at most."""
     global _recorder  # noqa: PLW0603
     if _recorder is not None:
@@ -97,7 +97,7 @@ def current_traceparent() -> str:
     """The W3C `traceparent` to send on; "" outside any trace."""
     if _recorder is not None:
         return _recorder.current_traceparent()
-    return _current.get()
+    return _current_traceparent.get()
 
 
 def current_trace_id() -> str:
@@ -111,11 +111,11 @@ def _span(
     if _recorder is not None:
         return _recorder.span(name, kind, traceparent, attributes)
     if traceparent is None:
-        return nullcontext(_SILENT)
-    return _Carried(traceparent or _unrecorded())
+        return nullcontext(_NO_OP_SPAN)
+    return _PropagatedTrace(traceparent or _new_traceparent())
 
 
-class _Carried:
+class _PropagatedTrace:
     """Makes a trace the current one for a block; as a generator it would cost each call twice as much."""
 
     __slots__ = ("_before", "_traceparent")
@@ -124,13 +124,13 @@ class _Carried:
         self._traceparent = traceparent
 
     def __enter__(self) -> Span:
-        self._before: Token[str] = _current.set(self._traceparent)
-        return _SILENT
+        self._before: Token[str] = _current_traceparent.set(self._traceparent)
+        return _NO_OP_SPAN
 
     def __exit__(self, *_: object) -> None:
-        _current.reset(self._before)
+        _current_traceparent.reset(self._before)
 
 
-def _unrecorded() -> str:
-    ids = f"{random.getrandbits(192) | _NEITHER_ID_IS_ZERO:048x}"
+def _new_traceparent() -> str:
+    ids = f"{random.getrandbits(192) | _NONZERO_ID_BITS:048x}"
     return f"00-{ids[:32]}-{ids[32:]}-00"

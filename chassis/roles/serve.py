@@ -5,39 +5,42 @@ from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
 
-from chassis.grpc.chain import MOST_IN_FLIGHT, standard_chain
+from chassis.grpc.adaptive_concurrency import AdaptiveConcurrencyLimit
+from chassis.grpc.interceptor_chain import MAX_CONCURRENT_CALLS, build_standard_chain
 from chassis.grpc.mesh import mesh_checks
-from chassis.grpc.pressure import Pressure
-from chassis.grpc.server import GrpcServer, build_server
-from chassis.idempotency import MongoClaims
-from chassis.mongo.watching import Identity, SlotMapWatch
-from chassis.readiness import Check
-from chassis.registration import Instance, Registration, reachable
-from chassis.roles.role import Tasks
-from chassis.runtime import Resources, Room
-from chassis.security.jwks import StaticKeys
-from chassis.security.sessions import Sessions
-from chassis.security.tickets import Tickets
+from chassis.grpc.server import GrpcServer, build_grpc_server
+from chassis.grpc.user_keys import user_key_source
+from chassis.readiness import ReadinessCheck
+from chassis.redis.call_tickets import CallTickets
+from chassis.redis.session_revocations import SessionRevocations
+from chassis.roles.background_tasks import BackgroundTasks
+from chassis.runtime import ServiceDefinition, ServiceResources
+from chassis.security.jwks import StaticKeySource
 from chassis.security.tokens import TokenVerifier
-from chassis.security.user_keys import user_keys
+from chassis.service_registry import RegistryEntry, ServiceInstance, reachable_host
+from chassis.sharding.idempotency_store import MongoIdempotencyStore
+from chassis.sharding.slot_map_watch import ProcessIdentity, SlotMapWatch
 
 
-class Serve:
+class ServeRole:
     """A gRPC server with the room's servicers, and its background tasks."""
 
-    def __init__(self, resources: Resources[Any], room: Room) -> None:
+    def __init__(self, resources: ServiceResources[Any], room: ServiceDefinition) -> None:
         self._resources = resources
         self._room = room
-        self._pressure = Pressure(MOST_IN_FLIGHT)
-        self._server = _server(resources, room, self._pressure)
-        self._slot_map = SlotMapWatch(resources.shards, Identity(resources.name, "serve"))
-        self._tasks = Tasks()
-        self._registration: Registration | None = None
+        self._pressure = AdaptiveConcurrencyLimit(MAX_CONCURRENT_CALLS)
+        self._server = _build_role_server(resources, room, self._pressure)
+        self._slot_map = SlotMapWatch(resources.shards, ProcessIdentity(resources.name, "serve"))
+        self._tasks = BackgroundTasks()
+        self._registration: RegistryEntry | None = None
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[ReadinessCheck]:
         """Some shard has to answer; a missing one concerns its own users only, and Redis only speed."""
-        shards = [Check(f"mongo {shard.name}", shard.ping, "mongo") for shard in self._resources.shards.all()]
-        return [*shards, Check("redis", self._ask_redis), *mesh_checks(self._resources.peers)]
+        shards = [
+            ReadinessCheck(f"mongo {shard.name}", shard.ping, "mongo")
+            for shard in self._resources.shards.all()
+        ]
+        return [*shards, ReadinessCheck("redis", self._ask_redis), *mesh_checks(self._resources.peers)]
 
     async def _ask_redis(self) -> None:
         await self._resources.redis.ping(target_nodes=RedisCluster.PRIMARIES)
@@ -50,7 +53,7 @@ class Serve:
         self._tasks.keep("slot map", self._slot_map.run)
         self._tasks.keep("pressure", self._pressure.watch)
         await self._server.start()
-        self._registration = _registered(self._resources)
+        self._registration = _register_instance(self._resources)
 
     async def stop(self, grace_s: float) -> None:
         if self._registration is not None:
@@ -66,26 +69,28 @@ class Serve:
         await self._tasks.cancel()
 
 
-def _registered(resources: Resources[Any]) -> Registration | None:
+def _register_instance(resources: ServiceResources[Any]) -> RegistryEntry | None:
     """Tells the control plane where this process answers, now that it does."""
     settings = resources.settings
     if settings.registry is None:
         return None
-    host = reachable(settings.listen_host)
-    return Registration(
-        settings.registry, Instance(resources.name, host, settings.grpc_port, settings.region)
+    host = reachable_host(settings.listen_host)
+    return RegistryEntry(
+        settings.registry, ServiceInstance(resources.name, host, settings.grpc_port, settings.region)
     )
 
 
-def _server(resources: Resources[Any], room: Room, pressure: Pressure) -> GrpcServer:
+def _build_role_server(
+    resources: ServiceResources[Any], room: ServiceDefinition, pressure: AdaptiveConcurrencyLimit
+) -> GrpcServer:
     verifier = TokenVerifier(
-        user_keys(resources.peers), StaticKeys.from_file(resources.settings.service_jwks)
+        user_key_source(resources.peers), StaticKeySource.from_file(resources.settings.service_jwks)
     )
-    chain = standard_chain(
+    chain = build_standard_chain(
         verifier=verifier,
-        revocations=Sessions(resources.redis),
-        claims=MongoClaims(resources.shards, resources.clock),
+        revocations=SessionRevocations(resources.redis),
+        claims=MongoIdempotencyStore(resources.shards, resources.clock),
         pressure=pressure,
-        tickets=Tickets(resources.redis),
+        tickets=CallTickets(resources.redis),
     )
-    return build_server(room.servicers, chain)
+    return build_grpc_server(room.servicers, chain)

@@ -3,40 +3,40 @@
 from functools import partial
 from typing import Any
 
-from chassis.caller import Principal
+from chassis.call_context import Principal
 from chassis.grpc.mesh import mesh_checks
-from chassis.messaging.consumer import Consumers
-from chassis.messaging.publisher import Publisher
-from chassis.messaging.relay import Relay
-from chassis.mongo.watching import Identity, SlotMapWatch
-from chassis.readiness import Check
-from chassis.roles.periodics import repeat
-from chassis.roles.role import Tasks
-from chassis.runtime import Resources, Room
+from chassis.messaging.consumer import EventConsumers
+from chassis.messaging.publisher import EventPublisher
+from chassis.messaging.relay import OutboxRelay
+from chassis.readiness import ReadinessCheck
+from chassis.roles.background_tasks import BackgroundTasks
+from chassis.roles.periodic_tasks import repeat_task
+from chassis.runtime import ServiceDefinition, ServiceResources
+from chassis.sharding.slot_map_watch import ProcessIdentity, SlotMapWatch
 
 
-class Work:
+class WorkRole:
     """The room's subscriptions and periodic tasks, and the relay of the service's outboxes."""
 
-    def __init__(self, resources: Resources[Any], room: Room) -> None:
+    def __init__(self, resources: ServiceResources[Any], room: ServiceDefinition) -> None:
         amqp_url = resources.settings.amqp_url.get_secret_value()
         self._shards = resources.shards
         self._peers = resources.peers
         self._periodics = room.periodics
         self._principal = Principal(id=resources.name, kind="SERVICE")
-        self._publisher = Publisher(amqp_url)
-        identity = Identity(resources.name, "work")
+        self._publisher = EventPublisher(amqp_url)
+        identity = ProcessIdentity(resources.name, "work")
         self._slot_map = SlotMapWatch(resources.shards, identity)
-        self._relay = Relay(resources.shards, self._publisher, holder=identity.id)
+        self._relay = OutboxRelay(resources.shards, self._publisher, holder=identity.id)
         self._consumers = (
-            Consumers(amqp_url, room.subscriptions, name=resources.name) if room.subscriptions else None
+            EventConsumers(amqp_url, room.subscriptions, name=resources.name) if room.subscriptions else None
         )
-        self._tasks = Tasks()
+        self._tasks = BackgroundTasks()
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[ReadinessCheck]:
         """Some shard and the broker have to answer."""
-        shards = [Check(f"mongo {shard.name}", shard.ping, "mongo") for shard in self._shards.all()]
-        return [*shards, Check("broker", self._ask_broker, "broker"), *mesh_checks(self._peers)]
+        shards = [ReadinessCheck(f"mongo {shard.name}", shard.ping, "mongo") for shard in self._shards.all()]
+        return [*shards, ReadinessCheck("broker", self._ask_broker, "broker"), *mesh_checks(self._peers)]
 
     async def _ask_broker(self) -> None:
         await self._publisher.ping()
@@ -50,7 +50,7 @@ class Work:
         self._tasks.keep("slot map", self._slot_map.run)
         self._tasks.keep("outbox relay", self._relay.run)
         for periodic in self._periodics:
-            self._tasks.keep(periodic.name, partial(repeat, periodic, self._principal))
+            self._tasks.keep(periodic.name, partial(repeat_task, periodic, self._principal))
 
     async def stop(self, grace_s: float) -> None:
         if self._consumers is not None:

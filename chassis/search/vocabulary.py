@@ -11,19 +11,19 @@ from typing import Final
 from rapidfuzz import process
 from rapidfuzz.distance import DamerauLevenshtein
 
-from .text import STEM
+from chassis.search.text_analysis import STEM_MARK
 
-MARKS: Final = (STEM, "=", "%")
+TERM_MARKS: Final = (STEM_MARK, "=", "%")
 """With which terms begin that are no words: stems, names and places."""
 
-MOST_COMPLETIONS: Final = 16
-MOST_CORRECTIONS: Final = 12
+MAX_COMPLETIONS: Final = 16
+MAX_CORRECTIONS: Final = 12
 _RARENESS_STEP: Final = 4
-_LAST: Final = "\U0010ffff"
+_MAX_CODE_POINT: Final = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
-class Correction:
+class SpellingCorrection:
     """A known word and how many letters it is away."""
 
     word: str
@@ -64,37 +64,37 @@ class Vocabulary:
     def completions(self, start: str) -> list[str]:
         """The most frequent longer words that begin like this."""
         words = self._words()
-        low, high = bisect_left(words, start), bisect_left(words, start + _LAST)
+        low, high = bisect_left(words, start), bisect_left(words, start + _MAX_CODE_POINT)
         longer = (word for word in words[low:high] if word != start)
-        return nlargest(MOST_COMPLETIONS, longer, key=self.count)
+        return nlargest(MAX_COMPLETIONS, longer, key=self.count)
 
-    def corrections(self, word: str, further: int = 0) -> list[Correction]:
+    def corrections(self, word: str, further: int = 0) -> list[SpellingCorrection]:
         """Known words that a misspelling may stand for, nearest first.
 
         One wrong, missing, added or swapped letter for words of 4 to 7 letters, two for longer ones;
         `further` letters more where a guess is only shown.
         """
-        most = _allowed_distance(word) and _allowed_distance(word) + further
+        most = _max_edit_distance(word) and _max_edit_distance(word) + further
         if most == 0:
             return []
         self._words()
         near = sorted(self._near(word, most), key=lambda found: (found.distance, -self.count(found.word)))
-        return near[:MOST_CORRECTIONS]
+        return near[:MAX_CORRECTIONS]
 
-    def _near(self, word: str, most: int) -> Iterator[Correction]:
+    def _near(self, word: str, most: int) -> Iterator[SpellingCorrection]:
         for length in range(len(word) - most, len(word) + most + 1):
             found = process.extract(
                 word,
                 self._by_length.get(length, ()),
                 scorer=DamerauLevenshtein.distance,
                 score_cutoff=most,
-                limit=MOST_CORRECTIONS,
+                limit=MAX_CORRECTIONS,
             )
-            yield from (Correction(known, int(distance)) for known, distance, _ in found)
+            yield from (SpellingCorrection(known, int(distance)) for known, distance, _ in found)
 
     def _words(self) -> list[str]:
         if self._sorted is None:
-            self._sorted = sorted(term for term in self._counts if not term.startswith(MARKS))
+            self._sorted = sorted(term for term in self._counts if not term.startswith(TERM_MARKS))
             by_length = defaultdict(list)
             for word in self._sorted:
                 by_length[len(word)].append(word)
@@ -102,7 +102,7 @@ class Vocabulary:
         return self._sorted
 
 
-def _allowed_distance(word: str) -> int:
+def _max_edit_distance(word: str) -> int:
     if not word.isalpha() or len(word) < 4:
         return 0
     return 1 if len(word) <= 7 else 2

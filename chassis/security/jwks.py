@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 
 from chassis.errors import DomainError
 
-FRESH_S: Final = 300.0
+KEYS_TTL_S: Final = 300.0
 """For how long fetched keys are used before they are fetched again."""
-PAUSE_S: Final = 10.0
+MIN_FETCH_INTERVAL_S: Final = 10.0
 """The least time between two fetches, so that made-up key IDs cannot turn into load."""
 
-Keys = Mapping[str, EllipticCurvePublicKey]
+PublicKeys = Mapping[str, EllipticCurvePublicKey]
 
 
 class KeySource(Protocol):
@@ -28,22 +28,22 @@ class KeySource(Protocol):
         ...
 
 
-class StaticKeys:
+class StaticKeySource:
     """Keys that are there from the start, e.g. from the file of the services' keys."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: PublicKeys) -> None:
         self._keys = keys
 
     @classmethod
-    def from_file(cls, path: Path) -> "StaticKeys":
+    def from_file(cls, path: Path) -> "StaticKeySource":
         """Reads a JWKS file. Raises OSError when it cannot be read, ValueError for other than P-256 keys."""
-        return cls(public_keys(orjson.loads(path.read_bytes())["keys"]))
+        return cls(parse_public_keys(orjson.loads(path.read_bytes())["keys"]))
 
     async def key(self, kid: str) -> EllipticCurvePublicKey | None:
         return self._keys.get(kid)
 
 
-class FetchedKeys:
+class FetchedKeySource:
     """Keys that are fetched when needed and kept for some minutes.
 
     An unknown ID fetches again, though not more often than every few seconds; many callers wait for one
@@ -51,23 +51,23 @@ class FetchedKeys:
     """
 
     def __init__(
-        self, fetch: Callable[[], Awaitable[Keys]], clock: Callable[[], float] = time.monotonic
+        self, fetch: Callable[[], Awaitable[PublicKeys]], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._fetch = fetch
         self._clock = clock
-        self._keys: Keys = {}
+        self._keys: PublicKeys = {}
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
         self._fetching = asyncio.Lock()
 
     async def key(self, kid: str) -> EllipticCurvePublicKey | None:
-        if kid not in self._keys or self._clock() - self._fetched_at > FRESH_S:
+        if kid not in self._keys or self._clock() - self._fetched_at > KEYS_TTL_S:
             await self._refresh()
         return self._keys.get(kid)
 
     async def _refresh(self) -> None:
         async with self._fetching:
-            if self._clock() - self._tried_at < PAUSE_S and self._keys:
+            if self._clock() - self._tried_at < MIN_FETCH_INTERVAL_S and self._keys:
                 return
             self._tried_at = self._clock()
             try:
@@ -78,12 +78,12 @@ class FetchedKeys:
                     raise
 
 
-def public_keys(jwks: Iterable[Mapping[str, Any]]) -> dict[str, EllipticCurvePublicKey]:
+def parse_public_keys(jwks: Iterable[Mapping[str, Any]]) -> dict[str, EllipticCurvePublicKey]:
     """The keys of a JWKS by `kid`. Raises ValueError for one that is not a P-256 key with an ID."""
-    return {str(jwk.get("kid", "")): _public_key(jwk) for jwk in jwks}
+    return {str(jwk.get("kid", "")): _parse_public_key(jwk) for jwk in jwks}
 
 
-def _public_key(jwk: Mapping[str, Any]) -> EllipticCurvePublicKey:
+def _parse_public_key(jwk: Mapping[str, Any]) -> EllipticCurvePublicKey:
     try:
         key = jwt.PyJWK(dict(jwk), algorithm="ES256").key
     except jwt.PyJWTError as error:

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from chassis.security.tokens import ALGORITHM, AUDIENCE, ISSUER, SERVICE_KEY_PREFIX, SERVICE_KIND
 
-LIFE_S: Final = 900
-USED_FOR_S: Final = 240
+TOKEN_TTL_S: Final = 900
+TOKEN_REUSE_S: Final = 240
 """So that a token is good among processes whose clocks differ by ten minutes."""
 
 
@@ -37,7 +37,7 @@ class ServiceIdentity:
         now = time.time()
         if now >= self._renew_at:
             self._token = self._minted(int(now))
-            self._renew_at = now + USED_FOR_S
+            self._renew_at = now + TOKEN_REUSE_S
         return self._token
 
     def _minted(self, now: int) -> str:
@@ -47,6 +47,6 @@ class ServiceIdentity:
             "sub": self._name,
             "kind": SERVICE_KIND,
             "iat": now,
-            "exp": now + LIFE_S,
+            "exp": now + TOKEN_TTL_S,
         }
         return jwt.encode(claims, self._key, ALGORITHM, headers={"kid": f"{SERVICE_KEY_PREFIX}{self._name}"})

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import jwt
 
-from chassis.caller import Principal
-from chassis.clock import SKEW
+from chassis.call_context import Principal
+from chassis.clock import MAX_CLOCK_SKEW
 from chassis.errors import DomainError
 from chassis.security.jwks import KeySource
 
@@ -20,16 +20,16 @@ ALGORITHM: Final = "ES256"
 SERVICE_KIND: Final = "SERVICE"
 SERVICE_KEY_PREFIX: Final = "svc-"
 
-_REQUIRED = ("exp", "iat", "sub", "kind")
-_LONGEST_TOKEN = 4096
-_CLOCK_SKEW_S = SKEW.total_seconds()
-_MOST_AHEAD_S = 600
+_REQUIRED_CLAIMS = ("exp", "iat", "sub", "kind")
+_MAX_TOKEN_CHARS = 4096
+_CLOCK_SKEW_S = MAX_CLOCK_SKEW.total_seconds()
+_MAX_ISSUED_AHEAD_S = 600
 """By how much its issuer's clock may be ahead."""
-_REMEMBERED = 50_000
+_MAX_CACHED_TOKENS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Verified:
+class _VerifiedToken:
     principal: Principal
     expires_at: float
 
@@ -44,7 +44,7 @@ class TokenVerifier:
     def __init__(self, users: KeySource, services: KeySource) -> None:
         self._users = users
         self._services = services
-        self._remembered: OrderedDict[bytes, _Verified] = OrderedDict()
+        self._remembered: OrderedDict[bytes, _VerifiedToken] = OrderedDict()
 
     async def verify(self, token: str) -> Principal:
         """Whom a token speaks for.
@@ -59,22 +59,22 @@ class TokenVerifier:
         self._remember(digest, verified)
         return verified.principal
 
-    async def _verified(self, token: str) -> _Verified:
-        if len(token) > _LONGEST_TOKEN:
-            raise _invalid("is longer than any of ours")
+    async def _verified(self, token: str) -> _VerifiedToken:
+        if len(token) > _MAX_TOKEN_CHARS:
+            raise _invalid_token("is longer than any of ours")
         kid = _kid_of(token)
         source = self._services if kid.startswith(SERVICE_KEY_PREFIX) else self._users
         key = await source.key(kid)
         if key is None:
-            raise _invalid("is signed with a key that is not ours")
+            raise _invalid_token("is signed with a key that is not ours")
         claims = _claims_of(token, key)
-        _refuse_crossing(kid, claims)
-        return _Verified(_principal_of(claims), float(claims["exp"]))
+        _check_key_may_sign(kid, claims)
+        return _VerifiedToken(_principal_of(claims), float(claims["exp"]))
 
-    def _remember(self, digest: bytes, verified: _Verified) -> None:
+    def _remember(self, digest: bytes, verified: _VerifiedToken) -> None:
         self._remembered[digest] = verified
         self._remembered.move_to_end(digest)
-        if len(self._remembered) > _REMEMBERED:
+        if len(self._remembered) > _MAX_CACHED_TOKENS:
             self._remembered.popitem(last=False)
 
 
@@ -82,10 +82,10 @@ def _kid_of(token: str) -> str:
     try:
         header = jwt.get_unverified_header(token)
     except jwt.InvalidTokenError:
-        raise _invalid("is not a JWT") from None
+        raise _invalid_token("is not a JWT") from None
     kid = header.get("kid")
     if header.get("alg") != ALGORITHM or not isinstance(kid, str):
-        raise _invalid(f"has to be signed with {ALGORITHM} and to name its key")
+        raise _invalid_token(f"has to be signed with {ALGORITHM} and to name its key")
     return kid
 
 
@@ -99,19 +99,19 @@ def _claims_of(token: str, key: Any) -> Mapping[str, Any]:
             audience=AUDIENCE,
             leeway=_CLOCK_SKEW_S,
             # That it was issued by a clock that is some minutes ahead is no reason to refuse it; see below.
-            options={"require": [*_REQUIRED, "iss", "aud"], "verify_iat": False},
+            options={"require": [*_REQUIRED_CLAIMS, "iss", "aud"], "verify_iat": False},
         )
     except jwt.ExpiredSignatureError:
         raise DomainError("TOKEN_EXPIRED", "The access token has expired.") from None
     except jwt.InvalidTokenError:
-        raise _invalid("is forged, broken or not meant for this API") from None
+        raise _invalid_token("is forged, broken or not meant for this API") from None
     issued = claims["iat"]
-    if not isinstance(issued, int | float) or issued > time.time() + _MOST_AHEAD_S:
-        raise _invalid("says that it was issued in the future")
+    if not isinstance(issued, int | float) or issued > time.time() + _MAX_ISSUED_AHEAD_S:
+        raise _invalid_token("says that it was issued in the future")
     return claims
 
 
-def _refuse_crossing(kid: str, claims: Mapping[str, Any]) -> None:
+def _check_key_may_sign(kid: str, claims: Mapping[str, Any]) -> None:
     is_service = claims["kind"] == SERVICE_KIND
     allowed = (
         kid == f"{SERVICE_KEY_PREFIX}{claims['sub']}"
@@ -119,7 +119,7 @@ def _refuse_crossing(kid: str, claims: Mapping[str, Any]) -> None:
         else not kid.startswith(SERVICE_KEY_PREFIX)
     )
     if not allowed:
-        raise _invalid("is signed with a key that may not speak for its subject")
+        raise _invalid_token("is signed with a key that may not speak for its subject")
 
 
 def _principal_of(claims: Mapping[str, Any]) -> Principal:
@@ -137,5 +137,5 @@ def _principal_of(claims: Mapping[str, Any]) -> Principal:
     )
 
 
-def _invalid(what: str) -> DomainError:
+def _invalid_token(what: str) -> DomainError:
     return DomainError("TOKEN_INVALID", f"The access token {what}.")

@@ -8,46 +8,49 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
 from chassis.contracts import Contracts
-from chassis.process import live
-from chassis.readiness import Check
-from chassis.roles.role import Tasks
-from gateway.control_plane.control import Control
-from gateway.control_plane.files import WatchedFile
-from gateway.control_plane.hub import Hub
-from gateway.control_plane.mesh import Mesh
-from gateway.control_plane.node import GATEWAY, SERVICES
-from gateway.control_plane.pages import EdgeFiles
-from gateway.control_plane.proxyless import ProxylessBuilder
+from chassis.process import run_process
+from chassis.readiness import ReadinessCheck
+from chassis.roles.background_tasks import BackgroundTasks
+from gateway.control_plane.edge_config_watcher import EdgeConfigWatcher
+from gateway.control_plane.reconciler import Reconciler
 from gateway.control_plane.reflection import add_reflection
+from gateway.control_plane.server import build_xds_server
 from gateway.control_plane.settings import ControlPlaneSettings
-from gateway.control_plane.wire import ads_server
-from gateway.envoy.builder import GatewayBuilder
+from gateway.control_plane.snapshot_cache import SnapshotCache
+from gateway.control_plane.watched_file import WatchedFile
+from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
+from gateway.proxyless import ProxylessSnapshotBuilder
+from gateway.xds.mesh import Mesh
+from gateway.xds.nodes import GATEWAY_GROUP, SERVICES_GROUP
 
 # A stream of a node never ends by itself.
-_STREAMS_END_S: Final = 0.2
+_STREAM_CLOSE_TIMEOUT_S: Final = 0.2
 
 
 class ControlPlane:
-    """Serves what `Control` keeps up to date."""
+    """Serves what `Reconciler` keeps up to date."""
 
     def __init__(self, settings: ControlPlaneSettings) -> None:
         self._address = f"{settings.listen_host}:{settings.grpc_port}"
-        self._hub = hub = Hub()
-        self._edge = EdgeFiles(settings)
+        self._hub = hub = SnapshotCache()
+        self._edge = EdgeConfigWatcher(settings)
         self._health = health_aio.HealthServicer()
-        self._server = ads_server(hub, self._health)
+        self._server = build_xds_server(hub, self._health)
         contracts = WatchedFile(settings.descriptors, Contracts.read)
         add_reflection(self._server, lambda: contracts.value)
-        self._control = Control(
+        self._control = Reconciler(
             hub,
-            {GATEWAY: GatewayBuilder(self._edge.edge), SERVICES: ProxylessBuilder()},
+            {
+                GATEWAY_GROUP: GatewaySnapshotBuilder(self._edge.edge),
+                SERVICES_GROUP: ProxylessSnapshotBuilder(),
+            },
             WatchedFile(settings.mesh, Mesh.parse),
             contracts,
             settings.registry,
         )
-        self._tasks = Tasks()
+        self._tasks = BackgroundTasks()
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[ReadinessCheck]:
         return self._control.checks()
 
     async def start(self) -> None:
@@ -62,7 +65,7 @@ class ControlPlane:
         """Nodes keep what they have, and come back to another replica or to the next process."""
         await self._health.enter_graceful_shutdown()
         await self._tasks.cancel()
-        await self._server.stop(min(grace_s, _STREAMS_END_S))
+        await self._server.stop(min(grace_s, _STREAM_CLOSE_TIMEOUT_S))
 
     def _listen(self) -> None:
         try:
@@ -81,4 +84,4 @@ async def _prepare(settings: ControlPlaneSettings, _closing: AsyncExitStack) -> 
 
 
 if __name__ == "__main__":
-    live("control-plane", "serve", ControlPlaneSettings, _prepare)
+    run_process("control-plane", "serve", ControlPlaneSettings, _prepare)

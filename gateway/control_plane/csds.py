@@ -7,22 +7,22 @@ from envoy.admin.v3.config_dump_shared_pb2 import UpdateFailureState
 from envoy.service.status.v3 import csds_pb2_grpc
 from envoy.service.status.v3.csds_pb2 import ClientConfig, ClientStatusResponse, ConfigStatus
 
-from gateway.control_plane.hub import Hub
-from gateway.control_plane.stream import Stream
-from gateway.control_plane.watch import State, Watch
+from gateway.control_plane.snapshot_cache import SnapshotCache
+from gateway.control_plane.stream import XdsStream
+from gateway.control_plane.subscription import Subscription, SubscriptionState
 
-_STATUS: Final = {
-    State.NOT_SENT: ConfigStatus.NOT_SENT,
-    State.SYNCED: ConfigStatus.SYNCED,
-    State.STALE: ConfigStatus.STALE,
-    State.ERROR: ConfigStatus.ERROR,
+_CONFIG_STATUS: Final = {
+    SubscriptionState.NOT_SENT: ConfigStatus.NOT_SENT,
+    SubscriptionState.SYNCED: ConfigStatus.SYNCED,
+    SubscriptionState.STALE: ConfigStatus.STALE,
+    SubscriptionState.ERROR: ConfigStatus.ERROR,
 }
 
 
-class Csds(csds_pb2_grpc.ClientStatusDiscoveryServiceServicer):  # type: ignore[misc]
+class ClientStatusServicer(csds_pb2_grpc.ClientStatusDiscoveryServiceServicer):  # type: ignore[misc]
     """One `ClientConfig` for each stream; in it one entry for each type that the node asks for."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: SnapshotCache) -> None:
         self._hub = hub
 
     async def FetchClientStatus(self, request: Any, _context: Any) -> Any:
@@ -35,26 +35,26 @@ class Csds(csds_pb2_grpc.ClientStatusDiscoveryServiceServicer):  # type: ignore[
     def _status(self, request: Any) -> Any:
         wanted = {matcher.node_id.exact for matcher in request.node_matchers if matcher.node_id.exact}
         streams = [one for one in self._hub.streams() if not wanted or one.node.id in wanted]
-        return ClientStatusResponse(config=[_config(stream) for stream in streams])
+        return ClientStatusResponse(config=[_client_config(stream) for stream in streams])
 
 
-def _config(stream: Stream) -> Any:
+def _client_config(stream: XdsStream) -> Any:
     config = ClientConfig()
     config.node.id = stream.node.id
     config.node.cluster = stream.node.group
     config.node.locality.region = stream.node.region
     for watch in stream.watches.values():
-        config.generic_xds_configs.append(_entry(stream, watch))
+        config.generic_xds_configs.append(_generic_xds_config(stream, watch))
     return config
 
 
-def _entry(stream: Stream, watch: Watch) -> Any:
+def _generic_xds_config(stream: XdsStream, watch: Subscription) -> Any:
     """A node that has all that is there has the newest version, however long ago it got it."""
     is_current = stream.is_current(watch)
     entry = ClientConfig.GenericXdsConfig(
         type_url=watch.kind.type_url,
         version_info=stream.target_version(watch.kind) if is_current else watch.accepted_version,
-        config_status=_STATUS[_state(watch, is_current)],
+        config_status=_CONFIG_STATUS[_reported_state(watch, is_current)],
     )
     entry.last_updated.FromNanoseconds(int(watch.since * 1e9))
     if watch.refusal:
@@ -62,8 +62,8 @@ def _entry(stream: Stream, watch: Watch) -> Any:
     return entry
 
 
-def _state(watch: Watch, is_current: bool) -> State:
+def _reported_state(watch: Subscription, is_current: bool) -> SubscriptionState:
     """A node that came back with everything is sent nothing; one whose turn comes has confirmed older."""
     if is_current:
-        return State.SYNCED
-    return State.STALE if watch.state is State.SYNCED else watch.state
+        return SubscriptionState.SYNCED
+    return SubscriptionState.STALE if watch.state is SubscriptionState.SYNCED else watch.state

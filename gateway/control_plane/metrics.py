@@ -4,7 +4,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from chassis.observability.metrics import OwnCounter
+from chassis.observability.metrics import LazyCounter
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _TYPE: Final = ("node_group", "type")
@@ -22,7 +22,7 @@ snapshot_info = Gauge(
     ("node_group", "region", "type", "version"),
 )
 mesh_info = Gauge("xds_mesh_info", "1 for the version of the mesh file that is given out now.", ("digest",))
-build_errors = OwnCounter(
+build_errors = LazyCounter(
     "xds_build_errors_total", "Snapshots that could not be built or did not fit together."
 )
 reload_errors = Counter("xds_reload_errors_total", "Changed files that were not taken over.", ("file",))

@@ -13,10 +13,13 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from chassis.contracts import Contracts
-from gateway.surface import edge_rpcs
+from gateway.api_surface import edge_rpcs
 
-METHOD: Final = "ServerReflectionInfo"
-SERVICES: Final = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
+REFLECTION_METHOD: Final = "ServerReflectionInfo"
+REFLECTION_SERVICES: Final = (
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+)
 
 
 def add_reflection(server: grpc.aio.Server, contracts: Callable[[], Contracts]) -> None:
@@ -25,7 +28,7 @@ def add_reflection(server: grpc.aio.Server, contracts: Callable[[], Contracts]) 
     async def answer(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         current = contracts()
         names = sorted({rpc.service for rpc in edge_rpcs(current)})
-        servicer: Any = ReflectionServicer(names, pool=_pool_of(current))
+        servicer: Any = ReflectionServicer(names, pool=_descriptor_pool(current))
         async for told in servicer.ServerReflectionInfo(requests, context):
             yield told
 
@@ -34,10 +37,13 @@ def add_reflection(server: grpc.aio.Server, contracts: Callable[[], Contracts]) 
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
-    handlers = [grpc.method_handlers_generic_handler(name, {METHOD: method}) for name in SERVICES]
+    handlers = [
+        grpc.method_handlers_generic_handler(name, {REFLECTION_METHOD: method})
+        for name in REFLECTION_SERVICES
+    ]
     server.add_generic_rpc_handlers(tuple(handlers))
 
 
-def _pool_of(contracts: Contracts) -> DescriptorPool:
+def _descriptor_pool(contracts: Contracts) -> DescriptorPool:
     pool: DescriptorPool = contracts.services[0].file.pool
     return pool

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, FilePath
 
-from chassis.settings import Address, ProcessSettings
+from chassis.settings import HostAndPort, ProcessSettings
 
 
 class ControlPlaneSettings(ProcessSettings):
@@ -13,7 +13,7 @@ class ControlPlaneSettings(ProcessSettings):
     mesh: FilePath = Field(description="YAML file: services, their endpoints, the bounds of calls")
     descriptors: FilePath = Field(description="the contracts' descriptor set, imports included")
     registry: Path = Field(default=Path("registry"), description="folder in which processes register")
-    gateway_listen: Address = Field(default="0.0.0.0:8080", description="where the gateway listens")
+    gateway_listen: HostAndPort = Field(default="0.0.0.0:8080", description="where the gateway listens")
     gateway_pages: Path | None = Field(
         default=None,
         description="folder with openapi.json, openapi-all.json and docs.html, for the gateway to answer",

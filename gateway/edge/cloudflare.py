@@ -15,24 +15,24 @@ from typing import Any, Final
 import orjson
 
 import gateway.ratelimit
-from chassis.contracts import ERROR_DOMAIN, RpcSpec, reasons
-from gateway.envoy.limits import DOMAIN
-from gateway.ratelimit.config import find, load
-from gateway.ratelimit.rules import Limit, Rules
-from gateway.surface import edge_rpcs
+from chassis.contracts import ERROR_DOMAIN, RpcSpec, error_reasons
+from gateway.api_surface import edge_rpcs
+from gateway.envoy.limits import RATE_LIMIT_DOMAIN
+from gateway.ratelimit.config import parse_rules, read_config_files
+from gateway.ratelimit.rules import RateLimit, RateLimitRuleSet
 from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
-COMMITTED: Final = Path(__file__).with_suffix(".tf.json")
-LONGEST_URI: Final = 8 * 1024
+COMMITTED_FILE: Final = Path(__file__).with_suffix(".tf.json")
+MAX_URI_BYTES: Final = 8 * 1024
 """Bytes; the longest query that the contracts' bounds allow is far shorter."""
-PAGES: Final = ("/docs", "/openapi.json", "/health", "/ready")
+STATIC_PATHS: Final = ("/docs", "/openapi.json", "/health", "/ready")
 _PATH_FIELD: Final = re.compile(r"\{[^}]*\}")
 
 PLANS: Final = ("FREE", "PREMIUM", "PRO", "ADMIN")
-_TOO_MANY: Final = orjson.dumps(
+_RATE_LIMITED_BODY: Final = orjson.dumps(
     {
-        "code": reasons()["RATE_LIMITED"].code.value[0],
-        "message": reasons()["RATE_LIMITED"].help,
+        "code": error_reasons()["RATE_LIMITED"].code.value[0],
+        "message": error_reasons()["RATE_LIMITED"].help,
         "details": [
             {
                 "@type": "type.googleapis.com/google.rpc.ErrorInfo",
@@ -45,10 +45,10 @@ _TOO_MANY: Final = orjson.dumps(
 ).decode()
 
 Expression = str
-Rule = dict[str, Any]
+CloudflareRule = dict[str, Any]
 
 
-def document() -> dict[str, Any]:
+def build_terraform() -> dict[str, Any]:
     """The whole Terraform file: provider, the zone as a variable, and one ruleset for each phase."""
     rpcs = edge_rpcs()
     return {
@@ -62,13 +62,13 @@ def document() -> dict[str, Any]:
             "cloudflare_ruleset": {
                 "cache": _ruleset("http_request_cache_settings", cache_rules(rpcs)),
                 "firewall": _ruleset("http_request_firewall_custom", firewall_rules(rpcs)),
-                "rate_limits": _ruleset("http_ratelimit", rate_rules(rpcs, _limits())),
+                "rate_limits": _ruleset("http_ratelimit", rate_limit_rules(rpcs, _load_default_limits())),
             }
         },
     }
 
 
-def _ruleset(phase: str, rules: Sequence[Rule]) -> dict[str, Any]:
+def _ruleset(phase: str, rules: Sequence[CloudflareRule]) -> dict[str, Any]:
     return {
         "zone_id": "${var.zone_id}",
         "name": f"internshipconnect {phase}",
@@ -78,7 +78,7 @@ def _ruleset(phase: str, rules: Sequence[Rule]) -> dict[str, Any]:
     }
 
 
-def cache_rules(rpcs: Iterable[RpcSpec]) -> list[Rule]:
+def cache_rules(rpcs: Iterable[RpcSpec]) -> list[CloudflareRule]:
     """One rule for each duration that the contracts name; before them one that caches nothing.
 
     In this phase the last rule that matches decides. Whoever sends a token, or whose answer the gateway
@@ -90,10 +90,13 @@ def cache_rules(rpcs: Iterable[RpcSpec]) -> list[Rule]:
             by_duration.setdefault(rpc.policy.shared_cache_s, []).extend(
                 binding.path for binding in rpc.http if binding.method == "GET"
             )
-    return [_uncached(), *(_cached(paths, longest_s) for longest_s, paths in sorted(by_duration.items()))]
+    return [
+        _cache_nothing_rule(),
+        *(_cache_rule(paths, longest_s) for longest_s, paths in sorted(by_duration.items())),
+    ]
 
 
-def _uncached() -> Rule:
+def _cache_nothing_rule() -> CloudflareRule:
     return {
         "ref": "nothing_by_default",
         "description": "What no contract lets shared caches keep is not kept",
@@ -103,12 +106,12 @@ def _uncached() -> Rule:
     }
 
 
-def _cached(paths: Sequence[str], longest_s: int) -> Rule:
+def _cache_rule(paths: Sequence[str], longest_s: int) -> CloudflareRule:
     return {
         "ref": f"public_reads_{longest_s}s",
         "description": f"Public reads that shared caches may keep for {longest_s} s",
         "expression": all_of(
-            'http.request.method in {"GET" "HEAD"}', _without_token(), any_of(map(matches, paths))
+            'http.request.method in {"GET" "HEAD"}', _without_token(), any_of(map(path_expression, paths))
         ),
         "action": "set_cache_settings",
         "action_parameters": {
@@ -129,21 +132,25 @@ def _without_token() -> Expression:
     return 'not any(http.request.headers.names[*] == "authorization")'
 
 
-def firewall_rules(rpcs: Iterable[RpcSpec]) -> list[Rule]:
+def firewall_rules(rpcs: Iterable[RpcSpec]) -> list[CloudflareRule]:
     """Blocks what no contract answers: other paths, other methods, over-long URIs."""
     rpcs = tuple(rpcs)
     methods = sorted({binding.method for rpc in rpcs for binding in rpc.http} | {"HEAD", "OPTIONS"})
-    known = [*_known_prefixes(rpcs), f"http.request.uri.path in {_strings(PAGES)}"]
+    known = [*_known_prefixes(rpcs), f"http.request.uri.path in {_string_set(STATIC_PATHS)}"]
     return [
-        _blocked(
-            "unknown_methods", "Methods that no call has", f"not http.request.method in {_strings(methods)}"
+        _block_rule(
+            "unknown_methods",
+            "Methods that no call has",
+            f"not http.request.method in {_string_set(methods)}",
         ),
-        _blocked("unknown_paths", "Paths that no call has", f"not {any_of(known)}"),
-        _blocked("long_uris", f"URIs of over {LONGEST_URI} bytes", f"len(http.request.uri) gt {LONGEST_URI}"),
+        _block_rule("unknown_paths", "Paths that no call has", f"not {any_of(known)}"),
+        _block_rule(
+            "long_uris", f"URIs of over {MAX_URI_BYTES} bytes", f"len(http.request.uri) gt {MAX_URI_BYTES}"
+        ),
     ]
 
 
-def rate_rules(rpcs: Iterable[RpcSpec], limits: Rules) -> list[Rule]:
+def rate_limit_rules(rpcs: Iterable[RpcSpec], limits: RateLimitRuleSet) -> list[CloudflareRule]:
     """A first wall for each class: by address, as much as the best plan with a limit may.
 
     The CDN does not know who is signed in; the gateway holds everybody to their own limit behind it.
@@ -153,17 +160,17 @@ def rate_rules(rpcs: Iterable[RpcSpec], limits: Rules) -> list[Rule]:
         name = RateLimitClass.Name(rpc.policy.rate_limit).removeprefix("RATE_LIMIT_CLASS_")
         by_class.setdefault(name, []).append(rpc)
     return [
-        _walled(name, members, limit)
+        _rate_limit_rule(name, members, limit)
         for name, members in sorted(by_class.items())
-        if (limit := _highest(limits, name, len(members))) is not None
+        if (limit := _highest_limit(limits, name, len(members))) is not None
     ]
 
 
-def _limits() -> Rules:
-    return load(find(Path(gateway.ratelimit.__file__).with_name("config")))
+def _load_default_limits() -> RateLimitRuleSet:
+    return parse_rules(read_config_files(Path(gateway.ratelimit.__file__).with_name("config")))
 
 
-def _highest(limits: Rules, class_: str, calls: int) -> Limit | None:
+def _highest_limit(limits: RateLimitRuleSet, class_: str, calls: int) -> RateLimit | None:
     """What one address may do in a class of so many calls; where each call has an allowance, all together."""
     by_plan = [(("class", class_), ("plan", plan), ("user", "")) for plan in PLANS]
     found = _limits_at(limits, *by_plan, (("class", class_), ("client", "")))
@@ -172,20 +179,26 @@ def _highest(limits: Rules, class_: str, calls: int) -> Limit | None:
     return max(found, key=lambda limit: limit.requests / limit.window_s, default=None)
 
 
-def _limits_at(limits: Rules, *places: Sequence[tuple[str, str]]) -> list[Limit]:
-    rules = (limits.find(DOMAIN, place) for place in places)
+def _limits_at(limits: RateLimitRuleSet, *places: Sequence[tuple[str, str]]) -> list[RateLimit]:
+    rules = (limits.find(RATE_LIMIT_DOMAIN, place) for place in places)
     return [rule.limit for rule in rules if rule is not None and rule.limit is not None]
 
 
-def _walled(name: str, rpcs: Sequence[RpcSpec], limit: Limit) -> Rule:
+def _rate_limit_rule(name: str, rpcs: Sequence[RpcSpec], limit: RateLimit) -> CloudflareRule:
     return {
         "ref": f"limit_{name.lower()}",
         "description": f"{name}: {limit.requests} in {limit.window_s} s from one address",
         # The class of most calls needs no list: it is the wall before all of them.
-        "expression": any_of(_known_prefixes(edge_rpcs()) if name == "PUBLIC_API" else _ways_to(rpcs)),
+        "expression": any_of(
+            _known_prefixes(edge_rpcs()) if name == "PUBLIC_API" else _call_expressions(rpcs)
+        ),
         "action": "block",
         "action_parameters": {
-            "response": {"status_code": 429, "content_type": "application/json", "content": _TOO_MANY}
+            "response": {
+                "status_code": 429,
+                "content_type": "application/json",
+                "content": _RATE_LIMITED_BODY,
+            }
         },
         "ratelimit": {
             "characteristics": ["cf.colo.id", "ip.src"],
@@ -197,23 +210,23 @@ def _walled(name: str, rpcs: Sequence[RpcSpec], limit: Limit) -> Rule:
     }
 
 
-def _ways_to(rpcs: Sequence[RpcSpec]) -> Iterator[Expression]:
+def _call_expressions(rpcs: Sequence[RpcSpec]) -> Iterator[Expression]:
     """Every way to these calls: all HTTP bindings, older paths included, and gRPC."""
     for rpc in rpcs:
         for binding in rpc.http:
-            yield all_of(_is_method(binding.method), matches(binding.path))
-    yield f"http.request.uri.path in {_strings(sorted(rpc.path for rpc in rpcs))}"
+            yield all_of(_is_method(binding.method), path_expression(binding.path))
+    yield f"http.request.uri.path in {_string_set(sorted(rpc.path for rpc in rpcs))}"
 
 
 def _is_method(method: str) -> Expression:
     # The gateway answers the one like the other.
     wanted = ("GET", "HEAD") if method == "GET" else (method,)
-    return f"http.request.method in {_strings(wanted)}"
+    return f"http.request.method in {_string_set(wanted)}"
 
 
 def _known_prefixes(rpcs: Iterable[RpcSpec]) -> list[Expression]:
     """What every path of a call begins with, over HTTP or gRPC."""
-    roots = sorted({_root(binding.path) for rpc in rpcs for binding in rpc.http})
+    roots = sorted({_path_prefix(binding.path) for rpc in rpcs for binding in rpc.http})
     services = sorted({rpc.service for rpc in rpcs})
     return [
         *(f'starts_with(http.request.uri.path, "{root}")' for root in roots),
@@ -221,11 +234,11 @@ def _known_prefixes(rpcs: Iterable[RpcSpec]) -> list[Expression]:
     ]
 
 
-def _blocked(ref: str, description: str, expression: Expression) -> Rule:
+def _block_rule(ref: str, description: str, expression: Expression) -> CloudflareRule:
     return {"ref": ref, "description": description, "expression": expression, "action": "block"}
 
 
-def matches(path: str) -> Expression:
+def path_expression(path: str) -> Expression:
     """Whether a request's path is one of a template's: a field stands for one segment without a verb."""
     if "{" not in path:
         return f'http.request.uri.path eq "{path}"'
@@ -238,7 +251,7 @@ def matches(path: str) -> Expression:
     )
 
 
-def _root(path: str) -> str:
+def _path_prefix(path: str) -> str:
     """What all paths of a family begin with: `/api/`, or the first segment of older clients' bare ones."""
     first = path.lstrip("/").partition("/")[0]
     return f"/{first}/" if first in {"api", ".well-known"} else f"/{first}"
@@ -254,14 +267,14 @@ def any_of(conditions: Iterable[Expression]) -> Expression:
     return f"({' or '.join(conditions)})"
 
 
-def _strings(values: Iterable[str]) -> str:
+def _string_set(values: Iterable[str]) -> str:
     return "{" + " ".join(f'"{value}"' for value in values) + "}"
 
 
-def rendered(content: Mapping[str, Any]) -> bytes:
+def render_terraform(content: Mapping[str, Any]) -> bytes:
     """The file as it is committed."""
     return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(rendered(document()))
+    sys.stdout.buffer.write(render_terraform(build_terraform()))

@@ -6,16 +6,16 @@ from typing import Any, Final, Literal
 from google.protobuf.json_format import MessageToDict
 
 from gateway import envoy_types as types
-from gateway.control_plane.builder import over_ads
-from gateway.control_plane.node import GATEWAY
-from gateway.envoy.clusters import fixed_cluster
-from gateway.envoy.edge import ADS_CLUSTER
-from gateway.envoy_types import Bootstrap, address, extension, parsed
+from gateway.envoy.clusters import static_cluster
+from gateway.envoy.edge_config import ADS_CLUSTER
+from gateway.envoy_types import Bootstrap, parse_message, socket_address, typed_extension
+from gateway.xds.nodes import GATEWAY_GROUP
+from gateway.xds.snapshot_builder import ads_config_source
 
 MAX_CONNECTIONS: Final = 20_000
 MAX_HEAP_BYTES: Final = 1024 * 1024 * 1024
-_HEAP: Final = "envoy.resource_monitors.fixed_heap"
-_API: Final = {"state of the world": "GRPC", "delta": "DELTA_GRPC"}
+_FIXED_HEAP_MONITOR: Final = "envoy.resource_monitors.fixed_heap"
+_API_TYPES: Final = {"state of the world": "GRPC", "delta": "DELTA_GRPC"}
 
 
 @dataclass(frozen=True)
@@ -29,31 +29,33 @@ class EnvoyNode:
     variant: Literal["state of the world", "delta"] = "delta"
 
 
-def bootstrap(node: EnvoyNode) -> dict[str, Any]:
+def build_bootstrap(node: EnvoyNode) -> dict[str, Any]:
     """The file that `envoy -c` takes, as JSON."""
     fields = {
-        "node": {"id": node.id, "cluster": GATEWAY, "locality": {"region": node.region}},
-        "admin": {"address": address(*node.admin)},
-        "static_resources": {"clusters": [fixed_cluster(ADS_CLUSTER, *node.control_plane)]},
+        "node": {"id": node.id, "cluster": GATEWAY_GROUP, "locality": {"region": node.region}},
+        "admin": {"address": socket_address(*node.admin)},
+        "static_resources": {"clusters": [static_cluster(ADS_CLUSTER, *node.control_plane)]},
         "dynamic_resources": {
-            "ads_config": _ads(node),
-            "cds_config": over_ads(),
-            "lds_config": over_ads(),
+            "ads_config": _ads_config(node),
+            "cds_config": ads_config_source(),
+            "lds_config": ads_config_source(),
         },
         "bootstrap_extensions": [
-            extension("envoy.bootstrap.internal_listener", types.INTERNAL_LISTENERS),
+            typed_extension("envoy.bootstrap.internal_listener", types.INTERNAL_LISTENERS),
         ],
         "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
         "overload_manager": _overload_manager(),
     }
     # Through the message, so that a field that Envoy does not know is found here.
-    checked: dict[str, Any] = MessageToDict(parsed(fields, Bootstrap), preserving_proto_field_name=True)
+    checked: dict[str, Any] = MessageToDict(
+        parse_message(fields, Bootstrap), preserving_proto_field_name=True
+    )
     return checked
 
 
-def _ads(node: EnvoyNode) -> dict[str, Any]:
+def _ads_config(node: EnvoyNode) -> dict[str, Any]:
     return {
-        "api_type": _API[node.variant],
+        "api_type": _API_TYPES[node.variant],
         "transport_api_version": "V3",
         "set_node_on_first_message_only": True,
         "grpc_services": [{"envoy_grpc": {"cluster_name": ADS_CLUSTER}}],
@@ -62,22 +64,22 @@ def _ads(node: EnvoyNode) -> dict[str, Any]:
 
 def _overload_manager() -> dict[str, Any]:
     """Full connections are refused; short memory first ends idle connections, then refuses requests."""
-    connections = extension(
+    connections = typed_extension(
         "envoy.resource_monitors.global_downstream_max_connections",
         types.DOWNSTREAM_CONNECTIONS,
         max_active_downstream_connections=MAX_CONNECTIONS,
     )
-    heap = extension(_HEAP, types.FIXED_HEAP, max_heap_size_bytes=MAX_HEAP_BYTES)
+    heap = typed_extension(_FIXED_HEAP_MONITOR, types.FIXED_HEAP, max_heap_size_bytes=MAX_HEAP_BYTES)
     return {
         "refresh_interval": "0.25s",
         "resource_monitors": [connections, heap],
         "actions": [
-            _when_the_heap_is("envoy.overload_actions.shrink_heap", 0.9),
-            _when_the_heap_is("envoy.overload_actions.disable_http_keepalive", 0.92),
-            _when_the_heap_is("envoy.overload_actions.stop_accepting_requests", 0.95),
+            _heap_overload_action("envoy.overload_actions.shrink_heap", 0.9),
+            _heap_overload_action("envoy.overload_actions.disable_http_keepalive", 0.92),
+            _heap_overload_action("envoy.overload_actions.stop_accepting_requests", 0.95),
         ],
     }
 
 
-def _when_the_heap_is(action: str, full: float) -> dict[str, Any]:
-    return {"name": action, "triggers": [{"name": _HEAP, "threshold": {"value": full}}]}
+def _heap_overload_action(action: str, full: float) -> dict[str, Any]:
+    return {"name": action, "triggers": [{"name": _FIXED_HEAP_MONITOR, "threshold": {"value": full}}]}

@@ -11,32 +11,32 @@ from typing import Any, Final
 
 from chassis.contracts import RpcSpec
 from gateway import envoy_types as types
-from gateway.envoy.responses import with_headers
-from gateway.envoy_types import extension
+from gateway.envoy.responses import route_response_headers
+from gateway.envoy_types import typed_extension
 
-FILTER: Final = "envoy.filters.http.cache_v2"
+CACHE_FILTER: Final = "envoy.filters.http.cache_v2"
 ORIGIN: Final = "origin"
 """The name of the listener behind the cache, and of the cluster that leads there."""
-LONGEST_BODY_BYTES: Final = 1024 * 1024
+MAX_CACHED_BODY_BYTES: Final = 1024 * 1024
 METADATA: Final = "internshipconnect.cache"
 VARY: Final = "accept-encoding, authorization, origin"
-_IF_NONE_MATCH: Final = {"name": "if-none-match", "present_match": True}
-_ANEW: Final = {"name": "if-none-match", "present_match": False}
-_CONDITIONAL: Final = {"conditional": True, "checked_elsewhere": True}
-_HEAD: Final = {"checked_elsewhere": True}
+_HAS_IF_NONE_MATCH: Final = {"name": "if-none-match", "present_match": True}
+_HAS_NO_IF_NONE_MATCH: Final = {"name": "if-none-match", "present_match": False}
+_CONDITIONAL_METADATA: Final = {"conditional": True, "checked_elsewhere": True}
+_HEAD_METADATA: Final = {"checked_elsewhere": True}
 """Told to the script: `origin` looks at what the request says."""
 # Only what comes from the cache has an age.
-_HIT_OR_MISS: Final = "%CEL('age' in response.headers ? 'HIT' : 'MISS')%"
-_FIELD: Final = re.compile(r"\{[^}]*\}")
+_CACHE_STATUS: Final = "%CEL('age' in response.headers ? 'HIT' : 'MISS')%"
+_PATH_PARAMETER: Final = re.compile(r"\{[^}]*\}")
 
 
 def cache_filter() -> dict[str, Any]:
     """Answers from memory. Envoy forgets what was not asked for longest when it has no room."""
-    return extension(
-        FILTER,
+    return typed_extension(
+        CACHE_FILTER,
         types.CACHE,
         typed_config={"@type": types.MEMORY_CACHE},
-        max_body_bytes=LONGEST_BODY_BYTES,
+        max_body_bytes=MAX_CACHED_BODY_BYTES,
         # Or any client could send every read on to the services.
         ignore_request_cache_control_header=True,
     )
@@ -47,25 +47,30 @@ def is_cacheable(rpc: RpcSpec) -> bool:
     return rpc.policy.shared_cache_s > 0
 
 
-def plain_reads(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
+def cached_read_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
     """A route for each path of each call that shared caches may keep, for callers without a token."""
-    return [_route(path, _method("GET"), _ANEW) for path in _cacheable_paths(rpcs)]
-
-
-def conditional_reads(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
-    """The same for whoever has an answer already, or wants its head only; to come after the plain ones."""
-    paths = _cacheable_paths(rpcs)
     return [
-        *(_route(path, _GET_OR_HEAD, _IF_NONE_MATCH) | _told(_CONDITIONAL) for path in paths),
-        *(_route(path, _method("HEAD")) | _told(_HEAD) for path in paths),
+        _cached_route(path, _method_matcher("GET"), _HAS_NO_IF_NONE_MATCH) for path in _cacheable_paths(rpcs)
     ]
 
 
-def _told(words: Mapping[str, Any]) -> dict[str, Any]:
+def conditional_read_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
+    """The same for whoever has an answer already, or wants its head only; to come after the plain ones."""
+    paths = _cacheable_paths(rpcs)
+    return [
+        *(
+            _cached_route(path, _GET_OR_HEAD, _HAS_IF_NONE_MATCH) | _lua_metadata(_CONDITIONAL_METADATA)
+            for path in paths
+        ),
+        *(_cached_route(path, _method_matcher("HEAD")) | _lua_metadata(_HEAD_METADATA) for path in paths),
+    ]
+
+
+def _lua_metadata(words: Mapping[str, Any]) -> dict[str, Any]:
     return {"metadata": {"filter_metadata": {"envoy.filters.http.lua": dict(words)}}}
 
 
-def _method(name: str) -> dict[str, Any]:
+def _method_matcher(name: str) -> dict[str, Any]:
     return {"name": ":method", "string_match": {"exact": name}}
 
 
@@ -88,22 +93,22 @@ def uncached_paths(rpcs: Iterable[RpcSpec]) -> list[str]:
     ]
 
 
-def _route(path: str, *headers: dict[str, Any]) -> dict[str, Any]:
+def _cached_route(path: str, *headers: dict[str, Any]) -> dict[str, Any]:
     return {
         "match": {
             **path_match(path),
             "headers": [
                 *headers,
                 {"name": "authorization", "present_match": False},
-                _other_than_grpc(),
+                _is_not_grpc(),
             ],
         },
         "route": {"cluster": ORIGIN},
-        "typed_per_filter_config": with_headers(("vary", VARY), ("x-cache", _HIT_OR_MISS)),
+        "typed_per_filter_config": route_response_headers(("vary", VARY), ("x-cache", _CACHE_STATUS)),
     }
 
 
-def _other_than_grpc() -> dict[str, Any]:
+def _is_not_grpc() -> dict[str, Any]:
     return {
         "name": "content-type",
         "string_match": {"prefix": "application/grpc"},
@@ -117,13 +122,13 @@ def path_match(path: str) -> dict[str, Any]:
     if "{" not in path:
         return {"path": path}
     # A field stands for one segment; a verb after a colon makes another call of it.
-    pattern = _FIELD.sub(r"[^/:]+", re.escape(path).replace(r"\{", "{").replace(r"\}", "}"))
+    pattern = _PATH_PARAMETER.sub(r"[^/:]+", re.escape(path).replace(r"\{", "{").replace(r"\}", "}"))
     return {"safe_regex": {"regex": pattern}}
 
 
-def kept_for(rpc: RpcSpec) -> dict[str, Any]:
+def cache_duration_metadata(rpc: RpcSpec) -> dict[str, Any]:
     """Metadata of a route: what the script behind the cache needs to know of a call."""
-    return _told({"shared_cache_s": rpc.policy.shared_cache_s})
+    return _lua_metadata({"shared_cache_s": rpc.policy.shared_cache_s})
 
 
 def origin_cluster() -> dict[str, Any]:
@@ -139,10 +144,10 @@ def origin_cluster() -> dict[str, Any]:
                 "explicit_http_config": {"http2_protocol_options": {}},
             }
         },
-        "transport_socket": extension(
+        "transport_socket": typed_extension(
             "envoy.transport_sockets.internal_upstream",
             types.INTERNAL_UPSTREAM,
-            transport_socket=extension("envoy.transport_sockets.raw_buffer", types.RAW_BUFFER),
+            transport_socket=typed_extension("envoy.transport_sockets.raw_buffer", types.RAW_BUFFER),
         ),
         "load_assignment": {"cluster_name": ORIGIN, "endpoints": [{"lb_endpoints": [member]}]},
     }

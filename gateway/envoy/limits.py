@@ -6,50 +6,52 @@ from typing import Any, Final
 
 from chassis.contracts import RpcSpec
 from gateway import envoy_types as types
-from gateway.envoy.tokens import CLAIMS
-from gateway.envoy.tokens import FILTER as TOKEN_FILTER
-from gateway.envoy_types import extension
+from gateway.envoy.tokens import CLAIMS_KEY
+from gateway.envoy.tokens import JWT_FILTER as TOKEN_FILTER
+from gateway.envoy_types import typed_extension
 from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
-CALLER: Final = "envoy.filters.http.lua.caller"
-RATE_LIMIT: Final = "envoy.filters.http.ratelimit"
-DOMAIN: Final = "internshipconnect"
-CLUSTER: Final = "ratelimit"
-METADATA: Final = "internshipconnect.caller"
+CALLER_FILTER: Final = "envoy.filters.http.lua.caller"
+RATE_LIMIT_FILTER: Final = "envoy.filters.http.ratelimit"
+RATE_LIMIT_DOMAIN: Final = "internshipconnect"
+RATE_LIMIT_CLUSTER: Final = "ratelimit"
+CALLER_METADATA: Final = "internshipconnect.caller"
 """Where `caller.lua` says which client calls, and about which account."""
-AROUND: Final = ("", "_56", "_48")
+NETWORK_SUFFIXES: Final = ("", "_56", "_48")
 """The client itself, and the IPv6 networks around it; see `client_area.lua`."""
 ORIGINAL_PATH_HEADER: Final = "x-envoy-original-path"
 """Set by the transcoder; gRPC callers have none, and each of their searches counts."""
-ANSWERS_WITHIN_S: Final = 0.1
+RATE_LIMIT_TIMEOUT_S: Final = 0.1
 """Twice what the limiter itself waits for Redis."""
-_FOLDER: Final = Path(__file__).parent.parent
-_CALLER_LUA: Final = (_FOLDER / "client_area.lua", _FOLDER / "caller.lua")
-_PREFIX: Final = "RATE_LIMIT_CLASS_"
+_LUA_FOLDER: Final = Path(__file__).parent.parent
+_CALLER_LUA_FILES: Final = (_LUA_FOLDER / "client_area.lua", _LUA_FOLDER / "caller.lua")
+_CLASS_PREFIX: Final = "RATE_LIMIT_CLASS_"
 
 
 def caller_filter(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
     """Finds out who calls. Always there: services go by it, and clients could say it themselves otherwise."""
-    return extension(CALLER, types.LUA, default_source_code={"inline_string": caller_source(rpcs)})
+    return typed_extension(
+        CALLER_FILTER, types.LUA, default_source_code={"inline_string": render_caller_lua(rpcs)}
+    )
 
 
-def limit_filter() -> dict[str, Any]:
+def rate_limit_filter() -> dict[str, Any]:
     """Asks the limiter. When it does not answer, the call passes."""
-    return extension(
-        RATE_LIMIT,
+    return typed_extension(
+        RATE_LIMIT_FILTER,
         types.RATE_LIMIT,
-        domain=DOMAIN,
-        timeout=f"{ANSWERS_WITHIN_S}s",
+        domain=RATE_LIMIT_DOMAIN,
+        timeout=f"{RATE_LIMIT_TIMEOUT_S}s",
         failure_mode_deny=False,
         rate_limited_as_resource_exhausted=True,
         rate_limit_service={
-            "grpc_service": {"envoy_grpc": {"cluster_name": CLUSTER}},
+            "grpc_service": {"envoy_grpc": {"cluster_name": RATE_LIMIT_CLUSTER}},
             "transport_api_version": "V3",
         },
     )
 
 
-def caller_source(rpcs: Iterable[RpcSpec]) -> str:
+def render_caller_lua(rpcs: Iterable[RpcSpec]) -> str:
     """The script with the fields that name an account, by path and field number."""
     rows = (
         f'  ["{rpc.path}"] = {rpc.request.DESCRIPTOR.fields_by_name[rpc.policy.rate_limit_account].number}'
@@ -57,59 +59,59 @@ def caller_source(rpcs: Iterable[RpcSpec]) -> str:
         if rpc.policy.rate_limit_account
     )
     table = "local ACCOUNT_FIELD = {\n" + ",\n".join(rows) + "\n}\n"
-    return "\n".join((table, *(path.read_text() for path in _CALLER_LUA)))
+    return "\n".join((table, *(path.read_text() for path in _CALLER_LUA_FILES)))
 
 
-def rate_limits(rpc: RpcSpec) -> list[dict[str, Any]]:
+def rate_limit_actions(rpc: RpcSpec) -> list[dict[str, Any]]:
     """The descriptors of a call; those for which something is missing are left out."""
-    class_ = RateLimitClass.Name(rpc.policy.rate_limit).removeprefix(_PREFIX)
+    class_ = RateLimitClass.Name(rpc.policy.rate_limit).removeprefix(_CLASS_PREFIX)
     if class_ == "INTERNAL":
         return []
-    of_class = _fixed("class", class_)
+    of_class = _generic_key("class", class_)
     if class_ == "LOGIN":
         # Of sign-ins the failures are counted, by auth, which knows them; here only floods are stopped.
-        return _by_client(of_class)
+        return _client_actions(of_class)
     if rpc.policy.rate_limit_account:
-        return _by_account(of_class, _fixed("call", rpc.name))
+        return _account_actions(of_class, _generic_key("call", rpc.name))
     return [
-        {"actions": [of_class, _claim("plan", "plan"), _claim("user", "sub")]},
-        *({"actions": [of_class, _seen(f"address{around}")]} for around in AROUND),
-        *_search(class_, of_class),
+        {"actions": [of_class, _claim_metadata("plan", "plan"), _claim_metadata("user", "sub")]},
+        *({"actions": [of_class, _caller_metadata(f"address{around}")]} for around in NETWORK_SUFFIXES),
+        *_search_actions(class_, of_class),
     ]
 
 
-def _search(class_: str, of_class: dict[str, Any]) -> list[dict[str, Any]]:
+def _search_actions(class_: str, of_class: dict[str, Any]) -> list[dict[str, Any]]:
     """What is searched for: it limits nothing, and what is typed on counts as one search."""
     path = {"header_name": ORIGINAL_PATH_HEADER, "descriptor_key": "search"}
     return [{"actions": [of_class, {"request_headers": path}]}] if class_ == "SEARCH" else []
 
 
-def _by_account(*of_call: dict[str, Any]) -> list[dict[str, Any]]:
+def _account_actions(*of_call: dict[str, Any]) -> list[dict[str, Any]]:
     """Calls about an account that anybody may make: each call, client and account has an allowance."""
-    account = _seen("account")
+    account = _caller_metadata("account")
     return [
-        {"actions": [*of_call, account, _seen("client")]},
+        {"actions": [*of_call, account, _caller_metadata("client")]},
         {"actions": [*of_call, account]},
-        *_by_client(*of_call),
+        *_client_actions(*of_call),
     ]
 
 
-def _by_client(*of_call: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"actions": [*of_call, _seen(f"client{around}")]} for around in AROUND]
+def _client_actions(*of_call: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"actions": [*of_call, _caller_metadata(f"client{around}")]} for around in NETWORK_SUFFIXES]
 
 
-def _fixed(descriptor: str, value: str) -> dict[str, Any]:
+def _generic_key(descriptor: str, value: str) -> dict[str, Any]:
     return {"generic_key": {"descriptor_key": descriptor, "descriptor_value": value}}
 
 
-def _claim(descriptor: str, claim: str) -> dict[str, Any]:
-    return _metadata(descriptor, TOKEN_FILTER, CLAIMS, claim)
+def _claim_metadata(descriptor: str, claim: str) -> dict[str, Any]:
+    return _metadata_action(descriptor, TOKEN_FILTER, CLAIMS_KEY, claim)
 
 
-def _seen(name: str) -> dict[str, Any]:
-    return _metadata(name, METADATA, name)
+def _caller_metadata(name: str) -> dict[str, Any]:
+    return _metadata_action(name, CALLER_METADATA, name)
 
 
-def _metadata(descriptor: str, namespace: str, *path: str) -> dict[str, Any]:
+def _metadata_action(descriptor: str, namespace: str, *path: str) -> dict[str, Any]:
     place = {"key": namespace, "path": [{"key": key} for key in path]}
     return {"metadata": {"descriptor_key": descriptor, "metadata_key": place, "source": "DYNAMIC"}}

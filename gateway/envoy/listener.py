@@ -5,27 +5,27 @@ from typing import Any, Final
 
 from chassis.contracts import Contracts
 from gateway import envoy_types as types
-from gateway.control_plane.builder import over_ads
-from gateway.control_plane.mesh import Mesh, Tls
 from gateway.envoy.cache import ORIGIN
-from gateway.envoy.edge import MAX_BODY_BYTES, OTLP_CLUSTER, Edge
+from gateway.envoy.edge_config import MAX_BODY_BYTES, OTLP_CLUSTER, EdgeConfig
 from gateway.envoy.filters import edge_filters, origin_filters
 from gateway.envoy.routes import ROUTE_CONFIGURATION
-from gateway.envoy.views import views_log
-from gateway.envoy_types import address, extension
+from gateway.envoy.view_log import view_access_log
+from gateway.envoy_types import socket_address, typed_extension
+from gateway.xds.mesh import Mesh, TlsFiles
+from gateway.xds.snapshot_builder import ads_config_source
 
-LISTENER: Final = "gateway"
+EDGE_LISTENER: Final = "gateway"
 MAX_HEADERS_KB: Final = 64
 """Beyond this Envoy ends the request without a word; the script says what is wrong far earlier."""
-_PATH: Final = "%PATH(NQ:ORIG_OR_PATH)%"
+_LOGGED_PATH: Final = "%PATH(NQ:ORIG_OR_PATH)%"
 """As the client sent it. Its query stays out of logs and traces: people put secrets and names there."""
-_ALPN: Final = ("h2", "http/1.1")
+_ALPN_PROTOCOLS: Final = ("h2", "http/1.1")
 
 
-def edge_listener(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
+def build_edge_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dict[str, Any]:
     """HTTP/1.1, HTTP/2, gRPC and gRPC-Web on one port; TLS where there is a certificate."""
-    manager = _manager(
-        LISTENER,
+    manager = _http_connection_manager(
+        EDGE_LISTENER,
         ROUTE_CONFIGURATION,
         edge_filters(contracts, mesh),
         **_connection_limits(),
@@ -35,23 +35,23 @@ def edge_listener(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any
         always_set_request_id_in_response=True,
         normalize_path=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
-        access_log=[_access_log(), *([views_log(contracts.rpcs)] if mesh.gateway.rate_limits else [])],
+        access_log=[_access_log(), *([view_access_log(contracts.rpcs)] if mesh.gateway.rate_limits else [])],
         **_tracing(edge),
     )
     chain: dict[str, Any] = {"filters": [manager]}
     if mesh.gateway.tls is not None:
-        chain["transport_socket"] = _tls(mesh.gateway.tls)
+        chain["transport_socket"] = _tls_transport_socket(mesh.gateway.tls)
     return {
-        "name": LISTENER,
-        "address": address(*edge.listen),
+        "name": EDGE_LISTENER,
+        "address": socket_address(*edge.listen),
         "per_connection_buffer_limit_bytes": MAX_BODY_BYTES,
         "filter_chains": [chain],
     }
 
 
-def origin_listener(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, Any]:
+def build_origin_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dict[str, Any]:
     """What it gets has passed the edge: request id, trace and addresses are there already."""
-    manager = _manager(
+    manager = _http_connection_manager(
         ORIGIN,
         ORIGIN,
         origin_filters(contracts, mesh),
@@ -69,27 +69,29 @@ def origin_listener(contracts: Contracts, mesh: Mesh, edge: Edge) -> dict[str, A
     }
 
 
-def _manager(name: str, routes: str, filters: Sequence[dict[str, Any]], **settings: Any) -> dict[str, Any]:
-    return extension(
+def _http_connection_manager(
+    name: str, routes: str, filters: Sequence[dict[str, Any]], **settings: Any
+) -> dict[str, Any]:
+    return typed_extension(
         "envoy.filters.network.http_connection_manager",
         types.HTTP_CONNECTION_MANAGER,
         stat_prefix=name,
-        rds={"route_config_name": routes, "config_source": over_ads()},
+        rds={"route_config_name": routes, "config_source": ads_config_source()},
         http_filters=list(filters),
         **settings,
     )
 
 
-def _tls(files: Tls) -> dict[str, Any]:
+def _tls_transport_socket(files: TlsFiles) -> dict[str, Any]:
     certificate = {
         "certificate_chain": {"filename": str(files.certificate)},
         "private_key": {"filename": str(files.key)},
     }
-    return extension(
+    return typed_extension(
         "envoy.transport_sockets.tls",
         types.DOWNSTREAM_TLS,
         common_tls_context={
-            "alpn_protocols": list(_ALPN),
+            "alpn_protocols": list(_ALPN_PROTOCOLS),
             "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
             "tls_certificates": [certificate],
         },
@@ -105,7 +107,7 @@ def _connection_limits() -> dict[str, Any]:
             "headers_with_underscores_action": "DROP_HEADER",
         },
         # What some health checks and scripts still speak; without it Envoy answers 426.
-        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": LISTENER},
+        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": EDGE_LISTENER},
         "http2_protocol_options": {"max_concurrent_streams": 200},
         "request_headers_timeout": "10s",
         "request_timeout": "30s",
@@ -119,7 +121,7 @@ def _access_log() -> dict[str, Any]:
         "time": "%START_TIME%",
         "event": "http_request",
         "method": "%REQ(X-ENVOY-ORIGINAL-METHOD?:METHOD)%",
-        "path": _PATH,
+        "path": _LOGGED_PATH,
         "rpc": "%PATH(NQ:PATH)%",
         "status": "%RESPONSE_CODE%",
         "details": "%RESPONSE_CODE_DETAILS%",
@@ -134,21 +136,21 @@ def _access_log() -> dict[str, Any]:
         "cache": "%RESP(X-CACHE)%",
         "upstream": "%UPSTREAM_HOST%",
     }
-    return extension("envoy.access_loggers.stdout", types.STDOUT_LOG, log_format={"json_format": fields}) | {
-        "filter": {"not_health_check_filter": {}}
-    }
+    return typed_extension(
+        "envoy.access_loggers.stdout", types.STDOUT_LOG, log_format={"json_format": fields}
+    ) | {"filter": {"not_health_check_filter": {}}}
 
 
-def _tracing(edge: Edge) -> dict[str, Any]:
+def _tracing(edge: EdgeConfig) -> dict[str, Any]:
     if edge.otlp is None:
         return {}
     exporter = {"envoy_grpc": {"cluster_name": OTLP_CLUSTER}, "timeout": "1s"}
-    provider = extension(
-        "envoy.tracers.opentelemetry", types.OPENTELEMETRY, grpc_service=exporter, service_name=LISTENER
+    provider = typed_extension(
+        "envoy.tracers.opentelemetry", types.OPENTELEMETRY, grpc_service=exporter, service_name=EDGE_LISTENER
     )
     tracing = {
         "provider": provider,
         "random_sampling": {"value": edge.trace_percent},
-        "custom_tags": [{"tag": "http.url", "value": f"%REQ(:SCHEME)%://%REQ(:AUTHORITY)%{_PATH}"}],
+        "custom_tags": [{"tag": "http.url", "value": f"%REQ(:SCHEME)%://%REQ(:AUTHORITY)%{_LOGGED_PATH}"}],
     }
     return {"tracing": tracing}

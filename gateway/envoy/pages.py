@@ -3,45 +3,55 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from gateway.envoy.responses import header
-from gateway.pages import LANGUAGES, PAGES, POLICY, Page, assets, rendered
+from gateway.envoy.responses import header_value_option
+from gateway.pages import (
+    LANDING_PAGE_CSP,
+    LANDING_PAGES,
+    PAGE_LANGUAGES,
+    LandingPage,
+    load_page_assets,
+    render_in_all_languages,
+)
 
 LANGUAGE_PARAMETER: Final = "lang"
-_KEPT: Final = ("cache-control", "private, max-age=60")
+_CACHE_CONTROL: Final = ("cache-control", "private, max-age=60")
 
 
 def page_routes() -> Iterator[dict[str, Any]]:
     """One for each asset, and for each page one for each way to ask for a language."""
-    for path, content_type, content in assets():
-        yield _answer({"path": path}, content_type, content)
-    for page in PAGES:
-        answers = {language: (content_type, content) for language, content_type, content in rendered(page)}
-        for language, condition in _ways_to_ask():
-            yield _answer(_path_of(page) | condition, *answers[language])
+    for path, content_type, content in load_page_assets():
+        yield _direct_response_route({"path": path}, content_type, content)
+    for page in LANDING_PAGES:
+        answers = {
+            language: (content_type, content)
+            for language, content_type, content in render_in_all_languages(page)
+        }
+        for language, condition in _language_matchers():
+            yield _direct_response_route(_page_path_match(page) | condition, *answers[language])
 
 
-def _ways_to_ask() -> Iterator[tuple[str, dict[str, Any]]]:
-    for language in LANGUAGES:
+def _language_matchers() -> Iterator[tuple[str, dict[str, Any]]]:
+    for language in PAGE_LANGUAGES:
         named = {"name": LANGUAGE_PARAMETER, "string_match": {"exact": language}}
         yield language, {"query_parameters": [named]}
-    for language in LANGUAGES[1:]:
+    for language in PAGE_LANGUAGES[1:]:
         preferred = {"prefix": language, "ignore_case": True}
         yield language, {"headers": [{"name": "accept-language", "string_match": preferred}]}
-    yield LANGUAGES[0], {}
+    yield PAGE_LANGUAGES[0], {}
 
 
-def _path_of(page: Page) -> dict[str, Any]:
+def _page_path_match(page: LandingPage) -> dict[str, Any]:
     return {"path_separated_prefix": page.path} if page.has_id else {"path": page.path}
 
 
-def _answer(match: dict[str, Any], content_type: str, content: str) -> dict[str, Any]:
+def _direct_response_route(match: dict[str, Any], content_type: str, content: str) -> dict[str, Any]:
     return {
         "match": match,
         "direct_response": {"status": 200, "body": {"inline_string": content}},
         "response_headers_to_add": [
-            header("content-type", content_type),
-            header("content-security-policy", POLICY),
-            header("vary", "accept-language"),
-            header(*_KEPT),
+            header_value_option("content-type", content_type),
+            header_value_option("content-security-policy", LANDING_PAGE_CSP),
+            header_value_option("vary", "accept-language"),
+            header_value_option(*_CACHE_CONTROL),
         ],
     }

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chassis.contracts import RpcSpec
-from gateway.control_plane.reflection import METHOD, SERVICES
-from gateway.envoy.edge import ADS_CLUSTER
-from gateway.envoy.limits import rate_limits
+from gateway.control_plane.reflection import REFLECTION_METHOD, REFLECTION_SERVICES
+from gateway.envoy.edge_config import ADS_CLUSTER
+from gateway.envoy.limits import rate_limit_actions
 from internshipconnect.options.v1.options_pb2 import RATE_LIMIT_CLASS_PUBLIC_API
 
-_IDLE: Final = "60s"
+_IDLE_TIMEOUT: Final = "60s"
 
 
 def reflection_routes(rpcs: Sequence[RpcSpec], *, limited: bool) -> list[dict[str, Any]]:
@@ -17,14 +17,14 @@ def reflection_routes(rpcs: Sequence[RpcSpec], *, limited: bool) -> list[dict[st
     action: dict[str, Any] = {
         "cluster": ADS_CLUSTER,
         "timeout": "0s",
-        "idle_timeout": _IDLE,
+        "idle_timeout": _IDLE_TIMEOUT,
     }
     alike = [rpc for rpc in rpcs if rpc.is_public and rpc.policy.rate_limit == RATE_LIMIT_CLASS_PUBLIC_API]
     if limited and alike:
-        action["rate_limits"] = rate_limits(alike[0])
-    return [{"match": _match(service), "route": action} for service in SERVICES]
+        action["rate_limits"] = rate_limit_actions(alike[0])
+    return [{"match": _reflection_match(service), "route": action} for service in REFLECTION_SERVICES]
 
 
-def _match(service: str) -> dict[str, Any]:
+def _reflection_match(service: str) -> dict[str, Any]:
     is_grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
-    return {"path": f"/{service}/{METHOD}", "headers": [is_grpc]}
+    return {"path": f"/{service}/{REFLECTION_METHOD}", "headers": [is_grpc]}

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from chassis.contracts import RpcSpec
 from gateway import envoy_types as types
-from gateway.envoy_types import extension
+from gateway.envoy_types import typed_extension
 
-REQUEST_HEADERS: Final = (
+CORS_REQUEST_HEADERS: Final = (
     "authorization",
     "content-type",
     "grpc-timeout",
@@ -20,7 +20,7 @@ REQUEST_HEADERS: Final = (
     "x-user-agent",
 )
 """What a page of another origin may send."""
-RESPONSE_HEADERS: Final = (
+CORS_RESPONSE_HEADERS: Final = (
     "age",
     "deprecation",
     "etag",
@@ -39,18 +39,18 @@ RESPONSE_HEADERS: Final = (
     "x-stale",
 )
 """What it may read."""
-SECURITY: Final = (
+SECURITY_HEADERS: Final = (
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ("cross-origin-resource-policy", "cross-origin"),
     ("referrer-policy", "no-referrer"),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
 )
-NOT_KEPT: Final = ("cache-control", "no-store")
+NO_STORE_HEADER: Final = ("cache-control", "no-store")
 """Unless a contract says otherwise, nobody keeps an answer."""
-SECURE_TRANSPORT: Final = ("strict-transport-security", "max-age=31536000")
-HEADER_MUTATION: Final = "envoy.filters.http.header_mutation"
-NOT_FOR_SERVICES: Final = (
+HSTS_HEADER: Final = ("strict-transport-security", "max-age=31536000")
+HEADER_MUTATION_FILTER: Final = "envoy.filters.http.header_mutation"
+REMOVED_REQUEST_HEADERS: Final = (
     "grpc-internal-encoding-request",
     "grpc-previous-rpc-attempts",
     ".*-bin",
@@ -58,40 +58,40 @@ NOT_FOR_SERVICES: Final = (
 )
 """Names of request headers that HTTP allows and of which gRPC would make an error without a reason: its own,
 those whose values it takes for base64, and those with characters that it does not know."""
-_LEAST_BYTES: Final = 860
+_MIN_COMPRESSED_BYTES: Final = 860
 """Below this an answer fits one packet anyhow."""
-_PREFLIGHT_S: Final = 86_400
+_PREFLIGHT_MAX_AGE_S: Final = 86_400
 
 
-def header(name: str, value: str) -> dict[str, Any]:
+def header_value_option(name: str, value: str) -> dict[str, Any]:
     """A header of a route's answers."""
     return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
-def standing_headers(*, tls: bool) -> dict[str, Any]:
+def header_mutation_filter(*, tls: bool) -> dict[str, Any]:
     """The filter that adds the headers of all answers, also of Envoy's own and the cache's.
 
     What has such a header already keeps it. Of requests it takes what no service can read.
     """
-    headers = (*SECURITY, NOT_KEPT, *([SECURE_TRANSPORT] if tls else []))
-    unreadable = {"key_matcher": {"safe_regex": {"regex": "|".join(NOT_FOR_SERVICES)}}}
-    return extension(
-        HEADER_MUTATION,
+    headers = (*SECURITY_HEADERS, NO_STORE_HEADER, *([HSTS_HEADER] if tls else []))
+    unreadable = {"key_matcher": {"safe_regex": {"regex": "|".join(REMOVED_REQUEST_HEADERS)}}}
+    return typed_extension(
+        HEADER_MUTATION_FILTER,
         types.HEADER_MUTATION,
         mutations={
             "request_mutations": [{"remove_on_match": unreadable}],
-            "response_mutations": [_absent(*one) for one in headers],
+            "response_mutations": [_add_if_absent(*one) for one in headers],
         },
     )
 
 
-def with_headers(*headers: tuple[str, str]) -> dict[str, Any]:
+def route_response_headers(*headers: tuple[str, str]) -> dict[str, Any]:
     """Settings of a route whose answers all carry these headers, from wherever they come."""
-    mutations = {"response_mutations": [{"append": header(*one)} for one in headers]}
-    return {HEADER_MUTATION: {"@type": types.HEADER_MUTATION_PER_ROUTE, "mutations": mutations}}
+    mutations = {"response_mutations": [{"append": header_value_option(*one)} for one in headers]}
+    return {HEADER_MUTATION_FILTER: {"@type": types.HEADER_MUTATION_PER_ROUTE, "mutations": mutations}}
 
 
-def _absent(name: str, value: str) -> dict[str, Any]:
+def _add_if_absent(name: str, value: str) -> dict[str, Any]:
     return {"append": {"header": {"key": name, "value": value}, "append_action": "ADD_IF_ABSENT"}}
 
 
@@ -104,15 +104,15 @@ def cors_policy(origins: Sequence[str], rpcs: Iterable[RpcSpec]) -> dict[str, An
             {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in origins
         ],
         "allow_methods": ",".join(methods),
-        "allow_headers": ",".join(REQUEST_HEADERS),
-        "expose_headers": ",".join(RESPONSE_HEADERS),
-        "max_age": str(_PREFLIGHT_S),
+        "allow_headers": ",".join(CORS_REQUEST_HEADERS),
+        "expose_headers": ",".join(CORS_RESPONSE_HEADERS),
+        "max_age": str(_PREFLIGHT_MAX_AGE_S),
         # Tokens travel in a header that a page sets itself; cookies play no part.
         "allow_credentials": False,
     }
 
 
-def compressors() -> list[dict[str, Any]]:
+def compressor_filters() -> list[dict[str, Any]]:
     """Brotli for whom can read it, gzip for the others. Streams are left alone: they must not wait."""
     return [
         _compressor("brotli", "envoy.compression.brotli.compressor", types.BROTLI, quality=4),
@@ -121,14 +121,14 @@ def compressors() -> list[dict[str, Any]]:
 
 
 def _compressor(name: str, library: str, type_url: str, **settings: Any) -> dict[str, Any]:
-    return extension(
+    return typed_extension(
         f"envoy.filters.http.compressor.{name}",
         types.COMPRESSOR,
-        compressor_library=extension(library, type_url, **settings),
+        compressor_library=typed_extension(library, type_url, **settings),
         choose_first=name == "brotli",
         response_direction_config={
             "common_config": {
-                "min_content_length": _LEAST_BYTES,
+                "min_content_length": _MIN_COMPRESSED_BYTES,
                 "content_type": ["application/json", "text/html"],
             }
         },

@@ -6,25 +6,25 @@ from typing import Any, Final
 from chassis.contracts import RpcSpec
 from chassis.security.tokens import AUDIENCE, ISSUER
 from gateway import envoy_types as types
-from gateway.envoy_types import extension
+from gateway.envoy_types import typed_extension
 
-FILTER: Final = "envoy.filters.http.jwt_authn"
-CLAIMS: Final = "claims"
+JWT_FILTER: Final = "envoy.filters.http.jwt_authn"
+CLAIMS_KEY: Final = "claims"
 """Under which key of the filter's metadata the verified claims are found."""
-_PROVIDER: Final = "users"
+_JWT_PROVIDER: Final = "users"
 _CLOCK_SKEW_S: Final = 5
-_TOKENS_REMEMBERED: Final = 10_000
+_MAX_CACHED_TOKENS: Final = 10_000
 """By each of Envoy's workers; a token has about 500 bytes."""
-_KEYS_LIVE_S: Final = 300
+_JWKS_CACHE_S: Final = 300
 """A key is published a day before it signs, so this may be long."""
 
 
 def token_filter(rpcs: Iterable[RpcSpec], keys_cluster: str, keys_path: str) -> dict[str, Any]:
     """Refuses calls whose token is missing or not ours. Public ones go without, but not with a broken one."""
-    return extension(
-        FILTER,
+    return typed_extension(
+        JWT_FILTER,
         types.JWT,
-        providers={_PROVIDER: _provider(keys_cluster, keys_path)},
+        providers={_JWT_PROVIDER: _provider(keys_cluster, keys_path)},
         rules=[{"match": {"path": rpc.path}, "requires": _requirement(rpc)} for rpc in rpcs],
     )
 
@@ -36,21 +36,21 @@ def _provider(cluster: str, path: str) -> dict[str, Any]:
         "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
         # The services verify it once more: what the edge lets pass is no proof to them.
         "forward": True,
-        "payload_in_metadata": CLAIMS,
+        "payload_in_metadata": CLAIMS_KEY,
         "clock_skew_seconds": _CLOCK_SKEW_S,
         # A verified token is remembered until it expires.
-        "jwt_cache_config": {"jwt_cache_size": _TOKENS_REMEMBERED},
+        "jwt_cache_config": {"jwt_cache_size": _MAX_CACHED_TOKENS},
         "remote_jwks": {
             "http_uri": {"uri": f"http://gateway{path}", "cluster": cluster, "timeout": "1s"},
             # Asked for when they are needed: what Envoy fetches beforehand it fetches in its main thread,
             # from where the listener behind the cache cannot be reached.
-            "cache_duration": f"{_KEYS_LIVE_S}s",
+            "cache_duration": f"{_JWKS_CACHE_S}s",
         },
     }
 
 
 def _requirement(rpc: RpcSpec) -> dict[str, Any]:
-    ours = {"provider_name": _PROVIDER}
+    ours = {"provider_name": _JWT_PROVIDER}
     if rpc.is_public or rpc.policy.ticket:
         return {"requires_any": {"requirements": [ours, {"allow_missing": {}}]}}
     return ours

@@ -27,7 +27,7 @@ def read_comments(descriptor_set: Path) -> Mapping[str, str]:
 
 
 def _file_comments(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
-    names = dict(_names(file))
+    names = dict(_names_by_path(file))
     for location in file.source_code_info.location:
         name = names.get(tuple(location.path))
         if name and location.leading_comments:
@@ -39,7 +39,7 @@ def _unwrap(comment: str) -> str:
     return "\n\n".join(" ".join(line.strip() for line in text.splitlines()) for text in paragraphs)
 
 
-def _names(file: FileDescriptorProto) -> Iterator[tuple[SourcePath, str]]:
+def _names_by_path(file: FileDescriptorProto) -> Iterator[tuple[SourcePath, str]]:
     for index, message in enumerate(file.message_type):
         yield from _message_names(message, (_MESSAGES, index), file.package)
     for index, enum in enumerate(file.enum_type):

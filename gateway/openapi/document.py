@@ -8,16 +8,16 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from chassis.contracts import HttpBinding, RpcSpec
-from gateway.openapi.answers import (
-    answer_headers,
+from gateway.api_surface import edge_rpcs
+from gateway.openapi.comments import read_comments
+from gateway.openapi.responses import (
     error_responses,
     error_schemas,
     header_components,
+    success_headers,
     unused_headers,
 )
-from gateway.openapi.comments import read_comments
-from gateway.openapi.schemas import Schemas, descriptor_of, needs_value
-from gateway.surface import edge_rpcs
+from gateway.openapi.schemas import SchemaBuilder, descriptor_of, needs_value
 from internshipconnect.options.v1 import options_pb2
 
 INFO: Final = {
@@ -30,21 +30,21 @@ INFO: Final = {
     "license": {"name": "All rights reserved", "identifier": "LicenseRef-All-Rights-Reserved"},
 }
 EVENT_EXAMPLE: Final = 'id: ntf_01M82MXNND3Z0G5R7K2C4W8Y9B\ndata: {"title": "Offer from Northwind"}\n\n'
-_SUFFIXES: Final = ("", "Older", "Oldest", *(f"Oldest{number}" for number in range(2, 9)))
+_OLDER_PATH_SUFFIXES: Final = ("", "Older", "Oldest", *(f"Oldest{number}" for number in range(2, 9)))
 """After the operation ID of a call's older paths."""
 _PATH_FIELD = re.compile(r"\{([a-z_.]+)(?:=[^}]*)?\}")
 
 
-def build(descriptor_set: Path, server_url: str = "/", *, with_older: bool = False) -> dict[str, Any]:
+def build_openapi(descriptor_set: Path, server_url: str = "/", *, with_older: bool = False) -> dict[str, Any]:
     """The document as JSON data. `descriptor_set` gives the comments.
 
     The older paths of the calls are left out, so that a client made from it has each call once;
     `with_older` adds them, marked as deprecated.
     """
     comments = read_comments(descriptor_set)
-    schemas = Schemas(comments, edge_rpcs())
+    schemas = SchemaBuilder(comments, edge_rpcs())
     operations = _Operations(schemas, comments, with_older=with_older)
-    paths = operations.paths() | _probes()
+    paths = operations.paths() | _probe_paths()
     left_out = unused_headers(with_older=with_older)
     return {
         "openapi": "3.1.0",
@@ -69,7 +69,7 @@ def build(descriptor_set: Path, server_url: str = "/", *, with_older: bool = Fal
 
 
 class _Operations:
-    def __init__(self, schemas: Schemas, comments: Mapping[str, str], *, with_older: bool) -> None:
+    def __init__(self, schemas: SchemaBuilder, comments: Mapping[str, str], *, with_older: bool) -> None:
         self._schemas = schemas
         self._comments = comments
         self._rpcs = edge_rpcs()
@@ -77,7 +77,9 @@ class _Operations:
 
     def tags(self) -> list[dict[str, str]]:
         services = {rpc.service: self._comments.get(rpc.service, "") for rpc in self._rpcs}
-        tags = {_tag(name): text for name, text in services.items()} | {"Gateway": "Probes of the gateway."}
+        tags = {_tag_of(name): text for name, text in services.items()} | {
+            "Gateway": "Probes of the gateway."
+        }
         return [{"name": name, "description": text} for name, text in sorted(tags.items())]
 
     def paths(self) -> dict[str, Any]:
@@ -92,8 +94,8 @@ class _Operations:
         older = number > 0
         comment = self._comments.get(rpc.full_name, "")
         operation: dict[str, Any] = {
-            "operationId": rpc.name + _SUFFIXES[number],
-            "tags": [_tag(rpc.service)],
+            "operationId": rpc.name + _OLDER_PATH_SUFFIXES[number],
+            "tags": [_tag_of(rpc.service)],
             "summary": comment.split(". ")[0].split("\n")[0].rstrip("."),
             "description": f"{comment}\n\n{_policy_text(rpc)}",
             "parameters": self._parameters(rpc, binding),
@@ -142,7 +144,7 @@ class _Operations:
             schema, example = self._schemas.field(field, sent=True), example[field.json_name]
         required = "$ref" in schema or bool(schema.get("required"))
         content = {"application/json": {"schema": schema, "example": example}}
-        return {"description": _capitalised_body(schema), "required": required, "content": content}
+        return {"description": _body_description(schema), "required": required, "content": content}
 
     def _responses(self, rpc: RpcSpec, *, older: bool) -> dict[str, Any]:
         response = descriptor_of(rpc.response)
@@ -153,13 +155,13 @@ class _Operations:
             answer = {"schema": self._schemas.reference(response), "example": example}
         done = {
             "description": _first_sentence(self._comments, response),
-            "headers": answer_headers(rpc, older=older),
+            "headers": success_headers(rpc, older=older),
             "content": {kind: answer},
         }
         return {"200": done} | error_responses(rpc, older=older)
 
 
-def _capitalised_body(schema: Mapping[str, Any]) -> str:
+def _body_description(schema: Mapping[str, Any]) -> str:
     return str(schema.get("description") or "The fields of the call.")
 
 
@@ -170,13 +172,13 @@ def _policy_text(rpc: RpcSpec) -> str:
     ]
     if rpc.policy.deadline_ms:
         lines.append(f"Deadline: {rpc.policy.deadline_ms} ms.")
-    lines.append(f"Rate-limit class: {_rate_limit(rpc)}.")
+    lines.append(f"Rate-limit class: {_rate_limit_class(rpc)}.")
     if rpc.policy.shared_cache_s:
         lines.append(f"Shared caches may keep the answer for {rpc.policy.shared_cache_s} s.")
     return " ".join(lines)
 
 
-def _rate_limit(rpc: RpcSpec) -> str:
+def _rate_limit_class(rpc: RpcSpec) -> str:
     name = options_pb2.RateLimitClass.Name(rpc.policy.rate_limit)
     return name.removeprefix("RATE_LIMIT_CLASS_")
 
@@ -201,14 +203,14 @@ def _path_fields(binding: HttpBinding) -> list[str]:
 
 
 def _json_path(path: str) -> str:
-    return _PATH_FIELD.sub(lambda field: "{" + _camel(field.group(1)) + "}", path)
+    return _PATH_FIELD.sub(lambda field: "{" + _camel_case(field.group(1)) + "}", path)
 
 
-def _camel(name: str) -> str:
+def _camel_case(name: str) -> str:
     return re.sub(r"_([a-z])", lambda letter: letter.group(1).upper(), name)
 
 
-def _tag(service: str) -> str:
+def _tag_of(service: str) -> str:
     return service.rsplit(".", 1)[-1].removesuffix("Service")
 
 
@@ -216,7 +218,7 @@ def _first_sentence(comments: Mapping[str, str], message: Descriptor) -> str:
     return comments.get(message.full_name, message.name).split("\n")[0]
 
 
-def _probes() -> dict[str, Any]:
+def _probe_paths() -> dict[str, Any]:
     def answer(description: str, status: str) -> dict[str, Any]:
         word = {"type": "string", "description": "The state in a word.", "examples": [status]}
         schema = {

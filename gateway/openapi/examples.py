@@ -11,21 +11,31 @@ from google.protobuf.message import Message
 from protovalidate import Validator
 
 from buf.validate import validate_pb2
-from chassis.grpc.words import allowed_names, item_rules_of
-from gateway.surface import is_output_only
+from chassis.grpc.rule_descriptions import allowed_enum_names, item_rules_of
+from gateway.api_surface import is_output_only
 from internshipconnect.options.v1 import options_pb2
 
-SomeRules = validate_pb2.FieldRules
+FieldRules = validate_pb2.FieldRules
 
-_IN_COMMENT: Final = re.compile(r"e\.g\. `([^`]+)`")
-_ID: Final = re.compile(r"\^\(?([a-z]+)_\[0-7\]")
+_EXAMPLE_IN_COMMENT: Final = re.compile(r"e\.g\. `([^`]+)`")
+_ID_PATTERN: Final = re.compile(r"\^\(?([a-z]+)_\[0-7\]")
 _ID_PART: Final = "01M82MXNND3Z0G5R7K2C4W8Y9B"
-_TIME: Final = "2027-06-01T12:00:00Z"
-_TEXTS: Final = ("v3", "DE", "EUR", "2027-06", "2027-06-01", "https://example.com", "12345678", "en-GB", "B2")
+_EXAMPLE_TIME: Final = "2027-06-01T12:00:00Z"
+_CANDIDATE_TEXTS: Final = (
+    "v3",
+    "DE",
+    "EUR",
+    "2027-06",
+    "2027-06-01",
+    "https://example.com",
+    "12345678",
+    "en-GB",
+    "B2",
+)
 """Tried in turn where a pattern asks for something that its field's comment does not show."""
 
 
-class Examples:
+class ExampleBuilder:
     """Examples of messages and fields as JSON writes them."""
 
     def __init__(self, comments: Mapping[str, str]) -> None:
@@ -48,7 +58,9 @@ class Examples:
         `needed` names the fields (in JSON) without which it is never accepted.
         """
         full = self.of_message(cast(Descriptor, message.DESCRIPTOR), sent=True)
-        return next((one for one in _thinned(full, needed) if self._is_accepted(message, one)), full)
+        return next(
+            (one for one in _candidate_requests(full, needed) if self._is_accepted(message, one)), full
+        )
 
     def _is_accepted(self, message: type[Message], example: dict[str, Any]) -> bool:
         try:
@@ -63,23 +75,23 @@ class Examples:
         if field.message_type is not None:
             return self._held(field.message_type, self._shown(field), sent=sent)
         if field.enum_type is not None:
-            return _enum(field)
+            return _example_enum(field)
         shown = self._shown(field)
-        return _from_rules(field) if shown is None else _typed(field, shown)
+        return _example_from_rules(field) if shown is None else _parse_example(field, shown)
 
     def _held(self, message: Descriptor, shown: str | None, *, sent: bool) -> Any:
         if message.full_name == "google.protobuf.Timestamp":
-            return shown or _TIME
+            return shown or _EXAMPLE_TIME
         if message.full_name == "google.protobuf.FieldMask":
             return shown or "name"
         return self.of_message(message, sent=sent)
 
     def _shown(self, field: FieldDescriptor) -> str | None:
-        found = _IN_COMMENT.search(self._comments.get(field.full_name, ""))
+        found = _EXAMPLE_IN_COMMENT.search(self._comments.get(field.full_name, ""))
         return found.group(1) if found else None
 
 
-def _thinned(full: dict[str, Any], needed: frozenset[str]) -> Iterator[dict[str, Any]]:
+def _candidate_requests(full: dict[str, Any], needed: frozenset[str]) -> Iterator[dict[str, Any]]:
     """All fields, then all but one, then only the needed ones with at most one more."""
     optional = [name for name in full if name not in needed]
     yield full
@@ -91,35 +103,35 @@ def _thinned(full: dict[str, Any], needed: frozenset[str]) -> Iterator[dict[str,
         yield {**least, more: full[more]}
 
 
-def _enum(field: FieldDescriptor) -> str:
-    names = allowed_names(item_rules_of(field).enum, field)
+def _example_enum(field: FieldDescriptor) -> str:
+    names = allowed_enum_names(item_rules_of(field).enum, field)
     return names[0] if names else cast(EnumDescriptor, field.enum_type).values[0].name
 
 
-def _typed(field: FieldDescriptor, shown: str) -> Any:
+def _parse_example(field: FieldDescriptor, shown: str) -> Any:
     is_text = field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
     return shown if is_text else json.loads(shown)
 
 
-def _from_rules(field: FieldDescriptor) -> Any:
+def _example_from_rules(field: FieldDescriptor) -> Any:
     rules = item_rules_of(field)
     if field.type == FieldDescriptor.TYPE_BOOL:
         return True
     if field.type != FieldDescriptor.TYPE_STRING:
-        return _number(rules)
+        return _example_number(rules)
     if rules.string.email:
         return "sam@example.com"
-    return _text(rules.string.pattern)
+    return _example_text(rules.string.pattern)
 
 
-def _number(rules: SomeRules) -> Any:
+def _example_number(rules: FieldRules) -> Any:
     kind = rules.WhichOneof("type")
     bounds = getattr(rules, kind) if kind else None
     return max(1, bounds.gte) if bounds is not None and bounds.gte > 1 else 1
 
 
-def _text(pattern: str) -> str:
-    if named := _ID.match(pattern):
+def _example_text(pattern: str) -> str:
+    if named := _ID_PATTERN.match(pattern):
         return f"{named.group(1)}_{_ID_PART}"
-    fitting = (text for text in _TEXTS if not pattern or re.search(pattern, text))
+    fitting = (text for text in _CANDIDATE_TEXTS if not pattern or re.search(pattern, text))
     return next(fitting, "text")

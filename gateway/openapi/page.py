@@ -10,19 +10,21 @@ _VERBS = ("get", "post", "patch", "put", "delete")
 
 
 def render_page(document: Mapping[str, Any]) -> str:
-    """The page for an OpenAPI document made by `gateway.openapi.document.build`."""
+    """The page for an OpenAPI document made by `gateway.openapi.document.build_openapi`."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters["type_name"] = type_name
-    environment.filters["rules"] = rules_text
+    environment.filters["type_name"] = format_type_name
+    environment.filters["rules"] = format_rules
     template = environment.get_template("page.html")
     return template.render(
-        document=document, sections=list(_sections(document)), schemas=document["components"]["schemas"]
+        document=document,
+        sections=list(_sections_by_tag(document)),
+        schemas=document["components"]["schemas"],
     )
 
 
-def _sections(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, str], list[dict[str, Any]]]]:
+def _sections_by_tag(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, str], list[dict[str, Any]]]]:
     operations = [
         {"verb": verb.upper(), "path": path, **operation}
         for path, item in document["paths"].items()
@@ -33,16 +35,16 @@ def _sections(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, str], 
         yield tag, [operation for operation in operations if tag["name"] in operation["tags"]]
 
 
-def type_name(schema: Mapping[str, Any]) -> str:
+def format_type_name(schema: Mapping[str, Any]) -> str:
     """A schema's type in a word: `string`, `Location`, `Skill[]`."""
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
     if schema.get("type") == "array":
-        return type_name(schema["items"]) + "[]"
+        return format_type_name(schema["items"]) + "[]"
     return str(schema.get("format") or schema.get("type", "any"))
 
 
-def rules_text(schema: Mapping[str, Any]) -> str:
+def format_rules(schema: Mapping[str, Any]) -> str:
     """A schema's limits in a few words."""
     inner = schema.get("items", schema)
     limits = {

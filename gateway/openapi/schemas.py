@@ -15,10 +15,10 @@ from google.protobuf.message import Message
 
 from buf.validate import validate_pb2
 from chassis.contracts import RpcSpec
-from chassis.grpc.spelling import messages_within
-from chassis.grpc.words import rules_of
-from gateway.openapi.examples import Examples, SomeRules
-from gateway.surface import is_output_only
+from chassis.grpc.field_names import list_message_types
+from chassis.grpc.rule_descriptions import field_rules_of
+from gateway.api_surface import is_output_only
+from gateway.openapi.examples import ExampleBuilder, FieldRules
 
 _SCALARS: Mapping[int, dict[str, Any]] = {
     FieldDescriptor.TYPE_STRING: {"type": "string"},
@@ -37,16 +37,16 @@ _WELL_KNOWN: Mapping[str, dict[str, Any]] = {
 _OUTPUT_ONLY: Final = re.compile(r"^Output only[;.] *")
 
 
-class Schemas:
+class SchemaBuilder:
     """Collects the component schemas that a document refers to."""
 
     def __init__(self, comments: Mapping[str, str], rpcs: Iterable[RpcSpec]) -> None:
         self._comments = comments
         self._answered = {
-            message.full_name for rpc in rpcs for message in messages_within(descriptor_of(rpc.response))
+            message.full_name for rpc in rpcs for message in list_message_types(descriptor_of(rpc.response))
         }
         self.components: dict[str, Any] = {}
-        self.examples = Examples(comments)
+        self.examples = ExampleBuilder(comments)
 
     def reference(self, message: Descriptor, *, sent: bool = False) -> dict[str, Any]:
         """A reference to the message's schema, which is added to the components."""
@@ -60,7 +60,7 @@ class Schemas:
 
     def field(self, field: FieldDescriptor, *, sent: bool = False) -> dict[str, Any]:
         """The schema of one field with its rules, its comment and an example."""
-        rules = rules_of(field)
+        rules = field_rules_of(field)
         is_list = field.is_repeated
         schema = self._array(field, rules.repeated, sent) if is_list else self._value(field, rules, sent)
         if comment := self._comments.get(field.full_name):
@@ -101,7 +101,7 @@ class Schemas:
         if field.message_type:
             return self.reference(field.message_type, sent=sent)
         if field.enum_type:
-            return _enum(field, rules) if sent else _open_enum(field.enum_type)
+            return _enum_schema(field, rules) if sent else _open_enum_schema(field.enum_type)
         return dict(_SCALARS[field.type]) | _scalar_rules(rules)
 
 
@@ -118,15 +118,15 @@ def is_always_printed(field: FieldDescriptor) -> bool:
 def needs_value(field: FieldDescriptor) -> bool:
     """Whether a request without the field breaks one of its rules."""
     behaviour = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
-    rules = rules_of(field)
+    rules = field_rules_of(field)
     if rules.required or field_behavior_pb2.REQUIRED in behaviour:
         return True
     if field.is_repeated:
         return rules.repeated.min_items > 0
-    return not field.has_presence and _refuses_nothing(rules)
+    return not field.has_presence and _rejects_empty_value(rules)
 
 
-def _refuses_nothing(rules: validate_pb2.FieldRules) -> bool:
+def _rejects_empty_value(rules: validate_pb2.FieldRules) -> bool:
     """Whether the value that stands for none is against the rules."""
     text, number = rules.string, rules.enum
     if rules.WhichOneof("type") == "string":
@@ -135,7 +135,7 @@ def _refuses_nothing(rules: validate_pb2.FieldRules) -> bool:
     return rules.WhichOneof("type") == "enum" and (0 in number.not_in or (bool(chosen) and 0 not in chosen))
 
 
-def _enum(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> dict[str, Any]:
+def _enum_schema(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> dict[str, Any]:
     chosen, values = getattr(rules.enum, "in"), cast(EnumDescriptor, field.enum_type).values
     refused = {*rules.enum.not_in, *([0] if needs_value(field) else [])}
     names = [
@@ -146,12 +146,12 @@ def _enum(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> dict[str, A
     return {"type": "string", "enum": names}
 
 
-def _open_enum(enum: EnumDescriptor) -> dict[str, Any]:
+def _open_enum_schema(enum: EnumDescriptor) -> dict[str, Any]:
     """Known values; a client has to live with one that it does not know."""
     return {"type": "string", "x-extensible-enum": [value.name for value in enum.values]}
 
 
-def _scalar_rules(rules: SomeRules) -> dict[str, Any]:
+def _scalar_rules(rules: FieldRules) -> dict[str, Any]:
     kind = rules.WhichOneof("type")
     if kind == "string":
         return _string_rules(rules.string)

@@ -11,23 +11,23 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-ROOT: Final = "/app"
-LANGUAGES: Final = ("en", "de")
+PAGES_ROOT: Final = "/app"
+PAGE_LANGUAGES: Final = ("en", "de")
 """The first one is for whom none of the others suits."""
-POLICY: Final = (
+LANDING_PAGE_CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-_FOLDER: Final = Path(__file__).parent
-_HTML: Final = "text/html; charset=utf-8"
-_ASSETS: Final = (
+_TEMPLATE_FOLDER: Final = Path(__file__).parent
+_HTML_CONTENT_TYPE: Final = "text/html; charset=utf-8"
+_ASSET_FILES: Final = (
     ("app.js", "text/javascript; charset=utf-8"),
     ("app.css", "text/css; charset=utf-8"),
 )
 
 
 @dataclass(frozen=True)
-class Page:
+class LandingPage:
     """A page in all languages; one with `has_id` stands at every path one step below its own."""
 
     name: str
@@ -35,31 +35,34 @@ class Page:
     has_id: bool = False
 
 
-PAGES: Final = (
-    Page("login", f"{ROOT}/login"),
-    Page("verify-email", f"{ROOT}/verify-email"),
-    Page("application", f"{ROOT}/applications", has_id=True),
-    Page("internship", f"{ROOT}/internships", has_id=True),
-    Page("company", f"{ROOT}/companies", has_id=True),
+LANDING_PAGES: Final = (
+    LandingPage("login", f"{PAGES_ROOT}/login"),
+    LandingPage("verify-email", f"{PAGES_ROOT}/verify-email"),
+    LandingPage("application", f"{PAGES_ROOT}/applications", has_id=True),
+    LandingPage("internship", f"{PAGES_ROOT}/internships", has_id=True),
+    LandingPage("company", f"{PAGES_ROOT}/companies", has_id=True),
 )
 
 
-def render(page: Page, language: str) -> str:
+def render_landing_page(page: LandingPage, language: str) -> str:
     """The page's HTML."""
     environment = Environment(
-        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(_TEMPLATE_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     template = environment.get_template(f"{language}/{page.name}.html")
-    return template.render(page=page.name, language=language, root=ROOT)
+    return template.render(page=page.name, language=language, root=PAGES_ROOT)
 
 
-def assets() -> Iterator[tuple[str, str, str]]:
+def load_page_assets() -> Iterator[tuple[str, str, str]]:
     """Path, content type and content of what the pages load."""
-    for name, content_type in _ASSETS:
-        yield f"{ROOT}/{name}", content_type, (_FOLDER / name).read_text()
+    for name, content_type in _ASSET_FILES:
+        yield f"{PAGES_ROOT}/{name}", content_type, (_TEMPLATE_FOLDER / name).read_text()
 
 
-def rendered(page: Page) -> Iterator[tuple[str, str, str]]:
+def render_in_all_languages(page: LandingPage) -> Iterator[tuple[str, str, str]]:
     """Language, content type and content of a page, once for each language."""
-    for language in LANGUAGES:
-        yield language, _HTML, render(page, language)
+    for language in PAGE_LANGUAGES:
+        yield language, _HTML_CONTENT_TYPE, render_landing_page(page, language)

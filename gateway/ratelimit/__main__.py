@@ -3,35 +3,35 @@
 from contextlib import AsyncExitStack
 
 from chassis.clock import SystemClock
-from chassis.process import close_with, live
-from chassis.readers import Readers
-from chassis.redis import connect
-from gateway.ratelimit.api import RateLimitApi
-from gateway.ratelimit.limiter import Limiter
-from gateway.ratelimit.remembered import Refusals
-from gateway.ratelimit.server import RateLimitWork
-from gateway.ratelimit.settings import Settings
-from gateway.ratelimit.store import RedisCounters
-from gateway.ratelimit.views import ViewsLog
-from gateway.ratelimit.watch import Watched
+from chassis.process import close_on_exit, run_process
+from chassis.redis.client import connect_redis
+from chassis.redis.unique_readers import UniqueReaderCounter
+from gateway.ratelimit.api import RateLimitServicer
+from gateway.ratelimit.counter_store import RedisCounterStore
+from gateway.ratelimit.limiter import RateLimiter
+from gateway.ratelimit.local_cache import LocalRefusalCache
+from gateway.ratelimit.server import RateLimitProcess
+from gateway.ratelimit.settings import RateLimitSettings
+from gateway.ratelimit.view_log import ViewLogServicer
+from gateway.ratelimit.watched_rules import WatchedRules
 
 
-async def prepare(settings: Settings, closing: AsyncExitStack) -> RateLimitWork:
+async def prepare(settings: RateLimitSettings, closing: AsyncExitStack) -> RateLimitProcess:
     """What the process does. Raises ConfigError for wrong limits."""
-    watched = Watched(settings.limits_dir, settings.limits_poll_s)
-    redis = connect(settings.redis_nodes, settings.redis_password.get_secret_value())
-    close_with(closing, redis.aclose)
-    counters = RedisCounters(redis, settings.redis_answer_within_s)
-    close_with(closing, counters.aclose)
-    limiter = Limiter(
+    watched = WatchedRules(settings.limits_dir, settings.limits_poll_s)
+    redis = connect_redis(settings.redis_nodes, settings.redis_password.get_secret_value())
+    close_on_exit(closing, redis.aclose)
+    counters = RedisCounterStore(redis, settings.redis_answer_within_s)
+    close_on_exit(closing, counters.aclose)
+    limiter = RateLimiter(
         watched.rules,
         counters,
-        Refusals(settings.remembered_refusals),
+        LocalRefusalCache(settings.remembered_refusals),
         answer_within_s=2 * settings.redis_answer_within_s,
     )
-    views = ViewsLog(Readers(redis, SystemClock()))
-    return RateLimitWork(RateLimitApi(limiter), watched, counters, redis, settings, views=views)
+    views = ViewLogServicer(UniqueReaderCounter(redis, SystemClock()))
+    return RateLimitProcess(RateLimitServicer(limiter), watched, counters, redis, settings, views=views)
 
 
 if __name__ == "__main__":
-    live("ratelimit", "serve", Settings, prepare)
+    run_process("ratelimit", "serve", RateLimitSettings, prepare)

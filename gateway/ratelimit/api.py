@@ -10,60 +10,60 @@ from envoy.service.ratelimit.v3 import rls_pb2, rls_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 
 from gateway.ratelimit import metrics
-from gateway.ratelimit.headers import headers
-from gateway.ratelimit.limiter import Limiter, Verdict
-from gateway.ratelimit.requests import InvalidRequestError, parse
+from gateway.ratelimit.headers import rate_limit_headers
+from gateway.ratelimit.limiter import LimitDecision, RateLimiter
+from gateway.ratelimit.request_parser import InvalidRequestError, parse_request
 
-Context = grpc.aio.ServicerContext[Any, Any]
-_Answer = rls_pb2.RateLimitResponse
+GrpcContext = grpc.aio.ServicerContext[Any, Any]
+_RateLimitResponse = rls_pb2.RateLimitResponse
 
-_TO_ANSWER_S: Final = 0.002
+_RESPONSE_MARGIN_S: Final = 0.002
 """What is kept of the caller's time for the answer itself."""
 
 
-class RateLimitApi(rls_pb2_grpc.RateLimitServiceServicer):  # type: ignore[misc]
+class RateLimitServicer(rls_pb2_grpc.RateLimitServiceServicer):  # type: ignore[misc]
     """Takes and gives bytes, so that a message that cannot be read is answered like any other wrong one."""
 
-    def __init__(self, limiter: Limiter) -> None:
+    def __init__(self, limiter: RateLimiter) -> None:
         self._limiter = limiter
 
-    async def ShouldRateLimit(self, request: bytes, context: Context) -> bytes:
+    async def ShouldRateLimit(self, request: bytes, context: GrpcContext) -> bytes:
         """Counts the request's descriptors; INVALID_ARGUMENT for a request that breaks Envoy's own rules."""
         with metrics.seconds.time():
             try:
-                domain, descriptors = parse(request)
+                domain, descriptors = parse_request(request)
             except InvalidRequestError as error:
                 metrics.answers.labels("INVALID_ARGUMENT").inc()
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             verdicts = await self._limiter.decide(domain, descriptors, _remaining_s(context))
-            answer = _answer(verdicts)
-            metrics.answers.labels(_Answer.Code.Name(answer.overall_code)).inc()
+            answer = _to_response(verdicts)
+            metrics.answers.labels(_RateLimitResponse.Code.Name(answer.overall_code)).inc()
             return bytes(answer.SerializeToString())
 
 
-def _remaining_s(context: Context) -> float | None:
+def _remaining_s(context: GrpcContext) -> float | None:
     left_s = context.time_remaining()
-    return None if left_s is None else left_s - _TO_ANSWER_S
+    return None if left_s is None else left_s - _RESPONSE_MARGIN_S
 
 
-def _answer(verdicts: Sequence[Verdict]) -> rls_pb2.RateLimitResponse:
+def _to_response(verdicts: Sequence[LimitDecision]) -> rls_pb2.RateLimitResponse:
     refused = any(verdict.refused for verdict in verdicts)
-    return _Answer(
-        overall_code=_Answer.OVER_LIMIT if refused else _Answer.OK,
-        statuses=[_status(verdict) for verdict in verdicts],
+    return _RateLimitResponse(
+        overall_code=_RateLimitResponse.OVER_LIMIT if refused else _RateLimitResponse.OK,
+        statuses=[_descriptor_status(verdict) for verdict in verdicts],
         response_headers_to_add=[
-            base_pb2.HeaderValue(key=key, value=value) for key, value in headers(verdicts)
+            base_pb2.HeaderValue(key=key, value=value) for key, value in rate_limit_headers(verdicts)
         ],
     )
 
 
-def _status(verdict: Verdict) -> rls_pb2.RateLimitResponse.DescriptorStatus:
+def _descriptor_status(verdict: LimitDecision) -> rls_pb2.RateLimitResponse.DescriptorStatus:
     if verdict.limit is None:
-        return _Answer.DescriptorStatus(code=_Answer.OK)
+        return _RateLimitResponse.DescriptorStatus(code=_RateLimitResponse.OK)
     limit = verdict.limit
-    return _Answer.DescriptorStatus(
-        code=_Answer.OVER_LIMIT if verdict.refused else _Answer.OK,
-        current_limit=_Answer.RateLimit(
+    return _RateLimitResponse.DescriptorStatus(
+        code=_RateLimitResponse.OVER_LIMIT if verdict.refused else _RateLimitResponse.OK,
+        current_limit=_RateLimitResponse.RateLimit(
             name=verdict.name, requests_per_unit=limit.requests, unit=limit.unit.value
         ),
         limit_remaining=verdict.remaining,

@@ -8,49 +8,58 @@ from typing import Any, Final
 import yaml
 
 from chassis.settings import MisconfiguredError
-from gateway.ratelimit.reading import Reader
-from gateway.ratelimit.rules import DEFAULT_POLICY, WILDCARD, Level, Limit, Place, Rule, Rules, Unit
+from gateway.ratelimit.config_reader import ConfigReader
+from gateway.ratelimit.rules import (
+    DEFAULT_POLICY,
+    WILDCARD,
+    DescriptorLevel,
+    DescriptorNode,
+    RateLimit,
+    RateLimitRule,
+    RateLimitRuleSet,
+    TimeUnit,
+)
 
-Files = Mapping[str, bytes]
+ConfigFiles = Mapping[str, bytes]
 """The configuration as it is found: content by file name."""
 
 POLICY_KEY: Final = "class"
 """The descriptor whose value answers call the limit by."""
-MOST_REQUESTS: Final = 2**32 - 1
-MOST_UNITS: Final = 1_000
+MAX_REQUESTS_PER_UNIT: Final = 2**32 - 1
+MAX_UNIT_MULTIPLIER: Final = 1_000
 _FILE_KEYS: Final = ("domain", "descriptors")
 _DESCRIPTOR_KEYS: Final = ("key", "value", "rate_limit", "descriptors", "shadow_mode", "detailed_metric")
 _LIMIT_KEYS: Final = ("unit", "unit_multiplier", "requests_per_unit", "unlimited", "name", "replaces")
-_UNITS: Final = {unit.name.lower(): unit for unit in sorted(Unit, key=lambda unit: unit.seconds)}
+_UNITS: Final = {unit.name.lower(): unit for unit in sorted(TimeUnit, key=lambda unit: unit.seconds)}
 
 
 class ConfigError(MisconfiguredError):
     """The configuration is not one; `complaints` has every error of every file."""
 
 
-def find(folder: Path) -> Files:
+def read_config_files(folder: Path) -> ConfigFiles:
     """The `*.yaml` files of the folder. Raises OSError when one of them cannot be read."""
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.yaml"))}
 
 
-def load(files: Files) -> Rules:
+def parse_rules(files: ConfigFiles) -> RateLimitRuleSet:
     """The rules in the files. Raises ConfigError."""
     complaints: list[str] = [] if files else ["there is no file *.yaml"]
-    domains: dict[str, Level] = {}
+    domains: dict[str, DescriptorLevel] = {}
     for name, content in files.items():
-        file = Reader(name, complaints)
+        file = ConfigReader(name, complaints)
         try:
-            _load_file(file, content, domains)
+            _parse_file(file, content, domains)
         except RecursionError:
             file.complain("is nested without end")
     if complaints:
         raise ConfigError(complaints)
-    return Rules(domains)
+    return RateLimitRuleSet(domains)
 
 
-def _load_file(file: Reader, content: bytes, domains: dict[str, Level]) -> None:
+def _parse_file(file: ConfigReader, content: bytes, domains: dict[str, DescriptorLevel]) -> None:
     try:
-        found = yaml.load(content, _UniqueKeys)  # noqa: S506 - a SafeLoader
+        found = yaml.load(content, _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError) as error:
         file.complain(f"is not YAML: {' '.join(str(error).split())}")
         return
@@ -60,81 +69,89 @@ def _load_file(file: Reader, content: bytes, domains: dict[str, Level]) -> None:
     domain = file.at("domain").text(fields.get("domain"), required=True)
     if domain in domains:
         file.at("domain").complain(f"{domain!r} is in another file already", "one file for each domain")
-    level = _level(file.at("descriptors"), fields.get("descriptors", []), _Above(domain))
+    level = _parse_level(file.at("descriptors"), fields.get("descriptors", []), _ParentDescriptors(domain))
     domains.setdefault(domain, level)
 
 
 @dataclass(frozen=True)
-class _Above:
+class _ParentDescriptors:
     """What the descriptors further up say: the key of the place, and the name of the policy."""
 
     key: str
     policy: str = ""
 
-    def and_then(self, key: str, value: str) -> "_Above":
+    def and_then(self, key: str, value: str) -> "_ParentDescriptors":
         policy = value if key == POLICY_KEY and not value.endswith(WILDCARD) else ""
-        return _Above(f"{self.key}.{_composite(key, value)}", policy or self.policy)
+        return _ParentDescriptors(f"{self.key}.{_composite_key(key, value)}", policy or self.policy)
 
 
-def _level(where: Reader, found: Any, above: _Above) -> Level:
-    level = Level()
+def _parse_level(where: ConfigReader, found: Any, above: _ParentDescriptors) -> DescriptorLevel:
+    level = DescriptorLevel()
     taken: set[str] = set()
     for at, item in where.items(found):
         fields = at.mapping(item, _DESCRIPTOR_KEYS)
         if fields is not None:
-            _descriptor(at, fields, above, level, taken)
+            _parse_descriptor(at, fields, above, level, taken)
     return level
 
 
-def _descriptor(where: Reader, fields: dict[str, Any], above: _Above, level: Level, taken: set[str]) -> None:
+def _parse_descriptor(
+    where: ConfigReader,
+    fields: dict[str, Any],
+    above: _ParentDescriptors,
+    level: DescriptorLevel,
+    taken: set[str],
+) -> None:
     key = where.at("key").text(fields.get("key"), required=True)
     value = where.at("value").text(fields.get("value", ""))
     here = above.and_then(key, value)
-    composite = _composite(key, value)
+    composite = _composite_key(key, value)
     if key and composite in taken:
         where.at("key").complain(f"{composite!r} is a duplicate", "one descriptor for each key and value")
     if isinstance(fields.get("value", ""), str):
         taken.add(composite)
-    below = _level(where.at("descriptors"), fields.get("descriptors", []), here)
-    level.add(key, value, Place(_rule(where, fields, here), below))
+    below = _parse_level(where.at("descriptors"), fields.get("descriptors", []), here)
+    level.add(key, value, DescriptorNode(_parse_rule(where, fields, here), below))
 
 
-def _rule(where: Reader, fields: dict[str, Any], here: _Above) -> Rule | None:
+def _parse_rule(
+    where: ConfigReader, fields: dict[str, Any], here: _ParentDescriptors
+) -> RateLimitRule | None:
     shadow = where.at("shadow_mode").truth(fields.get("shadow_mode", False))
     detailed = where.at("detailed_metric").truth(fields.get("detailed_metric", False))
     if "rate_limit" not in fields:
         return None
-    rule = _rate_limit(where.at("rate_limit"), fields["rate_limit"], here)
+    rule = _parse_rate_limit(where.at("rate_limit"), fields["rate_limit"], here)
     return rule and replace(rule, shadow=shadow, detailed=detailed)
 
 
-def _rate_limit(where: Reader, found: Any, here: _Above) -> Rule | None:
+def _parse_rate_limit(where: ConfigReader, found: Any, here: _ParentDescriptors) -> RateLimitRule | None:
     fields = where.mapping(found, _LIMIT_KEYS)
     if fields is None:
         return None
     name = where.at("name").text(fields.get("name", ""))
-    replaces = frozenset(_replaced(where.at("replaces"), fields.get("replaces", []), name))
+    replaces = frozenset(_parse_replaces(where.at("replaces"), fields.get("replaces", []), name))
     unlimited = where.at("unlimited").truth(fields.get("unlimited", False))
     if unlimited:
         _check_unlimited(where, fields)
-    limit = None if unlimited else _limit(where, fields)
-    return Rule(here.key, limit, here.policy or name or DEFAULT_POLICY, name, replaces)
+    limit = None if unlimited else _parse_limit(where, fields)
+    return RateLimitRule(here.key, limit, here.policy or name or DEFAULT_POLICY, name, replaces)
 
 
-def _check_unlimited(where: Reader, fields: Iterable[str]) -> None:
+def _check_unlimited(where: ConfigReader, fields: Iterable[str]) -> None:
     for each in ("unit", "unit_multiplier", "requests_per_unit"):
         if each in fields:
             where.at(each).complain("stands beside unlimited: true", "one of the two")
 
 
-def _limit(where: Reader, fields: dict[str, Any]) -> Limit:
+def _parse_limit(where: ConfigReader, fields: dict[str, Any]) -> RateLimit:
     unit = where.at("unit").one_of(fields.get("unit"), _UNITS)
-    multiplier = where.at("unit_multiplier").number(fields.get("unit_multiplier", 1), 1, MOST_UNITS)
-    requests = where.at("requests_per_unit").number(fields.get("requests_per_unit"), 0, MOST_REQUESTS)
-    return Limit(requests, unit or Unit.SECOND, multiplier)
+    multiplier = where.at("unit_multiplier").number(fields.get("unit_multiplier", 1), 1, MAX_UNIT_MULTIPLIER)
+    requests = where.at("requests_per_unit").number(fields.get("requests_per_unit"), 0, MAX_REQUESTS_PER_UNIT)
+    return RateLimit(requests, unit or TimeUnit.SECOND, multiplier)
 
 
-def _replaced(where: Reader, found: Any, own_name: str) -> Iterable[str]:
+def _parse_replaces(where: ConfigReader, found: Any, own_name: str) -> Iterable[str]:
     for at, item in where.items(found):
         fields = at.mapping(item, ("name",))
         if fields is None:
@@ -145,12 +162,12 @@ def _replaced(where: Reader, found: Any, own_name: str) -> Iterable[str]:
         yield name
 
 
-def _composite(key: str, value: str) -> str:
+def _composite_key(key: str, value: str) -> str:
     """Key and value as envoyproxy/ratelimit joins them; what is the same there may not differ here."""
     return f"{key}_{value}" if value else key
 
 
-class _UniqueKeys(yaml.SafeLoader):
+class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML forbids to give a key twice; the library would take the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -4,28 +4,28 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from chassis.allowance import Allowance, Header, allowance_headers
-from gateway.ratelimit.limiter import Verdict
+from chassis.rate_limit_headers import HttpHeader, RateLimitStatus, format_rate_limit_headers
+from gateway.ratelimit.limiter import LimitDecision
 
-FLOOD: Final = "flood"
+FLOOD_LIMIT_NAME: Final = "flood"
 """The name of limits that are nobody's allowance."""
 
 
-def headers(verdicts: Sequence[Verdict]) -> list[Header]:
+def rate_limit_headers(verdicts: Sequence[LimitDecision]) -> list[HttpHeader]:
     """Headers for the answer to the request that the verdicts are about; none when nothing limits it."""
-    tightest = _tightest(verdicts)
+    tightest = _tightest_decision(verdicts)
     if tightest is None or tightest.limit is None:
         return []
     limit, remaining = tightest.limit, tightest.remaining
-    told = allowance_headers(
-        Allowance(tightest.policy, limit.requests, limit.window_s, remaining, tightest.reset_s)
+    told = format_rate_limit_headers(
+        RateLimitStatus(tightest.policy, limit.requests, limit.window_s, remaining, tightest.reset_s)
     )
     if tightest.refused:
         told.append(("Retry-After", str(max(1, math.ceil(tightest.retry_s)))))
     return told
 
 
-def _tightest(verdicts: Sequence[Verdict]) -> Verdict | None:
+def _tightest_decision(verdicts: Sequence[LimitDecision]) -> LimitDecision | None:
     """Of refusals the one that lasts longest, since coming back earlier is in vain; else the least room.
 
     A limit in shadow mode is not enforced, so it is not announced; one against floods only when it refuses.
@@ -33,7 +33,7 @@ def _tightest(verdicts: Sequence[Verdict]) -> Verdict | None:
     announced = [
         each
         for each in verdicts
-        if each.limit is not None and not each.shadow and (each.refused or each.name != FLOOD)
+        if each.limit is not None and not each.shadow and (each.refused or each.name != FLOOD_LIMIT_NAME)
     ]
     refused = [each for each in announced if each.refused]
     if refused:

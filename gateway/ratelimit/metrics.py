@@ -8,8 +8,8 @@ from typing import Final
 
 from prometheus_client import Counter, Histogram
 
-DETAILS_AT_MOST: Final = 1_000
-LONGEST_DETAIL: Final = 256
+MAX_DETAILED_METRICS: Final = 1_000
+MAX_DETAIL_CHARS: Final = 256
 
 _RULE: Final = ("rule",)
 _SECONDS: Final = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
@@ -30,7 +30,7 @@ seconds = Histogram(
 )
 
 
-class RuleCounters:
+class RuleMetrics:
     """The counters of one rule, looked up once."""
 
     def __init__(self, rule: str) -> None:
@@ -42,22 +42,22 @@ class RuleCounters:
         self.remembered = remembered.labels(rule)
 
 
-class Tally:
+class RuleMetricsRegistry:
     """The counters of all rules."""
 
-    def __init__(self, details_at_most: int = DETAILS_AT_MOST) -> None:
+    def __init__(self, details_at_most: int = MAX_DETAILED_METRICS) -> None:
         self._details_at_most = details_at_most
         self._details = 0
-        self._counters: dict[tuple[str, str], RuleCounters] = {}
+        self._counters: dict[tuple[str, str], RuleMetrics] = {}
 
-    def of(self, rule: str, detail: str = "") -> RuleCounters:
+    def of(self, rule: str, detail: str = "") -> RuleMetrics:
         """The counters of a rule, or of what was asked for in detail unless there are too many already."""
-        detail = detail[:LONGEST_DETAIL]
+        detail = detail[:MAX_DETAIL_CHARS]
         found = self._counters.get((rule, detail))
         if found is not None:
             return found
         if detail and self._details >= self._details_at_most:
             return self.of(rule)
         self._details += bool(detail)
-        made = self._counters[rule, detail] = RuleCounters(detail or rule)
+        made = self._counters[rule, detail] = RuleMetrics(detail or rule)
         return made

@@ -12,11 +12,11 @@ from typing import Final
 WILDCARD: Final = "*"
 DEFAULT_POLICY: Final = "default"
 
-Entry = tuple[str, str]
+DescriptorEntry = tuple[str, str]
 """Key and value."""
 
 
-class Unit(IntEnum):
+class TimeUnit(IntEnum):
     """A unit of time, by its number in `envoy.service.ratelimit.v3`."""
 
     SECOND = 1
@@ -30,27 +30,27 @@ class Unit(IntEnum):
     @property
     def seconds(self) -> int:
         """Its length; a month has 30 days and a year 365."""
-        return _SECONDS[self]
+        return _SECONDS_OF_UNIT[self]
 
 
 _DAY_S: Final = 86_400
-_SECONDS: Final[Mapping[Unit, int]] = {
-    Unit.SECOND: 1,
-    Unit.MINUTE: 60,
-    Unit.HOUR: 3_600,
-    Unit.DAY: _DAY_S,
-    Unit.WEEK: 7 * _DAY_S,
-    Unit.MONTH: 30 * _DAY_S,
-    Unit.YEAR: 365 * _DAY_S,
+_SECONDS_OF_UNIT: Final[Mapping[TimeUnit, int]] = {
+    TimeUnit.SECOND: 1,
+    TimeUnit.MINUTE: 60,
+    TimeUnit.HOUR: 3_600,
+    TimeUnit.DAY: _DAY_S,
+    TimeUnit.WEEK: 7 * _DAY_S,
+    TimeUnit.MONTH: 30 * _DAY_S,
+    TimeUnit.YEAR: 365 * _DAY_S,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class RateLimit:
     """So many requests in `multiplier` units of time."""
 
     requests: int
-    unit: Unit
+    unit: TimeUnit
     multiplier: int = 1
 
     @property
@@ -60,7 +60,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RateLimitRule:
     """What holds for the descriptors that end at one place of the configuration.
 
     `key` names the place, e.g. `internshipconnect.class_SEARCH.plan_FREE.user`. Without a `limit` there is
@@ -69,7 +69,7 @@ class Rule:
     """
 
     key: str
-    limit: Limit | None
+    limit: RateLimit | None
     policy: str = DEFAULT_POLICY
     name: str = ""
     replaces: frozenset[str] = frozenset()
@@ -78,14 +78,14 @@ class Rule:
 
 
 @dataclass(slots=True)
-class Level:
+class DescriptorLevel:
     """The descriptors at one depth of the configuration."""
 
-    exact: dict[Entry, "Place"] = field(default_factory=dict)
-    prefixes: list[tuple[str, str, "Place"]] = field(default_factory=list)
-    bare: dict[str, "Place"] = field(default_factory=dict)
+    exact: dict[DescriptorEntry, "DescriptorNode"] = field(default_factory=dict)
+    prefixes: list[tuple[str, str, "DescriptorNode"]] = field(default_factory=list)
+    bare: dict[str, "DescriptorNode"] = field(default_factory=dict)
 
-    def add(self, key: str, value: str, place: "Place") -> None:
+    def add(self, key: str, value: str, place: "DescriptorNode") -> None:
         """Puts `place` where descriptors with this entry find it; without a value, those with any value."""
         if value.endswith(WILDCARD):
             self.prefixes.append((key, value.removesuffix(WILDCARD), place))
@@ -95,11 +95,11 @@ class Level:
         else:
             self.bare[key] = place
 
-    def find(self, entry: Entry) -> "Place | None":
+    def find(self, entry: DescriptorEntry) -> "DescriptorNode | None":
         """The most specific place for an entry: its value, the longest prefix of it, its key alone."""
         return self.exact.get(entry) or self._by_prefix(entry) or self.bare.get(entry[0])
 
-    def _by_prefix(self, entry: Entry) -> "Place | None":
+    def _by_prefix(self, entry: DescriptorEntry) -> "DescriptorNode | None":
         for key, prefix, place in self.prefixes:
             if entry[0] == key and entry[1].startswith(prefix):
                 return place
@@ -107,20 +107,20 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DescriptorNode:
     """One descriptor of the configuration: its own rule, if it has one, and those below it."""
 
-    rule: Rule | None
-    below: Level
+    rule: RateLimitRule | None
+    below: DescriptorLevel
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class RateLimitRuleSet:
     """The whole configuration, by domain."""
 
-    domains: Mapping[str, Level]
+    domains: Mapping[str, DescriptorLevel]
 
-    def find(self, domain: str, entries: Sequence[Entry]) -> Rule | None:
+    def find(self, domain: str, entries: Sequence[DescriptorEntry]) -> RateLimitRule | None:
         """The rule for a descriptor; None when nothing limits it."""
         level, place = self.domains.get(domain), None
         for entry in entries:
@@ -130,21 +130,21 @@ class Rules:
             level = place.below
         return place.rule if place is not None else None
 
-    def all(self) -> Iterable[Rule]:
+    def all(self) -> Iterable[RateLimitRule]:
         """Every rule of every domain."""
         for level in self.domains.values():
-            yield from _rules_of(level)
+            yield from _walk_rules(level)
 
 
-def in_force(rules: Sequence[Rule | None]) -> list[Rule | None]:
+def drop_replaced_rules(rules: Sequence[RateLimitRule | None]) -> list[RateLimitRule | None]:
     """The rules of one request's descriptors without those that another of them replaces."""
     replaced = {name for rule in rules if rule is not None for name in rule.replaces}
     return [None if rule is not None and rule.name in replaced else rule for rule in rules]
 
 
-def _rules_of(level: Level) -> Iterable[Rule]:
+def _walk_rules(level: DescriptorLevel) -> Iterable[RateLimitRule]:
     places = [*level.exact.values(), *(each[2] for each in level.prefixes), *level.bare.values()]
     for place in places:
         if place.rule is not None:
             yield place.rule
-        yield from _rules_of(place.below)
+        yield from _walk_rules(place.below)

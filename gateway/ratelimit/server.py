@@ -10,21 +10,22 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 from redis.asyncio.cluster import RedisCluster
 
-from chassis.readiness import Check
-from chassis.roles.role import Tasks
-from gateway.ratelimit.api import RateLimitApi
-from gateway.ratelimit.settings import Settings
-from gateway.ratelimit.store import RedisCounters, StoreDownError
-from gateway.ratelimit.views import SERVICE as VIEWS_SERVICE
-from gateway.ratelimit.views import ViewsLog
-from gateway.ratelimit.watch import Watched
+from chassis.readiness import ReadinessCheck
+from chassis.redis.nodes import StoreUnavailableError
+from chassis.roles.background_tasks import BackgroundTasks
+from gateway.ratelimit.api import RateLimitServicer
+from gateway.ratelimit.counter_store import RedisCounterStore
+from gateway.ratelimit.settings import RateLimitSettings
+from gateway.ratelimit.view_log import ACCESS_LOG_SERVICE as VIEWS_SERVICE
+from gateway.ratelimit.view_log import ViewLogServicer
+from gateway.ratelimit.watched_rules import WatchedRules
 
-SERVICE: Final = rls_pb2.DESCRIPTOR.services_by_name["RateLimitService"].full_name
-HEALTH: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-MOST_AT_ONCE: Final = 2_000
-LARGEST_REQUEST_BYTES: Final = 1024 * 1024
-_OPTIONS: Final = (
-    ("grpc.max_receive_message_length", LARGEST_REQUEST_BYTES),
+RATE_LIMIT_SERVICE: Final = rls_pb2.DESCRIPTOR.services_by_name["RateLimitService"].full_name
+HEALTH_SERVICE: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+MAX_CONCURRENT_CALLS: Final = 2_000
+MAX_REQUEST_BYTES: Final = 1024 * 1024
+_SERVER_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_metadata_size", 16 * 1024),
     # A port that is taken is an error; without this two processes would share it unnoticed.
     ("grpc.so_reuseport", 0),
@@ -34,33 +35,33 @@ _OPTIONS: Final = (
 )
 
 
-class RateLimitWork:
+class RateLimitProcess:
     """Answers Envoy, and follows the folder of limits."""
 
     def __init__(
         self,
-        api: RateLimitApi,
-        watched: Watched,
-        counters: RedisCounters,
+        api: RateLimitServicer,
+        watched: WatchedRules,
+        counters: RedisCounterStore,
         redis: RedisCluster,
-        settings: Settings,
+        settings: RateLimitSettings,
         *,
-        views: ViewsLog,
+        views: ViewLogServicer,
     ) -> None:
         self._watched = watched
         self._counters = counters
         self._redis = redis
         self._address = f"{settings.listen_host}:{settings.grpc_port}"
-        self._tasks = Tasks()
+        self._tasks = BackgroundTasks()
         self._health = health_aio.HealthServicer()
-        self._server = build_server(api, self._health, views)
+        self._server = build_rate_limit_server(api, self._health, views)
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[ReadinessCheck]:
         """Nothing has to answer: without Redis, or with wrong new limits, the service is degraded only."""
-        return [Check("redis", self._ask_redis), Check("limits", self._watched.check)]
+        return [ReadinessCheck("redis", self._ask_redis), ReadinessCheck("limits", self._watched.check)]
 
     async def start(self) -> None:
-        with contextlib.suppress(StoreDownError):
+        with contextlib.suppress(StoreUnavailableError):
             await self._counters.contact()
         try:
             self._server.add_insecure_port(self._address)
@@ -68,7 +69,7 @@ class RateLimitWork:
             raise OSError(f"cannot listen on {self._address}: {error}") from error
         self._tasks.keep("limits", self._watched.run)
         await self._server.start()
-        for name in ("", SERVICE):
+        for name in ("", RATE_LIMIT_SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_s: float) -> None:
@@ -80,21 +81,21 @@ class RateLimitWork:
         await self._redis.ping(target_nodes=RedisCluster.PRIMARIES)
 
 
-def build_server(
-    api: RateLimitApi, health: health_aio.HealthServicer, views: ViewsLog | None = None
+def build_rate_limit_server(
+    api: RateLimitServicer, health: health_aio.HealthServicer, views: ViewLogServicer | None = None
 ) -> grpc.aio.Server:
     """A server for the rate limit service, the log of views, health and reflection, that listens nowhere yet.
 
     The rate limit service gets messages unread, since gRPC would answer unreadable ones with INTERNAL.
     """
-    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MOST_AT_ONCE)
+    server = grpc.aio.server(options=_SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS)
     method: Any = grpc.unary_unary_rpc_method_handler(api.ShouldRateLimit)
-    handler = grpc.method_handlers_generic_handler(SERVICE, {"ShouldRateLimit": method})
+    handler = grpc.method_handlers_generic_handler(RATE_LIMIT_SERVICE, {"ShouldRateLimit": method})
     server.add_generic_rpc_handlers((handler,))
     if views is not None:
         stream: Any = grpc.stream_unary_rpc_method_handler(views.StreamAccessLogs)
         logs = grpc.method_handlers_generic_handler(VIEWS_SERVICE, {"StreamAccessLogs": stream})
         server.add_generic_rpc_handlers((logs,))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection((SERVICE, HEALTH, reflection.SERVICE_NAME), server)
+    reflection.enable_server_reflection((RATE_LIMIT_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
     return server

@@ -11,22 +11,29 @@ from amqp.exceptions import AMQPError
 from rich.markup import escape
 from rich.table import Table
 
-from chassis.messaging.dead_letters import MOST_AT_ONCE, DeadLetter, DeadLetters, Summary
+from chassis.messaging.dead_letters import (
+    MAX_LOADED_MESSAGES,
+    DeadLetterMessage,
+    DeadLetterQueues,
+    DeadLetterSummary,
+)
+from devstack import lifecycle, topology
+from devstack.credentials import Credentials
+from devstack.topology import DEFAULT_STACK
 from ops.console import console
 from ops.errors import OpsError
 from ops.options import AsJson, StackName
 from ops.printable import printable
-from ops.stack import lifecycle, topology
-from ops.stack.credentials import Credentials
-from ops.stack.provision import queue_names
-from ops.stack.steps import Steps
-from ops.stack.topology import DEFAULT_STACK
+from ops.progress import StepProgress
+from ops.provision import queue_names
 
 DEAD_SUFFIX: Final = ".dead"
 
-QueueName = Annotated[str, typer.Argument(metavar="QUEUE", help="As in `ic dlq list`.")]
-EventIds = Annotated[list[str] | None, typer.Argument(metavar="[EVENT_ID...]", help="As in `ic dlq show`.")]
-All = Annotated[bool, typer.Option("--all", help="All that lie there now.")]
+QueueArgument = Annotated[str, typer.Argument(metavar="QUEUE", help="As in `ic dlq list`.")]
+EventIdsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[EVENT_ID...]", help="As in `ic dlq show`.")
+]
+AllOption = Annotated[bool, typer.Option("--all", help="AllOption that lie there now.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -51,13 +58,13 @@ def list_queues(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> No
 
 
 def show(
-    queue: QueueName,
+    queue: QueueArgument,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=1000, help="At most so many.")] = 20,
     stack: StackName = DEFAULT_STACK,
     as_json: AsJson = False,
 ) -> None:
     """Show the oldest dead letters of a queue: what they are, and why they died. Changes nothing."""
-    name = known(queue)
+    name = require_queue(queue)
     with _dead_letters(stack) as letters:
         found = letters.look(name, limit)
     if as_json:
@@ -70,35 +77,38 @@ def show(
 
 
 def replay(
-    queue: QueueName, event_ids: EventIds = None, every: All = False, stack: StackName = DEFAULT_STACK
+    queue: QueueArgument,
+    event_ids: EventIdsArgument = None,
+    every: AllOption = False,
+    stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Give dead letters back to their queue, with all their attempts anew."""
-    name, wanted = known(queue), chosen(event_ids, every=every)
-    with _dead_letters(stack) as letters, Steps().step(f"replay to {name}") as detail:
+    name, wanted = require_queue(queue), selected_event_ids(event_ids, every=every)
+    with _dead_letters(stack) as letters, StepProgress().step(f"replay to {name}") as detail:
         done = letters.replay(
-            name, lambda letter: _takes(wanted, letter), lambda done: detail(f"{done:,} given back")
+            name, lambda letter: _is_selected(wanted, letter), lambda done: detail(f"{done:,} given back")
         )
-    _say_how_many(name, done, "given back", wanted)
+    _print_count(name, done, "given back", wanted)
 
 
 def drop(
-    queue: QueueName,
-    event_ids: EventIds = None,
-    every: All = False,
+    queue: QueueArgument,
+    event_ids: EventIdsArgument = None,
+    every: AllOption = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Remove dead letters for good."""
-    name, wanted = known(queue), chosen(event_ids, every=every)
+    name, wanted = require_queue(queue), selected_event_ids(event_ids, every=every)
     what = "all dead letters" if wanted is None else f"{len(wanted)} dead letters"
     with _dead_letters(stack) as letters:
         if not yes:
             typer.confirm(f"Drop {what} of '{name}' for good?", abort=True)
-        done = letters.drop(name, lambda letter: _takes(wanted, letter))
-    _say_how_many(name, done, "dropped", wanted)
+        done = letters.drop(name, lambda letter: _is_selected(wanted, letter))
+    _print_count(name, done, "dropped", wanted)
 
 
-def known(queue: str) -> str:
+def require_queue(queue: str) -> str:
     """The name of the work queue, given that or the name of its dead letters.
 
     Raises:
@@ -110,53 +120,53 @@ def known(queue: str) -> str:
     return name
 
 
-def chosen(event_ids: list[str] | None, *, every: bool) -> frozenset[str] | None:
+def selected_event_ids(event_ids: list[str] | None, *, every: bool) -> frozenset[str] | None:
     """The event IDs that are asked for; None for all. Raises OpsError unless it is one of the two."""
     if bool(event_ids) == every:
         raise OpsError("say which dead letters: event IDs as in `ic dlq show`, or --all")
     return None if every else frozenset(event_ids or ())
 
 
-def _takes(wanted: frozenset[str] | None, letter: DeadLetter) -> bool:
+def _is_selected(wanted: frozenset[str] | None, letter: DeadLetterMessage) -> bool:
     return wanted is None or letter.id in wanted
 
 
-def _say_how_many(queue: str, done: int, what: str, wanted: frozenset[str] | None) -> None:
+def _print_count(queue: str, done: int, what: str, wanted: frozenset[str] | None) -> None:
     if wanted and not done:
         raise OpsError(f"'{queue}' has no dead letters of these IDs; see: ic dlq show {queue}")
     console.print(f"{done:,} dead letters of '{queue}' {what}")
 
 
 @contextmanager
-def _dead_letters(stack: str) -> Iterator[DeadLetters]:
-    found = topology.find(stack)
-    lifecycle.must_run(found)
+def _dead_letters(stack: str) -> Iterator[DeadLetterQueues]:
+    found = topology.find_stack(stack)
+    lifecycle.require_running(found)
     try:
-        yield DeadLetters(Credentials.of(found).amqp_url(found))
+        yield DeadLetterQueues(Credentials.of(found).amqp_url(found))
     except (AMQPError, OSError) as error:
         raise OpsError(
             f"the broker of the stack '{stack}' does not do it: {error}; see `ic status`"
         ) from error
 
 
-def _queues_table(found: list[Summary]) -> Table:
+def _queues_table(found: list[DeadLetterSummary]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("queue", "count", "oldest", "events"):
         table.add_column(name, justify="right" if name == "count" else "left")
     for each in found:
         types = ", ".join(f"{count:,} {type_}" for type_, count in each.types.most_common())
-        more = f" [dim]of the first {MOST_AT_ONCE:,}[/]" if each.count > MOST_AT_ONCE else ""
-        table.add_row(each.queue, f"{each.count:,}", _time(each.oldest), escape(types) + more)
+        more = f" [dim]of the first {MAX_LOADED_MESSAGES:,}[/]" if each.count > MAX_LOADED_MESSAGES else ""
+        table.add_row(each.queue, f"{each.count:,}", _format_time(each.oldest), escape(types) + more)
     return table
 
 
-def summary_json(summary: Summary) -> dict[str, Any]:
+def summary_json(summary: DeadLetterSummary) -> dict[str, Any]:
     """A queue's dead letters for scripts."""
     oldest = summary.oldest and summary.oldest.isoformat()
     return {"queue": summary.queue, "count": summary.count, "oldest": oldest, "events": dict(summary.types)}
 
 
-def letter_json(letter: DeadLetter) -> dict[str, Any]:
+def letter_json(letter: DeadLetterMessage) -> dict[str, Any]:
     """A dead letter for scripts; `payload` is null when it is unreadable."""
     event = letter.event
     return {
@@ -172,15 +182,15 @@ def letter_json(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
-def letter_text(letter: DeadLetter) -> str:
+def letter_text(letter: DeadLetterMessage) -> str:
     """A dead letter for reading, with markup."""
     fields = letter_json(letter)
     payload = "unreadable" if letter.payload is None else json.dumps(letter.payload, ensure_ascii=False)
     lines = {
         "about": fields["subject"] or "-",
-        "time": _time(letter.time),
+        "time": _format_time(letter.time),
         "error": f"{letter.error or '-'} (attempt {letter.attempts})",
-        "first failed": _time(letter.first_failure),
+        "first failed": _format_time(letter.first_failure),
         "trace": letter.trace_id or "-",
         "payload": payload,
     }
@@ -191,5 +201,5 @@ def letter_text(letter: DeadLetter) -> str:
     )
 
 
-def _time(moment: datetime | None) -> str:
+def _format_time(moment: datetime | None) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if moment else "-"

@@ -12,24 +12,34 @@ from rich.markup import escape
 from rich.table import Table
 
 from chassis.errors import DomainError
+from devstack import lifecycle, topology
+from devstack.topology import DEFAULT_STACK
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.user.v1 import user_pb2 as user
 from ops.console import console
 from ops.errors import OpsError
-from ops.moderation import Moderators
+from ops.moderation import ModerationClient
 from ops.options import AsJson, StackName
-from ops.stack import lifecycle, topology
-from ops.stack.topology import DEFAULT_STACK
 
-ListingId = Annotated[str, typer.Argument(metavar="LISTING", help="As in `ic moderate list`.")]
-CompanyId = Annotated[str, typer.Argument(metavar="COMPANY", help="As in `ic moderate companies list`.")]
-Reason = Annotated[str, typer.Option("--reason", "-r", help="Why, in words for the company; it is mailed.")]
-OptionalReason = Annotated[str, typer.Option("--reason", "-r", help="Why; it is kept, and mailed.")]
-As = Annotated[str, typer.Option("--as", help="Under which name the decision is kept; yours by default.")]
-Etag = Annotated[str, typer.Option("--etag", help="Decide only on this version, as `show` prints it.")]
-State = Annotated[str, typer.Option("--state", help="E.g. PENDING_REVIEW, SUSPENDED.")]
-CompanyState = Annotated[str, typer.Option("--state", help="E.g. UNVERIFIED, VERIFIED; all by default.")]
-Limit = Annotated[int, typer.Option("-n", "--limit", min=1, max=200, help="At most so many.")]
+ListingArgument = Annotated[
+    str, typer.Argument(metavar="LISTING", help="ModeratorOption in `ic moderate list`.")
+]
+CompanyArgument = Annotated[
+    str, typer.Argument(metavar="COMPANY", help="ModeratorOption in `ic moderate companies list`.")
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", "-r", help="Why, in words for the company; it is mailed.")
+]
+OptionalReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; it is kept, and mailed.")]
+ModeratorOption = Annotated[
+    str, typer.Option("--as", help="Under which name the decision is kept; yours by default.")
+]
+EtagOption = Annotated[str, typer.Option("--etag", help="Decide only on this version, as `show` prints it.")]
+StateOption = Annotated[str, typer.Option("--state", help="E.g. PENDING_REVIEW, SUSPENDED.")]
+CompanyStateOption = Annotated[
+    str, typer.Option("--state", help="E.g. UNVERIFIED, VERIFIED; all by default.")
+]
+LimitOption = Annotated[int, typer.Option("-n", "--limit", min=1, max=200, help="At most so many.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -49,25 +59,25 @@ def register(app: typer.Typer) -> None:
 
 
 def list_cases(
-    state: State = "PENDING_REVIEW",
-    limit: Limit = 50,
+    state: StateOption = "PENDING_REVIEW",
+    limit: LimitOption = 50,
     stack: StackName = DEFAULT_STACK,
     as_json: AsJson = False,
 ) -> None:
     """Show the listings in a state, the longest waiting first, with what to look at twice."""
-    known = _named(pb.InternshipState.DESCRIPTOR, "INTERNSHIP_STATE_", state)
-    with _moderators(stack) as moderators:
+    known = _parse_state(pb.InternshipState.DESCRIPTOR, "INTERNSHIP_STATE_", state)
+    with _moderation_client(stack) as moderators:
         found = moderators.cases(known, limit)
     if as_json:
         _print_json(found)
         return
     console.print(_cases_table(found) if found.cases else f"no listing is {known} in the stack '{stack}'")
-    _say_missing(found.missing_shards)
+    _print_missing_shards(found.missing_shards)
 
 
-def show(listing: ListingId, stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
+def show(listing: ListingArgument, stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
     """Show one listing in full: its text, flags, and who moved it when and why."""
-    with _moderators(stack) as moderators:
+    with _moderation_client(stack) as moderators:
         case = moderators.case(listing)
     if as_json:
         _print_json(case)
@@ -76,43 +86,68 @@ def show(listing: ListingId, stack: StackName = DEFAULT_STACK, as_json: AsJson =
         console.print(line, soft_wrap=True)
 
 
-def approve(listing: ListingId, etag: Etag = "", name: As = "", stack: StackName = DEFAULT_STACK) -> None:
+def approve(
+    listing: ListingArgument,
+    etag: EtagOption = "",
+    name: ModeratorOption = "",
+    stack: StackName = DEFAULT_STACK,
+) -> None:
     """Let a listing go online; its company is trusted from then on."""
     _decide(stack, name, listing, "APPROVE", etag=etag)
 
 
 def request_changes(
-    listing: ListingId, reason: Reason, etag: Etag = "", name: As = "", stack: StackName = DEFAULT_STACK
+    listing: ListingArgument,
+    reason: ReasonOption,
+    etag: EtagOption = "",
+    name: ModeratorOption = "",
+    stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Send a listing back to its company with what to change."""
     _decide(stack, name, listing, "REQUEST_CHANGES", reason=reason, etag=etag)
 
 
 def reject(
-    listing: ListingId, reason: Reason, etag: Etag = "", name: As = "", stack: StackName = DEFAULT_STACK
+    listing: ListingArgument,
+    reason: ReasonOption,
+    etag: EtagOption = "",
+    name: ModeratorOption = "",
+    stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Refuse a listing for good; it is archived. Ends what is under way for a suspended one."""
     _decide(stack, name, listing, "REJECT", reason=reason, etag=etag)
 
 
 def suspend(
-    listing: ListingId, reason: Reason, etag: Etag = "", name: As = "", stack: StackName = DEFAULT_STACK
+    listing: ListingArgument,
+    reason: ReasonOption,
+    etag: EtagOption = "",
+    name: ModeratorOption = "",
+    stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Take an open listing offline until it is reinstated or rejected."""
     _decide(stack, name, listing, "SUSPEND", reason=reason, etag=etag)
 
 
-def reinstate(listing: ListingId, etag: Etag = "", name: As = "", stack: StackName = DEFAULT_STACK) -> None:
+def reinstate(
+    listing: ListingArgument,
+    etag: EtagOption = "",
+    name: ModeratorOption = "",
+    stack: StackName = DEFAULT_STACK,
+) -> None:
     """Put a suspended listing online again."""
     _decide(stack, name, listing, "REINSTATE", etag=etag)
 
 
 def list_companies(
-    state: CompanyState = "", limit: Limit = 50, stack: StackName = DEFAULT_STACK, as_json: AsJson = False
+    state: CompanyStateOption = "",
+    limit: LimitOption = 50,
+    stack: StackName = DEFAULT_STACK,
+    as_json: AsJson = False,
 ) -> None:
     """Show companies and how far they have been checked."""
-    known = _named(user.CompanyState.DESCRIPTOR, "COMPANY_STATE_", state) if state else ""
-    with _moderators(stack) as moderators:
+    known = _parse_state(user.CompanyState.DESCRIPTOR, "COMPANY_STATE_", state) if state else ""
+    with _moderation_client(stack) as moderators:
         found = moderators.companies(known, limit)
     if as_json:
         _print_json(found)
@@ -120,62 +155,73 @@ def list_companies(
     table = _table("company", "state", "name", "web address")
     for each in found.companies:
         table.add_row(
-            each.id, _short(user.CompanyState.Name(each.state)), escape(each.name), escape(each.url)
+            each.id, _short_state(user.CompanyState.Name(each.state)), escape(each.name), escape(each.url)
         )
     console.print(table if found.companies else "no such company")
-    _say_missing(found.missing_shards)
+    _print_missing_shards(found.missing_shards)
 
 
-def verify_company(company: CompanyId, name: As = "", stack: StackName = DEFAULT_STACK) -> None:
+def verify_company(
+    company: CompanyArgument, name: ModeratorOption = "", stack: StackName = DEFAULT_STACK
+) -> None:
     """Let a company publish at once and search students."""
     _set_company(stack, name, company, "VERIFIED", "")
 
 
 def unverify_company(
-    company: CompanyId, reason: OptionalReason = "", name: As = "", stack: StackName = DEFAULT_STACK
+    company: CompanyArgument,
+    reason: OptionalReasonOption = "",
+    name: ModeratorOption = "",
+    stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Make a company one that nobody has checked; also ends a suspension."""
     _set_company(stack, name, company, "UNVERIFIED", reason)
 
 
 def reject_company(
-    company: CompanyId, reason: Reason, name: As = "", stack: StackName = DEFAULT_STACK
+    company: CompanyArgument,
+    reason: ReasonOption,
+    name: ModeratorOption = "",
+    stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Say that a company could not be verified: whatever it publishes is reviewed first."""
     _set_company(stack, name, company, "REJECTED", reason)
 
 
 def suspend_company(
-    company: CompanyId, reason: Reason, name: As = "", stack: StackName = DEFAULT_STACK
+    company: CompanyArgument,
+    reason: ReasonOption,
+    name: ModeratorOption = "",
+    stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Take all of a company's open listings offline and let it publish nothing."""
     _set_company(stack, name, company, "SUSPENDED", reason)
 
 
 def _decide(stack: str, name: str, listing: str, decision: str, *, reason: str = "", etag: str = "") -> None:
-    with _moderators(stack, name) as moderators:
+    with _moderation_client(stack, name) as moderators:
         case = moderators.decide(listing, decision, reason, etag)
-    state = _short(pb.InternshipState.Name(case.internship.state))
+    state = _short_state(pb.InternshipState.Name(case.internship.state))
     console.print(f"{listing} “{escape(case.internship.title)}” is {state}", soft_wrap=True)
 
 
 def _set_company(stack: str, name: str, company: str, state: str, reason: str) -> None:
-    with _moderators(stack, name) as moderators:
+    with _moderation_client(stack, name) as moderators:
         found = moderators.set_company(company, state, reason)
     console.print(f"{company} {escape(found.name)} is {state}", soft_wrap=True)
 
 
 @contextmanager
-def _moderators(stack: str, name: str = "") -> Iterator[Moderators]:
-    found = topology.find(stack)
-    lifecycle.must_run(found)
+def _moderation_client(stack: str, name: str = "") -> Iterator[ModerationClient]:
+    found = topology.find_stack(stack)
+    lifecycle.require_running(found)
     try:
-        yield Moderators(found, name)
+        yield ModerationClient(found, name)
     except DomainError as error:
         raise OpsError(error.message) from error
 
 
-def _named(enum: Any, prefix: str, given: str) -> str:
+def _parse_state(enum: Any, prefix: str, given: str) -> str:
     names = [value.name.removeprefix(prefix) for value in enum.values if value.number]
     known = given.upper().replace("-", "_")
     if known not in names:
@@ -199,7 +245,7 @@ def _cases_table(found: pb.ListModerationCasesResponse) -> Table:
 
 def _case_lines(case: pb.ModerationCase) -> Iterator[str]:
     listing = case.internship
-    state = _short(pb.InternshipState.Name(listing.state))
+    state = _short_state(pb.InternshipState.Name(listing.state))
     trust = "trusted" if case.company_is_trusted else "not trusted yet"
     yield f"[bold]{escape(listing.title)}[/] {listing.id} is {state}, etag {listing.etag}"
     yield f"[dim]company[/] {escape(listing.company.name)} {listing.company.id}, {trust}"
@@ -218,7 +264,7 @@ def _case_lines(case: pb.ModerationCase) -> Iterator[str]:
                 yield f"[dim]{name}[/] {escape(text)}"
     for entry in case.history:
         source, target = (
-            _short(pb.InternshipState.Name(state)) for state in (getattr(entry, "from"), entry.to)
+            _short_state(pb.InternshipState.Name(state)) for state in (getattr(entry, "from"), entry.to)
         )
         why = f": {escape(entry.reason)}" if entry.reason else ""
         when = entry.time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")
@@ -232,12 +278,12 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _say_missing(shards: Any) -> None:
+def _print_missing_shards(shards: Any) -> None:
     if shards:
         console.print(f"[yellow]without the shards {', '.join(shards)}, which do not answer[/]")
 
 
-def _short(name: str) -> str:
+def _short_state(name: str) -> str:
     return name.partition("_STATE_")[2]
 
 

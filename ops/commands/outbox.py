@@ -6,14 +6,15 @@ from dataclasses import asdict
 import typer
 from rich.table import Table
 
+from devstack import lifecycle, topology
+from devstack.credentials import Credentials
+from devstack.topology import DEFAULT_STACK
+from ops import outboxes
 from ops.console import console
 from ops.options import AsJson, StackName
-from ops.stack import lifecycle, outboxes, topology
-from ops.stack.credentials import Credentials
-from ops.stack.outboxes import OutboxStatus
-from ops.stack.topology import DEFAULT_STACK
+from ops.outboxes import OutboxStatus
 
-LATE_S = 5.0
+LAG_WARNING_S = 5.0
 
 
 def register(app: typer.Typer) -> None:
@@ -26,9 +27,9 @@ def register(app: typer.Typer) -> None:
 
 def status(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
     """Show per shard and service how many events wait, how long, and who relays them."""
-    found = topology.find(stack)
-    lifecycle.must_run(found)
-    rows = outboxes.statuses(found, Credentials.of(found))
+    found = topology.find_stack(stack)
+    lifecycle.require_running(found)
+    rows = outboxes.read_outbox_statuses(found, Credentials.of(found))
     if as_json:
         print(json.dumps({"stack": stack, "outboxes": [asdict(row) for row in rows]}, indent=2))
         return
@@ -43,14 +44,14 @@ def _table(stack: str, rows: list[OutboxStatus]) -> Table:
         table.add_column(name, justify="right")
     table.add_column("relayed by")
     for row in rows:
-        table.add_row(row.shard, row.service, *cells(row))
+        table.add_row(row.shard, row.service, *outbox_cells(row))
     return table
 
 
-def cells(row: OutboxStatus) -> tuple[str, str, str]:
+def outbox_cells(row: OutboxStatus) -> tuple[str, str, str]:
     """Rows, lag and relay of one outbox, with markup."""
     if row.problem:
         return "-", "-", f"[red]{row.problem}[/]"
     lag = f"{row.lag_s:,.1f} s" if row.rows else "-"
     relay = f"{row.holder} [dim]for {row.lease_s:.1f} s more[/]" if row.holder else "[yellow]nobody[/]"
-    return f"{row.rows:,}", f"[yellow]{lag}[/]" if row.lag_s > LATE_S else lag, relay
+    return f"{row.rows:,}", f"[yellow]{lag}[/]" if row.lag_s > LAG_WARNING_S else lag, relay

@@ -2,12 +2,12 @@
 
 import typer
 
+from devstack import lifecycle, topology
+from devstack.lifecycle import Stack
+from devstack.topology import DEFAULT_STACK
 from ops.console import console
 from ops.options import StackName
-from ops.stack import lifecycle, topology
-from ops.stack.lifecycle import Stack
-from ops.stack.provision import declare_queues, make_collections, prepare_stores
-from ops.stack.topology import DEFAULT_STACK
+from ops.provision import declare_queues, prepare_stores, provision_collections
 
 
 def register(app: typer.Typer) -> None:
@@ -17,9 +17,9 @@ def register(app: typer.Typer) -> None:
 
 def provision_stores(stack: StackName = DEFAULT_STACK) -> None:
     """Make users, collections, indexes and queues that a running stack lacks."""
-    running = Stack.of(topology.find(stack))
-    lifecycle.must_run(running.topology)
+    running = Stack.of(topology.find_stack(stack))
+    lifecycle.require_running(running.topology)
     prepare_stores(running.topology, running.credentials)
-    make_collections(running.topology, running.credentials)
+    provision_collections(running.topology, running.credentials)
     declare_queues(running.topology, running.credentials)
     console.print(f"the stack '{stack}' has its users, collections, indexes and queues")

@@ -10,17 +10,17 @@ from pymongo.errors import PyMongoError
 from rich.table import Table
 
 from chassis.errors import DomainError
+from devstack import lifecycle, topology
+from devstack.topology import DEFAULT_STACK
 from ops.console import console
 from ops.errors import OpsError
-from ops.moments import moment
 from ops.options import StackName
-from ops.replay import Wanted, replay_stack
-from ops.stack import lifecycle, topology
-from ops.stack.steps import Steps
-from ops.stack.topology import DEFAULT_STACK
+from ops.progress import StepProgress
+from ops.replay import ReplayRequest, replay_derived_data
+from ops.time_options import parse_past_time
 
 
-class Derived(StrEnum):
+class DerivedData(StrEnum):
     """What can be rebuilt."""
 
     SEARCH = "search"
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def replay(
     service: Annotated[
-        Derived,
+        DerivedData,
         typer.Option(
             help="`search`: the index, from listings. `applicants`: companies' lists, from applications. "
             "`figures`: funnels and overviews, from both; views have no other source and stay."
@@ -52,11 +52,11 @@ def replay(
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Rebuild derived data from the source of truth, while serving. What is right is not written anew."""
-    found = topology.find(stack)
-    lifecycle.must_run(found)
-    start = None if since is None else moment(since, datetime.now(UTC))
+    found = topology.find_stack(stack)
+    lifecycle.require_running(found)
+    start = None if since is None else parse_past_time(since, datetime.now(UTC))
     looked_at, wrong = Counter[str](), Counter[str]()
-    steps = Steps()
+    steps = StepProgress()
     try:
         with steps.step(f"{'check' if dry_run else 'rebuild'} {service}") as detail:
 
@@ -65,15 +65,15 @@ def replay(
                 wrong[what] += wrong_ones
                 detail(f"{what} {looked_at[what]:,}")
 
-            replay_stack(found, Wanted(service.value, start, write=not dry_run), progress)
+            replay_derived_data(found, ReplayRequest(service.value, start, write=not dry_run), progress)
     except DomainError as error:
         raise OpsError(f"it ended early: {error}; see `ic status`, then run it again") from error
     except PyMongoError as error:
         raise OpsError(f"it ended early: {error}; if an index is missing: ic provision") from error
-    console.print(table(looked_at, wrong, dry_run=dry_run))
+    console.print(replay_table(looked_at, wrong, dry_run=dry_run))
 
 
-def table(looked_at: Counter[str], wrong: Counter[str], *, dry_run: bool) -> Table:
+def replay_table(looked_at: Counter[str], wrong: Counter[str], *, dry_run: bool) -> Table:
     """How much was looked at, and how much of it was wrong."""
     shown = Table(box=None, pad_edge=False)
     shown.add_column("what")

@@ -10,17 +10,17 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from devstack import lifecycle, topology
+from devstack.lifecycle import Stack
+from devstack.topology import DEFAULT_STACK, Topology
 from ops.console import console
 from ops.options import AsJson, StackName
-from ops.stack import lifecycle, topology
-from ops.stack.lifecycle import Stack
-from ops.stack.steps import Steps
-from ops.stack.topology import DEFAULT_STACK, Topology
+from ops.progress import StepProgress
 
 MEGABYTE = 1_000_000
 
-ShardName = Annotated[str, typer.Argument(metavar="NAME", help="Of the new shard, such as s3.")]
-Address = Annotated[
+ShardArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the new shard, such as s3.")]
+ShardUriArgument = Annotated[
     str,
     typer.Argument(
         metavar="[URI]",
@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
 
 def show(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
     """Show each shard: its slots, documents, bytes and operations, and who has confirmed its slot map."""
-    holdings = _logic().holdings(Stack.of(_running(stack)))
+    holdings = _status_module().read_shard_statuses(Stack.of(_running_stack(stack)))
     if as_json:
         print(
             json.dumps({"stack": stack, "shards": [asdict(each) for each in holdings]}, default=str, indent=2)
@@ -58,7 +58,7 @@ def show(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
 
 def verify(stack: StackName = DEFAULT_STACK) -> None:
     """See that all copies of the slot map agree and every document lies on the shard of its slot."""
-    complaints = _logic().complaints(Stack.of(_running(stack)))
+    complaints = _status_module().find_shard_problems(Stack.of(_running_stack(stack)))
     for complaint in complaints:
         console.print(f"[red]{escape(complaint)}[/]", soft_wrap=True)
     if complaints:
@@ -67,12 +67,12 @@ def verify(stack: StackName = DEFAULT_STACK) -> None:
     console.print("every slot is on one shard, every document lies where its slot is, and all shards agree")
 
 
-def add(name: ShardName, uri: Address = "", stack: StackName = DEFAULT_STACK) -> None:
+def add(name: ShardArgument, uri: ShardUriArgument = "", stack: StackName = DEFAULT_STACK) -> None:
     """Start one more shard, or take the one at URI, and add it to the slot map; it has no slots yet.
 
     May be repeated.
     """
-    slot_map = _growing().add(_running(stack), name, uri, Steps())
+    slot_map = _add_shard_module().add_shard(_running_stack(stack), name, uri, StepProgress())
     console.print(f"the shard '{name}' is in the slot map, version {slot_map.version}; it has no slots yet")
 
 
@@ -82,7 +82,7 @@ def readdress(
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Have everybody reach a shard at another address: other members, or another host. May be repeated."""
-    slot_map = _growing().readdress(_running(stack), name, uri, Steps())
+    slot_map = _add_shard_module().readdress_shard(_running_stack(stack), name, uri, StepProgress())
     console.print(f"the shard '{name}' is at {slot_map.uris[name]}, slot map version {slot_map.version}")
 
 
@@ -97,13 +97,17 @@ def move(
     asked = (bool(slots and to), resume, abort)
     if sum(asked) != 1 or bool(slots) != bool(to):
         raise typer.BadParameter("say which slots and where --to, or --resume, or --abort")
-    logic, on, steps = _moving(), Stack.of(_running(stack)), Steps()
+    logic, on, steps = _migration_module(), Stack.of(_running_stack(stack)), StepProgress()
     if abort:
-        logic.abort(on, steps.note)
+        logic.abort_migration(on, steps.note)
         console.print("the move is taken back; all slots are where they were")
         return
-    moved = logic.resume(on, steps.note) if resume else logic.move(on, logic.slots_of(slots), to, steps.note)
-    _print_moved(moved)
+    moved = (
+        logic.resume_migration(on, steps.note)
+        if resume
+        else logic.move_slots(on, logic.parse_slots(slots), to, steps.note)
+    )
+    _print_migrations(moved)
 
 
 def rebalance(
@@ -111,16 +115,16 @@ def rebalance(
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Move slots until all shards have equally many; finishes first what was interrupted."""
-    logic, on = _moving(), Stack.of(_running(stack))
+    logic, on = _migration_module(), Stack.of(_running_stack(stack))
     if not plan:
-        _print_moved(logic.rebalance(on, Steps().note))
+        _print_migrations(logic.rebalance_slots(on, StepProgress().note))
         console.print("all shards have equally many slots")
         return
-    for each in logic.even_plan(on):
+    for each in logic.plan_rebalance(on):
         console.print(f"{len(each.span.slots):,} slots, {each.span}, from {each.source} to {each.target}")
 
 
-def _print_moved(moved: list[Any]) -> None:
+def _print_migrations(moved: list[Any]) -> None:
     for each in moved:
         fence = f", fenced for {each.fenced_s * 1000:.0f} ms" if each.fenced_s is not None else ""
         console.print(
@@ -129,23 +133,23 @@ def _print_moved(moved: list[Any]) -> None:
         )
 
 
-def _running(stack: str) -> Topology:
-    found = topology.find(stack)
-    lifecycle.must_run(found)
+def _running_stack(stack: str) -> Topology:
+    found = topology.find_stack(stack)
+    lifecycle.require_running(found)
     return found
 
 
-def _growing() -> Any:
-    return importlib.import_module("ops.stack.growing")
+def _add_shard_module() -> Any:
+    return importlib.import_module("ops.shards.add_shard")
 
 
-def _logic() -> Any:
+def _status_module() -> Any:
     """Only when it is needed: the services' libraries take a second to load."""
-    return importlib.import_module("ops.stack.shards")
+    return importlib.import_module("ops.shards.status")
 
 
-def _moving() -> Any:
-    return importlib.import_module("ops.moving.running")
+def _migration_module() -> Any:
+    return importlib.import_module("ops.migration.operator_actions")
 
 
 def _table(stack: str, holdings: list[Any]) -> Table:
@@ -159,11 +163,11 @@ def _table(stack: str, holdings: list[Any]) -> Table:
         megabytes = None if each.bytes is None else f"{each.bytes / MEGABYTE:.1f}"
         load = None if each.operations_per_s is None else f"{each.operations_per_s:.0f}"
         cells = (each.slots, each.fenced, each.strangers, each.documents, megabytes, load, each.version)
-        table.add_row(each.name, each.address, *map(_cell, cells), _confirmations(each))
+        table.add_row(each.name, each.address, *map(_format_cell, cells), _confirmations(each))
     return table
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     return "?" if value is None else str(value)
 
 

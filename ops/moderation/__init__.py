@@ -1,5 +1,5 @@
 """Moderators' calls to a running stack: what `ic moderate`, the demo and the tests decide by."""
 
-from ops.moderation.client import Moderators
+from ops.moderation.client import ModerationClient
 
-__all__ = ["Moderators"]
+__all__ = ["ModerationClient"]

@@ -10,23 +10,24 @@ import grpc
 from google.protobuf.message import Message
 
 from chassis.errors import DomainError
-from chassis.grpc.status import DETAILS_KEY, error_of
+from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY, status_to_error
 from chassis.security.service_identity import ServiceIdentity
+from devstack.credentials import OPERATOR_SERVICE, service_key_path
+from devstack.topology import Topology
+from devstack.topology_parts import LOOPBACK
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from internshipconnect.user.v1 import user_pb2 as user
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
 from ops.errors import OpsError
-from ops.stack.credentials import OPERATOR, service_key_path
-from ops.stack.topology import LOOPBACK, Topology
 
-TIMEOUT_S: Final = 8.0
-KNOWN_WITHIN_S: Final = 20.0
+CALL_TIMEOUT_S: Final = 8.0
+COMPANY_KNOWN_TIMEOUT_S: Final = 20.0
 """How long a company that has just registered may take to become known."""
-LOOK_AGAIN_S: Final = 0.1
+POLL_INTERVAL_S: Final = 0.1
 
 
-class Moderators:
+class ModerationClient:
     """One moderator, who decides under a name that is kept with each decision."""
 
     def __init__(self, topology: Topology, name: str = "") -> None:
@@ -89,14 +90,14 @@ class Moderators:
 
     def verify(self, company_id: str) -> user.Company:
         """Verifies a company, which may have registered a moment ago."""
-        until = time.monotonic() + KNOWN_WITHIN_S
+        until = time.monotonic() + COMPANY_KNOWN_TIMEOUT_S
         while True:
             try:
                 return self.set_company(company_id, "VERIFIED")
             except DomainError as error:
                 if error.reason != "COMPANY_NOT_FOUND" or time.monotonic() > until:
                     raise
-            time.sleep(LOOK_AGAIN_S)
+            time.sleep(POLL_INTERVAL_S)
 
     def _listings(self, rpc: str, request: Message) -> Any:
         return self._call("internship", InternshipServiceStub, rpc, request)
@@ -108,16 +109,16 @@ class Moderators:
         address = f"{LOOPBACK}:{self._topology.services[service].grpc}"
         metadata = (("authorization", f"Bearer {self._token()}"),)
         with _as_domain_errors(), grpc.insecure_channel(address) as channel:
-            return getattr(stub(channel), rpc)(request, timeout=TIMEOUT_S, metadata=metadata)
+            return getattr(stub(channel), rpc)(request, timeout=CALL_TIMEOUT_S, metadata=metadata)
 
     def _token(self) -> str:
         if self._identity is None:
-            path = service_key_path(self._topology, OPERATOR)
+            path = service_key_path(self._topology, OPERATOR_SERVICE)
             if not path.exists():
                 raise OpsError(
                     f"the stack '{self._topology.name}' has no key for operators yet; run `ic up` once more"
                 )
-            self._identity = ServiceIdentity.from_file(OPERATOR, path)
+            self._identity = ServiceIdentity.from_file(OPERATOR_SERVICE, path)
         return self._identity.token()
 
 
@@ -127,8 +128,8 @@ def _as_domain_errors() -> Iterator[None]:
         yield
     except grpc.RpcError as error:
         trailers: Any = error.trailing_metadata() or ()
-        details = dict(trailers).get(DETAILS_KEY)
-        known = error_of(details) if isinstance(details, bytes) else None
+        details = dict(trailers).get(STATUS_DETAILS_METADATA_KEY)
+        known = status_to_error(details) if isinstance(details, bytes) else None
         if known is None:
             raise OpsError(f"the service does not answer: {error}; see `ic status`") from error
         raise known from None

@@ -8,26 +8,26 @@ from typing import Final
 import uvloop
 
 from chassis.clock import Clock, SystemClock
-from chassis.mongo.mending import Progress
-from chassis.mongo.shards import Shards
+from chassis.sharding.reconciler import ReconcileProgress
+from chassis.sharding.shards import Shards
+from devstack.credentials import Credentials
+from devstack.seed.in_process_services import open_service_resources
+from devstack.topology import Topology
 from ops.errors import OpsError
-from ops.replay.figures import FiguresReplay, Sources
-from ops.seed.rooms import open_service
-from ops.stack.credentials import Credentials
-from ops.stack.topology import Topology
-from services.analytics.settings import Settings as AnalyticsSettings
-from services.application.rebuilding import ApplicantsRebuilding
-from services.application.settings import Settings as ApplicationSettings
-from services.internship.service import Reindexing
-from services.internship.settings import Settings as InternshipSettings
+from ops.replay.figures import FigureSources, FiguresReplay
+from services.analytics.settings import AnalyticsSettings as AnalyticsSettings
+from services.application.rebuild import ApplicantListRebuilder
+from services.application.settings import ApplicationSettings as ApplicationSettings
+from services.internship.rebuild import SearchIndexRebuilder
+from services.internship.settings import InternshipSettings as InternshipSettings
 
 CLOCK: Final[Clock] = SystemClock()
 
-Owners = tuple[str, ...]
+SlotOwners = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ReplayRequest:
     """What is to be rebuilt: `search`, `applicants` or `figures`, from what changed `since`, or from all."""
 
     service: str
@@ -35,7 +35,7 @@ class Wanted:
     write: bool
 
 
-def replay_stack(topology: Topology, wanted: Wanted, progress: Progress) -> None:
+def replay_derived_data(topology: Topology, wanted: ReplayRequest, progress: ReconcileProgress) -> None:
     """Rebuilds while the stack serves; `progress` hears how far it is.
 
     Raises:
@@ -45,7 +45,7 @@ def replay_stack(topology: Topology, wanted: Wanted, progress: Progress) -> None
 
     async def replay() -> None:
         async with AsyncExitStack() as closing:
-            stores = _Stores(topology, Credentials.of(topology), closing)
+            stores = _ServiceShards(topology, Credentials.of(topology), closing)
             await _REPLAYS[wanted.service](stores, wanted, progress)
             stores.refuse_moved()
 
@@ -53,13 +53,13 @@ def replay_stack(topology: Topology, wanted: Wanted, progress: Progress) -> None
 
 
 @dataclass(frozen=True)
-class _Stores:
+class _ServiceShards:
     """The services' shards. A run looks through one after the other, so no document may change its shard."""
 
     topology: Topology
     credentials: Credentials
     closing: AsyncExitStack
-    opened: list[tuple[Shards, Owners]] = field(default_factory=list)
+    opened: list[tuple[Shards, SlotOwners]] = field(default_factory=list)
 
     async def internship(self) -> Shards:
         return await self._open("internship", InternshipSettings)
@@ -84,7 +84,7 @@ class _Stores:
         service: str,
         settings: type[InternshipSettings] | type[ApplicationSettings] | type[AnalyticsSettings],
     ) -> Shards:
-        resources = await open_service(
+        resources = await open_service_resources(
             service, settings, self.topology, self.credentials, self.closing, clock=CLOCK
         )
         shards = resources.shards
@@ -97,18 +97,24 @@ class _Stores:
         return shards
 
 
-async def _search(stores: _Stores, wanted: Wanted, progress: Progress) -> None:
-    await Reindexing(await stores.internship(), CLOCK, write=wanted.write).rebuild(wanted.since, progress)
+async def _replay_search(stores: _ServiceShards, wanted: ReplayRequest, progress: ReconcileProgress) -> None:
+    await SearchIndexRebuilder(await stores.internship(), CLOCK, write=wanted.write).rebuild(
+        wanted.since, progress
+    )
 
 
-async def _applicants(stores: _Stores, wanted: Wanted, progress: Progress) -> None:
-    await ApplicantsRebuilding(await stores.application(), write=wanted.write).rebuild(wanted.since, progress)
+async def _replay_applicants(
+    stores: _ServiceShards, wanted: ReplayRequest, progress: ReconcileProgress
+) -> None:
+    await ApplicantListRebuilder(await stores.application(), write=wanted.write).rebuild(
+        wanted.since, progress
+    )
 
 
-async def _figures(stores: _Stores, wanted: Wanted, progress: Progress) -> None:
-    sources = Sources(await stores.application(), await stores.internship(), CLOCK)
+async def _replay_figures(stores: _ServiceShards, wanted: ReplayRequest, progress: ReconcileProgress) -> None:
+    sources = FigureSources(await stores.application(), await stores.internship(), CLOCK)
     await FiguresReplay(sources, await stores.analytics(), progress, write=wanted.write).run(wanted.since)
 
 
-_REPLAYS: Final = {"search": _search, "applicants": _applicants, "figures": _figures}
-SERVICES: Final = tuple(_REPLAYS)
+_REPLAYS: Final = {"search": _replay_search, "applicants": _replay_applicants, "figures": _replay_figures}
+REPLAY_KINDS: Final = tuple(_REPLAYS)

@@ -9,37 +9,38 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chassis.clock import Clock
-from chassis.mongo.mending import Progress, existing
-from chassis.mongo.shards import Shard, Shards
-from services.analytics.domain import ApplicationEvent, ListingEvent
-from services.analytics.events import application_event, listing_event
-from services.analytics.recounting import Recounting
-from services.analytics.store import APPLICATION_TRACKS, FUNNELS
+from chassis.sharding.reconciler import ReconcileProgress, find_existing_ids
+from chassis.sharding.shard import Shard
+from chassis.sharding.shards import Shards
+from services.analytics.domain.figures import ApplicationEvent, ListingEvent
+from services.analytics.event_handlers import application_event_from_message, listing_event_from_message
+from services.analytics.rebuild import FigureRebuilder
+from services.analytics.repository import APPLICATION_TRACKS, FUNNELS
 from services.application.domain.model import Application
-from services.application.events.outgoing import told_so_far
-from services.application.store import ApplicationStore
+from services.application.events.outgoing import replay_events
+from services.application.repository import ApplicationRepository
 from services.internship.domain.model import Listing
-from services.internship.service.ledger import told_last
-from services.internship.store import listings as listing_store
+from services.internship.repository import listings as listing_store
+from services.internship.repository.listing_repository import last_state_event
 
 
-class Sources:
+class FigureSources:
     """What the other services have stored, as the events that analytics would have had of it."""
 
     def __init__(self, applications: Shards, listings: Shards, clock: Clock) -> None:
         self.application_shards = applications
-        self.applications = ApplicationStore(applications)
+        self.applications = ApplicationRepository(applications)
         self.listings = listings
         self.clock = clock
 
     def history(self, application: Application) -> list[ApplicationEvent]:
         """All that was told of an application."""
-        return [application_event(message, time) for message, time in told_so_far(application)]
+        return [application_event_from_message(message, time) for message, time in replay_events(application)]
 
     def state(self, listing: Listing) -> ListingEvent:
         """What was told of a listing's state last."""
-        message, time = told_last(listing, self.clock.now())
-        return listing_event(message.internship, time)
+        message, time = last_state_event(listing, self.clock.now())
+        return listing_event_from_message(message.internship, time)
 
     async def history_now(self, application_id: str) -> list[ApplicationEvent] | None:
         """All that was told of an application until now; None when there is none."""
@@ -48,7 +49,7 @@ class Sources:
 
     async def state_now(self, listing_id: str) -> ListingEvent | None:
         """What was told of a listing until now; None when there is none."""
-        listing = await listing_store.find(self.listings.of(listing_id).db, listing_id)
+        listing = await listing_store.find_listing(self.listings.of(listing_id).db, listing_id)
         return None if listing is None else self.state(listing)
 
     async def known_applications(self, ids: Sequence[str]) -> set[str]:
@@ -57,22 +58,22 @@ class Sources:
 
     async def known_listings(self, ids: Sequence[str]) -> set[str]:
         """Those of these that there are."""
-        return await existing(self.listings, listing_store.LISTINGS, ids)
+        return await find_existing_ids(self.listings, listing_store.LISTINGS, ids)
 
 
 @dataclass
 class FiguresReplay:
     """One run: tracks of applications, then figures of listings, then those of companies."""
 
-    sources: Sources
+    sources: FigureSources
     analytics: Shards
-    progress: Progress
+    progress: ReconcileProgress
     write: bool = True
     _touched: set[str] = field(default_factory=set, init=False)
     _counted: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
-        self._recounting = Recounting(
+        self._recounting = FigureRebuilder(
             self.analytics, self.sources.history_now, self.sources.state_now, write=self.write
         )
 
@@ -99,7 +100,7 @@ class FiguresReplay:
     async def _listings(self, shard: Shard, since: datetime | None) -> list[str]:
         """The companies whose listings were counted."""
         companies: dict[str, None] = {}
-        async for page in listing_store.all_pages(shard.db):
+        async for page in listing_store.iterate_listing_pages(shard.db):
             for listing in page:
                 if since is None or listing.update_time >= since or listing.id in self._touched:
                     companies[listing.company.id] = None

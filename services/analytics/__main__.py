@@ -1,21 +1,21 @@
 """Starts the analytics service: `python -m services.analytics serve` or `… work`."""
 
-from chassis.runtime import Resources, Room, run
-from services.analytics.api import AnalyticsApi
-from services.analytics.events import Reactions
-from services.analytics.service import Analytics
-from services.analytics.settings import Settings
-from services.analytics.store import Store
+from chassis.runtime import ServiceDefinition, ServiceResources, run_service
+from services.analytics.api import AnalyticsServicer
+from services.analytics.event_handlers import AnalyticsEventHandlers
+from services.analytics.repository import FigureRepository
+from services.analytics.service.read_figures import ReadFigures
+from services.analytics.settings import AnalyticsSettings
 
 
-def build(r: Resources[Settings]) -> Room:
+def build_service(r: ServiceResources[AnalyticsSettings]) -> ServiceDefinition:
     """Wires the service."""
-    store = Store(r.shards)
-    return Room(
-        servicers=(AnalyticsApi(Analytics(store)),),
-        subscriptions=Reactions(store).subscriptions(),
+    store = FigureRepository(r.shards)
+    return ServiceDefinition(
+        servicers=(AnalyticsServicer(ReadFigures(store)),),
+        subscriptions=AnalyticsEventHandlers(store).subscriptions(),
     )
 
 
 if __name__ == "__main__":
-    run("analytics", Settings, build)
+    run_service("analytics", AnalyticsSettings, build_service)

@@ -3,5 +3,5 @@
 from chassis.settings import ChassisSettings
 
 
-class Settings(ChassisSettings):
+class AnalyticsSettings(ChassisSettings):
     """Settings of the analytics service."""

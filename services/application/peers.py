@@ -7,24 +7,29 @@ from typing import Any, Final, Generic, TypeVar
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis.coalescing import Coalescer
+from chassis.concurrency.coalescing import Coalescer
 from chassis.errors import DomainError, not_found, unavailable
 from internshipconnect.internship.v1 import internship_pb2 as internship
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from internshipconnect.user.v1 import user_pb2 as user
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
 from services.application.domain.model import Applicant
-from services.application.domain.submission import Listing, Question, QuestionKind, Student
+from services.application.domain.submission import (
+    IntakeQuestion,
+    IntakeQuestionKind,
+    ListingIntake,
+    StudentSnapshot,
+)
 
 T = TypeVar("T")
 
-READS_AT_ONCE: Final = 1
-MOST_AT_ONCE: Final = 64
+MAX_CONCURRENT_READS: Final = 1
+MAX_BATCH_SIZE: Final = 64
 """As many as the contracts take in one call."""
-_PRIVATE = ("blocked_company_ids", "visibility", "preferences")
+_PRIVATE_PROFILE_FIELDS = ("blocked_company_ids", "visibility", "preferences")
 
 
-class BatchedReads(Generic[T]):
+class BatchLoader(Generic[T]):
     """Reads that many make at once, made together: who asks while a read is under way shares the next one.
 
     So a crowd costs a few reads, whatever its size, and nobody gets what was read before they asked.
@@ -32,7 +37,9 @@ class BatchedReads(Generic[T]):
 
     def __init__(self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, T | DomainError]]]) -> None:
         self._read = read
-        self._reads: Coalescer[str, T] = Coalescer(self._read_all, at_once=READS_AT_ONCE, most=MOST_AT_ONCE)
+        self._reads: Coalescer[str, T] = Coalescer(
+            self._read_all, at_once=MAX_CONCURRENT_READS, most=MAX_BATCH_SIZE
+        )
 
     async def get(self, key: str) -> T:
         """The value under a key, or its error; an error of the whole read is raised to all who share it."""
@@ -43,14 +50,14 @@ class BatchedReads(Generic[T]):
         return [found[key] for key in keys]
 
 
-class Listings:
+class ListingClient:
     """The internship service, as far as applying needs it."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = InternshipServiceStub(channel)
-        self._reads = BatchedReads(self._read)
+        self._reads = BatchLoader(self._read)
 
-    async def get(self, internship_id: str) -> Listing:
+    async def get(self, internship_id: str) -> ListingIntake:
         """The listing as it is now. Raises INTERNSHIP_NOT_FOUND or UNAVAILABLE."""
         return await self._reads.get(internship_id)
 
@@ -85,40 +92,40 @@ class Listings:
             )
         )
 
-    async def _read(self, internship_ids: Sequence[str]) -> Mapping[str, Listing | DomainError]:
+    async def _read(self, internship_ids: Sequence[str]) -> Mapping[str, ListingIntake | DomainError]:
         request = internship.BatchGetIntakesRequest(internship_ids=internship_ids)
         answer = await self._stub.BatchGetIntakes(request)
         return {
             **{id_: not_found("INTERNSHIP_NOT_FOUND", "internship", id_) for id_ in internship_ids},
             **{id_: unavailable("The internship") for id_ in answer.unavailable_ids},
-            **{intake.internship_id: _listing(intake) for intake in answer.intakes},
+            **{intake.internship_id: _intake_from_message(intake) for intake in answer.intakes},
         }
 
 
-class Students:
+class StudentClient:
     """The user service, as far as applying needs it."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = UserServiceStub(channel)
-        self._reads = BatchedReads(self._read)
+        self._reads = BatchLoader(self._read)
 
-    async def get(self, student_id: str) -> Student:
+    async def get(self, student_id: str) -> StudentSnapshot:
         """The student's profile as it is now. Raises USER_NOT_FOUND or UNAVAILABLE."""
         return await self._reads.get(student_id)
 
-    async def _read(self, student_ids: Sequence[str]) -> Mapping[str, Student | DomainError]:
+    async def _read(self, student_ids: Sequence[str]) -> Mapping[str, StudentSnapshot | DomainError]:
         request = user.BatchGetStudentSnapshotsRequest(student_ids=student_ids)
         answer = await self._stub.BatchGetStudentSnapshots(request)
         return {
             **{id_: not_found("USER_NOT_FOUND", "student", id_) for id_ in student_ids},
             **{id_: unavailable("The profile") for id_ in answer.unavailable_ids},
-            **{snapshot.student_id: _student(snapshot) for snapshot in answer.snapshots},
+            **{snapshot.student_id: _student_from_message(snapshot) for snapshot in answer.snapshots},
         }
 
 
-def _listing(found: internship.Intake) -> Listing:
+def _intake_from_message(found: internship.Intake) -> ListingIntake:
     days = found.respond_within_days
-    return Listing(
+    return ListingIntake(
         id=found.internship_id,
         version=found.version,
         title=found.title,
@@ -126,23 +133,23 @@ def _listing(found: internship.Intake) -> Listing:
         company_name=found.company.name,
         state=internship.InternshipState.Name(found.state).removeprefix("INTERNSHIP_STATE_"),
         takes_applications=found.open_for_applications,
-        apply_open_time=_time(found, "apply_open_time"),
-        apply_deadline=_time(found, "apply_deadline"),
-        questions=tuple(map(_question, found.questions)),
+        apply_open_time=_read_timestamp(found, "apply_open_time"),
+        apply_deadline=_read_timestamp(found, "apply_deadline"),
+        questions=tuple(map(_question_from_message, found.questions)),
         respond_within=timedelta(days=days) if days else None,
     )
 
 
-def _question(asked: internship.Question) -> Question:
+def _question_from_message(asked: internship.Question) -> IntakeQuestion:
     kind = internship.QuestionKind.Name(asked.kind).removeprefix("QUESTION_KIND_")
-    return Question(
-        id=asked.id, kind=QuestionKind(kind), required=asked.required, choices=tuple(asked.choices)
+    return IntakeQuestion(
+        id=asked.id, kind=IntakeQuestionKind(kind), required=asked.required, choices=tuple(asked.choices)
     )
 
 
-def _student(found: user.StudentSnapshot) -> Student:
+def _student_from_message(found: user.StudentSnapshot) -> StudentSnapshot:
     blocked = frozenset(found.blocked_company_ids) | frozenset(found.profile.blocked_company_ids)
-    for field in _PRIVATE:
+    for field in _PRIVATE_PROFILE_FIELDS:
         found.profile.ClearField(field)  # type: ignore[arg-type]
     applicant = Applicant(
         name=found.name,
@@ -150,10 +157,10 @@ def _student(found: user.StudentSnapshot) -> Student:
         headline=found.profile.headline,
         profile=found.profile.SerializeToString(),
     )
-    return Student(id=found.student_id, applicant=applicant, blocked_company_ids=blocked)
+    return StudentSnapshot(id=found.student_id, applicant=applicant, blocked_company_ids=blocked)
 
 
-def _time(message: Any, field: str) -> datetime | None:
+def _read_timestamp(message: Any, field: str) -> datetime | None:
     if not message.HasField(field):
         return None
     moment: Timestamp = getattr(message, field)

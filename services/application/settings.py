@@ -5,10 +5,10 @@ from datetime import timedelta
 from pydantic import Field
 
 from chassis.settings import ChassisSettings
-from services.application.domain.model import Policy
+from services.application.domain.model import ApplicationPolicy
 
 
-class Settings(ChassisSettings):
+class ApplicationSettings(ChassisSettings):
     """The spans of time in an application's life; each from the variable `IC_<NAME>`."""
 
     rejection_delay_s: int = Field(
@@ -33,9 +33,9 @@ class Settings(ChassisSettings):
         default=15.0, ge=0.5, le=3600.0, description="between two looks for what has become due, in seconds"
     )
 
-    def policy(self) -> Policy:
+    def policy(self) -> ApplicationPolicy:
         """The spans as the rules want them."""
-        return Policy(
+        return ApplicationPolicy(
             rejection_delay=timedelta(seconds=self.rejection_delay_s),
             offer_stands=timedelta(days=self.offer_stands_days),
             response_promise=timedelta(days=self.response_promise_days),

@@ -1,47 +1,50 @@
 """Starts the auth service: `python -m services.auth serve` or `… work`."""
 
-from chassis.runtime import Periodic, Resources, Room, run
-from chassis.security.sessions import Sessions
-from chassis.settings import key_bytes
-from services.auth.api import AuthApi
+from chassis.redis.session_revocations import SessionRevocations
+from chassis.roles.periodic_tasks import PeriodicTask
+from chassis.runtime import ServiceDefinition, ServiceResources, run_service
+from chassis.settings import decode_key
+from services.auth.api import AuthServicer
 from services.auth.domain import SignInPolicy
-from services.auth.failures import FailedSignIns
-from services.auth.hashing import PasswordHashing
+from services.auth.failed_sign_ins import FailedSignInCounter
+from services.auth.hashing import Argon2Hasher
+from services.auth.key_store import KeyStore
 from services.auth.keyring import KeyRing
-from services.auth.revocations import RedisRevocations
-from services.auth.service import Attempts, Minting, Registering, SigningIn
-from services.auth.settings import Settings
-from services.auth.store import AccountStore, KeyStore, SessionStore
-from services.auth.vault import Vault
+from services.auth.repository import AccountRepository, SessionRepository, SigningKeyRepository
+from services.auth.revocations import RedisSessionRevoker
+from services.auth.service import Register, SignIn, SignInThrottle, TokenIssuer
+from services.auth.settings import AuthSettings
 
 
-def build(resources: Resources[Settings]) -> Room:
+def build_service(resources: ServiceResources[AuthSettings]) -> ServiceDefinition:
     """The room, in either role."""
     settings, clock, shards = resources.settings, resources.clock, resources.shards
-    vault = Vault(key_bytes(settings.data_key))
-    keys = KeyRing(KeyStore(shards), vault, clock, settings.key_rotation)
-    hashing = PasswordHashing(threads=settings.hash_threads, queue=settings.hash_queue)
-    accounts, sessions = AccountStore(shards), SessionStore(shards)
-    signing_in = SigningIn(
+    vault = KeyStore(decode_key(settings.data_key))
+    keys = KeyRing(SigningKeyRepository(shards), vault, clock, settings.key_rotation)
+    hashing = Argon2Hasher(threads=settings.hash_threads, queue=settings.hash_queue)
+    accounts, sessions = AccountRepository(shards), SessionRepository(shards)
+    signing_in = SignIn(
         accounts=accounts,
         sessions=sessions,
         hashing=hashing,
-        minting=Minting(keys, vault, clock),
-        revocations=RedisRevocations(Sessions(resources.redis)),
-        attempts=Attempts(FailedSignIns(resources.redis, SignInPolicy(settings.failed_sign_ins_times))),
+        minting=TokenIssuer(keys, vault, clock),
+        revocations=RedisSessionRevoker(SessionRevocations(resources.redis)),
+        attempts=SignInThrottle(
+            FailedSignInCounter(resources.redis, SignInPolicy(settings.failed_sign_ins_times))
+        ),
         clock=clock,
         refresh_grace=settings.refresh_grace,
     )
     is_secure = settings.public_url.startswith("https:")
-    registering = Registering(
+    registering = Register(
         accounts, hashing, signing_in, vault.code_key, clock, by_smtputf8=settings.smtputf8
     )
-    return Room(
-        servicers=(AuthApi(registering, signing_in, keys, is_secure=is_secure),),
-        periodics=(Periodic("rotate-signing-keys", 600, keys.rotate),),
+    return ServiceDefinition(
+        servicers=(AuthServicer(registering, signing_in, keys, is_secure=is_secure),),
+        periodics=(PeriodicTask("rotate-signing-keys", 600, keys.rotate),),
         on_close=(hashing.close,),
     )
 
 
 if __name__ == "__main__":
-    run("auth", Settings, build)
+    run_service("auth", AuthSettings, build_service)

@@ -9,7 +9,7 @@ from argon2 import Parameters, PasswordHasher, Type
 from argon2.exceptions import VerifyMismatchError
 
 from chassis.errors import overloaded
-from services.auth.domain import canonical, check_password
+from services.auth.domain import canonical_password, check_password
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ OWASP_FLOOR: Final = Parameters(
 _RETRY_AFTER_S: Final = 2.0
 
 
-class PasswordHashing:
+class Argon2Hasher:
     """Hashes and verifies passwords; Argon2 lets go of the interpreter, so threads use all cores.
 
     `queue` calls may wait for one of the `threads`. Methods raise DomainError OVERLOADED beyond that.
@@ -39,7 +39,7 @@ class PasswordHashing:
 
     async def hash_again(self, password: str) -> str:
         """The hash of a password that is in use already, by today's parameters."""
-        return await self._run(lambda: self._hasher.hash(canonical(password)))
+        return await self._run(lambda: self._hasher.hash(canonical_password(password)))
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
         """Whether the password is the hash's; always false, and as much work, without a hash."""
@@ -56,11 +56,11 @@ class PasswordHashing:
 
     def _check_and_hash(self, password: str, about: Iterable[str]) -> str:
         check_password(password, about=about)
-        return self._hasher.hash(canonical(password))
+        return self._hasher.hash(canonical_password(password))
 
     def _matches(self, password: str, password_hash: str) -> bool:
         try:
-            return self._hasher.verify(password_hash, canonical(password))
+            return self._hasher.verify(password_hash, canonical_password(password))
         except VerifyMismatchError:
             return False
 

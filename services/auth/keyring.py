@@ -11,22 +11,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from chassis.clock import Clock
 from chassis.errors import DomainError, unavailable
-from services.auth.domain import (
-    KeyState,
-    SigningKey,
-    active_key,
-    published_keys,
-    state_of,
-    succession_due,
-)
-from services.auth.vault import Vault
+from services.auth.domain import KeyState, SigningKey, active_key, due_signing_key, key_state, published_keys
+from services.auth.key_store import KeyStore
 
-LOOK_AGAIN_AFTER: Final = timedelta(seconds=30)
+POLL_INTERVAL: Final = timedelta(seconds=30)
 
 log = logging.getLogger(__name__)
 
 
-class Keys(Protocol):
+class SigningKeyStorage(Protocol):
     """Where signing keys are kept."""
 
     async def all(self) -> list[SigningKey]: ...
@@ -51,7 +44,7 @@ class KeyRing:
     it half a minute late. Keys that are known keep signing while the store does not answer.
     """
 
-    def __init__(self, keys: Keys, vault: Vault, clock: Clock, rotation: timedelta) -> None:
+    def __init__(self, keys: SigningKeyStorage, vault: KeyStore, clock: Clock, rotation: timedelta) -> None:
         self._keys = keys
         self._vault = vault
         self._clock = clock
@@ -78,10 +71,10 @@ class KeyRing:
         """Makes the next key when it is due and forgets those that no valid token is signed with."""
         now = self._clock.now()
         keys = await self._keys.all()
-        if due := succession_due(keys, self._rotation, now):
+        if due := due_signing_key(keys, self._rotation, now):
             await self._keys.add(self._vault.make_signing_key(due, now))
         for key in keys:
-            if state_of(key, keys, now) is KeyState.EXPIRED:
+            if key_state(key, keys, now) is KeyState.EXPIRED:
                 await self._keys.remove(key)
 
     async def _current(self) -> Sequence[SigningKey]:
@@ -93,7 +86,7 @@ class KeyRing:
         return self._known
 
     def _is_fresh(self) -> bool:
-        return self._looked is not None and self._clock.now() < self._looked + LOOK_AGAIN_AFTER
+        return self._looked is not None and self._clock.now() < self._looked + POLL_INTERVAL
 
     async def _look(self) -> None:
         try:

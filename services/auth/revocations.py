@@ -5,8 +5,8 @@ import logging
 from collections.abc import Iterable
 from typing import Final
 
-from chassis.redis import FAILURES
-from chassis.security.sessions import Sessions
+from chassis.redis.client import REDIS_ERRORS
+from chassis.redis.session_revocations import SessionRevocations
 from services.auth.domain import ACCESS_TOKEN_LIFE
 
 _TIMEOUT_S: Final = 0.5
@@ -14,14 +14,14 @@ _TIMEOUT_S: Final = 0.5
 log = logging.getLogger(__name__)
 
 
-class RedisRevocations:
+class RedisSessionRevoker:
     """Notes ended sessions for as long as an access token of theirs may live.
 
     Without Redis an access token lives on for its quarter of an hour at most; the session itself has
     ended in any case, and no refresh token works.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: SessionRevocations) -> None:
         self._sessions = sessions
 
     async def revoke(self, session_ids: Iterable[str]) -> None:
@@ -32,5 +32,5 @@ class RedisRevocations:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self._sessions.revoke(session_id, int(ACCESS_TOKEN_LIFE.total_seconds()))
-        except FAILURES:
+        except REDIS_ERRORS:
             log.warning("the end of session %s could not be noted in Redis", session_id)

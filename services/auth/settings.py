@@ -8,7 +8,7 @@ from pydantic import Field
 from chassis.settings import ChassisSettings
 
 
-class Settings(ChassisSettings):
+class AuthSettings(ChassisSettings):
     """Settings of the auth service, each from the variable `IC_<NAME>`."""
 
     key_rotation_days: int = Field(default=30, ge=1, le=365, description="how long a signing key signs")

@@ -4,10 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from chassis.caller import client_areas, client_digest, current_call
+from chassis.call_context import client_fingerprint, client_networks, current_call
 
 COOKIE_PREFIX: Final = "ic_device_"
-MAX_TOKENS: Final = 8
+MAX_DEVICE_TOKENS: Final = 8
 _MAX_TOKEN_LENGTH: Final = 100
 
 
@@ -20,7 +20,7 @@ class Visitor:
     device_tokens: tuple[str, ...] = ()
 
 
-def visitor(device_token: str = "") -> Visitor:
+def current_visitor(device_token: str = "") -> Visitor:
     """The visitor of the call that is being answered; a browser's device tokens come as cookies."""
     call = current_call()
     tokens = [device_token] if device_token else []
@@ -28,10 +28,10 @@ def visitor(device_token: str = "") -> Visitor:
         name, _, value = cookie.strip().partition("=")
         if name.startswith(COOKIE_PREFIX) and len(value) <= _MAX_TOKEN_LENGTH:
             tokens.append(value)
-    return Visitor(client_areas(), client_digest(), tuple(tokens[:MAX_TOKENS]))
+    return Visitor(client_networks(), client_fingerprint(), tuple(tokens[:MAX_DEVICE_TOKENS]))
 
 
-def cookie(user_id: str, token: str, max_age_s: int, *, secure: bool) -> str:
+def device_cookie(user_id: str, token: str, max_age_s: int, *, secure: bool) -> str:
     """The cookie that keeps a device token in a browser, one for each account; no script can read it."""
     name = COOKIE_PREFIX + hashlib.sha256(user_id.encode()).hexdigest()[:10]
     parts = (f"{name}={token}", "Path=/", f"Max-Age={max_age_s}", "HttpOnly", "SameSite=Lax")

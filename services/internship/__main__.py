@@ -3,58 +3,67 @@
 from datetime import timedelta
 from functools import partial
 
-from chassis.readers import Readers
-from chassis.runtime import Periodic, Resources, Room, run
-from chassis.search.places import gazetteer
-from services.internship.api import InternshipApi
-from services.internship.companies import UserServiceCompanies
-from services.internship.events import Reactions
+from chassis.redis.unique_readers import UniqueReaderCounter
+from chassis.roles.periodic_tasks import PeriodicTask
+from chassis.runtime import ServiceDefinition, ServiceResources, run_service
+from chassis.search.gazetteer import shared_gazetteer
+from services.internship.api import InternshipServicer
+from services.internship.event_handlers import InternshipEventHandlers
+from services.internship.peers import CompanyClient
+from services.internship.rebuild import SearchIndexRebuilder
+from services.internship.repository.listing_repository import ListingRepository
+from services.internship.search.lexicon import Lexicon
+from services.internship.search.search_listings import SearchListings
+from services.internship.search.suggestions import SuggestCompletions
 from services.internship.service import (
-    Finding,
-    Ledger,
-    Lexicon,
-    Listings,
-    Moderation,
-    Openings,
-    Reindexing,
-    Suggesting,
-    Upkeep,
-    Views,
-    ViewTelling,
+    ListingUpkeep,
+    ManageListings,
+    ManageOpenings,
+    ModerateListings,
+    ViewPublisher,
+    ViewRecorder,
 )
-from services.internship.settings import Settings
+from services.internship.settings import InternshipSettings
 
-RENEW_INDEX_EVERY_S = 15.0
+RENEW_INDEX_INTERVAL_S = 15.0
 """How soon entries are made anew that an older version of the service has stored."""
 
 
-def build(r: Resources[Settings]) -> Room:
+def build_service(r: ServiceResources[InternshipSettings]) -> ServiceDefinition:
     """The room, in either role."""
-    ledger = Ledger(r.shards, r.cache, r.clock)
-    companies = UserServiceCompanies(r.peers)
-    readers = Readers(r.redis, r.clock)
-    views, telling = Views(readers, r.settings.views_every_s), ViewTelling(r.shards, readers)
-    lexicon, places = Lexicon(r.shards, r.clock), gazetteer()
-    openings, upkeep, moderation = Openings(ledger), Upkeep(ledger, companies), Moderation(ledger)
+    ledger = ListingRepository(r.shards, r.cache, r.clock)
+    companies = CompanyClient(r.peers)
+    readers = UniqueReaderCounter(r.redis, r.clock)
+    views, telling = ViewRecorder(readers, r.settings.views_every_s), ViewPublisher(r.shards, readers)
+    lexicon, places = Lexicon(r.shards, r.clock), shared_gazetteer()
+    openings, upkeep, moderation = (
+        ManageOpenings(ledger),
+        ListingUpkeep(ledger, companies),
+        ModerateListings(ledger),
+    )
     grace = timedelta(days=r.settings.suspension_grace_days)
-    api = InternshipApi(
-        listings=Listings(ledger, companies, views, places),
+    api = InternshipServicer(
+        listings=ManageListings(ledger, companies, views, places),
         openings=openings,
         moderation=moderation,
-        finding=Finding(r.shards, r.clock, lexicon, places),
-        suggesting=Suggesting(lexicon, places),
+        finding=SearchListings(r.shards, r.clock, lexicon, places),
+        suggesting=SuggestCompletions(lexicon, places),
         tokens=r.page_tokens,
         cache=r.cache,
         clock=r.clock,
     )
-    return Room(
+    return ServiceDefinition(
         servicers=(api,),
-        subscriptions=Reactions(r.shards, r.clock, openings, upkeep, moderation).subscriptions(),
+        subscriptions=InternshipEventHandlers(
+            r.shards, r.clock, openings, upkeep, moderation
+        ).subscriptions(),
         periodics=(
-            Periodic("expire-listings", r.settings.expiry_every_s, upkeep.expire),
-            Periodic("tell-views", r.settings.views_every_s, telling.tell),
-            Periodic("archive-suspended", 3600.0, partial(moderation.archive_forgotten, grace)),
-            Periodic("renew-index", RENEW_INDEX_EVERY_S, Reindexing(r.shards, r.clock).renew),
+            PeriodicTask("expire-listings", r.settings.expiry_every_s, upkeep.expire),
+            PeriodicTask("tell-views", r.settings.views_every_s, telling.tell),
+            PeriodicTask("archive-suspended", 3600.0, partial(moderation.archive_forgotten, grace)),
+            PeriodicTask(
+                "renew-index", RENEW_INDEX_INTERVAL_S, SearchIndexRebuilder(r.shards, r.clock).renew
+            ),
         ),
         background=(lexicon.keep_fresh, views.keep_telling),
         on_close=(views.flush,),
@@ -62,4 +71,4 @@ def build(r: Resources[Settings]) -> Room:
 
 
 if __name__ == "__main__":
-    run("internship", Settings, build)
+    run_service("internship", InternshipSettings, build_service)

@@ -5,7 +5,7 @@ from pydantic import Field
 from chassis.settings import ChassisSettings
 
 
-class Settings(ChassisSettings):
+class InternshipSettings(ChassisSettings):
     """Settings of the internship service, beyond those of every service."""
 
     views_every_s: float = Field(default=5.0, gt=0, le=60, description="how often counted views are told")

@@ -1,34 +1,36 @@
 """Starts the notification service: `python -m services.notification serve` or `… work`."""
 
-from chassis.runtime import Resources, Room, run
-from chassis.security.tickets import Tickets
-from chassis.settings import key_bytes
-from services.notification.api import NotificationApi
-from services.notification.events import Reactions
-from services.notification.feed import Feed
+from chassis.redis.call_tickets import CallTickets
+from chassis.runtime import ServiceDefinition, ServiceResources, run_service
+from chassis.settings import decode_key
+from services.notification.api import NotificationServicer
+from services.notification.event_handlers import NotificationEventHandlers
+from services.notification.field_cipher import FieldCipher
+from services.notification.inbox_broadcaster import InboxBroadcaster
+from services.notification.mail_transport import SmtpTransport
 from services.notification.mailer import Mailer
-from services.notification.mails import Mails
-from services.notification.post import SmtpPost
-from services.notification.sealing import Envelopes
-from services.notification.service import Inbox, Recipients, Telling
-from services.notification.settings import Settings
-from services.notification.store import Store
+from services.notification.rendering import NotificationRenderer
+from services.notification.repository import NotificationRepository
+from services.notification.service import Dispatcher, ReadInbox, UpdateRecipients
+from services.notification.settings import NotificationSettings
 
 
-def build(r: Resources[Settings]) -> Room:
+def build_service(r: ServiceResources[NotificationSettings]) -> ServiceDefinition:
     """Wires the service."""
     s = r.settings
-    store = Store(r.shards)
-    mails = Mails(public_url=s.public_url, sender=s.mail_from, sender_name=s.mail_from_name)
-    envelopes = Envelopes(key_bytes(s.data_key))
-    post = SmtpPost(s)
-    feed = Feed(store, most_streams=s.most_streams, most_per_user=s.most_streams_per_user)
-    telling = Telling(store, mails, envelopes, r.clock)
+    store = NotificationRepository(r.shards)
+    mails = NotificationRenderer(public_url=s.public_url, sender=s.mail_from, sender_name=s.mail_from_name)
+    envelopes = FieldCipher(decode_key(s.data_key))
+    post = SmtpTransport(s)
+    feed = InboxBroadcaster(store, most_streams=s.most_streams, most_per_user=s.most_streams_per_user)
+    telling = Dispatcher(store, mails, envelopes, r.clock)
     mailer = Mailer(store, envelopes, mails, post, r.clock)
-    inbox = Inbox(store, feed, r.clock, stream_most_s=s.stream_most_s)
-    return Room(
-        servicers=(NotificationApi(inbox, r.page_tokens, Tickets(r.redis), heartbeat_s=s.heartbeat_s),),
-        subscriptions=Reactions(Recipients(store), telling, mailer).subscriptions(),
+    inbox = ReadInbox(store, feed, r.clock, stream_most_s=s.stream_most_s)
+    return ServiceDefinition(
+        servicers=(
+            NotificationServicer(inbox, r.page_tokens, CallTickets(r.redis), heartbeat_s=s.heartbeat_s),
+        ),
+        subscriptions=NotificationEventHandlers(UpdateRecipients(store), telling, mailer).subscriptions(),
         background=(feed.run,),
         on_stop=(feed.close,),
         on_close=(post.close,),
@@ -36,4 +38,4 @@ def build(r: Resources[Settings]) -> Room:
 
 
 if __name__ == "__main__":
-    run("notification", Settings, build)
+    run_service("notification", NotificationSettings, build_service)

@@ -9,32 +9,32 @@ import grpc
 from google.api.httpbody_pb2 import HttpBody
 from google.rpc.status_pb2 import Status
 
-from chassis.caller import caller, current_call
-from chassis.errors import Violation, invalid
+from chassis.call_context import current_call, current_principal
+from chassis.errors import Violation, invalid_argument
 from chassis.ids import is_id
-from chassis.paging import PageTokens, page_size
-from chassis.security.tickets import FIRST_USE_WITHIN_S, Tickets
+from chassis.page_tokens import PageTokens, clamp_page_size
+from chassis.redis.call_tickets import FIRST_USE_TIMEOUT_S, CallTickets
 from internshipconnect.notification.v1 import notification_pb2 as pb
 from internshipconnect.notification.v1.notification_pb2_grpc import NotificationServiceServicer
 from services.notification import server_sent_events as sse
 from services.notification.domain.inbox import Notification
-from services.notification.service import Inbox
-from services.notification.store import Position
+from services.notification.repository import InboxPosition
+from services.notification.service import ReadInbox
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_STREAM: Final = "internshipconnect.notification.v1.NotificationService.StreamNotificationEvents"
-_UNBUFFERED: Final = (("x-accel-buffering", "no"),)
+_STREAM_METHOD: Final = "internshipconnect.notification.v1.NotificationService.StreamNotificationEvents"
+_UNBUFFERED_HEADERS: Final = (("x-accel-buffering", "no"),)
 """What proxies of nginx's kind ask for, or they hold a stream back until it is long enough for them."""
 
 
-class NotificationApi(NotificationServiceServicer):
+class NotificationServicer(NotificationServiceServicer):
     """Every call is about the caller's own inbox."""
 
     def __init__(
-        self, inbox: Inbox, page_tokens: PageTokens, tickets: Tickets, *, heartbeat_s: float
+        self, inbox: ReadInbox, page_tokens: PageTokens, tickets: CallTickets, *, heartbeat_s: float
     ) -> None:
         self._inbox = inbox
         self._page_tokens = page_tokens
@@ -46,14 +46,18 @@ class NotificationApi(NotificationServiceServicer):
     ) -> pb.ListNotificationsResponse:
         """One page, newest first."""
         page = await self._inbox.page(
-            caller().id,
+            current_principal().id,
             unread_only=request.unread_only,
-            after=_position(self._page_tokens.read(request, request.page_token)),
-            size=page_size(request.page_size),
+            after=_position_of_token(self._page_tokens.read(request, request.page_token)),
+            size=clamp_page_size(request.page_size),
         )
-        token = self._page_tokens.issue(request, _written(page.next_position)) if page.next_position else ""
+        token = (
+            self._page_tokens.issue(request, _token_of_position(page.next_position))
+            if page.next_position
+            else ""
+        )
         return pb.ListNotificationsResponse(
-            data=[_message(each) for each in page.notifications],
+            data=[_notification_message(each) for each in page.notifications],
             next_page_token=token,
             unread_count=page.unread_count,
         )
@@ -61,64 +65,68 @@ class NotificationApi(NotificationServiceServicer):
     async def MarkRead(self, request: pb.MarkReadRequest, context: Context) -> pb.MarkReadResponse:
         """Marks some entries, or all up to now."""
         if request.all:
-            return pb.MarkReadResponse(unread_count=await self._inbox.mark_all_read(caller().id))
-        left = await self._inbox.mark_read(caller().id, list(request.notification_ids))
+            return pb.MarkReadResponse(unread_count=await self._inbox.mark_all_read(current_principal().id))
+        left = await self._inbox.mark_read(current_principal().id, list(request.notification_ids))
         return pb.MarkReadResponse(unread_count=left)
 
     async def StreamNotifications(
         self, request: pb.StreamNotificationsRequest, context: Context
     ) -> AsyncIterator[pb.Notification]:
         """What came since the last entry, then entries as they arrive."""
-        async with self._inbox.watching(caller().id, request.last_notification_id) as notifications:
+        async with self._inbox.watching(
+            current_principal().id, request.last_notification_id
+        ) as notifications:
             # The first entry may be hours away; to a browser a stream is not open before its headers come.
             await context.send_initial_metadata(())
             async for notification in notifications:
-                yield _message(notification)
+                yield _notification_message(notification)
 
     async def StreamNotificationEvents(
         self, request: pb.StreamNotificationEventsRequest, context: Context
     ) -> AsyncIterator[HttpBody]:
         """The same for browsers, with comments in between that keep the connection open."""
         last_id = request.last_notification_id or _last_event_id()
-        async with self._inbox.watching(caller().id, last_id) as notifications:
-            await context.send_initial_metadata(_UNBUFFERED)
-            yield _body(sse.OPENING)
-            current_call().last_words = _last_words
-            events = _events(notifications)
+        async with self._inbox.watching(current_principal().id, last_id) as notifications:
+            await context.send_initial_metadata(_UNBUFFERED_HEADERS)
+            yield _http_body(sse.OPENING_EVENT)
+            current_call().last_words = _end_of_stream
+            events = _event_bytes(notifications)
             async with aclosing(sse.with_heartbeats(events, self._heartbeat_s)) as beating:
                 async for event in beating:
-                    yield _body(event)
+                    yield _http_body(event)
 
     async def CreateStreamTicket(
         self, request: pb.CreateStreamTicketRequest, context: Context
     ) -> pb.CreateStreamTicketResponse:
         """A ticket for the caller's own stream."""
-        ticket = await self._tickets.issue(caller(), _STREAM)
-        return pb.CreateStreamTicketResponse(ticket=ticket, expires_in=FIRST_USE_WITHIN_S)
+        ticket = await self._tickets.issue(current_principal(), _STREAM_METHOD)
+        return pb.CreateStreamTicketResponse(ticket=ticket, expires_in=FIRST_USE_TIMEOUT_S)
 
 
 def _last_event_id() -> str:
     """What EventSource sends of itself when it connects again."""
     given = current_call().text("last-event-id")
     if given and not is_id("ntf", given):
-        raise invalid(Violation("Last-Event-ID", "has to be the `id` of an event of this stream, or absent"))
+        raise invalid_argument(
+            Violation("Last-Event-ID", "has to be the `id` of an event of this stream, or absent")
+        )
     return given
 
 
-async def _events(notifications: AsyncIterator[Notification]) -> AsyncIterator[bytes]:
+async def _event_bytes(notifications: AsyncIterator[Notification]) -> AsyncIterator[bytes]:
     async for notification in notifications:
-        yield sse.message_event(notification.id, _message(notification))
+        yield sse.message_event(notification.id, _notification_message(notification))
 
 
-def _body(event: bytes) -> HttpBody:
+def _http_body(event: bytes) -> HttpBody:
     return HttpBody(content_type=sse.CONTENT_TYPE, data=event)
 
 
-def _last_words(status: Status) -> bytes:
-    return bytes(_body(sse.end_event(status)).SerializeToString())
+def _end_of_stream(status: Status) -> bytes:
+    return bytes(_http_body(sse.end_event(status)).SerializeToString())
 
 
-def _message(notification: Notification) -> pb.Notification:
+def _notification_message(notification: Notification) -> pb.Notification:
     message = pb.Notification(
         id=notification.id,
         category=pb.NotificationCategory.Value(f"NOTIFICATION_CATEGORY_{notification.category}"),
@@ -131,12 +139,12 @@ def _message(notification: Notification) -> pb.Notification:
     return message
 
 
-def _written(position: Position) -> tuple[int, str]:
+def _token_of_position(position: InboxPosition) -> tuple[int, str]:
     moment, id_ = position
     return (moment - _EPOCH) // _MILLISECOND, id_
 
 
-def _position(written: list[Any] | None) -> Position | None:
+def _position_of_token(written: list[Any] | None) -> InboxPosition | None:
     if written is None:
         return None
     milliseconds, id_ = written

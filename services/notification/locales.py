@@ -7,16 +7,16 @@ from typing import Final
 
 from babel.dates import format_datetime
 
-DEFAULT: Final = "en"
+DEFAULT_LANGUAGE: Final = "en"
 LANGUAGES: Final = ("en", "de")
 
-NEWS: Final[Mapping[str, tuple[str, str]]] = {
+GENERIC_MAIL_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "en": ("News from InternshipConnect", "There is news for you. Please have a look:"),
     "de": ("Neues von InternshipConnect", "Es gibt etwas Neues für Sie. Bitte sehen Sie nach:"),
 }
 """Subject and text of a mail that names nothing and nobody."""
 
-_TIMES: Final = {"en": "EEEE d MMMM y, HH:mm", "de": "EEEE, d. MMMM y, HH:mm 'Uhr'"}
+_TIME_FORMATS: Final = {"en": "EEEE d MMMM y, HH:mm", "de": "EEEE, d. MMMM y, HH:mm 'Uhr'"}
 
 _PHRASES: Final[Mapping[str, Mapping[str, str]]] = {
     "de": {
@@ -46,23 +46,23 @@ _PHRASES: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 @lru_cache(1_024)
-def language_of(locale: str) -> str:
+def language_for_locale(locale: str) -> str:
     """The language that we have for a locale such as `de-AT` or `de_DE`: its own, else English."""
     tags = locale.replace("_", "-").lower().split("-")
     longest_first = ("-".join(tags[:end]) for end in range(len(tags), 0, -1))
-    return next((tag for tag in longest_first if tag in LANGUAGES), DEFAULT)
+    return next((tag for tag in longest_first if tag in LANGUAGES), DEFAULT_LANGUAGE)
 
 
-def phrase(text: str, language: str) -> str:
+def translate_phrase(text: str, language: str) -> str:
     """A set phrase in another language; as it is where we have none."""
     return _PHRASES.get(language, {}).get(text, text)
 
 
-def time_text(moment: datetime, language: str) -> str:
+def format_time(moment: datetime, language: str) -> str:
     """E.g. `Tuesday 3 March 2026, 14:05 (Europe/Berlin)`, with the offset in an hour that comes twice."""
-    offset = f", UTC{moment:%z}" if _comes_twice(moment) else ""
-    return f"{format_datetime(moment, _TIMES[language], locale=language)} ({moment.tzinfo}{offset})"
+    offset = f", UTC{moment:%z}" if _is_ambiguous_time(moment) else ""
+    return f"{format_datetime(moment, _TIME_FORMATS[language], locale=language)} ({moment.tzinfo}{offset})"
 
 
-def _comes_twice(moment: datetime) -> bool:
+def _is_ambiguous_time(moment: datetime) -> bool:
     return moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset()

@@ -10,19 +10,23 @@ from datetime import timedelta
 from typing import Final
 
 from chassis.clock import Clock
-from chassis.errors import NOT_ANSWERING, DomainError, unavailable
+from chassis.errors import UNAVAILABLE_REASONS, DomainError, unavailable
 from chassis.observability.logging import get_logger
-from services.notification.domain.inbox import Delivery, DeliveryState
-from services.notification.mails import Mails, UndeliverableError, UnwritableError
-from services.notification.post import Post, RefusedError
-from services.notification.sealing import Envelopes, UnreadableError
-from services.notification.store import Store
+from services.notification.domain.inbox import MailDelivery, MailDeliveryState
+from services.notification.field_cipher import DecryptionError, FieldCipher
+from services.notification.mail_transport import MailRefusedError, MailTransport
+from services.notification.rendering import (
+    InvalidRecipientAddressError,
+    MailRenderingError,
+    NotificationRenderer,
+)
+from services.notification.repository import NotificationRepository
 
-LEASE: Final = timedelta(seconds=30)
+SENDING_LEASE: Final = timedelta(seconds=30)
 """As long as a handler of events may take at most."""
-AGAIN: Final = timedelta(seconds=0.25)
-MOST_ATTEMPTS: Final = 20
-_GONE: Final = frozenset({DeliveryState.SENT, DeliveryState.BOUNCED})
+RETRY_INTERVAL: Final = timedelta(seconds=0.25)
+MAX_ATTEMPTS: Final = 20
+_FINISHED_STATES: Final = frozenset({MailDeliveryState.SENT, MailDeliveryState.BOUNCED})
 
 _log = get_logger()
 
@@ -30,7 +34,14 @@ _log = get_logger()
 class Mailer:
     """Takes deliveries from the log and hands them to the mail server."""
 
-    def __init__(self, store: Store, envelopes: Envelopes, mails: Mails, post: Post, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: NotificationRepository,
+        envelopes: FieldCipher,
+        mails: NotificationRenderer,
+        post: MailTransport,
+        clock: Clock,
+    ) -> None:
         self._store = store
         self._envelopes = envelopes
         self._mails = mails
@@ -44,33 +55,33 @@ class Mailer:
             DomainError: UNAVAILABLE; a later try may succeed.
         """
         now = self._clock.now()
-        claimed = await self._store.claim(delivery_id, now=now, lease_until=now + LEASE)
+        claimed = await self._store.claim(delivery_id, now=now, lease_until=now + SENDING_LEASE)
         if claimed is None:
             return await self._check_gone(delivery_id)
         try:
             await self._hand_over(claimed)
-        except (RefusedError, UndeliverableError) as refusal:
-            return await self._settle(claimed, DeliveryState.BOUNCED, str(refusal))
-        except UnwritableError as problem:
-            return await self._settle(claimed, DeliveryState.FAILED, str(problem))
+        except (MailRefusedError, InvalidRecipientAddressError) as refusal:
+            return await self._settle(claimed, MailDeliveryState.BOUNCED, str(refusal))
+        except MailRenderingError as problem:
+            return await self._settle(claimed, MailDeliveryState.FAILED, str(problem))
         except Exception as problem:
-            gave_up = claimed.attempts >= MOST_ATTEMPTS or isinstance(problem, UnreadableError)
-            state = DeliveryState.FAILED if gave_up else DeliveryState.QUEUED
+            gave_up = claimed.attempts >= MAX_ATTEMPTS or isinstance(problem, DecryptionError)
+            state = MailDeliveryState.FAILED if gave_up else MailDeliveryState.QUEUED
             await self._settle(claimed, state, f"{type(problem).__name__}: {problem}")
             raise
-        return await self._settle(claimed, DeliveryState.SENT)
+        return await self._settle(claimed, MailDeliveryState.SENT)
 
     async def _check_gone(self, delivery_id: str) -> None:
         delivery = await self._store.delivery(delivery_id)
-        if delivery is not None and delivery.state not in _GONE:
-            raise unavailable("Another try at this mail", retry_after_s=LEASE.total_seconds())
+        if delivery is not None and delivery.state not in _FINISHED_STATES:
+            raise unavailable("Another try at this mail", retry_after_s=SENDING_LEASE.total_seconds())
 
-    async def _hand_over(self, delivery: Delivery) -> None:
+    async def _hand_over(self, delivery: MailDelivery) -> None:
         content, reader = self._envelopes.open(delivery)
         mail = self._mails.mail(delivery.id, content, reader, written_at=delivery.create_time)
         await self._post.send(mail)
 
-    async def _settle(self, delivery: Delivery, state: DeliveryState, error: str = "") -> None:
+    async def _settle(self, delivery: MailDelivery, state: MailDeliveryState, error: str = "") -> None:
         await self._write_down(delivery, state, error)
         _log.info(
             "mail settled",
@@ -81,13 +92,13 @@ class Mailer:
             error=error,
         )
 
-    async def _write_down(self, delivery: Delivery, state: DeliveryState, error: str) -> None:
+    async def _write_down(self, delivery: MailDelivery, state: MailDeliveryState, error: str) -> None:
         """Tries for as long as the claim lasts: a mail that is not known to be sent is sent again."""
         until = delivery.lease_until or self._clock.now()
         while True:
             try:
                 return await self._store.settle(delivery, state, now=self._clock.now(), error=error)
             except DomainError as problem:
-                if problem.reason not in NOT_ANSWERING or self._clock.now() + AGAIN > until:
+                if problem.reason not in UNAVAILABLE_REASONS or self._clock.now() + RETRY_INTERVAL > until:
                     raise
-                await asyncio.sleep(AGAIN.total_seconds())
+                await asyncio.sleep(RETRY_INTERVAL.total_seconds())

@@ -10,9 +10,9 @@ from google.rpc.status_pb2 import Status
 
 CONTENT_TYPE: Final = "text/event-stream"
 RECONNECT_AFTER_MS: Final = 3_000
-OPENING: Final = f": connected\nretry: {RECONNECT_AFTER_MS}\n\n".encode()
+OPENING_EVENT: Final = f": connected\nretry: {RECONNECT_AFTER_MS}\n\n".encode()
 """At once, so that the client knows that the stream is open."""
-HEARTBEAT: Final = b": keep-alive\n\n"
+HEARTBEAT_EVENT: Final = b": keep-alive\n\n"
 
 
 def message_event(id_: str, message: Message) -> bytes:
@@ -31,16 +31,16 @@ async def with_heartbeats(events: AsyncIterator[bytes], every_s: float) -> Async
         following = asyncio.ensure_future(anext(events, None))
         try:
             while not (await asyncio.wait([following], timeout=every_s))[0]:
-                yield HEARTBEAT
+                yield HEARTBEAT_EVENT
             event = following.result()
         finally:
-            await _ended(following)
+            await _cancel_and_wait(following)
         if event is None:
             return
         yield event
 
 
-async def _ended(following: "asyncio.Future[bytes | None]") -> None:
+async def _cancel_and_wait(following: "asyncio.Future[bytes | None]") -> None:
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
 

@@ -9,26 +9,33 @@ from typing import Final
 
 from chassis.clock import Clock
 from chassis.errors import not_found, unavailable
-from chassis.ids import new_id, slot_of, time_of
-from chassis.messaging import Incoming
-from services.notification.domain.inbox import Delivery, Notification
-from services.notification.domain.notices import Audience, Notice, Notices, ToAddress, ToCompany, is_no_news
-from services.notification.domain.recipients import Reader, Recipient
-from services.notification.feed import Feed
-from services.notification.mails import Mails
-from services.notification.sealing import Envelopes
-from services.notification.store import Parcel, Position, Store
+from chassis.ids import creation_time_of, new_id, slot_of
+from chassis.messaging import IncomingEvent
+from services.notification.domain.inbox import MailDelivery, Notification
+from services.notification.domain.notices import (
+    Audience,
+    Notice,
+    Notices,
+    ToAddress,
+    ToCompany,
+    is_too_old_to_notify,
+)
+from services.notification.domain.recipients import Addressee, Recipient
+from services.notification.field_cipher import FieldCipher
+from services.notification.inbox_broadcaster import InboxBroadcaster
+from services.notification.rendering import NotificationRenderer
+from services.notification.repository import InboxPosition, NotificationRepository, OutgoingNotification
 
 _BACKLOG_PAGE: Final = 100
 _OVERLAP: Final = timedelta(minutes=1)
 """How late an arrival may be seen at most: an older entry was there when the stream began."""
-_KNOWN_MOST: Final = 1_000
+_MAX_KNOWN: Final = 1_000
 
 
-class Recipients:
+class UpdateRecipients:
     """Keeps up with whom we can reach."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: NotificationRepository) -> None:
         self._store = store
 
     async def registered(self, user_id: str, *, email: str, name: str, company_id: str) -> None:
@@ -52,24 +59,26 @@ class Recipients:
         await self._store.change_recipient(user_id, change)
 
 
-class Telling:
+class Dispatcher:
     """Turns notices into inbox entries and mails."""
 
-    def __init__(self, store: Store, mails: Mails, envelopes: Envelopes, clock: Clock) -> None:
+    def __init__(
+        self, store: NotificationRepository, mails: NotificationRenderer, envelopes: FieldCipher, clock: Clock
+    ) -> None:
         self._store = store
         self._mails = mails
         self._envelopes = envelopes
         self._clock = clock
 
-    async def tell(self, notices: Notices, handling: Incoming) -> None:
+    async def tell(self, notices: Notices, handling: IncomingEvent) -> None:
         """Puts each notice into the inboxes of its audience and asks for the mails; once per event.
 
-        What happened longer ago than `NO_NEWS_AFTER` (history that was sown or replayed) is told to nobody.
+        What happened longer ago than `MAX_NOTICE_AGE` (history that was sown or replayed) is told to nobody.
 
         Raises:
             DomainError: UNAVAILABLE when somebody of the audience is not known yet.
         """
-        if is_no_news(handling.time, self._clock.now()):
+        if is_too_old_to_notify(handling.time, self._clock.now()):
             return
         parcels = [
             self._parcel(notice, user_id, reader, handling)
@@ -79,7 +88,7 @@ class Telling:
         ]
         await self._store.deliver(parcels, handling)
 
-    async def _readers(self, audience: Audience) -> Mapping[str, Reader]:
+    async def _readers(self, audience: Audience) -> Mapping[str, Addressee]:
         if isinstance(audience, ToAddress):
             return {audience.user_id: await self._reader_at(audience)}
         user_ids = await self._members(audience) if isinstance(audience, ToCompany) else (audience.user_id,)
@@ -90,10 +99,10 @@ class Telling:
             raise unavailable(f"The address of {', '.join(sorted(missing))}")
         return reachable
 
-    async def _reader_at(self, audience: ToAddress) -> Reader:
+    async def _reader_at(self, audience: ToAddress) -> Addressee:
         """In the language that we know them to read, if we know them already."""
         known = (await self._store.recipients((audience.user_id,))).get(audience.user_id)
-        return known.reader_at(audience.email) if known else Reader(email=audience.email)
+        return known.reader_at(audience.email) if known else Addressee(email=audience.email)
 
     async def _members(self, company: ToCompany) -> tuple[str, ...]:
         members = await self._store.company_members(company.company_id)
@@ -105,13 +114,15 @@ class Telling:
         before = notice.only_after
         return before is None or await self._store.was_told(user_id, before.template, notice.content.about)
 
-    def _parcel(self, notice: Notice, user_id: str, reader: Reader, handling: Incoming) -> Parcel:
+    def _parcel(
+        self, notice: Notice, user_id: str, reader: Addressee, handling: IncomingEvent
+    ) -> OutgoingNotification:
         content = notice.content
         # The same event, reader and template give the same ID, whoever handles the event, and how often.
         seed = f"{handling.event_id}:{user_id}:{content.template}".encode()
         id_ = new_id("ntf", slot_of(user_id), at=handling.time, seed=seed)
         now = self._clock.now()
-        delivery = Delivery(
+        delivery = MailDelivery(
             id=id_,
             recipient_id=user_id,
             template=content.template,
@@ -119,9 +130,11 @@ class Telling:
             create_time=now,
             sealed=self._envelopes.seal(content, reader, delivery_id=id_),
         )
-        return Parcel(delivery, self._entry(delivery, notice, reader) if content.in_inbox else None)
+        return OutgoingNotification(
+            delivery, self._entry(delivery, notice, reader) if content.in_inbox else None
+        )
 
-    def _entry(self, delivery: Delivery, notice: Notice, reader: Reader) -> Notification:
+    def _entry(self, delivery: MailDelivery, notice: Notice, reader: Addressee) -> Notification:
         text = self._mails.inbox_text(notice.content, reader)
         return Notification(
             id=delivery.id,
@@ -140,20 +153,24 @@ class InboxPage:
     """Some entries, where the next page begins (None: nowhere), and how many entries are unread in all."""
 
     notifications: list[Notification]
-    next_position: Position | None
+    next_position: InboxPosition | None
     unread_count: int
 
 
-class Inbox:
+class ReadInbox:
     """One user's inbox: reading it, marking it, and watching it."""
 
-    def __init__(self, store: Store, feed: Feed, clock: Clock, *, stream_most_s: float) -> None:
+    def __init__(
+        self, store: NotificationRepository, feed: InboxBroadcaster, clock: Clock, *, stream_most_s: float
+    ) -> None:
         self._store = store
         self._feed = feed
         self._clock = clock
         self._stream_most_s = stream_most_s
 
-    async def page(self, user_id: str, *, unread_only: bool, after: Position | None, size: int) -> InboxPage:
+    async def page(
+        self, user_id: str, *, unread_only: bool, after: InboxPosition | None, size: int
+    ) -> InboxPage:
         """One page, newest first."""
         found, unread_count = await asyncio.gather(
             self._store.page(user_id, unread_only=unread_only, after=after, limit=size + 1),
@@ -195,7 +212,7 @@ class Inbox:
             await self._feed.opened(user_id)
             # Before anybody is told that the stream is open: what comes after that is news.
             recently = self._clock.now() - _OVERLAP
-            known = {each.id for each in await self._store.since(user_id, (recently, ""), _KNOWN_MOST)}
+            known = {each.id for each in await self._store.since(user_id, (recently, ""), _MAX_KNOWN)}
             end = asyncio.get_running_loop().call_later(self._stream_most_s, listener.end)
             try:
                 yield self._each_once(user_id, last_id, aiter(listener), recently, known)
@@ -228,10 +245,10 @@ class Inbox:
                 yield notification
             after = _position(page[-1])
 
-    async def _position_of(self, user_id: str, last_id: str) -> Position:
+    async def _position_of(self, user_id: str, last_id: str) -> InboxPosition:
         found = await self._store.find(user_id, [last_id])
-        return _position(found[last_id]) if last_id in found else (time_of(last_id), last_id)
+        return _position(found[last_id]) if last_id in found else (creation_time_of(last_id), last_id)
 
 
-def _position(notification: Notification) -> Position:
+def _position(notification: Notification) -> InboxPosition:
     return notification.create_time, notification.id

@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 
 from chassis.settings import ChassisSettings
-from chassis.text import parse_address
+from chassis.text import parse_email_address
 
 
-class Settings(ChassisSettings):
+class NotificationSettings(ChassisSettings):
     """Settings of the notification service."""
 
     smtp_host: str = Field(min_length=1, description="the mail server that takes our mails")
@@ -36,4 +36,4 @@ class Settings(ChassisSettings):
     @field_validator("mail_from")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
-        return parse_address(value).shown
+        return parse_email_address(value).shown

@@ -1,24 +1,25 @@
 """Starts the user service: `python -m services.user serve` or `… work`."""
 
-from chassis.runtime import Periodic, Resources, Room, run
-from chassis.search.places import gazetteer
-from services.user.api import UserApi
-from services.user.events import subscription
-from services.user.service import Companies, Profiles, StudentSearch
-from services.user.settings import Settings
-from services.user.store import CompanyStore, ProfileStore
+from chassis.roles.periodic_tasks import PeriodicTask
+from chassis.runtime import ServiceDefinition, ServiceResources, run_service
+from chassis.search.gazetteer import shared_gazetteer
+from services.user.api import UserServicer
+from services.user.event_handlers import subscription
+from services.user.repository import CompanyRepository, ProfileRepository
+from services.user.service import ManageCompanies, ManageProfiles, SearchStudents
+from services.user.settings import UserSettings
 
-RENEW_EVERY_S = 15.0
+RENEW_INTERVAL_S = 15.0
 """How soon entries are made anew that an older version of the service has stored."""
 
 
-def build(resources: Resources[Settings]) -> Room:
+def build_service(resources: ServiceResources[UserSettings]) -> ServiceDefinition:
     """The room, in either role."""
-    places = gazetteer()
-    store = ProfileStore(resources.shards, places)
-    profiles, students = Profiles(store, resources.clock), StudentSearch(store, places)
-    companies = Companies(CompanyStore(resources.shards), resources.cache, resources.clock)
-    api = UserApi(
+    places = shared_gazetteer()
+    store = ProfileRepository(resources.shards, places)
+    profiles, students = ManageProfiles(store, resources.clock), SearchStudents(store, places)
+    companies = ManageCompanies(CompanyRepository(resources.shards), resources.cache, resources.clock)
+    api = UserServicer(
         profiles,
         students,
         companies,
@@ -26,13 +27,13 @@ def build(resources: Resources[Settings]) -> Room:
         resources.page_tokens,
         company_cache_s=resources.settings.company_cache_s,
     )
-    return Room(
+    return ServiceDefinition(
         servicers=(api,),
         subscriptions=(subscription(profiles, companies),),
-        periodics=(Periodic("renew-student-search", RENEW_EVERY_S, store.renew),),
+        periodics=(PeriodicTask("renew-student-search", RENEW_INTERVAL_S, store.renew),),
         background=(students.keep_fresh,),
     )
 
 
 if __name__ == "__main__":
-    run("user", Settings, build)
+    run_service("user", UserSettings, build_service)

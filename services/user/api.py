@@ -8,31 +8,31 @@ from typing import Any, Final, cast
 import grpc
 
 from chassis.cache import Cache
-from chassis.caller import caller
+from chassis.call_context import current_principal
 from chassis.errors import not_found
-from chassis.grpc.server import serialized
-from chassis.masks import apply_mask, changed_paths
-from chassis.mongo.documents import etag
-from chassis.paging import PageTokens, Scalar, page_size
-from chassis.search.reading import Reading
+from chassis.field_masks import apply_mask, changed_paths
+from chassis.grpc.server import cast_serialized
+from chassis.mongo.documents import format_etag
+from chassis.page_tokens import PageTokens, SortValue, clamp_page_size
+from chassis.search.query_parser import ParsedQuery
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.user.v1 import user_pb2 as pb
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceServicer
 from services.user.domain import Company, CompanyState, Profile, Student, StudentEntry, Visibility
-from services.user.mapping import from_message, to_message
+from services.user.mapping import entity_from_message, entity_to_message
 from services.user.service import (
-    Companies,
-    FoundStudents,
-    Profiles,
-    StudentPosition,
-    StudentSearch,
-    WantedStudents,
-    page_key,
+    ManageCompanies,
+    ManageProfiles,
+    SearchStudents,
+    StudentPageCursor,
+    StudentSearchPage,
+    StudentSearchRequest,
+    company_cache_key,
 )
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-WRITABLE_OF_ME: Final = frozenset(
+WRITABLE_PROFILE_FIELDS: Final = frozenset(
     {
         "name",
         "time_zone",
@@ -40,22 +40,22 @@ WRITABLE_OF_ME: Final = frozenset(
         *(f"student.{name}" for name in pb.StudentProfile.DESCRIPTOR.fields_by_name),
     }
 )
-DEFAULT_COMPANIES: Final = 50
-WRITABLE_OF_COMPANY: Final = frozenset({"name", "url", "about", "locations", "size"})
+DEFAULT_COMPANY_COUNT: Final = 50
+WRITABLE_COMPANY_FIELDS: Final = frozenset({"name", "url", "about", "locations", "size"})
 
-NOTHING_TO_LOOK_FOR: Final = "q holds no word that could be looked for: type letters or digits"
+EMPTY_QUERY_NOTE: Final = "q holds no word that could be looked for: type letters or digits"
 
 log = logging.getLogger(__name__)
 
 
-class UserApi(UserServiceServicer):
+class UserServicer(UserServiceServicer):
     """Parses, calls and maps."""
 
     def __init__(
         self,
-        profiles: Profiles,
-        students: StudentSearch,
-        companies: Companies,
+        profiles: ManageProfiles,
+        students: SearchStudents,
+        companies: ManageCompanies,
         cache: Cache,
         page_tokens: PageTokens,
         *,
@@ -69,46 +69,48 @@ class UserApi(UserServiceServicer):
         self._company_cache_s = company_cache_s
 
     async def GetMe(self, request: pb.GetMeRequest, context: Context) -> pb.Me:
-        return _me(await self._profiles.get(caller()))
+        return _me_message(await self._profiles.get(current_principal()))
 
     async def UpdateMe(self, request: pb.UpdateMeRequest, context: Context) -> pb.Me:
-        paths = changed_paths(request.me, request.update_mask, writable=WRITABLE_OF_ME)
+        paths = changed_paths(request.me, request.update_mask, writable=WRITABLE_PROFILE_FIELDS)
 
         def edit(profile: Profile) -> Profile:
-            message = _me(profile)
+            message = _me_message(profile)
             apply_mask(message, request.me, paths)
             return _edited_profile(profile, message)
 
-        return _me(await self._profiles.update(caller(), edit, expected_etag=request.me.etag))
+        return _me_message(
+            await self._profiles.update(current_principal(), edit, expected_etag=request.me.etag)
+        )
 
     async def SearchStudents(
         self, request: pb.SearchStudentsRequest, context: Context
     ) -> pb.SearchStudentsResponse:
-        await self._companies.require_verified(caller())
-        wanted = WantedStudents(
-            company_id=caller().org,
+        await self._companies.require_verified(current_principal())
+        wanted = StudentSearchRequest(
+            company_id=current_principal().org,
             text=request.q,
             skills=tuple(request.skills),
             city=request.city,
             country=request.country,
             is_literal=request.literal,
         )
-        position = _position(self._page_tokens.read(request, request.page_token))
-        found = await self._students.find(wanted, position, page_size(request.page_size))
+        position = _cursor_of_token(self._page_tokens.read(request, request.page_token))
+        found = await self._students.find(wanted, position, clamp_page_size(request.page_size))
         page, reading = found.page, found.reading
         if page.missing:
             log.warning("students were searched without shards %s", ", ".join(page.missing))
             context.set_trailing_metadata((("x-missing-shards", ",".join(page.missing)),))
         return pb.SearchStudentsResponse(
-            data=map(_card, page.entries),
+            data=map(_student_card, page.entries),
             next_page_token=self._next_token(request, found),
             applied_filters=_applied_filters(reading),
             match_kind=_match_kind(found),
             did_you_mean=reading.did_you_mean,
-            note=NOTHING_TO_LOOK_FOR if reading.is_empty else "",
+            note=EMPTY_QUERY_NOTE if reading.is_empty else "",
         )
 
-    def _next_token(self, request: pb.SearchStudentsRequest, found: FoundStudents) -> str:
+    def _next_token(self, request: pb.SearchStudentsRequest, found: StudentSearchPage) -> str:
         if not found.page.has_more or found.page.last is None:
             return ""
         weights = [word.weight for word in found.reading.words]
@@ -117,63 +119,67 @@ class UserApi(UserServiceServicer):
     async def GetCompany(self, request: pb.GetCompanyRequest, context: Context) -> pb.Company:
         async def load() -> pb.Company | None:
             company = await self._companies.find(request.company_id)
-            return _company(company) if company else None
+            return _company_message(company) if company else None
 
-        key = page_key(request.company_id)
+        key = company_cache_key(request.company_id)
         answer = await self._cache.read_through(key, self._company_cache_s, load)
         if answer is None:
             raise not_found("COMPANY_NOT_FOUND", "company", request.company_id)
-        return serialized(pb.Company, answer)
+        return cast_serialized(pb.Company, answer)
 
     async def GetMyCompany(self, request: pb.GetMyCompanyRequest, context: Context) -> pb.Company:
-        return _company(await self._companies.get_own(caller()))
+        return _company_message(await self._companies.get_own(current_principal()))
 
     async def UpdateMyCompany(self, request: pb.UpdateMyCompanyRequest, context: Context) -> pb.Company:
-        paths = changed_paths(request.company, request.update_mask, writable=WRITABLE_OF_COMPANY)
+        paths = changed_paths(request.company, request.update_mask, writable=WRITABLE_COMPANY_FIELDS)
 
         def edit(company: Company) -> Company:
-            message = _company(company)
+            message = _company_message(company)
             apply_mask(message, request.company, paths)
             return _edited_company(company, message)
 
-        return _company(await self._companies.update_own(caller(), edit, expected_etag=request.company.etag))
+        return _company_message(
+            await self._companies.update_own(current_principal(), edit, expected_etag=request.company.etag)
+        )
 
     async def ListCompanies(
         self, request: pb.ListCompaniesRequest, context: Context
     ) -> pb.ListCompaniesResponse:
         page = await self._companies.in_state(
-            _company_state(request.state), request.after_id, request.limit or DEFAULT_COMPANIES
+            _company_state(request.state), request.after_id, request.limit or DEFAULT_COMPANY_COUNT
         )
-        return pb.ListCompaniesResponse(companies=map(_company, page.companies), missing_shards=page.missing)
+        return pb.ListCompaniesResponse(
+            companies=map(_company_message, page.companies), missing_shards=page.missing
+        )
 
     async def SetCompanyState(self, request: pb.SetCompanyStateRequest, context: Context) -> pb.Company:
         state = _company_state(request.state) or CompanyState.UNVERIFIED
-        return _company(
+        return _company_message(
             await self._companies.judge(request.company_id, state, request.moderator, request.reason.strip())
         )
 
     async def GetStudentSnapshot(
         self, request: pb.GetStudentSnapshotRequest, context: Context
     ) -> pb.StudentSnapshot:
-        return _snapshot(await self._profiles.student(request.student_id))
+        return _student_snapshot(await self._profiles.student(request.student_id))
 
     async def BatchGetStudentSnapshots(
         self, request: pb.BatchGetStudentSnapshotsRequest, context: Context
     ) -> pb.BatchGetStudentSnapshotsResponse:
         students = await self._profiles.students(request.student_ids)
         return pb.BatchGetStudentSnapshotsResponse(
-            snapshots=map(_snapshot, students.found), unavailable_ids=students.unavailable_ids
+            snapshots=map(_student_snapshot, students.found), unavailable_ids=students.unavailable_ids
         )
 
 
-def _position(token: Sequence[Scalar] | None) -> StudentPosition | None:
+def _cursor_of_token(token: Sequence[SortValue] | None) -> StudentPageCursor | None:
     if token is None:
         return None
     rank, student_id, least, *weights = cast(list[int], token)
-    return StudentPosition((rank, str(student_id)), least, tuple(weights))
+    return StudentPageCursor((rank, str(student_id)), least, tuple(weights))
 
 
-def _applied_filters(reading: Reading) -> list[common.AppliedFilter]:
+def _applied_filters(reading: ParsedQuery) -> list[common.AppliedFilter]:
     return [
         common.AppliedFilter(name=meaning.name, value=meaning.value, text=word.text)
         for word in reading.words
@@ -181,20 +187,20 @@ def _applied_filters(reading: Reading) -> list[common.AppliedFilter]:
     ]
 
 
-def _match_kind(found: FoundStudents) -> "common.MatchKind.ValueType":
+def _match_kind(found: StudentSearchPage) -> "common.MatchKind.ValueType":
     if found.least:
         return common.MATCH_KIND_PARTIAL
     return common.MATCH_KIND_ALL if found.reading.demanded else common.MATCH_KIND_UNSPECIFIED
 
 
-def _me(profile: Profile) -> pb.Me:
-    message = to_message(pb.Me, profile)
-    message.etag = etag(profile.version)
+def _me_message(profile: Profile) -> pb.Me:
+    message = entity_to_message(pb.Me, profile)
+    message.etag = format_etag(profile.version)
     return message
 
 
 def _edited_profile(profile: Profile, message: pb.Me) -> Profile:
-    student = from_message(Student, message.student) if message.HasField("student") else None
+    student = entity_from_message(Student, message.student) if message.HasField("student") else None
     if student and student.visibility is Visibility.UNSPECIFIED:
         student = replace(student, visibility=Student().visibility)
     return replace(
@@ -210,14 +216,14 @@ def _company_state(number: pb.CompanyState.ValueType) -> CompanyState | None:
     return CompanyState(pb.CompanyState.Name(number).removeprefix("COMPANY_STATE_")) if number else None
 
 
-def _company(company: Company) -> pb.Company:
-    message = to_message(pb.Company, company)
-    message.etag = etag(company.version)
+def _company_message(company: Company) -> pb.Company:
+    message = entity_to_message(pb.Company, company)
+    message.etag = format_etag(company.version)
     return message
 
 
 def _edited_company(company: Company, message: pb.Company) -> Company:
-    edited = from_message(Company, message, version=company.version)
+    edited = entity_from_message(Company, message, version=company.version)
     return replace(
         company,
         name=edited.name,
@@ -228,18 +234,18 @@ def _edited_company(company: Company, message: pb.Company) -> Company:
     )
 
 
-def _card(entry: StudentEntry) -> pb.StudentCard:
-    return to_message(pb.StudentCard, entry)
+def _student_card(entry: StudentEntry) -> pb.StudentCard:
+    return entity_to_message(pb.StudentCard, entry)
 
 
-def _snapshot(profile: Profile) -> pb.StudentSnapshot:
+def _student_snapshot(profile: Profile) -> pb.StudentSnapshot:
     """The profile for a company's eyes: whom the student has blocked is told apart from it."""
     student = profile.student or Student()
     return pb.StudentSnapshot(
         student_id=profile.id,
         name=profile.name,
         email=profile.email,
-        profile=to_message(pb.StudentProfile, replace(student, blocked_company_ids=())),
-        etag=etag(profile.version),
+        profile=entity_to_message(pb.StudentProfile, replace(student, blocked_company_ids=())),
+        etag=format_etag(profile.version),
         blocked_company_ids=student.blocked_company_ids,
     )

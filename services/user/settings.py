@@ -5,7 +5,7 @@ from pydantic import Field
 from chassis.settings import ChassisSettings
 
 
-class Settings(ChassisSettings):
+class UserSettings(ChassisSettings):
     """Settings of the user service, each from the variable `IC_<NAME>`."""
 
     company_cache_s: float = Field(

@@ -4,19 +4,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.stack.rate_limiter import LIFTED_TIMES
-from tests.stack import Stack, stack_beside
+from devstack.rate_limiter import LIFTED_LIMITS_FACTOR
+from tests.stack import StackHandle, running_second_stack
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+def stack() -> Iterator[StackHandle]:
     """One whose stores can be disturbed, made for these tests, beside the stack under test."""
-    with stack_beside("chaos", faults=True, limits_times=LIFTED_TIMES) as found:
+    with running_second_stack("chaos", faults=True, limits_times=LIFTED_LIMITS_FACTOR) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def redundant() -> Iterator[Stack]:
+def redundant() -> Iterator[StackHandle]:
     """One that has everything twice that can be had twice: two regions, a shard of three members."""
-    with stack_beside("rolled", shards=1, members=3, regions=2, limits_times=LIFTED_TIMES) as found:
+    with running_second_stack(
+        "rolled", shards=1, members=3, regions=2, limits_times=LIFTED_LIMITS_FACTOR
+    ) as found:
         yield found

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ops.chaos.run import Verdict, run
-from ops.chaos.schedule import Kind
-from tests.stack import Stack
+from tests.stack import StackHandle
+from verify.chaos.fault_schedule import ChaosFaultKind
+from verify.chaos.runner import ChaosResult, run_chaos
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.thorough]
 
@@ -12,7 +12,7 @@ SECONDS = 90.0
 ALONE_S = 40.0
 
 
-def check(verdict: Verdict) -> None:
+def assert_run_passed(verdict: ChaosResult) -> None:
     assert verdict.not_well == []
     assert verdict.findings == []
     assert len(verdict.ledger.acknowledged("apply")) > 20
@@ -20,12 +20,12 @@ def check(verdict: Verdict) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_nothing_is_lost_doubled_oversold_or_miscounted(stack: Stack, seed: int) -> None:
-    check(run(stack.topology, seed, SECONDS, print))
+def test_nothing_is_lost_doubled_oversold_or_miscounted(stack: StackHandle, seed: int) -> None:
+    assert_run_passed(run_chaos(stack.topology, seed, SECONDS, print))
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_nothing_is_when_one_kind_of_fault_strikes_alone(stack: Stack, kind: Kind) -> None:
-    verdict = run(stack.topology, 1, ALONE_S, print, only=[kind])
-    check(verdict)
+@pytest.mark.parametrize("kind", list(ChaosFaultKind))
+def test_one_kind_of_fault_alone_loses_nothing(stack: StackHandle, kind: ChaosFaultKind) -> None:
+    verdict = run_chaos(stack.topology, 1, ALONE_S, print, only=[kind])
+    assert_run_passed(verdict)
     assert {strike.kind for strike in verdict.strikes} == {kind}

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
-from gateway.control_plane.endpoints import Endpoint, EndpointSource
-from tests.waiting import GENEROUS_S
+from gateway.xds.endpoints import Endpoint, EndpointSource
+from tests.waiting import WAIT_TIMEOUT_S
 
 SERVICE, PORT, REGION = "user", 5002, "local"
-SILENT_LOOKS: Final = 5
+SILENT_POLLS: Final = 5
 
 
-class Place(Protocol):
+class EndpointSourceFixture(Protocol):
     """Where endpoints of one service can be put for the source to find them."""
 
     @property
@@ -27,14 +27,14 @@ class Place(Protocol):
         ...
 
 
-def at(*hosts: str) -> tuple[Endpoint, ...]:
+def endpoints_at(*hosts: str) -> tuple[Endpoint, ...]:
     return tuple(Endpoint(host, PORT, REGION) for host in sorted(hosts))
 
 
-class Listener:
+class EndpointListener:
     """Takes answers from a source, which looks when the test says so and at no other time."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: EndpointSourceFixture) -> None:
         self._place = place
         self._answers: asyncio.Queue[tuple[Endpoint, ...]] = asyncio.Queue()
 
@@ -44,22 +44,22 @@ class Listener:
             self._answers.put_nowait(answer.get(SERVICE, ()))
 
     async def next(self) -> tuple[Endpoint, ...]:
-        async with asyncio.timeout(GENEROUS_S):
+        async with asyncio.timeout(WAIT_TIMEOUT_S):
             while self._answers.empty():
                 await self._place.look()
         return self._answers.get_nowait()
 
     async def is_silent(self) -> bool:
         """Whether the source looks several times and says nothing."""
-        for _ in range(SILENT_LOOKS):
+        for _ in range(SILENT_POLLS):
             await self._place.look()
         return self._answers.empty()
 
 
 @asynccontextmanager
-async def listening(place: Place) -> AsyncIterator[Listener]:
+async def listening_to(place: EndpointSourceFixture) -> AsyncIterator[EndpointListener]:
     """A listener to the place's source, until the block ends."""
-    listener = Listener(place)
+    listener = EndpointListener(place)
     task = asyncio.create_task(listener.listen())
     try:
         yield listener
@@ -71,27 +71,27 @@ async def listening(place: Place) -> AsyncIterator[Listener]:
 class EndpointSourceContract:
     """Subclasses provide the fixture `place`."""
 
-    async def test_the_first_answer_holds_everything(self, place: Place) -> None:
+    async def test_the_first_answer_holds_everything(self, place: EndpointSourceFixture) -> None:
         await place.put("127.0.0.1", "127.0.0.2", "127.0.0.3")
-        async with listening(place) as listener:
-            assert await listener.next() == at("127.0.0.1", "127.0.0.2", "127.0.0.3")
+        async with listening_to(place) as listener:
+            assert await listener.next() == endpoints_at("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
-    async def test_a_service_without_endpoints_has_none(self, place: Place) -> None:
+    async def test_a_service_without_endpoints_has_none(self, place: EndpointSourceFixture) -> None:
         await place.put()
-        async with listening(place) as listener:
+        async with listening_to(place) as listener:
             assert await listener.next() == ()
 
-    async def test_what_comes_and_goes_is_told(self, place: Place) -> None:
+    async def test_what_comes_and_goes_is_told(self, place: EndpointSourceFixture) -> None:
         await place.put("127.0.0.1")
-        async with listening(place) as listener:
-            assert await listener.next() == at("127.0.0.1")
+        async with listening_to(place) as listener:
+            assert await listener.next() == endpoints_at("127.0.0.1")
             await place.put("127.0.0.1", "127.0.0.2")
-            assert await listener.next() == at("127.0.0.1", "127.0.0.2")
+            assert await listener.next() == endpoints_at("127.0.0.1", "127.0.0.2")
             await place.put("127.0.0.2")
-            assert await listener.next() == at("127.0.0.2")
+            assert await listener.next() == endpoints_at("127.0.0.2")
 
-    async def test_nothing_is_told_while_nothing_changes(self, place: Place) -> None:
+    async def test_nothing_is_told_while_nothing_changes(self, place: EndpointSourceFixture) -> None:
         await place.put("127.0.0.1")
-        async with listening(place) as listener:
+        async with listening_to(place) as listener:
             await listener.next()
             assert await listener.is_silent()

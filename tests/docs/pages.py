@@ -22,7 +22,7 @@ MARKER: Final = "@@ block "
 
 
 @dataclass(frozen=True)
-class Block:
+class DocsBlock:
     """One fenced block; `mark` is `checked`, `shown` or empty."""
 
     number: int
@@ -37,7 +37,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Place:
+class DocsTarget:
     """Where the commands of the docs go instead of the stack `dev`."""
 
     stack: str
@@ -60,11 +60,11 @@ class Place:
         return text
 
 
-def blocks(page: str) -> list[Block]:
+def read_blocks(page: str) -> list[DocsBlock]:
     """All fenced blocks of a page, in order."""
     content = (REPO / page).read_text()
     return [
-        Block(
+        DocsBlock(
             number,
             content.count("\n", 0, match.start()) + 1,
             match["language"],
@@ -75,10 +75,10 @@ def blocks(page: str) -> list[Block]:
     ]
 
 
-def script(page: str, place: Place, heads: Path) -> str:
+def render_script(page: str, place: DocsTarget, heads: Path) -> str:
     """A script of bash that runs the page's blocks in one shell; a marker is printed before each."""
     parts = [_PRELUDE.format(stack=place.stack, bin=REPO / ".venv" / "bin", gen=GEN, heads=heads)]
-    for block in blocks(page):
+    for block in read_blocks(page):
         if not block.is_run:
             continue
         parts.append(f'echo "\n{MARKER}{block.number}"; echo "block {block.number}" >> "$HEADS"')
@@ -87,7 +87,7 @@ def script(page: str, place: Place, heads: Path) -> str:
     return "\n".join(parts)
 
 
-def may_fail(block: Block) -> bool:
+def may_fail(block: DocsBlock) -> bool:
     """Whether the reader is told to expect an error."""
     return any("error" in line.partition("#")[2] for line in block.text.splitlines())
 

@@ -15,25 +15,25 @@ import pytest
 import yaml
 
 from ops.paths import REPO
-from tests.docs.pages import MARKER, PAGES, Block, Place, blocks, may_fail, script
-from tests.stack import Stack
+from tests.docs.pages import MARKER, PAGES, DocsBlock, DocsTarget, may_fail, read_blocks, render_script
+from tests.stack import StackHandle
 
 SEEDED = ("--companies", "3", "--students", "12", "--listings", "24", "--applications", "6")
-RUN_WITHIN_S = 560
+RUN_TIMEOUT_S = 560
 _WILD = re.compile(r'(?<=[\[{ ,:"])\.\.\.(?=[\]}",])')
 
 pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
+def place() -> Iterator[DocsTarget]:
     """The stack under test, with a little data."""
-    stack = Stack.under_test().topology
+    stack = StackHandle.under_test().topology
     if not stack.seeded_marker.exists():
         seed = [str(REPO / ".venv/bin/ic"), "seed", "--stack", stack.name, *SEEDED]
         subprocess.run(seed, cwd=REPO, check=True)
     address = f"sam-{secrets.token_hex(5)}@example.com"
-    yield Place(
+    yield DocsTarget(
         stack.name,
         stack.root,
         urlsplit(stack.public_url).netloc,
@@ -42,26 +42,26 @@ def place() -> Iterator[Place]:
     )
 
 
-RUN = [page for page in PAGES if any(block.is_run for block in blocks(page))]
+RUN = [page for page in PAGES if any(block.is_run for block in read_blocks(page))]
 
 
 @pytest.mark.parametrize("page", RUN)
 def test_the_commands_of_a_page_work_in_their_order_and_show_what_it_says(
-    page: str, place: Place, tmp_path: Path
+    page: str, place: DocsTarget, tmp_path: Path
 ) -> None:
     heads = tmp_path / "heads"
     heads.touch()
     done = subprocess.run(
-        ["bash", "-c", script(page, place, heads)],
+        ["bash", "-c", render_script(page, place, heads)],
         cwd=REPO,
         check=False,
         capture_output=True,
         text=True,
-        timeout=RUN_WITHIN_S,
+        timeout=RUN_TIMEOUT_S,
     )
     printed = _by_block(done.stdout, MARKER)
     last = max(printed, default=-1)
-    of = {block.number: block for block in blocks(page)}
+    of = {block.number: block for block in read_blocks(page)}
     at = f"{page}:{of[last].line}" if last in of else page
     assert done.returncode == 0, f"{at}: {done.stderr[-2000:]}\n{printed.get(last, '')[-2000:]}"
     for number, statuses in _by_block(heads.read_text(), "block ").items():
@@ -75,7 +75,7 @@ def _by_block(text: str, marker: str) -> dict[int, str]:
     return {int(number): said for number, said in zip(found[::2], found[1::2], strict=True)}
 
 
-def _compare(page: str, found: list[Block], printed: dict[int, str]) -> None:
+def _compare(page: str, found: list[DocsBlock], printed: dict[int, str]) -> None:
     ran = -1
     for block in found:
         if block.is_run:
@@ -133,7 +133,7 @@ def differs(shown: Any, real: Any, at: str = "") -> str:
 CHECKED = [
     pytest.param(page, line, id=f"{page}:{block.line}:{line[:60]}")
     for page in PAGES
-    for block in blocks(page)
+    for block in read_blocks(page)
     if block.mark == "checked"
     for line in block.text.splitlines()
     if line.strip() and not line.startswith((" ", "#", "}"))
@@ -179,7 +179,7 @@ def _help(*command: str) -> str:
 
 def test_every_page_shows_yaml_that_can_be_read() -> None:
     for page in PAGES:
-        for block in blocks(page):
+        for block in read_blocks(page):
             if block.language == "yaml":
                 assert yaml.safe_load(block.text), f"{page}:{block.line}"
 

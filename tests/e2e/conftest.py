@@ -5,53 +5,53 @@ from collections.abc import Callable
 
 import pytest
 
-from ops.journey.client import Person
-from ops.journey.story import PASSWORD, Cast, Journey
-from ops.moderation import Moderators
-from tests.stack import Stack
+from devstack.journey.client import ApiUser
+from devstack.journey.main_journey import JOURNEY_PASSWORD, Journey, JourneyUsers
+from ops.moderation import ModerationClient
+from tests.stack import StackHandle
 
-NewPerson = Callable[..., Person]
+NewPerson = Callable[..., ApiUser]
 
 
 @pytest.fixture(scope="session")
-def stack() -> Stack:
+def stack() -> StackHandle:
     """The stack under test."""
-    return Stack.under_test()
+    return StackHandle.under_test()
 
 
 @pytest.fixture(scope="session")
-def stranger(stack: Stack) -> Person:
+def stranger(stack: StackHandle) -> ApiUser:
     """Somebody who is not signed in."""
-    return Person(stack.gateway_url, stack.mailbox_url, "stranger@example.com")
+    return ApiUser(stack.gateway_url, stack.mailbox_url, "stranger@example.com")
 
 
 @pytest.fixture(scope="session")
-def new_person(stack: Stack) -> NewPerson:
+def new_person(stack: StackHandle) -> NewPerson:
     """Opens and verifies an account: `new_person()` a student, `new_person(company="...")` an owner.
 
     The company is verified too, unless it is `trusted` by nobody yet.
     """
 
-    def make(*, company: str = "", verified: bool = True, trusted: bool = True) -> Person:
+    def make(*, company: str = "", verified: bool = True, trusted: bool = True) -> ApiUser:
         email = f"person.{secrets.token_hex(6)}@example.com"
-        person = Person(stack.gateway_url, stack.mailbox_url, email)
-        person.register(password=PASSWORD, name="Robin Doe", company=company)
+        person = ApiUser(stack.gateway_url, stack.mailbox_url, email)
+        person.register(password=JOURNEY_PASSWORD, name="Robin Doe", company=company)
         if verified:
             person.verify()
         else:
-            person.log_in(PASSWORD)
+            person.log_in(JOURNEY_PASSWORD)
         if company and trusted:
-            Moderators(stack.topology).verify(person.user["companyId"])
+            ModerationClient(stack.topology).verify(person.user["companyId"])
         return person
 
     return make
 
 
 @pytest.fixture(scope="session")
-def walked(stack: Stack) -> tuple[Cast, Journey]:
+def walked(stack: StackHandle) -> tuple[JourneyUsers, Journey]:
     """The main journey, walked once from its beginning to its end."""
-    moderator = Moderators(stack.topology)
-    cast = Cast.assemble(stack.gateway_url, stack.mailbox_url, moderator, lambda _: None)
+    moderator = ModerationClient(stack.topology)
+    cast = JourneyUsers.assemble(stack.gateway_url, stack.mailbox_url, moderator, lambda _: None)
     journey = Journey(cast)
     for _, step in journey.steps():
         step()
@@ -59,12 +59,12 @@ def walked(stack: Stack) -> tuple[Cast, Journey]:
 
 
 @pytest.fixture(scope="session")
-def student(new_person: NewPerson) -> Person:
+def student(new_person: NewPerson) -> ApiUser:
     """A verified student."""
     return new_person()
 
 
 @pytest.fixture(scope="session")
-def owner(new_person: NewPerson) -> Person:
+def owner(new_person: NewPerson) -> ApiUser:
     """A verified owner of a company."""
     return new_person(company="Harbour Works")

@@ -18,8 +18,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import PyJWK
 
-from chassis.caller import Principal
+from chassis.call_context import Principal
 from chassis.clock import SystemClock
+from devstack.credentials import service_key_path
+from devstack.journey.client import ApiError, ApiUser, Json
+from devstack.journey.main_journey import JOURNEY_PASSWORD, sample_listing
+from devstack.seed.in_process_services import open_auth_resources
+from devstack.seed.tokens import SeedTokenIssuer
 from internshipconnect.internship.v1.internship_pb2 import (
     QUESTION_KIND_TEXT,
     CreateInternshipRequest,
@@ -27,24 +32,21 @@ from internshipconnect.internship.v1.internship_pb2 import (
     Question,
 )
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
-from ops.journey.client import ApiError, Json, Person
-from ops.journey.story import PASSWORD, listing
-from ops.seed.rooms import open_auth
-from ops.seed.tokens import Minting
-from ops.stack.credentials import service_key_path
 from tests.e2e.conftest import NewPerson
-from tests.stack import Stack
-from tests.waiting import GENEROUS_S
+from tests.stack import StackHandle
+from tests.waiting import WAIT_TIMEOUT_S
 
 
-def _refusal(person: Person, method: str, path: str, **call: Any) -> ApiError:
+def _refusal(person: ApiUser, method: str, path: str, **call: Any) -> ApiError:
     with pytest.raises(ApiError) as refused:
         person.call(method, path, **call)
     return refused.value
 
 
-def _raw(stack: Stack, method: str, path: str, **request: Any) -> tuple[int, Json]:
-    answer = httpx.request(method, stack.gateway_url + path, timeout=GENEROUS_S, trust_env=False, **request)
+def _raw(stack: StackHandle, method: str, path: str, **request: Any) -> tuple[int, Json]:
+    answer = httpx.request(
+        method, stack.gateway_url + path, timeout=WAIT_TIMEOUT_S, trust_env=False, **request
+    )
     assert answer.headers["content-type"].startswith("application/json"), answer.text
     body: Json = answer.json()
     assert set(body) == {"code", "message", "details"}
@@ -58,7 +60,7 @@ def _reason(body: Mapping[str, Any]) -> str:
 def _registration(**changes: Any) -> Json:
     fields = {
         "email": "new.person@example.com",
-        "password": PASSWORD,
+        "password": JOURNEY_PASSWORD,
         "kind": "ACCOUNT_KIND_STUDENT",
         "name": "New Person",
     }
@@ -83,29 +85,29 @@ def _registration(**changes: Any) -> Json:
         ("companyName", "only for companies"),
     ],
 )
-def test_a_field_that_breaks_its_rule_is_named(stranger: Person, field: str, value: object) -> None:
+def test_a_field_that_breaks_its_rule_is_named(stranger: ApiUser, field: str, value: object) -> None:
     refused = _refusal(stranger, "POST", "/api/v1/auth/register", body=_registration(**{field: value}))
     assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
     assert field in refused.violations, refused.body
 
 
-def test_a_body_that_is_no_json_is_malformed(stack: Stack) -> None:
+def test_a_body_that_is_no_json_is_malformed(stack: StackHandle) -> None:
     status, body = _raw(stack, "POST", "/api/v1/auth/login", content=b'{"email": "a@b.c",')
     assert (status, _reason(body)) == (400, "MALFORMED_REQUEST")
 
 
-def test_a_body_that_is_a_list_is_malformed(stack: Stack) -> None:
+def test_a_body_that_is_a_list_is_malformed(stack: StackHandle) -> None:
     status, body = _raw(stack, "POST", "/api/v1/auth/login", content=b"[1, 2]")
     assert (status, _reason(body)) == (400, "MALFORMED_REQUEST")
 
 
-def test_a_body_of_ten_megabytes_is_refused(stack: Stack) -> None:
+def test_a_body_of_ten_megabytes_is_refused(stack: StackHandle) -> None:
     body = json.dumps({"email": "a" * 10_000_000})
     status, answer = _raw(stack, "POST", "/api/v1/auth/login", content=body)
     assert (status, _reason(answer)) == (413, "PAYLOAD_TOO_LARGE")
 
 
-def test_an_unknown_query_parameter_is_named(stranger: Person) -> None:
+def test_an_unknown_query_parameter_is_named(stranger: ApiUser) -> None:
     refused = _refusal(stranger, "GET", "/api/v1/internships", parameters={"colour": "blue"})
     assert (refused.status, refused.reason) == (400, "UNKNOWN_PARAMETER")
     assert "colour" in refused.violations
@@ -115,23 +117,23 @@ def test_an_unknown_query_parameter_is_named(stranger: Person) -> None:
     ("name", "value"),
     [("pageSize", "many"), ("pageSize", "51"), ("workMode", "WORK_MODE_SPACE"), ("country", "germany")],
 )
-def test_a_query_parameter_that_breaks_its_rule_is_named(stranger: Person, name: str, value: str) -> None:
+def test_a_query_parameter_that_breaks_its_rule_is_named(stranger: ApiUser, name: str, value: str) -> None:
     refused = _refusal(stranger, "GET", "/api/v1/internships", parameters={name: value})
     assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
     assert name in refused.violations
 
 
-def test_a_page_token_that_was_changed_is_refused(stranger: Person) -> None:
+def test_a_page_token_that_was_changed_is_refused(stranger: ApiUser) -> None:
     refused = _refusal(stranger, "GET", "/api/v1/internships", parameters={"pageToken": "AAAA.BBBB"})
     assert (refused.status, refused.reason) == (400, "INVALID_PAGE_TOKEN")
 
 
-def test_an_unknown_path_is_not_found(stranger: Person) -> None:
+def test_an_unknown_path_is_not_found(stranger: ApiUser) -> None:
     refused = _refusal(stranger, "GET", "/api/v1/unicorns")
     assert (refused.status, refused.reason) == (404, "UNKNOWN_PATH")
 
 
-def test_an_id_that_is_none_is_named(stranger: Person) -> None:
+def test_an_id_that_is_none_is_named(stranger: ApiUser) -> None:
     refused = _refusal(stranger, "GET", "/api/v1/internships/int_1")
     assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
     assert "internshipId" in refused.violations
@@ -155,27 +157,29 @@ def _hmac_signed(header: Json, claims: Json, secret: bytes) -> str:
     return f"{signed}.{_base64url(hmac.digest(secret, signed.encode(), 'sha256'))}"
 
 
-def _claims(person: Person) -> Json:
+def _claims(person: ApiUser) -> Json:
     claims: Json = jwt.decode(person.access_token, options={"verify_signature": False})
     return claims
 
 
-def _with_token(stack: Stack, token: str) -> tuple[int, str]:
+def _with_token(stack: StackHandle, token: str) -> tuple[int, str]:
     status, body = _raw(stack, "GET", "/api/v1/users/me", headers={"authorization": f"Bearer {token}"})
     return status, _reason(body)
 
 
-def test_without_a_token_a_private_call_asks_to_sign_in(stranger: Person) -> None:
+def test_without_a_token_a_private_call_asks_to_sign_in(stranger: ApiUser) -> None:
     refused = _refusal(stranger, "GET", "/api/v1/users/me")
     assert (refused.status, refused.reason) == (401, "TOKEN_MISSING")
 
 
-def test_a_token_with_algorithm_none_is_refused(stack: Stack, student: Person) -> None:
+def test_a_token_with_algorithm_none_is_refused(stack: StackHandle, student: ApiUser) -> None:
     token = _unsigned({"alg": "none", "typ": "JWT"}, _claims(student)) + "."
     assert _with_token(stack, token) == (401, "TOKEN_INVALID")
 
 
-def test_a_token_signed_with_the_public_key_as_a_secret_is_refused(stack: Stack, student: Person) -> None:
+def test_a_token_signed_with_the_public_key_as_a_secret_is_refused(
+    stack: StackHandle, student: ApiUser
+) -> None:
     public = httpx.get(f"{stack.gateway_url}/.well-known/jwks.json", trust_env=False).json()["keys"][0]
     pem = PyJWK(public).key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     for secret in (pem, json.dumps(public).encode()):
@@ -183,7 +187,7 @@ def test_a_token_signed_with_the_public_key_as_a_secret_is_refused(stack: Stack,
         assert _with_token(stack, token) == (401, "TOKEN_INVALID")
 
 
-def test_a_token_of_somebody_elses_key_is_refused(stack: Stack, student: Person) -> None:
+def test_a_token_of_somebody_elses_key_is_refused(stack: StackHandle, student: ApiUser) -> None:
     kid = jwt.get_unverified_header(student.access_token)["kid"]
     key = ec.generate_private_key(ec.SECP256R1())
     assert _with_token(stack, _forged(_claims(student), key, "ES256", kid=kid)) == (401, "TOKEN_INVALID")
@@ -193,7 +197,7 @@ def test_a_token_of_somebody_elses_key_is_refused(stack: Stack, student: Person)
     )
 
 
-def test_a_services_own_key_signs_no_person_in(stack: Stack, student: Person) -> None:
+def test_a_services_own_key_signs_no_person_in(stack: StackHandle, student: ApiUser) -> None:
     key = service_key_path(stack.topology, "auth").read_bytes()
     assert _with_token(stack, _forged(_claims(student), key, "ES256", kid="svc-auth")) == (
         401,
@@ -201,37 +205,37 @@ def test_a_services_own_key_signs_no_person_in(stack: Stack, student: Person) ->
     )
 
 
-def test_a_token_of_an_hour_ago_has_expired(stack: Stack, student: Person) -> None:
+def test_a_token_of_an_hour_ago_has_expired(stack: StackHandle, student: ApiUser) -> None:
     async def minted() -> str:
         async with AsyncExitStack() as closing:
-            auth = await open_auth(stack.topology, stack.credentials, closing, clock=SystemClock())
+            auth = await open_auth_resources(stack.topology, stack.credentials, closing, clock=SystemClock())
             person = Principal(id=student.user["id"], kind="STUDENT", email_verified=True)
-            return await Minting(auth).token(person, timedelta(hours=-1))
+            return await SeedTokenIssuer(auth).token(person, timedelta(hours=-1))
 
     assert _with_token(stack, asyncio.run(minted())) == (401, "TOKEN_EXPIRED")
 
 
-def test_a_token_that_was_cut_is_refused(stack: Stack, student: Person) -> None:
+def test_a_token_that_was_cut_is_refused(stack: StackHandle, student: ApiUser) -> None:
     assert _with_token(stack, student.access_token[:-4]) == (401, "TOKEN_INVALID")
     assert _with_token(stack, "rubbish") == (401, "TOKEN_INVALID")
 
 
-def test_a_student_may_not_do_what_only_companies_may(student: Person) -> None:
-    refused = _refusal(student, "POST", "/api/v1/internships", body=listing("x"))
+def test_a_student_may_not_do_what_only_companies_may(student: ApiUser) -> None:
+    refused = _refusal(student, "POST", "/api/v1/internships", body=sample_listing("x"))
     assert (refused.status, refused.reason) == (403, "PERMISSION_DENIED")
 
 
 def test_an_unverified_account_may_browse_and_not_post(new_person: NewPerson) -> None:
     owner = new_person(company="Not Yet Known", verified=False)
     assert "data" in owner.get("/api/v1/internships")
-    refused = _refusal(owner, "POST", "/api/v1/internships", body=listing("x"))
+    refused = _refusal(owner, "POST", "/api/v1/internships", body=sample_listing("x"))
     assert (refused.status, refused.reason) == (403, "EMAIL_NOT_VERIFIED")
 
 
 def test_another_companys_draft_and_application_do_not_exist_for_others(
-    owner: Person, new_person: NewPerson, walked: Any
+    owner: ApiUser, new_person: NewPerson, walked: Any
 ) -> None:
-    draft = owner.post("/api/v1/internships", **listing("hidden"))
+    draft = owner.post("/api/v1/internships", **sample_listing("hidden"))
     other = new_person(company="The Neighbours")
     for path in (f"/api/v1/internships/{draft['id']}", f"/api/v1/analytics/internships/{draft['id']}/funnel"):
         refused = _refusal(other, "GET", path)
@@ -241,8 +245,8 @@ def test_another_companys_draft_and_application_do_not_exist_for_others(
     assert (refused.status, refused.reason) == (404, "APPLICATION_NOT_FOUND")
 
 
-def test_an_illegal_transition_names_the_allowed_ones(owner: Person) -> None:
-    draft = owner.post("/api/v1/internships", **listing("early"))
+def test_an_illegal_transition_names_the_allowed_ones(owner: ApiUser) -> None:
+    draft = owner.post("/api/v1/internships", **sample_listing("early"))
     refused = _refusal(owner, "POST", f"/api/v1/internships/{draft['id']}:pause", body={})
     assert (refused.status, refused.reason) == (400, "ILLEGAL_TRANSITION")
     moves = next(detail["moves"] for detail in refused.body["details"] if "moves" in detail)
@@ -287,8 +291,8 @@ MACHINE_TALK = re.compile(
         ),
     ],
 )
-def test_a_refused_field_is_named_as_it_was_sent_and_told_in_words(
-    owner: Person, body: Json, field: str, words: str
+def test_a_refused_field_is_named_as_sent_and_described_in_words(
+    owner: ApiUser, body: Json, field: str, words: str
 ) -> None:
     refused = _refusal(owner, "POST", "/api/v1/internships", body=body)
     assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
@@ -305,8 +309,8 @@ def test_a_refused_field_is_named_as_it_was_sent_and_told_in_words(
         (b'{"workMode": ["x"]}', "workMode: must be one value, not a list"),
     ],
 )
-def test_a_body_that_cannot_be_read_is_told_in_words(
-    owner: Person, stack: Stack, content: bytes, words: str
+def test_an_unreadable_body_is_described_in_words(
+    owner: ApiUser, stack: StackHandle, content: bytes, words: str
 ) -> None:
     headers = {"authorization": f"Bearer {owner.access_token}"}
     status, body = _raw(stack, "POST", "/api/v1/internships", content=content, headers=headers)
@@ -315,7 +319,7 @@ def test_a_body_that_cannot_be_read_is_told_in_words(
     assert not MACHINE_TALK.search(body["message"]), body["message"]
 
 
-def test_a_grpc_caller_reads_the_names_of_the_request_message(owner: Person, stack: Stack) -> None:
+def test_a_grpc_caller_reads_the_names_of_the_request_message(owner: ApiUser, stack: StackHandle) -> None:
     questions = [Question(id="a", kind=QUESTION_KIND_TEXT, text="?", choices=["x", "y"])]
     request = CreateInternshipRequest(internship=Internship(title="x", questions=questions))
     with (
@@ -327,35 +331,39 @@ def test_a_grpc_caller_reads_the_names_of_the_request_message(owner: Person, sta
     assert str(refused.value.details()).startswith("internship.questions[0].choices: must be empty")
 
 
-def test_a_stale_etag_is_a_conflict(owner: Person) -> None:
-    draft = owner.post("/api/v1/internships", **listing("stale"))
+def test_a_stale_etag_is_a_conflict(owner: ApiUser) -> None:
+    draft = owner.post("/api/v1/internships", **sample_listing("stale"))
     path = f"/api/v1/internships/{draft['id']}"
     owner.patch(path, title="A better title", etag=draft["etag"])
     refused = _refusal(owner, "PATCH", path, body={"title": "Another title", "etag": draft["etag"]})
     assert (refused.status, refused.reason) == (409, "STALE_ETAG")
 
 
-def test_publishing_what_is_incomplete_names_each_missing_field(owner: Person) -> None:
+def test_publishing_what_is_incomplete_names_each_missing_field(owner: ApiUser) -> None:
     draft = owner.post("/api/v1/internships", title="Only a title")
     refused = _refusal(owner, "POST", f"/api/v1/internships/{draft['id']}:publish", body={})
     assert (refused.status, refused.reason) == (400, "INTERNSHIP_INCOMPLETE")
     assert {"description", "compensation", "applyDeadline"} <= set(refused.violations)
 
 
-def test_read_only_fields_in_a_body_change_nothing(owner: Person) -> None:
-    sent = listing("mass") | {"state": "INTERNSHIP_STATE_OPEN", "hires": 7, "company": {"name": "Other"}}
+def test_read_only_fields_in_a_body_change_nothing(owner: ApiUser) -> None:
+    sent = sample_listing("mass") | {
+        "state": "INTERNSHIP_STATE_OPEN",
+        "hires": 7,
+        "company": {"name": "Other"},
+    }
     draft = owner.post("/api/v1/internships", **sent)
     assert (draft["state"], draft["hires"]) == ("INTERNSHIP_STATE_DRAFT", 0)
     assert draft["company"]["name"] == "Harbour Works"
 
 
 def test_an_idempotency_key_gives_the_first_answer_again_and_refuses_another_body(
-    stack: Stack, owner: Person
+    stack: StackHandle, owner: ApiUser
 ) -> None:
     headers = {"authorization": f"Bearer {owner.access_token}", "idempotency-key": "the-same-key"}
     url = f"{stack.gateway_url}/api/v1/internships"
     first, again, other = (
-        httpx.post(url, json=listing(marker), headers=headers, trust_env=False)
+        httpx.post(url, json=sample_listing(marker), headers=headers, trust_env=False)
         for marker in ("once", "once", "twice")
     )
     assert first.status_code == 200
@@ -363,8 +371,8 @@ def test_an_idempotency_key_gives_the_first_answer_again_and_refuses_another_bod
     assert (other.status_code, _reason(other.json())) == (409, "IDEMPOTENCY_KEY_REUSED")
 
 
-def test_a_second_application_for_the_same_listing_is_refused(owner: Person, student: Person) -> None:
-    draft = owner.post("/api/v1/internships", **listing("twice"))
+def test_a_second_application_for_the_same_listing_is_refused(owner: ApiUser, student: ApiUser) -> None:
+    draft = owner.post("/api/v1/internships", **sample_listing("twice"))
     owner.post(f"/api/v1/internships/{draft['id']}:publish")
     answers = [{"questionId": "start", "text": "Now"}]
     student.post("/api/v1/applications", internshipId=draft["id"], answers=answers)
@@ -373,8 +381,8 @@ def test_a_second_application_for_the_same_listing_is_refused(owner: Person, stu
     assert (refused.status, refused.reason) == (409, "ALREADY_APPLIED")
 
 
-def test_a_required_question_that_is_not_answered_is_named(owner: Person, new_person: NewPerson) -> None:
-    draft = owner.post("/api/v1/internships", **listing("silent"))
+def test_a_required_question_that_is_not_answered_is_named(owner: ApiUser, new_person: NewPerson) -> None:
+    draft = owner.post("/api/v1/internships", **sample_listing("silent"))
     owner.post(f"/api/v1/internships/{draft['id']}:publish")
     refused = _refusal(new_person(), "POST", "/api/v1/applications", body={"internshipId": draft["id"]})
     assert (refused.status, refused.reason) == (400, "ANSWERS_INCOMPLETE")
@@ -382,7 +390,7 @@ def test_a_required_question_that_is_not_answered_is_named(owner: Person, new_pe
 
 
 def test_a_refresh_token_works_once_and_its_reuse_ends_the_session(
-    stack: Stack, new_person: NewPerson
+    stack: StackHandle, new_person: NewPerson
 ) -> None:
     person = new_person()
     old = person.refresh_token
@@ -392,8 +400,8 @@ def test_a_refresh_token_works_once_and_its_reuse_ends_the_session(
     assert (refused.status, refused.reason) == (401, "INVALID_REFRESH_TOKEN")
 
 
-def test_login_and_registration_do_not_tell_whether_an_address_is_known(
-    stranger: Person, student: Person
+def test_login_and_registration_do_not_reveal_whether_an_address_is_known(
+    stranger: ApiUser, student: ApiUser
 ) -> None:
     known = {"email": student.email, "password": "a-wrong-passphrase"}
     unknown = {"email": "nobody.knows@example.com", "password": "a-wrong-passphrase"}

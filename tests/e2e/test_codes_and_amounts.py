@@ -4,19 +4,19 @@ import secrets
 
 import pytest
 
-from ops.journey.client import ApiError, Json, Person, eventually
-from ops.journey.story import listing
+from devstack.journey.client import ApiError, ApiUser, Json, wait_for_result
+from devstack.journey.main_journey import sample_listing
 
 
-def violations(person: Person, method: str, path: str, **call: object) -> dict[str, str]:
+def violations(person: ApiUser, method: str, path: str, **call: object) -> dict[str, str]:
     with pytest.raises(ApiError) as refused:
         person.call(method, path, **call)  # type: ignore[arg-type]
     assert refused.value.status == 400
     return refused.value.violations
 
 
-def test_codes_that_are_none_are_named_with_what_to_write(owner: Person, student: Person) -> None:
-    body = listing("codes") | {"eligibility": {"workAuthorisation": ["ZZ"]}}
+def test_codes_that_are_none_are_named_with_what_to_write(owner: ApiUser, student: ApiUser) -> None:
+    body = sample_listing("codes") | {"eligibility": {"workAuthorisation": ["ZZ"]}}
     body["locations"] = [{"city": "London", "country": "UK"}]
     body["compensation"] = body["compensation"] | {"currency": "DEM"}
     wrong = violations(owner, "POST", "/api/v1/internships", body=body)
@@ -36,14 +36,14 @@ def test_codes_that_are_none_are_named_with_what_to_write(owner: Person, student
 
 
 def test_pay_beyond_32_bits_is_a_number_and_is_sorted_in_its_currency_only(
-    owner: Person, student: Person
+    owner: ApiUser, student: ApiUser
 ) -> None:
     word = f"w{secrets.token_hex(4)}"
     amounts = {"IRR": [9_000_000_000_000, 7_000_000_000_001], "EUR": [200_000]}
     for currency, pays in amounts.items():
         for pay in pays:
             paid = {"paid": True, "minMinor": pay, "currency": currency, "unit": "PAY_UNIT_HOUR"}
-            draft = owner.post("/api/v1/internships", **listing(word) | {"compensation": paid})
+            draft = owner.post("/api/v1/internships", **sample_listing(word) | {"compensation": paid})
             assert draft["compensation"]["minMinor"] == pay
             assert draft["effectiveHourlyPayMinor"] == pay
             owner.post(f"/api/v1/internships/{draft['id']}:publish")
@@ -53,7 +53,7 @@ def test_pay_beyond_32_bits_is_a_number_and_is_sorted_in_its_currency_only(
         found = student.get("/api/v1/internships", **query)["data"]
         return found if len(found) == 2 else None
 
-    hits = eventually(both, "both listings in rials")
+    hits = wait_for_result(both, "both listings in rials")
     assert [hit["effectiveHourlyPayMinor"] for hit in hits] == amounts["IRR"]
     most = student.get("/api/v1/internships", **query, minHourlyPayMinor=8_000_000_000_000)["data"]
     assert [hit["effectiveHourlyPayMinor"] for hit in most] == [9_000_000_000_000]
@@ -62,13 +62,13 @@ def test_pay_beyond_32_bits_is_a_number_and_is_sorted_in_its_currency_only(
 
 
 @pytest.mark.parametrize("amount", [0.5, -1, 1e17, "NaN"])
-def test_an_amount_that_is_no_whole_number_is_refused_by_its_field(owner: Person, amount: object) -> None:
-    body = listing("amount")
+def test_an_amount_that_is_no_whole_number_is_refused_by_its_field(owner: ApiUser, amount: object) -> None:
+    body = sample_listing("amount")
     body["compensation"] = body["compensation"] | {"minMinor": amount}
     assert "compensation.minMinor" in violations(owner, "POST", "/api/v1/internships", body=body)
 
 
-def test_a_real_cv_comes_back_as_it_was_written(student: Person) -> None:
+def test_a_real_cv_comes_back_as_it_was_written(student: ApiUser) -> None:
     part = {
         "education": [{"institution": "TU Berlin", "start": "2024", "end": "2027-09"}],
         "experience": [{"organisation": "Acme", "start": "2023-05", "end": "2023"}],

@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from ops.journey.client import ApiError, Person
-from ops.journey.story import listing
-from tests.stack import Stack
+from devstack.journey.client import ApiError, ApiUser
+from devstack.journey.main_journey import sample_listing
+from tests.stack import StackHandle
 
 
 def without_deadline(marker: str) -> dict[str, object]:
-    return {name: value for name, value in listing(marker).items() if name != "applyDeadline"}
+    return {name: value for name, value in sample_listing(marker).items() if name != "applyDeadline"}
 
 
-def test_a_day_is_kept_with_its_zone_and_told_in_it(owner: Person) -> None:
+def test_a_day_is_stored_with_its_zone_and_shown_in_it(owner: ApiUser) -> None:
     body = without_deadline(f"zone {secrets.token_hex(4)}")
     year = datetime.now(UTC).year + 1
     day = {"applyDeadlineDate": f"{year}-06-30", "applyDeadlineZone": "Europe/Berlin"}
@@ -36,13 +36,13 @@ def test_a_day_is_kept_with_its_zone_and_told_in_it(owner: Person) -> None:
         ({"applyDeadlineDate": "2029-06-30", "applyDeadline": "2029-06-01T00:00:00Z"}, "applyDeadlineDate"),
     ],
 )
-def test_a_zone_or_day_that_there_is_not_is_named(owner: Person, wrong: dict[str, str], field: str) -> None:
+def test_a_zone_or_day_that_there_is_not_is_named(owner: ApiUser, wrong: dict[str, str], field: str) -> None:
     with pytest.raises(ApiError) as refused:
         owner.post("/api/v1/internships", **without_deadline("x"), **wrong)
     assert [name.rpartition(".")[2] for name in refused.value.violations] == [field]
 
 
-def test_no_cache_keeps_a_listing_beyond_its_deadline(stack: Stack, owner: Person) -> None:
+def test_no_cache_keeps_a_listing_beyond_its_deadline(stack: StackHandle, owner: ApiUser) -> None:
     ends = datetime.now(UTC) + timedelta(seconds=8)
     deadline = {"applyDeadline": ends.strftime("%Y-%m-%dT%H:%M:%SZ")}
     draft = owner.post("/api/v1/internships", **without_deadline("soon"), **deadline)

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
-from ops.journey.client import ApiError, Json, Person, eventually
-from ops.journey.story import listing
+from devstack.journey.client import ApiError, ApiUser, Json, wait_for_result
+from devstack.journey.main_journey import sample_listing
 
-NewPerson = Callable[..., Person]
+NewPerson = Callable[..., ApiUser]
 
 
-def moved(owner: Person, application: Json, *states: str) -> Json:
+def moved(owner: ApiUser, application: Json, *states: str) -> Json:
     """The application after its company has moved it through some states."""
     seen = owner.get(f"/api/v1/applications/{application['id']}")
     for state in states:
@@ -21,20 +21,20 @@ def moved(owner: Person, application: Json, *states: str) -> Json:
     return seen
 
 
-def ended(person: Person, application: Json) -> Json:
+def ended(person: ApiUser, application: Json) -> Json:
     """The application as its student sees it, once it is closed."""
 
     def closed() -> Json | None:
         seen = person.get(f"/api/v1/applications/{application['id']}")
         return seen if seen["status"] == "STUDENT_STATUS_CLOSED" else None
 
-    return eventually(closed, "the application to be closed")
+    return wait_for_result(closed, "the application to be closed")
 
 
 def test_a_second_offer_for_one_opening_is_refused_and_the_hire_ends_the_others_with_notice(
-    owner: Person, new_person: NewPerson
+    owner: ApiUser, new_person: NewPerson
 ) -> None:
-    draft = owner.post("/api/v1/internships", **listing(secrets.token_hex(4)) | {"questions": []})
+    draft = owner.post("/api/v1/internships", **sample_listing(secrets.token_hex(4)) | {"questions": []})
     owner.post(f"/api/v1/internships/{draft['id']}:publish")
     students = [new_person() for _ in range(2)]
     first, second = [each.post("/api/v1/applications", internshipId=draft["id"]) for each in students]
@@ -49,8 +49,8 @@ def test_a_second_offer_for_one_opening_is_refused_and_the_hire_ends_the_others_
     students[1].await_mail(lambda mail: "All places" in mail["text"])
 
 
-def test_a_closed_listing_ends_its_applications_with_its_reason(owner: Person, student: Person) -> None:
-    draft = owner.post("/api/v1/internships", **listing(secrets.token_hex(4)) | {"questions": []})
+def test_a_closed_listing_ends_its_applications_with_its_reason(owner: ApiUser, student: ApiUser) -> None:
+    draft = owner.post("/api/v1/internships", **sample_listing(secrets.token_hex(4)) | {"questions": []})
     owner.post(f"/api/v1/internships/{draft['id']}:publish")
     application = student.post("/api/v1/applications", internshipId=draft["id"])
     owner.post(f"/api/v1/internships/{draft['id']}:close")

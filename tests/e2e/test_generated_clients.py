@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ops import toolbox
-from ops.journey.client import Json
-from ops.journey.story import PASSWORD, Cast, Journey, listing
-from tests.stack import Stack
+from devstack import toolbox
+from devstack.journey.client import Json
+from devstack.journey.main_journey import JOURNEY_PASSWORD, Journey, JourneyUsers, sample_listing
+from tests.stack import StackHandle
 
 CLIENTS = Path(__file__).with_name("clients")
 FIELD = "Data Science & Co"
@@ -33,44 +33,46 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def opened(walked: tuple[Cast, Journey]) -> Json:
+def opened(walked: tuple[JourneyUsers, Journey]) -> Json:
     """A listing that takes applications."""
     company = walked[0].company
     marker = f"clients{secrets.token_hex(4)}"
-    draft = company.post("/api/v1/internships", **listing(marker) | {"field": FIELD, "openings": 5})
+    draft = company.post("/api/v1/internships", **sample_listing(marker) | {"field": FIELD, "openings": 5})
     company.post(f"/api/v1/internships/{draft['id']}:publish")
     return draft | {"marker": marker}
 
 
 @pytest.fixture
-def document(stack: Stack, tmp_path: Path) -> Path:
+def document(stack: StackHandle, tmp_path: Path) -> Path:
     path = tmp_path / "openapi.json"
     path.write_text(httpx.get(f"{stack.gateway_url}/openapi.json", trust_env=False).text)
     return path
 
 
 @pytest.fixture
-def journey(stack: Stack, opened: Json) -> Mapping[str, str]:
+def journey(stack: StackHandle, opened: Json) -> Mapping[str, str]:
     """What a client's journey is told."""
     return {
         "GATEWAY": stack.gateway_url,
         "MAILBOX": stack.mailbox_url,
         "EMAIL": f"client.{secrets.token_hex(6)}@example.com",
-        "PASSWORD": PASSWORD,
+        "PASSWORD": JOURNEY_PASSWORD,
         "INTERNSHIP": opened["id"],
         "MARKER": opened["marker"],
         "FIELD": FIELD,
     }
 
 
-def run(command: Sequence[str | Path], folder: Path, variables: Mapping[str, str] | None = None) -> str:
+def run_client(
+    command: Sequence[str | Path], folder: Path, variables: Mapping[str, str] | None = None
+) -> str:
     environment = {**os.environ, **(variables or {}), "NO_PROXY": "127.0.0.1,localhost"}
     done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
-def told(output: str, opened: Json) -> None:
+def journey_lines(output: str, opened: Json) -> None:
     assert json.loads(output.splitlines()[-1]) == {"title": opened["title"], **EXPECTED}
 
 
@@ -83,9 +85,9 @@ def test_a_typescript_client_compiles_and_makes_a_journey(
     (tmp_path / "package.json").write_text('{"type": "module"}')
     for name in ("journey.ts", "tsconfig.json"):
         shutil.copy(CLIENTS / name, tmp_path)
-    run([toolbox.node_tool("openapi-typescript"), document, "-o", "schema.d.ts"], tmp_path)
-    run([toolbox.node_tool("tsc"), "-p", "."], tmp_path)
-    told(run(["node", "built/journey.js"], tmp_path, journey), opened)
+    run_client([toolbox.node_tool("openapi-typescript"), document, "-o", "schema.d.ts"], tmp_path)
+    run_client([toolbox.node_tool("tsc"), "-p", "."], tmp_path)
+    journey_lines(run_client(["node", "built/journey.js"], tmp_path, journey), opened)
 
 
 @pytest.mark.timeout(300)
@@ -95,7 +97,9 @@ def test_a_python_client_is_generated_without_a_warning_and_makes_a_journey(
     generator = toolbox.python_tool("openapi-python-client")
     (tmp_path / "config.yaml").write_text("post_hooks: []\n")
     arguments = ["--path", str(document), "--output-path", "generated_client", "--meta", "none"]
-    said = run([generator, "generate", *arguments, "--config", "config.yaml", "--fail-on-warning"], tmp_path)
+    said = run_client(
+        [generator, "generate", *arguments, "--config", "config.yaml", "--fail-on-warning"], tmp_path
+    )
     assert "warning" not in said.lower(), said
     shutil.copy(CLIENTS / "journey.py", tmp_path)
-    told(run([generator.with_name("python"), "journey.py"], tmp_path, journey), opened)
+    journey_lines(run_client([generator.with_name("python"), "journey.py"], tmp_path, journey), opened)

@@ -1,13 +1,13 @@
 """The main journey over HTTP, from two registrations to a filled listing."""
 
-from ops.journey.client import Person
-from ops.journey.story import Cast, Journey
-from tests.stack import Stack
+from devstack.journey.client import ApiUser
+from devstack.journey.main_journey import Journey, JourneyUsers
+from tests.stack import StackHandle
 
-Walked = tuple[Cast, Journey]
+Walked = tuple[JourneyUsers, Journey]
 
 
-def _subjects(person: Person) -> str:
+def _subjects(person: ApiUser) -> str:
     return "\n".join(mail["subject"] for mail in person.mails())
 
 
@@ -84,7 +84,9 @@ def test_the_inbox_marks_what_was_read(walked: Walked) -> None:
     assert cast.student.post("/api/v1/notifications:markRead", all=True) == {"unreadCount": 0}
 
 
-def test_health_readiness_and_the_api_page_answer_at_the_gateway(stack: Stack, stranger: Person) -> None:
+def test_health_readiness_and_the_api_page_answer_at_the_gateway(
+    stack: StackHandle, stranger: ApiUser
+) -> None:
     assert stranger.get("/health") == {"status": "ok"}
     assert stranger.get("/ready") == {"status": "ready"}
     assert stranger.get("/openapi.json")["openapi"] == "3.1.0"

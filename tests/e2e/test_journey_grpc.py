@@ -16,6 +16,8 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 from grpc_status import rpc_status
 
+from devstack.journey.client import CODE_PATTERN, wait_for_result
+from devstack.journey.main_journey import JOURNEY_PASSWORD, sample_listing
 from internshipconnect.analytics.v1 import analytics_pb2 as analytics
 from internshipconnect.analytics.v1.analytics_pb2_grpc import AnalyticsServiceStub
 from internshipconnect.application.v1 import application_pb2 as application
@@ -29,24 +31,22 @@ from internshipconnect.notification.v1 import notification_pb2 as notification
 from internshipconnect.notification.v1.notification_pb2_grpc import NotificationServiceStub
 from internshipconnect.user.v1 import user_pb2 as user
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
-from ops.journey.client import CODE, eventually
-from ops.journey.story import PASSWORD, listing
-from ops.moderation import Moderators
-from tests.stack import Stack
-from tests.waiting import GENEROUS_S
+from ops.moderation import ModerationClient
+from tests.stack import StackHandle
+from tests.waiting import WAIT_TIMEOUT_S
 
 Metadata = tuple[tuple[str, str], ...]
-TIMEOUT_S = GENEROUS_S
+TIMEOUT_S = WAIT_TIMEOUT_S
 
 
 @pytest.fixture(scope="module")
-def channel(stack: Stack) -> Iterator[grpc.Channel]:
+def channel(stack: StackHandle) -> Iterator[grpc.Channel]:
     with grpc.insecure_channel(f"127.0.0.1:{stack.topology.gateway}") as channel:
         yield channel
 
 
 @dataclass(frozen=True)
-class Caller:
+class GrpcCaller:
     """Somebody who is signed in."""
 
     session: auth.Session
@@ -56,28 +56,28 @@ class Caller:
         return (token, ("idempotency-key", str(uuid.uuid4()))) if once else (token,)
 
 
-def _join(stack: Stack, channel: grpc.Channel, *, company: str = "") -> Caller:
+def _join(stack: StackHandle, channel: grpc.Channel, *, company: str = "") -> GrpcCaller:
     email = f"grpc.{secrets.token_hex(6)}@example.com"
     kind = common.ACCOUNT_KIND_COMPANY if company else common.ACCOUNT_KIND_STUDENT
     stub = AuthServiceStub(channel)
     request = auth.RegisterRequest(
-        email=email, password=PASSWORD, kind=kind, name="Grace Typed", company_name=company
+        email=email, password=JOURNEY_PASSWORD, kind=kind, name="Grace Typed", company_name=company
     )
     stub.Register(request, timeout=TIMEOUT_S)
     mail = stack.await_mail(email)
-    code = CODE.search(mail["text"])
+    code = CODE_PATTERN.search(mail["text"])
     assert code is not None
     answer = stub.VerifyEmail(auth.VerifyEmailRequest(email=email, code=code.group(1)), timeout=TIMEOUT_S)
-    return Caller(answer.data)
+    return GrpcCaller(answer.data)
 
 
 def _posting() -> internship.Internship:
     posting = internship.Internship()
-    json_format.ParseDict(listing("over gRPC"), posting)
+    json_format.ParseDict(sample_listing("over gRPC"), posting)
     return posting
 
 
-def test_the_whole_journey_works_with_typed_stubs(stack: Stack, channel: grpc.Channel) -> None:
+def test_the_whole_journey_works_with_typed_stubs(stack: StackHandle, channel: grpc.Channel) -> None:
     internships, applications = InternshipServiceStub(channel), ApplicationServiceStub(channel)
     owner, student = _join(stack, channel, company="Typed Works"), _join(stack, channel)
 
@@ -92,7 +92,7 @@ def test_the_whole_journey_works_with_typed_stubs(stack: Stack, channel: grpc.Ch
         timeout=TIMEOUT_S,
     )
     assert posted.state == internship.INTERNSHIP_STATE_PENDING_REVIEW
-    posted = Moderators(stack.topology).approve(draft.id).internship
+    posted = ModerationClient(stack.topology).approve(draft.id).internship
     assert posted.state == internship.INTERNSHIP_STATE_OPEN
 
     me = user.Me(student=user.StudentProfile(headline="I like types"))
@@ -142,11 +142,11 @@ def test_the_whole_journey_works_with_typed_stubs(stack: Stack, channel: grpc.Ch
         )
         return {stage.stage: stage.reached for stage in funnel.stages}.get("HIRED") == 1 or None
 
-    assert eventually(hires, "the hire in the funnel")
+    assert wait_for_result(hires, "the hire in the funnel")
 
 
 def test_the_live_inbox_streams_what_arrives_and_resumes_after_its_last_entry(
-    stack: Stack, channel: grpc.Channel
+    stack: StackHandle, channel: grpc.Channel
 ) -> None:
     owner, student = _join(stack, channel, company="Live Works"), _join(stack, channel)
     inbox = NotificationServiceStub(channel)
@@ -164,7 +164,7 @@ def test_the_live_inbox_streams_what_arrives_and_resumes_after_its_last_entry(
         metadata=owner.metadata(),
         timeout=TIMEOUT_S,
     )
-    Moderators(stack.topology).approve(draft.id)
+    ModerationClient(stack.topology).approve(draft.id)
     submitted = ApplicationServiceStub(channel).SubmitApplication(
         application.SubmitApplicationRequest(
             internship_id=draft.id, answers=[application.Answer(question_id="start", text="Now")]
@@ -212,7 +212,7 @@ def test_an_error_carries_its_reason_and_its_fields_in_the_trailers(channel: grp
 
 
 def test_calls_between_services_are_refused_at_the_gateway_and_by_the_service_itself(
-    stack: Stack, channel: grpc.Channel
+    stack: StackHandle, channel: grpc.Channel
 ) -> None:
     request = internship.TakeOpeningRequest(
         internship_id="int_01ARZ3NDEKTSV4RRFFQ69G5FAV", application_id="app_01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -234,7 +234,7 @@ def test_calls_between_services_are_refused_at_the_gateway_and_by_the_service_it
 @pytest.mark.parametrize(
     "service", ["auth", "user", "internship", "application", "notification", "analytics"]
 )
-def test_every_service_says_that_it_serves_and_describes_itself(stack: Stack, service: str) -> None:
+def test_every_service_says_that_it_serves_and_describes_itself(stack: StackHandle, service: str) -> None:
     with grpc.insecure_channel(stack.grpc_address(service)) as direct:
         check = direct.unary_unary(
             "/grpc.health.v1.Health/Check",

@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 from chassis.ids import new_id
-from gateway.pages import LANGUAGES as PAGE_LANGUAGES
-from ops.mailbox.message import parse
-from services.notification.domain.contents import CONTENTS, Content
-from services.notification.domain.recipients import Reader
+from devstack.mailbox.message import parse_mail
+from gateway.pages import PAGE_LANGUAGES
+from services.notification.domain.contents import NOTIFICATION_CONTENTS, NotificationContent
+from services.notification.domain.recipients import Addressee
 from services.notification.locales import LANGUAGES
-from services.notification.mails import Mails
-from tests.stack import Stack
+from services.notification.rendering import NotificationRenderer
+from tests.stack import StackHandle
 
 CODE: Final = "49381726"
 HEADINGS: Final = {
@@ -45,17 +45,17 @@ API_CALLS: Final = {
 
 
 @pytest.fixture(scope="module")
-def client(stack: Stack) -> Iterator[httpx.Client]:
+def client(stack: StackHandle) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=stack.gateway_url, trust_env=False, verify=stack.trust, timeout=10) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def mails(stack: Stack) -> Mails:
-    return Mails(public_url=stack.gateway_url, sender="hello@ic.example", sender_name="IC")
+def mails(stack: StackHandle) -> NotificationRenderer:
+    return NotificationRenderer(public_url=stack.gateway_url, sender="hello@ic.example", sender_name="IC")
 
 
-def sample(kind: type[Content]) -> Content:
+def sample(kind: type[NotificationContent]) -> NotificationContent:
     known: dict[str, Any] = {
         "code": CODE,
         "application_id": new_id("app"),
@@ -71,12 +71,16 @@ def sample(kind: type[Content]) -> Content:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("kind", CONTENTS, ids=lambda kind: kind.template)
+@pytest.mark.parametrize("kind", NOTIFICATION_CONTENTS, ids=lambda kind: kind.template)
 def test_every_link_of_every_mail_leads_to_its_page_in_the_language_of_the_mail(
-    stack: Stack, client: httpx.Client, mails: Mails, kind: type[Content], language: str
+    stack: StackHandle,
+    client: httpx.Client,
+    mails: NotificationRenderer,
+    kind: type[NotificationContent],
+    language: str,
 ) -> None:
-    reader = Reader(email="ada@example.org", name="Ada", locale=language)
-    mail = parse(mails.mail("ntf_1", sample(kind), reader, written_at=datetime.now(UTC)).raw)
+    reader = Addressee(email="ada@example.org", name="Ada", locale=language)
+    mail = parse_mail(mails.mail("ntf_1", sample(kind), reader, written_at=datetime.now(UTC)).raw)
     assert mail.text.count(CODE) == (kind.template == "verification_code")
     assert len(mail.links) == 1
     for link in mail.links:

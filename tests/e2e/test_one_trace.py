@@ -8,32 +8,39 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from ops.journey.client import Person
-from ops.journey.story import PASSWORD
-from tests.otlp import Receiver, receiving
-from tests.stack import Stack
-from tests.waiting import GENEROUS_S
+from devstack.journey.client import ApiUser
+from devstack.journey.main_journey import JOURNEY_PASSWORD
+from tests.otlp import OtlpReceiver, running_otlp_receiver
+from tests.stack import StackHandle
+from tests.waiting import WAIT_TIMEOUT_S
 
-EXPORTED_WITHIN_S = GENEROUS_S
+EXPORT_TIMEOUT_S = WAIT_TIMEOUT_S
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver() -> Iterator[OtlpReceiver]:
     """Listens where the stack under test exports its traces to."""
     endpoint = os.environ.get("IC_OTLP_ENDPOINT", "")
     if not endpoint:
         pytest.skip("this stack exports no traces: `ic test` makes one that does")
-    with receiving(int(endpoint.rpartition(":")[2])) as (receiver, _):
+    with running_otlp_receiver(int(endpoint.rpartition(":")[2])) as (receiver, _):
         yield receiver
 
 
-def test_a_registration_is_one_trace_from_the_gateway_to_its_mail(stack: Stack, receiver: Receiver) -> None:
+def test_a_registration_is_one_trace_from_the_gateway_to_its_mail(
+    stack: StackHandle, receiver: OtlpReceiver
+) -> None:
     trace_id, client_span = secrets.token_hex(16), secrets.token_hex(8)
-    person = Person(stack.gateway_url, stack.mailbox_url, f"traced.{trace_id[:8]}@example.com")
+    person = ApiUser(stack.gateway_url, stack.mailbox_url, f"traced.{trace_id[:8]}@example.com")
 
     answer = httpx.post(
         f"{stack.gateway_url}/api/v1/auth/register",
-        json={"email": person.email, "password": PASSWORD, "name": "Traced", "kind": "ACCOUNT_KIND_STUDENT"},
+        json={
+            "email": person.email,
+            "password": JOURNEY_PASSWORD,
+            "name": "Traced",
+            "kind": "ACCOUNT_KIND_STUDENT",
+        },
         # The gateway decides what is recorded, whatever the caller's `traceparent` says; this asks it to.
         headers={"traceparent": f"00-{trace_id}-{client_span}-01", "x-client-trace-id": trace_id},
     )
@@ -53,9 +60,9 @@ def test_a_registration_is_one_trace_from_the_gateway_to_its_mail(stack: Stack, 
     assert {span.trace_id.hex() for _, span in receiver.spans} == {trace_id}
 
 
-def mail_path(receiver: Receiver, trace_id: str) -> list[tuple[str, str]]:
+def mail_path(receiver: OtlpReceiver, trace_id: str) -> list[tuple[str, str]]:
     """From the gateway's span to that of the mail's handler, once all of them have been exported."""
-    until = time.monotonic() + EXPORTED_WITHIN_S
+    until = time.monotonic() + EXPORT_TIMEOUT_S
     path: list[tuple[str, str]] = []
     while time.monotonic() < until:
         for span in receiver.named("handle notification.email.requested"):
@@ -65,4 +72,4 @@ def mail_path(receiver: Receiver, trace_id: str) -> list[tuple[str, str]]:
             return path
         time.sleep(0.2)
     known = path or [(service, span.name) for service, span in receiver.spans]
-    raise AssertionError(f"no whole path within {EXPORTED_WITHIN_S} s; known: {known}")
+    raise AssertionError(f"no whole path within {EXPORT_TIMEOUT_S} s; known: {known}")

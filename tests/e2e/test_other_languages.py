@@ -10,12 +10,12 @@ import grpc_tools
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from gateway.surface import edge_rpcs
-from ops import toolbox
-from ops.export import export
+from devstack import toolbox
+from devstack.contract_export import export_contracts
+from gateway.api_surface import edge_rpcs
 from ops.paths import REPO
-from tests.e2e.test_generated_clients import CLIENTS, run
-from tests.stack import Stack
+from tests.e2e.test_generated_clients import CLIENTS, run_client
+from tests.stack import StackHandle
 
 BUF = REPO / ".venv" / "bin" / "buf"
 needs_node = pytest.mark.skipif(not toolbox.has_node(), reason="node and npm are not on the PATH")
@@ -24,7 +24,7 @@ needs_node = pytest.mark.skipif(not toolbox.has_node(), reason="node and npm are
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("other") / "internshipconnect"
-    export(target)
+    export_contracts(target)
     return target
 
 
@@ -32,7 +32,7 @@ def test_the_contracts_compile_with_plain_protoc(exported: Path) -> None:
     protos = sorted(path.relative_to(exported / "proto") for path in (exported / "proto").rglob("*.proto"))
     compilers_own = Path(grpc_tools.__file__).parent / "_proto"
     command: list[str | Path] = [sys.executable, "-m", "grpc_tools.protoc", "-I.", f"-I{compilers_own}"]
-    run([*command, "--descriptor_set_out=../set.binpb", *protos], exported / "proto")
+    run_client([*command, "--descriptor_set_out=../set.binpb", *protos], exported / "proto")
     files = FileDescriptorSet.FromString((exported / "set.binpb").read_bytes()).file
     services = {f"{file.package}.{service.name}" for file in files for service in file.service}
     assert services == {rpc.service for rpc in edge_rpcs()}
@@ -41,7 +41,7 @@ def test_the_contracts_compile_with_plain_protoc(exported: Path) -> None:
 
 
 def test_the_printed_rules_are_those_that_protovalidate_ships(exported: Path) -> None:
-    run([BUF, "build", "-o", "built.binpb"], exported)
+    run_client([BUF, "build", "-o", "built.binpb"], exported)
     built = FileDescriptorSet.FromString((exported / "built.binpb").read_bytes()).file
     printed = next(file for file in built if file.name == "buf/validate/validate.proto")
     shipped = FileDescriptorSet.FromString((exported / "internshipconnect.binpb").read_bytes()).file
@@ -53,10 +53,10 @@ def test_the_printed_rules_are_those_that_protovalidate_ships(exported: Path) ->
 @needs_node
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not toolbox.has_debian(), reason="the plugins for Go are packages of Debian")
-def test_buf_generates_go_and_typescript_that_calls_the_gateway(exported: Path, stack: Stack) -> None:
+def test_buf_generates_go_and_typescript_that_calls_the_gateway(exported: Path, stack: StackHandle) -> None:
     plugins = [toolbox.go_plugins(), toolbox.node_tool("protoc-gen-es").parent]
     path = os.pathsep.join([*map(str, plugins), os.environ["PATH"]])
-    run([BUF, "generate"], exported, {"PATH": path})
+    run_client([BUF, "generate"], exported, {"PATH": path})
     go = (exported / "go/internshipconnect/internship/v1/internship_grpc.pb.go").read_text()
     assert "package internshipv1" in go
     assert "func NewInternshipServiceClient(" in go
@@ -64,8 +64,8 @@ def test_buf_generates_go_and_typescript_that_calls_the_gateway(exported: Path, 
     (exported / "package.json").write_text('{"type": "module"}')
     for name in ("grpc.ts", "tsconfig.json"):
         shutil.copy(CLIENTS / name, exported)
-    run([toolbox.node_tool("tsc"), "-p", "."], exported)
-    told = json.loads(run(["node", "built/grpc.js"], exported, {"GATEWAY": stack.gateway_url}))
+    run_client([toolbox.node_tool("tsc"), "-p", "."], exported)
+    told = json.loads(run_client(["node", "built/grpc.js"], exported, {"GATEWAY": stack.gateway_url}))
     assert told == {
         "keys": "ES256",
         "page": True,
@@ -77,11 +77,11 @@ def test_buf_generates_go_and_typescript_that_calls_the_gateway(exported: Path, 
 
 @pytest.mark.timeout(300)
 def test_the_python_package_runs_with_the_oldest_versions_that_it_admits(
-    exported: Path, stack: Stack, tmp_path: Path
+    exported: Path, stack: StackHandle, tmp_path: Path
 ) -> None:
-    toolbox.install_lowest(tmp_path / "env", exported / "python")
+    toolbox.install_lowest_versions(tmp_path / "env", exported / "python")
     python = tmp_path / "env" / "bin" / "python"
-    told = json.loads(run([python, CLIENTS / "call.py"], tmp_path, {"GATEWAY": stack.gateway_url}))
+    told = json.loads(run_client([python, CLIENTS / "call.py"], tmp_path, {"GATEWAY": stack.gateway_url}))
     assert told == {"reason": "INVALID_FIELD", "versions": ["1.62.0", "4.25.0"]}
 
 

@@ -7,14 +7,14 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from chassis.contracts import imported
+from chassis.contracts import imported_contracts
+from devstack.journey.client import ApiError, ApiUser, Json
+from devstack.journey.main_journey import sample_listing
 from internshipconnect.common.v1.common_pb2 import Location
 from internshipconnect.user.v1.user_pb2 import Me, Preferences, StudentProfile, UpdateMeRequest
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
-from ops.journey.client import ApiError, Json, Person
-from ops.journey.story import listing
 from tests.e2e.conftest import NewPerson
-from tests.stack import Stack
+from tests.stack import StackHandle
 
 STUDENT: Final[Json] = {
     "name": "Robin Doe",
@@ -52,7 +52,7 @@ COMPANY: Final[Json] = {
     "size": "COMPANY_SIZE_11_TO_50",
 }
 LISTING: Final[Json] = {
-    **listing("partial"),
+    **sample_listing("partial"),
     "responsibilities": ["Build"],
     "qualifications": ["Curiosity"],
     "startWindow": {"from": "2027-03-01", "to": "2027-04-01"},
@@ -82,29 +82,29 @@ NOT_ALONE: Final = frozenset(
 
 
 @dataclass(frozen=True)
-class Target:
+class UpdateTarget:
     """One call that updates: its name, who calls, where, and everything that it may change."""
 
     rpc: str
-    person: Person
+    person: ApiUser
     path: str
     whole: Json
 
 
 @pytest.fixture(scope="module")
-def targets(new_person: NewPerson) -> Mapping[str, Target]:
+def targets(new_person: NewPerson) -> Mapping[str, UpdateTarget]:
     student, owner = new_person(), new_person(company="Harbour Works")
     draft = owner.post("/api/v1/internships", title="A draft")
     found = (
-        Target("UpdateMe", student, "/api/v1/users/me", STUDENT),
-        Target("UpdateMyCompany", owner, "/api/v1/companies/me", COMPANY),
-        Target("UpdateInternship", owner, f"/api/v1/internships/{draft['id']}", LISTING),
+        UpdateTarget("UpdateMe", student, "/api/v1/users/me", STUDENT),
+        UpdateTarget("UpdateMyCompany", owner, "/api/v1/companies/me", COMPANY),
+        UpdateTarget("UpdateInternship", owner, f"/api/v1/internships/{draft['id']}", LISTING),
     )
     return {target.rpc: target for target in found}
 
 
 UPDATES: Final = sorted(
-    rpc.name for rpc in imported().rpcs if "update_mask" in rpc.request.DESCRIPTOR.fields_by_name
+    rpc.name for rpc in imported_contracts().rpcs if "update_mask" in rpc.request.DESCRIPTOR.fields_by_name
 )
 every_update: Final = pytest.mark.parametrize("rpc", UPDATES)
 
@@ -147,19 +147,19 @@ def emptied(value: Any) -> Any:
     return None
 
 
-def refused(target: Target, body: Json) -> str:
+def refused(target: UpdateTarget, body: Json) -> str:
     with pytest.raises(ApiError) as caught:
         target.person.patch(target.path, **body)
     return caught.value.reason
 
 
-def test_every_call_that_updates_is_tried_here(targets: Mapping[str, Target]) -> None:
+def test_every_call_that_updates_is_tried_here(targets: Mapping[str, UpdateTarget]) -> None:
     assert sorted(targets) == UPDATES
 
 
 @every_update
 def test_each_field_alone_is_cleared_and_nothing_else_changes(
-    targets: Mapping[str, Target], rpc: str
+    targets: Mapping[str, UpdateTarget], rpc: str
 ) -> None:
     target = targets[rpc]
     before = target.person.patch(target.path, **target.whole)
@@ -179,7 +179,7 @@ def test_each_field_alone_is_cleared_and_nothing_else_changes(
 
 @every_update
 def test_what_was_read_can_be_sent_back_whole_and_changes_nothing(
-    targets: Mapping[str, Target], rpc: str
+    targets: Mapping[str, UpdateTarget], rpc: str
 ) -> None:
     target = targets[rpc]
     before = target.person.patch(target.path, **target.whole)
@@ -187,7 +187,7 @@ def test_what_was_read_can_be_sent_back_whole_and_changes_nothing(
 
 
 @every_update
-def test_a_body_that_names_nothing_changes_nothing(targets: Mapping[str, Target], rpc: str) -> None:
+def test_a_body_that_names_nothing_changes_nothing(targets: Mapping[str, UpdateTarget], rpc: str) -> None:
     target = targets[rpc]
     before = target.person.patch(target.path, **target.whole)
     objects: Json = {name: {} for name, value in target.whole.items() if isinstance(value, dict)}
@@ -207,7 +207,9 @@ def test_a_body_that_names_nothing_changes_nothing(targets: Mapping[str, Target]
         ("UpdateInternship", ("applyDeadline",)),
     ],
 )
-def test_null_clears_a_whole_object(targets: Mapping[str, Target], rpc: str, path: tuple[str, ...]) -> None:
+def test_null_clears_a_whole_object(
+    targets: Mapping[str, UpdateTarget], rpc: str, path: tuple[str, ...]
+) -> None:
     target = targets[rpc]
     before = target.person.patch(target.path, **target.whole)
     after = target.person.patch(target.path, **nested(path, None))
@@ -216,7 +218,7 @@ def test_null_clears_a_whole_object(targets: Mapping[str, Target], rpc: str, pat
     assert without(after, *gone) == without(before, *gone)
 
 
-def test_both_spellings_of_a_field_are_understood(targets: Mapping[str, Target]) -> None:
+def test_both_spellings_of_a_field_are_understood(targets: Mapping[str, UpdateTarget]) -> None:
     target = targets["UpdateMe"]
     body = {
         "time_zone": "Asia/Tokyo",
@@ -229,7 +231,7 @@ def test_both_spellings_of_a_field_are_understood(targets: Mapping[str, Target])
     assert after["student"]["preferences"]["currency"] == "EUR"
 
 
-def test_a_mask_that_is_given_is_exact(targets: Mapping[str, Target]) -> None:
+def test_a_mask_that_is_given_is_exact(targets: Mapping[str, UpdateTarget]) -> None:
     target = targets["UpdateMe"]
     target.person.patch(target.path, **target.whole)
     body = {"student": {"headline": "Another", "summary": "ignored", "preferences": {"currency": "USD"}}}
@@ -241,7 +243,7 @@ def test_a_mask_that_is_given_is_exact(targets: Mapping[str, Target]) -> None:
     assert after["student"]["preferences"]["cities"] == []
 
 
-def test_an_empty_mask_is_none(targets: Mapping[str, Target]) -> None:
+def test_an_empty_mask_is_none(targets: Mapping[str, UpdateTarget]) -> None:
     target = targets["UpdateMe"]
     before = target.person.patch(target.path, **target.whole)
     after = target.person.call(
@@ -251,8 +253,8 @@ def test_an_empty_mask_is_none(targets: Mapping[str, Target]) -> None:
     assert (at(after, headline), without(after, headline)) == (None, without(before, headline))
 
 
-def test_a_mask_that_names_what_is_read_only_is_refused_whoever_says_it_came_from_the_body(
-    targets: Mapping[str, Target],
+def test_a_mask_that_names_read_only_fields_is_refused_even_if_said_to_come_from_the_body(
+    targets: Mapping[str, UpdateTarget],
 ) -> None:
     target = targets["UpdateMe"]
     with pytest.raises(ApiError) as refused:
@@ -261,7 +263,7 @@ def test_a_mask_that_names_what_is_read_only_is_refused_whoever_says_it_came_fro
 
 
 @pytest.fixture
-def update_me(stack: Stack, targets: Mapping[str, Target]) -> Iterator[Callable[..., Me]]:
+def update_me(stack: StackHandle, targets: Mapping[str, UpdateTarget]) -> Iterator[Callable[..., Me]]:
     token = targets["UpdateMe"].person.access_token
     with grpc.insecure_channel(stack.gateway_url.partition("//")[2]) as channel:
         stub: Any = UserServiceStub(channel)
@@ -276,7 +278,7 @@ def update_me(stack: Stack, targets: Mapping[str, Target]) -> Iterator[Callable[
 
 
 def test_a_grpc_caller_changes_what_the_message_holds_or_what_the_mask_names(
-    targets: Mapping[str, Target], update_me: Callable[..., Me]
+    targets: Mapping[str, UpdateTarget], update_me: Callable[..., Me]
 ) -> None:
     target = targets["UpdateMe"]
     target.person.patch(target.path, **target.whole)

@@ -13,9 +13,9 @@ import httpx
 import pytest
 import requests
 
-from ops.journey.client import Json, Person, eventually
-from ops.journey.story import listing
-from tests.stack import Stack
+from devstack.journey.client import ApiUser, Json, wait_for_result
+from devstack.journey.main_journey import sample_listing
+from tests.stack import StackHandle
 
 Search = Callable[[str, Mapping[str, str]], Any]
 _FETCH: Final = """
@@ -47,18 +47,20 @@ def _fetch(url: str, wanted: Mapping[str, str]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def published(owner: Person) -> Json:
+def published(owner: ApiUser) -> Json:
     """A listing in a field of its own, whose name has a blank and a plus."""
     field = f"Data Science C++ {secrets.token_hex(4)}"
-    draft = owner.post("/api/v1/internships", **{**listing("blank"), "field": field})
+    draft = owner.post("/api/v1/internships", **{**sample_listing("blank"), "field": field})
     open_ = owner.post(f"/api/v1/internships/{draft['id']}:publish")
-    eventually(
+    wait_for_result(
         lambda: owner.get("/api/v1/internships", field=field)["data"] or None, "the listing to be found"
     )
     return open_
 
 
 @pytest.mark.parametrize("search", [_httpx, _requests, _urllib, _fetch])
-def test_a_blank_and_a_plus_are_what_the_client_meant(stack: Stack, published: Json, search: Search) -> None:
+def test_a_blank_and_a_plus_are_what_the_client_meant(
+    stack: StackHandle, published: Json, search: Search
+) -> None:
     found = search(f"{stack.gateway_url}/api/v1/internships", {"field": published["field"], "pageSize": "1"})
     assert [hit["id"] for hit in found["data"]] == [published["id"]]

@@ -9,14 +9,14 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from gateway.surface import edge_rpcs
-from tests.stack import Stack
+from gateway.api_surface import edge_rpcs
+from tests.stack import StackHandle
 
 PUBLIC = {rpc.service for rpc in edge_rpcs()}
 
 
 @pytest.fixture
-def channel(stack: Stack) -> Iterator[grpc.Channel]:
+def channel(stack: StackHandle) -> Iterator[grpc.Channel]:
     with grpc.insecure_channel(stack.gateway_url.removeprefix("http://")) as opened:
         yield opened
 
@@ -51,7 +51,7 @@ def test_both_versions_of_reflection_answer_while_the_stream_is_open(
     assert found.file_descriptor_response.file_descriptor_proto
 
 
-def test_a_call_of_reflection_by_json_is_no_path(stack: Stack) -> None:
+def test_a_call_of_reflection_by_json_is_no_path(stack: StackHandle) -> None:
 
     path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
     assert httpx.post(stack.gateway_url + path, json={}, trust_env=False).status_code == 404

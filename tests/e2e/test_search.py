@@ -5,24 +5,24 @@ from typing import Any
 
 import pytest
 
-from ops.journey.client import ApiError, Json, Person, eventually
-from ops.journey.story import listing
+from devstack.journey.client import ApiError, ApiUser, Json, wait_for_result
+from devstack.journey.main_journey import sample_listing
 
 PATH = "/api/v1/internships"
 
 
-def published(owner: Person, **changes: Any) -> Json:
-    draft = owner.post(PATH, **listing("x") | changes)
+def published(owner: ApiUser, **changes: Any) -> Json:
+    draft = owner.post(PATH, **sample_listing("x") | changes)
     return owner.post(f"{PATH}/{draft['id']}:publish")
 
 
-def found(person: Person, **query: Any) -> Json | None:
+def found(person: ApiUser, **query: Any) -> Json | None:
     answer = person.get(PATH, **query)
     return answer if answer["data"] else None
 
 
 def test_a_listing_without_coordinates_is_found_by_words_for_facts_by_distance_and_by_completion(
-    owner: Person, student: Person
+    owner: ApiUser, student: ApiUser
 ) -> None:
     word = f"Zq{secrets.token_hex(4)}"
     made = published(
@@ -33,7 +33,7 @@ def test_a_listing_without_coordinates_is_found_by_words_for_facts_by_distance_a
     )
     assert round(made["locations"][0]["lat"]) == 52
     query = f"remote {word.lower()} internship in łódź"
-    answer = eventually(lambda: found(student, q=query), "the listing in the search results")
+    answer = wait_for_result(lambda: found(student, q=query), "the listing in the search results")
     assert [hit["id"] for hit in answer["data"]] == [made["id"]]
     assert {each["name"]: each["value"] for each in answer["appliedFilters"]} == {
         "workMode": "WORK_MODE_REMOTE",
@@ -47,10 +47,10 @@ def test_a_listing_without_coordinates_is_found_by_words_for_facts_by_distance_a
         suggestions = student.get(f"{PATH}:suggest", q=word[:7])["suggestions"]
         return f"{word} Keeper" in [each["text"] for each in suggestions] or None
 
-    assert eventually(completed, "the listing's title among the suggestions")
+    assert wait_for_result(completed, "the listing's title among the suggestions")
 
 
-def test_a_city_that_nobody_knows_is_named_before_the_listing_is_published(owner: Person) -> None:
+def test_a_city_that_nobody_knows_is_named_before_the_listing_is_published(owner: ApiUser) -> None:
     with pytest.raises(ApiError) as refused:
         published(owner, locations=[{"city": "Xyzzyville", "country": "PL"}])
     [(field, description)] = refused.value.violations.items()
@@ -58,7 +58,7 @@ def test_a_city_that_nobody_knows_is_named_before_the_listing_is_published(owner
     assert "Xyzzyville" in description
 
 
-def test_symbols_alone_find_nothing_and_say_why(student: Person) -> None:
+def test_symbols_alone_find_nothing_and_say_why(student: ApiUser) -> None:
     answer = student.get(PATH, q="🚀")
     assert answer["data"] == []
     assert "letters or digits" in answer["note"]

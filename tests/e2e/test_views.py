@@ -5,17 +5,17 @@ from collections.abc import Callable
 
 import httpx
 
-from ops.journey.client import ApiError, Person, eventually
-from ops.journey.story import listing
-from tests.stack import Stack
+from devstack.journey.client import ApiError, ApiUser, wait_for_result
+from devstack.journey.main_journey import sample_listing
+from tests.stack import StackHandle
 
-NewPerson = Callable[..., Person]
+NewPerson = Callable[..., ApiUser]
 
 
 def test_readers_count_once_each_also_those_of_the_edges_cache(
-    stack: Stack, owner: Person, student: Person
+    stack: StackHandle, owner: ApiUser, student: ApiUser
 ) -> None:
-    draft = owner.post("/api/v1/internships", **listing(secrets.token_hex(4)))
+    draft = owner.post("/api/v1/internships", **sample_listing(secrets.token_hex(4)))
     owner.post(f"/api/v1/internships/{draft['id']}:publish")
     path = f"/api/v1/internships/{draft['id']}"
     caches = []
@@ -45,7 +45,7 @@ def test_readers_count_once_each_also_those_of_the_edges_cache(
                 return None
             return seen if seen >= at_least else None
 
-        assert eventually(lambda: views(4), "the readers in the funnel") == 4
+        assert wait_for_result(lambda: views(4), "the readers in the funnel") == 4
         # What the edge told of the others it told before it tells of this one.
         read("Vivaldi")
-        assert eventually(lambda: views(5), "one more reader in the funnel") == 5
+        assert wait_for_result(lambda: views(5), "one more reader in the funnel") == 5

@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from chassis.cache import StoreDownError
+from chassis.redis.nodes import StoreUnavailableError
 
 
-class MemoryStore:
+class InMemoryCacheStore:
     """A `CacheStore`; `is_down` makes it answer nothing, `now` is the time by which entries expire."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -54,10 +54,10 @@ class MemoryStore:
 
     def _check(self) -> None:
         if self.is_down:
-            raise StoreDownError("taken down by the test")
+            raise StoreUnavailableError("taken down by the test")
 
 
-class FarStore(MemoryStore):
+class RemoteCacheStore(InMemoryCacheStore):
     """Every command takes a turn of the loop each way, as over a network; what was read takes the longest."""
 
     async def get(self, key: str) -> bytes | None:

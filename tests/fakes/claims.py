@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from chassis.caller import Operation
+from chassis.call_context import IdempotentOperation
 from chassis.clock import Clock
-from chassis.idempotency import Claim, answer_in, new_row
+from chassis.sharding.idempotency_store import IdempotencyClaim, new_claim_row, stored_answer
 
 
 class InMemoryClaims:
@@ -15,23 +15,23 @@ class InMemoryClaims:
         self.rows: dict[str, dict[str, Any]] = {}
         self._clock = clock
 
-    async def begin(self, claim: Claim, lease_s: float) -> Operation | bytes:
+    async def begin(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
         now = self._clock.now()
         lease_until = now + timedelta(seconds=lease_s)
         row = self.rows.get(claim.id)
         if row is None:
-            self.rows[claim.id] = row = new_row(claim, now, lease_until)
-            return Operation(row["operation"], now)
-        if (answer := answer_in(row, claim, now, lease_until)) is not None:
+            self.rows[claim.id] = row = new_claim_row(claim, now, lease_until)
+            return IdempotentOperation(row["operation"], now)
+        if (answer := stored_answer(row, claim, now, lease_until)) is not None:
             return answer
         row["lease_until"] = lease_until
-        return Operation(row["operation"], row["time"], replay=True)
+        return IdempotentOperation(row["operation"], row["time"], replay=True)
 
-    async def complete(self, claim: Claim, answer: bytes) -> None:
+    async def complete(self, claim: IdempotencyClaim, answer: bytes) -> None:
         self.rows[claim.id]["answer"] = answer
 
-    async def release(self, claim: Claim) -> None:
+    async def release(self, claim: IdempotencyClaim) -> None:
         self.rows.pop(claim.id, None)
 
-    async def expire(self, claim: Claim) -> None:
+    async def expire(self, claim: IdempotencyClaim) -> None:
         self.rows[claim.id]["lease_until"] = self._clock.now()

@@ -5,11 +5,11 @@ from typing import NoReturn, cast
 import grpc
 from google.rpc.status_pb2 import Status
 
-from chassis.grpc.handlers import Context
-from chassis.grpc.status import DETAILS_KEY
+from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY
+from chassis.grpc.handlers import RpcContext
 
 
-class FakeContext:
+class FakeGrpcContext:
     """Remembers how the call was answered."""
 
     def __init__(self, *, time_remaining_s: float | None = None) -> None:
@@ -28,8 +28,8 @@ class FakeContext:
         self, code: grpc.StatusCode, details: str = "", trailing_metadata: tuple[tuple[str, bytes], ...] = ()
     ) -> NoReturn:
         self.code = code
-        self.status = Status.FromString(dict(trailing_metadata)[DETAILS_KEY])
+        self.status = Status.FromString(dict(trailing_metadata)[STATUS_DETAILS_METADATA_KEY])
         raise grpc.aio.AbortError(details)
 
-    def as_context(self) -> Context:
-        return cast(Context, self)
+    def as_context(self) -> RpcContext:
+        return cast(RpcContext, self)

@@ -4,19 +4,19 @@ import asyncio
 
 import pytest
 
-from tests.faults.crowd import Crowd, awaited
-from tests.stack import Stack
+from tests.faults.user_pool import UserPool, wait_for_recovery
+from tests.stack import StackHandle
 
 
 @pytest.fixture(scope="session")
-def stack() -> Stack:
+def stack() -> StackHandle:
     """The stack under test."""
-    return Stack.under_test()
+    return StackHandle.under_test()
 
 
 @pytest.fixture(scope="session")
-def crowd(stack: Stack) -> Crowd:
+def crowd(stack: StackHandle) -> UserPool:
     """A hundred students and five companies, known to all services."""
-    crowd = asyncio.run(Crowd.gather(stack))
-    awaited(crowd.are_known, "the crowd to be known")
+    crowd = asyncio.run(UserPool.gather(stack))
+    wait_for_recovery(crowd.are_known, "the crowd to be known")
     return crowd

@@ -9,45 +9,45 @@ from statistics import median
 import httpx
 import pytest
 
-from ops.bench.overload import at_capacity, at_rate
-from ops.bench.people import members
-from tests.faults.crowd import Crowd
-from tests.stack import Stack
+from tests.faults.user_pool import UserPool
+from tests.stack import StackHandle
+from verify.bench.benchmark_users import sign_in_seeded_users
+from verify.bench.overload import run_at_capacity, run_at_rate
 
 pytestmark = [pytest.mark.timeout(200), pytest.mark.thorough]
 
 SECONDS = 30
 DEADLINE_S = 2.0
 """What the contract gives a search."""
-MOSTLY_LOST = 0.01
-SLOWER = 2.0
+MAX_LOST_SHARE = 0.01
+MAX_SLOWDOWN = 2.0
 
 
-def test_at_twice_the_capacity_the_accepted_end_in_time_and_the_rest_is_told_when_to_come_again(
-    stack: Stack, crowd: Crowd
+def test_at_twice_the_capacity_accepted_requests_end_in_time_and_the_rest_get_a_retry_time(
+    stack: StackHandle, crowd: UserPool
 ) -> None:
     # On the plan that no limit holds up.
-    [member] = members(stack.topology, [crowd.students[0].email], plan="ADMIN")
+    [member] = sign_in_seeded_users(stack.topology, [crowd.students[0].email], plan="ADMIN")
     reader = {"authorization": f"Bearer {member.token}"}
     urls = [f"{stack.gateway_url}/api/v1/internships?q=crowd&pageSize={size}" for size in range(1, 40)]
     sent = [f"{name}: {value}" for name, value in reader.items()]
-    at_capacity(urls, sent, 2)
-    before_s, before = usual_latency_s(urls[0], reader), at_capacity(urls, sent, 5).accepted_per_s
+    run_at_capacity(urls, sent, 2)
+    before_s, before = usual_latency_s(urls[0], reader), run_at_capacity(urls, sent, 5).accepted_per_s
 
-    with watched(urls[0], reader) as seen:
-        flood = at_rate(urls, sent, 2 * before, SECONDS)
+    with sampling_client(urls[0], reader) as seen:
+        flood = run_at_rate(urls, sent, 2 * before, SECONDS)
 
     assert flood.latency_s(0.99) < DEADLINE_S
     assert flood.accepted_per_s > before / 4
     assert flood.refused_share > 0.1, "the load was none"
-    assert sum(flood.lost.values()) <= MOSTLY_LOST * flood.statuses.total(), flood.lost
+    assert sum(flood.lost.values()) <= MAX_LOST_SHARE * flood.statuses.total(), flood.lost
     refused = [answer for answer in seen if answer.status_code in (429, 503)]
     assert refused
     for answer in refused:
         assert int(answer.headers["retry-after"]) >= 1
         assert reason_of(answer) in ("OVERLOADED", "UNAVAILABLE")
-    assert usual_latency_s(urls[0], reader) < SLOWER * before_s + 0.02
-    assert at_capacity(urls, sent, 5).accepted_per_s > before / SLOWER
+    assert usual_latency_s(urls[0], reader) < MAX_SLOWDOWN * before_s + 0.02
+    assert run_at_capacity(urls, sent, 5).accepted_per_s > before / MAX_SLOWDOWN
 
 
 def usual_latency_s(url: str, headers: dict[str, str]) -> float:
@@ -62,7 +62,7 @@ def usual_latency_s(url: str, headers: dict[str, str]) -> float:
 
 
 @contextmanager
-def watched(url: str, headers: dict[str, str]) -> Iterator[list[httpx.Response]]:
+def sampling_client(url: str, headers: dict[str, str]) -> Iterator[list[httpx.Response]]:
     """What one more client is answered meanwhile, a few times a second."""
     answers: list[httpx.Response] = []
     over = threading.Event()

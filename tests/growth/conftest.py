@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.stack.rate_limiter import LIFTED_TIMES
-from tests.stack import Stack, stack_beside
+from devstack.rate_limiter import LIFTED_LIMITS_FACTOR
+from tests.stack import StackHandle, running_second_stack
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack() -> Iterator[StackHandle]:
     """Two shards, made for these tests, beside the stack under test."""
-    with stack_beside("growth", shards=2, limits_times=LIFTED_TIMES) as found:
+    with running_second_stack("growth", shards=2, limits_times=LIFTED_LIMITS_FACTOR) as found:
         yield found

@@ -13,23 +13,23 @@ from typing import Final
 import pytest
 from pymongo import MongoClient
 
-from chassis.mongo.catalogue import CLUSTER, SLOT_MAP
-from chassis.mongo.slots import SlotMap
+from chassis.sharding.slot_map import SlotMap
+from chassis.sharding.slot_map_store import CLUSTER_DATABASE, SLOT_MAP_COLLECTION
+from devstack.lifecycle import Stack as RunningStack
+from devstack.topology import Topology
 from ops.errors import OpsError
-from ops.moving import running
-from ops.stack import growing, shards
-from ops.stack.lifecycle import Stack as RunningStack
-from ops.stack.steps import Steps
-from ops.stack.topology import Topology
-from tests.growth.watching import watched
-from tests.people import Work, people_at_work
-from tests.stack import Stack
+from ops.migration import operator_actions
+from ops.progress import StepProgress
+from ops.shards import add_shard, status
+from tests.growth.search_monitor import monitoring_search
+from tests.stack import StackHandle
+from tests.workload import WorkloadRun, running_workload
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.thorough]
 
 IC: Final = Path(sys.executable).parent / "ic"
-LONGEST_FENCE_S: Final = 4.0
-MOST_TRIES: Final = 8
+MAX_FENCE_S: Final = 4.0
+MAX_TRIES: Final = 8
 """Of what meets a fence that a living mover lifts; one that was killed leaves it to the next."""
 KILLED_AT: Final = (
     *(("telling", 0.0, 5.0), ("telling", 5.0, 5.5), ("telling", 5.0, 6.5)),
@@ -39,107 +39,107 @@ KILLED_AT: Final = (
 """After which line a mover is killed, and how many seconds after it at least and at most."""
 
 
-def running_stack(stack: Stack) -> RunningStack:
+def running_stack(stack: StackHandle) -> RunningStack:
     return RunningStack.of(Topology.load(stack.topology.path))
 
 
-def test_a_cluster_grows_from_two_to_three_to_four_shards_under_load(stack: Stack) -> None:
-    with watched(stack) as watch, people_at_work(stack) as work:
+def test_a_cluster_grows_from_two_to_three_to_four_shards_under_load(stack: StackHandle) -> None:
+    with monitoring_search(stack) as watch, running_workload(stack) as work:
         for name in ("s3", "s4"):
-            growing.add(Topology.load(stack.topology.path), name, "", Steps())
-            moved = running.rebalance(running_stack(stack), tell)
+            add_shard.add_shard(Topology.load(stack.topology.path), name, "", StepProgress())
+            moved = operator_actions.rebalance_slots(running_stack(stack), log_line)
             assert moved
-            tell(f"{moved}")
-            assert all(each.fenced_s is not None and each.fenced_s < LONGEST_FENCE_S for each in moved)
+            log_line(f"{moved}")
+            assert all(each.fenced_s is not None and each.fenced_s < MAX_FENCE_S for each in moved)
 
-    assert {each.slots for each in shards.holdings(running_stack(stack))} == {4096}
-    assert shards.complaints(running_stack(stack)) == []
-    nothing_failed(work)
-    assert max(deed.tries for deed in work.ledger.deeds) <= MOST_TRIES
+    assert {each.slots for each in status.read_shard_statuses(running_stack(stack))} == {4096}
+    assert status.find_shard_problems(running_stack(stack)) == []
+    assert_nothing_failed(work)
+    assert max(deed.tries for deed in work.ledger.deeds) <= MAX_TRIES
     assert watch.looks > 100
     assert watch.wrong == []
 
 
-def test_a_move_that_is_killed_at_any_point_is_finished_by_the_next(stack: Stack) -> None:
+def test_a_move_that_is_killed_at_any_point_is_finished_by_the_next(stack: StackHandle) -> None:
     dice = random.Random()
     names = [shard.name for shard in Topology.load(stack.topology.path).shards]
-    with watched(stack) as watch, people_at_work(stack) as work:
+    with monitoring_search(stack) as watch, running_workload(stack) as work:
         for line, least_s, most_s in KILLED_AT:
             first, after_s = dice.randrange(15_000), dice.uniform(least_s, most_s)
             target = dice.choice([name for name in names if name != owner_of(stack, first)])
-            move = begun(stack, "move", f"{first}-{first + 800}", "--to", target)
-            heard(move, line)
+            move = start_ic_shards(stack, "move", f"{first}-{first + 800}", "--to", target)
+            wait_for_line(move, line)
             time.sleep(after_s)
             move.send_signal(signal.SIGKILL)
             move.wait()
-            tell(f"slots from {first} to {target}, killed {after_s:.2f} s after '{line}'")
-            finish(stack)
+            log_line(f"slots from {first} to {target}, killed {after_s:.2f} s after '{line}'")
+            finish_migration(stack)
 
-    nothing_failed(work)
+    assert_nothing_failed(work)
     assert watch.looks > 100
     assert watch.wrong == []
 
 
-def test_a_move_that_was_killed_can_be_taken_back(stack: Stack) -> None:
+def test_a_move_that_was_killed_can_be_taken_back(stack: StackHandle) -> None:
     found = running_stack(stack)
-    before = {each.name: (each.slots, each.documents) for each in shards.holdings(found)}
+    before = {each.name: (each.slots, each.documents) for each in status.read_shard_statuses(found)}
     target = next(name for name in before if name != "s1")
-    move = begun(stack, "move", "0-4000", "--to", target)
-    heard(move, "following")
+    move = start_ic_shards(stack, "move", "0-4000", "--to", target)
+    wait_for_line(move, "following")
     move.send_signal(signal.SIGKILL)
     move.wait()
-    there = next(each.documents for each in shards.holdings(found) if each.name == target)
+    there = next(each.documents for each in status.read_shard_statuses(found) if each.name == target)
     assert there is not None
     assert there > (before[target][1] or 0)
 
-    running.abort(found, tell)
+    operator_actions.abort_migration(found, log_line)
 
-    assert {each.name: each.slots for each in shards.holdings(found)} == {
+    assert {each.name: each.slots for each in status.read_shard_statuses(found)} == {
         name: slots for name, (slots, _) in before.items()
     }
-    assert shards.complaints(found) == []
+    assert status.find_shard_problems(found) == []
 
 
-def test_a_mover_that_was_paused_and_succeeded_does_no_harm(stack: Stack) -> None:
-    with watched(stack) as watch, people_at_work(stack) as work:
-        move = begun(stack, "move", "0-2000", "--to", "s2")
-        heard(move, "following")
+def test_a_migration_that_was_paused_and_superseded_does_no_harm(stack: StackHandle) -> None:
+    with monitoring_search(stack) as watch, running_workload(stack) as work:
+        move = start_ic_shards(stack, "move", "0-2000", "--to", "s2")
+        wait_for_line(move, "following")
         move.send_signal(signal.SIGSTOP)
-        finish(stack)
+        finish_migration(stack)
         move.send_signal(signal.SIGCONT)
         said, _ = move.communicate(timeout=120)
-        tell(said)
+        log_line(said)
 
     assert move.returncode != 0
-    assert shards.complaints(running_stack(stack)) == []
-    nothing_failed(work)
+    assert status.find_shard_problems(running_stack(stack)) == []
+    assert_nothing_failed(work)
     assert watch.wrong == []
 
 
-def owner_of(stack: Stack, slot: int) -> str:
+def owner_of(stack: StackHandle, slot: int) -> str:
     """On which shard it is."""
     uri = stack.admin_uris()["s1"]
     with MongoClient[dict[str, object]](uri) as client:
-        copy = client[CLUSTER][SLOT_MAP].find_one({})
+        copy = client[CLUSTER_DATABASE][SLOT_MAP_COLLECTION].find_one({})
     assert copy is not None
     return SlotMap.read(copy).owners[slot]
 
 
-def finish(stack: Stack) -> None:
+def finish_migration(stack: StackHandle) -> None:
     """Finishes a move that is under way, if there is one; then all is as it should be."""
     try:
-        running.resume(running_stack(stack), tell)
+        operator_actions.resume_migration(running_stack(stack), log_line)
     except OpsError as error:
         assert "no slots are on their way" in str(error)
-    assert shards.complaints(running_stack(stack)) == []
+    assert status.find_shard_problems(running_stack(stack)) == []
 
 
-def tell(line: str) -> None:
+def log_line(line: str) -> None:
     """For whoever reads what the test has printed."""
     sys.stdout.write(f"{time.monotonic():.1f} {line}\n")
 
 
-def nothing_failed(work: Work) -> None:
+def assert_nothing_failed(work: WorkloadRun) -> None:
     """Whoever met a fence was told to come again, and got through."""
     sys.stdout.write(
         f"{dict(work.ledger.calls)}, most tries {max(deed.tries for deed in work.ledger.deeds)}\n"
@@ -150,7 +150,7 @@ def nothing_failed(work: Work) -> None:
     assert {status for status in work.ledger.calls if status == "none" or status >= "500"} <= {"503"}
 
 
-def begun(stack: Stack, *arguments: str) -> "subprocess.Popen[str]":
+def start_ic_shards(stack: StackHandle, *arguments: str) -> "subprocess.Popen[str]":
     """Runs `ic shards` as an operator does."""
     command: Sequence[str] = [str(IC), "shards", *arguments, "--stack", stack.topology.name]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
@@ -159,7 +159,7 @@ def begun(stack: Stack, *arguments: str) -> "subprocess.Popen[str]":
     )
 
 
-def heard(process: "subprocess.Popen[str]", words: str) -> None:
+def wait_for_line(process: "subprocess.Popen[str]", words: str) -> None:
     """Waits until it has said so."""
     assert process.stdout is not None
     lines = []

@@ -4,46 +4,48 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.stack.topology import SERVICES
-from tests.hostile.cast import Cast
-from tests.hostile.guard import Snapshot, must_have_stood
-from tests.hostile.siege import Siege
-from tests.hostile.wire import Line
-from tests.stack import Stack
+from devstack.topology import SERVICES
+from tests.hostile.callers import CallerDirectory
+from tests.hostile.process_health import ProcessSnapshot, assert_processes_survived
+from tests.hostile.raw_grpc import RawGrpcChannel
+from tests.hostile.slow_clients import SlowClients
+from tests.stack import StackHandle
 
 
 @pytest.fixture(scope="session")
-def stack() -> Stack:
+def stack() -> StackHandle:
     """The stack under test."""
-    return Stack.under_test()
+    return StackHandle.under_test()
 
 
 @pytest.fixture(scope="session")
-def cast(stack: Stack) -> Cast:
+def cast(stack: StackHandle) -> CallerDirectory:
     """Everybody who calls."""
-    return Cast.assemble(stack)
+    return CallerDirectory.assemble(stack)
 
 
 @pytest.fixture(scope="session")
-def lines(stack: Stack) -> Iterator[dict[str, Line]]:
+def lines(stack: StackHandle) -> Iterator[dict[str, RawGrpcChannel]]:
     """The gateway, and each service's own port."""
     addresses = {service: stack.grpc_address(service) for service in SERVICES}
     gateway = stack.gateway_url.partition("//")[2]
-    opened = {name: Line(name, address) for name, address in {"gateway": gateway, **addresses}.items()}
+    opened = {
+        name: RawGrpcChannel(name, address) for name, address in {"gateway": gateway, **addresses}.items()
+    }
     yield opened
     for line in opened.values():
         line.__exit__()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def siege(stack: Stack) -> Iterator[Siege]:
+def siege(stack: StackHandle) -> Iterator[SlowClients]:
     """Slow clients who hold the gateway while everything else goes on."""
-    with Siege(stack) as siege:
+    with SlowClients(stack) as siege:
         yield siege
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _everything_stands(stack: Stack) -> Iterator[None]:
-    before = Snapshot.of(stack)
+def _everything_stands(stack: StackHandle) -> Iterator[None]:
+    before = ProcessSnapshot.of(stack)
     yield
-    must_have_stood(stack, before)
+    assert_processes_survived(stack, before)

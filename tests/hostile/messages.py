@@ -12,10 +12,10 @@ from buf.validate import validate_pb2
 from chassis.contracts import RpcSpec
 
 VARINT, FIXED64, BYTES, START_GROUP, END_GROUP, FIXED32 = range(6)
-DEEPEST: Final = 4
-MOST_REPEATED: Final = 4
+MAX_DEPTH: Final = 4
+MAX_REPEATED: Final = 4
 UNKNOWN_FIELD: Final = 5_000
-MOST_BYTES: Final = 1_000_000
+MAX_BYTES: Final = 1_000_000
 
 INTEGERS: Final = (0, 1, -1, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63), 50, 51, 4_102_444_800)
 NUMBERS: Final = (0.0, -0.0, 1e308, -1e308, 5e-324, float("nan"), float("inf"), float("-inf"), 90.5)
@@ -60,7 +60,7 @@ _WIRE_OF: Final[Mapping[int, int]] = {
 _PREFIXES: Final = ("usr", "cmp", "int", "app", "ntf")
 
 
-def varint(value: int) -> bytes:
+def encode_varint(value: int) -> bytes:
     """A number of 64 bits, seven at a time."""
     value &= (1 << 64) - 1
     parts = bytearray()
@@ -71,10 +71,10 @@ def varint(value: int) -> bytes:
     return bytes(parts)
 
 
-def put(number: int, wire: int, payload: bytes = b"") -> bytes:
+def encode_field(number: int, wire: int, payload: bytes = b"") -> bytes:
     """A field: its tag, and its payload as the wire type wants it."""
-    length = varint(len(payload)) if wire == BYTES else b""
-    return varint(number << 3 | wire) + length + payload
+    length = encode_varint(len(payload)) if wire == BYTES else b""
+    return encode_varint(number << 3 | wire) + length + payload
 
 
 def requests_of(rpc: RpcSpec) -> st.SearchStrategy[bytes]:
@@ -84,7 +84,7 @@ def requests_of(rpc: RpcSpec) -> st.SearchStrategy[bytes]:
     return st.one_of(
         nearly,
         nearly,
-        st.tuples(nearly, st.randoms(use_true_random=False)).map(lambda drawn: _damaged(*drawn)),
+        st.tuples(nearly, st.randoms(use_true_random=False)).map(lambda drawn: _damage_request(*drawn)),
         st.binary(max_size=400),
     )
 
@@ -92,32 +92,32 @@ def requests_of(rpc: RpcSpec) -> st.SearchStrategy[bytes]:
 def _message(descriptor: Descriptor, depth: int) -> st.SearchStrategy[bytes]:
     fields = [_field(field, depth) for field in descriptor.fields]
     if not fields:
-        return st.sampled_from((b"", put(1, BYTES, b"x")))
+        return st.sampled_from((b"", encode_field(1, BYTES, b"x")))
     # Any order, any number of times: the last one wins, lists grow, messages merge.
     return st.lists(st.one_of(fields), max_size=2 * len(fields)).map(b"".join)
 
 
 def _field(field: FieldDescriptor, depth: int) -> st.SearchStrategy[bytes]:
     wire = _WIRE_OF.get(field.type, VARINT)
-    one = _payload(field, depth).map(lambda payload: put(field.number, wire, payload))
+    one = _payload(field, depth).map(lambda payload: encode_field(field.number, wire, payload))
     wrong = st.sampled_from(tuple({VARINT, BYTES, FIXED64} - {wire})).map(
-        lambda other: put(field.number, other, b"\x01" * (8 if other == FIXED64 else 1))
+        lambda other: encode_field(field.number, other, b"\x01" * (8 if other == FIXED64 else 1))
     )
-    some = st.lists(one, max_size=MOST_REPEATED).map(b"".join) if field.is_repeated else one
+    some = st.lists(one, max_size=MAX_REPEATED).map(b"".join) if field.is_repeated else one
     return st.one_of(some, some, some, some, wrong)
 
 
 def _payload(field: FieldDescriptor, depth: int) -> st.SearchStrategy[bytes]:
     if field.message_type is not None:
-        return _message(field.message_type, depth + 1) if depth < DEEPEST else st.just(b"")
+        return _message(field.message_type, depth + 1) if depth < MAX_DEPTH else st.just(b"")
     if field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES):
         return _text(field)
     if field.type == FieldDescriptor.TYPE_DOUBLE:
         return st.one_of(st.sampled_from(NUMBERS), st.floats()).map(lambda value: struct.pack("<d", value))
     if field.enum_type is not None:
         known = tuple(value.number for value in field.enum_type.values)
-        return st.sampled_from((*known, *known, *known, -1, 9_999)).map(varint)
-    return st.one_of(st.sampled_from(INTEGERS), st.integers(0, 60)).map(varint)
+        return st.sampled_from((*known, *known, *known, -1, 9_999)).map(encode_varint)
+    return st.one_of(st.sampled_from(INTEGERS), st.integers(0, 60)).map(encode_varint)
 
 
 def _text(field: FieldDescriptor) -> st.SearchStrategy[bytes]:
@@ -135,7 +135,7 @@ def _text(field: FieldDescriptor) -> st.SearchStrategy[bytes]:
     return odd
 
 
-def _damaged(request: bytes, chance: random.Random) -> bytes:
+def _damage_request(request: bytes, chance: random.Random) -> bytes:
     """Cut short, or with some bytes turned over."""
     if not request or chance.random() < 0.4:
         return request[: chance.randrange(len(request) + 1)]
@@ -145,42 +145,42 @@ def _damaged(request: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-def _first(rpc: RpcSpec, wanted: Callable[[FieldDescriptor], bool]) -> int:
+def _first_field_number(rpc: RpcSpec, wanted: Callable[[FieldDescriptor], bool]) -> int:
     """The number of the first such field; 0 when there is none."""
     fields = cast(Descriptor, rpc.request.DESCRIPTOR).fields
     return next((field.number for field in fields if wanted(field)), 0)
 
 
 def _ten_thousand_unknown_fields(_: RpcSpec) -> bytes:
-    return b"".join(put(UNKNOWN_FIELD + number, VARINT, b"\x01") for number in range(10_000))
+    return b"".join(encode_field(UNKNOWN_FIELD + number, VARINT, b"\x01") for number in range(10_000))
 
 
 def _nested_groups(_: RpcSpec) -> bytes:
     depth = 50_000
-    return put(UNKNOWN_FIELD, START_GROUP) * depth + put(UNKNOWN_FIELD, END_GROUP) * depth
+    return encode_field(UNKNOWN_FIELD, START_GROUP) * depth + encode_field(UNKNOWN_FIELD, END_GROUP) * depth
 
 
 def _groups_without_an_end(_: RpcSpec) -> bytes:
-    return put(UNKNOWN_FIELD, START_GROUP) * 100_000
+    return encode_field(UNKNOWN_FIELD, START_GROUP) * 100_000
 
 
 def _nested_messages(rpc: RpcSpec) -> bytes:
-    number = _first(rpc, lambda field: field.message_type is not None)
+    number = _first_field_number(rpc, lambda field: field.message_type is not None)
     request = b""
     for _ in range(10_000 if number else 0):
-        request = put(number, BYTES, request)
+        request = encode_field(number, BYTES, request)
     return request
 
 
 def _a_huge_list(rpc: RpcSpec) -> bytes:
-    number = _first(rpc, lambda field: field.is_repeated)
-    return put(number, BYTES) * 250_000 if number else b""
+    number = _first_field_number(rpc, lambda field: field.is_repeated)
+    return encode_field(number, BYTES) * 250_000 if number else b""
 
 
 def _a_huge_list_of_texts(rpc: RpcSpec) -> bytes:
-    number = _first(rpc, lambda field: field.is_repeated)
+    number = _first_field_number(rpc, lambda field: field.is_repeated)
     texts = range(30_000 if number else 0)
-    return b"".join(put(number, BYTES, f"usr_{index:026d}".encode()) for index in texts)
+    return b"".join(encode_field(number, BYTES, f"usr_{index:026d}".encode()) for index in texts)
 
 
 def _lists_within(rpc: RpcSpec) -> bytes:
@@ -188,33 +188,33 @@ def _lists_within(rpc: RpcSpec) -> bytes:
     for outer in cast(Descriptor, rpc.request.DESCRIPTOR).fields:
         if outer.message_type is not None:
             lists = [one.number for one in outer.message_type.fields if one.is_repeated]
-            inner = b"".join(put(number, BYTES) * 20_000 for number in lists)
-            return put(outer.number, BYTES, inner[:MOST_BYTES])
+            inner = b"".join(encode_field(number, BYTES) * 20_000 for number in lists)
+            return encode_field(outer.number, BYTES, inner[:MAX_BYTES])
     return b""
 
 
 def _a_long_text(rpc: RpcSpec) -> bytes:
-    number = _first(rpc, lambda field: field.type == FieldDescriptor.TYPE_STRING)
-    return put(number, BYTES, b"a" * MOST_BYTES) if number else b""
+    number = _first_field_number(rpc, lambda field: field.type == FieldDescriptor.TYPE_STRING)
+    return encode_field(number, BYTES, b"a" * MAX_BYTES) if number else b""
 
 
 def _a_message_again_and_again(rpc: RpcSpec) -> bytes:
-    number = _first(rpc, lambda field: field.message_type is not None)
-    return put(number, BYTES, b"") * 250_000 if number else b""
+    number = _first_field_number(rpc, lambda field: field.message_type is not None)
+    return encode_field(number, BYTES, b"") * 250_000 if number else b""
 
 
 def _a_mask_of_many_paths(rpc: RpcSpec) -> bytes:
-    number = _first(rpc, lambda field: field.name == "update_mask")
+    number = _first_field_number(rpc, lambda field: field.name == "update_mask")
     paths = range(100_000 if number else 0)
     return (
-        put(number, BYTES, b"".join(put(1, BYTES, f"p{index}".encode()) for index in paths))
+        encode_field(number, BYTES, b"".join(encode_field(1, BYTES, f"p{index}".encode()) for index in paths))
         if number
         else b""
     )
 
 
 def _a_length_that_lies(_: RpcSpec) -> bytes:
-    return b"\x0a" + varint(2**31 - 1) + b"x"
+    return b"\x0a" + encode_varint(2**31 - 1) + b"x"
 
 
 def _an_endless_number(_: RpcSpec) -> bytes:
@@ -222,18 +222,18 @@ def _an_endless_number(_: RpcSpec) -> bytes:
 
 
 def _far_too_much(_: RpcSpec) -> bytes:
-    return put(UNKNOWN_FIELD, BYTES, b"\x00" * (5 * 1024 * 1024))
+    return encode_field(UNKNOWN_FIELD, BYTES, b"\x00" * (5 * 1024 * 1024))
 
 
 def _more_than_is_taken(_: RpcSpec) -> bytes:
-    return put(UNKNOWN_FIELD, BYTES, b"\x00" * (1024 * 1024 + 1))
+    return encode_field(UNKNOWN_FIELD, BYTES, b"\x00" * (1024 * 1024 + 1))
 
 
-def _named(*shapes: Callable[[RpcSpec], bytes]) -> dict[str, Callable[[RpcSpec], bytes]]:
+def _by_shape_name(*shapes: Callable[[RpcSpec], bytes]) -> dict[str, Callable[[RpcSpec], bytes]]:
     return {shape.__name__.removeprefix("_").replace("_", " "): shape for shape in shapes}
 
 
-SHAPES: Final[Mapping[str, Callable[[RpcSpec], bytes]]] = _named(
+SHAPES: Final[Mapping[str, Callable[[RpcSpec], bytes]]] = _by_shape_name(
     _nested_messages,
     _a_huge_list,
     _a_huge_list_of_texts,
@@ -243,7 +243,7 @@ SHAPES: Final[Mapping[str, Callable[[RpcSpec], bytes]]] = _named(
     _a_mask_of_many_paths,
 )
 """Requests of a size or depth that nobody needs, by what they are: of each call its own, or empty."""
-BLOBS: Final[Mapping[str, Callable[[RpcSpec], bytes]]] = _named(
+BLOBS: Final[Mapping[str, Callable[[RpcSpec], bytes]]] = _by_shape_name(
     _ten_thousand_unknown_fields,
     _nested_groups,
     _groups_without_an_end,

@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 import pytest
 
-from tests.hostile.cast import NOBODY, Cast, reason_in
+from tests.hostile.callers import ANONYMOUS, CallerDirectory, error_reason
 
 REFRESH: Final = "/api/v1/auth/refresh"
 ODD: Final = (
@@ -31,13 +31,13 @@ ODD: Final = (
 )
 
 
-def asked(cast: Cast, address: str, **further: str) -> httpx.Response:
+def asked(cast: CallerDirectory, address: str, **further: str) -> httpx.Response:
     """A call that is limited by address and never kept."""
     headers = {"x-forwarded-for": address, **further}
-    return cast.ask(cast[NOBODY], "POST", REFRESH, json={"refreshToken": "x"}, headers=headers)
+    return cast.ask(cast[ANONYMOUS], "POST", REFRESH, json={"refreshToken": "x"}, headers=headers)
 
 
-def left(cast: Cast, address: str, **further: str) -> int:
+def left(cast: CallerDirectory, address: str, **further: str) -> int:
     return int(asked(cast, address, **further).headers["x-ratelimit-remaining"])
 
 
@@ -46,12 +46,12 @@ def site() -> str:
 
 
 @pytest.mark.parametrize("address", ODD)
-def test_an_odd_address_is_answered_like_any_other(cast: Cast, address: str) -> None:
+def test_an_odd_address_is_answered_like_any_other(cast: CallerDirectory, address: str) -> None:
     answer = asked(cast, address)
-    assert (answer.status_code, reason_in(answer.json())) == (401, "INVALID_REFRESH_TOKEN"), answer.text
+    assert (answer.status_code, error_reason(answer.json())) == (401, "INVALID_REFRESH_TOKEN"), answer.text
 
 
-def test_a_client_with_a_whole_64_has_one_allowance(cast: Cast) -> None:
+def test_a_client_with_a_whole_64_has_one_allowance(cast: CallerDirectory) -> None:
     network = f"{site()}:{secrets.randbelow(65_535):x}"
     before = left(cast, f"{network}::1")
     hosts = [":".join(f"{secrets.randbelow(65_536):x}" for _ in range(4)) for _ in range(20)]
@@ -61,7 +61,7 @@ def test_a_client_with_a_whole_64_has_one_allowance(cast: Cast) -> None:
     assert left(cast, f"{network}::2") <= before - 15
 
 
-def test_every_form_of_an_ipv4_address_draws_on_one_allowance(cast: Cast) -> None:
+def test_every_form_of_an_ipv4_address_draws_on_one_allowance(cast: CallerDirectory) -> None:
     one, two = secrets.randbelow(256), secrets.randbelow(256)
     ipv4, hexadecimal = f"198.18.{one}.{two}", f"c612:{one:02x}{two:02x}"
     forms = (f"::ffff:{ipv4}", f"::FFFF:{hexadecimal}", f"64:ff9b::{ipv4}", f"2002:{hexadecimal}::7")
@@ -72,7 +72,7 @@ def test_every_form_of_an_ipv4_address_draws_on_one_allowance(cast: Cast) -> Non
 
 
 @pytest.mark.parametrize("name", ["x-ic-client", "X-IC-Client", "x-ic-address", "x-ic-account"])
-def test_nobody_says_themselves_which_client_they_are(cast: Cast, name: str) -> None:
+def test_nobody_says_themselves_which_client_they_are(cast: CallerDirectory, name: str) -> None:
     network = site()
     before = left(cast, f"{network}::1")
     for number in range(20):

@@ -8,11 +8,11 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from chassis.text import is_visibly_empty, nfc
-from ops.journey.client import ApiError, Json, Person, eventually
-from ops.journey.story import PASSWORD, listing
-from tests.hostile.cast import OWNER, STUDENT, Cast, reason_in
-from tests.stack import Stack
+from chassis.text import is_blank, normalize_nfc
+from devstack.journey.client import ApiError, ApiUser, Json, wait_for_result
+from devstack.journey.main_journey import JOURNEY_PASSWORD, sample_listing
+from tests.hostile.callers import OWNER, STUDENT, CallerDirectory, error_reason
+from tests.stack import StackHandle
 
 TEXTS: Final = (
     "<script>alert(1)</script>",
@@ -64,7 +64,7 @@ MAIL_HEADERS: Final = {
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_it_comes_back_from_a_profile_as_it_was(cast: Cast, text: str) -> None:
+def test_it_comes_back_from_a_profile_as_it_was(cast: CallerDirectory, text: str) -> None:
     profile = {
         "headline": text,
         "summary": text,
@@ -75,13 +75,13 @@ def test_it_comes_back_from_a_profile_as_it_was(cast: Cast, text: str) -> None:
     me = must_be_kept_or_refused(answer)
     if me:
         read = cast.must(STUDENT, "GET", "/api/v1/users/me")
-        kept = nfc(text)
+        kept = normalize_nfc(text)
         assert (read["name"], read["student"]["headline"], read["student"]["summary"]) == (kept, kept, kept)
         assert read["student"]["education"][0]["institution"] == kept
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_it_comes_back_from_a_listing_as_it_was(cast: Cast, text: str) -> None:
+def test_it_comes_back_from_a_listing_as_it_was(cast: CallerDirectory, text: str) -> None:
     fields: dict[str, str | list[str]] = {
         "title": text,
         "description": text,
@@ -90,12 +90,12 @@ def test_it_comes_back_from_a_listing_as_it_was(cast: Cast, text: str) -> None:
         "qualifications": [text],
     }
     draft = must_be_kept_or_refused(
-        cast.ask(cast[OWNER], "POST", "/api/v1/internships", json=listing("text") | fields)
+        cast.ask(cast[OWNER], "POST", "/api/v1/internships", json=sample_listing("text") | fields)
     )
     if draft:
         read = cast.must(OWNER, "GET", f"/api/v1/internships/{draft['id']}")
         assert {name: read[name] for name in fields} == {
-            name: [nfc(one) for one in value] if isinstance(value, list) else nfc(value)
+            name: [normalize_nfc(one) for one in value] if isinstance(value, list) else normalize_nfc(value)
             for name, value in fields.items()
         }
 
@@ -104,31 +104,39 @@ def must_be_kept_or_refused(answer: httpx.Response) -> Json | None:
     body: Json = answer.json()
     if answer.is_success:
         return body
-    assert (answer.status_code, reason_in(body)) == (400, "INVALID_FIELD"), answer.text
+    assert (answer.status_code, error_reason(body)) == (400, "INVALID_FIELD"), answer.text
     return None
 
 
 @pytest.mark.parametrize("text", BREAKS_LINES)
-def test_what_would_break_a_line_is_no_name_and_no_title(cast: Cast, text: str) -> None:
+def test_what_would_break_a_line_is_no_name_and_no_title(cast: CallerDirectory, text: str) -> None:
     for label, method, path, body in (
         (STUDENT, "PATCH", "/api/v1/users/me", {"name": text}),
         (OWNER, "PATCH", "/api/v1/companies/me", {"name": text}),
-        (OWNER, "POST", "/api/v1/internships", listing("x") | {"title": text}),
+        (OWNER, "POST", "/api/v1/internships", sample_listing("x") | {"title": text}),
         (STUDENT, "POST", "/api/v1/auth/register", registration(name=text)),
     ):
         answer = cast.ask(cast[label], method, path, json=body)
-        assert (answer.status_code, reason_in(answer.json())) == (400, "INVALID_FIELD"), (path, answer.text)
+        assert (answer.status_code, error_reason(answer.json())) == (400, "INVALID_FIELD"), (
+            path,
+            answer.text,
+        )
 
 
 def registration(**changes: Any) -> Json:
     email = f"text.{secrets.token_hex(6)}@example.com"
-    return {"email": email, "password": PASSWORD, "kind": "ACCOUNT_KIND_STUDENT", "name": "Sam"} | changes
+    return {
+        "email": email,
+        "password": JOURNEY_PASSWORD,
+        "kind": "ACCOUNT_KIND_STUDENT",
+        "name": "Sam",
+    } | changes
 
 
 @pytest.mark.parametrize("text", [*TEXTS, "*", ".*", "[", "\\", '"', "/", "~", "%", "a" * 200, " ", "\u0130"])
-def test_searching_for_it_is_answered(cast: Cast, text: str) -> None:
+def test_searching_for_it_is_answered(cast: CallerDirectory, text: str) -> None:
     # A skill that shows nothing is none.
-    skills = {} if is_visibly_empty(text[:60]) else {"skills": text[:60]}
+    skills = {} if is_blank(text[:60]) else {"skills": text[:60]}
     for label, path, parameters in (
         (STUDENT, "/api/v1/internships", {"q": text, "withFacets": "true"}),
         (STUDENT, "/api/v1/internships", {"city": text[:120], "field": text[:60], **skills}),
@@ -153,18 +161,21 @@ REFUSED_QUERIES: Final = {"UNKNOWN_PARAMETER", "INVALID_FIELD", "INVALID_PAGE_TO
     ],
     ids=str,
 )
-def test_operators_in_a_query_are_refused(cast: Cast, parameters: dict[str, str]) -> None:
+def test_operators_in_a_query_are_refused(cast: CallerDirectory, parameters: dict[str, str]) -> None:
     answer = cast.ask(cast[STUDENT], "GET", "/api/v1/internships", params=parameters)
     assert answer.status_code == 400, answer.text
-    assert reason_in(answer.json()) in REFUSED_QUERIES
+    assert error_reason(answer.json()) in REFUSED_QUERIES
 
 
 @pytest.mark.parametrize("value", [{"$gt": ""}, {"$ne": None}, ["a@b.co"], {"$regex": ".*"}], ids=str)
-def test_an_operator_in_the_place_of_a_text_is_refused(cast: Cast, value: Any) -> None:
-    for body in ({"email": value, "password": PASSWORD}, {"email": "a@example.com", "password": value}):
+def test_an_operator_in_the_place_of_a_text_is_refused(cast: CallerDirectory, value: Any) -> None:
+    for body in (
+        {"email": value, "password": JOURNEY_PASSWORD},
+        {"email": "a@example.com", "password": value},
+    ):
         answer = cast.ask(cast["nobody"], "POST", "/api/v1/auth/login", json=body)
         assert answer.status_code == 400, answer.text
-        assert reason_in(answer.json()) in {"INVALID_FIELD", "MALFORMED_REQUEST"}
+        assert error_reason(answer.json()) in {"INVALID_FIELD", "MALFORMED_REQUEST"}
 
 
 @pytest.fixture(scope="module")
@@ -173,10 +184,10 @@ def marker() -> str:
 
 
 @pytest.fixture(scope="module")
-def hostile_listing(cast: Cast, marker: str) -> Json:
+def hostile_listing(cast: CallerDirectory, marker: str) -> Json:
     """Open, and with script in all that a search shows of it."""
     script = f"<script>alert('{marker}')</script> & \"{marker}\" <em>not ours</em>"
-    body = listing(marker) | {
+    body = sample_listing(marker) | {
         "title": script[:160],
         "description": script * 5,
         "questions": [],
@@ -186,12 +197,14 @@ def hostile_listing(cast: Cast, marker: str) -> Json:
     return cast.must(OWNER, "POST", f"/api/v1/internships/{draft['id']}:publish", json={})
 
 
-def test_a_search_marks_matches_and_nothing_else(cast: Cast, hostile_listing: Json, marker: str) -> None:
+def test_a_search_marks_matches_and_nothing_else(
+    cast: CallerDirectory, hostile_listing: Json, marker: str
+) -> None:
     def hit() -> Json | None:
         found = cast.must(STUDENT, "GET", "/api/v1/internships", params={"q": marker})["data"]
         return next((one for one in found if one["id"] == hostile_listing["id"]), None)
 
-    found = eventually(hit, "the listing in the search results")
+    found = wait_for_result(hit, "the listing in the search results")
     for shown in (found["titleHighlight"], found["snippet"]):
         assert marker in shown
         bare = shown.replace("<em>", "").replace("</em>", "")
@@ -212,16 +225,19 @@ NAMES: Final = (
 
 
 @pytest.fixture(scope="module")
-def told(stack: Stack, cast: Cast, hostile_listing: Json) -> list[tuple[str, Person, Json]]:
+def told(stack: StackHandle, cast: CallerDirectory, hostile_listing: Json) -> list[tuple[str, ApiUser, Json]]:
     """Students with such names apply; each with the mail that they get. The owner gets as many."""
     people = []
     for name in NAMES:
         email = f"mail.{secrets.token_hex(6)}@example.com"
-        person = Person(stack.gateway_url, stack.mailbox_url, email, trust=stack.trust)
-        person.register(password=PASSWORD, name=name)
+        person = ApiUser(stack.gateway_url, stack.mailbox_url, email, trust=stack.trust)
+        person.register(password=JOURNEY_PASSWORD, name=name)
         person.verify()
-        eventually(lambda person=person: _named(person), "the profile to be there")  # type: ignore[misc]
-        eventually(lambda person=person: _applied(person, hostile_listing), "the application to be taken")  # type: ignore[misc]
+        wait_for_result(lambda person=person: _named(person), "the profile to be there")  # type: ignore[misc]
+        wait_for_result(
+            lambda person=person: _applied(person, hostile_listing),  # type: ignore[misc]
+            "the application to be taken",
+        )
         people.append((name, person))
     return [
         (name, person, person.await_mail(lambda mail: "application" in mail["subject"]))
@@ -229,11 +245,11 @@ def told(stack: Stack, cast: Cast, hostile_listing: Json) -> list[tuple[str, Per
     ]
 
 
-def _named(person: Person) -> Json | None:
+def _named(person: ApiUser) -> Json | None:
     return _granted(lambda: person.get("/api/v1/users/me"))
 
 
-def _applied(person: Person, opened: Json) -> Json | None:
+def _applied(person: ApiUser, opened: Json) -> Json | None:
     return _granted(lambda: person.post("/api/v1/applications", internshipId=opened["id"]))
 
 
@@ -245,7 +261,7 @@ def _granted(call: Callable[[], Json]) -> Json | None:
 
 
 def test_mails_to_people_of_such_names_have_our_headers_and_one_recipient(
-    told: list[tuple[str, Person, Json]],
+    told: list[tuple[str, ApiUser, Json]],
 ) -> None:
     for _, person, _ in told:
         for mail in person.mails():
@@ -263,7 +279,7 @@ def must_be_a_plain_mail(mail: Json, to: str) -> None:
 
 
 def test_the_companys_mails_show_hostile_names_as_text(
-    stack: Stack, cast: Cast, told: list[tuple[str, Person, Json]]
+    stack: StackHandle, cast: CallerDirectory, told: list[tuple[str, ApiUser, Json]]
 ) -> None:
     owner = cast.crowd.owners[0].email
 
@@ -271,7 +287,7 @@ def test_the_companys_mails_show_hostile_names_as_text(
         found = [mail for mail in stack.mails(owner) if "applied for" in mail["subject"]]
         return found if len(found) >= len(NAMES) else None
 
-    mails = eventually(all_of_them, "a mail about each applicant")
+    mails = wait_for_result(all_of_them, "a mail about each applicant")
     for mail in mails:
         must_be_a_plain_mail(mail, owner)
     texts = " ".join(mail["html"] for mail in mails)

@@ -13,14 +13,14 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, Config, GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from chassis.contracts import RpcSpec, imported, reasons
-from ops.journey.client import Json
-from tests.hostile.cast import NOBODY, OWNER, STUDENT, Caller, Cast, reason_in
-from tests.hostile.pace import IS_LONG, LONGEST_TEST_S, examples, rounds
-from tests.hostile.wire import BUSY, SLACK_S
-from tests.stack import Stack
+from chassis.contracts import RpcSpec, error_reasons, imported_contracts
+from devstack.journey.client import Json
+from tests.hostile.callers import ANONYMOUS, OWNER, STUDENT, CallerDirectory, LabelledCaller, error_reason
+from tests.hostile.fuzz_profile import IS_LONG_RUN, MAX_TEST_S, fuzz_rounds, hypothesis_settings
+from tests.hostile.raw_grpc import BUSY_REASONS, DEADLINE_MARGIN_S
+from tests.stack import StackHandle
 
-CALLERS: Final = (STUDENT, OWNER, NOBODY)
+CALLERS: Final = (STUDENT, OWNER, ANONYMOUS)
 MODES: Final = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 CANNOT_BE_SENT: Final = (
     requests.exceptions.InvalidHeader,
@@ -32,13 +32,13 @@ SPELLS_AN_ID: Final = re.compile(r"[a-z]{3}_[0-9A-Z]{26}")
 
 
 @pytest.fixture(scope="module")
-def operations(stack: Stack) -> list[Any]:
+def operations(stack: StackHandle) -> list[Any]:
     """Every operation of the page; in the short form without the older paths to the same calls."""
     document = requests.get(f"{stack.gateway_url}/openapi-all.json", timeout=10).json()
     config = Config.from_dict({"output": {"sanitization": {"enabled": False}}})
     schema = schemathesis.openapi.from_dict(strict(document), config=config)
     found = [typing.cast(Any, result).ok() for result in schema.get_all_operations()]
-    return [one for one in found if IS_LONG or not one.definition.raw.get("deprecated")]
+    return [one for one in found if IS_LONG_RUN or not one.definition.raw.get("deprecated")]
 
 
 def strict(document: Json) -> Json:
@@ -55,31 +55,31 @@ def strict(document: Json) -> Json:
 def rpc_of(operation: Any) -> RpcSpec | None:
     """The call behind an operation; None for the gateway's own."""
     name = re.sub(r"Old(er|est\d*)$", "", str(operation.definition.raw["operationId"]))
-    return next((rpc for rpc in imported().rpcs if rpc.name == name), None)
+    return next((rpc for rpc in imported_contracts().rpcs if rpc.name == name), None)
 
 
-@pytest.mark.timeout(LONGEST_TEST_S)
+@pytest.mark.timeout(MAX_TEST_S)
 def test_whatever_is_sent_is_answered_as_the_page_says(
-    stack: Stack, cast: Cast, operations: list[Any]
+    stack: StackHandle, cast: CallerDirectory, operations: list[Any]
 ) -> None:
     works = [
         (operation, label, mode)
         for operation, label, mode in product(operations, CALLERS, MODES)
         # Whoever is not signed in is refused before most of what is wrong can matter.
-        if IS_LONG or (label, mode) != (NOBODY, GenerationMode.NEGATIVE)
+        if IS_LONG_RUN or (label, mode) != (ANONYMOUS, GenerationMode.NEGATIVE)
     ]
-    for number, (operation, label, mode) in rounds(works):
+    for number, (operation, label, mode) in fuzz_rounds(works):
         caller = cast[label]
         if operation.label.endswith("/logout") and caller.token:
             caller = cast.in_another_session(caller)
         with requests.Session() as session:
             session.trust_env = False
-            fuzz(operation, mode, number, Sender(stack.gateway_url, caller, session))
+            fuzz_operation(operation, mode, number, CaseSender(stack.gateway_url, caller, session))
 
 
-def fuzz(operation: Any, mode: GenerationMode, number: int, sender: "Sender") -> None:
+def fuzz_operation(operation: Any, mode: GenerationMode, number: int, sender: "CaseSender") -> None:
     @seed(number)
-    @examples(few=2, many=30)
+    @hypothesis_settings(few=2, many=30)
     @given(case=operation.as_strategy(generation_mode=mode))
     def send(case: Case[Any]) -> None:
         sender.must_be_answered(case, rpc_of(operation))
@@ -91,10 +91,10 @@ def fuzz(operation: Any, mode: GenerationMode, number: int, sender: "Sender") ->
         assert mode is GenerationMode.NEGATIVE
 
 
-class Sender:
+class CaseSender:
     """Sends cases as somebody, and looks at the answers."""
 
-    def __init__(self, url: str, caller: Caller, session: requests.Session) -> None:
+    def __init__(self, url: str, caller: LabelledCaller, session: requests.Session) -> None:
         self._url = url
         self._caller = caller
         self._session = session
@@ -102,9 +102,9 @@ class Sender:
     def must_be_answered(self, case: Case[Any], rpc: RpcSpec | None) -> None:
         """Sends it, once more if the machine was busy. AssertionError with a curl line that repeats it."""
         answer = self._send(case, rpc)
-        if reason_of(answer) in BUSY:
+        if reason_of(answer) in BUSY_REASONS:
             answer = self._send(case, rpc)
-        if fault := fault_of(answer, rpc):
+        if fault := find_http_fault(answer, rpc):
             curl = case.as_curl_command(headers=self._caller.headers, base_url=self._url)
             raise AssertionError(f"as {self._caller.label}: {fault}\n{answer.text[:500]}\nrepeat it: {curl}")
         if went_to(case, answer) and not is_stream(answer):
@@ -117,7 +117,7 @@ class Sender:
     def _send(self, case: Case[Any], rpc: RpcSpec | None) -> requests.Response:
         request = case.as_transport_kwargs(base_url=self._url, headers=self._caller.headers)
         deadline_s = rpc.policy.deadline_ms / 1000 if rpc else 1.0
-        request |= {"timeout": deadline_s + 2 * SLACK_S, "stream": True, "allow_redirects": False}
+        request |= {"timeout": deadline_s + 2 * DEADLINE_MARGIN_S, "stream": True, "allow_redirects": False}
         try:
             answer = self._session.request(**request)
         except CANNOT_BE_SENT:
@@ -140,19 +140,21 @@ def reason_of(answer: requests.Response) -> str:
         body = answer.json() if answer.status_code >= 400 else {}
     except requests.exceptions.JSONDecodeError:
         return ""
-    return reason_in(body) if isinstance(body, dict) and set(body) == {"code", "message", "details"} else ""
+    return (
+        error_reason(body) if isinstance(body, dict) and set(body) == {"code", "message", "details"} else ""
+    )
 
 
-def fault_of(answer: requests.Response, rpc: RpcSpec | None) -> str:
+def find_http_fault(answer: requests.Response, rpc: RpcSpec | None) -> str:
     """What is wrong with an answer, whatever was asked; empty when nothing is."""
-    longest_s = (rpc.policy.deadline_ms / 1000 if rpc else 1.0) + SLACK_S
+    longest_s = (rpc.policy.deadline_ms / 1000 if rpc else 1.0) + DEADLINE_MARGIN_S
     if answer.elapsed.total_seconds() > longest_s:
         return f"answered after {answer.elapsed.total_seconds():.1f} s instead of {longest_s:.1f} s"
     if answer.status_code >= 500:
         return f"answered {answer.status_code}"
     if answer.status_code < 400:
         return ""
-    reason = reasons().get(reason_of(answer))
+    reason = error_reasons().get(reason_of(answer))
     if reason is None:
         return f"answered {answer.status_code} without a reason of the contract"
     if reason.http_status != answer.status_code and reason.name != "PAYLOAD_TOO_LARGE":

@@ -8,13 +8,13 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from chassis.text import one_line, parse_address, shorten
-from ops.journey.client import ApiError, Json, Person, eventually
-from ops.journey.story import PASSWORD, listing
-from services.notification.composing import HEADERS
-from services.notification.mails import MAX_NAME, MAX_SUBJECT
-from tests.hostile.cast import NOBODY, OWNER, STUDENT, Cast, reason_in
-from tests.stack import Stack
+from chassis.text import parse_email_address, to_single_line, truncate_text
+from devstack.journey.client import ApiError, ApiUser, Json, wait_for_result
+from devstack.journey.main_journey import JOURNEY_PASSWORD, sample_listing
+from services.notification.mail_composition import MAIL_HEADERS
+from services.notification.rendering import MAX_NAME_CHARS, MAX_SUBJECT_CHARS
+from tests.hostile.callers import ANONYMOUS, OWNER, STUDENT, CallerDirectory, error_reason
+from tests.stack import StackHandle
 
 NAMES: Final = (
     "=?utf-8?q?Ann=0D=0AX-Injected=3A_yes=0D=0A=0D=0AHello?=",
@@ -31,7 +31,7 @@ ADDED_BY_THE_MAILBOX: Final = {"X-Peer", "X-MailFrom", "X-RcptTo", "Received"}
 WORD: Final = re.compile(r"=\?utf-8\?b\?([A-Za-z0-9+/=]*)\?=")
 
 
-class RawMail:
+class UnparsedMail:
     """A mail by its bytes, read by rules of RFC 5322 and RFC 2047 that no library of ours had a hand in."""
 
     def __init__(self, raw: bytes) -> None:
@@ -63,78 +63,78 @@ def decoded(value: str) -> str:
     return b"".join(map(base64.b64decode, words)).decode() if words else value
 
 
-def raw_mails(stack: Stack, to: str) -> list[RawMail]:
+def raw_mails(stack: StackHandle, to: str) -> list[UnparsedMail]:
     with httpx.Client(base_url=stack.mailbox_url, trust_env=False, timeout=10) as mailbox:
         found = mailbox.get("/mails", params={"to": to, "limit": 100}).json()["mails"]
-        return [RawMail(mailbox.get(f"/mails/{mail['id']}/raw").content) for mail in found]
+        return [UnparsedMail(mailbox.get(f"/mails/{mail['id']}/raw").content) for mail in found]
 
 
-def is_whole(mail: RawMail, to: str) -> None:
-    assert [name for name, _ in mail.headers] == list(HEADERS)
+def is_whole(mail: UnparsedMail, to: str) -> None:
+    assert [name for name, _ in mail.headers] == list(MAIL_HEADERS)
     assert mail.recipient[1] == to
     assert mail["From"].count("@") == 1
     assert mail.body.count(b"\nContent-Type: text/") == 2
 
 
 @pytest.fixture(scope="module")
-def people(stack: Stack, cast: Cast) -> list[tuple[str, Person]]:
+def people(stack: StackHandle, cast: CallerDirectory) -> list[tuple[str, ApiUser]]:
     """Students of such names who apply for listings with such titles, of a company that is called so too."""
     students = [(name, _registered(stack, name)) for name in NAMES]
     for _, student in students:
         student.verify()
-        eventually(lambda person=student: _granted(person, "GET", "/api/v1/users/me"), "the profile")  # type: ignore[misc]
+        wait_for_result(lambda person=student: _granted(person, "GET", "/api/v1/users/me"), "the profile")  # type: ignore[misc]
     for name, student in students:
         cast.must(OWNER, "PATCH", "/api/v1/companies/me", json={"name": name})
         body = {"internshipId": _published(cast, name)}
-        eventually(
+        wait_for_result(
             lambda person=student, body=body: _granted(person, "POST", "/api/v1/applications", **body),  # type: ignore[misc]
             "the application to be taken",
         )
     return students
 
 
-def _registered(stack: Stack, name: str) -> Person:
+def _registered(stack: StackHandle, name: str) -> ApiUser:
     email = f"header.{secrets.token_hex(6)}@example.com"
-    person = Person(stack.gateway_url, stack.mailbox_url, email, trust=stack.trust)
-    person.register(password=PASSWORD, name=name)
+    person = ApiUser(stack.gateway_url, stack.mailbox_url, email, trust=stack.trust)
+    person.register(password=JOURNEY_PASSWORD, name=name)
     return person
 
 
-def _published(cast: Cast, title: str) -> str:
-    body = listing("x") | {"title": title, "questions": []}
+def _published(cast: CallerDirectory, title: str) -> str:
+    body = sample_listing("x") | {"title": title, "questions": []}
     draft = cast.must(OWNER, "POST", "/api/v1/internships", json=body)
     cast.must(OWNER, "POST", f"/api/v1/internships/{draft['id']}:publish", json={})
     return str(draft["id"])
 
 
-def _granted(person: Person, method: str, path: str, **body: Any) -> Json | None:
+def _granted(person: ApiUser, method: str, path: str, **body: Any) -> Json | None:
     try:
         return person.get(path) if method == "GET" else person.post(path, **body)
     except ApiError:
         return None
 
 
-def _arrived(stack: Stack, to: str, at_least: int) -> list[RawMail]:
-    def found() -> list[RawMail] | None:
+def _arrived(stack: StackHandle, to: str, at_least: int) -> list[UnparsedMail]:
+    def found() -> list[UnparsedMail] | None:
         mails = raw_mails(stack, to)
         return mails if len(mails) >= at_least else None
 
-    return eventually(found, f"{at_least} mails to {to}")
+    return wait_for_result(found, f"{at_least} mails to {to}")
 
 
 def test_mails_to_people_of_hostile_names_hold_our_headers_and_name_them_as_they_typed(
-    stack: Stack, people: list[tuple[str, Person]]
+    stack: StackHandle, people: list[tuple[str, ApiUser]]
 ) -> None:
     for name, person in people:
         mails = _arrived(stack, person.email, 2)
         for mail in mails:
             is_whole(mail, person.email)
         shown = max((mail.recipient[0] for mail in mails), key=len)
-        assert shown == shorten(one_line(name), MAX_NAME)
+        assert shown == truncate_text(to_single_line(name), MAX_NAME_CHARS)
 
 
 def test_the_companys_mails_hold_hostile_names_and_titles_as_text_in_their_subjects(
-    stack: Stack, cast: Cast, people: list[tuple[str, Person]]
+    stack: StackHandle, cast: CallerDirectory, people: list[tuple[str, ApiUser]]
 ) -> None:
     owner = cast.crowd.owners[0].email
     mails = _arrived(stack, owner, 2 * len(people))
@@ -142,9 +142,9 @@ def test_the_companys_mails_hold_hostile_names_and_titles_as_text_in_their_subje
         is_whole(mail, owner)
     subjects = {mail.subject for mail in mails}
     for name in NAMES:
-        shown = one_line(name)
-        assert shorten(f"{shown} applied for {shown}", MAX_SUBJECT) in subjects
-        assert shorten(f"{shown} is online", MAX_SUBJECT) in subjects
+        shown = to_single_line(name)
+        assert truncate_text(f"{shown} applied for {shown}", MAX_SUBJECT_CHARS) in subjects
+        assert truncate_text(f"{shown} is online", MAX_SUBJECT_CHARS) in subjects
 
 
 SPELLINGS: Final = (
@@ -155,21 +155,21 @@ SPELLINGS: Final = (
 
 
 def test_an_international_domain_is_one_account_in_all_spellings_and_mailed_by_its_ascii_form(
-    stack: Stack,
+    stack: StackHandle,
 ) -> None:
     local = f"Idn.{secrets.token_hex(6)}"
     typed = f"{local}@bücher.example.com"
-    person = Person(stack.gateway_url, stack.mailbox_url, typed, trust=stack.trust)
-    person.register(password=PASSWORD, name="Ida")
+    person = ApiUser(stack.gateway_url, stack.mailbox_url, typed, trust=stack.trust)
+    person.register(password=JOURNEY_PASSWORD, name="Ida")
     person.verify()
     wire = f"{local}@xn--bcher-kva.example.com"
     (mail,) = raw_mails(stack, wire)
     assert mail["To"] == wire
     for spelling in SPELLINGS:
         address = spelling.format(local.lower())
-        assert parse_address(address).key == parse_address(typed).key
-        again = Person(stack.gateway_url, stack.mailbox_url, address, trust=stack.trust)
-        again.log_in(PASSWORD)
+        assert parse_email_address(address).key == parse_email_address(typed).key
+        again = ApiUser(stack.gateway_url, stack.mailbox_url, address, trust=stack.trust)
+        again.log_in(JOURNEY_PASSWORD)
         assert again.user["email"] == typed
 
 
@@ -177,15 +177,22 @@ UNSEEN: Final = ("\u200b", "\u3164\u3164", "\u2800", "\u0301", "\U000e0041", " \
 
 
 @pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
-def test_what_shows_nothing_is_no_name_no_title_and_no_company(cast: Cast, unseen: str) -> None:
-    person = {"email": f"unseen.{secrets.token_hex(6)}@example.com", "password": PASSWORD, "name": "A"}
+def test_what_shows_nothing_is_no_name_no_title_and_no_company(cast: CallerDirectory, unseen: str) -> None:
+    person = {
+        "email": f"unseen.{secrets.token_hex(6)}@example.com",
+        "password": JOURNEY_PASSWORD,
+        "name": "A",
+    }
     student, company = {"kind": "ACCOUNT_KIND_STUDENT"}, {"kind": "ACCOUNT_KIND_COMPANY"}
     for label, method, path, body in (
-        (NOBODY, "POST", "/api/v1/auth/register", person | student | {"name": unseen}),
-        (NOBODY, "POST", "/api/v1/auth/register", person | company | {"companyName": unseen}),
+        (ANONYMOUS, "POST", "/api/v1/auth/register", person | student | {"name": unseen}),
+        (ANONYMOUS, "POST", "/api/v1/auth/register", person | company | {"companyName": unseen}),
         (STUDENT, "PATCH", "/api/v1/users/me", {"student": {"skills": [{"name": unseen}]}}),
-        (OWNER, "POST", "/api/v1/internships", listing("x") | {"qualifications": [unseen]}),
+        (OWNER, "POST", "/api/v1/internships", sample_listing("x") | {"qualifications": [unseen]}),
     ):
         headers = {"x-forwarded-for": f"198.18.{secrets.randbelow(256)}.{secrets.randbelow(256)}"}
         answer = cast.ask(cast[label], method, path, json=body, headers=headers)
-        assert (answer.status_code, reason_in(answer.json())) == (400, "INVALID_FIELD"), (path, answer.text)
+        assert (answer.status_code, error_reason(answer.json())) == (400, "INVALID_FIELD"), (
+            path,
+            answer.text,
+        )

@@ -12,25 +12,32 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 
 from chassis.contracts import RpcSpec
-from gateway.surface import edge_rpcs
-from ops.journey.client import Json, eventually
-from ops.journey.story import listing
-from tests.hostile.cast import NOBODY, OWNER, SERVICE, STUDENT, Caller, Cast
-from tests.hostile.rights import ANYBODY, RIGHTS, Objects, calls_with_ids, neighbours, strangers
-from tests.hostile.wire import Answer, Line
+from devstack.journey.client import Json, wait_for_result
+from devstack.journey.main_journey import sample_listing
+from gateway.api_surface import edge_rpcs
+from tests.hostile.callers import ANONYMOUS, OWNER, SERVICE, STUDENT, CallerDirectory, LabelledCaller
+from tests.hostile.object_rights import (
+    ANY_CALLER,
+    OBJECT_RIGHTS,
+    OwnedObjects,
+    adjacent_ids,
+    rpcs_with_ids,
+    unknown_ids,
+)
+from tests.hostile.raw_grpc import RawGrpcChannel, RawResponse
 
-GUESSES_EACH: Final = 70
-AT_ONCE: Final = 16
+GUESSES_PER_CALL: Final = 70
+MAX_CONCURRENT_GUESSES: Final = 16
 ID: Final = re.compile(r"[a-z]{3}_[0-7][0-9A-HJKMNP-TV-Z]{25}")
 ENTRIES: Final = 3
 """What a student is told until an offer stands."""
 
 
 @pytest.fixture(scope="module")
-def known(cast: Cast) -> Objects:
+def known(cast: CallerDirectory) -> OwnedObjects:
     """A draft, an open listing, an offer to the student for it, and the inbox entry about that."""
-    draft = cast.must(OWNER, "POST", "/api/v1/internships", json=listing("hidden"))
-    opened = cast.must(OWNER, "POST", "/api/v1/internships", json=listing("seen") | {"questions": []})
+    draft = cast.must(OWNER, "POST", "/api/v1/internships", json=sample_listing("hidden"))
+    opened = cast.must(OWNER, "POST", "/api/v1/internships", json=sample_listing("seen") | {"questions": []})
     cast.must(OWNER, "POST", f"/api/v1/internships/{opened['id']}:publish", json={})
     application = cast.must(STUDENT, "POST", "/api/v1/applications", json={"internshipId": opened["id"]})
     offer = {"to": "APPLICATION_STATE_OFFERED", "expectedState": "APPLICATION_STATE_SUBMITTED"}
@@ -40,23 +47,23 @@ def known(cast: Cast) -> Objects:
     cast.must(OWNER, "POST", f"{path}:move", json=offer | {"expectedState": move["to"]})
     for path in (f"analytics/internships/{opened['id']}/funnel", f"internships/{opened['id']}/applications"):
         cast.must(OWNER, "GET", f"/api/v1/{path}")
-    entry = eventually(lambda: _newest_entry(cast, application["id"]), "an inbox entry about the offer")
+    entry = wait_for_result(lambda: _newest_entry(cast, application["id"]), "an inbox entry about the offer")
     student, owner = cast[STUDENT].principal, cast[OWNER].principal
     assert student is not None and owner is not None
-    return Objects(student.id, owner.org, draft["id"], opened["id"], application["id"], entry["id"])
+    return OwnedObjects(student.id, owner.org, draft["id"], opened["id"], application["id"], entry["id"])
 
 
-def _newest_entry(cast: Cast, about: str) -> Json | None:
+def _newest_entry(cast: CallerDirectory, about: str) -> Json | None:
     answer = cast.ask(cast[STUDENT], "GET", "/api/v1/notifications")
     entries = [entry for entry in answer.json().get("data", []) if entry["subjectId"] == about]
     return entries[0] if len(entries) >= ENTRIES else None
 
 
 def test_every_call_that_names_objects_has_its_row() -> None:
-    assert {rpc.name for rpc in calls_with_ids()} == set(RIGHTS)
+    assert {rpc.name for rpc in rpcs_with_ids()} == set(OBJECT_RIGHTS)
 
 
-def line_of(lines: dict[str, Line], rpc: RpcSpec) -> Line:
+def line_of(lines: dict[str, RawGrpcChannel], rpc: RpcSpec) -> RawGrpcChannel:
     return lines[rpc.service.split(".")[1]]
 
 
@@ -64,20 +71,20 @@ def bytes_of(rpc: RpcSpec, fields: Any) -> bytes:
     return ParseDict(dict(fields), rpc.request()).SerializeToString()
 
 
-def expected(rpc: RpcSpec, caller: Caller) -> set[str]:
+def expected(rpc: RpcSpec, caller: LabelledCaller) -> set[str]:
     """What a caller to whom the object does not belong may be answered; empty: about what is theirs."""
     if not caller.is_admitted(rpc):
-        return {"TOKEN_MISSING" if caller.label == NOBODY else "PERMISSION_DENIED"}
+        return {"TOKEN_MISSING" if caller.label == ANONYMOUS else "PERMISSION_DENIED"}
     # Some members of the cast have a role and no profile.
-    return {"", "USER_NOT_FOUND"} if RIGHTS[rpc.name].leaves_out else {RIGHTS[rpc.name].hidden}
+    return {"", "USER_NOT_FOUND"} if OBJECT_RIGHTS[rpc.name].leaves_out else {OBJECT_RIGHTS[rpc.name].hidden}
 
 
-def belongs(rpc: RpcSpec, caller: Caller) -> bool:
-    whose = RIGHTS[rpc.name].whose
-    return whose == ANYBODY or caller.label in whose
+def belongs(rpc: RpcSpec, caller: LabelledCaller) -> bool:
+    whose = OBJECT_RIGHTS[rpc.name].whose
+    return whose == ANY_CALLER or caller.label in whose
 
 
-def state_of(cast: Cast, known: Objects) -> dict[str, Json]:
+def state_of(cast: CallerDirectory, known: OwnedObjects) -> dict[str, Json]:
     """Everything that belongs to student and owner, as they see it."""
     paths = {
         STUDENT: ["users/me", f"applications/{known.application}", "notifications"],
@@ -96,11 +103,11 @@ def state_of(cast: Cast, known: Objects) -> dict[str, Json]:
     }
 
 
-@pytest.mark.parametrize("rpc", calls_with_ids(), ids=lambda rpc: rpc.name)
+@pytest.mark.parametrize("rpc", rpcs_with_ids(), ids=lambda rpc: rpc.name)
 def test_what_is_anothers_is_neither_seen_nor_changed(
-    cast: Cast, lines: dict[str, Line], known: Objects, rpc: RpcSpec
+    cast: CallerDirectory, lines: dict[str, RawGrpcChannel], known: OwnedObjects, rpc: RpcSpec
 ) -> None:
-    right = RIGHTS[rpc.name]
+    right = OBJECT_RIGHTS[rpc.name]
     request = bytes_of(rpc, right.request(known))
     before = state_of(cast, known)
     for caller in [one for one in cast.everybody if not belongs(rpc, one)]:
@@ -117,25 +124,25 @@ def ids_in(message: Message) -> set[str]:
     return set(ID.findall(str(MessageToDict(message))))
 
 
-@pytest.mark.parametrize("rpc", calls_with_ids(), ids=lambda rpc: rpc.name)
-def test_at_the_edge_strangers_are_told_the_same(
-    cast: Cast, lines: dict[str, Line], known: Objects, rpc: RpcSpec
+@pytest.mark.parametrize("rpc", rpcs_with_ids(), ids=lambda rpc: rpc.name)
+def test_at_the_edge_other_callers_get_the_same_answer(
+    cast: CallerDirectory, lines: dict[str, RawGrpcChannel], known: OwnedObjects, rpc: RpcSpec
 ) -> None:
-    request = bytes_of(rpc, RIGHTS[rpc.name].request(known))
+    request = bytes_of(rpc, OBJECT_RIGHTS[rpc.name].request(known))
     for caller in [one for one in cast.strangers if not belongs(rpc, one)]:
         answer = lines["gateway"].call(rpc.path, request, caller.token)
         told = expected(rpc, caller) if rpc in edge_rpcs() else {"UNKNOWN_METHOD"}
         assert answer.reason in told, f"{caller.label}: {answer}"
 
 
-@pytest.mark.parametrize("rpc", calls_with_ids(), ids=lambda rpc: rpc.name)
-def test_those_to_whom_it_belongs_are_not_told_that_it_is_not_there(
-    cast: Cast, lines: dict[str, Line], known: Objects, rpc: RpcSpec
+@pytest.mark.parametrize("rpc", rpcs_with_ids(), ids=lambda rpc: rpc.name)
+def test_callers_who_own_the_object_are_answered(
+    cast: CallerDirectory, lines: dict[str, RawGrpcChannel], known: OwnedObjects, rpc: RpcSpec
 ) -> None:
     """Only of calls that change nothing; without this the other tests could pass for want of any object."""
     if not rpc.has_no_side_effects and rpc.name != "GetApplication":
         return
-    request = bytes_of(rpc, RIGHTS[rpc.name].request(known))
+    request = bytes_of(rpc, OBJECT_RIGHTS[rpc.name].request(known))
     for caller in [one for one in cast.everybody if belongs(rpc, one) and one.is_admitted(rpc)]:
         answer = line_of(lines, rpc).call(rpc.path, request, cast[caller.label].token)
         assert answer.code is grpc.StatusCode.OK, f"{caller.label}: {answer}"
@@ -162,41 +169,43 @@ GUESSED: Final[dict[str, str]] = {
 
 def guesses(true_id: str) -> Iterator[str]:
     """Neighbours of a true ID, and IDs that are nobody's."""
-    yield from islice(neighbours(true_id), GUESSES_EACH // 2)
-    yield from strangers(true_id[:3], GUESSES_EACH // 2)
+    yield from islice(adjacent_ids(true_id), GUESSES_PER_CALL // 2)
+    yield from unknown_ids(true_id[:3], GUESSES_PER_CALL // 2)
 
 
-def test_a_thousand_guessed_ids_find_nothing(cast: Cast, lines: dict[str, Line], known: Objects) -> None:
+def test_a_thousand_guessed_ids_find_nothing(
+    cast: CallerDirectory, lines: dict[str, RawGrpcChannel], known: OwnedObjects
+) -> None:
     asked = 0
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for rpc in [one for one in calls_with_ids() if one.name in GUESSED]:
-            fields = dict(RIGHTS[rpc.name].request(known))
+    with ThreadPoolExecutor(MAX_CONCURRENT_GUESSES) as pool:
+        for rpc in [one for one in rpcs_with_ids() if one.name in GUESSED]:
+            fields = dict(OBJECT_RIGHTS[rpc.name].request(known))
             token = cast.best_for(rpc).token
             requests = [
                 bytes_of(rpc, fields | {GUESSED[rpc.name]: one}) for one in guesses(fields[GUESSED[rpc.name]])
             ]
-            answers = list(pool.map(lambda request: _ask(lines, rpc, request, token), requests))  # noqa: B023
+            answers = list(pool.map(lambda request: _get_object(lines, rpc, request, token), requests))  # noqa: B023
             found = {answer.reason for answer in answers}
             assert found and all(reason.endswith("_NOT_FOUND") for reason in found), (rpc.name, found)
             asked += len(answers)
     assert asked >= 900
 
 
-def _ask(lines: dict[str, Line], rpc: RpcSpec, request: bytes, token: str) -> Answer:
+def _get_object(lines: dict[str, RawGrpcChannel], rpc: RpcSpec, request: bytes, token: str) -> RawResponse:
     answer = line_of(lines, rpc).call(rpc.path, request, token)
     return answer if answer.reason != "OVERLOADED" else line_of(lines, rpc).call(rpc.path, request, token)
 
 
 def test_many_guesses_in_one_request_find_nothing_either(
-    cast: Cast, lines: dict[str, Line], known: Objects
+    cast: CallerDirectory, lines: dict[str, RawGrpcChannel], known: OwnedObjects
 ) -> None:
-    by_name = {rpc.name: rpc for rpc in calls_with_ids()}
+    by_name = {rpc.name: rpc for rpc in rpcs_with_ids()}
     for name, field, true_id in (
         ("BatchGetIntakes", "internship_ids", known.draft),
         ("BatchGetStudentSnapshots", "student_ids", known.student),
     ):
         rpc = by_name[name]
-        request = bytes_of(rpc, {field: list(islice(neighbours(true_id), 64))})
+        request = bytes_of(rpc, {field: list(islice(adjacent_ids(true_id), 64))})
         answer = line_of(lines, rpc).call(rpc.path, request, cast[SERVICE].token)
         assert answer.code is grpc.StatusCode.OK
         assert not MessageToDict(rpc.response.FromString(answer.body)), name

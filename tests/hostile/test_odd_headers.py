@@ -5,7 +5,7 @@ from typing import Final
 import httpx
 import pytest
 
-from tests.hostile.cast import NOBODY, STUDENT, Cast, reason_in
+from tests.hostile.callers import ANONYMOUS, STUDENT, CallerDirectory, error_reason
 
 ODD: Final = (
     ("7|x", "z"),
@@ -42,11 +42,11 @@ ODD: Final = (
 
 
 @pytest.mark.parametrize(("name", "value"), ODD)
-def test_an_odd_header_changes_nothing(cast: Cast, name: str, value: str) -> None:
+def test_an_odd_header_changes_nothing(cast: CallerDirectory, name: str, value: str) -> None:
     headers = {name: value.encode("latin-1")}
     login = {"email": "nobody.knows@example.com", "password": "a-wrong-passphrase"}
-    refused = cast.ask(cast[NOBODY], "POST", "/api/v1/auth/login", json=login, headers=headers)
-    assert (refused.status_code, reason_in(refused.json())) == (401, "INVALID_CREDENTIALS"), refused.text
+    refused = cast.ask(cast[ANONYMOUS], "POST", "/api/v1/auth/login", json=login, headers=headers)
+    assert (refused.status_code, error_reason(refused.json())) == (401, "INVALID_CREDENTIALS"), refused.text
     answers = [cast.ask(cast[label], "GET", path, headers=headers) for label, path in READS]
     assert [answer.status_code for answer in answers] == [200, 200, 200], [answer.text for answer in answers]
 
@@ -54,14 +54,14 @@ def test_an_odd_header_changes_nothing(cast: Cast, name: str, value: str) -> Non
 READS: Final = (
     (STUDENT, "/api/v1/users/me"),
     (STUDENT, "/api/v1/internships"),
-    (NOBODY, "/api/v1/internships"),
+    (ANONYMOUS, "/api/v1/internships"),
 )
 
 
 @pytest.mark.parametrize("value", ["", "a b", "x" * 129, "\xe9"])
-def test_an_idempotency_key_that_is_none_is_named(cast: Cast, value: str) -> None:
+def test_an_idempotency_key_that_is_none_is_named(cast: CallerDirectory, value: str) -> None:
     headers = {"idempotency-key": value.encode("latin-1")}
     answer: httpx.Response = cast.ask(
         cast[STUDENT], "PATCH", "/api/v1/users/me", json={"name": "Sam"}, headers=headers
     )
-    assert (answer.status_code, reason_in(answer.json())) == (400, "INVALID_FIELD"), answer.text
+    assert (answer.status_code, error_reason(answer.json())) == (400, "INVALID_FIELD"), answer.text

@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from chassis.ids import new_id
-from ops.journey.client import Json, Person
-from ops.journey.story import PASSWORD, listing
-from tests.hostile.cast import OWNER, STUDENT, Cast, reason_in
-from tests.stack import Stack
+from devstack.journey.client import ApiUser, Json
+from devstack.journey.main_journey import JOURNEY_PASSWORD, sample_listing
+from tests.hostile.callers import OWNER, STUDENT, CallerDirectory, error_reason
+from tests.stack import StackHandle
 
 INVENTED: Final[Json] = {
     "role": "COMPANY_ROLE_OWNER",
@@ -32,7 +32,7 @@ REFUSED: Final = {"INVALID_FIELD", "MALFORMED_REQUEST", "STALE_ETAG"}
 
 
 @dataclass(frozen=True)
-class Target:
+class WriteTarget:
     """A call that takes a whole object: its schema on the page, who may call, and a body that is good."""
 
     method: str
@@ -42,16 +42,16 @@ class Target:
     body: Mapping[str, Any]
 
 
-CREATE: Final = Target("POST", "/api/v1/internships", "Internship", OWNER, listing("read-only"))
+CREATE: Final = WriteTarget("POST", "/api/v1/internships", "Internship", OWNER, sample_listing("read-only"))
 UPDATES: Final = (
-    Target("PATCH", "/api/v1/users/me", "Me", STUDENT, {"name": "Sam Student"}),
-    Target("PATCH", "/api/v1/companies/me", "Company", OWNER, {"about": "We build things."}),
-    Target("PATCH", "/api/v1/internships/{draft}", "Internship", OWNER, {"title": "Another title"}),
+    WriteTarget("PATCH", "/api/v1/users/me", "Me", STUDENT, {"name": "Sam Student"}),
+    WriteTarget("PATCH", "/api/v1/companies/me", "Company", OWNER, {"about": "We build things."}),
+    WriteTarget("PATCH", "/api/v1/internships/{draft}", "Internship", OWNER, {"title": "Another title"}),
 )
 
 
 @pytest.fixture(scope="module")
-def page(stack: Stack) -> Json:
+def page(stack: StackHandle) -> Json:
     document: Json = httpx.get(
         f"{stack.gateway_url}/openapi.json", trust_env=False, verify=stack.trust
     ).json()
@@ -59,7 +59,7 @@ def page(stack: Stack) -> Json:
 
 
 @pytest.fixture(scope="module")
-def draft(cast: Cast) -> str:
+def draft(cast: CallerDirectory) -> str:
     return str(cast.must(OWNER, "POST", CREATE.path, json=dict(CREATE.body))["id"])
 
 
@@ -94,10 +94,10 @@ def must_be_without_effect(answer: httpx.Response, name: str, sent: Any, before:
         assert body.get(name) == before or body.get(name) != sent, f"{name} was taken over: {body.get(name)}"
     else:
         assert answer.status_code in {400, 409}, answer.text
-        assert reason_in(body) in REFUSED, answer.text
+        assert error_reason(body) in REFUSED, answer.text
 
 
-def test_a_new_listing_takes_over_nothing_read_only(cast: Cast, page: Json) -> None:
+def test_a_new_listing_takes_over_nothing_read_only(cast: CallerDirectory, page: Json) -> None:
     for name, sent in read_only(page, CREATE.schema).items():
         answer = cast.ask(cast[OWNER], CREATE.method, CREATE.path, json={**CREATE.body, name: sent})
         must_be_without_effect(answer, name, sent, before=None)
@@ -110,7 +110,9 @@ def test_a_new_listing_takes_over_nothing_read_only(cast: Cast, page: Json) -> N
 
 
 @pytest.mark.parametrize("target", UPDATES, ids=lambda target: target.schema)
-def test_an_update_takes_over_nothing_read_only(cast: Cast, page: Json, draft: str, target: Target) -> None:
+def test_an_update_takes_over_nothing_read_only(
+    cast: CallerDirectory, page: Json, draft: str, target: WriteTarget
+) -> None:
     path = target.path.format(draft=draft)
     for name, sent in read_only(page, target.schema).items():
         before = cast.must(target.label, "GET", path)
@@ -122,17 +124,22 @@ def test_an_update_takes_over_nothing_read_only(cast: Cast, page: Json, draft: s
 
 @pytest.mark.parametrize("target", UPDATES, ids=lambda target: target.schema)
 def test_a_mask_that_names_a_read_only_field_is_refused(
-    cast: Cast, page: Json, draft: str, target: Target
+    cast: CallerDirectory, page: Json, draft: str, target: WriteTarget
 ) -> None:
     path = target.path.format(draft=draft)
     for name, sent in read_only(page, target.schema).items():
         mask = {"updateMask": name}
         answer = cast.ask(cast[target.label], target.method, path, json={name: sent}, params=mask)
-        assert (answer.status_code, reason_in(answer.json())) == (400, "INVALID_FIELD"), (name, answer.text)
+        assert (answer.status_code, error_reason(answer.json())) == (400, "INVALID_FIELD"), (
+            name,
+            answer.text,
+        )
 
 
 @pytest.mark.parametrize("target", (CREATE, *UPDATES), ids=lambda target: f"{target.method} {target.schema}")
-def test_what_nobody_is_asked_for_has_no_effect(cast: Cast, draft: str, target: Target) -> None:
+def test_what_nobody_is_asked_for_has_no_effect(
+    cast: CallerDirectory, draft: str, target: WriteTarget
+) -> None:
     path = target.path.format(draft=draft)
     for name, sent in INVENTED.items():
         answer = cast.ask(cast[target.label], target.method, path, json={**target.body, name: sent})
@@ -145,12 +152,12 @@ def test_what_nobody_is_asked_for_has_no_effect(cast: Cast, draft: str, target: 
     assert "Mallory" not in str((me, company))
 
 
-def test_a_stale_etag_is_never_overwritten(cast: Cast, draft: str) -> None:
+def test_a_stale_etag_is_never_overwritten(cast: CallerDirectory, draft: str) -> None:
     for target in UPDATES:
         path = target.path.format(draft=draft)
         for etag in ("v0", "v999999", "x"):
             answer = cast.ask(cast[target.label], target.method, path, json={**target.body, "etag": etag})
-            assert (answer.status_code, reason_in(answer.json())) == (409, "STALE_ETAG"), (
+            assert (answer.status_code, error_reason(answer.json())) == (409, "STALE_ETAG"), (
                 target.schema,
                 etag,
             )
@@ -165,10 +172,10 @@ def test_a_stale_etag_is_never_overwritten(cast: Cast, draft: str) -> None:
     ],
     ids=lambda extra: next(iter(extra)),
 )
-def test_nobody_registers_with_more_than_everybody_gets(stack: Stack, extra: Json) -> None:
+def test_nobody_registers_with_more_than_everybody_gets(stack: StackHandle, extra: Json) -> None:
     email = f"{new_id('usr').lower()}@example.com"
-    person = Person(stack.gateway_url, stack.mailbox_url, email, trust=stack.trust)
-    fields = {"email": email, "password": PASSWORD, "kind": "ACCOUNT_KIND_STUDENT", "name": "Sam"}
+    person = ApiUser(stack.gateway_url, stack.mailbox_url, email, trust=stack.trust)
+    fields = {"email": email, "password": JOURNEY_PASSWORD, "kind": "ACCOUNT_KIND_STUDENT", "name": "Sam"}
     answer = httpx.post(
         f"{stack.gateway_url}/api/v1/auth/register",
         json=fields | extra,
@@ -177,9 +184,9 @@ def test_nobody_registers_with_more_than_everybody_gets(stack: Stack, extra: Jso
         verify=stack.trust,
     )
     if answer.is_error:
-        assert (answer.status_code, reason_in(answer.json())) == (400, "INVALID_FIELD"), answer.text
+        assert (answer.status_code, error_reason(answer.json())) == (400, "INVALID_FIELD"), answer.text
         return
-    person.log_in(PASSWORD)
+    person.log_in(JOURNEY_PASSWORD)
     assert person.user["kind"] == "ACCOUNT_KIND_STUDENT"
     assert (person.user["emailVerified"], person.user["state"]) == (
         False,

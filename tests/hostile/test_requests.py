@@ -17,13 +17,13 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from chassis.contracts import HttpBinding, RpcSpec
 from chassis.ids import new_id
-from gateway.surface import edge_rpcs
-from tests.hostile.cast import NOBODY, Caller, Cast, reason_in
-from tests.stack import Stack, await_true
+from gateway.api_surface import edge_rpcs
+from tests.hostile.callers import ANONYMOUS, CallerDirectory, LabelledCaller, error_reason
+from tests.stack import StackHandle, wait_until_blocking
 
 BINDINGS: Final = [(rpc, binding) for rpc in edge_rpcs() for binding in rpc.http]
 PREFIX_OF: Final = {"internship_id": "int", "application_id": "app", "company_id": "cmp"}
-LOGGED_WITHIN_S: Final = 20.0
+LOG_TIMEOUT_S: Final = 20.0
 QUERIES: Final = ("", "?colour=blue", "?pageSize=many", "?page_token=x")
 BUSY_STATUSES: Final = frozenset({429, 503, 504})
 MAX_FIELDS: Final = 4
@@ -80,37 +80,39 @@ def violations_of(answer: httpx.Response) -> dict[str, str]:
 
 @every_write
 def test_an_unknown_field_of_a_body_is_named_in_the_clients_spelling(
-    cast: Cast, rpc: RpcSpec, binding: HttpBinding
+    cast: CallerDirectory, rpc: RpcSpec, binding: HttpBinding
 ) -> None:
     caller = cast.best_for(rpc)
     for path, body in with_unknown_field(body_type(rpc, binding)):
         answer = cast.ask(caller, binding.method, path_of(binding), json=body)
-        assert (answer.status_code, reason_in(answer.json())) == (400, "INVALID_FIELD"), answer.text
+        assert (answer.status_code, error_reason(answer.json())) == (400, "INVALID_FIELD"), answer.text
         assert list(violations_of(answer)) == [path]
 
 
 @every_write
 def test_a_field_of_the_body_is_refused_in_the_query_and_not_written_down(
-    cast: Cast, rpc: RpcSpec, binding: HttpBinding, secret: str
+    cast: CallerDirectory, rpc: RpcSpec, binding: HttpBinding, secret: str
 ) -> None:
     caller = cast.best_for(rpc)
     fields = [field for field in body_type(rpc, binding).fields if not is_own(field)]
     for field in fields[:MAX_FIELDS]:
         for name in {field.name, field.json_name} - set(re.findall(r"\{([^}]*)\}", binding.path)):
             answer = cast.ask(caller, binding.method, path_of(binding), json={}, params={name: secret})
-            assert (answer.status_code, reason_in(answer.json())) == (400, "INVALID_FIELD"), answer.text
+            assert (answer.status_code, error_reason(answer.json())) == (400, "INVALID_FIELD"), answer.text
             assert name in violations_of(answer)
             assert secret not in answer.text
 
 
 @pytest.fixture(scope="module")
-def secret(stack: Stack) -> Iterator[str]:
+def secret(stack: StackHandle) -> Iterator[str]:
     """What is in no log of any process, once all of them have been written."""
     value, marker = f"hunter2-{secrets.token_hex(8)}", secrets.token_hex(16)
     yield value
     httpx.get(f"{stack.gateway_url}/marker-{marker}", trust_env=False, verify=stack.trust)
     envoy = stack.topology.logs / "envoy.log"
-    await_true(lambda: f"/marker-{marker}" in envoy.read_text(), "Envoy's log", within_s=LOGGED_WITHIN_S)
+    wait_until_blocking(
+        lambda: f"/marker-{marker}" in envoy.read_text(), "Envoy's log", within_s=LOG_TIMEOUT_S
+    )
     found = [
         log.name for log in stack.topology.logs.glob("*.log") if value in log.read_text(errors="replace")
     ]
@@ -121,16 +123,16 @@ def secret(stack: Stack) -> Iterator[str]:
     "name", ["password", "access_token", "token", "refreshToken", "authorization", "email"]
 )
 def test_a_credential_in_the_query_of_any_path_is_not_written_down(
-    cast: Cast, name: str, secret: str
+    cast: CallerDirectory, name: str, secret: str
 ) -> None:
     referer = {"referer": f"https://example.com/?{name}={secret}", "cookie": f"{name}={secret}"}
     for path in ("/api/v1/internships", "/docs", "/health", "/nowhere", "/internships/x:y", "/auth/login"):
         for method in ("GET", "HEAD", "POST"):
-            cast.ask(cast[NOBODY], method, path, params={name: secret}, headers=referer)
+            cast.ask(cast[ANONYMOUS], method, path, params={name: secret}, headers=referer)
 
 
 @pytest.mark.parametrize("rpc", edge_rpcs(), ids=lambda rpc: rpc.name)
-def test_the_query_never_replaces_what_the_path_says(cast: Cast, rpc: RpcSpec) -> None:
+def test_the_query_never_replaces_what_the_path_says(cast: CallerDirectory, rpc: RpcSpec) -> None:
     caller = cast.best_for(rpc)
     for binding in rpc.http:
         for name in re.findall(r"\{([^}]*)\}", binding.path):
@@ -138,13 +140,15 @@ def test_the_query_never_replaces_what_the_path_says(cast: Cast, rpc: RpcSpec) -
             for spelling in {name, json_name, json_name.replace("I", "%49")}:
                 path = f"{path_of(binding)}?{spelling}={new_id(PREFIX_OF[name])}"
                 answer = cast.ask(caller, binding.method, path, json={} if binding.body else None)
-                assert (answer.status_code, reason_in(answer.json())) == (400, "INVALID_FIELD"), answer.text
+                assert (answer.status_code, error_reason(answer.json())) == (400, "INVALID_FIELD"), (
+                    answer.text
+                )
                 assert "in the path" in next(iter(violations_of(answer).values()))
 
 
 @every_write
 def test_head_of_what_only_takes_writes_says_so_without_a_body(
-    stack: Stack, rpc: RpcSpec, binding: HttpBinding
+    stack: StackHandle, rpc: RpcSpec, binding: HttpBinding
 ) -> None:
     with _Connection(stack) as connection:
         status, headers = connection.ask("HEAD", path_of(binding), {})
@@ -153,24 +157,26 @@ def test_head_of_what_only_takes_writes_says_so_without_a_body(
 
 
 @every_read
-def test_head_is_answered_like_get_whoever_asks_and_without_a_body(
-    stack: Stack, cast: Cast, rpc: RpcSpec, binding: HttpBinding
+def test_head_is_answered_like_get_for_every_caller_and_without_a_body(
+    stack: StackHandle, cast: CallerDirectory, rpc: RpcSpec, binding: HttpBinding
 ) -> None:
-    known, nobody = cast.best_for(rpc), cast[NOBODY]
+    known, nobody = cast.best_for(rpc), cast[ANONYMOUS]
     for caller, query in ((nobody, ""), *((known, query) for query in QUERIES)):
         path = path_of(binding) + query
-        status, headers = _patiently(lambda path=path, caller=caller: _head(stack, path, caller.headers))  # type: ignore[misc]
+        status, headers = _retry_while_busy(
+            lambda path=path, caller=caller: _head(stack, path, caller.headers)  # type: ignore[misc]
+        )
         if rpc.server_streaming:
             assert (status, headers["allow"]) == (405, "GET")
             continue
-        got, others = _patiently(lambda path=path, caller=caller: _get(cast, caller, path))  # type: ignore[misc]
+        got, others = _retry_while_busy(lambda path=path, caller=caller: _get(cast, caller, path))  # type: ignore[misc]
         assert (status, headers["content-type"]) == (got, others["content-type"]), path
 
 
 Answer = tuple[int, Mapping[str, str]]
 
 
-def _patiently(ask: Callable[[], Answer]) -> Answer:
+def _retry_while_busy(ask: Callable[[], Answer]) -> Answer:
     """The answer of a machine that is busy once, and not for long."""
     for pause_s in (0.2, 1.0, 3.0):
         status, headers = ask()
@@ -180,14 +186,14 @@ def _patiently(ask: Callable[[], Answer]) -> Answer:
     return status, headers
 
 
-def _head(stack: Stack, path: str, headers: Mapping[str, str]) -> Answer:
+def _head(stack: StackHandle, path: str, headers: Mapping[str, str]) -> Answer:
     with _Connection(stack) as connection:
         status, found = connection.ask("HEAD", path, headers)
         assert connection.is_in_step(found)
         return status, dict(found.items())
 
 
-def _get(cast: Cast, caller: Caller, path: str) -> Answer:
+def _get(cast: CallerDirectory, caller: LabelledCaller, path: str) -> Answer:
     answer = cast.ask(caller, "GET", path)
     return answer.status_code, answer.headers
 
@@ -195,7 +201,7 @@ def _get(cast: Cast, caller: Caller, path: str) -> Answer:
 class _Connection:
     """One connection, on which a body after HEAD would be taken for the beginning of the next answer."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: StackHandle) -> None:
         url = urlsplit(stack.gateway_url)
         self._host = url.netloc
         plain = socket.create_connection((url.hostname, url.port), timeout=10)

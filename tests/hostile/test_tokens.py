@@ -10,61 +10,65 @@ import jwt
 import pytest
 
 from chassis.clock import SystemClock
-from chassis.contracts import imported
-from chassis.settings import key_bytes
-from ops.journey.client import ApiError, Person
-from ops.journey.story import PASSWORD
-from ops.seed.rooms import open_auth
-from ops.stack.topology import SERVICES
+from chassis.contracts import imported_contracts
+from chassis.settings import decode_key
+from devstack.journey.client import ApiError, ApiUser
+from devstack.journey.main_journey import JOURNEY_PASSWORD
+from devstack.seed.in_process_services import open_auth_resources
+from devstack.topology import SERVICES
+from services.auth.key_store import KeyStore
 from services.auth.keyring import KeyRing
-from services.auth.store import KeyStore
-from services.auth.vault import Vault
-from tests.hostile.cast import SERVICE, STUDENT, Cast, reason_in
-from tests.hostile.forgery import FORGERIES, Forger
-from tests.hostile.wire import Line
-from tests.stack import Stack, await_true
-from tests.waiting import GENEROUS_S
+from services.auth.repository import SigningKeyRepository
+from tests.hostile.callers import SERVICE, STUDENT, CallerDirectory, error_reason
+from tests.hostile.forged_tokens import FORGED_TOKENS, TokenForger
+from tests.hostile.raw_grpc import RawGrpcChannel
+from tests.stack import StackHandle, wait_until_blocking
+from tests.waiting import WAIT_TIMEOUT_S
 
 PATH: Final = "/api/v1/users/me"
-REVOKED_WITHIN_S: Final = GENEROUS_S
+REVOCATION_TIMEOUT_S: Final = WAIT_TIMEOUT_S
 
 
 @pytest.fixture(scope="module")
-def forger(stack: Stack, cast: Cast) -> Forger:
-    return Forger.at(stack, cast[STUDENT])
+def forger(stack: StackHandle, cast: CallerDirectory) -> TokenForger:
+    return TokenForger.at(stack, cast[STUDENT])
 
 
-def reason_at_the_edge(cast: Cast, token: str, path: str = PATH) -> str:
+def reason_at_the_edge(cast: CallerDirectory, token: str, path: str = PATH) -> str:
     answer = cast.ask(cast["nobody"], "GET", path, headers={"authorization": f"Bearer {token}"})
     assert answer.status_code in {401, 403, 431}, (answer.status_code, answer.text)
-    return reason_in(answer.json())
+    return error_reason(answer.json())
 
 
-def reasons_at_services(lines: dict[str, Line], token: str) -> set[str]:
+def reasons_at_services(lines: dict[str, RawGrpcChannel], token: str) -> set[str]:
     """What each service says about a token on its own port, on one of its calls for the signed in."""
-    asked = {rpc.service: rpc for rpc in imported().rpcs if not rpc.is_public and rpc.callers != {"SERVICE"}}
+    asked = {
+        rpc.service: rpc
+        for rpc in imported_contracts().rpcs
+        if not rpc.is_public and rpc.callers != {"SERVICE"}
+    }
     assert len(asked) == len(SERVICES)
     return {lines[rpc.service.split(".")[1]].call(rpc.path, b"", token).reason for rpc in asked.values()}
 
 
-@pytest.mark.parametrize("what", FORGERIES)
+@pytest.mark.parametrize("what", FORGED_TOKENS)
 def test_a_forged_token_is_refused_everywhere(
-    cast: Cast, lines: dict[str, Line], forger: Forger, what: str
+    cast: CallerDirectory, lines: dict[str, RawGrpcChannel], forger: TokenForger, what: str
 ) -> None:
-    token = FORGERIES[what](forger)
+    token = FORGED_TOKENS[what](forger)
     assert reason_at_the_edge(cast, token) == "TOKEN_INVALID"
     assert reason_at_the_edge(cast, token, "/api/v1/internships") == "TOKEN_INVALID", "on a public call"
     assert reasons_at_services(lines, token) == {"TOKEN_INVALID"}
 
 
-def signed_by_auth(stack: Stack, claims: dict[str, Any]) -> str:
+def signed_by_auth(stack: StackHandle, claims: dict[str, Any]) -> str:
     """A token with a true signature of the stack's own key, whatever it says."""
 
     async def sign() -> str:
         async with AsyncExitStack() as closing:
-            auth = await open_auth(stack.topology, stack.credentials, closing, clock=SystemClock())
-            vault = Vault(key_bytes(auth.settings.data_key))
-            ring = KeyRing(KeyStore(auth.shards), vault, auth.clock, auth.settings.key_rotation)
+            auth = await open_auth_resources(stack.topology, stack.credentials, closing, clock=SystemClock())
+            vault = KeyStore(decode_key(auth.settings.data_key))
+            ring = KeyRing(SigningKeyRepository(auth.shards), vault, auth.clock, auth.settings.key_rotation)
             signer = await ring.signer()
             return jwt.encode(claims, signer.private_key, algorithm="ES256", headers={"kid": signer.kid})
 
@@ -80,7 +84,13 @@ def signed_by_auth(stack: Stack, claims: dict[str, Any]) -> str:
     ],
 )
 def test_a_true_token_counts_only_in_its_time(
-    stack: Stack, cast: Cast, lines: dict[str, Line], forger: Forger, what: str, changes: Any, reason: str
+    stack: StackHandle,
+    cast: CallerDirectory,
+    lines: dict[str, RawGrpcChannel],
+    forger: TokenForger,
+    what: str,
+    changes: Any,
+    reason: str,
 ) -> None:
     now = int(time.time())
     token = signed_by_auth(stack, forger.claims | {name: now + s for name, s in changes.items()})
@@ -103,7 +113,11 @@ def test_a_true_token_counts_only_in_its_time(
     ids=str,
 )
 def test_a_true_signature_does_not_make_up_for_wrong_claims(
-    stack: Stack, cast: Cast, lines: dict[str, Line], forger: Forger, changes: dict[str, Any]
+    stack: StackHandle,
+    cast: CallerDirectory,
+    lines: dict[str, RawGrpcChannel],
+    forger: TokenForger,
+    changes: dict[str, Any],
 ) -> None:
     claims = {name: value for name, value in (forger.claims | changes).items() if value is not None}
     token = signed_by_auth(stack, claims)
@@ -111,29 +125,31 @@ def test_a_true_signature_does_not_make_up_for_wrong_claims(
     assert reason_at_the_edge(cast, token) == "TOKEN_INVALID"
 
 
-def test_a_services_own_token_opens_nothing_at_the_edge(cast: Cast) -> None:
+def test_a_services_own_token_opens_nothing_at_the_edge(cast: CallerDirectory) -> None:
     assert reason_at_the_edge(cast, cast[SERVICE].token) == "TOKEN_INVALID"
 
 
-def test_a_services_own_token_does_nothing_in_a_persons_name(cast: Cast, lines: dict[str, Line]) -> None:
-    for rpc in imported().rpcs:
+def test_a_services_own_token_does_nothing_in_a_persons_name(
+    cast: CallerDirectory, lines: dict[str, RawGrpcChannel]
+) -> None:
+    for rpc in imported_contracts().rpcs:
         if rpc.is_public or "SERVICE" in rpc.callers:
             continue
         answer = lines[rpc.service.split(".")[1]].call(rpc.path, b"", cast[SERVICE].token)
         assert answer.reason == "PERMISSION_DENIED", rpc.name
 
 
-def signed_in(stack: Stack) -> Person:
+def signed_in(stack: StackHandle) -> ApiUser:
     """Somebody who signed in with a password."""
     email = f"token.{datetime.now(UTC):%H%M%S%f}@example.com"
-    person = Person(stack.gateway_url, stack.mailbox_url, email, trust=stack.trust)
-    person.register(password=PASSWORD, name="Toni Token")
+    person = ApiUser(stack.gateway_url, stack.mailbox_url, email, trust=stack.trust)
+    person.register(password=JOURNEY_PASSWORD, name="Toni Token")
     person.verify()
     return person
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ended(stack: Stack) -> str:
+def ended(stack: StackHandle) -> str:
     """The token of a session that ended before the other tests began."""
     person = signed_in(stack)
     person.get("/api/v1/notifications")
@@ -142,7 +158,7 @@ def ended(stack: Stack) -> str:
 
 
 def test_a_refresh_token_opens_nothing_and_an_access_token_refreshes_nothing(
-    stack: Stack, cast: Cast, lines: dict[str, Line]
+    stack: StackHandle, cast: CallerDirectory, lines: dict[str, RawGrpcChannel]
 ) -> None:
     person = signed_in(stack)
     assert reason_at_the_edge(cast, person.refresh_token) == "TOKEN_INVALID"
@@ -152,17 +168,19 @@ def test_a_refresh_token_opens_nothing_and_an_access_token_refreshes_nothing(
     assert refused.value.reason == "INVALID_REFRESH_TOKEN"
 
 
-def test_a_token_of_yesterday_that_was_good_once_is_good_no_more(stack: Stack, cast: Cast) -> None:
+def test_a_token_of_yesterday_that_was_good_once_is_good_no_more(
+    stack: StackHandle, cast: CallerDirectory
+) -> None:
     expired = cast.in_another_session(cast[STUDENT], timedelta(hours=-1))
     assert reason_at_the_edge(cast, expired.token) == "TOKEN_EXPIRED"
 
 
 def test_the_token_of_a_session_that_has_ended_is_worthless_everywhere(
-    cast: Cast, lines: dict[str, Line], ended: str
+    cast: CallerDirectory, lines: dict[str, RawGrpcChannel], ended: str
 ) -> None:
-    await_true(
+    wait_until_blocking(
         lambda: reasons_at_services(lines, ended) == {"SESSION_REVOKED"},
         "all services to know that the session has ended",
-        within_s=REVOKED_WITHIN_S,
+        within_s=REVOCATION_TIMEOUT_S,
     )
     assert reason_at_the_edge(cast, ended) == "SESSION_REVOKED"

@@ -5,21 +5,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.stack.rate_limiter import LIFTED_TIMES
-from tests.faults.crowd import Crowd, awaited
-from tests.stack import Stack, stack_beside
+from devstack.rate_limiter import LIFTED_LIMITS_FACTOR
+from tests.faults.user_pool import UserPool, wait_for_recovery
+from tests.stack import StackHandle, running_second_stack
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack() -> Iterator[StackHandle]:
     """Made for these tests, beside the stack under test."""
-    with stack_beside("trio", shards=1, members=3, limits_times=LIFTED_TIMES) as found:
+    with running_second_stack("trio", shards=1, members=3, limits_times=LIFTED_LIMITS_FACTOR) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
-def crowd(stack: Stack) -> Crowd:
+def crowd(stack: StackHandle) -> UserPool:
     """A hundred students and five companies, known to all services."""
-    crowd = asyncio.run(Crowd.gather(stack))
-    awaited(crowd.are_known, "the crowd to be known")
+    crowd = asyncio.run(UserPool.gather(stack))
+    wait_for_recovery(crowd.are_known, "the crowd to be known")
     return crowd

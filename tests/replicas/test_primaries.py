@@ -9,23 +9,23 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.faults.crowd import Crowd
-from tests.people import people_at_work
-from tests.resilience.load import steady_load
-from tests.stack import Stack, await_true
+from tests.faults.user_pool import UserPool
+from tests.resilience.background_load import steady_load
+from tests.stack import StackHandle, wait_until_blocking
+from tests.workload import running_workload
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.thorough]
 
 MEMBERS: Final = ("mongo-s1-1", "mongo-s1-2", "mongo-s1-3")
-EVERY_S: Final = 20.0
-FOR_S: Final = 180.0
-READS_A_SECOND: Final = 30
-WRITES_A_SECOND: Final = 10
-MOST_FAILED: Final = 0.001
-LEAST_DEEDS: Final = 2000
+KILL_INTERVAL_S: Final = 20.0
+RUN_S: Final = 180.0
+READS_PER_SECOND: Final = 30
+WRITES_PER_SECOND: Final = 10
+MAX_FAILED_SHARE: Final = 0.001
+MIN_OPERATIONS: Final = 2000
 
 
-def test_no_read_fails_while_a_primary_is_killed_and_replaced(stack: Stack, crowd: Crowd) -> None:
+def test_no_read_fails_while_a_primary_is_killed_and_replaced(stack: StackHandle, crowd: UserPool) -> None:
     [listing, *_] = asyncio.run(crowd.post_listings())
     paths = ("/api/v1/users/me", f"/api/v1/internships/{listing}", "/api/v1/internships?q=crowd")
 
@@ -33,16 +33,16 @@ def test_no_read_fails_while_a_primary_is_killed_and_replaced(stack: Stack, crow
         headers = crowd.students[number % len(crowd.students)].headers
         return {"method": "GET", "url": paths[number % len(paths)], "headers": headers}
 
-    with steady_load(stack, stack.topology.regions[0], reading, READS_A_SECOND) as load:
-        load.await_more(READS_A_SECOND)
+    with steady_load(stack, stack.topology.regions[0], reading, READS_PER_SECOND) as load:
+        load.await_more(READS_PER_SECOND)
         before = kill_primary(stack)
-        await_true(lambda: primary(stack) not in (None, before), "a new primary", within_s=30)
-        load.await_more(5 * READS_A_SECOND)
+        wait_until_blocking(lambda: primary(stack) not in (None, before), "a new primary", within_s=30)
+        load.await_more(5 * READS_PER_SECOND)
     assert load.failures == [], str(load)
     stack.await_ready(before)
 
 
-def test_a_write_that_meets_an_election_waits_for_its_end(stack: Stack, crowd: Crowd) -> None:
+def test_a_write_that_meets_an_election_waits_for_its_end(stack: StackHandle, crowd: UserPool) -> None:
     listings = iter(asyncio.run(crowd.post_listings()))
     pairs = iter([(student, each) for each in listings for student in crowd.students])
 
@@ -52,39 +52,39 @@ def test_a_write_that_meets_an_election_waits_for_its_end(stack: Stack, crowd: C
         body = {"internshipId": listing}
         return {"method": "POST", "url": "/api/v1/applications", "json": body, "headers": headers}
 
-    with steady_load(stack, stack.topology.regions[0], applying, WRITES_A_SECOND) as load:
-        load.await_more(WRITES_A_SECOND)
+    with steady_load(stack, stack.topology.regions[0], applying, WRITES_PER_SECOND) as load:
+        load.await_more(WRITES_PER_SECOND)
         before = kill_primary(stack)
-        await_true(lambda: primary(stack) not in (None, before), "a new primary", within_s=30)
-        load.await_more(5 * WRITES_A_SECOND)
+        wait_until_blocking(lambda: primary(stack) not in (None, before), "a new primary", within_s=30)
+        load.await_more(5 * WRITES_PER_SECOND)
     assert load.failing_for_s < 3.0, str(load)
     stack.await_ready(before)
 
 
 def test_nothing_is_lost_and_hardly_anything_fails_while_primaries_are_killed_again_and_again(
-    stack: Stack,
+    stack: StackHandle,
 ) -> None:
-    with people_at_work(stack) as work:
+    with running_workload(stack) as work:
         began = time.monotonic()
-        while time.monotonic() - began < FOR_S:
-            time.sleep(EVERY_S)
-            await_true(lambda: primary(stack), "a primary to kill", within_s=60)
+        while time.monotonic() - began < RUN_S:
+            time.sleep(KILL_INTERVAL_S)
+            wait_until_blocking(lambda: primary(stack), "a primary to kill", within_s=60)
             kill_primary(stack)
 
     deeds = [deed for deed in work.ledger.deeds if deed.who]
     failed = [deed for deed in deeds if not deed.answer or deed.answer >= httpx.codes.INTERNAL_SERVER_ERROR]
     sys.stdout.write(f"{len(deeds)} deeds, {len(failed)} failed after retries; {dict(work.ledger.calls)}\n")
     assert work.findings() == []
-    assert len(failed) < len(deeds) * MOST_FAILED
-    assert len(deeds) > LEAST_DEEDS
+    assert len(failed) < len(deeds) * MAX_FAILED_SHARE
+    assert len(deeds) > MIN_OPERATIONS
 
 
-def primary(stack: Stack) -> str | None:
+def primary(stack: StackHandle) -> str | None:
     """The member that is the primary; None while there is none."""
     return next((each for each in MEMBERS if stack.readiness(each).detail == "primary"), None)
 
 
-def kill_primary(stack: Stack) -> str:
+def kill_primary(stack: StackHandle) -> str:
     """Kills it, and says which it was."""
     found = primary(stack)
     assert found is not None

@@ -8,14 +8,14 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from chassis.mongo.provision import CollectionSpec
 from tests.databases import own_databases
 from tests.replicas.test_primaries import MEMBERS, primary
-from tests.stack import Stack
+from tests.stack import StackHandle
 
 pytestmark = [pytest.mark.timeout(200), pytest.mark.thorough]
 
 THINGS: Final = CollectionSpec("things", shard_key="_id", slot_field=None)
 
 
-class Asked(CommandListener):
+class QueriedPortsRecorder(CommandListener):
     """Remembers which ports were asked by `find` and `aggregate`."""
 
     def __init__(self) -> None:
@@ -32,8 +32,8 @@ class Asked(CommandListener):
         pass
 
 
-async def test_only_what_may_be_a_little_old_is_read_from_secondaries(stack: Stack) -> None:
-    asked = Asked()
+async def test_only_what_may_be_a_little_old_is_read_from_secondaries(stack: StackHandle) -> None:
+    asked = QueriedPortsRecorder()
     async with own_databases(stack, "chassis", (THINGS,), listeners=(asked,)) as shards:
         [shard] = shards.all()
         await shard.db["things"].insert_one({"_id": "thing", "slot": 1})

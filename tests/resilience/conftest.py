@@ -6,45 +6,47 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from ops.stack import faults
-from ops.stack.rate_limiter import LIFTED_TIMES
-from tests.faults.crowd import Crowd, awaited
-from tests.stack import Stack, stack_beside
+from devstack import fault_injection
+from devstack.rate_limiter import LIFTED_LIMITS_FACTOR
+from tests.faults.user_pool import UserPool, wait_for_recovery
+from tests.stack import StackHandle, running_second_stack
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack() -> Iterator[StackHandle]:
     """Made for these tests, beside the stack under test."""
-    with stack_beside("wide", regions=2, tls=True, faults=True, limits_times=LIFTED_TIMES) as found:
+    with running_second_stack(
+        "wide", regions=2, tls=True, faults=True, limits_times=LIFTED_LIMITS_FACTOR
+    ) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
-def crowd(stack: Stack) -> Crowd:
+def crowd(stack: StackHandle) -> UserPool:
     """A hundred students and five companies, known to all services."""
-    return gathered(stack)
+    return open_user_pool(stack)
 
 
 @pytest.fixture
-def newcomers(stack: Stack) -> Crowd:
+def newcomers(stack: StackHandle) -> UserPool:
     """A crowd to whom nothing has happened yet."""
-    return gathered(stack)
+    return open_user_pool(stack)
 
 
-def gathered(stack: Stack) -> Crowd:
-    crowd = asyncio.run(Crowd.gather(stack))
-    awaited(crowd.are_known, "the crowd to be known")
+def open_user_pool(stack: StackHandle) -> UserPool:
+    crowd = asyncio.run(UserPool.gather(stack))
+    wait_for_recovery(crowd.are_known, "the crowd to be known")
     return crowd
 
 
 @pytest.fixture(autouse=True)
-def _no_fault_stays(stack: Stack) -> Iterator[None]:
+def _no_fault_stays(stack: StackHandle) -> Iterator[None]:
     yield
-    faults.clear(stack.topology)
+    fault_injection.clear_faults(stack.topology)
 
 
 @pytest.fixture
-def client(stack: Stack, crowd: Crowd) -> Iterator[httpx.Client]:
+def client(stack: StackHandle, crowd: UserPool) -> Iterator[httpx.Client]:
     """A student's, since what strangers read is kept at the edge."""
     headers = crowd.students[0].headers
     with httpx.Client(

@@ -9,51 +9,54 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from ops.faults.model import StoreFault
-from ops.stack import faults, provision
-from tests.faults.crowd import Crowd
-from tests.resilience.asking import submit
-from tests.stack import Stack, await_true
-from tests.waiting import GENEROUS_S
+from devstack import fault_injection
+from devstack.fault_proxy.model import StoreFault
+from ops import provision
+from tests.faults.user_pool import UserPool
+from tests.resilience.timed_requests import submit_timed
+from tests.stack import StackHandle, wait_until_blocking
+from tests.waiting import WAIT_TIMEOUT_S
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(120)]
 
-HANGS_S = 10.0
+HANG_S = 10.0
 STUDENTS = 12
-MAILED_WITHIN_S = HANGS_S + GENEROUS_S
+MAIL_TIMEOUT_S = HANG_S + WAIT_TIMEOUT_S
 """A batch of events that was not confirmed in time is sent again after a pause."""
 _APPLICATION = re.compile(r"/applications/(app_\w+)")
 
 
 def test_applications_while_the_broker_hangs_succeed_and_their_mails_come_afterwards_once_each(
-    stack: Stack, crowd: Crowd, client: httpx.Client
+    stack: StackHandle, crowd: UserPool, client: httpx.Client
 ) -> None:
     owners, listings = crowd.owners[:2], asyncio.run(crowd.post_listings())[:2]
     expected: Counter[tuple[str, str]] = Counter()
-    mailed = Mailed(stack)
-    faults.set_fault(stack.topology, "rabbit", StoreFault(kind="hang", until=time.time() + HANGS_S))
+    mailed = MailCounter(stack)
+    fault_injection.set_fault(stack.topology, "rabbit", StoreFault(kind="hang", until=time.time() + HANG_S))
     for student in crowd.students[:STUDENTS]:
         for owner, listing in zip(owners, listings, strict=True):
-            applied = submit(client, listing, member=student)
+            applied = submit_timed(client, listing, member=student)
             assert applied.status == 200, applied.answer.text
             expected.update((email, applied.answer.json()["id"]) for email in (student.email, owner.email))
-    assert faults.in_force(stack.topology), "the applications took longer than the fault"
+    assert fault_injection.read_active_faults(stack.topology), "the applications took longer than the fault"
     assert not expected.keys() & mailed.counted().keys()
     everybody = "a mail to everybody"
-    await_true(lambda: expected.keys() <= mailed.counted().keys(), everybody, within_s=MAILED_WITHIN_S)
-    await_true(lambda: _waiting(stack) == 0, "all events to be handled")
+    wait_until_blocking(
+        lambda: expected.keys() <= mailed.counted().keys(), everybody, within_s=MAIL_TIMEOUT_S
+    )
+    wait_until_blocking(lambda: _waiting(stack) == 0, "all events to be handled")
     found = mailed.counted()
     assert {key: found[key] for key in expected} == expected
 
 
-def _waiting(stack: Stack) -> int:
-    return provision.waiting_events(stack.topology, stack.credentials)
+def _waiting(stack: StackHandle) -> int:
+    return provision.count_waiting_events(stack.topology, stack.credentials)
 
 
-class Mailed:
+class MailCounter:
     """The mails from now on; what was read once is not read again."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: StackHandle) -> None:
         self._url = f"{stack.mailbox_url}/mails"
         self._since = datetime.now(UTC).isoformat()
         self._about: dict[int, tuple[str, str]] = {}

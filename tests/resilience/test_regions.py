@@ -10,27 +10,32 @@ from typing import Any
 import httpx
 import pytest
 
-from ops.journey.client import Json
-from ops.seed.people import Member
-from ops.stack import lifecycle
-from ops.stack.lifecycle import Stack as RunningStack
-from ops.stack.process import Process
-from ops.stack.provision import waiting_events
-from ops.stack.region import Region
-from ops.stack.steps import Steps
-from tests.faults.crowd import Crowd, awaited
-from tests.resilience.load import Load, answered_in, handled_in, steady_load
-from tests.stack import Stack, await_true
-from tests.waiting import BUSY_S
+from devstack import lifecycle
+from devstack.journey.client import Json
+from devstack.lifecycle import Stack as RunningStack
+from devstack.process import StackProcess
+from devstack.region import StackRegion
+from devstack.seed.signed_in_users import SignedInUser
+from ops.progress import StepProgress
+from ops.provision import count_waiting_events
+from tests.faults.user_pool import UserPool, wait_for_recovery
+from tests.resilience.background_load import (
+    LoadResult,
+    count_answered_calls,
+    count_handled_events,
+    steady_load,
+)
+from tests.stack import StackHandle, wait_until_blocking
+from tests.waiting import BUSY_MACHINE_MARGIN_S
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
-ERRORS_FOR_AT_MOST_S = BUSY_S
-TakeAway = Callable[[RunningStack, Sequence[Process], Steps], None]
+MAX_ERRORS_S = BUSY_MACHINE_MARGIN_S
+TakeAway = Callable[[RunningStack, Sequence[StackProcess], StepProgress], None]
 READ = ("GetMe", "ListInternships", "ListMyApplications")
 
 
-def reads_of(crowd: Crowd) -> Callable[[int], dict[str, Any]]:
+def reads_of(crowd: UserPool) -> Callable[[int], dict[str, Any]]:
     """Reads of signed-in students, and strangers who browse; no two of them are the same."""
 
     def read(number: int) -> dict[str, Any]:
@@ -48,62 +53,69 @@ def reads_of(crowd: Crowd) -> Callable[[int], dict[str, Any]]:
 
 
 @contextmanager
-def away(stack: Stack, processes: Sequence[Process], take_away: TakeAway) -> Iterator[None]:
+def processes_down(
+    stack: StackHandle, processes: Sequence[StackProcess], take_away: TakeAway
+) -> Iterator[None]:
     """Without these processes until the block ends; then they are started, and ready."""
     running = RunningStack.of(stack.topology)
     try:
-        take_away(running, processes, Steps())
+        take_away(running, processes, StepProgress())
         yield
     finally:
-        lifecycle.start_in_turn(running, processes, Steps())
+        lifecycle.start_processes_in_turn(running, processes, StepProgress())
 
 
-def services_of(stack: Stack, region: Region) -> list[Process]:
+def services_of(stack: StackHandle, region: StackRegion) -> list[StackProcess]:
     return RunningStack.of(stack.topology).services_of(region)
 
 
-def await_only(load: Load, here: Region, elsewhere: Region) -> None:
+def await_only(load: LoadResult, here: StackRegion, elsewhere: StackRegion) -> None:
     """Returns when the calls of the load are answered in one region, and none of them in the other."""
 
     def look() -> bool:
-        before = answered_in(here, *READ), answered_in(elsewhere, *READ)
+        before = count_answered_calls(here, *READ), count_answered_calls(elsewhere, *READ)
         load.await_more(40)
-        return answered_in(here, *READ) >= before[0] + 30 and answered_in(elsewhere, *READ) == before[1]
+        return (
+            count_answered_calls(here, *READ) >= before[0] + 30
+            and count_answered_calls(elsewhere, *READ) == before[1]
+        )
 
-    await_true(look, f"all calls to be answered in {here.name}")
+    wait_until_blocking(look, f"all calls to be answered in {here.name}")
 
 
 def test_when_a_regions_services_are_killed_the_other_answers_within_a_second_and_gives_back_what_it_took(
-    stack: Stack, crowd: Crowd
+    stack: StackHandle, crowd: UserPool
 ) -> None:
     here, elsewhere = stack.topology.regions
     with steady_load(stack, here, reads_of(crowd)) as load:
         await_only(load, here, elsewhere)
-        with away(stack, services_of(stack, here), lifecycle.kill):
+        with processes_down(stack, services_of(stack, here), lifecycle.kill_processes):
             await_only(load, elsewhere, here)
-            assert load.failing_for_s <= ERRORS_FOR_AT_MOST_S, str(load)
+            assert load.failing_for_s <= MAX_ERRORS_S, str(load)
             failed = len(load.failures)
         await_only(load, here, elsewhere)
     assert len(load.failures) == failed, str(load)
 
 
-def test_no_call_fails_when_a_regions_services_are_stopped_and_started(stack: Stack, crowd: Crowd) -> None:
+def test_no_call_fails_when_a_regions_services_are_stopped_and_started(
+    stack: StackHandle, crowd: UserPool
+) -> None:
     here, elsewhere = stack.topology.regions
     with steady_load(stack, here, reads_of(crowd)) as load:
         await_only(load, here, elsewhere)
-        with away(stack, services_of(stack, here), lifecycle.stop):
+        with processes_down(stack, services_of(stack, here), lifecycle.stop_processes):
             await_only(load, elsewhere, here)
         await_only(load, here, elsewhere)
     assert load.failures == [], str(load)
 
 
 def test_services_go_on_with_the_other_regions_when_their_neighbour_is_killed(
-    stack: Stack, crowd: Crowd
+    stack: StackHandle, crowd: UserPool
 ) -> None:
     here, elsewhere = stack.topology.regions
     listings = [*asyncio.run(crowd.post_listings()), *asyncio.run(crowd.post_listings())]
     neighbour = RunningStack.of(stack.topology).process("user-serve")
-    read_elsewhere = answered_in(elsewhere, "BatchGetStudentSnapshots")
+    read_elsewhere = count_answered_calls(elsewhere, "BatchGetStudentSnapshots")
     pairs = [(student, listing) for listing in listings for student in crowd.students]
 
     def submit(number: int) -> dict[str, Any]:
@@ -112,18 +124,18 @@ def test_services_go_on_with_the_other_regions_when_their_neighbour_is_killed(
 
     with steady_load(stack, here, submit, per_second=20) as load:
         load.await_more(20)
-        submitted_here = answered_in(here, "SubmitApplication")
-        with away(stack, [neighbour], lifecycle.kill):
+        submitted_here = count_answered_calls(here, "SubmitApplication")
+        with processes_down(stack, [neighbour], lifecycle.kill_processes):
             load.await_more(60)
-            assert answered_in(here, "SubmitApplication") >= submitted_here + 60
-            assert answered_in(elsewhere, "BatchGetStudentSnapshots") > read_elsewhere
-            assert load.failing_for_s <= ERRORS_FOR_AT_MOST_S, str(load)
+            assert count_answered_calls(here, "SubmitApplication") >= submitted_here + 60
+            assert count_answered_calls(elsewhere, "BatchGetStudentSnapshots") > read_elsewhere
+            assert load.failing_for_s <= MAX_ERRORS_S, str(load)
             failed = len(load.failures)
         load.await_more(20)
     assert len(load.failures) == failed, str(load)
 
 
-def submission(student: Member, listing: str) -> dict[str, Any]:
+def submission(student: SignedInUser, listing: str) -> dict[str, Any]:
     headers = student.headers | {"idempotency-key": str(uuid.uuid4())}
     return {
         "method": "POST",
@@ -134,30 +146,34 @@ def submission(student: Member, listing: str) -> dict[str, Any]:
 
 
 def test_the_workers_of_both_regions_share_the_events_and_each_has_its_effect_once(
-    stack: Stack, newcomers: Crowd
+    stack: StackHandle, newcomers: UserPool
 ) -> None:
-    before = {region.name: handled_in(region, "notification-dispatch") for region in stack.topology.regions}
+    before = {
+        region.name: count_handled_events(region, "notification-dispatch")
+        for region in stack.topology.regions
+    }
     listings = asyncio.run(newcomers.post_listings())[:2]
     asyncio.run(_apply_at_both_gateways(newcomers, listings))
 
     for owner, listing in zip(newcomers.owners, listings, strict=False):
-        awaited(lambda: _are_counted(newcomers, owner, listing), f"the figures of {listing}")  # noqa: B023
+        wait_for_recovery(lambda: _are_counted(newcomers, owner, listing), f"the figures of {listing}")  # noqa: B023
     expected = Counter({student.email: len(listings) for student in newcomers.students})
-    awaited(lambda: _mailed(newcomers).total() >= expected.total() or None, "the mails")
-    awaited(
-        lambda: waiting_events(stack.topology, stack.credentials) == 0 or None, "all events to be handled"
+    wait_for_recovery(lambda: _mailed(newcomers).total() >= expected.total() or None, "the mails")
+    wait_for_recovery(
+        lambda: count_waiting_events(stack.topology, stack.credentials) == 0 or None,
+        "all events to be handled",
     )
     assert _mailed(newcomers) == expected
     for region in stack.topology.regions:
-        assert handled_in(region, "notification-dispatch") > before[region.name]
+        assert count_handled_events(region, "notification-dispatch") > before[region.name]
 
 
-async def _apply_at_both_gateways(crowd: Crowd, listings: list[str]) -> None:
+async def _apply_at_both_gateways(crowd: UserPool, listings: list[str]) -> None:
     topology = crowd.stack.topology
     urls = [topology.url_of(region) for region in topology.regions]
     async with httpx.AsyncClient(verify=crowd.stack.trust, timeout=20.0, trust_env=False) as client:
 
-        async def apply(number: int, student: Member, listing: str) -> None:
+        async def apply(number: int, student: SignedInUser, listing: str) -> None:
             request = submission(student, listing)
             answer = await client.request(**request | {"url": urls[number % 2] + request["url"]})
             assert answer.is_success, answer.text
@@ -168,13 +184,13 @@ async def _apply_at_both_gateways(crowd: Crowd, listings: list[str]) -> None:
             await asyncio.gather(*(apply(number, *pair) for number, pair in batch))
 
 
-def _are_counted(crowd: Crowd, owner: Member, listing: str) -> bool | None:
+def _are_counted(crowd: UserPool, owner: SignedInUser, listing: str) -> bool | None:
     funnel = crowd.get(owner, f"/api/v1/analytics/internships/{listing}/funnel")
     assert funnel["applications"] <= len(crowd.students), "counted twice"
     return funnel["applications"] == len(crowd.students) or None
 
 
-def _mailed(crowd: Crowd) -> Counter[str]:
+def _mailed(crowd: UserPool) -> Counter[str]:
     """How many mails each student has got."""
     url = f"{crowd.stack.mailbox_url}/mails"
     answer = httpx.get(url, params={"limit": 5000}, timeout=10.0, trust_env=False)

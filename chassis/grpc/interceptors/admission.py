@@ -8,42 +8,42 @@ import re
 import time
 from typing import Any, Final
 
-from chassis.caller import SENT_WITH_KEY, Call, current_call
+from chassis.call_context import SENT_TIMEOUT_METADATA_KEY, CallContext, current_call
 from chassis.contracts import RpcSpec
 from chassis.errors import overloaded
-from chassis.grpc.handlers import Context, Handler
-from chassis.grpc.pressure import LATE_SHARE, Pressure
+from chassis.grpc.adaptive_concurrency import LATE_SHARE, AdaptiveConcurrencyLimit
+from chassis.grpc.handlers import RpcContext, RpcHandler
 from chassis.observability import metrics
 
-WAIT_SHARE: Final = 0.25
+MAX_WAIT_SHARE: Final = 0.25
 """Of its deadline; a call that waited longer to be let in makes room for one that can still be in time."""
 
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
-_SENT_AGAIN_KEY: Final = "grpc-previous-rpc-attempts"
+_PREVIOUS_ATTEMPTS_METADATA_KEY: Final = "grpc-previous-rpc-attempts"
 
 
-class Admission:
+class AdmissionInterceptor:
     """A bound on calls in flight, and on how long they may have waited to be let in.
 
     Server streams, which mostly wait, have a bound of their own that is fixed.
     """
 
-    def __init__(self, calls: Pressure, most_streams: int) -> None:
+    def __init__(self, calls: AdaptiveConcurrencyLimit, most_streams: int) -> None:
         self._calls = calls
-        self._streams = Pressure(most_streams)
+        self._streams = AdaptiveConcurrencyLimit(most_streams)
         self._full = metrics.grpc_server_shed.labels("full")
         self._waited = metrics.grpc_server_shed.labels("waited")
 
-    def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+    def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         bound = self._streams if rpc.server_streaming else self._calls
         late_after_s = rpc.policy.deadline_ms / 1000 * LATE_SHARE
-        longest_wait_s = rpc.policy.deadline_ms / 1000 * WAIT_SHARE
+        longest_wait_s = rpc.policy.deadline_ms / 1000 * MAX_WAIT_SHARE
 
-        async def admitted(request: Any, context: Context) -> bytes:
+        async def admitted(request: Any, context: RpcContext) -> bytes:
             if bound.is_full():
                 self._full.inc()
                 raise overloaded("This service")
-            if _waited_s(current_call(), context) > longest_wait_s:
+            if _queued_s(current_call(), context) > longest_wait_s:
                 self._waited.inc()
                 raise overloaded("This service")
             bound.in_flight += 1
@@ -57,13 +57,17 @@ class Admission:
         return admitted
 
 
-def _waited_s(call: Call, context: Context) -> float:
+def _queued_s(call: CallContext, context: RpcContext) -> float:
     """How long the call has been here; 0 when its sender did not say how much time it had.
 
     When gRPC sends a call again, it says how much it had at first: nothing is known of such a call.
     """
-    sent_with = call.text(SENT_WITH_KEY)
+    sent_with = call.text(SENT_TIMEOUT_METADATA_KEY)
     left_s = context.time_remaining()
-    if left_s is None or not _MILLISECONDS.fullmatch(sent_with) or _SENT_AGAIN_KEY in call.metadata:
+    if (
+        left_s is None
+        or not _MILLISECONDS.fullmatch(sent_with)
+        or _PREVIOUS_ATTEMPTS_METADATA_KEY in call.metadata
+    ):
         return 0.0
     return int(sent_with) / 1000 - left_s

@@ -5,18 +5,18 @@ from typing import Any, Final, Protocol
 
 from google.protobuf.message import DecodeError
 
-from chassis.caller import Principal, client_digest, current_call
+from chassis.call_context import Principal, client_fingerprint, current_call
 from chassis.contracts import RpcSpec
 from chassis.errors import DomainError
-from chassis.grpc.handlers import Context, Handler
+from chassis.grpc.handlers import RpcContext, RpcHandler
 
-PROOF_KEY: Final = "authorization"
+AUTHORIZATION_METADATA_KEY: Final = "authorization"
 """The metadata that says who calls."""
-_PROOF: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
+_BEARER_TOKEN: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
 """The one way to write it, for the gateway's `entry.lua` as well; a test holds the two together."""
 
 
-class Verifier(Protocol):
+class PrincipalVerifier(Protocol):
     """Knows whether a token is ours."""
 
     async def verify(self, token: str) -> Principal:
@@ -24,7 +24,7 @@ class Verifier(Protocol):
         ...
 
 
-class Revocations(Protocol):
+class RevocationCheck(Protocol):
     """Knows which sessions have ended."""
 
     async def refuse_revoked(self, session_id: str) -> None:
@@ -32,7 +32,7 @@ class Revocations(Protocol):
         ...
 
 
-class Tickets(Protocol):
+class TicketRedeemer(Protocol):
     """Knows tickets, which some calls take in the place of a token."""
 
     async def redeem(self, text: str, rpc: str, client: bytes) -> Principal:
@@ -40,23 +40,25 @@ class Tickets(Protocol):
         ...
 
 
-class Authentication:
+class AuthenticationInterceptor:
     """Verifies the token wherever one is sent, public calls included; a broken one is never ignored."""
 
-    def __init__(self, verifier: Verifier, revocations: Revocations, tickets: Tickets | None = None) -> None:
+    def __init__(
+        self, verifier: PrincipalVerifier, revocations: RevocationCheck, tickets: TicketRedeemer | None = None
+    ) -> None:
         self._verifier = verifier
         self._revocations = revocations
         self._tickets = tickets
 
-    def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+    def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         tickets = self._tickets if rpc.policy.ticket else None
 
-        async def authenticated(request: Any, context: Context) -> bytes:
+        async def authenticated(request: Any, context: RpcContext) -> bytes:
             call = current_call()
-            if PROOF_KEY in call.metadata:
-                call.principal = await self._principal(call.text(PROOF_KEY))
-            elif tickets is not None and (ticket := _ticket_in(rpc, request)):
-                principal = await tickets.redeem(ticket, rpc.full_name, client_digest())
+            if AUTHORIZATION_METADATA_KEY in call.metadata:
+                call.principal = await self._principal(call.text(AUTHORIZATION_METADATA_KEY))
+            elif tickets is not None and (ticket := _read_ticket(rpc, request)):
+                principal = await tickets.redeem(ticket, rpc.full_name, client_fingerprint())
                 await self._refuse_revoked(principal)
                 call.principal = principal
             return await proceed(request, context)
@@ -64,7 +66,7 @@ class Authentication:
         return authenticated
 
     async def _principal(self, header: str) -> Principal:
-        proof = _PROOF.fullmatch(header)
+        proof = _BEARER_TOKEN.fullmatch(header)
         if proof is None:
             raise DomainError("TOKEN_INVALID", "Send one header, `Authorization: Bearer <token>`.")
         principal = await self._verifier.verify(proof.group(1))
@@ -76,7 +78,7 @@ class Authentication:
             await self._revocations.refuse_revoked(principal.session_id)
 
 
-def _ticket_in(rpc: RpcSpec, request: bytes) -> str:
+def _read_ticket(rpc: RpcSpec, request: bytes) -> str:
     """The ticket in a request; "" where it has none, or cannot be read, which the validation says."""
     try:
         return str(getattr(rpc.request.FromString(request), rpc.policy.ticket))

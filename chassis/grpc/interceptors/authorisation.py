@@ -2,26 +2,26 @@
 
 from typing import Any
 
-from chassis.caller import Principal, current_call
+from chassis.call_context import Principal, current_call
 from chassis.contracts import RpcSpec
 from chassis.errors import DomainError, permission_denied
-from chassis.grpc.handlers import Context, Handler
+from chassis.grpc.handlers import RpcContext, RpcHandler
 
 
-class Authorisation:
+class AuthorisationInterceptor:
     """Checks the account's kind, role and verified address; rights to an object are the service's."""
 
-    def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+    def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         if rpc.is_public:
             return proceed
         callers, needs_verified_email = rpc.callers, rpc.policy.verified_email
 
-        async def authorised(request: Any, context: Context) -> bytes:
+        async def authorised(request: Any, context: RpcContext) -> bytes:
             principal = current_call().principal
             if principal is None:
                 raise DomainError("TOKEN_MISSING", "This call needs an access token.")
-            if not _admits(callers, principal):
-                raise permission_denied(f"{rpc.name} is for {_in_words(callers)}.")
+            if not _is_admitted(callers, principal):
+                raise permission_denied(f"{rpc.name} is for {_describe_callers(callers)}.")
             if needs_verified_email and not (principal.email_verified or principal.kind == "SERVICE"):
                 raise DomainError("EMAIL_NOT_VERIFIED", "The e-mail address of this account is not verified.")
             return await proceed(request, context)
@@ -29,7 +29,7 @@ class Authorisation:
         return authorised
 
 
-def _admits(callers: frozenset[str], principal: Principal) -> bool:
+def _is_admitted(callers: frozenset[str], principal: Principal) -> bool:
     return (
         principal.kind in callers
         or f"{principal.kind}_{principal.role}" in callers
@@ -37,5 +37,5 @@ def _admits(callers: frozenset[str], principal: Principal) -> bool:
     )
 
 
-def _in_words(callers: frozenset[str]) -> str:
+def _describe_callers(callers: frozenset[str]) -> str:
     return " or ".join(sorted(name.replace("_", " ").lower() for name in callers))

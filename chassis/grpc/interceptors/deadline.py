@@ -4,36 +4,36 @@ import asyncio
 import time
 from typing import Any
 
-from chassis.caller import current_call
+from chassis.call_context import current_call
 from chassis.contracts import RpcSpec
 from chassis.errors import DomainError
-from chassis.grpc.handlers import Context, Handler
+from chassis.grpc.handlers import RpcContext, RpcHandler
 
 
-class Deadline:
+class DeadlineInterceptor:
     """Cancels a call whose time is over and answers DEADLINE_EXCEEDED.
 
     Cancels by a timer of its own, which costs a third of `asyncio.timeout`. A server stream whose contract
     sets no deadline ends when its client does.
     """
 
-    def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+    def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         longest_s = rpc.policy.deadline_ms / 1000
         if not longest_s:
             return proceed
 
-        async def timed(request: Any, context: Context) -> bytes:
+        async def timed(request: Any, context: RpcContext) -> bytes:
             asked_s = context.time_remaining()
             limit_s = longest_s if asked_s is None or asked_s > longest_s else asked_s
             call = current_call()
             call.deadline = time.monotonic() + limit_s
-            expiry = _Expiry()
+            expiry = _CancelOnExpiry()
             timer = expiry.loop.call_later(limit_s, expiry)
             try:
                 return await proceed(request, context)
             except asyncio.CancelledError:
                 if expiry.is_over and expiry.task.uncancel() == 0:
-                    raise _too_slow(limit_s) from None
+                    raise _deadline_exceeded(limit_s) from None
                 if time.monotonic() >= call.deadline:
                     call.outcome = "DEADLINE_EXCEEDED"
                 raise
@@ -43,7 +43,7 @@ class Deadline:
         return timed
 
 
-class _Expiry:
+class _CancelOnExpiry:
     """Cancels the task that it was made in, and remembers that it did."""
 
     __slots__ = ("is_over", "loop", "task")
@@ -65,5 +65,5 @@ def _current_task() -> asyncio.Task[Any]:
     return task
 
 
-def _too_slow(limit_s: float) -> DomainError:
+def _deadline_exceeded(limit_s: float) -> DomainError:
     return DomainError("DEADLINE_EXCEEDED", f"The call was not done within {limit_s:.3f} seconds.")

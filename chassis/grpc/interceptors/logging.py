@@ -3,19 +3,19 @@
 import time
 from typing import Any
 
-from chassis.caller import current_call
+from chassis.call_context import current_call
 from chassis.contracts import RpcSpec
-from chassis.grpc.handlers import Context, Handler
+from chassis.grpc.handlers import RpcContext, RpcHandler
 from chassis.observability.logging import log_access
 
 
-class Logging:
+class AccessLogInterceptor:
     """Who called what, how it ended and how long it took; nothing of what was said."""
 
-    def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+    def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         name = rpc.path[1:]
 
-        async def logged(request: Any, context: Context) -> bytes:
+        async def logged(request: Any, context: RpcContext) -> bytes:
             began = time.perf_counter()
             try:
                 return await proceed(request, context)

@@ -5,24 +5,24 @@ from typing import Any
 
 from prometheus_client import Counter
 
-from chassis.caller import current_call
+from chassis.call_context import current_call
 from chassis.contracts import RpcSpec
-from chassis.grpc.handlers import Context, Handler
+from chassis.grpc.handlers import RpcContext, RpcHandler
 from chassis.observability import metrics
 
 
-class Metrics:
+class MetricsInterceptor:
     """The standard gRPC server metrics, and how many calls are in flight."""
 
     def __init__(self) -> None:
         self._in_flight = 0
         metrics.grpc_server_in_flight.set_function(lambda: self._in_flight)
 
-    def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+    def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         handled = _CountersByOutcome(rpc)
         observe = metrics.grpc_server_handling_seconds.labels(rpc.service, rpc.name).observe
 
-        async def measured(request: Any, context: Context) -> bytes:
+        async def measured(request: Any, context: RpcContext) -> bytes:
             began = time.perf_counter()
             self._in_flight += 1
             try:

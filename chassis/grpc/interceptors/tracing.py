@@ -2,28 +2,28 @@
 
 from typing import Any
 
-from chassis.caller import current_call
+from chassis.call_context import current_call
 from chassis.contracts import RpcSpec
-from chassis.grpc.handlers import Context, Handler
+from chassis.grpc.handlers import RpcContext, RpcHandler
 from chassis.observability.tracing import server_span
 
 
-class Tracing:
+class TracingInterceptor:
     """One server span a call, marked as failed when the fault is ours."""
 
-    def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+    def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         name = rpc.path[1:]
 
-        async def traced(request: Any, context: Context) -> bytes:
+        async def traced(request: Any, context: RpcContext) -> bytes:
             call = current_call()
             with server_span(name, call.text("traceparent")) as span:
                 try:
                     return await proceed(request, context)
                 finally:
-                    if call.outcome in _OUR_FAULT:
+                    if call.outcome in _SERVER_FAULT_CODES:
                         span.failed(call.outcome)
 
         return traced
 
 
-_OUR_FAULT = frozenset({"INTERNAL", "UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "DATA_LOSS"})
+_SERVER_FAULT_CODES = frozenset({"INTERNAL", "UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "DATA_LOSS"})

@@ -9,87 +9,87 @@ from protovalidate import CompilationError, EvaluationError, FieldPathElementPb,
 from protovalidate import Violation as RuleViolation
 
 from chassis.contracts import ContractError, RpcSpec
-from chassis.errors import DomainError, Violation, invalid
-from chassis.grpc.bounds import ListBounds
-from chassis.grpc.handlers import LARGEST_REQUEST_BYTES, Context, Handler
-from chassis.grpc.spelling import field_at, messages_within
-from chassis.grpc.texts import settle_texts
-from chassis.grpc.values import ValueRules
-from chassis.grpc.words import at_most_items, rules_of, words_for
+from chassis.errors import DomainError, Violation, invalid_argument
+from chassis.grpc.field_names import find_field, list_message_types
+from chassis.grpc.handlers import MAX_REQUEST_BYTES, RpcContext, RpcHandler
+from chassis.grpc.list_limits import ListLimits
+from chassis.grpc.rule_descriptions import describe_max_items, describe_rule, field_rules_of
+from chassis.grpc.text_normalization import normalize_texts
+from chassis.grpc.value_rules import ValueRules
 
 
-class Validation:
+class ValidationInterceptor:
     """Answers a request that breaks rules with every field that does; bad rules stop the service's start."""
 
     def __init__(self) -> None:
         self._validator = Validator()
 
-    def bind(self, rpc: RpcSpec, proceed: Handler) -> Handler:
+    def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         descriptor = cast(Descriptor, rpc.request.DESCRIPTOR)
         self._compile_rules(descriptor)
-        bounds = ListBounds(descriptor)
+        bounds = ListLimits(descriptor)
         too_long_in = bounds.too_long if bounds.is_needed else None
         values = ValueRules(descriptor)
         wrong_values = values.wrong if values.is_needed else None
         parse, violations_of = rpc.request.FromString, self._validator.collect_violations
 
-        async def validated(request: Any, context: Context) -> bytes:
-            if len(request) > LARGEST_REQUEST_BYTES:
-                raise _too_large(len(request))
+        async def validated(request: Any, context: RpcContext) -> bytes:
+            if len(request) > MAX_REQUEST_BYTES:
+                raise _payload_too_large(len(request))
             try:
                 message = parse(request)
             except DecodeError:
-                raise _unreadable() from None
+                raise _malformed_request() from None
             if too_long_in is not None and (found := too_long_in(message)):
-                raise invalid(Violation(".".join(found.path), at_most_items(found.most)))
-            settle_texts(message)
-            broken = [_explain(descriptor, violation) for violation in violations_of(message)]
+                raise invalid_argument(Violation(".".join(found.path), describe_max_items(found.most)))
+            normalize_texts(message)
+            broken = [_to_field_violation(descriptor, violation) for violation in violations_of(message)]
             if wrong_values is not None:
                 broken += [Violation(".".join(wrong.path), wrong.problem) for wrong in wrong_values(message)]
             if broken:
-                raise invalid(*broken)
+                raise invalid_argument(*broken)
             return await proceed(message, context)
 
         return validated
 
     def _compile_rules(self, request: Descriptor) -> None:
-        for descriptor in messages_within(request):
+        for descriptor in list_message_types(request):
             try:
                 self._validator.collect_violations(message_factory.GetMessageClass(descriptor)())
             except (CompilationError, EvaluationError) as error:
                 raise ContractError(f"a rule of {descriptor.full_name} does not work: {error}") from error
 
 
-def _unreadable() -> DomainError:
+def _malformed_request() -> DomainError:
     return DomainError(
         "MALFORMED_REQUEST",
         "The request is not what this call takes: text has to be UTF-8, a gRPC message that of the contract.",
     )
 
 
-def _too_large(size: int) -> DomainError:
-    return DomainError("PAYLOAD_TOO_LARGE", f"A request of {size} bytes; at most {LARGEST_REQUEST_BYTES}.")
+def _payload_too_large(size: int) -> DomainError:
+    return DomainError("PAYLOAD_TOO_LARGE", f"A request of {size} bytes; at most {MAX_REQUEST_BYTES}.")
 
 
-def _explain(request: Descriptor, violation: RuleViolation) -> Violation:
+def _to_field_violation(request: Descriptor, violation: RuleViolation) -> Violation:
     proto = violation.proto
-    path = ".".join(_step(element) for element in proto.field.elements) if proto.field else ""
-    field = field_at(request, path)
-    if proto.rule is None or field is None or _own_words(violation):
+    path = ".".join(_path_step(element) for element in proto.field.elements) if proto.field else ""
+    field = find_field(request, path)
+    if proto.rule is None or field is None or _has_own_message(violation):
         # The rule's ID ends with the field that it is reported on.
         named = proto.rule_id.rpartition(".")[2]
         return Violation(f"{path}.{named}".lstrip(".") if proto.rule is None else path, proto.message)
-    rules: Any = rules_of(field)
+    rules: Any = field_rules_of(field)
     for element in proto.rule.elements[:-1]:
         rules = getattr(rules, element.field_name)
-    return Violation(path, words_for(proto.rule.elements[-1].field_name, rules, field))
+    return Violation(path, describe_rule(proto.rule.elements[-1].field_name, rules, field))
 
 
-def _own_words(violation: RuleViolation) -> bool:
+def _has_own_message(violation: RuleViolation) -> bool:
     """Whether the contract wrote the rule, and with it what to say."""
     return bool(violation.proto.rule and violation.proto.rule.elements[-1].field_name == "cel")
 
 
-def _step(element: FieldPathElementPb) -> str:
+def _path_step(element: FieldPathElementPb) -> str:
     subscript = f"[{element.subscript.value}]" if element.subscript else ""
     return f"{element.field_name}{subscript}"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 
-class State(StrEnum):
+class ApplicationState(StrEnum):
     """Where an application is in the pipeline."""
 
     DRAFT = "DRAFT"
@@ -23,7 +23,7 @@ class State(StrEnum):
     CLOSED = "CLOSED"
 
 
-class Status(StrEnum):
+class StudentStatus(StrEnum):
     """What the student is shown."""
 
     DRAFT = "DRAFT"
@@ -38,7 +38,7 @@ class Status(StrEnum):
     CLOSED = "CLOSED"
 
 
-class Actor(StrEnum):
+class ApplicationActorKind(StrEnum):
     """Who makes a move."""
 
     STUDENT = "STUDENT"
@@ -58,41 +58,41 @@ class ClosedReason(StrEnum):
     COMPANY_SUSPENDED = "COMPANY_SUSPENDED"
 
 
-SHOWN_AS: Mapping[State, Status] = {
-    State.DRAFT: Status.DRAFT,
-    State.SUBMITTED: Status.RECEIVED,
-    State.IN_REVIEW: Status.IN_REVIEW,
-    State.SHORTLISTED: Status.IN_REVIEW,
-    State.ASSESSMENT: Status.TASK,
-    State.INTERVIEW: Status.INTERVIEW,
-    State.WAITLISTED: Status.IN_REVIEW,
-    State.OFFERED: Status.OFFER,
-    State.HIRED: Status.HIRED,
-    State.REJECTED: Status.NOT_SELECTED,
-    State.WITHDRAWN: Status.WITHDRAWN,
-    State.CLOSED: Status.CLOSED,
+STUDENT_STATUS_OF_STATE: Mapping[ApplicationState, StudentStatus] = {
+    ApplicationState.DRAFT: StudentStatus.DRAFT,
+    ApplicationState.SUBMITTED: StudentStatus.RECEIVED,
+    ApplicationState.IN_REVIEW: StudentStatus.IN_REVIEW,
+    ApplicationState.SHORTLISTED: StudentStatus.IN_REVIEW,
+    ApplicationState.ASSESSMENT: StudentStatus.TASK,
+    ApplicationState.INTERVIEW: StudentStatus.INTERVIEW,
+    ApplicationState.WAITLISTED: StudentStatus.IN_REVIEW,
+    ApplicationState.OFFERED: StudentStatus.OFFER,
+    ApplicationState.HIRED: StudentStatus.HIRED,
+    ApplicationState.REJECTED: StudentStatus.NOT_SELECTED,
+    ApplicationState.WITHDRAWN: StudentStatus.WITHDRAWN,
+    ApplicationState.CLOSED: StudentStatus.CLOSED,
 }
 
-ENDED = frozenset({State.WITHDRAWN, State.CLOSED})
+ENDED_STATES = frozenset({ApplicationState.WITHDRAWN, ApplicationState.CLOSED})
 """After these the student may apply to the same listing again; a rejection is final for a listing."""
 
-ENDING = (
-    State.SUBMITTED,
-    State.IN_REVIEW,
-    State.SHORTLISTED,
-    State.ASSESSMENT,
-    State.INTERVIEW,
-    State.WAITLISTED,
-    State.OFFERED,
+UNDECIDED_STATES = (
+    ApplicationState.SUBMITTED,
+    ApplicationState.IN_REVIEW,
+    ApplicationState.SHORTLISTED,
+    ApplicationState.ASSESSMENT,
+    ApplicationState.INTERVIEW,
+    ApplicationState.WAITLISTED,
+    ApplicationState.OFFERED,
 )
 """What is alive: it ends when its listing does."""
 
-AWAITING_ANSWER = frozenset({State.SUBMITTED, State.IN_REVIEW})
+AWAITING_ANSWER_STATES = frozenset({ApplicationState.SUBMITTED, ApplicationState.IN_REVIEW})
 """Here the company has decided nothing yet, so its promise to answer runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class ListingEnding:
     """How a listing has ended, at which of its versions; `reason` None: it is open or may be again.
 
     `id` is the listing's. `pending` says that applications may still have to be ended.
@@ -105,7 +105,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class ApplicationPolicy:
     """The spans of time that an operator may set."""
 
     rejection_delay: timedelta = timedelta(minutes=30)
@@ -116,19 +116,19 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mover:
+class ApplicationActor:
     """Somebody who wants to move an application; `role` is a company member's role."""
 
-    actor: Actor
+    actor: ApplicationActorKind
     id: str = ""
     role: str = ""
 
 
-SYSTEM = Mover(actor=Actor.SYSTEM)
+SYSTEM_ACTOR = ApplicationActor(actor=ApplicationActorKind.SYSTEM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class QuestionAnswer:
     """An answer to one of the listing's questions: `text`, or `choices` for the choice kinds."""
 
     question_id: str
@@ -147,21 +147,21 @@ class Applicant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class HistoryEntry:
     """One move. `seen_time`: from when on the student sees it; None: never."""
 
     time: datetime
-    actor: Actor
+    actor: ApplicationActorKind
     actor_id: str
-    source: State
-    target: State
+    source: ApplicationState
+    target: ApplicationState
     seen_time: datetime | None
     note: str = ""
     operation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Acceptance:
+class PendingAcceptance:
     """The student's accept while an opening is being taken: nobody else moves the application meanwhile."""
 
     start_time: datetime
@@ -170,7 +170,7 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offering:
+class PendingOffer:
     """An offer while an opening is being kept for it: nobody else moves the application meanwhile."""
 
     start_time: datetime
@@ -197,10 +197,10 @@ class Application:
     company_id: str
     company_name: str
     applicant: Applicant
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[QuestionAnswer, ...] = ()
     cover_letter: str = ""
-    state: State
-    history: tuple[Entry, ...]
+    state: ApplicationState
+    history: tuple[HistoryEntry, ...]
     submit_time: datetime
     update_time: datetime
     respond_by: datetime
@@ -208,8 +208,8 @@ class Application:
     first_response_time: datetime | None = None
     offer_expire_time: datetime | None = None
     closed_reason: ClosedReason | None = None
-    acceptance: Acceptance | None = None
-    offering: Offering | None = None
+    acceptance: PendingAcceptance | None = None
+    offering: PendingOffer | None = None
     ended_by: int = 0
     disclosed: bool = False
     due_time: datetime | None = None
@@ -217,15 +217,15 @@ class Application:
     @property
     def live(self) -> bool:
         """Whether it keeps the student from applying to the same listing again."""
-        return self.state not in ENDED
+        return self.state not in ENDED_STATES
 
     @property
-    def state_before(self) -> State:
+    def state_before(self) -> ApplicationState:
         """The state from which it came into the present one."""
         return self.history[-1].source
 
     @property
-    def last(self) -> Entry:
+    def last(self) -> HistoryEntry:
         """The latest move."""
         return self.history[-1]
 

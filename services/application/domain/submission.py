@@ -5,15 +5,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from chassis.errors import Violation, failed, invalid, not_found, permission_denied
-from chassis.text import is_visibly_empty
-from services.application.domain.model import Actor, Answer, Applicant, Application, Entry, Policy, State
+from chassis.errors import Violation, domain_error, invalid_argument, not_found, permission_denied
+from chassis.text import is_blank
+from services.application.domain.model import (
+    Applicant,
+    Application,
+    ApplicationActorKind,
+    ApplicationPolicy,
+    ApplicationState,
+    HistoryEntry,
+    QuestionAnswer,
+)
 from services.application.domain.moves import due_time
 
-NEVER_PUBLISHED = frozenset({"DRAFT", "PENDING_REVIEW", "CHANGES_REQUESTED"})
+UNPUBLISHED_STATES = frozenset({"DRAFT", "PENDING_REVIEW", "CHANGES_REQUESTED"})
 
 
-class QuestionKind(StrEnum):
+class IntakeQuestionKind(StrEnum):
     """What kind of answer a question takes."""
 
     TEXT = "TEXT"
@@ -23,17 +31,17 @@ class QuestionKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class IntakeQuestion:
     """A question that the listing asks its applicants."""
 
     id: str
-    kind: QuestionKind
+    kind: IntakeQuestionKind
     required: bool = False
     choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class ListingIntake:
     """What applying needs to know of a listing."""
 
     id: str
@@ -45,12 +53,12 @@ class Listing:
     takes_applications: bool
     apply_open_time: datetime | None = None
     apply_deadline: datetime | None = None
-    questions: tuple[Question, ...] = ()
+    questions: tuple[IntakeQuestion, ...] = ()
     respond_within: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Student:
+class StudentSnapshot:
     """The student as the user service knows them now."""
 
     id: str
@@ -58,14 +66,14 @@ class Student:
     blocked_company_ids: frozenset[str] = frozenset()
 
 
-def submit(
+def submit_application(
     application_id: str,
-    listing: Listing,
-    student: Student,
+    listing: ListingIntake,
+    student: StudentSnapshot,
     now: datetime,
-    policy: Policy,
+    policy: ApplicationPolicy,
     *,
-    answers: Sequence[Answer] = (),
+    answers: Sequence[QuestionAnswer] = (),
     cover_letter: str = "",
     operation_id: str = "",
 ) -> Application:
@@ -89,8 +97,8 @@ def submit(
         applicant=student.applicant,
         answers=given,
         cover_letter=cover_letter,
-        state=State.SUBMITTED,
-        history=(_submission(student.id, now, operation_id),),
+        state=ApplicationState.SUBMITTED,
+        history=(_submission_entry(student.id, now, operation_id),),
         submit_time=now,
         update_time=now,
         respond_by=now + (listing.respond_within or policy.response_promise),
@@ -98,54 +106,58 @@ def submit(
     return replace(submitted, due_time=due_time(submitted, policy))
 
 
-def _submission(student_id: str, now: datetime, operation_id: str) -> Entry:
-    return Entry(
+def _submission_entry(student_id: str, now: datetime, operation_id: str) -> HistoryEntry:
+    return HistoryEntry(
         time=now,
-        actor=Actor.STUDENT,
+        actor=ApplicationActorKind.STUDENT,
         actor_id=student_id,
-        source=State.DRAFT,
-        target=State.SUBMITTED,
+        source=ApplicationState.DRAFT,
+        target=ApplicationState.SUBMITTED,
         seen_time=now,
         operation_id=operation_id,
     )
 
 
-def _check_open(listing: Listing, now: datetime) -> None:
-    if listing.state in NEVER_PUBLISHED:
+def _check_open(listing: ListingIntake, now: datetime) -> None:
+    if listing.state in UNPUBLISHED_STATES:
         raise not_found("INTERNSHIP_NOT_FOUND", "internship", listing.id)
     too_early = listing.apply_open_time is not None and now < listing.apply_open_time
     too_late = listing.apply_deadline is not None and now >= listing.apply_deadline
     if too_late:
-        raise failed("INTERNSHIP_NOT_OPEN", "The deadline for applications has passed.")
+        raise domain_error("INTERNSHIP_NOT_OPEN", "The deadline for applications has passed.")
     if too_early:
-        raise failed(
+        raise domain_error(
             "INTERNSHIP_NOT_OPEN", f"Applications open at {listing.apply_open_time:%Y-%m-%dT%H:%MZ}."
         )
     if not listing.takes_applications:
-        raise failed("INTERNSHIP_NOT_OPEN", "The internship does not take applications now.")
+        raise domain_error("INTERNSHIP_NOT_OPEN", "The internship does not take applications now.")
 
 
-def check_answers(questions: Sequence[Question], answers: Sequence[Answer]) -> tuple[Answer, ...]:
+def check_answers(
+    questions: Sequence[IntakeQuestion], answers: Sequence[QuestionAnswer]
+) -> tuple[QuestionAnswer, ...]:
     """The answers that say something, in the order given.
 
     Raises ANSWERS_INCOMPLETE: a wrong answer is named `answers[i]`, an unanswered question in the words.
     """
     asked = {question.id: question for question in questions}
-    answers = [_spelled(asked.get(answer.question_id), answer) for answer in answers]
-    violations = [*_wrong_answers(asked, answers), *_unanswered(questions, answers)]
+    answers = [_normalised_answer(asked.get(answer.question_id), answer) for answer in answers]
+    violations = [*_answer_violations(asked, answers), *_unanswered_violations(questions, answers)]
     if violations:
-        raise invalid(*violations, reason="ANSWERS_INCOMPLETE")
-    return tuple(answer for answer in answers if _says_something(answer))
+        raise invalid_argument(*violations, reason="ANSWERS_INCOMPLETE")
+    return tuple(answer for answer in answers if _is_filled_in(answer))
 
 
-def _spelled(question: Question | None, answer: Answer) -> Answer:
+def _normalised_answer(question: IntakeQuestion | None, answer: QuestionAnswer) -> QuestionAnswer:
     """`Yes` means `yes`."""
-    if question is None or question.kind is not QuestionKind.YES_NO:
+    if question is None or question.kind is not IntakeQuestionKind.YES_NO:
         return answer
     return replace(answer, text=answer.text.strip().casefold())
 
 
-def _wrong_answers(asked: Mapping[str, Question], answers: Sequence[Answer]) -> list[Violation]:
+def _answer_violations(
+    asked: Mapping[str, IntakeQuestion], answers: Sequence[QuestionAnswer]
+) -> list[Violation]:
     violations = []
     answered: set[str] = set()
     for i, answer in enumerate(answers):
@@ -157,16 +169,16 @@ def _wrong_answers(asked: Mapping[str, Question], answers: Sequence[Answer]) -> 
             )
         elif answer.question_id in answered:
             violations.append(Violation(f"{field}.questionId", f"question {question.id!r} is answered twice"))
-        elif _says_something(answer):
-            violations.extend(_misfit(field, question, answer))
+        elif _is_filled_in(answer):
+            violations.extend(_choice_violations(field, question, answer))
         answered.add(answer.question_id)
     return violations
 
 
-def _misfit(field: str, question: Question, answer: Answer) -> list[Violation]:
+def _choice_violations(field: str, question: IntakeQuestion, answer: QuestionAnswer) -> list[Violation]:
     """What is wrong with an answer of the wrong kind, or outside of the question's choices."""
-    if question.kind in (QuestionKind.TEXT, QuestionKind.YES_NO):
-        return _misfit_text(field, question, answer)
+    if question.kind in (IntakeQuestionKind.TEXT, IntakeQuestionKind.YES_NO):
+        return _text_violations(field, question, answer)
     if answer.text:
         return [Violation(f"{field}.text", f"question {question.id!r} takes choices, not a text")]
     unknown = [choice for choice in answer.choices if choice not in question.choices]
@@ -179,21 +191,23 @@ def _misfit(field: str, question: Question, answer: Answer) -> list[Violation]:
         ]
     if len(set(answer.choices)) < len(answer.choices):
         return [Violation(f"{field}.choices", f"question {question.id!r} has the same choice twice")]
-    if question.kind is QuestionKind.SINGLE_CHOICE and len(answer.choices) > 1:
+    if question.kind is IntakeQuestionKind.SINGLE_CHOICE and len(answer.choices) > 1:
         return [Violation(f"{field}.choices", f"question {question.id!r} takes one choice")]
     return []
 
 
-def _misfit_text(field: str, question: Question, answer: Answer) -> list[Violation]:
+def _text_violations(field: str, question: IntakeQuestion, answer: QuestionAnswer) -> list[Violation]:
     if answer.choices:
         return [Violation(f"{field}.choices", f"question {question.id!r} takes a text, not choices")]
-    if question.kind is QuestionKind.YES_NO and answer.text not in ("yes", "no"):
+    if question.kind is IntakeQuestionKind.YES_NO and answer.text not in ("yes", "no"):
         return [Violation(f"{field}.text", f"question {question.id!r} takes `yes` or `no`")]
     return []
 
 
-def _unanswered(questions: Sequence[Question], answers: Sequence[Answer]) -> list[Violation]:
-    answered = {answer.question_id for answer in answers if _says_something(answer)}
+def _unanswered_violations(
+    questions: Sequence[IntakeQuestion], answers: Sequence[QuestionAnswer]
+) -> list[Violation]:
+    answered = {answer.question_id for answer in answers if _is_filled_in(answer)}
     return [
         Violation("answers", f"question {question.id!r} must be answered")
         for question in questions
@@ -201,5 +215,5 @@ def _unanswered(questions: Sequence[Question], answers: Sequence[Answer]) -> lis
     ]
 
 
-def _says_something(answer: Answer) -> bool:
-    return bool(answer.choices) or not is_visibly_empty(answer.text)
+def _is_filled_in(answer: QuestionAnswer) -> bool:
+    return bool(answer.choices) or not is_blank(answer.text)

@@ -1,5 +1,1 @@
-"""Events: what this service tells (`outgoing`) and what it reacts to (`incoming`, by its `queues`)."""
-
-from services.application.events.queues import QUEUES
-
-__all__ = ["QUEUES"]
+"""The events of this service, made from an application before and after a change."""

@@ -8,43 +8,43 @@ from google.protobuf.message import Message
 
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
-from services.application.domain.model import Actor, Application
+from services.application.domain.model import Application, ApplicationActorKind
 
 
 def submission_events(application: Application) -> tuple[Message, ...]:
     """A student applied."""
-    return (events.ApplicationSubmitted(application=facts(application)),)
+    return (events.ApplicationSubmitted(application=application_facts(application)),)
 
 
 def change_events(before: Application, after: Application) -> tuple[Message, ...]:
     """What `after` tells that `before` did not: a move, an accept begun, a rejection told."""
     told: list[Message] = []
     if len(after.history) > len(before.history):
-        told.append(_moved(before, after))
+        told.append(_moved_event(before, after))
     if after.acceptance is not None and before.acceptance is None:
         told.append(events.AcceptanceStarted(application_id=after.id))
     if after.disclosed and not before.disclosed:
-        told.append(events.RejectionDisclosed(application=facts(after)))
+        told.append(events.RejectionDisclosed(application=application_facts(after)))
     return tuple(told)
 
 
-def told_so_far(
+def replay_events(
     application: Application,
 ) -> list[tuple[events.ApplicationSubmitted | events.ApplicationMoved, datetime]]:
     """The submission and the moves of an application told again, and when each happened.
 
     They bear versions that keep their order; the latest bears the application's own.
     """
-    steps = [_after(application, count) for count in range(1, len(application.history) + 1)]
-    submitted = events.ApplicationSubmitted(application=facts(steps[0]))
-    moves = [(_moved(before, after), after.update_time) for before, after in pairwise(steps)]
+    steps = [_application_after(application, count) for count in range(1, len(application.history) + 1)]
+    submitted = events.ApplicationSubmitted(application=application_facts(steps[0]))
+    moves = [(_moved_event(before, after), after.update_time) for before, after in pairwise(steps)]
     return [(submitted, steps[0].update_time), *moves]
 
 
-def _after(application: Application, entries: int) -> Application:
+def _application_after(application: Application, entries: int) -> Application:
     """The application as it was after so many entries of its history, as far as events tell."""
     history = application.history[:entries]
-    answers = [entry.time for entry in history if entry.actor is Actor.COMPANY]
+    answers = [entry.time for entry in history if entry.actor is ApplicationActorKind.COMPANY]
     is_last = entries == len(application.history)
     return replace(
         application,
@@ -58,7 +58,7 @@ def _after(application: Application, entries: int) -> Application:
     )
 
 
-def facts(application: Application) -> events.ApplicationFacts:
+def application_facts(application: Application) -> events.ApplicationFacts:
     """What every event of an application tells."""
     known = events.ApplicationFacts(
         application_id=application.id,
@@ -77,9 +77,9 @@ def facts(application: Application) -> events.ApplicationFacts:
     return known
 
 
-def _moved(before: Application, after: Application) -> events.ApplicationMoved:
+def _moved_event(before: Application, after: Application) -> events.ApplicationMoved:
     moved = events.ApplicationMoved(
-        application=facts(after),
+        application=application_facts(after),
         to=pb.ApplicationState.Value(f"APPLICATION_STATE_{after.state}"),
         actor=pb.Actor.Value(f"ACTOR_{after.last.actor}"),
         actor_id=after.last.actor_id,

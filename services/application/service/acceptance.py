@@ -8,32 +8,34 @@ import asyncio
 from datetime import datetime
 from typing import Final
 
-from chassis.caller import Operation, Principal
-from chassis.errors import DomainError, failed, stale_etag
-from chassis.mongo.documents import etag as etag_of
+from chassis.call_context import IdempotentOperation, Principal
+from chassis.errors import DomainError, domain_error, stale_etag
+from chassis.mongo.documents import format_etag as etag_of
 from services.application.domain import moves
-from services.application.domain.model import Application, State
-from services.application.domain.views import student_view
-from services.application.service.changes import Changes, Listings, mover_of
-from services.application.store import ApplicationStore
+from services.application.domain.model import Application, ApplicationState
+from services.application.domain.student_view import student_view
+from services.application.repository import ApplicationRepository
+from services.application.service.changes import ApplicationUpdater, ListingDirectory, actor_of_principal
 
-REFUSALS: Final = frozenset(
+TAKE_OPENING_REFUSALS: Final = frozenset(
     {"NO_OPENING_LEFT", "INTERNSHIP_NOT_FOUND", "INTERNSHIP_NOT_OPEN", "ILLEGAL_TRANSITION"}
 )
 """Answers after which no opening has been taken for certain; after any other it may have been."""
-FIRST_LOOK_S: Final = 0.5
+FIRST_CHECK_DELAY_S: Final = 0.5
 
 
-class Acceptances:
+class AcceptOffers:
     """Carries accepts through."""
 
-    def __init__(self, store: ApplicationStore, changes: Changes, listings: Listings) -> None:
+    def __init__(
+        self, store: ApplicationRepository, changes: ApplicationUpdater, listings: ListingDirectory
+    ) -> None:
         self._store = store
         self._changes = changes
         self._listings = listings
 
     async def accept(
-        self, application_id: str, student: Principal, etag: str, operation: Operation | None
+        self, application_id: str, student: Principal, etag: str, operation: IdempotentOperation | None
     ) -> Application:
         """The student accepts the offer and is hired.
 
@@ -43,7 +45,7 @@ class Acceptances:
         application = await self._changes.read(application_id, student)
         if operation is not None and application.moved_by(operation.id):
             return application
-        now, policy, mover = self._changes.clock.now(), self._changes.policy, mover_of(student)
+        now, policy, mover = self._changes.clock.now(), self._changes.policy, actor_of_principal(student)
         operation_id = "" if operation is None else operation.id
 
         def start(seen: Application) -> Application | None:
@@ -60,15 +62,15 @@ class Acceptances:
         try:
             await self._listings.take_opening(application.internship_id, application.id, application.version)
         except DomainError as error:
-            if error.reason in REFUSALS:
+            if error.reason in TAKE_OPENING_REFUSALS:
                 await self._undo(application)
-                raise _no_opening(error) from error
+                raise _no_opening_error(error) from error
             raise
         return await self._complete(application)
 
     async def resume(self, application_id: str) -> None:
         """Sees to an accept that began a moment ago: leaves it to its caller first, then finishes it."""
-        for pause_s in (FIRST_LOOK_S, self._changes.policy.acceptance_patience.total_seconds()):
+        for pause_s in (FIRST_CHECK_DELAY_S, self._changes.policy.acceptance_patience.total_seconds()):
             application = await self._store.get(application_id)
             if application is None or application.acceptance is None:
                 return
@@ -90,18 +92,20 @@ class Acceptances:
         now, policy = self._changes.clock.now(), self._changes.policy
 
         def complete(seen: Application) -> Application | None:
-            return moves.complete_acceptance(seen, now, policy) if _same(seen, started) else None
+            return (
+                moves.complete_acceptance(seen, now, policy) if _is_same_acceptance(seen, started) else None
+            )
 
         application = await self._changes.change(started, complete)
-        if application.state is not State.HIRED:
-            raise failed("UNEXPECTED_STATE", "The application has moved on meanwhile; read it again.")
+        if application.state is not ApplicationState.HIRED:
+            raise domain_error("UNEXPECTED_STATE", "The application has moved on meanwhile; read it again.")
         return application
 
     async def _undo(self, started: Application) -> None:
         now, policy = self._changes.clock.now(), self._changes.policy
 
         def undo(seen: Application) -> Application | None:
-            return moves.undo_acceptance(seen, now, policy) if _same(seen, started) else None
+            return moves.undo_acceptance(seen, now, policy) if _is_same_acceptance(seen, started) else None
 
         await self._changes.change(started, undo)
 
@@ -113,12 +117,12 @@ class Acceptances:
         return max(0.0, self._changes.policy.acceptance_patience.total_seconds() - waited_s)
 
 
-def _same(seen: Application, started: Application) -> bool:
+def _is_same_acceptance(seen: Application, started: Application) -> bool:
     """Whether it is still the accept that was started, not a later one after an undo."""
     return seen.acceptance is not None and seen.acceptance == started.acceptance
 
 
-def _no_opening(error: DomainError) -> DomainError:
+def _no_opening_error(error: DomainError) -> DomainError:
     if error.reason == "NO_OPENING_LEFT":
         return error
-    return failed("NO_OPENING_LEFT", "The internship takes nobody any more.")
+    return domain_error("NO_OPENING_LEFT", "The internship takes nobody any more.")

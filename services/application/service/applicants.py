@@ -2,18 +2,18 @@
 
 from collections.abc import Collection
 
-from chassis.caller import Principal
+from chassis.call_context import Principal
 from chassis.errors import not_found
-from chassis.messaging import Incoming
-from services.application.domain.model import State
-from services.application.service.changes import Listings
-from services.application.store import ApplicantRow, ApplicantStore
+from chassis.messaging import IncomingEvent
+from services.application.domain.model import ApplicationState
+from services.application.repository import ApplicantRepository, ApplicantRow
+from services.application.service.changes import ListingDirectory
 
 
-class Applicants:
+class ListApplicants:
     """The company's list of who applied to a listing."""
 
-    def __init__(self, store: ApplicantStore, listings: Listings) -> None:
+    def __init__(self, store: ApplicantRepository, listings: ListingDirectory) -> None:
         self._store = store
         self._listings = listings
 
@@ -21,7 +21,7 @@ class Applicants:
         self,
         member: Principal,
         internship_id: str,
-        states: Collection[State],
+        states: Collection[ApplicationState],
         after_id: str | None,
         limit: int,
     ) -> list[ApplicantRow]:
@@ -32,6 +32,6 @@ class Applicants:
             raise not_found("INTERNSHIP_NOT_FOUND", "internship", internship_id)
         return rows
 
-    async def show(self, row: ApplicantRow, incoming: Incoming) -> None:
+    async def show(self, row: ApplicantRow, incoming: IncomingEvent) -> None:
         """Keeps the view: once per event, and never an older version over a newer one."""
         await self._store.show(row, incoming)

@@ -3,22 +3,27 @@
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from chassis.caller import Principal
+from chassis.call_context import Principal
 from chassis.clock import Clock
 from chassis.errors import not_found, overloaded
-from services.application.domain.model import Actor, Application, Mover, Policy
-from services.application.domain.submission import Listing, Student
+from services.application.domain.model import (
+    Application,
+    ApplicationActor,
+    ApplicationActorKind,
+    ApplicationPolicy,
+)
+from services.application.domain.submission import ListingIntake, StudentSnapshot
 from services.application.events.outgoing import change_events
-from services.application.store import ApplicationStore
+from services.application.repository import ApplicationRepository
 
-ATTEMPTS: Final = 8
+MAX_UPDATE_ATTEMPTS: Final = 8
 """Compare-and-set is lost only to another change that took effect: a few attempts see everybody through."""
 
 
-class Listings(Protocol):
+class ListingDirectory(Protocol):
     """What is asked of the internship service."""
 
-    async def get(self, internship_id: str) -> Listing: ...
+    async def get(self, internship_id: str) -> ListingIntake: ...
 
     async def company_of(self, internship_id: str) -> str | None: ...
 
@@ -27,20 +32,20 @@ class Listings(Protocol):
     async def take_opening(self, internship_id: str, application_id: str, version: int) -> None: ...
 
 
-class Students(Protocol):
+class StudentDirectory(Protocol):
     """What is asked of the user service."""
 
-    async def get(self, student_id: str) -> Student: ...
+    async def get(self, student_id: str) -> StudentSnapshot: ...
 
 
-Step = Callable[[Application], Application | None]
+ApplicationStep = Callable[[Application], Application | None]
 """Gives the application after the change; None when there is nothing to change."""
 
 
-class Changes:
+class ApplicationUpdater:
     """Applies steps of the domain to stored applications, telling of each change."""
 
-    def __init__(self, store: ApplicationStore, clock: Clock, policy: Policy) -> None:
+    def __init__(self, store: ApplicationRepository, clock: Clock, policy: ApplicationPolicy) -> None:
         self._store = store
         self.clock = clock
         self.policy = policy
@@ -48,16 +53,16 @@ class Changes:
     async def read(self, application_id: str, reader: Principal) -> Application:
         """The application, if it is the reader's own or their company's; else APPLICATION_NOT_FOUND."""
         found = await self._store.get(application_id)
-        if found is None or not _concerns(found, reader):
+        if found is None or not _may_read(found, reader):
             raise not_found("APPLICATION_NOT_FOUND", "application", application_id)
         return found
 
-    async def change(self, application: Application, step: Step) -> Application:
+    async def change(self, application: Application, step: ApplicationStep) -> Application:
         """The application after the step; the step sees it anew when somebody else was faster.
 
         Raises what the step raises, OVERLOADED when others are faster time and again.
         """
-        for _ in range(ATTEMPTS):
+        for _ in range(MAX_UPDATE_ATTEMPTS):
             after = step(application)
             if after is None:
                 return application
@@ -73,13 +78,13 @@ class Changes:
         return found
 
 
-def mover_of(principal: Principal) -> Mover:
+def actor_of_principal(principal: Principal) -> ApplicationActor:
     """The caller as the rules know them."""
-    actor = Actor.STUDENT if principal.kind == "STUDENT" else Actor.COMPANY
-    return Mover(actor=actor, id=principal.id, role=principal.role)
+    actor = ApplicationActorKind.STUDENT if principal.kind == "STUDENT" else ApplicationActorKind.COMPANY
+    return ApplicationActor(actor=actor, id=principal.id, role=principal.role)
 
 
-def _concerns(application: Application, reader: Principal) -> bool:
+def _may_read(application: Application, reader: Principal) -> bool:
     if reader.kind == "STUDENT":
         return application.student_id == reader.id
     return reader.kind == "COMPANY" and application.company_id == reader.org

@@ -7,22 +7,24 @@ member's repeat or by the upkeep.
 
 from typing import Final
 
-from chassis.errors import DomainError, failed
+from chassis.errors import DomainError, domain_error
 from services.application.domain import moves
-from services.application.domain.model import Application, State
-from services.application.service.changes import Changes, Listings
-from services.application.store import ApplicationStore
+from services.application.domain.model import Application, ApplicationState
+from services.application.repository import ApplicationRepository
+from services.application.service.changes import ApplicationUpdater, ListingDirectory
 
-REFUSALS: Final = frozenset(
+RESERVE_OPENING_REFUSALS: Final = frozenset(
     {"NO_OPENING_LEFT", "INTERNSHIP_NOT_FOUND", "UNEXPECTED_STATE", "ILLEGAL_TRANSITION"}
 )
 """Answers after which no opening is kept for certain; after any other it may be."""
 
 
-class Offers:
+class MakeOffers:
     """Carries offers through."""
 
-    def __init__(self, store: ApplicationStore, changes: Changes, listings: Listings) -> None:
+    def __init__(
+        self, store: ApplicationRepository, changes: ApplicationUpdater, listings: ListingDirectory
+    ) -> None:
         self._store = store
         self._changes = changes
         self._listings = listings
@@ -37,7 +39,7 @@ class Offers:
                 application.internship_id, application.id, application.version
             )
         except DomainError as error:
-            if error.reason in REFUSALS:
+            if error.reason in RESERVE_OPENING_REFUSALS:
                 await self._undo(application)
             raise
         return await self._complete(application)
@@ -50,29 +52,29 @@ class Offers:
         try:
             await self.finish(application)
         except DomainError as error:
-            if error.reason not in REFUSALS:
+            if error.reason not in RESERVE_OPENING_REFUSALS:
                 raise
 
     async def _complete(self, started: Application) -> Application:
         now, policy = self._changes.clock.now(), self._changes.policy
 
         def complete(seen: Application) -> Application | None:
-            return moves.complete_offer(seen, now, policy) if _same(seen, started) else None
+            return moves.complete_offer(seen, now, policy) if _is_same_offer(seen, started) else None
 
         application = await self._changes.change(started, complete)
-        if application.state is not State.OFFERED:
-            raise failed("UNEXPECTED_STATE", "The application has moved on meanwhile; read it again.")
+        if application.state is not ApplicationState.OFFERED:
+            raise domain_error("UNEXPECTED_STATE", "The application has moved on meanwhile; read it again.")
         return application
 
     async def _undo(self, started: Application) -> None:
         now, policy = self._changes.clock.now(), self._changes.policy
 
         def undo(seen: Application) -> Application | None:
-            return moves.undo_offer(seen, now, policy) if _same(seen, started) else None
+            return moves.undo_offer(seen, now, policy) if _is_same_offer(seen, started) else None
 
         await self._changes.change(started, undo)
 
 
-def _same(seen: Application, started: Application) -> bool:
+def _is_same_offer(seen: Application, started: Application) -> bool:
     """Whether it is still the offer that was started, not a later one after an undo."""
     return seen.offering is not None and seen.offering == started.offering

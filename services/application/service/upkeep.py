@@ -8,33 +8,33 @@ from typing import Final, TypeVar
 from chassis.errors import DomainError
 from chassis.observability.logging import get_logger
 from services.application.domain import moves
-from services.application.domain.model import ENDING, Application, Ending
-from services.application.service.acceptance import Acceptances
-from services.application.service.changes import Changes
-from services.application.service.offers import Offers
-from services.application.store import ApplicantStore, ApplicationStore
+from services.application.domain.model import UNDECIDED_STATES, Application, ListingEnding
+from services.application.repository import ApplicantRepository, ApplicationRepository
+from services.application.service.acceptance import AcceptOffers
+from services.application.service.changes import ApplicationUpdater
+from services.application.service.offers import MakeOffers
 
 T = TypeVar("T")
 
-BATCH: Final = 200
-AT_ONCE: Final = 16
-POSTPONED_FOR: Final = timedelta(minutes=1)
+BATCH_SIZE: Final = 200
+MAX_CONCURRENT_APPLICATIONS: Final = 16
+RETRY_DELAY: Final = timedelta(minutes=1)
 MAX_BATCHES: Final = 10
 """Of one listing in one go: far less work than a handler has time for."""
 
 _log = get_logger()
 
 
-class Upkeep:
+class ApplicationUpkeep:
     """Acts for the system."""
 
     def __init__(
         self,
-        store: ApplicationStore,
-        applicants: ApplicantStore,
-        changes: Changes,
-        acceptances: Acceptances,
-        offers: Offers,
+        store: ApplicationRepository,
+        applicants: ApplicantRepository,
+        changes: ApplicationUpdater,
+        acceptances: AcceptOffers,
+        offers: MakeOffers,
     ) -> None:
         self._store = store
         self._applicants = applicants
@@ -44,10 +44,10 @@ class Upkeep:
 
     async def settle_due(self) -> None:
         """Settles all that is due now, batch by batch; what fails is tried again a minute later."""
-        while due := await self._store.due(self._changes.clock.now(), BATCH):
-            await _each(due, self._settle)
+        while due := await self._store.due(self._changes.clock.now(), BATCH_SIZE):
+            await _run_for_each(due, self._settle)
 
-    async def listing_moved(self, ending: Ending) -> None:
+    async def listing_moved(self, ending: ListingEnding) -> None:
         """Follows a listing's state: what is alive ends with it, with notice.
 
         What cannot be ended now, or is more than a while's work, is gone on with by `go_on_ending`.
@@ -57,7 +57,7 @@ class Upkeep:
 
     async def go_on_ending(self) -> None:
         """Ends what listings that have ended still left alive."""
-        for internship_id in await self._applicants.pending_endings(BATCH):
+        for internship_id in await self._applicants.pending_endings(BATCH_SIZE):
             await self.end_applications(internship_id)
 
     async def end_applications(self, internship_id: str) -> None:
@@ -68,9 +68,9 @@ class Upkeep:
         for _ in range(MAX_BATCHES):
             if ending is None or not ending.pending:
                 return
-            rows = await self._applicants.of_listing(internship_id, ENDING, last_id, BATCH)
+            rows = await self._applicants.of_listing(internship_id, UNDECIDED_STATES, last_id, BATCH_SIZE)
             failures += await self._end_each([row.id for row in rows], ending)
-            if len(rows) < BATCH:
+            if len(rows) < BATCH_SIZE:
                 if not failures:
                     await self._applicants.settled(ending)
                 return
@@ -83,9 +83,9 @@ class Upkeep:
         if ending is not None and ending.reason is not None:
             await self._end(application_id, ending)
 
-    async def _end_each(self, application_ids: Sequence[str], ending: Ending) -> int:
+    async def _end_each(self, application_ids: Sequence[str], ending: ListingEnding) -> int:
         """How many could not be ended now."""
-        outcomes = await _outcomes(application_ids, lambda id_: self._end(id_, ending))
+        outcomes = await _gather_errors(application_ids, lambda id_: self._end(id_, ending))
         failures = [each for each in outcomes if each is not None]
         for each in failures:
             if not isinstance(each, DomainError):
@@ -93,7 +93,7 @@ class Upkeep:
             _log.info("application not ended yet", internship_id=ending.id, error=str(each))
         return len(failures)
 
-    async def _end(self, application_id: str, ending: Ending) -> None:
+    async def _end(self, application_id: str, ending: ListingEnding) -> None:
         application = await self._store.get(application_id)
         if application is None:
             return
@@ -104,7 +104,7 @@ class Upkeep:
 
     async def _settle(self, application: Application) -> None:
         now = self._changes.clock.now()
-        if not await self._store.postpone(application, now + POSTPONED_FOR):
+        if not await self._store.postpone(application, now + RETRY_DELAY):
             return
         try:
             await self._settle_one(application)
@@ -119,18 +119,20 @@ class Upkeep:
             await self._offers.finish_pending(application.id)
             return
         now, policy = self._changes.clock.now(), self._changes.policy
-        await self._changes.change(application, lambda seen: moves.settle_due(seen, now, policy))
+        await self._changes.change(application, lambda seen: moves.settle_due_application(seen, now, policy))
 
 
-async def _each(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> None:
+async def _run_for_each(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> None:
     """Acts on every item, a few at once; then raises the first failure, if any."""
-    for outcome in await _outcomes(items, act):
+    for outcome in await _gather_errors(items, act):
         if outcome is not None:
             raise outcome
 
 
-async def _outcomes(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> list[BaseException | None]:
-    room = asyncio.Semaphore(AT_ONCE)
+async def _gather_errors(
+    items: Sequence[T], act: Callable[[T], Awaitable[None]]
+) -> list[BaseException | None]:
+    room = asyncio.Semaphore(MAX_CONCURRENT_APPLICATIONS)
 
     async def bounded(item: T) -> None:
         async with room:

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from chassis.errors import failed
+from chassis.errors import domain_error
 
 CODE_DIGITS: Final = 8
 CODE_LIFE: Final = timedelta(minutes=15)
-GUESSES_PER_CODE: Final = 25
+MAX_GUESSES_PER_CODE: Final = 25
 """By all clients together; the gateway lets each of them make five, so strangers leave the owner some."""
-LIVE_REGISTRATIONS: Final = 3
+MAX_LIVE_REGISTRATIONS: Final = 3
 """How many registrations of one unproven address wait for their code at once; the oldest gives way."""
 
 
@@ -31,7 +31,7 @@ class CompanyRole(StrEnum):
     VIEWER = "VIEWER"
 
 
-class Plan(StrEnum):
+class AccountPlan(StrEnum):
     FREE = "FREE"
     PREMIUM = "PREMIUM"
     PRO = "PRO"
@@ -47,11 +47,11 @@ class AccountState(StrEnum):
     DELETED = "DELETED"
 
 
-_MAY_SIGN_IN: Final = frozenset({AccountState.PENDING_VERIFICATION, AccountState.ACTIVE})
+_SIGN_IN_STATES: Final = frozenset({AccountState.PENDING_VERIFICATION, AccountState.ACTIVE})
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class AccountHolder:
     """Whom an account belongs to, as they said at registration."""
 
     name: str
@@ -62,7 +62,7 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
+class PendingRegistration:
     """One attempt to register an address that is not proven yet: its own holder, password and code.
 
     A code proves only the registration that it was sent for. So whoever registers somebody else's
@@ -71,7 +71,7 @@ class Registration:
     it was typed.
     """
 
-    holder: Holder
+    holder: AccountHolder
     password_hash: str
     code_digest: bytes
     guesses_before: int
@@ -80,7 +80,7 @@ class Registration:
 
     def is_live(self, guesses: int, now: datetime) -> bool:
         """Whether the code can still be used, after so many guesses for the address, this one included."""
-        return now < self.expire_time and 0 < guesses - self.guesses_before <= GUESSES_PER_CODE
+        return now < self.expire_time and 0 < guesses - self.guesses_before <= MAX_GUESSES_PER_CODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,11 @@ class Account:
     id: str
     email: str
     state: AccountState
-    plan: Plan
-    holder: Holder
+    plan: AccountPlan
+    holder: AccountHolder
     password_hash: str
     credential: int
-    registrations: tuple[Registration, ...]
+    registrations: tuple[PendingRegistration, ...]
     create_time: datetime
     update_time: datetime
     verify_time: datetime | None = None
@@ -108,7 +108,7 @@ class Account:
     def email_verified(self) -> bool:
         return self.verify_time is not None
 
-    def register_again(self, registration: Registration, now: datetime) -> "Account":
+    def register_again(self, registration: PendingRegistration, now: datetime) -> "Account":
         """The unproven account after another registration of its address, with a password of its own."""
         kept = [earlier for earlier in self.registrations if now < earlier.expire_time]
         return replace(
@@ -117,12 +117,12 @@ class Account:
             holder=registration.holder,
             password_hash=registration.password_hash,
             credential=self.credential + 1,
-            registrations=(*kept[1 - LIVE_REGISTRATIONS :], registration),
+            registrations=(*kept[1 - MAX_LIVE_REGISTRATIONS :], registration),
             update_time=now,
             version=self.version + 1,
         )
 
-    def registration_of(self, code_digest: bytes, guesses: int, now: datetime) -> Registration | None:
+    def registration_of(self, code_digest: bytes, guesses: int, now: datetime) -> PendingRegistration | None:
         """The live registration that a code belongs to; compares with each of them in constant time."""
         found = None
         for registration in self.registrations:
@@ -131,7 +131,7 @@ class Account:
                 found = registration
         return found
 
-    def verify(self, registration: Registration, now: datetime) -> "Account":
+    def verify(self, registration: PendingRegistration, now: datetime) -> "Account":
         """The account after this registration's code proved the address: its holder and password count."""
         same_password = self.password_hash == registration.password_hash
         return replace(
@@ -151,17 +151,19 @@ class Account:
         """Raises ACCOUNT_LOCKED, or INVALID_CREDENTIALS for an account that is no more."""
         if self.state is AccountState.DELETED:
             raise invalid_credentials()
-        if self.state not in _MAY_SIGN_IN:
-            raise failed("ACCOUNT_LOCKED", "The account is locked; write to support to have it looked at.")
+        if self.state not in _SIGN_IN_STATES:
+            raise domain_error(
+                "ACCOUNT_LOCKED", "The account is locked; write to support to have it looked at."
+            )
 
 
-def open_account(user_id: str, email: str, registration: Registration, now: datetime) -> Account:
+def open_account(user_id: str, email: str, registration: PendingRegistration, now: datetime) -> Account:
     """A new account whose address is not proven yet."""
     return Account(
         id=user_id,
         email=email,
         state=AccountState.PENDING_VERIFICATION,
-        plan=Plan.FREE,
+        plan=AccountPlan.FREE,
         holder=registration.holder,
         password_hash=registration.password_hash,
         credential=1,
@@ -177,8 +179,8 @@ def digest_code(key: bytes, user_id: str, code: str) -> bytes:
 
 
 def invalid_credentials() -> Exception:
-    return failed("INVALID_CREDENTIALS", "The e-mail address or the password is wrong.")
+    return domain_error("INVALID_CREDENTIALS", "The e-mail address or the password is wrong.")
 
 
 def invalid_code() -> Exception:
-    return failed("INVALID_VERIFICATION_CODE", "The code is wrong, was used, or has expired.")
+    return domain_error("INVALID_VERIFICATION_CODE", "The code is wrong, was used, or has expired.")

@@ -17,12 +17,12 @@ from typing import Final
 DEVICE_LIFE: Final = timedelta(days=365)
 _ID_BYTES: Final = 12
 _TIME_BYTES: Final = 5
-_SEAL_BYTES: Final = 16
-_BYTES: Final = _ID_BYTES + _TIME_BYTES + _SEAL_BYTES
+_MAC_BYTES: Final = 16
+_TOKEN_BYTES: Final = _ID_BYTES + _TIME_BYTES + _MAC_BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class DeviceOwner:
     """Whom a device signed in as, and by which password: a new one makes strangers of all devices."""
 
     user_id: str
@@ -43,33 +43,33 @@ class Device:
     def name(self) -> str:
         return self.id.hex()
 
-    def token(self, key: bytes, owner: Owner, now: datetime) -> str:
+    def token(self, key: bytes, owner: DeviceOwner, now: datetime) -> str:
         """What the device keeps, good for a year."""
         body = self.id + int(now.timestamp()).to_bytes(_TIME_BYTES, "big")
-        return base64.urlsafe_b64encode(body + _seal(key, owner, body)).decode().rstrip("=")
+        return base64.urlsafe_b64encode(body + _mac(key, owner, body)).decode().rstrip("=")
 
 
-def recognised(tokens: Iterable[str], key: bytes, owner: Owner, now: datetime) -> Device | None:
+def recognise_device(tokens: Iterable[str], key: bytes, owner: DeviceOwner, now: datetime) -> Device | None:
     """The device whose token of this account is among `tokens`; None for strangers."""
-    devices = (_read(token, key, owner, now) for token in tokens)
+    devices = (_read_device_token(token, key, owner, now) for token in tokens)
     return next((device for device in devices if device is not None), None)
 
 
-def _read(token: str, key: bytes, owner: Owner, now: datetime) -> Device | None:
-    raw = _decoded(token)
-    body, seal = raw[:-_SEAL_BYTES], raw[-_SEAL_BYTES:]
-    if len(raw) != _BYTES or not hmac.compare_digest(seal, _seal(key, owner, body)):
+def _read_device_token(token: str, key: bytes, owner: DeviceOwner, now: datetime) -> Device | None:
+    raw = _decode_base64url(token)
+    body, seal = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+    if len(raw) != _TOKEN_BYTES or not hmac.compare_digest(seal, _mac(key, owner, body)):
         return None
     issued = datetime.fromtimestamp(int.from_bytes(body[_ID_BYTES:], "big"), UTC)
     return Device(body[:_ID_BYTES]) if now < issued + DEVICE_LIFE else None
 
 
-def _seal(key: bytes, owner: Owner, body: bytes) -> bytes:
+def _mac(key: bytes, owner: DeviceOwner, body: bytes) -> bytes:
     told = f"{owner.user_id}:{owner.credential}:".encode() + body
-    return hmac.digest(key, told, hashlib.sha256)[:_SEAL_BYTES]
+    return hmac.digest(key, told, hashlib.sha256)[:_MAC_BYTES]
 
 
-def _decoded(text: str) -> bytes:
+def _decode_base64url(text: str) -> bytes:
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

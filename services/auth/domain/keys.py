@@ -12,7 +12,7 @@ from typing import Final
 
 ACCESS_TOKEN_LIFE: Final = timedelta(minutes=15)
 _CLOCK_SKEW: Final = timedelta(minutes=5)
-_LONGEST_LEAD: Final = timedelta(days=1)
+_MAX_LEAD: Final = timedelta(days=1)
 
 
 class KeyState(StrEnum):
@@ -37,7 +37,7 @@ class SigningKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Succession:
+class DueSigningKey:
     """The key that has to be made now."""
 
     number: int
@@ -48,7 +48,7 @@ def key_id(number: int) -> str:
     return f"signing-key-{number:06d}"
 
 
-def state_of(key: SigningKey, keys: Sequence[SigningKey], now: datetime) -> KeyState:
+def key_state(key: SigningKey, keys: Sequence[SigningKey], now: datetime) -> KeyState:
     """A key's state among all keys: a retired one expires with the last token that it signed."""
     if key.activate_time > now:
         return KeyState.NEXT
@@ -62,20 +62,20 @@ def state_of(key: SigningKey, keys: Sequence[SigningKey], now: datetime) -> KeyS
 
 def active_key(keys: Sequence[SigningKey], now: datetime) -> SigningKey | None:
     """The key that signs now."""
-    return next((key for key in keys if state_of(key, keys, now) is KeyState.ACTIVE), None)
+    return next((key for key in keys if key_state(key, keys, now) is KeyState.ACTIVE), None)
 
 
 def published_keys(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
     """The keys that tokens may be signed with, now or soon, or may have been signed with."""
-    return [key for key in keys if state_of(key, keys, now) is not KeyState.EXPIRED]
+    return [key for key in keys if key_state(key, keys, now) is not KeyState.EXPIRED]
 
 
-def succession_due(keys: Sequence[SigningKey], rotation: timedelta, now: datetime) -> Succession | None:
+def due_signing_key(keys: Sequence[SigningKey], rotation: timedelta, now: datetime) -> DueSigningKey | None:
     """The next key, if it is time to publish it: a day (or half a rotation) before it signs."""
     if not keys:  # signs at once, also by a clock that runs behind
-        return Succession(1, now - _CLOCK_SKEW)
+        return DueSigningKey(1, now - _CLOCK_SKEW)
     newest = max(keys, key=lambda key: key.number)
-    lead = min(_LONGEST_LEAD, rotation / 2)
+    lead = min(_MAX_LEAD, rotation / 2)
     if now < newest.activate_time + rotation - lead:
         return None
-    return Succession(newest.number + 1, max(newest.activate_time + rotation, now + lead))
+    return DueSigningKey(newest.number + 1, max(newest.activate_time + rotation, now + lead))

@@ -14,14 +14,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from chassis.errors import failed
+from chassis.errors import domain_error
 from chassis.ids import is_id
 
-IDLE_LIFE: Final = timedelta(days=30)
-LONGEST_LIFE: Final = timedelta(days=90)
+MAX_IDLE_LIFE: Final = timedelta(days=30)
+MAX_SESSION_LIFE: Final = timedelta(days=90)
 
 _SECRET_BYTES: Final = 32
-_SEAL_BYTES: Final = 16
+_MAC_BYTES: Final = 16
 
 
 class EndReason(StrEnum):
@@ -30,7 +30,7 @@ class EndReason(StrEnum):
     PASSWORD_REPLACED = "PASSWORD_REPLACED"  # noqa: S105
 
 
-class Verdict(StrEnum):
+class RefreshTokenStatus(StrEnum):
     """What a genuine refresh token is to its session; ANSWERED: just now, and to the same client."""
 
     CURRENT = "CURRENT"
@@ -67,8 +67,8 @@ class RefreshToken:
     def decode(cls, text: str, key: bytes) -> "RefreshToken":
         """Raises INVALID_REFRESH_TOKEN for anything that was not made by `encode` with this key."""
         session_id, _, sealed = text.partition(".")
-        raw = _decoded(sealed)
-        if not is_id("ses", session_id) or len(raw) != _SECRET_BYTES + _SEAL_BYTES:
+        raw = _decode_base64url(sealed)
+        if not is_id("ses", session_id) or len(raw) != _SECRET_BYTES + _MAC_BYTES:
             raise invalid_refresh_token()
         token = cls(session_id, raw[:_SECRET_BYTES])
         if not hmac.compare_digest(token._seal(key), raw[_SECRET_BYTES:]):
@@ -76,11 +76,11 @@ class RefreshToken:
         return token
 
     def _seal(self, key: bytes) -> bytes:
-        return hmac.digest(key, self.session_id.encode() + self.secret, hashlib.sha256)[:_SEAL_BYTES]
+        return hmac.digest(key, self.session_id.encode() + self.secret, hashlib.sha256)[:_MAC_BYTES]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PresentedRefreshToken:
     """A genuine token as somebody shows it, with its successor and a digest of who shows it."""
 
     token: RefreshToken
@@ -107,26 +107,26 @@ class Session:
     end_reason: EndReason | None = None
     client: bytes = b""
 
-    def judge(self, shown: Shown, grace: timedelta, now: datetime) -> Verdict:
+    def judge(self, shown: PresentedRefreshToken, grace: timedelta, now: datetime) -> RefreshTokenStatus:
         """What this genuine token is to the session; REUSED only while there is something left to end."""
         if self.end_time is not None or now >= self.expire_time:
-            return Verdict.OVER
+            return RefreshTokenStatus.OVER
         if hmac.compare_digest(self.token_digest, shown.token.digest):
-            return Verdict.CURRENT
+            return RefreshTokenStatus.CURRENT
         is_parent = hmac.compare_digest(self.token_digest, shown.successor.digest)
         is_same_client = hmac.compare_digest(self.client, shown.client)
         if is_parent and is_same_client and now < self.refresh_time + grace:
-            return Verdict.ANSWERED
-        return Verdict.REUSED
+            return RefreshTokenStatus.ANSWERED
+        return RefreshTokenStatus.REUSED
 
-    def rotate(self, shown: Shown, now: datetime) -> "Session":
+    def rotate(self, shown: PresentedRefreshToken, now: datetime) -> "Session":
         """The session with its next token: 30 more days, up to 90 since sign-in."""
         return replace(
             self,
             token_digest=shown.successor.digest,
             client=shown.client,
             refresh_time=now,
-            expire_time=min(now + IDLE_LIFE, self.start_time + LONGEST_LIFE),
+            expire_time=min(now + MAX_IDLE_LIFE, self.start_time + MAX_SESSION_LIFE),
         )
 
     def end(self, reason: EndReason, now: datetime) -> "Session":
@@ -146,15 +146,15 @@ def start_session(
         amr=amr,
         start_time=now,
         refresh_time=now,
-        expire_time=now + IDLE_LIFE,
+        expire_time=now + MAX_IDLE_LIFE,
     )
 
 
 def invalid_refresh_token() -> Exception:
-    return failed("INVALID_REFRESH_TOKEN", "The refresh token is not valid or was used before.")
+    return domain_error("INVALID_REFRESH_TOKEN", "The refresh token is not valid or was used before.")
 
 
-def _decoded(text: str) -> bytes:
+def _decode_base64url(text: str) -> bytes:
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except binascii.Error:

@@ -1,5 +1,5 @@
 """The gRPC face of the internship service: parse, call, map."""
 
-from .servicer import InternshipApi
+from services.internship.api.servicer import InternshipServicer
 
-__all__ = ["InternshipApi"]
+__all__ = ["InternshipServicer"]

@@ -6,55 +6,58 @@ from typing import Any
 import grpc
 
 from chassis.cache import Cache
-from chassis.caller import Principal, caller_or_none
+from chassis.call_context import Principal, current_principal_or_none
 from chassis.clock import Clock
-from chassis.grpc.server import serialized
+from chassis.field_masks import apply_mask, changed_paths
+from chassis.grpc.server import cast_serialized
 from chassis.ids import slot_of
-from chassis.masks import apply_mask, changed_paths
-from chassis.paging import PageTokens, page_size
+from chassis.page_tokens import PageTokens, clamp_page_size
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceServicer
+from services.internship.cached_answers import CachedSearchPage, search_page_at
 from services.internship.domain.model import Listing, Posting
-from services.internship.service import Finding, Listings, Moderation, Openings, Suggesting
-from services.internship.service.finding import Bookmark
-from services.internship.service.listings import OPERATORS
-from services.internship.service.suggesting import DEFAULT_SUGGESTIONS
-from services.internship.timed import TimedPage, page_at
-from services.internship.wire import (
+from services.internship.mapping.listings import (
     DEADLINE_FIELDS,
-    WRITABLE,
-    apply_field,
-    holds,
-    intake_message,
+    WRITABLE_FIELDS,
+    copy_field,
+    has_value,
+    intake_to_message,
     keep_one_deadline,
-    posting_message,
-    states,
-    to_message,
-    to_posting,
+    listing_to_message,
+    posting_from_message,
+    posting_to_message,
+    states_from_numbers,
 )
-
-from .moderation import case_message, decision_of
-from .search import response_of, suggestions_of, wanted_of
+from services.internship.mapping.moderation import case_to_message, decision_from_number
+from services.internship.mapping.search import (
+    search_page_to_message,
+    search_request_from_message,
+    suggestions_to_message,
+)
+from services.internship.search.search_listings import PageCursor, SearchListings
+from services.internship.search.suggestions import DEFAULT_SUGGESTIONS, SuggestCompletions
+from services.internship.service import ManageListings, ManageOpenings, ModerateListings
+from services.internship.service.listings import OPERATOR_KINDS
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-DEFAULT_CASES = 50
-FIRST_PAGE_TTL_S = 5.0
+DEFAULT_CASE_COUNT = 50
+FIRST_SEARCH_PAGE_TTL_S = 5.0
 """For callers who are not signed in. What was indexed since makes another key, and a page that the clock has
 changed is asked for anew."""
 
 
-class InternshipApi(InternshipServiceServicer):
+class InternshipServicer(InternshipServiceServicer):
     """`InternshipService` of the contract."""
 
     def __init__(
         self,
         *,
-        listings: Listings,
-        openings: Openings,
-        moderation: Moderation,
-        finding: Finding,
-        suggesting: Suggesting,
+        listings: ManageListings,
+        openings: ManageOpenings,
+        moderation: ModerateListings,
+        finding: SearchListings,
+        suggesting: SuggestCompletions,
         tokens: PageTokens,
         cache: Cache,
         clock: Clock,
@@ -69,23 +72,23 @@ class InternshipApi(InternshipServiceServicer):
         self._clock = clock
 
     async def CreateInternship(self, request: pb.CreateInternshipRequest, context: Context) -> pb.Internship:
-        return self._answer(await self._listings.create(to_posting(request.internship)))
+        return self._answer(await self._listings.create(posting_from_message(request.internship)))
 
     async def GetInternship(self, request: pb.GetInternshipRequest, context: Context) -> pb.Internship:
-        principal = caller_or_none()
+        principal = current_principal_or_none()
         if principal is not None and _reads_past_cache(principal, request.internship_id):
             return self._answer(await self._listings.read(request.internship_id))
-        return serialized(pb.Internship, await self._listings.public(request.internship_id))
+        return cast_serialized(pb.Internship, await self._listings.public(request.internship_id))
 
     async def UpdateInternship(self, request: pb.UpdateInternshipRequest, context: Context) -> pb.Internship:
         body = request.internship
-        paths = changed_paths(body, request.update_mask, writable=WRITABLE)
+        paths = changed_paths(body, request.update_mask, writable=WRITABLE_FIELDS)
 
         def change(posting: Posting) -> Posting:
-            message = posting_message(posting)
+            message = posting_to_message(posting)
             apply_mask(message, body, paths)
             keep_one_deadline(message, paths)
-            return to_posting(message)
+            return posting_from_message(message)
 
         return self._answer(await self._listings.update(request.internship_id, change, body.etag))
 
@@ -98,15 +101,15 @@ class InternshipApi(InternshipServiceServicer):
         return self._answer(await self._listings.pause(request.internship_id, request.etag))
 
     async def ReopenInternship(self, request: pb.ReopenInternshipRequest, context: Context) -> pb.Internship:
-        paths = [name for name in DEADLINE_FIELDS if holds(request, name)]
+        paths = [name for name in DEADLINE_FIELDS if has_value(request, name)]
 
         def renew(posting: Posting) -> Posting:
-            message = posting_message(posting)
+            message = posting_to_message(posting)
             for name in paths:
-                apply_field(message, request, name)
+                copy_field(message, request, name)
             keep_one_deadline(message, paths)
             message.openings = request.openings or message.openings
-            return to_posting(message)
+            return posting_from_message(message)
 
         return self._answer(await self._listings.reopen(request.internship_id, request.etag, renew))
 
@@ -130,27 +133,27 @@ class InternshipApi(InternshipServiceServicer):
     async def ListInternships(
         self, request: pb.ListInternshipsRequest, context: Context
     ) -> pb.ListInternshipsResponse:
-        if request.page_token or caller_or_none() is not None:
+        if request.page_token or current_principal_or_none() is not None:
             return await self._search(request)
         raw = await self._cache.read_through(
-            self._first_page_key(request), FIRST_PAGE_TTL_S, lambda: self._timed_search(request)
+            self._first_page_key(request), FIRST_SEARCH_PAGE_TTL_S, lambda: self._timed_search(request)
         )
-        page = page_at(raw, self._clock.now()) if raw is not None else None
+        page = search_page_at(raw, self._clock.now()) if raw is not None else None
         if page is None:
             return await self._search(request)
-        return serialized(pb.ListInternshipsResponse, page)
+        return cast_serialized(pb.ListInternshipsResponse, page)
 
-    async def _timed_search(self, request: pb.ListInternshipsRequest) -> TimedPage:
-        return TimedPage.of(await self._search(request), self._clock.now())
+    async def _timed_search(self, request: pb.ListInternshipsRequest) -> CachedSearchPage:
+        return CachedSearchPage.of(await self._search(request), self._clock.now())
 
     def _first_page_key(self, request: pb.ListInternshipsRequest) -> str:
         query = hashlib.blake2b(request.SerializeToString(deterministic=True), digest_size=16)
         return f"search:{self._finding.lexicon.tag}:{query.hexdigest()}"
 
     async def _search(self, request: pb.ListInternshipsRequest) -> pb.ListInternshipsResponse:
-        bookmark = Bookmark.at(self._tokens.read(request, request.page_token))
-        found = await self._finding.page(wanted_of(request, self._finding.places), bookmark)
-        response = response_of(found, request, self._finding.places)
+        bookmark = PageCursor.at(self._tokens.read(request, request.page_token))
+        found = await self._finding.page(search_request_from_message(request, self._finding.places), bookmark)
+        response = search_page_to_message(found, request, self._finding.places)
         if found.next is not None:
             response.next_page_token = self._tokens.issue(request, found.next.position())
         return response
@@ -158,14 +161,18 @@ class InternshipApi(InternshipServiceServicer):
     async def SuggestInternships(
         self, request: pb.SuggestInternshipsRequest, context: Context
     ) -> pb.SuggestInternshipsResponse:
-        return suggestions_of(self._suggesting.completions(request.q, request.limit or DEFAULT_SUGGESTIONS))
+        return suggestions_to_message(
+            self._suggesting.completions(request.q, request.limit or DEFAULT_SUGGESTIONS)
+        )
 
     async def ListMyInternships(
         self, request: pb.ListMyInternshipsRequest, context: Context
     ) -> pb.ListMyInternshipsResponse:
         position = self._tokens.read(request, request.page_token)
         rows, more = await self._listings.of_company(
-            states(request.states), str(position[0]) if position else None, page_size(request.page_size)
+            states_from_numbers(request.states),
+            str(position[0]) if position else None,
+            clamp_page_size(request.page_size),
         )
         return pb.ListMyInternshipsResponse(
             data=[self._answer(row) for row in rows],
@@ -177,7 +184,7 @@ class InternshipApi(InternshipServiceServicer):
     ) -> pb.BatchGetIntakesResponse:
         listings, now = await self._listings.intakes(request.internship_ids), self._clock.now()
         return pb.BatchGetIntakesResponse(
-            intakes=[intake_message(listing, now) for listing in listings.found],
+            intakes=[intake_to_message(listing, now) for listing in listings.found],
             unavailable_ids=listings.unavailable_ids,
         )
 
@@ -200,32 +207,32 @@ class InternshipApi(InternshipServiceServicer):
     async def ListModerationCases(
         self, request: pb.ListModerationCasesRequest, context: Context
     ) -> pb.ListModerationCasesResponse:
-        [state] = states([request.state or pb.INTERNSHIP_STATE_PENDING_REVIEW])
-        cases, missing = await self._moderation.waiting(state, request.limit or DEFAULT_CASES)
+        [state] = states_from_numbers([request.state or pb.INTERNSHIP_STATE_PENDING_REVIEW])
+        cases, missing = await self._moderation.waiting(state, request.limit or DEFAULT_CASE_COUNT)
         now = self._clock.now()
         return pb.ListModerationCasesResponse(
-            cases=[case_message(case, now) for case in cases], missing_shards=missing
+            cases=[case_to_message(case, now) for case in cases], missing_shards=missing
         )
 
     async def GetModerationCase(
         self, request: pb.GetModerationCaseRequest, context: Context
     ) -> pb.ModerationCase:
-        return case_message(await self._moderation.case(request.internship_id), self._clock.now())
+        return case_to_message(await self._moderation.case(request.internship_id), self._clock.now())
 
     async def ModerateInternship(
         self, request: pb.ModerateInternshipRequest, context: Context
     ) -> pb.ModerationCase:
         case = await self._moderation.decide(
             request.internship_id,
-            decision_of(request.decision),
+            decision_from_number(request.decision),
             request.etag,
             request.moderator,
             request.reason.strip(),
         )
-        return case_message(case, self._clock.now())
+        return case_to_message(case, self._clock.now())
 
     def _answer(self, listing: Listing) -> pb.Internship:
-        return to_message(listing, self._clock.now())
+        return listing_to_message(listing, self._clock.now())
 
 
 def _reads_past_cache(principal: Principal, listing_id: str) -> bool:
@@ -235,4 +242,4 @@ def _reads_past_cache(principal: Principal, listing_id: str) -> bool:
     """
     if principal.kind == "COMPANY":
         return slot_of(principal.org) == slot_of(listing_id)
-    return principal.kind in OPERATORS
+    return principal.kind in OPERATOR_KINDS

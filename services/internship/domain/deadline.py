@@ -5,38 +5,37 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from chassis.errors import Violation
-from chassis.zones import end_of_day, zone_name
-
-from .model import Posting
+from chassis.time_zones import canonical_zone_name, end_of_day
+from services.internship.domain.model import Posting
 
 
 def with_deadline(posting: Posting) -> Posting:
     """The posting with its zone in one spelling, and the moment at which a day that it gives ends."""
-    zone = zone_name(posting.apply_deadline_zone)
+    zone = canonical_zone_name(posting.apply_deadline_zone)
     if not zone:
         return posting
     named = replace(posting, apply_deadline_zone=zone)
     return named if named.apply_deadline is not None else _ending_with_day(named)
 
 
-def in_utc(posting: Posting) -> Posting:
+def with_utc_deadline(posting: Posting) -> Posting:
     """The same for a posting that names no zone."""
     if posting.apply_deadline_zone or posting.apply_deadline is not None:
         return posting
     return _ending_with_day(posting)
 
 
-def deadline_contradictions(posting: Posting) -> Iterator[Violation]:
+def deadline_violations(posting: Posting) -> Iterator[Violation]:
     """A zone that there is not, a day that there is not, a day and a moment that do not agree."""
     zone = posting.apply_deadline_zone
-    if zone and not zone_name(zone):
+    if zone and not canonical_zone_name(zone):
         yield Violation(
             "applyDeadlineZone", f"`{zone}` is not a time zone of the IANA database, e.g. `Europe/Berlin`"
         )
         return
     if not posting.apply_deadline_date:
         return
-    end = _end(posting)
+    end = _end_of_deadline_day(posting)
     if end is None:
         yield Violation(
             "applyDeadlineDate", f"there is no day {posting.apply_deadline_date} in {zone or 'UTC'}"
@@ -49,10 +48,14 @@ def deadline_contradictions(posting: Posting) -> Iterator[Violation]:
 
 
 def _ending_with_day(posting: Posting) -> Posting:
-    return replace(posting, apply_deadline=_end(posting)) if posting.apply_deadline_date else posting
+    return (
+        replace(posting, apply_deadline=_end_of_deadline_day(posting))
+        if posting.apply_deadline_date
+        else posting
+    )
 
 
-def _end(posting: Posting) -> datetime | None:
+def _end_of_deadline_day(posting: Posting) -> datetime | None:
     try:
         day = date.fromisoformat(posting.apply_deadline_date)
         return end_of_day(day, posting.apply_deadline_zone)

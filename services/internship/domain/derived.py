@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from .model import Employment, Listing, PayUnit, Posting, State
+from services.internship.domain.model import Employment, Listing, ListingState, PayUnit, Posting
 
 WEEKS_PER_MONTH = Fraction(52, 12)
-HOURS_PER_WEEK = {Employment.FULL_TIME: 40, Employment.PART_TIME: 20, None: 40}
+DEFAULT_HOURS_PER_WEEK = {Employment.FULL_TIME: 40, Employment.PART_TIME: 20, None: 40}
 """Assumed where a listing does not say."""
 _DAY = timedelta(days=1)
 
@@ -16,12 +16,12 @@ def hourly_pay_minor(posting: Posting) -> int:
     pay = posting.compensation
     if pay is None or not pay.paid or pay.unit is None:
         return 0
-    hours = _hours(posting, pay.unit)
+    hours = _hours_per_unit(posting, pay.unit)
     return int(Fraction(pay.min_minor) / hours + Fraction(1, 2)) if hours else 0
 
 
-def _hours(posting: Posting, unit: PayUnit) -> Fraction:
-    weekly = Fraction(posting.hours_per_week or HOURS_PER_WEEK[posting.employment])
+def _hours_per_unit(posting: Posting, unit: PayUnit) -> Fraction:
+    weekly = Fraction(posting.hours_per_week or DEFAULT_HOURS_PER_WEEK[posting.employment])
     return {
         PayUnit.HOUR: Fraction(1),
         PayUnit.WEEK: weekly,
@@ -37,18 +37,20 @@ def days_left(deadline: datetime | None, now: datetime) -> int:
     return -((now - deadline) // _DAY)
 
 
-def open_for_applications(listing: Listing, now: datetime) -> bool:
+def is_open_for_applications(listing: Listing, now: datetime) -> bool:
     """Whether one can apply now: OPEN and `apply_open_time <= now < apply_deadline`."""
     posting = listing.posting
-    return listing.state is State.OPEN and is_between(posting.apply_open_time, posting.apply_deadline, now)
+    return listing.state is ListingState.OPEN and is_intake_open(
+        posting.apply_open_time, posting.apply_deadline, now
+    )
 
 
-def is_between(opens: datetime | None, deadline: datetime | None, now: datetime) -> bool:
+def is_intake_open(opens: datetime | None, deadline: datetime | None, now: datetime) -> bool:
     """Whether the intake has begun and not ended; without a deadline there is none."""
     return (opens is None or opens <= now) and deadline is not None and now < deadline
 
 
-def next_change(opens: datetime | None, deadline: datetime | None, now: datetime) -> datetime | None:
+def next_clock_change(opens: datetime | None, deadline: datetime | None, now: datetime) -> datetime | None:
     """When the clock next changes the days left or whether one can apply; None when it never will."""
     moments = [each for each in (opens, deadline) if each is not None and each > now]
     if deadline is not None and deadline > now:

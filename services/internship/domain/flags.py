@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from .model import Posting
+from services.internship.domain.model import Posting
 
-EXCERPT_RADIUS: Final = 40
+EXCERPT_RADIUS_CHARS: Final = 40
 _AMOUNT: Final = r"(?:[$€£₹¥]\s?\d|\d[\d.,\s]*(?:[$€£₹¥]|usd|eur|gbp|inr|rs\b|dollars?|euros?))"
 
-TERMS: Final[tuple[tuple[str, str], ...]] = (
+FLAGGED_TERMS: Final[tuple[tuple[str, str], ...]] = (
     ("fee asked", r"\bfees?\b"),
     ("fee asked", r"\b(?:security|refundable|registration)\s+deposit\b"),
     ("fee asked", r"\b(?:gebühr(?:en)?|kaution|vorkasse|frais d\W?inscription|taxa de inscrição|cuota)\b"),
@@ -32,11 +32,11 @@ TERMS: Final[tuple[tuple[str, str], ...]] = (
 )
 """What is found, and the words; compared without letter case and in compatibility form."""
 
-_PATTERNS: Final = tuple((what, re.compile(pattern)) for what, pattern in TERMS)
+_PATTERNS: Final = tuple((what, re.compile(pattern)) for what, pattern in FLAGGED_TERMS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
+class ModerationFlag:
     """Words found in a field of the listing (its JSON name), with some of those around them."""
 
     what: str
@@ -44,7 +44,7 @@ class Flag:
     excerpt: str
 
 
-def flags_of(posting: Posting) -> tuple[Flag, ...]:
+def moderation_flags(posting: Posting) -> tuple[ModerationFlag, ...]:
     """Each kind of flag once for each field."""
     return tuple(flag for field, text in _texts(posting) for flag in _flags_in(field, text))
 
@@ -63,21 +63,21 @@ def _texts(posting: Posting) -> Iterator[tuple[str, str]]:
         yield "compensation.unpaidBasis", posting.compensation.unpaid_basis
 
 
-def _flags_in(field: str, text: str) -> Iterator[Flag]:
-    plain = _plain(text)
+def _flags_in(field: str, text: str) -> Iterator[ModerationFlag]:
+    plain = _comparable_text(text)
     seen: set[str] = set()
     for what, pattern in _PATTERNS:
         found = pattern.search(plain)
         if found and what not in seen:
             seen.add(what)
-            yield Flag(what=what, field=field, excerpt=_around(plain, found))
+            yield ModerationFlag(what=what, field=field, excerpt=_excerpt_around(plain, found))
 
 
-def _plain(text: str) -> str:
+def _comparable_text(text: str) -> str:
     composed = unicodedata.normalize("NFKC", text).casefold()
     return "".join(letter for letter in composed if unicodedata.category(letter) != "Cf")
 
 
-def _around(text: str, found: re.Match[str]) -> str:
-    start, end = max(0, found.start() - EXCERPT_RADIUS), found.end() + EXCERPT_RADIUS
+def _excerpt_around(text: str, found: re.Match[str]) -> str:
+    start, end = max(0, found.start() - EXCERPT_RADIUS_CHARS), found.end() + EXCERPT_RADIUS_CHARS
     return " ".join(text[start:end].split())

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class State(StrEnum):
+class ListingState(StrEnum):
     """Where a listing is in its life."""
 
     DRAFT = "DRAFT"
@@ -20,11 +20,13 @@ class State(StrEnum):
     SUSPENDED = "SUSPENDED"
 
 
-PUBLIC = frozenset({State.OPEN, State.PAUSED, State.FILLED, State.EXPIRED, State.CLOSED})
+PUBLIC = frozenset(
+    {ListingState.OPEN, ListingState.PAUSED, ListingState.FILLED, ListingState.EXPIRED, ListingState.CLOSED}
+)
 """States in which everybody may read a listing."""
 
 
-class Decision(StrEnum):
+class ModerationDecision(StrEnum):
     """What a moderator decides about a listing."""
 
     APPROVE = "APPROVE"
@@ -34,7 +36,7 @@ class Decision(StrEnum):
     REINSTATE = "REINSTATE"
 
 
-class Actor(StrEnum):
+class ActorKind(StrEnum):
     """Who makes a move."""
 
     COMPANY = "COMPANY"
@@ -76,7 +78,7 @@ class QuestionKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Company:
+class ListingCompany:
     """A company as its listings name it."""
 
     id: str
@@ -85,7 +87,7 @@ class Company:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ListingLocation:
     """A place on the map; `country` is an ISO 3166-1 alpha-2 code, `lat` and `lng` are degrees."""
 
     city: str = ""
@@ -108,7 +110,7 @@ class Compensation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Skill:
+class SkillNeed:
     """A skill that a listing asks for."""
 
     name: str
@@ -153,11 +155,11 @@ class Posting:
     description: str = ""
     responsibilities: tuple[str, ...] = ()
     qualifications: tuple[str, ...] = ()
-    locations: tuple[Place, ...] = ()
+    locations: tuple[ListingLocation, ...] = ()
     work_mode: WorkMode | None = None
     employment: Employment | None = None
     compensation: Compensation | None = None
-    skills: tuple[Skill, ...] = ()
+    skills: tuple[SkillNeed, ...] = ()
     field: str = ""
     duration_weeks: int = 0
     hours_per_week: int = 0
@@ -177,14 +179,14 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mover:
+class Actor:
     """Who makes a move: as whom, and by which account ("" for the system)."""
 
-    actor: Actor
+    actor: ActorKind
     id: str = ""
 
 
-SYSTEM = Mover(actor=Actor.SYSTEM)
+SYSTEM_ACTOR = Actor(actor=ActorKind.SYSTEM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,10 +194,10 @@ class StateChange:
     """One move of the history."""
 
     time: datetime
-    actor: Actor
+    actor: ActorKind
     actor_id: str
-    source: State
-    target: State
+    source: ListingState
+    target: ListingState
     version: int
     reason: str = ""
     """Why, where a person said so."""
@@ -209,14 +211,14 @@ class Listing:
 
     `hires` is how many openings are taken, `offers` how many more are kept for offers that stand.
 
-    `history` holds its moves, oldest first, the latest `HISTORY_LENGTH` of them; `operations` the latest
+    `history` holds its moves, oldest first, the latest `MAX_HISTORY_LENGTH` of them; `operations` the latest
     operations that changed it, so that one that is run again is recognised.
     """
 
     id: str
-    company: Company
+    company: ListingCompany
     posting: Posting
-    state: State = State.DRAFT
+    state: ListingState = ListingState.DRAFT
     hires: int = 0
     offers: int = 0
     version: int = 1
@@ -237,6 +239,6 @@ class Listing:
         return self.hires + self.offers
 
 
-HISTORY_LENGTH = 100
+MAX_HISTORY_LENGTH = 100
 """Enough for years of pausing and renewing, and a bound on the document."""
-REMEMBERED_OPERATIONS = 20
+MAX_REMEMBERED_OPERATIONS = 20

@@ -7,21 +7,22 @@ version of the application that it rests on: whatever rests on an older one came
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chassis.errors import DomainError, failed
+from chassis.errors import DomainError, domain_error
+from services.internship.domain.model import SYSTEM_ACTOR, Listing, ListingState
+from services.internship.domain.transitions import can_move, move_listing, settle_listing
 
-from .model import SYSTEM, Listing, State
-from .transitions import can_move, move, settle
-
-HIRING = frozenset({State.OPEN, State.PAUSED, State.FILLED, State.EXPIRED, State.CLOSED})
+HIRABLE_STATES = frozenset(
+    {ListingState.OPEN, ListingState.PAUSED, ListingState.FILLED, ListingState.EXPIRED, ListingState.CLOSED}
+)
 """Closing, pausing and expiry stop intake only: those who applied before may still be hired."""
 
 
-OFFERING = frozenset({State.OPEN, State.PAUSED, State.EXPIRED})
+OFFERABLE_STATES = frozenset({ListingState.OPEN, ListingState.PAUSED, ListingState.EXPIRED})
 """While a listing is one of these, its applicants can be made offers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class OpeningClaim:
     """What the listing knows of one application; `id` is the application's.
 
     An opening is kept for it while an offer stands (`offered`) or is `taken` by a hire, never both.
@@ -36,51 +37,55 @@ class Claim:
     update_time: datetime
 
 
-def reserve(
-    listing: Listing, claim: Claim | None, application_id: str, application_version: int, now: datetime
-) -> tuple[Listing, Claim]:
+def reserve_opening(
+    listing: Listing, claim: OpeningClaim | None, application_id: str, application_version: int, now: datetime
+) -> tuple[Listing, OpeningClaim]:
     """Keeps one opening for an offer that is about to be made: SENT and ACCEPTED are at most the openings.
 
     Again changes nothing. Raises NO_OPENING_LEFT, and UNEXPECTED_STATE when the opening was freed by a later
     version of the application than the one that asks.
     """
-    known = _known(claim, application_id, application_version)
+    known = _known_version(claim, application_id, application_version)
     if claim is not None and (claim.taken or claim.offered):
         return listing, replace(claim, application_version=max(known, application_version))
-    if listing.state not in OFFERING:
-        raise failed("NO_OPENING_LEFT", f"The listing is {listing.state}, so no more offers can be made.")
+    if listing.state not in OFFERABLE_STATES:
+        raise domain_error(
+            "NO_OPENING_LEFT", f"The listing is {listing.state}, so no more offers can be made."
+        )
     if listing.spoken_for >= listing.posting.openings:
-        raise failed(
+        raise domain_error(
             "NO_OPENING_LEFT",
             f"Of {listing.posting.openings} openings {listing.hires} are taken and {listing.offers} offered: "
             "move the applicant to WAITLISTED, or add an opening.",
         )
-    kept = _claim(listing, application_id, max(known, application_version), now, offered=True)
-    return _counted(listing, now, offers=1), kept
+    kept = _new_claim(listing, application_id, max(known, application_version), now, offered=True)
+    return _with_counts(listing, now, offers=1), kept
 
 
-def take(
-    listing: Listing, claim: Claim | None, application_id: str, application_version: int, now: datetime
-) -> tuple[Listing, Claim]:
+def take_opening(
+    listing: Listing, claim: OpeningClaim | None, application_id: str, application_version: int, now: datetime
+) -> tuple[Listing, OpeningClaim]:
     """Takes one opening for the application, the one that was kept for its offer if there is one.
 
     The last one makes an open listing FILLED. Taking again changes nothing. Raises NO_OPENING_LEFT, and
     UNEXPECTED_STATE when the opening was freed by a later version of the application than the one that asks.
     """
-    known = _known(claim, application_id, application_version)
-    taken = _claim(listing, application_id, max(known, application_version), now, taken=True)
+    known = _known_version(claim, application_id, application_version)
+    taken = _new_claim(listing, application_id, max(known, application_version), now, taken=True)
     if claim is not None and claim.taken:
         return listing, replace(taken, update_time=claim.update_time)
     was_offered = claim is not None and claim.offered
-    if listing.state not in HIRING or not (was_offered or listing.spoken_for < listing.posting.openings):
-        raise failed("NO_OPENING_LEFT", "All openings of this listing are taken, or it has ended.")
-    counted = _counted(listing, now, hires=1, offers=-1 if was_offered else 0)
-    return (settle(counted, now) if counted.full else counted), taken
+    if listing.state not in HIRABLE_STATES or not (
+        was_offered or listing.spoken_for < listing.posting.openings
+    ):
+        raise domain_error("NO_OPENING_LEFT", "All openings of this listing are taken, or it has ended.")
+    counted = _with_counts(listing, now, hires=1, offers=-1 if was_offered else 0)
+    return (settle_listing(counted, now) if counted.full else counted), taken
 
 
-def follow(
-    listing: Listing, claim: Claim, application_version: int, now: datetime, *, offered: bool = False
-) -> tuple[Listing, Claim]:
+def follow_application(
+    listing: Listing, claim: OpeningClaim, application_version: int, now: datetime, *, offered: bool = False
+) -> tuple[Listing, OpeningClaim]:
     """Follows an application that is not hired at `application_version`: its opening is free.
 
     While it is `offered` the opening stays kept, also when a hire was taken back to the offer. A filled
@@ -96,26 +101,28 @@ def follow(
     change = (-int(claim.taken), int(kept) - int(claim.offered))
     if change == (0, 0):
         return listing, after
-    counted = _counted(listing, now, hires=change[0], offers=change[1])
-    if claim.taken and can_move(counted, State.OPEN, SYSTEM, now):
-        return move(counted, State.OPEN, SYSTEM, now), after
+    counted = _with_counts(listing, now, hires=change[0], offers=change[1])
+    if claim.taken and can_move(counted, ListingState.OPEN, SYSTEM_ACTOR, now):
+        return move_listing(counted, ListingState.OPEN, SYSTEM_ACTOR, now), after
     return counted, after
 
 
-def release(listing: Listing, claim: Claim, application_version: int, now: datetime) -> tuple[Listing, Claim]:
+def release_opening(
+    listing: Listing, claim: OpeningClaim, application_version: int, now: datetime
+) -> tuple[Listing, OpeningClaim]:
     """Frees the opening of an application that is neither hired nor offered; see `follow`."""
-    return follow(listing, claim, application_version, now)
+    return follow_application(listing, claim, application_version, now)
 
 
-def _known(claim: Claim | None, application_id: str, application_version: int) -> int:
+def _known_version(claim: OpeningClaim | None, application_id: str, application_version: int) -> int:
     known = claim.application_version if claim is not None else 0
     is_free = claim is not None and not claim.taken and not claim.offered
     if is_free and 0 < application_version <= known:
-        raise _outdated(application_id)
+        raise _outdated_error(application_id)
     return known
 
 
-def _claim(
+def _new_claim(
     listing: Listing,
     application_id: str,
     version: int,
@@ -123,8 +130,8 @@ def _claim(
     *,
     taken: bool = False,
     offered: bool = False,
-) -> Claim:
-    return Claim(
+) -> OpeningClaim:
+    return OpeningClaim(
         id=application_id,
         internship_id=listing.id,
         application_version=version,
@@ -134,7 +141,7 @@ def _claim(
     )
 
 
-def _counted(listing: Listing, now: datetime, *, hires: int = 0, offers: int = 0) -> Listing:
+def _with_counts(listing: Listing, now: datetime, *, hires: int = 0, offers: int = 0) -> Listing:
     return replace(
         listing,
         hires=listing.hires + hires,
@@ -144,7 +151,7 @@ def _counted(listing: Listing, now: datetime, *, hires: int = 0, offers: int = 0
     )
 
 
-def _outdated(application_id: str) -> DomainError:
+def _outdated_error(application_id: str) -> DomainError:
     return DomainError(
         "UNEXPECTED_STATE",
         f"The application {application_id} has moved on since; read it again.",

@@ -7,30 +7,38 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 
 from chassis.errors import Violation
-from chassis.text import fold, is_visibly_empty
+from chassis.text import fold_for_comparison, is_blank
+from services.internship.domain.deadline import deadline_violations
+from services.internship.domain.model import (
+    Compensation,
+    DateWindow,
+    Eligibility,
+    Listing,
+    Posting,
+    Question,
+    QuestionKind,
+    WorkMode,
+)
 
-from .deadline import deadline_contradictions
-from .model import Compensation, DateWindow, Eligibility, Listing, Posting, Question, QuestionKind, WorkMode
+TransitionCondition = Callable[[Listing, datetime], tuple[Violation, ...]]
 
-Condition = Callable[[Listing, datetime], tuple[Violation, ...]]
-
-_CHOOSING = frozenset({QuestionKind.SINGLE_CHOICE, QuestionKind.MULTIPLE_CHOICE})
+_CHOICE_KINDS = frozenset({QuestionKind.SINGLE_CHOICE, QuestionKind.MULTIPLE_CHOICE})
 
 
-def contradictions(posting: Posting) -> tuple[Violation, ...]:
+def posting_violations(posting: Posting) -> tuple[Violation, ...]:
     """What is wrong in any state, a draft's included: fields that contradict each other."""
     return (
-        *_pay_contradictions(posting.compensation),
-        *_place_contradictions(posting),
-        *_time_contradictions(posting),
-        *deadline_contradictions(posting),
-        *_eligibility_contradictions(posting.eligibility),
-        *_skill_contradictions(posting),
-        *_question_contradictions(posting.questions),
+        *_pay_violations(posting.compensation),
+        *_location_violations(posting),
+        *_time_violations(posting),
+        *deadline_violations(posting),
+        *_eligibility_violations(posting.eligibility),
+        *_skill_violations(posting),
+        *_question_violations(posting.questions),
     )
 
 
-def _pay_contradictions(pay: Compensation | None) -> Iterator[Violation]:
+def _pay_violations(pay: Compensation | None) -> Iterator[Violation]:
     if pay is None:
         return
     if pay.max_minor and pay.max_minor < pay.min_minor:
@@ -41,7 +49,7 @@ def _pay_contradictions(pay: Compensation | None) -> Iterator[Violation]:
         yield Violation("compensation.unpaidBasis", "must be empty when paid")
 
 
-def _place_contradictions(posting: Posting) -> Iterator[Violation]:
+def _location_violations(posting: Posting) -> Iterator[Violation]:
     for index, place in enumerate(posting.locations):
         if (place.lat is None) != (place.lng is None):
             yield Violation(f"locations[{index}]", "lat and lng go together")
@@ -49,15 +57,15 @@ def _place_contradictions(posting: Posting) -> Iterator[Violation]:
             yield Violation(f"locations[{index}]", "must name a city, a region or a country")
 
 
-def _time_contradictions(posting: Posting) -> Iterator[Violation]:
+def _time_violations(posting: Posting) -> Iterator[Violation]:
     opens, ends = posting.apply_open_time, posting.apply_deadline
     if opens is not None and ends is not None and ends <= opens:
         yield Violation("applyDeadline", "must be after applyOpenTime")
     if posting.start_window is not None:
-        yield from _window_contradictions(posting.start_window)
+        yield from _start_window_violations(posting.start_window)
 
 
-def _window_contradictions(window: DateWindow) -> Iterator[Violation]:
+def _start_window_violations(window: DateWindow) -> Iterator[Violation]:
     ends = {"from": window.first, "to": window.last}
     wrong = [name for name, day in ends.items() if day and not _is_day(day)]
     for name in wrong:
@@ -74,7 +82,7 @@ def _is_day(text: str) -> bool:
     return True
 
 
-def _eligibility_contradictions(eligibility: Eligibility | None) -> Iterator[Violation]:
+def _eligibility_violations(eligibility: Eligibility | None) -> Iterator[Violation]:
     if eligibility is None:
         return
     first, last = eligibility.graduation_from, eligibility.graduation_to
@@ -82,25 +90,25 @@ def _eligibility_contradictions(eligibility: Eligibility | None) -> Iterator[Vio
         yield Violation("eligibility.graduationTo", "must not be before graduationFrom")
 
 
-def _skill_contradictions(posting: Posting) -> Iterator[Violation]:
-    for index in _repeated(fold(skill.name) for skill in posting.skills):
+def _skill_violations(posting: Posting) -> Iterator[Violation]:
+    for index in _repeated_indexes(fold_for_comparison(skill.name) for skill in posting.skills):
         yield Violation(f"skills[{index}].name", "is in the list already")
 
 
-def _question_contradictions(questions: tuple[Question, ...]) -> Iterator[Violation]:
-    for index in _repeated(question.id for question in questions):
+def _question_violations(questions: tuple[Question, ...]) -> Iterator[Violation]:
+    for index in _repeated_indexes(question.id for question in questions):
         yield Violation(f"questions[{index}].id", "must be unique within the listing")
     for index, question in enumerate(questions):
-        if question.kind in _CHOOSING and len(set(map(fold, question.choices))) < 2:
+        if question.kind in _CHOICE_KINDS and len(set(map(fold_for_comparison, question.choices))) < 2:
             yield Violation(f"questions[{index}].choices", "must hold at least two different choices")
-        if question.kind not in _CHOOSING and question.choices:
+        if question.kind not in _CHOICE_KINDS and question.choices:
             yield Violation(
                 f"questions[{index}].choices",
                 f"must be empty for a question of QUESTION_KIND_{question.kind}",
             )
 
 
-def _repeated(values: Iterable[str]) -> Iterator[int]:
+def _repeated_indexes(values: Iterable[str]) -> Iterator[int]:
     seen: set[str] = set()
     for index, value in enumerate(values):
         if value in seen:
@@ -108,14 +116,14 @@ def _repeated(values: Iterable[str]) -> Iterator[int]:
         seen.add(value)
 
 
-def too_few_openings(listing: Listing) -> tuple[Violation, ...]:
+def opening_violations(listing: Listing) -> tuple[Violation, ...]:
     """Openings that are taken or offered cannot be cut."""
     if listing.posting.openings >= listing.spoken_for:
         return ()
     return (Violation("openings", f"must be at least {listing.spoken_for}: so many are taken or offered"),)
 
 
-def unpublishable(listing: Listing, now: datetime) -> tuple[Violation, ...]:
+def publishing_violations(listing: Listing, now: datetime) -> tuple[Violation, ...]:
     """What publishing needs and the listing lacks."""
     posting = listing.posting
     return (
@@ -123,23 +131,23 @@ def unpublishable(listing: Listing, now: datetime) -> tuple[Violation, ...]:
         *_unknown_places(posting),
         *_missing_pay(posting.compensation),
         *_missing_time(posting, now),
-        *contradictions(posting),
+        *posting_violations(posting),
     )
 
 
 def _missing_basics(posting: Posting) -> Iterator[Violation]:
-    if is_visibly_empty(posting.title):
+    if is_blank(posting.title):
         yield Violation("title", "is needed")
-    if is_visibly_empty(posting.description):
+    if is_blank(posting.description):
         yield Violation("description", "is needed")
     if posting.work_mode is None:
         yield Violation("workMode", "is needed")
-    names_no_city = all(is_visibly_empty(place.city) for place in posting.locations)
+    names_no_city = all(is_blank(place.city) for place in posting.locations)
     if posting.work_mode is not WorkMode.REMOTE and names_no_city:
         yield Violation(
             "locations", "at least one with a city is needed, unless workMode is WORK_MODE_REMOTE"
         )
-    if is_visibly_empty(posting.field):
+    if is_blank(posting.field):
         yield Violation("field", "is needed")
     if posting.duration_weeks < 1:
         yield Violation("durationWeeks", "is needed")
@@ -161,7 +169,7 @@ def _missing_pay(pay: Compensation | None) -> Iterator[Violation]:
     if pay is None:
         yield Violation("compensation", "is needed: what is paid, or why it is unpaid")
     elif not pay.paid:
-        if is_visibly_empty(pay.unpaid_basis):
+        if is_blank(pay.unpaid_basis):
             yield Violation("compensation.unpaidBasis", "is needed when unpaid")
     else:
         if pay.min_minor < 1:
@@ -179,30 +187,30 @@ def _missing_time(posting: Posting, now: datetime) -> Iterator[Violation]:
         yield Violation("applyDeadline", "must be in the future")
 
 
-def always(listing: Listing, now: datetime) -> tuple[Violation, ...]:
+def no_condition(listing: Listing, now: datetime) -> tuple[Violation, ...]:
     """No condition."""
     return ()
 
 
-def complete(listing: Listing, now: datetime) -> tuple[Violation, ...]:
+def listing_is_complete(listing: Listing, now: datetime) -> tuple[Violation, ...]:
     """Everything that publishing needs is there."""
-    return unpublishable(listing, now)
+    return publishing_violations(listing, now)
 
 
-def complete_with_opening(listing: Listing, now: datetime) -> tuple[Violation, ...]:
+def listing_is_complete_with_opening(listing: Listing, now: datetime) -> tuple[Violation, ...]:
     """Everything that publishing needs is there, and an opening is free."""
     if not listing.full:
-        return unpublishable(listing, now)
+        return publishing_violations(listing, now)
     needed = Violation("openings", f"must be more than {listing.hires}: so many are taken")
-    return (*unpublishable(listing, now), needed)
+    return (*publishing_violations(listing, now), needed)
 
 
-def all_taken(listing: Listing, now: datetime) -> tuple[Violation, ...]:
+def all_openings_are_taken(listing: Listing, now: datetime) -> tuple[Violation, ...]:
     """Hires = openings."""
     return () if listing.full else (Violation("openings", "are not all taken"),)
 
 
-def deadline_passed(listing: Listing, now: datetime) -> tuple[Violation, ...]:
+def deadline_has_passed(listing: Listing, now: datetime) -> tuple[Violation, ...]:
     """The deadline is over."""
     deadline = listing.posting.apply_deadline
     return () if deadline is not None and deadline <= now else (Violation("applyDeadline", "has not passed"),)

@@ -4,114 +4,145 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chassis.errors import DomainError, Move, failed, illegal_transition, invalid
-
-from .model import HISTORY_LENGTH, SYSTEM, Actor, Company, Listing, Mover, Posting, State, StateChange
-from .rules import (
-    Condition,
-    all_taken,
-    always,
-    complete,
-    complete_with_opening,
-    contradictions,
-    deadline_passed,
-    too_few_openings,
-    unpublishable,
+from chassis.errors import AllowedTransition, DomainError, domain_error, illegal_transition, invalid_argument
+from services.internship.domain.model import (
+    MAX_HISTORY_LENGTH,
+    SYSTEM_ACTOR,
+    Actor,
+    ActorKind,
+    Listing,
+    ListingCompany,
+    ListingState,
+    Posting,
+    StateChange,
+)
+from services.internship.domain.rules import (
+    TransitionCondition,
+    all_openings_are_taken,
+    deadline_has_passed,
+    listing_is_complete,
+    listing_is_complete_with_opening,
+    no_condition,
+    opening_violations,
+    posting_violations,
+    publishing_violations,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ListingTransition:
     """Who may make a move, and on what condition."""
 
-    who: frozenset[Actor]
-    condition: Condition = always
+    who: frozenset[ActorKind]
+    condition: TransitionCondition = no_condition
 
 
-_COMPANY = frozenset({Actor.COMPANY})
-_MODERATOR = frozenset({Actor.MODERATOR})
-_SYSTEM = frozenset({Actor.SYSTEM})
+_COMPANY = frozenset({ActorKind.COMPANY})
+_MODERATOR = frozenset({ActorKind.MODERATOR})
+_SYSTEM = frozenset({ActorKind.SYSTEM})
 
-RULES: Mapping[tuple[State, State], Rule] = {
-    (State.DRAFT, State.PENDING_REVIEW): Rule(_COMPANY, complete),
-    (State.DRAFT, State.OPEN): Rule(_COMPANY, complete_with_opening),
-    (State.DRAFT, State.ARCHIVED): Rule(_COMPANY),
-    (State.PENDING_REVIEW, State.OPEN): Rule(_MODERATOR, complete_with_opening),
-    (State.PENDING_REVIEW, State.CHANGES_REQUESTED): Rule(_MODERATOR),
-    (State.PENDING_REVIEW, State.DRAFT): Rule(_COMPANY),
-    (State.CHANGES_REQUESTED, State.PENDING_REVIEW): Rule(_COMPANY, complete),
-    (State.CHANGES_REQUESTED, State.ARCHIVED): Rule(_COMPANY | _MODERATOR),
-    (State.OPEN, State.PAUSED): Rule(_COMPANY),
-    (State.OPEN, State.FILLED): Rule(_SYSTEM, all_taken),
-    (State.OPEN, State.EXPIRED): Rule(_SYSTEM, deadline_passed),
-    (State.OPEN, State.CLOSED): Rule(_COMPANY),
-    (State.OPEN, State.SUSPENDED): Rule(_MODERATOR),
-    (State.PAUSED, State.OPEN): Rule(_COMPANY, complete_with_opening),
-    (State.PAUSED, State.CLOSED): Rule(_COMPANY),
-    (State.PAUSED, State.EXPIRED): Rule(_SYSTEM, deadline_passed),
-    (State.EXPIRED, State.OPEN): Rule(_COMPANY, complete_with_opening),
-    (State.EXPIRED, State.CLOSED): Rule(_COMPANY),
-    (State.EXPIRED, State.ARCHIVED): Rule(_COMPANY),
-    (State.FILLED, State.OPEN): Rule(_COMPANY | _SYSTEM, complete_with_opening),
-    (State.FILLED, State.CLOSED): Rule(_COMPANY),
-    (State.FILLED, State.ARCHIVED): Rule(_COMPANY),
-    (State.CLOSED, State.DRAFT): Rule(_COMPANY),
-    (State.CLOSED, State.ARCHIVED): Rule(_COMPANY),
-    (State.SUSPENDED, State.OPEN): Rule(_MODERATOR, complete_with_opening),
-    (State.SUSPENDED, State.ARCHIVED): Rule(_MODERATOR | _SYSTEM),
+LISTING_TRANSITIONS: Mapping[tuple[ListingState, ListingState], ListingTransition] = {
+    (ListingState.DRAFT, ListingState.PENDING_REVIEW): ListingTransition(_COMPANY, listing_is_complete),
+    (ListingState.DRAFT, ListingState.OPEN): ListingTransition(_COMPANY, listing_is_complete_with_opening),
+    (ListingState.DRAFT, ListingState.ARCHIVED): ListingTransition(_COMPANY),
+    (ListingState.PENDING_REVIEW, ListingState.OPEN): ListingTransition(
+        _MODERATOR, listing_is_complete_with_opening
+    ),
+    (ListingState.PENDING_REVIEW, ListingState.CHANGES_REQUESTED): ListingTransition(_MODERATOR),
+    (ListingState.PENDING_REVIEW, ListingState.DRAFT): ListingTransition(_COMPANY),
+    (ListingState.CHANGES_REQUESTED, ListingState.PENDING_REVIEW): ListingTransition(
+        _COMPANY, listing_is_complete
+    ),
+    (ListingState.CHANGES_REQUESTED, ListingState.ARCHIVED): ListingTransition(_COMPANY | _MODERATOR),
+    (ListingState.OPEN, ListingState.PAUSED): ListingTransition(_COMPANY),
+    (ListingState.OPEN, ListingState.FILLED): ListingTransition(_SYSTEM, all_openings_are_taken),
+    (ListingState.OPEN, ListingState.EXPIRED): ListingTransition(_SYSTEM, deadline_has_passed),
+    (ListingState.OPEN, ListingState.CLOSED): ListingTransition(_COMPANY),
+    (ListingState.OPEN, ListingState.SUSPENDED): ListingTransition(_MODERATOR),
+    (ListingState.PAUSED, ListingState.OPEN): ListingTransition(_COMPANY, listing_is_complete_with_opening),
+    (ListingState.PAUSED, ListingState.CLOSED): ListingTransition(_COMPANY),
+    (ListingState.PAUSED, ListingState.EXPIRED): ListingTransition(_SYSTEM, deadline_has_passed),
+    (ListingState.EXPIRED, ListingState.OPEN): ListingTransition(_COMPANY, listing_is_complete_with_opening),
+    (ListingState.EXPIRED, ListingState.CLOSED): ListingTransition(_COMPANY),
+    (ListingState.EXPIRED, ListingState.ARCHIVED): ListingTransition(_COMPANY),
+    (ListingState.FILLED, ListingState.OPEN): ListingTransition(
+        _COMPANY | _SYSTEM, listing_is_complete_with_opening
+    ),
+    (ListingState.FILLED, ListingState.CLOSED): ListingTransition(_COMPANY),
+    (ListingState.FILLED, ListingState.ARCHIVED): ListingTransition(_COMPANY),
+    (ListingState.CLOSED, ListingState.DRAFT): ListingTransition(_COMPANY),
+    (ListingState.CLOSED, ListingState.ARCHIVED): ListingTransition(_COMPANY),
+    (ListingState.SUSPENDED, ListingState.OPEN): ListingTransition(
+        _MODERATOR, listing_is_complete_with_opening
+    ),
+    (ListingState.SUSPENDED, ListingState.ARCHIVED): ListingTransition(_MODERATOR | _SYSTEM),
 }
 
-CALLS: Mapping[str, Mapping[State, State]] = {
-    "PublishInternship": {State.DRAFT: State.OPEN, State.CHANGES_REQUESTED: State.PENDING_REVIEW},
-    "RecallInternship": {State.PENDING_REVIEW: State.DRAFT},
-    "PauseInternship": {State.OPEN: State.PAUSED},
+MOVES_BY_CALL: Mapping[str, Mapping[ListingState, ListingState]] = {
+    "PublishInternship": {
+        ListingState.DRAFT: ListingState.OPEN,
+        ListingState.CHANGES_REQUESTED: ListingState.PENDING_REVIEW,
+    },
+    "RecallInternship": {ListingState.PENDING_REVIEW: ListingState.DRAFT},
+    "PauseInternship": {ListingState.OPEN: ListingState.PAUSED},
     "ReopenInternship": {
-        State.PAUSED: State.OPEN,
-        State.EXPIRED: State.OPEN,
-        State.FILLED: State.OPEN,
+        ListingState.PAUSED: ListingState.OPEN,
+        ListingState.EXPIRED: ListingState.OPEN,
+        ListingState.FILLED: ListingState.OPEN,
     },
     "CloseInternship": {
-        State.OPEN: State.CLOSED,
-        State.PAUSED: State.CLOSED,
-        State.EXPIRED: State.CLOSED,
-        State.FILLED: State.CLOSED,
+        ListingState.OPEN: ListingState.CLOSED,
+        ListingState.PAUSED: ListingState.CLOSED,
+        ListingState.EXPIRED: ListingState.CLOSED,
+        ListingState.FILLED: ListingState.CLOSED,
     },
     "ArchiveInternship": dict.fromkeys(
-        (State.DRAFT, State.CHANGES_REQUESTED, State.EXPIRED, State.FILLED, State.CLOSED), State.ARCHIVED
+        (
+            ListingState.DRAFT,
+            ListingState.CHANGES_REQUESTED,
+            ListingState.EXPIRED,
+            ListingState.FILLED,
+            ListingState.CLOSED,
+        ),
+        ListingState.ARCHIVED,
     ),
 }
 """The moves that each call makes; those of the table above that no call makes are offered to nobody."""
 
-EDITABLE = frozenset(State) - {State.ARCHIVED, State.SUSPENDED}
-PUBLISHED_ONCE = frozenset({State.PAUSED, State.EXPIRED, State.FILLED})
+EDITABLE_STATES = frozenset(ListingState) - {ListingState.ARCHIVED, ListingState.SUSPENDED}
+REOPENABLE_STATES = frozenset({ListingState.PAUSED, ListingState.EXPIRED, ListingState.FILLED})
 """From these a listing is reopened; from a draft it is published."""
 
 
-def allowed(state: State, actor: Actor) -> tuple[State, ...]:
+def allowed_targets(state: ListingState, actor: ActorKind) -> tuple[ListingState, ...]:
     """Where `actor` may move a listing in `state`, conditions aside."""
-    return tuple(target for (source, target), rule in RULES.items() if source is state and actor in rule.who)
-
-
-def moves_of(listing: Listing, actor: Actor) -> tuple[Move, ...]:
-    """What `actor` can do with the listing now, and by which call."""
-    targets = allowed(listing.state, actor)
     return tuple(
-        Move(spelled(moves[listing.state]), call)
-        for call, moves in CALLS.items()
+        target
+        for (source, target), rule in LISTING_TRANSITIONS.items()
+        if source is state and actor in rule.who
+    )
+
+
+def allowed_moves(listing: Listing, actor: ActorKind) -> tuple[AllowedTransition, ...]:
+    """What `actor` can do with the listing now, and by which call."""
+    targets = allowed_targets(listing.state, actor)
+    return tuple(
+        AllowedTransition(contract_state_name(moves[listing.state]), call)
+        for call, moves in MOVES_BY_CALL.items()
         if moves.get(listing.state) in targets
     )
 
 
-def can_move(listing: Listing, target: State, mover: Mover, now: datetime) -> bool:
+def can_move(listing: Listing, target: ListingState, mover: Actor, now: datetime) -> bool:
     """Whether the move is in the table, the mover's to make, and its condition holds."""
-    rule = RULES.get((listing.state, target))
+    rule = LISTING_TRANSITIONS.get((listing.state, target))
     return rule is not None and mover.actor in rule.who and not rule.condition(listing, now)
 
 
-def move(
+def move_listing(
     listing: Listing,
-    target: State,
-    mover: Mover,
+    target: ListingState,
+    mover: Actor,
     now: datetime,
     reason: str = "",
     *,
@@ -121,12 +152,12 @@ def move(
 
     Raises ILLEGAL_TRANSITION with the allowed targets, INTERNSHIP_INCOMPLETE with what is wanting.
     """
-    rule = RULES.get((listing.state, target))
+    rule = LISTING_TRANSITIONS.get((listing.state, target))
     if rule is None or mover.actor not in rule.who:
-        raise refused_move(
+        raise illegal_move_error(
             f"A listing that is {listing.state} does not become {target}.", listing, target, mover
         )
-    _demand(rule.condition, listing, now)
+    _check_condition(rule.condition, listing, now)
     version = listing.version + 1
     change = StateChange(
         time=now,
@@ -143,28 +174,32 @@ def move(
         state=target,
         version=version,
         update_time=now,
-        history=(*listing.history, change)[-HISTORY_LENGTH:],
+        history=(*listing.history, change)[-MAX_HISTORY_LENGTH:],
     )
 
 
-def publish(listing: Listing, company: Company, mover: Mover, now: datetime, *, trusted: bool) -> Listing:
+def publish_listing(
+    listing: Listing, company: ListingCompany, mover: Actor, now: datetime, *, trusted: bool
+) -> Listing:
     """DRAFT -> OPEN, with the company as it is named now; PENDING_REVIEW unless the company is `trusted`.
 
     After a moderator has asked for changes the listing is reviewed again in any case. Raises
     ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE with a violation per field.
     """
-    if listing.state in PUBLISHED_ONCE:
-        raise _other_verb(listing, mover, "reopened, not published")
+    if listing.state in REOPENABLE_STATES:
+        raise _wrong_call_error(listing, mover, "reopened, not published")
     named = replace(listing, company=company)
-    if listing.state is State.CHANGES_REQUESTED or (listing.state is State.DRAFT and not trusted):
-        return move(named, State.PENDING_REVIEW, mover, now)
-    return replace(move(named, State.OPEN, mover, now), publish_time=now)
+    if listing.state is ListingState.CHANGES_REQUESTED or (
+        listing.state is ListingState.DRAFT and not trusted
+    ):
+        return move_listing(named, ListingState.PENDING_REVIEW, mover, now)
+    return replace(move_listing(named, ListingState.OPEN, mover, now), publish_time=now)
 
 
-def reopen(
+def reopen_listing(
     listing: Listing,
-    company: Company,
-    mover: Mover,
+    company: ListingCompany,
+    mover: Actor,
     now: datetime,
     *,
     renew: Callable[[Posting], Posting] = lambda posting: posting,
@@ -174,68 +209,74 @@ def reopen(
     Raises ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE with a violation per field, INVALID_FIELD for openings
     that are fewer than those taken.
     """
-    if listing.state in (State.DRAFT, State.CHANGES_REQUESTED):
-        raise _other_verb(listing, mover, "published, not reopened")
-    if listing.state in (State.PENDING_REVIEW, State.SUSPENDED):
-        raise refused_move(f"A listing that is {listing.state} is not reopened.", listing, State.OPEN, mover)
+    if listing.state in (ListingState.DRAFT, ListingState.CHANGES_REQUESTED):
+        raise _wrong_call_error(listing, mover, "published, not reopened")
+    if listing.state in (ListingState.PENDING_REVIEW, ListingState.SUSPENDED):
+        raise illegal_move_error(
+            f"A listing that is {listing.state} is not reopened.", listing, ListingState.OPEN, mover
+        )
     posting = renew(listing.posting)
-    return move(replace(listing, company=company, posting=posting), State.OPEN, mover, now)
+    return move_listing(replace(listing, company=company, posting=posting), ListingState.OPEN, mover, now)
 
 
-def _other_verb(listing: Listing, mover: Mover, how: str) -> DomainError:
-    return refused_move(f"A listing that is {listing.state} is {how}.", listing, State.OPEN, mover)
+def _wrong_call_error(listing: Listing, mover: Actor, how: str) -> DomainError:
+    return illegal_move_error(
+        f"A listing that is {listing.state} is {how}.", listing, ListingState.OPEN, mover
+    )
 
 
-def refused_move(message: str, listing: Listing, target: State, mover: Mover) -> DomainError:
+def illegal_move_error(message: str, listing: Listing, target: ListingState, mover: Actor) -> DomainError:
     """ILLEGAL_TRANSITION with what the mover can do with the listing now."""
-    moves = moves_of(listing, mover.actor)
-    return illegal_transition(message, spelled(listing.state), spelled(target), moves)
+    moves = allowed_moves(listing, mover.actor)
+    return illegal_transition(message, contract_state_name(listing.state), contract_state_name(target), moves)
 
 
-def spelled(state: State) -> str:
+def contract_state_name(state: ListingState) -> str:
     """The state as answers spell it."""
     return f"INTERNSHIP_STATE_{state}"
 
 
-def revise(listing: Listing, posting: Posting, now: datetime) -> Listing:
+def revise_posting(listing: Listing, posting: Posting, now: datetime) -> Listing:
     """The listing with another posting; the same listing when nothing differs.
 
     Raises INVALID_FIELD for fields that contradict each other, INTERNSHIP_INCOMPLETE when an open listing
     would lack what publishing needs, ILLEGAL_TRANSITION where nothing may be edited.
     """
-    if listing.state not in EDITABLE:
+    if listing.state not in EDITABLE_STATES:
         raise DomainError(
             "ILLEGAL_TRANSITION",
             f"A listing that is {listing.state} cannot be edited.",
-            metadata={"state": spelled(listing.state)},
-            moves=moves_of(listing, Actor.COMPANY),
+            metadata={"state": contract_state_name(listing.state)},
+            moves=allowed_moves(listing, ActorKind.COMPANY),
         )
     if posting == listing.posting:
         return listing
     revised = replace(listing, posting=posting, version=listing.version + 1, update_time=now)
-    if wrong := (*contradictions(posting), *too_few_openings(revised)):
-        raise invalid(*wrong)
-    if listing.state is State.OPEN:
-        _demand(unpublishable, revised, now)
+    if wrong := (*posting_violations(posting), *opening_violations(revised)):
+        raise invalid_argument(*wrong)
+    if listing.state is ListingState.OPEN:
+        _check_condition(publishing_violations, revised, now)
     return revised
 
 
-def rename_company(listing: Listing, company: Company, now: datetime) -> Listing:
+def rename_company(listing: Listing, company: ListingCompany, now: datetime) -> Listing:
     """The listing with its company as it is named now; the same listing when nothing differs."""
     if listing.company == company:
         return listing
     return replace(listing, company=company, version=listing.version + 1, update_time=now)
 
 
-def settle(listing: Listing, now: datetime) -> Listing:
+def settle_listing(listing: Listing, now: datetime) -> Listing:
     """What the system does by itself: a listing without a free opening is FILLED, a late one EXPIRED."""
-    for target in (State.FILLED, State.EXPIRED):
-        if can_move(listing, target, SYSTEM, now):
-            return move(listing, target, SYSTEM, now)
+    for target in (ListingState.FILLED, ListingState.EXPIRED):
+        if can_move(listing, target, SYSTEM_ACTOR, now):
+            return move_listing(listing, target, SYSTEM_ACTOR, now)
     return listing
 
 
-def _demand(condition: Condition, listing: Listing, now: datetime) -> None:
+def _check_condition(condition: TransitionCondition, listing: Listing, now: datetime) -> None:
     if wanting := condition(listing, now):
         fields = ", ".join(violation.field for violation in wanting)
-        raise failed("INTERNSHIP_INCOMPLETE", f"The listing cannot be open like this: {fields}.", *wanting)
+        raise domain_error(
+            "INTERNSHIP_INCOMPLETE", f"The listing cannot be open like this: {fields}.", *wanting
+        )

@@ -8,9 +8,9 @@ from heapq import nlargest
 from itertools import islice
 from typing import Final
 
-from chassis.search.text import fold, tokens_of
+from chassis.search.text_analysis import fold_text, tokenize
 
-MAX_LOOKED_AT: Final = 2_000
+MAX_SCANNED_PHRASES: Final = 2_000
 """Phrases with the typed beginning of which the most frequent are taken: what keeps one letter cheap."""
 
 
@@ -32,7 +32,7 @@ class Phrase:
     name: str
 
 
-class PhraseBook:
+class PhraseIndex:
     """Phrases with about how many listings have each, found by the beginning of any of their words."""
 
     def __init__(self, counts: Iterable[tuple[Phrase, int]] = ()) -> None:
@@ -42,13 +42,13 @@ class PhraseBook:
         self._starts: list[tuple[str, PhraseKind, str]] = []
         for phrase, count in counts:
             self._count(phrase, count)
-        self._starts = sorted(start for phrase in self._names.values() for start in _starts_of(phrase))
+        self._starts = sorted(start for phrase in self._names.values() for start in _phrase_starts(phrase))
 
     def add(self, phrases: Iterable[Phrase]) -> None:
         """Counts one more listing with these."""
         for phrase in phrases:
             if self._count(phrase, 1):
-                for start in _starts_of(phrase):
+                for start in _phrase_starts(phrase):
                     insort(self._starts, start)
 
     def _count(self, phrase: Phrase, count: int) -> bool:
@@ -57,7 +57,7 @@ class PhraseBook:
         is_new = identity not in self._counts
         if is_new:
             self._names[identity] = phrase
-            self._words[identity] = typed_key(phrase.name)
+            self._words[identity] = phrase_lookup_key(phrase.name)
         self._counts[identity] = self._counts.get(identity, 0) + count
         return is_new
 
@@ -71,7 +71,7 @@ class PhraseBook:
 
     def completions(self, start: str, limit: int) -> list[Phrase]:
         """The most frequent phrases one of whose words begins so, those that begin so as a whole first."""
-        found = dict.fromkeys(islice(self._beginning(start), MAX_LOOKED_AT))
+        found = dict.fromkeys(islice(self._beginning(start), MAX_SCANNED_PHRASES))
         best = nlargest(
             limit, found, key=lambda each: (self._words[each].startswith(start), self._counts[each])
         )
@@ -85,12 +85,12 @@ class PhraseBook:
             yield kind, key
 
 
-def typed_key(text: str) -> str:
+def phrase_lookup_key(text: str) -> str:
     """What somebody typed, as phrases are looked up by."""
-    return " ".join(token.word for token in tokens_of(fold(text)))
+    return " ".join(token.word for token in tokenize(fold_text(text)))
 
 
-def _starts_of(phrase: Phrase) -> Iterator[tuple[str, PhraseKind, str]]:
-    words = typed_key(phrase.name).split()
+def _phrase_starts(phrase: Phrase) -> Iterator[tuple[str, PhraseKind, str]]:
+    words = phrase_lookup_key(phrase.name).split()
     for at in range(len(words)):
         yield " ".join(words[at:]), phrase.kind, phrase.key

@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from chassis.search.reading import Word
+from chassis.search.query_parser import QueryTerm
 from services.internship.domain.model import WorkMode
 
 
-class Sort(StrEnum):
+class SearchOrder(StrEnum):
     """How answers are ordered; ties by ID, which is by age."""
 
     RELEVANCE = "RELEVANCE"
@@ -22,10 +22,10 @@ class Sort(StrEnum):
     @property
     def descending(self) -> bool:
         """Whether the greatest value comes first."""
-        return self not in {Sort.DEADLINE, Sort.DISTANCE}
+        return self not in {SearchOrder.DEADLINE, SearchOrder.DISTANCE}
 
 
-class Dimension(StrEnum):
+class FacetDimension(StrEnum):
     """What matches are counted by."""
 
     SKILL = "skill"
@@ -36,7 +36,7 @@ class Dimension(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Circle:
+class GeoCircle:
     """A point in degrees and a radius around it."""
 
     lat: float
@@ -45,7 +45,7 @@ class Circle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
+class SearchFilters:
     """What a listing must be, beyond its words; names are keys (`text.key_of`), empty values ask nothing.
 
     `cities` are keys of `entry.city_key`, one of which the listing has to have.
@@ -55,7 +55,7 @@ class Filters:
     field: str = ""
     cities: tuple[str, ...] = ()
     country: str = ""
-    near: Circle | None = None
+    near: GeoCircle | None = None
     work_mode: WorkMode | None = None
     min_hourly_pay_minor: int = 0
     currency: str = ""
@@ -65,50 +65,54 @@ class Filters:
     posted_since: datetime | None = None
     deadline_after: datetime | None = None
 
-    def without(self, dimension: Dimension) -> "Filters":
+    def without(self, dimension: FacetDimension) -> "SearchFilters":
         """The same, asking nothing of one dimension."""
-        cleared: dict[Dimension, dict[str, object]] = {
-            Dimension.SKILL: {"skills": ()},
-            Dimension.FIELD: {"field": ""},
-            Dimension.CITY: {"cities": ()},
-            Dimension.WORK_MODE: {"work_mode": None},
-            Dimension.COMPANY: {"company_id": ""},
+        cleared: dict[FacetDimension, dict[str, object]] = {
+            FacetDimension.SKILL: {"skills": ()},
+            FacetDimension.FIELD: {"field": ""},
+            FacetDimension.CITY: {"cities": ()},
+            FacetDimension.WORK_MODE: {"work_mode": None},
+            FacetDimension.COMPANY: {"company_id": ""},
         }
         return replace(self, **cleared[dimension])  # type: ignore[arg-type]
 
 
-_READ_AS: Final = {Dimension.FIELD: "field", Dimension.CITY: "city", Dimension.WORK_MODE: "workMode"}
+_FILTER_OF_DIMENSION: Final = {
+    FacetDimension.FIELD: "field",
+    FacetDimension.CITY: "city",
+    FacetDimension.WORK_MODE: "workMode",
+}
 """The filters that words may stand for, by what they are counted by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class SearchQuery:
     """What to look for, in what order. `least` demanded words have to be found; None: all of them."""
 
-    words: tuple[Word, ...] = ()
-    filters: Filters = Filters()
-    sort: Sort = Sort.NEWEST
+    words: tuple[QueryTerm, ...] = ()
+    filters: SearchFilters = SearchFilters()
+    sort: SearchOrder = SearchOrder.NEWEST
     least: int | None = None
 
     @property
-    def demanded(self) -> tuple[Word, ...]:
+    def demanded(self) -> tuple[QueryTerm, ...]:
         """The words that listings have to hold."""
         return tuple(word for word in self.words if word.demanded)
 
-    def partly(self) -> "Question":
+    def partly(self) -> "SearchQuery":
         """The same, content with most of the words."""
         return replace(self, least=max(1, (len(self.demanded) + 1) // 2))
 
-    def without(self, dimension: Dimension) -> "Question":
+    def without(self, dimension: FacetDimension) -> "SearchQuery":
         """The same, asking nothing of one dimension, be it by a filter or by words that stand for one."""
-        name = _READ_AS.get(dimension)
+        name = _FILTER_OF_DIMENSION.get(dimension)
         words = tuple(word for word in self.words if not word.means or word.means[0].name != name)
         least = None if self.least is None else max(1, self.least - len(self.words) + len(words))
         return replace(self, filters=self.filters.without(dimension), words=words, least=least)
 
 
-def effective_sort(asked: Sort | None, words: Sequence[Word]) -> Sort:
+def effective_sort(asked: SearchOrder | None, words: Sequence[QueryTerm]) -> SearchOrder:
     """Relevance needs words to measure it by; without any the newest come first."""
-    if asked in (None, Sort.RELEVANCE):
-        return Sort.RELEVANCE if any(word.ranks for word in words) else Sort.NEWEST
+    if asked in (None, SearchOrder.RELEVANCE):
+        return SearchOrder.RELEVANCE if any(word.ranks for word in words) else SearchOrder.NEWEST
     return asked

@@ -1,26 +1,26 @@
 """The use cases: what happens, in order."""
 
-from .finding import Finding
-from .ledger import Ledger
-from .lexicon import Lexicon
-from .listings import Listings
-from .moderation import Moderation
-from .openings import Openings
-from .reindexing import Reindexing
-from .suggesting import Suggesting
-from .upkeep import Upkeep
-from .views import Views, ViewTelling
+from services.internship.rebuild import SearchIndexRebuilder
+from services.internship.repository.listing_repository import ListingRepository
+from services.internship.search.lexicon import Lexicon
+from services.internship.search.search_listings import SearchListings
+from services.internship.search.suggestions import SuggestCompletions
+from services.internship.service.listings import ManageListings
+from services.internship.service.moderation import ModerateListings
+from services.internship.service.openings import ManageOpenings
+from services.internship.service.upkeep import ListingUpkeep
+from services.internship.service.views import ViewPublisher, ViewRecorder
 
 __all__ = [
-    "Finding",
-    "Ledger",
     "Lexicon",
-    "Listings",
-    "Moderation",
-    "Openings",
-    "Reindexing",
-    "Suggesting",
-    "Upkeep",
-    "ViewTelling",
-    "Views",
+    "ListingRepository",
+    "ListingUpkeep",
+    "ManageListings",
+    "ManageOpenings",
+    "ModerateListings",
+    "SearchIndexRebuilder",
+    "SearchListings",
+    "SuggestCompletions",
+    "ViewPublisher",
+    "ViewRecorder",
 ]

@@ -2,23 +2,22 @@
 
 from dataclasses import dataclass
 
-from chassis.mongo.shards import Shard
-from services.internship.companies import Companies
-from services.internship.domain.transitions import rename_company, settle
-from services.internship.store import listings as store
+from chassis.sharding.shard import Shard
+from services.internship.domain.transitions import rename_company, settle_listing
+from services.internship.peers import CompanyDirectory
+from services.internship.repository import listings as store
+from services.internship.repository.listing_repository import ListingRepository
 
-from .ledger import Ledger
-
-BATCH = 200
+BATCH_SIZE = 200
 SWEEP_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
-class Upkeep:
+class ListingUpkeep:
     """The use cases of the system."""
 
-    ledger: Ledger
-    companies: Companies
+    ledger: ListingRepository
+    companies: CompanyDirectory
 
     async def expire(self) -> None:
         """Ends the intake of open and paused listings whose deadline has passed, on every shard that answers.
@@ -30,10 +29,10 @@ class Upkeep:
 
     async def _expire_on(self, shard: Shard) -> bool:
         """One batch; whether there may be another, for which shards are asked again, as listings may move."""
-        due = await store.overdue(shard.db, self.ledger.clock.now(), BATCH)
+        due = await store.list_overdue_ids(shard.db, self.ledger.clock.now(), BATCH_SIZE)
         for listing_id in due:
-            await self.ledger.change(listing_id, settle)
-        return len(due) == BATCH
+            await self.ledger.change(listing_id, settle_listing)
+        return len(due) == BATCH_SIZE
 
     async def follow_company(self, company_id: str) -> None:
         """Names the company in all of its listings as it is named now.
@@ -43,7 +42,9 @@ class Upkeep:
         """
         company = (await self.companies.page(company_id)).company
         shards = self.ledger.shards
-        while outdated := await store.named_otherwise(shards.of(company_id).db, company, BATCH):
+        while outdated := await store.list_ids_naming_otherwise(
+            shards.of(company_id).db, company, BATCH_SIZE
+        ):
             for listing_id in outdated:
                 await self.ledger.change(
                     listing_id, lambda listing, now: rename_company(listing, company, now)

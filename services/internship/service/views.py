@@ -1,6 +1,6 @@
 """Readers of listings: noted where somebody reads, told once a day and reader by a worker.
 
-Reads that the edge answers, from its cache or past it, are noted by the edge (`gateway/ratelimit/views.py`);
+Reads that the edge answers, from its cache or past it, the edge notes (`gateway/ratelimit/view_log.py`);
 here those are that it cannot know: of people who are signed in, and over gRPC.
 """
 
@@ -15,37 +15,38 @@ from typing import Final
 import structlog
 from pymongo.errors import PyMongoError
 
-from chassis.caller import caller_or_none, current_call
+from chassis.call_context import current_call, current_principal_or_none
 from chassis.errors import DomainError
-from chassis.mongo.shards import Shard, Shards
-from chassis.mongo.transactions import Transaction
-from chassis.readers import Readers, Reading, stranger
-from chassis.redis import FAILURES
+from chassis.redis.client import REDIS_ERRORS
+from chassis.redis.unique_readers import SubjectDay, UniqueReaderCounter, anonymous_reader_key
+from chassis.sharding.shard import Shard
+from chassis.sharding.shards import Shards
+from chassis.sharding.transactions import Transaction
 from internshipconnect.events.v1.events_pb2 import InternshipViewed
-from services.internship.store import listings as store
-from services.internship.store import views
+from services.internship.repository import listings as store
+from services.internship.repository import published_views
 
-MAX_WAITING: Final = 50_000
+MAX_WAITING_READINGS: Final = 50_000
 """Readings that may wait to be noted; more than a process can answer in many seconds."""
-BATCH: Final = 200
-AT_THE_EDGE: Final = "x-envoy-original-path"
+BATCH_SIZE: Final = 200
+EDGE_PATH_HEADER: Final = "x-envoy-original-path"
 """What Envoy says of a call that came as HTTP; a stranger's is noted by the edge."""
 
 log = structlog.get_logger()
 
 
-class Views:
+class ViewRecorder:
     """Notes who reads a listing. A process that is killed loses what it has noted in one interval."""
 
-    def __init__(self, readers: Readers, every_s: float) -> None:
+    def __init__(self, readers: UniqueReaderCounter, every_s: float) -> None:
         self._readers = readers
         self._every_s = every_s
         self._waiting: set[tuple[str, str]] = set()
 
     def count(self, listing_id: str) -> None:
         """The caller reads a listing."""
-        reader = _reader()
-        if reader and len(self._waiting) < MAX_WAITING:
+        reader = _reader_id()
+        if reader and len(self._waiting) < MAX_WAITING_READINGS:
             self._waiting.add((listing_id, reader))
 
     async def keep_telling(self) -> None:
@@ -61,24 +62,24 @@ class Views:
             return
         try:
             await self._readers.note(seen)
-        except FAILURES as error:
+        except REDIS_ERRORS as error:
             log.warning("views_wait", readings=len(seen), error=str(error))
-            self._waiting |= seen if len(self._waiting) + len(seen) <= MAX_WAITING else set()
+            self._waiting |= seen if len(self._waiting) + len(seen) <= MAX_WAITING_READINGS else set()
 
 
-def _reader() -> str:
+def _reader_id() -> str:
     """Who calls; "" for whom the edge has noted already."""
-    principal, call = caller_or_none(), current_call()
+    principal, call = current_principal_or_none(), current_call()
     if principal is not None:
         return principal.id
-    if call.text(AT_THE_EDGE):
+    if call.text(EDGE_PATH_HEADER):
         return ""
     addresses = call.text("x-forwarded-for").rpartition(",")
-    return stranger(addresses[2].strip(), call.text("user-agent"))
+    return anonymous_reader_key(addresses[2].strip(), call.text("user-agent"))
 
 
 @dataclass(frozen=True)
-class ViewTelling:
+class ViewPublisher:
     """Tells how many readers a listing has had, by the difference to what was told of the same day.
 
     What is told and what is remembered of it commit together, so a worker that is killed tells nothing twice;
@@ -86,35 +87,35 @@ class ViewTelling:
     """
 
     shards: Shards
-    readers: Readers
+    readers: UniqueReaderCounter
 
     async def tell(self) -> None:
         """All that somebody new has read since the last time."""
-        while readings := await self.readers.take_changed(BATCH):
+        while readings := await self.readers.take_changed(BATCH_SIZE):
             counts = await self._counts(readings)
-            by_shard: dict[str, dict[Reading, int]] = defaultdict(dict)
+            by_shard: dict[str, dict[SubjectDay, int]] = defaultdict(dict)
             for reading, count in counts.items():
                 by_shard[self.shards.of(reading.subject).name][reading] = count
             for shard in self.shards.all():
                 if of_shard := by_shard.get(shard.name):
                     await self._tell(shard, of_shard)
 
-    async def _counts(self, readings: Sequence[Reading]) -> Mapping[Reading, int]:
+    async def _counts(self, readings: Sequence[SubjectDay]) -> Mapping[SubjectDay, int]:
         try:
             return await self.readers.counts(readings)
-        except FAILURES:
-            with suppress(*FAILURES):
+        except REDIS_ERRORS:
+            with suppress(*REDIS_ERRORS):
                 await self.readers.put_back(readings)
             raise
 
-    async def _tell(self, shard: Shard, counts: Mapping[Reading, int]) -> None:
+    async def _tell(self, shard: Shard, counts: Mapping[SubjectDay, int]) -> None:
         try:
-            companies = await store.companies_of(shard.db, {each.subject for each in counts})
+            companies = await store.find_company_ids(shard.db, {each.subject for each in counts})
 
             async def work(transaction: Transaction) -> None:
                 for reading, count in counts.items():
                     if company_id := companies.get(reading.subject):
-                        await _tell_one(transaction, reading, count, company_id)
+                        await _publish_count(transaction, reading, count, company_id)
 
             await shard.in_transaction(work)
         except (DomainError, PyMongoError) as error:
@@ -123,11 +124,11 @@ class ViewTelling:
             raise
 
 
-async def _tell_one(transaction: Transaction, reading: Reading, count: int, company_id: str) -> None:
-    told = await views.told(transaction.db, reading.subject)
+async def _publish_count(transaction: Transaction, reading: SubjectDay, count: int, company_id: str) -> None:
+    told = await published_views.find_published_views(transaction.db, reading.subject)
     new = count - told.get(reading.day, 0)
     if new <= 0:
         return
-    await views.put(transaction.db, reading.subject, {**told, reading.day: count})
+    await published_views.put_published_views(transaction.db, reading.subject, {**told, reading.day: count})
     seen = InternshipViewed(internship_id=reading.subject, company_id=company_id, views=new)
     transaction.emit(seen, subject=reading.subject)

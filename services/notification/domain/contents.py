@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 
-class Category(StrEnum):
+class NotificationCategory(StrEnum):
     """What a notification is about."""
 
     SECURITY = "SECURITY"
@@ -20,12 +20,12 @@ class Category(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Content:
+class NotificationContent:
     """Something to tell; subclasses name the template and hold its variables."""
 
     template: ClassVar[str]
     version: ClassVar[int] = 1
-    category: ClassVar[Category]
+    category: ClassVar[NotificationCategory]
     in_inbox: ClassVar[bool] = True
     named: ClassVar[bool] = True
     """Whether the mail calls its reader by name. Never where a stranger may have typed both the name and
@@ -43,12 +43,12 @@ class Content:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Security(Content):
-    category: ClassVar[Category] = Category.SECURITY
+class _SecurityContent(NotificationContent):
+    category: ClassVar[NotificationCategory] = NotificationCategory.SECURITY
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerificationCode(_Security):
+class VerificationCode(_SecurityContent):
     """The code that proves an address. It never enters the inbox."""
 
     template: ClassVar[str] = "verification_code"
@@ -64,7 +64,7 @@ class VerificationCode(_Security):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegistrationRepeated(_Security):
+class RegistrationRepeated(_SecurityContent):
     """Somebody tried to register with this address."""
 
     template: ClassVar[str] = "registration_repeated"
@@ -77,7 +77,7 @@ class RegistrationRepeated(_Security):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionCompromised(_Security):
+class SessionCompromised(_SecurityContent):
     """A session was ended because its token was used twice."""
 
     template: ClassVar[str] = "session_compromised"
@@ -89,8 +89,8 @@ class SessionCompromised(_Security):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _OfApplication(Content):
-    category: ClassVar[Category] = Category.APPLICATION
+class _ApplicationContent(NotificationContent):
+    category: ClassVar[NotificationCategory] = NotificationCategory.APPLICATION
     application_id: str
     internship_title: str
 
@@ -106,42 +106,42 @@ class _OfApplication(Content):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForStudent(_OfApplication):
+class StudentApplicationContent(_ApplicationContent):
     """Told to the student of an application."""
 
     company_name: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationReceived(ForStudent):
+class ApplicationReceived(StudentApplicationContent):
     """The student applied."""
 
     template: ClassVar[str] = "application_received"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationInReview(ForStudent):
+class ApplicationInReview(StudentApplicationContent):
     """The company reads the application."""
 
     template: ClassVar[str] = "application_in_review"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationTask(ForStudent):
+class ApplicationTask(StudentApplicationContent):
     """The company sets a task."""
 
     template: ClassVar[str] = "application_task"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationInterview(ForStudent):
+class ApplicationInterview(StudentApplicationContent):
     """The company invites to an interview."""
 
     template: ClassVar[str] = "application_interview"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationOffer(ForStudent):
+class ApplicationOffer(StudentApplicationContent):
     """The company makes an offer."""
 
     template: ClassVar[str] = "application_offer"
@@ -149,21 +149,21 @@ class ApplicationOffer(ForStudent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationHired(ForStudent):
+class ApplicationHired(StudentApplicationContent):
     """The student accepted and has the place."""
 
     template: ClassVar[str] = "application_hired"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationNotSelected(ForStudent):
+class ApplicationNotSelected(StudentApplicationContent):
     """The rejection, told after its delay."""
 
     template: ClassVar[str] = "application_not_selected"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationClosed(ForStudent):
+class ApplicationClosed(StudentApplicationContent):
     """The application ended by itself; `reason` is a sentence for the student."""
 
     template: ClassVar[str] = "application_closed"
@@ -171,7 +171,7 @@ class ApplicationClosed(ForStudent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationChanged(ForStudent):
+class ApplicationChanged(StudentApplicationContent):
     """The application went back to an earlier point; `status` is its name for the student."""
 
     template: ClassVar[str] = "application_changed"
@@ -179,14 +179,14 @@ class ApplicationChanged(ForStudent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForCompany(_OfApplication):
+class CompanyApplicationContent(_ApplicationContent):
     """Told to the company that an application went to."""
 
     student_name: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewApplicant(ForCompany):
+class NewApplicant(CompanyApplicationContent):
     """A student applied for a listing."""
 
     template: ClassVar[str] = "new_applicant"
@@ -194,45 +194,45 @@ class NewApplicant(ForCompany):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfferAccepted(ForCompany):
+class OfferAccepted(CompanyApplicationContent):
     """A student accepted an offer."""
 
     template: ClassVar[str] = "offer_accepted"
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfferDeclined(ForCompany):
+class OfferDeclined(CompanyApplicationContent):
     """A student declined an offer."""
 
     template: ClassVar[str] = "offer_declined"
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfferExpired(ForCompany):
+class OfferExpired(CompanyApplicationContent):
     """A student let an offer pass."""
 
     template: ClassVar[str] = "offer_expired"
 
 
 @dataclass(frozen=True, kw_only=True)
-class HireGivenUp(ForCompany):
+class HireGivenUp(CompanyApplicationContent):
     """A hired student gave the place up."""
 
     template: ClassVar[str] = "hire_given_up"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationWithdrawn(ForCompany):
+class ApplicationWithdrawn(CompanyApplicationContent):
     """A student took an application back."""
 
     template: ClassVar[str] = "application_withdrawn"
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfListing(Content):
+class ListingContent(NotificationContent):
     """Told to the company of a listing."""
 
-    category: ClassVar[Category] = Category.LISTING
+    category: ClassVar[NotificationCategory] = NotificationCategory.LISTING
     internship_id: str
     internship_title: str
 
@@ -248,7 +248,7 @@ class OfListing(Content):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListingPublished(OfListing):
+class ListingPublished(ListingContent):
     """A listing takes applications."""
 
     template: ClassVar[str] = "listing_published"
@@ -258,35 +258,35 @@ class ListingPublished(OfListing):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListingExpired(OfListing):
+class ListingExpired(ListingContent):
     """A listing's deadline has passed."""
 
     template: ClassVar[str] = "listing_expired"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListingFilled(OfListing):
+class ListingFilled(ListingContent):
     """All openings of a listing are taken."""
 
     template: ClassVar[str] = "listing_filled"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListingClosed(OfListing):
+class ListingClosed(ListingContent):
     """A listing was closed."""
 
     template: ClassVar[str] = "listing_closed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListingInReview(OfListing):
+class ListingInReview(ListingContent):
     """A listing waits for a person's approval."""
 
     template: ClassVar[str] = "listing_in_review"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListingChangesRequested(OfListing):
+class ListingChangesRequested(ListingContent):
     """A moderator asks for changes of a listing."""
 
     template: ClassVar[str] = "listing_changes_requested"
@@ -294,7 +294,7 @@ class ListingChangesRequested(OfListing):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListingRejected(OfListing):
+class ListingRejected(ListingContent):
     """A moderator has refused a listing."""
 
     template: ClassVar[str] = "listing_rejected"
@@ -302,7 +302,7 @@ class ListingRejected(OfListing):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListingSuspended(OfListing):
+class ListingSuspended(ListingContent):
     """A moderator has taken a listing offline."""
 
     template: ClassVar[str] = "listing_suspended"
@@ -310,17 +310,17 @@ class ListingSuspended(OfListing):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListingReinstated(OfListing):
+class ListingReinstated(ListingContent):
     """A suspended listing is online again."""
 
     template: ClassVar[str] = "listing_reinstated"
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfCompany(Content):
+class CompanyContent(NotificationContent):
     """Told to the members of a company about the company."""
 
-    category: ClassVar[Category] = Category.LISTING
+    category: ClassVar[NotificationCategory] = NotificationCategory.LISTING
     company_id: str
     company_name: str
 
@@ -336,14 +336,14 @@ class OfCompany(Content):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompanyVerified(OfCompany):
+class CompanyVerified(CompanyContent):
     """The company publishes at once and finds students from now on."""
 
     template: ClassVar[str] = "company_verified"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompanyNotVerified(OfCompany):
+class CompanyNotVerified(CompanyContent):
     """A moderator could not verify the company."""
 
     template: ClassVar[str] = "company_not_verified"
@@ -351,14 +351,14 @@ class CompanyNotVerified(OfCompany):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompanySuspended(OfCompany):
+class CompanySuspended(CompanyContent):
     """A moderator has suspended the company."""
 
     template: ClassVar[str] = "company_suspended"
     reason: str
 
 
-CONTENTS: Final[tuple[type[Content], ...]] = (
+NOTIFICATION_CONTENTS: Final[tuple[type[NotificationContent], ...]] = (
     VerificationCode,
     RegistrationRepeated,
     SessionCompromised,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from services.notification.domain.contents import Category
+from services.notification.domain.contents import NotificationCategory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +13,7 @@ class Notification:
 
     id: str
     recipient_id: str
-    category: Category
+    category: NotificationCategory
     template: str
     title: str
     body: str
@@ -22,7 +22,7 @@ class Notification:
     read: bool = False
 
 
-class DeliveryState(StrEnum):
+class MailDeliveryState(StrEnum):
     """Where a mail is. BOUNCED: the other side refused it for good. FAILED: given up."""
 
     QUEUED = "QUEUED"
@@ -33,7 +33,7 @@ class DeliveryState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivery:
+class MailDelivery:
     """One mail on its way; it shares the ID of its notification.
 
     `sealed` holds address and variables, encrypted; it is wiped as soon as the mail has been accepted or
@@ -45,7 +45,7 @@ class Delivery:
     template: str
     version: int
     create_time: datetime
-    state: DeliveryState = DeliveryState.QUEUED
+    state: MailDeliveryState = MailDeliveryState.QUEUED
     sealed: bytes | None = None
     attempts: int = 0
     lease_until: datetime | None = None

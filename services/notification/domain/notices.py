@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypedDict
 
-from chassis.zones import as_meant
+from chassis.time_zones import format_in_zone
 from services.notification.domain.contents import (
     ApplicationChanged,
     ApplicationClosed,
@@ -21,15 +21,14 @@ from services.notification.domain.contents import (
     ApplicationReceived,
     ApplicationTask,
     ApplicationWithdrawn,
+    CompanyApplicationContent,
     CompanyNotVerified,
     CompanySuspended,
     CompanyVerified,
-    Content,
-    ForCompany,
-    ForStudent,
     HireGivenUp,
     ListingChangesRequested,
     ListingClosed,
+    ListingContent,
     ListingExpired,
     ListingFilled,
     ListingInReview,
@@ -38,16 +37,17 @@ from services.notification.domain.contents import (
     ListingRejected,
     ListingSuspended,
     NewApplicant,
+    NotificationContent,
     OfferAccepted,
     OfferDeclined,
     OfferExpired,
-    OfListing,
     RegistrationRepeated,
     SessionCompromised,
+    StudentApplicationContent,
     VerificationCode,
 )
 
-NO_NEWS_AFTER: Final = timedelta(days=3)
+MAX_NOTICE_AGE: Final = timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -83,15 +83,15 @@ class Notice:
     """
 
     audience: Audience
-    content: Content
-    only_after: type[Content] | None = None
+    content: NotificationContent
+    only_after: type[NotificationContent] | None = None
 
 
 Notices = tuple[Notice, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Application:
+class ApplicationFacts:
     """What the events of an application tell about it."""
 
     id: str
@@ -104,10 +104,10 @@ class Application:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Move:
+class ApplicationMove:
     """An application's move; states, actor and reason by their names in the contract, without prefix."""
 
-    application: Application
+    application: ApplicationFacts
     from_state: str
     to_state: str
     actor: str
@@ -139,7 +139,7 @@ class CompanyChange:
     reason: str = ""
 
 
-_STATUS: Final[Mapping[str, tuple[int, str]]] = {
+_STATUS_BY_STATE: Final[Mapping[str, tuple[int, str]]] = {
     "DRAFT": (0, "Draft"),
     "SUBMITTED": (1, "Received"),
     "IN_REVIEW": (2, "In review"),
@@ -155,7 +155,7 @@ _STATUS: Final[Mapping[str, tuple[int, str]]] = {
 }
 """By state: how far along the student sees the application, and the status that the student is shown."""
 
-_CLOSED_BECAUSE: Final[Mapping[str, str]] = {
+_CLOSED_REASON_TEXTS: Final[Mapping[str, str]] = {
     "LISTING_ENDED": "The internship is no longer offered.",
     "LISTING_FILLED": "All places of this internship are taken.",
     "LISTING_ARCHIVED": "The company has taken the internship down.",
@@ -164,7 +164,7 @@ _CLOSED_BECAUSE: Final[Mapping[str, str]] = {
     "COMPANY_SUSPENDED": "The company can not take interns on our platform at the moment.",
 }
 
-_ONWARD: Final[Mapping[str, type[ForStudent]]] = {
+_PROGRESS_CONTENTS: Final[Mapping[str, type[StudentApplicationContent]]] = {
     "IN_REVIEW": ApplicationInReview,
     "SHORTLISTED": ApplicationInReview,
     "WAITLISTED": ApplicationInReview,
@@ -173,16 +173,21 @@ _ONWARD: Final[Mapping[str, type[ForStudent]]] = {
     "HIRED": ApplicationHired,
 }
 
-_LEAVING: Final[Mapping[str, type[ForCompany]]] = {"OFFERED": OfferDeclined, "HIRED": HireGivenUp}
+_WITHDRAWAL_CONTENTS: Final[Mapping[str, type[CompanyApplicationContent]]] = {
+    "OFFERED": OfferDeclined,
+    "HIRED": HireGivenUp,
+}
 
 _FIRST_PUBLISHED_FROM: Final = frozenset({"DRAFT", "PENDING_REVIEW"})
-_JUDGED: Final[Mapping[str, type[ListingChangesRequested | ListingRejected | ListingSuspended]]] = {
+_MODERATION_CONTENTS: Final[
+    Mapping[str, type[ListingChangesRequested | ListingRejected | ListingSuspended]]
+] = {
     "CHANGES_REQUESTED": ListingChangesRequested,
     "SUSPENDED": ListingSuspended,
     "ARCHIVED": ListingRejected,
 }
 """Where a moderator moves a listing, with a reason."""
-_LISTING_ENDS: Final[Mapping[str, type[OfListing]]] = {
+_LISTING_STATE_CONTENTS: Final[Mapping[str, type[ListingContent]]] = {
     "PENDING_REVIEW": ListingInReview,
     "EXPIRED": ListingExpired,
     "FILLED": ListingFilled,
@@ -190,60 +195,60 @@ _LISTING_ENDS: Final[Mapping[str, type[OfListing]]] = {
 }
 
 
-def is_no_news(happened: datetime, now: datetime) -> bool:
+def is_too_old_to_notify(happened: datetime, now: datetime) -> bool:
     """Whether something happened so long ago that to be told of it now would only puzzle."""
-    return now - happened > NO_NEWS_AFTER
+    return now - happened > MAX_NOTICE_AGE
 
 
-def of_verification(user_id: str, email: str, code: str, expire_time: datetime) -> Notices:
+def verification_notices(user_id: str, email: str, code: str, expire_time: datetime) -> Notices:
     """The code goes to the address that it is to prove."""
     return (Notice(ToAddress(user_id, email), VerificationCode(code=code, expire_time=expire_time)),)
 
 
-def of_repeated_registration(user_id: str, email: str) -> Notices:
+def repeated_registration_notices(user_id: str, email: str) -> Notices:
     """The owner of the account learns of the attempt; who made it learns nothing."""
     return (Notice(ToAddress(user_id, email), RegistrationRepeated()),)
 
 
-def of_compromised_session(user_id: str) -> Notices:
+def compromised_session_notices(user_id: str) -> Notices:
     """The owner of the session is warned."""
     return (Notice(ToUser(user_id), SessionCompromised()),)
 
 
-def of_submission(application: Application) -> Notices:
+def submission_notices(application: ApplicationFacts) -> Notices:
     """The student gets a confirmation, the company its new applicant."""
     return (
-        Notice(ToUser(application.student_id), ApplicationReceived(**_for_student(application))),
+        Notice(ToUser(application.student_id), ApplicationReceived(**_student_facts(application))),
         Notice(
             ToCompany(application.company_id),
-            NewApplicant(**_for_company(application), student_headline=application.student_headline),
+            NewApplicant(**_company_facts(application), student_headline=application.student_headline),
         ),
     )
 
 
-def of_disclosed_rejection(application: Application) -> Notices:
+def disclosed_rejection_notices(application: ApplicationFacts) -> Notices:
     """From now on the student may know."""
-    return (Notice(ToUser(application.student_id), ApplicationNotSelected(**_for_student(application))),)
+    return (Notice(ToUser(application.student_id), ApplicationNotSelected(**_student_facts(application))),)
 
 
-def of_move(move: Move) -> Notices:
+def move_notices(move: ApplicationMove) -> Notices:
     """What a move tells the student and the company."""
-    return (*_student_learns(move), *_company_learns(move))
+    return (*_student_notices(move), *_company_notices(move))
 
 
-def of_listing_change(change: ListingChange) -> Notices:
+def listing_change_notices(change: ListingChange) -> Notices:
     """The company learns when its listing is reviewed, goes online and stops taking applications."""
-    content = _of_listing(change)
+    content = _listing_content(change)
     return (Notice(ToCompany(change.company_id), content),) if content else ()
 
 
-def of_company_change(change: CompanyChange) -> Notices:
+def company_change_notices(change: CompanyChange) -> Notices:
     """The company's members learn what was decided about it."""
-    content = _of_company(change)
+    content = _company_content(change)
     return (Notice(ToCompany(change.company_id), content),) if content else ()
 
 
-def _of_company(change: CompanyChange) -> Content | None:
+def _company_content(change: CompanyChange) -> NotificationContent | None:
     match change.to_state:
         case "VERIFIED":
             return CompanyVerified(company_id=change.company_id, company_name=change.company_name)
@@ -256,91 +261,93 @@ def _of_company(change: CompanyChange) -> Content | None:
     return kind(company_id=change.company_id, company_name=change.company_name, reason=change.reason)
 
 
-def _of_listing(change: ListingChange) -> Content | None:
+def _listing_content(change: ListingChange) -> NotificationContent | None:
     if change.to_state == "OPEN" and change.from_state in _FIRST_PUBLISHED_FROM:
         return ListingPublished(
             internship_id=change.internship_id,
             internship_title=change.internship_title,
             apply_deadline=change.apply_deadline,
-            deadline_as_meant=_as_meant(change),
+            deadline_as_meant=_deadline_in_its_zone(change),
         )
     if change.to_state == "OPEN" and change.from_state == "SUSPENDED":
         return ListingReinstated(internship_id=change.internship_id, internship_title=change.internship_title)
-    if change.reason and (judged := _JUDGED.get(change.to_state)):
+    if change.reason and (judged := _MODERATION_CONTENTS.get(change.to_state)):
         return judged(
             internship_id=change.internship_id,
             internship_title=change.internship_title,
             reason=change.reason,
         )
-    ending = _LISTING_ENDS.get(change.to_state)
+    ending = _LISTING_STATE_CONTENTS.get(change.to_state)
     if ending is None:
         return None
     return ending(internship_id=change.internship_id, internship_title=change.internship_title)
 
 
-def _as_meant(change: ListingChange) -> str:
+def _deadline_in_its_zone(change: ListingChange) -> str:
     if change.apply_deadline is None or not change.apply_deadline_zone:
         return ""
-    return as_meant(change.apply_deadline, change.apply_deadline_zone)
+    return format_in_zone(change.apply_deadline, change.apply_deadline_zone)
 
 
-def _student_learns(move: Move) -> Notices:
+def _student_notices(move: ApplicationMove) -> Notices:
     student = ToUser(move.application.student_id)
-    (was_at, was), (is_at, status) = _STATUS[move.from_state], _STATUS[move.to_state]
+    (was_at, was), (is_at, status) = _STATUS_BY_STATE[move.from_state], _STATUS_BY_STATE[move.to_state]
     if move.to_state == "REJECTED" or status == was or _is_own_doing(move):
         return ()
-    back = ApplicationChanged(**_for_student(move.application), status=status)
+    back = ApplicationChanged(**_student_facts(move.application), status=status)
     if move.from_state == "REJECTED":
         return (Notice(student, back, only_after=ApplicationNotSelected),)
     if move.to_state == "CLOSED":
-        return (Notice(student, _closing(move)),)
-    return (Notice(student, back if is_at < was_at else _onward(move)),)
+        return (Notice(student, _closed_content(move)),)
+    return (Notice(student, back if is_at < was_at else _progress_content(move)),)
 
 
-def _is_own_doing(move: Move) -> bool:
+def _is_own_doing(move: ApplicationMove) -> bool:
     by_leaving = move.to_state == "WITHDRAWN" or move.closed_reason == "ACCOUNT_DELETED"
     return by_leaving or move.from_state == "DRAFT"
 
 
-def _closing(move: Move) -> Content:
-    reason = _CLOSED_BECAUSE.get(move.closed_reason, _CLOSED_BECAUSE["LISTING_ENDED"])
-    return ApplicationClosed(**_for_student(move.application), reason=reason)
+def _closed_content(move: ApplicationMove) -> NotificationContent:
+    reason = _CLOSED_REASON_TEXTS.get(move.closed_reason, _CLOSED_REASON_TEXTS["LISTING_ENDED"])
+    return ApplicationClosed(**_student_facts(move.application), reason=reason)
 
 
-def _onward(move: Move) -> Content:
+def _progress_content(move: ApplicationMove) -> NotificationContent:
     if move.to_state == "OFFERED":
-        return ApplicationOffer(**_for_student(move.application), expire_time=move.offer_expire_time)
-    return _ONWARD[move.to_state](**_for_student(move.application))
+        return ApplicationOffer(**_student_facts(move.application), expire_time=move.offer_expire_time)
+    return _PROGRESS_CONTENTS[move.to_state](**_student_facts(move.application))
 
 
-def _company_learns(move: Move) -> Notices:
-    rule = _COMPANY_LEARNS.get(move.to_state)
+def _company_notices(move: ApplicationMove) -> Notices:
+    rule = _COMPANY_CONTENT_RULES.get(move.to_state)
     kind = rule(move) if rule else None
     if kind is None:
         return ()
-    return (Notice(ToCompany(move.application.company_id), kind(**_for_company(move.application))),)
+    return (Notice(ToCompany(move.application.company_id), kind(**_company_facts(move.application))),)
 
 
-def _of_hire(move: Move) -> type[ForCompany] | None:
+def _hire_content_type(move: ApplicationMove) -> type[CompanyApplicationContent] | None:
     return OfferAccepted if move.actor == "STUDENT" else None
 
 
-def _of_leave(move: Move) -> type[ForCompany] | None:
-    return _LEAVING.get(move.from_state, ApplicationWithdrawn)
+def _withdrawal_content_type(move: ApplicationMove) -> type[CompanyApplicationContent] | None:
+    return _WITHDRAWAL_CONTENTS.get(move.from_state, ApplicationWithdrawn)
 
 
-def _of_closing(move: Move) -> type[ForCompany] | None:
-    ends: Mapping[str, type[ForCompany]] = {
+def _closed_content_type(move: ApplicationMove) -> type[CompanyApplicationContent] | None:
+    ends: Mapping[str, type[CompanyApplicationContent]] = {
         "OFFER_EXPIRED": OfferExpired,
         "ACCOUNT_DELETED": ApplicationWithdrawn,
     }
     return ends.get(move.closed_reason)
 
 
-_COMPANY_LEARNS: Final[Mapping[str, Callable[[Move], type[ForCompany] | None]]] = {
-    "HIRED": _of_hire,
-    "WITHDRAWN": _of_leave,
-    "CLOSED": _of_closing,
+_COMPANY_CONTENT_RULES: Final[
+    Mapping[str, Callable[[ApplicationMove], type[CompanyApplicationContent] | None]]
+] = {
+    "HIRED": _hire_content_type,
+    "WITHDRAWN": _withdrawal_content_type,
+    "CLOSED": _closed_content_type,
 }
 
 
@@ -356,7 +363,7 @@ class _CompanyFacts(TypedDict):
     student_name: str
 
 
-def _for_student(application: Application) -> _StudentFacts:
+def _student_facts(application: ApplicationFacts) -> _StudentFacts:
     return {
         "application_id": application.id,
         "internship_title": application.internship_title,
@@ -364,7 +371,7 @@ def _for_student(application: Application) -> _StudentFacts:
     }
 
 
-def _for_company(application: Application) -> _CompanyFacts:
+def _company_facts(application: ApplicationFacts) -> _CompanyFacts:
     return {
         "application_id": application.id,
         "internship_title": application.internship_title,

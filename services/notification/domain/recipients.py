@@ -5,7 +5,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reader:
+class Addressee:
     """For whom something is written; `name`, `time_zone` (IANA) and `locale` (`de`, `de-AT`) may be empty."""
 
     email: str
@@ -28,13 +28,13 @@ class Recipient:
     version: int = 0
 
     @property
-    def reader(self) -> Reader | None:
+    def reader(self) -> Addressee | None:
         """For whom to write; None as long as we know no address."""
         return self.reader_at(self.email) if self.email else None
 
-    def reader_at(self, email: str) -> Reader:
+    def reader_at(self, email: str) -> Addressee:
         """For whom to write at an address that somebody else tells."""
-        return Reader(email=email, name=self.name, time_zone=self.time_zone, locale=self.locale)
+        return Addressee(email=email, name=self.name, time_zone=self.time_zone, locale=self.locale)
 
     def registered(self, *, email: str, name: str, company_id: str) -> "Recipient":
         """With what the registration told; a profile that we heard of before knows the name better."""

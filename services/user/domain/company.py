@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from chassis.errors import Violation
-from chassis.text import is_visibly_empty
+from chassis.text import is_blank
 from services.user.domain.profile import Location, location_violations
 
 
@@ -81,11 +81,11 @@ class Company:
 
 def check_company(before: Company, after: Company) -> tuple[Violation, ...]:
     """What is wrong with a page as a member changed it, beyond what the contract checks."""
-    return tuple(_violations(before, after))
+    return tuple(_company_violations(before, after))
 
 
-def _violations(before: Company, after: Company) -> Iterator[Violation]:
-    if is_visibly_empty(after.name) and before.name:
+def _company_violations(before: Company, after: Company) -> Iterator[Violation]:
+    if is_blank(after.name) and before.name:
         yield Violation("name", "cannot be empty")
     for index, location in enumerate(after.locations):
         yield from location_violations(f"locations[{index}]", location)

@@ -8,11 +8,11 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from chassis.errors import Violation
-from chassis.text import fold, is_visibly_empty
-from services.user.domain.spelling import misspellings
+from chassis.text import fold_for_comparison, is_blank
+from services.user.domain.normalisation import format_violations
 
 
-class AccountKind(StrEnum):
+class ProfileKind(StrEnum):
     UNSPECIFIED = "UNSPECIFIED"
     STUDENT = "STUDENT"
     COMPANY = "COMPANY"
@@ -37,7 +37,7 @@ class SkillLevel(StrEnum):
     EXPERT = "EXPERT"
 
 
-class WorkMode(StrEnum):
+class PreferredWorkMode(StrEnum):
     UNSPECIFIED = "UNSPECIFIED"
     ON_SITE = "ON_SITE"
     HYBRID = "HYBRID"
@@ -54,7 +54,7 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ProfileLink:
     label: str = ""
     url: str = ""
 
@@ -103,7 +103,7 @@ class Language:
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class ProfileCertificate:
     name: str
     issuer: str = ""
     date: str = ""
@@ -123,7 +123,7 @@ class Availability:
 class Preferences:
     fields: tuple[str, ...] = ()
     cities: tuple[str, ...] = ()
-    work_modes: tuple[WorkMode, ...] = ()
+    work_modes: tuple[PreferredWorkMode, ...] = ()
     currency: str = ""
     min_hourly_pay_minor: int = 0
 
@@ -135,13 +135,13 @@ class Student:
     headline: str = ""
     summary: str = ""
     location: Location | None = None
-    links: tuple[Link, ...] = ()
+    links: tuple[ProfileLink, ...] = ()
     education: tuple[Education, ...] = ()
     experience: tuple[Experience, ...] = ()
     projects: tuple[Project, ...] = ()
     skills: tuple[Skill, ...] = ()
     languages: tuple[Language, ...] = ()
-    certificates: tuple[Certificate, ...] = ()
+    certificates: tuple[ProfileCertificate, ...] = ()
     availability: Availability | None = None
     work_authorisation: tuple[str, ...] = ()
     preferences: Preferences | None = None
@@ -150,13 +150,13 @@ class Student:
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class RegisteredAccount:
     """Who registered an account; news of a higher version of the account is newer."""
 
     user_id: str
     email: str
     name: str
-    kind: AccountKind
+    kind: ProfileKind
     company_id: str
     account_version: int
     email_verified: bool = False
@@ -171,7 +171,7 @@ class Profile:
     """
 
     id: str
-    kind: AccountKind
+    kind: ProfileKind
     company_id: str = ""
     name: str = ""
     email: str = ""
@@ -188,7 +188,7 @@ class Profile:
         """The next version, at this time."""
         return replace(self, create_time=self.create_time or now, update_time=now, version=self.version + 1)
 
-    def registered(self, news: Registered) -> "Profile":
+    def registered(self, news: RegisteredAccount) -> "Profile":
         """The profile after the news of a registration; the same object when it has nothing new.
 
         The first news fills what is empty. Later news comes only while the address is unproven: somebody
@@ -225,27 +225,27 @@ class Profile:
 
     def with_student_part(self) -> "Profile":
         """Students have a student part, others do not."""
-        if self.kind is not AccountKind.STUDENT:
+        if self.kind is not ProfileKind.STUDENT:
             return replace(self, student=None)
         return self if self.student else replace(self, student=Student())
 
 
-def new_profile(user_id: str, kind: AccountKind, company_id: str = "") -> Profile:
+def new_profile(user_id: str, kind: ProfileKind, company_id: str = "") -> Profile:
     """A profile of which no more is known than the account."""
     return Profile(user_id, kind, company_id).with_student_part()
 
 
 def check_profile(before: Profile, after: Profile) -> tuple[Violation, ...]:
     """What is wrong with a profile as its owner changed it, beyond what the contract checks."""
-    return tuple(_violations(before, after))
+    return tuple(_profile_violations(before, after))
 
 
-def _violations(before: Profile, after: Profile) -> Iterator[Violation]:
-    if is_visibly_empty(after.name) and before.name:
+def _profile_violations(before: Profile, after: Profile) -> Iterator[Violation]:
+    if is_blank(after.name) and before.name:
         yield Violation("name", "cannot be empty")
     if after.time_zone and after.time_zone not in _time_zones():
         yield Violation("timeZone", f"`{after.time_zone}` is not a time zone of the IANA database")
-    if after.student and after.kind is not AccountKind.STUDENT:
+    if after.student and after.kind is not ProfileKind.STUDENT:
         yield Violation("student", "only a student has one")
     elif after.student:
         yield from _student_violations(after.student)
@@ -254,9 +254,9 @@ def _violations(before: Profile, after: Profile) -> Iterator[Violation]:
 def _student_violations(student: Student) -> Iterator[Violation]:
     if student.location:
         yield from location_violations("student.location", student.location)
-    yield from misspellings(student)
-    yield from _repeats("student.skills", (skill.name for skill in student.skills))
-    yield from _repeats("student.languages", (language.name for language in student.languages))
+    yield from format_violations(student)
+    yield from _repetition_violations("student.skills", (skill.name for skill in student.skills))
+    yield from _repetition_violations("student.languages", (language.name for language in student.languages))
     if student.availability:
         yield from _availability_violations(student.availability)
     preferences = student.preferences
@@ -270,7 +270,7 @@ def _availability_violations(availability: Availability) -> Iterator[Violation]:
     for name in unreal:
         yield Violation(f"student.availability.{name}", f"there is no day {days[name]}")
     if not unreal:
-        yield from _span("student.availability.to", availability.from_, availability.to)
+        yield from _span_violations("student.availability.to", availability.from_, availability.to)
 
 
 def location_violations(path: str, location: Location) -> Iterator[Violation]:
@@ -280,17 +280,17 @@ def location_violations(path: str, location: Location) -> Iterator[Violation]:
         yield Violation(f"{path}.{missing}", "lat and lng come together or not at all")
 
 
-def _span(path: str, start: str, end: str) -> Iterator[Violation]:
+def _span_violations(path: str, start: str, end: str) -> Iterator[Violation]:
     if start and end and end < start:
         yield Violation(path, f"{end} is before the start {start}")
 
 
-def _repeats(path: str, names: Iterable[str]) -> Iterator[Violation]:
+def _repetition_violations(path: str, names: Iterable[str]) -> Iterator[Violation]:
     seen = set[str]()
     for index, name in enumerate(names):
-        if fold(name) in seen:
+        if fold_for_comparison(name) in seen:
             yield Violation(f"{path}[{index}].name", f"`{name}` is named more than once")
-        seen.add(fold(name))
+        seen.add(fold_for_comparison(name))
 
 
 def _is_day(text: str) -> bool:

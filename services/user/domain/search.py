@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from chassis.search.grammar import Grammar
-from chassis.search.names import names_in
-from chassis.search.places import FoundPlace, Gazetteer
-from chassis.search.reading import Reading
-from chassis.search.text import key_of, terms_of
-from services.user.domain.profile import AccountKind, Education, Location, Profile, Skill, Student, Visibility
+from chassis.search.gazetteer import Gazetteer, GazetteerEntry
+from chassis.search.query_parser import ParsedQuery
+from chassis.search.query_segmentation import QueryGrammar
+from chassis.search.synonyms import find_synonym_terms
+from chassis.search.text_analysis import index_terms, name_key
+from services.user.domain.profile import Education, Location, Profile, ProfileKind, Skill, Student, Visibility
 
-MOST_WORDS: Final = 500
+MAX_WORDS_PER_STUDENT: Final = 500
 """Different words by which one student can be found."""
 MAX_NAMESAKES: Final = 20
 """Cities of one name that a filter by city stands for."""
-FORMAT: Final = 2
-"""Of what is stored; what is stored in another is made anew (`ProfileStore.renew`)."""
+STUDENT_ENTRY_FORMAT: Final = 2
+"""Of what is stored; what is stored in another is made anew (`ProfileRepository.renew`)."""
 
-SKILL, HEADLINE, FIELD, PLACE, TEXT = 100, 40, 12, 8, 2
+SKILL_WEIGHT, HEADLINE_WEIGHT, FIELD_WEIGHT, PLACE_WEIGHT, TEXT_WEIGHT = 100, 40, 12, 8, 2
 """How much a term counts by where it is found."""
 
 _ORDINARY: Final = """
@@ -28,10 +28,10 @@ student students intern interns internship candidate candidates graduate graduat
 talents studierende studenten studentin studenti estudiante estudiantes etudiant etudiants
 студент студенты طالب طلاب छात्र 学生 实习生 นักศึกษา 학생
 """
-GRAMMAR: Final = Grammar(ordinary=frozenset(_ORDINARY.split()))
+STUDENT_GRAMMAR: Final = QueryGrammar(ordinary=frozenset(_ORDINARY.split()))
 """Words that every student means."""
 
-NO_WORDS: Final = Reading()
+NO_WORDS: Final = ParsedQuery()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class StudentEntry:
     country: str
     blocked_company_ids: tuple[str, ...]
     impacts: dict[str, int]
-    format: int = FORMAT
+    format: int = STUDENT_ENTRY_FORMAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +64,18 @@ class StudentQuery:
     """
 
     company_id: str
-    reading: Reading = NO_WORDS
+    reading: ParsedQuery = NO_WORDS
     skill_keys: tuple[str, ...] = ()
     city_keys: tuple[str, ...] = ()
     country: str = ""
     least: int | None = None
 
 
-def student_query(
+def build_student_query(
     *,
     company_id: str,
     places: Gazetteer,
-    reading: Reading = NO_WORDS,
+    reading: ParsedQuery = NO_WORDS,
     skills: Iterable[str] = (),
     city: str = "",
     country: str = "",
@@ -84,26 +84,26 @@ def student_query(
     return StudentQuery(
         company_id=company_id,
         reading=reading,
-        skill_keys=tuple(dict.fromkeys(key_of(skill) for skill in skills)),
+        skill_keys=tuple(dict.fromkeys(name_key(skill) for skill in skills)),
         city_keys=_city_keys(city, country, places),
         country=country,
     )
 
 
-def student_entry(profile: Profile, places: Gazetteer) -> StudentEntry | None:
+def build_student_entry(profile: Profile, places: Gazetteer) -> StudentEntry | None:
     """How recruiters find this person; None when they are not to be found."""
     student = profile.student
     may_be_found = (
-        profile.kind is AccountKind.STUDENT
+        profile.kind is ProfileKind.STUDENT
         and profile.email_verified
         and profile.account_version is not None
         and student is not None
         and student.visibility is Visibility.RECRUITERS
     )
-    return _entry(profile, student, places) if may_be_found and student else None
+    return _build_entry(profile, student, places) if may_be_found and student else None
 
 
-def _entry(profile: Profile, student: Student, places: Gazetteer) -> StudentEntry:
+def _build_entry(profile: Profile, student: Student, places: Gazetteer) -> StudentEntry:
     where = student.location or Location()
     city = places.locate(where.city, where.region, where.country) if where.city else None
     impacts = _impacts(student, where, city, places)
@@ -115,31 +115,33 @@ def _entry(profile: Profile, student: Student, places: Gazetteer) -> StudentEntr
         skills=student.skills,
         education=student.education,
         words=tuple(impacts),
-        skill_keys=tuple(key_of(skill.name) for skill in student.skills),
-        city_key=city.term if city else key_of(where.city),
+        skill_keys=tuple(name_key(skill.name) for skill in student.skills),
+        city_key=city.term if city else name_key(where.city),
         country=where.country,
         blocked_company_ids=student.blocked_company_ids,
         impacts=impacts,
     )
 
 
-def _impacts(student: Student, where: Location, city: FoundPlace | None, places: Gazetteer) -> dict[str, int]:
+def _impacts(
+    student: Student, where: Location, city: GazetteerEntry | None, places: Gazetteer
+) -> dict[str, int]:
     """How much each term counts, those that count most first if there are too many."""
     state = places.state_name(city.region) if city and city.country == "US" else ""
     lands = places.lands_of(city, where.country)
-    impacts = Counter(dict.fromkeys([city.term, *lands] if city else lands, PLACE))
+    impacts = Counter(dict.fromkeys([city.term, *lands] if city else lands, PLACE_WEIGHT))
     for weight, texts in (
-        (SKILL, [skill.name for skill in student.skills]),
-        (HEADLINE, [student.headline]),
-        (FIELD, [*(each.area for each in student.education), *_wanted_fields(student)]),
-        (PLACE, [where.city, where.region, city.name if city else "", state]),
-        (TEXT, _prose(student)),
+        (SKILL_WEIGHT, [skill.name for skill in student.skills]),
+        (HEADLINE_WEIGHT, [student.headline]),
+        (FIELD_WEIGHT, [*(each.area for each in student.education), *_wanted_fields(student)]),
+        (PLACE_WEIGHT, [where.city, where.region, city.name if city else "", state]),
+        (TEXT_WEIGHT, _prose(student)),
     ):
-        for term in terms_of("\n".join(texts)).union(
-            *(names_in(text, is_prose=weight < FIELD) for text in texts)
+        for term in index_terms("\n".join(texts)).union(
+            *(find_synonym_terms(text, is_prose=weight < FIELD_WEIGHT) for text in texts)
         ):
             impacts[term] += weight
-    return dict(islice(impacts.most_common(), MOST_WORDS))
+    return dict(islice(impacts.most_common(), MAX_WORDS_PER_STUDENT))
 
 
 def _wanted_fields(student: Student) -> Iterable[str]:
@@ -153,7 +155,7 @@ def _prose(student: Student) -> list[str]:
 
 
 def _city_keys(city: str, country: str, places: Gazetteer) -> tuple[str, ...]:
-    if not key_of(city):
+    if not name_key(city):
         return ()
     found = places.cities(city, country=country)[:MAX_NAMESAKES]
-    return (*(each.term for each in found), key_of(city))
+    return (*(each.term for each in found), name_key(city))

@@ -9,29 +9,30 @@ from typing import Any, cast
 import pytest
 from google.protobuf.message import Message
 
-from chassis.caller import Principal, acting_as
+from chassis.call_context import Principal, acting_as
 from chassis.errors import DomainError
 from chassis.ids import new_id, slot_of
-from chassis.messaging import Incoming, outbox
-from chassis.messaging.publisher import Outgoing, Publisher
-from chassis.mongo.shards import Shards
+from chassis.messaging import IncomingEvent
+from chassis.messaging.publisher import EventPublisher, OutgoingEvent
+from chassis.sharding import outbox
+from chassis.sharding.shards import Shards
 from internshipconnect.analytics.v1 import analytics_pb2 as pb
 from internshipconnect.application.v1.application_pb2 import ApplicationState
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1.internship_pb2 import CompanyRef, Internship, InternshipState
-from services.analytics.api import AnalyticsApi
-from services.analytics.domain import STAGES
-from services.analytics.events import Reactions
-from services.analytics.service import Analytics
-from services.analytics.store import Store
-from tests.integration.scratch import until_so, working
+from services.analytics.api import AnalyticsServicer
+from services.analytics.domain.figures import STAGES
+from services.analytics.event_handlers import AnalyticsEventHandlers
+from services.analytics.repository import FigureRepository
+from services.analytics.service.read_figures import ReadFigures
+from tests.integration.scratch_broker import running_worker, wait_until_condition
 
 START = datetime(2026, 3, 3, tzinfo=UTC)
 NO_CONTEXT = cast("Any", None)
 
 
 @dataclass(frozen=True)
-class Told:
+class TimedEvent:
     """An event and when it happened."""
 
     message: Message
@@ -39,12 +40,12 @@ class Told:
     time: datetime
 
 
-class Company:
+class CompanyScenario:
     """A company with listings, and the events of their lives."""
 
     def __init__(self) -> None:
         self.id = new_id("cmp")
-        self.events: list[Told] = []
+        self.events: list[TimedEvent] = []
 
     def listing(self, *states: str) -> str:
         """A listing that was created as a draft and went through these states."""
@@ -87,12 +88,12 @@ class Company:
             before = state
 
     def _happens(self, message: Message, subject: str) -> None:
-        self.events.append(Told(message, subject, START + timedelta(minutes=len(self.events))))
+        self.events.append(TimedEvent(message, subject, START + timedelta(minutes=len(self.events))))
 
 
 @pytest.fixture
-def api(shards: Shards) -> AnalyticsApi:
-    return AnalyticsApi(Analytics(Store(shards)))
+def api(shards: Shards) -> AnalyticsServicer:
+    return AnalyticsServicer(ReadFigures(FigureRepository(shards)))
 
 
 def member_of(company_id: str) -> Any:
@@ -106,21 +107,23 @@ def stages(answer: pb.Funnel | pb.CompanyOverview) -> dict[str, tuple[int, int]]
 
 
 async def counted(
-    amqp_url: str, shards: Shards, told: list[Told], *, times: int, done: Callable[[], Awaitable[bool]]
+    amqp_url: str, shards: Shards, told: list[TimedEvent], *, times: int, done: Callable[[], Awaitable[bool]]
 ) -> None:
     """Every event is delivered so many times, in a random order, and counted by a worker."""
     batch = [_outgoing(each) for each in told] * times
     random.Random(7).shuffle(batch)
-    publisher = Publisher(amqp_url)
-    async with working(amqp_url, shards, Reactions(Store(shards)).subscriptions()):
+    publisher = EventPublisher(amqp_url)
+    async with running_worker(
+        amqp_url, shards, AnalyticsEventHandlers(FigureRepository(shards)).subscriptions()
+    ):
         await publisher.publish(batch)
-        await until_so(done, within_s=60.0)
+        await wait_until_condition(done, within_s=60.0)
     await publisher.close()
 
 
-def _outgoing(told: Told) -> Outgoing:
-    event = outbox.envelope(told.message, subject=told.subject, source="test", time=told.time)
-    return Outgoing(event.id, event.type, event.SerializeToString())
+def _outgoing(told: TimedEvent) -> OutgoingEvent:
+    event = outbox.build_envelope(told.message, subject=told.subject, source="test", time=told.time)
+    return OutgoingEvent(event.id, event.type, event.SerializeToString())
 
 
 async def _handled(shards: Shards) -> int:
@@ -128,9 +131,9 @@ async def _handled(shards: Shards) -> int:
 
 
 async def test_figures_are_right_though_events_come_three_times_and_in_any_order(
-    amqp_url: str, shards: Shards, api: AnalyticsApi
+    amqp_url: str, shards: Shards, api: AnalyticsServicer
 ) -> None:
-    acme, other = Company(), Company()
+    acme, other = CompanyScenario(), CompanyScenario()
     filled, paused = acme.listing("OPEN", "FILLED"), acme.listing("OPEN", "PAUSED")
     opened = acme.listing("OPEN")
     acme.views(filled, 40)
@@ -174,18 +177,19 @@ async def test_figures_are_right_though_events_come_three_times_and_in_any_order
     assert sum(current for _, current in stages(overview).values()) == overview.applications
 
 
-async def test_a_listing_of_another_company_or_one_never_heard_of_is_not_found(
-    shards: Shards, api: AnalyticsApi
+async def test_a_listing_of_another_company_or_an_unknown_one_is_not_found(
+    shards: Shards, api: AnalyticsServicer
 ) -> None:
-    acme = Company()
+    acme = CompanyScenario()
     listing = acme.listing("OPEN")
-    reactions = Reactions(Store(shards))
+    reactions = AnalyticsEventHandlers(FigureRepository(shards))
     created = acme.events[0]
-    event = outbox.envelope(created.message, subject=listing, source="test", time=created.time)
+    event = outbox.build_envelope(created.message, subject=listing, source="test", time=created.time)
     (subscription,) = reactions.subscriptions()
     handler = subscription.handlers[type(created.message)]
     await handler(
-        created.message, Incoming(event.id, event.type, "test", listing, created.time, "", subscription.queue)
+        created.message,
+        IncomingEvent(event.id, event.type, "test", listing, created.time, "", subscription.queue),
     )
     with member_of(acme.id):
         await api.GetFunnel(pb.GetFunnelRequest(internship_id=listing), NO_CONTEXT)
@@ -195,7 +199,7 @@ async def test_a_listing_of_another_company_or_one_never_heard_of_is_not_found(
         assert refusal.value.reason == "INTERNSHIP_NOT_FOUND"
 
 
-async def test_a_company_without_events_has_zeros_and_no_rates(api: AnalyticsApi) -> None:
+async def test_a_company_without_events_has_zeros_and_no_rates(api: AnalyticsServicer) -> None:
     company = new_id("cmp")
     with member_of(company):
         overview = await api.GetCompanyOverview(pb.GetCompanyOverviewRequest(), NO_CONTEXT)
@@ -208,9 +212,9 @@ async def test_a_company_without_events_has_zeros_and_no_rates(api: AnalyticsApi
 
 
 async def test_three_hundred_applications_to_one_listing_at_once_are_all_counted(
-    amqp_url: str, shards: Shards, api: AnalyticsApi
+    amqp_url: str, shards: Shards, api: AnalyticsServicer
 ) -> None:
-    acme = Company()
+    acme = CompanyScenario()
     listing = acme.listing("OPEN")
     for _ in range(300):
         acme.application(listing)

@@ -5,30 +5,30 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.mongo.provision import provision
-from chassis.mongo.shards import Shards
-from chassis.mongo.slots import SlotMap
-from services.application.store import COLLECTIONS
-from tests.integration.application.watch import Commands
-from tests.integration.application.world import InternshipService, UserService, World, peers_of
-from tests.stack import Stack
+from chassis.mongo.provision import provision_collections
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap
+from services.application.repository import COLLECTIONS
+from tests.integration.application.command_recorder import QueryRecorder
+from tests.integration.application.harness import ApplicationHarness, InternshipService, UserService, peers_of
+from tests.stack import StackHandle
 
 
 @pytest.fixture(scope="session")
-def commands() -> Commands:
+def commands() -> QueryRecorder:
     """What was sent to MongoDB."""
-    return Commands()
+    return QueryRecorder()
 
 
 @pytest.fixture(scope="session")
-async def shards(commands: Commands) -> AsyncIterator[Shards]:
+async def shards(commands: QueryRecorder) -> AsyncIterator[Shards]:
     """A database of this run's own on every shard."""
-    stack = Stack.under_test()
+    stack = StackHandle.under_test()
     slot_map = SlotMap.load(stack.topology.slot_map)
     name = f"ic_test_{secrets.token_hex(4)}"
     shards = Shards(slot_map, name, "admin", stack.credentials.mongo_admin_password, listeners=[commands])
     for shard in shards.all():
-        await provision(shard.db.client, name, COLLECTIONS)
+        await provision_collections(shard.db.client, name, COLLECTIONS)
     yield shards
     for shard in shards.all():
         await shard.db.client.drop_database(name)
@@ -36,8 +36,8 @@ async def shards(commands: Commands) -> AsyncIterator[Shards]:
 
 
 @pytest.fixture
-async def world(shards: Shards) -> AsyncIterator[World]:
+async def world(shards: Shards) -> AsyncIterator[ApplicationHarness]:
     """Everything of the service, a clock that stands still, and peers with data of the test."""
     internships, users = InternshipService(), UserService()
     async with peers_of(internships, users) as peers:
-        yield World.on(shards, peers, internships, users)
+        yield ApplicationHarness.on(shards, peers, internships, users)

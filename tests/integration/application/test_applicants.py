@@ -2,16 +2,16 @@
 
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
-from tests.integration.application.world import World, incoming, reason_of, state_value
+from tests.integration.application.harness import ApplicationHarness, reason_of, state_value, to_incoming
 
 
-async def listed(world: World, internship_id: str, *states: str) -> list[pb.ApplicantCard]:
+async def listed(world: ApplicationHarness, internship_id: str, *states: str) -> list[pb.ApplicantCard]:
     request = pb.ListApplicantsRequest(internship_id=internship_id, states=map(state_value, states))
     response = await world.call(world.member("VIEWER"), world.servicer.ListApplicants, request)
     return list(response.data)
 
 
-async def test_applicants_are_listed_newest_first_with_their_present_state(world: World) -> None:
+async def test_applicants_are_listed_newest_first_with_their_present_state(world: ApplicationHarness) -> None:
     listing = world.listing()
     made = [(await world.submit(world.student(), listing.id)).id for _ in range(3)]
     await world.move(world.member(), made[1], "SHORTLISTED")
@@ -23,7 +23,7 @@ async def test_applicants_are_listed_newest_first_with_their_present_state(world
     assert shortlisted.application_id == made[1]
 
 
-async def test_the_applicants_come_page_by_page(world: World) -> None:
+async def test_the_applicants_come_page_by_page(world: ApplicationHarness) -> None:
     listing = world.listing()
     made = [(await world.submit(world.student(), listing.id)).id for _ in range(5)]
     await world.deliver()
@@ -36,7 +36,7 @@ async def test_the_applicants_come_page_by_page(world: World) -> None:
     assert (seen, token) == (sorted(made, reverse=True), "")
 
 
-async def test_events_in_any_order_and_number_lead_to_the_newest_state(world: World) -> None:
+async def test_events_in_any_order_and_number_lead_to_the_newest_state(world: ApplicationHarness) -> None:
     listing = world.listing()
     submitted = await world.submit(world.student(), listing.id)
     await world.move(world.member(), submitted.id, "SHORTLISTED", "INTERVIEW")
@@ -45,16 +45,20 @@ async def test_events_in_any_order_and_number_lead_to_the_newest_state(world: Wo
     for event in [each for each in told if each.subject == submitted.id] * 2:
         message = events.ApplicationMoved() if event.type.endswith("moved") else events.ApplicationSubmitted()
         event.data.Unpack(message)
-        await world.reactions.changed(message, incoming(event, "application-views"))  # type: ignore[arg-type]
+        await world.reactions.changed(message, to_incoming(event, "application-views"))  # type: ignore[arg-type]
     [card] = await listed(world, listing.id)
     assert card.state == pb.APPLICATION_STATE_INTERVIEW
 
 
-async def test_a_listing_without_applicants_is_an_empty_list_for_its_company(world: World) -> None:
+async def test_a_listing_without_applicants_is_an_empty_list_for_its_company(
+    world: ApplicationHarness,
+) -> None:
     assert await listed(world, world.listing().id) == []
 
 
-async def test_another_companys_listing_is_not_found_with_or_without_applicants(world: World) -> None:
+async def test_another_companys_listing_is_not_found_with_or_without_applicants(
+    world: ApplicationHarness,
+) -> None:
     stranger = world.member(company_id="cmp_01JD0000000000000000000000")
     full, empty = world.listing(), world.listing()
     await world.submit(world.student(), full.id)

@@ -9,10 +9,10 @@ from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as internship
 from internshipconnect.user.v1 import user_pb2 as user
-from tests.integration.application.world import World, key, reason_of
+from tests.integration.application.harness import ApplicationHarness, key, reason_of
 
 
-async def test_an_application_is_stored_together_with_its_event(world: World) -> None:
+async def test_an_application_is_stored_together_with_its_event(world: ApplicationHarness) -> None:
     student, listing = world.student(), world.listing()
     submitted = await world.submit(student, listing.id)
     assert submitted.status == pb.STUDENT_STATUS_RECEIVED
@@ -23,7 +23,9 @@ async def test_an_application_is_stored_together_with_its_event(world: World) ->
     assert (event.application.student_name, event.application.version) == ("Ada", 1)
 
 
-async def test_fifty_concurrent_submits_of_one_student_make_one_application(world: World) -> None:
+async def test_fifty_concurrent_submits_of_one_student_make_one_application(
+    world: ApplicationHarness,
+) -> None:
     student, listing = world.student(), world.listing()
     outcomes = await asyncio.gather(
         *(world.submit(student, listing.id) for _ in range(50)), return_exceptions=True
@@ -35,13 +37,13 @@ async def test_fifty_concurrent_submits_of_one_student_make_one_application(worl
     assert len(await world.events_of(made.id)) == 1
 
 
-async def test_a_crowd_of_applicants_reads_the_listing_a_few_times_only(world: World) -> None:
+async def test_many_applicants_at_once_read_the_listing_a_few_times_only(world: ApplicationHarness) -> None:
     listing = world.listing()
     await asyncio.gather(*(world.submit(world.student(), listing.id) for _ in range(50)))
     assert world.internships.reads < 20
 
 
-async def test_a_repeat_under_the_same_key_returns_the_first_application(world: World) -> None:
+async def test_a_repeat_under_the_same_key_returns_the_first_application(world: ApplicationHarness) -> None:
     student, listing = world.student(), world.listing()
     first = await world.submit(student, listing.id, key("one"))
     again = await world.submit(student, listing.id, key("one", replay=True))
@@ -49,21 +51,23 @@ async def test_a_repeat_under_the_same_key_returns_the_first_application(world: 
     assert len(await world.events_of(first.id)) == 1
 
 
-async def test_a_repeat_returns_the_first_application_though_the_listing_has_closed(world: World) -> None:
+async def test_a_repeat_returns_the_first_application_though_the_listing_has_closed(
+    world: ApplicationHarness,
+) -> None:
     student, listing = world.student(), world.listing()
     first = await world.submit(student, listing.id, key("one"))
     listing.open_for_applications = False
     assert await world.submit(student, listing.id, key("one", replay=True)) == first
 
 
-async def test_two_runs_of_one_key_at_once_make_one_application(world: World) -> None:
+async def test_two_runs_of_one_key_at_once_make_one_application(world: ApplicationHarness) -> None:
     student, listing = world.student(), world.listing()
     runs = await asyncio.gather(*(world.submit(student, listing.id, key("one")) for _ in range(5)))
     assert len({run.id for run in runs}) == 1
     assert len(await world.events_of(runs[0].id)) == 1
 
 
-async def test_one_may_apply_again_after_withdrawing(world: World) -> None:
+async def test_one_may_apply_again_after_withdrawing(world: ApplicationHarness) -> None:
     student, listing = world.student(), world.listing()
     first = await world.submit(student, listing.id)
     request = pb.WithdrawApplicationRequest(application_id=first.id)
@@ -72,14 +76,14 @@ async def test_one_may_apply_again_after_withdrawing(world: World) -> None:
     assert second.id != first.id
 
 
-async def test_one_may_not_apply_again_after_a_rejection(world: World) -> None:
+async def test_one_may_not_apply_again_after_a_rejection(world: ApplicationHarness) -> None:
     student, listing = world.student(), world.listing()
     first = await world.submit(student, listing.id)
     await world.move(world.member(), first.id, "REJECTED")
     assert await reason_of(world.submit(student, listing.id)) == "ALREADY_APPLIED"
 
 
-async def test_a_pause_counts_for_the_very_next_submit(world: World) -> None:
+async def test_a_pause_counts_for_the_very_next_submit(world: ApplicationHarness) -> None:
     listing = world.listing()
     await world.submit(world.student(), listing.id)
     listing.state = internship.INTERNSHIP_STATE_PAUSED
@@ -87,13 +91,13 @@ async def test_a_pause_counts_for_the_very_next_submit(world: World) -> None:
     assert await reason_of(world.submit(world.student(), listing.id)) == "INTERNSHIP_NOT_OPEN"
 
 
-async def test_an_unknown_listing_is_not_found(world: World) -> None:
+async def test_an_unknown_listing_is_not_found(world: ApplicationHarness) -> None:
     listing = world.listing()
     del world.internships.listings[listing.id]
     assert await reason_of(world.submit(world.student(), listing.id)) == "INTERNSHIP_NOT_FOUND"
 
 
-async def test_a_missing_answer_is_named(world: World) -> None:
+async def test_a_missing_answer_is_named(world: ApplicationHarness) -> None:
     question = internship.Question(id="why", kind=internship.QUESTION_KIND_TEXT, text="Why?", required=True)
     listing = world.listing(questions=[question])
     with pytest.raises(DomainError) as refusal:
@@ -102,7 +106,9 @@ async def test_a_missing_answer_is_named(world: World) -> None:
     assert [violation.field for violation in refusal.value.violations] == ["answers"]
 
 
-async def test_the_company_gets_the_frozen_profile_without_what_is_the_students_own(world: World) -> None:
+async def test_the_company_gets_the_frozen_profile_without_what_is_the_students_own(
+    world: ApplicationHarness,
+) -> None:
     world.users.blocked = ("cmp_01JD0000000000000000000000",)
     submitted = await world.submit(world.student(), world.listing().id)
     seen = await world.get(world.member("VIEWER"), submitted.id)
@@ -110,7 +116,7 @@ async def test_the_company_gets_the_frozen_profile_without_what_is_the_students_
     assert (seen.applicant.name, seen.applicant.email) == ("Ada", "ada@example.org")
 
 
-async def test_a_student_pages_through_the_own_applications_newest_first(world: World) -> None:
+async def test_a_student_pages_through_the_own_applications_newest_first(world: ApplicationHarness) -> None:
     student = world.student()
     made = [(await world.submit(student, world.listing().id)).id for _ in range(5)]
     await world.submit(world.student(), world.listing().id)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
-from tests.integration.application.world import POLICY, World, key, reason_of
+from tests.integration.application.harness import POLICY, ApplicationHarness, key, reason_of
 
 
 def statuses(application: pb.Application) -> list[str]:
@@ -13,7 +13,7 @@ def statuses(application: pb.Application) -> list[str]:
     return [name.removeprefix("STUDENT_STATUS_") for name in names]
 
 
-async def test_the_companys_first_look_moves_to_in_review_once(world: World) -> None:
+async def test_the_companys_first_look_moves_to_in_review_once(world: ApplicationHarness) -> None:
     submitted = await world.submit(world.student(), world.listing().id)
     looks = await asyncio.gather(*(world.get(world.member("RECRUITER"), submitted.id) for _ in range(10)))
     assert {look.state for look in looks} == {pb.APPLICATION_STATE_IN_REVIEW}
@@ -22,13 +22,13 @@ async def test_the_companys_first_look_moves_to_in_review_once(world: World) -> 
     assert moved.first_response
 
 
-async def test_a_viewers_look_moves_nothing_and_offers_no_moves(world: World) -> None:
+async def test_a_viewers_look_moves_nothing_and_offers_no_moves(world: ApplicationHarness) -> None:
     submitted = await world.submit(world.student(), world.listing().id)
     seen = await world.get(world.member("VIEWER"), submitted.id)
     assert (seen.state, list(seen.allowed_moves)) == (pb.APPLICATION_STATE_SUBMITTED, [])
 
 
-async def test_nobody_elses_application_can_be_seen_or_moved(world: World) -> None:
+async def test_nobody_elses_application_can_be_seen_or_moved(world: ApplicationHarness) -> None:
     submitted = await world.submit(world.student(), world.listing().id)
     elsewhere = world.member(company_id="cmp_01JD0000000000000000000000")
     for stranger in (world.student(), elsewhere):
@@ -36,7 +36,7 @@ async def test_nobody_elses_application_can_be_seen_or_moved(world: World) -> No
     assert await reason_of(world.move(elsewhere, submitted.id, "IN_REVIEW")) == "APPLICATION_NOT_FOUND"
 
 
-async def test_of_twenty_moves_with_the_same_etag_one_wins(world: World) -> None:
+async def test_of_twenty_moves_with_the_same_etag_one_wins(world: ApplicationHarness) -> None:
     member = world.member()
     submitted = await world.submit(world.student(), world.listing().id)
     read = await world.get(member, submitted.id)
@@ -46,14 +46,16 @@ async def test_of_twenty_moves_with_the_same_etag_one_wins(world: World) -> None
     assert sorted(reasons) == [""] + ["STALE_ETAG"] * 19
 
 
-async def test_a_move_from_an_expected_state_that_has_passed_is_refused(world: World) -> None:
+async def test_a_move_from_an_expected_state_that_has_passed_is_refused(world: ApplicationHarness) -> None:
     submitted = await world.submit(world.student(), world.listing().id)
     await world.move(world.member(), submitted.id, "SHORTLISTED")
     move = world.move(world.member(), submitted.id, "REJECTED", expected_state="APPLICATION_STATE_SUBMITTED")
     assert await reason_of(move) == "UNEXPECTED_STATE"
 
 
-async def test_a_move_repeated_after_a_crash_returns_the_application_as_it_is(world: World) -> None:
+async def test_a_move_repeated_after_a_crash_returns_the_application_as_it_is(
+    world: ApplicationHarness,
+) -> None:
     member = world.member()
     submitted = await world.submit(world.student(), world.listing().id)
     expected = {"expected_state": "APPLICATION_STATE_SUBMITTED"}
@@ -62,7 +64,7 @@ async def test_a_move_repeated_after_a_crash_returns_the_application_as_it_is(wo
     assert again == first
 
 
-async def test_notes_and_states_are_the_companys_and_statuses_the_students(world: World) -> None:
+async def test_notes_and_states_are_the_companys_and_statuses_the_students(world: ApplicationHarness) -> None:
     student = world.student()
     submitted = await world.submit(student, world.listing().id)
     company = await world.move(world.member(), submitted.id, "SHORTLISTED", note="strong in maths")
@@ -73,7 +75,9 @@ async def test_notes_and_states_are_the_companys_and_statuses_the_students(world
     assert not any(entry.actor_id or entry.to or getattr(entry, "from") for entry in seen.history)
 
 
-async def test_a_rejection_undone_in_its_delay_leaves_nothing_for_the_student_to_see(world: World) -> None:
+async def test_a_rejection_undone_in_its_delay_leaves_nothing_for_the_student_to_see(
+    world: ApplicationHarness,
+) -> None:
     student, member = world.student(), world.member()
     submitted = await world.submit(student, world.listing().id)
     await world.move(member, submitted.id, "IN_REVIEW", "INTERVIEW")
@@ -87,7 +91,7 @@ async def test_a_rejection_undone_in_its_delay_leaves_nothing_for_the_student_to
     assert await world.get(student, submitted.id) == before
 
 
-async def test_a_hidden_move_does_not_make_the_students_etag_stale(world: World) -> None:
+async def test_a_hidden_move_does_not_make_the_students_etag_stale(world: ApplicationHarness) -> None:
     student = world.student()
     submitted = await world.submit(student, world.listing().id)
     await world.move(world.member(), submitted.id, "IN_REVIEW")
@@ -99,7 +103,7 @@ async def test_a_hidden_move_does_not_make_the_students_etag_stale(world: World)
     assert await reason_of(world.call(student, world.servicer.WithdrawApplication, request)) == "STALE_ETAG"
 
 
-async def test_a_declined_offer_is_a_withdrawal(world: World) -> None:
+async def test_a_declined_offer_is_a_withdrawal(world: ApplicationHarness) -> None:
     student = world.student()
     offered = await world.offered(student, world.listing().id)
     request = pb.DeclineOfferRequest(application_id=offered.id)
@@ -108,7 +112,9 @@ async def test_a_declined_offer_is_a_withdrawal(world: World) -> None:
     assert not declined.HasField("offer_expire_time")
 
 
-async def test_reopening_beside_a_newer_application_of_the_student_is_refused(world: World) -> None:
+async def test_reopening_beside_a_newer_application_of_the_student_is_refused(
+    world: ApplicationHarness,
+) -> None:
     student, listing = world.student(), world.listing()
     first = await world.submit(student, listing.id)
     world.clock.advance(timedelta(days=30) + POLICY.response_grace)

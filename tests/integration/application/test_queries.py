@@ -5,32 +5,32 @@ from typing import Any
 import pytest
 
 from chassis.ids import new_id, slot_of
-from services.application.domain.model import ClosedReason, Ending
-from services.application.store.collections import (
+from services.application.domain.model import ClosedReason, ListingEnding
+from services.application.repository.collections import (
     APPLICANTS,
     APPLICATIONS,
-    DUE,
-    OF_LISTING,
-    OF_LISTING_BY_STATE,
-    OF_STUDENT,
-    ONE_LIVE_APPLICATION,
+    DUE_INDEX,
+    LISTING_INDEX,
+    LISTING_STATE_INDEX,
+    ONE_LIVE_APPLICATION_INDEX,
+    STUDENT_INDEX,
 )
-from tests.integration.application.watch import Commands
-from tests.integration.application.world import NOW, World
+from tests.integration.application.command_recorder import QueryRecorder
+from tests.integration.application.harness import NOW, ApplicationHarness
 
 STUDENT, LISTING = new_id("usr"), new_id("int")
 
 QUERIES = [
-    (APPLICATIONS, OF_STUDENT, {"slot": slot_of(STUDENT), "student_id": STUDENT}, [("_id", -1)]),
+    (APPLICATIONS, STUDENT_INDEX, {"slot": slot_of(STUDENT), "student_id": STUDENT}, [("_id", -1)]),
     (
-        *(APPLICATIONS, ONE_LIVE_APPLICATION),
+        *(APPLICATIONS, ONE_LIVE_APPLICATION_INDEX),
         {"slot": slot_of(STUDENT), "student_id": STUDENT, "internship_id": LISTING, "live": True},
         None,
     ),
-    (APPLICATIONS, DUE, {"due_time": {"$lte": NOW}}, [("due_time", 1)]),
-    (APPLICANTS, OF_LISTING, {"slot": slot_of(LISTING), "internship_id": LISTING}, [("_id", -1)]),
+    (APPLICATIONS, DUE_INDEX, {"due_time": {"$lte": NOW}}, [("due_time", 1)]),
+    (APPLICANTS, LISTING_INDEX, {"slot": slot_of(LISTING), "internship_id": LISTING}, [("_id", -1)]),
     (
-        *(APPLICANTS, OF_LISTING_BY_STATE),
+        *(APPLICANTS, LISTING_STATE_INDEX),
         {"slot": slot_of(LISTING), "internship_id": LISTING, "state": {"$in": ["OFFERED", "SUBMITTED"]}},
         [("_id", -1)],
     ),
@@ -41,7 +41,11 @@ QUERIES = [
     ("collection", "index", "query", "order"), QUERIES, ids=lambda value: str(value)[:24]
 )
 async def test_each_query_walks_its_index_and_sorts_nothing(
-    world: World, collection: str, index: str, query: dict[str, Any], order: list[tuple[str, int]] | None
+    world: ApplicationHarness,
+    collection: str,
+    index: str,
+    query: dict[str, Any],
+    order: list[tuple[str, int]] | None,
 ) -> None:
     cursor = world.shards.of(STUDENT).db[collection].find(query, hint=index)
     plan = await (cursor.sort(order) if order else cursor).explain()
@@ -50,14 +54,16 @@ async def test_each_query_walks_its_index_and_sorts_nothing(
     assert {"COLLSCAN", "SORT"}.isdisjoint(stage["stage"] for stage in stages)
 
 
-async def test_all_queries_but_the_upkeeps_name_the_slot(world: World, commands: Commands) -> None:
+async def test_all_queries_but_the_upkeeps_name_the_slot(
+    world: ApplicationHarness, commands: QueryRecorder
+) -> None:
     commands.filters.clear()
     commands.recording = True
     student, listing = world.student(), world.listing()
     offered = await world.offered(student, listing.id)
     await world.accept(student, offered.id)
     await world.deliver()
-    ending = Ending(id=listing.id, version=9, reason=ClosedReason.LISTING_ARCHIVED, pending=True)
+    ending = ListingEnding(id=listing.id, version=9, reason=ClosedReason.LISTING_ARCHIVED, pending=True)
     await world.upkeep.listing_moved(ending)
     commands.recording = False
     ours = [(name, query) for name, query in commands.filters if name not in ("outbox", "inbox")]

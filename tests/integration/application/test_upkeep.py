@@ -9,27 +9,29 @@ import pytest
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as internship
-from services.application.domain.model import ClosedReason, State
+from services.application.domain.model import ApplicationState, ClosedReason
 from services.application.service import upkeep
-from tests.integration.application.world import POLICY, World, reason_of, state_value
+from tests.integration.application.harness import POLICY, ApplicationHarness, reason_of, state_value
 
 
-async def stored(world: World, application_id: str) -> tuple[State, ClosedReason | None]:
+async def stored(
+    world: ApplicationHarness, application_id: str
+) -> tuple[ApplicationState, ClosedReason | None]:
     application = await world.store.get(application_id)
     assert application is not None
     return application.state, application.closed_reason
 
 
-async def two_workers(world: World) -> None:
+async def two_workers(world: ApplicationHarness) -> None:
     await asyncio.gather(world.upkeep.settle_due(), world.upkeep.settle_due())
 
 
-async def archive(world: World, listing: internship.Internship) -> None:
+async def archive(world: ApplicationHarness, listing: internship.Internship) -> None:
     await becomes(world, listing, "ARCHIVED")
 
 
 async def becomes(
-    world: World, listing: internship.Internship, state: str, *, at: int = 0, was: str = "OPEN"
+    world: ApplicationHarness, listing: internship.Internship, state: str, *, at: int = 0, was: str = "OPEN"
 ) -> None:
     """The news that a listing is in another state, as its version `at`."""
     told = internship.Internship()
@@ -43,16 +45,16 @@ async def becomes(
     await world.reactions.listing_changed(event, None)  # type: ignore[arg-type]
 
 
-async def test_an_expired_offer_is_closed_once_by_two_workers(world: World) -> None:
+async def test_an_expired_offer_is_closed_once_by_two_workers(world: ApplicationHarness) -> None:
     offered = await world.offered(world.student(), world.listing().id)
     world.clock.advance(POLICY.offer_stands)
     await two_workers(world)
-    assert await stored(world, offered.id) == (State.CLOSED, ClosedReason.OFFER_EXPIRED)
+    assert await stored(world, offered.id) == (ApplicationState.CLOSED, ClosedReason.OFFER_EXPIRED)
     closings = [event for event in await world.events_of(offered.id) if getattr(event, "closed_reason", 0)]
     assert len(closings) == 1
 
 
-async def test_a_rejection_is_told_once_when_its_delay_is_over(world: World) -> None:
+async def test_a_rejection_is_disclosed_once_when_its_delay_is_over(world: ApplicationHarness) -> None:
     submitted = await world.submit(world.student(), world.listing().id)
     await world.move(world.member(), submitted.id, "REJECTED")
     await two_workers(world)
@@ -66,25 +68,25 @@ async def test_a_rejection_is_told_once_when_its_delay_is_over(world: World) -> 
     assert len(told) == 1
 
 
-async def test_an_unanswered_application_is_closed_after_promise_and_grace(world: World) -> None:
+async def test_an_unanswered_application_is_closed_after_promise_and_grace(world: ApplicationHarness) -> None:
     submitted = await world.submit(world.student(), world.listing(respond_within_days=10).id)
     world.clock.advance(timedelta(days=10) + POLICY.response_grace - timedelta(seconds=1))
     await world.upkeep.settle_due()
-    assert (await stored(world, submitted.id))[0] is State.SUBMITTED
+    assert (await stored(world, submitted.id))[0] is ApplicationState.SUBMITTED
     world.clock.advance(timedelta(seconds=1))
     await two_workers(world)
-    assert await stored(world, submitted.id) == (State.CLOSED, ClosedReason.NO_RESPONSE)
+    assert await stored(world, submitted.id) == (ApplicationState.CLOSED, ClosedReason.NO_RESPONSE)
 
 
-async def test_an_answered_application_does_not_end_by_itself(world: World) -> None:
+async def test_an_answered_application_does_not_end_by_itself(world: ApplicationHarness) -> None:
     submitted = await world.submit(world.student(), world.listing().id)
     await world.move(world.member(), submitted.id, "SHORTLISTED")
     world.clock.advance(timedelta(days=400))
     await world.upkeep.settle_due()
-    assert (await stored(world, submitted.id))[0] is State.SHORTLISTED
+    assert (await stored(world, submitted.id))[0] is ApplicationState.SHORTLISTED
 
 
-async def test_an_archived_listing_ends_what_is_under_way_and_nothing_else(world: World) -> None:
+async def test_an_archived_listing_ends_what_is_under_way_and_nothing_else(world: ApplicationHarness) -> None:
     listing = world.listing(openings=3)
     hired_student = world.student()
     hired = await world.offered(hired_student, listing.id)
@@ -96,20 +98,22 @@ async def test_an_archived_listing_ends_what_is_under_way_and_nothing_else(world
     await archive(world, listing)
     await archive(world, listing)
     for application in (offered, waiting):
-        assert await stored(world, application.id) == (State.CLOSED, ClosedReason.LISTING_ARCHIVED)
-    assert (await stored(world, hired.id))[0] is State.HIRED
-    assert (await stored(world, elsewhere.id))[0] is State.SUBMITTED
+        assert await stored(world, application.id) == (ApplicationState.CLOSED, ClosedReason.LISTING_ARCHIVED)
+    assert (await stored(world, hired.id))[0] is ApplicationState.HIRED
+    assert (await stored(world, elsewhere.id))[0] is ApplicationState.SUBMITTED
 
 
-async def test_an_application_that_reaches_the_view_after_the_archiving_is_ended_too(world: World) -> None:
+async def test_an_application_that_reaches_the_view_after_the_archiving_is_ended_too(
+    world: ApplicationHarness,
+) -> None:
     listing = world.listing()
     late = await world.submit(world.student(), listing.id)
     await archive(world, listing)
     await world.deliver()
-    assert await stored(world, late.id) == (State.CLOSED, ClosedReason.LISTING_ARCHIVED)
+    assert await stored(world, late.id) == (ApplicationState.CLOSED, ClosedReason.LISTING_ARCHIVED)
 
 
-async def test_an_archiving_waits_for_a_pending_accept(world: World) -> None:
+async def test_an_archiving_waits_for_a_pending_accept(world: ApplicationHarness) -> None:
     student, listing = world.student(), world.listing()
     offered = await world.offered(student, listing.id)
     world.internships.interrupt = "after taking"
@@ -120,11 +124,11 @@ async def test_an_archiving_waits_for_a_pending_accept(world: World) -> None:
     other = await world.submit(world.student(), listing.id)
     await world.deliver()
     await archive(world, listing)
-    assert (await stored(world, offered.id))[0] is State.OFFERED
-    assert await stored(world, other.id) == (State.CLOSED, ClosedReason.LISTING_ARCHIVED)
+    assert (await stored(world, offered.id))[0] is ApplicationState.OFFERED
+    assert await stored(world, other.id) == (ApplicationState.CLOSED, ClosedReason.LISTING_ARCHIVED)
     assert (await world.accept(student, offered.id)).status == pb.STUDENT_STATUS_HIRED
     await world.upkeep.go_on_ending()
-    assert (await stored(world, offered.id))[0] is State.HIRED
+    assert (await stored(world, offered.id))[0] is ApplicationState.HIRED
     assert listing.id not in await world.applicant_store.pending_endings(1000)
 
 
@@ -137,8 +141,8 @@ async def test_an_archiving_waits_for_a_pending_accept(world: World) -> None:
         ("ARCHIVED", "SUSPENDED", ClosedReason.COMPANY_SUSPENDED),
     ],
 )
-async def test_what_is_alive_ends_with_its_listing_and_is_told_why_once(
-    world: World, state: str, was: str, reason: ClosedReason
+async def test_live_applications_end_with_their_listing_with_one_reason_each(
+    world: ApplicationHarness, state: str, was: str, reason: ClosedReason
 ) -> None:
     listing = world.listing(openings=3)
     waiting = await world.submit(world.student(), listing.id)
@@ -150,49 +154,53 @@ async def test_what_is_alive_ends_with_its_listing_and_is_told_why_once(
     for _ in range(2):
         await becomes(world, listing, state, at=9, was=was)
     for application in (waiting, shortlisted):
-        assert await stored(world, application.id) == (State.CLOSED, reason)
+        assert await stored(world, application.id) == (ApplicationState.CLOSED, reason)
         told: list[Any] = [
             each for each in await world.events_of(application.id) if getattr(each, "closed_reason", 0)
         ]
         assert [each.closed_reason for each in told] == [pb.ClosedReason.Value(f"CLOSED_REASON_{reason}")]
-    assert (await stored(world, rejected.id))[0] is State.REJECTED
+    assert (await stored(world, rejected.id))[0] is ApplicationState.REJECTED
 
 
 @pytest.mark.parametrize("state", ["EXPIRED", "PAUSED", "SUSPENDED"])
 async def test_what_stops_the_intake_only_ends_nothing_and_the_promise_to_answer_runs_on(
-    world: World, state: str
+    world: ApplicationHarness, state: str
 ) -> None:
     listing = world.listing(respond_within_days=10)
     waiting = await world.submit(world.student(), listing.id)
     await world.deliver()
     await becomes(world, listing, state, at=9)
-    assert (await stored(world, waiting.id))[0] is State.SUBMITTED
+    assert (await stored(world, waiting.id))[0] is ApplicationState.SUBMITTED
     world.clock.advance(timedelta(days=10) + POLICY.response_grace)
     await world.upkeep.settle_due()
-    assert await stored(world, waiting.id) == (State.CLOSED, ClosedReason.NO_RESPONSE)
+    assert await stored(world, waiting.id) == (ApplicationState.CLOSED, ClosedReason.NO_RESPONSE)
 
 
 async def test_a_listing_that_is_open_again_ends_nobody_however_late_the_news_of_its_end_comes(
-    world: World,
+    world: ApplicationHarness,
 ) -> None:
     listing = world.listing(openings=3)
     waiting = await world.submit(world.student(), listing.id)
     await world.deliver()
     await becomes(world, listing, "OPEN", at=10, was="FILLED")
     await becomes(world, listing, "FILLED", at=9)
-    assert (await stored(world, waiting.id))[0] is State.SUBMITTED
+    assert (await stored(world, waiting.id))[0] is ApplicationState.SUBMITTED
 
 
-async def test_who_applies_after_the_reopening_is_not_ended_by_the_ending_before_it(world: World) -> None:
+async def test_who_applies_after_the_reopening_is_not_ended_by_the_ending_before_it(
+    world: ApplicationHarness,
+) -> None:
     listing = world.listing(openings=3)
     await becomes(world, listing, "FILLED", at=9)
     listing.version = 10
     later = await world.submit(world.student(), listing.id)
     await world.deliver()
-    assert (await stored(world, later.id))[0] is State.SUBMITTED
+    assert (await stored(world, later.id))[0] is ApplicationState.SUBMITTED
 
 
-async def test_whom_a_person_reopens_after_the_ending_is_left_alone_by_its_repeats(world: World) -> None:
+async def test_whom_a_person_reopens_after_the_ending_is_left_alone_by_its_repeats(
+    world: ApplicationHarness,
+) -> None:
     listing = world.listing(openings=3)
     waiting = await world.submit(world.student(), listing.id)
     await world.deliver()
@@ -200,33 +208,33 @@ async def test_whom_a_person_reopens_after_the_ending_is_left_alone_by_its_repea
     await world.move(world.member(), waiting.id, "SUBMITTED", expected_state=state_value("CLOSED"))
     await world.deliver()
     await becomes(world, listing, "CLOSED", at=9)
-    assert (await stored(world, waiting.id))[0] is State.SUBMITTED
+    assert (await stored(world, waiting.id))[0] is ApplicationState.SUBMITTED
     await becomes(world, listing, "ARCHIVED", at=11, was="CLOSED")
-    assert await stored(world, waiting.id) == (State.CLOSED, ClosedReason.LISTING_ARCHIVED)
+    assert await stored(world, waiting.id) == (ApplicationState.CLOSED, ClosedReason.LISTING_ARCHIVED)
 
 
 async def test_hundreds_of_applicants_end_in_batches_of_which_one_may_be_cut_short(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: ApplicationHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "BATCH", 5)
+    monkeypatch.setattr(upkeep, "BATCH_SIZE", 5)
     monkeypatch.setattr(upkeep, "MAX_BATCHES", 2)
     listing = world.listing(openings=3)
     waiting = [await world.submit(world.student(), listing.id) for _ in range(23)]
     await world.deliver()
     await becomes(world, listing, "CLOSED", at=9)
-    ended = [each.id for each in waiting if (await stored(world, each.id))[0] is State.CLOSED]
+    ended = [each.id for each in waiting if (await stored(world, each.id))[0] is ApplicationState.CLOSED]
     assert len(ended) == 10
     for _ in range(4):
         await world.deliver()
         await asyncio.gather(world.upkeep.go_on_ending(), world.upkeep.go_on_ending())
     for each in waiting:
-        assert await stored(world, each.id) == (State.CLOSED, ClosedReason.LISTING_ENDED)
+        assert await stored(world, each.id) == (ApplicationState.CLOSED, ClosedReason.LISTING_ENDED)
         moves = [one for one in await world.events_of(each.id) if isinstance(one, events.ApplicationMoved)]
         assert len(moves) == 1
     assert listing.id not in await world.applicant_store.pending_endings(1000)
 
 
-async def all_of_kind(world: World, kind: str) -> set[str]:
+async def all_of_kind(world: ApplicationHarness, kind: str) -> set[str]:
     rows = [row for shard in world.shards.all() for row in await shard.db["outbox"].find().to_list()]
     found = [events.Event.FromString(row["event"]) for row in rows]
     return {event.id for event in found if event.data.type_url.endswith(kind)}

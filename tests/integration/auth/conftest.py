@@ -7,22 +7,22 @@ import pytest
 from redis.asyncio.cluster import RedisCluster
 
 from chassis.clock import FixedClock
-from chassis.mongo.shards import Shards
-from chassis.redis import connect
+from chassis.redis.client import connect_redis
+from chassis.sharding.shards import Shards
 from internshipconnect.events.v1.events_pb2 import VerificationRequested
-from services.auth.domain import AccountKind, SignInPolicy, normalise
-from services.auth.failures import FailedSignIns
-from services.auth.hashing import PasswordHashing
+from services.auth.domain import AccountKind, SignInPolicy, normalise_address
+from services.auth.failed_sign_ins import FailedSignInCounter
+from services.auth.hashing import Argon2Hasher
+from services.auth.key_store import KeyStore
 from services.auth.keyring import KeyRing
-from services.auth.service import Attempts, Minting, Registering, SignedIn, SigningIn
-from services.auth.store import COLLECTIONS, AccountStore, KeyStore, SessionStore
-from services.auth.vault import Vault
-from tests.databases import own_databases, told
-from tests.stack import Stack
+from services.auth.repository import COLLECTIONS, AccountRepository, SessionRepository, SigningKeyRepository
+from services.auth.service import Register, SignIn, SignInResult, SignInThrottle, TokenIssuer
+from tests.databases import own_databases, read_outbox
+from tests.stack import StackHandle
 
 PASSWORD = "green kettle orbit 7"
 ROTATION = timedelta(days=30)
-PATIENCE_S = 20.0
+REDIS_TIMEOUT_S = 20.0
 """Redis may take longer than the usual bound on a busy machine, which must not matter to what is counted."""
 LENIENT = SignInPolicy(times=1_000)
 
@@ -38,19 +38,19 @@ class KnownRevocations:
 
 
 @dataclass
-class Auth:
+class AuthHarness:
     """The room without its wire."""
 
     shards: Shards
     clock: FixedClock
-    vault: Vault
-    accounts: AccountStore
-    sessions: SessionStore
-    hashing: PasswordHashing
+    vault: KeyStore
+    accounts: AccountRepository
+    sessions: SessionRepository
+    hashing: Argon2Hasher
     revocations: KnownRevocations
     keys: KeyRing
-    signing_in: SigningIn
-    registering: Registering
+    signing_in: SignIn
+    registering: Register
 
     async def register(
         self, email: str, password: str = PASSWORD, *, name: str = "Ada", company: str = ""
@@ -61,45 +61,47 @@ class Auth:
         await self.registering.register(
             email=email, password=password, name=name, kind=kind, company_name=company
         )
-        user_id = await self.accounts.user_of(normalise(email))
+        user_id = await self.accounts.user_of(normalise_address(email))
         assert user_id
         return user_id
 
     async def codes(self, user_id: str) -> list[str]:
         """The codes that were sent, oldest first."""
-        return [event.code for event in await told(self.shards, VerificationRequested, user_id)]
+        return [event.code for event in await read_outbox(self.shards, VerificationRequested, user_id)]
 
-    async def verified(self, email: str, password: str = PASSWORD) -> SignedIn:
+    async def verified(self, email: str, password: str = PASSWORD) -> SignInResult:
         """Registers and proves an address."""
         user_id = await self.register(email, password)
         return await self.registering.verify_email(email, (await self.codes(user_id))[-1])
 
 
-def assemble(
+def build_auth_harness(
     shards: Shards, redis: RedisCluster, clock: FixedClock, data_key: bytes, policy: SignInPolicy = LENIENT
-) -> Auth:
+) -> AuthHarness:
     """One process's worth of the room."""
-    vault = Vault(data_key)
-    accounts, sessions = AccountStore(shards), SessionStore(shards)
-    hashing = PasswordHashing(threads=2, queue=32)
+    vault = KeyStore(data_key)
+    accounts, sessions = AccountRepository(shards), SessionRepository(shards)
+    hashing = Argon2Hasher(threads=2, queue=32)
     revocations = KnownRevocations()
-    keys = KeyRing(KeyStore(shards), vault, clock, ROTATION)
-    signing_in = SigningIn(
+    keys = KeyRing(SigningKeyRepository(shards), vault, clock, ROTATION)
+    signing_in = SignIn(
         accounts=accounts,
         sessions=sessions,
         hashing=hashing,
-        minting=Minting(keys, vault, clock),
+        minting=TokenIssuer(keys, vault, clock),
         revocations=revocations,
-        attempts=Attempts(FailedSignIns(redis, policy, PATIENCE_S)),
+        attempts=SignInThrottle(FailedSignInCounter(redis, policy, REDIS_TIMEOUT_S)),
         clock=clock,
     )
-    registering = Registering(accounts, hashing, signing_in, vault.code_key, clock)
-    return Auth(shards, clock, vault, accounts, sessions, hashing, revocations, keys, signing_in, registering)
+    registering = Register(accounts, hashing, signing_in, vault.code_key, clock)
+    return AuthHarness(
+        shards, clock, vault, accounts, sessions, hashing, revocations, keys, signing_in, registering
+    )
 
 
 @pytest.fixture(scope="session")
-def stack() -> Stack:
-    return Stack.under_test()
+def stack() -> StackHandle:
+    return StackHandle.under_test()
 
 
 @pytest.fixture
@@ -108,21 +110,21 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
-async def shards(stack: Stack, clock: FixedClock) -> AsyncIterator[Shards]:
+async def shards(stack: StackHandle, clock: FixedClock) -> AsyncIterator[Shards]:
     async with own_databases(stack, "auth", COLLECTIONS, clock=clock) as shards:
         yield shards
 
 
 @pytest.fixture
-async def redis(stack: Stack) -> AsyncIterator[RedisCluster]:
+async def redis(stack: StackHandle) -> AsyncIterator[RedisCluster]:
     nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
-    redis = connect(nodes, stack.credentials.redis_password)
+    redis = connect_redis(nodes, stack.credentials.redis_password)
     yield redis
     await redis.aclose()
 
 
 @pytest.fixture
-async def auth(shards: Shards, redis: RedisCluster, clock: FixedClock) -> AsyncIterator[Auth]:
-    auth = assemble(shards, redis, clock, secrets.token_bytes(32))
+async def auth(shards: Shards, redis: RedisCluster, clock: FixedClock) -> AsyncIterator[AuthHarness]:
+    auth = build_auth_harness(shards, redis, clock, secrets.token_bytes(32))
     yield auth
     await auth.hashing.close()

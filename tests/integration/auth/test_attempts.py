@@ -9,22 +9,22 @@ from typing import Any
 import pytest
 from redis.asyncio.cluster import RedisCluster
 
-from chassis.caller import Call, begin, current_call
+from chassis.call_context import CallContext, bind_call, current_call
 from chassis.clock import FixedClock
 from chassis.errors import DomainError
-from chassis.mongo.shards import Shards
-from services.auth.domain import Plan, SignInPolicy
-from services.auth.failures import Attempt, FailedSignIns
-from services.auth.store import Change
+from chassis.sharding.shards import Shards
+from services.auth.domain import AccountPlan, SignInPolicy
+from services.auth.failed_sign_ins import FailedSignInCounter, SignInAttempt
+from services.auth.repository import AccountChange
 from services.auth.visitor import Visitor
-from tests.integration.auth.conftest import PASSWORD, PATIENCE_S, Auth, assemble
+from tests.integration.auth.conftest import PASSWORD, REDIS_TIMEOUT_S, AuthHarness, build_auth_harness
 
 WRONG = "not it at all"
 
 
 @pytest.fixture
-async def strict(shards: Shards, redis: RedisCluster, clock: FixedClock) -> AsyncIterator[Auth]:
-    auth = assemble(shards, redis, clock, secrets.token_bytes(32), SignInPolicy())
+async def strict(shards: Shards, redis: RedisCluster, clock: FixedClock) -> AsyncIterator[AuthHarness]:
+    auth = build_auth_harness(shards, redis, clock, secrets.token_bytes(32), SignInPolicy())
     yield auth
     await auth.hashing.close()
 
@@ -39,7 +39,7 @@ def somebody() -> str:
     return f"{secrets.token_hex(6)}@campus.test"
 
 
-async def tried(auth: Auth, email: str, password: str, visitor: Visitor) -> str:
+async def tried(auth: AuthHarness, email: str, password: str, visitor: Visitor) -> str:
     """How a sign-in ends: with a reason, or OK."""
     try:
         await auth.signing_in.login(email, password, visitor)
@@ -48,7 +48,7 @@ async def tried(auth: Auth, email: str, password: str, visitor: Visitor) -> str:
     return "OK"
 
 
-async def failed(auth: Auth, email: str, times: int, visitor: Visitor) -> None:
+async def failed(auth: AuthHarness, email: str, times: int, visitor: Visitor) -> None:
     for _ in range(times):
         assert await tried(auth, email, WRONG, visitor) == "INVALID_CREDENTIALS"
 
@@ -61,19 +61,21 @@ async def wait_of(call: Awaitable[Any]) -> float:
     return refusal.value.retry_after_s
 
 
-async def told(auth: Auth, email: str, password: str, visitor: Visitor) -> dict[str, str]:
+async def rate_limit_headers_of(
+    auth: AuthHarness, email: str, password: str, visitor: Visitor
+) -> dict[str, str]:
     """What the answer to a sign-in says about limits."""
 
     async def call() -> dict[str, str]:
-        begin(Call())
+        bind_call(CallContext())
         await tried(auth, email, password, visitor)
         return dict(current_call().headers)
 
     return await asyncio.create_task(call())
 
 
-async def test_after_five_failures_a_stranger_waits_up_to_a_quarter_of_an_hour_even_if_right(
-    strict: Auth,
+async def test_after_five_failures_an_unknown_client_waits_up_to_a_quarter_of_an_hour_even_if_right(
+    strict: AuthHarness,
 ) -> None:
     email, here = somebody(), somewhere()
     await strict.verified(email)
@@ -83,7 +85,7 @@ async def test_after_five_failures_a_stranger_waits_up_to_a_quarter_of_an_hour_e
 
 
 async def test_failures_elsewhere_never_refuse_the_right_password_on_a_device_that_signed_in_before(
-    strict: Auth,
+    strict: AuthHarness,
 ) -> None:
     email, home = somebody(), somewhere()
     await strict.verified(email)
@@ -96,7 +98,9 @@ async def test_failures_elsewhere_never_refuse_the_right_password_on_a_device_th
     assert await tried(strict, email, PASSWORD, somewhere()) == "RATE_LIMITED"
 
 
-async def test_strangers_at_one_account_wait_longer_each_time_wherever_they_come_from(strict: Auth) -> None:
+async def test_unknown_clients_at_one_account_wait_longer_each_time_wherever_they_come_from(
+    strict: AuthHarness,
+) -> None:
     email = somebody()
     for _ in range(5):
         await failed(strict, email, 1, somewhere())
@@ -107,7 +111,7 @@ async def test_strangers_at_one_account_wait_longer_each_time_wherever_they_come
     assert await tried(strict, somebody(), WRONG, somewhere()) == "INVALID_CREDENTIALS"
 
 
-async def test_the_owner_on_a_new_device_gets_in_after_the_delay(strict: Auth) -> None:
+async def test_the_owner_on_a_new_device_gets_in_after_the_delay(strict: AuthHarness) -> None:
     email = somebody()
     await strict.verified(email)
     for _ in range(5):
@@ -118,7 +122,9 @@ async def test_the_owner_on_a_new_device_gets_in_after_the_delay(strict: Auth) -
     assert await tried(strict, email, WRONG, somewhere()) == "INVALID_CREDENTIALS"
 
 
-async def test_signing_in_forgets_the_failures_before_it_and_is_not_counted_itself(strict: Auth) -> None:
+async def test_signing_in_forgets_the_failures_before_it_and_is_not_counted_itself(
+    strict: AuthHarness,
+) -> None:
     email, here = somebody(), somewhere()
     await strict.verified(email)
     for _ in range(3):
@@ -128,15 +134,15 @@ async def test_signing_in_forgets_the_failures_before_it_and_is_not_counted_itse
         assert await tried(strict, email, PASSWORD, here) == "OK"
 
 
-@pytest.mark.parametrize(("plan", "failures"), [(Plan.FREE, 5), (Plan.PREMIUM, 10)])
+@pytest.mark.parametrize(("plan", "failures"), [(AccountPlan.FREE, 5), (AccountPlan.PREMIUM, 10)])
 async def test_a_known_device_has_the_failures_of_its_accounts_plan(
-    strict: Auth, plan: Plan, failures: int
+    strict: AuthHarness, plan: AccountPlan, failures: int
 ) -> None:
     email = somebody()
     signed_in = await strict.verified(email)
 
-    def upgrade(account: Any) -> Change[None]:
-        return Change(None, account=replace(account, plan=plan))
+    def upgrade(account: Any) -> AccountChange[None]:
+        return AccountChange(None, account=replace(account, plan=plan))
 
     await strict.accounts.change(signed_in.account.id, upgrade)
     device = somewhere(signed_in.device_token)
@@ -146,13 +152,13 @@ async def test_a_known_device_has_the_failures_of_its_accounts_plan(
 
 
 async def failed_at_many(redis: RedisCluster, client: tuple[str, ...], times: int) -> None:
-    failures = FailedSignIns(redis, SignInPolicy(), PATIENCE_S)
+    failures = FailedSignInCounter(redis, SignInPolicy(), REDIS_TIMEOUT_S)
     for _ in range(times):
-        await failures.count(Attempt(somebody(), "", client, Plan.FREE))
+        await failures.count(SignInAttempt(somebody(), "", client, AccountPlan.FREE))
 
 
 async def test_a_client_that_fails_at_many_accounts_is_refused_at_all_but_where_its_devices_are_known(
-    strict: Auth, redis: RedisCluster
+    strict: AuthHarness, redis: RedisCluster
 ) -> None:
     email, campus = somebody(), somewhere()
     known = (await strict.verified(email)).device_token
@@ -165,7 +171,7 @@ async def test_a_client_that_fails_at_many_accounts_is_refused_at_all_but_where_
 
 
 async def test_the_64s_of_one_ipv6_household_share_an_allowance_of_failures(
-    strict: Auth, redis: RedisCluster
+    strict: AuthHarness, redis: RedisCluster
 ) -> None:
     site = f"2001:db8:{secrets.randbelow(65_535):x}"
     for room in range(4):
@@ -177,20 +183,20 @@ async def test_the_64s_of_one_ipv6_household_share_an_allowance_of_failures(
     assert await tried(strict, somebody(), WRONG, other_home) == "INVALID_CREDENTIALS"
 
 
-async def test_tries_that_come_all_at_once_are_hardly_more_than_the_figure(strict: Auth) -> None:
+async def test_tries_that_come_all_at_once_are_hardly_more_than_the_figure(strict: AuthHarness) -> None:
     email, here = somebody(), somewhere()
     ends = await asyncio.gather(*(tried(strict, email, WRONG, here) for _ in range(30)))
     assert 5 <= ends.count("INVALID_CREDENTIALS") <= 5 + 3
     assert set(ends) == {"INVALID_CREDENTIALS", "RATE_LIMITED"}
 
 
-async def test_limits_tell_nothing_of_whether_an_address_is_known(strict: Auth) -> None:
+async def test_limits_do_not_reveal_whether_an_address_is_known(strict: AuthHarness) -> None:
     known, unknown = somebody(), somebody()
     await strict.verified(known)
     found = []
     for email in (known, unknown):
         here = somewhere()
-        found.append([await told(strict, email, WRONG, here) for _ in range(7)])
+        found.append([await rate_limit_headers_of(strict, email, WRONG, here) for _ in range(7)])
     for name in ("x-ratelimit-limit", "x-ratelimit-remaining", "ratelimit-policy"):
         assert [each[name] for each in found[0]] == [each[name] for each in found[1]]
     assert [set(each) for each in found[0]] == [set(each) for each in found[1]]
@@ -198,21 +204,23 @@ async def test_limits_tell_nothing_of_whether_an_address_is_known(strict: Auth) 
     assert [each["x-ratelimit-remaining"] for each in found[0]] == ["4", "3", "2", "1", "0", "0", "0"]
 
 
-async def test_device_tokens_of_an_account_end_with_its_password_and_keep_their_number(strict: Auth) -> None:
+async def test_device_tokens_of_an_account_end_with_its_password_and_keep_their_number(
+    strict: AuthHarness,
+) -> None:
     email = somebody()
     first = (await strict.verified(email)).device_token
     again = (await strict.signing_in.login(email, PASSWORD, somewhere(first))).device_token
     assert again[:16] == first[:16]
 
-    def new_password(account: Any) -> Change[None]:
-        return Change(None, account=replace(account, credential=account.credential + 1))
+    def new_password(account: Any) -> AccountChange[None]:
+        return AccountChange(None, account=replace(account, credential=account.credential + 1))
 
     await strict.accounts.change((await strict.signing_in.login(email, PASSWORD)).account.id, new_password)
     renewed = (await strict.signing_in.login(email, PASSWORD, somewhere(again))).device_token
     assert renewed[:16] != first[:16]
 
 
-async def test_without_redis_sign_ins_pass(auth: Auth, shards: Shards, clock: FixedClock) -> None:
+async def test_without_redis_sign_ins_pass(auth: AuthHarness, shards: Shards, clock: FixedClock) -> None:
     class Gone:
         async def evalsha(self, *_: Any) -> Any:
             raise TimeoutError
@@ -220,7 +228,7 @@ async def test_without_redis_sign_ins_pass(auth: Auth, shards: Shards, clock: Fi
         eval = evalsha
 
     alone: Any = Gone()
-    outage = assemble(shards, alone, clock, secrets.token_bytes(32), SignInPolicy())
+    outage = build_auth_harness(shards, alone, clock, secrets.token_bytes(32), SignInPolicy())
     email, here = somebody(), somewhere()
     await failed(outage, email, 7, here)
     await outage.hashing.close()

@@ -7,19 +7,19 @@ from cryptography.exceptions import InvalidTag
 from jwt.types import Options
 
 from chassis.clock import FixedClock
-from chassis.mongo.shards import Shards
+from chassis.sharding.shards import Shards
 from services.auth.domain import SigningKey
+from services.auth.key_store import KeyStore
 from services.auth.keyring import KeyRing
-from services.auth.store import KeyStore
-from services.auth.vault import Vault
-from tests.integration.auth.conftest import PASSWORD, ROTATION, Auth
+from services.auth.repository import SigningKeyRepository
+from tests.integration.auth.conftest import PASSWORD, ROTATION, AuthHarness
 
 DATA_KEY = bytes(32)
 
 
 def process(shards: Shards, clock: FixedClock) -> KeyRing:
     """The keys as another process knows them."""
-    return KeyRing(KeyStore(shards), Vault(DATA_KEY), clock, ROTATION)
+    return KeyRing(SigningKeyRepository(shards), KeyStore(DATA_KEY), clock, ROTATION)
 
 
 async def kids(ring: KeyRing) -> list[str]:
@@ -29,7 +29,7 @@ async def kids(ring: KeyRing) -> list[str]:
 async def test_processes_that_start_at_once_agree_on_one_key(shards: Shards, clock: FixedClock) -> None:
     signers = await asyncio.gather(*(process(shards, clock).signer() for _ in range(8)))
     assert len({signer.kid for signer in signers}) == 1
-    assert len(await KeyStore(shards).all()) == 1
+    assert len(await SigningKeyRepository(shards).all()) == 1
 
 
 async def test_two_processes_rotate_to_the_same_key_which_was_published_before(
@@ -66,7 +66,7 @@ async def test_another_process_learns_of_a_key_within_a_minute(shards: Shards, c
     assert len(await kids(other)) == 2
 
 
-async def test_a_token_verifies_with_the_published_key(auth: Auth) -> None:
+async def test_a_token_verifies_with_the_published_key(auth: AuthHarness) -> None:
     token = (await auth.verified("ada@campus.test", PASSWORD)).access_token
     [key] = await auth.keys.published()
     public = jwt.PyJWK({"kty": "EC", "crv": "P-256", "x": key.x, "y": key.y})
@@ -78,7 +78,7 @@ async def test_a_token_verifies_with_the_published_key(auth: Auth) -> None:
 
 async def test_a_private_key_opens_only_with_its_data_key(shards: Shards, clock: FixedClock) -> None:
     await process(shards, clock).signer()
-    [key] = await KeyStore(shards).all()
+    [key] = await SigningKeyRepository(shards).all()
     assert isinstance(key, SigningKey)
     with pytest.raises(InvalidTag):
-        Vault(bytes([1]) * 32).private_key(key)
+        KeyStore(bytes([1]) * 32).private_key(key)

@@ -12,15 +12,15 @@ from internshipconnect.events.v1.events_pb2 import (
     VerificationRequested,
 )
 from services.auth.domain import AccountKind, AccountState
-from services.auth.domain.accounts import GUESSES_PER_CODE
-from tests.databases import told
-from tests.integration.auth.conftest import PASSWORD, Auth
+from services.auth.domain.accounts import MAX_GUESSES_PER_CODE
+from tests.databases import read_outbox
+from tests.integration.auth.conftest import PASSWORD, AuthHarness
 
 EMAIL = "ada@campus.test"
 OTHER_PASSWORD = "violet anchor prism 3"
 
 
-async def refused(auth: Auth, code: str, email: str = EMAIL) -> str:
+async def refused(auth: AuthHarness, code: str, email: str = EMAIL) -> str:
     with pytest.raises(DomainError) as failure:
         await auth.registering.verify_email(email, code)
     return failure.value.reason
@@ -30,13 +30,13 @@ def wrong(code: str) -> str:
     return f"{(int(code) + 1) % 10**8:08}"
 
 
-async def test_registering_opens_a_pending_account_and_has_a_code_sent(auth: Auth) -> None:
+async def test_registering_opens_a_pending_account_and_has_a_code_sent(auth: AuthHarness) -> None:
     user_id = await auth.register("Ada@Campus.TEST")
     account = await auth.accounts.find(user_id)
     assert account is not None
     assert (account.state, account.email) == (AccountState.PENDING_VERIFICATION, "Ada@Campus.TEST")
-    [registered] = await told(auth.shards, UserRegistered, user_id)
-    [requested] = await told(auth.shards, VerificationRequested, user_id)
+    [registered] = await read_outbox(auth.shards, UserRegistered, user_id)
+    [requested] = await read_outbox(auth.shards, VerificationRequested, user_id)
     assert (registered.email, registered.name) == ("Ada@Campus.TEST", "Ada")
     assert len(requested.code) == 8
     assert requested.expire_time.ToDatetime() == (auth.clock.now() + timedelta(minutes=15)).replace(
@@ -44,14 +44,14 @@ async def test_registering_opens_a_pending_account_and_has_a_code_sent(auth: Aut
     )
 
 
-async def test_a_company_account_brings_its_company_and_owns_it(auth: Auth) -> None:
+async def test_a_company_account_brings_its_company_and_owns_it(auth: AuthHarness) -> None:
     user_id = await auth.register("owner@acme.test", company="Acme")
-    [registered] = await told(auth.shards, UserRegistered, user_id)
+    [registered] = await read_outbox(auth.shards, UserRegistered, user_id)
     assert registered.company_id.startswith("cmp_")
     assert (registered.company_name, registered.role) == ("Acme", 1)
 
 
-async def test_neither_code_nor_password_is_kept_readable(auth: Auth) -> None:
+async def test_neither_code_nor_password_is_kept_readable(auth: AuthHarness) -> None:
     user_id = await auth.register(EMAIL)
     [code] = await auth.codes(user_id)
     stored = str(await auth.shards.of(user_id).db["accounts"].find_one({"_id": user_id}))
@@ -59,7 +59,7 @@ async def test_neither_code_nor_password_is_kept_readable(auth: Auth) -> None:
     assert PASSWORD not in stored
 
 
-async def test_twenty_registrations_of_one_address_at_once_give_one_account(auth: Auth) -> None:
+async def test_twenty_registrations_of_one_address_at_once_give_one_account(auth: AuthHarness) -> None:
     await asyncio.gather(*(auth.register(EMAIL, name=f"Ada {number}") for number in range(20)))
     accounts = [
         document
@@ -70,37 +70,39 @@ async def test_twenty_registrations_of_one_address_at_once_give_one_account(auth
     assert len(await auth.codes(accounts[0]["_id"])) == 20
 
 
-async def test_a_registration_that_broke_off_before_its_account_is_taken_over(auth: Auth) -> None:
+async def test_a_registration_that_broke_off_before_its_account_is_taken_over(auth: AuthHarness) -> None:
     abandoned = new_id("usr")
     await auth.accounts.reserve(EMAIL, abandoned, auth.clock.now())
     assert await auth.register(EMAIL) == abandoned
     assert await auth.accounts.find(abandoned) is not None
 
 
-async def test_the_right_code_makes_the_account_active_and_signs_in(auth: Auth) -> None:
+async def test_the_right_code_makes_the_account_active_and_signs_in(auth: AuthHarness) -> None:
     user_id = await auth.register(EMAIL)
     [code] = await auth.codes(user_id)
     signed_in = await auth.registering.verify_email(EMAIL, code)
     assert signed_in.account.state is AccountState.ACTIVE
     assert signed_in.account.email_verified
-    assert len(await told(auth.shards, UserVerified, user_id)) == 1
+    assert len(await read_outbox(auth.shards, UserVerified, user_id)) == 1
     assert (await auth.signing_in.refresh(signed_in.refresh_token)).account.id == user_id
 
 
-async def test_a_code_works_once(auth: Auth) -> None:
+async def test_a_code_works_once(auth: AuthHarness) -> None:
     user_id = await auth.register(EMAIL)
     [code] = await auth.codes(user_id)
     answers = await asyncio.gather(
         *(auth.registering.verify_email(EMAIL, code) for _ in range(4)), return_exceptions=True
     )
     assert sum(not isinstance(answer, DomainError) for answer in answers) == 1
-    assert len(await told(auth.shards, UserVerified, user_id)) == 1
+    assert len(await read_outbox(auth.shards, UserVerified, user_id)) == 1
 
 
-async def test_after_five_wrong_codes_the_right_one_is_refused_until_a_new_one_is_sent(auth: Auth) -> None:
+async def test_after_five_wrong_codes_the_right_one_is_refused_until_a_new_one_is_sent(
+    auth: AuthHarness,
+) -> None:
     user_id = await auth.register(EMAIL)
     [code] = await auth.codes(user_id)
-    for _ in range(GUESSES_PER_CODE):
+    for _ in range(MAX_GUESSES_PER_CODE):
         assert await refused(auth, wrong(code)) == "INVALID_VERIFICATION_CODE"
     assert await refused(auth, code) == "INVALID_VERIFICATION_CODE"
     await auth.register(EMAIL)
@@ -109,26 +111,26 @@ async def test_after_five_wrong_codes_the_right_one_is_refused_until_a_new_one_i
     assert (await auth.registering.verify_email(EMAIL, newest)).account.id == user_id
 
 
-async def test_guesses_that_come_all_at_once_are_still_only_so_many(auth: Auth) -> None:
+async def test_concurrent_guesses_do_not_pass_the_limit(auth: AuthHarness) -> None:
     user_id = await auth.register(EMAIL)
     [code] = await auth.codes(user_id)
-    await asyncio.gather(*(refused(auth, wrong(code)) for _ in range(2 * GUESSES_PER_CODE)))
+    await asyncio.gather(*(refused(auth, wrong(code)) for _ in range(2 * MAX_GUESSES_PER_CODE)))
     assert await refused(auth, code) == "INVALID_VERIFICATION_CODE"
 
 
-async def test_a_code_expires(auth: Auth) -> None:
+async def test_a_code_expires(auth: AuthHarness) -> None:
     user_id = await auth.register(EMAIL)
     [code] = await auth.codes(user_id)
     auth.clock.advance(timedelta(minutes=15))
     assert await refused(auth, code) == "INVALID_VERIFICATION_CODE"
 
 
-async def test_an_unknown_address_and_a_wrong_code_are_refused_alike(auth: Auth) -> None:
+async def test_an_unknown_address_and_a_wrong_code_are_refused_alike(auth: AuthHarness) -> None:
     assert await refused(auth, "12345678", "nobody@campus.test") == "INVALID_VERIFICATION_CODE"
 
 
 async def test_registering_a_pending_address_again_ends_the_sessions_of_the_first_password(
-    auth: Auth,
+    auth: AuthHarness,
 ) -> None:
     user_id = await auth.register(EMAIL, OTHER_PASSWORD, name="Eve")
     eve = await auth.signing_in.login(EMAIL, OTHER_PASSWORD)
@@ -139,7 +141,9 @@ async def test_registering_a_pending_address_again_ends_the_sessions_of_the_firs
     assert len(auth.revocations.revoked) == 1
 
 
-async def test_the_owners_code_brings_the_owners_password_although_eve_registered_later(auth: Auth) -> None:
+async def test_the_owners_code_brings_the_owners_password_although_eve_registered_later(
+    auth: AuthHarness,
+) -> None:
     user_id = await auth.register(EMAIL, PASSWORD, name="Ada")
     await auth.register(EMAIL, OTHER_PASSWORD, name="Eve", company="Evil")
     eve = await auth.signing_in.login(EMAIL, OTHER_PASSWORD)
@@ -152,22 +156,22 @@ async def test_the_owners_code_brings_the_owners_password_although_eve_registere
     ):
         with pytest.raises(DomainError):
             await attempt
-    news = await told(auth.shards, UserRegistered, user_id)
+    news = await read_outbox(auth.shards, UserRegistered, user_id)
     told_last = max(news, key=lambda event: event.account_version)
     assert (told_last.name, told_last.company_id) == ("Ada", "")
 
 
-async def test_registering_a_proven_address_changes_nothing_and_tells_its_owner(auth: Auth) -> None:
+async def test_registering_a_proven_address_changes_nothing_and_notifies_its_owner(auth: AuthHarness) -> None:
     signed_in = await auth.verified(EMAIL)
     user_id = await auth.register(EMAIL, OTHER_PASSWORD, name="Eve")
     assert user_id == signed_in.account.id
     assert await auth.accounts.find(user_id) == signed_in.account
-    assert len(await told(auth.shards, RegistrationRepeated, user_id)) == 1
+    assert len(await read_outbox(auth.shards, RegistrationRepeated, user_id)) == 1
     await auth.signing_in.login(EMAIL, PASSWORD)
 
 
 async def test_a_password_that_is_easy_to_guess_is_refused_whether_or_not_the_address_is_known(
-    auth: Auth,
+    auth: AuthHarness,
 ) -> None:
     await auth.verified(EMAIL)
     for email in (EMAIL, "nobody@campus.test"):
@@ -178,7 +182,7 @@ async def test_a_password_that_is_easy_to_guess_is_refused_whether_or_not_the_ad
         assert failure.value.violations[0].field == "password"
 
 
-async def test_everything_of_a_user_lives_in_the_users_slot(auth: Auth) -> None:
+async def test_everything_of_a_user_lives_in_the_users_slot(auth: AuthHarness) -> None:
     signed_in = await auth.verified(EMAIL)
     db = auth.shards.of(signed_in.account.id).db
     slots = {

@@ -14,20 +14,20 @@ from chassis.clock import FixedClock
 from chassis.errors import DomainError
 from internshipconnect.events.v1.events_pb2 import SessionCompromised
 from services.auth.domain import AccountState
-from services.auth.hashing import PasswordHashing
-from services.auth.service import SignedIn
-from services.auth.service.sessions import REFRESH_GRACE
-from services.auth.store import COLLECTIONS, Change
+from services.auth.hashing import Argon2Hasher
+from services.auth.repository import COLLECTIONS, AccountChange
+from services.auth.service import SignInResult
+from services.auth.service.sign_in import REFRESH_GRACE
 from services.auth.visitor import Visitor
-from tests.databases import own_databases, told
-from tests.integration.auth.conftest import PASSWORD, Auth, assemble
-from tests.stack import Stack
+from tests.databases import own_databases, read_outbox
+from tests.integration.auth.conftest import PASSWORD, AuthHarness, build_auth_harness
+from tests.stack import StackHandle
 
 EMAIL = "ada@campus.test"
 LAPTOP = Visitor(("192.0.2.1",), b"Firefox")
 
 
-def claims_of(signed_in: SignedIn) -> Any:
+def claims_of(signed_in: SignInResult) -> Any:
     return jwt.decode(signed_in.access_token, options={"verify_signature": False})
 
 
@@ -37,14 +37,14 @@ async def reason_of(call: Any) -> str:
     return failure.value.reason
 
 
-async def in_state(auth: Auth, user_id: str, state: AccountState) -> None:
-    def decide(account: Any) -> Change[None]:
-        return Change(None, account=replace(account, state=state))
+async def in_state(auth: AuthHarness, user_id: str, state: AccountState) -> None:
+    def decide(account: Any) -> AccountChange[None]:
+        return AccountChange(None, account=replace(account, state=state))
 
     await auth.accounts.change(user_id, decide)
 
 
-async def test_the_right_password_signs_in(auth: Auth) -> None:
+async def test_the_right_password_signs_in(auth: AuthHarness) -> None:
     user_id = (await auth.verified(EMAIL)).account.id
     signed_in = await auth.signing_in.login("ADA@campus.test", PASSWORD)
     claims = jwt.decode(signed_in.access_token, options={"verify_signature": False})
@@ -53,20 +53,20 @@ async def test_the_right_password_signs_in(auth: Auth) -> None:
     assert claims["amr"] == ["pwd"]
 
 
-async def test_a_wrong_password_and_an_unknown_address_are_refused_alike(auth: Auth) -> None:
+async def test_a_wrong_password_and_an_unknown_address_are_refused_alike(auth: AuthHarness) -> None:
     await auth.verified(EMAIL)
     assert await reason_of(auth.signing_in.login(EMAIL, "not it at all")) == "INVALID_CREDENTIALS"
     assert await reason_of(auth.signing_in.login("no@campus.test", PASSWORD)) == "INVALID_CREDENTIALS"
 
 
-async def test_an_unproven_account_signs_in_as_unverified(auth: Auth) -> None:
+async def test_an_unproven_account_signs_in_as_unverified(auth: AuthHarness) -> None:
     await auth.register(EMAIL)
     assert not (await auth.signing_in.login(EMAIL, PASSWORD)).account.email_verified
 
 
 @pytest.mark.parametrize("state", [AccountState.LOCKED, AccountState.SUSPENDED])
 async def test_only_the_right_password_learns_that_an_account_is_locked(
-    auth: Auth, state: AccountState
+    auth: AuthHarness, state: AccountState
 ) -> None:
     signed_in = await auth.verified(EMAIL)
     await in_state(auth, signed_in.account.id, state)
@@ -75,7 +75,7 @@ async def test_only_the_right_password_learns_that_an_account_is_locked(
     assert await reason_of(auth.signing_in.refresh(signed_in.refresh_token)) == "ACCOUNT_LOCKED"
 
 
-async def test_a_hash_by_older_parameters_is_renewed_at_sign_in(auth: Auth) -> None:
+async def test_a_hash_by_older_parameters_is_renewed_at_sign_in(auth: AuthHarness) -> None:
     user_id = (await auth.verified(EMAIL)).account.id
     old = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
     await (
@@ -88,7 +88,7 @@ async def test_a_hash_by_older_parameters_is_renewed_at_sign_in(auth: Auth) -> N
     await auth.signing_in.login(EMAIL, PASSWORD)
 
 
-async def test_refreshing_gives_another_token_of_the_same_session(auth: Auth) -> None:
+async def test_refreshing_gives_another_token_of_the_same_session(auth: AuthHarness) -> None:
     first = await auth.verified(EMAIL)
     second = await auth.signing_in.refresh(first.refresh_token)
     assert second.refresh_token != first.refresh_token
@@ -96,7 +96,7 @@ async def test_refreshing_gives_another_token_of_the_same_session(auth: Auth) ->
     await auth.signing_in.refresh(second.refresh_token)
 
 
-async def test_a_token_used_twice_ends_its_session_and_is_told_once(auth: Auth) -> None:
+async def test_a_token_used_twice_ends_its_session_and_is_reported_once(auth: AuthHarness) -> None:
     stolen = await auth.verified(EMAIL)
     owners = await auth.signing_in.refresh(stolen.refresh_token)
     auth.clock.advance(REFRESH_GRACE)
@@ -105,11 +105,13 @@ async def test_a_token_used_twice_ends_its_session_and_is_told_once(auth: Auth) 
     assert await reason_of(auth.signing_in.refresh(owners.refresh_token)) == "INVALID_REFRESH_TOKEN"
     session_id = stolen.refresh_token.partition(".")[0]
     assert session_id in auth.revocations.revoked
-    [event] = await told(auth.shards, SessionCompromised, session_id)
+    [event] = await read_outbox(auth.shards, SessionCompromised, session_id)
     assert (event.user_id, event.session_id) == (stolen.account.id, session_id)
 
 
-async def test_a_refresh_whose_answer_was_lost_is_answered_again_with_the_same_token(auth: Auth) -> None:
+async def test_a_refresh_whose_answer_was_lost_is_answered_again_with_the_same_token(
+    auth: AuthHarness,
+) -> None:
     first = (await auth.verified(EMAIL)).refresh_token
     lost = await auth.signing_in.refresh(first, LAPTOP)
     auth.clock.advance(REFRESH_GRACE - timedelta(milliseconds=1))
@@ -125,7 +127,7 @@ async def test_a_refresh_whose_answer_was_lost_is_answered_again_with_the_same_t
     ids=("another-program", "another-place"),
 )
 async def test_another_client_with_the_token_that_was_exchanged_just_now_ends_the_session(
-    auth: Auth, thief: Visitor
+    auth: AuthHarness, thief: Visitor
 ) -> None:
     first = (await auth.verified(EMAIL)).refresh_token
     owners = await auth.signing_in.refresh(first, LAPTOP)
@@ -133,7 +135,7 @@ async def test_another_client_with_the_token_that_was_exchanged_just_now_ends_th
     assert await reason_of(auth.signing_in.refresh(owners.refresh_token, LAPTOP)) == "INVALID_REFRESH_TOKEN"
 
 
-async def test_twenty_refreshes_with_one_token_at_once_all_get_the_one_successor(auth: Auth) -> None:
+async def test_twenty_refreshes_with_one_token_at_once_all_get_the_one_successor(auth: AuthHarness) -> None:
     token = (await auth.verified(EMAIL)).refresh_token
     answers = await asyncio.gather(*(auth.signing_in.refresh(token, LAPTOP) for _ in range(20)))
     [successor] = {answer.refresh_token for answer in answers}
@@ -141,7 +143,7 @@ async def test_twenty_refreshes_with_one_token_at_once_all_get_the_one_successor
 
 
 async def test_a_token_of_the_time_before_successors_ends_its_session_when_it_is_used_twice(
-    auth: Auth,
+    auth: AuthHarness,
 ) -> None:
     first = await auth.verified(EMAIL)
     session_id = first.refresh_token.partition(".")[0]
@@ -153,7 +155,7 @@ async def test_a_token_of_the_time_before_successors_ends_its_session_when_it_is
     assert session_id in auth.revocations.revoked
 
 
-async def test_a_made_up_token_with_a_known_session_does_not_end_it(auth: Auth) -> None:
+async def test_a_made_up_token_with_a_known_session_does_not_end_it(auth: AuthHarness) -> None:
     signed_in = await auth.verified(EMAIL)
     session_id, _, secret = signed_in.refresh_token.partition(".")
     forged = f"{session_id}.{secret[::-1]}"
@@ -161,7 +163,7 @@ async def test_a_made_up_token_with_a_known_session_does_not_end_it(auth: Auth) 
     await auth.signing_in.refresh(signed_in.refresh_token)
 
 
-async def test_logging_out_ends_the_session_and_may_be_repeated(auth: Auth) -> None:
+async def test_logging_out_ends_the_session_and_may_be_repeated(auth: AuthHarness) -> None:
     signed_in = await auth.verified(EMAIL)
     session_id = signed_in.refresh_token.partition(".")[0]
     await auth.signing_in.logout(session_id)
@@ -170,14 +172,14 @@ async def test_logging_out_ends_the_session_and_may_be_repeated(auth: Auth) -> N
     assert await reason_of(auth.signing_in.refresh(signed_in.refresh_token)) == "INVALID_REFRESH_TOKEN"
 
 
-async def test_a_session_unused_for_thirty_days_is_over(auth: Auth) -> None:
+async def test_a_session_unused_for_thirty_days_is_over(auth: AuthHarness) -> None:
     signed_in = await auth.verified(EMAIL)
     auth.clock.advance(timedelta(days=30))
     assert await reason_of(auth.signing_in.refresh(signed_in.refresh_token)) == "INVALID_REFRESH_TOKEN"
 
 
-async def test_more_sign_ins_than_the_queue_holds_are_refused_as_overload(auth: Auth) -> None:
-    hashing = PasswordHashing(threads=1, queue=2)
+async def test_more_sign_ins_than_the_queue_holds_are_refused_as_overload(auth: AuthHarness) -> None:
+    hashing = Argon2Hasher(threads=1, queue=2)
     answers = await asyncio.gather(
         *(hashing.verify(PASSWORD, None) for _ in range(6)), return_exceptions=True
     )
@@ -185,7 +187,7 @@ async def test_more_sign_ins_than_the_queue_holds_are_refused_as_overload(auth: 
     assert Counter(getattr(answer, "reason", "done") for answer in answers) == {"done": 3, "OVERLOADED": 3}
 
 
-class Work(CommandListener):
+class ShardCommandCounter(CommandListener):
     """Counts the commands that reach the shards."""
 
     def __init__(self) -> None:
@@ -207,11 +209,11 @@ class Work(CommandListener):
 
 
 async def test_an_unknown_address_costs_the_same_work_as_a_known_one(
-    stack: Stack, redis: RedisCluster, clock: FixedClock
+    stack: StackHandle, redis: RedisCluster, clock: FixedClock
 ) -> None:
-    work = Work()
+    work = ShardCommandCounter()
     async with own_databases(stack, "auth", COLLECTIONS, clock=clock, listeners=[work]) as shards:
-        auth = assemble(shards, redis, clock, bytes(32))
+        auth = build_auth_harness(shards, redis, clock, bytes(32))
         await auth.verified(EMAIL)
 
         async def cost(call: Any) -> Counter[str]:

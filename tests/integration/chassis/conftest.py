@@ -10,32 +10,32 @@ from pymongo import AsyncMongoClient
 from redis.asyncio.cluster import RedisCluster
 
 from chassis.ids import new_id
-from chassis.messaging import Incoming
-from chassis.mongo.provision import CollectionSpec, provision
-from chassis.mongo.shards import Shards
-from chassis.mongo.slots import SlotMap
-from chassis.redis import connect
-from ops.stack import mongo
-from tests.stack import Stack
+from chassis.messaging import IncomingEvent
+from chassis.mongo.provision import CollectionSpec, provision_collections
+from chassis.redis.client import connect_redis
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap
+from devstack import mongo
+from tests.stack import StackHandle
 from tests.targeting import TargetedQueryGuard
 
-THINGS = CollectionSpec("things", shard_key="_id", slot_field=None)
+THINGS_COLLECTION = CollectionSpec("things", shard_key="_id", slot_field=None)
 
 
 @pytest.fixture(scope="session")
-def stack() -> Stack:
-    return Stack.under_test()
+def stack() -> StackHandle:
+    return StackHandle.under_test()
 
 
 @pytest.fixture(scope="session")
-async def database(stack: Stack) -> AsyncIterator[str]:
+async def database(stack: StackHandle) -> AsyncIterator[str]:
     """A provisioned database on every shard, gone afterwards."""
     name = f"ic_test_{secrets.token_hex(4)}"
     clients: list[AsyncMongoClient[dict[str, Any]]] = [
         AsyncMongoClient(uri) for uri in stack.admin_uris().values()
     ]
     for client in clients:
-        await provision(client, name, (THINGS,))
+        await provision_collections(client, name, (THINGS_COLLECTION,))
     yield name
     for client in clients:
         await client.drop_database(name)
@@ -48,11 +48,11 @@ def guard() -> TargetedQueryGuard:
 
 
 @pytest.fixture
-async def shards(stack: Stack, database: str, guard: TargetedQueryGuard) -> AsyncIterator[Shards]:
+async def shards(stack: StackHandle, database: str, guard: TargetedQueryGuard) -> AsyncIterator[Shards]:
     shards = Shards(
         SlotMap.load(stack.topology.slot_map),
         database,
-        mongo.ADMIN,
+        mongo.ADMIN_USER,
         stack.credentials.mongo_admin_password,
         listeners=(guard,),
     )
@@ -61,22 +61,22 @@ async def shards(stack: Stack, database: str, guard: TargetedQueryGuard) -> Asyn
 
 
 @pytest.fixture
-async def redis(stack: Stack) -> AsyncIterator[RedisCluster]:
+async def redis(stack: StackHandle) -> AsyncIterator[RedisCluster]:
     nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
-    redis = connect(nodes, stack.credentials.redis_password)
+    redis = connect_redis(nodes, stack.credentials.redis_password)
     yield redis
     await redis.aclose()
 
 
 @pytest.fixture
-def stopped(stack: Stack) -> Iterator[Callable[[str], None]]:
+def stopped(stack: StackHandle) -> Iterator[Callable[[str], None]]:
     with stack.outages() as stop:
         yield stop
 
 
-def event_about(subject: str, queue: str = "q") -> Incoming:
+def event_about(subject: str, queue: str = "q") -> IncomingEvent:
     """An event as it arrives on a queue."""
-    return Incoming(
+    return IncomingEvent(
         event_id=new_id("evt"),
         type="auth.user.verified",
         source="auth",

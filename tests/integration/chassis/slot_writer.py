@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 from chassis.errors import DomainError
-from chassis.mongo.shards import Shards
-from chassis.mongo.slots import SlotMap
-from chassis.mongo.watching import Identity, SlotMapWatch
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap
+from chassis.sharding.slot_map_watch import ProcessIdentity, SlotMapWatch
 
 
-async def write(shards: Shards, id_: str) -> str:
+async def insert_thing(shards: Shards, id_: str) -> str:
     try:
         await shards.of(id_).db["things"].insert_one({"_id": id_})
     except DomainError as error:
@@ -29,10 +29,10 @@ async def main() -> None:
     told = json.loads(await lines.readline())
     slot_map = SlotMap.load(Path(told["slot_map"]))
     shards = Shards(slot_map, told["database"], told["user"], told["password"], cluster=told["cluster"])
-    watching = asyncio.create_task(SlotMapWatch(shards, Identity("test", "writer")).run())
+    watching = asyncio.create_task(SlotMapWatch(shards, ProcessIdentity("test", "writer")).run())
     while line := await lines.readline():
         id_ = line.decode().strip()
-        sys.stdout.write(f"{id_} {await write(shards, id_)}\n")
+        sys.stdout.write(f"{id_} {await insert_thing(shards, id_)}\n")
         sys.stdout.flush()
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)

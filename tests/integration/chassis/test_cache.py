@@ -10,14 +10,14 @@ import pytest
 from redis.asyncio.cluster import RedisCluster
 
 from chassis.cache import Cache, CacheStore
-from chassis.cache.redis_store import RedisStore
-from chassis.redis import connect
+from chassis.cache.redis_store import RedisCacheStore
+from chassis.redis.client import connect_redis
 from internshipconnect.events.v1.events_pb2 import UserVerified
 from tests.contracts.cache_store import CacheStoreContract
-from tests.stack import Stack
-from tests.waiting import until
+from tests.stack import StackHandle
+from tests.waiting import wait_until
 
-LESS_THAN_A_WAIT_FOR_EACH_S = 15.0
+MAX_TOTAL_WAIT_S = 15.0
 """What sixty keys take on a busy machine, unless each waits for a node that is gone."""
 NODES = ("redis-1", "redis-2", "redis-3")
 
@@ -32,12 +32,12 @@ def within(seconds: float) -> Iterator[None]:
 class TestRedisStore(CacheStoreContract):
     @pytest.fixture
     async def store(self, redis: RedisCluster) -> AsyncIterator[CacheStore]:
-        store = RedisStore(redis, answer_within_s=5.0)
+        store = RedisCacheStore(redis, answer_within_s=5.0)
         yield store
         await store.aclose()
 
 
-class Counter:
+class CountingLoader:
     def __init__(self) -> None:
         self.loads = 0
 
@@ -47,8 +47,8 @@ class Counter:
 
 
 @pytest.fixture
-def counter() -> Counter:
-    return Counter()
+def counter() -> CountingLoader:
+    return CountingLoader()
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ async def cache(redis: RedisCluster) -> AsyncIterator[Cache]:
     await cache.aclose()
 
 
-async def read_all(cache: Cache, counter: Counter, count: int = 60) -> int:
+async def read_all(cache: Cache, counter: CountingLoader, count: int = 60) -> int:
     """Reads so many keys, spread over all nodes; returns how many had to be loaded."""
     before = counter.loads
     for number in range(count):
@@ -71,23 +71,25 @@ async def connections_that_end_are_noticed() -> None:
     await asyncio.sleep(0.05)
 
 
-async def until_all_are_hits(cache: Cache, counter: Counter) -> None:
+async def until_all_are_hits(cache: Cache, counter: CountingLoader) -> None:
     async def are_hits() -> bool:
         return await read_all(cache, counter) == 0
 
-    await until(are_hits)
+    await wait_until(are_hits)
 
 
-async def test_what_was_read_once_is_not_loaded_again(cache: Cache, counter: Counter) -> None:
+async def test_what_was_read_once_is_not_loaded_again(cache: Cache, counter: CountingLoader) -> None:
     await until_all_are_hits(cache, counter)
 
     assert await read_all(cache, counter) == 0
 
 
-async def test_two_processes_share_their_answers_and_their_drops(stack: Stack, counter: Counter) -> None:
+async def test_two_processes_share_their_answers_and_their_drops(
+    stack: StackHandle, counter: CountingLoader
+) -> None:
     namespace = f"test-{secrets.token_hex(4)}"
     nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
-    clients = [connect(nodes, stack.credentials.redis_password) for _ in range(2)]
+    clients = [connect_redis(nodes, stack.credentials.redis_password) for _ in range(2)]
     here, there = (Cache(client, namespace) for client in clients)
 
     assert await here.read_through("k", 60, counter.load) == await there.read_through("k", 60, counter.load)
@@ -97,7 +99,7 @@ async def test_two_processes_share_their_answers_and_their_drops(stack: Stack, c
         await here.read_through("k", 60, counter.load)
         return counter.loads == 2
 
-    await until(is_loaded_again)
+    await wait_until(is_loaded_again)
 
     for cache, client in zip((here, there), clients, strict=True):
         await cache.aclose()
@@ -105,14 +107,14 @@ async def test_two_processes_share_their_answers_and_their_drops(stack: Stack, c
 
 
 async def test_a_node_that_stops_costs_its_own_keys_their_caching_and_nobody_an_error(
-    cache: Cache, counter: Counter, stack: Stack, stopped: Callable[[str], None]
+    cache: Cache, counter: CountingLoader, stack: StackHandle, stopped: Callable[[str], None]
 ) -> None:
     await until_all_are_hits(cache, counter)
     stopped("redis-2")
     await connections_that_end_are_noticed()
 
     assert 0 < await read_all(cache, counter) < 60
-    with within(LESS_THAN_A_WAIT_FOR_EACH_S):
+    with within(MAX_TOTAL_WAIT_S):
         loaded = await read_all(cache, counter)
     assert 5 < loaded < 40
 
@@ -121,7 +123,7 @@ async def test_a_node_that_stops_costs_its_own_keys_their_caching_and_nobody_an_
 
 
 async def test_without_any_node_every_answer_is_loaded_without_waiting_and_caching_resumes_by_itself(
-    cache: Cache, counter: Counter, stack: Stack, stopped: Callable[[str], None]
+    cache: Cache, counter: CountingLoader, stack: StackHandle, stopped: Callable[[str], None]
 ) -> None:
     await until_all_are_hits(cache, counter)
     for node in NODES:
@@ -129,7 +131,7 @@ async def test_without_any_node_every_answer_is_loaded_without_waiting_and_cachi
     await connections_that_end_are_noticed()
     await read_all(cache, counter)
 
-    with within(LESS_THAN_A_WAIT_FOR_EACH_S):
+    with within(MAX_TOTAL_WAIT_S):
         assert await read_all(cache, counter) == 60
 
     for node in NODES:
@@ -138,12 +140,12 @@ async def test_without_any_node_every_answer_is_loaded_without_waiting_and_cachi
 
 
 async def test_a_drop_while_the_node_is_down_is_made_up_for_when_it_is_back(
-    cache: Cache, counter: Counter, stack: Stack, stopped: Callable[[str], None]
+    cache: Cache, counter: CountingLoader, stack: StackHandle, stopped: Callable[[str], None]
 ) -> None:
     await until_all_are_hits(cache, counter)
     before = {n: await cache.read_through(f"{n}", 60, counter.load) for n in range(60)}
     stopped("redis-1")
-    with within(LESS_THAN_A_WAIT_FOR_EACH_S):
+    with within(MAX_TOTAL_WAIT_S):
         await cache.drop(*(f"{n}" for n in range(60)))
 
     stack.start("redis-1")
@@ -153,19 +155,19 @@ async def test_a_drop_while_the_node_is_down_is_made_up_for_when_it_is_back(
         after = {n: await cache.read_through(f"{n}", 60, counter.load) for n in range(60)}
         return not {n for n in before if before[n] == after[n]}
 
-    await until(none_is_outdated)
+    await wait_until(none_is_outdated)
 
 
 async def test_a_service_can_start_without_redis(
-    stack: Stack, counter: Counter, stopped: Callable[[str], None]
+    stack: StackHandle, counter: CountingLoader, stopped: Callable[[str], None]
 ) -> None:
     for node in NODES:
         stopped(node)
     nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
-    client = connect(nodes, stack.credentials.redis_password)
+    client = connect_redis(nodes, stack.credentials.redis_password)
     cache = Cache(client, f"test-{secrets.token_hex(4)}")
 
-    with within(LESS_THAN_A_WAIT_FOR_EACH_S):
+    with within(MAX_TOTAL_WAIT_S):
         assert await read_all(cache, counter) == 60
 
     for node in NODES:

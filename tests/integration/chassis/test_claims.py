@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 import pytest
 
 from chassis.clock import FixedClock
-from chassis.idempotency import Claims, MongoClaims
+from chassis.sharding.idempotency_store import IdempotencyStore, MongoIdempotencyStore
 from tests.contracts.claims import ClaimsContract
 from tests.databases import own_databases
-from tests.stack import Stack
+from tests.stack import StackHandle
 
 
 class TestClaimsOnMongo(ClaimsContract):
@@ -16,6 +16,6 @@ class TestClaimsOnMongo(ClaimsContract):
         return FixedClock(datetime.now(UTC))
 
     @pytest.fixture
-    async def claims(self, clock: FixedClock) -> AsyncIterator[Claims]:
-        async with own_databases(Stack.under_test(), "claims", (), clock=clock) as shards:
-            yield MongoClaims(shards, clock)
+    async def claims(self, clock: FixedClock) -> AsyncIterator[IdempotencyStore]:
+        async with own_databases(StackHandle.under_test(), "claims", (), clock=clock) as shards:
+            yield MongoIdempotencyStore(shards, clock)

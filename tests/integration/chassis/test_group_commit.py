@@ -13,21 +13,22 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
-from chassis.caller import Call, begin, request_id
+from chassis.call_context import CallContext, bind_call, request_id
 from chassis.errors import DomainError
 from chassis.ids import new_id
-from chassis.messaging import Incoming
-from chassis.mongo.shards import Shard, Shards
-from chassis.mongo.slots import SlotMap
-from chassis.mongo.transactions import Transaction
+from chassis.messaging import IncomingEvent
+from chassis.sharding.shard import Shard
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap
+from chassis.sharding.transactions import Transaction
+from devstack import mongo
 from internshipconnect.events.v1.events_pb2 import Event, UserVerified
-from ops.stack import mongo
-from tests.stack import Stack
+from tests.stack import StackHandle
 
 SLOT = 77
 
 
-class Commits(CommandListener):
+class CommitCounter(CommandListener):
     """Counts the transactions that were committed."""
 
     def __init__(self) -> None:
@@ -42,15 +43,15 @@ class Commits(CommandListener):
 
 
 @pytest.fixture
-def commits() -> Commits:
-    return Commits()
+def commits() -> CommitCounter:
+    return CommitCounter()
 
 
 @pytest.fixture
-async def shard(stack: Stack, database: str, commits: Commits) -> AsyncIterator[Shard]:
+async def shard(stack: StackHandle, database: str, commits: CommitCounter) -> AsyncIterator[Shard]:
     password = stack.credentials.mongo_admin_password
     slot_map = SlotMap.load(stack.topology.slot_map)
-    shards = Shards(slot_map, database, mongo.ADMIN, password, listeners=(commits,))
+    shards = Shards(slot_map, database, mongo.ADMIN_USER, password, listeners=(commits,))
     yield shards.of(SLOT)
     await shards.close()
 
@@ -59,11 +60,11 @@ def people(count: int) -> list[str]:
     return [new_id("usr", SLOT) for _ in range(count)]
 
 
-def news_of(subject: str) -> Incoming:
-    return Incoming(new_id("evt"), "auth.user.verified", "auth", subject, datetime.now(UTC), "", "q")
+def news_of(subject: str) -> IncomingEvent:
+    return IncomingEvent(new_id("evt"), "auth.user.verified", "auth", subject, datetime.now(UTC), "", "q")
 
 
-async def handle(shard: Shard, user: str, incoming: Incoming) -> Any:
+async def handle(shard: Shard, user: str, incoming: IncomingEvent) -> Any:
     """Stores a thing and tells of it; a user whose ID ends with `!` is refused half-way."""
 
     async def work(tx: Transaction) -> str:
@@ -73,11 +74,11 @@ async def handle(shard: Shard, user: str, incoming: Incoming) -> Any:
             raise DomainError("ILLEGAL_TRANSITION", "half-way")
         return f"{user} by {request_id()}"
 
-    begin(Call(request_id=f"call of {user}"))
+    bind_call(CallContext(request_id=f"call of {user}"))
     return await shard.in_transaction(work, handling=incoming)
 
 
-async def all_at_once(shard: Shard, users: Sequence[str], news: Sequence[Incoming]) -> list[Any]:
+async def all_at_once(shard: Shard, users: Sequence[str], news: Sequence[IncomingEvent]) -> list[Any]:
     tasks = [asyncio.create_task(handle(shard, *each)) for each in zip(users, news, strict=True)]
     return await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -93,7 +94,7 @@ async def told_of(shard: Shard, users: Sequence[str]) -> list[str]:
 
 
 async def test_works_that_wait_together_are_committed_together_each_with_its_event_and_its_call(
-    shard: Shard, commits: Commits
+    shard: Shard, commits: CommitCounter
 ) -> None:
     users = people(50)
 

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient, CursorType
 
-from chassis.ids import SLOTS
-from chassis.mongo import catalogue
-from chassis.mongo.provision import CHASSIS_COLLECTIONS, is_mongos, provision
-from chassis.mongo.slots import SlotMap
-from ops.stack import addresses, mongo
-from ops.stack.provision import declared_collections
+from chassis.ids import SLOT_COUNT
+from chassis.mongo.provision import CHASSIS_COLLECTIONS, is_mongos, provision_collections
+from chassis.sharding import slot_map_store
+from chassis.sharding.slot_map import SlotMap
+from devstack import mongo
+from ops.provision import declared_collections
+from ops.shards import addresses
 from tests import mongods
-from tests.waiting import GENEROUS_S
+from tests.waiting import WAIT_TIMEOUT_S
 
 ROUTER = mongods.mongos()
 PASSWORD = "of-this-test-alone"
@@ -28,7 +29,7 @@ Client = AsyncMongoClient[dict[str, Any]]
 @pytest.fixture
 async def router(tmp_path: Path) -> AsyncIterator[Client]:
     with mongods.sharded_cluster(tmp_path, str(ROUTER), PASSWORD) as address:
-        async with Client(addresses.with_login(address, mongo.ADMIN, PASSWORD)) as client:
+        async with Client(addresses.add_login_to_uri(address, mongo.ADMIN_USER, PASSWORD)) as client:
             yield client
 
 
@@ -37,9 +38,9 @@ async def test_every_declared_collection_is_sharded_by_its_key_and_the_slot_map_
 ) -> None:
     expected: dict[str, dict[str, str]] = {}
     for service, own in declared_collections().items():
-        database = mongo.database_of(service)
+        database = mongo.service_database(service)
         for _ in range(2):
-            await provision(router, database, own)
+            await provision_collections(router, database, own)
         expected |= {
             f"{database}.{spec.name}": {spec.shard_key: "hashed"}
             for spec in (*own, *CHASSIS_COLLECTIONS)
@@ -50,12 +51,12 @@ async def test_every_declared_collection_is_sharded_by_its_key_and_the_slot_map_
     assert {row["_id"]: row["key"] for row in sharded} == expected
     assert await is_mongos(router)
 
-    first = SlotMap(1, {"s1": "mongodb://s1"}, ("s1",) * SLOTS)
-    await catalogue.provision({"s1": router}, first)
-    changes = router[catalogue.CLUSTER][catalogue.CHANGES]
+    first = SlotMap(1, {"s1": "mongodb://s1"}, ("s1",) * SLOT_COUNT)
+    await slot_map_store.provision_slot_maps({"s1": router}, first)
+    changes = router[slot_map_store.CLUSTER_DATABASE][slot_map_store.CHANGES_COLLECTION]
     assert (await changes.options())["capped"]
     async with (
-        asyncio.timeout(GENEROUS_S),
+        asyncio.timeout(WAIT_TIMEOUT_S),
         changes.find({}, cursor_type=CursorType.TAILABLE_AWAIT) as waiting,
     ):
         assert await waiting.next()

@@ -11,20 +11,20 @@ import pytest
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 
 from chassis.cache import Cache
-from chassis.cache.redis_store import RedisStore
-from chassis.cache.tracking import Tracking
-from chassis.cache.watch import Watch
+from chassis.cache.invalidation_stream import InvalidationStream
+from chassis.cache.redis_store import RedisCacheStore
+from chassis.cache.redis_tracking import RedisInvalidationSource
 from chassis.observability.metrics import cache_requests
-from chassis.redis import connect
+from chassis.redis.client import connect_redis
 from internshipconnect.events.v1.events_pb2 import UserVerified
-from tests.stack import Stack
-from tests.waiting import GENEROUS_S, until
+from tests.stack import StackHandle
+from tests.waiting import WAIT_TIMEOUT_S, wait_until
 
 KEY = "some listing"
 NODES = ("redis-1", "redis-2", "redis-3")
 
 
-class Truth:
+class StoredValues:
     """What the answers are loaded from."""
 
     def __init__(self) -> None:
@@ -36,12 +36,12 @@ class Truth:
         return UserVerified(user_id=self.value)
 
 
-class Process:
+class CacheProcess:
     """A cache with a Redis client of its own, as another process of the service would have."""
 
-    def __init__(self, stack: Stack, namespace: str, truth: Truth) -> None:
+    def __init__(self, stack: StackHandle, namespace: str, truth: StoredValues) -> None:
         nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
-        self.redis = connect(nodes, stack.credentials.redis_password)
+        self.redis = connect_redis(nodes, stack.credentials.redis_password)
         self.cache = Cache(self.redis, namespace)
         self._truth = truth
 
@@ -56,7 +56,7 @@ class Process:
         return near_hits() == before + 1
 
     async def until_near(self, key: str = KEY) -> None:
-        await until(lambda: self.is_near(key))
+        await wait_until(lambda: self.is_near(key))
 
     def reads(self, value: str, key: str = KEY) -> Callable[[], Awaitable[bool]]:
         """Asks whether a read brings this answer."""
@@ -83,17 +83,17 @@ class Process:
         await self.redis.aclose()
 
 
-class Heard:
+class RecordingListener:
     """A listener that writes down what it is told."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []
-        self.ended: list[Watch] = []
+        self.ended: list[InvalidationStream] = []
 
     def forget(self, key: str) -> None:
         self.keys.append(key)
 
-    def forget_all(self, watch: Watch) -> None:
+    def forget_all(self, watch: InvalidationStream) -> None:
         self.ended.append(watch)
 
 
@@ -102,8 +102,8 @@ def near_hits() -> float:
 
 
 @pytest.fixture
-def truth() -> Truth:
-    return Truth()
+def truth() -> StoredValues:
+    return StoredValues()
 
 
 @pytest.fixture
@@ -112,40 +112,44 @@ def namespace() -> str:
 
 
 @pytest.fixture
-async def here(stack: Stack, namespace: str, truth: Truth) -> AsyncIterator[Process]:
-    process = Process(stack, namespace, truth)
+async def here(stack: StackHandle, namespace: str, truth: StoredValues) -> AsyncIterator[CacheProcess]:
+    process = CacheProcess(stack, namespace, truth)
     yield process
     await process.aclose()
 
 
 @pytest.fixture
-async def there(stack: Stack, namespace: str, truth: Truth) -> AsyncIterator[Process]:
-    process = Process(stack, namespace, truth)
+async def there(stack: StackHandle, namespace: str, truth: StoredValues) -> AsyncIterator[CacheProcess]:
+    process = CacheProcess(stack, namespace, truth)
     yield process
     await process.aclose()
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def heard() -> RecordingListener:
+    return RecordingListener()
 
 
 @pytest.fixture
-async def tracking(redis: RedisCluster, namespace: str, heard: Heard) -> AsyncIterator[Tracking]:
+async def tracking(
+    redis: RedisCluster, namespace: str, heard: RecordingListener
+) -> AsyncIterator[RedisInvalidationSource]:
     """Tracking that has begun on the node which holds `KEY`."""
     await redis.initialize()
-    tracking = Tracking(redis, namespace)
+    tracking = RedisInvalidationSource(redis, namespace)
     tracking.report_to(heard)
     await watch_of(tracking, f"{namespace}:{KEY}")
     yield tracking
     await tracking.aclose()
 
 
-async def watch_of(tracking: Tracking, key: str, within_s: float = GENEROUS_S) -> Watch:
+async def watch_of(
+    tracking: RedisInvalidationSource, key: str, within_s: float = WAIT_TIMEOUT_S
+) -> InvalidationStream:
     async def is_watched() -> bool:
         return tracking.of(key) is not None
 
-    await until(is_watched, within_s=within_s)
+    await wait_until(is_watched, within_s=within_s)
     watch = tracking.of(key)
     assert watch is not None
     return watch
@@ -157,15 +161,15 @@ async def trackers(redis: RedisCluster, node: ClusterNode, namespace: str) -> li
     return [client for client in clients if client["name"] == f"tracking-{namespace}:"]
 
 
-async def test_a_warm_read_needs_no_redis(here: Process, truth: Truth) -> None:
+async def test_a_warm_read_needs_no_redis(here: CacheProcess, truth: StoredValues) -> None:
     await here.until_near()
 
     assert [await here.is_near() for _ in range(5)] == [True] * 5
     assert truth.loads == 1
 
 
-async def test_a_drop_in_one_process_is_heard_in_the_other_without_asking_redis(
-    here: Process, there: Process, truth: Truth
+async def test_an_invalidation_in_one_process_reaches_the_other_without_asking_redis(
+    here: CacheProcess, there: CacheProcess, truth: StoredValues
 ) -> None:
     await here.until_near()
     truth.value = "second"
@@ -174,49 +178,51 @@ async def test_a_drop_in_one_process_is_heard_in_the_other_without_asking_redis(
     async def is_dropped() -> bool:
         return here.cache._near.find(f"{here.cache._namespace}:{KEY}") is None
 
-    await until(is_dropped)
+    await wait_until(is_dropped)
     assert await here.read() == "second"
 
 
-async def test_the_new_answer_is_kept_near_again(here: Process, there: Process, truth: Truth) -> None:
+async def test_the_new_answer_is_kept_near_again(
+    here: CacheProcess, there: CacheProcess, truth: StoredValues
+) -> None:
     await here.until_near()
     truth.value = "second"
     await there.cache.drop(KEY)
-    await until(here.reads("second"))
+    await wait_until(here.reads("second"))
     await here.until_near()
 
     assert await here.read() == "second"
 
 
 async def test_an_answer_that_an_invalidation_overtakes_is_not_kept(
-    here: Process, there: Process, truth: Truth, monkeypatch: pytest.MonkeyPatch
+    here: CacheProcess, there: CacheProcess, truth: StoredValues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await here.until_near()
     here.cache._near.forget(f"{here.cache._namespace}:{KEY}")
     read, let_go = asyncio.Event(), asyncio.Event()
-    get = RedisStore.get
+    get = RedisCacheStore.get
 
-    async def held_get(store: RedisStore, key: str) -> bytes | None:
+    async def held_get(store: RedisCacheStore, key: str) -> bytes | None:
         found = await get(store, key)
         read.set()
         await let_go.wait()
         return found
 
-    monkeypatch.setattr(RedisStore, "get", held_get)
+    monkeypatch.setattr(RedisCacheStore, "get", held_get)
     overtaken = asyncio.create_task(here.read())
     await read.wait()
     truth.value = "second"
     has_heard = here.has_heard_of(KEY)
     await there.cache.drop(KEY)
-    await until(has_heard)
+    await wait_until(has_heard)
     let_go.set()
 
     assert await overtaken == "first"
     assert await here.read() == "second"
 
 
-async def test_an_entry_that_expires_in_redis_is_told_of(
-    redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
+async def test_an_entry_that_expires_in_redis_is_reported(
+    redis: RedisCluster, tracking: RedisInvalidationSource, namespace: str, heard: RecordingListener
 ) -> None:
     await redis.set(f"{namespace}:{KEY}", "value", px=50)
 
@@ -224,64 +230,64 @@ async def test_an_entry_that_expires_in_redis_is_told_of(
         await redis.get(f"{namespace}:{KEY}")
         return heard.keys == [f"{namespace}:{KEY}"] * 2
 
-    await until(told_twice)
+    await wait_until(told_twice)
 
 
-async def test_changes_under_other_namespaces_and_spares_are_not_told_of(
-    redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
+async def test_changes_under_other_namespaces_and_to_stale_copies_are_not_reported(
+    redis: RedisCluster, tracking: RedisInvalidationSource, namespace: str, heard: RecordingListener
 ) -> None:
     await redis.set(f"{{{namespace}:{KEY}}}:spare", "value", px=50)
     await redis.set(f"another-{namespace}:{{{namespace}:{KEY}}}", "value", px=50)
     # On the same node, as what is in braces decides, and told of after anything about the others.
     last = f"{namespace}:{{{namespace}:{KEY}}}"
     await redis.set(last, "value", ex=60)
-    await until(lambda: last in heard.keys)
+    await wait_until(lambda: last in heard.keys)
 
     assert heard.keys == [last]
 
 
 async def test_a_foreign_key_that_is_no_text_does_not_end_the_watch(
-    redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
+    redis: RedisCluster, tracking: RedisInvalidationSource, namespace: str, heard: RecordingListener
 ) -> None:
     before = tracking.of(f"{namespace}:{KEY}")
     # In braces is what decides on the node.
     await redis.set(f"{namespace}:".encode() + b"\xff{" + f"{namespace}:{KEY}".encode() + b"}", "v", ex=5)
-    await until(lambda: heard.keys)
+    await wait_until(lambda: heard.keys)
 
     assert len(heard.keys) == 1
     assert tracking.of(f"{namespace}:{KEY}") is before
 
 
 async def test_a_node_that_is_emptied_ends_the_watch_and_begins_another(
-    redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
+    redis: RedisCluster, tracking: RedisInvalidationSource, namespace: str, heard: RecordingListener
 ) -> None:
     key = f"{namespace}:{KEY}"
     before = tracking.of(key)
     await redis.flushdb(target_nodes=redis.get_node_from_key(key))
-    await until(lambda: heard.ended)
+    await wait_until(lambda: heard.ended)
 
     assert heard.ended == [before]
-    await until(lambda: tracking.of(key) not in (None, before))
+    await wait_until(lambda: tracking.of(key) not in (None, before))
 
 
 async def test_a_tracking_connection_that_is_killed_ends_the_watch_and_tracking_resumes(
-    redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
+    redis: RedisCluster, tracking: RedisInvalidationSource, namespace: str, heard: RecordingListener
 ) -> None:
     key = f"{namespace}:{KEY}"
     before, node = tracking.of(key), redis.get_node_from_key(key)
     assert node is not None
     (connection,) = await trackers(redis, node, namespace)
     await redis.client_kill_filter(_id=connection["id"], target_nodes=node)
-    await until(lambda: heard.ended)
+    await wait_until(lambda: heard.ended)
     assert heard.ended == [before]
 
     assert await watch_of(tracking, key) is not before
     await redis.set(key, "value", px=50)
-    await until(lambda: key in heard.keys)
+    await wait_until(lambda: key in heard.keys)
 
 
-async def test_a_node_that_the_client_has_replaced_is_tracked_anew(
-    redis: RedisCluster, tracking: Tracking, namespace: str, heard: Heard
+async def test_a_node_that_the_client_has_replaced_is_tracked_again(
+    redis: RedisCluster, tracking: RedisInvalidationSource, namespace: str, heard: RecordingListener
 ) -> None:
     key = f"{namespace}:{KEY}"
     before, node = tracking.of(key), redis.get_node_from_key(key)
@@ -297,7 +303,7 @@ async def test_a_node_that_the_client_has_replaced_is_tracked_anew(
 
 
 async def test_a_process_that_only_drops_opens_no_tracking_connection_and_one_that_closed_has_none_left(
-    here: Process, redis: RedisCluster, namespace: str
+    here: CacheProcess, redis: RedisCluster, namespace: str
 ) -> None:
     async def tracking_connections() -> int:
         return sum([len(await trackers(redis, node, namespace)) for node in redis.get_primaries()])
@@ -312,11 +318,11 @@ async def test_a_process_that_only_drops_opens_no_tracking_connection_and_one_th
     async def are_gone() -> bool:
         return await tracking_connections() == 0
 
-    await until(are_gone)
+    await wait_until(are_gone)
 
 
 async def test_when_a_node_stops_its_copies_go_and_come_back_with_it(
-    here: Process, stack: Stack, truth: Truth, stopped: Callable[[str], None]
+    here: CacheProcess, stack: StackHandle, truth: StoredValues, stopped: Callable[[str], None]
 ) -> None:
     await here.until_near()
     holder = here.redis.get_node_from_key(f"{here.cache._namespace}:{KEY}")
@@ -327,31 +333,31 @@ async def test_when_a_node_stops_its_copies_go_and_come_back_with_it(
     stopped(process)
     truth.value = "second"
 
-    await until(here.reads("second"))
+    await wait_until(here.reads("second"))
     assert not await here.is_near()
     stack.start(process)
     stack.await_ready(process)
-    await until(here.is_near)
+    await wait_until(here.is_near)
 
 
 async def test_without_redis_every_read_is_loaded(
-    here: Process, stack: Stack, truth: Truth, stopped: Callable[[str], None]
+    here: CacheProcess, stack: StackHandle, truth: StoredValues, stopped: Callable[[str], None]
 ) -> None:
     await here.until_near()
     for node in NODES:
         stopped(node)
     for value in ("second", "third"):
         truth.value = value
-        await until(here.reads(value))
+        await wait_until(here.reads(value))
     for node in NODES:
         stack.start(node)
         stack.await_ready(node)
 
 
-async def test_a_copy_is_renewed_after_two_seconds_whatever_was_heard(here: Process) -> None:
+async def test_a_copy_is_renewed_after_two_seconds_even_without_invalidations(here: CacheProcess) -> None:
     await here.until_near()
     began = time.monotonic()
     while await here.is_near():
-        assert time.monotonic() - began < GENEROUS_S
+        assert time.monotonic() - began < WAIT_TIMEOUT_S
         await asyncio.sleep(0.05)
     await here.until_near()

@@ -17,31 +17,31 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from chassis.registration import Instance
+from chassis.service_registry import ServiceInstance
+from devstack.services import service_environment
 from internshipconnect.auth.v1 import auth_pb2, auth_pb2_grpc
 from ops.paths import REPO
-from ops.stack.services import environment
 from tests.ports import free_port
-from tests.stack import Stack, await_true
-from tests.waiting import GENEROUS_S
+from tests.stack import StackHandle, wait_until_blocking
+from tests.waiting import WAIT_TIMEOUT_S
 
 
 @pytest.fixture(scope="session")
-def stack() -> Stack:
-    return Stack.under_test()
+def stack() -> StackHandle:
+    return StackHandle.under_test()
 
 
 @dataclass
-class Process:
+class LaunchedProcess:
     popen: "subprocess.Popen[str]"
     grpc_port: int
     ops_port: int
 
     def ops(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.ops_port}{path}", timeout=GENEROUS_S)
+        return httpx.get(f"http://127.0.0.1:{self.ops_port}{path}", timeout=WAIT_TIMEOUT_S)
 
     def await_ready(self) -> None:
-        await_true(self._is_ready, "the process to be ready", within_s=60)
+        wait_until_blocking(self._is_ready, "the process to be ready", within_s=60)
 
     def end(self) -> tuple[int, str]:
         """Waits for its end; returns its exit status and what it wrote."""
@@ -56,31 +56,31 @@ class Process:
             return False
 
 
-class Launcher:
-    def __init__(self, stack: Stack) -> None:
+class ProcessLauncher:
+    def __init__(self, stack: StackHandle) -> None:
         self._stack = stack
-        self.started: list[Process] = []
+        self.started: list[LaunchedProcess] = []
 
-    def __call__(self, *arguments: str, role: str = "serve", **settings: str) -> Process:
+    def __call__(self, *arguments: str, role: str = "serve", **settings: str) -> LaunchedProcess:
         ports = [free_port(), free_port()]
-        own = environment(self._stack.topology, self._stack.credentials, "auth", role)
+        own = service_environment(self._stack.topology, self._stack.credentials, "auth", role)
         own |= {"IC_GRPC_PORT": str(ports[0]), "IC_OPS_PORT": str(ports[1]), **settings}
         path = os.pathsep.join([str(REPO), str(REPO / "gen")])
         popen = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.chassis.slow_room", *(arguments or (role,))],
+            [sys.executable, "-m", "tests.integration.chassis.slow_service", *(arguments or (role,))],
             cwd=REPO,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": path, **own},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self.started.append(Process(popen, *ports))
+        self.started.append(LaunchedProcess(popen, *ports))
         return self.started[-1]
 
 
 @pytest.fixture
-def launch(stack: Stack) -> Iterator[Launcher]:
-    launcher = Launcher(stack)
+def launch(stack: StackHandle) -> Iterator[ProcessLauncher]:
+    launcher = ProcessLauncher(stack)
     yield launcher
     for process in launcher.started:
         if process.popen.poll() is None:
@@ -88,7 +88,7 @@ def launch(stack: Stack) -> Iterator[Launcher]:
             process.popen.communicate()
 
 
-def test_a_serving_process_answers_health_readiness_and_metrics(launch: Launcher) -> None:
+def test_a_serving_process_answers_health_readiness_and_metrics(launch: ProcessLauncher) -> None:
     process = launch()
     process.await_ready()
     assert process.ops("/health").json() == {"alive": True}
@@ -98,20 +98,20 @@ def test_a_serving_process_answers_health_readiness_and_metrics(launch: Launcher
         assert {"mongo s1", "mongo s2", "redis"} <= set(checks)
         return all(check["up"] for check in checks.values())
 
-    await_true(all_up, "all dependencies to be up")
+    wait_until_blocking(all_up, "all dependencies to be up")
     assert "grpc_server_handled_total" in process.ops("/metrics").text
     with grpc.insecure_channel(f"127.0.0.1:{process.grpc_port}") as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
-        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=GENEROUS_S)
+        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=WAIT_TIMEOUT_S)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
-def test_a_call_in_flight_is_answered_before_the_process_ends(launch: Launcher) -> None:
+def test_a_call_in_flight_is_answered_before_the_process_ends(launch: ProcessLauncher) -> None:
     process = launch()
     process.await_ready()
     with grpc.insecure_channel(f"127.0.0.1:{process.grpc_port}") as channel:
         stub = auth_pb2_grpc.AuthServiceStub(channel)
-        call = stub.GetJwks.future(auth_pb2.GetJwksRequest(), timeout=GENEROUS_S)
+        call = stub.GetJwks.future(auth_pb2.GetJwksRequest(), timeout=WAIT_TIMEOUT_S)
         time.sleep(0.2)
         process.popen.send_signal(signal.SIGTERM)
         assert [key.kid for key in call.result().keys] == ["slow"]
@@ -121,12 +121,12 @@ def test_a_call_in_flight_is_answered_before_the_process_ends(launch: Launcher) 
     assert '"event":"stopped"' in written
 
 
-def test_a_second_signal_ends_the_process_at_once(launch: Launcher) -> None:
+def test_a_second_signal_ends_the_process_at_once(launch: ProcessLauncher) -> None:
     process = launch()
     process.await_ready()
     with grpc.insecure_channel(f"127.0.0.1:{process.grpc_port}") as channel:
         call = auth_pb2_grpc.AuthServiceStub(channel).GetJwks.future(
-            auth_pb2.GetJwksRequest(), timeout=GENEROUS_S
+            auth_pb2.GetJwksRequest(), timeout=WAIT_TIMEOUT_S
         )
         time.sleep(0.1)
         process.popen.send_signal(signal.SIGTERM)
@@ -136,7 +136,9 @@ def test_a_second_signal_ends_the_process_at_once(launch: Launcher) -> None:
     assert process.end()[0] == 1
 
 
-def test_a_worker_is_ready_with_the_broker_runs_its_periodics_and_ends_gracefully(launch: Launcher) -> None:
+def test_a_worker_is_ready_with_the_broker_runs_its_periodics_and_ends_gracefully(
+    launch: ProcessLauncher,
+) -> None:
     process = launch(role="work")
     process.await_ready()
     assert process.ops("/ready").json()["checks"]["broker"]["up"] is True
@@ -148,40 +150,44 @@ def test_a_worker_is_ready_with_the_broker_runs_its_periodics_and_ends_gracefull
     assert "closed" in written
 
 
-def test_a_worker_without_its_broker_lives_and_is_not_ready(launch: Launcher) -> None:
+def test_a_worker_without_its_broker_lives_and_is_not_ready(launch: ProcessLauncher) -> None:
     process = launch(role="work", IC_AMQP_URL=f"amqp://ic:x@127.0.0.1:{free_port()}/ic")
-    await_true(lambda: _status(process, "/health") == 200, "the process to live", within_s=60)
+    wait_until_blocking(lambda: _status(process, "/health") == 200, "the process to live", within_s=60)
     answer = process.ops("/ready")
     assert answer.status_code == 503
     assert answer.json()["degraded"] == ["broker"]
 
 
-def test_a_serving_process_is_in_the_registry_until_it_has_drained(launch: Launcher, tmp_path: Path) -> None:
+def test_a_serving_process_is_in_the_registry_until_it_has_drained(
+    launch: ProcessLauncher, tmp_path: Path
+) -> None:
     process = launch(IC_REGISTRY=str(tmp_path), IC_REGION="south", IC_DRAIN_S="0.5")
     process.await_ready()
-    [entry] = await_true(lambda: list(tmp_path.glob("auth-*.json")), "the registration")
-    instance = Instance.read(entry.read_bytes())
+    [entry] = wait_until_blocking(lambda: list(tmp_path.glob("auth-*.json")), "the registration")
+    instance = ServiceInstance.read(entry.read_bytes())
     assert (instance.port, instance.region, instance.draining) == (process.grpc_port, "south", False)
     process.popen.send_signal(signal.SIGTERM)
-    await_true(lambda: Instance.read(entry.read_bytes()).draining, "the draining", every_s=0.02)
+    wait_until_blocking(
+        lambda: ServiceInstance.read(entry.read_bytes()).draining, "the draining", every_s=0.02
+    )
     assert process.end()[0] == 0
     assert not entry.exists()
 
 
 def test_a_process_that_starts_without_its_control_plane_waits_and_says_so(
-    launch: Launcher, tmp_path: Path
+    launch: ProcessLauncher, tmp_path: Path
 ) -> None:
     bootstrap = tmp_path / "xds.json"
     server = {"server_uri": f"127.0.0.1:{free_port()}", "channel_creds": [{"type": "insecure"}]}
     bootstrap.write_text(json.dumps({"xds_servers": [server], "node": {"id": "x", "cluster": "services"}}))
     process = launch(IC_XDS_BOOTSTRAP=str(bootstrap))
-    await_true(lambda: _status(process, "/health") == 200, "the process to live", within_s=60)
+    wait_until_blocking(lambda: _status(process, "/health") == 200, "the process to live", within_s=60)
     answer = process.ops("/ready")
     assert answer.status_code == 503
     assert "waits for the control plane" in answer.json()["checks"]["control plane"]["error"]
 
 
-def test_wrong_settings_are_all_named_at_once(launch: Launcher) -> None:
+def test_wrong_settings_are_all_named_at_once(launch: ProcessLauncher) -> None:
     status, written = launch(IC_GRPC_PORT="many", IC_PUBLIC_URL="").end()
     assert status == 2
     assert "IC_GRPC_PORT" in written
@@ -189,13 +195,13 @@ def test_wrong_settings_are_all_named_at_once(launch: Launcher) -> None:
     assert "Traceback" not in written
 
 
-def test_a_role_that_does_not_exist_is_refused_with_the_usage(launch: Launcher) -> None:
+def test_a_role_that_does_not_exist_is_refused_with_the_usage(launch: ProcessLauncher) -> None:
     status, written = launch("sleep").end()
     assert status == 2
     assert "serve|work" in written
 
 
-def test_a_port_that_is_taken_is_said_in_one_line(launch: Launcher) -> None:
+def test_a_port_that_is_taken_is_said_in_one_line(launch: ProcessLauncher) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         for setting in ("IC_GRPC_PORT", "IC_OPS_PORT"):
@@ -205,7 +211,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(launch: Launcher) -> None:
             assert "Traceback" not in written
 
 
-def test_a_missing_key_file_is_said_in_one_line(launch: Launcher, tmp_path: Path) -> None:
+def test_a_missing_key_file_is_said_in_one_line(launch: ProcessLauncher, tmp_path: Path) -> None:
     broken = tmp_path / "key.pem"
     broken.write_text("no key")
     status, written = launch(IC_SERVICE_KEY=str(broken)).end()
@@ -213,7 +219,7 @@ def test_a_missing_key_file_is_said_in_one_line(launch: Launcher, tmp_path: Path
     assert "Traceback" not in written
 
 
-def _status(process: Process, path: str) -> int:
+def _status(process: LaunchedProcess, path: str) -> int:
     try:
         return process.ops(path).status_code
     except httpx.TransportError:

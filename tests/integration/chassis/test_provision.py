@@ -8,15 +8,15 @@ import pytest
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel
 from pymongo.errors import WriteError
 
-from chassis.ids import SLOTS
-from chassis.mongo.provision import CollectionSpec, ProvisionError, is_mongos, provision
-from tests.stack import Stack
+from chassis.ids import SLOT_COUNT
+from chassis.mongo.provision import CollectionSpec, ProvisionError, is_mongos, provision_collections
+from tests.stack import StackHandle
 
 Client = AsyncMongoClient[dict[str, Any]]
 
 
 @pytest.fixture
-async def client(stack: Stack) -> AsyncIterator[Client]:
+async def client(stack: StackHandle) -> AsyncIterator[Client]:
     async with AsyncMongoClient[dict[str, Any]](stack.admin_uris()["s1"]) as client:
         yield client
 
@@ -35,9 +35,9 @@ def declared(**options: Any) -> tuple[CollectionSpec, ...]:
 
 
 async def test_a_second_run_changes_nothing(client: Client, name: str) -> None:
-    await provision(client, name, declared(unique=True))
+    await provision_collections(client, name, declared(unique=True))
     before = await client[name]["things"].index_information()
-    await provision(client, name, declared(unique=True))
+    await provision_collections(client, name, declared(unique=True))
 
     assert await client[name]["things"].index_information() == before
     assert before["by_owner"]["unique"]
@@ -47,28 +47,28 @@ async def test_a_second_run_changes_nothing(client: Client, name: str) -> None:
     assert (await client[name]["inbox"].index_information())["expiry"]["expireAfterSeconds"] == 604_800
 
 
-async def test_a_changed_index_is_told_by_name_and_left_as_it_is(client: Client, name: str) -> None:
-    await provision(client, name, declared())
+async def test_a_changed_index_is_reported_by_name_and_left_as_it_is(client: Client, name: str) -> None:
+    await provision_collections(client, name, declared())
 
     with pytest.raises(ProvisionError, match=r"index by_owner of .*\.things is not what is declared"):
-        await provision(client, name, declared(unique=True))
+        await provision_collections(client, name, declared(unique=True))
 
     assert "unique" not in (await client[name]["things"].index_information())["by_owner"]
 
 
 async def test_a_changed_lifetime_is_changed_in_place(client: Client, name: str) -> None:
-    await provision(client, name, declared(expireAfterSeconds=60))
-    await provision(client, name, declared(expireAfterSeconds=90))
+    await provision_collections(client, name, declared(expireAfterSeconds=60))
+    await provision_collections(client, name, declared(expireAfterSeconds=90))
 
     assert (await client[name]["things"].index_information())["by_owner"]["expireAfterSeconds"] == 90
 
 
-@pytest.mark.parametrize("slot", [{}, {"slot": -1}, {"slot": SLOTS}, {"slot": "7"}, {"slot": 7.0}])
+@pytest.mark.parametrize("slot", [{}, {"slot": -1}, {"slot": SLOT_COUNT}, {"slot": "7"}, {"slot": 7.0}])
 async def test_a_document_that_does_not_say_its_slot_is_refused(
     client: Client, name: str, slot: dict[str, Any]
 ) -> None:
-    await provision(client, name, declared())
-    await client[name]["things"].insert_one({"_id": 1, "slot": SLOTS - 1})
+    await provision_collections(client, name, declared())
+    await client[name]["things"].insert_one({"_id": 1, "slot": SLOT_COUNT - 1})
 
     with pytest.raises(WriteError, match="failed validation"):
         await client[name]["things"].insert_one({"_id": 2, **slot})
@@ -81,11 +81,11 @@ async def test_a_collection_that_was_made_without_a_validator_gets_it(client: Cl
     await client[name].create_collection("things")
 
     for _ in range(2):
-        await provision(client, name, declared())
+        await provision_collections(client, name, declared())
 
     with pytest.raises(WriteError, match="failed validation"):
         await client[name]["things"].insert_one({"_id": 1})
 
 
-async def test_a_replica_set_is_told_from_a_native_sharded_cluster(client: Client) -> None:
+async def test_a_replica_set_is_distinguished_from_a_native_sharded_cluster(client: Client) -> None:
     assert not await is_mongos(client)

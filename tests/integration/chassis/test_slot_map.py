@@ -18,25 +18,25 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import InvalidOperation
 
 from chassis.errors import DomainError
-from chassis.ids import SLOTS, new_id
-from chassis.mongo import catalogue, permits, planning, watching
-from chassis.mongo.catalogue import Member
-from chassis.mongo.permits import LEASE_S
-from chassis.mongo.shards import Shards
-from chassis.mongo.slots import SlotMap
-from chassis.mongo.transactions import Transaction
-from chassis.mongo.watching import Identity, SlotMapWatch
-from ops.stack import mongo
+from chassis.ids import SLOT_COUNT, new_id
+from chassis.sharding import rebalance, slot_map_store, slot_map_watch, write_lease
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap
+from chassis.sharding.slot_map_store import ClusterMember
+from chassis.sharding.slot_map_watch import ProcessIdentity, SlotMapWatch
+from chassis.sharding.transactions import Transaction
+from chassis.sharding.write_lease import WRITE_LEASE_S
+from devstack import mongo
 from tests.integration.chassis import slot_writer
-from tests.stack import Stack
-from tests.waiting import GENEROUS_S, until
+from tests.stack import StackHandle
+from tests.waiting import WAIT_TIMEOUT_S, wait_until
 
 SLOT, OTHER_SLOT = 7, 8
-WITHIN_S = GENEROUS_S
+SLOT_MAP_TIMEOUT_S = WAIT_TIMEOUT_S
 
 
 @dataclass
-class World:
+class SlotMapHarness:
     """Two shards with a catalogue of this test's own: the first holds all slots, the second is not in it."""
 
     database: str
@@ -47,30 +47,30 @@ class World:
 
     @property
     def first(self) -> SlotMap:
-        return SlotMap(1, {"s1": self.uris["s1"]}, ("s1",) * SLOTS)
+        return SlotMap(1, {"s1": self.uris["s1"]}, ("s1",) * SLOT_COUNT)
 
     def shards(self) -> Shards:
-        return Shards(self.first, self.database, mongo.ADMIN, self.password, cluster=self.cluster)
+        return Shards(self.first, self.database, mongo.ADMIN_USER, self.password, cluster=self.cluster)
 
     async def publish(self, slot_map: SlotMap, *shards: str) -> None:
         for shard in shards:
-            assert await catalogue.publish(self.clients[shard][self.cluster], slot_map)
+            assert await slot_map_store.publish_slot_map(self.clients[shard][self.cluster], slot_map)
 
-    async def members(self, shard: str = "s1") -> list[Member]:
-        return await catalogue.members_of(self.clients[shard][self.cluster])
+    async def members(self, shard: str = "s1") -> list[ClusterMember]:
+        return await slot_map_store.list_members(self.clients[shard][self.cluster])
 
     async def count(self, shard: str, id_: str) -> int:
         return await self.clients[shard][self.database]["things"].count_documents({"_id": id_})
 
 
 @pytest.fixture
-async def world(stack: Stack, database: str) -> AsyncIterator[World]:
+async def world(stack: StackHandle, database: str) -> AsyncIterator[SlotMapHarness]:
     uris = {shard.name: shard.uri for shard in stack.topology.shards}
     clients: dict[str, AsyncMongoClient[dict[str, Any]]] = {
         name: AsyncMongoClient(uri, tz_aware=True) for name, uri in stack.admin_uris().items()
     }
-    world = World(database, stack.credentials.mongo_admin_password, uris, clients)
-    await catalogue.provision(clients, world.first, world.cluster)
+    world = SlotMapHarness(database, stack.credentials.mongo_admin_password, uris, clients)
+    await slot_map_store.provision_slot_maps(clients, world.first, world.cluster)
     yield world
     for client in clients.values():
         await client.drop_database(world.cluster)
@@ -78,13 +78,13 @@ async def world(stack: Stack, database: str) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def following(world: World) -> AsyncIterator[Shards]:
+async def following(world: SlotMapHarness) -> AsyncIterator[Shards]:
     shards = world.shards()
-    watch = SlotMapWatch(shards, Identity("test", "serve", "one"))
+    watch = SlotMapWatch(shards, ProcessIdentity("test", "serve", "one"))
     await watch.begin()
     task = asyncio.create_task(watch.run())
     try:
-        await until(shards.pool("s1").lease.holds)
+        await wait_until(shards.pool("s1").lease.holds)
         yield shards
     finally:
         task.cancel()
@@ -92,8 +92,8 @@ async def following(world: World) -> AsyncIterator[Shards]:
         await shards.close()
 
 
-async def until_confirmed(world: World, version: int, shard: str = "s1") -> None:
-    async with asyncio.timeout(WITHIN_S):
+async def until_confirmed(world: SlotMapHarness, version: int, shard: str = "s1") -> None:
+    async with asyncio.timeout(SLOT_MAP_TIMEOUT_S):
         while [member.version for member in await world.members(shard)] != [version]:
             await asyncio.sleep(0.005)
 
@@ -104,7 +104,7 @@ async def insert(shards: Shards, slot: int = SLOT) -> str:
     return id_
 
 
-async def test_a_process_tells_each_shard_that_it_is_there_and_takes_its_leave(world: World) -> None:
+async def test_a_process_registers_at_each_shard_and_unregisters_when_it_ends(world: SlotMapHarness) -> None:
     async with following(world):
         await until_confirmed(world, 1)
         [member] = await world.members()
@@ -112,29 +112,33 @@ async def test_a_process_tells_each_shard_that_it_is_there_and_takes_its_leave(w
     assert await world.members() == []
 
 
-async def test_a_shard_without_a_copy_gets_the_newest_and_others_keep_theirs(world: World) -> None:
-    grown = planning.with_shard(world.first, "s2", world.uris["s2"])
+async def test_a_shard_without_a_copy_gets_the_newest_and_others_keep_theirs(world: SlotMapHarness) -> None:
+    grown = rebalance.with_shard(world.first, "s2", world.uris["s2"])
     await world.publish(grown, "s1")
-    await world.clients["s2"][world.cluster][catalogue.SLOT_MAP].delete_one({})
+    await world.clients["s2"][world.cluster][slot_map_store.SLOT_MAP_COLLECTION].delete_one({})
 
-    await catalogue.provision(world.clients, world.first, world.cluster)
+    await slot_map_store.provision_slot_maps(world.clients, world.first, world.cluster)
 
-    copies = [await catalogue.copy_of(client[world.cluster]) for client in world.clients.values()]
+    copies = [await slot_map_store.read_slot_map(client[world.cluster]) for client in world.clients.values()]
     assert copies == [grown, grown]
 
 
-async def test_an_older_map_never_replaces_a_newer_one_and_of_two_changes_one_wins(world: World) -> None:
+async def test_an_older_map_never_replaces_a_newer_one_and_of_two_changes_one_wins(
+    world: SlotMapHarness,
+) -> None:
     database = world.clients["s1"][world.cluster]
-    one = planning.with_shard(world.first, "s2", "mongodb://one")
-    two = planning.with_shard(world.first, "s2", "mongodb://two")
+    one = rebalance.with_shard(world.first, "s2", "mongodb://one")
+    two = rebalance.with_shard(world.first, "s2", "mongodb://two")
 
-    assert await catalogue.exchange(database, world.first, one)
-    assert not await catalogue.exchange(database, world.first, two)
-    assert not await catalogue.publish(database, two)
-    assert await catalogue.copy_of(database) == one
+    assert await slot_map_store.replace_slot_map(database, world.first, one)
+    assert not await slot_map_store.replace_slot_map(database, world.first, two)
+    assert not await slot_map_store.publish_slot_map(database, two)
+    assert await slot_map_store.read_slot_map(database) == one
 
 
-async def test_a_new_shard_and_moved_slots_are_followed_while_others_read_and_write(world: World) -> None:
+async def test_a_new_shard_and_moved_slots_are_followed_while_others_read_and_write(
+    world: SlotMapHarness,
+) -> None:
     async with following(world) as shards:
         ended = False
 
@@ -147,11 +151,11 @@ async def test_a_new_shard_and_moved_slots_are_followed_while_others_read_and_wr
             return calls
 
         users = [asyncio.create_task(user()) for _ in range(4)]
-        grown = planning.with_shard(world.first, "s2", world.uris["s2"])
+        grown = rebalance.with_shard(world.first, "s2", world.uris["s2"])
         await world.publish(grown, "s2", "s1")
-        await until(lambda: "s2" in [shard.name for shard in shards.all()])
+        await wait_until(lambda: "s2" in [shard.name for shard in shards.all()])
         await until_confirmed(world, grown.version, "s2")
-        moved = planning.with_owner(grown, {SLOT}, "s2")
+        moved = rebalance.with_owner(grown, {SLOT}, "s2")
         await world.publish(moved, "s2", "s1")
         await until_confirmed(world, moved.version, "s2")
         id_ = await insert(shards)
@@ -162,17 +166,17 @@ async def test_a_new_shard_and_moved_slots_are_followed_while_others_read_and_wr
 
 
 async def test_a_new_address_of_a_shard_is_followed_while_others_read_and_write(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: SlotMapHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.mongo.shards.LONGEST_CALL_S", 0.0)
+    monkeypatch.setattr("chassis.sharding.shards.MAX_CALL_S", 0.0)
     async with following(world) as shards:
         former = shards.pool("s1")
-        readdressed = planning.with_address(
+        readdressed = rebalance.with_address(
             world.first, "s1", world.uris["s1"].replace("127.0.0.1", "localhost")
         )
         changing = asyncio.create_task(world.publish(readdressed, "s1"))
         calls = 0
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(SLOT_MAP_TIMEOUT_S):
             while calls < 20 or shards.pool("s1") is former:
                 id_ = await insert(shards)
                 assert await shards.of(id_).db["things"].find_one({"_id": id_})
@@ -181,39 +185,41 @@ async def test_a_new_address_of_a_shard_is_followed_while_others_read_and_write(
         await until_confirmed(world, readdressed.version)
         await insert(shards)
 
-        await until(lambda: not shards._leaving)
+        await wait_until(lambda: not shards._leaving)
         with pytest.raises(InvalidOperation):
             await former.client.admin.command("ping")
 
 
-async def test_the_first_question_of_a_process_goes_by_the_newest_map(world: World) -> None:
-    grown = planning.with_shard(world.first, "s2", world.uris["s2"])
-    await world.publish(planning.with_owner(grown, {SLOT}, "s2"), "s1")
+async def test_the_first_question_of_a_process_goes_by_the_newest_map(world: SlotMapHarness) -> None:
+    grown = rebalance.with_shard(world.first, "s2", world.uris["s2"])
+    await world.publish(rebalance.with_owner(grown, {SLOT}, "s2"), "s1")
     id_ = new_id("thg", SLOT)
     await world.clients["s2"][world.database]["things"].insert_one({"_id": id_})
     shards = world.shards()
 
-    async with watching.following(shards, Identity("test", "serve")):
+    async with slot_map_watch.follow_slot_map(shards, ProcessIdentity("test", "serve")):
         assert await shards.of(id_).db["things"].find_one({"_id": id_})
     await shards.close()
 
 
-async def test_a_map_that_cannot_be_read_keeps_no_process_from_its_work(world: World) -> None:
-    maps = world.clients["s1"][world.cluster][catalogue.SLOT_MAP]
+async def test_a_map_that_cannot_be_read_keeps_no_process_from_its_work(world: SlotMapHarness) -> None:
+    maps = world.clients["s1"][world.cluster][slot_map_store.SLOT_MAP_COLLECTION]
     await maps.update_one({}, {"$set": {"ranges": []}})
     shards = world.shards()
 
-    async with watching.following(shards, Identity("test", "serve")):
+    async with slot_map_watch.follow_slot_map(shards, ProcessIdentity("test", "serve")):
         assert shards.slot_map == world.first
         assert not shards.pool("s1").lease.holds()
     await shards.close()
 
 
-async def test_a_fence_refuses_writes_to_its_slots_lets_reads_pass_and_can_be_lifted(world: World) -> None:
+async def test_a_fence_refuses_writes_to_its_slots_lets_reads_pass_and_can_be_lifted(
+    world: SlotMapHarness,
+) -> None:
     async with following(world) as shards:
         id_ = await insert(shards)
         before = shards.of(id_)
-        fence = planning.with_fence(world.first, {SLOT})
+        fence = rebalance.with_fence(world.first, {SLOT})
         await world.publish(fence, "s1")
         await until_confirmed(world, fence.version)
 
@@ -225,7 +231,7 @@ async def test_a_fence_refuses_writes_to_its_slots_lets_reads_pass_and_can_be_li
             assert await shard.db["things"].find_one({"_id": id_}) == {"_id": id_}
         await insert(shards, OTHER_SLOT)
 
-        lifted = planning.with_fence(fence, ())
+        lifted = rebalance.with_fence(fence, ())
         await world.publish(lifted, "s1")
         await until_confirmed(world, lifted.version)
         await insert(shards)
@@ -240,7 +246,7 @@ async def _update(shard: Any, id_: str) -> None:
 
 
 async def test_a_fence_counts_as_confirmed_only_when_the_last_earlier_transaction_has_ended(
-    world: World,
+    world: SlotMapHarness,
 ) -> None:
     async with following(world) as shards:
         begun, go_on = asyncio.Event(), asyncio.Event()
@@ -252,9 +258,9 @@ async def test_a_fence_counts_as_confirmed_only_when_the_last_earlier_transactio
 
         working = asyncio.create_task(shards.of(SLOT).in_transaction(slow))
         await begun.wait()
-        fence = planning.with_fence(world.first, {SLOT})
+        fence = rebalance.with_fence(world.first, {SLOT})
         await world.publish(fence, "s1")
-        await until(lambda: shards.slot_map.version == fence.version)
+        await wait_until(lambda: shards.slot_map.version == fence.version)
         assert [member.version for member in await world.members()] == [1]
 
         go_on.set()
@@ -264,20 +270,20 @@ async def test_a_fence_counts_as_confirmed_only_when_the_last_earlier_transactio
 
 
 async def test_writes_end_with_the_lease_when_a_shard_cannot_confirm_and_no_other_shard_is_touched(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: SlotMapHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(permits, "LEASE_S", 1.0)
-    monkeypatch.setattr(watching, "CONFIRM_EVERY_S", 0.2)
-    grown = planning.with_shard(world.first, "s2", world.uris["s2"])
-    both = planning.with_owner(grown, {OTHER_SLOT}, "s2")
+    monkeypatch.setattr(write_lease, "WRITE_LEASE_S", 1.0)
+    monkeypatch.setattr(slot_map_watch, "CONFIRM_INTERVAL_S", 0.2)
+    grown = rebalance.with_shard(world.first, "s2", world.uris["s2"])
+    both = rebalance.with_owner(grown, {OTHER_SLOT}, "s2")
     await world.publish(both, "s1", "s2")
     async with following(world) as shards:
         id_ = await insert(shards)
-        await until(shards.pool("s2").lease.holds)
-        maps = world.clients["s1"][world.cluster][catalogue.SLOT_MAP]
+        await wait_until(shards.pool("s2").lease.holds)
+        maps = world.clients["s1"][world.cluster][slot_map_store.SLOT_MAP_COLLECTION]
         await maps.rename("hidden")
 
-        await until(lambda: not shards.pool("s1").lease.holds())
+        await wait_until(lambda: not shards.pool("s1").lease.holds())
         with pytest.raises(DomainError, match=r"UNAVAILABLE.*has not confirmed lately"):
             await insert(shards)
         with pytest.raises(DomainError, match="UNAVAILABLE"):
@@ -285,23 +291,23 @@ async def test_writes_end_with_the_lease_when_a_shard_cannot_confirm_and_no_othe
         assert await shards.of(id_).db["things"].find_one({"_id": id_})
         await insert(shards, OTHER_SLOT)
 
-        await world.clients["s1"][world.cluster]["hidden"].rename(catalogue.SLOT_MAP)
-        await until(shards.pool("s1").lease.holds)
+        await world.clients["s1"][world.cluster]["hidden"].rename(slot_map_store.SLOT_MAP_COLLECTION)
+        await wait_until(shards.pool("s1").lease.holds)
         await insert(shards)
 
 
 async def test_what_a_process_reads_counts_only_once_the_shard_knows_of_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: SlotMapHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else whoever fences slots would not wait for a process that has read the map and has no row yet."""
     known: list[list[int]] = []
-    version_of = catalogue.version_of
+    version_of = slot_map_store.read_slot_map_version
 
-    async def look_first(database: catalogue.Database) -> int | None:
+    async def look_first(database: slot_map_store.ClusterDatabase) -> int | None:
         known.append([member.version for member in await world.members()])
         return await version_of(database)
 
-    monkeypatch.setattr(catalogue, "version_of", look_first)
+    monkeypatch.setattr(slot_map_store, "read_slot_map_version", look_first)
     async with following(world):
         await until_confirmed(world, 1)
 
@@ -309,27 +315,27 @@ async def test_what_a_process_reads_counts_only_once_the_shard_knows_of_it(
 
 
 async def test_an_answer_that_is_older_than_one_before_confirms_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: SlotMapHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a new primary may give one, which does not know yet what the majority has."""
-    monkeypatch.setattr(permits, "LEASE_S", 1.0)
-    monkeypatch.setattr(watching, "CONFIRM_EVERY_S", 0.2)
-    fence = planning.with_fence(world.first, {SLOT})
+    monkeypatch.setattr(write_lease, "WRITE_LEASE_S", 1.0)
+    monkeypatch.setattr(slot_map_watch, "CONFIRM_INTERVAL_S", 0.2)
+    fence = rebalance.with_fence(world.first, {SLOT})
     await world.publish(fence, "s1")
     async with following(world) as shards:
         await until_confirmed(world, fence.version)
-        maps = world.clients["s1"][world.cluster][catalogue.SLOT_MAP]
+        maps = world.clients["s1"][world.cluster][slot_map_store.SLOT_MAP_COLLECTION]
         await maps.replace_one({}, {"_id": "slot_map"} | world.first.document())
 
-        await until(lambda: not shards.pool("s1").lease.holds())
+        await wait_until(lambda: not shards.pool("s1").lease.holds())
 
         assert shards.slot_map == fence
         await maps.replace_one({}, {"_id": "slot_map"} | fence.document())
-        await until(shards.pool("s1").lease.holds)
+        await wait_until(shards.pool("s1").lease.holds)
 
 
 async def test_a_process_that_was_paused_longer_than_its_lease_writes_nothing_by_its_old_map(
-    world: World, tmp_path: Path
+    world: SlotMapHarness, tmp_path: Path
 ) -> None:
     path = tmp_path / "slots.json"
     path.write_text(json.dumps(world.first.document()))
@@ -337,7 +343,7 @@ async def test_a_process_that_was_paused_longer_than_its_lease_writes_nothing_by
         "slot_map": str(path),
         "database": world.database,
         "cluster": world.cluster,
-        "user": mongo.ADMIN,
+        "user": mongo.ADMIN_USER,
         "password": world.password,
     }
     writer = await asyncio.create_subprocess_exec(
@@ -351,7 +357,7 @@ async def test_a_process_that_was_paused_longer_than_its_lease_writes_nothing_by
         assert writer.stdin
         assert writer.stdout
         writer.stdin.write(id_.encode() + b"\n")
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(SLOT_MAP_TIMEOUT_S):
             while not (line := await writer.stdout.readline()).startswith(id_.encode()):
                 assert line, "the writer has ended"
         return line.decode().strip()
@@ -359,8 +365,8 @@ async def test_a_process_that_was_paused_longer_than_its_lease_writes_nothing_by
     assert "written" in await written(new_id("thg", SLOT))
     late = new_id("thg", SLOT)
     writer.send_signal(signal.SIGSTOP)
-    await world.publish(planning.with_fence(world.first, {SLOT}), "s1")
-    await asyncio.sleep(LEASE_S + 0.5)
+    await world.publish(rebalance.with_fence(world.first, {SLOT}), "s1")
+    await asyncio.sleep(WRITE_LEASE_S + 0.5)
     answer = asyncio.create_task(written(late))
     await asyncio.sleep(0)
     writer.send_signal(signal.SIGCONT)

@@ -10,11 +10,12 @@ from pymongo.errors import DuplicateKeyError
 from chassis.contracts import ContractError
 from chassis.errors import DomainError
 from chassis.ids import new_id, slot_of
-from chassis.messaging import Incoming
-from chassis.mongo.shards import Shard, Shards
-from chassis.mongo.transactions import Transaction
+from chassis.messaging import IncomingEvent
+from chassis.sharding.shard import Shard
+from chassis.sharding.shards import Shards
+from chassis.sharding.transactions import Transaction
 from internshipconnect.events.v1.events_pb2 import Event, UserVerified
-from tests.waiting import GENEROUS_S
+from tests.waiting import WAIT_TIMEOUT_S
 
 
 @pytest.fixture
@@ -27,11 +28,11 @@ def shard(shards: Shards, user: str) -> Shard:
     return shards.of(user)
 
 
-def event_about(subject: str) -> Incoming:
-    return Incoming(new_id("evt"), "auth.user.verified", "auth", subject, datetime.now(UTC), "", "q")
+def event_about(subject: str) -> IncomingEvent:
+    return IncomingEvent(new_id("evt"), "auth.user.verified", "auth", subject, datetime.now(UTC), "", "q")
 
 
-async def told(shard: Shard, user: str) -> list[dict[str, Any]]:
+async def outbox_messages(shard: Shard, user: str) -> list[dict[str, Any]]:
     rows = await shard.db["outbox"].find({"slot": slot_of(user)}).to_list()
     return [row for row in rows if Event.FromString(row["event"]).subject == user]
 
@@ -46,7 +47,7 @@ async def test_a_change_and_its_event_are_committed_together(shard: Shard, user:
     assert await shard.in_transaction(work) == "done"
 
     assert await shard.db["things"].find_one({"_id": user}) is not None
-    [row] = await told(shard, user)
+    [row] = await outbox_messages(shard, user)
     event = Event.FromString(row["event"])
     message = UserVerified()
     assert event.data.Unpack(message)
@@ -65,17 +66,17 @@ async def test_when_the_work_fails_neither_change_nor_event_is_there(shard: Shar
         await shard.in_transaction(work)
 
     assert await shard.db["things"].find_one({"_id": user}) is None
-    assert await told(shard, user) == []
+    assert await outbox_messages(shard, user) == []
 
 
-async def test_several_events_are_told_in_the_order_of_their_emission(shard: Shard, user: str) -> None:
+async def test_several_events_are_published_in_the_order_of_their_emission(shard: Shard, user: str) -> None:
     async def work(tx: Transaction) -> None:
         for number in range(5):
             tx.emit(UserVerified(user_id=f"{number}"), subject=user)
 
     await shard.in_transaction(work)
 
-    assert len(await told(shard, user)) == 5
+    assert len(await outbox_messages(shard, user)) == 5
 
 
 async def test_what_is_done_through_the_transactions_database_is_in_it_even_without_its_session(
@@ -123,7 +124,7 @@ async def test_the_same_incoming_event_has_its_effect_once(shard: Shard, user: s
 
     assert (first, again) == ("done", None)
     assert (await shard.db["things"].find_one({"_id": user}) or {})["seen"] == 1
-    assert len(await told(shard, user)) == 1
+    assert len(await outbox_messages(shard, user)) == 1
 
 
 async def test_deliveries_of_one_event_at_the_same_time_have_its_effect_once(shard: Shard, user: str) -> None:
@@ -178,7 +179,7 @@ async def test_a_duplicate_key_reaches_the_store_and_changes_nothing(shard: Shar
     with pytest.raises(DuplicateKeyError):
         await shard.in_transaction(work)
 
-    assert await told(shard, user) == []
+    assert await outbox_messages(shard, user) == []
 
 
 async def test_a_domain_error_of_the_work_comes_out_as_it_is(shard: Shard) -> None:
@@ -211,5 +212,5 @@ async def test_a_caller_that_goes_away_leaves_no_half_done_change(shard: Shard, 
     await asyncio.gather(running, return_exceptions=True)
 
     # The lock on the document is free: the transaction was ended, not left to time out.
-    async with asyncio.timeout(GENEROUS_S):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         await shard.db["things"].insert_one({"_id": user})

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.control_plane.world import World
+from tests.integration.control_plane.harness import ControlPlaneHarness
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[ControlPlaneHarness]:
     async with AsyncExitStack() as closing:
-        world = World(tmp_path, closing)
+        world = ControlPlaneHarness(tmp_path, closing)
         await world.start_control_plane()
         closing.push_async_callback(world.stop_control_plane)
         yield world

@@ -9,11 +9,16 @@ from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from prometheus_client import REGISTRY
 
-from gateway.control_plane.kinds import LISTENERS
-from gateway.control_plane.node import GATEWAY
-from gateway.control_plane.snapshot import Snapshot
-from gateway.envoy_types import Cluster, Listener, parsed
-from tests.integration.control_plane.world import Variant, World, called, until
+from gateway.envoy_types import Cluster, Listener, parse_message
+from gateway.xds.nodes import GATEWAY_GROUP
+from gateway.xds.resource_types import LISTENER_TYPE
+from gateway.xds.snapshot import Snapshot
+from tests.integration.control_plane.harness import (
+    ControlPlaneHarness,
+    VariantName,
+    wait_for_calls,
+    wait_until,
+)
 
 both = pytest.mark.parametrize("variant", ["state of the world", "delta"])
 
@@ -22,13 +27,15 @@ def _nacks(kind: str) -> float:
     return REGISTRY.get_sample_value("xds_nacks_total", {"node_group": "gateway", "type": kind}) or 0
 
 
-async def _serving(world: World, variant: Variant) -> None:
+async def _serving(world: ControlPlaneHarness, variant: VariantName) -> None:
     await world.envoy(variant)
-    await until(world.gateway_answers, "the gateway to answer")
+    await wait_until(world.gateway_answers, "the gateway to answer")
 
 
 @both
-async def test_envoy_gets_its_first_snapshot_and_serves(world: World, variant: Variant) -> None:
+async def test_envoy_gets_its_first_snapshot_and_serves(
+    world: ControlPlaneHarness, variant: VariantName
+) -> None:
     echo = await world.echo()
     await _serving(world, variant)
     assert (await world.ask_gateway()).json()["title"] == echo.title
@@ -36,13 +43,15 @@ async def test_envoy_gets_its_first_snapshot_and_serves(world: World, variant: V
 
 
 @both
-async def test_endpoints_come_and_go_under_load_and_no_call_fails(world: World, variant: Variant) -> None:
+async def test_endpoints_come_and_go_under_load_and_no_call_fails(
+    world: ControlPlaneHarness, variant: VariantName
+) -> None:
     echo = await world.echo()
     await _serving(world, variant)
     async with world.gateway_load() as load:
         for _ in range(4):
             newer = await world.echo()
-            await called(newer, 20)
+            await wait_for_calls(newer, 20)
             await echo.leave()
             calls = echo.calls
             await asyncio.sleep(0.2)
@@ -53,7 +62,9 @@ async def test_endpoints_come_and_go_under_load_and_no_call_fails(world: World, 
 
 
 @both
-async def test_an_endpoint_that_died_is_out_within_a_second(world: World, variant: Variant) -> None:
+async def test_an_endpoint_that_died_is_out_within_a_second(
+    world: ControlPlaneHarness, variant: VariantName
+) -> None:
     echo, other = await world.echo(), await world.echo()
     await _serving(world, variant)
     await echo.die()
@@ -65,7 +76,7 @@ async def test_an_endpoint_that_died_is_out_within_a_second(world: World, varian
 
 
 @dataclass
-class Spoiling:
+class SpoilingSnapshotBuilder:
     """A builder whose snapshots can be spoiled: our own checks pass, Envoy's do not."""
 
     inner: Any
@@ -79,43 +90,43 @@ class Spoiling:
 def _without_interval(snapshot: Snapshot) -> Snapshot:
     """A cluster whose health check has no interval."""
     odd = {"name": "odd", "connect_timeout": "1s", "type": "STATIC", "health_checks": [{"timeout": "1s"}]}
-    return snapshot.plus([parsed(odd, Cluster)])
+    return snapshot.plus([parse_message(odd, Cluster)])
 
 
 def _without_filters(snapshot: Snapshot) -> Snapshot:
     """A listener that cannot be."""
-    spoilt = Snapshot.of([parsed({"name": "gateway", "filter_chains": [{}]}, Listener)])
-    return Snapshot({**snapshot.resources, LISTENERS: spoilt.of_kind(LISTENERS)})
+    spoilt = Snapshot.of([parse_message({"name": "gateway", "filter_chains": [{}]}, Listener)])
+    return Snapshot({**snapshot.resources, LISTENER_TYPE: spoilt.of_kind(LISTENER_TYPE)})
 
 
 @both
 @pytest.mark.parametrize(("spoil", "kind"), [(_without_interval, "cds"), (_without_filters, "lds")])
 async def test_a_refused_snapshot_leaves_the_old_one_serving_and_the_next_good_one_is_taken(
-    world: World, variant: Variant, spoil: Any, kind: str
+    world: ControlPlaneHarness, variant: VariantName, spoil: Any, kind: str
 ) -> None:
-    spoiling = world.builders[GATEWAY] = Spoiling(world.builders[GATEWAY])
+    spoiling = world.builders[GATEWAY_GROUP] = SpoilingSnapshotBuilder(world.builders[GATEWAY_GROUP])
     await world.echo()
     await _serving(world, variant)
     before = _nacks(kind)
     async with world.gateway_load() as load:
         spoiling.spoil = spoil
         world.control.changed()
-        await until(lambda: _nacks(kind) == before + 1, "the refusal")
+        await wait_until(lambda: _nacks(kind) == before + 1, "the refusal")
         [watch] = [w for w in world.hub.streams()[0].watches.values() if w.kind.label == kind]
         assert watch.refusal
         newer = await world.echo()
-        await until(lambda: newer.calls, "new endpoints to be taken all the same")
+        await wait_until(lambda: newer.calls, "new endpoints to be taken all the same")
         assert _nacks(kind) == before + 1
         spoiling.spoil = None
         world.control.changed()
-        await until(lambda: not watch.refusal and not watch.outstanding, "the next good one")
+        await wait_until(lambda: not watch.refusal and not watch.outstanding, "the next good one")
         await asyncio.sleep(0.3)
     assert load.failures == []
 
 
 @both
 async def test_traffic_goes_on_without_the_control_plane_and_changes_go_on_with_the_next(
-    world: World, variant: Variant
+    world: ControlPlaneHarness, variant: VariantName
 ) -> None:
     echo = await world.echo()
     await _serving(world, variant)
@@ -124,35 +135,37 @@ async def test_traffic_goes_on_without_the_control_plane_and_changes_go_on_with_
         await asyncio.sleep(1)
         assert load.failures == []
         await world.start_control_plane()
-        await until(world.hub.streams, "Envoy to come back")
+        await wait_until(world.hub.streams, "Envoy to come back")
         newer = await world.echo()
-        await called(newer, 5)
+        await wait_for_calls(newer, 5)
         await echo.leave()
     assert load.failures == []
 
 
 @both
-async def test_a_changed_mesh_file_takes_effect_without_a_failed_call(world: World, variant: Variant) -> None:
+async def test_a_changed_mesh_file_takes_effect_without_a_failed_call(
+    world: ControlPlaneHarness, variant: VariantName
+) -> None:
     await world.echo()
     await _serving(world, variant)
     assert (await _max_requests(world)) == 2000
     async with world.gateway_load() as load:
         world.write_mesh(limits={"max_requests": 1234})
-        await until(lambda: _has_max_requests(world, 1234), "the new limit")
+        await wait_until(lambda: _has_max_requests(world, 1234), "the new limit")
         world.mesh_file.write_text("services: 7")
         await asyncio.sleep(0.5)
         assert await _max_requests(world) == 1234
         world.write_mesh(limits={"max_requests": 4321})
-        await until(lambda: _has_max_requests(world, 4321), "the next limit")
+        await wait_until(lambda: _has_max_requests(world, 4321), "the next limit")
         await asyncio.sleep(0.3)
     assert load.failures == []
 
 
-async def _has_max_requests(world: World, wanted: int) -> bool:
+async def _has_max_requests(world: ControlPlaneHarness, wanted: int) -> bool:
     return await _max_requests(world) == wanted
 
 
-async def _max_requests(world: World) -> int:
+async def _max_requests(world: ControlPlaneHarness) -> int:
     found = await world.admin_text("/clusters")
     [line] = [
         one for one in found.splitlines() if one.startswith("internship::default_priority::max_requests::")
@@ -162,19 +175,19 @@ async def _max_requests(world: World) -> int:
 
 @both
 async def test_a_new_call_in_the_contracts_is_served_without_a_failed_call(
-    world: World, variant: Variant
+    world: ControlPlaneHarness, variant: VariantName
 ) -> None:
     await world.echo()
     await _serving(world, variant)
     assert (await world.ask_gateway("/api/v1/invented")).status_code == 404
     async with world.gateway_load() as load:
         world.descriptors.write_bytes(_with_another_call(world.descriptors.read_bytes()))
-        await until(lambda: _is_served(world, "/api/v1/invented"), "the new call")
+        await wait_until(lambda: _is_served(world, "/api/v1/invented"), "the new call")
         await asyncio.sleep(0.5)
     assert load.failures == []
 
 
-async def _is_served(world: World, path: str) -> bool:
+async def _is_served(world: ControlPlaneHarness, path: str) -> bool:
     return (await world.ask_gateway(path)).status_code == 200
 
 
@@ -192,7 +205,9 @@ def _with_another_call(descriptors: bytes) -> bytes:
 
 
 @both
-async def test_calls_fail_over_to_the_next_region_and_come_back(world: World, variant: Variant) -> None:
+async def test_calls_fail_over_to_the_next_region_and_come_back(
+    world: ControlPlaneHarness, variant: VariantName
+) -> None:
     world.write_mesh(regions=("local", "south"))
     near, far = await world.echo(), await world.echo(region="south")
     await _serving(world, variant)
@@ -201,12 +216,12 @@ async def test_calls_fail_over_to_the_next_region_and_come_back(world: World, va
             0.5
         )  # Until the first health checks, Envoy takes any endpoint for as good as another.
         calls = near.calls, far.calls
-        await until(lambda: near.calls > calls[0] + 20, "calls to the near region")
+        await wait_until(lambda: near.calls > calls[0] + 20, "calls to the near region")
         assert far.calls == calls[1]
         await near.leave()
-        await until(lambda: far.calls > calls[1] + 20, "calls to the far region")
+        await wait_until(lambda: far.calls > calls[1] + 20, "calls to the far region")
         back = await world.echo()
-        await until(lambda: back.calls > 20, "calls to the near region again")
+        await wait_until(lambda: back.calls > 20, "calls to the near region again")
         await asyncio.sleep(0.5)
         before = far.calls
         await asyncio.sleep(0.3)

@@ -12,8 +12,14 @@ from envoy.service.status.v3.csds_pb2 import ClientStatusRequest, ConfigStatus
 
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
-from tests.integration.control_plane.world import LISTING, Echo, World, called, until
-from tests.waiting import GENEROUS_S
+from tests.integration.control_plane.harness import (
+    LISTING,
+    ControlPlaneHarness,
+    EchoInstance,
+    wait_for_calls,
+    wait_until,
+)
+from tests.waiting import WAIT_TIMEOUT_S
 
 GET = pb.GetInternshipRequest(internship_id=LISTING)
 CREATE = pb.CreateInternshipRequest()
@@ -23,55 +29,55 @@ def stub_of(channel: grpc.aio.Channel) -> Any:
     return InternshipServiceStub(channel)
 
 
-async def _connected(world: World, region: str = "local") -> grpc.aio.Channel:
+async def _connected(world: ControlPlaneHarness, region: str = "local") -> grpc.aio.Channel:
     channel = world.proxyless(region=region)
-    await until(lambda: world.hub.snapshots, "the first snapshot")
-    await stub_of(channel).GetInternship(GET, timeout=GENEROUS_S, wait_for_ready=True)
+    await wait_until(lambda: world.hub.snapshots, "the first snapshot")
+    await stub_of(channel).GetInternship(GET, timeout=WAIT_TIMEOUT_S, wait_for_ready=True)
     return channel
 
 
-async def test_a_channel_finds_its_endpoints_and_takes_turns_among_them(world: World) -> None:
+async def test_a_channel_finds_its_endpoints_and_balances_among_them(world: ControlPlaneHarness) -> None:
     one, other = await world.echo(), await world.echo()
     channel = await _connected(world)
-    await until(lambda: _reaches_both(channel, one, other), "calls to both")
+    await wait_until(lambda: _reaches_both(channel, one, other), "calls to both")
 
 
 async def _reaches_both(channel: grpc.aio.Channel, one: Any, other: Any) -> bool:
     before = one.calls, other.calls
     for _ in range(4):
-        await stub_of(channel).GetInternship(GET, timeout=GENEROUS_S)
+        await stub_of(channel).GetInternship(GET, timeout=WAIT_TIMEOUT_S)
     return bool(one.calls > before[0] and other.calls > before[1])
 
 
-async def test_endpoints_come_and_go_under_load_and_no_call_fails(world: World) -> None:
+async def test_endpoints_come_and_go_under_load_and_no_call_fails(world: ControlPlaneHarness) -> None:
     echo = await world.echo()
     channel = await _connected(world)
     async with world.proxyless_load(channel) as load:
         for _ in range(4):
             newer = await world.echo()
-            await called(newer, 20)
+            await wait_for_calls(newer, 20)
             await echo.leave()
             echo = newer
     assert load.failures == []
     assert load.answered > 100
 
 
-async def test_a_call_that_may_be_repeated_is_and_another_is_not(world: World) -> None:
+async def test_a_call_that_may_be_repeated_is_and_another_is_not(world: ControlPlaneHarness) -> None:
     echo = await world.echo()
     channel = await _connected(world)
     echo.code = grpc.StatusCode.UNAVAILABLE
-    assert await _times_called(echo, stub_of(channel).GetInternship(GET, timeout=GENEROUS_S)) == 3
-    assert await _times_called(echo, stub_of(channel).CreateInternship(CREATE, timeout=GENEROUS_S)) == 1
+    assert await _times_called(echo, stub_of(channel).GetInternship(GET, timeout=WAIT_TIMEOUT_S)) == 3
+    assert await _times_called(echo, stub_of(channel).CreateInternship(CREATE, timeout=WAIT_TIMEOUT_S)) == 1
 
 
-async def _times_called(echo: Echo, failing: Any) -> int:
+async def _times_called(echo: EchoInstance, failing: Any) -> int:
     before = echo.calls
     with pytest.raises(grpc.aio.AioRpcError):
         await failing
     return echo.calls - before
 
 
-async def test_a_caller_without_a_deadline_gets_that_of_the_contract(world: World) -> None:
+async def test_a_caller_without_a_deadline_gets_that_of_the_contract(world: ControlPlaneHarness) -> None:
     echo = await world.echo()
     channel = await _connected(world)
     echo.takes_s = 60
@@ -80,50 +86,52 @@ async def test_a_caller_without_a_deadline_gets_that_of_the_contract(world: Worl
     assert 0.8 < time.monotonic() - began < echo.takes_s
 
 
-async def test_calls_go_on_without_the_control_plane_and_changes_go_on_with_the_next(world: World) -> None:
+async def test_calls_go_on_without_the_control_plane_and_changes_go_on_with_the_next(
+    world: ControlPlaneHarness,
+) -> None:
     echo = await world.echo()
     channel = await _connected(world)
     async with world.proxyless_load(channel) as load:
         await world.stop_control_plane()
         await asyncio.sleep(1)
         await world.start_control_plane()
-        await until(world.hub.streams, "the channel to come back", within_s=60)
+        await wait_until(world.hub.streams, "the channel to come back", within_s=60)
         newer = await world.echo()
-        await called(newer, 5)
+        await wait_for_calls(newer, 5)
         await echo.leave()
     assert load.failures == []
 
 
-async def test_calls_fail_over_to_the_next_region_and_come_back(world: World) -> None:
+async def test_calls_fail_over_to_the_next_region_and_come_back(world: ControlPlaneHarness) -> None:
     world.write_mesh(regions=("local", "south"))
     near, far = await world.echo(), await world.echo(region="south")
     channel = await _connected(world)
     async with world.proxyless_load(channel) as load:
-        await called(near, 20)
+        await wait_for_calls(near, 20)
         assert far.calls == 0
         await near.leave()
-        await called(far, 20)
+        await wait_for_calls(far, 20)
         back = await world.echo()
-        await called(back, 20)
+        await wait_for_calls(back, 20)
         before = far.calls
         await asyncio.sleep(0.3)
         assert far.calls == before
     assert load.failures == []
 
 
-async def test_a_channel_of_another_region_prefers_its_own(world: World) -> None:
+async def test_a_channel_of_another_region_prefers_its_own(world: ControlPlaneHarness) -> None:
     world.write_mesh(regions=("local", "south"))
     near, far = await world.echo(), await world.echo(region="south")
-    await until(lambda: ("services", "south") in world.hub.snapshots, "snapshots of both regions")
+    await wait_until(lambda: ("services", "south") in world.hub.snapshots, "snapshots of both regions")
     await asyncio.sleep(0.5)
     channel = await _connected(world, region="south")
     async with world.proxyless_load(channel) as load:
-        await called(far, 20)
+        await wait_for_calls(far, 20)
     assert near.calls == 0
     assert load.failures == []
 
 
-async def test_the_status_tells_that_a_channel_has_everything(world: World) -> None:
+async def test_the_status_shows_that_a_channel_has_everything(world: ControlPlaneHarness) -> None:
     await world.echo()
     await _connected(world)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{world.ads}") as plane:
@@ -134,11 +142,11 @@ async def test_the_status_tells_that_a_channel_has_everything(world: World) -> N
             states = [entry.config_status for entry in config.generic_xds_configs]
             return len(states) == 4 and set(states) == {ConfigStatus.SYNCED}
 
-        await until(is_synced, "all four kinds to be confirmed")
+        await wait_until(is_synced, "all four kinds to be confirmed")
 
 
 async def test_a_fault_of_a_service_is_one_of_calls_to_it_and_ends_when_the_file_says_so(
-    world: World,
+    world: ControlPlaneHarness,
 ) -> None:
     echo = await world.echo()
     channel = await _connected(world)
@@ -151,7 +159,9 @@ async def test_a_fault_of_a_service_is_one_of_calls_to_it_and_ends_when_the_file
     assert echo.calls == before + 1
 
 
-async def test_a_share_of_the_calls_is_aborted_and_a_repeat_does_not_hide_it(world: World) -> None:
+async def test_a_share_of_the_calls_is_aborted_and_a_repeat_does_not_hide_it(
+    world: ControlPlaneHarness,
+) -> None:
     await world.echo()
     channel = await _connected(world)
     await world.change_mesh(faults={"internship": {"abort": {"percent": 30}}})
@@ -160,7 +170,9 @@ async def test_a_share_of_the_calls_is_aborted_and_a_repeat_does_not_hide_it(wor
     assert 30 <= outcomes[grpc.StatusCode.UNAVAILABLE] <= 90
 
 
-async def test_a_delayed_call_is_answered_later_but_not_beyond_its_deadline(world: World) -> None:
+async def test_a_delayed_call_is_answered_later_but_not_beyond_its_deadline(
+    world: ControlPlaneHarness,
+) -> None:
     await world.echo()
     channel = await _connected(world)
     await world.change_mesh(faults={"internship": {"delay": {"duration_s": 0.5}}})

@@ -11,22 +11,22 @@ from jwt.algorithms import ECAlgorithm
 
 from internshipconnect.auth.v1 import auth_pb2
 from tests.fakes.tokens import USER_KEY, USER_KEY_ID
-from tests.integration.control_plane.world import Echo, World, until
-from tests.waiting import GENEROUS_S
+from tests.integration.control_plane.harness import ControlPlaneHarness, EchoInstance, wait_until
+from tests.waiting import WAIT_TIMEOUT_S
 
 
-def keys() -> bytes:
+def published_jwks() -> bytes:
     """The public key of the tests' people, as auth publishes it."""
     jwk: Any = ECAlgorithm.to_jwk(USER_KEY.public_key(), as_dict=True)
     known = auth_pb2.Jwk(kid=USER_KEY_ID, alg="ES256", use="sig", **jwk)
     return auth_pb2.Jwks(keys=[known]).SerializeToString()
 
 
-class Edge(World):
+class EdgeHarness(ControlPlaneHarness):
     """Its gateway, and who answers behind it."""
 
-    internships: Echo
-    auth: Echo
+    internships: EchoInstance
+    auth: EchoInstance
     client: httpx.AsyncClient
 
     async def open(self, **gateway: Any) -> None:
@@ -36,15 +36,15 @@ class Edge(World):
         self._closing.push_async_callback(self.stop_control_plane)
         self.internships = await self.echo()
         await self.open_auth()
-        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.listen}", timeout=GENEROUS_S)
+        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.listen}", timeout=WAIT_TIMEOUT_S)
         self._closing.push_async_callback(self.client.aclose)
         await self.envoy()
-        await until(self._serves, "the gateway to answer")
+        await wait_until(self._serves, "the gateway to answer")
 
     async def open_auth(self) -> None:
         """Who answers for auth."""
         self.auth = await self.echo("auth")
-        self.auth.answers["GetJwks"] = keys()
+        self.auth.answers["GetJwks"] = published_jwks()
 
     async def _serves(self) -> bool:
         try:
@@ -55,6 +55,6 @@ class Edge(World):
 
 
 @pytest.fixture
-async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
+async def edge(tmp_path: Path) -> AsyncIterator[EdgeHarness]:
     async with AsyncExitStack() as closing:
-        yield Edge(tmp_path, closing)
+        yield EdgeHarness(tmp_path, closing)

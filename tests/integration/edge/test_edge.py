@@ -14,9 +14,9 @@ from google.rpc import error_details_pb2, status_pb2
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from tests.fakes.tokens import USER_KEY, USER_KEY_ID, access_token
-from tests.integration.control_plane.world import LISTING, PATH
-from tests.integration.edge.conftest import Edge
-from tests.waiting import GENEROUS_S
+from tests.integration.control_plane.harness import LISTING, PATH
+from tests.integration.edge.conftest import EdgeHarness
+from tests.waiting import WAIT_TIMEOUT_S
 
 MINE = "/api/v1/companies/me/internships"
 
@@ -31,7 +31,7 @@ def _bearer(token: str) -> dict[str, str]:
 
 
 async def test_a_call_that_needs_a_token_is_refused_without_one_before_it_reaches_a_service(
-    edge: Edge,
+    edge: EdgeHarness,
 ) -> None:
     await edge.open()
     before = edge.internships.calls
@@ -41,7 +41,9 @@ async def test_a_call_that_needs_a_token_is_refused_without_one_before_it_reache
     assert edge.internships.calls == before
 
 
-async def test_tokens_that_are_not_ours_are_refused_at_the_edge_for_public_calls_too(edge: Edge) -> None:
+async def test_tokens_that_are_not_ours_are_refused_at_the_edge_for_public_calls_too(
+    edge: EdgeHarness,
+) -> None:
     await edge.open()
     before = edge.internships.calls
     forged = access_token("usr_1")[:-6] + "AAAAAA"
@@ -69,7 +71,7 @@ async def test_tokens_that_are_not_ours_are_refused_at_the_edge_for_public_calls
     assert edge.internships.calls == before
 
 
-async def test_a_good_token_opens_the_way_and_goes_on_to_the_service(edge: Edge) -> None:
+async def test_a_good_token_opens_the_way_and_goes_on_to_the_service(edge: EdgeHarness) -> None:
     await edge.open()
     edge.internships.answers["ListMyInternships"] = pb.ListMyInternshipsResponse(
         next_page_token="a"
@@ -78,7 +80,7 @@ async def test_a_good_token_opens_the_way_and_goes_on_to_the_service(edge: Edge)
     assert answer.json()["nextPageToken"] == "a"
 
 
-async def test_a_public_read_is_kept_and_given_again_with_its_age_and_tag(edge: Edge) -> None:
+async def test_a_public_read_is_kept_and_given_again_with_its_age_and_tag(edge: EdgeHarness) -> None:
     await edge.open()
     path = f"{PATH[:-1]}1"
     first, second = [await edge.client.get(path) for _ in range(2)]
@@ -92,7 +94,7 @@ async def test_a_public_read_is_kept_and_given_again_with_its_age_and_tag(edge: 
     assert second.headers["vary"] == "accept-encoding, authorization, origin"
 
 
-async def test_whoever_has_the_answer_already_gets_none(edge: Edge) -> None:
+async def test_a_client_that_has_the_current_answer_gets_304(edge: EdgeHarness) -> None:
     await edge.open()
     tag = (await edge.client.get(PATH)).headers["etag"]
     calls = edge.internships.calls
@@ -103,7 +105,7 @@ async def test_whoever_has_the_answer_already_gets_none(edge: Edge) -> None:
     assert edge.internships.calls == calls
 
 
-async def test_signed_in_callers_neither_get_nor_fill_shared_entries(edge: Edge) -> None:
+async def test_signed_in_callers_neither_get_nor_fill_shared_entries(edge: EdgeHarness) -> None:
     await edge.open()
     path, token = f"{PATH[:-1]}2", _bearer(access_token("usr_1"))
     answers = [await edge.client.get(path, headers=token) for _ in range(2)]
@@ -114,20 +116,20 @@ async def test_signed_in_callers_neither_get_nor_fill_shared_entries(edge: Edge)
     assert (await edge.client.get(path)).headers["x-cache"] == "MISS"
 
 
-async def test_a_path_that_only_looks_like_a_public_read_is_the_call_that_it_names(edge: Edge) -> None:
+async def test_a_path_that_only_looks_like_a_public_read_is_the_call_that_it_names(edge: EdgeHarness) -> None:
     await edge.open()
     answer = await edge.client.get("/api/v1/companies/me")
     assert (answer.status_code, _reason(answer)) == (401, "TOKEN_MISSING")
 
 
-async def test_a_client_cannot_send_its_reads_past_the_cache(edge: Edge) -> None:
+async def test_a_client_cannot_send_its_reads_past_the_cache(edge: EdgeHarness) -> None:
     await edge.open()
     await edge.client.get(PATH)
     again = await edge.client.get(PATH, headers={"cache-control": "no-cache", "pragma": "no-cache"})
     assert again.headers["x-cache"] == "HIT"
 
 
-async def test_errors_are_not_kept(edge: Edge) -> None:
+async def test_errors_are_not_kept(edge: EdgeHarness) -> None:
     await edge.open()
     path = f"{PATH[:-1]}3"
     edge.internships.code = grpc.StatusCode.NOT_FOUND
@@ -136,7 +138,7 @@ async def test_errors_are_not_kept(edge: Edge) -> None:
     assert (await edge.client.get(path)).status_code == 200
 
 
-async def test_an_entry_is_fresh_again_after_its_time(edge: Edge) -> None:
+async def test_an_entry_is_fresh_again_after_its_time(edge: EdgeHarness) -> None:
     await edge.open()
     path = "/api/v1/internships?q=fresh"
     edge.internships.answers["ListInternships"] = pb.ListInternshipsResponse(
@@ -152,7 +154,9 @@ async def test_an_entry_is_fresh_again_after_its_time(edge: Edge) -> None:
     assert (await edge.client.get(path)).json()["nextPageToken"] == "b"
 
 
-async def test_queries_are_told_apart_and_unknown_ones_refused_behind_the_cache_too(edge: Edge) -> None:
+async def test_queries_are_distinguished_and_unknown_ones_refused_behind_the_cache_too(
+    edge: EdgeHarness,
+) -> None:
     await edge.open()
     edge.internships.answers["ListInternships"] = pb.ListInternshipsResponse(
         next_page_token="a"
@@ -163,7 +167,7 @@ async def test_queries_are_told_apart_and_unknown_ones_refused_behind_the_cache_
     assert (wrong.status_code, _reason(wrong)) == (400, "UNKNOWN_PARAMETER")
 
 
-async def test_every_answer_carries_security_headers_and_a_request_id(edge: Edge) -> None:
+async def test_every_answer_carries_security_headers_and_a_request_id(edge: EdgeHarness) -> None:
     await edge.open()
     for path in (PATH, "/api/v1/nowhere", MINE):
         headers = (await edge.client.get(path)).headers
@@ -173,7 +177,7 @@ async def test_every_answer_carries_security_headers_and_a_request_id(edge: Edge
         assert headers["x-request-id"]
 
 
-async def test_pages_of_allowed_origins_may_call_and_others_may_not(edge: Edge) -> None:
+async def test_pages_of_allowed_origins_may_call_and_others_may_not(edge: EdgeHarness) -> None:
     await edge.open(cors_origins=["https://app.example.com"])
     asking = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
     allowed = await edge.client.options(
@@ -192,7 +196,7 @@ async def test_pages_of_allowed_origins_may_call_and_others_may_not(edge: Edge) 
     assert "etag" in read.headers["access-control-expose-headers"]
 
 
-async def test_long_answers_are_compressed_for_those_who_can_read_it(edge: Edge) -> None:
+async def test_long_answers_are_compressed_for_those_who_can_read_it(edge: EdgeHarness) -> None:
     await edge.open()
     edge.internships.answers["GetInternship"] = pb.Internship(
         id=LISTING, description="long " * 500
@@ -206,11 +210,13 @@ async def test_long_answers_are_compressed_for_those_who_can_read_it(edge: Edge)
     assert len(raw) < len(plain.content) / 5
 
 
-async def test_grpc_and_grpc_web_pass_on_the_same_port(edge: Edge) -> None:
+async def test_grpc_and_grpc_web_pass_on_the_same_port(edge: EdgeHarness) -> None:
     await edge.open()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{edge.listen}") as channel:
         stub: Any = InternshipServiceStub(channel)
-        answer = await stub.GetInternship(pb.GetInternshipRequest(internship_id=LISTING), timeout=GENEROUS_S)
+        answer = await stub.GetInternship(
+            pb.GetInternshipRequest(internship_id=LISTING), timeout=WAIT_TIMEOUT_S
+        )
         assert answer.title == edge.internships.title
     message = pb.GetInternshipRequest(internship_id=LISTING).SerializeToString()
     web = await edge.client.post(
@@ -225,7 +231,7 @@ async def test_grpc_and_grpc_web_pass_on_the_same_port(edge: Edge) -> None:
     assert b"grpc-status:0" in web.content
 
 
-async def test_a_service_that_does_not_answer_is_given_up_when_its_time_is_over(edge: Edge) -> None:
+async def test_a_service_that_does_not_answer_is_given_up_when_its_time_is_over(edge: EdgeHarness) -> None:
     await edge.open()
     edge.internships.takes_s = 60.0
     began = time.monotonic()
@@ -234,7 +240,7 @@ async def test_a_service_that_does_not_answer_is_given_up_when_its_time_is_over(
     assert 1.0 < time.monotonic() - began < edge.internships.takes_s
 
 
-async def test_a_service_is_told_how_much_time_a_call_was_sent_with(edge: Edge) -> None:
+async def test_a_service_gets_the_deadline_that_a_call_was_sent_with(edge: EdgeHarness) -> None:
     await edge.open()
     made_up = {"x-ic-timeout-ms": "1", "grpc-timeout": "1m", **_bearer(access_token("usr_1"))}
     assert (await edge.client.get(PATH, headers=made_up)).status_code == 200
@@ -242,7 +248,7 @@ async def test_a_service_is_told_how_much_time_a_call_was_sent_with(edge: Edge) 
     assert 0.5 < edge.internships.time_left_s <= 1.125
 
 
-async def test_a_call_that_a_service_has_no_room_for_is_to_come_again(edge: Edge) -> None:
+async def test_a_call_beyond_a_services_capacity_gets_a_retry_time(edge: EdgeHarness) -> None:
     await edge.open()
     edge.internships.code = grpc.StatusCode.CANCELLED
     answer = await edge.client.get(PATH, headers=_bearer(access_token("usr_1")))
@@ -250,15 +256,17 @@ async def test_a_call_that_a_service_has_no_room_for_is_to_come_again(edge: Edge
     assert int(answer.headers["retry-after"]) >= 1
 
 
-async def test_what_envoy_itself_answers_reaches_grpc_clients_with_its_reason(edge: Edge) -> None:
+async def test_what_envoy_itself_answers_reaches_grpc_clients_with_its_reason(edge: EdgeHarness) -> None:
     await edge.open()
     forged = (("authorization", "Bearer forged"),)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{edge.listen}") as channel:
         stub: Any = InternshipServiceStub(channel)
-        missing = await _refusal(stub.ListMyInternships(pb.ListMyInternshipsRequest(), timeout=GENEROUS_S))
+        missing = await _refusal(
+            stub.ListMyInternships(pb.ListMyInternshipsRequest(), timeout=WAIT_TIMEOUT_S)
+        )
         invalid = await _refusal(
             stub.GetInternship(
-                pb.GetInternshipRequest(internship_id=LISTING), timeout=GENEROUS_S, metadata=forged
+                pb.GetInternshipRequest(internship_id=LISTING), timeout=WAIT_TIMEOUT_S, metadata=forged
             )
         )
         nowhere: Any = channel.unary_unary("/internshipconnect.internship.v1.InternshipService/No")

@@ -16,39 +16,39 @@ import pytest
 from redis.asyncio.cluster import RedisCluster
 
 from chassis.clock import FixedClock, SystemClock
-from chassis.grpc.chain import standard_chain
-from chassis.grpc.server import build_server
+from chassis.grpc.interceptor_chain import build_standard_chain
+from chassis.grpc.server import build_grpc_server
 from chassis.ids import new_id, slot_of
 from chassis.mongo.documents import to_document
-from chassis.mongo.shards import Shards
-from chassis.paging import PageTokens
-from chassis.redis import connect
-from chassis.registration import Instance, Registration
-from chassis.security.jwks import StaticKeys
-from chassis.security.sessions import Sessions
-from chassis.security.tickets import Tickets
+from chassis.page_tokens import PageTokens
+from chassis.redis.call_tickets import CallTickets
+from chassis.redis.client import connect_redis
+from chassis.redis.session_revocations import SessionRevocations
+from chassis.security.jwks import StaticKeySource
 from chassis.security.tokens import TokenVerifier
+from chassis.service_registry import RegistryEntry, ServiceInstance
+from chassis.sharding.shards import Shards
 from internshipconnect.notification.v1 import notification_pb2 as pb
 from internshipconnect.notification.v1.notification_pb2_grpc import NotificationServiceStub
-from services.notification.api import NotificationApi
-from services.notification.domain.contents import Category
+from services.notification.api import NotificationServicer
+from services.notification.domain.contents import NotificationCategory
 from services.notification.domain.inbox import Notification
-from services.notification.feed import Feed
-from services.notification.service import Inbox
-from services.notification.store import COLLECTIONS, NOTIFICATIONS, Store
+from services.notification.inbox_broadcaster import InboxBroadcaster
+from services.notification.repository import COLLECTIONS, NOTIFICATIONS, NotificationRepository
+from services.notification.service import ReadInbox
 from tests.databases import own_databases
 from tests.fakes.claims import InMemoryClaims
 from tests.fakes.tokens import USER_KEY, USER_KEY_ID, access_token
-from tests.integration.edge.conftest import Edge
-from tests.stack import Stack
+from tests.integration.edge.conftest import EdgeHarness
+from tests.stack import StackHandle
 
 STREAM = "/api/v1/notifications:stream"
 TICKET = "/api/v1/notifications:createStreamTicket"
 HEARTBEAT_S = 0.5
-PATIENCE_S = 60.0
+EVENT_TIMEOUT_S = 60.0
 
 
-class Reader:
+class InboxReader:
     """One somebody, with a session of their own."""
 
     def __init__(self, **claims: Any) -> None:
@@ -57,46 +57,50 @@ class Reader:
         self.headers = {"authorization": f"Bearer {self.token}"}
 
 
-class LiveInbox(Edge):
+class LiveInboxHarness(EdgeHarness):
     """The gateway, and the notification service in this process behind it."""
 
     shards: Shards
     redis: RedisCluster
-    live: Inbox
+    live: ReadInbox
 
-    async def start(self, stack: Stack) -> None:
+    async def start(self, stack: StackHandle) -> None:
         self.shards = await self._closing.enter_async_context(
             own_databases(stack, "notification", COLLECTIONS)
         )
         nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
-        self.redis = connect(nodes, stack.credentials.redis_password)
+        self.redis = connect_redis(nodes, stack.credentials.redis_password)
         self._closing.push_async_callback(self.redis.aclose)
         await self._serve_notifications()
         await self.open(trusted_hops=1)
 
     async def _serve_notifications(self) -> None:
-        feed = Feed(Store(self.shards), most_streams=50, most_per_user=5)
+        feed = InboxBroadcaster(NotificationRepository(self.shards), most_streams=50, most_per_user=5)
         following = asyncio.create_task(feed.run())
         self._closing.callback(following.cancel)
-        self.live = Inbox(Store(self.shards), feed, SystemClock(), stream_most_s=600)
-        api = NotificationApi(self.live, PageTokens(b"p" * 32), Tickets(self.redis), heartbeat_s=HEARTBEAT_S)
-        chain = standard_chain(
-            verifier=TokenVerifier(StaticKeys({USER_KEY_ID: USER_KEY.public_key()}), StaticKeys({})),
-            revocations=Sessions(self.redis),
-            claims=InMemoryClaims(FixedClock(datetime.now(UTC))),
-            tickets=Tickets(self.redis),
+        self.live = ReadInbox(NotificationRepository(self.shards), feed, SystemClock(), stream_most_s=600)
+        api = NotificationServicer(
+            self.live, PageTokens(b"p" * 32), CallTickets(self.redis), heartbeat_s=HEARTBEAT_S
         )
-        server = build_server([api], chain)
+        chain = build_standard_chain(
+            verifier=TokenVerifier(
+                StaticKeySource({USER_KEY_ID: USER_KEY.public_key()}), StaticKeySource({})
+            ),
+            revocations=SessionRevocations(self.redis),
+            claims=InMemoryClaims(FixedClock(datetime.now(UTC))),
+            tickets=CallTickets(self.redis),
+        )
+        server = build_grpc_server([api], chain)
         port = server.listen("127.0.0.1:0")
         await server.start()
         self._closing.push_async_callback(server.stop, 0)
-        Registration(self.registry, Instance("notification", "127.0.0.1", port, "local"))
+        RegistryEntry(self.registry, ServiceInstance("notification", "127.0.0.1", port, "local"))
 
-    async def put(self, reader: Reader, title: str) -> str:
+    async def put(self, reader: InboxReader, title: str) -> str:
         entry = Notification(
             id=new_id("ntf", slot_of(reader.id)),
             recipient_id=reader.id,
-            category=Category.APPLICATION,
+            category=NotificationCategory.APPLICATION,
             template="application_offer",
             title=title,
             body="Body",
@@ -110,16 +114,16 @@ class LiveInbox(Edge):
         )
         return entry.id
 
-    async def end_session(self, reader: Reader) -> None:
-        await Sessions(self.redis).revoke(reader.session, 900)
+    async def end_session(self, reader: InboxReader) -> None:
+        await SessionRevocations(self.redis).revoke(reader.session, 900)
 
-    async def ticket(self, reader: Reader, **headers: str) -> str:
+    async def ticket(self, reader: InboxReader, **headers: str) -> str:
         answer = await self.client.post(TICKET, json={}, headers=reader.headers | headers)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["ticket"])
 
 
-class Events:
+class EventStreamParser:
     """A stream of server-sent events, read line by line as the HTML standard says."""
 
     def __init__(self, answer: httpx.Response) -> None:
@@ -137,7 +141,7 @@ class Events:
 
     async def next(self, *, comments: bool = False) -> dict[str, str]:
         """The next event, or the next comment as the field ""."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(EVENT_TIMEOUT_S):
             async for block in self.blocks():
                 fields = dict(_field(line) for line in block)
                 if comments or "data" in fields:
@@ -151,31 +155,33 @@ def _field(line: str) -> tuple[str, str]:
 
 
 @asynccontextmanager
-async def opened(inbox: LiveInbox, headers: dict[str, str], **query: str) -> AsyncIterator[Events]:
+async def opened(
+    inbox: LiveInboxHarness, headers: dict[str, str], **query: str
+) -> AsyncIterator[EventStreamParser]:
     async with inbox.client.stream(
-        "GET", STREAM, params=query, headers=headers, timeout=PATIENCE_S
+        "GET", STREAM, params=query, headers=headers, timeout=EVENT_TIMEOUT_S
     ) as answer:
-        yield Events(answer)
+        yield EventStreamParser(answer)
 
 
 @pytest.fixture(scope="module")
-async def inbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveInbox]:
+async def inbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveInboxHarness]:
     async with AsyncExitStack() as closing:
-        inbox = LiveInbox(tmp_path_factory.mktemp("edge"), closing)
-        await inbox.start(Stack.under_test())
+        inbox = LiveInboxHarness(tmp_path_factory.mktemp("edge"), closing)
+        await inbox.start(StackHandle.under_test())
         yield inbox
 
 
-async def refusal(inbox: LiveInbox, headers: dict[str, str], **query: str) -> tuple[int, str]:
+async def refusal(inbox: LiveInboxHarness, headers: dict[str, str], **query: str) -> tuple[int, str]:
     answer = await inbox.client.get(STREAM, params=query, headers=headers)
     [reason] = [detail["reason"] for detail in answer.json()["details"] if "reason" in detail]
     return answer.status_code, str(reason)
 
 
 async def test_a_stream_opens_at_once_beats_while_it_is_quiet_and_brings_what_arrives(
-    inbox: LiveInbox,
+    inbox: LiveInboxHarness,
 ) -> None:
-    reader = Reader()
+    reader = InboxReader()
     async with opened(inbox, reader.headers | {"accept-encoding": "gzip, br"}) as events:
         assert events.answer.status_code == 200
         headers = events.answer.headers
@@ -190,8 +196,8 @@ async def test_a_stream_opens_at_once_beats_while_it_is_quiet_and_brings_what_ar
     assert (event["id"], told["id"], told["title"], told["read"]) == (id_, id_, "First", False)
 
 
-async def test_a_stream_resumes_after_the_last_event_id(inbox: LiveInbox) -> None:
-    reader = Reader()
+async def test_a_stream_resumes_after_the_last_event_id(inbox: LiveInboxHarness) -> None:
+    reader = InboxReader()
     first = await inbox.put(reader, "First")
     await asyncio.sleep(0.002)
     second = await inbox.put(reader, "Second")
@@ -202,8 +208,8 @@ async def test_a_stream_resumes_after_the_last_event_id(inbox: LiveInbox) -> Non
     assert await refusal(inbox, reader.headers | {"last-event-id": "nonsense"}) == (400, "INVALID_FIELD")
 
 
-async def test_a_ticket_opens_the_stream_for_its_browser_and_nothing_else(inbox: LiveInbox) -> None:
-    reader, browser = Reader(), {"user-agent": "Firefox", "x-forwarded-for": "198.51.100.7"}
+async def test_a_ticket_opens_the_stream_for_its_browser_and_nothing_else(inbox: LiveInboxHarness) -> None:
+    reader, browser = InboxReader(), {"user-agent": "Firefox", "x-forwarded-for": "198.51.100.7"}
     ticket = await inbox.ticket(reader)
     for _ in range(2):
         async with opened(inbox, browser, ticket=ticket) as events:
@@ -239,7 +245,7 @@ class Browser:
     async def told(self, what: str) -> dict[str, Any]:
         """The next event of a kind; what comes before it is passed over."""
         assert self._process.stdout is not None
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(EVENT_TIMEOUT_S):
             while line := await self._process.stdout.readline():
                 if (event := json.loads(line))["what"] == what:
                     return dict(event)
@@ -247,7 +253,7 @@ class Browser:
 
 
 @asynccontextmanager
-async def browser(inbox: LiveInbox, ticket: str) -> AsyncIterator[Browser]:
+async def browser(inbox: LiveInboxHarness, ticket: str) -> AsyncIterator[Browser]:
     url = f"{inbox.client.base_url}{STREAM}?ticket={ticket}"
     options = ("--experimental-eventsource", "--no-warnings", "-e", BROWSER)
     process = await asyncio.create_subprocess_exec("node", *options, url, stdout=asyncio.subprocess.PIPE)
@@ -261,9 +267,9 @@ async def browser(inbox: LiveInbox, ticket: str) -> AsyncIterator[Browser]:
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node for its EventSource")
 async def test_a_browsers_eventsource_connects_again_by_itself_and_misses_nothing(
-    inbox: LiveInbox, monkeypatch: pytest.MonkeyPatch
+    inbox: LiveInboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader = Reader()
+    reader = InboxReader()
     monkeypatch.setattr(inbox.live, "_stream_most_s", 2.0)
     async with browser(inbox, await inbox.ticket(reader)) as page:
         await page.told("open")
@@ -277,8 +283,8 @@ async def test_a_browsers_eventsource_connects_again_by_itself_and_misses_nothin
         await page.told("closed")
 
 
-async def test_a_stream_ends_within_seconds_of_its_session_and_says_why(inbox: LiveInbox) -> None:
-    reader = Reader()
+async def test_a_stream_ends_within_seconds_of_its_session_and_says_why(inbox: LiveInboxHarness) -> None:
+    reader = InboxReader()
     ticket = await inbox.ticket(reader)
     async with opened(inbox, {}, ticket=ticket) as events:
         await events.next(comments=True)
@@ -295,21 +301,23 @@ async def test_a_stream_ends_within_seconds_of_its_session_and_says_why(inbox: L
     assert (await refusal(inbox, {}, ticket=ticket))[0] == 401
 
 
-async def test_a_stream_ends_when_its_token_expires(inbox: LiveInbox) -> None:
-    reader = Reader(exp=int(time.time()) + 3)
+async def test_a_stream_ends_when_its_token_expires(inbox: LiveInboxHarness) -> None:
+    reader = InboxReader(exp=int(time.time()) + 3)
     async with opened(inbox, reader.headers) as events:
         event = await events.next()
     assert event["event"] == "end" and "TOKEN_EXPIRED" in event["data"]
 
 
-async def test_a_grpc_client_keeps_its_typed_stream_which_ends_with_the_session_too(inbox: LiveInbox) -> None:
-    reader = Reader()
+async def test_a_grpc_client_keeps_its_typed_stream_which_ends_with_the_session_too(
+    inbox: LiveInboxHarness,
+) -> None:
+    reader = InboxReader()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{inbox.listen}") as channel:
         stub: Any = NotificationServiceStub(channel)
         call = stub.StreamNotifications(
             pb.StreamNotificationsRequest(),
             metadata=(("authorization", f"Bearer {reader.token}"),),
-            timeout=PATIENCE_S,
+            timeout=EVENT_TIMEOUT_S,
         )
         await call.initial_metadata()
         id_ = await inbox.put(reader, "Typed")

@@ -13,21 +13,21 @@ import grpc
 import httpx
 import pytest
 
-from chassis.caller import Call, Principal, caller_or_none
+from chassis.call_context import CallContext, Principal, current_principal_or_none
 from chassis.errors import DomainError
-from chassis.grpc.interceptors.authentication import Authentication
+from chassis.grpc.interceptors.authentication import AuthenticationInterceptor
 from chassis.ids import new_id
-from gateway.control_plane.node import GATEWAY
-from gateway.envoy.builder import GatewayBuilder
-from gateway.envoy.edge import Edge as EdgeSettings
+from gateway.envoy.edge_config import EdgeConfig as EdgeSettings
 from gateway.envoy.filters import MAX_HEADER_BYTES
+from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
+from gateway.xds.nodes import GATEWAY_GROUP
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
-from tests.fakes.calls import rpc, send
+from tests.fakes.interceptor_calls import rpc, send_call
 from tests.fakes.tokens import access_token
-from tests.integration.control_plane.world import LISTING, PATH, until
-from tests.integration.edge.conftest import Edge
-from tests.otlp import receiving
+from tests.integration.control_plane.harness import LISTING, PATH, wait_until
+from tests.integration.edge.conftest import EdgeHarness
+from tests.otlp import running_otlp_receiver
 
 MINE: Final = "/api/v1/companies/me/internships"
 SEARCH: Final = "/api/v1/internships"
@@ -41,14 +41,16 @@ def _reason(answer: httpx.Response) -> str:
     return str(reason)
 
 
-async def _open_with_page(edge: Edge, **settings: Any) -> None:
+async def _open_with_page(edge: EdgeHarness, **settings: Any) -> None:
     page = ("/docs", "text/html", "<p>all calls</p>" * 100)
     listen = ("127.0.0.1", edge.listen)
-    edge.builders[GATEWAY] = GatewayBuilder(lambda: EdgeSettings(listen, pages=(page,), **settings))
+    edge.builders[GATEWAY_GROUP] = GatewaySnapshotBuilder(
+        lambda: EdgeSettings(listen, pages=(page,), **settings)
+    )
     await edge.open()
 
 
-async def test_a_plus_in_a_query_is_a_space_and_an_escaped_one_is_a_plus(edge: Edge) -> None:
+async def test_a_plus_in_a_query_is_a_space_and_an_escaped_one_is_a_plus(edge: EdgeHarness) -> None:
     await edge.open()
     for signed_in in (True, False):
         headers = {"authorization": f"Bearer {TOKEN}"} if signed_in else {}
@@ -61,7 +63,7 @@ async def test_a_plus_in_a_query_is_a_space_and_an_escaped_one_is_a_plus(edge: E
             assert (asked.field, asked.q) == wanted
 
 
-class Verifier:
+class SingleTokenVerifier:
     """Knows one good token, as the services' own does; no session of it has ended."""
 
     async def verify(self, token: str) -> Principal:
@@ -77,12 +79,12 @@ async def _reading_of_a_service(metadata: Mapping[str, str]) -> str:
     """What the services' own interceptor makes of what the gateway has sent on."""
 
     async def who(_request: Any, _context: Any) -> bytes:
-        return b"signed in" if caller_or_none() else b"anonymous"
+        return b"signed in" if current_principal_or_none() else b"anonymous"
 
-    call = Call(metadata={key: value for key, value in metadata.items() if key == "authorization"})
-    authentication = Authentication(Verifier(), Verifier())
+    call = CallContext(metadata={key: value for key, value in metadata.items() if key == "authorization"})
+    authentication = AuthenticationInterceptor(SingleTokenVerifier(), SingleTokenVerifier())
     try:
-        return (await send(authentication, rpc("internship", "GetInternship"), who, call=call)).decode()
+        return (await send_call(authentication, rpc("internship", "GetInternship"), who, call=call)).decode()
     except DomainError:
         return "refused"
 
@@ -143,7 +145,7 @@ def _over_grpc(channel: grpc.aio.Channel) -> Ask:
     return ask
 
 
-async def test_whoever_is_signed_in_at_the_gateway_is_at_the_service_and_nobody_is_half(edge: Edge) -> None:
+async def test_gateway_and_service_agree_on_who_is_signed_in(edge: EdgeHarness) -> None:
     await edge.open()
     edge.internships.answers["ListMyInternships"] = b""
     matrix = (*MATRIX, *((values, "refused") for values in SEVERAL))
@@ -157,7 +159,9 @@ async def test_whoever_is_signed_in_at_the_gateway_is_at_the_service_and_nobody_
         await _compare(edge, ways, matrix)
 
 
-async def _compare(edge: Edge, ways: Mapping[str, Ask], matrix: Sequence[tuple[Sequence[str], str]]) -> None:
+async def _compare(
+    edge: EdgeHarness, ways: Mapping[str, Ask], matrix: Sequence[tuple[Sequence[str], str]]
+) -> None:
     for (values, wanted), (way, ask) in product(matrix, ways.items()):
         if way == "gRPC" and "\t" in values[0]:
             # No gRPC library sends it.
@@ -188,7 +192,9 @@ READABLE: Final = {
 }
 
 
-async def test_head_is_answered_like_get_without_a_body_and_the_connection_stays_in_step(edge: Edge) -> None:
+async def test_head_is_answered_like_get_without_a_body_and_the_connection_stays_in_step(
+    edge: EdgeHarness,
+) -> None:
     await _open_with_page(edge)
     await asyncio.to_thread(_read_alternately, edge.listen)
 
@@ -213,7 +219,7 @@ def _read_alternately(port: int) -> None:
     connection.close()
 
 
-async def test_head_has_the_headers_of_get_and_304_has_no_body(edge: Edge) -> None:
+async def test_head_has_the_headers_of_get_and_304_has_no_body(edge: EdgeHarness) -> None:
     await edge.open()
     get, head = await edge.client.get(PATH), await edge.client.head(PATH)
     own = {"date", "age", "x-request-id", "x-cache", "x-envoy-upstream-service-time", "transfer-encoding"}
@@ -235,7 +241,7 @@ async def test_head_has_the_headers_of_get_and_304_has_no_body(edge: Edge) -> No
     assert edge.internships.calls == before + 1
 
 
-async def test_a_wrong_method_is_told_the_right_ones(edge: Edge) -> None:
+async def test_a_wrong_method_is_answered_with_the_right_ones(edge: EdgeHarness) -> None:
     await _open_with_page(edge)
     for method, path, allow in (
         ("PUT", PATH, "DELETE, GET, HEAD, PATCH"),
@@ -258,7 +264,7 @@ async def test_a_wrong_method_is_told_the_right_ones(edge: Edge) -> None:
 
 @pytest.mark.parametrize("bytes_", [MAX_HEADER_BYTES, 20_000, 25_000, 40_000, 60_000])
 async def test_headers_that_are_too_long_are_always_refused_in_the_same_words(
-    edge: Edge, bytes_: int
+    edge: EdgeHarness, bytes_: int
 ) -> None:
     await edge.open()
     before = edge.internships.calls
@@ -277,7 +283,7 @@ async def test_headers_that_are_too_long_are_always_refused_in_the_same_words(
     assert edge.internships.calls == before
 
 
-async def test_an_http_1_0_client_is_answered_and_its_connection_closed(edge: Edge) -> None:
+async def test_an_http_1_0_client_is_answered_and_its_connection_closed(edge: EdgeHarness) -> None:
     await edge.open()
 
     def ask() -> bytes:
@@ -291,7 +297,7 @@ async def test_an_http_1_0_client_is_answered_and_its_connection_closed(edge: Ed
     assert json.loads(body)["id"] == LISTING
 
 
-async def test_a_list_of_tags_is_compared_tag_by_tag(edge: Edge) -> None:
+async def test_a_list_of_tags_is_compared_tag_by_tag(edge: EdgeHarness) -> None:
     await edge.open()
     tag = (await edge.client.get(PATH)).headers["etag"]
     for wanted, status in (
@@ -305,13 +311,13 @@ async def test_a_list_of_tags_is_compared_tag_by_tag(edge: Edge) -> None:
         assert (await edge.client.get(PATH, headers={"if-none-match": wanted})).status_code == status, wanted
 
 
-def _log_with(edge: Edge, line: str) -> str:
+def _log_with(edge: EdgeHarness, line: str) -> str:
     log = (edge.folder / "envoy.log").read_text()
     return log if line in log else ""
 
 
-async def test_no_query_is_in_the_access_log_or_in_a_span(edge: Edge) -> None:
-    with receiving() as (receiver, port):
+async def test_no_query_is_in_the_access_log_or_in_a_span(edge: EdgeHarness) -> None:
+    with running_otlp_receiver() as (receiver, port):
         await _open_with_page(edge, otlp=("127.0.0.1", port))
         trace_id = secrets.token_hex(16)
         headers = {
@@ -327,16 +333,16 @@ async def test_no_query_is_in_the_access_log_or_in_a_span(edge: Edge) -> None:
             ("GET", f"/docs?password={SECRET}"),
             ("GET", f"/api/v1/nowhere?password={SECRET}"),
             ("GET", f"/health?password={SECRET}"),
-            ("POST", f"/{GATEWAY}.x/Y?password={SECRET}"),
+            ("POST", f"/{GATEWAY_GROUP}.x/Y?password={SECRET}"),
         ):
             body: dict[str, str] | None = None if method == "GET" else {}
             await edge.client.request(method, path, headers=headers, json=body)
-        await until(lambda: len(receiver.spans) >= 8, "the spans to be exported")
+        await wait_until(lambda: len(receiver.spans) >= 8, "the spans to be exported")
         # Or Envoy would keep its lines for ten seconds.
         await edge.client.post(f"http://127.0.0.1:{edge.admin}/reopen_logs")
         attributes = [str(span.attributes) for _, span in receiver.spans]
     assert any(f"http://127.0.0.1:{edge.listen}{LOGIN}" in each for each in attributes), attributes
-    log = await until(lambda: _log_with(edge, f'"path":"{LOGIN}"'), "the lines to be written")
+    log = await wait_until(lambda: _log_with(edge, f'"path":"{LOGIN}"'), "the lines to be written")
     assert SECRET not in log
     assert not [each for each in attributes if SECRET in each]
     assert not [span.name for _, span in receiver.spans if SECRET in span.name]

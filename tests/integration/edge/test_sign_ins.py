@@ -11,23 +11,23 @@ from typing import Any
 import httpx
 import pytest
 
+from devstack.services import service_environment
 from ops.paths import REPO
-from ops.stack.services import environment
-from tests.integration.edge.conftest import Edge
+from tests.integration.edge.conftest import EdgeHarness
 from tests.ports import free_port
-from tests.stack import Stack
+from tests.stack import StackHandle
 
 LOGIN = "/api/v1/auth/login"
 PASSWORD = "green kettle orbit 7"
 
 
-class RealAuth(Edge):
+class RealAuthHarness(EdgeHarness):
     """A gateway before an auth service of its own, which shares the stores of the stack under test."""
 
     async def open_auth(self) -> None:
-        stack = Stack.under_test()
+        stack = StackHandle.under_test()
         own = {
-            **environment(stack.topology, stack.credentials, "auth", "serve"),
+            **service_environment(stack.topology, stack.credentials, "auth", "serve"),
             "IC_GRPC_PORT": str(free_port()),
             "IC_OPS_PORT": str(free_port()),
             "IC_FAILED_SIGN_INS_TIMES": "1",
@@ -60,9 +60,9 @@ class RealAuth(Edge):
 
 
 @pytest.fixture(scope="module")
-async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealAuth]:
+async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealAuthHarness]:
     async with AsyncExitStack() as closing:
-        edge = RealAuth(tmp_path_factory.mktemp("edge"), closing)
+        edge = RealAuthHarness(tmp_path_factory.mktemp("edge"), closing)
         await edge.open(trusted_hops=1)
         yield edge
 
@@ -76,8 +76,8 @@ def reason_of(answer: httpx.Response) -> str:
     return str(reason)
 
 
-async def test_the_sixth_wrong_password_is_told_when_to_come_again_and_strangers_change_nothing_for_the_owner(
-    edge: RealAuth,
+async def test_the_sixth_wrong_password_gets_a_retry_time_and_other_clients_change_nothing_for_the_owner(
+    edge: RealAuthHarness,
 ) -> None:
     email, thief = await edge.somebody(), somewhere()
     welcome = await edge.login(email)
@@ -101,7 +101,7 @@ async def test_the_sixth_wrong_password_is_told_when_to_come_again_and_strangers
     assert (await edge.login(email, place=thief, headers=made_up)).status_code == 429
 
 
-async def test_an_unknown_address_is_answered_as_a_known_one(edge: RealAuth) -> None:
+async def test_an_unknown_address_is_answered_as_a_known_one(edge: RealAuthHarness) -> None:
     known, unknown = await edge.somebody(), f"{secrets.token_hex(6)}@campus.test"
     seen = []
     for email in (known, unknown):
@@ -115,7 +115,7 @@ async def test_an_unknown_address_is_answered_as_a_known_one(edge: RealAuth) -> 
 
 
 async def test_a_refresh_whose_answer_was_lost_is_answered_again_on_the_same_client_alone(
-    edge: RealAuth,
+    edge: RealAuthHarness,
 ) -> None:
     tokens = (await edge.login(await edge.somebody())).json()["data"]["tokens"]
     laptop = {"x-forwarded-for": somewhere(), "user-agent": "Firefox"}

@@ -7,27 +7,27 @@ import pytest
 from redis.asyncio.cluster import RedisCluster
 
 from chassis.cache import Cache
-from chassis.mongo.shards import Shards
-from chassis.redis import connect
-from services.internship.store import COLLECTIONS
+from chassis.redis.client import connect_redis
+from chassis.sharding.shards import Shards
+from services.internship.repository import COLLECTIONS
 from tests.databases import own_databases
-from tests.integration.internship.world import World
-from tests.stack import Stack
+from tests.integration.internship.harness import InternshipHarness
+from tests.stack import StackHandle
 
 
 @pytest.fixture(scope="session")
 async def shards() -> AsyncIterator[Shards]:
     """Databases of this run's own."""
-    async with own_databases(Stack.under_test(), "internship", COLLECTIONS) as shards:
+    async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
         yield shards
 
 
 @pytest.fixture(scope="session")
 async def redis() -> AsyncIterator[RedisCluster]:
     """The stack's Redis Cluster."""
-    stack = Stack.under_test()
+    stack = StackHandle.under_test()
     nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
-    redis = connect(nodes, stack.credentials.redis_password)
+    redis = connect_redis(nodes, stack.credentials.redis_password)
     yield redis
     await redis.aclose()
 
@@ -41,6 +41,6 @@ async def cache(redis: RedisCluster) -> AsyncIterator[Cache]:
 
 
 @pytest.fixture
-def world(shards: Shards, cache: Cache, redis: RedisCluster) -> World:
+def world(shards: Shards, cache: Cache, redis: RedisCluster) -> InternshipHarness:
     """The service with a clock that stands still."""
-    return World(shards, cache, redis)
+    return InternshipHarness(shards, cache, redis)

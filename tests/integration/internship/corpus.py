@@ -13,15 +13,15 @@ from chassis.ids import new_id, slot_of
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.domain.derived import hourly_pay_minor
-from services.internship.search.entry import Entry, entry_of
-from services.internship.wire import to_posting
-from tests.integration.internship.world import NOW
+from services.internship.mapping.listings import posting_from_message
+from services.internship.search.index_entry import IndexEntry, build_index_entry
+from tests.integration.internship.harness import NOW
 
 REMOTE, HYBRID, ON_SITE = common.WORK_MODE_REMOTE, common.WORK_MODE_HYBRID, common.WORK_MODE_ON_SITE
 
 
 @dataclass(frozen=True)
-class Known:
+class CorpusListing:
     """A listing that a query is meant to find."""
 
     title: str
@@ -36,61 +36,61 @@ class Known:
     region: str = ""
 
 
-NAMED: dict[str, Known] = {
-    "python-berlin": Known("Python Developer Intern", "Software Engineering", ("Python", "SQL"), "Berlin", "DE"),
-    "python-remote": Known("Python Backend Intern", "Backend", ("Python", "PostgreSQL"), "Lisbon", "PT", REMOTE),
-    "python-amsterdam": Known("Python Tooling Intern", "Software Engineering", ("Python",), "Amsterdam", "NL"),
-    "go": Known("Go Engineering Intern", "Backend", ("Go", "Kubernetes"), "Munich", "DE", HYBRID),
-    "data-science": Known("Data Science Intern", "Data Science", ("Python", "Statistics"), "London", "GB"),
-    "ml-berlin": Known("Machine Learning Intern", "Data Science", ("Machine Learning", "PyTorch"), "Berlin", "DE"),
-    "ai": Known("AI Research Intern", "Research", ("Artificial Intelligence",), "Zürich", "CH"),
-    "airflow": Known("Airflow Pipelines Intern", "Data Engineering", ("Airflow", "Spark"), "Vienna", "AT"),
-    "it": Known("IT Support Intern", "Information Technology", ("Windows", "Active Directory"), "Hamburg", "DE"),
-    "backend": Known("Backend Engineering Intern", "Software Engineering", ("Java", "gRPC"), "Köln", "DE"),
-    "frontend": Known("Frontend Intern", "Frontend Development", ("React", "TypeScript"), "New York", "US"),
-    "fullstack": Known("Full-Stack Intern", "Software Engineering", ("Vue", "Node.js"), "São Paulo", "BR"),
-    "cpp": Known("C++ Robotics Intern", "Robotics", ("C++", "ROS"), "Bengaluru", "IN"),
-    "cpp17": Known("Embedded Intern", "Electrical Engineering", ("C++17", "Rust"), "Grenoble", "FR"),
-    "csharp": Known("Game Programming Intern", "Game Development", ("C#", "Unity"), "Malmö", "SE"),
-    "dotnet": Known(".NET Developer Intern", "Software Engineering", (".NET", "Azure"), "Łódź", "PL"),
-    "r": Known("Clinical Statistics Intern", "Life Sciences", ("R", "SAS"), "Basel", "CH"),
-    "ux": Known("UX Research Intern", "Design", ("User Research", "Figma"), "Copenhagen", "DK"),
-    "graphic": Known("Graphic Design Intern", "Design", ("Illustration", "Photoshop"), "Paris", "FR"),
-    "marketing": Known("Marketing Intern", "Marketing", ("SEO", "Copywriting"), "Madrid", "ES", REMOTE),
-    "unpaid": Known("Museum Archive Intern", "Culture", ("Archiving",), "Rome", "IT", paid=False),
-    "finance": Known("Finance Intern", "Finance", ("Excel", "Accounting"), "London", "GB"),
-    "law": Known("Legal Intern", "Legal", ("Contract Law",), "Brussels", "BE"),
-    "hr": Known("Human Resources Intern", "Human Resources", ("Recruiting",), "Dublin", "IE"),
-    "mechanical": Known("Mechanical Engineering Intern", "Mechanical Engineering", ("CAD", "SolidWorks"), "Stuttgart", "DE"),
-    "kubernetes": Known("Platform Intern", "DevOps", ("Kubernetes", "Terraform"), "Gdańsk", "PL"),
-    "java": Known("Java Intern", "Software Engineering", ("Java", "Spring"), "Bucharest", "RO"),
-    "javascript": Known("JavaScript Intern", "Frontend Development", ("JavaScript", "HTML"), "Porto", "PT"),
-    "security": Known("Cybersecurity Intern", "Cybersecurity", ("Networking",), "Tallinn", "EE"),
-    "remote-sensing": Known("Remote Sensing Intern", "Geography", ("GIS",), "Enschede", "NL"),
-    "reading": Known("Speed Reading Research Intern", "Psychology", ("Statistics",), "Leeds", "GB"),
-    "company": Known("Operations Intern", "Operations", ("Excel",), "Oslo", "NO", company="Quokkaworks"),
-    "ecommerce": Known("E-Commerce Intern", "Retail", ("Shopify",), "Milan", "IT"),
-    "tokyo": Known("ソフトウェア開発インターン", "Software Engineering", ("Python",), "Tokyo", "JP",
+NAMED: dict[str, CorpusListing] = {
+    "python-berlin": CorpusListing("Python Developer Intern", "Software Engineering", ("Python", "SQL"), "Berlin", "DE"),
+    "python-remote": CorpusListing("Python Backend Intern", "Backend", ("Python", "PostgreSQL"), "Lisbon", "PT", REMOTE),
+    "python-amsterdam": CorpusListing("Python Tooling Intern", "Software Engineering", ("Python",), "Amsterdam", "NL"),
+    "go": CorpusListing("Go Engineering Intern", "Backend", ("Go", "Kubernetes"), "Munich", "DE", HYBRID),
+    "data-science": CorpusListing("Data Science Intern", "Data Science", ("Python", "Statistics"), "London", "GB"),
+    "ml-berlin": CorpusListing("Machine Learning Intern", "Data Science", ("Machine Learning", "PyTorch"), "Berlin", "DE"),
+    "ai": CorpusListing("AI Research Intern", "Research", ("Artificial Intelligence",), "Zürich", "CH"),
+    "airflow": CorpusListing("Airflow Pipelines Intern", "Data Engineering", ("Airflow", "Spark"), "Vienna", "AT"),
+    "it": CorpusListing("IT Support Intern", "Information Technology", ("Windows", "Active Directory"), "Hamburg", "DE"),
+    "backend": CorpusListing("Backend Engineering Intern", "Software Engineering", ("Java", "gRPC"), "Köln", "DE"),
+    "frontend": CorpusListing("Frontend Intern", "Frontend Development", ("React", "TypeScript"), "New York", "US"),
+    "fullstack": CorpusListing("Full-Stack Intern", "Software Engineering", ("Vue", "Node.js"), "São Paulo", "BR"),
+    "cpp": CorpusListing("C++ Robotics Intern", "Robotics", ("C++", "ROS"), "Bengaluru", "IN"),
+    "cpp17": CorpusListing("Embedded Intern", "Electrical Engineering", ("C++17", "Rust"), "Grenoble", "FR"),
+    "csharp": CorpusListing("Game Programming Intern", "Game Development", ("C#", "Unity"), "Malmö", "SE"),
+    "dotnet": CorpusListing(".NET Developer Intern", "Software Engineering", (".NET", "Azure"), "Łódź", "PL"),
+    "r": CorpusListing("Clinical Statistics Intern", "Life Sciences", ("R", "SAS"), "Basel", "CH"),
+    "ux": CorpusListing("UX Research Intern", "Design", ("User Research", "Figma"), "Copenhagen", "DK"),
+    "graphic": CorpusListing("Graphic Design Intern", "Design", ("Illustration", "Photoshop"), "Paris", "FR"),
+    "marketing": CorpusListing("Marketing Intern", "Marketing", ("SEO", "Copywriting"), "Madrid", "ES", REMOTE),
+    "unpaid": CorpusListing("Museum Archive Intern", "Culture", ("Archiving",), "Rome", "IT", paid=False),
+    "finance": CorpusListing("Finance Intern", "Finance", ("Excel", "Accounting"), "London", "GB"),
+    "law": CorpusListing("Legal Intern", "Legal", ("Contract Law",), "Brussels", "BE"),
+    "hr": CorpusListing("Human Resources Intern", "Human Resources", ("Recruiting",), "Dublin", "IE"),
+    "mechanical": CorpusListing("Mechanical Engineering Intern", "Mechanical Engineering", ("CAD", "SolidWorks"), "Stuttgart", "DE"),
+    "kubernetes": CorpusListing("Platform Intern", "DevOps", ("Kubernetes", "Terraform"), "Gdańsk", "PL"),
+    "java": CorpusListing("Java Intern", "Software Engineering", ("Java", "Spring"), "Bucharest", "RO"),
+    "javascript": CorpusListing("JavaScript Intern", "Frontend Development", ("JavaScript", "HTML"), "Porto", "PT"),
+    "security": CorpusListing("Cybersecurity Intern", "Cybersecurity", ("Networking",), "Tallinn", "EE"),
+    "remote-sensing": CorpusListing("Remote Sensing Intern", "Geography", ("GIS",), "Enschede", "NL"),
+    "reading": CorpusListing("Speed Reading Research Intern", "Psychology", ("Statistics",), "Leeds", "GB"),
+    "company": CorpusListing("Operations Intern", "Operations", ("Excel",), "Oslo", "NO", company="Quokkaworks"),
+    "ecommerce": CorpusListing("E-Commerce Intern", "Retail", ("Shopify",), "Milan", "IT"),
+    "tokyo": CorpusListing("ソフトウェア開発インターン", "Software Engineering", ("Python",), "Tokyo", "JP",
                    text="機械学習の研究開発を行うチームで働きます。"),
-    "japanese-ml": Known("機械学習エンジニア インターン", "Data Science", ("機械学習",), "Osaka", "JP"),
-    "bangkok": Known("ฝึกงานการตลาดดิจิทัล", "Marketing", ("Social Media",), "Bangkok", "TH",
+    "japanese-ml": CorpusListing("機械学習エンジニア インターン", "Data Science", ("機械学習",), "Osaka", "JP"),
+    "bangkok": CorpusListing("ฝึกงานการตลาดดิจิทัล", "Marketing", ("Social Media",), "Bangkok", "TH",
                      text="ทำงานกับทีมการตลาดในกรุงเทพ"),
-    "delhi": Known("डेटा विश्लेषण इंटर्न", "Analytics", ("Excel",), "New Delhi", "IN", text="हिन्दी में रिपोर्ट लिखें।"),
-    "moscow": Known("Стажёр-разработчик мобильных приложений", "Mobile Development", ("Kotlin",), "Almaty", "KZ"),
-    "cairo": Known("متدرب في الهندسة المدنية", "Civil Engineering", ("AutoCAD",), "Cairo", "EG",
+    "delhi": CorpusListing("डेटा विश्लेषण इंटर्न", "Analytics", ("Excel",), "New Delhi", "IN", text="हिन्दी में रिपोर्ट लिखें।"),
+    "moscow": CorpusListing("Стажёр-разработчик мобильных приложений", "Mobile Development", ("Kotlin",), "Almaty", "KZ"),
+    "cairo": CorpusListing("متدرب في الهندسة المدنية", "Civil Engineering", ("AutoCAD",), "Cairo", "EG",
                    text="العمل مع المهندسين في مشاريع البناء"),
-    "chinese": Known("软件测试实习生", "Quality Assurance", ("测试",), "Shanghai", "CN"),
-    "seoul": Known("데이터 분석 인턴", "Analytics", ("SQL",), "Seoul", "KR"),
-    "greek": Known("Ασκούμενος μηχανικός λογισμικού", "Engineering", ("Linux",), "Athens", "GR"),
-    "istanbul": Known("Yazılım Stajyeri", "Software", ("Kotlin",), "İstanbul", "TR"),
-    "orsted": Known("Wind Energy Intern", "Energy", ("MATLAB",), "Aarhus", "DK", company="Ørsted"),
-    "german": Known("Werkstudent Lebensmittelprüfung", "Food", ("Straßenverkehr",), "Düsseldorf", "DE"),
-    "sanjose": Known("Chip Design Intern", "Hardware", ("Verilog",), "San Jose", "US", region="CA"),
-    "nlp": Known("Speech Intern", "Research", ("Natural Language Processing",), "Prague", "CZ"),
-    "seo": Known("Content Intern", "Content", ("SEO", "Writing"), "Toronto", "CA"),
+    "chinese": CorpusListing("软件测试实习生", "Quality Assurance", ("测试",), "Shanghai", "CN"),
+    "seoul": CorpusListing("데이터 분석 인턴", "Analytics", ("SQL",), "Seoul", "KR"),
+    "greek": CorpusListing("Ασκούμενος μηχανικός λογισμικού", "Engineering", ("Linux",), "Athens", "GR"),
+    "istanbul": CorpusListing("Yazılım Stajyeri", "Software", ("Kotlin",), "İstanbul", "TR"),
+    "orsted": CorpusListing("Wind Energy Intern", "Energy", ("MATLAB",), "Aarhus", "DK", company="Ørsted"),
+    "german": CorpusListing("Werkstudent Lebensmittelprüfung", "Food", ("Straßenverkehr",), "Düsseldorf", "DE"),
+    "sanjose": CorpusListing("Chip Design Intern", "Hardware", ("Verilog",), "San Jose", "US", region="CA"),
+    "nlp": CorpusListing("Speech Intern", "Research", ("Natural Language Processing",), "Prague", "CZ"),
+    "seo": CorpusListing("Content Intern", "Content", ("SEO", "Writing"), "Toronto", "CA"),
 }  # fmt: skip
 
-_TRADES = (
+_FILLER_FIELDS = (
     (
         "Software Engineering",
         ("Rails Developer", "Platform Engineering", "Perl"),
@@ -107,20 +107,20 @@ _CITIES = (
 )  # fmt: skip
 
 
-def entries(fillers: int = 250) -> tuple[dict[str, str], list[Entry]]:
+def entries(fillers: int = 250) -> tuple[dict[str, str], list[IndexEntry]]:
     """The IDs of the named listings by name, and all listings as the index keeps them."""
     named = {name: _message(known, number) for number, (name, known) in enumerate(NAMED.items())}
     others = [_message(known, 1000 + number) for number, known in enumerate(_fillers(fillers))]
     ids = {name: message.id for name, message in named.items()}
-    return ids, [entry_of(message) for message in (*named.values(), *others)]
+    return ids, [build_index_entry(message) for message in (*named.values(), *others)]
 
 
-def _fillers(number: int) -> Iterator[Known]:
+def _fillers(number: int) -> Iterator[CorpusListing]:
     rng = random.Random(11)
     for _ in range(number):
-        field, titles, skills = rng.choice(_TRADES)
+        field, titles, skills = rng.choice(_FILLER_FIELDS)
         city, country = rng.choice(_CITIES)
-        yield Known(
+        yield CorpusListing(
             f"{rng.choice(titles)} Intern",
             field,
             tuple(rng.sample(skills, 2)),
@@ -132,7 +132,7 @@ def _fillers(number: int) -> Iterator[Known]:
         )
 
 
-def _message(known: Known, number: int) -> pb.Internship:
+def _message(known: CorpusListing, number: int) -> pb.Internship:
     company = pb.CompanyRef(
         id=new_id("cmp", at=NOW, seed=f"company-{number}".encode()),
         name=known.company or f"Firm {number} Ltd",
@@ -155,7 +155,7 @@ def _message(known: Known, number: int) -> pb.Internship:
         if not known.paid
         else pb.Compensation(paid=True, min_minor=1500_00, currency="EUR", unit=pb.PAY_UNIT_MONTH),
     )
-    message.effective_hourly_pay_minor = hourly_pay_minor(to_posting(message))
+    message.effective_hourly_pay_minor = hourly_pay_minor(posting_from_message(message))
     message.publish_time.FromDatetime(published)
     message.apply_deadline.FromDatetime(NOW + timedelta(days=20))
     return message

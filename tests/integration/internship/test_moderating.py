@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from chassis.caller import Principal, acting_as
+from chassis.call_context import Principal, acting_as
 from chassis.errors import DomainError
 from chassis.ids import new_id
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.user.v1 import user_pb2 as user
-from services.internship.service.moderation import Judged
-from tests.databases import told
-from tests.integration.internship.world import CONTEXT, SERVICE, STUDENT, World, incoming
+from services.internship.service.moderation import CompanyStateUpdate
+from tests.databases import read_outbox
+from tests.integration.internship.harness import CONTEXT, SERVICE, STUDENT, InternshipHarness, incoming
 
 ADMIN = Principal(id=new_id("usr"), kind="ADMIN")
 
@@ -22,7 +22,9 @@ def refused(reason: str) -> pytest.RaisesExc[DomainError]:
     return pytest.RaisesExc(DomainError, check=lambda error: error.reason == reason)
 
 
-async def decided(world: World, listing: pb.Internship, decision: str, reason: str = "") -> pb.ModerationCase:
+async def decided(
+    world: InternshipHarness, listing: pb.Internship, decision: str, reason: str = ""
+) -> pb.ModerationCase:
     request = pb.ModerateInternshipRequest(
         internship_id=listing.id,
         decision=pb.ModerationDecision.Value(f"MODERATION_DECISION_{decision}"),
@@ -34,7 +36,7 @@ async def decided(world: World, listing: pb.Internship, decision: str, reason: s
         return await world.api.ModerateInternship(request, CONTEXT)
 
 
-async def edited(world: World, owner: Principal, listing_id: str, **fields: Any) -> pb.Internship:
+async def edited(world: InternshipHarness, owner: Principal, listing_id: str, **fields: Any) -> pb.Internship:
     request = pb.UpdateInternshipRequest(
         internship_id=listing_id,
         internship=pb.Internship(**fields),
@@ -44,14 +46,16 @@ async def edited(world: World, owner: Principal, listing_id: str, **fields: Any)
         return await world.api.UpdateInternship(request, CONTEXT)
 
 
-async def judged(world: World, owner: Principal, state: str, version: int) -> None:
-    news = Judged(company_id=owner.org, state=state, version=version, moderator="maria", reason="Checked.")
+async def judged(world: InternshipHarness, owner: Principal, state: str, version: int) -> None:
+    news = CompanyStateUpdate(
+        company_id=owner.org, state=state, version=version, moderator="maria", reason="Checked."
+    )
     await world.moderation.company_moved(news, incoming(owner.org, "internship-companies"))
     page = world.companies.pages[owner.org]
     world.companies.pages[owner.org] = type(page)(page.company, state)
 
 
-async def test_a_first_listing_is_seen_by_its_company_and_operators_only(world: World) -> None:
+async def test_a_first_listing_is_seen_by_its_company_and_operators_only(world: InternshipHarness) -> None:
     owner = world.companies.add("New Here", verified=False)
     waiting = await world.published(owner)
     assert waiting.state == pb.INTERNSHIP_STATE_PENDING_REVIEW
@@ -64,7 +68,7 @@ async def test_a_first_listing_is_seen_by_its_company_and_operators_only(world: 
     assert waiting.id not in {hit.id for hit in (await world.search(company_id=owner.org)).data}
 
 
-async def test_an_approval_opens_the_listing_and_makes_the_company_trusted(world: World) -> None:
+async def test_an_approval_opens_the_listing_and_makes_the_company_trusted(world: InternshipHarness) -> None:
     owner = world.companies.add("New Here", verified=False)
     waiting = await world.published(owner)
     case = await decided(world, waiting, "APPROVE")
@@ -75,7 +79,7 @@ async def test_an_approval_opens_the_listing_and_makes_the_company_trusted(world
     assert (await world.published(owner)).state == pb.INTERNSHIP_STATE_OPEN
 
 
-async def test_nobody_approves_what_they_did_not_read(world: World) -> None:
+async def test_nobody_approves_what_they_did_not_read(world: InternshipHarness) -> None:
     owner = world.companies.add("New Here", verified=False)
     waiting = await world.published(owner)
     await edited(world, owner, waiting.id, description="Pay a 99 USD fee.")
@@ -83,7 +87,7 @@ async def test_nobody_approves_what_they_did_not_read(world: World) -> None:
         await decided(world, waiting, "APPROVE")
 
 
-async def test_a_request_for_changes_reaches_the_company_with_its_reason(world: World) -> None:
+async def test_a_request_for_changes_reaches_the_company_with_its_reason(world: InternshipHarness) -> None:
     owner = world.companies.add("New Here", verified=False)
     waiting = await world.published(owner, description="Pay a 99 USD fee.")
     with acting_as(SERVICE):
@@ -92,7 +96,7 @@ async def test_a_request_for_changes_reaches_the_company_with_its_reason(world: 
     assert "fee asked" in {flag.what for flag in case.flags}
     await decided(world, waiting, "REQUEST_CHANGES", "We do not let interns pay.")
     assert (await world.get(owner, waiting.id)).review_note == "We do not let interns pay."
-    [*_, moved] = await told(world.shards, events.InternshipStateChanged, waiting.id)
+    [*_, moved] = await read_outbox(world.shards, events.InternshipStateChanged, waiting.id)
     assert moved.reason == "We do not let interns pay."
     await edited(world, owner, waiting.id, description="We pay you.")
     with acting_as(owner):
@@ -102,7 +106,9 @@ async def test_a_request_for_changes_reaches_the_company_with_its_reason(world: 
     assert again.state == pb.INTERNSHIP_STATE_PENDING_REVIEW
 
 
-async def test_the_longest_waiting_comes_first_and_what_is_decided_waits_no_more(world: World) -> None:
+async def test_the_longest_waiting_comes_first_and_what_is_decided_waits_no_more(
+    world: InternshipHarness,
+) -> None:
     owner = world.companies.add("New Here", verified=False)
     first, second = await world.published(owner), await world.published(owner)
     with acting_as(SERVICE):
@@ -115,7 +121,9 @@ async def test_the_longest_waiting_comes_first_and_what_is_decided_waits_no_more
     assert first.id not in {case.internship.id for case in after}
 
 
-async def test_an_open_listing_of_a_company_that_is_no_longer_trusted_keeps_its_text(world: World) -> None:
+async def test_an_open_listing_of_a_company_that_is_no_longer_trusted_keeps_its_text(
+    world: InternshipHarness,
+) -> None:
     owner = world.companies.add("Once Verified")
     await judged(world, owner, "VERIFIED", 2)
     opened = await world.published(owner)
@@ -127,7 +135,7 @@ async def test_an_open_listing_of_a_company_that_is_no_longer_trusted_keeps_its_
 
 
 async def test_a_suspended_companys_listings_are_suspended_with_it_until_it_is_reinstated(
-    world: World,
+    world: InternshipHarness,
 ) -> None:
     owner = world.companies.add("Troubled")
     opened, draft = await world.published(owner), await world.draft(owner)
@@ -140,7 +148,7 @@ async def test_a_suspended_companys_listings_are_suspended_with_it_until_it_is_r
 
 
 async def test_a_listing_that_was_suspended_by_itself_stays_so_when_its_company_is_verified(
-    world: World,
+    world: InternshipHarness,
 ) -> None:
     owner = world.companies.add("Troubled")
     opened = await world.published(owner)
@@ -149,7 +157,7 @@ async def test_a_listing_that_was_suspended_by_itself_stays_so_when_its_company_
     assert (await world.get(owner, opened.id)).state == pb.INTERNSHIP_STATE_SUSPENDED
 
 
-async def test_the_state_of_a_company_travels_by_its_event(world: World) -> None:
+async def test_the_state_of_a_company_travels_by_its_event(world: InternshipHarness) -> None:
     owner = world.companies.add("By Event", verified=False)
     moved = events.CompanyStateChanged(
         company_id=owner.org, to=user.COMPANY_STATE_VERIFIED, company_version=2, moderator="maria"
@@ -163,7 +171,7 @@ async def test_the_state_of_a_company_travels_by_its_event(world: World) -> None
     assert case.company_is_trusted
 
 
-async def test_a_deleted_draft_is_gone_and_nothing_late_brings_it_back(world: World) -> None:
+async def test_a_deleted_draft_is_gone_and_nothing_late_brings_it_back(world: InternshipHarness) -> None:
     owner = world.companies.add("Tidy")
     draft = await world.draft(owner)
     with acting_as(owner):
@@ -174,7 +182,7 @@ async def test_a_deleted_draft_is_gone_and_nothing_late_brings_it_back(world: Wo
             await world.api.DeleteInternship(pb.DeleteInternshipRequest(internship_id=draft.id), CONTEXT)
     with refused("INTERNSHIP_NOT_FOUND"):
         await world.get(owner, draft.id)
-    [gone] = await told(world.shards, events.InternshipDeleted, draft.id)
+    [gone] = await read_outbox(world.shards, events.InternshipDeleted, draft.id)
     assert (gone.company_id, gone.version) == (owner.org, draft.version + 1)
     await world.deliver()
     entry = await world.shards.of(draft.id).db["search_listings"].find_one({"_id": draft.id})
@@ -183,7 +191,7 @@ async def test_a_deleted_draft_is_gone_and_nothing_late_brings_it_back(world: Wo
     assert "terms" not in entry
 
 
-async def test_a_stranger_and_a_stale_reader_delete_nothing(world: World) -> None:
+async def test_another_company_and_a_stale_reader_delete_nothing(world: InternshipHarness) -> None:
     owner, other = world.companies.add("Tidy"), world.companies.add("Other")
     draft = await world.draft(owner)
     await edited(world, owner, draft.id, title="Newer")
@@ -194,7 +202,7 @@ async def test_a_stranger_and_a_stale_reader_delete_nothing(world: World) -> Non
         await world.api.DeleteInternship(request, CONTEXT)
 
 
-async def test_an_archived_listing_leaves_the_public_and_the_search(world: World) -> None:
+async def test_an_archived_listing_leaves_the_public_and_the_search(world: InternshipHarness) -> None:
     owner = world.companies.add("Done")
     opened = await world.published(owner)
     await world.index()
@@ -212,7 +220,7 @@ async def test_an_archived_listing_leaves_the_public_and_the_search(world: World
     assert not (await world.search(company_id=owner.org)).data
 
 
-async def test_a_recalled_listing_is_a_draft_again_and_only_then(world: World) -> None:
+async def test_a_recalled_listing_is_a_draft_again_and_only_then(world: InternshipHarness) -> None:
     owner = world.companies.add("New Here", verified=False)
     waiting = await world.published(owner)
     request = pb.RecallInternshipRequest(internship_id=waiting.id)

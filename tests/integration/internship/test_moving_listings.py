@@ -9,34 +9,34 @@ import pytest
 from redis.asyncio.cluster import RedisCluster
 
 from chassis.cache import Cache
-from chassis.mongo import planning
-from chassis.mongo.shards import Shards
-from chassis.mongo.slots import Move, SlotMap, Span
-from chassis.search.places import gazetteer
+from chassis.search.gazetteer import shared_gazetteer
+from chassis.sharding import rebalance
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap, SlotMove, SlotRange
 from internshipconnect.internship.v1 import internship_pb2 as pb
-from services.internship.api.search import wanted_of
+from services.internship.mapping.search import search_request_from_message
+from services.internship.repository import COLLECTIONS, listings, search_index
+from services.internship.search.search_listings import PageCursor
 from services.internship.service import upkeep
-from services.internship.service.finding import Bookmark
-from services.internship.store import COLLECTIONS, index, listings
 from tests.databases import own_databases
+from tests.integration.internship.harness import NOW, InternshipHarness
 from tests.integration.internship.test_search import MARKET, QUERIES
-from tests.integration.internship.world import NOW, World
-from tests.stack import Stack
-from tests.waiting import GENEROUS_S
+from tests.stack import StackHandle
+from tests.waiting import WAIT_TIMEOUT_S
 
-MOVING = Span(2_000, 6_000)
+MOVING = SlotRange(2_000, 6_000)
 THEIRS = {"slot": {"$gte": MOVING.first, "$lte": MOVING.last}}
 
 
 @pytest.fixture
 async def shards() -> AsyncIterator[Shards]:
-    async with own_databases(Stack.under_test(), "internship", COLLECTIONS) as shards:
+    async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
         yield shards
 
 
 @pytest.fixture
-def world(shards: Shards, cache: Cache, redis: RedisCluster) -> World:
-    return World(shards, cache, redis)
+def world(shards: Shards, cache: Cache, redis: RedisCluster) -> InternshipHarness:
+    return InternshipHarness(shards, cache, redis)
 
 
 def go_by(shards: Shards, slot_map: SlotMap) -> None:
@@ -52,11 +52,11 @@ async def copy(shards: Shards, collection: str) -> None:
 
 
 def begun(shards: Shards) -> SlotMap:
-    return planning.with_moves(shards.slot_map, [Move(MOVING, "s1", "s2")])
+    return rebalance.with_moves(shards.slot_map, [SlotMove(MOVING, "s1", "s2")])
 
 
 def switched(shards: Shards) -> SlotMap:
-    return planning.with_owner(shards.slot_map, MOVING.slots, "s2")
+    return rebalance.with_owner(shards.slot_map, MOVING.slots, "s2")
 
 
 async def moves(shards: Shards, collection: str) -> AsyncIterator[str]:
@@ -68,36 +68,40 @@ async def moves(shards: Shards, collection: str) -> AsyncIterator[str]:
     go_by(shards, switched(shards))
     yield "switched"
     await shards.all()[0].whole[collection].delete_many(THEIRS)
-    go_by(shards, planning.with_moves(shards.slot_map, []))
+    go_by(shards, rebalance.with_moves(shards.slot_map, []))
     yield "cleared"
 
 
-async def answered(world: World) -> list[Any]:
+async def answered(world: InternshipHarness) -> list[Any]:
     """What queries of all kinds find, and what they count."""
     found = []
     for query in QUERIES[::3]:
-        wanted = wanted_of(pb.ListInternshipsRequest(**query, with_facets=True, page_size=50), gazetteer())
-        page = await world.finding.page(wanted, Bookmark())
+        wanted = search_request_from_message(
+            pb.ListInternshipsRequest(**query, with_facets=True, page_size=50), shared_gazetteer()
+        )
+        page = await world.finding.page(wanted, PageCursor())
         found.append(([answer.hit for answer in page.answers], page.counts))
     return found
 
 
-async def test_search_finds_and_counts_the_same_at_every_step_of_a_move(world: World, shards: Shards) -> None:
+async def test_search_finds_and_counts_the_same_at_every_step_of_a_move(
+    world: InternshipHarness, shards: Shards
+) -> None:
     for shard in shards.all():
-        own = [index.entry_document(each, NOW) for each in MARKET[:200] if shards.of(each.id) is shard]
-        await shard.db[index.INDEX].insert_many(own)
+        own = [search_index.entry_document(each, NOW) for each in MARKET[:200] if shards.of(each.id) is shard]
+        await shard.db[search_index.SEARCH_COLLECTION].insert_many(own)
     await world.lexicon.read_all()
     before, words = await answered(world), world.lexicon.vocabulary._counts
     assert sum(bool(hits) for hits, _ in before) > 5
 
-    async for step in moves(shards, index.INDEX):
+    async for step in moves(shards, search_index.SEARCH_COLLECTION):
         await world.lexicon.read_all()
         assert world.lexicon.vocabulary._counts == words, step
         assert await answered(world) == before, step
 
 
 async def test_a_sweep_comes_to_its_end_though_the_listings_move_under_it(
-    world: World, shards: Shards, monkeypatch: pytest.MonkeyPatch
+    world: InternshipHarness, shards: Shards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = world.companies.add("Acme", slot=MOVING.first)
     deadline = world.clock.now() + timedelta(hours=1)
@@ -105,7 +109,7 @@ async def test_a_sweep_comes_to_its_end_though_the_listings_move_under_it(
     world.clock.advance(timedelta(hours=2))
     go_by(shards, begun(shards))
     await copy(shards, listings.LISTINGS)
-    found_by = listings.overdue
+    found_by = listings.list_overdue_ids
 
     async def overdue(db: Any, now: datetime, limit: int) -> list[str]:
         found = await found_by(db, now, limit)
@@ -114,8 +118,8 @@ async def test_a_sweep_comes_to_its_end_though_the_listings_move_under_it(
         return found
 
     monkeypatch.setattr(listings, "overdue", overdue)
-    monkeypatch.setattr(upkeep, "BATCH", 1)
-    async with asyncio.timeout(GENEROUS_S):
+    monkeypatch.setattr(upkeep, "BATCH_SIZE", 1)
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         await world.upkeep.expire()
 
     states = [(await world.get(owner, listing.id)).state for listing in posted]

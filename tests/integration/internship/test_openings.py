@@ -2,15 +2,15 @@
 
 import asyncio
 
-from chassis.caller import acting_as
+from chassis.call_context import acting_as
 from chassis.errors import DomainError
 from chassis.ids import new_id
 from internshipconnect.application.v1 import application_pb2 as application
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as pb
-from tests.databases import told
+from tests.databases import read_outbox
+from tests.integration.internship.harness import CONTEXT, SERVICE, InternshipHarness, incoming
 from tests.integration.internship.test_listings import refused
-from tests.integration.internship.world import CONTEXT, SERVICE, World, incoming
 
 
 def moved(listing_id: str, application_id: str, version: int, *, hired: bool) -> events.ApplicationMoved:
@@ -25,7 +25,7 @@ def moved(listing_id: str, application_id: str, version: int, *, hired: bool) ->
     return event
 
 
-async def test_fifty_at_once_take_exactly_the_openings_there_are(world: World) -> None:
+async def test_fifty_at_once_take_exactly_the_openings_there_are(world: InternshipHarness) -> None:
     listing = await world.published(world.companies.add("Acme"), openings=7)
 
     async def attempt(application_id: str) -> str:
@@ -40,18 +40,18 @@ async def test_fifty_at_once_take_exactly_the_openings_there_are(world: World) -
     assert outcomes.count("NO_OPENING_LEFT") == 43
     filled = await world.get(SERVICE, listing.id)
     assert (filled.hires, filled.state) == (7, pb.INTERNSHIP_STATE_FILLED)
-    changes = await told(world.shards, events.InternshipStateChanged, listing.id)
+    changes = await read_outbox(world.shards, events.InternshipStateChanged, listing.id)
     assert [change.to for change in changes] == [pb.INTERNSHIP_STATE_OPEN, pb.INTERNSHIP_STATE_FILLED]
 
 
-async def test_the_same_application_takes_one_opening_however_often_it_asks(world: World) -> None:
+async def test_the_same_application_takes_one_opening_however_often_it_asks(world: InternshipHarness) -> None:
     listing = await world.published(world.companies.add("Acme"), openings=3)
     application_id = new_id("app")
     answers = await asyncio.gather(*(world.take(listing.id, application_id) for _ in range(5)))
     assert {answer.hires for answer in answers} == {1}
 
 
-async def test_a_hire_that_comes_to_nothing_frees_its_opening_once(world: World) -> None:
+async def test_a_hire_that_comes_to_nothing_frees_its_opening_once(world: InternshipHarness) -> None:
     listing = await world.published(world.companies.add("Acme"), openings=1)
     application_id = new_id("app")
     await world.take(listing.id, application_id, version=4)
@@ -62,7 +62,7 @@ async def test_a_hire_that_comes_to_nothing_frees_its_opening_once(world: World)
     assert (reopened.hires, reopened.state) == (0, pb.INTERNSHIP_STATE_OPEN)
 
 
-async def test_late_news_of_an_earlier_hire_does_not_free_a_newer_one(world: World) -> None:
+async def test_late_news_of_an_earlier_hire_does_not_free_a_newer_one(world: InternshipHarness) -> None:
     listing = await world.published(world.companies.add("Acme"), openings=1)
     application_id = new_id("app")
     await world.take(listing.id, application_id, version=4)
@@ -72,7 +72,7 @@ async def test_late_news_of_an_earlier_hire_does_not_free_a_newer_one(world: Wor
     assert (await world.get(SERVICE, listing.id)).hires == 1
 
 
-async def test_a_call_that_was_overtaken_by_its_release_takes_nothing(world: World) -> None:
+async def test_a_call_that_was_overtaken_by_its_release_takes_nothing(world: InternshipHarness) -> None:
     listing = await world.published(world.companies.add("Acme"), openings=1)
     application_id = new_id("app")
     await world.take(listing.id, application_id, version=4)
@@ -84,7 +84,9 @@ async def test_a_call_that_was_overtaken_by_its_release_takes_nothing(world: Wor
     assert (await world.get(SERVICE, listing.id)).hires == 0
 
 
-async def test_news_of_the_hire_itself_and_of_strangers_changes_nothing(world: World) -> None:
+async def test_events_of_the_hire_itself_and_of_unknown_applications_change_nothing(
+    world: InternshipHarness,
+) -> None:
     listing = await world.published(world.companies.add("Acme"), openings=2)
     hired, stranger = new_id("app"), new_id("app")
     await world.take(listing.id, hired, version=4)
@@ -98,7 +100,7 @@ async def test_news_of_the_hire_itself_and_of_strangers_changes_nothing(world: W
     assert (await world.get(SERVICE, listing.id)).hires == 1
 
 
-async def reserve(world: World, listing_id: str, application_id: str, version: int = 3) -> str:
+async def reserve(world: InternshipHarness, listing_id: str, application_id: str, version: int = 3) -> str:
     request = pb.ReserveOpeningRequest(
         internship_id=listing_id, application_id=application_id, application_version=version
     )
@@ -119,7 +121,7 @@ def offer_left(
     return event
 
 
-async def test_offers_and_hires_together_are_never_more_than_the_openings(world: World) -> None:
+async def test_offers_and_hires_together_are_never_more_than_the_openings(world: InternshipHarness) -> None:
     listing = await world.published(world.companies.add("Acme"), openings=5)
     for _ in range(2):
         await world.take(listing.id, new_id("app"))
@@ -131,7 +133,9 @@ async def test_offers_and_hires_together_are_never_more_than_the_openings(world:
     assert (await world.get(SERVICE, listing.id)).state == pb.INTERNSHIP_STATE_OPEN
 
 
-async def test_an_offer_that_is_accepted_takes_the_opening_that_was_kept_for_it(world: World) -> None:
+async def test_an_offer_that_is_accepted_takes_the_opening_that_was_kept_for_it(
+    world: InternshipHarness,
+) -> None:
     listing = await world.published(world.companies.add("Acme"), openings=1)
     application_id = new_id("app")
     assert [await reserve(world, listing.id, application_id) for _ in range(2)] == ["KEPT", "KEPT"]
@@ -139,7 +143,9 @@ async def test_an_offer_that_is_accepted_takes_the_opening_that_was_kept_for_it(
     assert (await world.get(SERVICE, listing.id)).state == pb.INTERNSHIP_STATE_FILLED
 
 
-async def test_an_offer_that_ends_frees_its_opening_once_and_its_own_news_does_not(world: World) -> None:
+async def test_an_offer_that_ends_frees_its_opening_once_and_its_own_news_does_not(
+    world: InternshipHarness,
+) -> None:
     listing = await world.published(world.companies.add("Acme"), openings=1)
     application_id, other = new_id("app"), new_id("app")
     await reserve(world, listing.id, application_id, 3)
@@ -153,7 +159,7 @@ async def test_an_offer_that_ends_frees_its_opening_once_and_its_own_news_does_n
     assert await reserve(world, listing.id, new_id("app")) == "NO_OPENING_LEFT"
 
 
-async def test_a_hire_that_goes_back_to_its_offer_keeps_its_opening(world: World) -> None:
+async def test_a_hire_that_goes_back_to_its_offer_keeps_its_opening(world: InternshipHarness) -> None:
     listing = await world.published(world.companies.add("Acme"), openings=1)
     application_id = new_id("app")
     await world.take(listing.id, application_id, 3)

@@ -7,21 +7,21 @@ from typing import Any
 import pytest
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from chassis.caller import acting_as
+from chassis.call_context import acting_as
 from chassis.ids import new_id
-from chassis.mongo.shards import Shards, current_scatter
-from chassis.mongo.slots import SlotMap
+from chassis.sharding.shards import Shards, current_scatter
+from chassis.sharding.slot_map import SlotMap
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as pb
-from services.internship.store import COLLECTIONS
-from services.internship.store.index import INDEX
-from services.internship.store.listings import CLAIMS, COMPANY, DUE, LISTINGS
+from services.internship.repository import COLLECTIONS
+from services.internship.repository.listings import COMPANY_INDEX, DUE_INDEX, LISTINGS, OPENING_CLAIMS
+from services.internship.repository.search_index import SEARCH_COLLECTION
 from tests.databases import own_databases
+from tests.integration.internship.harness import CONTEXT, InternshipHarness, incoming
 from tests.integration.internship.test_openings import moved
-from tests.integration.internship.world import CONTEXT, World, incoming
-from tests.stack import Stack
+from tests.stack import StackHandle
 
-OURS = {LISTINGS, CLAIMS, INDEX}
+OURS = {LISTINGS, OPENING_CLAIMS, SEARCH_COLLECTION}
 SCATTERED = {
     "Upkeep._expire_on",
     "_Source.scan",
@@ -35,7 +35,7 @@ SCATTERED = {
 """Searches, the sweep of each shard, and the look at each shard's words."""
 
 
-class Watch(CommandListener):
+class IndexUseRecorder(CommandListener):
     """Remembers queries and updates of our collections that break the rule."""
 
     def __init__(self) -> None:
@@ -72,19 +72,23 @@ def _is_of_one_company(query: Any) -> bool:
 
 
 @pytest.fixture
-def watch() -> Watch:
+def watch() -> IndexUseRecorder:
     """What was sent to MongoDB."""
-    return Watch()
+    return IndexUseRecorder()
 
 
 @pytest.fixture
-async def watched(watch: Watch, world: World) -> AsyncIterator[World]:
+async def watched(watch: IndexUseRecorder, world: InternshipHarness) -> AsyncIterator[InternshipHarness]:
     """The service, watched."""
-    async with own_databases(Stack.under_test(), "internship", COLLECTIONS, listeners=[watch]) as shards:
-        yield World(shards, world.cache, world.redis)
+    async with own_databases(
+        StackHandle.under_test(), "internship", COLLECTIONS, listeners=[watch]
+    ) as shards:
+        yield InternshipHarness(shards, world.cache, world.redis)
 
 
-async def test_every_query_names_its_index_and_goes_to_one_shard(watch: Watch, watched: World) -> None:
+async def test_every_query_names_its_index_and_goes_to_one_shard(
+    watch: IndexUseRecorder, watched: InternshipHarness
+) -> None:
     world, owner = watched, watched.companies.add("Acme")
     listing = await world.published(owner, openings=1)
     await world.published(owner, apply_deadline=world.clock.now() + timedelta(hours=1))
@@ -114,12 +118,12 @@ async def test_every_query_names_its_index_and_goes_to_one_shard(watch: Watch, w
 @pytest.mark.parametrize(
     ("query", "hint", "sort"),
     [
-        ({"company.id": "cmp_x", "slot": 1, "_id": {"$lt": "int_x"}}, COMPANY, {"_id": -1}),
-        ({"state": {"$in": ["OPEN", "PAUSED"]}, "posting.apply_deadline": {"$lte": 0}}, DUE, {}),
+        ({"company.id": "cmp_x", "slot": 1, "_id": {"$lt": "int_x"}}, COMPANY_INDEX, {"_id": -1}),
+        ({"state": {"$in": ["OPEN", "PAUSED"]}, "posting.apply_deadline": {"$lte": 0}}, DUE_INDEX, {}),
     ],
 )
 async def test_lists_come_out_of_their_index_in_order(
-    world: World, query: dict[str, Any], hint: str, sort: dict[str, int]
+    world: InternshipHarness, query: dict[str, Any], hint: str, sort: dict[str, int]
 ) -> None:
     find = {"find": LISTINGS, "filter": query, "hint": hint} | ({"sort": sort} if sort else {})
     explained = await world.shards.all()[0].db.command("explain", find, verbosity="queryPlanner")
@@ -128,12 +132,12 @@ async def test_lists_come_out_of_their_index_in_order(
     assert "'stage': 'SORT'" not in plan
 
 
-async def test_a_search_says_which_shard_did_not_answer(world: World) -> None:
+async def test_a_search_says_which_shard_did_not_answer(world: InternshipHarness) -> None:
     owners = [world.companies.add("Acme") for _ in range(8)]
     for owner in owners:
         await world.published(owner, title="Axolotl Keeper")
     await world.index()
-    stack = Stack.under_test()
+    stack = StackHandle.under_test()
     real = SlotMap.load(stack.topology.slot_map)
     alive, dead = list(real.uris)[:2]
     half_dead = SlotMap(
@@ -142,7 +146,7 @@ async def test_a_search_says_which_shard_did_not_answer(world: World) -> None:
     name = world.shards.all()[0].db.name
     shards = Shards(half_dead, name, "admin", stack.credentials.mongo_admin_password)
     try:
-        found = await World(shards, world.cache, world.redis).search(q="axolotl ")
+        found = await InternshipHarness(shards, world.cache, world.redis).search(q="axolotl ")
         assert list(found.missing_shards) == [dead]
         expected = sum(world.shards.of(owner.org).name == alive for owner in owners)
         assert len(found.data) == expected

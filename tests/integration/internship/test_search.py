@@ -9,23 +9,23 @@ from typing import Any
 
 import pytest
 
-from chassis.caller import acting_as
-from chassis.mongo.shards import Shards
-from chassis.search.places import gazetteer
-from chassis.search.reading import Reader
+from chassis.call_context import acting_as
+from chassis.search.gazetteer import shared_gazetteer
+from chassis.search.query_parser import QueryParser
+from chassis.sharding.shards import Shards
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
-from services.internship.api.search import wanted_of
-from services.internship.search.query import Dimension, Question, effective_sort
-from services.internship.search.spread import PER_COMPANY
-from services.internship.search.words import GRAMMAR
-from services.internship.store import COLLECTIONS, index
-from services.internship.store import search as store
+from services.internship.mapping.search import search_request_from_message
+from services.internship.repository import COLLECTIONS, search_index
+from services.internship.repository import search_pipeline as store
+from services.internship.search.company_cap import MAX_PER_COMPANY
+from services.internship.search.grammar import LISTING_GRAMMAR
+from services.internship.search.query import FacetDimension, SearchQuery, effective_sort
 from tests.databases import own_databases
-from tests.integration.internship.market import ByHand, entries
+from tests.integration.internship.generated_listings import BruteForceSearch, entries
+from tests.integration.internship.harness import CONTEXT, NOW, STUDENT, InternshipHarness, parsed
 from tests.integration.internship.test_listings import refused
-from tests.integration.internship.world import CONTEXT, NOW, STUDENT, World, parsed
-from tests.stack import Stack
+from tests.stack import StackHandle
 
 BERLIN = {"near_lat": 52.52, "near_lng": 13.405}
 
@@ -59,26 +59,28 @@ CITIES = {city.key: city.name.lower() for entry in MARKET for city in entry.citi
 @pytest.fixture(scope="module")
 async def market_shards() -> AsyncIterator[Shards]:
     """Databases with the market in their index."""
-    async with own_databases(Stack.under_test(), "internship", COLLECTIONS) as shards:
-        await asyncio.gather(*(index.put(shards.of(entry.id).db, entry, NOW) for entry in MARKET))
+    async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
+        await asyncio.gather(
+            *(search_index.put_entry(shards.of(entry.id).db, entry, NOW) for entry in MARKET)
+        )
         yield shards
 
 
 @pytest.fixture
-async def market(market_shards: Shards, world: World) -> World:
+async def market(market_shards: Shards, world: InternshipHarness) -> InternshipHarness:
     """The service over the market."""
-    found = World(market_shards, world.cache, world.redis)
+    found = InternshipHarness(market_shards, world.cache, world.redis)
     await found.lexicon.read_all()
     return found
 
 
-def question_of(world: World, query: dict[str, Any]) -> Question:
-    wanted = wanted_of(pb.ListInternshipsRequest(**query), gazetteer())
-    words = Reader(GRAMMAR, world.lexicon.vocabulary, gazetteer()).read(wanted.text).words
-    return Question(words=words, filters=wanted.filters, sort=effective_sort(wanted.sort, words))
+def question_of(world: InternshipHarness, query: dict[str, Any]) -> SearchQuery:
+    wanted = search_request_from_message(pb.ListInternshipsRequest(**query), shared_gazetteer())
+    words = QueryParser(LISTING_GRAMMAR, world.lexicon.vocabulary, shared_gazetteer()).read(wanted.text).words
+    return SearchQuery(words=words, filters=wanted.filters, sort=effective_sort(wanted.sort, words))
 
 
-async def all_pages(world: World, query: dict[str, Any], size: int) -> list[list[str]]:
+async def all_pages(world: InternshipHarness, query: dict[str, Any], size: int) -> list[list[str]]:
     pages, token = [], ""
     while True:
         found = await world.search(**query, page_size=size, page_token=token)
@@ -90,29 +92,34 @@ async def all_pages(world: World, query: dict[str, Any], size: int) -> list[list
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=str)
-async def test_the_first_page_is_the_one_found_by_hand(market: World, query: dict[str, Any]) -> None:
-    question, by_hand = question_of(market, query), ByHand(MARKET, NOW)
+async def test_the_first_page_is_the_one_found_by_hand(
+    market: InternshipHarness, query: dict[str, Any]
+) -> None:
+    question, by_hand = question_of(market, query), BruteForceSearch(MARKET, NOW)
     found = await market.search(**query)
-    assert [hit.id for hit in found.data] == by_hand.first_page(question, 20, PER_COMPANY)
+    assert [hit.id for hit in found.data] == by_hand.first_page(question, 20, MAX_PER_COMPANY)
     assert not found.missing_shards
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=str)
-async def test_the_pages_hold_every_match_once(market: World, query: dict[str, Any]) -> None:
+async def test_the_pages_hold_every_match_once(market: InternshipHarness, query: dict[str, Any]) -> None:
     expected = {
-        entry.id: entry.company.key for entry in ByHand(MARKET, NOW).found(question_of(market, query))
+        entry.id: entry.company.key
+        for entry in BruteForceSearch(MARKET, NOW).found(question_of(market, query))
     }
     pages = await all_pages(market, query, 17)
     assert Counter(each for page in pages for each in page) == Counter(expected.keys())
     for page in pages:
-        assert max(Counter(expected[each] for each in page).values(), default=0) <= PER_COMPANY
+        assert max(Counter(expected[each] for each in page).values(), default=0) <= MAX_PER_COMPANY
 
 
-async def test_one_companys_listings_are_not_held_back_when_it_is_asked_for(market: World) -> None:
+async def test_one_companys_listings_are_not_held_back_when_it_is_asked_for(
+    market: InternshipHarness,
+) -> None:
     company, _ = Counter(entry.company.key for entry in MARKET).most_common(1)[0]
     query = {"company_id": company}
-    expected = [entry.id for entry in ByHand(MARKET, NOW).found(question_of(market, query))]
-    assert len(expected) > PER_COMPANY
+    expected = [entry.id for entry in BruteForceSearch(MARKET, NOW).found(question_of(market, query))]
+    assert len(expected) > MAX_PER_COMPANY
     assert [each for page in await all_pages(market, query, 10) for each in page] == expected
 
 
@@ -121,32 +128,32 @@ async def test_one_companys_listings_are_not_held_back_when_it_is_asked_for(mark
     ids=str,
 )  # fmt: skip
 async def test_facets_count_all_matches_and_ignore_their_own_filter(
-    market: World, query: dict[str, Any]
+    market: InternshipHarness, query: dict[str, Any]
 ) -> None:
-    question, by_hand = question_of(market, query), ByHand(MARKET, NOW)
+    question, by_hand = question_of(market, query), BruteForceSearch(MARKET, NOW)
     facets = {facet.name: facet.counts for facet in (await market.search(**query, with_facets=True)).facets}
-    for dimension in Dimension:
+    for dimension in FacetDimension:
         matches = by_hand.found(question.without(dimension))
         expected = Counter(
             key
             for entry in matches
             for key in {
-                Dimension.SKILL: [skill.key for skill in entry.skills],
-                Dimension.FIELD: [entry.field.key],
-                Dimension.CITY: [CITIES[city.key] for city in entry.cities],
-                Dimension.WORK_MODE: [f"work_mode_{str(entry.work_mode).lower()}"],
-                Dimension.COMPANY: [entry.company.key],
+                FacetDimension.SKILL: [skill.key for skill in entry.skills],
+                FacetDimension.FIELD: [entry.field.key],
+                FacetDimension.CITY: [CITIES[city.key] for city in entry.cities],
+                FacetDimension.WORK_MODE: [f"work_mode_{str(entry.work_mode).lower()}"],
+                FacetDimension.COMPANY: [entry.company.key],
             }[dimension]
         )
         counted = {
-            count.value if dimension is Dimension.COMPANY else count.value.lower(): count.count
+            count.value if dimension is FacetDimension.COMPANY else count.value.lower(): count.count
             for count in facets[dimension.value]
         }
         assert sorted(counted.values(), reverse=True) == [n for _, n in expected.most_common(20)]
         assert all(expected[value] == count for value, count in counted.items() if value.isascii())
 
 
-async def test_a_page_token_is_bound_to_its_query_and_caller(market: World) -> None:
+async def test_a_page_token_is_bound_to_its_query_and_caller(market: InternshipHarness) -> None:
     token = (await market.search(q="python")).next_page_token
     with refused("INVALID_PAGE_TOKEN"):
         await market.search(q="sql", page_token=token)
@@ -154,7 +161,7 @@ async def test_a_page_token_is_bound_to_its_query_and_caller(market: World) -> N
         await market.api.ListInternships(pb.ListInternshipsRequest(q="python", page_token=token), CONTEXT)
 
 
-async def test_a_hit_says_why_and_how_far(market: World) -> None:
+async def test_a_hit_says_why_and_how_far(market: InternshipHarness) -> None:
     found = await market.search(q="pyhton", **BERLIN, radius_km=500, sort=pb.INTERNSHIP_SORT_DISTANCE)
     hit = found.data[0]
     assert "<em>" in hit.title_highlight + hit.snippet or "skill: Python" in hit.match_reasons
@@ -173,7 +180,7 @@ async def test_a_hit_says_why_and_how_far(market: World) -> None:
     ],
 )
 async def test_filters_that_do_not_go_together_are_named(
-    market: World, query: dict[str, Any], field: str
+    market: InternshipHarness, query: dict[str, Any], field: str
 ) -> None:
     with refused("INVALID_FIELD") as wrong:
         await market.search(**query)
@@ -183,30 +190,37 @@ async def test_filters_that_do_not_go_together_are_named(
 @pytest.mark.parametrize(
     ("query", "name"),
     [
-        ({}, index.NEWEST),
-        ({"q": "python"}, index.TERMS),
-        ({"q": "python sql "}, index.TERMS),
-        ({"skills": ["Python"]}, index.SKILL),
-        ({"city": "Berlin"}, index.CITY),
-        ({"field": "Design"}, index.FIELD),
-        ({"sort": pb.INTERNSHIP_SORT_DEADLINE}, index.DEADLINE),
-        ({"currency": "EUR", "sort": pb.INTERNSHIP_SORT_PAY}, index.PAY),
-        ({**BERLIN}, index.SPOTS),
+        ({}, search_index.NEWEST_INDEX),
+        ({"q": "python"}, search_index.TERMS_INDEX),
+        ({"q": "python sql "}, search_index.TERMS_INDEX),
+        ({"skills": ["Python"]}, search_index.SKILL_INDEX),
+        ({"city": "Berlin"}, search_index.CITY_INDEX),
+        ({"field": "Design"}, search_index.FIELD_INDEX),
+        ({"sort": pb.INTERNSHIP_SORT_DEADLINE}, search_index.DEADLINE_INDEX),
+        ({"currency": "EUR", "sort": pb.INTERNSHIP_SORT_PAY}, search_index.PAY_INDEX),
+        ({**BERLIN}, search_index.POINTS_INDEX),
     ],
 )
-async def test_a_question_is_narrowed_by_its_index(market: World, query: dict[str, Any], name: str) -> None:
+async def test_a_question_is_narrowed_by_its_index(
+    market: InternshipHarness, query: dict[str, Any], name: str
+) -> None:
     question = question_of(market, query)
-    pipeline = store.pipeline_of(question, store.Window(), 50, NOW)
+    pipeline = store.match_pipeline(question, store.KeyRange(), 50, NOW)
     explained = await market.shards.all()[0].db.command(
         "explain",
-        {"aggregate": index.INDEX, "pipeline": pipeline, "cursor": {}, "hint": store.index_for(question)},
+        {
+            "aggregate": search_index.SEARCH_COLLECTION,
+            "pipeline": pipeline,
+            "cursor": {},
+            "hint": store.choose_index(question),
+        },
         verbosity="queryPlanner",
     )
     assert f"'indexName': '{name}'" in str(explained)
     assert "COLLSCAN" not in str(explained)
 
 
-async def test_a_published_listing_is_found_and_a_closed_one_no_longer(world: World) -> None:
+async def test_a_published_listing_is_found_and_a_closed_one_no_longer(world: InternshipHarness) -> None:
     owner = world.companies.add("Zyxomat Industries")
     opened = await world.published(owner, title="Quokka Keeper")
     await world.index()
@@ -218,7 +232,9 @@ async def test_a_published_listing_is_found_and_a_closed_one_no_longer(world: Wo
     assert not (await world.search(q="quokka")).data
 
 
-async def test_a_listing_past_its_deadline_is_not_found_though_nobody_has_swept(world: World) -> None:
+async def test_a_listing_past_its_deadline_is_not_found_though_nobody_has_swept(
+    world: InternshipHarness,
+) -> None:
     owner = world.companies.add("Acme")
     await world.published(owner, title="Wombat Keeper")
     await world.index()
@@ -229,16 +245,16 @@ async def test_a_listing_past_its_deadline_is_not_found_though_nobody_has_swept(
 async def test_late_news_never_overwrites_newer(shards: Shards) -> None:
     entry = replace(MARKET[0], version=5)
     db = shards.of(entry.id).db
-    assert await index.put(db, entry, NOW)
-    assert not await index.put(db, replace(entry, version=4), NOW)
-    assert await index.bury(db, entry.id, 7, NOW)
-    assert not await index.put(db, replace(entry, version=6), NOW)
-    stored = await db[index.INDEX].find_one({"_id": entry.id})
+    assert await search_index.put_entry(db, entry, NOW)
+    assert not await search_index.put_entry(db, replace(entry, version=4), NOW)
+    assert await search_index.mark_deleted(db, entry.id, 7, NOW)
+    assert not await search_index.put_entry(db, replace(entry, version=6), NOW)
+    stored = await db[search_index.SEARCH_COLLECTION].find_one({"_id": entry.id})
     assert stored is not None
     assert (stored["version"], "terms" in stored) == (7, False)
 
 
-async def test_what_was_just_indexed_is_in_the_next_anonymous_answer(world: World) -> None:
+async def test_what_was_just_indexed_is_in_the_next_anonymous_answer(world: InternshipHarness) -> None:
     async def ask() -> list[str]:
         with acting_as(None):
             answer = await world.api.ListInternships(pb.ListInternshipsRequest(q="numbat"), CONTEXT)

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.mongo.shards import Shards
+from chassis.sharding.shards import Shards
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
-from services.internship.store import COLLECTIONS, index
+from services.internship.repository import COLLECTIONS, search_index
 from tests.databases import own_databases
 from tests.integration.internship.corpus import NAMED, entries
-from tests.integration.internship.world import NOW, World
-from tests.stack import Stack
+from tests.integration.internship.harness import NOW, InternshipHarness
+from tests.stack import StackHandle
 
 FIRST_HITS = [
     # Words that every listing means, places, ways of working, pay and fields.
@@ -59,15 +59,17 @@ FIRST_HITS = [
 @pytest.fixture(scope="module")
 async def typed_shards() -> AsyncIterator[Shards]:
     """Databases with the corpus in their index."""
-    async with own_databases(Stack.under_test(), "internship", COLLECTIONS) as shards:
-        await asyncio.gather(*(index.put(shards.of(entry.id).db, entry, NOW) for entry in entries()[1]))
+    async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
+        await asyncio.gather(
+            *(search_index.put_entry(shards.of(entry.id).db, entry, NOW) for entry in entries()[1])
+        )
         yield shards
 
 
 @pytest.fixture
-async def corpus(typed_shards: Shards, world: World) -> World:
+async def corpus(typed_shards: Shards, world: InternshipHarness) -> InternshipHarness:
     """The service over the corpus."""
-    found = World(typed_shards, world.cache, world.redis)
+    found = InternshipHarness(typed_shards, world.cache, world.redis)
     await found.lexicon.read_all()
     return found
 
@@ -80,7 +82,9 @@ def names_of(found: pb.ListInternshipsResponse) -> list[str]:
 
 
 @pytest.mark.parametrize(("typed", "meant"), FIRST_HITS)
-async def test_the_first_hit_is_the_listing_that_is_meant(corpus: World, typed: str, meant: str) -> None:
+async def test_the_first_hit_is_the_listing_that_is_meant(
+    corpus: InternshipHarness, typed: str, meant: str
+) -> None:
     found = await corpus.search(q=typed)
     assert names_of(found)[:1] == [meant]
     assert found.match_kind in (common.MATCH_KIND_ALL, common.MATCH_KIND_UNSPECIFIED)
@@ -97,7 +101,7 @@ async def test_the_first_hit_is_the_listing_that_is_meant(corpus: World, typed: 
     ],
 )
 async def test_the_answer_names_the_filters_that_words_stood_for_and_literal_turns_them_off(
-    corpus: World, typed: str, filters: dict[str, str]
+    corpus: InternshipHarness, typed: str, filters: dict[str, str]
 ) -> None:
     found = await corpus.search(q=typed)
     assert {each.name: each.value for each in found.applied_filters} == filters
@@ -105,7 +109,7 @@ async def test_the_answer_names_the_filters_that_words_stood_for_and_literal_tur
     assert not (await corpus.search(q=typed, literal=True)).applied_filters
 
 
-async def test_every_hit_of_a_place_and_a_way_of_working_is_there_and_so(corpus: World) -> None:
+async def test_every_hit_of_a_place_and_a_way_of_working_is_there_and_so(corpus: InternshipHarness) -> None:
     for hit in (await corpus.search(q="remote internship in germany", page_size=50)).data:
         assert hit.work_mode == 3
         assert [place.country for place in hit.locations] == ["DE"]
@@ -114,12 +118,14 @@ async def test_every_hit_of_a_place_and_a_way_of_working_is_there_and_so(corpus:
 @pytest.mark.parametrize(
     "typed", ["machine learning berlin", "python internship in amsterdam", "data science"]
 )
-async def test_no_letter_typed_or_taken_back_ever_empties_the_list(corpus: World, typed: str) -> None:
+async def test_no_letter_typed_or_taken_back_ever_empties_the_list(
+    corpus: InternshipHarness, typed: str
+) -> None:
     for length in range(1, len(typed) + 1):
         assert (await corpus.search(q=typed[:length])).data, typed[:length]
 
 
-async def test_most_words_match_where_none_has_all_and_the_answer_says_so(corpus: World) -> None:
+async def test_most_words_match_where_none_has_all_and_the_answer_says_so(corpus: InternshipHarness) -> None:
     found = await corpus.search(q="python internship in reykjavik", page_size=5)
     assert found.match_kind == common.MATCH_KIND_PARTIAL
     assert names_of(found)[0] == "python-berlin"
@@ -130,18 +136,18 @@ async def test_most_words_match_where_none_has_all_and_the_answer_says_so(corpus
     assert not {hit.id for hit in following.data} & {hit.id for hit in found.data}
 
 
-async def test_listings_with_more_of_the_words_come_first(corpus: World) -> None:
+async def test_listings_with_more_of_the_words_come_first(corpus: InternshipHarness) -> None:
     found = await corpus.search(q="zookeeper verilog chip hardware rome")
     assert (names_of(found)[0], found.match_kind) == ("sanjose", common.MATCH_KIND_PARTIAL)
 
 
-async def test_misspelt_words_are_answered_with_what_was_read(corpus: World) -> None:
+async def test_misspelt_words_are_answered_with_what_was_read(corpus: InternshipHarness) -> None:
     assert (await corpus.search(q="pyhton berln")).did_you_mean == "python berlin"
     assert (await corpus.search(q="python berlin")).did_you_mean == ""
 
 
 @pytest.mark.parametrize("typed", ["🚀", "!!!", ".*", "$", "({[", "\u200b"])
-async def test_nothing_but_symbols_finds_nothing_and_says_why(corpus: World, typed: str) -> None:
+async def test_nothing_but_symbols_finds_nothing_and_says_why(corpus: InternshipHarness, typed: str) -> None:
     found = await corpus.search(q=typed)
     assert not found.data
     assert "letters or digits" in found.note
@@ -152,21 +158,23 @@ async def test_nothing_but_symbols_finds_nothing_and_says_why(corpus: World, typ
     ["$where", '{"$gt": ""}', "' OR 1=1 --", "a" * 200, "%2950159", "=python", "~engin", "__proto__",
      "terms.$[]", "x' || sleep(9)", "<script>", "%00", "ا" * 200, "機" * 200, "a-" * 100, "👩‍👩‍👧 café"],
 )  # fmt: skip
-async def test_hostile_text_is_text(corpus: World, typed: str) -> None:
+async def test_hostile_text_is_text(corpus: InternshipHarness, typed: str) -> None:
     started = time.monotonic()
     found = await corpus.search(q=typed, with_facets=True)
     assert time.monotonic() - started < 5
     assert not found.missing_shards
 
 
-async def test_ai_is_above_airflow_and_exact_above_unfinished_above_misspelt(corpus: World) -> None:
+async def test_ai_is_above_airflow_and_exact_above_unfinished_above_misspelt(
+    corpus: InternshipHarness,
+) -> None:
     assert "airflow" not in names_of(await corpus.search(q="ai"))[:4]
     java = names_of(await corpus.search(q="java", page_size=50))
     assert java.index("java") < java.index("backend")
     assert "javascript" not in java[: java.index("backend") + 1]
 
 
-async def test_totals_are_exact_where_they_can_be_counted(corpus: World) -> None:
+async def test_totals_are_exact_where_they_can_be_counted(corpus: InternshipHarness) -> None:
     found = await corpus.search(q="python", page_size=50)
     seen, token = len(found.data), found.next_page_token
     while token:
@@ -176,7 +184,7 @@ async def test_totals_are_exact_where_they_can_be_counted(corpus: World) -> None
     assert (found.total_size, found.total_is_estimate) == (seen, False)
 
 
-async def test_facets_ignore_the_filter_that_words_stand_for(corpus: World) -> None:
+async def test_facets_ignore_the_filter_that_words_stand_for(corpus: InternshipHarness) -> None:
     facets = {
         facet.name: {count.label: count.count for count in facet.counts}
         for facet in (await corpus.search(q="python berlin", with_facets=True)).facets
@@ -189,13 +197,13 @@ async def test_facets_ignore_the_filter_that_words_stand_for(corpus: World) -> N
 
 
 @pytest.mark.parametrize("city", ["Munich", "münchen", "MUENCHEN", "Мюнхен"])
-async def test_the_filter_by_city_takes_any_of_its_names(corpus: World, city: str) -> None:
+async def test_the_filter_by_city_takes_any_of_its_names(corpus: InternshipHarness, city: str) -> None:
     found = await corpus.search(city=city, q="go")
     assert names_of(found) == ["go"]
     assert "city: Munich" in found.data[0].match_reasons
 
 
-async def test_a_listing_without_coordinates_is_found_around_its_city(corpus: World) -> None:
+async def test_a_listing_without_coordinates_is_found_around_its_city(corpus: InternshipHarness) -> None:
     found = await corpus.search(near_lat=51.77, near_lng=19.46, radius_km=20)
     assert names_of(found) == ["dotnet"]
     assert found.data[0].distance_km < 20
@@ -213,7 +221,7 @@ async def test_a_listing_without_coordinates_is_found_around_its_city(corpus: Wo
     ],
 )  # fmt: skip
 async def test_what_is_typed_is_completed_to_titles_skills_companies_and_places(
-    corpus: World, typed: str, text: str, kind: int
+    corpus: InternshipHarness, typed: str, text: str, kind: int
 ) -> None:
     found = corpus.suggest(typed)
     assert (text, kind) in [(each.text, each.kind) for each in found]
@@ -221,7 +229,7 @@ async def test_what_is_typed_is_completed_to_titles_skills_companies_and_places(
 
 
 @pytest.mark.parametrize("typed", ["", " ", "🚀", "!!!", "zzzzzzqq", "$where", "." * 100])
-async def test_what_completes_to_nothing_suggests_nothing(corpus: World, typed: str) -> None:
+async def test_what_completes_to_nothing_suggests_nothing(corpus: InternshipHarness, typed: str) -> None:
     assert corpus.suggest(typed) == []
 
 

@@ -10,32 +10,33 @@ from datetime import UTC, datetime
 import pytest
 
 from chassis.ids import new_id, slot_of
-from chassis.messaging import outbox
-from chassis.messaging.publisher import Publisher
-from chassis.messaging.relay import Relay
-from chassis.mongo.shards import Shard, Shards
-from chassis.mongo.slots import SlotMap
+from chassis.messaging.publisher import EventPublisher
+from chassis.messaging.relay import OutboxRelay
+from chassis.sharding import outbox
+from chassis.sharding.shard import Shard
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap
+from devstack import rabbit
 from internshipconnect.events.v1.events_pb2 import UserVerified
-from ops.stack import rabbit
-from tests.stack import Stack
+from tests.stack import StackHandle
 
 
 @pytest.fixture(scope="session")
-def stack() -> Stack:
-    return Stack.under_test()
+def stack() -> StackHandle:
+    return StackHandle.under_test()
 
 
 @pytest.fixture(scope="session")
-def amqp_url(stack: Stack) -> Iterator[str]:
+def amqp_url(stack: StackHandle) -> Iterator[str]:
     name = f"test-{secrets.token_hex(4)}"
     _rabbitmqctl(stack, "add_vhost", name)
-    _rabbitmqctl(stack, "set_permissions", "-p", name, rabbit.USER, ".*", ".*", ".*")
+    _rabbitmqctl(stack, "set_permissions", "-p", name, rabbit.RABBIT_USER, ".*", ".*", ".*")
     yield stack.amqp_url.rpartition("/")[0] + f"/{name}"
     _rabbitmqctl(stack, "delete_vhost", name)
 
 
 @pytest.fixture
-async def shards(stack: Stack) -> AsyncIterator[Shards]:
+async def shards(stack: StackHandle) -> AsyncIterator[Shards]:
     name = f"ic_test_{secrets.token_hex(4)}"
     shards = open_shards(stack, name)
     yield shards
@@ -44,7 +45,7 @@ async def shards(stack: Stack) -> AsyncIterator[Shards]:
     await shards.close()
 
 
-def open_shards(stack: Stack, database: str) -> Shards:
+def open_shards(stack: StackHandle, database: str) -> Shards:
     slot_map = SlotMap.load(stack.topology.slot_map)
     return Shards(slot_map, database, "admin", stack.credentials.mongo_admin_password)
 
@@ -55,16 +56,16 @@ def queue() -> str:
 
 
 @dataclass
-class Relaying:
+class RelayController:
     """A relay of this test's own that can be stopped and started again, as a process would be."""
 
     amqp_url: str
     shards: Shards
-    _running: list[tuple[Publisher, "asyncio.Task[None]"]] = field(default_factory=list)
+    _running: list[tuple[EventPublisher, "asyncio.Task[None]"]] = field(default_factory=list)
 
-    def start(self, holder: str = "one") -> Relay:
-        publisher = Publisher(self.amqp_url)
-        relay = Relay(self.shards, publisher, holder=holder)
+    def start(self, holder: str = "one") -> OutboxRelay:
+        publisher = EventPublisher(self.amqp_url)
+        relay = OutboxRelay(self.shards, publisher, holder=holder)
         self._running.append((publisher, asyncio.create_task(relay.run())))
         return relay
 
@@ -77,8 +78,8 @@ class Relaying:
 
 
 @pytest.fixture
-async def relaying(amqp_url: str, shards: Shards) -> AsyncIterator[Relaying]:
-    relaying = Relaying(amqp_url, shards)
+async def relaying(amqp_url: str, shards: Shards) -> AsyncIterator[RelayController]:
+    relaying = RelayController(amqp_url, shards)
     yield relaying
     await relaying.stop()
 
@@ -89,12 +90,12 @@ async def emit(shards: Shards, count: int = 1) -> list[str]:
     for shard in shards.all():
         rows = [_row(user) for user in users if shards.of(user) is shard]
         if rows:
-            await shard.db[outbox.COLLECTION].insert_many(rows)
+            await shard.db[outbox.OUTBOX_COLLECTION].insert_many(rows)
     return users
 
 
-async def rows_left(shards: Shards) -> int:
-    counts = [await shard.db[outbox.COLLECTION].count_documents({}) for shard in shards.all()]
+async def count_outbox_rows(shards: Shards) -> int:
+    counts = [await shard.db[outbox.OUTBOX_COLLECTION].count_documents({}) for shard in shards.all()]
     return sum(counts)
 
 
@@ -105,18 +106,18 @@ def one_shard(shards: Shards) -> Shard:
 def _row(user: str) -> dict[str, object]:
     slot = slot_of(user)
     message = UserVerified(user_id=user)
-    event = outbox.envelope(message, subject=user, source="auth", time=datetime.now(UTC), slot=slot)
-    return outbox.document(event, slot)
+    event = outbox.build_envelope(message, subject=user, source="auth", time=datetime.now(UTC), slot=slot)
+    return outbox.build_outbox_row(event, slot)
 
 
-def connections(stack: Stack, amqp_url: str) -> int:
+def connections(stack: StackHandle, amqp_url: str) -> int:
     """How many the broker has to this run's virtual host."""
     vhost = amqp_url.rpartition("/")[2]
     return _rabbitmqctl(stack, "list_connections", "--no-table-headers", "vhost").split().count(vhost)
 
 
-def _rabbitmqctl(stack: Stack, *arguments: str) -> str:
-    processes = rabbit.processes(stack.topology, stack.credentials)
+def _rabbitmqctl(stack: StackHandle, *arguments: str) -> str:
+    processes = rabbit.rabbit_processes(stack.topology, stack.credentials)
     broker = next(process for process in processes if process.name == "rabbit")
     # Not the one on the PATH: that wrapper becomes the user `rabbitmq`, who has another cookie.
     command = "/usr/lib/rabbitmq/bin/rabbitmqctl"

@@ -11,70 +11,70 @@ from collections.abc import Callable
 import pytest
 
 from chassis.errors import DomainError
-from chassis.messaging import Incoming
-from chassis.messaging.dead_letters import DeadLetter, DeadLetters
-from chassis.messaging.publisher import Outgoing, Publisher
+from chassis.messaging import IncomingEvent
+from chassis.messaging.dead_letters import DeadLetterMessage, DeadLetterQueues
+from chassis.messaging.publisher import EventPublisher, OutgoingEvent
 from chassis.messaging.topology import count_messages
-from chassis.mongo.shards import Shards
-from chassis.mongo.transactions import Transaction
+from chassis.sharding.shards import Shards
+from chassis.sharding.transactions import Transaction
 from internshipconnect.events.v1.events_pb2 import UserVerified
 from ops.paths import REPO
-from tests.integration.messaging.conftest import Relaying, emit
-from tests.integration.messaging.test_events import Seen, consuming, until
-from tests.waiting import GENEROUS_S
+from tests.integration.messaging.conftest import RelayController, emit
+from tests.integration.messaging.test_events import RecordingHandler, consuming, wait_until
+from tests.waiting import WAIT_TIMEOUT_S
 
 REPLAY_AND_DIE = """
 import os, signal, sys
-from chassis.messaging.dead_letters import DeadLetters
+from chassis.messaging.dead_letters import DeadLetterQueues
 
 def die(done):
     if done == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 
-DeadLetters(sys.argv[1]).replay(sys.argv[2], lambda letter: True, die)
+DeadLetterQueues(sys.argv[1]).replay(sys.argv[2], lambda letter: True, die)
 """
 
 
 @pytest.fixture
-def letters(amqp_url: str) -> DeadLetters:
-    return DeadLetters(amqp_url)
+def letters(amqp_url: str) -> DeadLetterQueues:
+    return DeadLetterQueues(amqp_url)
 
 
-async def refuse(_: Incoming) -> None:
+async def refuse(_: IncomingEvent) -> None:
     raise DomainError("USER_NOT_FOUND", "There is no such user.")
 
 
-async def lying(letters: DeadLetters, queue: str) -> list[DeadLetter]:
+async def lying(letters: DeadLetterQueues, queue: str) -> list[DeadLetterMessage]:
     return await asyncio.to_thread(letters.look, queue, 1_000)
 
 
-async def dead(letters: DeadLetters, queue: str, count: int) -> list[DeadLetter]:
+async def dead(letters: DeadLetterQueues, queue: str, count: int) -> list[DeadLetterMessage]:
     """The dead letters as soon as there are so many."""
-    async with asyncio.timeout(GENEROUS_S):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         while len(found := await lying(letters, queue)) != count:
             await asyncio.sleep(0.1)
     return found
 
 
 async def buried(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str, count: int
-) -> list[DeadLetter]:
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str, count: int
+) -> list[DeadLetterMessage]:
     """So many events that died, in the order in which they lie."""
-    async with consuming(amqp_url, queue, Seen(refuse)):
+    async with consuming(amqp_url, queue, RecordingHandler(refuse)):
         relaying.start()
         await emit(shards, count)
-        return await dead(DeadLetters(amqp_url), queue, count)
+        return await dead(DeadLetterQueues(amqp_url), queue, count)
 
 
-def one_of(*ids: str) -> Callable[[DeadLetter], bool]:
+def one_of(*ids: str) -> Callable[[DeadLetterMessage], bool]:
     return lambda letter: letter.id in ids
 
 
-def every(_: DeadLetter) -> bool:
+def every(_: DeadLetterMessage) -> bool:
     return True
 
 
-def user_of(letter: DeadLetter) -> str:
+def user_of(letter: DeadLetterMessage) -> str:
     message = UserVerified()
     assert letter.event
     letter.event.data.Unpack(message)
@@ -82,28 +82,28 @@ def user_of(letter: DeadLetter) -> str:
 
 
 async def test_a_poison_message_dies_after_its_attempts_and_those_behind_it_are_handled(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str, letters: DeadLetters
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str, letters: DeadLetterQueues
 ) -> None:
     tries = Counter[str]()
 
-    async def fail_on_the_first(incoming: Incoming) -> None:
+    async def fail_on_the_first(incoming: IncomingEvent) -> None:
         tries[incoming.event_id] += 1
         if incoming.event_id == next(iter(tries)):
             raise RuntimeError("never works")
 
-    seen = Seen(fail_on_the_first)
+    seen = RecordingHandler(fail_on_the_first)
     async with consuming(amqp_url, queue, seen, max_attempts=2):
         relaying.start()
         (poisoned,) = await emit(shards)
-        await until(lambda: tries)
+        await wait_until(lambda: tries)
         behind = await emit(shards, 20)
-        await until(lambda: sorted(seen.users) == sorted(behind))
+        await wait_until(lambda: sorted(seen.users) == sorted(behind))
         (letter,) = await dead(letters, queue, 1)
     assert (user_of(letter), letter.attempts, tries[letter.id]) == (poisoned, 2, 2)
 
 
-async def test_a_dead_letter_tells_what_it_is_and_why_it_died(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str, letters: DeadLetters
+async def test_a_dead_letter_shows_its_event_and_why_it_failed(
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str, letters: DeadLetterQueues
 ) -> None:
     (letter,) = await buried(amqp_url, shards, relaying, queue, 1)
     assert letter.event
@@ -121,7 +121,7 @@ async def test_a_dead_letter_tells_what_it_is_and_why_it_died(
 
 
 async def test_looking_changes_neither_order_nor_number(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str, letters: DeadLetters
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str, letters: DeadLetterQueues
 ) -> None:
     before = [letter.id for letter in await buried(amqp_url, shards, relaying, queue, 12)]
     for most in (5, 1, 12, 3):
@@ -131,7 +131,7 @@ async def test_looking_changes_neither_order_nor_number(
 
 
 async def test_replaying_and_dropping_some_leaves_the_others_in_their_order(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str, letters: DeadLetters
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str, letters: DeadLetterQueues
 ) -> None:
     found = await buried(amqp_url, shards, relaying, queue, 8)
     ids = [letter.id for letter in found]
@@ -139,29 +139,29 @@ async def test_replaying_and_dropping_some_leaves_the_others_in_their_order(
     assert await asyncio.to_thread(letters.drop, queue, one_of(ids[0], "evt_unknown")) == 1
     left = [ids[1], ids[3], ids[4], ids[6], ids[7]]
     assert [letter.id for letter in await dead(letters, queue, 5)] == left
-    seen = Seen()
+    seen = RecordingHandler()
     async with consuming(amqp_url, queue, seen):
-        await until(lambda: len(seen.users) == 2)
+        await wait_until(lambda: len(seen.users) == 2)
     assert sorted(seen.users) == sorted([user_of(found[2]), user_of(found[5])])
 
 
 async def test_a_replayed_event_has_all_its_attempts_again_and_dies_again(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str, letters: DeadLetters
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str, letters: DeadLetterQueues
 ) -> None:
     (letter,) = await buried(amqp_url, shards, relaying, queue, 1)
     await asyncio.to_thread(letters.replay, queue, every)
     assert await lying(letters, queue) == []
 
-    async def fail(_: Incoming) -> None:
+    async def fail(_: IncomingEvent) -> None:
         raise RuntimeError("another reason")
 
-    async with consuming(amqp_url, queue, Seen(fail), max_attempts=2):
+    async with consuming(amqp_url, queue, RecordingHandler(fail), max_attempts=2):
         (again,) = await dead(letters, queue, 1)
     assert (again.id, again.attempts, again.error) == (letter.id, 2, "RuntimeError: another reason")
 
 
 async def test_a_replay_that_is_killed_in_the_middle_loses_nothing_and_has_its_effect_once(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str, letters: DeadLetters
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str, letters: DeadLetterQueues
 ) -> None:
     ids = {letter.id for letter in await buried(amqp_url, shards, relaying, queue, 10)}
     command = [sys.executable, "-c", REPLAY_AND_DIE, amqp_url, queue]
@@ -173,26 +173,26 @@ async def test_a_replay_that_is_killed_in_the_middle_loses_nothing_and_has_its_e
     assert await asyncio.to_thread(letters.replay, queue, every) == 8
     handled = list[str]()
 
-    async def once(incoming: Incoming) -> None:
+    async def once(incoming: IncomingEvent) -> None:
         async def work(tx: Transaction) -> None:
             await tx.db["effects"].insert_one({"event": incoming.event_id})
 
         await shards.of(incoming.subject).in_transaction(work, handling=incoming)
         handled.append(incoming.event_id)
 
-    async with consuming(amqp_url, queue, Seen(once)):
-        await until(lambda: len(handled) == 11)
+    async with consuming(amqp_url, queue, RecordingHandler(once)):
+        await wait_until(lambda: len(handled) == 11)
     effects = [row["event"] for shard in shards.all() for row in await shard.db["effects"].find().to_list()]
     assert sorted(effects) == sorted(ids)
     assert left < ids
 
 
 async def test_a_message_that_is_no_event_is_shown_and_dropped_by_the_id_it_was_sent_with(
-    amqp_url: str, queue: str, letters: DeadLetters
+    amqp_url: str, queue: str, letters: DeadLetterQueues
 ) -> None:
-    publisher = Publisher(amqp_url)
-    async with consuming(amqp_url, queue, Seen()):
-        await publisher.publish([Outgoing("evt_1", "auth.user.verified", b"\xff\xff")])
+    publisher = EventPublisher(amqp_url)
+    async with consuming(amqp_url, queue, RecordingHandler()):
+        await publisher.publish([OutgoingEvent("evt_1", "auth.user.verified", b"\xff\xff")])
         (letter,) = await dead(letters, queue, 1)
     await publisher.close()
     assert (letter.id, letter.type, letter.event, letter.payload) == ("evt_1", "", None, None)

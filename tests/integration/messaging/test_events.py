@@ -9,27 +9,27 @@ import pytest
 from kombu import Connection
 
 from chassis.errors import DomainError
-from chassis.messaging import Handler, Incoming, Subscription
-from chassis.messaging.consumer import Consumers
-from chassis.messaging.publisher import CONTENT_TYPE, Outgoing, Publisher
-from chassis.messaging.topology import dead_queue, declare_topology
-from chassis.mongo.shards import Shards
+from chassis.messaging import EventHandler, IncomingEvent, QueueSubscription
+from chassis.messaging.consumer import EventConsumers
+from chassis.messaging.publisher import CONTENT_TYPE, EventPublisher, OutgoingEvent
+from chassis.messaging.topology import dead_letter_queue, declare_topology
+from chassis.sharding.shards import Shards
 from internshipconnect.events.v1.events_pb2 import UserVerified
-from tests.integration.messaging.conftest import Relaying, emit, open_shards, rows_left
-from tests.stack import Stack
-from tests.waiting import GENEROUS_S
-from tests.waiting import until as until  # noqa: PLC0414
+from tests.integration.messaging.conftest import RelayController, count_outbox_rows, emit, open_shards
+from tests.stack import StackHandle
+from tests.waiting import WAIT_TIMEOUT_S
+from tests.waiting import wait_until as wait_until  # noqa: PLC0414
 
 
-class Seen:
+class RecordingHandler:
     """A handler that notes what it was given and first does what it is told to."""
 
-    def __init__(self, then: Callable[[Incoming], Awaitable[None]] | None = None) -> None:
+    def __init__(self, then: Callable[[IncomingEvent], Awaitable[None]] | None = None) -> None:
         self.users: list[str] = []
         self.times: list[float] = []
         self._then = then
 
-    async def __call__(self, message: UserVerified, incoming: Incoming) -> None:
+    async def __call__(self, message: UserVerified, incoming: IncomingEvent) -> None:
         self.times.append(asyncio.get_running_loop().time())
         if self._then is not None:
             await self._then(incoming)
@@ -38,12 +38,12 @@ class Seen:
 
 @asynccontextmanager
 async def consuming(
-    amqp_url: str, queue: str, handler: Handler, *, max_attempts: int = 8
-) -> AsyncIterator[Consumers]:
-    subscription = Subscription(queue, {UserVerified: handler}, max_attempts=max_attempts)
-    consumers = Consumers(amqp_url, [subscription], name="test")
+    amqp_url: str, queue: str, handler: EventHandler, *, max_attempts: int = 8
+) -> AsyncIterator[EventConsumers]:
+    subscription = QueueSubscription(queue, {UserVerified: handler}, max_attempts=max_attempts)
+    consumers = EventConsumers(amqp_url, [subscription], name="test")
     consumers.start()
-    await until(lambda: consumers.connected)
+    await wait_until(lambda: consumers.connected)
     try:
         yield consumers
     finally:
@@ -51,146 +51,146 @@ async def consuming(
 
 
 async def until_empty(shards: Shards) -> None:
-    async with asyncio.timeout(GENEROUS_S):
-        while await rows_left(shards):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
+        while await count_outbox_rows(shards):
             await asyncio.sleep(0.05)
 
 
 def dead_letters(amqp_url: str, queue: str) -> list[Any]:
     with Connection(amqp_url) as connection:
         channel = connection.channel()
-        return list(iter(lambda: channel.basic_get(dead_queue(queue), no_ack=True), None))
+        return list(iter(lambda: channel.basic_get(dead_letter_queue(queue), no_ack=True), None))
 
 
 async def test_a_row_in_the_outbox_reaches_the_consumer_and_is_removed(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
-    seen = Seen()
+    seen = RecordingHandler()
     async with consuming(amqp_url, queue, seen):
         relaying.start()
         users = await emit(shards, 20)
-        await until(lambda: sorted(seen.users) == sorted(users))
+        await wait_until(lambda: sorted(seen.users) == sorted(users))
         await until_empty(shards)
 
 
 async def test_rows_that_waited_while_no_relay_ran_are_sent_when_one_starts(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
-    seen = Seen()
+    seen = RecordingHandler()
     async with consuming(amqp_url, queue, seen):
         before = await emit(shards, 5)
         relaying.start()
-        await until(lambda: sorted(seen.users) == sorted(before))
+        await wait_until(lambda: sorted(seen.users) == sorted(before))
 
 
 async def test_a_restarted_relay_resumes_where_the_first_stopped(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
-    seen = Seen()
+    seen = RecordingHandler()
     async with consuming(amqp_url, queue, seen):
         relaying.start("one")
         first = await emit(shards, 10)
-        await until(lambda: len(seen.users) == 10)
+        await wait_until(lambda: len(seen.users) == 10)
         await until_empty(shards)
         await relaying.stop()
         second = await emit(shards, 10)
         relaying.start("two")
-        await until(lambda: len(seen.users) == 20)
+        await wait_until(lambda: len(seen.users) == 20)
         await until_empty(shards)
     assert sorted(seen.users) == sorted(first + second)
 
 
 async def test_of_two_relays_one_sends_and_the_other_takes_over(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
-    seen = Seen()
-    rival = Relaying(amqp_url, shards)
+    seen = RecordingHandler()
+    rival = RelayController(amqp_url, shards)
     async with consuming(amqp_url, queue, seen):
         relaying.start("one")
         rival.start("two")
         users = await emit(shards, 50)
-        await until(lambda: len(seen.users) >= 50)
+        await wait_until(lambda: len(seen.users) >= 50)
         await until_empty(shards)
         assert sorted(seen.users) == sorted(users)
         await relaying.stop()
         more = await emit(shards, 10)
-        await until(lambda: len(seen.users) >= 60)
+        await wait_until(lambda: len(seen.users) >= 60)
         await rival.stop()
     assert sorted(seen.users) == sorted(users + more)
 
 
 async def test_a_resume_token_that_the_oplog_forgot_is_replaced_by_a_sweep(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
-    seen = Seen()
+    seen = RecordingHandler()
     for shard in shards.all():
         too_old = {"_data": "8200000001000000012B0229296E04"}
         await shard.db["relay_positions"].insert_one({"_id": "outbox", "slot": 0, "token": too_old})
     async with consuming(amqp_url, queue, seen):
         users = await emit(shards, 5)
         relaying.start()
-        await until(lambda: sorted(seen.users) == sorted(users))
+        await wait_until(lambda: sorted(seen.users) == sorted(users))
 
 
 async def test_events_published_before_the_consumer_first_started_are_not_lost(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
-    seen = Seen()
-    subscription = Subscription(queue, {UserVerified: seen})
+    seen = RecordingHandler()
+    subscription = QueueSubscription(queue, {UserVerified: seen})
     await asyncio.to_thread(declare_topology, amqp_url, [subscription.work_queue])
     relaying.start()
     users = await emit(shards, 5)
     await until_empty(shards)
     async with consuming(amqp_url, queue, seen):
-        await until(lambda: sorted(seen.users) == sorted(users))
+        await wait_until(lambda: sorted(seen.users) == sorted(users))
 
 
 async def test_a_failing_handler_is_tried_again_after_growing_delays(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
-    async def fail_twice(_: Incoming) -> None:
+    async def fail_twice(_: IncomingEvent) -> None:
         if len(seen.times) < 3:
             raise RuntimeError("not yet")
 
-    seen = Seen(fail_twice)
+    seen = RecordingHandler(fail_twice)
     async with consuming(amqp_url, queue, seen):
         relaying.start()
         users = await emit(shards)
-        await until(lambda: seen.users == users)
+        await wait_until(lambda: seen.users == users)
     first, second = (later - earlier for earlier, later in zip(seen.times, seen.times[1:], strict=False))
     assert first > 0.9
     assert second > 4.5
 
 
 async def test_a_slow_retry_does_not_hold_up_other_events(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
-    async def fail_first(_: Incoming) -> None:
+    async def fail_first(_: IncomingEvent) -> None:
         if len(seen.times) == 1:
             raise RuntimeError("not yet")
 
-    seen = Seen(fail_first)
+    seen = RecordingHandler(fail_first)
     async with consuming(amqp_url, queue, seen):
         relaying.start()
         unlucky = await emit(shards)
-        await until(lambda: seen.times)
+        await wait_until(lambda: seen.times)
         lucky = await emit(shards, 10)
-        await until(lambda: len(seen.users) == 11)
+        await wait_until(lambda: len(seen.users) == 11)
     assert seen.users[-1:] == unlucky
     assert sorted(seen.users[:-1]) == sorted(lucky)
 
 
 async def test_an_event_that_had_all_its_attempts_lies_in_the_dead_letters_with_its_story(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
-    async def fail(_: Incoming) -> None:
+    async def fail(_: IncomingEvent) -> None:
         raise RuntimeError("never works")
 
-    seen = Seen(fail)
+    seen = RecordingHandler(fail)
     async with consuming(amqp_url, queue, seen, max_attempts=2):
         relaying.start()
         await emit(shards)
-        await until(lambda: len(seen.times) == 2)
+        await wait_until(lambda: len(seen.times) == 2)
     (dead,) = await asyncio.to_thread(dead_letters, amqp_url, queue)
     assert dead.headers["x-attempts"] == 2
     assert dead.headers["x-error"] == "RuntimeError: never works"
@@ -199,17 +199,17 @@ async def test_an_event_that_had_all_its_attempts_lies_in_the_dead_letters_with_
     assert dead.headers["x-first-failure"]
 
 
-async def test_an_error_that_no_repetition_can_mend_goes_to_the_dead_letters_at_once(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str
+async def test_an_error_that_no_retry_can_fix_goes_to_the_dead_letters_at_once(
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
-    async def refuse(_: Incoming) -> None:
+    async def refuse(_: IncomingEvent) -> None:
         raise DomainError("USER_NOT_FOUND", "There is no such user.")
 
-    seen = Seen(refuse)
+    seen = RecordingHandler(refuse)
     async with consuming(amqp_url, queue, seen):
         relaying.start()
         await emit(shards)
-        await until(lambda: seen.times)
+        await wait_until(lambda: seen.times)
     (dead,) = await asyncio.to_thread(dead_letters, amqp_url, queue)
     assert dead.headers["x-attempts"] == 1
     assert dead.headers["x-error"].startswith("USER_NOT_FOUND")
@@ -219,10 +219,10 @@ async def test_an_error_that_no_repetition_can_mend_goes_to_the_dead_letters_at_
 async def test_a_message_that_is_no_event_goes_to_the_dead_letters_at_once(
     amqp_url: str, queue: str, body: bytes
 ) -> None:
-    seen = Seen()
+    seen = RecordingHandler()
     async with consuming(amqp_url, queue, seen):
-        publisher = Publisher(amqp_url)
-        await publisher.publish([Outgoing("evt_1", "auth.user.verified", body)])
+        publisher = EventPublisher(amqp_url)
+        await publisher.publish([OutgoingEvent("evt_1", "auth.user.verified", body)])
         await publisher.close()
         await asyncio.sleep(0.5)
     (dead,) = await asyncio.to_thread(dead_letters, amqp_url, queue)
@@ -231,45 +231,45 @@ async def test_a_message_that_is_no_event_goes_to_the_dead_letters_at_once(
 
 
 async def test_an_event_whose_consumer_died_while_handling_it_is_handed_out_again(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
-    async def hang(_: Incoming) -> None:
+    async def hang(_: IncomingEvent) -> None:
         await asyncio.sleep(60)
 
-    stuck, seen = Seen(hang), Seen()
+    stuck, seen = RecordingHandler(hang), RecordingHandler()
     async with consuming(amqp_url, queue, stuck):
         relaying.start()
         users = await emit(shards, 3)
-        await until(lambda: len(stuck.times) == 3)
+        await wait_until(lambda: len(stuck.times) == 3)
     assert not stuck.users
     async with consuming(amqp_url, queue, seen):
-        await until(lambda: sorted(seen.users) == sorted(users))
+        await wait_until(lambda: sorted(seen.users) == sorted(users))
 
 
 async def test_stopping_waits_for_the_handlers_in_flight(
-    amqp_url: str, shards: Shards, relaying: Relaying, queue: str
+    amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
-    async def take_a_while(_: Incoming) -> None:
+    async def take_a_while(_: IncomingEvent) -> None:
         await asyncio.sleep(0.5)
 
-    slow, seen = Seen(take_a_while), Seen()
+    slow, seen = RecordingHandler(take_a_while), RecordingHandler()
     async with consuming(amqp_url, queue, slow):
         relaying.start()
         users = await emit(shards, 3)
-        await until(lambda: len(slow.times) == 3)
+        await wait_until(lambda: len(slow.times) == 3)
     assert sorted(slow.users) == sorted(users)
     async with consuming(amqp_url, queue, seen):
         await asyncio.sleep(1.0)
     assert not seen.users
 
 
-async def test_a_relay_ends_when_told_to_even_if_its_database_is_gone(
-    stack: Stack, amqp_url: str, shards: Shards
+async def test_a_relay_ends_when_cancelled_even_if_its_database_is_gone(
+    stack: StackHandle, amqp_url: str, shards: Shards
 ) -> None:
     own = open_shards(stack, shards.all()[0].db.name)
-    relaying = Relaying(amqp_url, own)
+    relaying = RelayController(amqp_url, own)
     relaying.start()
     await asyncio.sleep(1.0)
     await own.close()
-    async with asyncio.timeout(GENEROUS_S):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         await relaying.stop()

@@ -5,20 +5,20 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.messaging.publisher import BlockedError, Outgoing, Publisher
-from chassis.mongo.shards import Shards
-from ops.chaos import disks
-from ops.stack.lifecycle import Stack as RunningStack
-from tests.integration.messaging.conftest import Relaying, connections, emit, rows_left
-from tests.integration.messaging.test_events import Seen, consuming, until, until_empty
-from tests.stack import Stack
-from tests.waiting import GENEROUS_S
+from chassis.messaging.publisher import BrokerBlockedError, EventPublisher, OutgoingEvent
+from chassis.sharding.shards import Shards
+from devstack.lifecycle import Stack as RunningStack
+from tests.integration.messaging.conftest import RelayController, connections, count_outbox_rows, emit
+from tests.integration.messaging.test_events import RecordingHandler, consuming, until_empty, wait_until
+from tests.stack import StackHandle
+from tests.waiting import WAIT_TIMEOUT_S
+from verify.chaos import full_disk
 
 OUTAGE_S = 5.0
 
 
 @pytest.fixture
-async def broker(stack: Stack) -> AsyncIterator[Stack]:
+async def broker(stack: StackHandle) -> AsyncIterator[StackHandle]:
     yield stack
     if not stack.state("rabbit").running:
         stack.start("rabbit")
@@ -26,26 +26,28 @@ async def broker(stack: Stack) -> AsyncIterator[Stack]:
 
 
 async def test_a_broker_that_is_down_for_some_seconds_loses_nothing(
-    broker: Stack, amqp_url: str, shards: Shards, relaying: Relaying, queue: str
+    broker: StackHandle, amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
-    seen = Seen()
+    seen = RecordingHandler()
     async with consuming(amqp_url, queue, seen) as consumers:
         relaying.start()
         users = await emit(shards, 50)
         await asyncio.to_thread(broker.stop, "rabbit")
-        await until(lambda: not consumers.connected)
+        await wait_until(lambda: not consumers.connected)
         users += await emit(shards, 50)
         await asyncio.sleep(OUTAGE_S)
-        assert await rows_left(shards) >= 50
+        assert await count_outbox_rows(shards) >= 50
         broker.start("rabbit")
         users += await emit(shards, 50)
-        await until(lambda: set(seen.users) >= set(users), within_s=60)
+        await wait_until(lambda: set(seen.users) >= set(users), within_s=60)
         await until_empty(shards)
     assert set(seen.users) == set(users)
 
 
-async def test_a_ping_says_that_the_broker_is_away_and_recovers_with_it(broker: Stack, amqp_url: str) -> None:
-    publisher = Publisher(amqp_url)
+async def test_a_ping_says_that_the_broker_is_away_and_recovers_with_it(
+    broker: StackHandle, amqp_url: str
+) -> None:
+    publisher = EventPublisher(amqp_url)
     async with asyncio.timeout(60):
         while not await _answers(publisher):
             await asyncio.sleep(0.2)
@@ -58,40 +60,40 @@ async def test_a_ping_says_that_the_broker_is_away_and_recovers_with_it(broker: 
     await publisher.close()
 
 
-async def test_a_broker_that_is_short_of_room_is_waited_for_on_one_connection(
-    stack: Stack, amqp_url: str
+async def test_a_broker_that_is_short_of_memory_or_disk_is_waited_for_on_one_connection(
+    stack: StackHandle, amqp_url: str
 ) -> None:
-    publisher = Publisher(amqp_url, timeout_s=1.0)
-    event = Outgoing("evt", "test.nobody.listens", b"")
+    publisher = EventPublisher(amqp_url, timeout_s=1.0)
+    event = OutgoingEvent("evt", "test.nobody.listens", b"")
     await publisher.publish([event])
     running = RunningStack.of(stack.topology)
 
-    filling = asyncio.create_task(asyncio.to_thread(disks.fill, running, "rabbit", 4.0))
+    filling = asyncio.create_task(asyncio.to_thread(full_disk.fill_disk, running, "rabbit", 4.0))
     try:
-        async with asyncio.timeout(GENEROUS_S):
+        async with asyncio.timeout(WAIT_TIMEOUT_S):
             while not await _is_blocked(publisher, event):
                 await asyncio.sleep(0.2)
         assert await _is_blocked(publisher, event)
-        with pytest.raises(BlockedError, match="short of disk or memory"):
+        with pytest.raises(BrokerBlockedError, match="short of disk or memory"):
             await publisher.ping()
         assert await asyncio.to_thread(connections, stack, amqp_url) == 1
     finally:
         await filling
-    async with asyncio.timeout(GENEROUS_S):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         while await _is_blocked(publisher, event):
             await asyncio.sleep(0.2)
     await publisher.close()
 
 
-async def _is_blocked(publisher: Publisher, event: Outgoing) -> bool:
+async def _is_blocked(publisher: EventPublisher, event: OutgoingEvent) -> bool:
     try:
         await publisher.publish([event])
-    except BlockedError:
+    except BrokerBlockedError:
         return True
     return False
 
 
-async def _answers(publisher: Publisher) -> bool:
+async def _answers(publisher: EventPublisher) -> bool:
     try:
         await publisher.ping()
     except OSError:

@@ -14,26 +14,26 @@ from google.protobuf.message import Message
 
 from chassis.clock import SystemClock
 from chassis.ids import new_id
-from chassis.messaging import outbox
-from chassis.messaging.publisher import Outgoing, Publisher
-from chassis.mongo.shards import Shards
+from chassis.messaging.publisher import EventPublisher, OutgoingEvent
+from chassis.sharding import outbox
+from chassis.sharding.shards import Shards
 from internshipconnect.events.v1 import events_pb2 as events
-from services.notification.events import Reactions
-from services.notification.feed import Feed
+from services.notification.event_handlers import NotificationEventHandlers
+from services.notification.field_cipher import FieldCipher
+from services.notification.inbox_broadcaster import InboxBroadcaster
+from services.notification.mail_transport import SmtpTransport
 from services.notification.mailer import Mailer
-from services.notification.mails import Mails
-from services.notification.post import SmtpPost
-from services.notification.sealing import Envelopes
-from services.notification.service import Inbox, Recipients, Telling
-from services.notification.settings import Settings
-from services.notification.store import COLLECTIONS, Store
+from services.notification.rendering import NotificationRenderer
+from services.notification.repository import COLLECTIONS, NotificationRepository
+from services.notification.service import Dispatcher, ReadInbox, UpdateRecipients
+from services.notification.settings import NotificationSettings
 from tests.databases import own_databases
-from tests.integration.scratch import scratch_vhost, until_so, working
+from tests.integration.scratch_broker import running_worker, scratch_vhost, wait_until_condition
 from tests.ports import free_port
-from tests.stack import Stack
+from tests.stack import StackHandle
 
 
-class MailServer:
+class ControlledMailServer:
     """A mail server that can be stopped and started, and told to refuse an address."""
 
     def __init__(self) -> None:
@@ -68,32 +68,32 @@ class MailServer:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Stack:
-    return Stack.under_test()
+def stack() -> StackHandle:
+    return StackHandle.under_test()
 
 
 @pytest.fixture(scope="session")
-def amqp_url(stack: Stack) -> Iterator[str]:
+def amqp_url(stack: StackHandle) -> Iterator[str]:
     with scratch_vhost(stack) as url:
         yield url
 
 
 @pytest.fixture
-async def shards(stack: Stack) -> AsyncIterator[Shards]:
+async def shards(stack: StackHandle) -> AsyncIterator[Shards]:
     async with own_databases(stack, "notification", COLLECTIONS) as shards:
         yield shards
 
 
 @pytest.fixture
-def mail_server() -> Iterator[MailServer]:
-    server = MailServer()
+def mail_server() -> Iterator[ControlledMailServer]:
+    server = ControlledMailServer()
     server.start()
     yield server
     server.stop()
 
 
 @dataclass
-class Service:
+class NotificationHarness:
     """The parts of the service, wired as in its start-up, and a way to tell it of events."""
 
     shards: Shards
@@ -102,25 +102,27 @@ class Service:
     sent: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        settings = Settings.model_construct(
+        settings = NotificationSettings.model_construct(
             smtp_host="127.0.0.1", smtp_port=self.smtp_port, smtp_timeout_s=5.0
         )
         clock = SystemClock()
-        mails = Mails(public_url="https://internships.example", sender="hello@ic.example", sender_name="IC")
-        envelopes = Envelopes(b"k" * 32)
-        self.store = Store(self.shards)
-        self.post = SmtpPost(settings)
-        self.feed = Feed(self.store, most_streams=10, most_per_user=2)
+        mails = NotificationRenderer(
+            public_url="https://internships.example", sender="hello@ic.example", sender_name="IC"
+        )
+        envelopes = FieldCipher(b"k" * 32)
+        self.store = NotificationRepository(self.shards)
+        self.post = SmtpTransport(settings)
+        self.feed = InboxBroadcaster(self.store, most_streams=10, most_per_user=2)
         self.mailer = Mailer(self.store, envelopes, mails, self.post, clock)
-        self.inbox = Inbox(self.store, self.feed, clock, stream_most_s=60.0)
-        self.telling = Telling(self.store, mails, envelopes, clock)
-        self.reactions = Reactions(Recipients(self.store), self.telling, self.mailer)
-        self._publisher = Publisher(self.amqp_url)
+        self.inbox = ReadInbox(self.store, self.feed, clock, stream_most_s=60.0)
+        self.telling = Dispatcher(self.store, mails, envelopes, clock)
+        self.reactions = NotificationEventHandlers(UpdateRecipients(self.store), self.telling, self.mailer)
+        self._publisher = EventPublisher(self.amqp_url)
 
     async def hear(self, message: Message, subject: str, *, times: int = 1) -> None:
         """The event arrives on the exchange, so many times under one ID."""
-        envelope = outbox.envelope(message, subject=subject, source="test", time=datetime.now(UTC))
-        once = Outgoing(envelope.id, envelope.type, envelope.SerializeToString())
+        envelope = outbox.build_envelope(message, subject=subject, source="test", time=datetime.now(UTC))
+        once = OutgoingEvent(envelope.id, envelope.type, envelope.SerializeToString())
         await self._publisher.publish([once] * times)
 
     async def register(self, name: str, *, company_id: str = "", user_id: str = "") -> str:
@@ -130,7 +132,7 @@ class Service:
             events.UserRegistered(user_id=user_id, email=address(name), name=name, company_id=company_id),
             user_id,
         )
-        await until_so(lambda: self.store.recipients([user_id]))
+        await wait_until_condition(lambda: self.store.recipients([user_id]))
         return user_id
 
     async def settled(self, *delivery_ids: str) -> None:
@@ -140,7 +142,7 @@ class Service:
             found = [await self.store.delivery(each) for each in delivery_ids]
             return all(each is not None and each.state not in ("QUEUED", "SENDING") for each in found)
 
-        await until_so(gone)
+        await wait_until_condition(gone)
 
     async def close(self) -> None:
         await self.post.close()
@@ -152,15 +154,17 @@ def address(name: str) -> str:
 
 
 @pytest.fixture
-async def service(shards: Shards, mail_server: MailServer, amqp_url: str) -> AsyncIterator[Service]:
-    service = Service(shards, mail_server.port, amqp_url)
+async def service(
+    shards: Shards, mail_server: ControlledMailServer, amqp_url: str
+) -> AsyncIterator[NotificationHarness]:
+    service = NotificationHarness(shards, mail_server.port, amqp_url)
     yield service
     await service.close()
 
 
 @pytest.fixture
-async def at_work(service: Service) -> AsyncIterator[Service]:
-    async with working(service.amqp_url, service.shards, service.reactions.subscriptions()):
+async def at_work(service: NotificationHarness) -> AsyncIterator[NotificationHarness]:
+    async with running_worker(service.amqp_url, service.shards, service.reactions.subscriptions()):
         yield service
 
 

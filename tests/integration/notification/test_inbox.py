@@ -7,38 +7,38 @@ from typing import Any, cast
 
 import pytest
 
-from chassis.caller import Principal, acting_as
+from chassis.call_context import Principal, acting_as
 from chassis.errors import DomainError
 from chassis.ids import new_id, slot_of
 from chassis.mongo.documents import to_document
-from chassis.paging import PageTokens
+from chassis.page_tokens import PageTokens
 from internshipconnect.notification.v1 import notification_pb2 as pb
-from services.notification.api import NotificationApi
-from services.notification.domain.contents import Category
+from services.notification.api import NotificationServicer
+from services.notification.domain.contents import NotificationCategory
 from services.notification.domain.inbox import Notification
-from services.notification.store import NOTIFICATIONS
-from tests.integration.notification.conftest import Service
-from tests.integration.scratch import until
-from tests.waiting import GENEROUS_S
+from services.notification.repository import NOTIFICATIONS
+from tests.integration.notification.conftest import NotificationHarness
+from tests.integration.scratch_broker import wait_until
+from tests.waiting import WAIT_TIMEOUT_S
 
 START = datetime(2026, 3, 3, tzinfo=UTC)
 NO_CONTEXT = cast("Any", None)
 
 
 @pytest.fixture
-def api(service: Service) -> NotificationApi:
-    return NotificationApi(service.inbox, PageTokens(b"p" * 32), NO_CONTEXT, heartbeat_s=20)
+def api(service: NotificationHarness) -> NotificationServicer:
+    return NotificationServicer(service.inbox, PageTokens(b"p" * 32), NO_CONTEXT, heartbeat_s=20)
 
 
 @pytest.fixture
-async def followed(service: Service) -> AsyncIterator[Service]:
+async def followed(service: NotificationHarness) -> AsyncIterator[NotificationHarness]:
     task = asyncio.create_task(service.feed.run())
     yield service
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-class Headers:
+class StreamContext:
     """As much of a call's context as a stream uses."""
 
     sent = False
@@ -47,17 +47,19 @@ class Headers:
         self.sent = True
 
 
-async def watched(service: Service, user_id: str, last_id: str) -> AsyncGenerator[Notification, None]:
+async def watched(
+    service: NotificationHarness, user_id: str, last_id: str
+) -> AsyncGenerator[Notification, None]:
     async with service.inbox.watching(user_id, last_id) as notifications:
         async for notification in notifications:
             yield notification
 
 
-async def put(service: Service, user_id: str, number: int, *, at: datetime | None = None) -> str:
+async def put(service: NotificationHarness, user_id: str, number: int, *, at: datetime | None = None) -> str:
     entry = Notification(
         id=new_id("ntf", slot_of(user_id)),
         recipient_id=user_id,
-        category=Category.APPLICATION,
+        category=NotificationCategory.APPLICATION,
         template="application_offer",
         title=f"Title {number}",
         body="Body",
@@ -72,7 +74,7 @@ def signed_in(user_id: str) -> Any:
     return acting_as(Principal(id=user_id, kind="STUDENT"))
 
 
-async def pages(api: NotificationApi, **query: Any) -> list[list[pb.Notification]]:
+async def pages(api: NotificationServicer, **query: Any) -> list[list[pb.Notification]]:
     found, token = [], ""
     while True:
         request = pb.ListNotificationsRequest(page_size=3, page_token=token, **query)
@@ -84,7 +86,7 @@ async def pages(api: NotificationApi, **query: Any) -> list[list[pb.Notification
 
 
 async def test_pages_show_every_entry_once_and_the_newest_first(
-    service: Service, api: NotificationApi
+    service: NotificationHarness, api: NotificationServicer
 ) -> None:
     user, stranger = new_id("usr"), new_id("usr")
     ids = [await put(service, user, number) for number in range(8)]
@@ -98,7 +100,9 @@ async def test_pages_show_every_entry_once_and_the_newest_first(
     assert times == sorted(times, reverse=True)
 
 
-async def test_marking_leaves_the_others_unread(service: Service, api: NotificationApi) -> None:
+async def test_marking_leaves_the_others_unread(
+    service: NotificationHarness, api: NotificationServicer
+) -> None:
     user = new_id("usr")
     ids = [await put(service, user, number) for number in range(5)]
     with signed_in(user):
@@ -113,7 +117,7 @@ async def test_marking_leaves_the_others_unread(service: Service, api: Notificat
 
 
 async def test_another_users_entry_is_not_found_and_nothing_is_marked(
-    service: Service, api: NotificationApi
+    service: NotificationHarness, api: NotificationServicer
 ) -> None:
     user, stranger = new_id("usr"), new_id("usr")
     mine, theirs = await put(service, user, 1), await put(service, stranger, 1)
@@ -126,36 +130,36 @@ async def test_another_users_entry_is_not_found_and_nothing_is_marked(
 
 
 async def test_a_stream_gives_what_came_since_and_then_what_arrives(
-    followed: Service, api: NotificationApi
+    followed: NotificationHarness, api: NotificationServicer
 ) -> None:
     user = new_id("usr")
     ids = [await put(followed, user, number) for number in range(4)]
     with signed_in(user):
         request = pb.StreamNotificationsRequest(last_notification_id=ids[1])
-        headers = Headers()
+        headers = StreamContext()
         stream = api.StreamNotifications(request, cast("Any", headers))
         assert [(await anext(stream)).id, (await anext(stream)).id] == sorted(ids[2:])
         live = asyncio.create_task(_next_id(stream))
         await put(followed, new_id("usr"), 1)
         latest = await put(followed, user, 9, at=datetime.now(UTC))
-        assert await asyncio.wait_for(live, GENEROUS_S) == latest
+        assert await asyncio.wait_for(live, WAIT_TIMEOUT_S) == latest
         assert headers.sent
 
 
 async def test_a_stream_that_resumes_misses_nothing_and_repeats_nothing(
-    followed: Service, api: NotificationApi
+    followed: NotificationHarness, api: NotificationServicer
 ) -> None:
     user = new_id("usr")
     last, seen = "", list[str]()
     for number in range(0, 12, 3):
         stream = watched(followed, user, last)
         opening = asyncio.create_task(_next_entry(stream))
-        await until(lambda: followed.feed._count[user])
+        await wait_until(lambda: followed.feed._count[user])
         await asyncio.sleep(0.05 if number == 0 else 0)
         await put(followed, user, number, at=datetime.now(UTC))
-        seen.append((await asyncio.wait_for(opening, GENEROUS_S)).id)
+        seen.append((await asyncio.wait_for(opening, WAIT_TIMEOUT_S)).id)
         while len(seen) < number + 1:
-            seen.append((await asyncio.wait_for(anext(stream), GENEROUS_S)).id)
+            seen.append((await asyncio.wait_for(anext(stream), WAIT_TIMEOUT_S)).id)
         last = seen[-1]
         await stream.aclose()
         for missed in (number + 1, number + 2):
@@ -173,40 +177,42 @@ async def _next_id(stream: AsyncIterator[pb.Notification]) -> str:
     return (await anext(stream)).id
 
 
-async def test_a_process_that_sees_an_arrival_late_does_not_repeat_it(followed: Service) -> None:
+async def test_a_process_that_sees_an_arrival_late_does_not_repeat_it(followed: NotificationHarness) -> None:
     user = new_id("usr")
     seen_elsewhere = await put(followed, user, 0, at=datetime.now(UTC))
     stream = watched(followed, user, seen_elsewhere)
     opening = asyncio.create_task(_next_entry(stream))
-    await until(lambda: followed.feed._count[user])
+    await wait_until(lambda: followed.feed._count[user])
     entry = (await followed.store.find(user, [seen_elsewhere]))[seen_elsewhere]
     await asyncio.sleep(0.3)
     followed.feed._hand_out(followed.store.shard_of(user), entry)
     latest = await put(followed, user, 1, at=datetime.now(UTC))
-    assert (await asyncio.wait_for(opening, GENEROUS_S)).id == latest
+    assert (await asyncio.wait_for(opening, WAIT_TIMEOUT_S)).id == latest
 
 
-async def test_an_entry_that_arrives_while_the_backlog_is_read_comes_once(followed: Service) -> None:
+async def test_an_entry_that_arrives_while_the_backlog_is_read_comes_once(
+    followed: NotificationHarness,
+) -> None:
     user = new_id("usr")
     first = await put(followed, user, 0, at=datetime.now(UTC))
     stream = watched(followed, user, first)
     opening = asyncio.create_task(_next_entry(stream))
-    await until(lambda: followed.feed._count[user])
+    await wait_until(lambda: followed.feed._count[user])
     ids = []
     for number in range(1, 6):
         await asyncio.sleep(0.002)
         ids.append(await put(followed, user, number, at=datetime.now(UTC)))
-    got = [(await asyncio.wait_for(opening, GENEROUS_S)).id]
-    got += [(await asyncio.wait_for(anext(stream), GENEROUS_S)).id for _ in ids[1:]]
+    got = [(await asyncio.wait_for(opening, WAIT_TIMEOUT_S)).id]
+    got += [(await asyncio.wait_for(anext(stream), WAIT_TIMEOUT_S)).id for _ in ids[1:]]
     assert got == ids
 
 
-async def test_a_stream_ends_cleanly_when_the_process_closes(followed: Service) -> None:
+async def test_a_stream_ends_cleanly_when_the_process_closes(followed: NotificationHarness) -> None:
     user = new_id("usr")
     stream = watched(followed, user, "")
     waiting = asyncio.create_task(_next_entry(stream))
-    await until(lambda: followed.feed._count[user])
+    await wait_until(lambda: followed.feed._count[user])
     await asyncio.sleep(0.1)
     await followed.feed.close()
     with pytest.raises(StopAsyncIteration):
-        await asyncio.wait_for(waiting, GENEROUS_S)
+        await asyncio.wait_for(waiting, WAIT_TIMEOUT_S)

@@ -8,15 +8,15 @@ import pytest
 
 from chassis.errors import DomainError
 from chassis.ids import new_id, slot_of
-from chassis.mongo import planning
-from chassis.mongo.shards import Shard
-from chassis.mongo.slots import Move, SlotMap, Span
+from chassis.sharding import rebalance
+from chassis.sharding.shard import Shard
+from chassis.sharding.slot_map import SlotMap, SlotMove, SlotRange
 from services.notification.domain.inbox import Notification
-from services.notification.store import NOTIFICATIONS
-from tests.integration.notification.conftest import Service
+from services.notification.repository import NOTIFICATIONS
+from tests.integration.notification.conftest import NotificationHarness
 from tests.integration.notification.test_inbox import followed, put, watched
-from tests.integration.scratch import until
-from tests.waiting import GENEROUS_S
+from tests.integration.scratch_broker import wait_until
+from tests.waiting import WAIT_TIMEOUT_S
 
 __all__ = ["followed"]
 
@@ -28,47 +28,51 @@ def user() -> str:
     return new_id("usr", SLOT)
 
 
-def shard(service: Service, name: str) -> Shard:
+def shard(service: NotificationHarness, name: str) -> Shard:
     return next(each for each in service.shards.all() if each.name == name)
 
 
-def go_by(service: Service, slot_map: SlotMap) -> None:
+def go_by(service: NotificationHarness, slot_map: SlotMap) -> None:
     service.shards.reroute(slot_map, dict.fromkeys(slot_map.uris, slot_map))
 
 
-def begin_move(service: Service) -> None:
-    go_by(service, planning.with_moves(service.shards.slot_map, [Move(Span(SLOT, SLOT), "s1", "s2")]))
+def begin_move(service: NotificationHarness) -> None:
+    go_by(
+        service, rebalance.with_moves(service.shards.slot_map, [SlotMove(SlotRange(SLOT, SLOT), "s1", "s2")])
+    )
 
 
-def switch(service: Service) -> None:
-    go_by(service, planning.with_owner(service.shards.slot_map, {SLOT}, "s2"))
+def switch(service: NotificationHarness) -> None:
+    go_by(service, rebalance.with_owner(service.shards.slot_map, {SLOT}, "s2"))
 
 
-async def copy(service: Service, *ids: str) -> None:
+async def copy(service: NotificationHarness, *ids: str) -> None:
     """Copies entries as whoever moves slots does, past their owners."""
     entries = await shard(service, "s1").whole[NOTIFICATIONS].find({"_id": {"$in": ids}}).to_list()
     await shard(service, "s2").whole[NOTIFICATIONS].insert_many(entries)
 
 
-async def put_next(service: Service, user_id: str, ids: list[str]) -> None:
+async def put_next(service: NotificationHarness, user_id: str, ids: list[str]) -> None:
     """One more entry, a little younger than those before."""
     at = datetime.now(UTC) + timedelta(milliseconds=10 * len(ids))
     ids.append(await put(service, user_id, len(ids), at=at))
 
 
 async def next_of(stream: AsyncIterator[Notification]) -> str:
-    async with asyncio.timeout(GENEROUS_S):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         return (await anext(stream)).id
 
 
-async def opening(service: Service, stream: AsyncIterator[Notification], user_id: str) -> "asyncio.Task[str]":
+async def opening(
+    service: NotificationHarness, stream: AsyncIterator[Notification], user_id: str
+) -> "asyncio.Task[str]":
     """The first entry that is to come; the stream listens before this returns."""
     first = asyncio.create_task(next_of(stream))
-    await until(lambda: service.feed._count[user_id])
+    await wait_until(lambda: service.feed._count[user_id])
     return first
 
 
-async def test_copies_on_their_way_are_no_arrivals(service: Service, user: str) -> None:
+async def test_copies_on_their_way_are_no_arrivals(service: NotificationHarness, user: str) -> None:
     copied, arrived = list[str](), list[str]()
     await put_next(service, user, copied)
     begin_move(service)
@@ -83,7 +87,9 @@ async def test_copies_on_their_way_are_no_arrivals(service: Service, user: str) 
     assert [await first] == arrived
 
 
-async def test_a_reader_gets_every_entry_once_while_the_inbox_moves(followed: Service, user: str) -> None:
+async def test_a_reader_gets_every_entry_once_while_the_inbox_moves(
+    followed: NotificationHarness, user: str
+) -> None:
     ids = list[str]()
     await put_next(followed, user, ids)
     stream = watched(followed, user, ids[0])

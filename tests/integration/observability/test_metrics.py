@@ -7,10 +7,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ops.alerts import Samples, alerts, firing
-from ops.stack.lifecycle import Stack as RunningStack
-from tests.stack import Stack
-from tests.waiting import await_true
+from devstack.lifecycle import Stack as RunningStack
+from ops.alerts import MetricSamples, evaluate_alert, load_alert_rules
+from tests.stack import StackHandle
+from tests.waiting import wait_until_blocking
 
 ONLY_OF: dict[str, str] = {
     "broker_connected": r".*-work(-\d)?",
@@ -34,11 +34,11 @@ NAME = re.compile(r"[\w./:@-]*")
 
 
 @pytest.fixture(scope="module")
-def stack() -> Stack:
-    return Stack.under_test()
+def stack() -> StackHandle:
+    return StackHandle.under_test()
 
 
-def scrape(stack: Stack) -> Samples:
+def scrape(stack: StackHandle) -> MetricSamples:
     found = {}
     for process in RunningStack.of(stack.topology).processes:
         port = dict(process.ports).get("ops")
@@ -51,14 +51,14 @@ def scrape(stack: Stack) -> Samples:
     return found
 
 
-def by_process(samples: Samples) -> dict[str, set[str]]:
+def by_process(samples: MetricSamples) -> dict[str, set[str]]:
     found: defaultdict[str, set[str]] = defaultdict(set)
     for name, labels in samples:
         found[dict(labels)["process"]].add(name)
     return found
 
 
-def test_a_process_exports_what_means_something_there_and_nothing_else(stack: Stack) -> None:
+def test_a_process_exports_what_means_something_there_and_nothing_else(stack: StackHandle) -> None:
     exported = by_process(scrape(stack))
     assert len(exported) >= 14
     misplaced = [
@@ -80,7 +80,7 @@ def test_a_process_exports_what_means_something_there_and_nothing_else(stack: St
     assert missing == []
 
 
-def test_labels_are_names_and_no_series_tells_when_it_began(stack: Stack) -> None:
+def test_labels_are_names_and_no_series_shows_when_it_began(stack: StackHandle) -> None:
     samples = scrape(stack)
     prose = {
         (name, label, value)
@@ -92,10 +92,14 @@ def test_labels_are_names_and_no_series_tells_when_it_began(stack: Stack) -> Non
     assert [name for name, _ in samples if name.endswith("_created")] == []
 
 
-def test_no_documented_alert_fires_on_a_healthy_stack(stack: Stack) -> None:
+def test_no_documented_alert_fires_on_a_healthy_stack(stack: StackHandle) -> None:
     def fire_now() -> list[str]:
         before, now = scrape(stack), scrape(stack)
-        return [f"{alert.name}: {dict(found)}" for alert in alerts() if (found := firing(alert, before, now))]
+        return [
+            f"{alert.name}: {dict(found)}"
+            for alert in load_alert_rules()
+            if (found := evaluate_alert(alert, before, now))
+        ]
 
     last: list[str] = []
 
@@ -104,6 +108,6 @@ def test_no_documented_alert_fires_on_a_healthy_stack(stack: Stack) -> None:
         return not last
 
     try:
-        await_true(all_is_quiet, "no alert to fire", every_s=1.0)
+        wait_until_blocking(all_is_quiet, "no alert to fire", every_s=1.0)
     except TimeoutError:
         pytest.fail("\n".join(last))

@@ -8,23 +8,17 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from chassis.ids import new_id
-from chassis.messaging import Incoming, Subscription
-from chassis.messaging.consumer import Consumers
-from chassis.mongo.shards import Shards
-from chassis.mongo.transactions import Transaction
+from chassis.messaging import IncomingEvent, QueueSubscription
+from chassis.messaging.consumer import EventConsumers
 from chassis.observability import tracing
-from chassis.redis import connect
+from chassis.redis.client import connect_redis
+from chassis.sharding.shards import Shards
+from chassis.sharding.transactions import Transaction
 from internshipconnect.events.v1.events_pb2 import UserVerified
-from tests.integration.messaging.conftest import (  # noqa: F401 - fixtures
-    Relaying,
-    amqp_url,
-    relaying,
-    shards,
-    stack,
-)
-from tests.otlp import Receiver, receiving
-from tests.stack import Stack
-from tests.waiting import GENEROUS_S
+from tests.integration.messaging.conftest import RelayController
+from tests.otlp import OtlpReceiver, running_otlp_receiver
+from tests.stack import StackHandle
+from tests.waiting import WAIT_TIMEOUT_S
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 GATEWAY_SPAN = "b7ad6b7169203331"
@@ -32,25 +26,25 @@ TRACEPARENT = f"00-{TRACE}-{GATEWAY_SPAN}-01"
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as (receiver, port):
-        tracing.configure("auth", "serve", otlp_endpoint=f"http://127.0.0.1:{port}")
+def receiver() -> Iterator[OtlpReceiver]:
+    with running_otlp_receiver() as (receiver, port):
+        tracing.configure_tracing("auth", "serve", otlp_endpoint=f"http://127.0.0.1:{port}")
         yield receiver
-        tracing.close()
+        tracing.shut_down_tracing()
 
 
 @pytest.fixture
-async def traced_shards(receiver: Receiver, shards: Shards) -> AsyncIterator[Shards]:  # noqa: F811
+async def traced_shards(receiver: OtlpReceiver, shards: Shards) -> AsyncIterator[Shards]:
     """Clients made after tracing was configured, as in a process."""
     yield shards
 
 
 async def test_a_request_its_commands_its_event_and_the_handler_are_one_trace(
-    stack: Stack,  # noqa: F811
-    amqp_url: str,  # noqa: F811
+    stack: StackHandle,
+    amqp_url: str,
     traced_shards: Shards,
-    relaying: Relaying,  # noqa: F811
-    receiver: Receiver,
+    relaying: RelayController,
+    receiver: OtlpReceiver,
 ) -> None:
     user, handled = new_id("usr"), asyncio.Event()
     shard = traced_shards.of(user)
@@ -59,26 +53,30 @@ async def test_a_request_its_commands_its_event_and_the_handler_are_one_trace(
         await tx.db["users"].insert_one({"_id": user}, session=tx.session)
         tx.emit(UserVerified(user_id=user), subject=user)
 
-    async def handle(_: UserVerified, incoming: Incoming) -> None:
+    async def handle(_: UserVerified, incoming: IncomingEvent) -> None:
         await shard.db["mails"].insert_one({"_id": incoming.event_id})
         handled.set()
 
     queue = f"q-{secrets.token_hex(4)}"
-    consumers = Consumers(amqp_url, [Subscription(queue, {UserVerified: handle})], name="notification")
+    consumers = EventConsumers(
+        amqp_url, [QueueSubscription(queue, {UserVerified: handle})], name="notification"
+    )
     consumers.start()
     while not consumers.connected:
         await asyncio.sleep(0.05)
     relaying.start()
-    redis = connect([f"{host}:{port}" for host, port in stack.redis_nodes], stack.credentials.redis_password)
+    redis = connect_redis(
+        [f"{host}:{port}" for host, port in stack.redis_nodes], stack.credentials.redis_password
+    )
     with tracing.server_span("auth.v1.Auth/Verify", TRACEPARENT):
         await redis.set(f"test:{queue}", "1", ex=10)
         await shard.in_transaction(work)
-    async with asyncio.timeout(GENEROUS_S):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         await handled.wait()
     await consumers.stop()
     await relaying.stop()
     await redis.aclose()
-    tracing.close()
+    tracing.shut_down_tracing()
 
     (call,) = receiver.named("auth.v1.Auth/Verify")
     (handler,) = receiver.named("handle auth.user.verified")
@@ -92,26 +90,26 @@ async def test_a_request_its_commands_its_event_and_the_handler_are_one_trace(
     assert _parents(receiver, "insert") == {call.span_id, handler.span_id}
 
 
-async def test_a_failed_handler_is_an_error_in_the_trace(receiver: Receiver) -> None:
+async def test_a_failed_handler_is_an_error_in_the_trace(receiver: OtlpReceiver) -> None:
     with tracing.continue_trace(TRACEPARENT, "handle thing") as span:
         span.attribute("messaging.destination.name", "q")
         span.failed("broken")
-    tracing.close()
+    tracing.shut_down_tracing()
     (handler,) = receiver.named("handle thing")
     assert handler.status.code == Status.STATUS_CODE_ERROR
     assert handler.status.message == "broken"
 
 
 async def test_a_trace_that_the_gateway_did_not_sample_is_carried_on_and_not_recorded(
-    receiver: Receiver,
+    receiver: OtlpReceiver,
 ) -> None:
     unsampled = TRACEPARENT[:-2] + "00"
     with tracing.server_span("call", unsampled):
         assert tracing.current_traceparent()[3:35] == TRACE
         assert tracing.current_traceparent()[-2:] == "00"
-    tracing.close()
+    tracing.shut_down_tracing()
     assert not receiver.spans
 
 
-def _parents(receiver: Receiver, command: str) -> set[bytes]:
+def _parents(receiver: OtlpReceiver, command: str) -> set[bytes]:
     return {span.parent_span_id for span in receiver.named(command)}

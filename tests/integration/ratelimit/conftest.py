@@ -6,36 +6,41 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.ratelimit.process import PATIENT, Client, Launcher, Service
-from tests.stack import Stack
+from tests.integration.ratelimit.process import (
+    SLOW_REDIS_SETTINGS,
+    LaunchedRateLimiter,
+    RateLimitClient,
+    RateLimiterLauncher,
+)
+from tests.stack import StackHandle
 
 
 @pytest.fixture(scope="session")
-def stack() -> Stack:
-    return Stack.under_test()
+def stack() -> StackHandle:
+    return StackHandle.under_test()
 
 
 @pytest.fixture(scope="session")
-def service(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(stack: StackHandle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaunchedRateLimiter]:
     """One service with the default limits, for all tests that leave it as it is."""
-    launcher = Launcher(stack, tmp_path_factory.mktemp("service"))
-    service = launcher(**PATIENT)
+    launcher = RateLimiterLauncher(stack, tmp_path_factory.mktemp("service"))
+    service = launcher(**SLOW_REDIS_SETTINGS)
     service.await_ready()
     yield service
     launcher.end_all()
 
 
 @pytest.fixture
-def launch(stack: Stack, tmp_path: Path) -> Iterator[Launcher]:
+def launch(stack: StackHandle, tmp_path: Path) -> Iterator[RateLimiterLauncher]:
     """Starts services of the test's own."""
-    launcher = Launcher(stack, tmp_path)
+    launcher = RateLimiterLauncher(stack, tmp_path)
     yield launcher
     launcher.end_all()
 
 
 @pytest.fixture
-async def client(service: Service) -> AsyncIterator[Client]:
-    client = Client(service.address)
+async def client(service: LaunchedRateLimiter) -> AsyncIterator[RateLimitClient]:
+    client = RateLimitClient(service.address)
     yield client
     await client.close()
 
@@ -47,6 +52,6 @@ def somebody() -> str:
 
 
 @pytest.fixture
-def stopped(stack: Stack) -> Iterator[Callable[[str], None]]:
+def stopped(stack: StackHandle) -> Iterator[Callable[[str], None]]:
     with stack.outages() as stop:
         yield stop

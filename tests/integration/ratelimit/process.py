@@ -17,18 +17,18 @@ from google.protobuf.wrappers_pb2 import UInt64Value
 
 from ops.paths import REPO
 from tests.ports import free_port
-from tests.stack import Stack, await_true
-from tests.waiting import GENEROUS_S
+from tests.stack import StackHandle, wait_until_blocking
+from tests.waiting import WAIT_TIMEOUT_S
 
-PATIENCE_S = GENEROUS_S
-PATIENT = {"IC_REDIS_ANSWER_WITHIN_S": "5"}
+RATE_LIMIT_TIMEOUT_S = WAIT_TIMEOUT_S
+SLOW_REDIS_SETTINGS = {"IC_REDIS_ANSWER_WITHIN_S": "5"}
 """Redis may take longer than the usual bound on a busy machine, which must not matter to what is counted."""
 
 OK, OVER_LIMIT = rls_pb2.RateLimitResponse.OK, rls_pb2.RateLimitResponse.OVER_LIMIT
 
 
 @dataclass
-class Service:
+class LaunchedRateLimiter:
     """One running process."""
 
     popen: "subprocess.Popen[str]"
@@ -41,7 +41,7 @@ class Service:
         return f"127.0.0.1:{self.grpc_port}"
 
     def ops(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.ops_port}{path}", timeout=GENEROUS_S)
+        return httpx.get(f"http://127.0.0.1:{self.ops_port}{path}", timeout=WAIT_TIMEOUT_S)
 
     def metric(self, name: str, **labels: str) -> float:
         """The value of a metric, 0 while there is none with these labels."""
@@ -55,7 +55,7 @@ class Service:
         return self.log.read_text()
 
     def await_ready(self) -> None:
-        await_true(self._is_ready, "the rate limit service to be ready", within_s=60)
+        wait_until_blocking(self._is_ready, "the rate limit service to be ready", within_s=60)
 
     def end(self) -> int:
         """Asks it to stop; its exit status."""
@@ -71,15 +71,15 @@ class Service:
             return False
 
 
-class Launcher:
+class RateLimiterLauncher:
     """Starts services against the stack under test."""
 
-    def __init__(self, stack: Stack, folder: Path) -> None:
+    def __init__(self, stack: StackHandle, folder: Path) -> None:
         self._stack = stack
         self._folder = folder
-        self.started: list[Service] = []
+        self.started: list[LaunchedRateLimiter] = []
 
-    def __call__(self, **settings: str) -> Service:
+    def __call__(self, **settings: str) -> LaunchedRateLimiter:
         grpc_port, ops_port = free_port(), free_port()
         own = {
             "IC_GRPC_PORT": str(grpc_port),
@@ -100,7 +100,7 @@ class Launcher:
                 stderr=subprocess.STDOUT,
                 text=True,
             )
-        self.started.append(Service(popen, grpc_port, ops_port, log))
+        self.started.append(LaunchedRateLimiter(popen, grpc_port, ops_port, log))
         return self.started[-1]
 
     def end_all(self) -> None:
@@ -111,7 +111,7 @@ class Launcher:
                 service.popen.wait()
 
 
-class Client:
+class RateLimitClient:
     """Asks as Envoy does."""
 
     def __init__(self, address: str, domain: str = "internshipconnect") -> None:
@@ -125,7 +125,7 @@ class Client:
         return await self.send(request)
 
     async def send(self, request: Any) -> Any:
-        return await self._stub.ShouldRateLimit(request, timeout=PATIENCE_S)
+        return await self._stub.ShouldRateLimit(request, timeout=RATE_LIMIT_TIMEOUT_S)
 
     async def passes(self, *descriptors: Any) -> bool:
         return bool((await self.ask(*descriptors)).overall_code == OK)
@@ -134,7 +134,7 @@ class Client:
         await self._channel.close()
 
 
-def by(*entries: tuple[str, str], hits: int = 1) -> Any:
+def build_descriptor(*entries: tuple[str, str], hits: int = 1) -> Any:
     """A descriptor."""
     pairs = [ratelimit_pb2.RateLimitDescriptor.Entry(key=key, value=value) for key, value in entries]
     return ratelimit_pb2.RateLimitDescriptor(entries=pairs, hits_addend=UInt64Value(value=hits))

@@ -5,42 +5,51 @@ from collections.abc import Callable
 
 from redis import Redis
 
-from tests.integration.ratelimit.process import OK, PATIENT, Client, Launcher, Service, by
-from tests.stack import Stack, await_true
-from tests.waiting import GENEROUS_S, until
+from tests.integration.ratelimit.process import (
+    OK,
+    SLOW_REDIS_SETTINGS,
+    LaunchedRateLimiter,
+    RateLimitClient,
+    RateLimiterLauncher,
+    build_descriptor,
+)
+from tests.stack import StackHandle, wait_until_blocking
+from tests.waiting import WAIT_TIMEOUT_S, wait_until
 
 NODES = ("redis-1", "redis-2", "redis-3")
 
 
-async def passing(client: Client, somebody: str, count: int = 60) -> int:
+async def passing(client: RateLimitClient, somebody: str, count: int = 60) -> int:
     """How many of so many users, spread over all nodes, pass with a hit of all that they have."""
     answers = await asyncio.gather(
         *(
-            client.ask(by(("class", "UPLOAD"), ("plan", "FREE"), ("user", f"{somebody}{n}"), hits=5))
+            client.ask(
+                build_descriptor(("class", "UPLOAD"), ("plan", "FREE"), ("user", f"{somebody}{n}"), hits=5)
+            )
             for n in range(count)
         )
     )
     return sum(answer.overall_code == OK for answer in answers)
 
 
-async def none_passes(client: Client, somebody: str) -> None:
-    async with asyncio.timeout(GENEROUS_S):
+async def none_passes(client: RateLimitClient, somebody: str) -> None:
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         while await passing(client, somebody):
             await asyncio.sleep(0.1)
 
 
-def bypassed(service: Service) -> float:
+def bypassed(service: LaunchedRateLimiter) -> float:
     causes = ("unreached", "open", "slow", "error", "deadline")
     return sum(service.metric("ratelimit_bypassed_total", cause=cause) for cause in causes)
 
 
 async def test_a_node_that_stops_lets_its_own_keys_pass_and_limits_them_again_when_it_is_back(
-    launch: Launcher, stack: Stack, stopped: Callable[[str], None], somebody: str
+    launch: RateLimiterLauncher, stack: StackHandle, stopped: Callable[[str], None], somebody: str
 ) -> None:
     # Refusals are not remembered, or they would be given while the node is away.
-    service = launch(IC_REMEMBERED_REFUSALS="1", **PATIENT)
+    service = launch(IC_REMEMBERED_REFUSALS="1", **SLOW_REDIS_SETTINGS)
     service.await_ready()
-    client = Client(service.address)
+    client = RateLimitClient(service.address)
     assert await passing(client, somebody) == 60
     assert await passing(client, somebody) == 0
     assert bypassed(service) == 0
@@ -49,7 +58,7 @@ async def test_a_node_that_stops_lets_its_own_keys_pass_and_limits_them_again_wh
     passed = await passing(client, somebody)
     assert 5 < passed < 40
     assert bypassed(service) == passed
-    await_true(lambda: service.ops("/ready").json()["degraded"] == ["redis"], "degradation")
+    wait_until_blocking(lambda: service.ops("/ready").json()["degraded"] == ["redis"], "degradation")
     assert service.ops("/ready").status_code == 200
     assert service.written().count("limits are not enforced") == 1
 
@@ -57,18 +66,18 @@ async def test_a_node_that_stops_lets_its_own_keys_pass_and_limits_them_again_wh
     stack.await_ready("redis-2")
     await none_passes(client, somebody)
     assert service.written().count("limits are enforced again") == 1
-    await_true(lambda: service.ops("/ready").json()["degraded"] == [], "no degradation")
+    wait_until_blocking(lambda: service.ops("/ready").json()["degraded"] == [], "no degradation")
     await client.close()
 
 
 async def test_the_service_starts_without_redis_and_limits_as_soon_as_it_is_there(
-    launch: Launcher, stack: Stack, stopped: Callable[[str], None], somebody: str
+    launch: RateLimiterLauncher, stack: StackHandle, stopped: Callable[[str], None], somebody: str
 ) -> None:
     for node in NODES:
         stopped(node)
-    service = launch(**PATIENT)
+    service = launch(**SLOW_REDIS_SETTINGS)
     service.await_ready()
-    client = Client(service.address)
+    client = RateLimitClient(service.address)
     assert await passing(client, somebody) == 60
     assert await passing(client, somebody) == 60
     assert service.metric("ratelimit_bypassed_total", cause="unreached") == 120
@@ -82,11 +91,11 @@ async def test_the_service_starts_without_redis_and_limits_as_soon_as_it_is_ther
 
 
 async def test_a_node_that_hangs_is_waited_for_a_few_times_and_then_left_alone(
-    launch: Launcher, stack: Stack, somebody: str
+    launch: RateLimiterLauncher, stack: StackHandle, somebody: str
 ) -> None:
     service = launch(IC_REMEMBERED_REFUSALS="1")
     service.await_ready()
-    client = Client(service.address)
+    client = RateLimitClient(service.address)
     await passing(client, somebody)
     host, port = stack.redis_nodes[0]
     with Redis(host=host, port=port, password=stack.credentials.redis_password) as node:
@@ -97,6 +106,6 @@ async def test_a_node_that_hangs_is_waited_for_a_few_times_and_then_left_alone(
             slow = service.metric("ratelimit_bypassed_total", cause="slow")
             return bool(slow and service.metric("ratelimit_bypassed_total", cause="open"))
 
-        await until(is_left_alone, "the node to be left alone")
+        await wait_until(is_left_alone, "the node to be left alone")
     await none_passes(client, somebody)
     await client.close()

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stack import Stack, stack_beside
+from tests.stack import StackHandle, running_second_stack
 
 
 @pytest.fixture(scope="session")
-def stack() -> Stack:
-    return Stack.under_test()
+def stack() -> StackHandle:
+    return StackHandle.under_test()
 
 
 @pytest.fixture(scope="module")
-def beside() -> Iterator[Stack]:
-    with stack_beside("beside", shards=1, stores_only=True) as found:
+def beside() -> Iterator[StackHandle]:
+    with running_second_stack("beside", shards=1, stores_only=True) as found:
         yield found

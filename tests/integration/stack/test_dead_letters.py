@@ -10,32 +10,32 @@ import pytest
 from kombu import Connection, Producer
 
 from chassis.ids import new_id
+from devstack.topology import SERVICES
 from internshipconnect.events.v1.events_pb2 import Event, UserVerified
 from ops.paths import REPO
-from ops.stack.topology import SERVICES
-from tests.stack import Stack, await_true
+from tests.stack import StackHandle, wait_until_blocking
 
 QUEUE = "search-indexing"
 
 
-def ic(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+def ic(stack: StackHandle, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ops.cli", *arguments, "--stack", stack.topology.name]
     return subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False, timeout=60)
 
 
-def answered(stack: Stack, *arguments: str) -> Any:
+def answered(stack: StackHandle, *arguments: str) -> Any:
     done = ic(stack, *arguments, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 
 
-def lying(stack: Stack) -> list[Any]:
+def lying(stack: StackHandle) -> list[Any]:
     found: list[Any] = answered(stack, "dlq", "show", QUEUE)["letters"]
     return found
 
 
 @pytest.fixture
-def poison(stack: Stack) -> str:
+def poison(stack: StackHandle) -> str:
     """An event of the index's that carries something else; it dies at once."""
     subject = new_id("int")
     event = Event(
@@ -55,11 +55,11 @@ def poison(stack: Stack) -> str:
             content_type="application/x-protobuf",
             content_encoding="binary",
         )
-    await_true(lambda: event.id in [each["id"] for each in lying(stack)], "the event to die")
+    wait_until_blocking(lambda: event.id in [each["id"] for each in lying(stack)], "the event to die")
     return event.id
 
 
-def test_dead_letters_are_listed_shown_replayed_and_dropped(stack: Stack, poison: str) -> None:
+def test_dead_letters_are_listed_shown_replayed_and_dropped(stack: StackHandle, poison: str) -> None:
     queues = {each["queue"]: each for each in answered(stack, "dlq", "list")["queues"]}
     assert queues[QUEUE]["count"] == 1
     assert queues[QUEUE]["events"] == {"internship.internship.created": 1}
@@ -71,7 +71,7 @@ def test_dead_letters_are_listed_shown_replayed_and_dropped(stack: Stack, poison
 
     replayed = ic(stack, "dlq", "replay", QUEUE, poison)
     assert "1 dead letters of 'search-indexing' given back" in replayed.stdout
-    await_true(lambda: lying(stack), "it to die again")
+    wait_until_blocking(lambda: lying(stack), "it to die again")
 
     unasked = ic(stack, "dlq", "drop", QUEUE, "--all")
     assert unasked.returncode != 0
@@ -90,13 +90,13 @@ def test_dead_letters_are_listed_shown_replayed_and_dropped(stack: Stack, poison
         (["replay", "--service", "search", "--since", "yesterday"], "--since takes a time"),
     ],
 )
-def test_a_mistake_ends_in_a_sentence(stack: Stack, arguments: list[str], says: str) -> None:
+def test_a_mistake_ends_in_a_sentence(stack: StackHandle, arguments: list[str], says: str) -> None:
     done = ic(stack, *arguments)
     assert done.returncode == 1
     assert says in done.stdout
 
 
-def test_each_outbox_is_relayed_by_the_worker_of_its_service(stack: Stack) -> None:
+def test_each_outbox_is_relayed_by_the_worker_of_its_service(stack: StackHandle) -> None:
     found = answered(stack, "outbox", "status")["outboxes"]
     shards = [shard.name for shard in stack.topology.shards]
     assert [(each["shard"], each["service"]) for each in found] == [

@@ -11,21 +11,21 @@ from typing import Any
 import httpx
 import yaml
 
-from ops.stack.control_plane import MOST_AT_ONCE
-from tests.stack import Stack, await_true
-from tests.waiting import GENEROUS_S
+from devstack.control_plane import MAX_CONCURRENT_CALLS
+from tests.stack import StackHandle, wait_until_blocking
+from tests.waiting import WAIT_TIMEOUT_S
 
 JWKS = "/.well-known/jwks.json"
 
 
 @contextmanager
-def asking(stack: Stack) -> Iterator[list[str]]:
+def asking(stack: StackHandle) -> Iterator[list[str]]:
     """Asks the gateway again and again until the block ends; what went wrong is in the list."""
     failures: list[str] = []
     over = threading.Event()
 
     def ask() -> None:
-        with httpx.Client(base_url=stack.gateway_url, timeout=GENEROUS_S) as client:
+        with httpx.Client(base_url=stack.gateway_url, timeout=WAIT_TIMEOUT_S) as client:
             while not over.wait(0.02):
                 try:
                     status = client.get(JWKS).status_code
@@ -43,7 +43,7 @@ def asking(stack: Stack) -> Iterator[list[str]]:
         asker.join()
 
 
-def nodes(stack: Stack) -> dict[str, Any]:
+def nodes(stack: StackHandle) -> dict[str, Any]:
     command = [sys.executable, "-m", "ops.cli", "mesh", "--stack", stack.topology.name, "--json"]
     printed = subprocess.run(command, check=False, capture_output=True, text=True)
     if printed.returncode != 0:
@@ -51,32 +51,32 @@ def nodes(stack: Stack) -> dict[str, Any]:
     return {node["node"]: node for node in json.loads(printed.stdout)["nodes"]}
 
 
-def are_synced(stack: Stack, *wanted: str) -> bool:
+def are_synced(stack: StackHandle, *wanted: str) -> bool:
     found = nodes(stack)
     return all(
         name in found and {kind["state"] for kind in found[name]["kinds"]} == {"SYNCED"} for name in wanted
     )
 
 
-def await_synced(stack: Stack) -> None:
+def await_synced(stack: StackHandle) -> None:
     def look() -> bool:
         return are_synced(stack, "gateway", "application-serve")
 
-    await_true(look, "the mesh to be in step", within_s=60)
+    wait_until_blocking(look, "the mesh to be in step", within_s=60)
 
 
-def test_envoy_and_the_services_have_confirmed_everything(stack: Stack) -> None:
+def test_envoy_and_the_services_have_confirmed_everything(stack: StackHandle) -> None:
     await_synced(stack)
 
 
-def test_calls_go_on_while_the_control_plane_is_killed_and_its_nodes_come_back(stack: Stack) -> None:
+def test_calls_go_on_while_the_control_plane_is_killed_and_its_nodes_come_back(stack: StackHandle) -> None:
     with asking(stack) as failures:
         stack.kill("control-plane")
         await_synced(stack)
     assert failures == []
 
 
-def test_a_changed_mesh_file_takes_effect_and_no_call_fails(stack: Stack) -> None:
+def test_a_changed_mesh_file_takes_effect_and_no_call_fails(stack: StackHandle) -> None:
     before = stack.topology.mesh.read_text()
     with asking(stack) as failures:
         changed = yaml.safe_load(before) | {"limits": {"max_requests": 1234}}
@@ -84,14 +84,14 @@ def test_a_changed_mesh_file_takes_effect_and_no_call_fails(stack: Stack) -> Non
         await_limit(stack, "notification", 1234)
         stack.topology.mesh.write_text(before)
         await_limit(stack, "notification", 2000)
-        await_limit(stack, "auth", MOST_AT_ONCE)
+        await_limit(stack, "auth", MAX_CONCURRENT_CALLS)
     assert failures == []
 
 
-def await_limit(stack: Stack, service: str, requests: int) -> None:
+def await_limit(stack: StackHandle, service: str, requests: int) -> None:
     wanted = f"{service}::default_priority::max_requests::{requests}"
-    await_true(lambda: wanted in _clusters(stack), f"Envoy to allow {requests} requests")
+    wait_until_blocking(lambda: wanted in _clusters(stack), f"Envoy to allow {requests} requests")
 
 
-def _clusters(stack: Stack) -> str:
-    return httpx.get(f"http://127.0.0.1:{stack.topology.gateway_admin}/clusters", timeout=GENEROUS_S).text
+def _clusters(stack: StackHandle) -> str:
+    return httpx.get(f"http://127.0.0.1:{stack.topology.gateway_admin}/clusters", timeout=WAIT_TIMEOUT_S).text

@@ -12,18 +12,20 @@ from typing import Any
 import pytest
 from pymongo import ASCENDING, IndexModel, MongoClient
 
-from chassis.mongo import catalogue
-from chassis.mongo.catalogue import CLUSTER
+from chassis.sharding import slot_map_store
+from chassis.sharding.slot_map_store import CLUSTER_DATABASE
+from devstack import elections, mongo
+from devstack.lifecycle import Stack as RunningStack
+from ops import provision
 from ops.cli import main
 from ops.errors import OpsError
-from ops.moving import claim, copying, guardian, handover, mover, running
-from ops.moving.claim import MOVER, SucceededError
-from ops.stack import elections, mongo, provision, shards
-from ops.stack.lifecycle import Stack as RunningStack
-from ops.stack.provision import AdminClient
-from tests.killed_mover import SAID
-from tests.stack import Stack, stack_beside
-from tests.waiting import GENEROUS_S
+from ops.migration import fence_watchdog, handover, initial_copy, lock, migrator, operator_actions
+from ops.migration.lock import MIGRATION_COLLECTION, MigrationLockLostError
+from ops.provision import AdminClient
+from ops.shards import status
+from tests.killed_migration import FENCED_LINE
+from tests.stack import StackHandle, running_second_stack
+from tests.waiting import WAIT_TIMEOUT_S
 
 Shard = MongoClient[dict[str, Any]]
 
@@ -32,46 +34,50 @@ NEVER_SEEN = {
     "_data": "8200000001000000012B022C0100296E5A1004" + 32 * "0" + "46645F69640064" + 24 * "0" + "0004"
 }
 """A resume token that is well formed, of an event that there never was."""
-LIFTED_WITHIN_S = GENEROUS_S
+FENCE_LIFT_TIMEOUT_S = WAIT_TIMEOUT_S
 MOVED, STAYING = range(100), range(100, 150)
 
 
 @pytest.fixture(scope="module")
-def stores() -> Iterator[Stack]:
+def stores() -> Iterator[StackHandle]:
     """Two shards without services, beside the stack under test."""
-    with stack_beside("moves", shards=2, stores_only=True) as found:
-        provision.make_collections(found.topology, found.credentials)
+    with running_second_stack("moves", shards=2, stores_only=True) as found:
+        provision.provision_collections(found.topology, found.credentials)
         yield found
 
 
 @pytest.fixture(scope="module")
-def redundant_stores() -> Iterator[Stack]:
+def redundant_stores() -> Iterator[StackHandle]:
     """Two shards of three members."""
-    with stack_beside("elected", shards=2, members=3, stores_only=True) as found:
-        provision.make_collections(found.topology, found.credentials)
+    with running_second_stack("elected", shards=2, members=3, stores_only=True) as found:
+        provision.provision_collections(found.topology, found.credentials)
         yield found
 
 
 @pytest.fixture
-def stack(stores: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
+def stack(stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
     """With documents in slots 0 to 149 of its first shard."""
     with filled(stores, monkeypatch) as found:
         yield found
 
 
 @pytest.fixture
-def redundant(redundant_stores: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
+def redundant(redundant_stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
     """The same with three members of each shard."""
     with filled(redundant_stores, monkeypatch) as found:
         yield found
 
 
 @contextmanager
-def filled(stores: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
-    for module, pause in ((mover, "BEGUN_BEFORE_S"), (mover, "READERS_GRACE_S"), (handover, "CALM_S")):
+def filled(stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
+    for module, pause in (
+        (migrator, "EARLIER_CALLS_GRACE_S"),
+        (migrator, "READERS_GRACE_S"),
+        (handover, "FENCE_RETRY_DELAY_S"),
+    ):
         monkeypatch.setattr(module, pause, 0.1)
-    monkeypatch.setattr(claim, "SILENT_FOR_S", 1.0)
-    monkeypatch.setattr(claim, "BEAT_EVERY_S", 0.2)
+    monkeypatch.setattr(lock, "HEARTBEAT_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(lock, "HEARTBEAT_INTERVAL_S", 0.2)
     found = RunningStack.of(stores.topology)
     with shard(found, "s1") as s1:
         for database, collection in PLACES:
@@ -81,8 +87,8 @@ def filled(stores: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSt
         with shard(found, name) as each:
             for database, collection in PLACES:
                 each[database][collection].delete_many({})
-    if {each.slots for each in shards.holdings(found)} != {8192}:
-        running.move(found, MOVED, "s1", heard)
+    if {each.slots for each in status.read_shard_statuses(found)} != {8192}:
+        operator_actions.move_slots(found, MOVED, "s1", wait_for_line)
 
 
 def document(slot: int) -> dict[str, Any]:
@@ -92,11 +98,11 @@ def document(slot: int) -> dict[str, Any]:
 @contextmanager
 def shard(stack: RunningStack, name: str) -> Iterator[Shard]:
     found = next(each for each in stack.topology.shards if each.name == name)
-    with MongoClient[dict[str, Any]](mongo.admin_uri(found, stack.credentials)) as client:
+    with MongoClient[dict[str, Any]](mongo.shard_admin_uri(found, stack.credentials)) as client:
         yield client
 
 
-def heard(_: str) -> None:
+def wait_for_line(_: str) -> None:
     """Whoever is not interested."""
 
 
@@ -124,14 +130,14 @@ def rows(slots: range, changed: range = range(0)) -> list[tuple[str, int]]:
 
 
 def test_documents_of_all_services_go_with_their_slots_and_no_others(stack: RunningStack) -> None:
-    [moved] = running.move(stack, MOVED, "s2", heard)
+    [moved] = operator_actions.move_slots(stack, MOVED, "s2", wait_for_line)
 
     assert (moved.slots, moved.source, moved.target, moved.documents) == (100, "s1", "s2", 200)
     assert moved.fenced_s is not None
     assert contents(stack, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
     assert contents(stack, "s1") == {collection: rows(STAYING) for _, collection in PLACES}
-    assert shards.complaints(stack) == []
-    assert [each.slots for each in shards.holdings(stack)] == [8092, 8292]
+    assert status.find_shard_problems(stack) == []
+    assert [each.slots for each in status.read_shard_statuses(stack)] == [8092, 8292]
 
 
 def test_what_changes_while_slots_are_copied_arrives_as_it_is_in_the_end(stack: RunningStack) -> None:
@@ -142,13 +148,13 @@ def test_what_changes_while_slots_are_copied_arrives_as_it_is_in_the_end(stack: 
             profiles.delete_many({"slot": {"$gte": 90, "$lt": 100}})
             profiles.insert_one(document(95) | {"_id": "doc_new"})
 
-    running.move(stack, MOVED, "s2", at("following", change))
+    operator_actions.move_slots(stack, MOVED, "s2", at("following", change))
 
     assert contents(stack, "s2")["profiles"] == [*rows(range(90), range(10)), ("doc_new", 0)]
     assert contents(stack, "s1")["profiles"] == rows(STAYING)
 
 
-def test_a_unique_value_that_changes_hands_meanwhile_is_no_obstacle(stack: RunningStack) -> None:
+def test_a_unique_value_that_changes_owners_during_the_move_is_no_obstacle(stack: RunningStack) -> None:
     index = IndexModel([("name", ASCENDING)], name="name", unique=True, sparse=True)
     for name in ("s1", "s2"):
         with shard(stack, name) as each:
@@ -163,7 +169,7 @@ def test_a_unique_value_that_changes_hands_meanwhile_is_no_obstacle(stack: Runni
             profiles.update_one({"slot": 3}, {"$unset": {"name": 1}})
             profiles.update_one({"slot": 1}, {"$set": {"name": "ada"}})
 
-    running.move(stack, MOVED, "s2", at("following", change_hands))
+    operator_actions.move_slots(stack, MOVED, "s2", at("following", change_hands))
 
     with shard(stack, "s2") as s2:
         assert s2["ic_user"]["profiles"].find_one({"name": "ada"}, {"_id": 0, "slot": 1}) == {"slot": 1}
@@ -186,90 +192,92 @@ def test_a_move_that_was_interrupted_is_finished(
     stack: RunningStack, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InterruptionError):
-        running.move(stack, MOVED, "s2", at(line, interrupt))
-    assert "on their way from s1" in shards.complaints(stack)[0]
+        operator_actions.move_slots(stack, MOVED, "s2", at(line, interrupt))
+    assert "on their way from s1" in status.find_shard_problems(stack)[0]
     with pytest.raises(OpsError, match="already; finish it"):
-        running.move(stack, STAYING, "s2", heard)
+        operator_actions.move_slots(stack, STAYING, "s2", wait_for_line)
     assert {len(found) for found in contents(stack, "s1").values()} == {150}
 
-    running.resume(stack, heard)
+    operator_actions.resume_migration(stack, wait_for_line)
 
     assert contents(stack, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
-    assert shards.complaints(stack) == []
+    assert status.find_shard_problems(stack) == []
 
 
-def test_a_fence_that_a_killed_mover_has_left_is_lifted_by_whoever_resumes(stack: RunningStack) -> None:
+def test_a_fence_left_by_a_killed_migration_is_lifted_by_the_one_that_resumes(stack: RunningStack) -> None:
     with pytest.raises(InterruptionError):
-        running.move(stack, MOVED, "s2", at("following", interrupt))
+        operator_actions.move_slots(stack, MOVED, "s2", at("following", interrupt))
     for name in ("s1", "s2"):
         with shard(stack, name) as each:
             change = {"$set": {"fenced": [{"first": 0, "last": 99}]}, "$inc": {"version": 1}}
-            each[CLUSTER][catalogue.SLOT_MAP].update_one({}, change)
+            each[CLUSTER_DATABASE][slot_map_store.SLOT_MAP_COLLECTION].update_one({}, change)
     fences: list[Any] = []
 
     def look() -> None:
         fences.extend(fences_on_first(stack))
 
-    running.resume(stack, at("telling", look))
+    operator_actions.resume_migration(stack, at("telling", look))
 
     assert fences == [[]]
-    assert shards.complaints(stack) == []
+    assert status.find_shard_problems(stack) == []
 
 
-def test_a_fence_that_a_killed_mover_has_left_is_lifted_when_nobody_resumes(stack: RunningStack) -> None:
-    command = [sys.executable, "-m", "tests.killed_mover", str(stack.topology.path)]
+def test_a_fence_left_by_a_killed_migration_is_lifted_when_nobody_resumes(stack: RunningStack) -> None:
+    command = [sys.executable, "-m", "tests.killed_migration", str(stack.topology.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
         try:
-            assert killed.stdout.readline() == f"{SAID}\n"
+            assert killed.stdout.readline() == f"{FENCED_LINE}\n"
             assert fences_on_first(stack) == [[{"first": 0, "last": 99}]]
         finally:
             killed.kill()
 
     await_lifted(stack)
-    running.resume(stack, heard)
+    operator_actions.resume_migration(stack, wait_for_line)
 
     assert contents(stack, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
-    assert shards.complaints(stack) == []
+    assert status.find_shard_problems(stack) == []
 
 
-def test_a_fence_that_a_mover_could_not_lift_is_lifted_after_it(stack: RunningStack) -> None:
+def test_a_fence_that_a_migration_could_not_lift_is_lifted_after_it(stack: RunningStack) -> None:
     async def fail(*_: object) -> None:
         raise OpsError("a shard does not answer")
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(OpsError, match="does not answer"):
-        patch.setattr(copying, "copy_outboxes", fail)
-        patch.setattr(handover, "settle", fail)
-        running.move(stack, MOVED, "s2", heard)
+        patch.setattr(initial_copy, "copy_outboxes", fail)
+        patch.setattr(handover, "lift_fence", fail)
+        operator_actions.move_slots(stack, MOVED, "s2", wait_for_line)
     assert fences_on_first(stack) == [[{"first": 0, "last": 99}]]
 
     await_lifted(stack)
-    running.abort(stack, heard)
+    operator_actions.abort_migration(stack, wait_for_line)
 
-    assert shards.complaints(stack) == []
+    assert status.find_shard_problems(stack) == []
 
 
 def await_lifted(stack: RunningStack) -> None:
-    until = time.monotonic() + LIFTED_WITHIN_S
+    until = time.monotonic() + FENCE_LIFT_TIMEOUT_S
     while fences_on_first(stack) != [[]]:
-        assert time.monotonic() < until, (stack.topology.logs / guardian.LOG).read_text()
+        assert time.monotonic() < until, (stack.topology.logs / fence_watchdog.LOG_FILE).read_text()
         time.sleep(0.2)
 
 
 def fences_on_first(stack: RunningStack) -> list[Any]:
     with shard(stack, "s1") as s1:
-        return [row["fenced"] for row in s1[CLUSTER][catalogue.SLOT_MAP].find()]
+        return [row["fenced"] for row in s1[CLUSTER_DATABASE][slot_map_store.SLOT_MAP_COLLECTION].find()]
 
 
-def test_changes_that_the_source_has_forgotten_make_the_copy_begin_anew(stack: RunningStack) -> None:
+def test_a_lost_resume_point_of_the_source_restarts_the_copy(stack: RunningStack) -> None:
     with pytest.raises(InterruptionError):
-        running.move(stack, MOVED, "s2", at("following", interrupt))
+        operator_actions.move_slots(stack, MOVED, "s2", at("following", interrupt))
     with shard(stack, "s2") as s2:
-        s2[CLUSTER][MOVER].update_one({"_id": "progress"}, {"$set": {"token": NEVER_SEEN}})
+        s2[CLUSTER_DATABASE][MIGRATION_COLLECTION].update_one(
+            {"_id": "progress"}, {"$set": {"token": NEVER_SEEN}}
+        )
         s2["ic_user"]["profiles"].insert_one(document(7) | {"_id": "doc_deleted_meanwhile"})
     said: list[str] = []
 
-    running.resume(stack, said.append)
+    operator_actions.resume_migration(stack, said.append)
 
     assert any("copying all again" in line for line in said)
     assert contents(stack, "s2")["profiles"] == rows(MOVED)
@@ -277,30 +285,34 @@ def test_changes_that_the_source_has_forgotten_make_the_copy_begin_anew(stack: R
 
 def test_a_move_is_taken_back_until_it_is_switched(stack: RunningStack) -> None:
     with pytest.raises(InterruptionError):
-        running.move(stack, MOVED, "s2", at("following", interrupt))
-    running.abort(stack, heard)
+        operator_actions.move_slots(stack, MOVED, "s2", at("following", interrupt))
+    operator_actions.abort_migration(stack, wait_for_line)
     assert [len(found) for found in contents(stack, "s2").values()] == [0, 0, 0]
-    assert [each.slots for each in shards.holdings(stack)] == [8192, 8192]
-    assert shards.complaints(stack) == []
+    assert [each.slots for each in status.read_shard_statuses(stack)] == [8192, 8192]
+    assert status.find_shard_problems(stack) == []
 
     with pytest.raises(InterruptionError):
-        running.move(stack, MOVED, "s2", at("switched", interrupt))
+        operator_actions.move_slots(stack, MOVED, "s2", at("switched", interrupt))
     with pytest.raises(OpsError, match="s2 owns the slots already; finish it"):
-        running.abort(stack, heard)
-    running.resume(stack, heard)
+        operator_actions.abort_migration(stack, wait_for_line)
+    operator_actions.resume_migration(stack, wait_for_line)
     with pytest.raises(OpsError, match="no slots are on their way"):
-        running.resume(stack, heard)
+        operator_actions.resume_migration(stack, wait_for_line)
 
 
 def test_what_was_taken_back_in_part_can_be_resumed(stack: RunningStack) -> None:
     with pytest.raises(InterruptionError):
-        running.move(stack, MOVED, "s2", at("following", interrupt))
+        operator_actions.move_slots(stack, MOVED, "s2", at("following", interrupt))
     with pytest.MonkeyPatch.context() as patch, pytest.raises(InterruptionError):
-        patch.setattr(copying, "clear", clear_and_be_interrupted(copying.clear))
-        running.abort(stack, heard)
+        patch.setattr(
+            initial_copy,
+            "delete_batch_documents",
+            clear_and_be_interrupted(initial_copy.delete_batch_documents),
+        )
+        operator_actions.abort_migration(stack, wait_for_line)
     assert contents(stack, "s2")["profiles"] == []
 
-    running.resume(stack, heard)
+    operator_actions.resume_migration(stack, wait_for_line)
 
     assert contents(stack, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
 
@@ -313,17 +325,17 @@ def clear_and_be_interrupted(clear: Callable[..., Awaitable[None]]) -> Callable[
     return cleared
 
 
-def test_whoever_has_been_succeeded_changes_nothing_any_more(stack: RunningStack) -> None:
+def test_a_superseded_migration_changes_nothing_any_more(stack: RunningStack) -> None:
     async def one_after_the_other() -> None:
-        async with provision.shard_clients(stack.topology, stack.credentials) as clients:
-            async with claim.held(clients, "s1") as first:
+        async with provision.open_admin_clients(stack.topology, stack.credentials) as clients:
+            async with lock.hold_migration_lock(clients, "s1") as first:
                 await first.spread("s1", "s2")
                 with pytest.raises(OpsError, match="is moving slots at this moment"):
                     await refused(clients)
-            async with claim.held(clients, "s1") as second:
+            async with lock.hold_migration_lock(clients, "s1") as second:
                 await second.spread("s1", "s2")
                 for late in (first.under("s2", _nothing), first.spread("s2")):
-                    with pytest.raises(SucceededError):
+                    with pytest.raises(MigrationLockLostError):
                         await late
                 await second.under("s2", _nothing)
 
@@ -331,7 +343,7 @@ def test_whoever_has_been_succeeded_changes_nothing_any_more(stack: RunningStack
 
 
 async def refused(clients: Mapping[str, AdminClient]) -> None:
-    async with claim.held(clients, "s1"):
+    async with lock.hold_migration_lock(clients, "s1"):
         raise AssertionError("two movers at once")
 
 
@@ -341,7 +353,10 @@ async def _nothing(_: object) -> None:
 
 def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack: RunningStack) -> None:
     with shard(stack, "s1") as s1:
-        maps, members = s1[CLUSTER][catalogue.SLOT_MAP], s1[CLUSTER][catalogue.MEMBERS]
+        maps, members = (
+            s1[CLUSTER_DATABASE][slot_map_store.SLOT_MAP_COLLECTION],
+            s1[CLUSTER_DATABASE][slot_map_store.MEMBERS_COLLECTION],
+        )
         row = {"_id": "late", "service": "user", "role": "serve", "version": 0, "time": datetime.now(UTC)}
         members.insert_one(row)
 
@@ -359,7 +374,7 @@ def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack
             for each in by_line:
                 each(line)
 
-        running.move(stack, MOVED, "s2", hear)
+        operator_actions.move_slots(stack, MOVED, "s2", hear)
         members.delete_one({"_id": "late"})
 
     assert any(
@@ -371,10 +386,12 @@ def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack
 @pytest.mark.thorough
 @pytest.mark.parametrize("shard_name", ["s1", "s2"])
 def test_a_move_outlives_an_election_while_it_follows(redundant: RunningStack, shard_name: str) -> None:
-    running.move(redundant, MOVED, "s2", at("following", lambda: elect_another(redundant, shard_name)))
+    operator_actions.move_slots(
+        redundant, MOVED, "s2", at("following", lambda: elect_another(redundant, shard_name))
+    )
 
     assert contents(redundant, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
-    assert shards.complaints(redundant) == []
+    assert status.find_shard_problems(redundant) == []
 
 
 @pytest.mark.thorough
@@ -383,26 +400,26 @@ def test_a_move_outlives_an_election_within_its_fence(
     redundant: RunningStack, shard_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elections_left = [shard_name]
-    carried_over = copying.copy_outboxes
+    carried_over = initial_copy.copy_outboxes
 
     async def elect_first(*arguments: Any) -> None:
         if elections_left:
             elect_another(redundant, elections_left.pop())
         await carried_over(*arguments)
 
-    monkeypatch.setattr(copying, "copy_outboxes", elect_first)
-    running.move(redundant, MOVED, "s2", heard)
+    monkeypatch.setattr(initial_copy, "copy_outboxes", elect_first)
+    operator_actions.move_slots(redundant, MOVED, "s2", wait_for_line)
 
     assert elections_left == []
     assert contents(redundant, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
-    assert shards.complaints(redundant) == []
+    assert status.find_shard_problems(redundant) == []
 
 
 def elect_another(stack: RunningStack, shard_name: str) -> None:
-    found = elections.shard_called(stack.topology, shard_name)
-    before = elections.primary_of(stack.topology, found)
-    elections.step_down(stack.topology, stack.credentials, mongo.member_name(found, before))
-    assert elections.primary_of(stack.topology, found) != before
+    found = elections.find_shard(stack.topology, shard_name)
+    before = elections.find_primary(stack.topology, found)
+    elections.step_down_primary(stack.topology, stack.credentials, mongo.mongod_process_name(found, before))
+    assert elections.find_primary(stack.topology, found) != before
 
 
 @pytest.mark.parametrize(
@@ -418,7 +435,7 @@ def elect_another(stack: RunningStack, shard_name: str) -> None:
     ],
 )
 def test_a_move_that_makes_no_sense_says_so(
-    stores: Stack, arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+    stores: StackHandle, arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["shards", *arguments, "--stack", stores.topology.name])

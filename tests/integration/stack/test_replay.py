@@ -9,47 +9,47 @@ import pytest
 from pymongo import MongoClient
 
 from chassis.ids import new_id, slot_of
-from ops.seed.people import Member
-from tests.faults.crowd import Crowd, Outcome, all_pages, awaited
+from devstack.seed.signed_in_users import SignedInUser
+from tests.faults.user_pool import ApplicationOutcome, UserPool, list_all_pages, wait_for_recovery
 from tests.integration.stack.test_dead_letters import ic
-from tests.stack import Stack
+from tests.stack import StackHandle
 
 pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")
-def crowd(stack: Stack) -> Crowd:
-    crowd = asyncio.run(Crowd.gather(stack, students=30, owners=2))
-    awaited(crowd.are_known, "the crowd to be known")
+def crowd(stack: StackHandle) -> UserPool:
+    crowd = asyncio.run(UserPool.gather(stack, students=30, owners=2))
+    wait_for_recovery(crowd.are_known, "the crowd to be known")
     return crowd
 
 
-class Market:
+class ReplayScenario:
     """Listings for which the first students have applied, and all derived data as it should be."""
 
-    def __init__(self, crowd: Crowd) -> None:
+    def __init__(self, crowd: UserPool) -> None:
         self.crowd = crowd
         self.listings = asyncio.run(crowd.post_listings())
-        self.outcome = Outcome()
+        self.outcome = ApplicationOutcome()
         self.apply(crowd.students[:10])
         self.await_right()
 
     def apply(self, students: Any) -> None:
         """These apply for every listing."""
-        some = Crowd(self.crowd.stack, students, self.crowd.owners)
+        some = UserPool(self.crowd.stack, students, self.crowd.owners)
         asyncio.run(some.apply_everywhere(self.listings, self.outcome))
 
     def await_right(self) -> None:
         """Until search, lists and figures say what has happened."""
         for owner, listing in zip(self.crowd.owners, self.listings, strict=True):
-            awaited(
+            wait_for_recovery(
                 lambda owner=owner, listing=listing: self.is_right(owner, listing), f"{listing} to be right"
             )
 
-    def is_right(self, owner: Member, listing: str) -> bool | None:
+    def is_right(self, owner: SignedInUser, listing: str) -> bool | None:
         """Whether one listing is found, and its applicants are shown and counted."""
         wanted = sorted(id_ for (_, of), id_ in self.outcome.acknowledged.items() if of == listing)
-        shown = all_pages(self.crowd, owner, f"/api/v1/internships/{listing}/applications")
+        shown = list_all_pages(self.crowd, owner, f"/api/v1/internships/{listing}/applications")
         funnel = self.crowd.get(owner, f"/api/v1/analytics/internships/{listing}/funnel")
         overview = self.crowd.get(owner, "/api/v1/analytics/companies/me/overview")
         found = self.crowd.get(owner, "/api/v1/internships", companyId=owner.principal.org)["data"]
@@ -65,12 +65,12 @@ class Market:
 
 
 @pytest.fixture
-def market(crowd: Crowd) -> Market:
-    return Market(crowd)
+def market(crowd: UserPool) -> ReplayScenario:
+    return ReplayScenario(crowd)
 
 
 @pytest.fixture
-def databases(stack: Stack) -> Iterator[Callable[[str, str], Any]]:
+def databases(stack: StackHandle) -> Iterator[Callable[[str, str], Any]]:
     """By a record's ID and a service's name: the service's database on the record's shard, to damage it."""
     clients = {name: MongoClient[Any](uri) for name, uri in stack.admin_uris().items()}
     names = list(clients)
@@ -83,7 +83,7 @@ def databases(stack: Stack) -> Iterator[Callable[[str, str], Any]]:
         client.close()
 
 
-def damage(databases: Callable[[str, str], Any], owner: Member, listing: str) -> None:
+def damage(databases: Callable[[str, str], Any], owner: SignedInUser, listing: str) -> None:
     """Entries, rows, tracks and figures get lost, or say what is not so."""
     databases(listing, "internship")["search_listings"].update_one(
         {"_id": listing}, {"$set": {"company.key": new_id("cmp"), "version": 99}}
@@ -102,7 +102,7 @@ def damage(databases: Callable[[str, str], Any], owner: Member, listing: str) ->
 
 
 def test_damaged_data_is_rebuilt_while_people_apply(
-    stack: Stack, market: Market, databases: Callable[[str, str], Any]
+    stack: StackHandle, market: ReplayScenario, databases: Callable[[str, str], Any]
 ) -> None:
     for owner, listing in zip(market.crowd.owners, market.listings, strict=True):
         damage(databases, owner, listing)

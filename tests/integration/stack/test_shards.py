@@ -5,54 +5,55 @@ from collections.abc import Iterator
 import pytest
 from pymongo import MongoClient
 
-from chassis.mongo.slots import SlotMap
-from ops import replay
+from chassis.sharding.slot_map import SlotMap
+from devstack import lifecycle, mongo
+from devstack.lifecycle import Stack as RunningStack
+from devstack.topology import SERVICES, Topology
+from ops import provision, replay
 from ops.cli import main
 from ops.errors import OpsError
-from ops.stack import addresses, growing, lifecycle, mongo, provision, shards
-from ops.stack.lifecycle import Stack as RunningStack
-from ops.stack.steps import Steps
-from ops.stack.topology import SERVICES, Topology
-from services.user.store import COLLECTIONS
+from ops.progress import StepProgress
+from ops.shards import add_shard, addresses, status
+from services.user.repository import COLLECTIONS
 from tests import mongods
-from tests.stack import Stack, await_true
+from tests.stack import StackHandle, wait_until_blocking
 
 
 @pytest.fixture(scope="module")
-def elsewhere(beside: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def elsewhere(beside: StackHandle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a replica set that somebody else runs."""
     folder = tmp_path_factory.mktemp("elsewhere") / "mongod"
     with mongods.replica_set(folder, "theirs", beside.credentials.mongo_admin_password) as address:
         yield address
 
 
-def recorded(stack: Stack) -> Topology:
+def recorded(stack: StackHandle) -> Topology:
     return Topology.load(stack.topology.path)
 
 
-def running(stack: Stack) -> RunningStack:
+def running(stack: StackHandle) -> RunningStack:
     return RunningStack.of(recorded(stack))
 
 
-def test_all_that_services_have_written_lies_where_its_slot_is(stack: Stack) -> None:
-    assert shards.complaints(running(stack)) == []
+def test_all_that_services_have_written_lies_where_its_slot_is(stack: StackHandle) -> None:
+    assert status.find_shard_problems(running(stack)) == []
 
 
-def test_every_service_process_has_confirmed_the_slot_map_of_every_shard(stack: Stack) -> None:
+def test_every_service_process_has_confirmed_the_slot_map_of_every_shard(stack: StackHandle) -> None:
     expected = sorted((service, role, 1) for service in SERVICES for role in ("serve", "work"))
 
     def confirmed_by_all() -> bool:
-        found = shards.holdings(running(stack))
+        found = status.read_shard_statuses(running(stack))
         return all(
             sorted((each.service, each.role, each.version) for each in holding.members) == expected
             for holding in found
         )
 
-    await_true(confirmed_by_all, "every process to confirm the slot map", within_s=90)
+    wait_until_blocking(confirmed_by_all, "every process to confirm the slot map", within_s=90)
 
 
-def test_the_list_adds_up_to_all_slots(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    found = shards.holdings(running(stack))
+def test_the_list_adds_up_to_all_slots(stack: StackHandle, capsys: pytest.CaptureFixture[str]) -> None:
+    found = status.read_shard_statuses(running(stack))
 
     assert sum(each.slots for each in found) == 16_384
     assert all(each.fenced == 0 and each.documents and each.bytes for each in found)
@@ -63,30 +64,30 @@ def test_the_list_adds_up_to_all_slots(stack: Stack, capsys: pytest.CaptureFixtu
 
 
 def test_a_shard_is_added_to_a_running_stack_even_after_an_interruption(
-    beside: Stack, monkeypatch: pytest.MonkeyPatch
+    beside: StackHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As when the command runs with other variables than `ic up`: all that runs is left alone all the same.
-    monkeypatch.setattr("ops.stack.supervisor.START_RETRIES", 21)
-    provision.make_collections(beside.topology, beside.credentials)
+    monkeypatch.setattr("devstack.supervisor.MAX_START_RETRIES", 21)
+    provision.provision_collections(beside.topology, beside.credentials)
     before = beside.state("mongo-s1")
     beside.topology.with_shard("s2").save()  # as when the command was killed just after that
 
-    slot_map = growing.add(recorded(beside), "s2", "", Steps())
+    slot_map = add_shard.add_shard(recorded(beside), "s2", "", StepProgress())
 
     assert (slot_map.version, list(slot_map.uris)) == (2, ["s1", "s2"])
     assert beside.state("mongo-s1").pid == before.pid
     grown = running(beside)
-    assert shards.complaints(grown) == []
-    assert [(each.name, each.slots, each.version) for each in shards.holdings(grown)] == [
+    assert status.find_shard_problems(grown) == []
+    assert [(each.name, each.slots, each.version) for each in status.read_shard_statuses(grown)] == [
         ("s1", 16_384, 2),
         ("s2", 0, 2),
     ]
     with pytest.raises(OpsError, match="there is a shard 's2' already"):
-        growing.add(grown.topology, "s2", "", Steps())
+        add_shard.add_shard(grown.topology, "s2", "", StepProgress())
 
 
 def test_what_cannot_be_taken_is_refused_and_changes_nothing(
-    stack: Stack, beside: Stack, elsewhere: str
+    stack: StackHandle, beside: StackHandle, elsewhere: str
 ) -> None:
     before = recorded(beside)
     own, of_others = before.shards[0].uri, stack.topology.shards[0].uri
@@ -104,15 +105,15 @@ def test_what_cannot_be_taken_is_refused_and_changes_nothing(
         (elsewhere.replace("//", "//admin:secret@"), "holds no user and no password"),
     ):
         with pytest.raises(OpsError, match=complaint) as refused:
-            growing.add(before, "s3", address, Steps())
+            add_shard.add_shard(before, "s3", address, StepProgress())
         assert "secret@" not in str(refused.value)
     with pytest.raises(OpsError, match="there is a shard 's1' already"):
-        growing.add(before, "s1", elsewhere, Steps())
+        add_shard.add_shard(before, "s1", elsewhere, StepProgress())
     assert recorded(beside) == before
 
 
 def test_a_shard_that_is_there_already_is_taken_in_even_after_an_interruption(
-    beside: Stack, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+    beside: StackHandle, elsewhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = recorded(beside)
 
@@ -120,16 +121,16 @@ def test_a_shard_that_is_there_already_is_taken_in_even_after_an_interruption(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(growing, "make_collections", killed)
-        growing.add(before, "s3", elsewhere, Steps())
+        patched.setattr(add_shard, "provision_collections", killed)
+        add_shard.add_shard(before, "s3", elsewhere, StepProgress())
     with pytest.raises(OpsError, match=f"first finish what was begun: ic shards add s3 {elsewhere[:20]}"):
-        growing.add(recorded(beside), "s4", "", Steps())
+        add_shard.add_shard(recorded(beside), "s4", "", StepProgress())
 
-    slot_map = growing.add(recorded(beside), "s3", elsewhere, Steps())
+    slot_map = add_shard.add_shard(recorded(beside), "s3", elsewhere, StepProgress())
 
     assert slot_map.uris == {shard.name: shard.uri for shard in before.shards} | {"s3": elsewhere}
     grown = running(beside)
-    assert [(each.name, each.slots, each.version) for each in shards.holdings(grown)] == [
+    assert [(each.name, each.slots, each.version) for each in status.read_shard_statuses(grown)] == [
         ("s1", 16_384, 3),
         ("s2", 0, 3),
         ("s3", 0, 3),
@@ -141,14 +142,14 @@ def test_a_shard_that_is_there_already_is_taken_in_even_after_an_interruption(
         made = set(client["ic_user"].list_collection_names())
     assert made >= {spec.name for spec in COLLECTIONS}
     with pytest.raises(OpsError, match="there is a shard 's3' already"):
-        growing.add(grown.topology, "s3", elsewhere, Steps())
+        add_shard.add_shard(grown.topology, "s3", elsewhere, StepProgress())
     with pytest.raises(OpsError, match="is the shard 's3' already"):
-        growing.add(grown.topology, "s4", elsewhere, Steps())
+        add_shard.add_shard(grown.topology, "s4", elsewhere, StepProgress())
 
 
 @pytest.mark.thorough
 def test_commands_work_with_a_shard_that_has_no_processes(
-    beside: Stack, capsys: pytest.CaptureFixture[str]
+    beside: StackHandle, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = beside.topology.name
     for command in (["provision"], ["shards", "list"], ["shards", "verify"], ["status"]):
@@ -158,20 +159,20 @@ def test_commands_work_with_a_shard_that_has_no_processes(
     shown = capsys.readouterr().out
     assert "every slot is on one shard" in shown
 
-    lifecycle.up(recorded(beside), Steps(), stores_only=True)
+    lifecycle.start_stack(recorded(beside), StepProgress(), stores_only=True)
 
-    assert shards.complaints(running(beside)) == []
+    assert status.find_shard_problems(running(beside)) == []
 
 
-def test_a_stack_says_which_of_its_shards_elsewhere_does_not_answer(beside: Stack) -> None:
+def test_a_stack_says_which_of_its_shards_elsewhere_does_not_answer(beside: StackHandle) -> None:
     gone = recorded(beside).with_address("s3", "mongodb://127.0.0.1:1/?replicaSet=theirs")
 
     with pytest.raises(OpsError, match=r"the shard s3 at 127\.0\.0\.1:1 does not answer"):
-        mongo.prepare(gone, beside.credentials)
+        mongo.prepare_shards(gone, beside.credentials)
 
 
 def test_a_shard_gets_another_address_and_what_is_not_that_shard_is_refused(
-    beside: Stack, elsewhere: str
+    beside: StackHandle, elsewhere: str
 ) -> None:
     before = recorded(beside)
     first = before.shards[0].uri
@@ -181,45 +182,47 @@ def test_a_shard_gets_another_address_and_what_is_not_that_shard_is_refused(
         ("s3", "mongodb://127.0.0.1:1/?replicaSet=theirs", "s3 at 127.0.0.1:1 does not answer"),
     ):
         with pytest.raises(OpsError, match=complaint):
-            growing.readdress(before, name, address, Steps())
+            add_shard.readdress_shard(before, name, address, StepProgress())
     assert recorded(beside) == before
 
     for name, uri in (("s3", elsewhere), ("s1", first)):
         address = uri.replace("127.0.0.1", "localhost")
-        slot_map = growing.readdress(recorded(beside), name, address, Steps())
+        slot_map = add_shard.readdress_shard(recorded(beside), name, address, StepProgress())
         assert slot_map.uris[name] == address
 
     assert slot_map.version == 5
     assert SlotMap.load(beside.topology.slot_map) == slot_map
     assert recorded(beside).shards[0].ports == before.shards[0].ports
-    assert shards.complaints(running(beside)) == []
-    assert [each.address for each in shards.holdings(running(beside))][::2] == [
-        addresses.hosts_of(uri.replace("127.0.0.1", "localhost")) for uri in (first, elsewhere)
+    assert status.find_shard_problems(running(beside)) == []
+    assert [each.address for each in status.read_shard_statuses(running(beside))][::2] == [
+        addresses.shard_hosts(uri.replace("127.0.0.1", "localhost")) for uri in (first, elsewhere)
     ]
 
 
-def test_nothing_is_rebuilt_while_slots_move(beside: Stack) -> None:
+def test_nothing_is_rebuilt_while_slots_move(beside: StackHandle) -> None:
     grown = running(beside)
-    wanted = replay.Wanted("search", since=None, write=True)
-    with MongoClient[dict[str, object]](mongo.admin_uri(grown.topology.shards[0], grown.credentials)) as one:
+    wanted = replay.ReplayRequest("search", since=None, write=True)
+    with MongoClient[dict[str, object]](
+        mongo.shard_admin_uri(grown.topology.shards[0], grown.credentials)
+    ) as one:
         copy = one["ic_cluster"]["slot_map"]
         move = {"span": {"first": 7, "last": 9}, "source": "s1", "target": "s2"}
         copy.update_one({}, {"$set": {"version": 6, "moving": [move]}})
         with pytest.raises(OpsError, match="slots are moving between shards"):
-            replay.replay_stack(grown.topology, wanted, lambda *_: None)
+            replay.replay_derived_data(grown.topology, wanted, lambda *_: None)
         copy.update_one({}, {"$set": {"version": 5, "moving": []}})
 
-    replay.replay_stack(grown.topology, wanted, lambda *_: None)
+    replay.replay_derived_data(grown.topology, wanted, lambda *_: None)
 
 
-def test_what_lies_on_the_wrong_shard_is_named(beside: Stack) -> None:
+def test_what_lies_on_the_wrong_shard_is_named(beside: StackHandle) -> None:
     grown = running(beside)
-    uri = mongo.admin_uri(grown.topology.shards[1], grown.credentials)
+    uri = mongo.shard_admin_uri(grown.topology.shards[1], grown.credentials)
     with MongoClient[dict[str, object]](uri) as client:
         client["ic_user"]["profiles"].insert_one({"_id": "usr_lost", "slot": 5})
         client["ic_cluster"]["slot_map"].update_one({}, {"$set": {"version": 1}})
 
-    assert shards.complaints(grown) == [
+    assert status.find_shard_problems(grown) == [
         "s2: its slot map has version 1, another 5",
         "s2: ic_user.profiles holds 1 documents of slots that live on s1: 5-5",
     ]

@@ -11,19 +11,19 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from ops.stack import leftovers, lifecycle, report
-from ops.stack.lifecycle import Stack as RunningStack
-from ops.stack.steps import Steps
-from ops.stack.supervisor import SupervisorClient
-from tests.stack import Stack, await_true
+from devstack import foreign_port_owners, lifecycle, process_status
+from devstack.lifecycle import Stack as RunningStack
+from devstack.supervisor import SupervisorClient
+from ops.progress import StepProgress
+from tests.stack import StackHandle, wait_until_blocking
 
 
-def test_status_shows_each_process_ready_with_a_living_pid_and_its_ports(stack: Stack) -> None:
-    def all_ready() -> list[report.Row]:
-        found = report.rows(RunningStack.of(stack.topology))
+def test_status_shows_each_process_ready_with_a_living_pid_and_its_ports(stack: StackHandle) -> None:
+    def all_ready() -> list[process_status.ProcessStatus]:
+        found = process_status.read_process_statuses(RunningStack.of(stack.topology))
         return found if all(row.ready for row in found) else []
 
-    rows = await_true(all_ready, "every process to be ready", within_s=60)
+    rows = wait_until_blocking(all_ready, "every process to be ready", within_s=60)
 
     assert {"supervisor", "rabbit", "mongo-s1", "mongo-s2", "redis-1", "mailbox", "envoy"} <= {
         r.name for r in rows
@@ -31,7 +31,7 @@ def test_status_shows_each_process_ready_with_a_living_pid_and_its_ports(stack: 
     assert all(row.pid and psutil.pid_exists(row.pid) and row.memory_bytes > 0 for row in rows)
 
 
-def test_status_prints_json_for_scripts(stack: Stack) -> None:
+def test_status_prints_json_for_scripts(stack: StackHandle) -> None:
     command = [sys.executable, "-m", "ops.cli", "status", "--stack", stack.topology.name, "--json"]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -40,23 +40,23 @@ def test_status_prints_json_for_scripts(stack: Stack) -> None:
     ].keys()
 
 
-def test_a_killed_process_is_restarted_and_its_count_says_so(stack: Stack) -> None:
+def test_a_killed_process_is_restarted_and_its_count_says_so(stack: StackHandle) -> None:
     before = stack.state("mailbox")
 
     stack.kill("mailbox")
 
-    await_true(lambda: stack.restart_count("mailbox") == before.restarts + 1, "the restart")
+    wait_until_blocking(lambda: stack.restart_count("mailbox") == before.restarts + 1, "the restart")
     stack.await_ready("mailbox")
     assert stack.state("mailbox").pid != before.pid
 
 
-def test_a_killed_broker_comes_back_with_its_user(stack: Stack) -> None:
+def test_a_killed_broker_comes_back_with_its_user(stack: StackHandle) -> None:
     stack.kill("rabbit")
 
     stack.await_ready("rabbit")
 
 
-def test_a_process_stopped_on_purpose_stays_down_and_counts_no_restart(stack: Stack) -> None:
+def test_a_process_stopped_on_purpose_stays_down_and_counts_no_restart(stack: StackHandle) -> None:
     restarts = stack.restart_count("redis-3")
 
     stack.stop("redis-3")
@@ -69,17 +69,17 @@ def test_a_process_stopped_on_purpose_stays_down_and_counts_no_restart(stack: St
     assert stack.restart_count("redis-3") == restarts
 
 
-def test_up_on_a_running_stack_starts_what_is_down_and_leaves_the_rest_alone(stack: Stack) -> None:
+def test_up_on_a_running_stack_starts_what_is_down_and_leaves_the_rest_alone(stack: StackHandle) -> None:
     pid = stack.state("mongo-s1").pid
     stack.stop("mailbox")
 
-    lifecycle.up(stack.topology, Steps())
+    lifecycle.start_stack(stack.topology, StepProgress())
 
     assert stack.readiness("mailbox").ready
     assert stack.state("mongo-s1").pid == pid
 
 
-def test_a_service_user_reaches_its_own_database_and_no_other(stack: Stack) -> None:
+def test_a_service_user_reaches_its_own_database_and_no_other(stack: StackHandle) -> None:
     shard = stack.topology.shards[0]
     password = stack.credentials.services["user"].mongo_password
     client: MongoClient[dict[str, Any]] = MongoClient(
@@ -94,19 +94,23 @@ def test_a_service_user_reaches_its_own_database_and_no_other(stack: Stack) -> N
             client["ic_auth"]["probe"].find_one()
 
 
-def test_a_second_stack_runs_beside_on_ports_and_data_of_its_own(stack: Stack, beside: Stack) -> None:
+def test_a_second_stack_runs_beside_on_ports_and_data_of_its_own(
+    stack: StackHandle, beside: StackHandle
+) -> None:
     assert not set(stack.topology.ports()) & set(beside.topology.ports())
     assert beside.readiness("mongo-s1").ready
     assert stack.readiness("mongo-s1").ready
     assert beside.credentials.redis_password != stack.credentials.redis_password
 
 
-def test_down_leaves_no_process_even_when_the_supervisor_was_killed(stack: Stack, beside: Stack) -> None:
+def test_down_leaves_no_process_even_when_the_supervisor_was_killed(
+    stack: StackHandle, beside: StackHandle
+) -> None:
     os.kill(SupervisorClient(beside.topology).pid(), 9)
-    assert leftovers.of_stack(beside.topology)
+    assert foreign_port_owners.find_stack_processes(beside.topology)
 
-    lifecycle.down(beside.topology)
+    lifecycle.stop_stack(beside.topology)
 
-    assert leftovers.of_stack(beside.topology) == []
-    assert leftovers.strangers_on(beside.topology.ports()) == {}
+    assert foreign_port_owners.find_stack_processes(beside.topology) == []
+    assert foreign_port_owners.find_foreign_port_owners(beside.topology.ports()) == {}
     assert stack.readiness("rabbit").ready

@@ -9,39 +9,39 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from chassis.cache import Cache
-from chassis.caller import Principal, acting_as
+from chassis.call_context import Principal, acting_as
 from chassis.clock import FixedClock
 from chassis.contracts import event_type
 from chassis.ids import new_id
-from chassis.messaging import Incoming
-from chassis.mongo.shards import Shards
-from chassis.paging import PageTokens
-from chassis.redis import connect
-from chassis.search.places import gazetteer
+from chassis.messaging import IncomingEvent
+from chassis.page_tokens import PageTokens
+from chassis.redis.client import connect_redis
+from chassis.search.gazetteer import shared_gazetteer
+from chassis.sharding.shards import Shards
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.events.v1.events_pb2 import UserRegistered, UserVerified
 from internshipconnect.user.v1 import user_pb2 as pb
-from services.user.api import UserApi
-from services.user.events import QUEUE, subscription
-from services.user.service import Companies, Profiles, StudentSearch
-from services.user.store import COLLECTIONS, SCATTERS, CompanyStore, ProfileStore
+from services.user.api import UserServicer
+from services.user.event_handlers import USER_PROFILES_QUEUE, subscription
+from services.user.repository import COLLECTIONS, SCATTERS, CompanyRepository, ProfileRepository
+from services.user.service import ManageCompanies, ManageProfiles, SearchStudents
 from tests.databases import own_databases
-from tests.stack import Stack
+from tests.stack import StackHandle
 from tests.targeting import TargetedQueryGuard
 
 NO_CONTEXT = cast(Any, None)
 
 
 @dataclass
-class Users:
+class UserHarness:
     """The room without its wire."""
 
     shards: Shards
     clock: FixedClock
-    api: UserApi
-    profiles: Profiles
-    students: StudentSearch
-    companies: Companies
+    api: UserServicer
+    profiles: ManageProfiles
+    students: SearchStudents
+    companies: ManageCompanies
 
     def __post_init__(self) -> None:
         self._handlers = subscription(self.profiles, self.companies).handlers
@@ -49,14 +49,14 @@ class Users:
     async def hear(self, event: Message, subject: str, *, event_id: str = "") -> None:
         """Handles an event as a worker does."""
         self.clock.advance(timedelta(milliseconds=1))
-        incoming = Incoming(
+        incoming = IncomingEvent(
             event_id=event_id or new_id("evt"),
             type=event_type(event),
             source="auth",
             subject=subject,
             time=self.clock.now(),
             traceparent="",
-            queue=QUEUE,
+            queue=USER_PROFILES_QUEUE,
         )
         await self._handlers[type(event)](event, incoming)
 
@@ -133,8 +133,8 @@ def an_owner(company_id: str = "") -> Principal:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Stack:
-    return Stack.under_test()
+def stack() -> StackHandle:
+    return StackHandle.under_test()
 
 
 @pytest.fixture
@@ -148,24 +148,24 @@ def guard() -> TargetedQueryGuard:
 
 
 @pytest.fixture
-async def shards(stack: Stack, clock: FixedClock, guard: TargetedQueryGuard) -> AsyncIterator[Shards]:
+async def shards(stack: StackHandle, clock: FixedClock, guard: TargetedQueryGuard) -> AsyncIterator[Shards]:
     async with own_databases(stack, "user", COLLECTIONS, clock=clock, listeners=[guard]) as shards:
         yield shards
 
 
 @pytest.fixture
-async def users(stack: Stack, shards: Shards, clock: FixedClock) -> AsyncIterator[Users]:
+async def users(stack: StackHandle, shards: Shards, clock: FixedClock) -> AsyncIterator[UserHarness]:
     nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
-    redis = connect(nodes, stack.credentials.redis_password)
+    redis = connect_redis(nodes, stack.credentials.redis_password)
     cache = Cache(redis, f"test-{secrets.token_hex(4)}")
-    store = ProfileStore(shards, gazetteer())
-    profiles, students = Profiles(store, clock), StudentSearch(store, gazetteer())
-    companies = Companies(CompanyStore(shards), cache, clock)
+    store = ProfileRepository(shards, shared_gazetteer())
+    profiles, students = ManageProfiles(store, clock), SearchStudents(store, shared_gazetteer())
+    companies = ManageCompanies(CompanyRepository(shards), cache, clock)
     tokens = PageTokens(bytes(32))
-    yield Users(
+    yield UserHarness(
         shards,
         clock,
-        UserApi(profiles, students, companies, cache, tokens, company_cache_s=60.0),
+        UserServicer(profiles, students, companies, cache, tokens, company_cache_s=60.0),
         profiles,
         students,
         companies,

@@ -1,12 +1,12 @@
 from chassis.ids import slot_of
-from chassis.mongo.shards import Shards
+from chassis.sharding.shards import Shards
 from internshipconnect.user.v1 import user_pb2 as pb
-from tests.integration.user.conftest import NO_CONTEXT, Users, an_owner
+from tests.integration.user.conftest import NO_CONTEXT, UserHarness, an_owner
 from tests.targeting import TargetedQueryGuard
 
 
 async def test_only_the_search_for_students_goes_to_several_shards(
-    users: Users, guard: TargetedQueryGuard
+    users: UserHarness, guard: TargetedQueryGuard
 ) -> None:
     for number in range(6):
         with guard.operation(f"student {number}"):
@@ -23,7 +23,9 @@ async def test_only_the_search_for_students_goes_to_several_shards(
     guard.check()
 
 
-async def test_a_profile_and_how_it_is_found_live_in_the_users_slot(users: Users, shards: Shards) -> None:
+async def test_a_profile_and_how_it_is_found_live_in_the_users_slot(
+    users: UserHarness, shards: Shards
+) -> None:
     student = await users.found_student("Ada")
     for collection in ("profiles", "student_search"):
         found = await shards.of(student.id).db[collection].find_one({"_id": student.id})

@@ -3,14 +3,14 @@ from typing import Any
 
 import pytest
 
-from chassis.caller import acting_as
+from chassis.call_context import acting_as
 from chassis.errors import DomainError
 from chassis.ids import new_id
 from internshipconnect.common.v1.common_pb2 import ACCOUNT_KIND_COMPANY, ACCOUNT_KIND_STUDENT, Location, Skill
 from internshipconnect.events.v1.events_pb2 import ProfileUpdated, UserRegistered
 from internshipconnect.user.v1 import user_pb2 as pb
-from tests.databases import told
-from tests.integration.user.conftest import NO_CONTEXT, Users, a_student, an_owner
+from tests.databases import read_outbox
+from tests.integration.user.conftest import NO_CONTEXT, UserHarness, a_student, an_owner
 
 
 async def refusal(call: Any) -> DomainError:
@@ -19,7 +19,7 @@ async def refusal(call: Any) -> DomainError:
     return failure.value
 
 
-async def test_a_profile_can_be_read_before_the_news_of_the_registration(users: Users) -> None:
+async def test_a_profile_can_be_read_before_the_news_of_the_registration(users: UserHarness) -> None:
     student, owner = a_student(), an_owner()
     me = await users.get_me(student)
     assert (me.id, me.kind, me.HasField("student")) == (student.id, ACCOUNT_KIND_STUDENT, True)
@@ -27,16 +27,16 @@ async def test_a_profile_can_be_read_before_the_news_of_the_registration(users: 
     assert (me.company_id, me.HasField("student")) == (owner.org, False)
 
 
-async def test_what_was_filled_in_before_the_news_stays(users: Users) -> None:
+async def test_what_was_filled_in_before_the_news_stays(users: UserHarness) -> None:
     student = a_student()
     await users.update_me(student, pb.Me(locale="de", student=pb.StudentProfile(headline="Physicist")))
     await users.registered(student, "Ada")
     me = await users.get_me(student)
     assert (me.name, me.locale, me.student.headline) == ("Ada", "de", "Physicist")
-    assert [event.name for event in await told(users.shards, ProfileUpdated, student.id)] == [""]
+    assert [event.name for event in await read_outbox(users.shards, ProfileUpdated, student.id)] == [""]
 
 
-async def test_an_event_that_comes_twice_has_one_effect(users: Users) -> None:
+async def test_an_event_that_comes_twice_has_one_effect(users: UserHarness) -> None:
     owner = an_owner()
     event = UserRegistered(
         user_id=owner.id,
@@ -54,7 +54,7 @@ async def test_an_event_that_comes_twice_has_one_effect(users: Users) -> None:
     assert (company.name, company.version) == ("Acme", 1)
 
 
-async def test_profile_and_company_are_both_made_when_they_share_a_shard(users: Users) -> None:
+async def test_profile_and_company_are_both_made_when_they_share_a_shard(users: UserHarness) -> None:
     owner = an_owner(new_id("cmp"))
     while users.shards.of(owner.org) is not users.shards.of(owner.id):
         owner = an_owner()
@@ -63,7 +63,7 @@ async def test_profile_and_company_are_both_made_when_they_share_a_shard(users: 
     assert await users.companies.find(owner.org) is not None
 
 
-async def test_a_later_registration_of_the_address_starts_the_profile_over(users: Users) -> None:
+async def test_a_later_registration_of_the_address_starts_the_profile_over(users: UserHarness) -> None:
     student = a_student()
     await users.registered(student, "Eve")
     await users.update_me(student, pb.Me(student=pb.StudentProfile(headline="Spam")))
@@ -73,14 +73,14 @@ async def test_a_later_registration_of_the_address_starts_the_profile_over(users
     assert (me.name, me.student.headline) == ("Ada", "")
 
 
-async def test_news_of_a_proven_address_waits_for_the_registration(users: Users) -> None:
+async def test_news_of_a_proven_address_waits_for_the_registration(users: UserHarness) -> None:
     student = a_student()
     assert (await refusal(users.verified(student))).reason == "UNAVAILABLE"
     await users.registered(student)
     await users.verified(student)
 
 
-async def test_without_a_mask_what_the_body_holds_is_changed(users: Users) -> None:
+async def test_without_a_mask_what_the_body_holds_is_changed(users: UserHarness) -> None:
     student = a_student()
     await users.registered(student)
     part = pb.StudentProfile(headline="Physicist", location=Location(city="Bern", lat=46.9, lng=7.4))
@@ -90,13 +90,13 @@ async def test_without_a_mask_what_the_body_holds_is_changed(users: Users) -> No
     assert (me.student.location.city, me.student.skills[0].name) == ("Bern", "Python")
 
 
-async def test_what_was_read_can_be_sent_back(users: Users) -> None:
+async def test_what_was_read_can_be_sent_back(users: UserHarness) -> None:
     student = await users.found_student("Ada", headline="Physicist")
     me = await users.get_me(student)
     assert await users.update_me(student, me) == me
 
 
-async def test_a_path_of_the_mask_without_a_value_is_cleared(users: Users) -> None:
+async def test_a_path_of_the_mask_without_a_value_is_cleared(users: UserHarness) -> None:
     student = await users.found_student(
         "Ada", headline="Physicist", summary="Long", location=Location(city="Bern")
     )
@@ -114,26 +114,26 @@ async def test_a_path_of_the_mask_without_a_value_is_cleared(users: Users) -> No
     ],
 )
 async def test_an_unknown_or_read_only_path_is_refused_by_name(
-    users: Users, path: str, description: str
+    users: UserHarness, path: str, description: str
 ) -> None:
     error = await refusal(users.update_me(a_student(), pb.Me(), path))
     assert [(each.field, each.description) for each in error.violations] == [("updateMask", description)]
 
 
-async def test_a_name_cannot_be_cleared(users: Users) -> None:
+async def test_a_name_cannot_be_cleared(users: UserHarness) -> None:
     student = a_student()
     await users.registered(student)
     error = await refusal(users.update_me(student, pb.Me(), "name"))
     assert [each.field for each in error.violations] == ["name"]
 
 
-async def test_a_company_member_has_no_student_part(users: Users) -> None:
+async def test_a_company_member_has_no_student_part(users: UserHarness) -> None:
     owner = an_owner()
     error = await refusal(users.update_me(owner, pb.Me(student=pb.StudentProfile(headline="x"))))
     assert [each.field for each in error.violations] == ["student"]
 
 
-async def test_a_stale_etag_is_refused_and_changes_nothing(users: Users) -> None:
+async def test_a_stale_etag_is_refused_and_changes_nothing(users: UserHarness) -> None:
     student = a_student()
     await users.registered(student)
     read = await users.get_me(student)
@@ -144,7 +144,7 @@ async def test_a_stale_etag_is_refused_and_changes_nothing(users: Users) -> None
     assert (await users.get_me(student)).locale == "de"
 
 
-async def test_of_ten_changes_with_one_etag_at_once_one_wins(users: Users) -> None:
+async def test_of_ten_changes_with_one_etag_at_once_one_wins(users: UserHarness) -> None:
     student = a_student()
     await users.registered(student)
     etag = (await users.get_me(student)).etag
@@ -153,10 +153,10 @@ async def test_of_ten_changes_with_one_etag_at_once_one_wins(users: Users) -> No
         return_exceptions=True,
     )
     assert sum(isinstance(answer, pb.Me) for answer in answers) == 1
-    assert len(await told(users.shards, ProfileUpdated, student.id)) == 1
+    assert len(await read_outbox(users.shards, ProfileUpdated, student.id)) == 1
 
 
-async def test_changes_of_different_fields_at_once_all_take_effect(users: Users) -> None:
+async def test_changes_of_different_fields_at_once_all_take_effect(users: UserHarness) -> None:
     student = a_student()
     await users.registered(student)
     await asyncio.gather(
@@ -170,15 +170,15 @@ async def test_changes_of_different_fields_at_once_all_take_effect(users: Users)
     assert (me.student.headline, me.etag) == ("Physicist", "v5")
 
 
-async def test_a_change_that_changes_nothing_is_not_told(users: Users) -> None:
+async def test_a_change_that_changes_nothing_is_not_published(users: UserHarness) -> None:
     student = a_student()
     await users.registered(student)
     me = await users.update_me(student, pb.Me(name="Ada"))
     assert me.etag == "v1"
-    assert await told(users.shards, ProfileUpdated, student.id) == []
+    assert await read_outbox(users.shards, ProfileUpdated, student.id) == []
 
 
-async def test_a_snapshot_holds_the_profile_without_whom_it_blocks(users: Users) -> None:
+async def test_a_snapshot_holds_the_profile_without_whom_it_blocks(users: UserHarness) -> None:
     blocked = new_id("cmp")
     student = await users.found_student("Ada", headline="Physicist", blocked_company_ids=[blocked])
     request = pb.GetStudentSnapshotRequest(student_id=student.id)
@@ -192,7 +192,7 @@ async def test_a_snapshot_holds_the_profile_without_whom_it_blocks(users: Users)
     assert list(snapshot.blocked_company_ids) == [blocked]
 
 
-async def test_there_is_no_snapshot_of_others_than_students(users: Users) -> None:
+async def test_there_is_no_snapshot_of_others_than_students(users: UserHarness) -> None:
     owner = an_owner()
     await users.registered(owner, "Ada", "Acme")
     for user_id in (owner.id, new_id("usr")):
@@ -200,7 +200,9 @@ async def test_there_is_no_snapshot_of_others_than_students(users: Users) -> Non
         assert (await refusal(users.api.GetStudentSnapshot(request, NO_CONTEXT))).reason == "USER_NOT_FOUND"
 
 
-async def test_a_snapshot_before_the_news_of_the_registration_is_to_be_tried_again(users: Users) -> None:
+async def test_a_snapshot_before_the_news_of_the_registration_is_to_be_tried_again(
+    users: UserHarness,
+) -> None:
     student = a_student()
     await users.update_me(student, pb.Me(locale="de"))
     request = pb.GetStudentSnapshotRequest(student_id=student.id)
@@ -209,7 +211,7 @@ async def test_a_snapshot_before_the_news_of_the_registration_is_to_be_tried_aga
 
 
 async def test_snapshots_of_several_students_leave_out_who_is_none_and_say_who_is_on_the_way(
-    users: Users,
+    users: UserHarness,
 ) -> None:
     known = [await users.found_student("Ada", headline="Physicist"), await users.found_student("Emmy")]
     owner, early = an_owner(), a_student()

@@ -1,16 +1,16 @@
 import pytest
 
-from chassis.caller import Principal
+from chassis.call_context import Principal
 from chassis.errors import DomainError
-from chassis.search.places import gazetteer
+from chassis.search.gazetteer import shared_gazetteer
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.common.v1.common_pb2 import Location, Skill
 from internshipconnect.user.v1 import user_pb2 as pb
-from services.user.store import ProfileStore
-from tests.integration.user.conftest import Users, a_student, an_owner
+from services.user.repository import ProfileRepository
+from tests.integration.user.conftest import UserHarness, a_student, an_owner
 
 
-async def some_students(users: Users) -> None:
+async def some_students(users: UserHarness) -> None:
     await users.found_student(
         "Ada",
         headline="Building analytical engines",
@@ -26,7 +26,7 @@ async def some_students(users: Users) -> None:
     await users.found_student("Cleo", headline="Painter", location=Location(city="Zürich", country="CH"))
 
 
-async def test_students_are_found_by_words_skills_and_place_all_at_once(users: Users) -> None:
+async def test_students_are_found_by_words_skills_and_place_all_at_once(users: UserHarness) -> None:
     await some_students(users)
     recruiter = an_owner()
     assert await users.names(recruiter) == ["Cleo", "Bob", "Ada"]
@@ -38,7 +38,7 @@ async def test_students_are_found_by_words_skills_and_place_all_at_once(users: U
     assert await users.names(recruiter, country="DE") == []
 
 
-async def test_pages_follow_each_other_over_all_shards_without_gap_or_repeat(users: Users) -> None:
+async def test_pages_follow_each_other_over_all_shards_without_gap_or_repeat(users: UserHarness) -> None:
     for number in range(7):
         await users.found_student(f"S{number}")
     recruiter, seen, token = an_owner(), list[str](), ""
@@ -51,13 +51,13 @@ async def test_pages_follow_each_other_over_all_shards_without_gap_or_repeat(use
     assert seen == [f"S{number}" for number in range(6, -1, -1)]
 
 
-async def test_the_last_full_page_has_no_token(users: Users) -> None:
+async def test_the_last_full_page_has_no_token(users: UserHarness) -> None:
     for number in range(3):
         await users.found_student(f"S{number}")
     assert (await users.search(an_owner(), page_size=3)).next_page_token == ""
 
 
-async def test_a_page_token_is_good_for_its_own_query_only(users: Users) -> None:
+async def test_a_page_token_is_good_for_its_own_query_only(users: UserHarness) -> None:
     for number in range(3):
         await users.found_student(f"S{number}")
     recruiter = an_owner()
@@ -67,21 +67,21 @@ async def test_a_page_token_is_good_for_its_own_query_only(users: Users) -> None
     assert failure.value.reason == "INVALID_PAGE_TOKEN"
 
 
-async def test_a_blocked_company_does_not_see_the_student_and_others_do(users: Users) -> None:
+async def test_a_blocked_company_does_not_see_the_student_and_others_do(users: UserHarness) -> None:
     blocked, other = an_owner(), an_owner()
     await users.found_student("Ada", blocked_company_ids=[blocked.org])
     assert await users.names(blocked) == []
     assert await users.names(other) == ["Ada"]
 
 
-async def test_whoever_hides_again_is_gone_at_once(users: Users) -> None:
+async def test_a_student_who_hides_again_is_gone_at_once(users: UserHarness) -> None:
     student = await users.found_student("Ada")
     hidden = pb.StudentProfile(visibility=pb.VISIBILITY_NOBODY)
     await users.update_me(student, pb.Me(student=hidden))
     assert await users.names(an_owner()) == []
 
 
-async def test_only_students_with_a_proven_address_are_found(users: Users) -> None:
+async def test_only_students_with_a_proven_address_are_found(users: UserHarness) -> None:
     student: Principal = a_student()
     await users.registered(student, "Ada")
     visible = pb.StudentProfile(visibility=pb.VISIBILITY_RECRUITERS)
@@ -91,7 +91,7 @@ async def test_only_students_with_a_proven_address_are_found(users: Users) -> No
     assert await users.names(an_owner()) == ["Ada"]
 
 
-async def test_a_card_shows_no_more_than_a_card(users: Users) -> None:
+async def test_a_card_shows_no_more_than_a_card(users: UserHarness) -> None:
     await users.found_student("Ada", headline="Physicist", summary="Long", skills=[Skill(name="Python")])
     [card] = (await users.search(an_owner())).data
     assert (card.name, card.headline, card.skills[0].name) == ("Ada", "Physicist", "Python")
@@ -107,14 +107,14 @@ async def test_a_card_shows_no_more_than_a_card(users: Users) -> None:
     ],
 )
 async def test_each_condition_has_an_index_that_gives_the_order(
-    users: Users, wanted: dict[str, object], index: str
+    users: UserHarness, wanted: dict[str, object], index: str
 ) -> None:
     for shard in users.shards.all():
         found = await shard.db["student_search"].find(wanted).sort("_id", -1).hint(index).explain()
         assert "SORT" not in str(found["queryPlanner"]["winningPlan"])
 
 
-async def test_students_are_found_by_what_recruiters_type(users: Users) -> None:
+async def test_students_are_found_by_what_recruiters_type(users: UserHarness) -> None:
     await some_students(users)
     recruiter = an_owner()
     await users.students.read_words()
@@ -128,7 +128,7 @@ async def test_students_are_found_by_what_recruiters_type(users: Users) -> None:
     assert "letters or digits" in (await users.search(recruiter, q="!!!")).note
 
 
-async def test_the_answer_says_how_the_words_were_read(users: Users) -> None:
+async def test_the_answer_says_how_the_words_were_read(users: UserHarness) -> None:
     await some_students(users)
     await users.students.read_words()
     found = await users.search(an_owner(), q="pyhton berne")
@@ -137,7 +137,7 @@ async def test_the_answer_says_how_the_words_were_read(users: Users) -> None:
     assert not (await users.search(an_owner(), q="python berne", literal=True)).applied_filters
 
 
-async def test_those_with_most_of_the_words_are_found_where_nobody_has_all(users: Users) -> None:
+async def test_those_with_most_of_the_words_are_found_where_nobody_has_all(users: UserHarness) -> None:
     await some_students(users)
     await users.students.read_words()
     recruiter = an_owner()
@@ -145,12 +145,12 @@ async def test_those_with_most_of_the_words_are_found_where_nobody_has_all(users
     assert ([card.name for card in found.data], found.match_kind) == (["Ada"], common.MATCH_KIND_PARTIAL)
 
 
-async def test_an_entry_of_an_older_format_is_made_anew(users: Users) -> None:
+async def test_an_entry_of_an_older_format_is_rebuilt(users: UserHarness) -> None:
     student = await users.found_student("Ada", skills=[Skill(name="Python")])
     entries = users.shards.of(student.id).db["student_search"]
     new = await entries.find_one({"_id": student.id})
     await entries.update_one(
         {"_id": student.id}, {"$unset": {"format": 1, "impacts": 1}, "$set": {"words": ["x"]}}
     )
-    await ProfileStore(users.shards, gazetteer()).renew()
+    await ProfileRepository(users.shards, shared_gazetteer()).renew()
     assert await entries.find_one({"_id": student.id}) == new

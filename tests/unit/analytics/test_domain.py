@@ -8,18 +8,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.analytics.domain import (
-    ANSWERS,
+from services.analytics.domain.figures import (
+    OFFER_ANSWERS,
     STAGES,
     ApplicationEvent,
     ApplicationTrack,
-    Counts,
+    FigureCounts,
     ListingEvent,
     ListingTrack,
     acceptance_rate,
-    bucket_of,
-    difference,
-    median_of,
+    figure_changes,
+    histogram_bucket,
+    histogram_median,
 )
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -37,13 +37,13 @@ def event(state: str, version: int, **more: object) -> ApplicationEvent:
     )
 
 
-def counted(events: Iterable[ApplicationEvent]) -> Counts:
+def counted(events: Iterable[ApplicationEvent]) -> FigureCounts:
     """The figures as the store builds them: by adding up what each event changes."""
     track, figures = ApplicationTrack(id="app_1", internship_id="int_1"), Counter[str]()
-    before: Counts = {}
+    before: FigureCounts = {}
     for each in events:
         track = track.joined(each)
-        for name, change in difference(before, track.figures).items():
+        for name, change in figure_changes(before, track.figures).items():
             figures[name] += change
         before = track.figures
     return {name: count for name, count in figures.items() if count}
@@ -58,7 +58,7 @@ def histories(draw: st.DrawFn) -> list[ApplicationEvent]:
         event(
             state,
             version,
-            answered_offer=state if before == "OFFERED" and state in ANSWERS else "",
+            answered_offer=state if before == "OFFERED" and state in OFFER_ANSWERS else "",
             response_s=version * 1000 if version == first_response else None,
         )
         for version, (before, state) in enumerate(zip(["", *states], states, strict=False), start=1)
@@ -117,7 +117,7 @@ def test_an_open_listing_counts_as_open() -> None:
     assert ListingTrack().joined(opened).figures == {"total_internships": 1, "open_internships": 1}
 
 
-def test_a_listing_that_nothing_was_told_of_counts_nowhere() -> None:
+def test_a_listing_without_events_counts_nowhere() -> None:
     assert ListingTrack().figures == {}
 
 
@@ -125,13 +125,13 @@ def test_a_listing_that_nothing_was_told_of_counts_nowhere() -> None:
 @given(st.lists(st.integers(min_value=1, max_value=90 * 86_400), min_size=1, max_size=60))
 def test_the_median_is_right_to_two_percent(seconds: list[int]) -> None:
     exact = sorted(seconds)[(len(seconds) - 1) // 2]
-    median = median_of(Counter(bucket_of(each) for each in seconds))
+    median = histogram_median(Counter(histogram_bucket(each) for each in seconds))
     assert median is not None
     assert abs(median - exact) <= 0.02 * exact + 0.5, "two percent, and what rounding to seconds adds"
 
 
 def test_there_is_no_median_before_the_first_response() -> None:
-    assert median_of({}) is None
+    assert histogram_median({}) is None
 
 
 @pytest.mark.parametrize(

@@ -4,34 +4,40 @@ from datetime import UTC, datetime, timedelta
 
 from services.application.domain import moves
 from services.application.domain.model import (
-    SYSTEM,
-    Actor,
+    SYSTEM_ACTOR,
     Applicant,
     Application,
+    ApplicationActor,
+    ApplicationActorKind,
+    ApplicationPolicy,
+    ApplicationState,
     ClosedReason,
-    Mover,
-    Policy,
-    State,
 )
-from services.application.domain.submission import Listing, Question, QuestionKind, Student, submit
+from services.application.domain.submission import (
+    IntakeQuestion,
+    IntakeQuestionKind,
+    ListingIntake,
+    StudentSnapshot,
+    submit_application,
+)
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
-POLICY = Policy()
+POLICY = ApplicationPolicy()
 
-STUDENT = Mover(actor=Actor.STUDENT, id="usr_student")
-OWNER = Mover(actor=Actor.COMPANY, id="usr_owner", role="OWNER")
-RECRUITER = Mover(actor=Actor.COMPANY, id="usr_recruiter", role="RECRUITER")
-VIEWER = Mover(actor=Actor.COMPANY, id="usr_viewer", role="VIEWER")
+STUDENT = ApplicationActor(actor=ApplicationActorKind.STUDENT, id="usr_student")
+OWNER = ApplicationActor(actor=ApplicationActorKind.COMPANY, id="usr_owner", role="OWNER")
+RECRUITER = ApplicationActor(actor=ApplicationActorKind.COMPANY, id="usr_recruiter", role="RECRUITER")
+VIEWER = ApplicationActor(actor=ApplicationActorKind.COMPANY, id="usr_viewer", role="VIEWER")
 
 QUESTIONS = (
-    Question(id="why", kind=QuestionKind.TEXT, required=True),
-    Question(id="visa", kind=QuestionKind.YES_NO),
-    Question(id="team", kind=QuestionKind.SINGLE_CHOICE, choices=("web", "data")),
-    Question(id="days", kind=QuestionKind.MULTIPLE_CHOICE, choices=("mon", "tue", "wed")),
+    IntakeQuestion(id="why", kind=IntakeQuestionKind.TEXT, required=True),
+    IntakeQuestion(id="visa", kind=IntakeQuestionKind.YES_NO),
+    IntakeQuestion(id="team", kind=IntakeQuestionKind.SINGLE_CHOICE, choices=("web", "data")),
+    IntakeQuestion(id="days", kind=IntakeQuestionKind.MULTIPLE_CHOICE, choices=("mon", "tue", "wed")),
 )
 
 
-def listing(**changes: object) -> Listing:
+def listing(**changes: object) -> ListingIntake:
     facts: dict[str, object] = {
         "id": "int_listing",
         "version": 3,
@@ -44,51 +50,53 @@ def listing(**changes: object) -> Listing:
         "apply_deadline": NOW + timedelta(days=30),
         "respond_within": timedelta(days=21),
     }
-    return Listing(**(facts | changes))  # type: ignore[arg-type]
+    return ListingIntake(**(facts | changes))  # type: ignore[arg-type]
 
 
-def student(**changes: object) -> Student:
+def student(**changes: object) -> StudentSnapshot:
     facts: dict[str, object] = {
         "id": STUDENT.id,
         "applicant": Applicant(name="Ada", email="ada@example.org", headline="Maths", profile=b"frozen"),
     }
-    return Student(**(facts | changes))  # type: ignore[arg-type]
+    return StudentSnapshot(**(facts | changes))  # type: ignore[arg-type]
 
 
 def submitted(now: datetime = NOW) -> Application:
-    return submit("app_one", listing(), student(), now, POLICY)
+    return submit_application("app_one", listing(), student(), now, POLICY)
 
 
-def moved(application: Application, *targets: State, now: datetime = NOW) -> Application:
+def moved(application: Application, *targets: ApplicationState, now: datetime = NOW) -> Application:
     for target in targets:
-        application = moves.move(application, target, RECRUITER, now, POLICY)
+        application = moves.move_application(application, target, RECRUITER, now, POLICY)
     return application
 
 
 def hired(now: datetime = NOW) -> Application:
-    offered = moved(submitted(now), State.SHORTLISTED, State.OFFERED, now=now)
+    offered = moved(submitted(now), ApplicationState.SHORTLISTED, ApplicationState.OFFERED, now=now)
     return moves.complete_acceptance(moves.start_acceptance(offered, STUDENT, now, POLICY), now, POLICY)
 
 
-def in_state(state: State, now: datetime = NOW) -> Application:
+def in_state(state: ApplicationState, now: datetime = NOW) -> Application:
     """An application in that state, come there by legal moves at `now`."""
-    ways: dict[State, tuple[State, ...]] = {
-        State.SUBMITTED: (),
-        State.IN_REVIEW: (State.IN_REVIEW,),
-        State.SHORTLISTED: (State.SHORTLISTED,),
-        State.ASSESSMENT: (State.IN_REVIEW, State.ASSESSMENT),
-        State.INTERVIEW: (State.IN_REVIEW, State.INTERVIEW),
-        State.WAITLISTED: (State.IN_REVIEW, State.WAITLISTED),
-        State.OFFERED: (State.SHORTLISTED, State.OFFERED),
-        State.REJECTED: (State.IN_REVIEW, State.REJECTED),
+    ways: dict[ApplicationState, tuple[ApplicationState, ...]] = {
+        ApplicationState.SUBMITTED: (),
+        ApplicationState.IN_REVIEW: (ApplicationState.IN_REVIEW,),
+        ApplicationState.SHORTLISTED: (ApplicationState.SHORTLISTED,),
+        ApplicationState.ASSESSMENT: (ApplicationState.IN_REVIEW, ApplicationState.ASSESSMENT),
+        ApplicationState.INTERVIEW: (ApplicationState.IN_REVIEW, ApplicationState.INTERVIEW),
+        ApplicationState.WAITLISTED: (ApplicationState.IN_REVIEW, ApplicationState.WAITLISTED),
+        ApplicationState.OFFERED: (ApplicationState.SHORTLISTED, ApplicationState.OFFERED),
+        ApplicationState.REJECTED: (ApplicationState.IN_REVIEW, ApplicationState.REJECTED),
     }
     if state in ways:
         return moved(submitted(now), *ways[state], now=now)
-    if state is State.HIRED:
+    if state is ApplicationState.HIRED:
         return hired(now)
-    if state is State.WITHDRAWN:
-        return moves.withdraw(submitted(now), STUDENT, now, POLICY)
-    return moves.close(in_state(State.INTERVIEW, now), ClosedReason.LISTING_ARCHIVED, now, POLICY)
+    if state is ApplicationState.WITHDRAWN:
+        return moves.withdraw_application(submitted(now), STUDENT, now, POLICY)
+    return moves.close_application(
+        in_state(ApplicationState.INTERVIEW, now), ClosedReason.LISTING_ARCHIVED, now, POLICY
+    )
 
 
-ACTORS = (STUDENT, OWNER, RECRUITER, VIEWER, SYSTEM)
+ACTORS = (STUDENT, OWNER, RECRUITER, VIEWER, SYSTEM_ACTOR)

@@ -7,9 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chassis.errors import DomainError
-from services.application.domain import moves, rules
-from services.application.domain.model import Application, ClosedReason, Entry, Mover, State, Status
-from services.application.domain.views import student_view
+from services.application.domain import moves, transitions
+from services.application.domain.model import (
+    Application,
+    ApplicationActor,
+    ApplicationState,
+    ClosedReason,
+    HistoryEntry,
+    StudentStatus,
+)
+from services.application.domain.student_view import student_view
 from tests.unit.application.samples import ACTORS, NOW, OWNER, POLICY, STUDENT, submitted
 from tests.unit.application.test_moves import COMPANY_MAY, STUDENT_MAY, SYSTEM_MAY
 
@@ -43,8 +50,8 @@ class AnyoneMovesAnything(RuleBasedStateMachine):
     def note_rejection(self, before: Application, after: Application) -> None:
         if before.state is after.state:
             return
-        if after.state is State.REJECTED:
-            delay = timedelta() if before.state is State.OFFERED else POLICY.rejection_delay
+        if after.state is ApplicationState.REJECTED:
+            delay = timedelta() if before.state is ApplicationState.OFFERED else POLICY.rejection_delay
             self.told_of_rejection_at = self.now + delay
         else:
             self.told_of_rejection_at = None
@@ -53,41 +60,45 @@ class AnyoneMovesAnything(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
 
-    @rule(mover=st.sampled_from(ACTORS), goal=st.sampled_from(list(State)))
-    def anyone_moves_anywhere(self, mover: Mover, goal: State) -> None:
-        if (mover, goal) == (STUDENT, State.HIRED):
+    @rule(mover=st.sampled_from(ACTORS), goal=st.sampled_from(list(ApplicationState)))
+    def anyone_moves_anywhere(self, mover: ApplicationActor, goal: ApplicationState) -> None:
+        if (mover, goal) == (STUDENT, ApplicationState.HIRED):
             return
         try:
-            after = moves.move(self.application, goal, mover, self.now, POLICY, note=SECRET)
+            after = moves.move_application(self.application, goal, mover, self.now, POLICY, note=SECRET)
         except DomainError as refusal:
             assert refusal.reason in ("ILLEGAL_TRANSITION", "UNEXPECTED_STATE")
             return
         self.attempt(after)
 
     @rule(mover=st.sampled_from(ACTORS), to=st.integers(0, 30))
-    def the_company_moves_somewhere_allowed(self, mover: Mover, to: int) -> None:
-        targets = rules.allowed(self.application, mover, self.now)
+    def the_company_moves_somewhere_allowed(self, mover: ApplicationActor, to: int) -> None:
+        targets = transitions.allowed_targets(self.application, mover, self.now)
         if targets and self.application.acceptance is None and mover is not STUDENT:
             target = targets[to % len(targets)]
-            self.attempt(moves.move(self.application, target, mover, self.now, POLICY, note=SECRET))
+            self.attempt(
+                moves.move_application(self.application, target, mover, self.now, POLICY, note=SECRET)
+            )
 
     @rule()
     def the_company_offers_as_soon_as_it_may(self) -> None:
         """Without this few sequences come as far as an offer."""
-        for target in (State.SHORTLISTED, State.OFFERED):
-            if target in rules.allowed(self.application, OWNER, self.now):
-                self.attempt(moves.move(self.application, target, OWNER, self.now, POLICY, note=SECRET))
+        for target in (ApplicationState.SHORTLISTED, ApplicationState.OFFERED):
+            if target in transitions.allowed_targets(self.application, OWNER, self.now):
+                self.attempt(
+                    moves.move_application(self.application, target, OWNER, self.now, POLICY, note=SECRET)
+                )
 
     @rule(mover=st.sampled_from(ACTORS))
-    def the_company_looks(self, mover: Mover) -> None:
-        self.attempt(moves.look(self.application, mover, self.now, POLICY))
+    def the_company_looks(self, mover: ApplicationActor) -> None:
+        self.attempt(moves.start_review(self.application, mover, self.now, POLICY))
 
     @rule()
     def the_student_accepts(self) -> None:
         try:
             self.attempt(moves.start_acceptance(self.application, STUDENT, self.now, POLICY))
         except DomainError:
-            assert self.application.state is not State.OFFERED or self.offer_is_over()
+            assert self.application.state is not ApplicationState.OFFERED or self.offer_is_over()
 
     @precondition(lambda self: self.application.acceptance is not None)
     @rule(taken=st.booleans())
@@ -98,15 +109,18 @@ class AnyoneMovesAnything(RuleBasedStateMachine):
     @rule(reason=st.sampled_from(ClosedReason))
     def the_system_closes(self, reason: ClosedReason) -> None:
         try:
-            self.attempt(moves.close(self.application, reason, self.now, POLICY))
+            self.attempt(moves.close_application(self.application, reason, self.now, POLICY))
         except DomainError:
-            assert self.application.state in (State.HIRED, State.REJECTED, State.WITHDRAWN, State.CLOSED) or (
-                self.application.acceptance is not None
-            )
+            assert self.application.state in (
+                ApplicationState.HIRED,
+                ApplicationState.REJECTED,
+                ApplicationState.WITHDRAWN,
+                ApplicationState.CLOSED,
+            ) or (self.application.acceptance is not None)
 
     @rule()
     def time_tells(self) -> None:
-        self.attempt(moves.settle_due(self.application, self.now, POLICY))
+        self.attempt(moves.settle_due_application(self.application, self.now, POLICY))
 
     def offer_is_over(self) -> bool:
         expiry = self.application.offer_expire_time
@@ -114,13 +128,17 @@ class AnyoneMovesAnything(RuleBasedStateMachine):
 
     @invariant()
     def history_replays_to_the_present_state_by_legal_moves_only(self) -> None:
-        state = State.DRAFT
-        before: dict[State, State] = {}
+        state = ApplicationState.DRAFT
+        before: dict[ApplicationState, ApplicationState] = {}
         previous = self.application.history[0]
         for entry in self.application.history:
             assert entry.source is state
             targets = REFERENCE[entry.actor][state]
-            legal = {before[state]} if targets == BACK else {State(target) for target in targets.split()}
+            legal = (
+                {before[state]}
+                if targets == BACK
+                else {ApplicationState(target) for target in targets.split()}
+            )
             assert entry.target in legal
             assert self.kept_its_condition(previous, entry)
             previous = entry
@@ -129,26 +147,28 @@ class AnyoneMovesAnything(RuleBasedStateMachine):
         assert state is self.application.state
 
     @staticmethod
-    def kept_its_condition(previous: Entry, entry: Entry) -> bool:
+    def kept_its_condition(previous: HistoryEntry, entry: HistoryEntry) -> bool:
         waited = entry.time - previous.time
-        if entry.source is State.HIRED and entry.target is State.OFFERED:
+        if entry.source is ApplicationState.HIRED and entry.target is ApplicationState.OFFERED:
             return entry.actor_id == OWNER.id and waited < timedelta(days=14)
-        if entry.source is State.REJECTED and entry.target is State.WITHDRAWN:
+        if entry.source is ApplicationState.REJECTED and entry.target is ApplicationState.WITHDRAWN:
             return previous.seen_time is None
-        return entry.source is not State.REJECTED or waited < timedelta(days=90)
+        return entry.source is not ApplicationState.REJECTED or waited < timedelta(days=90)
 
     @invariant()
     def an_offer_has_an_end_and_nothing_else_has(self) -> None:
-        assert (self.application.offer_expire_time is not None) == (self.application.state is State.OFFERED)
+        assert (self.application.offer_expire_time is not None) == (
+            self.application.state is ApplicationState.OFFERED
+        )
         if self.application.acceptance is not None:
-            assert self.application.state is State.OFFERED
+            assert self.application.state is ApplicationState.OFFERED
 
     @invariant()
     def the_student_never_sees_a_note_or_a_rejection_before_its_time(self) -> None:
         view = student_view(self.application, self.now)
         assert SECRET not in repr(view)
         told_at = self.told_of_rejection_at
-        assert (view.status is Status.NOT_SELECTED) == (told_at is not None and told_at <= self.now)
+        assert (view.status is StudentStatus.NOT_SELECTED) == (told_at is not None and told_at <= self.now)
 
     @invariant()
     def what_the_student_saw_stays_seen(self) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from chassis.errors import DomainError, not_found
-from services.application.peers import BatchedReads
+from services.application.peers import BatchLoader
 
 
-class Source:
+class HeldSource:
     """Values that change; a read takes until it is let go."""
 
     def __init__(self) -> None:
@@ -30,8 +30,8 @@ async def settle() -> None:
 
 
 async def test_who_asks_during_a_read_shares_the_next_one_and_sees_what_has_changed_since() -> None:
-    source = Source()
-    reads = BatchedReads(source.read)
+    source = HeldSource()
+    reads = BatchLoader(source.read)
     first = asyncio.create_task(reads.get("a"))
     await settle()
     source.value = "new"
@@ -44,9 +44,9 @@ async def test_who_asks_during_a_read_shares_the_next_one_and_sees_what_has_chan
 
 
 async def test_what_is_missing_is_missed_by_those_who_asked_for_it_only() -> None:
-    source = Source()
+    source = HeldSource()
     source.gate.set()
-    reads = BatchedReads(source.read)
+    reads = BatchLoader(source.read)
     found, missing = await asyncio.gather(reads.get("a"), reads.get("missing"), return_exceptions=True)
     assert found == "a: old"
     assert isinstance(missing, DomainError)
@@ -62,7 +62,7 @@ async def test_a_failed_read_fails_for_those_who_share_it_and_not_for_the_next()
             raise outcome
         return {key: key for key in keys}
 
-    reads: BatchedReads[str] = BatchedReads(read)
+    reads: BatchLoader[str] = BatchLoader(read)
     with pytest.raises(ValueError, match="gone"):
         await reads.get("a")
     assert await reads.get("a") == "a"

@@ -5,20 +5,20 @@ from datetime import timedelta
 import pytest
 
 from chassis.errors import DomainError
-from services.application.domain.model import Answer, State
-from services.application.domain.submission import check_answers, submit
+from services.application.domain.model import ApplicationState, QuestionAnswer
+from services.application.domain.submission import check_answers, submit_application
 from tests.unit.application.samples import NOW, POLICY, QUESTIONS, listing, student
 
-WHY = Answer(question_id="why", text="Because.")
+WHY = QuestionAnswer(question_id="why", text="Because.")
 
 
 def refusal(**facts: object) -> DomainError:
     with pytest.raises(DomainError) as raised:
-        submit("app_one", listing(**facts), student(), NOW, POLICY)
+        submit_application("app_one", listing(**facts), student(), NOW, POLICY)
     return raised.value
 
 
-def violations(*answers: Answer) -> list[str]:
+def violations(*answers: QuestionAnswer) -> list[str]:
     with pytest.raises(DomainError) as raised:
         check_answers(QUESTIONS, answers)
     assert raised.value.reason == "ANSWERS_INCOMPLETE"
@@ -27,8 +27,10 @@ def violations(*answers: Answer) -> list[str]:
 
 def test_an_application_freezes_listing_profile_and_answers() -> None:
     offer = listing(questions=QUESTIONS)
-    application = submit("app_one", offer, student(), NOW, POLICY, answers=[WHY], cover_letter="Dear all")
-    assert application.state is State.SUBMITTED
+    application = submit_application(
+        "app_one", offer, student(), NOW, POLICY, answers=[WHY], cover_letter="Dear all"
+    )
+    assert application.state is ApplicationState.SUBMITTED
     assert (application.internship_version, application.internship_title) == (3, "Backend intern")
     assert (application.applicant.profile, application.answers) == (b"frozen", (WHY,))
     assert application.respond_by == NOW + timedelta(days=21)
@@ -36,7 +38,7 @@ def test_an_application_freezes_listing_profile_and_answers() -> None:
 
 
 def test_a_listing_without_a_promise_gets_thirty_days() -> None:
-    application = submit("app_one", listing(respond_within=None), student(), NOW, POLICY)
+    application = submit_application("app_one", listing(respond_within=None), student(), NOW, POLICY)
     assert application.respond_by == NOW + timedelta(days=30)
 
 
@@ -59,37 +61,41 @@ def test_a_listing_that_was_never_published_does_not_exist_for_students(state: s
 
 def test_a_student_does_not_apply_by_mistake_to_a_company_that_they_blocked() -> None:
     with pytest.raises(DomainError) as raised:
-        submit("app_one", listing(), student(blocked_company_ids=frozenset({"cmp_acme"})), NOW, POLICY)
+        submit_application(
+            "app_one", listing(), student(blocked_company_ids=frozenset({"cmp_acme"})), NOW, POLICY
+        )
     assert raised.value.reason == "PERMISSION_DENIED"
 
 
 def test_a_required_question_without_an_answer_is_named() -> None:
     assert violations() == ["answers"]
-    assert violations(Answer(question_id="why", text="  ")) == ["answers"]
+    assert violations(QuestionAnswer(question_id="why", text="  ")) == ["answers"]
 
 
 @pytest.mark.parametrize(
     ("answer", "field"),
     [
-        (Answer(question_id="age", text="20"), "answers[1].questionId"),
-        (Answer(question_id="why", text="Twice."), "answers[1].questionId"),
-        (Answer(question_id="visa", text="maybe"), "answers[1].text"),
-        (Answer(question_id="visa", choices=("yes",)), "answers[1].choices"),
-        (Answer(question_id="team", text="web"), "answers[1].text"),
-        (Answer(question_id="team", choices=("hr",)), "answers[1].choices"),
-        (Answer(question_id="team", choices=("web", "data")), "answers[1].choices"),
-        (Answer(question_id="days", choices=("mon", "mon")), "answers[1].choices"),
+        (QuestionAnswer(question_id="age", text="20"), "answers[1].questionId"),
+        (QuestionAnswer(question_id="why", text="Twice."), "answers[1].questionId"),
+        (QuestionAnswer(question_id="visa", text="maybe"), "answers[1].text"),
+        (QuestionAnswer(question_id="visa", choices=("yes",)), "answers[1].choices"),
+        (QuestionAnswer(question_id="team", text="web"), "answers[1].text"),
+        (QuestionAnswer(question_id="team", choices=("hr",)), "answers[1].choices"),
+        (QuestionAnswer(question_id="team", choices=("web", "data")), "answers[1].choices"),
+        (QuestionAnswer(question_id="days", choices=("mon", "mon")), "answers[1].choices"),
     ],
 )
-def test_an_answer_that_does_not_fit_its_question_is_named_by_its_place(answer: Answer, field: str) -> None:
+def test_an_answer_that_does_not_fit_its_question_is_named_by_its_place(
+    answer: QuestionAnswer, field: str
+) -> None:
     assert violations(WHY, answer) == [field]
 
 
 def test_fitting_answers_are_kept_and_empty_ones_dropped() -> None:
     given = (
         WHY,
-        Answer(question_id="visa", text="no"),
-        Answer(question_id="team", choices=("web",)),
-        Answer(question_id="days"),
+        QuestionAnswer(question_id="visa", text="no"),
+        QuestionAnswer(question_id="team", choices=("web",)),
+        QuestionAnswer(question_id="days"),
     )
     assert check_answers(QUESTIONS, given) == given[:3]

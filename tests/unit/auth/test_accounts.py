@@ -7,28 +7,30 @@ from chassis.errors import DomainError
 from services.auth.domain import (
     CODE_LIFE,
     Account,
+    AccountHolder,
     AccountKind,
     AccountState,
-    Holder,
-    Registration,
+    PendingRegistration,
     digest_code,
     open_account,
 )
-from services.auth.domain.accounts import GUESSES_PER_CODE
+from services.auth.domain.accounts import MAX_GUESSES_PER_CODE
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
-ADA = Holder("Ada", AccountKind.STUDENT)
-EVE = Holder("Eve", AccountKind.STUDENT)
+ADA = AccountHolder("Ada", AccountKind.STUDENT)
+EVE = AccountHolder("Eve", AccountKind.STUDENT)
 KEY = bytes(32)
 
 
 def registration(
-    code: str = "11111111", holder: Holder = ADA, guesses: int = 0, at: datetime = NOW
-) -> Registration:
-    return Registration(holder, f"hash-{code}", digest_code(KEY, "usr_1", code), guesses, at + CODE_LIFE)
+    code: str = "11111111", holder: AccountHolder = ADA, guesses: int = 0, at: datetime = NOW
+) -> PendingRegistration:
+    return PendingRegistration(
+        holder, f"hash-{code}", digest_code(KEY, "usr_1", code), guesses, at + CODE_LIFE
+    )
 
 
-def account(*registrations: Registration) -> Account:
+def account(*registrations: PendingRegistration) -> Account:
     first, *others = registrations or (registration(),)
     opened = open_account("usr_1", "ada@example.test", first, NOW)
     for other in others:
@@ -36,7 +38,7 @@ def account(*registrations: Registration) -> Account:
     return opened
 
 
-def find(held: Account, code: str, guesses: int = 1, at: datetime = NOW) -> Registration | None:
+def find(held: Account, code: str, guesses: int = 1, at: datetime = NOW) -> PendingRegistration | None:
     return held.registration_of(digest_code(KEY, "usr_1", code), guesses, at)
 
 
@@ -54,14 +56,14 @@ def test_a_code_expires_after_fifteen_minutes() -> None:
 
 
 def test_the_last_guess_may_be_right_and_the_next_is_too_late() -> None:
-    assert find(account(), "11111111", guesses=GUESSES_PER_CODE)
-    assert find(account(), "11111111", guesses=GUESSES_PER_CODE + 1) is None
+    assert find(account(), "11111111", guesses=MAX_GUESSES_PER_CODE)
+    assert find(account(), "11111111", guesses=MAX_GUESSES_PER_CODE + 1) is None
 
 
 def test_a_new_code_has_its_own_guesses_and_the_old_one_gets_none_back() -> None:
-    held = account(registration(), registration("22222222", guesses=GUESSES_PER_CODE))
-    assert find(held, "22222222", guesses=2 * GUESSES_PER_CODE)
-    assert find(held, "11111111", guesses=GUESSES_PER_CODE + 1) is None
+    held = account(registration(), registration("22222222", guesses=MAX_GUESSES_PER_CODE))
+    assert find(held, "22222222", guesses=2 * MAX_GUESSES_PER_CODE)
+    assert find(held, "11111111", guesses=MAX_GUESSES_PER_CODE + 1) is None
 
 
 def test_a_code_is_bound_to_its_account() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from chassis.errors import DomainError
-from services.auth.domain import check_reachable, normalise, read_address
+from services.auth.domain import check_address_reachable, normalise_address, read_address
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from services.auth.domain import check_reachable, normalise, read_address
     ],
 )
 def test_one_mailbox_has_one_spelling(given: str, key: str) -> None:
-    assert normalise(given) == key
+    assert normalise_address(given) == key
 
 
 @pytest.mark.parametrize(
@@ -28,13 +28,13 @@ def test_one_mailbox_has_one_spelling(given: str, key: str) -> None:
 )
 def test_what_no_mail_can_reach_is_refused_by_field(given: str) -> None:
     with pytest.raises(DomainError) as failure:
-        normalise(given)
+        normalise_address(given)
     assert [violation.field for violation in failure.value.violations] == ["email"]
 
 
 def test_an_address_that_only_smtputf8_reaches_is_refused_where_there_is_none() -> None:
     with pytest.raises(DomainError) as failure:
-        check_reachable(read_address("élodie@example.com"), by_smtputf8=False)
+        check_address_reachable(read_address("élodie@example.com"), by_smtputf8=False)
     assert "ASCII" in failure.value.violations[0].description
-    check_reachable(read_address("élodie@example.com"), by_smtputf8=True)
-    check_reachable(read_address("elodie@münchen.de"), by_smtputf8=False)
+    check_address_reachable(read_address("élodie@example.com"), by_smtputf8=True)
+    check_address_reachable(read_address("elodie@münchen.de"), by_smtputf8=False)

@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 
 from services.auth.domain import (
     ACCESS_TOKEN_LIFE,
+    DueSigningKey,
     KeyState,
     SigningKey,
-    Succession,
     active_key,
+    due_signing_key,
     key_id,
+    key_state,
     published_keys,
-    state_of,
-    succession_due,
 )
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -24,7 +24,7 @@ def key(number: int, activate_time: datetime) -> SigningKey:
 
 
 def test_the_first_key_signs_at_once_also_by_a_clock_that_runs_behind() -> None:
-    due = succession_due([], ROTATION, NOW)
+    due = due_signing_key([], ROTATION, NOW)
     assert due is not None
     first = key(due.number, due.activate_time)
     assert active_key([first], NOW - timedelta(minutes=4)) is first
@@ -32,24 +32,24 @@ def test_the_first_key_signs_at_once_also_by_a_clock_that_runs_behind() -> None:
 
 def test_a_successor_is_due_a_day_before_it_signs() -> None:
     keys = [key(1, NOW)]
-    assert succession_due(keys, ROTATION, NOW + timedelta(days=28)) is None
-    assert succession_due(keys, ROTATION, NOW + timedelta(days=29)) == Succession(2, NOW + ROTATION)
+    assert due_signing_key(keys, ROTATION, NOW + timedelta(days=28)) is None
+    assert due_signing_key(keys, ROTATION, NOW + timedelta(days=29)) == DueSigningKey(2, NOW + ROTATION)
 
 
 def test_a_successor_that_comes_late_is_still_published_before_it_signs() -> None:
     late = NOW + timedelta(days=400)
-    assert succession_due([key(1, NOW)], ROTATION, late) == Succession(2, late + timedelta(days=1))
+    assert due_signing_key([key(1, NOW)], ROTATION, late) == DueSigningKey(2, late + timedelta(days=1))
 
 
 def test_a_key_goes_from_next_to_active_to_retired_to_expired() -> None:
     first, second, third = keys = [key(1, NOW), key(2, NOW + ROTATION), key(3, NOW + 2 * ROTATION)]
     moment = NOW + ROTATION
-    assert [state_of(each, keys, moment) for each in (first, second, third)] == [
+    assert [key_state(each, keys, moment) for each in (first, second, third)] == [
         KeyState.RETIRED,
         KeyState.ACTIVE,
         KeyState.NEXT,
     ]
-    assert state_of(first, keys, moment + ACCESS_TOKEN_LIFE + timedelta(minutes=5)) is KeyState.EXPIRED
+    assert key_state(first, keys, moment + ACCESS_TOKEN_LIFE + timedelta(minutes=5)) is KeyState.EXPIRED
 
 
 def test_the_last_token_of_a_retired_key_can_be_verified_until_it_expires() -> None:
@@ -62,7 +62,7 @@ def test_there_is_always_exactly_one_active_key_and_it_was_published_before(paus
     keys: list[SigningKey] = []
     now, published_at = NOW, dict[int, datetime]()
     for pause in pauses_h:
-        if due := succession_due(keys, ROTATION, now):
+        if due := due_signing_key(keys, ROTATION, now):
             keys.append(key(due.number, due.activate_time))
             published_at[due.number] = now
         active = active_key(keys, now)

@@ -3,41 +3,41 @@
 import sys
 from contextlib import AsyncExitStack
 
-from chassis.process import close_with, live
-from chassis.readiness import Check
+from chassis.process import close_on_exit, run_process
+from chassis.readiness import ReadinessCheck
 from chassis.settings import MisconfiguredError, ProcessSettings
 
 
-def tell(what: str) -> None:
+def print_line(what: str) -> None:
     print(what, flush=True)  # noqa: T201
 
 
-class Settings(ProcessSettings):
+class LeanSettings(ProcessSettings):
     tables: str = "good"
 
 
-class Telling:
-    def checks(self) -> list[Check]:
+class LeanProcess:
+    def checks(self) -> list[ReadinessCheck]:
         return []
 
     async def start(self) -> None:
         heavy = {"pymongo", "kombu", "redis", "jwt"} & set(sys.modules)
-        tell(f"started with {sorted(heavy)}")
+        print_line(f"started with {sorted(heavy)}")
 
     async def stop(self, grace_s: float) -> None:
-        tell(f"stopping within {grace_s:.0f} s")
+        print_line(f"stopping within {grace_s:.0f} s")
 
 
 async def _close() -> None:
-    tell("closed")
+    print_line("closed")
 
 
-async def prepare(settings: Settings, closing: AsyncExitStack) -> Telling:
-    close_with(closing, _close)
+async def prepare(settings: LeanSettings, closing: AsyncExitStack) -> LeanProcess:
+    close_on_exit(closing, _close)
     if settings.tables != "good":
         raise MisconfiguredError(["tables.yaml: is bad", "other.yaml: is worse"])
-    return Telling()
+    return LeanProcess()
 
 
 if __name__ == "__main__":
-    live("lean", "serve", Settings, prepare)
+    run_process("lean", "serve", LeanSettings, prepare)

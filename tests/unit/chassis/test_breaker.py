@@ -1,10 +1,16 @@
 import pytest
 
-from chassis.breaker import FAILURES_TO_OPEN, OPEN_S, SUCCESSES_TO_CLOSE, WINDOW_S, Breaker
+from chassis.concurrency.circuit_breaker import (
+    FAILURE_WINDOW_S,
+    FAILURES_TO_OPEN,
+    OPEN_DURATION_S,
+    SUCCESSES_TO_CLOSE,
+    CircuitBreaker,
+)
 from chassis.errors import DomainError
 
 
-class HandClock:
+class BreakerClock:
     def __init__(self) -> None:
         self.now_s = 1000.0
 
@@ -12,12 +18,12 @@ class HandClock:
         return self.now_s
 
 
-class Driven:
+class BreakerDriver:
     """A breaker and the clock that it reads."""
 
     def __init__(self) -> None:
-        self.clock = HandClock()
-        self.breaker = Breaker("The thing", self.clock, label="service/thing")
+        self.clock = BreakerClock()
+        self.breaker = CircuitBreaker("The thing", self.clock, label="service/thing")
 
     def fail(self, times: int = 1) -> None:
         for _ in range(times):
@@ -40,60 +46,60 @@ class Driven:
 
 
 @pytest.fixture
-def driven() -> Driven:
-    return Driven()
+def driven() -> BreakerDriver:
+    return BreakerDriver()
 
 
-def test_it_opens_after_five_failures_in_a_row_of_ten_seconds(driven: Driven) -> None:
+def test_it_opens_after_five_failures_in_a_row_of_ten_seconds(driven: BreakerDriver) -> None:
     driven.fail(FAILURES_TO_OPEN - 1)
     assert not driven.is_open()
     driven.fail()
     assert driven.is_open()
 
 
-def test_failures_that_lie_far_apart_do_not_open_it(driven: Driven) -> None:
+def test_failures_that_lie_far_apart_do_not_open_it(driven: BreakerDriver) -> None:
     for _ in range(3 * FAILURES_TO_OPEN):
         driven.fail()
-        driven.clock.now_s += WINDOW_S / 3
+        driven.clock.now_s += FAILURE_WINDOW_S / 3
     assert not driven.is_open()
 
 
-def test_while_open_it_says_when_to_come_back(driven: Driven) -> None:
+def test_while_open_it_says_when_to_come_back(driven: BreakerDriver) -> None:
     driven.fail(FAILURES_TO_OPEN)
     driven.clock.now_s += 1
     with pytest.raises(DomainError) as caught:
         driven.breaker.admit()
-    assert caught.value.retry_after_s == OPEN_S - 1
+    assert caught.value.retry_after_s == OPEN_DURATION_S - 1
 
 
-def test_after_a_pause_it_lets_one_call_at_a_time_try(driven: Driven) -> None:
+def test_after_a_pause_it_lets_one_call_at_a_time_try(driven: BreakerDriver) -> None:
     driven.fail(FAILURES_TO_OPEN)
-    driven.clock.now_s += OPEN_S
+    driven.clock.now_s += OPEN_DURATION_S
     driven.breaker.admit()
     assert driven.is_open()
     driven.breaker.succeeded()
     assert not driven.is_open()
 
 
-def test_what_is_known_to_be_back_may_be_tried_at_once(driven: Driven) -> None:
+def test_what_is_known_to_be_back_may_be_tried_at_once(driven: BreakerDriver) -> None:
     driven.fail(FAILURES_TO_OPEN)
     driven.breaker.try_now()
     driven.succeed(SUCCESSES_TO_CLOSE)
     assert not driven.is_open()
 
 
-def test_three_successes_close_it(driven: Driven) -> None:
+def test_three_successes_close_it(driven: BreakerDriver) -> None:
     driven.fail(FAILURES_TO_OPEN)
-    driven.clock.now_s += OPEN_S
+    driven.clock.now_s += OPEN_DURATION_S
     driven.succeed(SUCCESSES_TO_CLOSE)
     driven.fail(FAILURES_TO_OPEN - 1)
     assert not driven.is_open()
 
 
-def test_a_failed_try_opens_it_for_another_pause(driven: Driven) -> None:
+def test_a_failed_try_opens_it_for_another_pause(driven: BreakerDriver) -> None:
     driven.fail(FAILURES_TO_OPEN)
-    driven.clock.now_s += OPEN_S
+    driven.clock.now_s += OPEN_DURATION_S
     driven.succeed(SUCCESSES_TO_CLOSE - 1)
     driven.fail()
-    driven.clock.now_s += OPEN_S - 1
+    driven.clock.now_s += OPEN_DURATION_S - 1
     assert driven.is_open()

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from chassis.bulkhead import Bulkhead
+from chassis.concurrency.bulkhead import Bulkhead
 from chassis.errors import DomainError
 
 

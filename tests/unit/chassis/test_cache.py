@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.cache import Cache
-from chassis.cache.cache import LEASE_TTL_S, SPARE_S
-from chassis.caller import Call, begin, current_call
+from chassis.cache.cache import LEASE_TTL_S, STALE_COPY_TTL_S
+from chassis.call_context import CallContext, bind_call, current_call
 from chassis.errors import DomainError, unavailable
 from internshipconnect.events.v1.events_pb2 import UserVerified
-from tests.fakes.cache_store import FarStore, MemoryStore
+from tests.fakes.cache_store import InMemoryCacheStore, RemoteCacheStore
 from tests.virtual_time import in_virtual_time
 
 TTL_S = 60.0
 
 
-class Source:
+class HeldLoader:
     """The truth behind the cache: a value that changes, and loads that can be held up half-way."""
 
     def __init__(self, value: str | None = "first") -> None:
@@ -53,7 +53,7 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-class Now:
+class CacheClock:
     def __init__(self) -> None:
         self.value = 0.0
 
@@ -62,37 +62,37 @@ class Now:
 
 
 @pytest.fixture
-def now() -> Now:
-    return Now()
+def now() -> CacheClock:
+    return CacheClock()
 
 
 @pytest.fixture
-def store(now: Now) -> MemoryStore:
-    return MemoryStore(now)
+def store(now: CacheClock) -> InMemoryCacheStore:
+    return InMemoryCacheStore(now)
 
 
 @pytest.fixture
-def cache(store: MemoryStore) -> Cache:
+def cache(store: InMemoryCacheStore) -> Cache:
     return Cache(store, "test")
 
 
 @pytest.fixture
-def source() -> Source:
-    return Source()
+def source() -> HeldLoader:
+    return HeldLoader()
 
 
 Read = Callable[[], Awaitable[str | None]]
 
 
 @pytest.fixture
-def read(cache: Cache, source: Source) -> Read:
+def read(cache: Cache, source: HeldLoader) -> Read:
     async def read() -> str | None:
         return told(await cache.read_through("key", TTL_S, source.load))
 
     return read
 
 
-async def test_the_second_reader_gets_the_first_ones_answer(read: Read, source: Source) -> None:
+async def test_the_second_reader_gets_the_first_ones_answer(read: Read, source: HeldLoader) -> None:
     assert [await read(), await read()] == ["first", "first"]
     assert source.loads == 1
 
@@ -105,7 +105,7 @@ async def test_an_answer_without_content_is_an_answer(cache: Cache) -> None:
     assert await cache.read_through("empty", TTL_S, load) == b""
 
 
-async def test_readers_at_the_same_time_share_one_load(read: Read, source: Source) -> None:
+async def test_readers_at_the_same_time_share_one_load(read: Read, source: HeldLoader) -> None:
     source.hold()
     readers = [asyncio.ensure_future(read()) for _ in range(50)]
     await settled()
@@ -116,7 +116,7 @@ async def test_readers_at_the_same_time_share_one_load(read: Read, source: Sourc
 
 
 async def test_that_there_is_nothing_is_remembered_for_its_own_time(
-    read: Read, source: Source, now: Now
+    read: Read, source: HeldLoader, now: CacheClock
 ) -> None:
     source.value = None
     assert [await read(), await read()] == [None, None]
@@ -129,7 +129,7 @@ async def test_that_there_is_nothing_is_remembered_for_its_own_time(
 
 @pytest.mark.parametrize(("after_s", "loads"), [(TTL_S * 0.89, 1), (TTL_S * 1.11, 2)])
 async def test_an_answer_lives_for_its_time_give_or_take_a_tenth(
-    read: Read, source: Source, now: Now, after_s: float, loads: int
+    read: Read, source: HeldLoader, now: CacheClock, after_s: float, loads: int
 ) -> None:
     await read()
     now.value += after_s
@@ -139,7 +139,7 @@ async def test_an_answer_lives_for_its_time_give_or_take_a_tenth(
 
 
 async def test_lives_differ_so_that_answers_made_together_do_not_expire_together(
-    cache: Cache, store: MemoryStore, source: Source
+    cache: Cache, store: InMemoryCacheStore, source: HeldLoader
 ) -> None:
     for number in range(20):
         await cache.read_through(str(number), TTL_S, source.load)
@@ -147,7 +147,7 @@ async def test_lives_differ_so_that_answers_made_together_do_not_expire_together
     assert len({expires for _, expires in store.entries.values()}) > 10
 
 
-async def test_after_a_drop_the_new_value_is_read(read: Read, cache: Cache, source: Source) -> None:
+async def test_after_a_drop_the_new_value_is_read(read: Read, cache: Cache, source: HeldLoader) -> None:
     await read()
     source.value = "second"
     await cache.drop("key")
@@ -156,7 +156,7 @@ async def test_after_a_drop_the_new_value_is_read(read: Read, cache: Cache, sour
 
 
 async def test_a_load_that_began_before_a_drop_does_not_put_the_old_value_back(
-    read: Read, cache: Cache, source: Source
+    read: Read, cache: Cache, source: HeldLoader
 ) -> None:
     source.hold()
     before = asyncio.ensure_future(read())
@@ -171,7 +171,7 @@ async def test_a_load_that_began_before_a_drop_does_not_put_the_old_value_back(
 
 
 async def test_the_same_holds_when_another_process_drops(
-    read: Read, store: MemoryStore, source: Source
+    read: Read, store: InMemoryCacheStore, source: HeldLoader
 ) -> None:
     source.hold()
     before = asyncio.ensure_future(read())
@@ -188,7 +188,7 @@ async def test_the_same_holds_when_another_process_drops(
 
 
 async def test_who_reads_after_a_drop_does_not_join_a_load_from_before(
-    read: Read, cache: Cache, source: Source
+    read: Read, cache: Cache, source: HeldLoader
 ) -> None:
     source.hold()
     before = asyncio.ensure_future(read())
@@ -203,7 +203,7 @@ async def test_who_reads_after_a_drop_does_not_join_a_load_from_before(
 
 
 async def test_that_holds_without_the_store_too(
-    read: Read, cache: Cache, store: MemoryStore, source: Source
+    read: Read, cache: Cache, store: InMemoryCacheStore, source: HeldLoader
 ) -> None:
     store.is_down = True
     source.hold()
@@ -220,7 +220,7 @@ async def test_that_holds_without_the_store_too(
 
 
 async def test_that_holds_in_a_process_that_loads_beside_the_one_with_the_lease(
-    read: Read, store: MemoryStore, source: Source
+    read: Read, store: InMemoryCacheStore, source: HeldLoader
 ) -> None:
     elsewhere = Cache(store, "test")
     source.hold()
@@ -238,7 +238,7 @@ async def test_that_holds_in_a_process_that_loads_beside_the_one_with_the_lease(
     assert (await before, await after) == ("first", "second")
 
 
-async def test_a_load_that_fails_is_not_shared_and_not_remembered(read: Read, source: Source) -> None:
+async def test_a_load_that_fails_is_not_shared_and_not_remembered(read: Read, source: HeldLoader) -> None:
     source.hold()
     source.fails_with = ConnectionError("shard is down")
     readers = [asyncio.ensure_future(read()) for _ in range(5)]
@@ -252,7 +252,7 @@ async def test_a_load_that_fails_is_not_shared_and_not_remembered(read: Read, so
 
 
 async def test_when_the_loading_caller_goes_away_those_who_joined_still_get_their_answer(
-    read: Read, source: Source
+    read: Read, source: HeldLoader
 ) -> None:
     source.hold()
     leader, follower = asyncio.ensure_future(read()), asyncio.ensure_future(read())
@@ -265,7 +265,7 @@ async def test_when_the_loading_caller_goes_away_those_who_joined_still_get_thei
 
 
 async def test_without_the_store_every_answer_is_loaded(
-    read: Read, store: MemoryStore, source: Source
+    read: Read, store: InMemoryCacheStore, source: HeldLoader
 ) -> None:
     store.is_down = True
 
@@ -275,8 +275,8 @@ async def test_without_the_store_every_answer_is_loaded(
 
 
 @in_virtual_time
-async def test_a_drop_that_the_store_missed_is_made_up_for_and_meanwhile_nothing_outdated_is_read(
-    read: Read, cache: Cache, store: MemoryStore, source: Source
+async def test_an_invalidation_that_the_store_missed_is_repeated_and_until_then_nothing_outdated_is_read(
+    read: Read, cache: Cache, store: InMemoryCacheStore, source: HeldLoader
 ) -> None:
     await read()
     source.value = "second"
@@ -293,7 +293,7 @@ async def test_a_drop_that_the_store_missed_is_made_up_for_and_meanwhile_nothing
 
 @in_virtual_time
 async def test_a_drop_whose_caller_goes_away_is_made_all_the_same(
-    read: Read, cache: Cache, store: MemoryStore, source: Source, monkeypatch: pytest.MonkeyPatch
+    read: Read, cache: Cache, store: InMemoryCacheStore, source: HeldLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await read()
     source.value = "second"
@@ -315,7 +315,7 @@ async def test_a_drop_whose_caller_goes_away_is_made_all_the_same(
     await cache.aclose()
 
 
-async def test_two_namespaces_do_not_see_each_other(store: MemoryStore, source: Source) -> None:
+async def test_two_namespaces_do_not_see_each_other(store: InMemoryCacheStore, source: HeldLoader) -> None:
     await Cache(store, "one").read_through("key", TTL_S, source.load)
     source.value = "second"
 
@@ -335,7 +335,7 @@ def test_in_any_interleaving_a_read_that_starts_after_a_drop_never_sees_an_older
 
 async def _interleaved(steps: list[str]) -> None:
     """Two processes read and one writes, their steps in any order; loads take several turns of the loop."""
-    store = FarStore()
+    store = RemoteCacheStore()
     caches = (Cache(store, "test"), Cache(store, "test"))
     version = committed = 0
     reads: list[tuple[int, asyncio.Task[str | None]]] = []
@@ -364,11 +364,11 @@ async def _interleaved(steps: list[str]) -> None:
     assert await read(caches[1]) == str(version)
 
 
-async def during_a_call(cache: Cache, source: Source, deadline_s: float = 5.0) -> tuple[str | None, bool]:
+async def during_a_call(cache: Cache, source: HeldLoader, deadline_s: float = 5.0) -> tuple[str | None, bool]:
     """What a call reads, and whether its answer is marked as stale."""
 
     async def call() -> tuple[str | None, bool]:
-        begin(Call(deadline=time.monotonic() + deadline_s))
+        bind_call(CallContext(deadline=time.monotonic() + deadline_s))
         answer = told(await cache.read_through("key", TTL_S, source.load))
         return answer, current_call().is_stale
 
@@ -376,8 +376,8 @@ async def during_a_call(cache: Cache, source: Source, deadline_s: float = 5.0) -
 
 
 @in_virtual_time
-async def test_when_the_truth_cannot_be_had_the_last_answer_is_given_and_marked(
-    cache: Cache, source: Source, now: Now
+async def test_when_loading_fails_the_last_answer_is_given_and_marked_stale(
+    cache: Cache, source: HeldLoader, now: CacheClock
 ) -> None:
     assert await during_a_call(cache, source) == ("first", False)
     now.value += 2 * TTL_S
@@ -390,7 +390,7 @@ async def test_when_the_truth_cannot_be_had_the_last_answer_is_given_and_marked(
 
 @in_virtual_time
 async def test_all_who_wait_for_a_load_that_fails_hear_that_the_answer_is_stale(
-    cache: Cache, source: Source, now: Now
+    cache: Cache, source: HeldLoader, now: CacheClock
 ) -> None:
     await during_a_call(cache, source)
     now.value += 2 * TTL_S
@@ -404,7 +404,7 @@ async def test_all_who_wait_for_a_load_that_fails_hear_that_the_answer_is_stale(
 
 @in_virtual_time
 async def test_a_load_that_hangs_leaves_time_for_the_last_answer(
-    cache: Cache, source: Source, now: Now
+    cache: Cache, source: HeldLoader, now: CacheClock
 ) -> None:
     await during_a_call(cache, source)
     now.value += 2 * TTL_S
@@ -416,7 +416,7 @@ async def test_a_load_that_hangs_leaves_time_for_the_last_answer(
 
 @in_virtual_time
 async def test_an_answer_that_was_dropped_is_not_given_once_more(
-    cache: Cache, source: Source, now: Now
+    cache: Cache, source: HeldLoader, now: CacheClock
 ) -> None:
     await during_a_call(cache, source)
     now.value += 2 * TTL_S
@@ -426,7 +426,9 @@ async def test_an_answer_that_was_dropped_is_not_given_once_more(
         await during_a_call(cache, source)
 
 
-async def test_an_error_that_is_an_answer_is_not_covered_up(cache: Cache, source: Source, now: Now) -> None:
+async def test_an_error_that_is_an_answer_is_not_covered_up(
+    cache: Cache, source: HeldLoader, now: CacheClock
+) -> None:
     await during_a_call(cache, source)
     now.value += 2 * TTL_S
     source.fails_with = DomainError("PERMISSION_DENIED", "no")
@@ -435,10 +437,10 @@ async def test_an_error_that_is_an_answer_is_not_covered_up(cache: Cache, source
 
 
 async def test_an_answer_older_than_ten_minutes_is_not_given_any_more(
-    cache: Cache, source: Source, now: Now
+    cache: Cache, source: HeldLoader, now: CacheClock
 ) -> None:
     await during_a_call(cache, source)
-    now.value += SPARE_S + 1
+    now.value += STALE_COPY_TTL_S + 1
     source.fails_with = unavailable("mongo")
     with pytest.raises(DomainError):
         await during_a_call(cache, source)

@@ -4,16 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chassis.caller import (
-    Call,
-    Operation,
+from chassis.call_context import (
+    CallContext,
+    IdempotentOperation,
     Principal,
     acting_as,
-    begin,
-    caller,
-    caller_or_none,
-    operation,
-    operation_seed,
+    bind_call,
+    current_operation,
+    current_operation_seed,
+    current_principal,
+    current_principal_or_none,
     remaining_s,
     request_id,
 )
@@ -24,24 +24,29 @@ STUDENT = Principal(id="usr_1", kind="STUDENT")
 
 
 def test_outside_of_a_call_nobody_is_signed_in() -> None:
-    assert caller_or_none() is None
-    assert (request_id(), remaining_s(), operation(), operation_seed()) == ("", None, None, None)
+    assert current_principal_or_none() is None
+    assert (request_id(), remaining_s(), current_operation(), current_operation_seed()) == (
+        "",
+        None,
+        None,
+        None,
+    )
     with pytest.raises(DomainError) as caught:
-        caller()
+        current_principal()
     assert caught.value.reason == "TOKEN_MISSING"
 
 
 def test_acting_as_somebody_ends_with_its_block() -> None:
-    run = Operation("op", datetime(2027, 1, 1, tzinfo=UTC))
+    run = IdempotentOperation("op", datetime(2027, 1, 1, tzinfo=UTC))
     with acting_as(STUDENT, operation=run):
-        assert caller() is STUDENT
-        assert (operation(), operation_seed()) == (run, b"op")
-    assert caller_or_none() is None
+        assert current_principal() is STUDENT
+        assert (current_operation(), current_operation_seed()) == (run, b"op")
+    assert current_principal_or_none() is None
 
 
 async def test_what_a_call_knows_stays_within_its_own_task() -> None:
     async def one(name: str) -> str:
-        begin(Call(name, time.monotonic() + 5))
+        bind_call(CallContext(name, time.monotonic() + 5))
         await asyncio.sleep(0)
         return request_id()
 
@@ -50,14 +55,14 @@ async def test_what_a_call_knows_stays_within_its_own_task() -> None:
 
 def test_a_deadline_that_has_passed_leaves_no_time_rather_than_less() -> None:
     async def late() -> float | None:
-        begin(Call(deadline=time.monotonic() - 1))
+        bind_call(CallContext(deadline=time.monotonic() - 1))
         return remaining_s()
 
     assert asyncio.run(late()) == 0.0
 
 
 def test_metadata_does_not_show_in_a_representation() -> None:
-    assert "secret" not in repr(Call(metadata={"authorization": "Bearer secret"}))
+    assert "secret" not in repr(CallContext(metadata={"authorization": "Bearer secret"}))
 
 
 def test_a_clock_counts_whole_milliseconds_in_utc() -> None:

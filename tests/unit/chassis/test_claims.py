@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chassis.clock import FixedClock
-from chassis.idempotency import Claims
+from chassis.sharding.idempotency_store import IdempotencyStore
 from tests.contracts.claims import ClaimsContract
 from tests.fakes.claims import InMemoryClaims
 
@@ -14,5 +14,5 @@ class TestClaimsInMemory(ClaimsContract):
         return FixedClock(datetime(2027, 1, 1, tzinfo=UTC))
 
     @pytest.fixture
-    def claims(self, clock: FixedClock) -> Claims:
+    def claims(self, clock: FixedClock) -> IdempotencyStore:
         return InMemoryClaims(clock)

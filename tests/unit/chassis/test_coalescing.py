@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from chassis.caller import Call, begin, remaining_s
-from chassis.coalescing import Coalescer
+from chassis.call_context import CallContext, bind_call, remaining_s
+from chassis.concurrency.coalescing import Coalescer
 from tests.virtual_time import in_virtual_time
-from tests.waiting import GENEROUS_S
+from tests.waiting import WAIT_TIMEOUT_S
 
 
-class Work:
+class HeldBatchHandler:
     """Doubles numbers, batch by batch; each batch waits to be let go."""
 
     def __init__(self) -> None:
@@ -30,8 +30,8 @@ class Work:
 
 
 @pytest.fixture
-def work() -> Work:
-    return Work()
+def work() -> HeldBatchHandler:
+    return HeldBatchHandler()
 
 
 def asking(coalescer: Coalescer[int, int], *items: int) -> list[asyncio.Task[int]]:
@@ -43,14 +43,14 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_one_who_asks_alone_waits_for_nobody(work: Work) -> None:
+async def test_one_who_asks_alone_waits_for_nobody(work: HeldBatchHandler) -> None:
     work.gate.set()
     assert await Coalescer(work, at_once=1, most=10).ask(21) == 42
     assert work.batches == [[21]]
 
 
 async def test_who_asks_during_a_batch_goes_with_the_next_and_never_joins_the_one_under_way(
-    work: Work,
+    work: HeldBatchHandler,
 ) -> None:
     coalescer = Coalescer(work, at_once=1, most=10)
     first = asking(coalescer, 1)
@@ -63,7 +63,9 @@ async def test_who_asks_during_a_batch_goes_with_the_next_and_never_joins_the_on
     assert work.batches == [[1], [2, 3, 4]]
 
 
-async def test_no_more_batches_are_under_way_and_no_more_items_in_one_than_allowed(work: Work) -> None:
+async def test_no_more_batches_are_under_way_and_no_more_items_in_one_than_allowed(
+    work: HeldBatchHandler,
+) -> None:
     coalescer = Coalescer(work, at_once=2, most=3)
     first = asking(coalescer, 0)
     await settle()
@@ -77,7 +79,7 @@ async def test_no_more_batches_are_under_way_and_no_more_items_in_one_than_allow
     assert max(map(len, work.batches)) == 3
 
 
-async def test_an_items_error_is_its_own(work: Work) -> None:
+async def test_an_items_error_is_its_own(work: HeldBatchHandler) -> None:
     work.gate.set()
     good, bad, fine = asking(Coalescer(work, at_once=1, most=10), 1, -1, 2)
     with pytest.raises(ValueError, match="-1 is negative"):
@@ -101,16 +103,18 @@ async def test_an_error_of_the_whole_batch_reaches_all_of_it_and_not_the_next() 
     assert await coalescer.ask(3) == 3
 
 
-async def test_one_who_asks_at_the_moment_when_the_last_batch_ends_is_not_forgotten(work: Work) -> None:
+async def test_one_who_asks_at_the_moment_when_the_last_batch_ends_is_not_forgotten(
+    work: HeldBatchHandler,
+) -> None:
     work.gate.set()
     coalescer = Coalescer(work, at_once=1, most=10)
     for number in range(100):
-        async with asyncio.timeout(GENEROUS_S):
+        async with asyncio.timeout(WAIT_TIMEOUT_S):
             assert await coalescer.ask(number) == number * 2
 
 
 async def test_one_who_gives_up_neither_ends_the_batch_of_the_others_nor_is_carried_out_later(
-    work: Work,
+    work: HeldBatchHandler,
 ) -> None:
     coalescer = Coalescer(work, at_once=1, most=10)
     leaver, stayer = asking(coalescer, 1, 2)
@@ -124,7 +128,7 @@ async def test_one_who_gives_up_neither_ends_the_batch_of_the_others_nor_is_carr
     assert work.batches == [[1, 2], [4]]
 
 
-async def test_a_batch_that_nobody_waits_for_any_more_is_cancelled(work: Work) -> None:
+async def test_a_batch_that_nobody_waits_for_any_more_is_cancelled(work: HeldBatchHandler) -> None:
     coalescer = Coalescer(work, at_once=1, most=10)
     leavers = asking(coalescer, 1, 2)
     await settle()
@@ -137,12 +141,12 @@ async def test_a_batch_that_nobody_waits_for_any_more_is_cancelled(work: Work) -
 
 
 @in_virtual_time
-async def test_a_batch_has_the_time_of_whoever_can_wait_longest(work: Work) -> None:
+async def test_a_batch_has_the_time_of_the_caller_with_the_latest_deadline(work: HeldBatchHandler) -> None:
     work.gate.set()
     coalescer = Coalescer(work, at_once=1, most=10)
 
     async def ask_within(seconds: int) -> int:
-        begin(Call(deadline=time.monotonic() + seconds))
+        bind_call(CallContext(deadline=time.monotonic() + seconds))
         return await coalescer.ask(seconds)
 
     await asyncio.gather(*(asyncio.create_task(ask_within(seconds)) for seconds in (1, 60, 5)))

@@ -17,22 +17,22 @@ from chassis.contracts import (
     ContractError,
     Contracts,
     RpcSpec,
-    all_services,
+    error_reasons,
     event_class,
     event_classes,
     event_type,
-    reasons,
-    rpc_at,
-    rpcs_of,
+    find_rpc,
+    list_services,
+    rpcs_of_service,
 )
-from chassis.grpc.interceptors.validation import Validation
-from chassis.grpc.spelling import messages_within
+from chassis.grpc.field_names import list_message_types
+from chassis.grpc.interceptors.validation import ValidationInterceptor
 from internshipconnect.auth.v1 import auth_pb2
 from internshipconnect.errors.v1 import reason_pb2
 from internshipconnect.options.v1 import options_pb2
 
 DESCRIPTOR_SET = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
-RPCS = [rpc for service in all_services() for rpc in rpcs_of(service)]
+RPCS = [rpc for service in list_services() for rpc in rpcs_of_service(service)]
 INTEGERS_OF_64_BITS = (
     FieldDescriptor.TYPE_INT64,
     FieldDescriptor.TYPE_UINT64,
@@ -51,7 +51,7 @@ def request_fields(rpc: RpcSpec) -> Iterator[FieldDescriptor]:
 
 
 def own_messages(root: object) -> list[Descriptor]:
-    found = messages_within(cast(Descriptor, root))
+    found = list_message_types(cast(Descriptor, root))
     return [message for message in found if not message.full_name.startswith("google.protobuf.")]
 
 
@@ -69,7 +69,7 @@ def is_bounded(rules: validate_pb2.StringRules) -> bool:
 
 
 def test_there_is_a_contract_for_each_of_the_six_services() -> None:
-    names = [service.name.removesuffix("Service").lower() for service in all_services()]
+    names = [service.name.removesuffix("Service").lower() for service in list_services()]
     assert sorted(names) == ["analytics", "application", "auth", "internship", "notification", "user"]
 
 
@@ -168,19 +168,19 @@ def test_every_rule_compiles(rpc: RpcSpec) -> None:
     async def proceed(_request: object, _context: object) -> bytes:
         return b""
 
-    Validation().bind(rpc, proceed)
+    ValidationInterceptor().bind(rpc, proceed)
 
 
 @every_rpc
 def test_every_declared_reason_is_in_the_table_and_not_one_that_goes_without_saying(rpc: RpcSpec) -> None:
     for number in rpc.policy.errors:
         name = reason_pb2.Reason.Name(number).removeprefix("REASON_")
-        assert name in reasons()
+        assert name in error_reasons()
         assert name not in GO_WITHOUT_SAYING
 
 
 def test_every_reason_has_a_code_and_says_what_to_do() -> None:
-    for reason in reasons().values():
+    for reason in error_reasons().values():
         assert reason.code is not grpc.StatusCode.OK
         assert reason.help.endswith(".")
         assert 400 <= reason.http_status <= 504
@@ -205,19 +205,19 @@ def test_an_unknown_event_name_is_refused() -> None:
 
 
 def test_a_call_is_found_by_its_path() -> None:
-    found = rpc_at("/internshipconnect.auth.v1.AuthService/Login")
+    found = find_rpc("/internshipconnect.auth.v1.AuthService/Login")
     assert found is not None
     assert (found.name, found.body, found.request) == ("Login", "*", auth_pb2.LoginRequest)
-    assert rpc_at("/internshipconnect.auth.v1.AuthService/Invented") is None
+    assert find_rpc("/internshipconnect.auth.v1.AuthService/Invented") is None
 
 
 def test_contracts_read_from_a_file_declare_what_the_imported_ones_declare() -> None:
     read = Contracts.read(DESCRIPTOR_SET.read_bytes())
-    assert [service.full_name for service in read.services] == [one.full_name for one in all_services()]
+    assert [service.full_name for service in read.services] == [one.full_name for one in list_services()]
     assert [(rpc.path, rpc.policy, rpc.http, rpc.callers) for rpc in read.rpcs] == [
         (rpc.path, rpc.policy, rpc.http, rpc.callers) for rpc in RPCS
     ]
-    assert read.reasons == reasons()
+    assert read.reasons == error_reasons()
     assert set(read.event_classes) == set(event_classes())
 
 

@@ -9,44 +9,44 @@ import msgspec
 import pytest
 from bson.codec_options import CodecOptions
 
-from chassis.mongo.documents import Document, etag, from_document, to_document
+from chassis.mongo.documents import Document, format_etag, from_document, to_document
 
 
-class State(StrEnum):
+class SampleState(StrEnum):
     OPEN = "OPEN"
 
 
-class Level(Enum):
+class SampleLevel(Enum):
     HIGH = 3
 
 
 @dataclass(frozen=True)
-class Place:
+class SamplePlace:
     city: str
     lat: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class SampleListing:
     id: str
-    state: State
-    level: Level
+    state: SampleState
+    level: SampleLevel
     made_at: datetime
-    places: tuple[Place, ...] = ()
+    places: tuple[SamplePlace, ...] = ()
     closes_at: datetime | None = None
     views: int = 0
-    notes: dict[str, Place] = field(default_factory=dict)
+    notes: dict[str, SamplePlace] = field(default_factory=dict)
     digest: bytes = b""
 
 
-LISTING = Listing(
+LISTING = SampleListing(
     id="int_1",
-    state=State.OPEN,
-    level=Level.HIGH,
+    state=SampleState.OPEN,
+    level=SampleLevel.HIGH,
     made_at=datetime(2026, 3, 1, 12, 30, 0, 5000, tzinfo=UTC),
-    places=(Place("Berlin", 52.5), Place("Zürich")),
+    places=(SamplePlace("Berlin", 52.5), SamplePlace("Zürich")),
     views=2**40,
-    notes={"x": Place("Graz", 47.0)},
+    notes={"x": SamplePlace("Graz", 47.0)},
     digest=b"\x00\xff",
 )
 
@@ -56,7 +56,7 @@ def through_bson(document: Document) -> Document:
 
 
 def test_an_entity_comes_back_from_bson_as_it_was() -> None:
-    assert from_document(Listing, through_bson(to_document(LISTING))) == LISTING
+    assert from_document(SampleListing, through_bson(to_document(LISTING))) == LISTING
 
 
 def test_the_id_is_the_documents_id_and_values_stay_native() -> None:
@@ -83,28 +83,30 @@ def test_unknown_fields_are_ignored_and_missing_ones_take_their_defaults() -> No
         "later": 1,
     }
 
-    assert from_document(Listing, document) == Listing("int_1", State.OPEN, Level.HIGH, LISTING.made_at)
+    assert from_document(SampleListing, document) == SampleListing(
+        "int_1", SampleState.OPEN, SampleLevel.HIGH, LISTING.made_at
+    )
 
 
 def test_a_document_of_another_shape_names_the_field() -> None:
     document = to_document(LISTING) | {"places": [{"city": 5}]}
 
     with pytest.raises(msgspec.ValidationError, match=r"places\[0\].city"):
-        from_document(Listing, document)
+        from_document(SampleListing, document)
 
 
 def test_the_documents_own_fields_are_left_as_they_are() -> None:
     document = to_document(LISTING)
     before = dict(document)
 
-    from_document(Listing, document)
+    from_document(SampleListing, document)
 
     assert document == before
 
 
 def test_an_entity_without_an_id_has_none_in_its_document() -> None:
-    assert to_document(Place("Linz")) == {"city": "Linz", "lat": None}
+    assert to_document(SamplePlace("Linz")) == {"city": "Linz", "lat": None}
 
 
 def test_etags_differ_when_versions_do() -> None:
-    assert etag(1) == etag(1) != etag(2)
+    assert format_etag(1) == format_etag(1) != format_etag(2)

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chassis.ids import SLOTS, is_id, new_id, slot_of, slot_of_key, time_of
+from chassis.ids import SLOT_COUNT, creation_time_of, is_id, new_id, slot_of, slot_of_key
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 prefixes = st.from_regex(r"[a-z][a-z0-9]{1,9}", fullmatch=True)
-slots = st.integers(0, SLOTS - 1)
+slots = st.integers(0, SLOT_COUNT - 1)
 times = st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 
 
@@ -22,7 +22,7 @@ def test_the_slot_and_the_time_of_an_id_are_those_it_was_made_with(
     made = new_id(prefix, slot, at=at)
 
     assert slot_of(made) == slot
-    assert timedelta(0) <= at - time_of(made) < timedelta(milliseconds=1)
+    assert timedelta(0) <= at - creation_time_of(made) < timedelta(milliseconds=1)
     assert is_id(prefix, made)
     assert len(made) == len(prefix) + 1 + 26
 
@@ -50,7 +50,7 @@ def test_arbitrary_text_is_either_an_id_with_a_slot_or_refused(text: str) -> Non
     except ValueError:
         assert not is_id("app", text)
     else:
-        assert 0 <= slot < SLOTS
+        assert 0 <= slot < SLOT_COUNT
 
 
 def number_of(id_: str) -> int:
@@ -100,7 +100,7 @@ def test_ids_of_one_moment_differ() -> None:
 
 
 def test_slots_of_the_makers_choice_cover_both_halves_evenly() -> None:
-    low = sum(slot_of(new_id("usr")) < SLOTS // 2 for _ in range(2000))
+    low = sum(slot_of(new_id("usr")) < SLOT_COUNT // 2 for _ in range(2000))
 
     assert 800 < low < 1200
 
@@ -108,15 +108,15 @@ def test_slots_of_the_makers_choice_cover_both_halves_evenly() -> None:
 @given(text=st.text())
 def test_a_key_has_one_slot(text: str) -> None:
     assert slot_of_key(text) == slot_of_key(text)
-    assert 0 <= slot_of_key(text) < SLOTS
+    assert 0 <= slot_of_key(text) < SLOT_COUNT
 
 
 def test_a_time_after_the_year_9999_is_refused() -> None:
     with pytest.raises(ValueError, match="9999"):
-        time_of("app_7ZZZZZZZZZX95FR7Z1YYXRBYS6")
+        creation_time_of("app_7ZZZZZZZZZX95FR7Z1YYXRBYS6")
 
 
-@pytest.mark.parametrize("slot", [-1, SLOTS])
+@pytest.mark.parametrize("slot", [-1, SLOT_COUNT])
 def test_a_slot_out_of_range_is_refused(slot: int) -> None:
     with pytest.raises(ValueError, match="slot"):
         new_id("app", slot)

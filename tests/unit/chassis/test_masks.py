@@ -2,9 +2,9 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis.caller import Call, begin
+from chassis.call_context import CallContext, bind_call
 from chassis.errors import DomainError
-from chassis.masks import FROM_BODY, MASK_SOURCE, apply_mask, changed_paths
+from chassis.field_masks import MASK_SOURCE_BODY, MASK_SOURCE_METADATA_KEY, apply_mask, changed_paths
 from internshipconnect.common.v1.common_pb2 import Location, Skill
 from internshipconnect.internship.v1.internship_pb2 import Internship
 from internshipconnect.user.v1.user_pb2 import Me, StudentProfile
@@ -45,11 +45,11 @@ def test_without_a_mask_a_message_of_googles_is_one_value() -> None:
 
 
 def _from_body(me: Me, *paths: str) -> tuple[str, ...]:
-    begin(Call(metadata={MASK_SOURCE: FROM_BODY}))
+    bind_call(CallContext(metadata={MASK_SOURCE_METADATA_KEY: MASK_SOURCE_BODY}))
     try:
         return changed(me, *paths)
     finally:
-        begin(Call())
+        bind_call(CallContext())
 
 
 def test_what_a_body_held_empty_is_changed_and_what_is_read_only_passes() -> None:
@@ -67,7 +67,7 @@ def test_null_for_a_parent_clears_all_of_its_units() -> None:
     assert _from_body(Me(), "student") == ("student.headline", "student.location", "student.skills")
 
 
-def test_whoever_makes_up_that_a_mask_came_from_a_body_gains_nothing() -> None:
+def test_a_forged_claim_that_a_mask_came_from_a_body_gains_nothing() -> None:
     with pytest.raises(DomainError):
         _from_body(Me(), "student.location.nickname")
 
@@ -142,7 +142,7 @@ def test_applying_an_empty_but_present_message_keeps_its_presence() -> None:
     assert target.student.location == Location()
 
 
-def test_applying_an_absent_optional_zero_is_told_from_a_present_one() -> None:
+def test_applying_an_absent_optional_zero_differs_from_a_present_one() -> None:
     target = Me()
     apply_mask(target, Me(student=StudentProfile(location=Location(lat=0.0))), ["student.location"])
     assert target.student.location.HasField("lat")

@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.cache import Cache
-from chassis.cache.near import MOST_BYTES, MOST_COPIES, NEAR_S, NearCache
+from chassis.cache.local_cache import MAX_BYTES, MAX_COPIES, MAX_COPY_AGE_S, LocalEntryCache
 from internshipconnect.events.v1.events_pb2 import UserVerified
-from tests.fakes.cache_store import FarStore, MemoryStore
-from tests.fakes.watches import ToldWatches
+from tests.fakes.cache_store import InMemoryCacheStore, RemoteCacheStore
+from tests.fakes.invalidation_source import FakeInvalidationSource
 
 KEY = "test:key"
 ANSWER = b"answer"
 
 
-class Now:
+class NearCacheClock:
     def __init__(self) -> None:
         self.value = 1_000.0
 
@@ -25,7 +25,7 @@ class Now:
         return self.value
 
 
-class HeldStore(MemoryStore):
+class HeldCacheStore(InMemoryCacheStore):
     """A store that counts its reads, and whose answers can be held up on their way back."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class HeldStore(MemoryStore):
         return found
 
 
-class Truth:
+class LoadedValues:
     """What the answers are loaded from."""
 
     def __init__(self) -> None:
@@ -54,32 +54,32 @@ class Truth:
 
 
 @pytest.fixture
-def now() -> Now:
-    return Now()
+def now() -> NearCacheClock:
+    return NearCacheClock()
 
 
 @pytest.fixture
-def watches() -> ToldWatches:
-    return ToldWatches()
+def watches() -> FakeInvalidationSource:
+    return FakeInvalidationSource()
 
 
 @pytest.fixture
-def near(watches: ToldWatches, now: Now) -> NearCache:
-    return NearCache(watches, now=now)
+def near(watches: FakeInvalidationSource, now: NearCacheClock) -> LocalEntryCache:
+    return LocalEntryCache(watches, now=now)
 
 
 @pytest.fixture
-def store() -> HeldStore:
-    return HeldStore()
+def store() -> HeldCacheStore:
+    return HeldCacheStore()
 
 
 @pytest.fixture
-def truth() -> Truth:
-    return Truth()
+def truth() -> LoadedValues:
+    return LoadedValues()
 
 
 @pytest.fixture
-def cache(store: HeldStore, watches: ToldWatches) -> Cache:
+def cache(store: HeldCacheStore, watches: FakeInvalidationSource) -> Cache:
     return Cache(store, "test", watches)
 
 
@@ -87,7 +87,7 @@ Read = Callable[[], Awaitable[str | None]]
 
 
 @pytest.fixture
-def read(cache: Cache, truth: Truth) -> Read:
+def read(cache: Cache, truth: LoadedValues) -> Read:
     async def read() -> str | None:
         answer = await cache.read_through("key", 60.0, truth.load)
         return None if answer is None else UserVerified.FromString(answer).user_id
@@ -95,11 +95,11 @@ def read(cache: Cache, truth: Truth) -> Read:
     return read
 
 
-def keep(near: NearCache, key: str = KEY, answer: bytes | None = ANSWER, lives_s: float = 60.0) -> None:
+def keep(near: LocalEntryCache, key: str = KEY, answer: bytes | None = ANSWER, lives_s: float = 60.0) -> None:
     near.admit(key, answer, lives_s, near.mark(key))
 
 
-def kept(near: NearCache, key: str = KEY) -> bytes | None:
+def kept(near: LocalEntryCache, key: str = KEY) -> bytes | None:
     copy = near.find(key)
     assert copy is not None
     return copy.answer
@@ -110,7 +110,7 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def test_what_is_kept_is_found(near: NearCache) -> None:
+def test_what_is_kept_is_found(near: LocalEntryCache) -> None:
     keep(near)
     keep(near, "test:nothing", None)
 
@@ -118,14 +118,16 @@ def test_what_is_kept_is_found(near: NearCache) -> None:
     assert kept(near, "test:nothing") is None
 
 
-def test_nothing_is_kept_while_changes_are_not_heard_of(near: NearCache, watches: ToldWatches) -> None:
+def test_nothing_is_kept_without_an_invalidation_stream(
+    near: LocalEntryCache, watches: FakeInvalidationSource
+) -> None:
     watches.end()
     keep(near)
 
     assert near.find(KEY) is None
 
 
-def test_a_change_ends_the_copy(near: NearCache, watches: ToldWatches) -> None:
+def test_a_change_ends_the_copy(near: LocalEntryCache, watches: FakeInvalidationSource) -> None:
     keep(near)
     keep(near, "test:other")
     watches.changed(KEY)
@@ -134,7 +136,9 @@ def test_a_change_ends_the_copy(near: NearCache, watches: ToldWatches) -> None:
     assert kept(near, "test:other") == ANSWER
 
 
-def test_an_answer_that_news_has_overtaken_is_not_kept(near: NearCache, watches: ToldWatches) -> None:
+def test_an_answer_that_news_has_overtaken_is_not_kept(
+    near: LocalEntryCache, watches: FakeInvalidationSource
+) -> None:
     mark = near.mark(KEY)
     watches.changed(KEY)
     near.admit(KEY, ANSWER, 60, mark)
@@ -143,7 +147,7 @@ def test_an_answer_that_news_has_overtaken_is_not_kept(near: NearCache, watches:
 
 
 def test_an_answer_that_was_asked_for_before_the_watch_began_is_not_kept(
-    near: NearCache, watches: ToldWatches
+    near: LocalEntryCache, watches: FakeInvalidationSource
 ) -> None:
     watches.end()
     mark = near.mark(KEY)
@@ -154,7 +158,7 @@ def test_an_answer_that_was_asked_for_before_the_watch_began_is_not_kept(
 
 
 def test_an_answer_during_which_the_connection_was_renewed_is_not_kept(
-    near: NearCache, watches: ToldWatches
+    near: LocalEntryCache, watches: FakeInvalidationSource
 ) -> None:
     mark = near.mark(KEY)
     watches.end()
@@ -164,7 +168,7 @@ def test_an_answer_during_which_the_connection_was_renewed_is_not_kept(
     assert near.find(KEY) is None
 
 
-def test_an_answer_during_which_this_process_changed_the_entry_is_not_kept(near: NearCache) -> None:
+def test_an_answer_during_which_this_process_changed_the_entry_is_not_kept(near: LocalEntryCache) -> None:
     mark = near.mark(KEY)
     near.forget(KEY)
     near.admit(KEY, ANSWER, 60, mark)
@@ -173,7 +177,7 @@ def test_an_answer_during_which_this_process_changed_the_entry_is_not_kept(near:
 
 
 def test_when_the_connection_is_lost_all_copies_go_and_do_not_come_back(
-    near: NearCache, watches: ToldWatches
+    near: LocalEntryCache, watches: FakeInvalidationSource
 ) -> None:
     keep(near)
     watches.end()
@@ -185,7 +189,9 @@ def test_when_the_connection_is_lost_all_copies_go_and_do_not_come_back(
     assert kept(near) == ANSWER
 
 
-def test_a_watch_that_ends_leaves_the_copies_of_other_watches(near: NearCache, watches: ToldWatches) -> None:
+def test_a_watch_that_ends_leaves_the_copies_of_other_watches(
+    near: LocalEntryCache, watches: FakeInvalidationSource
+) -> None:
     keep(near)
     first = watches.watch
     watches.begin()
@@ -196,9 +202,9 @@ def test_a_watch_that_ends_leaves_the_copies_of_other_watches(near: NearCache, w
     assert kept(near, "test:other") == ANSWER
 
 
-@pytest.mark.parametrize(("lives_s", "good_for_s"), [(60.0, NEAR_S), (0.5, 0.5)])
+@pytest.mark.parametrize(("lives_s", "good_for_s"), [(60.0, MAX_COPY_AGE_S), (0.5, 0.5)])
 def test_a_copy_lives_no_longer_than_two_seconds_and_than_its_answer(
-    near: NearCache, now: Now, lives_s: float, good_for_s: float
+    near: LocalEntryCache, now: NearCacheClock, lives_s: float, good_for_s: float
 ) -> None:
     keep(near, lives_s=lives_s)
     now.value += good_for_s - 0.01
@@ -208,8 +214,8 @@ def test_a_copy_lives_no_longer_than_two_seconds_and_than_its_answer(
     assert near.find(KEY) is None
 
 
-def test_beyond_the_bound_the_copies_that_were_used_last_stay(watches: ToldWatches) -> None:
-    near = NearCache(watches, most_copies=3)
+def test_beyond_the_bound_the_copies_that_were_used_last_stay(watches: FakeInvalidationSource) -> None:
+    near = LocalEntryCache(watches, most_copies=3)
     for key in ("a", "b", "c"):
         keep(near, key)
     near.find("a")
@@ -218,16 +224,16 @@ def test_beyond_the_bound_the_copies_that_were_used_last_stay(watches: ToldWatch
     assert [key for key in "abcd" if near.find(key)] == ["a", "c", "d"]
 
 
-def test_large_answers_leave_room_for_fewer(watches: ToldWatches) -> None:
-    near = NearCache(watches, most_bytes=1_000)
+def test_large_answers_leave_space_for_fewer(watches: FakeInvalidationSource) -> None:
+    near = LocalEntryCache(watches, most_bytes=1_000)
     for key in ("a", "b", "c"):
         keep(near, key, b"." * 400)
 
     assert [key for key in "abc" if near.find(key)] == ["b", "c"]
 
 
-def test_room_is_given_back_when_copies_go_or_are_replaced(watches: ToldWatches) -> None:
-    near = NearCache(watches, most_bytes=1_000)
+def test_space_is_given_back_when_copies_go_or_are_replaced(watches: FakeInvalidationSource) -> None:
+    near = LocalEntryCache(watches, most_bytes=1_000)
     for _ in range(10):
         keep(near, "a", b"." * 400)
         keep(near, "gone", b"." * 400)
@@ -237,8 +243,8 @@ def test_room_is_given_back_when_copies_go_or_are_replaced(watches: ToldWatches)
     assert [key for key in "ab" if near.find(key)] == ["a", "b"]
 
 
-def test_an_answer_that_fits_nowhere_is_not_kept_and_does_no_harm(watches: ToldWatches) -> None:
-    near = NearCache(watches, most_bytes=1_000)
+def test_an_answer_that_fits_nowhere_is_not_kept_and_does_no_harm(watches: FakeInvalidationSource) -> None:
+    near = LocalEntryCache(watches, most_bytes=1_000)
     keep(near, "large", b"." * 2_000)
     keep(near, "a")
 
@@ -247,10 +253,12 @@ def test_an_answer_that_fits_nowhere_is_not_kept_and_does_no_harm(watches: ToldW
 
 
 def test_the_bounds_are_twenty_thousand_copies_and_32_mib() -> None:
-    assert (MOST_COPIES, MOST_BYTES) == (20_000, 32 * 1024 * 1024)
+    assert (MAX_COPIES, MAX_BYTES) == (20_000, 32 * 1024 * 1024)
 
 
-async def test_a_warm_read_does_not_ask_the_store(read: Read, store: HeldStore, truth: Truth) -> None:
+async def test_a_warm_read_does_not_ask_the_store(
+    read: Read, store: HeldCacheStore, truth: LoadedValues
+) -> None:
     await read()
     await read()
     store.gets = 0
@@ -259,7 +267,9 @@ async def test_a_warm_read_does_not_ask_the_store(read: Read, store: HeldStore, 
     assert (store.gets, truth.loads) == (0, 1)
 
 
-async def test_that_there_is_nothing_is_kept_near_too(read: Read, store: HeldStore, truth: Truth) -> None:
+async def test_that_there_is_nothing_is_kept_near_too(
+    read: Read, store: HeldCacheStore, truth: LoadedValues
+) -> None:
     truth.value = None
     await read()
     await read()
@@ -269,13 +279,17 @@ async def test_that_there_is_nothing_is_kept_near_too(read: Read, store: HeldSto
     assert store.gets == 0
 
 
-async def test_a_lease_is_never_kept(read: Read, store: HeldStore, truth: Truth, cache: Cache) -> None:
+async def test_a_lease_is_never_kept(
+    read: Read, store: HeldCacheStore, truth: LoadedValues, cache: Cache
+) -> None:
     await store.claim(KEY, b"lanother's", 5)
     assert [await read(), await read()] == ["first", "first"]
     assert truth.loads == 2
 
 
-async def test_who_drops_reads_the_new_value_before_any_news(read: Read, cache: Cache, truth: Truth) -> None:
+async def test_who_drops_reads_the_new_value_before_any_news(
+    read: Read, cache: Cache, truth: LoadedValues
+) -> None:
     await read()
     await read()
     truth.value = "second"
@@ -284,10 +298,10 @@ async def test_who_drops_reads_the_new_value_before_any_news(read: Read, cache: 
     assert await read() == "second"
 
 
-class Removal:
+class HeldRemoval:
     """A removal that waits on its way to the store until it is let go."""
 
-    def __init__(self, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, store: InMemoryCacheStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.goes_on = asyncio.Event()
         self._remove = store.remove
         monkeypatch.setattr(store, "remove", self._held)
@@ -298,11 +312,11 @@ class Removal:
 
 
 async def test_a_drop_takes_the_copy_away_at_once(
-    read: Read, cache: Cache, store: HeldStore, monkeypatch: pytest.MonkeyPatch
+    read: Read, cache: Cache, store: HeldCacheStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await read()
     await read()
-    removal = Removal(store, monkeypatch)
+    removal = HeldRemoval(store, monkeypatch)
     dropping = asyncio.create_task(cache.drop("key"))
     await settled()
     store.gets = 0
@@ -314,10 +328,10 @@ async def test_a_drop_takes_the_copy_away_at_once(
 
 
 async def test_what_is_read_during_a_drop_is_not_kept_beyond_it(
-    read: Read, cache: Cache, store: HeldStore, truth: Truth, monkeypatch: pytest.MonkeyPatch
+    read: Read, cache: Cache, store: HeldCacheStore, truth: LoadedValues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await read()
-    removal = Removal(store, monkeypatch)
+    removal = HeldRemoval(store, monkeypatch)
     truth.value = "second"
     dropping = asyncio.create_task(cache.drop("key"))
     await settled()
@@ -329,7 +343,7 @@ async def test_what_is_read_during_a_drop_is_not_kept_beyond_it(
 
 
 async def test_while_a_removal_is_owed_no_copy_is_served(
-    read: Read, cache: Cache, store: HeldStore, truth: Truth
+    read: Read, cache: Cache, store: HeldCacheStore, truth: LoadedValues
 ) -> None:
     await read()
     await read()
@@ -342,8 +356,8 @@ async def test_while_a_removal_is_owed_no_copy_is_served(
     await cache.aclose()
 
 
-async def test_another_process_reads_the_new_value_as_soon_as_it_hears(
-    read: Read, store: HeldStore, truth: Truth, watches: ToldWatches
+async def test_another_process_reads_the_new_value_as_soon_as_it_is_invalidated(
+    read: Read, store: HeldCacheStore, truth: LoadedValues, watches: FakeInvalidationSource
 ) -> None:
     await read()
     await read()
@@ -355,7 +369,7 @@ async def test_another_process_reads_the_new_value_as_soon_as_it_hears(
 
 
 async def test_news_that_overtakes_an_answer_keeps_it_from_being_kept(
-    read: Read, store: HeldStore, truth: Truth, watches: ToldWatches
+    read: Read, store: HeldCacheStore, truth: LoadedValues, watches: FakeInvalidationSource
 ) -> None:
     await read()
     store.answering.clear()
@@ -371,7 +385,7 @@ async def test_news_that_overtakes_an_answer_keeps_it_from_being_kept(
 
 
 async def test_without_news_every_read_asks_the_store(
-    read: Read, store: HeldStore, watches: ToldWatches
+    read: Read, store: HeldCacheStore, watches: FakeInvalidationSource
 ) -> None:
     watches.end()
     await read()
@@ -382,7 +396,7 @@ async def test_without_news_every_read_asks_the_store(
 
 
 async def test_without_the_store_reads_go_on_past_the_copies(
-    read: Read, store: HeldStore, truth: Truth, watches: ToldWatches
+    read: Read, store: HeldCacheStore, truth: LoadedValues, watches: FakeInvalidationSource
 ) -> None:
     await read()
     await read()
@@ -400,7 +414,7 @@ steps = st.lists(
 
 @settings(deadline=None, max_examples=150)
 @given(steps=steps)
-def test_in_any_interleaving_a_read_is_no_older_than_the_last_drop_it_could_have_heard_of(
+def test_in_any_interleaving_a_read_is_no_older_than_the_last_invalidation_that_reached_it(
     steps: list[str],
 ) -> None:
     asyncio.run(_interleaved(steps))
@@ -408,8 +422,8 @@ def test_in_any_interleaving_a_read_is_no_older_than_the_last_drop_it_could_have
 
 async def _interleaved(steps: list[str]) -> None:
     """One process reads and writes, another reads; its news of the writes waits until it is delivered."""
-    store, truth, watches = FarStore(), Truth(), ToldWatches()
-    here, there = Cache(store, "test", ToldWatches()), Cache(store, "test", watches)
+    store, truth, watches = RemoteCacheStore(), LoadedValues(), FakeInvalidationSource()
+    here, there = Cache(store, "test", FakeInvalidationSource()), Cache(store, "test", watches)
     written = heard = 0
     reads: list[tuple[int, asyncio.Task[int]]] = []
     truth.value = "0"

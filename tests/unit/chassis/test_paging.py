@@ -1,14 +1,14 @@
 import pytest
 
-from chassis.caller import Principal, acting_as
+from chassis.call_context import Principal, acting_as
 from chassis.errors import DomainError
-from chassis.paging import PageTokens, Scalar, page_size
+from chassis.page_tokens import PageTokens, SortValue, clamp_page_size
 from internshipconnect.internship.v1.internship_pb2 import ListInternshipsRequest
 from internshipconnect.user.v1.user_pb2 import SearchStudentsRequest
 
 TOKENS = PageTokens(b"k" * 32)
 QUERY = ListInternshipsRequest(q="python", skills=["sql"], page_size=10)
-POSITION: list[Scalar] = [3.5, "int_01", None, 7]
+POSITION: list[SortValue] = [3.5, "int_01", None, 7]
 
 
 def refused(
@@ -80,4 +80,4 @@ def test_a_short_key_is_refused() -> None:
 
 @pytest.mark.parametrize(("requested", "given"), [(0, 20), (1, 1), (50, 50), (51, 50), (-3, 20)])
 def test_the_page_size_has_a_default_and_a_bound(requested: int, given: int) -> None:
-    assert page_size(requested) == given
+    assert clamp_page_size(requested) == given

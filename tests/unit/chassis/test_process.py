@@ -7,7 +7,7 @@ import sys
 
 from ops.paths import REPO
 from tests.ports import free_port
-from tests.waiting import GENEROUS_S
+from tests.waiting import WAIT_TIMEOUT_S
 
 
 def launched(**settings: str) -> "subprocess.Popen[str]":
@@ -28,21 +28,21 @@ def launched(**settings: str) -> "subprocess.Popen[str]":
     )
 
 
-def test_a_process_without_stores_lives_without_their_libraries_until_it_is_told_to_stop() -> None:
+def test_a_process_without_stores_runs_without_their_libraries_until_it_is_stopped() -> None:
     process = launched()
     assert process.stdout is not None
     assert process.stdout.readline() == "started with []\n"
     while '"started"' not in process.stdout.readline():
         pass
     process.send_signal(signal.SIGTERM)
-    written, _ = process.communicate(timeout=4 * GENEROUS_S)
+    written, _ = process.communicate(timeout=4 * WAIT_TIMEOUT_S)
     assert process.returncode == 0
     assert written.index("stopping within 10 s") < written.index("closed") < written.index('"stopped"')
 
 
 def test_what_the_settings_point_to_is_complained_about_as_a_whole_and_ends_the_process_with_2() -> None:
     process = launched(IC_TABLES="bad")
-    written, _ = process.communicate(timeout=4 * GENEROUS_S)
+    written, _ = process.communicate(timeout=4 * WAIT_TIMEOUT_S)
     assert process.returncode == 2
     assert "tables.yaml: is bad" in written
     assert "other.yaml: is worse" in written

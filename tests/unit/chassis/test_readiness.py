@@ -3,7 +3,7 @@
 import asyncio
 
 from chassis import readiness
-from chassis.readiness import Check, Readiness
+from chassis.readiness import ReadinessCheck, ReadinessProbe
 from tests.virtual_time import in_virtual_time
 
 
@@ -21,15 +21,21 @@ async def silent() -> None:
 
 @in_virtual_time
 async def test_a_process_whose_dependencies_all_answer_is_ready() -> None:
-    report = await Readiness([Check("mongo s1", up, "mongo"), Check("redis", up)]).report()
+    report = await ReadinessProbe(
+        [ReadinessCheck("mongo s1", up, "mongo"), ReadinessCheck("redis", up)]
+    ).report()
     assert report.ready
     assert report.degraded == []
 
 
 @in_virtual_time
 async def test_one_missing_shard_of_several_degrades_and_the_last_one_stops() -> None:
-    some = Readiness([Check("mongo s1", down, "mongo"), Check("mongo s2", up, "mongo")])
-    none = Readiness([Check("mongo s1", down, "mongo"), Check("mongo s2", down, "mongo")])
+    some = ReadinessProbe(
+        [ReadinessCheck("mongo s1", down, "mongo"), ReadinessCheck("mongo s2", up, "mongo")]
+    )
+    none = ReadinessProbe(
+        [ReadinessCheck("mongo s1", down, "mongo"), ReadinessCheck("mongo s2", down, "mongo")]
+    )
     assert (await some.report()).ready
     assert (await some.report()).degraded == ["mongo s1"]
     assert not (await none.report()).ready
@@ -37,7 +43,9 @@ async def test_one_missing_shard_of_several_degrades_and_the_last_one_stops() ->
 
 @in_virtual_time
 async def test_a_dependency_without_a_group_only_degrades() -> None:
-    report = await Readiness([Check("mongo s1", up, "mongo"), Check("redis", down)]).report()
+    report = await ReadinessProbe(
+        [ReadinessCheck("mongo s1", up, "mongo"), ReadinessCheck("redis", down)]
+    ).report()
     assert report.ready
     assert report.checks["redis"] == {"up": False, "error": "refused"}
 
@@ -45,9 +53,11 @@ async def test_a_dependency_without_a_group_only_degrades() -> None:
 @in_virtual_time
 async def test_a_dependency_that_stays_silent_counts_as_down_after_a_second() -> None:
     started = asyncio.get_running_loop().time()
-    report = await Readiness([Check("mongo", silent, "mongo"), Check("broker", silent, "broker")]).report()
+    report = await ReadinessProbe(
+        [ReadinessCheck("mongo", silent, "mongo"), ReadinessCheck("broker", silent, "broker")]
+    ).report()
     assert not report.ready
-    assert asyncio.get_running_loop().time() - started < 2 * readiness.ASK_TIMEOUT_S
+    assert asyncio.get_running_loop().time() - started < 2 * readiness.CHECK_TIMEOUT_S
 
 
 @in_virtual_time
@@ -58,14 +68,14 @@ async def test_many_who_ask_at_once_cause_one_question() -> None:
         nonlocal asked
         asked += 1
 
-    state = Readiness([Check("mongo", counted, "mongo")])
+    state = ReadinessProbe([ReadinessCheck("mongo", counted, "mongo")])
     await asyncio.gather(*(state.report() for _ in range(20)))
     assert asked == 1
 
 
 @in_virtual_time
 async def test_a_stopping_process_is_not_ready_whatever_answers() -> None:
-    state = Readiness([Check("mongo", up, "mongo")])
+    state = ReadinessProbe([ReadinessCheck("mongo", up, "mongo")])
     assert (await state.report()).ready
     state.stop()
     assert not (await state.report()).ready

@@ -7,11 +7,11 @@ import pytest
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.exceptions import ConnectionError as NoConnection
 
-from chassis.redis_nodes import FAILURES_TO_OPEN, Node, Nodes, StoreDownError
+from chassis.redis.nodes import FAILURES_TO_OPEN, GuardedRedisNode, GuardedRedisNodes, StoreUnavailableError
 from tests.virtual_time import in_virtual_time
 
 
-class Server:
+class FakeRedisNode:
     """A node that answers, or does not."""
 
     def __init__(self, name: str, *, alive: bool) -> None:
@@ -24,34 +24,34 @@ class Server:
         return self.name
 
 
-class Cluster:
+class FakeRedisCluster:
     """A cluster of which one server holds every key; a fresh look finds the `heir`."""
 
-    def __init__(self, holder: Server, heir: Server) -> None:
+    def __init__(self, holder: FakeRedisNode, heir: FakeRedisNode) -> None:
         self.holder, self.heir = holder, heir
         self.nodes_manager = self
 
-    def get_node_from_key(self, _key: str) -> Server:
+    def get_node_from_key(self, _key: str) -> FakeRedisNode:
         return self.holder
 
     async def initialize(self) -> None:
         self.holder = self.heir
 
 
-def nodes_of(cluster: Cluster) -> Nodes[Node]:
-    return Nodes(cast(RedisCluster, cluster), lambda holder: Node(holder, 1.0))
+def nodes_of(cluster: FakeRedisCluster) -> GuardedRedisNodes[GuardedRedisNode]:
+    return GuardedRedisNodes(cast(RedisCluster, cluster), lambda holder: GuardedRedisNode(holder, 1.0))
 
 
-async def asked(nodes: Nodes[Node]) -> Any:
+async def asked(nodes: GuardedRedisNodes[GuardedRedisNode]) -> Any:
     node = await nodes.of("key")
     holder: ClusterNode = node.holder
     return await node.asked(lambda: holder.execute_command("GET", "key"))
 
 
-async def failures(nodes: Nodes[Node], count: int) -> list[str]:
+async def failures(nodes: GuardedRedisNodes[GuardedRedisNode], count: int) -> list[str]:
     causes: list[str] = []
     for _ in range(count):
-        with pytest.raises(StoreDownError) as caught:
+        with pytest.raises(StoreUnavailableError) as caught:
             await asked(nodes)
         causes.append(caught.value.cause)
     return causes
@@ -59,8 +59,8 @@ async def failures(nodes: Nodes[Node], count: int) -> list[str]:
 
 @in_virtual_time
 async def test_a_node_that_failed_often_is_left_alone_until_it_answers_again() -> None:
-    server = Server("first", alive=False)
-    nodes = nodes_of(Cluster(server, server))
+    server = FakeRedisNode("first", alive=False)
+    nodes = nodes_of(FakeRedisCluster(server, server))
     assert await failures(nodes, FAILURES_TO_OPEN + 1) == ["error"] * FAILURES_TO_OPEN + ["open"]
 
     server.alive = True
@@ -73,7 +73,7 @@ async def test_a_node_that_failed_often_is_left_alone_until_it_answers_again() -
 
 @in_virtual_time
 async def test_keys_that_another_node_took_over_are_found_there_though_the_first_never_returns() -> None:
-    nodes = nodes_of(Cluster(Server("first", alive=False), Server("heir", alive=True)))
+    nodes = nodes_of(FakeRedisCluster(FakeRedisNode("first", alive=False), FakeRedisNode("heir", alive=True)))
     await failures(nodes, FAILURES_TO_OPEN + 1)
 
     async with asyncio.timeout(60):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.settings import ChassisSettings, key_bytes, load
+from chassis.settings import ChassisSettings, decode_key, load_settings
 
 KEY = base64.b64encode(bytes(32)).decode()
 
@@ -43,7 +43,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
 
 def complaints(capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as stopped:
-        load(ServiceSettings)
+        load_settings(ServiceSettings)
     assert stopped.value.code == 2
     return capsys.readouterr().err
 
@@ -51,15 +51,15 @@ def complaints(capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_complete_environment_is_read(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("IC_MAIL_BATCH", "25")
 
-    settings = load(ServiceSettings)
+    settings = load_settings(ServiceSettings)
 
     assert settings.redis_nodes == ("127.0.0.1:7001", "127.0.0.1:7002")
     assert settings.peers == {"auth": "127.0.0.1:5001"}
-    assert key_bytes(settings.page_token_key) == bytes(32)
+    assert decode_key(settings.page_token_key) == bytes(32)
     assert settings.mail_batch == 25
 
 
-def test_all_that_is_missing_or_wrong_is_told_at_once(
+def test_all_missing_and_wrong_settings_are_listed_at_once(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment.delenv("IC_MONGO_PASSWORD")
@@ -106,11 +106,11 @@ def test_a_redis_node_without_a_port_is_named(
 
 
 def test_no_secret_shows_when_settings_are_printed(environment: pytest.MonkeyPatch) -> None:
-    printed = repr(load(ServiceSettings))
+    printed = repr(load_settings(ServiceSettings))
 
     assert all(secret not in printed for secret in ("mongo-secret", "redis-secret", "amqp-secret", KEY))
 
 
 def test_settings_can_not_be_changed(environment: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load(ServiceSettings).mail_batch = 3
+        load_settings(ServiceSettings).mail_batch = 3

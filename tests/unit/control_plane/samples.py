@@ -14,14 +14,14 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 )
 from google.protobuf import json_format
 
-from gateway.control_plane.kinds import CLUSTERS, ENDPOINTS, LISTENERS, ROUTES, Kind
-from gateway.control_plane.node import Node
-from gateway.control_plane.snapshot import Snapshot
-from gateway.control_plane.stream import Stream
-from gateway.control_plane.watch import Delta, Push, Request, StateOfTheWorld
+from gateway.control_plane.stream import XdsStream
+from gateway.control_plane.subscription import DeltaSubscription, SotwSubscription, XdsRequest, XdsResponse
+from gateway.xds.nodes import XdsNode
+from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, ResourceType
+from gateway.xds.snapshot import Snapshot
 
-MOST_PUSHES = 50
-NODE = Node("gateway-1", "gateway", "local")
+MAX_RESPONSES = 50
+NODE = XdsNode("gateway-1", "gateway", "local")
 MANAGER = f"type.googleapis.com/{_manager.HttpConnectionManager.DESCRIPTOR.full_name}"
 
 
@@ -73,7 +73,7 @@ def services(**ports: int) -> Snapshot:
     )
 
 
-class Peer:
+class SimulatedXdsNode:
     """A node that asks for everything and answers what it gets, held to what it was sent.
 
     `has` is what it runs on; `log` is the order of what it was sent, e.g. `["cds", "eds"]`.
@@ -82,24 +82,26 @@ class Peer:
     def __init__(self, *, delta: bool, snapshot: Snapshot | None = None, refuses: bool = False) -> None:
         self.delta = delta
         self.refuses = refuses
-        self.stream = Stream(NODE, Delta if delta else StateOfTheWorld)
-        self.has: dict[Kind, dict[str, str]] = {kind: {} for kind in (CLUSTERS, ENDPOINTS, LISTENERS, ROUTES)}
-        self.uses: dict[tuple[Kind, str], Any] = {}
+        self.stream = XdsStream(NODE, DeltaSubscription if delta else SotwSubscription)
+        self.has: dict[ResourceType, dict[str, str]] = {
+            kind: {} for kind in (CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE)
+        }
+        self.uses: dict[tuple[ResourceType, str], Any] = {}
         self.log: list[str] = []
-        self.pushes: list[Push] = []
-        self._names: dict[Kind, set[str]] = {ENDPOINTS: set(), ROUTES: set()}
+        self.pushes: list[XdsResponse] = []
+        self._names: dict[ResourceType, set[str]] = {ENDPOINT_TYPE: set(), ROUTE_TYPE: set()}
         if snapshot is not None:
             self.stream.offer(snapshot)
 
-    def subscribe(self, *kinds: Kind) -> "Peer":
-        for kind in kinds or (CLUSTERS, LISTENERS):
-            self.stream.receive(Request(kind.type_url))
+    def subscribe(self, *kinds: ResourceType) -> "SimulatedXdsNode":
+        for kind in kinds or (CLUSTER_TYPE, LISTENER_TYPE):
+            self.stream.receive(XdsRequest(kind.type_url))
         return self
 
-    def ask_for(self, kind: Kind, *names: str, known: Mapping[str, str] | None = None) -> None:
-        self.stream.receive(Request(kind.type_url, names=names, known=known))
+    def ask_for(self, kind: ResourceType, *names: str, known: Mapping[str, str] | None = None) -> None:
+        self.stream.receive(XdsRequest(kind.type_url, names=names, known=known))
 
-    def take(self) -> Push | None:
+    def take(self) -> XdsResponse | None:
         """The next response, not answered yet."""
         push = self.stream.next_push()
         if push is not None:
@@ -107,9 +109,9 @@ class Peer:
             self.pushes.append(push)
         return push
 
-    def settle(self, refuse: Iterable[Kind] = ()) -> "Peer":
+    def settle(self, refuse: Iterable[ResourceType] = ()) -> "SimulatedXdsNode":
         """Answers everything until there is nothing more to come."""
-        for _ in range(MOST_PUSHES):
+        for _ in range(MAX_RESPONSES):
             push = self.take()
             if push is None:
                 return self
@@ -120,13 +122,13 @@ class Peer:
                 self.answer(push)
         raise AssertionError(f"there is no end of it: {self.log}")
 
-    def answer(self, push: Push, error: str | None = None) -> None:
+    def answer(self, push: XdsResponse, error: str | None = None) -> None:
         names = () if self.delta else tuple(sorted(self._names.get(push.kind, ())))
-        self.stream.receive(Request(push.kind.type_url, push.nonce, names, error=error))
+        self.stream.receive(XdsRequest(push.kind.type_url, push.nonce, names, error=error))
         if error is None:
             self._follow(push)
 
-    def apply(self, push: Push) -> None:
+    def apply(self, push: XdsResponse) -> None:
         told = {one.name: one.version for one in push.resources}
         own = self.has[push.kind]
         if not self.delta and push.kind.whole_state:
@@ -140,13 +142,13 @@ class Peer:
 
     def _must_hold_together(self) -> None:
         """No route of the node may ever name a cluster that the node has not got."""
-        for name in self.has[ROUTES]:
-            for kind, used in self.uses[ROUTES, name]:
+        for name in self.has[ROUTE_TYPE]:
+            for kind, used in self.uses[ROUTE_TYPE, name]:
                 assert used in self.has[kind], f"route {name} names {kind.label} {used}"
 
-    def _follow(self, push: Push) -> None:
+    def _follow(self, push: XdsResponse) -> None:
         """Asks for the endpoints of clusters and the routes of listeners, and no longer for others."""
-        for kind, by in ((ENDPOINTS, CLUSTERS), (ROUTES, LISTENERS)):
+        for kind, by in ((ENDPOINT_TYPE, CLUSTER_TYPE), (ROUTE_TYPE, LISTENER_TYPE)):
             if push.kind is not by:
                 continue
             wanted = {used for name in self.has[by] for k, used in self.uses[by, name] if k is kind}
@@ -157,18 +159,18 @@ class Peer:
                 self.has[kind].pop(gone, None)
             added, dropped = tuple(wanted - before), tuple(before - wanted)
             request = (
-                Request(kind.type_url, names=added, dropped=dropped)
+                XdsRequest(kind.type_url, names=added, dropped=dropped)
                 if self.delta
-                else Request(kind.type_url, self._nonce(kind), tuple(sorted(wanted)))
+                else XdsRequest(kind.type_url, self._nonce(kind), tuple(sorted(wanted)))
             )
             self.stream.receive(request)
 
-    def _nonce(self, kind: Kind) -> str:
+    def _nonce(self, kind: ResourceType) -> str:
         return next((push.nonce for push in reversed(self.pushes) if push.kind is kind), "")
 
 
-def versions(snapshot: Snapshot) -> dict[Kind, dict[str, str]]:
+def versions(snapshot: Snapshot) -> dict[ResourceType, dict[str, str]]:
     return {
         kind: {name: one.version for name, one in snapshot.of_kind(kind).items()}
-        for kind in (CLUSTERS, ENDPOINTS, LISTENERS, ROUTES)
+        for kind in (CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE)
     }

@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.control_plane.kinds import CLUSTERS, ENDPOINTS, LISTENERS, ROUTES, Kind
-from gateway.control_plane.snapshot import Snapshot
-from tests.unit.control_plane.samples import Peer, cluster, endpoints, listener, routes, versions
+from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, ResourceType
+from gateway.xds.snapshot import Snapshot
+from tests.unit.control_plane.samples import SimulatedXdsNode, cluster, endpoints, listener, routes, versions
 
 NAMES = ("a", "b", "c")
 
@@ -36,7 +36,7 @@ def steps(draw: st.DrawFn) -> list[tuple[Snapshot, int]]:
 def test_a_node_that_accepts_everything_ends_with_the_last_snapshot(
     sequence: list[tuple[Snapshot, int]], delta: bool
 ) -> None:
-    peer = Peer(delta=delta).subscribe()
+    peer = SimulatedXdsNode(delta=delta).subscribe()
     for snapshot, taken in sequence:
         peer.stream.offer(snapshot)
         for _ in range(taken):
@@ -53,7 +53,7 @@ def test_a_node_that_accepts_everything_ends_with_the_last_snapshot(
 def test_a_node_that_refuses_some_ends_with_the_last_snapshot_when_it_accepts_that(
     sequence: list[tuple[Snapshot, int]], data: st.DataObject, delta: bool
 ) -> None:
-    peer = Peer(delta=delta, refuses=True).subscribe()
+    peer = SimulatedXdsNode(delta=delta, refuses=True).subscribe()
     for snapshot, taken in sequence:
         peer.stream.offer(snapshot)
         for _ in range(taken):
@@ -78,11 +78,16 @@ def test_a_node_that_refuses_some_ends_with_the_last_snapshot_when_it_accepts_th
 
 
 @settings(max_examples=100, deadline=None)
-@given(snapshots(), snapshots(), st.sampled_from([CLUSTERS, ENDPOINTS, LISTENERS, ROUTES]), st.booleans())
+@given(
+    snapshots(),
+    snapshots(),
+    st.sampled_from([CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE]),
+    st.booleans(),
+)
 def test_a_node_that_refuses_one_kind_keeps_that_kind_as_it_was(
-    good: Snapshot, bad: Snapshot, kind: Kind, delta: bool
+    good: Snapshot, bad: Snapshot, kind: ResourceType, delta: bool
 ) -> None:
-    peer = Peer(delta=delta, snapshot=good, refuses=True).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=good, refuses=True).subscribe().settle()
     had = {each: dict(own) for each, own in peer.has.items()}
     peer.stream.offer(bad)
     peer.settle(refuse=[kind])

@@ -3,11 +3,19 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from gateway.control_plane.kinds import CLUSTERS, ENDPOINTS, LISTENERS, ROUTES
-from gateway.control_plane.node import ProtocolError
-from gateway.control_plane.snapshot import Snapshot
-from gateway.control_plane.watch import MOST_NAMES, Request, State
-from tests.unit.control_plane.samples import Peer, cluster, endpoints, listener, routes, services, versions
+from gateway.control_plane.subscription import MAX_NAMES, SubscriptionState, XdsRequest
+from gateway.xds.nodes import XdsProtocolError
+from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE
+from gateway.xds.snapshot import Snapshot
+from tests.unit.control_plane.samples import (
+    SimulatedXdsNode,
+    cluster,
+    endpoints,
+    listener,
+    routes,
+    services,
+    versions,
+)
 
 both = pytest.mark.parametrize("delta", [False, True], ids=["state of the world", "delta"])
 
@@ -19,16 +27,16 @@ def _nacks(kind: str) -> float:
 @both
 def test_a_node_gets_clusters_then_endpoints_then_listeners_then_routes(delta: bool) -> None:
     snapshot = services(a=1, b=2)
-    peer = Peer(delta=delta, snapshot=snapshot).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=snapshot).subscribe().settle()
     assert peer.log == ["cds", "eds", "lds", "rds"]
     assert peer.has == versions(snapshot)
 
 
 @both
 def test_listeners_and_routes_wait_until_the_clusters_are_confirmed(delta: bool) -> None:
-    peer = Peer(delta=delta, snapshot=services(a=1)).subscribe()
+    peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe()
     push = peer.take()
-    assert push is not None and push.kind is CLUSTERS
+    assert push is not None and push.kind is CLUSTER_TYPE
     assert peer.take() is None
     peer.apply(push)
     peer.answer(push)
@@ -37,7 +45,7 @@ def test_listeners_and_routes_wait_until_the_clusters_are_confirmed(delta: bool)
 
 @both
 def test_nothing_is_sent_before_there_is_a_snapshot(delta: bool) -> None:
-    peer = Peer(delta=delta).subscribe()
+    peer = SimulatedXdsNode(delta=delta).subscribe()
     assert peer.take() is None
     peer.stream.offer(services(a=1))
     assert peer.settle().log
@@ -45,14 +53,14 @@ def test_nothing_is_sent_before_there_is_a_snapshot(delta: bool) -> None:
 
 @both
 def test_what_is_confirmed_is_not_sent_again(delta: bool) -> None:
-    peer = Peer(delta=delta, snapshot=services(a=1)).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe().settle()
     peer.stream.offer(services(a=1))
     assert peer.take() is None
 
 
 @both
 def test_changed_endpoints_are_all_that_is_sent(delta: bool) -> None:
-    peer = Peer(delta=delta, snapshot=services(a=1, b=2)).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1, b=2)).subscribe().settle()
     peer.log.clear()
     peer.stream.offer(services(a=9, b=2))
     assert peer.settle().log == ["eds"]
@@ -62,7 +70,7 @@ def test_changed_endpoints_are_all_that_is_sent(delta: bool) -> None:
 
 @both
 def test_a_changed_cluster_brings_its_unchanged_endpoints_along(delta: bool) -> None:
-    peer = Peer(delta=delta, snapshot=services(a=1, b=2)).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1, b=2)).subscribe().settle()
     peer.log.clear()
     changed = [cluster("a", "2s"), cluster("b"), endpoints("a", 1), endpoints("b", 2)]
     peer.stream.offer(Snapshot.of([*changed, listener("gateway", "gateway"), routes("gateway", "a", "b")]))
@@ -72,7 +80,7 @@ def test_a_changed_cluster_brings_its_unchanged_endpoints_along(delta: bool) -> 
 
 @both
 def test_a_changed_listener_brings_its_unchanged_routes_along(delta: bool) -> None:
-    peer = Peer(delta=delta, snapshot=services(a=1)).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe().settle()
     peer.log.clear()
     changed = listener("gateway", "gateway", stat_prefix="other")
     peer.stream.offer(Snapshot.of([cluster("a"), endpoints("a", 1), changed, routes("gateway", "a")]))
@@ -81,7 +89,7 @@ def test_a_changed_listener_brings_its_unchanged_routes_along(delta: bool) -> No
 
 @both
 def test_a_cluster_goes_only_after_the_routes_that_name_it(delta: bool) -> None:
-    peer = Peer(delta=delta, snapshot=services(a=1, b=2)).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1, b=2)).subscribe().settle()
     peer.log.clear()
     after = services(a=1)
     peer.stream.offer(after)
@@ -91,7 +99,7 @@ def test_a_cluster_goes_only_after_the_routes_that_name_it(delta: bool) -> None:
 
 @both
 def test_a_new_cluster_comes_before_and_an_old_one_goes_after_the_routes(delta: bool) -> None:
-    peer = Peer(delta=delta, snapshot=services(old=1)).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=services(old=1)).subscribe().settle()
     peer.log.clear()
     after = services(new=2)
     peer.stream.offer(after)
@@ -110,68 +118,68 @@ def test_a_removed_listener_goes(delta: bool) -> None:
         cluster("a"),
         endpoints("a", 1),
     ]
-    peer = Peer(delta=delta, snapshot=Snapshot.of(both_listeners)).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=Snapshot.of(both_listeners)).subscribe().settle()
     peer.stream.offer(Snapshot.of(both_listeners[1:]))
-    assert set(peer.settle().has[LISTENERS]) == {"out"}
+    assert set(peer.settle().has[LISTENER_TYPE]) == {"out"}
     peer.stream.offer(Snapshot.of(both_listeners[2:]))
-    assert set(peer.settle().has[LISTENERS]) == set()
+    assert set(peer.settle().has[LISTENER_TYPE]) == set()
 
 
 @both
 def test_a_refused_version_is_counted_and_not_sent_again_and_the_next_one_is(delta: bool) -> None:
     good, bad, better = services(a=1), services(a=1, b=2), services(a=1, b=2, c=3)
-    peer = Peer(delta=delta, snapshot=good).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=good).subscribe().settle()
     before = _nacks("cds")
     peer.stream.offer(bad)
-    peer.settle(refuse=[CLUSTERS])
+    peer.settle(refuse=[CLUSTER_TYPE])
     assert _nacks("cds") == before + 1
-    assert peer.stream.watches[CLUSTERS].state is State.ERROR
-    assert peer.stream.watches[CLUSTERS].refusal == "does not work"
+    assert peer.stream.watches[CLUSTER_TYPE].state is SubscriptionState.ERROR
+    assert peer.stream.watches[CLUSTER_TYPE].refusal == "does not work"
     peer.stream.offer(services(a=1, b=2))
     assert peer.take() is None
     peer.stream.offer(better)
     assert peer.settle().has == versions(better)
-    assert peer.stream.watches[CLUSTERS].state is State.SYNCED
+    assert peer.stream.watches[CLUSTER_TYPE].state is SubscriptionState.SYNCED
 
 
 @both
 def test_a_push_goes_no_further_than_where_it_was_refused(delta: bool) -> None:
-    peer = Peer(delta=delta, snapshot=services(a=1)).subscribe().settle()
-    had = dict(peer.has[ROUTES])
+    peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe().settle()
+    had = dict(peer.has[ROUTE_TYPE])
     peer.stream.offer(services(a=1, b=2))
-    peer.settle(refuse=[CLUSTERS])
-    assert peer.has[ROUTES] == had
+    peer.settle(refuse=[CLUSTER_TYPE])
+    assert peer.has[ROUTE_TYPE] == had
 
 
 @both
 def test_endpoints_still_change_while_clusters_are_refused(delta: bool) -> None:
-    peer = Peer(delta=delta, snapshot=services(a=1)).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe().settle()
     peer.stream.offer(services(a=1, b=2))
-    peer.settle(refuse=[CLUSTERS])
+    peer.settle(refuse=[CLUSTER_TYPE])
     newer = services(a=9, b=2)
     peer.stream.offer(newer)
-    peer.settle(refuse=[CLUSTERS])
-    assert peer.has[ENDPOINTS]["a"] == versions(newer)[ENDPOINTS]["a"]
+    peer.settle(refuse=[CLUSTER_TYPE])
+    assert peer.has[ENDPOINT_TYPE]["a"] == versions(newer)[ENDPOINT_TYPE]["a"]
 
 
 @both
 def test_going_back_to_what_worked_is_sent_and_to_what_was_refused_is_not(delta: bool) -> None:
     good, bad = services(a=1), services(a=1, b=2)
-    peer = Peer(delta=delta, snapshot=good).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=good).subscribe().settle()
     peer.stream.offer(bad)
-    peer.settle(refuse=[CLUSTERS])
+    peer.settle(refuse=[CLUSTER_TYPE])
     peer.log.clear()
     peer.stream.offer(good)
     assert "cds" in peer.settle().log
     peer.log.clear()
     peer.stream.offer(bad)
     assert "cds" not in peer.settle().log
-    assert peer.stream.watches[CLUSTERS].state is State.ERROR
+    assert peer.stream.watches[CLUSTER_TYPE].state is SubscriptionState.ERROR
 
 
 @both
 def test_at_most_one_response_of_a_kind_is_outstanding_and_the_newest_follows(delta: bool) -> None:
-    peer = Peer(delta=delta, snapshot=services(a=1)).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe().settle()
     peer.stream.offer(services(a=2))
     outstanding = peer.take()
     for port in range(3, 30):
@@ -186,62 +194,62 @@ def test_at_most_one_response_of_a_kind_is_outstanding_and_the_newest_follows(de
 
 
 def test_a_stale_nonce_is_ignored_in_the_state_of_the_world() -> None:
-    peer = Peer(delta=False, snapshot=services(a=1)).subscribe(CLUSTERS)
+    peer = SimulatedXdsNode(delta=False, snapshot=services(a=1)).subscribe(CLUSTER_TYPE)
     push = peer.take()
     assert push is not None
-    peer.stream.receive(Request(CLUSTERS.type_url, "of long ago", error="of long ago"))
-    assert peer.stream.watches[CLUSTERS].state is State.STALE
+    peer.stream.receive(XdsRequest(CLUSTER_TYPE.type_url, "of long ago", error="of long ago"))
+    assert peer.stream.watches[CLUSTER_TYPE].state is SubscriptionState.STALE
     peer.answer(push)
-    assert peer.stream.watches[CLUSTERS].state is State.SYNCED
+    assert peer.stream.watches[CLUSTER_TYPE].state is SubscriptionState.SYNCED
 
 
 def test_a_named_subscription_gets_what_it_names_only() -> None:
-    peer = Peer(delta=False, snapshot=services(a=1, b=2))
-    peer.ask_for(CLUSTERS, "b")
+    peer = SimulatedXdsNode(delta=False, snapshot=services(a=1, b=2))
+    peer.ask_for(CLUSTER_TYPE, "b")
     push = peer.take()
     assert push is not None and [one.name for one in push.resources] == ["b"]
 
 
 def test_a_star_is_a_subscription_to_everything() -> None:
-    peer = Peer(delta=False, snapshot=services(a=1, b=2))
-    peer.ask_for(CLUSTERS, "*", "a")
+    peer = SimulatedXdsNode(delta=False, snapshot=services(a=1, b=2))
+    peer.ask_for(CLUSTER_TYPE, "*", "a")
     push = peer.take()
     assert push is not None and {one.name for one in push.resources} == {"a", "b"}
 
 
 def test_a_name_more_is_answered_and_a_name_less_is_not() -> None:
-    peer = Peer(delta=False, snapshot=services(a=1, b=2))
-    peer.ask_for(ENDPOINTS, "a")
+    peer = SimulatedXdsNode(delta=False, snapshot=services(a=1, b=2))
+    peer.ask_for(ENDPOINT_TYPE, "a")
     first = peer.take()
     assert first is not None
-    peer.stream.receive(Request(ENDPOINTS.type_url, first.nonce, ("a", "b")))
+    peer.stream.receive(XdsRequest(ENDPOINT_TYPE.type_url, first.nonce, ("a", "b")))
     second = peer.take()
     assert second is not None and {one.name for one in second.resources} == {"a", "b"}
-    peer.stream.receive(Request(ENDPOINTS.type_url, second.nonce, ("b",)))
+    peer.stream.receive(XdsRequest(ENDPOINT_TYPE.type_url, second.nonce, ("b",)))
     assert peer.take() is None
 
 
 def test_no_names_after_names_end_a_subscription() -> None:
-    peer = Peer(delta=False, snapshot=services(a=1))
-    peer.ask_for(CLUSTERS, "a")
+    peer = SimulatedXdsNode(delta=False, snapshot=services(a=1))
+    peer.ask_for(CLUSTER_TYPE, "a")
     push = peer.take()
     assert push is not None
-    peer.stream.receive(Request(CLUSTERS.type_url, push.nonce, ()))
+    peer.stream.receive(XdsRequest(CLUSTER_TYPE.type_url, push.nonce, ()))
     peer.stream.offer(services(a=1, b=2))
     last = peer.take()
     assert last is None or not last.resources
 
 
 def test_a_listener_that_does_not_exist_is_answered_with_none() -> None:
-    peer = Peer(delta=False, snapshot=services(a=1))
-    peer.ask_for(LISTENERS, "nobody")
+    peer = SimulatedXdsNode(delta=False, snapshot=services(a=1))
+    peer.ask_for(LISTENER_TYPE, "nobody")
     push = peer.take()
     assert push is not None and push.resources == ()
 
 
-def test_a_delta_subscription_to_what_does_not_exist_is_told_so() -> None:
-    peer = Peer(delta=True, snapshot=services(a=1))
-    peer.ask_for(ENDPOINTS, "a", "nobody")
+def test_a_delta_subscription_to_a_missing_resource_gets_its_removal() -> None:
+    peer = SimulatedXdsNode(delta=True, snapshot=services(a=1))
+    peer.ask_for(ENDPOINT_TYPE, "a", "nobody")
     push = peer.take()
     assert push is not None
     assert [one.name for one in push.resources] == ["a"]
@@ -249,38 +257,38 @@ def test_a_delta_subscription_to_what_does_not_exist_is_told_so() -> None:
 
 
 def test_subscribing_again_in_delta_is_answered_again() -> None:
-    peer = Peer(delta=True, snapshot=services(a=1))
-    peer.ask_for(ENDPOINTS, "a")
+    peer = SimulatedXdsNode(delta=True, snapshot=services(a=1))
+    peer.ask_for(ENDPOINT_TYPE, "a")
     push = peer.take()
     assert push is not None
     peer.answer(push)
     assert peer.take() is None
-    peer.ask_for(ENDPOINTS, "a")
+    peer.ask_for(ENDPOINT_TYPE, "a")
     again = peer.take()
     assert again is not None and [one.name for one in again.resources] == ["a"]
 
 
 def test_an_unsubscribed_name_is_not_sent_in_delta() -> None:
-    peer = Peer(delta=True, snapshot=services(a=1, b=2))
-    peer.ask_for(ENDPOINTS, "a", "b")
+    peer = SimulatedXdsNode(delta=True, snapshot=services(a=1, b=2))
+    peer.ask_for(ENDPOINT_TYPE, "a", "b")
     push = peer.take()
     assert push is not None
-    peer.stream.receive(Request(ENDPOINTS.type_url, push.nonce, dropped=("b",)))
+    peer.stream.receive(XdsRequest(ENDPOINT_TYPE.type_url, push.nonce, dropped=("b",)))
     peer.stream.offer(services(a=1, b=9))
     assert peer.take() is None
 
 
-def test_a_node_that_comes_back_in_delta_gets_only_what_changed_meanwhile() -> None:
+def test_a_node_that_comes_back_in_delta_gets_only_what_changed_since() -> None:
     before, after = services(a=1, b=2), services(a=1, b=9)
-    peer = Peer(delta=True, snapshot=after)
-    peer.ask_for(ENDPOINTS, "a", "b", known=versions(before)[ENDPOINTS])
+    peer = SimulatedXdsNode(delta=True, snapshot=after)
+    peer.ask_for(ENDPOINT_TYPE, "a", "b", known=versions(before)[ENDPOINT_TYPE])
     push = peer.take()
     assert push is not None and [one.name for one in push.resources] == ["b"]
 
 
 def test_a_node_that_comes_back_in_delta_with_everything_gets_nothing() -> None:
     snapshot = services(a=1, b=2)
-    peer = Peer(delta=True, snapshot=snapshot)
+    peer = SimulatedXdsNode(delta=True, snapshot=snapshot)
     for kind, known in versions(snapshot).items():
         names = () if kind.whole_state else tuple(known)
         peer.ask_for(kind, *names, known=known)
@@ -288,39 +296,39 @@ def test_a_node_that_comes_back_in_delta_with_everything_gets_nothing() -> None:
     assert all(peer.stream.is_current(watch) for watch in peer.stream.watches.values())
 
 
-def test_a_node_that_comes_back_in_delta_is_told_what_is_gone() -> None:
-    peer = Peer(delta=True, snapshot=services(a=1))
-    peer.ask_for(CLUSTERS, known=versions(services(a=1, b=2))[CLUSTERS])
+def test_a_node_that_comes_back_in_delta_gets_the_removed_names() -> None:
+    peer = SimulatedXdsNode(delta=True, snapshot=services(a=1))
+    peer.ask_for(CLUSTER_TYPE, known=versions(services(a=1, b=2))[CLUSTER_TYPE])
     push = peer.take()
     assert push is not None and push.removed == ("b",)
 
 
 @both
 def test_an_unknown_type_is_answered_with_nothing(delta: bool) -> None:
-    peer = Peer(delta=delta, snapshot=services(a=1))
-    peer.stream.receive(Request("type.googleapis.com/envoy.Invented"))
+    peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1))
+    peer.stream.receive(XdsRequest("type.googleapis.com/envoy.Invented"))
     assert peer.take() is None
 
 
 @both
 def test_a_request_without_a_type_breaks_the_protocol(delta: bool) -> None:
-    with pytest.raises(ProtocolError, match="type_url"):
-        Peer(delta=delta).stream.receive(Request(""))
+    with pytest.raises(XdsProtocolError, match="type_url"):
+        SimulatedXdsNode(delta=delta).stream.receive(XdsRequest(""))
 
 
 @both
 def test_more_names_than_anybody_needs_break_the_protocol(delta: bool) -> None:
-    names = tuple(f"n{number}" for number in range(MOST_NAMES + 1))
-    with pytest.raises(ProtocolError, match="names"):
-        Peer(delta=delta).stream.receive(Request(ENDPOINTS.type_url, names=names))
-    with pytest.raises(ProtocolError, match="characters"):
-        Peer(delta=delta).stream.receive(Request(ENDPOINTS.type_url, names=("x" * 1000,)))
+    names = tuple(f"n{number}" for number in range(MAX_NAMES + 1))
+    with pytest.raises(XdsProtocolError, match="names"):
+        SimulatedXdsNode(delta=delta).stream.receive(XdsRequest(ENDPOINT_TYPE.type_url, names=names))
+    with pytest.raises(XdsProtocolError, match="characters"):
+        SimulatedXdsNode(delta=delta).stream.receive(XdsRequest(ENDPOINT_TYPE.type_url, names=("x" * 1000,)))
 
 
 @both
 def test_a_status_is_current_when_everything_is_confirmed(delta: bool) -> None:
-    peer = Peer(delta=delta, snapshot=services(a=1)).subscribe().settle()
+    peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe().settle()
     assert all(peer.stream.is_current(watch) for watch in peer.stream.watches.values())
     peer.stream.offer(services(a=2))
-    assert not peer.stream.is_current(peer.stream.watches[ENDPOINTS])
-    assert peer.stream.is_current(peer.stream.watches[CLUSTERS])
+    assert not peer.stream.is_current(peer.stream.watches[ENDPOINT_TYPE])
+    assert peer.stream.is_current(peer.stream.watches[CLUSTER_TYPE])

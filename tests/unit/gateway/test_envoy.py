@@ -10,24 +10,24 @@ from google.protobuf.json_format import ParseError
 
 import internshipconnect
 from chassis.contracts import Contracts
-from gateway.control_plane.endpoints import Endpoint
-from gateway.control_plane.kinds import CLUSTERS, ENDPOINTS, LISTENERS, ROUTES
-from gateway.control_plane.mesh import Mesh
-from gateway.control_plane.snapshot import InconsistentSnapshotError, Snapshot
-from gateway.envoy.bootstrap import EnvoyNode, bootstrap
-from gateway.envoy.builder import GatewayBuilder
-from gateway.envoy.clusters import clusters
-from gateway.envoy.edge import Edge
-from gateway.envoy.filters import lua_source
-from gateway.envoy.limits import caller_source, rate_limits
-from gateway.envoy.listener import edge_listener
-from gateway.envoy.routes import edge_routes, origin_routes
-from gateway.envoy_types import Cluster, Listener, parsed
-from gateway.surface import edge_rpcs, room_of
+from gateway.api_surface import edge_rpcs, service_of
+from gateway.envoy.bootstrap import EnvoyNode, build_bootstrap
+from gateway.envoy.clusters import build_clusters
+from gateway.envoy.edge_config import EdgeConfig
+from gateway.envoy.filters import render_lua_source
+from gateway.envoy.limits import rate_limit_actions, render_caller_lua
+from gateway.envoy.listener import build_edge_listener
+from gateway.envoy.routes import build_edge_routes, build_origin_routes
+from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
+from gateway.envoy_types import Cluster, Listener, parse_message
+from gateway.xds.endpoints import Endpoint
+from gateway.xds.mesh import Mesh
+from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE
+from gateway.xds.snapshot import InconsistentSnapshotError, Snapshot
 from internshipconnect.options.v1.options_pb2 import IDEMPOTENCY_KEY, RateLimitClass
 
-ROOMS = ("auth", "user", "internship", "application", "notification", "analytics")
-EDGE = Edge(("127.0.0.1", 8080), pages=(("/docs", "text/html", "<p>"),))
+SERVICE_NAMES = ("auth", "user", "internship", "application", "notification", "analytics")
+EDGE = EdgeConfig(("127.0.0.1", 8080), pages=(("/docs", "text/html", "<p>"),))
 
 
 @cache
@@ -37,12 +37,12 @@ def contracts() -> Contracts:
 
 
 def mesh(*rooms: str, **further: Any) -> Mesh:
-    services = {room: {"port": 5001, "endpoints": {"registry": True}} for room in rooms or ROOMS}
+    services = {room: {"port": 5001, "endpoints": {"registry": True}} for room in rooms or SERVICE_NAMES}
     return Mesh.model_validate({"regions": ["north", "south"], "services": services, **further})
 
 
-def _manager(edge: Edge = EDGE, **gateway: Any) -> dict[str, Any]:
-    listener = edge_listener(contracts(), mesh(gateway=gateway), edge)
+def _manager(edge: EdgeConfig = EDGE, **gateway: Any) -> dict[str, Any]:
+    listener = build_edge_listener(contracts(), mesh(gateway=gateway), edge)
     found: dict[str, Any] = listener["filter_chains"][0]["filters"][0]["typed_config"]
     return found
 
@@ -54,7 +54,7 @@ def _filter(name: str) -> dict[str, Any]:
 
 
 def _routes(**gateway: Any) -> dict[str, dict[str, Any]]:
-    host = edge_routes(contracts(), mesh(gateway=gateway), EDGE)["virtual_hosts"][0]
+    host = build_edge_routes(contracts(), mesh(gateway=gateway), EDGE)["virtual_hosts"][0]
     exact = [
         route for route in host["routes"] if "path" in route["match"] and "headers" not in route["match"]
     ]
@@ -64,7 +64,7 @@ def _routes(**gateway: Any) -> dict[str, dict[str, Any]]:
 def test_every_call_with_an_http_rule_has_a_route_to_its_service() -> None:
     routes = _routes()
     for rpc in edge_rpcs(contracts()):
-        assert routes[rpc.path]["route"]["cluster"] == room_of(rpc)
+        assert routes[rpc.path]["route"]["cluster"] == service_of(rpc)
 
 
 def test_calls_between_services_are_not_reachable_from_outside() -> None:
@@ -95,7 +95,7 @@ def test_only_calls_whose_repeat_has_no_effect_are_retried_once_a_service_may_ha
 
 
 def test_a_call_with_the_clients_key_is_retried_like_one_whose_repeat_has_no_effect() -> None:
-    host = edge_routes(contracts(), mesh(), EDGE)["virtual_hosts"][0]
+    host = build_edge_routes(contracts(), mesh(), EDGE)["virtual_hosts"][0]
     with_key = {
         route["match"]["path"]: set(route["route"]["retry_policy"]["retry_on"].split(","))
         for route in host["routes"]
@@ -111,7 +111,7 @@ def test_a_page_is_answered_by_envoy_itself() -> None:
 
 
 def test_readiness_asks_every_service() -> None:
-    assert set(_filter("health_check.ready")["cluster_min_healthy_percentages"]) == set(ROOMS)
+    assert set(_filter("health_check.ready")["cluster_min_healthy_percentages"]) == set(SERVICE_NAMES)
 
 
 def test_the_listener_holds_the_descriptors_so_that_a_new_call_changes_it() -> None:
@@ -120,14 +120,14 @@ def test_the_listener_holds_the_descriptors_so_that_a_new_call_changes_it() -> N
 
 
 def test_traces_go_out_only_where_a_collector_is_set() -> None:
-    traced = Edge(EDGE.listen, otlp=("127.0.0.1", 4317))
+    traced = EdgeConfig(EDGE.listen, otlp=("127.0.0.1", 4317))
     assert "tracing" not in _manager()
     assert "tracing" in _manager(traced)
-    assert "otlp" in {cluster["name"] for cluster in clusters(mesh(), traced)}
+    assert "otlp" in {cluster["name"] for cluster in build_clusters(mesh(), traced)}
 
 
 def test_the_error_script_knows_every_reason_and_every_body_field_of_the_contracts() -> None:
-    source = lua_source(contracts())
+    source = render_lua_source(contracts())
     assert "UNKNOWN_PARAMETER = { code = 3" in source
     assert "company = true, internship = true, me = true" in source
 
@@ -159,10 +159,10 @@ def test_without_a_limiter_nothing_asks_for_one() -> None:
 def test_signing_up_is_limited_by_the_address_that_the_contract_names_and_by_client() -> None:
     [register] = [rpc for rpc in edge_rpcs(contracts()) if rpc.name == "Register"]
     assert register.policy.rate_limit_account == "email"
-    assert f'["{register.path}"] = 1' in caller_source([register])
+    assert f'["{register.path}"] = 1' in render_caller_lua([register])
     sent = [
         [next(iter(action.values()))["descriptor_key"] for action in each["actions"]]
-        for each in rate_limits(register)
+        for each in rate_limit_actions(register)
     ]
     assert sent == [
         ["class", "call", "account", "client"],
@@ -179,7 +179,7 @@ def test_who_calls_is_found_out_without_a_limiter_too() -> None:
 
 
 def test_what_the_cache_may_keep_is_answered_behind_it_for_as_long_as_the_contract_says() -> None:
-    behind = origin_routes(contracts(), mesh())["virtual_hosts"][0]["routes"][:-1]
+    behind = build_origin_routes(contracts(), mesh())["virtual_hosts"][0]["routes"][:-1]
     kept = {
         route["match"]["path"]: route["metadata"]["filter_metadata"]["envoy.filters.http.lua"][
             "shared_cache_s"
@@ -191,7 +191,7 @@ def test_what_the_cache_may_keep_is_answered_behind_it_for_as_long_as_the_contra
 
 
 def test_everything_but_public_reads_goes_past_the_cache() -> None:
-    host = edge_routes(contracts(), mesh(), EDGE)["virtual_hosts"][0]
+    host = build_edge_routes(contracts(), mesh(), EDGE)["virtual_hosts"][0]
     cache = "envoy.filters.http.cache_v2"
     for route in host["routes"]:
         is_public_read = {"name": "authorization", "present_match": False} in route["match"].get(
@@ -202,7 +202,7 @@ def test_everything_but_public_reads_goes_past_the_cache() -> None:
 
 def _with_faults(**faults: Any) -> list[dict[str, Any]]:
     found = mesh(faults=faults)
-    hosts = (edge_routes(contracts(), found, EDGE), origin_routes(contracts(), found))
+    hosts = (build_edge_routes(contracts(), found, EDGE), build_origin_routes(contracts(), found))
     return [host for routes in hosts for host in routes["virtual_hosts"]]
 
 
@@ -216,7 +216,7 @@ def test_the_filter_of_faults_is_passed_only_while_there_is_a_fault() -> None:
 
 def test_a_fault_is_that_of_every_call_of_its_service_and_of_no_other() -> None:
     name = "envoy.filters.http.fault"
-    calls = {rpc.path: room_of(rpc) for rpc in edge_rpcs(contracts())}
+    calls = {rpc.path: service_of(rpc) for rpc in edge_rpcs(contracts())}
     seen = set()
     for host in _with_faults(internship={"abort": {"status": "INTERNAL"}}):
         for route in host["routes"]:
@@ -236,7 +236,7 @@ def test_a_delayed_call_has_no_more_time_than_others() -> None:
 
 def test_the_bounds_of_the_mesh_file_are_the_clusters() -> None:
     figures = {"max_connections": 1, "max_pending": 2, "max_requests": 3}
-    found = clusters(mesh(limits=figures, health_check={"interval_s": 7}), EDGE)[0]
+    found = build_clusters(mesh(limits=figures, health_check={"interval_s": 7}), EDGE)[0]
     threshold = found["circuit_breakers"]["thresholds"][0]
     assert [threshold[name] for name in ("max_connections", "max_pending_requests", "max_requests")] == [
         1,
@@ -248,38 +248,40 @@ def test_the_bounds_of_the_mesh_file_are_the_clusters() -> None:
 
 def test_a_misspelt_field_is_refused() -> None:
     with pytest.raises(ParseError, match="conect_timeout"):
-        parsed({"name": "a", "conect_timeout": "1s"}, Cluster)
+        parse_message({"name": "a", "conect_timeout": "1s"}, Cluster)
 
 
-def _snapshot(region: str, *endpoints: Endpoint, rooms: tuple[str, ...] = ROOMS) -> Snapshot:
-    builder = GatewayBuilder(lambda: EDGE)
+def _snapshot(region: str, *endpoints: Endpoint, rooms: tuple[str, ...] = SERVICE_NAMES) -> Snapshot:
+    builder = GatewaySnapshotBuilder(lambda: EDGE)
     return builder.build("gateway", region, contracts(), mesh(*rooms), {"user": endpoints})
 
 
 def test_a_snapshot_is_whole() -> None:
     snapshot = _snapshot("north", Endpoint("127.0.0.1", 1, "north"))
     snapshot.refuse_inconsistency()
-    assert [len(snapshot.of_kind(kind)) for kind in (CLUSTERS, ENDPOINTS, LISTENERS, ROUTES)] == [7, 6, 2, 2]
+    assert [
+        len(snapshot.of_kind(kind)) for kind in (CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE)
+    ] == [7, 6, 2, 2]
 
 
 def test_the_gateway_of_a_region_listens_where_the_mesh_file_says() -> None:
-    builder = GatewayBuilder(lambda: EDGE)
+    builder = GatewaySnapshotBuilder(lambda: EDGE)
     found = mesh(gateway={"listen": {"south": "127.0.0.1:8081"}})
     for region, port in (("north", 8080), ("south", 8081), ("north", 8080)):
-        resource = builder.build("gateway", region, contracts(), found, {}).of_kind(LISTENERS)["gateway"]
+        resource = builder.build("gateway", region, contracts(), found, {}).of_kind(LISTENER_TYPE)["gateway"]
         assert resource.body is not None
         assert Listener.FromString(resource.body.value).address.socket_address.port_value == port
 
 
 def test_a_service_that_the_mesh_lacks_is_named() -> None:
     with pytest.raises(InconsistentSnapshotError, match="names cluster 'analytics': there is none"):
-        _snapshot("north", rooms=ROOMS[:-1]).refuse_inconsistency()
+        _snapshot("north", rooms=SERVICE_NAMES[:-1]).refuse_inconsistency()
 
 
 def test_the_bootstrap_says_where_the_control_plane_is_and_nothing_of_services() -> None:
     for variant, api in (("state of the world", "GRPC"), ("delta", "DELTA_GRPC")):
         node = EnvoyNode("g1", "north", ("127.0.0.1", 9901), ("10.0.0.9", 5009), variant)  # type: ignore[arg-type]
-        found = bootstrap(node)
+        found = build_bootstrap(node)
         assert found["node"]["locality"] == {"region": "north"}
         assert found["dynamic_resources"]["ads_config"]["api_type"] == api
         assert [cluster["name"] for cluster in found["static_resources"]["clusters"]] == ["control-plane"]

@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from ops.stack.binaries import envoy_proxy
+from devstack.binaries import envoy_proxy
 
 
 @pytest.mark.parametrize(

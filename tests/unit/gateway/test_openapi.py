@@ -13,17 +13,17 @@ from protovalidate import Validator
 
 import internshipconnect
 from chassis.contracts import RpcSpec
-from gateway.openapi.answers import errors_of
-from gateway.openapi.document import build
+from gateway.api_surface import edge_rpcs
+from gateway.openapi.document import build_openapi
 from gateway.openapi.page import render_page
-from gateway.surface import edge_rpcs
+from gateway.openapi.responses import possible_errors
 
 _DESCRIPTORS = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
 
 
 @cache
 def _document(*, with_older: bool = False) -> dict[str, Any]:
-    return build(_DESCRIPTORS, with_older=with_older)
+    return build_openapi(_DESCRIPTORS, with_older=with_older)
 
 
 def _operations(*, with_older: bool = False) -> list[dict[str, Any]]:
@@ -146,7 +146,7 @@ def test_path_fields_are_not_asked_for_again_in_the_body() -> None:
 
 def test_a_call_documents_the_errors_that_its_contract_declares() -> None:
     submit = next(rpc for rpc in edge_rpcs() if rpc.name == "SubmitApplication")
-    names = {error.name for error in errors_of(submit)}
+    names = {error.name for error in possible_errors(submit)}
     assert {"ALREADY_APPLIED", "TOKEN_MISSING", "EMAIL_NOT_VERIFIED", "IDEMPOTENCY_KEY_REUSED"} <= names
 
 

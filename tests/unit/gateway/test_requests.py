@@ -11,11 +11,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import Parse
 
-from chassis.contracts import HttpBinding, RpcSpec, imported
-from gateway.surface import edge_rpcs
-from tests.unit.gateway.script import Held, Refusal, Script
+from chassis.contracts import HttpBinding, RpcSpec, imported_contracts
+from gateway.api_surface import edge_rpcs
+from tests.unit.gateway.lua_script import BodyFields, EdgeScript, ScriptRefusal
 
-SCRIPT: Final = Script(imported())
+SCRIPT: Final = EdgeScript(imported_contracts())
 BINDINGS: Final = [(rpc, binding) for rpc in edge_rpcs() for binding in rpc.http]
 every_binding: Final = pytest.mark.parametrize(
     ("rpc", "binding"), BINDINGS, ids=[f"{binding.method} {binding.path}" for _, binding in BINDINGS]
@@ -58,8 +58,8 @@ def _wrapper(name: str, wrapped: Any, *, in_list: bool) -> Any:
     return lambda content: {name: [wrapped(content)] if in_list else wrapped(content)}
 
 
-def refusal_of(answer: Refusal | Held | None) -> Refusal:
-    assert isinstance(answer, Refusal), answer
+def refusal_of(answer: ScriptRefusal | BodyFields | None) -> ScriptRefusal:
+    assert isinstance(answer, ScriptRefusal), answer
     return answer
 
 
@@ -103,7 +103,7 @@ def test_a_variable_of_the_path_has_no_other_source(rpc: RpcSpec, binding: HttpB
                 refused = refusal_of(SCRIPT.body(binding.method, concrete(binding), body))
                 assert "path" in refused.violations[spelling]
                 same = json.dumps({spelling: "some-id"})
-                assert isinstance(SCRIPT.body(binding.method, concrete(binding), same), Held)
+                assert isinstance(SCRIPT.body(binding.method, concrete(binding), same), BodyFields)
 
 
 @every_binding
@@ -132,7 +132,7 @@ def test_an_unknown_field_is_named_at_every_depth_of_every_body(rpc: RpcSpec, bi
         ("postedSince.seconds=1", "postedSince.seconds", "no such parameter"),
     ],
 )
-def test_a_wrong_parameter_is_told_what_to_do(query: str, field: str, says: str) -> None:
+def test_a_wrong_parameter_is_refused_with_a_remedy(query: str, field: str, says: str) -> None:
     refused = refusal_of(SCRIPT.query("GET", "/api/v1/internships", query))
     assert list(refused.violations) == [field]
     assert says in refused.violations[field]
@@ -159,7 +159,7 @@ def test_right_parameters_pass_in_both_spellings_and_lists_may_repeat() -> None:
         ({"": 1}, "", "no such field"),
     ],
 )
-def test_a_wrong_field_is_told_what_to_do(body: Any, field: str, says: str) -> None:
+def test_a_wrong_field_is_refused_with_a_remedy(body: Any, field: str, says: str) -> None:
     refused = refusal_of(SCRIPT.body(*CREATE, json.dumps(body)))
     assert refused.reason == "INVALID_FIELD"
     assert says in refused.violations[field]
@@ -207,7 +207,7 @@ def test_what_is_no_json_object_is_malformed_and_says_where(body: str) -> None:
     ],
 )
 def test_a_body_holds_exactly_what_it_names_each_at_its_own_depth(body: str, held: tuple[str, ...]) -> None:
-    assert SCRIPT.body("PATCH", LISTING, body) == Held(held)
+    assert SCRIPT.body("PATCH", LISTING, body) == BodyFields(held)
 
 
 def _leaves(kind: Descriptor, json_path: str = "", path: str = "") -> Iterator[tuple[str, str]]:

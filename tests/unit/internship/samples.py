@@ -6,31 +6,33 @@ from typing import Any
 
 from services.internship.domain.model import (
     Actor,
-    Company,
+    ActorKind,
     Compensation,
     Listing,
-    Mover,
+    ListingCompany,
+    ListingLocation,
+    ListingState,
     PayUnit,
-    Place,
     Posting,
-    Skill,
-    State,
+    SkillNeed,
     WorkMode,
 )
 
 NOW = datetime(2027, 3, 1, 9, tzinfo=UTC)
 DEADLINE = NOW + timedelta(days=14)
-COMPANY = Company(id="cmp_01JD0000000000000000000000", name="Acme Robotics", url="https://acme.example")
-OWNER = Mover(actor=Actor.COMPANY, id="usr_01JD0000000000000000000000")
-MODERATOR = Mover(actor=Actor.MODERATOR, id="usr_01JD0000000000000000000001")
+COMPANY = ListingCompany(
+    id="cmp_01JD0000000000000000000000", name="Acme Robotics", url="https://acme.example"
+)
+OWNER = Actor(actor=ActorKind.COMPANY, id="usr_01JD0000000000000000000000")
+MODERATOR = Actor(actor=ActorKind.MODERATOR, id="usr_01JD0000000000000000000001")
 
 POSTING = Posting(
     title="Python Engineering Intern",
     description="Build the services that our robots talk to.",
-    locations=(Place(city="Berlin", country="DE", lat=52.52, lng=13.405),),
+    locations=(ListingLocation(city="Berlin", country="DE", lat=52.52, lng=13.405),),
     work_mode=WorkMode.HYBRID,
     compensation=Compensation(paid=True, min_minor=2_000_00, currency="EUR", unit=PayUnit.MONTH),
-    skills=(Skill(name="Python", required=True), Skill(name="SQL")),
+    skills=(SkillNeed(name="Python", required=True), SkillNeed(name="SQL")),
     field="Software Engineering",
     duration_weeks=12,
     openings=2,
@@ -38,7 +40,7 @@ POSTING = Posting(
 )
 
 
-def listing(state: State = State.DRAFT, **changes: Any) -> Listing:
+def listing(state: ListingState = ListingState.DRAFT, **changes: Any) -> Listing:
     """A listing that could be published, in any state; `changes` go to the listing or its posting."""
     own = {name: changes.pop(name) for name in ("hires", "history", "version") if name in changes}
     return Listing(

@@ -6,13 +6,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.protobuf.message import Message
 
-from chassis.caller import Call, begin, current_call
+from chassis.call_context import CallContext, bind_call, current_call
 from internshipconnect.internship.v1 import internship_pb2 as pb
-from services.internship.domain.derived import days_left, next_change, open_for_applications
-from services.internship.domain.model import State
-from services.internship.domain.rules import contradictions
-from services.internship.timed import Timed, TimedPage, answer, page_at
-from services.internship.wire import keep_one_deadline, posting_message, to_message, to_posting
+from services.internship.cached_answers import CachedListing, CachedSearchPage, listing_at, search_page_at
+from services.internship.domain.derived import days_left, is_open_for_applications, next_clock_change
+from services.internship.domain.model import ListingState
+from services.internship.domain.rules import posting_violations
+from services.internship.mapping.listings import (
+    keep_one_deadline,
+    listing_to_message,
+    posting_from_message,
+    posting_to_message,
+)
 from tests.unit.internship.samples import DEADLINE, NOW, POSTING, listing
 
 END = datetime(2027, 6, 30, 21, 59, 59, tzinfo=UTC)
@@ -21,27 +26,27 @@ BERLIN = pb.Internship(apply_deadline_zone="europe/berlin", apply_deadline_date=
 
 def edited(changed: pb.Internship, *paths: str) -> pb.Internship:
     """Berlin's deadline after a partial update."""
-    message = posting_message(to_posting(BERLIN))
+    message = posting_to_message(posting_from_message(BERLIN))
     for path in paths:
         message.ClearField(path)  # type: ignore[arg-type]
     message.MergeFrom(changed)
     keep_one_deadline(message, paths)
-    return posting_message(to_posting(message))
+    return posting_to_message(posting_from_message(message))
 
 
 def fields_refused(**changes: object) -> list[str]:
-    return [each.field for each in contradictions(replace(POSTING, **changes))]  # type: ignore[arg-type]
+    return [each.field for each in posting_violations(replace(POSTING, **changes))]  # type: ignore[arg-type]
 
 
 def test_a_day_means_its_end_in_its_zone_and_both_are_kept() -> None:
-    posting = to_posting(BERLIN)
+    posting = posting_from_message(BERLIN)
     assert posting.apply_deadline == END
     assert (posting.apply_deadline_zone, posting.apply_deadline_date) == ("Europe/Berlin", "2027-06-30")
-    assert to_posting(posting_message(posting)) == posting
+    assert posting_from_message(posting_to_message(posting)) == posting
 
 
 def test_a_day_without_a_zone_ends_in_utc() -> None:
-    posting = to_posting(pb.Internship(apply_deadline_date="2027-06-30"))
+    posting = posting_from_message(pb.Internship(apply_deadline_date="2027-06-30"))
     assert posting.apply_deadline == datetime(2027, 6, 30, 23, 59, 59, tzinfo=UTC)
 
 
@@ -72,27 +77,27 @@ def test_what_contradicts_itself_is_named() -> None:
 @pytest.mark.parametrize("opens_after", [None, 3 * 86_400])
 def test_an_answer_from_a_cache_is_as_of_now(seconds: int, opens_after: int | None) -> None:
     opens = None if opens_after is None else NOW + timedelta(seconds=opens_after)
-    stored = listing(State.OPEN, apply_open_time=opens)
-    raw = Timed.of(stored, to_message(stored, NOW)).SerializeToString()
+    stored = listing(ListingState.OPEN, apply_open_time=opens)
+    raw = CachedListing.of(stored, listing_to_message(stored, NOW)).SerializeToString()
     later = NOW + timedelta(seconds=seconds)
-    begin(Call())
-    message = pb.Internship.FromString(answer(raw, later))
-    assert message == to_message(stored, later)
+    bind_call(CallContext())
+    message = pb.Internship.FromString(listing_at(raw, later))
+    assert message == listing_to_message(stored, later)
     assert message.days_left == days_left(DEADLINE, later)
-    assert message.open_for_applications == open_for_applications(stored, later)
-    change = next_change(opens, DEADLINE, later)
+    assert message.open_for_applications == is_open_for_applications(stored, later)
+    change = next_clock_change(opens, DEADLINE, later)
     assert current_call().fresh_s == (None if change is None else (change - later).total_seconds())
 
 
 def test_nothing_changes_before_the_next_change() -> None:
     opens = NOW + timedelta(hours=5)
-    at, opening = NOW, listing(State.OPEN, apply_open_time=opens)
-    while (change := next_change(opens, DEADLINE, at)) is not None:
+    at, opening = NOW, listing(ListingState.OPEN, apply_open_time=opens)
+    while (change := next_clock_change(opens, DEADLINE, at)) is not None:
         just_before = change - timedelta(milliseconds=1)
         of = [
             (
                 days_left(DEADLINE, moment),
-                open_for_applications(opening, moment),
+                is_open_for_applications(opening, moment),
             )
             for moment in (at, just_before, change)
         ]
@@ -105,9 +110,11 @@ def test_a_page_of_hits_is_good_until_the_first_of_them_changes() -> None:
     page = pb.ListInternshipsResponse()
     for hours in (30, 50):
         page.data.add().apply_deadline.FromDatetime(NOW + timedelta(hours=hours))
-    raw = TimedPage.of(page, NOW).SerializeToString()
-    begin(Call())
-    kept: Message = pb.ListInternshipsResponse.FromString(page_at(raw, NOW + timedelta(hours=1)) or b"")
+    raw = CachedSearchPage.of(page, NOW).SerializeToString()
+    bind_call(CallContext())
+    kept: Message = pb.ListInternshipsResponse.FromString(
+        search_page_at(raw, NOW + timedelta(hours=1)) or b""
+    )
     assert kept == page
     assert current_call().fresh_s == 3600.0
-    assert page_at(raw, NOW + timedelta(hours=2)) is None
+    assert search_page_at(raw, NOW + timedelta(hours=2)) is None

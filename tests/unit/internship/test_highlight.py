@@ -6,14 +6,14 @@ from html import unescape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.search.grammar import Grammar
-from chassis.search.places import distance_km, gazetteer
-from chassis.search.reading import Reader
-from chassis.search.text import composed
+from chassis.search.gazetteer import distance_km, shared_gazetteer
+from chassis.search.query_parser import QueryParser
+from chassis.search.query_segmentation import QueryGrammar
+from chassis.search.text_analysis import compose_nfc
 from chassis.search.vocabulary import Vocabulary
-from services.internship.search.highlight import PASSAGE_LETTERS, Highlighter
+from services.internship.search.highlight import MAX_SNIPPET_CHARS, Highlighter
 
-READER = Reader(Grammar(frozenset()), Vocabulary(), gazetteer())
+READER = QueryParser(QueryGrammar(frozenset()), Vocabulary(), shared_gazetteer())
 HIGHLIGHTER = Highlighter(READER.read("engineers zurich ", is_literal=True).words)
 marked, passage, found_in = HIGHLIGHTER.marked, HIGHLIGHTER.passage, HIGHLIGHTER.found_in
 
@@ -53,5 +53,5 @@ parts = st.lists(st.sampled_from(["engineer", "<em>", "Zürich", "&amp;", "\n"])
 @given(st.text(max_size=60), parts)
 def test_marking_adds_nothing_but_marks(noise: str, pieces: list[str]) -> None:
     text = noise.join(["", *pieces, ""])
-    assert unescape(re.sub("</?em>", "", marked(text))) == composed(text)
-    assert len(unescape(re.sub("</?em>", "", passage(text)))) <= PASSAGE_LETTERS + 2
+    assert unescape(re.sub("</?em>", "", marked(text))) == compose_nfc(text)
+    assert len(unescape(re.sub("</?em>", "", passage(text)))) <= MAX_SNIPPET_CHARS + 2

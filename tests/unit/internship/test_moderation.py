@@ -5,37 +5,51 @@ from dataclasses import replace
 import pytest
 
 from chassis.errors import DomainError
-from services.internship.domain.flags import flags_of
-from services.internship.domain.model import Actor, Compensation, Decision, State
-from services.internship.domain.moderation import Standing, check_edit, decide, not_deletable
-from services.internship.domain.transitions import move, publish, reopen
+from services.internship.domain.flags import moderation_flags
+from services.internship.domain.model import ActorKind, Compensation, ListingState, ModerationDecision
+from services.internship.domain.moderation import (
+    CompanyStanding,
+    apply_decision,
+    check_edit_allowed,
+    deletion_error,
+)
+from services.internship.domain.transitions import move_listing, publish_listing, reopen_listing
 from tests.unit.internship.samples import COMPANY, MODERATOR, NOW, OWNER, POSTING, listing
 
-UNKNOWN = Standing(id=COMPANY.id)
+UNKNOWN = CompanyStanding(id=COMPANY.id)
 
 
 def test_the_first_listing_of_a_company_that_nobody_knows_waits_for_review() -> None:
-    waiting = publish(listing(), COMPANY, OWNER, NOW, trusted=False)
-    assert (waiting.state, waiting.publish_time) == (State.PENDING_REVIEW, None)
+    waiting = publish_listing(listing(), COMPANY, OWNER, NOW, trusted=False)
+    assert (waiting.state, waiting.publish_time) == (ListingState.PENDING_REVIEW, None)
 
 
-def test_after_a_request_for_changes_a_listing_is_reviewed_again_whoever_publishes_it() -> None:
-    asked = decide(
-        listing(State.PENDING_REVIEW), Decision.REQUEST_CHANGES, MODERATOR, NOW, "Say where the work is."
+def test_after_a_request_for_changes_a_listing_is_reviewed_again_for_every_publisher() -> None:
+    asked = apply_decision(
+        listing(ListingState.PENDING_REVIEW),
+        ModerationDecision.REQUEST_CHANGES,
+        MODERATOR,
+        NOW,
+        "Say where the work is.",
     )
     assert asked.history[-1].reason == "Say where the work is."
-    again = publish(asked, COMPANY, OWNER, NOW, trusted=True)
-    assert again.state is State.PENDING_REVIEW
+    again = publish_listing(asked, COMPANY, OWNER, NOW, trusted=True)
+    assert again.state is ListingState.PENDING_REVIEW
 
 
 def test_a_listing_is_recalled_from_review_to_a_draft() -> None:
-    assert move(listing(State.PENDING_REVIEW), State.DRAFT, OWNER, NOW).state is State.DRAFT
+    assert (
+        move_listing(listing(ListingState.PENDING_REVIEW), ListingState.DRAFT, OWNER, NOW).state
+        is ListingState.DRAFT
+    )
 
 
-@pytest.mark.parametrize("state", [State.PENDING_REVIEW, State.CHANGES_REQUESTED, State.SUSPENDED])
-def test_reopening_is_no_way_around_a_review(state: State) -> None:
+@pytest.mark.parametrize(
+    "state", [ListingState.PENDING_REVIEW, ListingState.CHANGES_REQUESTED, ListingState.SUSPENDED]
+)
+def test_reopening_is_no_way_around_a_review(state: ListingState) -> None:
     with pytest.raises(DomainError) as refused:
-        reopen(listing(state), COMPANY, OWNER, NOW)
+        reopen_listing(listing(state), COMPANY, OWNER, NOW)
     assert refused.value.reason == "ILLEGAL_TRANSITION"
 
 
@@ -54,7 +68,7 @@ def test_reopening_is_no_way_around_a_review(state: State) -> None:
 def test_a_company_is_trusted_once_verified_or_approved_unless_it_was_refused(
     state: str, approved: str, trusted: bool
 ) -> None:
-    assert Standing(id="cmp_1", state=state, approved_listing_id=approved).trusted is trusted
+    assert CompanyStanding(id="cmp_1", state=state, approved_listing_id=approved).trusted is trusted
 
 
 def test_older_news_of_a_company_changes_nothing() -> None:
@@ -67,44 +81,52 @@ def test_what_a_page_shows_counts_until_there_is_news() -> None:
     assert not UNKNOWN.heard("REJECTED", 3).seen("VERIFIED").trusted
 
 
-@pytest.mark.parametrize("state", [State.OPEN, State.PAUSED, State.FILLED, State.EXPIRED, State.CLOSED])
-def test_what_a_public_listing_says_is_not_changed_past_the_review(state: State) -> None:
+@pytest.mark.parametrize(
+    "state",
+    [ListingState.OPEN, ListingState.PAUSED, ListingState.FILLED, ListingState.EXPIRED, ListingState.CLOSED],
+)
+def test_what_a_public_listing_says_is_not_changed_past_the_review(state: ListingState) -> None:
     changed = replace(POSTING, description="Pay a 99 USD fee first.")
     with pytest.raises(DomainError) as refused:
-        check_edit(listing(state), changed, UNKNOWN)
+        check_edit_allowed(listing(state), changed, UNKNOWN)
     assert refused.value.reason == "COMPANY_NOT_VERIFIED"
-    check_edit(listing(state), changed, UNKNOWN.approved("int_1"))
-    check_edit(listing(state), replace(POSTING, openings=3, external_id="A-7"), UNKNOWN)
+    check_edit_allowed(listing(state), changed, UNKNOWN.approved("int_1"))
+    check_edit_allowed(listing(state), replace(POSTING, openings=3, external_id="A-7"), UNKNOWN)
 
 
 def test_a_draft_may_be_changed_by_anybody() -> None:
-    check_edit(listing(), replace(POSTING, description="Anything"), UNKNOWN)
+    check_edit_allowed(listing(), replace(POSTING, description="Anything"), UNKNOWN)
 
 
-@pytest.mark.parametrize("decision", list(Decision))
-@pytest.mark.parametrize("state", list(State))
-def test_decisions_keep_to_the_table(state: State, decision: Decision) -> None:
+@pytest.mark.parametrize("decision", list(ModerationDecision))
+@pytest.mark.parametrize("state", list(ListingState))
+def test_decisions_keep_to_the_table(state: ListingState, decision: ModerationDecision) -> None:
     before = listing(state)
     try:
-        after = decide(before, decision, MODERATOR, NOW, "why")
+        after = apply_decision(before, decision, MODERATOR, NOW, "why")
     except DomainError as error:
         assert error.reason == "ILLEGAL_TRANSITION"
         return
     assert after.state is not state
-    assert {change.actor for change in after.history} == {Actor.MODERATOR}
+    assert {change.actor for change in after.history} == {ActorKind.MODERATOR}
     assert {change.reason for change in after.history} == {"why"}
 
 
 def test_refusing_a_listing_archives_it() -> None:
-    refused = decide(listing(State.PENDING_REVIEW), Decision.REJECT, MODERATOR, NOW, "A fraud.")
-    assert [change.target for change in refused.history] == [State.CHANGES_REQUESTED, State.ARCHIVED]
+    refused = apply_decision(
+        listing(ListingState.PENDING_REVIEW), ModerationDecision.REJECT, MODERATOR, NOW, "A fraud."
+    )
+    assert [change.target for change in refused.history] == [
+        ListingState.CHANGES_REQUESTED,
+        ListingState.ARCHIVED,
+    ]
 
 
 def test_only_a_draft_that_was_never_published_is_deleted() -> None:
-    assert not_deletable(listing()) is None
+    assert deletion_error(listing()) is None
     was_public = replace(listing(), publish_time=NOW)
-    for other in (was_public, *(listing(state) for state in State if state is not State.DRAFT)):
-        refusal = not_deletable(other)
+    for other in (was_public, *(listing(state) for state in ListingState if state is not ListingState.DRAFT)):
+        refusal = deletion_error(other)
         assert refusal is not None
         assert refusal.reason == "ILLEGAL_TRANSITION"
 
@@ -125,7 +147,7 @@ def test_only_a_draft_that_was_never_published_is_deleted() -> None:
     ],
 )
 def test_a_listing_that_asks_for_money_or_leads_elsewhere_is_flagged(text: str) -> None:
-    [flag] = {flag.field for flag in flags_of(replace(POSTING, description=text))}
+    [flag] = {flag.field for flag in moderation_flags(replace(POSTING, description=text))}
     assert flag == "description"
 
 
@@ -133,14 +155,14 @@ def test_a_listing_that_asks_for_money_or_leads_elsewhere_is_flagged(text: str) 
     "text", ["You get coffee and feedback.", "We pay monthly.", "Build a deposit box API."]
 )
 def test_harmless_words_raise_no_flag(text: str) -> None:
-    assert not flags_of(replace(POSTING, description=text))
+    assert not moderation_flags(replace(POSTING, description=text))
 
 
 def test_every_text_of_a_listing_is_looked_at() -> None:
     fee = "A fee is due"
     unpaid = Compensation(unpaid_basis=fee)
     flagged = replace(POSTING, title=fee, responsibilities=(fee,), qualifications=(fee,), compensation=unpaid)
-    assert {flag.field for flag in flags_of(flagged)} == {
+    assert {flag.field for flag in moderation_flags(flagged)} == {
         "title",
         "responsibilities",
         "qualifications",

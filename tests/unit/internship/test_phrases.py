@@ -1,13 +1,13 @@
 """What a text is completed to."""
 
-from services.internship.search.phrases import Phrase, PhraseBook, PhraseKind, typed_key
+from services.internship.search.phrases import Phrase, PhraseIndex, PhraseKind, phrase_lookup_key
 
 
 def title(name: str) -> Phrase:
     return Phrase(PhraseKind.TITLE, name.lower(), name)
 
 
-BOOK = PhraseBook(
+BOOK = PhraseIndex(
     [(title("Data Science Intern"), 3), (title("Big Data Intern"), 9), (title("Design Intern"), 5)]
 )
 
@@ -24,7 +24,7 @@ def test_any_word_may_be_the_one_that_is_typed_and_whole_beginnings_come_first()
 
 
 def test_what_is_added_is_completed_to_at_once_and_counted() -> None:
-    book = PhraseBook()
+    book = PhraseIndex()
     book.add([title("Zebra Keeper")])
     book.add([title("Zebra Keeper")])
     assert [each.name for each in book.completions("keep", 5)] == ["Zebra Keeper"]
@@ -32,10 +32,10 @@ def test_what_is_added_is_completed_to_at_once_and_counted() -> None:
 
 
 def test_what_is_typed_is_compared_without_case_accents_and_symbols() -> None:
-    assert typed_key("  Zürich, C++! ") == "zurich c++"
-    assert typed_key("🚀 !!!") == ""
+    assert phrase_lookup_key("  Zürich, C++! ") == "zurich c++"
+    assert phrase_lookup_key("🚀 !!!") == ""
 
 
 def test_one_letter_is_cheap_among_very_many_phrases() -> None:
-    book = PhraseBook((title(f"Apple {number}"), 1) for number in range(5_000))
+    book = PhraseIndex((title(f"Apple {number}"), 1) for number in range(5_000))
     assert len(book.completions("a", 10)) == 10

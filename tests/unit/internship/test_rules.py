@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from services.internship.domain.derived import days_left, hourly_pay_minor, open_for_applications
+from services.internship.domain.derived import days_left, hourly_pay_minor, is_open_for_applications
 from services.internship.domain.model import (
     Compensation,
     DateWindow,
     Eligibility,
     Employment,
+    ListingLocation,
+    ListingState,
     PayUnit,
-    Place,
     Question,
     QuestionKind,
-    Skill,
-    State,
+    SkillNeed,
     WorkMode,
 )
-from services.internship.domain.rules import contradictions, unpublishable
+from services.internship.domain.rules import posting_violations, publishing_violations
 from tests.unit.internship.samples import DEADLINE, NOW, POSTING, listing
 
 
@@ -30,8 +30,8 @@ from tests.unit.internship.samples import DEADLINE, NOW, POSTING, listing
         ({"compensation": Compensation(paid=True, min_minor=9, max_minor=5)}, "compensation.maxMinor"),
         ({"compensation": Compensation(min_minor=5)}, "compensation.paid"),
         ({"compensation": Compensation(paid=True, unpaid_basis="credit")}, "compensation.unpaidBasis"),
-        ({"locations": (Place(city="Bonn", lat=50.7),)}, "locations[0]"),
-        ({"locations": (Place(),)}, "locations[0]"),
+        ({"locations": (ListingLocation(city="Bonn", lat=50.7),)}, "locations[0]"),
+        ({"locations": (ListingLocation(),)}, "locations[0]"),
         ({"apply_open_time": DEADLINE}, "applyDeadline"),
         ({"start_window": DateWindow(first="2027-02-30")}, "startWindow.from"),
         ({"start_window": DateWindow(first="2027-06-02", last="2027-06-01")}, "startWindow.to"),
@@ -39,7 +39,7 @@ from tests.unit.internship.samples import DEADLINE, NOW, POSTING, listing
             {"eligibility": Eligibility(graduation_from="2028-01", graduation_to="2027-01")},
             "eligibility.graduationTo",
         ),
-        ({"skills": (Skill(name="SQL"), Skill(name="sql"))}, "skills[1].name"),
+        ({"skills": (SkillNeed(name="SQL"), SkillNeed(name="sql"))}, "skills[1].name"),
         ({"questions": (Question(id="a", kind=QuestionKind.TEXT, text="?"),) * 2}, "questions[1].id"),
         (
             {"questions": (Question(id="a", kind=QuestionKind.SINGLE_CHOICE, text="?", choices=("x",)),)},
@@ -52,7 +52,7 @@ from tests.unit.internship.samples import DEADLINE, NOW, POSTING, listing
     ],
 )
 def test_fields_that_contradict_each_other_are_named(changes: dict[str, Any], field: str) -> None:
-    assert [wrong.field for wrong in contradictions(replace(POSTING, **changes))] == [field]
+    assert [wrong.field for wrong in posting_violations(replace(POSTING, **changes))] == [field]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_fields_that_contradict_each_other_are_named(changes: dict[str, Any], fi
         ({"description": "  "}, ["description"]),
         ({"work_mode": None}, ["workMode"]),
         ({"locations": ()}, ["locations"]),
-        ({"locations": (Place(country="DE"),)}, ["locations"]),
+        ({"locations": (ListingLocation(country="DE"),)}, ["locations"]),
         ({"locations": (), "work_mode": WorkMode.REMOTE}, []),
         ({"field": ""}, ["field"]),
         ({"duration_weeks": 0}, ["durationWeeks"]),
@@ -78,7 +78,7 @@ def test_fields_that_contradict_each_other_are_named(changes: dict[str, Any], fi
     ],
 )
 def test_publishing_needs_these_fields(changes: dict[str, Any], fields: list[str]) -> None:
-    wanting = unpublishable(replace(listing(), posting=replace(POSTING, **changes)), NOW)
+    wanting = publishing_violations(replace(listing(), posting=replace(POSTING, **changes)), NOW)
     assert [wrong.field for wrong in wanting] == fields
 
 
@@ -116,8 +116,8 @@ def test_a_started_day_counts_as_one_left() -> None:
 
 def test_one_can_apply_from_the_opening_until_just_before_the_deadline() -> None:
     opens = NOW + timedelta(days=1)
-    waiting = listing(State.OPEN, apply_open_time=opens)
-    assert not open_for_applications(waiting, NOW)
-    assert open_for_applications(waiting, opens)
-    assert not open_for_applications(waiting, DEADLINE)
-    assert not open_for_applications(listing(State.PAUSED), NOW)
+    waiting = listing(ListingState.OPEN, apply_open_time=opens)
+    assert not is_open_for_applications(waiting, NOW)
+    assert is_open_for_applications(waiting, opens)
+    assert not is_open_for_applications(waiting, DEADLINE)
+    assert not is_open_for_applications(listing(ListingState.PAUSED), NOW)

@@ -9,12 +9,17 @@ from services.internship.domain.model import (
     Eligibility,
     Employment,
     Listing,
+    ListingState,
     Question,
     QuestionKind,
-    State,
 )
-from services.internship.domain.transitions import publish
-from services.internship.wire import WRITABLE, posting_message, to_message, to_posting
+from services.internship.domain.transitions import publish_listing
+from services.internship.mapping.listings import (
+    WRITABLE_FIELDS,
+    listing_to_message,
+    posting_from_message,
+    posting_to_message,
+)
 from tests.unit.internship.samples import COMPANY, NOW, OWNER, POSTING, listing
 
 FULL = replace(
@@ -34,7 +39,7 @@ FULL = replace(
 
 
 def test_a_posting_survives_the_way_to_a_message_and_back() -> None:
-    assert to_posting(posting_message(FULL)) == FULL
+    assert posting_from_message(posting_to_message(FULL)) == FULL
 
 
 def test_every_field_that_a_company_writes_is_in_the_contract() -> None:
@@ -42,18 +47,18 @@ def test_every_field_that_a_company_writes_is_in_the_contract() -> None:
         "id", "company", "state", "hires", "effective_hourly_pay_minor", "days_left", "open_for_applications",
         "etag", "version", "create_time", "update_time", "publish_time", "review_note",
     }  # fmt: skip
-    assert set(WRITABLE) | output_only == set(pb.Internship.DESCRIPTOR.fields_by_name)
+    assert set(WRITABLE_FIELDS) | output_only == set(pb.Internship.DESCRIPTOR.fields_by_name)
 
 
 def test_a_listing_survives_the_way_to_its_document_and_back() -> None:
-    opened = publish(replace(listing(), posting=FULL), COMPANY, OWNER, NOW, trusted=True)
+    opened = publish_listing(replace(listing(), posting=FULL), COMPANY, OWNER, NOW, trusted=True)
     document = to_document(opened, slot=7)
     assert (document["_id"], document["slot"], document["state"]) == (opened.id, 7, "OPEN")
     assert from_document(Listing, document) == opened
 
 
 def test_a_message_carries_what_follows_from_the_time() -> None:
-    message = to_message(listing(State.OPEN), NOW)
+    message = listing_to_message(listing(ListingState.OPEN), NOW)
     assert message.state == pb.INTERNSHIP_STATE_OPEN
     assert (message.days_left, message.open_for_applications) == (14, True)
     assert message.effective_hourly_pay_minor == 1_154
@@ -62,7 +67,7 @@ def test_a_message_carries_what_follows_from_the_time() -> None:
 
 def test_white_space_and_blank_entries_are_dropped() -> None:
     message = pb.Internship(title="  Intern ", responsibilities=[" ", "a"], skills=[pb.SkillNeed(name="  ")])
-    posting = to_posting(message)
+    posting = posting_from_message(message)
     assert (posting.title, posting.responsibilities, posting.skills, posting.openings) == (
         "Intern",
         ("a",),

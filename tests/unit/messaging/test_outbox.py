@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from chassis.contracts import ContractError
-from chassis.ids import is_id, slot_of, time_of
-from chassis.messaging import outbox
+from chassis.ids import creation_time_of, is_id, slot_of
 from chassis.observability.tracing import continue_trace
+from chassis.sharding import outbox
 from internshipconnect.events.v1.events_pb2 import ApplicationFacts, Event, UserVerified
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -16,7 +16,9 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 
 def made() -> Event:
     with continue_trace(TRACEPARENT, "call"):
-        return outbox.envelope(UserVerified(user_id="u"), subject="usr_1", source="auth", time=NOW, slot=7)
+        return outbox.build_envelope(
+            UserVerified(user_id="u"), subject="usr_1", source="auth", time=NOW, slot=7
+        )
 
 
 def test_the_envelope_has_cloudevents_attributes_and_the_trace() -> None:
@@ -33,7 +35,7 @@ def test_the_envelope_has_cloudevents_attributes_and_the_trace() -> None:
 def test_an_events_id_sorts_by_its_time_and_lies_in_its_slot() -> None:
     event = made()
     assert is_id("evt", event.id)
-    assert time_of(event.id) == NOW
+    assert creation_time_of(event.id) == NOW
     assert slot_of(event.id) == 7
 
 
@@ -43,11 +45,11 @@ def test_two_events_of_the_same_message_have_different_ids() -> None:
 
 def test_the_row_holds_the_whole_envelope() -> None:
     event = made()
-    row = outbox.document(event, 7)
+    row = outbox.build_outbox_row(event, 7)
     assert (row["_id"], row["slot"], row["type"], row["time"]) == (event.id, 7, event.type, NOW)
     assert Event.FromString(row["event"]) == event
 
 
 def test_a_message_that_is_no_event_is_refused() -> None:
     with pytest.raises(ContractError, match="not an event"):
-        outbox.envelope(ApplicationFacts(), subject="app_1", source="application", time=NOW)
+        outbox.build_envelope(ApplicationFacts(), subject="app_1", source="application", time=NOW)

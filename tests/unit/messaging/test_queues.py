@@ -9,11 +9,11 @@ import pytest
 from chassis.messaging import WorkQueue
 
 SERVICES = sorted(path.name for path in (Path(__file__).parents[3] / "services").iterdir() if path.is_dir())
-REACTING = [name for name in SERVICES if find_spec(f"services.{name}.events") is not None]
+REACTING = [name for name in SERVICES if find_spec(f"services.{name}.event_handlers") is not None]
 
 
 def queues_of(service: str) -> tuple[WorkQueue, ...]:
-    queues: tuple[WorkQueue, ...] = importlib.import_module(f"services.{service}.events").QUEUES
+    queues: tuple[WorkQueue, ...] = importlib.import_module(f"services.{service}.event_handlers").QUEUES
     return queues
 
 

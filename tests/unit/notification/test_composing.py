@@ -12,15 +12,31 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chassis.text import fold, is_visibly_empty, one_line, parse_address, shorten
-from services.notification import mails as mails_module
-from services.notification.composing import HEADERS, Letter, Mail, Mailbox, compose
-from services.notification.domain.contents import CONTENTS, Content, NewApplicant, VerificationCode
-from services.notification.domain.recipients import Reader
+from chassis.text import fold_for_comparison, is_blank, parse_email_address, to_single_line, truncate_text
+from services.notification import rendering as mails_module
+from services.notification.domain.contents import (
+    NOTIFICATION_CONTENTS,
+    NewApplicant,
+    NotificationContent,
+    VerificationCode,
+)
+from services.notification.domain.recipients import Addressee
 from services.notification.locales import LANGUAGES
-from services.notification.mails import MAX_NAME, MAX_SUBJECT, Mails, UnwritableError
+from services.notification.mail_composition import (
+    MAIL_HEADERS,
+    EncodedMail,
+    MailDraft,
+    NamedAddress,
+    compose_mail,
+)
+from services.notification.mail_verification import mail_differences
 from services.notification.metrics import mails_composed
-from services.notification.readback import differences
+from services.notification.rendering import (
+    MAX_NAME_CHARS,
+    MAX_SUBJECT_CHARS,
+    MailRenderingError,
+    NotificationRenderer,
+)
 
 WRITTEN_AT: Final = datetime(2026, 3, 3, 13, 5, tzinfo=UTC)
 WORD: Final = re.compile(r"=\?utf-8\?b\?([A-Za-z0-9+/=]*)\?=")
@@ -60,8 +76,10 @@ TYPED = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def mails() -> Mails:
-    return Mails(public_url="https://internships.example", sender="hello@ic.example", sender_name="IC, Mail")
+def mails() -> NotificationRenderer:
+    return NotificationRenderer(
+        public_url="https://internships.example", sender="hello@ic.example", sender_name="IC, Mail"
+    )
 
 
 def header_lines(raw: bytes) -> dict[str, str]:
@@ -69,7 +87,7 @@ def header_lines(raw: bytes) -> dict[str, str]:
     head = raw.partition(b"\r\n\r\n")[0].decode()
     assert not re.search(r"(?<!\r)\n|\r(?!\n)", head)
     pairs = [line.partition(": ")[::2] for line in re.sub(r"\r\n(?=[ \t])", "", head).split("\r\n")]
-    assert [name for name, _ in pairs] == list(HEADERS)
+    assert [name for name, _ in pairs] == list(MAIL_HEADERS)
     return dict(pairs)
 
 
@@ -105,7 +123,7 @@ def body(raw: bytes, kind: str) -> str:
     return binascii.a2b_qp(content).decode()
 
 
-def content_of(kind: type[Content], text: str) -> Content:
+def content_of(kind: type[NotificationContent], text: str) -> NotificationContent:
     kinds = get_type_hints(kind)
     return kind(**{each.name: text if kinds[each.name] is str else WRITTEN_AT for each in fields(kind)})
 
@@ -114,21 +132,21 @@ def counted(form: str) -> float:
     return float(mails_composed.labels(form)._value.get())
 
 
-@pytest.mark.parametrize("kind", CONTENTS, ids=lambda kind: kind.template)
+@pytest.mark.parametrize("kind", NOTIFICATION_CONTENTS, ids=lambda kind: kind.template)
 @settings(max_examples=25, deadline=None)
 @given(text=TYPED, name=TYPED, language=st.sampled_from(LANGUAGES))
 @example(text=HOSTILE[0], name=HOSTILE[0], language="en")
 @example(text=HOSTILE[1], name=HOSTILE[1], language="de")
 @example(text=HOSTILE[4], name=HOSTILE[4], language="en")
 def test_whatever_people_type_the_headers_are_ours_and_the_words_are_theirs(
-    mails: Mails, kind: type[Content], text: str, name: str, language: str
+    mails: NotificationRenderer, kind: type[NotificationContent], text: str, name: str, language: str
 ) -> None:
-    content, reader = content_of(kind, text), Reader(email="ada@example.org", name=name, locale=language)
+    content, reader = content_of(kind, text), Addressee(email="ada@example.org", name=name, locale=language)
     before = counted("whole")
     raw = mails.mail("ntf_1", content, reader, written_at=WRITTEN_AT).raw
     assert counted("whole") == before + 1
     headers = header_lines(raw)
-    shown = shorten(one_line(name), MAX_NAME) if kind.named else ""
+    shown = truncate_text(to_single_line(name), MAX_NAME_CHARS) if kind.named else ""
     assert mailbox(headers["To"]) == (shown, "ada@example.org")
     assert mailbox(headers["From"]) == ("IC, Mail", "hello@ic.example")
     if kind.in_inbox:
@@ -143,17 +161,17 @@ def test_whatever_people_type_the_headers_are_ours_and_the_words_are_theirs(
 def test_what_was_composed_reads_back_the_same_by_two_other_readers(
     subject: str, to: str, sender: str, text: str, html: str
 ) -> None:
-    letter = Letter(
+    letter = MailDraft(
         mail_id="ntf_1",
         written_at=WRITTEN_AT,
-        sender=Mailbox(parse_address("hello@ic.example"), one_line(sender)),
-        to=Mailbox(parse_address("ada@münchen.de"), one_line(to)),
-        subject=one_line(subject) or "-",
-        text=f"{one_line(text)}\n\n{one_line(html)} \n.\n",
-        html=f"<p>{one_line(html)}</p>\n",
+        sender=NamedAddress(parse_email_address("hello@ic.example"), to_single_line(sender)),
+        to=NamedAddress(parse_email_address("ada@münchen.de"), to_single_line(to)),
+        subject=to_single_line(subject) or "-",
+        text=f"{to_single_line(text)}\n\n{to_single_line(html)} \n.\n",
+        html=f"<p>{to_single_line(html)}</p>\n",
     )
-    mail = compose(letter)
-    assert differences(mail, letter) == []
+    mail = compose_mail(letter)
+    assert mail_differences(mail, letter) == []
     headers = header_lines(mail.raw)
     assert decoded(headers["Subject"]) == letter.subject
     assert mailbox(headers["To"]) == (letter.to.name, "ada@xn--mnchen-3ya.de")
@@ -162,11 +180,11 @@ def test_what_was_composed_reads_back_the_same_by_two_other_readers(
     assert body(mail.raw, "html").replace("\r\n", "\n") == letter.html
 
 
-LETTER: Final = Letter(
+LETTER: Final = MailDraft(
     mail_id="ntf_1",
     written_at=WRITTEN_AT,
-    sender=Mailbox(parse_address("hello@ic.example"), "IC"),
-    to=Mailbox(parse_address("ada@example.org"), "Ada"),
+    sender=NamedAddress(parse_email_address("hello@ic.example"), "IC"),
+    to=NamedAddress(parse_email_address("ada@example.org"), "Ada"),
     subject="News",
     text="Hello\n",
     html="<p>Hello</p>\n",
@@ -195,17 +213,17 @@ LETTER: Final = Letter(
 def test_a_mail_that_says_something_else_is_seen_by_reading_it_back(
     before: bytes, after: bytes, difference: str
 ) -> None:
-    mail = compose(LETTER)
+    mail = compose_mail(LETTER)
     assert before in mail.raw
     tampered = replace(mail, raw=mail.raw.replace(before, after, 1))
-    assert any(difference in each for each in differences(tampered, LETTER))
+    assert any(difference in each for each in mail_differences(tampered, LETTER))
 
 
-def spoiling(is_spoilt: Callable[[Letter], bool]) -> Callable[[Letter], Mail]:
+def spoiling(is_spoilt: Callable[[MailDraft], bool]) -> Callable[[MailDraft], EncodedMail]:
     """Composes as ever, but adds a header whenever the letter is such."""
 
-    def spoilt(letter: Letter) -> Mail:
-        mail = compose(letter)
+    def spoilt(letter: MailDraft) -> EncodedMail:
+        mail = compose_mail(letter)
         if not is_spoilt(letter):
             return mail
         return replace(mail, raw=mail.raw.replace(b"Subject:", b"X-Injected: yes\r\nSubject:"))
@@ -219,11 +237,11 @@ APPLICANT: Final = NewApplicant(
 
 
 def test_a_mail_whose_headers_read_back_wrong_goes_out_without_what_people_typed_in_them(
-    mails: Mails, monkeypatch: pytest.MonkeyPatch
+    mails: NotificationRenderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mails_module, "compose", spoiling(lambda letter: bool(letter.to.name)))
+    monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: bool(letter.to.name)))
     before = counted("bare")
-    reader = Reader(email="olga@example.org", name="Olga")
+    reader = Addressee(email="olga@example.org", name="Olga")
     raw = mails.mail("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT).raw
     headers = header_lines(raw)
     assert headers["To"] == "olga@example.org"
@@ -233,11 +251,11 @@ def test_a_mail_whose_headers_read_back_wrong_goes_out_without_what_people_typed
 
 
 def test_a_mail_whose_body_reads_back_wrong_says_only_where_to_look(
-    mails: Mails, monkeypatch: pytest.MonkeyPatch
+    mails: NotificationRenderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mails_module, "compose", spoiling(lambda letter: "Eve" in letter.text))
+    monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: "Eve" in letter.text))
     raw = mails.mail(
-        "ntf_1", APPLICANT, Reader(email="o@example.org", locale="de"), written_at=WRITTEN_AT
+        "ntf_1", APPLICANT, Addressee(email="o@example.org", locale="de"), written_at=WRITTEN_AT
     ).raw
     assert header_lines(raw)["Subject"] == "Neues von InternshipConnect"
     assert "https://internships.example/app/applications/app_1?lang=de" in body(raw, "plain")
@@ -245,20 +263,20 @@ def test_a_mail_whose_body_reads_back_wrong_says_only_where_to_look(
 
 
 def test_a_mail_that_never_reads_back_right_is_given_up_and_counted(
-    mails: Mails, monkeypatch: pytest.MonkeyPatch
+    mails: NotificationRenderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mails_module, "compose", spoiling(lambda letter: True))
+    monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: True))
     before = counted("none")
-    with pytest.raises(UnwritableError):
-        mails.mail("ntf_1", APPLICANT, Reader(email="o@example.org"), written_at=WRITTEN_AT)
+    with pytest.raises(MailRenderingError):
+        mails.mail("ntf_1", APPLICANT, Addressee(email="o@example.org"), written_at=WRITTEN_AT)
     assert counted("none") == before + 1
 
 
-def test_only_a_local_part_beyond_ascii_needs_smtputf8(mails: Mails) -> None:
+def test_only_a_local_part_beyond_ascii_needs_smtputf8(mails: NotificationRenderer) -> None:
     content = VerificationCode(code="12345678", expire_time=WRITTEN_AT)
 
-    def to(address: str) -> Mail:
-        return mails.mail("ntf_1", content, Reader(email=address), written_at=WRITTEN_AT)
+    def to(address: str) -> EncodedMail:
+        return mails.mail("ntf_1", content, Addressee(email=address), written_at=WRITTEN_AT)
 
     assert to("a@münchen.de").recipient == to("a@xn--mnchen-3ya.de").recipient == "a@xn--mnchen-3ya.de"
     assert not to("a@münchen.de").needs_smtputf8
@@ -267,22 +285,22 @@ def test_only_a_local_part_beyond_ascii_needs_smtputf8(mails: Mails) -> None:
     assert mailbox(header_lines(to("élodie@münchen.de").raw)["To"]) == ("", "élodie@xn--mnchen-3ya.de")
 
 
-def test_a_plain_subject_stays_readable_and_is_folded(mails: Mails) -> None:
+def test_a_plain_subject_stays_readable_and_is_folded(mails: NotificationRenderer) -> None:
     letter: dict[str, Any] = {"subject": "Ada Lovelace applied for " + "a very long title of words " * 4}
-    raw = compose(replace(LETTER, subject=letter["subject"].strip())).raw
+    raw = compose_mail(replace(LETTER, subject=letter["subject"].strip())).raw
     assert b"Subject: Ada Lovelace applied for a very" in raw
     assert max(map(len, raw.split(b"\r\n"))) <= 80
 
 
-def test_a_subject_of_emoji_is_cut_between_and_not_within_them(mails: Mails) -> None:
+def test_a_subject_of_emoji_is_cut_between_and_not_within_them(mails: NotificationRenderer) -> None:
     family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
     content = replace(APPLICANT, student_name=family * 60)
-    title = mails.inbox_text(content, Reader(email="o@example.org")).title
-    assert len(title) <= MAX_SUBJECT
+    title = mails.inbox_text(content, Addressee(email="o@example.org")).title
+    assert len(title) <= MAX_SUBJECT_CHARS
     assert title.removesuffix("…").replace(family, "") == ""
 
 
 @given(text=st.text(max_size=60))
 def test_folding_a_text_twice_is_folding_it_once_and_blank_is_blank_on_one_line(text: str) -> None:
-    assert fold(fold(text)) == fold(text)
-    assert not is_visibly_empty(text) or is_visibly_empty(one_line(text))
+    assert fold_for_comparison(fold_for_comparison(text)) == fold_for_comparison(text)
+    assert not is_blank(text) or is_blank(to_single_line(text))

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
+from chassis.concurrency.tasks import run_until_first_exit
 from chassis.errors import DomainError
-from chassis.messaging.tasks import together
-from services.notification.domain.contents import Category
+from services.notification.domain.contents import NotificationCategory
 from services.notification.domain.inbox import Notification
-from services.notification.feed import Feed, Listener
+from services.notification.inbox_broadcaster import InboxBroadcaster, InboxListener
 
 
 def entry(number: int, user_id: str = "usr_1") -> Notification:
     return Notification(
         id=f"ntf_{number}",
         recipient_id=user_id,
-        category=Category.APPLICATION,
+        category=NotificationCategory.APPLICATION,
         template="application_offer",
         title=f"Title {number}",
         body="",
@@ -28,7 +28,7 @@ def entry(number: int, user_id: str = "usr_1") -> Notification:
     )
 
 
-class TwoShards:
+class TwoShardSource:
     """A source whose arrivals a test hands in; handing in an exception breaks the shard's stream."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class TwoShards:
         self.moved: asyncio.Queue[None] = asyncio.Queue()
 
     async def on_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        await together(*(follow(name) for name in self.coming))
+        await run_until_first_exit(*(follow(name) for name in self.coming))
 
     async def moves(self) -> AsyncIterator[None]:
         while True:
@@ -60,9 +60,9 @@ class TwoShards:
 
 @asynccontextmanager
 async def running(
-    source: TwoShards, *, most_streams: int = 10, most_per_user: int = 2
-) -> AsyncIterator[Feed]:
-    feed = Feed(source, most_streams=most_streams, most_per_user=most_per_user)
+    source: TwoShardSource, *, most_streams: int = 10, most_per_user: int = 2
+) -> AsyncIterator[InboxBroadcaster]:
+    feed = InboxBroadcaster(source, most_streams=most_streams, most_per_user=most_per_user)
     task = asyncio.create_task(feed.run())
     await feed.opened("usr_1")
     await feed.opened("usr_2")
@@ -74,7 +74,7 @@ async def running(
 
 
 async def test_each_stream_gets_its_own_users_entries() -> None:
-    source = TwoShards()
+    source = TwoShardSource()
     async with running(source) as feed:
         with feed.listen("usr_1") as one, feed.listen("usr_1") as other, feed.listen("usr_2") as stranger:
             source.coming["a"].put_nowait(entry(1))
@@ -83,8 +83,8 @@ async def test_each_stream_gets_its_own_users_entries() -> None:
             assert await anext(aiter(stranger)) == entry(2, "usr_2")
 
 
-async def test_a_stream_whose_inbox_has_moved_is_told_to_resume_and_others_go_on() -> None:
-    source = TwoShards()
+async def test_a_stream_whose_inbox_has_moved_gets_a_resume_event_and_others_go_on() -> None:
+    source = TwoShardSource()
     async with running(source) as feed:
         with feed.listen("usr_1") as moved, feed.listen("usr_2") as stays:
             source.home["usr_1"] = "b"
@@ -95,8 +95,8 @@ async def test_a_stream_whose_inbox_has_moved_is_told_to_resume_and_others_go_on
             assert await anext(aiter(stays)) == entry(1, "usr_2")
 
 
-async def test_a_user_can_have_only_so_many_streams() -> None:
-    async with running(TwoShards(), most_per_user=1) as feed:
+async def test_streams_of_a_user_are_limited() -> None:
+    async with running(TwoShardSource(), most_per_user=1) as feed:
         with feed.listen("usr_1"):
             with pytest.raises(DomainError) as refusal, feed.listen("usr_1"):
                 pass
@@ -107,14 +107,14 @@ async def test_a_user_can_have_only_so_many_streams() -> None:
             pass
 
 
-async def test_a_process_can_have_only_so_many_streams() -> None:
-    async with running(TwoShards(), most_streams=1) as feed:
+async def test_streams_of_a_process_are_limited() -> None:
+    async with running(TwoShardSource(), most_streams=1) as feed:
         with feed.listen("usr_1"), pytest.raises(DomainError, match="OVERLOADED"), feed.listen("usr_2"):
             pass
 
 
-async def test_a_reader_that_is_too_slow_is_told_to_resume() -> None:
-    listener = Listener(waiting_most=3)
+async def test_a_reader_that_is_too_slow_gets_a_resume_event() -> None:
+    listener = InboxListener(waiting_most=3)
     for number in range(5):
         listener.offer(entry(number))
     with pytest.raises(DomainError, match="OVERLOADED"):
@@ -122,7 +122,7 @@ async def test_a_reader_that_is_too_slow_is_told_to_resume() -> None:
 
 
 async def test_closing_ends_streams_cleanly_after_what_waits() -> None:
-    async with running(TwoShards()) as feed:
+    async with running(TwoShardSource()) as feed:
         with feed.listen("usr_1") as listener:
             listener.offer(entry(1))
             await feed.close()
@@ -132,7 +132,7 @@ async def test_closing_ends_streams_cleanly_after_what_waits() -> None:
 
 
 async def test_a_lost_shard_ends_its_streams_only_and_is_followed_again() -> None:
-    source = TwoShards()
+    source = TwoShardSource()
     async with running(source) as feed:
         with feed.listen("usr_1") as lost, feed.listen("usr_2") as kept:
             source.coming["a"].put_nowait(ConnectionError("gone"))

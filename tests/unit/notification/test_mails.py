@@ -13,33 +13,38 @@ from urllib.parse import quote
 import pytest
 
 from services.notification.domain.contents import (
-    CONTENTS,
+    NOTIFICATION_CONTENTS,
     ApplicationOffer,
     ApplicationReceived,
-    Content,
     NewApplicant,
+    NotificationContent,
     VerificationCode,
 )
-from services.notification.domain.recipients import Reader
-from services.notification.mails import TEMPLATES, Mails, TemplatesError, UndeliverableError
+from services.notification.domain.recipients import Addressee
+from services.notification.rendering import (
+    TEMPLATES,
+    InvalidRecipientAddressError,
+    NotificationRenderer,
+    TemplateMismatchError,
+)
 
 WRITTEN_AT = datetime(2026, 3, 3, 13, 5, tzinfo=UTC)
-READER = Reader(email="ada@example.org", name="Ada Lovelace", time_zone="Europe/Berlin")
+READER = Addressee(email="ada@example.org", name="Ada Lovelace", time_zone="Europe/Berlin")
 NASTY = "<script>alert(1)</script>"
 
 
 @pytest.fixture(scope="module")
-def mails() -> Mails:
+def mails() -> NotificationRenderer:
     return make(TEMPLATES)
 
 
-def make(folder: Path) -> Mails:
-    return Mails(
+def make(folder: Path) -> NotificationRenderer:
+    return NotificationRenderer(
         public_url="https://internships.example", sender="hello@ic.example", sender_name="IC", folder=folder
     )
 
 
-def sample(kind: type[Content], **given: Any) -> Content:
+def sample(kind: type[NotificationContent], **given: Any) -> NotificationContent:
     """A content whose every variable can be recognised in the text."""
     kinds = get_type_hints(kind)
     values = {
@@ -48,12 +53,14 @@ def sample(kind: type[Content], **given: Any) -> Content:
     return kind(**{**values, **given})
 
 
-def raw(mails: Mails, content: Content, reader: Reader = READER) -> bytes:
+def raw(mails: NotificationRenderer, content: NotificationContent, reader: Addressee = READER) -> bytes:
     """The mail's bytes."""
     return mails.mail("ntf_1", content, reader, written_at=WRITTEN_AT).raw
 
 
-def written(mails: Mails, content: Content, reader: Reader = READER) -> EmailMessage:
+def written(
+    mails: NotificationRenderer, content: NotificationContent, reader: Addressee = READER
+) -> EmailMessage:
     """The mail after a journey over the wire."""
     received = message_from_bytes(raw(mails, content, reader), policy=default)
     assert isinstance(received, EmailMessage)
@@ -67,15 +74,15 @@ def part(mail: EmailMessage, kind: str) -> str:
     return text
 
 
-def shown(kind: type[Content]) -> list[str]:
+def shown(kind: type[NotificationContent]) -> list[str]:
     """Variables whose values a reader sees as they are."""
     hidden = {"application_id", "internship_id", "company_id", "expire_time", "apply_deadline"}
     return [field.name for field in fields(kind) if field.name not in hidden]
 
 
-@pytest.mark.parametrize("kind", CONTENTS, ids=lambda kind: kind.template)
+@pytest.mark.parametrize("kind", NOTIFICATION_CONTENTS, ids=lambda kind: kind.template)
 def test_every_template_shows_all_its_variables_in_text_and_in_html(
-    mails: Mails, kind: type[Content]
+    mails: NotificationRenderer, kind: type[NotificationContent]
 ) -> None:
     mail = written(mails, sample(kind))
     for text in (part(mail, "plain"), part(mail, "html")):
@@ -88,18 +95,24 @@ def test_every_template_shows_all_its_variables_in_text_and_in_html(
     assert mail["Subject"]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in CONTENTS if kind.in_inbox], ids=lambda kind: kind.template)
-def test_every_inbox_entry_has_a_title_and_a_text_of_one_line(mails: Mails, kind: type[Content]) -> None:
+@pytest.mark.parametrize(
+    "kind", [kind for kind in NOTIFICATION_CONTENTS if kind.in_inbox], ids=lambda kind: kind.template
+)
+def test_every_inbox_entry_has_a_title_and_a_text_of_one_line(
+    mails: NotificationRenderer, kind: type[NotificationContent]
+) -> None:
     text = mails.inbox_text(sample(kind), READER)
     assert text.title
     assert text.body
     assert "\n" not in text.title + text.body
 
 
-@pytest.mark.parametrize("kind", CONTENTS, ids=lambda kind: kind.template)
-def test_what_people_typed_is_escaped_in_html(mails: Mails, kind: type[Content]) -> None:
+@pytest.mark.parametrize("kind", NOTIFICATION_CONTENTS, ids=lambda kind: kind.template)
+def test_what_people_typed_is_escaped_in_html(
+    mails: NotificationRenderer, kind: type[NotificationContent]
+) -> None:
     nasty = sample(kind, **dict.fromkeys(shown(kind), NASTY))
-    html = part(written(mails, nasty, Reader(email="a@b.example", name=NASTY)), "html")
+    html = part(written(mails, nasty, Addressee(email="a@b.example", name=NASTY)), "html")
     assert "<script>" not in html
 
 
@@ -114,11 +127,11 @@ def test_what_people_typed_is_escaped_in_html(mails: Mails, kind: type[Content])
         '"Eve" <x>',
     ],
 )
-def test_a_name_cannot_add_a_header_or_a_line(mails: Mails, name: str) -> None:
+def test_a_name_cannot_add_a_header_or_a_line(mails: NotificationRenderer, name: str) -> None:
     content = NewApplicant(
         application_id="app_1", internship_title=name, student_name=name, student_headline=name
     )
-    mail = written(mails, content, Reader(email="a@b.example", name=name))
+    mail = written(mails, content, Addressee(email="a@b.example", name=name))
     assert mail["Bcc"] is None
     assert mail["X"] is None
     assert [address.addr_spec for address in mail["To"].addresses] == ["a@b.example"]
@@ -126,47 +139,49 @@ def test_a_name_cannot_add_a_header_or_a_line(mails: Mails, name: str) -> None:
     assert not set("\x00\u2028\u202e") & set(part(mail, "plain") + mail["Subject"] + str(mail["To"]))
 
 
-def test_a_long_title_is_cut_in_the_subject(mails: Mails) -> None:
+def test_a_long_title_is_cut_in_the_subject(mails: NotificationRenderer) -> None:
     mail = written(mails, sample(ApplicationReceived, company_name="x" * 5_000))
     assert len(mail["Subject"]) <= 140
     assert mail["Subject"].endswith("…")
 
 
-def test_an_address_that_is_none_is_undeliverable(mails: Mails) -> None:
+def test_an_address_that_is_none_is_undeliverable(mails: NotificationRenderer) -> None:
     for address in ("not an address", "a@b\r\nBcc: c@d.example", ""):
-        with pytest.raises(UndeliverableError):
-            mails.mail("ntf_1", sample(ApplicationReceived), Reader(email=address), written_at=WRITTEN_AT)
+        with pytest.raises(InvalidRecipientAddressError):
+            mails.mail("ntf_1", sample(ApplicationReceived), Addressee(email=address), written_at=WRITTEN_AT)
 
 
-def test_the_same_notification_always_has_the_same_message_id(mails: Mails) -> None:
+def test_the_same_notification_always_has_the_same_message_id(mails: NotificationRenderer) -> None:
     first, second = (written(mails, sample(ApplicationReceived)) for _ in range(2))
     assert first["Message-ID"] == second["Message-ID"] == "<ntf_1@ic.example>"
     assert first["Date"] == second["Date"]
 
 
-def test_times_are_told_in_the_readers_time_zone(mails: Mails) -> None:
+def test_times_are_written_in_the_readers_time_zone(mails: NotificationRenderer) -> None:
     text = part(written(mails, sample(ApplicationOffer)), "plain")
     assert "Tuesday 3 March 2026, 14:05 (Europe/Berlin)" in text
 
 
 @pytest.mark.parametrize("time_zone", ["", "Nowhere/At-All", "../../etc/passwd", "Europe"])
-def test_an_unknown_time_zone_reads_as_utc(mails: Mails, time_zone: str) -> None:
-    reader = Reader(email="a@b.example", time_zone=time_zone)
+def test_an_unknown_time_zone_reads_as_utc(mails: NotificationRenderer, time_zone: str) -> None:
+    reader = Addressee(email="a@b.example", time_zone=time_zone)
     assert "13:05 (UTC)" in part(written(mails, sample(ApplicationOffer), reader), "plain")
 
 
-def test_an_offer_without_expiry_leaves_no_gap(mails: Mails) -> None:
+def test_an_offer_without_expiry_leaves_no_gap(mails: NotificationRenderer) -> None:
     text = part(written(mails, sample(ApplicationOffer, expire_time=None)), "plain")
     assert "until" not in text
     assert "\n\n\n" not in text
 
 
-def test_a_mail_to_an_unproven_address_repeats_no_name(mails: Mails) -> None:
-    mail = written(mails, sample(VerificationCode), Reader(email="a@b.example", name="Buy at evil.example"))
+def test_a_mail_to_an_unproven_address_repeats_no_name(mails: NotificationRenderer) -> None:
+    mail = written(
+        mails, sample(VerificationCode), Addressee(email="a@b.example", name="Buy at evil.example")
+    )
     assert "evil" not in part(mail, "plain") + part(mail, "html") + str(mail["To"]) + mail["Subject"]
 
 
-def test_the_code_is_in_the_body_and_not_in_the_subject(mails: Mails) -> None:
+def test_the_code_is_in_the_body_and_not_in_the_subject(mails: NotificationRenderer) -> None:
     mail = written(mails, sample(VerificationCode, code="493817"))
     assert "493817" in part(mail, "plain")
     assert "493817" not in mail["Subject"]
@@ -177,7 +192,7 @@ def test_templates_that_lack_a_file_or_use_an_unknown_variable_stop_the_start(tm
     shutil.copytree(TEMPLATES, folder)
     (folder / "offer_declined/v1/body.html").unlink()
     (folder / "offer_accepted/v1/subject.txt").write_text("{{ salary }}")
-    with pytest.raises(TemplatesError) as misfit:
+    with pytest.raises(TemplateMismatchError) as misfit:
         make(folder)
     assert "offer_declined/v1/body.html is missing" in str(misfit.value)
     assert "offer_accepted/v1/subject.txt uses salary, which OfferAccepted does not have" in str(misfit.value)
@@ -185,4 +200,4 @@ def test_templates_that_lack_a_file_or_use_an_unknown_variable_stop_the_start(tm
 
 def test_every_template_on_disk_belongs_to_a_content() -> None:
     on_disk = {f"{path.parent.name}/{path.name}" for path in TEMPLATES.glob("*/v*")}
-    assert on_disk - {"layout/v1"} == {f"{kind.template}/v{kind.version}" for kind in CONTENTS}
+    assert on_disk - {"layout/v1"} == {f"{kind.template}/v{kind.version}" for kind in NOTIFICATION_CONTENTS}

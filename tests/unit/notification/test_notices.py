@@ -7,21 +7,21 @@ import pytest
 from services.notification.domain import contents as c
 from services.notification.domain import notices
 from services.notification.domain.notices import (
-    Application,
+    ApplicationFacts,
+    ApplicationMove,
     ListingChange,
-    Move,
     Notices,
     ToAddress,
     ToCompany,
     ToUser,
-    is_no_news,
+    is_too_old_to_notify,
 )
 
 SOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
 STUDENT, COMPANY = "usr_student", "cmp_acme"
-STATES = tuple(notices._STATUS)
+STATES = tuple(notices._STATUS_BY_STATE)
 
-APPLICATION = Application(
+APPLICATION = ApplicationFacts(
     id="app_1",
     student_id=STUDENT,
     student_name="Ada",
@@ -33,8 +33,8 @@ APPLICATION = Application(
 
 
 def move(from_state: str, to_state: str, actor: str = "COMPANY", closed_reason: str = "") -> Notices:
-    return notices.of_move(
-        Move(
+    return notices.move_notices(
+        ApplicationMove(
             application=APPLICATION,
             from_state=from_state,
             to_state=to_state,
@@ -45,7 +45,7 @@ def move(from_state: str, to_state: str, actor: str = "COMPANY", closed_reason: 
     )
 
 
-def told(all_notices: Notices) -> dict[object, type[c.Content]]:
+def notified_recipients(all_notices: Notices) -> dict[object, type[c.NotificationContent]]:
     return {each.audience: type(each.content) for each in all_notices}
 
 
@@ -72,15 +72,17 @@ def told(all_notices: Notices) -> dict[object, type[c.Content]]:
         ("CLOSED", "IN_REVIEW", "COMPANY", c.ApplicationChanged, None),
     ],
 )
-def test_each_move_tells_those_whom_it_concerns(
+def test_each_move_notifies_the_people_concerned(
     from_state: str,
     to_state: str,
     actor: str,
-    student: type[c.Content] | None,
-    company: type[c.Content] | None,
+    student: type[c.NotificationContent] | None,
+    company: type[c.NotificationContent] | None,
 ) -> None:
     expected = {ToUser(STUDENT): student, ToCompany(COMPANY): company}
-    assert told(move(from_state, to_state, actor)) == {who: what for who, what in expected.items() if what}
+    assert notified_recipients(move(from_state, to_state, actor)) == {
+        who: what for who, what in expected.items() if what
+    }
 
 
 @pytest.mark.parametrize(
@@ -95,30 +97,30 @@ def test_each_move_tells_those_whom_it_concerns(
         ("ACCOUNT_DELETED", None, c.ApplicationWithdrawn),
     ],
 )
-def test_a_closing_tells_by_its_reason(
-    reason: str, student: type[c.Content] | None, company: type[c.Content] | None
+def test_a_closing_notifies_by_its_reason(
+    reason: str, student: type[c.NotificationContent] | None, company: type[c.NotificationContent] | None
 ) -> None:
     expected = {ToUser(STUDENT): student, ToCompany(COMPANY): company}
-    found = told(move("OFFERED", "CLOSED", "SYSTEM", reason))
+    found = notified_recipients(move("OFFERED", "CLOSED", "SYSTEM", reason))
     assert found == {who: what for who, what in expected.items() if what}
 
 
 def test_each_reason_of_closing_has_words_of_its_own() -> None:
     texts = set()
-    for reason in notices._CLOSED_BECAUSE:
+    for reason in notices._CLOSED_REASON_TEXTS:
         (content,) = [each.content for each in move("IN_REVIEW", "CLOSED", "SYSTEM", reason)][:1]
         assert isinstance(content, c.ApplicationClosed)
         texts.add(content.reason)
-    assert len(texts) == len(notices._CLOSED_BECAUSE)
+    assert len(texts) == len(notices._CLOSED_REASON_TEXTS)
 
 
 @pytest.mark.parametrize("from_state", STATES)
-def test_no_move_to_rejected_tells_anybody(from_state: str) -> None:
+def test_no_move_to_rejected_notifies_anybody(from_state: str) -> None:
     assert move(from_state, "REJECTED") == ()
 
 
 @pytest.mark.parametrize("to_state", ["SUBMITTED", "IN_REVIEW", "SHORTLISTED", "INTERVIEW", "OFFERED"])
-def test_an_undone_rejection_is_told_only_to_a_student_who_was_told_of_it(to_state: str) -> None:
+def test_an_undone_rejection_is_notified_only_to_a_student_who_was_notified_of_it(to_state: str) -> None:
     (notice,) = move("REJECTED", to_state)
     assert notice.only_after is c.ApplicationNotSelected
     assert isinstance(notice.content, c.ApplicationChanged)
@@ -137,25 +139,29 @@ def test_an_offer_names_its_expiry() -> None:
     assert notice.content.expire_time == SOON
 
 
-def test_a_submission_is_confirmed_to_the_student_and_told_to_the_company() -> None:
-    assert told(notices.of_submission(APPLICATION)) == {
+def test_a_submission_is_confirmed_to_the_student_and_notified_to_the_company() -> None:
+    assert notified_recipients(notices.submission_notices(APPLICATION)) == {
         ToUser(STUDENT): c.ApplicationReceived,
         ToCompany(COMPANY): c.NewApplicant,
     }
 
 
-def test_a_disclosed_rejection_is_told_to_the_student_only() -> None:
-    assert told(notices.of_disclosed_rejection(APPLICATION)) == {ToUser(STUDENT): c.ApplicationNotSelected}
+def test_a_disclosed_rejection_is_notified_to_the_student_only() -> None:
+    assert notified_recipients(notices.disclosed_rejection_notices(APPLICATION)) == {
+        ToUser(STUDENT): c.ApplicationNotSelected
+    }
 
 
 def test_security_mails_go_to_the_address_of_the_event_or_of_the_account() -> None:
-    assert told(notices.of_verification("usr_1", "a@b.c", "123456", SOON)) == {
+    assert notified_recipients(notices.verification_notices("usr_1", "a@b.c", "123456", SOON)) == {
         ToAddress("usr_1", "a@b.c"): c.VerificationCode
     }
-    assert told(notices.of_repeated_registration("usr_1", "a@b.c")) == {
+    assert notified_recipients(notices.repeated_registration_notices("usr_1", "a@b.c")) == {
         ToAddress("usr_1", "a@b.c"): c.RegistrationRepeated
     }
-    assert told(notices.of_compromised_session("usr_1")) == {ToUser("usr_1"): c.SessionCompromised}
+    assert notified_recipients(notices.compromised_session_notices("usr_1")) == {
+        ToUser("usr_1"): c.SessionCompromised
+    }
 
 
 @pytest.mark.parametrize(
@@ -173,8 +179,8 @@ def test_security_mails_go_to_the_address_of_the_event_or_of_the_account() -> No
         ("CLOSED", "ARCHIVED", None),
     ],
 )
-def test_a_listing_tells_its_company_when_it_goes_online_and_when_it_ends(
-    from_state: str, to_state: str, company: type[c.Content] | None
+def test_a_listing_notifies_its_company_when_it_goes_online_and_when_it_ends(
+    from_state: str, to_state: str, company: type[c.NotificationContent] | None
 ) -> None:
     change = ListingChange(
         internship_id="int_1",
@@ -183,10 +189,12 @@ def test_a_listing_tells_its_company_when_it_goes_online_and_when_it_ends(
         from_state=from_state,
         to_state=to_state,
     )
-    assert told(notices.of_listing_change(change)) == ({ToCompany(COMPANY): company} if company else {})
+    assert notified_recipients(notices.listing_change_notices(change)) == (
+        {ToCompany(COMPANY): company} if company else {}
+    )
 
 
 def test_what_happened_days_ago_is_no_news() -> None:
     now = datetime(2030, 5, 4, 12, tzinfo=UTC)
-    assert not is_no_news(now - timedelta(days=2), now)
-    assert is_no_news(now - timedelta(days=4), now)
+    assert not is_too_old_to_notify(now - timedelta(days=2), now)
+    assert is_too_old_to_notify(now - timedelta(days=4), now)

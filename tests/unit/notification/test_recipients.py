@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notification.domain.recipients import Reader, Recipient
+from services.notification.domain.recipients import Addressee, Recipient
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
 Change = Callable[[Recipient], Recipient]
@@ -38,14 +38,14 @@ def test_any_order_of_registration_and_profiles_ends_the_same(changes: list[Chan
     )
 
 
-def test_somebody_whose_registration_we_have_not_heard_of_cannot_be_reached() -> None:
+def test_a_recipient_without_a_registration_event_cannot_be_reached() -> None:
     assert profile("Ada", 1)(Recipient(id="usr_1")).reader is None
 
 
 def test_a_registered_account_can_be_reached() -> None:
-    assert registered(Recipient(id="usr_1")).reader == Reader(email="ada@example.org", name="Ada")
+    assert registered(Recipient(id="usr_1")).reader == Addressee(email="ada@example.org", name="Ada")
 
 
 def test_the_name_of_the_account_fills_a_profile_without_one() -> None:
     known = registered(profile("", 1)(Recipient(id="usr_1"))).reader
-    assert known == Reader(email="ada@example.org", name="Ada", time_zone="Europe/Berlin", locale="de")
+    assert known == Addressee(email="ada@example.org", name="Ada", time_zone="Europe/Berlin", locale="de")

@@ -7,7 +7,7 @@ from google.rpc.status_pb2 import Status
 from internshipconnect.notification.v1 import notification_pb2 as pb
 from services.notification import server_sent_events as sse
 
-PATIENT_S = 60.0
+HEARTBEAT_S = 60.0
 
 
 async def quiet(*events: bytes) -> AsyncIterator[bytes]:
@@ -40,7 +40,7 @@ def test_an_end_says_why_and_leaves_the_last_id_as_it_is() -> None:
 
 
 def test_the_opening_says_when_to_come_again() -> None:
-    assert sse.OPENING == b": connected\nretry: 3000\n\n"
+    assert sse.OPENING_EVENT == b": connected\nretry: 3000\n\n"
 
 
 async def test_a_quiet_stream_beats_and_loses_nothing_by_it() -> None:
@@ -51,9 +51,9 @@ async def test_a_quiet_stream_beats_and_loses_nothing_by_it() -> None:
             yield await arrivals.get()
 
     stream = sse.with_heartbeats(arriving(), 0.001)
-    assert [await anext(stream) for _ in range(3)] == [sse.HEARTBEAT] * 3
+    assert [await anext(stream) for _ in range(3)] == [sse.HEARTBEAT_EVENT] * 3
     arrivals.put_nowait(b"one")
-    while (event := await anext(stream)) == sse.HEARTBEAT:
+    while (event := await anext(stream)) == sse.HEARTBEAT_EVENT:
         pass
     assert event == b"one"
     await stream.aclose()
@@ -64,7 +64,7 @@ async def test_events_are_not_held_back_for_a_heartbeat_and_the_end_ends() -> No
         yield b"one"
         yield b"two"
 
-    assert [event async for event in sse.with_heartbeats(few(), PATIENT_S)] == [b"one", b"two"]
+    assert [event async for event in sse.with_heartbeats(few(), HEARTBEAT_S)] == [b"one", b"two"]
 
 
 async def test_closing_a_stream_closes_what_it_reads() -> None:
@@ -78,6 +78,6 @@ async def test_closing_a_stream_closes_what_it_reads() -> None:
             closed.set()
 
     stream = sse.with_heartbeats(source(), 0.001)
-    assert [await anext(stream), await anext(stream)] == [b"one", sse.HEARTBEAT]
+    assert [await anext(stream), await anext(stream)] == [b"one", sse.HEARTBEAT_EVENT]
     await stream.aclose()
     assert closed.is_set()

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from chassis.observability.redaction import MAX_TEXT_CHARS, REDACTED, redact, redact_text
+from chassis.observability.redaction import MAX_TEXT_CHARS, REDACTED, redact_fields, redact_text
 from internshipconnect.auth.v1 import auth_pb2
 from tests.fakes.tokens import access_token
 
@@ -61,7 +61,7 @@ def test_secrets_are_found_at_every_depth_and_in_every_kind_of_value() -> None:
         "names": {f"token={SECRET}"},
         "count": 3,
     }
-    written = str(redact(fields.items()))
+    written = str(redact_fields(fields.items()))
     assert SECRET not in written
     assert ACCESS not in written
     assert "'count': 3" in written

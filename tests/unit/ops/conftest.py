@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.stack import topology
-from ops.stack.topology import Topology
+from devstack import topology
+from devstack.topology import Topology
 
 
 @pytest.fixture
@@ -16,4 +16,4 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def stack(state_dir: Path) -> Topology:
-    return topology.find_or_create("unit")
+    return topology.find_or_create_stack("unit")

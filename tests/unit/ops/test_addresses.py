@@ -4,7 +4,7 @@ import pytest
 from pymongo.uri_parser import parse_uri
 
 from ops.errors import OpsError
-from ops.stack import addresses
+from ops.shards import addresses
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,10 @@ from ops.stack import addresses
     ],
 )
 def test_an_address_is_kept_in_one_form_that_takes_a_login(given: str, kept: str) -> None:
-    address = addresses.checked(given)
+    address = addresses.normalise_shard_uri(given)
 
     assert address == kept
-    parsed = parse_uri(addresses.with_login(address, "admin", "pass"))
+    parsed = parse_uri(addresses.add_login_to_uri(address, "admin", "pass"))
     assert (parsed["username"], parsed["password"]) == ("admin", "pass")
     assert parsed["options"]["authSource"] == "admin"
     assert parsed["nodelist"] == parse_uri(given)["nodelist"]
@@ -40,5 +40,5 @@ def test_an_address_is_kept_in_one_form_that_takes_a_login(given: str, kept: str
 )
 def test_what_is_no_address_of_a_shard_is_refused_without_its_password(given: str, complaint: str) -> None:
     with pytest.raises(OpsError, match=complaint) as refused:
-        addresses.checked(given)
+        addresses.normalise_shard_uri(given)
     assert "secret" not in str(refused.value)

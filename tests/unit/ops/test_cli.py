@@ -1,7 +1,6 @@
 """The command line: mistakes end in a sentence."""
 
 import json
-import pkgutil
 import re
 import subprocess
 import sys
@@ -9,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ops import commands
-from ops.cli import main, summary
-from ops.commands.status import fitting
-from ops.commands.test import Tally
+from devstack.commands.status import fit_columns
+from devstack.mongo import first_slot_map
+from devstack.topology_parts import StackShard
+from ops.cli import command_modules, command_summary, main
 from ops.paths import REPO
-from ops.stack.mongo import first_slot_map
-from ops.stack.topology import Shard
+from verify.commands.test import ResultTally
 
 Screen = pytest.CaptureFixture[str]
 
@@ -85,19 +83,21 @@ def test_the_list_of_commands_imports_none_of_them(arguments: list[str]) -> None
     loaded = done.stdout.rpartition("loaded: ")[2].split()
     assert not HEAVY & {name.split(".")[0] for name in loaded}
     assert not [
-        name for name in loaded if name.startswith(("ops.commands.", "ops.stack", "services", "chassis"))
+        name
+        for name in loaded
+        if name.startswith(("ops.commands.", "devstack.", "verify.", "services", "chassis"))
     ]
 
 
-def test_the_version_is_told(capsys: Screen) -> None:
+def test_the_version_is_printed(capsys: Screen) -> None:
     code, shown = _ic(capsys, "--version")
     assert code == 0
     assert re.fullmatch(r"ic \d+\.\d+\.\d+\n", shown)
 
 
-@pytest.mark.parametrize("name", sorted(module.name for module in pkgutil.iter_modules(commands.__path__)))
+@pytest.mark.parametrize("name", sorted(command_modules()))
 def test_every_command_can_be_loaded_and_says_in_a_line_what_it_does(capsys: Screen, name: str) -> None:
-    assert 10 < len(summary(name)) < 100
+    assert 10 < len(command_summary(name)) < 100
     code, shown = _ic(capsys, name, "--help")
     assert code == 0
     assert f"Usage: ic {name}" in shown
@@ -125,11 +125,11 @@ WIDE = {
     ],
 )
 def test_a_narrow_screen_keeps_state_and_readiness(width: int, shown: list[str]) -> None:
-    assert fitting(WIDE, width) == shown
+    assert fit_columns(WIDE, width) == shown
 
 
 def test_the_first_slot_map_deals_out_every_slot_once() -> None:
-    shards = tuple(Shard(name=f"s{i}", ports=(27100 + i,)) for i in range(3))
+    shards = tuple(StackShard(name=f"s{i}", ports=(27100 + i,)) for i in range(3))
 
     ranges = first_slot_map(shards)["ranges"]
 
@@ -141,7 +141,7 @@ def test_the_first_slot_map_deals_out_every_slot_once() -> None:
 def test_a_tally_adds_runs_and_counts_errors_as_failures(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     report.write_text('<testsuites><testsuite tests="9" failures="1" errors="2" skipped="1"/></testsuites>')
-    tally = Tally()
+    tally = ResultTally()
 
     tally.add(report, 1)
     tally.add(tmp_path / "never-written.xml", 5)
@@ -150,7 +150,7 @@ def test_a_tally_adds_runs_and_counts_errors_as_failures(tmp_path: Path) -> None
 
 
 def test_a_run_that_broke_down_without_a_report_fails_the_whole(tmp_path: Path) -> None:
-    tally = Tally()
+    tally = ResultTally()
 
     tally.add(tmp_path / "never-written.xml", 3)
 

@@ -6,13 +6,8 @@ from pathlib import Path
 
 import jwt
 
-from ops.stack.credentials import (
-    Credentials,
-    ensure_service_keys,
-    service_jwks_path,
-    service_key_path,
-)
-from ops.stack.topology import Topology
+from devstack.credentials import Credentials, ensure_service_keys, service_jwks_path, service_key_path
+from devstack.topology import Topology
 
 
 def _mode(path: Path) -> int:

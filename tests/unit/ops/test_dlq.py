@@ -6,36 +6,38 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chassis.messaging.dead_letters import DeadLetter, Summary
+from chassis.messaging.dead_letters import DeadLetterMessage, DeadLetterSummary
 from internshipconnect.events.v1.events_pb2 import Event, UserVerified
 from ops.commands import dlq, outbox
 from ops.console import console
 from ops.errors import OpsError
-from ops.moments import moment
-from ops.stack.outboxes import OutboxStatus
+from ops.outboxes import OutboxStatus
+from ops.time_options import parse_past_time
 
 NOW = datetime(2027, 3, 1, 9, tzinfo=UTC)
 
 
-def letter() -> DeadLetter:
+def letter() -> DeadLetterMessage:
     event = Event(id="evt_1", type="auth.user.verified", subject="usr_1")
     event.time.FromDatetime(NOW)
     event.data.Pack(UserVerified(user_id="usr_1"))
-    return DeadLetter("user-profiles", "evt_1", 8, "RuntimeError: [no] markup", NOW, event)
+    return DeadLetterMessage("user-profiles", "evt_1", 8, "RuntimeError: [no] markup", NOW, event)
 
 
 def test_a_queue_goes_by_its_own_name_and_by_that_of_its_dead_letters() -> None:
-    assert dlq.known("search-indexing") == dlq.known("search-indexing.dead") == "search-indexing"
+    assert (
+        dlq.require_queue("search-indexing") == dlq.require_queue("search-indexing.dead") == "search-indexing"
+    )
     with pytest.raises(OpsError, match="there is no queue 'nowhere'; there are user-profiles, "):
-        dlq.known("nowhere")
+        dlq.require_queue("nowhere")
 
 
 def test_dead_letters_are_chosen_by_ids_or_all() -> None:
-    assert dlq.chosen(["evt_1", "evt_2"], every=False) == frozenset({"evt_1", "evt_2"})
-    assert dlq.chosen(None, every=True) is None
+    assert dlq.selected_event_ids(["evt_1", "evt_2"], every=False) == frozenset({"evt_1", "evt_2"})
+    assert dlq.selected_event_ids(None, every=True) is None
     for ids, every in ((None, False), (["evt_1"], True)):
         with pytest.raises(OpsError, match="say which dead letters"):
-            dlq.chosen(ids, every=every)
+            dlq.selected_event_ids(ids, every=every)
 
 
 def test_a_dead_letter_is_shown_for_reading_and_for_scripts() -> None:
@@ -58,7 +60,7 @@ def test_a_dead_letter_is_shown_for_reading_and_for_scripts() -> None:
 
 
 def test_a_queue_is_listed_with_the_oldest_and_the_types() -> None:
-    summary = Summary("user-profiles", 3, NOW, Counter({"auth.user.verified": 3}))
+    summary = DeadLetterSummary("user-profiles", 3, NOW, Counter({"auth.user.verified": 3}))
     assert dlq.summary_json(summary) == {
         "queue": "user-profiles",
         "count": 3,
@@ -76,7 +78,7 @@ def test_a_queue_is_listed_with_the_oldest_and_the_types() -> None:
     ],
 )
 def test_an_outbox_shows_rows_lag_and_who_relays_it(status: OutboxStatus, shown: tuple[str, ...]) -> None:
-    for cell, says in zip(outbox.cells(status), shown, strict=True):
+    for cell, says in zip(outbox.outbox_cells(status), shown, strict=True):
         assert says in cell
 
 
@@ -92,10 +94,10 @@ def test_an_outbox_shows_rows_lag_and_who_relays_it(status: OutboxStatus, shown:
     ],
 )
 def test_since_is_a_time_or_a_duration(text: str, named: datetime) -> None:
-    assert moment(text, NOW) == named
+    assert parse_past_time(text, NOW) == named
 
 
 @pytest.mark.parametrize("text", ["yesterday", "5 minutes", "2027-03-02", "99999999d", ""])
 def test_since_is_neither_nonsense_nor_in_the_future(text: str) -> None:
     with pytest.raises(OpsError, match="--since takes a time"):
-        moment(text, NOW)
+        parse_past_time(text, NOW)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ops import loglines
+from devstack import topology
+from ops import log_lines
 from ops.cli import main
-from ops.loglines import Line, lines, merged
+from ops.log_lines import LogLine, merge_log_lines, parse_log_lines
 from ops.printable import printable
-from ops.stack import topology
 
 Screen = pytest.CaptureFixture[str]
 
@@ -20,8 +20,8 @@ def ours(second: int, event: str, level: str = "info", **fields: object) -> str:
     )
 
 
-def only(process: str, raw: str) -> Line:
-    [line] = lines(process, [raw])
+def only(process: str, raw: str) -> LogLine:
+    [line] = parse_log_lines(process, [raw])
     return line
 
 
@@ -50,10 +50,10 @@ def test_every_writers_lines_are_read_with_their_time_and_level(raw: str, level:
 
 
 def test_what_says_nothing_of_itself_belongs_to_the_line_before() -> None:
-    [first, second] = lines("p", [ours(1, "a"), "Traceback", "  File", ours(2, "b")])
+    [first, second] = parse_log_lines("p", [ours(1, "a"), "Traceback", "  File", ours(2, "b")])
     assert first.more == ("Traceback", "  File")
     assert second.more == ()
-    assert [line.text for line in lines("p", ["no log line", "at all"])] == ["no log line"]
+    assert [line.text for line in parse_log_lines("p", ["no log line", "at all"])] == ["no log line"]
 
 
 def test_an_exception_is_shown_below_its_line() -> None:
@@ -66,9 +66,15 @@ def test_what_is_no_log_line_is_shown_as_it_is(raw: str) -> None:
 
 
 def test_lines_of_several_processes_come_in_the_order_of_time() -> None:
-    one = lines("one", [ours(1, "a"), ours(4, "d"), ours(3, "after d in its file")])
-    other = lines("other", [ours(2, "b"), ours(3, "c")])
-    assert [line.text for line in merged([one, other])] == ["a", "b", "c", "d", "after d in its file"]
+    one = parse_log_lines("one", [ours(1, "a"), ours(4, "d"), ours(3, "after d in its file")])
+    other = parse_log_lines("other", [ours(2, "b"), ours(3, "c")])
+    assert [line.text for line in merge_log_lines([one, other])] == [
+        "a",
+        "b",
+        "c",
+        "d",
+        "after d in its file",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +94,7 @@ def test_text_of_others_has_no_effect_on_a_screen(text: str, shown: str) -> None
 @pytest.fixture
 def stack(state_dir: Path) -> str:
     """A stack that never ran, with the logs of two processes."""
-    found = topology.find_or_create("logged")
+    found = topology.find_or_create_stack("logged")
     found.logs.mkdir(parents=True)
     (found.logs / "auth-serve.log").write_text(
         "\n".join(
@@ -153,7 +159,9 @@ def test_a_request_brings_the_lines_of_its_trace_in_other_processes(stack: str, 
         (["-n", "many"], "Invalid value"),
     ],
 )
-def test_a_mistake_is_told_in_a_sentence(stack: str, capsys: Screen, arguments: list[str], says: str) -> None:
+def test_a_mistake_is_reported_in_a_sentence(
+    stack: str, capsys: Screen, arguments: list[str], says: str
+) -> None:
     with pytest.raises(SystemExit) as left:
         main(["logs", "--stack", stack, *arguments])
     assert left.value.code
@@ -165,4 +173,4 @@ def test_a_mistake_is_told_in_a_sentence(stack: str, capsys: Screen, arguments: 
 def test_levels_are_in_order() -> None:
     assert only("p", ours(1, "a", "error")).is_at_least("warning")
     assert not only("p", ours(1, "a", "info")).is_at_least("warning")
-    assert loglines.LEVELS[0] == "debug"
+    assert log_lines.LOG_LEVELS[0] == "debug"

@@ -9,9 +9,9 @@ from smtplib import SMTP
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from ops.mailbox.message import parse
-from ops.mailbox.server import make_app, start
-from ops.mailbox.store import MailStore
+from devstack.mailbox.message import parse_mail
+from devstack.mailbox.server import build_app, start_mailbox
+from devstack.mailbox.store import MailStore
 from tests.ports import free_port
 
 
@@ -40,7 +40,7 @@ def test_mails_are_still_there_after_a_restart(store: MailStore, tmp_path: Path)
     assert again.get(mail_id) == store.get(mail_id)
 
 
-def test_the_oldest_mail_makes_room_for_the_newest(store: MailStore) -> None:
+def test_the_oldest_mail_is_evicted_for_the_newest(store: MailStore) -> None:
     ids = [_add(store) for _ in range(5)]
 
     assert [mail.id for mail in store.find()] == ids[:1:-1]
@@ -91,7 +91,7 @@ def test_links_are_read_from_both_parts_once_each() -> None:
         '<a href="http://x.org/a?b=c">x</a><a href="http://x.org/e?f=1&amp;g=2">y</a>', subtype="html"
     )
 
-    content = parse(message.as_bytes())
+    content = parse_mail(message.as_bytes())
 
     assert content.links == ["http://x.org/a?b=c", "https://x.org/d", "http://x.org/e?f=1&g=2"]
     assert "<a href" in content.html
@@ -100,7 +100,7 @@ def test_links_are_read_from_both_parts_once_each() -> None:
 async def test_a_mail_sent_by_smtp_is_read_over_http(tmp_path: Path) -> None:
     smtp, http = free_port(), free_port()
     store = MailStore(tmp_path)
-    runner = await start(store, smtp_port=smtp, http_port=http)
+    runner = await start_mailbox(store, smtp_port=smtp, http_port=http)
 
     def send() -> None:
         with SMTP("127.0.0.1", smtp) as client:
@@ -114,7 +114,7 @@ async def test_a_mail_sent_by_smtp_is_read_over_http(tmp_path: Path) -> None:
 
 async def test_the_page_escapes_what_a_mail_says(store: MailStore) -> None:
     mail_id = _add(store, subject="<script>alert(1)</script>")
-    async with TestClient(TestServer(make_app(store))) as client:
+    async with TestClient(TestServer(build_app(store))) as client:
         for path in ("/", f"/view/{mail_id}"):
             answer = await client.get(path)
             assert "<script>" not in await answer.text()
@@ -132,7 +132,7 @@ async def test_the_page_escapes_what_a_mail_says(store: MailStore) -> None:
     ],
 )
 async def test_a_bad_question_is_answered_with_a_json_error(store: MailStore, path: str, status: int) -> None:
-    async with TestClient(TestServer(make_app(store))) as client:
+    async with TestClient(TestServer(build_app(store))) as client:
         answer = await client.get(path)
 
         assert answer.status == status

@@ -4,8 +4,8 @@ from typing import Any
 
 from envoy.service.status.v3.csds_pb2 import ClientConfig, ConfigStatus
 
-from gateway.control_plane.kinds import CLUSTERS, ENDPOINTS
-from ops.stack.mesh_status import together
+from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE
+from ops.mesh_status import merge_node_streams
 
 
 def _stream(node: str, *states: tuple[Any, Any, str]) -> Any:
@@ -20,10 +20,12 @@ def _stream(node: str, *states: tuple[Any, Any, str]) -> Any:
 
 
 def test_the_worst_of_a_nodes_streams_stands_for_all() -> None:
-    good = _stream("user-serve", (CLUSTERS, ConfigStatus.SYNCED, ""), (ENDPOINTS, ConfigStatus.SYNCED, ""))
-    bad = _stream("user-serve", (CLUSTERS, ConfigStatus.ERROR, "cluster x is odd"))
+    good = _stream(
+        "user-serve", (CLUSTER_TYPE, ConfigStatus.SYNCED, ""), (ENDPOINT_TYPE, ConfigStatus.SYNCED, "")
+    )
+    bad = _stream("user-serve", (CLUSTER_TYPE, ConfigStatus.ERROR, "cluster x is odd"))
 
-    [node] = together([good, bad])
+    [node] = merge_node_streams([good, bad])
 
     assert (node.node, node.streams) == ("user-serve", 2)
     assert [(kind.type, kind.state, kind.reason) for kind in node.kinds] == [
@@ -33,4 +35,4 @@ def test_the_worst_of_a_nodes_streams_stands_for_all() -> None:
 
 
 def test_nodes_are_listed_by_name() -> None:
-    assert [node.node for node in together([_stream("b"), _stream("a")])] == ["a", "b"]
+    assert [node.node for node in merge_node_streams([_stream("b"), _stream("a")])] == ["a", "b"]

@@ -4,8 +4,8 @@ import itertools
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from ops.seed.places import COUNTRIES, cities
-from ops.seed.population import COURSES, Outcome, Population, moments
+from devstack.seed.places import SEED_COUNTRIES, load_cities
+from devstack.seed.population import APPLICATION_COURSES, ListingOutcome, Population, spread_times
 
 POPULATION = Population(1, companies=20, students=300, listings=400)
 LISTINGS = list(POPULATION.listings())
@@ -26,11 +26,11 @@ def test_listings_are_where_students_are_and_lie_where_the_city_is() -> None:
     assert max(found.values()) < 0.25 * len(LISTINGS)
     wide = Counter(student.city.name for student in POPULATION.students())
     assert {"Berlin", "London", "Bengaluru", "São Paulo", "New York City"} <= set(wide)
-    by_name = {city.name: city for city in cities()}
+    by_name = {city.name: city for city in load_cities()}
     assert (round(by_name["Berlin"].lat), round(by_name["Berlin"].lng)) == (53, 13)
     assert (round(by_name["São Paulo"].lat), round(by_name["São Paulo"].lng)) == (-24, -47)
     assert (round(by_name["London"].lat), round(by_name["London"].lng)) == (52, 0)
-    assert {city.country for city in cities()} <= set(COUNTRIES)
+    assert {city.country for city in load_cities()} <= set(SEED_COUNTRIES)
 
 
 def test_a_listing_says_all_that_an_applicant_wants_to_know() -> None:
@@ -42,14 +42,14 @@ def test_a_listing_says_all_that_an_applicant_wants_to_know() -> None:
         assert len({question.id for question in listing.questions}) == len(listing.questions)
     assert sum(bool(listing.questions) for listing in LISTINGS) > len(LISTINGS) / 2
     assert sum(bool(listing.documents) for listing in LISTINGS) > len(LISTINGS) / 2
-    assert {listing.outcome for listing in LISTINGS} == set(Outcome)
+    assert {listing.outcome for listing in LISTINGS} == set(ListingOutcome)
 
 
 def test_the_first_company_has_open_listings_and_applicants_in_every_stage() -> None:
     own = [index for index, listing in enumerate(LISTINGS) if listing.company == 0]
     assert len(own) >= 10
     states = {each.course[-1] for each in APPLICATIONS if LISTINGS[each.listing].company == 0}
-    assert states == {course[-1] for _, course in COURSES}
+    assert states == {course[-1] for _, course in APPLICATION_COURSES}
 
 
 def test_no_more_are_hired_than_a_listing_has_openings_and_nobody_applies_twice() -> None:
@@ -70,7 +70,7 @@ def test_answers_come_after_lively_pauses_in_their_order_within_the_time() -> No
     end = start + timedelta(days=16)
     gaps = set()
     for each in APPLICATIONS:
-        times = moments(start, end, each.pauses)
+        times = spread_times(start, end, each.pauses)
         assert len(times) == len(each.course)
         assert start < times[0]
         assert times == sorted(times)

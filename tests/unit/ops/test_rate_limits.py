@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from ops.stack import rate_limiter, topology
-from ops.stack.topology import Topology
+from devstack import rate_limiter, topology
+from devstack.topology import Topology
 
 
 @pytest.fixture
 def stack(state_dir: Path) -> Topology:
-    return topology.find_or_create("unit", limits_times=2)
+    return topology.find_or_create_stack("unit", limits_times=2)
 
 
 def limits_of(stack: Topology) -> dict[str, str]:
@@ -18,11 +18,11 @@ def limits_of(stack: Topology) -> dict[str, str]:
 
 
 def test_lifted_limits_are_put_back_whatever_happens(stack: Topology) -> None:
-    rate_limiter.write_limits(stack)
+    rate_limiter.write_rate_limits(stack)
     before = limits_of(stack)
     assert before
 
-    with pytest.raises(SystemExit), rate_limiter.lifted(stack):
+    with pytest.raises(SystemExit), rate_limiter.lifted_rate_limits(stack):
         lifted = limits_of(stack)
         raise SystemExit
 

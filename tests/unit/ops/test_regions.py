@@ -6,22 +6,22 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway.control_plane.mesh import Mesh
-from ops.stack import control_plane, edge_config, topology
-from ops.stack.control_plane import ROLES
-from ops.stack.lifecycle import Stack
-from ops.stack.process import Process
-from ops.stack.topology import SERVICES, Topology
+from devstack import control_plane, edge_config, topology
+from devstack.control_plane import SERVICE_ROLES
+from devstack.lifecycle import Stack
+from devstack.process import StackProcess
+from devstack.topology import SERVICES, Topology
+from gateway.xds.mesh import Mesh
 
 
 @pytest.fixture
 def wide(state_dir: Path) -> Topology:
-    found = topology.find_or_create("wide", regions=2, tls=True)
+    found = topology.find_or_create_stack("wide", regions=2, tls=True)
     found.etc.mkdir(parents=True)
     return found
 
 
-def _region_told(process: Process) -> str:
+def _region_told(process: StackProcess) -> str:
     bootstrap = json.loads(Path(process.environment["IC_XDS_BOOTSTRAP"]).read_text())
     assert bootstrap["node"]["id"] == process.name
     region: str = bootstrap["node"]["locality"]["region"]
@@ -30,11 +30,11 @@ def _region_told(process: Process) -> str:
 
 
 def test_each_service_runs_in_both_roles_in_each_region_and_knows_which_it_is(wide: Topology) -> None:
-    control_plane.write_config(wide)
+    control_plane.write_mesh_files(wide)
     stack = Stack.of(wide)
     for region, suffix in zip(wide.regions, ("", "-2"), strict=True):
         processes = stack.services_of(region)
-        expected = [f"{service}-{role}{suffix}" for service in SERVICES for role in ROLES]
+        expected = [f"{service}-{role}{suffix}" for service in SERVICES for role in SERVICE_ROLES]
         assert [process.name for process in processes] == expected
         assert {_region_told(process) for process in processes} == {region.name}
 
@@ -56,7 +56,7 @@ def test_no_two_processes_have_a_name_or_a_port_in_common(wide: Topology) -> Non
 
 
 def test_the_mesh_file_lists_the_regions_and_where_the_second_ones_gateway_listens(wide: Topology) -> None:
-    control_plane.write_config(wide)
+    control_plane.write_mesh_files(wide)
     mesh = Mesh.parse(wide.mesh.read_bytes())
     assert mesh.regions == ("region-1", "region-2")
     assert mesh.gateway.listen == {"region-2": f"127.0.0.1:{wide.regions[1].gateway}"}
@@ -65,7 +65,7 @@ def test_the_mesh_file_lists_the_regions_and_where_the_second_ones_gateway_liste
 
 
 def test_each_envoy_is_a_node_of_its_region(wide: Topology) -> None:
-    edge_config.write_config(wide)
+    edge_config.write_gateway_files(wide)
     nodes = [json.loads((wide.etc / name).read_text())["node"] for name in ("envoy.json", "envoy-2.json")]
     assert [(node["id"], node["locality"]["region"]) for node in nodes] == [
         ("gateway", "region-1"),
@@ -75,7 +75,7 @@ def test_each_envoy_is_a_node_of_its_region(wide: Topology) -> None:
 
 def test_a_stack_of_one_region_is_called_local_and_says_nothing_of_others(stack: Topology) -> None:
     stack.etc.mkdir(parents=True)
-    control_plane.write_config(stack)
+    control_plane.write_mesh_files(stack)
     written = yaml.safe_load(stack.mesh.read_text())
     assert written["regions"] == ["local"]
     assert "tls" not in written["gateway"]

@@ -6,14 +6,14 @@ from typing import Any, cast
 
 import pytest
 
-from chassis.mongo import planning
-from chassis.mongo.shards import Shards
-from chassis.mongo.slots import Move, SlotMap, Span
+from chassis.sharding import rebalance
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap, SlotMove, SlotRange
 from ops.errors import OpsError
-from ops.replay import _Stores
+from ops.replay import _ServiceShards
 from tests.unit.chassis.mongo.conftest import HALVES
 
-MOVING = planning.with_moves(HALVES, [Move(Span(7, 9), "s1", "s2")])
+MOVING = rebalance.with_moves(HALVES, [SlotMove(SlotRange(7, 9), "s1", "s2")])
 NOTHING = cast("Any", None)
 
 
@@ -24,11 +24,11 @@ async def shards() -> AsyncIterator[Shards]:
     await shards.close()
 
 
-@pytest.mark.parametrize("slot_map", [MOVING, planning.with_owner(HALVES, {7}, "s2")])
+@pytest.mark.parametrize("slot_map", [MOVING, rebalance.with_owner(HALVES, {7}, "s2")])
 async def test_a_rebuilding_that_slots_moved_under_is_to_be_repeated(
     shards: Shards, slot_map: SlotMap
 ) -> None:
-    stores = _Stores(NOTHING, NOTHING, AsyncExitStack(), [(shards, HALVES.owners)])
+    stores = _ServiceShards(NOTHING, NOTHING, AsyncExitStack(), [(shards, HALVES.owners)])
     stores.refuse_moved()
 
     shards.reroute(slot_map, {})
@@ -38,8 +38,8 @@ async def test_a_rebuilding_that_slots_moved_under_is_to_be_repeated(
 
 
 async def test_a_rebuilding_stands_the_fence_and_the_end_of_a_move_that_was_given_up(shards: Shards) -> None:
-    stores = _Stores(NOTHING, NOTHING, AsyncExitStack(), [(shards, HALVES.owners)])
-    shards.reroute(planning.with_fence(HALVES, {7}), {})
-    shards.reroute(planning.with_moves(MOVING, []), {})
+    stores = _ServiceShards(NOTHING, NOTHING, AsyncExitStack(), [(shards, HALVES.owners)])
+    shards.reroute(rebalance.with_fence(HALVES, {7}), {})
+    shards.reroute(rebalance.with_moves(MOVING, []), {})
 
     stores.refuse_moved()

@@ -7,7 +7,7 @@ import pytest
 from supervisor import events
 from supervisor.states import ProcessStates
 
-from ops.stack.restarts import RestartCounter
+from devstack.supervisor_restarts import RestartCounter
 
 
 @pytest.fixture

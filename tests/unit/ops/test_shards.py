@@ -2,20 +2,20 @@
 
 import pytest
 
-from chassis.ids import SLOTS
-from chassis.mongo import planning
+from chassis.ids import SLOT_COUNT
 from chassis.mongo.provision import CHASSIS_COLLECTIONS
-from chassis.mongo.slots import Move, SlotMap, Span
+from chassis.sharding import rebalance
+from chassis.sharding.slot_map import SlotMap, SlotMove, SlotRange
+from devstack import mongo
+from devstack.credentials import Credentials
+from devstack.supervisor import render_supervisor_config
+from devstack.topology import Topology
 from ops.errors import OpsError
-from ops.stack import mongo
-from ops.stack.credentials import Credentials
-from ops.stack.provision import declared_collections
-from ops.stack.shards import misplaced
-from ops.stack.supervisor import render_config
-from ops.stack.topology import Topology
+from ops.provision import declared_collections
+from ops.shards.status import describe_misplaced_documents
 
 OF_THE_SHARD = {"relay_positions", "leases"}
-HALVES = SlotMap(1, {"s1": "", "s2": ""}, ("s1",) * (SLOTS // 2) + ("s2",) * (SLOTS // 2))
+HALVES = SlotMap(1, {"s1": "", "s2": ""}, ("s1",) * (SLOT_COUNT // 2) + ("s2",) * (SLOT_COUNT // 2))
 
 
 def test_every_collection_says_in_which_field_its_documents_name_their_slot() -> None:
@@ -43,11 +43,13 @@ def test_native_sharding_allows_every_unique_index() -> None:
 
 
 def test_documents_where_they_belong_are_no_reason_to_complain() -> None:
-    assert misplaced("s1", {0: 5, SLOTS // 2 - 1: 1}, HALVES) == []
+    assert describe_misplaced_documents("s1", {0: 5, SLOT_COUNT // 2 - 1: 1}, HALVES) == []
 
 
 def test_documents_of_other_shards_and_of_no_slot_are_counted_and_named() -> None:
-    found = misplaced("s1", {0: 5, 9000: 2, 9001: 3, 9003: 1, None: 4, SLOTS: 1, "7": 1}, HALVES)
+    found = describe_misplaced_documents(
+        "s1", {0: 5, 9000: 2, 9001: 3, 9003: 1, None: 4, SLOT_COUNT: 1, "7": 1}, HALVES
+    )
 
     assert found == [
         "6 documents of slots that live on s2: 9000-9001, 9003-9003",
@@ -56,11 +58,13 @@ def test_documents_of_other_shards_and_of_no_slot_are_counted_and_named() -> Non
 
 
 def test_documents_of_slots_that_are_on_their_way_may_be_on_both_shards() -> None:
-    moving = planning.with_moves(HALVES, [Move(Span(0, 9), "s1", "s2")])
+    moving = rebalance.with_moves(HALVES, [SlotMove(SlotRange(0, 9), "s1", "s2")])
 
-    assert misplaced("s2", {5: 3}, moving) == []
-    assert misplaced("s1", {5: 3}, planning.with_owner(moving, range(10), "s2")) == []
-    assert misplaced("s2", {10: 3}, moving) == ["3 documents of slots that live on s1: 10-10"]
+    assert describe_misplaced_documents("s2", {5: 3}, moving) == []
+    assert describe_misplaced_documents("s1", {5: 3}, rebalance.with_owner(moving, range(10), "s2")) == []
+    assert describe_misplaced_documents("s2", {10: 3}, moving) == [
+        "3 documents of slots that live on s1: 10-10"
+    ]
 
 
 def test_a_shard_that_is_added_gets_the_next_ports_and_a_group_of_its_own(stack: Topology) -> None:
@@ -70,8 +74,8 @@ def test_a_shard_that_is_added_gets_the_next_ports_and_a_group_of_its_own(stack:
     assert grown.shards[2].ports == (stack.shards[0].ports[0] + 20,)
     assert len(list(grown.ports())) == len(set(grown.ports()))
     assert grown.with_shard("extra") is grown
-    mongo.write_config(_with_folders(grown), Credentials())
-    config = render_config(grown, mongo.processes(grown))
+    mongo.write_mongod_files(_with_folders(grown), Credentials())
+    config = render_supervisor_config(grown, mongo.mongod_processes(grown))
     assert "[group:stores]\nprograms = mongo-s1,mongo-s2\n" in config
     assert "[group:stores-extra]\nprograms = mongo-extra\n" in config
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ops import stubs
+from devstack import stubs
+from devstack.stubs import StubsOutcome
 from ops.errors import OpsError
-from ops.stubs import Outcome
 
 CONTRACT = """\
 syntax = "proto3";
@@ -33,17 +33,17 @@ def protos(tmp_path: Path) -> Path:
 def test_stubs_are_built_once_and_again_only_when_a_contract_changes(protos: Path, tmp_path: Path) -> None:
     target = tmp_path / "gen"
 
-    assert stubs.build(protos=protos, target=target) is Outcome.BUILT
-    assert stubs.build(protos=protos, target=target) is Outcome.UP_TO_DATE
+    assert stubs.build_generated_stubs(protos=protos, target=target) is StubsOutcome.BUILT
+    assert stubs.build_generated_stubs(protos=protos, target=target) is StubsOutcome.UP_TO_DATE
     next(protos.rglob("happened.proto")).write_text(EVENTS + "message More {}\n")
-    assert stubs.build(protos=protos, target=target) is Outcome.BUILT
+    assert stubs.build_generated_stubs(protos=protos, target=target) is StubsOutcome.BUILT
 
 
 def test_a_build_holds_typed_stubs_rules_and_descriptors_and_is_a_package(
     protos: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "gen"
-    stubs.build(protos=protos, target=target)
+    stubs.build_generated_stubs(protos=protos, target=target)
 
     for name in ("sample_pb2.py", "sample_pb2.pyi", "sample_pb2_grpc.py", "sample_pb2_grpc.pyi"):
         assert (target / "internshipconnect" / "sample" / "v1" / name).exists()
@@ -58,11 +58,11 @@ def test_a_broken_contract_is_reported_in_protocs_words_and_leaves_the_old_stubs
     protos: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "gen"
-    stubs.build(protos=protos, target=target)
+    stubs.build_generated_stubs(protos=protos, target=target)
     next(protos.rglob("sample.proto")).write_text(CONTRACT.replace("returns (Sample)", "returns (Nothing)"))
 
     with pytest.raises(OpsError, match='"Nothing" is not defined'):
-        stubs.build(protos=protos, target=target)
+        stubs.build_generated_stubs(protos=protos, target=target)
     assert (target / "internshipconnect.binpb").exists()
 
 
@@ -71,8 +71,11 @@ def test_an_import_that_nothing_uses_is_refused(protos: Path, tmp_path: Path) ->
     path.write_text(EVENTS.replace("message", 'import "google/protobuf/empty.proto";\nmessage'))
 
     with pytest.raises(OpsError, match="unused"):
-        stubs.build(protos=protos, target=tmp_path / "gen")
+        stubs.build_generated_stubs(protos=protos, target=tmp_path / "gen")
 
 
 def test_a_checkout_without_contracts_builds_nothing(tmp_path: Path) -> None:
-    assert stubs.build(protos=tmp_path / "none", target=tmp_path / "gen") is Outcome.NO_PROTOS
+    assert (
+        stubs.build_generated_stubs(protos=tmp_path / "none", target=tmp_path / "gen")
+        is StubsOutcome.NO_PROTOS
+    )

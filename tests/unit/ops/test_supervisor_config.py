@@ -6,27 +6,27 @@ from pathlib import Path
 import pytest
 from supervisor.datatypes import dict_of_key_value_pairs
 
+from devstack import supervisor
+from devstack.process import ProbeResult, StackProcess, StartStage
+from devstack.supervisor import ProcessState
+from devstack.topology import Topology
 from ops.errors import OpsError
-from ops.stack import supervisor
-from ops.stack.process import Process, Readiness, Stage
-from ops.stack.supervisor import ProcessState
-from ops.stack.topology import Topology
 
 
-def _process(**environment: str) -> Process:
-    return Process(
+def _process(**environment: str) -> StackProcess:
+    return StackProcess(
         name="sample",
-        stage=Stage.SERVICES,
+        stage=StartStage.SERVICES,
         command=("/bin/true", "an argument"),
         ports={},
-        probe=lambda: Readiness(True),
+        probe=lambda: ProbeResult(True),
         environment=environment,
     )
 
 
-def _program(stack: Topology, process: Process) -> configparser.SectionProxy:
+def _program(stack: Topology, process: StackProcess) -> configparser.SectionProxy:
     parser = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"))
-    parser.read_string(supervisor.render_config(stack, [process]))
+    parser.read_string(supervisor.render_supervisor_config(stack, [process]))
     return parser["program:sample"]
 
 
@@ -54,11 +54,11 @@ def test_a_percent_sign_survives_the_supervisors_expansion(stack: Topology) -> N
 
 def test_a_value_that_cannot_be_quoted_is_refused(stack: Topology) -> None:
     with pytest.raises(OpsError, match="quotes"):
-        supervisor.render_config(stack, [_process(IC_VALUE="both \" and '")])
+        supervisor.render_supervisor_config(stack, [_process(IC_VALUE="both \" and '")])
 
 
 def test_the_configuration_is_readable_by_its_owner_alone(stack: Topology) -> None:
-    supervisor.write_config(stack, [_process(IC_SECRET="s")])
+    supervisor.write_supervisor_config(stack, [_process(IC_SECRET="s")])
 
     assert (stack.etc / "supervisord.conf").stat().st_mode & 0o077 == 0
 
@@ -66,7 +66,7 @@ def test_the_configuration_is_readable_by_its_owner_alone(stack: Topology) -> No
 def test_a_socket_in_a_deep_folder_moves_to_a_short_path(stack: Topology) -> None:
     deep = stack.model_copy(update={"root": Path("/" + "d" * 120)})
 
-    assert len(str(supervisor.socket_path(deep))) <= supervisor.SOCKET_PATH_LIMIT
+    assert len(str(supervisor.socket_path(deep))) <= supervisor.MAX_SOCKET_PATH_BYTES
     assert supervisor.socket_path(deep) != supervisor.socket_path(
         stack.model_copy(update={"root": Path("/" + "e" * 120)})
     )

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from devstack import topology
+from devstack.topology import Topology
+from devstack.topology_parts import LOOPBACK
 from ops.errors import OpsError
-from ops.stack import topology
-from ops.stack.topology import LOOPBACK, Topology
 
 
 def test_the_developers_stack_has_the_documented_ports(state_dir: Path) -> None:
-    dev = topology.find_or_create("dev", shards=2, members=3)
+    dev = topology.find_or_create_stack("dev", shards=2, members=3)
 
     assert (dev.gateway, dev.gateway_admin) == (8080, 9901)
     assert [service.grpc for service in dev.services.values()] == [5001, 5002, 5003, 5004, 5005, 5006]
@@ -24,7 +25,7 @@ def test_the_developers_stack_has_the_documented_ports(state_dir: Path) -> None:
 
 
 def test_the_developers_second_region_has_the_documented_ports(state_dir: Path) -> None:
-    first, second = topology.find_or_create("dev", regions=2).regions
+    first, second = topology.find_or_create_stack("dev", regions=2).regions
 
     assert (first.name, first.gateway, first.gateway_admin) == ("region-1", 8080, 9901)
     assert (second.name, second.gateway, second.gateway_admin) == ("region-2", 8081, 9902)
@@ -34,51 +35,51 @@ def test_the_developers_second_region_has_the_documented_ports(state_dir: Path) 
 
 
 def test_the_processes_of_the_first_region_are_called_as_where_there_is_one(state_dir: Path) -> None:
-    first, second = topology.find_or_create("wide", regions=2).regions
+    first, second = topology.find_or_create_stack("wide", regions=2).regions
 
     assert (first.called("envoy"), second.called("envoy")) == ("envoy", "envoy-2")
 
 
 @pytest.mark.parametrize("name", ["dev", "other"])
 def test_a_stack_recorded_before_there_were_regions_is_one_region(state_dir: Path, name: str) -> None:
-    made = topology.find_or_create(name)
+    made = topology.find_or_create_stack(name)
     recorded = json.loads(made.path.read_text())
     [region] = recorded.pop("regions")
     recorded |= {part: region[part] for part in ("gateway", "gateway_admin", "services")}
     del recorded["rate_limiter"]
     made.path.write_text(json.dumps(recorded))
 
-    assert topology.find(name) == made
+    assert topology.find_stack(name) == made
 
 
 @pytest.mark.parametrize("name", ["dev", "other"])
 def test_a_stack_recorded_before_there_was_a_control_plane_gets_ports_for_it(
     state_dir: Path, name: str
 ) -> None:
-    made = topology.find_or_create(name)
+    made = topology.find_or_create_stack(name)
     recorded = json.loads(made.path.read_text())
     del recorded["control_plane"]
     made.path.write_text(json.dumps(recorded))
 
-    assert topology.find(name) == made
+    assert topology.find_stack(name) == made
 
 
 def test_no_two_ports_of_a_stack_are_the_same(state_dir: Path) -> None:
     for name in ("dev", "other"):
-        ports = list(topology.find_or_create(name, shards=8, members=3, regions=2).ports())
+        ports = list(topology.find_or_create_stack(name, shards=8, members=3, regions=2).ports())
         assert len(ports) == len(set(ports))
 
 
 def test_no_two_ports_of_a_stack_with_faults_are_the_same(state_dir: Path) -> None:
     for name in ("dev", "other"):
-        ports = list(topology.find_or_create(name, shards=8, members=3, regions=2, faults=True).ports())
+        ports = list(topology.find_or_create_stack(name, shards=8, members=3, regions=2, faults=True).ports())
         assert len(ports) == len(set(ports))
 
 
 def test_with_faults_clients_find_the_stores_at_the_same_ports(state_dir: Path) -> None:
-    plain = topology.find_or_create("dev", members=3)
+    plain = topology.find_or_create_stack("dev", members=3)
     plain.path.unlink()
-    disturbed = topology.find_or_create("dev", members=3, faults=True)
+    disturbed = topology.find_or_create_stack("dev", members=3, faults=True)
 
     assert list(disturbed.store_ports()) == list(plain.store_ports())
     assert (disturbed.shards, disturbed.redis, disturbed.rabbit) == (plain.shards, plain.redis, plain.rabbit)
@@ -87,62 +88,62 @@ def test_with_faults_clients_find_the_stores_at_the_same_ports(state_dir: Path) 
 
 def test_a_stack_that_was_made_without_faults_cannot_have_them_later(stack: Topology) -> None:
     with pytest.raises(OpsError, match=r"without --faults.*ic down --stack unit --wipe"):
-        topology.find_or_create("unit", faults=True)
+        topology.find_or_create_stack("unit", faults=True)
 
 
 def test_a_stack_with_faults_keeps_them_when_nobody_asks(state_dir: Path) -> None:
-    made = topology.find_or_create("disturbed", faults=True)
-    assert topology.find_or_create("disturbed") == made
+    made = topology.find_or_create_stack("disturbed", faults=True)
+    assert topology.find_or_create_stack("disturbed") == made
 
 
 def test_stacks_of_one_checkout_never_share_a_port(state_dir: Path) -> None:
-    first, second = topology.find_or_create("first"), topology.find_or_create("second")
+    first, second = topology.find_or_create_stack("first"), topology.find_or_create_stack("second")
 
     assert not set(first.ports()) & set(second.ports())
 
 
 def test_a_new_stack_avoids_a_port_that_somebody_holds(state_dir: Path) -> None:
-    wanted = topology.find_or_create("wanted")
+    wanted = topology.find_or_create_stack("wanted")
     wanted.path.unlink()
     with socket.socket() as holder:
         holder.bind((LOOPBACK, wanted.mailbox.http))
         holder.listen()
 
-        assert topology.find_or_create("wanted").gateway != wanted.gateway
+        assert topology.find_or_create_stack("wanted").gateway != wanted.gateway
 
 
 def test_a_stack_is_found_again_as_it_was_recorded(stack: Topology) -> None:
-    assert topology.find("unit") == stack
-    assert topology.find_or_create("unit", shards=2, members=1) == stack
+    assert topology.find_stack("unit") == stack
+    assert topology.find_or_create_stack("unit", shards=2, members=1) == stack
 
 
 def test_another_number_of_members_is_refused_with_the_way_out(stack: Topology) -> None:
     with pytest.raises(OpsError, match=r"--members 1.*ic down --stack unit --wipe"):
-        topology.find_or_create("unit", members=3)
+        topology.find_or_create_stack("unit", members=3)
 
 
 def test_another_number_of_regions_is_refused_with_the_way_out(stack: Topology) -> None:
     with pytest.raises(OpsError, match=r"--regions 1.*ic down --stack unit --wipe"):
-        topology.find_or_create("unit", regions=2)
+        topology.find_or_create_stack("unit", regions=2)
 
 
 def test_a_region_that_is_not_there_is_answered_with_those_that_are(state_dir: Path) -> None:
     with pytest.raises(OpsError, match="it has: region-1, region-2"):
-        topology.find_or_create("wide", regions=2).region("region-3")
+        topology.find_or_create_stack("wide", regions=2).region("region-3")
 
 
 def test_tls_is_kept_until_it_is_switched(stack: Topology) -> None:
     assert stack.public_url.startswith("http://")
-    switched = topology.find_or_create("unit", tls=True)
+    switched = topology.find_or_create_stack("unit", tls=True)
     assert switched.public_url == f"https://{LOOPBACK}:{stack.gateway}"
-    assert topology.find_or_create("unit") == switched == topology.find("unit")
-    assert topology.find_or_create("unit", tls=False) == stack
+    assert topology.find_or_create_stack("unit") == switched == topology.find_stack("unit")
+    assert topology.find_or_create_stack("unit", tls=False) == stack
 
 
 @pytest.mark.parametrize("name", ["", "A", "a b", "../x", "-x", "x" * 32])
 def test_a_name_that_is_no_folder_name_is_refused(state_dir: Path, name: str) -> None:
     with pytest.raises(OpsError, match="no name for a stack"):
-        topology.find_or_create(name)
+        topology.find_or_create_stack(name)
 
 
 @pytest.mark.parametrize(
@@ -150,9 +151,9 @@ def test_a_name_that_is_no_folder_name_is_refused(state_dir: Path, name: str) ->
 )
 def test_numbers_out_of_range_are_refused(state_dir: Path, shards: int, members: int, regions: int) -> None:
     with pytest.raises(OpsError, match="takes"):
-        topology.find_or_create("new", shards=shards, members=members, regions=regions)
+        topology.find_or_create_stack("new", shards=shards, members=members, regions=regions)
 
 
 def test_a_stack_that_was_never_started_is_named_in_the_error(state_dir: Path) -> None:
     with pytest.raises(OpsError, match="no stack 'ghost'"):
-        topology.find("ghost")
+        topology.find_stack("ghost")

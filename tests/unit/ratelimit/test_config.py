@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ratelimit.config import ConfigError, find, load
-from gateway.ratelimit.rules import Limit, Rule, Unit
+from gateway.ratelimit.config import ConfigError, parse_rules, read_config_files
+from gateway.ratelimit.rules import RateLimit, RateLimitRule, TimeUnit
 
 UNITS = "second, minute, hour, day, week, month, year"
 
 
-def loaded(text: str) -> list[Rule]:
-    return list(load({"limits.yaml": text.encode()}).all())
+def loaded(text: str) -> list[RateLimitRule]:
+    return list(parse_rules({"limits.yaml": text.encode()}).all())
 
 
 def complaints(text: str) -> tuple[str, ...]:
@@ -40,10 +40,12 @@ def test_every_field_of_the_format_is_read() -> None:
             rate_limit: {unlimited: true}
     """
     outer, inner = loaded(text)
-    assert outer == Rule("d.a_x", Limit(7, Unit.HOUR, 2), "n", "n", frozenset({"m"}), shadow=True)
+    assert outer == RateLimitRule(
+        "d.a_x", RateLimit(7, TimeUnit.HOUR, 2), "n", "n", frozenset({"m"}), shadow=True
+    )
     assert outer.limit is not None
     assert outer.limit.window_s == 7_200
-    assert inner == Rule("d.a_x.b_y*", None, detailed=True)
+    assert inner == RateLimitRule("d.a_x.b_y*", None, detailed=True)
 
 
 def test_a_limit_is_called_by_its_class_else_by_its_name() -> None:
@@ -68,7 +70,7 @@ def test_a_domain_without_descriptors_limits_nothing() -> None:
 def test_units_are_read_whether_in_capitals_or_not(unit: str) -> None:
     for spelled in (unit, unit.upper(), unit.title()):
         (rule,) = loaded(of_limit(f"{{unit: {spelled}, requests_per_unit: 1}}"))
-        assert rule.limit == Limit(1, Unit[unit.upper()])
+        assert rule.limit == RateLimit(1, TimeUnit[unit.upper()])
 
 
 ERRORS = {
@@ -103,7 +105,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize(("text", "complaint"), ERRORS.items(), ids=range(len(ERRORS)))
-def test_each_error_is_told_with_its_place_and_what_is_allowed(text: str, complaint: str) -> None:
+def test_each_error_is_listed_with_its_place_and_the_allowed_values(text: str, complaint: str) -> None:
     place = "limits.yaml: "
     assert complaints(text) == (place + complaint,)
 
@@ -144,15 +146,17 @@ LIMIT_ERRORS = {
 
 
 @pytest.mark.parametrize(("limit", "complaint"), LIMIT_ERRORS.items(), ids=range(len(LIMIT_ERRORS)))
-def test_each_error_of_a_limit_is_told_with_its_place_and_what_is_allowed(limit: str, complaint: str) -> None:
+def test_each_error_of_a_limit_is_listed_with_its_place_and_the_allowed_values(
+    limit: str, complaint: str
+) -> None:
     assert (
         complaints(of_limit(limit))[0] == f"limits.yaml: descriptors[0].descriptors[0].rate_limit{complaint}"
     )
 
 
-def test_all_errors_of_all_files_are_told_at_once() -> None:
+def test_all_errors_of_all_files_are_listed_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
-        load(
+        parse_rules(
             {
                 "a.yaml": of_limit("{unit: day}").encode(),
                 "b.yaml": b"domain: ''\ndescriptors: [{key: a, value: 1}, 3]",
@@ -179,7 +183,7 @@ def test_what_is_not_yaml_is_an_error_with_its_place_in_the_file(text: str) -> N
 
 def test_bytes_that_are_not_text_are_an_error() -> None:
     with pytest.raises(ConfigError):
-        load({"limits.yaml": b"domain: \xff\xfe\xfa"})
+        parse_rules({"limits.yaml": b"domain: \xff\xfe\xfa"})
 
 
 def test_a_file_that_holds_itself_is_an_error() -> None:
@@ -190,11 +194,11 @@ def test_a_file_that_holds_itself_is_an_error() -> None:
 
 def test_a_folder_without_limits_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
-        load(find(tmp_path))
+        parse_rules(read_config_files(tmp_path))
 
 
 def test_only_files_by_the_name_of_yaml_are_read(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text("domain: b")
     (tmp_path / "a.yaml").write_text("domain: a")
     (tmp_path / "README.md").write_text("no limits")
-    assert list(find(tmp_path)) == ["a.yaml", "b.yaml"]
+    assert list(read_config_files(tmp_path)) == ["a.yaml", "b.yaml"]

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from gateway.envoy.limits import rate_limits
-from gateway.ratelimit.config import find, load
-from gateway.ratelimit.headers import FLOOD
-from gateway.ratelimit.rules import Rule, Rules
-from gateway.ratelimit.settings import Settings
-from gateway.surface import edge_rpcs
+from gateway.api_surface import edge_rpcs
+from gateway.envoy.limits import rate_limit_actions
+from gateway.ratelimit.config import parse_rules, read_config_files
+from gateway.ratelimit.headers import FLOOD_LIMIT_NAME
+from gateway.ratelimit.rules import RateLimitRule, RateLimitRuleSet
+from gateway.ratelimit.settings import RateLimitSettings
 
 DOMAIN = "internshipconnect"
 PLANS = ("FREE", "PREMIUM", "PRO", "ADMIN")
@@ -24,22 +24,22 @@ TABLE = {
 
 
 @pytest.fixture(scope="module")
-def rules() -> Rules:
-    return load(find(Settings.model_fields["limits_dir"].default))
+def rules() -> RateLimitRuleSet:
+    return parse_rules(read_config_files(RateLimitSettings.model_fields["limits_dir"].default))
 
 
-def found(rules: Rules, *entries: tuple[str, str]) -> Rule:
+def found(rules: RateLimitRuleSet, *entries: tuple[str, str]) -> RateLimitRule:
     rule = rules.find(DOMAIN, entries)
     assert rule is not None, f"nothing limits {entries}"
     return rule
 
 
-def figures(rule: Rule) -> tuple[int, int] | None:
+def figures(rule: RateLimitRule) -> tuple[int, int] | None:
     return (rule.limit.window_s, rule.limit.requests) if rule.limit is not None else None
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_each_plan_has_its_figures_in_each_class(rules: Rules, name: str) -> None:
+def test_each_plan_has_its_figures_in_each_class(rules: RateLimitRuleSet, name: str) -> None:
     window_s, plans = TABLE[name]
     for plan, requests in zip(PLANS, plans, strict=True):
         rule = found(rules, ("class", name), ("plan", plan), ("user", "usr_1"))
@@ -48,14 +48,16 @@ def test_each_plan_has_its_figures_in_each_class(rules: Rules, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_who_is_not_signed_in_is_limited_by_address_like_the_free_plan(rules: Rules, name: str) -> None:
+def test_who_is_not_signed_in_is_limited_by_address_like_the_free_plan(
+    rules: RateLimitRuleSet, name: str
+) -> None:
     window_s, plans = TABLE[name]
     assert figures(found(rules, ("class", name), ("address", "192.0.2.1"))) == (window_s, plans[0])
 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_a_household_and_a_site_have_more_than_one_client_though_not_each_their_addresses_times_as_much(
-    rules: Rules, name: str
+    rules: RateLimitRuleSet, name: str
 ) -> None:
     window_s, plans = TABLE[name]
     assert plans[0] is not None
@@ -66,12 +68,12 @@ def test_a_household_and_a_site_have_more_than_one_client_though_not_each_their_
 SIGN_UP = (("class", "SIGN_UP"), ("call", "Register"))
 
 
-def test_what_is_searched_for_limits_nothing_by_itself(rules: Rules) -> None:
+def test_what_is_searched_for_limits_nothing_by_itself(rules: RateLimitRuleSet) -> None:
     assert rules.find(DOMAIN, [("class", "SEARCH"), ("search", "/api/v1/internships?q=python")]) is None
 
 
 def test_signing_up_has_five_tries_for_one_address_and_client_and_twenty_times_as_many_for_a_client(
-    rules: Rules,
+    rules: RateLimitRuleSet,
 ) -> None:
     account = ("account", "ada@example.org")
     assert figures(found(rules, *SIGN_UP, account, ("client", "192.0.2.1"))) == (900, 5)
@@ -81,16 +83,16 @@ def test_signing_up_has_five_tries_for_one_address_and_client_and_twenty_times_a
     assert figures(found(rules, *SIGN_UP, ("client_48", "2001:db8::/48"))) == (900, 1_600)
 
 
-def test_of_sign_ins_only_a_flood_is_stopped_here(rules: Rules) -> None:
+def test_of_sign_ins_only_a_flood_is_stopped_here(rules: RateLimitRuleSet) -> None:
     rule = found(rules, ("class", "LOGIN"), ("client", "192.0.2.1"))
-    assert (figures(rule), rule.name) == ((900, 1_000), FLOOD)
+    assert (figures(rule), rule.name) == ((900, 1_000), FLOOD_LIMIT_NAME)
     assert rules.find(DOMAIN, [("class", "LOGIN"), ("account", "ada@example.org")]) is None
     assert rules.find(DOMAIN, [("class", "LOGIN"), ("plan", "FREE"), ("user", "usr_1")]) is None
 
 
-def test_every_descriptor_that_the_gateway_sends_has_its_limit(rules: Rules) -> None:
+def test_every_descriptor_that_the_gateway_sends_has_its_limit(rules: RateLimitRuleSet) -> None:
     for rpc in edge_rpcs():
-        for sent in rate_limits(rpc):
+        for sent in rate_limit_actions(rpc):
             entries = [_example(action) for action in sent["actions"]]
             if ("search", "any") in entries:
                 continue

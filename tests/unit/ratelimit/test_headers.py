@@ -1,15 +1,15 @@
 """What the caller is told."""
 
-from gateway.ratelimit.headers import headers
-from gateway.ratelimit.limiter import UNLIMITED, Verdict
-from gateway.ratelimit.rules import Limit, Unit
+from gateway.ratelimit.headers import rate_limit_headers
+from gateway.ratelimit.limiter import UNLIMITED_DECISION, LimitDecision
+from gateway.ratelimit.rules import RateLimit, TimeUnit
 
-MINUTE = Limit(100, Unit.MINUTE)
-QUARTER = Limit(5, Unit.MINUTE, 15)
+MINUTE = RateLimit(100, TimeUnit.MINUTE)
+QUARTER = RateLimit(5, TimeUnit.MINUTE, 15)
 
 
-def test_a_request_within_its_limit_is_told_what_is_left() -> None:
-    assert headers([Verdict(MINUTE, "SEARCH", remaining=50, reset_s=29.2)]) == [
+def test_a_request_within_its_limit_gets_its_remaining_requests() -> None:
+    assert rate_limit_headers([LimitDecision(MINUTE, "SEARCH", remaining=50, reset_s=29.2)]) == [
         ("X-RateLimit-Limit", "100"),
         ("X-RateLimit-Remaining", "50"),
         ("X-RateLimit-Reset", "30"),
@@ -18,8 +18,8 @@ def test_a_request_within_its_limit_is_told_what_is_left() -> None:
     ]
 
 
-def test_a_refused_request_is_told_when_to_come_back() -> None:
-    assert headers([Verdict(QUARTER, "LOGIN", over=True, reset_s=61.01, retry_s=61.01)]) == [
+def test_a_refused_request_gets_a_retry_time() -> None:
+    assert rate_limit_headers([LimitDecision(QUARTER, "LOGIN", over=True, reset_s=61.01, retry_s=61.01)]) == [
         ("X-RateLimit-Limit", "5"),
         ("X-RateLimit-Remaining", "0"),
         ("X-RateLimit-Reset", "62"),
@@ -29,33 +29,45 @@ def test_a_refused_request_is_told_when_to_come_back() -> None:
     ]
 
 
-def test_nobody_is_told_to_come_back_in_less_than_a_second() -> None:
-    assert headers([Verdict(MINUTE, over=True)])[-1] == ("Retry-After", "1")
+def test_the_retry_time_is_never_below_a_second() -> None:
+    assert rate_limit_headers([LimitDecision(MINUTE, over=True)])[-1] == ("Retry-After", "1")
 
 
-def test_of_several_limits_the_one_with_the_least_left_is_told() -> None:
-    told = dict(headers([Verdict(MINUTE, remaining=9), UNLIMITED, Verdict(QUARTER, remaining=3)]))
+def test_of_several_limits_the_one_with_the_fewest_remaining_is_shown() -> None:
+    told = dict(
+        rate_limit_headers(
+            [LimitDecision(MINUTE, remaining=9), UNLIMITED_DECISION, LimitDecision(QUARTER, remaining=3)]
+        )
+    )
     assert told["X-RateLimit-Limit"] == "5"
 
 
-def test_of_several_refusals_the_longest_is_told() -> None:
-    told = dict(headers([Verdict(MINUTE, over=True, retry_s=9), Verdict(QUARTER, over=True, retry_s=800)]))
+def test_of_several_refusals_the_longest_is_shown() -> None:
+    told = dict(
+        rate_limit_headers(
+            [LimitDecision(MINUTE, over=True, retry_s=9), LimitDecision(QUARTER, over=True, retry_s=800)]
+        )
+    )
     assert told["Retry-After"] == "800"
-    told = dict(headers([Verdict(MINUTE, over=True, retry_s=9), Verdict(QUARTER, remaining=0)]))
+    told = dict(
+        rate_limit_headers([LimitDecision(MINUTE, over=True, retry_s=9), LimitDecision(QUARTER, remaining=0)])
+    )
     assert (told["Retry-After"], told["X-RateLimit-Limit"]) == ("9", "100")
 
 
 def test_without_a_limit_there_are_no_headers() -> None:
-    assert headers([UNLIMITED]) == []
-    assert headers([]) == []
+    assert rate_limit_headers([UNLIMITED_DECISION]) == []
+    assert rate_limit_headers([]) == []
 
 
 def test_a_limit_in_shadow_mode_is_not_announced() -> None:
-    shadow = Verdict(QUARTER, over=True, shadow=True, retry_s=9)
-    assert headers([shadow]) == []
-    assert dict(headers([shadow, Verdict(MINUTE, remaining=7)]))["X-RateLimit-Remaining"] == "7"
+    shadow = LimitDecision(QUARTER, over=True, shadow=True, retry_s=9)
+    assert rate_limit_headers([shadow]) == []
+    assert (
+        dict(rate_limit_headers([shadow, LimitDecision(MINUTE, remaining=7)]))["X-RateLimit-Remaining"] == "7"
+    )
 
 
 def test_a_policys_name_is_a_structured_string_whatever_it_holds() -> None:
-    told = dict(headers([Verdict(MINUTE, 'a"b\\c\r\nX: é')]))
+    told = dict(rate_limit_headers([LimitDecision(MINUTE, 'a"b\\c\r\nX: é')]))
     assert told["RateLimit"] == r'"a\"b\\cX: ";r=0;t=0'

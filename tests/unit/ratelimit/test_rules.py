@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.ratelimit.config import load
-from gateway.ratelimit.rules import Rules, in_force
+from gateway.ratelimit.config import parse_rules
+from gateway.ratelimit.rules import RateLimitRuleSet, drop_replaced_rules
 
 LIMIT = "rate_limit: {unit: minute, requests_per_unit: 1}"
 TEXT = f"""
@@ -26,8 +26,8 @@ descriptors:
 
 
 @pytest.fixture(scope="module")
-def rules() -> Rules:
-    return load({"limits.yaml": TEXT.encode()})
+def rules() -> RateLimitRuleSet:
+    return parse_rules({"limits.yaml": TEXT.encode()})
 
 
 @pytest.mark.parametrize(
@@ -51,13 +51,13 @@ def rules() -> Rules:
     ],
 )
 def test_the_most_specific_limit_at_the_descriptors_own_depth_applies(
-    rules: Rules, entries: list[tuple[str, str]], key: str | None
+    rules: RateLimitRuleSet, entries: list[tuple[str, str]], key: str | None
 ) -> None:
     rule = rules.find("d", entries)
     assert (rule and rule.key) == key
 
 
-def test_another_domain_has_no_limits(rules: Rules) -> None:
+def test_another_domain_has_no_limits(rules: RateLimitRuleSet) -> None:
     assert rules.find("other", [("a", "exact")]) is None
 
 
@@ -69,8 +69,8 @@ def test_a_limit_that_is_replaced_does_not_apply_beside_the_one_that_replaces_it
       - {key: b, rate_limit: {unit: minute, requests_per_unit: 1}}
       - {key: c, rate_limit: {unlimited: true, replaces: [{name: usual}]}}
     """
-    rules = load({"limits.yaml": text.encode()})
+    rules = parse_rules({"limits.yaml": text.encode()})
     a, b, c = (rules.find("d", [(key, "")]) for key in "abc")
-    assert in_force([a, b, None]) == [a, b, None]
-    assert in_force([a, b, c]) == [None, b, c]
-    assert in_force([a]) == [a]
+    assert drop_replaced_rules([a, b, None]) == [a, b, None]
+    assert drop_replaced_rules([a, b, c]) == [None, b, c]
+    assert drop_replaced_rules([a]) == [a]

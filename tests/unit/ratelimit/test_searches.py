@@ -2,19 +2,25 @@
 
 import pytest
 
-from gateway.ratelimit.requests import LONGEST_VALUE
-from gateway.ratelimit.searches import MAX_CONTINUATIONS, MAX_PAUSE_S, Search, Typing, search_of
+from gateway.ratelimit.request_parser import MAX_VALUE_CHARS
+from gateway.ratelimit.searches import (
+    MAX_CONTINUATIONS,
+    MAX_TYPING_PAUSE_S,
+    SearchFingerprint,
+    TypingSession,
+    find_search,
+)
 
 SECOND_US = 1_000_000
 PATH = "/api/v1/internships"
 
 
-def search(query: str) -> Search:
-    return Search.of_path(f"{PATH}?{query}")
+def search(query: str) -> SearchFingerprint:
+    return SearchFingerprint.of_path(f"{PATH}?{query}")
 
 
 def continues(first: str, second: str, after_s: int = 1) -> bool:
-    return Typing(search(first), 0).continued_by(search(second), after_s * SECOND_US) is not None
+    return TypingSession(search(first), 0).continued_by(search(second), after_s * SECOND_US) is not None
 
 
 @pytest.mark.parametrize(
@@ -51,14 +57,14 @@ def test_another_text_or_filter_is_another_search(first: str, second: str) -> No
 
 
 def test_students_are_another_search_than_listings() -> None:
-    typing = Typing(search("q=python"), 0)
-    assert typing.continued_by(Search.of_path("/api/v1/students/search?q=python"), 1) is None
+    typing = TypingSession(search("q=python"), 0)
+    assert typing.continued_by(SearchFingerprint.of_path("/api/v1/students/search?q=python"), 1) is None
 
 
-def test_it_ends_with_a_pause_and_after_so_many_requests() -> None:
-    assert continues("q=a", "q=ab", after_s=MAX_PAUSE_S)
-    assert not continues("q=a", "q=ab", after_s=MAX_PAUSE_S + 1)
-    typing: Typing | None = Typing(search("q=a"), 0)
+def test_a_typing_session_ends_with_a_pause_and_after_a_number_of_requests() -> None:
+    assert continues("q=a", "q=ab", after_s=MAX_TYPING_PAUSE_S)
+    assert not continues("q=a", "q=ab", after_s=MAX_TYPING_PAUSE_S + 1)
+    typing: TypingSession | None = TypingSession(search("q=a"), 0)
     for _ in range(MAX_CONTINUATIONS):
         assert typing is not None
         typing = typing.continued_by(search("q=ab"), typing.at_us + 1)
@@ -67,8 +73,8 @@ def test_it_ends_with_a_pause_and_after_so_many_requests() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["", "?", "//[", "/?" + "a&" * 500, "/?q=" + "x" * LONGEST_VALUE, "/?q=%ff%00"]
+    "path", ["", "?", "//[", "/?" + "a&" * 500, "/?q=" + "x" * MAX_VALUE_CHARS, "/?q=%ff%00"]
 )
 def test_no_path_breaks_the_limiter(path: str) -> None:
-    found = search_of([(("class", "SEARCH"), ("search", path))])
+    found = find_search([(("class", "SEARCH"), ("search", path))])
     assert found is None or len(found.text) <= 200

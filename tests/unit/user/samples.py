@@ -3,23 +3,23 @@
 from datetime import UTC, datetime
 
 from services.user.domain import (
-    AccountKind,
     Availability,
-    Certificate,
     Education,
     Experience,
     Language,
-    Link,
     Location,
     Preferences,
+    PreferredWorkMode,
     Profile,
+    ProfileCertificate,
+    ProfileKind,
+    ProfileLink,
     Project,
-    Registered,
+    RegisteredAccount,
     Skill,
     SkillLevel,
     Student,
     Visibility,
-    WorkMode,
 )
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -30,22 +30,24 @@ STUDENT = Student(
     headline="Physicist who builds engines",
     summary="Analytical engines and their notes.",
     location=Location("Zürich", "ZH", "CH", 47.37, 8.54),
-    links=(Link("Home", "https://ada.test"),),
+    links=(ProfileLink("Home", "https://ada.test"),),
     education=(Education("ETH Zürich", "Physics", "BSc", "2024-09", "2027-06", "5.5"),),
     experience=(Experience("Acme", "Intern", "2026-06", "2026-09", "Built things."),),
     projects=(Project("Notes", "https://notes.test", "On sketching engines", ("loom", "cards")),),
     skills=(Skill("Python", SkillLevel.EXPERT), Skill("C++")),
     languages=(Language("English", "native"),),
-    certificates=(Certificate("Rigging", "Union", "2025-01", "https://union.test"),),
+    certificates=(ProfileCertificate("Rigging", "Union", "2025-01", "https://union.test"),),
     availability=Availability("2027-03-01", "2027-09-30", 40),
     work_authorisation=("CH", "DE"),
-    preferences=Preferences(("engineering",), ("Bern",), (WorkMode.REMOTE, WorkMode.HYBRID), "CHF", 2500),
+    preferences=Preferences(
+        ("engineering",), ("Bern",), (PreferredWorkMode.REMOTE, PreferredWorkMode.HYBRID), "CHF", 2500
+    ),
     visibility=Visibility.RECRUITERS,
     blocked_company_ids=(COMPANY,),
 )
 PROFILE = Profile(
     USER,
-    AccountKind.STUDENT,
+    ProfileKind.STUDENT,
     name="Ada",
     email="ada@campus.test",
     time_zone="Europe/Zurich",
@@ -59,7 +61,7 @@ PROFILE = Profile(
 )
 
 
-def news(
-    name: str = "Ada", kind: AccountKind = AccountKind.STUDENT, company_id: str = "", version: int = 1
-) -> Registered:
-    return Registered(USER, "ada@campus.test", name, kind, company_id, version)
+def make_registration(
+    name: str = "Ada", kind: ProfileKind = ProfileKind.STUDENT, company_id: str = "", version: int = 1
+) -> RegisteredAccount:
+    return RegisteredAccount(USER, "ada@campus.test", name, kind, company_id, version)

@@ -3,7 +3,6 @@ from dataclasses import replace
 import pytest
 
 from services.user.domain import (
-    AccountKind,
     Availability,
     Company,
     Education,
@@ -12,6 +11,7 @@ from services.user.domain import (
     Location,
     Preferences,
     Profile,
+    ProfileKind,
     Skill,
     Student,
     Visibility,
@@ -19,7 +19,7 @@ from services.user.domain import (
     check_profile,
     new_profile,
 )
-from tests.unit.user.samples import COMPANY, PROFILE, STUDENT, USER, news
+from tests.unit.user.samples import COMPANY, PROFILE, STUDENT, USER, make_registration
 
 
 def fields_refused(student: Student) -> list[str]:
@@ -27,7 +27,7 @@ def fields_refused(student: Student) -> list[str]:
 
 
 def test_a_full_profile_makes_sense() -> None:
-    assert check_profile(new_profile(USER, AccountKind.STUDENT), PROFILE) == ()
+    assert check_profile(new_profile(USER, ProfileKind.STUDENT), PROFILE) == ()
 
 
 @pytest.mark.parametrize(
@@ -61,47 +61,49 @@ def test_everything_wrong_is_named_at_once() -> None:
 
 
 def test_a_profile_without_a_name_yet_may_change_otherwise() -> None:
-    before = new_profile(USER, AccountKind.STUDENT)
+    before = new_profile(USER, ProfileKind.STUDENT)
     assert check_profile(before, replace(before, locale="de")) == ()
 
 
 def test_only_students_have_a_student_part() -> None:
-    before = new_profile(USER, AccountKind.COMPANY, COMPANY)
+    before = new_profile(USER, ProfileKind.COMPANY, COMPANY)
     [violation] = check_profile(before, replace(before, student=Student()))
     assert violation.field == "student"
 
 
 def test_a_new_students_profile_is_seen_only_where_they_apply() -> None:
-    student = new_profile(USER, AccountKind.STUDENT).student
+    student = new_profile(USER, ProfileKind.STUDENT).student
     assert student is not None
     assert student.visibility is Visibility.WHEN_I_APPLY
 
 
 def test_the_news_of_a_registration_fills_only_what_is_empty() -> None:
-    edited = replace(new_profile(USER, AccountKind.STUDENT), name="Ada L.", locale="de", student=STUDENT)
-    after = edited.registered(news())
+    edited = replace(new_profile(USER, ProfileKind.STUDENT), name="Ada L.", locale="de", student=STUDENT)
+    after = edited.registered(make_registration())
     assert (after.name, after.email, after.locale) == ("Ada L.", "ada@campus.test", "de")
     assert after.student == STUDENT
 
 
 def test_the_same_news_twice_changes_nothing() -> None:
-    once = new_profile(USER, AccountKind.STUDENT).registered(news())
-    assert once.registered(news()) is once
+    once = new_profile(USER, ProfileKind.STUDENT).registered(make_registration())
+    assert once.registered(make_registration()) is once
 
 
 def test_older_news_changes_nothing() -> None:
-    later = new_profile(USER, AccountKind.STUDENT).registered(news("Ada", version=2))
-    assert later.registered(news("Eve")) is later
+    later = new_profile(USER, ProfileKind.STUDENT).registered(make_registration("Ada", version=2))
+    assert later.registered(make_registration("Eve")) is later
 
 
 def test_another_registration_of_the_address_starts_the_profile_over() -> None:
     eves = replace(
-        new_profile(USER, AccountKind.COMPANY, COMPANY).registered(news("Eve")), locale="xx", version=4
+        new_profile(USER, ProfileKind.COMPANY, COMPANY).registered(make_registration("Eve")),
+        locale="xx",
+        version=4,
     )
-    adas = eves.registered(news("Ada", version=2))
+    adas = eves.registered(make_registration("Ada", version=2))
     expected = Profile(
         USER,
-        AccountKind.STUDENT,
+        ProfileKind.STUDENT,
         name="Ada",
         email="ada@campus.test",
         student=Student(),
@@ -112,8 +114,8 @@ def test_another_registration_of_the_address_starts_the_profile_over() -> None:
 
 
 def test_an_address_that_was_proven_stays_so_when_the_news_comes_late() -> None:
-    proven = new_profile(USER, AccountKind.STUDENT).registered(news("Eve")).verified()
-    assert proven.registered(news("Ada", version=2)).email_verified
+    proven = new_profile(USER, ProfileKind.STUDENT).registered(make_registration("Eve")).verified()
+    assert proven.registered(make_registration("Ada", version=2)).email_verified
 
 
 def test_a_companys_page_keeps_the_name_that_a_member_gave_it() -> None:

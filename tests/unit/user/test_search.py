@@ -2,25 +2,25 @@ from dataclasses import replace
 
 import pytest
 
-from chassis.search.places import gazetteer
-from chassis.search.reading import Reader, Reading
+from chassis.search.gazetteer import shared_gazetteer
+from chassis.search.query_parser import ParsedQuery, QueryParser
 from chassis.search.vocabulary import Vocabulary
 from services.user.domain import (
-    AccountKind,
     Profile,
+    ProfileKind,
     Project,
     Student,
     Visibility,
-    student_entry,
-    student_query,
+    build_student_entry,
+    build_student_query,
 )
-from services.user.domain.search import GRAMMAR, MOST_WORDS, StudentEntry
+from services.user.domain.search import MAX_WORDS_PER_STUDENT, STUDENT_GRAMMAR, StudentEntry
 from tests.unit.user.samples import COMPANY, PROFILE, STUDENT
 
 
 def entry(student: Student = STUDENT) -> StudentEntry:
-    found = student_entry(
-        replace(PROFILE, student=replace(student, visibility=Visibility.RECRUITERS)), gazetteer()
+    found = build_student_entry(
+        replace(PROFILE, student=replace(student, visibility=Visibility.RECRUITERS)), shared_gazetteer()
     )
     assert found is not None
     return found
@@ -33,16 +33,16 @@ def entry(student: Student = STUDENT) -> StudentEntry:
         replace(PROFILE, account_version=None),
         replace(PROFILE, student=replace(STUDENT, visibility=Visibility.WHEN_I_APPLY)),
         replace(PROFILE, student=replace(STUDENT, visibility=Visibility.NOBODY)),
-        replace(PROFILE, kind=AccountKind.COMPANY, student=None),
+        replace(PROFILE, kind=ProfileKind.COMPANY, student=None),
     ],
 )
 def test_who_does_not_want_to_be_found_or_is_not_proven_is_not_found(profile: Profile) -> None:
-    assert student_entry(profile, gazetteer()) is None
+    assert build_student_entry(profile, shared_gazetteer()) is None
 
 
-def read(text: str) -> Reading:
+def read(text: str) -> ParsedQuery:
     vocabulary = Vocabulary(dict.fromkeys(entry().words, 1), 1)
-    return Reader(GRAMMAR, vocabulary, gazetteer()).read(text)
+    return QueryParser(STUDENT_GRAMMAR, vocabulary, shared_gazetteer()).read(text)
 
 
 @pytest.mark.parametrize(
@@ -68,15 +68,20 @@ def test_a_skill_counts_more_than_a_headline_and_that_more_than_prose() -> None:
 
 
 def test_skills_are_compared_as_they_are_meant() -> None:
-    query = student_query(company_id=COMPANY, places=gazetteer(), skills=["python ", "PYTHON", "c++"])
+    query = build_student_query(
+        company_id=COMPANY, places=shared_gazetteer(), skills=["python ", "PYTHON", "c++"]
+    )
     assert query.skill_keys == ("python", "c++") == entry().skill_keys
 
 
 @pytest.mark.parametrize("city", ["zurich", "Zürich", "Zuerich", "Цюрих", "チューリッヒ"])
 def test_a_place_is_compared_by_all_its_names(city: str) -> None:
-    assert entry().city_key in student_query(company_id=COMPANY, places=gazetteer(), city=city).city_keys
+    assert (
+        entry().city_key
+        in build_student_query(company_id=COMPANY, places=shared_gazetteer(), city=city).city_keys
+    )
 
 
 def test_an_endless_profile_is_found_by_a_bounded_number_of_words() -> None:
     words = " ".join(f"word{number}x" for number in range(2000))
-    assert len(entry(Student(projects=(Project("p", summary=words),))).words) == MOST_WORDS
+    assert len(entry(Student(projects=(Project("p", summary=words),))).words) == MAX_WORDS_PER_STUDENT

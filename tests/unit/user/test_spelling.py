@@ -6,23 +6,23 @@ import pytest
 
 from internshipconnect.user.v1 import user_pb2 as pb
 from services.user.domain import (
-    AccountKind,
-    Certificate,
     Education,
     Experience,
     Language,
+    ProfileCertificate,
+    ProfileKind,
     Student,
     new_profile,
 )
+from services.user.domain.normalisation import normalise_profile
 from services.user.domain.profile import check_profile
-from services.user.domain.spelling import spelled
-from services.user.mapping import from_message, to_message
+from services.user.mapping import entity_from_message, entity_to_message
 
-PROFILE = replace(new_profile("usr_01JD0000000000000000000000", AccountKind.STUDENT), name="Ada")
+PROFILE = replace(new_profile("usr_01JD0000000000000000000000", ProfileKind.STUDENT), name="Ada")
 
 
 def refused(student: Student) -> list[str]:
-    after = spelled(replace(PROFILE, student=student))
+    after = normalise_profile(replace(PROFILE, student=student))
     return [violation.field.removeprefix("student.") for violation in check_profile(PROFILE, after)]
 
 
@@ -42,10 +42,10 @@ def test_partial_dates_are_understood_and_kept_as_they_are(start: str, end: str)
     student = Student(
         education=(Education("TU", start=start, end=end),),
         experience=(Experience("Acme", start=start, end=end),),
-        certificates=(Certificate("Cisco", date=start),),
+        certificates=(ProfileCertificate("Cisco", date=start),),
     )
     assert refused(student) == []
-    assert from_message(Student, to_message(pb.StudentProfile, student)) == student
+    assert entity_from_message(Student, entity_to_message(pb.StudentProfile, student)) == student
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,9 @@ def test_an_end_that_is_certainly_before_the_start_is_refused(start: str, end: s
 )
 def test_what_is_no_date_is_refused_in_words(text: str) -> None:
     assert refused(Student(education=(Education("TU", start=text),))) == ["education[0].start"]
-    assert refused(Student(certificates=(Certificate("Cisco", date=text),))) == ["certificates[0].date"]
+    assert refused(Student(certificates=(ProfileCertificate("Cisco", date=text),))) == [
+        "certificates[0].date"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_what_is_no_date_is_refused_in_words(text: str) -> None:
 )
 def test_a_level_is_understood_however_it_is_spelled(written: str, kept: str) -> None:
     student = Student(languages=(Language("German", fluency=written),))
-    after = spelled(replace(PROFILE, student=student)).student
+    after = normalise_profile(replace(PROFILE, student=student)).student
     assert after is not None
     assert after.languages[0].fluency == kept
     assert refused(student) == []
@@ -91,8 +93,8 @@ def test_what_is_no_level_is_refused() -> None:
     ("written", "kept"), [("DE", "de"), ("en_gb", "en-GB"), ("zh-hant-tw", "zh-Hant-TW"), ("", "")]
 )
 def test_a_locale_has_one_spelling(written: str, kept: str) -> None:
-    assert spelled(replace(PROFILE, locale=written)).locale == kept
+    assert normalise_profile(replace(PROFILE, locale=written)).locale == kept
 
 
 def test_a_time_zone_has_one_spelling() -> None:
-    assert spelled(replace(PROFILE, time_zone="europe/berlin")).time_zone == "Europe/Berlin"
+    assert normalise_profile(replace(PROFILE, time_zone="europe/berlin")).time_zone == "Europe/Berlin"

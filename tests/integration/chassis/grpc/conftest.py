@@ -2,10 +2,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.integration.chassis.grpc.house import House, running_house
+from tests.integration.chassis.grpc.grpc_harness import GrpcHarness, running_grpc_harness
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
-    async with running_house() as house:
+async def house() -> AsyncIterator[GrpcHarness]:
+    async with running_grpc_harness() as house:
         yield house

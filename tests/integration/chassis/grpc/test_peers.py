@@ -7,15 +7,21 @@ from typing import Any
 import grpc
 import pytest
 
-from chassis.caller import Call, begin, caller
-from chassis.errors import DomainError, Violation, invalid, not_found, overloaded, unavailable
-from chassis.grpc.client import MOST_AT_ONCE, MOST_ATTEMPTS, MOST_ATTEMPTS_WHEN_SHED, Peers, RetryBudget
-from chassis.grpc.hedging import ENOUGH
+from chassis.call_context import CallContext, bind_call, current_principal
+from chassis.errors import DomainError, Violation, invalid_argument, not_found, overloaded, unavailable
+from chassis.grpc.client import (
+    MAX_ATTEMPTS,
+    MAX_ATTEMPTS_WHEN_OVERLOADED,
+    MAX_CONCURRENT_CALLS_PER_PEER,
+    PeerRetryBudget,
+    Peers,
+)
+from chassis.grpc.hedging import MIN_SAMPLES
 from chassis.observability.tracing import continue_trace, current_trace_id
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
-from tests.integration.chassis.grpc.house import INTERNSHIP_ID, House, running_house
-from tests.waiting import GENEROUS_S
+from tests.integration.chassis.grpc.grpc_harness import INTERNSHIP_ID, GrpcHarness, running_grpc_harness
+from tests.waiting import WAIT_TIMEOUT_S
 
 GET = pb.GetInternshipRequest(internship_id=INTERNSHIP_ID)
 CREATE = pb.CreateInternshipRequest(internship=pb.Internship(title="Data intern"))
@@ -23,7 +29,7 @@ APPLICATION_ID = "app_01JD0000000000000000000000"
 TAKE = pb.TakeOpeningRequest(internship_id=INTERNSHIP_ID, application_id=APPLICATION_ID)
 
 
-class Nobody:
+class UnacceptedIdentity:
     """An identity that no service accepts."""
 
     def token(self) -> str:
@@ -40,9 +46,9 @@ def stub_of(peers: Peers) -> Any:
     return InternshipServiceStub(peers.channel("internship"))
 
 
-async def test_a_peer_sees_the_service_that_calls_and_its_trace(house: House) -> None:
+async def test_a_peer_sees_the_service_that_calls_and_its_trace(house: GrpcHarness) -> None:
     async def look(_request: Any) -> pb.TakeOpeningResponse:
-        assert (caller().kind, caller().id) == ("SERVICE", "application")
+        assert (current_principal().kind, current_principal().id) == ("SERVICE", "application")
         assert current_trace_id() == "e" * 32
         return pb.TakeOpeningResponse(hires=1)
 
@@ -51,7 +57,7 @@ async def test_a_peer_sees_the_service_that_calls_and_its_trace(house: House) ->
         assert (await stub_of(house.peers).TakeOpening(TAKE)).hires == 1
 
 
-async def test_an_error_of_the_peer_comes_back_as_the_error_that_it_raised(house: House) -> None:
+async def test_an_error_of_the_peer_comes_back_as_the_error_that_it_raised(house: GrpcHarness) -> None:
     async def refuse(_request: Any) -> pb.Internship:
         raise not_found("INTERNSHIP_NOT_FOUND", "internship", INTERNSHIP_ID)
 
@@ -60,9 +66,9 @@ async def test_an_error_of_the_peer_comes_back_as_the_error_that_it_raised(house
     assert (error.reason, error.resource) == ("INTERNSHIP_NOT_FOUND", ("internship", INTERNSHIP_ID))
 
 
-async def test_violations_come_back_too(house: House) -> None:
+async def test_violations_come_back_too(house: GrpcHarness) -> None:
     async def refuse(_request: Any) -> pb.Internship:
-        raise invalid(Violation("title", "is taken"))
+        raise invalid_argument(Violation("title", "is taken"))
 
     house.listings.behaviour = refuse
     assert (await failure(stub_of(house.peers).GetInternship(GET))).violations == (
@@ -70,9 +76,11 @@ async def test_violations_come_back_too(house: House) -> None:
     )
 
 
-async def test_a_call_that_may_be_repeated_is_repeated_when_the_peer_is_unavailable(house: House) -> None:
+async def test_a_call_that_may_be_repeated_is_repeated_when_the_peer_is_unavailable(
+    house: GrpcHarness,
+) -> None:
     async def at_the_third(_request: Any) -> pb.Internship:
-        if len(house.listings.requests) < MOST_ATTEMPTS:
+        if len(house.listings.requests) < MAX_ATTEMPTS:
             raise unavailable("The store")
         return pb.Internship(title="at last")
 
@@ -80,18 +88,18 @@ async def test_a_call_that_may_be_repeated_is_repeated_when_the_peer_is_unavaila
     assert (await stub_of(house.peers).GetInternship(GET)).title == "at last"
 
 
-async def test_it_is_not_repeated_for_ever(house: House) -> None:
+async def test_it_is_not_repeated_for_ever(house: GrpcHarness) -> None:
     async def never(_request: Any) -> pb.Internship:
         raise unavailable("The store")
 
     house.listings.behaviour = never
     assert (await failure(stub_of(house.peers).GetInternship(GET))).reason == "UNAVAILABLE"
-    assert len(house.listings.requests) == MOST_ATTEMPTS
+    assert len(house.listings.requests) == MAX_ATTEMPTS
 
 
-async def test_a_call_that_a_busy_peer_refused_is_repeated_once(house: House) -> None:
+async def test_a_call_that_a_busy_peer_refused_is_repeated_once(house: GrpcHarness) -> None:
     async def at_the_second(_request: Any) -> pb.Internship:
-        if len(house.listings.requests) < MOST_ATTEMPTS_WHEN_SHED:
+        if len(house.listings.requests) < MAX_ATTEMPTS_WHEN_OVERLOADED:
             raise overloaded("This service")
         return pb.Internship(title="at last")
 
@@ -103,10 +111,10 @@ async def test_a_call_that_a_busy_peer_refused_is_repeated_once(house: House) ->
     house.listings.behaviour = never
     house.listings.requests.clear()
     assert (await failure(stub_of(house.peers).GetInternship(GET))).reason == "OVERLOADED"
-    assert len(house.listings.requests) == MOST_ATTEMPTS_WHEN_SHED
+    assert len(house.listings.requests) == MAX_ATTEMPTS_WHEN_OVERLOADED
 
 
-async def test_a_refusal_is_not_repeated(house: House) -> None:
+async def test_a_refusal_is_not_repeated(house: GrpcHarness) -> None:
     async def refuse(_request: Any) -> pb.Internship:
         raise not_found("INTERNSHIP_NOT_FOUND", "internship", INTERNSHIP_ID)
 
@@ -115,32 +123,32 @@ async def test_a_refusal_is_not_repeated(house: House) -> None:
     assert len(house.listings.requests) == 1
 
 
-async def test_the_time_that_is_left_to_the_caller_is_the_time_that_the_peer_gets(house: House) -> None:
+async def test_the_time_that_is_left_to_the_caller_is_the_time_that_the_peer_gets(house: GrpcHarness) -> None:
     async def endless(_request: Any) -> pb.Internship:
         await asyncio.sleep(600)
         return pb.Internship()
 
     async def call_with_little_time() -> DomainError:
-        begin(Call(deadline=time.monotonic() + 0.15))
+        bind_call(CallContext(deadline=time.monotonic() + 0.15))
         return await failure(stub_of(house.peers).GetInternship(GET))
 
     house.listings.behaviour = endless
     began = time.monotonic()
     error = await asyncio.create_task(call_with_little_time())
     assert error.reason in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
-    assert time.monotonic() - began < GENEROUS_S
+    assert time.monotonic() - began < WAIT_TIMEOUT_S
 
 
-async def test_without_time_left_the_peer_is_not_asked(house: House) -> None:
+async def test_without_time_left_the_peer_is_not_asked(house: GrpcHarness) -> None:
     async def call_too_late() -> DomainError:
-        begin(Call(deadline=time.monotonic() - 1))
+        bind_call(CallContext(deadline=time.monotonic() - 1))
         return await failure(stub_of(house.peers).GetInternship(GET))
 
     assert (await asyncio.create_task(call_too_late())).reason == "DEADLINE_EXCEEDED"
     assert house.listings.requests == []
 
 
-async def test_a_peer_that_is_not_there_is_unavailable_and_soon_left_alone(house: House) -> None:
+async def test_a_peer_that_is_not_there_is_unavailable_and_soon_left_alone(house: GrpcHarness) -> None:
     await house.server.stop(0)
     stub = stub_of(house.peers)
     for _ in range(4):
@@ -150,13 +158,13 @@ async def test_a_peer_that_is_not_there_is_unavailable_and_soon_left_alone(house
     assert 3 < error.retry_after_s <= 4
 
 
-async def test_a_peer_that_is_back_is_asked_again_as_soon_as_it_is_connected(house: House) -> None:
+async def test_a_peer_that_is_back_is_asked_again_as_soon_as_it_is_connected(house: GrpcHarness) -> None:
     await house.server.stop(0)
     stub = stub_of(house.peers)
     for _ in range(4):
         await failure(stub.GetInternship(GET))
-    async with running_house(listen=house.address):
-        deadline = time.monotonic() + GENEROUS_S
+    async with running_grpc_harness(listen=house.address):
+        deadline = time.monotonic() + WAIT_TIMEOUT_S
         while time.monotonic() < deadline:
             try:
                 assert (await stub.GetInternship(GET)).id == INTERNSHIP_ID
@@ -166,23 +174,23 @@ async def test_a_peer_that_is_back_is_asked_again_as_soon_as_it_is_connected(hou
     pytest.fail("the peer was left alone although it is back")
 
 
-async def test_a_read_that_is_late_is_asked_once_more_and_others_are_not(house: House) -> None:
+async def test_a_read_that_is_late_is_asked_once_more_and_others_are_not(house: GrpcHarness) -> None:
     answered = 0
 
     async def stuck_once(_request: Any) -> Any:
         nonlocal answered
         answered += 1
-        if answered == ENOUGH + 1:
+        if answered == MIN_SAMPLES + 1:
             await asyncio.sleep(600)
         return pb.Internship(title=f"answer {answered}")
 
     house.listings.behaviour = stuck_once
     stub = stub_of(house.peers)
-    for _ in range(ENOUGH):
+    for _ in range(MIN_SAMPLES):
         await stub.GetInternship(GET)
     began = time.monotonic()
-    assert (await stub.GetInternship(GET)).title == f"answer {ENOUGH + 2}"
-    assert time.monotonic() - began < GENEROUS_S
+    assert (await stub.GetInternship(GET)).title == f"answer {MIN_SAMPLES + 2}"
+    assert time.monotonic() - began < WAIT_TIMEOUT_S
 
     async def late(_request: Any) -> pb.TakeOpeningResponse:
         await asyncio.sleep(0.2)
@@ -195,8 +203,8 @@ async def test_a_read_that_is_late_is_asked_once_more_and_others_are_not(house: 
     assert len(house.listings.requests) == 2
 
 
-async def test_a_peer_that_hangs_holds_so_many_calls_and_no_more(
-    house: House, monkeypatch: pytest.MonkeyPatch
+async def test_a_peer_that_hangs_holds_a_bounded_number_of_calls(
+    house: GrpcHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_go = asyncio.Event()
 
@@ -206,9 +214,9 @@ async def test_a_peer_that_hangs_holds_so_many_calls_and_no_more(
 
     house.listings.behaviour = hang
     stub = stub_of(house.peers)
-    held = [asyncio.ensure_future(stub.TakeOpening(TAKE)) for _ in range(MOST_AT_ONCE)]
+    held = [asyncio.ensure_future(stub.TakeOpening(TAKE)) for _ in range(MAX_CONCURRENT_CALLS_PER_PEER)]
     await asyncio.sleep(0)
-    monkeypatch.setattr(RetryBudget, "spend", lambda _: pytest.fail("a bound of our own is asked once"))
+    monkeypatch.setattr(PeerRetryBudget, "spend", lambda _: pytest.fail("a bound of our own is asked once"))
     assert (await failure(stub.TakeOpening(TAKE))).reason == "OVERLOADED"
     assert (await failure(stub.GetInternship(GET))).reason == "OVERLOADED"
     let_go.set()
@@ -216,21 +224,21 @@ async def test_a_peer_that_hangs_holds_so_many_calls_and_no_more(
     assert (await stub.TakeOpening(TAKE)).hires == 1
 
 
-async def test_a_peer_that_does_not_accept_us_is_a_fault_of_ours(house: House) -> None:
-    peers = Peers({"internship": house.address}, Nobody())
+async def test_a_peer_that_does_not_accept_us_is_a_fault_of_ours(house: GrpcHarness) -> None:
+    peers = Peers({"internship": house.address}, UnacceptedIdentity())
     with pytest.raises(Exception, match="TOKEN_INVALID") as caught:
         await stub_of(peers).GetInternship(GET)
     assert not isinstance(caught.value, DomainError | grpc.RpcError)
     await peers.close()
 
 
-def test_a_service_without_an_address_is_an_error(house: House) -> None:
+def test_a_service_without_an_address_is_an_error(house: GrpcHarness) -> None:
     with pytest.raises(KeyError):
         house.peers.channel("invented")
 
 
 def test_retries_stop_when_their_budget_is_spent_and_successes_earn_it_back() -> None:
-    budget = RetryBudget(most=2)
+    budget = PeerRetryBudget(most=2)
     assert [budget.spend() for _ in range(3)] == [True, True, False]
     for _ in range(10):
         budget.earn()

@@ -9,10 +9,10 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from chassis.caller import caller_or_none, operation, remaining_s, request_id
+from chassis.call_context import current_operation, current_principal_or_none, remaining_s, request_id
 from chassis.contracts import ContractError
 from chassis.errors import not_found
-from chassis.grpc.server import build_server, serialized
+from chassis.grpc.server import build_grpc_server, cast_serialized
 from chassis.observability.tracing import current_trace_id
 from internshipconnect.auth.v1.auth_pb2_grpc import AuthServiceServicer
 from internshipconnect.internship.v1 import internship_pb2 as pb
@@ -20,8 +20,14 @@ from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServic
 from internshipconnect.notification.v1.notification_pb2 import StreamNotificationsRequest
 from internshipconnect.notification.v1.notification_pb2_grpc import NotificationServiceStub
 from tests.fakes.tokens import access_token
-from tests.integration.chassis.grpc.house import INTERNSHIP_ID, House, running_house, signed_in, status_in
-from tests.waiting import GENEROUS_S
+from tests.integration.chassis.grpc.grpc_harness import (
+    INTERNSHIP_ID,
+    GrpcHarness,
+    running_grpc_harness,
+    signed_in,
+    status_in,
+)
+from tests.waiting import WAIT_TIMEOUT_S
 
 GET = pb.GetInternshipRequest(internship_id=INTERNSHIP_ID)
 CREATE = pb.CreateInternshipRequest(internship=pb.Internship(title="Data intern"))
@@ -37,26 +43,31 @@ async def refusal(call: Any) -> tuple[grpc.StatusCode, str]:
     return caught.value.code(), info.reason
 
 
-async def test_a_call_reaches_the_service_and_its_answer_comes_back(house: House) -> None:
+async def test_a_call_reaches_the_service_and_its_answer_comes_back(house: GrpcHarness) -> None:
     answer = await InternshipServiceStub(house.channel).GetInternship(GET)
     assert answer.id == INTERNSHIP_ID
 
 
-async def test_an_answer_that_is_serialized_already_goes_out_as_it_is(house: House) -> None:
+async def test_an_answer_that_is_serialized_already_goes_out_as_it_is(house: GrpcHarness) -> None:
     raw = pb.Internship(title="From the cache").SerializeToString()
 
     async def cached(_request: Any) -> pb.Internship:
-        return serialized(pb.Internship, raw)
+        return cast_serialized(pb.Internship, raw)
 
     house.listings.behaviour = cached
     assert (await InternshipServiceStub(house.channel).GetInternship(GET)).title == "From the cache"
 
 
-async def test_the_service_knows_who_calls_how_long_and_in_which_trace(house: House) -> None:
+async def test_the_service_knows_who_calls_how_long_and_in_which_trace(house: GrpcHarness) -> None:
     known: dict[str, Any] = {}
 
     async def look(_request: Any) -> pb.Internship:
-        known.update(who=caller_or_none(), left=remaining_s(), request=request_id(), trace=current_trace_id())
+        known.update(
+            who=current_principal_or_none(),
+            left=remaining_s(),
+            request=request_id(),
+            trace=current_trace_id(),
+        )
         return pb.Internship()
 
     house.listings.behaviour = look
@@ -69,7 +80,7 @@ async def test_the_service_knows_who_calls_how_long_and_in_which_trace(house: Ho
     assert (known["request"], known["trace"]) == ("req-7", trace)
 
 
-async def test_an_error_arrives_with_its_details(house: House) -> None:
+async def test_an_error_arrives_with_its_details(house: GrpcHarness) -> None:
     async def missing(_request: Any) -> pb.Internship:
         raise not_found("INTERNSHIP_NOT_FOUND", "internship", INTERNSHIP_ID)
 
@@ -85,7 +96,7 @@ async def test_an_error_arrives_with_its_details(house: House) -> None:
     assert request.request_id == "req-8"
 
 
-async def test_a_status_as_full_as_it_can_be_still_arrives(house: House) -> None:
+async def test_a_status_as_full_as_it_can_be_still_arrives(house: GrpcHarness) -> None:
     titles = [pb.SkillNeed(name="x" * 61) for _ in range(40)]
     call = InternshipServiceStub(house.channel).CreateInternship(
         pb.CreateInternshipRequest(internship=pb.Internship(skills=titles)), metadata=signed_in(COMPANY)
@@ -105,12 +116,14 @@ async def test_a_status_as_full_as_it_can_be_still_arrives(house: House) -> None
         (access_token("usr_1", aud="elsewhere"), "TOKEN_INVALID"),
     ],
 )
-async def test_a_bad_token_is_refused_even_on_a_public_call(house: House, token: str, expected: str) -> None:
+async def test_a_bad_token_is_refused_even_on_a_public_call(
+    house: GrpcHarness, token: str, expected: str
+) -> None:
     call = InternshipServiceStub(house.channel).GetInternship(GET, metadata=signed_in(token))
     assert await refusal(call) == (grpc.StatusCode.UNAUTHENTICATED, expected)
 
 
-async def test_who_may_not_call_learns_nothing_about_the_request(house: House) -> None:
+async def test_who_may_not_call_learns_nothing_about_the_request(house: GrpcHarness) -> None:
     call = InternshipServiceStub(house.channel).CreateInternship(pb.CreateInternshipRequest())
     assert await refusal(call) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING")
     student = signed_in(access_token("usr_1"))
@@ -132,13 +145,13 @@ async def test_who_may_not_call_learns_nothing_about_the_request(house: House) -
     ids=["unreadable", "too large", "unknown method", "unknown service"],
 )
 async def test_a_request_that_is_none_of_ours_gets_a_readable_reason(
-    house: House, path: str, body: bytes, code: grpc.StatusCode, reason: str
+    house: GrpcHarness, path: str, body: bytes, code: grpc.StatusCode, reason: str
 ) -> None:
     raw: Any = house.channel.unary_unary(path)
     assert await refusal(raw(body)) == (code, reason)
 
 
-async def test_a_call_beyond_its_deadline_is_stopped(house: House) -> None:
+async def test_a_call_beyond_its_deadline_is_stopped(house: GrpcHarness) -> None:
     stopped = asyncio.Event()
 
     async def endless(_request: Any) -> pb.Internship:
@@ -154,7 +167,7 @@ async def test_a_call_beyond_its_deadline_is_stopped(house: House) -> None:
     assert stopped.is_set()
 
 
-async def test_work_for_a_client_that_has_gone_is_stopped(house: House) -> None:
+async def test_work_for_a_client_that_has_gone_is_stopped(house: GrpcHarness) -> None:
     started, stopped = asyncio.Event(), asyncio.Event()
 
     async def endless(_request: Any) -> pb.Internship:
@@ -167,16 +180,16 @@ async def test_work_for_a_client_that_has_gone_is_stopped(house: House) -> None:
 
     house.listings.behaviour = endless
     call = InternshipServiceStub(house.channel).GetInternship(GET)
-    await asyncio.wait_for(started.wait(), GENEROUS_S)
+    await asyncio.wait_for(started.wait(), WAIT_TIMEOUT_S)
     call.cancel()
-    await asyncio.wait_for(stopped.wait(), GENEROUS_S)
+    await asyncio.wait_for(stopped.wait(), WAIT_TIMEOUT_S)
 
 
-async def test_a_second_submit_with_the_same_key_returns_the_first_answer(house: House) -> None:
+async def test_a_second_submit_with_the_same_key_returns_the_first_answer(house: GrpcHarness) -> None:
     operations: list[str] = []
 
     async def create(_request: Any) -> pb.Internship:
-        current = operation()
+        current = current_operation()
         assert current is not None
         operations.append(current.id)
         return pb.Internship(title=f"number {len(operations)}")
@@ -195,18 +208,18 @@ async def test_a_second_submit_with_the_same_key_returns_the_first_answer(house:
     )
 
 
-async def test_a_stream_lives_until_its_client_leaves(house: House) -> None:
+async def test_a_stream_lives_until_its_client_leaves(house: GrpcHarness) -> None:
     metadata = signed_in(access_token("usr_1"))
     stub: Any = NotificationServiceStub(house.channel)
     call = stub.StreamNotifications(StreamNotificationsRequest(), metadata=metadata)
     received = [(await call.read()).id for _ in range(3)]
     assert received == ["0", "1", "2"]
     call.cancel()
-    await asyncio.wait_for(house.inbox.closed.wait(), GENEROUS_S)
+    await asyncio.wait_for(house.inbox.closed.wait(), WAIT_TIMEOUT_S)
 
 
 async def test_calls_beyond_what_the_process_carries_are_refused_at_once() -> None:
-    async with running_house(most_in_flight=2) as house:
+    async with running_grpc_harness(most_in_flight=2) as house:
         leave = asyncio.Event()
 
         async def stay(_request: Any) -> pb.Internship:
@@ -223,7 +236,7 @@ async def test_calls_beyond_what_the_process_carries_are_refused_at_once() -> No
         await asyncio.gather(*inside)
 
 
-async def test_stopping_says_so_to_health_checks_and_lets_calls_in_flight_finish(house: House) -> None:
+async def test_stopping_says_so_to_health_checks_and_lets_calls_in_flight_finish(house: GrpcHarness) -> None:
     started = asyncio.Event()
 
     async def slow(_request: Any) -> pb.Internship:
@@ -244,7 +257,7 @@ async def test_stopping_says_so_to_health_checks_and_lets_calls_in_flight_finish
     await stopping
 
 
-async def test_every_service_is_listed_by_reflection_and_known_to_health(house: House) -> None:
+async def test_every_service_is_listed_by_reflection_and_known_to_health(house: GrpcHarness) -> None:
     channel: Any = house.channel
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
     call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
@@ -255,9 +268,9 @@ async def test_every_service_is_listed_by_reflection_and_known_to_health(house: 
     assert (await health.Check(service)).status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_a_port_that_is_taken_is_an_error(house: House) -> None:
+async def test_a_port_that_is_taken_is_an_error(house: GrpcHarness) -> None:
     with pytest.raises(OSError, match="cannot listen"):
-        build_server([], ()).listen(house.address)
+        build_grpc_server([], ()).listen(house.address)
 
 
 def test_a_servicer_that_leaves_calls_unanswered_does_not_start() -> None:
@@ -265,9 +278,9 @@ def test_a_servicer_that_leaves_calls_unanswered_does_not_start() -> None:
         async def Login(self, request: Any, context: Any) -> Any: ...
 
     with pytest.raises(ContractError, match="does not answer"):
-        build_server([Half()], ())  # type: ignore[abstract]
+        build_grpc_server([Half()], ())  # type: ignore[abstract]
 
 
 def test_what_is_no_servicer_does_not_start() -> None:
     with pytest.raises(ContractError, match="not a subclass of a generated servicer"):
-        build_server([object()], ())
+        build_grpc_server([object()], ())

@@ -2,18 +2,18 @@ from typing import Any
 
 import pytest
 
-from chassis.caller import Call, Principal, caller_or_none
+from chassis.call_context import CallContext, Principal, current_principal_or_none
 from chassis.errors import DomainError
-from chassis.grpc.handlers import Context
-from chassis.grpc.interceptors.authentication import Authentication
+from chassis.grpc.handlers import RpcContext
+from chassis.grpc.interceptors.authentication import AuthenticationInterceptor
 from internshipconnect.notification.v1.notification_pb2 import StreamNotificationEventsRequest
-from tests.fakes.calls import rpc, send
+from tests.fakes.interceptor_calls import rpc, send_call
 
 STUDENT = Principal(id="usr_1", kind="STUDENT", session_id="ses_1")
 GET_INTERNSHIP = rpc("internship", "GetInternship")
 
 
-class Tokens:
+class SingleTokenVerifierStub:
     """Knows one good token."""
 
     async def verify(self, token: str) -> Principal:
@@ -22,7 +22,7 @@ class Tokens:
         return STUDENT
 
 
-class Sessions:
+class EndedSessions:
     """Knows which sessions have ended."""
 
     def __init__(self, *revoked: str) -> None:
@@ -33,15 +33,15 @@ class Sessions:
             raise DomainError("SESSION_REVOKED", "Over.")
 
 
-async def who(_request: Any, _context: Context) -> bytes:
-    principal = caller_or_none()
+async def who(_request: Any, _context: RpcContext) -> bytes:
+    principal = current_principal_or_none()
     return principal.id.encode() if principal else b"nobody"
 
 
-async def called_by(header: str | None, sessions: Sessions | None = None) -> bytes:
-    call = Call(metadata={} if header is None else {"authorization": header})
-    interceptor = Authentication(Tokens(), sessions or Sessions())
-    return await send(interceptor, GET_INTERNSHIP, who, call=call)
+async def called_by(header: str | None, sessions: EndedSessions | None = None) -> bytes:
+    call = CallContext(metadata={} if header is None else {"authorization": header})
+    interceptor = AuthenticationInterceptor(SingleTokenVerifierStub(), sessions or EndedSessions())
+    return await send_call(interceptor, GET_INTERNSHIP, who, call=call)
 
 
 async def test_without_a_token_nobody_calls() -> None:
@@ -79,11 +79,11 @@ async def test_a_bad_token_is_an_error_even_where_anybody_may_call(header: str) 
 
 async def test_a_session_that_has_ended_is_refused() -> None:
     with pytest.raises(DomainError) as caught:
-        await called_by("Bearer good", Sessions("ses_1"))
+        await called_by("Bearer good", EndedSessions("ses_1"))
     assert caught.value.reason == "SESSION_REVOKED"
 
 
-class Ticket:
+class SingleTicket:
     """Knows one ticket for the stream."""
 
     async def redeem(self, text: str, rpc: str, client: bytes) -> Principal:
@@ -95,9 +95,11 @@ class Ticket:
 EVENTS = rpc("notification", "StreamNotificationEvents")
 
 
-async def listens(request: bytes, sessions: Sessions | None = None, **metadata: str | bytes) -> bytes:
-    interceptor = Authentication(Tokens(), sessions or Sessions(), Ticket())
-    return await send(interceptor, EVENTS, who, call=Call(metadata=metadata), request=request)
+async def listens(request: bytes, sessions: EndedSessions | None = None, **metadata: str | bytes) -> bytes:
+    interceptor = AuthenticationInterceptor(
+        SingleTokenVerifierStub(), sessions or EndedSessions(), SingleTicket()
+    )
+    return await send_call(interceptor, EVENTS, who, call=CallContext(metadata=metadata), request=request)
 
 
 def with_ticket(text: str) -> bytes:
@@ -112,8 +114,8 @@ async def test_a_ticket_says_who_calls_where_the_contract_takes_one() -> None:
 
 async def test_a_bad_ticket_is_an_error_and_a_good_one_ends_with_its_session() -> None:
     for request, sessions in (
-        (with_ticket("ticket-2"), Sessions()),
-        (with_ticket("ticket-1"), Sessions("ses_1")),
+        (with_ticket("ticket-2"), EndedSessions()),
+        (with_ticket("ticket-1"), EndedSessions("ses_1")),
     ):
         with pytest.raises(DomainError) as caught:
             await listens(request, sessions)

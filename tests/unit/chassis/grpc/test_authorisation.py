@@ -1,10 +1,10 @@
 import pytest
 
-from chassis.caller import Call, Principal
+from chassis.call_context import CallContext, Principal
 from chassis.contracts import RpcSpec
 from chassis.errors import DomainError
-from chassis.grpc.interceptors.authorisation import Authorisation
-from tests.fakes.calls import answering, rpc, send
+from chassis.grpc.interceptors.authorisation import AuthorisationInterceptor
+from tests.fakes.interceptor_calls import respond_with, rpc, send_call
 
 PUBLISH = rpc("internship", "PublishInternship")
 TAKE_OPENING = rpc("internship", "TakeOpening")
@@ -21,7 +21,9 @@ SERVICE = Principal(id="application", kind="SERVICE")
 
 async def outcome(spec: RpcSpec, principal: Principal | None) -> str:
     try:
-        await send(Authorisation(), spec, answering(), call=Call(principal=principal))
+        await send_call(
+            AuthorisationInterceptor(), spec, respond_with(), call=CallContext(principal=principal)
+        )
     except DomainError as error:
         return error.reason
     return "OK"
@@ -55,5 +57,5 @@ async def test_the_contract_decides_who_may_call(
 
 
 def test_a_public_call_is_not_checked_at_all() -> None:
-    proceed = answering()
-    assert Authorisation().bind(rpc("auth", "Login"), proceed) is proceed
+    proceed = respond_with()
+    assert AuthorisationInterceptor().bind(rpc("auth", "Login"), proceed) is proceed

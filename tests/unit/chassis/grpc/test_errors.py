@@ -5,36 +5,38 @@ import grpc
 import pytest
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo
 
-from chassis.caller import Call
+from chassis.call_context import CallContext
 from chassis.errors import (
+    AllowedTransition,
     DomainError,
-    Move,
     Violation,
     illegal_transition,
-    invalid,
+    invalid_argument,
     not_found,
     overloaded,
     permission_denied,
     stale_etag,
     unavailable,
 )
-from chassis.grpc.interceptors.errors import Errors
-from chassis.grpc.status import error_of
+from chassis.grpc.error_status import status_to_error
+from chassis.grpc.interceptors.errors import ErrorInterceptor
 from internshipconnect.errors.v1.moves_pb2 import AllowedMoves
-from tests.fakes.calls import answering, raising, rpc, send
-from tests.fakes.grpc_context import FakeContext
+from tests.fakes.grpc_context import FakeGrpcContext
+from tests.fakes.interceptor_calls import fail_with, respond_with, rpc, send_call
 
 LOGIN = rpc("auth", "Login")
 
 
-async def refused(error: BaseException, call: Call | None = None) -> FakeContext:
-    context = FakeContext()
+async def refused(error: BaseException, call: CallContext | None = None) -> FakeGrpcContext:
+    context = FakeGrpcContext()
     with pytest.raises(grpc.aio.AbortError):
-        await send(Errors(), LOGIN, raising(error), call=call or Call("req-1"), context=context)
+        await send_call(
+            ErrorInterceptor(), LOGIN, fail_with(error), call=call or CallContext("req-1"), context=context
+        )
     return context
 
 
-def detail(context: FakeContext, kind: Any) -> Any:
+def detail(context: FakeGrpcContext, kind: Any) -> Any:
     for packed in context.status.details:
         if packed.Is(kind.DESCRIPTOR):
             found = kind()
@@ -44,7 +46,7 @@ def detail(context: FakeContext, kind: Any) -> Any:
 
 
 async def test_an_answer_passes_as_it_is() -> None:
-    assert await send(Errors(), LOGIN, answering(b"fine")) == b"fine"
+    assert await send_call(ErrorInterceptor(), LOGIN, respond_with(b"fine")) == b"fine"
 
 
 async def test_an_error_says_its_reason_its_domain_and_the_request_it_belongs_to() -> None:
@@ -58,7 +60,7 @@ async def test_an_error_says_its_reason_its_domain_and_the_request_it_belongs_to
 
 async def test_bad_input_names_each_field() -> None:
     context = await refused(
-        invalid(Violation("title", "is too long"), Violation("skills[2].name", "is empty"))
+        invalid_argument(Violation("title", "is too long"), Violation("skills[2].name", "is empty"))
     )
     assert context.code is grpc.StatusCode.INVALID_ARGUMENT
     shown = [(each.field, each.description) for each in detail(context, BadRequest).field_violations]
@@ -86,7 +88,7 @@ async def test_an_error_that_no_retry_helps_does_not_suggest_one() -> None:
 
 
 async def test_an_illegal_move_lists_the_allowed_ones() -> None:
-    moves = [Move("PAUSED", "PauseInternship"), Move("CLOSED", "CloseInternship")]
+    moves = [AllowedTransition("PAUSED", "PauseInternship"), AllowedTransition("CLOSED", "CloseInternship")]
     context = await refused(illegal_transition("No.", "OPEN", "DRAFT", moves))
     assert context.code is grpc.StatusCode.FAILED_PRECONDITION
     assert dict(detail(context, ErrorInfo).metadata) == {"state": "OPEN", "target": "DRAFT"}
@@ -117,22 +119,22 @@ async def test_a_reason_that_the_contract_does_not_know_is_our_fault() -> None:
 
 
 async def test_a_call_that_its_client_gave_up_is_no_error_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
-    call = Call()
+    call = CallContext()
     with pytest.raises(asyncio.CancelledError):
-        await send(Errors(), LOGIN, raising(asyncio.CancelledError()), call=call)
+        await send_call(ErrorInterceptor(), LOGIN, fail_with(asyncio.CancelledError()), call=call)
     assert call.outcome == "CANCELLED"
     assert capsys.readouterr().out == ""
 
 
 async def test_the_outcome_is_noted_for_log_and_metrics() -> None:
-    call = Call()
+    call = CallContext()
     await refused(overloaded("The hasher"), call)
     assert call.outcome == "RESOURCE_EXHAUSTED"
 
 
 async def test_a_status_stays_small_enough_for_its_trailers() -> None:
     many = [Violation("f" * 500, "d" * 5000) for _ in range(500)]
-    context = await refused(invalid(*many))
+    context = await refused(invalid_argument(*many))
     assert len(context.status.SerializeToString()) < 6000
 
 
@@ -146,11 +148,11 @@ async def test_a_status_reads_back_as_the_error_that_it_was() -> None:
         retry_after_s=3.0,
     )
     context = await refused(original)
-    read = error_of(context.status.SerializeToString())
+    read = status_to_error(context.status.SerializeToString())
     assert read is not None
     assert vars(read) == vars(original)
 
 
 @pytest.mark.parametrize("details", [b"", b"\xff", b"\x08\x05"])
 def test_details_that_are_not_ours_read_as_nothing(details: bytes) -> None:
-    assert error_of(details) is None
+    assert status_to_error(details) is None

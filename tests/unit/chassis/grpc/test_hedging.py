@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from chassis.errors import DomainError, not_found, overloaded, unavailable
-from chassis.grpc.hedging import ENOUGH, LEAST_S, Hedge, Latencies
+from chassis.grpc.hedging import MIN_HEDGE_DELAY_S, MIN_SAMPLES, HedgedCall, LatencyWindow
 from tests.virtual_time import in_virtual_time
 
 Send = Callable[[], Awaitable[str]]
 LONG_S = 30.0
 
 
-class Peer:
+class ScriptedPeer:
     """Does with its calls, one after the other, what it is told; afterwards it answers at once."""
 
     def __init__(self, *behaviours: Send) -> None:
@@ -37,7 +37,7 @@ async def quickly() -> str:
 
 
 async def late() -> str:
-    await asyncio.sleep(20 * LEAST_S)
+    await asyncio.sleep(20 * MIN_HEDGE_DELAY_S)
     return "late"
 
 
@@ -58,11 +58,11 @@ async def busy() -> str:
     raise overloaded("The peer")
 
 
-async def hedge(*told: list[bool], allowed: bool = True) -> Hedge:
+async def hedge(*told: list[bool], allowed: bool = True) -> HedgedCall:
     """One that knows that answers come at once."""
-    known = Hedge(lambda: allowed, told[0].append if told else lambda _: None)
-    peer = Peer()
-    for _ in range(ENOUGH):
+    known = HedgedCall(lambda: allowed, told[0].append if told else lambda _: None)
+    peer = ScriptedPeer()
+    for _ in range(MIN_SAMPLES):
         await known.call(peer.ask, soon())
     return known
 
@@ -74,7 +74,7 @@ def soon() -> float:
 @in_virtual_time
 async def test_a_call_that_hangs_is_asked_once_more_and_given_up_when_the_second_answers() -> None:
     told: list[bool] = []
-    peer = Peer(never)
+    peer = ScriptedPeer(never)
     assert await (await hedge(told)).call(peer.ask, soon()) == "quick"
     assert (peer.calls, peer.ended_early, told) == (2, 1, [True])
 
@@ -82,47 +82,47 @@ async def test_a_call_that_hangs_is_asked_once_more_and_given_up_when_the_second
 @in_virtual_time
 async def test_the_first_answer_counts_also_when_it_comes_after_the_second_call_was_sent() -> None:
     told: list[bool] = []
-    peer = Peer(late, never)
+    peer = ScriptedPeer(late, never)
     assert await (await hedge(told)).call(peer.ask, soon()) == "late"
     assert (peer.calls, peer.ended_early, told) == (2, 1, [False])
 
 
 @in_virtual_time
 async def test_a_call_in_time_is_sent_once() -> None:
-    peer = Peer()
+    peer = ScriptedPeer()
     assert await (await hedge()).call(peer.ask, soon()) == "quick"
     assert peer.calls == 1
 
 
 @in_virtual_time
 async def test_while_little_is_known_of_a_kind_of_call_it_is_sent_once() -> None:
-    peer = Peer(late)
-    assert await Hedge(lambda: True, lambda _: None).call(peer.ask, soon()) == "late"
+    peer = ScriptedPeer(late)
+    assert await HedgedCall(lambda: True, lambda _: None).call(peer.ask, soon()) == "late"
     assert peer.calls == 1
 
 
 @in_virtual_time
 async def test_without_budget_or_time_there_is_no_second_call() -> None:
-    peer = Peer(late, late)
+    peer = ScriptedPeer(late, late)
     assert await (await hedge(allowed=False)).call(peer.ask, soon()) == "late"
-    assert await (await hedge()).call(peer.ask, time.monotonic() + LEAST_S) == "late"
+    assert await (await hedge()).call(peer.ask, time.monotonic() + MIN_HEDGE_DELAY_S) == "late"
     assert peer.calls == 2
 
 
 @in_virtual_time
 async def test_a_refusal_is_an_answer() -> None:
     with pytest.raises(DomainError, match="INTERNSHIP_NOT_FOUND"):
-        await (await hedge()).call(Peer(never, refused).ask, soon())
+        await (await hedge()).call(ScriptedPeer(never, refused).ask, soon())
 
 
 @in_virtual_time
 async def test_when_one_of_the_two_finds_the_peer_down_the_other_is_waited_for() -> None:
-    assert await (await hedge()).call(Peer(late, down).ask, soon()) == "late"
+    assert await (await hedge()).call(ScriptedPeer(late, down).ask, soon()) == "late"
 
 
 @in_virtual_time
 async def test_when_one_of_the_two_finds_the_peer_busy_the_other_is_waited_for() -> None:
-    assert await (await hedge()).call(Peer(late, busy).ask, soon()) == "late"
+    assert await (await hedge()).call(ScriptedPeer(late, busy).ask, soon()) == "late"
 
 
 @in_virtual_time
@@ -132,16 +132,16 @@ async def test_when_both_find_the_peer_down_the_call_fails() -> None:
         return await down()
 
     with pytest.raises(DomainError, match="UNAVAILABLE"):
-        await (await hedge()).call(Peer(late_and_down, down).ask, soon())
+        await (await hedge()).call(ScriptedPeer(late_and_down, down).ask, soon())
 
 
 @in_virtual_time
-async def test_whoever_gives_up_takes_both_calls_along() -> None:
-    peer = Peer(never, never)
+async def test_a_caller_that_gives_up_cancels_both_calls() -> None:
+    peer = ScriptedPeer(never, never)
     known = await hedge()
     caller = asyncio.ensure_future(known.call(peer.ask, soon()))
     while peer.calls < 2:
-        await asyncio.sleep(LEAST_S)
+        await asyncio.sleep(MIN_HEDGE_DELAY_S)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
@@ -149,8 +149,8 @@ async def test_whoever_gives_up_takes_both_calls_along() -> None:
 
 
 def test_what_is_late_follows_the_slowest_twentieth_of_the_last_calls() -> None:
-    latencies = Latencies()
-    for _ in range(ENOUGH - 1):
+    latencies = LatencyWindow()
+    for _ in range(MIN_SAMPLES - 1):
         latencies.note(0.5)
     assert latencies.late_s is None
     for milliseconds in range(1, 1 + 221):

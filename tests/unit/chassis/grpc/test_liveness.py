@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from chassis.caller import Call, Principal
+from chassis.call_context import CallContext, Principal
 from chassis.errors import DomainError
-from chassis.grpc.handlers import Context
-from chassis.grpc.interceptors.liveness import Liveness
-from tests.fakes.calls import answering, rpc, send
+from chassis.grpc.handlers import RpcContext
+from chassis.grpc.interceptors.stream_session import StreamSessionInterceptor
+from tests.fakes.interceptor_calls import respond_with, rpc, send_call
 
 STREAM, UNARY = rpc("notification", "StreamNotifications"), rpc("notification", "MarkRead")
 
 
-class Sessions:
+class EndableSession:
     """Of which one ends when a test says so."""
 
     def __init__(self) -> None:
@@ -27,35 +27,37 @@ class Sessions:
             raise DomainError("SESSION_REVOKED", "Over.")
 
 
-def somebody(expires_in_s: float = 900.0) -> Call:
+def somebody(expires_in_s: float = 900.0) -> CallContext:
     expires_at = time.time() + expires_in_s
-    return Call(principal=Principal("usr_1", "STUDENT", session_id="ses_1", expires_at=expires_at))
+    return CallContext(principal=Principal("usr_1", "STUDENT", session_id="ses_1", expires_at=expires_at))
 
 
-async def endless(_request: Any, _context: Context) -> bytes:
+async def endless(_request: Any, _context: RpcContext) -> bytes:
     await asyncio.Event().wait()
     return b""
 
 
-async def ended_by(call: Call, sessions: Sessions) -> str:
+async def ended_by(call: CallContext, sessions: EndableSession) -> str:
     with pytest.raises(DomainError) as error:
-        await send(Liveness(sessions, look_every_s=0.01), STREAM, endless, call=call)
+        await send_call(StreamSessionInterceptor(sessions, look_every_s=0.01), STREAM, endless, call=call)
     return error.value.reason
 
 
 def test_only_streams_are_watched() -> None:
-    proceed = answering()
-    assert Liveness(Sessions()).bind(UNARY, proceed) is proceed
+    proceed = respond_with()
+    assert StreamSessionInterceptor(EndableSession()).bind(UNARY, proceed) is proceed
 
 
 @pytest.mark.parametrize("stream", ["StreamNotifications", "StreamNotificationEvents"])
 def test_every_stream_is_watched(stream: str) -> None:
-    proceed = answering()
-    assert Liveness(Sessions()).bind(rpc("notification", stream), proceed) is not proceed
+    proceed = respond_with()
+    assert (
+        StreamSessionInterceptor(EndableSession()).bind(rpc("notification", stream), proceed) is not proceed
+    )
 
 
 async def test_a_stream_ends_when_its_session_does() -> None:
-    sessions = Sessions()
+    sessions = EndableSession()
     stream = asyncio.create_task(ended_by(somebody(), sessions))
     while not sessions.looks:
         await asyncio.sleep(0.001)
@@ -64,18 +66,23 @@ async def test_a_stream_ends_when_its_session_does() -> None:
 
 
 async def test_a_stream_ends_when_its_token_expires() -> None:
-    assert await ended_by(somebody(expires_in_s=-60), Sessions()) == "TOKEN_EXPIRED"
+    assert await ended_by(somebody(expires_in_s=-60), EndableSession()) == "TOKEN_EXPIRED"
 
 
 async def test_a_stream_that_ends_by_itself_is_watched_no_longer() -> None:
-    sessions = Sessions()
-    assert await send(Liveness(sessions, 0.001), STREAM, answering(b""), call=somebody()) == b""
+    sessions = EndableSession()
+    assert (
+        await send_call(StreamSessionInterceptor(sessions, 0.001), STREAM, respond_with(b""), call=somebody())
+        == b""
+    )
     await asyncio.sleep(0)
     assert [task for task in asyncio.all_tasks() if "_end_in_time" in repr(task)] == []
 
 
 async def test_a_reader_who_leaves_is_no_error_of_the_session() -> None:
-    stream = asyncio.create_task(send(Liveness(Sessions()), STREAM, endless, call=somebody()))
+    stream = asyncio.create_task(
+        send_call(StreamSessionInterceptor(EndableSession()), STREAM, endless, call=somebody())
+    )
     await asyncio.sleep(0)
     stream.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -3,9 +3,9 @@ from typing import Any
 import orjson
 import pytest
 
-from chassis.caller import Call, Principal
-from chassis.grpc.interceptors.logging import Logging
-from tests.fakes.calls import answering, raising, rpc, send
+from chassis.call_context import CallContext, Principal
+from chassis.grpc.interceptors.logging import AccessLogInterceptor
+from tests.fakes.interceptor_calls import fail_with, respond_with, rpc, send_call
 
 Stdout = pytest.CaptureFixture[bytes]
 
@@ -17,8 +17,8 @@ def entries(stdout: Stdout) -> list[dict[str, Any]]:
 async def test_each_call_leaves_one_line_that_says_who_called_what_and_how_it_ended(
     capsysbinary: Stdout,
 ) -> None:
-    call = Call("req-1", principal=Principal(id="usr_1", kind="STUDENT"))
-    await send(Logging(), rpc("auth", "Login"), answering(), call=call)
+    call = CallContext("req-1", principal=Principal(id="usr_1", kind="STUDENT"))
+    await send_call(AccessLogInterceptor(), rpc("auth", "Login"), respond_with(), call=call)
     (entry,) = entries(capsysbinary)
     assert (entry["rpc"], entry["code"]) == ("internshipconnect.auth.v1.AuthService/Login", "OK")
     assert (entry["caller"], entry["request_id"]) == ("usr_1", "req-1")
@@ -27,11 +27,22 @@ async def test_each_call_leaves_one_line_that_says_who_called_what_and_how_it_en
 
 async def test_a_failed_call_is_logged_with_its_status(capsysbinary: Stdout) -> None:
     with pytest.raises(KeyError):
-        await send(Logging(), rpc("auth", "Login"), raising(KeyError()), call=Call(outcome="INTERNAL"))
+        await send_call(
+            AccessLogInterceptor(),
+            rpc("auth", "Login"),
+            fail_with(KeyError()),
+            call=CallContext(outcome="INTERNAL"),
+        )
     assert entries(capsysbinary)[0]["code"] == "INTERNAL"
 
 
 async def test_nothing_of_what_was_said_is_logged(capsysbinary: Stdout) -> None:
-    call = Call(metadata={"authorization": "Bearer very-secret"})
-    await send(Logging(), rpc("auth", "Login"), answering(b"very-secret"), call=call, request=b"very-secret")
+    call = CallContext(metadata={"authorization": "Bearer very-secret"})
+    await send_call(
+        AccessLogInterceptor(),
+        rpc("auth", "Login"),
+        respond_with(b"very-secret"),
+        call=call,
+        request=b"very-secret",
+    )
     assert b"very-secret" not in capsysbinary.readouterr().out

@@ -10,14 +10,14 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
-from chassis.grpc.client import MOST_ATTEMPTS, PeerChannel, Peers
-from chassis.grpc.mesh import Membership, mesh_checks
+from chassis.grpc.client import MAX_ATTEMPTS, PeerChannel, Peers
+from chassis.grpc.mesh import MeshMembership, mesh_checks
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-class Nobody:
+class EmptyIdentity:
     def token(self) -> str:
         return ""
 
@@ -44,20 +44,20 @@ async def plane() -> AsyncIterator[tuple[health_aio.HealthServicer, int]]:
     await server.stop(0)
 
 
-def test_grpc_is_told_which_bootstrap_to_use(bootstrap: Path) -> None:
-    Membership(bootstrap)
+def test_grpc_gets_the_bootstrap_to_use(bootstrap: Path) -> None:
+    MeshMembership(bootstrap)
     assert os.environ["GRPC_XDS_BOOTSTRAP"] == str(bootstrap)
 
 
 def test_a_file_that_is_no_bootstrap_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "odd.json").write_text("{}")
     with pytest.raises(ValueError, match=r"odd\.json is no xDS bootstrap"):
-        Membership(tmp_path / "odd.json")
+        MeshMembership(tmp_path / "odd.json")
 
 
 async def test_a_process_waits_for_the_control_plane_and_says_so(bootstrap: Path) -> None:
     with pytest.raises(ConnectionError, match=r"waits for the control plane at 127\.0\.0\.1:1"):
-        await Membership(bootstrap).ask()
+        await MeshMembership(bootstrap).ask()
 
 
 async def test_a_control_plane_without_snapshots_is_waited_for(
@@ -65,28 +65,31 @@ async def test_a_control_plane_without_snapshots_is_waited_for(
 ) -> None:
     health, port = plane
     await health.set("", NOT_SERVING)
-    membership = Membership(_write(bootstrap, port))
+    membership = MeshMembership(_write(bootstrap, port))
     with pytest.raises(ConnectionError, match="knows nothing yet"):
         await membership.ask()
     await health.set("", SERVING)
     await membership.ask()
 
 
-async def test_once_told_the_way_a_process_is_ready_without_the_control_plane(
+async def test_after_its_first_answer_a_process_is_ready_without_the_control_plane(
     bootstrap: Path, plane: tuple[health_aio.HealthServicer, int]
 ) -> None:
     health, port = plane
     await health.set("", SERVING)
-    membership = Membership(_write(bootstrap, port))
+    membership = MeshMembership(_write(bootstrap, port))
     await membership.ask()
     await health.set("", NOT_SERVING)
     await membership.ask()
 
 
 async def test_in_a_mesh_grpc_repeats_calls_and_the_chassis_does_not(bootstrap: Path) -> None:
-    within, without = Peers({}, Nobody(), Membership(bootstrap)), Peers({"user": "127.0.0.1:1"}, Nobody())
+    within, without = (
+        Peers({}, EmptyIdentity(), MeshMembership(bootstrap)),
+        Peers({"user": "127.0.0.1:1"}, EmptyIdentity()),
+    )
     assert _attempts(within) == 1
-    assert _attempts(without) == MOST_ATTEMPTS
+    assert _attempts(without) == MAX_ATTEMPTS
     assert [check.name for check in mesh_checks(within)] == ["control plane"]
     assert mesh_checks(without) == []
     await within.close()

@@ -6,9 +6,9 @@ from google.protobuf.message import Message
 
 from chassis.contracts import RpcSpec
 from chassis.errors import DomainError
-from chassis.grpc.handlers import LARGEST_REQUEST_BYTES, Context
-from chassis.grpc.interceptors.validation import Validation
-from chassis.grpc.spelling import Spelling
+from chassis.grpc.field_names import FieldNameTranslator
+from chassis.grpc.handlers import MAX_REQUEST_BYTES, RpcContext
+from chassis.grpc.interceptors.validation import ValidationInterceptor
 from internshipconnect.application.v1.application_pb2 import Answer, SubmitApplicationRequest
 from internshipconnect.auth.v1.auth_pb2 import LoginRequest, RegisterRequest
 from internshipconnect.common.v1.common_pb2 import ACCOUNT_KIND_COMPANY, ACCOUNT_KIND_STUDENT
@@ -22,7 +22,7 @@ from internshipconnect.internship.v1.internship_pb2 import (
     UpdateInternshipRequest,
 )
 from internshipconnect.notification.v1.notification_pb2 import MarkReadRequest
-from tests.fakes.calls import answering, rpc, send
+from tests.fakes.interceptor_calls import respond_with, rpc, send_call
 
 INTERNSHIP_ID = "int_01JD0000000000000000000000"
 CREATE = rpc("internship", "CreateInternship")
@@ -31,23 +31,23 @@ CREATE = rpc("internship", "CreateInternship")
 async def refused(spec: RpcSpec, request: Message | bytes) -> DomainError:
     raw = request if isinstance(request, bytes) else request.SerializeToString()
     with pytest.raises(DomainError) as caught:
-        await send(Validation(), spec, answering(), request=raw)
+        await send_call(ValidationInterceptor(), spec, respond_with(), request=raw)
     return caught.value
 
 
 async def fields(spec: RpcSpec, request: Message, *, over_http: bool = True) -> list[str]:
-    error = Spelling(spec).for_caller(await refused(spec, request), over_http=over_http)
+    error = FieldNameTranslator(spec).for_caller(await refused(spec, request), over_http=over_http)
     assert error.reason == "INVALID_FIELD"
     return [violation.field for violation in error.violations]
 
 
 async def test_a_good_request_arrives_parsed() -> None:
-    async def show(request: Any, _context: Context) -> bytes:
+    async def show(request: Any, _context: RpcContext) -> bytes:
         return str(request.internship_id).encode()
 
     raw = GetInternshipRequest(internship_id=INTERNSHIP_ID).SerializeToString()
     assert (
-        await send(Validation(), rpc("internship", "GetInternship"), show, request=raw)
+        await send_call(ValidationInterceptor(), rpc("internship", "GetInternship"), show, request=raw)
         == INTERNSHIP_ID.encode()
     )
 
@@ -122,7 +122,7 @@ async def test_bytes_that_are_no_such_message_are_refused(raw: bytes) -> None:
 
 
 async def test_a_request_that_is_too_large_is_refused_before_it_is_parsed() -> None:
-    error = await refused(rpc("auth", "Login"), b"\xff" * (LARGEST_REQUEST_BYTES + 1))
+    error = await refused(rpc("auth", "Login"), b"\xff" * (MAX_REQUEST_BYTES + 1))
     assert error.reason == "PAYLOAD_TOO_LARGE"
 
 
@@ -150,7 +150,10 @@ async def test_a_mask_of_very_many_paths_is_refused() -> None:
 
 async def test_fields_that_this_version_does_not_know_are_ignored() -> None:
     raw = LoginRequest(email="a@example.org", password="p").SerializeToString() + b"\xf8\x3f\x01"
-    assert await send(Validation(), rpc("auth", "Login"), answering(), request=raw) == b"answer"
+    assert (
+        await send_call(ValidationInterceptor(), rpc("auth", "Login"), respond_with(), request=raw)
+        == b"answer"
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ async def test_what_shows_nothing_is_missing_wherever_a_text_is_demanded(unseen:
 
 
 async def test_text_arrives_in_its_composed_form_however_deep_it_lies() -> None:
-    async def show(request: Any, _context: Context) -> bytes:
+    async def show(request: Any, _context: RpcContext) -> bytes:
         held = request.internship
         return f"{held.title}|{held.qualifications[0]}|{held.questions[0].text}|{held.company.name}".encode()
 
@@ -185,5 +188,5 @@ async def test_text_arrives_in_its_composed_form_however_deep_it_lies() -> None:
         title=loose, qualifications=[loose], questions=[Question(id="q", kind=QUESTION_KIND_TEXT, text=loose)]
     )
     raw = CreateInternshipRequest(internship=listing).SerializeToString()
-    answer = await send(Validation(), CREATE, show, request=raw)
+    answer = await send_call(ValidationInterceptor(), CREATE, show, request=raw)
     assert answer.decode() == "Am\u00e9lie \ud55c|Am\u00e9lie \ud55c|Am\u00e9lie \ud55c|"

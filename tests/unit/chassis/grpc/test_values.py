@@ -6,10 +6,10 @@ from typing import cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from chassis.contracts import all_services, rpcs_of
-from chassis.grpc.spelling import messages_within
-from chassis.grpc.values import ValueRules, WrongValue
-from gateway.surface import is_output_only
+from chassis.contracts import list_services, rpcs_of_service
+from chassis.grpc.field_names import list_message_types
+from chassis.grpc.value_rules import InvalidValue, ValueRules
+from gateway.api_surface import is_output_only
 from internshipconnect.internship.v1 import internship_pb2 as internship
 from internshipconnect.options.v1 import options_pb2
 from internshipconnect.user.v1 import user_pb2 as user
@@ -28,9 +28,9 @@ def wrong(message: object) -> list[str]:
 
 
 def requests() -> Iterator[tuple[str, FieldDescriptor]]:
-    for service in all_services():
-        for rpc in rpcs_of(service):
-            for message in messages_within(cast(Descriptor, rpc.request.DESCRIPTOR)):
+    for service in list_services():
+        for rpc in rpcs_of_service(service):
+            for message in list_message_types(cast(Descriptor, rpc.request.DESCRIPTOR)):
                 if message.full_name.startswith("internshipconnect."):
                     yield from ((field.full_name, field) for field in message.fields)
 
@@ -75,5 +75,5 @@ def test_the_problem_says_what_to_write() -> None:
     [found] = ValueRules(user.SearchStudentsRequest.DESCRIPTOR).wrong(
         user.SearchStudentsRequest(country="UK")
     )
-    assert found == WrongValue(("country",), found.problem)
+    assert found == InvalidValue(("country",), found.problem)
     assert "`GB`" in found.problem

@@ -9,17 +9,17 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from buf.validate import validate_pb2
-from chassis.contracts import RpcSpec, all_services, rpcs_of
+from chassis.contracts import RpcSpec, list_services, rpcs_of_service
 from chassis.errors import DomainError, Violation
-from chassis.grpc.interceptors.validation import Validation
-from chassis.grpc.spelling import Spelling, messages_within
-from chassis.grpc.words import WITHOUT_WORDS, rules_of
+from chassis.grpc.field_names import FieldNameTranslator, list_message_types
+from chassis.grpc.interceptors.validation import ValidationInterceptor
+from chassis.grpc.rule_descriptions import UNDESCRIBED_FORM, field_rules_of
 from internshipconnect.application.v1.application_pb2 import MoveApplicationRequest
 from internshipconnect.auth.v1.auth_pb2 import RegisterRequest
 from internshipconnect.internship.v1.internship_pb2 import PublishInternshipRequest
-from tests.fakes.calls import answering, rpc, send
+from tests.fakes.interceptor_calls import respond_with, rpc, send_call
 
-RPCS = [rpc_ for service in all_services() for rpc_ in rpcs_of(service)]
+RPCS = [rpc_ for service in list_services() for rpc_ in rpcs_of_service(service)]
 MACHINE_TALK = re.compile(
     r"[\\^$|*+\[\]{}]|regex|TYPE_|type\.googleapis|internshipconnect\.|_UNSPECIFIED|item\(s\)"
 )
@@ -72,7 +72,7 @@ def _rules(rules: validate_pb2.FieldRules) -> Iterator[tuple[str, str, Any]]:
 
 def _broken_requests(spec: RpcSpec) -> Iterator[tuple[str, Message]]:
     for path, field in _places(cast(Descriptor, spec.request.DESCRIPTOR)):
-        for kind, name, rules in _rules(rules_of(field)):
+        for kind, name, rules in _rules(field_rules_of(field)):
             for request in _with_broken(spec, path, field, kind, name, rules):
                 yield f"{'.'.join((*path, field.name))} {kind}.{name}", request
 
@@ -123,12 +123,12 @@ def _put(parent: Any, field: FieldDescriptor, value: Any) -> None:
 
 async def _error(spec: RpcSpec, request: Message) -> DomainError:
     with pytest.raises(DomainError) as caught:
-        await send(Validation(), spec, answering(), request=request.SerializeToString())
+        await send_call(ValidationInterceptor(), spec, respond_with(), request=request.SerializeToString())
     return caught.value
 
 
 def _enum_names(spec: RpcSpec) -> list[str]:
-    messages = messages_within(cast(Descriptor, spec.request.DESCRIPTOR))
+    messages = list_message_types(cast(Descriptor, spec.request.DESCRIPTOR))
     enums = [field.enum_type for message in messages for field in message.fields if field.enum_type]
     return sorted((value.name for enum in enums for value in enum.values), key=len, reverse=True)
 
@@ -155,7 +155,7 @@ def _check(spec: RpcSpec, one: Violation, *, over_http: bool) -> None:
     words = one.description
     for name in _enum_names(spec):
         words = words.replace(name, "")
-    assert WITHOUT_WORDS not in words, (
+    assert UNDESCRIBED_FORM not in words, (
         f"{one.field} has a pattern without words: give its field the option wants"
     )
     assert not MACHINE_TALK.search(words), words
@@ -165,13 +165,13 @@ def _check(spec: RpcSpec, one: Violation, *, over_http: bool) -> None:
 
 
 @pytest.mark.parametrize("spec", RPCS, ids=lambda spec: spec.name)
-async def test_every_rule_is_told_in_words_at_a_path_that_the_caller_knows(spec: RpcSpec) -> None:
+async def test_every_rule_is_described_in_words_at_a_path_that_the_caller_knows(spec: RpcSpec) -> None:
     wanted, told = set(), set()
-    validator, spelling = Validation(), Spelling(spec)
+    validator, spelling = ValidationInterceptor(), FieldNameTranslator(spec)
     for rule, request in _broken_requests(spec):
         wanted.add(rule)
         try:
-            await send(validator, spec, answering(), request=request.SerializeToString())
+            await send_call(validator, spec, respond_with(), request=request.SerializeToString())
         except DomainError as error:
             if rule.split()[0] in {re.sub(r"\[\d+\]", "", one.field) for one in error.violations}:
                 told.add(rule)
@@ -183,7 +183,7 @@ async def test_every_rule_is_told_in_words_at_a_path_that_the_caller_knows(spec:
 
 def test_rules_over_several_fields_have_words_of_their_own() -> None:
     for spec in RPCS:
-        for message in messages_within(cast(Descriptor, spec.request.DESCRIPTOR)):
+        for message in list_message_types(cast(Descriptor, spec.request.DESCRIPTOR)):
             for rule in message.GetOptions().Extensions[validate_pb2.message].cel:
                 assert rule.message and not MACHINE_TALK.search(rule.message), rule.id
                 assert "==" not in rule.message
@@ -212,7 +212,7 @@ async def test_words_name_other_fields_in_the_spelling_of_the_caller() -> None:
     request = MoveApplicationRequest(application_id="app_01JD0000000000000000000000", to=4)  # type: ignore[arg-type]
     error = await _error(move, request)
     words = {
-        over_http: Spelling(move).for_caller(error, over_http=over_http).message
+        over_http: FieldNameTranslator(move).for_caller(error, over_http=over_http).message
         for over_http in (True, False)
     }
     assert words[True].startswith("expectedState: give expectedState or etag")
@@ -232,15 +232,17 @@ async def test_words_name_other_fields_in_the_spelling_of_the_caller() -> None:
     ],
 )
 def test_one_place_spells_what_rules_and_domain_checks_name(path: str, over_http: bool, spelled: str) -> None:
-    assert Spelling(rpc("internship", "UpdateInternship")).path(path, over_http=over_http) == spelled
+    assert (
+        FieldNameTranslator(rpc("internship", "UpdateInternship")).path(path, over_http=over_http) == spelled
+    )
 
 
 def test_what_publishing_lacks_is_named_as_in_the_listing() -> None:
-    publish = Spelling(rpc("internship", "PublishInternship"))
+    publish = FieldNameTranslator(rpc("internship", "PublishInternship"))
     assert publish.path("applyDeadline", over_http=False) == "apply_deadline"
     assert publish.path("applyDeadline", over_http=True) == "applyDeadline"
 
 
 def test_quoted_words_of_others_are_left_as_they_are() -> None:
-    spelling = Spelling(rpc("internship", "UpdateInternship"))
+    spelling = FieldNameTranslator(rpc("internship", "UpdateInternship"))
     assert spelling.text("'maxMinor' is below minMinor", over_http=False) == "'maxMinor' is below min_minor"

@@ -5,12 +5,14 @@ from typing import Final
 
 import pytest
 
-from chassis.ids import SLOTS
-from chassis.mongo.shards import Shards
-from chassis.mongo.slots import SlotMap
+from chassis.ids import SLOT_COUNT
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap
 
 NOWHERE: Final = "mongodb://127.0.0.1:1/?directConnection=true"
-HALVES: Final = SlotMap(1, {"s1": NOWHERE, "s2": NOWHERE}, ("s1",) * (SLOTS // 2) + ("s2",) * (SLOTS // 2))
+HALVES: Final = SlotMap(
+    1, {"s1": NOWHERE, "s2": NOWHERE}, ("s1",) * (SLOT_COUNT // 2) + ("s2",) * (SLOT_COUNT // 2)
+)
 
 
 @pytest.fixture

@@ -12,18 +12,18 @@ from pymongo.errors import (
 
 from chassis.errors import DomainError
 from chassis.mongo.documents import Document
-from chassis.mongo.gate import Gate
+from chassis.sharding.operation_guard import OperationGuard
 
 SHUTTING_DOWN = {"code": 91, "errmsg": "Replication is being shut down"}
 
 
 @pytest.fixture
-def gate() -> Gate:
+def gate() -> OperationGuard:
     client: AsyncMongoClient[Document] = AsyncMongoClient("mongodb://127.0.0.1:1", connect=False)
-    return Gate(client, "mongo shard t", label="mongo/t")
+    return OperationGuard(client, "mongo shard t", label="mongo/t")
 
 
-async def passed(gate: Gate, error: PyMongoError) -> Exception:
+async def passed(gate: OperationGuard, error: PyMongoError) -> Exception:
     """What comes of an operation that ends in this."""
 
     async def operation() -> None:
@@ -47,7 +47,7 @@ async def passed(gate: Gate, error: PyMongoError) -> Exception:
     ids=str,
 )
 async def test_a_server_that_comes_or_goes_or_is_full_does_not_answer_right_now(
-    gate: Gate, error: PyMongoError
+    gate: OperationGuard, error: PyMongoError
 ) -> None:
     found = await passed(gate, error)
     assert isinstance(found, DomainError)
@@ -66,6 +66,6 @@ async def test_a_server_that_comes_or_goes_or_is_full_does_not_answer_right_now(
     ids=str,
 )
 async def test_an_answer_that_will_stay_the_same_or_that_a_transaction_repeats_comes_out_as_it_is(
-    gate: Gate, error: PyMongoError
+    gate: OperationGuard, error: PyMongoError
 ) -> None:
     assert await passed(gate, error) is error

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from chassis.errors import DomainError
-from chassis.mongo.permits import ANNOUNCED_FOR_S, LEASE_S, Lease, Permit
-from tests.waiting import GENEROUS_S
+from chassis.sharding.write_lease import ANNOUNCEMENT_TTL_S, WRITE_LEASE_S, WriteLease, WritePermit
+from tests.waiting import WAIT_TIMEOUT_S
 
 
 class Clock:
@@ -23,24 +23,24 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def lease(clock: Clock) -> Lease:
-    lease = Lease(clock.now)
+def lease(clock: Clock) -> WriteLease:
+    lease = WriteLease(clock.now)
     lease.require()
     return lease
 
 
-def hold(lease: Lease, at: float) -> None:
+def hold(lease: WriteLease, at: float) -> None:
     lease.announced(at)
     lease.confirmed(at)
 
 
 def test_a_lease_that_nobody_requires_never_runs_out(clock: Clock) -> None:
-    lease = Lease(clock.now)
+    lease = WriteLease(clock.now)
     clock.time += 1e9
     assert lease.holds()
 
 
-def test_a_lease_begins_only_when_it_is_both_confirmed_and_announced(lease: Lease, clock: Clock) -> None:
+def test_a_lease_begins_only_when_it_is_both_confirmed_and_announced(lease: WriteLease, clock: Clock) -> None:
     assert not lease.holds()
     lease.confirmed(clock.time)
     assert not lease.holds()
@@ -48,21 +48,21 @@ def test_a_lease_begins_only_when_it_is_both_confirmed_and_announced(lease: Leas
     assert lease.holds()
 
 
-def test_a_lease_counts_from_the_question_not_from_the_answer(lease: Lease, clock: Clock) -> None:
+def test_a_lease_counts_from_the_question_not_from_the_answer(lease: WriteLease, clock: Clock) -> None:
     asked_at = clock.time
     clock.time += 4
     hold(lease, asked_at)
 
-    assert lease.left_s() == LEASE_S - 4
-    clock.time = asked_at + LEASE_S
+    assert lease.left_s() == WRITE_LEASE_S - 4
+    clock.time = asked_at + WRITE_LEASE_S
     assert not lease.holds()
     assert lease.left_s() == 0
 
 
-def test_an_answer_that_comes_after_the_lease_prolongs_nothing(lease: Lease, clock: Clock) -> None:
+def test_an_answer_that_comes_after_the_lease_prolongs_nothing(lease: WriteLease, clock: Clock) -> None:
     hold(lease, clock.time)
     asked_at = clock.time + 1
-    clock.time += LEASE_S + 5
+    clock.time += WRITE_LEASE_S + 5
 
     lease.confirmed(asked_at)
 
@@ -70,18 +70,18 @@ def test_an_answer_that_comes_after_the_lease_prolongs_nothing(lease: Lease, clo
 
 
 def test_a_process_that_cannot_say_that_it_is_there_may_not_write_however_often_it_reads(
-    lease: Lease, clock: Clock
+    lease: WriteLease, clock: Clock
 ) -> None:
     hold(lease, clock.time)
-    for _ in range(int(ANNOUNCED_FOR_S)):
+    for _ in range(int(ANNOUNCEMENT_TTL_S)):
         assert lease.holds()
         clock.time += 1
         lease.confirmed(clock.time)
     assert not lease.holds()
 
 
-async def test_the_first_write_waits_for_the_first_confirmation(lease: Lease, clock: Clock) -> None:
-    permit = Permit("mongo shard s1", lease)
+async def test_the_first_write_waits_for_the_first_confirmation(lease: WriteLease, clock: Clock) -> None:
+    permit = WritePermit("mongo shard s1", lease)
 
     async def write() -> int:
         async with permit:
@@ -97,25 +97,25 @@ async def test_the_first_write_waits_for_the_first_confirmation(lease: Lease, cl
 
 
 async def test_a_write_after_the_lease_is_refused_at_once_with_a_time_to_come_back(
-    lease: Lease, clock: Clock
+    lease: WriteLease, clock: Clock
 ) -> None:
     hold(lease, clock.time)
-    clock.time += LEASE_S
-    permit = Permit("mongo shard s1", lease)
+    clock.time += WRITE_LEASE_S
+    permit = WritePermit("mongo shard s1", lease)
 
     with pytest.raises(DomainError, match=r"UNAVAILABLE: mongo shard s1") as refused:
-        async with asyncio.timeout(GENEROUS_S), permit:
+        async with asyncio.timeout(WAIT_TIMEOUT_S), permit:
             pytest.fail("was let through")
 
     assert refused.value.retry_after_s
     assert permit.under_way == 0
 
 
-async def test_a_withdrawn_permit_lets_nobody_through_but_counts_those_inside(
-    lease: Lease, clock: Clock
+async def test_a_withdrawn_lease_admits_no_write_but_counts_those_in_flight(
+    lease: WriteLease, clock: Clock
 ) -> None:
     hold(lease, clock.time)
-    permit = Permit("mongo shard s1", lease)
+    permit = WritePermit("mongo shard s1", lease)
     async with permit:
         permit.withdraw()
         assert permit.under_way == 1
@@ -127,8 +127,8 @@ async def test_a_withdrawn_permit_lets_nobody_through_but_counts_those_inside(
             pytest.fail("was let through")
 
 
-def test_who_holds_a_shard_as_a_whole_is_refused_the_slots_that_are_blocked(lease: Lease) -> None:
-    permit = Permit("mongo shard s1", lease)
+def test_who_holds_a_shard_as_a_whole_is_refused_the_slots_that_are_blocked(lease: WriteLease) -> None:
+    permit = WritePermit("mongo shard s1", lease)
     permit.blocked = frozenset({7})
 
     permit.check_slot(8)

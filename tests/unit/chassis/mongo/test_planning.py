@@ -6,30 +6,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis.ids import SLOTS
-from chassis.mongo import planning
-from chassis.mongo.slots import Move, SlotMap, Span, spans
+from chassis.ids import SLOT_COUNT
+from chassis.sharding import rebalance
+from chassis.sharding.slot_map import SlotMap, SlotMove, SlotRange, to_slot_ranges
 
 
 @st.composite
 def slot_maps(draw: st.DrawFn) -> SlotMap:
     """Up to eight shards, some of them without slots, in ranges of any length."""
     names = [f"s{number}" for number in range(1, draw(st.integers(1, 8)) + 1)]
-    edges = sorted(draw(st.sets(st.integers(1, SLOTS - 1), max_size=12)))
+    edges = sorted(draw(st.sets(st.integers(1, SLOT_COUNT - 1), max_size=12)))
     owners: list[str] = []
-    for first, after in zip([0, *edges], [*edges, SLOTS], strict=True):
+    for first, after in zip([0, *edges], [*edges, SLOT_COUNT], strict=True):
         owners += [draw(st.sampled_from(names))] * (after - first)
     return SlotMap(draw(st.integers(1, 99)), {name: f"mongodb://{name}" for name in names}, tuple(owners))
 
 
-some_slots = st.sets(st.integers(0, SLOTS - 1), max_size=50)
+some_slots = st.sets(st.integers(0, SLOT_COUNT - 1), max_size=50)
 
 
 @settings(max_examples=40, deadline=None)
 @given(slot_maps(), some_slots)
 def test_a_map_survives_being_written_down(slot_map: SlotMap, fenced: set[int]) -> None:
     name = next(iter(slot_map.uris))
-    changed = planning.with_moves(planning.with_fence(slot_map, fenced), [Move(Span(3, 5), name, name)])
+    changed = rebalance.with_moves(
+        rebalance.with_fence(slot_map, fenced), [SlotMove(SlotRange(3, 5), name, name)]
+    )
 
     assert SlotMap.read(changed.document()) == changed
     assert SlotMap.read({"_id": "slot_map"} | slot_map.document()) == slot_map
@@ -37,7 +39,7 @@ def test_a_map_survives_being_written_down(slot_map: SlotMap, fenced: set[int]) 
 
 @given(some_slots)
 def test_spans_hold_each_slot_once_and_touch_nowhere(slots: set[int]) -> None:
-    found = spans(slots)
+    found = to_slot_ranges(slots)
 
     assert [slot for span in found for slot in span.slots] == sorted(slots)
     assert all(one.last + 1 < following.first for one, following in pairwise(found))
@@ -46,7 +48,7 @@ def test_spans_hold_each_slot_once_and_touch_nowhere(slots: set[int]) -> None:
 @settings(max_examples=20, deadline=None)
 @given(slot_maps())
 def test_a_new_shard_takes_nothing_from_the_others(slot_map: SlotMap) -> None:
-    grown = planning.with_shard(slot_map, "s9", "mongodb://s9")
+    grown = rebalance.with_shard(slot_map, "s9", "mongodb://s9")
 
     assert grown.version == slot_map.version + 1
     assert grown.owners == slot_map.owners
@@ -54,9 +56,9 @@ def test_a_new_shard_takes_nothing_from_the_others(slot_map: SlotMap) -> None:
 
 
 def test_a_new_address_changes_nothing_but_the_address() -> None:
-    first = SlotMap(3, {"s1": "mongodb://a", "s2": "mongodb://b"}, ("s1",) * SLOTS, frozenset({1}))
+    first = SlotMap(3, {"s1": "mongodb://a", "s2": "mongodb://b"}, ("s1",) * SLOT_COUNT, frozenset({1}))
 
-    assert planning.with_address(first, "s2", "mongodb://c") == SlotMap(
+    assert rebalance.with_address(first, "s2", "mongodb://c") == SlotMap(
         4, {"s1": "mongodb://a", "s2": "mongodb://c"}, first.owners, first.fenced
     )
 
@@ -69,14 +71,14 @@ def test_a_new_address_changes_nothing_but_the_address() -> None:
     ],
 )
 def test_an_address_of_no_shard_or_the_one_it_has_is_refused(name: str, uri: str, says: str) -> None:
-    with pytest.raises(planning.PlanError, match=says):
-        planning.with_address(SlotMap(1, {"s1": "mongodb://a"}, ("s1",) * SLOTS), name, uri)
+    with pytest.raises(rebalance.SlotMapChangeError, match=says):
+        rebalance.with_address(SlotMap(1, {"s1": "mongodb://a"}, ("s1",) * SLOT_COUNT), name, uri)
 
 
 @pytest.mark.parametrize(("name", "says"), [("s1", "a shard 's1' already"), ("S 3", "no name for a shard")])
 def test_a_shard_that_is_there_or_has_no_proper_name_is_refused(name: str, says: str) -> None:
-    with pytest.raises(planning.PlanError, match=says):
-        planning.with_shard(SlotMap(1, {"s1": "mongodb://s1"}, ("s1",) * SLOTS), name, "mongodb://x")
+    with pytest.raises(rebalance.SlotMapChangeError, match=says):
+        rebalance.with_shard(SlotMap(1, {"s1": "mongodb://s1"}, ("s1",) * SLOT_COUNT), name, "mongodb://x")
 
 
 @settings(max_examples=20, deadline=None)
@@ -85,52 +87,54 @@ def test_a_move_changes_the_owner_of_its_slots_alone_and_opens_them(
     slot_map: SlotMap, moving: set[int], data: st.DataObject
 ) -> None:
     target = data.draw(st.sampled_from(list(slot_map.uris)))
-    before = planning.with_fence(slot_map, moving | {0})
+    before = rebalance.with_fence(slot_map, moving | {0})
 
-    after = planning.with_owner(before, moving, target)
+    after = rebalance.with_owner(before, moving, target)
 
     assert after.version == before.version + 1
-    assert {slot for slot in range(SLOTS) if after.owners[slot] != slot_map.owners[slot]} <= moving
+    assert {slot for slot in range(SLOT_COUNT) if after.owners[slot] != slot_map.owners[slot]} <= moving
     assert {after.owners[slot] for slot in moving} <= {target}
     assert after.fenced == {0} - moving
 
 
-def test_while_slots_move_the_shard_that_does_not_own_them_holds_strangers() -> None:
-    first = SlotMap(1, {"s1": "", "s2": "", "s3": ""}, ("s1",) * SLOTS)
-    copying = planning.with_moves(first, [Move(Span(7, 9), "s1", "s2")])
-    moved = planning.with_owner(copying, {7, 8, 9}, "s2")
+def test_while_slots_move_the_shard_that_does_not_own_them_holds_orphans() -> None:
+    first = SlotMap(1, {"s1": "", "s2": "", "s3": ""}, ("s1",) * SLOT_COUNT)
+    copying = rebalance.with_moves(first, [SlotMove(SlotRange(7, 9), "s1", "s2")])
+    moved = rebalance.with_owner(copying, {7, 8, 9}, "s2")
 
     assert [copying.strangers(name) for name in first.uris] == [set(), {7, 8, 9}, set()]
     assert [moved.strangers(name) for name in first.uris] == [{7, 8, 9}, set(), set()]
-    assert planning.with_moves(moved, []).strangers("s1") == set()
+    assert rebalance.with_moves(moved, []).strangers("s1") == set()
 
 
 def test_slots_do_not_move_to_a_shard_that_is_not_there() -> None:
-    with pytest.raises(planning.PlanError, match="no shard 's9'; there are: s1"):
-        planning.with_owner(SlotMap(1, {"s1": "mongodb://s1"}, ("s1",) * SLOTS), {1}, "s9")
+    with pytest.raises(rebalance.SlotMapChangeError, match="no shard 's9'; there are: s1"):
+        rebalance.with_owner(SlotMap(1, {"s1": "mongodb://s1"}, ("s1",) * SLOT_COUNT), {1}, "s9")
 
 
 @settings(max_examples=40, deadline=None)
 @given(slot_maps())
 def test_an_even_plan_makes_shards_equal_with_the_fewest_slots_moved(slot_map: SlotMap) -> None:
-    plan = planning.even_plan(slot_map)
+    plan = rebalance.plan_rebalance(slot_map)
 
     after = slot_map
     for move in plan:
         assert {after.owners[slot] for slot in move.span.slots} == {move.source}
-        after = planning.with_owner(after, move.span.slots, move.target)
+        after = rebalance.with_owner(after, move.span.slots, move.target)
     counts = [len(after.slots_of(name)) for name in after.uris]
     assert max(counts) - min(counts) <= 1
-    share, odd = divmod(SLOTS, len(slot_map.uris))
+    share, odd = divmod(SLOT_COUNT, len(slot_map.uris))
     fullest_first = sorted((len(slot_map.slots_of(name)) for name in slot_map.uris), reverse=True)
     surplus = sum(max(0, held - share - (place < odd)) for place, held in enumerate(fullest_first))
     assert sum(len(move.span.slots) for move in plan) == surplus
 
 
 def test_a_plan_that_is_half_carried_out_leaves_its_other_half() -> None:
-    grown = SlotMap(1, {"s1": "", "s2": "", "s3": ""}, ("s1",) * (SLOTS // 2) + ("s2",) * (SLOTS // 2))
-    one, other = planning.even_plan(grown)
+    grown = SlotMap(
+        1, {"s1": "", "s2": "", "s3": ""}, ("s1",) * (SLOT_COUNT // 2) + ("s2",) * (SLOT_COUNT // 2)
+    )
+    one, other = rebalance.plan_rebalance(grown)
 
-    half = planning.with_owner(grown, one.span.slots, one.target)
+    half = rebalance.with_owner(grown, one.span.slots, one.target)
 
-    assert planning.even_plan(half) == [other]
+    assert rebalance.plan_rebalance(half) == [other]

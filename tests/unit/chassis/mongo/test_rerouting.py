@@ -5,12 +5,13 @@ import asyncio
 import pytest
 
 from chassis.errors import DomainError
-from chassis.ids import SLOTS
-from chassis.mongo import planning
-from chassis.mongo.shards import Shard, Shards
-from chassis.mongo.slots import SlotMap
+from chassis.ids import SLOT_COUNT
+from chassis.sharding import rebalance
+from chassis.sharding.shard import Shard
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap
 from tests.unit.chassis.mongo.conftest import HALVES, NOWHERE
-from tests.waiting import GENEROUS_S, until
+from tests.waiting import WAIT_TIMEOUT_S, wait_until
 
 ELSEWHERE = "mongodb://127.0.0.1:2/?directConnection=true"
 
@@ -22,7 +23,7 @@ def copies(slot_map: SlotMap) -> dict[str, SlotMap]:
 async def refuses(shard: Shard) -> bool:
     """Whether a write is refused before the server is asked."""
     writing = asyncio.ensure_future(shard.db["things"].insert_one({"_id": 1}))
-    await until(lambda: writing.done() or shard.db._permit.under_way > 0)
+    await wait_until(lambda: writing.done() or shard.db._permit.under_way > 0)
     writing.cancel()
     [outcome] = await asyncio.gather(writing, return_exceptions=True)
     if not isinstance(outcome, DomainError):
@@ -33,18 +34,18 @@ async def refuses(shard: Shard) -> bool:
 
 
 async def test_a_new_shard_leaves_all_ways_as_they_are(shards: Shards) -> None:
-    before = shards.of(1), shards.of(SLOTS - 1)
-    grown = planning.with_shard(HALVES, "s3", NOWHERE)
+    before = shards.of(1), shards.of(SLOT_COUNT - 1)
+    grown = rebalance.with_shard(HALVES, "s3", NOWHERE)
 
     shards.reroute(grown, copies(grown))
 
-    assert (shards.of(1), shards.of(SLOTS - 1)) == before
+    assert (shards.of(1), shards.of(SLOT_COUNT - 1)) == before
     assert [shard.name for shard in shards.all()] == ["s1", "s2", "s3"]
 
 
 async def test_a_fence_closes_its_slots_for_writes_on_every_way_that_there_was(shards: Shards) -> None:
     before = shards.of(1)
-    fence = planning.with_fence(HALVES, {1, 2})
+    fence = rebalance.with_fence(HALVES, {1, 2})
 
     shards.reroute(fence, {"s1": fence, "s2": HALVES})
 
@@ -52,12 +53,12 @@ async def test_a_fence_closes_its_slots_for_writes_on_every_way_that_there_was(s
     assert await refuses(before)
     assert await refuses(shards.of(1))
     assert not await refuses(shards.of(3))
-    assert not await refuses(shards.of(SLOTS - 1))
+    assert not await refuses(shards.of(SLOT_COUNT - 1))
 
 
 async def test_a_fence_does_not_concern_what_belongs_to_the_shard_itself(shards: Shards) -> None:
     before = shards.of(1)
-    fence = planning.with_fence(HALVES, range(SLOTS // 2))
+    fence = rebalance.with_fence(HALVES, range(SLOT_COUNT // 2))
     shards.reroute(fence, copies(fence))
 
     async with before.whole["leases"]._permit:
@@ -67,7 +68,7 @@ async def test_a_fence_does_not_concern_what_belongs_to_the_shard_itself(shards:
 async def test_moved_slots_lead_to_their_new_shard_which_takes_writes_by_its_own_copy_only(
     shards: Shards,
 ) -> None:
-    moved = planning.with_owner(HALVES, {1}, "s2")
+    moved = rebalance.with_owner(HALVES, {1}, "s2")
 
     shards.reroute(moved, {"s1": HALVES, "s2": HALVES})
     assert (shards.of(1).name, await refuses(shards.of(1))) == ("s2", True)
@@ -78,17 +79,17 @@ async def test_moved_slots_lead_to_their_new_shard_which_takes_writes_by_its_own
 
 async def test_an_older_way_counts_as_drained_when_its_last_write_has_ended(shards: Shards) -> None:
     pool, permit = shards.pool("s1"), shards.of(1).db._permit
-    fence = planning.with_fence(HALVES, {1})
+    fence = rebalance.with_fence(HALVES, {1})
     async with permit:
         shards.reroute(fence, copies(fence))
         assert not pool.is_drained()
     assert pool.is_drained()
 
 
-async def test_a_shard_at_another_address_is_reached_anew_and_others_are_left_alone(shards: Shards) -> None:
+async def test_a_shard_at_another_address_gets_new_connections_and_others_keep_theirs(shards: Shards) -> None:
     former, other = shards.pool("s1"), shards.pool("s2")
     before = shards.of(1)
-    moved = planning.with_address(HALVES, "s1", ELSEWHERE)
+    moved = rebalance.with_address(HALVES, "s1", ELSEWHERE)
 
     shards.reroute(moved, copies(moved))
 
@@ -99,13 +100,15 @@ async def test_a_shard_at_another_address_is_reached_anew_and_others_are_left_al
     assert not await refuses(shards.of(1))
 
 
-async def test_at_another_address_a_shard_has_to_confirm_anew_before_it_is_written_to(shards: Shards) -> None:
+async def test_at_another_address_a_shard_has_to_confirm_again_before_it_is_written_to(
+    shards: Shards,
+) -> None:
     shards.require_leases()
     for name in ("s1", "s2"):
         lease = shards.pool(name).lease
         lease.announced(lease.now())
         lease.confirmed(lease.now())
-    moved = planning.with_address(HALVES, "s1", ELSEWHERE)
+    moved = rebalance.with_address(HALVES, "s1", ELSEWHERE)
 
     shards.reroute(moved, copies(moved))
 
@@ -117,17 +120,17 @@ async def test_a_shard_counts_as_drained_when_writes_to_its_former_addresses_hav
 ) -> None:
     for address in (ELSEWHERE, NOWHERE):
         async with shards.of(1).db._permit:
-            moved = planning.with_address(shards.slot_map, "s1", address)
+            moved = rebalance.with_address(shards.slot_map, "s1", address)
             shards.reroute(moved, copies(moved))
-            fence = planning.with_fence(moved, {1})
+            fence = rebalance.with_fence(moved, {1})
             shards.reroute(fence, copies(fence))
             assert not shards.pool("s1").is_drained()
-            open_again = planning.with_fence(fence, ())
+            open_again = rebalance.with_fence(fence, ())
             shards.reroute(open_again, copies(open_again))
         assert shards.pool("s1").is_drained()
 
 
-async def test_work_on_each_shard_begins_anew_at_another_address(shards: Shards) -> None:
+async def test_work_on_each_shard_restarts_at_another_address(shards: Shards) -> None:
     begun: list[Shard] = []
 
     async def work(shard: Shard) -> None:
@@ -135,14 +138,14 @@ async def test_work_on_each_shard_begins_anew_at_another_address(shards: Shards)
         await asyncio.Event().wait()
 
     async def until_begun(count: int) -> None:
-        async with asyncio.timeout(GENEROUS_S):
+        async with asyncio.timeout(WAIT_TIMEOUT_S):
             while len(begun) < count:
                 await asyncio.sleep(0)
 
     keeping = asyncio.create_task(shards.on_each(work))
     await until_begun(2)
-    shards.reroute(planning.with_fence(HALVES, {1}), {})
-    moved = planning.with_address(HALVES, "s1", ELSEWHERE)
+    shards.reroute(rebalance.with_fence(HALVES, {1}), {})
+    moved = rebalance.with_address(HALVES, "s1", ELSEWHERE)
     shards.reroute(moved, {})
     await until_begun(3)
     keeping.cancel()
@@ -161,15 +164,15 @@ async def test_work_on_each_shard_comes_and_goes_with_the_shards(shards: Shards)
             running.discard(shard.name)
 
     async def until_on(names: set[str]) -> None:
-        async with asyncio.timeout(GENEROUS_S):
+        async with asyncio.timeout(WAIT_TIMEOUT_S):
             while running != names:
                 await asyncio.sleep(0)
 
     keeping = asyncio.create_task(shards.on_each(work))
     await until_on({"s1", "s2"})
-    shards.reroute(planning.with_shard(HALVES, "s3", NOWHERE), {})
+    shards.reroute(rebalance.with_shard(HALVES, "s3", NOWHERE), {})
     await until_on({"s1", "s2", "s3"})
-    shards.reroute(SlotMap(3, {"s1": NOWHERE}, ("s1",) * SLOTS), {})
+    shards.reroute(SlotMap(3, {"s1": NOWHERE}, ("s1",) * SLOT_COUNT), {})
     await until_on({"s1"})
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chassis.search.places import gazetteer
+from chassis.search.gazetteer import shared_gazetteer
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from chassis.search.places import gazetteer
     ],
 )  # fmt: skip
 def test_a_city_is_known_by_all_its_names(name: str, expected: str) -> None:
-    assert gazetteer().cities(name)[0].name == expected
+    assert shared_gazetteer().cities(name)[0].name == expected
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ def test_a_city_is_known_by_all_its_names(name: str, expected: str) -> None:
      ("holland", "NL"), ("UK", "GB"), ("USA", "US"), ("Brasil", "BR"), ("España", "ES")],
 )  # fmt: skip
 def test_a_country_is_known_in_many_languages(name: str, code: str) -> None:
-    assert gazetteer().find(name)[0].country == code
+    assert shared_gazetteer().find(name)[0].country == code
 
 
-def test_namesakes_are_told_apart_by_country_and_region_else_the_greatest_is_meant() -> None:
-    places = gazetteer()
+def test_namesakes_are_distinguished_by_country_and_region_else_the_largest_is_meant() -> None:
+    places = shared_gazetteer()
     assert [each.country for each in places.cities("london")][:2] == ["GB", "CA"]
     ontario, illinois = places.locate("London", "", "CA"), places.locate("Springfield", "IL", "US")
     assert ontario is not None and round(ontario.lng) == -81
@@ -40,9 +40,9 @@ def test_namesakes_are_told_apart_by_country_and_region_else_the_greatest_is_mea
 
 @pytest.mark.parametrize("name", ["", " ", "xyzzyville", "🚀", "a" * 10_000, "\0", ".*", "%2867714"])
 def test_what_is_no_place_is_not_found(name: str) -> None:
-    assert gazetteer().find(name) == []
+    assert shared_gazetteer().find(name) == []
 
 
 def test_cities_are_found_by_how_any_of_their_names_begins() -> None:
-    assert "Munich" in [city.name for city in gazetteer().starting_with("münch", 50)]
-    assert gazetteer().starting_with("zzzzz", 50) == []
+    assert "Munich" in [city.name for city in shared_gazetteer().starting_with("münch", 50)]
+    assert shared_gazetteer().starting_with("zzzzz", 50) == []

@@ -6,10 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.search.places import gazetteer
-from chassis.search.reading import COMPLETED, CORRECTED, EXACT, RELATED, STEMMED, Reader, Reading
+from chassis.search.gazetteer import shared_gazetteer
+from chassis.search.query_parser import (
+    COMPLETED,
+    CORRECTED,
+    EXACT,
+    RELATED,
+    STEMMED,
+    ParsedQuery,
+    QueryParser,
+)
 from chassis.search.vocabulary import Vocabulary
-from services.internship.search.words import GRAMMAR
+from services.internship.search.grammar import LISTING_GRAMMAR
 
 VOCABULARY = Vocabulary(
     {
@@ -23,8 +31,8 @@ VOCABULARY = Vocabulary(
 )  # fmt: skip
 
 
-def read(text: str, **options: Any) -> Reading:
-    return Reader(GRAMMAR, VOCABULARY, gazetteer()).read(text, **options)
+def read(text: str, **options: Any) -> ParsedQuery:
+    return QueryParser(LISTING_GRAMMAR, VOCABULARY, shared_gazetteer()).read(text, **options)
 
 
 def demanded(text: str, **options: Any) -> list[str]:

@@ -12,48 +12,55 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from jwt.algorithms import ECAlgorithm
 
 from chassis.errors import DomainError, unavailable
-from chassis.security.jwks import FRESH_S, PAUSE_S, FetchedKeys, Keys, StaticKeys, public_keys
+from chassis.security.jwks import (
+    KEYS_TTL_S,
+    MIN_FETCH_INTERVAL_S,
+    FetchedKeySource,
+    PublicKeys,
+    StaticKeySource,
+    parse_public_keys,
+)
 
 KEY: EllipticCurvePublicKey = generate_private_key(SECP256R1()).public_key()
 
 
-class Publisher:
+class FakeKeyPublisher:
     """Publishes keys, counts how often it is asked, and can be out of order."""
 
     def __init__(self, *kids: str) -> None:
-        self.keys: Keys = dict.fromkeys(kids, KEY)
+        self.keys: PublicKeys = dict.fromkeys(kids, KEY)
         self.asked = 0
         self.is_down = False
         self.now_s = 0.0
 
-    async def fetch(self) -> Keys:
+    async def fetch(self) -> PublicKeys:
         self.asked += 1
         await asyncio.sleep(0)
         if self.is_down:
             raise unavailable("The publisher")
         return self.keys
 
-    def source(self) -> FetchedKeys:
-        return FetchedKeys(self.fetch, lambda: self.now_s)
+    def source(self) -> FetchedKeySource:
+        return FetchedKeySource(self.fetch, lambda: self.now_s)
 
 
 async def test_many_who_need_a_key_wait_for_one_fetch() -> None:
-    publisher = Publisher("a")
+    publisher = FakeKeyPublisher("a")
     source = publisher.source()
     assert await asyncio.gather(*(source.key("a") for _ in range(20))) == [KEY] * 20
     assert publisher.asked == 1
 
 
 async def test_a_new_key_is_found_when_it_is_first_used() -> None:
-    publisher = Publisher("a")
+    publisher = FakeKeyPublisher("a")
     source = publisher.source()
     await source.key("a")
-    publisher.keys, publisher.now_s = {"a": KEY, "b": KEY}, PAUSE_S + 1
+    publisher.keys, publisher.now_s = {"a": KEY, "b": KEY}, MIN_FETCH_INTERVAL_S + 1
     assert await source.key("b") is KEY
 
 
 async def test_made_up_key_ids_do_not_turn_into_load() -> None:
-    publisher = Publisher("a")
+    publisher = FakeKeyPublisher("a")
     source = publisher.source()
     for number in range(100):
         assert await source.key(f"made-up-{number}") is None
@@ -61,23 +68,23 @@ async def test_made_up_key_ids_do_not_turn_into_load() -> None:
 
 
 async def test_a_withdrawn_key_is_forgotten_after_some_minutes() -> None:
-    publisher = Publisher("a", "b")
+    publisher = FakeKeyPublisher("a", "b")
     source = publisher.source()
     await source.key("a")
-    publisher.keys, publisher.now_s = {"b": KEY}, FRESH_S + 1
+    publisher.keys, publisher.now_s = {"b": KEY}, KEYS_TTL_S + 1
     assert await source.key("a") is None
 
 
 async def test_the_keys_that_are_known_go_on_counting_while_the_publisher_is_down() -> None:
-    publisher = Publisher("a")
+    publisher = FakeKeyPublisher("a")
     source = publisher.source()
     await source.key("a")
-    publisher.is_down, publisher.now_s = True, FRESH_S + 1
+    publisher.is_down, publisher.now_s = True, KEYS_TTL_S + 1
     assert await source.key("a") is KEY
 
 
-async def test_without_any_key_nobody_can_be_told_from_anybody() -> None:
-    publisher = Publisher("a")
+async def test_without_any_key_no_token_can_be_verified() -> None:
+    publisher = FakeKeyPublisher("a")
     publisher.is_down = True
     with pytest.raises(DomainError) as caught:
         await publisher.source().key("a")
@@ -87,7 +94,7 @@ async def test_without_any_key_nobody_can_be_told_from_anybody() -> None:
 async def test_a_file_of_keys_is_read(tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
     path.write_bytes(orjson.dumps({"keys": [ECAlgorithm.to_jwk(KEY, as_dict=True) | {"kid": "svc-a"}]}))
-    found = await StaticKeys.from_file(path).key("svc-a")
+    found = await StaticKeySource.from_file(path).key("svc-a")
     assert found is not None
     assert found.public_numbers() == KEY.public_numbers()
 
@@ -105,4 +112,4 @@ async def test_a_file_of_keys_is_read(tmp_path: Path) -> None:
 )
 def test_a_key_that_is_no_public_p_256_key_with_an_id_is_refused(jwk: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="key"):
-        public_keys([jwk])
+        parse_public_keys([jwk])

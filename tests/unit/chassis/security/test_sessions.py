@@ -5,11 +5,11 @@ from prometheus_client import REGISTRY
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from chassis.errors import DomainError
-from chassis.security.sessions import REMEMBERED_S, Sessions
+from chassis.redis.session_revocations import CACHE_TTL_S, SessionRevocations
 from tests.virtual_time import in_virtual_time
 
 
-class NotesInMemory:
+class FakeSessionRedis:
     """As much of Redis as sessions use; it can be down or slow."""
 
     def __init__(self) -> None:
@@ -32,12 +32,12 @@ class NotesInMemory:
         self.keys.add(key)
 
 
-class House:
+class SessionsHarness:
     def __init__(self) -> None:
         self.now_s = 0.0
-        self.notes = NotesInMemory()
-        self.sessions = Sessions(self.notes, lambda: self.now_s)
-        self.elsewhere = Sessions(self.notes, lambda: self.now_s)
+        self.notes = FakeSessionRedis()
+        self.sessions = SessionRevocations(self.notes, lambda: self.now_s)
+        self.elsewhere = SessionRevocations(self.notes, lambda: self.now_s)
 
     async def lets_in(self, session_id: str) -> bool:
         try:
@@ -49,24 +49,26 @@ class House:
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def house() -> SessionsHarness:
+    return SessionsHarness()
 
 
-async def test_a_session_is_good_until_it_ends(house: House) -> None:
+async def test_a_session_is_good_until_it_ends(house: SessionsHarness) -> None:
     assert await house.lets_in("ses_1")
     await house.sessions.revoke("ses_1", 900)
     assert not await house.lets_in("ses_1")
 
 
-async def test_the_end_of_a_session_in_another_process_is_noticed_within_seconds(house: House) -> None:
+async def test_the_end_of_a_session_in_another_process_is_noticed_within_seconds(
+    house: SessionsHarness,
+) -> None:
     assert await house.lets_in("ses_1")
     await house.elsewhere.revoke("ses_1", 900)
-    house.now_s += REMEMBERED_S
+    house.now_s += CACHE_TTL_S
     assert not await house.lets_in("ses_1")
 
 
-async def test_redis_is_not_asked_on_every_call(house: House) -> None:
+async def test_redis_is_not_asked_on_every_call(house: SessionsHarness) -> None:
     for _ in range(50):
         await house.lets_in("ses_1")
     assert house.notes.looked_up == 1
@@ -74,7 +76,9 @@ async def test_redis_is_not_asked_on_every_call(house: House) -> None:
 
 @pytest.mark.parametrize("trouble", ["is_down", "is_slow"])
 @in_virtual_time
-async def test_when_redis_does_not_answer_calls_pass_and_are_counted(house: House, trouble: str) -> None:
+async def test_when_redis_does_not_answer_calls_pass_and_are_counted(
+    house: SessionsHarness, trouble: str
+) -> None:
     def passed() -> float:
         labels = {"layer": "revocations", "outcome": "bypass"}
         return REGISTRY.get_sample_value("cache_requests_total", labels) or 0.0
@@ -85,7 +89,7 @@ async def test_when_redis_does_not_answer_calls_pass_and_are_counted(house: Hous
     assert passed() == before + 1
 
 
-async def test_looking_again_does_not_go_by_what_is_remembered(house: House) -> None:
+async def test_looking_again_does_not_go_by_what_is_remembered(house: SessionsHarness) -> None:
     assert await house.lets_in("ses_1")
     await house.elsewhere.revoke("ses_1", 900)
     assert await house.lets_in("ses_1")

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from chassis.caller import Principal
+from chassis.call_context import Principal
 from chassis.errors import DomainError
-from chassis.security.tickets import FIRST_USE_WITHIN_S, Tickets
+from chassis.redis.call_tickets import FIRST_USE_TIMEOUT_S, CallTickets
 
 STREAM = "internshipconnect.notification.v1.NotificationService.StreamNotificationEvents"
 LAPTOP, THIEF = b"laptop", b"thief"
@@ -15,7 +15,7 @@ ADA = Principal(
 )
 
 
-class RedisInMemory:
+class FakeTicketRedis:
     """As much of Redis as tickets use; time passes when a test says so, and it can be down."""
 
     def __init__(self) -> None:
@@ -42,13 +42,13 @@ class RedisInMemory:
 
 
 @pytest.fixture
-def redis() -> RedisInMemory:
-    return RedisInMemory()
+def redis() -> FakeTicketRedis:
+    return FakeTicketRedis()
 
 
 @pytest.fixture
-def tickets(redis: RedisInMemory) -> Tickets:
-    return Tickets(redis)
+def tickets(redis: FakeTicketRedis) -> CallTickets:
+    return CallTickets(redis)
 
 
 async def refusal(call: Any) -> str:
@@ -57,18 +57,18 @@ async def refusal(call: Any) -> str:
     return error.value.reason
 
 
-async def test_a_ticket_speaks_for_whoever_asked_for_it(tickets: Tickets) -> None:
+async def test_a_ticket_stands_for_the_caller_who_asked_for_it(tickets: CallTickets) -> None:
     assert await tickets.redeem(await tickets.issue(ADA, STREAM), STREAM, LAPTOP) == ADA
 
 
-async def test_a_ticket_has_to_be_used_within_a_minute(tickets: Tickets, redis: RedisInMemory) -> None:
+async def test_a_ticket_has_to_be_used_within_a_minute(tickets: CallTickets, redis: FakeTicketRedis) -> None:
     ticket = await tickets.issue(ADA, STREAM)
-    redis.now_s += FIRST_USE_WITHIN_S
+    redis.now_s += FIRST_USE_TIMEOUT_S
     assert await refusal(tickets.redeem(ticket, STREAM, LAPTOP)) == "TOKEN_INVALID"
 
 
 async def test_its_first_client_comes_again_with_it_until_the_token_expires_and_no_other_does(
-    tickets: Tickets, redis: RedisInMemory
+    tickets: CallTickets, redis: FakeTicketRedis
 ) -> None:
     ticket = await tickets.issue(ADA, STREAM)
     for _ in range(3):
@@ -79,23 +79,23 @@ async def test_its_first_client_comes_again_with_it_until_the_token_expires_and_
     assert await refusal(tickets.redeem(ticket, STREAM, LAPTOP)) == "TOKEN_INVALID"
 
 
-async def test_a_ticket_is_for_one_call_only(tickets: Tickets) -> None:
+async def test_a_ticket_is_for_one_call_only(tickets: CallTickets) -> None:
     ticket = await tickets.issue(ADA, "another.call")
     assert await refusal(tickets.redeem(ticket, STREAM, LAPTOP)) == "TOKEN_INVALID"
 
 
 @pytest.mark.parametrize("text", ["", "x", "A" * 64])
-async def test_a_made_up_ticket_is_refused(tickets: Tickets, text: str) -> None:
+async def test_a_made_up_ticket_is_refused(tickets: CallTickets, text: str) -> None:
     assert await refusal(tickets.redeem(text, STREAM, LAPTOP)) == "TOKEN_INVALID"
 
 
-async def test_the_store_never_holds_a_ticket_itself(tickets: Tickets, redis: RedisInMemory) -> None:
+async def test_the_store_never_holds_a_ticket_itself(tickets: CallTickets, redis: FakeTicketRedis) -> None:
     ticket = await tickets.issue(ADA, STREAM)
     await tickets.redeem(ticket, STREAM, LAPTOP)
     assert ticket not in repr(redis.values)
 
 
-async def test_without_redis_tickets_are_unavailable(tickets: Tickets, redis: RedisInMemory) -> None:
+async def test_without_redis_tickets_are_unavailable(tickets: CallTickets, redis: FakeTicketRedis) -> None:
     ticket = await tickets.issue(ADA, STREAM)
     redis.is_down = True
     assert await refusal(tickets.issue(ADA, STREAM)) == "UNAVAILABLE"

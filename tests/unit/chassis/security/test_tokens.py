@@ -12,15 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from chassis.caller import Principal
+from chassis.call_context import Principal
 from chassis.errors import DomainError
-from chassis.security.jwks import StaticKeys
+from chassis.security.jwks import StaticKeySource
 from chassis.security.service_identity import ServiceIdentity
 from chassis.security.tokens import TokenVerifier
 
 USER_KEY = generate_private_key(SECP256R1())
 SERVICE_KEY = generate_private_key(SECP256R1())
-STRANGER_KEY = generate_private_key(SECP256R1())
+FOREIGN_KEY = generate_private_key(SECP256R1())
 
 
 def claims(**changed: Any) -> dict[str, Any]:
@@ -57,8 +57,8 @@ def unsafely_encoded(header: dict[str, Any], payload: dict[str, Any], signature:
 @pytest.fixture
 def verifier() -> TokenVerifier:
     return TokenVerifier(
-        users=StaticKeys({"user-1": USER_KEY.public_key(), "svc-sneaky": USER_KEY.public_key()}),
-        services=StaticKeys({"svc-application": SERVICE_KEY.public_key()}),
+        users=StaticKeySource({"user-1": USER_KEY.public_key(), "svc-sneaky": USER_KEY.public_key()}),
+        services=StaticKeySource({"svc-application": SERVICE_KEY.public_key()}),
     )
 
 
@@ -68,7 +68,7 @@ async def reason(verifier: TokenVerifier, token: str) -> str:
     return caught.value.reason
 
 
-async def test_a_good_token_tells_everything_about_its_caller(verifier: TokenVerifier) -> None:
+async def test_a_good_token_carries_everything_about_its_caller(verifier: TokenVerifier) -> None:
     payload = claims()
     assert await verifier.verify(signed(payload)) == Principal(
         id="usr_1",
@@ -103,7 +103,7 @@ async def test_tokens_count_that_were_made_by_a_clock_minutes_off_ours(
     assert (await verifier.verify(of_service)).id == "application"
 
 
-async def test_an_expired_token_is_told_from_a_bad_one(verifier: TokenVerifier) -> None:
+async def test_an_expired_token_is_distinguished_from_a_bad_one(verifier: TokenVerifier) -> None:
     assert await reason(verifier, signed(claims(exp=int(time.time()) - 60))) == "TOKEN_EXPIRED"
 
 
@@ -138,12 +138,12 @@ async def test_a_token_with_other_claims_than_ours_is_refused(
 
 
 async def test_a_forged_signature_is_refused(verifier: TokenVerifier) -> None:
-    assert await reason(verifier, signed(claims(), STRANGER_KEY)) == "TOKEN_INVALID"
+    assert await reason(verifier, signed(claims(), FOREIGN_KEY)) == "TOKEN_INVALID"
 
 
 async def test_a_changed_payload_is_refused(verifier: TokenVerifier) -> None:
     header, _, signature = signed(claims()).split(".")
-    other = signed(claims(sub="usr_2"), STRANGER_KEY).split(".")[1]
+    other = signed(claims(sub="usr_2"), FOREIGN_KEY).split(".")[1]
     assert await reason(verifier, f"{header}.{other}.{signature}") == "TOKEN_INVALID"
 
 

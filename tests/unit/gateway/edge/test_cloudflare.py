@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from gateway.api_surface import edge_rpcs
 from gateway.edge import cloudflare
-from gateway.surface import edge_rpcs
 from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
 RPCS = edge_rpcs()
@@ -15,16 +15,16 @@ CACHEABLE = [rpc for rpc in RPCS if rpc.policy.shared_cache_s]
 
 
 def _rules(phase: str) -> list[dict[str, Any]]:
-    rulesets = cloudflare.document()["resource"]["cloudflare_ruleset"].values()
+    rulesets = cloudflare.build_terraform()["resource"]["cloudflare_ruleset"].values()
     [ruleset] = [each for each in rulesets if each["phase"] == phase]
     rules: list[dict[str, Any]] = ruleset["rules"]
     return rules
 
 
 def test_the_committed_rules_are_those_of_the_contracts() -> None:
-    assert cloudflare.COMMITTED.read_bytes() == cloudflare.rendered(cloudflare.document()), (
-        "run: python -m gateway.edge.cloudflare > gateway/edge/cloudflare.tf.json"
-    )
+    assert cloudflare.COMMITTED_FILE.read_bytes() == cloudflare.render_terraform(
+        cloudflare.build_terraform()
+    ), "run: python -m gateway.edge.cloudflare > gateway/edge/cloudflare.tf.json"
 
 
 def test_nothing_is_cached_by_default_and_what_is_cached_comes_after_that() -> None:
@@ -42,7 +42,7 @@ def test_every_path_of_a_cacheable_call_is_cached_for_its_duration(rpc: Any) -> 
         if each["ref"] == f"public_reads_{rpc.policy.shared_cache_s}s"
     ]
     for binding in rpc.http:
-        assert cloudflare.matches(binding.path) in rule["expression"]
+        assert cloudflare.path_expression(binding.path) in rule["expression"]
 
 
 def test_calls_that_no_shared_cache_may_keep_are_in_no_rule_that_caches() -> None:
@@ -51,7 +51,7 @@ def test_calls_that_no_shared_cache_may_keep_are_in_no_rule_that_caches() -> Non
     for rpc in RPCS:
         for binding in rpc.http:
             if binding.path not in cached:
-                assert cloudflare.matches(binding.path) not in expressions
+                assert cloudflare.path_expression(binding.path) not in expressions
 
 
 def test_signed_in_callers_are_never_answered_from_a_shared_entry() -> None:
@@ -60,7 +60,7 @@ def test_signed_in_callers_are_never_answered_from_a_shared_entry() -> None:
 
 
 def test_a_template_matches_one_segment_and_neither_a_verb_nor_what_is_below() -> None:
-    assert cloudflare.matches("/api/v1/internships/{internship_id}") == (
+    assert cloudflare.path_expression("/api/v1/internships/{internship_id}") == (
         '(http.request.uri.path wildcard "/api/v1/internships/*"'
         ' and not http.request.uri.path wildcard "/*/*/*/*/*"'
         ' and not http.request.uri.path contains ":")'
@@ -78,7 +78,7 @@ def test_the_firewall_lets_every_method_and_path_of_the_contracts_through() -> N
 
 
 def test_the_rules_are_json_that_terraform_can_read() -> None:
-    content = json.loads(cloudflare.COMMITTED.read_text())
+    content = json.loads(cloudflare.COMMITTED_FILE.read_text())
     assert content["terraform"]["required_providers"]["cloudflare"]["source"] == "cloudflare/cloudflare"
     assert content["variable"]["zone_id"]["type"] == "string"
 

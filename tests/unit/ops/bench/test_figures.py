@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from ops.bench.figures import Sample, percentile, ratio
+from verify.bench.samples import LoadSample, percentile, ratio
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 1), (0.5, 50), (0.99, 99), (0.991, 100), (1.0, 100)])
@@ -24,13 +24,13 @@ def test_without_values_there_is_no_percentile() -> None:
 
 
 def test_failed_calls_count_in_no_rate() -> None:
-    sample = Sample(2.0, 0.5, [0.001] * 100, {"UNAVAILABLE: gone": 3, "HTTP 503": 1})
+    sample = LoadSample(2.0, 0.5, [0.001] * 100, {"UNAVAILABLE: gone": 3, "HTTP 503": 1})
     assert (sample.per_s, sample.per_cpu_s, sample.failed) == (50, 200, 4)
     assert sample.latency_ms(0.99) == pytest.approx(1)
 
 
 def test_cpu_too_little_to_see_gives_no_ratio() -> None:
-    sample = Sample(1.0, 0.0, [0.001])
+    sample = LoadSample(1.0, 0.0, [0.001])
     assert math.isinf(sample.per_cpu_s)
     assert math.isnan(ratio(sample.per_cpu_s, 100.0))
     assert math.isnan(ratio(100.0, 0.0))

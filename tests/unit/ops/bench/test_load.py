@@ -4,15 +4,15 @@ import pytest
 
 from internshipconnect.common.v1.common_pb2 import Location
 from internshipconnect.internship.v1 import internship_pb2 as pb
-from ops.bench import grpc_load, rows
-from ops.bench.child import in_child
-from ops.bench.echo import METHOD, running_echo
-from ops.bench.figures import ratio
-from ops.bench.grpc_load import Call, Plan
-from ops.bench.http_load import grpc_frame, sample_of
-from ops.bench.loop import Pace
-from ops.bench.queries import misspelt, queries
 from ops.errors import OpsError
+from verify.bench import grpc_load, rows
+from verify.bench.child_process import run_in_child_process
+from verify.bench.closed_loop import MeasurementTimes
+from verify.bench.echo_server import ECHO_METHOD, running_echo_server
+from verify.bench.grpc_load import GrpcLoadPlan, PreparedCall
+from verify.bench.http_load import grpc_frame, parse_http_load_log
+from verify.bench.samples import ratio
+from verify.bench.search_queries import build_search_requests, misspell
 
 LISTING = pb.Internship(
     title="Backend Engineering Intern",
@@ -24,17 +24,17 @@ LISTING = pb.Internship(
 
 def test_h2loads_log_gives_latencies_of_successes_and_reasons_of_the_others() -> None:
     log = ["17\t200\t1500", "18\t200\t2500", "19\t503\t100", "20\t-1\t5", "21\t503\t90"]
-    sample = sample_of(log, 2.0, 0.5)
+    sample = parse_http_load_log(log, 2.0, 0.5)
     assert sample.latencies_s == (0.0015, 0.0025)
     assert sample.failures == {"HTTP 503": 2, "no answer": 1}
 
 
-def test_a_grpc_frame_tells_the_length_of_its_message() -> None:
+def test_a_grpc_frame_carries_the_length_of_its_message() -> None:
     assert grpc_frame(b"abc") == b"\0\0\0\0\3abc"
 
 
 def test_searches_are_of_four_kinds_in_turn() -> None:
-    text, wrong, skill_in_city, browse, again = queries([LISTING] * 5)
+    text, wrong, skill_in_city, browse, again = build_search_requests([LISTING] * 5)
     assert text == again == pb.ListInternshipsRequest(q="Backend Engineering Intern")
     assert wrong.q == "Bakcend Engineering Intern"
     assert (list(skill_in_city.skills), skill_in_city.city) == (["Go"], "Berlin")
@@ -43,41 +43,49 @@ def test_searches_are_of_four_kinds_in_turn() -> None:
 
 
 def test_short_words_are_not_misspelt() -> None:
-    assert misspelt("Go UX Lab") == "Go UX Lab"
+    assert misspell("Go UX Lab") == "Go UX Lab"
 
 
 def test_a_row_that_is_asked_for_brings_its_baseline() -> None:
-    assert [row.name for row in rows.chosen(["login"])] == ["argon2", "login"]
-    assert [row.name for row in rows.chosen(["get", "search"])] == ["echo", "get", "search"]
-    assert rows.chosen([]) == list(rows.ROWS)
+    assert [row.name for row in rows.select_rows(["login"])] == ["argon2", "login"]
+    assert [row.name for row in rows.select_rows(["get", "search"])] == ["echo", "get", "search"]
+    assert rows.select_rows([]) == list(rows.BENCHMARK_ROWS)
 
 
 def test_a_row_that_does_not_exist_is_answered_with_those_that_do() -> None:
     with pytest.raises(OpsError, match="no row 'logon'; there are: echo, get"):
-        rows.chosen(["logon"])
+        rows.select_rows(["logon"])
 
 
 def test_every_baseline_is_a_row_above() -> None:
     seen: set[str | None] = {None}
-    for row in rows.ROWS:
+    for row in rows.BENCHMARK_ROWS:
         assert row.baseline in seen
         seen.add(row.name)
 
 
 def test_a_function_runs_in_a_process_of_its_own() -> None:
-    assert in_child(ratio, 1.0, of=2.0) == 0.5
+    assert run_in_child_process(ratio, 1.0, of=2.0) == 0.5
 
 
 def test_a_function_that_fails_over_there_is_an_operators_error() -> None:
     with pytest.raises(OpsError, match="ended early"):
-        in_child(ratio, "not", "numbers")  # type: ignore[arg-type]
+        run_in_child_process(ratio, "not", "numbers")  # type: ignore[arg-type]
 
 
 def test_the_echo_answers_the_load_and_an_unknown_method_is_counted_as_failed() -> None:
-    pace = Pace(seconds=1.0, warm_up_s=0.1)
-    with running_echo() as echo:
-        answered = in_child(grpc_load.drive, Plan(echo.target, METHOD, [Call(b"")], 4, (echo.pid,)), pace)
-        refused = in_child(grpc_load.drive, Plan(echo.target, "/no/such", [Call(b"")], 4, (echo.pid,)), pace)
+    pace = MeasurementTimes(seconds=1.0, warm_up_s=0.1)
+    with running_echo_server() as echo:
+        answered = run_in_child_process(
+            grpc_load.run_grpc_load,
+            GrpcLoadPlan(echo.target, ECHO_METHOD, [PreparedCall(b"")], 4, (echo.pid,)),
+            pace,
+        )
+        refused = run_in_child_process(
+            grpc_load.run_grpc_load,
+            GrpcLoadPlan(echo.target, "/no/such", [PreparedCall(b"")], 4, (echo.pid,)),
+            pace,
+        )
     assert answered.per_s > 0
     assert answered.failures == {}
     assert refused.per_s == 0

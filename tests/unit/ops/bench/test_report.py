@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from ops.bench.figures import Result, Sample
-from ops.bench.report import COLUMNS, Machine, Report
+from verify.bench.report import COLUMNS, BenchmarkReport, Machine
+from verify.bench.samples import BenchmarkResult, LoadSample
 
-ECHO = Result("echo", "bare echo", "echo", Sample(6.0, 5.0, [0.002] * 24_000))
-GET = Result("get", "GetInternship", "internship", Sample(6.0, 6.0, [0.004] * 18_000), "echo")
+ECHO = BenchmarkResult("echo", "bare echo", "echo", LoadSample(6.0, 5.0, [0.002] * 24_000))
+GET = BenchmarkResult("get", "GetInternship", "internship", LoadSample(6.0, 6.0, [0.004] * 18_000), "echo")
 
 
-def _report(results: Sequence[Result]) -> Report:
-    return Report(Machine(2, "Some CPU", 24 * 2**30, 1.25), {"listings": 2_000}, 6.0, results)
+def _report(results: Sequence[BenchmarkResult]) -> BenchmarkReport:
+    return BenchmarkReport(Machine(2, "Some CPU", 24 * 2**30, 1.25), {"listings": 2_000}, 6.0, results)
 
 
 def test_a_row_is_compared_to_its_baseline_by_time_and_by_cpu() -> None:
@@ -20,8 +20,8 @@ def test_a_row_is_compared_to_its_baseline_by_time_and_by_cpu() -> None:
 
 
 def test_a_row_without_one_success_shows_no_latency_and_why_it_failed() -> None:
-    broken = Result(
-        "get", "GetInternship", "internship", Sample(6.0, 0.1, [], {"UNAVAILABLE: gone": 12}), "echo"
+    broken = BenchmarkResult(
+        "get", "GetInternship", "internship", LoadSample(6.0, 0.1, [], {"UNAVAILABLE: gone": 12}), "echo"
     )
     report = _report([ECHO, broken])
     assert list(report.rows())[1] == ("GetInternship", "0.0", "0.0", "-", "-", "0%", "0%", "12", "internship")
@@ -39,5 +39,5 @@ def test_markdown_holds_the_table_the_machine_and_the_size_of_the_stack() -> Non
 
 
 def test_a_window_that_ended_early_is_said() -> None:
-    short = Result("submit", "submit", "application", Sample(2.5, 1.0, [0.01] * 100))
+    short = BenchmarkResult("submit", "submit", "application", LoadSample(2.5, 1.0, [0.01] * 100))
     assert "submit: the prepared calls lasted 2.5 s only" in list(_report([short]).notes())

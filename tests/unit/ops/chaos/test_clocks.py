@@ -7,19 +7,25 @@ import time
 
 import pytest
 
-from ops.chaos.clocks import command
+from devstack import binaries
 from ops.errors import OpsError
-from ops.stack import binaries
+from verify.chaos.clock_skew import skewed_command
 
 
 def test_the_runner_stands_between_python_and_the_module() -> None:
     usual = (sys.executable, "-m", "services.user", "serve")
-    assert command(usual) == [sys.executable, "-m", "ops.chaos.skewed", "services.user", "serve"]
+    assert skewed_command(usual) == [
+        sys.executable,
+        "-m",
+        "verify.chaos.skewed_process",
+        "services.user",
+        "serve",
+    ]
 
 
 def test_what_is_no_python_module_has_no_wrong_clock() -> None:
     with pytest.raises(ValueError, match="no Python module"):
-        command(("/usr/bin/redis-server", "redis.conf"))
+        skewed_command(("/usr/bin/redis-server", "redis.conf"))
 
 
 def test_wall_clocks_are_off_and_what_measures_and_sleeps_is_right() -> None:
@@ -29,7 +35,7 @@ def test_wall_clocks_are_off_and_what_measures_and_sleeps_is_right() -> None:
         pytest.skip(str(missing))
     faked = {"LD_PRELOAD": str(library), "FAKETIME": "-180s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     told = subprocess.run(
-        [sys.executable, "-m", "ops.chaos.skewed", "tests.unit.ops.chaos.sleeper"],
+        [sys.executable, "-m", "verify.chaos.skewed_process", "tests.unit.ops.chaos.sleeper"],
         env={**os.environ, **faked},
         check=True,
         capture_output=True,

@@ -7,13 +7,13 @@ from contextlib import suppress
 
 import uvloop
 
-from ops.faults.model import StoreFault
-from ops.faults.proxy import Front, Route
-from ops.stack.topology import LOOPBACK
+from devstack.fault_proxy.model import StoreFault
+from devstack.fault_proxy.proxy import StoreListener, StoreRoute
+from devstack.topology_parts import LOOPBACK
 from tests.ports import free_port
 
 
-class Echo:
+class EchoTcpServer:
     """Sends back what it gets; `heard` is everything, `clients` how many ever came."""
 
     def __init__(self) -> None:
@@ -43,10 +43,10 @@ class Echo:
             writer.close()
 
 
-class Before:
+class ProxiedEchoServer:
     """A front before an echo server, and clients of it."""
 
-    def __init__(self, echo: Echo, front: Front) -> None:
+    def __init__(self, echo: EchoTcpServer, front: StoreListener) -> None:
         self.echo = echo
         self.front = front
         self._writers: list[StreamWriter] = []
@@ -64,14 +64,14 @@ class Before:
             writer.close()
 
 
-def on_its_loop(scenario: Callable[[Before], Awaitable[None]]) -> Callable[[], None]:
+def on_its_loop(scenario: Callable[[ProxiedEchoServer], Awaitable[None]]) -> Callable[[], None]:
     """Makes a test of a scenario, on the event loop that the proxy runs on, which is not pytest's."""
 
     async def play() -> None:
-        echo = Echo()
-        front = Front(Route("echo", free_port(), await echo.start()))
+        echo = EchoTcpServer()
+        front = StoreListener(StoreRoute("echo", free_port(), await echo.start()))
         await front.open()
-        before = Before(echo, front)
+        before = ProxiedEchoServer(echo, front)
         try:
             await scenario(before)
         finally:

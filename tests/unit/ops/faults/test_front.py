@@ -5,27 +5,29 @@ import time
 
 import pytest
 
-from ops.faults.pipe import MOST_HELD_BYTES
-from tests.unit.ops.faults.echo import Before, on_its_loop
-from tests.waiting import GENEROUS_S, until
+from devstack.fault_proxy.pipe import MAX_HELD_BYTES
+from tests.unit.ops.faults.echo import ProxiedEchoServer, on_its_loop
+from tests.waiting import WAIT_TIMEOUT_S, wait_until
 
 LARGE = bytes(range(256)) * 40_000
 
 
-async def all_is_held(before: Before, count: int) -> None:
+async def all_is_held(before: ProxiedEchoServer, count: int) -> None:
     """Returns when the front has got so many bytes and passed none of them on."""
-    await until(lambda: before.front.held_bytes == count)
+    await wait_until(lambda: before.front.held_bytes == count)
 
 
 @on_its_loop
-async def test_without_a_fault_everything_passes_in_both_directions(before: Before) -> None:
+async def test_without_a_fault_everything_passes_in_both_directions(before: ProxiedEchoServer) -> None:
     reader, writer = await before.client()
     writer.write(LARGE)
     assert await reader.readexactly(len(LARGE)) == LARGE
 
 
 @on_its_loop
-async def test_a_client_that_has_said_all_still_gets_the_rest_of_the_answer(before: Before) -> None:
+async def test_a_client_that_has_said_all_still_gets_the_rest_of_the_answer(
+    before: ProxiedEchoServer,
+) -> None:
     reader, writer = await before.client()
     writer.write(b"question")
     writer.write_eof()
@@ -33,7 +35,7 @@ async def test_a_client_that_has_said_all_still_gets_the_rest_of_the_answer(befo
 
 
 @on_its_loop
-async def test_an_answer_comes_as_much_later_as_the_delay_says(before: Before) -> None:
+async def test_an_answer_comes_as_much_later_as_the_delay_says(before: ProxiedEchoServer) -> None:
     reader, writer = await before.client()
     before.obey(kind="delay", delay_s=0.2)
     began = time.monotonic()
@@ -43,7 +45,7 @@ async def test_an_answer_comes_as_much_later_as_the_delay_says(before: Before) -
 
 
 @on_its_loop
-async def test_with_jitter_nothing_overtakes_what_was_sent_before(before: Before) -> None:
+async def test_with_jitter_nothing_overtakes_what_was_sent_before(before: ProxiedEchoServer) -> None:
     reader, writer = await before.client()
     before.obey(kind="delay", delay_s=0.02, jitter_s=0.02)
     sent = b""
@@ -56,48 +58,52 @@ async def test_with_jitter_nothing_overtakes_what_was_sent_before(before: Before
 
 
 @on_its_loop
-async def test_what_a_delay_holds_leaves_at_once_when_the_delay_is_over(before: Before) -> None:
+async def test_what_a_delay_holds_leaves_at_once_when_the_delay_is_over(before: ProxiedEchoServer) -> None:
     reader, writer = await before.client()
     before.obey(kind="delay", delay_s=600)
     writer.write(b"question")
     await all_is_held(before, 8)
     before.obey()
-    async with asyncio.timeout(GENEROUS_S):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         assert await reader.readexactly(8) == b"question"
 
 
 @on_its_loop
-async def test_while_a_store_hangs_nothing_passes_and_afterwards_nothing_is_missing(before: Before) -> None:
+async def test_while_a_store_hangs_nothing_passes_and_afterwards_nothing_is_missing(
+    before: ProxiedEchoServer,
+) -> None:
     reader, writer = await before.client()
     before.obey(kind="hang")
     writer.write(LARGE)
     writer.write_eof()
-    await until(lambda: before.front.held_bytes > MOST_HELD_BYTES)
+    await wait_until(lambda: before.front.held_bytes > MAX_HELD_BYTES)
     assert before.echo.heard == b""
     before.obey()
     assert await reader.read() == LARGE + b"that was all"
 
 
 @on_its_loop
-async def test_whoever_sends_to_a_store_that_hangs_has_to_wait_as_for_a_full_network(before: Before) -> None:
+async def test_a_client_of_a_store_that_hangs_waits_as_for_a_full_network(before: ProxiedEchoServer) -> None:
     _, writer = await before.client()
     before.obey(kind="hang")
 
     async def send_much() -> None:
         for _ in range(100):
-            writer.write(bytes(MOST_HELD_BYTES))
+            writer.write(bytes(MAX_HELD_BYTES))
             await writer.drain()
 
     sending = asyncio.create_task(send_much())
-    await until(lambda: before.front.held_bytes > MOST_HELD_BYTES)
+    await wait_until(lambda: before.front.held_bytes > MAX_HELD_BYTES)
     assert not sending.done()
-    assert before.front.held_bytes < 2 * MOST_HELD_BYTES
+    assert before.front.held_bytes < 2 * MAX_HELD_BYTES
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
 
 
 @on_its_loop
-async def test_a_store_that_hangs_takes_new_clients_and_answers_them_when_it_is_over(before: Before) -> None:
+async def test_a_store_that_hangs_takes_new_clients_and_answers_them_when_it_is_over(
+    before: ProxiedEchoServer,
+) -> None:
     before.obey(kind="hang")
     reader, writer = await before.client()
     writer.write(b"question")
@@ -108,15 +114,17 @@ async def test_a_store_that_hangs_takes_new_clients_and_answers_them_when_it_is_
 
 
 @on_its_loop
-async def test_a_new_client_that_gave_up_on_a_store_that_hangs_never_reaches_it(before: Before) -> None:
+async def test_a_new_client_that_gave_up_on_a_store_that_hangs_never_reaches_it(
+    before: ProxiedEchoServer,
+) -> None:
     before.obey(kind="hang")
     _, impatient = await before.client()
     impatient.write(b"never mind")
     await all_is_held(before, 10)
     impatient.close()
-    await until(lambda: before.front.connections == 0)
+    await wait_until(lambda: before.front.connections == 0)
     reader, writer = await before.client()
-    await until(lambda: before.front.connections == 1)
+    await wait_until(lambda: before.front.connections == 1)
     before.obey()
     writer.write(b"question")
     assert await reader.readexactly(8) == b"question"
@@ -124,7 +132,9 @@ async def test_a_new_client_that_gave_up_on_a_store_that_hangs_never_reaches_it(
 
 
 @on_its_loop
-async def test_what_was_sent_before_a_client_gave_up_reaches_the_store_later(before: Before) -> None:
+async def test_what_was_sent_before_a_client_gave_up_reaches_the_store_later(
+    before: ProxiedEchoServer,
+) -> None:
     reader, writer = await before.client()
     writer.write(b"first ")
     await reader.readexactly(6)
@@ -134,22 +144,22 @@ async def test_what_was_sent_before_a_client_gave_up_reaches_the_store_later(bef
     writer.close()
     assert before.echo.heard == b"first "
     before.obey()
-    await until(lambda: before.echo.heard == b"first second")
+    await wait_until(lambda: before.echo.heard == b"first second")
 
 
 @on_its_loop
-async def test_down_resets_the_connections_that_exist_on_both_sides(before: Before) -> None:
+async def test_down_resets_the_connections_that_exist_on_both_sides(before: ProxiedEchoServer) -> None:
     reader, writer = await before.client()
     writer.write(b"question")
     await reader.readexactly(8)
     before.obey(kind="down")
     with pytest.raises(ConnectionResetError):
         await reader.read(1)
-    await until(lambda: before.echo.broken == 1)
+    await wait_until(lambda: before.echo.broken == 1)
 
 
 @on_its_loop
-async def test_down_resets_new_connections_and_up_again_lets_them_pass(before: Before) -> None:
+async def test_down_resets_new_connections_and_up_again_lets_them_pass(before: ProxiedEchoServer) -> None:
     before.obey(kind="down")
     reader, _ = await before.client()
     with pytest.raises(ConnectionResetError):
@@ -162,7 +172,9 @@ async def test_down_resets_new_connections_and_up_again_lets_them_pass(before: B
 
 
 @on_its_loop
-async def test_a_share_of_the_connections_is_concerned_and_the_others_are_not(before: Before) -> None:
+async def test_a_share_of_the_connections_is_concerned_and_the_others_are_not(
+    before: ProxiedEchoServer,
+) -> None:
     before.obey(kind="down", percent=50)
     outcomes = []
     for _ in range(60):
@@ -176,7 +188,7 @@ async def test_a_share_of_the_connections_is_concerned_and_the_others_are_not(be
 
 
 @on_its_loop
-async def test_a_store_that_is_really_down_looks_so_through_the_front(before: Before) -> None:
+async def test_a_store_that_is_really_down_looks_so_through_the_front(before: ProxiedEchoServer) -> None:
     before.echo.stop()
     reader, _ = await before.client()
     with pytest.raises(ConnectionResetError):

@@ -9,13 +9,13 @@ import pytest
 from prometheus_client import REGISTRY
 
 from chassis.settings import MisconfiguredError
-from gateway.control_plane.files import WatchedFile, digest_of
-from ops.faults import model
-from ops.faults.__main__ import run
-from ops.faults.model import StoreFault, StoreFaults
-from ops.faults.proxy import Proxy, Route
+from devstack.fault_proxy import model
+from devstack.fault_proxy.__main__ import run_fault_proxy
+from devstack.fault_proxy.model import StoreFault, StoreFaults
+from devstack.fault_proxy.proxy import FaultProxy, StoreRoute
+from gateway.control_plane.watched_file import WatchedFile, hash_file_content
 from tests.ports import free_port
-from tests.waiting import GENEROUS_S, until
+from tests.waiting import WAIT_TIMEOUT_S, wait_until
 
 
 def value(name: str, **labels: str) -> float | None:
@@ -27,18 +27,21 @@ def has_fault(kind: str) -> bool:
 
 
 async def until_obeyed(file: Path, faults: StoreFaults) -> None:
-    content = model.render(faults)
+    content = model.render_store_faults(faults)
     unfinished = file.with_suffix(".new")
     unfinished.write_bytes(content)
     unfinished.rename(file)
-    await until(lambda: value("fault_proxy_file_info", digest=digest_of(content)) == 1)
+    await wait_until(lambda: value("fault_proxy_file_info", digest=hash_file_content(content)) == 1)
 
 
 @pytest.fixture
 async def file(tmp_path: Path) -> AsyncIterator[Path]:
     path = tmp_path / "faults.json"
-    path.write_bytes(model.render({}))
-    proxy = Proxy([Route("sample", free_port(), free_port())], WatchedFile(path, model.parse, every_s=0.02))
+    path.write_bytes(model.render_store_faults({}))
+    proxy = FaultProxy(
+        [StoreRoute("sample", free_port(), free_port())],
+        WatchedFile(path, model.parse_store_faults, every_s=0.02),
+    )
     await proxy.open()
     following = asyncio.create_task(proxy.follow())
     yield path
@@ -47,7 +50,7 @@ async def file(tmp_path: Path) -> AsyncIterator[Path]:
     await proxy.close()
 
 
-async def test_the_proxy_tells_which_version_of_the_file_it_obeys(file: Path) -> None:
+async def test_the_proxy_reports_which_version_of_the_file_it_obeys(file: Path) -> None:
     await until_obeyed(file, {"sample": StoreFault(kind="hang")})
     assert has_fault("hang")
     await until_obeyed(file, {})
@@ -60,8 +63,8 @@ async def test_a_fault_ends_by_itself_when_its_time_is_over(
     ends_at = time.time() + 3_600
     await until_obeyed(file, {"sample": StoreFault(kind="down", until=ends_at)})
     assert has_fault("down")
-    monkeypatch.setattr("ops.faults.proxy.time.time", lambda: ends_at + 1)
-    await until(lambda: not has_fault("down"))
+    monkeypatch.setattr("devstack.fault_proxy.proxy.time.time", lambda: ends_at + 1)
+    await wait_until(lambda: not has_fault("down"))
 
 
 async def test_a_fault_that_was_over_before_the_proxy_read_of_it_never_begins(file: Path) -> None:
@@ -73,7 +76,7 @@ async def test_a_file_that_is_wrong_changes_nothing(file: Path) -> None:
     await until_obeyed(file, {"sample": StoreFault(kind="hang")})
     before = value("xds_reload_errors_total", file=file.name) or 0
     file.write_text('{"sample": {"kind": "explode"}}')
-    await until(lambda: (value("xds_reload_errors_total", file=file.name) or 0) > before)
+    await wait_until(lambda: (value("xds_reload_errors_total", file=file.name) or 0) > before)
     assert has_fault("hang")
 
 
@@ -82,7 +85,7 @@ def test_a_file_is_read_as_it_was_written() -> None:
         "redis-1": StoreFault(kind="delay", delay_s=0.2, jitter_s=0.05, percent=50, until=1_790_000_000.5),
         "mongo-s1": StoreFault(kind="hang"),
     }
-    assert model.parse(model.render(faults)) == faults
+    assert model.parse_store_faults(model.render_store_faults(faults)) == faults
 
 
 @pytest.mark.parametrize(
@@ -98,20 +101,20 @@ def test_a_file_is_read_as_it_was_written() -> None:
 )
 def test_a_wrong_file_is_named_with_what_is_wrong(content: bytes, complaint: str) -> None:
     with pytest.raises(MisconfiguredError, match=complaint):
-        model.parse(content)
+        model.parse_store_faults(content)
 
 
 def test_a_route_is_read_as_it_is_written() -> None:
-    assert str(Route.parse("redis-1=7101:7106")) == "redis-1=7101:7106"
+    assert str(StoreRoute.parse("redis-1=7101:7106")) == "redis-1=7101:7106"
 
 
 async def test_a_proxy_that_no_longer_follows_its_file_ends_and_says_why(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def stumble(_: Proxy) -> None:
+    async def stumble(_: FaultProxy) -> None:
         raise RuntimeError("stumbled")
 
-    monkeypatch.setattr(Proxy, "follow", stumble)
-    route = Route("sample", free_port(), free_port())
+    monkeypatch.setattr(FaultProxy, "follow", stumble)
+    route = StoreRoute("sample", free_port(), free_port())
     with pytest.raises(RuntimeError, match="stumbled"):
-        await asyncio.wait_for(run([route], file, ops_port=free_port()), GENEROUS_S)
+        await asyncio.wait_for(run_fault_proxy([route], file, ops_port=free_port()), WAIT_TIMEOUT_S)

@@ -1,0 +1,50 @@
+"""What the near cache needs to know of the store: which changes it would hear of, and each one of them."""
+
+from typing import Protocol
+
+
+class InvalidationStream:
+    """One unbroken time of hearing of every change in a part of the store. Two are never the same."""
+
+    __slots__ = ()
+
+
+class InvalidationListener(Protocol):
+    """Who keeps copies of entries."""
+
+    def forget(self, key: str) -> None:
+        """The entry of `key` has changed, or may have."""
+        ...
+
+    def forget_all(self, watch: InvalidationStream) -> None:
+        """`watch` has ended: changes may be missed from now on, or everything has changed at once."""
+        ...
+
+
+class InvalidationSource(Protocol):
+    """Hears of changes to the store's entries; begins with what it is first asked about."""
+
+    def report_to(self, listener: InvalidationListener) -> None:
+        """Tells `listener` of each change, and of each watch that ends."""
+        ...
+
+    def of(self, key: str) -> InvalidationStream | None:
+        """The watch over `key`; None while a change of it would not be heard of."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends all watches for good."""
+        ...
+
+
+class NoInvalidationSource:
+    """`InvalidationSource` over a store that tells of nothing: no copy of any entry is kept."""
+
+    def report_to(self, listener: InvalidationListener) -> None:
+        pass
+
+    def of(self, key: str) -> InvalidationStream | None:
+        return None
+
+    async def aclose(self) -> None:
+        pass

@@ -1,0 +1,1 @@
+"""How calls wait, share, repeat and are bounded."""

@@ -1,0 +1,86 @@
+"""A circuit breaker: a dependency that keeps failing is left alone for a while."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from chassis.errors import unavailable
+from chassis.observability import metrics
+
+FAILURES_TO_OPEN: Final = 5
+FAILURE_WINDOW_S: Final = 10.0
+OPEN_DURATION_S: Final = 4.0
+SUCCESSES_TO_CLOSE: Final = 3
+
+_CLOSED, _HALF_OPEN, _OPEN = 0, 1, 2
+
+
+class CircuitBreaker:
+    """Opens after 5 failures in 10 s, lets single calls try again after 4 s, closes after 3 successes."""
+
+    def __init__(self, dependency: str, clock: Callable[[], float] = time.monotonic, *, label: str) -> None:
+        """`dependency` is what errors call it, `label` what metrics do."""
+        self._dependency = dependency
+        self._label = label
+        self._clock = clock
+        self._failures: deque[float] = deque(maxlen=FAILURES_TO_OPEN)
+        self._opened_at = 0.0
+        self._successes = 0
+        self._trying = False
+        self._enter(_CLOSED)
+
+    def admit(self) -> None:
+        """To be called before a call, which then ends in `succeeded`, `failed` or `abandoned`.
+
+        Raises DomainError UNAVAILABLE while the breaker is open, or is trying another call.
+        """
+        if self._state == _CLOSED:
+            return
+        wait_s = self._opened_at + OPEN_DURATION_S - self._clock()
+        if wait_s > 0 and self._state == _OPEN:
+            raise unavailable(self._dependency, retry_after_s=wait_s)
+        if self._trying:
+            raise unavailable(self._dependency)
+        self._enter(_HALF_OPEN)
+        self._trying = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are refused until the pause is over."""
+        return self._state == _OPEN
+
+    def try_now(self) -> None:
+        """What kept it open is known to be over: the next call may try without waiting."""
+        self._opened_at = float("-inf")
+
+    def succeeded(self) -> None:
+        """The dependency answered, be it with an error of the caller's."""
+        self._trying = False
+        if self._state == _HALF_OPEN:
+            self._successes += 1
+            if self._successes >= SUCCESSES_TO_CLOSE:
+                self._enter(_CLOSED)
+
+    def failed(self) -> None:
+        """The dependency did not answer, or not in time."""
+        self._trying = False
+        now = self._clock()
+        self._failures.append(now)
+        if self._state == _HALF_OPEN or self._has_failed_often(now):
+            self._opened_at = now
+            self._enter(_OPEN)
+
+    def abandoned(self) -> None:
+        """The call was given up by its caller: that says nothing about the dependency."""
+        self._trying = False
+
+    def _has_failed_often(self, now: float) -> bool:
+        return len(self._failures) == FAILURES_TO_OPEN and now - self._failures[0] <= FAILURE_WINDOW_S
+
+    def _enter(self, state: int) -> None:
+        self._state = state
+        self._successes = self._successes if state == _HALF_OPEN else 0
+        if state == _CLOSED:
+            self._failures.clear()
+        metrics.breaker_state.labels(self._label).set(state)

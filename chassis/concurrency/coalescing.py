@@ -1,0 +1,96 @@
+"""Coalescing: what many ask for while an earlier batch is under way goes together in the next one.
+
+One who asks alone waits for nobody. Under load the fixed cost of a round trip, a transaction or a call is
+paid once for many. Whoever asks is answered by a batch that begins after they asked, never by one that was
+under way, so an answer is never older than its question.
+"""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from chassis.call_context import current_call
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(slots=True, eq=False)
+class _PendingItem(Generic[T, R]):
+    item: T
+    result: asyncio.Future[R]
+    context: Context = field(default_factory=copy_context)
+    deadline: float = field(default_factory=lambda: current_call().deadline or math.inf)
+
+    def tell(self, result: R | BaseException) -> None:
+        """Unless the one who asked has gone away."""
+        if self.result.done():
+            return
+        if isinstance(result, BaseException):
+            self.result.set_exception(result)
+        else:
+            self.result.set_result(result)
+
+
+class Coalescer(Generic[T, R]):
+    """Carries out in batches what is asked for one by one.
+
+    `carry_out` gets up to `most` items and gives a result, or the error to raise, for each, in order; an
+    error that it raises goes to all. At most `at_once` batches are under way. A batch runs within the
+    deadline and under the trace of whoever of its members can wait longest, and is cancelled when all of
+    them have gone away. How many wait is bounded by how many calls the process admits.
+    """
+
+    def __init__(
+        self,
+        carry_out: Callable[[Sequence[T]], Awaitable[Sequence[R | BaseException]]],
+        *,
+        at_once: int,
+        most: int,
+    ) -> None:
+        self._carry_out = carry_out
+        self._at_once = at_once
+        self._most = most
+        self._waiting: deque[_PendingItem[T, R]] = deque()
+        self._lanes: set[asyncio.Task[Any] | None] = set()
+
+    async def ask(self, item: T) -> R:
+        """The result for `item`; raises its error."""
+        waiting: _PendingItem[T, R] = _PendingItem(item, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if len(self._lanes) < self._at_once:
+            self._lanes.add(asyncio.create_task(self._drain()))
+        return await waiting.result
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            taken = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            batch = [each for each in taken if not each.result.done()]
+            if batch:
+                await self._run(batch)
+        # In the same step as the look at who waits: nobody may come in between and find a lane that ends.
+        self._lanes.discard(asyncio.current_task())
+
+    async def _run(self, batch: Sequence[_PendingItem[T, R]]) -> None:
+        most_patient = max(batch, key=lambda each: each.deadline)
+        running = asyncio.create_task(self._settle(batch), context=most_patient.context)
+
+        def cancel_if_abandoned(_: asyncio.Future[R]) -> None:
+            if all(each.result.cancelled() for each in batch):
+                running.cancel()
+
+        for each in batch:
+            each.result.add_done_callback(cancel_if_abandoned)
+        await asyncio.wait((running,))
+
+    async def _settle(self, batch: Sequence[_PendingItem[T, R]]) -> None:
+        try:
+            results = await self._carry_out([each.item for each in batch])
+        except Exception as error:
+            results = [error] * len(batch)
+        for each, result in zip(batch, results, strict=True):
+            each.tell(result)

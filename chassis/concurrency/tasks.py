@@ -1,0 +1,28 @@
+"""Running several endless pieces of work as one, and tidying up after them."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, Final
+
+BEST_EFFORT_TIMEOUT_S: Final = 2.0
+
+
+async def run_until_first_exit(*work: Coroutine[Any, Any, None]) -> None:
+    """Runs all at once until the first one ends, cancels the others, and raises what it raised."""
+    tasks = [asyncio.create_task(piece) for piece in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def best_effort(last: Coroutine[Any, Any, None]) -> None:
+    """Does one `last` thing if it can be done at once: in a `finally`, a failure would hide why it ends."""
+    with suppress(Exception):
+        async with asyncio.timeout(BEST_EFFORT_TIMEOUT_S):
+            await last

@@ -1,0 +1,66 @@
+"""The chain that every call passes: its order is written here and nowhere else."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from chassis.contracts import RpcSpec
+from chassis.grpc.adaptive_concurrency import AdaptiveConcurrencyLimit
+from chassis.grpc.handlers import Interceptor, RpcHandler
+from chassis.grpc.interceptors.admission import AdmissionInterceptor
+from chassis.grpc.interceptors.authentication import (
+    AuthenticationInterceptor,
+    PrincipalVerifier,
+    RevocationCheck,
+    TicketRedeemer,
+)
+from chassis.grpc.interceptors.authorisation import AuthorisationInterceptor
+from chassis.grpc.interceptors.deadline import DeadlineInterceptor
+from chassis.grpc.interceptors.errors import ErrorInterceptor
+from chassis.grpc.interceptors.idempotency import IdempotencyInterceptor
+from chassis.grpc.interceptors.logging import AccessLogInterceptor
+from chassis.grpc.interceptors.metrics import MetricsInterceptor
+from chassis.grpc.interceptors.stream_session import StreamSessionInterceptor
+from chassis.grpc.interceptors.stream_session import UncachedRevocationCheck as LookingAgain
+from chassis.grpc.interceptors.tracing import TracingInterceptor
+from chassis.grpc.interceptors.validation import ValidationInterceptor
+from chassis.sharding.idempotency_store import IdempotencyStore
+
+MAX_CONCURRENT_CALLS: Final = 1_000
+MAX_CONCURRENT_STREAMS: Final = 1_000
+
+
+class ChainRevocations(RevocationCheck, LookingAgain, Protocol):
+    """What the chain needs to know of sessions that have ended."""
+
+
+def build_standard_chain(
+    *,
+    verifier: PrincipalVerifier,
+    revocations: ChainRevocations,
+    claims: IdempotencyStore,
+    pressure: AdaptiveConcurrencyLimit | None = None,
+    tickets: TicketRedeemer | None = None,
+) -> tuple[Interceptor, ...]:
+    """The interceptors from the outermost to the innermost; `pressure` bounds the calls in flight."""
+    return (
+        TracingInterceptor(),
+        MetricsInterceptor(),
+        AccessLogInterceptor(),
+        ErrorInterceptor(),
+        AdmissionInterceptor(
+            pressure or AdaptiveConcurrencyLimit(MAX_CONCURRENT_CALLS), MAX_CONCURRENT_STREAMS
+        ),
+        DeadlineInterceptor(),
+        AuthenticationInterceptor(verifier, revocations, tickets),
+        AuthorisationInterceptor(),
+        StreamSessionInterceptor(revocations),
+        ValidationInterceptor(),
+        IdempotencyInterceptor(claims),
+    )
+
+
+def compile_handler(chain: Sequence[Interceptor], rpc: RpcSpec, handler: RpcHandler) -> RpcHandler:
+    """One handler that does what all interceptors of `chain` do, the first one outermost."""
+    for interceptor in reversed(chain):
+        handler = interceptor.bind(rpc, handler)
+    return handler

@@ -1,0 +1,83 @@
+"""How long the lists of a request may be, looked at before anything else about it is.
+
+A megabyte holds 300,000 empty items. Holding each against its rules takes seconds, in which the process
+answers nobody; this look costs no more than the items that the contract admits.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from buf.validate import validate_pb2
+
+DEFAULT_MAX_ITEMS: Final = 200
+"""For lists to which no contract of ours gives a bound, such as the paths of a field mask."""
+
+
+@dataclass(frozen=True, slots=True)
+class OversizedList:
+    """A list with more items than its contract admits; `path` leads to it from the request."""
+
+    path: tuple[str, ...]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class _LimitedField:
+    name: str
+    held: str
+    """The full name of the message type that it holds; empty for any other type."""
+    most: int
+    """How many items a list may have; 0 when it is no list."""
+
+
+class ListLimits:
+    """The bounds of a message type and of all that it holds, read once from the rules of their contracts."""
+
+    def __init__(self, root: Descriptor) -> None:
+        self._root = root.full_name
+        self._fields: dict[str, tuple[_LimitedField, ...]] = {}
+        self._read(root)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a message of this type can hold any list at all."""
+        return any(field.most for fields in self._fields.values() for field in fields)
+
+    def too_long(self, message: Any) -> OversizedList | None:
+        """The first list of a message that has too many items; None when all are short enough."""
+        return next(self._too_long(message, self._root, ()), None)
+
+    def _read(self, descriptor: Descriptor) -> None:
+        if descriptor.full_name in self._fields:
+            return
+        of_interest = [field for field in descriptor.fields if field.is_repeated or field.message_type]
+        self._fields[descriptor.full_name] = tuple(_limited_field(field) for field in of_interest)
+        for field in of_interest:
+            if field.message_type is not None and not _is_map(field):
+                self._read(field.message_type)
+
+    def _too_long(self, message: Any, kind: str, path: tuple[str, ...]) -> Iterator[OversizedList]:
+        for field in self._fields[kind]:
+            if field.most:
+                items = getattr(message, field.name)
+                if len(items) > field.most:
+                    yield OversizedList((*path, field.name), field.most)
+                elif field.held and self._fields[field.held]:
+                    for number, item in enumerate(items):
+                        yield from self._too_long(item, field.held, (*path, f"{field.name}[{number}]"))
+            elif self._fields[field.held] and message.HasField(field.name):
+                yield from self._too_long(getattr(message, field.name), field.held, (*path, field.name))
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _limited_field(field: FieldDescriptor) -> _LimitedField:
+    held = "" if field.message_type is None or _is_map(field) else field.message_type.full_name
+    rules: validate_pb2.RepeatedRules = field.GetOptions().Extensions[validate_pb2.field].repeated
+    most = rules.max_items if rules.HasField("max_items") else DEFAULT_MAX_ITEMS
+    return _LimitedField(field.name, held, most if field.is_repeated else 0)

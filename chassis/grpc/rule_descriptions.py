@@ -1,0 +1,211 @@
+"""What a broken field rule wants, in words: the one table from rules of the contracts to sentences.
+
+Nobody outside reads regular expressions, numbers of enum values or names of types. A rule over several
+fields brings its own words (`cel.message`), a pattern without a row here the field's option `wants`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, cast
+
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from buf.validate import validate_pb2
+from internshipconnect.options.v1 import options_pb2
+
+UNDESCRIBED_FORM: Final = "in the form that the API page describes"
+_ONE_LINE: Final = "text on one line, without control characters"
+_LINES: Final = "text without control characters; line breaks are fine"
+_ID: Final = re.compile(r"\^([a-z]+)_\[0-7\]\[0-9A-HJKMNP-TV-Z\]\{25\}\$")
+_MAY_BE_EMPTY: Final = re.compile(r"\^\((.*)\)\?\$", re.DOTALL)
+
+PATTERN_DESCRIPTIONS: Final[Mapping[str, str]] = {
+    r"^[^\x00-\x1f\x7f]*$": _ONE_LINE,
+    r"^[^\x00-\x1f\x7f]+$": _ONE_LINE,
+    r"^[^\x00-\x08\x0b-\x1f\x7f]*$": _LINES,
+    r"^[A-Za-z0-9_-]{0,64}$": "an etag as an answer gave it",
+    r"^[A-Za-z0-9_.=-]*$": "a page token as an answer gave it",
+    r"^[A-Za-z0-9_.-]+$": "a token as an answer gave it",
+    r"^https?://[^\x00-\x20\x7f]+$": "an address that begins with http:// or https://",
+    r"^[0-9]{8}$": "the eight digits from the e-mail",
+    r"^[a-z0-9_-]{1,40}$": "a name of 1 to 40 small letters, digits, hyphens and underscores",
+    r"^[A-Z]{2}$": "a country's code of two capital letters, e.g. DE (ISO 3166-1 alpha-2)",
+    r"^[A-Z]{3}$": "a currency's code of three capital letters, e.g. EUR (ISO 4217)",
+    r"^[0-9]{4}-(0[1-9]|1[0-2])$": "a month such as 2027-09",
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$": "a day such as 2027-06-01",
+    r"^[A-Za-z0-9_-]{1,64}$": "an etag as an answer gave it",
+    r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$": "a language's tag such as de or en-GB (BCP 47)",
+    r"^[ABC][12]|native$": "a level from A1 to C2 (CEFR), or native",
+    r"^[A-Za-z_+-]+(/[A-Za-z0-9_+-]+)*$": "a time zone's name such as Europe/Berlin",
+}
+"""Patterns of the contracts; one that may also be empty, `^(...)?$`, is meant by the row without that."""
+
+_FORMAT_DESCRIPTIONS: Final[Mapping[str, str]] = {
+    "email": "an e-mail address such as name@example.com",
+    "uri": "an address such as https://example.com/page",
+    "uri_ref": "an address such as https://example.com/page, or a path",
+    "hostname": "a host name such as example.com",
+    "ip": "an IP address",
+    "ipv4": "an IPv4 address",
+    "ipv6": "an IPv6 address",
+    "address": "a host name or an IP address",
+    "host_and_port": "a host and a port such as example.com:443",
+    "uuid": "a UUID",
+    "tuuid": "a UUID without hyphens",
+}
+_LOWER: Final[Mapping[str, str]] = {"gte": "at least {}", "gt": "more than {}"}
+_UPPER: Final[Mapping[str, str]] = {"lte": "at most {}", "lt": "less than {}"}
+
+
+def describe_rule(rule: str, rules: Any, field: FieldDescriptor) -> str:
+    """What a field wants that breaks `rule` of `rules`, e.g. StringRules: `must be ...`, `is needed: ...`."""
+    if rule == "required":
+        wanted = describe_expected_form(field_rules_of(field), field)
+        return f"is needed: {wanted}" if wanted else "is needed"
+    table = _DESCRIBERS.get(rules.DESCRIPTOR.name, _describe_number_rule)
+    return table(rule, rules, field)
+
+
+def describe_max_items(count: int) -> str:
+    """What a list wants that is too long."""
+    return f"must have at most {_format_count(count, 'item')}"
+
+
+def describe_expected_form(rules: validate_pb2.FieldRules, field: FieldDescriptor) -> str:
+    """The form that a field's value takes, in words; empty where any value will do."""
+    if field.enum_type is not None:
+        return f"one of {_join_names(allowed_enum_names(rules.enum, field))}"
+    if rules.WhichOneof("type") != "string":
+        return ""
+    formats = [words for name, words in _FORMAT_DESCRIPTIONS.items() if getattr(rules.string, name)]
+    if formats or not rules.string.pattern:
+        return next(iter(formats), "")
+    words = _describe_pattern(rules.string.pattern, field)
+    return "" if words in (_ONE_LINE, _LINES) else words
+
+
+def allowed_enum_names(rules: Any, field: FieldDescriptor) -> list[str]:
+    """The names of the values that an enum field takes; `..._UNSPECIFIED` stands for none and is left out."""
+    chosen, refused = getattr(rules, "in"), rules.not_in
+    enum = cast(EnumDescriptor, field.enum_type)
+    values = [value for value in enum.values if value.number != 0 and value.number not in refused]
+    return [value.name for value in values if not chosen or value.number in chosen]
+
+
+def field_rules_of(field: FieldDescriptor) -> validate_pb2.FieldRules:
+    """The field's rules; empty ones when it declares none."""
+    return field.GetOptions().Extensions[validate_pb2.field]
+
+
+def item_rules_of(field: FieldDescriptor) -> validate_pb2.FieldRules:
+    """The rules of a field's values; of a list those of its items."""
+    rules = field_rules_of(field)
+    return rules.repeated.items if field.is_repeated else rules
+
+
+def _describe_string_rule(rule: str, rules: Any, field: FieldDescriptor) -> str:
+    value: Any = getattr(rules, rule, None)
+    if rule == "pattern":
+        return f"must be {_describe_pattern(rules.pattern, field)}"
+    if rule in _FORMAT_DESCRIPTIONS:
+        return f"must be {_FORMAT_DESCRIPTIONS[rule]}"
+    if rule == "min_len":
+        return (
+            "must not be empty" if value == 1 else f"must have at least {_format_count(value, 'character')}"
+        )
+    if rule == "max_len":
+        return f"must have at most {_format_count(value, 'character')}"
+    if rule == "len":
+        return f"must have {_format_count(value, 'character')}"
+    return _describe_text_rule(rule, value)
+
+
+def _describe_text_rule(rule: str, value: Any) -> str:
+    words = {
+        "const": "must be `{}`",
+        "prefix": "must begin with `{}`",
+        "suffix": "must end with `{}`",
+        "contains": "must contain `{}`",
+        "not_contains": "must not contain `{}`",
+        "min_bytes": "must have at least {} bytes",
+        "max_bytes": "must have at most {} bytes",
+        "in": "must be one of {}",
+        "not_in": "must be none of {}",
+    }
+    shown = _join_names(value) if rule in ("in", "not_in") else value
+    return words[rule].format(shown) if rule in words else f"must be {UNDESCRIBED_FORM}"
+
+
+def _describe_enum_rule(_rule: str, rules: Any, field: FieldDescriptor) -> str:
+    return f"must be one of {_join_names(allowed_enum_names(rules, field))}"
+
+
+def _describe_list_rule(rule: str, rules: Any, _field: FieldDescriptor) -> str:
+    if rule == "unique":
+        return "must not hold the same item twice"
+    if rule in ("max_items", "max_pairs"):
+        return describe_max_items(getattr(rules, rule))
+    return f"must have at least {_format_count(getattr(rules, rule), 'item')}"
+
+
+def _describe_number_rule(rule: str, rules: Any, _field: FieldDescriptor) -> str:
+    if rule == "const":
+        return f"must be {_format_value(rules.const)}"
+    if rule == "in":
+        return f"must be one of {_join_names(map(_format_value, getattr(rules, 'in')))}"
+    if rule == "not_in":
+        return f"must be none of {_join_names(map(_format_value, rules.not_in))}"
+    if rule == "finite":
+        return "must be a finite number"
+    bounds = [
+        words.format(_format_value(getattr(rules, name)))
+        for name, words in {**_LOWER, **_UPPER}.items()
+        if rules.HasField(name)
+    ]
+    return f"must be {' and '.join(bounds)}" if bounds else f"must be {UNDESCRIBED_FORM}"
+
+
+def _describe_time_rule(rule: str, rules: Any, field: FieldDescriptor) -> str:
+    relative = {"lt_now": "must be in the past", "gt_now": "must be in the future"}
+    if rule in relative:
+        return relative[rule]
+    if rule == "within":
+        return f"must be within {_format_value(rules.within)} of now"
+    words = _describe_number_rule(rule, rules, field)
+    return words.replace("at least", "at or after").replace("less than", "before")
+
+
+_DESCRIBERS: Final[Mapping[str, Callable[[str, Any, FieldDescriptor], str]]] = {
+    "StringRules": _describe_string_rule,
+    "BytesRules": _describe_string_rule,
+    "EnumRules": _describe_enum_rule,
+    "RepeatedRules": _describe_list_rule,
+    "MapRules": _describe_list_rule,
+    "TimestampRules": _describe_time_rule,
+}
+
+
+def _describe_pattern(pattern: str, field: FieldDescriptor) -> str:
+    policy: options_pb2.FieldPolicy = field.GetOptions().Extensions[options_pb2.field]
+    if policy.wants:
+        return policy.wants
+    filled = _MAY_BE_EMPTY.sub(r"^\1$", pattern)
+    if named := _ID.fullmatch(filled):
+        return f"an ID that begins with {named.group(1)}_ followed by 26 characters"
+    return PATTERN_DESCRIPTIONS.get(pattern) or PATTERN_DESCRIPTIONS.get(filled) or UNDESCRIBED_FORM
+
+
+def _join_names(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _format_count(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def _format_value(value: Any) -> str:
+    if isinstance(value, Timestamp | Duration):
+        return value.ToJsonString()
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)

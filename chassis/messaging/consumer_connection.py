@@ -1,0 +1,301 @@
+"""The consumers' side of the broker: Kombu on a thread of its own.
+
+Kombu is synchronous and its connections belong to one thread. That thread hands every message to a callback
+and goes on reading; what became of a message is told from any thread by `settle` and carried out on that
+thread.
+"""
+
+import selectors
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, Final
+
+from kombu import Connection, Consumer, Message, Producer, Queue
+
+from chassis.concurrency.backoff import jittered_delay_s
+from chassis.messaging import topology
+from chassis.messaging.publisher import PERSISTENT_DELIVERY_MODE
+from chassis.messaging.subscriptions import QueueSubscription
+from chassis.observability import metrics
+from chassis.observability.logging import get_logger
+
+ATTEMPTS_HEADER: Final = "x-attempts"
+ERROR: Final = "x-error"
+FIRST_FAILURE_HEADER: Final = "x-first-failure"
+QUEUE_HEADER: Final = "x-queue"
+ROUTING_KEY_HEADER: Final = "x-original-routing-key"
+_OWN_HEADERS: Final = frozenset(
+    {ATTEMPTS_HEADER, ERROR, FIRST_FAILURE_HEADER, QUEUE_HEADER, ROUTING_KEY_HEADER}
+)
+
+_HEARTBEAT_INTERVAL_S: Final = 10
+_TIMEOUT_S: Final = 15.0
+_TICK_INTERVAL_S: Final = 1.0
+_COUNT_INTERVAL_S: Final = 15.0
+_MAX_ERROR_CHARS: Final = 1_000
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerDelivery:
+    """One message from a queue. `attempt` counts from 1."""
+
+    subscription: QueueSubscription
+    body: bytes
+    attempt: int
+    message: Message = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The message's effect is committed (or it has none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Deliver it again after a while, or give up when it had all its attempts."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """No later attempt can succeed: straight to the dead letters."""
+
+    error: str
+
+
+Outcome = Ack | Retry | DeadLetter
+
+
+class ConsumerConnection:
+    """Consumes `subscriptions` on a thread of its own until stopped; reconnects for ever.
+
+    `deliver` is called on that thread for every message and must not block.
+    """
+
+    def __init__(
+        self,
+        amqp_url: str,
+        subscriptions: Sequence[QueueSubscription],
+        deliver: Callable[[BrokerDelivery], None],
+    ) -> None:
+        self._url = amqp_url
+        self._subscriptions = subscriptions
+        self._deliver = deliver
+        self._verdicts: deque[tuple[BrokerDelivery, Outcome]] = deque()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._pausing = threading.Event()
+        self._paused = threading.Event()
+        self._stopping = threading.Event()
+        self._connected = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can come in now."""
+        return self._connected.is_set()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def settle(self, delivery: BrokerDelivery, verdict: Outcome) -> None:
+        """Says what became of a message; callable from any thread, returns at once.
+
+        A verdict about a message of a connection that is gone is dropped: the broker delivers it again.
+        """
+        self._verdicts.append((delivery, verdict))
+        self._wake()
+
+    def pause(self, timeout_s: float = 3.0) -> None:
+        """Takes no further messages once it returns; those handed out can still be settled."""
+        self._pausing.set()
+        self._wake()
+        self._paused.wait(timeout_s)
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Carries out the verdicts told so far and closes the connection; what is unsettled comes again."""
+        self._pausing.set()
+        self._stopping.set()
+        self._wake()
+        self._thread.join(timeout_s)
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # the pipe is full of wake-ups already
+            self._wake_writer.send(b"\0")
+
+    def _run(self) -> None:
+        attempt = 0
+        while not self._pausing.is_set():
+            try:
+                with closing(self._connect()) as session:
+                    attempt = 0
+                    self._pump(session)
+            except (
+                Exception
+            ) as error:  # Kombu may raise anything, AttributeError even, when a connection breaks.
+                _log.warning("broker connection lost", error=repr(error))
+            finally:
+                self._connected.clear()
+                metrics.broker_connected.set(0)
+            self._pausing.wait(jittered_delay_s(attempt))
+            attempt += 1
+        self._paused.set()
+
+    def _connect(self) -> "_BrokerSession":
+        session = _BrokerSession(self._url, self._subscriptions, self._deliver)
+        self._connected.set()
+        metrics.broker_connected.set(1)
+        _log.info("broker connected", queues=[each.queue for each in self._subscriptions])
+        return session
+
+    def _pump(self, session: "_BrokerSession") -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(session.socket, selectors.EVENT_READ)
+            selector.register(self._wake_reader, selectors.EVENT_READ)
+            while not self._stopping.is_set():
+                self._settle_all(session)
+                session.read()
+                session.tick()
+                if self._pausing.is_set():
+                    session.pause()
+                    self._paused.set()
+                selector.select(_TICK_INTERVAL_S)
+                self._swallow_wake_ups()
+        self._settle_all(session)
+
+    def _settle_all(self, session: "_BrokerSession") -> None:
+        while self._verdicts:
+            delivery, verdict = self._verdicts.popleft()
+            session.settle(delivery, verdict)
+
+    def _swallow_wake_ups(self) -> None:
+        with suppress(BlockingIOError):
+            while self._wake_reader.recv(4096):
+                pass
+
+
+class _BrokerSession:
+    """One connection: a channel per subscription, as prefetch is per channel, and one for sending on."""
+
+    def __init__(
+        self, url: str, subscriptions: Sequence[QueueSubscription], deliver: Callable[[BrokerDelivery], None]
+    ) -> None:
+        self._connection = Connection(
+            url,
+            heartbeat=_HEARTBEAT_INTERVAL_S,
+            connect_timeout=_TIMEOUT_S,
+            transport_options={
+                "confirm_publish": True,
+                "read_timeout": _TIMEOUT_S,
+                "write_timeout": _TIMEOUT_S,
+            },
+        )
+        try:
+            self._channel = self._connection.channel()
+            topology.declare_on_channel(self._channel, [each.work_queue for each in subscriptions])
+            self._producer = Producer(self._channel, auto_declare=False)
+            self._subscriptions = subscriptions
+            self._deliver = deliver
+            self._next_count = 0.0
+            self._channels = set[Any]()
+            self._consumers = [self._consume(subscription) for subscription in subscriptions]
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def socket(self) -> socket.socket:
+        sock: socket.socket = self._connection.connection.sock
+        return sock
+
+    def close(self) -> None:
+        # Without the closing handshake, which a broken connection would never answer.
+        self._connection.collect(socket_timeout=1.0)
+
+    def read(self) -> None:
+        """Dispatches all that has arrived, without waiting for more."""
+        try:
+            while True:
+                self._connection.drain_events(timeout=0)
+        except TimeoutError:
+            return
+
+    def tick(self) -> None:
+        """Heartbeats, and now and then the queues' lengths."""
+        self._connection.heartbeat_check()
+        if monotonic() >= self._next_count:
+            self._next_count = monotonic() + _COUNT_INTERVAL_S
+            for subscription in self._subscriptions:
+                self._count(subscription.queue)
+                self._count(topology.dead_letter_queue(subscription.queue))
+
+    def pause(self) -> None:
+        while self._consumers:
+            self._consumers.pop().cancel()
+
+    def settle(self, delivery: BrokerDelivery, verdict: Outcome) -> None:
+        if delivery.message.channel not in self._channels:
+            return
+        match verdict:
+            case Retry(error) if delivery.attempt < delivery.subscription.max_attempts:
+                self._send_on(delivery, error, topology.retry_exchange(delivery.attempt))
+            case Retry(error) | DeadLetter(error):
+                self._send_on(delivery, error, "", topology.dead_letter_queue(delivery.subscription.queue))
+        delivery.message.ack()
+
+    def _send_on(self, delivery: BrokerDelivery, error: str, exchange: str, routing_key: str = "") -> None:
+        message = delivery.message
+        headers = {key: value for key, value in message.headers.items() if key in _OWN_HEADERS}
+        headers.setdefault(FIRST_FAILURE_HEADER, datetime.now(UTC).isoformat(timespec="seconds"))
+        headers.setdefault(ROUTING_KEY_HEADER, message.delivery_info["routing_key"])
+        queue = delivery.subscription.queue
+        headers.update(
+            {ATTEMPTS_HEADER: delivery.attempt, ERROR: error[:_MAX_ERROR_CHARS], QUEUE_HEADER: queue}
+        )
+        self._producer.publish(
+            delivery.body,
+            exchange=exchange,
+            routing_key=routing_key or queue,
+            mandatory=True,
+            headers=headers,
+            content_type=message.content_type,
+            content_encoding=message.content_encoding,
+            delivery_mode=PERSISTENT_DELIVERY_MODE,
+            message_id=message.properties.get("message_id"),
+            type=message.properties.get("type"),
+            timeout=_TIMEOUT_S,
+            confirm_timeout=_TIMEOUT_S,
+        )
+
+    def _consume(self, subscription: QueueSubscription) -> Consumer:
+        channel = self._connection.channel()
+        self._channels.add(channel)
+
+        def on_message(message: Message) -> None:
+            attempt = int(message.headers.get(ATTEMPTS_HEADER, 0)) + 1
+            self._deliver(BrokerDelivery(subscription, body_bytes(message.body), attempt, message))
+
+        queue = Queue(subscription.queue, no_declare=True)
+        consumer = Consumer(channel, [queue], on_message=on_message, auto_declare=False)
+        consumer.qos(prefetch_count=subscription.prefetch)
+        consumer.consume()
+        return consumer
+
+    def _count(self, queue: str) -> None:
+        _, messages, _ = self._channel.queue_declare(queue, passive=True)
+        metrics.queue_messages.labels(queue).set(messages)
+
+
+def body_bytes(body: Any) -> bytes:
+    """A message's body, whatever Kombu made of it."""
+    return body.encode() if isinstance(body, str) else bytes(body)

@@ -1,0 +1,1 @@
+"""Redis Cluster: the client, and what keeps its state there."""

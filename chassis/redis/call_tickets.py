@@ -1,0 +1,93 @@
+"""Tickets: what stands in for an access token where a client cannot send headers, as browsers' EventSource.
+
+A ticket is for one call, has to be used within a minute, and belongs to the client that uses it first: the
+same program at the same place may come again with it, as EventSource does when a connection is lost, until
+the access token expires that it was made with. In Redis stands its digest, not the ticket.
+"""
+
+import secrets
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from chassis.call_context import Principal
+from chassis.errors import DomainError, unavailable
+from chassis.redis.client import REDIS_ERRORS
+
+FIRST_USE_TIMEOUT_S: Final = 60
+DEFAULT_TICKET_TTL_S: Final = 900
+"""Of a ticket whose maker's token does not say when it ends."""
+_STORE_NAME: Final = "The store of tickets"
+
+
+class TicketRedis(Protocol):
+    """What is needed of Redis."""
+
+    def get(self, name: str, /) -> Awaitable[Any]: ...
+
+    def set(self, name: str, value: bytes, /, *, ex: int, nx: bool = False) -> Awaitable[Any]: ...
+
+    def expire(self, name: str, time: int, /) -> Awaitable[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _TicketRecord:
+    rpc: str
+    principal: Principal
+
+
+class CallTickets:
+    """Makes tickets and takes them. Methods raise DomainError UNAVAILABLE while Redis does not answer."""
+
+    def __init__(self, redis: TicketRedis) -> None:
+        self._redis = redis
+
+    async def issue(self, principal: Principal, rpc: str) -> str:
+        """A ticket with which `principal` may make the call `rpc`, by its full name."""
+        text = secrets.token_urlsafe(24)
+        record = msgspec.json.encode(_TicketRecord(rpc, principal))
+        try:
+            await self._redis.set(_ticket_key(text), record, ex=FIRST_USE_TIMEOUT_S)
+        except REDIS_ERRORS:
+            raise unavailable(_STORE_NAME) from None
+        return text
+
+    async def redeem(self, text: str, rpc: str, client: bytes) -> Principal:
+        """Whom a ticket speaks for. Raises TOKEN_INVALID unless it is for this call, and this client's."""
+        try:
+            found = await self._redis.get(_ticket_key(text))
+            if found is None:
+                raise _invalid_ticket("has expired, or is not one of ours")
+            record = msgspec.json.decode(found, type=_TicketRecord)
+            if record.rpc != rpc:
+                raise _invalid_ticket("is for another call")
+            await self._claim(text, client, _seconds_left(record.principal))
+        except REDIS_ERRORS:
+            raise unavailable(_STORE_NAME) from None
+        return record.principal
+
+    async def _claim(self, text: str, client: bytes, life_s: int) -> None:
+        owner = f"{_ticket_key(text)}:client"
+        if await self._redis.set(owner, client, ex=life_s, nx=True):
+            await self._redis.expire(_ticket_key(text), life_s)
+        elif await self._redis.get(owner) != client:
+            raise _invalid_ticket("was used by another client")
+
+
+def _ticket_key(text: str) -> str:
+    # In braces: both keys of a ticket lie on one node.
+    return f"{{ticket:{blake2b(text.encode(), digest_size=16).hexdigest()}}}"
+
+
+def _seconds_left(principal: Principal) -> int:
+    if not principal.expires_at:
+        return DEFAULT_TICKET_TTL_S
+    return max(1, int(principal.expires_at - time.time()))
+
+
+def _invalid_ticket(what: str) -> DomainError:
+    return DomainError("TOKEN_INVALID", f"The ticket {what}; get another one.")

@@ -1,0 +1,180 @@
+"""The nodes of a Redis Cluster, each with a circuit of its own: one that is gone costs only its own keys."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, Literal, TypeVar
+
+from chassis.observability.metrics import breaker_state
+from chassis.redis.client import REDIS_ERRORS
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+T = TypeVar("T")
+N = TypeVar("N", bound="GuardedRedisNode")
+
+FAILURES_TO_OPEN: Final = 5
+PROBE_INTERVAL_S: Final = 0.1
+PROBE_TIMEOUT_S: Final = 1.0
+FIRST_CONTACT_TIMEOUT_S: Final = 1.0
+CONTACT_INTERVAL_S: Final = 0.1
+TOPOLOGY_REFRESH_INTERVAL_S: Final = 1.0
+CLOSED: Final = 0
+OPEN: Final = 2
+
+UnavailableCause = Literal["unreached", "open", "slow", "error", "busy"]
+
+
+class StoreUnavailableError(Exception):
+    """The store did not answer in time; do without it.
+
+    `cause` says why: the cluster is `unreached`, the node's circuit is `open`, the node is too `slow` or gave
+    an `error`, or too many wait for it already (`busy`). `node` is its `host:port`, "" for the whole cluster.
+    """
+
+    def __init__(self, message: str, cause: UnavailableCause = "error", node: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.node = node
+
+
+class RedisNodeBreaker:
+    """Opens after 5 failures in a row; closes as soon as the node answers a PING, asked every 100 ms."""
+
+    def __init__(self, node: ClusterNode) -> None:
+        self._node = node
+        self._failures = 0
+        self._probing: asyncio.Task[None] | None = None
+        self._state = breaker_state.labels(f"redis/{node.name}")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the node should be left alone."""
+        return self._probing is not None
+
+    def succeeded(self) -> None:
+        """The node has answered."""
+        self._failures = 0
+
+    def failed(self) -> None:
+        """The node has not answered, or with an error."""
+        self._failures += 1
+        if self._failures >= FAILURES_TO_OPEN and self._probing is None:
+            self._state.set(OPEN)
+            self._probing = asyncio.create_task(self._probe())
+
+    def stop(self) -> None:
+        """Ends the probing."""
+        if self._probing is not None:
+            self._probing.cancel()
+
+    async def _probe(self) -> None:
+        # Past the cluster client: it would look at the whole cluster again after each failure.
+        while not await self._answers():  # noqa: ASYNC110 - nobody tells when a node is back
+            await asyncio.sleep(PROBE_INTERVAL_S * random.uniform(0.8, 1.2))  # noqa: S311
+        self._failures = 0
+        self._probing = None
+        self._state.set(CLOSED)
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                await self._node.execute_command("PING")
+        except REDIS_ERRORS:
+            return False
+        return True
+
+
+class GuardedRedisNode:
+    """The way to one node: commands bounded in time, and none while its circuit is open."""
+
+    def __init__(self, holder: ClusterNode, answer_within_s: float) -> None:
+        self.holder = holder
+        self.breaker = RedisNodeBreaker(holder)
+        self._answer_within_s = answer_within_s
+
+    async def asked(self, command: Callable[[], Awaitable[T]]) -> T:
+        """The command's answer. Raises StoreDownError."""
+        if self.breaker.is_open:
+            raise self._down("the node does not answer", "open")
+        try:
+            async with asyncio.timeout(self._answer_within_s):
+                answer = await command()
+        except REDIS_ERRORS as error:
+            self.breaker.failed()
+            cause: UnavailableCause = (
+                "slow" if isinstance(error, TimeoutError | RedisTimeoutError) else "error"
+            )
+            raise self._down("the node did not answer", cause) from error
+        self.breaker.succeeded()
+        return answer
+
+    def _down(self, message: str, cause: UnavailableCause) -> StoreUnavailableError:
+        return StoreUnavailableError(message, cause, self.holder.name)
+
+
+class GuardedRedisNodes(Generic[N]):
+    """The nodes by the keys that they hold; each is made by `make` when it is first needed."""
+
+    def __init__(self, redis: RedisCluster, make: Callable[[ClusterNode], N]) -> None:
+        self._redis = redis
+        self._make = make
+        self._nodes: dict[str, N] = {}
+        self._next_contact = 0.0
+        self._looking: asyncio.Task[None] | None = None
+
+    async def of(self, key: str) -> N:
+        """The node that holds `key`. Raises StoreDownError while the cluster cannot be reached."""
+        holder = self._holder(key) or await self._after_contact(key)
+        node = self._nodes.get(holder.name)
+        if node is None or node.holder is not holder:
+            node = self._replaced(node, holder)
+        if node.breaker.is_open and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._look_again())
+        return node
+
+    async def aclose(self) -> None:
+        """Ends the probing of nodes that are down."""
+        for node in self._nodes.values():
+            node.breaker.stop()
+        if self._looking is not None:
+            self._looking.cancel()
+
+    async def _look_again(self) -> None:
+        """A node may be down for good and another have taken its keys: only the cluster itself knows."""
+        await asyncio.sleep(TOPOLOGY_REFRESH_INTERVAL_S)
+        with contextlib.suppress(*REDIS_ERRORS):
+            async with asyncio.timeout(FIRST_CONTACT_TIMEOUT_S):
+                await self._redis.nodes_manager.initialize()
+
+    def _replaced(self, before: N | None, holder: ClusterNode) -> N:
+        if before is not None:
+            before.breaker.stop()
+        node = self._nodes[holder.name] = self._make(holder)
+        return node
+
+    def _holder(self, key: str) -> ClusterNode | None:
+        try:
+            return self._redis.get_node_from_key(key)
+        except REDIS_ERRORS:
+            return None
+
+    async def _after_contact(self, key: str) -> ClusterNode:
+        """Learns which node holds which keys; one caller tries, at most every 100 ms, nobody else waits."""
+        now = time.monotonic()
+        if now < self._next_contact:
+            raise StoreUnavailableError("the cluster has not been reached yet", "unreached")
+        self._next_contact = now + FIRST_CONTACT_TIMEOUT_S
+        try:
+            async with asyncio.timeout(FIRST_CONTACT_TIMEOUT_S):
+                await self._redis.initialize()
+        except REDIS_ERRORS as error:
+            raise StoreUnavailableError("the cluster cannot be reached", "unreached") from error
+        finally:
+            self._next_contact = time.monotonic() + CONTACT_INTERVAL_S
+        holder = self._holder(key)
+        if holder is None:
+            raise StoreUnavailableError("no node holds this key", "unreached")
+        return holder

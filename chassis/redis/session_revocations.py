@@ -1,0 +1,80 @@
+"""Which sessions have ended before their tokens did: a note in Redis, looked up now and then."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+from chassis.errors import DomainError
+from chassis.observability import metrics
+from chassis.redis.client import REDIS_ERRORS
+
+CACHE_TTL_S: Final = 10.0
+"""How long a session may still be let in after it has ended."""
+_LOOKUP_TIMEOUT_S: Final = 0.25
+_MAX_CACHED_SESSIONS: Final = 50_000
+
+
+class RevocationRedis(Protocol):
+    """What is needed of Redis."""
+
+    def exists(self, key: str, /) -> Awaitable[int]: ...
+
+    def set(self, key: str, value: str, /, *, ex: int) -> Awaitable[object]: ...
+
+
+def revocation_key(session_id: str) -> str:
+    """Where a session's end is noted."""
+    return f"revoked:{session_id}"
+
+
+class SessionRevocations:
+    """Notes and looks up the ends of sessions. When Redis does not answer, calls pass and are counted."""
+
+    def __init__(self, redis: RevocationRedis, clock: Callable[[], float] = time.monotonic) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._remembered: OrderedDict[str, tuple[bool, float]] = OrderedDict()
+
+    async def revoke(self, session_id: str, ttl_s: int) -> None:
+        """Notes that a session has ended; `ttl_s` is the longest life of its access tokens.
+
+        Raises one of `chassis.redis.client.REDIS_ERRORS` when it could not be noted.
+        """
+        await self._redis.set(revocation_key(session_id), "1", ex=ttl_s)
+        self._remember(session_id, True)
+
+    async def refuse_revoked(self, session_id: str) -> None:
+        """Raises DomainError SESSION_REVOKED when the session has ended."""
+        known = self._remembered.get(session_id)
+        if known is None or known[1] <= self._clock():
+            revoked = await self._look_up(session_id)
+        else:
+            revoked = known[0]
+        _raise_if_revoked(is_revoked=revoked)
+
+    async def look_again(self, session_id: str) -> None:
+        """The same, without what is remembered: for streams, which live long and look now and then."""
+        _raise_if_revoked(is_revoked=await self._look_up(session_id))
+
+    async def _look_up(self, session_id: str) -> bool:
+        try:
+            async with asyncio.timeout(_LOOKUP_TIMEOUT_S):
+                revoked = bool(await self._redis.exists(revocation_key(session_id)))
+        except REDIS_ERRORS:
+            metrics.cache_requests.labels("revocations", "bypass").inc()
+            revoked = False
+        self._remember(session_id, revoked)
+        return revoked
+
+    def _remember(self, session_id: str, revoked: bool) -> None:
+        self._remembered[session_id] = (revoked, self._clock() + CACHE_TTL_S)
+        self._remembered.move_to_end(session_id)
+        if len(self._remembered) > _MAX_CACHED_SESSIONS:
+            self._remembered.popitem(last=False)
+
+
+def _raise_if_revoked(*, is_revoked: bool) -> None:
+    if is_revoked:
+        raise DomainError("SESSION_REVOKED", "This session has ended.")

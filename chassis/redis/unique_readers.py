@@ -1,0 +1,117 @@
+"""Who has read what: different readers of a thing in a day, counted without keeping who they are.
+
+Of each thing and day Redis holds a HyperLogLog (at most 12 KiB, right to one percent), so one reader's
+repeats count once, whichever process hears of them. A reader is put in as a hash with the day's salt: random,
+in Redis only, gone two days later. So nobody can tell afterwards who read, nor whether somebody came again
+another day.
+"""
+
+import ipaddress
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+from zlib import crc32
+
+from chassis.clock import Clock
+from redis.asyncio.cluster import RedisCluster
+
+RETENTION: Final = timedelta(days=2)
+CHANGED_BUCKETS: Final = 16
+"""Sets of things that were read since somebody looked, so that they are spread over the nodes."""
+_IPV6_PREFIX_BITS: Final = 64
+"""What one household or one phone has of IPv6."""
+
+
+class SubjectDay(NamedTuple):
+    """A thing (its ID) and the day, ISO 8601."""
+
+    subject: str
+    day: str
+
+
+def anonymous_reader_key(address: str, user_agent: str) -> str:
+    """How a reader who is not signed in is told from others; an IPv6 address counts by its /64."""
+    return f"{_client_network(address)} {user_agent}"
+
+
+class UniqueReaderCounter:
+    """Counts readers. Redis' errors are raised to whoever asks."""
+
+    def __init__(self, redis: RedisCluster, clock: Clock, namespace: str = "readers") -> None:
+        self._redis: Any = redis
+        self._namespace = namespace
+        self._clock = clock
+        self._salts: dict[str, bytes] = {}
+
+    async def note(self, seen: Iterable[tuple[str, str]]) -> None:
+        """Some things were read, each by somebody; the same once more changes nothing."""
+        day = self._clock.now().date().isoformat()
+        salt = await self._salt(day)
+        by_subject: dict[str, set[bytes]] = defaultdict(set)
+        for subject, reader in seen:
+            by_subject[subject].add(blake2b(reader.encode(), key=salt, digest_size=8).digest())
+        pipeline = self._redis.pipeline()
+        for subject, hashes in by_subject.items():
+            pipeline.pfadd(self._counter(SubjectDay(subject, day)), *hashes)
+        news = await pipeline.execute()
+        await self.put_back(
+            [SubjectDay(each, day) for each, new in zip(by_subject, news, strict=True) if new]
+        )
+
+    async def put_back(self, readings: Sequence[SubjectDay]) -> None:
+        """These are to be looked at, perhaps once more."""
+        pipeline = self._redis.pipeline()
+        for reading in readings:
+            pipeline.expire(self._counter(reading), RETENTION)
+            pipeline.sadd(
+                self._changed(crc32(reading.subject.encode()) % CHANGED_BUCKETS),
+                f"{reading.day} {reading.subject}",
+            )
+        if readings:
+            await pipeline.execute()
+
+    async def take_changed(self, limit: int) -> list[SubjectDay]:
+        """Things that somebody new has read, at most `limit` of each bucket; nobody else gets these."""
+        found: list[SubjectDay] = []
+        for bucket in range(CHANGED_BUCKETS):
+            members = await self._redis.spop(self._changed(bucket), limit) or ()
+            for member in members:
+                day, _, subject = bytes(member).decode().partition(" ")
+                found.append(SubjectDay(subject, day))
+        return found
+
+    async def counts(self, readings: Sequence[SubjectDay]) -> Mapping[SubjectDay, int]:
+        """How many different readers there were."""
+        pipeline = self._redis.pipeline()
+        for reading in readings:
+            # The client keeps its own method out of pipelines, since it may name keys of several nodes.
+            pipeline.execute_command("PFCOUNT", self._counter(reading))
+        counted = await pipeline.execute() if readings else []
+        return dict(zip(readings, map(int, counted), strict=True))
+
+    def _counter(self, reading: SubjectDay) -> str:
+        return f"{self._namespace}:{reading.subject}:{reading.day}"
+
+    def _changed(self, bucket: int) -> str:
+        return f"{self._namespace}:changed:{bucket}"
+
+    async def _salt(self, day: str) -> bytes:
+        if day not in self._salts:
+            key = f"{self._namespace}:salt:{day}"
+            await self._redis.set(key, secrets.token_bytes(32), nx=True, ex=RETENTION)
+            self._salts = {day: bytes(await self._redis.get(key))}
+        return self._salts[day]
+
+
+def _client_network(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return address
+    mapped = parsed.ipv4_mapped
+    return str(mapped) if mapped else str(ipaddress.ip_network((parsed, _IPV6_PREFIX_BITS), strict=False))

@@ -1,0 +1,47 @@
+"""Work that repeats."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from chassis.call_context import CallContext, Principal, bind_call
+from chassis.observability import metrics
+from chassis.observability.logging import get_logger
+from chassis.observability.tracing import continue_trace
+
+_MAX_FIRST_WAIT_S: Final = 10.0
+_JITTER: Final = 0.1
+
+_log = get_logger()
+
+
+@dataclass(frozen=True)
+class PeriodicTask:
+    """Work that the `work` role repeats about every `every_s` seconds, never twice at once in a process."""
+
+    name: str
+    every_s: float
+    call: Callable[[], Awaitable[None]]
+
+
+async def repeat_task(periodic: PeriodicTask, principal: Principal) -> None:
+    """Runs it again and again, acting as `principal`, until cancelled; the first time soon."""
+    bind_call(CallContext(principal=principal))
+    await asyncio.sleep(random.uniform(0, min(periodic.every_s, _MAX_FIRST_WAIT_S)))  # noqa: S311
+    while True:
+        await _run_once(periodic)
+        await asyncio.sleep(periodic.every_s * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
+
+
+async def _run_once(periodic: PeriodicTask) -> None:
+    outcome = "done"
+    with continue_trace("", f"periodic {periodic.name}", kind="internal") as span:
+        try:
+            await periodic.call()
+        except Exception as error:
+            outcome = "failed"
+            span.failed(repr(error))
+            _log.exception("periodic task failed", task=periodic.name)
+    metrics.periodic_runs.labels(periodic.name, outcome).inc()

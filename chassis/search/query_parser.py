@@ -1,0 +1,309 @@
+"""A search as its words are understood: what is demanded, what it may be spelt like, and what only ranks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from chassis.search.gazetteer import Gazetteer, GazetteerEntry
+from chassis.search.query_segmentation import (
+    ImpliedFilter,
+    QueryGrammar,
+    QuerySegment,
+    SegmentKind,
+    index_terms_of,
+)
+from chassis.search.synonyms import SynonymKind, is_ambiguous
+from chassis.search.text_analysis import (
+    STEM_MARK,
+    Token,
+    character_bigrams,
+    compose_nfc,
+    is_unspaced,
+    strip_version,
+    tokenize,
+)
+from chassis.search.text_analysis import analyze_word as terms_of_word
+from chassis.search.vocabulary import Vocabulary
+
+MAX_QUERY_TERMS: Final = 10
+_MIN_PREFIX_CHARS: Final = 2
+_MIN_NAME_PREFIX_CHARS: Final = 4
+_MAX_NEW_WORD_CHARS: Final = 2
+"""Letters of a word that has just been begun: it ranks, and is not demanded yet."""
+
+AS_TYPED, EXACT, STEMMED, RELATED = 1_100_000, 1_000_000, 900_000, 300_000
+COMPLETED, CORRECTED, FAR_CORRECTED = 5_000, 40, 20
+"""How well a term stands for the word that was asked for. The steps are wider than all that places differ in
+(`entry.TITLE` and so on), so that exact comes before unfinished, and unfinished before misspelt."""
+
+_RELATED_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "developer": ("engineer", "development", "programmer", "software"),
+    "engineer": ("developer", "engineering"),
+    "programmer": ("developer", "engineer", "programming"),
+    "scientist": ("science",),
+    "analyst": ("analysis", "analytics"),
+    "economist": ("economics",),
+    "researcher": ("research",),
+    "writer": ("writing", "copywriting"),
+    "photographer": ("photography",),
+    "translator": ("translation",),
+    "teacher": ("teaching", "education"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTerm:
+    """A word asked for: the terms it may stand for with their quality, and how much finding it says.
+
+    `listings` is about how many hold one of them. What is not `demanded` only ranks; what `means` something
+    is a filter. `marks` are further terms that are shown as found; `corrected` is what was read for a
+    misspelling.
+    """
+
+    text: str
+    qualities: dict[str, int]
+    weight: int
+    listings: int
+    demanded: bool = True
+    means: tuple[ImpliedFilter, ...] = ()
+    marks: frozenset[str] = frozenset()
+    corrected: str = ""
+    start: int = 0
+
+    @property
+    def ranks(self) -> bool:
+        """Whether finding it says anything of how well a document fits."""
+        return not self.means or self.means[0].name == "field"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedQuery:
+    """What was understood of a text; `is_empty` when it holds nothing that can be searched for."""
+
+    words: tuple[QueryTerm, ...] = ()
+    is_empty: bool = False
+    did_you_mean: str = ""
+
+    @property
+    def demanded(self) -> tuple[QueryTerm, ...]:
+        """The words that are asked for."""
+        return tuple(word for word in self.words if word.demanded)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryParser:
+    """Reads searches over one vocabulary."""
+
+    grammar: QueryGrammar
+    vocabulary: Vocabulary
+    places: Gazetteer
+
+    def read(
+        self,
+        text: str,
+        *,
+        weights: Sequence[int] = (),
+        taken: frozenset[str] = frozenset(),
+        is_literal: bool = False,
+    ) -> ParsedQuery:
+        """What a text asks for, its last word possibly unfinished, at most `MAX_QUERY_TERMS` different words.
+
+        `weights` are those of an earlier page, so that a page's order does not shift under the next one.
+        `taken` names filters that are set already, whose words are words; `is_literal` takes all as words.
+        """
+        plain = compose_nfc(text)
+        tokens = tokenize(plain)
+        if not tokens:
+            return ParsedQuery(is_empty=bool(text.strip()))
+        grammar = QueryGrammar(frozenset()) if is_literal else self.grammar
+        parts = grammar.parts(tokens, self.vocabulary, self.places)
+        words = _TermBuilder(self, plain, parts, taken, is_literal=is_literal).all()
+        pinned = [
+            replace(word, weight=weights[at]) if at < len(weights) else word
+            for at, word in enumerate(words[:MAX_QUERY_TERMS])
+        ]
+        return ParsedQuery(tuple(pinned), did_you_mean=_corrected_text(plain, tokens, pinned))
+
+
+@dataclass(frozen=True)
+class _TermBuilder:
+    reader: QueryParser
+    text: str
+    parts: Sequence[QuerySegment]
+    taken: frozenset[str]
+    is_literal: bool
+
+    def all(self) -> list[QueryTerm]:
+        words: dict[object, QueryTerm] = {}
+        for part in self.parts:
+            for word in self._words_of(part):
+                key = word.means[0].name if word.means and word.means[0].name != "field" else word.text
+                words[key] = _merge_terms(words[key], word) if key in words else word
+        return list(words.values())
+
+    def _words_of(self, part: QuerySegment) -> Iterator[QueryTerm]:
+        meaning = None if self.is_literal else self._meaning(part)
+        if meaning is not None and meaning.name not in self.taken:
+            yield self._filter(part, meaning)
+        elif part.kind is SegmentKind.NAME and not self.is_literal:
+            yield self._name(part)
+        elif part.is_demanded or (self.is_literal and part.kind is SegmentKind.ORDINARY):
+            yield from self._plain(part)
+
+    def _meaning(self, part: QuerySegment) -> ImpliedFilter | None:
+        if part.place is not None:
+            return _place_filter(part.place)
+        if part.name is not None and part.name.kind is SynonymKind.FIELD:
+            return ImpliedFilter("field", part.name.label, part.name.term)
+        return part.meaning
+
+    def _filter(self, part: QuerySegment, meaning: ImpliedFilter) -> QueryTerm:
+        word = self._name(part) if part.name is not None else self._word(part, {meaning.term: EXACT})
+        marks = {token.word for token in part.tokens} | set(word.marks)
+        return replace(word, means=(meaning,), marks=frozenset(marks))
+
+    def _name(self, part: QuerySegment) -> QueryTerm:
+        assert part.name is not None
+        own, *related = index_terms_of(part.name)
+        qualities = dict.fromkeys(related, RELATED) | {own: EXACT}
+        if len(part.tokens) == 1:
+            qualities = self._spellings(part.tokens[0]) | qualities
+        if strip_version(part.tokens[0].word) != part.tokens[0].word:
+            qualities |= {own: COMPLETED, part.tokens[0].word: EXACT}
+        marks = {each.word for spelling in part.name.spellings for each in tokenize(compose_nfc(spelling))}
+        word = replace(self._word(part, qualities), marks=frozenset(marks))
+        return replace(word, demanded=not self._is_one_letter_more(part))
+
+    def _spellings(self, token: Token) -> dict[str, int]:
+        """What a name of one word is found by beside its own term: as it is typed, and what it may become."""
+        if is_ambiguous(token):
+            return {}
+        longer = self._is_unfinished(token) and len(token.word) >= _MIN_NAME_PREFIX_CHARS
+        completions = self.reader.vocabulary.completions(token.word) if longer else ()
+        return dict.fromkeys(completions, COMPLETED) | {token.word: AS_TYPED}
+
+    def _is_one_letter_more(self, part: QuerySegment) -> bool:
+        """Whether it may be the first letter of a new word rather than R or C."""
+        token = part.tokens[0]
+        unsure = is_ambiguous(token) and token.text.islower() and self._is_unfinished(token)
+        return unsure and self._has_others(token)
+
+    def _plain(self, part: QuerySegment) -> Iterator[QueryTerm]:
+        for token in part.tokens:
+            if is_unspaced(token.word):
+                yield from self._run(token)
+            else:
+                yield self._spelt(token)
+
+    def _run(self, token: Token) -> Iterator[QueryTerm]:
+        """A stretch of a script without spaces: each pair of letters has to be there, the whole ranks."""
+        pairs = character_bigrams(token.word)
+        if len(pairs) == 1 and pairs[0] == token.word:
+            yield self._spelt(token)
+            return
+        whole = QuerySegment(SegmentKind.WORD, (token,))
+        yield replace(self._word(whole, {token.word: EXACT}), demanded=False)
+        for pair in pairs[: MAX_QUERY_TERMS - 1]:
+            yield replace(self._word(whole, {pair: EXACT}), text=pair, marks=frozenset({token.word}))
+
+    def _spelt(self, token: Token) -> QueryTerm:
+        unfinished = self._is_unfinished(token)
+        qualities = self._qualities(token, unfinished=unfinished)
+        corrected = ""
+        if not any(map(self.reader.vocabulary.count, qualities)):
+            corrections = self.reader.vocabulary.corrections(token.word)
+            corrected = corrections[0].word if corrections else ""
+            for each in corrections:
+                qualities[each.word] = CORRECTED if each.distance == 1 else FAR_CORRECTED
+        word = replace(self._word(QuerySegment(SegmentKind.WORD, (token,)), qualities), corrected=corrected)
+        return replace(word, demanded=not (unfinished and self._is_begun(token, word)))
+
+    def _is_begun(self, token: Token, word: QueryTerm) -> bool:
+        """Whether it is the beginning of a word that may become anything: it must not empty the list yet."""
+        others = self._has_others(token)
+        if any(start.startswith(token.word) for start in self.reader.grammar.starts):
+            return others or not word.listings
+        return len(token.word) <= _MAX_NEW_WORD_CHARS and (
+            others or (len(self.parts) > 1 and not word.listings)
+        )
+
+    def _has_others(self, token: Token) -> bool:
+        return any(part.is_demanded for part in self.parts if token not in part.tokens)
+
+    def _qualities(self, token: Token, *, unfinished: bool) -> dict[str, int]:
+        vocabulary = self.reader.vocabulary
+        word, stem = terms_of_word(token.text)
+        qualities: dict[str, int] = {}
+        for each in _RELATED_WORDS.get(word, ()):
+            qualities |= dict.fromkeys(filter(None, terms_of_word(each)), RELATED)
+        if unfinished and (len(word) >= _MIN_PREFIX_CHARS or not any(map(vocabulary.count, (word, stem)))):
+            qualities |= dict.fromkeys(vocabulary.completions(word), COMPLETED)
+        if stem:
+            qualities |= {stem: STEMMED, stem.removeprefix(STEM_MARK): STEMMED}
+        variants = (
+            joined for joined in (self._joined(token), _without_umlauts(word)) if vocabulary.count(joined)
+        )
+        qualities |= dict.fromkeys(variants, STEMMED)
+        qualities[word] = EXACT
+        return qualities
+
+    def _joined(self, token: Token) -> str:
+        """The word together with its neighbour across a hyphen, `e-commerce` as `ecommerce`."""
+        tokens = [each for part in self.parts for each in part.tokens]
+        at = tokens.index(token)
+        if at + 1 < len(tokens) and self.text[token.end : tokens[at + 1].start] == "-":
+            return token.word + tokens[at + 1].word
+        if at > 0 and self.text[tokens[at - 1].end : token.start] == "-":
+            return tokens[at - 1].word + token.word
+        return ""
+
+    def _word(self, part: QuerySegment, qualities: dict[str, int]) -> QueryTerm:
+        vocabulary = self.reader.vocabulary
+        text = " ".join(token.text for token in part.tokens)
+        listings = sum(map(vocabulary.count, qualities))
+        return QueryTerm(
+            text, qualities, vocabulary.rareness(qualities), listings, start=part.tokens[0].start
+        )
+
+    def _is_unfinished(self, token: Token) -> bool:
+        return token.end == len(self.text)
+
+
+def _place_filter(place: GazetteerEntry) -> ImpliedFilter:
+    if place.is_city:
+        return ImpliedFilter("city", place.name, place.term)
+    if place.region:
+        return ImpliedFilter("region", place.name, place.term)
+    return ImpliedFilter("country", place.country or place.name, place.term)
+
+
+def _merge_terms(first: QueryTerm, second: QueryTerm) -> QueryTerm:
+    """Two filters of one name as one that either may meet (`berlin or munich`), or a word that is there."""
+    if not first.means:
+        return replace(first, demanded=first.demanded or second.demanded)
+    return replace(
+        first,
+        text=f"{first.text}, {second.text}",
+        qualities=first.qualities | second.qualities,
+        listings=first.listings + second.listings,
+        means=(*first.means, *second.means),
+        marks=first.marks | second.marks,
+    )
+
+
+def _without_umlauts(word: str) -> str:
+    """`koeln` as it is folded where it is spelt with an umlaut."""
+    bare = word.replace("ae", "a").replace("oe", "o").replace("ue", "u")
+    return bare if bare != word else ""
+
+
+def _corrected_text(text: str, tokens: Sequence[Token], words: Sequence[QueryTerm]) -> str:
+    corrected = {word.start: word.corrected for word in words if word.corrected}
+    if not corrected:
+        return ""
+    parts, done = [], 0
+    for token in tokens:
+        if token.start in corrected:
+            parts += [text[done : token.start], corrected[token.start]]
+            done = token.end
+    return "".join([*parts, text[done:]]).strip()

@@ -1,0 +1,235 @@
+"""PyMongo's database, collections and cursors, with every operation going through the shard's gate.
+
+Writes need a permit besides: they go to the shard only while this process knows which records it holds. Reads
+leave out what a shard holds of slots that are not its own, while there are such (`strangers`).
+
+Cursors are followed below their public surface, at `_refresh`: it is the one place where they talk to the
+server, so that taking a document from a batch that is here already costs nothing more.
+"""
+
+import functools
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.command_cursor import AsyncCommandCursor
+from pymongo.asynchronous.cursor import AsyncCursor
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.read_preferences import SecondaryPreferred
+
+from chassis.mongo.documents import Document
+from chassis.sharding.operation_guard import OperationGuard
+from chassis.sharding.orphans import exclude_slots, narrow_pipeline, narrow_query
+from chassis.sharding.write_lease import WritePermit
+
+C = TypeVar("C", bound="type[ShardCollection] | type[ShardDatabase]")
+B = TypeVar("B", bound="ShardCollection | ShardDatabase")
+
+MongoFilter = Mapping[str, Any] | None
+
+_WRITE_OPERATIONS: Final = (
+    "bulk_write",
+    "create_indexes",
+    "delete_many",
+    "delete_one",
+    "drop",
+    "drop_index",
+    "find_one_and_delete",
+    "find_one_and_replace",
+    "find_one_and_update",
+    "insert_many",
+    "insert_one",
+    "replace_one",
+    "update_many",
+    "update_one",
+)
+
+_READ_OPERATIONS: Final = ("aggregate", "count_documents", "distinct", "estimated_document_count")
+"""`find` and `find_one` are guarded by their cursor; not `watch`, which waits without an end."""
+
+SECONDARY_PREFERRED: Final = SecondaryPreferred(max_staleness=90)
+"""For what may be a little old: secondaries are milliseconds behind, mostly. MongoDB has no shorter bound."""
+
+_DATABASE_OPERATIONS: Final = ("command", "create_collection", "drop_collection", "list_collections")
+
+
+def _guarded_operations(
+    *names: str, reads: Sequence[str] = (), writes: Sequence[str] = ()
+) -> Callable[[C], C]:
+    """Class decorator: the named operations pass the gate, within the transaction that is bound, if any."""
+
+    def decorate(cls: C) -> C:
+        for name in names:
+            setattr(cls, name, _guard_operation(getattr(cls, name), OperationGuard.passing))
+        for name in reads:
+            setattr(cls, name, _guard_operation(getattr(cls, name), OperationGuard.reading))
+        for name in writes:
+            setattr(cls, name, _require_permit(_guard_operation(getattr(cls, name), OperationGuard.passing)))
+        return cls
+
+    return decorate
+
+
+def _guard_operation(
+    method: Callable[..., Awaitable[Any]], way: Callable[..., Awaitable[Any]]
+) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(method)
+    async def operation(self: "ShardCollection | ShardDatabase", *args: Any, **kwargs: Any) -> Any:
+        if self._bound is None:
+            return await way(self._gate, method, self, *args, **kwargs)
+        kwargs.setdefault("session", self._bound)
+        return await self._gate.passing(method, self, *args, **kwargs)
+
+    return operation
+
+
+def _require_permit(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(method)
+    async def operation(self: "ShardCollection", *args: Any, **kwargs: Any) -> Any:
+        async with self._permit:
+            return await method(self, *args, **kwargs)
+
+    return operation
+
+
+def _bind_to_session(session: AsyncClientSession | None, original: B) -> B:
+    """A copy for one transaction: making PyMongo's objects anew would cost it a tenth of its time."""
+    if session is None:
+        return original
+    copy = object.__new__(type(original))
+    copy.__dict__.update(original.__dict__)
+    copy._bound = session
+    return copy
+
+
+@_guarded_operations(*_DATABASE_OPERATIONS)
+class ShardDatabase(AsyncDatabase[Document]):
+    """A service's database on one shard; of `strangers`, slots of another shard, it shows no documents."""
+
+    def __init__(
+        self,
+        client: AsyncMongoClient[Document],
+        name: str,
+        gate: OperationGuard,
+        permit: WritePermit,
+        strangers: Collection[int] = (),
+    ) -> None:
+        super().__init__(client, name)
+        self._gate = gate
+        self._permit = permit
+        self._condition = exclude_slots(strangers)
+        self._bound: AsyncClientSession | None = None
+        self._collections: dict[str, ShardCollection] = {}
+        self._unbound = self
+        self._nearby = SecondaryReads(self)
+
+    def __getitem__(self, name: str) -> "ShardCollection":
+        collection = self._collections.get(name)
+        if collection is None:
+            collection = self._collections[name] = ShardCollection(self._unbound, name)
+        return _bind_to_session(self._bound, collection)
+
+    @property
+    def nearby(self) -> "SecondaryReads":
+        """Its collections, read from a secondary where there is one: for what may be a little old."""
+        return self._nearby
+
+    def bound_to(self, session: AsyncClientSession) -> "ShardDatabase":
+        """This database, with all that is done through it in the session's transaction."""
+        return _bind_to_session(session, self)
+
+    def get_collection(self, name: str, **options: Any) -> "ShardCollection":  # type: ignore[override]
+        """The collection with other codec options, concerns or read preference than the database's."""
+        return _bind_to_session(self._bound, ShardCollection(self._unbound, name, **options))
+
+
+class SecondaryReads:
+    """A database's collections as its secondaries have them; the primary answers where there are none."""
+
+    def __init__(self, database: ShardDatabase) -> None:
+        self._database = database
+        self._collections: dict[str, ShardCollection] = {}
+
+    def __getitem__(self, name: str) -> "ShardCollection":
+        collection = self._collections.get(name)
+        if collection is None:
+            collection = self._database.get_collection(name, read_preference=SECONDARY_PREFERRED)
+            self._collections[name] = collection
+        return collection
+
+
+@_guarded_operations(reads=_READ_OPERATIONS, writes=_WRITE_OPERATIONS)
+class ShardCollection(AsyncCollection[Document]):
+    """A collection on one shard."""
+
+    def __init__(self, database: ShardDatabase, name: str, **options: Any) -> None:
+        super().__init__(database, name, **options)
+        self._gate = database._gate
+        self._permit = database._permit
+        self._condition = database._condition
+        self._bound: AsyncClientSession | None = None
+        self._shard_database = database
+
+    def with_options(self, **options: Any) -> "ShardCollection":  # type: ignore[override]
+        """The same collection with other codec options, concerns or read preference."""
+        return _bind_to_session(self._bound, ShardCollection(self._shard_database, self.name, **options))
+
+    def find(self, filter: MongoFilter = None, *args: Any, **kwargs: Any) -> "ShardCursor":
+        """As PyMongo's `find`; the query is sent when the cursor is read."""
+        if self._bound is not None:
+            kwargs.setdefault("session", self._bound)
+        return ShardCursor(self, self._narrowed(filter), *args, **kwargs)
+
+    async def count_documents(self, filter: MongoFilter, *args: Any, **kwargs: Any) -> int:
+        """As PyMongo's."""
+        return await super().count_documents(self._narrowed(filter) or {}, *args, **kwargs)
+
+    async def estimated_document_count(self, **kwargs: Any) -> int:  # type: ignore[override]
+        """As PyMongo's; while there are strangers all others are counted, as no estimate tells them apart."""
+        if self._condition is None:
+            return await super().estimated_document_count(**kwargs)
+        return await super().count_documents(self._condition, **kwargs)
+
+    async def distinct(self, key: str, filter: MongoFilter = None, *args: Any, **kwargs: Any) -> list[Any]:
+        """As PyMongo's."""
+        return await super().distinct(key, self._narrowed(filter), *args, **kwargs)
+
+    def _narrowed(self, query: MongoFilter) -> MongoFilter:
+        return query if self._condition is None else narrow_query(query, self._condition)
+
+    def _read_preference_for(self, session: Any) -> Any:
+        """Where PyMongo asks from which members to read, before each operation and batch."""
+        preference = super()._read_preference_for(session)
+        return preference if self._bound is not None else self._gate.preference(preference)
+
+    async def _aggregate(
+        self, aggregation_command: Any, pipeline: Any, cursor_class: Any, *args: Any, **kwargs: Any
+    ) -> AsyncCommandCursor[Document]:
+        if self._condition is not None:
+            pipeline = narrow_pipeline(pipeline, self._condition)
+        return await super()._aggregate(aggregation_command, pipeline, ShardCommandCursor, *args, **kwargs)
+
+
+class ShardCursor(AsyncCursor[Document]):
+    """The answer to a query, fetched through the gate batch by batch."""
+
+    def __init__(self, collection: ShardCollection, *args: Any, **kwargs: Any) -> None:
+        super().__init__(collection, *args, **kwargs)
+        self._gate = collection._gate
+
+    async def _refresh(self) -> int:
+        if self.session is not None:
+            return await self._gate.passing(super()._refresh)
+        return await self._gate.reading(super()._refresh)
+
+
+class ShardCommandCursor(AsyncCommandCursor[Document]):
+    """The answer to an aggregation, fetched through the gate batch by batch."""
+
+    async def _refresh(self) -> int:
+        collection = self._collection
+        if not isinstance(collection, ShardCollection):
+            raise TypeError("a shard's cursor reads a shard's collection")
+        return await collection._gate.passing(super()._refresh)

@@ -1,0 +1,45 @@
+"""Group commit: works that arrive while others are being committed share the next transaction.
+
+A transaction's own cost (begin, commit, waiting for the majority, the rows of inbox and outbox) is then paid
+once for many. Nothing else changes: each work commits with its events and with the memory of the event that
+it handles, and one that fails harms no other, because after a failure before the commit each runs alone.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextvars import copy_context
+from dataclasses import replace
+from typing import Any, Final
+
+from chassis.concurrency.coalescing import Coalescer
+from chassis.sharding.transactions import NotCommittedError, TransactionRunner, UnitOfWork
+
+MAX_CONCURRENT_TRANSACTIONS: Final = 1
+"""Transactions under way on one shard: while one waits for the majority, another one works."""
+MAX_GROUP_SIZE: Final = 32
+
+
+class GroupCommit:
+    """Runs works on one shard, as many in one transaction as wait for one."""
+
+    def __init__(self, transactions: TransactionRunner) -> None:
+        self._transactions = transactions
+        self._works: Coalescer[UnitOfWork, Any] = Coalescer(
+            self._commit, at_once=MAX_CONCURRENT_TRANSACTIONS, most=MAX_GROUP_SIZE
+        )
+
+    async def run(self, work: UnitOfWork) -> Any:
+        """See `Shard.in_transaction`."""
+        return await self._works.ask(replace(work, context=copy_context()))
+
+    async def _commit(self, works: Sequence[UnitOfWork]) -> Sequence[Any]:
+        if len(works) == 1:
+            return [await self._transactions.run(replace(works[0], context=None))]
+        try:
+            return await self._transactions.run_together(works)
+        except NotCommittedError:
+            alone = (
+                asyncio.create_task(self._transactions.run(replace(work, context=None)), context=work.context)
+                for work in works
+            )
+            return await asyncio.gather(*alone, return_exceptions=True)

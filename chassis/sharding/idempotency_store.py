@@ -1,0 +1,239 @@
+"""Idempotency keys: the same request gets the first answer again, for a day.
+
+A claim is a row in the collection `idempotency` on the caller's shard, put there before the work begins. It
+keeps the operation's ID and time over all runs, so that a run that was cut off is run again as the same
+operation, and the answer once there is one. A TTL index on `time` forgets claims after 24 hours.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
+
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.write_concern import WriteConcern
+
+from chassis.call_context import IdempotentOperation
+from chassis.clock import MAX_CLOCK_SKEW, Clock
+from chassis.concurrency.coalescing import Coalescer
+from chassis.errors import DomainError
+from chassis.ids import slot_of, slot_of_key
+from chassis.mongo.documents import Document
+from chassis.sharding.shard import Shard
+from chassis.sharding.shards import Shards
+from chassis.sharding.transactions import DUPLICATE_KEY_CODE
+
+IDEMPOTENCY_COLLECTION: Final = "idempotency"
+MAX_CONCURRENT_BATCHES: Final = 1
+"""Batches of claims, and of answers, under way on one shard."""
+MAX_BATCH_SIZE: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyClaim:
+    """Who wants what done once: `digest` is the hash of the request, `owner` the caller's ID."""
+
+    owner: str
+    rpc: str
+    key: str
+    digest: bytes
+
+    @property
+    def id(self) -> str:
+        """What is unique: one key of one caller for one RPC."""
+        return f"{self.owner}:{self.rpc}:{self.key}"
+
+    @property
+    def slot(self) -> int:
+        """Where the caller lives, and the claim with them."""
+        try:
+            return slot_of(self.owner)
+        except ValueError:
+            return slot_of_key(self.owner)
+
+
+class IdempotencyStore(Protocol):
+    """Keeps claims and the answers that came of them."""
+
+    async def begin(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
+        """The operation to run now, or the answer that an earlier run gave.
+
+        For `lease_s` seconds nobody else runs it. Raises DomainError IDEMPOTENCY_KEY_REUSED when the key
+        stands for another request, OPERATION_IN_PROGRESS while another run has the lease.
+        """
+        ...
+
+    async def complete(self, claim: IdempotencyClaim, answer: bytes) -> None:
+        """Keeps the answer for those who ask again."""
+        ...
+
+    async def release(self, claim: IdempotencyClaim) -> None:
+        """Forgets the claim: the work was refused and nothing was done."""
+        ...
+
+    async def expire(self, claim: IdempotencyClaim) -> None:
+        """Ends the lease: what was done is not known, so the next run repeats this operation."""
+        ...
+
+
+class MongoIdempotencyStore:
+    """Claims on the callers' shards; what comes while others are being written goes with the next of them."""
+
+    def __init__(self, shards: Shards, clock: Clock) -> None:
+        self._shards = shards
+        self._clock = clock
+        self._desks: WeakKeyDictionary[Shard, _ClaimStore] = WeakKeyDictionary()
+
+    async def begin(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
+        now = self._clock.now()
+        lease_until = now + timedelta(seconds=lease_s)
+        row = new_claim_row(claim, now, lease_until)
+        if await self._desk(claim).inserts.ask(row):
+            return IdempotentOperation(row["operation"], now)
+        return await self._begin_again(claim, now, lease_until)
+
+    async def complete(self, claim: IdempotencyClaim, answer: bytes) -> None:
+        unanswered = {"_id": claim.id, "slot": claim.slot, "answer": None}
+        keep = UpdateOne(unanswered, {"$set": {"answer": answer}})
+        await self._desk(claim).answers.ask(keep)
+
+    async def release(self, claim: IdempotencyClaim) -> None:
+        await self._of(claim).delete_one({"_id": claim.id, "slot": claim.slot, "answer": None})
+
+    async def expire(self, claim: IdempotencyClaim) -> None:
+        await self._of(claim).update_one(
+            {"_id": claim.id, "slot": claim.slot}, {"$set": {"lease_until": self._clock.now()}}
+        )
+
+    async def _begin_again(
+        self, claim: IdempotencyClaim, now: datetime, lease_until: datetime
+    ) -> IdempotentOperation | bytes:
+        row = await self._of(claim).find_one({"_id": claim.id, "slot": claim.slot})
+        if row is None:
+            raise operation_in_progress(now, lease_until)
+        if (answer := stored_answer(row, claim, now, lease_until)) is not None:
+            return answer
+        taken = await self._of(claim).update_one(
+            {"_id": claim.id, "slot": claim.slot, "answer": None, "lease_until": row["lease_until"]},
+            {"$set": {"lease_until": lease_until}},
+        )
+        if not taken.modified_count:
+            raise operation_in_progress(now, lease_until)
+        return IdempotentOperation(row["operation"], row["time"], replay=True)
+
+    def _of(self, claim: IdempotencyClaim) -> Any:
+        return self._shards.of(claim.slot).db[IDEMPOTENCY_COLLECTION]
+
+    def _desk(self, claim: IdempotencyClaim) -> "_ClaimStore":
+        shard = self._shards.of(claim.slot)
+        desk = self._desks.get(shard)
+        if desk is None:
+            desk = self._desks[shard] = _ClaimStore(shard)
+        return desk
+
+
+class _ClaimStore:
+    """Where claims, and answers, for one shard wait for the batch that takes them there."""
+
+    def __init__(self, shard: Shard) -> None:
+        self.inserts: Coalescer[Document, bool] = Coalescer(
+            _InsertClaims(shard), at_once=MAX_CONCURRENT_BATCHES, most=MAX_BATCH_SIZE
+        )
+        self.answers: Coalescer[UpdateOne, None] = Coalescer(
+            _StoreAnswers(shard), at_once=MAX_CONCURRENT_BATCHES, most=MAX_BATCH_SIZE
+        )
+
+
+class _InsertClaims:
+    """Inserts claims; says of each whether there was none with its ID.
+
+    One alone goes without PyMongo's machinery for many, which costs more than the insert.
+    """
+
+    def __init__(self, shard: Shard) -> None:
+        self._claims = shard.db[IDEMPOTENCY_COLLECTION]
+
+    async def __call__(self, rows: Sequence[Document]) -> Sequence[bool]:
+        return await (self._one(rows[0]) if len(rows) == 1 else self._many(rows))
+
+    async def _one(self, row: Document) -> Sequence[bool]:
+        try:
+            await self._claims.insert_one(row)
+        except DuplicateKeyError:
+            return [False]
+        return [True]
+
+    async def _many(self, rows: Sequence[Document]) -> Sequence[bool]:
+        try:
+            await self._claims.insert_many(rows, ordered=False)
+        except BulkWriteError as error:
+            there = {failed["index"] for failed in error.details["writeErrors"] if _is_duplicate(failed)}
+            if error.details["writeConcernErrors"] or len(there) < len(error.details["writeErrors"]):
+                raise
+            return [position not in there for position in range(len(rows))]
+        return [True] * len(rows)
+
+
+def _is_duplicate(failed: Mapping[str, Any]) -> bool:
+    return bool(failed["code"] == DUPLICATE_KEY_CODE)
+
+
+class _StoreAnswers:
+    """Keeps answers.
+
+    A note that is lost with its primary costs a repeat of the operation, which finds its own effects: no
+    reason to let the caller wait for the majority once more.
+    """
+
+    def __init__(self, shard: Shard) -> None:
+        self._claims = shard.db.get_collection(IDEMPOTENCY_COLLECTION, write_concern=WriteConcern(1))
+
+    async def __call__(self, notes: Sequence[UpdateOne]) -> Sequence[None]:
+        await self._claims.bulk_write(notes, ordered=False)
+        return [None] * len(notes)
+
+
+def new_claim_row(claim: IdempotencyClaim, now: datetime, lease_until: datetime) -> dict[str, Any]:
+    """A claim as it is stored when its first run begins."""
+    return {
+        "_id": claim.id,
+        "slot": claim.slot,
+        "digest": claim.digest,
+        "operation": secrets.token_hex(16),
+        "time": now,
+        "lease_until": lease_until,
+        "answer": None,
+    }
+
+
+def stored_answer(
+    row: dict[str, Any], claim: IdempotencyClaim, now: datetime, longest: datetime
+) -> bytes | None:
+    """The answer that a stored claim holds; None when its run was cut off and may be repeated.
+
+    A lease that ends well after `longest`, when one would that begins now, was given by a clock ahead:
+    nobody is to wait for it. Should that run still be at work, both do the same operation.
+
+    Raises DomainError IDEMPOTENCY_KEY_REUSED or OPERATION_IN_PROGRESS.
+    """
+    if row["digest"] != claim.digest:
+        raise DomainError(
+            "IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for a different request before."
+        )
+    if row["answer"] is not None:
+        return bytes(row["answer"])
+    if now < row["lease_until"] <= longest + MAX_CLOCK_SKEW:
+        raise operation_in_progress(now, row["lease_until"])
+    return None
+
+
+def operation_in_progress(now: datetime, lease_until: datetime) -> DomainError:
+    """Another run has the lease; it is worth asking again when that has ended."""
+    return DomainError(
+        "OPERATION_IN_PROGRESS",
+        "A request with this idempotency key is being worked on.",
+        retry_after_s=max(0.1, (lease_until - now).total_seconds()),
+    )

@@ -1,0 +1,163 @@
+"""The one way from this process to a shard: what every operation on it passes through.
+
+An operation on a shard that is known to be down fails at once instead of looking for a primary; every
+operation has a deadline; and what a caller can do nothing about comes out as a readable DomainError.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, ParamSpec, TypeVar
+
+import pymongo
+from pymongo import AsyncMongoClient
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError, WaitQueueTimeoutError
+from pymongo.read_preferences import _ServerMode
+from pymongo.topology_description import TopologyDescription
+
+from chassis.call_context import is_in_call, mark_answer_stale, remaining_s
+from chassis.errors import DomainError, overloaded, unavailable
+from chassis.mongo.client import ELECTION_TIMEOUT_S
+from chassis.mongo.documents import Document
+from chassis.observability import metrics
+
+ReadPreference = _ServerMode
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DEFAULT_OPERATION_TIMEOUT_S: Final = 10.0
+"""For work that no caller waits for."""
+PRIMARY_GRACE_S: Final = 0.5
+"""How long a primary may be missing before operations are refused."""
+POLL_INTERVAL_S: Final = 0.02
+_BREAKER_OPEN: Final = 2
+UNKNOWN_COMMIT_RESULT: Final = "UnknownTransactionCommitResult"
+_RETRYABLE_WRITE: Final = "RetryableWriteError"
+_TRANSIENT_CODES: Final = frozenset({91, 134, 211, 11600, 11602, 14031})
+"""ShutdownInProgress, ReadConcernMajorityNotAvailableYet, KeyNotFound (by a member that has just started),
+InterruptedAtShutdown, InterruptedDueToReplStateChange, OutOfDiskSpace."""
+
+
+class OperationGuard:
+    """Lets operations through to one shard, called `what` in errors and `label` in metrics."""
+
+    def __init__(self, client: AsyncMongoClient[Document], what: str, *, label: str) -> None:
+        self.what = what
+        self._client = client
+        self._seen: TopologyDescription | None = None
+        self._down_since: float | None = None
+        self._state = metrics.breaker_state.labels(label)
+
+    async def passing(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs one operation within the caller's deadline.
+
+        Raises:
+            DomainError: UNAVAILABLE when the shard does not answer, OVERLOADED when all its connections
+                are taken, DEADLINE_EXCEEDED when the caller's time is over; the driver's error is the cause.
+            PyMongoError: the shard answered with an error, e.g. DuplicateKeyError.
+        """
+        if self.is_down():
+            await self._hope()
+        return await self._passing(operation, *args, **kwargs)
+
+    async def reading(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `passing`, for an operation that changes nothing: without a primary a secondary answers it."""
+        if self.is_down() and not self._has_secondary():
+            await self._hope()
+        return await self._passing(operation, *args, **kwargs)
+
+    def preference(self, wanted: ReadPreference) -> ReadPreference:
+        """From which members to read: `wanted`, unless there is no primary just now.
+
+        A call that is then answered by a secondary is marked as stale: the last writes may be missing there.
+        Work that no caller waits for is not, as others rely on it; it waits for the primary.
+        """
+        if wanted != pymongo.ReadPreference.PRIMARY or not self.is_down() or not is_in_call():
+            return wanted
+        if not self._has_secondary():
+            return wanted
+        mark_answer_stale()
+        return pymongo.ReadPreference.SECONDARY_PREFERRED
+
+    async def _passing(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        started = time.monotonic()
+        with pymongo.timeout(self.budget_s()):
+            try:
+                return await operation(*args, **kwargs)
+            except PyMongoError as error:
+                self._note_wait_since(started)
+                readable = self._readable(error)
+                if readable is None:
+                    raise
+                raise readable from error
+
+    def is_down(self) -> bool:
+        """Whether the shard is known to have no primary; false before the first contact.
+
+        The driver's own view is read, because its listeners are told up to a second late.
+        """
+        description = self._client.topology_description
+        if description is not self._seen:
+            self._seen = description
+            self._down_since = _primary_missing_since(description, self._down_since)
+            self._state.set(0 if self._down_since is None else _BREAKER_OPEN)
+        return self._down_since is not None
+
+    def budget_s(self) -> float:
+        """Seconds that an operation may take; DomainError DEADLINE_EXCEEDED when there are none."""
+        remaining = remaining_s()
+        if remaining is None:
+            return DEFAULT_OPERATION_TIMEOUT_S
+        if remaining <= 0:
+            raise self._too_late()
+        return remaining
+
+    async def _hope(self) -> None:
+        while self.is_down():
+            patience_s = ELECTION_TIMEOUT_S if self._has_secondary() else PRIMARY_GRACE_S
+            if self._down_since is None or time.monotonic() - self._down_since >= patience_s:
+                raise unavailable(self.what)
+            self.budget_s()
+            await asyncio.sleep(POLL_INTERVAL_S)
+
+    def _has_secondary(self) -> bool:
+        return self._client.topology_description.has_readable_server(pymongo.ReadPreference.SECONDARY)
+
+    def _note_wait_since(self, started: float) -> None:
+        """An operation that has waited for a shard that is down has waited for those after it, too."""
+        if self.is_down() and self._down_since is not None:
+            self._down_since = min(self._down_since, started)
+
+    def _readable(self, error: PyMongoError) -> DomainError | None:
+        if isinstance(error, WaitQueueTimeoutError):
+            return overloaded(self.what)
+        answered = isinstance(error, OperationFailure) and not error.timeout
+        if answered and not _is_transient(error):
+            return None
+        if not (answered or error.timeout or isinstance(error, ConnectionFailure)):
+            return None
+        return self._too_late() if remaining_s() == 0 else unavailable(self.what)
+
+    def _too_late(self) -> DomainError:
+        return DomainError("DEADLINE_EXCEEDED", f"{self.what} had no time left to answer.")
+
+
+def _is_transient(error: PyMongoError) -> bool:
+    """Whether a later try may be answered otherwise, as the server says itself."""
+    if error.has_error_label(UNKNOWN_COMMIT_RESULT) or error.has_error_label(_RETRYABLE_WRITE):
+        return True
+    return isinstance(error, OperationFailure) and not _TRANSIENT_CODES.isdisjoint(_error_codes_of(error))
+
+
+def _error_codes_of(error: OperationFailure) -> set[int | None]:
+    details = error.details or {}
+    unconfirmed = details.get("writeConcernErrors", ())
+    return {error.code, *(each.get("code") for each in unconfirmed)}
+
+
+def _primary_missing_since(description: TopologyDescription, since: float | None) -> float | None:
+    if description.has_writable_server():
+        return None
+    servers = description.server_descriptions().values()
+    contacted = any(server.error is not None or server.is_server_type_known for server in servers)
+    return (since or time.monotonic()) if contacted else None

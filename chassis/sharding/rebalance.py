@@ -1,0 +1,81 @@
+"""Changes of the slot map, worked out before anything is touched: from one map to the next version of it."""
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Final
+
+from chassis.ids import SLOT_COUNT
+from chassis.sharding.slot_map import SlotMap, SlotMove, to_slot_ranges
+
+_SHARD_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+
+
+class SlotMapChangeError(ValueError):
+    """The change makes no sense for this map; the message says why."""
+
+
+def with_shard(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
+    """The map with one more shard, which has no slots yet. Raises PlanError."""
+    if not _SHARD_NAME.fullmatch(name):
+        raise SlotMapChangeError(
+            f"'{name}' is no name for a shard: use small letters, digits and dashes, at most 31"
+        )
+    if name in slot_map.uris:
+        raise SlotMapChangeError(f"there is a shard '{name}' already; it is at {slot_map.uris[name]}")
+    return replace(slot_map, version=slot_map.version + 1, uris=slot_map.uris | {name: uri})
+
+
+def with_address(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
+    """The map with the same shard at another address. Raises PlanError."""
+    _require_shard(slot_map, name)
+    if slot_map.uris[name] == uri:
+        raise SlotMapChangeError(f"the shard '{name}' is at {uri} already")
+    return replace(slot_map, version=slot_map.version + 1, uris=slot_map.uris | {name: uri})
+
+
+def with_moves(slot_map: SlotMap, moves: Collection[SlotMove]) -> SlotMap:
+    """The map in which these moves, and no others, are under way. Raises PlanError."""
+    for name in (name for move in moves for name in (move.source, move.target)):
+        _require_shard(slot_map, name)
+    return replace(slot_map, version=slot_map.version + 1, moving=tuple(moves))
+
+
+def with_fence(slot_map: SlotMap, slots: Collection[int]) -> SlotMap:
+    """The map in which these slots, and no others, are read and not written."""
+    return replace(slot_map, version=slot_map.version + 1, fenced=frozenset(slots))
+
+
+def with_owner(slot_map: SlotMap, slots: Collection[int], shard: str) -> SlotMap:
+    """The map in which these slots live on that shard and are open for writes. Raises PlanError."""
+    _require_shard(slot_map, shard)
+    moving = frozenset(slots)
+    owners = tuple(shard if slot in moving else owner for slot, owner in enumerate(slot_map.owners))
+    return replace(slot_map, version=slot_map.version + 1, owners=owners, fenced=slot_map.fenced - moving)
+
+
+def plan_rebalance(slot_map: SlotMap) -> list[SlotMove]:
+    """The fewest slots to move so that no shard has more than one slot more than another."""
+    held = {name: sorted(slot_map.slots_of(name)) for name in slot_map.uris}
+    goal = _even_slot_counts({name: len(slots) for name, slots in held.items()})
+    surplus = [(slot, name) for name, slots in held.items() for slot in slots[goal[name] :]]
+    moves: list[SlotMove] = []
+    for target, slots in held.items():
+        missing = max(0, goal[target] - len(slots))
+        taken, surplus = surplus[:missing], surplus[missing:]
+        for source in dict.fromkeys(name for _, name in taken):
+            moving = to_slot_ranges(slot for slot, name in taken if name == source)
+            moves += [SlotMove(span, source, target) for span in moving]
+    return moves
+
+
+def _require_shard(slot_map: SlotMap, shard: str) -> None:
+    if shard not in slot_map.uris:
+        raise SlotMapChangeError(f"there is no shard '{shard}'; there are: {', '.join(slot_map.uris)}")
+
+
+def _even_slot_counts(counts: dict[str, int]) -> dict[str, int]:
+    """How many slots each shard is to have: who has just one more keeps it, then those with the most."""
+    share, odd = divmod(SLOT_COUNT, len(counts))
+    fullest = sorted(counts, key=lambda name: (counts[name] != share + 1, -counts[name]))
+    return {name: share + (place < odd) for place, name in enumerate(fullest)}

@@ -1,0 +1,137 @@
+"""One shard of a service's database, and the ways to it that may write."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from chassis.clock import Clock
+from chassis.mongo.client import ShardClient
+from chassis.sharding.collections import ShardDatabase
+from chassis.sharding.group_commit import GroupCommit
+from chassis.sharding.operation_guard import OperationGuard
+from chassis.sharding.transactions import Transaction, TransactionRunner, UnitOfWork
+from chassis.sharding.write_lease import WriteLease, WritePermit
+
+if TYPE_CHECKING:
+    from chassis.messaging import IncomingEvent
+
+T = TypeVar("T")
+
+_NO_SLOTS: Final[frozenset[int]] = frozenset()
+
+
+class ShardPool:
+    """The connections to one shard, and the `Shard` through which it is used at present.
+
+    When slots leave the shard, or are fenced, whoever holds the present `Shard` can write no more: they ask
+    `Shards` for the way to their record again. When other slots become strangers to the shard there is a new
+    `Shard`, too, which reads past their documents; who holds the one before reads as by the map of its time,
+    and writes on, as both share a permit.
+    """
+
+    def __init__(
+        self, name: str, uri: str, client: ShardClient, *, database: str, cluster: str, clock: Clock
+    ) -> None:
+        self.name = name
+        self.uri = uri
+        self.client = client
+        self.lease = WriteLease()
+        self._what = f"mongo shard {name}"
+        self._gate = OperationGuard(client, self._what, label=f"mongo/{name}")
+        self._database = database
+        self._clock = clock
+        self._open = _NO_SLOTS
+        self._strangers = _NO_SLOTS
+        self._withdrawn: list[WritePermit] = []
+        self._permit = WritePermit(self._what, self.lease)
+        self.whole = ShardDatabase(client, database, self._gate, WritePermit(self._what, WriteLease()))
+        self.cluster = ShardDatabase(client, cluster, self._gate, WritePermit(self._what, WriteLease()))
+        self.fenced = self._way(self._closed_permit())
+        self.shard = self._way(self._permit)
+
+    def rearrange(
+        self, open_slots: frozenset[int], blocked: frozenset[int], strangers: frozenset[int] = _NO_SLOTS
+    ) -> None:
+        """Lets writes go to the open slots, and to no blocked one; reads leave documents of strangers out."""
+        closing = bool(self._open - open_slots)
+        if closing:
+            self._permit.withdraw()
+            self._withdrawn.append(self._permit)
+            self._permit = WritePermit(self._what, self.lease)
+        if strangers != self._strangers:
+            self._strangers = strangers
+            self.fenced = self._way(self._closed_permit())
+            self.shard = self._way(self._permit)
+        elif closing:
+            self.shard = self._way(self._permit)
+        self._permit.blocked = blocked
+        self._open = open_slots
+
+    def replace(self, former: "ShardPool") -> None:
+        """Takes the place of connections to another address of the shard, through which none writes any more.
+
+        What is still being written through them counts here, until it has ended.
+        """
+        former._permit.withdraw()
+        self._withdrawn += [*former._withdrawn, former._permit]
+
+    def is_drained(self) -> bool:
+        """Whether no write is under way any more that began before slots were closed."""
+        self._withdrawn = [permit for permit in self._withdrawn if permit.under_way]
+        return not self._withdrawn
+
+    def _closed_permit(self) -> WritePermit:
+        permit = WritePermit(self._what, self.lease)
+        permit.withdraw()
+        return permit
+
+    def _way(self, permit: WritePermit) -> "Shard":
+        database = ShardDatabase(self.client, self._database, self._gate, permit, self._strangers)
+        return Shard(self, database, TransactionRunner(database, self._gate, permit, self._clock))
+
+
+class Shard:
+    """One shard, by its name in the slot map. `db` is the service's database there.
+
+    It sees the shard as the slot map was when it was asked for, so it is not to be kept beyond a call.
+
+    `whole` is the same database for what belongs to the shard itself and to no slot, such as the place that
+    the relay has reached: no fence concerns it, and it shows all that is there.
+    """
+
+    def __init__(self, pool: ShardPool, database: ShardDatabase, transactions: TransactionRunner) -> None:
+        self.name = pool.name
+        self.db = database
+        self._pool = pool
+        self._group = GroupCommit(transactions)
+
+    @property
+    def whole(self) -> ShardDatabase:
+        """See above."""
+        return self._pool.whole
+
+    async def in_transaction(
+        self,
+        work: Callable[[Transaction], Awaitable[T]],
+        *,
+        handling: "IncomingEvent | None" = None,
+        slot: int | None = None,
+    ) -> T | None:
+        """Runs `work` in a transaction (w=majority) that also puts its events into the outbox.
+
+        `work` may run more than once, so it changes nothing but the database, and it may share its
+        transaction with others that wait for one (`GroupCommit`), so it asks nobody else. With `handling`,
+        the incoming event is remembered in the same transaction; a repeat of it returns None and does not
+        run `work`. The memory lives, and moves, with the `slot` that is changed: by default that of the
+        event's subject.
+
+        Raises:
+            DomainError: UNAVAILABLE, OVERLOADED or DEADLINE_EXCEEDED; after those of a commit it is
+                not known whether the change took effect, so repeat it under the same key.
+            PyMongoError: as `work` raised it, e.g. DuplicateKeyError; nothing was changed.
+        """
+        result: T | None = await self._group.run(UnitOfWork(work, handling, slot))
+        return result
+
+    async def ping(self) -> None:
+        """Asks the primary for an answer. Raises DomainError UNAVAILABLE or DEADLINE_EXCEEDED."""
+        await self.db.command("ping")

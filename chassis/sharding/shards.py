@@ -1,0 +1,305 @@
+"""The shards of one service's database: one client each, and the way from an ID to the right one."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import pymongo
+from pymongo.monitoring import CommandListener
+
+from chassis.clock import Clock, SystemClock
+from chassis.errors import UNAVAILABLE_REASONS, DomainError
+from chassis.ids import SLOT_COUNT, slot_of
+from chassis.mongo.client import connect_shard
+from chassis.sharding.shard import Shard, ShardPool
+from chassis.sharding.slot_map import SlotMap
+from chassis.sharding.slot_map_store import CLUSTER_DATABASE
+
+__all__ = ["FoundByShard", "ScatterResult", "Shard", "Shards", "current_scatter"]
+
+T = TypeVar("T")
+
+PING_TIMEOUT_S: Final = 1.0
+CANCEL_RETRY_INTERVAL_S: Final = 1.0
+MAX_CALL_S: Final = 30.0
+"""How long connections to a shard that is gone are kept for those who are using it."""
+
+current_scatter: ContextVar[str] = ContextVar("current_scatter", default="")
+"""The function that is being scattered, by its qualified name; empty outside of a scatter."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScatterResult(Generic[T]):
+    """What a question to all shards brought: answers in no particular order, and who did not answer."""
+
+    results: list[T]
+    missing: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundByShard(Generic[T]):
+    """What was found under some IDs, in no particular order, and the IDs whose shards did not answer."""
+
+    found: list[T]
+    unavailable_ids: list[str]
+
+
+class Shards:
+    """All shards of the service database `database`, each with its own bounded pool of connections.
+
+    The slot map that they are made with counts until another one is taken over: see `SlotMapWatch`, which
+    finds it in the database `cluster`.
+    """
+
+    def __init__(
+        self,
+        slot_map: SlotMap,
+        database: str,
+        user: str,
+        password: str,
+        *,
+        clock: Clock | None = None,
+        listeners: Sequence[CommandListener] = (),
+        cluster: str = CLUSTER_DATABASE,
+    ) -> None:
+        def open_pool(name: str, uri: str) -> ShardPool:
+            client = connect_shard(uri, database, user, password, listeners)
+            return ShardPool(
+                name, uri, client, database=database, cluster=cluster, clock=clock or SystemClock()
+            )
+
+        self._open_pool = open_pool
+        self._pools: dict[str, ShardPool] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._must_confirm = False
+        self._rerouted = asyncio.Event()
+        self.reroute(slot_map, {})
+
+    def reroute(self, slot_map: SlotMap, copies: Mapping[str, SlotMap]) -> None:
+        """Goes by another map from now on, and on each shard by what the shard's own copy says of its slots.
+
+        Pools are opened for new shards and for new addresses of known ones; those that the map no longer
+        names are closed after a while.
+        """
+        self.slot_map = slot_map
+        self._replace_pools(slot_map.uris)
+        blocked = self._blocked(copies)
+        for name, pool in self._pools.items():
+            own = slot_map.slots_of(name)
+            pool.rearrange(own - blocked[name], blocked[name], slot_map.strangers(name))
+        self._all = tuple(pool.shard for pool in self._pools.values())
+        self._by_slot = tuple(
+            pool.fenced if slot in blocked[owner] else pool.shard
+            for slot, owner in enumerate(slot_map.owners)
+            for pool in (self._pools[owner],)
+        )
+        before, self._rerouted = self._rerouted, asyncio.Event()
+        before.set()
+
+    def _blocked(self, copies: Mapping[str, SlotMap]) -> dict[str, frozenset[int]]:
+        """By shard: what it has by this map, but by its own copy has not, or not for writes."""
+        found: dict[str, set[int]] = {name: set() for name in self._pools}
+        for slot, owner in enumerate(self.slot_map.owners):
+            own = copies.get(owner)
+            if own is not None and (own.owners[slot] != owner or slot in own.fenced):
+                found[owner].add(slot)
+        return {name: frozenset(slots) for name, slots in found.items()}
+
+    def _replace_pools(self, uris: Mapping[str, str]) -> None:
+        before = self._pools
+        self._pools = {name: self._pool_at(name, uri) for name, uri in uris.items()}
+        for pool in before.values():
+            if self._pools.get(pool.name) is not pool:
+                closing = asyncio.create_task(_close_later(pool))
+                self._leaving.add(closing)
+                closing.add_done_callback(self._leaving.discard)
+
+    def _pool_at(self, name: str, uri: str) -> ShardPool:
+        former = self._pools.get(name)
+        if former is not None and former.uri == uri:
+            return former
+        pool = self._new_pool(name, uri)
+        if former is not None:
+            pool.replace(former)
+        return pool
+
+    def _new_pool(self, name: str, uri: str) -> ShardPool:
+        pool = self._open_pool(name, uri)
+        if self._must_confirm:
+            pool.lease.require()
+        return pool
+
+    def require_leases(self) -> None:
+        """From now on a shard is written to only while it has confirmed, within its lease, what it holds."""
+        self._must_confirm = True
+        for pool in self._pools.values():
+            pool.lease.require()
+
+    def pool(self, name: str) -> ShardPool:
+        """The pool of the shard of that name. Raises KeyError."""
+        return self._pools[name]
+
+    def of(self, id_or_slot: str | int) -> Shard:
+        """The shard where an ID's record, or a slot, lives. Raises ValueError when it is neither."""
+        if isinstance(id_or_slot, str):
+            return self._by_slot[slot_of(id_or_slot)]
+        if not 0 <= id_or_slot < SLOT_COUNT:
+            raise ValueError(f"a slot is within 0-{SLOT_COUNT - 1}, not {id_or_slot}")
+        return self._by_slot[id_or_slot]
+
+    def all(self) -> tuple[Shard, ...]:
+        """Every shard, in the slot map's order; even while slots move they show each document once."""
+        return self._all
+
+    async def reroutings(self) -> AsyncIterator[None]:
+        """Yields whenever another map, or a fence, has come into force."""
+        rerouted = self._rerouted
+        while True:
+            await rerouted.wait()
+            rerouted = self._rerouted
+            yield
+
+    async def on_each(self, work: Callable[[Shard], Coroutine[Any, Any, None]]) -> None:
+        """Keeps endless `work` going on every shard, those that come included, until one piece of it ends.
+
+        What that raised is raised. On shards that go the work is cancelled, and it begins anew on those that
+        have another address. It gets the shard as it is when the work begins there; for long it may keep only
+        the name, or `whole`.
+        """
+        running: dict[ShardPool, asyncio.Task[None]] = {}
+        gone: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                rerouted = self._rerouted
+                here = dict.fromkeys(self._pools.values())
+                for pool in running.keys() - here.keys():
+                    gone.add(task := running.pop(pool))
+                    task.cancel()
+                for pool in here.keys() - running.keys():
+                    running[pool] = asyncio.create_task(work(pool.shard))
+                if ended := await _first_ended_before(rerouted, running.values()):
+                    return ended.result()
+        finally:
+            await _cancel_until_done({*running.values(), *gone})
+
+    async def scatter(self, call: Callable[[Shard], Awaitable[T]], timeout_s: float) -> ScatterResult[T]:
+        """Runs `call` on all shards at once, for at most `timeout_s`; says which shards did not answer.
+
+        An error other than a shard's not answering is raised, and ends the other calls.
+        """
+        token = current_scatter.set(_qualified_name(call))
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {
+                    shard.name: group.create_task(_call_with_timeout(call, shard, timeout_s))
+                    for shard in self.all()
+                }
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            current_scatter.reset(token)
+        answers = {name: task.result() for name, task in tasks.items()}
+        return ScatterResult(
+            results=[answer[0] for answer in answers.values() if answer is not None],
+            missing=[name for name, answer in answers.items() if answer is None],
+        )
+
+    async def of_each(
+        self, ids: Iterable[str], read: Callable[[Shard, list[str]], Awaitable[list[T]]]
+    ) -> "FoundByShard[T]":
+        """What `read` finds under these IDs, on each of their shards at once; whose shard did not answer."""
+        by_shard: dict[Shard, list[str]] = defaultdict(list)
+        for id_ in ids:
+            by_shard[self.of(id_)].append(id_)
+        answers = await asyncio.gather(
+            *(_answer_or_none(read(shard, own)) for shard, own in by_shard.items())
+        )
+        return FoundByShard(
+            found=[each for answer in answers for each in answer or ()],
+            unavailable_ids=[
+                id_
+                for own, answer in zip(by_shard.values(), answers, strict=True)
+                if answer is None
+                for id_ in own
+            ],
+        )
+
+    async def ping(self) -> list[str]:
+        """Asks every shard for a sign of life; returns the names of those that give none within a second."""
+        return (await self.scatter(Shard.ping, PING_TIMEOUT_S)).missing
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        for closing in self._leaving:
+            closing.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+        await asyncio.gather(*(pool.client.close() for pool in self._pools.values()))
+
+
+async def _close_later(pool: ShardPool) -> None:
+    """Calls that began when the shard was there may still use it."""
+    try:
+        await asyncio.sleep(MAX_CALL_S)
+    finally:
+        await pool.client.close()
+
+
+async def _first_ended_before(
+    event: asyncio.Event, tasks: Collection["asyncio.Task[None]"]
+) -> "asyncio.Task[None] | None":
+    """The first of the tasks that has ended; None when the event came first."""
+    waiting = asyncio.create_task(event.wait())
+    try:
+        done, _ = await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    return next((task for task in tasks if task in done), None)
+
+
+async def _cancel_until_done(tasks: Collection["asyncio.Task[None]"]) -> None:
+    """Cancels all, more than once where needed: the Mongo driver may swallow a cancellation."""
+    running = {task for task in tasks if not task.done()}
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_RETRY_INTERVAL_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _call_with_timeout(
+    call: Callable[[Shard], Awaitable[T]], shard: Shard, timeout_s: float
+) -> tuple[T] | None:
+    async def within_the_time() -> tuple[T]:
+        with pymongo.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s):
+                return (await call(shard),)
+
+    return await _answer_or_none(within_the_time())
+
+
+async def _answer_or_none(asked: Awaitable[T]) -> T | None:
+    """The answer; None when the shard did not give one."""
+    try:
+        return await asked
+    except TimeoutError:
+        return None
+    except DomainError as error:
+        if error.reason not in UNAVAILABLE_REASONS:
+            raise
+        return None
+
+
+def _qualified_name(call: Callable[..., object]) -> str:
+    return str(getattr(call, "__qualname__", type(call).__qualname__)).partition(".<locals>")[0]

@@ -1,0 +1,179 @@
+"""Which slot lives on which shard: versioned data, from a file or from a shard's copy of the catalogue."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from chassis.ids import SLOT_COUNT
+
+SlotNumber = Annotated[int, msgspec.Meta(ge=0, lt=SLOT_COUNT)]
+
+_UNOWNED: Final = ""
+
+
+class _ShardAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    uri: str
+
+
+class _OwnedRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    first: SlotNumber
+    last: SlotNumber
+    shard: str
+
+
+class SlotRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Slots side by side, `last` included."""
+
+    first: SlotNumber
+    last: SlotNumber
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+    @property
+    def slots(self) -> range:
+        """Each of them."""
+        return range(self.first, self.last + 1)
+
+
+class SlotMove(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Slots on their way from one shard to another: both hold documents of them."""
+
+    span: SlotRange
+    source: str
+    target: str
+
+
+class _SlotMapDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: int
+    shards: dict[str, _ShardAddress]
+    ranges: list[_OwnedRange]
+    fenced: list[SlotRange] = []
+    moving: list[SlotMove] = []
+
+
+@dataclass(frozen=True, slots=True)
+class SlotMap:
+    """Every slot's shard, and every shard's address (a MongoDB URI without user and password).
+
+    Slots that are `fenced` are read and not written. While slots are `moving`, and until what they have left
+    behind is cleared away, two shards hold documents of them, and those of the owner count. A version says
+    the same everywhere: whatever changes, the fence too, makes a new one.
+    """
+
+    version: int
+    uris: dict[str, str]
+    owners: tuple[str, ...]
+    fenced: frozenset[int] = frozenset()
+    moving: tuple[SlotMove, ...] = ()
+
+    @classmethod
+    def load(cls, path: Path) -> "SlotMap":
+        """Reads {version, shards: {name: {uri}}, ranges: [{first, last, shard}]}; `last` included.
+
+        Raises:
+            ValueError: the file is not of this shape, names an unknown shard, or does not give
+                every slot to exactly one shard.
+            OSError: the file cannot be read.
+        """
+        try:
+            return cls._of(msgspec.json.decode(path.read_bytes(), type=_SlotMapDocument))
+        except msgspec.DecodeError as error:
+            raise ValueError(f"the slot map {path} is not as it should be: {error}") from error
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> "SlotMap":
+        """The map that a document holds, of the same shape as the file, with `fenced: [{first, last}]`
+        and `moving: [{span: {first, last}, source, target}]`.
+
+        Raises ValueError as `load` does.
+        """
+        fields = {name: value for name, value in document.items() if name != "_id"}
+        try:
+            return cls._of(msgspec.convert(fields, _SlotMapDocument))
+        except msgspec.ValidationError as error:
+            raise ValueError(f"the slot map is not as it should be: {error}") from error
+
+    @classmethod
+    def _of(cls, written: _SlotMapDocument) -> "SlotMap":
+        uris = {name: shard.uri for name, shard in written.shards.items()}
+        fenced = frozenset(slot for span in written.fenced for slot in span.slots)
+        for move in written.moving:
+            _check_move(move, written)
+        return cls(written.version, uris, _slot_owners(written), fenced, tuple(written.moving))
+
+    def document(self) -> dict[str, Any]:
+        """What `read` reads."""
+        ranges = [
+            {"first": part[0], "last": part[-1], "shard": owner}
+            for owner, slots in groupby(range(SLOT_COUNT), self.owners.__getitem__)
+            for part in [list(slots)]
+        ]
+        return {
+            "version": self.version,
+            "shards": {name: {"uri": uri} for name, uri in self.uris.items()},
+            "ranges": ranges,
+            "fenced": [msgspec.to_builtins(span) for span in to_slot_ranges(self.fenced)],
+            "moving": [msgspec.to_builtins(move) for move in self.moving],
+        }
+
+    def slots_of(self, shard: str) -> frozenset[int]:
+        """The slots that live on a shard."""
+        return frozenset(slot for slot, owner in enumerate(self.owners) if owner == shard)
+
+    def strangers(self, shard: str) -> frozenset[int]:
+        """The slots of which a shard may hold documents that do not count, as another shard owns them."""
+        return frozenset(
+            slot
+            for move in self.moving
+            if shard in (move.source, move.target)
+            for slot in move.span.slots
+            if self.owners[slot] != shard
+        )
+
+    def shard_name(self, slot: int) -> str:
+        """The shard that holds `slot`; ValueError if there is no such slot."""
+        if not 0 <= slot < SLOT_COUNT:
+            raise ValueError(f"a slot is within 0-{SLOT_COUNT - 1}, not {slot}")
+        return self.owners[slot]
+
+
+def to_slot_ranges(slots: Iterable[int]) -> list[SlotRange]:
+    """These slots as the fewest spans, in order."""
+    found: list[SlotRange] = []
+    for slot in sorted(slots):
+        if found and found[-1].last == slot - 1:
+            found[-1] = SlotRange(found[-1].first, slot)
+        else:
+            found.append(SlotRange(slot, slot))
+    return found
+
+
+def _slot_owners(file: _SlotMapDocument) -> tuple[str, ...]:
+    owners = [_UNOWNED] * SLOT_COUNT
+    for span in file.ranges:
+        _check_range(span, file, owners)
+        owners[span.first : span.last + 1] = [span.shard] * (span.last + 1 - span.first)
+    if _UNOWNED in owners:
+        raise ValueError(f"the slot map gives slot {owners.index(_UNOWNED)} to no shard")
+    return tuple(owners)
+
+
+def _check_move(move: SlotMove, file: _SlotMapDocument) -> None:
+    for name in (move.source, move.target):
+        if name not in file.shards:
+            raise ValueError(f"the slot map's move of {move.span} names the unknown shard {name!r}")
+
+
+def _check_range(span: _OwnedRange, file: _SlotMapDocument, owners: list[str]) -> None:
+    where = f"the slot map's range {span.first}-{span.last}"
+    if span.shard not in file.shards:
+        raise ValueError(f"{where} names the unknown shard {span.shard!r}")
+    if span.last < span.first:
+        raise ValueError(f"{where} ends before it begins")
+    if any(owners[span.first : span.last + 1]):
+        raise ValueError(f"{where} overlaps another range")

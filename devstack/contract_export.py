@@ -1,0 +1,58 @@
+"""Writes a folder with all that other languages need: contracts, their imports, descriptors, Python stubs."""
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from devstack import stubs
+from devstack.proto_text import render_proto_file
+from ops.errors import OpsError
+from ops.paths import DESCRIPTORS, GEN, PROTOS, REPO
+
+BUF_YAML: Final = """\
+version: v2
+modules:
+  - path: proto
+"""
+_EXPORT_MARKER: Final = "internshipconnect.binpb"
+
+
+def export_contracts(target: Path) -> None:
+    """Fills `target`: `proto/`, `buf.yaml`, `buf.gen.yaml`, the descriptor set, and `python/`.
+
+    Raises OpsError for a folder that holds something else.
+    """
+    stubs.build_generated_stubs()
+    if target.exists() and any(target.iterdir()) and not (target / _EXPORT_MARKER).exists():
+        raise OpsError(f"{target} is not empty and no earlier export: name another folder")
+    shutil.rmtree(target, ignore_errors=True)
+    (target / "proto").mkdir(parents=True)
+    _write_protos(target / "proto")
+    (target / "buf.yaml").write_text(BUF_YAML)
+    shutil.copy(REPO / "buf.gen.yaml", target)
+    shutil.copy(DESCRIPTORS, target / _EXPORT_MARKER)
+    shutil.copytree(
+        GEN, target / "python", ignore=shutil.ignore_patterns("__pycache__", ".digest", "*.binpb")
+    )
+
+
+def _write_protos(folder: Path) -> None:
+    """Our contracts and what they import, except google/protobuf, which every compiler brings along."""
+    shutil.copytree(PROTOS, folder, dirs_exist_ok=True)
+    for name in _imported_protos():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name == stubs.VALIDATE_PROTO:
+            text = render_proto_file(stubs.validate_descriptor_set().file[0])
+            path.write_text(f"// Printed from the descriptor that protovalidate ships.\n{text}")
+        else:
+            shutil.copy(stubs.find_import(name), path)
+
+
+def _imported_protos() -> list[str]:
+    files = FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file
+    return [
+        file.name for file in files if not file.name.startswith(("internshipconnect/", "google/protobuf/"))
+    ]

@@ -1,0 +1,126 @@
+"""The control plane of a stack, and what makes the other processes members of its mesh."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from devstack import tls
+from devstack.probes import probe_http
+from devstack.process import StackProcess, StartStage
+from devstack.region import StackRegion
+from devstack.topology import SERVICES, Topology
+from devstack.topology_parts import LOOPBACK
+from ops.paths import DESCRIPTORS
+
+CONTROL_PLANE_PROCESS: Final = "control-plane"
+SERVICE_ROLES: Final = ("serve", "work")
+INHERITED_VARIABLES: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
+MAX_CONCURRENT_CALLS: Final = 400
+"""Calls to a service from one gateway: what one instance answers within a second."""
+STREAMING_SERVICE: Final = "notification"
+_MESH_FILE_HEADER: Final = "# Written anew by `ic up`; a change takes effect at once, until then.\n"
+
+
+def control_plane_process(topology: Topology) -> StackProcess:
+    """The process, which needs no store."""
+    ports = topology.control_plane
+    return StackProcess(
+        name=CONTROL_PLANE_PROCESS,
+        stage=StartStage.CONTROL,
+        command=(sys.executable, "-m", "gateway.control_plane"),
+        ports={"grpc": ports.grpc, "ops": ports.ops},
+        probe=lambda: probe_http(ports.ops, "/ready"),
+        environment=_process_environment(topology),
+    )
+
+
+def mesh_environment(topology: Topology, region: StackRegion, process: str) -> dict[str, str]:
+    """What makes a service process of a region a member of the mesh."""
+    return {
+        "IC_REGISTRY": str(_registry_folder(topology)),
+        "IC_REGION": region.name,
+        "IC_XDS_BOOTSTRAP": str(_xds_bootstrap_path(topology, process)),
+    }
+
+
+def write_mesh_files(topology: Topology) -> None:
+    """Writes the mesh file, and for each service process where it finds the control plane."""
+    topology.mesh.write_text(render_mesh_file(_mesh_document(topology)))
+    for region, service, role in product(topology.regions, SERVICES, SERVICE_ROLES):
+        process = region.called(f"{service}-{role}")
+        path = _xds_bootstrap_path(topology, process)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(_xds_bootstrap(topology, region, process), indent=2))
+
+
+def render_mesh_file(mesh: Mapping[str, Any]) -> str:
+    """The mesh file's text."""
+    return _MESH_FILE_HEADER + yaml.safe_dump(dict(mesh), sort_keys=False)
+
+
+def _process_environment(topology: Topology) -> dict[str, str]:
+    ports = topology.control_plane
+    return {
+        "IC_STACK": topology.name,
+        "IC_ENVIRONMENT": "development",
+        "IC_LISTEN_HOST": LOOPBACK,
+        "IC_GRPC_PORT": str(ports.grpc),
+        "IC_OPS_PORT": str(ports.ops),
+        "IC_MESH": str(topology.mesh),
+        "IC_DESCRIPTORS": str(DESCRIPTORS),
+        "IC_REGISTRY": str(_registry_folder(topology)),
+        "IC_GATEWAY_LISTEN": f"{LOOPBACK}:{topology.gateway}",
+        "IC_GATEWAY_PAGES": str(topology.etc),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONUNBUFFERED": "",
+        **{name: os.environ[name] for name in INHERITED_VARIABLES if os.environ.get(name)},
+    }
+
+
+def _mesh_document(topology: Topology) -> dict[str, Any]:
+    services: dict[str, Any] = {
+        name: {"port": ports.grpc, "max_requests": MAX_CONCURRENT_CALLS, "endpoints": {"registry": True}}
+        for name, ports in topology.services.items()
+    }
+    # Its streams are open all the time.
+    del services[STREAMING_SERVICE]["max_requests"]
+    regions = [region.name for region in topology.regions]
+    return {"regions": regions, "services": services, "gateway": _gateway_settings(topology)}
+
+
+def _gateway_settings(topology: Topology) -> dict[str, Any]:
+    """On one machine all clients have one address: they may tell another, as behind a load balancer."""
+    settings: dict[str, Any] = {
+        "trusted_hops": 1,
+        "rate_limits": f"{LOOPBACK}:{topology.rate_limiter.grpc}",
+        "cors_origins": ["*"],
+        "listen": {region.name: f"{LOOPBACK}:{region.gateway}" for region in topology.regions[1:]},
+    }
+    if topology.tls:
+        found = tls.ensure_certificate(topology)
+        settings["tls"] = {"certificate": str(found.chain), "key": str(found.key)}
+    return settings
+
+
+def _xds_bootstrap(topology: Topology, region: StackRegion, node: str) -> dict[str, Any]:
+    server = {
+        "server_uri": f"{LOOPBACK}:{topology.control_plane.grpc}",
+        "channel_creds": [{"type": "insecure"}],
+        "server_features": ["xds_v3"],
+    }
+    place = {"cluster": "services", "locality": {"region": region.name}}
+    return {"xds_servers": [server], "node": {"id": node, **place}}
+
+
+def _registry_folder(topology: Topology) -> Path:
+    return topology.run / "registry"
+
+
+def _xds_bootstrap_path(topology: Topology, process: str) -> Path:
+    return topology.etc / "xds" / f"{process}.json"

@@ -1,0 +1,117 @@
+"""The secrets of one stack: made once, kept in files that only their owner can read, never printed."""
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+from pydantic import BaseModel, Field
+
+from devstack.topology import Topology
+
+OWNER_ONLY_MODE = 0o600
+OPERATOR_SERVICE = "ops"
+"""As which service operators' tools call the services."""
+KEY_BYTES = 32
+
+
+def _new_password() -> str:
+    return secrets.token_hex(20)
+
+
+def _new_key() -> str:
+    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+class ServiceSecrets(BaseModel):
+    """What one service alone knows."""
+
+    mongo_password: str = Field(default_factory=_new_password, repr=False)
+    data_key: str = Field(default_factory=_new_key, repr=False)
+
+
+class Credentials(BaseModel):
+    """All passwords and symmetric keys of one stack."""
+
+    mongo_admin_password: str = Field(default_factory=_new_password, repr=False)
+    mongo_key: str = Field(default_factory=_new_key, repr=False)
+    redis_password: str = Field(default_factory=_new_password, repr=False)
+    rabbit_password: str = Field(default_factory=_new_password, repr=False)
+    erlang_cookie: str = Field(default_factory=_new_password, repr=False)
+    page_token_key: str = Field(default_factory=_new_key, repr=False)
+    services: dict[str, ServiceSecrets] = Field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, topology: Topology) -> Self:
+        """Reads the stack's secrets, and makes those that are still missing."""
+        path = topology.secrets / "secrets.json"
+        found = cls.model_validate_json(path.read_text()) if path.exists() else cls()
+        missing = topology.services.keys() - found.services.keys()
+        found.services |= {name: ServiceSecrets() for name in missing}
+        if missing or not path.exists():
+            write_private_file(path, found.model_dump_json(indent=2))
+        return found
+
+    def amqp_url(self, topology: Topology) -> str:
+        """How the services reach the stack's broker."""
+        return f"amqp://ic:{self.rabbit_password}@127.0.0.1:{topology.rabbit.amqp}/ic"
+
+
+def service_key_path(topology: Topology, service: str) -> Path:
+    """Where a service's own private signing key lies."""
+    return topology.secrets / "keys" / f"{service}.pem"
+
+
+def service_jwks_path(topology: Topology) -> Path:
+    """Where the public keys of all services lie."""
+    return topology.etc / "service-jwks.json"
+
+
+def ensure_service_keys(topology: Topology, services: Iterable[str]) -> None:
+    """Makes each service's ES256 key where it is missing, and publishes all public keys as one JWKS."""
+    public = []
+    for service in services:
+        path = service_key_path(topology, service)
+        if not path.exists():
+            write_private_file(path, _new_private_key())
+        public.append(_public_jwk(path, kid=f"svc-{service}"))
+    write_private_file(service_jwks_path(topology), _to_json({"keys": public}))
+
+
+def write_private_file(path: Path, text: str) -> None:
+    """Writes a file that only its owner can read, from its first byte on."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY_MODE), "w") as file:
+        file.write(text)
+
+
+def _new_private_key() -> str:
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
+def _public_jwk(path: Path, *, kid: str) -> dict[str, str]:
+    private = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(private, ec.EllipticCurvePrivateKey):
+        raise jwt.InvalidKeyError(f"{path} holds no elliptic-curve key")
+    jwk = ECAlgorithm.to_jwk(private.public_key(), as_dict=True)
+    return {**jwk, "kid": kid, "alg": "ES256", "use": "sig"}
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, indent=2)

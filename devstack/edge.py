@@ -1,0 +1,65 @@
+"""The edge of a stack: Envoy in front, and the mailbox that takes the mails."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from devstack import binaries, tls
+from devstack.probes import probe_http, probe_https
+from devstack.process import ProbeResult, StackProcess, StartStage
+from devstack.region import StackRegion
+from devstack.topology import Topology
+
+GATEWAY_DRAIN_S: Final = 30
+"""Within which connections to a listener that was replaced end, among them the one behind the cache."""
+
+
+def mailbox_process(topology: Topology) -> StackProcess:
+    """The mailbox, which starts with the stores."""
+    ports = topology.mailbox
+    smtp = topology.own_port(ports.smtp)
+    options = ("--smtp", str(smtp), "--http", str(ports.http))
+    return StackProcess(
+        name="mailbox",
+        stage=StartStage.STORES,
+        command=(
+            sys.executable,
+            "-m",
+            "devstack.mailbox",
+            *options,
+            "--data",
+            str(topology.data / "mailbox"),
+        ),
+        ports={"smtp": smtp, "http": ports.http},
+        probe=lambda: probe_http(ports.http, "/health"),
+    )
+
+
+def gateway_processes(topology: Topology) -> list[StackProcess]:
+    """An Envoy a region."""
+    return [_gateway_process(topology, region) for region in topology.regions]
+
+
+def envoy_config_path(topology: Topology, region: StackRegion) -> Path:
+    """The bootstrap of a region's Envoy."""
+    return topology.etc / f"{region.called('envoy')}.json"
+
+
+def _gateway_process(topology: Topology, region: StackRegion) -> StackProcess:
+    """Envoy, in front of everything: ready when it was told of the services behind it, and they are."""
+    config = str(envoy_config_path(topology, region))
+    options = ("--concurrency", "1", "--disable-hot-restart", "--drain-time-s", str(GATEWAY_DRAIN_S))
+    return StackProcess(
+        name=region.called("envoy"),
+        stage=StartStage.EDGE,
+        command=(str(binaries.envoy_proxy()), *options, "-c", config, "--log-level", "warning"),
+        ports={"gateway": region.gateway, "admin": region.gateway_admin},
+        probe=lambda: _probe_gateway(topology, region),
+        region=region.name,
+    )
+
+
+def _probe_gateway(topology: Topology, region: StackRegion) -> ProbeResult:
+    if topology.tls:
+        return probe_https(region.gateway, "/ready", tls.client_ssl_context(topology))
+    return probe_http(region.gateway, "/ready")

@@ -1,0 +1,34 @@
+"""Envoy's bootstrap and the pages it serves, the latter made from the contracts.
+
+Imports the generated stubs: load this after they are built.
+"""
+
+import json
+
+from devstack.edge import envoy_config_path
+from devstack.topology import Topology
+from devstack.topology_parts import LOOPBACK
+from gateway.envoy.bootstrap import EnvoyNode, build_bootstrap
+from gateway.openapi.document import build_openapi
+from gateway.openapi.page import render_page
+from ops.paths import DESCRIPTORS
+
+
+def write_gateway_files(topology: Topology) -> None:
+    """Writes where each Envoy finds its control plane, and the pages that they serve."""
+    _write_api_pages(topology)
+    for region in topology.regions:
+        node = EnvoyNode(
+            id=region.called("gateway"),
+            region=region.name,
+            admin=(LOOPBACK, region.gateway_admin),
+            control_plane=(LOOPBACK, topology.control_plane.grpc),
+        )
+        envoy_config_path(topology, region).write_text(json.dumps(build_bootstrap(node), indent=2))
+
+
+def _write_api_pages(topology: Topology) -> None:
+    document = build_openapi(DESCRIPTORS)
+    (topology.etc / "openapi.json").write_text(json.dumps(document))
+    (topology.etc / "openapi-all.json").write_text(json.dumps(build_openapi(DESCRIPTORS, with_older=True)))
+    (topology.etc / "docs.html").write_text(render_page(document))

@@ -1,0 +1,108 @@
+"""Primaries of a stack's shards: which member is one, and how it hands over before it is taken down."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from devstack import mongo
+from devstack.credentials import Credentials
+from devstack.topology import Topology
+from devstack.topology_parts import LOOPBACK, StackShard
+from ops.errors import OpsError
+
+HANDOVER_TIMEOUT_S: Final = 20.0
+STEP_DOWN_S: Final = 30
+POLL_INTERVAL_S: Final = 0.2
+
+MemberClient = MongoClient[dict[str, Any]]
+
+
+def find_shard(topology: Topology, name: str) -> StackShard:
+    """The shard of that name. Raises OpsError when there is none; the message lists those there are."""
+    found = topology.shard(name)
+    if found is None:
+        names = ", ".join(each.name for each in topology.shards)
+        raise OpsError(f"there is no shard '{name}'; there are: {names}")
+    return found
+
+
+def find_primary(topology: Topology, shard: StackShard) -> int:
+    """Which member is the shard's primary now, asked past any fault.
+
+    Raises:
+        OpsError: none of them says that it is.
+    """
+    for member, port in enumerate(shard.ports):
+        if _hello(topology.own_port(port)).get("isWritablePrimary"):
+            return member
+    raise OpsError(f"shard {shard.name} has no primary just now")
+
+
+def members_primary_last(topology: Topology, shard: StackShard) -> list[str]:
+    """The processes of a shard's members, in the order in which they are best taken down."""
+    primary = find_primary(topology, shard)
+    members = sorted(range(len(shard.ports)), key=lambda member: member == primary)
+    return [mongo.mongod_process_name(shard, member) for member in members]
+
+
+def step_down_primary(topology: Topology, credentials: Credentials, process: str) -> None:
+    """Has the member of that name hand over, if it is the primary and not alone, to one that has all it has.
+
+    Raises:
+        OpsError: no other one is primary within twenty seconds.
+        PyMongoError: it cannot be asked, or no other one has caught up.
+    """
+    shard, member = _find_member(topology, process)
+    if len(shard.ports) == 1 or find_primary(topology, shard) != member:
+        return
+    with connect_to_member(topology, credentials, shard.ports[member]) as client:
+        client.admin.command("replSetStepDown", STEP_DOWN_S, secondaryCatchUpPeriodSecs=10)
+    until = time.monotonic() + HANDOVER_TIMEOUT_S
+    while not _has_another_primary(topology, shard, member):
+        if time.monotonic() > until:
+            raise OpsError(
+                f"{process} has stepped down, and no other member of {shard.name} has become primary"
+            )
+        time.sleep(POLL_INTERVAL_S)
+
+
+def connect_to_member(
+    topology: Topology, credentials: Credentials, port: int, *, socket_timeout_s: float = 30
+) -> MemberClient:
+    """The administrator's client of one member, by the port that clients know, past any fault."""
+    return MongoClient(
+        f"mongodb://{LOOPBACK}:{topology.own_port(port)}/?directConnection=true&authSource=admin",
+        username=mongo.ADMIN_USER,
+        password=credentials.mongo_admin_password,
+        serverSelectionTimeoutMS=2000,
+        socketTimeoutMS=int(socket_timeout_s * 1000),
+    )
+
+
+def _find_member(topology: Topology, process: str) -> tuple[StackShard, int]:
+    for shard in topology.shards:
+        for member in range(len(shard.ports)):
+            if mongo.mongod_process_name(shard, member) == process:
+                return shard, member
+    raise OpsError(f"'{process}' is no member of a shard")
+
+
+def _has_another_primary(topology: Topology, shard: StackShard, member: int) -> bool:
+    try:
+        return find_primary(topology, shard) != member
+    except OpsError:
+        return False
+
+
+def _hello(own_port: int) -> Mapping[str, Any]:
+    client: MemberClient = MongoClient(
+        f"mongodb://{LOOPBACK}:{own_port}/?directConnection=true", serverSelectionTimeoutMS=2000
+    )
+    with client:
+        try:
+            return client.admin.command("hello")
+        except PyMongoError:
+            return {}

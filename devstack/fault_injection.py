@@ -1,0 +1,210 @@
+"""Faults on purpose: of stores by the proxy before them, of services by Envoy and gRPC themselves.
+
+What is set is in force when `set_fault` and `clear` return.
+"""
+
+import fcntl
+import importlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import yaml
+
+from chassis.settings import MisconfiguredError
+from devstack import control_plane, fault_proxy_process
+from devstack.fault_proxy import model
+from devstack.fault_proxy.model import StoreFault, StoreFaults
+from devstack.topology import SERVICES, Topology
+from devstack.topology_parts import LOOPBACK
+from gateway.control_plane.watched_file import hash_file_content
+from gateway.xds.mesh import Mesh, ServiceFault
+from ops.errors import OpsError
+
+APPLY_TIMEOUT_S: Final = 15.0
+POLL_INTERVAL_S: Final = 0.05
+
+ActiveFaults = Mapping[str, StoreFault | ServiceFault]
+"""By target: a store's process, or a service."""
+
+
+def list_fault_targets(topology: Topology) -> dict[str, tuple[str, ...]]:
+    """What can have a fault: each name stands for a service, a store's process, or a group of these."""
+    return list_store_targets(topology) | {service: (service,) for service in SERVICES}
+
+
+def list_store_targets(topology: Topology) -> dict[str, tuple[str, ...]]:
+    """Those behind the proxy; none on a stack without one."""
+    if not topology.faults:
+        return {}
+    stores = [store for store, _ in fault_proxy_process.list_stores(topology)]
+    shards = [f"mongo-{shard.name}" for shard in topology.shards if shard.ports]
+    groups = {name: _group_members(name, stores) for name in ("mongo", *shards, "redis")}
+    return groups | {store: (store,) for store in stores}
+
+
+def read_active_faults(topology: Topology) -> ActiveFaults:
+    """Every fault that is on."""
+    now = time.time()
+    found: dict[str, StoreFault | ServiceFault] = {
+        **_read_store_faults(topology),
+        **_read_mesh(topology).faults,
+    }
+    return {target: fault for target, fault in found.items() if not fault.is_over(now)}
+
+
+def set_fault(topology: Topology, target: str, fault: StoreFault | ServiceFault) -> None:
+    """Puts a fault in the place of the one that the target has, if any.
+
+    Raises:
+        OpsError: there is no such target, or it cannot have this fault, or nobody obeys.
+    """
+    names = resolve_fault_target(topology, target)
+    if isinstance(fault, ServiceFault):
+        if target not in SERVICES:
+            raise OpsError(f"'{target}' is a store: it can be slow, down or hang, but abort no calls")
+        services = dict.fromkeys(names, fault)
+        _change_service_faults(topology, lambda found: {**found, **services})
+    else:
+        if target in SERVICES:
+            raise OpsError(f"'{target}' is a service: its calls can be delayed or aborted")
+        stores = dict.fromkeys(names, fault)
+        _change_store_faults(topology, lambda found: {**found, **stores})
+
+
+def clear_faults(topology: Topology, target: str | None = None) -> None:
+    """Ends the fault of a target, or all of them. Raises OpsError as `set_fault`."""
+    ended = (
+        set(read_active_faults(topology)) if target is None else set(resolve_fault_target(topology, target))
+    )
+
+    def without_ended(found: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: fault for name, fault in found.items() if name not in ended}
+
+    if ended - set(SERVICES):
+        _change_store_faults(topology, without_ended)
+    if ended & set(SERVICES):
+        _change_service_faults(topology, without_ended)
+
+
+def resolve_fault_target(topology: Topology, target: str) -> tuple[str, ...]:
+    """The stores that a name stands for, or the service of that name.
+
+    Raises:
+        OpsError: there is none; the message lists those there are.
+    """
+    known = list_fault_targets(topology)
+    if target in known:
+        return known[target]
+    if target in list_store_targets(topology.model_copy(update={"faults": True})):
+        raise OpsError(
+            f"the stack '{topology.name}' has no proxy before its stores; "
+            "start one that has: ic up --stack NAME --faults"
+        )
+    raise OpsError(f"there is no '{target}' that could have a fault; there are: {', '.join(known)}")
+
+
+def _group_members(group: str, stores: list[str]) -> tuple[str, ...]:
+    return tuple(store for store in stores if store == group or store.startswith(f"{group}-"))
+
+
+def _change_store_faults(topology: Topology, change: Callable[[StoreFaults], StoreFaults]) -> None:
+    with _lock_fault_files(topology):
+        content = model.render_store_faults(change(_without_expired(_read_store_faults(topology))))
+        _replace_file(topology.store_faults, content)
+    _wait_until_applied(
+        topology.fault_proxy_ops,
+        "fault_proxy_file_info",
+        topology.store_faults,
+        fault_proxy_process.FAULT_PROXY_PROCESS,
+    )
+
+
+def _change_service_faults(
+    topology: Topology, change: Callable[[Mapping[str, ServiceFault]], Mapping[str, ServiceFault]]
+) -> None:
+    with _lock_fault_files(topology):
+        mesh = yaml.safe_load(topology.mesh.read_bytes())
+        faults = change(_without_expired(_read_mesh(topology).faults))
+        mesh["faults"] = {name: fault.model_dump(exclude_none=True) for name, fault in faults.items()}
+        content = control_plane.render_mesh_file(
+            {name: part for name, part in mesh.items() if part != {}}
+        ).encode()
+        _replace_file(topology.mesh, content)
+    _wait_until_applied(
+        topology.control_plane.ops, "xds_mesh_info", topology.mesh, control_plane.CONTROL_PLANE_PROCESS
+    )
+    _wait_until_confirmed(topology)
+
+
+def _without_expired(found: Mapping[str, Any]) -> dict[str, Any]:
+    now = time.time()
+    return {name: fault for name, fault in found.items() if not fault.is_over(now)}
+
+
+def _read_store_faults(topology: Topology) -> StoreFaults:
+    path = topology.store_faults
+    return model.parse_store_faults(path.read_bytes()) if topology.faults and path.exists() else {}
+
+
+def _read_mesh(topology: Topology) -> Mesh:
+    try:
+        return Mesh.parse(topology.mesh.read_bytes())
+    except (OSError, MisconfiguredError) as error:
+        raise OpsError(f"{topology.mesh} cannot be read: {error}; write it anew: ic up") from error
+
+
+@contextmanager
+def _lock_fault_files(topology: Topology) -> Iterator[None]:
+    """Two that change a file at once would undo each other's change."""
+    with (topology.run / "faults.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _replace_file(path: Path, content: bytes) -> None:
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
+
+
+def _wait_until_applied(ops_port: int, metric: str, file: Path, process: str) -> None:
+    """The process says in a metric which version of its file it goes by.
+
+    It is the present version that counts: others may change the file meanwhile, and keep what is there.
+    """
+    url = f"http://{LOOPBACK}:{ops_port}/metrics"
+
+    def is_obeyed() -> bool:
+        wanted = f'{metric}{{digest="{hash_file_content(file.read_bytes())}"}} 1.0'
+        try:
+            return wanted in httpx.get(url, timeout=2.0, trust_env=False).text
+        except httpx.TransportError:
+            return False
+
+    _wait_until(is_obeyed, lambda: f"{process} does not take the fault over; see: ic logs {process}")
+
+
+def _wait_until_confirmed(topology: Topology) -> None:
+    """Every node of the mesh has confirmed what the control plane gives out."""
+    mesh_status = importlib.import_module("ops.mesh_status")  # Envoy's API takes a while to load.
+
+    def behind() -> list[str]:
+        nodes = mesh_status.fetch_mesh_status(topology)
+        return [node.node for node in nodes if any(kind.state != "SYNCED" for kind in node.kinds)]
+
+    _wait_until(
+        lambda: not behind(), lambda: f"the fault has not reached {', '.join(behind())}; see: ic mesh"
+    )
+
+
+def _wait_until(look: Callable[[], bool], complaint: Callable[[], str]) -> None:
+    deadline = time.monotonic() + APPLY_TIMEOUT_S
+    while not look():
+        if time.monotonic() > deadline:
+            raise OpsError(complaint())
+        time.sleep(POLL_INTERVAL_S)

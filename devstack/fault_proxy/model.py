@@ -1,0 +1,60 @@
+"""The file of faults: what the proxy does to connections of which store, and until when."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from chassis.settings import MisconfiguredError
+
+StoreFaultKind = Literal["delay", "hang", "down"]
+
+
+class StoreFault(BaseModel):
+    """What happens to a store's connections.
+
+    `delay`: each answer comes `delay_s` later, give or take `jitter_s`, and in order. `hang`: nothing passes;
+    what was sent is delivered when it ends. `down`: connections are reset, and new ones as well. `percent` is
+    how many of the connections are concerned; `until`, in Unix seconds, is when it ends by itself.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: StoreFaultKind
+    delay_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    jitter_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    percent: Annotated[float, Field(gt=0, le=100)] = 100.0
+    until: float | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.kind == "delay") != (self.delay_s > 0):
+            raise ValueError("`delay_s` belongs to a delay, and a delay has it")
+        if self.jitter_s > self.delay_s:
+            raise ValueError("`jitter_s` is at most the delay")
+        return self
+
+    def is_over(self, now: float) -> bool:
+        """Whether it has ended by itself; `now` in Unix seconds."""
+        return self.until is not None and self.until <= now
+
+
+StoreFaults = Mapping[str, StoreFault]
+"""By the name of the store's process."""
+
+_FAULTS_FILE = TypeAdapter(dict[str, StoreFault])
+
+
+def parse_store_faults(content: bytes) -> StoreFaults:
+    """Reads the file's content. Raises MisconfiguredError with everything that is wrong with it."""
+    try:
+        return _FAULTS_FILE.validate_json(content)
+    except ValidationError as error:
+        raise MisconfiguredError(
+            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False)
+        ) from None
+
+
+def render_store_faults(faults: StoreFaults) -> bytes:
+    """The file's content."""
+    return _FAULTS_FILE.dump_json(dict(faults), indent=2, exclude_defaults=True) + b"\n"

@@ -1,0 +1,175 @@
+"""A person at the HTTP edge: sends calls, keeps the tokens, reads the mails."""
+
+import re
+import secrets
+import ssl
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import httpx
+
+CALL_TIMEOUT_S: Final = 30.0
+WAIT_TIMEOUT_S: Final = 60.0
+POLL_INTERVAL_S: Final = 0.1
+POLL_INTERVAL_GROWTH: Final = 1.6
+"""Whoever looks again and again uses up the requests of a minute, so the pauses grow."""
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class HttpExchange:
+    """One HTTP call and its answer."""
+
+    method: str
+    path: str
+    status: int
+    sent: Json | None
+    got: Json
+    took_ms: float
+
+
+class ApiError(Exception):
+    """The API refused a call; `status` is HTTP's, `reason` is the contract's."""
+
+    def __init__(self, exchange: HttpExchange) -> None:
+        details = exchange.got.get("details", [])
+        self.status = exchange.status
+        self.reason = next((each["reason"] for each in details if "reason" in each), "")
+        self.violations = {
+            violation["field"]: violation["description"]
+            for each in details
+            for violation in each.get("fieldViolations", [])
+        }
+        self.body = exchange.got
+        where = f"{exchange.method} {exchange.path}"
+        super().__init__(f"{where} answered {self.status} {self.reason}: {exchange.got.get('message', '')}")
+
+
+def ignore_exchange(_: HttpExchange) -> None:
+    """Tells nobody about an exchange."""
+
+
+@dataclass
+class ApiUser:
+    """Somebody who uses the API over HTTP, and their mailbox."""
+
+    base_url: str
+    mailbox_url: str
+    email: str
+    told: Callable[[HttpExchange], None] = ignore_exchange
+    trust: ssl.SSLContext | bool = True
+    """The authorities that are trusted to vouch for the gateway."""
+    access_token: str = ""
+    refresh_token: str = ""
+    user: Json = field(default_factory=dict)
+    address: str = field(default_factory=lambda: f"198.18.{secrets.randbelow(256)}.{secrets.randbelow(256)}")
+    """Where they call from, in a network that is set aside for tests; a local gateway believes it."""
+
+    def __post_init__(self) -> None:
+        self._http = httpx.Client(
+            timeout=CALL_TIMEOUT_S,
+            trust_env=False,
+            verify=self.trust,
+            headers={"x-forwarded-for": self.address},
+        )
+
+    def get(self, path: str, **parameters: Any) -> Json:
+        """Reads. Raises ApiError when the API refuses."""
+        return self.call("GET", path, parameters=parameters)
+
+    def post(self, path: str, **body: Any) -> Json:
+        """Does something, with an idempotency key of its own. Raises ApiError when the API refuses."""
+        return self.call("POST", path, body=body)
+
+    def patch(self, path: str, **body: Any) -> Json:
+        """Changes something. Raises ApiError when the API refuses."""
+        return self.call("PATCH", path, body=body)
+
+    def call(
+        self, method: str, path: str, *, body: Json | None = None, parameters: Json | None = None
+    ) -> Json:
+        """Sends one call and gives the answer's JSON. Raises ApiError when the API refuses."""
+        headers = {"authorization": f"Bearer {self.access_token}"} if self.access_token else {}
+        if method != "GET":
+            headers["idempotency-key"] = str(uuid.uuid4())
+        started = time.perf_counter()
+        answer = self._http.request(
+            method, self.base_url + path, json=body, params=parameters, headers=headers
+        )
+        exchange = HttpExchange(
+            method=method,
+            path=answer.request.url.raw_path.decode(),
+            status=answer.status_code,
+            sent=body,
+            got=answer.json(),
+            took_ms=(time.perf_counter() - started) * 1000,
+        )
+        self.told(exchange)
+        if answer.is_error:
+            raise ApiError(exchange)
+        return exchange.got
+
+    def register(self, *, password: str, name: str, company: str = "") -> None:
+        """Opens an account: a company's owner when a company is named, a student otherwise."""
+        kind = "ACCOUNT_KIND_COMPANY" if company else "ACCOUNT_KIND_STUDENT"
+        fields = {"email": self.email, "password": password, "kind": kind, "name": name}
+        self.post("/api/v1/auth/register", **fields, **({"companyName": company} if company else {}))
+
+    def verify(self) -> None:
+        """Reads the newest code from the mailbox and proves the address with it; signs in by that."""
+        mail = self.await_mail(lambda mail: CODE_PATTERN.search(mail["text"]) is not None)
+        code = CODE_PATTERN.search(mail["text"])
+        assert code is not None
+        self._sign_in(self.post("/api/v1/auth/verify-email", email=self.email, code=code.group(1)))
+
+    def log_in(self, password: str) -> None:
+        """Signs in."""
+        self._sign_in(self.post("/api/v1/auth/login", email=self.email, password=password))
+
+    def _sign_in(self, session: Json) -> None:
+        data = session["data"]
+        self.user = data["user"]
+        self.access_token = data["tokens"]["accessToken"]
+        self.refresh_token = data["tokens"]["refreshToken"]
+
+    def mails(self) -> list[Json]:
+        """The mails to this person, newest first, with their text."""
+        query: dict[str, str | int] = {"to": self.email, "limit": 100}
+        listed = self._http.get(f"{self.mailbox_url}/mails", params=query).raise_for_status().json()
+        return [self._http.get(f"{self.mailbox_url}/mails/{mail['id']}").json() for mail in listed["mails"]]
+
+    def await_mail(self, wanted: Callable[[Json], bool]) -> Json:
+        """The newest mail that is wanted, as soon as it has arrived. Raises TimeoutError."""
+        return wait_for_result(
+            lambda: next((mail for mail in self.mails() if wanted(mail)), None), f"a mail to {self.email}"
+        )
+
+    def await_inbox(self, subject_id: str, count: int = 1) -> list[Json]:
+        """The inbox entries about something, once there are as many. Raises TimeoutError."""
+
+        def entries() -> list[Json] | None:
+            inbox = self.get("/api/v1/notifications", pageSize=50)["data"]
+            about = [entry for entry in inbox if entry["subjectId"] == subject_id]
+            return about if len(about) >= count else None
+
+        return wait_for_result(entries, f"an inbox entry about {subject_id}")
+
+
+CODE_PATTERN: Final = re.compile(r"\b(\d{8})\b")
+
+
+def wait_for_result(look: Callable[[], T | None], what: str) -> T:
+    """What `look` finds, as soon as it finds something. Raises TimeoutError after a minute."""
+    until, pause_s = time.monotonic() + WAIT_TIMEOUT_S, POLL_INTERVAL_S
+    while time.monotonic() < until:
+        found = look()
+        if found is not None:
+            return found
+        time.sleep(pause_s)
+        pause_s *= POLL_INTERVAL_GROWTH
+    raise TimeoutError(f"waited {WAIT_TIMEOUT_S:.0f} s for {what}")

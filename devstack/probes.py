@@ -1,0 +1,44 @@
+"""Asking a process over the network whether it is ready."""
+
+import http.client
+import socket
+import ssl
+
+from devstack.process import ProbeResult
+from devstack.topology_parts import LOOPBACK
+
+PROBE_TIMEOUT_S = 2.0
+
+
+def probe_http(port: int, path: str) -> ProbeResult:
+    """Ready when the path answers 200; else what it answered."""
+    return _probe_path(http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S), path)
+
+
+def probe_https(port: int, path: str, trusting: ssl.SSLContext) -> ProbeResult:
+    """As `probe_http`, over TLS; a certificate that is not trusted is not ready either."""
+    connection = http.client.HTTPSConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S, context=trusting)
+    return _probe_path(connection, path)
+
+
+def _probe_path(connection: http.client.HTTPConnection, path: str) -> ProbeResult:
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read().decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException) as error:
+        return ProbeResult(False, getattr(error, "strerror", None) or type(error).__name__)
+    finally:
+        connection.close()
+    if answer.status == http.HTTPStatus.OK:
+        return ProbeResult(True)
+    return ProbeResult(False, f"HTTP {answer.status} {body[:120]}")
+
+
+def probe_port(port: int) -> ProbeResult:
+    """Ready when something accepts connections on the port."""
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=PROBE_TIMEOUT_S).close()
+    except OSError as error:
+        return ProbeResult(False, error.strerror or type(error).__name__)
+    return ProbeResult(True)

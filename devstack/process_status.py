@@ -1,0 +1,97 @@
+"""What a stack is doing now: one row for each process."""
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import psutil
+
+from devstack.lifecycle import Stack
+from devstack.process import ProbeResult
+from devstack.supervisor import ProcessState, SupervisorClient
+
+
+@dataclass(frozen=True)
+class ProcessStatus:
+    """One process, seen from outside: memory is its proportional share, children included."""
+
+    name: str
+    ports: dict[str, int]
+    pid: int | None
+    state: str
+    uptime_s: float | None
+    restarts: int
+    memory_bytes: int
+    ready: bool
+    detail: str
+
+
+def read_process_statuses(stack: Stack) -> list[ProcessStatus]:
+    """Every process of the stack, the supervisor first."""
+    client = SupervisorClient(stack.topology)
+    states = client.states()
+    supervised = [process for process in stack.processes if process.name in states]
+    if not states:
+        return []
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        answers = list(pool.map(lambda process: process.probe(), supervised))
+    return [
+        _supervisor_status(client.pid()),
+        *(
+            _process_status(states[process.name], dict(process.ports), answer)
+            for process, answer in zip(supervised, answers, strict=True)
+        ),
+    ]
+
+
+def total_memory_bytes(found: Iterable[ProcessStatus]) -> int:
+    """All of them together, in bytes."""
+    return sum(row.memory_bytes for row in found)
+
+
+def _supervisor_status(pid: int) -> ProcessStatus:
+    started = psutil.Process(pid).create_time()
+    return ProcessStatus(
+        name="supervisor",
+        ports={},
+        pid=pid,
+        state="RUNNING",
+        uptime_s=time.time() - started,
+        restarts=0,
+        memory_bytes=_process_memory_bytes(psutil.Process(pid)),
+        ready=True,
+        detail="",
+    )
+
+
+def _process_status(state: ProcessState, ports: dict[str, int], answer: ProbeResult) -> ProcessStatus:
+    return ProcessStatus(
+        name=state.name,
+        ports=ports,
+        pid=state.pid or None,
+        state="CRASH LOOP" if state.crash_looping else state.state,
+        uptime_s=time.time() - state.started_at if state.running else None,
+        restarts=state.restarts,
+        memory_bytes=_tree_memory_bytes(state.pid) if state.pid else 0,
+        ready=answer.ready and state.running,
+        detail=answer.detail or state.message,
+    )
+
+
+def _tree_memory_bytes(pid: int) -> int:
+    try:
+        process = psutil.Process(pid)
+        return sum(_process_memory_bytes(member) for member in (process, *process.children(recursive=True)))
+    except psutil.Error:
+        return 0
+
+
+def _process_memory_bytes(process: psutil.Process) -> int:
+    """The proportional set size: pages that processes share are counted once in a sum."""
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.AccessDenied:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0

@@ -1,0 +1,109 @@
+"""RabbitMQ: a node of the stack's own, beside any that the system runs."""
+
+import amqp
+from amqp.exceptions import AMQPError
+
+from devstack import binaries
+from devstack.credentials import Credentials, write_private_file
+from devstack.probes import PROBE_TIMEOUT_S, probe_port
+from devstack.process import ProbeResult, StackProcess, StartStage
+from devstack.topology import Topology
+from devstack.topology_parts import LOOPBACK
+
+RABBIT_USER = RABBIT_VHOST = "ic"
+MEMORY_LIMIT = "300MiB"
+DISK_FREE_LIMIT = "200MB"
+ERLANG_ARGUMENTS = (
+    "+S 1:1 +SDcpu 1:1 +SDio 2 +sbwt none +sbwtdcpu none +sbwtdio none "
+    "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
+)
+
+
+def rabbit_processes(topology: Topology, credentials: Credentials) -> list[StackProcess]:
+    """The broker, and a port mapper that no other Erlang node on the machine shares.
+
+    Without a mapper of its own the node would start the machine-wide one and leave it behind.
+    """
+    ports = topology.rabbit
+    return [
+        StackProcess(
+            name="epmd",
+            stage=StartStage.MAPPER,
+            command=(str(binaries.epmd()), "-port", str(ports.epmd), "-address", LOOPBACK),
+            ports={"epmd": ports.epmd},
+            probe=lambda: probe_port(ports.epmd),
+        ),
+        StackProcess(
+            name="rabbit",
+            stage=StartStage.STORES,
+            command=(str(binaries.rabbitmq_server()),),
+            ports={"amqp": topology.own_port(ports.amqp), "dist": ports.dist},
+            probe=lambda: _probe_rabbit(topology, credentials),
+            environment=_rabbit_environment(topology),
+            stop_wait_s=30,
+        ),
+    ]
+
+
+def write_rabbit_files(topology: Topology, credentials: Credentials) -> None:
+    """Writes the node's configuration; user and virtual host are made at its first start."""
+    home = topology.data / "rabbit"
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / ".erlang.cookie").exists():
+        write_private_file(home / ".erlang.cookie", credentials.erlang_cookie)
+        (home / ".erlang.cookie").chmod(0o400)
+    settings = {
+        "listeners.tcp.1": f"{LOOPBACK}:{topology.own_port(topology.rabbit.amqp)}",
+        "default_user": RABBIT_USER,
+        "default_pass": credentials.rabbit_password,
+        "default_vhost": RABBIT_VHOST,
+        "vm_memory_high_watermark.absolute": MEMORY_LIMIT,
+        "disk_free_limit.absolute": DISK_FREE_LIMIT,
+        "raft.wal_max_size_bytes": 16 * 1024 * 1024,
+        "log.console": "true",
+        "log.console.level": "info",
+        "log.file": "false",
+    }
+    lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
+    write_private_file(topology.etc / "rabbitmq.conf", lines)
+    (topology.etc / "rabbitmq-plugins").write_text("[].\n")
+    (topology.etc / "rabbitmq-env.conf").write_text("")
+
+
+def _rabbit_environment(topology: Topology) -> dict[str, str]:
+    home = topology.data / "rabbit"
+    return {
+        "HOME": str(home),
+        "RABBITMQ_NODENAME": f"ic-{topology.name}@localhost",
+        "RABBITMQ_CONFIG_FILE": str(topology.etc / "rabbitmq.conf"),
+        "RABBITMQ_CONF_ENV_FILE": str(topology.etc / "rabbitmq-env.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(topology.etc / "rabbitmq-plugins"),
+        "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(home / "log"),
+        "RABBITMQ_NODE_PORT": str(topology.own_port(topology.rabbit.amqp)),
+        "RABBITMQ_DIST_PORT": str(topology.rabbit.dist),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG_ARGUMENTS,
+        "ERL_EPMD_PORT": str(topology.rabbit.epmd),
+        "ERL_EPMD_ADDRESS": LOOPBACK,
+        # The start script then becomes the Erlang machine, so that the supervised pid is the broker's.
+        "RUNNING_UNDER_SYSTEMD": "true",
+    }
+
+
+def _probe_rabbit(topology: Topology, credentials: Credentials) -> ProbeResult:
+    connection = amqp.Connection(
+        host=f"{LOOPBACK}:{topology.own_port(topology.rabbit.amqp)}",
+        userid=RABBIT_USER,
+        password=credentials.rabbit_password,
+        virtual_host=RABBIT_VHOST,
+        connect_timeout=PROBE_TIMEOUT_S,
+        read_timeout=PROBE_TIMEOUT_S,
+        write_timeout=PROBE_TIMEOUT_S,
+    )
+    try:
+        connection.connect()
+    except (OSError, AMQPError) as error:
+        return ProbeResult(False, getattr(error, "strerror", None) or type(error).__name__)
+    finally:
+        connection.close()
+    return ProbeResult(True)

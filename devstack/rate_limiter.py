@@ -1,0 +1,76 @@
+"""The rate limiter of a stack, and the limits that it holds clients to."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import gateway.ratelimit
+from devstack.credentials import Credentials
+from devstack.probes import probe_http
+from devstack.process import StackProcess, StartStage
+from devstack.topology import Topology
+from devstack.topology_parts import LOOPBACK
+
+RATE_LIMITER_PROCESS: Final = "rate-limiter"
+LIFTED_LIMITS_FACTOR: Final = 1_000
+"""How many times the usual limits are more than people reach who do the work of a crowd."""
+INHERITED_VARIABLES: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
+_DEFAULT_LIMITS_FOLDER: Final = Path(gateway.ratelimit.__file__).with_name("config")
+_REQUESTS_PER_UNIT: Final = re.compile(r"(?<=requests_per_unit: )\d+")
+
+
+def rate_limiter_process(topology: Topology, credentials: Credentials) -> StackProcess:
+    """The process, which needs Redis to count."""
+    ports = topology.rate_limiter
+    return StackProcess(
+        name=RATE_LIMITER_PROCESS,
+        stage=StartStage.SERVICES,
+        command=(sys.executable, "-m", "gateway.ratelimit"),
+        ports={"grpc": ports.grpc, "ops": ports.ops},
+        probe=lambda: probe_http(ports.ops, "/ready"),
+        environment=_process_environment(topology, credentials),
+    )
+
+
+def write_rate_limits(topology: Topology) -> None:
+    """Writes the limits of this stack; the limiter takes them over while it runs."""
+    topology.limits.mkdir(parents=True, exist_ok=True)
+    for source in _DEFAULT_LIMITS_FOLDER.glob("*.yaml"):
+        text = _REQUESTS_PER_UNIT.sub(
+            lambda figure: str(int(figure[0]) * topology.limits_times), source.read_text()
+        )
+        (topology.limits / source.name).write_text(text)
+
+
+@contextmanager
+def lifted_rate_limits(topology: Topology) -> Iterator[None]:
+    """Within the block, clients of the running stack get a thousand times their usual limits.
+
+    After a `kill -9` they stay so until `ic up`.
+    """
+    write_rate_limits(topology.model_copy(update={"limits_times": LIFTED_LIMITS_FACTOR}))
+    try:
+        yield
+    finally:
+        write_rate_limits(topology)
+
+
+def _process_environment(topology: Topology, credentials: Credentials) -> dict[str, str]:
+    ports = topology.rate_limiter
+    return {
+        "IC_STACK": topology.name,
+        "IC_ENVIRONMENT": "development",
+        "IC_LISTEN_HOST": LOOPBACK,
+        "IC_GRPC_PORT": str(ports.grpc),
+        "IC_OPS_PORT": str(ports.ops),
+        "IC_LIMITS_DIR": str(topology.limits),
+        "IC_REDIS_NODES": ",".join(f"{LOOPBACK}:{node.port}" for node in topology.redis),
+        "IC_REDIS_PASSWORD": credentials.redis_password,
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONUNBUFFERED": "",
+        **{name: os.environ[name] for name in INHERITED_VARIABLES if os.environ.get(name)},
+    }

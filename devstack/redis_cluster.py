@@ -1,0 +1,139 @@
+"""Redis Cluster: three masters that share the slots; a cache and sessions, so no replicas on a laptop."""
+
+import time
+from functools import partial
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from devstack import binaries
+from devstack.credentials import Credentials, write_private_file
+from devstack.process import ProbeResult, StackProcess, StartStage
+from devstack.topology import Topology
+from devstack.topology_parts import LOOPBACK
+from ops.errors import OpsError
+
+REDIS_SLOTS = 16_384
+CLUSTER_TIMEOUT_S = 30.0
+REDIS_MAX_MEMORY = "128mb"
+
+
+def redis_processes(topology: Topology, credentials: Credentials) -> list[StackProcess]:
+    """One server for each node."""
+    return [
+        StackProcess(
+            name=f"redis-{i + 1}",
+            stage=StartStage.STORES,
+            command=(str(binaries.redis_server()), str(topology.etc / f"redis-{i + 1}.conf")),
+            ports={"redis": topology.own_port(node.port), "bus": node.bus},
+            probe=partial(_probe_redis, topology.own_port(node.port), credentials.redis_password),
+        )
+        for i, node in enumerate(topology.redis)
+    ]
+
+
+def write_redis_files(topology: Topology, credentials: Credentials) -> None:
+    """Writes each node's configuration.
+
+    A node that is gone takes only its own slots along, and a full node evicts: both mean slower, not wrong.
+    """
+    for i, node in enumerate(topology.redis):
+        data = topology.data / f"redis-{i + 1}"
+        data.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "bind": LOOPBACK,
+            "port": topology.own_port(node.port),
+            "dir": data,
+            "cluster-enabled": "yes",
+            "cluster-port": node.bus,
+            "cluster-config-file": "nodes.conf",
+            "cluster-node-timeout": 3000,
+            "cluster-announce-ip": LOOPBACK,
+            "cluster-announce-port": node.port,
+            "cluster-require-full-coverage": "no",
+            "appendonly": "yes",
+            "save": '""',
+            "requirepass": credentials.redis_password,
+            "masterauth": credentials.redis_password,
+            # A rewritten title would overwrite the environment, by which `ic down` knows its processes.
+            "set-proc-title": "no",
+            "maxmemory": REDIS_MAX_MEMORY,
+            "maxmemory-policy": "allkeys-lfu",
+        }
+        lines = "".join(f"{key} {value}\n" for key, value in settings.items())
+        write_private_file(topology.etc / f"redis-{i + 1}.conf", lines)
+
+
+def prepare_redis_cluster(topology: Topology, credentials: Credentials) -> None:
+    """Makes one cluster of the running nodes; leaves a cluster that has all its slots as it is.
+
+    Raises:
+        OpsError: the nodes do not agree within half a minute.
+    """
+    password = credentials.redis_password
+    nodes = [_connect(topology.own_port(node.port), password) for node in topology.redis]
+    try:
+        if not all(_cluster_info(node).get("cluster_slots_assigned") == str(REDIS_SLOTS) for node in nodes):
+            _assign_slots(nodes)
+            for node in topology.redis[1:]:
+                _run_cluster_command(nodes[0], "MEET", LOOPBACK, topology.own_port(node.port), node.bus)
+        _wait_for_agreement(nodes)
+    finally:
+        for connection in nodes:
+            connection.close()
+
+
+def _assign_slots(nodes: list[Redis]) -> None:
+    for i, node in enumerate(nodes):
+        if _cluster_info(node).get("cluster_slots_assigned") == "0":
+            first, last = REDIS_SLOTS * i // len(nodes), REDIS_SLOTS * (i + 1) // len(nodes) - 1
+            _run_cluster_command(node, "ADDSLOTSRANGE", first, last)
+            _run_cluster_command(node, "SET-CONFIG-EPOCH", i + 1)
+
+
+def _wait_for_agreement(nodes: list[Redis]) -> None:
+    deadline = time.monotonic() + CLUSTER_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if all(_is_cluster_complete(_cluster_info(node)) for node in nodes):
+            return
+        time.sleep(0.1)
+    raise OpsError(f"the Redis nodes are no cluster after {CLUSTER_TIMEOUT_S:.0f} s: ic logs redis-1")
+
+
+def _probe_redis(port: int, password: str) -> ProbeResult:
+    connection = _connect(port, password)
+    try:
+        info = _cluster_info(connection)
+    except RedisError as error:
+        return ProbeResult(False, type(error).__name__)
+    finally:
+        connection.close()
+    detail = f"cluster {info.get('cluster_state')}, {info.get('cluster_slots_ok')} of {REDIS_SLOTS} slots"
+    return ProbeResult(_is_cluster_complete(info), detail)
+
+
+def _is_cluster_complete(info: dict[str, str]) -> bool:
+    return info.get("cluster_state") == "ok" and info.get("cluster_slots_assigned") == str(REDIS_SLOTS)
+
+
+def _cluster_info(connection: Redis) -> dict[str, str]:
+    raw = _run_cluster_command(connection, "INFO")
+    if isinstance(raw, dict):
+        return {str(key): str(value) for key, value in raw.items()}
+    return dict(line.split(":", 1) for line in str(raw).split("\r\n") if ":" in line)
+
+
+def _run_cluster_command(connection: Redis, *arguments: str | int) -> object:
+    answer: object = connection.execute_command("CLUSTER", *arguments)  # type: ignore[no-untyped-call]
+    return answer
+
+
+def _connect(port: int, password: str) -> Redis:
+    return Redis(
+        host=LOOPBACK,
+        port=port,
+        password=password,
+        decode_responses=True,
+        socket_timeout=2,
+        socket_connect_timeout=2,
+    )

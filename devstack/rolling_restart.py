@@ -1,0 +1,96 @@
+"""A rolling restart: every process of a stack in turn, the next when the last is back at work."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import httpx
+
+from devstack import control_plane, elections, mongo, rate_limiter
+from devstack.lifecycle import Stack
+from devstack.process import StackProcess, StartStage
+from devstack.region import StackRegion
+from devstack.supervisor import SupervisorClient
+from devstack.topology_parts import LOOPBACK
+from ops.errors import OpsError
+
+READY_TIMEOUT_S: Final = 120.0
+GATEWAY_DRAIN_TIMEOUT_S: Final = 45.0
+"""Envoy tells its clients for half a minute that it is leaving, and then takes no connections any more."""
+HEALTH_CHECK_DELAY_S: Final = 3.0
+"""Once it is ready, until the health checks of all its callers have found it."""
+POLL_INTERVAL_S: Final = 0.2
+
+ReportProgress = Callable[[str], None]
+
+
+def restart_order(stack: Stack) -> Iterator[StackProcess]:
+    """The order: what serves, region by region, then the stores. The means and witnesses of tests stay."""
+    for name in (control_plane.CONTROL_PLANE_PROCESS, rate_limiter.RATE_LIMITER_PROCESS):
+        yield stack.process(name)
+    for region in stack.topology.regions:
+        yield from stack.services_of(region)
+    yield from stack.in_stage(StartStage.EDGE)
+    yield from (
+        each
+        for each in stack.in_stage(StartStage.STORES)
+        if each.name not in ("mailbox", *_mongod_names(stack))
+    )
+    for shard in stack.topology.shards:
+        yield from (stack.process(name) for name in elections.members_primary_last(stack.topology, shard))
+
+
+def restart_in_turn(stack: Stack, tell: ReportProgress) -> None:
+    """Restarts everything in turn; `tell` hears of each process.
+
+    Gateways are drained first, and a shard's primary hands over first where there are other members.
+
+    Raises:
+        OpsError: a process is not ready within two minutes.
+    """
+    supervisor = SupervisorClient(stack.topology)
+    for process in restart_order(stack):
+        began = time.monotonic()
+        _prepare_restart(stack, process)
+        supervisor.stop(process.supervised_name)
+        supervisor.start(process.supervised_name)
+        _wait_until_ready(process)
+        tell(f"{process.name} restarted in {time.monotonic() - began:.1f} s")
+        time.sleep(HEALTH_CHECK_DELAY_S)
+
+
+def _prepare_restart(stack: Stack, process: StackProcess) -> None:
+    if process.stage is StartStage.EDGE:
+        _drain_gateway(stack.topology.region(process.region))
+    elif process.name in _mongod_names(stack):
+        elections.step_down_primary(stack.topology, stack.credentials, process.name)
+
+
+def _drain_gateway(region: StackRegion) -> None:
+    """Returns when no client is connected any more, or is so after all that time."""
+    admin = f"http://{LOOPBACK}:{region.gateway_admin}"
+    until = time.monotonic() + GATEWAY_DRAIN_TIMEOUT_S
+    with httpx.Client(base_url=admin, trust_env=False, timeout=5.0) as client:
+        client.post("/drain_listeners", params={"graceful": ""})
+        while time.monotonic() < until and _count_connections(client):
+            time.sleep(POLL_INTERVAL_S)
+
+
+def _count_connections(client: httpx.Client) -> int:
+    parameters = {"filter": r"^http\.gateway\.downstream_cx_active$", "format": "json"}
+    stats = client.get("/stats", params=parameters).json()["stats"]
+    return sum(int(one["value"]) for one in stats if "value" in one)
+
+
+def _mongod_names(stack: Stack) -> set[str]:
+    return {process.name for process in mongo.mongod_processes(stack.topology)}
+
+
+def _wait_until_ready(process: StackProcess) -> None:
+    until = time.monotonic() + READY_TIMEOUT_S
+    while not process.probe().ready:
+        if time.monotonic() > until:
+            raise OpsError(
+                f"{process.name} is not ready after {READY_TIMEOUT_S:.0f} s: ic logs {process.name}"
+            )
+        time.sleep(POLL_INTERVAL_S)

@@ -1,0 +1,47 @@
+"""Seed data: companies, students, listings and applications, reproducible from a number."""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import uvloop
+
+from devstack.credentials import Credentials
+from devstack.seed.in_process_services import InProcessServices
+from devstack.seed.population import Population
+from devstack.seed.seeder import SeededCounts, Seeder
+from devstack.topology import Topology
+
+SEED_PASSWORD: Final = "seeded-for-trying-out"  # noqa: S105 - printed, and good on a local stack only
+
+
+@dataclass(frozen=True)
+class SeedRequest:
+    """How much to sow, and from which number."""
+
+    number: int = 1
+    companies: int = 50
+    students: int = 5_000
+    listings: int = 2_000
+    applications: int = 500
+
+
+def seed_stack(topology: Topology, wanted: SeedRequest, progress: Callable[[str, int], None]) -> SeededCounts:
+    """Seeds a running stack; `progress(what, done)` hears how far it is.
+
+    Raises DomainError when a service does not answer for two minutes.
+    """
+
+    async def sow() -> SeededCounts:
+        async with AsyncExitStack() as closing:
+            rooms = await InProcessServices.open(topology, Credentials.of(topology), closing)
+            population = Population(
+                wanted.number,
+                companies=wanted.companies,
+                students=wanted.students,
+                listings=wanted.listings,
+            )
+            return await Seeder(rooms, population, SEED_PASSWORD, progress).sow(wanted.applications)
+
+    return uvloop.run(sow())

@@ -1,0 +1,73 @@
+"""Seeding as an operator sees it: progress while it runs, and who can log in afterwards."""
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from chassis.errors import DomainError
+from devstack.credentials import Credentials
+from devstack.seed import SEED_PASSWORD, SeedRequest, seed_stack
+from devstack.topology import Topology
+from ops.console import console
+from ops.errors import OpsError
+from ops.progress import StepProgress
+from ops.provision import count_waiting_events
+
+CATCH_UP_TIMEOUT_S: Final = 120.0
+POLL_INTERVAL_S: Final = 0.5
+MIN_EMPTY_POLLS: Final = 3
+
+
+def seed_with_progress(topology: Topology, wanted: SeedRequest, steps: StepProgress) -> None:
+    """Seeds a running stack, and notes that it is seeded. Raises OpsError when its services do not answer."""
+    totals = {"companies": wanted.companies, "students": wanted.students, "listings": wanted.listings}
+    totals["applications"] = wanted.applications
+    try:
+        with steps.step("seed data") as detail:
+            sown = seed_stack(
+                topology, wanted, lambda what, done: detail(_format_progress(what, done, totals))
+            )
+    except ExceptionGroup as errors:
+        raise _explain_errors(errors) from errors
+    topology.seeded_marker.write_text(json.dumps({"seeded_at": datetime.now(UTC).isoformat()}))
+    _wait_for_events(topology, steps)
+    steps.note(
+        f"{sown.companies:,} companies, {sown.students:,} students, {sown.listings:,} listings, "
+        f"{sown.applications:,} applications"
+    )
+
+
+def _format_progress(what: str, done: int, totals: Mapping[str, int]) -> str:
+    """Of some things nobody knows beforehand how many there will be."""
+    return f"{what} {done:,} of {totals[what]:,}" if what in totals else f"{what} {done:,}"
+
+
+def _wait_for_events(topology: Topology, steps: StepProgress) -> None:
+    """Until search index, lists and figures have caught up; what is slower than that goes on by itself."""
+    credentials = Credentials.of(topology)
+    with steps.step("search index, lists and figures") as detail:
+        until = time.monotonic() + CATCH_UP_TIMEOUT_S
+        # The relay may have rows yet to send, so one look at empty queues is not enough.
+        looks = 0
+        while looks < MIN_EMPTY_POLLS and time.monotonic() < until:
+            waiting = count_waiting_events(topology, credentials)
+            looks = 0 if waiting else looks + 1
+            detail(f"{waiting:,} events wait")
+            time.sleep(POLL_INTERVAL_S)
+
+
+def print_seed_logins() -> None:
+    """Prints seeded addresses and their password."""
+    console.print(
+        f"log in as company-1@seed.example.com or student-1@seed.example.com, password {SEED_PASSWORD}",
+        soft_wrap=True,
+    )
+
+
+def _explain_errors(errors: ExceptionGroup[Exception]) -> Exception:
+    refused = errors.subgroup(DomainError)
+    if refused is None:
+        return errors.exceptions[0]
+    return OpsError(f"seeding ended early: {refused.exceptions[0]}; see `ic status`, then run it again")

@@ -1,0 +1,73 @@
+"""People with accounts and tokens on a running stack, by the services' own code."""
+
+import asyncio
+import uuid
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from argon2 import PasswordHasher
+
+from chassis.call_context import Principal
+from chassis.clock import SystemClock
+from chassis.ids import new_id
+from devstack.credentials import Credentials
+from devstack.mongo import SLOTS
+from devstack.seed.accounts import create_verified_account
+from devstack.seed.in_process_services import InProcessServices, open_auth_resources
+from devstack.seed.tokens import SeedTokenIssuer
+from devstack.topology import Topology
+from ops.moderation import ModerationClient
+from services.auth.domain import AccountHolder, AccountKind, CompanyRole
+
+EMAIL_DOMAIN: Final = "example.com"
+
+
+@dataclass(frozen=True)
+class SignedInUser:
+    """Somebody with an account and a token that is good for two hours."""
+
+    email: str
+    principal: Principal
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What their calls carry."""
+        return {"authorization": f"Bearer {self.token}"}
+
+
+async def create_signed_in_users(
+    topology: Topology, *, students: int, companies: int
+) -> tuple[list[SignedInUser], list[SignedInUser]]:
+    """New students, and owners of new, verified companies that are spread over all shards."""
+    async with AsyncExitStack() as closing:
+        credentials = Credentials.of(topology)
+        rooms = await InProcessServices.open(topology, credentials, closing)
+        minting = SeedTokenIssuer(
+            await open_auth_resources(topology, credentials, closing, clock=SystemClock())
+        )
+        password = PasswordHasher().hash(uuid.uuid4().hex)
+
+        async def member(role: str, number: int, holder: AccountHolder) -> SignedInUser:
+            email = f"{role}.{uuid.uuid4().hex[:10]}.{number}@{EMAIL_DOMAIN}"
+            person = await create_verified_account(rooms, email, holder, password, datetime.now(UTC))
+            return SignedInUser(email, person, await minting.token(person))
+
+        def owner_of(number: int) -> AccountHolder:
+            name = f"Crowd Company {number} {uuid.uuid4().hex[:6]}"
+            company = new_id("cmp", number * SLOTS // companies)
+            return AccountHolder("Olga Owner", AccountKind.COMPANY, CompanyRole.OWNER, company, name)
+
+        found = await asyncio.gather(
+            *(
+                member("student", i, AccountHolder(f"Student {i}", AccountKind.STUDENT))
+                for i in range(students)
+            ),
+            *(member("owner", i, owner_of(i)) for i in range(companies)),
+        )
+        owners = list(found[students:])
+        moderators = ModerationClient(topology)
+        await asyncio.gather(*(asyncio.to_thread(moderators.verify, each.principal.org) for each in owners))
+        return list(found[:students]), owners

@@ -1,0 +1,94 @@
+"""The six services, each in both roles, and what their environment tells them."""
+
+import json
+import os
+import sys
+from functools import partial
+
+from devstack.control_plane import mesh_environment
+from devstack.credentials import Credentials, service_jwks_path, service_key_path
+from devstack.probes import probe_http
+from devstack.process import StackProcess, StartStage
+from devstack.region import StackRegion
+from devstack.topology import SERVICES, Topology
+from devstack.topology_parts import LOOPBACK
+
+SERVICE_ROLES = ("serve", "work")
+INHERITED_VARIABLES = {"IC_OTLP_ENDPOINT": None, "IC_TRACE_SAMPLE_RATIO": None, "IC_LOG_LEVEL": "INFO"}
+"""What a caller may set for all services, with its default; without one, it is passed on only when set."""
+
+
+def service_processes(topology: Topology, credentials: Credentials) -> list[StackProcess]:
+    """Two processes a service and region: one answers calls, one consumes events."""
+    return [
+        _service_process(topology, credentials, region, service, role)
+        for region in topology.regions
+        for service in SERVICES
+        for role in SERVICE_ROLES
+    ]
+
+
+def service_environment(
+    topology: Topology, credentials: Credentials, service: str, role: str, region: StackRegion | None = None
+) -> dict[str, str]:
+    """The environment of one service process outside the mesh, by the names that the chassis reads.
+
+    Without a region, it is one of the first.
+    """
+    here = (region or topology.regions[0]).services
+    ports = here[service]
+    own = credentials.services[service]
+    peers = {name: f"{LOOPBACK}:{peer.grpc}" for name, peer in here.items()}
+    return {
+        "IC_STACK": topology.name,
+        "IC_ENVIRONMENT": "development",
+        "IC_LISTEN_HOST": LOOPBACK,
+        "IC_GRPC_PORT": str(ports.grpc),
+        "IC_OPS_PORT": str(ports.serve_ops if role == "serve" else ports.work_ops),
+        "IC_SLOT_MAP": str(topology.slot_map),
+        "IC_MONGO_USER": service,
+        "IC_MONGO_PASSWORD": own.mongo_password,
+        "IC_REDIS_NODES": ",".join(f"{LOOPBACK}:{node.port}" for node in topology.redis),
+        "IC_REDIS_PASSWORD": credentials.redis_password,
+        "IC_AMQP_URL": credentials.amqp_url(topology),
+        "IC_PEERS": json.dumps(peers, separators=(",", ":")),
+        "IC_SERVICE_KEY": str(service_key_path(topology, service)),
+        "IC_SERVICE_JWKS": str(service_jwks_path(topology)),
+        "IC_PAGE_TOKEN_KEY": credentials.page_token_key,
+        "IC_DATA_KEY": own.data_key,
+        "IC_SMTP_HOST": LOOPBACK,
+        "IC_SMTP_PORT": str(topology.mailbox.smtp),
+        "IC_SMTPUTF8": "true",
+        "IC_PUBLIC_URL": topology.public_url,
+        "IC_FAILED_SIGN_INS_TIMES": str(topology.limits_times),
+        # Some machines switch these off or on for all Pythons. Without stored bytecode every start compiles
+        # every library, and the services flush their own log.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONUNBUFFERED": "",
+        **_inherited_variables(),
+    }
+
+
+def _inherited_variables() -> dict[str, str]:
+    values = {name: os.environ.get(name, default) for name, default in INHERITED_VARIABLES.items()}
+    return {name: value for name, value in values.items() if value}
+
+
+def _service_process(
+    topology: Topology, credentials: Credentials, region: StackRegion, service: str, role: str
+) -> StackProcess:
+    name = region.called(f"{service}-{role}")
+    ports = region.services[service]
+    listening = {"grpc": ports.grpc, "ops": ports.serve_ops} if role == "serve" else {"ops": ports.work_ops}
+    return StackProcess(
+        name=name,
+        stage=StartStage.SERVICES,
+        command=(sys.executable, "-m", f"services.{service}", role),
+        ports=listening,
+        probe=partial(probe_http, listening["ops"], "/ready"),
+        environment={
+            **service_environment(topology, credentials, service, role, region),
+            **mesh_environment(topology, region, name),
+        },
+        region=region.name,
+    )

@@ -1,0 +1,200 @@
+"""Builds `gen/` from `protos/`: typed Python stubs and one descriptor set, with no network.
+
+`gen/` is a package of its own (`pip install ./gen`), so that another team's service can call ours.
+"""
+
+import fcntl
+import hashlib
+import importlib
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+
+import grpc_tools
+from google.api import annotations_pb2
+from google.protobuf import descriptor_pb2
+
+from devstack import toolbox
+from ops.errors import OpsError
+from ops.paths import GEN, PROTOS, STATE
+
+GENERATOR_PACKAGES = (
+    "grpcio-tools",
+    "mypy-protobuf",
+    "protovalidate",
+    "googleapis-common-protos",
+    "protobuf",
+)
+VALIDATE_PROTO = "buf/validate/validate.proto"
+ERROR_PROTOS = ("google/rpc/status.proto", "google/rpc/error_details.proto")
+"""The gateway finds the types of error details in the descriptor set; no contract imports them."""
+
+STUBS_PROJECT = """\
+[build-system]
+requires = ["setuptools>=77"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "internshipconnect-stubs"
+version = "0.1.0"
+description = "Typed gRPC stubs of InternshipConnect"
+requires-python = ">=3.11"
+dependencies = ["grpcio>=1.62", "protobuf>=4.25", "googleapis-common-protos>=1.62"]
+
+[tool.setuptools.packages.find]
+include = ["internshipconnect*", "buf*"]
+namespaces = true
+
+[tool.setuptools.package-data]
+"*" = ["*.pyi", "py.typed"]
+"""
+
+
+class StubsOutcome(Enum):
+    """What a build did."""
+
+    BUILT = "built"
+    UP_TO_DATE = "up to date"
+    NO_PROTOS = "nothing to build: protos/ holds no contract yet"
+
+
+def build_generated_stubs(*, force: bool = False, protos: Path = PROTOS, target: Path = GEN) -> StubsOutcome:
+    """Builds the stubs when a contract or a tool changed since the last build.
+
+    Raises:
+        OpsError: protoc refuses a contract, or warns about one; the message is protoc's own.
+    """
+    sources = proto_files(protos)
+    if not sources:
+        return StubsOutcome.NO_PROTOS
+    with _build_lock():
+        stamp, digest = target / ".digest", _digest_sources(protos, sources)
+        if not force and stamp.exists() and stamp.read_text() == digest:
+            return StubsOutcome.UP_TO_DATE
+        with tempfile.TemporaryDirectory(prefix="ic-stubs-") as scratch:
+            built = Path(scratch) / "gen"
+            built.mkdir()
+            _generate_stubs(protos, sources, built)
+            (built / stamp.name).write_text(digest)
+            _replace_folder(target, built)
+    _make_importable(target)
+    return StubsOutcome.BUILT
+
+
+def _make_importable(target: Path) -> None:
+    """Lets this very process import what it built: a folder that was missing at start is not on its path."""
+    if str(target) not in sys.path:
+        sys.path.append(str(target))
+    importlib.invalidate_caches()
+
+
+def proto_files(protos: Path) -> list[str]:
+    """All contracts below a folder, as the paths that an import names."""
+    return sorted(path.relative_to(protos).as_posix() for path in protos.rglob("*.proto"))
+
+
+def write_descriptor_set(protos: Path, output: Path) -> None:
+    """Writes the descriptors of all contracts below a folder, with their imports and comments."""
+    with tempfile.TemporaryDirectory(prefix="ic-stubs-") as scratch:
+        _run_protoc(
+            protos,
+            [*proto_files(protos), *ERROR_PROTOS],
+            [f"--descriptor_set_out={output}", "--include_imports", "--include_source_info"],
+            Path(scratch),
+        )
+
+
+def _generate_stubs(protos: Path, sources: Sequence[str], built: Path) -> None:
+    outputs = [f"--{kind}_out={built}" for kind in ("python", "grpc_python")]
+    outputs += [f"--{kind}_out=quiet:{built}" for kind in ("mypy", "mypy_grpc")]
+    with tempfile.TemporaryDirectory(prefix="ic-stubs-") as scratch:
+        _run_protoc(protos, [*sources, VALIDATE_PROTO], outputs, Path(scratch), toolbox.older_protoc())
+    write_descriptor_set(protos, built / "internshipconnect.binpb")
+    _drop_service_stubs_without_service(built)
+    (built / "internshipconnect" / "py.typed").touch()
+    (built / "pyproject.toml").write_text(STUBS_PROJECT)
+
+
+def _run_protoc(
+    protos: Path,
+    sources: Sequence[str],
+    outputs: Sequence[str],
+    scratch: Path,
+    python: str = sys.executable,
+) -> None:
+    validate = scratch / "validate.binpb"
+    validate.write_bytes(validate_descriptor_set().SerializeToString())
+    command = [
+        *(python, "-m", "grpc_tools.protoc"),
+        f"--descriptor_set_in={validate}",
+        *(f"-I{folder}" for folder in (protos, *_import_folders())),
+        *outputs,
+        *sources,
+    ]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": path}
+    )
+    if done.returncode != 0 or "warning:" in done.stderr:
+        raise OpsError(f"protoc does not accept the contracts:\n{done.stderr.strip()}")
+
+
+def _import_folders() -> list[Path]:
+    """Where google/protobuf and google/api lie in this environment."""
+    return [Path(grpc_tools.__file__).parent / "_proto", Path(annotations_pb2.__file__).parents[2]]
+
+
+def find_import(name: str) -> Path:
+    """The .proto file that an import names. Raises OpsError when this environment has none."""
+    found = next((folder / name for folder in _import_folders() if (folder / name).exists()), None)
+    if found is None:
+        raise OpsError(f"this environment has no {name}")
+    return found
+
+
+def validate_descriptor_set() -> descriptor_pb2.FileDescriptorSet:
+    """The descriptor of buf/validate: protovalidate ships it as code and not as a .proto file."""
+    generated = importlib.import_module("protovalidate._gen.buf.validate.validate_pb")
+    files = descriptor_pb2.FileDescriptorSet()
+    files.file.add().ParseFromString(generated.desc().proto.to_binary())
+    return files
+
+
+def _drop_service_stubs_without_service(built: Path) -> None:
+    files = descriptor_pb2.FileDescriptorSet.FromString((built / "internshipconnect.binpb").read_bytes())
+    for file in files.file:
+        if not file.service:
+            for suffix in ("py", "pyi"):
+                (built / f"{file.name.removesuffix('.proto')}_pb2_grpc.{suffix}").unlink(missing_ok=True)
+
+
+def _digest_sources(protos: Path, sources: Sequence[str]) -> str:
+    digest = hashlib.sha256(Path(__file__).read_bytes() + toolbox.OLDER_PROTOC_LOCK.read_bytes())
+    for tool in GENERATOR_PACKAGES:
+        digest.update(f"{tool}={importlib.metadata.version(tool)}\n".encode())
+    for source in sources:
+        digest.update(source.encode() + b"\0" + (protos / source).read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _replace_folder(target: Path, built: Path) -> None:
+    """Puts a finished build in place; a build that fails half-way leaves the old one standing."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(built, target)
+
+
+@contextmanager
+def _build_lock() -> Iterator[None]:
+    """Two commands started at once build once."""
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "stubs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

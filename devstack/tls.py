@@ -1,0 +1,80 @@
+"""The certificate of a stack's gateways, and how clients on this machine come to trust it.
+
+Authority and certificate are made together, and the authority's key is kept nowhere: nobody can have anything
+else signed by it.
+"""
+
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import trustme
+from cryptography import x509
+
+from devstack.credentials import write_private_file
+from devstack.topology import Topology
+from devstack.topology_parts import LOOPBACK
+
+CERTIFICATE_NAMES: Final = ("localhost", LOOPBACK, "::1")
+CERTIFICATE_LIFETIME: Final = timedelta(days=365)
+RENEWAL_MARGIN: Final = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class GatewayCertificate:
+    """PEM files of one certificate and its key, named by the day on which it expires.
+
+    Envoy reads files again only when it is told of others.
+    """
+
+    chain: Path
+    key: Path
+
+    @property
+    def expires(self) -> datetime:
+        """When it is no longer valid."""
+        return x509.load_pem_x509_certificate(self.chain.read_bytes()).not_valid_after_utc
+
+
+def authority_path(topology: Topology) -> Path:
+    """The PEM file of the authority: whoever trusts it trusts the stack's gateways."""
+    return topology.etc / "tls" / "ca.pem"
+
+
+def find_certificate(topology: Topology) -> GatewayCertificate | None:
+    """The one that is in use; None before there is one."""
+    found = sorted(authority_path(topology).parent.glob("gateway-*.key"))
+    return GatewayCertificate(found[-1].with_suffix(".pem"), found[-1]) if found else None
+
+
+def ensure_certificate(topology: Topology, now: datetime | None = None) -> GatewayCertificate:
+    """The one in use, or a new one with a new authority when there is none that is good for another month."""
+    now = now or datetime.now(UTC)
+    found = find_certificate(topology)
+    if found is not None and now < found.expires - RENEWAL_MARGIN:
+        return found
+    return _issue_certificate(topology, now + CERTIFICATE_LIFETIME)
+
+
+def httpx_verify(topology: Topology) -> ssl.SSLContext | bool:
+    """What httpx takes as `verify` to reach the stack's gateways: the authorities that it trusts."""
+    return client_ssl_context(topology) if topology.tls else True
+
+
+def client_ssl_context(topology: Topology) -> ssl.SSLContext:
+    """The side of a client that trusts the stack's authority, and no other."""
+    return ssl.create_default_context(cafile=authority_path(topology))
+
+
+def _issue_certificate(topology: Topology, expires: datetime) -> GatewayCertificate:
+    signer = trustme.CA(organization_name="InternshipConnect", organization_unit_name=topology.name)
+    issued = signer.issue_cert(*CERTIFICATE_NAMES, not_after=expires)
+    stem = authority_path(topology).parent / f"gateway-{expires:%Y-%m-%d}"
+    made = GatewayCertificate(stem.with_suffix(".pem"), stem.with_suffix(".key"))
+    write_private_file(made.key, issued.private_key_pem.bytes().decode())
+    issued_chain = b"".join(pem.bytes() for pem in issued.cert_chain_pems)
+    made.chain.write_bytes(issued_chain)
+    authority_path(topology).write_bytes(signer.cert_pem.bytes())
+    return made

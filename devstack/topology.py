@@ -1,0 +1,392 @@
+"""What one stack consists of and where it listens: one named set of ports and folders.
+
+The stack `dev` has the documented ports; every other stack gets a free block of its own when it is
+created. Both are recorded in the stack's `topology.json`, which tests read as well.
+"""
+
+import hashlib
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pydantic import Field, model_validator
+
+from devstack.region import REGION_CHOICES, ServicePorts, StackRegion, block_regions, documented_regions
+from devstack.topology_parts import (
+    LOOPBACK,
+    MAX_SHARDS,
+    FrozenRecord,
+    MailboxPorts,
+    ProcessPorts,
+    RabbitPorts,
+    RedisPorts,
+    StackShape,
+    StackShard,
+    control_process_ports,
+    initial_shards,
+    next_shard_ports,
+)
+from ops.errors import OpsError
+from ops.paths import stacks_dir
+
+__all__ = [
+    "DEFAULT_STACK",
+    "LOOPBACK",
+    "SERVICES",
+    "StackShard",
+    "Topology",
+    "find_or_create_stack",
+    "find_stack",
+    "is_port_free",
+    "stack_names",
+]
+
+DEFAULT_STACK: Final = "dev"
+SERVICES: Final = ("auth", "user", "internship", "application", "notification", "analytics")
+REDIS_NODE_COUNT: Final = 3
+MEMBER_CHOICES: Final = (1, 3)
+PROXIED_PORT_OFFSET: Final = 5
+"""With faults, a store itself listens so many ports above the one that its clients know."""
+
+FAULT_PROXY_OPS_PORT: Final = 6010
+
+MIN_BLOCK_PORT: Final = 20_000
+MAX_BLOCK_PORT: Final = 32_000
+BLOCK_PORTS: Final = 200
+
+
+class Topology(FrozenRecord):
+    """One stack: its folder and every port in it."""
+
+    name: str
+    root: Path
+    regions: tuple[StackRegion, ...] = Field(min_length=1)
+    control_plane: ProcessPorts
+    rate_limiter: ProcessPorts
+    shards: tuple[StackShard, ...] = Field(min_length=1)
+    redis: tuple[RedisPorts, ...]
+    rabbit: RabbitPorts
+    mailbox: MailboxPorts
+    limits_times: int = Field(default=1, ge=1)
+    """How many times the usual limits clients are held to: crowds of tests are few people on one machine."""
+    tls: bool = False
+    """Whether the gateways take TLS, and nothing else."""
+    faults: bool = False
+    """Whether a proxy stands before the stores, which can be told to delay, hold back or cut what passes."""
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads a recorded `topology.json`."""
+        return cls.model_validate_json(path.read_text())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_recorded_now(cls, recorded: Any) -> Any:
+        """A stack that was recorded before it had these parts gets them as a new stack would have them."""
+        if not isinstance(recorded, dict):
+            return recorded
+        found = dict(recorded)
+        if "gateway" in found:
+            found["regions"] = [{key: found.pop(key) for key in ("gateway", "gateway_admin", "services")}]
+        if "control_plane" in found and "rate_limiter" in found:
+            return found
+        is_developers = found.get("name") == DEFAULT_STACK
+        return control_process_ports(None if is_developers else found["regions"][0]["gateway"]) | found
+
+    def save(self) -> None:
+        """Records this set of ports as the stack's own."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(self.model_dump_json(indent=2) + "\n")
+
+    @property
+    def gateway(self) -> int:
+        """The port of the first region's gateway."""
+        return self.regions[0].gateway
+
+    @property
+    def gateway_admin(self) -> int:
+        """The port of its administration."""
+        return self.regions[0].gateway_admin
+
+    @property
+    def services(self) -> dict[str, ServicePorts]:
+        """The services in the first region, by name."""
+        return self.regions[0].services
+
+    def region(self, name: str) -> StackRegion:
+        """The region of that name. Raises OpsError when there is none; the message lists those there are."""
+        for region in self.regions:
+            if region.name == name:
+                return region
+        names = ", ".join(region.name for region in self.regions)
+        raise OpsError(f"the stack '{self.name}' has no region '{name}'; it has: {names}")
+
+    @property
+    def path(self) -> Path:
+        """The record of this stack."""
+        return self.root / "topology.json"
+
+    @property
+    def data(self) -> Path:
+        """What the stores keep."""
+        return self.root / "data"
+
+    @property
+    def logs(self) -> Path:
+        """One log file for each process."""
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Pid file and the like; worthless once the stack is down."""
+        return self.root / "run"
+
+    @property
+    def secrets(self) -> Path:
+        """Passwords and private keys, readable by their owner alone."""
+        return self.root / "secrets"
+
+    @property
+    def etc(self) -> Path:
+        """Generated configuration."""
+        return self.root / "etc"
+
+    @property
+    def slot_map(self) -> Path:
+        """Which slots live on which shard."""
+        return self.etc / "slots.json"
+
+    @property
+    def mesh(self) -> Path:
+        """The mesh file: services, their endpoints, the bounds of calls."""
+        return self.etc / "mesh.yaml"
+
+    @property
+    def limits(self) -> Path:
+        """The folder with the rate limiter's configuration."""
+        return self.etc / "limits"
+
+    @property
+    def seeded_marker(self) -> Path:
+        """Exists once seed data has been written."""
+        return self.root / "seeded.json"
+
+    @property
+    def shape(self) -> StackShape:
+        """What it was made as."""
+        made = [shard for shard in self.shards if not shard.added]
+        return StackShape(shards=len(made), members=len(made[0].ports), regions=len(self.regions))
+
+    @property
+    def public_url(self) -> str:
+        """The first region's gateway, as a user of the API sees it."""
+        return self.url_of(self.regions[0])
+
+    def url_of(self, region: StackRegion) -> str:
+        """A region's gateway."""
+        return f"{'https' if self.tls else 'http'}://{LOOPBACK}:{region.gateway}"
+
+    @property
+    def mailbox_url(self) -> str:
+        """The mailbox's page and JSON API."""
+        return f"http://{LOOPBACK}:{self.mailbox.http}"
+
+    @property
+    def fault_proxy_ops(self) -> int:
+        """The ops port of the proxy before the stores."""
+        return FAULT_PROXY_OPS_PORT if self.name == DEFAULT_STACK else self.gateway + 190
+
+    @property
+    def store_faults(self) -> Path:
+        """What the proxy before the stores does to their connections."""
+        return self.run / "faults.json"
+
+    def own_port(self, port: int) -> int:
+        """Where a store itself listens whose clients know it by this port."""
+        return port + PROXIED_PORT_OFFSET if self.faults else port
+
+    def shard(self, name: str) -> StackShard | None:
+        """The shard of that name, if it has it."""
+        return next((shard for shard in self.shards if shard.name == name), None)
+
+    def with_shard(self, name: str, address: str = "") -> Self:
+        """This stack with one more shard: the servers at `address`, or as many members here as others have.
+
+        The same stack if it has a shard of that name.
+
+        Raises:
+            OpsError: there are no ports for more shards.
+        """
+        if self.shard(name):
+            return self
+        ports = () if address else next_shard_ports(self.shards)
+        added = StackShard(name=name, ports=ports, added=True, address=address)
+        return self.model_copy(update={"shards": (*self.shards, added)})
+
+    def with_address(self, name: str, address: str) -> Self:
+        """This stack with a shard that clients reach at another address."""
+        shards = tuple(shard.at(address) if shard.name == name else shard for shard in self.shards)
+        return self.model_copy(update={"shards": shards})
+
+    def store_ports(self) -> Iterator[int]:
+        """The ports at which clients reach the stores."""
+        for shard in self.shards:
+            yield from shard.ports
+        for node in self.redis:
+            yield node.port
+        yield from (self.rabbit.amqp, self.mailbox.smtp)
+
+    def ports(self) -> Iterator[int]:
+        """Every port of the stack."""
+        for region in self.regions:
+            yield from region.ports()
+        for process in (self.control_plane, self.rate_limiter):
+            yield from (process.grpc, process.ops)
+        yield from self.store_ports()
+        yield from (node.bus for node in self.redis)
+        yield from (self.rabbit.dist, self.rabbit.epmd, self.mailbox.http)
+        if self.faults:
+            yield self.fault_proxy_ops
+            yield from map(self.own_port, self.store_ports())
+
+
+def documented_stack(root: Path, shape: StackShape) -> Topology:
+    """The documented ports of the stack `dev`."""
+    return Topology(
+        name=DEFAULT_STACK,
+        root=root,
+        regions=documented_regions(shape.regions, SERVICES),
+        control_plane=control_process_ports(None)["control_plane"],
+        rate_limiter=control_process_ports(None)["rate_limiter"],
+        shards=initial_shards(27101, shape),
+        redis=tuple(RedisPorts(port=7101 + i, bus=7111 + i) for i in range(REDIS_NODE_COUNT)),
+        rabbit=RabbitPorts(amqp=5682, dist=5692, epmd=5693),
+        mailbox=MailboxPorts(smtp=1025, http=8025),
+    )
+
+
+def block_stack(name: str, root: Path, base: int, shape: StackShape) -> Topology:
+    """The ports of any other stack: offsets from the start of its block."""
+    return Topology(
+        name=name,
+        root=root,
+        regions=block_regions(base, shape.regions, SERVICES),
+        control_plane=control_process_ports(base)["control_plane"],
+        rate_limiter=control_process_ports(base)["rate_limiter"],
+        shards=initial_shards(base + 100, shape),
+        redis=tuple(RedisPorts(port=base + 40 + i, bus=base + 50 + i) for i in range(REDIS_NODE_COUNT)),
+        rabbit=RabbitPorts(amqp=base + 60, dist=base + 61, epmd=base + 62),
+        mailbox=MailboxPorts(smtp=base + 70, http=base + 71),
+    )
+
+
+def find_stack(name: str = DEFAULT_STACK) -> Topology:
+    """The recorded stack of that name.
+
+    Raises:
+        OpsError: it was never started.
+    """
+    path = stacks_dir() / _require_stack_name(name) / "topology.json"
+    if not path.exists():
+        raise OpsError(f"there is no stack '{name}' here; start it with: ic up{_stack_option(name)}")
+    return Topology.load(path)
+
+
+def find_or_create_stack(
+    name: str = DEFAULT_STACK,
+    *,
+    shards: int | None = None,
+    members: int | None = None,
+    regions: int | None = None,
+    tls: bool | None = None,
+    limits_times: int = 1,
+    faults: bool = False,
+) -> Topology:
+    """The recorded stack of that name, or a new one with ports of its own. Both take TLS from now on as told.
+
+    Raises:
+        OpsError: the stack exists with another number of shards, members or regions, or without the faults
+            that are asked for, or no block of ports is free.
+    """
+    root = stacks_dir() / _require_stack_name(name)
+    asked = {"shards": shards, "members": members, "regions": regions}
+    asked_for = {part: count for part, count in asked.items() if count is not None}
+    if (root / "topology.json").exists():
+        found = Topology.load(root / "topology.json")
+        _require_same_shape(found, asked_for, faults=faults)
+    else:
+        found = _create_stack(name, root, StackShape(**asked_for), faults=faults)
+        found = found.model_copy(update={"limits_times": limits_times})
+    topology = found if tls is None else found.model_copy(update={"tls": tls})
+    topology.save()
+    return topology
+
+
+def stack_names() -> list[str]:
+    """The stacks recorded in this checkout."""
+    return sorted(path.parent.name for path in stacks_dir().glob("*/topology.json"))
+
+
+def _create_stack(name: str, root: Path, shape: StackShape, *, faults: bool) -> Topology:
+    if shape.members not in MEMBER_CHOICES:
+        raise OpsError(f"--members takes 1 or 3, not {shape.members}")
+    if shape.regions not in REGION_CHOICES:
+        raise OpsError(f"--regions takes 1 or 2, not {shape.regions}")
+    if not 1 <= shape.shards <= MAX_SHARDS:
+        raise OpsError(f"--shards takes 1 to {MAX_SHARDS}, not {shape.shards}")
+    if name == DEFAULT_STACK:
+        return documented_stack(root, shape).model_copy(update={"faults": faults})
+    for base in _candidate_blocks(root):
+        topology = block_stack(name, root, base, shape).model_copy(update={"faults": faults})
+        if all(is_port_free(port) for port in topology.ports()):
+            return topology
+    raise OpsError("no block of ports is free between 20000 and 32000: remove a stack with `ic down --wipe`")
+
+
+def _candidate_blocks(root: Path) -> Iterator[int]:
+    """Blocks not given to another stack of this checkout; checkouts side by side begin at different ones."""
+    taken = {Topology.load(stacks_dir() / name / "topology.json").gateway for name in stack_names()}
+    blocks = (MAX_BLOCK_PORT - MIN_BLOCK_PORT) // BLOCK_PORTS
+    start = int.from_bytes(hashlib.sha256(str(root).encode()).digest()[:4]) % blocks
+    for step in range(blocks):
+        base = MIN_BLOCK_PORT + (start + step) % blocks * BLOCK_PORTS
+        if base not in taken:
+            yield base
+
+
+def is_port_free(port: int) -> bool:
+    """Whether nothing listens on this port of the loopback interface."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def _require_same_shape(topology: Topology, asked_for: Mapping[str, int], *, faults: bool) -> None:
+    differences = [
+        f"with --{part} {count}"
+        for part, count in topology.shape.model_dump().items()
+        if asked_for.get(part, count) != count
+    ]
+    if faults and not topology.faults:
+        differences.append("without --faults")
+    for found in differences:
+        raise OpsError(
+            f"the stack '{topology.name}' was created {found}; "
+            f"remove it first: ic down{_stack_option(topology.name)} --wipe"
+        )
+
+
+def _require_stack_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
+        raise OpsError(f"'{name}' is no name for a stack: use small letters, digits and dashes, at most 31")
+    return name
+
+
+def _stack_option(name: str) -> str:
+    return "" if name == DEFAULT_STACK else f" --stack {name}"

@@ -1,0 +1,109 @@
+"""What a stack is made of: its shape, its shards, and where the other stores and processes listen."""
+
+from collections.abc import Sequence
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from ops.errors import OpsError
+
+LOOPBACK: Final = "127.0.0.1"
+SHARD_STRIDE: Final = 10
+MAX_SHARDS: Final = 8
+
+
+class FrozenRecord(BaseModel):
+    """A record of a stack that cannot be changed and knows all its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StackShape(FrozenRecord):
+    """What a stack is made as, and stays: shards, the members of each, regions."""
+
+    shards: int = 2
+    members: int = 1
+    regions: int = 1
+
+
+class ProcessPorts(FrozenRecord):
+    """Where a process of the gateway's listens: gRPC, and its ops port."""
+
+    grpc: int
+    ops: int
+
+
+class RedisPorts(FrozenRecord):
+    """One node of the Redis Cluster."""
+
+    port: int
+    bus: int
+
+
+class RabbitPorts(FrozenRecord):
+    """RabbitMQ's own ports: clients, Erlang distribution, and the epmd that only this stack uses."""
+
+    amqp: int
+    dist: int
+    epmd: int
+
+
+class MailboxPorts(FrozenRecord):
+    """The mailbox: SMTP in, HTTP to read."""
+
+    smtp: int
+    http: int
+
+
+class StackShard(FrozenRecord):
+    """One shard: a replica set whose members listen on these ports, or whatever answers at `address`.
+
+    Where there are no ports, none of its servers belongs to the stack.
+    """
+
+    name: str
+    ports: tuple[int, ...]
+    added: bool = False
+    """Whether it came to a stack that was there already."""
+    address: str = ""
+    """A MongoDB URI, when clients reach it otherwise than at these ports."""
+
+    @property
+    def uri(self) -> str:
+        """How clients reach the shard; they add their own user."""
+        return self.address or self._own_uri
+
+    def at(self, address: str) -> Self:
+        """The same shard, reached at this URI."""
+        return self.model_copy(update={"address": "" if address == self._own_uri else address})
+
+    @property
+    def _own_uri(self) -> str:
+        hosts = ",".join(f"{LOOPBACK}:{port}" for port in self.ports)
+        return f"mongodb://{hosts}/?replicaSet={self.name}&directConnection=false"
+
+
+def initial_shards(first: int, shape: StackShape) -> tuple[StackShard, ...]:
+    """The shards that a stack is made with; the first port of the first one is `first`."""
+    return tuple(
+        StackShard(name=f"s{i + 1}", ports=tuple(first + SHARD_STRIDE * i + m for m in range(shape.members)))
+        for i in range(shape.shards)
+    )
+
+
+def next_shard_ports(shards: Sequence[StackShard]) -> tuple[int, ...]:
+    """The ports of one more shard, of as many members as the others. Raises OpsError when there are none."""
+    own = [shard.ports for shard in shards if shard.ports]
+    if len(own) >= MAX_SHARDS:
+        raise OpsError(f"the stack has {len(own)} shards of its own, and no ports for more")
+    first = own[0][0] + SHARD_STRIDE * len(own)
+    return tuple(first + member for member in range(len(own[0])))
+
+
+def control_process_ports(base: int | None) -> dict[str, ProcessPorts]:
+    """The ports of control plane and rate limiter: in the block from `base` on, or the documented ones."""
+    grpc, ops = (5000, 6000) if base is None else (base + 10, base + 20)
+    return {
+        "control_plane": ProcessPorts(grpc=grpc + 9, ops=ops + 9),
+        "rate_limiter": ProcessPorts(grpc=grpc + 8, ops=ops + 8),
+    }

@@ -1,0 +1,5 @@
+"""Where endpoints come from: one port, `EndpointSource`, and its adapters."""
+
+from gateway.xds.endpoints import Endpoint, EndpointsByService, EndpointSource
+
+__all__ = ["Endpoint", "EndpointSource", "EndpointsByService"]

@@ -1,0 +1,21 @@
+"""What the edge is, beside contracts and mesh file: where it listens, and the pages it answers itself."""
+
+from dataclasses import dataclass
+from typing import Final
+
+ADS_CLUSTER: Final = "control-plane"
+OTLP_CLUSTER: Final = "otlp"
+MAX_BODY_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class EdgeConfig:
+    """One gateway. `pages` are answered by Envoy itself: path -> (content type, content).
+
+    `otlp` is where traces go; none are made when it is absent.
+    """
+
+    listen: tuple[str, int]
+    pages: tuple[tuple[str, str, str], ...] = ()
+    otlp: tuple[str, int] | None = None
+    trace_percent: float = 100.0

@@ -1,0 +1,127 @@
+"""The snapshots of the node group `services`: what gRPC itself obeys when services call each other."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from chassis.contracts import Contracts, RpcSpec
+from gateway import envoy_types as types
+from gateway.api_surface import service_of
+from gateway.envoy_types import (
+    Cluster,
+    ClusterLoadAssignment,
+    Listener,
+    RouteConfiguration,
+    parse_message,
+    typed_extension,
+)
+from gateway.xds.endpoints import Endpoint
+from gateway.xds.fault_filter import FAULT_FILTER, grpc_fault_settings
+from gateway.xds.mesh import Mesh, OutlierDetection, ServiceFault
+from gateway.xds.snapshot import Snapshot
+from gateway.xds.snapshot_builder import (
+    RETRY_SETTINGS,
+    ads_config_source,
+    build_load_assignment,
+    format_duration,
+)
+
+# gRPC for Python counts such a duration from one to two seconds before the call began. Our own callers set
+# their deadline from the contract themselves; this one is for those who set none.
+DEADLINE_MARGIN_S: Final = 2.0
+
+
+class ProxylessSnapshotBuilder:
+    """Per service: a listener of its name, a route for each of its calls, a cluster and its endpoints."""
+
+    def __init__(self) -> None:
+        self._fixed: tuple[Contracts, Mesh, Snapshot] | None = None
+
+    def build(
+        self,
+        _group: str,
+        region: str,
+        contracts: Contracts,
+        mesh: Mesh,
+        endpoints: Mapping[str, Sequence[Endpoint]],
+    ) -> Snapshot:
+        assignments = [
+            build_load_assignment(name, region, mesh, endpoints.get(name, ()))
+            for name in sorted(mesh.services)
+        ]
+        fixed = self._without_endpoints(contracts, mesh)
+        return fixed.plus(parse_message(each, ClusterLoadAssignment) for each in assignments)
+
+    def _without_endpoints(self, contracts: Contracts, mesh: Mesh) -> Snapshot:
+        if self._fixed is None or self._fixed[:2] != (contracts, mesh):
+            self._fixed = (contracts, mesh, _static_snapshot(contracts, mesh))
+        return self._fixed[2]
+
+
+def _static_snapshot(contracts: Contracts, mesh: Mesh) -> Snapshot:
+    names = sorted(mesh.services)
+    return Snapshot.of(
+        [
+            *(parse_message(_listener(name, mesh.faults.get(name)), Listener) for name in names),
+            *(parse_message(_routes(name, contracts.rpcs), RouteConfiguration) for name in names),
+            *(parse_message(_cluster(name, mesh), Cluster) for name in names),
+        ]
+    )
+
+
+def _listener(name: str, fault: ServiceFault | None) -> dict[str, Any]:
+    faults = [] if fault is None else [{"name": FAULT_FILTER, "typed_config": grpc_fault_settings(fault)}]
+    manager = {
+        "@type": types.HTTP_CONNECTION_MANAGER,
+        "stat_prefix": name,
+        "rds": {"route_config_name": name, "config_source": ads_config_source()},
+        "http_filters": [*faults, typed_extension("envoy.filters.http.router", types.ROUTER)],
+    }
+    return {"name": name, "api_listener": {"api_listener": manager}}
+
+
+def _routes(name: str, rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
+    calls = [_route(rpc) for rpc in rpcs if service_of(rpc) == name]
+    return {"name": name, "virtual_hosts": [{"name": name, "domains": ["*"], "routes": calls}]}
+
+
+def _route(rpc: RpcSpec) -> dict[str, Any]:
+    action: dict[str, Any] = {"cluster": service_of(rpc)}
+    if rpc.policy.deadline_ms:
+        longest = format_duration(rpc.policy.deadline_ms / 1000 + DEADLINE_MARGIN_S)
+        action["max_stream_duration"] = {"max_stream_duration": longest}
+    if rpc.is_repeatable:
+        action["retry_policy"] = _retry_policy()
+    return {"match": {"path": rpc.path}, "route": action}
+
+
+def _retry_policy() -> dict[str, Any]:
+    return {
+        "retry_on": "unavailable",
+        **RETRY_SETTINGS,
+    }
+
+
+def _cluster(name: str, mesh: Mesh) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": "EDS",
+        "eds_cluster_config": {"eds_config": ads_config_source()},
+        "lb_policy": "ROUND_ROBIN",
+        "circuit_breakers": {"thresholds": [{"max_requests": mesh.limits_of(name).max_requests}]},
+        "outlier_detection": _outlier_detection(mesh.outlier_detection),
+    }
+
+
+def _outlier_detection(figures: OutlierDetection) -> dict[str, Any]:
+    """By the share of failures alone; comparing success rates takes more endpoints than a service has."""
+    return {
+        "interval": format_duration(figures.interval_s),
+        "base_ejection_time": format_duration(figures.base_ejection_s),
+        "max_ejection_time": format_duration(figures.max_ejection_s),
+        "max_ejection_percent": round(figures.max_ejection_percent),
+        "failure_percentage_threshold": round(figures.failure_percent),
+        "failure_percentage_minimum_hosts": figures.minimum_hosts,
+        "failure_percentage_request_volume": figures.request_volume,
+        "enforcing_failure_percentage": 100,
+        "enforcing_success_rate": 0,
+    }

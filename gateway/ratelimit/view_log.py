@@ -1,0 +1,65 @@
+"""Envoy's access log of public listings, of which readers are counted: also those whom its cache answers.
+
+`envoy.service.accesslog.v3.AccessLogService`. Envoy sends entries after its answers, together and now and
+then, so no answer waits for this; what is in its buffer, a second's, is lost when it is killed.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import grpc
+from envoy.config.core.v3 import base_pb2
+from envoy.service.accesslog.v3 import als_pb2
+
+from chassis.observability.logging import get_logger
+from chassis.redis.client import REDIS_ERRORS
+from chassis.redis.unique_readers import UniqueReaderCounter, anonymous_reader_key
+
+ACCESS_LOG_SERVICE: Final = als_pb2.DESCRIPTOR.services_by_name["AccessLogService"].full_name
+PREFETCH_HEADERS: Final = ("purpose", "sec-purpose", "x-purpose", "x-moz")
+"""Headers by which a browser says that nobody looks at what it fetches, perhaps never."""
+_LISTING_PATH: Final = re.compile(r"/internships/(int_[0-7][0-9A-HJKMNP-TV-Z]{25})(?:\?.*)?$", re.ASCII)
+_ROBOT_USER_AGENT: Final = re.compile(
+    r"bot\b|bot/|crawl|spider|slurp|facebookexternalhit|preview|headless|monitor|uptime|scrap", re.IGNORECASE
+)
+_VIEW_STATUSES: Final = frozenset({200, 304})
+
+_log = get_logger()
+
+
+class ViewLogServicer:
+    """Notes each reader; takes bytes, as the rate limit service does."""
+
+    def __init__(self, readers: UniqueReaderCounter) -> None:
+        self._readers = readers
+
+    async def StreamAccessLogs(self, messages: Any, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:  # noqa: N802
+        """Takes in one Envoy's entries until it hangs up."""
+        async for raw in messages:
+            seen = set(_views_in(als_pb2.StreamAccessLogsMessage.FromString(raw)))
+            try:
+                await self._readers.note(seen)
+            except REDIS_ERRORS as error:
+                _log.warning("views lost", readings=len(seen), error=str(error))
+        return bytes(als_pb2.StreamAccessLogsResponse().SerializeToString())
+
+
+def _views_in(message: als_pb2.StreamAccessLogsMessage) -> Iterator[tuple[str, str]]:
+    for entry in message.http_logs.log_entry:
+        request = entry.request
+        found = _LISTING_PATH.search(request.original_path or request.path)
+        if found is not None and _is_view(entry):
+            address = entry.common_properties.downstream_remote_address.socket_address.address
+            yield found.group(1), anonymous_reader_key(address, request.user_agent)
+
+
+def _is_view(entry: Any) -> bool:
+    request = entry.request
+    return (
+        request.request_method == base_pb2.GET
+        and entry.response.response_code.value in _VIEW_STATUSES
+        and "authorization" not in request.request_headers
+        and not any("prefetch" in request.request_headers.get(name, "").lower() for name in PREFETCH_HEADERS)
+        and _ROBOT_USER_AGENT.search(request.user_agent) is None
+    )

@@ -1,0 +1,1 @@
+"""What nodes are sent over xDS, whichever node it is."""

@@ -1,0 +1,48 @@
+"""Faults of services as Envoy and gRPC obey them: before they repeat a call, so that no retry hides them."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from grpc import StatusCode
+
+from gateway import envoy_types as types
+from gateway.xds.mesh import ServiceFault
+from gateway.xds.snapshot_builder import format_duration
+
+FAULT_FILTER: Final = "envoy.filters.http.fault"
+NO_FAULT: Final = {"@type": types.FAULT}
+_HTTP_STATUS_BY_GRPC_STATUS: Final = {
+    "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
+    "DEADLINE_EXCEEDED": HTTPStatus.GATEWAY_TIMEOUT,
+    "RESOURCE_EXHAUSTED": HTTPStatus.TOO_MANY_REQUESTS,
+    "INTERNAL": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "UNKNOWN": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+def grpc_fault_settings(fault: ServiceFault) -> dict[str, Any]:
+    """The filter's settings for calls between services."""
+    status = StatusCode[fault.abort.status].value[0] if fault.abort else 0
+    return _fault_settings(fault, "grpc_status", status)
+
+
+def http_fault_settings(fault: ServiceFault) -> dict[str, Any]:
+    """The filter's settings at the gateway: to clients that speak HTTP a gRPC status would be a 200."""
+    status = _HTTP_STATUS_BY_GRPC_STATUS[fault.abort.status].value if fault.abort else 0
+    return _fault_settings(fault, "http_status", status)
+
+
+def _fault_settings(fault: ServiceFault, kind: str, status: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"@type": types.FAULT}
+    if fault.abort is not None:
+        found["abort"] = {kind: status, "percentage": _fractional_percent(fault.abort.percent)}
+    if fault.delay is not None:
+        found["delay"] = {
+            "fixed_delay": format_duration(fault.delay.duration_s),
+            "percentage": _fractional_percent(fault.delay.percent),
+        }
+    return found
+
+
+def _fractional_percent(percent: float) -> dict[str, Any]:
+    return {"numerator": round(percent * 10_000), "denominator": "MILLION"}

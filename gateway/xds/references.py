@@ -1,0 +1,106 @@
+"""What a resource names of others, and its one canonical form."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+from envoy.config.cluster.v3 import cluster_pb2
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.any_pb2 import Any as Packed
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from gateway.envoy.edge_config import ADS_CLUSTER
+from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, ROUTE_TYPE, ResourceType
+
+ResourceReference = tuple[ResourceType, str]
+
+_ANY_TYPE_NAME: Final = Packed.DESCRIPTOR.full_name
+
+
+def find_references(message: Message) -> frozenset[ResourceReference]:
+    """The resources that this one needs: endpoints of a cluster, routes and clusters of a listener, ..."""
+    return frozenset(reference for part in _walk_messages(message) for reference in _direct_references(part))
+
+
+def canonicalize_message(message: Message) -> None:
+    """Packs what is packed inside anew, so that equal messages serialize to equal bytes."""
+    for part in _child_messages(message):
+        if part.DESCRIPTOR.full_name != _ANY_TYPE_NAME:
+            canonicalize_message(part)
+        elif (inner := _unpack_any(cast(Packed, part))) is not None:
+            canonicalize_message(inner)
+            cast(Packed, part).value = inner.SerializeToString(deterministic=True)
+
+
+def _walk_messages(message: Message) -> Iterator[Message]:
+    """The message and all within, packed ones unpacked."""
+    if message.DESCRIPTOR.full_name == _ANY_TYPE_NAME:
+        inner = _unpack_any(cast(Packed, message))
+        if inner is not None:
+            yield from _walk_messages(inner)
+        return
+    yield message
+    for child in _child_messages(message):
+        yield from _walk_messages(child)
+
+
+def _child_messages(message: Message) -> Iterator[Message]:
+    for field, value in message.ListFields():
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            yield from _messages_of_field(field, value)
+
+
+def _messages_of_field(field: FieldDescriptor, value: Any) -> Iterable[Message]:
+    entry = field.message_type
+    if entry is not None and entry.GetOptions().map_entry:
+        is_message = entry.fields_by_name["value"].type == FieldDescriptor.TYPE_MESSAGE
+        return list(value.values()) if is_message else ()
+    return cast(Iterable[Message], value if field.is_repeated else (value,))
+
+
+def _unpack_any(packed: Packed) -> Message | None:
+    """What is inside; None for a type that this process does not know."""
+    try:
+        descriptor = descriptor_pool.Default().FindMessageTypeByName(packed.TypeName())
+    except KeyError:
+        return None
+    inner = message_factory.GetMessageClass(descriptor)()
+    inner.ParseFromString(packed.value)
+    return inner
+
+
+def _direct_references(message: Message) -> Iterable[ResourceReference]:
+    names = _REFERENCE_FINDERS.get(message.DESCRIPTOR.full_name)
+    return [reference for reference in names(message) if reference[1]] if names else ()
+
+
+def _references_of_cluster(cluster: Any) -> list[ResourceReference]:
+    discovered = cluster.type == cluster_pb2.Cluster.EDS and cluster.eds_cluster_config.eds_config.HasField(
+        "ads"
+    )
+    return [(ENDPOINT_TYPE, cluster.eds_cluster_config.service_name or cluster.name)] if discovered else []
+
+
+def _references_of_rds(rds: Any) -> list[ResourceReference]:
+    return [(ROUTE_TYPE, rds.route_config_name)] if rds.config_source.HasField("ads") else []
+
+
+def _references_of_route(cluster: str) -> list[ResourceReference]:
+    """The control plane itself is known to a node from its start, and no snapshot holds it."""
+    return [(CLUSTER_TYPE, cluster)] if cluster != ADS_CLUSTER else []
+
+
+_REFERENCE_FINDERS: Final[Mapping[str, Callable[[Any], list[ResourceReference]]]] = MappingProxyType(
+    {
+        "envoy.config.cluster.v3.Cluster": _references_of_cluster,
+        "envoy.extensions.filters.network.http_connection_manager.v3.Rds": _references_of_rds,
+        "envoy.config.route.v3.RouteAction": lambda action: _references_of_route(action.cluster),
+        "envoy.config.route.v3.RouteAction.RequestMirrorPolicy": lambda mirror: [
+            (CLUSTER_TYPE, mirror.cluster)
+        ],
+        "envoy.config.route.v3.WeightedCluster.ClusterWeight": lambda share: [(CLUSTER_TYPE, share.name)],
+        "envoy.config.core.v3.GrpcService.EnvoyGrpc": lambda service: [(CLUSTER_TYPE, service.cluster_name)],
+        "envoy.config.core.v3.HttpUri": lambda uri: [(CLUSTER_TYPE, uri.cluster)],
+    }
+)

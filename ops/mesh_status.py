@@ -1,0 +1,94 @@
+"""What the nodes of a stack's mesh have confirmed, asked of its control plane.
+
+Imports the Envoy API: load this when it is needed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+from envoy.service.status.v3 import csds_pb2_grpc
+from envoy.service.status.v3.csds_pb2 import ClientStatusRequest, ConfigStatus
+
+from devstack.topology import Topology
+from devstack.topology_parts import LOOPBACK
+from gateway.xds.resource_types import RESOURCE_TYPE_BY_URL
+from ops.errors import OpsError
+
+CALL_TIMEOUT_S: Final = 5.0
+_WORST_FIRST: Final = ("ERROR", "STALE", "NOT_SENT", "SYNCED")
+
+
+@dataclass(frozen=True)
+class ResourceTypeStatus:
+    """How a node stands with one type of resource; `since` is in Unix seconds, `reason` why it refused."""
+
+    type: str
+    state: str
+    version: str
+    since: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class MeshNodeStatus:
+    """One node; of a process that has several streams, one for each peer, all together."""
+
+    node: str
+    group: str
+    region: str
+    streams: int
+    kinds: tuple[ResourceTypeStatus, ...]
+
+
+def fetch_mesh_status(topology: Topology) -> list[MeshNodeStatus]:
+    """Every connected node, by group and name.
+
+    Raises:
+        OpsError: the control plane does not answer.
+    """
+    address = f"{LOOPBACK}:{topology.control_plane.grpc}"
+    with grpc.insecure_channel(address) as channel:
+        stub = csds_pb2_grpc.ClientStatusDiscoveryServiceStub(channel)
+        try:
+            configs = stub.FetchClientStatus(ClientStatusRequest(), timeout=CALL_TIMEOUT_S).config
+        except grpc.RpcError as error:
+            raise OpsError(
+                f"the control plane at {address} does not answer; see: ic logs control-plane"
+            ) from error
+    return merge_node_streams(configs)
+
+
+def merge_node_streams(configs: Iterable[Any]) -> list[MeshNodeStatus]:
+    """The streams of each node made into one."""
+    by_node: dict[tuple[str, str, str], list[Any]] = {}
+    for config in configs:
+        key = (config.node.cluster, config.node.id, config.node.locality.region)
+        by_node.setdefault(key, []).append(config)
+    return [_node_status(*key, found) for key, found in sorted(by_node.items())]
+
+
+def _node_status(group: str, name: str, region: str, configs: list[Any]) -> MeshNodeStatus:
+    entries = [_resource_type_status(entry) for config in configs for entry in config.generic_xds_configs]
+    labels = [kind.label for kind in RESOURCE_TYPE_BY_URL.values()]
+    kinds = [_worst_status([one for one in entries if one.type == label]) for label in labels]
+    return MeshNodeStatus(name, group, region, len(configs), tuple(kind for kind in kinds if kind))
+
+
+def _resource_type_status(entry: Any) -> ResourceTypeStatus:
+    return ResourceTypeStatus(
+        type=RESOURCE_TYPE_BY_URL[entry.type_url].label,
+        state=ConfigStatus.Name(entry.config_status),
+        version=entry.version_info,
+        since=entry.last_updated.ToNanoseconds() / 1e9,
+        reason=entry.error_state.details,
+    )
+
+
+def _worst_status(entries: list[ResourceTypeStatus]) -> ResourceTypeStatus | None:
+    """The worst of several streams stands for all."""
+    if not entries:
+        return None
+    rank = {state: place for place, state in enumerate(_WORST_FIRST)}
+    return min(entries, key=lambda one: (rank.get(one.state, 0), -one.since))

@@ -1,0 +1,230 @@
+"""The documents of some slots on their way from one shard to another, and how far that has got."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, cast
+
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
+from pymongo import ReplaceOne
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
+
+from chassis.sharding import outbox
+from chassis.sharding.slot_map import SlotRange
+from chassis.sharding.slot_map_store import CLUSTER_DATABASE
+from chassis.sharding.transactions import DUPLICATE_KEY_CODE
+from ops.errors import OpsError
+from ops.migration.lock import MIGRATION_COLLECTION, MigrationLock
+from ops.provision import AdminClient
+
+Document = dict[str, Any]
+
+MAX_CONFLICTS: Final = 20
+_PROGRESS: Final = {"_id": "progress"}
+_RAW_CODEC: Final[CodecOptions[RawBSONDocument]] = CodecOptions(document_class=RawBSONDocument)
+"""Documents are copied without being read."""
+
+
+@dataclass(frozen=True, order=True)
+class Namespace:
+    """A collection of a service's database."""
+
+    database: str
+    collection: str
+
+    @property
+    def is_outbox(self) -> bool:
+        """Whether events wait in it: they are copied while nobody writes, as they do not stay for long."""
+        return self.collection == outbox.OUTBOX_COLLECTION
+
+    def __str__(self) -> str:
+        return f"{self.database}.{self.collection}"
+
+
+@dataclass
+class CopyProgress:
+    """How far a copy has got; kept on the target, in the transactions that bring it forward.
+
+    Changes are followed from `token`, or from `start` as long as there is none. `last_id` is the last
+    document that was copied of the collection `current`; those in `done` are copied.
+    """
+
+    start: Timestamp
+    token: Mapping[str, Any] | None = None
+    done: list[str] = field(default_factory=list)
+    current: str = ""
+    last_id: Any = None
+    copied: int = 0
+
+
+@dataclass
+class CopyPage:
+    """Documents to be written to the target, and IDs of those to be removed from it."""
+
+    found: dict[Namespace, Sequence[RawBSONDocument]] = field(default_factory=dict)
+    gone: dict[Namespace, Sequence[Any]] = field(default_factory=dict)
+
+
+class MigrationBatch:
+    """Documents of `spans` in `namespaces`, from the shard `source` to the shard `target`."""
+
+    def __init__(
+        self,
+        clients: Mapping[str, AdminClient],
+        source: str,
+        target: str,
+        *,
+        spans: Sequence[SlotRange],
+        namespaces: Sequence[Namespace],
+        claim: MigrationLock,
+    ) -> None:
+        self.source = source
+        self.target = target
+        self.spans = spans
+        self.namespaces = namespaces
+        self.claim = claim
+        self.query = slots_query(spans)
+        self._clients = clients
+
+    def client(self, shard: str) -> AdminClient:
+        """The way to the source or the target."""
+        return self._clients[shard]
+
+    def at_source(self, namespace: Namespace) -> AsyncCollection[RawBSONDocument]:
+        """A collection of the source, as the majority of its members has it."""
+        database = self._clients[self.source].get_database(
+            namespace.database, codec_options=_RAW_CODEC, read_concern=ReadConcern("majority")
+        )
+        collection: Any = database[namespace.collection]
+        return cast(AsyncCollection[RawBSONDocument], collection)
+
+    async def total(self) -> int:
+        """How many documents there are to move."""
+        return sum([await self.at_source(each).count_documents(self.query) for each in self.namespaces])
+
+    async def waiting_events(self) -> int:
+        """How many events of the slots wait in the source's outboxes."""
+        outboxes = [each for each in self.namespaces if each.is_outbox]
+        return sum([await self.at_source(each).count_documents(self.query) for each in outboxes])
+
+    def is_copied(self, progress: CopyProgress) -> bool:
+        """Whether every collection has been copied once, but those of events that wait."""
+        return all(each.is_outbox or str(each) in progress.done for each in self.namespaces)
+
+    @asynccontextmanager
+    async def session_after(self, time: Timestamp) -> AsyncIterator[AsyncClientSession]:
+        """For reading the source as it is after that time, whichever of its members answers."""
+        async with self._clients[self.source].start_session(causal_consistency=True) as session:
+            session.advance_operation_time(time)
+            yield session
+
+    # --- progress ------------------------------------------------------------------------------
+
+    async def begun(self) -> CopyProgress | None:
+        """What an earlier mover has left; None when it has left nothing."""
+        found = await self._moves().find_one(_PROGRESS)
+        if found is None:
+            return None
+        del found["_id"]
+        return CopyProgress(**found)
+
+    async def begin(self) -> CopyProgress:
+        """Notes from when on changes have to be followed."""
+        answer = await self._clients[self.source].admin.command("ping")
+        progress = CopyProgress(answer["operationTime"])
+
+        async def note(session: AsyncClientSession) -> None:
+            await self._note(progress, session)
+
+        await self.claim.under(self.target, note)
+        return progress
+
+    async def forget(self) -> None:
+        """Drops the note of how far it has got."""
+
+        async def drop(session: AsyncClientSession) -> None:
+            await self._moves().delete_one(_PROGRESS, session=session)
+
+        await self.claim.under(self.target, drop)
+
+    # --- writing to the target -----------------------------------------------------------------
+
+    async def put(self, read: Callable[[], Awaitable[CopyPage]], progress: CopyProgress) -> None:
+        """Writes what `read` finds, together with the progress.
+
+        What stands in the way of a unique index is a copy of what has changed since: it will be met again
+        among the changes, and is removed. Then all is read again, as a value may also have changed hands
+        while it was read.
+
+        Raises:
+            OpsError: something is in the way again and again.
+        """
+        in_the_way: list[tuple[Namespace, Document]] = []
+        for _ in range(MAX_CONFLICTS):
+            page = await read()
+            try:
+                return await self.claim.under(self.target, partial(self._write, page, in_the_way, progress))
+            except _UniqueIndexConflictError as conflict:
+                in_the_way += conflict.found
+        named = ", ".join(f"{namespace} {query}" for namespace, query in in_the_way[-3:])
+        raise OpsError(f"{self.target} has documents that are in the way of unique indexes: {named}")
+
+    async def _write(
+        self,
+        page: CopyPage,
+        in_the_way: Sequence[tuple[Namespace, Document]],
+        progress: CopyProgress,
+        session: AsyncClientSession,
+    ) -> None:
+        removals = [(each, {"_id": {"$in": list(ids)}}) for each, ids in page.gone.items() if ids]
+        for namespace, query in (*in_the_way, *removals):
+            await self._at_target(namespace).delete_many(query | self.query, session=session)
+        for namespace, rows in page.found.items():
+            await self._replace(namespace, rows, session)
+        await self._note(progress, session)
+
+    async def _replace(
+        self, namespace: Namespace, rows: Sequence[RawBSONDocument], session: AsyncClientSession
+    ) -> None:
+        writes: list[Any] = [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
+        if not writes:
+            return
+        try:
+            await self._at_target(namespace).bulk_write(writes, session=session)
+        except BulkWriteError as error:
+            failed = error.details["writeErrors"]
+            if not all(each["code"] == DUPLICATE_KEY_CODE and each.get("keyValue") for each in failed):
+                raise
+            raise _UniqueIndexConflictError(
+                [(namespace, dict(each["keyValue"])) for each in failed]
+            ) from error
+
+    async def _note(self, progress: CopyProgress, session: AsyncClientSession) -> None:
+        document = _PROGRESS | vars(progress)
+        await self._moves().replace_one(_PROGRESS, document, upsert=True, session=session)
+
+    def _at_target(self, namespace: Namespace) -> AsyncCollection[Document]:
+        return self._clients[self.target][namespace.database][namespace.collection]
+
+    def _moves(self) -> AsyncCollection[Document]:
+        return self._clients[self.target][CLUSTER_DATABASE][MIGRATION_COLLECTION]
+
+
+class _UniqueIndexConflictError(Exception):
+    """Documents of the target stand in the way of a unique index; by what they are found."""
+
+    def __init__(self, found: Sequence[tuple[Namespace, Document]]) -> None:
+        super().__init__(", ".join(f"{namespace}: {query}" for namespace, query in found))
+        self.found = found
+
+
+def slots_query(spans: Sequence[SlotRange], field_: str = "slot") -> Document:
+    """The query for documents of these slots."""
+    ranges = [{field_: {"$gte": span.first, "$lte": span.last}} for span in spans]
+    return ranges[0] if len(ranges) == 1 else {"$or": ranges}

@@ -1,0 +1,129 @@
+"""Follows what changes on the source while slots move: each changed document is made equal on the target."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+
+from pymongo.asynchronous.change_stream import AsyncChangeStream
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import OperationFailure
+
+from chassis.messaging.relay import RESUME_POINT_LOST
+from chassis.sharding.slot_map_store import CLUSTER_DATABASE
+from ops.migration.batch import CopyPage, CopyProgress, Document, MigrationBatch, Namespace, slots_query
+from ops.migration.lock import MIGRATION_COLLECTION
+
+MAX_CHANGES_PER_PAGE: Final = 500
+MAX_AWAIT_MS: Final = 50
+_MARKER: Final = {"_id": "marker"}
+
+
+class ResumePointLostError(Exception):
+    """The source does not know any more what has changed since the copy began."""
+
+
+class ChangeFollower:
+    """A stream of changes, applied in rounds; `session` reads what is at least as new as they are."""
+
+    def __init__(
+        self,
+        cargo: MigrationBatch,
+        stream: AsyncChangeStream[Document],
+        session: AsyncClientSession,
+        progress: CopyProgress,
+    ) -> None:
+        self._cargo = cargo
+        self._stream = stream
+        self.session = session
+        self._progress = progress
+
+    async def round(self) -> float:
+        """Applies all that was written before now; the seconds it took.
+
+        A mark is left among the changes: whoever has read it has read all that was written before. Raises
+        ForgottenError.
+        """
+        started = time.monotonic()
+        marker = await self._mark()
+        changed: dict[Namespace, dict[Any, None]] = {}
+        while True:
+            with _translate_resume_errors():
+                change = await self._stream.try_next()
+            if change is None:
+                continue
+            namespace = Namespace(change["ns"]["db"], change["ns"]["coll"])
+            if namespace.collection != MIGRATION_COLLECTION:
+                changed.setdefault(namespace, {})[change["documentKey"]["_id"]] = None
+            elif change["fullDocument"]["value"] == marker:
+                break
+            if sum(map(len, changed.values())) >= MAX_CHANGES_PER_PAGE:
+                await self._make_equal(changed)
+                changed = {}
+        await self._make_equal(changed)
+        return time.monotonic() - started
+
+    async def _mark(self) -> str:
+        value = secrets.token_hex(8)
+        marks = self._cargo.client(self._cargo.source)[CLUSTER_DATABASE][MIGRATION_COLLECTION]
+        await marks.replace_one(_MARKER, {"value": value}, upsert=True)
+        return value
+
+    async def _make_equal(self, changed: dict[Namespace, dict[Any, None]]) -> None:
+        """Copies those of the changed documents that are there, removes those that are not."""
+        self._progress.token = self._stream.resume_token
+
+        async def read() -> CopyPage:
+            page = CopyPage()
+            for namespace, ids in changed.items():
+                query = {"_id": {"$in": list(ids)}} | self._cargo.query
+                rows = self._cargo.at_source(namespace).find(query, hint="_id_", session=self.session)
+                page.found[namespace] = await rows.to_list()
+                there = {row["_id"] for row in page.found[namespace]}
+                page.gone[namespace] = [id_ for id_ in ids if id_ not in there]
+            return page
+
+        await self._cargo.put(read, self._progress)
+
+
+@asynccontextmanager
+async def follow_changes(cargo: MigrationBatch, progress: CopyProgress) -> AsyncIterator[ChangeFollower]:
+    """Follows on from where the progress says. Raises ForgottenError."""
+    start: dict[str, Any] = (
+        {"resume_after": progress.token} if progress.token else {"start_at_operation_time": progress.start}
+    )
+    client = cargo.client(cargo.source)
+    async with cargo.session_after(progress.start) as session:
+        with _translate_resume_errors():
+            stream = await client.watch(
+                _change_pipeline(cargo), max_await_time_ms=MAX_AWAIT_MS, session=session, **start
+            )
+        async with stream:
+            yield ChangeFollower(cargo, stream, session, progress)
+
+
+@contextmanager
+def _translate_resume_errors() -> Iterator[None]:
+    try:
+        yield
+    except OperationFailure as error:
+        if error.code not in RESUME_POINT_LOST:
+            raise
+        raise ResumePointLostError from error
+
+
+def _change_pipeline(cargo: MigrationBatch) -> list[Document]:
+    """Updates and removals do not say of which slot their documents are: they are looked up."""
+    followed = [each for each in cargo.namespaces if not each.is_outbox]
+    own = {
+        "ns.db": {"$in": sorted({each.database for each in followed})},
+        "ns.coll": {"$in": sorted({each.collection for each in followed})},
+    }
+    mark = {"ns.db": CLUSTER_DATABASE, "ns.coll": MIGRATION_COLLECTION, "documentKey._id": _MARKER["_id"]}
+    of_any_slot = own | {"operationType": {"$in": ["update", "delete"]}}
+    of_slots = own | {"operationType": {"$in": ["insert", "replace"]}}
+    return [
+        {"$match": {"$or": [mark, of_any_slot, of_slots | slots_query(cargo.spans, "fullDocument.slot")]}},
+        {"$project": {"ns": 1, "documentKey": 1, "fullDocument.value": 1}},
+    ]

@@ -1,0 +1,183 @@
+"""The moves that an operator asks for, on the shards of a stack."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, TypeVar
+
+from pymongo.errors import PyMongoError
+
+from chassis.ids import SLOT_COUNT
+from chassis.mongo.provision import CHASSIS_COLLECTIONS, is_mongos
+from chassis.sharding import rebalance
+from chassis.sharding.slot_map import SlotMap, SlotMove, SlotRange, to_slot_ranges
+from devstack import mongo
+from devstack.lifecycle import Stack
+from ops.errors import OpsError
+from ops.migration.batch import Namespace
+from ops.migration.fence_watchdog import watch_fence
+from ops.migration.handover import ReportProgress
+from ops.migration.migrator import MigrationResult, SlotMigrator, group_moves_by_shards
+from ops.migration.slot_map_editor import SlotMapEditor, edit_slot_map, read_newest_slot_map
+from ops.provision import declared_collections, open_admin_clients
+
+T = TypeVar("T")
+
+SHARD_TIMEOUT_MS: Final = 20_000
+"""Of everything that is asked of a shard."""
+_RESUME_HINT: Final = (
+    "If slots are on their way (ic shards list), go on with: ic shards move --resume; then ask again for "
+    "what else was to be moved"
+)
+
+
+def parse_slots(text: str) -> list[int]:
+    """The slots that an operator names, such as `0-1023,4000`. Raises OpsError."""
+    slots: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise OpsError(f"'{text}' names no slots: write them like 0-1023 or 5,7,100-199")
+        if int(last or first) >= SLOT_COUNT or int(first) > int(last or first):
+            raise OpsError(
+                f"'{part.strip()}' are no slots: they go from 0 to {SLOT_COUNT - 1}, the lower one first"
+            )
+        slots |= set(range(int(first), int(last or first) + 1))
+    return sorted(slots)
+
+
+def move_slots(
+    stack: Stack, slots: Sequence[int], target: str, tell: ReportProgress
+) -> list[MigrationResult]:
+    """Moves slots to a shard, from wherever they are. Raises OpsError."""
+
+    async def work(mover: SlotMigrator, cluster: SlotMapEditor) -> list[MigrationResult]:
+        _require_no_migration(cluster.slot_map)
+        await _require_all_shards(cluster)
+        plan = _plan_moves(cluster.slot_map, slots, target)
+        await _require_no_mongos(cluster, plan)
+        return [await mover.move(moves) for moves in group_moves_by_shards(plan).values()]
+
+    return _run_migration(stack, tell, work)
+
+
+def rebalance_slots(stack: Stack, tell: ReportProgress) -> list[MigrationResult]:
+    """Finishes what is under way, then moves slots until all shards have equally many. Raises OpsError."""
+
+    async def work(mover: SlotMigrator, cluster: SlotMapEditor) -> list[MigrationResult]:
+        moved = [await mover.finish()] if cluster.slot_map.moving else []
+        await _require_all_shards(cluster)
+        plan = rebalance.plan_rebalance(cluster.slot_map)
+        await _require_no_mongos(cluster, plan)
+        return [*moved, *[await mover.move(moves) for moves in group_moves_by_shards(plan).values()]]
+
+    return _run_migration(stack, tell, work)
+
+
+def resume_migration(stack: Stack, tell: ReportProgress) -> list[MigrationResult]:
+    """Finishes the move that is under way. Raises OpsError when there is none."""
+
+    async def work(mover: SlotMigrator, cluster: SlotMapEditor) -> list[MigrationResult]:
+        await cluster.tell_all()
+        return [await mover.finish()]
+
+    return _run_migration(stack, tell, work)
+
+
+def abort_migration(stack: Stack, tell: ReportProgress) -> None:
+    """Takes back the move that is under way. Raises OpsError when there is none, or it is switched."""
+
+    async def work(mover: SlotMigrator, _: SlotMapEditor) -> None:
+        await mover.abort()
+
+    _run_migration(stack, tell, work)
+
+
+def plan_rebalance(stack: Stack) -> list[SlotMove]:
+    """What a rebalancing would move now. Raises OpsError."""
+
+    async def work() -> list[SlotMove]:
+        async with open_admin_clients(stack.topology, stack.credentials) as clients:
+            return rebalance.plan_rebalance(await read_newest_slot_map(clients))
+
+    return asyncio.run(work())
+
+
+def _plan_moves(slot_map: SlotMap, slots: Sequence[int], target: str) -> list[SlotMove]:
+    if target not in slot_map.uris:
+        raise OpsError(f"there is no shard '{target}'; there are: {', '.join(slot_map.uris)}")
+    plan = [
+        SlotMove(span, source, target)
+        for source in slot_map.uris
+        if source != target
+        for span in _spans_on(slot_map, source, slots)
+    ]
+    if not plan:
+        raise OpsError(f"all of these slots are on {target} already")
+    return plan
+
+
+def _spans_on(slot_map: SlotMap, shard: str, slots: Sequence[int]) -> list[SlotRange]:
+    return to_slot_ranges(slot for slot in slots if slot_map.owners[slot] == shard)
+
+
+def _require_no_migration(slot_map: SlotMap) -> None:
+    if slot_map.moving:
+        of = slot_map.moving[0]
+        raise OpsError(
+            f"slots are on their way from {of.source} to {of.target} already; finish it: ic shards move "
+            "--resume, or take it back: ic shards move --abort"
+        )
+
+
+async def _require_all_shards(cluster: SlotMapEditor) -> None:
+    """Also tells those the present map that were not told in time. Raises OpsError when a shard is silent."""
+    if silent := await cluster.tell_all():
+        raise OpsError(f"every shard has to take part, and these do not answer: {', '.join(silent)}")
+
+
+async def _require_no_mongos(cluster: SlotMapEditor, plan: Sequence[SlotMove]) -> None:
+    for name in dict.fromkeys(name for move in plan for name in (move.source, move.target)):
+        if await is_mongos(cluster.clients[name]):
+            raise OpsError(
+                f"the shard {name} is a native sharded cluster: MongoDB's balancer spreads its documents, "
+                "and slots stay where they are"
+            )
+
+
+def _run_migration(
+    stack: Stack, tell: ReportProgress, work: Callable[[SlotMigrator, SlotMapEditor], Coroutine[Any, Any, T]]
+) -> T:
+    async def run() -> T:
+        _cancel_on_sigterm()
+        async with (
+            open_admin_clients(stack.topology, stack.credentials, deadline_ms=SHARD_TIMEOUT_MS) as clients,
+            edit_slot_map(clients) as cluster,
+        ):
+            return await work(SlotMigrator(cluster, _slot_namespaces(), tell), cluster)
+
+    try:
+        with watch_fence(stack.topology):
+            return asyncio.run(run())
+    except PyMongoError as error:
+        line = str(error).splitlines()[0][:200]
+        raise OpsError(f"a shard did not answer as it should: {line}. {_RESUME_HINT}") from error
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        raise OpsError(f"interrupted. {_RESUME_HINT}") from None
+
+
+def _slot_namespaces() -> list[Namespace]:
+    """Every collection whose documents live in slots."""
+    return [
+        Namespace(mongo.service_database(service), spec.name)
+        for service, declared in declared_collections().items()
+        for spec in (*declared, *CHASSIS_COLLECTIONS)
+        if spec.slot_field is not None
+    ]
+
+
+def _cancel_on_sigterm() -> None:
+    """As on Ctrl-C: the fence is lifted before it ends."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

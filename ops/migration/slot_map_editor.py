@@ -1,0 +1,148 @@
+"""The slot map as a mover changes it: decided on the first shard, then told to the others."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final
+
+from pymongo.errors import PyMongoError
+
+from chassis.sharding import slot_map_store
+from chassis.sharding.slot_map import SlotMap
+from chassis.sharding.slot_map_store import CLUSTER_DATABASE, ClusterDatabase
+from ops.errors import OpsError
+from ops.migration import lock
+from ops.migration.lock import MigrationLock
+from ops.provision import AdminClient
+
+POLL_INTERVAL_S: Final = 0.01
+_RUNNING_WRITES: Final[list[dict[str, Any]]] = [
+    {"$currentOp": {"allUsers": True, "idleSessions": True}},
+    {
+        "$match": {
+            "$or": [
+                {"active": True, "op": {"$in": ["insert", "update", "remove"]}},
+                {"active": True, "command.findAndModify": {"$exists": True}},
+                {"transaction": {"$exists": True}},
+            ],
+        }
+    },
+    {"$project": {"opid": 1, "lsid.id": 1, "transaction.parameters.txnNumber": 1}},
+]
+
+
+class SlotMapEditor:
+    """All shards, and the newest slot map of them; only the holder of the claim changes it."""
+
+    def __init__(self, clients: Mapping[str, AdminClient], slot_map: SlotMap, claim: MigrationLock) -> None:
+        self.clients = clients
+        self.slot_map = slot_map
+        self.claim = claim
+
+    @property
+    def first(self) -> str:
+        """The shard whose copy decides which map comes next."""
+        return next(iter(self.slot_map.uris))
+
+    def database(self, shard: str) -> ClusterDatabase:
+        """A shard's part of the catalogue."""
+        return self.clients[shard][CLUSTER_DATABASE]
+
+    async def change(self, new: SlotMap) -> None:
+        """Makes `new` the map that follows the present one; the first shard's copy is the first to say so.
+
+        Raises:
+            OpsError: somebody else has changed the map or taken over; nothing was changed.
+            PyMongoError: the first shard does not answer; `look_again` tells whether it was changed.
+        """
+        exchange = partial(slot_map_store.replace_slot_map, self.database(self.first), self.slot_map, new)
+        if not await self.claim.under(self.first, exchange):
+            raise OpsError("somebody else has changed the slot map at this moment; try again")
+        self.slot_map = new
+        await slot_map_store.notify_slot_map_change(self.database(self.first), new.version)
+
+    async def look_again(self) -> None:
+        """Goes by what the first shard's copy says. Raises PyMongoError."""
+        self.slot_map = await slot_map_store.read_slot_map(self.database(self.first)) or self.slot_map
+
+    async def tell(self, shard: str) -> None:
+        """Gives a shard the present map. Raises PyMongoError."""
+        await slot_map_store.publish_slot_map(self.database(shard), self.slot_map)
+
+    async def tell_all(self) -> list[str]:
+        """Gives every shard the present map; the names of those that do not answer."""
+        answers = await asyncio.gather(*map(self.tell, self.slot_map.uris), return_exceptions=True)
+        for error in answers:
+            if isinstance(error, BaseException) and not isinstance(error, PyMongoError):
+                raise error
+        return [name for name, error in zip(self.slot_map.uris, answers, strict=True) if error is not None]
+
+    async def late(self, shards: Iterable[str]) -> list[str]:
+        """The processes that may still go by an earlier map of one of these shards."""
+        found = [
+            f"{member.service} {member.role} ({member.id})"
+            for shard in shards
+            for member in await slot_map_store.list_lagging_members(
+                self.database(shard), self.slot_map.version
+            )
+        ]
+        return list(dict.fromkeys(found))
+
+    async def confirmed(self, *shards: str, within_s: float) -> list[str]:
+        """Waits until all processes have confirmed the present map of these shards; names who has not."""
+        until = time.monotonic() + within_s
+        while late := await self.late(shards):
+            if time.monotonic() > until:
+                break
+            await asyncio.sleep(POLL_INTERVAL_S)
+        return late
+
+    async def running_writes_end(self, shard: str) -> None:
+        """Waits for what the shard's server is at, and what is open: who asked for it may have given up."""
+        left = await self._running_writes(shard)
+        while left:
+            await asyncio.sleep(POLL_INTERVAL_S)
+            left &= await self._running_writes(shard)
+
+    async def _running_writes(self, shard: str) -> set[str]:
+        cursor = await self.clients[shard].admin.aggregate(_RUNNING_WRITES)
+        return {str(row.get("lsid") or row["opid"]) + str(row.get("transaction")) async for row in cursor}
+
+
+@asynccontextmanager
+async def edit_slot_map(clients: Mapping[str, AdminClient], who: str = "") -> AsyncIterator[SlotMapEditor]:
+    """The cluster, which nobody else changes meanwhile. Raises OpsError, BusyError if somebody is at it."""
+    first = next(iter((await read_newest_slot_map(clients)).uris))
+    async with lock.hold_migration_lock(clients, first, who) as own:
+        await own.spread(first)
+        yield SlotMapEditor(clients, await read_newest_slot_map(clients), own)
+
+
+async def read_newest_slot_map(clients: Mapping[str, AdminClient]) -> SlotMap:
+    """The map that the first shard holds; other shards need not answer.
+
+    Raises:
+        OpsError: the first shard does not answer or has no copy, a shard has a newer one, or the stack lacks
+            one of its shards.
+    """
+    copies: dict[str, SlotMap] = {}
+    for name, client in clients.items():
+        try:
+            copy = await slot_map_store.read_slot_map(client[CLUSTER_DATABASE])
+        except PyMongoError:
+            continue
+        if copy is not None:
+            copies[name] = copy
+    if not copies:
+        raise OpsError("no shard holds a slot map: ic provision")
+    first = next(iter(next(iter(copies.values())).uris))
+    if first not in copies:
+        raise OpsError(f"the shard {first} decides about the slot map, and holds none or does not answer")
+    deciding = copies[first]
+    if missing := deciding.uris.keys() - clients.keys():
+        raise OpsError(f"the slot map names shards that the stack does not have: {', '.join(missing)}")
+    if any(copies[name].version > deciding.version for name in copies.keys() & deciding.uris.keys()):
+        raise OpsError("the slot map is being changed by somebody else; see: ic shards verify")
+    return deciding

@@ -1,0 +1,44 @@
+"""The address of a shard, as somebody gives it who has the servers."""
+
+from typing import Final
+
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from ops.errors import OpsError
+
+SCHEME: Final = "mongodb://"
+ADDRESS_HINT: Final = (
+    "give it as mongodb://host:port,host:port/?replicaSet=NAME, or as mongodb://host:port of a mongos"
+)
+_LOGIN_OPTIONS: Final = frozenset({"authsource", "authmechanism", "authmechanismproperties"})
+
+
+def normalise_shard_uri(uri: str) -> str:
+    """The address in one form, `mongodb://hosts/?options`. Raises OpsError, which never shows a password."""
+    if not uri.startswith(SCHEME):
+        raise OpsError(f"the address of a shard begins with {SCHEME}: {ADDRESS_HINT}")
+    if "@" in uri:
+        raise OpsError("the address of a shard holds no user and no password: each service has its own")
+    try:
+        parsed = parse_uri(uri)
+    except (PyMongoError, ValueError) as error:
+        raise OpsError(f"'{uri}' is no address: {error}; {ADDRESS_HINT}") from error
+    if parsed["database"]:
+        raise OpsError(f"the address of a shard names no database, as '{uri}' does: {ADDRESS_HINT}")
+    login = [option for option in parsed["options"] if option.lower() in _LOGIN_OPTIONS]
+    if login:
+        raise OpsError(f"the address of a shard does not say how to log in: leave out {', '.join(login)}")
+    options = uri.partition("?")[2]
+    return f"{SCHEME}{shard_hosts(uri)}/" + (f"?{options}" if options else "")
+
+
+def shard_hosts(uri: str) -> str:
+    """Its servers: `host:port,host:port`."""
+    return uri.removeprefix(SCHEME).partition("/")[0]
+
+
+def add_login_to_uri(uri: str, user: str, password: str) -> str:
+    """The address together with a user of the database `admin`."""
+    options = uri.partition("?")[2]
+    return f"{SCHEME}{user}:{password}@{shard_hosts(uri)}/?{options}{'&' if options else ''}authSource=admin"

@@ -1,0 +1,211 @@
+"""The shards of a stack: what they hold, and whether it lies where it should."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pymongo.errors import PyMongoError
+
+from chassis.mongo.provision import CHASSIS_COLLECTIONS, CollectionSpec
+from chassis.sharding import slot_map_store
+from chassis.sharding.slot_map import SlotMap, to_slot_ranges
+from chassis.sharding.slot_map_store import CLUSTER_DATABASE, ClusterMember
+from devstack import mongo
+from devstack.lifecycle import Stack
+from devstack.topology import SERVICES
+from ops.errors import OpsError
+from ops.provision import AdminClient, declared_collections, open_admin_clients
+from ops.shards import addresses
+
+OPERATIONS_WINDOW_S: Final = 1.0
+MAX_SPANS_NAMED: Final = 5
+_OPERATION_KINDS: Final = ("insert", "query", "update", "delete")
+
+
+@dataclass(frozen=True)
+class ShardStatus:
+    """One shard: what of the slot map is its own, and what its server says; None where it does not answer.
+
+    `bytes` are those of the documents, before compression; `operations_per_s` all that its server does;
+    `strangers` the slots of which it holds documents that do not count, as they are on their way.
+    """
+
+    name: str
+    address: str
+    slots: int
+    version: int | None = None
+    fenced: int | None = None
+    strangers: int | None = None
+    documents: int | None = None
+    bytes: int | None = None
+    operations_per_s: float | None = None
+    members: tuple[ClusterMember, ...] = ()
+    error: str = ""
+
+
+def read_shard_statuses(stack: Stack) -> list[ShardStatus]:
+    """Every shard of the stack. Raises OpsError when none of them answers."""
+    return asyncio.run(_read_shard_statuses(stack))
+
+
+def find_shard_problems(stack: Stack) -> list[str]:
+    """What is not as it should be, one sentence each.
+
+    Copies of the slot map that are missing, wrong or differ; documents that lie on another shard than their
+    slot, or say no slot; collections that nobody has declared.
+    """
+    return asyncio.run(_find_shard_problems(stack))
+
+
+async def read_slot_map_copies(
+    clients: Mapping[str, AdminClient],
+) -> tuple[dict[str, SlotMap], dict[str, str]]:
+    """By shard: its copy, or why there is none to be had."""
+    copies: dict[str, SlotMap] = {}
+    errors: dict[str, str] = {}
+    for name, client in clients.items():
+        try:
+            copy = await slot_map_store.read_slot_map(client[CLUSTER_DATABASE])
+        except (PyMongoError, ValueError) as error:
+            errors[name] = describe_in_one_line(error)
+        else:
+            if copy is None:
+                errors[name] = "it holds no slot map: ic provision"
+            else:
+                copies[name] = copy
+    return copies, errors
+
+
+async def _read_shard_statuses(stack: Stack) -> list[ShardStatus]:
+    async with open_admin_clients(stack.topology, stack.credentials) as clients:
+        copies, errors = await read_slot_map_copies(clients)
+        slot_map = slot_map_store.newest_slot_map(copies)
+        if slot_map is None:
+            raise OpsError("no shard holds a slot map: " + "; ".join(errors.values()))
+        names = list(slot_map.uris)
+        return list(
+            await asyncio.gather(*(_read_shard_status(name, slot_map, clients, copies) for name in names))
+        )
+
+
+async def _read_shard_status(
+    name: str, slot_map: SlotMap, clients: Mapping[str, AdminClient], copies: Mapping[str, SlotMap]
+) -> ShardStatus:
+    slots = slot_map.slots_of(name)
+    address = addresses.shard_hosts(slot_map.uris[name])
+    try:
+        sizes = [await clients[name][mongo.service_database(each)].command("dbStats") for each in SERVICES]
+        members = await slot_map_store.list_members(clients[name][CLUSTER_DATABASE])
+        return ShardStatus(
+            name=name,
+            address=address,
+            slots=len(slots),
+            version=copies[name].version,
+            fenced=len(copies[name].fenced & slots),
+            strangers=len(slot_map.strangers(name)),
+            documents=int(sum(size["objects"] for size in sizes)),
+            bytes=int(sum(size["dataSize"] for size in sizes)),
+            operations_per_s=await _measure_operations_per_s(clients[name]),
+            members=tuple(members),
+        )
+    except (PyMongoError, KeyError) as error:
+        return ShardStatus(name, address, len(slots), error=describe_in_one_line(error))
+
+
+async def _measure_operations_per_s(client: AdminClient) -> float:
+    before = await _count_operations(client)
+    await asyncio.sleep(OPERATIONS_WINDOW_S)
+    return (await _count_operations(client) - before) / OPERATIONS_WINDOW_S
+
+
+async def _count_operations(client: AdminClient) -> int:
+    counted = (await client.admin.command("serverStatus"))["opcounters"]
+    return sum(int(counted[kind]) for kind in _OPERATION_KINDS)
+
+
+async def _find_shard_problems(stack: Stack) -> list[str]:
+    async with open_admin_clients(stack.topology, stack.credentials) as clients:
+        copies, errors = await read_slot_map_copies(clients)
+        slot_map = slot_map_store.newest_slot_map(copies)
+        found = [f"{name}: {error}" for name, error in errors.items()]
+        if slot_map is None:
+            return found
+        found += _find_slot_map_differences(copies, slot_map)
+        found += [
+            f"{move.target}: slots {move.span} are on their way from {move.source}: ic shards move --resume"
+            for move in slot_map.moving
+        ]
+        strangers = [name for name in slot_map.uris if name not in clients]
+        found += [f"{name}: it is in the slot map, not in the stack" for name in strangers]
+        for name in copies:
+            found += [each async for each in _find_misplaced_documents(name, clients[name], slot_map)]
+        return found
+
+
+def _find_slot_map_differences(copies: Mapping[str, SlotMap], slot_map: SlotMap) -> list[str]:
+    found = []
+    for name, copy in copies.items():
+        if name not in slot_map.uris:
+            found.append(f"{name}: it is in no slot map of version {slot_map.version}: ic shards add {name}")
+        elif copy.version != slot_map.version:
+            found.append(f"{name}: its slot map has version {copy.version}, another {slot_map.version}")
+        elif copy != slot_map:
+            found.append(f"{name}: its slot map differs from another of the same version {copy.version}")
+        if copy.fenced:
+            found.append(f"{name}: {len(copy.fenced)} slots are fenced: {_name_spans(copy.fenced)}")
+    return found
+
+
+async def _find_misplaced_documents(shard: str, client: AdminClient, slot_map: SlotMap) -> AsyncIterator[str]:
+    for service, own in declared_collections().items():
+        database = client[mongo.service_database(service)]
+        declared = {spec.name: spec for spec in (*own, *CHASSIS_COLLECTIONS)}
+        for name in sorted(await database.list_collection_names()):
+            where = f"{shard}: {database.name}.{name}"
+            if name not in declared:
+                yield f"{where} is declared by no service, so nobody knows where its documents belong"
+            elif declared[name].slot_field is not None:
+                counts = await _count_documents_by_slot(database[name], declared[name])
+                for complaint in describe_misplaced_documents(shard, counts, slot_map):
+                    yield f"{where} holds {complaint}"
+
+
+async def _count_documents_by_slot(collection: Any, spec: CollectionSpec) -> dict[Any, int]:
+    """How many documents say that they live in a slot; None for those that say nothing."""
+    cursor = await collection.aggregate(
+        [{"$group": {"_id": f"${spec.slot_field}", "documents": {"$sum": 1}}}]
+    )
+    return {row["_id"]: row["documents"] async for row in cursor}
+
+
+def describe_misplaced_documents(shard: str, counts: Mapping[Any, int], slot_map: SlotMap) -> list[str]:
+    """What of the documents on a shard does not belong there, given how many there are of each slot.
+
+    Those of slots that are on their way between this shard and another one may be on both.
+    """
+    strangers = slot_map.strangers(shard)
+    of_others: dict[str, dict[int, int]] = defaultdict(dict)
+    without = 0
+    for slot, documents in counts.items():
+        if not isinstance(slot, int) or not 0 <= slot < len(slot_map.owners):
+            without += documents
+        elif slot_map.owners[slot] != shard and slot not in strangers:
+            of_others[slot_map.owners[slot]][slot] = documents
+    found = [
+        f"{sum(slots.values())} documents of slots that live on {owner}: {_name_spans(slots)}"
+        for owner, slots in of_others.items()
+    ]
+    return [*found, f"{without} documents that do not say in which slot they live"] if without else found
+
+
+def _name_spans(slots: Any) -> str:
+    named = [str(span) for span in to_slot_ranges(slots)]
+    more = f" and {len(named) - MAX_SPANS_NAMED} more" if len(named) > MAX_SPANS_NAMED else ""
+    return ", ".join(named[:MAX_SPANS_NAMED]) + more
+
+
+def describe_in_one_line(error: Exception) -> str:
+    """What went wrong, as the end of a sentence."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0][:160]}"

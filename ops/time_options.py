@@ -1,0 +1,31 @@
+"""Moments as they are typed: a time, or so long ago."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from ops.errors import OpsError
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+
+
+def parse_past_time(text: str, now: datetime) -> datetime:
+    """The time that `text` names: ISO 8601 (UTC unless it says otherwise), or so long before `now`.
+
+    Raises:
+        OpsError: it is neither, or in the future.
+    """
+    try:
+        if match := _DURATION.fullmatch(text):
+            return now - timedelta(**{_UNITS[match[2]]: float(match[1])})
+        parsed = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise OpsError(
+            f"--since takes a time such as 2027-03-01T09:00Z, or a duration such as 90s, 30m, 24h or 7d, "
+            f"not '{text}'"
+        ) from None
+    named = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    if named > now:
+        raise OpsError(f"--since takes a time that has passed, not '{text}'")
+    return named

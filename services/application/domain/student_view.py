@@ -1,0 +1,63 @@
+"""One history, two views: what of an application the student is shown."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.application.domain.model import (
+    STUDENT_STATUS_OF_STATE,
+    Application,
+    ApplicationActorKind,
+    HistoryEntry,
+    StudentStatus,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    """One change of what the student is shown."""
+
+    time: datetime
+    actor: ApplicationActorKind
+    status: StudentStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudentView:
+    """What the student sees of an application: changes of the status, no states, notes or names.
+
+    `version` counts the changes, so that an etag made of it does not betray what goes on unseen.
+    """
+
+    changes: tuple[StatusChange, ...]
+
+    @property
+    def status(self) -> StudentStatus:
+        """What the student is shown now."""
+        return self.changes[-1].status
+
+    @property
+    def version(self) -> int:
+        """How many changes the student has seen."""
+        return len(self.changes)
+
+    @property
+    def update_time(self) -> datetime:
+        """When the student last saw a change."""
+        return self.changes[-1].time
+
+
+def student_view(application: Application, now: datetime) -> StudentView:
+    """The student's view as of `now`: a rejection counts from when its delay is over."""
+    changes: list[StatusChange] = []
+    for entry in application.history:
+        status = STUDENT_STATUS_OF_STATE[entry.target]
+        if entry.seen_time is None or _is_delayed(entry, now):
+            continue
+        if not changes or changes[-1].status is not status:
+            changes.append(StatusChange(time=entry.seen_time, actor=entry.actor, status=status))
+    return StudentView(changes=tuple(changes))
+
+
+def _is_delayed(entry: HistoryEntry, now: datetime) -> bool:
+    """Only what was to be seen later: what was made by a clock ahead of ours is seen at once."""
+    return entry.seen_time is not None and entry.time < entry.seen_time and now < entry.seen_time

@@ -1,0 +1,143 @@
+"""Who applied to a listing: a derived view, in the slot of the listing."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo.errors import DuplicateKeyError
+
+from chassis.ids import slot_of
+from chassis.messaging import IncomingEvent
+from chassis.mongo.documents import Document, from_document, to_document
+from chassis.sharding.reconciler import DerivedCollectionReconciler, iterate_pages
+from chassis.sharding.shard import Shard
+from chassis.sharding.shards import Shards
+from chassis.sharding.transactions import Transaction
+from services.application.domain.model import ApplicationState, ListingEnding
+from services.application.repository.collections import (
+    APPLICANTS,
+    LISTING_ENDINGS,
+    LISTING_INDEX,
+    LISTING_STATE_INDEX,
+    PENDING_INDEX,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicantRow:
+    """One application as its listing's company sees it in a list; `id` is the application's."""
+
+    id: str
+    internship_id: str
+    company_id: str
+    student_id: str
+    name: str
+    headline: str
+    state: ApplicationState
+    submit_time: datetime
+    update_time: datetime
+    version: int
+
+
+class ApplicantRepository:
+    """Reads and keeps the view of applications by listing."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    async def show(self, row: ApplicantRow, incoming: IncomingEvent) -> None:
+        """Puts a row in its place, once per event, unless a newer version is there."""
+
+        async def work(tx: Transaction) -> None:
+            newer = {"$gte": [{"$ifNull": ["$version", 0]}, row.version]}
+            keep = {"$cond": [newer, "$$ROOT", {"$literal": _row_document(row)}]}
+            await tx.db[APPLICANTS].update_one(
+                _row_filter(row), [{"$replaceWith": keep}], upsert=True, session=tx.session
+            )
+
+        slot = slot_of(row.internship_id)
+        await self._shards.of(slot).in_transaction(work, handling=incoming, slot=slot)
+
+    async def of_listing(
+        self, internship_id: str, states: Collection[ApplicationState], after_id: str | None, limit: int
+    ) -> list[ApplicantRow]:
+        """Newest first, those after `after_id`, in one of `states` or in any when there are none.
+
+        Uses the index `of_listing`, with states `of_listing_by_state`.
+        """
+        query: Document = {"slot": slot_of(internship_id), "internship_id": internship_id}
+        if states:
+            query["state"] = {"$in": sorted(states)}
+        if after_id is not None:
+            query["_id"] = {"$lt": after_id}
+        hint = LISTING_STATE_INDEX if states else LISTING_INDEX
+        cursor = self._collection(internship_id, APPLICANTS).find(query, hint=hint)
+        rows = await cursor.sort("_id", -1).limit(limit).to_list()
+        return [from_document(ApplicantRow, row) for row in rows]
+
+    async def places(self, shard: Shard) -> AsyncIterator[list[Document]]:
+        """Of all rows of a shard, `_id` and `slot`, page by page (index `_id_`)."""
+        async for page in iterate_pages(shard.db[APPLICANTS], {"_id": True, "slot": True}):
+            yield page
+
+    def mending(
+        self, wanted_now: Callable[[str], Awaitable[ApplicantRow | None]], *, write: bool
+    ) -> DerivedCollectionReconciler:
+        """Mends rows of the view; they are made into documents by `wanted`."""
+
+        async def document_now(application_id: str) -> Document | None:
+            row = await wanted_now(application_id)
+            return None if row is None else self.wanted(row)
+
+        return DerivedCollectionReconciler(self._shards, APPLICANTS, document_now, write=write)
+
+    def wanted(self, row: ApplicantRow) -> Document:
+        """The document of a row."""
+        return _row_document(row)
+
+    async def hear(self, ending: ListingEnding) -> None:
+        """Remembers a listing's state, also for applications on their way here, unless newer is known."""
+        document = to_document(ending, slot=slot_of(ending.id))
+        if not ending.pending:
+            # The index of what is pending is sparse.
+            del document["pending"]
+        older = _ending_filter(ending.id) | {"version": {"$lt": ending.version}}
+        with suppress(DuplicateKeyError):
+            await self._collection(ending.id, LISTING_ENDINGS).replace_one(older, document, upsert=True)
+
+    async def ending(self, internship_id: str) -> ListingEnding | None:
+        """What is known of the listing's state (index `_id_`)."""
+        found = await self._collection(internship_id, LISTING_ENDINGS).find_one(_ending_filter(internship_id))
+        return None if found is None else from_document(ListingEnding, found)
+
+    async def settled(self, ending: ListingEnding) -> None:
+        """Nothing is alive any more for this ending."""
+        same = _ending_filter(ending.id) | {"version": ending.version}
+        await self._collection(ending.id, LISTING_ENDINGS).update_one(same, {"$unset": {"pending": ""}})
+
+    async def pending_endings(self, limit: int) -> list[str]:
+        """Listings for which something may still be alive, of each shard that answers (index `pending`)."""
+
+        async def pending_on(shard: Shard) -> list[str]:
+            cursor = shard.db[LISTING_ENDINGS].find({"pending": True}, {"_id": True}, hint=PENDING_INDEX)
+            return [row["_id"] for row in await cursor.limit(limit).to_list()]
+
+        found = await self._shards.scatter(pending_on, timeout_s=5.0)
+        return [internship_id for part in found.results for internship_id in part]
+
+    def _collection(self, internship_id: str, name: str) -> Any:
+        return self._shards.of(internship_id).db[name]
+
+
+def _ending_filter(internship_id: str) -> Document:
+    return {"_id": internship_id, "slot": slot_of(internship_id)}
+
+
+def _row_filter(row: ApplicantRow) -> Document:
+    return {"_id": row.id, "slot": slot_of(row.internship_id)}
+
+
+def _row_document(row: ApplicantRow) -> Document:
+    return to_document(row, slot=slot_of(row.internship_id))

@@ -1,0 +1,102 @@
+"""Failed sign-ins: how many are borne from whom, and how long one then waits. The one place of that policy.
+
+Failures are counted, not successes, in three ways that keep people apart:
+
+- of one device or client at one account: the table's figures in a quarter of an hour; a success resets them;
+- of strangers at one account: from the figure on, each has to wait longer than the last, up to five minutes.
+  A stranger is whoever shows no device token of the account, so nobody's failures ever lock its owner out;
+- of one client at all accounts: twenty people's figure, since a campus may sit behind one address.
+
+What a stranger may do is the same for every address, known or not: the figures of better plans are for
+devices that have signed in before.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from services.auth.domain.accounts import AccountPlan
+
+FAILURE_WINDOW: Final = timedelta(minutes=15)
+MAX_FAILURES: Final[Mapping[AccountPlan, int]] = {
+    AccountPlan.FREE: 5,
+    AccountPlan.PREMIUM: 10,
+    AccountPlan.PRO: 20,
+    AccountPlan.ADMIN: 50,
+}
+CLIENT_FACTORS: Final = (20, 80, 320)
+"""How many times a person's figure a client has, and the IPv6 /56 and /48 around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInPolicy:
+    """The figures, `times` as high for stacks that do the work of a crowd."""
+
+    times: int = 1
+    first_delay_s: float = 1.0
+    max_delay_s: float = 300.0
+    strangers_forgotten_after: timedelta = field(default=timedelta(hours=24))
+
+    def max_failures(self, plan: AccountPlan) -> int:
+        """How many failures of one device, or one stranger, in the window."""
+        return MAX_FAILURES[plan] * self.times
+
+    def max_client_failures(self) -> tuple[int, ...]:
+        """How many failures of a client at all accounts, and of the networks around it."""
+        return tuple(MAX_FAILURES[AccountPlan.FREE] * times * self.times for times in CLIENT_FACTORS)
+
+    def stranger_delay_s(self, failures: int) -> float:
+        """How long after so many failures of strangers the next of them has to wait; 0 for the first few."""
+        beyond = failures - self.max_failures(AccountPlan.FREE)
+        if beyond < 0:
+            return 0.0
+        return min(self.max_delay_s, self.first_delay_s * 2.0 ** min(beyond, 30))
+
+
+@dataclass(frozen=True, slots=True)
+class FailureWindow:
+    """Failures in the window; with `ages_s` of those, the oldest first."""
+
+    limit: int
+    ages_s: Sequence[float] = ()
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.limit - len(self.ages_s))
+
+    @property
+    def wait_s(self) -> float:
+        """Until one more may be made; 0 while it may."""
+        if self.remaining:
+            return 0.0
+        return max(0.0, FAILURE_WINDOW.total_seconds() - self.ages_s[-self.limit])
+
+    @property
+    def reset_s(self) -> float:
+        """Until the oldest is forgotten; the whole window while there is none."""
+        return FAILURE_WINDOW.total_seconds() - (self.ages_s[0] if self.ages_s else 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SignInStanding:
+    """How somebody stands who is about to try a password.
+
+    `own` are the failures of their device or client at the account. The others bind strangers only:
+    `stranger_wait_s` and the failures of their client and the networks around it.
+    """
+
+    own: FailureWindow
+    stranger_wait_s: float = 0.0
+    clients: Sequence[FailureWindow] = ()
+
+    @property
+    def tightest(self) -> FailureWindow:
+        """What answers tell of: their own failures, or their client's where those are spent."""
+        spent = [each for each in self.clients if each.wait_s > self.own.wait_s]
+        return max(spent, key=lambda each: each.wait_s, default=self.own)
+
+    @property
+    def wait_s(self) -> float:
+        """How long they have to wait; 0 when they may try."""
+        return max(self.tightest.wait_s, self.stranger_wait_s)

@@ -1,0 +1,95 @@
+"""Public answers in caches: what follows from the clock is worked out after them.
+
+A cached answer is a listing without `daysLeft` and `openForApplications`, behind a head with what these
+follow from. Both are serialized for each answer and put behind the rest, which protobuf reads as one message.
+"""
+
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Self
+
+from chassis.call_context import limit_freshness
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship.domain.derived import days_left, is_intake_open, next_clock_change
+from services.internship.domain.model import Listing, ListingState
+
+_HEAD: Final = struct.Struct(">qqB")
+_NEVER: Final = -1
+_UNTIL: Final = struct.Struct(">q")
+
+
+@dataclass(frozen=True, slots=True)
+class CachedListing:
+    """A listing as a cache keeps it."""
+
+    head: bytes
+    message: pb.Internship
+
+    @classmethod
+    def of(cls, listing: Listing, message: pb.Internship) -> Self:
+        """The listing's message without what follows from the clock."""
+        posting = listing.posting
+        is_open = listing.state is ListingState.OPEN
+        head = _HEAD.pack(_epoch_ms(posting.apply_open_time), _epoch_ms(posting.apply_deadline), is_open)
+        message.ClearField("days_left")
+        message.ClearField("open_for_applications")
+        return cls(head, message)
+
+    def SerializeToString(self) -> bytes:  # noqa: N802 - as messages are serialized
+        """Head and message."""
+        return self.head + self.message.SerializeToString()
+
+
+def listing_at(raw: bytes, now: datetime) -> bytes:
+    """The message for somebody who asks now; shared caches may keep it until the clock changes it."""
+    opens_ms, deadline_ms, is_open = _HEAD.unpack_from(raw)
+    opens, deadline = _time_of_epoch_ms(opens_ms), _time_of_epoch_ms(deadline_ms)
+    following = pb.Internship(
+        days_left=days_left(deadline, now),
+        open_for_applications=bool(is_open) and is_intake_open(opens, deadline, now),
+    )
+    change = next_clock_change(opens, deadline, now)
+    if change is not None:
+        limit_freshness((change - now).total_seconds())
+    return raw[_HEAD.size :] + following.SerializeToString()
+
+
+@dataclass(frozen=True, slots=True)
+class CachedSearchPage:
+    """A page of hits as a cache keeps it: good until the clock changes one of them."""
+
+    until: datetime | None
+    page: pb.ListInternshipsResponse
+
+    @classmethod
+    def of(cls, page: pb.ListInternshipsResponse, now: datetime) -> Self:
+        """The page, good until the first of its hits changes."""
+        deadlines = [
+            hit.apply_deadline.ToDatetime(tzinfo=UTC) for hit in page.data if hit.HasField("apply_deadline")
+        ]
+        changes = [change for each in deadlines if (change := next_clock_change(None, each, now)) is not None]
+        return cls(min(changes, default=None), page)
+
+    def SerializeToString(self) -> bytes:  # noqa: N802 - as messages are serialized
+        """Until when it is good, and the page."""
+        return _UNTIL.pack(_epoch_ms(self.until)) + self.page.SerializeToString()
+
+
+def search_page_at(raw: bytes, now: datetime) -> bytes | None:
+    """The page for somebody who asks now; None when the clock has changed it."""
+    [until_ms] = _UNTIL.unpack_from(raw)
+    until = _time_of_epoch_ms(until_ms)
+    if until is not None:
+        if until <= now:
+            return None
+        limit_freshness((until - now).total_seconds())
+    return raw[_UNTIL.size :]
+
+
+def _epoch_ms(moment: datetime | None) -> int:
+    return _NEVER if moment is None else round(moment.timestamp() * 1000)
+
+
+def _time_of_epoch_ms(ms: int) -> datetime | None:
+    return None if ms == _NEVER else datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,0 +1,1 @@
+"""Messages and the domain, one made from the other."""

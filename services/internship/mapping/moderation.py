@@ -1,0 +1,39 @@
+"""What moderators see and decide, as the contract's messages."""
+
+from datetime import datetime
+
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship.domain.model import ModerationDecision, StateChange
+from services.internship.mapping.listings import LISTING_STATES, listing_to_message
+from services.internship.service.moderation import ModerationCase
+
+_PREFIX = "MODERATION_DECISION_"
+
+
+def decision_from_number(number: pb.ModerationDecision.ValueType) -> ModerationDecision:
+    """The domain's decision of a value of the contract that is not UNSPECIFIED."""
+    return ModerationDecision(pb.ModerationDecision.Name(number).removeprefix(_PREFIX))
+
+
+def case_to_message(case: ModerationCase, now: datetime) -> pb.ModerationCase:
+    """A listing with its flags and its history."""
+    return pb.ModerationCase(
+        internship=listing_to_message(case.listing, now),
+        flags=[
+            pb.ModerationFlag(what=flag.what, field=flag.field, excerpt=flag.excerpt) for flag in case.flags
+        ],
+        history=[_history_entry_message(change) for change in case.listing.history],
+        company_is_trusted=case.standing.trusted,
+    )
+
+
+def _history_entry_message(change: StateChange) -> pb.ModerationEntry:
+    entry = pb.ModerationEntry(
+        actor=change.actor,
+        actor_id=change.actor_id,
+        to=LISTING_STATES[change.target],
+        reason=change.reason,
+        **{"from": LISTING_STATES[change.source]},
+    )
+    entry.time.FromDatetime(change.time)
+    return entry

@@ -1,0 +1,235 @@
+"""What the index keeps of an open listing."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from chassis.search.gazetteer import Gazetteer, GazetteerEntry, shared_gazetteer
+from chassis.search.synonyms import FIELD_TERMS, find_synonym_terms
+from chassis.search.text_analysis import index_terms, name_key
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship.domain.derived import hourly_pay_minor
+from services.internship.domain.model import ListingLocation, Posting, WorkMode
+from services.internship.mapping.listings import moment, posting_from_message
+from services.internship.search.grammar import HYBRID_TERM, ON_SITE_TERM, PAID_TERM, REMOTE_TERM, UNPAID_TERM
+
+INDEX_ENTRY_FORMAT: Final = 2
+"""Of what is stored; what is stored in another is made anew (`SearchIndexRebuilder.renew`)."""
+
+TITLE_WEIGHT, SKILL_WEIGHT, COMPANY_WEIGHT, FIELD_WEIGHT, CITY_WEIGHT, TEXT_WEIGHT = 100, 40, 12, 12, 8, 2
+"""How much a term counts by where it is found; a term found in several places counts for each. A title says
+more than all other places together, a skill more than all but the title."""
+
+MAX_NAMESAKES: Final = 20
+"""Cities of one name that a filter by city stands for."""
+
+MAX_STORED_TEXT_CHARS: Final = 4_000
+"""Letters of the description from which passages are shown; all of it is searched."""
+
+_HIT_FIELDS: Final = (
+    "id",
+    "title",
+    "work_mode",
+    "employment",
+    "field",
+    "duration_weeks",
+    "effective_hourly_pay_minor",
+    "apply_deadline_zone",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedName:
+    """A name and what its spellings have in common."""
+
+    key: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeoJsonPoint:
+    """A GeoJSON point: longitude, latitude. MongoDB wants the type first."""
+
+    type: str = "Point"
+    coordinates: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedPoint:
+    """One of several points; MongoDB indexes points in a list only as a field of something."""
+
+    at: GeoJsonPoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexEntry:
+    """A listing in the index. `impacts` says how much each term counts, `hit` is the serialized answer."""
+
+    id: str
+    version: int
+    format: int
+    title: KeyedName
+    company: KeyedName
+    terms: tuple[str, ...]
+    impacts: dict[str, int]
+    skills: tuple[KeyedName, ...]
+    field: KeyedName
+    cities: tuple[KeyedName, ...]
+    countries: tuple[str, ...]
+    work_mode: WorkMode | None
+    spots: tuple[IndexedPoint, ...]
+    hourly_pay_minor: int
+    currency: str
+    duration_weeks: int
+    publish_time: datetime | None
+    apply_deadline: datetime | None
+    description: str
+    hit: bytes
+
+
+def build_index_entry(message: pb.Internship) -> IndexEntry:
+    """The index entry of an open listing, as an event tells of it."""
+    posting = posting_from_message(message)
+    places = [_LocatedCity.of(place, shared_gazetteer()) for place in posting.locations]
+    impacts = _impacts(posting, message.company.name, places)
+    return IndexEntry(
+        id=message.id,
+        version=message.version,
+        format=INDEX_ENTRY_FORMAT,
+        title=KeyedName(key=name_key(posting.title), name=posting.title),
+        company=KeyedName(key=message.company.id, name=message.company.name),
+        terms=tuple(impacts),
+        impacts=impacts,
+        skills=_keyed_names((name_key(skill.name), skill.name) for skill in posting.skills),
+        field=KeyedName(key=name_key(posting.field), name=posting.field),
+        cities=_keyed_names((each.key, each.place.city) for each in places),
+        countries=tuple({place.country: None for place in posting.locations if place.country}),
+        work_mode=posting.work_mode,
+        spots=tuple(spot for each in places for spot in each.spots),
+        hourly_pay_minor=hourly_pay_minor(posting),
+        currency=posting.compensation.currency if posting.compensation else "",
+        duration_weeks=posting.duration_weeks,
+        publish_time=moment(message, "publish_time"),
+        apply_deadline=posting.apply_deadline,
+        description=posting.description[:MAX_STORED_TEXT_CHARS],
+        hit=_serialized_hit(message, places),
+    )
+
+
+def city_keys(city: str, country: str, places: Gazetteer) -> tuple[str, ...]:
+    """The keys of all cities of that name, and of the name itself for those that nobody knows; () for ""."""
+    if not name_key(city):
+        return ()
+    known = places.cities(city, country=country)
+    return (*(found.term for found in known[:MAX_NAMESAKES]), name_key(city))
+
+
+@dataclass(frozen=True, slots=True)
+class _LocatedCity:
+    """A location of a listing, and the city that it means."""
+
+    place: ListingLocation
+    city: GazetteerEntry | None
+    terms: tuple[str, ...]
+
+    @classmethod
+    def of(cls, place: ListingLocation, places: Gazetteer) -> "_LocatedCity":
+        city = places.locate(place.city, place.region, place.country) if place.city else None
+        own = (city.term,) if city else ()
+        return cls(place, city, (*own, *places.lands_of(city, place.country)))
+
+    @property
+    def key(self) -> str:
+        """What spellings of one city have in common."""
+        return self.city.term if self.city else name_key(self.place.city)
+
+    @property
+    def text(self) -> str:
+        """The place in words, the state that a US city lies in by its name."""
+        state = (
+            shared_gazetteer().state_name(self.city.region) if self.city and self.city.country == "US" else ""
+        )
+        return "\n".join((self.place.city, self.city.name if self.city else "", self.place.region, state))
+
+    @property
+    def point(self) -> tuple[float, float] | None:
+        """Longitude and latitude: those that were given, else the city's."""
+        if self.place.lat is not None and self.place.lng is not None:
+            return self.place.lng, self.place.lat
+        return (self.city.lng, self.city.lat) if self.city else None
+
+    @property
+    def spots(self) -> tuple[IndexedPoint, ...]:
+        """Where it is searched around."""
+        return () if self.point is None else (IndexedPoint(at=GeoJsonPoint(coordinates=self.point)),)
+
+
+def _impacts(posting: Posting, company: str, places: Sequence[_LocatedCity]) -> dict[str, int]:
+    impacts: Counter[str] = Counter()
+    skills = [skill.name for skill in posting.skills]
+    prose = "\n".join((posting.description, *posting.responsibilities, *posting.qualifications))
+    for weight, text in (
+        (TITLE_WEIGHT, posting.title),
+        (SKILL_WEIGHT, "\n".join(skills)),
+        (COMPANY_WEIGHT, company),
+        (FIELD_WEIGHT, posting.field),
+        (CITY_WEIGHT, "\n".join(each.text for each in places)),
+        (TEXT_WEIGHT, prose),
+    ):
+        for term in index_terms(text):
+            impacts[term] += weight
+    impacts.update(_name_impacts(posting, skills, prose))
+    impacts.update(dict.fromkeys(_filter_terms(posting, places), TEXT_WEIGHT))
+    return dict(impacts)
+
+
+def _name_impacts(posting: Posting, skills: Sequence[str], prose: str) -> Counter[str]:
+    """How much each name counts; fields are those that title, skills or the field itself name."""
+    named: Counter[str] = Counter()
+    by_place = ((TITLE_WEIGHT, [posting.title]), (SKILL_WEIGHT, skills), (FIELD_WEIGHT, [posting.field]))
+    for weight, texts in by_place:
+        for term in set().union(*map(find_synonym_terms, texts)):
+            named[term] += weight
+    for term in find_synonym_terms(prose, is_prose=True) - FIELD_TERMS:
+        named[term] += TEXT_WEIGHT
+    return named
+
+
+def _filter_terms(posting: Posting, places: Sequence[_LocatedCity]) -> set[str]:
+    """The terms of facts that words may ask for as filters: where, how and for what pay."""
+    terms = {term for each in places for term in each.terms}
+    if posting.work_mode is not None:
+        terms.add(_WORK_MODE_TERMS[posting.work_mode])
+    if posting.compensation is not None:
+        terms.add(PAID_TERM if posting.compensation.paid else UNPAID_TERM)
+    return terms
+
+
+_WORK_MODE_TERMS: Final = {
+    WorkMode.REMOTE: REMOTE_TERM,
+    WorkMode.HYBRID: HYBRID_TERM,
+    WorkMode.ON_SITE: ON_SITE_TERM,
+}
+
+
+def _keyed_names(names: Iterable[tuple[str, str]]) -> tuple[KeyedName, ...]:
+    by_key = {key: name for key, name in names if key}
+    return tuple(KeyedName(key=key, name=name) for key, name in by_key.items())
+
+
+def _serialized_hit(message: pb.Internship, places: Sequence[_LocatedCity]) -> bytes:
+    hit = pb.InternshipHit(
+        company=message.company,
+        locations=message.locations,
+        skills=message.skills,
+        **{name: getattr(message, name) for name in _HIT_FIELDS},
+    )
+    for location, place in zip(hit.locations, places, strict=True):
+        if place.point is not None:
+            location.lng, location.lat = place.point
+    for name in ("compensation", "apply_deadline", "publish_time"):
+        if message.HasField(name):
+            getattr(hit, name).CopyFrom(getattr(message, name))
+    return hit.SerializeToString()

@@ -1,0 +1,171 @@
+"""Live inboxes: one change stream per shard and process, fanned out to the streams of its users."""
+
+import asyncio
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+from chassis.concurrency.backoff import jittered_delay_s
+from chassis.concurrency.tasks import run_until_first_exit
+from chassis.errors import DomainError, overloaded, unavailable
+from chassis.observability.logging import get_logger
+from services.notification.domain.inbox import Notification
+
+MAX_WAITING_ENTRIES: Final = 200
+"""Entries that may wait for one slow reader before its stream is ended."""
+_OPENING_TIMEOUT_S: Final = 5.0
+_INBOX: Final = "The live inbox"
+
+_log = get_logger()
+
+
+class InboxChangeSource(Protocol):
+    """Where new inbox entries can be seen arriving."""
+
+    async def on_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        """Keeps `follow` going for each shard on which inboxes are, until one of them ends."""
+        ...
+
+    def moves(self) -> AsyncIterator[None]:
+        """Yields when inboxes may have come to another shard."""
+        ...
+
+    def shard_of(self, recipient_id: str) -> str:
+        """The shard on which a user's inbox is."""
+        ...
+
+    def arrivals(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
+        """New entries on one shard; calls `opened` once none is missed any more."""
+        ...
+
+
+class InboxListener:
+    """One stream's waiting entries. Iterating gives them as they arrive, until the stream is ended."""
+
+    def __init__(self, waiting_most: int = MAX_WAITING_ENTRIES) -> None:
+        self._waiting: deque[Notification] = deque()
+        self._waiting_most = waiting_most
+        self._news = asyncio.Event()
+        self._ended = False
+        self._error: DomainError | None = None
+
+    def offer(self, notification: Notification) -> None:
+        """Adds an entry; a reader that is too slow for it is told to resume later."""
+        if len(self._waiting) >= self._waiting_most:
+            self._waiting.clear()
+            self.end(overloaded(_INBOX))
+        if not self._ended:
+            self._waiting.append(notification)
+            self._news.set()
+
+    def end(self, error: DomainError | None = None) -> None:
+        """Ends the stream after what waits: cleanly, or with an error. The first end counts."""
+        if not self._ended:
+            self._ended, self._error = True, error
+            self._news.set()
+
+    async def __aiter__(self) -> AsyncIterator[Notification]:
+        while True:
+            while self._waiting:
+                yield self._waiting.popleft()
+            if self._error:
+                raise self._error
+            if self._ended:
+                return
+            self._news.clear()
+            await self._news.wait()
+
+
+class InboxBroadcaster:
+    """Tells each stream of its user's new entries. `run` follows the shards until it is cancelled."""
+
+    def __init__(self, source: InboxChangeSource, *, most_streams: int, most_per_user: int) -> None:
+        self._source = source
+        self._most_streams = most_streams
+        self._most_per_user = most_per_user
+        self._listeners: dict[str, dict[str, set[InboxListener]]] = defaultdict(lambda: defaultdict(set))
+        self._open: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._count: Counter[str] = Counter()
+        self._closed = False
+
+    async def run(self) -> None:
+        """Follows every shard; ends all streams cleanly when it is cancelled."""
+        try:
+            await run_until_first_exit(self._source.on_each_shard(self._follow), self._part_with_movers())
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Ends all streams cleanly and takes no more."""
+        self._closed = True
+        for name in tuple(self._listeners):
+            self._end_all(name, None)
+
+    async def _part_with_movers(self) -> None:
+        """Ends streams of inboxes that are on another shard now; their readers resume there."""
+        async for _ in self._source.moves():
+            for name, users in tuple(self._listeners.items()):
+                for user_id in [user_id for user_id in users if self._source.shard_of(user_id) != name]:
+                    for listener in tuple(users[user_id]):
+                        listener.end(unavailable(_INBOX))
+
+    @contextmanager
+    def listen(self, user_id: str) -> Iterator[InboxListener]:
+        """A stream's place, within the bounds per user and process.
+
+        Raises:
+            DomainError: OVERLOADED when a bound is reached, UNAVAILABLE when this process is closing.
+        """
+        if self._closed:
+            raise unavailable(_INBOX)
+        if self._count.total() >= self._most_streams or self._count[user_id] >= self._most_per_user:
+            raise overloaded(_INBOX, retry_after_s=5.0)
+        listener = InboxListener()
+        here = self._listeners[self._source.shard_of(user_id)]
+        here[user_id].add(listener)
+        self._count[user_id] += 1
+        try:
+            yield listener
+        finally:
+            self._forget(here, user_id, listener)
+
+    async def opened(self, user_id: str) -> None:
+        """Returns once nothing that arrives for this user is missed. Raises DomainError UNAVAILABLE."""
+        try:
+            async with asyncio.timeout(_OPENING_TIMEOUT_S):
+                await self._open[self._source.shard_of(user_id)].wait()
+        except TimeoutError:
+            raise unavailable(_INBOX) from None
+
+    def _forget(self, here: dict[str, set[InboxListener]], user_id: str, listener: InboxListener) -> None:
+        here[user_id].discard(listener)
+        if not here[user_id]:
+            del here[user_id]
+        self._count[user_id] -= 1
+        if not self._count[user_id]:
+            del self._count[user_id]
+
+    async def _follow(self, name: str) -> None:
+        failures = 0
+        while True:
+            try:
+                async for notification in self._source.arrivals(name, self._open[name].set):
+                    failures = 0
+                    self._hand_out(name, notification)
+            except Exception as problem:
+                _log.warning("live inboxes lost a shard", shard=name, error=str(problem))
+            # What arrives before the shard is followed again is missed, so readers resume from their last.
+            self._open[name].clear()
+            self._end_all(name, unavailable(_INBOX))
+            await asyncio.sleep(jittered_delay_s(failures))
+            failures += 1
+
+    def _hand_out(self, name: str, notification: Notification) -> None:
+        for listener in tuple(self._listeners[name].get(notification.recipient_id, ())):
+            listener.offer(notification)
+
+    def _end_all(self, name: str, error: DomainError | None) -> None:
+        for listeners in tuple(self._listeners[name].values()):
+            for listener in tuple(listeners):
+                listener.end(error)

@@ -1,0 +1,323 @@
+"""Recipients, inboxes and the delivery log in MongoDB."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from pymongo import IndexModel, ReturnDocument
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from chassis.clock import MAX_CLOCK_SKEW
+from chassis.errors import unavailable
+from chassis.ids import slot_of
+from chassis.messaging import IncomingEvent
+from chassis.mongo.documents import Document, from_document, to_document
+from chassis.mongo.provision import CollectionSpec
+from chassis.sharding.shard import Shard
+from chassis.sharding.shards import Shards
+from chassis.sharding.transactions import DUPLICATE_KEY_CODE, Transaction
+from internshipconnect.events.v1.events_pb2 import EmailRequested
+from services.notification.domain.inbox import MailDelivery, MailDeliveryState, Notification
+from services.notification.domain.recipients import Recipient
+
+RECIPIENTS: Final = "recipients"
+COMPANY_RECIPIENTS: Final = "company_recipients"
+NOTIFICATIONS: Final = "notifications"
+DELIVERIES: Final = "deliveries"
+
+INBOX_INDEX: Final = "inbox_newest_first"
+UNREAD_INDEX: Final = "unread_newest_first"
+_NEWEST_FIRST: Final = [("recipient_id", 1), ("create_time", -1), ("_id", -1)]
+_MAX_RACES: Final = 5
+_DELIVERIES_KEPT_S: Final = 30 * 86_400
+
+COLLECTIONS: Final = (
+    CollectionSpec(RECIPIENTS, shard_key="_id"),
+    CollectionSpec(COMPANY_RECIPIENTS, shard_key="_id"),
+    CollectionSpec(
+        NOTIFICATIONS,
+        indexes=(
+            IndexModel(_NEWEST_FIRST, name=INBOX_INDEX),
+            IndexModel(_NEWEST_FIRST, name=UNREAD_INDEX, partialFilterExpression={"read": False}),
+        ),
+        shard_key="recipient_id",
+    ),
+    CollectionSpec(
+        DELIVERIES,
+        indexes=(IndexModel([("create_time", 1)], name="age", expireAfterSeconds=_DELIVERIES_KEPT_S),),
+        shard_key="_id",
+    ),
+)
+
+T = TypeVar("T")
+
+InboxPosition = tuple[datetime, str]
+"""Where an entry is in its inbox: when it was made, and its ID."""
+
+
+@dataclass(frozen=True)
+class OutgoingNotification:
+    """What one recipient gets from one event: a mail, and most often an inbox entry of the same ID."""
+
+    delivery: MailDelivery
+    notification: Notification | None
+
+
+class NotificationRepository:
+    """All that this service keeps; an ID says on which shard."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    # --- whom we can reach
+
+    async def recipients(self, user_ids: Iterable[str]) -> Mapping[str, Recipient]:
+        """Those of the users that we know, by their ID."""
+        found: dict[str, Recipient] = {}
+        for shard, ids in self._by_shard(user_ids, key=lambda user_id: user_id).items():
+            cursor = shard.db[RECIPIENTS].find({"_id": {"$in": ids}}, hint="_id_")
+            found |= {document["_id"]: from_document(Recipient, document) async for document in cursor}
+        return found
+
+    async def change_recipient(self, user_id: str, change: Callable[[Recipient], Recipient]) -> None:
+        """Changes what is known of a user, who may be new; to make the same change twice does nothing more.
+
+        Raises UNAVAILABLE when others change it all the time.
+        """
+        for _ in range(_MAX_RACES):
+            recipients = self._shards.of(user_id).db[RECIPIENTS]
+            found = await recipients.find_one({"_id": user_id}, hint="_id_")
+            known = from_document(Recipient, found) if found else Recipient(id=user_id)
+            changed = replace(change(known), version=known.version + 1)
+            if replace(changed, version=known.version) == known:
+                return
+            if await self._put_recipient(changed, is_new=found is None):
+                return
+        raise unavailable(f"The record of {user_id}")
+
+    async def _put_recipient(self, recipient: Recipient, *, is_new: bool) -> bool:
+        """Says whether nobody else was faster."""
+        recipients = self._shards.of(recipient.id).db[RECIPIENTS]
+        document = to_document(recipient, slot=slot_of(recipient.id))
+        if not is_new:
+            before = {"_id": recipient.id, "version": recipient.version - 1}
+            return bool((await recipients.replace_one(before, document, hint="_id_")).matched_count)
+        try:
+            await recipients.insert_one(document)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    async def company_members(self, company_id: str) -> tuple[str, ...]:
+        """The IDs of a company's members; empty when we have not heard of any."""
+        document = (
+            await self._shards.of(company_id)
+            .db[COMPANY_RECIPIENTS]
+            .find_one({"_id": company_id}, hint="_id_")
+        )
+        return tuple(document["members"]) if document else ()
+
+    async def add_company_member(self, company_id: str, user_id: str) -> None:
+        """Adds a member; a repeat changes nothing."""
+        await (
+            self._shards.of(company_id)
+            .db[COMPANY_RECIPIENTS]
+            .update_one(
+                {"_id": company_id},
+                {"$addToSet": {"members": user_id}, "$setOnInsert": {"slot": slot_of(company_id)}},
+                upsert=True,
+            )
+        )
+
+    # --- telling
+
+    async def deliver(self, parcels: Sequence[OutgoingNotification], handling: IncomingEvent) -> None:
+        """Keeps the parcels and asks for their mails: per slot in one transaction, once per event."""
+        by_slot: dict[int, list[OutgoingNotification]] = defaultdict(list)
+        for parcel in parcels:
+            by_slot[slot_of(parcel.delivery.recipient_id)].append(parcel)
+        for slot, group in by_slot.items():
+            try:
+                await self._shards.of(slot).in_transaction(
+                    _insert_and_request_mails(group), handling=handling, slot=slot
+                )
+            except DuplicateKeyError:
+                await self._deliver_the_rest(slot, group)
+
+    async def _deliver_the_rest(self, slot: int, parcels: Sequence[OutgoingNotification]) -> None:
+        """For an event whose inbox row has expired: IDs tell what was kept."""
+        for parcel in parcels:
+            with suppress(DuplicateKeyError):
+                await self._shards.of(slot).in_transaction(_insert_and_request_mails([parcel]))
+
+    async def was_told(self, recipient_id: str, template: str, about: str) -> bool:
+        """Whether this inbox holds an entry of that template about that subject."""
+        told = await self._inbox(recipient_id).find_one(
+            {"recipient_id": recipient_id, "template": template, "about": about}, hint=INBOX_INDEX
+        )
+        return told is not None
+
+    # --- the inbox
+
+    async def page(
+        self, recipient_id: str, *, unread_only: bool, after: InboxPosition | None, limit: int
+    ) -> list[Notification]:
+        """Entries older than `after`, newest first."""
+        query: Document = {"recipient_id": recipient_id}
+        if unread_only:
+            query["read"] = False
+        if after:
+            query |= _beyond_position(after, "$lt")
+        cursor = self._inbox(recipient_id).find(query, hint=UNREAD_INDEX if unread_only else INBOX_INDEX)
+        newest_first = cursor.sort([("create_time", -1), ("_id", -1)]).limit(limit)
+        return [from_document(Notification, document) async for document in newest_first]
+
+    async def since(self, recipient_id: str, after: InboxPosition, limit: int) -> list[Notification]:
+        """Entries newer than `after`, oldest first."""
+        query = {"recipient_id": recipient_id} | _beyond_position(after, "$gt")
+        cursor = self._inbox(recipient_id).find(query, hint=INBOX_INDEX)
+        oldest_first = cursor.sort([("create_time", 1), ("_id", 1)]).limit(limit)
+        return [from_document(Notification, document) async for document in oldest_first]
+
+    async def unread_count(self, recipient_id: str) -> int:
+        """How many entries are unread."""
+        unread = {"recipient_id": recipient_id, "read": False}
+        return await self._inbox(recipient_id).count_documents(unread, hint=UNREAD_INDEX)
+
+    async def find(self, recipient_id: str, ids: Sequence[str]) -> dict[str, Notification]:
+        """Those of the entries that are in this inbox, by ID."""
+        cursor = self._inbox(recipient_id).find(
+            {"recipient_id": recipient_id, "_id": {"$in": list(ids)}}, hint="_id_"
+        )
+        return {document["_id"]: from_document(Notification, document) async for document in cursor}
+
+    async def mark_read(self, recipient_id: str, ids: Sequence[str]) -> None:
+        """Marks these entries of the inbox."""
+        await self._inbox(recipient_id).update_many(
+            {"recipient_id": recipient_id, "_id": {"$in": list(ids)}}, {"$set": {"read": True}}, hint="_id_"
+        )
+
+    async def mark_all_read(self, recipient_id: str, until: datetime) -> None:
+        """Marks all entries that were made until then."""
+        unread = {"recipient_id": recipient_id, "read": False, "create_time": {"$lte": until}}
+        await self._inbox(recipient_id).update_many(unread, {"$set": {"read": True}}, hint=UNREAD_INDEX)
+
+    async def on_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        """Keeps `follow` going for each shard on which inboxes are, until one of them ends."""
+        await self._shards.on_each(lambda shard: follow(shard.name))
+
+    def moves(self) -> AsyncIterator[None]:
+        """Yields when inboxes may have come to another shard."""
+        return self._shards.reroutings()
+
+    def shard_of(self, recipient_id: str) -> str:
+        """The shard on which a user's inbox is."""
+        return self._shards.of(recipient_id).name
+
+    async def arrivals(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
+        """New entries of all inboxes on one shard from now on; calls `opened` once it misses none.
+
+        Entries of inboxes that are on another shard are copies, or come too late: nobody is told of them. All
+        copies are there before an inbox changes its shard, so whoever resumes reads them before what arrives.
+        """
+        shard = next(each for each in self._shards.all() if each.name == shard_name)
+        inserts = [{"$match": {"operationType": "insert"}}]
+        async with await shard.db[NOTIFICATIONS].watch(inserts) as changes:
+            opened()
+            async for change in changes:
+                entry = change["fullDocument"]
+                if self.shard_of(entry["recipient_id"]) == shard_name:
+                    yield from_document(Notification, entry)
+
+    # --- the delivery log
+
+    async def delivery(self, delivery_id: str) -> MailDelivery | None:
+        """One mail on its way."""
+        document = await self._deliveries(delivery_id).find_one({"_id": delivery_id}, hint="_id_")
+        return from_document(MailDelivery, document) if document else None
+
+    async def claim(self, delivery_id: str, *, now: datetime, lease_until: datetime) -> MailDelivery | None:
+        """Takes a mail for sending until the lease ends; None when it is not there for taking.
+
+        A lease that ends well after ours would was given by a clock ahead of ours, and is not waited for.
+        """
+        free = {"state": {"$in": [MailDeliveryState.QUEUED, MailDeliveryState.FAILED]}}
+        held = {"$gt": now, "$lte": lease_until + MAX_CLOCK_SKEW}
+        left_lying = {"state": MailDeliveryState.SENDING, "lease_until": {"$not": held}}
+        document = await self._deliveries(delivery_id).find_one_and_update(
+            {"_id": delivery_id, "$or": [free, left_lying]},
+            {
+                "$set": {"state": MailDeliveryState.SENDING, "lease_until": lease_until},
+                "$inc": {"attempts": 1},
+            },
+            return_document=ReturnDocument.AFTER,
+            hint="_id_",
+        )
+        return from_document(MailDelivery, document) if document else None
+
+    async def settle(
+        self, claimed: MailDelivery, state: MailDeliveryState, *, now: datetime, error: str = ""
+    ) -> None:
+        """Writes down how a claimed attempt ended, unless a later attempt has taken over.
+
+        What was sealed is wiped when the mail is out of our hands.
+        """
+        changes: dict[str, Any] = {"$set": {"state": state, "error": error}, "$unset": {"lease_until": ""}}
+        if state is MailDeliveryState.SENT:
+            changes["$set"]["sent_time"] = now
+        if state in (MailDeliveryState.SENT, MailDeliveryState.BOUNCED):
+            changes["$unset"]["sealed"] = ""
+        mine = {"_id": claimed.id, "state": MailDeliveryState.SENDING, "attempts": claimed.attempts}
+        await self._deliveries(claimed.id).update_one(mine, changes, hint="_id_")
+
+    def _inbox(self, recipient_id: str) -> AsyncCollection[Document]:
+        return self._shards.of(recipient_id).db[NOTIFICATIONS]
+
+    def _deliveries(self, delivery_id: str) -> AsyncCollection[Document]:
+        return self._shards.of(delivery_id).db[DELIVERIES]
+
+    def _by_shard(self, items: Iterable[T], key: Callable[[T], str]) -> dict[Shard, list[T]]:
+        groups: dict[Shard, list[T]] = defaultdict(list)
+        for item in items:
+            groups[self._shards.of(key(item))].append(item)
+        return groups
+
+
+def _insert_and_request_mails(parcels: Sequence[OutgoingNotification]) -> Callable[[Transaction], Any]:
+    async def work(tx: Transaction) -> None:
+        entries = [_document(parcel.notification) for parcel in parcels if parcel.notification]
+        if entries:
+            await _insert_documents(tx, NOTIFICATIONS, entries)
+        await _insert_documents(tx, DELIVERIES, [_document(parcel.delivery) for parcel in parcels])
+        for parcel in parcels:
+            delivery = parcel.delivery
+            request = EmailRequested(notification_id=delivery.id, recipient_id=delivery.recipient_id)
+            tx.emit(request, subject=delivery.id)
+
+    return work
+
+
+async def _insert_documents(tx: Transaction, collection: str, documents: Sequence[Document]) -> None:
+    """Raises DuplicateKeyError for many documents as for one."""
+    try:
+        await tx.db[collection].insert_many(documents)
+    except BulkWriteError as error:
+        if any(each["code"] == DUPLICATE_KEY_CODE for each in error.details["writeErrors"]):
+            raise DuplicateKeyError(f"{collection} holds some of these already") from error
+        raise
+
+
+def _document(entity: Notification | MailDelivery) -> Document:
+    return to_document(entity, slot=slot_of(entity.id))
+
+
+def _beyond_position(position: InboxPosition, comparison: str) -> Document:
+    """As a range that an index can walk: the time bounds it, the ID breaks ties."""
+    moment, id_ = position
+    inclusive = f"{comparison}e"
+    ties = [{"create_time": {comparison: moment}}, {"create_time": moment, "_id": {comparison: id_}}]
+    return {"create_time": {inclusive: moment}, "$or": ties}

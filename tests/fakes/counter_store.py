@@ -1,0 +1,54 @@
+"""Rate limit counters in this process's memory, which can be taken down and held up."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from chassis.redis.nodes import StoreUnavailableError
+from gateway.ratelimit.counter_store import CounterHit, CounterResult
+from gateway.ratelimit.searches import SearchFingerprint, TypingSession
+from gateway.ratelimit.sliding_window import MICROSECONDS_PER_SECOND, WindowUsage
+
+
+def _now_us() -> int:
+    return int(time.time() * MICROSECONDS_PER_SECOND)
+
+
+class InMemoryCounterStore:
+    """`CounterStore` by the domain's arithmetic; `is_down` and `is_slow` keep it from answering."""
+
+    def __init__(self, now_us: Callable[[], int] = _now_us) -> None:
+        self.is_down = False
+        self.is_slow = False
+        self.asked: list[CounterHit] = []
+        self.usages: dict[str, WindowUsage] = {}
+        self.typing: dict[str, TypingSession] = {}
+        self._now_us = now_us
+
+    async def count(self, hit: CounterHit) -> CounterResult:
+        self.asked.append(hit)
+        if self.is_down:
+            raise StoreUnavailableError("taken down by the test", "open")
+        if self.is_slow:
+            await asyncio.sleep(3_600)
+        now_us, usage = self._now_us(), self.usages.get(hit.key, WindowUsage())
+        if hit.search is not None:
+            return self._searched(hit, hit.search, now_us, usage)
+        admitted = usage.admits(hit.hits, hit.limit, now_us, hit.window_us)
+        if admitted and hit.hits:
+            usage = self.usages[hit.key] = usage.after(hit.hits, now_us, hit.window_us)
+        return CounterResult(admitted, now_us, usage)
+
+    def _searched(
+        self, hit: CounterHit, search: SearchFingerprint, now_us: int, usage: WindowUsage
+    ) -> CounterResult:
+        last = self.typing.get(hit.key)
+        continued = last and last.continued_by(search, now_us)
+        if continued:
+            self.typing[hit.key] = continued
+            return CounterResult(True, now_us, usage)
+        admitted = usage.admits(hit.hits, hit.limit, now_us, hit.window_us)
+        if admitted and hit.hits:
+            usage = self.usages[hit.key] = usage.after(hit.hits, now_us, hit.window_us)
+            self.typing[hit.key] = TypingSession(search, now_us)
+        return CounterResult(admitted, now_us, usage, last)

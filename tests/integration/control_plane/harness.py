@@ -1,0 +1,313 @@
+"""A small world: real echo servers, a real Envoy, proxyless channels, and the control plane between them."""
+
+import asyncio
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import grpc
+import httpx
+import yaml
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from prometheus_client import REGISTRY
+
+import internshipconnect
+from chassis.contracts import Contracts
+from chassis.ids import new_id
+from chassis.service_registry import RegistryEntry, ServiceInstance
+from devstack import binaries
+from gateway.control_plane.reconciler import Reconciler
+from gateway.control_plane.server import build_xds_server
+from gateway.control_plane.snapshot_cache import SnapshotCache
+from gateway.control_plane.watched_file import WatchedFile, hash_file_content
+from gateway.envoy.bootstrap import EnvoyNode, build_bootstrap
+from gateway.envoy.edge_config import EdgeConfig
+from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
+from gateway.proxyless import ProxylessSnapshotBuilder
+from gateway.xds.mesh import Mesh
+from gateway.xds.nodes import GATEWAY_GROUP, SERVICES_GROUP
+from gateway.xds.snapshot_builder import SnapshotBuilder
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
+from tests.ports import free_port
+from tests.waiting import WAIT_TIMEOUT_S
+from tests.waiting import wait_until as wait_until  # noqa: PLC0414
+
+DESCRIPTORS = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
+SERVICE_NAMES = ("auth", "user", "internship", "application", "notification", "analytics")
+LISTING = "int_01JD0000000000000000000000"
+PATH = f"/api/v1/internships/{LISTING}"
+VariantName = Literal["state of the world", "delta"]
+
+
+class _AnyMethodHandler(grpc.GenericRpcHandler):
+    """Answers every call of a service with a listing whose title says who answered."""
+
+    def __init__(self, echo: "EchoInstance") -> None:
+        self._echo = echo
+
+    def service(self, details: grpc.HandlerCallDetails) -> Any:
+        if "internshipconnect" not in details.method:
+            return None
+
+        async def answer(request: bytes, context: Any) -> bytes:
+            self._echo.calls += 1
+            self._echo.request = request
+            self._echo.metadata = dict(context.invocation_metadata())
+            self._echo.time_left_s = context.time_remaining() or 0.0
+            self._echo.methods.add(details.method)
+            await asyncio.sleep(self._echo.takes_s)
+            if self._echo.code is not None:
+                await context.abort(self._echo.code, "as the test wants it")
+            listing = pb.Internship(id=LISTING, title=self._echo.title)
+            name = details.method.rpartition("/")[2]
+            return self._echo.answers.get(name, listing.SerializeToString())
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+class EchoInstance:
+    """One server that registers itself as an instance of a service."""
+
+    def __init__(self, registry: Path, service: str, region: str) -> None:
+        self.port = 0
+        self.calls = 0
+        self.methods: set[str] = set()
+        self.request = b""
+        self.metadata: dict[str, str] = {}
+        self.time_left_s = 0.0
+        self.takes_s = 0.0
+        self.answers: dict[str, bytes] = {}
+        self.code: grpc.StatusCode | None = None
+        self._registry, self._service, self._region = registry, service, region
+
+    @property
+    def title(self) -> str:
+        return f"{self._region}:{self.port}"
+
+    async def start(self) -> Self:
+        self._health = health_aio.HealthServicer()
+        self._server = grpc.aio.server()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_generic_rpc_handlers((_AnyMethodHandler(self),))
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        await self._server.start()
+        instance = ServiceInstance(self._service, "127.0.0.1", self.port, self._region)
+        self.registration = RegistryEntry(self._registry, instance, name=str(self.port))
+        return self
+
+    async def leave(self, drain_s: float = 1.0) -> None:
+        """As a service process does when it is told to stop."""
+        self.registration.drain()
+        await asyncio.sleep(drain_s)
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(5)
+        self.registration.withdraw()
+
+    async def die(self) -> None:
+        """Without a word."""
+        self.registration.withdraw()
+        await self._server.stop(0)
+
+
+@dataclass
+class LoadTally:
+    """What many calls, one after the other on several tasks, were answered."""
+
+    titles: dict[str, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def answered(self) -> int:
+        return sum(self.titles.values())
+
+
+class ControlPlaneHarness:
+    """Everything of one test, in a folder of its own."""
+
+    def __init__(self, folder: Path, closing: AsyncExitStack) -> None:
+        self.folder = folder
+        self.registry = folder / "registry"
+        self.descriptors = folder / "contracts.binpb"
+        self.mesh_file = folder / "mesh.yaml"
+        self.listen, self.admin, self.ads = free_port(), free_port(), free_port()
+        self.hub = SnapshotCache()
+        self.builders: dict[str, SnapshotBuilder] = {
+            GATEWAY_GROUP: GatewaySnapshotBuilder(lambda: EdgeConfig(("127.0.0.1", self.listen))),
+            SERVICES_GROUP: ProxylessSnapshotBuilder(),
+        }
+        self._closing = closing
+        self._gateway: dict[str, Any] = {}
+        self._plane: asyncio.Task[None] | None = None
+        self._server: grpc.aio.Server | None = None
+        self.descriptors.write_bytes(DESCRIPTORS.read_bytes())
+        self.write_mesh()
+
+    def write_mesh(self, regions: tuple[str, ...] = ("local",), **changes: Any) -> None:
+        """Puts another file in its place, as a careful editor does."""
+        self._gateway = changes.get("gateway", {})
+        services = {room: {"port": 5001, "endpoints": {"registry": True}} for room in SERVICE_NAMES}
+        content = {"regions": list(regions), "services": services, **changes}
+        unfinished = self.mesh_file.with_suffix(".new")
+        unfinished.write_text(yaml.safe_dump(content))
+        unfinished.rename(self.mesh_file)
+
+    async def change_mesh(self, **changes: Any) -> None:
+        """Another file, and back when every node that is connected has confirmed what it says."""
+        self.write_mesh(**{"gateway": self._gateway, **changes})
+        labels = {"digest": hash_file_content(self.mesh_file.read_bytes())}
+        await wait_until(
+            lambda: REGISTRY.get_sample_value("xds_mesh_info", labels), "the file to be taken over"
+        )
+        await wait_until(self._is_confirmed, "all nodes to confirm it")
+
+    def _is_confirmed(self) -> bool:
+        return all(
+            stream.is_current(watch) for stream in self.hub.streams() for watch in stream.watches.values()
+        )
+
+    async def start_control_plane(self) -> None:
+        self.hub = SnapshotCache()
+        self.control = Reconciler(
+            self.hub,
+            self.builders,
+            WatchedFile(self.mesh_file, Mesh.parse, every_s=0.1),
+            WatchedFile(self.descriptors, Contracts.read, every_s=0.1),
+            self.registry,
+        )
+        health = health_aio.HealthServicer()
+        await health.set("", health_pb2.HealthCheckResponse.SERVING)
+        self._server = build_xds_server(self.hub, health)
+        self._server.add_insecure_port(f"127.0.0.1:{self.ads}")
+        self._plane = asyncio.create_task(self.control.run())
+        await self._server.start()
+
+    async def stop_control_plane(self) -> None:
+        if self._plane is not None and self._server is not None:
+            self._plane.cancel()
+            await asyncio.gather(self._plane, return_exceptions=True)
+            await self._server.stop(0)
+            self._plane = self._server = None
+
+    async def echo(self, service: str = "internship", region: str = "local") -> EchoInstance:
+        started = await EchoInstance(self.registry, service, region).start()
+        self._closing.push_async_callback(started._server.stop, 0)
+        return started
+
+    async def envoy(self, variant: VariantName = "delta", region: str = "local") -> None:
+        """Starts it; it is killed in the end."""
+        node = EnvoyNode("gateway-1", region, ("127.0.0.1", self.admin), ("127.0.0.1", self.ads), variant)
+        config = self.folder / "envoy.json"
+        config.write_text(json.dumps(build_bootstrap(node)))
+        log = (self.folder / "envoy.log").open("w")
+        options = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "info")
+        process = subprocess.Popen(
+            [str(binaries.envoy_proxy()), *options, "-c", str(config)], stdout=log, stderr=subprocess.STDOUT
+        )
+        self._closing.callback(log.close)
+        self._closing.callback(process.wait)
+        self._closing.callback(process.kill)
+
+    def proxyless(self, service: str = "internship", region: str = "local") -> grpc.aio.Channel:
+        """A channel that finds its endpoints by itself."""
+        config = {
+            "xds_servers": [
+                {
+                    "server_uri": f"127.0.0.1:{self.ads}",
+                    "channel_creds": [{"type": "insecure"}],
+                    "server_features": ["xds_v3"],
+                }
+            ],
+            "node": {"id": f"test-{region}", "cluster": "services", "locality": {"region": region}},
+        }
+        path = self.folder / f"xds-{region}.json"
+        path.write_text(json.dumps(config))
+        os.environ["GRPC_XDS_BOOTSTRAP"] = str(path)
+        channel = grpc.aio.insecure_channel(f"xds:///{service}")
+        self._closing.push_async_callback(channel.close)
+        return channel
+
+    async def ask_gateway(self, path: str | None = None) -> httpx.Response:
+        """Reads a path, by default a listing that nobody has read before."""
+        path = path or f"/api/v1/internships/{new_id('int')}"
+        async with httpx.AsyncClient() as client:
+            return await client.get(f"http://127.0.0.1:{self.listen}{path}", timeout=WAIT_TIMEOUT_S)
+
+    async def gateway_answers(self) -> bool:
+        try:
+            return (await self.ask_gateway()).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    async def admin_text(self, path: str) -> str:
+        """What Envoy's own administration answers."""
+        async with httpx.AsyncClient() as client:
+            return (await client.get(f"http://127.0.0.1:{self.admin}{path}")).text
+
+    @asynccontextmanager
+    async def gateway_load(self, tasks: int = 4) -> AsyncIterator[LoadTally]:
+        """Calls through Envoy until the block ends; each answer is noted."""
+        load = LoadTally()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.listen}") as client:
+
+            async def call() -> None:
+                # Another listing each time, or the cache would answer.
+                answer = await client.get(f"/api/v1/internships/{new_id('int')}", timeout=WAIT_TIMEOUT_S)
+                if answer.status_code != 200:
+                    raise AssertionError(f"{answer.status_code} {answer.text[:200]}")
+                _count_title(load, answer.json()["title"])
+
+            async with _calling_repeatedly(call, load, tasks):
+                yield load
+
+    @asynccontextmanager
+    async def proxyless_load(self, channel: grpc.aio.Channel, tasks: int = 4) -> AsyncIterator[LoadTally]:
+        """Calls over the channel until the block ends."""
+        load = LoadTally()
+        stub: Any = InternshipServiceStub(channel)
+
+        async def call() -> None:
+            answer = await stub.GetInternship(
+                pb.GetInternshipRequest(internship_id=LISTING), timeout=WAIT_TIMEOUT_S
+            )
+            _count_title(load, answer.title)
+
+        async with _calling_repeatedly(call, load, tasks):
+            yield load
+
+
+async def wait_for_calls(echo: EchoInstance, times: int) -> None:
+    """Returns when it has been called so many times more."""
+    before = echo.calls
+    await wait_until(lambda: echo.calls > before + times, f"{times} calls to {echo.title}")
+
+
+def _count_title(load: LoadTally, title: str) -> None:
+    load.titles[title] = load.titles.get(title, 0) + 1
+
+
+@asynccontextmanager
+async def _calling_repeatedly(call: Callable[[], Any], load: LoadTally, tasks: int) -> AsyncIterator[None]:
+    over = asyncio.Event()
+
+    async def again_and_again() -> None:
+        while not over.is_set():
+            try:
+                await call()
+            except Exception as error:
+                load.failures.append(repr(error)[:400])
+            await asyncio.sleep(0.005)
+
+    running = [asyncio.create_task(again_and_again()) for _ in range(tasks)]
+    try:
+        yield
+    finally:
+        over.set()
+        await asyncio.gather(*running)

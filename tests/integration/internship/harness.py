@@ -1,0 +1,200 @@
+"""The internship service on real shards and a real Redis Cluster, with a clock and companies of the test."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+import grpc
+from google.protobuf.message import Message
+from redis.asyncio.cluster import RedisCluster
+
+from chassis.cache import Cache
+from chassis.call_context import IdempotentOperation, Principal, acting_as
+from chassis.clock import FixedClock
+from chassis.errors import not_found
+from chassis.ids import new_id
+from chassis.messaging import IncomingEvent
+from chassis.page_tokens import PageTokens
+from chassis.redis.unique_readers import UniqueReaderCounter
+from chassis.search.gazetteer import shared_gazetteer
+from chassis.sharding.shards import Shards
+from internshipconnect.events.v1.events_pb2 import Event
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship.api import InternshipServicer
+from services.internship.domain.model import ListingCompany, Posting
+from services.internship.event_handlers import InternshipEventHandlers
+from services.internship.mapping.listings import posting_to_message
+from services.internship.mapping.search import suggestions_to_message
+from services.internship.peers import CompanySnapshot
+from services.internship.repository.listing_repository import ListingRepository
+from services.internship.search.lexicon import Lexicon
+from services.internship.search.search_listings import SearchListings
+from services.internship.search.suggestions import SuggestCompletions
+from services.internship.service import (
+    ListingUpkeep,
+    ManageListings,
+    ManageOpenings,
+    ModerateListings,
+    ViewPublisher,
+    ViewRecorder,
+)
+from tests.unit.internship.samples import POSTING
+
+NOW = datetime(2027, 3, 1, 9, tzinfo=UTC)
+M = TypeVar("M", bound=Message)
+CONTEXT = cast(grpc.aio.ServicerContext[Any, Any], None)
+SERVICE = Principal(id="svc_application", kind="SERVICE")
+STUDENT = Principal(id=new_id("usr"), kind="STUDENT", email_verified=True)
+
+
+class FakeCompanies:
+    """Companies of the test, in place of the user service."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, CompanySnapshot] = {}
+
+    def add(self, name: str, slot: int | None = None, *, verified: bool = True) -> Principal:
+        """A company, and its owner."""
+        company = ListingCompany(id=new_id("cmp", slot), name=name, url="https://example.com")
+        self.pages[company.id] = CompanySnapshot(company, "VERIFIED" if verified else "UNVERIFIED")
+        return Principal(id=new_id("usr"), kind="COMPANY", role="OWNER", org=company.id, email_verified=True)
+
+    def rename(self, company_id: str, name: str) -> None:
+        """Another name from now on."""
+        page = self.pages[company_id]
+        self.pages[company_id] = replace(page, company=replace(page.company, name=name))
+
+    def suspend(self, company_id: str) -> None:
+        """May post nothing from now on."""
+        self.pages[company_id] = replace(self.pages[company_id], state="SUSPENDED")
+
+    async def page(self, company_id: str) -> CompanySnapshot:
+        """See `Companies`."""
+        if company_id not in self.pages:
+            raise not_found("COMPANY_NOT_FOUND", "company", company_id)
+        return self.pages[company_id]
+
+
+@dataclass
+class InternshipHarness:
+    """Everything of the service, wired as in its start-up."""
+
+    shards: Shards
+    cache: Cache
+    redis: RedisCluster
+    clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
+    companies: FakeCompanies = field(default_factory=FakeCompanies)
+
+    def __post_init__(self) -> None:
+        self.ledger = ListingRepository(self.shards, self.cache, self.clock)
+        readers = UniqueReaderCounter(self.redis, self.clock, f"test-{secrets.token_hex(4)}")
+        self.views, self.telling = ViewRecorder(readers, every_s=1.0), ViewPublisher(self.shards, readers)
+        self.lexicon = Lexicon(self.shards, self.clock)
+        self.listings = ManageListings(self.ledger, self.companies, self.views, shared_gazetteer())
+        self.openings = ManageOpenings(self.ledger)
+        self.upkeep = ListingUpkeep(self.ledger, self.companies)
+        self.moderation = ModerateListings(self.ledger)
+        self.finding = SearchListings(self.shards, self.clock, self.lexicon, shared_gazetteer())
+        self.suggesting = SuggestCompletions(self.lexicon, shared_gazetteer())
+        self.reactions = InternshipEventHandlers(
+            self.shards, self.clock, self.openings, self.upkeep, self.moderation
+        )
+        self.api = InternshipServicer(
+            listings=self.listings,
+            openings=self.openings,
+            moderation=self.moderation,
+            finding=self.finding,
+            suggesting=self.suggesting,
+            tokens=PageTokens(b"k" * 32),
+            cache=self.cache,
+            clock=self.clock,
+        )
+
+    async def draft(self, owner: Principal, posting: Posting | None = None, **changes: Any) -> pb.Internship:
+        """A draft of the owner's company."""
+        message = posting_to_message(replace(posting or self.posting(), **changes))
+        with acting_as(owner):
+            return await self.api.CreateInternship(pb.CreateInternshipRequest(internship=message), CONTEXT)
+
+    async def published(self, owner: Principal, **changes: Any) -> pb.Internship:
+        """An open listing of the owner's company."""
+        draft = await self.draft(owner, **changes)
+        with acting_as(owner):
+            return await self.api.PublishInternship(
+                pb.PublishInternshipRequest(internship_id=draft.id), CONTEXT
+            )
+
+    async def get(self, reader: Principal | None, listing_id: str) -> pb.Internship:
+        """What the reader is answered, parsed."""
+        with acting_as(reader):
+            answer = await self.api.GetInternship(pb.GetInternshipRequest(internship_id=listing_id), CONTEXT)
+        return parsed(pb.Internship, answer)
+
+    async def search(self, **query: Any) -> pb.ListInternshipsResponse:
+        """What a student finds."""
+        with acting_as(STUDENT):
+            return await self.api.ListInternships(pb.ListInternshipsRequest(**query), CONTEXT)
+
+    def suggest(self, typed: str) -> list[pb.Suggestion]:
+        """What a text is completed to."""
+        return list(suggestions_to_message(self.suggesting.completions(typed, 10)).suggestions)
+
+    async def take(self, listing_id: str, application_id: str, version: int = 3) -> pb.TakeOpeningResponse:
+        """Takes an opening as the application service does."""
+        request = pb.TakeOpeningRequest(
+            internship_id=listing_id, application_id=application_id, application_version=version
+        )
+        with acting_as(SERVICE):
+            return await self.api.TakeOpening(request, CONTEXT)
+
+    def posting(self) -> Posting:
+        """A posting that can be published now."""
+        return replace(POSTING, apply_deadline=self.clock.now() + timedelta(days=14))
+
+    async def index(self) -> None:
+        """Brings index and vocabulary up to date."""
+        await self.deliver()
+        await self.lexicon.read_all()
+
+    async def deliver(self) -> None:
+        """Hands all told events to the reactions, as the relay and the worker do."""
+        for shard in self.shards.all():
+            rows = await shard.db["outbox"].find({}).sort("_id", 1).to_list(None)
+            for row in rows:
+                await self._react(Event.FromString(row["event"]))
+                await shard.db["outbox"].delete_one({"_id": row["_id"]})
+
+    async def _react(self, event: Event) -> None:
+        for subscription in self.reactions.subscriptions():
+            for kind, handler in subscription.handlers.items():
+                message = kind()
+                if event.data.Unpack(message):
+                    await handler(message, incoming(event.subject, subscription.queue, event.id))
+
+
+def incoming(subject: str, queue: str, event_id: str = "") -> IncomingEvent:
+    """The attributes of an event on a queue."""
+    return IncomingEvent(
+        event_id=event_id or new_id("evt"),
+        type="",
+        source="test",
+        subject=subject,
+        time=NOW,
+        traceparent="",
+        queue=queue,
+    )
+
+
+def parsed(kind: type[M], answer: Any) -> M:
+    """An answer as a client reads it, whether it came as bytes or as a message."""
+    return kind.FromString(answer) if isinstance(answer, bytes) else answer
+
+
+@contextmanager
+def acting_with_key(principal: Principal, key: str, *, replay: bool = False) -> Iterator[None]:
+    """A call under an idempotency key."""
+    with acting_as(principal, operation=IdempotentOperation(id=key, at=NOW, replay=replay)):
+        yield

@@ -1,0 +1,293 @@
+"""From an event to the mailbox and the inbox, on real servers."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chassis.errors import DomainError
+from chassis.ids import new_id, slot_of
+from chassis.messaging import IncomingEvent
+from chassis.sharding import rebalance
+from internshipconnect.events.v1 import events_pb2 as events
+from services.notification.domain.inbox import MailDeliveryState, Notification
+from services.notification.domain.notices import compromised_session_notices
+from services.notification.mail_composition import EncodedMail
+from services.notification.repository import DELIVERIES, NOTIFICATIONS
+from tests.integration.notification.conftest import (
+    ControlledMailServer,
+    NotificationHarness,
+    address,
+    application,
+)
+from tests.integration.scratch_broker import wait_until, wait_until_condition
+
+
+async def inbox(service: NotificationHarness, user_id: str) -> list[Notification]:
+    return await service.store.page(user_id, unread_only=False, after=None, limit=50)
+
+
+def on_other_shard(service: NotificationHarness, user_id: str) -> str:
+    here = service.shards.of(user_id)
+    return next(other for other in iter(lambda: new_id("usr"), "") if service.shards.of(other) is not here)
+
+
+def incoming(subject: str) -> IncomingEvent:
+    return IncomingEvent(
+        event_id=new_id("evt"),
+        type="auth.session.compromised",
+        source="auth",
+        subject=subject,
+        time=datetime.now(UTC),
+        traceparent="",
+        queue="notification-dispatch",
+    )
+
+
+async def handle_once(service: NotificationHarness, user_id: str) -> str:
+    """Tells a user something without sending the mail; returns the delivery's ID."""
+    await service.telling.tell(compromised_session_notices(user_id), incoming(user_id))
+    (entry,) = await inbox(service, user_id)
+    return entry.id
+
+
+async def test_an_event_delivered_three_times_gives_each_recipient_one_mail_and_one_entry(
+    at_work: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    company = new_id("cmp")
+    student = await at_work.register("Ada")
+    owner = await at_work.register("Olga", company_id=company)
+    recruiter = await at_work.register("Rolf", company_id=company, user_id=on_other_shard(at_work, owner))
+
+    facts = application(student, company)
+    await at_work.hear(events.ApplicationSubmitted(application=facts), facts.application_id, times=3)
+    await wait_until(lambda: len(mail_server.mails) >= 3)
+    await asyncio.sleep(1.5)
+
+    for user, name in ((student, "Ada"), (owner, "Olga"), (recruiter, "Rolf")):
+        (entry,) = await inbox(at_work, user)
+        (mail,) = mail_server.to(address(name))
+        assert mail["Message-ID"] == f"<{entry.id}@ic.example>"
+        assert entry.about == facts.application_id
+        assert entry.title == mail["Subject"]
+
+
+async def test_mails_wait_while_the_mail_server_is_down_and_arrive_when_it_is_back(
+    at_work: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    user = await at_work.register("Ada")
+    mail_server.stop()
+    await at_work.hear(events.SessionCompromised(user_id=user), user)
+    await wait_until_condition(lambda: inbox(at_work, user))
+    await asyncio.sleep(1.0)
+    assert mail_server.mails == []
+
+    mail_server.start()
+    await wait_until(lambda: mail_server.to(address("Ada")))
+    (entry,) = await inbox(at_work, user)
+    await at_work.settled(entry.id)
+    delivery = await at_work.store.delivery(entry.id)
+    assert delivery is not None
+    assert delivery.state is MailDeliveryState.SENT
+    assert delivery.attempts >= 2
+
+
+async def test_a_mail_that_was_sent_while_its_slot_was_fenced_is_not_sent_again(
+    at_work: NotificationHarness, mail_server: ControlledMailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await at_work.register("Ada")
+    delivery_id = await handle_once(at_work, user)
+    first = at_work.shards.slot_map
+    fence = rebalance.with_fence(first, {slot_of(user)})
+    send = at_work.post.send
+
+    async def send_and_meet_a_fence(mail: EncodedMail) -> None:
+        await send(mail)
+        at_work.shards.reroute(fence, dict.fromkeys(fence.uris, fence))
+        asyncio.get_running_loop().call_later(0.6, at_work.shards.reroute, first, {})
+
+    monkeypatch.setattr(at_work.post, "send", send_and_meet_a_fence)
+    await at_work.mailer.send(delivery_id)
+
+    assert len(mail_server.to(address("Ada"))) == 1
+    delivery = await at_work.store.delivery(delivery_id)
+    assert delivery is not None
+    assert (delivery.state, delivery.attempts) == (MailDeliveryState.SENT, 1)
+
+
+async def test_an_event_that_outruns_the_registration_is_notified_once_the_recipient_is_known(
+    at_work: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    user = new_id("usr")
+    await at_work.hear(events.SessionCompromised(user_id=user), user)
+    await asyncio.sleep(0.3)
+    await at_work.register("Ada", user_id=user)
+    await wait_until(lambda: mail_server.to(address("Ada")))
+    assert len(await inbox(at_work, user)) == 1
+
+
+async def test_a_code_reaches_the_mailbox_and_can_be_read_nowhere_else(
+    service: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    user = new_id("usr")
+    event = events.VerificationRequested(user_id=user, email="new@example.org", name="N", code="493817")
+    event.expire_time.FromDatetime(datetime.now(UTC) + timedelta(minutes=15))
+    await service.reactions.verification_requested(event, incoming(user))
+
+    database = service.shards.of(user).db
+    assert await database[NOTIFICATIONS].count_documents({}) == 0
+    row = await database[DELIVERIES].find_one({})
+    assert row is not None
+    assert "493817" not in str(row)
+    assert "new@example.org" not in str(row)
+
+    await service.mailer.send(row["_id"])
+    (mail,) = mail_server.to("new@example.org")
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert "493817" in body.get_content()
+    sent = await service.store.delivery(row["_id"])
+    assert sent is not None
+    assert sent.state is MailDeliveryState.SENT
+    assert sent.sealed is None
+
+
+async def test_an_address_that_is_refused_for_good_is_a_bounce_and_not_tried_again(
+    at_work: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    mail_server.refused[address("Gone")] = "550 no such mailbox"
+    user = await at_work.register("Gone")
+    await at_work.hear(events.SessionCompromised(user_id=user), user)
+    await wait_until_condition(lambda: inbox(at_work, user))
+    (entry,) = await inbox(at_work, user)
+    await at_work.settled(entry.id)
+    delivery = await at_work.store.delivery(entry.id)
+    assert delivery is not None
+    assert (delivery.state, delivery.attempts) == (MailDeliveryState.BOUNCED, 1)
+    assert "550" in delivery.error
+
+
+async def test_an_address_that_is_refused_for_now_is_tried_again(
+    at_work: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    mail_server.refused[address("Busy")] = "451 try later"
+    user = await at_work.register("Busy")
+    await at_work.hear(events.SessionCompromised(user_id=user), user)
+    await wait_until_condition(lambda: inbox(at_work, user))
+    (entry,) = await inbox(at_work, user)
+    await wait_until_condition(lambda: _error(at_work, entry.id))
+    mail_server.refused.clear()
+    await at_work.settled(entry.id)
+    assert len(mail_server.to(address("Busy"))) == 1
+
+
+async def _error(service: NotificationHarness, delivery_id: str) -> str:
+    delivery = await service.store.delivery(delivery_id)
+    return delivery.error if delivery else ""
+
+
+async def test_a_mail_whose_sender_died_is_sent_again_under_the_same_message_id(
+    at_work: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    user = await at_work.register("Ada")
+    delivery_id = await handle_once(at_work, user)
+    await at_work.settled(delivery_id)
+    lease_over = datetime.now(UTC) - timedelta(seconds=1)
+    row = await _row_as_if_never_settled(at_work, delivery_id, lease_over)
+
+    await at_work.mailer.send(row)
+    first, second = mail_server.to(address("Ada"))
+    assert first["Message-ID"] == second["Message-ID"]
+
+
+async def test_a_mail_that_another_process_is_sending_is_left_to_it(
+    at_work: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    user = await at_work.register("Ada")
+    delivery_id = await handle_once(at_work, user)
+    await at_work.settled(delivery_id)
+    lease_runs = datetime.now(UTC) + timedelta(seconds=30)
+    row = await _row_as_if_never_settled(at_work, delivery_id, lease_runs)
+
+    with pytest.raises(DomainError, match="UNAVAILABLE"):
+        await at_work.mailer.send(row)
+    assert len(mail_server.to(address("Ada"))) == 1
+
+
+async def _row_as_if_never_settled(
+    service: NotificationHarness, delivery_id: str, lease_until: datetime
+) -> str:
+    """Puts the row back to what it was when its process died between the server's yes and writing SENT."""
+    deliveries = service.shards.of(delivery_id).db[DELIVERIES]
+    other = await deliveries.find_one({"_id": delivery_id})
+    assert other is not None
+    envelopes = service.mailer._envelopes
+    user = await service.store.recipients([other["recipient_id"]])
+    reader = user[other["recipient_id"]].reader
+    assert reader is not None
+    (notice,) = compromised_session_notices(other["recipient_id"])
+    sealed = envelopes.seal(notice.content, reader, delivery_id=delivery_id)
+    as_left = {"state": "SENDING", "lease_until": lease_until, "sealed": sealed}
+    await deliveries.update_one({"_id": delivery_id}, {"$set": as_left})
+    return delivery_id
+
+
+async def test_a_sent_mail_is_never_sent_again(
+    at_work: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    user = await at_work.register("Ada")
+    delivery_id = await handle_once(at_work, user)
+    await at_work.settled(delivery_id)
+    await at_work.mailer.send(delivery_id)
+    assert len(mail_server.to(address("Ada"))) == 1
+
+
+async def test_an_event_whose_inbox_row_has_expired_still_notifies_only_once(
+    at_work: NotificationHarness,
+) -> None:
+    user = await at_work.register("Ada")
+    again = incoming(user)
+    await at_work.telling.tell(compromised_session_notices(user), again)
+    await at_work.shards.of(user).db["inbox"].delete_many({})
+    await at_work.telling.tell(compromised_session_notices(user), again)
+    assert len(await inbox(at_work, user)) == 1
+
+
+async def test_an_undone_rejection_is_notified_only_after_the_rejection_was(
+    at_work: NotificationHarness,
+) -> None:
+    student = await at_work.register("Ada")
+    unaware = application(student, new_id("cmp"))
+    aware = application(student, new_id("cmp"))
+    await at_work.reactions.rejection_disclosed(
+        events.RejectionDisclosed(application=aware), incoming(aware.application_id)
+    )
+    for facts in (unaware, aware):
+        undone = events.ApplicationMoved(application=facts, to=5, actor=2, **{"from": 10})  # type: ignore[arg-type]
+        await at_work.reactions.application_moved(undone, incoming(facts.application_id))
+    told = {(entry.template, entry.about) for entry in await inbox(at_work, student)}
+    assert told == {
+        ("application_not_selected", aware.application_id),
+        ("application_changed", aware.application_id),
+    }
+
+
+async def test_a_reader_of_german_gets_mails_and_inbox_entries_in_german(
+    at_work: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    user = await at_work.register("Ada")
+    await at_work.hear(events.ProfileUpdated(user_id=user, name="Ada", locale="de-AT"), user)
+
+    async def is_known_to_read_german() -> bool:
+        return (await at_work.store.recipients([user]))[user].locale == "de-AT"
+
+    await wait_until_condition(is_known_to_read_german)
+    await at_work.hear(events.SessionCompromised(user_id=user), user)
+    await at_work.hear(events.RegistrationRepeated(user_id=user, email=address("Ada"), name="Ada"), user)
+    await wait_until(lambda: len(mail_server.to(address("Ada"))) >= 2)
+    subjects = {mail["Subject"] for mail in mail_server.to(address("Ada"))}
+    assert subjects == {entry.title for entry in await inbox(at_work, user)}
+    assert subjects == {
+        "Zum Schutz Ihres Kontos haben wir Sie auf einem Gerät abgemeldet",
+        "Sie haben bereits ein Konto bei InternshipConnect",
+    }

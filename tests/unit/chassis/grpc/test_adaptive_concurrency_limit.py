@@ -1,0 +1,91 @@
+"""The bound on calls in flight follows how far behind the event loop is."""
+
+import asyncio
+from contextlib import suppress
+
+from chassis.grpc.adaptive_concurrency import (
+    MAX_LOOP_LAG_S,
+    MIN_CONCURRENT_CALLS,
+    MIN_ENDED_CALLS,
+    AdaptiveConcurrencyLimit,
+)
+from tests.virtual_time import block_event_loop, in_virtual_time
+
+FAR_TOO_LATE_S = 2 * MAX_LOOP_LAG_S
+
+
+def test_it_falls_fast_when_the_loop_is_never_in_time_and_never_below_its_least() -> None:
+    pressure = AdaptiveConcurrencyLimit(1_000)
+    pressure.in_flight = 400
+    limits = []
+    for _ in range(30):
+        pressure.note(FAR_TOO_LATE_S)
+        limits.append(pressure.limit)
+        pressure.in_flight = pressure.limit
+    assert limits[0] == 320
+    assert limits == sorted(limits, reverse=True)
+    assert limits[-1] == MIN_CONCURRENT_CALLS
+
+
+def test_it_grows_back_to_the_whole_when_the_loop_keeps_up() -> None:
+    pressure = AdaptiveConcurrencyLimit(1_000)
+    pressure.note(FAR_TOO_LATE_S)
+    assert pressure.limit == MIN_CONCURRENT_CALLS
+    for _ in range(90):
+        pressure.note(0.0)
+    assert pressure.limit == 1_000
+
+
+def test_a_bound_smaller_than_the_least_stays_what_it_is() -> None:
+    pressure = AdaptiveConcurrencyLimit(4)
+    pressure.note(FAR_TOO_LATE_S)
+    assert pressure.limit == 4
+
+
+def test_it_falls_when_most_calls_took_more_than_half_of_their_time() -> None:
+    pressure = AdaptiveConcurrencyLimit(1_000)
+    pressure.in_flight = 400
+    for _ in range(MIN_ENDED_CALLS):
+        pressure.ended(was_late=True)
+    pressure.note(0.0)
+    assert pressure.limit == 320
+    pressure.note(0.0)
+    assert pressure.limit > 320
+
+
+def test_it_stays_when_only_some_calls_were_late_or_too_few_have_ended() -> None:
+    pressure = AdaptiveConcurrencyLimit(1_000)
+    for number in range(2 * MIN_ENDED_CALLS):
+        pressure.ended(was_late=bool(number % 2))
+    pressure.note(0.0)
+    for _ in range(MIN_ENDED_CALLS - 1):
+        pressure.ended(was_late=True)
+    pressure.note(0.0)
+    assert pressure.limit == 1_000
+
+
+async def run_watched(pressure: AdaptiveConcurrencyLimit, hold_s: float, times: int) -> None:
+    """Holds the loop up for `hold_s`, so many times in a row, while the pressure is watched."""
+    watching = asyncio.create_task(pressure.watch())
+    for _ in range(times):
+        await asyncio.sleep(0)
+        block_event_loop(hold_s)
+    await asyncio.sleep(0)
+    watching.cancel()
+    with suppress(asyncio.CancelledError):
+        await watching
+
+
+@in_virtual_time
+async def test_one_stop_of_the_loop_is_no_reason() -> None:
+    pressure = AdaptiveConcurrencyLimit(1_000)
+    await run_watched(pressure, FAR_TOO_LATE_S, times=1)
+    assert pressure.limit == 1_000
+
+
+@in_virtual_time
+async def test_a_loop_that_is_held_up_all_the_time_lets_fewer_in() -> None:
+    pressure = AdaptiveConcurrencyLimit(1_000)
+    pressure.in_flight = 500
+    await run_watched(pressure, FAR_TOO_LATE_S, times=15)
+    assert pressure.limit < 500

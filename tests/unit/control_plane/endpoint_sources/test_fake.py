@@ -1,0 +1,25 @@
+"""The fake source keeps the contract that the real ones keep."""
+
+import pytest
+
+from gateway.xds.endpoints import Endpoint
+from tests.contracts.endpoint_source import PORT, REGION, SERVICE, EndpointSourceContract
+from tests.fakes.endpoint_source import FakeEndpointSource
+from tests.waiting import run_ready_tasks
+
+
+class FakeSourceFixture:
+    def __init__(self) -> None:
+        self.source = FakeEndpointSource()
+
+    async def put(self, *hosts: str) -> None:
+        self.source.tell({SERVICE: tuple(Endpoint(host, PORT, REGION) for host in sorted(hosts))})
+
+    async def look(self) -> None:
+        await run_ready_tasks()
+
+
+class TestFakeSource(EndpointSourceContract):
+    @pytest.fixture
+    def place(self) -> FakeSourceFixture:
+        return FakeSourceFixture()

@@ -1,0 +1,83 @@
+"""The edge's script in the Lua that Envoy runs, called from Python."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import lupa.luajit21 as lupa
+
+from chassis.contracts import Contracts
+from gateway.envoy.filters import render_lua_source
+
+_EXPORTS = """
+return {
+  call = function(method, path)
+    local values = {}
+    local node = node_at(TREE, segments_of(path), 1, values)
+    return node, node and node.methods[method], values
+  end,
+  methods = allowed_methods,
+  query = read_query,
+  body = function(text, binding, values)
+    local found = read_body(text, binding.body_type, variables_in_body(binding, values))
+    return { held = found.held, refused = body_refusal(found) }
+  end,
+  names_tag = names_tag,
+}
+"""
+
+
+@dataclass(frozen=True)
+class ScriptRefusal:
+    """Why a request does not pass; `violations` say by field what to do."""
+
+    reason: str
+    violations: Mapping[str, str]
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class BodyFields:
+    """What a body holds, by path."""
+
+    fields: tuple[str, ...]
+
+
+class EdgeScript:
+    """The functions of the script that need no Envoy."""
+
+    def __init__(self, contracts: Contracts) -> None:
+        self._lua: Any = lupa.LuaRuntime(encoding="latin-1")
+        self._script: Any = self._lua.execute(render_lua_source(contracts) + _EXPORTS)
+
+    def methods(self, path: str) -> str | None:
+        """What a path takes; None for one that there is not."""
+        node, _, _ = self._script.call("GET", path)
+        return None if node is None else str(self._script.methods(node))
+
+    def query(self, method: str, path: str, query: str) -> ScriptRefusal | None:
+        """What is wrong with a query, if anything is."""
+        _, binding, _ = self._script.call(method, path)
+        found = self._script.query(binding, path, query)
+        return _refusal(found[0] if isinstance(found, tuple) else found)
+
+    def body(self, method: str, path: str, body: str) -> ScriptRefusal | BodyFields:
+        """What a body holds, or what is wrong with it."""
+        _, binding, values = self._script.call(method, path)
+        found = self._script.body(body, binding, values)
+        return _refusal(found.refused) or BodyFields(tuple(_items(found.held)))
+
+    def names_tag(self, wanted: str, tag: str) -> bool:
+        """Whether `If-None-Match` names a tag."""
+        return bool(self._script.names_tag(wanted, tag))
+
+
+def _refusal(found: Any) -> ScriptRefusal | None:
+    if not found:
+        return None
+    violations = {str(each.field): str(each.description) for each in _items(found.violations)}
+    return ScriptRefusal(str(found.reason), violations, str(found.message or ""))
+
+
+def _items(table: Any) -> Iterable[Any]:
+    return table.values() if table is not None else ()

@@ -1,0 +1,128 @@
+"""What services are told of each other follows the contracts and the mesh file."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.filters.http.fault.v3.fault_pb2 import HTTPFault
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+)
+from envoy.type.v3.percent_pb2 import FractionalPercent
+
+import internshipconnect
+from chassis.contracts import Contracts
+from gateway.api_surface import service_of
+from gateway.proxyless import DEADLINE_MARGIN_S, ProxylessSnapshotBuilder
+from gateway.xds.endpoints import Endpoint
+from gateway.xds.mesh import Mesh
+from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE
+from gateway.xds.snapshot import Snapshot
+from gateway.xds.snapshot_builder import build_load_assignment, select_usable_endpoints
+
+MESH = Mesh.model_validate(
+    {
+        "regions": ["north", "south", "east"],
+        "services": {
+            room: {"port": 1, "endpoints": {"registry": True}}
+            for room in ("auth", "user", "internship", "application", "notification", "analytics")
+        },
+    }
+)
+NORTH, SOUTH, EAST = (Endpoint("127.0.0.1", port, region) for port, region in enumerate(MESH.regions, 1))
+
+
+@cache
+def contracts() -> Contracts:
+    set_ = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
+    return Contracts.read(set_.read_bytes())
+
+
+def _snapshot(*endpoints: Endpoint, region: str = "north") -> Snapshot:
+    return ProxylessSnapshotBuilder().build("services", region, contracts(), MESH, {"user": endpoints})
+
+
+def _routes(snapshot: Snapshot) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for resource in snapshot.of_kind(ROUTE_TYPE).values():
+        assert resource.body is not None
+        configuration = RouteConfiguration.FromString(resource.body.value)
+        found |= {route.match.path: route.route for route in configuration.virtual_hosts[0].routes}
+    return found
+
+
+def _places(assignment: dict[str, Any]) -> list[tuple[str, int]]:
+    return [(place["locality"]["region"], place["priority"]) for place in assignment["endpoints"]]
+
+
+def test_each_service_has_a_listener_routes_a_cluster_and_endpoints() -> None:
+    snapshot = _snapshot(NORTH)
+    snapshot.refuse_inconsistency()
+    for kind in (LISTENER_TYPE, ROUTE_TYPE, CLUSTER_TYPE, ENDPOINT_TYPE):
+        assert set(snapshot.of_kind(kind)) == set(MESH.services)
+
+
+def test_every_call_of_the_contracts_has_a_route_with_its_deadline() -> None:
+    routes = _routes(_snapshot(NORTH))
+    for rpc in contracts().rpcs:
+        action = routes[rpc.path]
+        assert action.cluster == service_of(rpc)
+        longest = action.max_stream_duration.max_stream_duration.ToTimedelta().total_seconds()
+        assert longest == (rpc.policy.deadline_ms / 1000 + DEADLINE_MARGIN_S if rpc.policy.deadline_ms else 0)
+
+
+def test_only_calls_whose_repeat_has_no_effect_are_repeated() -> None:
+    routes = _routes(_snapshot(NORTH))
+    for rpc in contracts().rpcs:
+        assert (routes[rpc.path].retry_policy.retry_on == "unavailable") == rpc.is_repeatable
+
+
+def _fault_of(service: str, **faults: Any) -> HTTPFault | None:
+    mesh = Mesh.model_validate(MESH.model_dump() | {"faults": faults})
+    snapshot = ProxylessSnapshotBuilder().build("services", "north", contracts(), mesh, {})
+    resource = snapshot.of_kind(LISTENER_TYPE)[service]
+    assert resource.body is not None
+    packed = Listener.FromString(resource.body.value).api_listener.api_listener
+    filters = HttpConnectionManager.FromString(packed.value).http_filters
+    assert filters[-1].name == "envoy.filters.http.router"
+    return HTTPFault.FromString(filters[0].typed_config.value) if len(filters) == 2 else None
+
+
+def test_a_fault_is_that_of_calls_to_its_service_and_to_no_other() -> None:
+    faults = {"user": {"abort": {"percent": 2.5}, "delay": {"duration_s": 0.2}}}
+    found = _fault_of("user", **faults)
+    assert found is not None
+    assert (found.abort.grpc_status, found.abort.percentage.numerator) == (14, 25_000)
+    assert (found.delay.fixed_delay.ToMilliseconds(), found.delay.percentage.numerator) == (200, 1_000_000)
+    assert {found.abort.percentage.denominator, found.delay.percentage.denominator} == {
+        FractionalPercent.MILLION
+    }
+    assert _fault_of("auth", **faults) is None
+    assert _fault_of("user") is None
+
+
+def test_the_own_region_comes_first_and_the_others_in_the_order_of_the_mesh() -> None:
+    endpoints = [EAST, SOUTH, NORTH]
+    from_east = build_load_assignment("user", "east", MESH, endpoints)
+    assert _places(from_east) == [("east", 0), ("north", 1), ("south", 2)]
+    from_north = build_load_assignment("user", "north", MESH, endpoints)
+    assert _places(from_north) == [("north", 0), ("south", 1), ("east", 2)]
+
+
+def test_priorities_have_no_gap_where_a_region_has_no_endpoints() -> None:
+    assert _places(build_load_assignment("user", "north", MESH, [EAST])) == [("east", 0)]
+
+
+def test_a_draining_endpoint_is_taken_out_unless_there_is_no_other() -> None:
+    draining = Endpoint("127.0.0.1", 9, "north", draining=True)
+    assert select_usable_endpoints([draining, SOUTH]) == [SOUTH]
+    assert select_usable_endpoints([draining]) == [draining]
+
+
+def test_a_service_without_endpoints_has_an_empty_assignment() -> None:
+    resource = _snapshot().of_kind(ENDPOINT_TYPE)["auth"]
+    assert resource.body is not None
+    assert list(ClusterLoadAssignment.FromString(resource.body.value).endpoints) == []

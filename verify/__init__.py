@@ -1,0 +1,1 @@
+"""Benchmarks, chaos, fuzzing, lint and tests: never part of an image."""

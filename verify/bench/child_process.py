@@ -1,0 +1,61 @@
+"""Runs one function in a Python process of its own, so that it shares no interpreter with what it measures.
+
+Not `multiprocessing`: its fresh processes run the command's script once more before anything else.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Final, ParamSpec, TypeVar, cast
+
+from ops.errors import OpsError
+from ops.paths import GEN, REPO
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_RUNTIME_S: Final = 600.0
+
+
+def run_in_child_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `function`, which must be importable by its name, returns over there.
+
+    Raises:
+        OpsError: it failed or took longer than ten minutes; what it said is on stderr.
+    """
+    job = pickle.dumps((function, args, kwargs))
+    try:
+        done = subprocess.run(
+            module_command(__name__),
+            input=job,
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=MAX_RUNTIME_S,
+            env=checkout_environment(),
+        )
+    except subprocess.SubprocessError as error:
+        raise OpsError(f"the measurement by {function.__module__} ended early: {error}") from error
+    return cast(T, pickle.loads(done.stdout))  # noqa: S301 - our own child's answer
+
+
+def module_command(module: str) -> list[str]:
+    """How a module of this checkout is run."""
+    return [sys.executable, "-m", module]
+
+
+def checkout_environment() -> dict[str, str]:
+    """This process's environment, with the rooms and the stubs to import from."""
+    path = os.pathsep.join(filter(None, (str(REPO), str(GEN), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def main() -> None:
+    """Takes a job on stdin, and gives its result on stdout."""
+    function, args, kwargs = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own parent's job
+    sys.stdout.buffer.write(pickle.dumps(function(*args, **kwargs)))
+
+
+if __name__ == "__main__":
+    main()

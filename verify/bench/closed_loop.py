@@ -1,0 +1,122 @@
+"""A closed loop: so many callers at once, each making its next call when the last was answered."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import psutil
+
+from ops.errors import OpsError
+from verify.bench.samples import LoadSample
+
+CALLS_END_TIMEOUT_S: Final = 6.0
+"""A little longer than the deadline that every measured call has."""
+
+
+@dataclass(frozen=True)
+class MeasurementTimes:
+    """How long to measure, and how long to warm up before."""
+
+    seconds: float
+    warm_up_s: float
+
+
+class CallFailedError(Exception):
+    """A call failed; the message is the reason that it is counted under."""
+
+
+class CallsExhaustedError(Exception):
+    """All calls that there were have been made."""
+
+
+@dataclass
+class _CallCounts:
+    latencies_s: list[float] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+    over: bool = False
+
+
+async def run_closed_loop(
+    act: Callable[[], Awaitable[object]], *, at_once: int, pace: MeasurementTimes, pids: Iterable[int]
+) -> LoadSample:
+    """Repeats `act` by `at_once` callers and samples the window after the warm-up.
+
+    `act` raises CallFailedError for a call that is counted as failed, and NoMoreCallsError when there are
+    no more: the window then ends early. `pids` are the processes whose CPU is counted, with their children.
+
+    Raises:
+        OpsError: one of the processes ended, or the calls did not last beyond the warm-up.
+    """
+    serving = list(pids)
+    tally = _CallCounts()
+    callers = {asyncio.create_task(_call_repeatedly(act, tally)) for _ in range(at_once)}
+    try:
+        await _wait_for_callers(callers, pace.warm_up_s)
+        if all(caller.done() for caller in callers):
+            raise OpsError("the warm-up used all calls up: measure for fewer --seconds")
+        tally.latencies_s.clear()
+        began, cpu_before_s = time.perf_counter(), used_cpu_s(serving)
+        await _wait_for_callers(callers, pace.seconds)
+        window_s, used_s = time.perf_counter() - began, used_cpu_s(serving) - cpu_before_s
+        return LoadSample(window_s, used_s, tuple(tally.latencies_s), dict(tally.failures))
+    finally:
+        tally.over = True
+        await _stop_callers(callers)
+
+
+async def _wait_for_callers(callers: set[asyncio.Task[None]], seconds: float) -> None:
+    """Waits; a caller's unexpected error is raised at once, and the end of all callers ends the wait."""
+    done, waiting = await asyncio.wait(callers, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+    for caller in done:
+        caller.result()
+    if done and waiting:
+        # Calls ran out for some: the others are about to hear the same.
+        await asyncio.wait(waiting, timeout=seconds)
+
+
+async def _stop_callers(callers: set[asyncio.Task[None]]) -> None:
+    """Lets the calls in flight end, since a driver may swallow a cancellation; then cancels what is left."""
+    _, waiting = await asyncio.wait(callers, timeout=CALLS_END_TIMEOUT_S)
+    for caller in waiting:
+        caller.cancel()
+    if waiting:
+        await asyncio.wait(waiting, timeout=CALLS_END_TIMEOUT_S)
+
+
+async def _call_repeatedly(act: Callable[[], Awaitable[object]], tally: _CallCounts) -> None:
+    while not tally.over:
+        began = time.perf_counter()
+        try:
+            await act()
+        except CallFailedError as error:
+            tally.failures[str(error)] += 1
+        except CallsExhaustedError:
+            return
+        else:
+            tally.latencies_s.append(time.perf_counter() - began)
+
+
+def used_cpu_s(pids: Iterable[int]) -> float:
+    """The CPU time that these processes and their children have used so far, in seconds.
+
+    Raises:
+        OpsError: one of them is gone.
+    """
+    try:
+        return sum(_process_cpu_s(each) for pid in pids for each in _process_tree(psutil.Process(pid)))
+    except psutil.NoSuchProcess as error:
+        raise OpsError(
+            f"a serving process (pid {error.pid}) ended during the measurement; see `ic status`"
+        ) from error
+
+
+def _process_tree(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def _process_cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)

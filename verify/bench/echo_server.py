@@ -1,0 +1,77 @@
+"""A bare gRPC server in a process of its own: 500 bytes for whatever is asked, and nothing around it."""
+
+import asyncio
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+import uvloop
+
+from devstack.topology_parts import LOOPBACK
+from ops.errors import OpsError
+from verify.bench.child_process import checkout_environment, module_command
+
+ECHO_SERVICE: Final = "bench.Echo"
+ECHO_METHOD: Final = f"/{ECHO_SERVICE}/Say"
+ECHO_RESPONSE: Final = b"e" * 500
+STOP_TIMEOUT_S: Final = 5.0
+
+
+@dataclass(frozen=True)
+class EchoServer:
+    """A running echo server."""
+
+    port: int
+    pid: int
+
+    @property
+    def target(self) -> str:
+        """`host:port`."""
+        return f"{LOOPBACK}:{self.port}"
+
+
+@contextmanager
+def running_echo_server() -> Iterator[EchoServer]:
+    """Starts an echo server and stops it afterwards. Raises OpsError when it does not start."""
+    with subprocess.Popen(
+        module_command(__name__), stdout=subprocess.PIPE, text=True, env=checkout_environment()
+    ) as server:
+        try:
+            said = server.stdout.readline().strip() if server.stdout else ""
+            if not said:
+                raise OpsError("the echo server does not start")
+            yield EchoServer(int(said), server.pid)
+        finally:
+            _stop_server(server)
+
+
+def _stop_server(server: subprocess.Popen[str]) -> None:
+    server.terminate()
+    try:
+        server.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+
+
+async def _serve() -> None:
+    async def say(_request: bytes, _context: object) -> bytes:
+        return ECHO_RESPONSE
+
+    handlers: Any = {ECHO_METHOD.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(say)}
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ECHO_SERVICE, handlers),))
+    port = server.add_insecure_port(f"{LOOPBACK}:0")
+    await server.start()
+    print(port, flush=True)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await stop.wait()
+    await server.stop(0)
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve())

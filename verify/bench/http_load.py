@@ -1,0 +1,83 @@
+"""HTTP/2 load by h2load, which costs a fraction of what a client in Python does."""
+
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import Final
+
+from devstack import binaries
+from ops.errors import OpsError
+from verify.bench.closed_loop import MeasurementTimes, used_cpu_s
+from verify.bench.samples import LoadSample
+
+HTTP_CONNECTIONS: Final = 4
+STREAMS_PER_CONNECTION: Final = 8
+EXIT_TIMEOUT_S: Final = 30.0
+GRPC_HEADERS: Final = ("content-type: application/grpc", "te: trailers")
+
+
+@dataclass(frozen=True)
+class HttpLoadPlan:
+    """GETs that go round these URLs, or POSTs of `body` to the first of them when there is one."""
+
+    urls: Sequence[str]
+    pids: tuple[int, ...]
+    body: bytes | None = None
+    headers: tuple[str, ...] = ()
+
+
+def grpc_frame(message: bytes) -> bytes:
+    """A serialized message as gRPC sends it: uncompressed, with its length before it."""
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+def run_http_load(plan: HttpLoadPlan, pace: MeasurementTimes) -> LoadSample:
+    """Warms up, then measures. Raises OpsError when h2load fails."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _run_h2load(plan, max(1, round(pace.warm_up_s)), folder)
+        before_s = used_cpu_s(plan.pids)
+        seconds = max(1, round(pace.seconds))
+        _run_h2load(plan, seconds, folder)
+        used_s = used_cpu_s(plan.pids) - before_s
+        return parse_http_load_log((folder / "calls.tsv").read_text().splitlines(), seconds, used_s)
+
+
+def parse_http_load_log(lines: Iterable[str], window_s: float, used_s: float) -> LoadSample:
+    """A sample from h2load's log: begin, HTTP status and duration of each call, in microseconds."""
+    latencies_s: list[float] = []
+    failures: Counter[str] = Counter()
+    for line in lines:
+        _, status, took_us = line.split("\t")
+        if status.startswith("2"):
+            latencies_s.append(int(took_us) / 1e6)
+        else:
+            failures["no answer" if status == "-1" else f"HTTP {status}"] += 1
+    return LoadSample(window_s, used_s, tuple(latencies_s), dict(failures))
+
+
+def _run_h2load(plan: HttpLoadPlan, seconds: int, folder: Path) -> None:
+    log = folder / "calls.tsv"
+    log.unlink(missing_ok=True)
+    (folder / "urls").write_text("\n".join(plan.urls) + "\n")
+    options = [
+        f"-c{HTTP_CONNECTIONS}",
+        f"-m{STREAMS_PER_CONNECTION}",
+        f"-D{seconds}",
+        f"--log-file={log}",
+        f"-i{folder / 'urls'}",
+    ]
+    options += [word for pair in zip(repeat("-H"), plan.headers, strict=False) for word in pair]
+    if plan.body is not None:
+        (folder / "body").write_bytes(plan.body)
+        options.append(f"-d{folder / 'body'}")
+    command = [str(binaries.h2load()), *options]
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=seconds + EXIT_TIMEOUT_S
+    )
+    if done.returncode != 0 or not log.exists():
+        raise OpsError(f"h2load failed:\n{(done.stderr or done.stdout).strip()}")

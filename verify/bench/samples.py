@@ -1,0 +1,62 @@
+"""What a measurement counts, and the figures that follow from it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class LoadSample:
+    """One measurement: what was answered within a window, and the serving processes' CPU meanwhile.
+
+    `latencies_s` holds the successful calls only; `failures` counts the others by reason, those of the
+    warm-up included.
+    """
+
+    window_s: float
+    cpu_s: float
+    latencies_s: Sequence[float]
+    failures: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def per_s(self) -> float:
+        """Successful calls a second."""
+        return len(self.latencies_s) / self.window_s
+
+    @property
+    def per_cpu_s(self) -> float:
+        """Successful calls a second of the the servers' CPU; infinite when that was too little to see."""
+        return len(self.latencies_s) / self.cpu_s if self.cpu_s > 0 else math.inf
+
+    @property
+    def failed(self) -> int:
+        """How many calls failed."""
+        return sum(self.failures.values())
+
+    def latency_ms(self, share: float) -> float:
+        """The latency that this share of the successful calls did not exceed, in milliseconds."""
+        return percentile(self.latencies_s, share) * 1000
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """A measured row, with the name of the row that it is compared to, if any."""
+
+    name: str
+    title: str
+    cpu_of: str
+    sample: LoadSample
+    baseline: str | None = None
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` (0 to 1) of the values do not exceed; NaN without values."""
+    if not values:
+        return math.nan
+    rank = max(1, math.ceil(share * len(values)))
+    return sorted(values)[rank - 1]
+
+
+def ratio(figure: float, of: float) -> float:
+    """One figure as a share of another; NaN where that says nothing."""
+    return figure / of if of > 0 and math.isfinite(figure) and math.isfinite(of) else math.nan

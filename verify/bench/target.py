@@ -1,0 +1,127 @@
+"""What the rows are measured on: a running, seeded stack, its processes and what it holds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Self
+
+import grpc
+from pymongo import MongoClient
+
+from devstack import mongo
+from devstack.credentials import Credentials
+from devstack.supervisor import SupervisorClient
+from devstack.topology import DEFAULT_STACK, Topology
+from devstack.topology_parts import LOOPBACK
+from internshipconnect.internship.v1 import internship_pb2 as pb
+from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
+from ops.errors import OpsError
+from verify.bench.echo_server import EchoServer
+
+MAX_LISTINGS: Final = 200
+LISTINGS_PAGE_SIZE: Final = 50
+LIST_TIMEOUT_S: Final = 5.0
+COUNTED_COLLECTIONS: Final = {
+    "accounts": ("auth", "accounts"),
+    "companies": ("user", "companies"),
+    "listings": ("internship", "listings"),
+    "applications": ("application", "applications"),
+}
+"""What the record of a run says of the stack's size: by name, whose collection it is."""
+
+
+@dataclass(frozen=True)
+class BenchmarkTarget:
+    """One stack under measurement, and the echo server beside it."""
+
+    topology: Topology
+    credentials: Credentials
+    echo: EchoServer
+    pids_by_process: dict[str, int]
+
+    @classmethod
+    def of(cls, topology: Topology, echo: EchoServer) -> Self:
+        """Raises OpsError when the stack is not running."""
+        return cls(topology, Credentials.of(topology), echo, read_running_pids(topology))
+
+    def pids(self, *processes: str) -> tuple[int, ...]:
+        """The process IDs of some of the stack's processes."""
+        return tuple(self.pids_by_process[process] for process in processes)
+
+    @property
+    def mongods(self) -> list[str]:
+        """The names of all MongoDB processes."""
+        return [process.name for process in mongo.mongod_processes(self.topology)]
+
+    def target(self, service: str) -> str:
+        """`host:port` of a service's gRPC server."""
+        return f"{LOOPBACK}:{self.topology.services[service].grpc}"
+
+    @cached_property
+    def listings(self) -> tuple[pb.Internship, ...]:
+        """Up to 200 open listings, the newest first.
+
+        Raises:
+            OpsError: there are none, or the service does not answer.
+        """
+        with grpc.insecure_channel(self.target("internship")) as channel:
+            found = tuple(_read_open_listings(InternshipServiceStub(channel)))
+        if not found:
+            raise OpsError(f"the stack has no open listings; {_seed_hint(self.topology)}")
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """How much the stack holds."""
+        return {
+            what: sum(
+                _count_documents(uri, mongo.service_database(service), collection)
+                for uri in self._admin_uris()
+            )
+            for what, (service, collection) in COUNTED_COLLECTIONS.items()
+        }
+
+    def _admin_uris(self) -> Iterable[str]:
+        return [mongo.shard_admin_uri(shard, self.credentials) for shard in self.topology.shards]
+
+
+def require_seeded_stack(topology: Topology) -> None:
+    """Raises OpsError when the stack was never seeded, or is not running."""
+    read_running_pids(topology)
+    if not topology.seeded_marker.exists():
+        raise OpsError(f"the stack '{topology.name}' holds no seed data; {_seed_hint(topology)}")
+
+
+def read_running_pids(topology: Topology) -> dict[str, int]:
+    """The process IDs of the stack's processes, by name. Raises OpsError when one of them is not running."""
+    states = SupervisorClient(topology).states()
+    down = sorted(name for name, state in states.items() if not state.running)
+    if down or not states:
+        what = f"{', '.join(down)} of the stack" if down else "the stack"
+        raise OpsError(f"{what} '{topology.name}' not running; start it: ic up{_stack_option(topology)}")
+    return {name: state.pid for name, state in states.items()}
+
+
+def _read_open_listings(stub: Any) -> Iterable[pb.Internship]:
+    request = pb.ListInternshipsRequest(sort=pb.INTERNSHIP_SORT_NEWEST, page_size=LISTINGS_PAGE_SIZE)
+    for _ in range(MAX_LISTINGS // LISTINGS_PAGE_SIZE):
+        try:
+            page = stub.ListInternships(request, timeout=LIST_TIMEOUT_S)
+        except grpc.RpcError as error:
+            raise OpsError(f"listing the internships failed: {error}") from error
+        yield from page.data
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _count_documents(uri: str, database: str, collection: str) -> int:
+    with MongoClient[dict[str, Any]](uri, timeoutMS=5_000) as client:
+        return client[database][collection].estimated_document_count()
+
+
+def _seed_hint(topology: Topology) -> str:
+    return f"seed it: ic seed{_stack_option(topology)}"
+
+
+def _stack_option(topology: Topology) -> str:
+    return "" if topology.name == DEFAULT_STACK else f" --stack {topology.name}"

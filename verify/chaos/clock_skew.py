@@ -1,0 +1,73 @@
+"""Processes whose clock is minutes wrong.
+
+For a while the process runs not under its supervisor but here, with libfaketime before the C library: every
+wall clock that Python, gRPC and the drivers read is off by the same amount, while clocks that measure how
+long something takes are right.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from typing import Final
+
+from devstack import binaries
+from devstack.lifecycle import Stack
+from devstack.process import StackProcess
+from devstack.supervisor import STACK_MARKER, SupervisorClient, log_path
+from ops.paths import GEN, REPO
+
+SKEWED_PROCESS_MODULE: Final = "verify.chaos.skewed_process"
+
+
+def skew_clock(
+    supervisor: SupervisorClient, stack: Stack, process: StackProcess, minutes: int, for_s: float
+) -> None:
+    """Runs the process with its clock so many minutes ahead for so long, then again as it should be."""
+    supervisor.stop(process.supervised_name)
+    try:
+        with log_path(stack.topology, process.name).open("ab") as log:
+            skewed = subprocess.Popen(
+                skewed_command(process.command),
+                env=skewed_environment(stack, process, minutes),
+                cwd=REPO,
+                stdout=log,
+                stderr=log,
+            )
+            try:
+                time.sleep(for_s)
+            finally:
+                _stop_process(skewed, process.stop_wait_s)
+    finally:
+        supervisor.start(process.supervised_name)
+
+
+def skewed_command(usual: tuple[str, ...]) -> list[str]:
+    """The process's command `python -m MODULE ...`, with the runner between Python and the module."""
+    python, option, *module = usual
+    if (python, option) != (sys.executable, "-m"):
+        raise ValueError(f"{usual} is no Python module")
+    return [python, "-m", SKEWED_PROCESS_MODULE, *module]
+
+
+def skewed_environment(stack: Stack, process: StackProcess, minutes: int) -> dict[str, str]:
+    """What its supervisor gives it, and the wrong clock."""
+    path = os.pathsep.join(filter(None, (str(REPO), str(GEN), os.environ.get("PYTHONPATH"))))
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        STACK_MARKER: str(stack.topology.root),
+        **process.environment,
+        "LD_PRELOAD": str(binaries.libfaketime()),
+        "FAKETIME": f"{minutes * 60:+d}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+def _stop_process(process: subprocess.Popen[bytes], within_s: float) -> None:
+    process.terminate()
+    try:
+        process.wait(within_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,135 @@
+"""Carries strikes out on a running stack of this machine."""
+
+import os
+import signal
+import threading
+import time
+import xmlrpc.client
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from pymongo.errors import PyMongoError
+
+from devstack import control_plane, elections, fault_injection, fault_proxy_process, mongo, rate_limiter
+from devstack.fault_proxy.model import StoreFault
+from devstack.fault_proxy.model import StoreFaultKind as FaultKind
+from devstack.lifecycle import Stack
+from devstack.process import StackProcess, StartStage
+from devstack.supervisor import SupervisorClient
+from ops.errors import OpsError
+from verify.chaos import clock_skew, full_disk, relay_leases
+from verify.chaos.fault_schedule import ChaosFaultKind, Fault, FaultTargets
+
+STORE_DELAY_S: Final = 0.2
+READY_TIMEOUT_S: Final = 60.0
+POLL_INTERVAL_S: Final = 0.2
+PRIMARY_PREFIX: Final = "primary-"
+"""Before a shard's name: whichever member is its primary when it is struck."""
+_EXEMPT_PROCESSES: Final = frozenset({"epmd", "mailbox", fault_proxy_process.FAULT_PROXY_PROCESS})
+"""What the run itself stands on: the mapper of Erlang's nodes, the witness of mails, the means of faults."""
+_STORE_FAULT_KINDS: Final[Mapping[ChaosFaultKind, FaultKind]] = {
+    ChaosFaultKind.DELAY: "delay",
+    ChaosFaultKind.HANG: "hang",
+    ChaosFaultKind.DOWN: "down",
+}
+_INJECTION_ERRORS: Final = (OpsError, xmlrpc.client.Error, OSError, PyMongoError)
+
+
+def find_fault_targets(stack: Stack) -> FaultTargets:
+    """What can be struck. Stores are delayed, held and cut only on a stack with a fault proxy."""
+    topology = stack.topology
+    processes = [process.name for process in stack.processes if process.name not in _EXEMPT_PROCESSES]
+    primaries = [f"{PRIMARY_PREFIX}{shard.name}" for shard in topology.shards if len(shard.ports) > 1]
+    stores = [
+        store for store in fault_injection.list_store_targets(topology) if store not in ("mongo", "redis")
+    ]
+    disturbed = [store for store in stores if store not in _EXEMPT_PROCESSES]
+    in_python = (control_plane.CONTROL_PLANE_PROCESS, rate_limiter.RATE_LIMITER_PROCESS)
+    services = [process.name for process in stack.in_stage(StartStage.SERVICES)]
+    return {
+        ChaosFaultKind.KILL: [*processes, *primaries],
+        ChaosFaultKind.PAUSE: [*processes, *primaries],
+        ChaosFaultKind.RESTART: [*processes, *primaries],
+        ChaosFaultKind.DELAY: disturbed,
+        ChaosFaultKind.HANG: disturbed,
+        ChaosFaultKind.DOWN: disturbed,
+        ChaosFaultKind.FULL_DISK: ["rabbit", *(f"mongo-{shard.name}" for shard in topology.shards)],
+        ChaosFaultKind.SKEW: [name for name in processes if name in (*services, *in_python)],
+        ChaosFaultKind.STEAL: relay_leases.list_relay_targets(topology),
+    }
+
+
+class FaultInjector:
+    """A hand on the processes of one stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._topology = stack.topology
+        self._supervisor = SupervisorClient(stack.topology)
+        self._one_at_a_time: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._deeds: Mapping[ChaosFaultKind, Callable[[Fault], None]] = {
+            ChaosFaultKind.KILL: lambda strike: self._supervisor.signal(self._supervised(strike), "KILL"),
+            ChaosFaultKind.PAUSE: self._pause,
+            ChaosFaultKind.RESTART: self._restart,
+            ChaosFaultKind.FULL_DISK: lambda strike: full_disk.fill_disk(stack, strike.target, strike.for_s),
+            ChaosFaultKind.SKEW: lambda strike: clock_skew.skew_clock(
+                self._supervisor, stack, stack.process(strike.target), strike.minutes, strike.for_s
+            ),
+            ChaosFaultKind.STEAL: lambda strike: relay_leases.steal_lease(stack, strike.target, strike.for_s),
+        }
+
+    def carry_out(self, strike: Fault) -> str:
+        """Strikes, and returns when it is over; a process that is gone comes back by itself.
+
+        Says why when it could not be done, for instance because another strike was there before.
+        """
+        try:
+            meant = replace(strike, target=self._member(strike.target))
+            with self._one_at_a_time[meant.target]:
+                self._deeds.get(meant.kind, self._disturb)(meant)
+        except _INJECTION_ERRORS as error:
+            return str(error) or type(error).__name__
+        return ""
+
+    def await_well(self) -> list[str]:
+        """Waits until everything is ready again; the names of what is not after a minute."""
+        until = time.monotonic() + READY_TIMEOUT_S
+        waiting: list[StackProcess] = list(self._stack.processes)
+        while waiting and time.monotonic() < until:
+            waiting = [process for process in waiting if not process.probe().ready]
+            time.sleep(POLL_INTERVAL_S)
+        return [process.name for process in waiting]
+
+    def _pause(self, strike: Fault) -> None:
+        pid = self._supervisor.states()[strike.target].pid
+        if not pid:
+            raise OpsError(f"{strike.target} does not run just now")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(strike.for_s)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def _restart(self, strike: Fault) -> None:
+        self._supervisor.stop(self._supervised(strike))
+        self._supervisor.start(self._supervised(strike))
+
+    def _disturb(self, strike: Fault) -> None:
+        until = time.time() + strike.for_s
+        delay_s = STORE_DELAY_S if strike.kind is ChaosFaultKind.DELAY else 0.0
+        fault = StoreFault(kind=_STORE_FAULT_KINDS[strike.kind], delay_s=delay_s, until=until)
+        fault_injection.set_fault(self._topology, strike.target, fault)
+        time.sleep(max(0.0, until - time.time()))
+        fault_injection.clear_faults(self._topology, strike.target)
+
+    def _supervised(self, strike: Fault) -> str:
+        return self._stack.process(strike.target).supervised_name
+
+    def _member(self, target: str) -> str:
+        """The process that is meant by a shard's primary; any other target is what it says."""
+        if not target.startswith(PRIMARY_PREFIX):
+            return target
+        shard = elections.find_shard(self._topology, target.removeprefix(PRIMARY_PREFIX))
+        return mongo.mongod_process_name(shard, elections.find_primary(self._topology, shard))

@@ -1,0 +1,118 @@
+"""What strikes when: drawn from a seed, so that a run can be repeated."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from ops.errors import OpsError
+
+
+class ChaosFaultKind(StrEnum):
+    """What is done to a process, a store or a relay."""
+
+    KILL = "kill"
+    PAUSE = "pause"
+    RESTART = "restart"
+    DELAY = "delay"
+    HANG = "hang"
+    DOWN = "down"
+    FULL_DISK = "full-disk"
+    SKEW = "skew"
+    STEAL = "steal"
+
+
+FaultTargets = Mapping[ChaosFaultKind, Sequence[str]]
+"""What can be struck, by kind."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`kind` is done to `target`, `at_s` seconds after the start of the run, and lasts for `for_s`.
+
+    A killed or restarted process comes back by itself: it lasts for no time. `minutes` is by how much a clock
+    is ahead, or behind when negative.
+    """
+
+    at_s: float
+    kind: ChaosFaultKind
+    target: str
+    for_s: float = 0.0
+    minutes: int = 0
+
+    @property
+    def until_s(self) -> float:
+        """When it is over, in seconds after the start of the run."""
+        return self.at_s + self.for_s
+
+    def __str__(self) -> str:
+        by = f" by {self.minutes:+d} min" if self.minutes else ""
+        lasting = f" for {self.for_s:.1f} s" if self.for_s else ""
+        return f"{self.kind} {self.target}{by}{lasting}"
+
+
+FIRST_FAULT_AT_S: Final = 5.0
+FAULT_GAP_RANGE_S: Final = (3.0, 10.0)
+FAULT_DURATION_RANGE_S: Final = (1.0, 8.0)
+"""Longer than every deadline, so that calls meet both sides of a timeout."""
+SKEW_DURATION_RANGE_S: Final = (12.0, 25.0)
+"""A process with a wrong clock has to start first."""
+FINAL_QUIET_S: Final = 10.0
+"""At the end of a run nothing strikes, so that people finish what they are at."""
+INSTANT_KINDS: Final = frozenset({ChaosFaultKind.KILL, ChaosFaultKind.RESTART})
+SKEW_MINUTES: Final = (-5, -4, -3, -2, 2, 3, 4, 5)
+
+
+def draw_faults(seed: int, seconds: float, targets: FaultTargets) -> list[Fault]:
+    """The strikes of a run, in order; the next may come while one still lasts, but never at its target."""
+    dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    strikes: list[Fault] = []
+    at_s = FIRST_FAULT_AT_S
+    while at_s < seconds - FINAL_QUIET_S:
+        strike = _draw_fault(dice, round(at_s, 1), seconds - FINAL_QUIET_S - at_s, targets)
+        if not any(_is_same_target_meanwhile(strike, other) for other in strikes):
+            strikes.append(strike)
+        at_s += dice.uniform(*FAULT_GAP_RANGE_S)
+    return strikes
+
+
+def select_fault_targets(targets: FaultTargets, only: Sequence[str]) -> FaultTargets:
+    """Of all that can be struck what is asked for: `KIND` or `KIND:TARGET` each; all when nothing is.
+
+    Raises:
+        OpsError: there is no such kind, or it has no such target here; the message lists those there are.
+    """
+    if not only:
+        return targets
+    found: dict[ChaosFaultKind, list[str]] = {}
+    for wish in only:
+        name, _, target = wish.partition(":")
+        kind = _parse_kind(name, targets)
+        if target and target not in targets[kind]:
+            raise OpsError(f"'{target}' cannot be struck by {kind}; what can: {', '.join(targets[kind])}")
+        found.setdefault(kind, []).extend([target] if target else targets[kind])
+    return found
+
+
+def _parse_kind(name: str, targets: FaultTargets) -> ChaosFaultKind:
+    there = [kind for kind in ChaosFaultKind if targets.get(kind)]
+    if name not in there:
+        hint = "; stores are disturbed on a stack made with --faults" if name in set(ChaosFaultKind) else ""
+        raise OpsError(f"there is no strike '{name}' here; there are: {', '.join(there)}{hint}")
+    return ChaosFaultKind(name)
+
+
+def _draw_fault(dice: random.Random, at_s: float, left_s: float, targets: FaultTargets) -> Fault:
+    kind = dice.choice([kind for kind in ChaosFaultKind if targets.get(kind)])
+    target = dice.choice(list(targets[kind]))
+    lasts_s = min(
+        dice.uniform(*(SKEW_DURATION_RANGE_S if kind is ChaosFaultKind.SKEW else FAULT_DURATION_RANGE_S)),
+        left_s,
+    )
+    minutes = dice.choice(SKEW_MINUTES) if kind is ChaosFaultKind.SKEW else 0
+    return Fault(at_s, kind, target, 0.0 if kind in INSTANT_KINDS else round(lasts_s, 1), minutes)
+
+
+def _is_same_target_meanwhile(strike: Fault, other: Fault) -> bool:
+    return strike.target == other.target and strike.at_s <= other.until_s

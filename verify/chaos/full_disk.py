@@ -1,0 +1,84 @@
+"""Full disks, as far as they can be had without filling one.
+
+RabbitMQ has an alarm: below its limit of free space it takes nothing more from anybody who publishes. The
+limit is raised above what any disk has. MongoDB has none: a server that cannot write ends itself, which is
+what a kill does; what comes before are writes that wait while reads go on, which is what `fsyncLock` does.
+"""
+
+import os
+import subprocess
+import time
+from contextlib import suppress
+from typing import Final
+
+from pymongo.errors import PyMongoError
+
+from devstack import binaries, elections, rabbit
+from devstack.lifecycle import Stack
+from devstack.topology_parts import StackShard
+from ops.errors import OpsError
+
+FREE_LIMIT_ABOVE_ANY_DISK: Final = "1000000GB"
+_ANSWER_TIMEOUT_S: Final = 20.0
+_RESTORE_TIMEOUT_S: Final = 120.0
+_RETRY_INTERVAL_S: Final = 1.0
+
+
+def fill_disk(stack: Stack, target: str, for_s: float) -> None:
+    """Lets the broker, or a shard's primary, act for so long as if its disk were full.
+
+    Raises:
+        OpsError: the broker does not do as it is told.
+        PyMongoError: the shard does not.
+    """
+    if target == "rabbit":
+        _fill_broker(stack, for_s)
+    else:
+        _fill_shard(stack, elections.find_shard(stack.topology, target.removeprefix("mongo-")), for_s)
+
+
+def _fill_broker(stack: Stack, for_s: float) -> None:
+    try:
+        _set_free_limit(stack, FREE_LIMIT_ABOVE_ANY_DISK)
+        time.sleep(for_s)
+    finally:
+        _restore_free_limit(stack)
+
+
+def _restore_free_limit(stack: Stack) -> None:
+    """Tries for two minutes: a broker that is left without space would spoil the rest of the run."""
+    until = time.monotonic() + _RESTORE_TIMEOUT_S
+    while True:
+        try:
+            return _set_free_limit(stack, rabbit.DISK_FREE_LIMIT)
+        except OpsError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_RETRY_INTERVAL_S)
+
+
+def _set_free_limit(stack: Stack, limit: str) -> None:
+    environment = {**os.environ, **stack.process("rabbit").environment}
+    command = [str(binaries.rabbitmqctl()), "--quiet", "set_disk_free_limit", limit]
+    try:
+        done = subprocess.run(
+            command, check=False, env=environment, capture_output=True, text=True, timeout=_ANSWER_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OpsError("RabbitMQ does not take its limit of free space over") from error
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise OpsError(f"RabbitMQ does not take its limit of free space over: {said[0] if said else ''}")
+
+
+def _fill_shard(stack: Stack, shard: StackShard, for_s: float) -> None:
+    """A server that is started anew meanwhile has no lock any more."""
+    topology = stack.topology
+    primary = shard.ports[elections.find_primary(topology, shard)]
+    with elections.connect_to_member(topology, stack.credentials, primary) as client:
+        try:
+            client.admin.command("fsync", lock=True)
+            time.sleep(for_s)
+        finally:
+            with suppress(PyMongoError):
+                client.admin.command("fsyncUnlock")

@@ -1,0 +1,119 @@
+"""What people were told: the ground on which a run is judged."""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Set
+from dataclasses import dataclass, field
+from typing import Final
+
+UNEXPECTED_STATUSES: Final = frozenset({"401", "403", "404", "500", "501"})
+"""People ask only for what they may ask for, with good tokens; and what is broken has answers of its own."""
+
+
+OVERLOADED_STATUS: Final = "429 OVERLOADED"
+"""Not for what the asker did, as the other 429 are, but because a process had too much to do."""
+
+
+RETRYABLE_STATUSES: Final = frozenset({"none", OVERLOADED_STATUS, "502", "503", "504"})
+"""Answers that faults have and that may be asked for again."""
+
+
+@dataclass(frozen=True)
+class InvariantViolation:
+    """Something that must not be: what it is, and about which application or listing, if it is about one."""
+
+    what: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One change that somebody asked for, and what they were told, `at_s` after the start of the run.
+
+    `subject` is the ID of the application or listing, "" where none was told. `answer` is the HTTP status, 0
+    when there was none within the patience of the asker; `tries` is how often it was asked for under one key,
+    for `took_s` in all.
+    """
+
+    at_s: float
+    who: str
+    what: str
+    subject: str
+    answer: int
+    reason: str
+    tries: int
+    detail: str = ""
+    took_s: float = 0.0
+
+    @property
+    def asked_at_s(self) -> float:
+        """When it was asked for the first time."""
+        return self.at_s - self.took_s
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the asker was told that it was done."""
+        return 200 <= self.answer < 300
+
+    @property
+    def refused(self) -> bool:
+        """Whether the asker was told that it was not done, and will not be."""
+        return 400 <= self.answer < 500
+
+    def __str__(self) -> str:
+        told = f"{self.answer} {self.reason}".strip() if self.answer else "no answer"
+        tries = f" after {self.tries} tries" if self.tries > 1 else ""
+        return f"{self.at_s:7.2f} s  {self.who} {self.what} {self.subject} {self.detail}: {told}{tries}"
+
+
+def unexpected_answer_subject(status: str) -> str:
+    """What calls are noted as, in the place of a subject, that were answered as none should be."""
+    return f"answer {status}"
+
+
+@dataclass
+class OperationLog:
+    """All deeds of a run, and how its calls ended."""
+
+    started: float = field(default_factory=time.monotonic)
+    deeds: list[Operation] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
+    """Every try, reads included, by HTTP status or `OVERLOADED_STATUS`; "none" without an answer."""
+
+    def note(self, **deed: str | float) -> Operation:
+        """Puts a deed down, with the time."""
+        noted = Operation(at_s=time.monotonic() - self.started, **deed)  # type: ignore[arg-type]
+        self.deeds.append(noted)
+        return noted
+
+    def never_to_be(self) -> list[InvariantViolation]:
+        """Answers that nobody should have got, whatever struck."""
+        return self._answered(UNEXPECTED_STATUSES)
+
+    def failed(self) -> list[InvariantViolation]:
+        """Calls that somebody had to repeat, which is right only where something strikes."""
+        return self._answered(RETRYABLE_STATUSES)
+
+    def _answered(self, statuses: Set[str]) -> list[InvariantViolation]:
+        return [
+            InvariantViolation(
+                f"{self.calls[status]} calls had this answer", unexpected_answer_subject(status)
+            )
+            for status in sorted(statuses & self.calls.keys())
+        ]
+
+    def acknowledged(self, what: str) -> list[Operation]:
+        """The deeds of one kind that were acknowledged."""
+        return [deed for deed in self.deeds if deed.what == what and deed.acknowledged]
+
+    def about(self, subject: str) -> list[Operation]:
+        """The deeds about one application, or about a listing and applications for it, in order."""
+        return [deed for deed in self.deeds if subject in (deed.subject, deed.detail)]
+
+    def asked_for(self) -> dict[tuple[str, str], list[Operation]]:
+        """All attempts to apply, by student and listing."""
+        found: dict[tuple[str, str], list[Operation]] = defaultdict(list)
+        for deed in self.deeds:
+            if deed.what == "apply":
+                found[deed.who, deed.detail].append(deed)
+        return found

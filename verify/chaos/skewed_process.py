@@ -1,0 +1,28 @@
+"""Runs `python -m verify.chaos.skewed_process MODULE ...` in a process whose clock libfaketime has changed.
+
+libfaketime 0.9.10 gets a sleep until a moment of the monotonic clock wrong, and that is how Python sleeps.
+"""
+
+import runpy
+import select
+import sys
+import time
+from typing import SupportsIndex
+
+
+def _sleep(seconds: float | SupportsIndex, /) -> None:
+    seconds = float(seconds)
+    if seconds < 0:
+        raise ValueError("sleep length must be non-negative")
+    select.select((), (), (), seconds)
+
+
+def main() -> None:
+    """Takes its own name off the arguments and becomes the module."""
+    time.sleep = _sleep
+    sys.argv = sys.argv[1:]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

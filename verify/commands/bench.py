@@ -1,0 +1,58 @@
+"""`ic bench`: measure a running stack beside the bare libraries that it is made of."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from devstack import binaries, topology
+from devstack.topology import DEFAULT_STACK, Topology
+from ops.options import StackName
+from ops.progress import StepProgress
+from verify.bench import rows
+from verify.bench.closed_loop import MeasurementTimes
+from verify.bench.echo_server import running_echo_server
+from verify.bench.report import BenchmarkReport, Machine, save_markdown_report
+from verify.bench.target import BenchmarkTarget, require_seeded_stack
+
+MAX_WARM_UP_S = 2.0
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `ic bench`."""
+    app.command("bench")(bench)
+
+
+def bench(
+    stack: StackName = DEFAULT_STACK,
+    *,
+    seconds: Annotated[float, typer.Option(min=1, max=300, help="How long each row is measured.")] = 6,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Measure this row and its baseline; may be repeated.", metavar="ROW"),
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also write the table here.", metavar="FILE")] = None,
+) -> None:
+    """Measure a running, seeded stack beside the bare libraries that it is made of."""
+    wanted = rows.select_rows(only or [])
+    found = topology.find_stack(stack)
+    require_seeded_stack(found)
+    report = _measure_rows(found, wanted, seconds)
+    report.show()
+    if markdown is not None:
+        save_markdown_report(report, markdown)
+
+
+def _measure_rows(found: Topology, wanted: list[rows.BenchmarkRow], seconds: float) -> BenchmarkReport:
+    steps, machine = StepProgress(), Machine.here()
+    pace = MeasurementTimes(seconds, warm_up_s=min(MAX_WARM_UP_S, seconds / 2))
+    if any(row.by_h2load for row in wanted):
+        binaries.install_h2load(steps.note)
+    results = []
+    with running_echo_server() as echo:
+        field = BenchmarkTarget.of(found, echo)
+        holds = field.counts()
+        for row in wanted:
+            with steps.step(row.title):
+                results.append(row.result(field, pace))
+    return BenchmarkReport(machine, holds, seconds, results)

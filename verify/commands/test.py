@@ -1,0 +1,222 @@
+"""`ic test`: run every test against real servers of the test run's own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from threading import Lock
+from typing import Annotated
+from xml.etree import ElementTree
+
+import typer
+
+from devstack import lifecycle, stubs, topology
+from devstack.rate_limiter import LIFTED_LIMITS_FACTOR
+from devstack.topology import Topology
+from ops.console import console
+from ops.errors import OpsError
+from ops.paths import REPO, STATE
+from ops.progress import StepProgress
+
+UNIT_TESTS = "tests/unit"
+ON_STORES = (
+    *("tests/integration/analytics", "tests/integration/application", "tests/integration/auth"),
+    *("tests/integration/chassis", "tests/integration/internship", "tests/integration/messaging"),
+    *("tests/integration/notification", "tests/integration/ratelimit", "tests/integration/user"),
+)
+"""They stop stores, and have some of their own: only what is served by processes of the tests uses them."""
+ON_SERVICES = ("tests/integration/auth/test_over_grpc.py", "tests/integration/chassis/test_process.py")
+SIDE_BY_SIDE = {
+    "apart": ("tests/integration/control_plane", "tests/integration/stack/test_moves.py"),
+    "edge": (
+        *("tests/integration/edge", "tests/integration/observability", *ON_SERVICES),
+        *("tests/e2e", "tests/hostile"),
+    ),
+}
+"""Runs on the stack that do not disturb each other."""
+IN_TURN = (
+    *("tests/integration/stack", "tests/docs", "tests/faults"),
+    *("tests/resilience", "tests/replicas", "tests/chaos", "tests/growth"),
+)
+"""They stop processes or change the stack: a whole run has them when the others have ended."""
+REPORTS_FOLDER = STATE / "test"
+STACK_VARIABLE = "IC_TEST_STACK"
+OTLP_VARIABLE = "IC_OTLP_ENDPOINT"
+NOTHING_COLLECTED_CODE = 5
+PASSING_CODES = (0, NOTHING_COLLECTED_CODE)
+
+
+class ResultTally:
+    """What the test runs of one command add up to."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.failed = 0
+        self._adding = Lock()
+
+    def add(self, report: Path, exit_code: int) -> None:
+        """Counts one run; a run that ended badly without a failed test still fails the whole."""
+        passed = failed = 0
+        if report.exists():
+            for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314 - our own file
+                bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+                failed += bad
+                passed += int(suite.get("tests", 0)) - bad - int(suite.get("skipped", 0))
+        if exit_code not in PASSING_CODES and not failed:
+            failed = 1
+        with self._adding:
+            self.passed += passed
+            self.failed += failed
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `ic test`."""
+    passes_on = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command("test", context_settings=passes_on)(run_tests)
+
+
+def run_tests(
+    context: typer.Context,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the test stack running.")] = False,
+    stack: Annotated[
+        str, typer.Option("--stack", help="Name of the stack that is made for the run.")
+    ] = "test",
+) -> None:
+    """Run unit tests, then integration and end-to-end tests on a stack of their own.
+
+    What else is given goes to pytest: `ic test -k login`, `ic test tests/unit/ops -x`.
+    """
+    targets, arguments = _split_arguments(context.args)
+    unit = [
+        target for target in targets or [UNIT_TESTS] if _is_unit_target(target) and _target_exists(target)
+    ]
+    on_a_stack = [target for target in targets if not _is_unit_target(target)]
+    stubs.build_generated_stubs()
+    tally = ResultTally()
+    if unit:
+        run_pytest("unit", unit, ["-n", "2", *arguments], tally)
+    if on_a_stack or not targets:
+        with temporary_stack(stack, keep=keep, tally=tally) as found:
+            if targets:
+                run_pytest("stack", on_a_stack, arguments, tally, stack=found)
+            else:
+                _run_all(arguments, tally, found)
+    console.print(str(tally), style="bold red" if tally.failed else "bold green")
+    raise typer.Exit(1 if tally.failed else 0)
+
+
+def _run_all(arguments: Sequence[str], tally: ResultTally, stack: Topology) -> None:
+    """Runs what can be run at the same time, then the tests that stop processes of the stack."""
+    with _stores_beside(stack) as stores:
+        runs = {name: (targets, stack) for name, targets in SIDE_BY_SIDE.items()}
+        runs["stores"] = ((*ON_STORES, *(f"--ignore={each}" for each in ON_SERVICES)), stores)
+        logs = {name: REPORTS_FOLDER / f"{name}.log" for name in runs}
+        with ThreadPoolExecutor(len(runs)) as pool:
+            running = [
+                pool.submit(run_pytest, name, [*targets, *arguments], [], tally, stack=on, log=logs[name])
+                for name, (targets, on) in runs.items()
+            ]
+    for log in logs.values():
+        console.print(log.read_text(), markup=False, highlight=False)
+    for run in running:
+        run.result()
+    done = [f"--ignore={target}" for targets in SIDE_BY_SIDE.values() for target in targets]
+    run_pytest("stack", [*IN_TURN, *done], arguments, tally, stack=stack)
+
+
+@contextmanager
+def _stores_beside(stack: Topology) -> Iterator[Topology]:
+    """The stores of a second stack, without services."""
+    name = f"{stack.name}-stores"
+    if name in topology.stack_names():
+        lifecycle.stop_stack(topology.find_stack(name), wipe=True)
+    stores = topology.find_or_create_stack(name, limits_times=LIFTED_LIMITS_FACTOR)
+    try:
+        lifecycle.start_stack(stores, StepProgress(), stores_only=True)
+        yield stores
+    finally:
+        lifecycle.stop_stack(stores, wipe=True)
+
+
+def _split_arguments(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Parts what was given into test files or folders, and everything else."""
+    targets = [argument for argument in given if not argument.startswith("-") and _target_exists(argument)]
+    return targets, [argument for argument in given if argument not in targets]
+
+
+def _target_exists(target: str) -> bool:
+    return (REPO / target.split("::", maxsplit=1)[0]).exists()
+
+
+def _is_unit_target(target: str) -> bool:
+    return target.startswith(UNIT_TESTS)
+
+
+@contextmanager
+def temporary_stack(name: str, *, keep: bool, tally: ResultTally) -> Iterator[Topology]:
+    """A stack that is new, and gone afterwards whatever happens; its logs stay when a test fails."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if name in topology.stack_names():
+        lifecycle.stop_stack(topology.find_stack(name), wipe=True)
+    found = topology.find_or_create_stack(name, limits_times=LIFTED_LIMITS_FACTOR)
+    # Traces go where a test may listen; only those that a test asks for, by a sampled `traceparent`.
+    os.environ |= {OTLP_VARIABLE: f"127.0.0.1:{found.gateway + 2}", "IC_TRACE_SAMPLE_RATIO": "0"}
+    failed_before = tally.failed
+    try:
+        lifecycle.start_stack(found, StepProgress())
+        yield found
+    except BaseException:
+        _keep_logs(found)
+        raise
+    finally:
+        if tally.failed > failed_before:
+            _keep_logs(found)
+        if keep:
+            console.print(f"the stack '{name}' is left running: ic down --stack {name} --wipe")
+        else:
+            lifecycle.stop_stack(found, wipe=True)
+
+
+def _keep_logs(found: Topology) -> None:
+    kept = REPORTS_FOLDER / "logs"
+    shutil.rmtree(kept, ignore_errors=True)
+    if found.logs.exists():
+        shutil.copytree(found.logs, kept)
+        console.print(f"the processes' logs of this run: {kept.relative_to(REPO)}")
+
+
+def run_pytest(
+    name: str,
+    targets: Sequence[str],
+    arguments: Sequence[str],
+    tally: ResultTally,
+    *,
+    stack: Topology | None = None,
+    log: Path | None = None,
+) -> None:
+    """Runs these tests in a process of their own, on a stack if one is given, and adds them to the tally.
+
+    What they print goes to the file `log` if there is one.
+    """
+    report = REPORTS_FOLDER / f"{name}.xml"
+    REPORTS_FOLDER.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    start = time.monotonic()
+    command = [sys.executable, "-m", "pytest", *targets, f"--junitxml={report}", *arguments]
+    environment = dict(os.environ) | ({STACK_VARIABLE: str(stack.path)} if stack else {})
+    try:
+        with log.open("w") if log else nullcontext() as output:
+            done = subprocess.run(command, cwd=REPO, check=False, env=environment, stdout=output)
+    except OSError as error:
+        raise OpsError(f"pytest does not start: {error}") from error
+    tally.add(report, done.returncode)
+    console.print(f"[dim]{name} tests took {time.monotonic() - start:.1f} s[/]")

@@ -1,0 +1,112 @@
+"""Every thorough suite in turn: what takes too long for each change runs before a release, or over night."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final
+
+from ops.errors import OpsError
+from ops.paths import REPO
+
+TERMINATE_TIMEOUT_S: Final = 120.0
+"""A suite that is told to end takes its stack down first."""
+_THOROUGH_MARK: Final = ("-m", "thorough")
+
+
+@dataclass(frozen=True)
+class ThoroughSuite:
+    """Some tests, and the command that runs them on a stack of their own."""
+
+    name: str
+    what: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    """How a suite ended; `outcome` is `passed`, `failed` or `not run`."""
+
+    suite: ThoroughSuite
+    outcome: str
+    took_s: float
+
+
+def _ic_command(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "ops.cli", *arguments)
+
+
+def list_suites(fuzz_minutes: float = 30.0, stack: str = "thorough") -> tuple[ThoroughSuite, ...]:
+    """All there are, in the order in which they run."""
+    overload = "tests/faults/test_overload.py"
+    on_stack = ("--stack", stack)
+    tests = (
+        ("faults", "processes killed under load", ("tests/faults", f"--ignore={overload}")),
+        ("overload", "more calls than the stack can carry", (overload,)),
+        ("moves", "slots moved and movers killed", ("tests/integration/stack",)),
+        ("resilience", "two regions, TLS, stores that hang", ("tests/resilience",)),
+        ("replicas", "primaries killed, secondaries read", ("tests/replicas",)),
+        ("growth", "shards added and slots moved under load", ("tests/growth",)),
+        ("chaos", "people at work while everything breaks", ("tests/chaos",)),
+    )
+    fuzz = _ic_command("fuzz", "--minutes", f"{fuzz_minutes:g}", *on_stack)
+    return (
+        *(
+            ThoroughSuite(name, what, _ic_command("test", *where, *_THOROUGH_MARK, *on_stack))
+            for name, what, where in tests
+        ),
+        ThoroughSuite("fuzz", f"hostile requests for {fuzz_minutes:g} minutes", fuzz),
+    )
+
+
+def select_suites(names: Sequence[str], among: Sequence[ThoroughSuite]) -> list[ThoroughSuite]:
+    """The suites of these names in their own order; all without names. Raises OpsError for an unknown one."""
+    known = [suite.name for suite in among]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise OpsError(f"there is no suite '{unknown[0]}'; there are: {', '.join(known)}")
+    return [suite for suite in among if not names or suite.name in names]
+
+
+def run_suites(
+    wanted: Iterable[ThoroughSuite], announce: Callable[[ThoroughSuite], None]
+) -> list[SuiteResult]:
+    """Runs each, whatever became of those before; once told to end, it runs no further one."""
+    results = []
+    is_over = False
+    for suite in wanted:
+        if is_over:
+            results.append(SuiteResult(suite, "not run", 0.0))
+            continue
+        announce(suite)
+        began = time.monotonic()
+        try:
+            outcome = "passed" if _run_suite(suite) == 0 else "failed"
+        except KeyboardInterrupt:
+            outcome, is_over = "failed", True
+        results.append(SuiteResult(suite, outcome, time.monotonic() - began))
+    return results
+
+
+def _run_suite(suite: ThoroughSuite) -> int:
+    """Raises KeyboardInterrupt when this process is told to end; the suite has ended then, too."""
+    before = signal.signal(signal.SIGTERM, _raise_interrupt)
+    try:
+        with subprocess.Popen(suite.command, cwd=REPO) as running:
+            try:
+                return running.wait()
+            except KeyboardInterrupt:
+                running.terminate()
+                running.wait(TERMINATE_TIMEOUT_S)
+                raise
+    except OSError as error:
+        raise OpsError(f"the suite '{suite.name}' does not start: {error}") from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _raise_interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
