@@ -16,6 +16,7 @@ from devstack import stubs, toolbox
 from ops.console import console
 from ops.errors import OpsError
 from ops.paths import DESCRIPTORS, PROTOS, REPO
+from verify.code_rules.rules import find_violations
 
 
 class CheckSkipped(Exception):  # noqa: N818 - an outcome, not an error
@@ -81,6 +82,12 @@ def _check_openapi() -> None:
         _run_command(spectral, "lint", "--quiet", "--ruleset", rules, "--fail-severity", "hint", *paths)
 
 
+def _check_code_rules() -> None:
+    violations = find_violations(REPO)
+    if violations:
+        raise OpsError("\n".join(map(str, violations)))
+
+
 LINT_CHECKS = (
     LintCheck("ruff check", lambda: _run_tool("ruff", "check", ".")),
     LintCheck("ruff format", lambda: _run_tool("ruff", "format", "--check", ".")),
@@ -90,6 +97,7 @@ LINT_CHECKS = (
     LintCheck("buf breaking", _check_breaking_changes),
     LintCheck("spectral", _check_openapi),
     LintCheck("lint-imports", lambda: _run_tool("lint-imports", "--no-logo", "--no-cache")),
+    LintCheck("code rules", _check_code_rules),
 )
 
 
