@@ -14,7 +14,7 @@ FENCED_LINE = "fenced"
 
 
 async def block_process(*_: object) -> None:
-    """Instead of the last step under the fence; nothing of this process goes on meanwhile."""
+    """Replace the last step under the fence; this process does nothing else until it is killed."""
     sys.stdout.write(f"{FENCED_LINE}\n")
     sys.stdout.flush()
     time.sleep(100)

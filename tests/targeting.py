@@ -34,7 +34,7 @@ class TargetedQueryGuard(CommandListener):
     """Give it to `Shards(listeners=...)`; `check` tells of queries that went to several shards.
 
     The same query on the same collection, sent to more than one shard within one RPC or one `operation`,
-    is a scatter. Those made with `Shards.scatter` are told apart by the function that is scattered, and
+    is a scatter. Those made with `Shards.scatter` differ by the function that is scattered, and
     have to be in `allowed`: the short, written list.
     """
 
@@ -44,7 +44,7 @@ class TargetedQueryGuard(CommandListener):
 
     @contextmanager
     def operation(self, name: str) -> Iterator[None]:
-        """What is done within the block counts as one operation."""
+        """Count the queries of the block as one operation."""
         token = _operation.set(name)
         try:
             yield

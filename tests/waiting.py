@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 WAIT_TIMEOUT_S: Final = 60.0
 BUSY_MACHINE_MARGIN_S: Final = 10.0
-"""How much later than promised something may come on a busy machine, where what is wrong takes minutes."""
+"""How much later than promised something may come on a busy machine; a fault takes minutes."""
 _POLL_INTERVAL_S: Final = 0.01
 
 
@@ -47,7 +47,7 @@ def wait_until_blocking(
 
 
 async def run_ready_tasks(count: int = 50) -> None:
-    """Let everything that is ready run, so many times in a row."""
+    """Let everything that is ready run, this number of times in a row."""
     for _ in range(count):
         await asyncio.sleep(0)
 

@@ -31,7 +31,7 @@ class WorkloadRun:
     listings: list[str]
 
     def findings(self) -> list[InvariantViolation]:
-        """What was lost, doubled, oversold, miscounted or not told."""
+        """The effects that were lost, doubled, oversold, miscounted or not notified."""
         topology = Topology.load(self.stack.topology.path)
         truth, unsettled = wait_until_settled(topology, self.listings)
         _, untold = wait_for_notifications(topology, truth, self.people)

@@ -23,7 +23,7 @@ class EndpointSourceFixture(Protocol):
         ...
 
     async def look(self) -> None:
-        """Has the source look once more; it has told what it saw when this returns."""
+        """Poll the source once; its listeners have the result when this returns."""
         ...
 
 

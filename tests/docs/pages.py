@@ -88,7 +88,7 @@ def render_script(page: str, place: DocsTarget, heads: Path) -> str:
 
 
 def may_fail(block: DocsBlock) -> bool:
-    """Whether the reader is told to expect an error."""
+    """Whether the page says that the command fails."""
     return any("error" in line.partition("#")[2] for line in block.text.splitlines())
 
 

@@ -110,7 +110,7 @@ def _pattern(line: str) -> str:
 
 
 def differs(shown: Any, real: Any, at: str = "") -> str:
-    """How what came differs from what is shown, where `...` stands for anything; empty if it fits."""
+    """Return how the output differs from the page, where `...` matches anything; "" if it fits."""
     if isinstance(shown, dict):
         if not isinstance(real, dict):
             return f"{at or 'the whole'} is no object"

@@ -20,9 +20,9 @@ def stack() -> StackHandle:
 
 
 @pytest.fixture(scope="session")
-def stranger(stack: StackHandle) -> ApiUser:
+def visitor(stack: StackHandle) -> ApiUser:
     """Somebody who is not signed in."""
-    return ApiUser(stack.gateway_url, stack.mailbox_url, "stranger@example.com")
+    return ApiUser(stack.gateway_url, stack.mailbox_url, "visitor@example.com")
 
 
 @pytest.fixture(scope="session")

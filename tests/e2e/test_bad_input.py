@@ -85,8 +85,8 @@ def _registration(**changes: Any) -> Json:
         ("companyName", "only for companies"),
     ],
 )
-def test_a_field_that_breaks_its_rule_is_named(stranger: ApiUser, field: str, value: object) -> None:
-    refused = _refusal(stranger, "POST", "/api/v1/auth/register", body=_registration(**{field: value}))
+def test_a_field_that_breaks_its_rule_is_named(visitor: ApiUser, field: str, value: object) -> None:
+    refused = _refusal(visitor, "POST", "/api/v1/auth/register", body=_registration(**{field: value}))
     assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
     assert field in refused.violations, refused.body
 
@@ -107,8 +107,8 @@ def test_a_body_of_ten_megabytes_is_refused(stack: StackHandle) -> None:
     assert (status, _reason(answer)) == (413, "PAYLOAD_TOO_LARGE")
 
 
-def test_an_unknown_query_parameter_is_named(stranger: ApiUser) -> None:
-    refused = _refusal(stranger, "GET", "/api/v1/internships", parameters={"colour": "blue"})
+def test_an_unknown_query_parameter_is_named(visitor: ApiUser) -> None:
+    refused = _refusal(visitor, "GET", "/api/v1/internships", parameters={"colour": "blue"})
     assert (refused.status, refused.reason) == (400, "UNKNOWN_PARAMETER")
     assert "colour" in refused.violations
 
@@ -117,24 +117,24 @@ def test_an_unknown_query_parameter_is_named(stranger: ApiUser) -> None:
     ("name", "value"),
     [("pageSize", "many"), ("pageSize", "51"), ("workMode", "WORK_MODE_SPACE"), ("country", "germany")],
 )
-def test_a_query_parameter_that_breaks_its_rule_is_named(stranger: ApiUser, name: str, value: str) -> None:
-    refused = _refusal(stranger, "GET", "/api/v1/internships", parameters={name: value})
+def test_a_query_parameter_that_breaks_its_rule_is_named(visitor: ApiUser, name: str, value: str) -> None:
+    refused = _refusal(visitor, "GET", "/api/v1/internships", parameters={name: value})
     assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
     assert name in refused.violations
 
 
-def test_a_page_token_that_was_changed_is_refused(stranger: ApiUser) -> None:
-    refused = _refusal(stranger, "GET", "/api/v1/internships", parameters={"pageToken": "AAAA.BBBB"})
+def test_a_page_token_that_was_changed_is_refused(visitor: ApiUser) -> None:
+    refused = _refusal(visitor, "GET", "/api/v1/internships", parameters={"pageToken": "AAAA.BBBB"})
     assert (refused.status, refused.reason) == (400, "INVALID_PAGE_TOKEN")
 
 
-def test_an_unknown_path_is_not_found(stranger: ApiUser) -> None:
-    refused = _refusal(stranger, "GET", "/api/v1/unicorns")
+def test_an_unknown_path_is_not_found(visitor: ApiUser) -> None:
+    refused = _refusal(visitor, "GET", "/api/v1/unicorns")
     assert (refused.status, refused.reason) == (404, "UNKNOWN_PATH")
 
 
-def test_an_id_that_is_none_is_named(stranger: ApiUser) -> None:
-    refused = _refusal(stranger, "GET", "/api/v1/internships/int_1")
+def test_an_id_that_is_none_is_named(visitor: ApiUser) -> None:
+    refused = _refusal(visitor, "GET", "/api/v1/internships/int_1")
     assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
     assert "internshipId" in refused.violations
 
@@ -167,8 +167,8 @@ def _with_token(stack: StackHandle, token: str) -> tuple[int, str]:
     return status, _reason(body)
 
 
-def test_without_a_token_a_private_call_asks_to_sign_in(stranger: ApiUser) -> None:
-    refused = _refusal(stranger, "GET", "/api/v1/users/me")
+def test_without_a_token_a_private_call_asks_to_sign_in(visitor: ApiUser) -> None:
+    refused = _refusal(visitor, "GET", "/api/v1/users/me")
     assert (refused.status, refused.reason) == (401, "TOKEN_MISSING")
 
 
@@ -401,16 +401,16 @@ def test_a_refresh_token_works_once_and_its_reuse_ends_the_session(
 
 
 def test_login_and_registration_do_not_reveal_whether_an_address_is_known(
-    stranger: ApiUser, student: ApiUser
+    visitor: ApiUser, student: ApiUser
 ) -> None:
     known = {"email": student.email, "password": "a-wrong-passphrase"}
     unknown = {"email": "nobody.knows@example.com", "password": "a-wrong-passphrase"}
-    refusals = [_refusal(stranger, "POST", "/api/v1/auth/login", body=body) for body in (known, unknown)]
+    refusals = [_refusal(visitor, "POST", "/api/v1/auth/login", body=body) for body in (known, unknown)]
     assert {(each.status, each.reason, str(each)) for each in refusals} == {
         (401, "INVALID_CREDENTIALS", str(refusals[0]))
     }
     answers = [
-        stranger.post("/api/v1/auth/register", **_registration(email=email))
+        visitor.post("/api/v1/auth/register", **_registration(email=email))
         for email in (student.email, "somebody.new@example.com")
     ]
     assert answers[0] == answers[1]

@@ -51,7 +51,7 @@ def document(stack: StackHandle, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def journey(stack: StackHandle, opened: Json) -> Mapping[str, str]:
-    """What a client's journey is told."""
+    """The environment of a client's journey."""
     return {
         "GATEWAY": stack.gateway_url,
         "MAILBOX": stack.mailbox_url,

@@ -85,8 +85,8 @@ def test_the_inbox_marks_what_was_read(walked: Walked) -> None:
 
 
 def test_health_readiness_and_the_api_page_answer_at_the_gateway(
-    stack: StackHandle, stranger: ApiUser
+    stack: StackHandle, visitor: ApiUser
 ) -> None:
-    assert stranger.get("/health") == {"status": "ok"}
-    assert stranger.get("/ready") == {"status": "ready"}
-    assert stranger.get("/openapi.json")["openapi"] == "3.1.0"
+    assert visitor.get("/health") == {"status": "ok"}
+    assert visitor.get("/ready") == {"status": "ready"}
+    assert visitor.get("/openapi.json")["openapi"] == "3.1.0"

@@ -30,7 +30,7 @@ def ic(stack: StackHandle, *arguments: str) -> str:
 
 
 def test_a_first_listing_that_asks_for_a_fee_waits_is_sent_back_and_goes_online_when_it_is_better(
-    stack: StackHandle, new_person: NewPerson, stranger: ApiUser
+    stack: StackHandle, new_person: NewPerson, visitor: ApiUser
 ) -> None:
     owner = new_person(company="Five Minutes Old", trusted=False)
     word = secrets.token_hex(4)
@@ -41,7 +41,7 @@ def test_a_first_listing_that_asks_for_a_fee_waits_is_sent_back_and_goes_online_
     waiting = owner.post(f"{path}:publish")
     assert waiting["state"] == "INTERNSHIP_STATE_PENDING_REVIEW"
     assert owner.get(path)["id"] == draft["id"]
-    assert refusal(stranger, "GET", path).reason == "INTERNSHIP_NOT_FOUND"
+    assert refusal(visitor, "GET", path).reason == "INTERNSHIP_NOT_FOUND"
 
     assert draft["id"] in ic(stack, "list", "--limit", "200")
     shown = ic(stack, "show", draft["id"])
@@ -53,7 +53,7 @@ def test_a_first_listing_that_asks_for_a_fee_waits_is_sent_back_and_goes_online_
     owner.patch(path, description="We pay you from the first day.")
     assert owner.post(f"{path}:publish")["state"] == "INTERNSHIP_STATE_PENDING_REVIEW"
     ic(stack, "approve", draft["id"], "--as", "maria")
-    assert stranger.get(path)["state"] == "INTERNSHIP_STATE_OPEN"
+    assert visitor.get(path)["state"] == "INTERNSHIP_STATE_OPEN"
     shown = ic(stack, "show", draft["id"])
     assert "MODERATOR maria PENDING_REVIEW → CHANGES_REQUESTED: Interns never pay." in shown
 
@@ -80,7 +80,7 @@ def test_only_members_of_verified_companies_search_students(
 
 
 def test_a_suspended_companys_listings_are_offline_within_a_moment(
-    stack: StackHandle, new_person: NewPerson, stranger: ApiUser
+    stack: StackHandle, new_person: NewPerson, visitor: ApiUser
 ) -> None:
     owner = new_person(company="Troubled")
     draft = owner.post("/api/v1/internships", **sample_listing(secrets.token_hex(4)))
@@ -92,7 +92,7 @@ def test_a_suspended_companys_listings_are_offline_within_a_moment(
         lambda: owner.get(path)["state"] == "INTERNSHIP_STATE_SUSPENDED" or None,
         "the listing to be suspended",
     )
-    assert refusal(stranger, "GET", path).reason == "INTERNSHIP_NOT_FOUND"
+    assert refusal(visitor, "GET", path).reason == "INTERNSHIP_NOT_FOUND"
     assert (
         refusal(owner, "POST", "/api/v1/internships", body=sample_listing("x")).reason == "COMPANY_SUSPENDED"
     )

@@ -17,12 +17,12 @@ OLDER = [
 
 
 @pytest.mark.parametrize(("method", "path"), OLDER)
-def test_an_older_path_is_known(stranger: ApiUser, method: str, path: str) -> None:
+def test_an_older_path_is_known(visitor: ApiUser, method: str, path: str) -> None:
     concrete = "/".join("some-id" if "{" in part else part for part in path.split("/"))
     if ":" in path:
         concrete = f"{concrete.split(':')[0]}:{path.rsplit(':', 1)[1]}"
     try:
-        stranger.call(method, concrete, body={} if method != "GET" else None)
+        visitor.call(method, concrete, body={} if method != "GET" else None)
     except ApiError as refused:
         assert refused.reason != "UNKNOWN_PATH"
         assert refused.status < 500

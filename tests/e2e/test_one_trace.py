@@ -41,7 +41,7 @@ def test_a_registration_is_one_trace_from_the_gateway_to_its_mail(
             "name": "Traced",
             "kind": "ACCOUNT_KIND_STUDENT",
         },
-        # The gateway decides what is recorded, whatever the caller's `traceparent` says; this asks it to.
+        # The gateway decides which traces are recorded, not the caller's `traceparent`; this asks it to.
         headers={"traceparent": f"00-{trace_id}-{client_span}-01", "x-client-trace-id": trace_id},
     )
     assert answer.is_success, answer.text

@@ -46,6 +46,6 @@ def test_readers_count_once_each_also_those_of_the_edges_cache(
             return seen if seen >= at_least else None
 
         assert wait_for_result(lambda: views(4), "the readers in the funnel") == 4
-        # What the edge told of the others it told before it tells of this one.
+        # The edge reports the earlier requests before this one.
         read("Vivaldi")
         assert wait_for_result(lambda: views(5), "one more reader in the funnel") == 5

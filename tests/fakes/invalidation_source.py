@@ -1,4 +1,4 @@
-"""News of changes to a cache store, told when the test says so."""
+"""Invalidations of a cache store that the test sends."""
 
 from chassis.cache.invalidation_stream import InvalidationListener, InvalidationStream
 

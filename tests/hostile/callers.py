@@ -84,7 +84,7 @@ class CallerDirectory:
         return tuple(self._callers.values())
 
     @property
-    def strangers(self) -> tuple[LabelledCaller, ...]:
+    def visitors(self) -> tuple[LabelledCaller, ...]:
         """Those to whom nothing of student and owner belongs."""
         others = [OTHER_STUDENT, *(OTHER_COMPANY.format(role) for role in ROLES), ANONYMOUS]
         return tuple(self._callers[label] for label in others)
@@ -98,7 +98,7 @@ class CallerDirectory:
     def in_another_session(
         self, caller: LabelledCaller, life: timedelta = timedelta(minutes=5)
     ) -> LabelledCaller:
-        """The same person with another token, so that the first one outlives what is done with it."""
+        """The same person with another token, so that the first one stays valid."""
         assert caller.principal is not None
         return replace(caller, token=asyncio.run(_issue_token(self.stack, caller.principal, life)))
 

@@ -134,4 +134,4 @@ FORGED_TOKENS: Final[Mapping[str, Callable[[TokenForger], str]]] = {
     "a token that goes on and on": lambda one: f"{one.token}{'A' * 8_000}",
     "a token with a line end": lambda one: f"{one.token[:50]}%0d%0a{one.token[50:]}",
 }
-"""How each token is made, by what is wrong with it. All are TOKEN_INVALID."""
+"""By fault: how the token is forged. All are TOKEN_INVALID."""

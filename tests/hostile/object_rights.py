@@ -39,7 +39,7 @@ class ObjectRight:
 
     `request` names the object; `whose` are the callers to whom it belongs; every other caller whom the
     contract admits by kind and role is answered `hidden`, as if the object did not exist. `leaves_out` says
-    that others are answered instead, about what is theirs, and that the object is not in the answer.
+    that others are answered instead, about their own objects, and that the object is not in the answer.
     """
 
     request: Callable[[OwnedObjects], RequestFields]

@@ -24,7 +24,7 @@ STREAM_LISTEN_S: Final = 0.3
 BUSY_REASONS: Final = frozenset({"OVERLOADED", "UNAVAILABLE", "DEADLINE_EXCEEDED"})
 """What a busy machine may answer once, and not twice in a row."""
 MIN_UNREAD_REQUEST_BYTES: Final = 4 * MAX_REQUEST_BYTES
-"""What is larger gRPC refuses by itself, before anybody could give a reason."""
+"""gRPC refuses larger messages itself, without a reason of the contract."""
 _GRPC_SIZE_STATUSES: Final = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
 
 
@@ -93,7 +93,7 @@ def _deadline_s(rpc: RpcSpec | None) -> float:
 
 
 def find_response_fault(answer: RawResponse, path: str, request: bytes) -> str:
-    """What is wrong with an answer, in a sentence; empty when nothing is."""
+    """Return the fault of an answer in a sentence, "" when it has none."""
     rpc = find_rpc(path)
     if rpc and not rpc.server_streaming and answer.took_s > _deadline_s(rpc) + DEADLINE_MARGIN_S:
         return f"took {answer.took_s:.1f} s, its deadline is {_deadline_s(rpc):.1f} s"

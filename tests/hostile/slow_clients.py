@@ -171,7 +171,7 @@ class UnfinishedCalls:
         self._head[4] = ("content-type", "application/grpc")
 
     def begin(self, how_many: int) -> None:
-        """Begins so many more, whatever the server has said of its bounds."""
+        """Begin this number of streams more, beyond the bounds that the server has announced."""
         for _ in range(how_many):
             self._connection.send_headers(self._connection.get_next_available_stream_id(), self._head)
         self._client.sendall(self._connection.data_to_send())

@@ -65,7 +65,7 @@ def test_whatever_is_sent_is_answered_as_the_page_says(
     works = [
         (operation, label, mode)
         for operation, label, mode in product(operations, CALLERS, MODES)
-        # Whoever is not signed in is refused before most of what is wrong can matter.
+        # A caller who is not signed in is refused before most faults matter.
         if IS_LONG_RUN or (label, mode) != (ANONYMOUS, GenerationMode.NEGATIVE)
     ]
     for number, (operation, label, mode) in fuzz_rounds(works):
@@ -135,7 +135,7 @@ def is_stream(answer: requests.Response) -> bool:
 
 
 def reason_of(answer: requests.Response) -> str:
-    """The contract's reason of an error; empty for success, and for what is none of ours."""
+    """Return the contract's reason of an error; "" for success and for errors of other servers."""
     try:
         body = answer.json() if answer.status_code >= 400 else {}
     except requests.exceptions.JSONDecodeError:
@@ -146,7 +146,7 @@ def reason_of(answer: requests.Response) -> str:
 
 
 def find_http_fault(answer: requests.Response, rpc: RpcSpec | None) -> str:
-    """What is wrong with an answer, whatever was asked; empty when nothing is."""
+    """Return the fault of an answer to any request, "" when it has none."""
     longest_s = (rpc.policy.deadline_ms / 1000 if rpc else 1.0) + DEADLINE_MARGIN_S
     if answer.elapsed.total_seconds() > longest_s:
         return f"answered after {answer.elapsed.total_seconds():.1f} s instead of {longest_s:.1f} s"

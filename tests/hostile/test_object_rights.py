@@ -1,4 +1,4 @@
-"""Nobody sees or changes what is another's, whatever the call: the table in `rights` says whose is what."""
+"""Nobody sees or changes the objects of others by any call; the table in `rights` names the owners."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ GUESSES_PER_CALL: Final = 70
 MAX_CONCURRENT_GUESSES: Final = 16
 ID: Final = re.compile(r"[a-z]{3}_[0-7][0-9A-HJKMNP-TV-Z]{25}")
 ENTRIES: Final = 3
-"""What a student is told until an offer stands."""
+"""The state that a student sees until an offer stands."""
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def bytes_of(rpc: RpcSpec, fields: Any) -> bytes:
 
 
 def expected(rpc: RpcSpec, caller: LabelledCaller) -> set[str]:
-    """What a caller to whom the object does not belong may be answered; empty: about what is theirs."""
+    """The answers to a caller who does not own the object; empty: an answer about their own."""
     if not caller.is_admitted(rpc):
         return {"TOKEN_MISSING" if caller.label == ANONYMOUS else "PERMISSION_DENIED"}
     # Some members of the cast have a role and no profile.
@@ -129,7 +129,7 @@ def test_at_the_edge_other_callers_get_the_same_answer(
     cast: CallerDirectory, lines: dict[str, RawGrpcChannel], known: OwnedObjects, rpc: RpcSpec
 ) -> None:
     request = bytes_of(rpc, OBJECT_RIGHTS[rpc.name].request(known))
-    for caller in [one for one in cast.strangers if not belongs(rpc, one)]:
+    for caller in [one for one in cast.visitors if not belongs(rpc, one)]:
         answer = lines["gateway"].call(rpc.path, request, caller.token)
         told = expected(rpc, caller) if rpc in edge_rpcs() else {"UNKNOWN_METHOD"}
         assert answer.reason in told, f"{caller.label}: {answer}"

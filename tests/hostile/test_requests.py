@@ -105,7 +105,7 @@ def test_a_field_of_the_body_is_refused_in_the_query_and_not_written_down(
 
 @pytest.fixture(scope="module")
 def secret(stack: StackHandle) -> Iterator[str]:
-    """What is in no log of any process, once all of them have been written."""
+    """A value that no process has logged, checked when all logs are written."""
     value, marker = f"hunter2-{secrets.token_hex(8)}", secrets.token_hex(16)
     yield value
     httpx.get(f"{stack.gateway_url}/marker-{marker}", trust_env=False, verify=stack.trust)

@@ -85,6 +85,6 @@ def test_calls_without_a_message_straight_at_a_service_hold_nobody_up(
 
 
 def call_status(line: RawGrpcChannel, path: str, token: str) -> RawResponse | None:
-    """What a call is answered; None when gRPC cancels it, for want of room for one more that waits."""
+    """Return the answer of a call; None when gRPC cancels it because too many wait."""
     answer = line.call(path, b"", token)
     return None if answer.code is grpc.StatusCode.CANCELLED else answer

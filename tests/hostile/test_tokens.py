@@ -67,8 +67,10 @@ def signed_by_auth(stack: StackHandle, claims: dict[str, Any]) -> str:
     async def sign() -> str:
         async with AsyncExitStack() as closing:
             auth = await open_auth_resources(stack.topology, stack.credentials, closing, clock=SystemClock())
-            vault = KeyStore(decode_key(auth.settings.data_key))
-            ring = KeyRing(SigningKeyRepository(auth.shards), vault, auth.clock, auth.settings.key_rotation)
+            key_store = KeyStore(decode_key(auth.settings.data_key))
+            ring = KeyRing(
+                SigningKeyRepository(auth.shards), key_store, auth.clock, auth.settings.key_rotation
+            )
             signer = await ring.signer()
             return jwt.encode(claims, signer.private_key, algorithm="ES256", headers={"kid": signer.kid})
 

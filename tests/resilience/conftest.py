@@ -47,7 +47,7 @@ def _no_fault_stays(stack: StackHandle) -> Iterator[None]:
 
 @pytest.fixture
 def client(stack: StackHandle, crowd: UserPool) -> Iterator[httpx.Client]:
-    """A student's, since what strangers read is kept at the edge."""
+    """A student's, since what visitors read is kept at the edge."""
     headers = crowd.students[0].headers
     with httpx.Client(
         base_url=stack.gateway_url, timeout=10.0, headers=headers, trust_env=False, verify=stack.trust

@@ -52,14 +52,14 @@ def mailed_code() -> str | None:
 
 
 def main() -> None:
-    stranger = Client(base_url=GATEWAY)
+    visitor = Client(base_url=GATEWAY)
     kind = RegisterBodyKind.ACCOUNT_KIND_STUDENT
     register.sync(
-        client=stranger, body=RegisterBody(email=EMAIL, password=PASSWORD, kind=kind, name="Pia Type")
+        client=visitor, body=RegisterBody(email=EMAIL, password=PASSWORD, kind=kind, name="Pia Type")
     )
     code = eventually(mailed_code, "the code")
-    assert verify_email.sync(client=stranger, body=VerifyEmailBody(email=EMAIL, code=code)).data
-    session = login.sync(client=stranger, body=LoginBody(email=EMAIL, password=PASSWORD)).data
+    assert verify_email.sync(client=visitor, body=VerifyEmailBody(email=EMAIL, code=code)).data
+    session = login.sync(client=visitor, body=LoginBody(email=EMAIL, password=PASSWORD)).data
     student = AuthenticatedClient(base_url=GATEWAY, token=session.tokens.access_token)
 
     def hit() -> Any:

@@ -35,14 +35,14 @@ async function mailedCode(): Promise<string | undefined> {
   return undefined;
 }
 
-const stranger = createClient<paths>({ baseUrl: GATEWAY });
-await stranger.POST("/api/v1/auth/register", {
+const visitor = createClient<paths>({ baseUrl: GATEWAY });
+await visitor.POST("/api/v1/auth/register", {
   body: { email: EMAIL, password: PASSWORD, kind: "ACCOUNT_KIND_STUDENT", name: "Tess Type" },
 });
 const code = await eventually(mailedCode, "the code");
-const verified = await stranger.POST("/api/v1/auth/verify-email", { body: { email: EMAIL, code } });
+const verified = await visitor.POST("/api/v1/auth/verify-email", { body: { email: EMAIL, code } });
 need(verified.data?.data, "session of verifying");
-const login = await stranger.POST("/api/v1/auth/login", { body: { email: EMAIL, password: PASSWORD } });
+const login = await visitor.POST("/api/v1/auth/login", { body: { email: EMAIL, password: PASSWORD } });
 const session = need(login.data?.data, "session of signing in");
 const token = need(session.tokens, "tokens").accessToken;
 const student = createClient<paths>({ baseUrl: GATEWAY, headers: { authorization: `Bearer ${token}` } });
