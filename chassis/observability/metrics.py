@@ -89,6 +89,12 @@ bulkhead_refused = Counter(
     "bulkhead_refused_total", "Calls that were not made because too many were under way.", ("dependency",)
 )
 
+repository_updates = Counter(
+    "repository_updates_total",
+    "Attempts to change a stored aggregate: stored, unchanged, or lost to another change.",
+    ("collection", "outcome"),
+)
+
 slot_map_version = LazyGauge("slot_map_version", "The slot map that this process goes by.")
 slot_map_lease_seconds = Gauge(
     "slot_map_lease_seconds",

@@ -18,7 +18,7 @@ from ops.paths import REPO
 
 BY_NAME = {alert.name: alert for alert in load_alert_rules()}
 FAMILIES = (
-    "grpc|cache|breaker|bulkhead|slot_map|outbox|events|queue|broker|periodic|xds|notification"
+    "grpc|cache|breaker|bulkhead|repository|slot_map|outbox|events|queue|broker|periodic|xds|notification"
     "|ratelimit|fault_proxy"
 )
 for module in ("chassis.observability", "gateway.control_plane", "gateway.ratelimit"):
@@ -154,5 +154,5 @@ def test_names_and_units_follow_the_conventions(name: str) -> None:
             "shard",
         ),
         *("queue", "type", "name", "node_group", "region", "version", "digest", "file", "source", "service"),
-        *("rule", "code", "store", "kind", "form"),
+        *("rule", "code", "store", "kind", "form", "collection"),
     }
