@@ -76,9 +76,7 @@ def test_the_request_that_the_page_follows_goes_through_these_functions() -> Non
     assert len(steps) >= 5
     for (file, name), (_, following) in zip(steps, [*steps[1:], ("", "")], strict=True):
         called = following.rpartition(".")[2]
-        names = {
-            getattr(node, "attr", getattr(node, "id", "")) for node in ast.walk(definition(file, name))
-        }
+        names = {getattr(node, "attr", getattr(node, "id", "")) for node in ast.walk(definition(file, name))}
         assert not called or called in names, f"{name} does not call {called}"
 
 
