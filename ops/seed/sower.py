@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from google.protobuf.message import Message
 
 from chassis.caller import Principal
-from chassis.errors import DomainError
+from chassis.errors import NOT_ANSWERING, DomainError
 from chassis.ids import new_id
 from internshipconnect.application.v1 import application_pb2 as apply
 from internshipconnect.common.v1 import common_pb2 as common
@@ -40,6 +40,7 @@ R = TypeVar("R")
 
 AT_ONCE: Final = 32
 PATIENCE_S: Final = 120.0
+PAUSE_S: Final = 1.0
 MODERATOR: Final = Principal(OPERATOR, "SERVICE")
 # So long ago that nobody is told of it any more: history sends no mails.
 LATELY: Final = timedelta(days=4)
@@ -263,16 +264,17 @@ async def _call(rpc: Callable[..., Awaitable[Any]], request: Message, who: Princ
 
 
 async def _patiently(act: Callable[[], Awaitable[R]]) -> R:
-    """Does it again, for two minutes, while the error says that a later try may succeed."""
+    """Does it again, for two minutes, while a later try may succeed, as where a machine is busy."""
     loop = asyncio.get_running_loop()
     until = loop.time() + PATIENCE_S
     while True:
         try:
             return await act()
         except DomainError as error:
-            if error.retry_after_s is None or loop.time() > until:
+            may_pass = error.retry_after_s is not None or error.reason in NOT_ANSWERING
+            if not may_pass or loop.time() > until:
                 raise
-            await asyncio.sleep(error.retry_after_s)
+            await asyncio.sleep(PAUSE_S if error.retry_after_s is None else error.retry_after_s)
 
 
 def _place(city: City) -> common.Location:
