@@ -8,7 +8,7 @@ from typing import Final
 from chassis.errors import DomainError, Move, failed, illegal_transition
 
 from .model import Actor, Decision, Listing, Mover, Posting, State
-from .transitions import move, moves_of, spelled
+from .transitions import allowed, move, moves_of, spelled
 
 VERIFIED: Final = "VERIFIED"
 REJECTED: Final = "REJECTED"
@@ -28,6 +28,12 @@ _TARGETS: Final[Mapping[Decision, State]] = {
     Decision.SUSPEND: State.SUSPENDED,
     Decision.REINSTATE: State.OPEN,
 }
+_INSTEAD: Final[Mapping[State, str]] = {
+    State.ARCHIVED: "archive it instead",
+    State.DRAFT: "recall it first",
+    State.CLOSED: "close it first, then archive it",
+}
+"""What a company does with a listing that may not be deleted, by the first of these moves that it may make."""
 _FROM: Final[Mapping[Decision, frozenset[State]]] = {
     Decision.APPROVE: frozenset({State.PENDING_REVIEW}),
     Decision.REQUEST_CHANGES: frozenset({State.PENDING_REVIEW}),
@@ -106,6 +112,11 @@ def check_edit(listing: Listing, posting: Posting, standing: Standing) -> None:
         )
 
 
+def _instead(listing: Listing) -> str:
+    targets = allowed(listing.state, Actor.COMPANY)
+    return next((f"; {what}" for target, what in _INSTEAD.items() if target in targets), "")
+
+
 def not_deletable(listing: Listing) -> DomainError | None:
     """Why a listing may not be deleted: only a draft that was never published may."""
     if listing.state is State.DRAFT and listing.publish_time is None:
@@ -113,7 +124,7 @@ def not_deletable(listing: Listing) -> DomainError | None:
     return DomainError(
         "ILLEGAL_TRANSITION",
         f"Only a draft that was never published is deleted, and this listing is {listing.state}"
-        f"{' and was published' if listing.publish_time else ''}; archive it instead.",
+        f"{' and was published' if listing.publish_time else ''}{_instead(listing)}.",
         metadata={"state": spelled(listing.state), "target": "DELETED"},
         moves=moves_of(listing, Actor.COMPANY),
     )
