@@ -265,7 +265,7 @@ class _Source:
         counted = self._answers(await self.shards.scatter(ask, SHARD_TIMEOUT_S))
         if max(counted) <= store.MOST_COUNTED:
             return Total(sum(counted), bool(self.missing))
-        expected = min((word.listings for word in self.question.demanded), default=listings)
+        expected = min((listings, *(word.listings for word in self.question.demanded)))
         return Total(max(sum(counted), expected), is_estimate=True)
 
     async def _counts(self, dimensions: Sequence[Dimension]) -> dict[Dimension, list[Count]]:
