@@ -23,7 +23,11 @@ _BEFORE_PLACES: Final = frozenset(
 )
 _SHOUTED_PLACES: Final = frozenset({"us", "la", "ny", "sf", "uk", "uae", "usa", "nyc"})
 """Two- and three-letter names of places; those that are words, too, count only in capitals or after `in`."""
-_ALWAYS_PLACES: Final = frozenset({"uk", "usa", "uae", "nyc"})
+_ALWAYS_PLACES: Final = frozenset({"uk", "usa", "uae", "nyc", "ny", "sf"})
+_NO_PLACES: Final = frozenset(
+    {"bank", "google", "human", "media", "meta", "part", "progress", "rust", "sales", "street"}
+)
+"""Names of places, too, however those who type them mean a subject, a skill or a company, even after `in`."""
 _MIN_UNKNOWN_PLACE: Final = 100_000
 """People of a city that is taken for one though no document is about it and its name is an alternate one."""
 
@@ -183,6 +187,8 @@ def terms_of_name(name: Name) -> Iterable[str]:
 
 
 def _may_be_place(token: Token, *, led: bool) -> bool:
+    if token.word in _NO_PLACES:
+        return False
     if token.word in _SHOUTED_PLACES:
         return token.word in _ALWAYS_PLACES or token.text.isupper() or (led and token.word == "us")
     return token.word not in CONNECTORS and (len(token.word) > 3 or not token.word.isascii() or led)
