@@ -11,6 +11,8 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
+from chassis.errors import NOT_ANSWERING
+
 TIMEOUT_S: Final = 30.0
 PATIENCE_S: Final = 60.0
 LOOK_AGAIN_S: Final = 0.1
@@ -164,10 +166,18 @@ CODE: Final = re.compile(r"\b(\d{8})\b")
 
 
 def eventually(look: Callable[[], T | None], what: str) -> T:
-    """What `look` finds, as soon as it finds something. Raises TimeoutError after a minute."""
+    """What `look` finds, as soon as it finds something; a busy service is asked again.
+
+    Raises TimeoutError after a minute.
+    """
     until, pause_s = time.monotonic() + PATIENCE_S, LOOK_AGAIN_S
     while time.monotonic() < until:
-        found = look()
+        try:
+            found = look()
+        except ApiError as error:
+            if error.reason not in NOT_ANSWERING:
+                raise
+            found = None
         if found is not None:
             return found
         time.sleep(pause_s)
