@@ -44,6 +44,8 @@ def qualities(text: str) -> dict[str, int]:
     [
         ("internship", [], []),
         ("Praktikum", [], []),
+        ("summer internship", [], []),
+        ("python summer intern", ["python"], []),
         ("python internship", ["python"], []),
         ("python internship in amsterdam", ["python", "amsterdam"], [("city", "Amsterdam")]),
         ("remote python", ["remote", "python"], [("workMode", "WORK_MODE_REMOTE")]),
