@@ -33,7 +33,7 @@ _INSTEAD: Final[Mapping[State, str]] = {
     State.DRAFT: "recall it first",
     State.CLOSED: "close it first, then archive it",
 }
-"""What a company does with a listing that may not be deleted, by the first of these moves that it may make."""
+"""What a company does with a listing that may not be deleted: the first of these that it may."""
 _FROM: Final[Mapping[Decision, frozenset[State]]] = {
     Decision.APPROVE: frozenset({State.PENDING_REVIEW}),
     Decision.REQUEST_CHANGES: frozenset({State.PENDING_REVIEW}),
