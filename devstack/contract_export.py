@@ -22,9 +22,16 @@ _EXPORT_MARKER: Final = "internshipconnect.binpb"
 def export_contracts(target: Path) -> None:
     """Fills `target`: `proto/`, `buf.yaml`, `buf.gen.yaml`, the descriptor set, and `python/`.
 
-    Raises OpsError for a folder that holds something else.
+    Raises OpsError for a folder that holds something else, or that cannot be written.
     """
     stubs.build_generated_stubs()
+    try:
+        _fill(target)
+    except OSError as error:
+        raise OpsError(f"{error.filename or target} cannot be written: {error.strerror or error}") from error
+
+
+def _fill(target: Path) -> None:
     if target.exists() and any(target.iterdir()) and not (target / _EXPORT_MARKER).exists():
         raise OpsError(f"{target} is not empty and no earlier export: name another folder")
     shutil.rmtree(target, ignore_errors=True)

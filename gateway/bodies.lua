@@ -263,6 +263,9 @@ function Body:list(at, of)
   end
   while true do
     self:enter(index, "")
+    if of ~= ANYTHING and find(text, "^null", at) then
+      self:complain(self:place(), "must not be null: leave it out of the list")
+    end
     at = self:value(at, of, ONE)
     self:leave()
     if not at then

@@ -156,7 +156,11 @@ _BEFORE_PLACES: Final = frozenset(
 )
 _UPPERCASE_PLACES: Final = frozenset({"us", "la", "ny", "sf", "uk", "uae", "usa", "nyc"})
 """Two- and three-letter names of places; those that are words, too, count only in capitals or after `in`."""
-_ALWAYS_PLACES: Final = frozenset({"uk", "usa", "uae", "nyc"})
+_ALWAYS_PLACES: Final = frozenset({"uk", "usa", "uae", "nyc", "ny", "sf"})
+_NO_PLACES: Final = frozenset(
+    {"bank", "google", "human", "media", "meta", "part", "progress", "rust", "sales", "street"}
+)
+"""Names of places that mean a subject, a skill or a company where people type them, also after `in`."""
 _MIN_UNKNOWN_PLACE_POPULATION: Final = 100_000
 """People of a city that is taken for one though no document is about it and its name is an alternate one."""
 
@@ -316,6 +320,8 @@ def index_terms_of(name: SynonymSet) -> Iterable[str]:
 
 
 def _may_be_place(token: Token, *, led: bool) -> bool:
+    if token.word in _NO_PLACES:
+        return False
     if token.word in _UPPERCASE_PLACES:
         return token.word in _ALWAYS_PLACES or token.text.isupper() or (led and token.word == "us")
     return token.word not in CONNECTOR_WORDS and (len(token.word) > 3 or not token.word.isascii() or led)

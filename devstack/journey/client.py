@@ -11,6 +11,8 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
+from chassis.errors import UNAVAILABLE_REASONS
+
 CALL_TIMEOUT_S: Final = 30.0
 WAIT_TIMEOUT_S: Final = 60.0
 POLL_INTERVAL_S: Final = 0.1
@@ -164,10 +166,18 @@ CODE_PATTERN: Final = re.compile(r"\b(\d{8})\b")
 
 
 def wait_for_result(look: Callable[[], T | None], what: str) -> T:
-    """What `look` finds, as soon as it finds something. Raises TimeoutError after a minute."""
+    """Return the first result of `look`; a busy service is asked again.
+
+    Raises TimeoutError after a minute.
+    """
     until, pause_s = time.monotonic() + WAIT_TIMEOUT_S, POLL_INTERVAL_S
     while time.monotonic() < until:
-        found = look()
+        try:
+            found = look()
+        except ApiError as error:
+            if error.reason not in UNAVAILABLE_REASONS:
+                raise
+            found = None
         if found is not None:
             return found
         time.sleep(pause_s)

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from google.protobuf.message import Message
 
 from chassis.call_context import Principal
-from chassis.errors import DomainError
+from chassis.errors import UNAVAILABLE_REASONS, DomainError
 from chassis.ids import new_id
 from devstack.credentials import OPERATOR_SERVICE
 from devstack.seed.accounts import create_verified_account
@@ -40,6 +40,7 @@ R = TypeVar("R")
 
 MAX_CONCURRENT_ITEMS: Final = 32
 WAIT_TIMEOUT_S: Final = 120.0
+RETRY_INTERVAL_S: Final = 1.0
 SEED_MODERATOR: Final = Principal(OPERATOR_SERVICE, "SERVICE")
 # So long ago that nobody is told of it any more: history sends no mails.
 HISTORY_END_AGE: Final = timedelta(days=4)
@@ -274,16 +275,17 @@ async def _call_as(rpc: Callable[..., Awaitable[Any]], request: Message, who: Pr
 
 
 async def _retry_while_unavailable(act: Callable[[], Awaitable[R]]) -> R:
-    """Does it again, for two minutes, while the error says that a later try may succeed."""
+    """Repeat it for two minutes while a later try may succeed, as on a busy machine."""
     loop = asyncio.get_running_loop()
     until = loop.time() + WAIT_TIMEOUT_S
     while True:
         try:
             return await act()
         except DomainError as error:
-            if error.retry_after_s is None or loop.time() > until:
+            may_pass = error.retry_after_s is not None or error.reason in UNAVAILABLE_REASONS
+            if not may_pass or loop.time() > until:
                 raise
-            await asyncio.sleep(error.retry_after_s)
+            await asyncio.sleep(RETRY_INTERVAL_S if error.retry_after_s is None else error.retry_after_s)
 
 
 def _location_message(city: SeedCity) -> common.Location:

@@ -272,9 +272,10 @@ def _case_lines(case: pb.ModerationCase) -> Iterator[str]:
 
 
 def _table(*columns: str) -> Table:
+    """A table whose first column, the IDs that other commands take, is never broken."""
     table = Table(box=None, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
+    for at, name in enumerate(columns):
+        table.add_column(name, overflow="fold", no_wrap=at == 0)
     return table
 
 

@@ -14,7 +14,12 @@ from services.internship.domain.model import (
     ModerationDecision,
     Posting,
 )
-from services.internship.domain.transitions import allowed_moves, contract_state_name, move_listing
+from services.internship.domain.transitions import (
+    allowed_moves,
+    allowed_targets,
+    contract_state_name,
+    move_listing,
+)
 
 VERIFIED: Final = "VERIFIED"
 REJECTED: Final = "REJECTED"
@@ -36,6 +41,12 @@ _TARGETS: Final[Mapping[ModerationDecision, ListingState]] = {
     ModerationDecision.SUSPEND: ListingState.SUSPENDED,
     ModerationDecision.REINSTATE: ListingState.OPEN,
 }
+_ALTERNATIVES: Final[Mapping[ListingState, str]] = {
+    ListingState.ARCHIVED: "archive it instead",
+    ListingState.DRAFT: "recall it first",
+    ListingState.CLOSED: "close it first, then archive it",
+}
+"""What a company does with a listing that may not be deleted: the first of these that it may."""
 _SOURCES: Final[Mapping[ModerationDecision, frozenset[ListingState]]] = {
     ModerationDecision.APPROVE: frozenset({ListingState.PENDING_REVIEW}),
     ModerationDecision.REQUEST_CHANGES: frozenset({ListingState.PENDING_REVIEW}),
@@ -120,6 +131,11 @@ def check_edit_allowed(listing: Listing, posting: Posting, standing: CompanyStan
         )
 
 
+def _alternative_to_deletion(listing: Listing) -> str:
+    targets = allowed_targets(listing.state, ActorKind.COMPANY)
+    return next((f"; {what}" for target, what in _ALTERNATIVES.items() if target in targets), "")
+
+
 def deletion_error(listing: Listing) -> DomainError | None:
     """Why a listing may not be deleted: only a draft that was never published may."""
     if listing.state is ListingState.DRAFT and listing.publish_time is None:
@@ -127,7 +143,7 @@ def deletion_error(listing: Listing) -> DomainError | None:
     return DomainError(
         "ILLEGAL_TRANSITION",
         f"Only a draft that was never published is deleted, and this listing is {listing.state}"
-        f"{' and was published' if listing.publish_time else ''}; archive it instead.",
+        f"{' and was published' if listing.publish_time else ''}{_alternative_to_deletion(listing)}.",
         metadata={"state": contract_state_name(listing.state), "target": "DELETED"},
         moves=allowed_moves(listing, ActorKind.COMPANY),
     )

@@ -9,7 +9,7 @@ REMOTE_TERM, HYBRID_TERM, ON_SITE_TERM = "%remote", "%hybrid", "%on-site"
 PAID_TERM, UNPAID_TERM = "%paid", "%unpaid"
 
 _ORDINARY: Final = """
-internship internships intern interns internee trainee traineeship job jobs position positions vacancy vacancies
+summer sommerpraktikum sommerpraktika internship internships intern interns internee trainee traineeship job jobs position positions vacancy vacancies
 opening openings opportunity opportunities role roles work placement placements apprenticeship student students
 praktikum praktika praktikant praktikantin praktikanten praktikumsplatz werkstudent werkstudentin stelle stellen
 stage stages stagiaire stagiaires alternance tirocinio tirocini stagista praktyki praktyka staz

@@ -287,7 +287,7 @@ class _ShardedMatches:
         counted = self._answers(await self.shards.scatter(ask, SHARD_TIMEOUT_S))
         if max(counted) <= store.MAX_COUNTED_MATCHES:
             return TotalEstimate(sum(counted), bool(self.missing))
-        expected = min((word.listings for word in self.question.demanded), default=listings)
+        expected = min((listings, *(word.listings for word in self.question.demanded)))
         return TotalEstimate(max(sum(counted), expected), is_estimate=True)
 
     async def _counts(self, dimensions: Sequence[FacetDimension]) -> dict[FacetDimension, list[FacetCount]]:

@@ -154,6 +154,8 @@ def test_right_parameters_pass_in_both_spellings_and_lists_may_repeat() -> None:
         ({"compensation": [{"paid": True}]}, "compensation", "not a list"),
         ({"skills": {"name": "a"}}, "skills", "list is wanted"),
         ({"responsibilities": "a"}, "responsibilities", "list is wanted"),
+        ({"responsibilities": ["a", None]}, "responsibilities[1]", "must not be null"),
+        ({"locations": [None]}, "locations[0]", "must not be null"),
         ({"compensation": {"maxMinor": 1, "max_minor": 2}}, "compensation.max_minor", "twice"),
         ({"__proto__": {"admin": True}}, "__proto__", "no such field"),
         ({"": 1}, "", "no such field"),

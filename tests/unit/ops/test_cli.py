@@ -33,6 +33,7 @@ def _ic(screen: Screen, *arguments: str) -> tuple[int | str | None, str]:
         (["up", "--stack", "new", "--members", "2"], "--members takes 1 or 3"),
         (["fault", "redis", "--down", "--stack", "never-made"], "there is no stack 'never-made'"),
         (["frobnicate"], "No such command"),
+        (["stubs", "--export", "/proc/nowhere"], "cannot be written"),
         (["up", "--shards", "many"], "Invalid value"),
     ],
 )
