@@ -129,5 +129,5 @@ def deletion_error(listing: Listing) -> DomainError | None:
         f"Only a draft that was never published is deleted, and this listing is {listing.state}"
         f"{' and was published' if listing.publish_time else ''}; archive it instead.",
         metadata={"state": contract_state_name(listing.state), "target": "DELETED"},
-        moves=allowed_moves(listing, ActorKind.COMPANY),
+        allowed_transitions=allowed_moves(listing, ActorKind.COMPANY),
     )
