@@ -50,8 +50,8 @@ class IdempotentOperation:
     """
 
     id: str
-    at: datetime
-    replay: bool = False
+    started_at: datetime
+    is_replay: bool = False
 
 
 @dataclass(slots=True)
@@ -60,9 +60,9 @@ class CallContext:
 
     `metadata` is what the client sent along, by lower-case key; `deadline` a reading of `time.monotonic()`;
     `outcome` the name of the status that it is answered with; `is_stale` says that the answer rests on what
-    was known earlier, `fresh_s` for how long it holds before the clock changes it; `headers` go before the
-    answer, or the error. A stream that has begun may set `last_words`: what is written to it before it ends
-    with an error, made of the error's google.rpc.Status.
+    was known earlier, `max_age_s` for how long it holds before the clock changes it; `headers` go before the
+    answer, or the error. A stream that has begun may set `closing_message`: it makes of the error's
+    google.rpc.Status the bytes that the stream writes before it ends with the error.
     """
 
     request_id: str = ""
@@ -73,10 +73,10 @@ class CallContext:
     outcome: str = "OK"
     is_stale: bool = False
     headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
-    last_words: Callable[[Any], bytes] | None = field(default=None, repr=False)
-    fresh_s: float | None = None
+    closing_message: Callable[[Any], bytes] | None = field(default=None, repr=False)
+    max_age_s: float | None = None
 
-    def text(self, key: str) -> str:
+    def metadata_text(self, key: str) -> str:
         """What the client sent under `key`; "" when nothing, or nothing readable."""
         value = self.metadata.get(key, "")
         return value if isinstance(value, str) else ""
@@ -120,12 +120,12 @@ def client_networks() -> tuple[str, ...]:
 
     Empty when the call did not come through the gateway.
     """
-    return tuple(_call.get().text(CLIENT_NETWORKS_METADATA_KEY).split())
+    return tuple(_call.get().metadata_text(CLIENT_NETWORKS_METADATA_KEY).split())
 
 
 def client_fingerprint() -> bytes:
     """By which the same program at the same place is known again."""
-    told = "\n".join((_call.get().text("user-agent"), *client_networks()[:1]))
+    told = "\n".join((_call.get().metadata_text("user-agent"), *client_networks()[:1]))
     return hashlib.blake2b(told.encode(), digest_size=16).digest()
 
 
@@ -133,7 +133,7 @@ def limit_freshness(seconds: float) -> None:
     """Says that the clock changes the answer to this call after so long: no shared cache keeps it longer."""
     call = _call.get()
     if call is not _NO_CALL:
-        call.fresh_s = seconds if call.fresh_s is None else min(call.fresh_s, seconds)
+        call.max_age_s = seconds if call.max_age_s is None else min(call.max_age_s, seconds)
 
 
 def current_principal_or_none() -> Principal | None:

@@ -87,8 +87,8 @@ class RpcSpec:
     service: str
     name: str
     path: str
-    request: type[Message]
-    response: type[Message]
+    request_type: type[Message]
+    response_type: type[Message]
     policy: options_pb2.RpcPolicy
     http: tuple[HttpBinding, ...]
     callers: frozenset[str]
@@ -126,7 +126,7 @@ class ReasonSpec:
     name: str
     code: grpc.StatusCode
     http_status: int
-    retryable: bool
+    is_retryable: bool
     help: str
 
 
@@ -141,7 +141,7 @@ class Contracts:
         self._files = tuple(files)
 
     @classmethod
-    def read(cls, descriptor_set: bytes) -> Self:
+    def from_descriptor_set(cls, descriptor_set: bytes) -> Self:
         """The contracts of a serialized FileDescriptorSet with its imports, in a pool of their own.
 
         Raises ContractError when the bytes are no such set.
@@ -269,8 +269,8 @@ def _rpc_spec_of(method: MethodDescriptor) -> RpcSpec:
         service=method.containing_service.full_name,
         name=method.name,
         path=f"/{method.containing_service.full_name}/{method.name}",
-        request=_class_of(method.input_type),
-        response=_class_of(method.output_type),
+        request_type=_class_of(method.input_type),
+        response_type=_class_of(method.output_type),
         policy=policy,
         http=_bindings_of(options.Extensions[annotations_pb2.http]),
         callers=frozenset(options_pb2.Caller.Name(one).removeprefix("CALLER_") for one in policy.allow),
@@ -301,6 +301,6 @@ def _reason_spec_of(value: EnumValueDescriptor) -> ReasonSpec:
         name=value.name.removeprefix("REASON_"),
         code=code,
         http_status=HTTP_STATUS_BY_CODE[code],
-        retryable=policy.retryable,
+        is_retryable=policy.retryable,
         help=policy.help,
     )

@@ -27,7 +27,7 @@ class AllowedTransition:
     """A move that a caller can make: the state it leads to, and the RPC that makes it (`AcceptOffer`)."""
 
     target: str
-    call: str
+    rpc_name: str
 
 
 class DomainError(Exception):
@@ -46,7 +46,7 @@ class DomainError(Exception):
         resource: tuple[str, str] | None = None,
         metadata: Mapping[str, str] | None = None,
         retry_after_s: float | None = None,
-        moves: Iterable[AllowedTransition] = (),
+        allowed_transitions: Iterable[AllowedTransition] = (),
     ) -> None:
         super().__init__(f"{reason}: {message}")
         self.reason = reason
@@ -55,7 +55,7 @@ class DomainError(Exception):
         self.resource = resource
         self.metadata: Mapping[str, str] = dict(metadata or {})
         self.retry_after_s = retry_after_s
-        self.moves = tuple(moves)
+        self.allowed_transitions = tuple(allowed_transitions)
 
 
 def domain_error(reason: str, message: str, *violations: Violation) -> DomainError:
@@ -78,12 +78,19 @@ def join_violations(violations: Iterable[Violation]) -> str:
     return "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
 
 
-def illegal_transition(message: str, from_: str, to: str, moves: Iterable[AllowedTransition]) -> DomainError:
+def illegal_transition(
+    message: str, from_: str, to: str, allowed_transitions: Iterable[AllowedTransition]
+) -> DomainError:
     """A move that the caller cannot make now, with those that they can.
 
     States are spelled as in answers (`INTERNSHIP_STATE_OPEN`), so that a client finds what it knows.
     """
-    return DomainError("ILLEGAL_TRANSITION", message, metadata={"state": from_, "target": to}, moves=moves)
+    return DomainError(
+        "ILLEGAL_TRANSITION",
+        message,
+        metadata={"state": from_, "target": to},
+        allowed_transitions=allowed_transitions,
+    )
 
 
 def stale_etag(kind: str, name: str) -> DomainError:

@@ -31,7 +31,7 @@ def changed_paths(message: Message, mask: FieldMask, *, writable: Collection[str
 
     Raises INVALID_FIELD with one violation for each unknown or read-only path of the mask.
     """
-    is_from_body = current_call().text(MASK_SOURCE_METADATA_KEY) == MASK_SOURCE_BODY
+    is_from_body = current_call().metadata_text(MASK_SOURCE_METADATA_KEY) == MASK_SOURCE_BODY
     paths = mask.paths if mask.paths or is_from_body else tuple(_held_paths(message))
     may_be_read_only = is_from_body or not mask.paths
     if wrong := tuple(

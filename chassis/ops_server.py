@@ -29,19 +29,19 @@ class OpsServer:
 
     def __init__(self, readiness: ReadinessProbe) -> None:
         self._readiness = readiness
-        self._free = asyncio.Semaphore(_MAX_CONNECTIONS)
+        self._connection_slots = asyncio.Semaphore(_MAX_CONNECTIONS)
 
     async def start(self, host: str, port: int) -> None:
         """Answers from now on. Raises OSError when the port is taken."""
-        self._server = await asyncio.start_server(self._connected, host, port, limit=_MAX_HEAD_BYTES)
+        self._server = await asyncio.start_server(self._serve_connection, host, port, limit=_MAX_HEAD_BYTES)
 
     async def stop(self) -> None:
         self._server.close()
         await self._server.wait_closed()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with self._free, asyncio.timeout(_REQUEST_TIMEOUT_S):
+            async with self._connection_slots, asyncio.timeout(_REQUEST_TIMEOUT_S):
                 head = await reader.readuntil(b"\r\n\r\n")
                 writer.write(_encode_answer(await self._answer(head)))
                 await writer.drain()
@@ -68,9 +68,9 @@ class OpsServer:
 
     async def _ready(self) -> HttpAnswer:
         report = await self._readiness.report()
-        status = HTTPStatus.OK if report.ready else HTTPStatus.SERVICE_UNAVAILABLE
+        status = HTTPStatus.OK if report.is_ready else HTTPStatus.SERVICE_UNAVAILABLE
         return _json_answer(
-            status, {"ready": report.ready, "degraded": report.degraded, "checks": report.checks}
+            status, {"ready": report.is_ready, "degraded": report.degraded_checks, "checks": report.checks}
         )
 
 

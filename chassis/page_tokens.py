@@ -33,12 +33,12 @@ class PageTokens:
             raise ValueError(f"a page token key has at least {_MIN_KEY_BYTES} bytes, this one {len(key)}")
         self._key = key
 
-    def issue(self, query: Message, position: Sequence[SortValue]) -> str:
+    def encode(self, query: Message, position: Sequence[SortValue]) -> str:
         """A token for the page of `query` that begins after `position` (the sort values of the last row)."""
         payload = orjson.dumps(list(position))
         return base64.urlsafe_b64encode(self._mac(query, payload) + payload).rstrip(b"=").decode()
 
-    def read(self, query: Message, token: str) -> list[SortValue] | None:
+    def decode(self, query: Message, token: str) -> list[SortValue] | None:
         """The position that `token` holds; None for "" (the first page).
 
         Raises DomainError INVALID_PAGE_TOKEN for a token that is not ours for this query and caller.
@@ -60,9 +60,9 @@ class PageTokens:
         return digest.digest()[:_MAC_BYTES]
 
 
-def clamp_page_size(requested: int, default: int = 20, most: int = 50) -> int:
+def clamp_page_size(requested: int, default: int = 20, max_size: int = 50) -> int:
     """How many rows to give: `default` for 0, never more than `most`."""
-    return min(requested, most) if requested > 0 else default
+    return min(requested, max_size) if requested > 0 else default
 
 
 def _query_identity(query: M) -> bytes:

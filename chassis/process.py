@@ -69,7 +69,7 @@ def run_process(
     try:
         uvloop.run(_run_process(found, prepare))
     except MisconfiguredError as error:
-        fail_startup(error.complaints)
+        fail_startup(error.problems)
     except (OSError, ValueError, ContractError) as error:
         _log.error("cannot run", error=str(error))
         raise SystemExit(1) from None
@@ -84,7 +84,7 @@ def close_on_exit(closing: AsyncExitStack, close: Callable[[], Awaitable[Any]]) 
 
 
 async def _run_process(settings: S, prepare: Callable[[S, AsyncExitStack], Awaitable[ProcessWork]]) -> None:
-    told_to_stop = _stop_signal_event()
+    stop_requested = _stop_signal_event()
     async with AsyncExitStack() as closing:
         work = await prepare(settings, closing)
         readiness = ReadinessProbe(work.checks)
@@ -94,7 +94,7 @@ async def _run_process(settings: S, prepare: Callable[[S, AsyncExitStack], Await
         await work.start()
         _freeze_gc()
         _log.info("started", ops_port=settings.ops_port)
-        await told_to_stop.wait()
+        await stop_requested.wait()
         _log.info("stopping")
         readiness.stop()
         await _stop_work(work)
@@ -127,13 +127,13 @@ async def _close_quietly(close: Callable[[], Awaitable[Any]]) -> None:
 
 def _stop_signal_event() -> asyncio.Event:
     """Set by the first SIGTERM or SIGINT; the second one ends the process at once."""
-    told = asyncio.Event()
+    stop_requested = asyncio.Event()
 
     def tell() -> None:
-        if told.is_set():
+        if stop_requested.is_set():
             os._exit(1)
-        told.set()
+        stop_requested.set()
 
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, tell)
-    return told
+    return stop_requested

@@ -20,7 +20,7 @@ class ReadinessCheck:
     """
 
     name: str
-    ask: Callable[[], Awaitable[object]]
+    check: Callable[[], Awaitable[object]]
     group: str = ""
 
 
@@ -28,11 +28,11 @@ class ReadinessCheck:
 class ReadinessReport:
     """`checks` tells for each dependency whether it is up, in how many milliseconds, and what went wrong."""
 
-    ready: bool
+    is_ready: bool
     checks: dict[str, dict[str, Any]]
 
     @property
-    def degraded(self) -> list[str]:
+    def degraded_checks(self) -> list[str]:
         """The dependencies that do not answer."""
         return [name for name, check in self.checks.items() if not check["up"]]
 
@@ -47,7 +47,7 @@ class ReadinessProbe:
         self._checks = checks if callable(checks) else lambda: checks
         self._lock = asyncio.Lock()
         self._last: ReadinessReport | None = None
-        self._asked_at = 0.0
+        self._checked_at = 0.0
         self._stopping = False
 
     def stop(self) -> None:
@@ -59,12 +59,12 @@ class ReadinessProbe:
         if self._stopping:
             return ReadinessReport(False, {"process": {"up": False, "error": "stopping"}})
         async with self._lock:
-            if self._last is None or monotonic() - self._asked_at > MAX_REPORT_AGE_S:
-                self._last = await self._ask_all()
-                self._asked_at = monotonic()
+            if self._last is None or monotonic() - self._checked_at > MAX_REPORT_AGE_S:
+                self._last = await self._run_checks()
+                self._checked_at = monotonic()
             return self._last
 
-    async def _ask_all(self) -> ReadinessReport:
+    async def _run_checks(self) -> ReadinessReport:
         checks = self._checks()
         answers = await asyncio.gather(*(_run_check(check) for check in checks))
         up = {check.name: answer for check, answer in zip(checks, answers, strict=True)}
@@ -77,7 +77,7 @@ async def _run_check(check: ReadinessCheck) -> dict[str, Any]:
     started = monotonic()
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
-            await check.ask()
+            await check.check()
     except TimeoutError:
         return {"up": False, "error": f"no answer within {CHECK_TIMEOUT_S:g} s"}
     except Exception as error:

@@ -61,8 +61,8 @@ class ServiceDefinition:
 
     servicers: tuple[object, ...] = ()
     subscriptions: tuple[QueueSubscription, ...] = ()
-    periodics: tuple[PeriodicTask, ...] = ()
-    background: tuple[Callable[[], Awaitable[None]], ...] = ()
+    periodic_tasks: tuple[PeriodicTask, ...] = ()
+    background_tasks: tuple[Callable[[], Awaitable[None]], ...] = ()
     on_stop: tuple[Callable[[], Awaitable[None]], ...] = ()
     on_close: tuple[Callable[[], Awaitable[None]], ...] = ()
 
@@ -86,10 +86,10 @@ async def _prepare_role(
     closing: AsyncExitStack,
 ) -> ProcessWork:
     resources = open_resources(name, settings, closing)
-    room = build(resources)
-    for close in room.on_close:
+    definition = build(resources)
+    for close in definition.on_close:
         close_on_exit(closing, close)
-    return _build_role(role, resources, room)
+    return _build_role(role, resources, definition)
 
 
 def _parse_role(arguments: list[str]) -> str:
@@ -99,10 +99,10 @@ def _parse_role(arguments: list[str]) -> str:
     return arguments[1]
 
 
-def _build_role(name: str, resources: ServiceResources[S], room: ServiceDefinition) -> ProcessWork:
+def _build_role(name: str, resources: ServiceResources[S], definition: ServiceDefinition) -> ProcessWork:
     # Only here, as neither role needs the libraries of the other.
     module, role = _ROLES[name]
-    work: ProcessWork = getattr(importlib.import_module(module), role)(resources, room)
+    work: ProcessWork = getattr(importlib.import_module(module), role)(resources, definition)
     return work
 
 

@@ -27,7 +27,7 @@ class ServiceInstance:
     draining: bool = False
 
     @classmethod
-    def read(cls, content: bytes) -> Self:
+    def from_json(cls, content: bytes) -> Self:
         """From the content of its file. Raises ValueError when that is something else."""
         found: Any = orjson.loads(content)
         try:
@@ -47,23 +47,23 @@ def reachable_host(listen_host: str) -> str:
 class RegistryEntry:
     """One process's entry in the folder."""
 
-    def __init__(self, folder: Path, instance: ServiceInstance, *, name: str = "") -> None:
+    def __init__(self, folder: Path, instance: ServiceInstance, *, entry_name: str = "") -> None:
         """Enters it; the folder is made when it is missing. Raises OSError.
 
         A process with several servers gives each entry a name of its own.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / f"{instance.service}-{name or os.getpid()}.json"
+        self._path = folder / f"{instance.service}-{entry_name or os.getpid()}.json"
         self._instance = instance
         self._lock = self._write(instance)
 
-    def drain(self) -> None:
+    def mark_draining(self) -> None:
         """Callers are to move on."""
         before = self._lock
         self._lock = self._write(replace(self._instance, draining=True))
         os.close(before)
 
-    def withdraw(self) -> None:
+    def remove(self) -> None:
         """Takes the entry out."""
         self._path.unlink(missing_ok=True)
         os.close(self._lock)

@@ -54,11 +54,11 @@ SecretKey = Annotated[SecretStr, BeforeValidator(_check_key)]
 
 
 class MisconfiguredError(Exception):
-    """What the settings point to, such as a configuration file, is wrong; `complaints` names everything."""
+    """What the settings point to, such as a configuration file, is wrong; `problems` names everything."""
 
-    def __init__(self, complaints: Iterable[str]) -> None:
-        self.complaints = tuple(complaints)
-        super().__init__("; ".join(self.complaints))
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
 
 
 class ProcessSettings(BaseSettings):
@@ -132,9 +132,9 @@ def load_settings(cls: type[S]) -> S:
         )  # a service's own field that is not the JSON it has to be
 
 
-def fail_startup(complaints: Iterable[str]) -> NoReturn:
+def fail_startup(problems: Iterable[str]) -> NoReturn:
     """Prints what is wrong, one line each, and exits with status 2."""
-    lines = "\n".join(f"  {complaint}" for complaint in complaints)
+    lines = "\n".join(f"  {complaint}" for complaint in problems)
     print(f"These settings stop the process from starting:\n{lines}", file=sys.stderr)  # noqa: T201
     raise SystemExit(EXIT_MISCONFIGURED)
 

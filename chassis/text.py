@@ -42,14 +42,14 @@ class EmailAddressError(ValueError):
 class EmailAddress:
     """An address that mail can be sent to. `domain` is in A-labels, `shown` is as it was typed."""
 
-    shown: str
+    display: str
     local: str
     domain: str
     key: str
     """The one spelling under which all spellings of the address are kept and compared."""
 
     @property
-    def spec(self) -> str:
+    def address(self) -> str:
         """What stands in the envelope and in headers; ASCII whenever `needs_smtputf8` is false."""
         return f"{self.local}@{self.domain}"
 

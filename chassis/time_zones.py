@@ -17,10 +17,10 @@ def end_of_day(day: date, zone: str) -> datetime | None:
     A midnight that the clocks leave out is the moment at which they are put forward; of an hour that comes
     twice the day ends with the second.
     """
-    place = ZoneInfo(zone or "UTC")
-    next_day = datetime.combine(day + timedelta(days=1), datetime.min.time(), place)
+    zone_info = ZoneInfo(zone or "UTC")
+    next_day = datetime.combine(day + timedelta(days=1), datetime.min.time(), zone_info)
     last = next_day.astimezone(UTC) - timedelta(seconds=1)
-    return last if last.astimezone(place).date() == day else None
+    return last if last.astimezone(zone_info).date() == day else None
 
 
 def format_in_zone(moment: datetime, zone: str) -> str:

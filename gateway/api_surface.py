@@ -52,5 +52,5 @@ def writable_enum_names(rpcs: Iterable[RpcSpec]) -> Mapping[str, tuple[str, ...]
 
 def _writable_fields(rpcs: Iterable[RpcSpec]) -> Iterator[FieldDescriptor]:
     for rpc in rpcs:
-        for message in list_message_types(cast(Descriptor, rpc.request.DESCRIPTOR)):
+        for message in list_message_types(cast(Descriptor, rpc.request_type.DESCRIPTOR)):
             yield from (field for field in message.fields if not is_output_only(field))

@@ -59,13 +59,13 @@ class UnusedAuthentication:
     async def verify(self, token: str) -> Principal:
         raise DomainError("TOKEN_INVALID", token)
 
-    async def refuse_revoked(self, session_id: str) -> None:
+    async def raise_if_revoked(self, session_id: str) -> None:
         raise DomainError("SESSION_REVOKED", session_id)
 
-    async def begin(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
+    async def claim_operation(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
         raise DomainError("INTERNAL", claim.id)
 
-    async def complete(self, claim: IdempotencyClaim, answer: bytes) -> None: ...
+    async def store_answer(self, claim: IdempotencyClaim, answer: bytes) -> None: ...
 
     async def release(self, claim: IdempotencyClaim) -> None: ...
 

@@ -34,11 +34,11 @@ async def own_databases(
     password = stack.credentials.mongo_admin_password
     shards = Shards(slot_map, name, "admin", password, clock=clock, listeners=listeners)
     try:
-        for shard in shards.all():
+        for shard in shards.all_shards():
             await provision_collections(shard.db.client, name, collections)
         yield shards
     finally:
-        for shard in shards.all():
+        for shard in shards.all_shards():
             await shard.db.client.drop_database(name)
         await shards.close()
 
@@ -46,7 +46,7 @@ async def own_databases(
 async def read_outbox(shards: Shards, kind: type[M], subject: str) -> list[M]:
     """The events of one type about one entity that wait in the outbox, in the order of their telling."""
     query = {"type": event_type(kind)}
-    rows = await shards.of(subject).db["outbox"].find(query).sort("_id", 1).to_list(None)
+    rows = await shards.shard_for(subject).db["outbox"].find(query).sort("_id", 1).to_list(None)
     events = [Event.FromString(row["event"]) for row in rows]
     return [_unpacked(event, kind) for event in events if event.subject == subject]
 

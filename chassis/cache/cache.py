@@ -67,17 +67,20 @@ class Cache:
     """
 
     def __init__(
-        self, redis: RedisCluster | CacheStore, namespace: str, watches: InvalidationSource | None = None
+        self,
+        redis: RedisCluster | CacheStore,
+        namespace: str,
+        invalidations: InvalidationSource | None = None,
     ) -> None:
         if isinstance(redis, RedisCluster):
-            self._near = LocalEntryCache(RedisInvalidationSource(redis, namespace))
-            self._store: CacheStore = RedisCacheStore(redis, on_detour=self._near.forget)
+            self._local = LocalEntryCache(RedisInvalidationSource(redis, namespace))
+            self._store: CacheStore = RedisCacheStore(redis, on_redirect=self._local.invalidate)
         else:
-            self._near = LocalEntryCache(watches or NoInvalidationSource())
+            self._local = LocalEntryCache(invalidations or NoInvalidationSource())
             self._store = redis
         self._namespace = namespace
-        self._flights: SingleFlight[_LoadedAnswer] = SingleFlight()
-        self._owed = PendingInvalidations(self._store.remove)
+        self._single_flight: SingleFlight[_LoadedAnswer] = SingleFlight()
+        self._pending = PendingInvalidations(self._store.remove)
 
     async def read_through(
         self,
@@ -94,37 +97,39 @@ class Cache:
         the call is then marked as stale.
         """
         name = f"{self._namespace}:{key}"
-        copy = self._near.find(name)
-        if copy is not None:
+        local_copy = self._local.find(name)
+        if local_copy is not None:
             _LOCAL_HIT.inc()
-            return copy.answer
-        mark = self._near.mark(name)
+            return local_copy.answer
+        read_mark = self._local.begin_read(name)
         entry = await self._entry(name)
         if entry is not None and entry[:1] != _LEASE_PREFIX:
             found = _decode_entry(entry)
-            self._near.admit(name, found, negative_ttl_s if found is None else ttl_s, mark)
+            self._local.store(name, found, negative_ttl_s if found is None else ttl_s, read_mark)
             return found
-        answer = await self._flights.join(name, lambda: self._load(name, ttl_s, load, negative_ttl_s))
+        answer = await self._single_flight.load_once(
+            name, lambda: self._load(name, ttl_s, load, negative_ttl_s)
+        )
         if answer.is_stale:
             mark_answer_stale()
         return answer.raw
 
-    async def drop(self, *keys: str) -> None:
+    async def invalidate(self, *keys: str) -> None:
         """Forgets the answers for `keys`: call it after the change to what they show is committed.
 
         Never fails: what Redis does not confirm now is tried again until it does, and is meanwhile not
         read by this process.
         """
-        await asyncio.gather(*(self._drop(f"{self._namespace}:{key}") for key in keys))
+        await asyncio.gather(*(self._invalidate_one(f"{self._namespace}:{key}") for key in keys))
 
     async def aclose(self) -> None:
         """Ends what runs in the background; the Redis client stays open."""
-        await self._near.aclose()
-        await self._owed.aclose()
+        await self._local.aclose()
+        await self._pending.aclose()
         await self._store.aclose()
 
     async def _entry(self, name: str) -> bytes | None:
-        if name in self._owed:
+        if name in self._pending:
             return None
         try:
             return await self._store.get(name)
@@ -144,21 +149,21 @@ class Cache:
         except StoreUnavailableError:
             _BYPASS.inc()
             raw = _serialize_or_none(await load())
-            return SingleFlightResult(_LoadedAnswer(raw, is_stale=current_call().is_stale), shared=True)
+            return SingleFlightResult(_LoadedAnswer(raw, is_stale=current_call().is_stale), is_shared=True)
         if found is not None and found[:1] != _LEASE_PREFIX:
-            return SingleFlightResult(_LoadedAnswer(_decode_entry(found)), shared=True)
+            return SingleFlightResult(_LoadedAnswer(_decode_entry(found)), is_shared=True)
         _MISS.inc()
-        answer = await self._fresh_or_stale(name, load)
+        answer = await self._load_or_stale_copy(name, load)
         if answer.is_stale:
             # Not kept: it may be older than a change whose news has passed already.
-            return SingleFlightResult(answer, shared=True)
+            return SingleFlightResult(answer, is_shared=True)
         if found is not None:
-            return SingleFlightResult(answer, shared=await self._entry(name) == found)
+            return SingleFlightResult(answer, is_shared=await self._entry(name) == found)
         return SingleFlightResult(
-            answer, shared=await self._fill(name, lease, answer.raw, ttl_s, negative_ttl_s)
+            answer, is_shared=await self._fill(name, lease, answer.raw, ttl_s, negative_ttl_s)
         )
 
-    async def _fresh_or_stale(self, name: str, load: LoadAnswer) -> "_LoadedAnswer":
+    async def _load_or_stale_copy(self, name: str, load: LoadAnswer) -> "_LoadedAnswer":
         try:
             async with asyncio.timeout(_load_timeout_s()):
                 raw = _serialize_or_none(await load())
@@ -166,32 +171,32 @@ class Cache:
         except (DomainError, TimeoutError) as error:
             if isinstance(error, DomainError) and error.reason not in UNAVAILABLE_REASONS:
                 raise
-            spare = await self._spare(name)
-            if spare is None:
+            stale_copy = await self._stale_copy(name)
+            if stale_copy is None:
                 if isinstance(error, DomainError):
                     raise
                 raise unavailable("What was asked for") from error
             _STALE.inc()
-            return _LoadedAnswer(spare[1:], is_stale=True)
+            return _LoadedAnswer(stale_copy[1:], is_stale=True)
 
-    async def _spare(self, name: str) -> bytes | None:
-        if name in self._owed:
+    async def _stale_copy(self, name: str) -> bytes | None:
+        if name in self._pending:
             return None
         try:
-            return await self._store.spare(name)
+            return await self._store.get_stale_copy(name)
         except StoreUnavailableError:
             return None
 
     async def _claim(self, name: str, lease: bytes) -> bytes | None:
-        if name in self._owed:
+        if name in self._pending:
             raise StoreUnavailableError("an outdated entry may be there")
-        return await self._store.claim(name, lease, LEASE_TTL_S)
+        return await self._store.claim_lease(name, lease, LEASE_TTL_S)
 
     async def _fill(
         self, name: str, lease: bytes, answer: bytes | None, ttl_s: float, negative_ttl_s: float
     ) -> bool:
         """False when the key was dropped since the lease was taken: then others must load again."""
-        if name in self._owed:
+        if name in self._pending:
             return False
         try:
             if answer is None:
@@ -204,20 +209,20 @@ class Cache:
         except StoreUnavailableError:
             return True
 
-    async def _drop(self, name: str) -> None:
-        self._flights.leave(name)
-        self._near.forget(name)
+    async def _invalidate_one(self, name: str) -> None:
+        self._single_flight.forget(name)
+        self._local.invalidate(name)
         try:
             await self._store.remove(name)
         except StoreUnavailableError:
-            self._owed.add(name)
+            self._pending.add(name)
         except asyncio.CancelledError:
             # The caller has gone away, but the change is committed.
-            self._owed.add(name)
+            self._pending.add(name)
             raise
         finally:
             # What was read meanwhile may be from before the removal; news of that may be on its way yet.
-            self._near.forget(name)
+            self._local.invalidate(name)
 
 
 def _load_timeout_s() -> float | None:

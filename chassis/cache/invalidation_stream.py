@@ -12,11 +12,11 @@ class InvalidationStream:
 class InvalidationListener(Protocol):
     """Who keeps copies of entries."""
 
-    def forget(self, key: str) -> None:
+    def invalidate(self, key: str) -> None:
         """The entry of `key` has changed, or may have."""
         ...
 
-    def forget_all(self, watch: InvalidationStream) -> None:
+    def invalidate_stream(self, stream: InvalidationStream) -> None:
         """`watch` has ended: changes may be missed from now on, or everything has changed at once."""
         ...
 
@@ -24,11 +24,11 @@ class InvalidationListener(Protocol):
 class InvalidationSource(Protocol):
     """Hears of changes to the store's entries; begins with what it is first asked about."""
 
-    def report_to(self, listener: InvalidationListener) -> None:
+    def subscribe(self, listener: InvalidationListener) -> None:
         """Tells `listener` of each change, and of each watch that ends."""
         ...
 
-    def of(self, key: str) -> InvalidationStream | None:
+    def stream_for(self, key: str) -> InvalidationStream | None:
         """The watch over `key`; None while a change of it would not be heard of."""
         ...
 
@@ -40,10 +40,10 @@ class InvalidationSource(Protocol):
 class NoInvalidationSource:
     """`InvalidationSource` over a store that tells of nothing: no copy of any entry is kept."""
 
-    def report_to(self, listener: InvalidationListener) -> None:
+    def subscribe(self, listener: InvalidationListener) -> None:
         pass
 
-    def of(self, key: str) -> InvalidationStream | None:
+    def stream_for(self, key: str) -> InvalidationStream | None:
         return None
 
     async def aclose(self) -> None:

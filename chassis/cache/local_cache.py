@@ -20,16 +20,16 @@ class LocalCopy(NamedTuple):
     """An answer, None when it is known that there is none, and until when (`time.monotonic`) it is good."""
 
     answer: bytes | None
-    expires: float
-    watch: InvalidationStream
+    expires_at: float
+    stream: InvalidationStream
     size: int
 
 
 class ReadMark(NamedTuple):
     """What has been heard of a key up to now: the same later on means that nothing came in between."""
 
-    watch: InvalidationStream
-    changes: int
+    stream: InvalidationStream
+    change_count: int
 
 
 class LocalEntryCache:
@@ -48,59 +48,59 @@ class LocalEntryCache:
 
     def __init__(
         self,
-        watches: InvalidationSource,
+        invalidations: InvalidationSource,
         *,
         now: Callable[[], float] = time.monotonic,
-        most_copies: int = MAX_COPIES,
-        most_bytes: int = MAX_BYTES,
+        max_copies: int = MAX_COPIES,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
-        self._watches = watches
+        self._invalidations = invalidations
         self._now = now
-        self._most_copies = most_copies
-        self._most_bytes = most_bytes
+        self._max_copies = max_copies
+        self._max_bytes = max_bytes
         self._copies: OrderedDict[str, LocalCopy] = OrderedDict()
         self._bytes = 0
         # Keys share counters, which bounds them; the price is a copy not admitted now and then.
         self._changes = [0] * _CHANGE_COUNTERS
-        watches.report_to(self)
+        invalidations.subscribe(self)
 
     def find(self, key: str) -> LocalCopy | None:
         """The copy of the entry of `key`, if there is one that is still good."""
         copy = self._copies.get(key)
-        if copy is None or copy.expires <= self._now():
+        if copy is None or copy.expires_at <= self._now():
             return None
         self._copies.move_to_end(key)
         return copy
 
-    def mark(self, key: str) -> ReadMark | None:
+    def begin_read(self, key: str) -> ReadMark | None:
         """Take it before the store is asked for `key`. None when the answer can not be admitted anyhow."""
-        watch = self._watches.of(key)
-        return None if watch is None else ReadMark(watch, self._changes[_change_counter_of(key)])
+        stream = self._invalidations.stream_for(key)
+        return None if stream is None else ReadMark(stream, self._changes[_change_counter_of(key)])
 
-    def admit(self, key: str, answer: bytes | None, lives_s: float, mark: ReadMark | None) -> None:
+    def store(self, key: str, answer: bytes | None, ttl_s: float, mark: ReadMark | None) -> None:
         """Keeps what the store has answered since `mark`, unless it may be outdated by now."""
-        if mark is None or mark != self.mark(key):
+        if mark is None or mark != self.begin_read(key):
             return
         self._discard(key)
         size = len(key) + len(answer or b"")
-        self._copies[key] = LocalCopy(answer, self._now() + min(lives_s, MAX_COPY_AGE_S), mark.watch, size)
+        self._copies[key] = LocalCopy(answer, self._now() + min(ttl_s, MAX_COPY_AGE_S), mark.stream, size)
         self._bytes += size
-        while len(self._copies) > self._most_copies or self._bytes > self._most_bytes:
+        while len(self._copies) > self._max_copies or self._bytes > self._max_bytes:
             self._discard(next(iter(self._copies)))
 
-    def forget(self, key: str) -> None:
+    def invalidate(self, key: str) -> None:
         """The entry of `key` has changed, or may have."""
         self._changes[_change_counter_of(key)] += 1
         self._discard(key)
 
-    def forget_all(self, watch: InvalidationStream) -> None:
+    def invalidate_stream(self, stream: InvalidationStream) -> None:
         """Drops what was kept under a watch that has ended."""
-        for key in [key for key, copy in self._copies.items() if copy.watch is watch]:
+        for key in [key for key, copy in self._copies.items() if copy.stream is stream]:
             self._discard(key)
 
     async def aclose(self) -> None:
         """Ends the watches, and with them everything that was kept."""
-        await self._watches.aclose()
+        await self._invalidations.aclose()
 
     def _discard(self, key: str) -> None:
         copy = self._copies.pop(key, None)

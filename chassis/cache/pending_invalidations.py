@@ -44,10 +44,12 @@ class PendingInvalidations:
     async def _retry(self) -> None:
         while self._keys:
             await asyncio.sleep(RETRY_INTERVAL_S * random.uniform(0.8, 1.2))  # noqa: S311
-            await asyncio.gather(*(self._settle(key) for key in list(islice(self._keys, RETRY_BATCH_SIZE))))
+            await asyncio.gather(
+                *(self._retry_one(key) for key in list(islice(self._keys, RETRY_BATCH_SIZE)))
+            )
         self._retrying = None
 
-    async def _settle(self, key: str) -> None:
+    async def _retry_one(self, key: str) -> None:
         try:
             await self._remove(key)
         except StoreUnavailableError:

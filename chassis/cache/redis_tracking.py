@@ -35,10 +35,10 @@ class RedisInvalidationSource:
         self._nodes: dict[str, _TrackedNode] = {}
         self._is_closed = False
 
-    def report_to(self, listener: InvalidationListener) -> None:
+    def subscribe(self, listener: InvalidationListener) -> None:
         self._listeners.append(listener)
 
-    def of(self, key: str) -> InvalidationStream | None:
+    def stream_for(self, key: str) -> InvalidationStream | None:
         try:
             holder = self._redis.get_node_from_key(key)
         except REDIS_ERRORS:
@@ -46,15 +46,15 @@ class RedisInvalidationSource:
         if holder is None or self._is_closed:
             return None
         node = self._nodes.get(holder.name)
-        if node is None or node.holder is not holder:
-            node = self._follow(holder, instead_of=node)
-        return node.watch
+        if node is None or node.cluster_node is not holder:
+            node = self._track(holder, instead_of=node)
+        return node.stream
 
     async def aclose(self) -> None:
         self._is_closed = True
         await asyncio.gather(*(node.aclose() for node in self._nodes.values()))
 
-    def _follow(self, holder: ClusterNode, *, instead_of: "_TrackedNode | None") -> "_TrackedNode":
+    def _track(self, holder: ClusterNode, *, instead_of: "_TrackedNode | None") -> "_TrackedNode":
         if instead_of is not None:
             instead_of.stop()
         node = self._nodes[holder.name] = _TrackedNode(self._redis, holder, self._prefix, self._listeners)
@@ -67,8 +67,8 @@ class _TrackedNode:
     def __init__(
         self, redis: RedisCluster, holder: ClusterNode, prefix: str, listeners: list[InvalidationListener]
     ) -> None:
-        self.holder = holder
-        self.watch: InvalidationStream | None = None
+        self.cluster_node = holder
+        self.stream: InvalidationStream | None = None
         self._redis = redis
         self._prefix = prefix
         self._listeners = listeners
@@ -78,7 +78,7 @@ class _TrackedNode:
 
     def stop(self) -> None:
         """Ends the watch at once, and the connection soon."""
-        self._end_watch()
+        self._end_stream()
         self._following.cancel()
 
     async def aclose(self) -> None:
@@ -94,48 +94,48 @@ class _TrackedNode:
             self._pause_s = min(2 * self._pause_s, MAX_RECONNECT_PAUSE_S)
 
     def _is_in_the_cluster(self) -> bool:
-        return self._redis.get_node(node_name=self.holder.name) is self.holder
+        return self._redis.get_node(node_name=self.cluster_node.name) is self.cluster_node
 
     async def _listen(self) -> None:
-        connection = _open_tracking_connection(self.holder, self._prefix)
+        connection = _open_tracking_connection(self.cluster_node, self._prefix)
         try:
             async with asyncio.timeout(BEGIN_TIMEOUT_S):
                 await connection.connect()  # type: ignore[no-untyped-call]
                 await connection.send_command("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", self._prefix)
                 await connection.read_response()
-            self._begin_watch()
+            self._begin_stream()
             self._pause_s = MIN_RECONNECT_PAUSE_S
             while True:
-                self._take(await connection.read_response(push_request=True))
+                self._handle_push(await connection.read_response(push_request=True))
         finally:
-            self._end_watch()
+            self._end_stream()
             await connection.disconnect(nowait=True)
 
-    def _take(self, push: list[Any]) -> None:
+    def _handle_push(self, push: list[Any]) -> None:
         kind, keys = push
         if kind != _INVALIDATE_PUSH:
             return
         if keys is None:
             # The node has been emptied.
-            self._end_watch()
-            self._begin_watch()
+            self._end_stream()
+            self._begin_stream()
             return
         for key in keys:
             for listener in self._listeners:
                 # What is no text is none of ours, and must not end the watch.
-                listener.forget(key.decode(errors="replace"))
+                listener.invalidate(key.decode(errors="replace"))
 
-    def _begin_watch(self) -> None:
-        self.watch = InvalidationStream()
+    def _begin_stream(self) -> None:
+        self.stream = InvalidationStream()
         self._is_up.set(1)
 
-    def _end_watch(self) -> None:
-        ended, self.watch = self.watch, None
+    def _end_stream(self) -> None:
+        ended, self.stream = self.stream, None
         if ended is None:
             return
         self._is_up.set(0)
         for listener in self._listeners:
-            listener.forget_all(ended)
+            listener.invalidate_stream(ended)
 
 
 def _open_tracking_connection(node: ClusterNode, prefix: str) -> Connection:

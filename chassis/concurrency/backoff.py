@@ -3,7 +3,7 @@
 import random
 
 
-def jittered_delay_s(attempt: int, *, base_s: float = 0.2, most_s: float = 10.0) -> float:
+def jittered_delay_s(attempt: int, *, base_s: float = 0.2, max_s: float = 10.0) -> float:
     """Seconds to wait after the failed `attempt`, from 0: doubles, and is spread lest many return at once."""
-    ceiling = min(most_s, base_s * 2 ** min(attempt, 16))
+    ceiling = min(max_s, base_s * 2 ** min(attempt, 16))
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - spreads load, guards nothing

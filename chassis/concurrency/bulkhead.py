@@ -10,25 +10,25 @@ from chassis.observability import metrics
 class Bulkhead:
     """At most `most` calls at once to `dependency`; one more is refused instead of waiting its turn."""
 
-    def __init__(self, dependency: str, most: int, *, label: str) -> None:
+    def __init__(self, dependency: str, max_concurrent: int, *, label: str) -> None:
         self._dependency = dependency
-        self._most = most
+        self._max_concurrent = max_concurrent
         self._held = 0
         self._in_use = metrics.bulkhead_in_use.labels(label)
         self._refused = metrics.bulkhead_refused.labels(label)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def acquire(self) -> Iterator[None]:
         """Holds a place. Raises DomainError OVERLOADED when there is none."""
-        if self._held >= self._most:
+        if self._held >= self._max_concurrent:
             self._refused.inc()
             raise overloaded(self._dependency)
-        self._take(1)
+        self._count(1)
         try:
             yield
         finally:
-            self._take(-1)
+            self._count(-1)
 
-    def _take(self, places: int) -> None:
+    def _count(self, places: int) -> None:
         self._held += places
         self._in_use.set(self._held)

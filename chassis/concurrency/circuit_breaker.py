@@ -27,8 +27,8 @@ class CircuitBreaker:
         self._failures: deque[float] = deque(maxlen=FAILURES_TO_OPEN)
         self._opened_at = 0.0
         self._successes = 0
-        self._trying = False
-        self._enter(_CLOSED)
+        self._has_trial = False
+        self._set_state(_CLOSED)
 
     def admit(self) -> None:
         """To be called before a call, which then ends in `succeeded`, `failed` or `abandoned`.
@@ -40,45 +40,45 @@ class CircuitBreaker:
         wait_s = self._opened_at + OPEN_DURATION_S - self._clock()
         if wait_s > 0 and self._state == _OPEN:
             raise unavailable(self._dependency, retry_after_s=wait_s)
-        if self._trying:
+        if self._has_trial:
             raise unavailable(self._dependency)
-        self._enter(_HALF_OPEN)
-        self._trying = True
+        self._set_state(_HALF_OPEN)
+        self._has_trial = True
 
     @property
     def is_open(self) -> bool:
         """Whether calls are refused until the pause is over."""
         return self._state == _OPEN
 
-    def try_now(self) -> None:
+    def allow_trial(self) -> None:
         """What kept it open is known to be over: the next call may try without waiting."""
         self._opened_at = float("-inf")
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """The dependency answered, be it with an error of the caller's."""
-        self._trying = False
+        self._has_trial = False
         if self._state == _HALF_OPEN:
             self._successes += 1
             if self._successes >= SUCCESSES_TO_CLOSE:
-                self._enter(_CLOSED)
+                self._set_state(_CLOSED)
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """The dependency did not answer, or not in time."""
-        self._trying = False
+        self._has_trial = False
         now = self._clock()
         self._failures.append(now)
         if self._state == _HALF_OPEN or self._has_failed_often(now):
             self._opened_at = now
-            self._enter(_OPEN)
+            self._set_state(_OPEN)
 
-    def abandoned(self) -> None:
+    def record_cancellation(self) -> None:
         """The call was given up by its caller: that says nothing about the dependency."""
-        self._trying = False
+        self._has_trial = False
 
     def _has_failed_often(self, now: float) -> bool:
         return len(self._failures) == FAILURES_TO_OPEN and now - self._failures[0] <= FAILURE_WINDOW_S
 
-    def _enter(self, state: int) -> None:
+    def _set_state(self, state: int) -> None:
         self._state = state
         self._successes = self._successes if state == _HALF_OPEN else 0
         if state == _CLOSED:

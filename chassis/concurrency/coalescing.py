@@ -26,7 +26,7 @@ class _PendingItem(Generic[T, R]):
     context: Context = field(default_factory=copy_context)
     deadline: float = field(default_factory=lambda: current_call().deadline or math.inf)
 
-    def tell(self, result: R | BaseException) -> None:
+    def resolve(self, result: R | BaseException) -> None:
         """Unless the one who asked has gone away."""
         if self.result.done():
             return
@@ -47,37 +47,37 @@ class Coalescer(Generic[T, R]):
 
     def __init__(
         self,
-        carry_out: Callable[[Sequence[T]], Awaitable[Sequence[R | BaseException]]],
+        run_batch: Callable[[Sequence[T]], Awaitable[Sequence[R | BaseException]]],
         *,
-        at_once: int,
-        most: int,
+        max_concurrent: int,
+        max_batch: int,
     ) -> None:
-        self._carry_out = carry_out
-        self._at_once = at_once
-        self._most = most
+        self._run_batch = run_batch
+        self._max_concurrent = max_concurrent
+        self._max_batch = max_batch
         self._waiting: deque[_PendingItem[T, R]] = deque()
-        self._lanes: set[asyncio.Task[Any] | None] = set()
+        self._workers: set[asyncio.Task[Any] | None] = set()
 
-    async def ask(self, item: T) -> R:
+    async def submit(self, item: T) -> R:
         """The result for `item`; raises its error."""
         waiting: _PendingItem[T, R] = _PendingItem(item, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        if len(self._lanes) < self._at_once:
-            self._lanes.add(asyncio.create_task(self._drain()))
+        if len(self._workers) < self._max_concurrent:
+            self._workers.add(asyncio.create_task(self._drain()))
         return await waiting.result
 
     async def _drain(self) -> None:
         while self._waiting:
-            taken = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            taken = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
             batch = [each for each in taken if not each.result.done()]
             if batch:
-                await self._run(batch)
+                await self._run_in_context(batch)
         # In the same step as the look at who waits: nobody may come in between and find a lane that ends.
-        self._lanes.discard(asyncio.current_task())
+        self._workers.discard(asyncio.current_task())
 
-    async def _run(self, batch: Sequence[_PendingItem[T, R]]) -> None:
-        most_patient = max(batch, key=lambda each: each.deadline)
-        running = asyncio.create_task(self._settle(batch), context=most_patient.context)
+    async def _run_in_context(self, batch: Sequence[_PendingItem[T, R]]) -> None:
+        latest = max(batch, key=lambda each: each.deadline)
+        running = asyncio.create_task(self._complete(batch), context=latest.context)
 
         def cancel_if_abandoned(_: asyncio.Future[R]) -> None:
             if all(each.result.cancelled() for each in batch):
@@ -87,10 +87,10 @@ class Coalescer(Generic[T, R]):
             each.result.add_done_callback(cancel_if_abandoned)
         await asyncio.wait((running,))
 
-    async def _settle(self, batch: Sequence[_PendingItem[T, R]]) -> None:
+    async def _complete(self, batch: Sequence[_PendingItem[T, R]]) -> None:
         try:
-            results = await self._carry_out([each.item for each in batch])
+            results = await self._run_batch([each.item for each in batch])
         except Exception as error:
             results = [error] * len(batch)
         for each, result in zip(batch, results, strict=True):
-            each.tell(result)
+            each.resolve(result)

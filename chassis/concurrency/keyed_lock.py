@@ -12,17 +12,17 @@ class KeyedLock:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
-    async def of(self, key: str) -> AsyncIterator[None]:
+    async def hold(self, key: str) -> AsyncIterator[None]:
         """Waits for the turn of this key, in the order of asking."""
-        lock, interested = self._locks.get(key, (asyncio.Lock(), 0))
-        self._locks[key] = lock, interested + 1
+        lock, waiters = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = lock, waiters + 1
         try:
             async with lock:
                 yield
         finally:
-            self._leave(key)
+            self._release(key)
 
-    def _leave(self, key: str) -> None:
-        lock, interested = self._locks.pop(key)
-        if interested > 1:
-            self._locks[key] = lock, interested - 1
+    def _release(self, key: str) -> None:
+        lock, waiters = self._locks.pop(key)
+        if waiters > 1:
+            self._locks[key] = lock, waiters - 1

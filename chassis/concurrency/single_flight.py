@@ -16,41 +16,41 @@ class SingleFlightResult(Generic[T]):
     """What a load brought; `shared` is false when those who joined it must not rely on it."""
 
     value: T
-    shared: bool
+    is_shared: bool
 
 
 class SingleFlight(Generic[T]):
     """The loads under way in this process, by key."""
 
     def __init__(self) -> None:
-        self._flying: dict[str, asyncio.Future[SingleFlightResult[T] | None]] = {}
+        self._loads: dict[str, asyncio.Future[SingleFlightResult[T] | None]] = {}
 
-    async def join(self, key: str, load: Callable[[], Awaitable[SingleFlightResult[T]]]) -> T:
+    async def load_once(self, key: str, load: Callable[[], Awaitable[SingleFlightResult[T]]]) -> T:
         """The value of `key`, from a load that is under way or from one of its own.
 
         A caller that joined does not share the failure of the one who loaded: it tries again.
         """
         for _ in range(MAX_JOINS):
-            flying = self._flying.get(key)
-            if flying is None:
-                return await self._lead(key, load)
-            landed = await asyncio.shield(flying)
-            if landed is not None and landed.shared:
-                return landed.value
+            running = self._loads.get(key)
+            if running is None:
+                return await self._load_as_leader(key, load)
+            result = await asyncio.shield(running)
+            if result is not None and result.is_shared:
+                return result.value
         return (await load()).value
 
-    def leave(self, key: str) -> None:
+    def forget(self, key: str) -> None:
         """From now on nobody joins the load of `key` that is under way."""
-        self._flying.pop(key, None)
+        self._loads.pop(key, None)
 
-    async def _lead(self, key: str, load: Callable[[], Awaitable[SingleFlightResult[T]]]) -> T:
-        flight: asyncio.Future[SingleFlightResult[T] | None] = asyncio.get_running_loop().create_future()
-        self._flying[key] = flight
-        landed: SingleFlightResult[T] | None = None
+    async def _load_as_leader(self, key: str, load: Callable[[], Awaitable[SingleFlightResult[T]]]) -> T:
+        future: asyncio.Future[SingleFlightResult[T] | None] = asyncio.get_running_loop().create_future()
+        self._loads[key] = future
+        result: SingleFlightResult[T] | None = None
         try:
-            landed = await load()
-            return landed.value
+            result = await load()
+            return result.value
         finally:
-            if self._flying.get(key) is flight:
-                del self._flying[key]
-            flight.set_result(landed)
+            if self._loads.get(key) is future:
+                del self._loads[key]
+            future.set_result(result)

@@ -8,9 +8,9 @@ from typing import Any, Final
 BEST_EFFORT_TIMEOUT_S: Final = 2.0
 
 
-async def run_until_first_exit(*work: Coroutine[Any, Any, None]) -> None:
+async def run_until_first_exit(*coroutines: Coroutine[Any, Any, None]) -> None:
     """Runs all at once until the first one ends, cancels the others, and raises what it raised."""
-    tasks = [asyncio.create_task(piece) for piece in work]
+    tasks = [asyncio.create_task(piece) for piece in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -21,8 +21,8 @@ async def run_until_first_exit(*work: Coroutine[Any, Any, None]) -> None:
         task.result()
 
 
-async def best_effort(last: Coroutine[Any, Any, None]) -> None:
+async def best_effort(cleanup: Coroutine[Any, Any, None]) -> None:
     """Does one `last` thing if it can be done at once: in a `finally`, a failure would hide why it ends."""
     with suppress(Exception):
         async with asyncio.timeout(BEST_EFFORT_TIMEOUT_S):
-            await last
+            await cleanup

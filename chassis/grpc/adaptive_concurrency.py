@@ -28,10 +28,10 @@ class AdaptiveConcurrencyLimit:
     that hangs concerns its own users only.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, max_limit: int) -> None:
         self.in_flight = 0
-        self.limit = most
-        self._most = most
+        self.limit = max_limit
+        self._max_limit = max_limit
         self._ended = 0
         self._late = 0
 
@@ -39,19 +39,20 @@ class AdaptiveConcurrencyLimit:
         """Whether another call would be one too many."""
         return self.in_flight >= self.limit
 
-    def ended(self, *, was_late: bool) -> None:
+    def record_end(self, *, was_late: bool) -> None:
         """A call has ended, within its share of the time or after it."""
         self._ended += 1
         self._late += was_late
 
-    def note(self, least_lateness_s: float) -> None:
+    def adjust(self, min_lag_s: float) -> None:
         """Adjusts the bound to the calls that ended, and to how late the loop was at its best moment."""
-        if self._most_were_late() or least_lateness_s > MAX_LOOP_LAG_S:
+        if self._most_were_late() or min_lag_s > MAX_LOOP_LAG_S:
             self.limit = max(
-                min(MIN_CONCURRENT_CALLS, self._most), int(min(self.limit, self.in_flight) * _DECREASE_FACTOR)
+                min(MIN_CONCURRENT_CALLS, self._max_limit),
+                int(min(self.limit, self.in_flight) * _DECREASE_FACTOR),
             )
         else:
-            self.limit = min(self._most, self.limit + 1 + int(self.limit * _INCREASE_SHARE))
+            self.limit = min(self._max_limit, self.limit + 1 + int(self.limit * _INCREASE_SHARE))
         metrics.grpc_server_admission_limit.set(self.limit)
 
     def _most_were_late(self) -> bool:
@@ -61,14 +62,14 @@ class AdaptiveConcurrencyLimit:
         self._ended = self._late = 0
         return most
 
-    async def watch(self) -> None:
+    async def run_adjustments(self) -> None:
         """Looks and adjusts until it is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            least = float("inf")
+            min_lag_s = float("inf")
             for _ in range(_POLLS_PER_ADJUSTMENT):
                 pause_s = _POLL_INTERVAL_S * random.uniform(0.8, 1.2)  # noqa: S311
                 due = loop.time() + pause_s
                 await asyncio.sleep(pause_s)
-                least = min(least, loop.time() - due)
-            self.note(least)
+                min_lag_s = min(min_lag_s, loop.time() - due)
+            self.adjust(min_lag_s)

@@ -104,19 +104,19 @@ class Peers:
 class PeerRetryBudget:
     """Lets retries be a tenth of all calls in the long run, so that they cannot multiply an outage."""
 
-    def __init__(self, most: int = 10) -> None:
-        self._most = most * _CALLS_PER_RETRY
-        self._earned = self._most
+    def __init__(self, max_retries: int = 10) -> None:
+        self._max_tokens = max_retries * _CALLS_PER_RETRY
+        self._tokens = self._max_tokens
 
-    def earn(self) -> None:
+    def deposit(self) -> None:
         """A call succeeded."""
-        self._earned = min(self._most, self._earned + 1)
+        self._tokens = min(self._max_tokens, self._tokens + 1)
 
-    def spend(self) -> bool:
+    def try_withdraw(self) -> bool:
         """Whether one more retry is allowed; it is then counted."""
-        if self._earned < _CALLS_PER_RETRY:
+        if self._tokens < _CALLS_PER_RETRY:
             return False
-        self._earned -= _CALLS_PER_RETRY
+        self._tokens -= _CALLS_PER_RETRY
         return True
 
 
@@ -139,7 +139,7 @@ class PeerChannel:
             f"The {service} service", MAX_CONCURRENT_CALLS_PER_PEER, label=f"service/{service}"
         )
         self._inner = inner
-        self._was_cut_off = False
+        self._was_unreachable = False
 
     def admit(self) -> None:
         """Raises DomainError UNAVAILABLE while the peer is left alone.
@@ -147,14 +147,14 @@ class PeerChannel:
         One that could not be reached is tried again as soon as there is a connection; one that was
         reached and did not answer gets its pause.
         """
-        if self.breaker.is_open and self._was_cut_off and self._is_connected():
-            self.breaker.try_now()
+        if self.breaker.is_open and self._was_unreachable and self._is_connected():
+            self.breaker.allow_trial()
         self.breaker.admit()
 
-    def failed(self, code: grpc.StatusCode) -> None:
+    def record_failure(self, code: grpc.StatusCode) -> None:
         """The peer did not answer, with `code`."""
-        self._was_cut_off = code is grpc.StatusCode.UNAVAILABLE
-        self.breaker.failed()
+        self._was_unreachable = code is grpc.StatusCode.UNAVAILABLE
+        self.breaker.record_failure()
 
     def _is_connected(self) -> bool:
         return self._inner.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY
@@ -191,24 +191,26 @@ class _UnaryCall:
         self._rpc = rpc
         self._raw = raw
         self._channel = channel
-        self._most_attempts = (
+        self._max_attempts = (
             {"UNAVAILABLE": channel.attempts, "OVERLOADED": MAX_ATTEMPTS_WHEN_OVERLOADED}
             if rpc.is_repeatable
             else {}
         )
         """By the reason of a refusal."""
-        self._hedge = HedgedCall(channel.budget.spend, self._count_hedge) if rpc.has_no_side_effects else None
+        self._hedge = (
+            HedgedCall(channel.budget.try_withdraw, self._count_hedge) if rpc.has_no_side_effects else None
+        )
 
     async def __call__(self, request: Any, *, timeout: float | None = None) -> Any:
         """Calls within `timeout` seconds, the contract's deadline and that of our own caller."""
-        until = time.monotonic() + self._budget_s(timeout)
+        deadline = time.monotonic() + self._budget_s(timeout)
         with client_span(self._rpc.path[1:]):
             attempt = 1
             while True:
                 try:
-                    return await self._hedged(request, until)
+                    return await self._call_with_hedge(request, deadline)
                 except DomainError as error:
-                    if not await self._may_repeat(error, attempt, until):
+                    if not await self._may_retry(error, attempt, deadline):
                         raise
                 attempt += 1
 
@@ -216,18 +218,18 @@ class _UnaryCall:
         bounds = (timeout, remaining_s(), self._rpc.policy.deadline_ms / 1000)
         return min(bound for bound in bounds if bound is not None)
 
-    async def _hedged(self, request: Any, until: float) -> Any:
+    async def _call_with_hedge(self, request: Any, deadline: float) -> Any:
         if self._hedge is None:
-            return await self._attempt(request, until)
-        return await self._hedge.call(lambda: self._attempt(request, until), until)
+            return await self._attempt(request, deadline)
+        return await self._hedge.run(lambda: self._attempt(request, deadline), deadline)
 
-    async def _attempt(self, request: Any, until: float) -> Any:
-        timeout_s = until - time.monotonic()
+    async def _attempt(self, request: Any, deadline: float) -> Any:
+        timeout_s = deadline - time.monotonic()
         if timeout_s <= 0:
             raise DomainError(
                 "DEADLINE_EXCEEDED", f"No time is left for the {self._channel.service} service."
             )
-        with self._channel.bulkhead.held():
+        with self._channel.bulkhead.acquire():
             return await self._admitted(request, timeout_s)
 
     async def _admitted(self, request: Any, timeout_s: float) -> Any:
@@ -235,12 +237,12 @@ class _UnaryCall:
         try:
             answer = await self._raw(request, timeout=timeout_s, metadata=self._metadata(timeout_s))
         except grpc.aio.AioRpcError as error:
-            raise self._readable(error, timeout_s) from error
+            raise self._to_domain_error(error, timeout_s) from error
         except BaseException:
-            self._channel.breaker.abandoned()
+            self._channel.breaker.record_cancellation()
             raise
-        self._channel.breaker.succeeded()
-        self._channel.budget.earn()
+        self._channel.breaker.record_success()
+        self._channel.budget.deposit()
         self._count("OK")
         return answer
 
@@ -253,33 +255,33 @@ class _UnaryCall:
         )
         return tuple(pair for pair in carried if pair[1])
 
-    def _readable(self, error: grpc.aio.AioRpcError, timeout_s: float) -> Exception:
+    def _to_domain_error(self, error: grpc.aio.AioRpcError, timeout_s: float) -> Exception:
         self._count(error.code().name)
         answered = _domain_error_in(error)
         if answered is None and error.code() in _UNANSWERED_CODES:
-            self._blame(error.code(), timeout_s)
+            self._record_failure(error.code(), timeout_s)
             return unavailable(f"The {self._channel.service} service")
-        self._channel.breaker.succeeded()
+        self._channel.breaker.record_success()
         if answered is None:
             return error
         if answered.reason in _AUTHENTICATION_REASONS:
             return PeerAuthenticationError(f"{self._rpc.full_name}: {answered}")
         return answered
 
-    def _blame(self, code: grpc.StatusCode, timeout_s: float) -> None:
+    def _record_failure(self, code: grpc.StatusCode, timeout_s: float) -> None:
         """A peer that was given far less time than its contract allows is not at fault for being late."""
         if code is grpc.StatusCode.UNAVAILABLE or timeout_s >= self._rpc.policy.deadline_ms / 2000:
-            self._channel.failed(code)
+            self._channel.record_failure(code)
         else:
-            self._channel.breaker.abandoned()
+            self._channel.breaker.record_cancellation()
 
-    async def _may_repeat(self, error: DomainError, attempt: int, until: float) -> bool:
-        if attempt >= self._most_attempts.get(error.reason, 1) or _is_local_overload(error):
+    async def _may_retry(self, error: DomainError, attempt: int, deadline: float) -> bool:
+        if attempt >= self._max_attempts.get(error.reason, 1) or _is_local_overload(error):
             return False
-        if not self._channel.budget.spend():
+        if not self._channel.budget.try_withdraw():
             return False
         pause_s = _RETRY_INITIAL_S * 2**attempt * random.random()  # noqa: S311
-        if time.monotonic() + pause_s >= until:
+        if time.monotonic() + pause_s >= deadline:
             return False
         await asyncio.sleep(pause_s)
         return True

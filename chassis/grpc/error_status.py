@@ -61,7 +61,7 @@ def _details_of(error: DomainError, request_id: str) -> list[Message]:
     if error.resource is not None:
         kind, name = error.resource
         details.append(ResourceInfo(resource_type=kind, resource_name=_truncate(name)))
-    if error_reasons()[error.reason].retryable:
+    if error_reasons()[error.reason].is_retryable:
         details.append(_retry_info(error.retry_after_s or _DEFAULT_RETRY_AFTER_S))
     if request_id:
         details.append(RequestInfo(request_id=request_id))
@@ -87,8 +87,8 @@ def _bad_request(violations: tuple[Violation, ...]) -> BadRequest:
 
 def _allowed_moves(error: DomainError) -> AllowedMoves:
     moves = [
-        AllowedMove(target=move.target, call=move.call, http=http_request_line_of(move.call))
-        for move in error.moves
+        AllowedMove(target=move.target, call=move.rpc_name, http=http_request_line_of(move.rpc_name))
+        for move in error.allowed_transitions
     ]
     return AllowedMoves(state=error.metadata.get("state", ""), moves=moves)
 
@@ -125,7 +125,9 @@ def _rebuild_error(status: Status, info: ErrorInfo) -> DomainError:
         resource=(resource.resource_type, resource.resource_name) if resource else None,
         metadata=info.metadata,
         retry_after_s=retry.retry_delay.ToMilliseconds() / 1000 if retry else None,
-        moves=[AllowedTransition(each.target, each.call) for each in allowed.moves] if allowed else (),
+        allowed_transitions=[AllowedTransition(each.target, each.call) for each in allowed.moves]
+        if allowed
+        else (),
     )
 
 

@@ -23,26 +23,29 @@ class FieldNameTranslator:
     """How the fields of one call's request are spelled."""
 
     def __init__(self, rpc: RpcSpec) -> None:
-        self._request = cast(Descriptor, rpc.request.DESCRIPTOR)
-        self._response = cast(Descriptor, rpc.response.DESCRIPTOR)
+        self._request = cast(Descriptor, rpc.request_type.DESCRIPTOR)
+        self._response = cast(Descriptor, rpc.response_type.DESCRIPTOR)
         self._body = self._request.fields_by_name.get(rpc.body)
         known = [*list_message_types(self._request), *list_message_types(self._response)]
         held = [field for message in known for field in message.fields]
         self._names = {field.json_name: field.name for field in held if field.json_name != field.name}
         self._json_names = {name: json_name for json_name, name in self._names.items()}
 
-    def for_caller(self, error: DomainError, *, over_http: bool) -> DomainError:
+    def translate_error(self, error: DomainError, *, over_http: bool) -> DomainError:
         """The same failure with every name of a field in the caller's spelling."""
         if not error.violations:
             return error
         spelled = [
             Violation(
-                self.path(one.field, over_http=over_http), self.text(one.description, over_http=over_http)
+                self.translate_path(one.field, over_http=over_http),
+                self.translate_text(one.description, over_http=over_http),
             )
             for one in error.violations
         ]
         is_list = error.message == join_violations(error.violations)
-        message = join_violations(spelled) if is_list else self.text(error.message, over_http=over_http)
+        message = (
+            join_violations(spelled) if is_list else self.translate_text(error.message, over_http=over_http)
+        )
         return DomainError(
             error.reason,
             message,
@@ -50,10 +53,10 @@ class FieldNameTranslator:
             resource=error.resource,
             metadata=error.metadata,
             retry_after_s=error.retry_after_s,
-            moves=error.moves,
+            allowed_transitions=error.allowed_transitions,
         )
 
-    def path(self, path: str, *, over_http: bool) -> str:
+    def translate_path(self, path: str, *, over_http: bool) -> str:
         """A field's path as the caller writes it, in the request or in the object that the call is about.
 
         What is neither (a header) stays as it is.
@@ -63,7 +66,7 @@ class FieldNameTranslator:
             return path
         return _http_path(steps, self._body) if over_http else ".".join(f.name + at for f, at in steps)
 
-    def text(self, text: str, *, over_http: bool) -> str:
+    def translate_text(self, text: str, *, over_http: bool) -> str:
         """A description with the fields that it names in the caller's spelling; quoted words stay."""
         names: Mapping[str, str] = self._json_names if over_http else self._names
         return _QUOTED_OR_NAME.sub(lambda found: names.get(found.group(), found.group()), text)

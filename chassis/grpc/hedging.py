@@ -29,21 +29,21 @@ class LatencyWindow:
     def __init__(self) -> None:
         self._taken: deque[float] = deque(maxlen=LATENCY_WINDOW_SIZE)
         self._since_look = 0
-        self._late_s: float | None = None
+        self._late_after_s: float | None = None
 
     @property
-    def late_s(self) -> float | None:
+    def late_after_s(self) -> float | None:
         """After how long a call is among the slowest twentieth; None while too few are known."""
-        return self._late_s
+        return self._late_after_s
 
-    def note(self, seconds: float) -> None:
+    def record(self, seconds: float) -> None:
         """A call was answered."""
         self._taken.append(seconds)
         self._since_look += 1
         if self._since_look >= _SAMPLES_PER_UPDATE and len(self._taken) >= MIN_SAMPLES:
             self._since_look = 0
             in_order = sorted(self._taken)
-            self._late_s = max(MIN_HEDGE_DELAY_S, in_order[int(len(in_order) * LATE_QUANTILE)])
+            self._late_after_s = max(MIN_HEDGE_DELAY_S, in_order[int(len(in_order) * LATE_QUANTILE)])
 
 
 class HedgedCall:
@@ -52,23 +52,23 @@ class HedgedCall:
     `told` hears of each hedge whether the second call brought the answer.
     """
 
-    def __init__(self, may_spend: Callable[[], bool], told: Callable[[bool], None]) -> None:
-        self._may_spend = may_spend
-        self._told = told
+    def __init__(self, try_spend: Callable[[], bool], on_hedge: Callable[[bool], None]) -> None:
+        self._try_spend = try_spend
+        self._on_hedge = on_hedge
         self._latencies = LatencyWindow()
 
-    async def call(self, send: Callable[[], Awaitable[T]], until: float) -> T:
+    async def run(self, send: Callable[[], Awaitable[T]], deadline: float) -> T:
         """The first answer of the call, or of its second; their error when neither brings one.
 
         `until` is the moment (monotonic) after which no second call is worth it.
         """
-        late_s = self._latencies.late_s
-        if late_s is None or time.monotonic() + 2 * late_s >= until:
+        late_after_s = self._latencies.late_after_s
+        if late_after_s is None or time.monotonic() + 2 * late_after_s >= deadline:
             return await self._timed(send)
         first = asyncio.ensure_future(self._timed(send))
         try:
-            await asyncio.wait({first}, timeout=late_s)
-            if first.done() or not self._may_spend():
+            await asyncio.wait({first}, timeout=late_after_s)
+            if first.done() or not self._try_spend():
                 return await first
             return await self._race(first, asyncio.ensure_future(self._timed(send)))
         finally:
@@ -80,7 +80,7 @@ class HedgedCall:
             if not _is_answer(first) and not _is_answer(second):
                 await asyncio.wait({first, second})
             second_won = not _is_answer(first) and _is_answer(second)
-            self._told(second_won)
+            self._on_hedge(second_won)
             return (second if second_won else first).result()
         finally:
             await _cancel_and_collect(second)
@@ -88,7 +88,7 @@ class HedgedCall:
     async def _timed(self, send: Callable[[], Awaitable[T]]) -> T:
         started = time.monotonic()
         answer = await send()
-        self._latencies.note(time.monotonic() - started)
+        self._latencies.record(time.monotonic() - started)
         return answer
 
 

@@ -38,7 +38,7 @@ def build_standard_chain(
     verifier: PrincipalVerifier,
     revocations: ChainRevocations,
     claims: IdempotencyStore,
-    pressure: AdaptiveConcurrencyLimit | None = None,
+    concurrency_limit: AdaptiveConcurrencyLimit | None = None,
     tickets: TicketRedeemer | None = None,
 ) -> tuple[Interceptor, ...]:
     """The interceptors from the outermost to the innermost; `pressure` bounds the calls in flight."""
@@ -48,7 +48,7 @@ def build_standard_chain(
         AccessLogInterceptor(),
         ErrorInterceptor(),
         AdmissionInterceptor(
-            pressure or AdaptiveConcurrencyLimit(MAX_CONCURRENT_CALLS), MAX_CONCURRENT_STREAMS
+            concurrency_limit or AdaptiveConcurrencyLimit(MAX_CONCURRENT_CALLS), MAX_CONCURRENT_STREAMS
         ),
         DeadlineInterceptor(),
         AuthenticationInterceptor(verifier, revocations, tickets),

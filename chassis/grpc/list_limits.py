@@ -21,15 +21,15 @@ class OversizedList:
     """A list with more items than its contract admits; `path` leads to it from the request."""
 
     path: tuple[str, ...]
-    most: int
+    max_items: int
 
 
 @dataclass(frozen=True, slots=True)
 class _LimitedField:
     name: str
-    held: str
+    message_type: str
     """The full name of the message type that it holds; empty for any other type."""
-    most: int
+    max_items: int
     """How many items a list may have; 0 when it is no list."""
 
 
@@ -44,11 +44,11 @@ class ListLimits:
     @property
     def is_needed(self) -> bool:
         """Whether a message of this type can hold any list at all."""
-        return any(field.most for fields in self._fields.values() for field in fields)
+        return any(field.max_items for fields in self._fields.values() for field in fields)
 
-    def too_long(self, message: Any) -> OversizedList | None:
+    def find_oversized(self, message: Any) -> OversizedList | None:
         """The first list of a message that has too many items; None when all are short enough."""
-        return next(self._too_long(message, self._root, ()), None)
+        return next(self._find_oversized(message, self._root, ()), None)
 
     def _read(self, descriptor: Descriptor) -> None:
         if descriptor.full_name in self._fields:
@@ -59,17 +59,21 @@ class ListLimits:
             if field.message_type is not None and not _is_map(field):
                 self._read(field.message_type)
 
-    def _too_long(self, message: Any, kind: str, path: tuple[str, ...]) -> Iterator[OversizedList]:
+    def _find_oversized(self, message: Any, kind: str, path: tuple[str, ...]) -> Iterator[OversizedList]:
         for field in self._fields[kind]:
-            if field.most:
+            if field.max_items:
                 items = getattr(message, field.name)
-                if len(items) > field.most:
-                    yield OversizedList((*path, field.name), field.most)
-                elif field.held and self._fields[field.held]:
+                if len(items) > field.max_items:
+                    yield OversizedList((*path, field.name), field.max_items)
+                elif field.message_type and self._fields[field.message_type]:
                     for number, item in enumerate(items):
-                        yield from self._too_long(item, field.held, (*path, f"{field.name}[{number}]"))
-            elif self._fields[field.held] and message.HasField(field.name):
-                yield from self._too_long(getattr(message, field.name), field.held, (*path, field.name))
+                        yield from self._find_oversized(
+                            item, field.message_type, (*path, f"{field.name}[{number}]")
+                        )
+            elif self._fields[field.message_type] and message.HasField(field.name):
+                yield from self._find_oversized(
+                    getattr(message, field.name), field.message_type, (*path, field.name)
+                )
 
 
 def _is_map(field: FieldDescriptor) -> bool:

@@ -29,7 +29,7 @@ class MeshMembership:
         """The gRPC target of a service."""
         return f"xds:///{service}"
 
-    async def ask(self) -> None:
+    async def check(self) -> None:
         """Raises ConnectionError until the control plane has had something to say once.
 
         From then on the process goes on with what its channels know, with or without the control plane.
@@ -47,7 +47,7 @@ class _MeshMember(Protocol):
 
 def mesh_checks(peers: _MeshMember) -> list[ReadinessCheck]:
     """The check of a process that is in a mesh; none of one that is not."""
-    return [ReadinessCheck("control plane", peers.mesh.ask, "control plane")] if peers.mesh else []
+    return [ReadinessCheck("control plane", peers.mesh.check, "control plane")] if peers.mesh else []
 
 
 async def _check_control_plane(channel: grpc.aio.Channel, server: str) -> None:

@@ -87,9 +87,9 @@ class GrpcServer:
     async def start(self) -> None:
         """Answers calls from now on; the health service says SERVING."""
         await self._server.start()
-        await self.serving(True)
+        await self.set_serving(True)
 
-    async def serving(self, ready: bool) -> None:
+    async def set_serving(self, ready: bool) -> None:
         """Tells the health service's clients whether to send calls here."""
         status = (
             health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
@@ -167,8 +167,8 @@ def _with_call_context(handler: RpcHandler) -> RpcHandler:
         answer = await handler(request, context)
         if call.is_stale:
             call.headers.append(_STALE_HEADER)
-        elif call.fresh_s is not None and call.fresh_s < MAX_SHARED_CACHE_S:
-            call.headers.append((FRESH_FOR_METADATA_KEY, str(int(call.fresh_s))))
+        elif call.max_age_s is not None and call.max_age_s < MAX_SHARED_CACHE_S:
+            call.headers.append((FRESH_FOR_METADATA_KEY, str(int(call.max_age_s))))
         if call.headers:
             await context.send_initial_metadata(tuple(call.headers))
         return answer

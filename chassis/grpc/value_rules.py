@@ -34,7 +34,7 @@ class _CheckedField:
     is_list: bool
     has_presence: bool
     check: ValueCheck | None
-    held: str
+    message_type: str
     """The full name of the message type that it holds; empty for any other type."""
 
 
@@ -52,7 +52,7 @@ class ValueRules:
         """Whether a message of this type can hold any such field."""
         return bool(self._fields[self._root])
 
-    def wrong(self, message: Any) -> list[InvalidValue]:
+    def find_invalid(self, message: Any) -> list[InvalidValue]:
         """Every field of a message that does not hold what it should."""
         return list(self._wrong(message, self._root, ()))
 
@@ -61,7 +61,7 @@ class ValueRules:
             return
         self._fields[descriptor.full_name] = ()
         self._fields[descriptor.full_name] = tuple(
-            field for field in map(_checked_field, descriptor.fields) if field.check or field.held
+            field for field in map(_checked_field, descriptor.fields) if field.check or field.message_type
         )
         for field in descriptor.fields:
             if field.message_type is not None:
@@ -71,7 +71,7 @@ class ValueRules:
         while True:
             empty = {name for name, fields in self._fields.items() if not fields}
             trimmed = {
-                name: tuple(field for field in fields if field.check or field.held not in empty)
+                name: tuple(field for field in fields if field.check or field.message_type not in empty)
                 for name, fields in self._fields.items()
             }
             if trimmed == self._fields:
@@ -82,7 +82,7 @@ class ValueRules:
         for field in self._fields[kind]:
             for step, value in _field_values(message, field):
                 if field.check is None:
-                    yield from self._wrong(value, field.held, (*path, step))
+                    yield from self._wrong(value, field.message_type, (*path, step))
                 elif problem := field.check(value):
                     yield InvalidValue((*path, step), problem)
 
@@ -94,7 +94,7 @@ def _checked_field(field: FieldDescriptor) -> _CheckedField:
         is_list=field.is_repeated,
         has_presence=field.has_presence,
         check=VALUE_CHECKS.get(field.GetOptions().Extensions[options_pb2.value]),
-        held="" if held.startswith("google.protobuf.") else held,
+        message_type="" if held.startswith("google.protobuf.") else held,
     )
 
 

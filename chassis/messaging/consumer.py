@@ -46,41 +46,41 @@ class EventConsumers:
     def __init__(self, amqp_url: str, subscriptions: Sequence[QueueSubscription], *, name: str) -> None:
         self._principal = Principal(id=name, kind="SERVICE")
         self._handlers = {each.queue: _handlers_by_event_type(each.handlers) for each in subscriptions}
-        self._broker = ConsumerConnection(amqp_url, subscriptions, self._deliver)
+        self._connection = ConsumerConnection(amqp_url, subscriptions, self._deliver)
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._turns = KeyedLock()
+        self._subject_locks = KeyedLock()
 
     @property
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         """Whether messages can come in now."""
-        return self._broker.connected
+        return self._connection.is_connected
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._broker.start()
+        self._connection.start()
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Takes no more messages and waits for those in flight; what is not done by then comes again."""
-        await asyncio.to_thread(self._broker.pause)
+        await asyncio.to_thread(self._connection.pause)
         if self._in_flight:
             _, late = await asyncio.wait(self._in_flight, timeout=grace_s)
             for task in late:
                 task.cancel()
-        await asyncio.to_thread(self._broker.stop)
+        await asyncio.to_thread(self._connection.stop)
 
     def _deliver(self, delivery: BrokerDelivery) -> None:
-        self._loop.call_soon_threadsafe(self._begin, delivery)
+        self._loop.call_soon_threadsafe(self._start_handling, delivery)
 
-    def _begin(self, delivery: BrokerDelivery) -> None:
+    def _start_handling(self, delivery: BrokerDelivery) -> None:
         task = self._loop.create_task(self._handle(delivery))
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
     async def _handle(self, delivery: BrokerDelivery) -> None:
         with metrics.events_in_flight.labels(delivery.subscription.queue).track_inprogress():
-            self._broker.settle(delivery, await self._verdict(delivery))
+            self._connection.settle(delivery, await self._process(delivery))
 
-    async def _verdict(self, delivery: BrokerDelivery) -> Outcome:
+    async def _process(self, delivery: BrokerDelivery) -> Outcome:
         queue = delivery.subscription.queue
         try:
             event = _parse_event(delivery.body)
@@ -94,23 +94,23 @@ class EventConsumers:
             metrics.events_handled.labels(queue, metrics.OTHER_LABEL, "unreadable").inc()
             return DeadLetter(str(poison))
         # News of one entity in the order of its arrival: at once they would only meet on its document.
-        async with self._turns.of(f"{queue}:{event.subject}"):
-            return await self._run(handler, message, _incoming_event(event, queue), delivery.attempt)
+        async with self._subject_locks.hold(f"{queue}:{event.subject}"):
+            return await self._run_handler(handler, message, _incoming_event(event, queue), delivery.attempt)
 
-    async def _run(
+    async def _run_handler(
         self, handler: EventHandler, message: Message, incoming: IncomingEvent, attempt: int
     ) -> Outcome:
         bind_call(CallContext(incoming.event_id, monotonic() + HANDLER_TIMEOUT_S, self._principal))
         started = perf_counter()
         attributes = {"messaging.system": "rabbitmq", "messaging.destination.name": incoming.queue}
         with continue_trace(incoming.traceparent, f"handle {incoming.type}", attributes=attributes) as span:
-            verdict = await _call_handler(handler, message, incoming, attempt)
-            if not isinstance(verdict, Ack):
-                span.failed(verdict.error)
+            outcome = await _call_handler(handler, message, incoming, attempt)
+            if not isinstance(outcome, Ack):
+                span.set_error(outcome.error)
         labels = (incoming.queue, incoming.type)
         metrics.events_handling_seconds.labels(*labels).observe(perf_counter() - started)
-        metrics.events_handled.labels(*labels, _OUTCOME_LABELS[type(verdict)]).inc()
-        return verdict
+        metrics.events_handled.labels(*labels, _OUTCOME_LABELS[type(outcome)]).inc()
+        return outcome
 
 
 _OUTCOME_LABELS: Final[Mapping[type[Outcome], str]] = {Ack: "done", Retry: "failed", DeadLetter: "buried"}
@@ -139,7 +139,7 @@ async def _call_handler(
 
 def _is_worth_retrying(error: DomainError) -> bool:
     reason = error_reasons()[error.reason]
-    return reason.retryable or reason.code in _RETRIED_CODES
+    return reason.is_retryable or reason.code in _RETRIED_CODES
 
 
 def _handlers_by_event_type(

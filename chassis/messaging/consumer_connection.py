@@ -90,7 +90,7 @@ class ConsumerConnection:
         self._url = amqp_url
         self._subscriptions = subscriptions
         self._deliver = deliver
-        self._verdicts: deque[tuple[BrokerDelivery, Outcome]] = deque()
+        self._outcomes: deque[tuple[BrokerDelivery, Outcome]] = deque()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
@@ -101,19 +101,19 @@ class ConsumerConnection:
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
 
     @property
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         """Whether messages can come in now."""
         return self._connected.is_set()
 
     def start(self) -> None:
         self._thread.start()
 
-    def settle(self, delivery: BrokerDelivery, verdict: Outcome) -> None:
+    def settle(self, delivery: BrokerDelivery, outcome: Outcome) -> None:
         """Says what became of a message; callable from any thread, returns at once.
 
         A verdict about a message of a connection that is gone is dropped: the broker delivers it again.
         """
-        self._verdicts.append((delivery, verdict))
+        self._outcomes.append((delivery, outcome))
         self._wake()
 
     def pause(self, timeout_s: float = 3.0) -> None:
@@ -139,7 +139,7 @@ class ConsumerConnection:
             try:
                 with closing(self._connect()) as session:
                     attempt = 0
-                    self._pump(session)
+                    self._process_events(session)
             except (
                 Exception
             ) as error:  # Kombu may raise anything, AttributeError even, when a connection breaks.
@@ -158,27 +158,27 @@ class ConsumerConnection:
         _log.info("broker connected", queues=[each.queue for each in self._subscriptions])
         return session
 
-    def _pump(self, session: "_BrokerSession") -> None:
+    def _process_events(self, session: "_BrokerSession") -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(session.socket, selectors.EVENT_READ)
             selector.register(self._wake_reader, selectors.EVENT_READ)
             while not self._stopping.is_set():
                 self._settle_all(session)
-                session.read()
-                session.tick()
+                session.dispatch_arrived()
+                session.send_heartbeats()
                 if self._pausing.is_set():
                     session.pause()
                     self._paused.set()
                 selector.select(_TICK_INTERVAL_S)
-                self._swallow_wake_ups()
+                self._drain_wake_ups()
         self._settle_all(session)
 
     def _settle_all(self, session: "_BrokerSession") -> None:
-        while self._verdicts:
-            delivery, verdict = self._verdicts.popleft()
-            session.settle(delivery, verdict)
+        while self._outcomes:
+            delivery, outcome = self._outcomes.popleft()
+            session.settle(delivery, outcome)
 
-    def _swallow_wake_ups(self) -> None:
+    def _drain_wake_ups(self) -> None:
         with suppress(BlockingIOError):
             while self._wake_reader.recv(4096):
                 pass
@@ -222,7 +222,7 @@ class _BrokerSession:
         # Without the closing handshake, which a broken connection would never answer.
         self._connection.collect(socket_timeout=1.0)
 
-    def read(self) -> None:
+    def dispatch_arrived(self) -> None:
         """Dispatches all that has arrived, without waiting for more."""
         try:
             while True:
@@ -230,7 +230,7 @@ class _BrokerSession:
         except TimeoutError:
             return
 
-    def tick(self) -> None:
+    def send_heartbeats(self) -> None:
         """Heartbeats, and now and then the queues' lengths."""
         self._connection.heartbeat_check()
         if monotonic() >= self._next_count:
@@ -243,17 +243,17 @@ class _BrokerSession:
         while self._consumers:
             self._consumers.pop().cancel()
 
-    def settle(self, delivery: BrokerDelivery, verdict: Outcome) -> None:
+    def settle(self, delivery: BrokerDelivery, outcome: Outcome) -> None:
         if delivery.message.channel not in self._channels:
             return
-        match verdict:
+        match outcome:
             case Retry(error) if delivery.attempt < delivery.subscription.max_attempts:
-                self._send_on(delivery, error, topology.retry_exchange(delivery.attempt))
+                self._forward(delivery, error, topology.retry_exchange(delivery.attempt))
             case Retry(error) | DeadLetter(error):
-                self._send_on(delivery, error, "", topology.dead_letter_queue(delivery.subscription.queue))
+                self._forward(delivery, error, "", topology.dead_letter_queue(delivery.subscription.queue))
         delivery.message.ack()
 
-    def _send_on(self, delivery: BrokerDelivery, error: str, exchange: str, routing_key: str = "") -> None:
+    def _forward(self, delivery: BrokerDelivery, error: str, exchange: str, routing_key: str = "") -> None:
         message = delivery.message
         headers = {key: value for key, value in message.headers.items() if key in _OWN_HEADERS}
         headers.setdefault(FIRST_FAILURE_HEADER, datetime.now(UTC).isoformat(timespec="seconds"))

@@ -56,7 +56,7 @@ class DeadLetterMessage:
     id: str
     attempts: int
     error: str
-    first_failure: datetime | None
+    first_failed_at: datetime | None
     event: Event | None
 
     @property
@@ -111,12 +111,12 @@ class DeadLetterQueues:
     def __init__(self, amqp_url: str) -> None:
         self._url = amqp_url
 
-    def summaries(self, queues: Sequence[str]) -> list[DeadLetterSummary]:
+    def summarize(self, queues: Sequence[str]) -> list[DeadLetterSummary]:
         """Of each queue."""
         with self._connection() as connection:
             return [_summarize_queue(connection, queue) for queue in queues]
 
-    def look(self, queue: str, most: int) -> list[DeadLetterMessage]:
+    def peek(self, queue: str, most: int) -> list[DeadLetterMessage]:
         """The first ones, at most `most`, in their order, which stays as it is."""
         with self._connection() as connection:
             return _peek_messages(connection, queue)[:most]
@@ -136,7 +136,7 @@ class DeadLetterQueues:
 
             return _settle_matching(connection, queue, wanted, give_back, progress)
 
-    def drop(
+    def delete(
         self, queue: str, wanted: DeadLetterFilter, progress: DeadLetterProgress = lambda done: None
     ) -> int:
         """Removes the wanted ones for good; how many they were."""
@@ -153,7 +153,7 @@ class DeadLetterQueues:
 def _summarize_queue(connection: Connection, queue: str) -> DeadLetterSummary:
     count = _count_dead_letters(connection, queue)
     letters = _peek_messages(connection, queue) if count else []
-    times = [time for letter in letters if (time := letter.time or letter.first_failure)]
+    times = [time for letter in letters if (time := letter.time or letter.first_failed_at)]
     types = Counter(letter.type or "unreadable" for letter in letters)
     return DeadLetterSummary(queue, count, min(times, default=None), types)
 
@@ -252,7 +252,7 @@ def _parse_dead_letter(queue: str, message: Message) -> DeadLetterMessage:
         id=event.id if event else str(message.properties.get("message_id") or ""),
         attempts=int(headers.get(ATTEMPTS_HEADER, 0)) + vanished,
         error=str((vanished and _CONSUMER_VANISHED) or headers.get(ERROR, "")),
-        first_failure=_parse_time(headers.get(FIRST_FAILURE_HEADER)),
+        first_failed_at=_parse_time(headers.get(FIRST_FAILURE_HEADER)),
         event=event,
     )
 

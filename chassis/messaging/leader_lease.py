@@ -38,20 +38,20 @@ class LeaderLease:
 
         Raises LeaseLostError when it was taken over, and what `work` or the database raises.
         """
-        while not await self._take():  # noqa: ASYNC110 - the holder may have no time to say that it ends
+        while not await self._acquire_or_renew():  # noqa: ASYNC110 - the holder may have no time to say that it ends
             await asyncio.sleep(self._ttl_s / 3 * random.uniform(0.7, 1.3))  # noqa: S311
         try:
             await run_until_first_exit(work(), self._renew())
         finally:
-            await best_effort(self._give_back())
+            await best_effort(self._release())
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._ttl_s / 3)
-            if not await self._take():
+            if not await self._acquire_or_renew():
                 raise LeaseLostError(self._key["_id"])
 
-    async def _take(self) -> bool:
+    async def _acquire_or_renew(self) -> bool:
         """Takes the lease if it is free and prolongs it if it is ours; says whether it is ours now."""
         # A lease that nobody ever held has no `expires_at`, which sorts before every time.
         free = {"$lt": ["$expires_at", "$$NOW"]}
@@ -69,5 +69,5 @@ class LeaderLease:
             return False
         return lease is not None and lease["holder"] == self._holder
 
-    async def _give_back(self) -> None:
+    async def _release(self) -> None:
         await self._leases.delete_one({**self._key, "holder": self._holder})

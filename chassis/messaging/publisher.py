@@ -71,7 +71,7 @@ class EventPublisher:
         await asyncio.shield(self._pinging)
 
     async def close(self) -> None:
-        await self._in_thread(self._drop)
+        await self._in_thread(self._close_connection)
         self._thread.shutdown(wait=False)
 
     def _in_thread(self, call: Callable[..., None], *arguments: Any) -> asyncio.Future[None]:
@@ -89,7 +89,7 @@ class EventPublisher:
         except BrokerBlockedError:
             raise
         except BaseException:
-            self._drop()
+            self._close_connection()
             raise
 
     def _connected(self) -> "_ConfirmingConnection":
@@ -97,7 +97,7 @@ class EventPublisher:
             self._open = _ConfirmingConnection(self._url, self._timeout_s)
         return self._open
 
-    def _drop(self) -> None:
+    def _close_connection(self) -> None:
         if self._open is not None:
             self._open.close()
             self._open = None
@@ -112,8 +112,8 @@ class _ConfirmingConnection:
         options = {
             "read_timeout": timeout_s,
             "write_timeout": timeout_s,
-            "on_blocked": self._block,
-            "on_unblocked": self._unblock,
+            "on_blocked": self._on_blocked,
+            "on_unblocked": self._on_unblocked,
         }
         self._connection = Connection(url, connect_timeout=timeout_s, transport_options=options)
         self._channel = self._connection.channel()
@@ -127,7 +127,7 @@ class _ConfirmingConnection:
         self._unconfirmed: set[int] = set()
 
     def publish(self, batch: Sequence[OutgoingEvent]) -> None:
-        self._wait_for_room()
+        self._wait_until_unblocked()
         for message in batch:
             self._sent += 1
             self._unconfirmed.add(self._sent)
@@ -146,7 +146,7 @@ class _ConfirmingConnection:
 
     def ping(self) -> None:
         if self._blocked:
-            self._look(POLL_TIMEOUT_S)
+            self._drain_events(POLL_TIMEOUT_S)
         if self._blocked:
             raise BrokerBlockedError
         self._channel.exchange_declare(EVENTS_EXCHANGE, "topic", passive=True)
@@ -155,9 +155,9 @@ class _ConfirmingConnection:
         # `collect` drops the socket without the closing handshake, which a dead broker would never answer.
         self._connection.collect(socket_timeout=1.0)
 
-    def _wait_for_room(self) -> None:
+    def _wait_until_unblocked(self) -> None:
         if self._blocked:
-            self._look(self._timeout_s)
+            self._drain_events(self._timeout_s)
         if self._blocked:
             raise BrokerBlockedError
 
@@ -171,17 +171,17 @@ class _ConfirmingConnection:
                 raise PublishNotConfirmedError(
                     f"{len(self._unconfirmed)} messages not confirmed in {self._timeout_s} s"
                 )
-            self._look(left)
+            self._drain_events(left)
 
-    def _look(self, seconds: float) -> None:
+    def _drain_events(self, seconds: float) -> None:
         """Hears what the broker says, if it says anything within that time."""
         with suppress(TimeoutError):
             self._connection.drain_events(timeout=seconds)
 
-    def _block(self, _reason: str) -> None:
+    def _on_blocked(self, _reason: str) -> None:
         self._blocked = True
 
-    def _unblock(self) -> None:
+    def _on_unblocked(self) -> None:
         self._blocked = False
 
     def _on_ack(self, tag: int, multiple: bool) -> None:

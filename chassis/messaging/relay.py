@@ -72,27 +72,27 @@ class OutboxRelay:
         self._publisher = publisher
         self._holder = holder
 
-    async def run(self) -> None:
-        await self._shards.on_each(self._relay)
+    async def relay_all_shards(self) -> None:
+        await self._shards.run_on_each(self._relay)
 
     async def _relay(self, shard: Shard) -> None:
-        await _ShardOutboxRelay(shard, self._publisher, self._holder).run()
+        await _ShardOutboxRelay(shard, self._publisher, self._holder).relay_forever()
 
 
 class _ShardOutboxRelay:
     def __init__(self, shard: Shard, publisher: EventPublisher, holder: str) -> None:
         self._shard = shard.name
-        self._db = shard.whole
-        self._outbox = shard.whole[outbox.OUTBOX_COLLECTION]
-        self._positions = shard.whole[POSITIONS_COLLECTION]
-        self._lease = LeaderLease(shard.whole[LEASES], RELAY_LEASE, holder)
+        self._db = shard.unscoped
+        self._outbox = shard.unscoped[outbox.OUTBOX_COLLECTION]
+        self._positions = shard.unscoped[POSITIONS_COLLECTION]
+        self._lease = LeaderLease(shard.unscoped[LEASES], RELAY_LEASE, holder)
         self._publisher = publisher
         self._waiting: asyncio.Queue[_OutboxRow] = asyncio.Queue(_MAX_QUEUED_ROWS)
-        self._silent_since: float | None = None
-        self._sent_to: Mapping[str, Any] | None = None
+        self._idle_since: float | None = None
+        self._published_to: Mapping[str, Any] | None = None
         self._stored_at = 0.0
 
-    async def run(self) -> None:
+    async def relay_forever(self) -> None:
         attempt = 0
         while True:
             started = monotonic()
@@ -107,12 +107,12 @@ class _ShardOutboxRelay:
 
     async def _relay(self) -> None:
         self._waiting = asyncio.Queue(_MAX_QUEUED_ROWS)
-        self._silent_since = monotonic()
-        await run_until_first_exit(self._read(), self._send(), self._measure())
+        self._idle_since = monotonic()
+        await run_until_first_exit(self._read_rows(), self._send(), self._measure_lag())
 
     # --- reading -------------------------------------------------------------------------------
 
-    async def _read(self) -> None:
+    async def _read_rows(self) -> None:
         position = await self._load_position()
         if position is not None:
             try:
@@ -171,9 +171,9 @@ class _ShardOutboxRelay:
 
     async def _next_batch(self) -> list[_OutboxRow]:
         if self._waiting.empty():
-            self._silent_since = monotonic()
+            self._idle_since = monotonic()
         batch = [await self._waiting.get()]
-        self._silent_since = None
+        self._idle_since = None
         while len(batch) < _MAX_BATCH_ROWS and not self._waiting.empty():
             batch.append(self._waiting.get_nowait())
         return batch
@@ -199,7 +199,7 @@ class _ShardOutboxRelay:
         await self._outbox.delete_many({"_id": {"$in": ids}, "slot": {"$in": slots}})
 
     async def _advance(self, batch: Sequence[_OutboxRow]) -> None:
-        self._sent_to = batch[-1].position or self._sent_to
+        self._published_to = batch[-1].position or self._published_to
         if monotonic() - self._stored_at > _STORE_POSITION_INTERVAL_S:
             await self._store_position()
 
@@ -210,19 +210,19 @@ class _ShardOutboxRelay:
         return stored["token"] if stored else None
 
     async def _store_position(self) -> None:
-        if self._sent_to is None:
+        if self._published_to is None:
             return
-        await self._positions.update_one(_POSITION_KEY, {"$set": {"token": self._sent_to}}, upsert=True)
-        self._sent_to = None
+        await self._positions.update_one(_POSITION_KEY, {"$set": {"token": self._published_to}}, upsert=True)
+        self._published_to = None
         self._stored_at = monotonic()
 
     async def _forget_position(self) -> None:
-        self._sent_to = None
+        self._published_to = None
         await self._positions.delete_one(_POSITION_KEY)
 
     # --- measuring -----------------------------------------------------------------------------
 
-    async def _measure(self) -> None:
+    async def _measure_lag(self) -> None:
         while True:
             lag_s = await self._lag_s()
             metrics.outbox_lag_seconds.labels(self._shard).set(lag_s)
@@ -241,7 +241,7 @@ class _ShardOutboxRelay:
         return max(0.0, waiting.total_seconds())
 
     def _silent_for_s(self) -> float:
-        return 0.0 if self._silent_since is None else monotonic() - self._silent_since
+        return 0.0 if self._idle_since is None else monotonic() - self._idle_since
 
 
 def _outbox_row(document: Mapping[str, Any], position: Mapping[str, Any] | None) -> _OutboxRow:

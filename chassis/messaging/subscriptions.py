@@ -12,7 +12,7 @@ from chassis.contracts import event_type
 
 @dataclass(frozen=True, slots=True)
 class IncomingEvent:
-    """The attributes of an event as it arrived on a queue; a handler passes it to `Shard.in_transaction`."""
+    """The attributes of an event on a queue; a handler passes it to `Shard.run_in_transaction`."""
 
     event_id: str
     type: str
@@ -41,11 +41,11 @@ class WorkQueue:
     """
 
     name: str
-    events: tuple[type[Message], ...]
+    event_types: tuple[type[Message], ...]
 
     @property
     def routing_keys(self) -> tuple[str, ...]:
-        return tuple(sorted(event_type(kind) for kind in self.events))
+        return tuple(sorted(event_type(kind) for kind in self.event_types))
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,10 @@ class ShardClient(AsyncMongoClient[Document]):
     """
 
     async def _select_server(self, *args: Any, **kwargs: Any) -> Any:
-        with pymongo.timeout(self._patience_s()):
+        with pymongo.timeout(self._selection_timeout_s()):
             return await super()._select_server(*args, **kwargs)
 
-    def _patience_s(self) -> float:
+    def _selection_timeout_s(self) -> float:
         may_elect = self.topology_description.has_readable_server(pymongo.ReadPreference.SECONDARY)
         return ELECTION_TIMEOUT_S if may_elect else SELECTION_TIMEOUT_S
 

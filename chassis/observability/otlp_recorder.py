@@ -60,7 +60,7 @@ class OtlpRecorder:
         RedisInstrumentor().instrument(tracer_provider=self._provider)
 
     @contextmanager
-    def span(
+    def start_span(
         self, name: str, kind: KindName, traceparent: str | None, attributes: Attributes
     ) -> Iterator[Span]:
         with self._tracer.start_as_current_span(
@@ -89,10 +89,10 @@ class _RecordedSpan:
     def __init__(self, span: trace.Span) -> None:
         self._span = span
 
-    def attribute(self, key: str, value: str | float) -> None:
+    def set_attribute(self, key: str, value: str | float) -> None:
         self._span.set_attribute(key, value)
 
-    def failed(self, description: str) -> None:
+    def set_error(self, description: str) -> None:
         self._span.set_status(StatusCode.ERROR, description)
 
 

@@ -22,9 +22,9 @@ Attributes = Mapping[str, str | int | float | bool]
 class Span(Protocol):
     """What code inside a span may say about it."""
 
-    def attribute(self, key: str, value: str | int | float | bool) -> None: ...
+    def set_attribute(self, key: str, value: str | int | float | bool) -> None: ...
 
-    def failed(self, description: str) -> None:
+    def set_error(self, description: str) -> None:
         """Marks the span as an error."""
 
 
@@ -34,7 +34,7 @@ class SpanRecorder(Protocol):
     A `traceparent` of None means a child of the current span, "" a new trace.
     """
 
-    def span(
+    def start_span(
         self, name: str, kind: SpanKind, traceparent: str | None, attributes: Attributes
     ) -> AbstractContextManager[Span]: ...
 
@@ -44,10 +44,10 @@ class SpanRecorder(Protocol):
 
 
 class _NoOpSpan:
-    def attribute(self, key: str, value: str | float) -> None:
+    def set_attribute(self, key: str, value: str | float) -> None:
         pass
 
-    def failed(self, description: str) -> None:
+    def set_error(self, description: str) -> None:
         pass
 
 
@@ -109,7 +109,7 @@ def _span(
     name: str, kind: SpanKind, traceparent: str | None, attributes: Attributes
 ) -> AbstractContextManager[Span]:
     if _recorder is not None:
-        return _recorder.span(name, kind, traceparent, attributes)
+        return _recorder.start_span(name, kind, traceparent, attributes)
     if traceparent is None:
         return nullcontext(_NO_OP_SPAN)
     return _PropagatedTrace(traceparent or _new_traceparent())

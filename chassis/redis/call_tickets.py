@@ -65,12 +65,12 @@ class CallTickets:
             record = msgspec.json.decode(found, type=_TicketRecord)
             if record.rpc != rpc:
                 raise _invalid_ticket("is for another call")
-            await self._claim(text, client, _seconds_left(record.principal))
+            await self._bind_to_client(text, client, _seconds_left(record.principal))
         except REDIS_ERRORS:
             raise unavailable(_STORE_NAME) from None
         return record.principal
 
-    async def _claim(self, text: str, client: bytes, life_s: int) -> None:
+    async def _bind_to_client(self, text: str, client: bytes, life_s: int) -> None:
         owner = f"{_ticket_key(text)}:client"
         if await self._redis.set(owner, client, ex=life_s, nx=True):
             await self._redis.expire(_ticket_key(text), life_s)

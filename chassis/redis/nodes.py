@@ -54,11 +54,11 @@ class RedisNodeBreaker:
         """Whether the node should be left alone."""
         return self._probing is not None
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """The node has answered."""
         self._failures = 0
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """The node has not answered, or with an error."""
         self._failures += 1
         if self._failures >= FAILURES_TO_OPEN and self._probing is None:
@@ -90,78 +90,78 @@ class RedisNodeBreaker:
 class GuardedRedisNode:
     """The way to one node: commands bounded in time, and none while its circuit is open."""
 
-    def __init__(self, holder: ClusterNode, answer_within_s: float) -> None:
-        self.holder = holder
-        self.breaker = RedisNodeBreaker(holder)
-        self._answer_within_s = answer_within_s
+    def __init__(self, cluster_node: ClusterNode, answer_timeout_s: float) -> None:
+        self.cluster_node = cluster_node
+        self.breaker = RedisNodeBreaker(cluster_node)
+        self._answer_timeout_s = answer_timeout_s
 
-    async def asked(self, command: Callable[[], Awaitable[T]]) -> T:
+    async def execute(self, command: Callable[[], Awaitable[T]]) -> T:
         """The command's answer. Raises StoreDownError."""
         if self.breaker.is_open:
-            raise self._down("the node does not answer", "open")
+            raise self._unavailable("the node does not answer", "open")
         try:
-            async with asyncio.timeout(self._answer_within_s):
+            async with asyncio.timeout(self._answer_timeout_s):
                 answer = await command()
         except REDIS_ERRORS as error:
-            self.breaker.failed()
+            self.breaker.record_failure()
             cause: UnavailableCause = (
                 "slow" if isinstance(error, TimeoutError | RedisTimeoutError) else "error"
             )
-            raise self._down("the node did not answer", cause) from error
-        self.breaker.succeeded()
+            raise self._unavailable("the node did not answer", cause) from error
+        self.breaker.record_success()
         return answer
 
-    def _down(self, message: str, cause: UnavailableCause) -> StoreUnavailableError:
-        return StoreUnavailableError(message, cause, self.holder.name)
+    def _unavailable(self, message: str, cause: UnavailableCause) -> StoreUnavailableError:
+        return StoreUnavailableError(message, cause, self.cluster_node.name)
 
 
 class GuardedRedisNodes(Generic[N]):
     """The nodes by the keys that they hold; each is made by `make` when it is first needed."""
 
-    def __init__(self, redis: RedisCluster, make: Callable[[ClusterNode], N]) -> None:
+    def __init__(self, redis: RedisCluster, create_node: Callable[[ClusterNode], N]) -> None:
         self._redis = redis
-        self._make = make
+        self._create_node = create_node
         self._nodes: dict[str, N] = {}
         self._next_contact = 0.0
-        self._looking: asyncio.Task[None] | None = None
+        self._refreshing: asyncio.Task[None] | None = None
 
-    async def of(self, key: str) -> N:
+    async def node_for(self, key: str) -> N:
         """The node that holds `key`. Raises StoreDownError while the cluster cannot be reached."""
-        holder = self._holder(key) or await self._after_contact(key)
+        holder = self._find_node(key) or await self._connect_and_find(key)
         node = self._nodes.get(holder.name)
-        if node is None or node.holder is not holder:
-            node = self._replaced(node, holder)
-        if node.breaker.is_open and (self._looking is None or self._looking.done()):
-            self._looking = asyncio.create_task(self._look_again())
+        if node is None or node.cluster_node is not holder:
+            node = self._replace(node, holder)
+        if node.breaker.is_open and (self._refreshing is None or self._refreshing.done()):
+            self._refreshing = asyncio.create_task(self._refresh_topology())
         return node
 
     async def aclose(self) -> None:
         """Ends the probing of nodes that are down."""
         for node in self._nodes.values():
             node.breaker.stop()
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._refreshing is not None:
+            self._refreshing.cancel()
 
-    async def _look_again(self) -> None:
+    async def _refresh_topology(self) -> None:
         """A node may be down for good and another have taken its keys: only the cluster itself knows."""
         await asyncio.sleep(TOPOLOGY_REFRESH_INTERVAL_S)
         with contextlib.suppress(*REDIS_ERRORS):
             async with asyncio.timeout(FIRST_CONTACT_TIMEOUT_S):
                 await self._redis.nodes_manager.initialize()
 
-    def _replaced(self, before: N | None, holder: ClusterNode) -> N:
+    def _replace(self, before: N | None, holder: ClusterNode) -> N:
         if before is not None:
             before.breaker.stop()
-        node = self._nodes[holder.name] = self._make(holder)
+        node = self._nodes[holder.name] = self._create_node(holder)
         return node
 
-    def _holder(self, key: str) -> ClusterNode | None:
+    def _find_node(self, key: str) -> ClusterNode | None:
         try:
             return self._redis.get_node_from_key(key)
         except REDIS_ERRORS:
             return None
 
-    async def _after_contact(self, key: str) -> ClusterNode:
+    async def _connect_and_find(self, key: str) -> ClusterNode:
         """Learns which node holds which keys; one caller tries, at most every 100 ms, nobody else waits."""
         now = time.monotonic()
         if now < self._next_contact:
@@ -174,7 +174,7 @@ class GuardedRedisNodes(Generic[N]):
             raise StoreUnavailableError("the cluster cannot be reached", "unreached") from error
         finally:
             self._next_contact = time.monotonic() + CONTACT_INTERVAL_S
-        holder = self._holder(key)
+        holder = self._find_node(key)
         if holder is None:
             raise StoreUnavailableError("no node holds this key", "unreached")
         return holder

@@ -35,7 +35,7 @@ class SessionRevocations:
     def __init__(self, redis: RevocationRedis, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
         self._clock = clock
-        self._remembered: OrderedDict[str, tuple[bool, float]] = OrderedDict()
+        self._cached: OrderedDict[str, tuple[bool, float]] = OrderedDict()
 
     async def revoke(self, session_id: str, ttl_s: int) -> None:
         """Notes that a session has ended; `ttl_s` is the longest life of its access tokens.
@@ -43,36 +43,36 @@ class SessionRevocations:
         Raises one of `chassis.redis.client.REDIS_ERRORS` when it could not be noted.
         """
         await self._redis.set(revocation_key(session_id), "1", ex=ttl_s)
-        self._remember(session_id, True)
+        self._cache_state(session_id, True)
 
-    async def refuse_revoked(self, session_id: str) -> None:
+    async def raise_if_revoked(self, session_id: str) -> None:
         """Raises DomainError SESSION_REVOKED when the session has ended."""
-        known = self._remembered.get(session_id)
+        known = self._cached.get(session_id)
         if known is None or known[1] <= self._clock():
-            revoked = await self._look_up(session_id)
+            revoked = await self._fetch(session_id)
         else:
             revoked = known[0]
         _raise_if_revoked(is_revoked=revoked)
 
-    async def look_again(self, session_id: str) -> None:
+    async def raise_if_revoked_now(self, session_id: str) -> None:
         """The same, without what is remembered: for streams, which live long and look now and then."""
-        _raise_if_revoked(is_revoked=await self._look_up(session_id))
+        _raise_if_revoked(is_revoked=await self._fetch(session_id))
 
-    async def _look_up(self, session_id: str) -> bool:
+    async def _fetch(self, session_id: str) -> bool:
         try:
             async with asyncio.timeout(_LOOKUP_TIMEOUT_S):
                 revoked = bool(await self._redis.exists(revocation_key(session_id)))
         except REDIS_ERRORS:
             metrics.cache_requests.labels("revocations", "bypass").inc()
             revoked = False
-        self._remember(session_id, revoked)
+        self._cache_state(session_id, revoked)
         return revoked
 
-    def _remember(self, session_id: str, revoked: bool) -> None:
-        self._remembered[session_id] = (revoked, self._clock() + CACHE_TTL_S)
-        self._remembered.move_to_end(session_id)
-        if len(self._remembered) > _MAX_CACHED_SESSIONS:
-            self._remembered.popitem(last=False)
+    def _cache_state(self, session_id: str, revoked: bool) -> None:
+        self._cached[session_id] = (revoked, self._clock() + CACHE_TTL_S)
+        self._cached.move_to_end(session_id)
+        if len(self._cached) > _MAX_CACHED_SESSIONS:
+            self._cached.popitem(last=False)
 
 
 def _raise_if_revoked(*, is_revoked: bool) -> None:

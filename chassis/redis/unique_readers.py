@@ -46,22 +46,22 @@ class UniqueReaderCounter:
         self._clock = clock
         self._salts: dict[str, bytes] = {}
 
-    async def note(self, seen: Iterable[tuple[str, str]]) -> None:
+    async def record_reads(self, reads: Iterable[tuple[str, str]]) -> None:
         """Some things were read, each by somebody; the same once more changes nothing."""
         day = self._clock.now().date().isoformat()
         salt = await self._salt(day)
         by_subject: dict[str, set[bytes]] = defaultdict(set)
-        for subject, reader in seen:
+        for subject, reader in reads:
             by_subject[subject].add(blake2b(reader.encode(), key=salt, digest_size=8).digest())
         pipeline = self._redis.pipeline()
         for subject, hashes in by_subject.items():
             pipeline.pfadd(self._counter(SubjectDay(subject, day)), *hashes)
-        news = await pipeline.execute()
-        await self.put_back(
-            [SubjectDay(each, day) for each, new in zip(by_subject, news, strict=True) if new]
+        is_new = await pipeline.execute()
+        await self.requeue_changed(
+            [SubjectDay(each, day) for each, new in zip(by_subject, is_new, strict=True) if new]
         )
 
-    async def put_back(self, readings: Sequence[SubjectDay]) -> None:
+    async def requeue_changed(self, readings: Sequence[SubjectDay]) -> None:
         """These are to be looked at, perhaps once more."""
         pipeline = self._redis.pipeline()
         for reading in readings:
@@ -73,7 +73,7 @@ class UniqueReaderCounter:
         if readings:
             await pipeline.execute()
 
-    async def take_changed(self, limit: int) -> list[SubjectDay]:
+    async def pop_changed(self, limit: int) -> list[SubjectDay]:
         """Things that somebody new has read, at most `limit` of each bucket; nobody else gets these."""
         found: list[SubjectDay] = []
         for bucket in range(CHANGED_BUCKETS):

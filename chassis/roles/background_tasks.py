@@ -17,7 +17,7 @@ class BackgroundTasks:
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
 
-    def keep(self, name: str, call: Callable[[], Awaitable[None]]) -> None:
+    def keep_running(self, name: str, call: Callable[[], Awaitable[None]]) -> None:
         self._tasks.append(asyncio.create_task(_keep_running(name, call), name=name))
 
     async def cancel(self) -> None:

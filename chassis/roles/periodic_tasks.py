@@ -22,26 +22,26 @@ class PeriodicTask:
     """Work that the `work` role repeats about every `every_s` seconds, never twice at once in a process."""
 
     name: str
-    every_s: float
-    call: Callable[[], Awaitable[None]]
+    interval_s: float
+    run: Callable[[], Awaitable[None]]
 
 
 async def repeat_task(periodic: PeriodicTask, principal: Principal) -> None:
     """Runs it again and again, acting as `principal`, until cancelled; the first time soon."""
     bind_call(CallContext(principal=principal))
-    await asyncio.sleep(random.uniform(0, min(periodic.every_s, _MAX_FIRST_WAIT_S)))  # noqa: S311
+    await asyncio.sleep(random.uniform(0, min(periodic.interval_s, _MAX_FIRST_WAIT_S)))  # noqa: S311
     while True:
         await _run_once(periodic)
-        await asyncio.sleep(periodic.every_s * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
+        await asyncio.sleep(periodic.interval_s * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
 
 
 async def _run_once(periodic: PeriodicTask) -> None:
     outcome = "done"
     with continue_trace("", f"periodic {periodic.name}", kind="internal") as span:
         try:
-            await periodic.call()
+            await periodic.run()
         except Exception as error:
             outcome = "failed"
-            span.failed(repr(error))
+            span.set_error(repr(error))
             _log.exception("periodic task failed", task=periodic.name)
     metrics.periodic_runs.labels(periodic.name, outcome).inc()

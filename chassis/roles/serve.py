@@ -25,11 +25,11 @@ from chassis.sharding.slot_map_watch import ProcessIdentity, SlotMapWatch
 class ServeRole:
     """A gRPC server with the room's servicers, and its background tasks."""
 
-    def __init__(self, resources: ServiceResources[Any], room: ServiceDefinition) -> None:
+    def __init__(self, resources: ServiceResources[Any], definition: ServiceDefinition) -> None:
         self._resources = resources
-        self._room = room
-        self._pressure = AdaptiveConcurrencyLimit(MAX_CONCURRENT_CALLS)
-        self._server = _build_role_server(resources, room, self._pressure)
+        self._definition = definition
+        self._concurrency_limit = AdaptiveConcurrencyLimit(MAX_CONCURRENT_CALLS)
+        self._server = _build_role_server(resources, definition, self._concurrency_limit)
         self._slot_map = SlotMapWatch(resources.shards, ProcessIdentity(resources.name, "serve"))
         self._tasks = BackgroundTasks()
         self._registration: RegistryEntry | None = None
@@ -38,33 +38,33 @@ class ServeRole:
         """Some shard has to answer; a missing one concerns its own users only, and Redis only speed."""
         shards = [
             ReadinessCheck(f"mongo {shard.name}", shard.ping, "mongo")
-            for shard in self._resources.shards.all()
+            for shard in self._resources.shards.all_shards()
         ]
-        return [*shards, ReadinessCheck("redis", self._ask_redis), *mesh_checks(self._resources.peers)]
+        return [*shards, ReadinessCheck("redis", self._ping_redis), *mesh_checks(self._resources.peers)]
 
-    async def _ask_redis(self) -> None:
+    async def _ping_redis(self) -> None:
         await self._resources.redis.ping(target_nodes=RedisCluster.PRIMARIES)
 
     async def start(self) -> None:
-        await self._slot_map.begin()
+        await self._slot_map.load_newest()
         self._server.listen(f"{self._resources.settings.listen_host}:{self._resources.settings.grpc_port}")
-        for background in self._room.background:
-            self._tasks.keep(getattr(background, "__qualname__", repr(background)), background)
-        self._tasks.keep("slot map", self._slot_map.run)
-        self._tasks.keep("pressure", self._pressure.watch)
+        for background in self._definition.background_tasks:
+            self._tasks.keep_running(getattr(background, "__qualname__", repr(background)), background)
+        self._tasks.keep_running("slot map", self._slot_map.follow_shards)
+        self._tasks.keep_running("pressure", self._concurrency_limit.run_adjustments)
         await self._server.start()
         self._registration = _register_instance(self._resources)
 
     async def stop(self, grace_s: float) -> None:
         if self._registration is not None:
-            self._registration.drain()
+            self._registration.mark_draining()
             await asyncio.sleep(self._resources.settings.drain_s)
         await self._end(grace_s)
         if self._registration is not None:
-            self._registration.withdraw()
+            self._registration.remove()
 
     async def _end(self, grace_s: float) -> None:
-        await asyncio.gather(*(end() for end in self._room.on_stop))
+        await asyncio.gather(*(end() for end in self._definition.on_stop))
         await self._server.stop(grace_s)
         await self._tasks.cancel()
 
@@ -81,7 +81,9 @@ def _register_instance(resources: ServiceResources[Any]) -> RegistryEntry | None
 
 
 def _build_role_server(
-    resources: ServiceResources[Any], room: ServiceDefinition, pressure: AdaptiveConcurrencyLimit
+    resources: ServiceResources[Any],
+    definition: ServiceDefinition,
+    concurrency_limit: AdaptiveConcurrencyLimit,
 ) -> GrpcServer:
     verifier = TokenVerifier(
         user_key_source(resources.peers), StaticKeySource.from_file(resources.settings.service_jwks)
@@ -90,7 +92,7 @@ def _build_role_server(
         verifier=verifier,
         revocations=SessionRevocations(resources.redis),
         claims=MongoIdempotencyStore(resources.shards, resources.clock),
-        pressure=pressure,
+        concurrency_limit=concurrency_limit,
         tickets=CallTickets(resources.redis),
     )
-    return build_grpc_server(room.servicers, chain)
+    return build_grpc_server(definition.servicers, chain)

@@ -18,39 +18,43 @@ from chassis.sharding.slot_map_watch import ProcessIdentity, SlotMapWatch
 class WorkRole:
     """The room's subscriptions and periodic tasks, and the relay of the service's outboxes."""
 
-    def __init__(self, resources: ServiceResources[Any], room: ServiceDefinition) -> None:
+    def __init__(self, resources: ServiceResources[Any], definition: ServiceDefinition) -> None:
         amqp_url = resources.settings.amqp_url.get_secret_value()
         self._shards = resources.shards
         self._peers = resources.peers
-        self._periodics = room.periodics
+        self._periodics = definition.periodic_tasks
         self._principal = Principal(id=resources.name, kind="SERVICE")
         self._publisher = EventPublisher(amqp_url)
         identity = ProcessIdentity(resources.name, "work")
         self._slot_map = SlotMapWatch(resources.shards, identity)
         self._relay = OutboxRelay(resources.shards, self._publisher, holder=identity.id)
         self._consumers = (
-            EventConsumers(amqp_url, room.subscriptions, name=resources.name) if room.subscriptions else None
+            EventConsumers(amqp_url, definition.subscriptions, name=resources.name)
+            if definition.subscriptions
+            else None
         )
         self._tasks = BackgroundTasks()
 
     def checks(self) -> list[ReadinessCheck]:
         """Some shard and the broker have to answer."""
-        shards = [ReadinessCheck(f"mongo {shard.name}", shard.ping, "mongo") for shard in self._shards.all()]
-        return [*shards, ReadinessCheck("broker", self._ask_broker, "broker"), *mesh_checks(self._peers)]
+        shards = [
+            ReadinessCheck(f"mongo {shard.name}", shard.ping, "mongo") for shard in self._shards.all_shards()
+        ]
+        return [*shards, ReadinessCheck("broker", self._ping_broker, "broker"), *mesh_checks(self._peers)]
 
-    async def _ask_broker(self) -> None:
+    async def _ping_broker(self) -> None:
         await self._publisher.ping()
-        if self._consumers is not None and not self._consumers.connected:
+        if self._consumers is not None and not self._consumers.is_connected:
             raise ConnectionError("the consumers are not connected")
 
     async def start(self) -> None:
-        await self._slot_map.begin()
+        await self._slot_map.load_newest()
         if self._consumers is not None:
             self._consumers.start()
-        self._tasks.keep("slot map", self._slot_map.run)
-        self._tasks.keep("outbox relay", self._relay.run)
+        self._tasks.keep_running("slot map", self._slot_map.follow_shards)
+        self._tasks.keep_running("outbox relay", self._relay.relay_all_shards)
         for periodic in self._periodics:
-            self._tasks.keep(periodic.name, partial(repeat_task, periodic, self._principal))
+            self._tasks.keep_running(periodic.name, partial(repeat_task, periodic, self._principal))
 
     async def stop(self, grace_s: float) -> None:
         if self._consumers is not None:

@@ -57,7 +57,7 @@ class Gazetteer:
 
     def find(self, name: str) -> list[GazetteerEntry]:
         """All that is called so: a country, a continent, a US state, then cities, the greatest first."""
-        return [*self._lands(name_key(name)), *self.cities(name)]
+        return [*self._find_regions(name_key(name)), *self.cities(name)]
 
     def cities(self, name: str, *, country: str = "", region: str = "") -> list[GazetteerEntry]:
         """Cities that are called so, the greatest first; in one country, and in a region if one fits.
@@ -75,9 +75,9 @@ class Gazetteer:
         """The city that a posting means; None when no city of that name is known in that country."""
         return next(iter(self.cities(city, country=country, region=region)), None)
 
-    def starting_with(self, start: str, limit: int) -> list[GazetteerEntry]:
+    def starting_with(self, prefix: str, limit: int) -> list[GazetteerEntry]:
         """Cities one of whose names begins so, each once, looked for among the first `limit` names."""
-        key = _name_key(start).encode()
+        key = _name_key(prefix).encode()
         at = bisect_left(self._offsets, key, key=self._key_at)
         rows: dict[int, None] = {}
         for offset in self._offsets[at : at + limit]:
@@ -91,7 +91,7 @@ class Gazetteer:
         """A country's name in English."""
         return self._tables.country_names.get(code, code)
 
-    def lands_of(self, city: GazetteerEntry | None, country: str) -> list[str]:
+    def containing_terms(self, city: GazetteerEntry | None, country: str) -> list[str]:
         """The terms of what a place lies in: its country, continent, and state if it is in the US."""
         terms = [country_term(country)] if country else []
         if continent := self._tables.continents.get(country):
@@ -110,7 +110,7 @@ class Gazetteer:
         """The name of a US state, "" for another code."""
         return self._tables.states.get(code, "")
 
-    def _lands(self, key: str) -> Iterator[GazetteerEntry]:
+    def _find_regions(self, key: str) -> Iterator[GazetteerEntry]:
         if code := self._tables.countries.get(key):
             yield GazetteerEntry(country_term(code), self.country_name(code), code, is_city=False)
         if continent := _CONTINENTS.get(key):

@@ -63,31 +63,31 @@ class QueryTerm:
     text: str
     qualities: dict[str, int]
     weight: int
-    listings: int
-    demanded: bool = True
-    means: tuple[ImpliedFilter, ...] = ()
-    marks: frozenset[str] = frozenset()
+    document_count: int
+    is_required: bool = True
+    filters: tuple[ImpliedFilter, ...] = ()
+    highlights: frozenset[str] = frozenset()
     corrected: str = ""
     start: int = 0
 
     @property
-    def ranks(self) -> bool:
+    def affects_ranking(self) -> bool:
         """Whether finding it says anything of how well a document fits."""
-        return not self.means or self.means[0].name == "field"
+        return not self.filters or self.filters[0].name == "field"
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
     """What was understood of a text; `is_empty` when it holds nothing that can be searched for."""
 
-    words: tuple[QueryTerm, ...] = ()
+    terms: tuple[QueryTerm, ...] = ()
     is_empty: bool = False
     did_you_mean: str = ""
 
     @property
-    def demanded(self) -> tuple[QueryTerm, ...]:
+    def required_terms(self) -> tuple[QueryTerm, ...]:
         """The words that are asked for."""
-        return tuple(word for word in self.words if word.demanded)
+        return tuple(word for word in self.terms if word.is_required)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +98,12 @@ class QueryParser:
     vocabulary: Vocabulary
     places: Gazetteer
 
-    def read(
+    def parse(
         self,
         text: str,
         *,
-        weights: Sequence[int] = (),
-        taken: frozenset[str] = frozenset(),
+        pinned_weights: Sequence[int] = (),
+        set_filters: frozenset[str] = frozenset(),
         is_literal: bool = False,
     ) -> ParsedQuery:
         """What a text asks for, its last word possibly unfinished, at most `MAX_QUERY_TERMS` different words.
@@ -116,10 +116,10 @@ class QueryParser:
         if not tokens:
             return ParsedQuery(is_empty=bool(text.strip()))
         grammar = QueryGrammar(frozenset()) if is_literal else self.grammar
-        parts = grammar.parts(tokens, self.vocabulary, self.places)
-        words = _TermBuilder(self, plain, parts, taken, is_literal=is_literal).all()
+        parts = grammar.segment(tokens, self.vocabulary, self.places)
+        words = _TermBuilder(self, plain, parts, set_filters, is_literal=is_literal).all()
         pinned = [
-            replace(word, weight=weights[at]) if at < len(weights) else word
+            replace(word, weight=pinned_weights[at]) if at < len(pinned_weights) else word
             for at, word in enumerate(words[:MAX_QUERY_TERMS])
         ]
         return ParsedQuery(tuple(pinned), did_you_mean=_corrected_text(plain, tokens, pinned))
@@ -127,7 +127,7 @@ class QueryParser:
 
 @dataclass(frozen=True)
 class _TermBuilder:
-    reader: QueryParser
+    parser: QueryParser
     text: str
     parts: Sequence[QuerySegment]
     taken: frozenset[str]
@@ -137,7 +137,7 @@ class _TermBuilder:
         words: dict[object, QueryTerm] = {}
         for part in self.parts:
             for word in self._words_of(part):
-                key = word.means[0].name if word.means and word.means[0].name != "field" else word.text
+                key = word.filters[0].name if word.filters and word.filters[0].name != "field" else word.text
                 words[key] = _merge_terms(words[key], word) if key in words else word
         return list(words.values())
 
@@ -147,7 +147,7 @@ class _TermBuilder:
             yield self._filter(part, meaning)
         elif part.kind is SegmentKind.NAME and not self.is_literal:
             yield self._name(part)
-        elif part.is_demanded or (self.is_literal and part.kind is SegmentKind.ORDINARY):
+        elif part.is_required or (self.is_literal and part.kind is SegmentKind.ORDINARY):
             yield from self._plain(part)
 
     def _meaning(self, part: QuerySegment) -> ImpliedFilter | None:
@@ -155,12 +155,12 @@ class _TermBuilder:
             return _place_filter(part.place)
         if part.name is not None and part.name.kind is SynonymKind.FIELD:
             return ImpliedFilter("field", part.name.label, part.name.term)
-        return part.meaning
+        return part.filter
 
     def _filter(self, part: QuerySegment, meaning: ImpliedFilter) -> QueryTerm:
         word = self._name(part) if part.name is not None else self._word(part, {meaning.term: EXACT})
-        marks = {token.word for token in part.tokens} | set(word.marks)
-        return replace(word, means=(meaning,), marks=frozenset(marks))
+        marks = {token.folded for token in part.tokens} | set(word.highlights)
+        return replace(word, filters=(meaning,), highlights=frozenset(marks))
 
     def _name(self, part: QuerySegment) -> QueryTerm:
         assert part.name is not None
@@ -168,19 +168,19 @@ class _TermBuilder:
         qualities = dict.fromkeys(related, RELATED) | {own: EXACT}
         if len(part.tokens) == 1:
             qualities = self._spellings(part.tokens[0]) | qualities
-        if strip_version(part.tokens[0].word) != part.tokens[0].word:
-            qualities |= {own: COMPLETED, part.tokens[0].word: EXACT}
-        marks = {each.word for spelling in part.name.spellings for each in tokenize(compose_nfc(spelling))}
-        word = replace(self._word(part, qualities), marks=frozenset(marks))
-        return replace(word, demanded=not self._is_one_letter_more(part))
+        if strip_version(part.tokens[0].folded) != part.tokens[0].folded:
+            qualities |= {own: COMPLETED, part.tokens[0].folded: EXACT}
+        marks = {each.folded for spelling in part.name.spellings for each in tokenize(compose_nfc(spelling))}
+        word = replace(self._word(part, qualities), highlights=frozenset(marks))
+        return replace(word, is_required=not self._is_one_letter_more(part))
 
     def _spellings(self, token: Token) -> dict[str, int]:
         """What a name of one word is found by beside its own term: as it is typed, and what it may become."""
         if is_ambiguous(token):
             return {}
-        longer = self._is_unfinished(token) and len(token.word) >= _MIN_NAME_PREFIX_CHARS
-        completions = self.reader.vocabulary.completions(token.word) if longer else ()
-        return dict.fromkeys(completions, COMPLETED) | {token.word: AS_TYPED}
+        longer = self._is_unfinished(token) and len(token.folded) >= _MIN_NAME_PREFIX_CHARS
+        completions = self.parser.vocabulary.completions(token.folded) if longer else ()
+        return dict.fromkeys(completions, COMPLETED) | {token.folded: AS_TYPED}
 
     def _is_one_letter_more(self, part: QuerySegment) -> bool:
         """Whether it may be the first letter of a new word rather than R or C."""
@@ -190,48 +190,48 @@ class _TermBuilder:
 
     def _plain(self, part: QuerySegment) -> Iterator[QueryTerm]:
         for token in part.tokens:
-            if is_unspaced(token.word):
-                yield from self._run(token)
+            if is_unspaced(token.folded):
+                yield from self._unspaced_run(token)
             else:
-                yield self._spelt(token)
+                yield self._single_word(token)
 
-    def _run(self, token: Token) -> Iterator[QueryTerm]:
+    def _unspaced_run(self, token: Token) -> Iterator[QueryTerm]:
         """A stretch of a script without spaces: each pair of letters has to be there, the whole ranks."""
-        pairs = character_bigrams(token.word)
-        if len(pairs) == 1 and pairs[0] == token.word:
-            yield self._spelt(token)
+        pairs = character_bigrams(token.folded)
+        if len(pairs) == 1 and pairs[0] == token.folded:
+            yield self._single_word(token)
             return
         whole = QuerySegment(SegmentKind.WORD, (token,))
-        yield replace(self._word(whole, {token.word: EXACT}), demanded=False)
+        yield replace(self._word(whole, {token.folded: EXACT}), is_required=False)
         for pair in pairs[: MAX_QUERY_TERMS - 1]:
-            yield replace(self._word(whole, {pair: EXACT}), text=pair, marks=frozenset({token.word}))
+            yield replace(self._word(whole, {pair: EXACT}), text=pair, highlights=frozenset({token.folded}))
 
-    def _spelt(self, token: Token) -> QueryTerm:
+    def _single_word(self, token: Token) -> QueryTerm:
         unfinished = self._is_unfinished(token)
         qualities = self._qualities(token, unfinished=unfinished)
         corrected = ""
-        if not any(map(self.reader.vocabulary.count, qualities)):
-            corrections = self.reader.vocabulary.corrections(token.word)
+        if not any(map(self.parser.vocabulary.count, qualities)):
+            corrections = self.parser.vocabulary.corrections(token.folded)
             corrected = corrections[0].word if corrections else ""
             for each in corrections:
                 qualities[each.word] = CORRECTED if each.distance == 1 else FAR_CORRECTED
         word = replace(self._word(QuerySegment(SegmentKind.WORD, (token,)), qualities), corrected=corrected)
-        return replace(word, demanded=not (unfinished and self._is_begun(token, word)))
+        return replace(word, is_required=not (unfinished and self._is_prefix(token, word)))
 
-    def _is_begun(self, token: Token, word: QueryTerm) -> bool:
+    def _is_prefix(self, token: Token, word: QueryTerm) -> bool:
         """Whether it is the beginning of a word that may become anything: it must not empty the list yet."""
         others = self._has_others(token)
-        if any(start.startswith(token.word) for start in self.reader.grammar.starts):
-            return others or not word.listings
-        return len(token.word) <= _MAX_NEW_WORD_CHARS and (
-            others or (len(self.parts) > 1 and not word.listings)
+        if any(start.startswith(token.folded) for start in self.parser.grammar.incomplete_prefixes):
+            return others or not word.document_count
+        return len(token.folded) <= _MAX_NEW_WORD_CHARS and (
+            others or (len(self.parts) > 1 and not word.document_count)
         )
 
     def _has_others(self, token: Token) -> bool:
-        return any(part.is_demanded for part in self.parts if token not in part.tokens)
+        return any(part.is_required for part in self.parts if token not in part.tokens)
 
     def _qualities(self, token: Token, *, unfinished: bool) -> dict[str, int]:
-        vocabulary = self.reader.vocabulary
+        vocabulary = self.parser.vocabulary
         word, stem = terms_of_word(token.text)
         qualities: dict[str, int] = {}
         for each in _RELATED_WORDS.get(word, ()):
@@ -252,13 +252,13 @@ class _TermBuilder:
         tokens = [each for part in self.parts for each in part.tokens]
         at = tokens.index(token)
         if at + 1 < len(tokens) and self.text[token.end : tokens[at + 1].start] == "-":
-            return token.word + tokens[at + 1].word
+            return token.folded + tokens[at + 1].folded
         if at > 0 and self.text[tokens[at - 1].end : token.start] == "-":
-            return tokens[at - 1].word + token.word
+            return tokens[at - 1].folded + token.folded
         return ""
 
     def _word(self, part: QuerySegment, qualities: dict[str, int]) -> QueryTerm:
-        vocabulary = self.reader.vocabulary
+        vocabulary = self.parser.vocabulary
         text = " ".join(token.text for token in part.tokens)
         listings = sum(map(vocabulary.count, qualities))
         return QueryTerm(
@@ -279,15 +279,15 @@ def _place_filter(place: GazetteerEntry) -> ImpliedFilter:
 
 def _merge_terms(first: QueryTerm, second: QueryTerm) -> QueryTerm:
     """Two filters of one name as one that either may meet (`berlin or munich`), or a word that is there."""
-    if not first.means:
-        return replace(first, demanded=first.demanded or second.demanded)
+    if not first.filters:
+        return replace(first, is_required=first.is_required or second.is_required)
     return replace(
         first,
         text=f"{first.text}, {second.text}",
         qualities=first.qualities | second.qualities,
-        listings=first.listings + second.listings,
-        means=(*first.means, *second.means),
-        marks=first.marks | second.marks,
+        document_count=first.document_count + second.document_count,
+        filters=(*first.filters, *second.filters),
+        highlights=first.highlights | second.highlights,
     )
 
 

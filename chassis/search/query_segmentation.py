@@ -193,10 +193,10 @@ class QuerySegment:
     tokens: tuple[Token, ...]
     name: SynonymSet | None = None
     place: GazetteerEntry | None = None
-    meaning: ImpliedFilter | None = None
+    filter: ImpliedFilter | None = None
 
     @property
-    def is_demanded(self) -> bool:
+    def is_required(self) -> bool:
         """Whether it asks for anything."""
         return self.kind not in {SegmentKind.ORDINARY, SegmentKind.CONNECTOR}
 
@@ -206,16 +206,18 @@ class QueryGrammar:
     """The words of one subject: `ordinary` ones, which every document means; phrases that stand for a filter;
     and `plain` phrases, which look like one and are not (`remote sensing`)."""
 
-    ordinary: frozenset[str]
+    uninformative_words: frozenset[str]
     phrases: Mapping[str, ImpliedFilter] = field(default_factory=dict)
-    plain: frozenset[str] = frozenset()
+    literal_phrases: frozenset[str] = frozenset()
 
     @cached_property
-    def starts(self) -> tuple[str, ...]:
+    def incomplete_prefixes(self) -> tuple[str, ...]:
         """What an unfinished word may still become that asks for no word."""
-        return (*self.ordinary, *(phrase.split()[0] for phrase in self.phrases))
+        return (*self.uninformative_words, *(phrase.split()[0] for phrase in self.phrases))
 
-    def parts(self, tokens: Sequence[Token], vocabulary: Vocabulary, places: Gazetteer) -> list[QuerySegment]:
+    def segment(
+        self, tokens: Sequence[Token], vocabulary: Vocabulary, places: Gazetteer
+    ) -> list[QuerySegment]:
         """The parts of a search, in order: at each token the longest one that begins there."""
         reader = _Segmenter(self, tokens, vocabulary, places)
         parts: list[QuerySegment] = []
@@ -238,10 +240,10 @@ class _Segmenter:
     def _phrases(self, at: int) -> Iterator[QuerySegment]:
         for length in range(MAX_NAME_WORDS, 0, -1):
             key = self._key(at, length)
-            if key in self.grammar.plain:
+            if key in self.grammar.literal_phrases:
                 yield QuerySegment(SegmentKind.WORD, self._tokens(at, length))
             if meaning := self.grammar.phrases.get(key):
-                yield QuerySegment(SegmentKind.PHRASE, self._tokens(at, length), meaning=meaning)
+                yield QuerySegment(SegmentKind.PHRASE, self._tokens(at, length), filter=meaning)
 
     def _name(self, at: int) -> Iterator[QuerySegment]:
         found = match_synonym_at(self.tokens, at, is_prose=False)
@@ -253,18 +255,18 @@ class _Segmenter:
     def _is_meant(self, at: int, name: SynonymSet) -> bool:
         """`it` is the field in capitals, alone, or in front; `Go` and `R` are names in any case."""
         token = self.tokens[at]
-        if token.word != "it" or not is_ambiguous(token):
+        if token.folded != "it" or not is_ambiguous(token):
             return True
         shouted = token.text == "IT" and any(each.text.upper() != each.text for each in self.tokens)
         return at == 0 or shouted or self._is_ordinary(at + 1)
 
     def _is_ordinary(self, at: int) -> bool:
-        return at < len(self.tokens) and self.tokens[at].word in self.grammar.ordinary
+        return at < len(self.tokens) and self.tokens[at].folded in self.grammar.uninformative_words
 
     def _place(self, at: int, before: Sequence[QuerySegment]) -> Iterator[QuerySegment]:
         for length in range(min(MAX_NAME_WORDS, len(self.tokens) - at), 0, -1):
             tokens = self._tokens(at, length)
-            led = bool(before) and before[-1].tokens[-1].word in _BEFORE_PLACES
+            led = bool(before) and before[-1].tokens[-1].folded in _BEFORE_PLACES
             if length == 1 and not _may_be_place(tokens[0], led=led):
                 continue
             candidates = _sort_by_likelihood(self.places.find(" ".join(token.text for token in tokens)))
@@ -286,19 +288,19 @@ class _Segmenter:
         located = self.vocabulary.count(place.term)
         if led or len(tokens) > 1:
             return True
-        spoken = self.vocabulary.count(tokens[0].word)
+        spoken = self.vocabulary.count(tokens[0].folded)
         if not (spoken or located):
-            if self.vocabulary.completions(tokens[0].word):
+            if self.vocabulary.completions(tokens[0].folded):
                 return False
-            own_name = name_key(place.name) == tokens[0].word or not tokens[0].word.isascii()
+            own_name = name_key(place.name) == tokens[0].folded or not tokens[0].folded.isascii()
             return own_name or not place.is_city or place.population >= _MIN_UNKNOWN_PLACE_POPULATION
         return spoken <= 2 * located
 
     def _single(self, at: int) -> Iterator[QuerySegment]:
         token = self.tokens[at]
-        if token.word in self.grammar.ordinary:
+        if token.folded in self.grammar.uninformative_words:
             yield QuerySegment(SegmentKind.ORDINARY, (token,))
-        elif token.word in CONNECTOR_WORDS:
+        elif token.folded in CONNECTOR_WORDS:
             yield QuerySegment(SegmentKind.CONNECTOR, (token,))
         else:
             yield QuerySegment(SegmentKind.WORD, (token,))
@@ -308,7 +310,7 @@ class _Segmenter:
 
     def _key(self, at: int, length: int) -> str:
         return (
-            " ".join(token.word for token in self._tokens(at, length))
+            " ".join(token.folded for token in self._tokens(at, length))
             if at + length <= len(self.tokens)
             else ""
         )
@@ -320,11 +322,13 @@ def index_terms_of(name: SynonymSet) -> Iterable[str]:
 
 
 def _may_be_place(token: Token, *, led: bool) -> bool:
-    if token.word in _NO_PLACES:
+    if token.folded in _NO_PLACES:
         return False
-    if token.word in _UPPERCASE_PLACES:
-        return token.word in _ALWAYS_PLACES or token.text.isupper() or (led and token.word == "us")
-    return token.word not in CONNECTOR_WORDS and (len(token.word) > 3 or not token.word.isascii() or led)
+    if token.folded in _UPPERCASE_PLACES:
+        return token.folded in _ALWAYS_PLACES or token.text.isupper() or (led and token.folded == "us")
+    return token.folded not in CONNECTOR_WORDS and (
+        len(token.folded) > 3 or not token.folded.isascii() or led
+    )
 
 
 def _sort_by_likelihood(found: Iterable[GazetteerEntry]) -> list[GazetteerEntry]:

@@ -34,7 +34,7 @@ class SynonymSet:
     label: str
     kind: SynonymKind
     spellings: tuple[str, ...]
-    cased: frozenset[str] = frozenset()
+    case_sensitive: frozenset[str] = frozenset()
     related: tuple[str, ...] = ()
 
     @property
@@ -181,8 +181,8 @@ def _spellings_by_first_word() -> dict[str, list[_SpellingWords]]:
     found: dict[str, list[_SpellingWords]] = {}
     for name in SYNONYM_SETS:
         for spelling in name.spellings:
-            words = tuple(_singular_of(token.word) for token in tokenize(compose_nfc(spelling)))
-            cased = spelling if spelling in name.cased else ""
+            words = tuple(_singular_of(token.folded) for token in tokenize(compose_nfc(spelling)))
+            cased = spelling if spelling in name.case_sensitive else ""
             found.setdefault(words[0], []).append(_SpellingWords(words, name, cased))
     for spellings in found.values():
         spellings.sort(key=lambda each: -len(each.words))
@@ -191,7 +191,7 @@ def _spellings_by_first_word() -> dict[str, list[_SpellingWords]]:
 
 def match_synonym_at(tokens: Sequence[Token], at: int, *, is_prose: bool) -> tuple[SynonymSet, int] | None:
     """The name that begins at a token, the longest one, and of how many tokens it is."""
-    words = [_singular_of(token.word) for token in tokens[at : at + _MAX_TOKENS]]
+    words = [_singular_of(token.folded) for token in tokens[at : at + _MAX_TOKENS]]
     for spelling in _spellings_by_first_word().get(words[0], ()):
         length = len(spelling.words)
         if tuple(words[:length]) != spelling.words:
@@ -214,12 +214,12 @@ def find_synonym_terms(text: str, *, is_prose: bool = False) -> set[str]:
 
 def _may_be_a_word(tokens: Sequence[Token], at: int) -> bool:
     """`it` among other words is the pronoun, in a title as well."""
-    return tokens[at].word in {"it", "go", "r", "c"} and len(tokens) > 1
+    return tokens[at].folded in {"it", "go", "r", "c"} and len(tokens) > 1
 
 
 def is_ambiguous(token: Token) -> bool:
     """Whether a name's spelling is an ordinary word or a letter, too, unless it is in its own letter case."""
-    return token.word in _AMBIGUOUS_WORDS
+    return token.folded in _AMBIGUOUS_WORDS
 
 
 _AMBIGUOUS_WORDS: Final = frozenset({"it", "go", "r", "c"})

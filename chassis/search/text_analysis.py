@@ -76,7 +76,7 @@ class Token:
     """A word of a text: as it is spelt, folded, and where it stands."""
 
     text: str
-    word: str
+    folded: str
     start: int
     end: int
 
@@ -96,7 +96,7 @@ def tokenize(text: str) -> list[Token]:
     found = (
         Token(match[0], analyze_word(match[0])[0], *match.span()) for match in WORD_PATTERN.finditer(text)
     )
-    return [token for token in found if token.word]
+    return [token for token in found if token.folded]
 
 
 def index_terms(text: str) -> set[str]:

@@ -48,7 +48,7 @@ class Vocabulary:
         self._listings += 1
 
     @property
-    def listings(self) -> int:
+    def document_count(self) -> int:
         """About how many listings there are."""
         return self._listings
 
@@ -68,13 +68,13 @@ class Vocabulary:
         longer = (word for word in words[low:high] if word != start)
         return nlargest(MAX_COMPLETIONS, longer, key=self.count)
 
-    def corrections(self, word: str, further: int = 0) -> list[SpellingCorrection]:
+    def corrections(self, word: str, extra_distance: int = 0) -> list[SpellingCorrection]:
         """Known words that a misspelling may stand for, nearest first.
 
         One wrong, missing, added or swapped letter for words of 4 to 7 letters, two for longer ones;
         `further` letters more where a guess is only shown.
         """
-        most = _max_edit_distance(word) and _max_edit_distance(word) + further
+        most = _max_edit_distance(word) and _max_edit_distance(word) + extra_distance
         if most == 0:
             return []
         self._words()

@@ -23,7 +23,7 @@ PublicKeys = Mapping[str, EllipticCurvePublicKey]
 class KeySource(Protocol):
     """Knows public keys by their IDs."""
 
-    async def key(self, kid: str) -> EllipticCurvePublicKey | None:
+    async def find_key(self, kid: str) -> EllipticCurvePublicKey | None:
         """The key; None when there is none of that ID. Raises DomainError UNAVAILABLE if unknown."""
         ...
 
@@ -39,7 +39,7 @@ class StaticKeySource:
         """Reads a JWKS file. Raises OSError when it cannot be read, ValueError for other than P-256 keys."""
         return cls(parse_public_keys(orjson.loads(path.read_bytes())["keys"]))
 
-    async def key(self, kid: str) -> EllipticCurvePublicKey | None:
+    async def find_key(self, kid: str) -> EllipticCurvePublicKey | None:
         return self._keys.get(kid)
 
 
@@ -57,19 +57,19 @@ class FetchedKeySource:
         self._clock = clock
         self._keys: PublicKeys = {}
         self._fetched_at = float("-inf")
-        self._tried_at = float("-inf")
+        self._last_attempt_at = float("-inf")
         self._fetching = asyncio.Lock()
 
-    async def key(self, kid: str) -> EllipticCurvePublicKey | None:
+    async def find_key(self, kid: str) -> EllipticCurvePublicKey | None:
         if kid not in self._keys or self._clock() - self._fetched_at > KEYS_TTL_S:
             await self._refresh()
         return self._keys.get(kid)
 
     async def _refresh(self) -> None:
         async with self._fetching:
-            if self._clock() - self._tried_at < MIN_FETCH_INTERVAL_S and self._keys:
+            if self._clock() - self._last_attempt_at < MIN_FETCH_INTERVAL_S and self._keys:
                 return
-            self._tried_at = self._clock()
+            self._last_attempt_at = self._clock()
             try:
                 self._keys = await self._fetch()
                 self._fetched_at = self._clock()

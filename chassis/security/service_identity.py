@@ -36,11 +36,11 @@ class ServiceIdentity:
         """A token that is good for at least another eleven minutes."""
         now = time.time()
         if now >= self._renew_at:
-            self._token = self._minted(int(now))
+            self._token = self._mint(int(now))
             self._renew_at = now + TOKEN_REUSE_S
         return self._token
 
-    def _minted(self, now: int) -> str:
+    def _mint(self, now: int) -> str:
         claims: dict[str, Any] = {
             "iss": ISSUER,
             "aud": AUDIENCE,

@@ -44,7 +44,7 @@ class TokenVerifier:
     def __init__(self, users: KeySource, services: KeySource) -> None:
         self._users = users
         self._services = services
-        self._remembered: OrderedDict[bytes, _VerifiedToken] = OrderedDict()
+        self._cached: OrderedDict[bytes, _VerifiedToken] = OrderedDict()
 
     async def verify(self, token: str) -> Principal:
         """Whom a token speaks for.
@@ -52,30 +52,30 @@ class TokenVerifier:
         Raises DomainError TOKEN_INVALID, TOKEN_EXPIRED, or UNAVAILABLE when no key could be had.
         """
         digest = hashlib.blake2b(token.encode(), digest_size=16).digest()
-        known = self._remembered.get(digest)
+        known = self._cached.get(digest)
         if known is not None and known.expires_at > time.time():
             return known.principal
-        verified = await self._verified(token)
-        self._remember(digest, verified)
+        verified = await self._verify_signature(token)
+        self._cache_token(digest, verified)
         return verified.principal
 
-    async def _verified(self, token: str) -> _VerifiedToken:
+    async def _verify_signature(self, token: str) -> _VerifiedToken:
         if len(token) > _MAX_TOKEN_CHARS:
             raise _invalid_token("is longer than any of ours")
         kid = _kid_of(token)
         source = self._services if kid.startswith(SERVICE_KEY_PREFIX) else self._users
-        key = await source.key(kid)
+        key = await source.find_key(kid)
         if key is None:
             raise _invalid_token("is signed with a key that is not ours")
         claims = _claims_of(token, key)
         _check_key_may_sign(kid, claims)
         return _VerifiedToken(_principal_of(claims), float(claims["exp"]))
 
-    def _remember(self, digest: bytes, verified: _VerifiedToken) -> None:
-        self._remembered[digest] = verified
-        self._remembered.move_to_end(digest)
-        if len(self._remembered) > _MAX_CACHED_TOKENS:
-            self._remembered.popitem(last=False)
+    def _cache_token(self, digest: bytes, verified: _VerifiedToken) -> None:
+        self._cached[digest] = verified
+        self._cached.move_to_end(digest)
+        if len(self._cached) > _MAX_CACHED_TOKENS:
+            self._cached.popitem(last=False)
 
 
 def _kid_of(token: str) -> str:

@@ -62,25 +62,25 @@ def _guarded_operations(
 
     def decorate(cls: C) -> C:
         for name in names:
-            setattr(cls, name, _guard_operation(getattr(cls, name), OperationGuard.passing))
+            setattr(cls, name, _guard_operation(getattr(cls, name), OperationGuard.run))
         for name in reads:
-            setattr(cls, name, _guard_operation(getattr(cls, name), OperationGuard.reading))
+            setattr(cls, name, _guard_operation(getattr(cls, name), OperationGuard.run_read))
         for name in writes:
-            setattr(cls, name, _require_permit(_guard_operation(getattr(cls, name), OperationGuard.passing)))
+            setattr(cls, name, _require_permit(_guard_operation(getattr(cls, name), OperationGuard.run)))
         return cls
 
     return decorate
 
 
 def _guard_operation(
-    method: Callable[..., Awaitable[Any]], way: Callable[..., Awaitable[Any]]
+    method: Callable[..., Awaitable[Any]], entry: Callable[..., Awaitable[Any]]
 ) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(method)
     async def operation(self: "ShardCollection | ShardDatabase", *args: Any, **kwargs: Any) -> Any:
-        if self._bound is None:
-            return await way(self._gate, method, self, *args, **kwargs)
-        kwargs.setdefault("session", self._bound)
-        return await self._gate.passing(method, self, *args, **kwargs)
+        if self._session is None:
+            return await entry(self._guard, method, self, *args, **kwargs)
+        kwargs.setdefault("session", self._session)
+        return await self._guard.run(method, self, *args, **kwargs)
 
     return operation
 
@@ -100,7 +100,7 @@ def _bind_to_session(session: AsyncClientSession | None, original: B) -> B:
         return original
     copy = object.__new__(type(original))
     copy.__dict__.update(original.__dict__)
-    copy._bound = session
+    copy._session = session
     return copy
 
 
@@ -112,37 +112,37 @@ class ShardDatabase(AsyncDatabase[Document]):
         self,
         client: AsyncMongoClient[Document],
         name: str,
-        gate: OperationGuard,
+        guard: OperationGuard,
         permit: WritePermit,
-        strangers: Collection[int] = (),
+        orphan_slots: Collection[int] = (),
     ) -> None:
         super().__init__(client, name)
-        self._gate = gate
+        self._guard = guard
         self._permit = permit
-        self._condition = exclude_slots(strangers)
-        self._bound: AsyncClientSession | None = None
+        self._orphan_filter = exclude_slots(orphan_slots)
+        self._session: AsyncClientSession | None = None
         self._collections: dict[str, ShardCollection] = {}
-        self._unbound = self
-        self._nearby = SecondaryReads(self)
+        self._original = self
+        self._secondary_reads = SecondaryReads(self)
 
     def __getitem__(self, name: str) -> "ShardCollection":
         collection = self._collections.get(name)
         if collection is None:
-            collection = self._collections[name] = ShardCollection(self._unbound, name)
-        return _bind_to_session(self._bound, collection)
+            collection = self._collections[name] = ShardCollection(self._original, name)
+        return _bind_to_session(self._session, collection)
 
     @property
-    def nearby(self) -> "SecondaryReads":
+    def secondary_reads(self) -> "SecondaryReads":
         """Its collections, read from a secondary where there is one: for what may be a little old."""
-        return self._nearby
+        return self._secondary_reads
 
-    def bound_to(self, session: AsyncClientSession) -> "ShardDatabase":
+    def bind_to_session(self, session: AsyncClientSession) -> "ShardDatabase":
         """This database, with all that is done through it in the session's transaction."""
         return _bind_to_session(session, self)
 
     def get_collection(self, name: str, **options: Any) -> "ShardCollection":  # type: ignore[override]
         """The collection with other codec options, concerns or read preference than the database's."""
-        return _bind_to_session(self._bound, ShardCollection(self._unbound, name, **options))
+        return _bind_to_session(self._session, ShardCollection(self._original, name, **options))
 
 
 class SecondaryReads:
@@ -166,49 +166,49 @@ class ShardCollection(AsyncCollection[Document]):
 
     def __init__(self, database: ShardDatabase, name: str, **options: Any) -> None:
         super().__init__(database, name, **options)
-        self._gate = database._gate
+        self._guard = database._guard
         self._permit = database._permit
-        self._condition = database._condition
-        self._bound: AsyncClientSession | None = None
+        self._orphan_filter = database._orphan_filter
+        self._session: AsyncClientSession | None = None
         self._shard_database = database
 
     def with_options(self, **options: Any) -> "ShardCollection":  # type: ignore[override]
         """The same collection with other codec options, concerns or read preference."""
-        return _bind_to_session(self._bound, ShardCollection(self._shard_database, self.name, **options))
+        return _bind_to_session(self._session, ShardCollection(self._shard_database, self.name, **options))
 
     def find(self, filter: MongoFilter = None, *args: Any, **kwargs: Any) -> "ShardCursor":
         """As PyMongo's `find`; the query is sent when the cursor is read."""
-        if self._bound is not None:
-            kwargs.setdefault("session", self._bound)
-        return ShardCursor(self, self._narrowed(filter), *args, **kwargs)
+        if self._session is not None:
+            kwargs.setdefault("session", self._session)
+        return ShardCursor(self, self._without_orphans(filter), *args, **kwargs)
 
     async def count_documents(self, filter: MongoFilter, *args: Any, **kwargs: Any) -> int:
         """As PyMongo's."""
-        return await super().count_documents(self._narrowed(filter) or {}, *args, **kwargs)
+        return await super().count_documents(self._without_orphans(filter) or {}, *args, **kwargs)
 
     async def estimated_document_count(self, **kwargs: Any) -> int:  # type: ignore[override]
         """As PyMongo's; while there are strangers all others are counted, as no estimate tells them apart."""
-        if self._condition is None:
+        if self._orphan_filter is None:
             return await super().estimated_document_count(**kwargs)
-        return await super().count_documents(self._condition, **kwargs)
+        return await super().count_documents(self._orphan_filter, **kwargs)
 
     async def distinct(self, key: str, filter: MongoFilter = None, *args: Any, **kwargs: Any) -> list[Any]:
         """As PyMongo's."""
-        return await super().distinct(key, self._narrowed(filter), *args, **kwargs)
+        return await super().distinct(key, self._without_orphans(filter), *args, **kwargs)
 
-    def _narrowed(self, query: MongoFilter) -> MongoFilter:
-        return query if self._condition is None else narrow_query(query, self._condition)
+    def _without_orphans(self, query: MongoFilter) -> MongoFilter:
+        return query if self._orphan_filter is None else narrow_query(query, self._orphan_filter)
 
     def _read_preference_for(self, session: Any) -> Any:
         """Where PyMongo asks from which members to read, before each operation and batch."""
         preference = super()._read_preference_for(session)
-        return preference if self._bound is not None else self._gate.preference(preference)
+        return preference if self._session is not None else self._guard.choose_read_preference(preference)
 
     async def _aggregate(
         self, aggregation_command: Any, pipeline: Any, cursor_class: Any, *args: Any, **kwargs: Any
     ) -> AsyncCommandCursor[Document]:
-        if self._condition is not None:
-            pipeline = narrow_pipeline(pipeline, self._condition)
+        if self._orphan_filter is not None:
+            pipeline = narrow_pipeline(pipeline, self._orphan_filter)
         return await super()._aggregate(aggregation_command, pipeline, ShardCommandCursor, *args, **kwargs)
 
 
@@ -217,12 +217,12 @@ class ShardCursor(AsyncCursor[Document]):
 
     def __init__(self, collection: ShardCollection, *args: Any, **kwargs: Any) -> None:
         super().__init__(collection, *args, **kwargs)
-        self._gate = collection._gate
+        self._guard = collection._guard
 
     async def _refresh(self) -> int:
         if self.session is not None:
-            return await self._gate.passing(super()._refresh)
-        return await self._gate.reading(super()._refresh)
+            return await self._guard.run(super()._refresh)
+        return await self._guard.run_read(super()._refresh)
 
 
 class ShardCommandCursor(AsyncCommandCursor[Document]):
@@ -232,4 +232,4 @@ class ShardCommandCursor(AsyncCommandCursor[Document]):
         collection = self._collection
         if not isinstance(collection, ShardCollection):
             raise TypeError("a shard's cursor reads a shard's collection")
-        return await collection._gate.passing(super()._refresh)
+        return await collection._guard.run(super()._refresh)

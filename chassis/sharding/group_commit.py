@@ -24,22 +24,24 @@ class GroupCommit:
 
     def __init__(self, transactions: TransactionRunner) -> None:
         self._transactions = transactions
-        self._works: Coalescer[UnitOfWork, Any] = Coalescer(
-            self._commit, at_once=MAX_CONCURRENT_TRANSACTIONS, most=MAX_GROUP_SIZE
+        self._pending: Coalescer[UnitOfWork, Any] = Coalescer(
+            self._commit, max_concurrent=MAX_CONCURRENT_TRANSACTIONS, max_batch=MAX_GROUP_SIZE
         )
 
-    async def run(self, work: UnitOfWork) -> Any:
-        """See `Shard.in_transaction`."""
-        return await self._works.ask(replace(work, context=copy_context()))
+    async def submit(self, work: UnitOfWork) -> Any:
+        """See `Shard.run_in_transaction`."""
+        return await self._pending.submit(replace(work, context=copy_context()))
 
     async def _commit(self, works: Sequence[UnitOfWork]) -> Sequence[Any]:
         if len(works) == 1:
-            return [await self._transactions.run(replace(works[0], context=None))]
+            return [await self._transactions.run_alone(replace(works[0], context=None))]
         try:
-            return await self._transactions.run_together(works)
+            return await self._transactions.run_group(works)
         except NotCommittedError:
             alone = (
-                asyncio.create_task(self._transactions.run(replace(work, context=None)), context=work.context)
+                asyncio.create_task(
+                    self._transactions.run_alone(replace(work, context=None)), context=work.context
+                )
                 for work in works
             )
             return await asyncio.gather(*alone, return_exceptions=True)

@@ -58,7 +58,7 @@ class IdempotencyClaim:
 class IdempotencyStore(Protocol):
     """Keeps claims and the answers that came of them."""
 
-    async def begin(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
+    async def claim_operation(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
         """The operation to run now, or the answer that an earlier run gave.
 
         For `lease_s` seconds nobody else runs it. Raises DomainError IDEMPOTENCY_KEY_REUSED when the key
@@ -66,7 +66,7 @@ class IdempotencyStore(Protocol):
         """
         ...
 
-    async def complete(self, claim: IdempotencyClaim, answer: bytes) -> None:
+    async def store_answer(self, claim: IdempotencyClaim, answer: bytes) -> None:
         """Keeps the answer for those who ask again."""
         ...
 
@@ -85,54 +85,54 @@ class MongoIdempotencyStore:
     def __init__(self, shards: Shards, clock: Clock) -> None:
         self._shards = shards
         self._clock = clock
-        self._desks: WeakKeyDictionary[Shard, _ClaimStore] = WeakKeyDictionary()
+        self._claim_stores: WeakKeyDictionary[Shard, _ClaimStore] = WeakKeyDictionary()
 
-    async def begin(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
+    async def claim_operation(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
         now = self._clock.now()
         lease_until = now + timedelta(seconds=lease_s)
         row = new_claim_row(claim, now, lease_until)
-        if await self._desk(claim).inserts.ask(row):
+        if await self._claim_store(claim).inserts.submit(row):
             return IdempotentOperation(row["operation"], now)
-        return await self._begin_again(claim, now, lease_until)
+        return await self._reclaim_operation(claim, now, lease_until)
 
-    async def complete(self, claim: IdempotencyClaim, answer: bytes) -> None:
+    async def store_answer(self, claim: IdempotencyClaim, answer: bytes) -> None:
         unanswered = {"_id": claim.id, "slot": claim.slot, "answer": None}
         keep = UpdateOne(unanswered, {"$set": {"answer": answer}})
-        await self._desk(claim).answers.ask(keep)
+        await self._claim_store(claim).answers.submit(keep)
 
     async def release(self, claim: IdempotencyClaim) -> None:
-        await self._of(claim).delete_one({"_id": claim.id, "slot": claim.slot, "answer": None})
+        await self._collection_for(claim).delete_one({"_id": claim.id, "slot": claim.slot, "answer": None})
 
     async def expire(self, claim: IdempotencyClaim) -> None:
-        await self._of(claim).update_one(
+        await self._collection_for(claim).update_one(
             {"_id": claim.id, "slot": claim.slot}, {"$set": {"lease_until": self._clock.now()}}
         )
 
-    async def _begin_again(
+    async def _reclaim_operation(
         self, claim: IdempotencyClaim, now: datetime, lease_until: datetime
     ) -> IdempotentOperation | bytes:
-        row = await self._of(claim).find_one({"_id": claim.id, "slot": claim.slot})
+        row = await self._collection_for(claim).find_one({"_id": claim.id, "slot": claim.slot})
         if row is None:
             raise operation_in_progress(now, lease_until)
         if (answer := stored_answer(row, claim, now, lease_until)) is not None:
             return answer
-        taken = await self._of(claim).update_one(
+        taken = await self._collection_for(claim).update_one(
             {"_id": claim.id, "slot": claim.slot, "answer": None, "lease_until": row["lease_until"]},
             {"$set": {"lease_until": lease_until}},
         )
         if not taken.modified_count:
             raise operation_in_progress(now, lease_until)
-        return IdempotentOperation(row["operation"], row["time"], replay=True)
+        return IdempotentOperation(row["operation"], row["time"], is_replay=True)
 
-    def _of(self, claim: IdempotencyClaim) -> Any:
-        return self._shards.of(claim.slot).db[IDEMPOTENCY_COLLECTION]
+    def _collection_for(self, claim: IdempotencyClaim) -> Any:
+        return self._shards.shard_for(claim.slot).db[IDEMPOTENCY_COLLECTION]
 
-    def _desk(self, claim: IdempotencyClaim) -> "_ClaimStore":
-        shard = self._shards.of(claim.slot)
-        desk = self._desks.get(shard)
-        if desk is None:
-            desk = self._desks[shard] = _ClaimStore(shard)
-        return desk
+    def _claim_store(self, claim: IdempotencyClaim) -> "_ClaimStore":
+        shard = self._shards.shard_for(claim.slot)
+        store = self._claim_stores.get(shard)
+        if store is None:
+            store = self._claim_stores[shard] = _ClaimStore(shard)
+        return store
 
 
 class _ClaimStore:
@@ -140,10 +140,10 @@ class _ClaimStore:
 
     def __init__(self, shard: Shard) -> None:
         self.inserts: Coalescer[Document, bool] = Coalescer(
-            _InsertClaims(shard), at_once=MAX_CONCURRENT_BATCHES, most=MAX_BATCH_SIZE
+            _InsertClaims(shard), max_concurrent=MAX_CONCURRENT_BATCHES, max_batch=MAX_BATCH_SIZE
         )
         self.answers: Coalescer[UpdateOne, None] = Coalescer(
-            _StoreAnswers(shard), at_once=MAX_CONCURRENT_BATCHES, most=MAX_BATCH_SIZE
+            _StoreAnswers(shard), max_concurrent=MAX_CONCURRENT_BATCHES, max_batch=MAX_BATCH_SIZE
         )
 
 

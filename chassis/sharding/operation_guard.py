@@ -41,14 +41,14 @@ InterruptedAtShutdown, InterruptedDueToReplStateChange, OutOfDiskSpace."""
 class OperationGuard:
     """Lets operations through to one shard, called `what` in errors and `label` in metrics."""
 
-    def __init__(self, client: AsyncMongoClient[Document], what: str, *, label: str) -> None:
-        self.what = what
+    def __init__(self, client: AsyncMongoClient[Document], resource_name: str, *, label: str) -> None:
+        self.resource_name = resource_name
         self._client = client
         self._seen: TopologyDescription | None = None
         self._down_since: float | None = None
         self._state = metrics.breaker_state.labels(label)
 
-    async def passing(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs one operation within the caller's deadline.
 
         Raises:
@@ -56,42 +56,44 @@ class OperationGuard:
                 are taken, DEADLINE_EXCEEDED when the caller's time is over; the driver's error is the cause.
             PyMongoError: the shard answered with an error, e.g. DuplicateKeyError.
         """
-        if self.is_down():
-            await self._hope()
-        return await self._passing(operation, *args, **kwargs)
+        if self.lacks_primary():
+            await self._wait_for_primary()
+        return await self._run_bounded(operation, *args, **kwargs)
 
-    async def reading(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run_read(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `passing`, for an operation that changes nothing: without a primary a secondary answers it."""
-        if self.is_down() and not self._has_secondary():
-            await self._hope()
-        return await self._passing(operation, *args, **kwargs)
+        if self.lacks_primary() and not self._has_secondary():
+            await self._wait_for_primary()
+        return await self._run_bounded(operation, *args, **kwargs)
 
-    def preference(self, wanted: ReadPreference) -> ReadPreference:
+    def choose_read_preference(self, wanted: ReadPreference) -> ReadPreference:
         """From which members to read: `wanted`, unless there is no primary just now.
 
         A call that is then answered by a secondary is marked as stale: the last writes may be missing there.
         Work that no caller waits for is not, as others rely on it; it waits for the primary.
         """
-        if wanted != pymongo.ReadPreference.PRIMARY or not self.is_down() or not is_in_call():
+        if wanted != pymongo.ReadPreference.PRIMARY or not self.lacks_primary() or not is_in_call():
             return wanted
         if not self._has_secondary():
             return wanted
         mark_answer_stale()
         return pymongo.ReadPreference.SECONDARY_PREFERRED
 
-    async def _passing(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _run_bounded(
+        self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         started = time.monotonic()
-        with pymongo.timeout(self.budget_s()):
+        with pymongo.timeout(self.remaining_budget_s()):
             try:
                 return await operation(*args, **kwargs)
             except PyMongoError as error:
-                self._note_wait_since(started)
-                readable = self._readable(error)
+                self._extend_outage_to(started)
+                readable = self._to_domain_error(error)
                 if readable is None:
                     raise
                 raise readable from error
 
-    def is_down(self) -> bool:
+    def lacks_primary(self) -> bool:
         """Whether the shard is known to have no primary; false before the first contact.
 
         The driver's own view is read, because its listeners are told up to a second late.
@@ -103,43 +105,43 @@ class OperationGuard:
             self._state.set(0 if self._down_since is None else _BREAKER_OPEN)
         return self._down_since is not None
 
-    def budget_s(self) -> float:
+    def remaining_budget_s(self) -> float:
         """Seconds that an operation may take; DomainError DEADLINE_EXCEEDED when there are none."""
         remaining = remaining_s()
         if remaining is None:
             return DEFAULT_OPERATION_TIMEOUT_S
         if remaining <= 0:
-            raise self._too_late()
+            raise self._deadline_exceeded()
         return remaining
 
-    async def _hope(self) -> None:
-        while self.is_down():
-            patience_s = ELECTION_TIMEOUT_S if self._has_secondary() else PRIMARY_GRACE_S
-            if self._down_since is None or time.monotonic() - self._down_since >= patience_s:
-                raise unavailable(self.what)
-            self.budget_s()
+    async def _wait_for_primary(self) -> None:
+        while self.lacks_primary():
+            max_wait_s = ELECTION_TIMEOUT_S if self._has_secondary() else PRIMARY_GRACE_S
+            if self._down_since is None or time.monotonic() - self._down_since >= max_wait_s:
+                raise unavailable(self.resource_name)
+            self.remaining_budget_s()
             await asyncio.sleep(POLL_INTERVAL_S)
 
     def _has_secondary(self) -> bool:
         return self._client.topology_description.has_readable_server(pymongo.ReadPreference.SECONDARY)
 
-    def _note_wait_since(self, started: float) -> None:
+    def _extend_outage_to(self, started: float) -> None:
         """An operation that has waited for a shard that is down has waited for those after it, too."""
-        if self.is_down() and self._down_since is not None:
+        if self.lacks_primary() and self._down_since is not None:
             self._down_since = min(self._down_since, started)
 
-    def _readable(self, error: PyMongoError) -> DomainError | None:
+    def _to_domain_error(self, error: PyMongoError) -> DomainError | None:
         if isinstance(error, WaitQueueTimeoutError):
-            return overloaded(self.what)
+            return overloaded(self.resource_name)
         answered = isinstance(error, OperationFailure) and not error.timeout
         if answered and not _is_transient(error):
             return None
         if not (answered or error.timeout or isinstance(error, ConnectionFailure)):
             return None
-        return self._too_late() if remaining_s() == 0 else unavailable(self.what)
+        return self._deadline_exceeded() if remaining_s() == 0 else unavailable(self.resource_name)
 
-    def _too_late(self) -> DomainError:
-        return DomainError("DEADLINE_EXCEEDED", f"{self.what} had no time left to answer.")
+    def _deadline_exceeded(self) -> DomainError:
+        return DomainError("DEADLINE_EXCEEDED", f"{self.resource_name} had no time left to answer.")
 
 
 def _is_transient(error: PyMongoError) -> bool:

@@ -12,7 +12,7 @@ from chassis.sharding.slot_map import to_slot_ranges
 
 SLOT_FIELD: Final = "slot"
 """Where a document names its slot. Every collection declares this one (`CollectionSpec.slot_field`), but for
-the shard's own, which are read through `Shard.whole`: to that nobody is a stranger."""
+the shard's own, which are read through `Shard.unscoped`: to that nobody is a stranger."""
 
 
 def exclude_slots(slots: Collection[int]) -> Document | None:

@@ -60,10 +60,10 @@ async def find_existing_ids(shards: Shards, collection: str, ids: Collection[str
         found = shard.db[collection].find(query, {"_id": True}, hint="_id_")
         return [document["_id"] async for document in found]
 
-    answers = await shards.of_each(ids, read)
+    answers = await shards.find_by_ids(ids, read)
     if answers.unavailable_ids:
         raise unavailable(f"some of {collection}")
-    return set(answers.found)
+    return set(answers.items)
 
 
 class DerivedCollectionReconciler:
@@ -79,44 +79,44 @@ class DerivedCollectionReconciler:
         self,
         shards: Shards,
         collection: str,
-        wanted_now: Callable[[str], Awaitable[Document | None]],
+        load_expected: Callable[[str], Awaitable[Document | None]],
         *,
-        stamps: Collection[str] = (),
-        unordered: Collection[str] = (),
-        optional: Callable[[Document], bool] = lambda wanted: False,
-        write: bool,
+        ignored_fields: Collection[str] = (),
+        unordered_fields: Collection[str] = (),
+        is_optional: Callable[[Document], bool] = lambda wanted: False,
+        apply: bool,
     ) -> None:
         self._shards = shards
         self._name = collection
-        self._wanted_now = wanted_now
-        self._not_compared = {"version", *stamps}
-        self._unordered = frozenset(unordered)
-        self._optional = optional
-        self._write = write
+        self._load_expected = load_expected
+        self._not_compared = {"version", *ignored_fields}
+        self._unordered = frozenset(unordered_fields)
+        self._is_optional = is_optional
+        self._apply = apply
 
-    async def mend(self, wanted: Sequence[Document]) -> list[str]:
+    async def reconcile(self, expected: Sequence[Document]) -> list[str]:
         """The IDs of those that were not as they should be, and are now."""
         wrong = []
-        for shard, own in self._by_shard(wanted):
+        for shard, own in self._by_shard(expected):
             stored = await self._stored(shard, own)
             for each in own:
                 seen = stored.get(each["_id"])
-                if not self._is_right(seen, each) and await self._mend_one(each, seen):
+                if not self._matches(seen, each) and await self._reconcile_one(each, seen):
                     wrong.append(each["_id"])
         return wrong
 
-    async def remove(self, documents: Sequence[Document]) -> None:
+    async def delete_orphaned(self, documents: Sequence[Document]) -> None:
         """Deletes documents that have no source; they need `_id` and `slot`."""
-        for document in documents if self._write else ():
+        for document in documents if self._apply else ():
             place = {"_id": document["_id"], "slot": document["slot"]}
             await self._collection(document).delete_one(place, hint="_id_")
 
-    def _is_right(self, seen: Document | None, wanted: Document) -> bool:
-        if seen is None:
-            return self._optional(wanted)
-        return _stored_version(seen) <= _stored_version(wanted) and self._compared(seen) == self._compared(
-            wanted
-        )
+    def _matches(self, stored: Document | None, expected: Document) -> bool:
+        if stored is None:
+            return self._is_optional(expected)
+        return _stored_version(stored) <= _stored_version(expected) and self._compared(
+            stored
+        ) == self._compared(expected)
 
     def _compared(self, document: Document) -> Document:
         return {
@@ -125,45 +125,45 @@ class DerivedCollectionReconciler:
             if name not in self._not_compared
         }
 
-    async def _mend_one(self, wanted: Document, seen: Document | None) -> bool:
+    async def _reconcile_one(self, expected: Document, stored: Document | None) -> bool:
         """Whether it was wrong, and not only ahead of what was read of its source."""
         for _ in range(MAX_ATTEMPTS):
-            if seen is not None and _stored_version(seen) > _stored_version(wanted):
-                wanted = await self._wanted_now(wanted["_id"]) or wanted
-            if self._is_right(seen, wanted):
+            if stored is not None and _stored_version(stored) > _stored_version(expected):
+                expected = await self._load_expected(expected["_id"]) or expected
+            if self._matches(stored, expected):
                 return False
-            if not self._write or await self._put(wanted, seen):
+            if not self._apply or await self._compare_and_set(expected, stored):
                 return True
-            seen = await self._collection(wanted).find_one(_identity_query(wanted), hint="_id_")
-        raise overloaded(f"{wanted['_id']} in {self._name}")
+            stored = await self._collection(expected).find_one(_identity_query(expected), hint="_id_")
+        raise overloaded(f"{expected['_id']} in {self._name}")
 
-    async def _put(self, wanted: Document, seen: Document | None) -> bool:
+    async def _compare_and_set(self, expected: Document, stored: Document | None) -> bool:
         """Stores what is wanted unless somebody has changed what was seen; says whether it did."""
-        collection = self._collection(wanted)
-        if seen is None:
+        collection = self._collection(expected)
+        if stored is None:
             try:
-                await collection.insert_one(wanted)
+                await collection.insert_one(expected)
             except DuplicateKeyError:
                 return False
             return True
-        unchanged = _identity_query(wanted) | {"version": seen.get("version")}
-        replaced = await collection.replace_one(unchanged, wanted, hint="_id_")
+        unchanged = _identity_query(expected) | {"version": stored.get("version")}
+        replaced = await collection.replace_one(unchanged, expected, hint="_id_")
         return bool(replaced.matched_count)
 
-    async def _stored(self, shard: Shard, wanted: Sequence[Document]) -> dict[str, Document]:
-        slots = sorted({each["slot"] for each in wanted})
-        query = {"_id": {"$in": [each["_id"] for each in wanted]}, "slot": {"$in": slots}}
+    async def _stored(self, shard: Shard, expected: Sequence[Document]) -> dict[str, Document]:
+        slots = sorted({each["slot"] for each in expected})
+        query = {"_id": {"$in": [each["_id"] for each in expected]}, "slot": {"$in": slots}}
         found = shard.db[self._name].find(query, hint="_id_")
         return {document["_id"]: document async for document in found}
 
-    def _by_shard(self, wanted: Sequence[Document]) -> list[tuple[Shard, list[Document]]]:
+    def _by_shard(self, expected: Sequence[Document]) -> list[tuple[Shard, list[Document]]]:
         parts: dict[Shard, list[Document]] = defaultdict(list)
-        for each in wanted:
-            parts[self._shards.of(each["slot"])].append(each)
+        for each in expected:
+            parts[self._shards.shard_for(each["slot"])].append(each)
         return list(parts.items())
 
     def _collection(self, document: Document) -> Any:
-        return self._shards.of(document["slot"]).db[self._name]
+        return self._shards.shard_for(document["slot"]).db[self._name]
 
 
 def _sorted(value: Any) -> Any:

@@ -77,7 +77,7 @@ class Repository(Generic[A]):
 
     async def get(self, id_: str) -> A | None:
         """Return the aggregate of an ID (index `_id_`), or None."""
-        return await self._find_in(self._shards.of(id_).db, id_)
+        return await self._find_in(self._shards.shard_for(id_).db, id_)
 
     async def get_or_raise(self, id_: str) -> A:
         """Return the aggregate of an ID. Raises the repository's reason for one that is missing."""
@@ -96,7 +96,7 @@ class Repository(Generic[A]):
             cursor = shard.db[self._spec.name].find(query, hint="_id_")
             return [self._from_document(document) for document in await cursor.to_list()]
 
-        return await self._shards.of_each(ids, on_shard)
+        return await self._shards.find_by_ids(ids, on_shard)
 
     async def existing_ids(self, ids: Collection[str]) -> set[str]:
         """Return those of these IDs that are stored (`_id_`). Raises UNAVAILABLE unless all shards answer."""
@@ -125,7 +125,7 @@ class Repository(Generic[A]):
 
     async def iterate_pages(self, projection: Document | None = None) -> AsyncIterator[list[A]]:
         """Yield all aggregates, shard by shard and page by page (index `_id_`)."""
-        for shard in self._shards.all():
+        for shard in self._shards.all_shards():
             async for page in iterate_pages(shard.db[self._spec.name], projection):
                 yield [self._from_document(document) for document in page]
 
@@ -259,8 +259,8 @@ class Repository(Generic[A]):
     async def _run(
         self, id_: str, work: Callable[[Transaction], Any], *, handling: "IncomingEvent | None" = None
     ) -> Any:
-        """Run `work` in a transaction on the aggregate's shard; see `Shard.in_transaction`."""
-        return await self._shards.of(id_).in_transaction(work, handling=handling, slot=slot_of(id_))
+        """Run `work` in a transaction on the aggregate's shard; see `Shard.run_in_transaction`."""
+        return await self._shards.shard_for(id_).run_in_transaction(work, event=handling, slot=slot_of(id_))
 
     async def _find_in(self, database: ShardDatabase, id_: str) -> A | None:
         document = await database[self._spec.name].find_one(self._identity(id_), hint="_id_")
@@ -283,7 +283,7 @@ class Repository(Generic[A]):
         return bool(result.matched_count)
 
     def _add(self, tx: Transaction, aggregate: A) -> None:
-        tx.add(self._spec.name, self._to_document(aggregate))
+        tx.insert_at_commit(self._spec.name, self._to_document(aggregate))
 
     def _emit(self, tx: Transaction, id_: str, events: Iterable[object]) -> None:
         for event in events:
@@ -305,10 +305,10 @@ class Repository(Generic[A]):
             raise error from None
 
     def _turn(self, id_: str) -> AbstractAsyncContextManager[None]:
-        return nullcontext() if self._locks is None else self._locks.of(id_)
+        return nullcontext() if self._locks is None else self._locks.hold(id_)
 
     def _collection(self, id_: str) -> ShardCollection:
-        return self._shards.of(id_).db[self._spec.name]
+        return self._shards.shard_for(id_).db[self._spec.name]
 
     def _identity(self, id_: str) -> Document:
         """The query for one aggregate; with the slot where a native sharded cluster spreads by that."""
@@ -324,4 +324,4 @@ def _aggregate_after(before: A | None, change: AggregateChange[A]) -> A | None:
 
 
 async def _pause_before(attempt: int) -> None:
-    await asyncio.sleep(jittered_delay_s(attempt - 1, base_s=RETRY_BASE_S, most_s=MAX_RETRY_PAUSE_S))
+    await asyncio.sleep(jittered_delay_s(attempt - 1, base_s=RETRY_BASE_S, max_s=MAX_RETRY_PAUSE_S))

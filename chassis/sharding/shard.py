@@ -34,59 +34,63 @@ class ShardPool:
         self.name = name
         self.uri = uri
         self.client = client
-        self.lease = WriteLease()
-        self._what = f"mongo shard {name}"
-        self._gate = OperationGuard(client, self._what, label=f"mongo/{name}")
+        self.write_lease = WriteLease()
+        self._resource_name = f"mongo shard {name}"
+        self._guard = OperationGuard(client, self._resource_name, label=f"mongo/{name}")
         self._database = database
         self._clock = clock
-        self._open = _NO_SLOTS
-        self._strangers = _NO_SLOTS
-        self._withdrawn: list[WritePermit] = []
-        self._permit = WritePermit(self._what, self.lease)
-        self.whole = ShardDatabase(client, database, self._gate, WritePermit(self._what, WriteLease()))
-        self.cluster = ShardDatabase(client, cluster, self._gate, WritePermit(self._what, WriteLease()))
-        self.fenced = self._way(self._closed_permit())
-        self.shard = self._way(self._permit)
+        self._open_slots = _NO_SLOTS
+        self._orphan_slots = _NO_SLOTS
+        self._draining_permits: list[WritePermit] = []
+        self._permit = WritePermit(self._resource_name, self.write_lease)
+        self.unscoped = ShardDatabase(
+            client, database, self._guard, WritePermit(self._resource_name, WriteLease())
+        )
+        self.cluster_database = ShardDatabase(
+            client, cluster, self._guard, WritePermit(self._resource_name, WriteLease())
+        )
+        self.fenced_shard = self._build_shard(self._revoked_permit())
+        self.shard = self._build_shard(self._permit)
 
-    def rearrange(
-        self, open_slots: frozenset[int], blocked: frozenset[int], strangers: frozenset[int] = _NO_SLOTS
+    def apply_slots(
+        self, open_slots: frozenset[int], blocked: frozenset[int], orphan_slots: frozenset[int] = _NO_SLOTS
     ) -> None:
         """Lets writes go to the open slots, and to no blocked one; reads leave documents of strangers out."""
-        closing = bool(self._open - open_slots)
+        closing = bool(self._open_slots - open_slots)
         if closing:
-            self._permit.withdraw()
-            self._withdrawn.append(self._permit)
-            self._permit = WritePermit(self._what, self.lease)
-        if strangers != self._strangers:
-            self._strangers = strangers
-            self.fenced = self._way(self._closed_permit())
-            self.shard = self._way(self._permit)
+            self._permit.revoke()
+            self._draining_permits.append(self._permit)
+            self._permit = WritePermit(self._resource_name, self.write_lease)
+        if orphan_slots != self._orphan_slots:
+            self._orphan_slots = orphan_slots
+            self.fenced_shard = self._build_shard(self._revoked_permit())
+            self.shard = self._build_shard(self._permit)
         elif closing:
-            self.shard = self._way(self._permit)
-        self._permit.blocked = blocked
-        self._open = open_slots
+            self.shard = self._build_shard(self._permit)
+        self._permit.blocked_slots = blocked
+        self._open_slots = open_slots
 
-    def replace(self, former: "ShardPool") -> None:
+    def take_over_from(self, former: "ShardPool") -> None:
         """Takes the place of connections to another address of the shard, through which none writes any more.
 
         What is still being written through them counts here, until it has ended.
         """
-        former._permit.withdraw()
-        self._withdrawn += [*former._withdrawn, former._permit]
+        former._permit.revoke()
+        self._draining_permits += [*former._draining_permits, former._permit]
 
     def is_drained(self) -> bool:
         """Whether no write is under way any more that began before slots were closed."""
-        self._withdrawn = [permit for permit in self._withdrawn if permit.under_way]
-        return not self._withdrawn
+        self._draining_permits = [permit for permit in self._draining_permits if permit.writes_in_flight]
+        return not self._draining_permits
 
-    def _closed_permit(self) -> WritePermit:
-        permit = WritePermit(self._what, self.lease)
-        permit.withdraw()
+    def _revoked_permit(self) -> WritePermit:
+        permit = WritePermit(self._resource_name, self.write_lease)
+        permit.revoke()
         return permit
 
-    def _way(self, permit: WritePermit) -> "Shard":
-        database = ShardDatabase(self.client, self._database, self._gate, permit, self._strangers)
-        return Shard(self, database, TransactionRunner(database, self._gate, permit, self._clock))
+    def _build_shard(self, permit: WritePermit) -> "Shard":
+        database = ShardDatabase(self.client, self._database, self._guard, permit, self._orphan_slots)
+        return Shard(self, database, TransactionRunner(database, self._guard, permit, self._clock))
 
 
 class Shard:
@@ -105,15 +109,15 @@ class Shard:
         self._group = GroupCommit(transactions)
 
     @property
-    def whole(self) -> ShardDatabase:
+    def unscoped(self) -> ShardDatabase:
         """See above."""
-        return self._pool.whole
+        return self._pool.unscoped
 
-    async def in_transaction(
+    async def run_in_transaction(
         self,
         work: Callable[[Transaction], Awaitable[T]],
         *,
-        handling: "IncomingEvent | None" = None,
+        event: "IncomingEvent | None" = None,
         slot: int | None = None,
     ) -> T | None:
         """Runs `work` in a transaction (w=majority) that also puts its events into the outbox.
@@ -129,7 +133,7 @@ class Shard:
                 not known whether the change took effect, so repeat it under the same key.
             PyMongoError: as `work` raised it, e.g. DuplicateKeyError; nothing was changed.
         """
-        result: T | None = await self._group.run(UnitOfWork(work, handling, slot))
+        result: T | None = await self._group.submit(UnitOfWork(work, event, slot))
         return result
 
     async def ping(self) -> None:

@@ -45,14 +45,14 @@ class ScatterResult(Generic[T]):
     """What a question to all shards brought: answers in no particular order, and who did not answer."""
 
     results: list[T]
-    missing: list[str]
+    missing_shards: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class FoundByShard(Generic[T]):
     """What was found under some IDs, in no particular order, and the IDs whose shards did not answer."""
 
-    found: list[T]
+    items: list[T]
     unavailable_ids: list[str]
 
 
@@ -82,12 +82,12 @@ class Shards:
 
         self._open_pool = open_pool
         self._pools: dict[str, ShardPool] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._must_confirm = False
-        self._rerouted = asyncio.Event()
-        self.reroute(slot_map, {})
+        self._closing: set[asyncio.Task[None]] = set()
+        self._requires_leases = False
+        self._map_changed = asyncio.Event()
+        self.apply_slot_map(slot_map, {})
 
-    def reroute(self, slot_map: SlotMap, copies: Mapping[str, SlotMap]) -> None:
+    def apply_slot_map(self, slot_map: SlotMap, copies: Mapping[str, SlotMap]) -> None:
         """Goes by another map from now on, and on each shard by what the shard's own copy says of its slots.
 
         Pools are opened for new shards and for new addresses of known ones; those that the map no longer
@@ -95,20 +95,20 @@ class Shards:
         """
         self.slot_map = slot_map
         self._replace_pools(slot_map.uris)
-        blocked = self._blocked(copies)
+        blocked = self._blocked_slots(copies)
         for name, pool in self._pools.items():
             own = slot_map.slots_of(name)
-            pool.rearrange(own - blocked[name], blocked[name], slot_map.strangers(name))
+            pool.apply_slots(own - blocked[name], blocked[name], slot_map.orphan_slots(name))
         self._all = tuple(pool.shard for pool in self._pools.values())
         self._by_slot = tuple(
-            pool.fenced if slot in blocked[owner] else pool.shard
+            pool.fenced_shard if slot in blocked[owner] else pool.shard
             for slot, owner in enumerate(slot_map.owners)
             for pool in (self._pools[owner],)
         )
-        before, self._rerouted = self._rerouted, asyncio.Event()
+        before, self._map_changed = self._map_changed, asyncio.Event()
         before.set()
 
-    def _blocked(self, copies: Mapping[str, SlotMap]) -> dict[str, frozenset[int]]:
+    def _blocked_slots(self, copies: Mapping[str, SlotMap]) -> dict[str, frozenset[int]]:
         """By shard: what it has by this map, but by its own copy has not, or not for writes."""
         found: dict[str, set[int]] = {name: set() for name in self._pools}
         for slot, owner in enumerate(self.slot_map.owners):
@@ -123,8 +123,8 @@ class Shards:
         for pool in before.values():
             if self._pools.get(pool.name) is not pool:
                 closing = asyncio.create_task(_close_later(pool))
-                self._leaving.add(closing)
-                closing.add_done_callback(self._leaving.discard)
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
 
     def _pool_at(self, name: str, uri: str) -> ShardPool:
         former = self._pools.get(name)
@@ -132,26 +132,26 @@ class Shards:
             return former
         pool = self._new_pool(name, uri)
         if former is not None:
-            pool.replace(former)
+            pool.take_over_from(former)
         return pool
 
     def _new_pool(self, name: str, uri: str) -> ShardPool:
         pool = self._open_pool(name, uri)
-        if self._must_confirm:
-            pool.lease.require()
+        if self._requires_leases:
+            pool.write_lease.require_confirmation()
         return pool
 
     def require_leases(self) -> None:
         """From now on a shard is written to only while it has confirmed, within its lease, what it holds."""
-        self._must_confirm = True
+        self._requires_leases = True
         for pool in self._pools.values():
-            pool.lease.require()
+            pool.write_lease.require_confirmation()
 
-    def pool(self, name: str) -> ShardPool:
+    def pool_of(self, name: str) -> ShardPool:
         """The pool of the shard of that name. Raises KeyError."""
         return self._pools[name]
 
-    def of(self, id_or_slot: str | int) -> Shard:
+    def shard_for(self, id_or_slot: str | int) -> Shard:
         """The shard where an ID's record, or a slot, lives. Raises ValueError when it is neither."""
         if isinstance(id_or_slot, str):
             return self._by_slot[slot_of(id_or_slot)]
@@ -159,19 +159,19 @@ class Shards:
             raise ValueError(f"a slot is within 0-{SLOT_COUNT - 1}, not {id_or_slot}")
         return self._by_slot[id_or_slot]
 
-    def all(self) -> tuple[Shard, ...]:
+    def all_shards(self) -> tuple[Shard, ...]:
         """Every shard, in the slot map's order; even while slots move they show each document once."""
         return self._all
 
-    async def reroutings(self) -> AsyncIterator[None]:
+    async def slot_map_changes(self) -> AsyncIterator[None]:
         """Yields whenever another map, or a fence, has come into force."""
-        rerouted = self._rerouted
+        changed = self._map_changed
         while True:
-            await rerouted.wait()
-            rerouted = self._rerouted
+            await changed.wait()
+            changed = self._map_changed
             yield
 
-    async def on_each(self, work: Callable[[Shard], Coroutine[Any, Any, None]]) -> None:
+    async def run_on_each(self, work: Callable[[Shard], Coroutine[Any, Any, None]]) -> None:
         """Keeps endless `work` going on every shard, those that come included, until one piece of it ends.
 
         What that raised is raised. On shards that go the work is cancelled, and it begins anew on those that
@@ -182,7 +182,7 @@ class Shards:
         gone: set[asyncio.Task[None]] = set()
         try:
             while True:
-                rerouted = self._rerouted
+                rerouted = self._map_changed
                 here = dict.fromkeys(self._pools.values())
                 for pool in running.keys() - here.keys():
                     gone.add(task := running.pop(pool))
@@ -204,7 +204,7 @@ class Shards:
             async with asyncio.TaskGroup() as group:
                 tasks = {
                     shard.name: group.create_task(_call_with_timeout(call, shard, timeout_s))
-                    for shard in self.all()
+                    for shard in self.all_shards()
                 }
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
@@ -213,21 +213,21 @@ class Shards:
         answers = {name: task.result() for name, task in tasks.items()}
         return ScatterResult(
             results=[answer[0] for answer in answers.values() if answer is not None],
-            missing=[name for name, answer in answers.items() if answer is None],
+            missing_shards=[name for name, answer in answers.items() if answer is None],
         )
 
-    async def of_each(
+    async def find_by_ids(
         self, ids: Iterable[str], read: Callable[[Shard, list[str]], Awaitable[list[T]]]
     ) -> "FoundByShard[T]":
         """What `read` finds under these IDs, on each of their shards at once; whose shard did not answer."""
         by_shard: dict[Shard, list[str]] = defaultdict(list)
         for id_ in ids:
-            by_shard[self.of(id_)].append(id_)
+            by_shard[self.shard_for(id_)].append(id_)
         answers = await asyncio.gather(
             *(_answer_or_none(read(shard, own)) for shard, own in by_shard.items())
         )
         return FoundByShard(
-            found=[each for answer in answers for each in answer or ()],
+            items=[each for answer in answers for each in answer or ()],
             unavailable_ids=[
                 id_
                 for own, answer in zip(by_shard.values(), answers, strict=True)
@@ -238,13 +238,13 @@ class Shards:
 
     async def ping(self) -> list[str]:
         """Asks every shard for a sign of life; returns the names of those that give none within a second."""
-        return (await self.scatter(Shard.ping, PING_TIMEOUT_S)).missing
+        return (await self.scatter(Shard.ping, PING_TIMEOUT_S)).missing_shards
 
     async def close(self) -> None:
         """Closes all connections."""
-        for closing in self._leaving:
+        for closing in self._closing:
             closing.cancel()
-        await asyncio.gather(*self._leaving, return_exceptions=True)
+        await asyncio.gather(*self._closing, return_exceptions=True)
         await asyncio.gather(*(pool.client.close() for pool in self._pools.values()))
 
 

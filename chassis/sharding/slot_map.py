@@ -81,12 +81,12 @@ class SlotMap:
             OSError: the file cannot be read.
         """
         try:
-            return cls._of(msgspec.json.decode(path.read_bytes(), type=_SlotMapDocument))
+            return cls._from_struct(msgspec.json.decode(path.read_bytes(), type=_SlotMapDocument))
         except msgspec.DecodeError as error:
             raise ValueError(f"the slot map {path} is not as it should be: {error}") from error
 
     @classmethod
-    def read(cls, document: Mapping[str, Any]) -> "SlotMap":
+    def from_document(cls, document: Mapping[str, Any]) -> "SlotMap":
         """The map that a document holds, of the same shape as the file, with `fenced: [{first, last}]`
         and `moving: [{span: {first, last}, source, target}]`.
 
@@ -94,19 +94,19 @@ class SlotMap:
         """
         fields = {name: value for name, value in document.items() if name != "_id"}
         try:
-            return cls._of(msgspec.convert(fields, _SlotMapDocument))
+            return cls._from_struct(msgspec.convert(fields, _SlotMapDocument))
         except msgspec.ValidationError as error:
             raise ValueError(f"the slot map is not as it should be: {error}") from error
 
     @classmethod
-    def _of(cls, written: _SlotMapDocument) -> "SlotMap":
+    def _from_struct(cls, written: _SlotMapDocument) -> "SlotMap":
         uris = {name: shard.uri for name, shard in written.shards.items()}
         fenced = frozenset(slot for span in written.fenced for slot in span.slots)
         for move in written.moving:
             _check_move(move, written)
         return cls(written.version, uris, _slot_owners(written), fenced, tuple(written.moving))
 
-    def document(self) -> dict[str, Any]:
+    def to_document(self) -> dict[str, Any]:
         """What `read` reads."""
         ranges = [
             {"first": part[0], "last": part[-1], "shard": owner}
@@ -125,7 +125,7 @@ class SlotMap:
         """The slots that live on a shard."""
         return frozenset(slot for slot, owner in enumerate(self.owners) if owner == shard)
 
-    def strangers(self, shard: str) -> frozenset[int]:
+    def orphan_slots(self, shard: str) -> frozenset[int]:
         """The slots of which a shard may hold documents that do not count, as another shard owns them."""
         return frozenset(
             slot

@@ -62,7 +62,7 @@ class ClusterMember:
 
 
 async def provision_slot_maps(
-    clients: Mapping[str, AsyncMongoClient[Document]], first: SlotMap, cluster: str = CLUSTER_DATABASE
+    clients: Mapping[str, AsyncMongoClient[Document]], initial: SlotMap, cluster: str = CLUSTER_DATABASE
 ) -> None:
     """Makes the catalogue on these shards where it is missing; a copy that is there is left alone.
 
@@ -72,7 +72,7 @@ async def provision_slot_maps(
         await create_collections(client, cluster, CLUSTER_COLLECTIONS)
         await _create_changes_collection(client[cluster])
     copies = {name: await read_slot_map(client[cluster]) for name, client in clients.items()}
-    slot_map = newest_slot_map({name: copy for name, copy in copies.items() if copy is not None}) or first
+    slot_map = newest_slot_map({name: copy for name, copy in copies.items() if copy is not None}) or initial
     for name, copy in copies.items():
         if copy is None:
             await publish_slot_map(clients[name][cluster], slot_map)
@@ -100,7 +100,7 @@ async def read_slot_map_version(database: ClusterDatabase) -> int | None:
 async def read_slot_map(database: ClusterDatabase) -> SlotMap | None:
     """The shard's copy; None when there is none. Raises ValueError when it is not as it should be."""
     found = await _majority_slot_maps(database).find_one(_SLOT_MAP_KEY)
-    return None if found is None else SlotMap.read(found)
+    return None if found is None else SlotMap.from_document(found)
 
 
 async def publish_slot_map(database: ClusterDatabase, slot_map: SlotMap) -> bool:
@@ -135,7 +135,7 @@ async def _write_slot_map(
     maps = database[SLOT_MAP_COLLECTION]
     if session is None:
         maps = maps.with_options(write_concern=WriteConcern("majority"))
-    document = _SLOT_MAP_KEY | slot_map.document()
+    document = _SLOT_MAP_KEY | slot_map.to_document()
     try:
         result = await maps.replace_one(_SLOT_MAP_KEY | where, document, upsert=upsert, session=session)
     except DuplicateKeyError:

@@ -53,7 +53,7 @@ class SlotMapWatch:
         shards.require_leases()
         metrics.slot_map_version.set(shards.slot_map.version)
 
-    async def begin(self) -> None:
+    async def load_newest(self) -> None:
         """Goes by the newest map that a shard has, lest the first questions go by an old one.
 
         A shard that does not answer within two seconds is not waited for.
@@ -61,16 +61,16 @@ class SlotMapWatch:
         found = await self._shards.scatter(self._copy_of, CONFIRM_TIMEOUT_S)
         for name, copy in found.results:
             if copy is not None:
-                self.take(name, copy)
+                self.apply_copy(name, copy)
 
-    async def run(self) -> None:
+    async def follow_shards(self) -> None:
         """Follows every shard, those that come included, until cancelled; then takes its leave."""
         try:
-            await self._shards.on_each(self._follow)
+            await self._shards.run_on_each(self._follow)
         finally:
-            await best_effort(self._withdraw())
+            await best_effort(self._withdraw_member())
 
-    def take(self, shard: str, copy: SlotMap) -> None:
+    def apply_copy(self, shard: str, copy: SlotMap) -> None:
         """Goes by what a shard's copy says from now on.
 
         Raises ValueError for a copy that is older than what the shard has told before: the majority may be
@@ -81,34 +81,38 @@ class SlotMapWatch:
             raise ValueError(f"shard {shard} answers with version {copy.version} after version {before}")
         self._copies[shard] = copy
         slot_map = slot_map_store.newest_slot_map(self._copies) or copy
-        self._shards.reroute(slot_map, self._copies)
+        self._shards.apply_slot_map(slot_map, self._copies)
         metrics.slot_map_version.set(slot_map.version)
         self._copies = {name: kept for name, kept in self._copies.items() if name in slot_map.uris}
 
     async def _copy_of(self, shard: Shard) -> tuple[str, SlotMap | None]:
         try:
-            return shard.name, await slot_map_store.read_slot_map(self._shards.pool(shard.name).cluster)
+            return shard.name, await slot_map_store.read_slot_map(
+                self._shards.pool_of(shard.name).cluster_database
+            )
         except (PyMongoError, ValueError) as error:
             _log.warning("slot map not read", shard=shard.name, error=str(error))
             return shard.name, None
 
     async def _follow(self, shard: Shard) -> None:
-        await _ShardFollower(self, self._shards.pool(shard.name), self._identity).run()
+        await _ShardFollower(self, self._shards.pool_of(shard.name), self._identity).follow()
 
-    async def _withdraw(self) -> None:
+    async def _withdraw_member(self) -> None:
         self._shards.require_leases()
-        await self._shards.scatter(self._withdraw_from, timeout_s=1.0)
+        await self._shards.scatter(self._withdraw_member_from, timeout_s=1.0)
 
-    async def _withdraw_from(self, shard: Shard) -> None:
-        await slot_map_store.withdraw_member(self._shards.pool(shard.name).cluster, self._identity.id)
+    async def _withdraw_member_from(self, shard: Shard) -> None:
+        await slot_map_store.withdraw_member(
+            self._shards.pool_of(shard.name).cluster_database, self._identity.id
+        )
 
 
 @asynccontextmanager
 async def follow_slot_map(shards: Shards, identity: ProcessIdentity) -> AsyncIterator[None]:
     """Within the block `shards` go by the newest map, as those of a service do, and write under leases."""
     watch = SlotMapWatch(shards, identity)
-    await watch.begin()
-    running = asyncio.create_task(watch.run())
+    await watch.load_newest()
+    running = asyncio.create_task(watch.follow_shards())
     try:
         yield
     finally:
@@ -123,25 +127,25 @@ class _ShardFollower:
         self._watch = watch
         self._pool = pool
         self._identity = identity
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._version: int | None = None
         self._announced: int | None = None
         self._announced_at = 0.0
         self._failing = False
-        metrics.slot_map_lease_seconds.labels(pool.name).set_function(pool.lease.left_s)
+        metrics.slot_map_lease_seconds.labels(pool.name).set_function(pool.write_lease.remaining_s)
 
-    async def run(self) -> None:
+    async def follow(self) -> None:
         await run_until_first_exit(self._keep_confirming(), self._listen())
 
     async def _keep_confirming(self) -> None:
         while True:
-            self._news.clear()
-            pause_s = await self._tried()
+            self._changed.clear()
+            pause_s = await self._try_confirm()
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
-                    await self._news.wait()
+                    await self._changed.wait()
 
-    async def _tried(self) -> float:
+    async def _try_confirm(self) -> float:
         """Confirms once; after how many seconds to do so again."""
         try:
             with pymongo.timeout(CONFIRM_TIMEOUT_S):
@@ -156,32 +160,34 @@ class _ShardFollower:
 
     async def _confirm(self) -> None:
         """A row in `members` comes first, so that nobody counts what this process reads as not read yet."""
-        if not self._pool.lease.is_announced():
+        if not self._pool.write_lease.is_announced():
             await self._announce(self._announced)
-        asked_at = self._pool.lease.now()
-        version = await slot_map_store.read_slot_map_version(self._pool.cluster)
+        asked_at = self._pool.write_lease.now()
+        version = await slot_map_store.read_slot_map_version(self._pool.cluster_database)
         if version != self._version:
-            copy = await slot_map_store.read_slot_map(self._pool.cluster)
+            copy = await slot_map_store.read_slot_map(self._pool.cluster_database)
             if copy is None:
                 raise ValueError(f"shard {self._pool.name} has no slot map; provision it")
-            self._watch.take(self._pool.name, copy)
+            self._watch.apply_copy(self._pool.name, copy)
             self._version = copy.version
             _log.info("slot map taken", shard=self._pool.name, version=copy.version)
-        self._pool.lease.confirmed(asked_at)
-        await self._tell()
+        self._pool.write_lease.record_confirmation(asked_at)
+        await self._announce_if_changed()
 
-    async def _tell(self) -> None:
+    async def _announce_if_changed(self) -> None:
         """Says that this version is confirmed once nothing is written by an older one any more."""
         version = self._version if self._pool.is_drained() else self._announced
         is_news = version != self._announced
-        if is_news or self._pool.lease.now() - self._announced_at >= ANNOUNCE_INTERVAL_S:
+        if is_news or self._pool.write_lease.now() - self._announced_at >= ANNOUNCE_INTERVAL_S:
             await self._announce(version)
 
     async def _announce(self, version: int | None) -> None:
-        now = self._pool.lease.now()
+        now = self._pool.write_lease.now()
         who = self._identity
-        await slot_map_store.announce_member(self._pool.cluster, who.id, who.service, who.role, version or 0)
-        self._pool.lease.announced(now)
+        await slot_map_store.announce_member(
+            self._pool.cluster_database, who.id, who.service, who.role, version or 0
+        )
+        self._pool.write_lease.record_announcement(now)
         self._announced, self._announced_at = version, now
 
     async def _listen(self) -> None:
@@ -191,9 +197,9 @@ class _ShardFollower:
             await asyncio.sleep(jittered_delay_s(1))
 
     async def _wait_for_changes(self) -> None:
-        changes = self._pool.client[self._pool.cluster.name][slot_map_store.CHANGES_COLLECTION]
+        changes = self._pool.client[self._pool.cluster_database.name][slot_map_store.CHANGES_COLLECTION]
         cursor = changes.find({}, cursor_type=CursorType.TAILABLE_AWAIT)
         async with cursor.max_await_time_ms(_MAX_AWAIT_MS):
             while cursor.alive:
                 async for _ in cursor:
-                    self._news.set()
+                    self._changed.set()

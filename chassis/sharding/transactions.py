@@ -53,15 +53,15 @@ class Transaction:
         self._permit = permit
         self._source = source
         self._clock = clock
-        self._added: dict[str, list[Document]] = {}
+        self._pending_inserts: dict[str, list[Document]] = {}
 
-    def add(self, collection: str, document: Document) -> None:
+    def insert_at_commit(self, collection: str, document: Document) -> None:
         """Inserts a document at the end of the work, in one command with others for the same collection.
 
         What is to be seen by later steps of the work is inserted through `db` instead. A document that is
         there already makes the transaction fail with DuplicateKeyError.
         """
-        self._added.setdefault(collection, []).append(document)
+        self._pending_inserts.setdefault(collection, []).append(document)
 
     def emit(self, message: Message, *, subject: str) -> None:
         """Tells of the change: the event is sent if, and only if, the transaction commits.
@@ -71,16 +71,16 @@ class Transaction:
         the entity's slot is about to leave the shard.
         """
         slot = slot_of(subject)
-        self._permit.check_slot(slot)
+        self._permit.raise_if_slot_blocked(slot)
         event = outbox.build_envelope(
             message, subject=subject, source=self._source, time=self._clock.now(), slot=slot
         )
-        self.add(outbox.OUTBOX_COLLECTION, outbox.build_outbox_row(event, slot))
+        self.insert_at_commit(outbox.OUTBOX_COLLECTION, outbox.build_outbox_row(event, slot))
 
     @property
-    def added(self) -> Mapping[str, Sequence[Document]]:
+    def pending_inserts(self) -> Mapping[str, Sequence[Document]]:
         """What is to be inserted, by collection; the emitted events among it."""
-        return self._added
+        return self._pending_inserts
 
 
 @dataclass(frozen=True)
@@ -90,16 +90,16 @@ class UnitOfWork:
     `do` runs in `context`, with the deadline and trace of the call that asked for it; None: in the current.
     """
 
-    do: Callable[[Transaction], Awaitable[Any]]
-    handling: "IncomingEvent | None" = None
+    run: Callable[[Transaction], Awaitable[Any]]
+    event: "IncomingEvent | None" = None
     slot: int | None = None
     context: Context | None = None
 
-    def remembered(self, now: datetime) -> Iterable[Document]:
+    def inbox_rows(self, now: datetime) -> Iterable[Document]:
         """The row for the inbox, if it handles an event: one event may be handled once in several slots."""
-        if self.handling is not None:
-            slot = slot_of(self.handling.subject) if self.slot is None else self.slot
-            yield {"_id": f"{self.handling.inbox_id}:{slot}", "slot": slot, "time": now}
+        if self.event is not None:
+            slot = slot_of(self.event.subject) if self.slot is None else self.slot
+            yield {"_id": f"{self.event.inbox_id}:{slot}", "slot": slot, "time": now}
 
 
 class NotCommittedError(Exception):
@@ -110,17 +110,17 @@ class TransactionRunner:
     """Runs work in transactions on one shard."""
 
     def __init__(
-        self, database: ShardDatabase, gate: OperationGuard, permit: WritePermit, clock: Clock
+        self, database: ShardDatabase, guard: OperationGuard, permit: WritePermit, clock: Clock
     ) -> None:
         self._database = database
-        self._gate = gate
+        self._guard = guard
         self._permit = permit
         self._source = database.name.removeprefix("ic_")
         self._clock = clock
 
-    async def run(self, work: UnitOfWork) -> Any:
-        """See `Shard.in_transaction`."""
-        pauses = _RetryPauses(self._gate)
+    async def run_alone(self, work: UnitOfWork) -> Any:
+        """See `Shard.run_in_transaction`."""
+        pauses = _RetryPauses(self._guard)
         async with self._permit, self._session() as session:
             while True:
                 try:
@@ -131,11 +131,11 @@ class TransactionRunner:
                 except (DomainError, PyMongoError) as error:
                     if not _has_label(error, TRANSIENT_ERROR_LABEL):
                         raise
-                    await pauses.before_retry_of(error)
+                    await pauses.wait_before_retry(error)
                 else:
                     return result
 
-    async def run_together(self, works: Sequence[UnitOfWork]) -> list[Any]:
+    async def run_group(self, works: Sequence[UnitOfWork]) -> list[Any]:
         """One attempt to commit several works at once; their results, in order.
 
         Raises NotCommittedError for whatever happens before the commit, and for a commit that was undone:
@@ -147,7 +147,7 @@ class TransactionRunner:
             except Exception as error:
                 raise NotCommittedError from error
             try:
-                await self._commit(session, _RetryPauses(self._gate))
+                await self._commit(session, _RetryPauses(self._guard))
             except (DomainError, PyMongoError) as error:
                 if not _has_label(error, TRANSIENT_ERROR_LABEL):
                     raise
@@ -161,8 +161,8 @@ class TransactionRunner:
         """All but the commit."""
         await session.start_transaction()
         try:
-            bound = self._database.bound_to(session)
-            await self._remember(bound, works)
+            bound = self._database.bind_to_session(session)
+            await self._insert_inbox_rows(bound, works)
             attempts = [(work, self._transaction(session, bound)) for work in works]
             results = [await _run_unit(work, transaction) for work, transaction in attempts]
             for collection, documents in _documents_by_collection(
@@ -177,33 +177,33 @@ class TransactionRunner:
     def _transaction(self, session: AsyncClientSession, bound: ShardDatabase) -> Transaction:
         return Transaction(session, bound, self._permit, self._source, self._clock)
 
-    async def _remember(self, database: ShardDatabase, works: Sequence[UnitOfWork]) -> None:
+    async def _insert_inbox_rows(self, database: ShardDatabase, works: Sequence[UnitOfWork]) -> None:
         now = self._clock.now()
-        rows = [row for work in works for row in work.remembered(now)]
+        rows = [row for work in works for row in work.inbox_rows(now)]
         try:
             await _insert_documents(database[INBOX_COLLECTION], rows)
         except DuplicateKeyError:
             raise _EventAlreadyHandledError from None
 
     async def _commit(self, session: AsyncClientSession, pauses: "_RetryPauses") -> None:
-        self._permit.check()
+        self._permit.raise_if_revoked()
         while True:
             try:
-                return await self._gate.passing(session.commit_transaction)
+                return await self._guard.run(session.commit_transaction)
             except (DomainError, PyMongoError) as error:
                 if not _has_label(error, UNKNOWN_COMMIT_RESULT):
                     raise
-                await pauses.before_retry_of(error)
+                await pauses.wait_before_retry(error)
 
     async def _abort(self, session: AsyncClientSession) -> None:
-        patience_s = DOWN_ABORT_TIMEOUT_S if self._gate.is_down() else ABORT_TIMEOUT_S
-        with suppress(PyMongoError), pymongo.timeout(patience_s):
+        timeout_s = DOWN_ABORT_TIMEOUT_S if self._guard.lacks_primary() else ABORT_TIMEOUT_S
+        with suppress(PyMongoError), pymongo.timeout(timeout_s):
             await session.abort_transaction()
 
 
 async def _run_unit(work: UnitOfWork, transaction: Transaction) -> Any:
     async def do() -> Any:
-        return await work.do(transaction)
+        return await work.run(transaction)
 
     return await (do() if work.context is None else asyncio.create_task(do(), context=work.context))
 
@@ -212,7 +212,7 @@ def _documents_by_collection(transactions: Iterable[Transaction]) -> Mapping[str
     """Everything that was added, by collection; the events come last, as they tell of the rest."""
     everything: dict[str, list[Document]] = {}
     for transaction in transactions:
-        for collection, documents in transaction.added.items():
+        for collection, documents in transaction.pending_inserts.items():
             everything.setdefault(collection, []).extend(documents)
     if events := everything.pop(outbox.OUTBOX_COLLECTION, None):
         everything[outbox.OUTBOX_COLLECTION] = events
@@ -244,16 +244,16 @@ class _EventAlreadyHandledError(Exception):
 class _RetryPauses:
     """Growing, jittered pauses between the attempts of one transaction, within its time."""
 
-    def __init__(self, gate: OperationGuard) -> None:
-        self._gate = gate
-        self._until = time.monotonic() + gate.budget_s()
+    def __init__(self, guard: OperationGuard) -> None:
+        self._guard = guard
+        self._deadline = time.monotonic() + guard.remaining_budget_s()
         self._next_s = RETRY_INITIAL_S
 
-    async def before_retry_of(self, error: DomainError | PyMongoError) -> None:
+    async def wait_before_retry(self, error: DomainError | PyMongoError) -> None:
         pause_s = self._next_s * random.uniform(0.5, 1.0)  # noqa: S311
         self._next_s = min(self._next_s * 2, MAX_RETRY_PAUSE_S)
-        if time.monotonic() + pause_s >= self._until:
-            raise error if isinstance(error, DomainError) else unavailable(self._gate.what)
+        if time.monotonic() + pause_s >= self._deadline:
+            raise error if isinstance(error, DomainError) else unavailable(self._guard.resource_name)
         await asyncio.sleep(pause_s)
 
 

@@ -39,47 +39,47 @@ class WriteLease:
         self._confirmed_at = -math.inf
         self._announced_at = -math.inf
         self._until = math.inf
-        self._begun = asyncio.Event()
+        self._first_valid = asyncio.Event()
 
-    def require(self) -> None:
+    def require_confirmation(self) -> None:
         """From now on it has to be confirmed, and announced to the shard."""
         self._confirmed_at = self._announced_at = self._until = -math.inf
 
-    def confirmed(self, asked_at: float) -> None:
+    def record_confirmation(self, asked_at: float) -> None:
         """The shard was asked for its copy at that time, and the answer has been taken over."""
         self._confirmed_at = asked_at
-        self._prolong()
+        self._extend()
 
-    def announced(self, asked_at: float) -> None:
+    def record_announcement(self, asked_at: float) -> None:
         """The shard was told at that time that this process is there."""
         self._announced_at = asked_at
-        self._prolong()
+        self._extend()
 
     def is_announced(self) -> bool:
         """Whether the shard counts this process as a member."""
         return self.now() < self._announced_at + ANNOUNCEMENT_TTL_S
 
-    def holds(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether it has not run out."""
         return self.now() < self._until
 
-    def left_s(self) -> float:
+    def remaining_s(self) -> float:
         """Seconds until it runs out."""
         return max(0.0, self._until - self.now())
 
-    async def beginning(self) -> None:
+    async def wait_until_first_valid(self) -> None:
         """Returns once it holds for the first time, or after two seconds; at once if it ever did."""
-        if not self._begun.is_set():
+        if not self._first_valid.is_set():
             try:
                 async with asyncio.timeout(FIRST_CONFIRMATION_TIMEOUT_S):
-                    await self._begun.wait()
+                    await self._first_valid.wait()
             except TimeoutError:
                 return
 
-    def _prolong(self) -> None:
+    def _extend(self) -> None:
         self._until = min(self._confirmed_at + WRITE_LEASE_S, self._announced_at + ANNOUNCEMENT_TTL_S)
-        if self.holds():
-            self._begun.set()
+        if self.is_valid():
+            self._first_valid.set()
 
 
 class WritePermit:
@@ -88,40 +88,40 @@ class WritePermit:
     `async with permit` raises DomainError UNAVAILABLE, or counts the block as a write under way.
     """
 
-    def __init__(self, what: str, lease: WriteLease) -> None:
-        self.under_way = 0
-        self.blocked: frozenset[int] = frozenset()
+    def __init__(self, resource_name: str, lease: WriteLease) -> None:
+        self.writes_in_flight = 0
+        self.blocked_slots: frozenset[int] = frozenset()
         """Slots of the shard that may not be written to, for those who hold the shard as a whole."""
-        self._what = what
+        self._resource_name = resource_name
         self._lease = lease
-        self._withdrawn = False
+        self._is_revoked = False
 
-    def withdraw(self) -> None:
+    def revoke(self) -> None:
         """Lets nobody through any more: slots have gone, or are about to go, elsewhere."""
-        self._withdrawn = True
+        self._is_revoked = True
 
-    def check(self) -> None:
+    def raise_if_revoked(self) -> None:
         """Raises DomainError UNAVAILABLE when a write may not go on."""
-        if self._withdrawn:
-            raise self._moving()
-        if not self._lease.holds():
-            message = f"{self._what} has not confirmed lately which records it holds."
+        if self._is_revoked:
+            raise self._migration_in_progress()
+        if not self._lease.is_valid():
+            message = f"{self._resource_name} has not confirmed lately which records it holds."
             raise DomainError("UNAVAILABLE", message, retry_after_s=UNCONFIRMED_RETRY_AFTER_S)
 
-    def check_slot(self, slot: int) -> None:
+    def raise_if_slot_blocked(self, slot: int) -> None:
         """Raises DomainError UNAVAILABLE when this slot may not be written to."""
-        if slot in self.blocked:
-            raise self._moving()
+        if slot in self.blocked_slots:
+            raise self._migration_in_progress()
 
     async def __aenter__(self) -> None:
-        if not self._lease.holds():
-            await self._lease.beginning()
-        self.check()
-        self.under_way += 1
+        if not self._lease.is_valid():
+            await self._lease.wait_until_first_valid()
+        self.raise_if_revoked()
+        self.writes_in_flight += 1
 
     async def __aexit__(self, *_: object) -> None:
-        self.under_way -= 1
+        self.writes_in_flight -= 1
 
-    def _moving(self) -> DomainError:
-        message = f"{self._what} is handing these records over to another shard."
+    def _migration_in_progress(self) -> DomainError:
+        message = f"{self._resource_name} is handing these records over to another shard."
         return DomainError("UNAVAILABLE", message, retry_after_s=FENCED_RETRY_AFTER_S)

@@ -36,7 +36,7 @@ class ControlPlane:
         self._edge = EdgeConfigWatcher(settings)
         self._health = health_aio.HealthServicer()
         self._server = build_xds_server(hub, self._health)
-        contracts = WatchedFile(settings.descriptors, Contracts.read)
+        contracts = WatchedFile(settings.descriptors, Contracts.from_descriptor_set)
         add_reflection(self._server, lambda: contracts.value)
         self._control = Reconciler(
             hub,
@@ -56,9 +56,9 @@ class ControlPlane:
     async def start(self) -> None:
         self._listen()
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-        self._tasks.keep("control", self._control.run)
-        self._tasks.keep("pages", partial(self._edge.watch, self._control.changed))
-        self._tasks.keep("health", self._say_when_serving)
+        self._tasks.keep_running("control", self._control.run)
+        self._tasks.keep_running("pages", partial(self._edge.watch, self._control.changed))
+        self._tasks.keep_running("health", self._say_when_serving)
         await self._server.start()
 
     async def stop(self, grace_s: float) -> None:

@@ -90,5 +90,5 @@ def hash_file_content(content: bytes) -> str:
 
 def _error_messages(error: Exception) -> list[str]:
     if isinstance(error, MisconfiguredError):
-        return list(error.complaints)
+        return list(error.problems)
     return [getattr(error, "strerror", None) or str(error)]

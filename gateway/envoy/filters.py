@@ -120,7 +120,7 @@ def render_lua_source(contracts: Contracts) -> str:
     """The script of requests and answers with the tables that it needs."""
     table = ",\n".join(
         f'  {reason.name} = {{ code = {reason.code.value[0]}, help = "{reason.help}", '
-        f"retryable = {str(reason.retryable).lower()} }}"
+        f"retryable = {str(reason.is_retryable).lower()} }}"
         for reason in contracts.reasons.values()
     )
     names = writable_enum_names(edge_rpcs(contracts))

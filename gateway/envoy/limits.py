@@ -54,8 +54,9 @@ def rate_limit_filter() -> dict[str, Any]:
 def render_caller_lua(rpcs: Iterable[RpcSpec]) -> str:
     """The script with the fields that name an account, by path and field number."""
     rows = (
-        f'  ["{rpc.path}"] = {rpc.request.DESCRIPTOR.fields_by_name[rpc.policy.rate_limit_account].number}'
+        f'  ["{rpc.path}"] = {fields[rpc.policy.rate_limit_account].number}'
         for rpc in rpcs
+        for fields in (rpc.request_type.DESCRIPTOR.fields_by_name,)
         if rpc.policy.rate_limit_account
     )
     table = "local ACCOUNT_FIELD = {\n" + ",\n".join(rows) + "\n}\n"

@@ -73,7 +73,7 @@ def _field_kind(field: FieldDescriptor) -> int:
 
 
 def _binding_row(rpc: RpcSpec, binding: HttpBinding, types: _MessageTypes) -> str:
-    request = cast(Descriptor, rpc.request.DESCRIPTOR)
+    request = cast(Descriptor, rpc.request_type.DESCRIPTOR)
     variables = [_json_path(request, name) for name in _PATH_VARIABLE.findall(binding.path)]
     body = request.fields_by_name.get(binding.body)
     fields = {

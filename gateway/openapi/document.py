@@ -110,7 +110,7 @@ class _Operations:
 
     def _parameters(self, rpc: RpcSpec, binding: HttpBinding) -> list[dict[str, Any]]:
         in_path = _path_fields(binding)
-        fields = {field.name: field for field in descriptor_of(rpc.request).fields}
+        fields = {field.name: field for field in descriptor_of(rpc.request_type).fields}
         parameters = [self._parameter(fields[name], "path") for name in in_path]
         if binding.body != "*":
             parameters += [
@@ -132,9 +132,9 @@ class _Operations:
         return parameter | ({"required": True} if place == "path" or needs_value(field) else {})
 
     def _body(self, rpc: RpcSpec, binding: HttpBinding) -> dict[str, Any]:
-        request = descriptor_of(rpc.request)
+        request = descriptor_of(rpc.request_type)
         needed = frozenset(field.json_name for field in request.fields if needs_value(field))
-        example = self._schemas.examples.of_request(rpc.request, needed)
+        example = self._schemas.examples.of_request(rpc.request_type, needed)
         if binding.body == "*":
             in_path = frozenset(_path_fields(binding))
             schema = self._schemas.body(request, in_path)
@@ -147,7 +147,7 @@ class _Operations:
         return {"description": _body_description(schema), "required": required, "content": content}
 
     def _responses(self, rpc: RpcSpec, *, older: bool) -> dict[str, Any]:
-        response = descriptor_of(rpc.response)
+        response = descriptor_of(rpc.response_type)
         kind = "text/event-stream" if rpc.server_streaming else "application/json"
         answer: dict[str, Any] = {"schema": {"type": "string"}, "example": EVENT_EXAMPLE}
         if not rpc.server_streaming:

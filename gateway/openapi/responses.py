@@ -109,7 +109,7 @@ def error_example(error: ReasonSpec) -> dict[str, Any]:
     if error.name == "INVALID_FIELD":
         violation = {"field": "pageSize", "description": "must be at least 0 and at most 50"}
         details.append({"@type": _google_rpc_url("BadRequest"), "fieldViolations": [violation]})
-    if error.retryable:
+    if error.is_retryable:
         details.append({"@type": _google_rpc_url("RetryInfo"), "retryDelay": "1s"})
     details.append({"@type": _google_rpc_url("RequestInfo"), "requestId": EXAMPLE_REQUEST_ID})
     return {"code": error.code.value[0], "message": error.help, "details": details}

@@ -43,7 +43,9 @@ class SchemaBuilder:
     def __init__(self, comments: Mapping[str, str], rpcs: Iterable[RpcSpec]) -> None:
         self._comments = comments
         self._answered = {
-            message.full_name for rpc in rpcs for message in list_message_types(descriptor_of(rpc.response))
+            message.full_name
+            for rpc in rpcs
+            for message in list_message_types(descriptor_of(rpc.response_type))
         }
         self.components: dict[str, Any] = {}
         self.examples = ExampleBuilder(comments)

@@ -75,16 +75,16 @@ class RedisCounterStore:
 
     async def contact(self) -> None:
         """Gets to know the cluster, so that the first hit need not. Raises StoreDownError."""
-        await self._nodes.of("")
+        await self._nodes.node_for("")
 
     async def count(self, hit: CounterHit) -> CounterResult:
         try:
-            node = await self._nodes.of(hit.key)
-            count = await node.hits.ask(hit)
+            node = await self._nodes.node_for(hit.key)
+            count = await node.hits.submit(hit)
         except StoreUnavailableError as error:
             self._outages.failed(error)
             raise
-        self._outages.answered(node.holder.name)
+        self._outages.answered(node.cluster_node.name)
         return count
 
     async def aclose(self) -> None:
@@ -121,22 +121,22 @@ class OutageLog:
 class _CounterNode(GuardedRedisNode):
     """The way to one node's counters."""
 
-    def __init__(self, redis: RedisCluster, holder: ClusterNode, answer_within_s: float) -> None:
-        super().__init__(holder, answer_within_s)
+    def __init__(self, redis: RedisCluster, cluster_node: ClusterNode, answer_timeout_s: float) -> None:
+        super().__init__(cluster_node, answer_timeout_s)
         self._redis = redis
         self.hits: Coalescer[CounterHit, CounterResult] = Coalescer(
-            self._count, at_once=_MAX_CONCURRENT_BATCHES, most=MAX_BATCH_HITS
+            self._count, max_concurrent=_MAX_CONCURRENT_BATCHES, max_batch=MAX_BATCH_HITS
         )
 
     async def _count(self, hits: Sequence[CounterHit]) -> list[CounterResult]:
-        return await self.asked(lambda: self._ask(hits))
+        return await self.execute(lambda: self._ask(hits))
 
     async def _ask(self, hits: Sequence[CounterHit]) -> list[CounterResult]:
         commands = [
             PipelineCommand(position, "EVALSHA", _HIT_SCRIPT_SHA, *_script_arguments(hit))
             for position, hit in enumerate(hits)
         ]
-        await self.holder.execute_pipeline(commands)
+        await self.cluster_node.execute_pipeline(commands)
         return [await self._read(hit, command.result) for hit, command in zip(hits, commands, strict=True)]
 
     async def _read(self, hit: CounterHit, result: Any) -> CounterResult:

@@ -67,7 +67,7 @@ class RateLimitProcess:
             self._server.add_insecure_port(self._address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._address}: {error}") from error
-        self._tasks.keep("limits", self._watched.run)
+        self._tasks.keep_running("limits", self._watched.run)
         await self._server.start()
         for name in ("", RATE_LIMIT_SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)

@@ -39,7 +39,7 @@ class ViewLogServicer:
         async for raw in messages:
             seen = set(_views_in(als_pb2.StreamAccessLogsMessage.FromString(raw)))
             try:
-                await self._readers.note(seen)
+                await self._readers.record_reads(seen)
             except REDIS_ERRORS as error:
                 _log.warning("views lost", readings=len(seen), error=str(error))
         return bytes(als_pb2.StreamAccessLogsResponse().SerializeToString())

@@ -33,7 +33,7 @@ class WatchedRules:
     async def check(self) -> None:
         """Raises ConfigError while the folder holds something else than what is in force."""
         if self._wrong is not None:
-            raise ConfigError(self._wrong.complaints)
+            raise ConfigError(self._wrong.problems)
 
     async def run(self) -> None:
         """Looks again and again, until cancelled."""
@@ -68,8 +68,8 @@ class WatchedRules:
         _log.info("new limits are in force", files=sorted(found))
 
     def _refuse(self, error: ConfigError) -> None:
-        if self._wrong is not None and self._wrong.complaints == error.complaints:
+        if self._wrong is not None and self._wrong.problems == error.problems:
             return
         self._wrong = error
         metrics.config_reloads.labels("refused").inc()
-        _log.error("new limits are wrong, the old ones stay in force", errors=error.complaints)
+        _log.error("new limits are wrong, the old ones stay in force", errors=error.problems)

@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
 def list_queues(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
     """Show how many dead letters each queue has, of which types, and since when."""
     with _dead_letters(stack) as letters:
-        found = letters.summaries(queue_names())
+        found = letters.summarize(queue_names())
     if as_json:
         print(json.dumps({"stack": stack, "queues": [summary_json(each) for each in found]}, indent=2))
         return
@@ -66,7 +66,7 @@ def show(
     """Show the oldest dead letters of a queue: what they are, and why they died. Changes nothing."""
     name = require_queue(queue)
     with _dead_letters(stack) as letters:
-        found = letters.look(name, limit)
+        found = letters.peek(name, limit)
     if as_json:
         print(json.dumps({"queue": name, "letters": [letter_json(each) for each in found]}, indent=2))
         return
@@ -104,7 +104,7 @@ def drop(
     with _dead_letters(stack) as letters:
         if not yes:
             typer.confirm(f"Drop {what} of '{name}' for good?", abort=True)
-        done = letters.drop(name, lambda letter: _is_selected(wanted, letter))
+        done = letters.delete(name, lambda letter: _is_selected(wanted, letter))
     _print_count(name, done, "dropped", wanted)
 
 
@@ -176,7 +176,7 @@ def letter_json(letter: DeadLetterMessage) -> dict[str, Any]:
         "time": letter.time and letter.time.isoformat(),
         "error": letter.error,
         "attempts": letter.attempts,
-        "first_failure": letter.first_failure and letter.first_failure.isoformat(),
+        "first_failure": letter.first_failed_at and letter.first_failed_at.isoformat(),
         "trace_id": letter.trace_id,
         "payload": letter.payload,
     }
@@ -190,7 +190,7 @@ def letter_text(letter: DeadLetterMessage) -> str:
         "about": fields["subject"] or "-",
         "time": _format_time(letter.time),
         "error": f"{letter.error or '-'} (attempt {letter.attempts})",
-        "first failed": _format_time(letter.first_failure),
+        "first failed": _format_time(letter.first_failed_at),
         "trace": letter.trace_id or "-",
         "payload": payload,
     }

@@ -49,7 +49,7 @@ class FigureSources:
 
     async def state_now(self, listing_id: str) -> ListingEvent | None:
         """What was told of a listing until now; None when there is none."""
-        listing = await listing_store.find_listing(self.listings.of(listing_id).db, listing_id)
+        listing = await listing_store.find_listing(self.listings.shard_for(listing_id).db, listing_id)
         return None if listing is None else self.state(listing)
 
     async def known_applications(self, ids: Sequence[str]) -> set[str]:
@@ -79,14 +79,14 @@ class FiguresReplay:
 
     async def run(self, since: datetime | None) -> None:
         """Everything; with `since`, what applications and listings changed since then have part in."""
-        for shard in self.sources.application_shards.all():
+        for shard in self.sources.application_shards.all_shards():
             await self._applications(shard, since)
         if since is None:
             await self._strays(APPLICATION_TRACKS)
             await self._strays(FUNNELS)
-        for shard in self.sources.listings.all():
+        for shard in self.sources.listings.all_shards():
             await self._companies(await self._listings(shard, since))
-        for shard in self.analytics.all() if since is None else ():
+        for shard in self.analytics.all_shards() if since is None else ():
             await self._companies([company async for company in self._recounting.counted_companies(shard)])
 
     async def _applications(self, shard: Shard, since: datetime | None) -> None:
@@ -120,6 +120,6 @@ class FiguresReplay:
     async def _strays(self, collection: str) -> None:
         applications = collection == APPLICATION_TRACKS
         known = self.sources.known_applications if applications else self.sources.known_listings
-        for shard in self.analytics.all():
+        for shard in self.analytics.all_shards():
             async for looked_at, gone in self._recounting.remove_strays(shard, collection, known):
                 self.progress("tracks" if applications else "funnels", looked_at, gone)

@@ -72,7 +72,7 @@ def readdress_shard(found: Topology, name: str, address: str, steps: StepProgres
 
 def _save_slot_map(topology: Topology, slot_map: SlotMap) -> SlotMap:
     """Processes that start ask the shards first at the addresses in the file."""
-    topology.slot_map.write_text(json.dumps(slot_map.document(), indent=2))
+    topology.slot_map.write_text(json.dumps(slot_map.to_document(), indent=2))
     return slot_map
 
 

@@ -104,7 +104,7 @@ async def _read_shard_status(
             slots=len(slots),
             version=copies[name].version,
             fenced=len(copies[name].fenced & slots),
-            strangers=len(slot_map.strangers(name)),
+            strangers=len(slot_map.orphan_slots(name)),
             documents=int(sum(size["objects"] for size in sizes)),
             bytes=int(sum(size["dataSize"] for size in sizes)),
             operations_per_s=await _measure_operations_per_s(clients[name]),
@@ -185,7 +185,7 @@ def describe_misplaced_documents(shard: str, counts: Mapping[Any, int], slot_map
 
     Those of slots that are on their way between this shard and another one may be on both.
     """
-    strangers = slot_map.strangers(shard)
+    strangers = slot_map.orphan_slots(shard)
     of_others: dict[str, dict[int, int]] = defaultdict(dict)
     without = 0
     for slot, documents in counts.items():

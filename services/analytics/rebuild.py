@@ -63,13 +63,13 @@ class FigureRebuilder:
             shards,
             APPLICATION_TRACKS,
             self._track_now,
-            unordered=("reached", "offer_answers"),
-            write=write,
+            unordered_fields=("reached", "offer_answers"),
+            apply=write,
         )
 
     async def tracks(self, histories: Sequence[ApplicationHistory]) -> int:
         """Mends the tracks of some applications; how many were wrong."""
-        return len(await self._tracks.mend([_track_document(history) for history in histories]))
+        return len(await self._tracks.reconcile([_track_document(history) for history in histories]))
 
     async def remove_strays(
         self, shard: Shard, collection: str, known: Callable[[list[str]], Awaitable[set[str]]]
@@ -80,12 +80,12 @@ class FigureRebuilder:
             strays = [each for each in page if each["_id"] not in found]
             for each in strays if self._write else ():
                 place = {"_id": each["_id"], "slot": each["slot"]}
-                await self._shards.of(each["slot"]).db[collection].delete_one(place, hint="_id_")
+                await self._shards.shard_for(each["slot"]).db[collection].delete_one(place, hint="_id_")
             yield len(page), len(strays)
 
     async def listing(self, event: ListingEvent, now: datetime) -> bool:
         """Counts a listing's figures anew; whether they were wrong. `event` is what was told of it last."""
-        shard = self._shards.of(event.internship_id)
+        shard = self._shards.shard_for(event.internship_id)
         known = await shard.db[FUNNELS].find_one({"_id": event.internship_id}, {"listing": 1}, hint="_id_")
         distrusted = 0
         if (stored := _listing_track_in(known or {})).version > event.version:
@@ -115,7 +115,7 @@ class FigureRebuilder:
                 counts.update(_listing_track_in(funnel).figures)
             return _figures_document(counts, COMPANY_FIGURES) | {"company_id": company_id}
 
-        return await self._replace(self._shards.of(company_id), OVERVIEWS, company_id, fields, now)
+        return await self._replace(self._shards.shard_for(company_id), OVERVIEWS, company_id, fields, now)
 
     async def counted_companies(self, shard: Shard) -> AsyncIterator[str]:
         """The companies on a shard of which there are figures."""
@@ -142,9 +142,9 @@ class FigureRebuilder:
                 await tx.db[collection].update_one({"_id": id_}, {"$set": wanted}, hint="_id_")
             return wanted is not None
 
-        if await shard.in_transaction(look) is None:
+        if await shard.run_in_transaction(look) is None:
             return False
-        return not self._write or bool(await shard.in_transaction(mend))
+        return not self._write or bool(await shard.run_in_transaction(mend))
 
     async def _track_now(self, application_id: str) -> Document | None:
         history = await self._history_now(application_id)

@@ -133,16 +133,20 @@ class FigureRepository:
         return await self._figures(OVERVIEWS, company_id)
 
     async def _figures(self, collection: str, id_: str) -> RecruitingFigures | None:
-        document = await self._shards.of(id_).db.nearby[collection].find_one({"_id": id_}, hint="_id_")
+        document = (
+            await self._shards.shard_for(id_)
+            .db.secondary_reads[collection]
+            .find_one({"_id": id_}, hint="_id_")
+        )
         return from_document(RecruitingFigures, document) if document else None
 
     async def _in_turn(
         self, company_id: str, internship_id: str, work: CountInTransaction, handling: IncomingEvent
     ) -> None:
         """One event of a company at a time: all of them change the same document, and would only conflict."""
-        async with self._turns.of(company_id):
+        async with self._turns.hold(company_id):
             slot = slot_of(internship_id)
-            await self._shards.of(slot).in_transaction(work, handling=handling, slot=slot)
+            await self._shards.shard_for(slot).run_in_transaction(work, event=handling, slot=slot)
 
 
 def _funnel_location(internship_id: str, company_id: str) -> _FigureLocation:

@@ -33,7 +33,7 @@ def build_service(resources: ServiceResources[ApplicationSettings]) -> ServiceDe
     return ServiceDefinition(
         servicers=(servicer,),
         subscriptions=ApplicationEventHandlers(applicants, acceptances, upkeep).subscriptions(),
-        periodics=(
+        periodic_tasks=(
             PeriodicTask("application-upkeep", settings.upkeep_every_s, upkeep.settle_due),
             PeriodicTask("application-endings", settings.upkeep_every_s, upkeep.go_on_ending),
         ),

@@ -38,12 +38,12 @@ class BatchLoader(Generic[T]):
     def __init__(self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, T | DomainError]]]) -> None:
         self._read = read
         self._reads: Coalescer[str, T] = Coalescer(
-            self._read_all, at_once=MAX_CONCURRENT_READS, most=MAX_BATCH_SIZE
+            self._read_all, max_concurrent=MAX_CONCURRENT_READS, max_batch=MAX_BATCH_SIZE
         )
 
     async def get(self, key: str) -> T:
         """The value under a key, or its error; an error of the whole read is raised to all who share it."""
-        return await self._reads.ask(key)
+        return await self._reads.submit(key)
 
     async def _read_all(self, keys: Sequence[str]) -> Sequence[T | DomainError]:
         found = await self._read(sorted(set(keys)))

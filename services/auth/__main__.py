@@ -41,7 +41,7 @@ def build_service(resources: ServiceResources[AuthSettings]) -> ServiceDefinitio
     )
     return ServiceDefinition(
         servicers=(AuthServicer(registering, signing_in, keys, is_secure=is_secure),),
-        periodics=(PeriodicTask("rotate-signing-keys", 600, keys.rotate),),
+        periodic_tasks=(PeriodicTask("rotate-signing-keys", 600, keys.rotate),),
         on_close=(hashing.close,),
     )
 

@@ -88,7 +88,11 @@ class AccountRepository:
     async def user_of(self, address: str) -> str | None:
         """The user to whom an address belongs."""
         slot = slot_of_key(address)
-        entry = await self._shards.of(slot).db["email_directory"].find_one({"_id": address}, {"user_id": 1})
+        entry = (
+            await self._shards.shard_for(slot)
+            .db["email_directory"]
+            .find_one({"_id": address}, {"user_id": 1})
+        )
         return str(entry["user_id"]) if entry else None
 
     async def guesses(self, address: str, *, spend: int, now: datetime) -> int:
@@ -103,7 +107,7 @@ class AccountRepository:
 
     async def find(self, user_id: str) -> Account | None:
         """The account of a user."""
-        found = await self._shards.of(user_id).db["accounts"].find_one({"_id": user_id})
+        found = await self._shards.shard_for(user_id).db["accounts"].find_one({"_id": user_id})
         return from_document(Account, found) if found else None
 
     async def change(
@@ -115,7 +119,7 @@ class AccountRepository:
         """
         for _ in range(_MAX_RACES):
             try:
-                changed = await self._shards.of(user_id).in_transaction(
+                changed = await self._shards.shard_for(user_id).run_in_transaction(
                     lambda tx: _apply_change(tx, user_id, decide)
                 )
                 return cast("AccountChangeResult[T]", changed)
@@ -124,7 +128,7 @@ class AccountRepository:
         raise unavailable("The account")
 
     async def _upsert(self, collection: str, address: str, update: Document) -> Document:
-        shard = self._shards.of(slot_of_key(address))
+        shard = self._shards.shard_for(slot_of_key(address))
         for _ in range(_MAX_RACES):
             with suppress(DuplicateKeyError):  # two upserts at once: the loser finds the winner's document
                 found = await shard.db[collection].find_one_and_update(
@@ -136,7 +140,7 @@ class AccountRepository:
     async def replace_hash(self, user_id: str, old: str, new: str) -> None:
         """Puts a hash by today's parameters in the place of an older one of the same password."""
         await (
-            self._shards.of(user_id)
+            self._shards.shard_for(user_id)
             .db["accounts"]
             .update_one(
                 {"_id": user_id, "password_hash": old},
@@ -153,17 +157,17 @@ class SessionRepository:
 
     async def add(self, session: Session) -> None:
         """Keeps a session that has just begun."""
-        await self._shards.of(session.id).db["sessions"].insert_one(_session_document(session))
+        await self._shards.shard_for(session.id).db["sessions"].insert_one(_session_document(session))
 
     async def find(self, session_id: str) -> Session | None:
         """The session, ended or not; None when it is long over."""
-        found = await self._shards.of(session_id).db["sessions"].find_one(_session_filter(session_id))
+        found = await self._shards.shard_for(session_id).db["sessions"].find_one(_session_filter(session_id))
         return from_document(Session, found) if found else None
 
     async def rotate(self, before: Session, after: Session) -> bool:
         """Puts the next token in the place of the one before; false if somebody else was faster."""
         result = (
-            await self._shards.of(before.id)
+            await self._shards.shard_for(before.id)
             .db["sessions"]
             .update_one(
                 _session_filter(before.id) | {"token_digest": before.token_digest, "end_time": None},
@@ -182,7 +186,7 @@ class SessionRepository:
             if result.matched_count:
                 _emit_events(tx, events, subject=session_id)
 
-        await self._shards.of(session_id).in_transaction(work)
+        await self._shards.shard_for(session_id).run_in_transaction(work)
 
 
 class SigningKeyRepository:
@@ -193,7 +197,7 @@ class SigningKeyRepository:
 
     async def all(self) -> list[SigningKey]:
         """Every key that is kept, by number."""
-        collection = self._shards.of(SIGNING_KEYS_SLOT).db["signing_keys"]
+        collection = self._shards.shard_for(SIGNING_KEYS_SLOT).db["signing_keys"]
         documents = await collection.find({}).sort("_id", ASCENDING).to_list(_MAX_KEYS)
         return [from_document(SigningKey, document) for document in documents]
 
@@ -201,14 +205,14 @@ class SigningKeyRepository:
         """Keeps a key; false if another process was first with its number, whose key counts."""
         document = to_document(key, slot=SIGNING_KEYS_SLOT)
         try:
-            await self._shards.of(SIGNING_KEYS_SLOT).db["signing_keys"].insert_one(document)
+            await self._shards.shard_for(SIGNING_KEYS_SLOT).db["signing_keys"].insert_one(document)
         except DuplicateKeyError:
             return False
         return True
 
     async def remove(self, key: SigningKey) -> None:
         """Forgets a key that no valid token is signed with."""
-        await self._shards.of(SIGNING_KEYS_SLOT).db["signing_keys"].delete_one({"_id": key.id})
+        await self._shards.shard_for(SIGNING_KEYS_SLOT).db["signing_keys"].delete_one({"_id": key.id})
 
 
 async def _apply_change(

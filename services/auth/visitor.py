@@ -24,7 +24,7 @@ def current_visitor(device_token: str = "") -> Visitor:
     """The visitor of the call that is being answered; a browser's device tokens come as cookies."""
     call = current_call()
     tokens = [device_token] if device_token else []
-    for cookie in call.text("cookie").split(";"):
+    for cookie in call.metadata_text("cookie").split(";"):
         name, _, value = cookie.strip().partition("=")
         if name.startswith(COOKIE_PREFIX) and len(value) <= _MAX_TOKEN_LENGTH:
             tokens.append(value)

@@ -57,7 +57,7 @@ def build_service(r: ServiceResources[InternshipSettings]) -> ServiceDefinition:
         subscriptions=InternshipEventHandlers(
             r.shards, r.clock, openings, upkeep, moderation
         ).subscriptions(),
-        periodics=(
+        periodic_tasks=(
             PeriodicTask("expire-listings", r.settings.expiry_every_s, upkeep.expire),
             PeriodicTask("tell-views", r.settings.views_every_s, telling.tell),
             PeriodicTask("archive-suspended", 3600.0, partial(moderation.archive_forgotten, grace)),
@@ -65,7 +65,7 @@ def build_service(r: ServiceResources[InternshipSettings]) -> ServiceDefinition:
                 "renew-index", RENEW_INDEX_INTERVAL_S, SearchIndexRebuilder(r.shards, r.clock).renew
             ),
         ),
-        background=(lexicon.keep_fresh, views.keep_telling),
+        background_tasks=(lexicon.keep_fresh, views.keep_telling),
         on_close=(views.flush,),
     )
 

@@ -52,7 +52,7 @@ class InternshipEventHandlers:
 
     async def index(self, told: ListingEventMessage, incoming: IncomingEvent) -> None:
         """Keeps the index in step: open listings are in it, all others are not. Versions order repeats."""
-        listing, db = told.internship, self.shards.of(told.internship.id).db
+        listing, db = told.internship, self.shards.shard_for(told.internship.id).db
         if listing.state == pb.INTERNSHIP_STATE_OPEN:
             await search_index.put_entry(db, build_index_entry(listing), self.clock.now())
         else:
@@ -60,7 +60,7 @@ class InternshipEventHandlers:
 
     async def forget(self, deleted: events.InternshipDeleted, incoming: IncomingEvent) -> None:
         """Keeps a deleted draft out of the index, whatever comes late."""
-        db = self.shards.of(deleted.internship_id).db
+        db = self.shards.shard_for(deleted.internship_id).db
         await search_index.mark_deleted(db, deleted.internship_id, deleted.version, self.clock.now())
 
     async def company_moved(self, moved: events.CompanyStateChanged, incoming: IncomingEvent) -> None:

@@ -33,19 +33,19 @@ class SearchIndexRebuilder:
             shards,
             search_index.SEARCH_COLLECTION,
             self._wanted_now,
-            stamps=("index_time", "gone_time"),
+            ignored_fields=("index_time", "gone_time"),
             # Of a set, so that each process has them in another order.
-            unordered=("terms",),
-            optional=lambda wanted: search_index.is_expired_tombstone(wanted, clock.now()),
-            write=write,
+            unordered_fields=("terms",),
+            is_optional=lambda wanted: search_index.is_expired_tombstone(wanted, clock.now()),
+            apply=write,
         )
 
     async def rebuild(self, since: datetime | None, progress: ReconcileProgress) -> None:
         """One shard after the other: listings changed `since` then, or all, and entries without a listing."""
-        for shard in self._shards.all():
+        for shard in self._shards.all_shards():
             async for page in store.iterate_listing_pages(shard.db):
                 changed = [each for each in page if since is None or each.update_time >= since]
-                mended = await self._mending.mend([self._wanted(each) for each in changed])
+                mended = await self._mending.reconcile([self._wanted(each) for each in changed])
                 progress("listings", len(changed), len(mended))
             if since is None:
                 await self._remove_strays(shard, progress)
@@ -59,9 +59,9 @@ class SearchIndexRebuilder:
         """One batch; whether there may be another."""
         ids = await search_index.list_outdated_ids(shard.db, RENEWAL_BATCH_SIZE)
         wanted = [await self._wanted_now(listing_id) for listing_id in ids]
-        mended = await self._mending.mend([each for each in wanted if each is not None])
+        mended = await self._mending.reconcile([each for each in wanted if each is not None])
         gone = [listing_id for listing_id, each in zip(ids, wanted, strict=True) if each is None]
-        await self._mending.remove([{"_id": each, "slot": slot_of(each)} for each in gone])
+        await self._mending.delete_orphaned([{"_id": each, "slot": slot_of(each)} for each in gone])
         return len(ids) == RENEWAL_BATCH_SIZE and bool(mended or gone)
 
     async def _remove_strays(self, shard: Shard, progress: ReconcileProgress) -> None:
@@ -70,7 +70,7 @@ class SearchIndexRebuilder:
         ):
             known = await find_existing_ids(self._shards, store.LISTINGS, [each["_id"] for each in page])
             strays = [each for each in page if each["_id"] not in known]
-            await self._mending.remove(strays)
+            await self._mending.delete_orphaned(strays)
             progress("index entries", len(page), len(strays))
 
     def _wanted(self, listing: Listing) -> Document:
@@ -80,5 +80,5 @@ class SearchIndexRebuilder:
         return search_index.tombstone(listing.id, listing.version, now, gone_time=listing.update_time)
 
     async def _wanted_now(self, listing_id: str) -> Document | None:
-        listing = await store.find_listing(self._shards.of(listing_id).db, listing_id)
+        listing = await store.find_listing(self._shards.shard_for(listing_id).db, listing_id)
         return None if listing is None else self._wanted(listing)

@@ -31,7 +31,7 @@ def build_service(r: ServiceResources[NotificationSettings]) -> ServiceDefinitio
             NotificationServicer(inbox, r.page_tokens, CallTickets(r.redis), heartbeat_s=s.heartbeat_s),
         ),
         subscriptions=NotificationEventHandlers(UpdateRecipients(store), telling, mailer).subscriptions(),
-        background=(feed.run,),
+        background_tasks=(feed.run,),
         on_stop=(feed.close,),
         on_close=(post.close,),
     )

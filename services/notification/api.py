@@ -48,11 +48,11 @@ class NotificationServicer(NotificationServiceServicer):
         page = await self._inbox.page(
             current_principal().id,
             unread_only=request.unread_only,
-            after=_position_of_token(self._page_tokens.read(request, request.page_token)),
+            after=_position_of_token(self._page_tokens.decode(request, request.page_token)),
             size=clamp_page_size(request.page_size),
         )
         token = (
-            self._page_tokens.issue(request, _token_of_position(page.next_position))
+            self._page_tokens.encode(request, _token_of_position(page.next_position))
             if page.next_position
             else ""
         )
@@ -89,7 +89,7 @@ class NotificationServicer(NotificationServiceServicer):
         async with self._inbox.watching(current_principal().id, last_id) as notifications:
             await context.send_initial_metadata(_UNBUFFERED_HEADERS)
             yield _http_body(sse.OPENING_EVENT)
-            current_call().last_words = _end_of_stream
+            current_call().closing_message = _end_of_stream
             events = _event_bytes(notifications)
             async with aclosing(sse.with_heartbeats(events, self._heartbeat_s)) as beating:
                 async for event in beating:
@@ -105,7 +105,7 @@ class NotificationServicer(NotificationServiceServicer):
 
 def _last_event_id() -> str:
     """What EventSource sends of itself when it connects again."""
-    given = current_call().text("last-event-id")
+    given = current_call().metadata_text("last-event-id")
     if given and not is_id("ntf", given):
         raise invalid_argument(
             Violation("Last-Event-ID", "has to be the `id` of an event of this stream, or absent")

@@ -84,8 +84,8 @@ def compose_mail(letter: MailDraft) -> EncodedMail:
     )
     address = letter.to.address
     return EncodedMail(
-        letter.sender.address.spec,
-        address.spec,
+        letter.sender.address.address,
+        address.address,
         f"{head}{_CRLF}{_CRLF}".encode() + parts + f"--{boundary}--{_CRLF}".encode(),
         needs_smtputf8=address.needs_smtputf8 or letter.sender.address.needs_smtputf8,
     )
@@ -105,10 +105,10 @@ def _body_part(kind: str, content: str) -> bytes:
 
 def _address_header(mailbox: NamedAddress) -> str:
     if not mailbox.name:
-        return mailbox.address.spec
+        return mailbox.address.address
     is_plain = _PLAIN_NAME.fullmatch(mailbox.name) is not None
     name = f'"{mailbox.name}"' if is_plain else _encode_words(mailbox.name)
-    address = f"<{mailbox.address.spec}>"
+    address = f"<{mailbox.address.address}>"
     return f"{name} {address}" if len(name) + len(address) < _MAX_LINE_CHARS else f"{name}{_CRLF} {address}"
 
 

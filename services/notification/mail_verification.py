@@ -73,4 +73,4 @@ def _value_faults(read: PyMail, letter: MailDraft) -> Iterator[str]:
 
 
 def _expected_address(mailbox: NamedAddress) -> tuple[str | None, str]:
-    return mailbox.name or None, mailbox.address.spec
+    return mailbox.name or None, mailbox.address.address

@@ -89,7 +89,7 @@ class NotificationRepository:
         Raises UNAVAILABLE when others change it all the time.
         """
         for _ in range(_MAX_RACES):
-            recipients = self._shards.of(user_id).db[RECIPIENTS]
+            recipients = self._shards.shard_for(user_id).db[RECIPIENTS]
             found = await recipients.find_one({"_id": user_id}, hint="_id_")
             known = from_document(Recipient, found) if found else Recipient(id=user_id)
             changed = replace(change(known), version=known.version + 1)
@@ -101,7 +101,7 @@ class NotificationRepository:
 
     async def _put_recipient(self, recipient: Recipient, *, is_new: bool) -> bool:
         """Says whether nobody else was faster."""
-        recipients = self._shards.of(recipient.id).db[RECIPIENTS]
+        recipients = self._shards.shard_for(recipient.id).db[RECIPIENTS]
         document = to_document(recipient, slot=slot_of(recipient.id))
         if not is_new:
             before = {"_id": recipient.id, "version": recipient.version - 1}
@@ -115,7 +115,7 @@ class NotificationRepository:
     async def company_members(self, company_id: str) -> tuple[str, ...]:
         """The IDs of a company's members; empty when we have not heard of any."""
         document = (
-            await self._shards.of(company_id)
+            await self._shards.shard_for(company_id)
             .db[COMPANY_RECIPIENTS]
             .find_one({"_id": company_id}, hint="_id_")
         )
@@ -124,7 +124,7 @@ class NotificationRepository:
     async def add_company_member(self, company_id: str, user_id: str) -> None:
         """Adds a member; a repeat changes nothing."""
         await (
-            self._shards.of(company_id)
+            self._shards.shard_for(company_id)
             .db[COMPANY_RECIPIENTS]
             .update_one(
                 {"_id": company_id},
@@ -142,8 +142,8 @@ class NotificationRepository:
             by_slot[slot_of(parcel.delivery.recipient_id)].append(parcel)
         for slot, group in by_slot.items():
             try:
-                await self._shards.of(slot).in_transaction(
-                    _insert_and_request_mails(group), handling=handling, slot=slot
+                await self._shards.shard_for(slot).run_in_transaction(
+                    _insert_and_request_mails(group), event=handling, slot=slot
                 )
             except DuplicateKeyError:
                 await self._deliver_the_rest(slot, group)
@@ -152,7 +152,7 @@ class NotificationRepository:
         """For an event whose inbox row has expired: IDs tell what was kept."""
         for parcel in parcels:
             with suppress(DuplicateKeyError):
-                await self._shards.of(slot).in_transaction(_insert_and_request_mails([parcel]))
+                await self._shards.shard_for(slot).run_in_transaction(_insert_and_request_mails([parcel]))
 
     async def was_told(self, recipient_id: str, template: str, about: str) -> bool:
         """Whether this inbox holds an entry of that template about that subject."""
@@ -208,15 +208,15 @@ class NotificationRepository:
 
     async def on_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Keeps `follow` going for each shard on which inboxes are, until one of them ends."""
-        await self._shards.on_each(lambda shard: follow(shard.name))
+        await self._shards.run_on_each(lambda shard: follow(shard.name))
 
     def moves(self) -> AsyncIterator[None]:
         """Yields when inboxes may have come to another shard."""
-        return self._shards.reroutings()
+        return self._shards.slot_map_changes()
 
     def shard_of(self, recipient_id: str) -> str:
         """The shard on which a user's inbox is."""
-        return self._shards.of(recipient_id).name
+        return self._shards.shard_for(recipient_id).name
 
     async def arrivals(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
         """New entries of all inboxes on one shard from now on; calls `opened` once it misses none.
@@ -224,7 +224,7 @@ class NotificationRepository:
         Entries of inboxes that are on another shard are copies, or come too late: nobody is told of them. All
         copies are there before an inbox changes its shard, so whoever resumes reads them before what arrives.
         """
-        shard = next(each for each in self._shards.all() if each.name == shard_name)
+        shard = next(each for each in self._shards.all_shards() if each.name == shard_name)
         inserts = [{"$match": {"operationType": "insert"}}]
         async with await shard.db[NOTIFICATIONS].watch(inserts) as changes:
             opened()
@@ -275,15 +275,15 @@ class NotificationRepository:
         await self._deliveries(claimed.id).update_one(mine, changes, hint="_id_")
 
     def _inbox(self, recipient_id: str) -> AsyncCollection[Document]:
-        return self._shards.of(recipient_id).db[NOTIFICATIONS]
+        return self._shards.shard_for(recipient_id).db[NOTIFICATIONS]
 
     def _deliveries(self, delivery_id: str) -> AsyncCollection[Document]:
-        return self._shards.of(delivery_id).db[DELIVERIES]
+        return self._shards.shard_for(delivery_id).db[DELIVERIES]
 
     def _by_shard(self, items: Iterable[T], key: Callable[[T], str]) -> dict[Shard, list[T]]:
         groups: dict[Shard, list[T]] = defaultdict(list)
         for item in items:
-            groups[self._shards.of(key(item))].append(item)
+            groups[self._shards.shard_for(key(item))].append(item)
         return groups
 
 

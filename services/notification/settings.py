@@ -36,4 +36,4 @@ class NotificationSettings(ChassisSettings):
     @field_validator("mail_from")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
-        return parse_email_address(value).shown
+        return parse_email_address(value).display

@@ -30,8 +30,8 @@ def build_service(resources: ServiceResources[UserSettings]) -> ServiceDefinitio
     return ServiceDefinition(
         servicers=(api,),
         subscriptions=(subscription(profiles, companies),),
-        periodics=(PeriodicTask("renew-student-search", RENEW_INTERVAL_S, store.renew),),
-        background=(students.keep_fresh,),
+        periodic_tasks=(PeriodicTask("renew-student-search", RENEW_INTERVAL_S, store.renew),),
+        background_tasks=(students.keep_fresh,),
     )
 
 

@@ -95,7 +95,7 @@ class UserServicer(UserServiceServicer):
             country=request.country,
             is_literal=request.literal,
         )
-        position = _cursor_of_token(self._page_tokens.read(request, request.page_token))
+        position = _cursor_of_token(self._page_tokens.decode(request, request.page_token))
         found = await self._students.find(wanted, position, clamp_page_size(request.page_size))
         page, reading = found.page, found.reading
         if page.missing:
@@ -113,8 +113,8 @@ class UserServicer(UserServiceServicer):
     def _next_token(self, request: pb.SearchStudentsRequest, found: StudentSearchPage) -> str:
         if not found.page.has_more or found.page.last is None:
             return ""
-        weights = [word.weight for word in found.reading.words]
-        return self._page_tokens.issue(request, [*found.page.last, found.least, *weights])
+        weights = [word.weight for word in found.reading.terms]
+        return self._page_tokens.encode(request, [*found.page.last, found.least, *weights])
 
     async def GetCompany(self, request: pb.GetCompanyRequest, context: Context) -> pb.Company:
         async def load() -> pb.Company | None:
@@ -168,7 +168,7 @@ class UserServicer(UserServiceServicer):
     ) -> pb.BatchGetStudentSnapshotsResponse:
         students = await self._profiles.students(request.student_ids)
         return pb.BatchGetStudentSnapshotsResponse(
-            snapshots=map(_student_snapshot, students.found), unavailable_ids=students.unavailable_ids
+            snapshots=map(_student_snapshot, students.items), unavailable_ids=students.unavailable_ids
         )
 
 
@@ -182,15 +182,15 @@ def _cursor_of_token(token: Sequence[SortValue] | None) -> StudentPageCursor | N
 def _applied_filters(reading: ParsedQuery) -> list[common.AppliedFilter]:
     return [
         common.AppliedFilter(name=meaning.name, value=meaning.value, text=word.text)
-        for word in reading.words
-        for meaning in word.means
+        for word in reading.terms
+        for meaning in word.filters
     ]
 
 
 def _match_kind(found: StudentSearchPage) -> "common.MatchKind.ValueType":
     if found.least:
         return common.MATCH_KIND_PARTIAL
-    return common.MATCH_KIND_ALL if found.reading.demanded else common.MATCH_KIND_UNSPECIFIED
+    return common.MATCH_KIND_ALL if found.reading.required_terms else common.MATCH_KIND_UNSPECIFIED
 
 
 def _me_message(profile: Profile) -> pb.Me:

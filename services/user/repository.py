@@ -129,7 +129,7 @@ class _RecordRepository(Generic[R]):
 
     async def find(self, record_id: str) -> R | None:
         """The record under an ID."""
-        found = await self._shards.of(record_id).db[self._collection].find_one({"_id": record_id})
+        found = await self._shards.shard_for(record_id).db[self._collection].find_one({"_id": record_id})
         return from_document(self._kind, found) if found else None
 
     async def change(
@@ -157,8 +157,8 @@ class _RecordRepository(Generic[R]):
 
         for _ in range(_MAX_RACES):
             try:
-                return await self._shards.of(record_id).in_transaction(
-                    work, handling=handling, slot=slot_of(record_id)
+                return await self._shards.shard_for(record_id).run_in_transaction(
+                    work, event=handling, slot=slot_of(record_id)
                 )
             except DuplicateKeyError:  # somebody made the record between our look and our insert
                 await asyncio.sleep(0)
@@ -186,7 +186,7 @@ class ProfileRepository(_RecordRepository[Profile]):
             cursor = shard.db["profiles"].find({"_id": {"$in": ids}})
             return [from_document(Profile, found) for found in await cursor.to_list()]
 
-        return await self._shards.of_each(record_ids, on_shard)
+        return await self._shards.find_by_ids(record_ids, on_shard)
 
     async def search(self, query: StudentQuery, *, after: StudentSortKey | None, limit: int) -> StudentPage:
         """Students who match, the best and then the newest first, from all shards."""
@@ -207,7 +207,7 @@ class ProfileRepository(_RecordRepository[Profile]):
         )
         shown = found[:limit]
         last = shown[-1][0] if shown else None
-        return StudentPage([entry for _, entry in shown], len(found) > limit, scatter.missing, last)
+        return StudentPage([entry for _, entry in shown], len(found) > limit, scatter.missing_shards, last)
 
     async def word_counts(self) -> tuple[Counter[str], int]:
         """How many students have each word, on the shards that answer, and about how many there are."""
@@ -238,7 +238,11 @@ class ProfileRepository(_RecordRepository[Profile]):
             ids = [found["_id"] for found in await old.limit(RENEWAL_BATCH_SIZE).to_list()]
             for student_id in ids:
                 if await self.change(student_id, RecordChange) is None:
-                    await self._shards.of(student_id).db["student_search"].delete_one({"_id": student_id})
+                    await (
+                        self._shards.shard_for(student_id)
+                        .db["student_search"]
+                        .delete_one({"_id": student_id})
+                    )
             return len(ids) == RENEWAL_BATCH_SIZE
 
         while any((await self._shards.scatter(on_shard, _RENEW_TIMEOUT_S)).results):
@@ -275,15 +279,17 @@ class CompanyRepository(_RecordRepository[Company]):
         if not scatter.results:
             raise unavailable("The list of companies")
         found = sorted((each for part in scatter.results for each in part), key=lambda each: each.id)
-        return CompanyListPage(found[:limit], scatter.missing)
+        return CompanyListPage(found[:limit], scatter.missing_shards)
 
 
 def _match_pipeline(query: StudentQuery, after: StudentSortKey | None, limit: int) -> list[Document]:
     """Matches in order: those with more of the words first, then the better ones, then the newer ones."""
-    words = query.reading.words
-    scores: list[Any] = [{"$multiply": [word.weight, _best_impact(word)]} for word in words if word.ranks]
+    words = query.reading.terms
+    scores: list[Any] = [
+        {"$multiply": [word.weight, _best_impact(word)]} for word in words if word.affects_ranking
+    ]
     matched = {
-        "$add": [{"$cond": [{"$gt": [_best_impact(word), 0]}, 1, 0]} for word in query.reading.demanded]
+        "$add": [{"$cond": [{"$gt": [_best_impact(word), 0]}, 1, 0]} for word in query.reading.required_terms]
     }
     stages: list[Document] = [{"$match": _match_condition(query)}]
     if query.least is not None:
@@ -306,7 +312,7 @@ def _best_impact(word: QueryTerm) -> Document:
 
 
 def _match_condition(query: StudentQuery) -> Document:
-    demanded = query.reading.demanded
+    demanded = query.reading.required_terms
     asked: list[Document] = [{"blocked_company_ids": {"$ne": query.company_id}}]
     if query.least is not None:
         asked.append({"words": {"$in": [term for word in demanded for term in word.qualities]}})
@@ -324,7 +330,7 @@ def _match_condition(query: StudentQuery) -> Document:
 def _choose_index(query: StudentQuery) -> str:
     """The index of the narrowest condition, as a rule; without any, `_id` gives the order."""
     indexes = (
-        (query.reading.demanded, "by_word"),
+        (query.reading.required_terms, "by_word"),
         (query.skill_keys, "by_skill"),
         (query.city_keys, "by_city"),
         (query.country, "by_country"),

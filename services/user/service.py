@@ -114,10 +114,10 @@ class ManageProfiles:
     async def students(self, student_ids: Iterable[str]) -> FoundByShard[Profile]:
         """The same of several students; those whose name and address have not come count as unavailable."""
         profiles = await self._store.find_each(student_ids)
-        students = [each for each in profiles.found if each.kind is ProfileKind.STUDENT]
+        students = [each for each in profiles.items if each.kind is ProfileKind.STUDENT]
         on_their_way = [each.id for each in students if each.account_version is None]
         return FoundByShard(
-            found=[each for each in students if each.account_version is not None],
+            items=[each for each in students if each.account_version is not None],
             unavailable_ids=[*profiles.unavailable_ids, *on_their_way],
         )
 
@@ -175,10 +175,10 @@ class SearchStudents:
     ) -> StudentSearchPage:
         """A page of students: those with all words; those with most of them where nobody has all."""
         taken = {"city": wanted.city, "country": wanted.country}
-        reading = QueryParser(STUDENT_GRAMMAR, self._vocabulary, self._places).read(
+        reading = QueryParser(STUDENT_GRAMMAR, self._vocabulary, self._places).parse(
             wanted.text,
-            weights=position.weights if position else (),
-            taken=frozenset(name for name, value in taken.items() if value),
+            pinned_weights=position.weights if position else (),
+            set_filters=frozenset(name for name, value in taken.items() if value),
             is_literal=wanted.is_literal,
         )
         if reading.is_empty:
@@ -196,7 +196,7 @@ class SearchStudents:
     async def _first_found(
         self, query: StudentQuery, position: "StudentPageCursor | None", limit: int
     ) -> StudentSearchPage:
-        words = len(query.reading.demanded)
+        words = len(query.reading.required_terms)
         most = [(words + 1) // 2, 1] if words > 1 else []
         for least in [position.least] if position else [0, *most]:
             page = await self._store.search(
@@ -219,7 +219,7 @@ class StudentPageCursor:
 class CompanyPageCache(Protocol):
     """Where companies' pages are cached."""
 
-    async def drop(self, *keys: str) -> None: ...
+    async def invalidate(self, *keys: str) -> None: ...
 
 
 HOW_TO_BE_VERIFIED: Final = (
@@ -266,7 +266,7 @@ class ManageCompanies:
             return self._update(before, edited)
 
         company = await self._store.change(company_id, decide)
-        await self._pages.drop(company_cache_key(company_id))
+        await self._pages.invalidate(company_cache_key(company_id))
         return company or Company(company_id)
 
     async def registered(self, company_id: str, name: str) -> None:
@@ -278,7 +278,7 @@ class ManageCompanies:
             return change if found else RecordChange(change.record)
 
         await self._store.change(company_id, decide)
-        await self._pages.drop(company_cache_key(company_id))
+        await self._pages.invalidate(company_cache_key(company_id))
 
     async def judge(self, company_id: str, state: CompanyState, moderator: str, reason: str) -> Company:
         """Says how far a company has been checked. Raises COMPANY_NOT_FOUND."""
@@ -294,7 +294,7 @@ class ManageCompanies:
             return RecordChange(kept, events=(_company_state_changed_event(found, kept, moderator, reason),))
 
         company = await self._store.change(company_id, decide)
-        await self._pages.drop(company_cache_key(company_id))
+        await self._pages.invalidate(company_cache_key(company_id))
         if company is None:
             raise unavailable("the company")
         return company

@@ -18,20 +18,22 @@ LEASE = timedelta(seconds=LEASE_S)
 
 async def begin_claim(claims: IdempotencyStore, claim: IdempotencyClaim) -> IdempotentOperation:
     """The operation of a run that had to be allowed."""
-    run = await claims.begin(claim, LEASE_S)
+    run = await claims.claim_operation(claim, LEASE_S)
     assert isinstance(run, IdempotentOperation)
     return run
 
 
 async def refusal(claims: IdempotencyStore, claim: IdempotencyClaim) -> DomainError:
     with pytest.raises(DomainError) as caught:
-        await claims.begin(claim, LEASE_S)
+        await claims.claim_operation(claim, LEASE_S)
     return caught.value
 
 
 async def begin_twenty_at_once(claims: IdempotencyStore, claim: IdempotencyClaim) -> list[object]:
     return list(
-        await asyncio.gather(*(claims.begin(claim, LEASE_S) for _ in range(20)), return_exceptions=True)
+        await asyncio.gather(
+            *(claims.claim_operation(claim, LEASE_S) for _ in range(20)), return_exceptions=True
+        )
     )
 
 
@@ -46,21 +48,21 @@ class ClaimsContract:
         self, claims: IdempotencyStore, claim: IdempotencyClaim, clock: FixedClock
     ) -> None:
         first = await begin_claim(claims, claim)
-        assert (first.at, first.replay) == (clock.now(), False)
+        assert (first.started_at, first.is_replay) == (clock.now(), False)
 
     async def test_an_answer_is_kept_and_given_again(
         self, claims: IdempotencyStore, claim: IdempotencyClaim
     ) -> None:
         await begin_claim(claims, claim)
-        await claims.complete(claim, b"an\x00swer")
-        assert await claims.begin(claim, LEASE_S) == b"an\x00swer"
+        await claims.store_answer(claim, b"an\x00swer")
+        assert await claims.claim_operation(claim, LEASE_S) == b"an\x00swer"
 
     async def test_an_empty_answer_is_an_answer(
         self, claims: IdempotencyStore, claim: IdempotencyClaim
     ) -> None:
         await begin_claim(claims, claim)
-        await claims.complete(claim, b"")
-        assert await claims.begin(claim, LEASE_S) == b""
+        await claims.store_answer(claim, b"")
+        assert await claims.claim_operation(claim, LEASE_S) == b""
 
     async def test_another_request_under_the_same_key_is_refused(
         self, claims: IdempotencyStore, claim: IdempotencyClaim
@@ -68,7 +70,7 @@ class ClaimsContract:
         await begin_claim(claims, claim)
         other = IdempotencyClaim(claim.owner, claim.rpc, claim.key, b"e" * 32)
         assert (await refusal(claims, other)).reason == "IDEMPOTENCY_KEY_REUSED"
-        await claims.complete(claim, b"answer")
+        await claims.store_answer(claim, b"answer")
         assert (await refusal(claims, other)).reason == "IDEMPOTENCY_KEY_REUSED"
 
     async def test_nobody_else_runs_it_during_the_lease(
@@ -84,7 +86,9 @@ class ClaimsContract:
     ) -> None:
         first = await begin_claim(claims, claim)
         clock.advance(LEASE)
-        assert await begin_claim(claims, claim) == IdempotentOperation(first.id, first.at, replay=True)
+        assert await begin_claim(claims, claim) == IdempotentOperation(
+            first.id, first.started_at, is_replay=True
+        )
 
     async def test_a_lease_that_a_clock_minutes_ahead_gave_is_not_waited_for(
         self, claims: IdempotencyStore, claim: IdempotencyClaim, clock: FixedClock
@@ -92,14 +96,18 @@ class ClaimsContract:
         clock.advance(timedelta(minutes=5))
         first = await begin_claim(claims, claim)
         clock.advance(timedelta(minutes=-5))
-        assert await begin_claim(claims, claim) == IdempotentOperation(first.id, first.at, replay=True)
+        assert await begin_claim(claims, claim) == IdempotentOperation(
+            first.id, first.started_at, is_replay=True
+        )
 
     async def test_an_expired_claim_is_run_again_at_once(
         self, claims: IdempotencyStore, claim: IdempotencyClaim
     ) -> None:
         first = await begin_claim(claims, claim)
         await claims.expire(claim)
-        assert await begin_claim(claims, claim) == IdempotentOperation(first.id, first.at, replay=True)
+        assert await begin_claim(claims, claim) == IdempotentOperation(
+            first.id, first.started_at, is_replay=True
+        )
 
     async def test_a_released_claim_is_forgotten(
         self, claims: IdempotencyStore, claim: IdempotencyClaim
@@ -108,7 +116,7 @@ class ClaimsContract:
         await claims.release(claim)
         second = await begin_claim(claims, IdempotencyClaim(claim.owner, claim.rpc, claim.key, b"e" * 32))
         assert second.id != first.id
-        assert not second.replay
+        assert not second.is_replay
 
     async def test_keys_of_other_callers_and_calls_are_others(
         self, claims: IdempotencyStore, claim: IdempotencyClaim
@@ -124,7 +132,7 @@ class ClaimsContract:
 
     async def test_of_many_at_once_one_runs(self, claims: IdempotencyStore, claim: IdempotencyClaim) -> None:
         runs = await asyncio.gather(
-            *(claims.begin(claim, LEASE_S) for _ in range(20)), return_exceptions=True
+            *(claims.claim_operation(claim, LEASE_S) for _ in range(20)), return_exceptions=True
         )
         assert sum(isinstance(run, IdempotentOperation) for run in runs) == 1
         assert sum(isinstance(run, DomainError) for run in runs) == 19
@@ -135,6 +143,6 @@ class ClaimsContract:
         await begin_claim(claims, claim)
         clock.advance(LEASE)
         runs = await asyncio.gather(
-            *(claims.begin(claim, LEASE_S) for _ in range(20)), return_exceptions=True
+            *(claims.claim_operation(claim, LEASE_S) for _ in range(20)), return_exceptions=True
         )
         assert sum(isinstance(run, IdempotentOperation) for run in runs) == 1

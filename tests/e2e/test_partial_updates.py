@@ -104,7 +104,9 @@ def targets(new_person: NewPerson) -> Mapping[str, UpdateTarget]:
 
 
 UPDATES: Final = sorted(
-    rpc.name for rpc in imported_contracts().rpcs if "update_mask" in rpc.request.DESCRIPTOR.fields_by_name
+    rpc.name
+    for rpc in imported_contracts().rpcs
+    if "update_mask" in rpc.request_type.DESCRIPTOR.fields_by_name
 )
 every_update: Final = pytest.mark.parametrize("rpc", UPDATES)
 

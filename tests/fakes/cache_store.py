@@ -19,22 +19,22 @@ class InMemoryCacheStore:
         self._check()
         return self._found(key)
 
-    async def claim(self, key: str, lease: bytes, ttl_s: float) -> bytes | None:
+    async def claim_lease(self, key: str, lease: bytes, ttl_s: float) -> bytes | None:
         self._check()
         found = self._found(key)
         if found is None:
             self._put(key, lease, ttl_s)
         return found
 
-    async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float, spare_s: float) -> bool:
+    async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float, stale_copy_ttl_s: float) -> bool:
         self._check()
         if self._found(key) != lease:
             return False
         self._put(key, entry, ttl_s)
-        self._put(f"{key} spare", entry, spare_s)
+        self._put(f"{key} spare", entry, stale_copy_ttl_s)
         return True
 
-    async def spare(self, key: str) -> bytes | None:
+    async def get_stale_copy(self, key: str) -> bytes | None:
         return await self.get(f"{key} spare")
 
     async def remove(self, key: str) -> None:
@@ -67,15 +67,15 @@ class RemoteCacheStore(InMemoryCacheStore):
             await asyncio.sleep(0)
         return found
 
-    async def claim(self, key: str, lease: bytes, ttl_s: float) -> bytes | None:
+    async def claim_lease(self, key: str, lease: bytes, ttl_s: float) -> bytes | None:
         await asyncio.sleep(0)
-        found = await super().claim(key, lease, ttl_s)
+        found = await super().claim_lease(key, lease, ttl_s)
         await asyncio.sleep(0)
         return found
 
-    async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float, spare_s: float) -> bool:
+    async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float, stale_copy_ttl_s: float) -> bool:
         await asyncio.sleep(0)
-        filled = await super().fill(key, lease, entry, ttl_s, spare_s)
+        filled = await super().fill(key, lease, entry, ttl_s, stale_copy_ttl_s)
         await asyncio.sleep(0)
         return filled
 

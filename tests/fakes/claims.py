@@ -15,7 +15,7 @@ class InMemoryClaims:
         self.rows: dict[str, dict[str, Any]] = {}
         self._clock = clock
 
-    async def begin(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
+    async def claim_operation(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
         now = self._clock.now()
         lease_until = now + timedelta(seconds=lease_s)
         row = self.rows.get(claim.id)
@@ -25,9 +25,9 @@ class InMemoryClaims:
         if (answer := stored_answer(row, claim, now, lease_until)) is not None:
             return answer
         row["lease_until"] = lease_until
-        return IdempotentOperation(row["operation"], row["time"], replay=True)
+        return IdempotentOperation(row["operation"], row["time"], is_replay=True)
 
-    async def complete(self, claim: IdempotencyClaim, answer: bytes) -> None:
+    async def store_answer(self, claim: IdempotencyClaim, answer: bytes) -> None:
         self.rows[claim.id]["answer"] = answer
 
     async def release(self, claim: IdempotencyClaim) -> None:

@@ -4,17 +4,17 @@ from chassis.cache.invalidation_stream import InvalidationListener, Invalidation
 
 
 class FakeInvalidationSource:
-    """`InvalidationSource` with one watch over all keys; the test begins and ends it."""
+    """`InvalidationSource` with one stream over all keys; the test begins and ends it."""
 
     def __init__(self) -> None:
-        self.watch: InvalidationStream | None = InvalidationStream()
+        self.stream: InvalidationStream | None = InvalidationStream()
         self._listeners: list[InvalidationListener] = []
 
-    def report_to(self, listener: InvalidationListener) -> None:
+    def subscribe(self, listener: InvalidationListener) -> None:
         self._listeners.append(listener)
 
-    def of(self, key: str) -> InvalidationStream | None:
-        return self.watch
+    def stream_for(self, key: str) -> InvalidationStream | None:
+        return self.stream
 
     async def aclose(self) -> None:
         self.end()
@@ -22,16 +22,16 @@ class FakeInvalidationSource:
     def changed(self, key: str) -> None:
         """An invalidation of `key` arrives."""
         for listener in self._listeners:
-            listener.forget(key)
+            listener.invalidate(key)
 
     def end(self) -> None:
         """The connection is lost."""
-        ended, self.watch = self.watch, None
+        ended, self.stream = self.stream, None
         if ended is not None:
             for listener in self._listeners:
-                listener.forget_all(ended)
+                listener.invalidate_stream(ended)
 
     def begin(self) -> None:
         """Changes are heard of again; the first begin of all is made already."""
         self.end()
-        self.watch = InvalidationStream()
+        self.stream = InvalidationStream()

@@ -122,7 +122,7 @@ def owner_of(stack: StackHandle, slot: int) -> str:
     with MongoClient[dict[str, object]](uri) as client:
         copy = client[CLUSTER_DATABASE][SLOT_MAP_COLLECTION].find_one({})
     assert copy is not None
-    return SlotMap.read(copy).owners[slot]
+    return SlotMap.from_document(copy).owners[slot]
 
 
 def finish_migration(stack: StackHandle) -> None:

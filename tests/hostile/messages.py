@@ -79,7 +79,7 @@ def encode_field(number: int, wire: int, payload: bytes = b"") -> bytes:
 
 def requests_of(rpc: RpcSpec) -> st.SearchStrategy[bytes]:
     """What could be sent to a call: mostly nearly valid, some of it broken, some of it noise."""
-    descriptor = cast(Descriptor, rpc.request.DESCRIPTOR)
+    descriptor = cast(Descriptor, rpc.request_type.DESCRIPTOR)
     nearly = _message(descriptor, 0)
     return st.one_of(
         nearly,
@@ -147,7 +147,7 @@ def _damage_request(request: bytes, chance: random.Random) -> bytes:
 
 def _first_field_number(rpc: RpcSpec, wanted: Callable[[FieldDescriptor], bool]) -> int:
     """The number of the first such field; 0 when there is none."""
-    fields = cast(Descriptor, rpc.request.DESCRIPTOR).fields
+    fields = cast(Descriptor, rpc.request_type.DESCRIPTOR).fields
     return next((field.number for field in fields if wanted(field)), 0)
 
 
@@ -185,7 +185,7 @@ def _a_huge_list_of_texts(rpc: RpcSpec) -> bytes:
 
 def _lists_within(rpc: RpcSpec) -> bytes:
     """A list of everything in the first message that the request holds."""
-    for outer in cast(Descriptor, rpc.request.DESCRIPTOR).fields:
+    for outer in cast(Descriptor, rpc.request_type.DESCRIPTOR).fields:
         if outer.message_type is not None:
             lists = [one.number for one in outer.message_type.fields if one.is_repeated]
             inner = b"".join(encode_field(number, BYTES) * 20_000 for number in lists)

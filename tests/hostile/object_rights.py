@@ -136,7 +136,7 @@ def rpcs_with_ids() -> list[RpcSpec]:
 
 def id_fields(rpc: RpcSpec) -> Iterator[tuple[str, str]]:
     """Path and prefix of each field that holds IDs."""
-    return _id_fields_within(cast(Descriptor, rpc.request.DESCRIPTOR), "")
+    return _id_fields_within(cast(Descriptor, rpc.request_type.DESCRIPTOR), "")
 
 
 def _id_fields_within(descriptor: Descriptor, path: str) -> Iterator[tuple[str, str]]:

@@ -68,7 +68,7 @@ def line_of(lines: dict[str, RawGrpcChannel], rpc: RpcSpec) -> RawGrpcChannel:
 
 
 def bytes_of(rpc: RpcSpec, fields: Any) -> bytes:
-    return ParseDict(dict(fields), rpc.request()).SerializeToString()
+    return ParseDict(dict(fields), rpc.request_type()).SerializeToString()
 
 
 def expected(rpc: RpcSpec, caller: LabelledCaller) -> set[str]:
@@ -115,7 +115,7 @@ def test_what_is_anothers_is_neither_seen_nor_changed(
         assert answer.reason in expected(rpc, caller), f"{caller.label}: {answer}"
         if right.leaves_out and answer.code is grpc.StatusCode.OK:
             named = set(ID.findall(str(right.request(known))))
-            assert named and not named & ids_in(rpc.response.FromString(answer.body)), caller.label
+            assert named and not named & ids_in(rpc.response_type.FromString(answer.body)), caller.label
     assert state_of(cast, known) == before
 
 
@@ -208,4 +208,4 @@ def test_many_guesses_in_one_request_find_nothing_either(
         request = bytes_of(rpc, {field: list(islice(adjacent_ids(true_id), 64))})
         answer = line_of(lines, rpc).call(rpc.path, request, cast[SERVICE].token)
         assert answer.code is grpc.StatusCode.OK
-        assert not MessageToDict(rpc.response.FromString(answer.body)), name
+        assert not MessageToDict(rpc.response_type.FromString(answer.body)), name

@@ -49,7 +49,7 @@ def path_of(binding: HttpBinding) -> str:
 
 
 def body_type(rpc: RpcSpec, binding: HttpBinding) -> Descriptor:
-    request: Any = rpc.request.DESCRIPTOR
+    request: Any = rpc.request_type.DESCRIPTOR
     found: Descriptor = request if binding.body == "*" else request.fields_by_name[binding.body].message_type
     return found
 
@@ -136,7 +136,7 @@ def test_the_query_never_replaces_what_the_path_says(cast: CallerDirectory, rpc:
     caller = cast.best_for(rpc)
     for binding in rpc.http:
         for name in re.findall(r"\{([^}]*)\}", binding.path):
-            json_name = rpc.request.DESCRIPTOR.fields_by_name[name].json_name
+            json_name = rpc.request_type.DESCRIPTOR.fields_by_name[name].json_name
             for spelling in {name, json_name, json_name.replace("I", "%49")}:
                 path = f"{path_of(binding)}?{spelling}={new_id(PREFIX_OF[name])}"
                 answer = cast.ask(caller, binding.method, path, json={} if binding.body else None)

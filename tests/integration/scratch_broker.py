@@ -36,8 +36,8 @@ async def running_worker(
     publisher = EventPublisher(amqp_url)
     consumers = EventConsumers(amqp_url, subscriptions, name="test")
     consumers.start()
-    await wait_until(lambda: consumers.connected)
-    relay = asyncio.create_task(OutboxRelay(shards, publisher, holder="test").run())
+    await wait_until(lambda: consumers.is_connected)
+    relay = asyncio.create_task(OutboxRelay(shards, publisher, holder="test").relay_all_shards())
     try:
         yield
     finally:

@@ -35,7 +35,7 @@ class QueriedPortsRecorder(CommandListener):
 async def test_only_what_may_be_a_little_old_is_read_from_secondaries(stack: StackHandle) -> None:
     asked = QueriedPortsRecorder()
     async with own_databases(stack, "chassis", (THINGS,), listeners=(asked,)) as shards:
-        [shard] = shards.all()
+        [shard] = shards.all_shards()
         await shard.db["things"].insert_one({"_id": "thing", "slot": 1})
         at_primary = stack.topology.shards[0].ports[MEMBERS.index(primary(stack) or "")]
         asked.ports.clear()
@@ -43,7 +43,7 @@ async def test_only_what_may_be_a_little_old_is_read_from_secondaries(stack: Sta
         await (await shard.db["things"].aggregate([{"$match": {"_id": "thing"}}])).to_list()
         assert set(asked.ports) == {at_primary}
         asked.ports.clear()
-        await shard.db.nearby["things"].find_one({"_id": "thing"})
-        await (await shard.db.nearby["things"].aggregate([{"$match": {"_id": "thing"}}])).to_list()
+        await shard.db.secondary_reads["things"].find_one({"_id": "thing"})
+        await (await shard.db.secondary_reads["things"].aggregate([{"$match": {"_id": "thing"}}])).to_list()
         assert at_primary not in asked.ports
         assert len(asked.ports) == 2

@@ -28,22 +28,22 @@ class AdmissionInterceptor:
     Server streams, which mostly wait, have a bound of their own that is fixed.
     """
 
-    def __init__(self, calls: AdaptiveConcurrencyLimit, most_streams: int) -> None:
+    def __init__(self, calls: AdaptiveConcurrencyLimit, max_streams: int) -> None:
         self._calls = calls
-        self._streams = AdaptiveConcurrencyLimit(most_streams)
+        self._streams = AdaptiveConcurrencyLimit(max_streams)
         self._full = metrics.grpc_server_shed.labels("full")
         self._waited = metrics.grpc_server_shed.labels("waited")
 
     def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         bound = self._streams if rpc.server_streaming else self._calls
         late_after_s = rpc.policy.deadline_ms / 1000 * LATE_SHARE
-        longest_wait_s = rpc.policy.deadline_ms / 1000 * MAX_WAIT_SHARE
+        max_wait_s = rpc.policy.deadline_ms / 1000 * MAX_WAIT_SHARE
 
         async def admitted(request: Any, context: RpcContext) -> bytes:
             if bound.is_full():
                 self._full.inc()
                 raise overloaded("This service")
-            if _queued_s(current_call(), context) > longest_wait_s:
+            if _queued_s(current_call(), context) > max_wait_s:
                 self._waited.inc()
                 raise overloaded("This service")
             bound.in_flight += 1
@@ -52,7 +52,7 @@ class AdmissionInterceptor:
                 return await proceed(request, context)
             finally:
                 bound.in_flight -= 1
-                bound.ended(was_late=time.monotonic() - began > late_after_s)
+                bound.record_end(was_late=time.monotonic() - began > late_after_s)
 
         return admitted
 
@@ -62,7 +62,7 @@ def _queued_s(call: CallContext, context: RpcContext) -> float:
 
     When gRPC sends a call again, it says how much it had at first: nothing is known of such a call.
     """
-    sent_with = call.text(SENT_TIMEOUT_METADATA_KEY)
+    sent_with = call.metadata_text(SENT_TIMEOUT_METADATA_KEY)
     left_s = context.time_remaining()
     if (
         left_s is None

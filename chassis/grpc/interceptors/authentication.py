@@ -27,7 +27,7 @@ class PrincipalVerifier(Protocol):
 class RevocationCheck(Protocol):
     """Knows which sessions have ended."""
 
-    async def refuse_revoked(self, session_id: str) -> None:
+    async def raise_if_revoked(self, session_id: str) -> None:
         """Raises DomainError SESSION_REVOKED when the session has ended."""
         ...
 
@@ -56,10 +56,10 @@ class AuthenticationInterceptor:
         async def authenticated(request: Any, context: RpcContext) -> bytes:
             call = current_call()
             if AUTHORIZATION_METADATA_KEY in call.metadata:
-                call.principal = await self._principal(call.text(AUTHORIZATION_METADATA_KEY))
+                call.principal = await self._principal(call.metadata_text(AUTHORIZATION_METADATA_KEY))
             elif tickets is not None and (ticket := _read_ticket(rpc, request)):
                 principal = await tickets.redeem(ticket, rpc.full_name, client_fingerprint())
-                await self._refuse_revoked(principal)
+                await self._raise_if_revoked(principal)
                 call.principal = principal
             return await proceed(request, context)
 
@@ -70,17 +70,17 @@ class AuthenticationInterceptor:
         if proof is None:
             raise DomainError("TOKEN_INVALID", "Send one header, `Authorization: Bearer <token>`.")
         principal = await self._verifier.verify(proof.group(1))
-        await self._refuse_revoked(principal)
+        await self._raise_if_revoked(principal)
         return principal
 
-    async def _refuse_revoked(self, principal: Principal) -> None:
+    async def _raise_if_revoked(self, principal: Principal) -> None:
         if principal.session_id:
-            await self._revocations.refuse_revoked(principal.session_id)
+            await self._revocations.raise_if_revoked(principal.session_id)
 
 
 def _read_ticket(rpc: RpcSpec, request: bytes) -> str:
     """The ticket in a request; "" where it has none, or cannot be read, which the validation says."""
     try:
-        return str(getattr(rpc.request.FromString(request), rpc.policy.ticket))
+        return str(getattr(rpc.request_type.FromString(request), rpc.policy.ticket))
     except DecodeError:
         return ""

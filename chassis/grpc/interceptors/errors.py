@@ -37,7 +37,7 @@ class ErrorInterceptor:
             except Exception as error:
                 call = current_call()
                 over_http = ORIGINAL_PATH_METADATA_KEY in call.metadata
-                spelled = spelling.for_caller(_to_domain_error(error, rpc), over_http=over_http)
+                spelled = spelling.translate_error(_to_domain_error(error, rpc), over_http=over_http)
                 return await _abort_with_status(context, call, spelled)
 
         return guarded
@@ -48,18 +48,18 @@ async def _abort_with_status(context: RpcContext, call: CallContext, error: Doma
     code = status_code_of(error)
     call.outcome = code.name
     details = ((STATUS_DETAILS_METADATA_KEY, status.SerializeToString()),)
-    if call.last_words is not None:
-        await _write_closing_message(context, call.last_words(status))
+    if call.closing_message is not None:
+        await _write_closing_message(context, call.closing_message(status))
     elif call.headers:
         await context.send_initial_metadata(tuple(call.headers))
     return await context.abort(code, status.message, trailing_metadata=details)
 
 
-async def _write_closing_message(context: RpcContext, last_words: bytes) -> None:
+async def _write_closing_message(context: RpcContext, message: bytes) -> None:
     """A reader who is too slow for them does without."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_CLOSING_MESSAGE_TIMEOUT_S):
-            await context.write(last_words)
+            await context.write(message)
 
 
 def _to_domain_error(error: Exception, rpc: RpcSpec) -> DomainError:

@@ -39,17 +39,17 @@ class IdempotencyInterceptor:
             claim = IdempotencyClaim(
                 call.principal.id,
                 rpc.full_name,
-                _check_key(call.text(_METADATA_KEY)),
+                _check_key(call.metadata_text(_METADATA_KEY)),
                 _digest_request(request),
             )
-            begun = await self._claims.begin(claim, lease_s)
+            begun = await self._claims.claim_operation(claim, lease_s)
             if isinstance(begun, bytes):
                 return begun
-            return await self._run(claim, begun, proceed, request, context)
+            return await self._run_claimed(claim, begun, proceed, request, context)
 
         return once
 
-    async def _run(
+    async def _run_claimed(
         self,
         claim: IdempotencyClaim,
         operation: IdempotentOperation,
@@ -61,15 +61,15 @@ class IdempotencyInterceptor:
         try:
             answer = await proceed(request, context)
         except Exception as error:
-            await self._settle(claim, error)
+            await self._release_or_expire(claim, error)
             raise
         try:
-            await self._claims.complete(claim, answer)
+            await self._claims.store_answer(claim, answer)
         except DomainError as error:
             _log_unsettled(claim, error)
         return answer
 
-    async def _settle(self, claim: IdempotencyClaim, error: Exception) -> None:
+    async def _release_or_expire(self, claim: IdempotencyClaim, error: Exception) -> None:
         """A claim that cannot be settled now is settled by the end of its lease."""
         try:
             if _was_refused(error):
@@ -83,7 +83,7 @@ class IdempotencyInterceptor:
 def _was_refused(error: Exception) -> bool:
     if not isinstance(error, DomainError) or error.reason == "INTERNAL":
         return False
-    return not error_reasons()[error.reason].retryable
+    return not error_reasons()[error.reason].is_retryable
 
 
 def _log_unsettled(claim: IdempotencyClaim, error: DomainError) -> None:

@@ -20,7 +20,7 @@ POLL_INTERVAL_S: Final = 2.0
 class UncachedRevocationCheck(Protocol):
     """Knows which sessions have ended."""
 
-    async def look_again(self, session_id: str) -> None:
+    async def raise_if_revoked_now(self, session_id: str) -> None:
         """Raises DomainError SESSION_REVOKED when the session has ended, whatever was known before."""
         ...
 
@@ -28,9 +28,11 @@ class UncachedRevocationCheck(Protocol):
 class StreamSessionInterceptor:
     """Looks every two seconds, for as long as a stream lives."""
 
-    def __init__(self, revocations: UncachedRevocationCheck, look_every_s: float = POLL_INTERVAL_S) -> None:
+    def __init__(
+        self, revocations: UncachedRevocationCheck, poll_interval_s: float = POLL_INTERVAL_S
+    ) -> None:
         self._revocations = revocations
-        self._look_every_s = look_every_s
+        self._poll_interval_s = poll_interval_s
 
     def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         if not rpc.server_streaming:
@@ -41,7 +43,7 @@ class StreamSessionInterceptor:
             if principal is None:
                 return await proceed(request, context)
             stream = _AnsweredStream()
-            guard = asyncio.create_task(self._end_in_time(stream, principal))
+            guard = asyncio.create_task(self._end_when_invalid(stream, principal))
             try:
                 return await proceed(request, context)
             except asyncio.CancelledError:
@@ -53,18 +55,18 @@ class StreamSessionInterceptor:
 
         return watched
 
-    async def _end_in_time(self, stream: "_AnsweredStream", principal: Principal) -> None:
+    async def _end_when_invalid(self, stream: "_AnsweredStream", principal: Principal) -> None:
         try:
             while True:
                 await asyncio.sleep(self._pause_s(principal))
                 _raise_if_expired(principal)
                 if principal.session_id:
-                    await self._revocations.look_again(principal.session_id)
+                    await self._revocations.raise_if_revoked_now(principal.session_id)
         except DomainError as error:
             stream.end(error)
 
     def _pause_s(self, principal: Principal) -> float:
-        pause_s = self._look_every_s * random.uniform(0.8, 1.2)  # noqa: S311
+        pause_s = self._poll_interval_s * random.uniform(0.8, 1.2)  # noqa: S311
         if not principal.expires_at:
             return pause_s
         return max(0.0, min(pause_s, _valid_until(principal) - time.time()))

@@ -16,12 +16,12 @@ class TracingInterceptor:
 
         async def traced(request: Any, context: RpcContext) -> bytes:
             call = current_call()
-            with server_span(name, call.text("traceparent")) as span:
+            with server_span(name, call.metadata_text("traceparent")) as span:
                 try:
                     return await proceed(request, context)
                 finally:
                     if call.outcome in _SERVER_FAULT_CODES:
-                        span.failed(call.outcome)
+                        span.set_error(call.outcome)
 
         return traced
 

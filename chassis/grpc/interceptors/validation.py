@@ -25,13 +25,13 @@ class ValidationInterceptor:
         self._validator = Validator()
 
     def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
-        descriptor = cast(Descriptor, rpc.request.DESCRIPTOR)
+        descriptor = cast(Descriptor, rpc.request_type.DESCRIPTOR)
         self._compile_rules(descriptor)
         bounds = ListLimits(descriptor)
-        too_long_in = bounds.too_long if bounds.is_needed else None
+        too_long_in = bounds.find_oversized if bounds.is_needed else None
         values = ValueRules(descriptor)
-        wrong_values = values.wrong if values.is_needed else None
-        parse, violations_of = rpc.request.FromString, self._validator.collect_violations
+        wrong_values = values.find_invalid if values.is_needed else None
+        parse, violations_of = rpc.request_type.FromString, self._validator.collect_violations
 
         async def validated(request: Any, context: RpcContext) -> bytes:
             if len(request) > MAX_REQUEST_BYTES:
@@ -41,7 +41,7 @@ class ValidationInterceptor:
             except DecodeError:
                 raise _malformed_request() from None
             if too_long_in is not None and (found := too_long_in(message)):
-                raise invalid_argument(Violation(".".join(found.path), describe_max_items(found.most)))
+                raise invalid_argument(Violation(".".join(found.path), describe_max_items(found.max_items)))
             normalize_texts(message)
             broken = [_to_field_violation(descriptor, violation) for violation in violations_of(message)]
             if wrong_values is not None:

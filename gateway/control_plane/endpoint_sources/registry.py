@@ -52,7 +52,7 @@ class RegistryEndpointSource:
 
     def _read(self, path: Path, content: bytes) -> Iterator[ServiceInstance]:
         try:
-            yield ServiceInstance.read(content)
+            yield ServiceInstance.from_json(content)
             self._unreadable.discard(path)
         except ValueError as error:
             if path not in self._unreadable:

@@ -47,12 +47,12 @@ class ApplicationServicer(ApplicationServiceServicer):
         self, request: pb.ListMyApplicationsRequest, context: Context
     ) -> pb.ListMyApplicationsResponse:
         size = clamp_page_size(request.page_size)
-        after_id = _last_seen_id(self._page_tokens.read(request, request.page_token))
+        after_id = _last_seen_id(self._page_tokens.decode(request, request.page_token))
         found = await self._applications.of_student(current_principal(), after_id, size + 1)
         more = len(found) > size
         return pb.ListMyApplicationsResponse(
             data=map(self._for_caller, found[:size]),
-            next_page_token=self._page_tokens.issue(request, [found[size - 1].id]) if more else "",
+            next_page_token=self._page_tokens.encode(request, [found[size - 1].id]) if more else "",
         )
 
     async def GetApplication(self, request: pb.GetApplicationRequest, context: Context) -> pb.Application:
@@ -98,7 +98,7 @@ class ApplicationServicer(ApplicationServiceServicer):
         self, request: pb.ListApplicantsRequest, context: Context
     ) -> pb.ListApplicantsResponse:
         size = clamp_page_size(request.page_size)
-        after_id = _last_seen_id(self._page_tokens.read(request, request.page_token))
+        after_id = _last_seen_id(self._page_tokens.decode(request, request.page_token))
         states: set[ApplicationState] = {mapping.state_from_number(state) for state in request.states}
         rows = await self._applicants.of_listing(
             current_principal(), request.internship_id, states, after_id, size + 1
@@ -106,7 +106,7 @@ class ApplicationServicer(ApplicationServiceServicer):
         more = len(rows) > size
         return pb.ListApplicantsResponse(
             data=map(mapping.applicant_card, rows[:size]),
-            next_page_token=self._page_tokens.issue(request, [rows[size - 1].id]) if more else "",
+            next_page_token=self._page_tokens.encode(request, [rows[size - 1].id]) if more else "",
         )
 
     def _for_caller(self, application: Application) -> pb.Application:

@@ -195,7 +195,10 @@ def decline_offer(
     if application.state is not ApplicationState.OFFERED:
         error = _illegal_move_error(application, ApplicationState.WITHDRAWN, student, now)
         raise DomainError(
-            error.reason, "There is no offer to decline.", metadata=error.metadata, moves=error.moves
+            error.reason,
+            "There is no offer to decline.",
+            metadata=error.metadata,
+            allowed_transitions=error.allowed_transitions,
         )
     return withdraw_application(application, student, now, policy, operation_id)
 

@@ -58,7 +58,7 @@ class ApplicantRepository:
             )
 
         slot = slot_of(row.internship_id)
-        await self._shards.of(slot).in_transaction(work, handling=incoming, slot=slot)
+        await self._shards.shard_for(slot).run_in_transaction(work, event=incoming, slot=slot)
 
     async def of_listing(
         self, internship_id: str, states: Collection[ApplicationState], after_id: str | None, limit: int
@@ -91,7 +91,7 @@ class ApplicantRepository:
             row = await wanted_now(application_id)
             return None if row is None else self.wanted(row)
 
-        return DerivedCollectionReconciler(self._shards, APPLICANTS, document_now, write=write)
+        return DerivedCollectionReconciler(self._shards, APPLICANTS, document_now, apply=write)
 
     def wanted(self, row: ApplicantRow) -> Document:
         """The document of a row."""
@@ -128,7 +128,7 @@ class ApplicantRepository:
         return [internship_id for part in found.results for internship_id in part]
 
     def _collection(self, internship_id: str, name: str) -> Any:
-        return self._shards.of(internship_id).db[name]
+        return self._shards.shard_for(internship_id).db[name]
 
 
 def _ending_filter(internship_id: str) -> Document:

@@ -38,11 +38,11 @@ class ApplicationRepository:
         """
 
         async def work(tx: Transaction) -> None:
-            tx.add(APPLICATIONS, _application_document(application))
+            tx.insert_at_commit(APPLICATIONS, _application_document(application))
             _emit_events(tx, events, application)
 
         try:
-            await self._shards.of(application.id).in_transaction(work)
+            await self._shards.shard_for(application.id).run_in_transaction(work)
         except DuplicateKeyError:
             return await self._earlier(application)
         return application
@@ -68,7 +68,7 @@ class ApplicationRepository:
             return bool(result.matched_count)
 
         try:
-            return bool(await self._shards.of(before.id).in_transaction(work))
+            return bool(await self._shards.shard_for(before.id).run_in_transaction(work))
         except DuplicateKeyError:
             raise await self._already_applied(after) from None
 
@@ -134,7 +134,7 @@ class ApplicationRepository:
         )
 
     def _collection(self, id_: str) -> Any:
-        return self._shards.of(id_).db[APPLICATIONS]
+        return self._shards.shard_for(id_).db[APPLICATIONS]
 
 
 def _application_filter(application_id: str) -> Document:

@@ -63,7 +63,7 @@ class ManageApplications:
         USER_NOT_FOUND, PERMISSION_DENIED.
         """
         application_id = _new_application_id(student, operation)
-        if operation is not None and operation.replay:
+        if operation is not None and operation.is_replay:
             earlier = await self._store.get(application_id)
             if earlier is not None:
                 return earlier
@@ -190,7 +190,7 @@ def _is_offered_by(operation: IdempotentOperation | None, application: Applicati
 def _new_application_id(student: Principal, operation: IdempotentOperation | None) -> str:
     if operation is None:
         return new_id("app", slot_of(student.id))
-    return new_id("app", slot_of(student.id), at=operation.at, seed=operation.id.encode())
+    return new_id("app", slot_of(student.id), at=operation.started_at, seed=operation.id.encode())
 
 
 def _operation_id(operation: IdempotentOperation | None) -> str:

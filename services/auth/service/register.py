@@ -92,7 +92,7 @@ class Register:
             self._accounts.guesses(address, spend=0, now=now),
         )
         holder = _new_holder(name, kind, company_name)
-        request = _RegistrationRequest(read.shown, user_id, holder, password_hash, guesses)
+        request = _RegistrationRequest(read.display, user_id, holder, password_hash, guesses)
         changed = await self._accounts.change(user_id, lambda account: self._registered(account, request))
         await self._signing_in.revoke(changed.ended_sessions)
 

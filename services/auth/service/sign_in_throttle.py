@@ -40,7 +40,7 @@ class SignInThrottle:
 
         The block says whether it was right; a try that breaks off, as by overload, is not counted.
         """
-        async with self._turns.of(f"{next(self._lanes)}:{attempt.device}:{attempt.address}"):
+        async with self._turns.hold(f"{next(self._lanes)}:{attempt.device}:{attempt.address}"):
             before = await self._failures.standing(attempt)
             if before.wait_s:
                 _add_allowance_headers(before)

@@ -151,11 +151,11 @@ class InternshipServicer(InternshipServiceServicer):
         return f"search:{self._finding.lexicon.tag}:{query.hexdigest()}"
 
     async def _search(self, request: pb.ListInternshipsRequest) -> pb.ListInternshipsResponse:
-        bookmark = PageCursor.at(self._tokens.read(request, request.page_token))
+        bookmark = PageCursor.at(self._tokens.decode(request, request.page_token))
         found = await self._finding.page(search_request_from_message(request, self._finding.places), bookmark)
         response = search_page_to_message(found, request, self._finding.places)
         if found.next is not None:
-            response.next_page_token = self._tokens.issue(request, found.next.position())
+            response.next_page_token = self._tokens.encode(request, found.next.position())
         return response
 
     async def SuggestInternships(
@@ -168,7 +168,7 @@ class InternshipServicer(InternshipServiceServicer):
     async def ListMyInternships(
         self, request: pb.ListMyInternshipsRequest, context: Context
     ) -> pb.ListMyInternshipsResponse:
-        position = self._tokens.read(request, request.page_token)
+        position = self._tokens.decode(request, request.page_token)
         rows, more = await self._listings.of_company(
             states_from_numbers(request.states),
             str(position[0]) if position else None,
@@ -176,7 +176,7 @@ class InternshipServicer(InternshipServiceServicer):
         )
         return pb.ListMyInternshipsResponse(
             data=[self._answer(row) for row in rows],
-            next_page_token=self._tokens.issue(request, [rows[-1].id]) if more else "",
+            next_page_token=self._tokens.encode(request, [rows[-1].id]) if more else "",
         )
 
     async def BatchGetIntakes(
@@ -184,7 +184,7 @@ class InternshipServicer(InternshipServiceServicer):
     ) -> pb.BatchGetIntakesResponse:
         listings, now = await self._listings.intakes(request.internship_ids), self._clock.now()
         return pb.BatchGetIntakesResponse(
-            intakes=[intake_to_message(listing, now) for listing in listings.found],
+            intakes=[intake_to_message(listing, now) for listing in listings.items],
             unavailable_ids=listings.unavailable_ids,
         )
 

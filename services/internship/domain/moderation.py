@@ -145,5 +145,5 @@ def deletion_error(listing: Listing) -> DomainError | None:
         f"Only a draft that was never published is deleted, and this listing is {listing.state}"
         f"{' and was published' if listing.publish_time else ''}{_alternative_to_deletion(listing)}.",
         metadata={"state": contract_state_name(listing.state), "target": "DELETED"},
-        moves=allowed_moves(listing, ActorKind.COMPANY),
+        allowed_transitions=allowed_moves(listing, ActorKind.COMPANY),
     )

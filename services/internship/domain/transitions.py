@@ -247,7 +247,7 @@ def revise_posting(listing: Listing, posting: Posting, now: datetime) -> Listing
             "ILLEGAL_TRANSITION",
             f"A listing that is {listing.state} cannot be edited.",
             metadata={"state": contract_state_name(listing.state)},
-            moves=allowed_moves(listing, ActorKind.COMPANY),
+            allowed_transitions=allowed_moves(listing, ActorKind.COMPANY),
         )
     if posting == listing.posting:
         return listing

@@ -110,15 +110,15 @@ def search_page_to_message(
 def _applied_filters(reading: ParsedQuery) -> list[common.AppliedFilter]:
     return [
         common.AppliedFilter(name=meaning.name, value=meaning.value, text=word.text)
-        for word in reading.words
-        for meaning in word.means
+        for word in reading.terms
+        for meaning in word.filters
     ]
 
 
 def _match_kind(found: SearchPage) -> "common.MatchKind.ValueType":
     if found.is_partial:
         return common.MATCH_KIND_PARTIAL
-    return common.MATCH_KIND_ALL if found.reading.demanded else common.MATCH_KIND_UNSPECIFIED
+    return common.MATCH_KIND_ALL if found.reading.required_terms else common.MATCH_KIND_UNSPECIFIED
 
 
 def suggestions_to_message(suggested: Sequence[Suggestion]) -> pb.SuggestInternshipsResponse:
@@ -137,10 +137,10 @@ class _HitExplainer:
     def __init__(self, found: SearchPage, request: pb.ListInternshipsRequest, places: Gazetteer) -> None:
         self._now = found.now
         self._places = places
-        self._highlighter = Highlighter(found.reading.words)
+        self._highlighter = Highlighter(found.reading.terms)
         self._circle = _circle_from_message(request)
         self._skills = {name_key(skill) for skill in request.skills}
-        meant = [meaning for word in found.reading.words for meaning in word.means]
+        meant = [meaning for word in found.reading.terms for meaning in word.filters]
         self._fields = {
             name_key(request.field),
             *(name_key(each.value) for each in meant if each.name == "field"),

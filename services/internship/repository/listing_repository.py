@@ -100,11 +100,11 @@ class ListingRepository:
         handling: IncomingEvent | None = None,
     ) -> T | None:
         """Runs `work` in a transaction on the listing's shard when its turn comes; see `in_transaction`."""
-        async with self._turns.of(listing_id):
-            result = await self.shards.of(listing_id).in_transaction(
-                work, handling=handling, slot=slot_of(listing_id)
+        async with self._turns.hold(listing_id):
+            result = await self.shards.shard_for(listing_id).run_in_transaction(
+                work, event=handling, slot=slot_of(listing_id)
             )
-        await self.cache.drop(listing_cache_key(listing_id))
+        await self.cache.invalidate(listing_cache_key(listing_id))
         return result
 
     async def read(self, transaction: Transaction, listing_id: str) -> Listing:

@@ -86,7 +86,7 @@ async def find_matches(
 ) -> list[SearchMatch]:
     """The first matches of a window in the question's order; the index follows from the question (`hint`)."""
     pipeline = match_pipeline(question, window, limit, now)
-    cursor = await db.nearby[SEARCH_COLLECTION].aggregate(pipeline, hint=choose_index(question))
+    cursor = await db.secondary_reads[SEARCH_COLLECTION].aggregate(pipeline, hint=choose_index(question))
     return [
         SearchMatch((int(document["key"]), document["_id"]), document["company"]["key"])
         async for document in cursor
@@ -101,7 +101,7 @@ async def load_hits(db: ShardDatabase, listing_ids: Iterable[str]) -> dict[str, 
         "slot": {"$in": sorted({slot_of(id_) for id_ in ids})},
         "hit": {"$exists": True},
     }
-    rows = db.nearby[SEARCH_COLLECTION].find(query, {"hit": True, "description": True}, hint="_id_")
+    rows = db.secondary_reads[SEARCH_COLLECTION].find(query, {"hit": True, "description": True}, hint="_id_")
     return {row["_id"]: SearchHit(row["hit"], row["description"]) async for row in rows}
 
 
@@ -151,7 +151,7 @@ def _match_stages(question: SearchQuery, now: datetime, narrower: Sequence[Docum
 
 
 def _word_conditions(words: Sequence[QueryTerm]) -> list[Document]:
-    rarest_first = sorted(words, key=lambda word: word.listings)
+    rarest_first = sorted(words, key=lambda word: word.document_count)
     return [{"terms": {"$in": list(word.qualities)}} for word in rarest_first]
 
 
@@ -204,12 +204,12 @@ def _beyond_key(key: SortKey, by: str, comparison: str, tie: str) -> list[Docume
 def _rank_stages(question: SearchQuery) -> list[Document]:
     if question.sort is SearchOrder.DISTANCE and question.filters.near is not None:
         return [_rank_stage(_nearest_m(question.filters.near))]
-    parts = [_word_score(word) for word in question.words if word.ranks]
+    parts = [_word_score(word) for word in question.words if word.affects_ranking]
     if question.least is not None:
         return [_rank_stage({"$add": [{"$multiply": [f"${MATCHED_FIELD}", MATCHED_WORD_SCORE]}, *parts]})]
     score = _rank_stage({"$add": parts})
     demanded = question.demanded
-    if demanded and min(word.listings for word in demanded) <= MAX_RANKED_MATCHES:
+    if demanded and min(word.document_count for word in demanded) <= MAX_RANKED_MATCHES:
         return [score]
     return [*_NEWEST_STAGES, score]
 
@@ -278,7 +278,7 @@ async def count_facets(
         {"$project": {"_id": False} | fields},
         {"$facet": {dimension.value: _facet_stages(dimension) for dimension in dimensions}},
     ]
-    cursor = await db.nearby[SEARCH_COLLECTION].aggregate(
+    cursor = await db.secondary_reads[SEARCH_COLLECTION].aggregate(
         pipeline, hint=choose_index(replace(question, sort=SearchOrder.NEWEST))
     )
     counted = await cursor.next()
@@ -292,7 +292,7 @@ async def count_matches(db: ShardDatabase, question: SearchQuery, now: datetime)
     """How many matches this shard has, up to `MAX_COUNTED_MATCHES` + 1."""
     question = replace(question, sort=SearchOrder.NEWEST)
     pipeline = [*_match_stages(question, now), {"$limit": MAX_COUNTED_MATCHES + 1}, {"$count": "total"}]
-    cursor = await db.nearby[SEARCH_COLLECTION].aggregate(pipeline, hint=choose_index(question))
+    cursor = await db.secondary_reads[SEARCH_COLLECTION].aggregate(pipeline, hint=choose_index(question))
     return next((int(row["total"]) for row in await cursor.to_list()), 0)
 
 

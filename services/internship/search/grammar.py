@@ -50,7 +50,7 @@ _PLAIN: Final = (
 )
 
 LISTING_GRAMMAR: Final = QueryGrammar(
-    ordinary=frozenset(fold_text(word) for word in _ORDINARY.split()),
+    uninformative_words=frozenset(fold_text(word) for word in _ORDINARY.split()),
     phrases={fold_text(phrase): meaning for meaning, phrases in _MEANINGS for phrase in phrases.split("|")},
-    plain=frozenset(_PLAIN.split("|")),
+    literal_phrases=frozenset(_PLAIN.split("|")),
 )

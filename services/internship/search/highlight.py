@@ -38,7 +38,7 @@ class Highlighter:
 
     def __init__(self, words: Sequence[QueryTerm]) -> None:
         self._known = _SpellingMatches(
-            frozenset(term for word in words for term in (*word.qualities, *word.marks))
+            frozenset(term for word in words for term in (*word.qualities, *word.highlights))
         )
         self._idle = not words
 

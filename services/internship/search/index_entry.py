@@ -138,7 +138,7 @@ class _LocatedCity:
     def of(cls, place: ListingLocation, places: Gazetteer) -> "_LocatedCity":
         city = places.locate(place.city, place.region, place.country) if place.city else None
         own = (city.term,) if city else ()
-        return cls(place, city, (*own, *places.lands_of(city, place.country)))
+        return cls(place, city, (*own, *places.containing_terms(city, place.country)))
 
     @property
     def key(self) -> str:

@@ -71,7 +71,7 @@ class Lexicon:
             counts.update(of_shard.terms)
         self.vocabulary = Vocabulary(counts, sum(of_shard.listings for of_shard in found.results))
         self.phrases = PhraseIndex(each for of_shard in found.results for each in of_shard.phrases)
-        for shard in self._shards.all():
+        for shard in self._shards.all_shards():
             self._latest.setdefault(shard.name, started)
             self._seen.setdefault(shard.name, {})
 

@@ -87,7 +87,7 @@ class PhraseIndex:
 
 def phrase_lookup_key(text: str) -> str:
     """What somebody typed, as phrases are looked up by."""
-    return " ".join(token.word for token in tokenize(fold_text(text)))
+    return " ".join(token.folded for token in tokenize(fold_text(text)))
 
 
 def _phrase_starts(phrase: Phrase) -> Iterator[tuple[str, PhraseKind, str]]:

@@ -97,7 +97,7 @@ class SearchQuery:
     @property
     def demanded(self) -> tuple[QueryTerm, ...]:
         """The words that listings have to hold."""
-        return tuple(word for word in self.words if word.demanded)
+        return tuple(word for word in self.words if word.is_required)
 
     def partly(self) -> "SearchQuery":
         """The same, content with most of the words."""
@@ -106,7 +106,7 @@ class SearchQuery:
     def without(self, dimension: FacetDimension) -> "SearchQuery":
         """The same, asking nothing of one dimension, be it by a filter or by words that stand for one."""
         name = _FILTER_OF_DIMENSION.get(dimension)
-        words = tuple(word for word in self.words if not word.means or word.means[0].name != name)
+        words = tuple(word for word in self.words if not word.filters or word.filters[0].name != name)
         least = None if self.least is None else max(1, self.least - len(self.words) + len(words))
         return replace(self, filters=self.filters.without(dimension), words=words, least=least)
 
@@ -114,5 +114,5 @@ class SearchQuery:
 def effective_sort(asked: SearchOrder | None, words: Sequence[QueryTerm]) -> SearchOrder:
     """Relevance needs words to measure it by; without any the newest come first."""
     if asked in (None, SearchOrder.RELEVANCE):
-        return SearchOrder.RELEVANCE if any(word.ranks for word in words) else SearchOrder.NEWEST
+        return SearchOrder.RELEVANCE if any(word.affects_ranking for word in words) else SearchOrder.NEWEST
     return asked

@@ -135,8 +135,11 @@ class SearchListings:
 
     def _read(self, wanted: SearchRequest, weights: Sequence[int]) -> ParsedQuery:
         reader = QueryParser(LISTING_GRAMMAR, self.lexicon.vocabulary, self.places)
-        return reader.read(
-            wanted.text, weights=weights, taken=_filters_in_use(wanted.filters), is_literal=wanted.is_literal
+        return reader.parse(
+            wanted.text,
+            pinned_weights=weights,
+            set_filters=_filters_in_use(wanted.filters),
+            is_literal=wanted.is_literal,
         )
 
     async def _page(
@@ -156,7 +159,7 @@ class SearchListings:
         answers, total = await asyncio.gather(
             source.answers(page.rows), self._total(source, page, bookmark.total)
         )
-        weights = tuple(word.weight for word in reading.words)
+        weights = tuple(word.weight for word in reading.terms)
         return SearchPage(
             answers=answers,
             reading=reading,
@@ -176,15 +179,15 @@ class SearchListings:
             return known
         if page.next is None:
             return TotalEstimate(len(page.rows), bool(source.missing))
-        return await source.total(self.lexicon.vocabulary.listings)
+        return await source.total(self.lexicon.vocabulary.document_count)
 
 
 def _fallback_queries(
     wanted: SearchRequest, reading: ParsedQuery, bookmark: PageCursor
 ) -> Iterator[SearchQuery]:
     """What is asked until something is found: all words, most of them, any; a later page as before."""
-    sort = effective_sort(wanted.sort, reading.words)
-    question = SearchQuery(words=reading.words, filters=wanted.filters, sort=sort)
+    sort = effective_sort(wanted.sort, reading.terms)
+    question = SearchQuery(words=reading.terms, filters=wanted.filters, sort=sort)
     if bookmark.total is not None:
         yield replace(question, least=bookmark.least or None)
         return
@@ -235,7 +238,7 @@ class _ShardedMatches:
             return await store.find_matches(shard.db, self.question, window, limit, self.now)
 
         if self.question.filters.company_id:
-            parts = [await ask(self.shards.of(self.question.filters.company_id))]
+            parts = [await ask(self.shards.shard_for(self.question.filters.company_id))]
         else:
             parts = self._answers(await self.shards.scatter(ask, SHARD_TIMEOUT_S))
         return merge_slices(parts, limit, descending=self.question.sort.descending)
@@ -244,7 +247,7 @@ class _ShardedMatches:
         self, company_id: str, after: SortKey, upto: SortKey | None, limit: int
     ) -> list[SearchMatch]:
         question = _query_for_company(self.question, company_id)
-        shard = self.shards.of(company_id)
+        shard = self.shards.shard_for(company_id)
         try:
             return await store.find_matches(shard.db, question, KeyRange(after, upto), limit, self.now)
         except DomainError as error:
@@ -257,7 +260,7 @@ class _ShardedMatches:
         """What is shown of the rows, in their order."""
         by_shard: dict[str, list[str]] = {}
         for _, listing_id in (row.key for row in rows):
-            by_shard.setdefault(self.shards.of(listing_id).name, []).append(listing_id)
+            by_shard.setdefault(self.shards.shard_for(listing_id).name, []).append(listing_id)
 
         async def ask(shard: Shard) -> dict[str, SearchHit]:
             ids = by_shard.get(shard.name)
@@ -283,11 +286,11 @@ class _ShardedMatches:
             return await store.count_matches(shard.db, self.question, self.now)
 
         if self.question.filters.company_id:
-            return TotalEstimate(await ask(self.shards.of(self.question.filters.company_id)))
+            return TotalEstimate(await ask(self.shards.shard_for(self.question.filters.company_id)))
         counted = self._answers(await self.shards.scatter(ask, SHARD_TIMEOUT_S))
         if max(counted) <= store.MAX_COUNTED_MATCHES:
             return TotalEstimate(sum(counted), bool(self.missing))
-        expected = min((listings, *(word.listings for word in self.question.demanded)))
+        expected = min((listings, *(word.document_count for word in self.question.demanded)))
         return TotalEstimate(max(sum(counted), expected), is_estimate=True)
 
     async def _counts(self, dimensions: Sequence[FacetDimension]) -> dict[FacetDimension, list[FacetCount]]:
@@ -304,7 +307,7 @@ class _ShardedMatches:
     def _answers(self, scatter: ScatterResult[T]) -> list[T]:
         if not scatter.results:
             raise unavailable("the search")
-        self.missing.update(scatter.missing)
+        self.missing.update(scatter.missing_shards)
         return scatter.results
 
 

@@ -60,7 +60,7 @@ class ManageListings:
             raise invalid_argument(*wrong)
         company = await require_active_company(self.companies, current_principal().org)
         current = current_operation()
-        now = current.at if current is not None else self.ledger.clock.now()
+        now = current.started_at if current is not None else self.ledger.clock.now()
         listing = Listing(
             id=new_id("int", slot_of(company.id), at=now, seed=current_operation_seed()),
             company=company,
@@ -71,7 +71,7 @@ class ManageListings:
         return await self._insert(listing)
 
     async def _insert(self, listing: Listing) -> Listing:
-        shard = self.ledger.shards.of(listing.id)
+        shard = self.ledger.shards.shard_for(listing.id)
 
         async def work(transaction: Transaction) -> None:
             if await store.is_deleted_listing(transaction.db, listing.id):
@@ -81,7 +81,7 @@ class ManageListings:
             transaction.emit(events.InternshipCreated(internship=message), subject=listing.id)
 
         try:
-            await shard.in_transaction(work)
+            await shard.run_in_transaction(work)
         except DuplicateKeyError:
             stored = await store.find_listing(shard.db, listing.id)
             if stored is None:
@@ -104,7 +104,7 @@ class ManageListings:
         return cached_answers.listing_at(raw, now)
 
     async def _load_public(self, listing_id: str) -> cached_answers.CachedListing | None:
-        listing = await store.find_listing(self.ledger.shards.of(listing_id).db, listing_id)
+        listing = await store.find_listing(self.ledger.shards.shard_for(listing_id).db, listing_id)
         if listing is None or listing.state not in PUBLIC:
             return None
         return cached_answers.CachedListing.of(listing, listing_to_message(listing, self.ledger.clock.now()))
@@ -115,7 +115,7 @@ class ManageListings:
         Raises INTERNSHIP_NOT_FOUND.
         """
         principal = current_principal()
-        listing = await store.find_listing(self.ledger.shards.of(listing_id).db, listing_id)
+        listing = await store.find_listing(self.ledger.shards.shard_for(listing_id).db, listing_id)
         if listing is None:
             raise listing_not_found(listing_id)
         if principal.kind in OPERATOR_KINDS or _is_member(principal, listing):
@@ -127,7 +127,7 @@ class ManageListings:
 
     async def intakes(self, listing_ids: Sequence[str]) -> FoundByShard[Listing]:
         """Listings as they are now, whatever their state, as far as applying to them goes."""
-        return await self.ledger.shards.of_each(
+        return await self.ledger.shards.find_by_ids(
             listing_ids, lambda shard, own: store.find_intakes(shard.db, own)
         )
 
@@ -137,7 +137,11 @@ class ManageListings:
         """The caller's company's listings older than `before`, newest first; whether there are more."""
         company_id = current_principal().org
         found = await store.list_company_listings(
-            self.ledger.shards.of(company_id).db, company_id, states=states, before=before, limit=limit + 1
+            self.ledger.shards.shard_for(company_id).db,
+            company_id,
+            states=states,
+            before=before,
+            limit=limit + 1,
         )
         return found[:limit], len(found) > limit
 

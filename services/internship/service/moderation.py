@@ -72,11 +72,11 @@ class ModerateListings:
         if not scatter.results:
             raise unavailable("The list of listings")
         cases = [case for part in scatter.results for case in part]
-        return sorted(cases, key=lambda case: case.listing.update_time)[:limit], scatter.missing
+        return sorted(cases, key=lambda case: case.listing.update_time)[:limit], scatter.missing_shards
 
     async def case(self, listing_id: str) -> ModerationCase:
         """One listing, whatever its state. Raises INTERNSHIP_NOT_FOUND."""
-        db = self.ledger.shards.of(listing_id).db
+        db = self.ledger.shards.shard_for(listing_id).db
         listing = await store.find_listing(db, listing_id)
         if listing is None:
             raise listing_not_found(listing_id)
@@ -116,7 +116,7 @@ class ModerateListings:
         """
         company_id = news.company_id
         known = await company_standings.find_company_standing(
-            self.ledger.shards.of(company_id).db, company_id
+            self.ledger.shards.shard_for(company_id).db, company_id
         )
         if news.version > known.version:
             mover = Actor(actor=ActorKind.MODERATOR, id=news.moderator)
@@ -164,7 +164,7 @@ class ModerateListings:
 
     async def _each(self, company_id: str, state: ListingState, step: ListingStep) -> None:
         for listing_id in await store.list_company_ids_in_state(
-            self.ledger.shards.of(company_id).db, company_id, state
+            self.ledger.shards.shard_for(company_id).db, company_id, state
         ):
             await self.ledger.change(listing_id, step)
 

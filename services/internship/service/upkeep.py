@@ -43,7 +43,7 @@ class ListingUpkeep:
         company = (await self.companies.page(company_id)).company
         shards = self.ledger.shards
         while outdated := await store.list_ids_naming_otherwise(
-            shards.of(company_id).db, company, BATCH_SIZE
+            shards.shard_for(company_id).db, company, BATCH_SIZE
         ):
             for listing_id in outdated:
                 await self.ledger.change(

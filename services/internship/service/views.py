@@ -61,7 +61,7 @@ class ViewRecorder:
         if not seen:
             return
         try:
-            await self._readers.note(seen)
+            await self._readers.record_reads(seen)
         except REDIS_ERRORS as error:
             log.warning("views_wait", readings=len(seen), error=str(error))
             self._waiting |= seen if len(self._waiting) + len(seen) <= MAX_WAITING_READINGS else set()
@@ -72,10 +72,10 @@ def _reader_id() -> str:
     principal, call = current_principal_or_none(), current_call()
     if principal is not None:
         return principal.id
-    if call.text(EDGE_PATH_HEADER):
+    if call.metadata_text(EDGE_PATH_HEADER):
         return ""
-    addresses = call.text("x-forwarded-for").rpartition(",")
-    return anonymous_reader_key(addresses[2].strip(), call.text("user-agent"))
+    addresses = call.metadata_text("x-forwarded-for").rpartition(",")
+    return anonymous_reader_key(addresses[2].strip(), call.metadata_text("user-agent"))
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,12 @@ class ViewPublisher:
 
     async def tell(self) -> None:
         """All that somebody new has read since the last time."""
-        while readings := await self.readers.take_changed(BATCH_SIZE):
+        while readings := await self.readers.pop_changed(BATCH_SIZE):
             counts = await self._counts(readings)
             by_shard: dict[str, dict[SubjectDay, int]] = defaultdict(dict)
             for reading, count in counts.items():
-                by_shard[self.shards.of(reading.subject).name][reading] = count
-            for shard in self.shards.all():
+                by_shard[self.shards.shard_for(reading.subject).name][reading] = count
+            for shard in self.shards.all_shards():
                 if of_shard := by_shard.get(shard.name):
                     await self._tell(shard, of_shard)
 
@@ -105,7 +105,7 @@ class ViewPublisher:
             return await self.readers.counts(readings)
         except REDIS_ERRORS:
             with suppress(*REDIS_ERRORS):
-                await self.readers.put_back(readings)
+                await self.readers.requeue_changed(readings)
             raise
 
     async def _tell(self, shard: Shard, counts: Mapping[SubjectDay, int]) -> None:
@@ -117,10 +117,10 @@ class ViewPublisher:
                     if company_id := companies.get(reading.subject):
                         await _publish_count(transaction, reading, count, company_id)
 
-            await shard.in_transaction(work)
+            await shard.run_in_transaction(work)
         except (DomainError, PyMongoError) as error:
             log.warning("views_wait", shard=shard.name, listings=len(counts), error=str(error))
-            await self.readers.put_back(list(counts))
+            await self.readers.requeue_changed(list(counts))
             raise
 
 

@@ -28,7 +28,7 @@ student students intern interns internship candidate candidates graduate graduat
 talents studierende studenten studentin studenti estudiante estudiantes etudiant etudiants
 студент студенты طالب طلاب छात्र 学生 实习生 นักศึกษา 학생
 """
-STUDENT_GRAMMAR: Final = QueryGrammar(ordinary=frozenset(_ORDINARY.split()))
+STUDENT_GRAMMAR: Final = QueryGrammar(uninformative_words=frozenset(_ORDINARY.split()))
 """Words that every student means."""
 
 NO_WORDS: Final = ParsedQuery()
@@ -128,7 +128,7 @@ def _impacts(
 ) -> dict[str, int]:
     """How much each term counts, those that count most first if there are too many."""
     state = places.state_name(city.region) if city and city.country == "US" else ""
-    lands = places.lands_of(city, where.country)
+    lands = places.containing_terms(city, where.country)
     impacts = Counter(dict.fromkeys([city.term, *lands] if city else lands, PLACE_WEIGHT))
     for weight, texts in (
         (SKILL_WEIGHT, [skill.name for skill in student.skills]),

@@ -127,7 +127,7 @@ def _outgoing(told: TimedEvent) -> OutgoingEvent:
 
 
 async def _handled(shards: Shards) -> int:
-    return sum([await shard.db["inbox"].count_documents({}) for shard in shards.all()])
+    return sum([await shard.db["inbox"].count_documents({}) for shard in shards.all_shards()])
 
 
 async def test_figures_are_right_though_events_come_three_times_and_in_any_order(

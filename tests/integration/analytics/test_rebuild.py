@@ -52,7 +52,7 @@ class StoredSources:
         recounting = FigureRebuilder(shards, self.history, self.listing, write=write)
         tracks = await recounting.tracks(list(self.histories.values()))
         strays = 0
-        for shard in shards.all():
+        for shard in shards.all_shards():
             pages = recounting.remove_strays(shard, APPLICATION_TRACKS, self.known_applications)
             strays += sum([gone async for _, gone in pages])
         listings = [await recounting.listing(each, NOW) for each in self.listings.values()]
@@ -75,7 +75,7 @@ async def counted(shards: Shards, told: Sequence[TimedEvent]) -> None:
 async def figures(shards: Shards) -> dict[str, Any]:
     """All figures that are not 0, by what they are of."""
     found: dict[str, Any] = {}
-    for shard in shards.all():
+    for shard in shards.all_shards():
         for collection in (FUNNELS, OVERVIEWS):
             async for row in shard.db[collection].find():
                 del row["as_of_time"]
@@ -111,7 +111,7 @@ async def test_damaged_tracks_and_figures_are_repaired_and_views_stay(shards: Sh
     company, listing = acme()
     company.views(listing, 42)
     await counted(shards, company.events)
-    before, db = await figures(shards), shards.of(listing).db
+    before, db = await figures(shards), shards.shard_for(listing).db
     sources = StoredSources(company)
     lost, wrong, ahead, *_ = sources.histories
     await db[APPLICATION_TRACKS].delete_one({"_id": lost})
@@ -134,7 +134,7 @@ async def test_figures_that_are_gone_altogether_come_back(shards: Shards) -> Non
     company, _ = acme()
     await counted(shards, company.events)
     before = await figures(shards)
-    for shard in shards.all():
+    for shard in shards.all_shards():
         for collection in (APPLICATION_TRACKS, FUNNELS, OVERVIEWS):
             await shard.db[collection].delete_many({})
     await StoredSources(company).recount(shards)
@@ -144,7 +144,7 @@ async def test_figures_that_are_gone_altogether_come_back(shards: Shards) -> Non
 async def test_events_that_are_counted_during_the_rebuild_are_counted_once(shards: Shards) -> None:
     company, listing = acme()
     await counted(shards, company.events)
-    db = shards.of(listing).db
+    db = shards.shard_for(listing).db
     await db[APPLICATION_TRACKS].delete_many({"slot": slot_of(listing)})
     await db[FUNNELS].update_one({"_id": listing}, {"$set": {"applications": 1_000, "reached.HIRED": 0}})
     known = len(company.events)

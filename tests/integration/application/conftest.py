@@ -27,10 +27,10 @@ async def shards(commands: QueryRecorder) -> AsyncIterator[Shards]:
     slot_map = SlotMap.load(stack.topology.slot_map)
     name = f"ic_test_{secrets.token_hex(4)}"
     shards = Shards(slot_map, name, "admin", stack.credentials.mongo_admin_password, listeners=[commands])
-    for shard in shards.all():
+    for shard in shards.all_shards():
         await provision_collections(shard.db.client, name, COLLECTIONS)
     yield shards
-    for shard in shards.all():
+    for shard in shards.all_shards():
         await shard.db.client.drop_database(name)
     await shards.close()
 

@@ -302,7 +302,7 @@ class ApplicationHarness:
 
     async def events_of(self, application_id: str) -> list[Message]:
         """The events in the outbox that are about an application, oldest first."""
-        rows = await self.shards.of(application_id).db["outbox"].find().sort("_id", 1).to_list()
+        rows = await self.shards.shard_for(application_id).db["outbox"].find().sort("_id", 1).to_list()
         found = [events.Event.FromString(row["event"]) for row in rows]
         messages = [_unpacked(event) for event in found if event.subject == application_id]
         return sorted(messages, key=_version)
@@ -314,7 +314,7 @@ class ApplicationHarness:
             for subscription in self.reactions.subscriptions()
             for kind, handler in subscription.handlers.items()
         }
-        for shard in self.shards.all():
+        for shard in self.shards.all_shards():
             for row in await shard.db["outbox"].find().to_list():
                 event = events.Event.FromString(row["event"])
                 message = _unpacked(event)
@@ -345,7 +345,7 @@ def to_incoming(event: events.Event, queue: str) -> IncomingEvent:
 
 def key(name: str, replay: bool = False) -> IdempotentOperation:
     """What an idempotency key stands for."""
-    return IdempotentOperation(id=name, at=NOW, replay=replay)
+    return IdempotentOperation(id=name, started_at=NOW, is_replay=replay)
 
 
 async def reason_of(call: Awaitable[Any]) -> str:

@@ -40,7 +40,7 @@ async def test_events_in_any_order_and_number_lead_to_the_newest_state(world: Ap
     listing = world.listing()
     submitted = await world.submit(world.student(), listing.id)
     await world.move(world.member(), submitted.id, "SHORTLISTED", "INTERVIEW")
-    rows = await world.shards.of(submitted.id).db["outbox"].find().sort("_id", -1).to_list()
+    rows = await world.shards.shard_for(submitted.id).db["outbox"].find().sort("_id", -1).to_list()
     told = [events.Event.FromString(row["event"]) for row in rows]
     for event in [each for each in told if each.subject == submitted.id] * 2:
         message = events.ApplicationMoved() if event.type.endswith("moved") else events.ApplicationSubmitted()

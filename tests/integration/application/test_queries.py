@@ -47,7 +47,7 @@ async def test_each_query_walks_its_index_and_sorts_nothing(
     query: dict[str, Any],
     order: list[tuple[str, int]] | None,
 ) -> None:
-    cursor = world.shards.of(STUDENT).db[collection].find(query, hint=index)
+    cursor = world.shards.shard_for(STUDENT).db[collection].find(query, hint=index)
     plan = await (cursor.sort(order) if order else cursor).explain()
     stages = list(_stages(plan["queryPlanner"]["winningPlan"]))
     assert {stage.get("indexName") for stage in stages if stage["stage"] == "IXSCAN"} == {index}

@@ -43,7 +43,7 @@ async def rebuilt(
 
 
 async def rows(shards: Shards) -> dict[str, Any]:
-    found = [row for shard in shards.all() for row in await shard.db[APPLICANTS].find().to_list()]
+    found = [row for shard in shards.all_shards() for row in await shard.db[APPLICANTS].find().to_list()]
     return {row["_id"]: row for row in found}
 
 
@@ -61,7 +61,7 @@ async def test_damaged_rows_are_repaired_and_no_others(world: ApplicationHarness
     listing, made = await applied(world)
     before = await rows(world.shards)
     assert await rebuilt(world) == {}
-    view = world.shards.of(listing).db[APPLICANTS]
+    view = world.shards.shard_for(listing).db[APPLICANTS]
     await view.delete_one({"_id": made[0]})
     await view.update_one({"_id": made[1]}, {"$set": {"state": "OFFERED"}})
     await view.update_one({"_id": made[2]}, {"$set": {"version": 50, "name": "Nobody"}})
@@ -80,7 +80,7 @@ async def test_a_part_is_rebuilt_by_when_applications_changed(world: Application
     listing, made = await applied(world)
     world.clock.advance(timedelta(hours=2))
     await world.move(world.member(), made[2], "SHORTLISTED")
-    await world.shards.of(listing).db[APPLICANTS].delete_many({})
+    await world.shards.shard_for(listing).db[APPLICANTS].delete_many({})
     assert await rebuilt(world, world.clock.now() - timedelta(hours=1)) == {"applications": 1}
     assert set(await rows(world.shards)) == {made[2]}
 
@@ -89,7 +89,7 @@ async def test_a_rebuild_while_applications_come_and_move_ends_with_the_right_vi
     world: ApplicationHarness,
 ) -> None:
     listing, made = await applied(world)
-    await world.shards.of(listing).db[APPLICANTS].delete_many({})
+    await world.shards.shard_for(listing).db[APPLICANTS].delete_many({})
 
     async def busy() -> None:
         for i in range(20):

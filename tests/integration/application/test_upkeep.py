@@ -235,6 +235,6 @@ async def test_hundreds_of_applicants_end_in_batches_of_which_one_may_be_cut_sho
 
 
 async def all_of_kind(world: ApplicationHarness, kind: str) -> set[str]:
-    rows = [row for shard in world.shards.all() for row in await shard.db["outbox"].find().to_list()]
+    rows = [row for shard in world.shards.all_shards() for row in await shard.db["outbox"].find().to_list()]
     found = [events.Event.FromString(row["event"]) for row in rows]
     return {event.id for event in found if event.data.type_url.endswith(kind)}

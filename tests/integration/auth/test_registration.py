@@ -54,7 +54,7 @@ async def test_a_company_account_brings_its_company_and_owns_it(auth: AuthHarnes
 async def test_neither_code_nor_password_is_kept_readable(auth: AuthHarness) -> None:
     user_id = await auth.register(EMAIL)
     [code] = await auth.codes(user_id)
-    stored = str(await auth.shards.of(user_id).db["accounts"].find_one({"_id": user_id}))
+    stored = str(await auth.shards.shard_for(user_id).db["accounts"].find_one({"_id": user_id}))
     assert code not in stored
     assert PASSWORD not in stored
 
@@ -63,7 +63,7 @@ async def test_twenty_registrations_of_one_address_at_once_give_one_account(auth
     await asyncio.gather(*(auth.register(EMAIL, name=f"Ada {number}") for number in range(20)))
     accounts = [
         document
-        for shard in auth.shards.all()
+        for shard in auth.shards.all_shards()
         for document in await shard.db["accounts"].find({}).to_list(None)
     ]
     assert len(accounts) == 1
@@ -184,7 +184,7 @@ async def test_a_password_that_is_easy_to_guess_is_refused_whether_or_not_the_ad
 
 async def test_everything_of_a_user_lives_in_the_users_slot(auth: AuthHarness) -> None:
     signed_in = await auth.verified(EMAIL)
-    db = auth.shards.of(signed_in.account.id).db
+    db = auth.shards.shard_for(signed_in.account.id).db
     slots = {
         document["slot"]
         for name in ("accounts", "sessions", "outbox")

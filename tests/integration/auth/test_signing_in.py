@@ -79,7 +79,9 @@ async def test_a_hash_by_older_parameters_is_renewed_at_sign_in(auth: AuthHarnes
     user_id = (await auth.verified(EMAIL)).account.id
     old = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
     await (
-        auth.shards.of(user_id).db["accounts"].update_one({"_id": user_id}, {"$set": {"password_hash": old}})
+        auth.shards.shard_for(user_id)
+        .db["accounts"]
+        .update_one({"_id": user_id}, {"$set": {"password_hash": old}})
     )
     await auth.signing_in.login(EMAIL, PASSWORD)
     account = await auth.accounts.find(user_id)
@@ -147,7 +149,7 @@ async def test_a_token_of_the_time_before_successors_ends_its_session_when_it_is
 ) -> None:
     first = await auth.verified(EMAIL)
     session_id = first.refresh_token.partition(".")[0]
-    sessions = auth.shards.of(session_id).db["sessions"]
+    sessions = auth.shards.shard_for(session_id).db["sessions"]
     await sessions.update_one(
         {"_id": session_id}, {"$unset": {"client": 1}, "$set": {"token_digest": b"d" * 32}}
     )

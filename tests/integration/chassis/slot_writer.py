@@ -16,7 +16,7 @@ from chassis.sharding.slot_map_watch import ProcessIdentity, SlotMapWatch
 
 async def insert_thing(shards: Shards, id_: str) -> str:
     try:
-        await shards.of(id_).db["things"].insert_one({"_id": id_})
+        await shards.shard_for(id_).db["things"].insert_one({"_id": id_})
     except DomainError as error:
         return str(error)
     return "written"
@@ -29,7 +29,7 @@ async def main() -> None:
     told = json.loads(await lines.readline())
     slot_map = SlotMap.load(Path(told["slot_map"]))
     shards = Shards(slot_map, told["database"], told["user"], told["password"], cluster=told["cluster"])
-    watching = asyncio.create_task(SlotMapWatch(shards, ProcessIdentity("test", "writer")).run())
+    watching = asyncio.create_task(SlotMapWatch(shards, ProcessIdentity("test", "writer")).follow_shards())
     while line := await lines.readline():
         id_ = line.decode().strip()
         sys.stdout.write(f"{id_} {await insert_thing(shards, id_)}\n")

@@ -40,7 +40,9 @@ def build_slow_service(resources: ServiceResources[ChassisSettings]) -> ServiceD
         log.info("closed")
 
     return ServiceDefinition(
-        servicers=(_complete_servicer(),), periodics=(PeriodicTask("tick", 0.1, tick),), on_close=(closed,)
+        servicers=(_complete_servicer(),),
+        periodic_tasks=(PeriodicTask("tick", 0.1, tick),),
+        on_close=(closed,),
     )
 
 

@@ -32,7 +32,7 @@ def within(seconds: float) -> Iterator[None]:
 class TestRedisStore(CacheStoreContract):
     @pytest.fixture
     async def store(self, redis: RedisCluster) -> AsyncIterator[CacheStore]:
-        store = RedisCacheStore(redis, answer_within_s=5.0)
+        store = RedisCacheStore(redis, answer_timeout_s=5.0)
         yield store
         await store.aclose()
 
@@ -93,7 +93,7 @@ async def test_two_processes_share_their_answers_and_their_drops(
     here, there = (Cache(client, namespace) for client in clients)
 
     assert await here.read_through("k", 60, counter.load) == await there.read_through("k", 60, counter.load)
-    await there.drop("k")
+    await there.invalidate("k")
 
     async def is_loaded_again() -> bool:
         await here.read_through("k", 60, counter.load)
@@ -146,7 +146,7 @@ async def test_a_drop_while_the_node_is_down_is_made_up_for_when_it_is_back(
     before = {n: await cache.read_through(f"{n}", 60, counter.load) for n in range(60)}
     stopped("redis-1")
     with within(MAX_TOTAL_WAIT_S):
-        await cache.drop(*(f"{n}" for n in range(60)))
+        await cache.invalidate(*(f"{n}" for n in range(60)))
 
     stack.start("redis-1")
     stack.await_ready("redis-1")

@@ -52,7 +52,7 @@ async def shard(stack: StackHandle, database: str, commits: CommitCounter) -> As
     password = stack.credentials.mongo_admin_password
     slot_map = SlotMap.load(stack.topology.slot_map)
     shards = Shards(slot_map, database, mongo.ADMIN_USER, password, listeners=(commits,))
-    yield shards.of(SLOT)
+    yield shards.shard_for(SLOT)
     await shards.close()
 
 
@@ -75,7 +75,7 @@ async def handle(shard: Shard, user: str, incoming: IncomingEvent) -> Any:
         return f"{user} by {request_id()}"
 
     bind_call(CallContext(request_id=f"call of {user}"))
-    return await shard.in_transaction(work, handling=incoming)
+    return await shard.run_in_transaction(work, event=incoming)
 
 
 async def all_at_once(shard: Shard, users: Sequence[str], news: Sequence[IncomingEvent]) -> list[Any]:

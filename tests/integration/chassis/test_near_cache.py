@@ -69,13 +69,13 @@ class CacheProcess:
     def has_heard_of(self, key: str) -> Callable[[], bool]:
         """Asks whether the news of this key's change have come since this was called."""
         heard: list[str] = []
-        forget = self.cache._near.forget
+        forget = self.cache._local.invalidate
 
         def note(key: str) -> None:
             heard.append(key)
             forget(key)
 
-        self.cache._near.forget = note  # type: ignore[method-assign]
+        self.cache._local.invalidate = note  # type: ignore[method-assign]
         return lambda: f"{self.cache._namespace}:{key}" in heard
 
     async def aclose(self) -> None:
@@ -90,11 +90,11 @@ class RecordingListener:
         self.keys: list[str] = []
         self.ended: list[InvalidationStream] = []
 
-    def forget(self, key: str) -> None:
+    def invalidate(self, key: str) -> None:
         self.keys.append(key)
 
-    def forget_all(self, watch: InvalidationStream) -> None:
-        self.ended.append(watch)
+    def invalidate_stream(self, stream: InvalidationStream) -> None:
+        self.ended.append(stream)
 
 
 def near_hits() -> float:
@@ -137,7 +137,7 @@ async def tracking(
     """Tracking that has begun on the node which holds `KEY`."""
     await redis.initialize()
     tracking = RedisInvalidationSource(redis, namespace)
-    tracking.report_to(heard)
+    tracking.subscribe(heard)
     await watch_of(tracking, f"{namespace}:{KEY}")
     yield tracking
     await tracking.aclose()
@@ -147,10 +147,10 @@ async def watch_of(
     tracking: RedisInvalidationSource, key: str, within_s: float = WAIT_TIMEOUT_S
 ) -> InvalidationStream:
     async def is_watched() -> bool:
-        return tracking.of(key) is not None
+        return tracking.stream_for(key) is not None
 
     await wait_until(is_watched, within_s=within_s)
-    watch = tracking.of(key)
+    watch = tracking.stream_for(key)
     assert watch is not None
     return watch
 
@@ -173,10 +173,10 @@ async def test_an_invalidation_in_one_process_reaches_the_other_without_asking_r
 ) -> None:
     await here.until_near()
     truth.value = "second"
-    await there.cache.drop(KEY)
+    await there.cache.invalidate(KEY)
 
     async def is_dropped() -> bool:
-        return here.cache._near.find(f"{here.cache._namespace}:{KEY}") is None
+        return here.cache._local.find(f"{here.cache._namespace}:{KEY}") is None
 
     await wait_until(is_dropped)
     assert await here.read() == "second"
@@ -187,7 +187,7 @@ async def test_the_new_answer_is_kept_near_again(
 ) -> None:
     await here.until_near()
     truth.value = "second"
-    await there.cache.drop(KEY)
+    await there.cache.invalidate(KEY)
     await wait_until(here.reads("second"))
     await here.until_near()
 
@@ -198,7 +198,7 @@ async def test_an_answer_that_an_invalidation_overtakes_is_not_kept(
     here: CacheProcess, there: CacheProcess, truth: StoredValues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await here.until_near()
-    here.cache._near.forget(f"{here.cache._namespace}:{KEY}")
+    here.cache._local.invalidate(f"{here.cache._namespace}:{KEY}")
     read, let_go = asyncio.Event(), asyncio.Event()
     get = RedisCacheStore.get
 
@@ -213,7 +213,7 @@ async def test_an_answer_that_an_invalidation_overtakes_is_not_kept(
     await read.wait()
     truth.value = "second"
     has_heard = here.has_heard_of(KEY)
-    await there.cache.drop(KEY)
+    await there.cache.invalidate(KEY)
     await wait_until(has_heard)
     let_go.set()
 
@@ -249,32 +249,32 @@ async def test_changes_under_other_namespaces_and_to_stale_copies_are_not_report
 async def test_a_foreign_key_that_is_no_text_does_not_end_the_watch(
     redis: RedisCluster, tracking: RedisInvalidationSource, namespace: str, heard: RecordingListener
 ) -> None:
-    before = tracking.of(f"{namespace}:{KEY}")
+    before = tracking.stream_for(f"{namespace}:{KEY}")
     # In braces is what decides on the node.
     await redis.set(f"{namespace}:".encode() + b"\xff{" + f"{namespace}:{KEY}".encode() + b"}", "v", ex=5)
     await wait_until(lambda: heard.keys)
 
     assert len(heard.keys) == 1
-    assert tracking.of(f"{namespace}:{KEY}") is before
+    assert tracking.stream_for(f"{namespace}:{KEY}") is before
 
 
 async def test_a_node_that_is_emptied_ends_the_watch_and_begins_another(
     redis: RedisCluster, tracking: RedisInvalidationSource, namespace: str, heard: RecordingListener
 ) -> None:
     key = f"{namespace}:{KEY}"
-    before = tracking.of(key)
+    before = tracking.stream_for(key)
     await redis.flushdb(target_nodes=redis.get_node_from_key(key))
     await wait_until(lambda: heard.ended)
 
     assert heard.ended == [before]
-    await wait_until(lambda: tracking.of(key) not in (None, before))
+    await wait_until(lambda: tracking.stream_for(key) not in (None, before))
 
 
 async def test_a_tracking_connection_that_is_killed_ends_the_watch_and_tracking_resumes(
     redis: RedisCluster, tracking: RedisInvalidationSource, namespace: str, heard: RecordingListener
 ) -> None:
     key = f"{namespace}:{KEY}"
-    before, node = tracking.of(key), redis.get_node_from_key(key)
+    before, node = tracking.stream_for(key), redis.get_node_from_key(key)
     assert node is not None
     (connection,) = await trackers(redis, node, namespace)
     await redis.client_kill_filter(_id=connection["id"], target_nodes=node)
@@ -290,13 +290,13 @@ async def test_a_node_that_the_client_has_replaced_is_tracked_again(
     redis: RedisCluster, tracking: RedisInvalidationSource, namespace: str, heard: RecordingListener
 ) -> None:
     key = f"{namespace}:{KEY}"
-    before, node = tracking.of(key), redis.get_node_from_key(key)
+    before, node = tracking.stream_for(key), redis.get_node_from_key(key)
     assert node is not None
     replacement = copy(node)
     redis.nodes_manager.slots_cache[redis.keyslot(key)] = [replacement]
     redis.nodes_manager.nodes_cache[node.name] = replacement
 
-    assert tracking.of(key) is None
+    assert tracking.stream_for(key) is None
     assert heard.ended == [before]
     assert await watch_of(tracking, key) is not before
     assert len(await trackers(redis, node, namespace)) == 1
@@ -309,7 +309,7 @@ async def test_a_process_that_only_drops_opens_no_tracking_connection_and_one_th
         return sum([len(await trackers(redis, node, namespace)) for node in redis.get_primaries()])
 
     await redis.initialize()
-    await here.cache.drop(KEY)
+    await here.cache.invalidate(KEY)
     assert await tracking_connections() == 0
     await here.until_near()
     assert await tracking_connections() == 1

@@ -67,7 +67,7 @@ class OrphanHarness:
         return rebalance.with_owner(self.shards.slot_map, range(SLOT_COUNT), "s1")
 
     def go_by(self, slot_map: SlotMap) -> None:
-        self.shards.reroute(slot_map, dict.fromkeys(slot_map.uris, slot_map))
+        self.shards.apply_slot_map(slot_map, dict.fromkeys(slot_map.uris, slot_map))
 
     async def copy(self) -> None:
         """Copies what moves, as whoever moves slots does: past the services' way to the shards."""
@@ -82,7 +82,7 @@ class OrphanHarness:
             return await ask(shard.db["things"])
 
         scatter = await self.shards.scatter(on_shard, timeout_s=5)
-        assert not scatter.missing
+        assert not scatter.missing_shards
         return sorted(each for answer in scatter.results for each in answer)
 
 
@@ -106,7 +106,7 @@ async def world(stack: StackHandle) -> AsyncIterator[OrphanHarness]:
     world.go_by(world.first)
     for slot, id_ in zip(SLOTS_OF_THINGS, sorted(ids, key=slot_of), strict=True):
         thing = {"_id": id_, "slot": slot, "kind": f"kind {slot % 2}", "text": "a thing", "big": slot != 150}
-        await shards.of(id_).db["things"].insert_one(thing)
+        await shards.shard_for(id_).db["things"].insert_one(thing)
     yield world
     await shards.close()
     for client in clients.values():
@@ -152,7 +152,7 @@ ALL_IDS: dict[str, Callable[[ShardCollection], Awaitable[list[str]]]] = {
     "find in batches": lambda things: found(things, batch_size=2),
     "find by keyword": lambda things: found_by(things, filter={"text": "a thing"}),
     "find text": lambda things: found(things, {"$text": {"$search": "thing"}}),
-    "find nearby": lambda things: found(things._shard_database.nearby["things"]),
+    "find nearby": lambda things: found(things._shard_database.secondary_reads["things"]),
     "find with options": lambda things: found(things.with_options()),
     "find sorted": lambda things: found(things, {}, sort=[("_id", -1)], hint="_id_"),
     "distinct": lambda things: things.distinct("_id"),
@@ -196,14 +196,16 @@ async def test_a_transaction_sees_no_orphans_either(world: OrphanHarness) -> Non
         return await found(tx.db["things"])
 
     async for step in moves(world):
-        seen = [id_ for shard in world.shards.all() for id_ in await shard.in_transaction(work) or ()]
+        seen = [
+            id_ for shard in world.shards.all_shards() for id_ in await shard.run_in_transaction(work) or ()
+        ]
         assert sorted(seen) == world.ids, step
 
 
 async def test_by_its_id_each_document_is_found_at_every_step_of_a_move(world: OrphanHarness) -> None:
     async for step in moves(world):
         for id_ in world.ids:
-            assert await world.shards.of(id_).db["things"].find_one({"_id": id_}), (step, id_)
+            assert await world.shards.shard_for(id_).db["things"].find_one({"_id": id_}), (step, id_)
         assert await find_existing_ids(world.shards, "things", world.ids) == {*world.ids}
 
 
@@ -211,7 +213,7 @@ async def test_a_question_that_began_before_the_switch_ends_as_it_began(world: O
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def slowly(things: ShardCollection) -> list[str]:
-        if things.database.client is world.shards.pool("s2").client:
+        if things.database.client is world.shards.pool_of("s2").client:
             begun.set()
             await go_on.wait()
             return await found(things)

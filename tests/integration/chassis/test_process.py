@@ -164,11 +164,11 @@ def test_a_serving_process_is_in_the_registry_until_it_has_drained(
     process = launch(IC_REGISTRY=str(tmp_path), IC_REGION="south", IC_DRAIN_S="0.5")
     process.await_ready()
     [entry] = wait_until_blocking(lambda: list(tmp_path.glob("auth-*.json")), "the registration")
-    instance = ServiceInstance.read(entry.read_bytes())
+    instance = ServiceInstance.from_json(entry.read_bytes())
     assert (instance.port, instance.region, instance.draining) == (process.grpc_port, "south", False)
     process.popen.send_signal(signal.SIGTERM)
     wait_until_blocking(
-        lambda: ServiceInstance.read(entry.read_bytes()).draining, "the draining", every_s=0.02
+        lambda: ServiceInstance.from_json(entry.read_bytes()).draining, "the draining", every_s=0.02
     )
     assert process.end()[0] == 0
     assert not entry.exists()

@@ -44,7 +44,7 @@ def step(number: int) -> Callable[[Thing], AggregateChange[Thing]]:
 
 
 async def event_count(shards: Shards, subject: str) -> int:
-    rows = await shards.of(subject).db["outbox"].find({"slot": slot_of(subject)}).to_list()
+    rows = await shards.shard_for(subject).db["outbox"].find({"slot": slot_of(subject)}).to_list()
     return sum(Event.FromString(row["event"]).subject == subject for row in rows)
 
 
@@ -101,7 +101,7 @@ async def test_each_of_some_ids_is_read_from_its_own_shard_and_so_are_all(things
     ids = [thing.id for thing in stored]
     missing = new_id("usr")
     found = await things.get_each([*ids, missing])
-    assert sorted(thing.id for thing in found.found) == sorted(ids)
+    assert sorted(thing.id for thing in found.items) == sorted(ids)
     assert await things.existing_ids([*ids, missing]) == set(ids)
     everything = [thing.id async for page in things.iterate_pages() for thing in page]
     assert set(ids) <= set(everything)

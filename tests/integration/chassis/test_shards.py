@@ -38,26 +38,26 @@ async def counted(shard: Shard) -> int:
 async def two_things(shards: Shards) -> tuple[str, str]:
     here, there = new_id("thg", HERE), new_id("thg", THERE)
     for id_ in (here, there):
-        await shards.of(id_).db["things"].delete_many({"kind": "counted"})
-        await shards.of(id_).db["things"].insert_one({"_id": id_, "kind": "counted"})
+        await shards.shard_for(id_).db["things"].delete_many({"kind": "counted"})
+        await shards.shard_for(id_).db["things"].insert_one({"_id": id_, "kind": "counted"})
     return here, there
 
 
 async def test_an_id_leads_to_the_shard_of_its_slot(shards: Shards) -> None:
-    assert [shard.name for shard in shards.all()] == ["s1", "s2"]
-    assert [shards.of(slot).name for slot in (HERE, 8191, 8192, THERE)] == ["s1", "s1", "s2", "s2"]
-    assert shards.of(new_id("usr", THERE)) is shards.of(THERE)
+    assert [shard.name for shard in shards.all_shards()] == ["s1", "s2"]
+    assert [shards.shard_for(slot).name for slot in (HERE, 8191, 8192, THERE)] == ["s1", "s1", "s2", "s2"]
+    assert shards.shard_for(new_id("usr", THERE)) is shards.shard_for(THERE)
 
 
 @pytest.mark.parametrize("bad", ["", "usr_nonsense", -1, 16_384])
 async def test_what_is_no_id_leads_nowhere(shards: Shards, bad: str | int) -> None:
     with pytest.raises(ValueError, match=r"ID|slot"):
-        shards.of(bad)
+        shards.shard_for(bad)
 
 
 async def test_times_come_back_aware_in_utc(shards: Shards, two_things: tuple[str, str]) -> None:
     at = datetime(2026, 5, 1, 12, 0, 0, 123_000, tzinfo=UTC)
-    things = shards.of(HERE).db["things"]
+    things = shards.shard_for(HERE).db["things"]
     await things.update_one({"_id": two_things[0]}, {"$set": {"at": at}})
 
     found = await things.find_one({"_id": two_things[0]})
@@ -70,12 +70,12 @@ async def test_times_come_back_aware_in_utc(shards: Shards, two_things: tuple[st
 async def test_a_scatter_brings_every_shards_answer(shards: Shards, two_things: tuple[str, str]) -> None:
     answer = await shards.scatter(counted, timeout_s=5)
 
-    assert (answer.results, answer.missing) == ([1, 1], [])
+    assert (answer.results, answer.missing_shards) == ([1, 1], [])
 
 
 async def test_a_scatter_names_the_shard_that_is_too_slow(shards: Shards) -> None:
     async def slow_there(shard: Shard) -> str:
-        if shard is shards.of(THERE):
+        if shard is shards.shard_for(THERE):
             await shard.db["things"].insert_one({"_id": "sleeper"})
             await shard.db["things"].find_one({"$where": "sleep(120000) || true"})
         return shard.name
@@ -83,7 +83,7 @@ async def test_a_scatter_names_the_shard_that_is_too_slow(shards: Shards) -> Non
     with within(WAIT_TIMEOUT_S):
         answer = await shards.scatter(slow_there, timeout_s=0.5)
 
-    assert (answer.results, answer.missing) == (["s1"], ["s2"])
+    assert (answer.results, answer.missing_shards) == (["s1"], ["s2"])
 
 
 async def test_a_scatter_raises_what_is_no_outage(shards: Shards) -> None:
@@ -95,7 +95,7 @@ async def test_a_scatter_raises_what_is_no_outage(shards: Shards) -> None:
 
 
 async def test_an_operation_ends_with_the_callers_deadline(shards: Shards) -> None:
-    things = shards.of(HERE).db["things"]
+    things = shards.shard_for(HERE).db["things"]
     await things.insert_one({"_id": new_id("thg", HERE)})
     bind_call(CallContext(deadline=time.monotonic() + 0.3))
 
@@ -113,7 +113,7 @@ async def test_all_ways_to_read_and_write_report_an_outage_in_the_same_words(
 ) -> None:
     await shards.ping()
     stopped("mongo-s2")
-    things = shards.of(THERE).db["things"]
+    things = shards.shard_for(THERE).db["things"]
     calls = (
         lambda: things.find_one({}),
         lambda: things.find({}).to_list(),
@@ -123,9 +123,9 @@ async def test_all_ways_to_read_and_write_report_an_outage_in_the_same_words(
         lambda: things.update_one({}, {"$set": {"a": 1}}),
         lambda: things.count_documents({}),
         lambda: things.with_options().find_one({}),
-        lambda: shards.of(THERE).db.get_collection("things").delete_one({"_id": 1}),
-        lambda: shards.of(THERE).in_transaction(_noop),
-        lambda: shards.of(THERE).ping(),
+        lambda: shards.shard_for(THERE).db.get_collection("things").delete_one({"_id": 1}),
+        lambda: shards.shard_for(THERE).run_in_transaction(_noop),
+        lambda: shards.shard_for(THERE).ping(),
     )
 
     for call in calls:
@@ -146,16 +146,16 @@ async def test_a_shard_that_is_down_fails_its_own_users_only_at_once_and_comes_b
     here, there = two_things
     stopped("mongo-s2")
     with within(WAIT_TIMEOUT_S), pytest.raises(DomainError, match="UNAVAILABLE"):
-        await shards.of(there).db["things"].find_one({"_id": there})
+        await shards.shard_for(there).db["things"].find_one({"_id": there})
     await asyncio.sleep(1)
 
     with within(MAX_TOTAL_WAIT_S):
         for _ in range(20):
             with pytest.raises(DomainError, match="UNAVAILABLE"):
-                await shards.of(there).db["things"].find_one({"_id": there})
+                await shards.shard_for(there).db["things"].find_one({"_id": there})
     with within(MAX_TOTAL_WAIT_S):
-        assert await shards.of(here).db["things"].find_one({"_id": here}) is not None
-        assert (await shards.scatter(counted, timeout_s=5)).missing == ["s2"]
+        assert await shards.shard_for(here).db["things"].find_one({"_id": here}) is not None
+        assert (await shards.scatter(counted, timeout_s=5)).missing_shards == ["s2"]
         assert await shards.ping() == ["s2"]
 
     stack.start("mongo-s2")
@@ -167,7 +167,7 @@ async def test_a_shard_that_is_down_fails_its_own_users_only_at_once_and_comes_b
 async def _until_found(shards: Shards, id_: str) -> None:
     while True:
         try:
-            assert await shards.of(id_).db["things"].find_one({"_id": id_}) is not None
+            assert await shards.shard_for(id_).db["things"].find_one({"_id": id_}) is not None
         except DomainError:
             await asyncio.sleep(0.05)
         else:
@@ -183,7 +183,7 @@ async def test_after_a_crash_in_the_midst_of_transactions_what_was_acknowledged_
     async def change() -> None:
         id_ = new_id("thg", THERE)
         try:
-            await shards.of(id_).in_transaction(_made(id_))
+            await shards.shard_for(id_).run_in_transaction(_made(id_))
         except DomainError as error:
             refused.append(error)
         else:
@@ -201,7 +201,7 @@ async def test_after_a_crash_in_the_midst_of_transactions_what_was_acknowledged_
     await working
     stack.await_ready("mongo-s2")
 
-    shard = shards.of(THERE)
+    shard = shards.shard_for(THERE)
     await _until_found(shards, next(iter(acknowledged)))
     things = {row["_id"] for row in await shard.db["things"].find({"made": True}).to_list()}
     told = {row["subject"] for row in await shard.db["told"].find({}).to_list()}
@@ -225,15 +225,15 @@ async def test_reading_by_ids_finds_what_there_is_on_every_shard_and_names_those
         return [row["_id"] for row in await shard.db["things"].find({"_id": {"$in": ids}}).to_list()]
 
     unknown = new_id("usr", HERE)
-    answer = await shards.of_each([*two_things, unknown], ids_on)
-    assert (sorted(answer.found), answer.unavailable_ids) == (sorted(two_things), [])
+    answer = await shards.find_by_ids([*two_things, unknown], ids_on)
+    assert (sorted(answer.items), answer.unavailable_ids) == (sorted(two_things), [])
 
     stack.stop("mongo-s2")
     try:
-        here = [each for each in two_things if shards.of(each) is shards.of(HERE)]
+        here = [each for each in two_things if shards.shard_for(each) is shards.shard_for(HERE)]
         there = [each for each in two_things if each not in here]
-        answer = await shards.of_each(two_things, ids_on)
-        assert (answer.found, answer.unavailable_ids) == (here, there)
+        answer = await shards.find_by_ids(two_things, ids_on)
+        assert (answer.items, answer.unavailable_ids) == (here, there)
     finally:
         stack.start("mongo-s2")
         stack.await_ready("mongo-s2")
@@ -244,7 +244,7 @@ async def test_the_guard_lets_pass_what_goes_to_one_shard_or_is_on_the_list(
 ) -> None:
     with guard.operation("read both by their IDs"):
         for id_ in two_things:
-            await shards.of(id_).db["things"].find_one({"_id": id_})
+            await shards.shard_for(id_).db["things"].find_one({"_id": id_})
     with guard.operation("count"):
         await shards.scatter(counted, timeout_s=5)
 
@@ -253,7 +253,7 @@ async def test_the_guard_lets_pass_what_goes_to_one_shard_or_is_on_the_list(
 
 async def test_the_guard_finds_a_scatter_made_by_hand(shards: Shards, guard: TargetedQueryGuard) -> None:
     with guard.operation("search"):
-        for shard in shards.all():
+        for shard in shards.all_shards():
             await shard.db["things"].find_one({"city": "Berlin"})
 
     with pytest.raises(AssertionError, match=r"search: find on things .*Berlin.* went to 2 shards"):

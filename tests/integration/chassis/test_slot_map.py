@@ -81,10 +81,10 @@ async def world(stack: StackHandle, database: str) -> AsyncIterator[SlotMapHarne
 async def following(world: SlotMapHarness) -> AsyncIterator[Shards]:
     shards = world.shards()
     watch = SlotMapWatch(shards, ProcessIdentity("test", "serve", "one"))
-    await watch.begin()
-    task = asyncio.create_task(watch.run())
+    await watch.load_newest()
+    task = asyncio.create_task(watch.follow_shards())
     try:
-        await wait_until(shards.pool("s1").lease.holds)
+        await wait_until(shards.pool_of("s1").write_lease.is_valid)
         yield shards
     finally:
         task.cancel()
@@ -100,7 +100,7 @@ async def until_confirmed(world: SlotMapHarness, version: int, shard: str = "s1"
 
 async def insert(shards: Shards, slot: int = SLOT) -> str:
     id_ = new_id("thg", slot)
-    await shards.of(id_).db["things"].insert_one({"_id": id_})
+    await shards.shard_for(id_).db["things"].insert_one({"_id": id_})
     return id_
 
 
@@ -146,14 +146,14 @@ async def test_a_new_shard_and_moved_slots_are_followed_while_others_read_and_wr
             calls = 0
             while not ended:
                 id_ = await insert(shards, OTHER_SLOT)
-                assert await shards.of(id_).db["things"].find_one({"_id": id_})
+                assert await shards.shard_for(id_).db["things"].find_one({"_id": id_})
                 calls += 1
             return calls
 
         users = [asyncio.create_task(user()) for _ in range(4)]
         grown = rebalance.with_shard(world.first, "s2", world.uris["s2"])
         await world.publish(grown, "s2", "s1")
-        await wait_until(lambda: "s2" in [shard.name for shard in shards.all()])
+        await wait_until(lambda: "s2" in [shard.name for shard in shards.all_shards()])
         await until_confirmed(world, grown.version, "s2")
         moved = rebalance.with_owner(grown, {SLOT}, "s2")
         await world.publish(moved, "s2", "s1")
@@ -170,22 +170,22 @@ async def test_a_new_address_of_a_shard_is_followed_while_others_read_and_write(
 ) -> None:
     monkeypatch.setattr("chassis.sharding.shards.MAX_CALL_S", 0.0)
     async with following(world) as shards:
-        former = shards.pool("s1")
+        former = shards.pool_of("s1")
         readdressed = rebalance.with_address(
             world.first, "s1", world.uris["s1"].replace("127.0.0.1", "localhost")
         )
         changing = asyncio.create_task(world.publish(readdressed, "s1"))
         calls = 0
         async with asyncio.timeout(SLOT_MAP_TIMEOUT_S):
-            while calls < 20 or shards.pool("s1") is former:
+            while calls < 20 or shards.pool_of("s1") is former:
                 id_ = await insert(shards)
-                assert await shards.of(id_).db["things"].find_one({"_id": id_})
+                assert await shards.shard_for(id_).db["things"].find_one({"_id": id_})
                 calls += 1
         await changing
         await until_confirmed(world, readdressed.version)
         await insert(shards)
 
-        await wait_until(lambda: not shards._leaving)
+        await wait_until(lambda: not shards._closing)
         with pytest.raises(InvalidOperation):
             await former.client.admin.command("ping")
 
@@ -198,7 +198,7 @@ async def test_the_first_question_of_a_process_goes_by_the_newest_map(world: Slo
     shards = world.shards()
 
     async with slot_map_watch.follow_slot_map(shards, ProcessIdentity("test", "serve")):
-        assert await shards.of(id_).db["things"].find_one({"_id": id_})
+        assert await shards.shard_for(id_).db["things"].find_one({"_id": id_})
     await shards.close()
 
 
@@ -209,7 +209,7 @@ async def test_a_map_that_cannot_be_read_keeps_no_process_from_its_work(world: S
 
     async with slot_map_watch.follow_slot_map(shards, ProcessIdentity("test", "serve")):
         assert shards.slot_map == world.first
-        assert not shards.pool("s1").lease.holds()
+        assert not shards.pool_of("s1").write_lease.is_valid()
     await shards.close()
 
 
@@ -218,13 +218,13 @@ async def test_a_fence_refuses_writes_to_its_slots_lets_reads_pass_and_can_be_li
 ) -> None:
     async with following(world) as shards:
         id_ = await insert(shards)
-        before = shards.of(id_)
+        before = shards.shard_for(id_)
         fence = rebalance.with_fence(world.first, {SLOT})
         await world.publish(fence, "s1")
         await until_confirmed(world, fence.version)
 
-        for shard in (before, shards.of(id_)):
-            for write in (_update(shard, id_), shard.in_transaction(_noop)):
+        for shard in (before, shards.shard_for(id_)):
+            for write in (_update(shard, id_), shard.run_in_transaction(_noop)):
                 with pytest.raises(DomainError, match=r"UNAVAILABLE.*handing these records over") as refused:
                     await write
                 assert refused.value.retry_after_s
@@ -256,7 +256,7 @@ async def test_a_fence_counts_as_confirmed_only_when_the_last_earlier_transactio
             begun.set()
             await go_on.wait()
 
-        working = asyncio.create_task(shards.of(SLOT).in_transaction(slow))
+        working = asyncio.create_task(shards.shard_for(SLOT).run_in_transaction(slow))
         await begun.wait()
         fence = rebalance.with_fence(world.first, {SLOT})
         await world.publish(fence, "s1")
@@ -279,20 +279,20 @@ async def test_writes_end_with_the_lease_when_a_shard_cannot_confirm_and_no_othe
     await world.publish(both, "s1", "s2")
     async with following(world) as shards:
         id_ = await insert(shards)
-        await wait_until(shards.pool("s2").lease.holds)
+        await wait_until(shards.pool_of("s2").write_lease.is_valid)
         maps = world.clients["s1"][world.cluster][slot_map_store.SLOT_MAP_COLLECTION]
         await maps.rename("hidden")
 
-        await wait_until(lambda: not shards.pool("s1").lease.holds())
+        await wait_until(lambda: not shards.pool_of("s1").write_lease.is_valid())
         with pytest.raises(DomainError, match=r"UNAVAILABLE.*has not confirmed lately"):
             await insert(shards)
         with pytest.raises(DomainError, match="UNAVAILABLE"):
-            await shards.of(SLOT).in_transaction(_noop)
-        assert await shards.of(id_).db["things"].find_one({"_id": id_})
+            await shards.shard_for(SLOT).run_in_transaction(_noop)
+        assert await shards.shard_for(id_).db["things"].find_one({"_id": id_})
         await insert(shards, OTHER_SLOT)
 
         await world.clients["s1"][world.cluster]["hidden"].rename(slot_map_store.SLOT_MAP_COLLECTION)
-        await wait_until(shards.pool("s1").lease.holds)
+        await wait_until(shards.pool_of("s1").write_lease.is_valid)
         await insert(shards)
 
 
@@ -325,20 +325,20 @@ async def test_an_answer_that_is_older_than_one_before_confirms_nothing(
     async with following(world) as shards:
         await until_confirmed(world, fence.version)
         maps = world.clients["s1"][world.cluster][slot_map_store.SLOT_MAP_COLLECTION]
-        await maps.replace_one({}, {"_id": "slot_map"} | world.first.document())
+        await maps.replace_one({}, {"_id": "slot_map"} | world.first.to_document())
 
-        await wait_until(lambda: not shards.pool("s1").lease.holds())
+        await wait_until(lambda: not shards.pool_of("s1").write_lease.is_valid())
 
         assert shards.slot_map == fence
-        await maps.replace_one({}, {"_id": "slot_map"} | fence.document())
-        await wait_until(shards.pool("s1").lease.holds)
+        await maps.replace_one({}, {"_id": "slot_map"} | fence.to_document())
+        await wait_until(shards.pool_of("s1").write_lease.is_valid)
 
 
 async def test_a_process_that_was_paused_longer_than_its_lease_writes_nothing_by_its_old_map(
     world: SlotMapHarness, tmp_path: Path
 ) -> None:
     path = tmp_path / "slots.json"
-    path.write_text(json.dumps(world.first.document()))
+    path.write_text(json.dumps(world.first.to_document()))
     told = {
         "slot_map": str(path),
         "database": world.database,

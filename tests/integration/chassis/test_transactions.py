@@ -25,7 +25,7 @@ def user() -> str:
 
 @pytest.fixture
 def shard(shards: Shards, user: str) -> Shard:
-    return shards.of(user)
+    return shards.shard_for(user)
 
 
 def event_about(subject: str) -> IncomingEvent:
@@ -44,7 +44,7 @@ async def test_a_change_and_its_event_are_committed_together(shard: Shard, user:
         assert await shard.db["things"].find_one({"_id": user}) is None
         return "done"
 
-    assert await shard.in_transaction(work) == "done"
+    assert await shard.run_in_transaction(work) == "done"
 
     assert await shard.db["things"].find_one({"_id": user}) is not None
     [row] = await outbox_messages(shard, user)
@@ -63,7 +63,7 @@ async def test_when_the_work_fails_neither_change_nor_event_is_there(shard: Shar
         raise LookupError("half-way")
 
     with pytest.raises(LookupError):
-        await shard.in_transaction(work)
+        await shard.run_in_transaction(work)
 
     assert await shard.db["things"].find_one({"_id": user}) is None
     assert await outbox_messages(shard, user) == []
@@ -74,7 +74,7 @@ async def test_several_events_are_published_in_the_order_of_their_emission(shard
         for number in range(5):
             tx.emit(UserVerified(user_id=f"{number}"), subject=user)
 
-    await shard.in_transaction(work)
+    await shard.run_in_transaction(work)
 
     assert len(await outbox_messages(shard, user)) == 5
 
@@ -95,7 +95,7 @@ async def test_what_is_done_through_the_transactions_database_is_in_it_even_with
         raise LookupError("undo all of it")
 
     with pytest.raises(LookupError):
-        await shard.in_transaction(work)
+        await shard.run_in_transaction(work)
 
     assert await shard.db["things"].find_one({"_id": user}) is None
 
@@ -104,7 +104,7 @@ async def test_a_collection_first_used_in_a_transaction_is_not_tied_to_it(shard:
     async def work(tx: Transaction) -> None:
         await tx.db["first_used_there"].insert_one({"_id": user})
 
-    await shard.in_transaction(work)
+    await shard.run_in_transaction(work)
 
     assert await shard.db["first_used_there"].find_one({"_id": user}) is not None
     await shard.db["first_used_there"].drop()
@@ -119,8 +119,8 @@ async def test_the_same_incoming_event_has_its_effect_once(shard: Shard, user: s
         tx.emit(UserVerified(user_id=user), subject=user)
         return "done"
 
-    first = await shard.in_transaction(work, handling=incoming)
-    again = await shard.in_transaction(work, handling=incoming)
+    first = await shard.run_in_transaction(work, event=incoming)
+    again = await shard.run_in_transaction(work, event=incoming)
 
     assert (first, again) == ("done", None)
     assert (await shard.db["things"].find_one({"_id": user}) or {})["seen"] == 1
@@ -135,7 +135,7 @@ async def test_deliveries_of_one_event_at_the_same_time_have_its_effect_once(sha
         await tx.db["things"].update_one({"_id": user}, {"$inc": {"seen": 1}}, session=tx.session)
         return "done"
 
-    outcomes = await asyncio.gather(*(shard.in_transaction(work, handling=incoming) for _ in range(8)))
+    outcomes = await asyncio.gather(*(shard.run_in_transaction(work, event=incoming) for _ in range(8)))
 
     assert sorted(outcomes, key=str) == [None] * 7 + ["done"]
     assert (await shard.db["things"].find_one({"_id": user}) or {})["seen"] == 1
@@ -151,9 +151,9 @@ async def test_an_event_whose_handling_failed_is_handled_when_it_comes_again(sha
         return "done"
 
     with pytest.raises(LookupError):
-        await shard.in_transaction(failing, handling=incoming)
+        await shard.run_in_transaction(failing, event=incoming)
 
-    assert await shard.in_transaction(working, handling=incoming) == "done"
+    assert await shard.run_in_transaction(working, event=incoming) == "done"
 
 
 async def test_transactions_that_meet_on_one_document_all_succeed(shard: Shard, user: str) -> None:
@@ -164,7 +164,7 @@ async def test_transactions_that_meet_on_one_document_all_succeed(shard: Shard, 
         assert found is not None
         await tx.db["things"].update_one({"_id": user}, {"$set": {"seen": found["seen"] + 1}})
 
-    await asyncio.gather(*(shard.in_transaction(work) for _ in range(15)))
+    await asyncio.gather(*(shard.run_in_transaction(work) for _ in range(15)))
 
     assert (await shard.db["things"].find_one({"_id": user}) or {})["seen"] == 15
 
@@ -177,7 +177,7 @@ async def test_a_duplicate_key_reaches_the_store_and_changes_nothing(shard: Shar
         await tx.db["things"].insert_one({"_id": user}, session=tx.session)
 
     with pytest.raises(DuplicateKeyError):
-        await shard.in_transaction(work)
+        await shard.run_in_transaction(work)
 
     assert await outbox_messages(shard, user) == []
 
@@ -187,7 +187,7 @@ async def test_a_domain_error_of_the_work_comes_out_as_it_is(shard: Shard) -> No
         raise DomainError("STALE_ETAG", "changed meanwhile")
 
     with pytest.raises(DomainError, match="STALE_ETAG"):
-        await shard.in_transaction(work)
+        await shard.run_in_transaction(work)
 
 
 async def test_emitting_what_is_no_declared_event_is_refused_at_once(shard: Shard, user: str) -> None:
@@ -195,7 +195,7 @@ async def test_emitting_what_is_no_declared_event_is_refused_at_once(shard: Shar
         tx.emit(Event(), subject=user)
 
     with pytest.raises(ContractError, match="Event"):
-        await shard.in_transaction(work)
+        await shard.run_in_transaction(work)
 
 
 async def test_a_caller_that_goes_away_leaves_no_half_done_change(shard: Shard, user: str) -> None:
@@ -206,7 +206,7 @@ async def test_a_caller_that_goes_away_leaves_no_half_done_change(shard: Shard, 
         reached.set()
         await asyncio.sleep(30)
 
-    running = asyncio.create_task(shard.in_transaction(work))
+    running = asyncio.create_task(shard.run_in_transaction(work))
     await reached.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -100,20 +100,20 @@ class EchoInstance:
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
         instance = ServiceInstance(self._service, "127.0.0.1", self.port, self._region)
-        self.registration = RegistryEntry(self._registry, instance, name=str(self.port))
+        self.registration = RegistryEntry(self._registry, instance, entry_name=str(self.port))
         return self
 
     async def leave(self, drain_s: float = 1.0) -> None:
         """As a service process does when it is told to stop."""
-        self.registration.drain()
+        self.registration.mark_draining()
         await asyncio.sleep(drain_s)
         await self._health.enter_graceful_shutdown()
         await self._server.stop(5)
-        self.registration.withdraw()
+        self.registration.remove()
 
     async def die(self) -> None:
         """Without a word."""
-        self.registration.withdraw()
+        self.registration.remove()
         await self._server.stop(0)
 
 
@@ -179,7 +179,7 @@ class ControlPlaneHarness:
             self.hub,
             self.builders,
             WatchedFile(self.mesh_file, Mesh.parse, every_s=0.1),
-            WatchedFile(self.descriptors, Contracts.read, every_s=0.1),
+            WatchedFile(self.descriptors, Contracts.from_descriptor_set, every_s=0.1),
             self.registry,
         )
         health = health_aio.HealthServicer()

@@ -108,7 +108,7 @@ class LiveInboxHarness(EdgeHarness):
             create_time=datetime.now(UTC),
         )
         await (
-            self.shards.of(reader.id)
+            self.shards.shard_for(reader.id)
             .db[NOTIFICATIONS]
             .insert_one(to_document(entry, slot=slot_of(reader.id)))
         )

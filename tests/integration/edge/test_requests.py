@@ -71,7 +71,7 @@ class SingleTokenVerifier:
             raise DomainError("TOKEN_INVALID", "Not this one.")
         return Principal("usr_1", "COMPANY")
 
-    async def refuse_revoked(self, session_id: str) -> None:
+    async def raise_if_revoked(self, session_id: str) -> None:
         pass
 
 

@@ -119,7 +119,7 @@ class BruteForceSearch:
                 word.weight
                 * max(quality * entry.impacts.get(term, 0) for term, quality in word.qualities.items())
                 for word in question.words
-                if word.ranks
+                if word.affects_ranking
             ),
         }
         return values[question.sort]

@@ -161,7 +161,7 @@ class InternshipHarness:
 
     async def deliver(self) -> None:
         """Hands all told events to the reactions, as the relay and the worker do."""
-        for shard in self.shards.all():
+        for shard in self.shards.all_shards():
             rows = await shard.db["outbox"].find({}).sort("_id", 1).to_list(None)
             for row in rows:
                 await self._react(Event.FromString(row["event"]))
@@ -196,5 +196,5 @@ def parsed(kind: type[M], answer: Any) -> M:
 @contextmanager
 def acting_with_key(principal: Principal, key: str, *, replay: bool = False) -> Iterator[None]:
     """A call under an idempotency key."""
-    with acting_as(principal, operation=IdempotentOperation(id=key, at=NOW, replay=replay)):
+    with acting_as(principal, operation=IdempotentOperation(id=key, started_at=NOW, is_replay=replay)):
         yield

@@ -272,7 +272,7 @@ async def test_a_worker_that_reports_again_reports_new_views_only(world: Interns
     await world.views.flush()
     await told_views(world)
     reading = SubjectDay(opened.id, world.clock.now().date().isoformat())
-    await world.telling.readers.put_back([reading])
+    await world.telling.readers.requeue_changed([reading])
     await told_views(world)
     seen = await read_outbox(world.shards, events.InternshipViewed, opened.id)
     assert [event.views for event in seen] == [1]

@@ -185,7 +185,7 @@ async def test_a_deleted_draft_is_gone_and_nothing_late_brings_it_back(world: In
     [gone] = await read_outbox(world.shards, events.InternshipDeleted, draft.id)
     assert (gone.company_id, gone.version) == (owner.org, draft.version + 1)
     await world.deliver()
-    entry = await world.shards.of(draft.id).db["search_listings"].find_one({"_id": draft.id})
+    entry = await world.shards.shard_for(draft.id).db["search_listings"].find_one({"_id": draft.id})
     assert entry is not None
     assert entry["version"] == draft.version + 1
     assert "terms" not in entry

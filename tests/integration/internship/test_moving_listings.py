@@ -40,15 +40,15 @@ def world(shards: Shards, cache: Cache, redis: RedisCluster) -> InternshipHarnes
 
 
 def go_by(shards: Shards, slot_map: SlotMap) -> None:
-    shards.reroute(slot_map, dict.fromkeys(slot_map.uris, slot_map))
+    shards.apply_slot_map(slot_map, dict.fromkeys(slot_map.uris, slot_map))
 
 
 async def copy(shards: Shards, collection: str) -> None:
     """As whoever moves slots does, past their owners."""
-    source, target = shards.all()
-    moving = await source.whole[collection].find(THEIRS).to_list()
+    source, target = shards.all_shards()
+    moving = await source.unscoped[collection].find(THEIRS).to_list()
     assert moving
-    await target.whole[collection].insert_many(moving)
+    await target.unscoped[collection].insert_many(moving)
 
 
 def begun(shards: Shards) -> SlotMap:
@@ -67,7 +67,7 @@ async def moves(shards: Shards, collection: str) -> AsyncIterator[str]:
     yield "copied"
     go_by(shards, switched(shards))
     yield "switched"
-    await shards.all()[0].whole[collection].delete_many(THEIRS)
+    await shards.all_shards()[0].unscoped[collection].delete_many(THEIRS)
     go_by(shards, rebalance.with_moves(shards.slot_map, []))
     yield "cleared"
 
@@ -87,8 +87,12 @@ async def answered(world: InternshipHarness) -> list[Any]:
 async def test_search_finds_and_counts_the_same_at_every_step_of_a_move(
     world: InternshipHarness, shards: Shards
 ) -> None:
-    for shard in shards.all():
-        own = [search_index.entry_document(each, NOW) for each in MARKET[:200] if shards.of(each.id) is shard]
+    for shard in shards.all_shards():
+        own = [
+            search_index.entry_document(each, NOW)
+            for each in MARKET[:200]
+            if shards.shard_for(each.id) is shard
+        ]
         await shard.db[search_index.SEARCH_COLLECTION].insert_many(own)
     await world.lexicon.read_all()
     before, words = await answered(world), world.lexicon.vocabulary._counts
@@ -113,7 +117,7 @@ async def test_a_sweep_comes_to_its_end_though_the_listings_move_under_it(
 
     async def overdue(db: Any, now: datetime, limit: int) -> list[str]:
         found = await found_by(db, now, limit)
-        if found and shards.of(MOVING.first).name == "s1":
+        if found and shards.shard_for(MOVING.first).name == "s1":
             go_by(shards, switched(shards))
         return found
 

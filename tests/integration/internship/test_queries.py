@@ -126,7 +126,7 @@ async def test_lists_come_out_of_their_index_in_order(
     world: InternshipHarness, query: dict[str, Any], hint: str, sort: dict[str, int]
 ) -> None:
     find = {"find": LISTINGS, "filter": query, "hint": hint} | ({"sort": sort} if sort else {})
-    explained = await world.shards.all()[0].db.command("explain", find, verbosity="queryPlanner")
+    explained = await world.shards.all_shards()[0].db.command("explain", find, verbosity="queryPlanner")
     plan = str(explained["queryPlanner"]["winningPlan"])
     assert f"'indexName': '{hint}'" in plan
     assert "'stage': 'SORT'" not in plan
@@ -143,12 +143,12 @@ async def test_a_search_says_which_shard_did_not_answer(world: InternshipHarness
     half_dead = SlotMap(
         real.version, real.uris | {dead: "mongodb://127.0.0.1:1/?directConnection=true"}, real.owners
     )
-    name = world.shards.all()[0].db.name
+    name = world.shards.all_shards()[0].db.name
     shards = Shards(half_dead, name, "admin", stack.credentials.mongo_admin_password)
     try:
         found = await InternshipHarness(shards, world.cache, world.redis).search(q="axolotl ")
         assert list(found.missing_shards) == [dead]
-        expected = sum(world.shards.of(owner.org).name == alive for owner in owners)
+        expected = sum(world.shards.shard_for(owner.org).name == alive for owner in owners)
         assert len(found.data) == expected
     finally:
         await shards.close()

@@ -46,7 +46,7 @@ async def indexed(shards: Shards) -> dict[str, Any]:
     """What the index holds, but for when it was written."""
     found = [
         row
-        for shard in shards.all()
+        for shard in shards.all_shards()
         for row in await shard.db[search_index.SEARCH_COLLECTION].find().to_list()
     ]
     return {
@@ -69,7 +69,7 @@ async def market(world: InternshipHarness) -> list[pb.Internship]:
 async def test_an_index_that_is_right_is_left_alone(world: InternshipHarness) -> None:
     """Whichever process wrote it: the order of an entry's terms differs from one to the next."""
     other = (await market(world))[0]
-    entries = world.shards.of(other.id).db[search_index.SEARCH_COLLECTION]
+    entries = world.shards.shard_for(other.id).db[search_index.SEARCH_COLLECTION]
     terms = (await indexed(world.shards))[other.id]["terms"]
     await entries.update_one({"_id": other.id}, {"$set": {"terms": terms[::-1]}})
     before = await indexed(world.shards)
@@ -82,7 +82,7 @@ async def test_damaged_entries_are_repaired_and_no_others(world: InternshipHarne
     before = await indexed(world.shards)
 
     def entries(id_: str) -> Any:
-        return world.shards.of(id_).db[search_index.SEARCH_COLLECTION]
+        return world.shards.shard_for(id_).db[search_index.SEARCH_COLLECTION]
 
     await entries(gone.id).delete_one({"_id": gone.id})
     await entries(changed.id).update_one({"_id": changed.id}, {"$set": {"terms": ["wrong"]}})
@@ -107,10 +107,10 @@ async def test_a_recently_closed_listing_gets_its_tombstone_back_and_a_late_even
     world: InternshipHarness,
 ) -> None:
     *_, closed = await market(world)
-    entries = world.shards.of(closed.id).db[search_index.SEARCH_COLLECTION]
+    entries = world.shards.shard_for(closed.id).db[search_index.SEARCH_COLLECTION]
     await entries.delete_one({"_id": closed.id})
     assert await rebuilt(world) == {"listings": 1}
-    await search_index.put_entry(world.shards.of(closed.id).db, build_index_entry(closed), NOW)
+    await search_index.put_entry(world.shards.shard_for(closed.id).db, build_index_entry(closed), NOW)
     assert "terms" not in (await indexed(world.shards))[closed.id]
     await entries.delete_one({"_id": closed.id})
     world.clock.advance(search_index.TOMBSTONE_LIFE)
@@ -122,7 +122,7 @@ async def test_a_part_is_rebuilt_by_when_listings_changed(world: InternshipHarne
     world.clock.advance(timedelta(hours=2))
     new = await world.published(world.companies.add("Copper"))
     await world.deliver()
-    for shard in world.shards.all():
+    for shard in world.shards.all_shards():
         await shard.db[search_index.SEARCH_COLLECTION].delete_many({})
     assert await rebuilt(world, world.clock.now() - timedelta(hours=1)) == {"listings": 1}
     assert set(await indexed(world.shards)) == {new.id}
@@ -135,7 +135,7 @@ async def test_a_rebuild_while_listings_come_and_change_ends_with_the_right_inde
 ) -> None:
     await market(world)
     owner = world.companies.add("Busy")
-    for shard in world.shards.all():
+    for shard in world.shards.all_shards():
         await shard.db[search_index.SEARCH_COLLECTION].delete_many({})
 
     async def busy() -> None:
@@ -168,7 +168,11 @@ async def test_entries_of_an_older_format_are_rebuilt_with_their_coordinates(
             "$unset": {"format": 1, "title": 1},
             "$set": {"terms": ["x"], "impacts": {"x": 1}, "spots": []},
         }
-        await world.shards.of(each.id).db[search_index.SEARCH_COLLECTION].update_one({"_id": each.id}, older)
+        await (
+            world.shards.shard_for(each.id)
+            .db[search_index.SEARCH_COLLECTION]
+            .update_one({"_id": each.id}, older)
+        )
     await SearchIndexRebuilder(world.shards, world.clock).renew()
     assert await indexed(world.shards) == before
     assert await rebuilt(world) == {}

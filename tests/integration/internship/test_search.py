@@ -61,7 +61,7 @@ async def market_shards() -> AsyncIterator[Shards]:
     """Databases with the market in their index."""
     async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
         await asyncio.gather(
-            *(search_index.put_entry(shards.of(entry.id).db, entry, NOW) for entry in MARKET)
+            *(search_index.put_entry(shards.shard_for(entry.id).db, entry, NOW) for entry in MARKET)
         )
         yield shards
 
@@ -76,7 +76,9 @@ async def market(market_shards: Shards, world: InternshipHarness) -> InternshipH
 
 def question_of(world: InternshipHarness, query: dict[str, Any]) -> SearchQuery:
     wanted = search_request_from_message(pb.ListInternshipsRequest(**query), shared_gazetteer())
-    words = QueryParser(LISTING_GRAMMAR, world.lexicon.vocabulary, shared_gazetteer()).read(wanted.text).words
+    words = (
+        QueryParser(LISTING_GRAMMAR, world.lexicon.vocabulary, shared_gazetteer()).parse(wanted.text).terms
+    )
     return SearchQuery(words=words, filters=wanted.filters, sort=effective_sort(wanted.sort, words))
 
 
@@ -206,7 +208,7 @@ async def test_a_question_is_narrowed_by_its_index(
 ) -> None:
     question = question_of(market, query)
     pipeline = store.match_pipeline(question, store.KeyRange(), 50, NOW)
-    explained = await market.shards.all()[0].db.command(
+    explained = await market.shards.all_shards()[0].db.command(
         "explain",
         {
             "aggregate": search_index.SEARCH_COLLECTION,
@@ -244,7 +246,7 @@ async def test_a_listing_past_its_deadline_is_not_found_though_nobody_has_swept(
 
 async def test_late_news_never_overwrites_newer(shards: Shards) -> None:
     entry = replace(MARKET[0], version=5)
-    db = shards.of(entry.id).db
+    db = shards.shard_for(entry.id).db
     assert await search_index.put_entry(db, entry, NOW)
     assert not await search_index.put_entry(db, replace(entry, version=4), NOW)
     assert await search_index.mark_deleted(db, entry.id, 7, NOW)

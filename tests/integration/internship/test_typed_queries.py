@@ -61,7 +61,7 @@ async def typed_shards() -> AsyncIterator[Shards]:
     """Databases with the corpus in their index."""
     async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
         await asyncio.gather(
-            *(search_index.put_entry(shards.of(entry.id).db, entry, NOW) for entry in entries()[1])
+            *(search_index.put_entry(shards.shard_for(entry.id).db, entry, NOW) for entry in entries()[1])
         )
         yield shards
 

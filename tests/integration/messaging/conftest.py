@@ -40,7 +40,7 @@ async def shards(stack: StackHandle) -> AsyncIterator[Shards]:
     name = f"ic_test_{secrets.token_hex(4)}"
     shards = open_shards(stack, name)
     yield shards
-    for shard in shards.all():
+    for shard in shards.all_shards():
         await shard.db.client.drop_database(name)
     await shards.close()
 
@@ -66,7 +66,7 @@ class RelayController:
     def start(self, holder: str = "one") -> OutboxRelay:
         publisher = EventPublisher(self.amqp_url)
         relay = OutboxRelay(self.shards, publisher, holder=holder)
-        self._running.append((publisher, asyncio.create_task(relay.run())))
+        self._running.append((publisher, asyncio.create_task(relay.relay_all_shards())))
         return relay
 
     async def stop(self) -> None:
@@ -87,20 +87,20 @@ async def relaying(amqp_url: str, shards: Shards) -> AsyncIterator[RelayControll
 async def emit(shards: Shards, count: int = 1) -> list[str]:
     """Commits so many events in outboxes across the shards; returns the users that they tell of."""
     users = [new_id("usr") for _ in range(count)]
-    for shard in shards.all():
-        rows = [_row(user) for user in users if shards.of(user) is shard]
+    for shard in shards.all_shards():
+        rows = [_row(user) for user in users if shards.shard_for(user) is shard]
         if rows:
             await shard.db[outbox.OUTBOX_COLLECTION].insert_many(rows)
     return users
 
 
 async def count_outbox_rows(shards: Shards) -> int:
-    counts = [await shard.db[outbox.OUTBOX_COLLECTION].count_documents({}) for shard in shards.all()]
+    counts = [await shard.db[outbox.OUTBOX_COLLECTION].count_documents({}) for shard in shards.all_shards()]
     return sum(counts)
 
 
 def one_shard(shards: Shards) -> Shard:
-    return shards.all()[0]
+    return shards.all_shards()[0]
 
 
 def _row(user: str) -> dict[str, object]:

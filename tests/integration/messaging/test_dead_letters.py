@@ -45,7 +45,7 @@ async def refuse(_: IncomingEvent) -> None:
 
 
 async def lying(letters: DeadLetterQueues, queue: str) -> list[DeadLetterMessage]:
-    return await asyncio.to_thread(letters.look, queue, 1_000)
+    return await asyncio.to_thread(letters.peek, queue, 1_000)
 
 
 async def dead(letters: DeadLetterQueues, queue: str, count: int) -> list[DeadLetterMessage]:
@@ -112,10 +112,10 @@ async def test_a_dead_letter_shows_its_event_and_why_it_failed(
     assert letter.payload == {"user_id": letter.event.subject}
     assert (
         letter.time
-        and letter.first_failure
-        and letter.time <= letter.first_failure.replace(microsecond=999_999)
+        and letter.first_failed_at
+        and letter.time <= letter.first_failed_at.replace(microsecond=999_999)
     )
-    (summary,) = await asyncio.to_thread(letters.summaries, [queue])
+    (summary,) = await asyncio.to_thread(letters.summarize, [queue])
     assert (summary.count, summary.oldest) == (1, letter.time)
     assert summary.types == {"auth.user.verified": 1}
 
@@ -125,7 +125,7 @@ async def test_looking_changes_neither_order_nor_number(
 ) -> None:
     before = [letter.id for letter in await buried(amqp_url, shards, relaying, queue, 12)]
     for most in (5, 1, 12, 3):
-        found = await asyncio.to_thread(letters.look, queue, most)
+        found = await asyncio.to_thread(letters.peek, queue, most)
         assert [letter.id for letter in found] == before[:most]
     assert [letter.id for letter in await dead(letters, queue, 12)] == before
 
@@ -136,7 +136,7 @@ async def test_replaying_and_dropping_some_leaves_the_others_in_their_order(
     found = await buried(amqp_url, shards, relaying, queue, 8)
     ids = [letter.id for letter in found]
     assert await asyncio.to_thread(letters.replay, queue, one_of(ids[2], ids[5])) == 2
-    assert await asyncio.to_thread(letters.drop, queue, one_of(ids[0], "evt_unknown")) == 1
+    assert await asyncio.to_thread(letters.delete, queue, one_of(ids[0], "evt_unknown")) == 1
     left = [ids[1], ids[3], ids[4], ids[6], ids[7]]
     assert [letter.id for letter in await dead(letters, queue, 5)] == left
     seen = RecordingHandler()
@@ -177,12 +177,14 @@ async def test_a_replay_that_is_killed_in_the_middle_loses_nothing_and_has_its_e
         async def work(tx: Transaction) -> None:
             await tx.db["effects"].insert_one({"event": incoming.event_id})
 
-        await shards.of(incoming.subject).in_transaction(work, handling=incoming)
+        await shards.shard_for(incoming.subject).run_in_transaction(work, event=incoming)
         handled.append(incoming.event_id)
 
     async with consuming(amqp_url, queue, RecordingHandler(once)):
         await wait_until(lambda: len(handled) == 11)
-    effects = [row["event"] for shard in shards.all() for row in await shard.db["effects"].find().to_list()]
+    effects = [
+        row["event"] for shard in shards.all_shards() for row in await shard.db["effects"].find().to_list()
+    ]
     assert sorted(effects) == sorted(ids)
     assert left < ids
 
@@ -197,5 +199,5 @@ async def test_a_message_that_is_no_event_is_shown_and_dropped_by_the_id_it_was_
     await publisher.close()
     assert (letter.id, letter.type, letter.event, letter.payload) == ("evt_1", "", None, None)
     assert letter.error.startswith("not an event")
-    assert await asyncio.to_thread(letters.drop, queue, one_of("evt_1")) == 1
+    assert await asyncio.to_thread(letters.delete, queue, one_of("evt_1")) == 1
     assert await lying(letters, queue) == []

@@ -43,7 +43,7 @@ async def consuming(
     subscription = QueueSubscription(queue, {UserVerified: handler}, max_attempts=max_attempts)
     consumers = EventConsumers(amqp_url, [subscription], name="test")
     consumers.start()
-    await wait_until(lambda: consumers.connected)
+    await wait_until(lambda: consumers.is_connected)
     try:
         yield consumers
     finally:
@@ -123,7 +123,7 @@ async def test_a_resume_token_that_the_oplog_forgot_is_replaced_by_a_sweep(
     amqp_url: str, shards: Shards, relaying: RelayController, queue: str
 ) -> None:
     seen = RecordingHandler()
-    for shard in shards.all():
+    for shard in shards.all_shards():
         too_old = {"_data": "8200000001000000012B0229296E04"}
         await shard.db["relay_positions"].insert_one({"_id": "outbox", "slot": 0, "token": too_old})
     async with consuming(amqp_url, queue, seen):
@@ -266,7 +266,7 @@ async def test_stopping_waits_for_the_handlers_in_flight(
 async def test_a_relay_ends_when_cancelled_even_if_its_database_is_gone(
     stack: StackHandle, amqp_url: str, shards: Shards
 ) -> None:
-    own = open_shards(stack, shards.all()[0].db.name)
+    own = open_shards(stack, shards.all_shards()[0].db.name)
     relaying = RelayController(amqp_url, own)
     relaying.start()
     await asyncio.sleep(1.0)

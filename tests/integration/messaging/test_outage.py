@@ -33,7 +33,7 @@ async def test_a_broker_that_is_down_for_some_seconds_loses_nothing(
         relaying.start()
         users = await emit(shards, 50)
         await asyncio.to_thread(broker.stop, "rabbit")
-        await wait_until(lambda: not consumers.connected)
+        await wait_until(lambda: not consumers.is_connected)
         users += await emit(shards, 50)
         await asyncio.sleep(OUTAGE_S)
         assert await count_outbox_rows(shards) >= 50

@@ -28,8 +28,10 @@ async def inbox(service: NotificationHarness, user_id: str) -> list[Notification
 
 
 def on_other_shard(service: NotificationHarness, user_id: str) -> str:
-    here = service.shards.of(user_id)
-    return next(other for other in iter(lambda: new_id("usr"), "") if service.shards.of(other) is not here)
+    here = service.shards.shard_for(user_id)
+    return next(
+        other for other in iter(lambda: new_id("usr"), "") if service.shards.shard_for(other) is not here
+    )
 
 
 def incoming(subject: str) -> IncomingEvent:
@@ -103,8 +105,8 @@ async def test_a_mail_that_was_sent_while_its_slot_was_fenced_is_not_sent_again(
 
     async def send_and_meet_a_fence(mail: EncodedMail) -> None:
         await send(mail)
-        at_work.shards.reroute(fence, dict.fromkeys(fence.uris, fence))
-        asyncio.get_running_loop().call_later(0.6, at_work.shards.reroute, first, {})
+        at_work.shards.apply_slot_map(fence, dict.fromkeys(fence.uris, fence))
+        asyncio.get_running_loop().call_later(0.6, at_work.shards.apply_slot_map, first, {})
 
     monkeypatch.setattr(at_work.post, "send", send_and_meet_a_fence)
     await at_work.mailer.send(delivery_id)
@@ -134,7 +136,7 @@ async def test_a_code_reaches_the_mailbox_and_can_be_read_nowhere_else(
     event.expire_time.FromDatetime(datetime.now(UTC) + timedelta(minutes=15))
     await service.reactions.verification_requested(event, incoming(user))
 
-    database = service.shards.of(user).db
+    database = service.shards.shard_for(user).db
     assert await database[NOTIFICATIONS].count_documents({}) == 0
     row = await database[DELIVERIES].find_one({})
     assert row is not None
@@ -218,7 +220,7 @@ async def _row_as_if_never_settled(
     service: NotificationHarness, delivery_id: str, lease_until: datetime
 ) -> str:
     """Puts the row back to what it was when its process died between the server's yes and writing SENT."""
-    deliveries = service.shards.of(delivery_id).db[DELIVERIES]
+    deliveries = service.shards.shard_for(delivery_id).db[DELIVERIES]
     other = await deliveries.find_one({"_id": delivery_id})
     assert other is not None
     envelopes = service.mailer._envelopes
@@ -248,7 +250,7 @@ async def test_an_event_whose_inbox_row_has_expired_still_notifies_only_once(
     user = await at_work.register("Ada")
     again = incoming(user)
     await at_work.telling.tell(compromised_session_notices(user), again)
-    await at_work.shards.of(user).db["inbox"].delete_many({})
+    await at_work.shards.shard_for(user).db["inbox"].delete_many({})
     await at_work.telling.tell(compromised_session_notices(user), again)
     assert len(await inbox(at_work, user)) == 1
 

@@ -66,7 +66,11 @@ async def put(service: NotificationHarness, user_id: str, number: int, *, at: da
         about="app_1",
         create_time=at or START + timedelta(seconds=number // 2),
     )
-    await service.shards.of(user_id).db[NOTIFICATIONS].insert_one(to_document(entry, slot=slot_of(user_id)))
+    await (
+        service.shards.shard_for(user_id)
+        .db[NOTIFICATIONS]
+        .insert_one(to_document(entry, slot=slot_of(user_id)))
+    )
     return entry.id
 
 

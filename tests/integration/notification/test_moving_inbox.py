@@ -29,11 +29,11 @@ def user() -> str:
 
 
 def shard(service: NotificationHarness, name: str) -> Shard:
-    return next(each for each in service.shards.all() if each.name == name)
+    return next(each for each in service.shards.all_shards() if each.name == name)
 
 
 def go_by(service: NotificationHarness, slot_map: SlotMap) -> None:
-    service.shards.reroute(slot_map, dict.fromkeys(slot_map.uris, slot_map))
+    service.shards.apply_slot_map(slot_map, dict.fromkeys(slot_map.uris, slot_map))
 
 
 def begin_move(service: NotificationHarness) -> None:
@@ -48,8 +48,8 @@ def switch(service: NotificationHarness) -> None:
 
 async def copy(service: NotificationHarness, *ids: str) -> None:
     """Copies entries as whoever moves slots does, past their owners."""
-    entries = await shard(service, "s1").whole[NOTIFICATIONS].find({"_id": {"$in": ids}}).to_list()
-    await shard(service, "s2").whole[NOTIFICATIONS].insert_many(entries)
+    entries = await shard(service, "s1").unscoped[NOTIFICATIONS].find({"_id": {"$in": ids}}).to_list()
+    await shard(service, "s2").unscoped[NOTIFICATIONS].insert_many(entries)
 
 
 async def put_next(service: NotificationHarness, user_id: str, ids: list[str]) -> None:
@@ -115,5 +115,5 @@ async def test_a_reader_gets_every_entry_once_while_the_inbox_moves(
     while len(seen) < len(ids):
         seen.append(await next_of(resumed))
 
-    assert followed.shards.of(slot_of(user)).name == "s2"
+    assert followed.shards.shard_for(slot_of(user)).name == "s2"
     assert seen == ids

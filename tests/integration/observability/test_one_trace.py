@@ -47,7 +47,7 @@ async def test_a_request_its_commands_its_event_and_the_handler_are_one_trace(
     receiver: OtlpReceiver,
 ) -> None:
     user, handled = new_id("usr"), asyncio.Event()
-    shard = traced_shards.of(user)
+    shard = traced_shards.shard_for(user)
 
     async def work(tx: Transaction) -> None:
         await tx.db["users"].insert_one({"_id": user}, session=tx.session)
@@ -62,7 +62,7 @@ async def test_a_request_its_commands_its_event_and_the_handler_are_one_trace(
         amqp_url, [QueueSubscription(queue, {UserVerified: handle})], name="notification"
     )
     consumers.start()
-    while not consumers.connected:
+    while not consumers.is_connected:
         await asyncio.sleep(0.05)
     relaying.start()
     redis = connect_redis(
@@ -70,7 +70,7 @@ async def test_a_request_its_commands_its_event_and_the_handler_are_one_trace(
     )
     with tracing.server_span("auth.v1.Auth/Verify", TRACEPARENT):
         await redis.set(f"test:{queue}", "1", ex=10)
-        await shard.in_transaction(work)
+        await shard.run_in_transaction(work)
     async with asyncio.timeout(WAIT_TIMEOUT_S):
         await handled.wait()
     await consumers.stop()
@@ -92,8 +92,8 @@ async def test_a_request_its_commands_its_event_and_the_handler_are_one_trace(
 
 async def test_a_failed_handler_is_an_error_in_the_trace(receiver: OtlpReceiver) -> None:
     with tracing.continue_trace(TRACEPARENT, "handle thing") as span:
-        span.attribute("messaging.destination.name", "q")
-        span.failed("broken")
+        span.set_attribute("messaging.destination.name", "q")
+        span.set_error("broken")
     tracing.shut_down_tracing()
     (handler,) = receiver.named("handle thing")
     assert handler.status.code == Status.STATUS_CODE_ERROR

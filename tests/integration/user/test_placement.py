@@ -28,6 +28,6 @@ async def test_a_profile_and_how_it_is_found_live_in_the_users_slot(
 ) -> None:
     student = await users.found_student("Ada")
     for collection in ("profiles", "student_search"):
-        found = await shards.of(student.id).db[collection].find_one({"_id": student.id})
+        found = await shards.shard_for(student.id).db[collection].find_one({"_id": student.id})
         assert found is not None
         assert found["slot"] == slot_of(student.id)

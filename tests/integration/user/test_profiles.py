@@ -56,7 +56,7 @@ async def test_an_event_that_comes_twice_has_one_effect(users: UserHarness) -> N
 
 async def test_profile_and_company_are_both_made_when_they_share_a_shard(users: UserHarness) -> None:
     owner = an_owner(new_id("cmp"))
-    while users.shards.of(owner.org) is not users.shards.of(owner.id):
+    while users.shards.shard_for(owner.org) is not users.shards.shard_for(owner.id):
         owner = an_owner()
     await users.registered(owner, "Ada", "Acme")
     assert (await users.get_me(owner)).name == "Ada"

@@ -109,7 +109,7 @@ async def test_a_card_shows_no_more_than_a_card(users: UserHarness) -> None:
 async def test_each_condition_has_an_index_that_gives_the_order(
     users: UserHarness, wanted: dict[str, object], index: str
 ) -> None:
-    for shard in users.shards.all():
+    for shard in users.shards.all_shards():
         found = await shard.db["student_search"].find(wanted).sort("_id", -1).hint(index).explain()
         assert "SORT" not in str(found["queryPlanner"]["winningPlan"])
 
@@ -147,7 +147,7 @@ async def test_those_with_most_of_the_words_are_found_where_nobody_has_all(users
 
 async def test_an_entry_of_an_older_format_is_rebuilt(users: UserHarness) -> None:
     student = await users.found_student("Ada", skills=[Skill(name="Python")])
-    entries = users.shards.of(student.id).db["student_search"]
+    entries = users.shards.shard_for(student.id).db["student_search"]
     new = await entries.find_one({"_id": student.id})
     await entries.update_one(
         {"_id": student.id}, {"$unset": {"format": 1, "impacts": 1}, "$set": {"words": ["x"]}}

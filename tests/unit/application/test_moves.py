@@ -100,7 +100,7 @@ def test_an_illegal_move_of_the_company_names_the_allowed_targets() -> None:
         "state": "APPLICATION_STATE_SUBMITTED",
         "target": "APPLICATION_STATE_OFFERED",
     }
-    assert refusal.value.moves == tuple(
+    assert refusal.value.allowed_transitions == tuple(
         AllowedTransition(f"APPLICATION_STATE_{state}", "MoveApplication")
         for state in ("IN_REVIEW", "SHORTLISTED", "REJECTED")
     )
@@ -109,7 +109,9 @@ def test_an_illegal_move_of_the_company_names_the_allowed_targets() -> None:
 def test_a_student_is_offered_the_calls_that_a_student_has() -> None:
     with pytest.raises(DomainError) as refusal:
         moves.start_acceptance(submitted(), STUDENT, NOW, POLICY)
-    assert refusal.value.moves == (AllowedTransition("STUDENT_STATUS_WITHDRAWN", "WithdrawApplication"),)
+    assert refusal.value.allowed_transitions == (
+        AllowedTransition("STUDENT_STATUS_WITHDRAWN", "WithdrawApplication"),
+    )
 
 
 def test_a_viewer_moves_nothing() -> None:

@@ -80,7 +80,7 @@ def test_a_disclosed_rejection_cannot_be_withdrawn() -> None:
         "state": "STUDENT_STATUS_NOT_SELECTED",
         "target": "STUDENT_STATUS_WITHDRAWN",
     }
-    assert refusal.value.moves == ()
+    assert refusal.value.allowed_transitions == ()
 
 
 def test_a_refusal_does_not_reveal_a_hidden_rejection_to_the_student() -> None:
@@ -89,7 +89,7 @@ def test_a_refusal_does_not_reveal_a_hidden_rejection_to_the_student() -> None:
     for application in (interview, moved(interview, ApplicationState.REJECTED)):
         with pytest.raises(DomainError) as refusal:
             moves.start_acceptance(application, STUDENT, SOON, POLICY)
-        refusals.append((refusal.value.message, refusal.value.metadata, refusal.value.moves))
+        refusals.append((refusal.value.message, refusal.value.metadata, refusal.value.allowed_transitions))
     assert refusals[0] == refusals[1]
 
 

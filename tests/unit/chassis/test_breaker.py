@@ -28,12 +28,12 @@ class BreakerDriver:
     def fail(self, times: int = 1) -> None:
         for _ in range(times):
             self.breaker.admit()
-            self.breaker.failed()
+            self.breaker.record_failure()
 
     def succeed(self, times: int = 1) -> None:
         for _ in range(times):
             self.breaker.admit()
-            self.breaker.succeeded()
+            self.breaker.record_success()
 
     def is_open(self) -> bool:
         try:
@@ -41,7 +41,7 @@ class BreakerDriver:
         except DomainError as error:
             assert error.reason == "UNAVAILABLE"
             return True
-        self.breaker.abandoned()
+        self.breaker.record_cancellation()
         return False
 
 
@@ -77,13 +77,13 @@ def test_after_a_pause_it_lets_one_call_at_a_time_try(driven: BreakerDriver) -> 
     driven.clock.now_s += OPEN_DURATION_S
     driven.breaker.admit()
     assert driven.is_open()
-    driven.breaker.succeeded()
+    driven.breaker.record_success()
     assert not driven.is_open()
 
 
 def test_what_is_known_to_be_back_may_be_tried_at_once(driven: BreakerDriver) -> None:
     driven.fail(FAILURES_TO_OPEN)
-    driven.breaker.try_now()
+    driven.breaker.allow_trial()
     driven.succeed(SUCCESSES_TO_CLOSE)
     assert not driven.is_open()
 

@@ -150,7 +150,7 @@ async def test_lives_differ_so_that_answers_made_together_do_not_expire_together
 async def test_after_a_drop_the_new_value_is_read(read: Read, cache: Cache, source: HeldLoader) -> None:
     await read()
     source.value = "second"
-    await cache.drop("key")
+    await cache.invalidate("key")
 
     assert await read() == "second"
 
@@ -162,7 +162,7 @@ async def test_a_load_that_began_before_a_drop_does_not_put_the_old_value_back(
     before = asyncio.ensure_future(read())
     await settled()
     source.value = "second"
-    await cache.drop("key")
+    await cache.invalidate("key")
     source.release()
 
     assert await before == "first"
@@ -177,7 +177,7 @@ async def test_the_same_holds_when_another_process_drops(
     before = asyncio.ensure_future(read())
     await settled()
     source.value = "second"
-    await Cache(store, "test").drop("key")
+    await Cache(store, "test").invalidate("key")
     joined_after_the_drop = asyncio.ensure_future(read())
     await settled()
     source.release()
@@ -194,7 +194,7 @@ async def test_who_reads_after_a_drop_does_not_join_a_load_from_before(
     before = asyncio.ensure_future(read())
     await settled()
     source.value = "second"
-    await cache.drop("key")
+    await cache.invalidate("key")
     after = asyncio.ensure_future(read())
     await settled()
     source.release()
@@ -210,7 +210,7 @@ async def test_that_holds_without_the_store_too(
     before = asyncio.ensure_future(read())
     await settled()
     source.value = "second"
-    await cache.drop("key")
+    await cache.invalidate("key")
     after = asyncio.ensure_future(read())
     await settled()
     source.release()
@@ -229,7 +229,7 @@ async def test_that_holds_in_a_process_that_loads_beside_the_one_with_the_lease(
     before = asyncio.ensure_future(read())
     await settled()
     source.value = "second"
-    await elsewhere.drop("key")
+    await elsewhere.invalidate("key")
     after = asyncio.ensure_future(read())
     await settled()
     source.release()
@@ -281,7 +281,7 @@ async def test_an_invalidation_that_the_store_missed_is_repeated_and_until_then_
     await read()
     source.value = "second"
     store.is_down = True
-    await cache.drop("key")
+    await cache.invalidate("key")
     store.is_down = False
 
     assert await read() == "second"
@@ -306,7 +306,7 @@ async def test_a_drop_whose_caller_goes_away_is_made_all_the_same(
         await remove(key)
 
     monkeypatch.setattr(store, "remove", slow_remove)
-    dropping = asyncio.ensure_future(cache.drop("key"))
+    dropping = asyncio.ensure_future(cache.invalidate("key"))
     await removing.wait()
     dropping.cancel()
 
@@ -352,7 +352,7 @@ async def _interleaved(steps: list[str]) -> None:
     for step in steps:
         if step == "write":
             version += 1
-            await caches[0].drop("key")
+            await caches[0].invalidate("key")
             committed = version
         elif step == "tick":
             await asyncio.sleep(0)
@@ -420,7 +420,7 @@ async def test_an_answer_that_was_dropped_is_not_given_once_more(
 ) -> None:
     await during_a_call(cache, source)
     now.value += 2 * TTL_S
-    await cache.drop("key")
+    await cache.invalidate("key")
     source.fails_with = unavailable("mongo")
     with pytest.raises(DomainError):
         await during_a_call(cache, source)

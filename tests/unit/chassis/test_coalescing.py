@@ -35,7 +35,7 @@ def work() -> HeldBatchHandler:
 
 
 def asking(coalescer: Coalescer[int, int], *items: int) -> list[asyncio.Task[int]]:
-    return [asyncio.create_task(coalescer.ask(item)) for item in items]
+    return [asyncio.create_task(coalescer.submit(item)) for item in items]
 
 
 async def settle() -> None:
@@ -45,14 +45,14 @@ async def settle() -> None:
 
 async def test_one_who_asks_alone_waits_for_nobody(work: HeldBatchHandler) -> None:
     work.gate.set()
-    assert await Coalescer(work, at_once=1, most=10).ask(21) == 42
+    assert await Coalescer(work, max_concurrent=1, max_batch=10).submit(21) == 42
     assert work.batches == [[21]]
 
 
 async def test_who_asks_during_a_batch_goes_with_the_next_and_never_joins_the_one_under_way(
     work: HeldBatchHandler,
 ) -> None:
-    coalescer = Coalescer(work, at_once=1, most=10)
+    coalescer = Coalescer(work, max_concurrent=1, max_batch=10)
     first = asking(coalescer, 1)
     await settle()
     others = asking(coalescer, 2, 3, 4)
@@ -66,7 +66,7 @@ async def test_who_asks_during_a_batch_goes_with_the_next_and_never_joins_the_on
 async def test_no_more_batches_are_under_way_and_no_more_items_in_one_than_allowed(
     work: HeldBatchHandler,
 ) -> None:
-    coalescer = Coalescer(work, at_once=2, most=3)
+    coalescer = Coalescer(work, max_concurrent=2, max_batch=3)
     first = asking(coalescer, 0)
     await settle()
     second = asking(coalescer, 1)
@@ -81,7 +81,7 @@ async def test_no_more_batches_are_under_way_and_no_more_items_in_one_than_allow
 
 async def test_an_items_error_is_its_own(work: HeldBatchHandler) -> None:
     work.gate.set()
-    good, bad, fine = asking(Coalescer(work, at_once=1, most=10), 1, -1, 2)
+    good, bad, fine = asking(Coalescer(work, max_concurrent=1, max_batch=10), 1, -1, 2)
     with pytest.raises(ValueError, match="-1 is negative"):
         await bad
     assert (await good, await fine) == (2, 4)
@@ -96,27 +96,27 @@ async def test_an_error_of_the_whole_batch_reaches_all_of_it_and_not_the_next() 
             raise outcome
         return items
 
-    coalescer = Coalescer(carry_out, at_once=1, most=10)
+    coalescer = Coalescer(carry_out, max_concurrent=1, max_batch=10)
     for task in asking(coalescer, 1, 2):
         with pytest.raises(LookupError):
             await task
-    assert await coalescer.ask(3) == 3
+    assert await coalescer.submit(3) == 3
 
 
 async def test_one_who_asks_at_the_moment_when_the_last_batch_ends_is_not_forgotten(
     work: HeldBatchHandler,
 ) -> None:
     work.gate.set()
-    coalescer = Coalescer(work, at_once=1, most=10)
+    coalescer = Coalescer(work, max_concurrent=1, max_batch=10)
     for number in range(100):
         async with asyncio.timeout(WAIT_TIMEOUT_S):
-            assert await coalescer.ask(number) == number * 2
+            assert await coalescer.submit(number) == number * 2
 
 
 async def test_one_who_gives_up_neither_ends_the_batch_of_the_others_nor_is_carried_out_later(
     work: HeldBatchHandler,
 ) -> None:
-    coalescer = Coalescer(work, at_once=1, most=10)
+    coalescer = Coalescer(work, max_concurrent=1, max_batch=10)
     leaver, stayer = asking(coalescer, 1, 2)
     await settle()
     late_leaver, late_stayer = asking(coalescer, 3, 4)
@@ -129,25 +129,25 @@ async def test_one_who_gives_up_neither_ends_the_batch_of_the_others_nor_is_carr
 
 
 async def test_a_batch_that_nobody_waits_for_any_more_is_cancelled(work: HeldBatchHandler) -> None:
-    coalescer = Coalescer(work, at_once=1, most=10)
+    coalescer = Coalescer(work, max_concurrent=1, max_batch=10)
     leavers = asking(coalescer, 1, 2)
     await settle()
     for task in leavers:
         task.cancel()
     await settle()
     work.gate.set()
-    assert await coalescer.ask(3) == 6
+    assert await coalescer.submit(3) == 6
     assert work.ended == [[3]]
 
 
 @in_virtual_time
 async def test_a_batch_has_the_time_of_the_caller_with_the_latest_deadline(work: HeldBatchHandler) -> None:
     work.gate.set()
-    coalescer = Coalescer(work, at_once=1, most=10)
+    coalescer = Coalescer(work, max_concurrent=1, max_batch=10)
 
     async def ask_within(seconds: int) -> int:
         bind_call(CallContext(deadline=time.monotonic() + seconds))
-        return await coalescer.ask(seconds)
+        return await coalescer.submit(seconds)
 
     await asyncio.gather(*(asyncio.create_task(ask_within(seconds)) for seconds in (1, 60, 5)))
     [(batch, remaining)] = zip(work.batches, work.remaining, strict=True)

@@ -47,7 +47,7 @@ every_rpc = pytest.mark.parametrize(
 
 
 def request_fields(rpc: RpcSpec) -> Iterator[FieldDescriptor]:
-    return (field for message in own_messages(rpc.request.DESCRIPTOR) for field in message.fields)
+    return (field for message in own_messages(rpc.request_type.DESCRIPTOR) for field in message.fields)
 
 
 def own_messages(root: object) -> list[Descriptor]:
@@ -90,7 +90,7 @@ def test_every_rpc_has_an_http_rule_unless_only_services_call_it_or_it_streams_m
     rpc: RpcSpec,
 ) -> None:
     """Over HTTP a stream is server-sent events, for which there is a call of its own."""
-    streams_messages = rpc.server_streaming and rpc.response is not HttpBody
+    streams_messages = rpc.server_streaming and rpc.response_type is not HttpBody
     assert bool(rpc.http) == (rpc.callers != {"SERVICE"} and not streams_messages)
 
 
@@ -100,7 +100,9 @@ def test_a_ticket_is_a_field_of_a_stream_and_stands_in_for_a_token(rpc: RpcSpec)
         assert rpc.server_streaming and not rpc.is_public
         # Logs know by the name which parameter is a secret.
         assert "ticket" in rpc.policy.ticket
-        assert rpc.request.DESCRIPTOR.fields_by_name[rpc.policy.ticket].type == FieldDescriptor.TYPE_STRING
+        assert (
+            rpc.request_type.DESCRIPTOR.fields_by_name[rpc.policy.ticket].type == FieldDescriptor.TYPE_STRING
+        )
 
 
 @every_rpc
@@ -151,14 +153,14 @@ def test_every_list_of_a_request_has_a_bound(rpc: RpcSpec) -> None:
 def test_no_public_message_has_64_bit_integers_which_json_turns_into_strings(rpc: RpcSpec) -> None:
     if not rpc.http:
         return
-    for message in own_messages(rpc.request.DESCRIPTOR) + own_messages(rpc.response.DESCRIPTOR):
+    for message in own_messages(rpc.request_type.DESCRIPTOR) + own_messages(rpc.response_type.DESCRIPTOR):
         for field in message.fields:
             assert field.type not in INTEGERS_OF_64_BITS, field.full_name
 
 
 @every_rpc
 def test_every_rule_over_a_whole_message_names_the_field_it_is_reported_on(rpc: RpcSpec) -> None:
-    for message in own_messages(rpc.request.DESCRIPTOR):
+    for message in own_messages(rpc.request_type.DESCRIPTOR):
         for rule in message.GetOptions().Extensions[validate_pb2.message].cel:
             assert rule.id.rpartition(".")[2] in message.fields_by_name, rule.id
 
@@ -207,12 +209,12 @@ def test_an_unknown_event_name_is_refused() -> None:
 def test_a_call_is_found_by_its_path() -> None:
     found = find_rpc("/internshipconnect.auth.v1.AuthService/Login")
     assert found is not None
-    assert (found.name, found.body, found.request) == ("Login", "*", auth_pb2.LoginRequest)
+    assert (found.name, found.body, found.request_type) == ("Login", "*", auth_pb2.LoginRequest)
     assert find_rpc("/internshipconnect.auth.v1.AuthService/Invented") is None
 
 
 def test_contracts_read_from_a_file_declare_what_the_imported_ones_declare() -> None:
-    read = Contracts.read(DESCRIPTOR_SET.read_bytes())
+    read = Contracts.from_descriptor_set(DESCRIPTOR_SET.read_bytes())
     assert [service.full_name for service in read.services] == [one.full_name for one in list_services()]
     assert [(rpc.path, rpc.policy, rpc.http, rpc.callers) for rpc in read.rpcs] == [
         (rpc.path, rpc.policy, rpc.http, rpc.callers) for rpc in RPCS
@@ -222,9 +224,9 @@ def test_contracts_read_from_a_file_declare_what_the_imported_ones_declare() -> 
 
 
 def test_contracts_read_from_a_file_are_of_a_pool_of_their_own() -> None:
-    read = Contracts.read(DESCRIPTOR_SET.read_bytes())
-    assert read.rpcs[0].request is not RPCS[0].request
-    assert read.rpcs[0].request().SerializeToString() == b""
+    read = Contracts.from_descriptor_set(DESCRIPTOR_SET.read_bytes())
+    assert read.rpcs[0].request_type is not RPCS[0].request_type
+    assert read.rpcs[0].request_type().SerializeToString() == b""
 
 
 def test_a_new_call_is_found_in_a_changed_file_without_importing_it() -> None:
@@ -232,19 +234,21 @@ def test_a_new_call_is_found_in_a_changed_file_without_importing_it() -> None:
     service = next(file for file in files.file if file.name.endswith("auth.proto")).service[0]
     service.method.add().MergeFrom(service.method[0])
     service.method[-1].name = "Invented"
-    read = Contracts.read(files.SerializeToString())
+    read = Contracts.from_descriptor_set(files.SerializeToString())
     assert f"/internshipconnect.auth.v1.{service.name}/Invented" in {rpc.path for rpc in read.rpcs}
 
 
 def test_a_set_of_descriptors_can_be_written_out_and_read_again() -> None:
-    written = Contracts.read(DESCRIPTOR_SET.read_bytes()).descriptor_set
-    assert [rpc.full_name for rpc in Contracts.read(written).rpcs] == [rpc.full_name for rpc in RPCS]
+    written = Contracts.from_descriptor_set(DESCRIPTOR_SET.read_bytes()).descriptor_set
+    assert [rpc.full_name for rpc in Contracts.from_descriptor_set(written).rpcs] == [
+        rpc.full_name for rpc in RPCS
+    ]
 
 
 @pytest.mark.parametrize("content", [b"\xff\xff", FileDescriptorSet.FromString(b"").SerializeToString()])
 def test_bytes_that_are_no_descriptors_declare_nothing_or_are_refused(content: bytes) -> None:
     try:
-        assert Contracts.read(content).rpcs == ()
+        assert Contracts.from_descriptor_set(content).rpcs == ()
     except ContractError as error:
         assert "descriptors" in str(error)
 
@@ -253,4 +257,4 @@ def test_descriptors_without_their_imports_are_refused_by_name() -> None:
     files = FileDescriptorSet.FromString(DESCRIPTOR_SET.read_bytes())
     alone = FileDescriptorSet(file=[file for file in files.file if file.name.endswith("auth.proto")])
     with pytest.raises(ContractError, match="imports"):
-        Contracts.read(alone.SerializeToString())
+        Contracts.from_descriptor_set(alone.SerializeToString())

@@ -96,7 +96,7 @@ def read(cache: Cache, truth: LoadedValues) -> Read:
 
 
 def keep(near: LocalEntryCache, key: str = KEY, answer: bytes | None = ANSWER, lives_s: float = 60.0) -> None:
-    near.admit(key, answer, lives_s, near.mark(key))
+    near.store(key, answer, lives_s, near.begin_read(key))
 
 
 def kept(near: LocalEntryCache, key: str = KEY) -> bytes | None:
@@ -139,9 +139,9 @@ def test_a_change_ends_the_copy(near: LocalEntryCache, watches: FakeInvalidation
 def test_an_answer_that_news_has_overtaken_is_not_kept(
     near: LocalEntryCache, watches: FakeInvalidationSource
 ) -> None:
-    mark = near.mark(KEY)
+    mark = near.begin_read(KEY)
     watches.changed(KEY)
-    near.admit(KEY, ANSWER, 60, mark)
+    near.store(KEY, ANSWER, 60, mark)
 
     assert near.find(KEY) is None
 
@@ -150,9 +150,9 @@ def test_an_answer_that_was_asked_for_before_the_watch_began_is_not_kept(
     near: LocalEntryCache, watches: FakeInvalidationSource
 ) -> None:
     watches.end()
-    mark = near.mark(KEY)
+    mark = near.begin_read(KEY)
     watches.begin()
-    near.admit(KEY, ANSWER, 60, mark)
+    near.store(KEY, ANSWER, 60, mark)
 
     assert near.find(KEY) is None
 
@@ -160,18 +160,18 @@ def test_an_answer_that_was_asked_for_before_the_watch_began_is_not_kept(
 def test_an_answer_during_which_the_connection_was_renewed_is_not_kept(
     near: LocalEntryCache, watches: FakeInvalidationSource
 ) -> None:
-    mark = near.mark(KEY)
+    mark = near.begin_read(KEY)
     watches.end()
     watches.begin()
-    near.admit(KEY, ANSWER, 60, mark)
+    near.store(KEY, ANSWER, 60, mark)
 
     assert near.find(KEY) is None
 
 
 def test_an_answer_during_which_this_process_changed_the_entry_is_not_kept(near: LocalEntryCache) -> None:
-    mark = near.mark(KEY)
-    near.forget(KEY)
-    near.admit(KEY, ANSWER, 60, mark)
+    mark = near.begin_read(KEY)
+    near.invalidate(KEY)
+    near.store(KEY, ANSWER, 60, mark)
 
     assert near.find(KEY) is None
 
@@ -193,11 +193,11 @@ def test_a_watch_that_ends_leaves_the_copies_of_other_watches(
     near: LocalEntryCache, watches: FakeInvalidationSource
 ) -> None:
     keep(near)
-    first = watches.watch
+    first = watches.stream
     watches.begin()
     keep(near, "test:other")
     assert first is not None
-    near.forget_all(first)
+    near.invalidate_stream(first)
 
     assert kept(near, "test:other") == ANSWER
 
@@ -215,7 +215,7 @@ def test_a_copy_lives_no_longer_than_two_seconds_and_than_its_answer(
 
 
 def test_beyond_the_bound_the_copies_that_were_used_last_stay(watches: FakeInvalidationSource) -> None:
-    near = LocalEntryCache(watches, most_copies=3)
+    near = LocalEntryCache(watches, max_copies=3)
     for key in ("a", "b", "c"):
         keep(near, key)
     near.find("a")
@@ -225,7 +225,7 @@ def test_beyond_the_bound_the_copies_that_were_used_last_stay(watches: FakeInval
 
 
 def test_large_answers_leave_space_for_fewer(watches: FakeInvalidationSource) -> None:
-    near = LocalEntryCache(watches, most_bytes=1_000)
+    near = LocalEntryCache(watches, max_bytes=1_000)
     for key in ("a", "b", "c"):
         keep(near, key, b"." * 400)
 
@@ -233,18 +233,18 @@ def test_large_answers_leave_space_for_fewer(watches: FakeInvalidationSource) ->
 
 
 def test_space_is_given_back_when_copies_go_or_are_replaced(watches: FakeInvalidationSource) -> None:
-    near = LocalEntryCache(watches, most_bytes=1_000)
+    near = LocalEntryCache(watches, max_bytes=1_000)
     for _ in range(10):
         keep(near, "a", b"." * 400)
         keep(near, "gone", b"." * 400)
-        near.forget("gone")
+        near.invalidate("gone")
     keep(near, "b", b"." * 400)
 
     assert [key for key in "ab" if near.find(key)] == ["a", "b"]
 
 
 def test_an_answer_that_fits_nowhere_is_not_kept_and_does_no_harm(watches: FakeInvalidationSource) -> None:
-    near = LocalEntryCache(watches, most_bytes=1_000)
+    near = LocalEntryCache(watches, max_bytes=1_000)
     keep(near, "large", b"." * 2_000)
     keep(near, "a")
 
@@ -282,7 +282,7 @@ async def test_that_there_is_nothing_is_kept_near_too(
 async def test_a_lease_is_never_kept(
     read: Read, store: HeldCacheStore, truth: LoadedValues, cache: Cache
 ) -> None:
-    await store.claim(KEY, b"lanother's", 5)
+    await store.claim_lease(KEY, b"lanother's", 5)
     assert [await read(), await read()] == ["first", "first"]
     assert truth.loads == 2
 
@@ -293,7 +293,7 @@ async def test_who_drops_reads_the_new_value_before_any_news(
     await read()
     await read()
     truth.value = "second"
-    await cache.drop("key")
+    await cache.invalidate("key")
 
     assert await read() == "second"
 
@@ -317,7 +317,7 @@ async def test_a_drop_takes_the_copy_away_at_once(
     await read()
     await read()
     removal = HeldRemoval(store, monkeypatch)
-    dropping = asyncio.create_task(cache.drop("key"))
+    dropping = asyncio.create_task(cache.invalidate("key"))
     await settled()
     store.gets = 0
 
@@ -333,7 +333,7 @@ async def test_what_is_read_during_a_drop_is_not_kept_beyond_it(
     await read()
     removal = HeldRemoval(store, monkeypatch)
     truth.value = "second"
-    dropping = asyncio.create_task(cache.drop("key"))
+    dropping = asyncio.create_task(cache.invalidate("key"))
     await settled()
     assert await read() == "first"
     removal.goes_on.set()
@@ -349,7 +349,7 @@ async def test_while_a_removal_is_owed_no_copy_is_served(
     await read()
     truth.value = "second"
     store.is_down = True
-    await cache.drop("key")
+    await cache.invalidate("key")
     store.is_down = False
 
     assert [await read(), await read()] == ["second", "second"]
@@ -362,7 +362,7 @@ async def test_another_process_reads_the_new_value_as_soon_as_it_is_invalidated(
     await read()
     await read()
     truth.value = "second"
-    await Cache(store, "test").drop("key")
+    await Cache(store, "test").invalidate("key")
     watches.changed(KEY)
 
     assert await read() == "second"
@@ -441,7 +441,7 @@ async def _interleaved(steps: list[str]) -> None:
                 reads.append((heard, asyncio.create_task(read(there))))
             case "write":
                 truth.value = str(written + 1)
-                await here.drop("key")
+                await here.invalidate("key")
                 written += 1
             case "news":
                 watches.changed(KEY)

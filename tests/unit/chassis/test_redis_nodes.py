@@ -43,9 +43,9 @@ def nodes_of(cluster: FakeRedisCluster) -> GuardedRedisNodes[GuardedRedisNode]:
 
 
 async def asked(nodes: GuardedRedisNodes[GuardedRedisNode]) -> Any:
-    node = await nodes.of("key")
-    holder: ClusterNode = node.holder
-    return await node.asked(lambda: holder.execute_command("GET", "key"))
+    node = await nodes.node_for("key")
+    holder: ClusterNode = node.cluster_node
+    return await node.execute(lambda: holder.execute_command("GET", "key"))
 
 
 async def failures(nodes: GuardedRedisNodes[GuardedRedisNode], count: int) -> list[str]:
@@ -65,7 +65,7 @@ async def test_a_node_that_failed_often_is_left_alone_until_it_answers_again() -
 
     server.alive = True
     async with asyncio.timeout(60):
-        while (await nodes.of("key")).breaker.is_open:
+        while (await nodes.node_for("key")).breaker.is_open:
             await asyncio.sleep(0.01)
     assert await asked(nodes) == "first"
     await nodes.aclose()
@@ -77,7 +77,7 @@ async def test_keys_that_another_node_took_over_are_found_there_though_the_first
     await failures(nodes, FAILURES_TO_OPEN + 1)
 
     async with asyncio.timeout(60):
-        while (await nodes.of("key")).breaker.is_open:
+        while (await nodes.node_for("key")).breaker.is_open:
             await asyncio.sleep(0.01)
     assert await asked(nodes) == "heir"
     await nodes.aclose()

@@ -67,16 +67,16 @@ class FakeShard:
     def db(self) -> Any:
         return {"counters": self.collection}
 
-    async def in_transaction(
+    async def run_in_transaction(
         self,
         work: Callable[[Transaction], Awaitable[Any]],
         *,
-        handling: IncomingEvent | None = None,
+        event: IncomingEvent | None = None,
         slot: int | None = None,
     ) -> Any:
         await asyncio.sleep(0)
         self.before_commit()
-        if handling is not None and handling.event_id in self.handled:
+        if event is not None and event.event_id in self.handled:
             return None
         tx = FakeTransaction(self)
         result = await work(cast(Transaction, tx))
@@ -85,8 +85,8 @@ class FakeShard:
                 raise DuplicateKeyError("there already")
             self.collection.documents[document["_id"]] = document
         self.emitted += tx.events
-        if handling is not None:
-            self.handled.add(handling.event_id)
+        if event is not None:
+            self.handled.add(event.event_id)
         return result
 
 
@@ -96,7 +96,7 @@ class FakeTransaction:
         self.added: list[Document] = []
         self.events: list[tuple[str, str]] = []
 
-    def add(self, _collection: str, document: Document) -> None:
+    def insert_at_commit(self, _collection: str, document: Document) -> None:
         self.added.append(document)
 
     def emit(self, message: Message, *, subject: str) -> None:
@@ -108,7 +108,7 @@ class FakeTransaction:
 class FakeShards:
     shard: FakeShard = field(default_factory=FakeShard)
 
-    def of(self, _id: str | int) -> FakeShard:
+    def shard_for(self, _id: str | int) -> FakeShard:
         return self.shard
 
 

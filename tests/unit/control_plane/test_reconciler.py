@@ -43,7 +43,7 @@ class ReconcilerHarness:
             self.hub,
             {"services": ProxylessSnapshotBuilder()},
             WatchedFile(self.mesh, Mesh.parse, every_s=0.02),
-            WatchedFile(DESCRIPTORS, Contracts.read),
+            WatchedFile(DESCRIPTORS, Contracts.from_descriptor_set),
             self.registry,
         )
 
@@ -55,7 +55,7 @@ class ReconcilerHarness:
         answers = {}
         for check in self.control.checks():
             try:
-                await check.ask()
+                await check.check()
                 answers[check.name] = True
             except Exception:
                 answers[check.name] = False
@@ -90,7 +90,7 @@ async def test_an_endpoint_that_registers_is_published(plane: ReconcilerHarness)
     before = plane.version()
     registration = RegistryEntry(plane.registry, ServiceInstance("user", "127.0.0.1", 5002, "local"))
     await wait_until(lambda: plane.version() != before)
-    registration.withdraw()
+    registration.remove()
     await wait_until(lambda: plane.version() == before)
 
 
@@ -150,4 +150,4 @@ async def test_a_source_that_is_new_later_on_holds_up_its_own_service_only(tmp_p
     assert found is not None
     assert [len(found[name]) for name in ("user", "auth")] == [1, 0]
     await gatherer.close()
-    registration.withdraw()
+    registration.remove()

@@ -33,7 +33,7 @@ EDGE = EdgeConfig(("127.0.0.1", 8080), pages=(("/docs", "text/html", "<p>"),))
 @cache
 def contracts() -> Contracts:
     set_ = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
-    return Contracts.read(set_.read_bytes())
+    return Contracts.from_descriptor_set(set_.read_bytes())
 
 
 def mesh(*rooms: str, **further: Any) -> Mesh:
@@ -116,7 +116,9 @@ def test_readiness_asks_every_service() -> None:
 
 def test_the_listener_holds_the_descriptors_so_that_a_new_call_changes_it() -> None:
     held = base64.b64decode(_filter("grpc_json_transcoder")["proto_descriptor_bin"])
-    assert [rpc.path for rpc in Contracts.read(held).rpcs] == [rpc.path for rpc in contracts().rpcs]
+    assert [rpc.path for rpc in Contracts.from_descriptor_set(held).rpcs] == [
+        rpc.path for rpc in contracts().rpcs
+    ]
 
 
 def test_traces_go_out_only_where_a_collector_is_set() -> None:

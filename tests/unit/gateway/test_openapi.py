@@ -99,7 +99,7 @@ def test_the_example_of_a_body_is_one_that_the_contract_accepts(rpc: RpcSpec) ->
     method, path = rpc.http[0].method, re.sub(r"_([a-z])", lambda one: one.group(1).upper(), rpc.http[0].path)
     operation = _document()["paths"][path][method.lower()]
     example = operation["requestBody"]["content"]["application/json"]["example"]
-    request = rpc.request()
+    request = rpc.request_type()
     ParseDict(example if rpc.body == "*" else {rpc.body: example}, request)
     for parameter in operation["parameters"]:
         if parameter["in"] == "path":

@@ -38,7 +38,7 @@ NORTH, SOUTH, EAST = (Endpoint("127.0.0.1", port, region) for port, region in en
 @cache
 def contracts() -> Contracts:
     set_ = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
-    return Contracts.read(set_.read_bytes())
+    return Contracts.from_descriptor_set(set_.read_bytes())
 
 
 def _snapshot(*endpoints: Endpoint, region: str = "north") -> Snapshot:

@@ -33,7 +33,7 @@ def concrete(binding: HttpBinding) -> str:
 
 
 def body_type(rpc: RpcSpec, binding: HttpBinding) -> Descriptor:
-    request: Any = rpc.request.DESCRIPTOR
+    request: Any = rpc.request_type.DESCRIPTOR
     found: Descriptor = request if binding.body == "*" else request.fields_by_name[binding.body].message_type
     return found
 
@@ -92,7 +92,7 @@ def test_what_belongs_in_the_body_is_refused_in_the_query(rpc: RpcSpec, binding:
 
 @every_binding
 def test_a_variable_of_the_path_has_no_other_source(rpc: RpcSpec, binding: HttpBinding) -> None:
-    request: Any = rpc.request.DESCRIPTOR
+    request: Any = rpc.request_type.DESCRIPTOR
     for name in re.findall(r"\{([^}]*)\}", binding.path):
         json_name = request.fields_by_name[name].json_name
         for spelling in {name, json_name}:
@@ -221,7 +221,7 @@ def _leaves(kind: Descriptor, json_path: str = "", path: str = "") -> Iterator[t
 
 
 def test_every_field_of_an_update_can_be_named_in_a_mask() -> None:
-    updates = [rpc for rpc in edge_rpcs() if "update_mask" in rpc.request.DESCRIPTOR.fields_by_name]
+    updates = [rpc for rpc in edge_rpcs() if "update_mask" in rpc.request_type.DESCRIPTOR.fields_by_name]
     assert updates
     for rpc in updates:
         for json_path, path in _leaves(body_type(rpc, rpc.http[0])):

@@ -86,7 +86,7 @@ def test_an_answer_from_a_cache_is_as_of_now(seconds: int, opens_after: int | No
     assert message.days_left == days_left(DEADLINE, later)
     assert message.open_for_applications == is_open_for_applications(stored, later)
     change = next_clock_change(opens, DEADLINE, later)
-    assert current_call().fresh_s == (None if change is None else (change - later).total_seconds())
+    assert current_call().max_age_s == (None if change is None else (change - later).total_seconds())
 
 
 def test_nothing_changes_before_the_next_change() -> None:
@@ -116,5 +116,5 @@ def test_a_page_of_hits_is_good_until_the_first_of_them_changes() -> None:
         search_page_at(raw, NOW + timedelta(hours=1)) or b""
     )
     assert kept == page
-    assert current_call().fresh_s == 3600.0
+    assert current_call().max_age_s == 3600.0
     assert search_page_at(raw, NOW + timedelta(hours=2)) is None

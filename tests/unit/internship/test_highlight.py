@@ -14,7 +14,7 @@ from chassis.search.vocabulary import Vocabulary
 from services.internship.search.highlight import MAX_SNIPPET_CHARS, Highlighter
 
 READER = QueryParser(QueryGrammar(frozenset()), Vocabulary(), shared_gazetteer())
-HIGHLIGHTER = Highlighter(READER.read("engineers zurich ", is_literal=True).words)
+HIGHLIGHTER = Highlighter(READER.parse("engineers zurich ", is_literal=True).terms)
 marked, passage, found_in = HIGHLIGHTER.marked, HIGHLIGHTER.passage, HIGHLIGHTER.found_in
 
 

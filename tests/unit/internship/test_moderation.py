@@ -135,7 +135,7 @@ def test_who_may_not_delete_a_listing_is_told_what_can_be_done_with_it() -> None
     for state in ListingState:
         refusal = deletion_error(replace(listing(state), publish_time=NOW))
         assert refusal is not None
-        targets = {move.target for move in refusal.moves}
+        targets = {move.target for move in refusal.allowed_transitions}
         assert ("archive it instead" in str(refusal)) == ("INTERNSHIP_STATE_ARCHIVED" in targets)
     assert "recall it first" in str(deletion_error(listing(ListingState.PENDING_REVIEW)))
     assert "close it first" in str(deletion_error(listing(ListingState.OPEN)))

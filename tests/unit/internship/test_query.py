@@ -14,7 +14,7 @@ from services.internship.search.query import (
 
 PYTHON = QueryTerm("python", {"python": 1}, 1, 1)
 REMOTE = QueryTerm(
-    "remote", {"%remote": 1}, 1, 1, means=(ImpliedFilter("workMode", "WORK_MODE_REMOTE", "%remote"),)
+    "remote", {"%remote": 1}, 1, 1, filters=(ImpliedFilter("workMode", "WORK_MODE_REMOTE", "%remote"),)
 )
 
 

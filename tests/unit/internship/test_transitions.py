@@ -105,14 +105,14 @@ def test_a_listing_that_was_open_is_reopened_not_published(state: ListingState) 
     with pytest.raises(DomainError, match="reopened") as refused:
         publish_listing(listing(state), COMPANY, OWNER, NOW, trusted=True)
     assert refused.value.reason == "ILLEGAL_TRANSITION"
-    assert AllowedTransition("INTERNSHIP_STATE_OPEN", "ReopenInternship") in refused.value.moves
+    assert AllowedTransition("INTERNSHIP_STATE_OPEN", "ReopenInternship") in refused.value.allowed_transitions
 
 
 def test_publishing_an_open_listing_again_names_the_allowed_targets() -> None:
     with pytest.raises(DomainError) as refused:
         publish_listing(listing(ListingState.OPEN), COMPANY, OWNER, NOW, trusted=True)
     assert refused.value.metadata == {"state": "INTERNSHIP_STATE_OPEN", "target": "INTERNSHIP_STATE_OPEN"}
-    assert refused.value.moves == (
+    assert refused.value.allowed_transitions == (
         AllowedTransition("INTERNSHIP_STATE_PAUSED", "PauseInternship"),
         AllowedTransition("INTERNSHIP_STATE_CLOSED", "CloseInternship"),
     )
@@ -127,7 +127,7 @@ def test_a_refusal_offers_only_moves_that_a_call_makes(state: ListingState) -> N
     for offered in allowed_moves(listing(state), ActorKind.COMPANY):
         target = ListingState(offered.target.removeprefix("INTERNSHIP_STATE_"))
         assert target in allowed_targets(state, ActorKind.COMPANY)
-        if opened := calls.get(offered.call):
+        if opened := calls.get(offered.rpc_name):
             try:
                 assert opened(listing(state), COMPANY, OWNER, NOW).state is target
             except DomainError as error:

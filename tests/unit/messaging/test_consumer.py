@@ -36,7 +36,7 @@ async def verdict(handler: Handled, body: bytes | None = None) -> Outcome:
     delivery = BrokerDelivery(
         subscription, event().SerializeToString() if body is None else body, 1, message=None
     )
-    return await asyncio.create_task(consumers._verdict(delivery))
+    return await asyncio.create_task(consumers._process(delivery))
 
 
 async def test_a_handler_gets_the_message_and_its_attributes() -> None:
@@ -133,7 +133,7 @@ async def test_news_of_one_subject_is_handled_in_its_order_while_others_do_not_w
         arrived = event(UserVerified(user_id=text))
         arrived.subject = subject
         delivery = BrokerDelivery(subscription, arrived.SerializeToString(), 1, message=None)
-        return asyncio.create_task(consumers._verdict(delivery))
+        return asyncio.create_task(consumers._process(delivery))
 
     await asyncio.gather(arrives("usr_1", "first"), arrives("usr_1", "second"), arrives("usr_2", "other"))
     assert [step for step in steps if step.startswith("usr_1")] == [

@@ -12,7 +12,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 
 
 def letter(event: Event | None) -> DeadLetterMessage:
-    return DeadLetterMessage("q", "evt_1", attempts=8, error="E: no", first_failure=NOW, event=event)
+    return DeadLetterMessage("q", "evt_1", attempts=8, error="E: no", first_failed_at=NOW, event=event)
 
 
 def describe_letter(message: UserVerified | VerificationRequested) -> Event:

@@ -48,8 +48,8 @@ def test_without_a_valid_traceparent_a_new_trace_begins(broken: str) -> None:
 
 def test_a_span_inside_a_span_stays_in_the_same_trace() -> None:
     with server_span("call", TRACEPARENT), client_span("peer") as span:
-        span.attribute("peer", "auth")
-        span.failed("no answer")
+        span.set_attribute("peer", "auth")
+        span.set_error("no answer")
         assert current_traceparent() == TRACEPARENT
 
 

@@ -17,7 +17,7 @@ def loaded(text: str) -> list[RateLimitRule]:
 def complaints(text: str) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as caught:
         loaded(text)
-    return caught.value.complaints
+    return caught.value.problems
 
 
 def of_limit(limit: str) -> str:
@@ -164,7 +164,7 @@ def test_all_errors_of_all_files_are_listed_at_once() -> None:
                 "d.yaml": b"{",
             }
         )
-    assert [line.split(":")[0] for line in caught.value.complaints] == [
+    assert [line.split(":")[0] for line in caught.value.problems] == [
         "a.yaml",
         "b.yaml",
         "b.yaml",
@@ -172,7 +172,7 @@ def test_all_errors_of_all_files_are_listed_at_once() -> None:
         "c.yaml",
         "d.yaml",
     ]
-    assert "c.yaml: domain: 'd' is in another file already" in caught.value.complaints[4]
+    assert "c.yaml: domain: 'd' is in another file already" in caught.value.problems[4]
 
 
 @pytest.mark.parametrize("text", ["a: [", "domain: d\ndomain: e", "\x00", "a: 2001-99-99", "? {a: b}\n: c"])

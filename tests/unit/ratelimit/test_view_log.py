@@ -20,7 +20,7 @@ class RecordingReaders:
     def __init__(self) -> None:
         self.seen: set[tuple[str, str]] = set()
 
-    async def note(self, seen: set[tuple[str, str]]) -> None:
+    async def record_reads(self, seen: set[tuple[str, str]]) -> None:
         """See `Readers`."""
         self.seen |= seen
 

@@ -59,7 +59,7 @@ async def test_wrong_limits_leave_the_old_ones_in_force_and_are_logged_once(
     assert reloads("refused") == before + 1
     with pytest.raises(ConfigError) as caught:
         await watched.check()
-    assert len(caught.value.complaints) == 2
+    assert len(caught.value.problems) == 2
 
 
 async def test_the_next_right_limits_end_the_complaint(watched: WatchedRules, file: Path) -> None:
@@ -122,4 +122,4 @@ def test_wrong_limits_at_the_start_are_an_error_that_names_them_all(tmp_path: Pa
     (tmp_path / "b.yaml").write_text("7")
     with pytest.raises(ConfigError) as caught:
         WatchedRules(tmp_path, 1.0)
-    assert len(caught.value.complaints) == 2
+    assert len(caught.value.problems) == 2

@@ -42,7 +42,7 @@ def test_who_does_not_want_to_be_found_or_is_not_proven_is_not_found(profile: Pr
 
 def read(text: str) -> ParsedQuery:
     vocabulary = Vocabulary(dict.fromkeys(entry().words, 1), 1)
-    return QueryParser(STUDENT_GRAMMAR, vocabulary, shared_gazetteer()).read(text)
+    return QueryParser(STUDENT_GRAMMAR, vocabulary, shared_gazetteer()).parse(text)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def read(text: str) -> ParsedQuery:
      "student in Switzerland", "physics students", "pyth", "pyhton", "züri", "engineering"],
 )  # fmt: skip
 def test_a_student_is_found_by_skills_fields_places_and_words_in_any_form(text: str) -> None:
-    demanded = read(text).demanded
+    demanded = read(text).required_terms
     assert demanded
     for word in demanded:
         assert not set(word.qualities).isdisjoint(entry().words), word

@@ -24,7 +24,7 @@ limits: {max_requests: 500}
 def refused(content: str) -> str:
     with pytest.raises(MeshError) as caught:
         Mesh.parse(content.encode())
-    return "\n".join(caught.value.complaints)
+    return "\n".join(caught.value.problems)
 
 
 def test_a_mesh_says_where_endpoints_come_from() -> None:

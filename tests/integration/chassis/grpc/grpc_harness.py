@@ -87,9 +87,9 @@ class EndlessNotificationServicer(NotificationServiceServicer):
 class NoRevocations:
     """Sessions of which none has ended."""
 
-    async def refuse_revoked(self, session_id: str) -> None: ...
+    async def raise_if_revoked(self, session_id: str) -> None: ...
 
-    async def look_again(self, session_id: str) -> None: ...
+    async def raise_if_revoked_now(self, session_id: str) -> None: ...
 
 
 @dataclass
@@ -126,7 +126,7 @@ async def running_grpc_harness(
 class _FixedConcurrencyLimit(AdaptiveConcurrencyLimit):
     """Keeps its bound: that the loop is late says only what else the machine does."""
 
-    def note(self, least_lateness_s: float) -> None:
+    def adjust(self, min_lag_s: float) -> None:
         pass
 
 
@@ -139,7 +139,7 @@ def _chain(most_in_flight: int) -> Any:
         verifier=verifier,
         revocations=NoRevocations(),
         claims=InMemoryClaims(FixedClock(datetime.now(UTC))),
-        pressure=_FixedConcurrencyLimit(most_in_flight),
+        concurrency_limit=_FixedConcurrencyLimit(most_in_flight),
     )
 
 

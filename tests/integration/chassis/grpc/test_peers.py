@@ -225,7 +225,9 @@ async def test_a_peer_that_hangs_holds_a_bounded_number_of_calls(
     held = [asyncio.ensure_future(stub.TakeOpening(TAKE)) for _ in range(MAX_CONCURRENT_CALLS_PER_PEER)]
     await asyncio.sleep(0)
     with monkeypatch.context() as patch:
-        patch.setattr(PeerRetryBudget, "spend", lambda _: pytest.fail("a bound of our own is asked once"))
+        patch.setattr(
+            PeerRetryBudget, "try_withdraw", lambda _: pytest.fail("a bound of our own is asked once")
+        )
         assert (await failure(stub.TakeOpening(TAKE))).reason == "OVERLOADED"
         assert (await failure(stub.GetInternship(GET))).reason == "OVERLOADED"
     let_go.set()
@@ -250,8 +252,8 @@ def test_a_service_without_an_address_is_an_error(house: GrpcHarness) -> None:
 
 
 def test_retries_stop_when_their_budget_is_spent_and_successes_earn_it_back() -> None:
-    budget = PeerRetryBudget(most=2)
-    assert [budget.spend() for _ in range(3)] == [True, True, False]
+    budget = PeerRetryBudget(max_retries=2)
+    assert [budget.try_withdraw() for _ in range(3)] == [True, True, False]
     for _ in range(10):
-        budget.earn()
-    assert budget.spend()
+        budget.deposit()
+    assert budget.try_withdraw()

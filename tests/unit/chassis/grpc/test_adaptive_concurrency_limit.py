@@ -19,7 +19,7 @@ def test_it_falls_fast_when_the_loop_is_never_in_time_and_never_below_its_least(
     pressure.in_flight = 400
     limits = []
     for _ in range(30):
-        pressure.note(FAR_TOO_LATE_S)
+        pressure.adjust(FAR_TOO_LATE_S)
         limits.append(pressure.limit)
         pressure.in_flight = pressure.limit
     assert limits[0] == 320
@@ -29,16 +29,16 @@ def test_it_falls_fast_when_the_loop_is_never_in_time_and_never_below_its_least(
 
 def test_it_grows_back_to_the_whole_when_the_loop_keeps_up() -> None:
     pressure = AdaptiveConcurrencyLimit(1_000)
-    pressure.note(FAR_TOO_LATE_S)
+    pressure.adjust(FAR_TOO_LATE_S)
     assert pressure.limit == MIN_CONCURRENT_CALLS
     for _ in range(90):
-        pressure.note(0.0)
+        pressure.adjust(0.0)
     assert pressure.limit == 1_000
 
 
 def test_a_bound_smaller_than_the_least_stays_what_it_is() -> None:
     pressure = AdaptiveConcurrencyLimit(4)
-    pressure.note(FAR_TOO_LATE_S)
+    pressure.adjust(FAR_TOO_LATE_S)
     assert pressure.limit == 4
 
 
@@ -46,27 +46,27 @@ def test_it_falls_when_most_calls_took_more_than_half_of_their_time() -> None:
     pressure = AdaptiveConcurrencyLimit(1_000)
     pressure.in_flight = 400
     for _ in range(MIN_ENDED_CALLS):
-        pressure.ended(was_late=True)
-    pressure.note(0.0)
+        pressure.record_end(was_late=True)
+    pressure.adjust(0.0)
     assert pressure.limit == 320
-    pressure.note(0.0)
+    pressure.adjust(0.0)
     assert pressure.limit > 320
 
 
 def test_it_stays_when_only_some_calls_were_late_or_too_few_have_ended() -> None:
     pressure = AdaptiveConcurrencyLimit(1_000)
     for number in range(2 * MIN_ENDED_CALLS):
-        pressure.ended(was_late=bool(number % 2))
-    pressure.note(0.0)
+        pressure.record_end(was_late=bool(number % 2))
+    pressure.adjust(0.0)
     for _ in range(MIN_ENDED_CALLS - 1):
-        pressure.ended(was_late=True)
-    pressure.note(0.0)
+        pressure.record_end(was_late=True)
+    pressure.adjust(0.0)
     assert pressure.limit == 1_000
 
 
 async def run_watched(pressure: AdaptiveConcurrencyLimit, hold_s: float, times: int) -> None:
     """Holds the loop up for `hold_s`, so many times in a row, while the pressure is watched."""
-    watching = asyncio.create_task(pressure.watch())
+    watching = asyncio.create_task(pressure.run_adjustments())
     for _ in range(times):
         await asyncio.sleep(0)
         block_event_loop(hold_s)

@@ -28,7 +28,7 @@ class EndedSessions:
     def __init__(self, *revoked: str) -> None:
         self.revoked = revoked
 
-    async def refuse_revoked(self, session_id: str) -> None:
+    async def raise_if_revoked(self, session_id: str) -> None:
         if session_id in self.revoked:
             raise DomainError("SESSION_REVOKED", "Over.")
 

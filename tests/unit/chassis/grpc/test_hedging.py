@@ -63,7 +63,7 @@ async def hedge(*told: list[bool], allowed: bool = True) -> HedgedCall:
     known = HedgedCall(lambda: allowed, told[0].append if told else lambda _: None)
     peer = ScriptedPeer()
     for _ in range(MIN_SAMPLES):
-        await known.call(peer.ask, soon())
+        await known.run(peer.ask, soon())
     return known
 
 
@@ -75,7 +75,7 @@ def soon() -> float:
 async def test_a_call_that_hangs_is_asked_once_more_and_given_up_when_the_second_answers() -> None:
     told: list[bool] = []
     peer = ScriptedPeer(never)
-    assert await (await hedge(told)).call(peer.ask, soon()) == "quick"
+    assert await (await hedge(told)).run(peer.ask, soon()) == "quick"
     assert (peer.calls, peer.ended_early, told) == (2, 1, [True])
 
 
@@ -83,46 +83,46 @@ async def test_a_call_that_hangs_is_asked_once_more_and_given_up_when_the_second
 async def test_the_first_answer_counts_also_when_it_comes_after_the_second_call_was_sent() -> None:
     told: list[bool] = []
     peer = ScriptedPeer(late, never)
-    assert await (await hedge(told)).call(peer.ask, soon()) == "late"
+    assert await (await hedge(told)).run(peer.ask, soon()) == "late"
     assert (peer.calls, peer.ended_early, told) == (2, 1, [False])
 
 
 @in_virtual_time
 async def test_a_call_in_time_is_sent_once() -> None:
     peer = ScriptedPeer()
-    assert await (await hedge()).call(peer.ask, soon()) == "quick"
+    assert await (await hedge()).run(peer.ask, soon()) == "quick"
     assert peer.calls == 1
 
 
 @in_virtual_time
 async def test_while_little_is_known_of_a_kind_of_call_it_is_sent_once() -> None:
     peer = ScriptedPeer(late)
-    assert await HedgedCall(lambda: True, lambda _: None).call(peer.ask, soon()) == "late"
+    assert await HedgedCall(lambda: True, lambda _: None).run(peer.ask, soon()) == "late"
     assert peer.calls == 1
 
 
 @in_virtual_time
 async def test_without_budget_or_time_there_is_no_second_call() -> None:
     peer = ScriptedPeer(late, late)
-    assert await (await hedge(allowed=False)).call(peer.ask, soon()) == "late"
-    assert await (await hedge()).call(peer.ask, time.monotonic() + MIN_HEDGE_DELAY_S) == "late"
+    assert await (await hedge(allowed=False)).run(peer.ask, soon()) == "late"
+    assert await (await hedge()).run(peer.ask, time.monotonic() + MIN_HEDGE_DELAY_S) == "late"
     assert peer.calls == 2
 
 
 @in_virtual_time
 async def test_a_refusal_is_an_answer() -> None:
     with pytest.raises(DomainError, match="INTERNSHIP_NOT_FOUND"):
-        await (await hedge()).call(ScriptedPeer(never, refused).ask, soon())
+        await (await hedge()).run(ScriptedPeer(never, refused).ask, soon())
 
 
 @in_virtual_time
 async def test_when_one_of_the_two_finds_the_peer_down_the_other_is_waited_for() -> None:
-    assert await (await hedge()).call(ScriptedPeer(late, down).ask, soon()) == "late"
+    assert await (await hedge()).run(ScriptedPeer(late, down).ask, soon()) == "late"
 
 
 @in_virtual_time
 async def test_when_one_of_the_two_finds_the_peer_busy_the_other_is_waited_for() -> None:
-    assert await (await hedge()).call(ScriptedPeer(late, busy).ask, soon()) == "late"
+    assert await (await hedge()).run(ScriptedPeer(late, busy).ask, soon()) == "late"
 
 
 @in_virtual_time
@@ -132,14 +132,14 @@ async def test_when_both_find_the_peer_down_the_call_fails() -> None:
         return await down()
 
     with pytest.raises(DomainError, match="UNAVAILABLE"):
-        await (await hedge()).call(ScriptedPeer(late_and_down, down).ask, soon())
+        await (await hedge()).run(ScriptedPeer(late_and_down, down).ask, soon())
 
 
 @in_virtual_time
 async def test_a_caller_that_gives_up_cancels_both_calls() -> None:
     peer = ScriptedPeer(never, never)
     known = await hedge()
-    caller = asyncio.ensure_future(known.call(peer.ask, soon()))
+    caller = asyncio.ensure_future(known.run(peer.ask, soon()))
     while peer.calls < 2:
         await asyncio.sleep(MIN_HEDGE_DELAY_S)
     caller.cancel()
@@ -151,8 +151,8 @@ async def test_a_caller_that_gives_up_cancels_both_calls() -> None:
 def test_what_is_late_follows_the_slowest_twentieth_of_the_last_calls() -> None:
     latencies = LatencyWindow()
     for _ in range(MIN_SAMPLES - 1):
-        latencies.note(0.5)
-    assert latencies.late_s is None
+        latencies.record(0.5)
+    assert latencies.late_after_s is None
     for milliseconds in range(1, 1 + 221):
-        latencies.note(milliseconds / 1000)
-    assert latencies.late_s == pytest.approx(0.21, abs=0.01)
+        latencies.record(milliseconds / 1000)
+    assert latencies.late_after_s == pytest.approx(0.21, abs=0.01)

@@ -36,7 +36,7 @@ class CountingHandler:
 class ForgetfulClaims(InMemoryClaims):
     """Goes down while the work is done."""
 
-    async def complete(self, claim: IdempotencyClaim, answer: bytes) -> None:
+    async def store_answer(self, claim: IdempotencyClaim, answer: bytes) -> None:
         raise unavailable("The store")
 
 
@@ -116,14 +116,14 @@ async def test_a_run_that_was_cut_off_is_run_again_as_the_same_operation(house: 
     assert await house.submit(work) == b"run 2"
     first, second = work.operations
     assert first is not None
-    assert second == IdempotentOperation(first.id, START, replay=True)
+    assert second == IdempotentOperation(first.id, START, is_replay=True)
 
 
 async def test_a_refused_request_may_be_put_right_under_the_same_key(house: IdempotencyHarness) -> None:
     work = CountingHandler(domain_error("INTERNSHIP_NOT_OPEN", "Not open."))
     assert (await house.refusal(work)).reason == "INTERNSHIP_NOT_OPEN"
     assert await house.submit(work, letter="Dear others") == b"run 2"
-    assert work.operations[1] is not None and not work.operations[1].replay
+    assert work.operations[1] is not None and not work.operations[1].is_replay
 
 
 @pytest.mark.parametrize("error", [unavailable("The store"), KeyError("bug")], ids=["unavailable", "bug"])
@@ -136,7 +136,7 @@ async def test_after_a_failure_of_unknown_outcome_the_same_operation_is_repeated
     assert await house.submit(work) == b"run 2"
     first, second = work.operations
     assert first is not None and second is not None
-    assert (second.id, second.replay) == (first.id, True)
+    assert (second.id, second.is_replay) == (first.id, True)
 
 
 async def test_the_answer_is_given_even_when_it_cannot_be_kept(house: IdempotencyHarness) -> None:

@@ -20,7 +20,7 @@ class EndableSession:
         self.has_ended = False
         self.looks = 0
 
-    async def look_again(self, session_id: str) -> None:
+    async def raise_if_revoked_now(self, session_id: str) -> None:
         assert session_id == "ses_1"
         self.looks += 1
         if self.has_ended:
@@ -39,7 +39,7 @@ async def endless(_request: Any, _context: RpcContext) -> bytes:
 
 async def ended_by(call: CallContext, sessions: EndableSession) -> str:
     with pytest.raises(DomainError) as error:
-        await send_call(StreamSessionInterceptor(sessions, look_every_s=0.01), STREAM, endless, call=call)
+        await send_call(StreamSessionInterceptor(sessions, poll_interval_s=0.01), STREAM, endless, call=call)
     return error.value.reason
 
 

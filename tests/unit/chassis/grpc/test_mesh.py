@@ -57,7 +57,7 @@ def test_a_file_that_is_no_bootstrap_is_refused_by_name(tmp_path: Path) -> None:
 
 async def test_a_process_waits_for_the_control_plane_and_says_so(bootstrap: Path) -> None:
     with pytest.raises(ConnectionError, match=r"waits for the control plane at 127\.0\.0\.1:1"):
-        await MeshMembership(bootstrap).ask()
+        await MeshMembership(bootstrap).check()
 
 
 async def test_a_control_plane_without_snapshots_is_waited_for(
@@ -67,9 +67,9 @@ async def test_a_control_plane_without_snapshots_is_waited_for(
     await health.set("", NOT_SERVING)
     membership = MeshMembership(_write(bootstrap, port))
     with pytest.raises(ConnectionError, match="knows nothing yet"):
-        await membership.ask()
+        await membership.check()
     await health.set("", SERVING)
-    await membership.ask()
+    await membership.check()
 
 
 async def test_after_its_first_answer_a_process_is_ready_without_the_control_plane(
@@ -78,9 +78,9 @@ async def test_after_its_first_answer_a_process_is_ready_without_the_control_pla
     health, port = plane
     await health.set("", SERVING)
     membership = MeshMembership(_write(bootstrap, port))
-    await membership.ask()
+    await membership.check()
     await health.set("", NOT_SERVING)
-    await membership.ask()
+    await membership.check()
 
 
 async def test_in_a_mesh_grpc_repeats_calls_and_the_chassis_does_not(bootstrap: Path) -> None:

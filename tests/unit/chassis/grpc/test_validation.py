@@ -36,7 +36,7 @@ async def refused(spec: RpcSpec, request: Message | bytes) -> DomainError:
 
 
 async def fields(spec: RpcSpec, request: Message, *, over_http: bool = True) -> list[str]:
-    error = FieldNameTranslator(spec).for_caller(await refused(spec, request), over_http=over_http)
+    error = FieldNameTranslator(spec).translate_error(await refused(spec, request), over_http=over_http)
     assert error.reason == "INVALID_FIELD"
     return [violation.field for violation in error.violations]
 

@@ -24,13 +24,13 @@ NAMES = {
 
 def wrong(message: object) -> list[str]:
     rules = ValueRules(cast(Descriptor, message.DESCRIPTOR))  # type: ignore[attr-defined]
-    return [".".join(found.path) for found in rules.wrong(message)]
+    return [".".join(found.path) for found in rules.find_invalid(message)]
 
 
 def requests() -> Iterator[tuple[str, FieldDescriptor]]:
     for service in list_services():
         for rpc in rpcs_of_service(service):
-            for message in list_message_types(cast(Descriptor, rpc.request.DESCRIPTOR)):
+            for message in list_message_types(cast(Descriptor, rpc.request_type.DESCRIPTOR)):
                 if message.full_name.startswith("internshipconnect."):
                     yield from ((field.full_name, field) for field in message.fields)
 
@@ -72,7 +72,7 @@ def test_a_message_without_such_fields_costs_nothing() -> None:
 
 
 def test_the_problem_says_what_to_write() -> None:
-    [found] = ValueRules(user.SearchStudentsRequest.DESCRIPTOR).wrong(
+    [found] = ValueRules(user.SearchStudentsRequest.DESCRIPTOR).find_invalid(
         user.SearchStudentsRequest(country="UK")
     )
     assert found == InvalidValue(("country",), found.problem)

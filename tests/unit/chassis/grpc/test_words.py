@@ -71,7 +71,7 @@ def _rules(rules: validate_pb2.FieldRules) -> Iterator[tuple[str, str, Any]]:
 
 
 def _broken_requests(spec: RpcSpec) -> Iterator[tuple[str, Message]]:
-    for path, field in _places(cast(Descriptor, spec.request.DESCRIPTOR)):
+    for path, field in _places(cast(Descriptor, spec.request_type.DESCRIPTOR)):
         for kind, name, rules in _rules(field_rules_of(field)):
             for request in _with_broken(spec, path, field, kind, name, rules):
                 yield f"{'.'.join((*path, field.name))} {kind}.{name}", request
@@ -84,7 +84,7 @@ def _with_broken(
         yield from _with_broken_list(spec, path, field, name, rules)
         return
     for value in [None] if kind == "required" else _breaking(rules, kind, name):
-        request = spec.request()
+        request = spec.request_type()
         parent = _parent(request, path)
         if value is not None:
             _put(parent, field, value)
@@ -99,7 +99,7 @@ def _with_broken_list(
             for value in _breaking(inner_rules, kind, inner):
                 yield _with_items(spec, path, field, [value])
         return
-    item = getattr(spec.request(), field.name, None)
+    item = getattr(spec.request_type(), field.name, None)
     empty: Any = "x" if field.type == FieldDescriptor.TYPE_STRING else {} if field.message_type else 1
     counts = {"max_items": rules.max_items + 1, "min_items": rules.min_items - 1, "unique": 2}
     assert item is not None or path
@@ -107,7 +107,7 @@ def _with_broken_list(
 
 
 def _with_items(spec: RpcSpec, path: tuple[str, ...], field: FieldDescriptor, items: list[Any]) -> Message:
-    request = spec.request()
+    request = spec.request_type()
     target = getattr(_parent(request, path), field.name)
     for item in items:
         target.add() if field.message_type else target.append(item)
@@ -128,7 +128,7 @@ async def _error(spec: RpcSpec, request: Message) -> DomainError:
 
 
 def _enum_names(spec: RpcSpec) -> list[str]:
-    messages = list_message_types(cast(Descriptor, spec.request.DESCRIPTOR))
+    messages = list_message_types(cast(Descriptor, spec.request_type.DESCRIPTOR))
     enums = [field.enum_type for message in messages for field in message.fields if field.enum_type]
     return sorted((value.name for enum in enums for value in enum.values), key=len, reverse=True)
 
@@ -145,7 +145,7 @@ def _is_in(message: Descriptor, path: str, *, json: bool) -> bool:
 
 
 def _exists(spec: RpcSpec, path: str, *, over_http: bool) -> bool:
-    request = cast(Descriptor, spec.request.DESCRIPTOR)
+    request = cast(Descriptor, spec.request_type.DESCRIPTOR)
     body = request.fields_by_name.get(spec.body)
     in_body = body.message_type if over_http and body is not None else None
     return (in_body is not None and _is_in(in_body, path, json=True)) or _is_in(request, path, json=over_http)
@@ -176,14 +176,14 @@ async def test_every_rule_is_described_in_words_at_a_path_that_the_caller_knows(
             if rule.split()[0] in {re.sub(r"\[\d+\]", "", one.field) for one in error.violations}:
                 told.add(rule)
             for over_http in (True, False):
-                for one in spelling.for_caller(error, over_http=over_http).violations:
+                for one in spelling.translate_error(error, over_http=over_http).violations:
                     _check(spec, one, over_http=over_http)
     assert told == wanted
 
 
 def test_rules_over_several_fields_have_words_of_their_own() -> None:
     for spec in RPCS:
-        for message in list_message_types(cast(Descriptor, spec.request.DESCRIPTOR)):
+        for message in list_message_types(cast(Descriptor, spec.request_type.DESCRIPTOR)):
             for rule in message.GetOptions().Extensions[validate_pb2.message].cel:
                 assert rule.message and not MACHINE_TALK.search(rule.message), rule.id
                 assert "==" not in rule.message
@@ -212,7 +212,7 @@ async def test_words_name_other_fields_in_the_spelling_of_the_caller() -> None:
     request = MoveApplicationRequest(application_id="app_01JD0000000000000000000000", to=4)  # type: ignore[arg-type]
     error = await _error(move, request)
     words = {
-        over_http: FieldNameTranslator(move).for_caller(error, over_http=over_http).message
+        over_http: FieldNameTranslator(move).translate_error(error, over_http=over_http).message
         for over_http in (True, False)
     }
     assert words[True].startswith("expectedState: give expectedState or etag")
@@ -233,16 +233,20 @@ async def test_words_name_other_fields_in_the_spelling_of_the_caller() -> None:
 )
 def test_one_place_spells_what_rules_and_domain_checks_name(path: str, over_http: bool, spelled: str) -> None:
     assert (
-        FieldNameTranslator(rpc("internship", "UpdateInternship")).path(path, over_http=over_http) == spelled
+        FieldNameTranslator(rpc("internship", "UpdateInternship")).translate_path(path, over_http=over_http)
+        == spelled
     )
 
 
 def test_what_publishing_lacks_is_named_as_in_the_listing() -> None:
     publish = FieldNameTranslator(rpc("internship", "PublishInternship"))
-    assert publish.path("applyDeadline", over_http=False) == "apply_deadline"
-    assert publish.path("applyDeadline", over_http=True) == "applyDeadline"
+    assert publish.translate_path("applyDeadline", over_http=False) == "apply_deadline"
+    assert publish.translate_path("applyDeadline", over_http=True) == "applyDeadline"
 
 
 def test_quoted_words_of_others_are_left_as_they_are() -> None:
     spelling = FieldNameTranslator(rpc("internship", "UpdateInternship"))
-    assert spelling.text("'maxMinor' is below minMinor", over_http=False) == "'maxMinor' is below min_minor"
+    assert (
+        spelling.translate_text("'maxMinor' is below minMinor", over_http=False)
+        == "'maxMinor' is below min_minor"
+    )

@@ -30,7 +30,7 @@ async def passed(gate: OperationGuard, error: PyMongoError) -> Exception:
         raise error
 
     with pytest.raises((DomainError, PyMongoError)) as raised:
-        await gate.passing(operation)
+        await gate.run(operation)
     return raised.value
 
 

@@ -24,11 +24,11 @@ CLEARED = rebalance.with_moves(MOVED, [])
 
 def shown(shard: Shard) -> object:
     """The condition that a way reads under."""
-    return shard.db["things"]._condition
+    return shard.db["things"]._orphan_filter
 
 
 def go_by(shards: Shards, slot_map: SlotMap) -> None:
-    shards.reroute(slot_map, copies(slot_map))
+    shards.apply_slot_map(slot_map, copies(slot_map))
 
 
 def test_without_orphans_nothing_is_added() -> None:
@@ -67,20 +67,20 @@ async def test_first_the_target_then_the_source_leaves_the_moving_slots_out(shar
     seen = []
     for slot_map in (HALVES, COPYING, FENCED, MOVED, CLEARED):
         go_by(shards, slot_map)
-        seen.append([shown(shard) for shard in shards.all()])
+        seen.append([shown(shard) for shard in shards.all_shards()])
 
     assert seen == [[None, None], [None, moving], [None, moving], [moving, None], [None, None]]
 
 
 async def test_who_asked_before_goes_on_by_the_map_of_that_time(shards: Shards) -> None:
     go_by(shards, COPYING)
-    asked = shards.all()
+    asked = shards.all_shards()
     before = [shown(shard) for shard in asked]
 
     go_by(shards, MOVED)
 
     assert [shown(shard) for shard in asked] == before
-    assert not {*asked} & {*shards.all()}
+    assert not {*asked} & {*shards.all_shards()}
 
 
 async def test_the_handle_to_fenced_slots_excludes_orphans_as_well(shards: Shards) -> None:
@@ -90,30 +90,35 @@ async def test_the_handle_to_fenced_slots_excludes_orphans_as_well(shards: Shard
     ]
     go_by(shards, rebalance.with_fence(rebalance.with_moves(HALVES, here_and_there), {7}))
 
-    assert shards.of(7) not in shards.all()
-    assert shown(shards.of(7)) == exclude_slots({SLOT_COUNT - 1})
+    assert shards.shard_for(7) not in shards.all_shards()
+    assert shown(shards.shard_for(7)) == exclude_slots({SLOT_COUNT - 1})
 
 
 async def test_everything_derived_from_a_handle_excludes_orphans_and_the_shards_own_rows_stay(
     shards: Shards,
 ) -> None:
     go_by(shards, COPYING)
-    target = shards.all()[1]
+    target = shards.all_shards()[1]
 
     things = target.db["things"]
-    made = [things, things.with_options(), target.db.get_collection("things"), target.db.nearby["things"]]
+    made = [
+        things,
+        things.with_options(),
+        target.db.get_collection("things"),
+        target.db.secondary_reads["things"],
+    ]
     async with target.db.client.start_session() as session:
-        bound = target.db.bound_to(session)
+        bound = target.db.bind_to_session(session)
         made += [bound["things"], bound["things"].with_options(), bound.get_collection("things")]
-    assert [each._condition for each in made] == [exclude_slots({7, 8, 9})] * len(made)
-    assert target.whole["things"]._condition is None
-    assert shards.pool("s2").cluster["things"]._condition is None
+    assert [each._orphan_filter for each in made] == [exclude_slots({7, 8, 9})] * len(made)
+    assert target.unscoped["things"]._orphan_filter is None
+    assert shards.pool_of("s2").cluster_database["things"]._orphan_filter is None
 
 
 async def test_writes_go_on_through_an_older_way_until_slots_are_closed(shards: Shards) -> None:
-    older = shards.all()
+    older = shards.all_shards()
     go_by(shards, COPYING)
-    newer = shards.all()
+    newer = shards.all_shards()
     assert older[0] is newer[0]
     assert older[1] is not newer[1]
     assert [await refuses(shard) for shard in (*older, *newer)] == [False] * 4
@@ -132,18 +137,18 @@ async def _under_way(pool: ShardPool, shard: Shard, shards: Shards) -> list[bool
 
 
 async def test_a_write_through_a_way_from_before_the_move_is_waited_for(shards: Shards) -> None:
-    before, pool = shards.of(SLOT_COUNT - 1), shards.pool("s2")
+    before, pool = shards.shard_for(SLOT_COUNT - 1), shards.pool_of("s2")
     go_by(shards, COPYING)
-    assert shards.of(SLOT_COUNT - 1) is not before
+    assert shards.shard_for(SLOT_COUNT - 1) is not before
 
     assert await _under_way(pool, before, shards) == [False, True]
 
 
 @pytest.mark.parametrize("age", ["older", "newer"])
 async def test_blocked_slots_are_refused_to_holders_of_older_and_newer_ways(shards: Shards, age: str) -> None:
-    older = shards.all()[1]
+    older = shards.all_shards()[1]
     go_by(shards, COPYING)
-    shards.reroute(MOVED, {"s1": MOVED, "s2": COPYING})
-    way = older if age == "older" else shards.all()[1]
+    shards.apply_slot_map(MOVED, {"s1": MOVED, "s2": COPYING})
+    way = older if age == "older" else shards.all_shards()[1]
 
-    assert way.db._permit.blocked == {7, 8, 9}
+    assert way.db._permit.blocked_slots == {7, 8, 9}

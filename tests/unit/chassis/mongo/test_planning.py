@@ -33,8 +33,8 @@ def test_a_map_survives_being_written_down(slot_map: SlotMap, fenced: set[int]) 
         rebalance.with_fence(slot_map, fenced), [SlotMove(SlotRange(3, 5), name, name)]
     )
 
-    assert SlotMap.read(changed.document()) == changed
-    assert SlotMap.read({"_id": "slot_map"} | slot_map.document()) == slot_map
+    assert SlotMap.from_document(changed.to_document()) == changed
+    assert SlotMap.from_document({"_id": "slot_map"} | slot_map.to_document()) == slot_map
 
 
 @given(some_slots)
@@ -102,9 +102,9 @@ def test_while_slots_move_the_shard_that_does_not_own_them_holds_orphans() -> No
     copying = rebalance.with_moves(first, [SlotMove(SlotRange(7, 9), "s1", "s2")])
     moved = rebalance.with_owner(copying, {7, 8, 9}, "s2")
 
-    assert [copying.strangers(name) for name in first.uris] == [set(), {7, 8, 9}, set()]
-    assert [moved.strangers(name) for name in first.uris] == [{7, 8, 9}, set(), set()]
-    assert rebalance.with_moves(moved, []).strangers("s1") == set()
+    assert [copying.orphan_slots(name) for name in first.uris] == [set(), {7, 8, 9}, set()]
+    assert [moved.orphan_slots(name) for name in first.uris] == [{7, 8, 9}, set(), set()]
+    assert rebalance.with_moves(moved, []).orphan_slots("s1") == set()
 
 
 def test_slots_do_not_move_to_a_shard_that_is_not_there() -> None:

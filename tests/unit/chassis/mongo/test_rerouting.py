@@ -23,7 +23,7 @@ def copies(slot_map: SlotMap) -> dict[str, SlotMap]:
 async def refuses(shard: Shard) -> bool:
     """Whether a write is refused before the server is asked."""
     writing = asyncio.ensure_future(shard.db["things"].insert_one({"_id": 1}))
-    await wait_until(lambda: writing.done() or shard.db._permit.under_way > 0)
+    await wait_until(lambda: writing.done() or shard.db._permit.writes_in_flight > 0)
     writing.cancel()
     [outcome] = await asyncio.gather(writing, return_exceptions=True)
     if not isinstance(outcome, DomainError):
@@ -34,34 +34,34 @@ async def refuses(shard: Shard) -> bool:
 
 
 async def test_a_new_shard_leaves_all_ways_as_they_are(shards: Shards) -> None:
-    before = shards.of(1), shards.of(SLOT_COUNT - 1)
+    before = shards.shard_for(1), shards.shard_for(SLOT_COUNT - 1)
     grown = rebalance.with_shard(HALVES, "s3", NOWHERE)
 
-    shards.reroute(grown, copies(grown))
+    shards.apply_slot_map(grown, copies(grown))
 
-    assert (shards.of(1), shards.of(SLOT_COUNT - 1)) == before
-    assert [shard.name for shard in shards.all()] == ["s1", "s2", "s3"]
+    assert (shards.shard_for(1), shards.shard_for(SLOT_COUNT - 1)) == before
+    assert [shard.name for shard in shards.all_shards()] == ["s1", "s2", "s3"]
 
 
 async def test_a_fence_closes_its_slots_for_writes_on_every_way_that_there_was(shards: Shards) -> None:
-    before = shards.of(1)
+    before = shards.shard_for(1)
     fence = rebalance.with_fence(HALVES, {1, 2})
 
-    shards.reroute(fence, {"s1": fence, "s2": HALVES})
+    shards.apply_slot_map(fence, {"s1": fence, "s2": HALVES})
 
-    assert shards.of(1).name == "s1"
+    assert shards.shard_for(1).name == "s1"
     assert await refuses(before)
-    assert await refuses(shards.of(1))
-    assert not await refuses(shards.of(3))
-    assert not await refuses(shards.of(SLOT_COUNT - 1))
+    assert await refuses(shards.shard_for(1))
+    assert not await refuses(shards.shard_for(3))
+    assert not await refuses(shards.shard_for(SLOT_COUNT - 1))
 
 
 async def test_a_fence_does_not_concern_what_belongs_to_the_shard_itself(shards: Shards) -> None:
-    before = shards.of(1)
+    before = shards.shard_for(1)
     fence = rebalance.with_fence(HALVES, range(SLOT_COUNT // 2))
-    shards.reroute(fence, copies(fence))
+    shards.apply_slot_map(fence, copies(fence))
 
-    async with before.whole["leases"]._permit:
+    async with before.unscoped["leases"]._permit:
         assert await refuses(before)
 
 
@@ -70,34 +70,34 @@ async def test_moved_slots_lead_to_their_new_shard_which_takes_writes_by_its_own
 ) -> None:
     moved = rebalance.with_owner(HALVES, {1}, "s2")
 
-    shards.reroute(moved, {"s1": HALVES, "s2": HALVES})
-    assert (shards.of(1).name, await refuses(shards.of(1))) == ("s2", True)
+    shards.apply_slot_map(moved, {"s1": HALVES, "s2": HALVES})
+    assert (shards.shard_for(1).name, await refuses(shards.shard_for(1))) == ("s2", True)
 
-    shards.reroute(moved, {"s1": HALVES, "s2": moved})
-    assert (shards.of(1).name, await refuses(shards.of(1))) == ("s2", False)
+    shards.apply_slot_map(moved, {"s1": HALVES, "s2": moved})
+    assert (shards.shard_for(1).name, await refuses(shards.shard_for(1))) == ("s2", False)
 
 
 async def test_an_older_way_counts_as_drained_when_its_last_write_has_ended(shards: Shards) -> None:
-    pool, permit = shards.pool("s1"), shards.of(1).db._permit
+    pool, permit = shards.pool_of("s1"), shards.shard_for(1).db._permit
     fence = rebalance.with_fence(HALVES, {1})
     async with permit:
-        shards.reroute(fence, copies(fence))
+        shards.apply_slot_map(fence, copies(fence))
         assert not pool.is_drained()
     assert pool.is_drained()
 
 
 async def test_a_shard_at_another_address_gets_new_connections_and_others_keep_theirs(shards: Shards) -> None:
-    former, other = shards.pool("s1"), shards.pool("s2")
-    before = shards.of(1)
+    former, other = shards.pool_of("s1"), shards.pool_of("s2")
+    before = shards.shard_for(1)
     moved = rebalance.with_address(HALVES, "s1", ELSEWHERE)
 
-    shards.reroute(moved, copies(moved))
+    shards.apply_slot_map(moved, copies(moved))
 
-    assert shards.pool("s2") is other
-    assert shards.pool("s1") is not former
-    assert set(shards.pool("s1").client.topology_description.server_descriptions()) == {("127.0.0.1", 2)}
+    assert shards.pool_of("s2") is other
+    assert shards.pool_of("s1") is not former
+    assert set(shards.pool_of("s1").client.topology_description.server_descriptions()) == {("127.0.0.1", 2)}
     assert await refuses(before)
-    assert not await refuses(shards.of(1))
+    assert not await refuses(shards.shard_for(1))
 
 
 async def test_at_another_address_a_shard_has_to_confirm_again_before_it_is_written_to(
@@ -105,29 +105,29 @@ async def test_at_another_address_a_shard_has_to_confirm_again_before_it_is_writ
 ) -> None:
     shards.require_leases()
     for name in ("s1", "s2"):
-        lease = shards.pool(name).lease
-        lease.announced(lease.now())
-        lease.confirmed(lease.now())
+        lease = shards.pool_of(name).write_lease
+        lease.record_announcement(lease.now())
+        lease.record_confirmation(lease.now())
     moved = rebalance.with_address(HALVES, "s1", ELSEWHERE)
 
-    shards.reroute(moved, copies(moved))
+    shards.apply_slot_map(moved, copies(moved))
 
-    assert [shards.pool(name).lease.holds() for name in ("s1", "s2")] == [False, True]
+    assert [shards.pool_of(name).write_lease.is_valid() for name in ("s1", "s2")] == [False, True]
 
 
 async def test_a_shard_counts_as_drained_when_writes_to_its_former_addresses_have_ended(
     shards: Shards,
 ) -> None:
     for address in (ELSEWHERE, NOWHERE):
-        async with shards.of(1).db._permit:
+        async with shards.shard_for(1).db._permit:
             moved = rebalance.with_address(shards.slot_map, "s1", address)
-            shards.reroute(moved, copies(moved))
+            shards.apply_slot_map(moved, copies(moved))
             fence = rebalance.with_fence(moved, {1})
-            shards.reroute(fence, copies(fence))
-            assert not shards.pool("s1").is_drained()
+            shards.apply_slot_map(fence, copies(fence))
+            assert not shards.pool_of("s1").is_drained()
             open_again = rebalance.with_fence(fence, ())
-            shards.reroute(open_again, copies(open_again))
-        assert shards.pool("s1").is_drained()
+            shards.apply_slot_map(open_again, copies(open_again))
+        assert shards.pool_of("s1").is_drained()
 
 
 async def test_work_on_each_shard_restarts_at_another_address(shards: Shards) -> None:
@@ -142,15 +142,15 @@ async def test_work_on_each_shard_restarts_at_another_address(shards: Shards) ->
             while len(begun) < count:
                 await asyncio.sleep(0)
 
-    keeping = asyncio.create_task(shards.on_each(work))
+    keeping = asyncio.create_task(shards.run_on_each(work))
     await until_begun(2)
-    shards.reroute(rebalance.with_fence(HALVES, {1}), {})
+    shards.apply_slot_map(rebalance.with_fence(HALVES, {1}), {})
     moved = rebalance.with_address(HALVES, "s1", ELSEWHERE)
-    shards.reroute(moved, {})
+    shards.apply_slot_map(moved, {})
     await until_begun(3)
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
-    assert begun[2:] == [shards.of(1)]
+    assert begun[2:] == [shards.shard_for(1)]
 
 
 async def test_work_on_each_shard_comes_and_goes_with_the_shards(shards: Shards) -> None:
@@ -168,11 +168,11 @@ async def test_work_on_each_shard_comes_and_goes_with_the_shards(shards: Shards)
             while running != names:
                 await asyncio.sleep(0)
 
-    keeping = asyncio.create_task(shards.on_each(work))
+    keeping = asyncio.create_task(shards.run_on_each(work))
     await until_on({"s1", "s2"})
-    shards.reroute(rebalance.with_shard(HALVES, "s3", NOWHERE), {})
+    shards.apply_slot_map(rebalance.with_shard(HALVES, "s3", NOWHERE), {})
     await until_on({"s1", "s2", "s3"})
-    shards.reroute(SlotMap(3, {"s1": NOWHERE}, ("s1",) * SLOT_COUNT), {})
+    shards.apply_slot_map(SlotMap(3, {"s1": NOWHERE}, ("s1",) * SLOT_COUNT), {})
     await until_on({"s1"})
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
@@ -186,4 +186,4 @@ async def test_work_on_each_shard_ends_with_the_first_that_fails(shards: Shards)
         await asyncio.Event().wait()
 
     with pytest.raises(LookupError, match="s2"):
-        await shards.on_each(work)
+        await shards.run_on_each(work)

@@ -32,19 +32,19 @@ VOCABULARY = Vocabulary(
 
 
 def read(text: str, **options: Any) -> ParsedQuery:
-    return QueryParser(LISTING_GRAMMAR, VOCABULARY, shared_gazetteer()).read(text, **options)
+    return QueryParser(LISTING_GRAMMAR, VOCABULARY, shared_gazetteer()).parse(text, **options)
 
 
 def demanded(text: str, **options: Any) -> list[str]:
-    return [word.text for word in read(text, **options).demanded]
+    return [word.text for word in read(text, **options).required_terms]
 
 
 def filters(text: str, **options: Any) -> list[tuple[str, str]]:
-    return [(each.name, each.value) for word in read(text, **options).words for each in word.means]
+    return [(each.name, each.value) for word in read(text, **options).terms for each in word.filters]
 
 
 def qualities(text: str) -> dict[str, int]:
-    return read(text).words[0].qualities
+    return read(text).terms[0].qualities
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_words_for_facts_act_as_filters_and_words_for_every_listing_ask_nothing(
 
 
 def test_london_in_canada_is_not_london_in_england() -> None:
-    place = next(word for word in read("london canada").words if word.text == "london")
-    assert place.means[0].term == "%6058560"
+    place = next(word for word in read("london canada").terms if word.text == "london")
+    assert place.filters[0].term == "%6058560"
 
 
 @pytest.mark.parametrize("text", ["IT", "it", "it internship", "IT python", "it support"])
@@ -100,8 +100,8 @@ def test_it_among_other_words_is_the_pronoun() -> None:
 
 
 def test_a_filter_that_is_set_already_leaves_its_words_words() -> None:
-    assert filters("python berlin ", taken=frozenset({"city"})) == []
-    assert demanded("python berlin ", taken=frozenset({"city"})) == ["python", "berlin"]
+    assert filters("python berlin ", set_filters=frozenset({"city"})) == []
+    assert demanded("python berlin ", set_filters=frozenset({"city"})) == ["python", "berlin"]
 
 
 def test_taken_literally_every_word_is_a_word() -> None:
@@ -147,7 +147,7 @@ def test_a_word_stands_for_its_stem_and_its_kin_too() -> None:
 
 def test_a_misspelling_is_corrected_and_said_so() -> None:
     reading = read("pyhton berln ")
-    assert reading.words[0].qualities["python"] == CORRECTED
+    assert reading.terms[0].qualities["python"] == CORRECTED
     assert reading.did_you_mean == "python berlin"
     assert read("python ").did_you_mean == ""
 
@@ -167,16 +167,16 @@ def test_no_text_is_no_search() -> None:
 
 
 def test_rare_words_weigh_more_and_pinned_weights_stay() -> None:
-    python, kubernetes = read("python kubernetes ").words
+    python, kubernetes = read("python kubernetes ").terms
     assert kubernetes.weight > python.weight
-    assert [word.weight for word in read("python kubernetes ", weights=[3, 4]).words] == [3, 4]
+    assert [word.weight for word in read("python kubernetes ", pinned_weights=[3, 4]).terms] == [3, 4]
 
 
 @given(st.text(max_size=200))
 def test_any_text_can_be_read_and_asks_only_for_terms_that_are_safe(text: str) -> None:
     reading = read(text)
-    assert len(reading.words) <= 10
-    for word in reading.words:
+    assert len(reading.terms) <= 10
+    for word in reading.terms:
         assert word.qualities
         for term in word.qualities:
             assert term and not set(term) & {".", "$", "\0"}

@@ -16,7 +16,7 @@ from chassis.search.vocabulary import Vocabulary
 
 
 def words(text: str) -> list[str]:
-    return [token.word for token in tokenize(compose_nfc(text))]
+    return [token.folded for token in tokenize(compose_nfc(text))]
 
 
 @pytest.mark.parametrize(

@@ -47,54 +47,54 @@ class FakeKeyPublisher:
 async def test_many_who_need_a_key_wait_for_one_fetch() -> None:
     publisher = FakeKeyPublisher("a")
     source = publisher.source()
-    assert await asyncio.gather(*(source.key("a") for _ in range(20))) == [KEY] * 20
+    assert await asyncio.gather(*(source.find_key("a") for _ in range(20))) == [KEY] * 20
     assert publisher.asked == 1
 
 
 async def test_a_new_key_is_found_when_it_is_first_used() -> None:
     publisher = FakeKeyPublisher("a")
     source = publisher.source()
-    await source.key("a")
+    await source.find_key("a")
     publisher.keys, publisher.now_s = {"a": KEY, "b": KEY}, MIN_FETCH_INTERVAL_S + 1
-    assert await source.key("b") is KEY
+    assert await source.find_key("b") is KEY
 
 
 async def test_made_up_key_ids_do_not_turn_into_load() -> None:
     publisher = FakeKeyPublisher("a")
     source = publisher.source()
     for number in range(100):
-        assert await source.key(f"made-up-{number}") is None
+        assert await source.find_key(f"made-up-{number}") is None
     assert publisher.asked == 1
 
 
 async def test_a_withdrawn_key_is_forgotten_after_some_minutes() -> None:
     publisher = FakeKeyPublisher("a", "b")
     source = publisher.source()
-    await source.key("a")
+    await source.find_key("a")
     publisher.keys, publisher.now_s = {"b": KEY}, KEYS_TTL_S + 1
-    assert await source.key("a") is None
+    assert await source.find_key("a") is None
 
 
 async def test_the_keys_that_are_known_go_on_counting_while_the_publisher_is_down() -> None:
     publisher = FakeKeyPublisher("a")
     source = publisher.source()
-    await source.key("a")
+    await source.find_key("a")
     publisher.is_down, publisher.now_s = True, KEYS_TTL_S + 1
-    assert await source.key("a") is KEY
+    assert await source.find_key("a") is KEY
 
 
 async def test_without_any_key_no_token_can_be_verified() -> None:
     publisher = FakeKeyPublisher("a")
     publisher.is_down = True
     with pytest.raises(DomainError) as caught:
-        await publisher.source().key("a")
+        await publisher.source().find_key("a")
     assert caught.value.reason == "UNAVAILABLE"
 
 
 async def test_a_file_of_keys_is_read(tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
     path.write_bytes(orjson.dumps({"keys": [ECAlgorithm.to_jwk(KEY, as_dict=True) | {"kid": "svc-a"}]}))
-    found = await StaticKeySource.from_file(path).key("svc-a")
+    found = await StaticKeySource.from_file(path).find_key("svc-a")
     assert found is not None
     assert found.public_numbers() == KEY.public_numbers()
 

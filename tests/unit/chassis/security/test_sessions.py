@@ -41,7 +41,7 @@ class SessionsHarness:
 
     async def lets_in(self, session_id: str) -> bool:
         try:
-            await self.sessions.refuse_revoked(session_id)
+            await self.sessions.raise_if_revoked(session_id)
         except DomainError as error:
             assert error.reason == "SESSION_REVOKED"
             return False
@@ -94,6 +94,6 @@ async def test_looking_again_does_not_go_by_what_is_remembered(house: SessionsHa
     await house.elsewhere.revoke("ses_1", 900)
     assert await house.lets_in("ses_1")
     with pytest.raises(DomainError) as ended:
-        await house.sessions.look_again("ses_1")
+        await house.sessions.raise_if_revoked_now("ses_1")
     assert ended.value.reason == "SESSION_REVOKED"
     assert not await house.lets_in("ses_1")

@@ -49,9 +49,9 @@ class RegistrySourceFixture:
     async def put(self, *hosts: str) -> None:
         for host in hosts:
             if host not in self.registered:
-                self.registered[host] = RegistryEntry(self.folder, instance(host), name=host)
+                self.registered[host] = RegistryEntry(self.folder, instance(host), entry_name=host)
         for host in self.registered.keys() - set(hosts):
-            self.registered.pop(host).withdraw()
+            self.registered.pop(host).remove()
 
     async def look(self) -> None:
         await self.pauses.look()
@@ -62,7 +62,7 @@ def place(tmp_path: Path) -> Iterator[RegistrySourceFixture]:
     place = RegistrySourceFixture(tmp_path / "registry")
     yield place
     for registration in place.registered.values():
-        registration.withdraw()
+        registration.remove()
 
 
 class TestRegistrySource(EndpointSourceContract):
@@ -75,7 +75,7 @@ async def test_a_draining_process_is_reported_as_draining(place: RegistrySourceF
     await place.put("127.0.0.1", "127.0.0.2")
     async with listening_to(place) as listener:
         await listener.next()
-        place.registered["127.0.0.1"].drain()
+        place.registered["127.0.0.1"].mark_draining()
         draining = Endpoint("127.0.0.1", PORT, REGION, draining=True)
         assert await listener.next() == (draining, *endpoints_at("127.0.0.2"))
 
@@ -121,7 +121,7 @@ async def test_processes_that_come_and_drain_all_the_time_are_never_lost(
 
     def disturb() -> None:
         for _ in range(DISTURBANCES):
-            place.registered["127.0.0.1"].drain()
+            place.registered["127.0.0.1"].mark_draining()
 
     async with listening_to(place) as listener:
         disturbing = asyncio.create_task(asyncio.to_thread(disturb))
@@ -137,7 +137,7 @@ async def test_processes_that_come_and_drain_all_the_time_are_never_lost(
 @pytest.mark.parametrize("content", ["[]", '{"service": "user"}', '{"a": 1}', "null"])
 def test_a_file_with_other_content_is_refused(content: str) -> None:
     with pytest.raises(ValueError, match="registration"):
-        ServiceInstance.read(content.encode())
+        ServiceInstance.from_json(content.encode())
 
 
 def test_a_server_that_listens_everywhere_is_reached_on_this_machine() -> None:
