@@ -17,8 +17,6 @@ from pydantic import BaseModel, Field
 from devstack.topology import Topology
 
 OWNER_ONLY_MODE = 0o600
-OPERATOR_SERVICE = "ops"
-"""As which service operators' tools call the services."""
 KEY_BYTES = 32
 
 

@@ -19,11 +19,13 @@ from chassis.settings import MisconfiguredError
 from devstack import control_plane, fault_proxy_process
 from devstack.fault_proxy import model
 from devstack.fault_proxy.model import StoreFault, StoreFaults
-from devstack.topology import SERVICES, Topology
+from devstack.local_cluster import LocalCluster
+from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 from gateway.control_plane.watched_file import hash_file_content
 from gateway.xds.mesh import Mesh, ServiceFault
 from ops.errors import OpsError
+from ops.service_names import SERVICES
 
 APPLY_TIMEOUT_S: Final = 15.0
 POLL_INTERVAL_S: Final = 0.05
@@ -194,7 +196,7 @@ def _wait_until_confirmed(topology: Topology) -> None:
     mesh_status = importlib.import_module("ops.mesh_status")  # Envoy's API takes a while to load.
 
     def behind() -> list[str]:
-        nodes = mesh_status.fetch_mesh_status(topology)
+        nodes = mesh_status.fetch_mesh_status(LocalCluster.load(topology))
         return [node.node for node in nodes if any(kind.state != "SYNCED" for kind in node.kinds)]
 
     _wait_until(

@@ -1,7 +1,6 @@
-"""MongoDB: each shard a replica set, with authentication on and one least-privilege user a service."""
+"""MongoDB: each shard a replica set, with authentication on."""
 
 import json
-import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,17 +11,16 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from chassis.sharding.slot_map_store import CLUSTER_DATABASE, MEMBERS_COLLECTION
 from devstack import binaries
 from devstack.credentials import Credentials, write_private_file
 from devstack.process import ProbeResult, StackProcess, StartStage
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK, StackShard
+from ops.cluster import ClusterShard, even_slot_map
 from ops.errors import OpsError
 from ops.shards import addresses
 
 MONGOD_CACHE_GB = 0.25
-SLOTS = 16_384
 ADMIN_USER = "admin"
 REPLICA_SET_SETTINGS = {
     "electionTimeoutMillis": 2000,
@@ -36,12 +34,7 @@ MAX_TRANSACTION_S = 15
 """More than any takes. What a killed process leaves open keeps others from its documents for so long."""
 
 PRIMARY_TIMEOUT_S = 60.0
-AUTHENTICATION_FAILED = 18
 ALREADY_INITIALIZED = 23
-USER_ALREADY_EXISTS = 51003
-ROLE_ALREADY_EXISTS = 51002
-MEMBER_ROLE = "ic_member"
-"""Reads the shard's copy of the slot map, and says that it has."""
 
 MongodClient = MongoClient[dict[str, Any]]
 
@@ -49,11 +42,6 @@ MongodClient = MongoClient[dict[str, Any]]
 def mongod_process_name(shard: StackShard, member: int) -> str:
     """How one mongod is called."""
     return f"mongo-{shard.name}" if len(shard.ports) == 1 else f"mongo-{shard.name}-{member + 1}"
-
-
-def service_database(service: str) -> str:
-    """The database that a service owns on every shard."""
-    return f"ic_{service}"
 
 
 def mongod_processes(topology: Topology) -> list[StackProcess]:
@@ -101,63 +89,30 @@ def write_mongod_files(topology: Topology, credentials: Credentials) -> None:
             }
             _mongod_config_path(topology, shard, member).write_text(json.dumps(config, indent=2))
     if not topology.slot_map.exists():
-        topology.slot_map.write_text(json.dumps(first_slot_map(topology.shards), indent=2))
-
-
-def first_slot_map(shards: tuple[StackShard, ...]) -> dict[str, Any]:
-    """All slots, dealt out evenly in ranges; later changes are data and are not made here."""
-    edges = [SLOTS * i // len(shards) for i in range(len(shards) + 1)]
-    return {
-        "version": 1,
-        "shards": {shard.name: {"uri": shard.uri} for shard in shards},
-        "ranges": [
-            {"first": edges[i], "last": edges[i + 1] - 1, "shard": shard.name}
-            for i, shard in enumerate(shards)
-        ],
-    }
+        topology.slot_map.write_text(json.dumps(_first_slot_map(topology), indent=2))
 
 
 def shard_admin_uri(shard: StackShard, credentials: Credentials) -> str:
-    """The shard with the administrator's user: for provisioning and for tests, never for a service."""
+    """Return the shard's address with the administrator's user: for tools and tests, never for a service."""
     return addresses.add_login_to_uri(shard.uri, ADMIN_USER, credentials.mongo_admin_password)
 
 
+def _first_slot_map(topology: Topology) -> dict[str, Any]:
+    shards = [ClusterShard(shard.name, shard.uri) for shard in topology.shards]
+    return even_slot_map(shards).to_document()
+
+
 def prepare_shards(topology: Topology, credentials: Credentials) -> None:
-    """Makes replica sets of the running mongods, and users in every shard; changes nothing that is there.
+    """Make replica sets with an administrator of the running mongods; change nothing that is there.
 
     Raises:
-        OpsError: a shard has no primary within a minute, or one elsewhere does not answer.
+        OpsError: a shard has no primary within a minute.
     """
     own = [shard for shard in topology.shards if not shard.address]
     for shard in own:
         _initiate_replica_set(shard, topology.own_port(shard.ports[0]))
     for shard in own:
         _ensure_admin(_wait_for_primary(shard), credentials.mongo_admin_password)
-    for shard in topology.shards:
-        try:
-            _ensure_service_users(shard, credentials)
-        except PyMongoError as error:
-            raise OpsError(describe_unreachable_shard(shard, error)) from error
-
-
-def describe_unreachable_shard(shard: StackShard, error: Exception) -> str:
-    """That a shard does not do what it is asked for, and why."""
-    where = addresses.shard_hosts(shard.uri)
-    if isinstance(error, OperationFailure) and error.code == AUTHENTICATION_FAILED:
-        return (
-            f"the shard {shard.name} at {where} does not know the user '{ADMIN_USER}' "
-            f"by this stack's password: make the user there, with the role root and the password in secrets/ "
-            "of the stack"
-        )
-    why = re.split(r", Timeout:| \(configured timeouts", str(error).splitlines()[0])[0][:240]
-    return f"the shard {shard.name} at {where} does not answer: {type(error).__name__}: {why}"
-
-
-def _ensure_service_users(shard: StackShard, credentials: Credentials) -> None:
-    with _open_client(shard_admin_uri(shard, credentials)) as client:
-        _ensure_member_role(client)
-        for service, own in credentials.services.items():
-            _ensure_user(client, service, own.mongo_password)
 
 
 def _mongod_config_path(topology: Topology, shard: StackShard, member: int) -> Path:
@@ -210,30 +165,6 @@ def _ensure_admin(primary: int, password: str) -> None:
             return
     with _open_member_client(primary) as client:
         client.admin.command("createUser", ADMIN_USER, pwd=password, roles=["root"])
-
-
-def _ensure_user(client: MongodClient, service: str, password: str) -> None:
-    """A service's user reads, writes and follows its own database, and takes part in the cluster's."""
-    roles = [{"role": "readWrite", "db": service_database(service)}, {"role": MEMBER_ROLE, "db": ADMIN_USER}]
-    try:
-        client.admin.command("createUser", service, pwd=password, roles=roles)
-    except OperationFailure as error:
-        if error.code != USER_ALREADY_EXISTS:
-            raise
-        client.admin.command("grantRolesToUser", service, roles=roles)
-
-
-def _ensure_member_role(client: MongodClient) -> None:
-    privilege = {
-        "resource": {"db": CLUSTER_DATABASE, "collection": MEMBERS_COLLECTION},
-        "actions": ["find", "insert", "update", "remove"],
-    }
-    roles = [{"role": "read", "db": CLUSTER_DATABASE}]
-    try:
-        client.admin.command("createRole", MEMBER_ROLE, privileges=[privilege], roles=roles)
-    except OperationFailure as error:
-        if error.code != ROLE_ALREADY_EXISTS:
-            raise
 
 
 def _probe_mongod(port: int) -> ProbeResult:

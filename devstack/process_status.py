@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from devstack.lifecycle import Stack
 from devstack.process import ProbeResult
+from devstack.stack import Stack
 from devstack.supervisor import ProcessState, SupervisorClient
 
 

@@ -7,9 +7,9 @@ from typing import Final
 import httpx
 
 from devstack import control_plane, elections, mongo, rate_limiter
-from devstack.lifecycle import Stack
 from devstack.process import StackProcess, StartStage
 from devstack.region import StackRegion
+from devstack.stack import Stack
 from devstack.supervisor import SupervisorClient
 from devstack.topology_parts import LOOPBACK
 from ops.errors import OpsError

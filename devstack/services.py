@@ -10,8 +10,9 @@ from devstack.credentials import Credentials, service_jwks_path, service_key_pat
 from devstack.probes import probe_http
 from devstack.process import StackProcess, StartStage
 from devstack.region import StackRegion
-from devstack.topology import SERVICES, Topology
+from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
+from ops.service_names import SERVICES
 
 SERVICE_ROLES = ("serve", "work")
 INHERITED_VARIABLES = {"IC_OTLP_ENDPOINT": None, "IC_TRACE_SAMPLE_RATIO": None, "IC_LOG_LEVEL": "INFO"}

@@ -294,3 +294,11 @@ def _daemon_environment(topology: Topology) -> dict[str, str]:
 
 def _supervisor_config_path(topology: Topology) -> Path:
     return topology.etc / "supervisord.conf"
+
+
+def require_running(topology: Topology) -> None:
+    """Raise OpsError unless the stack's supervisor answers."""
+    if not SupervisorClient(topology).is_up():
+        raise OpsError(
+            f"the stack '{topology.name}' is not running; start it with: ic up --stack {topology.name}"
+        )

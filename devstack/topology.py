@@ -29,12 +29,12 @@ from devstack.topology_parts import (
     next_shard_ports,
 )
 from ops.errors import OpsError
+from ops.options import DEFAULT_STACK
 from ops.paths import stacks_dir
+from ops.service_names import SERVICES
 
 __all__ = [
-    "DEFAULT_STACK",
     "LOOPBACK",
-    "SERVICES",
     "StackShard",
     "Topology",
     "find_or_create_stack",
@@ -43,8 +43,6 @@ __all__ = [
     "stack_names",
 ]
 
-DEFAULT_STACK: Final = "dev"
-SERVICES: Final = ("auth", "user", "internship", "application", "notification", "analytics")
 REDIS_NODE_COUNT: Final = 3
 MEMBER_CHOICES: Final = (1, 3)
 PROXIED_PORT_OFFSET: Final = 5

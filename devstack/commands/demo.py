@@ -9,12 +9,12 @@ import typer
 from devstack import topology
 from devstack.journey.client import ApiError, HttpExchange
 from devstack.journey.main_journey import Journey, JourneyUsers
+from devstack.local_cluster import LocalCluster
 from devstack.tls import httpx_verify
-from devstack.topology import DEFAULT_STACK
 from ops.console import console
 from ops.errors import OpsError
 from ops.moderation import ModerationClient
-from ops.options import StackName
+from ops.options import DEFAULT_STACK, StackName
 
 MAX_BODY_CHARACTERS = 150
 
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def demo(stack: StackName = DEFAULT_STACK) -> None:
     """Walk the main journey against the running stack, with the HTTP calls that it makes."""
     found = topology.find_stack(stack)
-    moderator = ModerationClient(found, "demo")
+    moderator = ModerationClient(LocalCluster.load(found), "demo")
     cast = JourneyUsers.assemble(
         found.public_url, found.mailbox_url, moderator, _CallPrinter().tell, httpx_verify(found)
     )

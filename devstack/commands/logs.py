@@ -14,12 +14,11 @@ from rich.text import Text
 
 from devstack import topology
 from devstack.supervisor import log_path
-from devstack.topology import DEFAULT_STACK
 from ops import log_lines
 from ops.console import console
 from ops.errors import OpsError
 from ops.log_lines import LOG_LEVELS, LogLine
-from ops.options import StackName
+from ops.options import DEFAULT_STACK, StackName
 from ops.printable import printable
 from ops.time_options import parse_past_time
 

@@ -11,10 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from devstack import topology
-from devstack.topology import DEFAULT_STACK
 from ops.console import console
 from ops.errors import OpsError
-from ops.options import AsJson, StackName
+from ops.options import DEFAULT_STACK, AsJson, StackName
 from ops.printable import printable
 
 CALL_TIMEOUT_S = 30.0

@@ -11,12 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from devstack import process_status, topology
-from devstack.lifecycle import Stack
 from devstack.process_status import ProcessStatus
-from devstack.topology import DEFAULT_STACK
+from devstack.stack import Stack
 from ops.console import console
 from ops.errors import OpsError
-from ops.options import AsJson, StackName
+from ops.options import DEFAULT_STACK, AsJson, StackName
 from ops.printable import printable
 
 MEGABYTE = 1024 * 1024

@@ -7,9 +7,9 @@ import typer
 
 from devstack import lifecycle, topology
 from devstack.tls import authority_path
-from devstack.topology import DEFAULT_STACK, Topology
+from devstack.topology import Topology
 from ops.console import console
-from ops.options import StackName
+from ops.options import DEFAULT_STACK, StackName
 from ops.paths import REPO
 from ops.progress import StepProgress
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import uvloop
 
-from devstack.credentials import Credentials
+from devstack.local_cluster import LocalCluster
 from devstack.seed.in_process_services import InProcessServices
 from devstack.seed.population import Population
 from devstack.seed.seeder import SeededCounts, Seeder
@@ -35,7 +35,7 @@ def seed_stack(topology: Topology, wanted: SeedRequest, progress: Callable[[str,
 
     async def sow() -> SeededCounts:
         async with AsyncExitStack() as closing:
-            rooms = await InProcessServices.open(topology, Credentials.of(topology), closing)
+            rooms = await InProcessServices.open(LocalCluster.load(topology), closing)
             population = Population(
                 wanted.number,
                 companies=wanted.companies,

@@ -13,7 +13,6 @@ from google.protobuf.message import Message
 from chassis.call_context import Principal
 from chassis.errors import DomainError
 from chassis.ids import new_id
-from devstack.credentials import OPERATOR_SERVICE
 from devstack.seed.accounts import create_verified_account
 from devstack.seed.in_process_services import NO_CONTEXT, InProcessServices, acting_at
 from devstack.seed.places import SeedCity
@@ -32,6 +31,7 @@ from internshipconnect.application.v1 import application_pb2 as apply
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as listing
 from internshipconnect.user.v1 import user_pb2 as user
+from ops.service_names import OPERATOR_SERVICE
 from services.auth.domain import AccountHolder, AccountKind, CompanyRole
 from services.auth.hashing import OWASP_FLOOR
 

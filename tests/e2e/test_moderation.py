@@ -85,7 +85,7 @@ def test_a_suspended_companys_listings_are_offline_within_a_moment(
     owner = new_person(company="Troubled")
     draft = owner.post("/api/v1/internships", **sample_listing(secrets.token_hex(4)))
     owner.post(f"/api/v1/internships/{draft['id']}:publish")
-    moderators = ModerationClient(stack.topology, "maria")
+    moderators = ModerationClient(stack.cluster, "maria")
     moderators.set_company(owner.user["companyId"], "SUSPENDED", "Complaints.")
     path = f"/api/v1/internships/{draft['id']}"
     wait_for_result(

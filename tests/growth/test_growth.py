@@ -15,7 +15,7 @@ from pymongo import MongoClient
 
 from chassis.sharding.slot_map import SlotMap
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE, SLOT_MAP_COLLECTION
-from devstack.lifecycle import Stack as RunningStack
+from devstack.local_cluster import LocalCluster
 from devstack.topology import Topology
 from ops.errors import OpsError
 from ops.migration import operator_actions
@@ -39,14 +39,14 @@ KILLED_AT: Final = (
 """After which line a mover is killed, and how many seconds after it at least and at most."""
 
 
-def running_stack(stack: StackHandle) -> RunningStack:
-    return RunningStack.of(Topology.load(stack.topology.path))
+def running_stack(stack: StackHandle) -> LocalCluster:
+    return LocalCluster.load(Topology.load(stack.topology.path))
 
 
 def test_a_cluster_grows_from_two_to_three_to_four_shards_under_load(stack: StackHandle) -> None:
     with monitoring_search(stack) as watch, running_workload(stack) as work:
         for name in ("s3", "s4"):
-            add_shard.add_shard(Topology.load(stack.topology.path), name, "", StepProgress())
+            add_shard.add_shard(running_stack(stack), name, "", StepProgress())
             moved = operator_actions.rebalance_slots(running_stack(stack), log_line)
             assert moved
             log_line(f"{moved}")

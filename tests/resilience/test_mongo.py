@@ -10,7 +10,7 @@ from chassis.ids import slot_of
 from chassis.sharding.slot_map import SlotMap
 from devstack.fault_proxy.model import StoreFault
 from devstack.seed.signed_in_users import SignedInUser
-from devstack.topology import SERVICES
+from ops.service_names import SERVICES
 from tests.faults.user_pool import UserPool
 from tests.resilience.timed_requests import (
     ME,

@@ -11,11 +11,11 @@ from typing import Final
 
 from devstack import mongo
 from devstack.seed import SEED_PASSWORD
-from devstack.topology import SERVICES
 from internshipconnect.application.v1 import application_pb2 as apply
 from internshipconnect.auth.v1 import auth_pb2 as auth
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from ops.errors import OpsError
+from ops.service_names import SERVICES
 from verify.bench import baselines, grpc_load, http_load
 from verify.bench.benchmark_users import seeded_student_email, sign_in_seeded_users, temporary_listings
 from verify.bench.child_process import run_in_child_process

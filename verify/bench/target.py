@@ -11,11 +11,13 @@ from pymongo import MongoClient
 from devstack import mongo
 from devstack.credentials import Credentials
 from devstack.supervisor import SupervisorClient
-from devstack.topology import DEFAULT_STACK, Topology
+from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from ops.errors import OpsError
+from ops.options import DEFAULT_STACK
+from ops.service_names import service_database
 from verify.bench.echo_server import EchoServer
 
 MAX_LISTINGS: Final = 200
@@ -74,8 +76,7 @@ class BenchmarkTarget:
         """How much the stack holds."""
         return {
             what: sum(
-                _count_documents(uri, mongo.service_database(service), collection)
-                for uri in self._admin_uris()
+                _count_documents(uri, service_database(service), collection) for uri in self._admin_uris()
             )
             for what, (service, collection) in COUNTED_COLLECTIONS.items()
         }

@@ -15,8 +15,8 @@ from pymongo.errors import PyMongoError
 from devstack import control_plane, elections, fault_injection, fault_proxy_process, mongo, rate_limiter
 from devstack.fault_proxy.model import StoreFault
 from devstack.fault_proxy.model import StoreFaultKind as FaultKind
-from devstack.lifecycle import Stack
 from devstack.process import StackProcess, StartStage
+from devstack.stack import Stack
 from devstack.supervisor import SupervisorClient
 from ops.errors import OpsError
 from verify.chaos import clock_skew, full_disk, relay_leases

@@ -14,7 +14,7 @@ from typing import Final
 from pymongo.errors import PyMongoError
 
 from devstack import binaries, elections, rabbit
-from devstack.lifecycle import Stack
+from devstack.stack import Stack
 from devstack.topology_parts import StackShard
 from ops.errors import OpsError
 

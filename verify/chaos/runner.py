@@ -11,9 +11,9 @@ from functools import partial
 from typing import Final
 
 from devstack import binaries, rate_limiter
-from devstack.lifecycle import Stack
 from devstack.rolling_restart import restart_in_turn
 from devstack.seed.signed_in_users import SignedInUser, create_signed_in_users
+from devstack.stack import Stack
 from devstack.tls import httpx_verify
 from devstack.topology import Topology
 from verify.chaos.fault_injector import FaultInjector, find_fault_targets

@@ -11,6 +11,7 @@ from pymongo import MongoClient
 from devstack import mongo
 from devstack.credentials import Credentials
 from devstack.topology import Topology
+from ops.service_names import service_database
 from services.application.domain.model import (
     ENDED_STATES,
     UNDECIDED_STATES,
@@ -205,6 +206,6 @@ def read_documents(topology: Topology, service: str, collection: str, query: Doc
     credentials = Credentials.of(topology)
     for shard in topology.shards:
         with MongoClient[dict[str, Any]](mongo.shard_admin_uri(shard, credentials)) as client:
-            rows = client[mongo.service_database(service)][collection].find(query)
+            rows = client[service_database(service)][collection].find(query)
             found |= {row["_id"]: row for row in rows}
     return found

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from devstack import binaries, topology
-from devstack.topology import DEFAULT_STACK, Topology
-from ops.options import StackName
+from devstack.topology import Topology
+from ops.options import DEFAULT_STACK, StackName
 from ops.progress import StepProgress
 from verify.bench import rows
 from verify.bench.closed_loop import MeasurementTimes

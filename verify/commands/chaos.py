@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from devstack import lifecycle, topology
-from devstack.topology import DEFAULT_STACK
+from devstack import topology
+from devstack.supervisor import require_running
 from ops.console import console
 from ops.errors import OpsError
-from ops.options import StackName
+from ops.options import DEFAULT_STACK, StackName
 
 if TYPE_CHECKING:
     from verify.chaos.operation_log import OperationLog
@@ -55,7 +55,7 @@ def chaos(
     On a stack that was made with --faults stores are also slowed down, held and cut off.
     """
     found = topology.find_stack(stack)
-    lifecycle.require_running(found)
+    require_running(found)
     # What is lifted is put back, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     from verify.chaos.runner import run_chaos, run_rolling_restart  # noqa: PLC0415 - the services' libraries load for a second

@@ -7,7 +7,7 @@ import pytest
 
 from chassis.messaging.publisher import BrokerBlockedError, EventPublisher, OutgoingEvent
 from chassis.sharding.shards import Shards
-from devstack.lifecycle import Stack as RunningStack
+from devstack.stack import Stack as RunningStack
 from tests.integration.messaging.conftest import RelayController, connections, count_outbox_rows, emit
 from tests.integration.messaging.test_events import RecordingHandler, consuming, until_empty, wait_until
 from tests.stack import StackHandle

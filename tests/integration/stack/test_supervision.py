@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from devstack import foreign_port_owners, lifecycle, process_status
-from devstack.lifecycle import Stack as RunningStack
+from devstack.stack import Stack as RunningStack
 from devstack.supervisor import SupervisorClient
 from ops.progress import StepProgress
 from tests.stack import StackHandle, wait_until_blocking

@@ -8,10 +8,11 @@ import yaml
 
 from devstack import control_plane, edge_config, topology
 from devstack.control_plane import SERVICE_ROLES
-from devstack.lifecycle import Stack
 from devstack.process import StackProcess
-from devstack.topology import SERVICES, Topology
+from devstack.stack import Stack
+from devstack.topology import Topology
 from gateway.xds.mesh import Mesh
+from ops.service_names import SERVICES
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from devstack import topology
-from devstack.lifecycle import Stack
+from devstack.stack import Stack
 from verify.chaos.fault_injector import find_fault_targets
 from verify.chaos.fault_schedule import ChaosFaultKind, FaultTargets
 
