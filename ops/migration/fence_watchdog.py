@@ -156,15 +156,15 @@ async def _are_slots_open(clients: dict[str, AdminClient]) -> bool:
     slot_map = await read_newest_slot_map(clients)
     if not slot_map.moving:
         return True
-    migration = ActiveMigration.of(slot_map)
+    migration = ActiveMigration.from_slot_map(slot_map)
     owner = migration.target if migration.is_switched(slot_map) else migration.source
     copy = await slot_map_store.read_slot_map(clients[owner][slot_map_store.CLUSTER_DATABASE])
     return not slot_map.fenced and copy is not None and not copy.fenced and copy.owners == slot_map.owners
 
 
 async def _lift_left_fence(editor: SlotMapEditor) -> str:
-    migration = ActiveMigration.of(editor.slot_map)
-    await editor.claim.spread(migration.source)
+    migration = ActiveMigration.from_slot_map(editor.slot_map)
+    await editor.lock.register(migration.source)
     await lift_fence(editor, migration)
     return f"{migration} are open for writes; go on with: ic shards move --resume"
 

@@ -47,60 +47,60 @@ def parse_slots(text: str) -> list[int]:
 
 
 def move_slots(
-    cluster: Cluster, slots: Sequence[int], target: str, tell: ReportProgress
+    cluster: Cluster, slots: Sequence[int], target: str, report: ReportProgress
 ) -> list[MigrationResult]:
     """Moves slots to a shard, from wherever they are. Raises OpsError."""
 
-    async def work(mover: SlotMigrator, editor: SlotMapEditor) -> list[MigrationResult]:
+    async def action(migrator: SlotMigrator, editor: SlotMapEditor) -> list[MigrationResult]:
         _require_no_migration(editor.slot_map)
         await _require_all_shards(editor)
         plan = _plan_moves(editor.slot_map, slots, target)
         await _require_no_mongos(editor, plan)
-        return [await mover.move(moves) for moves in group_moves_by_shards(plan).values()]
+        return [await migrator.move(moves) for moves in group_moves_by_shards(plan).values()]
 
-    return _run_migration(cluster, tell, work)
+    return _run_migration(cluster, report, action)
 
 
-def rebalance_slots(cluster: Cluster, tell: ReportProgress) -> list[MigrationResult]:
+def rebalance_slots(cluster: Cluster, report: ReportProgress) -> list[MigrationResult]:
     """Finishes what is under way, then moves slots until all shards have equally many. Raises OpsError."""
 
-    async def work(mover: SlotMigrator, editor: SlotMapEditor) -> list[MigrationResult]:
-        moved = [await mover.finish()] if editor.slot_map.moving else []
+    async def action(migrator: SlotMigrator, editor: SlotMapEditor) -> list[MigrationResult]:
+        moved = [await migrator.finish()] if editor.slot_map.moving else []
         await _require_all_shards(editor)
         plan = rebalance.plan_rebalance(editor.slot_map)
         await _require_no_mongos(editor, plan)
-        return [*moved, *[await mover.move(moves) for moves in group_moves_by_shards(plan).values()]]
+        return [*moved, *[await migrator.move(moves) for moves in group_moves_by_shards(plan).values()]]
 
-    return _run_migration(cluster, tell, work)
+    return _run_migration(cluster, report, action)
 
 
-def resume_migration(cluster: Cluster, tell: ReportProgress) -> list[MigrationResult]:
+def resume_migration(cluster: Cluster, report: ReportProgress) -> list[MigrationResult]:
     """Finishes the move that is under way. Raises OpsError when there is none."""
 
-    async def work(mover: SlotMigrator, editor: SlotMapEditor) -> list[MigrationResult]:
-        await editor.tell_all()
-        return [await mover.finish()]
+    async def action(migrator: SlotMigrator, editor: SlotMapEditor) -> list[MigrationResult]:
+        await editor.publish_to_all()
+        return [await migrator.finish()]
 
-    return _run_migration(cluster, tell, work)
+    return _run_migration(cluster, report, action)
 
 
-def abort_migration(cluster: Cluster, tell: ReportProgress) -> None:
+def abort_migration(cluster: Cluster, report: ReportProgress) -> None:
     """Takes back the move that is under way. Raises OpsError when there is none, or it is switched."""
 
-    async def work(mover: SlotMigrator, _: SlotMapEditor) -> None:
-        await mover.abort()
+    async def action(migrator: SlotMigrator, _: SlotMapEditor) -> None:
+        await migrator.abort()
 
-    _run_migration(cluster, tell, work)
+    _run_migration(cluster, report, action)
 
 
 def plan_rebalance(cluster: Cluster) -> list[SlotMove]:
     """What a rebalancing would move now. Raises OpsError."""
 
-    async def work() -> list[SlotMove]:
+    async def action() -> list[SlotMove]:
         async with open_admin_clients(cluster) as clients:
             return rebalance.plan_rebalance(await read_newest_slot_map(clients))
 
-    return asyncio.run(work())
+    return asyncio.run(action())
 
 
 def _plan_moves(slot_map: SlotMap, slots: Sequence[int], target: str) -> list[SlotMove]:
@@ -132,7 +132,7 @@ def _require_no_migration(slot_map: SlotMap) -> None:
 
 async def _require_all_shards(editor: SlotMapEditor) -> None:
     """Also tells those the present map that were not told in time. Raises OpsError when a shard is silent."""
-    if silent := await editor.tell_all():
+    if silent := await editor.publish_to_all():
         raise OpsError(f"every shard has to take part, and these do not answer: {', '.join(silent)}")
 
 
@@ -147,8 +147,8 @@ async def _require_no_mongos(editor: SlotMapEditor, plan: Sequence[SlotMove]) ->
 
 def _run_migration(
     cluster: Cluster,
-    tell: ReportProgress,
-    work: Callable[[SlotMigrator, SlotMapEditor], Coroutine[Any, Any, T]],
+    report: ReportProgress,
+    action: Callable[[SlotMigrator, SlotMapEditor], Coroutine[Any, Any, T]],
 ) -> T:
     async def run() -> T:
         _cancel_on_sigterm()
@@ -156,7 +156,7 @@ def _run_migration(
             open_admin_clients(cluster, timeout_ms=SHARD_TIMEOUT_MS) as clients,
             edit_slot_map(clients) as editor,
         ):
-            return await work(SlotMigrator(editor, _slot_namespaces(), tell), editor)
+            return await action(SlotMigrator(editor, _slot_namespaces(), report), editor)
 
     try:
         with watch_fence(cluster):

@@ -1,4 +1,4 @@
-"""The figures of analytics, counted anew from the applications and listings of the other services.
+"""The figures of analytics, counted again from the applications and listings of the other services.
 
 Services know each other by their events only, so each source tells again what it has told so far, and
 analytics takes it in as it takes in events.

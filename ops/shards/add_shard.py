@@ -126,10 +126,10 @@ async def _record_address(cluster: Cluster, name: str, uri: str) -> SlotMap:
         open_admin_clients(cluster) as clients,
         slot_map_editor.edit_slot_map(clients) as editor,
     ):
-        _require_agreement(editor.slot_map, await editor.tell_all())
+        _require_agreement(editor.slot_map, await editor.publish_to_all())
         if editor.slot_map.uris[name] != uri:
             with _translate_plan_errors():
-                await editor.change(rebalance.with_address(editor.slot_map, name, uri))
+                await editor.replace_slot_map(rebalance.with_address(editor.slot_map, name, uri))
         return await _publish_to_all_shards(editor)
 
 
@@ -172,15 +172,15 @@ async def _record_shard(cluster: Cluster, name: str, uri: str) -> SlotMap:
         open_admin_clients(cluster) as clients,
         slot_map_editor.edit_slot_map(clients) as editor,
     ):
-        _require_agreement(editor.slot_map, await editor.tell_all())
+        _require_agreement(editor.slot_map, await editor.publish_to_all())
         if name not in editor.slot_map.uris:
             grown = rebalance.with_shard(editor.slot_map, name, uri)
             await slot_map_store.publish_slot_map(clients[name][CLUSTER_DATABASE], grown)
-            await editor.change(grown)
+            await editor.replace_slot_map(grown)
         return await _publish_to_all_shards(editor)
 
 
 async def _publish_to_all_shards(editor: SlotMapEditor) -> SlotMap:
-    if silent := await editor.tell_all():
+    if silent := await editor.publish_to_all():
         raise OpsError(f"these shards do not answer, so do it again later: {', '.join(silent)}")
     return editor.slot_map

@@ -329,15 +329,15 @@ def test_a_superseded_migration_changes_nothing_any_more(stack: LocalCluster) ->
     async def one_after_the_other() -> None:
         async with provision.open_admin_clients(stack) as clients:
             async with lock.hold_migration_lock(clients, "s1") as first:
-                await first.spread("s1", "s2")
+                await first.register("s1", "s2")
                 with pytest.raises(OpsError, match="is moving slots at this moment"):
                     await refused(clients)
             async with lock.hold_migration_lock(clients, "s1") as second:
-                await second.spread("s1", "s2")
-                for late in (first.under("s2", _nothing), first.spread("s2")):
+                await second.register("s1", "s2")
+                for late in (first.run_in_transaction("s2", _nothing), first.register("s2")):
                     with pytest.raises(MigrationLockLostError):
                         await late
-                await second.under("s2", _nothing)
+                await second.run_in_transaction("s2", _nothing)
 
     asyncio.run(one_after_the_other())
 
