@@ -1,4 +1,4 @@
-"""The cluster grows while people work: nothing is lost, and whoever meets a fence gets through after it."""
+"""The cluster grows while people work: nothing is lost, and writes that meet a fence get through after it."""
 
 import os
 import random
@@ -55,7 +55,7 @@ def test_a_cluster_grows_from_two_to_three_to_four_shards_under_load(stack: Stac
     assert {each.slots for each in status.read_shard_statuses(running_stack(stack))} == {4096}
     assert status.find_shard_problems(running_stack(stack)) == []
     assert_nothing_failed(work)
-    assert max(deed.tries for deed in work.ledger.deeds) <= MAX_TRIES
+    assert max(operation.tries for operation in work.operation_log.operations) <= MAX_TRIES
     assert watch.looks > 100
     assert watch.wrong == []
 
@@ -135,19 +135,22 @@ def finish_migration(stack: StackHandle) -> None:
 
 
 def log_line(line: str) -> None:
-    """For whoever reads what the test has printed."""
+    """Print a line for the reader of the test's output."""
     sys.stdout.write(f"{time.monotonic():.1f} {line}\n")
 
 
 def assert_nothing_failed(work: WorkloadRun) -> None:
-    """Whoever met a fence was told to come again, and got through."""
+    """Assert that every write that met a fence was retried and got through."""
     sys.stdout.write(
-        f"{dict(work.ledger.calls)}, most tries {max(deed.tries for deed in work.ledger.deeds)}\n"
+        f"{dict(work.operation_log.call_counts)}, "
+        f"most tries {max(operation.tries for operation in work.operation_log.operations)}\n"
     )
-    assert work.findings() == []
-    assert len(work.ledger.acknowledged("apply")) > 20
-    assert [deed for deed in work.ledger.deeds if not deed.answer] == []
-    assert {status for status in work.ledger.calls if status == "none" or status >= "500"} <= {"503"}
+    assert work.violations() == []
+    assert len(work.operation_log.acknowledged("apply")) > 20
+    assert [operation for operation in work.operation_log.operations if not operation.answer] == []
+    assert {status for status in work.operation_log.call_counts if status == "none" or status >= "500"} <= {
+        "503"
+    }
 
 
 def start_ic_shards(stack: StackHandle, *arguments: str) -> "subprocess.Popen[str]":
