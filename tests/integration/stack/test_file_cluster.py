@@ -77,7 +77,7 @@ def test_the_search_index_is_checked_and_rebuilt(stack: StackHandle, file: Path)
 
 
 def test_moderators_reach_the_services(stack: StackHandle, file: Path) -> None:
-    by_file, by_name = by_both(stack, file, "moderate", "list", "--state", "rejected")
+    by_file, by_name = by_both(stack, file, "moderate", "list", "--state", "suspended")
 
     assert by_file == by_name
 
