@@ -22,7 +22,7 @@ def write_cluster_file(cluster: LocalCluster, folder: Path) -> Path:
         write_private_file(secrets / name, value)
     for name, source in _secret_files(cluster).items():
         write_private_file(secrets / name, source.read_text())
-    shutil.copyfile(cluster.topology.slot_map, folder / "slots.json")
+    shutil.copyfile(cluster.topology.slot_map_file, folder / "slots.json")
     path = folder / CLUSTER_FILE
     path.write_text(yaml.safe_dump(_endpoints(cluster), sort_keys=False))
     return path

@@ -22,7 +22,7 @@ MemberClient = MongoClient[dict[str, Any]]
 
 def find_shard(topology: Topology, name: str) -> StackShard:
     """The shard of that name. Raises OpsError when there is none; the message lists those there are."""
-    found = topology.shard(name)
+    found = topology.find_shard(name)
     if found is None:
         names = ", ".join(each.name for each in topology.shards)
         raise OpsError(f"there is no shard '{name}'; there are: {names}")
@@ -36,7 +36,7 @@ def find_primary(topology: Topology, shard: StackShard) -> int:
         OpsError: none of them says that it is.
     """
     for member, port in enumerate(shard.ports):
-        if _hello(topology.own_port(port)).get("isWritablePrimary"):
+        if _hello(topology.listen_port(port)).get("isWritablePrimary"):
             return member
     raise OpsError(f"shard {shard.name} has no primary just now")
 
@@ -74,7 +74,7 @@ def connect_to_member(
 ) -> MemberClient:
     """The administrator's client of one member, by the port that clients know, past any fault."""
     return MongoClient(
-        f"mongodb://{LOOPBACK}:{topology.own_port(port)}/?directConnection=true&authSource=admin",
+        f"mongodb://{LOOPBACK}:{topology.listen_port(port)}/?directConnection=true&authSource=admin",
         username=mongo.ADMIN_USER,
         password=credentials.mongo_admin_password,
         serverSelectionTimeoutMS=2000,

@@ -117,11 +117,11 @@ def _group_members(group: str, stores: list[str]) -> tuple[str, ...]:
 def _change_store_faults(topology: Topology, change: Callable[[StoreFaults], StoreFaults]) -> None:
     with _lock_fault_files(topology):
         content = model.render_store_faults(change(_without_expired(_read_store_faults(topology))))
-        _replace_file(topology.store_faults, content)
+        _replace_file(topology.store_faults_file, content)
     _wait_until_applied(
         topology.fault_proxy_ops,
         "fault_proxy_file_info",
-        topology.store_faults,
+        topology.store_faults_file,
         fault_proxy_process.FAULT_PROXY_PROCESS,
     )
 
@@ -130,15 +130,15 @@ def _change_service_faults(
     topology: Topology, change: Callable[[Mapping[str, ServiceFault]], Mapping[str, ServiceFault]]
 ) -> None:
     with _lock_fault_files(topology):
-        mesh = yaml.safe_load(topology.mesh.read_bytes())
+        mesh = yaml.safe_load(topology.mesh_file.read_bytes())
         faults = change(_without_expired(_read_mesh(topology).faults))
         mesh["faults"] = {name: fault.model_dump(exclude_none=True) for name, fault in faults.items()}
         content = control_plane.render_mesh_file(
             {name: part for name, part in mesh.items() if part != {}}
         ).encode()
-        _replace_file(topology.mesh, content)
+        _replace_file(topology.mesh_file, content)
     _wait_until_applied(
-        topology.control_plane.ops, "xds_mesh_info", topology.mesh, control_plane.CONTROL_PLANE_PROCESS
+        topology.control_plane.ops, "xds_mesh_info", topology.mesh_file, control_plane.CONTROL_PLANE_PROCESS
     )
     _wait_until_confirmed(topology)
 
@@ -149,21 +149,21 @@ def _without_expired(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_store_faults(topology: Topology) -> StoreFaults:
-    path = topology.store_faults
+    path = topology.store_faults_file
     return model.parse_store_faults(path.read_bytes()) if topology.faults and path.exists() else {}
 
 
 def _read_mesh(topology: Topology) -> Mesh:
     try:
-        return Mesh.parse(topology.mesh.read_bytes())
+        return Mesh.parse(topology.mesh_file.read_bytes())
     except (OSError, MisconfiguredError) as error:
-        raise OpsError(f"{topology.mesh} cannot be read: {error}; write it anew: ic up") from error
+        raise OpsError(f"{topology.mesh_file} cannot be read: {error}; write it anew: ic up") from error
 
 
 @contextmanager
 def _lock_fault_files(topology: Topology) -> Iterator[None]:
     """Two that change a file at once would undo each other's change."""
-    with (topology.run / "faults.lock").open("w") as lock:
+    with (topology.run_folder / "faults.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

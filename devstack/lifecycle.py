@@ -46,12 +46,12 @@ def start_stack(topology: Topology, steps: StepProgress, *, stores_only: bool = 
             binaries.install_missing_packages(steps.note)
     with steps.step("stubs"):
         stubs.build_generated_stubs()
-    stack = Stack.of(topology, stores_only=stores_only)
+    stack = Stack.assemble(topology, stores_only=stores_only)
     cluster = LocalCluster(topology, stack.credentials)
     with steps.step("configuration"):
         write_configuration(stack)
     client = _ensure_supervisor(stack, steps)
-    broker = stack.process("rabbit")
+    broker = stack.find_process("rabbit")
     stores = [process for process in stack.in_stage(StartStage.STORES) if process is not broker]
     with steps.step("stores: MongoDB, Redis Cluster, mailbox") as detail:
         start_each(client, stack.in_stage(StartStage.MAPPER))
@@ -92,7 +92,7 @@ def stop_stack(topology: Topology, *, wipe: bool = False) -> int:
     foreign_port_owners.terminate_processes(foreign_port_owners.find_stack_processes(topology))
     socket = socket_path(topology)
     socket.unlink(missing_ok=True)
-    if socket.parent != topology.run:
+    if socket.parent != topology.run_folder:
         shutil.rmtree(socket.parent, ignore_errors=True)
     if wipe:
         shutil.rmtree(topology.root, ignore_errors=True)
@@ -102,7 +102,7 @@ def stop_stack(topology: Topology, *, wipe: bool = False) -> int:
 def write_configuration(stack: Stack) -> None:
     """Writes every file that a process of the stack reads."""
     topology, secrets = stack.topology, stack.credentials
-    for folder in (topology.etc, topology.data, topology.logs, topology.run):
+    for folder in (topology.etc_folder, topology.data_folder, topology.logs_folder, topology.run_folder):
         folder.mkdir(parents=True, exist_ok=True)
     credentials.ensure_service_keys(topology, [*topology.services, OPERATOR_SERVICE])
     mongo.write_mongod_files(topology, secrets)

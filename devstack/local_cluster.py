@@ -38,7 +38,7 @@ class LocalCluster:
     @classmethod
     def load(cls, topology: Topology) -> Self:
         """Return the cluster with the stack's recorded secrets."""
-        return cls(topology, Credentials.of(topology))
+        return cls(topology, Credentials.load_or_create(topology))
 
     def __str__(self) -> str:
         return f"the stack '{self.name}'"
@@ -107,7 +107,7 @@ class LocalCluster:
 
     def first_slot_map(self) -> SlotMap:
         """Return the map of the file that the stack's services start with."""
-        return SlotMap.load(self.topology.slot_map)
+        return SlotMap.load(self.topology.slot_map_file)
 
     def require_running(self) -> None:
         """Raise OpsError unless the stack's supervisor answers."""
@@ -128,7 +128,7 @@ class LocalCluster:
 
     def watchdog_log(self) -> Path | None:
         """Return a file beside the logs of the stack's processes."""
-        return self.topology.logs / WATCHDOG_LOG
+        return self.topology.logs_folder / WATCHDOG_LOG
 
     def with_shard(self, name: str, uri: str = "") -> Self:
         """Return the stack with one more shard; raise OpsError when it has no ports for more."""
@@ -151,13 +151,13 @@ class LocalCluster:
             return
         mongo.write_mongod_files(self.topology, self.credentials)
         prepare = partial(mongo.prepare_shards, self.topology, self.credentials)
-        stack = Stack.of(self.topology)
-        members = [stack.process(process) for process in _member_names(shard)]
+        stack = Stack.assemble(self.topology)
+        members = [stack.find_process(process) for process in _member_names(shard)]
         process_control.add_stores(stack, members, prepare, progress)
 
     def save_slot_map(self, slot_map: SlotMap) -> None:
         """Write the file that the stack's services start with."""
-        self.topology.slot_map.write_text(json.dumps(slot_map.to_document(), indent=2))
+        self.topology.slot_map_file.write_text(json.dumps(slot_map.to_document(), indent=2))
 
 
 def _member_names(shard: StackShard) -> list[str]:

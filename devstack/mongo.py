@@ -51,8 +51,8 @@ def mongod_processes(topology: Topology) -> list[StackProcess]:
             name=mongod_process_name(shard, member),
             stage=StartStage.STORES,
             command=(str(binaries.mongod()), "--config", str(_mongod_config_path(topology, shard, member))),
-            ports={"mongo": topology.own_port(port)},
-            probe=partial(_probe_mongod, topology.own_port(port)),
+            ports={"mongo": topology.listen_port(port)},
+            probe=partial(_probe_mongod, topology.listen_port(port)),
             group=f"{StartStage.STORES.value}-{shard.name}" if shard.added else "",
         )
         for shard in topology.shards
@@ -62,16 +62,16 @@ def mongod_processes(topology: Topology) -> list[StackProcess]:
 
 def write_mongod_files(topology: Topology, credentials: Credentials) -> None:
     """Writes each mongod's configuration, the members' shared key and the first slot map."""
-    key_file = topology.secrets / "mongo.key"
+    key_file = topology.secrets_folder / "mongo.key"
     write_private_file(key_file, credentials.mongo_key)
     for shard in topology.shards:
         for member, port in enumerate(shard.ports):
-            data = topology.data / mongod_process_name(shard, member)
+            data = topology.data_folder / mongod_process_name(shard, member)
             data.mkdir(parents=True, exist_ok=True)
             config = {
                 "net": {
                     "bindIp": LOOPBACK,
-                    "port": topology.own_port(port),
+                    "port": topology.listen_port(port),
                     "unixDomainSocket": {"enabled": False},
                 },
                 "storage": {
@@ -88,8 +88,8 @@ def write_mongod_files(topology: Topology, credentials: Credentials) -> None:
                 },
             }
             _mongod_config_path(topology, shard, member).write_text(json.dumps(config, indent=2))
-    if not topology.slot_map.exists():
-        topology.slot_map.write_text(json.dumps(_first_slot_map(topology), indent=2))
+    if not topology.slot_map_file.exists():
+        topology.slot_map_file.write_text(json.dumps(_first_slot_map(topology), indent=2))
 
 
 def shard_admin_uri(shard: StackShard, credentials: Credentials) -> str:
@@ -110,13 +110,13 @@ def prepare_shards(topology: Topology, credentials: Credentials) -> None:
     """
     own = [shard for shard in topology.shards if not shard.address]
     for shard in own:
-        _initiate_replica_set(shard, topology.own_port(shard.ports[0]))
+        _initiate_replica_set(shard, topology.listen_port(shard.ports[0]))
     for shard in own:
         _ensure_admin(_wait_for_primary(shard), credentials.mongo_admin_password)
 
 
 def _mongod_config_path(topology: Topology, shard: StackShard, member: int) -> Path:
-    return topology.etc / f"{mongod_process_name(shard, member)}.json"
+    return topology.etc_folder / f"{mongod_process_name(shard, member)}.json"
 
 
 def _initiate_replica_set(shard: StackShard, first: int) -> None:

@@ -81,7 +81,7 @@ def start_processes_in_turn(stack: Stack, processes: Sequence[StackProcess], ste
 def start_each(client: SupervisorClient, processes: Iterable[StackProcess]) -> None:
     states = client.states()
     for process in processes:
-        if not states[process.name].running:
+        if not states[process.name].is_running:
             client.start(process.supervised_name)
 
 
@@ -124,7 +124,7 @@ def _require_no_crash_loops(
     states = client.states()
     for name in pending:
         died = states[name].restarts - restarts_before[name]
-        if died >= CRASH_LOOP_RESTARTS or states[name].given_up:
+        if died >= CRASH_LOOP_RESTARTS or states[name].has_given_up:
             raise OpsError(f"{name} does not stay up. {_quote_last_log_lines(stack.topology, name)}")
 
 

@@ -24,9 +24,9 @@ def redis_processes(topology: Topology, credentials: Credentials) -> list[StackP
         StackProcess(
             name=f"redis-{i + 1}",
             stage=StartStage.STORES,
-            command=(str(binaries.redis_server()), str(topology.etc / f"redis-{i + 1}.conf")),
-            ports={"redis": topology.own_port(node.port), "bus": node.bus},
-            probe=partial(_probe_redis, topology.own_port(node.port), credentials.redis_password),
+            command=(str(binaries.redis_server()), str(topology.etc_folder / f"redis-{i + 1}.conf")),
+            ports={"redis": topology.listen_port(node.port), "bus": node.bus},
+            probe=partial(_probe_redis, topology.listen_port(node.port), credentials.redis_password),
         )
         for i, node in enumerate(topology.redis)
     ]
@@ -38,11 +38,11 @@ def write_redis_files(topology: Topology, credentials: Credentials) -> None:
     A node that is gone takes only its own slots along, and a full node evicts: both mean slower, not wrong.
     """
     for i, node in enumerate(topology.redis):
-        data = topology.data / f"redis-{i + 1}"
+        data = topology.data_folder / f"redis-{i + 1}"
         data.mkdir(parents=True, exist_ok=True)
         settings = {
             "bind": LOOPBACK,
-            "port": topology.own_port(node.port),
+            "port": topology.listen_port(node.port),
             "dir": data,
             "cluster-enabled": "yes",
             "cluster-port": node.bus,
@@ -61,7 +61,7 @@ def write_redis_files(topology: Topology, credentials: Credentials) -> None:
             "maxmemory-policy": "allkeys-lfu",
         }
         lines = "".join(f"{key} {value}\n" for key, value in settings.items())
-        write_private_file(topology.etc / f"redis-{i + 1}.conf", lines)
+        write_private_file(topology.etc_folder / f"redis-{i + 1}.conf", lines)
 
 
 def prepare_redis_cluster(topology: Topology, credentials: Credentials) -> None:
@@ -71,12 +71,12 @@ def prepare_redis_cluster(topology: Topology, credentials: Credentials) -> None:
         OpsError: the nodes do not agree within half a minute.
     """
     password = credentials.redis_password
-    nodes = [_connect(topology.own_port(node.port), password) for node in topology.redis]
+    nodes = [_connect(topology.listen_port(node.port), password) for node in topology.redis]
     try:
         if not all(_cluster_info(node).get("cluster_slots_assigned") == str(REDIS_SLOTS) for node in nodes):
             _assign_slots(nodes)
             for node in topology.redis[1:]:
-                _run_cluster_command(nodes[0], "MEET", LOOPBACK, topology.own_port(node.port), node.bus)
+                _run_cluster_command(nodes[0], "MEET", LOOPBACK, topology.listen_port(node.port), node.bus)
         _wait_for_agreement(nodes)
     finally:
         for connection in nodes:

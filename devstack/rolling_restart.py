@@ -27,7 +27,7 @@ ReportProgress = Callable[[str], None]
 def restart_order(stack: Stack) -> Iterator[StackProcess]:
     """The order: what serves, region by region, then the stores. The means and witnesses of tests stay."""
     for name in (control_plane.CONTROL_PLANE_PROCESS, rate_limiter.RATE_LIMITER_PROCESS):
-        yield stack.process(name)
+        yield stack.find_process(name)
     for region in stack.topology.regions:
         yield from stack.services_of(region)
     yield from stack.in_stage(StartStage.EDGE)
@@ -37,7 +37,9 @@ def restart_order(stack: Stack) -> Iterator[StackProcess]:
         if each.name not in ("mailbox", *_mongod_names(stack))
     )
     for shard in stack.topology.shards:
-        yield from (stack.process(name) for name in elections.members_primary_last(stack.topology, shard))
+        yield from (
+            stack.find_process(name) for name in elections.members_primary_last(stack.topology, shard)
+        )
 
 
 def restart_in_turn(stack: Stack, tell: ReportProgress) -> None:
@@ -61,7 +63,7 @@ def restart_in_turn(stack: Stack, tell: ReportProgress) -> None:
 
 def _prepare_restart(stack: Stack, process: StackProcess) -> None:
     if process.stage is StartStage.EDGE:
-        _drain_gateway(stack.topology.region(process.region))
+        _drain_gateway(stack.topology.find_region(process.region))
     elif process.name in _mongod_names(stack):
         elections.step_down_primary(stack.topology, stack.credentials, process.name)
 

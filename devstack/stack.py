@@ -20,9 +20,9 @@ class Stack:
     processes: tuple[StackProcess, ...]
 
     @classmethod
-    def of(cls, topology: Topology, *, stores_only: bool = False) -> "Stack":
+    def assemble(cls, topology: Topology, *, stores_only: bool = False) -> "Stack":
         """Assembles its processes."""
-        secrets = Credentials.of(topology)
+        secrets = Credentials.load_or_create(topology)
         processes = [
             *fault_proxy_process.fault_proxy_processes(topology),
             *rabbit.rabbit_processes(topology, secrets),
@@ -45,7 +45,7 @@ class Stack:
         """The service processes of a region, without its gateway."""
         return [process for process in self.in_stage(StartStage.SERVICES) if process.region == region.name]
 
-    def process(self, name: str) -> StackProcess:
+    def find_process(self, name: str) -> StackProcess:
         """The process of that name.
 
         Raises:

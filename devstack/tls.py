@@ -40,7 +40,7 @@ class GatewayCertificate:
 
 def authority_path(topology: Topology) -> Path:
     """The PEM file of the authority: whoever trusts it trusts the stack's gateways."""
-    return topology.etc / "tls" / "ca.pem"
+    return topology.etc_folder / "tls" / "ca.pem"
 
 
 def find_certificate(topology: Topology) -> GatewayCertificate | None:

@@ -48,7 +48,7 @@ class StackHandle:
     @classmethod
     def of(cls, topology: Topology) -> Self:
         """Any other stack of this checkout."""
-        return cls(topology, Credentials.of(topology))
+        return cls(topology, Credentials.load_or_create(topology))
 
     @property
     def cluster(self) -> LocalCluster:
@@ -116,7 +116,7 @@ class StackHandle:
 
     def readiness(self, process: str) -> ProbeResult:
         """Asks the process itself, now."""
-        return RunningStack.of(self.topology).process(process).probe()
+        return RunningStack.assemble(self.topology).find_process(process).probe()
 
     def kill(self, process: str) -> None:
         """SIGKILL; the supervisor starts it again."""

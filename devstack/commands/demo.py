@@ -28,7 +28,7 @@ def demo(stack: StackName = DEFAULT_STACK) -> None:
     """Walk the main journey against the running stack, with the HTTP calls that it makes."""
     found = topology.find_stack(stack)
     moderator = ModerationClient(LocalCluster.load(found), "demo")
-    cast = JourneyUsers.assemble(
+    cast = JourneyUsers.create(
         found.public_url, found.mailbox_url, moderator, _CallPrinter().tell, httpx_verify(found)
     )
     journey = Journey(cast)
@@ -57,9 +57,9 @@ class _CallPrinter:
         self._last = call
         outcome = f"[dim]{exchange.status}, {exchange.took_ms:.0f} ms[/]"
         console.print(f"    [cyan]{exchange.method:<5}[/] {exchange.path}  {outcome}", soft_wrap=True)
-        if exchange.sent:
+        if exchange.request_body:
             console.print(
-                f"          {_shorten_body(exchange.sent)}", style="dim", markup=False, soft_wrap=True
+                f"          {_shorten_body(exchange.request_body)}", style="dim", markup=False, soft_wrap=True
             )
 
 

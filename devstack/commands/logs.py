@@ -238,7 +238,7 @@ def _require_id(option: str, text: str) -> str:
 
 
 def _find_log_files(found: topology.Topology, processes: Iterable[str]) -> list[Path]:
-    names = sorted(path.stem for path in found.logs.glob("*.log"))
+    names = sorted(path.stem for path in found.logs_folder.glob("*.log"))
     unknown = [name for name in processes if name not in names]
     if unknown:
         raise OpsError(f"there is no log of '{unknown[0]}'; there are: {', '.join(names)}")

@@ -43,6 +43,6 @@ def start(region: RegionName, stack: StackName = DEFAULT_STACK) -> None:
 
 
 def _region_services(region: str, stack: str) -> tuple[Stack, list[StackProcess]]:
-    running = Stack.of(topology.find_stack(stack))
+    running = Stack.assemble(topology.find_stack(stack))
     require_running(running.topology)
-    return running, running.services_of(running.topology.region(region))
+    return running, running.services_of(running.topology.find_region(region))

@@ -30,12 +30,12 @@ def restart(
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Restart processes, for instance after an edit."""
-    running = Stack.of(topology.find_stack(stack))
+    running = Stack.assemble(topology.find_stack(stack))
     require_running(running.topology)
     if rolling:
         if processes:
             raise OpsError("--rolling goes alone: it restarts every process")
         restart_in_turn(running, StepProgress().note)
         return
-    chosen = [running.process(name) for name in processes or ()] or running.in_stage(StartStage.SERVICES)
+    chosen = [running.find_process(name) for name in processes or ()] or running.in_stage(StartStage.SERVICES)
     process_control.restart_processes(running, chosen, StepProgress())

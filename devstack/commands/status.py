@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def status(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
     """Show each process: port, state, restarts, memory, readiness."""
-    found = process_status.read_process_statuses(Stack.of(topology.find_stack(stack)))
+    found = process_status.read_process_statuses(Stack.assemble(topology.find_stack(stack)))
     if as_json:
         print(json.dumps({"stack": stack, "processes": [asdict(row) for row in found]}, indent=2))
         return

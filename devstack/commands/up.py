@@ -99,4 +99,4 @@ def _print_next_commands(ic: str, option: str) -> None:
 
 def _gateway_urls(found: Topology) -> dict[str, str]:
     names = ["gateway"] if len(found.regions) == 1 else [region.name for region in found.regions]
-    return {name: found.url_of(region) for name, region in zip(names, found.regions, strict=True)}
+    return {name: found.region_url(region) for name, region in zip(names, found.regions, strict=True)}

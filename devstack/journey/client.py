@@ -28,8 +28,8 @@ class HttpExchange:
     method: str
     path: str
     status: int
-    sent: Json | None
-    got: Json
+    request_body: Json | None
+    response_body: Json
     took_ms: float
 
 
@@ -37,7 +37,7 @@ class ApiError(Exception):
     """The API refused a call; `status` is HTTP's, `reason` is the contract's."""
 
     def __init__(self, exchange: HttpExchange) -> None:
-        details = exchange.got.get("details", [])
+        details = exchange.response_body.get("details", [])
         self.status = exchange.status
         self.reason = next((each["reason"] for each in details if "reason" in each), "")
         self.violations = {
@@ -45,9 +45,11 @@ class ApiError(Exception):
             for each in details
             for violation in each.get("fieldViolations", [])
         }
-        self.body = exchange.got
+        self.body = exchange.response_body
         where = f"{exchange.method} {exchange.path}"
-        super().__init__(f"{where} answered {self.status} {self.reason}: {exchange.got.get('message', '')}")
+        super().__init__(
+            f"{where} answered {self.status} {self.reason}: {exchange.response_body.get('message', '')}"
+        )
 
 
 def ignore_exchange(_: HttpExchange) -> None:
@@ -61,7 +63,7 @@ class ApiUser:
     base_url: str
     mailbox_url: str
     email: str
-    told: Callable[[HttpExchange], None] = ignore_exchange
+    on_exchange: Callable[[HttpExchange], None] = ignore_exchange
     trust: ssl.SSLContext | bool = True
     """The authorities that are trusted to vouch for the gateway."""
     access_token: str = ""
@@ -105,14 +107,14 @@ class ApiUser:
             method=method,
             path=answer.request.url.raw_path.decode(),
             status=answer.status_code,
-            sent=body,
-            got=answer.json(),
+            request_body=body,
+            response_body=answer.json(),
             took_ms=(time.perf_counter() - started) * 1000,
         )
-        self.told(exchange)
+        self.on_exchange(exchange)
         if answer.is_error:
             raise ApiError(exchange)
-        return exchange.got
+        return exchange.response_body
 
     def register(self, *, password: str, name: str, company: str = "") -> None:
         """Opens an account: a company's owner when a company is named, a student otherwise."""

@@ -42,6 +42,6 @@ def seed_stack(topology: Topology, wanted: SeedRequest, progress: Callable[[str,
                 students=wanted.students,
                 listings=wanted.listings,
             )
-            return await Seeder(rooms, population, SEED_PASSWORD, progress).sow(wanted.applications)
+            return await Seeder(rooms, population, SEED_PASSWORD, progress).seed(wanted.applications)
 
     return uvloop.run(sow())

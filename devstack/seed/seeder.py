@@ -74,13 +74,13 @@ class Seeder:
         self._progress = progress
         self._now = datetime.now(UTC)
 
-    async def sow(self, applications: int) -> SeededCounts:
+    async def seed(self, applications: int) -> SeededCounts:
         """Everything, in the order in which it depends on each other."""
         population = self._population
-        owners = await self._each("companies", population.companies, self._company)
-        students = await self._each("students", population.students(), self._student)
+        owners = await self._for_each("companies", population.companies, self._company)
+        students = await self._for_each("students", population.students(), self._student)
         listings = list(population.listings())
-        posted = await self._each(
+        posted = await self._for_each(
             "listings", listings, lambda each: self._listing(each, owners[each.company])
         )
         chosen = list(population.applications(applications, listings))
@@ -93,15 +93,15 @@ class Seeder:
                 each, students[each.student], owner, posted[each.listing].id, listings[each.listing]
             )
 
-        await self._each("applications", chosen, carry)
-        await self._each(
+        await self._for_each("applications", chosen, carry)
+        await self._for_each(
             "endings",
             [(posted[i], each) for i, each in enumerate(listings) if each.outcome in _ENDED_OUTCOMES],
             lambda pair: self._end(*pair, owners[pair[1].company]),
         )
         return SeededCounts(len(owners), len(students), len(posted), len(chosen))
 
-    async def _each(self, what: str, items: Iterable[T], act: Callable[[T], Awaitable[R]]) -> list[R]:
+    async def _for_each(self, what: str, items: Iterable[T], act: Callable[[T], Awaitable[R]]) -> list[R]:
         """Acts on all, some at once; the results in the items' order."""
         source = enumerate(items)
         results: dict[int, R] = {}

@@ -50,7 +50,7 @@ async def create_signed_in_users(
         async def member(role: str, number: int, holder: AccountHolder) -> SignedInUser:
             email = f"{role}.{uuid.uuid4().hex[:10]}.{number}@{EMAIL_DOMAIN}"
             person = await create_verified_account(rooms, email, holder, password, datetime.now(UTC))
-            return SignedInUser(email, person, await minting.token(person))
+            return SignedInUser(email, person, await minting.issue(person))
 
         def owner_of(number: int) -> AccountHolder:
             name = f"Crowd Company {number} {uuid.uuid4().hex[:6]}"
@@ -66,5 +66,7 @@ async def create_signed_in_users(
         )
         owners = list(found[students:])
         moderators = ModerationClient(cluster)
-        await asyncio.gather(*(asyncio.to_thread(moderators.verify, each.principal.org) for each in owners))
+        await asyncio.gather(
+            *(asyncio.to_thread(moderators.verify_company, each.principal.org) for each in owners)
+        )
         return list(found[:students]), owners

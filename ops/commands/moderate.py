@@ -67,7 +67,7 @@ def list_cases(
     known = _parse_state(pb.InternshipState.DESCRIPTOR, "INTERNSHIP_STATE_", state)
     cluster = open_chosen_cluster(stack)
     with _moderation_client(cluster) as moderators:
-        found = moderators.cases(known, limit)
+        found = moderators.list_cases(known, limit)
     if as_json:
         _print_json(found)
         return
@@ -78,7 +78,7 @@ def list_cases(
 def show(listing: ListingArgument, stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
     """Show one listing in full: its text, flags, and who moved it when and why."""
     with _moderation_client(open_chosen_cluster(stack)) as moderators:
-        case = moderators.case(listing)
+        case = moderators.get_case(listing)
     if as_json:
         _print_json(case)
         return
@@ -148,7 +148,7 @@ def list_companies(
     """Show companies and how far they have been checked."""
     known = _parse_state(user.CompanyState.DESCRIPTOR, "COMPANY_STATE_", state) if state else ""
     with _moderation_client(open_chosen_cluster(stack)) as moderators:
-        found = moderators.companies(known, limit)
+        found = moderators.list_companies(known, limit)
     if as_json:
         _print_json(found)
         return
@@ -207,7 +207,7 @@ def _decide(stack: str, name: str, listing: str, decision: str, *, reason: str =
 
 def _set_company(stack: str, name: str, company: str, state: str, reason: str) -> None:
     with _moderation_client(open_chosen_cluster(stack), name) as moderators:
-        found = moderators.set_company(company, state, reason)
+        found = moderators.set_company_state(company, state, reason)
     console.print(f"{company} {escape(found.name)} is {state}", soft_wrap=True)
 
 

@@ -34,7 +34,7 @@ class ModerationClient:
         self._name = name or getpass.getuser()
         self._identity: ServiceIdentity | None = None
 
-    def cases(self, state: str = "PENDING_REVIEW", limit: int = 50) -> pb.ListModerationCasesResponse:
+    def list_cases(self, state: str = "PENDING_REVIEW", limit: int = 50) -> pb.ListModerationCasesResponse:
         """The listings in a state, the longest waiting first."""
         request = pb.ListModerationCasesRequest(
             state=pb.InternshipState.Value(f"INTERNSHIP_STATE_{state}"), limit=limit
@@ -42,7 +42,7 @@ class ModerationClient:
         answer: pb.ListModerationCasesResponse = self._listings("ListModerationCases", request)
         return answer
 
-    def case(self, listing_id: str) -> pb.ModerationCase:
+    def get_case(self, listing_id: str) -> pb.ModerationCase:
         """One listing. Raises DomainError INTERNSHIP_NOT_FOUND."""
         request = pb.GetModerationCaseRequest(internship_id=listing_id)
         answer: pb.ModerationCase = self._listings("GetModerationCase", request)
@@ -56,7 +56,7 @@ class ModerationClient:
         request = pb.ModerateInternshipRequest(
             internship_id=listing_id,
             decision=pb.ModerationDecision.Value(f"MODERATION_DECISION_{decision}"),
-            etag=etag or self.case(listing_id).internship.etag,
+            etag=etag or self.get_case(listing_id).internship.etag,
             reason=reason,
             moderator=self._name,
         )
@@ -67,7 +67,7 @@ class ModerationClient:
         """Lets a listing that waits go online."""
         return self.decide(listing_id, "APPROVE")
 
-    def companies(self, state: str = "", limit: int = 50) -> user.ListCompaniesResponse:
+    def list_companies(self, state: str = "", limit: int = 50) -> user.ListCompaniesResponse:
         """The companies in a state; all when it is empty."""
         number = (
             user.CompanyState.Value(f"COMPANY_STATE_{state}") if state else user.COMPANY_STATE_UNSPECIFIED
@@ -76,7 +76,7 @@ class ModerationClient:
         answer: user.ListCompaniesResponse = self._users("ListCompanies", request)
         return answer
 
-    def set_company(self, company_id: str, state: str, reason: str = "") -> user.Company:
+    def set_company_state(self, company_id: str, state: str, reason: str = "") -> user.Company:
         """Puts a company into a state. Raises DomainError COMPANY_NOT_FOUND."""
         request = user.SetCompanyStateRequest(
             company_id=company_id,
@@ -87,12 +87,12 @@ class ModerationClient:
         answer: user.Company = self._users("SetCompanyState", request)
         return answer
 
-    def verify(self, company_id: str) -> user.Company:
+    def verify_company(self, company_id: str) -> user.Company:
         """Verifies a company, which may have registered a moment ago."""
         until = time.monotonic() + COMPANY_KNOWN_TIMEOUT_S
         while True:
             try:
-                return self.set_company(company_id, "VERIFIED")
+                return self.set_company_state(company_id, "VERIFIED")
             except DomainError as error:
                 if error.reason != "COMPANY_NOT_FOUND" or time.monotonic() > until:
                     raise

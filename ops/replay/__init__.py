@@ -111,7 +111,9 @@ async def _replay_figures(
     stores: _ServiceShards, request: ReplayRequest, progress: ReconcileProgress
 ) -> None:
     sources = FigureSources(await stores.application(), await stores.internship(), CLOCK)
-    await FiguresReplay(sources, await stores.analytics(), progress, write=request.write).run(request.since)
+    await FiguresReplay(sources, await stores.analytics(), progress, write=request.write).replay(
+        request.since
+    )
 
 
 _REPLAYS: Final = {"search": _replay_search, "applicants": _replay_applicants, "figures": _replay_figures}

@@ -210,7 +210,7 @@ def test_a_token_of_an_hour_ago_has_expired(stack: StackHandle, student: ApiUser
         async with AsyncExitStack() as closing:
             auth = await open_auth_resources(stack.cluster, closing, clock=SystemClock())
             person = Principal(id=student.user["id"], kind="STUDENT", email_verified=True)
-            return await SeedTokenIssuer(auth).token(person, timedelta(hours=-1))
+            return await SeedTokenIssuer(auth).issue(person, timedelta(hours=-1))
 
     assert _with_token(stack, asyncio.run(minted())) == (401, "TOKEN_EXPIRED")
 

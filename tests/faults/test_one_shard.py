@@ -32,7 +32,7 @@ class ListingPaths:
 
 @pytest.fixture
 def listings(stack: StackHandle, crowd: UserPool) -> ListingPaths:
-    shard_of = SlotMap.load(stack.topology.slot_map).shard_name
+    shard_of = SlotMap.load(stack.topology.slot_map_file).shard_name
     posted = asyncio.run(crowd.post_listings())
     on_s1 = [each for each in posted if shard_of(slot_of(each)) == "s1"]
     [elsewhere, *_] = [each for each in posted if shard_of(slot_of(each)) == "s2"]

@@ -87,10 +87,10 @@ def _breaker(stack: StackHandle, shard: str) -> float:
 
 
 def _on(stack: StackHandle, shard: str, ids: list[str]) -> list[str]:
-    shard_of = SlotMap.load(stack.topology.slot_map).shard_name
+    shard_of = SlotMap.load(stack.topology.slot_map_file).shard_name
     return [each for each in ids if shard_of(slot_of(each)) == shard]
 
 
 def _student_on(stack: StackHandle, crowd: UserPool, shard: str) -> SignedInUser:
-    shard_of = SlotMap.load(stack.topology.slot_map).shard_name
+    shard_of = SlotMap.load(stack.topology.slot_map_file).shard_name
     return next(each for each in crowd.students if shard_of(slot_of(each.principal.id)) == shard)

@@ -57,7 +57,7 @@ def processes_down(
     stack: StackHandle, processes: Sequence[StackProcess], take_away: TakeAway
 ) -> Iterator[None]:
     """Without these processes until the block ends; then they are started, and ready."""
-    running = RunningStack.of(stack.topology)
+    running = RunningStack.assemble(stack.topology)
     try:
         take_away(running, processes, StepProgress())
         yield
@@ -66,7 +66,7 @@ def processes_down(
 
 
 def services_of(stack: StackHandle, region: StackRegion) -> list[StackProcess]:
-    return RunningStack.of(stack.topology).services_of(region)
+    return RunningStack.assemble(stack.topology).services_of(region)
 
 
 def await_only(load: LoadResult, here: StackRegion, elsewhere: StackRegion) -> None:
@@ -114,7 +114,7 @@ def test_services_go_on_with_the_other_regions_when_their_neighbour_is_killed(
 ) -> None:
     here, elsewhere = stack.topology.regions
     listings = [*asyncio.run(crowd.post_listings()), *asyncio.run(crowd.post_listings())]
-    neighbour = RunningStack.of(stack.topology).process("user-serve")
+    neighbour = RunningStack.assemble(stack.topology).find_process("user-serve")
     read_elsewhere = count_answered_calls(elsewhere, "BatchGetStudentSnapshots")
     pairs = [(student, listing) for listing in listings for student in crowd.students]
 
@@ -170,7 +170,7 @@ def test_the_workers_of_both_regions_share_the_events_and_each_has_its_effect_on
 
 async def _apply_at_both_gateways(crowd: UserPool, listings: list[str]) -> None:
     topology = crowd.stack.topology
-    urls = [topology.url_of(region) for region in topology.regions]
+    urls = [topology.region_url(region) for region in topology.regions]
     async with httpx.AsyncClient(verify=crowd.stack.trust, timeout=20.0, trust_env=False) as client:
 
         async def apply(number: int, student: SignedInUser, listing: str) -> None:

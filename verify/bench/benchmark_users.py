@@ -45,7 +45,7 @@ async def _sign_in_seeded_users(topology: Topology, emails: Sequence[str], plan:
         accounts, minting = AccountRepository(auth.shards), SeedTokenIssuer(auth)
         people = [(email, await find_principal(accounts, email)) for email in emails]
         return [
-            SignedInUser(email, person, await minting.token(replace(person, plan=plan or person.plan)))
+            SignedInUser(email, person, await minting.issue(replace(person, plan=plan or person.plan)))
             for email, person in people
             if person is not None
         ]

@@ -75,7 +75,7 @@ class FaultInjector:
             ChaosFaultKind.RESTART: self._restart,
             ChaosFaultKind.FULL_DISK: lambda fault: full_disk.fill_disk(stack, fault.target, fault.for_s),
             ChaosFaultKind.SKEW: lambda fault: clock_skew.skew_clock(
-                self._supervisor, stack, stack.process(fault.target), fault.minutes, fault.for_s
+                self._supervisor, stack, stack.find_process(fault.target), fault.minutes, fault.for_s
             ),
             ChaosFaultKind.STEAL: lambda fault: relay_leases.steal_lease(stack, fault.target, fault.for_s),
         }
@@ -125,7 +125,7 @@ class FaultInjector:
         fault_injection.clear_faults(self._topology, fault.target)
 
     def _supervised(self, fault: Fault) -> str:
-        return self._stack.process(fault.target).supervised_name
+        return self._stack.find_process(fault.target).supervised_name
 
     def _member(self, target: str) -> str:
         """The process that is meant by a shard's primary; any other target is what it says."""

@@ -58,7 +58,7 @@ def _restore_free_limit(stack: Stack) -> None:
 
 
 def _set_free_limit(stack: Stack, limit: str) -> None:
-    environment = {**os.environ, **stack.process("rabbit").environment}
+    environment = {**os.environ, **stack.find_process("rabbit").environment}
     command = [str(binaries.rabbitmqctl()), "--quiet", "set_disk_free_limit", limit]
     try:
         done = subprocess.run(

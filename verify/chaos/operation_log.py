@@ -22,7 +22,7 @@ RETRYABLE_STATUSES: Final = frozenset({"none", OVERLOADED_STATUS, "502", "503", 
 class InvariantViolation:
     """Something that must not be: what it is, and about which application or listing, if it is about one."""
 
-    what: str
+    description: str
     subject: str
 
 

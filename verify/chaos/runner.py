@@ -59,7 +59,7 @@ def run_chaos(
 
     `only`: the faults that may be drawn, as `KIND` or `KIND:TARGET`. Raises OpsError for others.
     """
-    stack = Stack.of(topology)
+    stack = Stack.assemble(topology)
     targets = select_fault_targets(find_fault_targets(stack), only)
     if targets.get(ChaosFaultKind.SKEW):
         binaries.install_faketime(tell)
@@ -80,7 +80,7 @@ def run_rolling_restart(topology: Topology, tell: ReportProgress) -> ChaosResult
 
     Raises OpsError when a process does not come back.
     """
-    stack = Stack.of(topology)
+    stack = Stack.assemble(topology)
     users = Users.create(topology, seed=0, divided_by=ROLLING_USERS_DIVISOR)
     tell(f"{users} work until everything was restarted")
     with rate_limiter.lifted_rate_limits(topology), ThreadPoolExecutor(1) as pool:
@@ -124,7 +124,7 @@ class Users:
             thread.join()
 
     async def _live(self, is_over: Callable[[], bool]) -> Sequence[str]:
-        urls = [self.topology.url_of(region) for region in self.topology.regions]
+        urls = [self.topology.region_url(region) for region in self.topology.regions]
         workload = Workload(urls, httpx_verify(self.topology), self.operation_log, self.dice)
         try:
             await workload.run_until(self.students, self.owners, is_over)

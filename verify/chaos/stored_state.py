@@ -205,7 +205,7 @@ def _find_left_waiting(stored_state: StoredState) -> Iterator[InvariantViolation
 def read_documents(topology: Topology, service: str, collection: str, query: Document) -> dict[str, Document]:
     """Documents of a service's collection by ID, from all shards, as an administrator."""
     found: dict[str, Document] = {}
-    credentials = Credentials.of(topology)
+    credentials = Credentials.load_or_create(topology)
     for shard in topology.shards:
         with MongoClient[dict[str, Any]](mongo.shard_admin_uri(shard, credentials)) as client:
             rows = client[service_database(service)][collection].find(query)

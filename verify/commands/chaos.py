@@ -79,7 +79,7 @@ def _print_result(verdict: "ChaosResult", of: str) -> None:
     for name in verdict.unready_processes:
         console.print(f"[red]{name} is not well[/]; see: ic logs {name}")
     for violation in verdict.violations[:MAX_VIOLATIONS_SHOWN]:
-        console.print(f"[red]{escape(violation.what)}[/]: {violation.subject}")
+        console.print(f"[red]{escape(violation.description)}[/]: {violation.subject}")
         for line in explain_violation(violation.subject, verdict.operation_log, verdict.faults):
             _print_line(f"    {line}")
     raise OpsError(f"{len(verdict.violations)} violations with {of}")

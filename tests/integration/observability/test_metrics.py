@@ -40,7 +40,7 @@ def stack() -> StackHandle:
 
 def scrape(stack: StackHandle) -> MetricSamples:
     found = {}
-    for process in RunningStack.of(stack.topology).processes:
+    for process in RunningStack.assemble(stack.topology).processes:
         port = dict(process.ports).get("ops")
         if port is None:
             continue

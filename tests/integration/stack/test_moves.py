@@ -258,7 +258,7 @@ def test_a_fence_that_a_migration_could_not_lift_is_lifted_after_it(stack: Local
 def await_lifted(stack: LocalCluster) -> None:
     until = time.monotonic() + FENCE_LIFT_TIMEOUT_S
     while fences_on_first(stack) != [[]]:
-        assert time.monotonic() < until, (stack.topology.logs / WATCHDOG_LOG).read_text()
+        assert time.monotonic() < until, (stack.topology.logs_folder / WATCHDOG_LOG).read_text()
         time.sleep(0.2)
 
 

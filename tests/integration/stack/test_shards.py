@@ -137,7 +137,9 @@ def test_a_shard_that_is_there_already_is_taken_in_even_after_an_interruption(
         ("s2", 0, 3),
         ("s3", 0, 3),
     ]
-    processes = [[one.name for one in RunningStack.of(each.topology).processes] for each in (grown, before)]
+    processes = [
+        [one.name for one in RunningStack.assemble(each.topology).processes] for each in (grown, before)
+    ]
     assert processes[0] == processes[1]
     as_service = f"user:{grown.credentials.services['user'].mongo_password}@"
     with MongoClient[dict[str, object]](elsewhere.replace("//", f"//{as_service}")) as client:
@@ -193,7 +195,7 @@ def test_a_shard_gets_another_address_and_what_is_not_that_shard_is_refused(
         assert slot_map.uris[name] == address
 
     assert slot_map.version == 5
-    assert SlotMap.load(beside.topology.slot_map) == slot_map
+    assert SlotMap.load(beside.topology.slot_map_file) == slot_map
     assert recorded(beside).shards[0].ports == before.topology.shards[0].ports
     assert status.find_shard_problems(running(beside)) == []
     assert [each.address for each in status.read_shard_statuses(running(beside))][::2] == [

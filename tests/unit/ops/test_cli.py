@@ -142,8 +142,8 @@ def test_a_tally_adds_runs_and_counts_errors_as_failures(tmp_path: Path) -> None
     report.write_text('<testsuites><testsuite tests="9" failures="1" errors="2" skipped="1"/></testsuites>')
     tally = ResultTally()
 
-    tally.add(report, 1)
-    tally.add(tmp_path / "never-written.xml", 5)
+    tally.add_report(report, 1)
+    tally.add_report(tmp_path / "never-written.xml", 5)
 
     assert str(tally) == "5 passed, 3 failed"
 
@@ -151,6 +151,6 @@ def test_a_tally_adds_runs_and_counts_errors_as_failures(tmp_path: Path) -> None
 def test_a_run_that_broke_down_without_a_report_fails_the_whole(tmp_path: Path) -> None:
     tally = ResultTally()
 
-    tally.add(tmp_path / "never-written.xml", 3)
+    tally.add_report(tmp_path / "never-written.xml", 3)
 
     assert tally.failed == 1

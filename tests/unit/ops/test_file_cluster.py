@@ -24,7 +24,7 @@ ELSEWHERE = "mongodb://db1:27017/?replicaSet=eu4"
 @pytest.fixture
 def local(stack: Topology) -> LocalCluster:
     cluster = LocalCluster.load(stack)
-    for folder in (stack.etc, stack.data):
+    for folder in (stack.etc_folder, stack.data_folder):
         folder.mkdir(parents=True)
     write_mongod_files(stack, cluster.credentials)
     ensure_service_keys(stack, [*cluster.services, OPERATOR_SERVICE])

@@ -62,12 +62,12 @@ def test_a_missing_notification_is_found(missing: int) -> None:
 
 def test_a_doubled_notification_is_found() -> None:
     [violation] = found([*EXPECTED_NOTIFICATIONS, EXPECTED_NOTIFICATIONS[1]])
-    assert violation.what == f"{OWNER} was told of new_applicant 2 times instead of 1"
+    assert violation.description == f"{OWNER} was told of new_applicant 2 times instead of 1"
 
 
 def test_an_undue_notification_is_found() -> None:
     [violation] = found([*EXPECTED_NOTIFICATIONS, (STUDENT, "application_offer")])
-    assert violation.what == f"{STUDENT} was told of application_offer 1 times instead of 0"
+    assert violation.description == f"{STUDENT} was told of application_offer 1 times instead of 0"
 
 
 def test_a_notification_without_its_mail_is_found() -> None:

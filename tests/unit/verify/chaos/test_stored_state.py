@@ -75,7 +75,7 @@ def told(*operations: tuple[str, str, str, int], detail: str = LISTING) -> Opera
 
 def finding_kinds(operation_log: OperationLog, stored_state: StoredState) -> list[str]:
     return [
-        violation.what
+        violation.description
         for violation in (*find_contradictions(operation_log, stored_state), *find_unsettled(stored_state))
     ]
 
