@@ -25,7 +25,7 @@ INHERITED_VARIABLES: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_L
 MAX_CONCURRENT_CALLS: Final = 400
 """Calls to a service from one gateway: what one instance answers within a second."""
 STREAMING_SERVICE: Final = "notification"
-_MESH_FILE_HEADER: Final = "# Written anew by `ic up`; a change takes effect at once, until then.\n"
+_MESH_FILE_HEADER: Final = "# Written by each `ic up`; a change takes effect at once, until then.\n"
 
 
 def control_plane_process(topology: Topology) -> StackProcess:

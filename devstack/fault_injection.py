@@ -157,7 +157,7 @@ def _read_mesh(topology: Topology) -> Mesh:
     try:
         return Mesh.parse(topology.mesh_file.read_bytes())
     except (OSError, MisconfiguredError) as error:
-        raise OpsError(f"{topology.mesh_file} cannot be read: {error}; write it anew: ic up") from error
+        raise OpsError(f"{topology.mesh_file} cannot be read: {error}; write it again: ic up") from error
 
 
 @contextmanager

@@ -121,7 +121,7 @@ def _ensure_supervisor(stack: Stack, steps: StepProgress) -> SupervisorClient:
     if client.is_up():
         changed = client.apply_config()
         if changed:
-            steps.note(f"configuration changed, starting anew: {', '.join(changed)}")
+            steps.note(f"configuration changed, restarting: {', '.join(changed)}")
         return client
     with steps.step("supervisor"):
         foreign_port_owners.terminate_processes(foreign_port_owners.find_stack_processes(stack.topology))
@@ -132,9 +132,9 @@ def _ensure_supervisor(stack: Stack, steps: StepProgress) -> SupervisorClient:
 
 def _require_free_ports(stack: Stack) -> None:
     ports = [port for process in stack.processes for port in process.ports.values()]
-    strangers = foreign_port_owners.find_foreign_port_owners(ports)
-    if strangers:
-        lines = "\n".join(f"  {port}: {who}" for port, who in strangers.items())
+    owners = foreign_port_owners.find_foreign_port_owners(ports)
+    if owners:
+        lines = "\n".join(f"  {port}: {who}" for port, who in owners.items())
         raise OpsError(
             f"ports of the stack '{stack.topology.name}' are taken by others:\n{lines}\n"
             "stop them, or start a stack with ports of its own: ic up --stack NAME"

@@ -39,7 +39,7 @@ class GatewayCertificate:
 
 
 def authority_path(topology: Topology) -> Path:
-    """The PEM file of the authority: whoever trusts it trusts the stack's gateways."""
+    """The PEM file of the authority: clients that trust it trust the stack's gateways."""
     return topology.etc_folder / "tls" / "ca.pem"
 
 

@@ -47,7 +47,7 @@ def status(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
 
 
 def _table(stack: str, found: list[ProcessStatus], width: int) -> Table:
-    """All columns that there is room for; readiness is always there, and its detail wraps."""
+    """All columns that the screen has space for; readiness is always there, and its detail wraps."""
     cells = {
         name: [Text.from_markup(cell_of(row)) for row in found] for name, cell_of in CELL_FORMATS.items()
     }
@@ -60,7 +60,7 @@ def _table(stack: str, found: list[ProcessStatus], width: int) -> Table:
     left_out = [name for name in cells if name not in shown]
     table = Table(title=f"stack '{stack}'", title_justify="left", show_footer=True, box=None, pad_edge=False)
     if left_out:
-        table.caption = f"no room for: {', '.join(left_out)}; a wider screen or --json shows them"
+        table.caption = f"no space for: {', '.join(left_out)}; a wider screen or --json shows them"
         table.caption_justify = "left"
     for name in shown:
         table.add_column(
@@ -75,11 +75,11 @@ def _table(stack: str, found: list[ProcessStatus], width: int) -> Table:
 
 
 def fit_columns(needed: dict[str, int], width: int) -> list[str]:
-    """The columns, in their order, for which a screen has room: `needed` are the widths that they want."""
+    """The columns, in their order, for which a screen has space: `needed` are the widths that they want."""
     shown = list(needed)
     for name in DROP_ORDER:
-        room = width - sum(needed[each] + COLUMN_GAP for each in shown if each != READINESS)
-        if room >= min(needed[READINESS], MIN_READINESS_WIDTH):
+        width_left = width - sum(needed[each] + COLUMN_GAP for each in shown if each != READINESS)
+        if width_left >= min(needed[READINESS], MIN_READINESS_WIDTH):
             break
         shown.remove(name)
     return shown

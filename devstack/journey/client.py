@@ -15,7 +15,7 @@ CALL_TIMEOUT_S: Final = 30.0
 WAIT_TIMEOUT_S: Final = 60.0
 POLL_INTERVAL_S: Final = 0.1
 POLL_INTERVAL_GROWTH: Final = 1.6
-"""Whoever looks again and again uses up the requests of a minute, so the pauses grow."""
+"""Polling uses up the requests of a minute, so the pauses grow."""
 
 Json = dict[str, Any]
 T = TypeVar("T")

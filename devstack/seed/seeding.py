@@ -26,7 +26,7 @@ def seed_with_progress(topology: Topology, wanted: SeedRequest, steps: StepProgr
     totals["applications"] = wanted.applications
     try:
         with steps.step("seed data") as detail:
-            sown = seed_stack(
+            seeded = seed_stack(
                 topology, wanted, lambda what, done: detail(_format_progress(what, done, totals))
             )
     except ExceptionGroup as errors:
@@ -34,8 +34,8 @@ def seed_with_progress(topology: Topology, wanted: SeedRequest, steps: StepProgr
     topology.seeded_marker.write_text(json.dumps({"seeded_at": datetime.now(UTC).isoformat()}))
     _wait_for_events(topology, steps)
     steps.note(
-        f"{sown.companies:,} companies, {sown.students:,} students, {sown.listings:,} listings, "
-        f"{sown.applications:,} applications"
+        f"{seeded.companies:,} companies, {seeded.students:,} students, {seeded.listings:,} listings, "
+        f"{seeded.applications:,} applications"
     )
 
 

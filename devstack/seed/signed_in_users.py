@@ -43,14 +43,14 @@ async def create_signed_in_users(
     """New students, and owners of new, verified companies that are spread over all shards."""
     async with AsyncExitStack() as closing:
         cluster = LocalCluster.load(topology)
-        rooms = await InProcessServices.open(cluster, closing)
-        minting = SeedTokenIssuer(await open_auth_resources(cluster, closing, clock=SystemClock()))
+        services = await InProcessServices.open(cluster, closing)
+        token_issuer = SeedTokenIssuer(await open_auth_resources(cluster, closing, clock=SystemClock()))
         password = PasswordHasher().hash(uuid.uuid4().hex)
 
         async def member(role: str, number: int, holder: AccountHolder) -> SignedInUser:
             email = f"{role}.{uuid.uuid4().hex[:10]}.{number}@{EMAIL_DOMAIN}"
-            person = await create_verified_account(rooms, email, holder, password, datetime.now(UTC))
-            return SignedInUser(email, person, await minting.issue(person))
+            person = await create_verified_account(services, email, holder, password, datetime.now(UTC))
+            return SignedInUser(email, person, await token_issuer.issue(person))
 
         def owner_of(number: int) -> AccountHolder:
             name = f"Crowd Company {number} {uuid.uuid4().hex[:6]}"

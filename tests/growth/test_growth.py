@@ -61,12 +61,12 @@ def test_a_cluster_grows_from_two_to_three_to_four_shards_under_load(stack: Stac
 
 
 def test_a_move_that_is_killed_at_any_point_is_finished_by_the_next(stack: StackHandle) -> None:
-    dice = random.Random()
+    generator = random.Random()
     names = [shard.name for shard in Topology.load(stack.topology.path).shards]
     with monitoring_search(stack) as watch, running_workload(stack) as work:
         for line, least_s, most_s in KILLED_AT:
-            first, after_s = dice.randrange(15_000), dice.uniform(least_s, most_s)
-            target = dice.choice([name for name in names if name != owner_of(stack, first)])
+            first, after_s = generator.randrange(15_000), generator.uniform(least_s, most_s)
+            target = generator.choice([name for name in names if name != owner_of(stack, first)])
             move = start_ic_shards(stack, "move", f"{first}-{first + 800}", "--to", target)
             wait_for_line(move, line)
             time.sleep(after_s)

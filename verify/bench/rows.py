@@ -123,7 +123,7 @@ def _measure_direct_envoy(_field: BenchmarkTarget, pace: MeasurementTimes) -> Lo
 
 
 def _measure_cached(field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSample:
-    # What has to be fetched anew counts against the limit of one address.
+    # What has to be fetched again counts against the limit of one address.
     return http_load.run_http_load(
         HttpLoadPlan(_listing_urls(field, CACHED_LISTINGS), field.process_ids("envoy")), pace
     )

@@ -103,7 +103,7 @@ def shard(stack: LocalCluster, name: str) -> Iterator[Shard]:
 
 
 def wait_for_line(_: str) -> None:
-    """Whoever is not interested."""
+    """Ignores the line."""
 
 
 def at(line: str, then: Callable[[], object]) -> Callable[[str], None]:
