@@ -1,6 +1,5 @@
 """Primaries of a stack's shards: which member is one, and how it hands over before it is taken down."""
 
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from devstack.credentials import Credentials
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK, StackShard
 from ops.errors import OpsError
+from ops.waiting import wait_until
 
 HANDOVER_TIMEOUT_S: Final = 20.0
 STEP_DOWN_S: Final = 30
@@ -60,13 +60,12 @@ def step_down_primary(topology: Topology, credentials: Credentials, process: str
         return
     with connect_to_member(topology, credentials, shard.ports[member]) as client:
         client.admin.command("replSetStepDown", STEP_DOWN_S, secondaryCatchUpPeriodSecs=10)
-    until = time.monotonic() + HANDOVER_TIMEOUT_S
-    while not _has_another_primary(topology, shard, member):
-        if time.monotonic() > until:
-            raise OpsError(
-                f"{process} has stepped down, and no other member of {shard.name} has become primary"
-            )
-        time.sleep(POLL_INTERVAL_S)
+    if not wait_until(
+        lambda: _has_another_primary(topology, shard, member),
+        timeout_s=HANDOVER_TIMEOUT_S,
+        interval_s=POLL_INTERVAL_S,
+    ):
+        raise OpsError(f"{process} has stepped down, and no other member of {shard.name} has become primary")
 
 
 def connect_to_member(

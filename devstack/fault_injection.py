@@ -26,6 +26,7 @@ from gateway.control_plane.watched_file import hash_file_content
 from gateway.xds.mesh import Mesh, ServiceFault
 from ops.errors import OpsError
 from ops.service_names import SERVICES
+from ops.waiting import wait_until
 
 APPLY_TIMEOUT_S: Final = 15.0
 POLL_INTERVAL_S: Final = 0.05
@@ -188,7 +189,7 @@ def _wait_until_applied(ops_port: int, metric: str, file: Path, process: str) ->
         except httpx.TransportError:
             return False
 
-    _wait_until(is_obeyed, lambda: f"{process} does not take the fault over; see: ic logs {process}")
+    _require_in_time(is_obeyed, lambda: f"{process} does not take the fault over; see: ic logs {process}")
 
 
 def _wait_until_confirmed(topology: Topology) -> None:
@@ -199,14 +200,11 @@ def _wait_until_confirmed(topology: Topology) -> None:
         nodes = mesh_status.fetch_mesh_status(LocalCluster.load(topology))
         return [node.node for node in nodes if any(kind.state != "SYNCED" for kind in node.kinds)]
 
-    _wait_until(
+    _require_in_time(
         lambda: not behind(), lambda: f"the fault has not reached {', '.join(behind())}; see: ic mesh"
     )
 
 
-def _wait_until(look: Callable[[], bool], complaint: Callable[[], str]) -> None:
-    deadline = time.monotonic() + APPLY_TIMEOUT_S
-    while not look():
-        if time.monotonic() > deadline:
-            raise OpsError(complaint())
-        time.sleep(POLL_INTERVAL_S)
+def _require_in_time(look: Callable[[], bool], complaint: Callable[[], str]) -> None:
+    if not wait_until(look, timeout_s=APPLY_TIMEOUT_S, interval_s=POLL_INTERVAL_S):
+        raise OpsError(complaint())

@@ -2,7 +2,6 @@
 
 import importlib
 import shutil
-import time
 
 from devstack import (
     binaries,
@@ -31,6 +30,7 @@ from ops import provision
 from ops.errors import OpsError
 from ops.progress import StepProgress
 from ops.service_names import OPERATOR_SERVICE
+from ops.waiting import wait_until
 
 DOWN_TIMEOUT_S = 60.0
 
@@ -142,6 +142,8 @@ def _require_free_ports(stack: Stack) -> None:
 
 
 def _wait_until_gone(topology: Topology) -> None:
-    deadline = time.monotonic() + DOWN_TIMEOUT_S
-    while foreign_port_owners.find_stack_processes(topology) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(
+        lambda: not foreign_port_owners.find_stack_processes(topology),
+        timeout_s=DOWN_TIMEOUT_S,
+        interval_s=0.1,
+    )

@@ -1,7 +1,6 @@
 """MongoDB: each shard a replica set, with authentication on."""
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -19,6 +18,7 @@ from devstack.topology_parts import LOOPBACK, StackShard
 from ops.cluster import ClusterShard, even_slot_map
 from ops.errors import OpsError
 from ops.shards import addresses
+from ops.waiting import wait_until
 
 MONGOD_CACHE_GB = 0.25
 ADMIN_USER = "admin"
@@ -135,16 +135,20 @@ def _initiate_replica_set(shard: StackShard, first: int) -> None:
 
 def _wait_for_primary(shard: StackShard) -> int:
     """The port of the shard's primary, once there is one."""
-    deadline = time.monotonic() + PRIMARY_TIMEOUT_S
-    while time.monotonic() < deadline:
-        for port in shard.ports:
-            with _open_member_client(port) as client:
-                if _hello(client).get("isWritablePrimary"):
-                    return port
-        time.sleep(0.2)
-    raise OpsError(
-        f"shard {shard.name} has no primary after {PRIMARY_TIMEOUT_S:.0f} s: ic logs mongo-{shard.name}"
-    )
+    port = wait_until(lambda: _find_primary(shard), timeout_s=PRIMARY_TIMEOUT_S, interval_s=0.2)
+    if port is None:
+        raise OpsError(
+            f"shard {shard.name} has no primary after {PRIMARY_TIMEOUT_S:.0f} s: ic logs mongo-{shard.name}"
+        )
+    return port
+
+
+def _find_primary(shard: StackShard) -> int | None:
+    for port in shard.ports:
+        with _open_member_client(port) as client:
+            if _hello(client).get("isWritablePrimary"):
+                return port
+    return None
 
 
 def _hello(client: MongodClient) -> Mapping[str, Any]:

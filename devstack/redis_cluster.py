@@ -1,6 +1,5 @@
 """Redis Cluster: three masters that share the slots; a cache and sessions, so no replicas on a laptop."""
 
-import time
 from functools import partial
 
 from redis import Redis
@@ -12,6 +11,7 @@ from devstack.process import ProbeResult, StackProcess, StartStage
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 from ops.errors import OpsError
+from ops.waiting import wait_until
 
 REDIS_SLOTS = 16_384
 CLUSTER_TIMEOUT_S = 30.0
@@ -92,12 +92,11 @@ def _assign_slots(nodes: list[Redis]) -> None:
 
 
 def _wait_for_agreement(nodes: list[Redis]) -> None:
-    deadline = time.monotonic() + CLUSTER_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if all(_is_cluster_complete(_cluster_info(node)) for node in nodes):
-            return
-        time.sleep(0.1)
-    raise OpsError(f"the Redis nodes are no cluster after {CLUSTER_TIMEOUT_S:.0f} s: ic logs redis-1")
+    def is_agreed() -> bool:
+        return all(_is_cluster_complete(_cluster_info(node)) for node in nodes)
+
+    if not wait_until(is_agreed, timeout_s=CLUSTER_TIMEOUT_S, interval_s=0.1):
+        raise OpsError(f"the Redis nodes are no cluster after {CLUSTER_TIMEOUT_S:.0f} s: ic logs redis-1")
 
 
 def _probe_redis(port: int, password: str) -> ProbeResult:

@@ -13,6 +13,7 @@ from devstack.stack import Stack
 from devstack.supervisor import SupervisorClient
 from devstack.topology_parts import LOOPBACK
 from ops.errors import OpsError
+from ops.waiting import wait_until
 
 READY_TIMEOUT_S: Final = 120.0
 GATEWAY_DRAIN_TIMEOUT_S: Final = 45.0
@@ -71,11 +72,13 @@ def _prepare_restart(stack: Stack, process: StackProcess) -> None:
 def _drain_gateway(region: StackRegion) -> None:
     """Returns when no client is connected any more, or is so after all that time."""
     admin = f"http://{LOOPBACK}:{region.gateway_admin}"
-    until = time.monotonic() + GATEWAY_DRAIN_TIMEOUT_S
     with httpx.Client(base_url=admin, trust_env=False, timeout=5.0) as client:
         client.post("/drain_listeners", params={"graceful": ""})
-        while time.monotonic() < until and _count_connections(client):
-            time.sleep(POLL_INTERVAL_S)
+        wait_until(
+            lambda: _count_connections(client) == 0,
+            timeout_s=GATEWAY_DRAIN_TIMEOUT_S,
+            interval_s=POLL_INTERVAL_S,
+        )
 
 
 def _count_connections(client: httpx.Client) -> int:
@@ -89,10 +92,5 @@ def _mongod_names(stack: Stack) -> set[str]:
 
 
 def _wait_until_ready(process: StackProcess) -> None:
-    until = time.monotonic() + READY_TIMEOUT_S
-    while not process.probe().ready:
-        if time.monotonic() > until:
-            raise OpsError(
-                f"{process.name} is not ready after {READY_TIMEOUT_S:.0f} s: ic logs {process.name}"
-            )
-        time.sleep(POLL_INTERVAL_S)
+    if not wait_until(lambda: process.probe().ready, timeout_s=READY_TIMEOUT_S, interval_s=POLL_INTERVAL_S):
+        raise OpsError(f"{process.name} is not ready after {READY_TIMEOUT_S:.0f} s: ic logs {process.name}")

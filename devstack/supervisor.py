@@ -19,6 +19,7 @@ from devstack.process import StackProcess, StartStage
 from devstack.topology import Topology
 from ops.errors import OpsError
 from ops.paths import GEN, REPO
+from ops.waiting import wait_until
 
 MAX_SOCKET_PATH_BYTES = 90
 """AF_UNIX allows 107 bytes, and supervisord first binds a longer name beside the final one."""
@@ -114,12 +115,8 @@ def start_supervisor(topology: Topology) -> None:
     )
     if started.returncode != 0:
         raise OpsError(f"the supervisor does not start:\n{(started.stderr or started.stdout).strip()}")
-    deadline = time.monotonic() + ANSWER_TIMEOUT_S
-    client = SupervisorClient(topology)
-    while not client.is_up():
-        if time.monotonic() > deadline:
-            raise OpsError(f"the supervisor does not answer; see {log_path(topology, 'supervisord')}")
-        time.sleep(0.05)
+    if not wait_until(SupervisorClient(topology).is_up, timeout_s=ANSWER_TIMEOUT_S, interval_s=0.05):
+        raise OpsError(f"the supervisor does not answer; see {log_path(topology, 'supervisord')}")
 
 
 class SupervisorClient:

@@ -11,6 +11,8 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
+from ops.waiting import wait_until
+
 CALL_TIMEOUT_S: Final = 30.0
 WAIT_TIMEOUT_S: Final = 60.0
 POLL_INTERVAL_S: Final = 0.1
@@ -165,13 +167,15 @@ class ApiUser:
 CODE_PATTERN: Final = re.compile(r"\b(\d{8})\b")
 
 
-def wait_for_result(look: Callable[[], T | None], what: str) -> T:
+def wait_for_result(probe: Callable[[], T | None], what: str) -> T:
     """What `look` finds, as soon as it finds something. Raises TimeoutError after a minute."""
-    until, pause_s = time.monotonic() + WAIT_TIMEOUT_S, POLL_INTERVAL_S
-    while time.monotonic() < until:
-        found = look()
-        if found is not None:
-            return found
-        time.sleep(pause_s)
-        pause_s *= POLL_INTERVAL_GROWTH
-    raise TimeoutError(f"waited {WAIT_TIMEOUT_S:.0f} s for {what}")
+    found = wait_until(
+        probe,
+        timeout_s=WAIT_TIMEOUT_S,
+        interval_s=POLL_INTERVAL_S,
+        is_done=lambda answer: answer is not None,
+        interval_growth=POLL_INTERVAL_GROWTH,
+    )
+    if found is None:
+        raise TimeoutError(f"waited {WAIT_TIMEOUT_S:.0f} s for {what}")
+    return found

@@ -1,7 +1,6 @@
 """The slot map as a migration changes it: decided on the first shard, then published to the others."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,6 +15,7 @@ from ops.errors import OpsError
 from ops.migration import lock
 from ops.migration.lock import MigrationLock
 from ops.provision import AdminClient
+from ops.waiting import wait_until_async
 
 POLL_INTERVAL_S: Final = 0.01
 _RUNNING_WRITES: Final[list[dict[str, Any]]] = [
@@ -96,12 +96,12 @@ class SlotMapEditor:
 
     async def wait_until_confirmed(self, *shards: str, timeout_s: float) -> list[str]:
         """Wait until all processes confirm these shards' present map; return those that do not in time."""
-        until = time.monotonic() + timeout_s
-        while late := await self.list_late_members(shards):
-            if time.monotonic() > until:
-                break
-            await asyncio.sleep(POLL_INTERVAL_S)
-        return late
+        return await wait_until_async(
+            lambda: self.list_late_members(shards),
+            timeout_s=timeout_s,
+            interval_s=POLL_INTERVAL_S,
+            is_done=lambda late: not late,
+        )
 
     async def wait_for_running_writes(self, shard: str) -> None:
         """Wait for the writes and transactions that run on the shard: their clients may have given up."""

@@ -1,7 +1,6 @@
 """Whether everybody was told of everything that happened, once, and got a mail of it."""
 
 import re
-import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import httpx
 
 from devstack.seed.signed_in_users import SignedInUser
 from devstack.topology import Topology
+from ops.waiting import wait_until
 from services.notification.domain.contents import ApplicationNotSelected
 from services.notification.domain.notices import (
     ApplicationFacts,
@@ -60,17 +60,18 @@ def wait_for_notifications(
     topology: Topology, stored_state: StoredState, people: Sequence[SignedInUser]
 ) -> tuple[ReceivedMails, list[InvariantViolation]]:
     """What still is wrong two minutes and a half later, if anything is; and what is in the mailbox."""
-    until = time.monotonic() + MAIL_TIMEOUT_S
     owners = {each.principal.org: each.principal.id for each in people if each.principal.org}
     recipients = {"recipient_id": {"$in": [each.principal.id for each in people]}}
     mailbox = ReceivedMails(topology.mailbox_url)
-    while True:
+
+    def find_missing() -> list[InvariantViolation]:
         notifications = read_documents(topology, "notification", "notifications", recipients)
         mailbox.look([each.email for each in people])
-        left = find_missing_notifications(stored_state, notifications.values(), owners, mailbox.copies)
-        if not left or time.monotonic() > until:
-            return mailbox, left
-        time.sleep(POLL_INTERVAL_S)
+        return find_missing_notifications(stored_state, notifications.values(), owners, mailbox.copies)
+
+    return mailbox, wait_until(
+        find_missing, timeout_s=MAIL_TIMEOUT_S, interval_s=POLL_INTERVAL_S, is_done=lambda left: not left
+    )
 
 
 def find_missing_notifications(

@@ -1,6 +1,5 @@
 """What the stores hold in the end, and what of it contradicts the promise."""
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from devstack import mongo
 from devstack.credentials import Credentials
 from devstack.topology import Topology
 from ops.service_names import service_database
+from ops.waiting import wait_until
 from services.application.domain.model import (
     ENDED_STATES,
     UNDECIDED_STATES,
@@ -75,13 +75,14 @@ def wait_until_settled(
     topology: Topology, listing_ids: Sequence[str]
 ) -> tuple[StoredState, list[InvariantViolation]]:
     """Return the stored state once all derived data agrees with it, or what does not after 90 seconds."""
-    until = time.monotonic() + SETTLE_TIMEOUT_S
-    while True:
+
+    def probe() -> tuple[StoredState, list[InvariantViolation]]:
         stored_state = StoredState.read(topology, listing_ids)
-        left = find_unsettled(stored_state)
-        if not left or time.monotonic() > until:
-            return stored_state, left
-        time.sleep(POLL_INTERVAL_S)
+        return stored_state, find_unsettled(stored_state)
+
+    return wait_until(
+        probe, timeout_s=SETTLE_TIMEOUT_S, interval_s=POLL_INTERVAL_S, is_done=lambda found: not found[1]
+    )
 
 
 def _find_lost(operation_log: OperationLog, stored_state: StoredState) -> Iterator[InvariantViolation]:
