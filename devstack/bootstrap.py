@@ -28,7 +28,7 @@ sys.exit(main())
 
 
 def main() -> int:
-    """Creates the environment, installs what the lock names, and puts `ic` and the rooms on its path."""
+    """Creates the environment, installs what the lock names, and puts `ic` and the packages on its path."""
     if sys.version_info < MIN_PYTHON:
         print(f"Python {MIN_PYTHON[0]}.{MIN_PYTHON[1]} or newer is needed; this is {sys.version.split()[0]}.")
         return 1
@@ -82,7 +82,7 @@ def locked_versions(packages: Sequence[str]) -> list[str]:
 
 
 def put_packages_on_path() -> None:
-    """Lets every Python of this environment import the rooms and the generated stubs."""
+    """Lets every Python of this environment import the packages and the generated stubs."""
     (site_packages() / "internshipconnect-checkout.pth").write_text(f"{REPO}\n{REPO / 'gen'}\n")
 
 

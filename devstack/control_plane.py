@@ -14,9 +14,10 @@ from devstack import tls
 from devstack.probes import probe_http
 from devstack.process import StackProcess, StartStage
 from devstack.region import StackRegion
-from devstack.topology import SERVICES, Topology
+from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 from ops.paths import DESCRIPTORS
+from ops.service_names import SERVICES
 
 CONTROL_PLANE_PROCESS: Final = "control-plane"
 SERVICE_ROLES: Final = ("serve", "work")
@@ -24,7 +25,7 @@ INHERITED_VARIABLES: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_L
 MAX_CONCURRENT_CALLS: Final = 400
 """Calls to a service from one gateway: what one instance answers within a second."""
 STREAMING_SERVICE: Final = "notification"
-_MESH_FILE_HEADER: Final = "# Written anew by `ic up`; a change takes effect at once, until then.\n"
+_MESH_FILE_HEADER: Final = "# Written by each `ic up`; a change takes effect at once, until then.\n"
 
 
 def control_plane_process(topology: Topology) -> StackProcess:
@@ -51,9 +52,9 @@ def mesh_environment(topology: Topology, region: StackRegion, process: str) -> d
 
 def write_mesh_files(topology: Topology) -> None:
     """Writes the mesh file, and for each service process where it finds the control plane."""
-    topology.mesh.write_text(render_mesh_file(_mesh_document(topology)))
+    topology.mesh_file.write_text(render_mesh_file(_mesh_document(topology)))
     for region, service, role in product(topology.regions, SERVICES, SERVICE_ROLES):
-        process = region.called(f"{service}-{role}")
+        process = region.process_name(f"{service}-{role}")
         path = _xds_bootstrap_path(topology, process)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(_xds_bootstrap(topology, region, process), indent=2))
@@ -72,11 +73,11 @@ def _process_environment(topology: Topology) -> dict[str, str]:
         "IC_LISTEN_HOST": LOOPBACK,
         "IC_GRPC_PORT": str(ports.grpc),
         "IC_OPS_PORT": str(ports.ops),
-        "IC_MESH": str(topology.mesh),
+        "IC_MESH": str(topology.mesh_file),
         "IC_DESCRIPTORS": str(DESCRIPTORS),
         "IC_REGISTRY": str(_registry_folder(topology)),
         "IC_GATEWAY_LISTEN": f"{LOOPBACK}:{topology.gateway}",
-        "IC_GATEWAY_PAGES": str(topology.etc),
+        "IC_GATEWAY_PAGES": str(topology.etc_folder),
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONUNBUFFERED": "",
         **{name: os.environ[name] for name in INHERITED_VARIABLES if os.environ.get(name)},
@@ -119,8 +120,8 @@ def _xds_bootstrap(topology: Topology, region: StackRegion, node: str) -> dict[s
 
 
 def _registry_folder(topology: Topology) -> Path:
-    return topology.run / "registry"
+    return topology.run_folder / "registry"
 
 
 def _xds_bootstrap_path(topology: Topology, process: str) -> Path:
-    return topology.etc / "xds" / f"{process}.json"
+    return topology.etc_folder / "xds" / f"{process}.json"

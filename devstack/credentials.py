@@ -17,8 +17,6 @@ from pydantic import BaseModel, Field
 from devstack.topology import Topology
 
 OWNER_ONLY_MODE = 0o600
-OPERATOR_SERVICE = "ops"
-"""As which service operators' tools call the services."""
 KEY_BYTES = 32
 
 
@@ -49,9 +47,9 @@ class Credentials(BaseModel):
     services: dict[str, ServiceSecrets] = Field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, topology: Topology) -> Self:
+    def load_or_create(cls, topology: Topology) -> Self:
         """Reads the stack's secrets, and makes those that are still missing."""
-        path = topology.secrets / "secrets.json"
+        path = topology.secrets_folder / "secrets.json"
         found = cls.model_validate_json(path.read_text()) if path.exists() else cls()
         missing = topology.services.keys() - found.services.keys()
         found.services |= {name: ServiceSecrets() for name in missing}
@@ -66,12 +64,12 @@ class Credentials(BaseModel):
 
 def service_key_path(topology: Topology, service: str) -> Path:
     """Where a service's own private signing key lies."""
-    return topology.secrets / "keys" / f"{service}.pem"
+    return topology.secrets_folder / "keys" / f"{service}.pem"
 
 
 def service_jwks_path(topology: Topology) -> Path:
     """Where the public keys of all services lie."""
-    return topology.etc / "service-jwks.json"
+    return topology.etc_folder / "service-jwks.json"
 
 
 def ensure_service_keys(topology: Topology, services: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ GATEWAY_DRAIN_S: Final = 30
 def mailbox_process(topology: Topology) -> StackProcess:
     """The mailbox, which starts with the stores."""
     ports = topology.mailbox
-    smtp = topology.own_port(ports.smtp)
+    smtp = topology.listen_port(ports.smtp)
     options = ("--smtp", str(smtp), "--http", str(ports.http))
     return StackProcess(
         name="mailbox",
@@ -28,7 +28,7 @@ def mailbox_process(topology: Topology) -> StackProcess:
             "devstack.mailbox",
             *options,
             "--data",
-            str(topology.data / "mailbox"),
+            str(topology.data_folder / "mailbox"),
         ),
         ports={"smtp": smtp, "http": ports.http},
         probe=lambda: probe_http(ports.http, "/health"),
@@ -42,7 +42,7 @@ def gateway_processes(topology: Topology) -> list[StackProcess]:
 
 def envoy_config_path(topology: Topology, region: StackRegion) -> Path:
     """The bootstrap of a region's Envoy."""
-    return topology.etc / f"{region.called('envoy')}.json"
+    return topology.etc_folder / f"{region.process_name('envoy')}.json"
 
 
 def _gateway_process(topology: Topology, region: StackRegion) -> StackProcess:
@@ -50,7 +50,7 @@ def _gateway_process(topology: Topology, region: StackRegion) -> StackProcess:
     config = str(envoy_config_path(topology, region))
     options = ("--concurrency", "1", "--disable-hot-restart", "--drain-time-s", str(GATEWAY_DRAIN_S))
     return StackProcess(
-        name=region.called("envoy"),
+        name=region.process_name("envoy"),
         stage=StartStage.EDGE,
         command=(str(binaries.envoy_proxy()), *options, "-c", config, "--log-level", "warning"),
         ports={"gateway": region.gateway, "admin": region.gateway_admin},

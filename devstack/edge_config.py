@@ -19,7 +19,7 @@ def write_gateway_files(topology: Topology) -> None:
     _write_api_pages(topology)
     for region in topology.regions:
         node = EnvoyNode(
-            id=region.called("gateway"),
+            id=region.process_name("gateway"),
             region=region.name,
             admin=(LOOPBACK, region.gateway_admin),
             control_plane=(LOOPBACK, topology.control_plane.grpc),
@@ -29,6 +29,8 @@ def write_gateway_files(topology: Topology) -> None:
 
 def _write_api_pages(topology: Topology) -> None:
     document = build_openapi(DESCRIPTORS)
-    (topology.etc / "openapi.json").write_text(json.dumps(document))
-    (topology.etc / "openapi-all.json").write_text(json.dumps(build_openapi(DESCRIPTORS, with_older=True)))
-    (topology.etc / "docs.html").write_text(render_page(document))
+    (topology.etc_folder / "openapi.json").write_text(json.dumps(document))
+    (topology.etc_folder / "openapi-all.json").write_text(
+        json.dumps(build_openapi(DESCRIPTORS, with_older=True))
+    )
+    (topology.etc_folder / "docs.html").write_text(render_page(document))

@@ -1,6 +1,5 @@
 """Primaries of a stack's shards: which member is one, and how it hands over before it is taken down."""
 
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from devstack.credentials import Credentials
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK, StackShard
 from ops.errors import OpsError
+from ops.waiting import wait_until
 
 HANDOVER_TIMEOUT_S: Final = 20.0
 STEP_DOWN_S: Final = 30
@@ -22,7 +22,7 @@ MemberClient = MongoClient[dict[str, Any]]
 
 def find_shard(topology: Topology, name: str) -> StackShard:
     """The shard of that name. Raises OpsError when there is none; the message lists those there are."""
-    found = topology.shard(name)
+    found = topology.find_shard(name)
     if found is None:
         names = ", ".join(each.name for each in topology.shards)
         raise OpsError(f"there is no shard '{name}'; there are: {names}")
@@ -36,7 +36,7 @@ def find_primary(topology: Topology, shard: StackShard) -> int:
         OpsError: none of them says that it is.
     """
     for member, port in enumerate(shard.ports):
-        if _hello(topology.own_port(port)).get("isWritablePrimary"):
+        if _hello(topology.listen_port(port)).get("isWritablePrimary"):
             return member
     raise OpsError(f"shard {shard.name} has no primary just now")
 
@@ -60,13 +60,12 @@ def step_down_primary(topology: Topology, credentials: Credentials, process: str
         return
     with connect_to_member(topology, credentials, shard.ports[member]) as client:
         client.admin.command("replSetStepDown", STEP_DOWN_S, secondaryCatchUpPeriodSecs=10)
-    until = time.monotonic() + HANDOVER_TIMEOUT_S
-    while not _has_another_primary(topology, shard, member):
-        if time.monotonic() > until:
-            raise OpsError(
-                f"{process} has stepped down, and no other member of {shard.name} has become primary"
-            )
-        time.sleep(POLL_INTERVAL_S)
+    if not wait_until(
+        lambda: _has_another_primary(topology, shard, member),
+        timeout_s=HANDOVER_TIMEOUT_S,
+        interval_s=POLL_INTERVAL_S,
+    ):
+        raise OpsError(f"{process} has stepped down, and no other member of {shard.name} has become primary")
 
 
 def connect_to_member(
@@ -74,7 +73,7 @@ def connect_to_member(
 ) -> MemberClient:
     """The administrator's client of one member, by the port that clients know, past any fault."""
     return MongoClient(
-        f"mongodb://{LOOPBACK}:{topology.own_port(port)}/?directConnection=true&authSource=admin",
+        f"mongodb://{LOOPBACK}:{topology.listen_port(port)}/?directConnection=true&authSource=admin",
         username=mongo.ADMIN_USER,
         password=credentials.mongo_admin_password,
         serverSelectionTimeoutMS=2000,

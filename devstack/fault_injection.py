@@ -19,11 +19,14 @@ from chassis.settings import MisconfiguredError
 from devstack import control_plane, fault_proxy_process
 from devstack.fault_proxy import model
 from devstack.fault_proxy.model import StoreFault, StoreFaults
-from devstack.topology import SERVICES, Topology
+from devstack.local_cluster import LocalCluster
+from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 from gateway.control_plane.watched_file import hash_file_content
 from gateway.xds.mesh import Mesh, ServiceFault
 from ops.errors import OpsError
+from ops.service_names import SERVICES
+from ops.waiting import wait_until
 
 APPLY_TIMEOUT_S: Final = 15.0
 POLL_INTERVAL_S: Final = 0.05
@@ -115,11 +118,11 @@ def _group_members(group: str, stores: list[str]) -> tuple[str, ...]:
 def _change_store_faults(topology: Topology, change: Callable[[StoreFaults], StoreFaults]) -> None:
     with _lock_fault_files(topology):
         content = model.render_store_faults(change(_without_expired(_read_store_faults(topology))))
-        _replace_file(topology.store_faults, content)
+        _replace_file(topology.store_faults_file, content)
     _wait_until_applied(
         topology.fault_proxy_ops,
         "fault_proxy_file_info",
-        topology.store_faults,
+        topology.store_faults_file,
         fault_proxy_process.FAULT_PROXY_PROCESS,
     )
 
@@ -128,15 +131,15 @@ def _change_service_faults(
     topology: Topology, change: Callable[[Mapping[str, ServiceFault]], Mapping[str, ServiceFault]]
 ) -> None:
     with _lock_fault_files(topology):
-        mesh = yaml.safe_load(topology.mesh.read_bytes())
+        mesh = yaml.safe_load(topology.mesh_file.read_bytes())
         faults = change(_without_expired(_read_mesh(topology).faults))
         mesh["faults"] = {name: fault.model_dump(exclude_none=True) for name, fault in faults.items()}
         content = control_plane.render_mesh_file(
             {name: part for name, part in mesh.items() if part != {}}
         ).encode()
-        _replace_file(topology.mesh, content)
+        _replace_file(topology.mesh_file, content)
     _wait_until_applied(
-        topology.control_plane.ops, "xds_mesh_info", topology.mesh, control_plane.CONTROL_PLANE_PROCESS
+        topology.control_plane.ops, "xds_mesh_info", topology.mesh_file, control_plane.CONTROL_PLANE_PROCESS
     )
     _wait_until_confirmed(topology)
 
@@ -147,21 +150,21 @@ def _without_expired(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_store_faults(topology: Topology) -> StoreFaults:
-    path = topology.store_faults
+    path = topology.store_faults_file
     return model.parse_store_faults(path.read_bytes()) if topology.faults and path.exists() else {}
 
 
 def _read_mesh(topology: Topology) -> Mesh:
     try:
-        return Mesh.parse(topology.mesh.read_bytes())
+        return Mesh.parse(topology.mesh_file.read_bytes())
     except (OSError, MisconfiguredError) as error:
-        raise OpsError(f"{topology.mesh} cannot be read: {error}; write it anew: ic up") from error
+        raise OpsError(f"{topology.mesh_file} cannot be read: {error}; write it again: ic up") from error
 
 
 @contextmanager
 def _lock_fault_files(topology: Topology) -> Iterator[None]:
     """Two that change a file at once would undo each other's change."""
-    with (topology.run / "faults.lock").open("w") as lock:
+    with (topology.run_folder / "faults.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -186,7 +189,7 @@ def _wait_until_applied(ops_port: int, metric: str, file: Path, process: str) ->
         except httpx.TransportError:
             return False
 
-    _wait_until(is_obeyed, lambda: f"{process} does not take the fault over; see: ic logs {process}")
+    _require_in_time(is_obeyed, lambda: f"{process} does not take the fault over; see: ic logs {process}")
 
 
 def _wait_until_confirmed(topology: Topology) -> None:
@@ -194,17 +197,14 @@ def _wait_until_confirmed(topology: Topology) -> None:
     mesh_status = importlib.import_module("ops.mesh_status")  # Envoy's API takes a while to load.
 
     def behind() -> list[str]:
-        nodes = mesh_status.fetch_mesh_status(topology)
+        nodes = mesh_status.fetch_mesh_status(LocalCluster.load(topology))
         return [node.node for node in nodes if any(kind.state != "SYNCED" for kind in node.kinds)]
 
-    _wait_until(
+    _require_in_time(
         lambda: not behind(), lambda: f"the fault has not reached {', '.join(behind())}; see: ic mesh"
     )
 
 
-def _wait_until(look: Callable[[], bool], complaint: Callable[[], str]) -> None:
-    deadline = time.monotonic() + APPLY_TIMEOUT_S
-    while not look():
-        if time.monotonic() > deadline:
-            raise OpsError(complaint())
-        time.sleep(POLL_INTERVAL_S)
+def _require_in_time(look: Callable[[], bool], complaint: Callable[[], str]) -> None:
+    if not wait_until(look, timeout_s=APPLY_TIMEOUT_S, interval_s=POLL_INTERVAL_S):
+        raise OpsError(complaint())

@@ -17,8 +17,8 @@ def fault_proxy_processes(topology: Topology) -> list[StackProcess]:
     if not topology.faults:
         return []
     ops, known = topology.fault_proxy_ops, dict(list_stores(topology))
-    routes = [f"{store}={port}:{topology.own_port(port)}" for store, port in known.items()]
-    options = ("--file", str(topology.store_faults), "--ops", str(ops))
+    routes = [f"{store}={port}:{topology.listen_port(port)}" for store, port in known.items()]
+    options = ("--file", str(topology.store_faults_file), "--ops", str(ops))
     return [
         StackProcess(
             name=FAULT_PROXY_PROCESS,
@@ -43,4 +43,4 @@ def list_stores(topology: Topology) -> Iterator[tuple[str, int]]:
 
 def reset_store_faults(topology: Topology) -> None:
     """Ends all faults of stores."""
-    topology.store_faults.write_text(NO_FAULTS)
+    topology.store_faults_file.write_text(NO_FAULTS)

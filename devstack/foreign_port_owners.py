@@ -1,4 +1,4 @@
-"""Processes of a stack that outlived their supervisor, and strangers on a stack's ports."""
+"""Processes of a stack that outlived their supervisor, and other programs on a stack's ports."""
 
 from collections.abc import Iterable
 from contextlib import suppress

@@ -1,8 +1,6 @@
-"""MongoDB: each shard a replica set, with authentication on and one least-privilege user a service."""
+"""MongoDB: each shard a replica set, with authentication on."""
 
 import json
-import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -12,17 +10,17 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from chassis.sharding.slot_map_store import CLUSTER_DATABASE, MEMBERS_COLLECTION
 from devstack import binaries
 from devstack.credentials import Credentials, write_private_file
 from devstack.process import ProbeResult, StackProcess, StartStage
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK, StackShard
+from ops.cluster import ClusterShard, even_slot_map
 from ops.errors import OpsError
 from ops.shards import addresses
+from ops.waiting import wait_until
 
 MONGOD_CACHE_GB = 0.25
-SLOTS = 16_384
 ADMIN_USER = "admin"
 REPLICA_SET_SETTINGS = {
     "electionTimeoutMillis": 2000,
@@ -36,12 +34,7 @@ MAX_TRANSACTION_S = 15
 """More than any takes. What a killed process leaves open keeps others from its documents for so long."""
 
 PRIMARY_TIMEOUT_S = 60.0
-AUTHENTICATION_FAILED = 18
 ALREADY_INITIALIZED = 23
-USER_ALREADY_EXISTS = 51003
-ROLE_ALREADY_EXISTS = 51002
-MEMBER_ROLE = "ic_member"
-"""Reads the shard's copy of the slot map, and says that it has."""
 
 MongodClient = MongoClient[dict[str, Any]]
 
@@ -51,11 +44,6 @@ def mongod_process_name(shard: StackShard, member: int) -> str:
     return f"mongo-{shard.name}" if len(shard.ports) == 1 else f"mongo-{shard.name}-{member + 1}"
 
 
-def service_database(service: str) -> str:
-    """The database that a service owns on every shard."""
-    return f"ic_{service}"
-
-
 def mongod_processes(topology: Topology) -> list[StackProcess]:
     """One mongod for each member of each shard."""
     return [
@@ -63,8 +51,8 @@ def mongod_processes(topology: Topology) -> list[StackProcess]:
             name=mongod_process_name(shard, member),
             stage=StartStage.STORES,
             command=(str(binaries.mongod()), "--config", str(_mongod_config_path(topology, shard, member))),
-            ports={"mongo": topology.own_port(port)},
-            probe=partial(_probe_mongod, topology.own_port(port)),
+            ports={"mongo": topology.listen_port(port)},
+            probe=partial(_probe_mongod, topology.listen_port(port)),
             group=f"{StartStage.STORES.value}-{shard.name}" if shard.added else "",
         )
         for shard in topology.shards
@@ -74,16 +62,16 @@ def mongod_processes(topology: Topology) -> list[StackProcess]:
 
 def write_mongod_files(topology: Topology, credentials: Credentials) -> None:
     """Writes each mongod's configuration, the members' shared key and the first slot map."""
-    key_file = topology.secrets / "mongo.key"
+    key_file = topology.secrets_folder / "mongo.key"
     write_private_file(key_file, credentials.mongo_key)
     for shard in topology.shards:
         for member, port in enumerate(shard.ports):
-            data = topology.data / mongod_process_name(shard, member)
+            data = topology.data_folder / mongod_process_name(shard, member)
             data.mkdir(parents=True, exist_ok=True)
             config = {
                 "net": {
                     "bindIp": LOOPBACK,
-                    "port": topology.own_port(port),
+                    "port": topology.listen_port(port),
                     "unixDomainSocket": {"enabled": False},
                 },
                 "storage": {
@@ -100,68 +88,35 @@ def write_mongod_files(topology: Topology, credentials: Credentials) -> None:
                 },
             }
             _mongod_config_path(topology, shard, member).write_text(json.dumps(config, indent=2))
-    if not topology.slot_map.exists():
-        topology.slot_map.write_text(json.dumps(first_slot_map(topology.shards), indent=2))
-
-
-def first_slot_map(shards: tuple[StackShard, ...]) -> dict[str, Any]:
-    """All slots, dealt out evenly in ranges; later changes are data and are not made here."""
-    edges = [SLOTS * i // len(shards) for i in range(len(shards) + 1)]
-    return {
-        "version": 1,
-        "shards": {shard.name: {"uri": shard.uri} for shard in shards},
-        "ranges": [
-            {"first": edges[i], "last": edges[i + 1] - 1, "shard": shard.name}
-            for i, shard in enumerate(shards)
-        ],
-    }
+    if not topology.slot_map_file.exists():
+        topology.slot_map_file.write_text(json.dumps(_first_slot_map(topology), indent=2))
 
 
 def shard_admin_uri(shard: StackShard, credentials: Credentials) -> str:
-    """The shard with the administrator's user: for provisioning and for tests, never for a service."""
+    """Return the shard's address with the administrator's user: for tools and tests, never for a service."""
     return addresses.add_login_to_uri(shard.uri, ADMIN_USER, credentials.mongo_admin_password)
 
 
+def _first_slot_map(topology: Topology) -> dict[str, Any]:
+    shards = [ClusterShard(shard.name, shard.uri) for shard in topology.shards]
+    return even_slot_map(shards).to_document()
+
+
 def prepare_shards(topology: Topology, credentials: Credentials) -> None:
-    """Makes replica sets of the running mongods, and users in every shard; changes nothing that is there.
+    """Make replica sets with an administrator of the running mongods; change nothing that is there.
 
     Raises:
-        OpsError: a shard has no primary within a minute, or one elsewhere does not answer.
+        OpsError: a shard has no primary within a minute.
     """
     own = [shard for shard in topology.shards if not shard.address]
     for shard in own:
-        _initiate_replica_set(shard, topology.own_port(shard.ports[0]))
+        _initiate_replica_set(shard, topology.listen_port(shard.ports[0]))
     for shard in own:
         _ensure_admin(_wait_for_primary(shard), credentials.mongo_admin_password)
-    for shard in topology.shards:
-        try:
-            _ensure_service_users(shard, credentials)
-        except PyMongoError as error:
-            raise OpsError(describe_unreachable_shard(shard, error)) from error
-
-
-def describe_unreachable_shard(shard: StackShard, error: Exception) -> str:
-    """That a shard does not do what it is asked for, and why."""
-    where = addresses.shard_hosts(shard.uri)
-    if isinstance(error, OperationFailure) and error.code == AUTHENTICATION_FAILED:
-        return (
-            f"the shard {shard.name} at {where} does not know the user '{ADMIN_USER}' "
-            f"by this stack's password: make the user there, with the role root and the password in secrets/ "
-            "of the stack"
-        )
-    why = re.split(r", Timeout:| \(configured timeouts", str(error).splitlines()[0])[0][:240]
-    return f"the shard {shard.name} at {where} does not answer: {type(error).__name__}: {why}"
-
-
-def _ensure_service_users(shard: StackShard, credentials: Credentials) -> None:
-    with _open_client(shard_admin_uri(shard, credentials)) as client:
-        _ensure_member_role(client)
-        for service, own in credentials.services.items():
-            _ensure_user(client, service, own.mongo_password)
 
 
 def _mongod_config_path(topology: Topology, shard: StackShard, member: int) -> Path:
-    return topology.etc / f"{mongod_process_name(shard, member)}.json"
+    return topology.etc_folder / f"{mongod_process_name(shard, member)}.json"
 
 
 def _initiate_replica_set(shard: StackShard, first: int) -> None:
@@ -180,16 +135,20 @@ def _initiate_replica_set(shard: StackShard, first: int) -> None:
 
 def _wait_for_primary(shard: StackShard) -> int:
     """The port of the shard's primary, once there is one."""
-    deadline = time.monotonic() + PRIMARY_TIMEOUT_S
-    while time.monotonic() < deadline:
-        for port in shard.ports:
-            with _open_member_client(port) as client:
-                if _hello(client).get("isWritablePrimary"):
-                    return port
-        time.sleep(0.2)
-    raise OpsError(
-        f"shard {shard.name} has no primary after {PRIMARY_TIMEOUT_S:.0f} s: ic logs mongo-{shard.name}"
-    )
+    port = wait_until(lambda: _find_primary(shard), timeout_s=PRIMARY_TIMEOUT_S, interval_s=0.2)
+    if port is None:
+        raise OpsError(
+            f"shard {shard.name} has no primary after {PRIMARY_TIMEOUT_S:.0f} s: ic logs mongo-{shard.name}"
+        )
+    return port
+
+
+def _find_primary(shard: StackShard) -> int | None:
+    for port in shard.ports:
+        with _open_member_client(port) as client:
+            if _hello(client).get("isWritablePrimary"):
+                return port
+    return None
 
 
 def _hello(client: MongodClient) -> Mapping[str, Any]:
@@ -210,30 +169,6 @@ def _ensure_admin(primary: int, password: str) -> None:
             return
     with _open_member_client(primary) as client:
         client.admin.command("createUser", ADMIN_USER, pwd=password, roles=["root"])
-
-
-def _ensure_user(client: MongodClient, service: str, password: str) -> None:
-    """A service's user reads, writes and follows its own database, and takes part in the cluster's."""
-    roles = [{"role": "readWrite", "db": service_database(service)}, {"role": MEMBER_ROLE, "db": ADMIN_USER}]
-    try:
-        client.admin.command("createUser", service, pwd=password, roles=roles)
-    except OperationFailure as error:
-        if error.code != USER_ALREADY_EXISTS:
-            raise
-        client.admin.command("grantRolesToUser", service, roles=roles)
-
-
-def _ensure_member_role(client: MongodClient) -> None:
-    privilege = {
-        "resource": {"db": CLUSTER_DATABASE, "collection": MEMBERS_COLLECTION},
-        "actions": ["find", "insert", "update", "remove"],
-    }
-    roles = [{"role": "read", "db": CLUSTER_DATABASE}]
-    try:
-        client.admin.command("createRole", MEMBER_ROLE, privileges=[privilege], roles=roles)
-    except OperationFailure as error:
-        if error.code != ROLE_ALREADY_EXISTS:
-            raise
 
 
 def _probe_mongod(port: int) -> ProbeResult:

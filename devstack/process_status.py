@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from devstack.lifecycle import Stack
 from devstack.process import ProbeResult
+from devstack.stack import Stack
 from devstack.supervisor import ProcessState, SupervisorClient
 
 
@@ -70,11 +70,11 @@ def _process_status(state: ProcessState, ports: dict[str, int], answer: ProbeRes
         name=state.name,
         ports=ports,
         pid=state.pid or None,
-        state="CRASH LOOP" if state.crash_looping else state.state,
-        uptime_s=time.time() - state.started_at if state.running else None,
+        state="CRASH LOOP" if state.is_crash_looping else state.state,
+        uptime_s=time.time() - state.started_at if state.is_running else None,
         restarts=state.restarts,
         memory_bytes=_tree_memory_bytes(state.pid) if state.pid else 0,
-        ready=answer.ready and state.running,
+        ready=answer.ready and state.is_running,
         detail=answer.detail or state.message,
     )
 

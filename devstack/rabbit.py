@@ -37,7 +37,7 @@ def rabbit_processes(topology: Topology, credentials: Credentials) -> list[Stack
             name="rabbit",
             stage=StartStage.STORES,
             command=(str(binaries.rabbitmq_server()),),
-            ports={"amqp": topology.own_port(ports.amqp), "dist": ports.dist},
+            ports={"amqp": topology.listen_port(ports.amqp), "dist": ports.dist},
             probe=lambda: _probe_rabbit(topology, credentials),
             environment=_rabbit_environment(topology),
             stop_wait_s=30,
@@ -47,13 +47,13 @@ def rabbit_processes(topology: Topology, credentials: Credentials) -> list[Stack
 
 def write_rabbit_files(topology: Topology, credentials: Credentials) -> None:
     """Writes the node's configuration; user and virtual host are made at its first start."""
-    home = topology.data / "rabbit"
+    home = topology.data_folder / "rabbit"
     home.mkdir(parents=True, exist_ok=True)
     if not (home / ".erlang.cookie").exists():
         write_private_file(home / ".erlang.cookie", credentials.erlang_cookie)
         (home / ".erlang.cookie").chmod(0o400)
     settings = {
-        "listeners.tcp.1": f"{LOOPBACK}:{topology.own_port(topology.rabbit.amqp)}",
+        "listeners.tcp.1": f"{LOOPBACK}:{topology.listen_port(topology.rabbit.amqp)}",
         "default_user": RABBIT_USER,
         "default_pass": credentials.rabbit_password,
         "default_vhost": RABBIT_VHOST,
@@ -65,22 +65,22 @@ def write_rabbit_files(topology: Topology, credentials: Credentials) -> None:
         "log.file": "false",
     }
     lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
-    write_private_file(topology.etc / "rabbitmq.conf", lines)
-    (topology.etc / "rabbitmq-plugins").write_text("[].\n")
-    (topology.etc / "rabbitmq-env.conf").write_text("")
+    write_private_file(topology.etc_folder / "rabbitmq.conf", lines)
+    (topology.etc_folder / "rabbitmq-plugins").write_text("[].\n")
+    (topology.etc_folder / "rabbitmq-env.conf").write_text("")
 
 
 def _rabbit_environment(topology: Topology) -> dict[str, str]:
-    home = topology.data / "rabbit"
+    home = topology.data_folder / "rabbit"
     return {
         "HOME": str(home),
         "RABBITMQ_NODENAME": f"ic-{topology.name}@localhost",
-        "RABBITMQ_CONFIG_FILE": str(topology.etc / "rabbitmq.conf"),
-        "RABBITMQ_CONF_ENV_FILE": str(topology.etc / "rabbitmq-env.conf"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(topology.etc / "rabbitmq-plugins"),
+        "RABBITMQ_CONFIG_FILE": str(topology.etc_folder / "rabbitmq.conf"),
+        "RABBITMQ_CONF_ENV_FILE": str(topology.etc_folder / "rabbitmq-env.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(topology.etc_folder / "rabbitmq-plugins"),
         "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
         "RABBITMQ_LOG_BASE": str(home / "log"),
-        "RABBITMQ_NODE_PORT": str(topology.own_port(topology.rabbit.amqp)),
+        "RABBITMQ_NODE_PORT": str(topology.listen_port(topology.rabbit.amqp)),
         "RABBITMQ_DIST_PORT": str(topology.rabbit.dist),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG_ARGUMENTS,
         "ERL_EPMD_PORT": str(topology.rabbit.epmd),
@@ -92,7 +92,7 @@ def _rabbit_environment(topology: Topology) -> dict[str, str]:
 
 def _probe_rabbit(topology: Topology, credentials: Credentials) -> ProbeResult:
     connection = amqp.Connection(
-        host=f"{LOOPBACK}:{topology.own_port(topology.rabbit.amqp)}",
+        host=f"{LOOPBACK}:{topology.listen_port(topology.rabbit.amqp)}",
         userid=RABBIT_USER,
         password=credentials.rabbit_password,
         virtual_host=RABBIT_VHOST,

@@ -38,12 +38,12 @@ def rate_limiter_process(topology: Topology, credentials: Credentials) -> StackP
 
 def write_rate_limits(topology: Topology) -> None:
     """Writes the limits of this stack; the limiter takes them over while it runs."""
-    topology.limits.mkdir(parents=True, exist_ok=True)
+    topology.limits_folder.mkdir(parents=True, exist_ok=True)
     for source in _DEFAULT_LIMITS_FOLDER.glob("*.yaml"):
         text = _REQUESTS_PER_UNIT.sub(
             lambda figure: str(int(figure[0]) * topology.limits_times), source.read_text()
         )
-        (topology.limits / source.name).write_text(text)
+        (topology.limits_folder / source.name).write_text(text)
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def _process_environment(topology: Topology, credentials: Credentials) -> dict[s
         "IC_LISTEN_HOST": LOOPBACK,
         "IC_GRPC_PORT": str(ports.grpc),
         "IC_OPS_PORT": str(ports.ops),
-        "IC_LIMITS_DIR": str(topology.limits),
+        "IC_LIMITS_DIR": str(topology.limits_folder),
         "IC_REDIS_NODES": ",".join(f"{LOOPBACK}:{node.port}" for node in topology.redis),
         "IC_REDIS_PASSWORD": credentials.redis_password,
         "PYTHONDONTWRITEBYTECODE": "",

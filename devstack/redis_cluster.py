@@ -1,6 +1,5 @@
 """Redis Cluster: three masters that share the slots; a cache and sessions, so no replicas on a laptop."""
 
-import time
 from functools import partial
 
 from redis import Redis
@@ -12,6 +11,7 @@ from devstack.process import ProbeResult, StackProcess, StartStage
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 from ops.errors import OpsError
+from ops.waiting import wait_until
 
 REDIS_SLOTS = 16_384
 CLUSTER_TIMEOUT_S = 30.0
@@ -24,9 +24,9 @@ def redis_processes(topology: Topology, credentials: Credentials) -> list[StackP
         StackProcess(
             name=f"redis-{i + 1}",
             stage=StartStage.STORES,
-            command=(str(binaries.redis_server()), str(topology.etc / f"redis-{i + 1}.conf")),
-            ports={"redis": topology.own_port(node.port), "bus": node.bus},
-            probe=partial(_probe_redis, topology.own_port(node.port), credentials.redis_password),
+            command=(str(binaries.redis_server()), str(topology.etc_folder / f"redis-{i + 1}.conf")),
+            ports={"redis": topology.listen_port(node.port), "bus": node.bus},
+            probe=partial(_probe_redis, topology.listen_port(node.port), credentials.redis_password),
         )
         for i, node in enumerate(topology.redis)
     ]
@@ -38,11 +38,11 @@ def write_redis_files(topology: Topology, credentials: Credentials) -> None:
     A node that is gone takes only its own slots along, and a full node evicts: both mean slower, not wrong.
     """
     for i, node in enumerate(topology.redis):
-        data = topology.data / f"redis-{i + 1}"
+        data = topology.data_folder / f"redis-{i + 1}"
         data.mkdir(parents=True, exist_ok=True)
         settings = {
             "bind": LOOPBACK,
-            "port": topology.own_port(node.port),
+            "port": topology.listen_port(node.port),
             "dir": data,
             "cluster-enabled": "yes",
             "cluster-port": node.bus,
@@ -61,7 +61,7 @@ def write_redis_files(topology: Topology, credentials: Credentials) -> None:
             "maxmemory-policy": "allkeys-lfu",
         }
         lines = "".join(f"{key} {value}\n" for key, value in settings.items())
-        write_private_file(topology.etc / f"redis-{i + 1}.conf", lines)
+        write_private_file(topology.etc_folder / f"redis-{i + 1}.conf", lines)
 
 
 def prepare_redis_cluster(topology: Topology, credentials: Credentials) -> None:
@@ -71,12 +71,12 @@ def prepare_redis_cluster(topology: Topology, credentials: Credentials) -> None:
         OpsError: the nodes do not agree within half a minute.
     """
     password = credentials.redis_password
-    nodes = [_connect(topology.own_port(node.port), password) for node in topology.redis]
+    nodes = [_connect(topology.listen_port(node.port), password) for node in topology.redis]
     try:
         if not all(_cluster_info(node).get("cluster_slots_assigned") == str(REDIS_SLOTS) for node in nodes):
             _assign_slots(nodes)
             for node in topology.redis[1:]:
-                _run_cluster_command(nodes[0], "MEET", LOOPBACK, topology.own_port(node.port), node.bus)
+                _run_cluster_command(nodes[0], "MEET", LOOPBACK, topology.listen_port(node.port), node.bus)
         _wait_for_agreement(nodes)
     finally:
         for connection in nodes:
@@ -92,12 +92,11 @@ def _assign_slots(nodes: list[Redis]) -> None:
 
 
 def _wait_for_agreement(nodes: list[Redis]) -> None:
-    deadline = time.monotonic() + CLUSTER_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if all(_is_cluster_complete(_cluster_info(node)) for node in nodes):
-            return
-        time.sleep(0.1)
-    raise OpsError(f"the Redis nodes are no cluster after {CLUSTER_TIMEOUT_S:.0f} s: ic logs redis-1")
+    def is_agreed() -> bool:
+        return all(_is_cluster_complete(_cluster_info(node)) for node in nodes)
+
+    if not wait_until(is_agreed, timeout_s=CLUSTER_TIMEOUT_S, interval_s=0.1):
+        raise OpsError(f"the Redis nodes are no cluster after {CLUSTER_TIMEOUT_S:.0f} s: ic logs redis-1")
 
 
 def _probe_redis(port: int, password: str) -> ProbeResult:

@@ -30,7 +30,7 @@ class StackRegion(BaseModel):
     gateway_admin: int
     services: dict[str, ServicePorts]
 
-    def called(self, process: str) -> str:
+    def process_name(self, process: str) -> str:
         """The name of a process of this region: as it is in the first one, with its number in others."""
         return process if self.number == 1 else f"{process}-{self.number}"
 

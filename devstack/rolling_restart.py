@@ -7,12 +7,13 @@ from typing import Final
 import httpx
 
 from devstack import control_plane, elections, mongo, rate_limiter
-from devstack.lifecycle import Stack
 from devstack.process import StackProcess, StartStage
 from devstack.region import StackRegion
+from devstack.stack import Stack
 from devstack.supervisor import SupervisorClient
 from devstack.topology_parts import LOOPBACK
 from ops.errors import OpsError
+from ops.waiting import wait_until
 
 READY_TIMEOUT_S: Final = 120.0
 GATEWAY_DRAIN_TIMEOUT_S: Final = 45.0
@@ -27,7 +28,7 @@ ReportProgress = Callable[[str], None]
 def restart_order(stack: Stack) -> Iterator[StackProcess]:
     """The order: what serves, region by region, then the stores. The means and witnesses of tests stay."""
     for name in (control_plane.CONTROL_PLANE_PROCESS, rate_limiter.RATE_LIMITER_PROCESS):
-        yield stack.process(name)
+        yield stack.find_process(name)
     for region in stack.topology.regions:
         yield from stack.services_of(region)
     yield from stack.in_stage(StartStage.EDGE)
@@ -37,7 +38,9 @@ def restart_order(stack: Stack) -> Iterator[StackProcess]:
         if each.name not in ("mailbox", *_mongod_names(stack))
     )
     for shard in stack.topology.shards:
-        yield from (stack.process(name) for name in elections.members_primary_last(stack.topology, shard))
+        yield from (
+            stack.find_process(name) for name in elections.members_primary_last(stack.topology, shard)
+        )
 
 
 def restart_in_turn(stack: Stack, tell: ReportProgress) -> None:
@@ -61,7 +64,7 @@ def restart_in_turn(stack: Stack, tell: ReportProgress) -> None:
 
 def _prepare_restart(stack: Stack, process: StackProcess) -> None:
     if process.stage is StartStage.EDGE:
-        _drain_gateway(stack.topology.region(process.region))
+        _drain_gateway(stack.topology.find_region(process.region))
     elif process.name in _mongod_names(stack):
         elections.step_down_primary(stack.topology, stack.credentials, process.name)
 
@@ -69,11 +72,13 @@ def _prepare_restart(stack: Stack, process: StackProcess) -> None:
 def _drain_gateway(region: StackRegion) -> None:
     """Returns when no client is connected any more, or is so after all that time."""
     admin = f"http://{LOOPBACK}:{region.gateway_admin}"
-    until = time.monotonic() + GATEWAY_DRAIN_TIMEOUT_S
     with httpx.Client(base_url=admin, trust_env=False, timeout=5.0) as client:
         client.post("/drain_listeners", params={"graceful": ""})
-        while time.monotonic() < until and _count_connections(client):
-            time.sleep(POLL_INTERVAL_S)
+        wait_until(
+            lambda: _count_connections(client) == 0,
+            timeout_s=GATEWAY_DRAIN_TIMEOUT_S,
+            interval_s=POLL_INTERVAL_S,
+        )
 
 
 def _count_connections(client: httpx.Client) -> int:
@@ -87,10 +92,5 @@ def _mongod_names(stack: Stack) -> set[str]:
 
 
 def _wait_until_ready(process: StackProcess) -> None:
-    until = time.monotonic() + READY_TIMEOUT_S
-    while not process.probe().ready:
-        if time.monotonic() > until:
-            raise OpsError(
-                f"{process.name} is not ready after {READY_TIMEOUT_S:.0f} s: ic logs {process.name}"
-            )
-        time.sleep(POLL_INTERVAL_S)
+    if not wait_until(lambda: process.probe().ready, timeout_s=READY_TIMEOUT_S, interval_s=POLL_INTERVAL_S):
+        raise OpsError(f"{process.name} is not ready after {READY_TIMEOUT_S:.0f} s: ic logs {process.name}")

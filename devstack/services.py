@@ -10,8 +10,9 @@ from devstack.credentials import Credentials, service_jwks_path, service_key_pat
 from devstack.probes import probe_http
 from devstack.process import StackProcess, StartStage
 from devstack.region import StackRegion
-from devstack.topology import SERVICES, Topology
+from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
+from ops.service_names import SERVICES
 
 SERVICE_ROLES = ("serve", "work")
 INHERITED_VARIABLES = {"IC_OTLP_ENDPOINT": None, "IC_TRACE_SAMPLE_RATIO": None, "IC_LOG_LEVEL": "INFO"}
@@ -45,7 +46,7 @@ def service_environment(
         "IC_LISTEN_HOST": LOOPBACK,
         "IC_GRPC_PORT": str(ports.grpc),
         "IC_OPS_PORT": str(ports.serve_ops if role == "serve" else ports.work_ops),
-        "IC_SLOT_MAP": str(topology.slot_map),
+        "IC_SLOT_MAP": str(topology.slot_map_file),
         "IC_MONGO_USER": service,
         "IC_MONGO_PASSWORD": own.mongo_password,
         "IC_REDIS_NODES": ",".join(f"{LOOPBACK}:{node.port}" for node in topology.redis),
@@ -77,7 +78,7 @@ def _inherited_variables() -> dict[str, str]:
 def _service_process(
     topology: Topology, credentials: Credentials, region: StackRegion, service: str, role: str
 ) -> StackProcess:
-    name = region.called(f"{service}-{role}")
+    name = region.process_name(f"{service}-{role}")
     ports = region.services[service]
     listening = {"grpc": ports.grpc, "ops": ports.serve_ops} if role == "serve" else {"ops": ports.work_ops}
     return StackProcess(

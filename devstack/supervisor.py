@@ -19,6 +19,7 @@ from devstack.process import StackProcess, StartStage
 from devstack.topology import Topology
 from ops.errors import OpsError
 from ops.paths import GEN, REPO
+from ops.waiting import wait_until
 
 MAX_SOCKET_PATH_BYTES = 90
 """AF_UNIX allows 107 bytes, and supervisord first binds a longer name beside the final one."""
@@ -47,26 +48,26 @@ class ProcessState:
     message: str
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it stays up, as far as the supervisor can tell."""
         return self.state == "RUNNING"
 
     @property
-    def crash_looping(self) -> bool:
+    def is_crash_looping(self) -> bool:
         """Whether it keeps dying: given up on, or restarted several times of late."""
         since = time.time() - CRASH_LOOP_WINDOW_S
         recent = sum(moment > since for moment in self.recent_restarts)
-        return self.given_up or recent >= CRASH_LOOP_RESTARTS
+        return self.has_given_up or recent >= CRASH_LOOP_RESTARTS
 
     @property
-    def given_up(self) -> bool:
+    def has_given_up(self) -> bool:
         """Whether the supervisor has stopped trying."""
         return self.state == "FATAL"
 
 
 def socket_path(topology: Topology) -> Path:
     """The control socket: in the stack's folder, or in a short one when that path is too long."""
-    path = topology.run / "supervisor.sock"
+    path = topology.run_folder / "supervisor.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
         return path
     digest = hashlib.sha256(os.fsencode(topology.root)).hexdigest()[:16]
@@ -75,7 +76,7 @@ def socket_path(topology: Topology) -> Path:
 
 def log_path(topology: Topology, process: str) -> Path:
     """Where a process's output goes."""
-    return topology.logs / f"{process}.log"
+    return topology.logs_folder / f"{process}.log"
 
 
 def read_last_lines(path: Path, count: int) -> list[str]:
@@ -105,7 +106,7 @@ def start_supervisor(topology: Topology) -> None:
     Raises:
         OpsError: it does not; the message holds what it said.
     """
-    for folder in (topology.logs, topology.run, socket_path(topology).parent):
+    for folder in (topology.logs_folder, topology.run_folder, socket_path(topology).parent):
         folder.mkdir(parents=True, exist_ok=True)
     socket_path(topology).parent.chmod(0o700)
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(_supervisor_config_path(topology))]
@@ -114,12 +115,8 @@ def start_supervisor(topology: Topology) -> None:
     )
     if started.returncode != 0:
         raise OpsError(f"the supervisor does not start:\n{(started.stderr or started.stdout).strip()}")
-    deadline = time.monotonic() + ANSWER_TIMEOUT_S
-    client = SupervisorClient(topology)
-    while not client.is_up():
-        if time.monotonic() > deadline:
-            raise OpsError(f"the supervisor does not answer; see {log_path(topology, 'supervisord')}")
-        time.sleep(0.05)
+    if not wait_until(SupervisorClient(topology).is_up, timeout_s=ANSWER_TIMEOUT_S, interval_s=0.05):
+        raise OpsError(f"the supervisor does not answer; see {log_path(topology, 'supervisord')}")
 
 
 class SupervisorClient:
@@ -222,8 +219,8 @@ def _daemon_sections(topology: Topology) -> str:
         "logfile": log_path(topology, "supervisord"),
         "logfile_maxbytes": MAX_LOG_BYTES,
         "logfile_backups": MAX_LOG_BACKUPS,
-        "pidfile": topology.run / "supervisord.pid",
-        "childlogdir": topology.logs,
+        "pidfile": topology.run_folder / "supervisord.pid",
+        "childlogdir": topology.logs_folder,
         "directory": REPO,
         "identifier": f"ic-{topology.name}",
         "minfds": 4096,
@@ -293,4 +290,12 @@ def _daemon_environment(topology: Topology) -> dict[str, str]:
 
 
 def _supervisor_config_path(topology: Topology) -> Path:
-    return topology.etc / "supervisord.conf"
+    return topology.etc_folder / "supervisord.conf"
+
+
+def require_running(topology: Topology) -> None:
+    """Raise OpsError unless the stack's supervisor answers."""
+    if not SupervisorClient(topology).is_up():
+        raise OpsError(
+            f"the stack '{topology.name}' is not running; start it with: ic up --stack {topology.name}"
+        )

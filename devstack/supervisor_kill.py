@@ -1,6 +1,6 @@
 """Kills inside the supervisor, which then knows that it was meant and starts nothing again.
 
-Loaded by supervisord itself, so this file imports nothing else of the room.
+Loaded by supervisord itself, so this file imports nothing else of the package.
 """
 
 import signal

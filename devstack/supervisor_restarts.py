@@ -1,6 +1,6 @@
 """Counts restarts inside the supervisor, where they happen: nothing is derived from logs afterwards.
 
-Loaded by supervisord itself, so this file imports nothing else of the room.
+Loaded by supervisord itself, so this file imports nothing else of the package.
 """
 
 import time

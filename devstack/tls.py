@@ -39,8 +39,8 @@ class GatewayCertificate:
 
 
 def authority_path(topology: Topology) -> Path:
-    """The PEM file of the authority: whoever trusts it trusts the stack's gateways."""
-    return topology.etc / "tls" / "ca.pem"
+    """The PEM file of the authority: clients that trust it trust the stack's gateways."""
+    return topology.etc_folder / "tls" / "ca.pem"
 
 
 def find_certificate(topology: Topology) -> GatewayCertificate | None:

@@ -29,12 +29,12 @@ from devstack.topology_parts import (
     next_shard_ports,
 )
 from ops.errors import OpsError
+from ops.options import DEFAULT_STACK
 from ops.paths import stacks_dir
+from ops.service_names import SERVICES
 
 __all__ = [
-    "DEFAULT_STACK",
     "LOOPBACK",
-    "SERVICES",
     "StackShard",
     "Topology",
     "find_or_create_stack",
@@ -43,8 +43,6 @@ __all__ = [
     "stack_names",
 ]
 
-DEFAULT_STACK: Final = "dev"
-SERVICES: Final = ("auth", "user", "internship", "application", "notification", "analytics")
 REDIS_NODE_COUNT: Final = 3
 MEMBER_CHOICES: Final = (1, 3)
 PROXIED_PORT_OFFSET: Final = 5
@@ -115,7 +113,7 @@ class Topology(FrozenRecord):
         """The services in the first region, by name."""
         return self.regions[0].services
 
-    def region(self, name: str) -> StackRegion:
+    def find_region(self, name: str) -> StackRegion:
         """The region of that name. Raises OpsError when there is none; the message lists those there are."""
         for region in self.regions:
             if region.name == name:
@@ -129,44 +127,44 @@ class Topology(FrozenRecord):
         return self.root / "topology.json"
 
     @property
-    def data(self) -> Path:
+    def data_folder(self) -> Path:
         """What the stores keep."""
         return self.root / "data"
 
     @property
-    def logs(self) -> Path:
+    def logs_folder(self) -> Path:
         """One log file for each process."""
         return self.root / "logs"
 
     @property
-    def run(self) -> Path:
+    def run_folder(self) -> Path:
         """Pid file and the like; worthless once the stack is down."""
         return self.root / "run"
 
     @property
-    def secrets(self) -> Path:
+    def secrets_folder(self) -> Path:
         """Passwords and private keys, readable by their owner alone."""
         return self.root / "secrets"
 
     @property
-    def etc(self) -> Path:
+    def etc_folder(self) -> Path:
         """Generated configuration."""
         return self.root / "etc"
 
     @property
-    def slot_map(self) -> Path:
+    def slot_map_file(self) -> Path:
         """Which slots live on which shard."""
-        return self.etc / "slots.json"
+        return self.etc_folder / "slots.json"
 
     @property
-    def mesh(self) -> Path:
+    def mesh_file(self) -> Path:
         """The mesh file: services, their endpoints, the bounds of calls."""
-        return self.etc / "mesh.yaml"
+        return self.etc_folder / "mesh.yaml"
 
     @property
-    def limits(self) -> Path:
+    def limits_folder(self) -> Path:
         """The folder with the rate limiter's configuration."""
-        return self.etc / "limits"
+        return self.etc_folder / "limits"
 
     @property
     def seeded_marker(self) -> Path:
@@ -182,9 +180,9 @@ class Topology(FrozenRecord):
     @property
     def public_url(self) -> str:
         """The first region's gateway, as a user of the API sees it."""
-        return self.url_of(self.regions[0])
+        return self.region_url(self.regions[0])
 
-    def url_of(self, region: StackRegion) -> str:
+    def region_url(self, region: StackRegion) -> str:
         """A region's gateway."""
         return f"{'https' if self.tls else 'http'}://{LOOPBACK}:{region.gateway}"
 
@@ -199,15 +197,15 @@ class Topology(FrozenRecord):
         return FAULT_PROXY_OPS_PORT if self.name == DEFAULT_STACK else self.gateway + 190
 
     @property
-    def store_faults(self) -> Path:
+    def store_faults_file(self) -> Path:
         """What the proxy before the stores does to their connections."""
-        return self.run / "faults.json"
+        return self.run_folder / "faults.json"
 
-    def own_port(self, port: int) -> int:
+    def listen_port(self, port: int) -> int:
         """Where a store itself listens whose clients know it by this port."""
         return port + PROXIED_PORT_OFFSET if self.faults else port
 
-    def shard(self, name: str) -> StackShard | None:
+    def find_shard(self, name: str) -> StackShard | None:
         """The shard of that name, if it has it."""
         return next((shard for shard in self.shards if shard.name == name), None)
 
@@ -219,7 +217,7 @@ class Topology(FrozenRecord):
         Raises:
             OpsError: there are no ports for more shards.
         """
-        if self.shard(name):
+        if self.find_shard(name):
             return self
         ports = () if address else next_shard_ports(self.shards)
         added = StackShard(name=name, ports=ports, added=True, address=address)
@@ -227,7 +225,7 @@ class Topology(FrozenRecord):
 
     def with_address(self, name: str, address: str) -> Self:
         """This stack with a shard that clients reach at another address."""
-        shards = tuple(shard.at(address) if shard.name == name else shard for shard in self.shards)
+        shards = tuple(shard.with_address(address) if shard.name == name else shard for shard in self.shards)
         return self.model_copy(update={"shards": shards})
 
     def store_ports(self) -> Iterator[int]:
@@ -249,7 +247,7 @@ class Topology(FrozenRecord):
         yield from (self.rabbit.dist, self.rabbit.epmd, self.mailbox.http)
         if self.faults:
             yield self.fault_proxy_ops
-            yield from map(self.own_port, self.store_ports())
+            yield from map(self.listen_port, self.store_ports())
 
 
 def documented_stack(root: Path, shape: StackShape) -> Topology:

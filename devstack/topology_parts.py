@@ -73,7 +73,7 @@ class StackShard(FrozenRecord):
         """How clients reach the shard; they add their own user."""
         return self.address or self._own_uri
 
-    def at(self, address: str) -> Self:
+    def with_address(self, address: str) -> Self:
         """The same shard, reached at this URI."""
         return self.model_copy(update={"address": "" if address == self._own_uri else address})
 

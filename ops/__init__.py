@@ -1,1 +1,1 @@
-"""The operator's room: the command `ic`, the local stack, seed data and the tools around them."""
+"""The operator's tools for any cluster, and the command `ic`."""

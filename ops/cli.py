@@ -1,8 +1,9 @@
 """The command `ic`.
 
 Every module in `COMMAND_PACKAGES` adds the command of its own name by a function `register(app)`, and the
-first line of its docstring is the command's help: to add a command, add a module. Only the module of the
-called command is imported, and for the list of commands none, since each needs libraries of its own.
+first line of its docstring is the command's help: to add a command, add a module (`a_b` for `a-b`). Only the
+module of the called command is imported, and for the list of commands none, since each needs libraries of
+its own.
 """
 
 import ast
@@ -22,9 +23,11 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from ops.errors import OpsError
+from ops.options import LOCAL_CLUSTER, choose_cluster, chosen_cluster
 from ops.paths import REPO
 
-COMMAND_PACKAGES: Final = ("ops.commands", "devstack.commands", "verify.commands")
+OPERATOR_PACKAGE: Final = "ops.commands"
+COMMAND_PACKAGES: Final = (OPERATOR_PACKAGE, "devstack.commands", "verify.commands")
 """An image holds the operator's commands only; a checkout has all."""
 HELP_OPTIONS: Final = ("-h", "--help")
 _SUMMARY: Final = re.compile(r"`ic [\w-]+`: (?P<summary>.+)")
@@ -47,6 +50,7 @@ class CommandGroup(TyperGroup):
         if args and args[0] in self.list_commands(ctx):
             if not set(HELP_OPTIONS) & set(args):
                 _quiet_service_logs()
+            _require_local_cluster(args[0])
             return args[0], _load_command(args[0]), args[1:]
         return super().resolve_command(ctx, args)
 
@@ -54,7 +58,7 @@ class CommandGroup(TyperGroup):
 app = typer.Typer(
     name="ic",
     cls=CommandGroup,
-    help="Run, watch and test InternshipConnect on this machine.",
+    help="Operate InternshipConnect, on this machine or on any cluster.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -74,14 +78,24 @@ def ic(
     _version: Annotated[
         bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
     ] = False,
+    _cluster: Annotated[
+        str,
+        typer.Option(
+            "--cluster",
+            envvar="IC_CLUSTER",
+            metavar="local|FILE",
+            callback=choose_cluster,
+            help="The local stack that --stack names, or a file with a cluster's endpoints.",
+        ),
+    ] = LOCAL_CLUSTER,
 ) -> None:
-    """Run, watch and test InternshipConnect on this machine."""
+    """Operate InternshipConnect, on this machine or on any cluster."""
 
 
 def command_modules() -> dict[str, Path]:
     """Return the file of each command's module, by the command's name; no module is imported."""
     return {
-        module.name: Path(folder) / f"{module.name}.py"
+        module.name.replace("_", "-"): Path(folder) / f"{module.name}.py"
         for package in COMMAND_PACKAGES
         for folder in _folders_of(package)
         for module in pkgutil.iter_modules([folder])
@@ -124,10 +138,16 @@ def _load_command(name: str) -> Any:
     alone = typer.Typer(add_completion=False)
     # With a callback, typer keeps the command's name on the command line even when it is the only one.
     alone.callback()(lambda: None)
-    importlib.import_module(f"{_package_of(name)}.{name}").register(alone)
+    importlib.import_module(f"{_package_of(name)}.{command_modules()[name].stem}").register(alone)
     group = get_command(alone)
     assert isinstance(group, TyperGroup)
     return group.commands[name]
+
+
+def _require_local_cluster(command: str) -> None:
+    """Raise OpsError for a command of the local stack beside `--cluster FILE`."""
+    if _package_of(command) != OPERATOR_PACKAGE and chosen_cluster() != LOCAL_CLUSTER:
+        raise OpsError(f"`ic {command}` works on local stacks only: leave out --cluster {chosen_cluster()}")
 
 
 def _package_of(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What processes log, read as one kind of line whoever wrote it: services, Envoy, MongoDB, Redis, RabbitMQ.
+"""What processes log, read as one kind of line: of services, Envoy, MongoDB, Redis, RabbitMQ.
 
 A line that says nothing of time or level, such as that of a traceback, belongs to the line before.
 """
@@ -121,7 +121,7 @@ def _parse_service_fields(process: str, fields: dict[str, Any]) -> LogLine:
 
 
 def _parse_mongod_fields(process: str, fields: dict[str, Any]) -> LogLine:
-    # What MongoDB calls information is of interest to whoever looks at MongoDB alone.
+    # What MongoDB calls information matters only to a reader of MongoDB's log alone.
     level = "debug" if fields["s"] == "I" else _LEVEL_NAMES.get(str(fields["s"])[:1].lower(), "debug")
     return LogLine(
         process, _parse_iso_time(fields["t"]["$date"]), level, str(fields["msg"]), fields.get("attr") or {}

@@ -1,4 +1,4 @@
-"""What the nodes of a stack's mesh have confirmed, asked of its control plane.
+"""What the nodes of a cluster's mesh have confirmed, asked of its control plane.
 
 Imports the Envoy API: load this when it is needed.
 """
@@ -11,9 +11,8 @@ import grpc
 from envoy.service.status.v3 import csds_pb2_grpc
 from envoy.service.status.v3.csds_pb2 import ClientStatusRequest, ConfigStatus
 
-from devstack.topology import Topology
-from devstack.topology_parts import LOOPBACK
 from gateway.xds.resource_types import RESOURCE_TYPE_BY_URL
+from ops.cluster import Cluster
 from ops.errors import OpsError
 
 CALL_TIMEOUT_S: Final = 5.0
@@ -42,21 +41,20 @@ class MeshNodeStatus:
     kinds: tuple[ResourceTypeStatus, ...]
 
 
-def fetch_mesh_status(topology: Topology) -> list[MeshNodeStatus]:
-    """Every connected node, by group and name.
+def fetch_mesh_status(cluster: Cluster) -> list[MeshNodeStatus]:
+    """Return every connected node, by group and name.
 
     Raises:
         OpsError: the control plane does not answer.
     """
-    address = f"{LOOPBACK}:{topology.control_plane.grpc}"
+    address = cluster.control_plane
     with grpc.insecure_channel(address) as channel:
         stub = csds_pb2_grpc.ClientStatusDiscoveryServiceStub(channel)
         try:
             configs = stub.FetchClientStatus(ClientStatusRequest(), timeout=CALL_TIMEOUT_S).config
         except grpc.RpcError as error:
-            raise OpsError(
-                f"the control plane at {address} does not answer; see: ic logs control-plane"
-            ) from error
+            hint = f"; {cluster.status_hint}" if cluster.status_hint else ""
+            raise OpsError(f"the control plane at {address} does not answer{hint}") from error
     return merge_node_streams(configs)
 
 

@@ -1,10 +1,49 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the cluster that they choose."""
 
-from typing import Annotated
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+from ops.errors import OpsError
+
+if TYPE_CHECKING:
+    from ops.cluster import Cluster
+
+DEFAULT_STACK: Final = "dev"
+LOCAL_CLUSTER: Final = "local"
+_chosen_cluster: ContextVar[str] = ContextVar("chosen_cluster", default=LOCAL_CLUSTER)
 
 StackName = Annotated[
     str, typer.Option("--stack", help="Which stack: `dev`, or another with ports of its own.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def open_chosen_cluster(stack: str) -> "Cluster":
+    """Return the running cluster that `ic --cluster` names; of the local stacks, the one that `stack` names.
+
+    Raises:
+        OpsError: there is none, it is down, or `--stack` stands beside a cluster that is no local stack.
+    """
+    from ops.cluster import open_cluster  # noqa: PLC0415 - not for the list of commands
+
+    reference = chosen_cluster()
+    if reference == LOCAL_CLUSTER:
+        reference = f"{LOCAL_CLUSTER}:{stack}"
+    elif stack != DEFAULT_STACK:
+        raise OpsError(f"--stack names a local stack, and --cluster is {reference}: give one of the two")
+    cluster = open_cluster(reference)
+    cluster.require_running()
+    return cluster
+
+
+def choose_cluster(reference: str) -> str:
+    """Keep the value of `ic --cluster` for the command that follows it."""
+    _chosen_cluster.set(reference)
+    return reference
+
+
+def chosen_cluster() -> str:
+    """Return the value of `ic --cluster`; outside a command, the local stacks."""
+    return _chosen_cluster.get()

@@ -1,6 +1,5 @@
 """How each service's outbox stands on each shard: what waits, since when, and who sends it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,11 +9,9 @@ from pymongo.errors import PyMongoError
 
 from chassis.messaging import leader_lease, relay
 from chassis.sharding import outbox
-from devstack import mongo
-from devstack.credentials import Credentials
-from devstack.supervisor import SupervisorClient
-from devstack.topology import SERVICES, Topology
-from devstack.topology_parts import StackShard
+from ops.cluster import Cluster, ClusterShard
+from ops.service_names import service_database
+from ops.shards import addresses
 
 SHARD_TIMEOUT_MS: Final = 3_000
 
@@ -36,20 +33,14 @@ class OutboxStatus:
     problem: str = ""
 
 
-def read_outbox_statuses(topology: Topology, credentials: Credentials) -> list[OutboxStatus]:
-    """Every outbox, shard by shard; one of a shard that does not answer says so."""
-    states = SupervisorClient(topology).states().items()
-    processes = {state.pid: name for name, state in states if state.pid}
-    return [
-        status for shard in topology.shards for status in _read_shard_outboxes(shard, credentials, processes)
-    ]
+def read_outbox_statuses(cluster: Cluster) -> list[OutboxStatus]:
+    """Return every outbox, shard by shard; one of a shard that does not answer says so."""
+    return [status for shard in cluster.shards for status in _read_shard_outboxes(cluster, shard)]
 
 
-def _read_shard_outboxes(
-    shard: StackShard, credentials: Credentials, processes: Mapping[int, str]
-) -> list[OutboxStatus]:
+def _read_shard_outboxes(cluster: Cluster, shard: ClusterShard) -> list[OutboxStatus]:
     client: MongoClient[dict[str, Any]] = MongoClient(
-        mongo.shard_admin_uri(shard, credentials),
+        addresses.admin_uri(shard, cluster.admin_login),
         tz_aware=True,
         tzinfo=UTC,
         serverSelectionTimeoutMS=SHARD_TIMEOUT_MS,
@@ -57,16 +48,16 @@ def _read_shard_outboxes(
     )
     with client:
         try:
-            return [_read_outbox_status(client, shard.name, service, processes) for service in SERVICES]
+            return [_read_outbox_status(cluster, client, shard.name, each) for each in cluster.services]
         except PyMongoError as error:
             problem = f"does not answer: {type(error).__name__}"
-            return [OutboxStatus(shard.name, service, problem=problem) for service in SERVICES]
+            return [OutboxStatus(shard.name, service, problem=problem) for service in cluster.services]
 
 
 def _read_outbox_status(
-    client: MongoClient[dict[str, Any]], shard: str, service: str, processes: Mapping[int, str]
+    cluster: Cluster, client: MongoClient[dict[str, Any]], shard: str, service: str
 ) -> OutboxStatus:
-    database = client[mongo.service_database(service)]
+    database = client[service_database(service)]
     rows = database[outbox.OUTBOX_COLLECTION]
     oldest = rows.find_one({}, {"time": 1}, sort=[("_id", 1)], hint="_id_")
     held = database[leader_lease.LEASES_COLLECTION].find_one({"_id": relay.RELAY_LEASE, "slot": 0}) or {}
@@ -77,13 +68,6 @@ def _read_outbox_status(
         service=service,
         rows=rows.count_documents({}, hint="_id_"),
         lag_s=max(0.0, (now - oldest["time"]).total_seconds()) if oldest else 0.0,
-        holder=_name_holder(held["holder"], processes) if lease_s > 0 else "",
+        holder=cluster.holder_name(held["holder"]) if lease_s > 0 else "",
         lease_s=max(0.0, lease_s),
     )
-
-
-def _name_holder(holder: str, processes: Mapping[int, str]) -> str:
-    """The process of this stack that the holder is; as the lease has it, for one from elsewhere."""
-    _host, _, rest = holder.partition(":")
-    pid = rest.partition(":")[0]
-    return processes.get(int(pid), holder) if pid.isdigit() else holder

@@ -30,7 +30,7 @@ async def own_databases(
 ) -> AsyncIterator[Shards]:
     """A provisioned database on each shard, dropped in the end."""
     name = f"ic_{service}_test_{secrets.token_hex(4)}"
-    slot_map = SlotMap.load(stack.topology.slot_map)
+    slot_map = SlotMap.load(stack.topology.slot_map_file)
     password = stack.credentials.mongo_admin_password
     shards = Shards(slot_map, name, "admin", password, clock=clock, listeners=listeners)
     try:

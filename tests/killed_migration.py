@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from devstack.lifecycle import Stack
+from devstack.local_cluster import LocalCluster
 from devstack.topology import Topology
 from ops.migration import initial_copy, migrator, operator_actions
 
@@ -23,7 +23,8 @@ async def block_process(*_: object) -> None:
 def main() -> None:
     migrator.EARLIER_CALLS_GRACE_S = 0.1  # type: ignore[misc]
     initial_copy.copy_outboxes = block_process  # type: ignore[assignment]
-    operator_actions.move_slots(Stack.of(Topology.load(Path(sys.argv[1]))), SLOTS, TARGET, lambda _: None)
+    cluster = LocalCluster.load(Topology.load(Path(sys.argv[1])))
+    operator_actions.move_slots(cluster, SLOTS, TARGET, lambda _: None)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ import httpx
 
 from devstack import lifecycle, mongo, tls, topology
 from devstack.credentials import Credentials
-from devstack.lifecycle import Stack as RunningStack
+from devstack.local_cluster import LocalCluster
 from devstack.process import ProbeResult
+from devstack.stack import Stack as RunningStack
 from devstack.supervisor import ProcessState, SupervisorClient
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
@@ -47,7 +48,12 @@ class StackHandle:
     @classmethod
     def of(cls, topology: Topology) -> Self:
         """Any other stack of this checkout."""
-        return cls(topology, Credentials.of(topology))
+        return cls(topology, Credentials.load_or_create(topology))
+
+    @property
+    def cluster(self) -> LocalCluster:
+        """The stack, as the operator's tools see it."""
+        return LocalCluster(self.topology, self.credentials)
 
     @property
     def gateway_url(self) -> str:
@@ -110,7 +116,7 @@ class StackHandle:
 
     def readiness(self, process: str) -> ProbeResult:
         """Asks the process itself, now."""
-        return RunningStack.of(self.topology).process(process).probe()
+        return RunningStack.assemble(self.topology).find_process(process).probe()
 
     def kill(self, process: str) -> None:
         """SIGKILL; the supervisor starts it again."""

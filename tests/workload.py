@@ -26,16 +26,16 @@ class WorkloadRun:
     """What people did while the block ran, and what came of it."""
 
     stack: StackHandle
-    ledger: OperationLog
+    operation_log: OperationLog
     people: list[SignedInUser]
     listings: list[str]
 
-    def findings(self) -> list[InvariantViolation]:
+    def violations(self) -> list[InvariantViolation]:
         """The effects that were lost, doubled, oversold, miscounted or not notified."""
         topology = Topology.load(self.stack.topology.path)
-        truth, unsettled = wait_until_settled(topology, self.listings)
-        _, untold = wait_for_notifications(topology, truth, self.people)
-        return [*find_contradictions(self.ledger, truth), *unsettled, *untold]
+        stored_state, unsettled = wait_until_settled(topology, self.listings)
+        _, untold = wait_for_notifications(topology, stored_state, self.people)
+        return [*find_contradictions(self.operation_log, stored_state), *unsettled, *untold]
 
 
 @contextmanager
@@ -46,12 +46,12 @@ def running_workload(stack: StackHandle) -> Iterator[WorkloadRun]:
     work, over = WorkloadRun(stack, OperationLog(), [*students, *owners], []), threading.Event()
 
     async def live() -> None:
-        town = Workload([topology.public_url], stack.trust, work.ledger, random.Random())
+        workload = Workload([topology.public_url], stack.trust, work.operation_log, random.Random())
         try:
-            await town.live(students, owners, over.is_set)
+            await workload.run_until(students, owners, over.is_set)
         finally:
-            work.listings.extend(town.listings)
-            await town.close()
+            work.listings.extend(workload.listings)
+            await workload.close()
 
     with ThreadPoolExecutor(1) as threads:
         living = threads.submit(lambda: asyncio.run(live()))

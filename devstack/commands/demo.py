@@ -9,12 +9,12 @@ import typer
 from devstack import topology
 from devstack.journey.client import ApiError, HttpExchange
 from devstack.journey.main_journey import Journey, JourneyUsers
+from devstack.local_cluster import LocalCluster
 from devstack.tls import httpx_verify
-from devstack.topology import DEFAULT_STACK
 from ops.console import console
 from ops.errors import OpsError
 from ops.moderation import ModerationClient
-from ops.options import StackName
+from ops.options import DEFAULT_STACK, StackName
 
 MAX_BODY_CHARACTERS = 150
 
@@ -27,8 +27,8 @@ def register(app: typer.Typer) -> None:
 def demo(stack: StackName = DEFAULT_STACK) -> None:
     """Walk the main journey against the running stack, with the HTTP calls that it makes."""
     found = topology.find_stack(stack)
-    moderator = ModerationClient(found, "demo")
-    cast = JourneyUsers.assemble(
+    moderator = ModerationClient(LocalCluster.load(found), "demo")
+    cast = JourneyUsers.create(
         found.public_url, found.mailbox_url, moderator, _CallPrinter().tell, httpx_verify(found)
     )
     journey = Journey(cast)
@@ -57,9 +57,9 @@ class _CallPrinter:
         self._last = call
         outcome = f"[dim]{exchange.status}, {exchange.took_ms:.0f} ms[/]"
         console.print(f"    [cyan]{exchange.method:<5}[/] {exchange.path}  {outcome}", soft_wrap=True)
-        if exchange.sent:
+        if exchange.request_body:
             console.print(
-                f"          {_shorten_body(exchange.sent)}", style="dim", markup=False, soft_wrap=True
+                f"          {_shorten_body(exchange.request_body)}", style="dim", markup=False, soft_wrap=True
             )
 
 

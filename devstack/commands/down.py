@@ -5,9 +5,8 @@ from typing import Annotated
 import typer
 
 from devstack import lifecycle, topology
-from devstack.topology import DEFAULT_STACK
 from ops.console import console
-from ops.options import StackName
+from ops.options import DEFAULT_STACK, StackName
 
 
 def register(app: typer.Typer) -> None:

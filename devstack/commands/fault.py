@@ -9,13 +9,15 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
-from devstack import fault_injection, lifecycle, topology
+from devstack import fault_injection, topology
 from devstack.fault_proxy.model import StoreFault
-from devstack.topology import DEFAULT_STACK, SERVICES, Topology
+from devstack.supervisor import require_running
+from devstack.topology import Topology
 from gateway.xds.mesh import AbortFault, DelayFault, FaultStatus, ServiceFault
 from ops.console import console
 from ops.errors import OpsError
-from ops.options import StackName
+from ops.options import DEFAULT_STACK, StackName
+from ops.service_names import SERVICES
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
@@ -75,7 +77,7 @@ def fault(
 ) -> None:
     """Switch faults of stores and services on and off; returns when they are in force. `ic up` ends all."""
     found = topology.find_stack(stack)
-    lifecycle.require_running(found)
+    require_running(found)
     asked = FaultOptions(
         delay_s=_parse_seconds("--delay", delay),
         jitter_s=_parse_seconds("--jitter", jitter),

@@ -14,12 +14,11 @@ from rich.text import Text
 
 from devstack import topology
 from devstack.supervisor import log_path
-from devstack.topology import DEFAULT_STACK
 from ops import log_lines
 from ops.console import console
 from ops.errors import OpsError
 from ops.log_lines import LOG_LEVELS, LogLine
-from ops.options import StackName
+from ops.options import DEFAULT_STACK, StackName
 from ops.printable import printable
 from ops.time_options import parse_past_time
 
@@ -239,7 +238,7 @@ def _require_id(option: str, text: str) -> str:
 
 
 def _find_log_files(found: topology.Topology, processes: Iterable[str]) -> list[Path]:
-    names = sorted(path.stem for path in found.logs.glob("*.log"))
+    names = sorted(path.stem for path in found.logs_folder.glob("*.log"))
     unknown = [name for name in processes if name not in names]
     if unknown:
         raise OpsError(f"there is no log of '{unknown[0]}'; there are: {', '.join(names)}")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from typing import Annotated, Any
 
 import httpx
@@ -11,11 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from devstack import topology
-from devstack.topology import DEFAULT_STACK
 from ops.console import console
 from ops.errors import OpsError
-from ops.options import AsJson, StackName
+from ops.options import DEFAULT_STACK, AsJson, StackName
 from ops.printable import printable
+from ops.waiting import wait_until
 
 CALL_TIMEOUT_S = 30.0
 POLL_INTERVAL_S = 0.5
@@ -96,11 +95,9 @@ def show_code(
     ] = 30.0,
 ) -> None:
     """Print the newest code that was mailed to an address, and nothing else."""
-    until = time.monotonic() + within_s
-    while (code := _find_newest_code(stack, to)) is None:
-        if time.monotonic() > until:
-            raise OpsError(f"no mail to '{to}' holds a code; see: ic mail list --to {to}")
-        time.sleep(POLL_INTERVAL_S)
+    code = wait_until(lambda: _find_newest_code(stack, to), timeout_s=within_s, interval_s=POLL_INTERVAL_S)
+    if code is None:
+        raise OpsError(f"no mail to '{to}' holds a code; see: ic mail list --to {to}")
     print(code)
 
 

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from devstack import lifecycle, topology
-from devstack.lifecycle import Stack
+from devstack import process_control, topology
 from devstack.process import StackProcess
-from devstack.topology import DEFAULT_STACK
-from ops.options import StackName
+from devstack.stack import Stack
+from devstack.supervisor import require_running
+from ops.options import DEFAULT_STACK, StackName
 from ops.progress import StepProgress
 
 RegionName = Annotated[str, typer.Argument(metavar="REGION", help="As in `ic mesh`, such as region-1.")]
@@ -31,16 +31,18 @@ def stop(
 ) -> None:
     """Stop a region's services, which then stay down."""
     running, processes = _region_services(region, stack)
-    (lifecycle.kill_processes if kill else lifecycle.stop_processes)(running, processes, StepProgress())
+    (process_control.kill_processes if kill else process_control.stop_processes)(
+        running, processes, StepProgress()
+    )
 
 
 def start(region: RegionName, stack: StackName = DEFAULT_STACK) -> None:
     """Start a region's services and wait until they are ready."""
     running, processes = _region_services(region, stack)
-    lifecycle.start_processes_in_turn(running, processes, StepProgress())
+    process_control.start_processes_in_turn(running, processes, StepProgress())
 
 
 def _region_services(region: str, stack: str) -> tuple[Stack, list[StackProcess]]:
-    running = Stack.of(topology.find_stack(stack))
-    lifecycle.require_running(running.topology)
-    return running, running.services_of(running.topology.region(region))
+    running = Stack.assemble(topology.find_stack(stack))
+    require_running(running.topology)
+    return running, running.services_of(running.topology.find_region(region))

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from devstack import lifecycle, topology
-from devstack.lifecycle import Stack
+from devstack import process_control, topology
 from devstack.process import StartStage
 from devstack.rolling_restart import restart_in_turn
-from devstack.topology import DEFAULT_STACK
+from devstack.stack import Stack
+from devstack.supervisor import require_running
 from ops.errors import OpsError
-from ops.options import StackName
+from ops.options import DEFAULT_STACK, StackName
 from ops.progress import StepProgress
 
 
@@ -30,12 +30,12 @@ def restart(
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Restart processes, for instance after an edit."""
-    running = Stack.of(topology.find_stack(stack))
-    lifecycle.require_running(running.topology)
+    running = Stack.assemble(topology.find_stack(stack))
+    require_running(running.topology)
     if rolling:
         if processes:
             raise OpsError("--rolling goes alone: it restarts every process")
         restart_in_turn(running, StepProgress().note)
         return
-    chosen = [running.process(name) for name in processes or ()] or running.in_stage(StartStage.SERVICES)
-    lifecycle.restart_processes(running, chosen, StepProgress())
+    chosen = [running.find_process(name) for name in processes or ()] or running.in_stage(StartStage.SERVICES)
+    process_control.restart_processes(running, chosen, StepProgress())

@@ -6,8 +6,7 @@ import typer
 
 from devstack import topology
 from devstack.seed import SeedRequest, seeding
-from devstack.topology import DEFAULT_STACK
-from ops.options import StackName
+from ops.options import DEFAULT_STACK, StackName
 from ops.progress import StepProgress
 
 

@@ -11,12 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from devstack import process_status, topology
-from devstack.lifecycle import Stack
 from devstack.process_status import ProcessStatus
-from devstack.topology import DEFAULT_STACK
+from devstack.stack import Stack
 from ops.console import console
 from ops.errors import OpsError
-from ops.options import AsJson, StackName
+from ops.options import DEFAULT_STACK, AsJson, StackName
 from ops.printable import printable
 
 MEGABYTE = 1024 * 1024
@@ -38,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def status(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
     """Show each process: port, state, restarts, memory, readiness."""
-    found = process_status.read_process_statuses(Stack.of(topology.find_stack(stack)))
+    found = process_status.read_process_statuses(Stack.assemble(topology.find_stack(stack)))
     if as_json:
         print(json.dumps({"stack": stack, "processes": [asdict(row) for row in found]}, indent=2))
         return
@@ -48,7 +47,7 @@ def status(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
 
 
 def _table(stack: str, found: list[ProcessStatus], width: int) -> Table:
-    """All columns that there is room for; readiness is always there, and its detail wraps."""
+    """All columns that the screen has space for; readiness is always there, and its detail wraps."""
     cells = {
         name: [Text.from_markup(cell_of(row)) for row in found] for name, cell_of in CELL_FORMATS.items()
     }
@@ -61,7 +60,7 @@ def _table(stack: str, found: list[ProcessStatus], width: int) -> Table:
     left_out = [name for name in cells if name not in shown]
     table = Table(title=f"stack '{stack}'", title_justify="left", show_footer=True, box=None, pad_edge=False)
     if left_out:
-        table.caption = f"no room for: {', '.join(left_out)}; a wider screen or --json shows them"
+        table.caption = f"no space for: {', '.join(left_out)}; a wider screen or --json shows them"
         table.caption_justify = "left"
     for name in shown:
         table.add_column(
@@ -76,11 +75,11 @@ def _table(stack: str, found: list[ProcessStatus], width: int) -> Table:
 
 
 def fit_columns(needed: dict[str, int], width: int) -> list[str]:
-    """The columns, in their order, for which a screen has room: `needed` are the widths that they want."""
+    """The columns, in their order, for which a screen has space: `needed` are the widths that they want."""
     shown = list(needed)
     for name in DROP_ORDER:
-        room = width - sum(needed[each] + COLUMN_GAP for each in shown if each != READINESS)
-        if room >= min(needed[READINESS], MIN_READINESS_WIDTH):
+        width_left = width - sum(needed[each] + COLUMN_GAP for each in shown if each != READINESS)
+        if width_left >= min(needed[READINESS], MIN_READINESS_WIDTH):
             break
         shown.remove(name)
     return shown

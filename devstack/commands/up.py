@@ -7,9 +7,9 @@ import typer
 
 from devstack import lifecycle, topology
 from devstack.tls import authority_path
-from devstack.topology import DEFAULT_STACK, Topology
+from devstack.topology import Topology
 from ops.console import console
-from ops.options import StackName
+from ops.options import DEFAULT_STACK, StackName
 from ops.paths import REPO
 from ops.progress import StepProgress
 
@@ -99,4 +99,4 @@ def _print_next_commands(ic: str, option: str) -> None:
 
 def _gateway_urls(found: Topology) -> dict[str, str]:
     names = ["gateway"] if len(found.regions) == 1 else [region.name for region in found.regions]
-    return {name: found.url_of(region) for name, region in zip(names, found.regions, strict=True)}
+    return {name: found.region_url(region) for name, region in zip(names, found.regions, strict=True)}

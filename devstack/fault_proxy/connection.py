@@ -25,7 +25,7 @@ class ProxiedConnection:
         loop = asyncio.get_running_loop()
         self._upstream = upstream
         self._gone = gone
-        self._lot = random.uniform(0, 100)  # noqa: S311 - no secret
+        self._percentile = random.uniform(0, 100)  # noqa: S311 - no secret
         self._fault = self._concerning(fault)
         self._to_store = Pipe(loop, lambda end: self._ended(self._store, end))
         self._to_client = Pipe(loop, lambda end: self._ended(self.client, end))
@@ -40,24 +40,24 @@ class ProxiedConnection:
         """What has arrived from either side and not left."""
         return self._to_store.held_bytes + self._to_client.held_bytes
 
-    def obey(self, fault: StoreFault | None) -> None:
+    def apply_fault(self, fault: StoreFault | None) -> None:
         """From now on; a share of connections is always the same ones."""
         self._fault = self._concerning(fault)
         if self._fault is not None and self._fault.kind == "down":
             self.cut()
             return
-        self._to_store.obey(self._fault)
-        self._to_client.obey(self._fault)
+        self._to_store.apply_fault(self._fault)
+        self._to_client.apply_fault(self._fault)
         self._connect()
 
-    def arrived(self, which: "_ConnectionSide") -> None:
+    def on_connected(self, which: "_ConnectionSide") -> None:
         """A socket is connected."""
         if which is self.client:
-            self.obey(self._fault)
+            self.apply_fault(self._fault)
         elif self._is_over:
             self._store.end(reset=True)
 
-    def ends(self, which: "_ConnectionSide", how: StreamEnd) -> None:
+    def on_source_end(self, which: "_ConnectionSide", how: StreamEnd) -> None:
         """A socket brings nothing more. A client that leaves while the store hangs never reached it."""
         if which is self.client and self._connecting is None:
             self.cut()
@@ -69,7 +69,7 @@ class ProxiedConnection:
         self._finish(reset=True)
 
     def _concerning(self, fault: StoreFault | None) -> StoreFault | None:
-        return fault if fault is not None and self._lot < fault.percent else None
+        return fault if fault is not None and self._percentile < fault.percent else None
 
     def _connect(self) -> None:
         """A store that hangs is not connected to: it would answer, or grow tired of a client that is mute."""
@@ -86,10 +86,10 @@ class ProxiedConnection:
             self.cut()
 
     def _ended(self, sink: "_ConnectionSide", end: StreamEnd) -> None:
-        if end is StreamEnd.BROKEN:
+        if end is StreamEnd.RESET:
             self.cut()
             return
-        sink.say_all()
+        sink.write_eof()
         self._ends += 1
         if self._ends == 2:
             self._finish(reset=False)
@@ -118,9 +118,9 @@ class _ConnectionSide(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        self.reads.reads_from(self.transport)
-        self._writes.writes_to(self.transport)
-        self._link.arrived(self)
+        self.reads.set_source(self.transport)
+        self._writes.set_sink(self.transport)
+        self._link.on_connected(self)
 
     def data_received(self, data: bytes) -> None:
         self.reads.feed(data)
@@ -128,7 +128,7 @@ class _ConnectionSide(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The other direction stays open."""
         self._has_said_all = True
-        self._link.ends(self, StreamEnd.SAID_ALL)
+        self._link.on_source_end(self, StreamEnd.EOF)
         return True
 
     def pause_writing(self) -> None:
@@ -139,9 +139,9 @@ class _ConnectionSide(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if error is not None or not self._has_said_all:
-            self._link.ends(self, StreamEnd.BROKEN)
+            self._link.on_source_end(self, StreamEnd.RESET)
 
-    def say_all(self) -> None:
+    def write_eof(self) -> None:
         """Nothing more will be written."""
         if self.transport is not None and not self.transport.is_closing():
             with suppress(OSError):

@@ -16,8 +16,8 @@ MAX_HELD_BYTES: Final = 1024 * 1024
 class StreamEnd(Enum):
     """How a source ends: it has no more to say, or its connection broke."""
 
-    SAID_ALL = "said all"
-    BROKEN = "broken"
+    EOF = "said all"
+    RESET = "broken"
 
 
 class Pipe:
@@ -40,16 +40,16 @@ class Pipe:
         """What has arrived and not left."""
         return self._held_bytes
 
-    def reads_from(self, source: asyncio.Transport) -> None:
+    def set_source(self, source: asyncio.Transport) -> None:
         """What is fed comes from here."""
         self._source = source
 
-    def writes_to(self, sink: asyncio.Transport) -> None:
+    def set_sink(self, sink: asyncio.Transport) -> None:
         """Until there is a sink everything is held."""
         self._sink = sink
         self._deliver()
 
-    def obey(self, fault: StoreFault | None) -> None:
+    def apply_fault(self, fault: StoreFault | None) -> None:
         """From now on; what a delay still holds leaves at once when the delay is over."""
         self._fault = fault
         if fault is None or fault.kind != "delay":

@@ -79,7 +79,7 @@ class StoreListener:
         """Whether it still does what should have ended by itself."""
         return self._fault is not None and self._fault.is_over(time.time())
 
-    def obey(self, fault: StoreFault | None) -> None:
+    def apply_fault(self, fault: StoreFault | None) -> None:
         """From now on, connections that exist included."""
         if fault == self._fault:
             return
@@ -89,7 +89,7 @@ class StoreListener:
             active_faults_gauge.labels(self.route.store, fault.kind).set(1)
         self._fault = fault
         for link in list(self._links):
-            link.obey(fault)
+            link.apply_fault(fault)
         _log.info("fault", store=self.route.store, fault=fault.model_dump() if fault else None)
 
     def _link(self) -> ProxiedConnection:
@@ -112,7 +112,7 @@ class FaultProxy:
 
     async def open(self) -> None:
         """Lets clients in, already under the faults of the file. Raises OSError when a port is taken."""
-        self._obey()
+        self._apply_file()
         for front in self._fronts:
             await front.open()
 
@@ -129,18 +129,18 @@ class FaultProxy:
 
     async def _follow_file(self) -> None:
         async for _ in self._file.changes():
-            self._obey()
+            self._apply_file()
 
     async def _follow_time(self) -> None:
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
             if any(front.is_overdue for front in self._fronts):
-                self._obey()
+                self._apply_file()
 
-    def _obey(self) -> None:
+    def _apply_file(self) -> None:
         now = time.time()
         for front in self._fronts:
             fault = self._file.value.get(front.route.store)
-            front.obey(None if fault is None or fault.is_over(now) else fault)
+            front.apply_fault(None if fault is None or fault.is_over(now) else fault)
         file_info_gauge.clear()
         file_info_gauge.labels(self._file.digest).set(1)

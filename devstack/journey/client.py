@@ -12,12 +12,13 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from chassis.errors import UNAVAILABLE_REASONS
+from ops.waiting import wait_until
 
 CALL_TIMEOUT_S: Final = 30.0
 WAIT_TIMEOUT_S: Final = 60.0
 POLL_INTERVAL_S: Final = 0.1
 POLL_INTERVAL_GROWTH: Final = 1.6
-"""Whoever looks again and again uses up the requests of a minute, so the pauses grow."""
+"""Polling uses up the requests of a minute, so the pauses grow."""
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -30,8 +31,8 @@ class HttpExchange:
     method: str
     path: str
     status: int
-    sent: Json | None
-    got: Json
+    request_body: Json | None
+    response_body: Json
     took_ms: float
 
 
@@ -39,7 +40,7 @@ class ApiError(Exception):
     """The API refused a call; `status` is HTTP's, `reason` is the contract's."""
 
     def __init__(self, exchange: HttpExchange) -> None:
-        details = exchange.got.get("details", [])
+        details = exchange.response_body.get("details", [])
         self.status = exchange.status
         self.reason = next((each["reason"] for each in details if "reason" in each), "")
         self.violations = {
@@ -47,9 +48,11 @@ class ApiError(Exception):
             for each in details
             for violation in each.get("fieldViolations", [])
         }
-        self.body = exchange.got
+        self.body = exchange.response_body
         where = f"{exchange.method} {exchange.path}"
-        super().__init__(f"{where} answered {self.status} {self.reason}: {exchange.got.get('message', '')}")
+        super().__init__(
+            f"{where} answered {self.status} {self.reason}: {exchange.response_body.get('message', '')}"
+        )
 
 
 def ignore_exchange(_: HttpExchange) -> None:
@@ -63,7 +66,7 @@ class ApiUser:
     base_url: str
     mailbox_url: str
     email: str
-    told: Callable[[HttpExchange], None] = ignore_exchange
+    on_exchange: Callable[[HttpExchange], None] = ignore_exchange
     trust: ssl.SSLContext | bool = True
     """The authorities that are trusted to vouch for the gateway."""
     access_token: str = ""
@@ -107,14 +110,14 @@ class ApiUser:
             method=method,
             path=answer.request.url.raw_path.decode(),
             status=answer.status_code,
-            sent=body,
-            got=answer.json(),
+            request_body=body,
+            response_body=answer.json(),
             took_ms=(time.perf_counter() - started) * 1000,
         )
-        self.told(exchange)
+        self.on_exchange(exchange)
         if answer.is_error:
             raise ApiError(exchange)
-        return exchange.got
+        return exchange.response_body
 
     def register(self, *, password: str, name: str, company: str = "") -> None:
         """Opens an account: a company's owner when a company is named, a student otherwise."""
@@ -165,21 +168,27 @@ class ApiUser:
 CODE_PATTERN: Final = re.compile(r"\b(\d{8})\b")
 
 
-def wait_for_result(look: Callable[[], T | None], what: str) -> T:
-    """Return the first result of `look`; a busy service is asked again.
+def wait_for_result(probe: Callable[[], T | None], what: str) -> T:
+    """Return the first result of `probe`; a busy service is asked again.
 
     Raises TimeoutError after a minute.
     """
-    until, pause_s = time.monotonic() + WAIT_TIMEOUT_S, POLL_INTERVAL_S
-    while time.monotonic() < until:
+
+    def probe_patiently() -> T | None:
         try:
-            found = look()
+            return probe()
         except ApiError as error:
             if error.reason not in UNAVAILABLE_REASONS:
                 raise
-            found = None
-        if found is not None:
-            return found
-        time.sleep(pause_s)
-        pause_s *= POLL_INTERVAL_GROWTH
-    raise TimeoutError(f"waited {WAIT_TIMEOUT_S:.0f} s for {what}")
+            return None
+
+    found = wait_until(
+        probe_patiently,
+        timeout_s=WAIT_TIMEOUT_S,
+        interval_s=POLL_INTERVAL_S,
+        is_done=lambda answer: answer is not None,
+        interval_growth=POLL_INTERVAL_GROWTH,
+    )
+    if found is None:
+        raise TimeoutError(f"waited {WAIT_TIMEOUT_S:.0f} s for {what}")
+    return found

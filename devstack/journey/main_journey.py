@@ -24,7 +24,7 @@ class JourneyUsers:
     moderator: ModerationClient
 
     @classmethod
-    def assemble(
+    def create(
         cls,
         base_url: str,
         mailbox_url: str,

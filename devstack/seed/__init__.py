@@ -7,7 +7,7 @@ from typing import Final
 
 import uvloop
 
-from devstack.credentials import Credentials
+from devstack.local_cluster import LocalCluster
 from devstack.seed.in_process_services import InProcessServices
 from devstack.seed.population import Population
 from devstack.seed.seeder import SeededCounts, Seeder
@@ -18,7 +18,7 @@ SEED_PASSWORD: Final = "seeded-for-trying-out"  # noqa: S105 - printed, and good
 
 @dataclass(frozen=True)
 class SeedRequest:
-    """How much to sow, and from which number."""
+    """How much to seed, and from which number."""
 
     number: int = 1
     companies: int = 50
@@ -33,15 +33,15 @@ def seed_stack(topology: Topology, wanted: SeedRequest, progress: Callable[[str,
     Raises DomainError when a service does not answer for two minutes.
     """
 
-    async def sow() -> SeededCounts:
+    async def seed() -> SeededCounts:
         async with AsyncExitStack() as closing:
-            rooms = await InProcessServices.open(topology, Credentials.of(topology), closing)
+            services = await InProcessServices.open(LocalCluster.load(topology), closing)
             population = Population(
                 wanted.number,
                 companies=wanted.companies,
                 students=wanted.students,
                 listings=wanted.listings,
             )
-            return await Seeder(rooms, population, SEED_PASSWORD, progress).sow(wanted.applications)
+            return await Seeder(services, population, SEED_PASSWORD, progress).seed(wanted.applications)
 
-    return uvloop.run(sow())
+    return uvloop.run(seed())

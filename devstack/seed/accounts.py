@@ -11,10 +11,10 @@ from services.auth.service.register import user_registered_event
 
 
 async def create_verified_account(
-    rooms: InProcessServices, email: str, holder: AccountHolder, password_hash: str, moment: datetime
+    services: InProcessServices, email: str, holder: AccountHolder, password_hash: str, moment: datetime
 ) -> Principal:
     """The person whose account this is; an account that is there already is left as it is."""
-    user_id = await rooms.accounts.reserve(normalise_address(email), new_id("usr", at=moment), moment)
+    user_id = await services.accounts.reserve(normalise_address(email), new_id("usr", at=moment), moment)
 
     def decide(account: Account | None) -> AccountChange[Account]:
         if account is not None:
@@ -23,7 +23,7 @@ async def create_verified_account(
         opened = open_account(user_id, email, registration, moment).verify(registration, moment)
         return AccountChange(opened, account=opened, events=(user_registered_event(opened),))
 
-    return _principal_of_account((await rooms.accounts.change(user_id, decide)).answer)
+    return _principal_of_account((await services.accounts.change(user_id, decide)).answer)
 
 
 async def find_principal(accounts: AccountRepository, email: str) -> Principal | None:

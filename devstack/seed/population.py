@@ -123,7 +123,7 @@ class Population:
 
     def __init__(self, number: int, *, companies: int, students: int, listings: int) -> None:
         self.number = number
-        self._names = make_company_names(self._dice("names"), companies)
+        self._names = make_company_names(self._random("names"), companies)
         self.companies = [self._company(index) for index in range(companies)]
         self.student_count = students
         self.listing_count = listings
@@ -138,7 +138,7 @@ class Population:
 
     def applications(self, count: int, listings: Sequence[SeedListing]) -> Iterator[SeedApplication]:
         """Applications for listings that take them, no student twice for the same one."""
-        dice = self._dice("applications")
+        dice = self._random("applications")
         taking = [
             index
             for index, listing in enumerate(listings)
@@ -165,11 +165,11 @@ class Population:
             onlookers = tuple(dice.randrange(self.student_count) for _ in range(dice.randint(0, 4)))
             yield SeedApplication(*pair, course, pauses, onlookers)
 
-    def _dice(self, *about: object) -> random.Random:
+    def _random(self, *about: object) -> random.Random:
         return random.Random(f"{self.number}:{about}")  # noqa: S311 - reproducible on purpose
 
     def _company(self, index: int) -> SeedCompany:
-        dice = self._dice("company", index)
+        dice = self._random("company", index)
         name = self._names[index]
         trades = tuple(dice.sample(TRADES, dice.randint(1, 3)))
         city = draw_city(dice)
@@ -185,7 +185,7 @@ class Population:
         )
 
     def _student(self, index: int) -> SeedStudent:
-        dice = self._dice("student", index)
+        dice = self._random("student", index)
         trade, city = dice.choice(TRADES), draw_city(dice)
         major = dice.choice(trade.majors)
         return SeedStudent(
@@ -200,7 +200,7 @@ class Population:
         )
 
     def _listing(self, index: int) -> SeedListing:
-        dice = self._dice("listing", index)
+        dice = self._random("listing", index)
         is_shown = index < SHOWCASE_LISTINGS
         company = 0 if is_shown or index % SHOWCASE_INTERVAL == 0 else dice.randrange(len(self.companies))
         owner = self.companies[company]

@@ -1,4 +1,4 @@
-"""Sows a population into a running stack, by the services' own code, as if it had happened over weeks."""
+"""Seeds a population into a running stack, by the services' own code, as if it had happened over weeks."""
 
 import asyncio
 import random
@@ -13,7 +13,6 @@ from google.protobuf.message import Message
 from chassis.call_context import Principal
 from chassis.errors import UNAVAILABLE_REASONS, DomainError
 from chassis.ids import new_id
-from devstack.credentials import OPERATOR_SERVICE
 from devstack.seed.accounts import create_verified_account
 from devstack.seed.in_process_services import NO_CONTEXT, InProcessServices, acting_at
 from devstack.seed.places import SeedCity
@@ -32,6 +31,7 @@ from internshipconnect.application.v1 import application_pb2 as apply
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as listing
 from internshipconnect.user.v1 import user_pb2 as user
+from ops.service_names import OPERATOR_SERVICE
 from services.auth.domain import AccountHolder, AccountKind, CompanyRole
 from services.auth.hashing import OWASP_FLOOR
 
@@ -51,7 +51,7 @@ CLOSED_APPLICATION_AGE, CLOSED_APPLICATION_END_AGE = timedelta(days=50), timedel
 
 @dataclass(frozen=True)
 class SeededCounts:
-    """How much of everything was sown."""
+    """How much of everything was seeded."""
 
     companies: int
     students: int
@@ -60,28 +60,28 @@ class SeededCounts:
 
 
 class Seeder:
-    """Sows step by step; `progress(what, done)` hears of each finished piece."""
+    """Seeds step by step; `progress(what, done)` hears of each finished piece."""
 
     def __init__(
         self,
-        rooms: InProcessServices,
+        services: InProcessServices,
         population: Population,
         password: str,
         progress: Callable[[str, int], None],
     ) -> None:
-        self._rooms = rooms
+        self._services = services
         self._population = population
         self._hash = PasswordHasher.from_parameters(OWASP_FLOOR).hash(password)
         self._progress = progress
         self._now = datetime.now(UTC)
 
-    async def sow(self, applications: int) -> SeededCounts:
+    async def seed(self, applications: int) -> SeededCounts:
         """Everything, in the order in which it depends on each other."""
         population = self._population
-        owners = await self._each("companies", population.companies, self._company)
-        students = await self._each("students", population.students(), self._student)
+        owners = await self._for_each("companies", population.companies, self._company)
+        students = await self._for_each("students", population.students(), self._student)
         listings = list(population.listings())
-        posted = await self._each(
+        posted = await self._for_each(
             "listings", listings, lambda each: self._listing(each, owners[each.company])
         )
         chosen = list(population.applications(applications, listings))
@@ -94,15 +94,15 @@ class Seeder:
                 each, students[each.student], owner, posted[each.listing].id, listings[each.listing]
             )
 
-        await self._each("applications", chosen, carry)
-        await self._each(
+        await self._for_each("applications", chosen, carry)
+        await self._for_each(
             "endings",
             [(posted[i], each) for i, each in enumerate(listings) if each.outcome in _ENDED_OUTCOMES],
             lambda pair: self._end(*pair, owners[pair[1].company]),
         )
         return SeededCounts(len(owners), len(students), len(posted), len(chosen))
 
-    async def _each(self, what: str, items: Iterable[T], act: Callable[[T], Awaitable[R]]) -> list[R]:
+    async def _for_each(self, what: str, items: Iterable[T], act: Callable[[T], Awaitable[R]]) -> list[R]:
         """Acts on all, some at once; the results in the items' order."""
         source = enumerate(items)
         results: dict[int, R] = {}
@@ -123,32 +123,34 @@ class Seeder:
             company.owner, AccountKind.COMPANY, CompanyRole.OWNER, new_id("cmp", at=joined), company.name
         )
         owner = await _retry_while_unavailable(
-            lambda: create_verified_account(self._rooms, company.email, holder, self._hash, joined)
+            lambda: create_verified_account(self._services, company.email, holder, self._hash, joined)
         )
         page = user.Company(about=company.about, url=company.url, size=user.COMPANY_SIZE_51_TO_200)
         page.locations.append(_location_message(company.city))
         request = user.UpdateMyCompanyRequest(company=page)
-        await _call_as(self._rooms.users.UpdateMyCompany, request, owner, joined + timedelta(hours=1))
+        await _call_as(self._services.users.UpdateMyCompany, request, owner, joined + timedelta(hours=1))
         verify = user.SetCompanyStateRequest(
             company_id=owner.org, state=user.COMPANY_STATE_VERIFIED, moderator=SEED_MODERATOR.id
         )
-        await _call_as(self._rooms.users.SetCompanyState, verify, SEED_MODERATOR, joined + timedelta(hours=2))
+        await _call_as(
+            self._services.users.SetCompanyState, verify, SEED_MODERATOR, joined + timedelta(hours=2)
+        )
         return owner
 
     async def _student(self, student: SeedStudent) -> Principal:
         joined = self._now - HISTORY_SPAN
         holder = AccountHolder(student.name, AccountKind.STUDENT)
         person = await _retry_while_unavailable(
-            lambda: create_verified_account(self._rooms, student.email, holder, self._hash, joined)
+            lambda: create_verified_account(self._services, student.email, holder, self._hash, joined)
         )
         request = user.UpdateMeRequest(me=_profile_message(student))
         request.update_mask.paths.append("student")
-        await _call_as(self._rooms.users.UpdateMe, request, person, joined + timedelta(hours=1))
+        await _call_as(self._services.users.UpdateMe, request, person, joined + timedelta(hours=1))
         return person
 
     async def _listing(self, each: SeedListing, owner: Principal) -> listing.Internship:
         written = self._now - each.age
-        internships = self._rooms.internships
+        internships = self._services.internships
         create = listing.CreateInternshipRequest(internship=self._posting(each))
         draft: listing.Internship = await _call_as(internships.CreateInternship, create, owner, written)
         if each.outcome is ListingOutcome.DRAFT:
@@ -191,7 +193,7 @@ class Seeder:
 
     async def _view(self, student: Principal, internship_id: str) -> None:
         read = listing.GetInternshipRequest(internship_id=internship_id)
-        await _call_as(self._rooms.internships.GetInternship, read, student, self._now - HISTORY_END_AGE)
+        await _call_as(self._services.internships.GetInternship, read, student, self._now - HISTORY_END_AGE)
 
     async def _application(
         self,
@@ -217,14 +219,16 @@ class Seeder:
                 for question in posted.questions
             ],
         )
-        application = await _call_as(self._rooms.applications.SubmitApplication, request, student, times[0])
+        application = await _call_as(
+            self._services.applications.SubmitApplication, request, student, times[0]
+        )
         for state, moment in course[1:]:
             await self._step(application.id, state, moment, student, owner)
 
     async def _step(
         self, application_id: str, state: str, moment: datetime, student: Principal, owner: Principal
     ) -> None:
-        applications = self._rooms.applications
+        applications = self._services.applications
         if state == "CLOSED":
             return  # by the system, whose upkeep finds that nobody answered in time
         if state == "HIRED":
@@ -247,7 +251,7 @@ class Seeder:
             await _call_as(applications.MoveApplication, move, owner, moment)
 
     async def _end(self, posted: listing.Internship, each: SeedListing, owner: Principal) -> None:
-        internships, ended = self._rooms.internships, self._now - HISTORY_END_AGE
+        internships, ended = self._services.internships, self._now - HISTORY_END_AGE
         if each.outcome is ListingOutcome.CLOSED:
             close = listing.CloseInternshipRequest(internship_id=posted.id)
             await _call_as(internships.CloseInternship, close, owner, ended)
@@ -256,7 +260,7 @@ class Seeder:
         try:
             await _call_as(internships.PauseInternship, pause, owner, ended)
         except DomainError as error:
-            # It was filled by the hires sown before, or the running services saw its deadline pass.
+            # It was filled by the hires seeded before, or the running services saw its deadline pass.
             if error.reason != "ILLEGAL_TRANSITION":
                 raise
 
@@ -265,7 +269,7 @@ _ENDED_OUTCOMES: Final = frozenset({ListingOutcome.PAUSED, ListingOutcome.CLOSED
 
 
 async def _call_as(rpc: Callable[..., Awaitable[Any]], request: Message, who: Principal, at: datetime) -> Any:
-    """Calls a room as somebody, at a moment; again while what was just made has not reached its reader."""
+    """Call a servicer as somebody, at a moment; again while what was just made has not reached its reader."""
 
     async def act() -> Any:
         with acting_at(at, who):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from chassis.errors import DomainError
-from devstack.credentials import Credentials
+from devstack.local_cluster import LocalCluster
 from devstack.seed import SEED_PASSWORD, SeedRequest, seed_stack
 from devstack.topology import Topology
 from ops.console import console
@@ -26,7 +26,7 @@ def seed_with_progress(topology: Topology, wanted: SeedRequest, steps: StepProgr
     totals["applications"] = wanted.applications
     try:
         with steps.step("seed data") as detail:
-            sown = seed_stack(
+            seeded = seed_stack(
                 topology, wanted, lambda what, done: detail(_format_progress(what, done, totals))
             )
     except ExceptionGroup as errors:
@@ -34,8 +34,8 @@ def seed_with_progress(topology: Topology, wanted: SeedRequest, steps: StepProgr
     topology.seeded_marker.write_text(json.dumps({"seeded_at": datetime.now(UTC).isoformat()}))
     _wait_for_events(topology, steps)
     steps.note(
-        f"{sown.companies:,} companies, {sown.students:,} students, {sown.listings:,} listings, "
-        f"{sown.applications:,} applications"
+        f"{seeded.companies:,} companies, {seeded.students:,} students, {seeded.listings:,} listings, "
+        f"{seeded.applications:,} applications"
     )
 
 
@@ -46,13 +46,13 @@ def _format_progress(what: str, done: int, totals: Mapping[str, int]) -> str:
 
 def _wait_for_events(topology: Topology, steps: StepProgress) -> None:
     """Until search index, lists and figures have caught up; what is slower than that goes on by itself."""
-    credentials = Credentials.of(topology)
+    cluster = LocalCluster.load(topology)
     with steps.step("search index, lists and figures") as detail:
         until = time.monotonic() + CATCH_UP_TIMEOUT_S
         # The relay may have rows yet to send, so one look at empty queues is not enough.
         looks = 0
         while looks < MIN_EMPTY_POLLS and time.monotonic() < until:
-            waiting = count_waiting_events(topology, credentials)
+            waiting = count_waiting_events(cluster)
             looks = 0 if waiting else looks + 1
             detail(f"{waiting:,} events wait")
             time.sleep(POLL_INTERVAL_S)

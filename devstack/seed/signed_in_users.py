@@ -11,9 +11,8 @@ from argon2 import PasswordHasher
 
 from chassis.call_context import Principal
 from chassis.clock import SystemClock
-from chassis.ids import new_id
-from devstack.credentials import Credentials
-from devstack.mongo import SLOTS
+from chassis.ids import SLOT_COUNT, new_id
+from devstack.local_cluster import LocalCluster
 from devstack.seed.accounts import create_verified_account
 from devstack.seed.in_process_services import InProcessServices, open_auth_resources
 from devstack.seed.tokens import SeedTokenIssuer
@@ -43,21 +42,19 @@ async def create_signed_in_users(
 ) -> tuple[list[SignedInUser], list[SignedInUser]]:
     """New students, and owners of new, verified companies that are spread over all shards."""
     async with AsyncExitStack() as closing:
-        credentials = Credentials.of(topology)
-        rooms = await InProcessServices.open(topology, credentials, closing)
-        minting = SeedTokenIssuer(
-            await open_auth_resources(topology, credentials, closing, clock=SystemClock())
-        )
+        cluster = LocalCluster.load(topology)
+        services = await InProcessServices.open(cluster, closing)
+        token_issuer = SeedTokenIssuer(await open_auth_resources(cluster, closing, clock=SystemClock()))
         password = PasswordHasher().hash(uuid.uuid4().hex)
 
         async def member(role: str, number: int, holder: AccountHolder) -> SignedInUser:
             email = f"{role}.{uuid.uuid4().hex[:10]}.{number}@{EMAIL_DOMAIN}"
-            person = await create_verified_account(rooms, email, holder, password, datetime.now(UTC))
-            return SignedInUser(email, person, await minting.token(person))
+            person = await create_verified_account(services, email, holder, password, datetime.now(UTC))
+            return SignedInUser(email, person, await token_issuer.issue(person))
 
         def owner_of(number: int) -> AccountHolder:
             name = f"Crowd Company {number} {uuid.uuid4().hex[:6]}"
-            company = new_id("cmp", number * SLOTS // companies)
+            company = new_id("cmp", number * SLOT_COUNT // companies)
             return AccountHolder("Olga Owner", AccountKind.COMPANY, CompanyRole.OWNER, company, name)
 
         found = await asyncio.gather(
@@ -68,6 +65,8 @@ async def create_signed_in_users(
             *(member("owner", i, owner_of(i)) for i in range(companies)),
         )
         owners = list(found[students:])
-        moderators = ModerationClient(topology)
-        await asyncio.gather(*(asyncio.to_thread(moderators.verify, each.principal.org) for each in owners))
+        moderators = ModerationClient(cluster)
+        await asyncio.gather(
+            *(asyncio.to_thread(moderators.verify_company, each.principal.org) for each in owners)
+        )
         return list(found[:students]), owners

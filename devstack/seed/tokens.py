@@ -21,7 +21,7 @@ class SeedTokenIssuer:
         vault = KeyStore(decode_key(auth.settings.data_key))
         self._keys = KeyRing(SigningKeyRepository(auth.shards), vault, auth.clock, auth.settings.key_rotation)
 
-    async def token(self, person: Principal, life: timedelta = timedelta(hours=2)) -> str:
+    async def issue(self, person: Principal, life: timedelta = timedelta(hours=2)) -> str:
         """A token of this person that is good for `life` from now on; a negative one has expired."""
         signer = await self._keys.signer()
         now = datetime.now(UTC)

@@ -17,12 +17,10 @@ from chassis.messaging.dead_letters import (
     DeadLetterQueues,
     DeadLetterSummary,
 )
-from devstack import lifecycle, topology
-from devstack.credentials import Credentials
-from devstack.topology import DEFAULT_STACK
+from ops.cluster import Cluster
 from ops.console import console
 from ops.errors import OpsError
-from ops.options import AsJson, StackName
+from ops.options import DEFAULT_STACK, AsJson, StackName, open_chosen_cluster
 from ops.printable import printable
 from ops.progress import StepProgress
 from ops.provision import queue_names
@@ -33,7 +31,7 @@ QueueArgument = Annotated[str, typer.Argument(metavar="QUEUE", help="As in `ic d
 EventIdsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[EVENT_ID...]", help="As in `ic dlq show`.")
 ]
-AllOption = Annotated[bool, typer.Option("--all", help="AllOption that lie there now.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All that lie there now.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -48,13 +46,14 @@ def register(app: typer.Typer) -> None:
 
 def list_queues(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
     """Show how many dead letters each queue has, of which types, and since when."""
-    with _dead_letters(stack) as letters:
-        found = letters.summarize(queue_names())
+    cluster = open_chosen_cluster(stack)
+    with _dead_letters(cluster) as letters:
+        found = letters.summarize(queue_names(cluster.services))
     if as_json:
-        print(json.dumps({"stack": stack, "queues": [summary_json(each) for each in found]}, indent=2))
+        print(json.dumps({"stack": cluster.name, "queues": [summary_json(each) for each in found]}, indent=2))
         return
     filled = [each for each in found if each.count]
-    console.print(_queues_table(filled) if filled else f"no dead letters in the stack '{stack}'")
+    console.print(_queues_table(filled) if filled else f"no dead letters in {cluster}")
 
 
 def show(
@@ -65,7 +64,7 @@ def show(
 ) -> None:
     """Show the oldest dead letters of a queue: what they are, and why they died. Changes nothing."""
     name = require_queue(queue)
-    with _dead_letters(stack) as letters:
+    with _dead_letters(open_chosen_cluster(stack)) as letters:
         found = letters.peek(name, limit)
     if as_json:
         print(json.dumps({"queue": name, "letters": [letter_json(each) for each in found]}, indent=2))
@@ -82,9 +81,12 @@ def replay(
     every: AllOption = False,
     stack: StackName = DEFAULT_STACK,
 ) -> None:
-    """Give dead letters back to their queue, with all their attempts anew."""
+    """Give dead letters back to their queue, to be tried as often as new events."""
     name, wanted = require_queue(queue), selected_event_ids(event_ids, every=every)
-    with _dead_letters(stack) as letters, StepProgress().step(f"replay to {name}") as detail:
+    with (
+        _dead_letters(open_chosen_cluster(stack)) as letters,
+        StepProgress().step(f"replay to {name}") as detail,
+    ):
         done = letters.replay(
             name, lambda letter: _is_selected(wanted, letter), lambda done: detail(f"{done:,} given back")
         )
@@ -101,7 +103,7 @@ def drop(
     """Remove dead letters for good."""
     name, wanted = require_queue(queue), selected_event_ids(event_ids, every=every)
     what = "all dead letters" if wanted is None else f"{len(wanted)} dead letters"
-    with _dead_letters(stack) as letters:
+    with _dead_letters(open_chosen_cluster(stack)) as letters:
         if not yes:
             typer.confirm(f"Drop {what} of '{name}' for good?", abort=True)
         done = letters.delete(name, lambda letter: _is_selected(wanted, letter))
@@ -138,15 +140,12 @@ def _print_count(queue: str, done: int, what: str, wanted: frozenset[str] | None
 
 
 @contextmanager
-def _dead_letters(stack: str) -> Iterator[DeadLetterQueues]:
-    found = topology.find_stack(stack)
-    lifecycle.require_running(found)
+def _dead_letters(cluster: Cluster) -> Iterator[DeadLetterQueues]:
     try:
-        yield DeadLetterQueues(Credentials.of(found).amqp_url(found))
+        yield DeadLetterQueues(cluster.amqp_url)
     except (AMQPError, OSError) as error:
-        raise OpsError(
-            f"the broker of the stack '{stack}' does not do it: {error}; see `ic status`"
-        ) from error
+        hint = f"; {cluster.status_hint}" if cluster.status_hint else ""
+        raise OpsError(f"the broker of {cluster} does not do it: {error}{hint}") from error
 
 
 def _queues_table(found: list[DeadLetterSummary]) -> Table:

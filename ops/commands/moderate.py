@@ -12,14 +12,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from chassis.errors import DomainError
-from devstack import lifecycle, topology
-from devstack.topology import DEFAULT_STACK
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.user.v1 import user_pb2 as user
+from ops.cluster import Cluster
 from ops.console import console
 from ops.errors import OpsError
 from ops.moderation import ModerationClient
-from ops.options import AsJson, StackName
+from ops.options import DEFAULT_STACK, AsJson, StackName, open_chosen_cluster
 
 ListingArgument = Annotated[
     str, typer.Argument(metavar="LISTING", help="ModeratorOption in `ic moderate list`.")
@@ -66,19 +65,20 @@ def list_cases(
 ) -> None:
     """Show the listings in a state, the longest waiting first, with what to look at twice."""
     known = _parse_state(pb.InternshipState.DESCRIPTOR, "INTERNSHIP_STATE_", state)
-    with _moderation_client(stack) as moderators:
-        found = moderators.cases(known, limit)
+    cluster = open_chosen_cluster(stack)
+    with _moderation_client(cluster) as moderators:
+        found = moderators.list_cases(known, limit)
     if as_json:
         _print_json(found)
         return
-    console.print(_cases_table(found) if found.cases else f"no listing is {known} in the stack '{stack}'")
+    console.print(_cases_table(found) if found.cases else f"no listing is {known} in {cluster}")
     _print_missing_shards(found.missing_shards)
 
 
 def show(listing: ListingArgument, stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
     """Show one listing in full: its text, flags, and who moved it when and why."""
-    with _moderation_client(stack) as moderators:
-        case = moderators.case(listing)
+    with _moderation_client(open_chosen_cluster(stack)) as moderators:
+        case = moderators.get_case(listing)
     if as_json:
         _print_json(case)
         return
@@ -147,8 +147,8 @@ def list_companies(
 ) -> None:
     """Show companies and how far they have been checked."""
     known = _parse_state(user.CompanyState.DESCRIPTOR, "COMPANY_STATE_", state) if state else ""
-    with _moderation_client(stack) as moderators:
-        found = moderators.companies(known, limit)
+    with _moderation_client(open_chosen_cluster(stack)) as moderators:
+        found = moderators.list_companies(known, limit)
     if as_json:
         _print_json(found)
         return
@@ -199,24 +199,22 @@ def suspend_company(
 
 
 def _decide(stack: str, name: str, listing: str, decision: str, *, reason: str = "", etag: str = "") -> None:
-    with _moderation_client(stack, name) as moderators:
+    with _moderation_client(open_chosen_cluster(stack), name) as moderators:
         case = moderators.decide(listing, decision, reason, etag)
     state = _short_state(pb.InternshipState.Name(case.internship.state))
     console.print(f"{listing} “{escape(case.internship.title)}” is {state}", soft_wrap=True)
 
 
 def _set_company(stack: str, name: str, company: str, state: str, reason: str) -> None:
-    with _moderation_client(stack, name) as moderators:
-        found = moderators.set_company(company, state, reason)
+    with _moderation_client(open_chosen_cluster(stack), name) as moderators:
+        found = moderators.set_company_state(company, state, reason)
     console.print(f"{company} {escape(found.name)} is {state}", soft_wrap=True)
 
 
 @contextmanager
-def _moderation_client(stack: str, name: str = "") -> Iterator[ModerationClient]:
-    found = topology.find_stack(stack)
-    lifecycle.require_running(found)
+def _moderation_client(cluster: Cluster, name: str = "") -> Iterator[ModerationClient]:
     try:
-        yield ModerationClient(found, name)
+        yield ModerationClient(cluster, name)
     except DomainError as error:
         raise OpsError(error.message) from error
 

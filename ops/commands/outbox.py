@@ -6,12 +6,9 @@ from dataclasses import asdict
 import typer
 from rich.table import Table
 
-from devstack import lifecycle, topology
-from devstack.credentials import Credentials
-from devstack.topology import DEFAULT_STACK
 from ops import outboxes
 from ops.console import console
-from ops.options import AsJson, StackName
+from ops.options import DEFAULT_STACK, AsJson, StackName, open_chosen_cluster
 from ops.outboxes import OutboxStatus
 
 LAG_WARNING_S = 5.0
@@ -27,17 +24,16 @@ def register(app: typer.Typer) -> None:
 
 def status(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
     """Show per shard and service how many events wait, how long, and who relays them."""
-    found = topology.find_stack(stack)
-    lifecycle.require_running(found)
-    rows = outboxes.read_outbox_statuses(found, Credentials.of(found))
+    cluster = open_chosen_cluster(stack)
+    rows = outboxes.read_outbox_statuses(cluster)
     if as_json:
-        print(json.dumps({"stack": stack, "outboxes": [asdict(row) for row in rows]}, indent=2))
+        print(json.dumps({"stack": cluster.name, "outboxes": [asdict(row) for row in rows]}, indent=2))
         return
-    console.print(_table(stack, rows))
+    console.print(_table(cluster.name, rows))
 
 
-def _table(stack: str, rows: list[OutboxStatus]) -> Table:
-    table = Table(title=f"outboxes of '{stack}'", title_justify="left", box=None, pad_edge=False)
+def _table(cluster: str, rows: list[OutboxStatus]) -> Table:
+    table = Table(title=f"outboxes of '{cluster}'", title_justify="left", box=None, pad_edge=False)
     for name in ("shard", "service"):
         table.add_column(name)
     for name in ("rows", "lag"):

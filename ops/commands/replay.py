@@ -10,11 +10,9 @@ from pymongo.errors import PyMongoError
 from rich.table import Table
 
 from chassis.errors import DomainError
-from devstack import lifecycle, topology
-from devstack.topology import DEFAULT_STACK
 from ops.console import console
 from ops.errors import OpsError
-from ops.options import StackName
+from ops.options import DEFAULT_STACK, StackName, open_chosen_cluster
 from ops.progress import StepProgress
 from ops.replay import ReplayRequest, replay_derived_data
 from ops.time_options import parse_past_time
@@ -51,9 +49,8 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what is wrong.")] = False,
     stack: StackName = DEFAULT_STACK,
 ) -> None:
-    """Rebuild derived data from the source of truth, while serving. What is right is not written anew."""
-    found = topology.find_stack(stack)
-    lifecycle.require_running(found)
+    """Rebuild derived data from the source of truth, while serving. What is right is not written again."""
+    cluster = open_chosen_cluster(stack)
     start = None if since is None else parse_past_time(since, datetime.now(UTC))
     looked_at, wrong = Counter[str](), Counter[str]()
     steps = StepProgress()
@@ -65,9 +62,10 @@ def replay(
                 wrong[what] += wrong_ones
                 detail(f"{what} {looked_at[what]:,}")
 
-            replay_derived_data(found, ReplayRequest(service.value, start, write=not dry_run), progress)
+            replay_derived_data(cluster, ReplayRequest(service.value, start, write=not dry_run), progress)
     except DomainError as error:
-        raise OpsError(f"it ended early: {error}; see `ic status`, then run it again") from error
+        hint = f"{cluster.status_hint}, then run it again" if cluster.status_hint else "run it again"
+        raise OpsError(f"it ended early: {error}; {hint}") from error
     except PyMongoError as error:
         raise OpsError(f"it ended early: {error}; if an index is missing: ic provision") from error
     console.print(replay_table(looked_at, wrong, dry_run=dry_run))

@@ -10,11 +10,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from devstack import lifecycle, topology
-from devstack.lifecycle import Stack
-from devstack.topology import DEFAULT_STACK, Topology
 from ops.console import console
-from ops.options import AsJson, StackName
+from ops.options import DEFAULT_STACK, AsJson, StackName, open_chosen_cluster
 from ops.progress import StepProgress
 
 MEGABYTE = 1_000_000
@@ -44,21 +41,21 @@ def register(app: typer.Typer) -> None:
 
 def show(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
     """Show each shard: its slots, documents, bytes and operations, and who has confirmed its slot map."""
-    holdings = _status_module().read_shard_statuses(Stack.of(_running_stack(stack)))
+    cluster = open_chosen_cluster(stack)
+    statuses = _status_module().read_shard_statuses(cluster)
     if as_json:
-        print(
-            json.dumps({"stack": stack, "shards": [asdict(each) for each in holdings]}, default=str, indent=2)
-        )
+        shown = {"stack": cluster.name, "shards": [_status_json(each) for each in statuses]}
+        print(json.dumps(shown, default=str, indent=2))
         return
-    console.print(_table(stack, holdings))
-    for each in holdings:
+    console.print(_table(cluster.name, statuses))
+    for each in statuses:
         if each.error:
             console.print(f"[red]{each.name} does not answer:[/] {escape(each.error)}", soft_wrap=True)
 
 
 def verify(stack: StackName = DEFAULT_STACK) -> None:
     """See that all copies of the slot map agree and every document lies on the shard of its slot."""
-    complaints = _status_module().find_shard_problems(Stack.of(_running_stack(stack)))
+    complaints = _status_module().find_shard_problems(open_chosen_cluster(stack))
     for complaint in complaints:
         console.print(f"[red]{escape(complaint)}[/]", soft_wrap=True)
     if complaints:
@@ -72,7 +69,7 @@ def add(name: ShardArgument, uri: ShardUriArgument = "", stack: StackName = DEFA
 
     May be repeated.
     """
-    slot_map = _add_shard_module().add_shard(_running_stack(stack), name, uri, StepProgress())
+    slot_map = _add_shard_module().add_shard(open_chosen_cluster(stack), name, uri, StepProgress())
     console.print(f"the shard '{name}' is in the slot map, version {slot_map.version}; it has no slots yet")
 
 
@@ -82,7 +79,7 @@ def readdress(
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Have everybody reach a shard at another address: other members, or another host. May be repeated."""
-    slot_map = _add_shard_module().readdress_shard(_running_stack(stack), name, uri, StepProgress())
+    slot_map = _add_shard_module().readdress_shard(open_chosen_cluster(stack), name, uri, StepProgress())
     console.print(f"the shard '{name}' is at {slot_map.uris[name]}, slot map version {slot_map.version}")
 
 
@@ -97,15 +94,15 @@ def move(
     asked = (bool(slots and to), resume, abort)
     if sum(asked) != 1 or bool(slots) != bool(to):
         raise typer.BadParameter("say which slots and where --to, or --resume, or --abort")
-    logic, on, steps = _migration_module(), Stack.of(_running_stack(stack)), StepProgress()
+    actions, cluster, steps = _migration_module(), open_chosen_cluster(stack), StepProgress()
     if abort:
-        logic.abort_migration(on, steps.note)
+        actions.abort_migration(cluster, steps.note)
         console.print("the move is taken back; all slots are where they were")
         return
     moved = (
-        logic.resume_migration(on, steps.note)
+        actions.resume_migration(cluster, steps.note)
         if resume
-        else logic.move_slots(on, logic.parse_slots(slots), to, steps.note)
+        else actions.move_slots(cluster, actions.parse_slots(slots), to, steps.note)
     )
     _print_migrations(moved)
 
@@ -115,12 +112,12 @@ def rebalance(
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Move slots until all shards have equally many; finishes first what was interrupted."""
-    logic, on = _migration_module(), Stack.of(_running_stack(stack))
+    actions, cluster = _migration_module(), open_chosen_cluster(stack)
     if not plan:
-        _print_migrations(logic.rebalance_slots(on, StepProgress().note))
+        _print_migrations(actions.rebalance_slots(cluster, StepProgress().note))
         console.print("all shards have equally many slots")
         return
-    for each in logic.plan_rebalance(on):
+    for each in actions.plan_rebalance(cluster):
         console.print(f"{len(each.span.slots):,} slots, {each.span}, from {each.source} to {each.target}")
 
 
@@ -131,12 +128,6 @@ def _print_migrations(moved: list[Any]) -> None:
             f"[green]{each.slots:,} slots moved from {each.source} to {each.target}[/]: "
             f"{each.documents:,} documents copied{fence}"
         )
-
-
-def _running_stack(stack: str) -> Topology:
-    found = topology.find_stack(stack)
-    lifecycle.require_running(found)
-    return found
 
 
 def _add_shard_module() -> Any:
@@ -152,17 +143,22 @@ def _migration_module() -> Any:
     return importlib.import_module("ops.migration.operator_actions")
 
 
-def _table(stack: str, holdings: list[Any]) -> Table:
-    table = Table(title=f"shards of '{stack}'", title_justify="left", box=None, pad_edge=False)
+def _status_json(status: Any) -> dict[str, Any]:
+    fields = asdict(status)
+    return {("moving" if name == "moving_slots" else name): value for name, value in fields.items()}
+
+
+def _table(cluster: str, statuses: list[Any]) -> Table:
+    table = Table(title=f"shards of '{cluster}'", title_justify="left", box=None, pad_edge=False)
     table.add_column("shard", no_wrap=True)
     table.add_column("address", no_wrap=True)
     for name in ("slots", "fenced", "moving", "documents", "MB", "operations/s", "version"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("confirmed by")
-    for each in holdings:
+    for each in statuses:
         megabytes = None if each.bytes is None else f"{each.bytes / MEGABYTE:.1f}"
         load = None if each.operations_per_s is None else f"{each.operations_per_s:.0f}"
-        cells = (each.slots, each.fenced, each.strangers, each.documents, megabytes, load, each.version)
+        cells = (each.slots, each.fenced, each.moving_slots, each.documents, megabytes, load, each.version)
         table.add_row(each.name, each.address, *map(_format_cell, cells), _confirmations(each))
     return table
 
@@ -171,6 +167,6 @@ def _format_cell(value: Any) -> str:
     return "?" if value is None else str(value)
 
 
-def _confirmations(holding: Any) -> str:
-    versions = Counter(member.version for member in holding.members)
+def _confirmations(status: Any) -> str:
+    versions = Counter(member.version for member in status.members)
     return ", ".join(f"{count} at {version}" for version, count in sorted(versions.items())) or "nobody"

@@ -67,8 +67,8 @@ class CopyProgress:
 class CopyPage:
     """Documents to be written to the target, and IDs of those to be removed from it."""
 
-    found: dict[Namespace, Sequence[RawBSONDocument]] = field(default_factory=dict)
-    gone: dict[Namespace, Sequence[Any]] = field(default_factory=dict)
+    upserts: dict[Namespace, Sequence[RawBSONDocument]] = field(default_factory=dict)
+    removed_ids: dict[Namespace, Sequence[Any]] = field(default_factory=dict)
 
 
 class MigrationBatch:
@@ -82,13 +82,13 @@ class MigrationBatch:
         *,
         spans: Sequence[SlotRange],
         namespaces: Sequence[Namespace],
-        claim: MigrationLock,
+        lock: MigrationLock,
     ) -> None:
         self.source = source
         self.target = target
         self.spans = spans
         self.namespaces = namespaces
-        self.claim = claim
+        self.lock = lock
         self.query = slots_query(spans)
         self._clients = clients
 
@@ -96,7 +96,7 @@ class MigrationBatch:
         """The way to the source or the target."""
         return self._clients[shard]
 
-    def at_source(self, namespace: Namespace) -> AsyncCollection[RawBSONDocument]:
+    def source_collection(self, namespace: Namespace) -> AsyncCollection[RawBSONDocument]:
         """A collection of the source, as the majority of its members has it."""
         database = self._clients[self.source].get_database(
             namespace.database, codec_options=_RAW_CODEC, read_concern=ReadConcern("majority")
@@ -104,14 +104,16 @@ class MigrationBatch:
         collection: Any = database[namespace.collection]
         return cast(AsyncCollection[RawBSONDocument], collection)
 
-    async def total(self) -> int:
+    async def count_documents(self) -> int:
         """How many documents there are to move."""
-        return sum([await self.at_source(each).count_documents(self.query) for each in self.namespaces])
+        return sum(
+            [await self.source_collection(each).count_documents(self.query) for each in self.namespaces]
+        )
 
-    async def waiting_events(self) -> int:
+    async def count_waiting_events(self) -> int:
         """How many events of the slots wait in the source's outboxes."""
         outboxes = [each for each in self.namespaces if each.is_outbox]
-        return sum([await self.at_source(each).count_documents(self.query) for each in outboxes])
+        return sum([await self.source_collection(each).count_documents(self.query) for each in outboxes])
 
     def is_copied(self, progress: CopyProgress) -> bool:
         """Whether every collection has been copied once, but those of events that wait."""
@@ -126,36 +128,36 @@ class MigrationBatch:
 
     # --- progress ------------------------------------------------------------------------------
 
-    async def begun(self) -> CopyProgress | None:
-        """What an earlier mover has left; None when it has left nothing."""
-        found = await self._moves().find_one(_PROGRESS)
+    async def load_progress(self) -> CopyProgress | None:
+        """Return the progress that an earlier run left, or None."""
+        found = await self._progress_collection().find_one(_PROGRESS)
         if found is None:
             return None
         del found["_id"]
         return CopyProgress(**found)
 
-    async def begin(self) -> CopyProgress:
-        """Notes from when on changes have to be followed."""
+    async def start_progress(self) -> CopyProgress:
+        """Record the time from which changes have to be followed."""
         answer = await self._clients[self.source].admin.command("ping")
         progress = CopyProgress(answer["operationTime"])
 
         async def note(session: AsyncClientSession) -> None:
-            await self._note(progress, session)
+            await self._save_progress(progress, session)
 
-        await self.claim.under(self.target, note)
+        await self.lock.run_in_transaction(self.target, note)
         return progress
 
-    async def forget(self) -> None:
-        """Drops the note of how far it has got."""
+    async def delete_progress(self) -> None:
+        """Delete the record of the progress."""
 
         async def drop(session: AsyncClientSession) -> None:
-            await self._moves().delete_one(_PROGRESS, session=session)
+            await self._progress_collection().delete_one(_PROGRESS, session=session)
 
-        await self.claim.under(self.target, drop)
+        await self.lock.run_in_transaction(self.target, drop)
 
     # --- writing to the target -----------------------------------------------------------------
 
-    async def put(self, read: Callable[[], Awaitable[CopyPage]], progress: CopyProgress) -> None:
+    async def write_page(self, read: Callable[[], Awaitable[CopyPage]], progress: CopyProgress) -> None:
         """Writes what `read` finds, together with the progress.
 
         What stands in the way of a unique index is a copy of what has changed since: it will be met again
@@ -169,7 +171,9 @@ class MigrationBatch:
         for _ in range(MAX_CONFLICTS):
             page = await read()
             try:
-                return await self.claim.under(self.target, partial(self._write, page, in_the_way, progress))
+                return await self.lock.run_in_transaction(
+                    self.target, partial(self._write, page, in_the_way, progress)
+                )
             except _UniqueIndexConflictError as conflict:
                 in_the_way += conflict.found
         named = ", ".join(f"{namespace} {query}" for namespace, query in in_the_way[-3:])
@@ -182,12 +186,12 @@ class MigrationBatch:
         progress: CopyProgress,
         session: AsyncClientSession,
     ) -> None:
-        removals = [(each, {"_id": {"$in": list(ids)}}) for each, ids in page.gone.items() if ids]
+        removals = [(each, {"_id": {"$in": list(ids)}}) for each, ids in page.removed_ids.items() if ids]
         for namespace, query in (*in_the_way, *removals):
-            await self._at_target(namespace).delete_many(query | self.query, session=session)
-        for namespace, rows in page.found.items():
+            await self._target_collection(namespace).delete_many(query | self.query, session=session)
+        for namespace, rows in page.upserts.items():
             await self._replace(namespace, rows, session)
-        await self._note(progress, session)
+        await self._save_progress(progress, session)
 
     async def _replace(
         self, namespace: Namespace, rows: Sequence[RawBSONDocument], session: AsyncClientSession
@@ -196,7 +200,7 @@ class MigrationBatch:
         if not writes:
             return
         try:
-            await self._at_target(namespace).bulk_write(writes, session=session)
+            await self._target_collection(namespace).bulk_write(writes, session=session)
         except BulkWriteError as error:
             failed = error.details["writeErrors"]
             if not all(each["code"] == DUPLICATE_KEY_CODE and each.get("keyValue") for each in failed):
@@ -205,14 +209,14 @@ class MigrationBatch:
                 [(namespace, dict(each["keyValue"])) for each in failed]
             ) from error
 
-    async def _note(self, progress: CopyProgress, session: AsyncClientSession) -> None:
+    async def _save_progress(self, progress: CopyProgress, session: AsyncClientSession) -> None:
         document = _PROGRESS | vars(progress)
-        await self._moves().replace_one(_PROGRESS, document, upsert=True, session=session)
+        await self._progress_collection().replace_one(_PROGRESS, document, upsert=True, session=session)
 
-    def _at_target(self, namespace: Namespace) -> AsyncCollection[Document]:
+    def _target_collection(self, namespace: Namespace) -> AsyncCollection[Document]:
         return self._clients[self.target][namespace.database][namespace.collection]
 
-    def _moves(self) -> AsyncCollection[Document]:
+    def _progress_collection(self) -> AsyncCollection[Document]:
         return self._clients[self.target][CLUSTER_DATABASE][MIGRATION_COLLECTION]
 
 

@@ -29,24 +29,26 @@ class ChangeFollower:
 
     def __init__(
         self,
-        cargo: MigrationBatch,
+        batch: MigrationBatch,
         stream: AsyncChangeStream[Document],
         session: AsyncClientSession,
         progress: CopyProgress,
     ) -> None:
-        self._cargo = cargo
+        self._batch = batch
         self._stream = stream
         self.session = session
         self._progress = progress
 
-    async def round(self) -> float:
+    async def apply_changes(self) -> float:
         """Applies all that was written before now; the seconds it took.
 
-        A mark is left among the changes: whoever has read it has read all that was written before. Raises
-        ForgottenError.
+        A marker is written among the changes: once it is read, all earlier changes are read.
+
+        Raises:
+            ResumePointLostError: the source has forgotten changes.
         """
         started = time.monotonic()
-        marker = await self._mark()
+        marker = await self._write_marker()
         changed: dict[Namespace, dict[Any, None]] = {}
         while True:
             with _translate_resume_errors():
@@ -59,48 +61,48 @@ class ChangeFollower:
             elif change["fullDocument"]["value"] == marker:
                 break
             if sum(map(len, changed.values())) >= MAX_CHANGES_PER_PAGE:
-                await self._make_equal(changed)
+                await self._copy_current_state(changed)
                 changed = {}
-        await self._make_equal(changed)
+        await self._copy_current_state(changed)
         return time.monotonic() - started
 
-    async def _mark(self) -> str:
+    async def _write_marker(self) -> str:
         value = secrets.token_hex(8)
-        marks = self._cargo.client(self._cargo.source)[CLUSTER_DATABASE][MIGRATION_COLLECTION]
+        marks = self._batch.client(self._batch.source)[CLUSTER_DATABASE][MIGRATION_COLLECTION]
         await marks.replace_one(_MARKER, {"value": value}, upsert=True)
         return value
 
-    async def _make_equal(self, changed: dict[Namespace, dict[Any, None]]) -> None:
+    async def _copy_current_state(self, changed: dict[Namespace, dict[Any, None]]) -> None:
         """Copies those of the changed documents that are there, removes those that are not."""
         self._progress.token = self._stream.resume_token
 
         async def read() -> CopyPage:
             page = CopyPage()
             for namespace, ids in changed.items():
-                query = {"_id": {"$in": list(ids)}} | self._cargo.query
-                rows = self._cargo.at_source(namespace).find(query, hint="_id_", session=self.session)
-                page.found[namespace] = await rows.to_list()
-                there = {row["_id"] for row in page.found[namespace]}
-                page.gone[namespace] = [id_ for id_ in ids if id_ not in there]
+                query = {"_id": {"$in": list(ids)}} | self._batch.query
+                rows = self._batch.source_collection(namespace).find(query, hint="_id_", session=self.session)
+                page.upserts[namespace] = await rows.to_list()
+                there = {row["_id"] for row in page.upserts[namespace]}
+                page.removed_ids[namespace] = [id_ for id_ in ids if id_ not in there]
             return page
 
-        await self._cargo.put(read, self._progress)
+        await self._batch.write_page(read, self._progress)
 
 
 @asynccontextmanager
-async def follow_changes(cargo: MigrationBatch, progress: CopyProgress) -> AsyncIterator[ChangeFollower]:
-    """Follows on from where the progress says. Raises ForgottenError."""
+async def follow_changes(batch: MigrationBatch, progress: CopyProgress) -> AsyncIterator[ChangeFollower]:
+    """Follows on from where the progress says. Raises ResumePointLostError."""
     start: dict[str, Any] = (
         {"resume_after": progress.token} if progress.token else {"start_at_operation_time": progress.start}
     )
-    client = cargo.client(cargo.source)
-    async with cargo.session_after(progress.start) as session:
+    client = batch.client(batch.source)
+    async with batch.session_after(progress.start) as session:
         with _translate_resume_errors():
             stream = await client.watch(
-                _change_pipeline(cargo), max_await_time_ms=MAX_AWAIT_MS, session=session, **start
+                _change_pipeline(batch), max_await_time_ms=MAX_AWAIT_MS, session=session, **start
             )
         async with stream:
-            yield ChangeFollower(cargo, stream, session, progress)
+            yield ChangeFollower(batch, stream, session, progress)
 
 
 @contextmanager
@@ -113,9 +115,9 @@ def _translate_resume_errors() -> Iterator[None]:
         raise ResumePointLostError from error
 
 
-def _change_pipeline(cargo: MigrationBatch) -> list[Document]:
+def _change_pipeline(batch: MigrationBatch) -> list[Document]:
     """Updates and removals do not say of which slot their documents are: they are looked up."""
-    followed = [each for each in cargo.namespaces if not each.is_outbox]
+    followed = [each for each in batch.namespaces if not each.is_outbox]
     own = {
         "ns.db": {"$in": sorted({each.database for each in followed})},
         "ns.coll": {"$in": sorted({each.collection for each in followed})},
@@ -124,6 +126,6 @@ def _change_pipeline(cargo: MigrationBatch) -> list[Document]:
     of_any_slot = own | {"operationType": {"$in": ["update", "delete"]}}
     of_slots = own | {"operationType": {"$in": ["insert", "replace"]}}
     return [
-        {"$match": {"$or": [mark, of_any_slot, of_slots | slots_query(cargo.spans, "fullDocument.slot")]}},
+        {"$match": {"$or": [mark, of_any_slot, of_slots | slots_query(batch.spans, "fullDocument.slot")]}},
         {"$project": {"ns": 1, "documentKey": 1, "fullDocument.value": 1}},
     ]

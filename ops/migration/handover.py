@@ -48,7 +48,7 @@ class ActiveMigration:
     moves: tuple[SlotMove, ...]
 
     @classmethod
-    def of(cls, slot_map: SlotMap) -> "ActiveMigration":
+    def from_slot_map(cls, slot_map: SlotMap) -> "ActiveMigration":
         """Raises OpsError when nothing is under way."""
         if not slot_map.moving:
             raise OpsError("no slots are on their way")
@@ -81,79 +81,81 @@ class Handover:
     """Brings a move that is not switched to its switch."""
 
     def __init__(
-        self, cluster: SlotMapEditor, cargo: MigrationBatch, under_way: ActiveMigration, tell: ReportProgress
+        self, editor: SlotMapEditor, batch: MigrationBatch, migration: ActiveMigration, report: ReportProgress
     ) -> None:
-        self._cluster = cluster
-        self._cargo = cargo
-        self._under_way = under_way
-        self._tell = tell
+        self._editor = editor
+        self._batch = batch
+        self._migration = migration
+        self._report = report
 
-    async def run(self) -> tuple[int, float]:
+    async def copy_and_switch(self) -> tuple[int, float]:
         """How many documents were copied, and for how many seconds the slots were fenced."""
         for _ in range(MAX_COPY_ATTEMPTS):
             try:
                 await self._copy()
                 return await self._follow_and_switch()
             except ResumePointLostError:
-                self._tell(
-                    f"{self._under_way.source} has forgotten what has changed since; copying all again"
+                self._report(
+                    f"{self._migration.source} has forgotten what has changed since; copying all again"
                 )
-                await self._cargo.forget()
+                await self._batch.delete_progress()
         raise OpsError(
-            f"{self._under_way.source} forgets what has changed before it is copied: its oplog is too short"
+            f"{self._migration.source} forgets what has changed before it is copied: its oplog is too short"
         )
 
-    async def _begun(self) -> CopyProgress:
-        """What an earlier mover has got to; without a note of it nothing on the target counts."""
-        progress = await self._cargo.begun()
+    async def _load_or_start_progress(self) -> CopyProgress:
+        """Return the progress of an earlier run; without one, nothing on the target counts."""
+        progress = await self._batch.load_progress()
         if progress is None:
-            await initial_copy.delete_batch_documents(self._cargo, self._under_way.target, lambda _: None)
-            progress = await self._cargo.begin()
+            await initial_copy.delete_batch_documents(self._batch, self._migration.target, lambda _: None)
+            progress = await self._batch.start_progress()
         return progress
 
-    async def _copied(self) -> CopyProgress:
+    async def _require_complete_copy(self) -> CopyProgress:
         """The note of a copy that is complete: nothing is switched without it."""
-        progress = await self._cargo.begun()
-        if progress is None or not self._cargo.is_copied(progress):
+        progress = await self._batch.load_progress()
+        if progress is None or not self._batch.is_copied(progress):
             raise OpsError(
                 "the copy is not complete, as somebody has interfered; go on: ic shards move --resume"
             )
         return progress
 
     async def _copy(self) -> None:
-        progress, total = await self._begun(), await self._cargo.total()
-        say = throttle(
-            lambda _: self._tell(f"{self._under_way}: {progress.copied:,} of {total:,} documents copied")
+        progress, total = await self._load_or_start_progress(), await self._batch.count_documents()
+        report = throttle(
+            lambda _: self._report(f"{self._migration}: {progress.copied:,} of {total:,} documents copied")
         )
-        async with follow_changes(self._cargo, progress) as changes:
-            await initial_copy.InitialCopy(self._cargo, progress, changes).run(lambda: say(progress.copied))
-            await changes.round()
-        self._tell(f"{self._under_way}: {progress.copied:,} documents copied; following what changes")
+        async with follow_changes(self._batch, progress) as follower:
+            await initial_copy.InitialCopy(self._batch, progress, follower).copy_collections(
+                lambda: report(progress.copied)
+            )
+            await follower.apply_changes()
+        self._report(f"{self._migration}: {progress.copied:,} documents copied; following what changes")
 
     async def _follow_and_switch(self) -> tuple[int, float]:
         """What was read of the changes and not applied by one try is read again by the next."""
         for _ in range(MAX_FENCE_ATTEMPTS):
-            progress = await self._copied()
-            async with follow_changes(self._cargo, progress) as changes:
-                await self._approach(changes)
-                fenced_s = await self._fence_and_switch(changes, progress)
+            progress = await self._require_complete_copy()
+            async with follow_changes(self._batch, progress) as follower:
+                await self._catch_up(follower)
+                fenced_s = await self._fence_and_switch(follower, progress)
             if fenced_s is not None:
                 return progress.copied, fenced_s
             await asyncio.sleep(FENCE_RETRY_DELAY_S)
-            await self._cluster.confirmed(self._under_way.source, within_s=CONFIRM_TIMEOUT_S)
+            await self._editor.wait_until_confirmed(self._migration.source, timeout_s=CONFIRM_TIMEOUT_S)
         raise OpsError(
             f"the fence did not hold in time in {MAX_FENCE_ATTEMPTS} tries and is lifted; nothing has moved. "
             "Once processes and shards answer quickly again: ic shards move --resume"
         )
 
-    async def _approach(self, changes: ChangeFollower) -> None:
+    async def _catch_up(self, follower: ChangeFollower) -> None:
         """Follows until the copy is a moment behind, and few events wait for the broker."""
-        say = throttle(lambda behind_s: self._tell(f"{self._under_way}: {behind_s:.2f} s behind"))
+        report = throttle(lambda behind_s: self._report(f"{self._migration}: {behind_s:.2f} s behind"))
         until = time.monotonic() + CATCH_UP_TIMEOUT_S
         while time.monotonic() < until:
-            behind_s = await changes.round()
-            say(behind_s)
-            waiting = await self._cargo.waiting_events()
+            behind_s = await follower.apply_changes()
+            report(behind_s)
+            waiting = await self._batch.count_waiting_events()
             if behind_s <= MAX_LAG_S and waiting <= MAX_WAITING_EVENTS:
                 return
             if waiting > MAX_WAITING_EVENTS:
@@ -163,45 +165,47 @@ class Handover:
             "for the broker (ic outbox status); go on later: ic shards move --resume"
         )
 
-    async def _fence_and_switch(self, changes: ChangeFollower, progress: CopyProgress) -> float | None:
+    async def _fence_and_switch(self, follower: ChangeFollower, progress: CopyProgress) -> float | None:
         """The seconds for which the slots were fenced; None when it took too long, and nothing has moved."""
-        started, fenced_s, hindrance = time.monotonic(), None, ""
+        started, fenced_s, reason = time.monotonic(), None, ""
         try:
             with _limit_shard_calls():
                 async with asyncio.timeout(MAX_FENCE_S):
-                    hindrance = await self._fence_and_carry_over(changes, progress)
-                if not hindrance:
+                    reason = await self._fence_and_copy_rest(follower, progress)
+                if not reason:
                     async with asyncio.timeout(SWITCH_TIMEOUT_S):
                         await self._switch()
                         fenced_s = time.monotonic() - started
         except (TimeoutError, PyMongoError) as error:
-            hindrance = f"the shards did not answer in time ({type(error).__name__})"
+            reason = f"the shards did not answer in time ({type(error).__name__})"
         finally:
-            await _run_to_completion(lift_fence(self._cluster, self._under_way))
-        if self._under_way.is_switched(self._cluster.slot_map):
+            await _run_to_completion(lift_fence(self._editor, self._migration))
+        if self._migration.is_switched(self._editor.slot_map):
             return fenced_s or time.monotonic() - started
-        self._tell(f"the fence is lifted again: {hindrance}")
+        self._report(f"the fence is lifted again: {reason}")
         return None
 
-    async def _fence_and_carry_over(self, changes: ChangeFollower, progress: CopyProgress) -> str:
+    async def _fence_and_copy_rest(self, follower: ChangeFollower, progress: CopyProgress) -> str:
         """Copies what was written until the fence stood; "", or what has kept it from being done."""
-        source = self._under_way.source
-        await self._cluster.change(rebalance.with_fence(self._cluster.slot_map, self._under_way.slots))
-        await self._cluster.tell(source)
-        if late := await self._cluster.confirmed(source, within_s=CONFIRM_FENCE_TIMEOUT_S):
+        source = self._migration.source
+        await self._editor.replace_slot_map(
+            rebalance.with_fence(self._editor.slot_map, self._migration.slots)
+        )
+        await self._editor.publish_to_shard(source)
+        if late := await self._editor.wait_until_confirmed(source, timeout_s=CONFIRM_FENCE_TIMEOUT_S):
             return f"not confirmed in time by {', '.join(late)}"
-        await self._cluster.running_writes_end(source)
-        await changes.round()
-        await initial_copy.copy_outboxes(self._cargo, progress, changes.session)
+        await self._editor.wait_for_running_writes(source)
+        await follower.apply_changes()
+        await initial_copy.copy_outboxes(self._batch, progress, follower.session)
         return ""
 
     async def _switch(self) -> None:
-        slots, target = self._under_way.slots, self._under_way.target
-        await self._cluster.change(rebalance.with_owner(self._cluster.slot_map, slots, target))
-        await self._cluster.tell(target)
+        slots, target = self._migration.slots, self._migration.target
+        await self._editor.replace_slot_map(rebalance.with_owner(self._editor.slot_map, slots, target))
+        await self._editor.publish_to_shard(target)
 
 
-async def lift_fence(cluster: SlotMapEditor, under_way: ActiveMigration) -> None:
+async def lift_fence(editor: SlotMapEditor, migration: ActiveMigration) -> None:
     """Opens the slots for writes on the shard that owns them, whatever has become of what was tried.
 
     Raises:
@@ -211,15 +215,15 @@ async def lift_fence(cluster: SlotMapEditor, under_way: ActiveMigration) -> None
     while True:
         try:
             with pymongo.timeout(LIFT_FENCE_ATTEMPT_TIMEOUT_S):
-                await cluster.look_again()
-                if cluster.slot_map.fenced:
-                    await cluster.change(rebalance.with_fence(cluster.slot_map, ()))
-                owner = under_way.target if under_way.is_switched(cluster.slot_map) else under_way.source
-                return await cluster.tell(owner)
+                await editor.reload()
+                if editor.slot_map.fenced:
+                    await editor.replace_slot_map(rebalance.with_fence(editor.slot_map, ()))
+                owner = migration.target if migration.is_switched(editor.slot_map) else migration.source
+                return await editor.publish_to_shard(owner)
         except PyMongoError as error:
             if time.monotonic() > until:
                 raise OpsError(
-                    f"writes to {under_way} are refused now, as a shard does not answer; once it does: "
+                    f"writes to {migration} are refused now, as a shard does not answer; once it does: "
                     "ic shards move --resume"
                 ) from error
             await asyncio.sleep(POLL_INTERVAL_S)
@@ -245,7 +249,7 @@ def _limit_shard_calls() -> Iterator[None]:
         yield
 
 
-def throttle(say: Callable[[float], None], every_s: float = 2.0) -> Callable[[float], None]:
+def throttle(report: Callable[[float], None], every_s: float = 2.0) -> Callable[[float], None]:
     """Passes on what it hears, at most every two seconds."""
     said_at = time.monotonic()
 
@@ -253,6 +257,6 @@ def throttle(say: Callable[[float], None], every_s: float = 2.0) -> Callable[[fl
         nonlocal said_at
         if time.monotonic() - said_at >= every_s:
             said_at = time.monotonic()
-            say(value)
+            report(value)
 
     return heard

@@ -23,75 +23,75 @@ FOLLOW_INTERVAL_S: Final = 5.0
 class InitialCopy:
     """The first copy; what is copied already is followed meanwhile."""
 
-    def __init__(self, cargo: MigrationBatch, progress: CopyProgress, changes: ChangeFollower) -> None:
-        self._cargo = cargo
+    def __init__(self, batch: MigrationBatch, progress: CopyProgress, follower: ChangeFollower) -> None:
+        self._batch = batch
         self._progress = progress
-        self._changes = changes
+        self._follower = follower
         self._followed_at = time.monotonic()
         self._page_size = 0
 
-    async def run(self, tell: Callable[[], None]) -> None:
+    async def copy_collections(self, report: Callable[[], None]) -> None:
         """Copies what is not copied yet; leaves half of the time to those who use the shards."""
-        for namespace in self._cargo.namespaces:
+        for namespace in self._batch.namespaces:
             if not namespace.is_outbox and str(namespace) not in self._progress.done:
-                await self._collection(namespace, tell)
+                await self._copy_collection(namespace, report)
 
-    async def _collection(self, namespace: Namespace, tell: Callable[[], None]) -> None:
+    async def _copy_collection(self, namespace: Namespace, report: Callable[[], None]) -> None:
         progress = self._progress
         if progress.current != str(namespace):
             progress.current, progress.last_id = str(namespace), None
         left = True
         while left:
             started = time.monotonic()
-            read = partial(self._next, namespace, progress.last_id, progress.copied)
-            await self._cargo.put(read, progress)
+            read = partial(self._read_next_page, namespace, progress.last_id, progress.copied)
+            await self._batch.write_page(read, progress)
             left = self._page_size > 0
-            tell()
+            report()
             await asyncio.sleep(time.monotonic() - started)
-            await self._keep_up()
+            await self._follow_if_due()
         progress.done.append(str(namespace))
 
-    async def _next(self, namespace: Namespace, after: Any, copied: int) -> CopyPage:
-        rows = await _read_page(self._cargo, namespace, after, self._changes.session)
+    async def _read_next_page(self, namespace: Namespace, after: Any, copied: int) -> CopyPage:
+        rows = await _read_page(self._batch, namespace, after, self._follower.session)
         self._page_size = len(rows)
         self._progress.last_id = rows[-1]["_id"] if rows else after
         self._progress.copied = copied + len(rows)
         return CopyPage({namespace: rows})
 
-    async def _keep_up(self) -> None:
+    async def _follow_if_due(self) -> None:
         if time.monotonic() - self._followed_at > FOLLOW_INTERVAL_S:
-            await self._changes.round()
+            await self._follower.apply_changes()
             self._followed_at = time.monotonic()
 
 
-async def copy_outboxes(cargo: MigrationBatch, progress: CopyProgress, session: AsyncClientSession) -> None:
+async def copy_outboxes(batch: MigrationBatch, progress: CopyProgress, session: AsyncClientSession) -> None:
     """Copies the events that wait, in order: both relays may send them, and they count once."""
-    for namespace in cargo.namespaces:
+    for namespace in batch.namespaces:
         after: Any = None
-        while namespace.is_outbox and (rows := await _read_page(cargo, namespace, after, session)):
-            await cargo.put(partial(_repeat_page, namespace, rows), progress)
+        while namespace.is_outbox and (rows := await _read_page(batch, namespace, after, session)):
+            await batch.write_page(partial(_repeat_page, namespace, rows), progress)
             after = rows[-1]["_id"]
 
 
-async def delete_batch_documents(cargo: MigrationBatch, shard: str, tell: Callable[[int], None]) -> None:
+async def delete_batch_documents(batch: MigrationBatch, shard: str, report: Callable[[int], None]) -> None:
     """Removes the slots' documents from the source or the target, whichever does not own them."""
-    client, removed = cargo.client(shard), 0
-    for namespace in cargo.namespaces:
+    client, removed = batch.client(shard), 0
+    for namespace in batch.namespaces:
         collection = client[namespace.database][namespace.collection]
         after: Any = None
         while True:
             started = time.monotonic()
             found = collection.find(
-                _query_after(after, cargo.query), {"_id": 1}, sort=[("_id", 1)], hint="_id_"
+                _query_after(after, batch.query), {"_id": 1}, sort=[("_id", 1)], hint="_id_"
             )
             ids = [row["_id"] for row in await found.limit(PAGE_SIZE).to_list()]
             if not ids:
                 break
             after = ids[-1]
-            query = {"_id": {"$in": ids}} | cargo.query
-            await cargo.claim.under(shard, partial(_delete_documents, collection, query))
+            query = {"_id": {"$in": ids}} | batch.query
+            await batch.lock.run_in_transaction(shard, partial(_delete_documents, collection, query))
             removed += len(ids)
-            tell(removed)
+            report(removed)
             await asyncio.sleep(time.monotonic() - started)
 
 
@@ -106,10 +106,10 @@ async def _delete_documents(
 
 
 async def _read_page(
-    cargo: MigrationBatch, namespace: Namespace, after: Any, session: AsyncClientSession
+    batch: MigrationBatch, namespace: Namespace, after: Any, session: AsyncClientSession
 ) -> Sequence[RawBSONDocument]:
-    rows = cargo.at_source(namespace).find(
-        _query_after(after, cargo.query), sort=[("_id", 1)], hint="_id_", limit=PAGE_SIZE, session=session
+    rows = batch.source_collection(namespace).find(
+        _query_after(after, batch.query), sort=[("_id", 1)], hint="_id_", limit=PAGE_SIZE, session=session
     )
     page: list[RawBSONDocument] = []
     size = 0

@@ -29,7 +29,7 @@ READERS_GRACE_S: Final = WRITE_LEASE_S
 
 @dataclass(frozen=True)
 class MigrationResult:
-    """What a move did: documents copied at first, and for how long nobody could write to the slots."""
+    """What a move did: documents of the first copy, and the seconds for which writes were refused."""
 
     slots: int
     source: str
@@ -39,86 +39,90 @@ class MigrationResult:
 
 
 class SlotMigrator:
-    """Moves slots of a cluster; see the package. `tell` hears what is being done, a line at a time."""
+    """Moves slots of a cluster; see the package. `report` is called with a line for each step."""
 
-    def __init__(self, cluster: SlotMapEditor, namespaces: Sequence[Namespace], tell: ReportProgress) -> None:
-        self._cluster = cluster
+    def __init__(
+        self, editor: SlotMapEditor, namespaces: Sequence[Namespace], report: ReportProgress
+    ) -> None:
+        self._editor = editor
         self._namespaces = namespaces
-        self._tell = tell
+        self._report = report
 
     async def move(self, moves: Sequence[SlotMove]) -> MigrationResult:
         """Moves slots from one shard to one other. Raises OpsError, and what PyMongo raises."""
-        await self._cluster.change(rebalance.with_moves(self._cluster.slot_map, moves))
+        await self._editor.replace_slot_map(rebalance.with_moves(self._editor.slot_map, moves))
         return await self.finish()
 
     async def finish(self) -> MigrationResult:
         """Carries the move that is under way on to its end. Raises OpsError when there is none."""
-        under_way = ActiveMigration.of(self._cluster.slot_map)
-        await self._cluster.claim.spread(under_way.source)
-        await lift_fence(self._cluster, under_way)
-        await self._cluster.claim.spread(under_way.target)
-        cargo = self._cargo(under_way)
-        await self._tell_everybody()
+        migration = ActiveMigration.from_slot_map(self._editor.slot_map)
+        await self._editor.lock.register(migration.source)
+        await lift_fence(self._editor, migration)
+        await self._editor.lock.register(migration.target)
+        batch = self._batch(migration)
+        await self._publish_slot_map()
         fenced_s, documents = None, 0
-        if not under_way.is_switched(self._cluster.slot_map):
-            self._tell(f"{under_way}: telling all processes")
-            await self._all_confirm(under_way.source, under_way.target)
+        if not migration.is_switched(self._editor.slot_map):
+            self._report(f"{migration}: telling all processes")
+            await self._all_confirm(migration.source, migration.target)
             await asyncio.sleep(EARLIER_CALLS_GRACE_S)
-            documents, fenced_s = await Handover(self._cluster, cargo, under_way, self._tell).run()
-            await self._tell_everybody()
-        self._tell(f"{under_way}: switched; waiting until nobody reads the source any more")
-        await self._all_confirm(under_way.source)
+            documents, fenced_s = await Handover(
+                self._editor, batch, migration, self._report
+            ).copy_and_switch()
+            await self._publish_slot_map()
+        self._report(f"{migration}: switched; waiting until nobody reads the source any more")
+        await self._all_confirm(migration.source)
         await asyncio.sleep(READERS_GRACE_S)
-        await self._clear(cargo, under_way.source)
-        await cargo.forget()
-        await self._end()
-        return MigrationResult(len(under_way.slots), under_way.source, under_way.target, documents, fenced_s)
+        await self._clear(batch, migration.source)
+        await batch.delete_progress()
+        await self._end_migration()
+        return MigrationResult(len(migration.slots), migration.source, migration.target, documents, fenced_s)
 
     async def abort(self) -> None:
         """Takes the move back that is under way. Raises OpsError when there is none, or it is switched."""
-        under_way = ActiveMigration.of(self._cluster.slot_map)
-        await self._cluster.claim.spread(under_way.source)
-        await lift_fence(self._cluster, under_way)
-        if under_way.is_switched(self._cluster.slot_map):
+        migration = ActiveMigration.from_slot_map(self._editor.slot_map)
+        await self._editor.lock.register(migration.source)
+        await lift_fence(self._editor, migration)
+        if migration.is_switched(self._editor.slot_map):
             raise OpsError(
-                f"{under_way.target} owns the slots already; finish it: ic shards move --resume, "
+                f"{migration.target} owns the slots already; finish it: ic shards move --resume, "
                 f"and move them back"
             )
-        await self._cluster.claim.spread(under_way.target)
-        cargo = self._cargo(under_way)
-        # First, so that whoever resumes what is not taken back as a whole copies everything anew.
-        await cargo.forget()
-        await self._clear(cargo, under_way.target)
-        await self._end()
+        await self._editor.lock.register(migration.target)
+        batch = self._batch(migration)
+        # First, so that a resumed move that was taken back in part copies everything again.
+        await batch.delete_progress()
+        await self._clear(batch, migration.target)
+        await self._end_migration()
 
-    def _cargo(self, under_way: ActiveMigration) -> MigrationBatch:
+    def _batch(self, migration: ActiveMigration) -> MigrationBatch:
         return MigrationBatch(
-            self._cluster.clients,
-            under_way.source,
-            under_way.target,
-            spans=[move.span for move in under_way.moves],
+            self._editor.clients,
+            migration.source,
+            migration.target,
+            spans=[move.span for move in migration.moves],
             namespaces=self._namespaces,
-            claim=self._cluster.claim,
+            lock=self._editor.lock,
         )
 
     async def _all_confirm(self, *shards: str) -> None:
-        if late := await self._cluster.confirmed(*shards, within_s=CONFIRM_TIMEOUT_S):
+        if late := await self._editor.wait_until_confirmed(*shards, timeout_s=CONFIRM_TIMEOUT_S):
             raise OpsError(
                 f"these processes do not take the slot map over: {', '.join(late)}; see: ic status"
             )
 
-    async def _clear(self, cargo: MigrationBatch, shard: str) -> None:
-        self._tell(f"clearing {shard}")
-        say = throttle(lambda count: self._tell(f"clearing {shard}: {count:,} documents"))
-        await initial_copy.delete_batch_documents(cargo, shard, say)
+    async def _clear(self, batch: MigrationBatch, shard: str) -> None:
+        self._report(f"clearing {shard}")
+        report = throttle(lambda count: self._report(f"clearing {shard}: {count:,} documents"))
+        await initial_copy.delete_batch_documents(batch, shard, report)
 
-    async def _end(self) -> None:
-        await self._cluster.change(rebalance.with_moves(self._cluster.slot_map, ()))
-        await self._tell_everybody()
+    async def _end_migration(self) -> None:
+        await self._editor.replace_slot_map(rebalance.with_moves(self._editor.slot_map, ()))
+        await self._publish_slot_map()
 
-    async def _tell_everybody(self) -> None:
-        if silent := await self._cluster.tell_all():
-            self._tell(
+    async def _publish_slot_map(self) -> None:
+        if silent := await self._editor.publish_to_all():
+            self._report(
                 f"not told, as they do not answer: {', '.join(silent)}; later: ic shards move --resume"
             )
 

@@ -1,4 +1,4 @@
-"""The moves that an operator asks for, on the shards of a stack."""
+"""The moves that an operator asks for, on the shards of a cluster."""
 
 import asyncio
 import signal
@@ -11,8 +11,7 @@ from chassis.ids import SLOT_COUNT
 from chassis.mongo.provision import CHASSIS_COLLECTIONS, is_mongos
 from chassis.sharding import rebalance
 from chassis.sharding.slot_map import SlotMap, SlotMove, SlotRange, to_slot_ranges
-from devstack import mongo
-from devstack.lifecycle import Stack
+from ops.cluster import Cluster
 from ops.errors import OpsError
 from ops.migration.batch import Namespace
 from ops.migration.fence_watchdog import watch_fence
@@ -20,6 +19,7 @@ from ops.migration.handover import ReportProgress
 from ops.migration.migrator import MigrationResult, SlotMigrator, group_moves_by_shards
 from ops.migration.slot_map_editor import SlotMapEditor, edit_slot_map, read_newest_slot_map
 from ops.provision import declared_collections, open_admin_clients
+from ops.service_names import service_database
 
 T = TypeVar("T")
 
@@ -47,60 +47,60 @@ def parse_slots(text: str) -> list[int]:
 
 
 def move_slots(
-    stack: Stack, slots: Sequence[int], target: str, tell: ReportProgress
+    cluster: Cluster, slots: Sequence[int], target: str, report: ReportProgress
 ) -> list[MigrationResult]:
     """Moves slots to a shard, from wherever they are. Raises OpsError."""
 
-    async def work(mover: SlotMigrator, cluster: SlotMapEditor) -> list[MigrationResult]:
-        _require_no_migration(cluster.slot_map)
-        await _require_all_shards(cluster)
-        plan = _plan_moves(cluster.slot_map, slots, target)
-        await _require_no_mongos(cluster, plan)
-        return [await mover.move(moves) for moves in group_moves_by_shards(plan).values()]
+    async def action(migrator: SlotMigrator, editor: SlotMapEditor) -> list[MigrationResult]:
+        _require_no_migration(editor.slot_map)
+        await _require_all_shards(editor)
+        plan = _plan_moves(editor.slot_map, slots, target)
+        await _require_no_mongos(editor, plan)
+        return [await migrator.move(moves) for moves in group_moves_by_shards(plan).values()]
 
-    return _run_migration(stack, tell, work)
+    return _run_migration(cluster, report, action)
 
 
-def rebalance_slots(stack: Stack, tell: ReportProgress) -> list[MigrationResult]:
+def rebalance_slots(cluster: Cluster, report: ReportProgress) -> list[MigrationResult]:
     """Finishes what is under way, then moves slots until all shards have equally many. Raises OpsError."""
 
-    async def work(mover: SlotMigrator, cluster: SlotMapEditor) -> list[MigrationResult]:
-        moved = [await mover.finish()] if cluster.slot_map.moving else []
-        await _require_all_shards(cluster)
-        plan = rebalance.plan_rebalance(cluster.slot_map)
-        await _require_no_mongos(cluster, plan)
-        return [*moved, *[await mover.move(moves) for moves in group_moves_by_shards(plan).values()]]
+    async def action(migrator: SlotMigrator, editor: SlotMapEditor) -> list[MigrationResult]:
+        moved = [await migrator.finish()] if editor.slot_map.moving else []
+        await _require_all_shards(editor)
+        plan = rebalance.plan_rebalance(editor.slot_map)
+        await _require_no_mongos(editor, plan)
+        return [*moved, *[await migrator.move(moves) for moves in group_moves_by_shards(plan).values()]]
 
-    return _run_migration(stack, tell, work)
+    return _run_migration(cluster, report, action)
 
 
-def resume_migration(stack: Stack, tell: ReportProgress) -> list[MigrationResult]:
+def resume_migration(cluster: Cluster, report: ReportProgress) -> list[MigrationResult]:
     """Finishes the move that is under way. Raises OpsError when there is none."""
 
-    async def work(mover: SlotMigrator, cluster: SlotMapEditor) -> list[MigrationResult]:
-        await cluster.tell_all()
-        return [await mover.finish()]
+    async def action(migrator: SlotMigrator, editor: SlotMapEditor) -> list[MigrationResult]:
+        await editor.publish_to_all()
+        return [await migrator.finish()]
 
-    return _run_migration(stack, tell, work)
+    return _run_migration(cluster, report, action)
 
 
-def abort_migration(stack: Stack, tell: ReportProgress) -> None:
+def abort_migration(cluster: Cluster, report: ReportProgress) -> None:
     """Takes back the move that is under way. Raises OpsError when there is none, or it is switched."""
 
-    async def work(mover: SlotMigrator, _: SlotMapEditor) -> None:
-        await mover.abort()
+    async def action(migrator: SlotMigrator, _: SlotMapEditor) -> None:
+        await migrator.abort()
 
-    _run_migration(stack, tell, work)
+    _run_migration(cluster, report, action)
 
 
-def plan_rebalance(stack: Stack) -> list[SlotMove]:
+def plan_rebalance(cluster: Cluster) -> list[SlotMove]:
     """What a rebalancing would move now. Raises OpsError."""
 
-    async def work() -> list[SlotMove]:
-        async with open_admin_clients(stack.topology, stack.credentials) as clients:
+    async def action() -> list[SlotMove]:
+        async with open_admin_clients(cluster) as clients:
             return rebalance.plan_rebalance(await read_newest_slot_map(clients))
 
-    return asyncio.run(work())
+    return asyncio.run(action())
 
 
 def _plan_moves(slot_map: SlotMap, slots: Sequence[int], target: str) -> list[SlotMove]:
@@ -130,15 +130,15 @@ def _require_no_migration(slot_map: SlotMap) -> None:
         )
 
 
-async def _require_all_shards(cluster: SlotMapEditor) -> None:
+async def _require_all_shards(editor: SlotMapEditor) -> None:
     """Also tells those the present map that were not told in time. Raises OpsError when a shard is silent."""
-    if silent := await cluster.tell_all():
+    if silent := await editor.publish_to_all():
         raise OpsError(f"every shard has to take part, and these do not answer: {', '.join(silent)}")
 
 
-async def _require_no_mongos(cluster: SlotMapEditor, plan: Sequence[SlotMove]) -> None:
+async def _require_no_mongos(editor: SlotMapEditor, plan: Sequence[SlotMove]) -> None:
     for name in dict.fromkeys(name for move in plan for name in (move.source, move.target)):
-        if await is_mongos(cluster.clients[name]):
+        if await is_mongos(editor.clients[name]):
             raise OpsError(
                 f"the shard {name} is a native sharded cluster: MongoDB's balancer spreads its documents, "
                 "and slots stay where they are"
@@ -146,18 +146,20 @@ async def _require_no_mongos(cluster: SlotMapEditor, plan: Sequence[SlotMove]) -
 
 
 def _run_migration(
-    stack: Stack, tell: ReportProgress, work: Callable[[SlotMigrator, SlotMapEditor], Coroutine[Any, Any, T]]
+    cluster: Cluster,
+    report: ReportProgress,
+    action: Callable[[SlotMigrator, SlotMapEditor], Coroutine[Any, Any, T]],
 ) -> T:
     async def run() -> T:
         _cancel_on_sigterm()
         async with (
-            open_admin_clients(stack.topology, stack.credentials, deadline_ms=SHARD_TIMEOUT_MS) as clients,
-            edit_slot_map(clients) as cluster,
+            open_admin_clients(cluster, timeout_ms=SHARD_TIMEOUT_MS) as clients,
+            edit_slot_map(clients) as editor,
         ):
-            return await work(SlotMigrator(cluster, _slot_namespaces(), tell), cluster)
+            return await action(SlotMigrator(editor, _slot_namespaces(), report), editor)
 
     try:
-        with watch_fence(stack.topology):
+        with watch_fence(cluster):
             return asyncio.run(run())
     except PyMongoError as error:
         line = str(error).splitlines()[0][:200]
@@ -169,7 +171,7 @@ def _run_migration(
 def _slot_namespaces() -> list[Namespace]:
     """Every collection whose documents live in slots."""
     return [
-        Namespace(mongo.service_database(service), spec.name)
+        Namespace(service_database(service), spec.name)
         for service, declared in declared_collections().items()
         for spec in (*declared, *CHASSIS_COLLECTIONS)
         if spec.slot_field is not None

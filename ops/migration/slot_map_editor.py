@@ -1,7 +1,6 @@
-"""The slot map as a mover changes it: decided on the first shard, then told to the others."""
+"""The slot map as a migration changes it: decided on the first shard, then published to the others."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,6 +15,7 @@ from ops.errors import OpsError
 from ops.migration import lock
 from ops.migration.lock import MigrationLock
 from ops.provision import AdminClient
+from ops.waiting import wait_until_async
 
 POLL_INTERVAL_S: Final = 0.01
 _RUNNING_WRITES: Final[list[dict[str, Any]]] = [
@@ -34,15 +34,15 @@ _RUNNING_WRITES: Final[list[dict[str, Any]]] = [
 
 
 class SlotMapEditor:
-    """All shards, and the newest slot map of them; only the holder of the claim changes it."""
+    """All shards and their newest slot map; only the holder of the lock changes it."""
 
-    def __init__(self, clients: Mapping[str, AdminClient], slot_map: SlotMap, claim: MigrationLock) -> None:
+    def __init__(self, clients: Mapping[str, AdminClient], slot_map: SlotMap, lock: MigrationLock) -> None:
         self.clients = clients
         self.slot_map = slot_map
-        self.claim = claim
+        self.lock = lock
 
     @property
-    def first(self) -> str:
+    def first_shard(self) -> str:
         """The shard whose copy decides which map comes next."""
         return next(iter(self.slot_map.uris))
 
@@ -50,37 +50,41 @@ class SlotMapEditor:
         """A shard's part of the catalogue."""
         return self.clients[shard][CLUSTER_DATABASE]
 
-    async def change(self, new: SlotMap) -> None:
-        """Makes `new` the map that follows the present one; the first shard's copy is the first to say so.
+    async def replace_slot_map(self, new: SlotMap) -> None:
+        """Make `new` the map that follows the present one; the first shard's copy decides.
 
         Raises:
             OpsError: somebody else has changed the map or taken over; nothing was changed.
-            PyMongoError: the first shard does not answer; `look_again` tells whether it was changed.
+            PyMongoError: the first shard does not answer; `reload` tells whether it was changed.
         """
-        exchange = partial(slot_map_store.replace_slot_map, self.database(self.first), self.slot_map, new)
-        if not await self.claim.under(self.first, exchange):
+        exchange = partial(
+            slot_map_store.replace_slot_map, self.database(self.first_shard), self.slot_map, new
+        )
+        if not await self.lock.run_in_transaction(self.first_shard, exchange):
             raise OpsError("somebody else has changed the slot map at this moment; try again")
         self.slot_map = new
-        await slot_map_store.notify_slot_map_change(self.database(self.first), new.version)
+        await slot_map_store.notify_slot_map_change(self.database(self.first_shard), new.version)
 
-    async def look_again(self) -> None:
-        """Goes by what the first shard's copy says. Raises PyMongoError."""
-        self.slot_map = await slot_map_store.read_slot_map(self.database(self.first)) or self.slot_map
+    async def reload(self) -> None:
+        """Take over the first shard's copy. Raises PyMongoError."""
+        self.slot_map = await slot_map_store.read_slot_map(self.database(self.first_shard)) or self.slot_map
 
-    async def tell(self, shard: str) -> None:
-        """Gives a shard the present map. Raises PyMongoError."""
+    async def publish_to_shard(self, shard: str) -> None:
+        """Write the present map to a shard. Raises PyMongoError."""
         await slot_map_store.publish_slot_map(self.database(shard), self.slot_map)
 
-    async def tell_all(self) -> list[str]:
-        """Gives every shard the present map; the names of those that do not answer."""
-        answers = await asyncio.gather(*map(self.tell, self.slot_map.uris), return_exceptions=True)
+    async def publish_to_all(self) -> list[str]:
+        """Write the present map to every shard; return the names of those that do not answer."""
+        answers = await asyncio.gather(
+            *map(self.publish_to_shard, self.slot_map.uris), return_exceptions=True
+        )
         for error in answers:
             if isinstance(error, BaseException) and not isinstance(error, PyMongoError):
                 raise error
         return [name for name, error in zip(self.slot_map.uris, answers, strict=True) if error is not None]
 
-    async def late(self, shards: Iterable[str]) -> list[str]:
-        """The processes that may still go by an earlier map of one of these shards."""
+    async def list_late_members(self, shards: Iterable[str]) -> list[str]:
+        """Return the processes that may still use an earlier map of one of these shards."""
         found = [
             f"{member.service} {member.role} ({member.id})"
             for shard in shards
@@ -90,17 +94,17 @@ class SlotMapEditor:
         ]
         return list(dict.fromkeys(found))
 
-    async def confirmed(self, *shards: str, within_s: float) -> list[str]:
-        """Waits until all processes have confirmed the present map of these shards; names who has not."""
-        until = time.monotonic() + within_s
-        while late := await self.late(shards):
-            if time.monotonic() > until:
-                break
-            await asyncio.sleep(POLL_INTERVAL_S)
-        return late
+    async def wait_until_confirmed(self, *shards: str, timeout_s: float) -> list[str]:
+        """Wait until all processes confirm these shards' present map; return those that do not in time."""
+        return await wait_until_async(
+            lambda: self.list_late_members(shards),
+            timeout_s=timeout_s,
+            interval_s=POLL_INTERVAL_S,
+            is_done=lambda late: not late,
+        )
 
-    async def running_writes_end(self, shard: str) -> None:
-        """Waits for what the shard's server is at, and what is open: who asked for it may have given up."""
+    async def wait_for_running_writes(self, shard: str) -> None:
+        """Wait for the writes and transactions that run on the shard: their clients may have given up."""
         left = await self._running_writes(shard)
         while left:
             await asyncio.sleep(POLL_INTERVAL_S)
@@ -112,11 +116,14 @@ class SlotMapEditor:
 
 
 @asynccontextmanager
-async def edit_slot_map(clients: Mapping[str, AdminClient], who: str = "") -> AsyncIterator[SlotMapEditor]:
-    """The cluster, which nobody else changes meanwhile. Raises OpsError, BusyError if somebody is at it."""
+async def edit_slot_map(clients: Mapping[str, AdminClient], owner: str = "") -> AsyncIterator[SlotMapEditor]:
+    """Hold the slot map for changes within the block.
+
+    Raises OpsError, and MigrationRunningError while another migration runs.
+    """
     first = next(iter((await read_newest_slot_map(clients)).uris))
-    async with lock.hold_migration_lock(clients, first, who) as own:
-        await own.spread(first)
+    async with lock.hold_migration_lock(clients, first, owner) as own:
+        await own.register(first)
         yield SlotMapEditor(clients, await read_newest_slot_map(clients), own)
 
 

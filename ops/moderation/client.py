@@ -12,14 +12,13 @@ from google.protobuf.message import Message
 from chassis.errors import DomainError
 from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY, status_to_error
 from chassis.security.service_identity import ServiceIdentity
-from devstack.credentials import OPERATOR_SERVICE, service_key_path
-from devstack.topology import Topology
-from devstack.topology_parts import LOOPBACK
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from internshipconnect.user.v1 import user_pb2 as user
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
+from ops.cluster import Cluster
 from ops.errors import OpsError
+from ops.service_names import OPERATOR_SERVICE
 
 CALL_TIMEOUT_S: Final = 8.0
 COMPANY_KNOWN_TIMEOUT_S: Final = 20.0
@@ -30,12 +29,12 @@ POLL_INTERVAL_S: Final = 0.1
 class ModerationClient:
     """One moderator, who decides under a name that is kept with each decision."""
 
-    def __init__(self, topology: Topology, name: str = "") -> None:
-        self._topology = topology
+    def __init__(self, cluster: Cluster, name: str = "") -> None:
+        self._cluster = cluster
         self._name = name or getpass.getuser()
         self._identity: ServiceIdentity | None = None
 
-    def cases(self, state: str = "PENDING_REVIEW", limit: int = 50) -> pb.ListModerationCasesResponse:
+    def list_cases(self, state: str = "PENDING_REVIEW", limit: int = 50) -> pb.ListModerationCasesResponse:
         """The listings in a state, the longest waiting first."""
         request = pb.ListModerationCasesRequest(
             state=pb.InternshipState.Value(f"INTERNSHIP_STATE_{state}"), limit=limit
@@ -43,7 +42,7 @@ class ModerationClient:
         answer: pb.ListModerationCasesResponse = self._listings("ListModerationCases", request)
         return answer
 
-    def case(self, listing_id: str) -> pb.ModerationCase:
+    def get_case(self, listing_id: str) -> pb.ModerationCase:
         """One listing. Raises DomainError INTERNSHIP_NOT_FOUND."""
         request = pb.GetModerationCaseRequest(internship_id=listing_id)
         answer: pb.ModerationCase = self._listings("GetModerationCase", request)
@@ -57,7 +56,7 @@ class ModerationClient:
         request = pb.ModerateInternshipRequest(
             internship_id=listing_id,
             decision=pb.ModerationDecision.Value(f"MODERATION_DECISION_{decision}"),
-            etag=etag or self.case(listing_id).internship.etag,
+            etag=etag or self.get_case(listing_id).internship.etag,
             reason=reason,
             moderator=self._name,
         )
@@ -68,7 +67,7 @@ class ModerationClient:
         """Lets a listing that waits go online."""
         return self.decide(listing_id, "APPROVE")
 
-    def companies(self, state: str = "", limit: int = 50) -> user.ListCompaniesResponse:
+    def list_companies(self, state: str = "", limit: int = 50) -> user.ListCompaniesResponse:
         """The companies in a state; all when it is empty."""
         number = (
             user.CompanyState.Value(f"COMPANY_STATE_{state}") if state else user.COMPANY_STATE_UNSPECIFIED
@@ -77,7 +76,7 @@ class ModerationClient:
         answer: user.ListCompaniesResponse = self._users("ListCompanies", request)
         return answer
 
-    def set_company(self, company_id: str, state: str, reason: str = "") -> user.Company:
+    def set_company_state(self, company_id: str, state: str, reason: str = "") -> user.Company:
         """Puts a company into a state. Raises DomainError COMPANY_NOT_FOUND."""
         request = user.SetCompanyStateRequest(
             company_id=company_id,
@@ -88,12 +87,12 @@ class ModerationClient:
         answer: user.Company = self._users("SetCompanyState", request)
         return answer
 
-    def verify(self, company_id: str) -> user.Company:
+    def verify_company(self, company_id: str) -> user.Company:
         """Verifies a company, which may have registered a moment ago."""
         until = time.monotonic() + COMPANY_KNOWN_TIMEOUT_S
         while True:
             try:
-                return self.set_company(company_id, "VERIFIED")
+                return self.set_company_state(company_id, "VERIFIED")
             except DomainError as error:
                 if error.reason != "COMPANY_NOT_FOUND" or time.monotonic() > until:
                     raise
@@ -106,30 +105,25 @@ class ModerationClient:
         return self._call("user", UserServiceStub, rpc, request)
 
     def _call(self, service: str, stub: Callable[[grpc.Channel], Any], rpc: str, request: Message) -> Any:
-        address = f"{LOOPBACK}:{self._topology.services[service].grpc}"
+        address = self._cluster.service_address(service)
         metadata = (("authorization", f"Bearer {self._token()}"),)
-        with _as_domain_errors(), grpc.insecure_channel(address) as channel:
+        with self._as_domain_errors(), grpc.insecure_channel(address) as channel:
             return getattr(stub(channel), rpc)(request, timeout=CALL_TIMEOUT_S, metadata=metadata)
 
     def _token(self) -> str:
         if self._identity is None:
-            path = service_key_path(self._topology, OPERATOR_SERVICE)
-            if not path.exists():
-                raise OpsError(
-                    f"the stack '{self._topology.name}' has no key for operators yet; run `ic up` once more"
-                )
-            self._identity = ServiceIdentity.from_file(OPERATOR_SERVICE, path)
+            self._identity = ServiceIdentity.from_file(OPERATOR_SERVICE, self._cluster.operator_key())
         return self._identity.token()
 
-
-@contextmanager
-def _as_domain_errors() -> Iterator[None]:
-    try:
-        yield
-    except grpc.RpcError as error:
-        trailers: Any = error.trailing_metadata() or ()
-        details = dict(trailers).get(STATUS_DETAILS_METADATA_KEY)
-        known = status_to_error(details) if isinstance(details, bytes) else None
-        if known is None:
-            raise OpsError(f"the service does not answer: {error}; see `ic status`") from error
-        raise known from None
+    @contextmanager
+    def _as_domain_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError as error:
+            trailers: Any = error.trailing_metadata() or ()
+            details = dict(trailers).get(STATUS_DETAILS_METADATA_KEY)
+            known = status_to_error(details) if isinstance(details, bytes) else None
+            if known is None:
+                hint = f"; {self._cluster.status_hint}" if self._cluster.status_hint else ""
+                raise OpsError(f"the service does not answer: {error}{hint}") from error
+            raise known from None

@@ -1,4 +1,4 @@
-"""Derived data of a running stack, rebuilt from the source of truth by the services' own code."""
+"""Derived data of a running cluster, rebuilt from the source of truth by the services' own code."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -10,10 +10,9 @@ import uvloop
 from chassis.clock import Clock, SystemClock
 from chassis.sharding.reconciler import ReconcileProgress
 from chassis.sharding.shards import Shards
-from devstack.credentials import Credentials
-from devstack.seed.in_process_services import open_service_resources
-from devstack.topology import Topology
+from ops.cluster import Cluster
 from ops.errors import OpsError
+from ops.in_process_services import open_service_resources
 from ops.replay.figures import FigureSources, FiguresReplay
 from services.analytics.settings import AnalyticsSettings as AnalyticsSettings
 from services.application.rebuild import ApplicantListRebuilder
@@ -28,26 +27,26 @@ SlotOwners = tuple[str, ...]
 
 @dataclass(frozen=True)
 class ReplayRequest:
-    """What is to be rebuilt: `search`, `applicants` or `figures`, from what changed `since`, or from all."""
+    """Which `kind` to rebuild, `search`, `applicants` or `figures`, from what changed `since` or from all."""
 
-    service: str
+    kind: str
     since: datetime | None
     write: bool
 
 
-def replay_derived_data(topology: Topology, wanted: ReplayRequest, progress: ReconcileProgress) -> None:
-    """Rebuilds while the stack serves; `progress` hears how far it is.
+def replay_derived_data(cluster: Cluster, request: ReplayRequest, progress: ReconcileProgress) -> None:
+    """Rebuild while the cluster serves; `progress` is called with what was looked at.
 
     Raises:
-        OpsError: slots are moving between shards, or have moved meanwhile.
+        OpsError: slots are moving between shards, or have moved since it began.
         DomainError: a shard does not answer; what was done stays done.
     """
 
     async def replay() -> None:
         async with AsyncExitStack() as closing:
-            stores = _ServiceShards(topology, Credentials.of(topology), closing)
-            await _REPLAYS[wanted.service](stores, wanted, progress)
-            stores.refuse_moved()
+            stores = _ServiceShards(cluster, closing)
+            await _REPLAYS[request.kind](stores, request, progress)
+            stores.require_unmoved()
 
     uvloop.run(replay())
 
@@ -56,8 +55,7 @@ def replay_derived_data(topology: Topology, wanted: ReplayRequest, progress: Rec
 class _ServiceShards:
     """The services' shards. A run looks through one after the other, so no document may change its shard."""
 
-    topology: Topology
-    credentials: Credentials
+    cluster: Cluster
     closing: AsyncExitStack
     opened: list[tuple[Shards, SlotOwners]] = field(default_factory=list)
 
@@ -70,8 +68,8 @@ class _ServiceShards:
     async def analytics(self) -> Shards:
         return await self._open("analytics", AnalyticsSettings)
 
-    def refuse_moved(self) -> None:
-        """Raises OpsError when slots have moved, or are moving, since the shards were opened."""
+    def require_unmoved(self) -> None:
+        """Raise OpsError when slots have moved, or are moving, since the shards were opened."""
         for shards, owners in self.opened:
             if shards.slot_map.moving or shards.slot_map.owners != owners:
                 raise OpsError(
@@ -84,9 +82,7 @@ class _ServiceShards:
         service: str,
         settings: type[InternshipSettings] | type[ApplicationSettings] | type[AnalyticsSettings],
     ) -> Shards:
-        resources = await open_service_resources(
-            service, settings, self.topology, self.credentials, self.closing, clock=CLOCK
-        )
+        resources = await open_service_resources(service, settings, self.cluster, self.closing, clock=CLOCK)
         shards = resources.shards
         if shards.slot_map.moving:
             raise OpsError(
@@ -97,23 +93,27 @@ class _ServiceShards:
         return shards
 
 
-async def _replay_search(stores: _ServiceShards, wanted: ReplayRequest, progress: ReconcileProgress) -> None:
-    await SearchIndexRebuilder(await stores.internship(), CLOCK, write=wanted.write).rebuild(
-        wanted.since, progress
+async def _replay_search(stores: _ServiceShards, request: ReplayRequest, progress: ReconcileProgress) -> None:
+    await SearchIndexRebuilder(await stores.internship(), CLOCK, write=request.write).rebuild(
+        request.since, progress
     )
 
 
 async def _replay_applicants(
-    stores: _ServiceShards, wanted: ReplayRequest, progress: ReconcileProgress
+    stores: _ServiceShards, request: ReplayRequest, progress: ReconcileProgress
 ) -> None:
-    await ApplicantListRebuilder(await stores.application(), write=wanted.write).rebuild(
-        wanted.since, progress
+    await ApplicantListRebuilder(await stores.application(), write=request.write).rebuild(
+        request.since, progress
     )
 
 
-async def _replay_figures(stores: _ServiceShards, wanted: ReplayRequest, progress: ReconcileProgress) -> None:
+async def _replay_figures(
+    stores: _ServiceShards, request: ReplayRequest, progress: ReconcileProgress
+) -> None:
     sources = FigureSources(await stores.application(), await stores.internship(), CLOCK)
-    await FiguresReplay(sources, await stores.analytics(), progress, write=wanted.write).run(wanted.since)
+    await FiguresReplay(sources, await stores.analytics(), progress, write=request.write).replay(
+        request.since
+    )
 
 
 _REPLAYS: Final = {"search": _replay_search, "applicants": _replay_applicants, "figures": _replay_figures}

@@ -1,4 +1,4 @@
-"""The figures of analytics, counted anew from the applications and listings of the other services.
+"""The figures of analytics, counted again from the applications and listings of the other services.
 
 Services know each other by their events only, so each source tells again what it has told so far, and
 analytics takes it in as it takes in events.
@@ -33,30 +33,30 @@ class FigureSources:
         self.listings = listings
         self.clock = clock
 
-    def history(self, application: Application) -> list[ApplicationEvent]:
+    def application_events(self, application: Application) -> list[ApplicationEvent]:
         """All that was told of an application."""
         return [application_event_from_message(message, time) for message, time in replay_events(application)]
 
-    def state(self, listing: Listing) -> ListingEvent:
+    def listing_event(self, listing: Listing) -> ListingEvent:
         """What was told of a listing's state last."""
         message, time = last_state_event(listing, self.clock.now())
         return listing_event_from_message(message.internship, time)
 
-    async def history_now(self, application_id: str) -> list[ApplicationEvent] | None:
+    async def current_application_events(self, application_id: str) -> list[ApplicationEvent] | None:
         """All that was told of an application until now; None when there is none."""
         application = await self.applications.get(application_id)
-        return None if application is None else self.history(application)
+        return None if application is None else self.application_events(application)
 
-    async def state_now(self, listing_id: str) -> ListingEvent | None:
+    async def current_listing_event(self, listing_id: str) -> ListingEvent | None:
         """What was told of a listing until now; None when there is none."""
         listing = await listing_store.find_listing(self.listings.shard_for(listing_id).db, listing_id)
-        return None if listing is None else self.state(listing)
+        return None if listing is None else self.listing_event(listing)
 
-    async def known_applications(self, ids: Sequence[str]) -> set[str]:
+    async def existing_applications(self, ids: Sequence[str]) -> set[str]:
         """Those of these that there are."""
         return await self.applications.existing(ids)
 
-    async def known_listings(self, ids: Sequence[str]) -> set[str]:
+    async def existing_listings(self, ids: Sequence[str]) -> set[str]:
         """Those of these that there are."""
         return await find_existing_ids(self.listings, listing_store.LISTINGS, ids)
 
@@ -74,16 +74,19 @@ class FiguresReplay:
 
     def __post_init__(self) -> None:
         self._recounting = FigureRebuilder(
-            self.analytics, self.sources.history_now, self.sources.state_now, write=self.write
+            self.analytics,
+            self.sources.current_application_events,
+            self.sources.current_listing_event,
+            write=self.write,
         )
 
-    async def run(self, since: datetime | None) -> None:
+    async def replay(self, since: datetime | None) -> None:
         """Everything; with `since`, what applications and listings changed since then have part in."""
         for shard in self.sources.application_shards.all_shards():
             await self._applications(shard, since)
         if since is None:
-            await self._strays(APPLICATION_TRACKS)
-            await self._strays(FUNNELS)
+            await self._remove_orphans(APPLICATION_TRACKS)
+            await self._remove_orphans(FUNNELS)
         for shard in self.sources.listings.all_shards():
             await self._companies(await self._listings(shard, since))
         for shard in self.analytics.all_shards() if since is None else ():
@@ -94,7 +97,7 @@ class FiguresReplay:
             changed = [each for each in page if since is None or each.update_time >= since]
             if since is not None:
                 self._touched.update(each.internship_id for each in changed)
-            wrong = await self._recounting.tracks([self.sources.history(each) for each in changed])
+            wrong = await self._recounting.tracks([self.sources.application_events(each) for each in changed])
             self.progress("applications", len(changed), wrong)
 
     async def _listings(self, shard: Shard, since: datetime | None) -> list[str]:
@@ -104,7 +107,7 @@ class FiguresReplay:
             for listing in page:
                 if since is None or listing.update_time >= since or listing.id in self._touched:
                     companies[listing.company.id] = None
-                    event = self.sources.state(listing)
+                    event = self.sources.listing_event(listing)
                     wrong = await self._recounting.listing(event, self.sources.clock.now())
                     self.progress("listings", 1, int(wrong))
         return list(companies)
@@ -117,9 +120,9 @@ class FiguresReplay:
             wrong = await self._recounting.company(company_id, self.sources.clock.now())
             self.progress("companies", 1, int(wrong))
 
-    async def _strays(self, collection: str) -> None:
+    async def _remove_orphans(self, collection: str) -> None:
         applications = collection == APPLICATION_TRACKS
-        known = self.sources.known_applications if applications else self.sources.known_listings
+        known = self.sources.existing_applications if applications else self.sources.existing_listings
         for shard in self.analytics.all_shards():
             async for looked_at, gone in self._recounting.remove_strays(shard, collection, known):
                 self.progress("tracks" if applications else "funnels", looked_at, gone)

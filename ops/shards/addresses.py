@@ -1,16 +1,19 @@
 """The address of a shard, as somebody gives it who has the servers."""
 
+import re
 from typing import Final
 
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
+from ops.cluster import AdminLogin, ClusterShard
 from ops.errors import OpsError
 
 SCHEME: Final = "mongodb://"
 ADDRESS_HINT: Final = (
     "give it as mongodb://host:port,host:port/?replicaSet=NAME, or as mongodb://host:port of a mongos"
 )
+_AUTHENTICATION_FAILED: Final = 18
 _LOGIN_OPTIONS: Final = frozenset({"authsource", "authmechanism", "authmechanismproperties"})
 
 
@@ -42,3 +45,21 @@ def add_login_to_uri(uri: str, user: str, password: str) -> str:
     """The address together with a user of the database `admin`."""
     options = uri.partition("?")[2]
     return f"{SCHEME}{user}:{password}@{shard_hosts(uri)}/?{options}{'&' if options else ''}authSource=admin"
+
+
+def admin_uri(shard: ClusterShard, login: AdminLogin) -> str:
+    """Return the shard's address with the administrator's user: for operators and tests, never a service."""
+    return add_login_to_uri(shard.uri, login.user, login.password)
+
+
+def describe_unreachable_shard(shard: ClusterShard, error: Exception) -> str:
+    """Say in one sentence that a shard does not do what it is asked for, and why."""
+    where = shard_hosts(shard.uri)
+    if isinstance(error, OperationFailure) and error.code == _AUTHENTICATION_FAILED:
+        return (
+            f"the shard {shard.name} at {where} does not know the user 'admin' "
+            f"by this stack's password: make the user there, with the role root and the password in secrets/ "
+            "of the stack"
+        )
+    why = re.split(r", Timeout:| \(configured timeouts", str(error).splitlines()[0])[0][:240]
+    return f"the shard {shard.name} at {where} does not answer: {type(error).__name__}: {why}"

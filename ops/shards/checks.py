@@ -1,4 +1,4 @@
-"""Whether servers that are there already can be a shard of a stack."""
+"""Whether servers that are there already can be a shard of a cluster."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,14 +9,14 @@ from chassis.mongo.provision import is_mongos
 from chassis.sharding import slot_map_store
 from chassis.sharding.slot_map import SlotMap
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE
-from devstack.topology_parts import StackShard
+from ops.cluster import ClusterShard
 from ops.errors import OpsError
 from ops.provision import AdminClient
 from ops.shards import addresses
 
 
 async def require_usable_shard(
-    shard: StackShard, client: AdminClient, known: Mapping[str, AdminClient], slot_map: SlotMap
+    shard: ClusterShard, client: AdminClient, known: Mapping[str, AdminClient], slot_map: SlotMap
 ) -> None:
     """Asks the servers what they are; `slot_map` is the newest, `known` its shards.
 
@@ -35,7 +35,7 @@ async def require_usable_shard(
 
 
 async def require_unknown_servers(
-    shard: StackShard, client: AdminClient, known: Mapping[str, AdminClient]
+    shard: ClusterShard, client: AdminClient, known: Mapping[str, AdminClient]
 ) -> None:
     """As `require_usable_shard`, whatever slot map the servers hold."""
     where = addresses.shard_hosts(shard.uri)
@@ -48,7 +48,7 @@ async def require_unknown_servers(
             raise OpsError(f"{where} is the shard '{name}' already")
 
 
-async def require_same_servers(shard: StackShard, client: AdminClient, former: AdminClient) -> None:
+async def require_same_servers(shard: ClusterShard, client: AdminClient, former: AdminClient) -> None:
     """Raises OpsError when a shard still answers at its former address, and is another than this one."""
     try:
         before = await _servers_id(former)

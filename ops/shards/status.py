@@ -1,8 +1,8 @@
-"""The shards of a stack: what they hold, and whether it lies where it should."""
+"""The shards of a cluster: what they hold, and whether it lies where it should."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,11 +12,10 @@ from chassis.mongo.provision import CHASSIS_COLLECTIONS, CollectionSpec
 from chassis.sharding import slot_map_store
 from chassis.sharding.slot_map import SlotMap, to_slot_ranges
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE, ClusterMember
-from devstack import mongo
-from devstack.lifecycle import Stack
-from devstack.topology import SERVICES
+from ops.cluster import Cluster
 from ops.errors import OpsError
 from ops.provision import AdminClient, declared_collections, open_admin_clients
+from ops.service_names import service_database
 from ops.shards import addresses
 
 OPERATIONS_WINDOW_S: Final = 1.0
@@ -29,7 +28,7 @@ class ShardStatus:
     """One shard: what of the slot map is its own, and what its server says; None where it does not answer.
 
     `bytes` are those of the documents, before compression; `operations_per_s` all that its server does;
-    `strangers` the slots of which it holds documents that do not count, as they are on their way.
+    `moving_slots` counts the slots of which it may hold documents that another shard owns, as they move.
     """
 
     name: str
@@ -37,7 +36,7 @@ class ShardStatus:
     slots: int
     version: int | None = None
     fenced: int | None = None
-    strangers: int | None = None
+    moving_slots: int | None = None
     documents: int | None = None
     bytes: int | None = None
     operations_per_s: float | None = None
@@ -45,18 +44,18 @@ class ShardStatus:
     error: str = ""
 
 
-def read_shard_statuses(stack: Stack) -> list[ShardStatus]:
-    """Every shard of the stack. Raises OpsError when none of them answers."""
-    return asyncio.run(_read_shard_statuses(stack))
+def read_shard_statuses(cluster: Cluster) -> list[ShardStatus]:
+    """Return every shard. Raises OpsError when none of them answers."""
+    return asyncio.run(_read_shard_statuses(cluster))
 
 
-def find_shard_problems(stack: Stack) -> list[str]:
+def find_shard_problems(cluster: Cluster) -> list[str]:
     """What is not as it should be, one sentence each.
 
     Copies of the slot map that are missing, wrong or differ; documents that lie on another shard than their
     slot, or say no slot; collections that nobody has declared.
     """
-    return asyncio.run(_find_shard_problems(stack))
+    return asyncio.run(_find_shard_problems(cluster))
 
 
 async def read_slot_map_copies(
@@ -78,25 +77,31 @@ async def read_slot_map_copies(
     return copies, errors
 
 
-async def _read_shard_statuses(stack: Stack) -> list[ShardStatus]:
-    async with open_admin_clients(stack.topology, stack.credentials) as clients:
+async def _read_shard_statuses(cluster: Cluster) -> list[ShardStatus]:
+    async with open_admin_clients(cluster) as clients:
         copies, errors = await read_slot_map_copies(clients)
         slot_map = slot_map_store.newest_slot_map(copies)
         if slot_map is None:
             raise OpsError("no shard holds a slot map: " + "; ".join(errors.values()))
         names = list(slot_map.uris)
         return list(
-            await asyncio.gather(*(_read_shard_status(name, slot_map, clients, copies) for name in names))
+            await asyncio.gather(
+                *(_read_shard_status(name, slot_map, clients, copies, cluster.services) for name in names)
+            )
         )
 
 
 async def _read_shard_status(
-    name: str, slot_map: SlotMap, clients: Mapping[str, AdminClient], copies: Mapping[str, SlotMap]
+    name: str,
+    slot_map: SlotMap,
+    clients: Mapping[str, AdminClient],
+    copies: Mapping[str, SlotMap],
+    services: Sequence[str],
 ) -> ShardStatus:
     slots = slot_map.slots_of(name)
     address = addresses.shard_hosts(slot_map.uris[name])
     try:
-        sizes = [await clients[name][mongo.service_database(each)].command("dbStats") for each in SERVICES]
+        sizes = [await clients[name][service_database(each)].command("dbStats") for each in services]
         members = await slot_map_store.list_members(clients[name][CLUSTER_DATABASE])
         return ShardStatus(
             name=name,
@@ -104,7 +109,7 @@ async def _read_shard_status(
             slots=len(slots),
             version=copies[name].version,
             fenced=len(copies[name].fenced & slots),
-            strangers=len(slot_map.orphan_slots(name)),
+            moving_slots=len(slot_map.orphan_slots(name)),
             documents=int(sum(size["objects"] for size in sizes)),
             bytes=int(sum(size["dataSize"] for size in sizes)),
             operations_per_s=await _measure_operations_per_s(clients[name]),
@@ -125,8 +130,8 @@ async def _count_operations(client: AdminClient) -> int:
     return sum(int(counted[kind]) for kind in _OPERATION_KINDS)
 
 
-async def _find_shard_problems(stack: Stack) -> list[str]:
-    async with open_admin_clients(stack.topology, stack.credentials) as clients:
+async def _find_shard_problems(cluster: Cluster) -> list[str]:
+    async with open_admin_clients(cluster) as clients:
         copies, errors = await read_slot_map_copies(clients)
         slot_map = slot_map_store.newest_slot_map(copies)
         found = [f"{name}: {error}" for name, error in errors.items()]
@@ -137,8 +142,8 @@ async def _find_shard_problems(stack: Stack) -> list[str]:
             f"{move.target}: slots {move.span} are on their way from {move.source}: ic shards move --resume"
             for move in slot_map.moving
         ]
-        strangers = [name for name in slot_map.uris if name not in clients]
-        found += [f"{name}: it is in the slot map, not in the stack" for name in strangers]
+        unknown = [name for name in slot_map.uris if name not in clients]
+        found += [f"{name}: it is in the slot map, not in {cluster}" for name in unknown]
         for name in copies:
             found += [each async for each in _find_misplaced_documents(name, clients[name], slot_map)]
         return found
@@ -160,7 +165,7 @@ def _find_slot_map_differences(copies: Mapping[str, SlotMap], slot_map: SlotMap)
 
 async def _find_misplaced_documents(shard: str, client: AdminClient, slot_map: SlotMap) -> AsyncIterator[str]:
     for service, own in declared_collections().items():
-        database = client[mongo.service_database(service)]
+        database = client[service_database(service)]
         declared = {spec.name: spec for spec in (*own, *CHASSIS_COLLECTIONS)}
         for name in sorted(await database.list_collection_names()):
             where = f"{shard}: {database.name}.{name}"
@@ -185,13 +190,13 @@ def describe_misplaced_documents(shard: str, counts: Mapping[Any, int], slot_map
 
     Those of slots that are on their way between this shard and another one may be on both.
     """
-    strangers = slot_map.orphan_slots(shard)
+    moving = slot_map.orphan_slots(shard)
     of_others: dict[str, dict[int, int]] = defaultdict(dict)
     without = 0
     for slot, documents in counts.items():
         if not isinstance(slot, int) or not 0 <= slot < len(slot_map.owners):
             without += documents
-        elif slot_map.owners[slot] != shard and slot not in strangers:
+        elif slot_map.owners[slot] != shard and slot not in moving:
             of_others[slot_map.owners[slot]][slot] = documents
     found = [
         f"{sum(slots.values())} documents of slots that live on {owner}: {_name_spans(slots)}"

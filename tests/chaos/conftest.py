@@ -1,4 +1,4 @@
-"""Stacks to strike at."""
+"""Stacks to fault at."""
 
 from collections.abc import Iterator
 

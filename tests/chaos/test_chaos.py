@@ -13,10 +13,10 @@ ALONE_S = 40.0
 
 
 def assert_run_passed(verdict: ChaosResult) -> None:
-    assert verdict.not_well == []
-    assert verdict.findings == []
-    assert len(verdict.ledger.acknowledged("apply")) > 20
-    assert verdict.ledger.acknowledged("move")
+    assert verdict.unready_processes == []
+    assert verdict.violations == []
+    assert len(verdict.operation_log.acknowledged("apply")) > 20
+    assert verdict.operation_log.acknowledged("move")
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -28,4 +28,4 @@ def test_nothing_is_lost_doubled_oversold_or_miscounted(stack: StackHandle, seed
 def test_one_kind_of_fault_alone_loses_nothing(stack: StackHandle, kind: ChaosFaultKind) -> None:
     verdict = run_chaos(stack.topology, 1, ALONE_S, print, only=[kind])
     assert_run_passed(verdict)
-    assert {strike.kind for strike in verdict.strikes} == {kind}
+    assert {fault.kind for fault in verdict.faults} == {kind}

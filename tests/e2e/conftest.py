@@ -41,7 +41,7 @@ def new_person(stack: StackHandle) -> NewPerson:
         else:
             person.log_in(JOURNEY_PASSWORD)
         if company and trusted:
-            ModerationClient(stack.topology).verify(person.user["companyId"])
+            ModerationClient(stack.cluster).verify_company(person.user["companyId"])
         return person
 
     return make
@@ -50,8 +50,8 @@ def new_person(stack: StackHandle) -> NewPerson:
 @pytest.fixture(scope="session")
 def walked(stack: StackHandle) -> tuple[JourneyUsers, Journey]:
     """The main journey, walked once from its beginning to its end."""
-    moderator = ModerationClient(stack.topology)
-    cast = JourneyUsers.assemble(stack.gateway_url, stack.mailbox_url, moderator, lambda _: None)
+    moderator = ModerationClient(stack.cluster)
+    cast = JourneyUsers.create(stack.gateway_url, stack.mailbox_url, moderator, lambda _: None)
     journey = Journey(cast)
     for _, step in journey.steps():
         step()

@@ -208,9 +208,9 @@ def test_a_services_own_key_signs_no_person_in(stack: StackHandle, student: ApiU
 def test_a_token_of_an_hour_ago_has_expired(stack: StackHandle, student: ApiUser) -> None:
     async def minted() -> str:
         async with AsyncExitStack() as closing:
-            auth = await open_auth_resources(stack.topology, stack.credentials, closing, clock=SystemClock())
+            auth = await open_auth_resources(stack.cluster, closing, clock=SystemClock())
             person = Principal(id=student.user["id"], kind="STUDENT", email_verified=True)
-            return await SeedTokenIssuer(auth).token(person, timedelta(hours=-1))
+            return await SeedTokenIssuer(auth).issue(person, timedelta(hours=-1))
 
     assert _with_token(stack, asyncio.run(minted())) == (401, "TOKEN_EXPIRED")
 

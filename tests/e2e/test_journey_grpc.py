@@ -92,7 +92,7 @@ def test_the_whole_journey_works_with_typed_stubs(stack: StackHandle, channel: g
         timeout=TIMEOUT_S,
     )
     assert posted.state == internship.INTERNSHIP_STATE_PENDING_REVIEW
-    posted = ModerationClient(stack.topology).approve(draft.id).internship
+    posted = ModerationClient(stack.cluster).approve(draft.id).internship
     assert posted.state == internship.INTERNSHIP_STATE_OPEN
 
     me = user.Me(student=user.StudentProfile(headline="I like types"))
@@ -164,7 +164,7 @@ def test_the_live_inbox_streams_what_arrives_and_resumes_after_its_last_entry(
         metadata=owner.metadata(),
         timeout=TIMEOUT_S,
     )
-    ModerationClient(stack.topology).approve(draft.id)
+    ModerationClient(stack.cluster).approve(draft.id)
     submitted = ApplicationServiceStub(channel).SubmitApplication(
         application.SubmitApplicationRequest(
             internship_id=draft.id, answers=[application.Answer(question_id="start", text="Now")]

@@ -85,8 +85,8 @@ def test_a_suspended_companys_listings_are_offline_within_a_moment(
     owner = new_person(company="Troubled")
     draft = owner.post("/api/v1/internships", **sample_listing(secrets.token_hex(4)))
     owner.post(f"/api/v1/internships/{draft['id']}:publish")
-    moderators = ModerationClient(stack.topology, "maria")
-    moderators.set_company(owner.user["companyId"], "SUSPENDED", "Complaints.")
+    moderators = ModerationClient(stack.cluster, "maria")
+    moderators.set_company_state(owner.user["companyId"], "SUSPENDED", "Complaints.")
     path = f"/api/v1/internships/{draft['id']}"
     wait_for_result(
         lambda: owner.get(path)["state"] == "INTERNSHIP_STATE_SUSPENDED" or None,

@@ -1,4 +1,4 @@
-"""A crowd applies, something strikes, and everything that was acknowledged is looked for."""
+"""A crowd applies, something faults, and everything that was acknowledged is looked for."""
 
 import asyncio
 import threading
@@ -20,27 +20,27 @@ from tests.waiting import WAIT_TIMEOUT_S
 INJECT_AFTER_APPLICATIONS: Final = 60
 
 
-def assert_nothing_lost(crowd: UserPool, strike: Callable[[], None]) -> None:
-    """Asserts that each application is stored, shown, counted and mailed once, whatever `strike` does."""
+def assert_nothing_lost(crowd: UserPool, fault: Callable[[], None]) -> None:
+    """Asserts that each application is stored, shown, counted and mailed once, whatever `fault` does."""
     since = datetime.now(UTC)
     listings = asyncio.run(crowd.post_listings())
-    outcome = _apply_during(crowd, listings, strike)
+    outcome = _apply_during(crowd, listings, fault)
     _assert_each_application_kept_once(crowd, listings, outcome, since)
 
 
-def _apply_during(crowd: UserPool, listings: Sequence[str], strike: Callable[[], None]) -> ApplicationOutcome:
-    """Everybody applies; in the midst of it something strikes."""
+def _apply_during(crowd: UserPool, listings: Sequence[str], fault: Callable[[], None]) -> ApplicationOutcome:
+    """Everybody applies; in the midst of it something faults."""
     outcome = ApplicationOutcome()
 
     def strike_in_the_midst() -> None:
         while len(outcome.acknowledged) < INJECT_AFTER_APPLICATIONS:
             time.sleep(0.01)
-        strike()
+        fault()
 
-    striker = threading.Thread(target=strike_in_the_midst)
-    striker.start()
+    injector = threading.Thread(target=strike_in_the_midst)
+    injector.start()
     asyncio.run(crowd.apply_everywhere(listings, outcome))
-    striker.join()
+    injector.join()
     return outcome
 
 

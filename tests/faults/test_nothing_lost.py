@@ -5,7 +5,7 @@ import time
 import pytest
 
 from devstack.services import SERVICE_ROLES
-from devstack.topology import SERVICES
+from ops.service_names import SERVICES
 from tests.faults.assertions import assert_nothing_lost
 from tests.faults.user_pool import UserPool
 from tests.stack import StackHandle

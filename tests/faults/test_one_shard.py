@@ -32,7 +32,7 @@ class ListingPaths:
 
 @pytest.fixture
 def listings(stack: StackHandle, crowd: UserPool) -> ListingPaths:
-    shard_of = SlotMap.load(stack.topology.slot_map).shard_name
+    shard_of = SlotMap.load(stack.topology.slot_map_file).shard_name
     posted = asyncio.run(crowd.post_listings())
     on_s1 = [each for each in posted if shard_of(slot_of(each)) == "s1"]
     [elsewhere, *_] = [each for each in posted if shard_of(slot_of(each)) == "s2"]
@@ -42,7 +42,7 @@ def listings(stack: StackHandle, crowd: UserPool) -> ListingPaths:
 
 @pytest.fixture
 def client(stack: StackHandle, crowd: UserPool) -> Iterator[httpx.Client]:
-    """A student's, since what strangers read is kept at the edge for longer than this test waits."""
+    """A student's, since what anonymous readers get is kept at the edge for longer than this test waits."""
     headers = crowd.students[0].headers
     with httpx.Client(base_url=stack.gateway_url, timeout=WAIT_TIMEOUT_S, headers=headers) as client:
         yield client

@@ -1,4 +1,4 @@
-"""The cluster grows while people work: nothing is lost, and whoever meets a fence gets through after it."""
+"""The cluster grows while people work: nothing is lost, and writes that meet a fence get through after it."""
 
 import os
 import random
@@ -15,7 +15,7 @@ from pymongo import MongoClient
 
 from chassis.sharding.slot_map import SlotMap
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE, SLOT_MAP_COLLECTION
-from devstack.lifecycle import Stack as RunningStack
+from devstack.local_cluster import LocalCluster
 from devstack.topology import Topology
 from ops.errors import OpsError
 from ops.migration import operator_actions
@@ -39,14 +39,14 @@ KILLED_AT: Final = (
 """After which line a mover is killed, and how many seconds after it at least and at most."""
 
 
-def running_stack(stack: StackHandle) -> RunningStack:
-    return RunningStack.of(Topology.load(stack.topology.path))
+def running_stack(stack: StackHandle) -> LocalCluster:
+    return LocalCluster.load(Topology.load(stack.topology.path))
 
 
 def test_a_cluster_grows_from_two_to_three_to_four_shards_under_load(stack: StackHandle) -> None:
     with monitoring_search(stack) as watch, running_workload(stack) as work:
         for name in ("s3", "s4"):
-            add_shard.add_shard(Topology.load(stack.topology.path), name, "", StepProgress())
+            add_shard.add_shard(running_stack(stack), name, "", StepProgress())
             moved = operator_actions.rebalance_slots(running_stack(stack), log_line)
             assert moved
             log_line(f"{moved}")
@@ -55,18 +55,18 @@ def test_a_cluster_grows_from_two_to_three_to_four_shards_under_load(stack: Stac
     assert {each.slots for each in status.read_shard_statuses(running_stack(stack))} == {4096}
     assert status.find_shard_problems(running_stack(stack)) == []
     assert_nothing_failed(work)
-    assert max(deed.tries for deed in work.ledger.deeds) <= MAX_TRIES
+    assert max(operation.tries for operation in work.operation_log.operations) <= MAX_TRIES
     assert watch.looks > 100
     assert watch.wrong == []
 
 
 def test_a_move_that_is_killed_at_any_point_is_finished_by_the_next(stack: StackHandle) -> None:
-    dice = random.Random()
+    generator = random.Random()
     names = [shard.name for shard in Topology.load(stack.topology.path).shards]
     with monitoring_search(stack) as watch, running_workload(stack) as work:
         for line, least_s, most_s in KILLED_AT:
-            first, after_s = dice.randrange(15_000), dice.uniform(least_s, most_s)
-            target = dice.choice([name for name in names if name != owner_of(stack, first)])
+            first, after_s = generator.randrange(15_000), generator.uniform(least_s, most_s)
+            target = generator.choice([name for name in names if name != owner_of(stack, first)])
             move = start_ic_shards(stack, "move", f"{first}-{first + 800}", "--to", target)
             wait_for_line(move, line)
             time.sleep(after_s)
@@ -135,19 +135,22 @@ def finish_migration(stack: StackHandle) -> None:
 
 
 def log_line(line: str) -> None:
-    """For whoever reads what the test has printed."""
+    """Print a line for the reader of the test's output."""
     sys.stdout.write(f"{time.monotonic():.1f} {line}\n")
 
 
 def assert_nothing_failed(work: WorkloadRun) -> None:
-    """Whoever met a fence was told to come again, and got through."""
+    """Assert that every write that met a fence was retried and got through."""
     sys.stdout.write(
-        f"{dict(work.ledger.calls)}, most tries {max(deed.tries for deed in work.ledger.deeds)}\n"
+        f"{dict(work.operation_log.call_counts)}, "
+        f"most tries {max(operation.tries for operation in work.operation_log.operations)}\n"
     )
-    assert work.findings() == []
-    assert len(work.ledger.acknowledged("apply")) > 20
-    assert [deed for deed in work.ledger.deeds if not deed.answer] == []
-    assert {status for status in work.ledger.calls if status == "none" or status >= "500"} <= {"503"}
+    assert work.violations() == []
+    assert len(work.operation_log.acknowledged("apply")) > 20
+    assert [operation for operation in work.operation_log.operations if not operation.answer] == []
+    assert {status for status in work.operation_log.call_counts if status == "none" or status >= "500"} <= {
+        "503"
+    }
 
 
 def start_ic_shards(stack: StackHandle, *arguments: str) -> "subprocess.Popen[str]":

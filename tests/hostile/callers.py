@@ -120,13 +120,11 @@ class CallerDirectory:
 
 async def _open_callers(stack: StackHandle, crowd: UserPool) -> dict[str, LabelledCaller]:
     async with AsyncExitStack() as closing:
-        minting = SeedTokenIssuer(
-            await open_auth_resources(stack.topology, stack.credentials, closing, clock=SystemClock())
-        )
+        minting = SeedTokenIssuer(await open_auth_resources(stack.cluster, closing, clock=SystemClock()))
 
         async def member(owner: SignedInUser, role: str, label: str) -> LabelledCaller:
             principal = replace(owner.principal, id=new_id("usr"), role=role)
-            return LabelledCaller(label, principal, await minting.token(principal))
+            return LabelledCaller(label, principal, await minting.issue(principal))
 
         owner, other = crowd.owners
         people = [
@@ -147,8 +145,8 @@ def _caller_of(label: str, member: SignedInUser) -> LabelledCaller:
 
 async def _issue_token(stack: StackHandle, principal: Principal, life: timedelta) -> str:
     async with AsyncExitStack() as closing:
-        auth = await open_auth_resources(stack.topology, stack.credentials, closing, clock=SystemClock())
-        return await SeedTokenIssuer(auth).token(principal, life)
+        auth = await open_auth_resources(stack.cluster, closing, clock=SystemClock())
+        return await SeedTokenIssuer(auth).issue(principal, life)
 
 
 def load_service_identity(stack: StackHandle, service: str) -> ServiceIdentity:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from devstack.topology import SERVICES
+from ops.service_names import SERVICES
 from tests.hostile.callers import CallerDirectory
 from tests.hostile.process_health import ProcessSnapshot, assert_processes_survived
 from tests.hostile.raw_grpc import RawGrpcChannel

@@ -6,7 +6,7 @@ from typing import Final
 
 import psutil
 
-from devstack.topology import SERVICES
+from ops.service_names import SERVICES
 from tests.stack import StackHandle, wait_until_blocking
 from tests.waiting import WAIT_TIMEOUT_S
 

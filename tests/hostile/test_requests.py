@@ -109,12 +109,14 @@ def secret(stack: StackHandle) -> Iterator[str]:
     value, marker = f"hunter2-{secrets.token_hex(8)}", secrets.token_hex(16)
     yield value
     httpx.get(f"{stack.gateway_url}/marker-{marker}", trust_env=False, verify=stack.trust)
-    envoy = stack.topology.logs / "envoy.log"
+    envoy = stack.topology.logs_folder / "envoy.log"
     wait_until_blocking(
         lambda: f"/marker-{marker}" in envoy.read_text(), "Envoy's log", within_s=LOG_TIMEOUT_S
     )
     found = [
-        log.name for log in stack.topology.logs.glob("*.log") if value in log.read_text(errors="replace")
+        log.name
+        for log in stack.topology.logs_folder.glob("*.log")
+        if value in log.read_text(errors="replace")
     ]
     assert not found
 

@@ -7,8 +7,8 @@ import pytest
 
 from chassis.contracts import imported_contracts
 from chassis.grpc.server import MAX_CALLS_PER_CONNECTION
-from devstack.topology import SERVICES
 from devstack.topology_parts import LOOPBACK
+from ops.service_names import SERVICES
 from tests.hostile.callers import STUDENT, CallerDirectory
 from tests.hostile.raw_grpc import RawGrpcChannel, RawResponse, find_response_fault
 from tests.hostile.slow_clients import (

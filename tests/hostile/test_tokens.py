@@ -15,7 +15,7 @@ from chassis.settings import decode_key
 from devstack.journey.client import ApiError, ApiUser
 from devstack.journey.main_journey import JOURNEY_PASSWORD
 from devstack.seed.in_process_services import open_auth_resources
-from devstack.topology import SERVICES
+from ops.service_names import SERVICES
 from services.auth.key_store import KeyStore
 from services.auth.keyring import KeyRing
 from services.auth.repository import SigningKeyRepository
@@ -66,7 +66,7 @@ def signed_by_auth(stack: StackHandle, claims: dict[str, Any]) -> str:
 
     async def sign() -> str:
         async with AsyncExitStack() as closing:
-            auth = await open_auth_resources(stack.topology, stack.credentials, closing, clock=SystemClock())
+            auth = await open_auth_resources(stack.cluster, closing, clock=SystemClock())
             key_store = KeyStore(decode_key(auth.settings.data_key))
             ring = KeyRing(
                 SigningKeyRepository(auth.shards), key_store, auth.clock, auth.settings.key_rotation

@@ -84,7 +84,7 @@ async def _call(
     load: LoadResult,
     over: threading.Event,
 ) -> None:
-    url, began, number = stack.topology.url_of(region), time.monotonic(), 0
+    url, began, number = stack.topology.region_url(region), time.monotonic(), 0
     async with (
         httpx.AsyncClient(base_url=url, verify=stack.trust, timeout=TIMEOUT_S, trust_env=False) as client,
         asyncio.TaskGroup() as calls,

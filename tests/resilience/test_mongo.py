@@ -10,7 +10,7 @@ from chassis.ids import slot_of
 from chassis.sharding.slot_map import SlotMap
 from devstack.fault_proxy.model import StoreFault
 from devstack.seed.signed_in_users import SignedInUser
-from devstack.topology import SERVICES
+from ops.service_names import SERVICES
 from tests.faults.user_pool import UserPool
 from tests.resilience.timed_requests import (
     ME,
@@ -87,10 +87,10 @@ def _breaker(stack: StackHandle, shard: str) -> float:
 
 
 def _on(stack: StackHandle, shard: str, ids: list[str]) -> list[str]:
-    shard_of = SlotMap.load(stack.topology.slot_map).shard_name
+    shard_of = SlotMap.load(stack.topology.slot_map_file).shard_name
     return [each for each in ids if shard_of(slot_of(each)) == shard]
 
 
 def _student_on(stack: StackHandle, crowd: UserPool, shard: str) -> SignedInUser:
-    shard_of = SlotMap.load(stack.topology.slot_map).shard_name
+    shard_of = SlotMap.load(stack.topology.slot_map_file).shard_name
     return next(each for each in crowd.students if shard_of(slot_of(each.principal.id)) == shard)

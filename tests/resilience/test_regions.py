@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from devstack import lifecycle
+from devstack import process_control
 from devstack.journey.client import Json
-from devstack.lifecycle import Stack as RunningStack
 from devstack.process import StackProcess
 from devstack.region import StackRegion
 from devstack.seed.signed_in_users import SignedInUser
+from devstack.stack import Stack as RunningStack
 from ops.progress import StepProgress
 from ops.provision import count_waiting_events
 from tests.faults.user_pool import UserPool, wait_for_recovery
@@ -57,16 +57,16 @@ def processes_down(
     stack: StackHandle, processes: Sequence[StackProcess], take_away: TakeAway
 ) -> Iterator[None]:
     """Without these processes until the block ends; then they are started, and ready."""
-    running = RunningStack.of(stack.topology)
+    running = RunningStack.assemble(stack.topology)
     try:
         take_away(running, processes, StepProgress())
         yield
     finally:
-        lifecycle.start_processes_in_turn(running, processes, StepProgress())
+        process_control.start_processes_in_turn(running, processes, StepProgress())
 
 
 def services_of(stack: StackHandle, region: StackRegion) -> list[StackProcess]:
-    return RunningStack.of(stack.topology).services_of(region)
+    return RunningStack.assemble(stack.topology).services_of(region)
 
 
 def await_only(load: LoadResult, here: StackRegion, elsewhere: StackRegion) -> None:
@@ -89,7 +89,7 @@ def test_when_a_regions_services_are_killed_the_other_answers_within_a_second_an
     here, elsewhere = stack.topology.regions
     with steady_load(stack, here, reads_of(crowd)) as load:
         await_only(load, here, elsewhere)
-        with processes_down(stack, services_of(stack, here), lifecycle.kill_processes):
+        with processes_down(stack, services_of(stack, here), process_control.kill_processes):
             await_only(load, elsewhere, here)
             assert load.failing_for_s <= MAX_ERRORS_S, str(load)
             failed = len(load.failures)
@@ -103,7 +103,7 @@ def test_no_call_fails_when_a_regions_services_are_stopped_and_started(
     here, elsewhere = stack.topology.regions
     with steady_load(stack, here, reads_of(crowd)) as load:
         await_only(load, here, elsewhere)
-        with processes_down(stack, services_of(stack, here), lifecycle.stop_processes):
+        with processes_down(stack, services_of(stack, here), process_control.stop_processes):
             await_only(load, elsewhere, here)
         await_only(load, here, elsewhere)
     assert load.failures == [], str(load)
@@ -114,7 +114,7 @@ def test_services_go_on_with_the_other_regions_when_their_neighbour_is_killed(
 ) -> None:
     here, elsewhere = stack.topology.regions
     listings = [*asyncio.run(crowd.post_listings()), *asyncio.run(crowd.post_listings())]
-    neighbour = RunningStack.of(stack.topology).process("user-serve")
+    neighbour = RunningStack.assemble(stack.topology).find_process("user-serve")
     read_elsewhere = count_answered_calls(elsewhere, "BatchGetStudentSnapshots")
     pairs = [(student, listing) for listing in listings for student in crowd.students]
 
@@ -125,7 +125,7 @@ def test_services_go_on_with_the_other_regions_when_their_neighbour_is_killed(
     with steady_load(stack, here, submit, per_second=20) as load:
         load.await_more(20)
         submitted_here = count_answered_calls(here, "SubmitApplication")
-        with processes_down(stack, [neighbour], lifecycle.kill_processes):
+        with processes_down(stack, [neighbour], process_control.kill_processes):
             load.await_more(60)
             assert count_answered_calls(here, "SubmitApplication") >= submitted_here + 60
             assert count_answered_calls(elsewhere, "BatchGetStudentSnapshots") > read_elsewhere
@@ -160,7 +160,7 @@ def test_the_workers_of_both_regions_share_the_events_and_each_has_its_effect_on
     expected = Counter({student.email: len(listings) for student in newcomers.students})
     wait_for_recovery(lambda: _mailed(newcomers).total() >= expected.total() or None, "the mails")
     wait_for_recovery(
-        lambda: count_waiting_events(stack.topology, stack.credentials) == 0 or None,
+        lambda: count_waiting_events(stack.cluster) == 0 or None,
         "all events to be handled",
     )
     assert _mailed(newcomers) == expected
@@ -170,7 +170,7 @@ def test_the_workers_of_both_regions_share_the_events_and_each_has_its_effect_on
 
 async def _apply_at_both_gateways(crowd: UserPool, listings: list[str]) -> None:
     topology = crowd.stack.topology
-    urls = [topology.url_of(region) for region in topology.regions]
+    urls = [topology.region_url(region) for region in topology.regions]
     async with httpx.AsyncClient(verify=crowd.stack.trust, timeout=20.0, trust_env=False) as client:
 
         async def apply(number: int, student: SignedInUser, listing: str) -> None:

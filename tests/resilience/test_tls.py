@@ -22,7 +22,7 @@ LISTINGS = "/api/v1/internships"
 @pytest.mark.parametrize("region", [0, 1])
 @pytest.mark.parametrize(("http2", "version"), [(False, "HTTP/1.1"), (True, "HTTP/2")])
 def test_http_1_and_2_are_spoken_over_tls(stack: StackHandle, region: int, http2: bool, version: str) -> None:
-    url = stack.topology.url_of(stack.topology.regions[region])
+    url = stack.topology.region_url(stack.topology.regions[region])
     with httpx.Client(base_url=url, http2=http2, verify=stack.trust, trust_env=False) as client:
         answer = client.get(LISTINGS)
     assert (answer.status_code, answer.http_version) == (200, version)

@@ -11,8 +11,8 @@ from google.protobuf.json_format import ParseDict
 
 from chassis.call_context import Principal
 from chassis.clock import SystemClock
-from devstack.credentials import Credentials
 from devstack.journey.main_journey import sample_listing
+from devstack.local_cluster import LocalCluster
 from devstack.seed.accounts import find_principal
 from devstack.seed.in_process_services import NO_CONTEXT, InProcessServices, acting_at, open_auth_resources
 from devstack.seed.signed_in_users import SignedInUser
@@ -41,11 +41,11 @@ def sign_in_seeded_users(topology: Topology, emails: Sequence[str], plan: str = 
 
 async def _sign_in_seeded_users(topology: Topology, emails: Sequence[str], plan: str) -> list[SignedInUser]:
     async with AsyncExitStack() as closing:
-        auth = await open_auth_resources(topology, Credentials.of(topology), closing, clock=SystemClock())
+        auth = await open_auth_resources(LocalCluster.load(topology), closing, clock=SystemClock())
         accounts, minting = AccountRepository(auth.shards), SeedTokenIssuer(auth)
         people = [(email, await find_principal(accounts, email)) for email in emails]
         return [
-            SignedInUser(email, person, await minting.token(replace(person, plan=plan or person.plan)))
+            SignedInUser(email, person, await minting.issue(replace(person, plan=plan or person.plan)))
             for email, person in people
             if person is not None
         ]
@@ -66,7 +66,7 @@ async def _publish_listings(topology: Topology, owner: Principal, count: int) ->
     body = sample_listing("benchmark") | {"questions": [], "openings": OPENINGS_PER_LISTING}
     draft = ParseDict(body, pb.Internship())
     async with AsyncExitStack() as closing:
-        internships = (await InProcessServices.open(topology, Credentials.of(topology), closing)).internships
+        internships = (await InProcessServices.open(LocalCluster.load(topology), closing)).internships
         with acting_at(datetime.now(UTC), owner):
             return [await _publish_listing(internships, draft) for _ in range(count)]
 
@@ -79,7 +79,7 @@ async def _publish_listing(internships: Any, draft: pb.Internship) -> str:
 
 async def _close_listings(topology: Topology, owner: Principal, listing_ids: Sequence[str]) -> None:
     async with AsyncExitStack() as closing:
-        internships = (await InProcessServices.open(topology, Credentials.of(topology), closing)).internships
+        internships = (await InProcessServices.open(LocalCluster.load(topology), closing)).internships
         with acting_at(datetime.now(UTC), owner):
             for listing_id in listing_ids:
                 await internships.CloseInternship(

@@ -46,7 +46,7 @@ def module_command(module: str) -> list[str]:
 
 
 def checkout_environment() -> dict[str, str]:
-    """This process's environment, with the rooms and the stubs to import from."""
+    """This process's environment, with the packages and the stubs to import from."""
     path = os.pathsep.join(filter(None, (str(REPO), str(GEN), os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path}
 

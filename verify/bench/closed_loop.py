@@ -20,7 +20,7 @@ CALLS_END_TIMEOUT_S: Final = 6.0
 class MeasurementTimes:
     """How long to measure, and how long to warm up before."""
 
-    seconds: float
+    window_s: float
     warm_up_s: float
 
 
@@ -59,7 +59,7 @@ async def run_closed_loop(
             raise OpsError("the warm-up used all calls up: measure for fewer --seconds")
         tally.latencies_s.clear()
         began, cpu_before_s = time.perf_counter(), used_cpu_s(serving)
-        await _wait_for_callers(callers, pace.seconds)
+        await _wait_for_callers(callers, pace.window_s)
         window_s, used_s = time.perf_counter() - began, used_cpu_s(serving) - cpu_before_s
         return LoadSample(window_s, used_s, tuple(tally.latencies_s), dict(tally.failures))
     finally:

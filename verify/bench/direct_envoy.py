@@ -4,7 +4,6 @@ import json
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from devstack.topology_parts import LOOPBACK
 from gateway import envoy_types as types
 from gateway.envoy_types import socket_address, typed_extension
 from ops.errors import OpsError
+from ops.waiting import wait_until
 from verify.bench.echo_server import ECHO_RESPONSE, STOP_TIMEOUT_S, EchoServer
 
 START_TIMEOUT_S: Final = 10.0
@@ -64,8 +64,5 @@ def _find_free_port() -> int:
 
 
 def _wait_until_open(port: int) -> None:
-    until = time.monotonic() + START_TIMEOUT_S
-    while not probe_port(port).ready:
-        if time.monotonic() > until:
-            raise OpsError("the Envoy to compare with does not start")
-        time.sleep(0.05)
+    if not wait_until(lambda: probe_port(port).ready, timeout_s=START_TIMEOUT_S, interval_s=0.05):
+        raise OpsError("the Envoy to compare with does not start")

@@ -41,7 +41,7 @@ def run_http_load(plan: HttpLoadPlan, pace: MeasurementTimes) -> LoadSample:
         folder = Path(name)
         _run_h2load(plan, max(1, round(pace.warm_up_s)), folder)
         before_s = used_cpu_s(plan.pids)
-        seconds = max(1, round(pace.seconds))
+        seconds = max(1, round(pace.window_s))
         _run_h2load(plan, seconds, folder)
         used_s = used_cpu_s(plan.pids) - before_s
         return parse_http_load_log((folder / "calls.tsv").read_text().splitlines(), seconds, used_s)

@@ -40,7 +40,7 @@ class Machine:
     load: float
 
     @classmethod
-    def here(cls) -> Self:
+    def current(cls) -> Self:
         """This machine, now."""
         memory = int(psutil.virtual_memory().total)
         return cls(len(os.sched_getaffinity(0)), _cpu_model(), memory, os.getloadavg()[0])
@@ -59,7 +59,7 @@ class BenchmarkReport:
     seconds: float
     results: Sequence[BenchmarkResult]
 
-    def show(self) -> None:
+    def print_table(self) -> None:
         """Prints it."""
         table = Table(box=None, pad_edge=False)
         for column in COLUMNS:

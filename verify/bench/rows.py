@@ -11,11 +11,11 @@ from typing import Final
 
 from devstack import mongo
 from devstack.seed import SEED_PASSWORD
-from devstack.topology import SERVICES
 from internshipconnect.application.v1 import application_pb2 as apply
 from internshipconnect.auth.v1 import auth_pb2 as auth
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from ops.errors import OpsError
+from ops.service_names import SERVICES
 from verify.bench import baselines, grpc_load, http_load
 from verify.bench.benchmark_users import seeded_student_email, sign_in_seeded_users, temporary_listings
 from verify.bench.child_process import run_in_child_process
@@ -56,7 +56,7 @@ class BenchmarkRow:
     cpu_of: str
     measure: Callable[[BenchmarkTarget, MeasurementTimes], LoadSample]
     baseline: str | None = None
-    by_h2load: bool = False
+    uses_h2load: bool = False
 
     def result(self, field: BenchmarkTarget, pace: MeasurementTimes) -> BenchmarkResult:
         """Measures it."""
@@ -88,7 +88,11 @@ def _measure_get(field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSample:
     requests = [pb.GetInternshipRequest(internship_id=each.id) for each in field.listings]
     calls = [PreparedCall(request.SerializeToString()) for request in requests]
     plan = GrpcLoadPlan(
-        field.target("internship"), GET_METHOD, calls, CONCURRENT_READERS, field.pids("internship-serve")
+        field.grpc_address("internship"),
+        GET_METHOD,
+        calls,
+        CONCURRENT_READERS,
+        field.process_ids("internship-serve"),
     )
     return run_in_child_process(grpc_load.run_grpc_load, plan, pace)
 
@@ -105,7 +109,10 @@ def _measure_gateway(field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSamp
     [reader] = sign_in_seeded_users(field.topology, [seeded_student_email(1)], plan="ADMIN")
     headers = (f"authorization: Bearer {reader.token}",)
     plan = HttpLoadPlan(
-        _listing_urls(field, len(field.listings)), field.pids("envoy", "internship-serve"), None, headers
+        _listing_urls(field, len(field.listings)),
+        field.process_ids("envoy", "internship-serve"),
+        None,
+        headers,
     )
     return http_load.run_http_load(plan, pace)
 
@@ -116,9 +123,9 @@ def _measure_direct_envoy(_field: BenchmarkTarget, pace: MeasurementTimes) -> Lo
 
 
 def _measure_cached(field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSample:
-    # What has to be fetched anew counts against the limit of one address.
+    # What has to be fetched again counts against the limit of one address.
     return http_load.run_http_load(
-        HttpLoadPlan(_listing_urls(field, CACHED_LISTINGS), field.pids("envoy")), pace
+        HttpLoadPlan(_listing_urls(field, CACHED_LISTINGS), field.process_ids("envoy")), pace
     )
 
 
@@ -134,8 +141,8 @@ def _measure_search(field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSampl
         PreparedCall(each.SerializeToString(), _bearer(searcher.token))
         for each in build_search_requests(field.listings)
     ]
-    pids = field.pids("internship-serve", *field.mongods)
-    plan = GrpcLoadPlan(field.target("internship"), SEARCH_METHOD, calls, CONCURRENT_SEARCHERS, pids)
+    pids = field.process_ids("internship-serve", *field.mongods)
+    plan = GrpcLoadPlan(field.grpc_address("internship"), SEARCH_METHOD, calls, CONCURRENT_SEARCHERS, pids)
     return run_in_child_process(grpc_load.run_grpc_load, plan, pace)
 
 
@@ -149,7 +156,7 @@ def _measure_login(field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSample
     requests = [auth.LoginRequest(email=member.email, password=SEED_PASSWORD) for member in found]
     calls = [PreparedCall(request.SerializeToString()) for request in requests]
     plan = GrpcLoadPlan(
-        field.target("auth"), LOGIN_METHOD, calls, 2 * _core_count(), field.pids("auth-serve")
+        field.grpc_address("auth"), LOGIN_METHOD, calls, 2 * _core_count(), field.process_ids("auth-serve")
     )
     return run_in_child_process(grpc_load.run_grpc_load, plan, pace)
 
@@ -159,7 +166,7 @@ def _measure_transactions(field: BenchmarkTarget, pace: MeasurementTimes) -> Loa
     names = [mongo.mongod_process_name(shard, member) for member in range(len(shard.ports))]
     uri = mongo.shard_admin_uri(shard, field.credentials)
     database = f"bench_{secrets.token_hex(4)}"
-    plan = baselines.TransactionPlan(uri, database, CONCURRENT_WRITERS, field.pids(*names))
+    plan = baselines.TransactionPlan(uri, database, CONCURRENT_WRITERS, field.process_ids(*names))
     return run_in_child_process(baselines.run_transaction_baseline, plan, pace)
 
 
@@ -167,18 +174,18 @@ def _measure_submit(field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSampl
     students = sign_in_seeded_users(
         field.topology, [seeded_student_email(number) for number in range(1, STUDENT_COUNT + 1)]
     )
-    needed = (pace.seconds + pace.warm_up_s) * SUBMISSIONS_PER_S
+    needed = (pace.window_s + pace.warm_up_s) * SUBMISSIONS_PER_S
     with temporary_listings(field.topology, math.ceil(needed / len(students))) as listing_ids:
         calls = list(_prepare_submissions([student.token for student in students], listing_ids))
-        pids = field.pids("application-serve", *field.mongods)
+        pids = field.process_ids("application-serve", *field.mongods)
         plan = GrpcLoadPlan(
-            field.target("application"), SUBMIT_METHOD, calls, CONCURRENT_WRITERS, pids, once=True
+            field.grpc_address("application"), SUBMIT_METHOD, calls, CONCURRENT_WRITERS, pids, once=True
         )
         return run_in_child_process(grpc_load.run_grpc_load, plan, pace)
 
 
 def _measure_submit_alone(field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSample:
-    with pause_processes(field.pids(*(f"{service}-work" for service in SERVICES))):
+    with pause_processes(field.process_ids(*(f"{service}-work" for service in SERVICES))):
         return _measure_submit(field, pace)
 
 
@@ -201,17 +208,19 @@ def _core_count() -> int:
 BENCHMARK_ROWS: Final = (
     BenchmarkRow("echo", "bare grpcio echo, 500 bytes", "echo", _measure_echo),
     BenchmarkRow("get", "GetInternship over gRPC, warm", "internship", _measure_get, "echo"),
-    BenchmarkRow("echo-h2load", "the same echo, by h2load", "echo", _measure_echo_by_h2load, by_h2load=True),
+    BenchmarkRow(
+        "echo-h2load", "the same echo, by h2load", "echo", _measure_echo_by_h2load, uses_h2load=True
+    ),
     BenchmarkRow(
         "gateway",
         "GetInternship over HTTP/JSON, uncached, by h2load",
         "envoy, internship",
         _measure_gateway,
         "echo-h2load",
-        by_h2load=True,
+        uses_h2load=True,
     ),
     BenchmarkRow(
-        "direct", "Envoy answering by itself, by h2load", "envoy", _measure_direct_envoy, by_h2load=True
+        "direct", "Envoy answering by itself, by h2load", "envoy", _measure_direct_envoy, uses_h2load=True
     ),
     BenchmarkRow(
         "cached",
@@ -219,7 +228,7 @@ BENCHMARK_ROWS: Final = (
         "envoy",
         _measure_cached,
         "direct",
-        by_h2load=True,
+        uses_h2load=True,
     ),
     BenchmarkRow("search", "search, 4 kinds of query, no cache", "internship, mongod", _measure_search),
     BenchmarkRow("argon2", "bare Argon2id verify, all cores", "hashing", _measure_hashes),

@@ -11,11 +11,13 @@ from pymongo import MongoClient
 from devstack import mongo
 from devstack.credentials import Credentials
 from devstack.supervisor import SupervisorClient
-from devstack.topology import DEFAULT_STACK, Topology
+from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from ops.errors import OpsError
+from ops.options import DEFAULT_STACK
+from ops.service_names import service_database
 from verify.bench.echo_server import EchoServer
 
 MAX_LISTINGS: Final = 200
@@ -40,11 +42,11 @@ class BenchmarkTarget:
     pids_by_process: dict[str, int]
 
     @classmethod
-    def of(cls, topology: Topology, echo: EchoServer) -> Self:
+    def connect(cls, topology: Topology, echo: EchoServer) -> Self:
         """Raises OpsError when the stack is not running."""
-        return cls(topology, Credentials.of(topology), echo, read_running_pids(topology))
+        return cls(topology, Credentials.load_or_create(topology), echo, read_running_pids(topology))
 
-    def pids(self, *processes: str) -> tuple[int, ...]:
+    def process_ids(self, *processes: str) -> tuple[int, ...]:
         """The process IDs of some of the stack's processes."""
         return tuple(self.pids_by_process[process] for process in processes)
 
@@ -53,7 +55,7 @@ class BenchmarkTarget:
         """The names of all MongoDB processes."""
         return [process.name for process in mongo.mongod_processes(self.topology)]
 
-    def target(self, service: str) -> str:
+    def grpc_address(self, service: str) -> str:
         """`host:port` of a service's gRPC server."""
         return f"{LOOPBACK}:{self.topology.services[service].grpc}"
 
@@ -64,18 +66,17 @@ class BenchmarkTarget:
         Raises:
             OpsError: there are none, or the service does not answer.
         """
-        with grpc.insecure_channel(self.target("internship")) as channel:
+        with grpc.insecure_channel(self.grpc_address("internship")) as channel:
             found = tuple(_read_open_listings(InternshipServiceStub(channel)))
         if not found:
             raise OpsError(f"the stack has no open listings; {_seed_hint(self.topology)}")
         return found
 
-    def counts(self) -> dict[str, int]:
+    def count_documents(self) -> dict[str, int]:
         """How much the stack holds."""
         return {
             what: sum(
-                _count_documents(uri, mongo.service_database(service), collection)
-                for uri in self._admin_uris()
+                _count_documents(uri, service_database(service), collection) for uri in self._admin_uris()
             )
             for what, (service, collection) in COUNTED_COLLECTIONS.items()
         }
@@ -94,7 +95,7 @@ def require_seeded_stack(topology: Topology) -> None:
 def read_running_pids(topology: Topology) -> dict[str, int]:
     """The process IDs of the stack's processes, by name. Raises OpsError when one of them is not running."""
     states = SupervisorClient(topology).states()
-    down = sorted(name for name, state in states.items() if not state.running)
+    down = sorted(name for name, state in states.items() if not state.is_running)
     if down or not states:
         what = f"{', '.join(down)} of the stack" if down else "the stack"
         raise OpsError(f"{what} '{topology.name}' not running; start it: ic up{_stack_option(topology)}")

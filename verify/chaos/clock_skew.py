@@ -12,8 +12,8 @@ import time
 from typing import Final
 
 from devstack import binaries
-from devstack.lifecycle import Stack
 from devstack.process import StackProcess
+from devstack.stack import Stack
 from devstack.supervisor import STACK_MARKER, SupervisorClient, log_path
 from ops.paths import GEN, REPO
 

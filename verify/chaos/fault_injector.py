@@ -1,4 +1,4 @@
-"""Carries strikes out on a running stack of this machine."""
+"""Injects faults into a running stack of this machine."""
 
 import os
 import signal
@@ -15,8 +15,8 @@ from pymongo.errors import PyMongoError
 from devstack import control_plane, elections, fault_injection, fault_proxy_process, mongo, rate_limiter
 from devstack.fault_proxy.model import StoreFault
 from devstack.fault_proxy.model import StoreFaultKind as FaultKind
-from devstack.lifecycle import Stack
 from devstack.process import StackProcess, StartStage
+from devstack.stack import Stack
 from devstack.supervisor import SupervisorClient
 from ops.errors import OpsError
 from verify.chaos import clock_skew, full_disk, relay_leases
@@ -70,30 +70,30 @@ class FaultInjector:
         self._supervisor = SupervisorClient(stack.topology)
         self._one_at_a_time: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._deeds: Mapping[ChaosFaultKind, Callable[[Fault], None]] = {
-            ChaosFaultKind.KILL: lambda strike: self._supervisor.signal(self._supervised(strike), "KILL"),
+            ChaosFaultKind.KILL: lambda fault: self._supervisor.signal(self._supervised(fault), "KILL"),
             ChaosFaultKind.PAUSE: self._pause,
             ChaosFaultKind.RESTART: self._restart,
-            ChaosFaultKind.FULL_DISK: lambda strike: full_disk.fill_disk(stack, strike.target, strike.for_s),
-            ChaosFaultKind.SKEW: lambda strike: clock_skew.skew_clock(
-                self._supervisor, stack, stack.process(strike.target), strike.minutes, strike.for_s
+            ChaosFaultKind.FULL_DISK: lambda fault: full_disk.fill_disk(stack, fault.target, fault.for_s),
+            ChaosFaultKind.SKEW: lambda fault: clock_skew.skew_clock(
+                self._supervisor, stack, stack.find_process(fault.target), fault.minutes, fault.for_s
             ),
-            ChaosFaultKind.STEAL: lambda strike: relay_leases.steal_lease(stack, strike.target, strike.for_s),
+            ChaosFaultKind.STEAL: lambda fault: relay_leases.steal_lease(stack, fault.target, fault.for_s),
         }
 
-    def carry_out(self, strike: Fault) -> str:
-        """Strikes, and returns when it is over; a process that is gone comes back by itself.
+    def inject(self, fault: Fault) -> str:
+        """Inject a fault, and return when it is over; a process that is gone comes back by itself.
 
-        Says why when it could not be done, for instance because another strike was there before.
+        Says why when it could not be done, for instance because another fault was there before.
         """
         try:
-            meant = replace(strike, target=self._member(strike.target))
+            meant = replace(fault, target=self._member(fault.target))
             with self._one_at_a_time[meant.target]:
                 self._deeds.get(meant.kind, self._disturb)(meant)
         except _INJECTION_ERRORS as error:
             return str(error) or type(error).__name__
         return ""
 
-    def await_well(self) -> list[str]:
+    def wait_until_ready(self) -> list[str]:
         """Waits until everything is ready again; the names of what is not after a minute."""
         until = time.monotonic() + READY_TIMEOUT_S
         waiting: list[StackProcess] = list(self._stack.processes)
@@ -102,30 +102,30 @@ class FaultInjector:
             time.sleep(POLL_INTERVAL_S)
         return [process.name for process in waiting]
 
-    def _pause(self, strike: Fault) -> None:
-        pid = self._supervisor.states()[strike.target].pid
+    def _pause(self, fault: Fault) -> None:
+        pid = self._supervisor.states()[fault.target].pid
         if not pid:
-            raise OpsError(f"{strike.target} does not run just now")
+            raise OpsError(f"{fault.target} does not run just now")
         os.kill(pid, signal.SIGSTOP)
         try:
-            time.sleep(strike.for_s)
+            time.sleep(fault.for_s)
         finally:
             os.kill(pid, signal.SIGCONT)
 
-    def _restart(self, strike: Fault) -> None:
-        self._supervisor.stop(self._supervised(strike))
-        self._supervisor.start(self._supervised(strike))
+    def _restart(self, fault: Fault) -> None:
+        self._supervisor.stop(self._supervised(fault))
+        self._supervisor.start(self._supervised(fault))
 
-    def _disturb(self, strike: Fault) -> None:
-        until = time.time() + strike.for_s
-        delay_s = STORE_DELAY_S if strike.kind is ChaosFaultKind.DELAY else 0.0
-        fault = StoreFault(kind=_STORE_FAULT_KINDS[strike.kind], delay_s=delay_s, until=until)
-        fault_injection.set_fault(self._topology, strike.target, fault)
+    def _disturb(self, fault: Fault) -> None:
+        until = time.time() + fault.for_s
+        delay_s = STORE_DELAY_S if fault.kind is ChaosFaultKind.DELAY else 0.0
+        store_fault = StoreFault(kind=_STORE_FAULT_KINDS[fault.kind], delay_s=delay_s, until=until)
+        fault_injection.set_fault(self._topology, fault.target, store_fault)
         time.sleep(max(0.0, until - time.time()))
-        fault_injection.clear_faults(self._topology, strike.target)
+        fault_injection.clear_faults(self._topology, fault.target)
 
-    def _supervised(self, strike: Fault) -> str:
-        return self._stack.process(strike.target).supervised_name
+    def _supervised(self, fault: Fault) -> str:
+        return self._stack.find_process(fault.target).supervised_name
 
     def _member(self, target: str) -> str:
         """The process that is meant by a shard's primary; any other target is what it says."""

@@ -1,4 +1,4 @@
-"""What strikes when: drawn from a seed, so that a run can be repeated."""
+"""Which faults when: drawn from a seed, so that a run can be repeated."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ class Fault:
     minutes: int = 0
 
     @property
-    def until_s(self) -> float:
+    def ends_at_s(self) -> float:
         """When it is over, in seconds after the start of the run."""
         return self.at_s + self.for_s
 
@@ -59,22 +59,22 @@ FAULT_DURATION_RANGE_S: Final = (1.0, 8.0)
 SKEW_DURATION_RANGE_S: Final = (12.0, 25.0)
 """A process with a wrong clock has to start first."""
 FINAL_QUIET_S: Final = 10.0
-"""At the end of a run nothing strikes, so that people finish what they are at."""
+"""At the end of a run nothing faults, so that people finish what they are at."""
 INSTANT_KINDS: Final = frozenset({ChaosFaultKind.KILL, ChaosFaultKind.RESTART})
 SKEW_MINUTES: Final = (-5, -4, -3, -2, 2, 3, 4, 5)
 
 
 def draw_faults(seed: int, seconds: float, targets: FaultTargets) -> list[Fault]:
-    """The strikes of a run, in order; the next may come while one still lasts, but never at its target."""
+    """The faults of a run, in order; the next may come while one still lasts, but never at its target."""
     dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
-    strikes: list[Fault] = []
+    faults: list[Fault] = []
     at_s = FIRST_FAULT_AT_S
     while at_s < seconds - FINAL_QUIET_S:
-        strike = _draw_fault(dice, round(at_s, 1), seconds - FINAL_QUIET_S - at_s, targets)
-        if not any(_is_same_target_meanwhile(strike, other) for other in strikes):
-            strikes.append(strike)
+        fault = _draw_fault(dice, round(at_s, 1), seconds - FINAL_QUIET_S - at_s, targets)
+        if not any(_is_same_target_meanwhile(fault, other) for other in faults):
+            faults.append(fault)
         at_s += dice.uniform(*FAULT_GAP_RANGE_S)
-    return strikes
+    return faults
 
 
 def select_fault_targets(targets: FaultTargets, only: Sequence[str]) -> FaultTargets:
@@ -99,7 +99,7 @@ def _parse_kind(name: str, targets: FaultTargets) -> ChaosFaultKind:
     there = [kind for kind in ChaosFaultKind if targets.get(kind)]
     if name not in there:
         hint = "; stores are disturbed on a stack made with --faults" if name in set(ChaosFaultKind) else ""
-        raise OpsError(f"there is no strike '{name}' here; there are: {', '.join(there)}{hint}")
+        raise OpsError(f"there is no fault '{name}' here; there are: {', '.join(there)}{hint}")
     return ChaosFaultKind(name)
 
 
@@ -114,5 +114,5 @@ def _draw_fault(dice: random.Random, at_s: float, left_s: float, targets: FaultT
     return Fault(at_s, kind, target, 0.0 if kind in INSTANT_KINDS else round(lasts_s, 1), minutes)
 
 
-def _is_same_target_meanwhile(strike: Fault, other: Fault) -> bool:
-    return strike.target == other.target and strike.at_s <= other.until_s
+def _is_same_target_meanwhile(fault: Fault, other: Fault) -> bool:
+    return fault.target == other.target and fault.at_s <= other.ends_at_s

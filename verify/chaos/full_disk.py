@@ -14,7 +14,7 @@ from typing import Final
 from pymongo.errors import PyMongoError
 
 from devstack import binaries, elections, rabbit
-from devstack.lifecycle import Stack
+from devstack.stack import Stack
 from devstack.topology_parts import StackShard
 from ops.errors import OpsError
 
@@ -58,7 +58,7 @@ def _restore_free_limit(stack: Stack) -> None:
 
 
 def _set_free_limit(stack: Stack, limit: str) -> None:
-    environment = {**os.environ, **stack.process("rabbit").environment}
+    environment = {**os.environ, **stack.find_process("rabbit").environment}
     command = [str(binaries.rabbitmqctl()), "--quiet", "set_disk_free_limit", limit]
     try:
         done = subprocess.run(
@@ -72,7 +72,7 @@ def _set_free_limit(stack: Stack, limit: str) -> None:
 
 
 def _fill_shard(stack: Stack, shard: StackShard, for_s: float) -> None:
-    """A server that is started anew meanwhile has no lock any more."""
+    """A server that restarts in between has lost its lock."""
     topology = stack.topology
     primary = shard.ports[elections.find_primary(topology, shard)]
     with elections.connect_to_member(topology, stack.credentials, primary) as client:

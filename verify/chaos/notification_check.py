@@ -1,7 +1,6 @@
 """Whether everybody was told of everything that happened, once, and got a mail of it."""
 
 import re
-import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import httpx
 
 from devstack.seed.signed_in_users import SignedInUser
 from devstack.topology import Topology
+from ops.waiting import wait_until
 from services.notification.domain.contents import ApplicationNotSelected
 from services.notification.domain.notices import (
     ApplicationFacts,
@@ -57,24 +57,25 @@ class ReceivedMails:
 
 
 def wait_for_notifications(
-    topology: Topology, truth: StoredState, people: Sequence[SignedInUser]
+    topology: Topology, stored_state: StoredState, people: Sequence[SignedInUser]
 ) -> tuple[ReceivedMails, list[InvariantViolation]]:
     """What still is wrong two minutes and a half later, if anything is; and what is in the mailbox."""
-    until = time.monotonic() + MAIL_TIMEOUT_S
     owners = {each.principal.org: each.principal.id for each in people if each.principal.org}
     recipients = {"recipient_id": {"$in": [each.principal.id for each in people]}}
     mailbox = ReceivedMails(topology.mailbox_url)
-    while True:
+
+    def find_missing() -> list[InvariantViolation]:
         notifications = read_documents(topology, "notification", "notifications", recipients)
         mailbox.look([each.email for each in people])
-        left = find_missing_notifications(truth, notifications.values(), owners, mailbox.copies)
-        if not left or time.monotonic() > until:
-            return mailbox, left
-        time.sleep(POLL_INTERVAL_S)
+        return find_missing_notifications(stored_state, notifications.values(), owners, mailbox.copies)
+
+    return mailbox, wait_until(
+        find_missing, timeout_s=MAIL_TIMEOUT_S, interval_s=POLL_INTERVAL_S, is_done=lambda left: not left
+    )
 
 
 def find_missing_notifications(
-    truth: StoredState,
+    stored_state: StoredState,
     notifications: Collection[Document],
     owners: Mapping[str, str],
     mailed: Mapping[str, int],
@@ -83,21 +84,21 @@ def find_missing_notifications(
 
     `owners`: by company, who is told what it learns. `mailed`: by notification, how many mails there are.
     """
-    told: dict[str, NotificationCounts] = {id_: Counter() for id_ in truth.applications}
+    told: dict[str, NotificationCounts] = {id_: Counter() for id_ in stored_state.applications}
     for each in notifications:
         if each["about"] in told and each["template"] not in _DELAYED_TEMPLATES:
             told[each["about"]][each["recipient_id"], each["template"]] += 1
-    findings = [
+    violations = [
         InvariantViolation(
             f"{user} was told of {template} {told[id_][user, template]} times instead of {count}", id_
         )
-        for id_, application in truth.applications.items()
+        for id_, application in stored_state.applications.items()
         for (user, template), count in _differing_counts(
             expected_notifications(application, owners), told[id_]
         )
     ]
     unmailed = [each for each in notifications if each["about"] in told and not mailed.get(each["_id"])]
-    return findings + [
+    return violations + [
         InvariantViolation(f"no mail came of {each['template']}", each["about"]) for each in unmailed
     ]
 

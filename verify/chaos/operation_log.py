@@ -22,7 +22,7 @@ RETRYABLE_STATUSES: Final = frozenset({"none", OVERLOADED_STATUS, "502", "503", 
 class InvariantViolation:
     """Something that must not be: what it is, and about which application or listing, if it is about one."""
 
-    what: str
+    description: str
     subject: str
 
 
@@ -73,47 +73,51 @@ def unexpected_answer_subject(status: str) -> str:
 
 @dataclass
 class OperationLog:
-    """All deeds of a run, and how its calls ended."""
+    """All operations of a run, and how its calls ended."""
 
     started: float = field(default_factory=time.monotonic)
-    deeds: list[Operation] = field(default_factory=list)
-    calls: Counter[str] = field(default_factory=Counter)
+    operations: list[Operation] = field(default_factory=list)
+    call_counts: Counter[str] = field(default_factory=Counter)
     """Every try, reads included, by HTTP status or `OVERLOADED_STATUS`; "none" without an answer."""
 
-    def note(self, **deed: str | float) -> Operation:
-        """Puts a deed down, with the time."""
-        noted = Operation(at_s=time.monotonic() - self.started, **deed)  # type: ignore[arg-type]
-        self.deeds.append(noted)
+    def record(self, **operation: str | float) -> Operation:
+        """Record an operation with the time."""
+        noted = Operation(at_s=time.monotonic() - self.started, **operation)  # type: ignore[arg-type]
+        self.operations.append(noted)
         return noted
 
-    def never_to_be(self) -> list[InvariantViolation]:
+    def find_unexpected_answers(self) -> list[InvariantViolation]:
         """Answers that nobody should have got, whatever struck."""
         return self._answered(UNEXPECTED_STATUSES)
 
-    def failed(self) -> list[InvariantViolation]:
-        """Calls that somebody had to repeat, which is right only where something strikes."""
+    def find_retried_answers(self) -> list[InvariantViolation]:
+        """Calls that somebody had to repeat, which is right only where faults are injected."""
         return self._answered(RETRYABLE_STATUSES)
 
     def _answered(self, statuses: Set[str]) -> list[InvariantViolation]:
         return [
             InvariantViolation(
-                f"{self.calls[status]} calls had this answer", unexpected_answer_subject(status)
+                f"{self.call_counts[status]} calls had this answer", unexpected_answer_subject(status)
             )
-            for status in sorted(statuses & self.calls.keys())
+            for status in sorted(statuses & self.call_counts.keys())
         ]
 
     def acknowledged(self, what: str) -> list[Operation]:
-        """The deeds of one kind that were acknowledged."""
-        return [deed for deed in self.deeds if deed.what == what and deed.acknowledged]
+        """The operations of one kind that were acknowledged."""
+        return [
+            operation for operation in self.operations if operation.what == what and operation.acknowledged
+        ]
 
-    def about(self, subject: str) -> list[Operation]:
-        """The deeds about one application, or about a listing and applications for it, in order."""
-        return [deed for deed in self.deeds if subject in (deed.subject, deed.detail)]
+    def operations_about(self, subject: str) -> list[Operation]:
+        """The operations about one application, or about a listing and applications for it, in order."""
+        return [
+            operation for operation in self.operations if subject in (operation.subject, operation.detail)
+        ]
 
-    def asked_for(self) -> dict[tuple[str, str], list[Operation]]:
+    def applications_by_pair(self) -> dict[tuple[str, str], list[Operation]]:
         """All attempts to apply, by student and listing."""
         found: dict[tuple[str, str], list[Operation]] = defaultdict(list)
-        for deed in self.deeds:
-            if deed.what == "apply":
-                found[deed.who, deed.detail].append(deed)
+        for operation in self.operations:
+            if operation.what == "apply":
+                found[operation.who, operation.detail].append(operation)
         return found

@@ -13,8 +13,9 @@ from pymongo.collection import Collection
 from chassis.messaging.leader_lease import LEASES_COLLECTION
 from chassis.messaging.relay import RELAY_LEASE
 from devstack import elections, mongo
-from devstack.lifecycle import Stack
-from devstack.topology import SERVICES, Topology
+from devstack.stack import Stack
+from devstack.topology import Topology
+from ops.service_names import SERVICES, service_database
 
 RIVAL_HOLDER: Final = "chaos"
 _LEASE_KEY: Final = {"_id": RELAY_LEASE, "slot": 0}
@@ -31,7 +32,7 @@ def steal_lease(stack: Stack, target: str, for_s: float) -> None:
     service, _, name = target.removeprefix(_TARGET_PREFIX).partition("-")
     uri = mongo.shard_admin_uri(elections.find_shard(stack.topology, name), stack.credentials)
     with MongoClient[dict[str, Any]](uri, timeoutMS=10_000) as client:
-        leases = client[mongo.service_database(service)][LEASES_COLLECTION]
+        leases = client[service_database(service)][LEASES_COLLECTION]
         try:
             _take_lease(leases, for_s)
             time.sleep(for_s)

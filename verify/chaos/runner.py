@@ -1,4 +1,4 @@
-"""One run: people at work, strikes among them, and a verdict."""
+"""One run: people at work, faults among them, and a verdict."""
 
 import asyncio
 import random
@@ -11,9 +11,9 @@ from functools import partial
 from typing import Final
 
 from devstack import binaries, rate_limiter
-from devstack.lifecycle import Stack
 from devstack.rolling_restart import restart_in_turn
 from devstack.seed.signed_in_users import SignedInUser, create_signed_in_users
+from devstack.stack import Stack
 from devstack.tls import httpx_verify
 from devstack.topology import Topology
 from verify.chaos.fault_injector import FaultInjector, find_fault_targets
@@ -39,40 +39,40 @@ ReportProgress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ChaosResult:
-    """What a run found; `not_well` are the processes that did not come back."""
+    """What a run found; `unready_processes` are the processes that did not come back."""
 
-    ledger: OperationLog
-    findings: Sequence[InvariantViolation]
-    not_well: Sequence[str]
-    strikes: Sequence[Fault]
+    operation_log: OperationLog
+    violations: Sequence[InvariantViolation]
+    unready_processes: Sequence[str]
+    faults: Sequence[Fault]
 
     @property
-    def is_good(self) -> bool:
+    def is_passed(self) -> bool:
         """Whether the promise was kept."""
-        return not self.findings and not self.not_well
+        return not self.violations and not self.unready_processes
 
 
 def run_chaos(
     topology: Topology, seed: int, seconds: float, tell: ReportProgress, *, only: Sequence[str] = ()
 ) -> ChaosResult:
-    """Carries a run out on a running stack; `tell` hears of each strike and of what is being done.
+    """Carries a run out on a running stack; `tell` hears of each fault and of what is being done.
 
-    `only`: the strikes that may be drawn, as `KIND` or `KIND:TARGET`. Raises OpsError for others.
+    `only`: the faults that may be drawn, as `KIND` or `KIND:TARGET`. Raises OpsError for others.
     """
-    stack = Stack.of(topology)
+    stack = Stack.assemble(topology)
     targets = select_fault_targets(find_fault_targets(stack), only)
     if targets.get(ChaosFaultKind.SKEW):
         binaries.install_faketime(tell)
-    strikes = draw_faults(seed, seconds, targets)
-    crowd = Users.gathered(topology, seed)
-    tell(f"{crowd} work for {seconds:.0f} s, {len(strikes)} strikes")
-    striker = FaultInjector(stack)
-    hands = [partial(_inject_when_due, striker, each, crowd.ledger, tell) for each in strikes]
-    until = crowd.ledger.started + seconds
+    faults = draw_faults(seed, seconds, targets)
+    users = Users.create(topology, seed)
+    tell(f"{users} work for {seconds:.0f} s, {len(faults)} faults")
+    injector = FaultInjector(stack)
+    injectors = [partial(_inject_when_due, injector, each, users.operation_log, tell) for each in faults]
+    until = users.operation_log.started + seconds
     with rate_limiter.lifted_rate_limits(topology):
-        crowd.work(hands, lambda: time.monotonic() > until)
-    findings, not_well = _check_outcome(crowd, striker, tell)
-    return ChaosResult(crowd.ledger, findings, not_well, strikes)
+        users.run(injectors, lambda: time.monotonic() > until)
+    violations, unready_processes = _check_outcome(users, injector, tell)
+    return ChaosResult(users.operation_log, violations, unready_processes, faults)
 
 
 def run_rolling_restart(topology: Topology, tell: ReportProgress) -> ChaosResult:
@@ -80,15 +80,17 @@ def run_rolling_restart(topology: Topology, tell: ReportProgress) -> ChaosResult
 
     Raises OpsError when a process does not come back.
     """
-    stack = Stack.of(topology)
-    crowd = Users.gathered(topology, seed=0, divided_by=ROLLING_USERS_DIVISOR)
-    tell(f"{crowd} work until everything was restarted")
+    stack = Stack.assemble(topology)
+    users = Users.create(topology, seed=0, divided_by=ROLLING_USERS_DIVISOR)
+    tell(f"{users} work until everything was restarted")
     with rate_limiter.lifted_rate_limits(topology), ThreadPoolExecutor(1) as pool:
-        rolled = pool.submit(_restart_in_turn, stack, crowd.ledger, tell)
-        crowd.work([], rolled.done)
+        rolled = pool.submit(_restart_in_turn, stack, users.operation_log, tell)
+        users.run([], rolled.done)
         rolled.result()
-    findings, not_well = _check_outcome(crowd, FaultInjector(stack), tell)
-    return ChaosResult(crowd.ledger, [*crowd.ledger.failed(), *findings], not_well, ())
+    violations, unready_processes = _check_outcome(users, FaultInjector(stack), tell)
+    return ChaosResult(
+        users.operation_log, [*users.operation_log.find_retried_answers(), *violations], unready_processes, ()
+    )
 
 
 @dataclass
@@ -99,12 +101,12 @@ class Users:
     students: Sequence[SignedInUser]
     owners: Sequence[SignedInUser]
     dice: random.Random
-    ledger: OperationLog = field(default_factory=OperationLog)
+    operation_log: OperationLog = field(default_factory=OperationLog)
     listings: Sequence[str] = ()
 
     @classmethod
-    def gathered(cls, topology: Topology, seed: int, *, divided_by: int = 1) -> "Users":
-        """Opens accounts for all of them; the time of the ledger begins."""
+    def create(cls, topology: Topology, seed: int, *, divided_by: int = 1) -> "Users":
+        """Opens accounts for all of them; the time of the operation log begins."""
         many = {"students": STUDENT_COUNT // divided_by, "companies": COMPANY_COUNT // divided_by}
         students, owners = asyncio.run(create_signed_in_users(topology, **many))
         return cls(topology, students, owners, random.Random(seed))  # noqa: S311 - not to be secret
@@ -112,9 +114,9 @@ class Users:
     def __str__(self) -> str:
         return f"{len(self.students)} students and {len(self.owners)} companies"
 
-    def work(self, hands: Sequence[Callable[[], None]], is_over: Callable[[], bool]) -> None:
+    def run(self, injectors: Sequence[Callable[[], None]], is_over: Callable[[], bool]) -> None:
         """Lets them work until it is over, with each of these in a thread of its own beside them."""
-        threads = [threading.Thread(target=hand) for hand in hands]
+        threads = [threading.Thread(target=hand) for hand in injectors]
         for thread in threads:
             thread.start()
         self.listings = asyncio.run(self._live(is_over))
@@ -122,42 +124,47 @@ class Users:
             thread.join()
 
     async def _live(self, is_over: Callable[[], bool]) -> Sequence[str]:
-        urls = [self.topology.url_of(region) for region in self.topology.regions]
-        town = Workload(urls, httpx_verify(self.topology), self.ledger, self.dice)
+        urls = [self.topology.region_url(region) for region in self.topology.regions]
+        workload = Workload(urls, httpx_verify(self.topology), self.operation_log, self.dice)
         try:
-            await town.live(self.students, self.owners, is_over)
+            await workload.run_until(self.students, self.owners, is_over)
         finally:
-            await town.close()
-        return list(town.listings)
+            await workload.close()
+        return list(workload.listings)
 
 
 def _check_outcome(
-    crowd: Users, striker: FaultInjector, tell: ReportProgress
+    users: Users, injector: FaultInjector, tell: ReportProgress
 ) -> tuple[list[InvariantViolation], list[str]]:
     """What is wrong once all is quiet, and which processes have not come back."""
     tell("all is quiet; waiting until everything is well and has settled")
     began = time.monotonic()
-    not_well = striker.await_well()
-    truth, unsettled = wait_until_settled(crowd.topology, crowd.listings)
-    mailbox, untold = wait_for_notifications(crowd.topology, truth, [*crowd.students, *crowd.owners])
+    unready_processes = injector.wait_until_ready()
+    stored_state, unsettled = wait_until_settled(users.topology, users.listings)
+    mailbox, untold = wait_for_notifications(users.topology, stored_state, [*users.students, *users.owners])
     repeated = sum(count > 1 for count in mailbox.copies.values())
     tell(
         f"settled after {time.monotonic() - began:.0f} s; {len(mailbox.copies)} mails, "
         f"{repeated} of them came more than once, with the same Message-ID"
     )
-    ledger = crowd.ledger
-    return [*find_contradictions(ledger, truth), *unsettled, *untold, *ledger.never_to_be()], not_well
+    operation_log = users.operation_log
+    return [
+        *find_contradictions(operation_log, stored_state),
+        *unsettled,
+        *untold,
+        *operation_log.find_unexpected_answers(),
+    ], unready_processes
 
 
 def _inject_when_due(
-    striker: FaultInjector, strike: Fault, ledger: OperationLog, tell: ReportProgress
+    injector: FaultInjector, fault: Fault, operation_log: OperationLog, tell: ReportProgress
 ) -> None:
-    time.sleep(max(0.0, ledger.started + strike.at_s - time.monotonic()))
-    tell(f"{strike.at_s:6.1f} s  {strike}")
-    if problem := striker.carry_out(strike):
-        tell(f"{strike.at_s:6.1f} s  {strike}: not done, {problem}")
+    time.sleep(max(0.0, operation_log.started + fault.at_s - time.monotonic()))
+    tell(f"{fault.at_s:6.1f} s  {fault}")
+    if problem := injector.inject(fault):
+        tell(f"{fault.at_s:6.1f} s  {fault}: not done, {problem}")
 
 
-def _restart_in_turn(stack: Stack, ledger: OperationLog, tell: ReportProgress) -> None:
+def _restart_in_turn(stack: Stack, operation_log: OperationLog, tell: ReportProgress) -> None:
     time.sleep(FIRST_FAULT_AT_S)
-    restart_in_turn(stack, lambda line: tell(f"{time.monotonic() - ledger.started:6.1f} s  {line}"))
+    restart_in_turn(stack, lambda line: tell(f"{time.monotonic() - operation_log.started:6.1f} s  {line}"))

@@ -1,6 +1,5 @@
 """What the stores hold in the end, and what of it contradicts the promise."""
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from pymongo import MongoClient
 from devstack import mongo
 from devstack.credentials import Credentials
 from devstack.topology import Topology
+from ops.service_names import service_database
+from ops.waiting import wait_until
 from services.application.domain.model import (
     ENDED_STATES,
     UNDECIDED_STATES,
@@ -41,69 +42,70 @@ class StoredState:
     @classmethod
     def read(cls, topology: Topology, listing_ids: Sequence[str]) -> "StoredState":
         """Reads it from all shards, as an administrator."""
-        of_listing = {"internship_id": {"$in": list(listing_ids)}}
+        applications_of = {"internship_id": {"$in": list(listing_ids)}}
         by_id = {"_id": {"$in": list(listing_ids)}}
         return cls(
             read_documents(topology, "internship", "listings", by_id),
-            read_documents(topology, "application", "applications", of_listing),
-            read_documents(topology, "application", "applicants", of_listing),
+            read_documents(topology, "application", "applications", applications_of),
+            read_documents(topology, "application", "applicants", applications_of),
             read_documents(topology, "analytics", "listing_funnels", by_id),
         )
 
-    def of_listing(self, listing_id: str) -> list[Document]:
+    def applications_of(self, listing_id: str) -> list[Document]:
         """The applications for one listing."""
         return [each for each in self.applications.values() if each["internship_id"] == listing_id]
 
 
-def find_contradictions(ledger: OperationLog, truth: StoredState) -> list[InvariantViolation]:
+def find_contradictions(operation_log: OperationLog, stored_state: StoredState) -> list[InvariantViolation]:
     """Everything that is wrong now and stays wrong, whatever events are still on their way."""
     return [
-        *_find_lost(ledger, truth),
-        *_find_duplicates(ledger, truth),
-        *_find_illegal_moves(truth.applications.values()),
-        *_find_oversold(truth),
+        *_find_lost(operation_log, stored_state),
+        *_find_duplicates(operation_log, stored_state),
+        *_find_illegal_moves(stored_state.applications.values()),
+        *_find_oversold(stored_state),
     ]
 
 
-def find_unsettled(truth: StoredState) -> list[InvariantViolation]:
+def find_unsettled(stored_state: StoredState) -> list[InvariantViolation]:
     """What is derived and does not agree with its source: wrong only if it stays so."""
-    return [*_find_hidden(truth), *_find_miscounted(truth), *_find_left_waiting(truth)]
+    return [*_find_hidden(stored_state), *_find_miscounted(stored_state), *_find_left_waiting(stored_state)]
 
 
 def wait_until_settled(
     topology: Topology, listing_ids: Sequence[str]
 ) -> tuple[StoredState, list[InvariantViolation]]:
-    """The truth once all that is derived agrees with it, or what still does not after a minute and a half."""
-    until = time.monotonic() + SETTLE_TIMEOUT_S
-    while True:
-        truth = StoredState.read(topology, listing_ids)
-        left = find_unsettled(truth)
-        if not left or time.monotonic() > until:
-            return truth, left
-        time.sleep(POLL_INTERVAL_S)
+    """Return the stored state once all derived data agrees with it, or what does not after 90 seconds."""
+
+    def probe() -> tuple[StoredState, list[InvariantViolation]]:
+        stored_state = StoredState.read(topology, listing_ids)
+        return stored_state, find_unsettled(stored_state)
+
+    return wait_until(
+        probe, timeout_s=SETTLE_TIMEOUT_S, interval_s=POLL_INTERVAL_S, is_done=lambda found: not found[1]
+    )
 
 
-def _find_lost(ledger: OperationLog, truth: StoredState) -> Iterator[InvariantViolation]:
-    for deed in ledger.acknowledged("apply"):
-        stored = truth.applications.get(deed.subject)
+def _find_lost(operation_log: OperationLog, stored_state: StoredState) -> Iterator[InvariantViolation]:
+    for operation in operation_log.acknowledged("apply"):
+        stored = stored_state.applications.get(operation.subject)
         if stored is None:
-            yield InvariantViolation("an acknowledged application is gone", deed.subject)
-        elif (stored["student_id"], stored["internship_id"]) != (deed.who, deed.detail):
-            yield InvariantViolation("an application is not the one that was acknowledged", deed.subject)
-    for deed in ledger.acknowledged("publish"):
-        if deed.subject not in truth.listings:
-            yield InvariantViolation("a published listing is gone", deed.subject)
-    yield from _find_lost_moves(ledger, truth)
+            yield InvariantViolation("an acknowledged application is gone", operation.subject)
+        elif (stored["student_id"], stored["internship_id"]) != (operation.who, operation.detail):
+            yield InvariantViolation("an application is not the one that was acknowledged", operation.subject)
+    for operation in operation_log.acknowledged("publish"):
+        if operation.subject not in stored_state.listings:
+            yield InvariantViolation("a published listing is gone", operation.subject)
+    yield from _find_lost_moves(operation_log, stored_state)
 
 
-def _find_lost_moves(ledger: OperationLog, truth: StoredState) -> Iterator[InvariantViolation]:
+def _find_lost_moves(operation_log: OperationLog, stored_state: StoredState) -> Iterator[InvariantViolation]:
     ends_in = {"accept": "HIRED", "decline": "WITHDRAWN", "withdraw": "WITHDRAWN"}
     wanted: Counter[tuple[str, str]] = Counter()
     for what in ("move", *ends_in):
-        for deed in ledger.acknowledged(what):
-            wanted[deed.subject, ends_in.get(what, deed.detail)] += 1
+        for operation in operation_log.acknowledged(what):
+            wanted[operation.subject, ends_in.get(what, operation.detail)] += 1
     for (id_, target), count in wanted.items():
-        stored = truth.applications.get(id_)
+        stored = stored_state.applications.get(id_)
         made = sum(entry["target"] == target for entry in stored["history"]) if stored else 0
         if made < count:
             yield InvariantViolation(
@@ -111,15 +113,15 @@ def _find_lost_moves(ledger: OperationLog, truth: StoredState) -> Iterator[Invar
             )
 
 
-def _find_duplicates(ledger: OperationLog, truth: StoredState) -> Iterator[InvariantViolation]:
+def _find_duplicates(operation_log: OperationLog, stored_state: StoredState) -> Iterator[InvariantViolation]:
     stored: dict[tuple[str, str], list[Document]] = defaultdict(list)
-    for each in truth.applications.values():
+    for each in stored_state.applications.values():
         stored[each["student_id"], each["internship_id"]].append(each)
-    attempts = ledger.asked_for()
+    attempts = operation_log.applications_by_pair()
     for pair, found in stored.items():
         if sum(ApplicationState(each["state"]) not in ENDED_STATES for each in found) > 1:
             yield InvariantViolation("two live applications of one student for one listing", found[0]["_id"])
-        may_be = [deed for deed in attempts[pair] if not deed.refused]
+        may_be = [operation for operation in attempts[pair] if not operation.refused]
         if len(found) > len(may_be):
             yield InvariantViolation(
                 f"{len(found)} applications came of {len(may_be)} attempts", found[0]["_id"]
@@ -147,25 +149,27 @@ def _find_illegal_moves(applications: Iterable[Document]) -> Iterator[InvariantV
             yield InvariantViolation(f"it is {each['state']}, and its history ends in {state}", each["_id"])
 
 
-def _find_oversold(truth: StoredState) -> Iterator[InvariantViolation]:
-    for id_, each in truth.listings.items():
-        hired = sum(ApplicationState(one["state"]) in _OPENING_STATES for one in truth.of_listing(id_))
+def _find_oversold(stored_state: StoredState) -> Iterator[InvariantViolation]:
+    for id_, each in stored_state.listings.items():
+        hired = sum(
+            ApplicationState(one["state"]) in _OPENING_STATES for one in stored_state.applications_of(id_)
+        )
         openings = each["posting"]["openings"]
         if hired > openings:
             yield InvariantViolation(f"{hired} were hired or offered a place for {openings} openings", id_)
 
 
-def _find_hidden(truth: StoredState) -> Iterator[InvariantViolation]:
-    for id_ in truth.applications.keys() ^ truth.applicants.keys():
+def _find_hidden(stored_state: StoredState) -> Iterator[InvariantViolation]:
+    for id_ in stored_state.applications.keys() ^ stored_state.applicants.keys():
         yield InvariantViolation("the company's list and the applications do not agree", id_)
-    for id_ in truth.applications.keys() & truth.applicants.keys():
-        if truth.applicants[id_]["state"] != truth.applications[id_]["state"]:
+    for id_ in stored_state.applications.keys() & stored_state.applicants.keys():
+        if stored_state.applicants[id_]["state"] != stored_state.applications[id_]["state"]:
             yield InvariantViolation("the company's list shows another state", id_)
 
 
-def _find_miscounted(truth: StoredState) -> Iterator[InvariantViolation]:
-    for id_, each in truth.listings.items():
-        own, shown = truth.of_listing(id_), truth.figures.get(id_, {})
+def _find_miscounted(stored_state: StoredState) -> Iterator[InvariantViolation]:
+    for id_, each in stored_state.listings.items():
+        own, shown = stored_state.applications_of(id_), stored_state.figures.get(id_, {})
         if shown.get("applications", 0) != len(own):
             yield InvariantViolation(
                 f"the funnel counts {shown.get('applications', 0)} applications of {len(own)}", id_
@@ -188,9 +192,9 @@ def _find_miscounted(truth: StoredState) -> Iterator[InvariantViolation]:
             yield InvariantViolation(f"{each.get('offers', 0)} openings are kept for {offered} offers", id_)
 
 
-def _find_left_waiting(truth: StoredState) -> Iterator[InvariantViolation]:
-    for id_, each in truth.listings.items():
-        for one in truth.of_listing(id_) if each["state"] in _ENDED_LISTINGS else ():
+def _find_left_waiting(stored_state: StoredState) -> Iterator[InvariantViolation]:
+    for id_, each in stored_state.listings.items():
+        for one in stored_state.applications_of(id_) if each["state"] in _ENDED_LISTINGS else ():
             if ApplicationState(one["state"]) in UNDECIDED_STATES:
                 yield InvariantViolation(
                     f"it is {one['state']} and its listing is {each['state']}", one["_id"]
@@ -202,9 +206,9 @@ def _find_left_waiting(truth: StoredState) -> Iterator[InvariantViolation]:
 def read_documents(topology: Topology, service: str, collection: str, query: Document) -> dict[str, Document]:
     """Documents of a service's collection by ID, from all shards, as an administrator."""
     found: dict[str, Document] = {}
-    credentials = Credentials.of(topology)
+    credentials = Credentials.load_or_create(topology)
     for shard in topology.shards:
         with MongoClient[dict[str, Any]](mongo.shard_admin_uri(shard, credentials)) as client:
-            rows = client[mongo.service_database(service)][collection].find(query)
+            rows = client[service_database(service)][collection].find(query)
             found |= {row["_id"]: row for row in rows}
     return found

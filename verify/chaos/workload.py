@@ -44,9 +44,13 @@ class Workload:
     """
 
     def __init__(
-        self, urls: Sequence[str], trust: ssl.SSLContext | bool, ledger: OperationLog, dice: random.Random
+        self,
+        urls: Sequence[str],
+        trust: ssl.SSLContext | bool,
+        operation_log: OperationLog,
+        dice: random.Random,
     ) -> None:
-        self.ledger = ledger
+        self.operation_log = operation_log
         self.listings: dict[str, SignedInUser] = {}
         """By listing: whose it is."""
         self._dice = dice
@@ -57,7 +61,7 @@ class Workload:
         for gateway in self._gateways:
             await gateway.aclose()
 
-    async def live(
+    async def run_until(
         self, students: Sequence[SignedInUser], owners: Sequence[SignedInUser], is_over: Callable[[], bool]
     ) -> None:
         """Lets everybody work until it is over, and finish what they are at."""
@@ -141,7 +145,7 @@ class Workload:
             if definite or time.monotonic() > asked + WAIT_TIMEOUT_S:
                 break
             await asyncio.sleep(self._dice.uniform(0.1, 0.5))
-        self.ledger.note(
+        self.operation_log.record(
             who=member.principal.id,
             what=what,
             subject=subject or str(answer.get("id", "")),
@@ -174,10 +178,10 @@ class Workload:
 
     def _count(self, status: str, call: str, reason: str) -> None:
         told = OVERLOADED_STATUS if reason == "OVERLOADED" else status
-        self.ledger.calls[told] += 1
+        self.operation_log.call_counts[told] += 1
         if told in UNEXPECTED_STATUSES or told in RETRYABLE_STATUSES:
             answer = int(status) if status.isdecimal() else 0
-            self.ledger.note(
+            self.operation_log.record(
                 who="",
                 what=call,
                 subject=unexpected_answer_subject(told),

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from devstack import binaries, topology
-from devstack.topology import DEFAULT_STACK, Topology
-from ops.options import StackName
+from devstack.topology import Topology
+from ops.options import DEFAULT_STACK, StackName
 from ops.progress import StepProgress
 from verify.bench import rows
 from verify.bench.closed_loop import MeasurementTimes
@@ -38,20 +38,20 @@ def bench(
     found = topology.find_stack(stack)
     require_seeded_stack(found)
     report = _measure_rows(found, wanted, seconds)
-    report.show()
+    report.print_table()
     if markdown is not None:
         save_markdown_report(report, markdown)
 
 
 def _measure_rows(found: Topology, wanted: list[rows.BenchmarkRow], seconds: float) -> BenchmarkReport:
-    steps, machine = StepProgress(), Machine.here()
+    steps, machine = StepProgress(), Machine.current()
     pace = MeasurementTimes(seconds, warm_up_s=min(MAX_WARM_UP_S, seconds / 2))
-    if any(row.by_h2load for row in wanted):
+    if any(row.uses_h2load for row in wanted):
         binaries.install_h2load(steps.note)
     results = []
     with running_echo_server() as echo:
-        field = BenchmarkTarget.of(found, echo)
-        holds = field.counts()
+        field = BenchmarkTarget.connect(found, echo)
+        holds = field.count_documents()
         for row in wanted:
             with steps.step(row.title):
                 results.append(row.result(field, pace))

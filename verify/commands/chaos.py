@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from devstack import lifecycle, topology
-from devstack.topology import DEFAULT_STACK
+from devstack import topology
+from devstack.supervisor import require_running
 from ops.console import console
 from ops.errors import OpsError
-from ops.options import StackName
+from ops.options import DEFAULT_STACK, StackName
 
 if TYPE_CHECKING:
     from verify.chaos.operation_log import OperationLog
@@ -31,20 +31,20 @@ def chaos(
     stack: StackName = DEFAULT_STACK,
     minutes: Annotated[float, typer.Option(help="How long people work.", min=0.5, max=600)] = 10.0,
     seed: Annotated[
-        int | None, typer.Option(help="Repeats the strikes of an earlier run_chaos.", show_default="drawn")
+        int | None, typer.Option(help="Repeats the faults of an earlier run_chaos.", show_default="drawn")
     ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KIND[:TARGET]",
-            help="Nothing but this strike, such as kill or kill:rabbit; may be given again.",
+            help="Nothing but this fault, such as kill or kill:rabbit; may be given again.",
             show_default="all",
         ),
     ] = None,
     rolling: Annotated[
         bool,
         typer.Option(
-            "--rolling", help="Instead of strikes, everything is restarted in turn; no call may fail."
+            "--rolling", help="Instead of faults, everything is restarted in turn; no call may fail."
         ),
     ] = False,
 ) -> None:
@@ -55,7 +55,7 @@ def chaos(
     On a stack that was made with --faults stores are also slowed down, held and cut off.
     """
     found = topology.find_stack(stack)
-    lifecycle.require_running(found)
+    require_running(found)
     # What is lifted is put back, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     from verify.chaos.runner import run_chaos, run_rolling_restart  # noqa: PLC0415 - the services' libraries load for a second
@@ -65,34 +65,34 @@ def chaos(
         return
     drawn = seed if seed is not None else secrets.randbelow(1_000_000)
     again = " ".join([f"--seed {drawn} --minutes {minutes:g}", *(f"--only {wish}" for wish in only or ())])
-    console.print(f"[bold]seed {drawn}[/]; the same strikes again: ic chaos {again}")
+    console.print(f"[bold]seed {drawn}[/]; the same faults again: ic chaos {again}")
     _print_result(run_chaos(found, drawn, minutes * 60, _print_line, only=only or ()), f"seed {drawn}")
 
 
 def _print_result(verdict: "ChaosResult", of: str) -> None:
     from verify.chaos.explanation import explain_violation  # noqa: PLC0415 - as above
 
-    _print_operations(verdict.ledger)
-    if verdict.is_good:
+    _print_operations(verdict.operation_log)
+    if verdict.is_passed:
         console.print("[bold green]nothing was lost, doubled, oversold or miscounted[/]")
         return
-    for name in verdict.not_well:
+    for name in verdict.unready_processes:
         console.print(f"[red]{name} is not well[/]; see: ic logs {name}")
-    for finding in verdict.findings[:MAX_VIOLATIONS_SHOWN]:
-        console.print(f"[red]{escape(finding.what)}[/]: {finding.subject}")
-        for line in explain_violation(finding.subject, verdict.ledger, verdict.strikes):
+    for violation in verdict.violations[:MAX_VIOLATIONS_SHOWN]:
+        console.print(f"[red]{escape(violation.description)}[/]: {violation.subject}")
+        for line in explain_violation(violation.subject, verdict.operation_log, verdict.faults):
             _print_line(f"    {line}")
-    raise OpsError(f"{len(verdict.findings)} findings with {of}")
+    raise OpsError(f"{len(verdict.violations)} violations with {of}")
 
 
 def _print_line(line: str) -> None:
     console.print(escape(line), soft_wrap=True)
 
 
-def _print_operations(ledger: "OperationLog") -> None:
-    calls = ", ".join(f"{count:,} x {status}" for status, count in sorted(ledger.calls.items()))
+def _print_operations(operation_log: "OperationLog") -> None:
+    calls = ", ".join(f"{count:,} x {status}" for status, count in sorted(operation_log.call_counts.items()))
     console.print(f"calls: {calls}")
-    done = Counter(deed.what for deed in ledger.deeds if deed.acknowledged)
-    unknown = sum(not deed.answer for deed in ledger.deeds if deed.who)
-    deeds = ", ".join(f"{count:,} {what}" for what, count in done.most_common())
-    console.print(f"acknowledged: {deeds}; not answered within a minute: {unknown}")
+    done = Counter(operation.what for operation in operation_log.operations if operation.acknowledged)
+    unknown = sum(not operation.answer for operation in operation_log.operations if operation.who)
+    operations = ", ".join(f"{count:,} {what}" for what, count in done.most_common())
+    console.print(f"acknowledged: {operations}; not answered within a minute: {unknown}")

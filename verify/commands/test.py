@@ -60,7 +60,7 @@ class ResultTally:
         self.failed = 0
         self._adding = Lock()
 
-    def add(self, report: Path, exit_code: int) -> None:
+    def add_report(self, report: Path, exit_code: int) -> None:
         """Counts one run; a run that ended badly without a failed test still fails the whole."""
         passed = failed = 0
         if report.exists():
@@ -189,8 +189,8 @@ def temporary_stack(name: str, *, keep: bool, tally: ResultTally) -> Iterator[To
 def _keep_logs(found: Topology) -> None:
     kept = REPORTS_FOLDER / "logs"
     shutil.rmtree(kept, ignore_errors=True)
-    if found.logs.exists():
-        shutil.copytree(found.logs, kept)
+    if found.logs_folder.exists():
+        shutil.copytree(found.logs_folder, kept)
         console.print(f"the processes' logs of this run: {kept.relative_to(REPO)}")
 
 
@@ -218,5 +218,5 @@ def run_pytest(
             done = subprocess.run(command, cwd=REPO, check=False, env=environment, stdout=output)
     except OSError as error:
         raise OpsError(f"pytest does not start: {error}") from error
-    tally.add(report, done.returncode)
+    tally.add_report(report, done.returncode)
     console.print(f"[dim]{name} tests took {time.monotonic() - start:.1f} s[/]")

@@ -24,7 +24,7 @@ def commands() -> QueryRecorder:
 async def shards(commands: QueryRecorder) -> AsyncIterator[Shards]:
     """A database of this run's own on every shard."""
     stack = StackHandle.under_test()
-    slot_map = SlotMap.load(stack.topology.slot_map)
+    slot_map = SlotMap.load(stack.topology.slot_map_file)
     name = f"ic_test_{secrets.token_hex(4)}"
     shards = Shards(slot_map, name, "admin", stack.credentials.mongo_admin_password, listeners=[commands])
     for shard in shards.all_shards():

@@ -50,7 +50,7 @@ def guard() -> TargetedQueryGuard:
 @pytest.fixture
 async def shards(stack: StackHandle, database: str, guard: TargetedQueryGuard) -> AsyncIterator[Shards]:
     shards = Shards(
-        SlotMap.load(stack.topology.slot_map),
+        SlotMap.load(stack.topology.slot_map_file),
         database,
         mongo.ADMIN_USER,
         stack.credentials.mongo_admin_password,

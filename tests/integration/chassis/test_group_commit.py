@@ -50,7 +50,7 @@ def commits() -> CommitCounter:
 @pytest.fixture
 async def shard(stack: StackHandle, database: str, commits: CommitCounter) -> AsyncIterator[Shard]:
     password = stack.credentials.mongo_admin_password
-    slot_map = SlotMap.load(stack.topology.slot_map)
+    slot_map = SlotMap.load(stack.topology.slot_map_file)
     shards = Shards(slot_map, database, mongo.ADMIN_USER, password, listeners=(commits,))
     yield shards.shard_for(SLOT)
     await shards.close()

@@ -14,6 +14,7 @@ from chassis.sharding import slot_map_store
 from chassis.sharding.slot_map import SlotMap
 from devstack import mongo
 from ops.provision import declared_collections
+from ops.service_names import service_database
 from ops.shards import addresses
 from tests import mongods
 from tests.waiting import WAIT_TIMEOUT_S
@@ -38,7 +39,7 @@ async def test_every_declared_collection_is_sharded_by_its_key_and_the_slot_map_
 ) -> None:
     expected: dict[str, dict[str, str]] = {}
     for service, own in declared_collections().items():
-        database = mongo.service_database(service)
+        database = service_database(service)
         for _ in range(2):
             await provision_collections(router, database, own)
         expected |= {

@@ -95,7 +95,7 @@ async def world(stack: StackHandle) -> AsyncIterator[OrphanHarness]:
     for client in clients.values():
         await provision_collections(client, database, (THINGS,))
     shards = Shards(
-        SlotMap.load(stack.topology.slot_map),
+        SlotMap.load(stack.topology.slot_map_file),
         database,
         mongo.ADMIN_USER,
         stack.credentials.mongo_admin_password,

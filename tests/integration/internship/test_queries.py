@@ -138,7 +138,7 @@ async def test_a_search_says_which_shard_did_not_answer(world: InternshipHarness
         await world.published(owner, title="Axolotl Keeper")
     await world.index()
     stack = StackHandle.under_test()
-    real = SlotMap.load(stack.topology.slot_map)
+    real = SlotMap.load(stack.topology.slot_map_file)
     alive, dead = list(real.uris)[:2]
     half_dead = SlotMap(
         real.version, real.uris | {dead: "mongodb://127.0.0.1:1/?directConnection=true"}, real.owners

@@ -46,7 +46,7 @@ async def shards(stack: StackHandle) -> AsyncIterator[Shards]:
 
 
 def open_shards(stack: StackHandle, database: str) -> Shards:
-    slot_map = SlotMap.load(stack.topology.slot_map)
+    slot_map = SlotMap.load(stack.topology.slot_map_file)
     return Shards(slot_map, database, "admin", stack.credentials.mongo_admin_password)
 
 

@@ -10,9 +10,9 @@ import pytest
 from kombu import Connection, Producer
 
 from chassis.ids import new_id
-from devstack.topology import SERVICES
 from internshipconnect.events.v1.events_pb2 import Event, UserVerified
 from ops.paths import REPO
+from ops.service_names import SERVICES
 from tests.stack import StackHandle, wait_until_blocking
 
 QUEUE = "search-indexing"

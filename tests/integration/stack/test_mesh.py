@@ -77,12 +77,12 @@ def test_calls_go_on_while_the_control_plane_is_killed_and_its_nodes_come_back(s
 
 
 def test_a_changed_mesh_file_takes_effect_and_no_call_fails(stack: StackHandle) -> None:
-    before = stack.topology.mesh.read_text()
+    before = stack.topology.mesh_file.read_text()
     with asking(stack) as failures:
         changed = yaml.safe_load(before) | {"limits": {"max_requests": 1234}}
-        stack.topology.mesh.write_text(yaml.safe_dump(changed))
+        stack.topology.mesh_file.write_text(yaml.safe_dump(changed))
         await_limit(stack, "notification", 1234)
-        stack.topology.mesh.write_text(before)
+        stack.topology.mesh_file.write_text(before)
         await_limit(stack, "notification", 2000)
         await_limit(stack, "auth", MAX_CONCURRENT_CALLS)
     assert failures == []

@@ -15,11 +15,11 @@ from pymongo import ASCENDING, IndexModel, MongoClient
 from chassis.sharding import slot_map_store
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE
 from devstack import elections, mongo
-from devstack.lifecycle import Stack as RunningStack
+from devstack.local_cluster import WATCHDOG_LOG, LocalCluster
 from ops import provision
 from ops.cli import main
 from ops.errors import OpsError
-from ops.migration import fence_watchdog, handover, initial_copy, lock, migrator, operator_actions
+from ops.migration import handover, initial_copy, lock, migrator, operator_actions
 from ops.migration.lock import MIGRATION_COLLECTION, MigrationLockLostError
 from ops.provision import AdminClient
 from ops.shards import status
@@ -42,7 +42,7 @@ MOVED, STAYING = range(100), range(100, 150)
 def stores() -> Iterator[StackHandle]:
     """Two shards without services, beside the stack under test."""
     with running_second_stack("moves", shards=2, stores_only=True) as found:
-        provision.provision_collections(found.topology, found.credentials)
+        provision.provision_collections(found.cluster)
         yield found
 
 
@@ -50,26 +50,26 @@ def stores() -> Iterator[StackHandle]:
 def redundant_stores() -> Iterator[StackHandle]:
     """Two shards of three members."""
     with running_second_stack("elected", shards=2, members=3, stores_only=True) as found:
-        provision.provision_collections(found.topology, found.credentials)
+        provision.provision_collections(found.cluster)
         yield found
 
 
 @pytest.fixture
-def stack(stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
+def stack(stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
     """With documents in slots 0 to 149 of its first shard."""
     with filled(stores, monkeypatch) as found:
         yield found
 
 
 @pytest.fixture
-def redundant(redundant_stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
+def redundant(redundant_stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
     """The same with three members of each shard."""
     with filled(redundant_stores, monkeypatch) as found:
         yield found
 
 
 @contextmanager
-def filled(stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
+def filled(stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
     for module, pause in (
         (migrator, "EARLIER_CALLS_GRACE_S"),
         (migrator, "READERS_GRACE_S"),
@@ -78,7 +78,7 @@ def filled(stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run
         monkeypatch.setattr(module, pause, 0.1)
     monkeypatch.setattr(lock, "HEARTBEAT_TIMEOUT_S", 1.0)
     monkeypatch.setattr(lock, "HEARTBEAT_INTERVAL_S", 0.2)
-    found = RunningStack.of(stores.topology)
+    found = stores.cluster
     with shard(found, "s1") as s1:
         for database, collection in PLACES:
             s1[database][collection].insert_many(document(slot) for slot in (*MOVED, *STAYING))
@@ -96,14 +96,14 @@ def document(slot: int) -> dict[str, Any]:
 
 
 @contextmanager
-def shard(stack: RunningStack, name: str) -> Iterator[Shard]:
+def shard(stack: LocalCluster, name: str) -> Iterator[Shard]:
     found = next(each for each in stack.topology.shards if each.name == name)
     with MongoClient[dict[str, Any]](mongo.shard_admin_uri(found, stack.credentials)) as client:
         yield client
 
 
 def wait_for_line(_: str) -> None:
-    """Whoever is not interested."""
+    """Ignores the line."""
 
 
 def at(line: str, then: Callable[[], object]) -> Callable[[str], None]:
@@ -117,7 +117,7 @@ def at(line: str, then: Callable[[], object]) -> Callable[[str], None]:
     return hear
 
 
-def contents(stack: RunningStack, name: str) -> dict[str, list[tuple[str, int]]]:
+def contents(stack: LocalCluster, name: str) -> dict[str, list[tuple[str, int]]]:
     with shard(stack, name) as client:
         return {
             collection: [(row["_id"], row["n"]) for row in client[database][collection].find().sort("_id", 1)]
@@ -129,7 +129,7 @@ def rows(slots: range, changed: range = range(0)) -> list[tuple[str, int]]:
     return [(f"doc_{slot:05}", int(slot in changed)) for slot in slots]
 
 
-def test_documents_of_all_services_go_with_their_slots_and_no_others(stack: RunningStack) -> None:
+def test_documents_of_all_services_go_with_their_slots_and_no_others(stack: LocalCluster) -> None:
     [moved] = operator_actions.move_slots(stack, MOVED, "s2", wait_for_line)
 
     assert (moved.slots, moved.source, moved.target, moved.documents) == (100, "s1", "s2", 200)
@@ -140,7 +140,7 @@ def test_documents_of_all_services_go_with_their_slots_and_no_others(stack: Runn
     assert [each.slots for each in status.read_shard_statuses(stack)] == [8092, 8292]
 
 
-def test_what_changes_while_slots_are_copied_arrives_as_it_is_in_the_end(stack: RunningStack) -> None:
+def test_what_changes_while_slots_are_copied_arrives_as_it_is_in_the_end(stack: LocalCluster) -> None:
     def change() -> None:
         with shard(stack, "s1") as s1:
             profiles = s1["ic_user"]["profiles"]
@@ -154,7 +154,7 @@ def test_what_changes_while_slots_are_copied_arrives_as_it_is_in_the_end(stack: 
     assert contents(stack, "s1")["profiles"] == rows(STAYING)
 
 
-def test_a_unique_value_that_changes_owners_during_the_move_is_no_obstacle(stack: RunningStack) -> None:
+def test_a_unique_value_that_changes_owners_during_the_move_is_no_obstacle(stack: LocalCluster) -> None:
     index = IndexModel([("name", ASCENDING)], name="name", unique=True, sparse=True)
     for name in ("s1", "s2"):
         with shard(stack, name) as each:
@@ -189,7 +189,7 @@ def interrupt() -> None:
 
 @pytest.mark.parametrize("line", ["telling all", "following", "switched"])
 def test_a_move_that_was_interrupted_is_finished(
-    stack: RunningStack, line: str, monkeypatch: pytest.MonkeyPatch
+    stack: LocalCluster, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InterruptionError):
         operator_actions.move_slots(stack, MOVED, "s2", at(line, interrupt))
@@ -204,7 +204,7 @@ def test_a_move_that_was_interrupted_is_finished(
     assert status.find_shard_problems(stack) == []
 
 
-def test_a_fence_left_by_a_killed_migration_is_lifted_by_the_one_that_resumes(stack: RunningStack) -> None:
+def test_a_fence_left_by_a_killed_migration_is_lifted_by_the_one_that_resumes(stack: LocalCluster) -> None:
     with pytest.raises(InterruptionError):
         operator_actions.move_slots(stack, MOVED, "s2", at("following", interrupt))
     for name in ("s1", "s2"):
@@ -222,7 +222,7 @@ def test_a_fence_left_by_a_killed_migration_is_lifted_by_the_one_that_resumes(st
     assert status.find_shard_problems(stack) == []
 
 
-def test_a_fence_left_by_a_killed_migration_is_lifted_when_nobody_resumes(stack: RunningStack) -> None:
+def test_a_fence_left_by_a_killed_migration_is_lifted_when_nobody_resumes(stack: LocalCluster) -> None:
     command = [sys.executable, "-m", "tests.killed_migration", str(stack.topology.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
@@ -239,7 +239,7 @@ def test_a_fence_left_by_a_killed_migration_is_lifted_when_nobody_resumes(stack:
     assert status.find_shard_problems(stack) == []
 
 
-def test_a_fence_that_a_migration_could_not_lift_is_lifted_after_it(stack: RunningStack) -> None:
+def test_a_fence_that_a_migration_could_not_lift_is_lifted_after_it(stack: LocalCluster) -> None:
     async def fail(*_: object) -> None:
         raise OpsError("a shard does not answer")
 
@@ -255,19 +255,19 @@ def test_a_fence_that_a_migration_could_not_lift_is_lifted_after_it(stack: Runni
     assert status.find_shard_problems(stack) == []
 
 
-def await_lifted(stack: RunningStack) -> None:
+def await_lifted(stack: LocalCluster) -> None:
     until = time.monotonic() + FENCE_LIFT_TIMEOUT_S
     while fences_on_first(stack) != [[]]:
-        assert time.monotonic() < until, (stack.topology.logs / fence_watchdog.LOG_FILE).read_text()
+        assert time.monotonic() < until, (stack.topology.logs_folder / WATCHDOG_LOG).read_text()
         time.sleep(0.2)
 
 
-def fences_on_first(stack: RunningStack) -> list[Any]:
+def fences_on_first(stack: LocalCluster) -> list[Any]:
     with shard(stack, "s1") as s1:
         return [row["fenced"] for row in s1[CLUSTER_DATABASE][slot_map_store.SLOT_MAP_COLLECTION].find()]
 
 
-def test_a_lost_resume_point_of_the_source_restarts_the_copy(stack: RunningStack) -> None:
+def test_a_lost_resume_point_of_the_source_restarts_the_copy(stack: LocalCluster) -> None:
     with pytest.raises(InterruptionError):
         operator_actions.move_slots(stack, MOVED, "s2", at("following", interrupt))
     with shard(stack, "s2") as s2:
@@ -283,7 +283,7 @@ def test_a_lost_resume_point_of_the_source_restarts_the_copy(stack: RunningStack
     assert contents(stack, "s2")["profiles"] == rows(MOVED)
 
 
-def test_a_move_is_taken_back_until_it_is_switched(stack: RunningStack) -> None:
+def test_a_move_is_taken_back_until_it_is_switched(stack: LocalCluster) -> None:
     with pytest.raises(InterruptionError):
         operator_actions.move_slots(stack, MOVED, "s2", at("following", interrupt))
     operator_actions.abort_migration(stack, wait_for_line)
@@ -300,7 +300,7 @@ def test_a_move_is_taken_back_until_it_is_switched(stack: RunningStack) -> None:
         operator_actions.resume_migration(stack, wait_for_line)
 
 
-def test_what_was_taken_back_in_part_can_be_resumed(stack: RunningStack) -> None:
+def test_what_was_taken_back_in_part_can_be_resumed(stack: LocalCluster) -> None:
     with pytest.raises(InterruptionError):
         operator_actions.move_slots(stack, MOVED, "s2", at("following", interrupt))
     with pytest.MonkeyPatch.context() as patch, pytest.raises(InterruptionError):
@@ -325,19 +325,19 @@ def clear_and_be_interrupted(clear: Callable[..., Awaitable[None]]) -> Callable[
     return cleared
 
 
-def test_a_superseded_migration_changes_nothing_any_more(stack: RunningStack) -> None:
+def test_a_superseded_migration_changes_nothing_any_more(stack: LocalCluster) -> None:
     async def one_after_the_other() -> None:
-        async with provision.open_admin_clients(stack.topology, stack.credentials) as clients:
+        async with provision.open_admin_clients(stack) as clients:
             async with lock.hold_migration_lock(clients, "s1") as first:
-                await first.spread("s1", "s2")
+                await first.register("s1", "s2")
                 with pytest.raises(OpsError, match="is moving slots at this moment"):
                     await refused(clients)
             async with lock.hold_migration_lock(clients, "s1") as second:
-                await second.spread("s1", "s2")
-                for late in (first.under("s2", _nothing), first.spread("s2")):
+                await second.register("s1", "s2")
+                for late in (first.run_in_transaction("s2", _nothing), first.register("s2")):
                     with pytest.raises(MigrationLockLostError):
                         await late
-                await second.under("s2", _nothing)
+                await second.run_in_transaction("s2", _nothing)
 
     asyncio.run(one_after_the_other())
 
@@ -351,7 +351,7 @@ async def _nothing(_: object) -> None:
     """A step that changes nothing."""
 
 
-def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack: RunningStack) -> None:
+def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack: LocalCluster) -> None:
     with shard(stack, "s1") as s1:
         maps, members = (
             s1[CLUSTER_DATABASE][slot_map_store.SLOT_MAP_COLLECTION],
@@ -385,7 +385,7 @@ def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("shard_name", ["s1", "s2"])
-def test_a_move_outlives_an_election_while_it_follows(redundant: RunningStack, shard_name: str) -> None:
+def test_a_move_outlives_an_election_while_it_follows(redundant: LocalCluster, shard_name: str) -> None:
     operator_actions.move_slots(
         redundant, MOVED, "s2", at("following", lambda: elect_another(redundant, shard_name))
     )
@@ -397,7 +397,7 @@ def test_a_move_outlives_an_election_while_it_follows(redundant: RunningStack, s
 @pytest.mark.thorough
 @pytest.mark.parametrize("shard_name", ["s1", "s2"])
 def test_a_move_outlives_an_election_within_its_fence(
-    redundant: RunningStack, shard_name: str, monkeypatch: pytest.MonkeyPatch
+    redundant: LocalCluster, shard_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elections_left = [shard_name]
     carried_over = initial_copy.copy_outboxes
@@ -415,7 +415,7 @@ def test_a_move_outlives_an_election_within_its_fence(
     assert status.find_shard_problems(redundant) == []
 
 
-def elect_another(stack: RunningStack, shard_name: str) -> None:
+def elect_another(stack: LocalCluster, shard_name: str) -> None:
     found = elections.find_shard(stack.topology, shard_name)
     before = elections.find_primary(stack.topology, found)
     elections.step_down_primary(stack.topology, stack.credentials, mongo.mongod_process_name(found, before))

@@ -7,12 +7,14 @@ from pymongo import MongoClient
 
 from chassis.sharding.slot_map import SlotMap
 from devstack import lifecycle, mongo
-from devstack.lifecycle import Stack as RunningStack
-from devstack.topology import SERVICES, Topology
+from devstack.local_cluster import LocalCluster
+from devstack.stack import Stack as RunningStack
+from devstack.topology import Topology
 from ops import provision, replay
 from ops.cli import main
 from ops.errors import OpsError
 from ops.progress import StepProgress
+from ops.service_names import SERVICES
 from ops.shards import add_shard, addresses, status
 from services.user.repository import COLLECTIONS
 from tests import mongods
@@ -31,8 +33,8 @@ def recorded(stack: StackHandle) -> Topology:
     return Topology.load(stack.topology.path)
 
 
-def running(stack: StackHandle) -> RunningStack:
-    return RunningStack.of(recorded(stack))
+def running(stack: StackHandle) -> LocalCluster:
+    return LocalCluster.load(recorded(stack))
 
 
 def test_all_that_services_have_written_lies_where_its_slot_is(stack: StackHandle) -> None:
@@ -68,11 +70,11 @@ def test_a_shard_is_added_to_a_running_stack_even_after_an_interruption(
 ) -> None:
     # As when the command runs with other variables than `ic up`: all that runs is left alone all the same.
     monkeypatch.setattr("devstack.supervisor.MAX_START_RETRIES", 21)
-    provision.provision_collections(beside.topology, beside.credentials)
+    provision.provision_collections(beside.cluster)
     before = beside.state("mongo-s1")
     beside.topology.with_shard("s2").save()  # as when the command was killed just after that
 
-    slot_map = add_shard.add_shard(recorded(beside), "s2", "", StepProgress())
+    slot_map = add_shard.add_shard(running(beside), "s2", "", StepProgress())
 
     assert (slot_map.version, list(slot_map.uris)) == (2, ["s1", "s2"])
     assert beside.state("mongo-s1").pid == before.pid
@@ -83,13 +85,13 @@ def test_a_shard_is_added_to_a_running_stack_even_after_an_interruption(
         ("s2", 0, 2),
     ]
     with pytest.raises(OpsError, match="there is a shard 's2' already"):
-        add_shard.add_shard(grown.topology, "s2", "", StepProgress())
+        add_shard.add_shard(grown, "s2", "", StepProgress())
 
 
 def test_what_cannot_be_taken_is_refused_and_changes_nothing(
     stack: StackHandle, beside: StackHandle, elsewhere: str
 ) -> None:
-    before = recorded(beside)
+    before = running(beside)
     own, of_others = before.shards[0].uri, stack.topology.shards[0].uri
     without_set = elsewhere.partition("?")[0]
     for address, complaint in (
@@ -109,13 +111,13 @@ def test_what_cannot_be_taken_is_refused_and_changes_nothing(
         assert "secret@" not in str(refused.value)
     with pytest.raises(OpsError, match="there is a shard 's1' already"):
         add_shard.add_shard(before, "s1", elsewhere, StepProgress())
-    assert recorded(beside) == before
+    assert running(beside) == before
 
 
 def test_a_shard_that_is_there_already_is_taken_in_even_after_an_interruption(
     beside: StackHandle, elsewhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = recorded(beside)
+    before = running(beside)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -124,9 +126,9 @@ def test_a_shard_that_is_there_already_is_taken_in_even_after_an_interruption(
         patched.setattr(add_shard, "provision_collections", killed)
         add_shard.add_shard(before, "s3", elsewhere, StepProgress())
     with pytest.raises(OpsError, match=f"first finish what was begun: ic shards add s3 {elsewhere[:20]}"):
-        add_shard.add_shard(recorded(beside), "s4", "", StepProgress())
+        add_shard.add_shard(running(beside), "s4", "", StepProgress())
 
-    slot_map = add_shard.add_shard(recorded(beside), "s3", elsewhere, StepProgress())
+    slot_map = add_shard.add_shard(running(beside), "s3", elsewhere, StepProgress())
 
     assert slot_map.uris == {shard.name: shard.uri for shard in before.shards} | {"s3": elsewhere}
     grown = running(beside)
@@ -135,16 +137,18 @@ def test_a_shard_that_is_there_already_is_taken_in_even_after_an_interruption(
         ("s2", 0, 3),
         ("s3", 0, 3),
     ]
-    own = RunningStack.of(before).processes
-    assert [process.name for process in grown.processes] == [process.name for process in own]
+    processes = [
+        [one.name for one in RunningStack.assemble(each.topology).processes] for each in (grown, before)
+    ]
+    assert processes[0] == processes[1]
     as_service = f"user:{grown.credentials.services['user'].mongo_password}@"
     with MongoClient[dict[str, object]](elsewhere.replace("//", f"//{as_service}")) as client:
         made = set(client["ic_user"].list_collection_names())
     assert made >= {spec.name for spec in COLLECTIONS}
     with pytest.raises(OpsError, match="there is a shard 's3' already"):
-        add_shard.add_shard(grown.topology, "s3", elsewhere, StepProgress())
+        add_shard.add_shard(grown, "s3", elsewhere, StepProgress())
     with pytest.raises(OpsError, match="is the shard 's3' already"):
-        add_shard.add_shard(grown.topology, "s4", elsewhere, StepProgress())
+        add_shard.add_shard(grown, "s4", elsewhere, StepProgress())
 
 
 @pytest.mark.thorough
@@ -165,16 +169,16 @@ def test_commands_work_with_a_shard_that_has_no_processes(
 
 
 def test_a_stack_says_which_of_its_shards_elsewhere_does_not_answer(beside: StackHandle) -> None:
-    gone = recorded(beside).with_address("s3", "mongodb://127.0.0.1:1/?replicaSet=theirs")
+    gone = running(beside).with_shard_uri("s3", "mongodb://127.0.0.1:1/?replicaSet=theirs")
 
     with pytest.raises(OpsError, match=r"the shard s3 at 127\.0\.0\.1:1 does not answer"):
-        mongo.prepare_shards(gone, beside.credentials)
+        provision.prepare_stores(gone)
 
 
 def test_a_shard_gets_another_address_and_what_is_not_that_shard_is_refused(
     beside: StackHandle, elsewhere: str
 ) -> None:
-    before = recorded(beside)
+    before = running(beside)
     first = before.shards[0].uri
     for name, address, complaint in (
         ("s9", elsewhere, "there is no shard 's9'; there are: s1, s2, s3"),
@@ -183,16 +187,16 @@ def test_a_shard_gets_another_address_and_what_is_not_that_shard_is_refused(
     ):
         with pytest.raises(OpsError, match=complaint):
             add_shard.readdress_shard(before, name, address, StepProgress())
-    assert recorded(beside) == before
+    assert running(beside) == before
 
     for name, uri in (("s3", elsewhere), ("s1", first)):
         address = uri.replace("127.0.0.1", "localhost")
-        slot_map = add_shard.readdress_shard(recorded(beside), name, address, StepProgress())
+        slot_map = add_shard.readdress_shard(running(beside), name, address, StepProgress())
         assert slot_map.uris[name] == address
 
     assert slot_map.version == 5
-    assert SlotMap.load(beside.topology.slot_map) == slot_map
-    assert recorded(beside).shards[0].ports == before.shards[0].ports
+    assert SlotMap.load(beside.topology.slot_map_file) == slot_map
+    assert recorded(beside).shards[0].ports == before.topology.shards[0].ports
     assert status.find_shard_problems(running(beside)) == []
     assert [each.address for each in status.read_shard_statuses(running(beside))][::2] == [
         addresses.shard_hosts(uri.replace("127.0.0.1", "localhost")) for uri in (first, elsewhere)
@@ -209,10 +213,10 @@ def test_nothing_is_rebuilt_while_slots_move(beside: StackHandle) -> None:
         move = {"span": {"first": 7, "last": 9}, "source": "s1", "target": "s2"}
         copy.update_one({}, {"$set": {"version": 6, "moving": [move]}})
         with pytest.raises(OpsError, match="slots are moving between shards"):
-            replay.replay_derived_data(grown.topology, wanted, lambda *_: None)
+            replay.replay_derived_data(grown, wanted, lambda *_: None)
         copy.update_one({}, {"$set": {"version": 5, "moving": []}})
 
-    replay.replay_derived_data(grown.topology, wanted, lambda *_: None)
+    replay.replay_derived_data(grown, wanted, lambda *_: None)
 
 
 def test_what_lies_on_the_wrong_shard_is_named(beside: StackHandle) -> None:

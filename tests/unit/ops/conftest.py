@@ -1,19 +1,4 @@
 """A stack's record in a folder of the test's own."""
 
-from pathlib import Path
-
-import pytest
-
-from devstack import topology
-from devstack.topology import Topology
-
-
-@pytest.fixture
-def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("IC_STATE_DIR", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
-def stack(state_dir: Path) -> Topology:
-    return topology.find_or_create_stack("unit")
+from tests.unit.devstack.conftest import stack as stack  # noqa: PLC0414 - a fixture, for pytest to find
+from tests.unit.devstack.conftest import state_dir as state_dir  # noqa: PLC0414

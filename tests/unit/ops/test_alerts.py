@@ -21,7 +21,13 @@ FAMILIES = (
     "grpc|cache|breaker|bulkhead|repository|slot_map|outbox|events|queue|broker|periodic|xds|notification"
     "|ratelimit|fault_proxy"
 )
-for module in ("chassis.observability", "gateway.control_plane", "gateway.ratelimit"):
+METRIC_OWNERS = (
+    "chassis.observability",
+    "gateway.control_plane",
+    "gateway.ratelimit",
+    "services.notification",
+)
+for module in METRIC_OWNERS:
     importlib.import_module(f"{module}.metrics")
 importlib.import_module("devstack.fault_proxy.proxy")
 COLLECTIONS = {"slot_map_changes"}

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from devstack.commands.status import fit_columns
-from devstack.mongo import first_slot_map
-from devstack.topology_parts import StackShard
 from ops.cli import command_modules, command_summary, main
+from ops.cluster import ClusterShard, even_slot_map
 from ops.paths import REPO
 from verify.commands.test import ResultTally
 
@@ -130,13 +129,13 @@ def test_a_narrow_screen_keeps_state_and_readiness(width: int, shown: list[str])
 
 
 def test_the_first_slot_map_deals_out_every_slot_once() -> None:
-    shards = tuple(StackShard(name=f"s{i}", ports=(27100 + i,)) for i in range(3))
+    shards = [ClusterShard(f"s{i}", f"mongodb://127.0.0.1:{27100 + i}/?replicaSet=s{i}") for i in range(3)]
 
-    ranges = first_slot_map(shards)["ranges"]
+    ranges = even_slot_map(shards).to_document()["ranges"]
 
     assert [found["first"] for found in ranges] == [0, *(found["last"] + 1 for found in ranges[:-1])]
     assert ranges[-1]["last"] == 16383
-    assert "@" not in json.dumps(first_slot_map(shards))
+    assert "@" not in json.dumps(even_slot_map(shards).to_document())
 
 
 def test_a_tally_adds_runs_and_counts_errors_as_failures(tmp_path: Path) -> None:
@@ -144,8 +143,8 @@ def test_a_tally_adds_runs_and_counts_errors_as_failures(tmp_path: Path) -> None
     report.write_text('<testsuites><testsuite tests="9" failures="1" errors="2" skipped="1"/></testsuites>')
     tally = ResultTally()
 
-    tally.add(report, 1)
-    tally.add(tmp_path / "never-written.xml", 5)
+    tally.add_report(report, 1)
+    tally.add_report(tmp_path / "never-written.xml", 5)
 
     assert str(tally) == "5 passed, 3 failed"
 
@@ -153,6 +152,6 @@ def test_a_tally_adds_runs_and_counts_errors_as_failures(tmp_path: Path) -> None
 def test_a_run_that_broke_down_without_a_report_fails_the_whole(tmp_path: Path) -> None:
     tally = ResultTally()
 
-    tally.add(tmp_path / "never-written.xml", 3)
+    tally.add_report(tmp_path / "never-written.xml", 3)
 
     assert tally.failed == 1

@@ -28,18 +28,18 @@ async def shards() -> AsyncIterator[Shards]:
 async def test_a_rebuilding_that_slots_moved_under_is_to_be_repeated(
     shards: Shards, slot_map: SlotMap
 ) -> None:
-    stores = _ServiceShards(NOTHING, NOTHING, AsyncExitStack(), [(shards, HALVES.owners)])
-    stores.refuse_moved()
+    stores = _ServiceShards(NOTHING, AsyncExitStack(), [(shards, HALVES.owners)])
+    stores.require_unmoved()
 
     shards.apply_slot_map(slot_map, {})
 
     with pytest.raises(OpsError, match="run it again when none moves any more"):
-        stores.refuse_moved()
+        stores.require_unmoved()
 
 
 async def test_a_rebuilding_stands_the_fence_and_the_end_of_a_move_that_was_given_up(shards: Shards) -> None:
-    stores = _ServiceShards(NOTHING, NOTHING, AsyncExitStack(), [(shards, HALVES.owners)])
+    stores = _ServiceShards(NOTHING, AsyncExitStack(), [(shards, HALVES.owners)])
     shards.apply_slot_map(rebalance.with_fence(HALVES, {7}), {})
     shards.apply_slot_map(rebalance.with_moves(MOVING, []), {})
 
-    stores.refuse_moved()
+    stores.require_unmoved()

@@ -89,6 +89,6 @@ def test_a_stack_has_eight_shards_at_most(stack: Topology) -> None:
 
 
 def _with_folders(topology: Topology) -> Topology:
-    for folder in (topology.etc, topology.data, topology.secrets):
+    for folder in (topology.etc_folder, topology.data_folder, topology.secrets_folder):
         folder.mkdir(parents=True, exist_ok=True)
     return topology

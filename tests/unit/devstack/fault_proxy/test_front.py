@@ -6,7 +6,7 @@ import time
 import pytest
 
 from devstack.fault_proxy.pipe import MAX_HELD_BYTES
-from tests.unit.ops.faults.echo import ProxiedEchoServer, on_its_loop
+from tests.unit.devstack.fault_proxy.echo import ProxiedEchoServer, on_its_loop
 from tests.waiting import WAIT_TIMEOUT_S, wait_until
 
 LARGE = bytes(range(256)) * 40_000

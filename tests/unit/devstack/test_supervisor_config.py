@@ -60,7 +60,7 @@ def test_a_value_that_cannot_be_quoted_is_refused(stack: Topology) -> None:
 def test_the_configuration_is_readable_by_its_owner_alone(stack: Topology) -> None:
     supervisor.write_supervisor_config(stack, [_process(IC_SECRET="s")])
 
-    assert (stack.etc / "supervisord.conf").stat().st_mode & 0o077 == 0
+    assert (stack.etc_folder / "supervisord.conf").stat().st_mode & 0o077 == 0
 
 
 def test_a_socket_in_a_deep_folder_moves_to_a_short_path(stack: Topology) -> None:
@@ -75,11 +75,11 @@ def test_a_socket_in_a_deep_folder_moves_to_a_short_path(stack: Topology) -> Non
 def test_a_process_given_up_on_counts_as_crash_looping() -> None:
     state = ProcessState("p", "services", "FATAL", 0, 0.0, 0, (), "")
 
-    assert state.crash_looping
-    assert not state.running
+    assert state.is_crash_looping
+    assert not state.is_running
 
 
 def test_old_restarts_are_no_crash_loop() -> None:
     state = ProcessState("p", "services", "RUNNING", 1, 0.0, 3, (1.0, 2.0, 3.0), "")
 
-    assert not state.crash_looping
+    assert not state.is_crash_looping

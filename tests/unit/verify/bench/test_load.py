@@ -74,7 +74,7 @@ def test_a_function_that_fails_over_there_is_an_operators_error() -> None:
 
 
 def test_the_echo_answers_the_load_and_an_unknown_method_is_counted_as_failed() -> None:
-    pace = MeasurementTimes(seconds=1.0, warm_up_s=0.1)
+    pace = MeasurementTimes(window_s=1.0, warm_up_s=0.1)
     with running_echo_server() as echo:
         answered = run_in_child_process(
             grpc_load.run_grpc_load,

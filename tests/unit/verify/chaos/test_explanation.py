@@ -1,4 +1,4 @@
-"""A finding is explained by what was told about its subject and what struck meanwhile, by nothing else."""
+"""A violation is explained by what was told about its subject and what struck meanwhile, by nothing else."""
 
 from verify.chaos.explanation import FAULT_EFFECT_S, MAX_TRACE_LINES, explain_violation
 from verify.chaos.fault_schedule import ChaosFaultKind, Fault
@@ -11,8 +11,8 @@ def make_operation(
     return Operation(at_s, "usr_1", "move", subject, 200, "", 1, detail, took_s)
 
 
-def make_operation_log(*deeds: Operation) -> OperationLog:
-    return OperationLog(deeds=list(deeds))
+def make_operation_log(*operations: Operation) -> OperationLog:
+    return OperationLog(operations=list(operations))
 
 
 def make_fault(at_s: float, target: str, for_s: float = 0.0) -> Fault:
@@ -20,7 +20,7 @@ def make_fault(at_s: float, target: str, for_s: float = 0.0) -> Fault:
 
 
 def trace_subjects(lines: list[str]) -> list[str]:
-    """The subjects of deeds and the targets of strikes, in order."""
+    """The subjects of operations and the targets of faults, in order."""
     return [line.split("pause ")[1].split()[0] if "*" in line else line.split()[4] for line in lines]
 
 
@@ -78,8 +78,8 @@ def test_a_long_trace_keeps_its_beginning_and_its_end() -> None:
 
 def test_answers_that_nobody_should_get_are_findings_with_the_calls_that_got_them() -> None:
     found = make_operation_log()
-    found.calls.update({"200": 9, "503": 3, "500": 1, "401": 2})
-    found.note(
+    found.call_counts.update({"200": 9, "503": 3, "500": 1, "401": 2})
+    found.record(
         who="",
         what="GET /x",
         subject=unexpected_answer_subject("500"),
@@ -87,7 +87,7 @@ def test_answers_that_nobody_should_get_are_findings_with_the_calls_that_got_the
         reason="INTERNAL",
         tries=1,
     )
-    assert [each.subject for each in found.never_to_be()] == [
+    assert [each.subject for each in found.find_unexpected_answers()] == [
         unexpected_answer_subject("401"),
         unexpected_answer_subject("500"),
     ]

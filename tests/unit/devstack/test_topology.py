@@ -37,7 +37,7 @@ def test_the_developers_second_region_has_the_documented_ports(state_dir: Path) 
 def test_the_processes_of_the_first_region_are_called_as_where_there_is_one(state_dir: Path) -> None:
     first, second = topology.find_or_create_stack("wide", regions=2).regions
 
-    assert (first.called("envoy"), second.called("envoy")) == ("envoy", "envoy-2")
+    assert (first.process_name("envoy"), second.process_name("envoy")) == ("envoy", "envoy-2")
 
 
 @pytest.mark.parametrize("name", ["dev", "other"])
@@ -129,7 +129,7 @@ def test_another_number_of_regions_is_refused_with_the_way_out(stack: Topology) 
 
 def test_a_region_that_is_not_there_is_answered_with_those_that_are(state_dir: Path) -> None:
     with pytest.raises(OpsError, match="it has: region-1, region-2"):
-        topology.find_or_create_stack("wide", regions=2).region("region-3")
+        topology.find_or_create_stack("wide", regions=2).find_region("region-3")
 
 
 def test_tls_is_kept_until_it_is_switched(stack: Topology) -> None:

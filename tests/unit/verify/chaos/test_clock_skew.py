@@ -35,7 +35,7 @@ def test_wall_clocks_are_off_and_what_measures_and_sleeps_is_right() -> None:
         pytest.skip(str(missing))
     faked = {"LD_PRELOAD": str(library), "FAKETIME": "-180s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     told = subprocess.run(
-        [sys.executable, "-m", "verify.chaos.skewed_process", "tests.unit.ops.chaos.sleeper"],
+        [sys.executable, "-m", "verify.chaos.skewed_process", "tests.unit.verify.chaos.sleeper"],
         env={**os.environ, **faked},
         check=True,
         capture_output=True,

@@ -15,26 +15,26 @@ def _mode(path: Path) -> int:
 
 
 def test_secrets_stay_the_same_from_one_start_to_the_next(stack: Topology) -> None:
-    assert Credentials.of(stack).model_dump() == Credentials.of(stack).model_dump()
+    assert Credentials.load_or_create(stack).model_dump() == Credentials.load_or_create(stack).model_dump()
 
 
 def test_secrets_are_readable_by_their_owner_alone(stack: Topology) -> None:
-    Credentials.of(stack)
+    Credentials.load_or_create(stack)
     ensure_service_keys(stack, ["auth"])
 
-    assert _mode(stack.secrets / "secrets.json") == 0o600
+    assert _mode(stack.secrets_folder / "secrets.json") == 0o600
     assert _mode(service_key_path(stack, "auth")) == 0o600
 
 
 def test_secrets_do_not_show_when_they_are_printed(stack: Topology) -> None:
-    secrets = Credentials.of(stack)
+    secrets = Credentials.load_or_create(stack)
 
     assert secrets.redis_password not in repr(secrets)
     assert secrets.services["auth"].data_key not in repr(secrets)
 
 
 def test_every_service_has_a_password_and_a_data_key_of_its_own(stack: Topology) -> None:
-    services = Credentials.of(stack).services.values()
+    services = Credentials.load_or_create(stack).services.values()
 
     assert len({own.mongo_password for own in services}) == 6
     assert len({own.data_key for own in services}) == 6

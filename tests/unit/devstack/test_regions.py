@@ -8,16 +8,17 @@ import yaml
 
 from devstack import control_plane, edge_config, topology
 from devstack.control_plane import SERVICE_ROLES
-from devstack.lifecycle import Stack
 from devstack.process import StackProcess
-from devstack.topology import SERVICES, Topology
+from devstack.stack import Stack
+from devstack.topology import Topology
 from gateway.xds.mesh import Mesh
+from ops.service_names import SERVICES
 
 
 @pytest.fixture
 def wide(state_dir: Path) -> Topology:
     found = topology.find_or_create_stack("wide", regions=2, tls=True)
-    found.etc.mkdir(parents=True)
+    found.etc_folder.mkdir(parents=True)
     return found
 
 
@@ -31,7 +32,7 @@ def _region_told(process: StackProcess) -> str:
 
 def test_each_service_runs_in_both_roles_in_each_region_and_knows_which_it_is(wide: Topology) -> None:
     control_plane.write_mesh_files(wide)
-    stack = Stack.of(wide)
+    stack = Stack.assemble(wide)
     for region, suffix in zip(wide.regions, ("", "-2"), strict=True):
         processes = stack.services_of(region)
         expected = [f"{service}-{role}{suffix}" for service in SERVICES for role in SERVICE_ROLES]
@@ -41,14 +42,14 @@ def test_each_service_runs_in_both_roles_in_each_region_and_knows_which_it_is(wi
 
 def test_a_process_listens_and_finds_its_peers_in_its_own_region(wide: Topology) -> None:
     second = wide.regions[1]
-    process = Stack.of(wide).process("user-serve-2")
+    process = Stack.assemble(wide).find_process("user-serve-2")
     assert process.ports == {"grpc": second.services["user"].grpc, "ops": second.services["user"].serve_ops}
     peers = json.loads(process.environment["IC_PEERS"])
     assert peers["auth"] == f"127.0.0.1:{second.services['auth'].grpc}"
 
 
 def test_no_two_processes_have_a_name_or_a_port_in_common(wide: Topology) -> None:
-    processes = Stack.of(wide).processes
+    processes = Stack.assemble(wide).processes
     names = [process.name for process in processes]
     ports = [port for process in processes for port in process.ports.values()]
     assert len(set(names)) == len(names)
@@ -57,7 +58,7 @@ def test_no_two_processes_have_a_name_or_a_port_in_common(wide: Topology) -> Non
 
 def test_the_mesh_file_lists_the_regions_and_where_the_second_ones_gateway_listens(wide: Topology) -> None:
     control_plane.write_mesh_files(wide)
-    mesh = Mesh.parse(wide.mesh.read_bytes())
+    mesh = Mesh.parse(wide.mesh_file.read_bytes())
     assert mesh.regions == ("region-1", "region-2")
     assert mesh.gateway.listen == {"region-2": f"127.0.0.1:{wide.regions[1].gateway}"}
     assert mesh.gateway.tls is not None
@@ -66,7 +67,9 @@ def test_the_mesh_file_lists_the_regions_and_where_the_second_ones_gateway_liste
 
 def test_each_envoy_is_a_node_of_its_region(wide: Topology) -> None:
     edge_config.write_gateway_files(wide)
-    nodes = [json.loads((wide.etc / name).read_text())["node"] for name in ("envoy.json", "envoy-2.json")]
+    nodes = [
+        json.loads((wide.etc_folder / name).read_text())["node"] for name in ("envoy.json", "envoy-2.json")
+    ]
     assert [(node["id"], node["locality"]["region"]) for node in nodes] == [
         ("gateway", "region-1"),
         ("gateway-2", "region-2"),
@@ -74,9 +77,9 @@ def test_each_envoy_is_a_node_of_its_region(wide: Topology) -> None:
 
 
 def test_a_stack_of_one_region_is_called_local_and_says_nothing_of_others(stack: Topology) -> None:
-    stack.etc.mkdir(parents=True)
+    stack.etc_folder.mkdir(parents=True)
     control_plane.write_mesh_files(stack)
-    written = yaml.safe_load(stack.mesh.read_text())
+    written = yaml.safe_load(stack.mesh_file.read_text())
     assert written["regions"] == ["local"]
     assert "tls" not in written["gateway"]
-    assert Stack.of(stack).process("user-serve").environment["IC_REGION"] == "local"
+    assert Stack.assemble(stack).find_process("user-serve").environment["IC_REGION"] == "local"

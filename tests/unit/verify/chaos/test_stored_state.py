@@ -63,25 +63,32 @@ def make_stored_state(
     return StoredState(**(parts | changes))
 
 
-def told(*deeds: tuple[str, str, str, int], detail: str = LISTING) -> OperationLog:
-    """A ledger of (who, what, subject, answer)."""
-    ledger = OperationLog()
-    for who, what, subject, answer in deeds:
-        ledger.note(who=who, what=what, subject=subject, answer=answer, reason="", tries=1, detail=detail)
-    return ledger
+def told(*operations: tuple[str, str, str, int], detail: str = LISTING) -> OperationLog:
+    """An operation log of (who, what, subject, answer)."""
+    operation_log = OperationLog()
+    for who, what, subject, answer in operations:
+        operation_log.record(
+            who=who, what=what, subject=subject, answer=answer, reason="", tries=1, detail=detail
+        )
+    return operation_log
 
 
-def finding_kinds(ledger: OperationLog, truth: StoredState) -> list[str]:
-    return [finding.what for finding in (*find_contradictions(ledger, truth), *find_unsettled(truth))]
+def finding_kinds(operation_log: OperationLog, stored_state: StoredState) -> list[str]:
+    return [
+        violation.description
+        for violation in (*find_contradictions(operation_log, stored_state), *find_unsettled(stored_state))
+    ]
 
 
 APPLIED = (STUDENT, "apply", "app_1", 200)
 
 
 def test_stored_state_that_agrees_with_the_operations_has_no_findings() -> None:
-    ledger = told(APPLIED, (OTHER, "apply", "app_2", 200))
-    truth = make_stored_state(application("app_1", history=HIRED), application("app_2", OTHER), hires=1)
-    assert finding_kinds(ledger, truth) == []
+    operation_log = told(APPLIED, (OTHER, "apply", "app_2", 200))
+    stored_state = make_stored_state(
+        application("app_1", history=HIRED), application("app_2", OTHER), hires=1
+    )
+    assert finding_kinds(operation_log, stored_state) == []
 
 
 def test_an_acknowledged_application_that_is_gone_or_anothers_is_found() -> None:
@@ -107,11 +114,13 @@ def test_two_live_applications_for_one_listing_are_found() -> None:
 
 
 def test_an_acknowledged_move_that_is_not_in_the_history_is_found() -> None:
-    ledger = told(APPLIED)
-    ledger.note(who="usr_9", what="move", subject="app_1", answer=200, reason="", tries=1, detail="OFFERED")
-    lost = finding_kinds(ledger, make_stored_state(application("app_1")))
+    operation_log = told(APPLIED)
+    operation_log.record(
+        who="usr_9", what="move", subject="app_1", answer=200, reason="", tries=1, detail="OFFERED"
+    )
+    lost = finding_kinds(operation_log, make_stored_state(application("app_1")))
     assert lost == ["1 moves to OFFERED were acknowledged, 0 are in the history"]
-    assert finding_kinds(ledger, make_stored_state(application("app_1", history=OFFERED))) == []
+    assert finding_kinds(operation_log, make_stored_state(application("app_1", history=OFFERED))) == []
 
 
 def test_a_history_with_a_gap_or_a_move_that_the_table_forbids_is_found() -> None:
@@ -141,22 +150,22 @@ def test_an_event_that_was_counted_twice_or_not_at_all_is_found() -> None:
     once = {"SUBMITTED": 1, "SHORTLISTED": 1, "OFFERED": 1}
     for reached in (once | {"OFFERED": 2}, {"SUBMITTED": 1, "OFFERED": 1}):
         figures = {"applications": 1, "current": {"OFFERED": 1}, "reached": reached}
-        [finding] = finding_kinds(told(APPLIED), make_stored_state(one, figures={LISTING: figures}))
-        assert "as ever reached" in finding
+        [violation] = finding_kinds(told(APPLIED), make_stored_state(one, figures={LISTING: figures}))
+        assert "as ever reached" in violation
 
 
 def test_more_hires_than_openings_are_found() -> None:
     hired = [application("app_1", history=HIRED), application("app_2", OTHER, HIRED)]
-    ledger = told(APPLIED, (OTHER, "apply", "app_2", 200))
-    assert finding_kinds(ledger, make_stored_state(*hired, hires=2)) == [
+    operation_log = told(APPLIED, (OTHER, "apply", "app_2", 200))
+    assert finding_kinds(operation_log, make_stored_state(*hired, hires=2)) == [
         "2 were hired or offered a place for 1 openings"
     ]
 
 
 def test_offers_beyond_the_openings_are_found() -> None:
     both = [application("app_1", history=HIRED), application("app_2", OTHER, OFFERED)]
-    ledger = told(APPLIED, (OTHER, "apply", "app_2", 200))
-    assert finding_kinds(ledger, make_stored_state(*both, hires=1)) == [
+    operation_log = told(APPLIED, (OTHER, "apply", "app_2", 200))
+    assert finding_kinds(operation_log, make_stored_state(*both, hires=1)) == [
         "2 were hired or offered a place for 1 openings"
     ]
 

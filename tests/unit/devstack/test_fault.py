@@ -135,7 +135,7 @@ def test_a_stack_without_faults_has_no_proxy(stack: Topology) -> None:
 
 
 def _written(topology_: Topology) -> Any:
-    for folder in (topology_.etc, topology_.run):
+    for folder in (topology_.etc_folder, topology_.run_folder):
         folder.mkdir(parents=True)
     control_plane.write_mesh_files(topology_)
     fault_proxy_process.reset_store_faults(topology_)

@@ -10,10 +10,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from devstack import lifecycle, topology
-from devstack.topology import DEFAULT_STACK
 from ops.console import console
-from ops.options import AsJson, StackName
+from ops.options import DEFAULT_STACK, AsJson, StackName, open_chosen_cluster
 
 STATE_STYLE = {"SYNCED": "green", "STALE": "yellow", "NOT_SENT": "yellow", "ERROR": "red"}
 RESOURCE_TYPE_LABELS = ("cds", "eds", "lds", "rds")
@@ -26,14 +24,13 @@ def register(app: typer.Typer) -> None:
 
 def mesh(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
     """Show each node of the mesh: what it has confirmed of its configuration, and since when."""
-    found = topology.find_stack(stack)
-    lifecycle.require_running(found)
+    cluster = open_chosen_cluster(stack)
     # Only here: Envoy's API takes a while to load.
-    nodes = importlib.import_module("ops.mesh_status").fetch_mesh_status(found)
+    nodes = importlib.import_module("ops.mesh_status").fetch_mesh_status(cluster)
     if as_json:
-        print(json.dumps({"stack": stack, "nodes": [asdict(node) for node in nodes]}, indent=2))
+        print(json.dumps({"stack": cluster.name, "nodes": [asdict(node) for node in nodes]}, indent=2))
         return
-    console.print(_table(stack, nodes))
+    console.print(_table(cluster.name, nodes))
     for node in nodes:
         _print_refusals(node)
 
@@ -45,8 +42,8 @@ def _print_refusals(node: Any) -> None:
             console.print(refusal, soft_wrap=True)
 
 
-def _table(stack: str, nodes: list[Any]) -> Table:
-    table = Table(title=f"mesh of '{stack}'", title_justify="left", box=None, pad_edge=False)
+def _table(cluster: str, nodes: list[Any]) -> Table:
+    table = Table(title=f"mesh of '{cluster}'", title_justify="left", box=None, pad_edge=False)
     for name in ("node", "group", "region", "streams", *RESOURCE_TYPE_LABELS):
         table.add_column(name, no_wrap=True)
     for node in nodes:

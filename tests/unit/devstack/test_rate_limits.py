@@ -14,7 +14,7 @@ def stack(state_dir: Path) -> Topology:
 
 
 def limits_of(stack: Topology) -> dict[str, str]:
-    return {path.name: path.read_text() for path in stack.limits.glob("*.yaml")}
+    return {path.name: path.read_text() for path in stack.limits_folder.glob("*.yaml")}
 
 
 def test_lifted_limits_are_put_back_whatever_happens(stack: Topology) -> None:

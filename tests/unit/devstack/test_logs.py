@@ -95,8 +95,8 @@ def test_text_of_others_has_no_effect_on_a_screen(text: str, shown: str) -> None
 def stack(state_dir: Path) -> str:
     """A stack that never ran, with the logs of two processes."""
     found = topology.find_or_create_stack("logged")
-    found.logs.mkdir(parents=True)
-    (found.logs / "auth-serve.log").write_text(
+    found.logs_folder.mkdir(parents=True)
+    (found.logs_folder / "auth-serve.log").write_text(
         "\n".join(
             [
                 ours(1, "rpc", request_id="req-12345", trace_id="t1", code="OK"),
@@ -105,7 +105,7 @@ def stack(state_dir: Path) -> str:
         )
         + "\n"
     )
-    (found.logs / "user-work.log").write_text(
+    (found.logs_folder / "user-work.log").write_text(
         "\n".join(
             [ours(2, "event handled", trace_id="t1"), ours(3, "idle", "debug"), ours(6, "broke", "error")]
         )

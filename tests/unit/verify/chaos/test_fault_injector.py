@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from devstack import topology
-from devstack.lifecycle import Stack
+from devstack.stack import Stack
 from verify.chaos.fault_injector import find_fault_targets
 from verify.chaos.fault_schedule import ChaosFaultKind, FaultTargets
 
@@ -15,14 +15,14 @@ FAULTS_OF_STORES = (ChaosFaultKind.DELAY, ChaosFaultKind.HANG, ChaosFaultKind.DO
 
 
 def targets(**shape: int | bool) -> FaultTargets:
-    return find_fault_targets(Stack.of(topology.find_or_create_stack("unit", **shape)))  # type: ignore[arg-type]
+    return find_fault_targets(Stack.assemble(topology.find_or_create_stack("unit", **shape)))  # type: ignore[arg-type]
 
 
 def test_every_process_can_be_killed_paused_and_restarted_but_for_what_the_run_stands_on(
     state_dir: Path,
 ) -> None:
     found = targets(faults=True)
-    there = {process.name for process in Stack.of(topology.find_stack("unit")).processes}
+    there = {process.name for process in Stack.assemble(topology.find_stack("unit")).processes}
     for kind in (ChaosFaultKind.KILL, ChaosFaultKind.PAUSE, ChaosFaultKind.RESTART):
         assert there - set(found[kind]) == {"epmd", "mailbox", "fault-proxy"}
 

@@ -43,10 +43,10 @@ def notifications(told: list[tuple[str, str]]) -> list[Record]:
 
 
 def found(told: list[tuple[str, str]], *, unmailed: int | None = None) -> list[InvariantViolation]:
-    truth = StoredState({}, {"app_1": application(REVIEWED)}, {}, {})
+    stored_state = StoredState({}, {"app_1": application(REVIEWED)}, {}, {})
     entries = notifications(told)
     mailed = {each["_id"]: 1 for number, each in enumerate(entries) if number != unmailed}
-    return find_missing_notifications(truth, entries, OWNERS, mailed)
+    return find_missing_notifications(stored_state, entries, OWNERS, mailed)
 
 
 def test_people_who_were_notified_and_mailed_once_are_no_finding() -> None:
@@ -55,19 +55,19 @@ def test_people_who_were_notified_and_mailed_once_are_no_finding() -> None:
 
 @pytest.mark.parametrize("missing", range(len(EXPECTED_NOTIFICATIONS)))
 def test_a_missing_notification_is_found(missing: int) -> None:
-    [finding] = found(EXPECTED_NOTIFICATIONS[:missing] + EXPECTED_NOTIFICATIONS[missing + 1 :])
+    [violation] = found(EXPECTED_NOTIFICATIONS[:missing] + EXPECTED_NOTIFICATIONS[missing + 1 :])
     user, template = EXPECTED_NOTIFICATIONS[missing]
-    assert finding == InvariantViolation(f"{user} was told of {template} 0 times instead of 1", "app_1")
+    assert violation == InvariantViolation(f"{user} was told of {template} 0 times instead of 1", "app_1")
 
 
 def test_a_doubled_notification_is_found() -> None:
-    [finding] = found([*EXPECTED_NOTIFICATIONS, EXPECTED_NOTIFICATIONS[1]])
-    assert finding.what == f"{OWNER} was told of new_applicant 2 times instead of 1"
+    [violation] = found([*EXPECTED_NOTIFICATIONS, EXPECTED_NOTIFICATIONS[1]])
+    assert violation.description == f"{OWNER} was told of new_applicant 2 times instead of 1"
 
 
 def test_an_undue_notification_is_found() -> None:
-    [finding] = found([*EXPECTED_NOTIFICATIONS, (STUDENT, "application_offer")])
-    assert finding.what == f"{STUDENT} was told of application_offer 1 times instead of 0"
+    [violation] = found([*EXPECTED_NOTIFICATIONS, (STUDENT, "application_offer")])
+    assert violation.description == f"{STUDENT} was told of application_offer 1 times instead of 0"
 
 
 def test_a_notification_without_its_mail_is_found() -> None:
@@ -79,9 +79,11 @@ def test_a_notification_without_its_mail_is_found() -> None:
 def test_mails_of_other_things_and_the_disclosure_of_a_rejection_are_no_concern() -> None:
     other = {"_id": "ntf_9", "recipient_id": STUDENT, "template": "application_received", "about": "app_9"}
     entries = notifications([*EXPECTED_NOTIFICATIONS, (STUDENT, "application_not_selected")])
-    truth = StoredState({}, {"app_1": application(REVIEWED)}, {}, {})
+    stored_state = StoredState({}, {"app_1": application(REVIEWED)}, {}, {})
     assert (
-        find_missing_notifications(truth, [*entries, other], OWNERS, {each["_id"]: 1 for each in entries})
+        find_missing_notifications(
+            stored_state, [*entries, other], OWNERS, {each["_id"]: 1 for each in entries}
+        )
         == []
     )
 

@@ -52,7 +52,7 @@ class ProxiedEchoServer:
         self._writers: list[StreamWriter] = []
 
     def obey(self, **fault: object) -> None:
-        self.front.obey(StoreFault.model_validate(fault) if fault else None)
+        self.front.apply_fault(StoreFault.model_validate(fault) if fault else None)
 
     async def client(self) -> tuple[StreamReader, StreamWriter]:
         reader, writer = await asyncio.open_connection(LOOPBACK, self.front.route.known)

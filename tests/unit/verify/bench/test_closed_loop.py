@@ -17,7 +17,7 @@ from verify.bench.closed_loop import (
     used_cpu_s,
 )
 
-BRIEFLY = MeasurementTimes(seconds=0.2, warm_up_s=0.05)
+BRIEFLY = MeasurementTimes(window_s=0.2, warm_up_s=0.05)
 
 
 @in_virtual_time
@@ -58,7 +58,9 @@ async def test_the_window_ends_with_the_last_call() -> None:
         left -= 1
         await asyncio.sleep(0.02)
 
-    sample = await run_closed_loop(act, at_once=2, pace=MeasurementTimes(seconds=30, warm_up_s=0.05), pids=[])
+    sample = await run_closed_loop(
+        act, at_once=2, pace=MeasurementTimes(window_s=30, warm_up_s=0.05), pids=[]
+    )
     assert sample.window_s < 5
     assert 0 < len(sample.latencies_s) < 20
 
@@ -79,7 +81,7 @@ async def test_an_error_that_is_no_failed_call_ends_the_measurement() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await run_closed_loop(act, at_once=2, pace=MeasurementTimes(seconds=30, warm_up_s=0.1), pids=[])
+        await run_closed_loop(act, at_once=2, pace=MeasurementTimes(window_s=30, warm_up_s=0.1), pids=[])
 
 
 @in_virtual_time

@@ -1,4 +1,4 @@
-"""The strikes of a run follow from its seed."""
+"""The faults of a run follow from its seed."""
 
 import pytest
 from hypothesis import given
@@ -33,12 +33,12 @@ def test_the_same_seed_gives_the_same_faults(seed: int) -> None:
 
 @given(seed=SEEDS, seconds=st.floats(30, 600))
 def test_faults_are_in_order_within_the_run_and_leave_its_end_quiet(seed: int, seconds: float) -> None:
-    strikes = draw_faults(seed, seconds, TARGETS)
-    assert strikes
-    assert [each.at_s for each in strikes] == sorted(each.at_s for each in strikes)
-    assert strikes[0].at_s >= FIRST_FAULT_AT_S
-    for each in strikes:
-        assert each.until_s <= seconds - FINAL_QUIET_S + 0.1
+    faults = draw_faults(seed, seconds, TARGETS)
+    assert faults
+    assert [each.at_s for each in faults] == sorted(each.at_s for each in faults)
+    assert faults[0].at_s >= FIRST_FAULT_AT_S
+    for each in faults:
+        assert each.ends_at_s <= seconds - FINAL_QUIET_S + 0.1
         assert each.target in TARGETS[each.kind]
         assert (each.for_s == 0) == (each.kind in INSTANT_KINDS) or each.for_s < 1
 
@@ -51,10 +51,10 @@ def test_clocks_are_minutes_wrong_and_nothing_else_is(seed: int) -> None:
 
 @given(seed=SEEDS)
 def test_no_target_has_two_faults_at_a_time(seed: int) -> None:
-    strikes = draw_faults(seed, 600, TARGETS)
-    for number, each in enumerate(strikes):
-        for later in strikes[number + 1 :]:
-            assert later.target != each.target or later.at_s > each.until_s
+    faults = draw_faults(seed, 600, TARGETS)
+    for number, each in enumerate(faults):
+        for later in faults[number + 1 :]:
+            assert later.target != each.target or later.at_s > each.ends_at_s
 
 
 def test_other_seeds_give_other_faults() -> None:
@@ -81,7 +81,7 @@ def test_a_selection_restricts_the_faults_to_its_targets() -> None:
 @pytest.mark.parametrize(
     ("wish", "complaint"),
     [
-        ("explode", "there is no strike 'explode' here; there are: kill, pause, hang, skew"),
+        ("explode", "there is no fault 'explode' here; there are: kill, pause, hang, skew"),
         ("down", "--faults"),
         ("kill:nobody", "'nobody' cannot be struck by kill; what can: auth-serve, mongo-s1, envoy"),
     ],

@@ -1,0 +1,58 @@
+"""A stack with all that is needed to run it: its record, its secrets and its processes."""
+
+from dataclasses import dataclass
+
+from devstack import control_plane, edge, fault_proxy_process, mongo, rabbit, rate_limiter, redis_cluster
+from devstack import services as service_processes
+from devstack.credentials import Credentials
+from devstack.process import StackProcess, StartStage
+from devstack.region import StackRegion
+from devstack.topology import Topology
+from ops.errors import OpsError
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack with all that is needed to run it."""
+
+    topology: Topology
+    credentials: Credentials
+    processes: tuple[StackProcess, ...]
+
+    @classmethod
+    def assemble(cls, topology: Topology, *, stores_only: bool = False) -> "Stack":
+        """Assembles its processes."""
+        secrets = Credentials.load_or_create(topology)
+        processes = [
+            *fault_proxy_process.fault_proxy_processes(topology),
+            *rabbit.rabbit_processes(topology, secrets),
+            *mongo.mongod_processes(topology),
+            *redis_cluster.redis_processes(topology, secrets),
+            edge.mailbox_process(topology),
+        ]
+        if not stores_only:
+            processes.append(control_plane.control_plane_process(topology))
+            processes += service_processes.service_processes(topology, secrets)
+            processes.append(rate_limiter.rate_limiter_process(topology, secrets))
+            processes += edge.gateway_processes(topology)
+        return cls(topology, secrets, tuple(processes))
+
+    def in_stage(self, stage: StartStage) -> list[StackProcess]:
+        """The processes that start together."""
+        return [process for process in self.processes if process.stage is stage]
+
+    def services_of(self, region: StackRegion) -> list[StackProcess]:
+        """The service processes of a region, without its gateway."""
+        return [process for process in self.in_stage(StartStage.SERVICES) if process.region == region.name]
+
+    def find_process(self, name: str) -> StackProcess:
+        """The process of that name.
+
+        Raises:
+            OpsError: there is none; the message lists those there are.
+        """
+        for process in self.processes:
+            if process.name == name:
+                return process
+        names = ", ".join(process.name for process in self.processes)
+        raise OpsError(f"there is no process '{name}'; there are: {names}")
