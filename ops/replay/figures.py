@@ -13,9 +13,9 @@ from chassis.sharding.reconciler import ReconcileProgress, find_existing_ids
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from services.analytics.domain.figures import ApplicationEvent, ListingEvent
-from services.analytics.event_handlers import application_event_from_message, listing_event_from_message
+from services.analytics.mapping import application_event_from_message, listing_event_from_message
 from services.analytics.rebuild import FigureRebuilder
-from services.analytics.repository import APPLICATION_TRACKS, FUNNELS
+from services.analytics.repository import APPLICATION_TRACKS, FUNNELS, FigureRepository
 from services.application.domain.model import Application
 from services.application.events.outgoing import replay_events
 from services.application.repository import ApplicationRepository
@@ -73,8 +73,9 @@ class FiguresReplay:
     _counted: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
-        self._recounting = FigureRebuilder(
-            self.analytics, self.sources.history_now, self.sources.state_now, write=self.write
+        self._figures = FigureRepository(self.analytics)
+        self._rebuilder = FigureRebuilder(
+            self._figures, self.sources.history_now, self.sources.state_now, write=self.write
         )
 
     async def run(self, since: datetime | None) -> None:
@@ -82,19 +83,20 @@ class FiguresReplay:
         for shard in self.sources.application_shards.all_shards():
             await self._applications(shard, since)
         if since is None:
-            await self._strays(APPLICATION_TRACKS)
-            await self._strays(FUNNELS)
+            await self._orphans(APPLICATION_TRACKS)
+            await self._orphans(FUNNELS)
         for shard in self.sources.listings.all_shards():
             await self._companies(await self._listings(shard, since))
-        for shard in self.analytics.all_shards() if since is None else ():
-            await self._companies([company async for company in self._recounting.counted_companies(shard)])
+        if since is None:
+            async for company_ids in self._figures.iterate_company_ids():
+                await self._companies(company_ids)
 
     async def _applications(self, shard: Shard, since: datetime | None) -> None:
         async for page in self.sources.applications.pages(shard):
             changed = [each for each in page if since is None or each.update_time >= since]
             if since is not None:
                 self._touched.update(each.internship_id for each in changed)
-            wrong = await self._recounting.tracks([self.sources.history(each) for each in changed])
+            wrong = await self._rebuilder.rebuild_tracks([self.sources.history(each) for each in changed])
             self.progress("applications", len(changed), wrong)
 
     async def _listings(self, shard: Shard, since: datetime | None) -> list[str]:
@@ -105,7 +107,7 @@ class FiguresReplay:
                 if since is None or listing.update_time >= since or listing.id in self._touched:
                     companies[listing.company.id] = None
                     event = self.sources.state(listing)
-                    wrong = await self._recounting.listing(event, self.sources.clock.now())
+                    wrong = await self._rebuilder.rebuild_listing(event, self.sources.clock.now())
                     self.progress("listings", 1, int(wrong))
         return list(companies)
 
@@ -114,12 +116,11 @@ class FiguresReplay:
             if company_id in self._counted:
                 continue
             self._counted.add(company_id)
-            wrong = await self._recounting.company(company_id, self.sources.clock.now())
+            wrong = await self._rebuilder.rebuild_company(company_id, self.sources.clock.now())
             self.progress("companies", 1, int(wrong))
 
-    async def _strays(self, collection: str) -> None:
+    async def _orphans(self, collection: str) -> None:
         applications = collection == APPLICATION_TRACKS
         known = self.sources.known_applications if applications else self.sources.known_listings
-        for shard in self.analytics.all_shards():
-            async for looked_at, gone in self._recounting.remove_strays(shard, collection, known):
-                self.progress("tracks" if applications else "funnels", looked_at, gone)
+        async for seen, removed in self._rebuilder.remove_orphans(collection, known):
+            self.progress("tracks" if applications else "funnels", seen, removed)
