@@ -53,7 +53,7 @@ def application_for_student(application: Application, now: datetime) -> pb.Appli
 
 def application_for_company(application: Application, reader: Principal, now: datetime) -> pb.Application:
     """Everything: states, notes, who moved it, the frozen profile and where the reader may move it."""
-    member = ApplicationActor(actor=ApplicationActorKind.COMPANY, id=reader.id, role=reader.role)
+    member = ApplicationActor(kind=ApplicationActorKind.COMPANY, id=reader.id, role=reader.role)
     message = _shared_message(application)
     message.state = _STATE_NUMBERS[application.state]
     message.status = _STATUS_NUMBERS[student_view(application, now).status]

@@ -101,7 +101,7 @@ def submit_application(
         history=(_submission_entry(student.id, now, operation_id),),
         submit_time=now,
         update_time=now,
-        respond_by=now + (listing.respond_within or policy.response_promise),
+        respond_by=now + (listing.respond_within or policy.response_time),
     )
     return replace(submitted, due_time=due_time(submitted, policy))
 

@@ -81,8 +81,8 @@ def _moved_event(before: Application, after: Application) -> events.ApplicationM
     moved = events.ApplicationMoved(
         application=application_facts(after),
         to=pb.ApplicationState.Value(f"APPLICATION_STATE_{after.state}"),
-        actor=pb.Actor.Value(f"ACTOR_{after.last.actor}"),
-        actor_id=after.last.actor_id,
+        actor=pb.Actor.Value(f"ACTOR_{after.last_entry.actor}"),
+        actor_id=after.last_entry.actor_id,
         first_response=before.first_response_time is None and after.first_response_time is not None,
     )
     setattr(moved, "from", pb.ApplicationState.Value(f"APPLICATION_STATE_{before.state}"))

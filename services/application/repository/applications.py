@@ -142,7 +142,7 @@ def _application_filter(application_id: str) -> Document:
 
 
 def _application_document(application: Application) -> Document:
-    document = to_document(application, slot=slot_of(application.id)) | {"live": application.live}
+    document = to_document(application, slot=slot_of(application.id)) | {"live": application.is_live}
     if application.due_time is None:
         # The index of due times is sparse: it holds those only that have one.
         del document["due_time"]

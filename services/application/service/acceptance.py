@@ -43,9 +43,9 @@ class AcceptOffers:
         accept stays pending and is carried through later.
         """
         application = await self._changes.read(application_id, student)
-        if operation is not None and application.moved_by(operation.id):
+        if operation is not None and application.was_moved_by(operation.id):
             return application
-        now, policy, mover = self._changes.clock.now(), self._changes.policy, actor_of_principal(student)
+        now, policy, actor = self._changes.clock.now(), self._changes.policy, actor_of_principal(student)
         operation_id = "" if operation is None else operation.id
 
         def start(seen: Application) -> Application | None:
@@ -53,7 +53,7 @@ class AcceptOffers:
                 return None
             if etag and etag != etag_of(student_view(seen, now).version):
                 raise stale_etag("application", seen.id)
-            return moves.start_acceptance(seen, mover, now, policy, operation_id)
+            return moves.start_acceptance(seen, actor, now, policy, operation_id)
 
         return await self.finish(await self._changes.change(application, start))
 
@@ -70,7 +70,7 @@ class AcceptOffers:
 
     async def resume(self, application_id: str) -> None:
         """Sees to an accept that began a moment ago: leaves it to its caller first, then finishes it."""
-        for pause_s in (FIRST_CHECK_DELAY_S, self._changes.policy.acceptance_patience.total_seconds()):
+        for pause_s in (FIRST_CHECK_DELAY_S, self._changes.policy.acceptance_timeout.total_seconds()):
             application = await self._store.get(application_id)
             if application is None or application.acceptance is None:
                 return
@@ -114,7 +114,7 @@ class AcceptOffers:
             application.acceptance.start_time if application.acceptance else application.update_time
         )
         waited_s = (self._changes.clock.now() - begun).total_seconds()
-        return max(0.0, self._changes.policy.acceptance_patience.total_seconds() - waited_s)
+        return max(0.0, self._changes.policy.acceptance_timeout.total_seconds() - waited_s)
 
 
 def _is_same_acceptance(seen: Application, started: Application) -> bool:

@@ -83,12 +83,12 @@ class ManageApplications:
     async def look(self, application_id: str, reader: Principal) -> Application:
         """One application. The company's first look moves it to IN_REVIEW; a VIEWER's look moves nothing."""
         application = await self._changes.read(application_id, reader)
-        mover = actor_of_principal(reader)
-        if mover.actor is ApplicationActorKind.STUDENT:
+        actor = actor_of_principal(reader)
+        if actor.kind is ApplicationActorKind.STUDENT:
             return application
         now, policy = self._changes.clock.now(), self._changes.policy
         return await self._changes.change(
-            application, lambda seen: moves.start_review(seen, mover, now, policy)
+            application, lambda seen: moves.start_review(seen, actor, now, policy)
         )
 
     async def of_student(self, student: Principal, after_id: str | None, limit: int) -> list[Application]:
@@ -111,7 +111,7 @@ class ManageApplications:
 
         Raises ILLEGAL_TRANSITION, UNEXPECTED_STATE, STALE_ETAG, INVALID_FIELD, NO_OPENING_LEFT.
         """
-        now, policy, mover = self._changes.clock.now(), self._changes.policy, actor_of_principal(member)
+        now, policy, actor = self._changes.clock.now(), self._changes.policy, actor_of_principal(member)
 
         def step(seen: Application) -> Application | None:
             if _is_offered_by(operation, seen):
@@ -121,7 +121,7 @@ class ManageApplications:
             begin = moves.start_offer if moves.needs_opening(seen, target) else partial(_move_to, target)
             return begin(
                 seen,
-                mover,
+                actor,
                 now,
                 policy,
                 note=note,
@@ -136,11 +136,11 @@ class ManageApplications:
         self, application_id: str, student: Principal, etag: str, operation: IdempotentOperation | None
     ) -> Application:
         """The student takes it back. Raises ILLEGAL_TRANSITION, UNEXPECTED_STATE, STALE_ETAG."""
-        now, policy, mover = self._changes.clock.now(), self._changes.policy, actor_of_principal(student)
+        now, policy, actor = self._changes.clock.now(), self._changes.policy, actor_of_principal(student)
 
         def step(seen: Application) -> Application:
             _check_etag(etag, student_view(seen, now).version, seen)
-            return moves.withdraw_application(seen, mover, now, policy, _operation_id(operation))
+            return moves.withdraw_application(seen, actor, now, policy, _operation_id(operation))
 
         return await self._once(application_id, student, operation, step)
 
@@ -148,11 +148,11 @@ class ManageApplications:
         self, application_id: str, student: Principal, etag: str, operation: IdempotentOperation | None
     ) -> Application:
         """The student declines the offer. Raises ILLEGAL_TRANSITION, UNEXPECTED_STATE, STALE_ETAG."""
-        now, policy, mover = self._changes.clock.now(), self._changes.policy, actor_of_principal(student)
+        now, policy, actor = self._changes.clock.now(), self._changes.policy, actor_of_principal(student)
 
         def step(seen: Application) -> Application:
             _check_etag(etag, student_view(seen, now).version, seen)
-            return moves.decline_offer(seen, mover, now, policy, _operation_id(operation))
+            return moves.decline_offer(seen, actor, now, policy, _operation_id(operation))
 
         return await self._once(application_id, student, operation, step)
 
@@ -176,9 +176,9 @@ class ManageApplications:
 
 
 def _move_to(
-    target: ApplicationState, seen: Application, mover: ApplicationActor, *when: Any, **how: Any
+    target: ApplicationState, seen: Application, actor: ApplicationActor, *when: Any, **how: Any
 ) -> Application:
-    return moves.move_application(seen, target, mover, *when, **how)
+    return moves.move_application(seen, target, actor, *when, **how)
 
 
 def _is_offered_by(operation: IdempotentOperation | None, application: Application) -> bool:
@@ -198,7 +198,7 @@ def _operation_id(operation: IdempotentOperation | None) -> str:
 
 
 def _is_done_by(operation: IdempotentOperation | None, application: Application) -> bool:
-    return operation is not None and application.moved_by(operation.id)
+    return operation is not None and application.was_moved_by(operation.id)
 
 
 def _check_etag(etag: str, version: int, application: Application) -> None:

@@ -81,7 +81,7 @@ class ApplicationUpdater:
 def actor_of_principal(principal: Principal) -> ApplicationActor:
     """The caller as the rules know them."""
     actor = ApplicationActorKind.STUDENT if principal.kind == "STUDENT" else ApplicationActorKind.COMPANY
-    return ApplicationActor(actor=actor, id=principal.id, role=principal.role)
+    return ApplicationActor(kind=actor, id=principal.id, role=principal.role)
 
 
 def _may_read(application: Application, reader: Principal) -> bool:

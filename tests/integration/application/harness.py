@@ -40,7 +40,7 @@ from services.application.service import (
 T = TypeVar("T")
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
-POLICY = ApplicationPolicy(acceptance_patience=timedelta(seconds=0.2))
+POLICY = ApplicationPolicy(acceptance_timeout=timedelta(seconds=0.2))
 
 
 def rpc_handler(rpc: Callable[[Any], Awaitable[Message]], request: type[Message]) -> Any:

@@ -115,11 +115,11 @@ async def test_nobody_slips_in_while_an_accept_is_pending(world: ApplicationHarn
     world.internships.interrupt = "after taking"
     await reason_of(world.accept(student, offered.id))
     assert await reason_of(world.move(world.member(), offered.id, "REJECTED")) == "UNEXPECTED_STATE"
-    world.clock.advance(POLICY.offer_stands)
+    world.clock.advance(POLICY.offer_lifetime)
     await world.upkeep.settle_due()
     assert await state_of(world, offered.id) is ApplicationState.OFFERED
     world.internships.interrupt = ""
-    world.clock.advance(POLICY.offer_stands)
+    world.clock.advance(POLICY.offer_lifetime)
     await world.upkeep.settle_due()
     assert await state_of(world, offered.id) is ApplicationState.HIRED
 

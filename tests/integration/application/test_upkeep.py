@@ -47,7 +47,7 @@ async def becomes(
 
 async def test_an_expired_offer_is_closed_once_by_two_workers(world: ApplicationHarness) -> None:
     offered = await world.offered(world.student(), world.listing().id)
-    world.clock.advance(POLICY.offer_stands)
+    world.clock.advance(POLICY.offer_lifetime)
     await two_workers(world)
     assert await stored(world, offered.id) == (ApplicationState.CLOSED, ClosedReason.OFFER_EXPIRED)
     closings = [event for event in await world.events_of(offered.id) if getattr(event, "closed_reason", 0)]

@@ -57,7 +57,7 @@ def test_an_offer_carries_its_expiry() -> None:
     ready = in_state(ApplicationState.SHORTLISTED)
     [event] = change_events(ready, moved(ready, ApplicationState.OFFERED))
     assert isinstance(event, events.ApplicationMoved)
-    assert event.offer_expire_time.ToDatetime(tzinfo=NOW.tzinfo) == NOW + POLICY.offer_stands
+    assert event.offer_expire_time.ToDatetime(tzinfo=NOW.tzinfo) == NOW + POLICY.offer_lifetime
 
 
 def test_the_facts_of_an_event_make_the_companys_row() -> None:
