@@ -1,13 +1,13 @@
 """What other services know: the listing from the internship service, the student from the user service."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Generic, TypeVar
+from typing import Any
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis.concurrency.coalescing import Coalescer
+from chassis.concurrency.batch_loader import BatchLoader
 from chassis.errors import DomainError, not_found, unavailable
 from internshipconnect.internship.v1 import internship_pb2 as internship
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
@@ -21,33 +21,7 @@ from services.application.domain.submission import (
     StudentSnapshot,
 )
 
-T = TypeVar("T")
-
-MAX_CONCURRENT_READS: Final = 1
-MAX_BATCH_SIZE: Final = 64
-"""As many as the contracts take in one call."""
 _PRIVATE_PROFILE_FIELDS = ("blocked_company_ids", "visibility", "preferences")
-
-
-class BatchLoader(Generic[T]):
-    """Reads that many make at once, made together: who asks while a read is under way shares the next one.
-
-    So a crowd costs a few reads, whatever its size, and nobody gets what was read before they asked.
-    """
-
-    def __init__(self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, T | DomainError]]]) -> None:
-        self._read = read
-        self._reads: Coalescer[str, T] = Coalescer(
-            self._read_all, max_concurrent=MAX_CONCURRENT_READS, max_batch=MAX_BATCH_SIZE
-        )
-
-    async def get(self, key: str) -> T:
-        """The value under a key, or its error; an error of the whole read is raised to all who share it."""
-        return await self._reads.submit(key)
-
-    async def _read_all(self, keys: Sequence[str]) -> Sequence[T | DomainError]:
-        found = await self._read(sorted(set(keys)))
-        return [found[key] for key in keys]
 
 
 class ListingClient:
@@ -55,11 +29,11 @@ class ListingClient:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = InternshipServiceStub(channel)
-        self._reads = BatchLoader(self._read)
+        self._loader = BatchLoader(self._load_batch)
 
     async def get(self, internship_id: str) -> ListingIntake:
         """The listing as it is now. Raises INTERNSHIP_NOT_FOUND or UNAVAILABLE."""
-        return await self._reads.get(internship_id)
+        return await self._loader.get(internship_id)
 
     async def company_of(self, internship_id: str) -> str | None:
         """The ID of the company whose listing it is; None when there is no such listing."""
@@ -92,7 +66,7 @@ class ListingClient:
             )
         )
 
-    async def _read(self, internship_ids: Sequence[str]) -> Mapping[str, ListingIntake | DomainError]:
+    async def _load_batch(self, internship_ids: Sequence[str]) -> Mapping[str, ListingIntake | DomainError]:
         request = internship.BatchGetIntakesRequest(internship_ids=internship_ids)
         answer = await self._stub.BatchGetIntakes(request)
         return {
@@ -107,13 +81,13 @@ class StudentClient:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = UserServiceStub(channel)
-        self._reads = BatchLoader(self._read)
+        self._loader = BatchLoader(self._load_batch)
 
     async def get(self, student_id: str) -> StudentSnapshot:
         """The student's profile as it is now. Raises USER_NOT_FOUND or UNAVAILABLE."""
-        return await self._reads.get(student_id)
+        return await self._loader.get(student_id)
 
-    async def _read(self, student_ids: Sequence[str]) -> Mapping[str, StudentSnapshot | DomainError]:
+    async def _load_batch(self, student_ids: Sequence[str]) -> Mapping[str, StudentSnapshot | DomainError]:
         request = user.BatchGetStudentSnapshotsRequest(student_ids=student_ids)
         answer = await self._stub.BatchGetStudentSnapshots(request)
         return {

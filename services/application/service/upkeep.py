@@ -1,10 +1,10 @@
 """What happens without anybody's asking: offers expire, rejections are told, listings end applications."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Final
 
+from chassis.concurrency.bounded_gather import gather_errors, run_for_each
 from chassis.errors import DomainError
 from chassis.observability.logging import get_logger
 from services.application.domain import moves
@@ -13,8 +13,6 @@ from services.application.repository import ApplicantRepository, ApplicationRepo
 from services.application.service.acceptance import AcceptOffers
 from services.application.service.changes import ApplicationUpdater
 from services.application.service.offers import MakeOffers
-
-T = TypeVar("T")
 
 BATCH_SIZE: Final = 200
 MAX_CONCURRENT_APPLICATIONS: Final = 16
@@ -45,7 +43,7 @@ class ApplicationUpkeep:
     async def settle_due(self) -> None:
         """Settles all that is due now, batch by batch; what fails is tried again a minute later."""
         while due := await self._store.due(self._changes.clock.now(), BATCH_SIZE):
-            await _run_for_each(due, self._settle)
+            await run_for_each(due, self._settle, max_concurrent=MAX_CONCURRENT_APPLICATIONS)
 
     async def listing_moved(self, ending: ListingEnding) -> None:
         """Follows a listing's state: what is alive ends with it, with notice.
@@ -85,7 +83,11 @@ class ApplicationUpkeep:
 
     async def _end_each(self, application_ids: Sequence[str], ending: ListingEnding) -> int:
         """How many could not be ended now."""
-        outcomes = await _gather_errors(application_ids, lambda id_: self._end(id_, ending))
+        outcomes = await gather_errors(
+            application_ids,
+            lambda id_: self._end(id_, ending),
+            max_concurrent=MAX_CONCURRENT_APPLICATIONS,
+        )
         failures = [each for each in outcomes if each is not None]
         for each in failures:
             if not isinstance(each, DomainError):
@@ -120,22 +122,3 @@ class ApplicationUpkeep:
             return
         now, policy = self._changes.clock.now(), self._changes.policy
         await self._changes.change(application, lambda seen: moves.settle_due_application(seen, now, policy))
-
-
-async def _run_for_each(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> None:
-    """Acts on every item, a few at once; then raises the first failure, if any."""
-    for outcome in await _gather_errors(items, act):
-        if outcome is not None:
-            raise outcome
-
-
-async def _gather_errors(
-    items: Sequence[T], act: Callable[[T], Awaitable[None]]
-) -> list[BaseException | None]:
-    room = asyncio.Semaphore(MAX_CONCURRENT_APPLICATIONS)
-
-    async def bounded(item: T) -> None:
-        async with room:
-            await act(item)
-
-    return await asyncio.gather(*map(bounded, items), return_exceptions=True)
