@@ -17,6 +17,7 @@ from ops.errors import OpsError
 from ops.replay.figures import FigureSources, FiguresReplay
 from services.analytics.settings import AnalyticsSettings as AnalyticsSettings
 from services.application.rebuild import ApplicantListRebuilder
+from services.application.repository import ApplicantRepository, ApplicationRepository
 from services.application.settings import ApplicationSettings as ApplicationSettings
 from services.internship.rebuild import SearchIndexRebuilder
 from services.internship.settings import InternshipSettings as InternshipSettings
@@ -106,9 +107,11 @@ async def _replay_search(stores: _ServiceShards, wanted: ReplayRequest, progress
 async def _replay_applicants(
     stores: _ServiceShards, wanted: ReplayRequest, progress: ReconcileProgress
 ) -> None:
-    await ApplicantListRebuilder(await stores.application(), write=wanted.write).rebuild(
-        wanted.since, progress
+    shards = await stores.application()
+    rebuilder = ApplicantListRebuilder(
+        ApplicationRepository(shards), ApplicantRepository(shards), write=wanted.write
     )
+    await rebuilder.rebuild(wanted.since, progress)
 
 
 async def _replay_figures(stores: _ServiceShards, wanted: ReplayRequest, progress: ReconcileProgress) -> None:

@@ -16,8 +16,9 @@ from services.analytics.domain.figures import ApplicationEvent, ListingEvent
 from services.analytics.mapping import application_event_from_message, listing_event_from_message
 from services.analytics.rebuild import FigureRebuilder
 from services.analytics.repository import APPLICATION_TRACKS, FUNNELS, FigureRepository
+from services.application.domain.events import replay_events
 from services.application.domain.model import Application
-from services.application.events.outgoing import replay_events
+from services.application.mapping import replayed_event_message
 from services.application.repository import ApplicationRepository
 from services.internship.domain.model import Listing
 from services.internship.repository import listings as listing_store
@@ -28,14 +29,16 @@ class FigureSources:
     """What the other services have stored, as the events that analytics would have had of it."""
 
     def __init__(self, applications: Shards, listings: Shards, clock: Clock) -> None:
-        self.application_shards = applications
         self.applications = ApplicationRepository(applications)
         self.listings = listings
         self.clock = clock
 
     def history(self, application: Application) -> list[ApplicationEvent]:
         """All that was told of an application."""
-        return [application_event_from_message(message, time) for message, time in replay_events(application)]
+        return [
+            application_event_from_message(replayed_event_message(event), time)
+            for event, time in replay_events(application)
+        ]
 
     def state(self, listing: Listing) -> ListingEvent:
         """What was told of a listing's state last."""
@@ -54,7 +57,7 @@ class FigureSources:
 
     async def known_applications(self, ids: Sequence[str]) -> set[str]:
         """Those of these that there are."""
-        return await self.applications.existing(ids)
+        return await self.applications.existing_ids(ids)
 
     async def known_listings(self, ids: Sequence[str]) -> set[str]:
         """Those of these that there are."""
@@ -80,8 +83,7 @@ class FiguresReplay:
 
     async def run(self, since: datetime | None) -> None:
         """Everything; with `since`, what applications and listings changed since then have part in."""
-        for shard in self.sources.application_shards.all_shards():
-            await self._applications(shard, since)
+        await self._applications(since)
         if since is None:
             await self._orphans(APPLICATION_TRACKS)
             await self._orphans(FUNNELS)
@@ -91,8 +93,8 @@ class FiguresReplay:
             async for company_ids in self._figures.iterate_company_ids():
                 await self._companies(company_ids)
 
-    async def _applications(self, shard: Shard, since: datetime | None) -> None:
-        async for page in self.sources.applications.pages(shard):
+    async def _applications(self, since: datetime | None) -> None:
+        async for page in self.sources.applications.iterate_without_profiles():
             changed = [each for each in page if since is None or each.update_time >= since]
             if since is not None:
                 self._touched.update(each.internship_id for each in changed)

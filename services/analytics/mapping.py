@@ -21,7 +21,6 @@ from services.analytics.domain.figures import (
 
 _APPLICATION_STATES: Final = EnumNames(ApplicationState.DESCRIPTOR)
 _LISTING_STATES: Final = EnumNames(InternshipState.DESCRIPTOR)
-_OFFERED: Final = "OFFERED"
 
 
 def listing_event_from_message(internship: Internship, time: datetime) -> ListingEvent:
@@ -53,7 +52,7 @@ def application_event_from_message(
     if isinstance(event, events.ApplicationSubmitted):
         return _application_event_from_facts(event.application, time)
     target = _APPLICATION_STATES.name(event.to)
-    is_answer = _APPLICATION_STATES.name(from_field(event)) == _OFFERED and target in OFFER_ANSWERS
+    is_answer = from_field(event) == ApplicationState.APPLICATION_STATE_OFFERED and target in OFFER_ANSWERS
     return _application_event_from_facts(
         event.application,
         time,

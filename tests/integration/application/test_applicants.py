@@ -45,7 +45,7 @@ async def test_events_in_any_order_and_number_lead_to_the_newest_state(world: Ap
     for event in [each for each in told if each.subject == submitted.id] * 2:
         message = events.ApplicationMoved() if event.type.endswith("moved") else events.ApplicationSubmitted()
         event.data.Unpack(message)
-        await world.reactions.changed(message, to_incoming(event, "application-views"))  # type: ignore[arg-type]
+        await world.handlers.application_changed(message, to_incoming(event, "application-views"))  # type: ignore[arg-type]
     [card] = await listed(world, listing.id)
     assert card.state == pb.APPLICATION_STATE_INTERVIEW
 

@@ -118,6 +118,6 @@ async def test_reopening_beside_a_newer_application_of_the_student_is_refused(
     student, listing = world.student(), world.listing()
     first = await world.submit(student, listing.id)
     world.clock.advance(timedelta(days=30) + POLICY.response_grace)
-    await world.upkeep.settle_due()
+    await world.settling.settle_due()
     await world.submit(student, listing.id)
     assert await reason_of(world.move(world.member(), first.id, "SUBMITTED")) == "ALREADY_APPLIED"

@@ -54,7 +54,7 @@ async def test_an_offer_cut_short_is_made_by_the_upkeep(world: ApplicationHarnes
     assert await reason_of(world.move(world.member(), application.id, "REJECTED")) == "UNEXPECTED_STATE"
     world.internships.interrupt = ""
     world.clock.advance(POLICY.acceptance_timeout)
-    await asyncio.gather(world.upkeep.settle_due(), world.upkeep.settle_due())
+    await asyncio.gather(world.settling.settle_due(), world.settling.settle_due())
     made = await stored(world, application.id)
     assert (made.state, made.offering) == (ApplicationState.OFFERED, None)
     moves = [
@@ -73,7 +73,7 @@ async def test_an_offer_cut_short_is_undone_by_the_upkeep_when_there_is_no_openi
     world.internships.interrupt = ""
     await world.move(world.member(), first.id, "OFFERED")
     world.clock.advance(POLICY.acceptance_timeout)
-    await world.upkeep.settle_due()
+    await world.settling.settle_due()
     left = await stored(world, second.id)
     assert (left.state, left.offering) == (ApplicationState.SHORTLISTED, None)
 

@@ -1,18 +1,18 @@
-"""Parse, call, map."""
+"""The gRPC API of the application service: parse, call, map."""
 
-from datetime import UTC
 from typing import Any
 
 import grpc
 
 from chassis.call_context import current_operation, current_principal
 from chassis.clock import Clock
+from chassis.message_fields import read_timestamp
 from chassis.page_tokens import PageTokens, SortValue, clamp_page_size
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.application.v1.application_pb2_grpc import ApplicationServiceServicer
 from services.application import mapping
-from services.application.domain.model import Application, ApplicationState
-from services.application.service import AcceptOffers, ListApplicants, ManageApplications
+from services.application.domain.model import Application
+from services.application.service.use_cases import ApplicationUseCases
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -20,17 +20,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class ApplicationServicer(ApplicationServiceServicer):
     """Answers the RPCs of `ApplicationService`."""
 
-    def __init__(
-        self,
-        applications: ManageApplications,
-        acceptances: AcceptOffers,
-        applicants: ListApplicants,
-        page_tokens: PageTokens,
-        clock: Clock,
-    ) -> None:
-        self._applications = applications
-        self._acceptances = acceptances
-        self._applicants = applicants
+    def __init__(self, cases: ApplicationUseCases, page_tokens: PageTokens, clock: Clock) -> None:
+        self._cases = cases
         self._page_tokens = page_tokens
         self._clock = clock
 
@@ -38,83 +29,81 @@ class ApplicationServicer(ApplicationServiceServicer):
         self, request: pb.SubmitApplicationRequest, context: Context
     ) -> pb.Application:
         answers = mapping.answers_from_request(request)
-        application = await self._applications.submit(
+        application = await self._cases.submission.submit(
             current_principal(), request.internship_id, answers, request.cover_letter, current_operation()
         )
-        return self._for_caller(application)
+        return self._message_for_caller(application)
 
     async def ListMyApplications(
         self, request: pb.ListMyApplicationsRequest, context: Context
     ) -> pb.ListMyApplicationsResponse:
         size = clamp_page_size(request.page_size)
         after_id = _last_seen_id(self._page_tokens.decode(request, request.page_token))
-        found = await self._applications.of_student(current_principal(), after_id, size + 1)
-        more = len(found) > size
+        found = await self._cases.reading.list_of_student(current_principal(), after_id, size + 1)
+        has_more = len(found) > size
         return pb.ListMyApplicationsResponse(
-            data=map(self._for_caller, found[:size]),
-            next_page_token=self._page_tokens.encode(request, [found[size - 1].id]) if more else "",
+            data=map(self._message_for_caller, found[:size]),
+            next_page_token=self._page_tokens.encode(request, [found[size - 1].id]) if has_more else "",
         )
 
     async def GetApplication(self, request: pb.GetApplicationRequest, context: Context) -> pb.Application:
-        return self._for_caller(await self._applications.look(request.application_id, current_principal()))
+        application = await self._cases.reading.open_application(request.application_id, current_principal())
+        return self._message_for_caller(application)
 
     async def MoveApplication(self, request: pb.MoveApplicationRequest, context: Context) -> pb.Application:
-        expiry = request.offer_expire_time.ToDatetime(tzinfo=UTC)
-        application = await self._applications.move(
+        application = await self._cases.moving.move(
             request.application_id,
             current_principal(),
             mapping.state_from_number(request.to),
-            expected_state=mapping.state_from_number(request.expected_state)
-            if request.expected_state
-            else None,
+            expected_state=mapping.state_or_none_from_number(request.expected_state),
             etag=request.etag,
             note=request.note,
-            offer_expire_time=expiry if request.HasField("offer_expire_time") else None,
+            offer_expire_time=read_timestamp(request, "offer_expire_time"),
             operation=current_operation(),
         )
-        return self._for_caller(application)
+        return self._message_for_caller(application)
 
     async def WithdrawApplication(
         self, request: pb.WithdrawApplicationRequest, context: Context
     ) -> pb.Application:
-        application = await self._applications.withdraw(
+        application = await self._cases.moving.withdraw(
             request.application_id, current_principal(), request.etag, current_operation()
         )
-        return self._for_caller(application)
+        return self._message_for_caller(application)
 
     async def AcceptOffer(self, request: pb.AcceptOfferRequest, context: Context) -> pb.Application:
-        application = await self._acceptances.accept(
+        application = await self._cases.acceptance.accept(
             request.application_id, current_principal(), request.etag, current_operation()
         )
-        return self._for_caller(application)
+        return self._message_for_caller(application)
 
     async def DeclineOffer(self, request: pb.DeclineOfferRequest, context: Context) -> pb.Application:
-        application = await self._applications.decline(
+        application = await self._cases.moving.decline(
             request.application_id, current_principal(), request.etag, current_operation()
         )
-        return self._for_caller(application)
+        return self._message_for_caller(application)
 
     async def ListApplicants(
         self, request: pb.ListApplicantsRequest, context: Context
     ) -> pb.ListApplicantsResponse:
         size = clamp_page_size(request.page_size)
         after_id = _last_seen_id(self._page_tokens.decode(request, request.page_token))
-        states: set[ApplicationState] = {mapping.state_from_number(state) for state in request.states}
-        rows = await self._applicants.of_listing(
+        states = {mapping.state_from_number(state) for state in request.states}
+        rows = await self._cases.applicants.list_of_listing(
             current_principal(), request.internship_id, states, after_id, size + 1
         )
-        more = len(rows) > size
+        has_more = len(rows) > size
         return pb.ListApplicantsResponse(
             data=map(mapping.applicant_card, rows[:size]),
-            next_page_token=self._page_tokens.encode(request, [rows[size - 1].id]) if more else "",
+            next_page_token=self._page_tokens.encode(request, [rows[size - 1].id]) if has_more else "",
         )
 
-    def _for_caller(self, application: Application) -> pb.Application:
+    def _message_for_caller(self, application: Application) -> pb.Application:
         now = self._clock.now()
-        reader = current_principal()
-        if reader.kind == "STUDENT":
+        principal = current_principal()
+        if principal.kind == "STUDENT":
             return mapping.application_for_student(application, now)
-        return mapping.application_for_company(application, reader, now)
+        return mapping.application_for_company(application, principal, now)
 
 
 def _last_seen_id(position: list[SortValue] | None) -> str | None:
