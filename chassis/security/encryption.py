@@ -1,4 +1,4 @@
-"""Encryption of what is stored: AES-GCM, bound to a context, and keys derived for one purpose each."""
+"""Encryption of stored fields: AES-GCM, bound to a context, and keys derived for one purpose each."""
 
 import hashlib
 import hmac

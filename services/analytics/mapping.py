@@ -1,4 +1,4 @@
-"""Events of other services as what is counted of them, and figures as the contract's messages."""
+"""Events of other services as the facts that are counted, and figures as the contract's messages."""
 
 from datetime import datetime
 from typing import Final

@@ -41,7 +41,7 @@ class FigureRebuilder:
     async def remove_orphans(
         self, collection: str, known: Callable[[list[str]], Awaitable[set[str]]]
     ) -> AsyncIterator[tuple[int, int]]:
-        """Remove tracks or funnels of what is not `known`; yield how many each page has and how many went."""
+        """Remove tracks or funnels whose subject is not `known`; yield how many were seen and removed."""
         async for page in self._repository.iterate_places(collection):
             found = await known([each["_id"] for each in page])
             orphans = [each for each in page if each["_id"] not in found]

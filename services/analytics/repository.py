@@ -170,7 +170,7 @@ class FigureRepository:
             await self._shards.shard_for(place["slot"]).db[collection].delete_one(query, hint="_id_")
 
     async def listing_track(self, internship_id: str) -> ListingTrack:
-        """Return what is known of a listing; an empty track before its first event."""
+        """Return the track of a listing; an empty track before its first event."""
         funnels = self._shards.shard_for(internship_id).db[FUNNELS]
         funnel = await funnels.find_one({"_id": internship_id}, {"listing": 1}, hint="_id_")
         return _listing_track_in(funnel or {})

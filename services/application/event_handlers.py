@@ -70,5 +70,5 @@ class ApplicationEventHandlers:
     async def internship_state_changed(
         self, event: events.InternshipStateChanged, _incoming: IncomingEvent
     ) -> None:
-        """End what is alive for a listing that has ended."""
+        """End the live applications of a listing that has ended."""
         await self._endings.record_listing_ending(listing_ending_from_message(event))

@@ -54,7 +54,7 @@ _ENDING_REASONS: Final[Mapping[int, ClosedReason]] = {
     internship.INTERNSHIP_STATE_CLOSED: ClosedReason.LISTING_ENDED,
     internship.INTERNSHIP_STATE_ARCHIVED: ClosedReason.LISTING_ARCHIVED,
 }
-"""States with which what is alive ends; EXPIRED and PAUSED stop the intake only, SUSPENDED may be undone."""
+"""States that end live applications; EXPIRED and PAUSED stop the intake only, SUSPENDED may be undone."""
 _PRIVATE_PROFILE_FIELDS: Final = ("blocked_company_ids", "visibility", "preferences")
 
 # --- requests

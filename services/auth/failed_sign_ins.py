@@ -42,7 +42,7 @@ class SignInAttempt:
 
 
 class RedisScripts(Protocol):
-    """What is needed of Redis."""
+    """The commands of Redis that run scripts."""
 
     def evalsha(self, sha: str, numkeys: int, /, *keys_and_args: Any) -> Awaitable[Any]: ...
 

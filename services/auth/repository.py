@@ -55,7 +55,7 @@ COLLECTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class AccountChange(Generic[T]):
-    """What to do with an account, decided from what is stored: all of it happens, or nothing.
+    """The change of an account that was decided from the stored one: all of it happens, or nothing.
 
     `account` is written, `session` begins, `events` are emitted. When the account's `credential` has moved
     on, the live sessions of earlier ones end.

@@ -1,4 +1,4 @@
-"""Reads from a call what is known of its caller before they sign in: place, program and device."""
+"""Reads the visitor of a call: the place, program and device from which it comes."""
 
 import hashlib
 from typing import Final

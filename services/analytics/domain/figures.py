@@ -1,8 +1,8 @@
 """Figures from events that come in any order, now and then twice.
 
-What is known of one application, or one listing, is a `…Track`: taking in an event joins it with what is
-known (union, newest version, earliest answer), so that order and repeats do not matter. What a track adds
-to the figures is a function of the track; an event changes the figures by the difference it makes to that.
+A `…Track` holds all that counts of one application, or one listing: an event is joined with it (union, newest
+version, earliest answer), so that order and repeats do not matter. What a track adds to the figures is a
+function of the track; an event changes the figures by the difference it makes to that.
 """
 
 import math

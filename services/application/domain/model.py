@@ -85,7 +85,7 @@ UNDECIDED_STATES = (
     ApplicationState.WAITLISTED,
     ApplicationState.OFFERED,
 )
-"""What is alive: it ends when its listing does."""
+"""States that are alive: they end when their listing does."""
 
 AWAITING_ANSWER_STATES = frozenset({ApplicationState.SUBMITTED, ApplicationState.IN_REVIEW})
 """Here the company has decided nothing yet, so its promise to answer runs."""

@@ -246,7 +246,7 @@ def close_application(
 def end_with_listing(
     application: Application, ending: ListingEnding, now: datetime, policy: ApplicationPolicy
 ) -> Application | None:
-    """The listing has ended, and what is alive ends with it.
+    """End an application that is alive with its listing.
 
     None for one that has ended or is decided, that was sent after the listing was open again, or that a
     person reopened since this ending closed it. Raises UNEXPECTED_STATE while its offer is made or accepted.

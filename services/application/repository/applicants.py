@@ -85,14 +85,14 @@ class ApplicantRepository:
         """Store a listing's state, also for applications on their way here, unless a newer one is stored."""
         document = to_document(ending, slot=slot_of(ending.id))
         if not ending.pending:
-            # The index of what is pending is sparse.
+            # The index of pending endings is sparse.
             del document["pending"]
         older = _ending_filter(ending.id) | {"version": {"$lt": ending.version}}
         with suppress(DuplicateKeyError):
             await self._collection(ending.id, LISTING_ENDINGS).replace_one(older, document, upsert=True)
 
     async def get_ending(self, internship_id: str) -> ListingEnding | None:
-        """Return what is known of the listing's state (index `_id_`)."""
+        """Return the last known state of the listing (index `_id_`)."""
         found = await self._collection(internship_id, LISTING_ENDINGS).find_one(_ending_filter(internship_id))
         return None if found is None else from_document(ListingEnding, found)
 

@@ -1,4 +1,4 @@
-"""What a listing's end brings: what is alive for it ends with it."""
+"""The end of a listing: its live applications end with it."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -21,7 +21,7 @@ _log = get_logger()
 
 
 class EndWithListing:
-    """Ends, for the system, what is alive for listings that have ended."""
+    """Ends, for the system, the live applications of listings that have ended."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class EndWithListing:
         self._policy = policy
 
     async def record_listing_ending(self, ending: ListingEnding) -> None:
-        """Record a listing's state, and end what is alive for it if it has ended.
+        """Record a listing's state, and end its live applications if it has ended.
 
         What cannot be ended now, or is too much for one handler, `resume_endings` ends.
         """
@@ -44,12 +44,12 @@ class EndWithListing:
         await self.end_applications(ending.id)
 
     async def resume_endings(self) -> None:
-        """End what is still alive for listings that have ended."""
+        """End the applications that are still alive for listings that have ended."""
         for internship_id in await self._applicants.list_pending_endings(BATCH_SIZE):
             await self.end_applications(internship_id)
 
     async def end_applications(self, internship_id: str) -> None:
-        """End what is alive for a listing that has ended, some batches of it; can be repeated at will."""
+        """End live applications of a listing that has ended, some batches of them; repeatable at will."""
         ending = await self._applicants.get_ending(internship_id)
         last_id: str | None = None
         failures = 0

@@ -1,8 +1,8 @@
 """Making an offer: it is marked, an opening is kept for it at the listing, the offer is made.
 
 So SENT and ACCEPTED offers are never more than the openings, however many are made at once. Each step is
-stored before the next begins, and each can be repeated: what is cut short is completed, or undone, by the
-member's repeat or by the upkeep.
+stored before the next begins, and each can be repeated: an offer that is cut short is completed, or undone,
+by the member's repeat or by the periodic task.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""What the use cases ask of other services."""
+"""Other services, as far as the use cases need them."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from services.application.domain.submission import ListingIntake, StudentSnapsho
 
 
 class ListingDirectory(Protocol):
-    """What is asked of the internship service."""
+    """The internship service, as far as applying needs it."""
 
     async def get_intake(self, internship_id: str) -> ListingIntake: ...
 
@@ -18,6 +18,6 @@ class ListingDirectory(Protocol):
 
 
 class StudentDirectory(Protocol):
-    """What is asked of the user service."""
+    """The user service, as far as applying needs it."""
 
     async def get_snapshot(self, student_id: str) -> StudentSnapshot: ...

@@ -176,7 +176,7 @@ def open_account(user_id: str, email: str, registration: PendingRegistration, no
 
 
 def digest_code(key: bytes, user_id: str, code: str) -> bytes:
-    """What is kept of a code: keyed, since eight digits alone can be tried out in seconds."""
+    """Return the stored form of a code: keyed, since eight digits alone can be tried out in seconds."""
     return hmac.digest(key, f"{user_id}:{code}".encode(), hashlib.sha256)
 
 

@@ -1,4 +1,4 @@
-"""Visitors: what is known of callers before they sign in."""
+"""Visitors: callers before they sign in."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """What is known of a caller before they have signed in; `digest` is of program and place."""
+    """A caller before they have signed in; `digest` is of program and place."""
 
     client: tuple[str, ...] = ()
     digest: bytes = b""

@@ -24,10 +24,10 @@ class StoredSources:
     """What other services have stored: all that companies tell, whether it has been counted yet or not."""
 
     def __init__(self, *companies: CompanyScenario) -> None:
-        told = [each for company in companies for each in company.events]
+        published = [each for company in companies for each in company.events]
         self.histories: dict[str, list[ApplicationEvent]] = {}
         self.listings: dict[str, ListingEvent] = {}
-        for each in told:
+        for each in published:
             if isinstance(each.message, events.ApplicationSubmitted | events.ApplicationMoved):
                 self.histories.setdefault(each.subject, []).append(
                     application_event_from_message(each.message, each.time)
@@ -56,7 +56,7 @@ class StoredSources:
         return [tracks, orphans, sum(listings), sum(overviews)]
 
 
-async def counted(shards: Shards, told: Sequence[TimedEvent]) -> None:
+async def counted(shards: Shards, published: Sequence[TimedEvent]) -> None:
     """Each event is handled as a worker handles it, many at once."""
     (subscription,) = AnalyticsEventHandlers(FigureRepository(shards)).subscriptions()
 
@@ -64,7 +64,7 @@ async def counted(shards: Shards, told: Sequence[TimedEvent]) -> None:
         incoming = IncomingEvent(new_id("evt"), "", "test", each.subject, each.time, "", subscription.queue)
         await subscription.handlers[type(each.message)](each.message, incoming)
 
-    await asyncio.gather(*map(handle, told))
+    await asyncio.gather(*map(handle, published))
 
 
 async def figures(shards: Shards) -> dict[str, Any]:

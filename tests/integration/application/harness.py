@@ -193,7 +193,7 @@ class ApplicationHarness:
     internships: InternshipService
     users: UserService
     company_id: str = field(default_factory=lambda: new_id("cmp"))
-    told: set[str] = field(default_factory=set)
+    delivered: set[str] = field(default_factory=set)
 
     @classmethod
     def on(
@@ -298,7 +298,7 @@ class ApplicationHarness:
         return sorted(messages, key=_version)
 
     async def deliver(self) -> None:
-        """Brings what is in the outboxes, and was not brought yet, to the handlers."""
+        """Brings the events in the outboxes that were not delivered yet to the handlers."""
         handlers = {
             kind.DESCRIPTOR.name: (subscription.queue, handler)
             for subscription in self.handlers.subscriptions()
@@ -308,9 +308,9 @@ class ApplicationHarness:
             for row in await shard.db["outbox"].find().to_list():
                 event = events.Event.FromString(row["event"])
                 message = _unpacked(event)
-                if event.id in self.told or message.DESCRIPTOR.name not in handlers:
+                if event.id in self.delivered or message.DESCRIPTOR.name not in handlers:
                     continue
-                self.told.add(event.id)
+                self.delivered.add(event.id)
                 queue, handler = handlers[message.DESCRIPTOR.name]
                 await handler(message, to_incoming(event, queue))
 

@@ -31,8 +31,8 @@ async def test_a_viewers_look_moves_nothing_and_offers_no_moves(world: Applicati
 async def test_nobody_elses_application_can_be_seen_or_moved(world: ApplicationHarness) -> None:
     submitted = await world.submit(world.student(), world.listing().id)
     elsewhere = world.member(company_id="cmp_01JD0000000000000000000000")
-    for stranger in (world.student(), elsewhere):
-        assert await reason_of(world.get(stranger, submitted.id)) == "APPLICATION_NOT_FOUND"
+    for outsider in (world.student(), elsewhere):
+        assert await reason_of(world.get(outsider, submitted.id)) == "APPLICATION_NOT_FOUND"
     assert await reason_of(world.move(elsewhere, submitted.id, "IN_REVIEW")) == "APPLICATION_NOT_FOUND"
 
 

@@ -34,11 +34,11 @@ async def becomes(
     world: ApplicationHarness, listing: internship.Internship, state: str, *, at: int = 0, was: str = "OPEN"
 ) -> None:
     """The news that a listing is in another state, as its version `at`."""
-    told = internship.Internship()
-    told.CopyFrom(listing)
-    told.version = at or listing.version
+    published = internship.Internship()
+    published.CopyFrom(listing)
+    published.version = at or listing.version
     event = events.InternshipStateChanged(
-        internship=told,
+        internship=published,
         to=internship.InternshipState.Value(f"INTERNSHIP_STATE_{state}"),
     )
     setattr(event, "from", internship.InternshipState.Value(f"INTERNSHIP_STATE_{was}"))
@@ -62,10 +62,10 @@ async def test_a_rejection_is_disclosed_once_when_its_delay_is_over(world: Appli
     world.clock.advance(POLICY.rejection_delay)
     await two_workers(world)
     await two_workers(world)
-    told = [
+    published = [
         event for event in await world.events_of(submitted.id) if isinstance(event, events.RejectionDisclosed)
     ]
-    assert len(told) == 1
+    assert len(published) == 1
 
 
 async def test_an_unanswered_application_is_closed_after_promise_and_grace(world: ApplicationHarness) -> None:
@@ -119,7 +119,7 @@ async def test_an_archiving_waits_for_a_pending_accept(world: ApplicationHarness
     world.internships.interrupt = "after taking"
     await reason_of(world.accept(student, offered.id))
     world.internships.interrupt = ""
-    world.told = await all_of_kind(world, "AcceptanceStarted")
+    world.delivered = await all_of_kind(world, "AcceptanceStarted")
     await world.deliver()
     other = await world.submit(world.student(), listing.id)
     await world.deliver()
@@ -155,10 +155,12 @@ async def test_live_applications_end_with_their_listing_with_one_reason_each(
         await becomes(world, listing, state, at=9, was=was)
     for application in (waiting, shortlisted):
         assert await stored(world, application.id) == (ApplicationState.CLOSED, reason)
-        told: list[Any] = [
+        published: list[Any] = [
             each for each in await world.events_of(application.id) if getattr(each, "closed_reason", 0)
         ]
-        assert [each.closed_reason for each in told] == [pb.ClosedReason.Value(f"CLOSED_REASON_{reason}")]
+        assert [each.closed_reason for each in published] == [
+            pb.ClosedReason.Value(f"CLOSED_REASON_{reason}")
+        ]
     assert (await stored(world, rejected.id))[0] is ApplicationState.REJECTED
 
 

@@ -28,7 +28,7 @@ from tests.stack import StackHandle
 PASSWORD = "green kettle orbit 7"
 ROTATION = timedelta(days=30)
 REDIS_TIMEOUT_S = 20.0
-"""Redis may take longer than the usual bound on a busy machine, which must not matter to what is counted."""
+"""Redis may take longer than the usual bound on a busy machine, which must not matter to the count."""
 LENIENT = SignInPolicy(factor=1_000)
 
 

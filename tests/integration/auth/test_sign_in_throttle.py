@@ -176,8 +176,8 @@ async def test_the_64s_of_one_ipv6_household_share_an_allowance_of_failures(
     strict: AuthHarness, redis: RedisCluster
 ) -> None:
     site = f"2001:db8:{secrets.randbelow(65_535):x}"
-    for room in range(4):
-        areas = (f"{site}:{room}::/64", f"{site}:0::/56", f"{site}::/48")
+    for building in range(4):
+        areas = (f"{site}:{building}::/64", f"{site}:0::/56", f"{site}::/48")
         await failed_at_many(redis, areas, 100)
     elsewhere = Visitor((f"{site}:9::/64", f"{site}:0::/56", f"{site}::/48"), b"x")
     assert await tried(strict, somebody(), WRONG, elsewhere) == "RATE_LIMITED"

@@ -1,4 +1,4 @@
-"""Events as what is counted of them, and figures as messages."""
+"""Events as the facts that are counted, and figures as messages."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -24,7 +24,7 @@ SECRET = "weak in the interview"
 BACK = "the state before"
 REFERENCE = {
     "COMPANY": {**COMPANY_MAY, "REJECTED": BACK, "CLOSED": BACK},
-    # Until told of a rejection the student may do what was possible before it.
+    # Until a rejection is disclosed the student may do what was possible before it.
     "STUDENT": {**STUDENT_MAY, "DRAFT": "SUBMITTED", "REJECTED": "WITHDRAWN"},
     "SYSTEM": SYSTEM_MAY,
 }
