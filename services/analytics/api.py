@@ -1,16 +1,11 @@
 """The gRPC API of the analytics service."""
 
-from typing import Any
-
-import grpc
-
 from chassis.call_context import current_principal
+from chassis.grpc.rpc_context import RpcContext
 from internshipconnect.analytics.v1 import analytics_pb2 as pb
 from internshipconnect.analytics.v1.analytics_pb2_grpc import AnalyticsServiceServicer
 from services.analytics import mapping
 from services.analytics.service.read_figures import ReadFigures
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class AnalyticsServicer(AnalyticsServiceServicer):
@@ -19,14 +14,14 @@ class AnalyticsServicer(AnalyticsServiceServicer):
     def __init__(self, figures: ReadFigures) -> None:
         self._figures = figures
 
-    async def GetFunnel(self, request: pb.GetFunnelRequest, context: Context) -> pb.Funnel:
+    async def GetFunnel(self, request: pb.GetFunnelRequest, context: RpcContext) -> pb.Funnel:
         """Answer how far the applicants of one listing came."""
         return mapping.funnel_message(
             await self._figures.read_funnel(current_principal(), request.internship_id)
         )
 
     async def GetCompanyOverview(
-        self, request: pb.GetCompanyOverviewRequest, context: Context
+        self, request: pb.GetCompanyOverviewRequest, context: RpcContext
     ) -> pb.CompanyOverview:
         """Answer the figures of the caller's company over all its listings."""
         principal = current_principal()

@@ -1,11 +1,8 @@
 """The gRPC API of the application service: parse, call, map."""
 
-from typing import Any
-
-import grpc
-
 from chassis.call_context import current_operation, current_principal
 from chassis.clock import Clock
+from chassis.grpc.rpc_context import RpcContext
 from chassis.message_fields import read_timestamp
 from chassis.page_tokens import PageTokens, SortValue, clamp_page_size
 from internshipconnect.application.v1 import application_pb2 as pb
@@ -13,8 +10,6 @@ from internshipconnect.application.v1.application_pb2_grpc import ApplicationSer
 from services.application import mapping
 from services.application.domain.model import Application
 from services.application.service.use_cases import ApplicationUseCases
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class ApplicationServicer(ApplicationServiceServicer):
@@ -26,7 +21,7 @@ class ApplicationServicer(ApplicationServiceServicer):
         self._clock = clock
 
     async def SubmitApplication(
-        self, request: pb.SubmitApplicationRequest, context: Context
+        self, request: pb.SubmitApplicationRequest, context: RpcContext
     ) -> pb.Application:
         answers = mapping.answers_from_request(request)
         application = await self._cases.submission.submit(
@@ -35,7 +30,7 @@ class ApplicationServicer(ApplicationServiceServicer):
         return self._message_for_caller(application)
 
     async def ListMyApplications(
-        self, request: pb.ListMyApplicationsRequest, context: Context
+        self, request: pb.ListMyApplicationsRequest, context: RpcContext
     ) -> pb.ListMyApplicationsResponse:
         size = clamp_page_size(request.page_size)
         after_id = _last_seen_id(self._page_tokens.decode(request, request.page_token))
@@ -46,11 +41,13 @@ class ApplicationServicer(ApplicationServiceServicer):
             next_page_token=self._page_tokens.encode(request, [found[size - 1].id]) if has_more else "",
         )
 
-    async def GetApplication(self, request: pb.GetApplicationRequest, context: Context) -> pb.Application:
+    async def GetApplication(self, request: pb.GetApplicationRequest, context: RpcContext) -> pb.Application:
         application = await self._cases.reading.open_application(request.application_id, current_principal())
         return self._message_for_caller(application)
 
-    async def MoveApplication(self, request: pb.MoveApplicationRequest, context: Context) -> pb.Application:
+    async def MoveApplication(
+        self, request: pb.MoveApplicationRequest, context: RpcContext
+    ) -> pb.Application:
         application = await self._cases.moving.move(
             request.application_id,
             current_principal(),
@@ -64,27 +61,27 @@ class ApplicationServicer(ApplicationServiceServicer):
         return self._message_for_caller(application)
 
     async def WithdrawApplication(
-        self, request: pb.WithdrawApplicationRequest, context: Context
+        self, request: pb.WithdrawApplicationRequest, context: RpcContext
     ) -> pb.Application:
         application = await self._cases.moving.withdraw(
             request.application_id, current_principal(), request.etag, current_operation()
         )
         return self._message_for_caller(application)
 
-    async def AcceptOffer(self, request: pb.AcceptOfferRequest, context: Context) -> pb.Application:
+    async def AcceptOffer(self, request: pb.AcceptOfferRequest, context: RpcContext) -> pb.Application:
         application = await self._cases.acceptance.accept(
             request.application_id, current_principal(), request.etag, current_operation()
         )
         return self._message_for_caller(application)
 
-    async def DeclineOffer(self, request: pb.DeclineOfferRequest, context: Context) -> pb.Application:
+    async def DeclineOffer(self, request: pb.DeclineOfferRequest, context: RpcContext) -> pb.Application:
         application = await self._cases.moving.decline(
             request.application_id, current_principal(), request.etag, current_operation()
         )
         return self._message_for_caller(application)
 
     async def ListApplicants(
-        self, request: pb.ListApplicantsRequest, context: Context
+        self, request: pb.ListApplicantsRequest, context: RpcContext
     ) -> pb.ListApplicantsResponse:
         size = clamp_page_size(request.page_size)
         after_id = _last_seen_id(self._page_tokens.decode(request, request.page_token))

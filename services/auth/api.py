@@ -1,10 +1,9 @@
 """The gRPC API of the auth service: parse, call, map."""
 
-from typing import Any, Final
-
-import grpc
+from typing import Final
 
 from chassis.call_context import add_answer_headers, current_principal
+from chassis.grpc.rpc_context import RpcContext
 from chassis.rate_limit_headers import RateLimitStatus, format_rate_limit_headers
 from internshipconnect.auth.v1 import auth_pb2 as pb
 from internshipconnect.auth.v1.auth_pb2_grpc import AuthServiceServicer
@@ -16,8 +15,6 @@ from services.auth.domain.sign_in_result import SignInResult
 from services.auth.keyring import KeyRing
 from services.auth.service.use_cases import AuthUseCases
 from services.auth.visitor import current_visitor, device_cookie
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 REGISTERED_MESSAGE: Final = (
     "If the address can be used, a code is on its way to it. Enter it to prove that it is yours."
@@ -34,7 +31,7 @@ class AuthServicer(AuthServiceServicer):
         self._keys = keys
         self._is_secure = is_secure
 
-    async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
+    async def Register(self, request: pb.RegisterRequest, context: RpcContext) -> pb.RegisterResponse:
         await self._register.register(
             email=request.email,
             password=request.password,
@@ -46,24 +43,24 @@ class AuthServicer(AuthServiceServicer):
             message=REGISTERED_MESSAGE, code_expires_in_s=int(CODE_LIFE.total_seconds())
         )
 
-    async def VerifyEmail(self, request: pb.VerifyEmailRequest, context: Context) -> pb.SessionResponse:
+    async def VerifyEmail(self, request: pb.VerifyEmailRequest, context: RpcContext) -> pb.SessionResponse:
         signed_in = await self._register.verify_email(request.email, request.code, current_visitor())
         return self._sign_in_response(signed_in)
 
-    async def Login(self, request: pb.LoginRequest, context: Context) -> pb.SessionResponse:
+    async def Login(self, request: pb.LoginRequest, context: RpcContext) -> pb.SessionResponse:
         visitor = current_visitor(request.device_token)
         return self._sign_in_response(
             await self._sign_in.login(request.email, request.password, visitor, add_allowance_headers)
         )
 
-    async def Refresh(self, request: pb.RefreshRequest, context: Context) -> pb.SessionResponse:
+    async def Refresh(self, request: pb.RefreshRequest, context: RpcContext) -> pb.SessionResponse:
         return mapping.session_message(await self._sign_in.refresh(request.refresh_token, current_visitor()))
 
-    async def Logout(self, request: pb.LogoutRequest, context: Context) -> pb.LogoutResponse:
+    async def Logout(self, request: pb.LogoutRequest, context: RpcContext) -> pb.LogoutResponse:
         await self._sign_in.logout(current_principal().session_id)
         return pb.LogoutResponse()
 
-    async def GetJwks(self, request: pb.GetJwksRequest, context: Context) -> pb.Jwks:
+    async def GetJwks(self, request: pb.GetJwksRequest, context: RpcContext) -> pb.Jwks:
         return pb.Jwks(keys=[mapping.jwk_message(key) for key in await self._keys.published_keys()])
 
     def _sign_in_response(self, signed_in: SignInResult) -> pb.SessionResponse:
