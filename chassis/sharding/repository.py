@@ -197,7 +197,7 @@ class Repository(Generic[A]):
         async with self._turn(id_):
             for attempt in range(MAX_UPDATE_ATTEMPTS):
                 if attempt:
-                    await _pause_before(attempt)
+                    await pause_before_retry(attempt)
                 outcome, updated = await (
                     self._attempt(id_, decide, known)
                     if handling is None
@@ -274,7 +274,7 @@ class Repository(Generic[A]):
         return True
 
     async def _write(self, tx: Transaction, before: A | None, after: A) -> bool:
-        """Put `after` in the place of `before`; False when that is not what is stored any more."""
+        """Put `after` in the place of `before`; False when another version is stored."""
         if before is None:
             self._add(tx, after)
             return True
@@ -323,5 +323,6 @@ def _aggregate_after(before: A | None, change: AggregateChange[A]) -> A | None:
     return before if change.aggregate is None else change.aggregate
 
 
-async def _pause_before(attempt: int) -> None:
+async def pause_before_retry(attempt: int) -> None:
+    """Wait before the next attempt, from 1: longer each time, and jittered."""
     await asyncio.sleep(jittered_delay_s(attempt - 1, base_s=RETRY_BASE_S, max_s=MAX_RETRY_PAUSE_S))

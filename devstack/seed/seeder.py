@@ -32,7 +32,7 @@ from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as listing
 from internshipconnect.user.v1 import user_pb2 as user
 from ops.service_names import OPERATOR_SERVICE
-from services.auth.domain import AccountHolder, AccountKind, CompanyRole
+from services.auth.domain.accounts import AccountHolder, AccountKind, CompanyRole
 from services.auth.hashing import OWASP_FLOOR
 
 T = TypeVar("T")

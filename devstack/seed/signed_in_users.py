@@ -18,7 +18,7 @@ from devstack.seed.in_process_services import InProcessServices, open_auth_resou
 from devstack.seed.tokens import SeedTokenIssuer
 from devstack.topology import Topology
 from ops.moderation import ModerationClient
-from services.auth.domain import AccountHolder, AccountKind, CompanyRole
+from services.auth.domain.accounts import AccountHolder, AccountKind, CompanyRole
 
 EMAIL_DOMAIN: Final = "example.com"
 

@@ -18,12 +18,14 @@ class SeedTokenIssuer:
     """Makes access tokens that outlive a test or a measurement, signed with the stack's own key."""
 
     def __init__(self, auth: ServiceResources[AuthSettings]) -> None:
-        vault = KeyStore(decode_key(auth.settings.data_key))
-        self._keys = KeyRing(SigningKeyRepository(auth.shards), vault, auth.clock, auth.settings.key_rotation)
+        key_store = KeyStore(decode_key(auth.settings.data_key))
+        self._keys = KeyRing(
+            SigningKeyRepository(auth.shards), key_store, auth.clock, auth.settings.key_rotation
+        )
 
     async def issue(self, person: Principal, life: timedelta = timedelta(hours=2)) -> str:
         """A token of this person that is good for `life` from now on; a negative one has expired."""
-        signer = await self._keys.signer()
+        signer = await self._keys.current_signer()
         now = datetime.now(UTC)
         claims = {
             "iss": "internshipconnect",

@@ -16,6 +16,7 @@ from ops.in_process_services import open_service_resources
 from ops.replay.figures import FigureSources, FiguresReplay
 from services.analytics.settings import AnalyticsSettings as AnalyticsSettings
 from services.application.rebuild import ApplicantListRebuilder
+from services.application.repository import ApplicantRepository, ApplicationRepository
 from services.application.settings import ApplicationSettings as ApplicationSettings
 from services.internship.rebuild import SearchIndexRebuilder
 from services.internship.settings import InternshipSettings as InternshipSettings
@@ -102,9 +103,11 @@ async def _replay_search(stores: _ServiceShards, request: ReplayRequest, progres
 async def _replay_applicants(
     stores: _ServiceShards, request: ReplayRequest, progress: ReconcileProgress
 ) -> None:
-    await ApplicantListRebuilder(await stores.application(), write=request.write).rebuild(
-        request.since, progress
+    shards = await stores.application()
+    rebuilder = ApplicantListRebuilder(
+        ApplicationRepository(shards), ApplicantRepository(shards), write=request.write
     )
+    await rebuilder.rebuild(request.since, progress)
 
 
 async def _replay_figures(

@@ -13,11 +13,12 @@ from chassis.sharding.reconciler import ReconcileProgress, find_existing_ids
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from services.analytics.domain.figures import ApplicationEvent, ListingEvent
-from services.analytics.event_handlers import application_event_from_message, listing_event_from_message
+from services.analytics.mapping import application_event_from_message, listing_event_from_message
 from services.analytics.rebuild import FigureRebuilder
-from services.analytics.repository import APPLICATION_TRACKS, FUNNELS
+from services.analytics.repository import APPLICATION_TRACKS, FUNNELS, FigureRepository
+from services.application.domain.events import replay_events
 from services.application.domain.model import Application
-from services.application.events.outgoing import replay_events
+from services.application.mapping import replayed_event_message
 from services.application.repository import ApplicationRepository
 from services.internship.domain.model import Listing
 from services.internship.repository import listings as listing_store
@@ -28,14 +29,16 @@ class FigureSources:
     """What the other services have stored, as the events that analytics would have had of it."""
 
     def __init__(self, applications: Shards, listings: Shards, clock: Clock) -> None:
-        self.application_shards = applications
         self.applications = ApplicationRepository(applications)
         self.listings = listings
         self.clock = clock
 
     def application_events(self, application: Application) -> list[ApplicationEvent]:
         """All that was told of an application."""
-        return [application_event_from_message(message, time) for message, time in replay_events(application)]
+        return [
+            application_event_from_message(replayed_event_message(event), time)
+            for event, time in replay_events(application)
+        ]
 
     def listing_event(self, listing: Listing) -> ListingEvent:
         """What was told of a listing's state last."""
@@ -54,7 +57,7 @@ class FigureSources:
 
     async def existing_applications(self, ids: Sequence[str]) -> set[str]:
         """Those of these that there are."""
-        return await self.applications.existing(ids)
+        return await self.applications.existing_ids(ids)
 
     async def existing_listings(self, ids: Sequence[str]) -> set[str]:
         """Those of these that there are."""
@@ -73,8 +76,9 @@ class FiguresReplay:
     _counted: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
-        self._recounting = FigureRebuilder(
-            self.analytics,
+        self._figures = FigureRepository(self.analytics)
+        self._rebuilder = FigureRebuilder(
+            self._figures,
             self.sources.current_application_events,
             self.sources.current_listing_event,
             write=self.write,
@@ -82,22 +86,24 @@ class FiguresReplay:
 
     async def replay(self, since: datetime | None) -> None:
         """Everything; with `since`, what applications and listings changed since then have part in."""
-        for shard in self.sources.application_shards.all_shards():
-            await self._applications(shard, since)
+        await self._applications(since)
         if since is None:
             await self._remove_orphans(APPLICATION_TRACKS)
             await self._remove_orphans(FUNNELS)
         for shard in self.sources.listings.all_shards():
             await self._companies(await self._listings(shard, since))
-        for shard in self.analytics.all_shards() if since is None else ():
-            await self._companies([company async for company in self._recounting.counted_companies(shard)])
+        if since is None:
+            async for company_ids in self._figures.iterate_company_ids():
+                await self._companies(company_ids)
 
-    async def _applications(self, shard: Shard, since: datetime | None) -> None:
-        async for page in self.sources.applications.pages(shard):
+    async def _applications(self, since: datetime | None) -> None:
+        async for page in self.sources.applications.iterate_without_profiles():
             changed = [each for each in page if since is None or each.update_time >= since]
             if since is not None:
                 self._touched.update(each.internship_id for each in changed)
-            wrong = await self._recounting.tracks([self.sources.application_events(each) for each in changed])
+            wrong = await self._rebuilder.rebuild_tracks(
+                [self.sources.application_events(each) for each in changed]
+            )
             self.progress("applications", len(changed), wrong)
 
     async def _listings(self, shard: Shard, since: datetime | None) -> list[str]:
@@ -108,7 +114,7 @@ class FiguresReplay:
                 if since is None or listing.update_time >= since or listing.id in self._touched:
                     companies[listing.company.id] = None
                     event = self.sources.listing_event(listing)
-                    wrong = await self._recounting.listing(event, self.sources.clock.now())
+                    wrong = await self._rebuilder.rebuild_listing(event, self.sources.clock.now())
                     self.progress("listings", 1, int(wrong))
         return list(companies)
 
@@ -117,12 +123,11 @@ class FiguresReplay:
             if company_id in self._counted:
                 continue
             self._counted.add(company_id)
-            wrong = await self._recounting.company(company_id, self.sources.clock.now())
+            wrong = await self._rebuilder.rebuild_company(company_id, self.sources.clock.now())
             self.progress("companies", 1, int(wrong))
 
     async def _remove_orphans(self, collection: str) -> None:
         applications = collection == APPLICATION_TRACKS
         known = self.sources.existing_applications if applications else self.sources.existing_listings
-        for shard in self.analytics.all_shards():
-            async for looked_at, gone in self._recounting.remove_strays(shard, collection, known):
-                self.progress("tracks" if applications else "funnels", looked_at, gone)
+        async for seen, removed in self._rebuilder.remove_orphans(collection, known):
+            self.progress("tracks" if applications else "funnels", seen, removed)

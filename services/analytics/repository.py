@@ -1,7 +1,8 @@
 """Figures in MongoDB: of a listing and of its company, beside what they are counted from, on one shard."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -12,15 +13,22 @@ from chassis.ids import slot_of
 from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
+from chassis.sharding.reconciler import DerivedCollectionReconciler, iterate_pages
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
 from services.analytics.domain.figures import (
+    APPLICATIONS_FIGURE,
+    OPEN_INTERNSHIPS_FIGURE,
+    TOTAL_INTERNSHIPS_FIGURE,
     VIEWS_FIGURE,
     ApplicationEvent,
+    ApplicationHistory,
     ApplicationTrack,
     FigureCounts,
     ListingEvent,
     ListingTrack,
+    RecruitingFigures,
+    build_track,
     figure_changes,
 )
 
@@ -42,27 +50,16 @@ COLLECTIONS: Final = (
         shard_key="_id",
     ),
 )
-"""Counting reads by `_id`; the other indexes are for counting anew (`recounting.py`). An application's track
+"""Counting reads by `_id`; the other indexes are for counting again (`rebuild.py`). An application's track
 lives in its listing's slot, not in that of its own ID."""
 
+FIGURE_GROUPS: Final = ("reached", "current", "offer_answers", "responses")
+LISTING_FIGURES: Final = (APPLICATIONS_FIGURE,)
+COMPANY_FIGURES: Final = (APPLICATIONS_FIGURE, TOTAL_INTERNSHIPS_FIGURE, OPEN_INTERNSHIPS_FIGURE)
+
 CountInTransaction = Callable[[Transaction], Awaitable[None]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecruitingFigures:
-    """The figures of one listing or of one company; what was never counted is absent."""
-
-    id: str
-    company_id: str
-    as_of_time: datetime
-    views: int = 0
-    applications: int = 0
-    total_internships: int = 0
-    open_internships: int = 0
-    reached: Mapping[str, int] = field(default_factory=dict)
-    current: Mapping[str, int] = field(default_factory=dict)
-    offer_answers: Mapping[str, int] = field(default_factory=dict)
-    responses: Mapping[str, int] = field(default_factory=dict)
+BuildFigureFields = Callable[[Transaction, Document], Awaitable[Document]]
+"""Gives what a document of figures should hold, from the sums and from what it holds now."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +76,16 @@ class FigureRepository:
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
-        self._turns = KeyedLock()
+        self._locks = KeyedLock()
 
     async def count_application(self, event: ApplicationEvent, handling: IncomingEvent) -> None:
-        """Counts what the event changes for the application's listing and company."""
+        """Count what the event changes for the application's listing and company."""
 
-        async def work(tx: Transaction) -> None:
+        async def count(tx: Transaction) -> None:
             tracks = tx.db[APPLICATION_TRACKS]
             known = await tracks.find_one({"_id": event.application_id}, hint="_id_")
             before = from_document(ApplicationTrack, known) if known else None
-            after = _track_or_new(event, before).joined(event)
+            after = _track_or_new(event, before).with_event(event)
             document = to_document(after, slot=slot_of(event.internship_id))
             await tracks.replace_one({"_id": after.id}, document, upsert=True)
             change = figure_changes(before.figures if before else {}, after.figures)
@@ -97,40 +94,145 @@ class FigureRepository:
             )
             await _add_figures(tx, _overview_location(event.company_id), event.time, change)
 
-        await self._in_turn(event.company_id, event.internship_id, work, handling)
+        await self._count_locked(event.company_id, event.internship_id, count, handling)
 
     async def count_listing(self, event: ListingEvent, handling: IncomingEvent) -> None:
-        """Counts what the event changes for the listing's company."""
+        """Count what the event changes for the listing's company."""
 
-        async def work(tx: Transaction) -> None:
+        async def count(tx: Transaction) -> None:
             known = await tx.db[FUNNELS].find_one({"_id": event.internship_id}, {"listing": 1}, hint="_id_")
             before = from_document(ListingTrack, (known or {}).get("listing", {}))
-            after = before.joined(event)
+            after = before.with_event(event)
             funnel = _funnel_location(event.internship_id, event.company_id)
             await _add_figures(tx, funnel, event.time, {}, listing=to_document(after))
             change = figure_changes(before.figures, after.figures)
             await _add_figures(tx, _overview_location(event.company_id), event.time, change)
 
-        await self._in_turn(event.company_id, event.internship_id, work, handling)
+        await self._count_locked(event.company_id, event.internship_id, count, handling)
 
     async def count_views(
         self, internship_id: str, company_id: str, views: int, *, time: datetime, handling: IncomingEvent
     ) -> None:
-        """Adds views to the listing and its company."""
+        """Add views to the listing and its company."""
 
-        async def work(tx: Transaction) -> None:
+        async def count(tx: Transaction) -> None:
             await _add_figures(tx, _funnel_location(internship_id, company_id), time, {VIEWS_FIGURE: views})
             await _add_figures(tx, _overview_location(company_id), time, {VIEWS_FIGURE: views})
 
-        await self._in_turn(company_id, internship_id, work, handling)
+        await self._count_locked(company_id, internship_id, count, handling)
 
-    async def funnel(self, internship_id: str) -> RecruitingFigures | None:
-        """The figures of one listing; None when no event has told of it."""
+    async def find_funnel(self, internship_id: str) -> RecruitingFigures | None:
+        """Return the figures of one listing; None before its first event."""
         return await self._figures(FUNNELS, internship_id)
 
-    async def overview(self, company_id: str) -> RecruitingFigures | None:
-        """The figures of one company; None when no event has told of it."""
+    async def find_overview(self, company_id: str) -> RecruitingFigures | None:
+        """Return the figures of one company; None before its first event."""
         return await self._figures(OVERVIEWS, company_id)
+
+    # --- rebuilding
+
+    def track_reconciler(
+        self, history_now: Callable[[str], Awaitable[ApplicationHistory | None]], *, write: bool
+    ) -> DerivedCollectionReconciler:
+        """Return what brings tracks into line with applications, whose events `history_now` gives."""
+
+        async def track_now(application_id: str) -> Document | None:
+            history = await history_now(application_id)
+            return _track_document(history) if history else None
+
+        return DerivedCollectionReconciler(
+            self._shards,
+            APPLICATION_TRACKS,
+            track_now,
+            unordered_fields=("reached", "offer_answers"),
+            apply=write,
+        )
+
+    def track_documents(self, histories: Iterable[ApplicationHistory]) -> list[Document]:
+        """Return the tracks of some applications as they should be stored."""
+        return [_track_document(history) for history in histories]
+
+    async def iterate_places(self, collection: str) -> AsyncIterator[list[Document]]:
+        """Yield `_id` and `slot` of all documents of a collection, page by page (index `_id_`)."""
+        for shard in self._shards.all_shards():
+            async for page in iterate_pages(shard.db[collection], {"_id": True, "slot": True}):
+                yield page
+
+    async def iterate_company_ids(self) -> AsyncIterator[list[str]]:
+        """Yield the IDs of the companies that have figures, page by page (index `_id_`)."""
+        async for page in self.iterate_places(OVERVIEWS):
+            yield [document["_id"] for document in page]
+
+    async def remove(self, collection: str, places: Sequence[Document]) -> None:
+        """Delete documents by their `_id` and `slot`."""
+        for place in places:
+            query = {"_id": place["_id"], "slot": place["slot"]}
+            await self._shards.shard_for(place["slot"]).db[collection].delete_one(query, hint="_id_")
+
+    async def listing_track(self, internship_id: str) -> ListingTrack:
+        """Return the track of a listing; an empty track before its first event."""
+        funnels = self._shards.shard_for(internship_id).db[FUNNELS]
+        funnel = await funnels.find_one({"_id": internship_id}, {"listing": 1}, hint="_id_")
+        return _listing_track_in(funnel or {})
+
+    async def replace_listing_figures(
+        self, event: ListingEvent, distrusted_version: int, now: datetime, *, write: bool
+    ) -> bool:
+        """Replace a listing's figures by the sums over its tracks; return whether they were wrong.
+
+        A stored track of the listing stays if it is newer than `event`, unless its version is distrusted.
+        """
+
+        async def fields(tx: Transaction, seen: Document) -> Document:
+            query = {"internship_id": event.internship_id}
+            counts: Counter[str] = Counter()
+            async for document in tx.db[APPLICATION_TRACKS].find(query, hint=LISTING_INDEX):
+                counts.update(from_document(ApplicationTrack, document).figures)
+            track = _listing_track_in(seen)
+            if track.version <= event.version or track.version == distrusted_version:
+                track = ListingTrack(state=event.state, version=event.version)
+            figures = _figures_document(counts, LISTING_FIGURES)
+            return figures | {"company_id": event.company_id, "listing": to_document(track)}
+
+        return await self._replace_figures(FUNNELS, event.internship_id, fields, now, write=write)
+
+    async def replace_company_figures(self, company_id: str, now: datetime, *, write: bool) -> bool:
+        """Replace a company's figures by the sums over its listings; return whether they were wrong."""
+
+        async def fields(tx: Transaction, _seen: Document) -> Document:
+            counts: Counter[str] = Counter()
+            async for funnel in tx.db[FUNNELS].find({"company_id": company_id}, hint=COMPANY_INDEX):
+                counts.update(_figures_in_document(funnel, LISTING_FIGURES))
+                counts.update(_listing_track_in(funnel).figures)
+            return _figures_document(counts, COMPANY_FIGURES) | {"company_id": company_id}
+
+        return await self._replace_figures(OVERVIEWS, company_id, fields, now, write=write)
+
+    async def _replace_figures(
+        self, collection: str, id_: str, fields: BuildFigureFields, now: datetime, *, write: bool
+    ) -> bool:
+        """Replace the figures of a document if they are wrong; return whether they were."""
+
+        async def find_difference(tx: Transaction) -> Document | None:
+            seen = await tx.db[collection].find_one({"_id": id_}, hint="_id_") or {}
+            wanted = await fields(tx, seen)
+            return None if _holds_same_figures(seen, wanted) else wanted
+
+        async def write_difference(tx: Transaction) -> bool:
+            # First of all, so that no event can be counted from here on: it would meet this change.
+            touch = {"$max": {"as_of_time": now}, "$setOnInsert": {"slot": slot_of(id_)}}
+            await tx.db[collection].update_one({"_id": id_}, touch, upsert=True, hint="_id_")
+            wanted = await find_difference(tx)
+            if wanted is not None:
+                await tx.db[collection].update_one({"_id": id_}, {"$set": wanted}, hint="_id_")
+            return wanted is not None
+
+        shard = self._shards.shard_for(id_)
+        if await shard.run_in_transaction(find_difference) is None:
+            return False
+        return not write or bool(await shard.run_in_transaction(write_difference))
+
+    # ---
 
     async def _figures(self, collection: str, id_: str) -> RecruitingFigures | None:
         document = (
@@ -140,13 +242,13 @@ class FigureRepository:
         )
         return from_document(RecruitingFigures, document) if document else None
 
-    async def _in_turn(
-        self, company_id: str, internship_id: str, work: CountInTransaction, handling: IncomingEvent
+    async def _count_locked(
+        self, company_id: str, internship_id: str, count: CountInTransaction, handling: IncomingEvent
     ) -> None:
         """One event of a company at a time: all of them change the same document, and would only conflict."""
-        async with self._turns.hold(company_id):
+        async with self._locks.hold(company_id):
             slot = slot_of(internship_id)
-            await self._shards.shard_for(slot).run_in_transaction(work, event=handling, slot=slot)
+            await self._shards.shard_for(slot).run_in_transaction(count, event=handling, slot=slot)
 
 
 def _funnel_location(internship_id: str, company_id: str) -> _FigureLocation:
@@ -178,3 +280,41 @@ async def _add_figures(
     if listing:
         update["$set"] = {"listing": listing}
     await tx.db[place.collection].update_one({"_id": place.id}, update, upsert=True, hint="_id_")
+
+
+def _track_document(history: ApplicationHistory) -> Document:
+    return to_document(build_track(history), slot=slot_of(history[0].internship_id))
+
+
+def _listing_track_in(funnel: Document) -> ListingTrack:
+    return from_document(ListingTrack, funnel.get("listing") or {})
+
+
+def _figures_document(counts: FigureCounts, plain: Sequence[str]) -> Document:
+    """Figures by name as a document holds them: `reached.HIRED` is `HIRED` in `reached`."""
+    document: Document = {name: counts.get(name, 0) for name in plain} | {
+        group: {} for group in FIGURE_GROUPS
+    }
+    for name, count in counts.items():
+        group, _, part = name.partition(".")
+        if part and count:
+            document[group][part] = count
+    return document
+
+
+def _figures_in_document(document: Document, plain: Sequence[str]) -> FigureCounts:
+    """Figures by name of a document; those of 0 are left out."""
+    grouped = {
+        f"{group}.{part}": n for group in FIGURE_GROUPS for part, n in (document.get(group) or {}).items()
+    }
+    counts = grouped | {name: document.get(name) or 0 for name in plain}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _holds_same_figures(seen: Document, wanted: Document) -> bool:
+    """Whether a document holds what it should; a figure of 0 may as well be missing."""
+    plain = [name for name in COMPANY_FIGURES if name in wanted]
+    others = [name for name in wanted if name not in (*plain, *FIGURE_GROUPS)]
+    return _figures_in_document(seen, plain) == _figures_in_document(wanted, plain) and all(
+        seen.get(name) == wanted[name] for name in others
+    )

@@ -1,42 +1,31 @@
-"""Start-up of the application service: `python -m services.application serve` or `… work`."""
+"""Starts the application service: `python -m services.application serve` or `… work`."""
 
-from chassis.roles.periodic_tasks import PeriodicTask
 from chassis.runtime import ServiceDefinition, ServiceResources, run_service
 from services.application.api import ApplicationServicer
 from services.application.event_handlers import ApplicationEventHandlers
+from services.application.jobs import jobs
 from services.application.peers import ListingClient, StudentClient
 from services.application.repository import ApplicantRepository, ApplicationRepository
-from services.application.service import (
-    AcceptOffers,
-    ApplicationUpdater,
-    ApplicationUpkeep,
-    ListApplicants,
-    MakeOffers,
-    ManageApplications,
-)
+from services.application.service.use_cases import build_use_cases
 from services.application.settings import ApplicationSettings
 
 
 def build_service(resources: ServiceResources[ApplicationSettings]) -> ServiceDefinition:
-    """The service on real stores and peers."""
+    """Build the service definition for both roles."""
     settings, clock = resources.settings, resources.clock
-    listings = ListingClient(resources.peers.channel("internship"))
-    students = StudentClient(resources.peers.channel("user"))
-    store, applicant_store = ApplicationRepository(resources.shards), ApplicantRepository(resources.shards)
-    changes = ApplicationUpdater(store, clock, settings.policy())
-    offers = MakeOffers(store, changes, listings)
-    applications = ManageApplications(store, changes, listings, students, offers)
-    acceptances = AcceptOffers(store, changes, listings)
-    applicants = ListApplicants(applicant_store, listings)
-    upkeep = ApplicationUpkeep(store, applicant_store, changes, acceptances, offers)
-    servicer = ApplicationServicer(applications, acceptances, applicants, resources.page_tokens, clock)
+    cases = build_use_cases(
+        ApplicationRepository(resources.shards),
+        ApplicantRepository(resources.shards),
+        listings=ListingClient(resources.peers.channel("internship")),
+        students=StudentClient(resources.peers.channel("user")),
+        clock=clock,
+        policy=settings.policy(),
+    )
+    handlers = ApplicationEventHandlers(cases.applicants, cases.acceptance, cases.ending)
     return ServiceDefinition(
-        servicers=(servicer,),
-        subscriptions=ApplicationEventHandlers(applicants, acceptances, upkeep).subscriptions(),
-        periodic_tasks=(
-            PeriodicTask("application-upkeep", settings.upkeep_every_s, upkeep.settle_due),
-            PeriodicTask("application-endings", settings.upkeep_every_s, upkeep.go_on_ending),
-        ),
+        servicers=(ApplicationServicer(cases, resources.page_tokens, clock),),
+        subscriptions=handlers.subscriptions(),
+        periodic_tasks=jobs(cases.settling, cases.ending, settings.upkeep_every_s),
     )
 
 

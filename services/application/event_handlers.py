@@ -1,18 +1,15 @@
-"""What this service reacts to: its own events, and listings that end."""
+"""Which events the application service reacts to: its own, and listings that end."""
 
-from collections.abc import Mapping
-from datetime import UTC
 from typing import Final
 
 from google.protobuf.message import Message
 
 from chassis.messaging import EventHandler, IncomingEvent, QueueSubscription, WorkQueue
-from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
-from internshipconnect.internship.v1 import internship_pb2 as internship
-from services.application.domain.model import ApplicationState, ClosedReason, ListingEnding
-from services.application.repository import ApplicantRow
-from services.application.service import AcceptOffers, ApplicationUpkeep, ListApplicants
+from services.application.mapping import applicant_row_from_facts, listing_ending_from_message
+from services.application.service.accept_offers import AcceptOffers
+from services.application.service.end_with_listing import EndWithListing
+from services.application.service.list_applicants import ListApplicants
 
 APPLICANT_LIST_QUEUE: Final = WorkQueue(
     "application-views",
@@ -25,86 +22,53 @@ QUEUES: Final = (APPLICANT_LIST_QUEUE, ACCEPTANCE_QUEUE, LISTING_ENDING_QUEUE)
 
 
 class ApplicationEventHandlers:
-    """How each event is answered; every reaction may be repeated."""
+    """One method per event; each may be repeated."""
 
     def __init__(
-        self, applicants: ListApplicants, acceptances: AcceptOffers, upkeep: ApplicationUpkeep
+        self, applicants: ListApplicants, acceptances: AcceptOffers, endings: EndWithListing
     ) -> None:
         self._applicants = applicants
         self._acceptances = acceptances
-        self._upkeep = upkeep
+        self._endings = endings
 
     def subscriptions(self) -> tuple[QueueSubscription, ...]:
-        """The queues and their events."""
-        views: dict[type[Message], EventHandler] = {
-            events.ApplicationSubmitted: self.submitted,
-            events.ApplicationMoved: self.changed,
-            events.RejectionDisclosed: self.changed,
+        """Return the queues with the handler of each event."""
+        applicants: dict[type[Message], EventHandler] = {
+            events.ApplicationSubmitted: self.application_submitted,
+            events.ApplicationMoved: self.application_changed,
+            events.RejectionDisclosed: self.application_changed,
         }
         acceptances: dict[type[Message], EventHandler] = {events.AcceptanceStarted: self.acceptance_started}
-        ends: dict[type[Message], EventHandler] = {events.InternshipStateChanged: self.listing_changed}
+        endings: dict[type[Message], EventHandler] = {
+            events.InternshipStateChanged: self.internship_state_changed
+        }
         return (
-            QueueSubscription(APPLICANT_LIST_QUEUE.name, views),
+            QueueSubscription(APPLICANT_LIST_QUEUE.name, applicants),
             # Each waits a moment for its caller, hence many at once.
             QueueSubscription(ACCEPTANCE_QUEUE.name, acceptances, prefetch=256, max_attempts=12),
-            QueueSubscription(LISTING_ENDING_QUEUE.name, ends, prefetch=8),
+            QueueSubscription(LISTING_ENDING_QUEUE.name, endings, prefetch=8),
         )
 
-    async def submitted(self, event: events.ApplicationSubmitted, incoming: IncomingEvent) -> None:
-        """Shows a new application to its listing's company, and ends it if the listing has ended by now."""
-        await self._applicants.show(applicant_row_from_facts(event.application), incoming)
-        known = event.application
-        await self._upkeep.end_if_over(known.application_id, known.internship_id)
+    async def application_submitted(
+        self, event: events.ApplicationSubmitted, incoming: IncomingEvent
+    ) -> None:
+        """Show a new application to its listing's company, and end it if the listing has ended by now."""
+        row = applicant_row_from_facts(event.application)
+        await self._applicants.update_row(row, incoming)
+        await self._endings.end_if_listing_ended(row.id, row.internship_id)
 
-    async def changed(
+    async def application_changed(
         self, event: events.ApplicationMoved | events.RejectionDisclosed, incoming: IncomingEvent
     ) -> None:
-        """Shows where an application is now."""
-        await self._applicants.show(applicant_row_from_facts(event.application), incoming)
+        """Show where an application is now."""
+        await self._applicants.update_row(applicant_row_from_facts(event.application), incoming)
 
     async def acceptance_started(self, event: events.AcceptanceStarted, _incoming: IncomingEvent) -> None:
-        """Carries an accept through if whoever began it does not."""
-        await self._acceptances.resume(event.application_id)
+        """Carry an accept through if the call that began it does not."""
+        await self._acceptances.resume_acceptance(event.application_id)
 
-    async def listing_changed(self, event: events.InternshipStateChanged, _incoming: IncomingEvent) -> None:
-        """Ends what is alive for a listing that has ended."""
-        reason = _ENDING_REASONS.get(event.to)
-        if reason is ClosedReason.LISTING_ARCHIVED and _was_suspended(event):
-            reason = ClosedReason.COMPANY_SUSPENDED
-        await self._upkeep.listing_moved(
-            ListingEnding(
-                id=event.internship.id,
-                version=event.internship.version,
-                reason=reason,
-                pending=reason is not None,
-            )
-        )
-
-
-_ENDING_REASONS: Final[Mapping[int, ClosedReason]] = {
-    internship.INTERNSHIP_STATE_FILLED: ClosedReason.LISTING_FILLED,
-    internship.INTERNSHIP_STATE_CLOSED: ClosedReason.LISTING_ENDED,
-    internship.INTERNSHIP_STATE_ARCHIVED: ClosedReason.LISTING_ARCHIVED,
-}
-"""States with which what is alive ends; EXPIRED and PAUSED stop the intake only, SUSPENDED may be undone."""
-
-
-def _was_suspended(event: events.InternshipStateChanged) -> bool:
-    # `from` is a word of Python's, so the field has to be asked for by name.
-    return bool(getattr(event, "from") == internship.INTERNSHIP_STATE_SUSPENDED)
-
-
-def applicant_row_from_facts(known: events.ApplicationFacts) -> ApplicantRow:
-    """The row of the applicants' view that an event's facts make."""
-    return ApplicantRow(
-        id=known.application_id,
-        internship_id=known.internship_id,
-        company_id=known.company_id,
-        student_id=known.student_id,
-        name=known.student_name,
-        headline=known.student_headline,
-        state=ApplicationState(pb.ApplicationState.Name(known.state).removeprefix("APPLICATION_STATE_")),
-        submit_time=known.submit_time.ToDatetime(tzinfo=UTC),
-        update_time=known.update_time.ToDatetime(tzinfo=UTC),
-        version=known.version,
-    )
+    async def internship_state_changed(
+        self, event: events.InternshipStateChanged, _incoming: IncomingEvent
+    ) -> None:
+        """End the live applications of a listing that has ended."""
+        await self._endings.record_listing_ending(listing_ending_from_message(event))

@@ -1,50 +1,91 @@
-"""Applications as the contract's messages: one for the student, one for the company."""
+"""Applications as the contract's messages and back: requests, answers, events, and what peers answer."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from google.protobuf.message import Message
 
 from chassis.call_context import Principal
+from chassis.message_fields import EnumNames, from_field, read_timestamp, set_from_field, to_datetime
 from chassis.mongo.documents import format_etag
 from internshipconnect.application.v1 import application_pb2 as pb
+from internshipconnect.events.v1 import events_pb2 as events
+from internshipconnect.internship.v1 import internship_pb2 as internship
+from internshipconnect.user.v1 import user_pb2 as user
+from services.application.domain.applicants import ApplicantRow
+from services.application.domain.events import (
+    AcceptanceWasStarted,
+    ApplicationEvent,
+    ApplicationWasMoved,
+    ApplicationWasSubmitted,
+    RejectionWasDisclosed,
+)
 from services.application.domain.model import (
     STUDENT_STATUS_OF_STATE,
+    Applicant,
     Application,
     ApplicationActor,
     ApplicationActorKind,
     ApplicationState,
+    ClosedReason,
     HistoryEntry,
+    ListingEnding,
     QuestionAnswer,
-    StudentStatus,
 )
 from services.application.domain.student_view import StatusChange, student_view
+from services.application.domain.submission import (
+    IntakeQuestion,
+    IntakeQuestionKind,
+    ListingIntake,
+    StudentSnapshot,
+)
 from services.application.domain.transitions import allowed_targets
-from services.application.repository import ApplicantRow
 
-_STATE_NUMBERS = {
-    state: pb.ApplicationState.Value(f"APPLICATION_STATE_{state}") for state in ApplicationState
+_STATES: Final = EnumNames(pb.ApplicationState.DESCRIPTOR)
+_STATUSES: Final = EnumNames(pb.StudentStatus.DESCRIPTOR)
+_ACTORS: Final = EnumNames(pb.Actor.DESCRIPTOR)
+_CLOSED_REASONS: Final = EnumNames(pb.ClosedReason.DESCRIPTOR)
+_LISTING_STATES: Final = EnumNames(internship.InternshipState.DESCRIPTOR)
+_QUESTION_KINDS: Final = EnumNames(internship.QuestionKind.DESCRIPTOR)
+
+_ENDING_REASONS: Final[Mapping[int, ClosedReason]] = {
+    internship.INTERNSHIP_STATE_FILLED: ClosedReason.LISTING_FILLED,
+    internship.INTERNSHIP_STATE_CLOSED: ClosedReason.LISTING_ENDED,
+    internship.INTERNSHIP_STATE_ARCHIVED: ClosedReason.LISTING_ARCHIVED,
 }
-_STATE_OF_NUMBER = {value: state for state, value in _STATE_NUMBERS.items()}
-_STATUS_NUMBERS = {status: pb.StudentStatus.Value(f"STUDENT_STATUS_{status}") for status in StudentStatus}
-_ACTOR_NUMBERS = {actor: pb.Actor.Value(f"ACTOR_{actor}") for actor in ApplicationActorKind}
+"""States that end live applications; EXPIRED and PAUSED stop the intake only, SUSPENDED may be undone."""
+_PRIVATE_PROFILE_FIELDS: Final = ("blocked_company_ids", "visibility", "preferences")
+
+# --- requests
 
 
-def state_from_number(value: pb.ApplicationState.ValueType) -> ApplicationState:
-    """The domain's state of a value of the contract that is not UNSPECIFIED."""
-    return _STATE_OF_NUMBER[value]
+def state_from_number(value: int) -> ApplicationState:
+    """Return the domain's state of a value of the contract that is not UNSPECIFIED."""
+    return _STATES.member(ApplicationState, value)
+
+
+def state_or_none_from_number(value: int) -> ApplicationState | None:
+    """Return the domain's state of a value of the contract; None for UNSPECIFIED."""
+    return _STATES.member_or_none(ApplicationState, value)
 
 
 def answers_from_request(request: pb.SubmitApplicationRequest) -> list[QuestionAnswer]:
-    """The answers as the domain knows them."""
+    """Return the answers as the domain knows them."""
     return [
         QuestionAnswer(question_id=answer.question_id, text=answer.text, choices=tuple(answer.choices))
         for answer in request.answers
     ]
 
 
+# --- answers
+
+
 def application_for_student(application: Application, now: datetime) -> pb.Application:
-    """Statuses only: no state, note, name, nor anything that betrays a rejection before its time."""
+    """Return the student's answer: statuses only, and no sign of a rejection before its time."""
     view = student_view(application, now)
     message = _shared_message(application)
-    message.status = _STATUS_NUMBERS[view.status]
+    message.status = _STATUSES.number(view.status)
     message.history.extend(map(_student_history_entry, view.changes))
     message.etag = format_etag(view.version)
     message.update_time.FromDatetime(view.update_time)
@@ -52,29 +93,29 @@ def application_for_student(application: Application, now: datetime) -> pb.Appli
 
 
 def application_for_company(application: Application, reader: Principal, now: datetime) -> pb.Application:
-    """Everything: states, notes, who moved it, the frozen profile and where the reader may move it."""
-    member = ApplicationActor(actor=ApplicationActorKind.COMPANY, id=reader.id, role=reader.role)
+    """Return the company's answer: all, with the frozen profile and where the reader may move it."""
+    member = ApplicationActor(kind=ApplicationActorKind.COMPANY, id=reader.id, role=reader.role)
     message = _shared_message(application)
-    message.state = _STATE_NUMBERS[application.state]
-    message.status = _STATUS_NUMBERS[student_view(application, now).status]
+    message.state = _STATES.number(application.state)
+    message.status = _STATUSES.number(student_view(application, now).status)
     message.applicant.name = application.applicant.name
     message.applicant.email = application.applicant.email
     message.applicant.profile.ParseFromString(application.applicant.profile)
     message.history.extend(map(_company_history_entry, application.history))
-    message.allowed_moves.extend(_STATE_NUMBERS[state] for state in allowed_targets(application, member, now))
+    message.allowed_moves.extend(_STATES.number(state) for state in allowed_targets(application, member, now))
     message.etag = format_etag(application.version)
     message.update_time.FromDatetime(application.update_time)
     return message
 
 
 def applicant_card(row: ApplicantRow) -> pb.ApplicantCard:
-    """An applicant in a list."""
+    """Return an applicant in a list."""
     message = pb.ApplicantCard(
         application_id=row.id,
         student_id=row.student_id,
         name=row.name,
         headline=row.headline,
-        state=_STATE_NUMBERS[row.state],
+        state=_STATES.number(row.state),
     )
     message.submit_time.FromDatetime(row.submit_time)
     message.update_time.FromDatetime(row.update_time)
@@ -93,8 +134,7 @@ def _shared_message(application: Application) -> pb.Application:
         cover_letter=application.cover_letter,
         answers=map(_answer_message, application.answers),
     )
-    if application.closed_reason is not None:
-        message.closed_reason = pb.ClosedReason.Value(f"CLOSED_REASON_{application.closed_reason}")
+    message.closed_reason = _CLOSED_REASONS.number(application.closed_reason)
     if application.offer_expire_time is not None:
         message.offer_expire_time.FromDatetime(application.offer_expire_time)
     message.respond_by.FromDatetime(application.respond_by)
@@ -107,19 +147,149 @@ def _answer_message(answer: QuestionAnswer) -> pb.Answer:
 
 
 def _student_history_entry(change: StatusChange) -> pb.HistoryEntry:
-    entry = pb.HistoryEntry(actor=_ACTOR_NUMBERS[change.actor], status=_STATUS_NUMBERS[change.status])
+    entry = pb.HistoryEntry(actor=_ACTORS.number(change.actor), status=_STATUSES.number(change.status))
     entry.time.FromDatetime(change.time)
     return entry
 
 
 def _company_history_entry(moved: HistoryEntry) -> pb.HistoryEntry:
     entry = pb.HistoryEntry(
-        actor=_ACTOR_NUMBERS[moved.actor],
+        actor=_ACTORS.number(moved.actor),
         actor_id=moved.actor_id,
-        to=_STATE_NUMBERS[moved.target],
-        status=_STATUS_NUMBERS[STUDENT_STATUS_OF_STATE[moved.target]],
+        to=_STATES.number(moved.target),
+        status=_STATUSES.number(STUDENT_STATUS_OF_STATE[moved.target]),
         note=moved.note,
     )
-    setattr(entry, "from", _STATE_NUMBERS[moved.source])
+    set_from_field(entry, _STATES.number(moved.source))
     entry.time.FromDatetime(moved.time)
     return entry
+
+
+# --- events
+
+
+def event_message(event: ApplicationEvent) -> Message:
+    """Return the contract's event for an event of the domain."""
+    match event:
+        case AcceptanceWasStarted(application_id):
+            return events.AcceptanceStarted(application_id=application_id)
+        case RejectionWasDisclosed(application):
+            return events.RejectionDisclosed(application=_application_facts(application))
+        case _:
+            return replayed_event_message(event)
+
+
+def replayed_event_message(
+    event: ApplicationWasSubmitted | ApplicationWasMoved,
+) -> events.ApplicationSubmitted | events.ApplicationMoved:
+    """Return the contract's event for an event that `replay_events` gives."""
+    if isinstance(event, ApplicationWasSubmitted):
+        return events.ApplicationSubmitted(application=_application_facts(event.application))
+    return _moved_message(event.before, event.after)
+
+
+def applicant_row_from_facts(known: events.ApplicationFacts) -> ApplicantRow:
+    """Return the row of the applicants' list that an event's facts make."""
+    return ApplicantRow(
+        id=known.application_id,
+        internship_id=known.internship_id,
+        company_id=known.company_id,
+        student_id=known.student_id,
+        name=known.student_name,
+        headline=known.student_headline,
+        state=_STATES.member(ApplicationState, known.state),
+        submit_time=to_datetime(known.submit_time),
+        update_time=to_datetime(known.update_time),
+        version=known.version,
+    )
+
+
+def listing_ending_from_message(event: events.InternshipStateChanged) -> ListingEnding:
+    """Return how a listing has ended; its `reason` is None when it has not."""
+    reason = _ENDING_REASONS.get(event.to)
+    was_suspended = from_field(event) == internship.INTERNSHIP_STATE_SUSPENDED
+    if reason is ClosedReason.LISTING_ARCHIVED and was_suspended:
+        reason = ClosedReason.COMPANY_SUSPENDED
+    return ListingEnding(
+        id=event.internship.id,
+        version=event.internship.version,
+        reason=reason,
+        pending=reason is not None,
+    )
+
+
+def _application_facts(application: Application) -> events.ApplicationFacts:
+    facts = events.ApplicationFacts(
+        application_id=application.id,
+        student_id=application.student_id,
+        student_name=application.applicant.name,
+        student_headline=application.applicant.headline,
+        internship_id=application.internship_id,
+        internship_title=application.internship_title,
+        company_id=application.company_id,
+        company_name=application.company_name,
+        state=_STATES.number(application.state),
+        version=application.version,
+    )
+    facts.submit_time.FromDatetime(application.submit_time)
+    facts.update_time.FromDatetime(application.update_time)
+    return facts
+
+
+def _moved_message(before: Application, after: Application) -> events.ApplicationMoved:
+    moved = events.ApplicationMoved(
+        application=_application_facts(after),
+        to=_STATES.number(after.state),
+        actor=_ACTORS.number(after.last_entry.actor),
+        actor_id=after.last_entry.actor_id,
+        first_response=before.first_response_time is None and after.first_response_time is not None,
+        closed_reason=_CLOSED_REASONS.number(after.closed_reason),
+    )
+    set_from_field(moved, _STATES.number(before.state))
+    if after.offer_expire_time is not None:
+        moved.offer_expire_time.FromDatetime(after.offer_expire_time)
+    return moved
+
+
+# --- what peers answer
+
+
+def intake_from_message(found: internship.Intake) -> ListingIntake:
+    """Return what applying needs to know of a listing."""
+    days = found.respond_within_days
+    return ListingIntake(
+        id=found.internship_id,
+        version=found.version,
+        title=found.title,
+        company_id=found.company.id,
+        company_name=found.company.name,
+        state=_LISTING_STATES.name(found.state),
+        takes_applications=found.open_for_applications,
+        apply_open_time=read_timestamp(found, "apply_open_time"),
+        apply_deadline=read_timestamp(found, "apply_deadline"),
+        questions=tuple(map(_question_from_message, found.questions)),
+        respond_within=timedelta(days=days) if days else None,
+    )
+
+
+def student_from_message(found: user.StudentSnapshot) -> StudentSnapshot:
+    """Return the student as frozen with an application, without what companies must not see."""
+    blocked = frozenset(found.blocked_company_ids) | frozenset(found.profile.blocked_company_ids)
+    for field in _PRIVATE_PROFILE_FIELDS:
+        found.profile.ClearField(field)
+    applicant = Applicant(
+        name=found.name,
+        email=found.email,
+        headline=found.profile.headline,
+        profile=found.profile.SerializeToString(),
+    )
+    return StudentSnapshot(id=found.student_id, applicant=applicant, blocked_company_ids=blocked)
+
+
+def _question_from_message(asked: internship.Question) -> IntakeQuestion:
+    return IntakeQuestion(
+        id=asked.id,
+        kind=_QUESTION_KINDS.member(IntakeQuestionKind, asked.kind),
+        required=asked.required,
+        choices=tuple(asked.choices),
+    )

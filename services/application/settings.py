@@ -37,8 +37,8 @@ class ApplicationSettings(ChassisSettings):
         """The spans as the rules want them."""
         return ApplicationPolicy(
             rejection_delay=timedelta(seconds=self.rejection_delay_s),
-            offer_stands=timedelta(days=self.offer_stands_days),
-            response_promise=timedelta(days=self.response_promise_days),
+            offer_lifetime=timedelta(days=self.offer_stands_days),
+            response_time=timedelta(days=self.response_promise_days),
             response_grace=timedelta(days=self.response_grace_days),
-            acceptance_patience=timedelta(seconds=self.acceptance_patience_s),
+            acceptance_timeout=timedelta(seconds=self.acceptance_patience_s),
         )

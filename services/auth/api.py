@@ -1,106 +1,84 @@
-"""The gRPC face of the auth service."""
+"""The gRPC API of the auth service: parse, call, map."""
 
-from typing import Any
-
-import grpc
+from typing import Final
 
 from chassis.call_context import add_answer_headers, current_principal
+from chassis.grpc.rpc_context import RpcContext
+from chassis.rate_limit_headers import RateLimitStatus, format_rate_limit_headers
 from internshipconnect.auth.v1 import auth_pb2 as pb
 from internshipconnect.auth.v1.auth_pb2_grpc import AuthServiceServicer
-from internshipconnect.common.v1 import common_pb2 as common
-from services.auth.domain import (
-    ACCESS_TOKEN_LIFE,
-    CODE_LIFE,
-    DEVICE_LIFE,
-    Account,
-    AccountKind,
-    SigningKey,
-)
+from services.auth import mapping
+from services.auth.domain.accounts import CODE_LIFE
+from services.auth.domain.devices import DEVICE_LIFE
+from services.auth.domain.sign_in_policy import FAILURE_WINDOW, SignInStanding
+from services.auth.domain.sign_in_result import SignInResult
 from services.auth.keyring import KeyRing
-from services.auth.service import Register, SignIn, SignInResult
+from services.auth.service.use_cases import AuthUseCases
 from services.auth.visitor import current_visitor, device_cookie
 
-Context = grpc.aio.ServicerContext[Any, Any]
-
-REGISTERED_MESSAGE = (
+REGISTERED_MESSAGE: Final = (
     "If the address can be used, a code is on its way to it. Enter it to prove that it is yours."
 )
+_ALLOWANCE_NAME: Final = "LOGIN"
 
 
 class AuthServicer(AuthServiceServicer):
-    """Parses, calls and maps."""
+    """Answers the RPCs of `AuthService`."""
 
-    def __init__(self, registering: Register, signing_in: SignIn, keys: KeyRing, *, is_secure: bool) -> None:
-        self._registering = registering
-        self._signing_in = signing_in
+    def __init__(self, cases: AuthUseCases, keys: KeyRing, *, is_secure: bool) -> None:
+        self._register = cases.register
+        self._sign_in = cases.sign_in
         self._keys = keys
         self._is_secure = is_secure
 
-    async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
-        await self._registering.register(
+    async def Register(self, request: pb.RegisterRequest, context: RpcContext) -> pb.RegisterResponse:
+        await self._register.register(
             email=request.email,
             password=request.password,
             name=request.name,
-            kind=AccountKind(common.AccountKind.Name(request.kind).removeprefix("ACCOUNT_KIND_")),
+            kind=mapping.account_kind_from_number(request.kind),
             company_name=request.company_name,
         )
         return pb.RegisterResponse(
             message=REGISTERED_MESSAGE, code_expires_in_s=int(CODE_LIFE.total_seconds())
         )
 
-    async def VerifyEmail(self, request: pb.VerifyEmailRequest, context: Context) -> pb.SessionResponse:
-        signed_in = await self._registering.verify_email(request.email, request.code, current_visitor())
-        return self._welcomed(signed_in)
+    async def VerifyEmail(self, request: pb.VerifyEmailRequest, context: RpcContext) -> pb.SessionResponse:
+        signed_in = await self._register.verify_email(request.email, request.code, current_visitor())
+        return self._sign_in_response(signed_in)
 
-    async def Login(self, request: pb.LoginRequest, context: Context) -> pb.SessionResponse:
-        who = current_visitor(request.device_token)
-        return self._welcomed(await self._signing_in.login(request.email, request.password, who))
+    async def Login(self, request: pb.LoginRequest, context: RpcContext) -> pb.SessionResponse:
+        visitor = current_visitor(request.device_token)
+        return self._sign_in_response(
+            await self._sign_in.login(request.email, request.password, visitor, add_allowance_headers)
+        )
 
-    async def Refresh(self, request: pb.RefreshRequest, context: Context) -> pb.SessionResponse:
-        return _session_message(await self._signing_in.refresh(request.refresh_token, current_visitor()))
+    async def Refresh(self, request: pb.RefreshRequest, context: RpcContext) -> pb.SessionResponse:
+        return mapping.session_message(await self._sign_in.refresh(request.refresh_token, current_visitor()))
 
-    async def Logout(self, request: pb.LogoutRequest, context: Context) -> pb.LogoutResponse:
-        await self._signing_in.logout(current_principal().session_id)
+    async def Logout(self, request: pb.LogoutRequest, context: RpcContext) -> pb.LogoutResponse:
+        await self._sign_in.logout(current_principal().session_id)
         return pb.LogoutResponse()
 
-    async def GetJwks(self, request: pb.GetJwksRequest, context: Context) -> pb.Jwks:
-        return pb.Jwks(keys=[_jwk_message(key) for key in await self._keys.published()])
+    async def GetJwks(self, request: pb.GetJwksRequest, context: RpcContext) -> pb.Jwks:
+        return pb.Jwks(keys=[mapping.jwk_message(key) for key in await self._keys.published_keys()])
 
-    def _welcomed(self, signed_in: SignInResult) -> pb.SessionResponse:
-        """The answer to who has signed in; browsers get the device token as a cookie, too."""
+    def _sign_in_response(self, signed_in: SignInResult) -> pb.SessionResponse:
+        """Return the answer to a sign-in; browsers get the device token as a cookie, too."""
         token, life_s = signed_in.device_token, int(DEVICE_LIFE.total_seconds())
         add_answer_headers(
             ("set-cookie", device_cookie(signed_in.account.id, token, life_s, secure=self._is_secure))
         )
-        answer = _session_message(signed_in)
-        answer.data.device_token = token
-        return answer
+        return mapping.session_message(signed_in)
 
 
-def _session_message(signed_in: SignInResult) -> pb.SessionResponse:
-    tokens = pb.Tokens(
-        access_token=signed_in.access_token,
-        refresh_token=signed_in.refresh_token,
-        expires_in=int(ACCESS_TOKEN_LIFE.total_seconds()),
+def add_allowance_headers(standing: SignInStanding) -> None:
+    """Add to the answer how many failed sign-ins the caller has left."""
+    window, window_s = standing.binding_window, int(FAILURE_WINDOW.total_seconds())
+    is_refused = standing.wait_s > 0
+    remaining, reset_s = (0, standing.wait_s) if is_refused else (window.remaining, window.reset_s)
+    add_answer_headers(
+        *format_rate_limit_headers(
+            RateLimitStatus(_ALLOWANCE_NAME, window.limit, window_s, remaining, reset_s)
+        )
     )
-    return pb.SessionResponse(data=pb.Session(user=_user_message(signed_in.account), tokens=tokens))
-
-
-def _user_message(account: Account) -> pb.User:
-    holder = account.holder
-    user = pb.User(
-        id=account.id,
-        email=account.email,
-        kind=common.AccountKind.Value(f"ACCOUNT_KIND_{holder.kind}"),
-        role=common.CompanyRole.Value(f"COMPANY_ROLE_{holder.role or 'UNSPECIFIED'}"),
-        company_id=holder.company_id,
-        plan=common.Plan.Value(f"PLAN_{account.plan}"),
-        state=pb.AccountState.Value(f"ACCOUNT_STATE_{account.state}"),
-        email_verified=account.email_verified,
-    )
-    user.create_time.FromDatetime(account.create_time)
-    return user
-
-
-def _jwk_message(key: SigningKey) -> pb.Jwk:
-    return pb.Jwk(kty="EC", crv="P-256", kid=key.kid, use="sig", alg="ES256", x=key.x, y=key.y)

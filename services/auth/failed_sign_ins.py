@@ -1,4 +1,4 @@
-"""Failed sign-ins in Redis. Without Redis attempts pass, and it is counted."""
+"""Failed sign-ins in Redis. Without Redis attempts pass, and a metric counts that."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -11,11 +11,12 @@ from redis.exceptions import NoScriptError
 
 from chassis.observability import metrics
 from chassis.redis.client import REDIS_ERRORS
-from services.auth.domain import FAILURE_WINDOW, AccountPlan, FailureWindow, SignInPolicy, SignInStanding
+from services.auth.domain.accounts import AccountPlan
+from services.auth.domain.sign_in_policy import FAILURE_WINDOW, FailureWindow, SignInPolicy, SignInStanding
 
-FailureCommand = Literal["look", "count", "reset"]
+FailureCommand = Literal["read", "count", "reset"]
 
-_SCRIPT: Final = Path(__file__).with_name("failures.lua").read_text()
+_SCRIPT: Final = Path(__file__).with_name("failed_sign_ins.lua").read_text()
 _SHA: Final = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 ANSWER_TIMEOUT_S: Final = 0.25
 _MICROSECONDS: Final = 1_000_000
@@ -24,9 +25,9 @@ _WINDOW_US: Final = int(FAILURE_WINDOW.total_seconds()) * _MICROSECONDS
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """Somebody's try at the account of an address.
+    """A try at the account of an address.
 
-    `device` names a device that has signed in to it before, "" for a stranger's. `client` are the area that
+    `device` names a device that has signed in to it before, "" for an unknown one. `client` are the area that
     they call from and the networks around it; empty when it is not known. `plan` is the account's.
     """
 
@@ -36,12 +37,12 @@ class SignInAttempt:
     plan: AccountPlan
 
     @property
-    def is_strangers(self) -> bool:
+    def is_from_unknown_device(self) -> bool:
         return not self.device
 
 
 class RedisScripts(Protocol):
-    """What is needed of Redis."""
+    """The commands of Redis that run scripts."""
 
     def evalsha(self, sha: str, numkeys: int, /, *keys_and_args: Any) -> Awaitable[Any]: ...
 
@@ -52,65 +53,67 @@ class FailedSignInCounter:
     """Counts failures by the policy. Addresses stand in Redis as digests."""
 
     def __init__(
-        self, redis: RedisScripts, policy: SignInPolicy, answer_within_s: float = ANSWER_TIMEOUT_S
+        self, redis: RedisScripts, policy: SignInPolicy, answer_timeout_s: float = ANSWER_TIMEOUT_S
     ) -> None:
         self._redis = redis
         self._policy = policy
-        self._answer_within_s = answer_within_s
+        self._answer_timeout_s = answer_timeout_s
 
-    async def standing(self, attempt: SignInAttempt) -> SignInStanding:
-        """How this attempt stands before it is made."""
-        return await self._ask("look", attempt)
+    async def get_standing(self, attempt: SignInAttempt) -> SignInStanding:
+        """Return how this attempt stands before it is made."""
+        return await self._standing_after("read", attempt)
 
-    async def count(self, attempt: SignInAttempt) -> SignInStanding:
-        """Counts the attempt as failed; how the next one stands."""
-        return await self._ask("count", attempt)
+    async def count_failure(self, attempt: SignInAttempt) -> SignInStanding:
+        """Count the attempt as failed; return how the next one stands."""
+        return await self._standing_after("count", attempt)
 
-    async def reset(self, attempt: SignInAttempt) -> SignInStanding:
-        """Forgets the failures of who has signed in; a stranger has shown that strangers may be the owner.
+    async def reset_failures(self, attempt: SignInAttempt) -> SignInStanding:
+        """Delete the failures before a sign-in; one by an unknown device shows that it may be the owner's.
 
         What the client has failed at elsewhere stays: signing in to an account of one's own must not wash
         away guesses at others.
         """
-        own, stranger_wait_s = await self._at_account("reset", attempt)
-        return SignInStanding(own, stranger_wait_s)
+        own, unknown_device_wait_s = await self._account_failures("reset", attempt)
+        return SignInStanding(own, unknown_device_wait_s)
 
-    async def _ask(self, what: FailureCommand, attempt: SignInAttempt) -> SignInStanding:
-        (own, stranger_wait_s), clients = await asyncio.gather(
-            self._at_account(what, attempt), self._of_client(what, attempt)
+    async def _standing_after(self, what: FailureCommand, attempt: SignInAttempt) -> SignInStanding:
+        (own, unknown_device_wait_s), clients = await asyncio.gather(
+            self._account_failures(what, attempt), self._client_failures(what, attempt)
         )
-        if attempt.is_strangers:
-            return SignInStanding(own, stranger_wait_s, clients)
+        if attempt.is_from_unknown_device:
+            return SignInStanding(own, unknown_device_wait_s, clients)
         return SignInStanding(own)
 
-    async def _at_account(self, what: FailureCommand, attempt: SignInAttempt) -> tuple[FailureWindow, float]:
-        plan = AccountPlan.FREE if attempt.is_strangers else attempt.plan
+    async def _account_failures(
+        self, what: FailureCommand, attempt: SignInAttempt
+    ) -> tuple[FailureWindow, float]:
+        plan = AccountPlan.FREE if attempt.is_from_unknown_device else attempt.plan
         limit = self._policy.max_failures(plan)
         tag = f"signin:{{{_digest(attempt.address)}}}"
-        if not attempt.is_strangers:
-            [ages] = await self._run(what, [f"{tag}:device:{attempt.device}"], limit) or [()]
+        if not attempt.is_from_unknown_device:
+            [ages] = await self._run_script(what, [f"{tag}:device:{attempt.device}"], limit) or [()]
             return _failure_window(limit, ages), 0.0
         keys = [f"{tag}:client:{_digest(' '.join(attempt.client[:1]))}", f"{tag}:strangers"]
-        ages, row = await self._run(what, keys, limit, with_row=True) or [(), (0, 0)]
-        delay_s = self._policy.stranger_delay_s(row[0])
+        ages, row = await self._run_script(what, keys, limit, with_row=True) or [(), (0, 0)]
+        delay_s = self._policy.unknown_device_delay_s(row[0])
         return _failure_window(limit, ages), max(0.0, delay_s - row[1] / _MICROSECONDS)
 
-    async def _of_client(self, what: FailureCommand, attempt: SignInAttempt) -> list[FailureWindow]:
+    async def _client_failures(self, what: FailureCommand, attempt: SignInAttempt) -> list[FailureWindow]:
         if not attempt.client:
             return []
         limits = self._policy.max_client_failures()[: len(attempt.client)]
         # One tag for an area and the networks around it: they lie on one node of the cluster.
         keys = [f"signin:{{{attempt.client[-1]}}}:{area}" for area in attempt.client]
-        found = await self._run(what, keys, max(limits)) or [()] * len(keys)
+        found = await self._run_script(what, keys, max(limits)) or [()] * len(keys)
         return [_failure_window(limit, ages) for limit, ages in zip(limits, found, strict=True)]
 
-    async def _run(
-        self, what: FailureCommand, keys: Sequence[str], most: int, *, with_row: bool = False
+    async def _run_script(
+        self, what: FailureCommand, keys: Sequence[str], max_kept: int, *, with_row: bool = False
     ) -> list[Any]:
-        life_ms = int(self._policy.strangers_forgotten_after.total_seconds() * 1000)
-        arguments = (len(keys), *keys, what, _WINDOW_US, most, int(with_row), life_ms)
+        life_ms = int(self._policy.unknown_device_failures_life.total_seconds() * 1000)
+        arguments = (len(keys), *keys, what, _WINDOW_US, max_kept, int(with_row), life_ms)
         try:
-            async with asyncio.timeout(self._answer_within_s):
+            async with asyncio.timeout(self._answer_timeout_s):
                 return await self._evaluated(arguments)
         except REDIS_ERRORS:
             metrics.cache_requests.labels("failed_sign_ins", "bypass").inc()

@@ -9,7 +9,7 @@ from argon2 import Parameters, PasswordHasher, Type
 from argon2.exceptions import VerifyMismatchError
 
 from chassis.errors import overloaded
-from services.auth.domain import canonical_password, check_password
+from services.auth.domain.passwords import canonical_password, check_password
 
 T = TypeVar("T")
 
@@ -29,21 +29,21 @@ class Argon2Hasher:
         self._hasher = PasswordHasher.from_parameters(parameters)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._bound = threads + queue
-        self._taken = 0
+        self._running = 0
         # Verified when there is no account, so that an unknown address costs what a known one does.
-        self._nobodys_hash = self._hasher.hash("nobody's password")
+        self._dummy_hash = self._hasher.hash("nobody's password")
 
-    async def hash_new(self, password: str, *, about: Iterable[str]) -> str:
+    async def hash_new_password(self, password: str, *, about: Iterable[str]) -> str:
         """The hash of a new password. Raises INVALID_FIELD if it is easy to guess; see `check_password`."""
         return await self._run(lambda: self._check_and_hash(password, about))
 
-    async def hash_again(self, password: str) -> str:
+    async def rehash_password(self, password: str) -> str:
         """The hash of a password that is in use already, by today's parameters."""
         return await self._run(lambda: self._hasher.hash(canonical_password(password)))
 
-    async def verify(self, password: str, password_hash: str | None) -> bool:
+    async def verify_password(self, password: str, password_hash: str | None) -> bool:
         """Whether the password is the hash's; always false, and as much work, without a hash."""
-        matches = await self._run(lambda: self._matches(password, password_hash or self._nobodys_hash))
+        matches = await self._run(lambda: self._matches(password, password_hash or self._dummy_hash))
         return matches and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
@@ -64,21 +64,21 @@ class Argon2Hasher:
         except VerifyMismatchError:
             return False
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        if self._taken >= self._bound:
+    async def _run(self, call: Callable[[], T]) -> T:
+        if self._running >= self._bound:
             raise overloaded("Signing in", _RETRY_AFTER_S)
-        self._taken += 1
-        future = self._pool.submit(work)
+        self._running += 1
+        future = self._pool.submit(call)
         future.add_done_callback(self._release_on(asyncio.get_running_loop()))
         return await asyncio.wrap_future(future)
 
     def _release_on(self, loop: asyncio.AbstractEventLoop) -> Callable[[Future[T]], None]:
-        # The place is free when the thread is, not when the caller has given up.
+        # The slot is free when the thread is, not when the caller has given up.
         def release(_: Future[T]) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._free_place)
+                loop.call_soon_threadsafe(self._release_slot)
 
         return release
 
-    def _free_place(self) -> None:
-        self._taken -= 1
+    def _release_slot(self) -> None:
+        self._running -= 1

@@ -1,25 +1,21 @@
-"""What is done with the data key: a key for each purpose, and private keys sealed for storage."""
+"""Uses of the data key: a key for each purpose, and private keys encrypted for storage."""
 
 import base64
 import hashlib
-import hmac
-import secrets
 from datetime import datetime
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from services.auth.domain import DueSigningKey, SigningKey, key_id
-
-_NONCE_BYTES = 12
+from chassis.security.encryption import AuthenticatedCipher, derive_key
+from services.auth.domain.keys import DueSigningKey, SigningKey, key_id
 
 
 class KeyStore:
     """Holds the data key. The keys derived from it do not reveal it, nor each other."""
 
     def __init__(self, data_key: bytes) -> None:
-        self._aes = AESGCM(_derive_key(data_key, "signing-key"))
+        self._cipher = AuthenticatedCipher(_derive_key(data_key, "signing-key"))
         self.code_key = _derive_key(data_key, "verification-code")
         self.refresh_key = _derive_key(data_key, "refresh-token")
         self.successor_key = _derive_key(data_key, "refresh-token-successor")
@@ -37,27 +33,22 @@ class KeyStore:
             kid=kid,
             x=x,
             y=y,
-            sealed_private=self._seal(_to_der(private), kid),
+            sealed_private=self._cipher.encrypt(_to_der(private), context=kid),
             create_time=now,
             activate_time=succession.activate_time,
         )
 
     def private_key(self, key: SigningKey) -> ec.EllipticCurvePrivateKey:
         """The private part. Raises InvalidTag if it was sealed with another data key."""
-        nonce, sealed = key.sealed_private[:_NONCE_BYTES], key.sealed_private[_NONCE_BYTES:]
-        der = self._aes.decrypt(nonce, sealed, key.kid.encode())
+        der = self._cipher.decrypt(key.sealed_private, context=key.kid)
         private = serialization.load_der_private_key(der, password=None)
         if not isinstance(private, ec.EllipticCurvePrivateKey):
             raise TypeError(f"{key.id} is not an EC key")
         return private
 
-    def _seal(self, der: bytes, kid: str) -> bytes:
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._aes.encrypt(nonce, der, kid.encode())
-
 
 def _derive_key(data_key: bytes, purpose: str) -> bytes:
-    return hmac.digest(data_key, f"internshipconnect/auth/{purpose}".encode(), hashlib.sha256)
+    return derive_key(data_key, f"internshipconnect/auth/{purpose}")
 
 
 def _to_der(private: ec.EllipticCurvePrivateKey) -> bytes:

@@ -1,32 +1,30 @@
-"""The signing keys as one process knows them: looked up twice a minute, rotated by whoever comes first."""
+"""The signing keys as one process knows them: read twice a minute, rotated by the first process."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from chassis.clock import Clock
 from chassis.errors import DomainError, unavailable
-from services.auth.domain import KeyState, SigningKey, active_key, due_signing_key, key_state, published_keys
+from chassis.observability.logging import get_logger
+from services.auth.domain.keys import (
+    KeyState,
+    SigningKey,
+    active_key,
+    due_signing_key,
+    key_state,
+    published_keys,
+)
 from services.auth.key_store import KeyStore
+from services.auth.repository import SigningKeyRepository
 
 POLL_INTERVAL: Final = timedelta(seconds=30)
 
-log = logging.getLogger(__name__)
-
-
-class SigningKeyStorage(Protocol):
-    """Where signing keys are kept."""
-
-    async def all(self) -> list[SigningKey]: ...
-
-    async def add(self, key: SigningKey) -> bool: ...
-
-    async def remove(self, key: SigningKey) -> None: ...
+_log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,59 +42,61 @@ class KeyRing:
     it half a minute late. Keys that are known keep signing while the store does not answer.
     """
 
-    def __init__(self, keys: SigningKeyStorage, vault: KeyStore, clock: Clock, rotation: timedelta) -> None:
+    def __init__(
+        self, keys: SigningKeyRepository, key_store: KeyStore, clock: Clock, rotation: timedelta
+    ) -> None:
         self._keys = keys
-        self._vault = vault
+        self.key_store = key_store
         self._clock = clock
         self._rotation = rotation
         self._known: Sequence[SigningKey] = ()
-        self._looked: datetime | None = None
+        self._refreshed_at: datetime | None = None
         self._signer: Signer | None = None
-        self._looking = asyncio.Lock()
+        self._refresh_lock = asyncio.Lock()
 
-    async def signer(self) -> Signer:
-        """The key that signs now. Raises DomainError UNAVAILABLE while none is known."""
-        active = active_key(await self._current(), self._clock.now())
+    async def current_signer(self) -> Signer:
+        """Return the key that signs now. Raises DomainError UNAVAILABLE while none is known."""
+        active = active_key(await self._current_keys(), self._clock.now())
         if active is None:
             raise unavailable("The key store")
         if self._signer is None or self._signer.kid != active.kid:
-            self._signer = Signer(active.kid, self._vault.private_key(active))
+            self._signer = Signer(active.kid, self.key_store.private_key(active))
         return self._signer
 
-    async def published(self) -> list[SigningKey]:
-        """The keys for the JWKS: next, active and retired ones."""
-        return published_keys(await self._current(), self._clock.now())
+    async def published_keys(self) -> list[SigningKey]:
+        """Return the keys for the JWKS: next, active and retired ones."""
+        return published_keys(await self._current_keys(), self._clock.now())
 
-    async def rotate(self) -> None:
-        """Makes the next key when it is due and forgets those that no valid token is signed with."""
+    async def rotate_keys(self) -> None:
+        """Make the next key when it is due, and delete those that no valid token is signed with."""
         now = self._clock.now()
-        keys = await self._keys.all()
+        keys = await self._keys.list_keys()
         if due := due_signing_key(keys, self._rotation, now):
-            await self._keys.add(self._vault.make_signing_key(due, now))
+            await self._keys.add(self.key_store.make_signing_key(due, now))
         for key in keys:
             if key_state(key, keys, now) is KeyState.EXPIRED:
                 await self._keys.remove(key)
 
-    async def _current(self) -> Sequence[SigningKey]:
+    async def _current_keys(self) -> Sequence[SigningKey]:
         if self._is_fresh():
             return self._known
-        async with self._looking:
+        async with self._refresh_lock:
             if not self._is_fresh():
-                await self._look()
+                await self._refresh_keys()
         return self._known
 
     def _is_fresh(self) -> bool:
-        return self._looked is not None and self._clock.now() < self._looked + POLL_INTERVAL
+        return self._refreshed_at is not None and self._clock.now() < self._refreshed_at + POLL_INTERVAL
 
-    async def _look(self) -> None:
+    async def _refresh_keys(self) -> None:
         try:
-            self._known = await self._keys.all() or await self._first_key()
+            self._known = await self._keys.list_keys() or await self._first_key()
         except DomainError:
             if not self._known:
                 raise
-            log.warning("the key store does not answer; signing with the keys that are known")
-        self._looked = self._clock.now()
+            _log.warning("the key store does not answer; signing with the keys that are known")
+        self._refreshed_at = self._clock.now()
 
     async def _first_key(self) -> Sequence[SigningKey]:
-        await self.rotate()
-        return await self._keys.all()
+        await self.rotate_keys()
+        return await self._keys.list_keys()

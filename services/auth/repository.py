@@ -5,14 +5,12 @@ all signing keys in slot 0. Every query below names its document by `_id`, but f
 user, which go by the index `user_credential`.
 """
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Generic, TypeVar, cast
 
-from google.protobuf.message import Message
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
@@ -20,18 +18,23 @@ from chassis.errors import unavailable
 from chassis.ids import slot_of, slot_of_key
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
+from chassis.sharding.repository import MAX_UPDATE_ATTEMPTS, Repository, pause_before_retry
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
-from services.auth.domain import CODE_LIFE, Account, EndReason, Session, SigningKey
+from services.auth.domain.accounts import CODE_LIFE, Account
+from services.auth.domain.events import AuthEvent
+from services.auth.domain.keys import SigningKey
+from services.auth.domain.sessions import EndReason, Session
+from services.auth.mapping import event_message
 
 T = TypeVar("T")
 
 SIGNING_KEYS_SLOT: Final = 0
-_MAX_RACES: Final = 5
 _MAX_KEYS: Final = 1000
 
+ACCOUNTS_COLLECTION: Final = CollectionSpec("accounts", shard_key="_id")
 COLLECTIONS: Final = (
-    CollectionSpec("accounts", shard_key="_id"),
+    ACCOUNTS_COLLECTION,
     CollectionSpec("email_directory", shard_key="_id"),
     CollectionSpec(
         "code_guesses",
@@ -52,41 +55,48 @@ COLLECTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class AccountChange(Generic[T]):
-    """What to do with an account, decided from what is stored: all of it happens, or nothing.
+    """The change of an account that was decided from the stored one: all of it happens, or nothing.
 
-    `account` is written, `session` begins, `events` are told. When the account's `credential` has moved on,
-    the live sessions of earlier ones end.
+    `account` is written, `session` begins, `events` are emitted. When the account's `credential` has moved
+    on, the live sessions of earlier ones end.
     """
 
     answer: T
     account: Account | None = None
     session: Session | None = None
-    events: tuple[Message, ...] = ()
+    events: tuple[AuthEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AccountChangeResult(Generic[T]):
-    """What was answered, and the sessions that ended by it."""
+    """The answer, and the sessions that ended by the change."""
 
     answer: T
     ended_sessions: tuple[str, ...]
 
 
-class AccountRepository:
+class AccountRepository(Repository[Account]):
     """Accounts, and the way from an address to one."""
 
     def __init__(self, shards: Shards) -> None:
-        self._shards = shards
+        super().__init__(
+            shards,
+            ACCOUNTS_COLLECTION,
+            Account,
+            resource="account",
+            not_found_reason="USER_NOT_FOUND",
+            encode_event=event_message,
+        )
 
-    async def reserve(self, address: str, user_id: str, now: datetime) -> str:
-        """The user to whom an address belongs: the given one, if it belonged to nobody."""
+    async def reserve_address(self, address: str, user_id: str, now: datetime) -> str:
+        """Return the user to whom an address belongs: the given one, if it belonged to nobody."""
         slot = slot_of_key(address)
         entry = {"user_id": user_id, "slot": slot, "create_time": now}
         found = await self._upsert("email_directory", address, {"$setOnInsert": entry})
         return str(found["user_id"])
 
-    async def user_of(self, address: str) -> str | None:
-        """The user to whom an address belongs."""
+    async def find_user_id(self, address: str) -> str | None:
+        """Return the user to whom an address belongs, or None."""
         slot = slot_of_key(address)
         entry = (
             await self._shards.shard_for(slot)
@@ -95,8 +105,8 @@ class AccountRepository:
         )
         return str(entry["user_id"]) if entry else None
 
-    async def guesses(self, address: str, *, spend: int, now: datetime) -> int:
-        """How many codes were tried for an address lately, `spend` included; counted for unknown ones too."""
+    async def count_guesses(self, address: str, *, spend: int, now: datetime) -> int:
+        """Return how many codes were tried for an address lately, `spend` included; also for unknown ones."""
         slot = slot_of_key(address)
         update = {
             "$inc": {"count": spend},
@@ -105,31 +115,44 @@ class AccountRepository:
         }
         return int((await self._upsert("code_guesses", address, update))["count"])
 
-    async def find(self, user_id: str) -> Account | None:
-        """The account of a user."""
-        found = await self._shards.shard_for(user_id).db["accounts"].find_one({"_id": user_id})
-        return from_document(Account, found) if found else None
-
-    async def change(
+    async def update_with_session(
         self, user_id: str, decide: Callable[[Account | None], AccountChange[T]]
     ) -> AccountChangeResult[T]:
-        """Reads an account, lets `decide` say what is to happen, and does it in one transaction.
+        """Read an account, decide, and change it together with its sessions in one transaction.
 
-        `decide` may be asked again when somebody else changed the account meanwhile.
+        Each case costs the same transaction, so that its time says nothing about the account. `decide` may
+        be called again when another call has changed the account.
         """
-        for _ in range(_MAX_RACES):
-            try:
-                changed = await self._shards.shard_for(user_id).run_in_transaction(
-                    lambda tx: _apply_change(tx, user_id, decide)
-                )
-                return cast("AccountChangeResult[T]", changed)
-            except DuplicateKeyError:  # somebody opened the account between our look and our insert
-                await asyncio.sleep(0)
+
+        async def work(tx: Transaction) -> AccountChangeResult[T]:
+            before = await self._find_in(tx.db, user_id)
+            return await self._apply_change(tx, user_id, before, decide(before))
+
+        for attempt in range(MAX_UPDATE_ATTEMPTS):
+            if attempt:
+                await pause_before_retry(attempt)
+            with suppress(DuplicateKeyError):  # another call opened the account between read and insert
+                return cast("AccountChangeResult[T]", await self._run(user_id, work))
         raise unavailable("The account")
+
+    async def _apply_change(
+        self, tx: Transaction, user_id: str, before: Account | None, change: AccountChange[T]
+    ) -> AccountChangeResult[T]:
+        ended: tuple[str, ...] = ()
+        if change.account is not None:
+            await self._write(tx, before, change.account)
+            if before is not None and before.credential != change.account.credential:
+                ended = await _end_sessions_before(tx, change.account)
+        if change.session:
+            await tx.db["sessions"].insert_one(_session_document(change.session))
+        self._emit(tx, user_id, change.events)
+        return AccountChangeResult(change.answer, ended)
 
     async def _upsert(self, collection: str, address: str, update: Document) -> Document:
         shard = self._shards.shard_for(slot_of_key(address))
-        for _ in range(_MAX_RACES):
+        for attempt in range(MAX_UPDATE_ATTEMPTS):
+            if attempt:
+                await pause_before_retry(attempt)
             with suppress(DuplicateKeyError):  # two upserts at once: the loser finds the winner's document
                 found = await shard.db[collection].find_one_and_update(
                     {"_id": address}, update, upsert=True, return_document=ReturnDocument.AFTER
@@ -138,7 +161,7 @@ class AccountRepository:
         raise unavailable("The e-mail directory")
 
     async def replace_hash(self, user_id: str, old: str, new: str) -> None:
-        """Puts a hash by today's parameters in the place of an older one of the same password."""
+        """Put a hash by today's parameters in the place of an older one of the same password."""
         await (
             self._shards.shard_for(user_id)
             .db["accounts"]
@@ -156,16 +179,16 @@ class SessionRepository:
         self._shards = shards
 
     async def add(self, session: Session) -> None:
-        """Keeps a session that has just begun."""
+        """Store a session that has just begun."""
         await self._shards.shard_for(session.id).db["sessions"].insert_one(_session_document(session))
 
-    async def find(self, session_id: str) -> Session | None:
-        """The session, ended or not; None when it is long over."""
+    async def get(self, session_id: str) -> Session | None:
+        """Return the session, ended or not; None when it is long over."""
         found = await self._shards.shard_for(session_id).db["sessions"].find_one(_session_filter(session_id))
         return from_document(Session, found) if found else None
 
     async def rotate(self, before: Session, after: Session) -> bool:
-        """Puts the next token in the place of the one before; false if somebody else was faster."""
+        """Put the next token in the place of the one before; return False if another call was faster."""
         result = (
             await self._shards.shard_for(before.id)
             .db["sessions"]
@@ -176,15 +199,16 @@ class SessionRepository:
         )
         return result.matched_count == 1
 
-    async def end(self, session_id: str, reason: EndReason, now: datetime, *events: Message) -> None:
-        """Ends a session and tells of it, unless it has ended before."""
+    async def end(self, session_id: str, reason: EndReason, now: datetime, *events: AuthEvent) -> None:
+        """End a session and emit the events, unless it has ended before."""
 
         async def work(tx: Transaction) -> None:
             result = await tx.db["sessions"].update_one(
                 _session_filter(session_id) | {"end_time": None}, _ending_update(reason, now)
             )
             if result.matched_count:
-                _emit_events(tx, events, subject=session_id)
+                for event in events:
+                    tx.emit(event_message(event), subject=session_id)
 
         await self._shards.shard_for(session_id).run_in_transaction(work)
 
@@ -195,14 +219,14 @@ class SigningKeyRepository:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
 
-    async def all(self) -> list[SigningKey]:
-        """Every key that is kept, by number."""
+    async def list_keys(self) -> list[SigningKey]:
+        """Return every stored key, by number."""
         collection = self._shards.shard_for(SIGNING_KEYS_SLOT).db["signing_keys"]
         documents = await collection.find({}).sort("_id", ASCENDING).to_list(_MAX_KEYS)
         return [from_document(SigningKey, document) for document in documents]
 
     async def add(self, key: SigningKey) -> bool:
-        """Keeps a key; false if another process was first with its number, whose key counts."""
+        """Store a key; return False if another process was first with its number, whose key counts."""
         document = to_document(key, slot=SIGNING_KEYS_SLOT)
         try:
             await self._shards.shard_for(SIGNING_KEYS_SLOT).db["signing_keys"].insert_one(document)
@@ -211,32 +235,8 @@ class SigningKeyRepository:
         return True
 
     async def remove(self, key: SigningKey) -> None:
-        """Forgets a key that no valid token is signed with."""
+        """Delete a key that no valid token is signed with."""
         await self._shards.shard_for(SIGNING_KEYS_SLOT).db["signing_keys"].delete_one({"_id": key.id})
-
-
-async def _apply_change(
-    tx: Transaction, user_id: str, decide: Callable[[Account | None], AccountChange[T]]
-) -> AccountChangeResult[T]:
-    found = await tx.db["accounts"].find_one({"_id": user_id})
-    before = from_document(Account, found) if found else None
-    change = decide(before)
-    ended = await _write_account(tx, before, change.account) if change.account else ()
-    if change.session:
-        await tx.db["sessions"].insert_one(_session_document(change.session))
-    _emit_events(tx, change.events, subject=user_id)
-    return AccountChangeResult(change.answer, ended)
-
-
-async def _write_account(tx: Transaction, before: Account | None, after: Account) -> tuple[str, ...]:
-    document = to_document(after, slot=slot_of(after.id))
-    if before is None:
-        await tx.db["accounts"].insert_one(document)
-        return ()
-    await tx.db["accounts"].replace_one({"_id": after.id}, document)
-    if before.credential == after.credential:
-        return ()
-    return await _end_sessions_before(tx, after)
 
 
 async def _end_sessions_before(tx: Transaction, account: Account) -> tuple[str, ...]:
@@ -252,11 +252,6 @@ async def _end_sessions_before(tx: Transaction, account: Account) -> tuple[str, 
         update = _ending_update(EndReason.PASSWORD_REPLACED, account.update_time)
         await tx.db["sessions"].update_many(earlier, update, hint="user_credential")
     return ended
-
-
-def _emit_events(tx: Transaction, events: tuple[Message, ...], *, subject: str) -> None:
-    for event in events:
-        tx.emit(event, subject=subject)
 
 
 def _ending_update(reason: EndReason, now: datetime) -> dict[str, object]:

@@ -1,17 +1,19 @@
-"""Ended sessions in Redis, where every service looks before it trusts an access token."""
+"""Ended sessions in Redis, which every service reads before it trusts an access token."""
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from typing import Final
 
+from redis.asyncio.cluster import RedisCluster
+
+from chassis.observability.logging import get_logger
 from chassis.redis.client import REDIS_ERRORS
 from chassis.redis.session_revocations import SessionRevocations
-from services.auth.domain import ACCESS_TOKEN_LIFE
+from services.auth.domain.keys import ACCESS_TOKEN_LIFE
 
 _TIMEOUT_S: Final = 0.5
 
-log = logging.getLogger(__name__)
+_log = get_logger()
 
 
 class RedisSessionRevoker:
@@ -21,16 +23,16 @@ class RedisSessionRevoker:
     ended in any case, and no refresh token works.
     """
 
-    def __init__(self, sessions: SessionRevocations) -> None:
-        self._sessions = sessions
+    def __init__(self, redis: RedisCluster) -> None:
+        self._sessions = SessionRevocations(redis)
 
     async def revoke(self, session_ids: Iterable[str]) -> None:
-        """Makes the access tokens of these sessions worthless, as far as Redis answers."""
-        await asyncio.gather(*(self._note(session_id) for session_id in session_ids))
+        """Make the access tokens of these sessions worthless, as far as Redis answers."""
+        await asyncio.gather(*(self._note_revoked(session_id) for session_id in session_ids))
 
-    async def _note(self, session_id: str) -> None:
+    async def _note_revoked(self, session_id: str) -> None:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self._sessions.revoke(session_id, int(ACCESS_TOKEN_LIFE.total_seconds()))
         except REDIS_ERRORS:
-            log.warning("the end of session %s could not be noted in Redis", session_id)
+            _log.warning("the end of a session could not be noted in Redis", session_id=session_id)

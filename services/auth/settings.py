@@ -5,7 +5,9 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from chassis.settings import ChassisSettings
+from chassis.settings import ChassisSettings, decode_key
+from services.auth.domain.sign_in_policy import SignInPolicy
+from services.auth.service.use_cases import AuthPolicy
 
 
 class AuthSettings(ChassisSettings):
@@ -34,8 +36,24 @@ class AuthSettings(ChassisSettings):
     )
 
     @property
-    def refresh_grace(self) -> timedelta:
-        return timedelta(seconds=self.refresh_grace_s)
+    def policy(self) -> AuthPolicy:
+        """Return the spans and limits as the use cases take them."""
+        return AuthPolicy(refresh_grace=timedelta(seconds=self.refresh_grace_s), by_smtputf8=self.smtputf8)
+
+    @property
+    def sign_in_policy(self) -> SignInPolicy:
+        """Return how failed sign-ins are limited."""
+        return SignInPolicy(self.failed_sign_ins_times)
+
+    @property
+    def data_key_bytes(self) -> bytes:
+        """Return the data key, decoded."""
+        return decode_key(self.data_key)
+
+    @property
+    def is_secure(self) -> bool:
+        """Return whether browsers reach the service over TLS only."""
+        return self.public_url.startswith("https:")
 
     @property
     def key_rotation(self) -> timedelta:

@@ -1,27 +1,18 @@
-"""What is known of a caller before they sign in: where from, with which program, on which device."""
+"""Reads the visitor of a call: the place, program and device from which it comes."""
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
 from chassis.call_context import client_fingerprint, client_networks, current_call
+from services.auth.domain.visitor import Visitor
 
 COOKIE_PREFIX: Final = "ic_device_"
 MAX_DEVICE_TOKENS: Final = 8
 _MAX_TOKEN_LENGTH: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """What is known of a caller before they have signed in; `digest` is of program and place."""
-
-    client: tuple[str, ...] = ()
-    digest: bytes = b""
-    device_tokens: tuple[str, ...] = ()
-
-
 def current_visitor(device_token: str = "") -> Visitor:
-    """The visitor of the call that is being answered; a browser's device tokens come as cookies."""
+    """Return the visitor of the call that is being answered; a browser's device tokens come as cookies."""
     call = current_call()
     tokens = [device_token] if device_token else []
     for cookie in call.metadata_text("cookie").split(";"):
@@ -32,7 +23,7 @@ def current_visitor(device_token: str = "") -> Visitor:
 
 
 def device_cookie(user_id: str, token: str, max_age_s: int, *, secure: bool) -> str:
-    """The cookie that keeps a device token in a browser, one for each account; no script can read it."""
+    """Return the cookie that keeps an account's device token in a browser; no script can read it."""
     name = COOKIE_PREFIX + hashlib.sha256(user_id.encode()).hexdigest()[:10]
     parts = (f"{name}={token}", "Path=/", f"Max-Age={max_age_s}", "HttpOnly", "SameSite=Lax")
     return "; ".join((*parts, "Secure") if secure else parts)

@@ -71,7 +71,7 @@ def signed_by_auth(stack: StackHandle, claims: dict[str, Any]) -> str:
             ring = KeyRing(
                 SigningKeyRepository(auth.shards), key_store, auth.clock, auth.settings.key_rotation
             )
-            signer = await ring.signer()
+            signer = await ring.current_signer()
             return jwt.encode(claims, signer.private_key, algorithm="ES256", headers={"kid": signer.kid})
 
     return asyncio.run(sign())

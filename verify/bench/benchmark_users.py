@@ -42,10 +42,10 @@ def sign_in_seeded_users(topology: Topology, emails: Sequence[str], plan: str = 
 async def _sign_in_seeded_users(topology: Topology, emails: Sequence[str], plan: str) -> list[SignedInUser]:
     async with AsyncExitStack() as closing:
         auth = await open_auth_resources(LocalCluster.load(topology), closing, clock=SystemClock())
-        accounts, minting = AccountRepository(auth.shards), SeedTokenIssuer(auth)
+        accounts, token_issuer = AccountRepository(auth.shards), SeedTokenIssuer(auth)
         people = [(email, await find_principal(accounts, email)) for email in emails]
         return [
-            SignedInUser(email, person, await minting.issue(replace(person, plan=plan or person.plan)))
+            SignedInUser(email, person, await token_issuer.issue(replace(person, plan=plan or person.plan)))
             for email, person in people
             if person is not None
         ]

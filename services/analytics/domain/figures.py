@@ -1,14 +1,14 @@
 """Figures from events that come in any order, now and then twice.
 
-What is known of one application, or one listing, is a `…Track`: taking in an event joins it with what is
-known (union, newest version, earliest answer), so that order and repeats do not matter. What a track adds
-to the figures is a function of the track; an event changes the figures by the difference it makes to that.
+A `…Track` holds all that counts of one application, or one listing: an event is joined with it (union, newest
+version, earliest answer), so that order and repeats do not matter. What a track adds to the figures is a
+function of the track; an event changes the figures by the difference it makes to that.
 """
 
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -31,7 +31,7 @@ OFFER_ANSWERS: Final = frozenset({"HIRED", "WITHDRAWN"})
 """Where an offer goes that the student answers; one that expires or is taken back was not answered."""
 
 DELETED_STATE: Final = "DELETED"
-"""What is told as the state of a draft that was deleted: it counts no more, and nothing late revives it."""
+"""The state of a draft that was deleted: it counts no more, and no late event revives it."""
 
 FigureCounts = Mapping[str, int]
 """Figures by name; a difference of figures has the same shape."""
@@ -41,7 +41,7 @@ _BUCKET_GROWTH: Final = 1.04
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationEvent:
-    """What an event tells of one application: that it is in `state` since `time`, as its `version`.
+    """What an event says of one application: that it is in `state` since `time`, as its `version`.
 
     `answered_offer` is set when the student answered an offer by this move (a state of `OFFER_ANSWERS`),
     `response_s` when it is the company's first response: seconds since the submission.
@@ -57,6 +57,10 @@ class ApplicationEvent:
     response_s: int | None = None
 
 
+ApplicationHistory = Sequence[ApplicationEvent]
+"""All events of one application, at least one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ApplicationTrack:
     """All that counts of one application: `reached` are the states it ever was in."""
@@ -69,8 +73,8 @@ class ApplicationTrack:
     offer_answers: frozenset[str] = frozenset()
     response_s: int | None = None
 
-    def joined(self, event: ApplicationEvent) -> "ApplicationTrack":
-        """With what the event tells."""
+    def with_event(self, event: ApplicationEvent) -> "ApplicationTrack":
+        """Return the track that knows of the event, too."""
         newer = event.version > self.version
         answers = {event.answered_offer} - {""}
         return replace(
@@ -94,17 +98,17 @@ class ApplicationTrack:
         return figures
 
 
-def build_track(history: Sequence[ApplicationEvent]) -> ApplicationTrack:
-    """What all events of one application, at least one, tell together."""
+def build_track(history: ApplicationHistory) -> ApplicationTrack:
+    """Return what all events of one application say together."""
     track = ApplicationTrack(id=history[0].application_id, internship_id=history[0].internship_id)
     for event in history:
-        track = track.joined(event)
+        track = track.with_event(event)
     return track
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListingEvent:
-    """What an event tells of one listing: that it is in `state`, as its `version`."""
+    """What an event says of one listing: that it is in `state`, as its `version`."""
 
     internship_id: str
     company_id: str
@@ -120,8 +124,8 @@ class ListingTrack:
     state: str = ""
     version: int = 0
 
-    def joined(self, event: ListingEvent) -> "ListingTrack":
-        """With what the event tells."""
+    def with_event(self, event: ListingEvent) -> "ListingTrack":
+        """Return the track that knows of the event, too."""
         return (
             ListingTrack(state=event.state, version=event.version) if event.version > self.version else self
         )
@@ -132,6 +136,23 @@ class ListingTrack:
         if not self.version or self.state == DELETED_STATE:
             return {}
         return {TOTAL_INTERNSHIPS_FIGURE: 1, OPEN_INTERNSHIPS_FIGURE: int(self.state == "OPEN")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecruitingFigures:
+    """The figures of one listing or of one company; what was never counted is absent."""
+
+    id: str
+    company_id: str
+    as_of_time: datetime
+    views: int = 0
+    applications: int = 0
+    total_internships: int = 0
+    open_internships: int = 0
+    reached: Mapping[str, int] = field(default_factory=dict)
+    current: Mapping[str, int] = field(default_factory=dict)
+    offer_answers: Mapping[str, int] = field(default_factory=dict)
+    responses: Mapping[str, int] = field(default_factory=dict)
 
 
 APPLICATIONS_FIGURE: Final = "applications"

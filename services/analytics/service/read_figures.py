@@ -7,33 +7,33 @@ those who know the people, and there are none here.
 
 from chassis.call_context import Principal
 from chassis.errors import not_found, permission_denied
-from services.analytics.repository import FigureRepository, RecruitingFigures
+from services.analytics.domain.figures import RecruitingFigures
+from services.analytics.repository import FigureRepository
 
 
 class ReadFigures:
     """Figures for the members of a company."""
 
-    def __init__(self, store: FigureRepository) -> None:
-        self._store = store
+    def __init__(self, repository: FigureRepository) -> None:
+        self._repository = repository
 
-    async def funnel(self, who: Principal, internship_id: str) -> RecruitingFigures:
-        """The figures of one listing of the caller's company.
+    async def read_funnel(self, principal: Principal, internship_id: str) -> RecruitingFigures:
+        """Return the figures of one listing of the caller's company.
 
         Raises:
-            DomainError: INTERNSHIP_NOT_FOUND for another company's listing, and for one that no event has
-                told of yet.
+            DomainError: INTERNSHIP_NOT_FOUND for another company's listing, and for one without an event yet.
         """
-        figures = await self._store.funnel(internship_id)
-        if figures is None or figures.company_id != who.org:
+        figures = await self._repository.find_funnel(internship_id)
+        if figures is None or figures.company_id != principal.org:
             raise not_found("INTERNSHIP_NOT_FOUND", "internship", internship_id)
         return figures
 
-    async def overview(self, who: Principal) -> RecruitingFigures | None:
-        """The figures of the caller's company; None before the first event.
+    async def read_overview(self, principal: Principal) -> RecruitingFigures | None:
+        """Return the figures of the caller's company; None before the first event.
 
         Raises:
             DomainError: PERMISSION_DENIED for an account that belongs to no company.
         """
-        if not who.org:
+        if not principal.org:
             raise permission_denied("This account belongs to no company.")
-        return await self._store.overview(who.org)
+        return await self._repository.find_overview(principal.org)

@@ -85,7 +85,7 @@ UNDECIDED_STATES = (
     ApplicationState.WAITLISTED,
     ApplicationState.OFFERED,
 )
-"""What is alive: it ends when its listing does."""
+"""States that are alive: they end when their listing does."""
 
 AWAITING_ANSWER_STATES = frozenset({ApplicationState.SUBMITTED, ApplicationState.IN_REVIEW})
 """Here the company has decided nothing yet, so its promise to answer runs."""
@@ -109,22 +109,22 @@ class ApplicationPolicy:
     """The spans of time that an operator may set."""
 
     rejection_delay: timedelta = timedelta(minutes=30)
-    offer_stands: timedelta = timedelta(days=14)
-    response_promise: timedelta = timedelta(days=30)
+    offer_lifetime: timedelta = timedelta(days=14)
+    response_time: timedelta = timedelta(days=30)
     response_grace: timedelta = timedelta(days=14)
-    acceptance_patience: timedelta = timedelta(minutes=1)
+    acceptance_timeout: timedelta = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationActor:
-    """Somebody who wants to move an application; `role` is a company member's role."""
+    """The person, or the system, that moves an application; `role` is a company member's role."""
 
-    actor: ApplicationActorKind
+    kind: ApplicationActorKind
     id: str = ""
     role: str = ""
 
 
-SYSTEM_ACTOR = ApplicationActor(actor=ApplicationActorKind.SYSTEM)
+SYSTEM_ACTOR = ApplicationActor(kind=ApplicationActorKind.SYSTEM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +162,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingAcceptance:
-    """The student's accept while an opening is being taken: nobody else moves the application meanwhile."""
+    """The student's accept while an opening is being taken: nobody else moves the application."""
 
     start_time: datetime
     student_id: str
@@ -171,7 +171,7 @@ class PendingAcceptance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingOffer:
-    """An offer while an opening is being kept for it: nobody else moves the application meanwhile."""
+    """An offer while an opening is being kept for it: nobody else moves the application."""
 
     start_time: datetime
     member_id: str
@@ -215,20 +215,20 @@ class Application:
     due_time: datetime | None = None
 
     @property
-    def live(self) -> bool:
+    def is_live(self) -> bool:
         """Whether it keeps the student from applying to the same listing again."""
         return self.state not in ENDED_STATES
 
     @property
-    def state_before(self) -> ApplicationState:
+    def previous_state(self) -> ApplicationState:
         """The state from which it came into the present one."""
         return self.history[-1].source
 
     @property
-    def last(self) -> HistoryEntry:
+    def last_entry(self) -> HistoryEntry:
         """The latest move."""
         return self.history[-1]
 
-    def moved_by(self, operation_id: str) -> bool:
+    def was_moved_by(self, operation_id: str) -> bool:
         """Whether the operation of that id (an idempotency key's) has made a move of it already."""
         return any(entry.operation_id == operation_id for entry in self.history)

@@ -38,7 +38,7 @@ from services.application.domain.transitions import (
 
 
 def check_expected_state(application: Application, expected: ApplicationState | None) -> None:
-    """Holds a mover to the state that the move rests on; raises UNEXPECTED_STATE."""
+    """Holds an actor to the state that the move rests on; raises UNEXPECTED_STATE."""
     if expected is not None and application.state is not expected:
         raise domain_error("UNEXPECTED_STATE", f"The application is {application.state} now, not {expected}.")
 
@@ -46,7 +46,7 @@ def check_expected_state(application: Application, expected: ApplicationState | 
 def move_application(
     application: Application,
     target: ApplicationState,
-    mover: ApplicationActor,
+    actor: ApplicationActor,
     now: datetime,
     policy: ApplicationPolicy,
     *,
@@ -59,17 +59,17 @@ def move_application(
     Raises ILLEGAL_TRANSITION with the allowed targets, UNEXPECTED_STATE while the student is accepting,
     INVALID_FIELD for an offer's expiry that is past or given without an offer.
     """
-    _check_allowed(application, target, mover, now)
+    _check_allowed(application, target, actor, now)
     expiry = _offer_expiry(target, offer_expire_time, now, policy)
     return _apply_move(
-        application, target, mover, now, policy, note=note, expiry=expiry, operation_id=operation_id
+        application, target, actor, now, policy, note=note, expiry=expiry, operation_id=operation_id
     )
 
 
 def _apply_move(
     application: Application,
     target: ApplicationState,
-    mover: ApplicationActor,
+    actor: ApplicationActor,
     now: datetime,
     policy: ApplicationPolicy,
     *,
@@ -79,8 +79,8 @@ def _apply_move(
 ) -> Application:
     entry = HistoryEntry(
         time=now,
-        actor=mover.actor,
-        actor_id=mover.id,
+        actor=actor.kind,
+        actor_id=actor.id,
         source=application.state,
         target=target,
         seen_time=_seen_time(application, target, now, policy),
@@ -90,8 +90,8 @@ def _apply_move(
     moved = replace(
         application,
         state=target,
-        history=(*_history_as_disclosed(application, mover, now), entry),
-        first_response_time=_first_response_time(application, mover, now),
+        history=(*_history_as_disclosed(application, actor, now), entry),
+        first_response_time=_first_response_time(application, actor, now),
         respond_by=_response_deadline(application, target, now, policy),
         offer_expire_time=expiry,
         closed_reason=None,
@@ -109,7 +109,7 @@ def needs_opening(application: Application, target: ApplicationState) -> bool:
 
 def start_offer(
     application: Application,
-    mover: ApplicationActor,
+    actor: ApplicationActor,
     now: datetime,
     policy: ApplicationPolicy,
     *,
@@ -118,11 +118,11 @@ def start_offer(
     operation_id: str = "",
 ) -> Application:
     """Marks that the company makes an offer, before an opening is kept for it. Raises as `move`."""
-    _check_allowed(application, ApplicationState.OFFERED, mover, now)
+    _check_allowed(application, ApplicationState.OFFERED, actor, now)
     mark = PendingOffer(
         start_time=now,
-        member_id=mover.id,
-        role=mover.role,
+        member_id=actor.id,
+        role=actor.role,
         expire_time=_offer_expiry(ApplicationState.OFFERED, offer_expire_time, now, policy) or now,
         note=note,
         operation_id=operation_id,
@@ -135,7 +135,7 @@ def complete_offer(application: Application, now: datetime, policy: ApplicationP
     mark = application.offering
     if mark is None:
         raise domain_error("UNEXPECTED_STATE", "No offer is being made.")
-    member = ApplicationActor(actor=ApplicationActorKind.COMPANY, id=mark.member_id, role=mark.role)
+    member = ApplicationActor(kind=ApplicationActorKind.COMPANY, id=mark.member_id, role=mark.role)
     return _apply_move(
         replace(application, offering=None),
         ApplicationState.OFFERED,
@@ -154,7 +154,7 @@ def undo_offer(application: Application, now: datetime, policy: ApplicationPolic
 
 
 def start_review(
-    application: Application, mover: ApplicationActor, now: datetime, policy: ApplicationPolicy
+    application: Application, actor: ApplicationActor, now: datetime, policy: ApplicationPolicy
 ) -> Application | None:
     """The company opens it: the first look is a move to IN_REVIEW. None when nothing changes by looking.
 
@@ -162,15 +162,15 @@ def start_review(
     """
     if (
         application.state is not ApplicationState.SUBMITTED
-        or ApplicationState.IN_REVIEW not in allowed_targets(application, mover, now)
+        or ApplicationState.IN_REVIEW not in allowed_targets(application, actor, now)
     ):
         return None
-    return move_application(application, ApplicationState.IN_REVIEW, mover, now, policy)
+    return move_application(application, ApplicationState.IN_REVIEW, actor, now, policy)
 
 
 def withdraw_application(
     application: Application,
-    student: ApplicationActor,
+    actor: ApplicationActor,
     now: datetime,
     policy: ApplicationPolicy,
     operation_id: str = "",
@@ -180,32 +180,32 @@ def withdraw_application(
     Raises ILLEGAL_TRANSITION when it has ended, UNEXPECTED_STATE while the offer is being accepted.
     """
     return move_application(
-        application, ApplicationState.WITHDRAWN, student, now, policy, operation_id=operation_id
+        application, ApplicationState.WITHDRAWN, actor, now, policy, operation_id=operation_id
     )
 
 
 def decline_offer(
     application: Application,
-    student: ApplicationActor,
+    actor: ApplicationActor,
     now: datetime,
     policy: ApplicationPolicy,
     operation_id: str = "",
 ) -> Application:
     """The student declines the offer. Raises ILLEGAL_TRANSITION when none stands, else as `withdraw`."""
     if application.state is not ApplicationState.OFFERED:
-        error = _illegal_move_error(application, ApplicationState.WITHDRAWN, student, now)
+        error = _illegal_move_error(application, ApplicationState.WITHDRAWN, actor, now)
         raise DomainError(
             error.reason,
             "There is no offer to decline.",
             metadata=error.metadata,
             allowed_transitions=error.allowed_transitions,
         )
-    return withdraw_application(application, student, now, policy, operation_id)
+    return withdraw_application(application, actor, now, policy, operation_id)
 
 
 def start_acceptance(
     application: Application,
-    student: ApplicationActor,
+    actor: ApplicationActor,
     now: datetime,
     policy: ApplicationPolicy,
     operation_id: str = "",
@@ -214,8 +214,8 @@ def start_acceptance(
 
     Raises ILLEGAL_TRANSITION when no offer stands.
     """
-    _check_allowed(application, ApplicationState.HIRED, student, now)
-    mark = PendingAcceptance(start_time=now, student_id=student.id, operation_id=operation_id)
+    _check_allowed(application, ApplicationState.HIRED, actor, now)
+    mark = PendingAcceptance(start_time=now, student_id=actor.id, operation_id=operation_id)
     return _with_next_version(replace(application, acceptance=mark), now, policy)
 
 
@@ -224,7 +224,7 @@ def complete_acceptance(application: Application, now: datetime, policy: Applica
     mark = application.acceptance
     if mark is None:
         raise domain_error("UNEXPECTED_STATE", "The offer is not being accepted.")
-    student = ApplicationActor(actor=ApplicationActorKind.STUDENT, id=mark.student_id)
+    student = ApplicationActor(kind=ApplicationActorKind.STUDENT, id=mark.student_id)
     return move_application(
         application, ApplicationState.HIRED, student, now, policy, operation_id=mark.operation_id
     )
@@ -246,7 +246,7 @@ def close_application(
 def end_with_listing(
     application: Application, ending: ListingEnding, now: datetime, policy: ApplicationPolicy
 ) -> Application | None:
-    """The listing has ended, and what is alive ends with it.
+    """End an application that is alive with its listing.
 
     None for one that has ended or is decided, that was sent after the listing was open again, or that a
     person reopened since this ending closed it. Raises UNEXPECTED_STATE while its offer is made or accepted.
@@ -261,7 +261,7 @@ def end_with_listing(
 def settle_due_application(
     application: Application, now: datetime, policy: ApplicationPolicy
 ) -> Application | None:
-    """What time has brought: an expired offer, an unkept promise to answer, a rejection to be told.
+    """What time has brought: an expired offer, an unkept promise to answer, a rejection to be disclosed.
 
     None when nothing is due; an acceptance that hangs is not settled here, since it needs an opening.
     """
@@ -276,19 +276,19 @@ def settle_due_application(
 
 
 def _check_allowed(
-    application: Application, target: ApplicationState, mover: ApplicationActor, now: datetime
+    application: Application, target: ApplicationState, actor: ApplicationActor, now: datetime
 ) -> None:
     if application.offering is not None:
         raise domain_error(
             "UNEXPECTED_STATE", "The application is being moved at this moment; read it again."
         )
-    if application.acceptance is not None and (mover.actor, target) != (
+    if application.acceptance is not None and (actor.kind, target) != (
         ApplicationActorKind.STUDENT,
         ApplicationState.HIRED,
     ):
         raise _being_accepted_error()
-    if target not in allowed_targets(application, mover, now):
-        raise _illegal_move_error(application, target, mover, now)
+    if target not in allowed_targets(application, actor, now):
+        raise _illegal_move_error(application, target, actor, now)
 
 
 def _being_accepted_error() -> DomainError:
@@ -296,24 +296,24 @@ def _being_accepted_error() -> DomainError:
 
 
 def _illegal_move_error(
-    application: Application, target: ApplicationState, mover: ApplicationActor, now: datetime
+    application: Application, target: ApplicationState, actor: ApplicationActor, now: datetime
 ) -> DomainError:
-    """ILLEGAL_TRANSITION in the terms of whoever asked: a student is told in statuses, never in states."""
-    if mover.actor is ApplicationActorKind.STUDENT:
-        return _illegal_move_error_for_student(application, target, mover, now)
-    moves = [AllowedTransition(_state_name(to), call) for to, call in allowed_calls(application, mover, now)]
-    condition = condition_for_target(application, mover, target)
+    """Return ILLEGAL_TRANSITION in the caller's terms: statuses for a student, states for a company."""
+    if actor.kind is ApplicationActorKind.STUDENT:
+        return _illegal_move_error_for_student(application, target, actor, now)
+    moves = [AllowedTransition(_state_name(to), call) for to, call in allowed_calls(application, actor, now)]
+    condition = condition_for_target(application, actor, target)
     message = f"An application that is {application.state} does not become {target}. {condition}".rstrip()
     return illegal_transition(message, _state_name(application.state), _state_name(target), moves)
 
 
 def _illegal_move_error_for_student(
-    application: Application, target: ApplicationState, student: ApplicationActor, now: datetime
+    application: Application, target: ApplicationState, actor: ApplicationActor, now: datetime
 ) -> DomainError:
     shown, wanted = student_view(application, now).status, STUDENT_STATUS_OF_STATE[target]
     moves = [
         AllowedTransition(_status_name(STUDENT_STATUS_OF_STATE[to]), call)
-        for to, call in allowed_calls(application, student, now)
+        for to, call in allowed_calls(application, actor, now)
     ]
     message = f"An application that is {shown} does not become {wanted}."
     return illegal_transition(message, _status_name(shown), _status_name(wanted), moves)
@@ -338,31 +338,31 @@ def _offer_expiry(
         return None
     if asked is not None and asked <= now:
         raise invalid_argument(Violation("offerExpireTime", "must be in the future"))
-    return asked or now + policy.offer_stands
+    return asked or now + policy.offer_lifetime
 
 
 def _seen_time(
     application: Application, target: ApplicationState, now: datetime, policy: ApplicationPolicy
 ) -> datetime | None:
     if target is not ApplicationState.REJECTED or application.state is ApplicationState.OFFERED:
-        # A rescinded offer is told at once: the student must not go on building on it.
+        # A rescinded offer is disclosed at once: the student must not go on building on it.
         return now
     return now + policy.rejection_delay
 
 
 def _history_as_disclosed(
-    application: Application, mover: ApplicationActor, now: datetime
+    application: Application, actor: ApplicationActor, now: datetime
 ) -> tuple[HistoryEntry, ...]:
-    """The history; a rejection that ends before the student was told is never told."""
+    """Return the history; a rejection that ends before it was disclosed never is."""
     if application.state is not ApplicationState.REJECTED or not is_rejection_undisclosed(
-        application, mover, now
+        application, actor, now
     ):
         return application.history
-    return (*application.history[:-1], replace(application.last, seen_time=None))
+    return (*application.history[:-1], replace(application.last_entry, seen_time=None))
 
 
-def _first_response_time(application: Application, mover: ApplicationActor, now: datetime) -> datetime | None:
-    if application.first_response_time is None and mover.actor is ApplicationActorKind.COMPANY:
+def _first_response_time(application: Application, actor: ApplicationActor, now: datetime) -> datetime | None:
+    if application.first_response_time is None and actor.kind is ApplicationActorKind.COMPANY:
         return now
     return application.first_response_time
 
@@ -370,7 +370,7 @@ def _first_response_time(application: Application, mover: ApplicationActor, now:
 def _response_deadline(
     application: Application, target: ApplicationState, now: datetime, policy: ApplicationPolicy
 ) -> datetime:
-    """Back at the start of the pipeline, by unreject or reopen, the promise starts anew if it has passed."""
+    """Back at the start of the pipeline, by unreject or reopen, the promise starts again if it has passed."""
     returning = (
         application.state in (ApplicationState.REJECTED, ApplicationState.CLOSED)
         and target in AWAITING_ANSWER_STATES
@@ -393,11 +393,11 @@ def due_time(application: Application, policy: ApplicationPolicy) -> datetime | 
     """When the system has to act if nobody moves it before."""
     pending = application.acceptance or application.offering
     if pending is not None:
-        return pending.start_time + policy.acceptance_patience
+        return pending.start_time + policy.acceptance_timeout
     if application.state is ApplicationState.OFFERED:
         return application.offer_expire_time
     if application.state is ApplicationState.REJECTED:
-        return None if application.disclosed else application.last.seen_time
+        return None if application.disclosed else application.last_entry.seen_time
     if application.state in AWAITING_ANSWER_STATES:
         return application.respond_by + policy.response_grace
     return None

@@ -1,4 +1,4 @@
-"""Applying: whether the listing takes the application, and what is frozen of it."""
+"""Applying: whether the listing takes the application, and the parts of it that are frozen."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -101,7 +101,7 @@ def submit_application(
         history=(_submission_entry(student.id, now, operation_id),),
         submit_time=now,
         update_time=now,
-        respond_by=now + (listing.respond_within or policy.response_promise),
+        respond_by=now + (listing.respond_within or policy.response_time),
     )
     return replace(submitted, due_time=due_time(submitted, policy))
 
@@ -176,7 +176,7 @@ def _answer_violations(
 
 
 def _choice_violations(field: str, question: IntakeQuestion, answer: QuestionAnswer) -> list[Violation]:
-    """What is wrong with an answer of the wrong kind, or outside of the question's choices."""
+    """Return the violations of an answer of the wrong kind, or outside of the question's choices."""
     if question.kind in (IntakeQuestionKind.TEXT, IntakeQuestionKind.YES_NO):
         return _text_violations(field, question, answer)
     if answer.text:

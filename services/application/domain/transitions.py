@@ -23,28 +23,28 @@ MOVING_ROLES = frozenset({OWNER_ROLE, "RECRUITER", "HIRING_MANAGER"})
 TransitionGuard = Callable[[Application, ApplicationActor, datetime], bool]
 
 
-def is_always_allowed(_application: Application, _mover: ApplicationActor, _now: datetime) -> bool:
+def is_always_allowed(_application: Application, _actor: ApplicationActor, _now: datetime) -> bool:
     """No condition beyond the table's row."""
     return True
 
 
-def is_owner_and_hired_recently(application: Application, mover: ApplicationActor, now: datetime) -> bool:
+def is_owner_and_hired_recently(application: Application, actor: ApplicationActor, now: datetime) -> bool:
     """Taking a hire back is the owner's, and for two weeks only."""
-    return mover.role == OWNER_ROLE and now < application.last.time + UNHIRE_WINDOW
+    return actor.role == OWNER_ROLE and now < application.last_entry.time + UNHIRE_WINDOW
 
 
-def was_rejected_recently(application: Application, _mover: ApplicationActor, now: datetime) -> bool:
+def was_rejected_recently(application: Application, _actor: ApplicationActor, now: datetime) -> bool:
     """A rejection can be taken back while the applicant may still be looking."""
-    return now < application.last.time + UNREJECT_WINDOW
+    return now < application.last_entry.time + UNREJECT_WINDOW
 
 
-def is_rejection_undisclosed(application: Application, _mover: ApplicationActor, now: datetime) -> bool:
+def is_rejection_undisclosed(application: Application, _actor: ApplicationActor, now: datetime) -> bool:
     """The rejection's delay still runs: for the student the application is where it was."""
-    seen_time = application.last.seen_time
+    seen_time = application.last_entry.seen_time
     return seen_time is not None and now < seen_time
 
 
-def is_offer_valid(application: Application, _mover: ApplicationActor, now: datetime) -> bool:
+def is_offer_valid(application: Application, _actor: ApplicationActor, now: datetime) -> bool:
     """The offer has not expired, or was being accepted before it did."""
     expiry = application.offer_expire_time
     return application.acceptance is not None or (expiry is not None and now < expiry)
@@ -61,9 +61,9 @@ class ApplicationTransition:
     guard: TransitionGuard = is_always_allowed
     condition: str = ""
 
-    def leads_to(self, application: Application) -> ApplicationState:
+    def target_of(self, application: Application) -> ApplicationState:
         """The state that this rule moves the application to."""
-        return application.state_before if self.target is None else self.target
+        return application.previous_state if self.target is None else self.target
 
 
 _State = ApplicationState
@@ -134,7 +134,7 @@ APPLICATION_TRANSITIONS: tuple[ApplicationTransition, ...] = (
         *("unreject", ApplicationActorKind.COMPANY, _State.REJECTED, None, was_rejected_recently),
         "Only to the state before, within 90 days of the rejection.",
     ),
-    # The student still sees the state before, from which it can be withdrawn; to refuse would tell.
+    # The student still sees the state before, from which it can be withdrawn; to refuse would disclose it.
     ApplicationTransition(
         "withdraw", ApplicationActorKind.STUDENT, _State.REJECTED, _State.WITHDRAWN, is_rejection_undisclosed
     ),
@@ -166,46 +166,46 @@ def _index_by_source(
 _TRANSITIONS_BY_SOURCE = _index_by_source(APPLICATION_TRANSITIONS)
 
 
-def transitions_for(application: Application, mover: ApplicationActor) -> tuple[ApplicationTransition, ...]:
-    """The rows that are the mover's from the present state, whether or not their guards agree."""
-    if mover.actor is ApplicationActorKind.COMPANY and not _may_company_move(application, mover):
+def transitions_for(application: Application, actor: ApplicationActor) -> tuple[ApplicationTransition, ...]:
+    """The rows that are the actor's from the present state, whether or not their guards agree."""
+    if actor.kind is ApplicationActorKind.COMPANY and not _may_company_move(application, actor):
         return ()
     if application.offering is not None:
         return ()
-    rules = _TRANSITIONS_BY_SOURCE.get((mover.actor, application.state), ())
+    rules = _TRANSITIONS_BY_SOURCE.get((actor.kind, application.state), ())
     if application.acceptance is not None:
         return tuple(rule for rule in rules if rule.verb == "accept")
     return rules
 
 
-def _may_company_move(application: Application, mover: ApplicationActor) -> bool:
-    return mover.role in MOVING_ROLES and len(application.history) < MAX_MOVES
+def _may_company_move(application: Application, actor: ApplicationActor) -> bool:
+    return actor.role in MOVING_ROLES and len(application.history) < MAX_MOVES
 
 
 def allowed_targets(
-    application: Application, mover: ApplicationActor, now: datetime
+    application: Application, actor: ApplicationActor, now: datetime
 ) -> tuple[ApplicationState, ...]:
-    """Where the mover may move it now, in the pipeline's order."""
+    """Where the actor may move it now, in the pipeline's order."""
     targets = {
-        rule.leads_to(application)
-        for rule in transitions_for(application, mover)
-        if rule.guard(application, mover, now)
+        rule.target_of(application)
+        for rule in transitions_for(application, actor)
+        if rule.guard(application, actor, now)
     }
     return tuple(state for state in ApplicationState if state in targets)
 
 
 def allowed_calls(
-    application: Application, mover: ApplicationActor, now: datetime
+    application: Application, actor: ApplicationActor, now: datetime
 ) -> tuple[tuple[ApplicationState, str], ...]:
-    """Where the mover may move it now, and by which call."""
+    """Where the actor may move it now, and by which call."""
     return tuple(
-        (rule.leads_to(application), CALL_BY_VERB[rule.verb])
-        for rule in transitions_for(application, mover)
-        if rule.verb in CALL_BY_VERB and rule.guard(application, mover, now)
+        (rule.target_of(application), CALL_BY_VERB[rule.verb])
+        for rule in transitions_for(application, actor)
+        if rule.verb in CALL_BY_VERB and rule.guard(application, actor, now)
     )
 
 
-def condition_for_target(application: Application, mover: ApplicationActor, target: ApplicationState) -> str:
-    """What the row to that target asks for, for whoever was refused; empty when there is no such row."""
-    rules = transitions_for(application, mover)
+def condition_for_target(application: Application, actor: ApplicationActor, target: ApplicationState) -> str:
+    """Return what the row to that target asks for; empty when there is no such row."""
+    rules = transitions_for(application, actor)
     return next((rule.condition for rule in rules if rule.target in (target, None)), "")

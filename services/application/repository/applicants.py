@@ -1,20 +1,19 @@
-"""Who applied to a listing: a derived view, in the slot of the listing."""
+"""Who applied to a listing: a derived collection, in the slot of the listing."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
 from chassis.ids import slot_of
 from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
+from chassis.sharding.collections import ShardCollection
 from chassis.sharding.reconciler import DerivedCollectionReconciler, iterate_pages
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
+from services.application.domain.applicants import ApplicantRow
 from services.application.domain.model import ApplicationState, ListingEnding
 from services.application.repository.collections import (
     APPLICANTS,
@@ -25,30 +24,14 @@ from services.application.repository.collections import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApplicantRow:
-    """One application as its listing's company sees it in a list; `id` is the application's."""
-
-    id: str
-    internship_id: str
-    company_id: str
-    student_id: str
-    name: str
-    headline: str
-    state: ApplicationState
-    submit_time: datetime
-    update_time: datetime
-    version: int
-
-
 class ApplicantRepository:
-    """Reads and keeps the view of applications by listing."""
+    """The list of applications by listing, and how listings have ended."""
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
 
-    async def show(self, row: ApplicantRow, incoming: IncomingEvent) -> None:
-        """Puts a row in its place, once per event, unless a newer version is there."""
+    async def put_row(self, row: ApplicantRow, incoming: IncomingEvent) -> None:
+        """Store a row, once per event, unless a newer version is stored."""
 
         async def work(tx: Transaction) -> None:
             newer = {"$gte": [{"$ifNull": ["$version", 0]}, row.version]}
@@ -60,10 +43,10 @@ class ApplicantRepository:
         slot = slot_of(row.internship_id)
         await self._shards.shard_for(slot).run_in_transaction(work, event=incoming, slot=slot)
 
-    async def of_listing(
+    async def list_of_listing(
         self, internship_id: str, states: Collection[ApplicationState], after_id: str | None, limit: int
     ) -> list[ApplicantRow]:
-        """Newest first, those after `after_id`, in one of `states` or in any when there are none.
+        """Return rows of a listing, newest first, after `after_id`, in `states` or, without any, in all.
 
         Uses the index `of_listing`, with states `of_listing_by_state`.
         """
@@ -77,48 +60,49 @@ class ApplicantRepository:
         rows = await cursor.sort("_id", -1).limit(limit).to_list()
         return [from_document(ApplicantRow, row) for row in rows]
 
-    async def places(self, shard: Shard) -> AsyncIterator[list[Document]]:
-        """Of all rows of a shard, `_id` and `slot`, page by page (index `_id_`)."""
-        async for page in iterate_pages(shard.db[APPLICANTS], {"_id": True, "slot": True}):
-            yield page
+    async def iterate_places(self) -> AsyncIterator[list[Document]]:
+        """Yield `_id` and `slot` of all rows, shard by shard and page by page (index `_id_`)."""
+        for shard in self._shards.all_shards():
+            async for page in iterate_pages(shard.db[APPLICANTS], {"_id": True, "slot": True}):
+                yield page
 
-    def mending(
-        self, wanted_now: Callable[[str], Awaitable[ApplicantRow | None]], *, write: bool
+    def reconciler(
+        self, row_now: Callable[[str], Awaitable[ApplicantRow | None]], *, write: bool
     ) -> DerivedCollectionReconciler:
-        """Mends rows of the view; they are made into documents by `wanted`."""
+        """Return what repairs rows by their `row_document`; `row_now` gives the row of an application."""
 
         async def document_now(application_id: str) -> Document | None:
-            row = await wanted_now(application_id)
-            return None if row is None else self.wanted(row)
+            row = await row_now(application_id)
+            return None if row is None else self.row_document(row)
 
         return DerivedCollectionReconciler(self._shards, APPLICANTS, document_now, apply=write)
 
-    def wanted(self, row: ApplicantRow) -> Document:
-        """The document of a row."""
+    def row_document(self, row: ApplicantRow) -> Document:
+        """Return the document of a row."""
         return _row_document(row)
 
-    async def hear(self, ending: ListingEnding) -> None:
-        """Remembers a listing's state, also for applications on their way here, unless newer is known."""
+    async def put_ending(self, ending: ListingEnding) -> None:
+        """Store a listing's state, also for applications on their way here, unless a newer one is stored."""
         document = to_document(ending, slot=slot_of(ending.id))
         if not ending.pending:
-            # The index of what is pending is sparse.
+            # The index of pending endings is sparse.
             del document["pending"]
         older = _ending_filter(ending.id) | {"version": {"$lt": ending.version}}
         with suppress(DuplicateKeyError):
             await self._collection(ending.id, LISTING_ENDINGS).replace_one(older, document, upsert=True)
 
-    async def ending(self, internship_id: str) -> ListingEnding | None:
-        """What is known of the listing's state (index `_id_`)."""
+    async def get_ending(self, internship_id: str) -> ListingEnding | None:
+        """Return the last known state of the listing (index `_id_`)."""
         found = await self._collection(internship_id, LISTING_ENDINGS).find_one(_ending_filter(internship_id))
         return None if found is None else from_document(ListingEnding, found)
 
-    async def settled(self, ending: ListingEnding) -> None:
-        """Nothing is alive any more for this ending."""
+    async def mark_ending_settled(self, ending: ListingEnding) -> None:
+        """Note that nothing is alive any more for this ending."""
         same = _ending_filter(ending.id) | {"version": ending.version}
         await self._collection(ending.id, LISTING_ENDINGS).update_one(same, {"$unset": {"pending": ""}})
 
-    async def pending_endings(self, limit: int) -> list[str]:
-        """Listings for which something may still be alive, of each shard that answers (index `pending`)."""
+    async def list_pending_endings(self, limit: int) -> list[str]:
+        """Return listings for which something may still be alive, of shards that answer (index `pending`)."""
 
         async def pending_on(shard: Shard) -> list[str]:
             cursor = shard.db[LISTING_ENDINGS].find({"pending": True}, {"_id": True}, hint=PENDING_INDEX)
@@ -127,7 +111,7 @@ class ApplicantRepository:
         found = await self._shards.scatter(pending_on, timeout_s=5.0)
         return [internship_id for part in found.results for internship_id in part]
 
-    def _collection(self, internship_id: str, name: str) -> Any:
+    def _collection(self, internship_id: str, name: str) -> ShardCollection:
         return self._shards.shard_for(internship_id).db[name]
 
 

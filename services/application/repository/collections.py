@@ -17,23 +17,23 @@ PENDING_INDEX: Final = "pending"
 LISTING_INDEX: Final = "of_listing"
 LISTING_STATE_INDEX: Final = "of_listing_by_state"
 
-COLLECTIONS: Final = (
-    CollectionSpec(
-        name=APPLICATIONS,
-        shard_key="slot",
-        indexes=(
-            IndexModel(
-                [("slot", ASCENDING), ("student_id", ASCENDING), ("internship_id", ASCENDING)],
-                name=ONE_LIVE_APPLICATION_INDEX,
-                unique=True,
-                partialFilterExpression={"live": True},
-            ),
-            IndexModel(
-                [("slot", ASCENDING), ("student_id", ASCENDING), ("_id", DESCENDING)], name=STUDENT_INDEX
-            ),
-            IndexModel([("due_time", ASCENDING)], name=DUE_INDEX, sparse=True),
+APPLICATIONS_COLLECTION: Final = CollectionSpec(
+    name=APPLICATIONS,
+    shard_key="slot",
+    indexes=(
+        IndexModel(
+            [("slot", ASCENDING), ("student_id", ASCENDING), ("internship_id", ASCENDING)],
+            name=ONE_LIVE_APPLICATION_INDEX,
+            unique=True,
+            partialFilterExpression={"live": True},
         ),
+        IndexModel([("slot", ASCENDING), ("student_id", ASCENDING), ("_id", DESCENDING)], name=STUDENT_INDEX),
+        IndexModel([("due_time", ASCENDING)], name=DUE_INDEX, sparse=True),
     ),
+)
+
+COLLECTIONS: Final = (
+    APPLICATIONS_COLLECTION,
     # Derived from this service's own events, in the listing's slot.
     CollectionSpec(
         name=APPLICANTS,

@@ -12,7 +12,7 @@ from chassis.errors import domain_error
 CODE_DIGITS: Final = 8
 CODE_LIFE: Final = timedelta(minutes=15)
 MAX_GUESSES_PER_CODE: Final = 25
-"""By all clients together; the gateway lets each of them make five, so strangers leave the owner some."""
+"""By all clients together; the gateway lets each of them make five, so others leave the owner some."""
 MAX_LIVE_REGISTRATIONS: Final = 3
 """How many registrations of one unproven address wait for their code at once; the oldest gives way."""
 
@@ -65,8 +65,8 @@ class AccountHolder:
 class PendingRegistration:
     """One attempt to register an address that is not proven yet: its own holder, password and code.
 
-    A code proves only the registration that it was sent for. So whoever registers somebody else's
-    address, before or after its owner does, does not get their password behind the owner's code.
+    A code proves only the registration that it was sent for. So a person who registers somebody
+    else's address, before or after its owner does, does not get their password behind the owner's code.
     `guesses_before` is how many guesses the address had seen when the code was sent, `email` the address as
     it was typed.
     """
@@ -79,7 +79,7 @@ class PendingRegistration:
     email: str = ""
 
     def is_live(self, guesses: int, now: datetime) -> bool:
-        """Whether the code can still be used, after so many guesses for the address, this one included."""
+        """Return whether the code can still be used after `guesses` for the address, this one included."""
         return now < self.expire_time and 0 < guesses - self.guesses_before <= MAX_GUESSES_PER_CODE
 
 
@@ -108,7 +108,7 @@ class Account:
     def email_verified(self) -> bool:
         return self.verify_time is not None
 
-    def register_again(self, registration: PendingRegistration, now: datetime) -> "Account":
+    def with_registration(self, registration: PendingRegistration, now: datetime) -> "Account":
         """The unproven account after another registration of its address, with a password of its own."""
         kept = [earlier for earlier in self.registrations if now < earlier.expire_time]
         return replace(
@@ -122,7 +122,9 @@ class Account:
             version=self.version + 1,
         )
 
-    def registration_of(self, code_digest: bytes, guesses: int, now: datetime) -> PendingRegistration | None:
+    def find_registration(
+        self, code_digest: bytes, guesses: int, now: datetime
+    ) -> PendingRegistration | None:
         """The live registration that a code belongs to; compares with each of them in constant time."""
         found = None
         for registration in self.registrations:
@@ -131,7 +133,7 @@ class Account:
                 found = registration
         return found
 
-    def verify(self, registration: PendingRegistration, now: datetime) -> "Account":
+    def verified_by(self, registration: PendingRegistration, now: datetime) -> "Account":
         """The account after this registration's code proved the address: its holder and password count."""
         same_password = self.password_hash == registration.password_hash
         return replace(
@@ -174,7 +176,7 @@ def open_account(user_id: str, email: str, registration: PendingRegistration, no
 
 
 def digest_code(key: bytes, user_id: str, code: str) -> bytes:
-    """What is kept of a code: keyed, since eight digits alone can be tried out in seconds."""
+    """Return the stored form of a code: keyed, since eight digits alone can be tried out in seconds."""
     return hmac.digest(key, f"{user_id}:{code}".encode(), hashlib.sha256)
 
 

@@ -1,7 +1,7 @@
 """Device tokens: by one of them a device shows that somebody signed in to an account with it before.
 
 The idea is OWASP's device cookie. A token proves nothing but that: it opens no door, it only keeps its
-account's owner apart from strangers who guess passwords.
+account's owner apart from others who guess passwords.
 """
 
 import base64
@@ -23,7 +23,7 @@ _TOKEN_BYTES: Final = _ID_BYTES + _TIME_BYTES + _MAC_BYTES
 
 @dataclass(frozen=True, slots=True)
 class DeviceOwner:
-    """Whom a device signed in as, and by which password: a new one makes strangers of all devices."""
+    """Whom a device signed in as, and by which password: a new one makes all devices unknown."""
 
     user_id: str
     credential: int
@@ -43,14 +43,14 @@ class Device:
     def name(self) -> str:
         return self.id.hex()
 
-    def token(self, key: bytes, owner: DeviceOwner, now: datetime) -> str:
-        """What the device keeps, good for a year."""
+    def encode_token(self, key: bytes, owner: DeviceOwner, now: datetime) -> str:
+        """Return the token that the device keeps, good for a year."""
         body = self.id + int(now.timestamp()).to_bytes(_TIME_BYTES, "big")
         return base64.urlsafe_b64encode(body + _mac(key, owner, body)).decode().rstrip("=")
 
 
 def recognise_device(tokens: Iterable[str], key: bytes, owner: DeviceOwner, now: datetime) -> Device | None:
-    """The device whose token of this account is among `tokens`; None for strangers."""
+    """Return the device whose token of this account is among `tokens`; None for an unknown device."""
     devices = (_read_device_token(token, key, owner, now) for token in tokens)
     return next((device for device in devices if device is not None), None)
 
@@ -65,8 +65,8 @@ def _read_device_token(token: str, key: bytes, owner: DeviceOwner, now: datetime
 
 
 def _mac(key: bytes, owner: DeviceOwner, body: bytes) -> bytes:
-    told = f"{owner.user_id}:{owner.credential}:".encode() + body
-    return hmac.digest(key, told, hashlib.sha256)[:_MAC_BYTES]
+    signed_bytes = f"{owner.user_id}:{owner.credential}:".encode() + body
+    return hmac.digest(key, signed_bytes, hashlib.sha256)[:_MAC_BYTES]
 
 
 def _decode_base64url(text: str) -> bytes:

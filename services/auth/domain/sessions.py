@@ -1,8 +1,8 @@
 """Sessions and refresh tokens: rotation at each use, and the end of a session whose token is used twice.
 
 A refresh token works once. Only where its answer may have been lost it is answered again: the token that was
-exchanged last, within a few seconds, from the same client, gets the same successor, which is worked out from
-it and so never a second one. Every other reuse ends the session: the token is in two hands.
+exchanged last, within a few seconds, from the same client, gets the same successor, which is derived from it
+and so never a second one. Every other reuse ends the session: two parties hold the token.
 """
 
 import base64
@@ -31,20 +31,20 @@ class EndReason(StrEnum):
 
 
 class RefreshTokenStatus(StrEnum):
-    """What a genuine refresh token is to its session; ANSWERED: just now, and to the same client."""
+    """What a genuine refresh token is to its session; REPEATED: exchanged just now, by the same client."""
 
     CURRENT = "CURRENT"
-    ANSWERED = "ANSWERED"
+    REPEATED = "REPEATED"
     REUSED = "REUSED"
-    OVER = "OVER"
+    ENDED = "ENDED"
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """`<session id>.<secret>`: 256 random bits and a seal by which we know a token as one that we gave out.
+    """`<session id>.<secret>`: 256 random bits and a MAC that shows that this service issued it.
 
-    The seal tells a token that was rotated away from one that somebody made up, without keeping each
-    that ever was: only a genuine one may end a session, knowing the session's id is not enough.
+    The MAC tells a token that was replaced from one that was made up, without a list of all former ones:
+    only a genuine one may end a session, knowing the session's ID is not enough.
     """
 
     session_id: str
@@ -56,11 +56,11 @@ class RefreshToken:
 
     def successor(self, key: bytes) -> "RefreshToken":
         """The token that this one is exchanged for: always the same, and known to nobody without the key."""
-        told = b"successor:" + self.session_id.encode() + self.secret
-        return RefreshToken(self.session_id, hmac.digest(key, told, hashlib.sha256))
+        signed_bytes = b"successor:" + self.session_id.encode() + self.secret
+        return RefreshToken(self.session_id, hmac.digest(key, signed_bytes, hashlib.sha256))
 
     def encode(self, key: bytes) -> str:
-        sealed = self.secret + self._seal(key)
+        sealed = self.secret + self._mac(key)
         return f"{self.session_id}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
 
     @classmethod
@@ -71,11 +71,11 @@ class RefreshToken:
         if not is_id("ses", session_id) or len(raw) != _SECRET_BYTES + _MAC_BYTES:
             raise invalid_refresh_token()
         token = cls(session_id, raw[:_SECRET_BYTES])
-        if not hmac.compare_digest(token._seal(key), raw[_SECRET_BYTES:]):
+        if not hmac.compare_digest(token._mac(key), raw[_SECRET_BYTES:]):
             raise invalid_refresh_token()
         return token
 
-    def _seal(self, key: bytes) -> bytes:
+    def _mac(self, key: bytes) -> bytes:
         return hmac.digest(key, self.session_id.encode() + self.secret, hashlib.sha256)[:_MAC_BYTES]
 
 
@@ -107,24 +107,26 @@ class Session:
     end_reason: EndReason | None = None
     client: bytes = b""
 
-    def judge(self, shown: PresentedRefreshToken, grace: timedelta, now: datetime) -> RefreshTokenStatus:
-        """What this genuine token is to the session; REUSED only while there is something left to end."""
+    def check_refresh_token(
+        self, presented: PresentedRefreshToken, grace: timedelta, now: datetime
+    ) -> RefreshTokenStatus:
+        """Return what this genuine token is to the session; REUSED only while the session has not ended."""
         if self.end_time is not None or now >= self.expire_time:
-            return RefreshTokenStatus.OVER
-        if hmac.compare_digest(self.token_digest, shown.token.digest):
+            return RefreshTokenStatus.ENDED
+        if hmac.compare_digest(self.token_digest, presented.token.digest):
             return RefreshTokenStatus.CURRENT
-        is_parent = hmac.compare_digest(self.token_digest, shown.successor.digest)
-        is_same_client = hmac.compare_digest(self.client, shown.client)
+        is_parent = hmac.compare_digest(self.token_digest, presented.successor.digest)
+        is_same_client = hmac.compare_digest(self.client, presented.client)
         if is_parent and is_same_client and now < self.refresh_time + grace:
-            return RefreshTokenStatus.ANSWERED
+            return RefreshTokenStatus.REPEATED
         return RefreshTokenStatus.REUSED
 
-    def rotate(self, shown: PresentedRefreshToken, now: datetime) -> "Session":
-        """The session with its next token: 30 more days, up to 90 since sign-in."""
+    def rotate(self, presented: PresentedRefreshToken, now: datetime) -> "Session":
+        """Return the session with its next token: 30 more days, up to 90 since sign-in."""
         return replace(
             self,
-            token_digest=shown.successor.digest,
-            client=shown.client,
+            token_digest=presented.successor.digest,
+            client=presented.client,
             refresh_time=now,
             expire_time=min(now + MAX_IDLE_LIFE, self.start_time + MAX_SESSION_LIFE),
         )

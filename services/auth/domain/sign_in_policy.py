@@ -3,11 +3,11 @@
 Failures are counted, not successes, in three ways that keep people apart:
 
 - of one device or client at one account: the table's figures in a quarter of an hour; a success resets them;
-- of strangers at one account: from the figure on, each has to wait longer than the last, up to five minutes.
-  A stranger is whoever shows no device token of the account, so nobody's failures ever lock its owner out;
+- of unknown devices at one account: from the figure on, each waits longer than the last, up to five minutes.
+  An unknown device shows no device token of the account, so failures of others never lock its owner out;
 - of one client at all accounts: twenty people's figure, since a campus may sit behind one address.
 
-What a stranger may do is the same for every address, known or not: the figures of better plans are for
+What an unknown device may do is the same for every address, known or not: the figures of better plans are for
 devices that have signed in before.
 """
 
@@ -31,23 +31,23 @@ CLIENT_FACTORS: Final = (20, 80, 320)
 
 @dataclass(frozen=True, slots=True)
 class SignInPolicy:
-    """The figures, `times` as high for stacks that do the work of a crowd."""
+    """The figures, `factor` times as high for stacks under load tests."""
 
-    times: int = 1
+    factor: int = 1
     first_delay_s: float = 1.0
     max_delay_s: float = 300.0
-    strangers_forgotten_after: timedelta = field(default=timedelta(hours=24))
+    unknown_device_failures_life: timedelta = field(default=timedelta(hours=24))
 
     def max_failures(self, plan: AccountPlan) -> int:
-        """How many failures of one device, or one stranger, in the window."""
-        return MAX_FAILURES[plan] * self.times
+        """Return how many failures one device may have in the window."""
+        return MAX_FAILURES[plan] * self.factor
 
     def max_client_failures(self) -> tuple[int, ...]:
         """How many failures of a client at all accounts, and of the networks around it."""
-        return tuple(MAX_FAILURES[AccountPlan.FREE] * times * self.times for times in CLIENT_FACTORS)
+        return tuple(MAX_FAILURES[AccountPlan.FREE] * times * self.factor for times in CLIENT_FACTORS)
 
-    def stranger_delay_s(self, failures: int) -> float:
-        """How long after so many failures of strangers the next of them has to wait; 0 for the first few."""
+    def unknown_device_delay_s(self, failures: int) -> float:
+        """Return how long an unknown device waits after the failures of others, in seconds; 0 at first."""
         beyond = failures - self.max_failures(AccountPlan.FREE)
         if beyond < 0:
             return 0.0
@@ -82,21 +82,21 @@ class FailureWindow:
 class SignInStanding:
     """How somebody stands who is about to try a password.
 
-    `own` are the failures of their device or client at the account. The others bind strangers only:
-    `stranger_wait_s` and the failures of their client and the networks around it.
+    `own` are the failures of their device or client at the account. The others bind unknown devices only:
+    `unknown_device_wait_s` and the failures of their client and the networks around it.
     """
 
     own: FailureWindow
-    stranger_wait_s: float = 0.0
+    unknown_device_wait_s: float = 0.0
     clients: Sequence[FailureWindow] = ()
 
     @property
-    def tightest(self) -> FailureWindow:
-        """What answers tell of: their own failures, or their client's where those are spent."""
+    def binding_window(self) -> FailureWindow:
+        """Return the window that answers report: their own, or their client's where that is spent."""
         spent = [each for each in self.clients if each.wait_s > self.own.wait_s]
         return max(spent, key=lambda each: each.wait_s, default=self.own)
 
     @property
     def wait_s(self) -> float:
         """How long they have to wait; 0 when they may try."""
-        return max(self.tightest.wait_s, self.stranger_wait_s)
+        return max(self.binding_window.wait_s, self.unknown_device_wait_s)

@@ -9,17 +9,10 @@ import jwt
 from chassis.clock import Clock
 from chassis.ids import new_id, slot_of
 from chassis.security.tokens import ALGORITHM, AUDIENCE, ISSUER
-from services.auth.domain import (
-    ACCESS_TOKEN_LIFE,
-    Account,
-    Device,
-    DeviceOwner,
-    PresentedRefreshToken,
-    RefreshToken,
-    Session,
-    recognise_device,
-    start_session,
-)
+from services.auth.domain.accounts import Account
+from services.auth.domain.devices import Device, DeviceOwner, recognise_device
+from services.auth.domain.keys import ACCESS_TOKEN_LIFE
+from services.auth.domain.sessions import PresentedRefreshToken, RefreshToken, Session, start_session
 from services.auth.key_store import KeyStore
 from services.auth.keyring import KeyRing
 
@@ -28,48 +21,48 @@ PASSWORD_AMR: Final = ("pwd",)
 
 
 class SessionRevoker(Protocol):
-    """Where services look up whether a session has ended."""
+    """Where services read whether a session has ended."""
 
     async def revoke(self, session_ids: Iterable[str]) -> None:
-        """Makes the access tokens of these sessions worthless; best effort, they expire by themselves."""
+        """Make the access tokens of these sessions worthless; best effort, they expire by themselves."""
         ...
 
 
 class TokenIssuer:
-    """Makes tokens."""
+    """Issues tokens."""
 
-    def __init__(self, keys: KeyRing, vault: KeyStore, clock: Clock) -> None:
+    def __init__(self, keys: KeyRing, key_store: KeyStore, clock: Clock) -> None:
         self._keys = keys
-        self._vault = vault
+        self._key_store = key_store
         self._clock = clock
 
-    def session(self, account: Account) -> tuple[Session, RefreshToken]:
-        """A session that begins now, in the user's slot, and its first refresh token."""
+    def start_session(self, account: Account) -> tuple[Session, RefreshToken]:
+        """Return a session that begins now, in the user's slot, and its first refresh token."""
         now = self._clock.now()
         token = RefreshToken(new_id("ses", slot_of(account.id), at=now), secrets.token_bytes(32))
         return start_session(account.id, account.credential, token, amr=PASSWORD_AMR, now=now), token
 
-    def encode(self, token: RefreshToken) -> str:
-        """A refresh token as clients keep it."""
-        return token.encode(self._vault.refresh_key)
+    def encode_refresh_token(self, token: RefreshToken) -> str:
+        """Return a refresh token as clients keep it."""
+        return token.encode(self._key_store.refresh_key)
 
-    def shown(self, text: str, client: bytes) -> PresentedRefreshToken:
-        """A refresh token as a client sent it. Raises INVALID_REFRESH_TOKEN if we never gave it out."""
-        token = RefreshToken.decode(text, self._vault.refresh_key)
-        return PresentedRefreshToken(token, token.successor(self._vault.successor_key), client)
+    def decode_refresh_token(self, text: str, client: bytes) -> PresentedRefreshToken:
+        """Return a refresh token that a client sent. Raises INVALID_REFRESH_TOKEN for one not issued here."""
+        token = RefreshToken.decode(text, self._key_store.refresh_key)
+        return PresentedRefreshToken(token, token.successor(self._key_store.successor_key), client)
 
-    def recognised(self, account: Account, tokens: Iterable[str]) -> Device | None:
-        """The device that has signed in to the account before, by its token."""
-        return recognise_device(tokens, self._vault.device_key, _device_owner(account), self._clock.now())
+    def recognise_device(self, account: Account, tokens: Iterable[str]) -> Device | None:
+        """Return the device that has signed in to the account before, by its token."""
+        return recognise_device(tokens, self._key_store.device_key, _device_owner(account), self._clock.now())
 
     def device_token(self, account: Account, tokens: Iterable[str]) -> str:
-        """A token for the device that signs in now, which stays the one it was."""
-        device = self.recognised(account, tokens) or Device.new()
-        return device.token(self._vault.device_key, _device_owner(account), self._clock.now())
+        """Return a token for the device that signs in now, which stays the one it was."""
+        device = self.recognise_device(account, tokens) or Device.new()
+        return device.encode_token(self._key_store.device_key, _device_owner(account), self._clock.now())
 
     async def access_token(self, account: Account, session: Session) -> str:
-        """An ES256 JWT for the session, good for a quarter of an hour."""
-        signer = await self._keys.signer()
+        """Return an ES256 JWT for the session, good for a quarter of an hour."""
+        signer = await self._keys.current_signer()
         return jwt.encode(
             self._claims(account, session),
             signer.private_key,

@@ -107,10 +107,15 @@ def stages(answer: pb.Funnel | pb.CompanyOverview) -> dict[str, tuple[int, int]]
 
 
 async def counted(
-    amqp_url: str, shards: Shards, told: list[TimedEvent], *, times: int, done: Callable[[], Awaitable[bool]]
+    amqp_url: str,
+    shards: Shards,
+    published: list[TimedEvent],
+    *,
+    times: int,
+    done: Callable[[], Awaitable[bool]],
 ) -> None:
-    """Every event is delivered so many times, in a random order, and counted by a worker."""
-    batch = [_outgoing(each) for each in told] * times
+    """Every event is delivered `times` times, in a random order, and counted by a worker."""
+    batch = [_outgoing(each) for each in published] * times
     random.Random(7).shuffle(batch)
     publisher = EventPublisher(amqp_url)
     async with running_worker(
@@ -121,8 +126,10 @@ async def counted(
     await publisher.close()
 
 
-def _outgoing(told: TimedEvent) -> OutgoingEvent:
-    event = outbox.build_envelope(told.message, subject=told.subject, source="test", time=told.time)
+def _outgoing(published: TimedEvent) -> OutgoingEvent:
+    event = outbox.build_envelope(
+        published.message, subject=published.subject, source="test", time=published.time
+    )
     return OutgoingEvent(event.id, event.type, event.SerializeToString())
 
 
@@ -147,12 +154,12 @@ async def test_figures_are_right_though_events_come_three_times_and_in_any_order
     acme.application(paused, "IN_REVIEW", "SHORTLISTED", "OFFERED", "WITHDRAWN", answered_after=3 * hour)
     acme.application(paused, "IN_REVIEW", "SHORTLISTED", "OFFERED", "CLOSED", answered_after=4 * hour)
     other.application(other.listing("OPEN"), "IN_REVIEW")
-    told = [*acme.events, *other.events]
+    published = [*acme.events, *other.events]
 
     async def all_handled() -> bool:
-        return await _handled(shards) >= len(told)
+        return await _handled(shards) >= len(published)
 
-    await counted(amqp_url, shards, told, times=3, done=all_handled)
+    await counted(amqp_url, shards, published, times=3, done=all_handled)
 
     with member_of(acme.id):
         funnel = await api.GetFunnel(pb.GetFunnelRequest(internship_id=filled), NO_CONTEXT)

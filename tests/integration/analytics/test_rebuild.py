@@ -1,4 +1,4 @@
-"""Figures, damaged and counted anew while events go on being counted."""
+"""Figures, damaged and counted again while events go on being counted."""
 
 import asyncio
 import random
@@ -11,11 +11,8 @@ from chassis.messaging import IncomingEvent
 from chassis.sharding.shards import Shards
 from internshipconnect.events.v1 import events_pb2 as events
 from services.analytics.domain.figures import ApplicationEvent, ListingEvent
-from services.analytics.event_handlers import (
-    AnalyticsEventHandlers,
-    application_event_from_message,
-    listing_event_from_message,
-)
+from services.analytics.event_handlers import AnalyticsEventHandlers
+from services.analytics.mapping import application_event_from_message, listing_event_from_message
 from services.analytics.rebuild import FigureRebuilder
 from services.analytics.repository import APPLICATION_TRACKS, FUNNELS, OVERVIEWS, FigureRepository
 from tests.integration.analytics.test_figures import START, CompanyScenario, TimedEvent
@@ -27,10 +24,10 @@ class StoredSources:
     """What other services have stored: all that companies tell, whether it has been counted yet or not."""
 
     def __init__(self, *companies: CompanyScenario) -> None:
-        told = [each for company in companies for each in company.events]
+        published = [each for company in companies for each in company.events]
         self.histories: dict[str, list[ApplicationEvent]] = {}
         self.listings: dict[str, ListingEvent] = {}
-        for each in told:
+        for each in published:
             if isinstance(each.message, events.ApplicationSubmitted | events.ApplicationMoved):
                 self.histories.setdefault(each.subject, []).append(
                     application_event_from_message(each.message, each.time)
@@ -47,21 +44,19 @@ class StoredSources:
     async def known_applications(self, ids: Sequence[str]) -> set[str]:
         return self.histories.keys() & ids
 
-    async def recount(self, shards: Shards, *, write: bool = True) -> list[int]:
-        """How many tracks, strays, listings and companies were mended."""
-        recounting = FigureRebuilder(shards, self.history, self.listing, write=write)
-        tracks = await recounting.tracks(list(self.histories.values()))
-        strays = 0
-        for shard in shards.all_shards():
-            pages = recounting.remove_strays(shard, APPLICATION_TRACKS, self.known_applications)
-            strays += sum([gone async for _, gone in pages])
-        listings = [await recounting.listing(each, NOW) for each in self.listings.values()]
+    async def rebuild(self, shards: Shards, *, write: bool = True) -> list[int]:
+        """How many tracks, orphans, listings and companies were mended."""
+        rebuilder = FigureRebuilder(FigureRepository(shards), self.history, self.listing, write=write)
+        tracks = await rebuilder.rebuild_tracks(list(self.histories.values()))
+        pages = rebuilder.remove_orphans(APPLICATION_TRACKS, self.known_applications)
+        orphans = sum([removed async for _, removed in pages])
+        listings = [await rebuilder.rebuild_listing(each, NOW) for each in self.listings.values()]
         companies = {each.company_id for each in self.listings.values()}
-        overviews = [await recounting.company(each, NOW) for each in companies]
-        return [tracks, strays, sum(listings), sum(overviews)]
+        overviews = [await rebuilder.rebuild_company(each, NOW) for each in companies]
+        return [tracks, orphans, sum(listings), sum(overviews)]
 
 
-async def counted(shards: Shards, told: Sequence[TimedEvent]) -> None:
+async def counted(shards: Shards, published: Sequence[TimedEvent]) -> None:
     """Each event is handled as a worker handles it, many at once."""
     (subscription,) = AnalyticsEventHandlers(FigureRepository(shards)).subscriptions()
 
@@ -69,7 +64,7 @@ async def counted(shards: Shards, told: Sequence[TimedEvent]) -> None:
         incoming = IncomingEvent(new_id("evt"), "", "test", each.subject, each.time, "", subscription.queue)
         await subscription.handlers[type(each.message)](each.message, incoming)
 
-    await asyncio.gather(*map(handle, told))
+    await asyncio.gather(*map(handle, published))
 
 
 async def figures(shards: Shards) -> dict[str, Any]:
@@ -103,7 +98,7 @@ async def test_figures_that_are_right_are_left_alone(shards: Shards) -> None:
     company, _ = acme()
     await counted(shards, company.events)
     before = await figures(shards)
-    assert await StoredSources(company).recount(shards) == [0, 0, 0, 0]
+    assert await StoredSources(company).rebuild(shards) == [0, 0, 0, 0]
     assert await figures(shards) == before
 
 
@@ -123,11 +118,11 @@ async def test_damaged_tracks_and_figures_are_repaired_and_views_stay(shards: Sh
     await db[OVERVIEWS].update_one({"_id": company.id}, {"$set": {"current": {}, "total_internships": 9}})
 
     damaged = await figures(shards)
-    assert await sources.recount(shards, write=False) == [3, 1, 1, 1]
+    assert await sources.rebuild(shards, write=False) == [3, 1, 1, 1]
     assert await figures(shards) == damaged
-    assert await sources.recount(shards) == [3, 1, 1, 1]
+    assert await sources.rebuild(shards) == [3, 1, 1, 1]
     assert await figures(shards) == before
-    assert await sources.recount(shards) == [0, 0, 0, 0]
+    assert await sources.rebuild(shards) == [0, 0, 0, 0]
 
 
 async def test_figures_that_are_gone_altogether_come_back(shards: Shards) -> None:
@@ -137,7 +132,7 @@ async def test_figures_that_are_gone_altogether_come_back(shards: Shards) -> Non
     for shard in shards.all_shards():
         for collection in (APPLICATION_TRACKS, FUNNELS, OVERVIEWS):
             await shard.db[collection].delete_many({})
-    await StoredSources(company).recount(shards)
+    await StoredSources(company).rebuild(shards)
     assert await figures(shards) == before
 
 
@@ -154,16 +149,16 @@ async def test_events_that_are_counted_during_the_rebuild_are_counted_once(shard
     random.Random(3).shuffle(coming)
     sources = StoredSources(company)
 
-    async def recounting() -> None:
+    async def rebuilding() -> None:
         for _ in range(3):
-            await sources.recount(shards)
+            await sources.rebuild(shards)
 
     async def counting() -> None:
         for at in range(0, len(coming), 10):
             await counted(shards, coming[at : at + 10])
 
-    await asyncio.gather(recounting(), counting())
-    assert await sources.recount(shards) == [0, 0, 0, 0]
+    await asyncio.gather(rebuilding(), counting())
+    assert await sources.rebuild(shards) == [0, 0, 0, 0]
     overview = (await figures(shards))[company.id]
     assert (overview["applications"], overview["reached"]["HIRED"]) == (75, 5)
     assert overview["current"] == {"INTERVIEW": 60, "HIRED": 5, "REJECTED": 5, "SUBMITTED": 5}

@@ -1,4 +1,4 @@
-"""Looks over the driver's shoulder at what is sent to MongoDB."""
+"""Records the commands that are sent to MongoDB."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pymongo.monitoring import (
 
 
 class QueryRecorder(CommandListener):
-    """Records queries and updates by collection while it is told to."""
+    """Records queries and updates by collection while `recording` is set."""
 
     def __init__(self) -> None:
         self.recording = False

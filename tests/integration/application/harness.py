@@ -28,19 +28,15 @@ from services.application.domain.model import ApplicationPolicy
 from services.application.event_handlers import ApplicationEventHandlers
 from services.application.peers import ListingClient, StudentClient
 from services.application.repository import ApplicantRepository, ApplicationRepository
-from services.application.service import (
-    AcceptOffers,
-    ApplicationUpdater,
-    ApplicationUpkeep,
-    ListApplicants,
-    MakeOffers,
-    ManageApplications,
-)
+from services.application.service.accept_offers import AcceptOffers
+from services.application.service.end_with_listing import EndWithListing
+from services.application.service.settle_due import SettleDueApplications
+from services.application.service.use_cases import build_use_cases
 
 T = TypeVar("T")
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
-POLICY = ApplicationPolicy(acceptance_patience=timedelta(seconds=0.2))
+POLICY = ApplicationPolicy(acceptance_timeout=timedelta(seconds=0.2))
 
 
 def rpc_handler(rpc: Callable[[Any], Awaitable[Message]], request: type[Message]) -> Any:
@@ -190,13 +186,14 @@ class ApplicationHarness:
     store: ApplicationRepository
     applicant_store: ApplicantRepository
     acceptances: AcceptOffers
-    upkeep: ApplicationUpkeep
-    reactions: ApplicationEventHandlers
+    settling: SettleDueApplications
+    ending: EndWithListing
+    handlers: ApplicationEventHandlers
     servicer: ApplicationServicer
     internships: InternshipService
     users: UserService
     company_id: str = field(default_factory=lambda: new_id("cmp"))
-    told: set[str] = field(default_factory=set)
+    delivered: set[str] = field(default_factory=set)
 
     @classmethod
     def on(
@@ -205,27 +202,20 @@ class ApplicationHarness:
         """A service of its own on these stores and peers."""
         clock = FixedClock(NOW)
         store, applicant_store = ApplicationRepository(shards), ApplicantRepository(shards)
-        changes = ApplicationUpdater(store, clock, POLICY)
         listings, students = ListingClient(peers.channel("internship")), StudentClient(peers.channel("user"))
-        acceptances = AcceptOffers(store, changes, listings)
-        applicants = ListApplicants(applicant_store, listings)
-        offers = MakeOffers(store, changes, listings)
-        upkeep = ApplicationUpkeep(store, applicant_store, changes, acceptances, offers)
+        cases = build_use_cases(
+            store, applicant_store, listings=listings, students=students, clock=clock, policy=POLICY
+        )
         return cls(
             shards=shards,
             clock=clock,
             store=store,
             applicant_store=applicant_store,
-            acceptances=acceptances,
-            upkeep=upkeep,
-            reactions=ApplicationEventHandlers(applicants, acceptances, upkeep),
-            servicer=ApplicationServicer(
-                ManageApplications(store, changes, listings, students, offers),
-                acceptances,
-                applicants,
-                PageTokens(b"k" * 32),
-                clock,
-            ),
+            acceptances=cases.acceptance,
+            settling=cases.settling,
+            ending=cases.ending,
+            handlers=ApplicationEventHandlers(cases.applicants, cases.acceptance, cases.ending),
+            servicer=ApplicationServicer(cases, PageTokens(b"k" * 32), clock),
             internships=internships,
             users=users,
         )
@@ -308,19 +298,19 @@ class ApplicationHarness:
         return sorted(messages, key=_version)
 
     async def deliver(self) -> None:
-        """Brings what is in the outboxes, and was not brought yet, to the reactions."""
+        """Brings the events in the outboxes that were not delivered yet to the handlers."""
         handlers = {
             kind.DESCRIPTOR.name: (subscription.queue, handler)
-            for subscription in self.reactions.subscriptions()
+            for subscription in self.handlers.subscriptions()
             for kind, handler in subscription.handlers.items()
         }
         for shard in self.shards.all_shards():
             for row in await shard.db["outbox"].find().to_list():
                 event = events.Event.FromString(row["event"])
                 message = _unpacked(event)
-                if event.id in self.told or message.DESCRIPTOR.name not in handlers:
+                if event.id in self.delivered or message.DESCRIPTOR.name not in handlers:
                     continue
-                self.told.add(event.id)
+                self.delivered.add(event.id)
                 queue, handler = handlers[message.DESCRIPTOR.name]
                 await handler(message, to_incoming(event, queue))
 

@@ -23,7 +23,7 @@ async def is_pending(world: ApplicationHarness, application_id: str) -> bool:
 
 
 async def carried_through(world: ApplicationHarness, application_id: str) -> None:
-    await world.reactions.acceptance_started(events.AcceptanceStarted(application_id=application_id), None)  # type: ignore[arg-type]
+    await world.handlers.acceptance_started(events.AcceptanceStarted(application_id=application_id), None)  # type: ignore[arg-type]
 
 
 async def test_an_accepted_offer_hires_and_takes_one_opening(world: ApplicationHarness) -> None:
@@ -115,12 +115,12 @@ async def test_nobody_slips_in_while_an_accept_is_pending(world: ApplicationHarn
     world.internships.interrupt = "after taking"
     await reason_of(world.accept(student, offered.id))
     assert await reason_of(world.move(world.member(), offered.id, "REJECTED")) == "UNEXPECTED_STATE"
-    world.clock.advance(POLICY.offer_stands)
-    await world.upkeep.settle_due()
+    world.clock.advance(POLICY.offer_lifetime)
+    await world.settling.settle_due()
     assert await state_of(world, offered.id) is ApplicationState.OFFERED
     world.internships.interrupt = ""
-    world.clock.advance(POLICY.offer_stands)
-    await world.upkeep.settle_due()
+    world.clock.advance(POLICY.offer_lifetime)
+    await world.settling.settle_due()
     assert await state_of(world, offered.id) is ApplicationState.HIRED
 
 

@@ -41,11 +41,11 @@ async def test_events_in_any_order_and_number_lead_to_the_newest_state(world: Ap
     submitted = await world.submit(world.student(), listing.id)
     await world.move(world.member(), submitted.id, "SHORTLISTED", "INTERVIEW")
     rows = await world.shards.shard_for(submitted.id).db["outbox"].find().sort("_id", -1).to_list()
-    told = [events.Event.FromString(row["event"]) for row in rows]
-    for event in [each for each in told if each.subject == submitted.id] * 2:
+    published = [events.Event.FromString(row["event"]) for row in rows]
+    for event in [each for each in published if each.subject == submitted.id] * 2:
         message = events.ApplicationMoved() if event.type.endswith("moved") else events.ApplicationSubmitted()
         event.data.Unpack(message)
-        await world.reactions.changed(message, to_incoming(event, "application-views"))  # type: ignore[arg-type]
+        await world.handlers.application_changed(message, to_incoming(event, "application-views"))  # type: ignore[arg-type]
     [card] = await listed(world, listing.id)
     assert card.state == pb.APPLICATION_STATE_INTERVIEW
 
@@ -59,11 +59,11 @@ async def test_a_listing_without_applicants_is_an_empty_list_for_its_company(
 async def test_another_companys_listing_is_not_found_with_or_without_applicants(
     world: ApplicationHarness,
 ) -> None:
-    stranger = world.member(company_id="cmp_01JD0000000000000000000000")
+    outsider = world.member(company_id="cmp_01JD0000000000000000000000")
     full, empty = world.listing(), world.listing()
     await world.submit(world.student(), full.id)
     await world.deliver()
     for listing in (full, empty):
         request = pb.ListApplicantsRequest(internship_id=listing.id)
-        asked = world.call(stranger, world.servicer.ListApplicants, request)
+        asked = world.call(outsider, world.servicer.ListApplicants, request)
         assert await reason_of(asked) == "INTERNSHIP_NOT_FOUND"

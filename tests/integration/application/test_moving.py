@@ -31,8 +31,8 @@ async def test_a_viewers_look_moves_nothing_and_offers_no_moves(world: Applicati
 async def test_nobody_elses_application_can_be_seen_or_moved(world: ApplicationHarness) -> None:
     submitted = await world.submit(world.student(), world.listing().id)
     elsewhere = world.member(company_id="cmp_01JD0000000000000000000000")
-    for stranger in (world.student(), elsewhere):
-        assert await reason_of(world.get(stranger, submitted.id)) == "APPLICATION_NOT_FOUND"
+    for outsider in (world.student(), elsewhere):
+        assert await reason_of(world.get(outsider, submitted.id)) == "APPLICATION_NOT_FOUND"
     assert await reason_of(world.move(elsewhere, submitted.id, "IN_REVIEW")) == "APPLICATION_NOT_FOUND"
 
 
@@ -118,6 +118,6 @@ async def test_reopening_beside_a_newer_application_of_the_student_is_refused(
     student, listing = world.student(), world.listing()
     first = await world.submit(student, listing.id)
     world.clock.advance(timedelta(days=30) + POLICY.response_grace)
-    await world.upkeep.settle_due()
+    await world.settling.settle_due()
     await world.submit(student, listing.id)
     assert await reason_of(world.move(world.member(), first.id, "SUBMITTED")) == "ALREADY_APPLIED"

@@ -53,8 +53,8 @@ async def test_an_offer_cut_short_is_made_by_the_upkeep(world: ApplicationHarnes
     assert await reason_of(world.move(world.member(), application.id, "OFFERED")) == "UNAVAILABLE"
     assert await reason_of(world.move(world.member(), application.id, "REJECTED")) == "UNEXPECTED_STATE"
     world.internships.interrupt = ""
-    world.clock.advance(POLICY.acceptance_patience)
-    await asyncio.gather(world.upkeep.settle_due(), world.upkeep.settle_due())
+    world.clock.advance(POLICY.acceptance_timeout)
+    await asyncio.gather(world.settling.settle_due(), world.settling.settle_due())
     made = await stored(world, application.id)
     assert (made.state, made.offering) == (ApplicationState.OFFERED, None)
     moves = [
@@ -72,8 +72,8 @@ async def test_an_offer_cut_short_is_undone_by_the_upkeep_when_there_is_no_openi
     await reason_of(world.move(world.member(), second.id, "OFFERED"))
     world.internships.interrupt = ""
     await world.move(world.member(), first.id, "OFFERED")
-    world.clock.advance(POLICY.acceptance_patience)
-    await world.upkeep.settle_due()
+    world.clock.advance(POLICY.acceptance_timeout)
+    await world.settling.settle_due()
     left = await stored(world, second.id)
     assert (left.state, left.offering) == (ApplicationState.SHORTLISTED, None)
 

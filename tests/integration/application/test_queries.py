@@ -64,7 +64,7 @@ async def test_all_queries_but_the_upkeeps_name_the_slot(
     await world.accept(student, offered.id)
     await world.deliver()
     ending = ListingEnding(id=listing.id, version=9, reason=ClosedReason.LISTING_ARCHIVED, pending=True)
-    await world.upkeep.listing_moved(ending)
+    await world.ending.record_listing_ending(ending)
     commands.recording = False
     ours = [(name, query) for name, query in commands.filters if name not in ("outbox", "inbox")]
     assert ours

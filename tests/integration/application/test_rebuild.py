@@ -38,7 +38,7 @@ async def rebuilt(
     def progress(what: str, _looked_at: int, wrong: int) -> None:
         mended[what] += wrong
 
-    await ApplicantListRebuilder(world.shards, write=write).rebuild(since, progress)
+    await ApplicantListRebuilder(world.store, world.applicant_store, write=write).rebuild(since, progress)
     return +mended
 
 

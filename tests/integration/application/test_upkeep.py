@@ -10,7 +10,7 @@ from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as internship
 from services.application.domain.model import ApplicationState, ClosedReason
-from services.application.service import upkeep
+from services.application.service import end_with_listing
 from tests.integration.application.harness import POLICY, ApplicationHarness, reason_of, state_value
 
 
@@ -23,7 +23,7 @@ async def stored(
 
 
 async def two_workers(world: ApplicationHarness) -> None:
-    await asyncio.gather(world.upkeep.settle_due(), world.upkeep.settle_due())
+    await asyncio.gather(world.settling.settle_due(), world.settling.settle_due())
 
 
 async def archive(world: ApplicationHarness, listing: internship.Internship) -> None:
@@ -34,20 +34,20 @@ async def becomes(
     world: ApplicationHarness, listing: internship.Internship, state: str, *, at: int = 0, was: str = "OPEN"
 ) -> None:
     """The news that a listing is in another state, as its version `at`."""
-    told = internship.Internship()
-    told.CopyFrom(listing)
-    told.version = at or listing.version
+    published = internship.Internship()
+    published.CopyFrom(listing)
+    published.version = at or listing.version
     event = events.InternshipStateChanged(
-        internship=told,
+        internship=published,
         to=internship.InternshipState.Value(f"INTERNSHIP_STATE_{state}"),
     )
     setattr(event, "from", internship.InternshipState.Value(f"INTERNSHIP_STATE_{was}"))
-    await world.reactions.listing_changed(event, None)  # type: ignore[arg-type]
+    await world.handlers.internship_state_changed(event, None)  # type: ignore[arg-type]
 
 
 async def test_an_expired_offer_is_closed_once_by_two_workers(world: ApplicationHarness) -> None:
     offered = await world.offered(world.student(), world.listing().id)
-    world.clock.advance(POLICY.offer_stands)
+    world.clock.advance(POLICY.offer_lifetime)
     await two_workers(world)
     assert await stored(world, offered.id) == (ApplicationState.CLOSED, ClosedReason.OFFER_EXPIRED)
     closings = [event for event in await world.events_of(offered.id) if getattr(event, "closed_reason", 0)]
@@ -62,16 +62,16 @@ async def test_a_rejection_is_disclosed_once_when_its_delay_is_over(world: Appli
     world.clock.advance(POLICY.rejection_delay)
     await two_workers(world)
     await two_workers(world)
-    told = [
+    published = [
         event for event in await world.events_of(submitted.id) if isinstance(event, events.RejectionDisclosed)
     ]
-    assert len(told) == 1
+    assert len(published) == 1
 
 
 async def test_an_unanswered_application_is_closed_after_promise_and_grace(world: ApplicationHarness) -> None:
     submitted = await world.submit(world.student(), world.listing(respond_within_days=10).id)
     world.clock.advance(timedelta(days=10) + POLICY.response_grace - timedelta(seconds=1))
-    await world.upkeep.settle_due()
+    await world.settling.settle_due()
     assert (await stored(world, submitted.id))[0] is ApplicationState.SUBMITTED
     world.clock.advance(timedelta(seconds=1))
     await two_workers(world)
@@ -82,7 +82,7 @@ async def test_an_answered_application_does_not_end_by_itself(world: Application
     submitted = await world.submit(world.student(), world.listing().id)
     await world.move(world.member(), submitted.id, "SHORTLISTED")
     world.clock.advance(timedelta(days=400))
-    await world.upkeep.settle_due()
+    await world.settling.settle_due()
     assert (await stored(world, submitted.id))[0] is ApplicationState.SHORTLISTED
 
 
@@ -119,7 +119,7 @@ async def test_an_archiving_waits_for_a_pending_accept(world: ApplicationHarness
     world.internships.interrupt = "after taking"
     await reason_of(world.accept(student, offered.id))
     world.internships.interrupt = ""
-    world.told = await all_of_kind(world, "AcceptanceStarted")
+    world.delivered = await all_of_kind(world, "AcceptanceStarted")
     await world.deliver()
     other = await world.submit(world.student(), listing.id)
     await world.deliver()
@@ -127,9 +127,9 @@ async def test_an_archiving_waits_for_a_pending_accept(world: ApplicationHarness
     assert (await stored(world, offered.id))[0] is ApplicationState.OFFERED
     assert await stored(world, other.id) == (ApplicationState.CLOSED, ClosedReason.LISTING_ARCHIVED)
     assert (await world.accept(student, offered.id)).status == pb.STUDENT_STATUS_HIRED
-    await world.upkeep.go_on_ending()
+    await world.ending.resume_endings()
     assert (await stored(world, offered.id))[0] is ApplicationState.HIRED
-    assert listing.id not in await world.applicant_store.pending_endings(1000)
+    assert listing.id not in await world.applicant_store.list_pending_endings(1000)
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,12 @@ async def test_live_applications_end_with_their_listing_with_one_reason_each(
         await becomes(world, listing, state, at=9, was=was)
     for application in (waiting, shortlisted):
         assert await stored(world, application.id) == (ApplicationState.CLOSED, reason)
-        told: list[Any] = [
+        published: list[Any] = [
             each for each in await world.events_of(application.id) if getattr(each, "closed_reason", 0)
         ]
-        assert [each.closed_reason for each in told] == [pb.ClosedReason.Value(f"CLOSED_REASON_{reason}")]
+        assert [each.closed_reason for each in published] == [
+            pb.ClosedReason.Value(f"CLOSED_REASON_{reason}")
+        ]
     assert (await stored(world, rejected.id))[0] is ApplicationState.REJECTED
 
 
@@ -172,7 +174,7 @@ async def test_what_stops_the_intake_only_ends_nothing_and_the_promise_to_answer
     await becomes(world, listing, state, at=9)
     assert (await stored(world, waiting.id))[0] is ApplicationState.SUBMITTED
     world.clock.advance(timedelta(days=10) + POLICY.response_grace)
-    await world.upkeep.settle_due()
+    await world.settling.settle_due()
     assert await stored(world, waiting.id) == (ApplicationState.CLOSED, ClosedReason.NO_RESPONSE)
 
 
@@ -216,8 +218,8 @@ async def test_whom_a_person_reopens_after_the_ending_is_left_alone_by_its_repea
 async def test_hundreds_of_applicants_end_in_batches_of_which_one_may_be_cut_short(
     world: ApplicationHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "BATCH_SIZE", 5)
-    monkeypatch.setattr(upkeep, "MAX_BATCHES", 2)
+    monkeypatch.setattr(end_with_listing, "BATCH_SIZE", 5)
+    monkeypatch.setattr(end_with_listing, "MAX_BATCHES", 2)
     listing = world.listing(openings=3)
     waiting = [await world.submit(world.student(), listing.id) for _ in range(23)]
     await world.deliver()
@@ -226,12 +228,12 @@ async def test_hundreds_of_applicants_end_in_batches_of_which_one_may_be_cut_sho
     assert len(ended) == 10
     for _ in range(4):
         await world.deliver()
-        await asyncio.gather(world.upkeep.go_on_ending(), world.upkeep.go_on_ending())
+        await asyncio.gather(world.ending.resume_endings(), world.ending.resume_endings())
     for each in waiting:
         assert await stored(world, each.id) == (ApplicationState.CLOSED, ClosedReason.LISTING_ENDED)
         moves = [one for one in await world.events_of(each.id) if isinstance(one, events.ApplicationMoved)]
         assert len(moves) == 1
-    assert listing.id not in await world.applicant_store.pending_endings(1000)
+    assert listing.id not in await world.applicant_store.list_pending_endings(1000)
 
 
 async def all_of_kind(world: ApplicationHarness, kind: str) -> set[str]:

@@ -10,21 +10,26 @@ from chassis.clock import FixedClock
 from chassis.redis.client import connect_redis
 from chassis.sharding.shards import Shards
 from internshipconnect.events.v1.events_pb2 import VerificationRequested
-from services.auth.domain import AccountKind, SignInPolicy, normalise_address
+from services.auth.domain.accounts import AccountKind
+from services.auth.domain.addresses import normalise_address
+from services.auth.domain.sign_in_policy import SignInPolicy
+from services.auth.domain.sign_in_result import SignInResult
 from services.auth.failed_sign_ins import FailedSignInCounter
 from services.auth.hashing import Argon2Hasher
 from services.auth.key_store import KeyStore
 from services.auth.keyring import KeyRing
 from services.auth.repository import COLLECTIONS, AccountRepository, SessionRepository, SigningKeyRepository
-from services.auth.service import Register, SignIn, SignInResult, SignInThrottle, TokenIssuer
+from services.auth.service.register import Register
+from services.auth.service.sign_in import SignIn
+from services.auth.service.use_cases import AuthPolicy, build_use_cases
 from tests.databases import own_databases, read_outbox
 from tests.stack import StackHandle
 
 PASSWORD = "green kettle orbit 7"
 ROTATION = timedelta(days=30)
 REDIS_TIMEOUT_S = 20.0
-"""Redis may take longer than the usual bound on a busy machine, which must not matter to what is counted."""
-LENIENT = SignInPolicy(times=1_000)
+"""Redis may take longer than the usual bound on a busy machine, which must not matter to the count."""
+LENIENT = SignInPolicy(factor=1_000)
 
 
 @dataclass
@@ -39,18 +44,18 @@ class KnownRevocations:
 
 @dataclass
 class AuthHarness:
-    """The room without its wire."""
+    """The service without its servicer."""
 
     shards: Shards
     clock: FixedClock
-    vault: KeyStore
+    key_store: KeyStore
     accounts: AccountRepository
     sessions: SessionRepository
-    hashing: Argon2Hasher
+    hasher: Argon2Hasher
     revocations: KnownRevocations
     keys: KeyRing
-    signing_in: SignIn
-    registering: Register
+    sign_in: SignIn
+    registration: Register
 
     async def register(
         self, email: str, password: str = PASSWORD, *, name: str = "Ada", company: str = ""
@@ -58,10 +63,10 @@ class AuthHarness:
         """Registers and returns the user's ID."""
         self.clock.advance(timedelta(milliseconds=1))
         kind = AccountKind.COMPANY if company else AccountKind.STUDENT
-        await self.registering.register(
+        await self.registration.register(
             email=email, password=password, name=name, kind=kind, company_name=company
         )
-        user_id = await self.accounts.user_of(normalise_address(email))
+        user_id = await self.accounts.find_user_id(normalise_address(email))
         assert user_id
         return user_id
 
@@ -72,30 +77,30 @@ class AuthHarness:
     async def verified(self, email: str, password: str = PASSWORD) -> SignInResult:
         """Registers and proves an address."""
         user_id = await self.register(email, password)
-        return await self.registering.verify_email(email, (await self.codes(user_id))[-1])
+        return await self.registration.verify_email(email, (await self.codes(user_id))[-1])
 
 
 def build_auth_harness(
     shards: Shards, redis: RedisCluster, clock: FixedClock, data_key: bytes, policy: SignInPolicy = LENIENT
 ) -> AuthHarness:
-    """One process's worth of the room."""
-    vault = KeyStore(data_key)
+    """One process's worth of the service."""
+    key_store = KeyStore(data_key)
     accounts, sessions = AccountRepository(shards), SessionRepository(shards)
-    hashing = Argon2Hasher(threads=2, queue=32)
+    hasher = Argon2Hasher(threads=2, queue=32)
     revocations = KnownRevocations()
-    keys = KeyRing(SigningKeyRepository(shards), vault, clock, ROTATION)
-    signing_in = SignIn(
-        accounts=accounts,
-        sessions=sessions,
-        hashing=hashing,
-        minting=TokenIssuer(keys, vault, clock),
+    keys = KeyRing(SigningKeyRepository(shards), key_store, clock, ROTATION)
+    cases = build_use_cases(
+        accounts,
+        sessions,
+        hasher=hasher,
+        keys=keys,
         revocations=revocations,
-        attempts=SignInThrottle(FailedSignInCounter(redis, policy, REDIS_TIMEOUT_S)),
+        failures=FailedSignInCounter(redis, policy, REDIS_TIMEOUT_S),
         clock=clock,
+        policy=AuthPolicy(),
     )
-    registering = Register(accounts, hashing, signing_in, vault.code_key, clock)
     return AuthHarness(
-        shards, clock, vault, accounts, sessions, hashing, revocations, keys, signing_in, registering
+        shards, clock, key_store, accounts, sessions, hasher, revocations, keys, cases.sign_in, cases.register
     )
 
 
@@ -127,4 +132,4 @@ async def redis(stack: StackHandle) -> AsyncIterator[RedisCluster]:
 async def auth(shards: Shards, redis: RedisCluster, clock: FixedClock) -> AsyncIterator[AuthHarness]:
     auth = build_auth_harness(shards, redis, clock, secrets.token_bytes(32))
     yield auth
-    await auth.hashing.close()
+    await auth.hasher.close()

@@ -17,9 +17,9 @@ async def test_no_query_of_a_sign_in_goes_to_several_shards(
         for email in (f"{number}@campus.test" for number in range(6)):
             with guard.operation(email):
                 await auth.verified(email)
-                signed_in = await auth.signing_in.login(email, PASSWORD)
-                renewed = await auth.signing_in.refresh(signed_in.refresh_token)
-                await auth.signing_in.logout(renewed.refresh_token.partition(".")[0])
+                signed_in = await auth.sign_in.login(email, PASSWORD)
+                renewed = await auth.sign_in.refresh(signed_in.refresh_token)
+                await auth.sign_in.logout(renewed.refresh_token.partition(".")[0])
                 await auth.register(email)
-        await auth.hashing.close()
+        await auth.hasher.close()
     guard.check()

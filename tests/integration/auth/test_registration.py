@@ -11,8 +11,7 @@ from internshipconnect.events.v1.events_pb2 import (
     UserVerified,
     VerificationRequested,
 )
-from services.auth.domain import AccountKind, AccountState
-from services.auth.domain.accounts import MAX_GUESSES_PER_CODE
+from services.auth.domain.accounts import MAX_GUESSES_PER_CODE, AccountKind, AccountState
 from tests.databases import read_outbox
 from tests.integration.auth.conftest import PASSWORD, AuthHarness
 
@@ -22,7 +21,7 @@ OTHER_PASSWORD = "violet anchor prism 3"
 
 async def refused(auth: AuthHarness, code: str, email: str = EMAIL) -> str:
     with pytest.raises(DomainError) as failure:
-        await auth.registering.verify_email(email, code)
+        await auth.registration.verify_email(email, code)
     return failure.value.reason
 
 
@@ -32,7 +31,7 @@ def wrong(code: str) -> str:
 
 async def test_registering_opens_a_pending_account_and_has_a_code_sent(auth: AuthHarness) -> None:
     user_id = await auth.register("Ada@Campus.TEST")
-    account = await auth.accounts.find(user_id)
+    account = await auth.accounts.get(user_id)
     assert account is not None
     assert (account.state, account.email) == (AccountState.PENDING_VERIFICATION, "Ada@Campus.TEST")
     [registered] = await read_outbox(auth.shards, UserRegistered, user_id)
@@ -72,26 +71,26 @@ async def test_twenty_registrations_of_one_address_at_once_give_one_account(auth
 
 async def test_a_registration_that_broke_off_before_its_account_is_taken_over(auth: AuthHarness) -> None:
     abandoned = new_id("usr")
-    await auth.accounts.reserve(EMAIL, abandoned, auth.clock.now())
+    await auth.accounts.reserve_address(EMAIL, abandoned, auth.clock.now())
     assert await auth.register(EMAIL) == abandoned
-    assert await auth.accounts.find(abandoned) is not None
+    assert await auth.accounts.get(abandoned) is not None
 
 
 async def test_the_right_code_makes_the_account_active_and_signs_in(auth: AuthHarness) -> None:
     user_id = await auth.register(EMAIL)
     [code] = await auth.codes(user_id)
-    signed_in = await auth.registering.verify_email(EMAIL, code)
+    signed_in = await auth.registration.verify_email(EMAIL, code)
     assert signed_in.account.state is AccountState.ACTIVE
     assert signed_in.account.email_verified
     assert len(await read_outbox(auth.shards, UserVerified, user_id)) == 1
-    assert (await auth.signing_in.refresh(signed_in.refresh_token)).account.id == user_id
+    assert (await auth.sign_in.refresh(signed_in.refresh_token)).account.id == user_id
 
 
 async def test_a_code_works_once(auth: AuthHarness) -> None:
     user_id = await auth.register(EMAIL)
     [code] = await auth.codes(user_id)
     answers = await asyncio.gather(
-        *(auth.registering.verify_email(EMAIL, code) for _ in range(4)), return_exceptions=True
+        *(auth.registration.verify_email(EMAIL, code) for _ in range(4)), return_exceptions=True
     )
     assert sum(not isinstance(answer, DomainError) for answer in answers) == 1
     assert len(await read_outbox(auth.shards, UserVerified, user_id)) == 1
@@ -108,7 +107,7 @@ async def test_after_five_wrong_codes_the_right_one_is_refused_until_a_new_one_i
     await auth.register(EMAIL)
     assert await refused(auth, code) == "INVALID_VERIFICATION_CODE"
     newest = (await auth.codes(user_id))[-1]
-    assert (await auth.registering.verify_email(EMAIL, newest)).account.id == user_id
+    assert (await auth.registration.verify_email(EMAIL, newest)).account.id == user_id
 
 
 async def test_concurrent_guesses_do_not_pass_the_limit(auth: AuthHarness) -> None:
@@ -133,10 +132,10 @@ async def test_registering_a_pending_address_again_ends_the_sessions_of_the_firs
     auth: AuthHarness,
 ) -> None:
     user_id = await auth.register(EMAIL, OTHER_PASSWORD, name="Eve")
-    eve = await auth.signing_in.login(EMAIL, OTHER_PASSWORD)
+    eve = await auth.sign_in.login(EMAIL, OTHER_PASSWORD)
     assert await auth.register(EMAIL) == user_id
     with pytest.raises(DomainError) as failure:
-        await auth.signing_in.refresh(eve.refresh_token)
+        await auth.sign_in.refresh(eve.refresh_token)
     assert failure.value.reason == "INVALID_REFRESH_TOKEN"
     assert len(auth.revocations.revoked) == 1
 
@@ -146,13 +145,13 @@ async def test_the_owners_code_brings_the_owners_password_although_eve_registere
 ) -> None:
     user_id = await auth.register(EMAIL, PASSWORD, name="Ada")
     await auth.register(EMAIL, OTHER_PASSWORD, name="Eve", company="Evil")
-    eve = await auth.signing_in.login(EMAIL, OTHER_PASSWORD)
+    eve = await auth.sign_in.login(EMAIL, OTHER_PASSWORD)
     owners, _ = await auth.codes(user_id)
-    await auth.registering.verify_email(EMAIL, owners)
-    assert (await auth.signing_in.login(EMAIL, PASSWORD)).account.holder.name == "Ada"
+    await auth.registration.verify_email(EMAIL, owners)
+    assert (await auth.sign_in.login(EMAIL, PASSWORD)).account.holder.name == "Ada"
     for attempt in (
-        auth.signing_in.login(EMAIL, OTHER_PASSWORD),
-        auth.signing_in.refresh(eve.refresh_token),
+        auth.sign_in.login(EMAIL, OTHER_PASSWORD),
+        auth.sign_in.refresh(eve.refresh_token),
     ):
         with pytest.raises(DomainError):
             await attempt
@@ -165,9 +164,9 @@ async def test_registering_a_proven_address_changes_nothing_and_notifies_its_own
     signed_in = await auth.verified(EMAIL)
     user_id = await auth.register(EMAIL, OTHER_PASSWORD, name="Eve")
     assert user_id == signed_in.account.id
-    assert await auth.accounts.find(user_id) == signed_in.account
+    assert await auth.accounts.get(user_id) == signed_in.account
     assert len(await read_outbox(auth.shards, RegistrationRepeated, user_id)) == 1
-    await auth.signing_in.login(EMAIL, PASSWORD)
+    await auth.sign_in.login(EMAIL, PASSWORD)
 
 
 async def test_a_password_that_is_easy_to_guess_is_refused_whether_or_not_the_address_is_known(
@@ -176,7 +175,7 @@ async def test_a_password_that_is_easy_to_guess_is_refused_whether_or_not_the_ad
     await auth.verified(EMAIL)
     for email in (EMAIL, "nobody@campus.test"):
         with pytest.raises(DomainError) as failure:
-            await auth.registering.register(
+            await auth.registration.register(
                 email=email, password="password123", name="Ada", kind=AccountKind.STUDENT
             )
         assert failure.value.violations[0].field == "password"

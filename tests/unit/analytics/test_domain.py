@@ -42,7 +42,7 @@ def counted(events: Iterable[ApplicationEvent]) -> FigureCounts:
     track, figures = ApplicationTrack(id="app_1", internship_id="int_1"), Counter[str]()
     before: FigureCounts = {}
     for each in events:
-        track = track.joined(each)
+        track = track.with_event(each)
         for name, change in figure_changes(before, track.figures).items():
             figures[name] += change
         before = track.figures
@@ -106,7 +106,7 @@ def test_a_stage_that_is_entered_again_counts_once() -> None:
 def test_a_listing_ends_in_its_newest_state_whatever_the_order(changes: list[tuple[str, int]]) -> None:
     track = ListingTrack()
     for state, version in changes:
-        track = track.joined(
+        track = track.with_event(
             ListingEvent(internship_id="int_1", company_id="cmp_1", state=state, version=version, time=START)
         )
     assert track.figures == {"total_internships": 1, "open_internships": 0}
@@ -114,7 +114,7 @@ def test_a_listing_ends_in_its_newest_state_whatever_the_order(changes: list[tup
 
 def test_an_open_listing_counts_as_open() -> None:
     opened = ListingEvent(internship_id="i", company_id="c", state="OPEN", version=2, time=START)
-    assert ListingTrack().joined(opened).figures == {"total_internships": 1, "open_internships": 1}
+    assert ListingTrack().with_event(opened).figures == {"total_internships": 1, "open_internships": 1}
 
 
 def test_a_listing_without_events_counts_nowhere() -> None:

@@ -24,10 +24,10 @@ from services.application.domain.submission import (
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 POLICY = ApplicationPolicy()
 
-STUDENT = ApplicationActor(actor=ApplicationActorKind.STUDENT, id="usr_student")
-OWNER = ApplicationActor(actor=ApplicationActorKind.COMPANY, id="usr_owner", role="OWNER")
-RECRUITER = ApplicationActor(actor=ApplicationActorKind.COMPANY, id="usr_recruiter", role="RECRUITER")
-VIEWER = ApplicationActor(actor=ApplicationActorKind.COMPANY, id="usr_viewer", role="VIEWER")
+STUDENT = ApplicationActor(kind=ApplicationActorKind.STUDENT, id="usr_student")
+OWNER = ApplicationActor(kind=ApplicationActorKind.COMPANY, id="usr_owner", role="OWNER")
+RECRUITER = ApplicationActor(kind=ApplicationActorKind.COMPANY, id="usr_recruiter", role="RECRUITER")
+VIEWER = ApplicationActor(kind=ApplicationActorKind.COMPANY, id="usr_viewer", role="VIEWER")
 
 QUESTIONS = (
     IntakeQuestion(id="why", kind=IntakeQuestionKind.TEXT, required=True),

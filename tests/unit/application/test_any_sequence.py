@@ -24,7 +24,7 @@ SECRET = "weak in the interview"
 BACK = "the state before"
 REFERENCE = {
     "COMPANY": {**COMPANY_MAY, "REJECTED": BACK, "CLOSED": BACK},
-    # Until told of a rejection the student may do what was possible before it.
+    # Until a rejection is disclosed the student may do what was possible before it.
     "STUDENT": {**STUDENT_MAY, "DRAFT": "SUBMITTED", "REJECTED": "WITHDRAWN"},
     "SYSTEM": SYSTEM_MAY,
 }
@@ -60,24 +60,24 @@ class AnyoneMovesAnything(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
 
-    @rule(mover=st.sampled_from(ACTORS), goal=st.sampled_from(list(ApplicationState)))
-    def anyone_moves_anywhere(self, mover: ApplicationActor, goal: ApplicationState) -> None:
-        if (mover, goal) == (STUDENT, ApplicationState.HIRED):
+    @rule(actor=st.sampled_from(ACTORS), goal=st.sampled_from(list(ApplicationState)))
+    def anyone_moves_anywhere(self, actor: ApplicationActor, goal: ApplicationState) -> None:
+        if (actor, goal) == (STUDENT, ApplicationState.HIRED):
             return
         try:
-            after = moves.move_application(self.application, goal, mover, self.now, POLICY, note=SECRET)
+            after = moves.move_application(self.application, goal, actor, self.now, POLICY, note=SECRET)
         except DomainError as refusal:
             assert refusal.reason in ("ILLEGAL_TRANSITION", "UNEXPECTED_STATE")
             return
         self.attempt(after)
 
-    @rule(mover=st.sampled_from(ACTORS), to=st.integers(0, 30))
-    def the_company_moves_somewhere_allowed(self, mover: ApplicationActor, to: int) -> None:
-        targets = transitions.allowed_targets(self.application, mover, self.now)
-        if targets and self.application.acceptance is None and mover is not STUDENT:
+    @rule(actor=st.sampled_from(ACTORS), to=st.integers(0, 30))
+    def the_company_moves_somewhere_allowed(self, actor: ApplicationActor, to: int) -> None:
+        targets = transitions.allowed_targets(self.application, actor, self.now)
+        if targets and self.application.acceptance is None and actor is not STUDENT:
             target = targets[to % len(targets)]
             self.attempt(
-                moves.move_application(self.application, target, mover, self.now, POLICY, note=SECRET)
+                moves.move_application(self.application, target, actor, self.now, POLICY, note=SECRET)
             )
 
     @rule()
@@ -89,9 +89,9 @@ class AnyoneMovesAnything(RuleBasedStateMachine):
                     moves.move_application(self.application, target, OWNER, self.now, POLICY, note=SECRET)
                 )
 
-    @rule(mover=st.sampled_from(ACTORS))
-    def the_company_looks(self, mover: ApplicationActor) -> None:
-        self.attempt(moves.start_review(self.application, mover, self.now, POLICY))
+    @rule(actor=st.sampled_from(ACTORS))
+    def the_company_looks(self, actor: ApplicationActor) -> None:
+        self.attempt(moves.start_review(self.application, actor, self.now, POLICY))
 
     @rule()
     def the_student_accepts(self) -> None:

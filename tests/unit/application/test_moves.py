@@ -56,34 +56,34 @@ SYSTEM_MAY = {
 
 
 def named(value: ApplicationActor | str) -> str:
-    return value if isinstance(value, str) else value.actor
+    return value if isinstance(value, str) else value.kind
 
 
 TABLE = [
-    (mover, state, targets)
-    for mover, rows in ((OWNER, COMPANY_MAY), (STUDENT, STUDENT_MAY), (SYSTEM_ACTOR, SYSTEM_MAY))
+    (actor, state, targets)
+    for actor, rows in ((OWNER, COMPANY_MAY), (STUDENT, STUDENT_MAY), (SYSTEM_ACTOR, SYSTEM_MAY))
     for state, targets in rows.items()
 ]
 
 
-@pytest.mark.parametrize(("mover", "state", "targets"), TABLE, ids=named)
+@pytest.mark.parametrize(("actor", "state", "targets"), TABLE, ids=named)
 def test_each_actor_may_go_exactly_where_the_table_says(
-    mover: ApplicationActor, state: str, targets: str
+    actor: ApplicationActor, state: str, targets: str
 ) -> None:
     application = in_state(ApplicationState(state))
-    assert set(allowed_targets(application, mover, LATER)) == {
+    assert set(allowed_targets(application, actor, LATER)) == {
         ApplicationState(target) for target in targets.split()
     }
 
 
-@pytest.mark.parametrize(("mover", "state", "targets"), TABLE, ids=named)
-def test_every_other_target_is_refused_as_illegal(mover: ApplicationActor, state: str, targets: str) -> None:
+@pytest.mark.parametrize(("actor", "state", "targets"), TABLE, ids=named)
+def test_every_other_target_is_refused_as_illegal(actor: ApplicationActor, state: str, targets: str) -> None:
     application = in_state(ApplicationState(state))
     for target in ApplicationState:
         if target in targets.split():
             continue
         with pytest.raises(DomainError) as refusal:
-            moves.move_application(application, target, mover, LATER, POLICY)
+            moves.move_application(application, target, actor, LATER, POLICY)
         assert refusal.value.reason == "ILLEGAL_TRANSITION"
 
 
@@ -216,13 +216,13 @@ def test_an_expired_offer_is_neither_accepted_nor_left_open() -> None:
 
 def test_nobody_moves_an_application_whose_offer_is_being_accepted() -> None:
     accepting = moves.start_acceptance(in_state(ApplicationState.OFFERED), STUDENT, NOW, POLICY)
-    for mover, target in (
+    for actor, target in (
         (OWNER, ApplicationState.REJECTED),
         (STUDENT, ApplicationState.WITHDRAWN),
         (SYSTEM_ACTOR, ApplicationState.CLOSED),
     ):
         with pytest.raises(DomainError) as refusal:
-            moves.move_application(accepting, target, mover, NOW, POLICY)
+            moves.move_application(accepting, target, actor, NOW, POLICY)
         assert refusal.value.reason == "UNEXPECTED_STATE"
     assert moves.settle_due_application(accepting, NOW + timedelta(days=30), POLICY) is None
 
@@ -231,7 +231,7 @@ def test_an_accept_that_began_in_time_is_completed_after_the_offer_would_have_ex
     accepting = moves.start_acceptance(in_state(ApplicationState.OFFERED), STUDENT, NOW, POLICY, "operation")
     hired = moves.complete_acceptance(accepting, NOW + timedelta(days=15), POLICY)
     assert (hired.state, hired.acceptance) == (ApplicationState.HIRED, None)
-    assert hired.moved_by("operation")
+    assert hired.was_moved_by("operation")
 
 
 def test_an_undone_acceptance_leaves_the_offer_standing() -> None:

@@ -1,4 +1,4 @@
-"""Applying: the open window, the answers, and what is frozen."""
+"""Applying: the open window, the answers, and the frozen parts."""
 
 from datetime import timedelta
 

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chassis.errors import DomainError
-from services.auth.domain import (
+from services.auth.domain.accounts import (
     CODE_LIFE,
+    MAX_GUESSES_PER_CODE,
     Account,
     AccountHolder,
     AccountKind,
@@ -14,7 +15,6 @@ from services.auth.domain import (
     digest_code,
     open_account,
 )
-from services.auth.domain.accounts import MAX_GUESSES_PER_CODE
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 ADA = AccountHolder("Ada", AccountKind.STUDENT)
@@ -34,12 +34,12 @@ def account(*registrations: PendingRegistration) -> Account:
     first, *others = registrations or (registration(),)
     opened = open_account("usr_1", "ada@example.test", first, NOW)
     for other in others:
-        opened = opened.register_again(other, NOW)
+        opened = opened.with_registration(other, NOW)
     return opened
 
 
 def find(held: Account, code: str, guesses: int = 1, at: datetime = NOW) -> PendingRegistration | None:
-    return held.registration_of(digest_code(KEY, "usr_1", code), guesses, at)
+    return held.find_registration(digest_code(KEY, "usr_1", code), guesses, at)
 
 
 def test_the_right_code_finds_its_registration() -> None:
@@ -79,19 +79,19 @@ def test_the_owners_code_brings_the_owners_password_although_somebody_registered
     held = account(registration(holder=ADA), registration("22222222", EVE))
     owners = find(held, "11111111")
     assert owners is not None
-    verified = held.verify(owners, NOW)
+    verified = held.verified_by(owners, NOW)
     assert (verified.password_hash, verified.holder) == ("hash-11111111", ADA)
     assert verified.credential > held.credential
 
 
 def test_verifying_the_newest_registration_keeps_the_sessions_of_its_password() -> None:
     held = account()
-    assert held.verify(held.registrations[-1], NOW).credential == held.credential
+    assert held.verified_by(held.registrations[-1], NOW).credential == held.credential
 
 
 def test_a_verified_account_is_active_and_its_codes_are_gone() -> None:
     held = account()
-    verified = held.verify(held.registrations[-1], NOW)
+    verified = held.verified_by(held.registrations[-1], NOW)
     assert verified.state is AccountState.ACTIVE
     assert verified.email_verified
     assert find(verified, "11111111") is None
@@ -130,5 +130,5 @@ def test_an_account_shows_its_address_as_it_was_typed_by_who_proved_it() -> None
     typed = replace(registration("22222222"), email="Ada@Example.test")
     held = account(registration(), typed)
     assert held.email == "Ada@Example.test"
-    assert held.verify(typed, NOW).email == "Ada@Example.test"
-    assert account().verify(registration(), NOW).email == "ada@example.test"
+    assert held.verified_by(typed, NOW).email == "Ada@Example.test"
+    assert account().verified_by(registration(), NOW).email == "ada@example.test"

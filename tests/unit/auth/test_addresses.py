@@ -1,7 +1,7 @@
 import pytest
 
 from chassis.errors import DomainError
-from services.auth.domain import check_address_reachable, normalise_address, read_address
+from services.auth.domain.addresses import check_address_reachable, normalise_address, read_address
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.auth.domain import DEVICE_LIFE, Device, DeviceOwner, recognise_device
+from services.auth.domain.devices import DEVICE_LIFE, Device, DeviceOwner, recognise_device
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 KEY = b"k" * 32
 ADA = DeviceOwner("usr_1", 1)
 LAPTOP = Device(b"laptop-no-01")
-TOKEN = LAPTOP.token(KEY, ADA, NOW)
+TOKEN = LAPTOP.encode_token(KEY, ADA, NOW)
 
 
 def test_a_device_is_recognised_by_its_token_for_a_year() -> None:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.auth.domain import (
+from services.auth.domain.keys import (
     ACCESS_TOKEN_LIFE,
     DueSigningKey,
     KeyState,

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from chassis.errors import DomainError
-from services.auth.domain import canonical_password, check_password
+from services.auth.domain.passwords import canonical_password, check_password
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from chassis.errors import DomainError
 from chassis.ids import new_id
-from services.auth.domain import (
+from services.auth.domain.sessions import (
     EndReason,
     PresentedRefreshToken,
     RefreshToken,
@@ -27,7 +27,7 @@ def token(number: int) -> RefreshToken:
 
 
 def generation(number: int) -> RefreshToken:
-    """The first token, or that which so many exchanges make of it."""
+    """The first token, or the one after a number of exchanges."""
     found = token(0)
     for _ in range(number):
         found = found.successor(KEY)
@@ -86,26 +86,28 @@ def test_a_successor_is_always_the_same_and_nobody_makes_it_without_the_key() ->
 
 
 def test_the_first_token_is_current() -> None:
-    assert session().judge(shown(0), GRACE, NOW) is RefreshTokenStatus.CURRENT
+    assert session().check_refresh_token(shown(0), GRACE, NOW) is RefreshTokenStatus.CURRENT
 
 
 def test_the_token_that_was_exchanged_just_now_is_answered_again_to_the_same_client_only() -> None:
     rotated, last = session().rotate(shown(0), NOW), NOW + GRACE - timedelta(milliseconds=1)
-    assert rotated.judge(shown(0), GRACE, last) is RefreshTokenStatus.ANSWERED
-    assert rotated.judge(shown(0, THIEF), GRACE, last) is RefreshTokenStatus.REUSED
-    assert rotated.judge(shown(0), GRACE, NOW + GRACE) is RefreshTokenStatus.REUSED
+    assert rotated.check_refresh_token(shown(0), GRACE, last) is RefreshTokenStatus.REPEATED
+    assert rotated.check_refresh_token(shown(0, THIEF), GRACE, last) is RefreshTokenStatus.REUSED
+    assert rotated.check_refresh_token(shown(0), GRACE, NOW + GRACE) is RefreshTokenStatus.REUSED
 
 
 def test_an_older_token_is_reused_however_short_ago_it_was_exchanged() -> None:
     rotated = session().rotate(shown(0), NOW).rotate(shown(1), NOW)
-    assert rotated.judge(shown(0), GRACE, NOW) is RefreshTokenStatus.REUSED
-    assert rotated.judge(shown(1), GRACE, NOW) is RefreshTokenStatus.ANSWERED
+    assert rotated.check_refresh_token(shown(0), GRACE, NOW) is RefreshTokenStatus.REUSED
+    assert rotated.check_refresh_token(shown(1), GRACE, NOW) is RefreshTokenStatus.REPEATED
 
 
 def test_a_session_slides_for_thirty_days() -> None:
     last = NOW + timedelta(days=30) - timedelta(milliseconds=1)
-    assert session().judge(shown(0), GRACE, last) is RefreshTokenStatus.CURRENT
-    assert session().judge(shown(0), GRACE, NOW + timedelta(days=30)) is RefreshTokenStatus.OVER
+    assert session().check_refresh_token(shown(0), GRACE, last) is RefreshTokenStatus.CURRENT
+    assert (
+        session().check_refresh_token(shown(0), GRACE, NOW + timedelta(days=30)) is RefreshTokenStatus.ENDED
+    )
 
 
 def test_a_session_ends_ninety_days_after_sign_in_however_often_it_is_refreshed() -> None:
@@ -118,7 +120,7 @@ def test_a_session_ends_ninety_days_after_sign_in_however_often_it_is_refreshed(
 def test_an_ended_session_is_over_for_every_token_and_keeps_its_first_reason() -> None:
     ended = session().end(EndReason.LOGOUT, NOW).end(EndReason.TOKEN_REUSED, NOW + timedelta(days=1))
     assert (ended.end_reason, ended.end_time) == (EndReason.LOGOUT, NOW)
-    assert ended.judge(shown(0), GRACE, NOW) is RefreshTokenStatus.OVER
+    assert ended.check_refresh_token(shown(0), GRACE, NOW) is RefreshTokenStatus.ENDED
 
 
 STEPS = st.tuples(st.integers(0, 6), st.sampled_from([LAPTOP, THIEF]), st.integers(0, 12))
@@ -135,16 +137,16 @@ def test_no_order_of_shown_tokens_gives_two_families_or_spares_a_session_whose_t
         now += timedelta(seconds=seconds)
         if number > newest:
             continue  # nobody was given that one yet
-        verdict = current.judge(shown(number, client), GRACE, now)
+        verdict = current.check_refresh_token(shown(number, client), GRACE, now)
         if current.end_time is not None:
-            assert verdict is RefreshTokenStatus.OVER
+            assert verdict is RefreshTokenStatus.ENDED
         elif number == newest:
             assert verdict is RefreshTokenStatus.CURRENT
             current, exchanged = current.rotate(shown(number, client), now), (number, client, now)
             newest += 1
             assert current.token_digest == generation(newest).digest
         elif exchanged[:2] == (number, client) and now < exchanged[2] + GRACE:
-            assert verdict is RefreshTokenStatus.ANSWERED
+            assert verdict is RefreshTokenStatus.REPEATED
             assert current.token_digest == generation(number + 1).digest
         else:
             assert verdict is RefreshTokenStatus.REUSED

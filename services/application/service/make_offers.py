@@ -1,17 +1,19 @@
 """Making an offer: it is marked, an opening is kept for it at the listing, the offer is made.
 
 So SENT and ACCEPTED offers are never more than the openings, however many are made at once. Each step is
-stored before the next begins, and each can be repeated: what is cut short is completed, or undone, by the
-member's repeat or by the upkeep.
+stored before the next begins, and each can be repeated: an offer that is cut short is completed, or undone,
+by the member's repeat or by the periodic task.
 """
 
 from typing import Final
 
+from chassis.clock import Clock
 from chassis.errors import DomainError, domain_error
 from services.application.domain import moves
-from services.application.domain.model import Application, ApplicationState
+from services.application.domain.events import with_events
+from services.application.domain.model import Application, ApplicationPolicy, ApplicationState
 from services.application.repository import ApplicationRepository
-from services.application.service.changes import ApplicationUpdater, ListingDirectory
+from services.application.service.ports import ListingDirectory
 
 RESERVE_OPENING_REFUSALS: Final = frozenset(
     {"NO_OPENING_LEFT", "INTERNSHIP_NOT_FOUND", "UNEXPECTED_STATE", "ILLEGAL_TRANSITION"}
@@ -23,14 +25,19 @@ class MakeOffers:
     """Carries offers through."""
 
     def __init__(
-        self, store: ApplicationRepository, changes: ApplicationUpdater, listings: ListingDirectory
+        self,
+        repository: ApplicationRepository,
+        listings: ListingDirectory,
+        clock: Clock,
+        policy: ApplicationPolicy,
     ) -> None:
-        self._store = store
-        self._changes = changes
+        self._repository = repository
         self._listings = listings
+        self._clock = clock
+        self._policy = policy
 
-    async def finish(self, application: Application) -> Application:
-        """Keeps an opening and makes the offer that was begun.
+    async def finish_offer(self, application: Application) -> Application:
+        """Keep an opening and make the offer that was begun.
 
         Raises NO_OPENING_LEFT after having undone it; after UNAVAILABLE it is carried through later.
         """
@@ -45,34 +52,34 @@ class MakeOffers:
         return await self._complete(application)
 
     async def finish_pending(self, application_id: str) -> None:
-        """Finishes an offer that is still being made; that there was no opening is an end like the other."""
-        application = await self._store.get(application_id)
+        """Finish an offer that is still being made; without an opening it is undone."""
+        application = await self._repository.get(application_id)
         if application is None or application.offering is None:
             return
         try:
-            await self.finish(application)
+            await self.finish_offer(application)
         except DomainError as error:
             if error.reason not in RESERVE_OPENING_REFUSALS:
                 raise
 
     async def _complete(self, started: Application) -> Application:
-        now, policy = self._changes.clock.now(), self._changes.policy
+        now = self._clock.now()
 
         def complete(seen: Application) -> Application | None:
-            return moves.complete_offer(seen, now, policy) if _is_same_offer(seen, started) else None
+            return moves.complete_offer(seen, now, self._policy) if _is_same_offer(seen, started) else None
 
-        application = await self._changes.change(started, complete)
+        application = await self._repository.update(started.id, with_events(complete), known=started)
         if application.state is not ApplicationState.OFFERED:
-            raise domain_error("UNEXPECTED_STATE", "The application has moved on meanwhile; read it again.")
+            raise domain_error("UNEXPECTED_STATE", "The application has moved on since; read it again.")
         return application
 
     async def _undo(self, started: Application) -> None:
-        now, policy = self._changes.clock.now(), self._changes.policy
+        now = self._clock.now()
 
         def undo(seen: Application) -> Application | None:
-            return moves.undo_offer(seen, now, policy) if _is_same_offer(seen, started) else None
+            return moves.undo_offer(seen, now, self._policy) if _is_same_offer(seen, started) else None
 
-        await self._changes.change(started, undo)
+        await self._repository.update(started.id, with_events(undo), known=started)
 
 
 def _is_same_offer(seen: Application, started: Application) -> bool:

@@ -9,13 +9,20 @@ from datetime import datetime
 from typing import Final
 
 from chassis.call_context import IdempotentOperation, Principal
-from chassis.errors import DomainError, domain_error, stale_etag
-from chassis.mongo.documents import format_etag as etag_of
+from chassis.clock import Clock
+from chassis.errors import DomainError, domain_error
 from services.application.domain import moves
-from services.application.domain.model import Application, ApplicationState
+from services.application.domain.events import with_events
+from services.application.domain.model import Application, ApplicationPolicy, ApplicationState
 from services.application.domain.student_view import student_view
 from services.application.repository import ApplicationRepository
-from services.application.service.changes import ApplicationUpdater, ListingDirectory, actor_of_principal
+from services.application.service.access import (
+    actor_of_principal,
+    check_etag,
+    operation_id,
+    read_application,
+)
+from services.application.service.ports import ListingDirectory
 
 TAKE_OPENING_REFUSALS: Final = frozenset(
     {"NO_OPENING_LEFT", "INTERNSHIP_NOT_FOUND", "INTERNSHIP_NOT_OPEN", "ILLEGAL_TRANSITION"}
@@ -28,37 +35,41 @@ class AcceptOffers:
     """Carries accepts through."""
 
     def __init__(
-        self, store: ApplicationRepository, changes: ApplicationUpdater, listings: ListingDirectory
+        self,
+        repository: ApplicationRepository,
+        listings: ListingDirectory,
+        clock: Clock,
+        policy: ApplicationPolicy,
     ) -> None:
-        self._store = store
-        self._changes = changes
+        self._repository = repository
         self._listings = listings
+        self._clock = clock
+        self._policy = policy
 
     async def accept(
-        self, application_id: str, student: Principal, etag: str, operation: IdempotentOperation | None
+        self, application_id: str, principal: Principal, etag: str, operation: IdempotentOperation | None
     ) -> Application:
-        """The student accepts the offer and is hired.
+        """Accept the offer for the student, who is hired by it.
 
         Raises ILLEGAL_TRANSITION when no offer stands, STALE_ETAG, NO_OPENING_LEFT; after UNAVAILABLE the
         accept stays pending and is carried through later.
         """
-        application = await self._changes.read(application_id, student)
-        if operation is not None and application.moved_by(operation.id):
+        application = await read_application(self._repository, application_id, principal)
+        if operation is not None and application.was_moved_by(operation.id):
             return application
-        now, policy, mover = self._changes.clock.now(), self._changes.policy, actor_of_principal(student)
-        operation_id = "" if operation is None else operation.id
+        now, actor = self._clock.now(), actor_of_principal(principal)
 
         def start(seen: Application) -> Application | None:
             if seen.acceptance is not None:
                 return None
-            if etag and etag != etag_of(student_view(seen, now).version):
-                raise stale_etag("application", seen.id)
-            return moves.start_acceptance(seen, mover, now, policy, operation_id)
+            check_etag(etag, student_view(seen, now).version, seen)
+            return moves.start_acceptance(seen, actor, now, self._policy, operation_id(operation))
 
-        return await self.finish(await self._changes.change(application, start))
+        started = await self._repository.update(application_id, with_events(start), known=application)
+        return await self.finish_acceptance(started)
 
-    async def finish(self, application: Application) -> Application:
-        """Takes the opening and hires; undoes the accept when there is none, and raises NO_OPENING_LEFT."""
+    async def finish_acceptance(self, application: Application) -> Application:
+        """Take the opening and hire; when there is none, undo the accept and raise NO_OPENING_LEFT."""
         try:
             await self._listings.take_opening(application.internship_id, application.id, application.version)
         except DomainError as error:
@@ -68,53 +79,55 @@ class AcceptOffers:
             raise
         return await self._complete(application)
 
-    async def resume(self, application_id: str) -> None:
-        """Sees to an accept that began a moment ago: leaves it to its caller first, then finishes it."""
-        for pause_s in (FIRST_CHECK_DELAY_S, self._changes.policy.acceptance_patience.total_seconds()):
-            application = await self._store.get(application_id)
+    async def resume_acceptance(self, application_id: str) -> None:
+        """Leave an accept that began a moment ago to its caller first, then finish it."""
+        for pause_s in (FIRST_CHECK_DELAY_S, self._policy.acceptance_timeout.total_seconds()):
+            application = await self._repository.get(application_id)
             if application is None or application.acceptance is None:
                 return
-            await asyncio.sleep(min(pause_s, self._patience_left_s(application)))
+            await asyncio.sleep(min(pause_s, self._remaining_wait_s(application)))
         await self.finish_pending(application_id)
 
     async def finish_pending(self, application_id: str) -> None:
-        """Finishes an accept that is still pending; that no opening was left is an end like the other."""
-        application = await self._store.get(application_id)
+        """Finish an accept that is still pending; without an opening it is undone."""
+        application = await self._repository.get(application_id)
         if application is None or application.acceptance is None:
             return
         try:
-            await self.finish(application)
+            await self.finish_acceptance(application)
         except DomainError as error:
             if error.reason != "NO_OPENING_LEFT":
                 raise
 
     async def _complete(self, started: Application) -> Application:
-        now, policy = self._changes.clock.now(), self._changes.policy
+        now = self._clock.now()
 
         def complete(seen: Application) -> Application | None:
-            return (
-                moves.complete_acceptance(seen, now, policy) if _is_same_acceptance(seen, started) else None
-            )
+            if not _is_same_acceptance(seen, started):
+                return None
+            return moves.complete_acceptance(seen, now, self._policy)
 
-        application = await self._changes.change(started, complete)
+        application = await self._repository.update(started.id, with_events(complete), known=started)
         if application.state is not ApplicationState.HIRED:
-            raise domain_error("UNEXPECTED_STATE", "The application has moved on meanwhile; read it again.")
+            raise domain_error("UNEXPECTED_STATE", "The application has moved on since; read it again.")
         return application
 
     async def _undo(self, started: Application) -> None:
-        now, policy = self._changes.clock.now(), self._changes.policy
+        now = self._clock.now()
 
         def undo(seen: Application) -> Application | None:
-            return moves.undo_acceptance(seen, now, policy) if _is_same_acceptance(seen, started) else None
+            return (
+                moves.undo_acceptance(seen, now, self._policy) if _is_same_acceptance(seen, started) else None
+            )
 
-        await self._changes.change(started, undo)
+        await self._repository.update(started.id, with_events(undo), known=started)
 
-    def _patience_left_s(self, application: Application) -> float:
+    def _remaining_wait_s(self, application: Application) -> float:
         begun: datetime = (
             application.acceptance.start_time if application.acceptance else application.update_time
         )
-        waited_s = (self._changes.clock.now() - begun).total_seconds()
-        return max(0.0, self._changes.policy.acceptance_patience.total_seconds() - waited_s)
+        waited_s = (self._clock.now() - begun).total_seconds()
+        return max(0.0, self._policy.acceptance_timeout.total_seconds() - waited_s)
 
 
 def _is_same_acceptance(seen: Application, started: Application) -> bool:

@@ -1,12 +1,12 @@
-"""Reads that a crowd makes together."""
+"""Reads that many callers make together."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
 
+from chassis.concurrency.batch_loader import BatchLoader
 from chassis.errors import DomainError, not_found
-from services.application.peers import BatchLoader
 
 
 class HeldSource:
@@ -35,11 +35,11 @@ async def test_who_asks_during_a_read_shares_the_next_one_and_sees_what_has_chan
     first = asyncio.create_task(reads.get("a"))
     await settle()
     source.value = "new"
-    crowd = [asyncio.create_task(reads.get("ab"[number % 2])) for number in range(20)]
+    callers = [asyncio.create_task(reads.get("ab"[number % 2])) for number in range(20)]
     await settle()
     source.gate.set()
     assert await first == "a: old"
-    assert set(await asyncio.gather(*crowd)) == {"a: new", "b: new"}
+    assert set(await asyncio.gather(*callers)) == {"a: new", "b: new"}
     assert source.reads == [["a"], ["a", "b"]]
 
 

@@ -1,10 +1,10 @@
--- Failed sign-ins in sliding windows, each a sorted set of times, and the row of strangers' failures.
+-- Failed sign-ins in sliding windows, each a sorted set of times, and the row of unknown devices' failures.
 --
--- KEYS[1 .. n]  windows; with `strangers`, the last key is the row of strangers' failures: count, time of the last
--- ARGV          what to do (look, count, reset), windows' length in microseconds, most to keep of one,
---               1 with strangers' row, its life in milliseconds
+-- KEYS[1 .. n]  windows; with a row, the last key is the row of unknown devices' failures: count, time of the last
+-- ARGV          what to do (read, count, reset), windows' length in microseconds, most to keep of one,
+--               1 with a row, the row's life in milliseconds
 -- answers       for each window the ages of its failures in microseconds, the oldest first;
---               then, with strangers' row, its count and the age of its last
+--               then, with a row, its count and the age of its last
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

@@ -13,10 +13,12 @@ from chassis.call_context import CallContext, bind_call, current_call
 from chassis.clock import FixedClock
 from chassis.errors import DomainError
 from chassis.sharding.shards import Shards
-from services.auth.domain import AccountPlan, SignInPolicy
+from services.auth.api import add_allowance_headers
+from services.auth.domain.accounts import AccountPlan
+from services.auth.domain.sign_in_policy import SignInPolicy
+from services.auth.domain.visitor import Visitor
 from services.auth.failed_sign_ins import FailedSignInCounter, SignInAttempt
 from services.auth.repository import AccountChange
-from services.auth.visitor import Visitor
 from tests.integration.auth.conftest import PASSWORD, REDIS_TIMEOUT_S, AuthHarness, build_auth_harness
 
 WRONG = "not it at all"
@@ -26,7 +28,7 @@ WRONG = "not it at all"
 async def strict(shards: Shards, redis: RedisCluster, clock: FixedClock) -> AsyncIterator[AuthHarness]:
     auth = build_auth_harness(shards, redis, clock, secrets.token_bytes(32), SignInPolicy())
     yield auth
-    await auth.hashing.close()
+    await auth.hasher.close()
 
 
 def somewhere(device_token: str = "") -> Visitor:
@@ -42,7 +44,7 @@ def somebody() -> str:
 async def tried(auth: AuthHarness, email: str, password: str, visitor: Visitor) -> str:
     """How a sign-in ends: with a reason, or OK."""
     try:
-        await auth.signing_in.login(email, password, visitor)
+        await auth.sign_in.login(email, password, visitor, add_allowance_headers)
     except DomainError as error:
         return error.reason
     return "OK"
@@ -80,7 +82,7 @@ async def test_after_five_failures_an_unknown_client_waits_up_to_a_quarter_of_an
     email, here = somebody(), somewhere()
     await strict.verified(email)
     await failed(strict, email, 5, here)
-    wait_s = await wait_of(strict.signing_in.login(email, PASSWORD, here))
+    wait_s = await wait_of(strict.sign_in.login(email, PASSWORD, here))
     assert 850 < wait_s <= 900
 
 
@@ -89,7 +91,7 @@ async def test_failures_elsewhere_never_refuse_the_right_password_on_a_device_th
 ) -> None:
     email, home = somebody(), somewhere()
     await strict.verified(email)
-    known = (await strict.signing_in.login(email, PASSWORD, home)).device_token
+    known = (await strict.sign_in.login(email, PASSWORD, home)).device_token
     for _ in range(5):
         await failed(strict, email, 1, somewhere())
     assert await tried(strict, email, PASSWORD, somewhere()) == "RATE_LIMITED"
@@ -104,10 +106,10 @@ async def test_unknown_clients_at_one_account_wait_longer_each_time_wherever_the
     email = somebody()
     for _ in range(5):
         await failed(strict, email, 1, somewhere())
-    assert await wait_of(strict.signing_in.login(email, WRONG, somewhere())) == 1
+    assert await wait_of(strict.sign_in.login(email, WRONG, somewhere())) == 1
     await asyncio.sleep(1.05)
     await failed(strict, email, 1, somewhere())
-    assert await wait_of(strict.signing_in.login(email, WRONG, somewhere())) == 2
+    assert await wait_of(strict.sign_in.login(email, WRONG, somewhere())) == 2
     assert await tried(strict, somebody(), WRONG, somewhere()) == "INVALID_CREDENTIALS"
 
 
@@ -117,7 +119,7 @@ async def test_the_owner_on_a_new_device_gets_in_after_the_delay(strict: AuthHar
     for _ in range(5):
         await failed(strict, email, 1, somewhere())
     new = somewhere()
-    await asyncio.sleep(await wait_of(strict.signing_in.login(email, PASSWORD, new)))
+    await asyncio.sleep(await wait_of(strict.sign_in.login(email, PASSWORD, new)))
     assert await tried(strict, email, PASSWORD, new) == "OK"
     assert await tried(strict, email, WRONG, somewhere()) == "INVALID_CREDENTIALS"
 
@@ -144,7 +146,7 @@ async def test_a_known_device_has_the_failures_of_its_accounts_plan(
     def upgrade(account: Any) -> AccountChange[None]:
         return AccountChange(None, account=replace(account, plan=plan))
 
-    await strict.accounts.change(signed_in.account.id, upgrade)
+    await strict.accounts.update_with_session(signed_in.account.id, upgrade)
     device = somewhere(signed_in.device_token)
     await failed(strict, email, failures, device)
     assert await tried(strict, email, PASSWORD, device) == "RATE_LIMITED"
@@ -154,7 +156,7 @@ async def test_a_known_device_has_the_failures_of_its_accounts_plan(
 async def failed_at_many(redis: RedisCluster, client: tuple[str, ...], times: int) -> None:
     failures = FailedSignInCounter(redis, SignInPolicy(), REDIS_TIMEOUT_S)
     for _ in range(times):
-        await failures.count(SignInAttempt(somebody(), "", client, AccountPlan.FREE))
+        await failures.count_failure(SignInAttempt(somebody(), "", client, AccountPlan.FREE))
 
 
 async def test_a_client_that_fails_at_many_accounts_is_refused_at_all_but_where_its_devices_are_known(
@@ -174,8 +176,8 @@ async def test_the_64s_of_one_ipv6_household_share_an_allowance_of_failures(
     strict: AuthHarness, redis: RedisCluster
 ) -> None:
     site = f"2001:db8:{secrets.randbelow(65_535):x}"
-    for room in range(4):
-        areas = (f"{site}:{room}::/64", f"{site}:0::/56", f"{site}::/48")
+    for building in range(4):
+        areas = (f"{site}:{building}::/64", f"{site}:0::/56", f"{site}::/48")
         await failed_at_many(redis, areas, 100)
     elsewhere = Visitor((f"{site}:9::/64", f"{site}:0::/56", f"{site}::/48"), b"x")
     assert await tried(strict, somebody(), WRONG, elsewhere) == "RATE_LIMITED"
@@ -209,14 +211,16 @@ async def test_device_tokens_of_an_account_end_with_its_password_and_keep_their_
 ) -> None:
     email = somebody()
     first = (await strict.verified(email)).device_token
-    again = (await strict.signing_in.login(email, PASSWORD, somewhere(first))).device_token
+    again = (await strict.sign_in.login(email, PASSWORD, somewhere(first))).device_token
     assert again[:16] == first[:16]
 
     def new_password(account: Any) -> AccountChange[None]:
         return AccountChange(None, account=replace(account, credential=account.credential + 1))
 
-    await strict.accounts.change((await strict.signing_in.login(email, PASSWORD)).account.id, new_password)
-    renewed = (await strict.signing_in.login(email, PASSWORD, somewhere(again))).device_token
+    await strict.accounts.update_with_session(
+        (await strict.sign_in.login(email, PASSWORD)).account.id, new_password
+    )
+    renewed = (await strict.sign_in.login(email, PASSWORD, somewhere(again))).device_token
     assert renewed[:16] != first[:16]
 
 
@@ -231,4 +235,4 @@ async def test_without_redis_sign_ins_pass(auth: AuthHarness, shards: Shards, cl
     outage = build_auth_harness(shards, alone, clock, secrets.token_bytes(32), SignInPolicy())
     email, here = somebody(), somewhere()
     await failed(outage, email, 7, here)
-    await outage.hashing.close()
+    await outage.hasher.close()

@@ -1,0 +1,1 @@
+"""The rules of applications: pure, without I/O."""

@@ -1,1 +1,0 @@
-"""The events of this service, made from an application before and after a change."""

@@ -1,0 +1,23 @@
+"""Other services, as far as the use cases need them."""
+
+from typing import Protocol
+
+from services.application.domain.submission import ListingIntake, StudentSnapshot
+
+
+class ListingDirectory(Protocol):
+    """The internship service, as far as applying needs it."""
+
+    async def get_intake(self, internship_id: str) -> ListingIntake: ...
+
+    async def find_company_id(self, internship_id: str) -> str | None: ...
+
+    async def reserve_opening(self, internship_id: str, application_id: str, version: int) -> None: ...
+
+    async def take_opening(self, internship_id: str, application_id: str, version: int) -> None: ...
+
+
+class StudentDirectory(Protocol):
+    """The user service, as far as applying needs it."""
+
+    async def get_snapshot(self, student_id: str) -> StudentSnapshot: ...

@@ -1,0 +1,13 @@
+"""What the auth service runs on a schedule."""
+
+from typing import Final
+
+from chassis.roles.periodic_tasks import PeriodicTask
+from services.auth.keyring import KeyRing
+
+KEY_ROTATION_INTERVAL_S: Final = 600
+
+
+def jobs(keys: KeyRing) -> tuple[PeriodicTask, ...]:
+    """Return the periodic tasks."""
+    return (PeriodicTask("rotate-signing-keys", KEY_ROTATION_INTERVAL_S, keys.rotate_keys),)
