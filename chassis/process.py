@@ -24,6 +24,7 @@ import uvloop
 
 from chassis.contracts import ContractError
 from chassis.observability import logging, tracing
+from chassis.observability.spans import SpanRecorder
 from chassis.ops_server import OpsServer
 from chassis.readiness import ReadinessCheck, ReadinessProbe
 from chassis.settings import MisconfiguredError, ProcessSettings, fail_startup, load_settings
@@ -63,9 +64,7 @@ def run_process(
     """
     found = load_settings(settings)
     logging.configure_logging(name, role, level=found.log_level)
-    tracing.configure_tracing(
-        name, role, otlp_endpoint=found.otlp_endpoint, sample_ratio=found.trace_sample_ratio
-    )
+    tracing.configure_tracing(_span_recorder(name, role, found))
     try:
         uvloop.run(_run_process(found, prepare))
     except MisconfiguredError as error:
@@ -76,6 +75,15 @@ def run_process(
     finally:
         tracing.shut_down_tracing()
     raise SystemExit(0)
+
+
+def _span_recorder(name: str, role: str, settings: ProcessSettings) -> SpanRecorder | None:
+    """The recorder that exports to the OTLP endpoint (host:port or http://host:port); None without one."""
+    if not settings.otlp_endpoint:
+        return None
+    from chassis.observability.otlp_recorder import OtlpRecorder  # noqa: PLC0415 - heavy, seldom needed
+
+    return OtlpRecorder(name, role, settings.otlp_endpoint, settings.trace_sample_ratio)
 
 
 def close_on_exit(closing: AsyncExitStack, close: Callable[[], Awaitable[Any]]) -> None:
