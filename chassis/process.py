@@ -1,14 +1,14 @@
 """The frame of every process: settings, logs, signals, the ops port, and a graceful end.
 
-It knows no store, no broker and no gRPC server. `chassis.runtime` puts a service's room into it, and what
-needs neither Mongo nor RabbitMQ goes into it directly:
+It knows no store, no broker and no gRPC server. `chassis.runtime` runs a service's role in it; a process
+that needs neither Mongo nor RabbitMQ uses it directly:
 
-    async def prepare(settings: Settings, closing: AsyncExitStack) -> Work:
-        redis = connect(settings.redis_nodes, settings.redis_password.get_secret_value())
-        close_with(closing, redis.aclose)
+    async def prepare(settings: Settings, closing: AsyncExitStack) -> ProcessWork:
+        redis = connect_redis(settings.redis_nodes, settings.redis_password.get_secret_value())
+        close_on_exit(closing, redis.aclose)
         return Limiter(settings, redis)
 
-    live("ratelimit", "serve", Settings, prepare)
+    run_process("ratelimit", "serve", Settings, prepare)
 """
 
 import asyncio
