@@ -1,18 +1,16 @@
 """One shard of a service's database, and the ways to it that may write."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from chassis.clock import Clock
 from chassis.mongo.client import ShardClient
 from chassis.sharding.collections import ShardDatabase
 from chassis.sharding.group_commit import GroupCommit
+from chassis.sharding.inbox import IncomingEvent
 from chassis.sharding.operation_guard import OperationGuard
 from chassis.sharding.transactions import Transaction, TransactionRunner, UnitOfWork
 from chassis.sharding.write_lease import WriteLease, WritePermit
-
-if TYPE_CHECKING:
-    from chassis.messaging import IncomingEvent
 
 T = TypeVar("T")
 
@@ -117,7 +115,7 @@ class Shard:
         self,
         work: Callable[[Transaction], Awaitable[T]],
         *,
-        event: "IncomingEvent | None" = None,
+        event: IncomingEvent | None = None,
         slot: int | None = None,
     ) -> T | None:
         """Runs `work` in a transaction (w=majority) that also puts its events into the outbox.
