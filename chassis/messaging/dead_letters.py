@@ -19,13 +19,8 @@ from kombu import Connection, Consumer, Message, Producer, Queue
 
 from chassis.contracts import ContractError, event_class
 from chassis.messaging import topology
-from chassis.messaging.consumer_connection import (
-    ATTEMPTS_HEADER,
-    ERROR,
-    FIRST_FAILURE_HEADER,
-    ROUTING_KEY_HEADER,
-    body_bytes,
-)
+from chassis.messaging.consumer_connection import body_bytes
+from chassis.messaging.message_headers import FailureHeaders, clear_failures
 from chassis.messaging.publisher import PERSISTENT_DELIVERY_MODE
 from chassis.observability.redaction import REDACTED, redact_fields
 from internshipconnect.events.v1.events_pb2 import Event
@@ -226,13 +221,12 @@ def _count_dead_letters(connection: Connection, queue: str) -> int:
 
 def _republish(producer: Producer, queue: str, message: Message) -> None:
     """To the one queue that gave up on it, since the others that want the event have handled it."""
-    kept = {key: value for key, value in message.headers.items() if key == ROUTING_KEY_HEADER}
     producer.publish(
         body_bytes(message.body),
         exchange="",
         routing_key=queue,
         mandatory=True,
-        headers=kept,
+        headers=clear_failures(message.headers),
         content_type=message.content_type,
         content_encoding=message.content_encoding,
         delivery_mode=PERSISTENT_DELIVERY_MODE,
@@ -244,15 +238,15 @@ def _republish(producer: Producer, queue: str, message: Message) -> None:
 
 
 def _parse_dead_letter(queue: str, message: Message) -> DeadLetterMessage:
-    headers = message.headers
+    failures = FailureHeaders.parse(message.headers)
     event = _parse_event_or_none(body_bytes(message.body))
-    vanished = _broker_deliveries(headers)
+    vanished = _broker_deliveries(message.headers)
     return DeadLetterMessage(
         queue=queue,
         id=event.id if event else str(message.properties.get("message_id") or ""),
-        attempts=int(headers.get(ATTEMPTS_HEADER, 0)) + vanished,
-        error=str((vanished and _CONSUMER_VANISHED) or headers.get(ERROR, "")),
-        first_failed_at=_parse_time(headers.get(FIRST_FAILURE_HEADER)),
+        attempts=failures.attempts + vanished,
+        error=_CONSUMER_VANISHED if vanished else failures.error,
+        first_failed_at=failures.first_failed_at,
         event=event,
     )
 
@@ -269,10 +263,3 @@ def _parse_event_or_none(body: bytes) -> Event | None:
     except DecodeError:
         return None
     return event if event.id and event.type else None
-
-
-def _parse_time(text: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
