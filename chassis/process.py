@@ -32,7 +32,7 @@ from chassis.settings import MisconfiguredError, ProcessSettings, fail_startup, 
 __all__ = ["STOP_GRACE_S", "ProcessWork", "close_on_exit", "run_process"]
 
 STOP_GRACE_S: Final = 10.0
-"""How long work in flight may take to finish once the process was told to stop."""
+"""How long work in flight may take to finish once the process stops."""
 _CLOSE_TIMEOUT_S: Final = 3.0
 _GC_THRESHOLD: Final = 20_000
 
@@ -50,7 +50,7 @@ class ProcessWork(Protocol):
     async def start(self) -> None: ...
 
     async def stop(self, grace_s: float) -> None:
-        """Takes no new work, and gives what is in flight `grace_s` seconds to finish."""
+        """Takes no new work, and gives work in flight `grace_s` seconds to finish."""
 
 
 def run_process(
@@ -58,7 +58,7 @@ def run_process(
 ) -> NoReturn:
     """Does the work that `prepare` makes, until SIGTERM or SIGINT; logs and traces bear `name` and `role`.
 
-    `prepare` registers what is closed at the end, last opened first: `close_on_exit(closing, it.close)`.
+    `prepare` registers resources to close at the end, last first: `close_on_exit(closing, it.close)`.
     Exits with 0 after a graceful end, 1 when it cannot start (OSError, ValueError, ContractError), 2 when the
     settings or what they point to are wrong (MisconfiguredError).
     """

@@ -1,7 +1,7 @@
 """The consumers' side of the broker: Kombu on a thread of its own.
 
 Kombu is synchronous and its connections belong to one thread. That thread hands every message to a callback
-and goes on reading; what became of a message is told from any thread by `settle` and carried out on that
+and goes on reading; `settle` takes a message's outcome from any thread, which is carried out on that
 thread.
 """
 
@@ -113,7 +113,7 @@ class ConsumerConnection:
         self._paused.wait(timeout_s)
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """Carries out the verdicts told so far and closes the connection; what is unsettled comes again."""
+        """Carry out the outcomes so far and close the connection; unsettled messages come again."""
         self._pausing.set()
         self._stopping.set()
         self._wake()

@@ -1,7 +1,7 @@
 """What queues gave up on: looking at it, giving it back to its queue, dropping it.
 
 Nothing is lost on the way: a dead letter is given back with a publisher confirm before it is taken from where
-it lay, and one that was only looked at goes back to its place. Whoever is killed in between leaves it there,
+it lay, and one that was only looked at goes back to its place. A process killed in between leaves it there,
 perhaps beside a copy in its queue; handlers drop repeats.
 """
 
@@ -26,7 +26,7 @@ from chassis.observability.redaction import REDACTED, redact_fields
 from internshipconnect.events.v1.events_pb2 import Event
 
 MAX_LOADED_MESSAGES: Final = 10_000
-"""So many dead letters of one queue are in memory at once; of a longer one only these are looked at."""
+"""Dead letters of one queue in memory at once; of a longer queue only the first ones are read."""
 
 _TIMEOUT_S: Final = 15.0
 _DRAIN_TIMEOUT_S: Final = 2.0
@@ -66,7 +66,7 @@ class DeadLetterMessage:
 
     @property
     def trace_id(self) -> str:
-        """The trace in which the event was told, as logs name it; "" when there was none."""
+        """The trace in which the event was emitted, as logs name it; "" when there was none."""
         parts = self.event.traceparent.split("-") if self.event else []
         return parts[1] if len(parts) == 4 else ""
 
@@ -121,7 +121,7 @@ class DeadLetterQueues:
     ) -> int:
         """Gives the wanted ones back to their queue, with all attempts before them; how many they were.
 
-        `progress` hears how many the queue has. Those that die while this runs are left where they are.
+        `progress` receives how many the queue has. Those that die while this runs are left where they are.
         """
         with self._connection() as connection:
             producer = Producer(connection.channel(), auto_declare=False)
@@ -180,10 +180,10 @@ def _settle_matching(
 
 @contextmanager
 def _held_messages(connection: Connection, queue: str, most: int) -> Iterator[list[Message]]:
-    """All that lie there, at most `most` and `MOST_AT_ONCE`; what is not acknowledged goes back to its place.
+    """All that lie there, at most `most` and `MOST_AT_ONCE`; unacknowledged ones go back to their place.
 
     All, because what returns to a quorum queue goes behind what has returned before: taking only the first
-    ones would turn the queue round. Whoever takes some before they are back would do the same, hence the
+    ones would turn the queue round. Taking some before they are back would do the same, hence the
     wait for them.
     """
     lying = _count_dead_letters(connection, queue)

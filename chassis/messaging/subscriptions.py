@@ -20,7 +20,7 @@ class WorkQueue:
     """A durable queue and the events that reach it.
 
     Each service's `events.py` lists its own as `QUEUES`, so that they can be declared on the broker before
-    the first event is published: what is published earlier than its queue is declared is lost.
+    the first event is published: an event published before its queue is declared is lost.
     """
 
     name: str

@@ -40,7 +40,7 @@ class ProvisionError(Exception):
 async def create_collections(
     client: AsyncMongoClient[Document], database: str, declared: Iterable[CollectionSpec]
 ) -> None:
-    """Make what is declared, on one shard; a second run changes nothing.
+    """Make the declared collections on one shard; a second run changes nothing.
 
     Each collection gets a validator: a document that does not say its slot is refused.
 
@@ -82,7 +82,7 @@ async def _ensure_collection(
 
 
 def _validator(spec: CollectionSpec) -> Document:
-    """What every document has to be, whoever writes it: it says its slot, or nobody could find it again."""
+    """The rule for every document: it says its slot, or nobody could find it."""
     if spec.slot_field is None:
         return {}
     slot = {"bsonType": ["int", "long"], "minimum": 0, "maximum": SLOT_COUNT - 1}
@@ -105,7 +105,7 @@ async def _ensure_index(collection: AsyncCollection[Document], index: IndexModel
 
 
 async def _change_index_ttl(collection: AsyncCollection[Document], index: IndexModel) -> bool:
-    """Sets the declared lifetime; false when that does not make the index what is declared."""
+    """Sets the declared lifetime; false when the index then still differs from the declaration."""
     name, lifetime_s = index.document["name"], index.document.get("expireAfterSeconds")
     existing = (await collection.index_information()).get(name, {})
     if lifetime_s is None or existing.get("expireAfterSeconds", lifetime_s) == lifetime_s:

@@ -272,7 +272,7 @@ class Repository(Generic[A]):
         return True
 
     async def _write(self, tx: Transaction, before: A | None, after: A) -> bool:
-        """Put `after` in the place of `before`; False when that is not what is stored any more."""
+        """Put `after` in the place of `before`; False when another version is stored."""
         if before is None:
             self._add(tx, after)
             return True

@@ -20,8 +20,8 @@ _NO_SLOTS: Final[frozenset[int]] = frozenset()
 class ShardPool:
     """The connections to one shard, and the `Shard` through which it is used at present.
 
-    When slots leave the shard, or are fenced, whoever holds the present `Shard` can write no more: they ask
-    `Shards` for the way to their record again. When other slots become strangers to the shard there is a new
+    When slots leave the shard, or are fenced, holders of the present `Shard` can write no more: they ask
+    `Shards` for the way to their record again. When other slots become orphans on the shard there is a new
     `Shard`, too, which reads past their documents; who holds the one before reads as by the map of its time,
     and writes on, as both share a permit.
     """
@@ -53,7 +53,7 @@ class ShardPool:
     def apply_slots(
         self, open_slots: frozenset[int], blocked: frozenset[int], orphan_slots: frozenset[int] = _NO_SLOTS
     ) -> None:
-        """Lets writes go to the open slots, and to no blocked one; reads leave documents of strangers out."""
+        """Lets writes go to the open slots, and to no blocked one; reads leave orphans out."""
         closing = bool(self._open_slots - open_slots)
         if closing:
             self._permit.revoke()
@@ -71,7 +71,7 @@ class ShardPool:
     def take_over_from(self, former: "ShardPool") -> None:
         """Takes the place of connections to another address of the shard, through which none writes any more.
 
-        What is still being written through them counts here, until it has ended.
+        Writes in flight through them count here until they have ended.
         """
         former._permit.revoke()
         self._draining_permits += [*former._draining_permits, former._permit]

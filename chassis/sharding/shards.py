@@ -174,7 +174,7 @@ class Shards:
     async def run_on_each(self, work: Callable[[Shard], Coroutine[Any, Any, None]]) -> None:
         """Keeps endless `work` going on every shard, those that come included, until one piece of it ends.
 
-        What that raised is raised. On shards that go the work is cancelled, and it begins anew on those that
+        What that raised is raised. On shards that go the work is cancelled, and it begins again on those that
         have another address. It gets the shard as it is when the work begins there; for long it may keep only
         the name, or `whole`.
         """

@@ -35,7 +35,7 @@ DOWN_ABORT_TIMEOUT_S: Final = 0.01
 
 
 class Transaction:
-    """One attempt: what is done through `db`, or with `session`, is committed as a whole or not at all."""
+    """One attempt: operations through `db`, or with `session`, commit as a whole or not at all."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Transaction:
     def insert_at_commit(self, collection: str, document: Document) -> None:
         """Inserts a document at the end of the work, in one command with others for the same collection.
 
-        What is to be seen by later steps of the work is inserted through `db` instead. A document that is
+        Documents that later steps of the work read are inserted through `db` instead. A document that is
         there already makes the transaction fail with DuplicateKeyError.
         """
         self._pending_inserts.setdefault(collection, []).append(document)
@@ -76,7 +76,7 @@ class Transaction:
 
     @property
     def pending_inserts(self) -> Mapping[str, Sequence[Document]]:
-        """What is to be inserted, by collection; the emitted events among it."""
+        """The documents to insert, by collection; the emitted events among them."""
         return self._pending_inserts
 
 
