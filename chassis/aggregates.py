@@ -7,7 +7,7 @@ A = TypeVar("A")
 
 
 class Aggregate(Protocol):
-    """An entity that is stored and changed as a whole. `version` differs between any two of its states."""
+    """A record that is stored and changed as a whole. `version` differs between any two of its states."""
 
     @property
     def id(self) -> str: ...

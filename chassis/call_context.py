@@ -18,7 +18,7 @@ from chassis.errors import DomainError
 CLIENT_NETWORKS_METADATA_KEY: Final = "x-ic-client"
 """The metadata in which the gateway says which client calls: its area and the networks around it."""
 SENT_TIMEOUT_METADATA_KEY: Final = "x-ic-timeout-ms"
-"""The metadata with the time that a call was sent with, in milliseconds: gRPC tells only what is left."""
+"""The metadata with the time that a call was sent with, in milliseconds: gRPC tells only the time left."""
 
 
 @dataclass(frozen=True, slots=True)

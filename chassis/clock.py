@@ -29,7 +29,7 @@ class SystemClock:
 
 
 class FixedClock:
-    """A clock that stands still until it is told to advance."""
+    """A clock that stands still until it is advanced."""
 
     def __init__(self, now: datetime) -> None:
         self._now = truncate_to_milliseconds(now)

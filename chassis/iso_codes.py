@@ -60,20 +60,20 @@ _CURRENCY_HINTS: Final[Mapping[str, str]] = dict.fromkeys(_REPLACED_BY_EURO.spli
 
 
 def find_country_problem(code: str) -> str:
-    """What is wrong with a country's code, and what to write instead; "" when nothing is."""
+    """Describe the problem of a country's code and the remedy; "" when there is none."""
     return _find_code_problem(
         code, COUNTRY_CODES, _COUNTRY_HINTS, "an ISO 3166-1 alpha-2 country code such as `DE`"
     )
 
 
 def find_currency_problem(code: str) -> str:
-    """What is wrong with a currency's code, and what to write instead; "" when nothing is."""
+    """Describe the problem of a currency's code and the remedy; "" when there is none."""
     wanted = "the ISO 4217 code of a currency in use such as `EUR`"
     return _find_code_problem(code, CURRENCY_DECIMALS, _CURRENCY_HINTS, wanted)
 
 
 def find_whole_number_problem(number: float) -> str:
-    """What is wrong with an amount in minor units; "" when nothing is."""
+    """Describe the problem of an amount in minor units; "" when there is none."""
     if 0 <= number <= MAX_SAFE_INTEGER and number == int(number):
         return ""
     return f"must be a whole number of minor units from 0 to {MAX_SAFE_INTEGER}"

@@ -46,7 +46,7 @@ class OpsServer:
                 writer.write(_encode_answer(await self._answer(head)))
                 await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # Whoever asked so badly, or has gone, gets no answer.
+            pass  # A client that asked so badly, or has gone, gets no answer.
         finally:
             writer.close()
 

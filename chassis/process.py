@@ -1,14 +1,14 @@
 """The frame of every process: settings, logs, signals, the ops port, and a graceful end.
 
-It knows no store, no broker and no gRPC server. `chassis.runtime` puts a service's room into it, and what
-needs neither Mongo nor RabbitMQ goes into it directly:
+It knows no store, no broker and no gRPC server. `chassis.runtime` runs a service's role in it; a process
+that needs neither Mongo nor RabbitMQ uses it directly:
 
-    async def prepare(settings: Settings, closing: AsyncExitStack) -> Work:
-        redis = connect(settings.redis_nodes, settings.redis_password.get_secret_value())
-        close_with(closing, redis.aclose)
+    async def prepare(settings: Settings, closing: AsyncExitStack) -> ProcessWork:
+        redis = connect_redis(settings.redis_nodes, settings.redis_password.get_secret_value())
+        close_on_exit(closing, redis.aclose)
         return Limiter(settings, redis)
 
-    live("ratelimit", "serve", Settings, prepare)
+    run_process("ratelimit", "serve", Settings, prepare)
 """
 
 import asyncio
@@ -24,6 +24,7 @@ import uvloop
 
 from chassis.contracts import ContractError
 from chassis.observability import logging, tracing
+from chassis.observability.spans import SpanRecorder
 from chassis.ops_server import OpsServer
 from chassis.readiness import ReadinessCheck, ReadinessProbe
 from chassis.settings import MisconfiguredError, ProcessSettings, fail_startup, load_settings
@@ -31,7 +32,7 @@ from chassis.settings import MisconfiguredError, ProcessSettings, fail_startup, 
 __all__ = ["STOP_GRACE_S", "ProcessWork", "close_on_exit", "run_process"]
 
 STOP_GRACE_S: Final = 10.0
-"""How long work in flight may take to finish once the process was told to stop."""
+"""How long work in flight may take to finish once the process stops."""
 _CLOSE_TIMEOUT_S: Final = 3.0
 _GC_THRESHOLD: Final = 20_000
 
@@ -49,7 +50,7 @@ class ProcessWork(Protocol):
     async def start(self) -> None: ...
 
     async def stop(self, grace_s: float) -> None:
-        """Takes no new work, and gives what is in flight `grace_s` seconds to finish."""
+        """Takes no new work, and gives work in flight `grace_s` seconds to finish."""
 
 
 def run_process(
@@ -57,15 +58,13 @@ def run_process(
 ) -> NoReturn:
     """Does the work that `prepare` makes, until SIGTERM or SIGINT; logs and traces bear `name` and `role`.
 
-    `prepare` registers what is closed at the end, last opened first: `close_on_exit(closing, it.close)`.
+    `prepare` registers resources to close at the end, last first: `close_on_exit(closing, it.close)`.
     Exits with 0 after a graceful end, 1 when it cannot start (OSError, ValueError, ContractError), 2 when the
     settings or what they point to are wrong (MisconfiguredError).
     """
     found = load_settings(settings)
     logging.configure_logging(name, role, level=found.log_level)
-    tracing.configure_tracing(
-        name, role, otlp_endpoint=found.otlp_endpoint, sample_ratio=found.trace_sample_ratio
-    )
+    tracing.configure_tracing(_span_recorder(name, role, found))
     try:
         uvloop.run(_run_process(found, prepare))
     except MisconfiguredError as error:
@@ -76,6 +75,15 @@ def run_process(
     finally:
         tracing.shut_down_tracing()
     raise SystemExit(0)
+
+
+def _span_recorder(name: str, role: str, settings: ProcessSettings) -> SpanRecorder | None:
+    """The recorder that exports to the OTLP endpoint (host:port or http://host:port); None without one."""
+    if not settings.otlp_endpoint:
+        return None
+    from chassis.observability.otlp_recorder import OtlpRecorder  # noqa: PLC0415 - heavy, seldom needed
+
+    return OtlpRecorder(name, role, settings.otlp_endpoint, settings.trace_sample_ratio)
 
 
 def close_on_exit(closing: AsyncExitStack, close: Callable[[], Awaitable[Any]]) -> None:

@@ -9,7 +9,7 @@ HttpHeader = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class RateLimitStatus:
-    """So many requests in a window, what is left of them, and the seconds until more are."""
+    """The limit of requests in a window, the rest of them, and the seconds until more are."""
 
     policy: str
     requests: int

@@ -1,4 +1,4 @@
-"""Where a serving process can be reached, told through a folder that its callers' control plane reads.
+"""Addresses of serving processes, in a folder that their callers' control plane reads.
 
 One file for each process, on which the process holds a lock for as long as it lives: one that is killed is
 seen to be gone without any time-out.

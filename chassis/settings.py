@@ -133,7 +133,7 @@ def load_settings(cls: type[S]) -> S:
 
 
 def fail_startup(problems: Iterable[str]) -> NoReturn:
-    """Prints what is wrong, one line each, and exits with status 2."""
+    """Print the problems, one line each, and exit with status 2."""
     lines = "\n".join(f"  {complaint}" for complaint in problems)
     print(f"These settings stop the process from starting:\n{lines}", file=sys.stderr)  # noqa: T201
     raise SystemExit(EXIT_MISCONFIGURED)

@@ -35,7 +35,7 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 class EmailAddressError(ValueError):
-    """The text is no e-mail address; the message says what is wrong, as the rest of a sentence."""
+    """The text is no e-mail address; the message names the problem, as the rest of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def to_single_line(text: str) -> str:
 
 
 def truncate_text(text: str, length: int) -> str:
-    """At most so many code points, the last an ellipsis if any are left out; no character is torn apart."""
+    """At most `length` code points, the last an ellipsis if any are left out; no character is torn apart."""
     if len(text) <= length:
         return text
     end = length - 1
@@ -111,7 +111,7 @@ def parse_email_address(text: str) -> EmailAddress:
 
 
 def find_email_address_problem(text: str) -> str:
-    """What is wrong with an e-mail address; "" when nothing is."""
+    """Describe the problem of an e-mail address; "" when there is none."""
     try:
         parse_email_address(text)
     except EmailAddressError as problem:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Final, TypeVar
 
 from chassis.clock import Clock
-from chassis.runtime import ServiceDefinition, ServiceResources, open_resources
+from chassis.service_definition import ServiceDefinition, ServiceResources, open_resources
 from chassis.settings import ChassisSettings, load_settings
 from chassis.sharding.slot_map_watch import ProcessIdentity, follow_slot_map
 from ops.cluster import Cluster

@@ -11,9 +11,8 @@ from amqp.exceptions import AMQPError
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
-from chassis.mongo import provision as chassis_provision
 from chassis.mongo.provision import CollectionSpec, ProvisionError
-from chassis.sharding import slot_map_store
+from chassis.sharding import chassis_collections, slot_map_store
 from ops.cluster import Cluster
 from ops.errors import OpsError
 from ops.service_names import SERVICES, service_database
@@ -114,7 +113,9 @@ async def _provision_collections(cluster: Cluster) -> None:
             try:
                 for service, collections in declared.items():
                     database = service_database(service)
-                    await chassis_provision.provision_collections(clients[shard.name], database, collections)
+                    await chassis_collections.provision_collections(
+                        clients[shard.name], database, collections
+                    )
             except PyMongoError as error:
                 raise OpsError(addresses.describe_unreachable_shard(shard, error)) from error
         await slot_map_store.provision_slot_maps(clients, cluster.first_slot_map())

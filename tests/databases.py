@@ -10,7 +10,8 @@ from pymongo.monitoring import CommandListener
 
 from chassis.clock import Clock
 from chassis.contracts import event_type
-from chassis.mongo.provision import CollectionSpec, provision_collections
+from chassis.mongo.provision import CollectionSpec
+from chassis.sharding.chassis_collections import provision_collections
 from chassis.sharding.shards import Shards
 from chassis.sharding.slot_map import SlotMap
 from internshipconnect.events.v1.events_pb2 import Event

@@ -48,7 +48,7 @@ class _LoadedAnswer:
 
 
 class Serializable(Protocol):
-    """What can be kept: a message, or what is serialized as one is."""
+    """A message, or another object that serializes itself as one."""
 
     def SerializeToString(self) -> bytes:  # noqa: N802 - the name that messages have
         """The bytes to keep."""
@@ -63,7 +63,7 @@ class Cache:
 
     Without Redis every answer is loaded: slower, never an error. An answer is never older than its time to
     live, nor than the last `drop` of its key that Redis has confirmed, if this process dropped it. Of a drop
-    by another process it hears by an invalidation: within milliseconds, at the latest after `NEAR_S`.
+    by another process it learns by an invalidation: within milliseconds, at most `MAX_COPY_AGE_S`.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Cache:
     async def invalidate(self, *keys: str) -> None:
         """Forgets the answers for `keys`: call it after the change to what they show is committed.
 
-        Never fails: what Redis does not confirm now is tried again until it does, and is meanwhile not
+        Never fails: what Redis does not confirm now is tried again until it does, and until then is not
         read by this process.
         """
         await asyncio.gather(*(self._invalidate_one(f"{self._namespace}:{key}") for key in keys))
@@ -221,7 +221,7 @@ class Cache:
             self._pending.add(name)
             raise
         finally:
-            # What was read meanwhile may be from before the removal; news of that may be on its way yet.
+            # A value read during the removal may be from before it; news of that may be on its way yet.
             self._local.invalidate(name)
 
 

@@ -22,7 +22,7 @@ class InvalidationListener(Protocol):
 
 
 class InvalidationSource(Protocol):
-    """Hears of changes to the store's entries; begins with what it is first asked about."""
+    """Receives changes of the store's entries, from the first key that it is asked about on."""
 
     def subscribe(self, listener: InvalidationListener) -> None:
         """Tells `listener` of each change, and of each watch that ends."""

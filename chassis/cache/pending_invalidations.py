@@ -36,7 +36,7 @@ class PendingInvalidations:
             self._retrying = asyncio.create_task(self._retry())
 
     async def aclose(self) -> None:
-        """Gives up what is still owed."""
+        """Give up the invalidations that are still pending."""
         if self._retrying is not None:
             self._retrying.cancel()
             await asyncio.gather(self._retrying, return_exceptions=True)

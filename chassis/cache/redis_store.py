@@ -12,7 +12,7 @@ from chassis.redis.nodes import GuardedRedisNode, GuardedRedisNodes, StoreUnavai
 
 ANSWER_TIMEOUT_S: Final = 0.05
 MAX_CONCURRENT_READS: Final = 1
-"""Per node; what comes while so many are on their way travels together, at a third of the cost."""
+"""Per node; reads beyond it travel together as the next batch, at a third of the cost."""
 MAX_BATCH_KEYS: Final = 128
 MAX_QUEUED_KEYS: Final = 2_048
 
@@ -27,7 +27,7 @@ _FILL_SCRIPT: Final = (
 class RedisCacheStore:
     """A `CacheStore` on the cluster; a node that is down costs its own keys a moment, and then nothing.
 
-    `on_redirect` is told of each key whose entry could not be read from the node that should hold it.
+    `on_redirect` receives each key whose entry could not be read from the node that should hold it.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ def _resolve_futures(
 
 
 def _stale_copy_key(key: str) -> str:
-    """In the same slot: the cluster looks at what is in braces."""
+    """In the same slot: the cluster hashes the part in braces."""
     return f"{{{key}}}:spare"
 
 

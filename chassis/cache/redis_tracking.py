@@ -1,4 +1,4 @@
-"""Hears from each Redis node which entries have changed: client-side caching in broadcasting mode."""
+"""Invalidations from each Redis node: client-side caching in broadcasting mode."""
 
 import asyncio
 import random
@@ -122,7 +122,7 @@ class _TrackedNode:
             return
         for key in keys:
             for listener in self._listeners:
-                # What is no text is none of ours, and must not end the watch.
+                # Keys that are no text are not ours, and must not end the stream.
                 listener.invalidate(key.decode(errors="replace"))
 
     def _begin_stream(self) -> None:
@@ -139,7 +139,7 @@ class _TrackedNode:
 
 
 def _open_tracking_connection(node: ClusterNode, prefix: str) -> Connection:
-    """A connection of the client's own settings that gives invalidations to whoever reads from it."""
+    """A connection of the client's own settings that gives invalidations to its reader."""
     settings: Mapping[str, Any] = node.connection_kwargs | {
         "protocol": 3,
         "client_name": f"tracking-{prefix}",

@@ -11,7 +11,7 @@ class CacheStore(Protocol):
     """Entries by key, each with an expiry. Every method raises StoreDownError when it gets no answer.
 
     A lease holds the place of an entry that is being loaded. Removing the key takes the lease away, so
-    that whoever began to load before cannot put an outdated value there any more.
+    that a load that began before cannot put an outdated value there any more.
     """
 
     async def get(self, key: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""A bulkhead: one dependency that is slow may hold so many calls of this process, and no more."""
+"""A bulkhead: one slow dependency holds a bounded number of calls of this process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

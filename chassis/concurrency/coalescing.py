@@ -1,7 +1,7 @@
 """Coalescing: what many ask for while an earlier batch is under way goes together in the next one.
 
 One who asks alone waits for nobody. Under load the fixed cost of a round trip, a transaction or a call is
-paid once for many. Whoever asks is answered by a batch that begins after they asked, never by one that was
+paid once for many. A caller is answered by a batch that begins after they asked, never by one that was
 under way, so an answer is never older than its question.
 """
 
@@ -37,11 +37,11 @@ class _PendingItem(Generic[T, R]):
 
 
 class Coalescer(Generic[T, R]):
-    """Carries out in batches what is asked for one by one.
+    """Runs in batches the items that callers submit one by one.
 
     `carry_out` gets up to `most` items and gives a result, or the error to raise, for each, in order; an
     error that it raises goes to all. At most `at_once` batches are under way. A batch runs within the
-    deadline and under the trace of whoever of its members can wait longest, and is cancelled when all of
+    deadline and under the trace of the member that can wait longest, and is cancelled when all of
     them have gone away. How many wait is bounded by how many calls the process admits.
     """
 

@@ -40,7 +40,7 @@ _OPTIONS_WITHOUT_MESH: Final = (
     ("grpc.enable_retries", 0),
     ("grpc.service_config", orjson.dumps({"loadBalancingConfig": [{"round_robin": {}}]}).decode()),
 )
-# gRPC cancels calls for which a server has no room to wait.
+# gRPC cancels calls that do not fit into a server's queue.
 _UNANSWERED_CODES: Final = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
 )

@@ -59,7 +59,7 @@ class FieldNameTranslator:
     def translate_path(self, path: str, *, over_http: bool) -> str:
         """A field's path as the caller writes it, in the request or in the object that the call is about.
 
-        What is neither (a header) stays as it is.
+        Any other path (a header) stays as it is.
         """
         steps = self._steps_of(path)
         if steps is None:

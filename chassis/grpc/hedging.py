@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 LATENCY_WINDOW_SIZE: Final = 200
 MIN_SAMPLES: Final = 20
-"""Before so many answers nothing is known about what is late."""
+"""Answers that are needed before a latency counts as late."""
 LATE_QUANTILE: Final = 0.95
 MIN_HEDGE_DELAY_S: Final = 0.01
 """Below this a second call costs more than the wait for the first."""
@@ -47,9 +47,9 @@ class LatencyWindow:
 
 
 class HedgedCall:
-    """Sends a second call of one kind after the first when that is late and `may_spend` allows it.
+    """Sends a second call of one kind after the first when that is late and `try_spend` allows it.
 
-    `told` hears of each hedge whether the second call brought the answer.
+    `on_hedge` receives for each hedge whether the second call brought the answer.
     """
 
     def __init__(self, try_spend: Callable[[], bool], on_hedge: Callable[[bool], None]) -> None:
@@ -106,5 +106,5 @@ async def _cancel_and_collect(call: "asyncio.Future[T]") -> None:
         call.cancel()
         await asyncio.wait({call})
     if not call.cancelled():
-        # Asked for, so that nobody is told of an error that was never looked at.
+        # Retrieved, so that asyncio does not log an error that nobody retrieved.
         call.exception()

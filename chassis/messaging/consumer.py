@@ -28,7 +28,7 @@ from chassis.observability.tracing import continue_trace
 from internshipconnect.events.v1.events_pb2 import Event
 
 HANDLER_TIMEOUT_S: Final = 30.0
-# Not for the caller to repeat, but another run starts from what is stored by then and may well succeed.
+# Not for the caller to repeat, but another run starts from the state stored by then and may well succeed.
 _RETRIED_CODES: Final = frozenset(
     {grpc.StatusCode.ABORTED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAUTHENTICATED}
 )
@@ -37,7 +37,7 @@ _log = get_logger()
 
 
 class PoisonMessageError(Exception):
-    """A message that cannot be read, whoever tries."""
+    """A message that no consumer can read."""
 
 
 class EventConsumers:
@@ -60,7 +60,7 @@ class EventConsumers:
         self._connection.start()
 
     async def stop(self, grace_s: float = 10.0) -> None:
-        """Takes no more messages and waits for those in flight; what is not done by then comes again."""
+        """Takes no more messages and waits for those in flight; the broker delivers unfinished ones again."""
         await asyncio.to_thread(self._connection.pause)
         if self._in_flight:
             _, late = await asyncio.wait(self._in_flight, timeout=grace_s)

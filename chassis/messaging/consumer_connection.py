@@ -1,7 +1,7 @@
 """The consumers' side of the broker: Kombu on a thread of its own.
 
 Kombu is synchronous and its connections belong to one thread. That thread hands every message to a callback
-and goes on reading; what became of a message is told from any thread by `settle` and carried out on that
+and goes on reading; `settle` takes a message's outcome from any thread, which is carried out on that
 thread.
 """
 
@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
 
@@ -20,25 +19,16 @@ from kombu import Connection, Consumer, Message, Producer, Queue
 
 from chassis.concurrency.backoff import jittered_delay_s
 from chassis.messaging import topology
+from chassis.messaging.message_headers import FailureHeaders, add_failure
 from chassis.messaging.publisher import PERSISTENT_DELIVERY_MODE
 from chassis.messaging.subscriptions import QueueSubscription
 from chassis.observability import metrics
 from chassis.observability.logging import get_logger
 
-ATTEMPTS_HEADER: Final = "x-attempts"
-ERROR: Final = "x-error"
-FIRST_FAILURE_HEADER: Final = "x-first-failure"
-QUEUE_HEADER: Final = "x-queue"
-ROUTING_KEY_HEADER: Final = "x-original-routing-key"
-_OWN_HEADERS: Final = frozenset(
-    {ATTEMPTS_HEADER, ERROR, FIRST_FAILURE_HEADER, QUEUE_HEADER, ROUTING_KEY_HEADER}
-)
-
 _HEARTBEAT_INTERVAL_S: Final = 10
 _TIMEOUT_S: Final = 15.0
 _TICK_INTERVAL_S: Final = 1.0
 _COUNT_INTERVAL_S: Final = 15.0
-_MAX_ERROR_CHARS: Final = 1_000
 
 _log = get_logger()
 
@@ -123,7 +113,7 @@ class ConsumerConnection:
         self._paused.wait(timeout_s)
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """Carries out the verdicts told so far and closes the connection; what is unsettled comes again."""
+        """Carry out the outcomes so far and close the connection; unsettled messages come again."""
         self._pausing.set()
         self._stopping.set()
         self._wake()
@@ -255,12 +245,13 @@ class _BrokerSession:
 
     def _forward(self, delivery: BrokerDelivery, error: str, exchange: str, routing_key: str = "") -> None:
         message = delivery.message
-        headers = {key: value for key, value in message.headers.items() if key in _OWN_HEADERS}
-        headers.setdefault(FIRST_FAILURE_HEADER, datetime.now(UTC).isoformat(timespec="seconds"))
-        headers.setdefault(ROUTING_KEY_HEADER, message.delivery_info["routing_key"])
         queue = delivery.subscription.queue
-        headers.update(
-            {ATTEMPTS_HEADER: delivery.attempt, ERROR: error[:_MAX_ERROR_CHARS], QUEUE_HEADER: queue}
+        headers = add_failure(
+            message.headers,
+            attempt=delivery.attempt,
+            error=error,
+            queue=queue,
+            routing_key=message.delivery_info["routing_key"],
         )
         self._producer.publish(
             delivery.body,
@@ -282,7 +273,7 @@ class _BrokerSession:
         self._channels.add(channel)
 
         def on_message(message: Message) -> None:
-            attempt = int(message.headers.get(ATTEMPTS_HEADER, 0)) + 1
+            attempt = FailureHeaders.parse(message.headers).attempts + 1
             self._deliver(BrokerDelivery(subscription, body_bytes(message.body), attempt, message))
 
         queue = Queue(subscription.queue, no_declare=True)

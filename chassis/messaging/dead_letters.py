@@ -1,7 +1,7 @@
 """What queues gave up on: looking at it, giving it back to its queue, dropping it.
 
 Nothing is lost on the way: a dead letter is given back with a publisher confirm before it is taken from where
-it lay, and one that was only looked at goes back to its place. Whoever is killed in between leaves it there,
+it lay, and one that was only looked at goes back to its place. A process killed in between leaves it there,
 perhaps beside a copy in its queue; handlers drop repeats.
 """
 
@@ -19,19 +19,14 @@ from kombu import Connection, Consumer, Message, Producer, Queue
 
 from chassis.contracts import ContractError, event_class
 from chassis.messaging import topology
-from chassis.messaging.consumer_connection import (
-    ATTEMPTS_HEADER,
-    ERROR,
-    FIRST_FAILURE_HEADER,
-    ROUTING_KEY_HEADER,
-    body_bytes,
-)
+from chassis.messaging.consumer_connection import body_bytes
+from chassis.messaging.message_headers import FailureHeaders, clear_failures
 from chassis.messaging.publisher import PERSISTENT_DELIVERY_MODE
 from chassis.observability.redaction import REDACTED, redact_fields
 from internshipconnect.events.v1.events_pb2 import Event
 
 MAX_LOADED_MESSAGES: Final = 10_000
-"""So many dead letters of one queue are in memory at once; of a longer one only these are looked at."""
+"""Dead letters of one queue in memory at once; of a longer queue only the first ones are read."""
 
 _TIMEOUT_S: Final = 15.0
 _DRAIN_TIMEOUT_S: Final = 2.0
@@ -71,7 +66,7 @@ class DeadLetterMessage:
 
     @property
     def trace_id(self) -> str:
-        """The trace in which the event was told, as logs name it; "" when there was none."""
+        """The trace in which the event was emitted, as logs name it; "" when there was none."""
         parts = self.event.traceparent.split("-") if self.event else []
         return parts[1] if len(parts) == 4 else ""
 
@@ -126,7 +121,7 @@ class DeadLetterQueues:
     ) -> int:
         """Gives the wanted ones back to their queue, with all attempts before them; how many they were.
 
-        `progress` hears how many the queue has. Those that die while this runs are left where they are.
+        `progress` receives how many the queue has. Those that die while this runs are left where they are.
         """
         with self._connection() as connection:
             producer = Producer(connection.channel(), auto_declare=False)
@@ -185,10 +180,10 @@ def _settle_matching(
 
 @contextmanager
 def _held_messages(connection: Connection, queue: str, most: int) -> Iterator[list[Message]]:
-    """All that lie there, at most `most` and `MOST_AT_ONCE`; what is not acknowledged goes back to its place.
+    """All that lie there, at most `most` and `MOST_AT_ONCE`; unacknowledged ones go back to their place.
 
     All, because what returns to a quorum queue goes behind what has returned before: taking only the first
-    ones would turn the queue round. Whoever takes some before they are back would do the same, hence the
+    ones would turn the queue round. Taking some before they are back would do the same, hence the
     wait for them.
     """
     lying = _count_dead_letters(connection, queue)
@@ -226,13 +221,12 @@ def _count_dead_letters(connection: Connection, queue: str) -> int:
 
 def _republish(producer: Producer, queue: str, message: Message) -> None:
     """To the one queue that gave up on it, since the others that want the event have handled it."""
-    kept = {key: value for key, value in message.headers.items() if key == ROUTING_KEY_HEADER}
     producer.publish(
         body_bytes(message.body),
         exchange="",
         routing_key=queue,
         mandatory=True,
-        headers=kept,
+        headers=clear_failures(message.headers),
         content_type=message.content_type,
         content_encoding=message.content_encoding,
         delivery_mode=PERSISTENT_DELIVERY_MODE,
@@ -244,15 +238,15 @@ def _republish(producer: Producer, queue: str, message: Message) -> None:
 
 
 def _parse_dead_letter(queue: str, message: Message) -> DeadLetterMessage:
-    headers = message.headers
+    failures = FailureHeaders.parse(message.headers)
     event = _parse_event_or_none(body_bytes(message.body))
-    vanished = _broker_deliveries(headers)
+    vanished = _broker_deliveries(message.headers)
     return DeadLetterMessage(
         queue=queue,
         id=event.id if event else str(message.properties.get("message_id") or ""),
-        attempts=int(headers.get(ATTEMPTS_HEADER, 0)) + vanished,
-        error=str((vanished and _CONSUMER_VANISHED) or headers.get(ERROR, "")),
-        first_failed_at=_parse_time(headers.get(FIRST_FAILURE_HEADER)),
+        attempts=failures.attempts + vanished,
+        error=_CONSUMER_VANISHED if vanished else failures.error,
+        first_failed_at=failures.first_failed_at,
         event=event,
     )
 
@@ -269,10 +263,3 @@ def _parse_event_or_none(body: bytes) -> Event | None:
     except DecodeError:
         return None
     return event if event.id and event.type else None
-
-
-def _parse_time(text: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(text))
-    except ValueError:
-        return None

@@ -42,7 +42,7 @@ class EventPublisher:
 
     Kombu blocks, so it must not run on the event loop. The connection is made on first use and again after
     any failure. There are no heartbeats: a dead connection shows when the next batch is not confirmed in
-    time. While the broker is short of room the connection is kept: it would not notice that one has gone,
+    time. While the broker lacks memory or disk the connection is kept: it would not notice that one has gone,
     and each try would cost it one more.
     """
 
@@ -64,7 +64,7 @@ class EventPublisher:
     async def ping(self) -> None:
         """A round trip to the broker; raises when it does not answer or the exchange is missing.
 
-        Whoever asks while one is under way waits for that one.
+        A caller that asks while one is under way waits for that one.
         """
         if self._pinging is None or self._pinging.done():
             self._pinging = self._in_thread(self._ping)
@@ -174,7 +174,7 @@ class _ConfirmingConnection:
             self._drain_events(left)
 
     def _drain_events(self, seconds: float) -> None:
-        """Hears what the broker says, if it says anything within that time."""
+        """Receive the broker's events of that time, if there are any."""
         with suppress(TimeoutError):
             self._connection.drain_events(timeout=seconds)
 

@@ -179,7 +179,7 @@ class _ShardOutboxRelay:
         return batch
 
     async def _publish(self, batch: Sequence[_OutboxRow]) -> None:
-        """Tries until the broker has the whole batch; the rows are safe in Mongo meanwhile."""
+        """Try until the broker has the whole batch; until then the rows are safe in Mongo."""
         attempt = 0
         while True:
             try:

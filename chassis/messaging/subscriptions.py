@@ -2,31 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from google.protobuf.message import Message
 
 from chassis.contracts import event_type
+from chassis.sharding.inbox import IncomingEvent
 
-
-@dataclass(frozen=True, slots=True)
-class IncomingEvent:
-    """The attributes of an event on a queue; a handler passes it to `Shard.run_in_transaction`."""
-
-    event_id: str
-    type: str
-    source: str
-    subject: str
-    time: datetime
-    traceparent: str
-    queue: str
-
-    @property
-    def inbox_id(self) -> str:
-        """The key under which the effect of this event on this queue is remembered."""
-        return f"{self.queue}:{self.event_id}"
-
+__all__ = ["EventHandler", "IncomingEvent", "QueueSubscription", "WorkQueue"]
 
 EventHandler = Callable[[Any, IncomingEvent], Awaitable[None]]
 """Takes the event's message and its attributes; raising means "not done, deliver again"."""
@@ -37,7 +20,7 @@ class WorkQueue:
     """A durable queue and the events that reach it.
 
     Each service's `events.py` lists its own as `QUEUES`, so that they can be declared on the broker before
-    the first event is published: what is published earlier than its queue is declared is lost.
+    the first event is published: an event published before its queue is declared is lost.
     """
 
     name: str

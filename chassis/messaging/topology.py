@@ -1,7 +1,7 @@
 """Exchanges and queues on the broker: one durable topic exchange, work queues with their dead letters, and
-one waiting room per retry delay that all work queues share.
+one retry queue per delay that all work queues share.
 
-A waiting room is a queue without consumers whose messages expire after its delay and go back, by their
+A retry queue is a queue without consumers whose messages expire after its delay and go back, by their
 routing key, to the queue they came from. Each delay has its own, so that no message waits behind one with a
 longer delay.
 """
@@ -30,7 +30,7 @@ def dead_letter_queue(queue: str) -> str:
 
 
 def retry_exchange(attempt: int) -> str:
-    """The waiting room after a failed `attempt`, from 1; publish to it with the queue as routing key."""
+    """The retry queue after a failed `attempt`, from 1; publish to it with the queue as routing key."""
     return _retry_queue_name(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pymongo import ASCENDING, AsyncMongoClient, IndexModel
+from pymongo import AsyncMongoClient, IndexModel
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
@@ -12,7 +12,6 @@ from pymongo.errors import OperationFailure
 from chassis.ids import SLOT_COUNT
 from chassis.mongo.documents import Document
 
-DAY_S: Final = 24 * 60 * 60
 NAMESPACE_EXISTS_CODE: Final = 48
 INDEX_CONFLICT_CODES: Final = frozenset({85, 86})
 """IndexOptionsConflict and IndexKeySpecsConflict: the server itself compares the definitions."""
@@ -34,30 +33,14 @@ class CollectionSpec:
     slot_field: str | None = "slot"
 
 
-CHASSIS_COLLECTIONS: Final = (
-    CollectionSpec("outbox"),
-    CollectionSpec(
-        "inbox",
-        indexes=(IndexModel([("time", ASCENDING)], name="expiry", expireAfterSeconds=7 * DAY_S),),
-    ),
-    CollectionSpec(
-        "idempotency",
-        indexes=(IndexModel([("time", ASCENDING)], name="expiry", expireAfterSeconds=DAY_S),),
-    ),
-    CollectionSpec("relay_positions", sharded=False, slot_field=None),
-    CollectionSpec("leases", sharded=False, slot_field=None),
-)
-"""What the chassis keeps in every service's database. `idempotency` expires by the time of the first try."""
-
-
 class ProvisionError(Exception):
     """The database differs from the declaration in a way that provisioning does not change by itself."""
 
 
-async def provision_collections(
-    client: AsyncMongoClient[Document], database: str, collections: Iterable[CollectionSpec]
+async def create_collections(
+    client: AsyncMongoClient[Document], database: str, declared: Iterable[CollectionSpec]
 ) -> None:
-    """Makes what `collections` and the chassis declare, on one shard; a second run changes nothing.
+    """Make the declared collections on one shard; a second run changes nothing.
 
     Each collection gets a validator: a document that does not say its slot is refused.
 
@@ -68,13 +51,6 @@ async def provision_collections(
         ProvisionError: an index exists under the declared name with another definition.
         PyMongoError: the server cannot be reached or refuses.
     """
-    await create_collections(client, database, (*collections, *CHASSIS_COLLECTIONS))
-
-
-async def create_collections(
-    client: AsyncMongoClient[Document], database: str, declared: Iterable[CollectionSpec]
-) -> None:
-    """As `provision`, without what the chassis keeps in a service's database."""
     sharding = await is_mongos(client)
     listed = await client[database].list_collections()
     existing = {found["name"]: found["options"] async for found in listed}
@@ -106,7 +82,7 @@ async def _ensure_collection(
 
 
 def _validator(spec: CollectionSpec) -> Document:
-    """What every document has to be, whoever writes it: it says its slot, or nobody could find it again."""
+    """The rule for every document: it says its slot, or nobody could find it."""
     if spec.slot_field is None:
         return {}
     slot = {"bsonType": ["int", "long"], "minimum": 0, "maximum": SLOT_COUNT - 1}
@@ -129,7 +105,7 @@ async def _ensure_index(collection: AsyncCollection[Document], index: IndexModel
 
 
 async def _change_index_ttl(collection: AsyncCollection[Document], index: IndexModel) -> bool:
-    """Sets the declared lifetime; false when that does not make the index what is declared."""
+    """Sets the declared lifetime; false when the index then still differs from the declaration."""
     name, lifetime_s = index.document["name"], index.document.get("expireAfterSeconds")
     existing = (await collection.index_information()).get(name, {})
     if lifetime_s is None or existing.get("expireAfterSeconds", lifetime_s) == lifetime_s:

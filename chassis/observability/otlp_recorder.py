@@ -23,8 +23,8 @@ from opentelemetry.trace import Link, SpanKind, StatusCode, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import Attributes as SpanAttributes
 
-from chassis.observability.tracing import Attributes, Span
-from chassis.observability.tracing import SpanKind as KindName
+from chassis.observability.spans import Attributes, Span
+from chassis.observability.spans import SpanKind as KindName
 
 _EXPORT_TIMEOUT_S: Final = 5
 _MAX_QUEUED_SPANS: Final = 2_048

@@ -1,4 +1,4 @@
-"""Secrets out of what is written down: known by the name of their field, and by their shape in any text.
+"""Secrets kept out of logs: known by the name of their field, and by their shape in any text.
 
 The names are those of our contracts and of what libraries say; the shapes are those of tokens that we give
 out, of credentials in URLs, and of `name=value` or `"name": "value"` with a secret's name.
@@ -45,7 +45,7 @@ _SHAPES: Final = (
 
 
 def redact_fields(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The same fields without secrets, however deep; what is no plain value is written as text."""
+    """The same fields without secrets, however deep; other than plain values are written as text."""
     return {key: REDACTED if _is_secret(key) else _without_secrets(value) for key, value in fields}
 
 

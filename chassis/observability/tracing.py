@@ -6,41 +6,15 @@ calls to peers and for events, which costs a context variable and no span object
 
 import random
 import re
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
-from typing import Final, Literal, Protocol
+from typing import Final
+
+from chassis.observability.spans import Attributes, Span, SpanKind, SpanRecorder
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _NONZERO_ID_BITS: Final = 1 << 64 | 1
 _current_traceparent: ContextVar[str] = ContextVar("traceparent", default="")
-
-SpanKind = Literal["server", "client", "consumer", "producer", "internal"]
-Attributes = Mapping[str, str | int | float | bool]
-
-
-class Span(Protocol):
-    """What code inside a span may say about it."""
-
-    def set_attribute(self, key: str, value: str | int | float | bool) -> None: ...
-
-    def set_error(self, description: str) -> None:
-        """Marks the span as an error."""
-
-
-class SpanRecorder(Protocol):
-    """Makes real spans; there is one only while an OTLP endpoint is set.
-
-    A `traceparent` of None means a child of the current span, "" a new trace.
-    """
-
-    def start_span(
-        self, name: str, kind: SpanKind, traceparent: str | None, attributes: Attributes
-    ) -> AbstractContextManager[Span]: ...
-
-    def current_traceparent(self) -> str: ...
-
-    def close(self) -> None: ...
 
 
 class _NoOpSpan:
@@ -55,20 +29,17 @@ _NO_OP_SPAN = _NoOpSpan()
 _recorder: SpanRecorder | None = None
 
 
-def configure_tracing(service: str, role: str, *, otlp_endpoint: str = "", sample_ratio: float = 1.0) -> None:
-    """Starts recording and exporting when `otlp_endpoint` (host:port or http://host:port) is set.
+def configure_tracing(recorder: SpanRecorder | None) -> None:
+    """Record spans with `recorder` from now on; without one only the `traceparent` is carried on.
 
-    Must run before Mongo and Redis clients are made, so that their commands become spans too.
+    Runs before Mongo and Redis clients are made, so that their commands become spans too.
     """
     global _recorder  # noqa: PLW0603
-    if otlp_endpoint and _recorder is None:
-        from chassis.observability.otlp_recorder import OtlpRecorder  # noqa: PLC0415 - heavy, seldom needed
-
-        _recorder = OtlpRecorder(service, role, otlp_endpoint, sample_ratio)
+    _recorder = recorder
 
 
 def shut_down_tracing() -> None:
-    """Exports what is still buffered; blocks for a few seconds at most."""
+    """Export the buffered spans; blocks for a few seconds at most."""
     global _recorder  # noqa: PLW0603
     if _recorder is not None:
         _recorder.close()

@@ -25,7 +25,7 @@ _STORE_NAME: Final = "The store of tickets"
 
 
 class TicketRedis(Protocol):
-    """What is needed of Redis."""
+    """The commands of Redis that are used."""
 
     def get(self, name: str, /) -> Awaitable[Any]: ...
 

@@ -17,7 +17,7 @@ _MAX_CACHED_SESSIONS: Final = 50_000
 
 
 class RevocationRedis(Protocol):
-    """What is needed of Redis."""
+    """The commands of Redis that are used."""
 
     def exists(self, key: str, /) -> Awaitable[int]: ...
 
@@ -55,7 +55,7 @@ class SessionRevocations:
         _raise_if_revoked(is_revoked=revoked)
 
     async def raise_if_revoked_now(self, session_id: str) -> None:
-        """The same, without what is remembered: for streams, which live long and look now and then."""
+        """The same without the cache: for streams, which live long and look now and then."""
         _raise_if_revoked(is_revoked=await self._fetch(session_id))
 
     async def _fetch(self, session_id: str) -> bool:

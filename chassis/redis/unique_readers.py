@@ -1,7 +1,7 @@
 """Who has read what: different readers of a thing in a day, counted without keeping who they are.
 
 Of each thing and day Redis holds a HyperLogLog (at most 12 KiB, right to one percent), so one reader's
-repeats count once, whichever process hears of them. A reader is put in as a hash with the day's salt: random,
+repeats count once, whichever process records them. A reader is put in as a hash with the day's salt: random,
 in Redis only, gone two days later. So nobody can tell afterwards who read, nor whether somebody came again
 another day.
 """
@@ -33,12 +33,12 @@ class SubjectDay(NamedTuple):
 
 
 def anonymous_reader_key(address: str, user_agent: str) -> str:
-    """How a reader who is not signed in is told from others; an IPv6 address counts by its /64."""
+    """How a reader who is not signed in differs from others; an IPv6 address counts by its /64."""
     return f"{_client_network(address)} {user_agent}"
 
 
 class UniqueReaderCounter:
-    """Counts readers. Redis' errors are raised to whoever asks."""
+    """Counts readers. Redis' errors are raised to the caller."""
 
     def __init__(self, redis: RedisCluster, clock: Clock, namespace: str = "readers") -> None:
         self._redis: Any = redis

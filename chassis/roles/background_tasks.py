@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from chassis.concurrency.backoff import jittered_delay_s
+from chassis.concurrency.tasks import cancel_until_done
 from chassis.observability.logging import get_logger
 
 _log = get_logger()
-_CANCEL_RETRY_INTERVAL_S: Final = 1.0
 
 
 class BackgroundTasks:
@@ -21,12 +20,8 @@ class BackgroundTasks:
         self._tasks.append(asyncio.create_task(_keep_running(name, call), name=name))
 
     async def cancel(self) -> None:
-        """Cancels all, more than once where needed: the Mongo driver may swallow a cancellation."""
-        running = {task for task in self._tasks if not task.done()}
-        while running:
-            for task in running:
-                task.cancel()
-            _, running = await asyncio.wait(running, timeout=_CANCEL_RETRY_INTERVAL_S)
+        """Cancel all tasks and wait for their ends."""
+        await cancel_until_done(self._tasks)
         self._tasks.clear()
 
 

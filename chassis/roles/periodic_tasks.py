@@ -2,28 +2,20 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 from chassis.call_context import CallContext, Principal, bind_call
 from chassis.observability import metrics
 from chassis.observability.logging import get_logger
 from chassis.observability.tracing import continue_trace
+from chassis.service_definition import PeriodicTask
+
+__all__ = ["PeriodicTask", "repeat_task"]
 
 _MAX_FIRST_WAIT_S: Final = 10.0
 _JITTER: Final = 0.1
 
 _log = get_logger()
-
-
-@dataclass(frozen=True)
-class PeriodicTask:
-    """Work that the `work` role repeats about every `every_s` seconds, never twice at once in a process."""
-
-    name: str
-    interval_s: float
-    run: Callable[[], Awaitable[None]]
 
 
 async def repeat_task(periodic: PeriodicTask, principal: Principal) -> None:

@@ -14,16 +14,16 @@ from chassis.readiness import ReadinessCheck
 from chassis.redis.call_tickets import CallTickets
 from chassis.redis.session_revocations import SessionRevocations
 from chassis.roles.background_tasks import BackgroundTasks
-from chassis.runtime import ServiceDefinition, ServiceResources
 from chassis.security.jwks import StaticKeySource
 from chassis.security.tokens import TokenVerifier
+from chassis.service_definition import ServiceDefinition, ServiceResources
 from chassis.service_registry import RegistryEntry, ServiceInstance, reachable_host
 from chassis.sharding.idempotency_store import MongoIdempotencyStore
 from chassis.sharding.slot_map_watch import ProcessIdentity, SlotMapWatch
 
 
 class ServeRole:
-    """A gRPC server with the room's servicers, and its background tasks."""
+    """A gRPC server with the service's servicers, and its background tasks."""
 
     def __init__(self, resources: ServiceResources[Any], definition: ServiceDefinition) -> None:
         self._resources = resources

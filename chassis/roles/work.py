@@ -11,12 +11,12 @@ from chassis.messaging.relay import OutboxRelay
 from chassis.readiness import ReadinessCheck
 from chassis.roles.background_tasks import BackgroundTasks
 from chassis.roles.periodic_tasks import repeat_task
-from chassis.runtime import ServiceDefinition, ServiceResources
+from chassis.service_definition import ServiceDefinition, ServiceResources
 from chassis.sharding.slot_map_watch import ProcessIdentity, SlotMapWatch
 
 
 class WorkRole:
-    """The room's subscriptions and periodic tasks, and the relay of the service's outboxes."""
+    """The service's subscriptions and periodic tasks, and the relay of the service's outboxes."""
 
     def __init__(self, resources: ServiceResources[Any], definition: ServiceDefinition) -> None:
         amqp_url = resources.settings.amqp_url.get_secret_value()

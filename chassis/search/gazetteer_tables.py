@@ -98,7 +98,7 @@ def _cache_path() -> Path:
 
 
 def _read_cache(path: Path) -> GazetteerTables | None:
-    """What is in the cache, if it is there and nobody else's."""
+    """Return the cached tables if they are there and nobody else's."""
     if not path.is_file() or path.stat().st_uid != os.getuid():
         return None
     try:

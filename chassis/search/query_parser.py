@@ -1,4 +1,4 @@
-"""A search as its words are understood: what is demanded, what it may be spelt like, and what only ranks."""
+"""A search as its words are understood: required words, their spellings, and words that only rank."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,7 @@
 """PyMongo's database, collections and cursors, with every operation going through the shard's gate.
 
 Writes need a permit besides: they go to the shard only while this process knows which records it holds. Reads
-leave out what a shard holds of slots that are not its own, while there are such (`strangers`).
+leave out what a shard holds of slots that are not its own, while there are such (`orphan_slots`).
 
 Cursors are followed below their public surface, at `_refresh`: it is the one place where they talk to the
 server, so that taking a document from a batch that is here already costs nothing more.
@@ -95,7 +95,7 @@ def _require_permit(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awai
 
 
 def _bind_to_session(session: AsyncClientSession | None, original: B) -> B:
-    """A copy for one transaction: making PyMongo's objects anew would cost it a tenth of its time."""
+    """A copy for one transaction: making new PyMongo objects would cost it a tenth of its time."""
     if session is None:
         return original
     copy = object.__new__(type(original))
@@ -106,7 +106,7 @@ def _bind_to_session(session: AsyncClientSession | None, original: B) -> B:
 
 @_guarded_operations(*_DATABASE_OPERATIONS)
 class ShardDatabase(AsyncDatabase[Document]):
-    """A service's database on one shard; of `strangers`, slots of another shard, it shows no documents."""
+    """A service's database on one shard; it hides documents of `orphan_slots`, slots of others."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ class ShardCollection(AsyncCollection[Document]):
         return await super().count_documents(self._without_orphans(filter) or {}, *args, **kwargs)
 
     async def estimated_document_count(self, **kwargs: Any) -> int:  # type: ignore[override]
-        """As PyMongo's; while there are strangers all others are counted, as no estimate tells them apart."""
+        """As PyMongo's; while there are orphans it counts the other documents, as estimates include all."""
         if self._orphan_filter is None:
             return await super().estimated_document_count(**kwargs)
         return await super().count_documents(self._orphan_filter, **kwargs)

@@ -43,7 +43,7 @@ class IdempotencyClaim:
 
     @property
     def id(self) -> str:
-        """What is unique: one key of one caller for one RPC."""
+        """The unique key: one key of one caller for one RPC."""
         return f"{self.owner}:{self.rpc}:{self.key}"
 
     @property

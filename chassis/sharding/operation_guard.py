@@ -96,7 +96,7 @@ class OperationGuard:
     def lacks_primary(self) -> bool:
         """Whether the shard is known to have no primary; false before the first contact.
 
-        The driver's own view is read, because its listeners are told up to a second late.
+        The driver's own view is read, because its listeners are called up to a second late.
         """
         description = self._client.topology_description
         if description is not self._seen:

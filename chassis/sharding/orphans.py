@@ -1,7 +1,7 @@
-"""What queries say besides while slots move: that documents of strangers do not count.
+"""Conditions on queries while slots move: documents of orphans do not count.
 
 A shard then holds documents of slots that another shard owns: copies that are on their way to it, or what has
-been left behind on it. Whoever reads the shard as a whole must not see them.
+been left behind on it. A reader of the whole shard must not see them.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ from chassis.sharding.slot_map import to_slot_ranges
 
 SLOT_FIELD: Final = "slot"
 """Where a document names its slot. Every collection declares this one (`CollectionSpec.slot_field`), but for
-the shard's own, which are read through `Shard.unscoped`: to that nobody is a stranger."""
+the shard's own, which are read through `Shard.unscoped`, which has no orphans."""
 
 
 def exclude_slots(slots: Collection[int]) -> Document | None:

@@ -1,9 +1,9 @@
 """Bringing a derived collection into line with its source while both are in use.
 
-Readers see a document as it was or as it should be, nothing in between. Whoever keeps the collection goes on
-meanwhile: a document that is newer than what was read of its source is left alone, unless the source, asked
-again, knows nothing of it. So a run may be broken off and repeated at will, and writes only what is wrong.
-Shards are looked through one after the other: documents that change shards meanwhile may be missed, so a run
+Readers see a document as it was or as it should be, nothing in between. The collection's writers go on
+at the same time: a document that is newer than the source's at its reading stays, unless the source, asked
+again, knows nothing of it. So a run may be broken off and repeated at will, and writes only wrong documents.
+Shards are looked through one after the other: documents that change shards then may be missed, so a run
 during which slots moved has to be repeated.
 """
 
@@ -23,7 +23,7 @@ from chassis.sharding.shards import Shards
 
 PAGE_SIZE: Final = 200
 ReconcileProgress = Callable[[str, int, int], None]
-"""Hears of what was looked at: what, how many more, and how many of these were wrong."""
+"""Receives progress: the kind, how many more, and how many of these were wrong."""
 
 MAX_ATTEMPTS: Final = 8
 """A compare-and-set is lost only to another change of the same document that took effect."""
@@ -69,10 +69,10 @@ async def find_existing_ids(shards: Shards, collection: str, ids: Collection[str
 class DerivedCollectionReconciler:
     """Compares documents of `collection` with what their source says, and mends those that differ.
 
-    A wanted document holds `_id`, `slot` and the `version` of its source. `wanted_now` asks the source of one
-    anew, and gives None when there is none. Fields in `stamps` may differ; the stored version may be lower,
-    as not every change of a source shows. `unordered` are lists whose order means nothing; what is `optional`
-    may as well be missing. Without `write` nothing is changed.
+    An expected document holds `_id`, `slot` and the `version` of its source. `load_expected` asks the source
+    of one again, and gives None when there is none. `ignored_fields` may differ; the stored version may be
+    lower, as not every change of a source shows. `unordered_fields` are lists without an order; a document
+    that `is_optional` may be missing. Without `apply` nothing is changed.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class DerivedCollectionReconciler:
         raise overloaded(f"{expected['_id']} in {self._name}")
 
     async def _compare_and_set(self, expected: Document, stored: Document | None) -> bool:
-        """Stores what is wanted unless somebody has changed what was seen; says whether it did."""
+        """Store the expected document unless the stored one has changed; says whether it did."""
         collection = self._collection(expected)
         if stored is None:
             try:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from google.protobuf.message import Message
 from pymongo import DESCENDING
@@ -18,13 +18,11 @@ from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.observability import metrics
 from chassis.sharding.collections import ShardCollection, ShardDatabase
+from chassis.sharding.inbox import IncomingEvent
 from chassis.sharding.reconciler import find_existing_ids, iterate_pages
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import FoundByShard, Shards
 from chassis.sharding.transactions import Transaction
-
-if TYPE_CHECKING:
-    from chassis.messaging import IncomingEvent
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -159,7 +157,7 @@ class Repository(Generic[A]):
         decide: Decide[A],
         *,
         known: A | None = None,
-        handling: "IncomingEvent | None" = None,
+        handling: IncomingEvent | None = None,
     ) -> A:
         """Read an aggregate, decide, store the outcome unless it has changed since, and emit its events.
 
@@ -188,7 +186,7 @@ class Repository(Generic[A]):
         decide: DecideOrCreate[A],
         *,
         known: A | None = None,
-        handling: "IncomingEvent | None" = None,
+        handling: IncomingEvent | None = None,
     ) -> A | None:
         """The same for an aggregate that may not exist: `decide` gets None then, and may create it.
 
@@ -232,7 +230,7 @@ class Repository(Generic[A]):
         return (_STORED, after) if is_stored else (_LOST, None)
 
     async def _attempt_once(
-        self, id_: str, decide: DecideOrCreate[A], handling: "IncomingEvent"
+        self, id_: str, decide: DecideOrCreate[A], handling: IncomingEvent
     ) -> tuple[str, A | None]:
         """Decide within the transaction, after the inbox has let the event pass: a repeat decides nothing."""
         decided: A | None = None
@@ -257,7 +255,7 @@ class Repository(Generic[A]):
     # --- building blocks of subclasses that change an aggregate together with its neighbours in the slot
 
     async def _run(
-        self, id_: str, work: Callable[[Transaction], Any], *, handling: "IncomingEvent | None" = None
+        self, id_: str, work: Callable[[Transaction], Any], *, handling: IncomingEvent | None = None
     ) -> Any:
         """Run `work` in a transaction on the aggregate's shard; see `Shard.run_in_transaction`."""
         return await self._shards.shard_for(id_).run_in_transaction(work, event=handling, slot=slot_of(id_))

@@ -1,18 +1,16 @@
 """One shard of a service's database, and the ways to it that may write."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from chassis.clock import Clock
 from chassis.mongo.client import ShardClient
 from chassis.sharding.collections import ShardDatabase
 from chassis.sharding.group_commit import GroupCommit
+from chassis.sharding.inbox import IncomingEvent
 from chassis.sharding.operation_guard import OperationGuard
 from chassis.sharding.transactions import Transaction, TransactionRunner, UnitOfWork
 from chassis.sharding.write_lease import WriteLease, WritePermit
-
-if TYPE_CHECKING:
-    from chassis.messaging import IncomingEvent
 
 T = TypeVar("T")
 
@@ -22,8 +20,8 @@ _NO_SLOTS: Final[frozenset[int]] = frozenset()
 class ShardPool:
     """The connections to one shard, and the `Shard` through which it is used at present.
 
-    When slots leave the shard, or are fenced, whoever holds the present `Shard` can write no more: they ask
-    `Shards` for the way to their record again. When other slots become strangers to the shard there is a new
+    When slots leave the shard, or are fenced, holders of the present `Shard` can write no more: they ask
+    `Shards` for the way to their record again. When other slots become orphans on the shard there is a new
     `Shard`, too, which reads past their documents; who holds the one before reads as by the map of its time,
     and writes on, as both share a permit.
     """
@@ -55,7 +53,7 @@ class ShardPool:
     def apply_slots(
         self, open_slots: frozenset[int], blocked: frozenset[int], orphan_slots: frozenset[int] = _NO_SLOTS
     ) -> None:
-        """Lets writes go to the open slots, and to no blocked one; reads leave documents of strangers out."""
+        """Lets writes go to the open slots, and to no blocked one; reads leave orphans out."""
         closing = bool(self._open_slots - open_slots)
         if closing:
             self._permit.revoke()
@@ -73,7 +71,7 @@ class ShardPool:
     def take_over_from(self, former: "ShardPool") -> None:
         """Takes the place of connections to another address of the shard, through which none writes any more.
 
-        What is still being written through them counts here, until it has ended.
+        Writes in flight through them count here until they have ended.
         """
         former._permit.revoke()
         self._draining_permits += [*former._draining_permits, former._permit]
@@ -117,7 +115,7 @@ class Shard:
         self,
         work: Callable[[Transaction], Awaitable[T]],
         *,
-        event: "IncomingEvent | None" = None,
+        event: IncomingEvent | None = None,
         slot: int | None = None,
     ) -> T | None:
         """Runs `work` in a transaction (w=majority) that also puts its events into the outbox.

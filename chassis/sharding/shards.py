@@ -20,6 +20,7 @@ import pymongo
 from pymongo.monitoring import CommandListener
 
 from chassis.clock import Clock, SystemClock
+from chassis.concurrency.tasks import cancel_until_done
 from chassis.errors import UNAVAILABLE_REASONS, DomainError
 from chassis.ids import SLOT_COUNT, slot_of
 from chassis.mongo.client import connect_shard
@@ -32,7 +33,6 @@ __all__ = ["FoundByShard", "ScatterResult", "Shard", "Shards", "current_scatter"
 T = TypeVar("T")
 
 PING_TIMEOUT_S: Final = 1.0
-CANCEL_RETRY_INTERVAL_S: Final = 1.0
 MAX_CALL_S: Final = 30.0
 """How long connections to a shard that is gone are kept for those who are using it."""
 
@@ -174,7 +174,7 @@ class Shards:
     async def run_on_each(self, work: Callable[[Shard], Coroutine[Any, Any, None]]) -> None:
         """Keeps endless `work` going on every shard, those that come included, until one piece of it ends.
 
-        What that raised is raised. On shards that go the work is cancelled, and it begins anew on those that
+        What that raised is raised. On shards that go the work is cancelled, and it begins again on those that
         have another address. It gets the shard as it is when the work begins there; for long it may keep only
         the name, or `whole`.
         """
@@ -192,7 +192,7 @@ class Shards:
                 if ended := await _first_ended_before(rerouted, running.values()):
                     return ended.result()
         finally:
-            await _cancel_until_done({*running.values(), *gone})
+            await cancel_until_done({*running.values(), *gone})
 
     async def scatter(self, call: Callable[[Shard], Awaitable[T]], timeout_s: float) -> ScatterResult[T]:
         """Runs `call` on all shards at once, for at most `timeout_s`; says which shards did not answer.
@@ -266,16 +266,6 @@ async def _first_ended_before(
     finally:
         waiting.cancel()
     return next((task for task in tasks if task in done), None)
-
-
-async def _cancel_until_done(tasks: Collection["asyncio.Task[None]"]) -> None:
-    """Cancels all, more than once where needed: the Mongo driver may swallow a cancellation."""
-    running = {task for task in tasks if not task.done()}
-    while running:
-        for task in running:
-            task.cancel()
-        _, running = await asyncio.wait(running, timeout=CANCEL_RETRY_INTERVAL_S)
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _call_with_timeout(

@@ -36,7 +36,7 @@ _log = get_logger()
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """Who writes: told to each shard, so that whoever moves slots knows whom to wait for."""
+    """The writer, as each shard knows it, so that a migration knows whom to wait for."""
 
     service: str
     role: str
@@ -73,7 +73,7 @@ class SlotMapWatch:
     def apply_copy(self, shard: str, copy: SlotMap) -> None:
         """Goes by what a shard's copy says from now on.
 
-        Raises ValueError for a copy that is older than what the shard has told before: the majority may be
+        Raises ValueError for a copy that is older than the one it gave before: the majority may be
         behind for a moment after an election, as seen by the new primary.
         """
         before = self._copies.get(shard, copy).version

@@ -8,7 +8,7 @@ from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pymongo
 from google.protobuf.message import Message
@@ -21,13 +21,10 @@ from chassis.ids import slot_of
 from chassis.mongo.documents import Document
 from chassis.sharding import outbox
 from chassis.sharding.collections import ShardCollection, ShardDatabase
+from chassis.sharding.inbox import INBOX_COLLECTION, IncomingEvent, build_inbox_row
 from chassis.sharding.operation_guard import UNKNOWN_COMMIT_RESULT, OperationGuard
 from chassis.sharding.write_lease import WritePermit
 
-if TYPE_CHECKING:
-    from chassis.messaging import IncomingEvent
-
-INBOX_COLLECTION: Final = "inbox"
 TRANSIENT_ERROR_LABEL: Final = "TransientTransactionError"
 DUPLICATE_KEY_CODE: Final = 11000
 RETRY_INITIAL_S: Final = 0.005
@@ -38,7 +35,7 @@ DOWN_ABORT_TIMEOUT_S: Final = 0.01
 
 
 class Transaction:
-    """One attempt: what is done through `db`, or with `session`, is committed as a whole or not at all."""
+    """One attempt: operations through `db`, or with `session`, commit as a whole or not at all."""
 
     def __init__(
         self,
@@ -58,7 +55,7 @@ class Transaction:
     def insert_at_commit(self, collection: str, document: Document) -> None:
         """Inserts a document at the end of the work, in one command with others for the same collection.
 
-        What is to be seen by later steps of the work is inserted through `db` instead. A document that is
+        Documents that later steps of the work read are inserted through `db` instead. A document that is
         there already makes the transaction fail with DuplicateKeyError.
         """
         self._pending_inserts.setdefault(collection, []).append(document)
@@ -79,7 +76,7 @@ class Transaction:
 
     @property
     def pending_inserts(self) -> Mapping[str, Sequence[Document]]:
-        """What is to be inserted, by collection; the emitted events among it."""
+        """The documents to insert, by collection; the emitted events among them."""
         return self._pending_inserts
 
 
@@ -91,7 +88,7 @@ class UnitOfWork:
     """
 
     run: Callable[[Transaction], Awaitable[Any]]
-    event: "IncomingEvent | None" = None
+    event: IncomingEvent | None = None
     slot: int | None = None
     context: Context | None = None
 
@@ -99,7 +96,7 @@ class UnitOfWork:
         """The row for the inbox, if it handles an event: one event may be handled once in several slots."""
         if self.event is not None:
             slot = slot_of(self.event.subject) if self.slot is None else self.slot
-            yield {"_id": f"{self.event.inbox_id}:{slot}", "slot": slot, "time": now}
+            yield build_inbox_row(self.event, slot, now)
 
 
 class NotCommittedError(Exception):

@@ -32,7 +32,7 @@ def seconds_since_boot() -> float:
 
 
 class WriteLease:
-    """How long what is known of a shard's slots may be acted on; for ever, unless it has to be confirmed."""
+    """How long the known slots of a shard hold; for ever, unless they have to be confirmed."""
 
     def __init__(self, now: Callable[[], float] = seconds_since_boot) -> None:
         self.now = now
@@ -51,7 +51,7 @@ class WriteLease:
         self._extend()
 
     def record_announcement(self, asked_at: float) -> None:
-        """The shard was told at that time that this process is there."""
+        """Record that the process announced itself to the shard at that time."""
         self._announced_at = asked_at
         self._extend()
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from chassis.call_context import Principal, acting_as
 from chassis.clock import Clock, truncate_to_milliseconds
-from chassis.runtime import ServiceResources
+from chassis.service_definition import ServiceResources
 from ops.cluster import Cluster
 from ops.in_process_services import build_service, open_service_resources
 from services.auth.repository import AccountRepository

@@ -6,7 +6,7 @@ import jwt
 
 from chassis.call_context import Principal
 from chassis.ids import new_id
-from chassis.runtime import ServiceResources
+from chassis.service_definition import ServiceResources
 from chassis.settings import decode_key
 from services.auth.key_store import KeyStore
 from services.auth.keyring import KeyRing

@@ -8,8 +8,9 @@ from typing import Any, Final, TypeVar
 from pymongo.errors import PyMongoError
 
 from chassis.ids import SLOT_COUNT
-from chassis.mongo.provision import CHASSIS_COLLECTIONS, is_mongos
+from chassis.mongo.provision import is_mongos
 from chassis.sharding import rebalance
+from chassis.sharding.chassis_collections import CHASSIS_COLLECTIONS
 from chassis.sharding.slot_map import SlotMap, SlotMove, SlotRange, to_slot_ranges
 from ops.cluster import Cluster
 from ops.errors import OpsError

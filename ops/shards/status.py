@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from pymongo.errors import PyMongoError
 
-from chassis.mongo.provision import CHASSIS_COLLECTIONS, CollectionSpec
+from chassis.mongo.provision import CollectionSpec
 from chassis.sharding import slot_map_store
+from chassis.sharding.chassis_collections import CHASSIS_COLLECTIONS
 from chassis.sharding.slot_map import SlotMap, to_slot_ranges
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE, ClusterMember
 from ops.cluster import Cluster

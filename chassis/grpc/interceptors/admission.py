@@ -16,7 +16,7 @@ from chassis.grpc.handlers import RpcContext, RpcHandler
 from chassis.observability import metrics
 
 MAX_WAIT_SHARE: Final = 0.25
-"""Of its deadline; a call that waited longer to be let in makes room for one that can still be in time."""
+"""Of its deadline; a call that waited longer to be let in gives way to one that can still be in time."""
 
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
 _PREVIOUS_ATTEMPTS_METADATA_KEY: Final = "grpc-previous-rpc-attempts"

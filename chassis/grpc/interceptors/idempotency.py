@@ -1,4 +1,4 @@
-"""Runs a mutation once for each idempotency key and gives its answer again to whoever repeats it."""
+"""Runs a mutation once for each idempotency key and gives its answer again to a caller that repeats it."""
 
 import hashlib
 from typing import Any

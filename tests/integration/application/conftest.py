@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.mongo.provision import provision_collections
+from chassis.sharding.chassis_collections import provision_collections
 from chassis.sharding.shards import Shards
 from chassis.sharding.slot_map import SlotMap
 from services.application.repository import COLLECTIONS

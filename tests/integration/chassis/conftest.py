@@ -11,8 +11,9 @@ from redis.asyncio.cluster import RedisCluster
 
 from chassis.ids import new_id
 from chassis.messaging import IncomingEvent
-from chassis.mongo.provision import CollectionSpec, provision_collections
+from chassis.mongo.provision import CollectionSpec
 from chassis.redis.client import connect_redis
+from chassis.sharding.chassis_collections import provision_collections
 from chassis.sharding.shards import Shards
 from chassis.sharding.slot_map import SlotMap
 from devstack import mongo

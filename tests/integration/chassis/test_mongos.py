@@ -9,8 +9,9 @@ import pytest
 from pymongo import AsyncMongoClient, CursorType
 
 from chassis.ids import SLOT_COUNT
-from chassis.mongo.provision import CHASSIS_COLLECTIONS, is_mongos, provision_collections
+from chassis.mongo.provision import is_mongos
 from chassis.sharding import slot_map_store
+from chassis.sharding.chassis_collections import CHASSIS_COLLECTIONS, provision_collections
 from chassis.sharding.slot_map import SlotMap
 from devstack import mongo
 from ops.provision import declared_collections

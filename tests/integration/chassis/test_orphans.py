@@ -11,8 +11,9 @@ from pymongo import AsyncMongoClient, IndexModel
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from chassis.ids import SLOT_COUNT, new_id, slot_of
-from chassis.mongo.provision import CollectionSpec, provision_collections
+from chassis.mongo.provision import CollectionSpec
 from chassis.sharding import rebalance
+from chassis.sharding.chassis_collections import provision_collections
 from chassis.sharding.collections import ShardCollection
 from chassis.sharding.reconciler import find_existing_ids, iterate_pages
 from chassis.sharding.shard import Shard

@@ -9,7 +9,8 @@ from pymongo import ASCENDING, AsyncMongoClient, IndexModel
 from pymongo.errors import WriteError
 
 from chassis.ids import SLOT_COUNT
-from chassis.mongo.provision import CollectionSpec, ProvisionError, is_mongos, provision_collections
+from chassis.mongo.provision import CollectionSpec, ProvisionError, is_mongos
+from chassis.sharding.chassis_collections import provision_collections
 from tests.stack import StackHandle
 
 Client = AsyncMongoClient[dict[str, Any]]

@@ -11,6 +11,7 @@ from chassis.ids import new_id
 from chassis.messaging import IncomingEvent, QueueSubscription
 from chassis.messaging.consumer import EventConsumers
 from chassis.observability import tracing
+from chassis.observability.otlp_recorder import OtlpRecorder
 from chassis.redis.client import connect_redis
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
@@ -28,7 +29,7 @@ TRACEPARENT = f"00-{TRACE}-{GATEWAY_SPAN}-01"
 @pytest.fixture
 def receiver() -> Iterator[OtlpReceiver]:
     with running_otlp_receiver() as (receiver, port):
-        tracing.configure_tracing("auth", "serve", otlp_endpoint=f"http://127.0.0.1:{port}")
+        tracing.configure_tracing(OtlpRecorder("auth", "serve", f"http://127.0.0.1:{port}", 1.0))
         yield receiver
         tracing.shut_down_tracing()
 

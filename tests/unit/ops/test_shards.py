@@ -3,8 +3,8 @@
 import pytest
 
 from chassis.ids import SLOT_COUNT
-from chassis.mongo.provision import CHASSIS_COLLECTIONS
 from chassis.sharding import rebalance
+from chassis.sharding.chassis_collections import CHASSIS_COLLECTIONS
 from chassis.sharding.slot_map import SlotMap, SlotMove, SlotRange
 from devstack import mongo
 from devstack.credentials import Credentials

@@ -1,0 +1,95 @@
+"""What a service is made of: the resources that it gets and the parts that its roles run."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from redis.asyncio.cluster import RedisCluster
+
+from chassis.cache import Cache
+from chassis.clock import Clock, SystemClock
+from chassis.grpc.client import Peers
+from chassis.grpc.mesh import MeshMembership
+from chassis.messaging import QueueSubscription
+from chassis.page_tokens import PageTokens
+from chassis.process import close_on_exit
+from chassis.redis.client import connect_redis
+from chassis.security.service_identity import ServiceIdentity
+from chassis.settings import ChassisSettings, decode_key
+from chassis.sharding.shards import Shards
+from chassis.sharding.slot_map import SlotMap
+
+S = TypeVar("S", bound=ChassisSettings)
+
+
+@dataclass(frozen=True)
+class ServiceResources(Generic[S]):
+    """The clients that a service is built from; the runtime closes them all."""
+
+    name: str
+    settings: S
+    clock: Clock
+    shards: Shards
+    redis: RedisCluster
+    cache: Cache
+    peers: Peers
+    page_tokens: PageTokens
+
+
+@dataclass(frozen=True)
+class PeriodicTask:
+    """Work that the `work` role repeats about every `interval_s` seconds, never twice at once."""
+
+    name: str
+    interval_s: float
+    run: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class ServiceDefinition:
+    """What one service consists of.
+
+    `serve` answers the RPCs of `servicers` and runs `background_tasks`; `work` feeds `subscriptions`, runs
+    `periodic_tasks` and relays the outbox. `on_stop` runs when `serve` begins to stop, before it waits for
+    the calls in flight: it ends streams that would not end by themselves. `on_close` runs last in either
+    role, before the stores close.
+    """
+
+    servicers: tuple[object, ...] = ()
+    subscriptions: tuple[QueueSubscription, ...] = ()
+    periodic_tasks: tuple[PeriodicTask, ...] = ()
+    background_tasks: tuple[Callable[[], Awaitable[None]], ...] = ()
+    on_stop: tuple[Callable[[], Awaitable[None]], ...] = ()
+    on_close: tuple[Callable[[], Awaitable[None]], ...] = ()
+
+
+def open_resources(
+    name: str, settings: S, closing: AsyncExitStack, *, clock: Clock | None = None
+) -> ServiceResources[S]:
+    """Make the clients that the service `name` is built from; `closing` closes them.
+
+    No client connects before it is used. A clock other than the system's lets a service live in another time.
+    """
+    clock = clock or SystemClock()
+    password = settings.mongo_password.get_secret_value()
+    slot_map = SlotMap.load(settings.slot_map)
+    shards = Shards(slot_map, f"ic_{name}", settings.mongo_user, password, clock=clock)
+    close_on_exit(closing, shards.close)
+    redis = connect_redis(settings.redis_nodes, settings.redis_password.get_secret_value())
+    close_on_exit(closing, redis.aclose)
+    cache = Cache(redis, name)
+    close_on_exit(closing, cache.aclose)
+    mesh = MeshMembership(settings.xds_bootstrap) if settings.xds_bootstrap else None
+    peers = Peers(settings.peers, ServiceIdentity.from_file(name, settings.service_key), mesh)
+    close_on_exit(closing, peers.close)
+    return ServiceResources(
+        name=name,
+        settings=settings,
+        clock=clock,
+        shards=shards,
+        redis=redis,
+        cache=cache,
+        peers=peers,
+        page_tokens=PageTokens(decode_key(settings.page_token_key)),
+    )
