@@ -17,9 +17,10 @@ from gateway.control_plane.endpoint_aggregator import EndpointAggregator
 from gateway.control_plane.snapshot_cache import NodeGroup, SnapshotCache
 from gateway.control_plane.watched_file import WatchedFile
 from gateway.xds.endpoints import EndpointsByService
+from gateway.xds.load_assignment import select_usable_endpoints
 from gateway.xds.mesh import Mesh
 from gateway.xds.snapshot import InconsistentSnapshotError, Snapshot
-from gateway.xds.snapshot_builder import SnapshotBuilder, select_usable_endpoints
+from gateway.xds.snapshot_builder import SnapshotBuilder
 
 DEBOUNCE_S: Final = 0.02
 """Changes that come together, as those of a restart do, are taken over together."""

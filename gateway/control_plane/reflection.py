@@ -5,7 +5,7 @@ they are now.
 """
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from typing import Any
 
 import grpc
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -13,13 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from chassis.contracts import Contracts
-from gateway.api_surface import edge_rpcs
-
-REFLECTION_METHOD: Final = "ServerReflectionInfo"
-REFLECTION_SERVICES: Final = (
-    "grpc.reflection.v1.ServerReflection",
-    "grpc.reflection.v1alpha.ServerReflection",
-)
+from gateway.api_surface import REFLECTION_METHOD, REFLECTION_SERVICES, edge_rpcs
 
 
 def add_reflection(server: grpc.aio.Server, contracts: Callable[[], Contracts]) -> None:

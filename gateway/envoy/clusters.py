@@ -8,8 +8,8 @@ from gateway.envoy import limits
 from gateway.envoy.cache import origin_cluster
 from gateway.envoy.edge_config import OTLP_CLUSTER, EdgeConfig
 from gateway.envoy_types import socket_address
+from gateway.xds.config import ads_config_source, format_duration
 from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, Mesh, OutlierDetection
-from gateway.xds.snapshot_builder import ads_config_source, format_duration
 
 
 def build_clusters(mesh: Mesh, edge: EdgeConfig) -> list[dict[str, Any]]:

@@ -6,8 +6,8 @@ from typing import Any, Final
 from grpc import StatusCode
 
 from gateway import envoy_types as types
+from gateway.xds.config import format_duration
 from gateway.xds.mesh import ServiceFault
-from gateway.xds.snapshot_builder import format_duration
 
 FAULT_FILTER: Final = "envoy.filters.http.fault"
 NO_FAULT: Final = {"@type": types.FAULT}

@@ -7,6 +7,8 @@ GATEWAY_GROUP: Final = "gateway"
 SERVICES_GROUP: Final = "services"
 GROUP_NAMES: Final = (GATEWAY_GROUP, SERVICES_GROUP)
 
+ADS_CLUSTER: Final = "control-plane"
+"""The cluster of the control plane itself, which each node knows from its bootstrap."""
 _MAX_NODE_ID_CHARS: Final = 256
 
 

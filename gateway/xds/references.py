@@ -10,7 +10,7 @@ from google.protobuf.any_pb2 import Any as Packed
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from gateway.envoy.edge_config import ADS_CLUSTER
+from gateway.xds.nodes import ADS_CLUSTER
 from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, ROUTE_TYPE, ResourceType
 
 ResourceReference = tuple[ResourceType, str]

@@ -18,10 +18,10 @@ from chassis.contracts import Contracts
 from gateway.api_surface import service_of
 from gateway.proxyless import DEADLINE_MARGIN_S, ProxylessSnapshotBuilder
 from gateway.xds.endpoints import Endpoint
+from gateway.xds.load_assignment import build_load_assignment, select_usable_endpoints
 from gateway.xds.mesh import Mesh
 from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE
 from gateway.xds.snapshot import Snapshot
-from gateway.xds.snapshot_builder import build_load_assignment, select_usable_endpoints
 
 MESH = Mesh.model_validate(
     {
