@@ -1,4 +1,4 @@
-"""The snapshots of the node group `services`: what gRPC itself obeys when services call each other."""
+"""The snapshots of the node group `services`: xDS for gRPC channels between services, without proxy."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -30,7 +30,7 @@ class ProxylessSnapshotBuilder(CachedSnapshotBuilder[tuple[Contracts, Mesh]]):
     def _build_static(self, inputs: tuple[Contracts, Mesh]) -> Snapshot:
         contracts, mesh = inputs
         names = sorted(mesh.services)
-        return Snapshot.of(
+        return Snapshot.from_messages(
             [
                 *(parse_message(_listener(name, mesh.faults.get(name)), Listener) for name in names),
                 *(parse_message(_routes(name, contracts.rpcs), RouteConfiguration) for name in names),
@@ -78,7 +78,7 @@ def _cluster(name: str, mesh: Mesh) -> dict[str, Any]:
         "type": "EDS",
         "eds_cluster_config": {"eds_config": ads_config_source()},
         "lb_policy": "ROUND_ROBIN",
-        "circuit_breakers": {"thresholds": [{"max_requests": mesh.limits_of(name).max_requests}]},
+        "circuit_breakers": {"thresholds": [{"max_requests": mesh.limits_for(name).max_requests}]},
         "outlier_detection": _outlier_detection(mesh.outlier_detection),
     }
 

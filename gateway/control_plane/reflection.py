@@ -1,7 +1,6 @@
-"""gRPC reflection of the public services, v1 and v1alpha: the gateway leads those who ask for it here.
+"""gRPC reflection of the public services, v1 and v1alpha; the gateway routes it here.
 
-The two differ in the package's name only, so one servicer answers both. What it tells are the contracts as
-they are now.
+The two differ in the package's name only, so one servicer answers both, from the present contracts.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -17,14 +16,14 @@ from gateway.api_surface import REFLECTION_METHOD, REFLECTION_SERVICES, edge_rpc
 
 
 def add_reflection(server: grpc.aio.Server, contracts: Callable[[], Contracts]) -> None:
-    """Lets the server tell of the services that the contracts offer outside."""
+    """Add reflection of the services that the contracts offer to clients."""
 
     async def answer(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         current = contracts()
         names = sorted({rpc.service for rpc in edge_rpcs(current)})
         servicer: Any = ReflectionServicer(names, pool=_descriptor_pool(current))
-        async for told in servicer.ServerReflectionInfo(requests, context):
-            yield told
+        async for response in servicer.ServerReflectionInfo(requests, context):
+            yield response
 
     method = grpc.stream_stream_rpc_method_handler(
         answer,

@@ -38,7 +38,7 @@ _SERVER_OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_concurrent_streams", 1_000),
     ("grpc.so_reuseport", 0),
-    # A node that vanished without a word is noticed, and nodes may look whether we are there.
+    # Detects a node that vanished, and lets nodes probe this server.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -49,11 +49,13 @@ _SERVER_OPTIONS: Final = (
 _log = get_logger()
 
 
-def build_xds_server(hub: SnapshotCache, health: health_aio.HealthServicer | None = None) -> grpc.aio.Server:
-    """A server, not started and without a port, that serves the snapshots of a hub."""
+def build_xds_server(
+    cache: SnapshotCache, health: health_aio.HealthServicer | None = None
+) -> grpc.aio.Server:
+    """Build a server of the cache's snapshots. It has no port yet and is not started."""
     server = grpc.aio.server(options=_SERVER_OPTIONS)
-    ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(AggregatedDiscoveryServicer(hub), server)
-    csds_pb2_grpc.add_ClientStatusDiscoveryServiceServicer_to_server(ClientStatusServicer(hub), server)
+    ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(AggregatedDiscoveryServicer(cache), server)
+    csds_pb2_grpc.add_ClientStatusDiscoveryServiceServicer_to_server(ClientStatusServicer(cache), server)
     if health is not None:
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
     return server
@@ -64,9 +66,9 @@ class ProtocolVariant:
     """One variant of the protocol: how its messages are read and written."""
 
     name: str
-    new_watch: Callable[[ResourceType], Subscription]
-    read: Callable[[Any], XdsRequest]
-    write: Callable[[XdsResponse], Any]
+    new_subscription: Callable[[ResourceType], Subscription]
+    parse_request: Callable[[Any], XdsRequest]
+    serialize_response: Callable[[XdsResponse], Any]
 
 
 def _parse_sotw_request(message: Any) -> XdsRequest:
@@ -74,7 +76,7 @@ def _parse_sotw_request(message: Any) -> XdsRequest:
         type_url=message.type_url,
         nonce=message.response_nonce,
         names=tuple(message.resource_names),
-        error=_nack_reason_of(message),
+        nack_reason=_nack_reason_of(message),
     )
 
 
@@ -83,9 +85,9 @@ def _parse_delta_request(message: Any) -> XdsRequest:
         type_url=message.type_url,
         nonce=message.response_nonce,
         names=tuple(message.resource_names_subscribe),
-        dropped=tuple(message.resource_names_unsubscribe),
-        known=dict(message.initial_resource_versions),
-        error=_nack_reason_of(message),
+        unsubscribed=tuple(message.resource_names_unsubscribe),
+        initial_versions=dict(message.initial_resource_versions),
+        nack_reason=_nack_reason_of(message),
     )
 
 
@@ -93,23 +95,25 @@ def _nack_reason_of(message: Any) -> str | None:
     return (message.error_detail.message or "no reason given") if message.HasField("error_detail") else None
 
 
-def _sotw_response(push: XdsResponse) -> DiscoveryResponse:
-    response = DiscoveryResponse(version_info=push.version, type_url=push.kind.type_url, nonce=push.nonce)
-    response.resources.extend(resource.body for resource in push.resources)
-    response.control_plane.identifier = CONTROL_PLANE_IDENTIFIER
-    return response
+def _sotw_response(response: XdsResponse) -> DiscoveryResponse:
+    message = DiscoveryResponse(
+        version_info=response.version, type_url=response.resource_type.type_url, nonce=response.nonce
+    )
+    message.resources.extend(resource.body for resource in response.resources)
+    message.control_plane.identifier = CONTROL_PLANE_IDENTIFIER
+    return message
 
 
-def _delta_response(push: XdsResponse) -> DeltaDiscoveryResponse:
-    response = DeltaDiscoveryResponse(
-        system_version_info=push.version, type_url=push.kind.type_url, nonce=push.nonce
+def _delta_response(response: XdsResponse) -> DeltaDiscoveryResponse:
+    message = DeltaDiscoveryResponse(
+        system_version_info=response.version, type_url=response.resource_type.type_url, nonce=response.nonce
     )
-    response.resources.extend(
-        NamedResource(name=one.name, version=one.version, resource=one.body) for one in push.resources
+    message.resources.extend(
+        NamedResource(name=one.name, version=one.version, resource=one.body) for one in response.resources
     )
-    response.removed_resources.extend(push.removed)
-    response.control_plane.identifier = CONTROL_PLANE_IDENTIFIER
-    return response
+    message.removed_resources.extend(response.removed)
+    message.control_plane.identifier = CONTROL_PLANE_IDENTIFIER
+    return message
 
 
 SOTW_VARIANT: Final = ProtocolVariant(
@@ -119,62 +123,62 @@ DELTA_VARIANT: Final = ProtocolVariant("delta", DeltaSubscription, _parse_delta_
 
 
 class AggregatedDiscoveryServicer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc]
-    """Answers each stream from the hub until the node goes away or breaks the protocol."""
+    """Answers each stream from the cache until the node disconnects or breaks the protocol."""
 
-    def __init__(self, hub: SnapshotCache) -> None:
-        self._hub = hub
+    def __init__(self, cache: SnapshotCache) -> None:
+        self._cache = cache
 
     async def StreamAggregatedResources(self, requests: Any, context: Any) -> AsyncIterator[Any]:
-        async with aclosing(self._answers(requests, context, SOTW_VARIANT)) as responses:
+        async with aclosing(self._responses(requests, context, SOTW_VARIANT)) as responses:
             async for response in responses:
                 yield response
 
     async def DeltaAggregatedResources(self, requests: Any, context: Any) -> AsyncIterator[Any]:
-        async with aclosing(self._answers(requests, context, DELTA_VARIANT)) as responses:
+        async with aclosing(self._responses(requests, context, DELTA_VARIANT)) as responses:
             async for response in responses:
                 yield response
 
-    async def _answers(
+    async def _responses(
         self, requests: Any, context: Any, variant: ProtocolVariant
     ) -> AsyncGenerator[Any, None]:
         try:
-            async with aclosing(stream_responses(self._hub, requests, variant)) as pushes:
-                async for push in pushes:
-                    yield variant.write(push)
+            async with aclosing(stream_responses(self._cache, requests, variant)) as responses:
+                async for response in responses:
+                    yield variant.serialize_response(response)
         except XdsProtocolError as error:
-            _log.warning("stream ended: protocol broken", peer=context.peer(), reason=str(error))
+            _log.warning("stream closed: protocol error", peer=context.peer(), reason=str(error))
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except TooManyStreamsError as error:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
 
 
 async def stream_responses(
-    hub: SnapshotCache, requests: AsyncIterator[Any], variant: ProtocolVariant
+    cache: SnapshotCache, requests: AsyncIterator[Any], variant: ProtocolVariant
 ) -> AsyncGenerator[XdsResponse, None]:
-    """The responses of one stream; ends when its requests end.
+    """Yield the responses of one stream until its requests end.
 
-    Whoever takes a response slowly holds up this stream only, and gets what is newest afterwards.
-    Raises ProtocolError and TooManyStreamsError.
+    A node that reads slowly delays its own stream only, and gets the newest snapshot afterwards.
+    Raises XdsProtocolError and TooManyStreamsError.
     """
     first = await _receive_first_request(requests)
     if first is None:
         return
-    stream, woken = XdsStream(_parse_node(first), variant.new_watch), asyncio.Event()
-    leave = hub.join(stream, woken.set)
+    stream, wake_event = XdsStream(_parse_node(first), variant.new_subscription), asyncio.Event()
+    remove_stream = cache.add_stream(stream, wake_event.set)
     _log.info("node connected", node=stream.node.id, node_group=stream.node.group, variant=variant.name)
-    reading = asyncio.create_task(_receive_requests(first, requests, stream, variant, woken))
+    receiver = asyncio.create_task(_receive_requests(first, requests, stream, variant, wake_event))
     try:
         while True:
-            await woken.wait()
-            woken.clear()
-            while (push := _next_response(stream, reading)) is not None:
-                yield push
-            if reading.done():
-                reading.result()
+            await wake_event.wait()
+            wake_event.clear()
+            while (response := _next_response(stream, receiver)) is not None:
+                yield response
+            if receiver.done():
+                receiver.result()
                 return
     finally:
-        leave()
-        reading.cancel()
+        remove_stream()
+        receiver.cancel()
         _log.info("node disconnected", node=stream.node.id, node_group=stream.node.group)
 
 
@@ -188,14 +192,14 @@ async def _receive_first_request(requests: AsyncIterator[Any]) -> Any:
         ) from None
 
 
-def _next_response(stream: XdsStream, reading: "asyncio.Task[None]") -> XdsResponse | None:
-    return None if reading.done() else stream.next_push()
+def _next_response(stream: XdsStream, receiver: "asyncio.Task[None]") -> XdsResponse | None:
+    return None if receiver.done() else stream.next_response()
 
 
 def _parse_node(first: Any) -> XdsNode:
     if not first.HasField("node"):
         raise XdsProtocolError("the first request of a stream has to carry the node")
-    return XdsNode.of(first.node)
+    return XdsNode.from_proto(first.node)
 
 
 async def _receive_requests(
@@ -203,13 +207,13 @@ async def _receive_requests(
     requests: AsyncIterator[Any],
     stream: XdsStream,
     variant: ProtocolVariant,
-    woken: asyncio.Event,
+    wake_event: asyncio.Event,
 ) -> None:
     try:
-        stream.receive(variant.read(first))
-        woken.set()
+        stream.receive(variant.parse_request(first))
+        wake_event.set()
         async for message in requests:
-            stream.receive(variant.read(message))
-            woken.set()
+            stream.receive(variant.parse_request(message))
+            wake_event.set()
     finally:
-        woken.set()
+        wake_event.set()

@@ -46,7 +46,7 @@ def _service_cluster(name: str, mesh: Mesh) -> dict[str, Any]:
         "connect_timeout": "1s",
         "lb_policy": "LEAST_REQUEST",
         "typed_extension_protocol_options": http2_options(),
-        "circuit_breakers": {"thresholds": [_circuit_breaker_threshold(mesh.limits_of(name))]},
+        "circuit_breakers": {"thresholds": [_circuit_breaker_threshold(mesh.limits_for(name))]},
         "outlier_detection": _outlier_detection(mesh.outlier_detection),
         "health_checks": [_health_check(mesh.health_check)],
         # By default Envoy tells its workers of changed health once a second.

@@ -29,7 +29,7 @@ class GatewaySnapshotBuilder(CachedSnapshotBuilder[tuple[Contracts, Mesh, EdgeCo
 
     def _build_static(self, inputs: tuple[Contracts, Mesh, EdgeConfig]) -> Snapshot:
         contracts, mesh, edge_config = inputs
-        return Snapshot.of(
+        return Snapshot.from_messages(
             [
                 *(parse_message(each, Cluster) for each in build_clusters(mesh, edge_config)),
                 parse_message(build_edge_listener(contracts, mesh, edge_config), Listener),

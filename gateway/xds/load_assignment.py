@@ -9,10 +9,10 @@ from gateway.xds.mesh import Mesh
 
 
 def select_usable_endpoints(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
-    """Those that get calls: a draining one is taken out, unless there is no other.
+    """Return the endpoints without draining ones, unless all are draining.
 
-    It is taken out rather than marked, because Envoy counts marked ones when it decides whether a region is
-    healthy enough, and a restart would send calls across regions.
+    Draining endpoints are removed rather than marked, because Envoy counts marked ones when it decides
+    whether a region is healthy enough, and a restart would send calls across regions.
     """
     return [one for one in endpoints if not one.draining] or list(endpoints)
 
@@ -20,8 +20,8 @@ def select_usable_endpoints(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
 def build_load_assignment(
     name: str, own_region: str, mesh: Mesh, endpoints: Sequence[Endpoint]
 ) -> dict[str, Any]:
-    """A ClusterLoadAssignment: the caller's own region first, then the others as the mesh prefers them."""
-    order = {region: rank for rank, region in enumerate(mesh.regions_from(own_region))}
+    """Build a ClusterLoadAssignment: the caller's own region first, then the mesh's order."""
+    order = {region: rank for rank, region in enumerate(mesh.regions_by_preference(own_region))}
     ranked = sorted(
         select_usable_endpoints(endpoints), key=lambda one: (order.get(one.region, len(order)), one)
     )

@@ -51,7 +51,7 @@ class CachedSnapshotBuilder(ABC, Generic[StaticInputs]):
             for name in sorted(mesh.services)
         ]
         static = self._static_part(region, contracts, mesh)
-        return static.plus(parse_message(each, ClusterLoadAssignment) for each in assignments)
+        return static.with_messages(parse_message(each, ClusterLoadAssignment) for each in assignments)
 
     @abstractmethod
     def _static_inputs(self, region: str, contracts: Contracts, mesh: Mesh) -> StaticInputs:
