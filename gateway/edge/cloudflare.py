@@ -17,7 +17,7 @@ import orjson
 import gateway.ratelimit
 from chassis.contracts import ERROR_DOMAIN, RpcSpec, error_reasons
 from gateway.api_surface import edge_rpcs
-from gateway.envoy.limits import RATE_LIMIT_DOMAIN
+from gateway.envoy.rate_limits import RATE_LIMIT_DOMAIN
 from gateway.ratelimit.config import parse_rules, read_config_files
 from gateway.ratelimit.rules import RateLimit, RateLimitRuleSet
 from internshipconnect.options.v1.options_pb2 import RateLimitClass

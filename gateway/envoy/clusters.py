@@ -4,9 +4,9 @@ from typing import Any
 
 from chassis.grpc.server import MAX_CALLS_PER_CONNECTION
 from gateway import envoy_types as types
-from gateway.envoy import limits
 from gateway.envoy.cache import origin_cluster
 from gateway.envoy.edge_config import OTLP_CLUSTER, EdgeConfig
+from gateway.envoy.rate_limits import RATE_LIMIT_CLUSTER
 from gateway.envoy_types import socket_address
 from gateway.xds.config import ads_config_source, format_duration
 from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, Mesh, OutlierDetection
@@ -17,7 +17,7 @@ def build_clusters(mesh: Mesh, edge: EdgeConfig) -> list[dict[str, Any]]:
     found = [_service_cluster(name, mesh) for name in sorted(mesh.services)]
     found.append(origin_cluster())
     if mesh.gateway.rate_limits:
-        found.append(static_cluster(limits.RATE_LIMIT_CLUSTER, *parse_host_port(mesh.gateway.rate_limits)))
+        found.append(static_cluster(RATE_LIMIT_CLUSTER, *parse_host_port(mesh.gateway.rate_limits)))
     if edge.otlp:
         found.append(static_cluster(OTLP_CLUSTER, *edge.otlp))
     return found

@@ -25,8 +25,8 @@ from gateway.envoy.filters import (
     LUA_FILTER,
     TRANSCODER_FILTER,
 )
-from gateway.envoy.limits import rate_limit_actions
 from gateway.envoy.pages import page_routes
+from gateway.envoy.rate_limits import rate_limit_actions
 from gateway.envoy.reflection import reflection_routes
 from gateway.envoy.responses import cors_policy, header_value_option
 from gateway.envoy.tokens import JWT_FILTER as TOKENS

@@ -15,8 +15,8 @@ from gateway.envoy.bootstrap import EnvoyNode, build_bootstrap
 from gateway.envoy.clusters import build_clusters
 from gateway.envoy.edge_config import EdgeConfig
 from gateway.envoy.filters import render_lua_source
-from gateway.envoy.limits import rate_limit_actions, render_caller_lua
 from gateway.envoy.listener import build_edge_listener
+from gateway.envoy.rate_limits import rate_limit_actions, render_caller_lua
 from gateway.envoy.routes import build_edge_routes, build_origin_routes
 from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
 from gateway.envoy_types import Cluster, Listener, parse_message

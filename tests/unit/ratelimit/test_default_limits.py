@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.api_surface import edge_rpcs
-from gateway.envoy.limits import rate_limit_actions
+from gateway.envoy.rate_limits import rate_limit_actions
 from gateway.ratelimit.config import parse_rules, read_config_files
 from gateway.ratelimit.headers import FLOOD_LIMIT_NAME
 from gateway.ratelimit.rules import RateLimitRule, RateLimitRuleSet
