@@ -57,7 +57,9 @@ class ControlPlane:
         self._bind_port()
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         self._tasks.keep_running("control", self._reconciler.reconcile_forever)
-        self._tasks.keep_running("pages", partial(self._edge_config_watcher.watch, self._reconciler.mark_dirty))
+        self._tasks.keep_running(
+            "pages", partial(self._edge_config_watcher.watch, self._reconciler.mark_dirty)
+        )
         self._tasks.keep_running("health", self._report_serving)
         await self._server.start()
 
