@@ -57,7 +57,7 @@ def read_active_faults(topology: Topology) -> ActiveFaults:
         **_read_store_faults(topology),
         **_read_mesh(topology).faults,
     }
-    return {target: fault for target, fault in found.items() if not fault.is_over(now)}
+    return {target: fault for target, fault in found.items() if not fault.is_expired(now)}
 
 
 def set_fault(topology: Topology, target: str, fault: StoreFault | ServiceFault) -> None:
@@ -146,7 +146,7 @@ def _change_service_faults(
 
 def _without_expired(found: Mapping[str, Any]) -> dict[str, Any]:
     now = time.time()
-    return {name: fault for name, fault in found.items() if not fault.is_over(now)}
+    return {name: fault for name, fault in found.items() if not fault.is_expired(now)}
 
 
 def _read_store_faults(topology: Topology) -> StoreFaults:

@@ -19,6 +19,12 @@ OLDER_PATH_HEADERS: Final = (
     format_datetime(_OLDER_PATHS_SUNSET_AT, usegmt=True),
 )
 """What answers at older paths carry: `Deprecation` (RFC 9745) and `Sunset` (RFC 8594)."""
+REFLECTION_METHOD: Final = "ServerReflectionInfo"
+REFLECTION_SERVICES: Final = (
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+)
+"""The versions of gRPC reflection that the gateway offers."""
 
 
 def edge_rpcs(contracts: Contracts | None = None) -> tuple[RpcSpec, ...]:

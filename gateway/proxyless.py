@@ -1,71 +1,42 @@
-"""The snapshots of the node group `services`: what gRPC itself obeys when services call each other."""
+"""The snapshots of the node group `services`: xDS for gRPC channels between services, without proxy."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
 from gateway.api_surface import service_of
-from gateway.envoy_types import (
-    Cluster,
-    ClusterLoadAssignment,
-    Listener,
-    RouteConfiguration,
-    parse_message,
-    typed_extension,
-)
-from gateway.xds.endpoints import Endpoint
+from gateway.envoy_types import Cluster, Listener, RouteConfiguration, parse_message, typed_extension
+from gateway.xds.config import RETRY_SETTINGS, ads_config_source, format_duration
 from gateway.xds.fault_filter import FAULT_FILTER, grpc_fault_settings
 from gateway.xds.mesh import Mesh, OutlierDetection, ServiceFault
 from gateway.xds.snapshot import Snapshot
-from gateway.xds.snapshot_builder import (
-    RETRY_SETTINGS,
-    ads_config_source,
-    build_load_assignment,
-    format_duration,
-)
+from gateway.xds.snapshot_builder import CachedSnapshotBuilder
 
 # gRPC for Python counts such a duration from one to two seconds before the call began. Our own callers set
 # their deadline from the contract themselves; this one is for those who set none.
 DEADLINE_MARGIN_S: Final = 2.0
 
 
-class ProxylessSnapshotBuilder:
+class ProxylessSnapshotBuilder(CachedSnapshotBuilder[tuple[Contracts, Mesh]]):
     """Per service: a listener of its name, a route for each of its calls, a cluster and its endpoints."""
 
-    def __init__(self) -> None:
-        self._fixed: tuple[Contracts, Mesh, Snapshot] | None = None
+    def _cache_key(self, region: str) -> str:
+        return "all regions"
 
-    def build(
-        self,
-        _group: str,
-        region: str,
-        contracts: Contracts,
-        mesh: Mesh,
-        endpoints: Mapping[str, Sequence[Endpoint]],
-    ) -> Snapshot:
-        assignments = [
-            build_load_assignment(name, region, mesh, endpoints.get(name, ()))
-            for name in sorted(mesh.services)
-        ]
-        fixed = self._without_endpoints(contracts, mesh)
-        return fixed.plus(parse_message(each, ClusterLoadAssignment) for each in assignments)
+    def _static_inputs(self, region: str, contracts: Contracts, mesh: Mesh) -> tuple[Contracts, Mesh]:
+        return contracts, mesh
 
-    def _without_endpoints(self, contracts: Contracts, mesh: Mesh) -> Snapshot:
-        if self._fixed is None or self._fixed[:2] != (contracts, mesh):
-            self._fixed = (contracts, mesh, _static_snapshot(contracts, mesh))
-        return self._fixed[2]
-
-
-def _static_snapshot(contracts: Contracts, mesh: Mesh) -> Snapshot:
-    names = sorted(mesh.services)
-    return Snapshot.of(
-        [
-            *(parse_message(_listener(name, mesh.faults.get(name)), Listener) for name in names),
-            *(parse_message(_routes(name, contracts.rpcs), RouteConfiguration) for name in names),
-            *(parse_message(_cluster(name, mesh), Cluster) for name in names),
-        ]
-    )
+    def _build_static(self, inputs: tuple[Contracts, Mesh]) -> Snapshot:
+        contracts, mesh = inputs
+        names = sorted(mesh.services)
+        return Snapshot.from_messages(
+            [
+                *(parse_message(_listener(name, mesh.faults.get(name)), Listener) for name in names),
+                *(parse_message(_routes(name, contracts.rpcs), RouteConfiguration) for name in names),
+                *(parse_message(_cluster(name, mesh), Cluster) for name in names),
+            ]
+        )
 
 
 def _listener(name: str, fault: ServiceFault | None) -> dict[str, Any]:
@@ -107,7 +78,7 @@ def _cluster(name: str, mesh: Mesh) -> dict[str, Any]:
         "type": "EDS",
         "eds_cluster_config": {"eds_config": ads_config_source()},
         "lb_policy": "ROUND_ROBIN",
-        "circuit_breakers": {"thresholds": [{"max_requests": mesh.limits_of(name).max_requests}]},
+        "circuit_breakers": {"thresholds": [{"max_requests": mesh.limits_for(name).max_requests}]},
         "outlier_detection": _outlier_detection(mesh.outlier_detection),
     }
 

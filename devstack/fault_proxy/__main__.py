@@ -24,7 +24,7 @@ async def run_fault_proxy(routes: Sequence[StoreRoute], file: Path, *, ops_port:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    proxy = FaultProxy(routes, WatchedFile(file, model.parse_store_faults, every_s=POLL_INTERVAL_S))
+    proxy = FaultProxy(routes, WatchedFile(file, model.parse_store_faults, poll_interval_s=POLL_INTERVAL_S))
     await proxy.open()
     following = asyncio.create_task(proxy.follow())
     ops = OpsServer(ReadinessProbe(()))

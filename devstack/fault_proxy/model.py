@@ -34,7 +34,7 @@ class StoreFault(BaseModel):
             raise ValueError("`jitter_s` is at most the delay")
         return self
 
-    def is_over(self, now: float) -> bool:
+    def is_expired(self, now: float) -> bool:
         """Whether it has ended by itself; `now` in Unix seconds."""
         return self.until is not None and self.until <= now
 

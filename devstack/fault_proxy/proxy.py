@@ -77,7 +77,7 @@ class StoreListener:
     @property
     def is_overdue(self) -> bool:
         """Whether it still does what should have ended by itself."""
-        return self._fault is not None and self._fault.is_over(time.time())
+        return self._fault is not None and self._fault.is_expired(time.time())
 
     def apply_fault(self, fault: StoreFault | None) -> None:
         """From now on, connections that exist included."""
@@ -128,7 +128,7 @@ class FaultProxy:
             tasks.create_task(self._follow_time())
 
     async def _follow_file(self) -> None:
-        async for _ in self._file.changes():
+        async for _ in self._file.watch_values():
             self._apply_file()
 
     async def _follow_time(self) -> None:
@@ -141,6 +141,6 @@ class FaultProxy:
         now = time.time()
         for front in self._fronts:
             fault = self._file.value.get(front.route.store)
-            front.apply_fault(None if fault is None or fault.is_over(now) else fault)
+            front.apply_fault(None if fault is None or fault.is_expired(now) else fault)
         file_info_gauge.clear()
         file_info_gauge.labels(self._file.digest).set(1)

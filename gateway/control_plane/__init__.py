@@ -1,5 +1,5 @@
-"""The control plane: tells Envoy and the services' own channels, over xDS, where calls go and how.
+"""The control plane: configures Envoy and the services' own channels over xDS.
 
-`control` gathers endpoints, mesh file and contracts and has snapshots built; `hub` holds them; `stream`
-is the protocol of one connection, without I/O; `ads` and `csds` put it on the wire.
+`reconciler` builds snapshots of endpoints, mesh file and contracts; `snapshot_cache` holds them; `stream`
+is the protocol of one connection, without I/O; `server` and `csds` serve it over gRPC.
 """

@@ -28,20 +28,20 @@ _STREAM_CLOSE_TIMEOUT_S: Final = 0.2
 
 
 class ControlPlane:
-    """Serves what `Reconciler` keeps up to date."""
+    """Runs the reconciler and the server of its snapshots."""
 
     def __init__(self, settings: ControlPlaneSettings) -> None:
         self._address = f"{settings.listen_host}:{settings.grpc_port}"
-        self._hub = hub = SnapshotCache()
-        self._edge = EdgeConfigWatcher(settings)
+        self._cache = cache = SnapshotCache()
+        self._edge_config_watcher = EdgeConfigWatcher(settings)
         self._health = health_aio.HealthServicer()
-        self._server = build_xds_server(hub, self._health)
+        self._server = build_xds_server(cache, self._health)
         contracts = WatchedFile(settings.descriptors, Contracts.from_descriptor_set)
         add_reflection(self._server, lambda: contracts.value)
-        self._control = Reconciler(
-            hub,
+        self._reconciler = Reconciler(
+            cache,
             {
-                GATEWAY_GROUP: GatewaySnapshotBuilder(self._edge.edge),
+                GATEWAY_GROUP: GatewaySnapshotBuilder(self._edge_config_watcher.edge_config),
                 SERVICES_GROUP: ProxylessSnapshotBuilder(),
             },
             WatchedFile(settings.mesh, Mesh.parse),
@@ -51,31 +51,33 @@ class ControlPlane:
         self._tasks = BackgroundTasks()
 
     def checks(self) -> list[ReadinessCheck]:
-        return self._control.checks()
+        return self._reconciler.checks()
 
     async def start(self) -> None:
-        self._listen()
+        self._bind_port()
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-        self._tasks.keep_running("control", self._control.run)
-        self._tasks.keep_running("pages", partial(self._edge.watch, self._control.changed))
-        self._tasks.keep_running("health", self._say_when_serving)
+        self._tasks.keep_running("control", self._reconciler.reconcile_forever)
+        self._tasks.keep_running(
+            "pages", partial(self._edge_config_watcher.watch, self._reconciler.mark_dirty)
+        )
+        self._tasks.keep_running("health", self._report_serving)
         await self._server.start()
 
     async def stop(self, grace_s: float) -> None:
-        """Nodes keep what they have, and come back to another replica or to the next process."""
+        """Nodes keep their configuration, and reconnect to another replica or to the next process."""
         await self._health.enter_graceful_shutdown()
         await self._tasks.cancel()
         await self._server.stop(min(grace_s, _STREAM_CLOSE_TIMEOUT_S))
 
-    def _listen(self) -> None:
+    def _bind_port(self) -> None:
         try:
             self._server.add_insecure_port(self._address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._address}: {error}") from error
 
-    async def _say_when_serving(self) -> None:
-        """Whoever asks before there is a snapshot is told to wait."""
-        await self._hub.published.wait()
+    async def _report_serving(self) -> None:
+        """Report NOT_SERVING until the first snapshot is published."""
+        await self._cache.published.wait()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
 
 

@@ -1,4 +1,4 @@
-"""The client status discovery service: what each connected node has confirmed."""
+"""The client status discovery service: which versions each connected node has acknowledged."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -20,10 +20,10 @@ _CONFIG_STATUS: Final = {
 
 
 class ClientStatusServicer(csds_pb2_grpc.ClientStatusDiscoveryServiceServicer):  # type: ignore[misc]
-    """One `ClientConfig` for each stream; in it one entry for each type that the node asks for."""
+    """Returns one `ClientConfig` per stream, with one entry per subscribed resource type."""
 
-    def __init__(self, hub: SnapshotCache) -> None:
-        self._hub = hub
+    def __init__(self, cache: SnapshotCache) -> None:
+        self._cache = cache
 
     async def FetchClientStatus(self, request: Any, _context: Any) -> Any:
         return self._status(request)
@@ -33,8 +33,8 @@ class ClientStatusServicer(csds_pb2_grpc.ClientStatusDiscoveryServiceServicer): 
             yield self._status(request)
 
     def _status(self, request: Any) -> Any:
-        wanted = {matcher.node_id.exact for matcher in request.node_matchers if matcher.node_id.exact}
-        streams = [one for one in self._hub.streams() if not wanted or one.node.id in wanted]
+        node_ids = {matcher.node_id.exact for matcher in request.node_matchers if matcher.node_id.exact}
+        streams = [one for one in self._cache.streams() if not node_ids or one.node.id in node_ids]
         return ClientStatusResponse(config=[_client_config(stream) for stream in streams])
 
 
@@ -43,27 +43,29 @@ def _client_config(stream: XdsStream) -> Any:
     config.node.id = stream.node.id
     config.node.cluster = stream.node.group
     config.node.locality.region = stream.node.region
-    for watch in stream.watches.values():
-        config.generic_xds_configs.append(_generic_xds_config(stream, watch))
+    for subscription in stream.subscriptions.values():
+        config.generic_xds_configs.append(_generic_xds_config(stream, subscription))
     return config
 
 
-def _generic_xds_config(stream: XdsStream, watch: Subscription) -> Any:
-    """A node that has all that is there has the newest version, however long ago it got it."""
-    is_current = stream.is_current(watch)
+def _generic_xds_config(stream: XdsStream, subscription: Subscription) -> Any:
+    """Report the newest version for a node that is current, even if it acknowledged it long ago."""
+    is_current = stream.is_current(subscription)
     entry = ClientConfig.GenericXdsConfig(
-        type_url=watch.kind.type_url,
-        version_info=stream.target_version(watch.kind) if is_current else watch.accepted_version,
-        config_status=_CONFIG_STATUS[_reported_state(watch, is_current)],
+        type_url=subscription.resource_type.type_url,
+        version_info=stream.target_version(subscription.resource_type)
+        if is_current
+        else subscription.accepted_version,
+        config_status=_CONFIG_STATUS[_reported_state(subscription, is_current)],
     )
-    entry.last_updated.FromNanoseconds(int(watch.since * 1e9))
-    if watch.refusal:
-        entry.error_state.CopyFrom(UpdateFailureState(details=watch.refusal))
+    entry.last_updated.FromNanoseconds(int(subscription.changed_at_s * 1e9))
+    if subscription.nack_reason:
+        entry.error_state.CopyFrom(UpdateFailureState(details=subscription.nack_reason))
     return entry
 
 
-def _reported_state(watch: Subscription, is_current: bool) -> SubscriptionState:
-    """A node that came back with everything is sent nothing; one whose turn comes has confirmed older."""
+def _reported_state(subscription: Subscription, is_current: bool) -> SubscriptionState:
+    """A current node is SYNCED without a response; one that waits for newer resources is STALE."""
     if is_current:
         return SubscriptionState.SYNCED
-    return SubscriptionState.STALE if watch.state is SubscriptionState.SYNCED else watch.state
+    return SubscriptionState.STALE if subscription.state is SubscriptionState.SYNCED else subscription.state

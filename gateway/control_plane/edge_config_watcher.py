@@ -1,4 +1,4 @@
-"""The edge as the settings describe it, with its pages as they are now."""
+"""The edge's configuration from the settings, with its present pages."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _PAGE_FILES: Final = (
 
 
 class EdgeConfigWatcher:
-    """Reads the pages, and reads them again when they change."""
+    """Reads the pages, and reloads those that change."""
 
     def __init__(self, settings: ControlPlaneSettings) -> None:
         """A page that is missing is left out. Raises MisconfiguredError for one that cannot be read."""
@@ -29,21 +29,21 @@ class EdgeConfigWatcher:
         self._trace_percent = 100 * settings.trace_sample_ratio
         self._pages = _watch_pages(settings.gateway_pages)
 
-    def edge(self) -> EdgeConfig:
-        """As it is now."""
+    def edge_config(self) -> EdgeConfig:
+        """Return the configuration with the present pages."""
         pages = tuple((path, kind, file.value) for path, kind, file in self._pages)
         return EdgeConfig(self._listen, pages, self._otlp, self._trace_percent)
 
-    async def watch(self, changed: Callable[[], None]) -> None:
-        """Calls `changed` when a page has changed; goes on until cancelled."""
+    async def watch(self, on_change: Callable[[], None]) -> None:
+        """Call `on_change` whenever a page changes, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for _, _, file in self._pages:
-                tasks.create_task(_notify_on_change(file, changed))
+                tasks.create_task(_notify_on_change(file, on_change))
 
 
-async def _notify_on_change(file: WatchedFile[str], changed: Callable[[], None]) -> None:
-    async for _ in file.changes():
-        changed()
+async def _notify_on_change(file: WatchedFile[str], on_change: Callable[[], None]) -> None:
+    async for _ in file.watch_values():
+        on_change()
 
 
 def _watch_pages(folder: Path | None) -> list[tuple[str, str, WatchedFile[str]]]:

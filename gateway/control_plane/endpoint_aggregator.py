@@ -1,4 +1,4 @@
-"""All endpoints of all services of a mesh, from whichever sources it names."""
+"""All endpoints of all services of a mesh, from the sources that it names."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,63 +23,63 @@ _log = get_logger()
 
 
 class EndpointAggregator:
-    """Watches the sources that the mesh names, and calls `changed` when one of them has something new."""
+    """Watches the sources that the mesh names, and calls `on_change` when one of them changes."""
 
-    def __init__(self, registry: Path, changed: Callable[[], None]) -> None:
+    def __init__(self, registry: Path, on_change: Callable[[], None]) -> None:
         self._registry = registry
-        self._changed = changed
+        self._on_change = on_change
         self._mesh: Mesh | None = None
-        self._watching: dict[SourceKey, asyncio.Task[None]] = {}
-        self._answers: dict[SourceKey, EndpointsByService] = {}
-        self._last: dict[str, tuple[Endpoint, ...]] = {}
+        self._watch_tasks: dict[SourceKey, asyncio.Task[None]] = {}
+        self._latest: dict[SourceKey, EndpointsByService] = {}
+        self._previous: dict[str, tuple[Endpoint, ...]] = {}
         self._is_complete = False
 
-    def follow(self, mesh: Mesh) -> None:
-        """Watches the sources of this mesh from now on; those that it shares with the one before go on."""
+    def set_mesh(self, mesh: Mesh) -> None:
+        """Watch the sources of this mesh; those that the previous mesh had, too, keep running."""
         sources = self._sources(mesh)
-        for key in self._watching.keys() - sources.keys():
-            self._watching.pop(key).cancel()
-            self._answers.pop(key, None)
-        for key in sources.keys() - self._watching.keys():
-            self._watching[key] = asyncio.create_task(self._watch(key, sources[key]))
+        for key in self._watch_tasks.keys() - sources.keys():
+            self._watch_tasks.pop(key).cancel()
+            self._latest.pop(key, None)
+        for key in sources.keys() - self._watch_tasks.keys():
+            self._watch_tasks[key] = asyncio.create_task(self._watch(key, sources[key]))
         self._mesh = mesh
-        self._changed()
+        self._on_change()
 
-    def missing(self) -> list[str]:
-        """The services of which some source has not answered yet."""
+    def unanswered_services(self) -> list[str]:
+        """Return the services of which some source has not answered yet."""
         services = self._mesh.services if self._mesh else {}
         return [name for name, service in services.items() if self._unanswered(name, service)]
 
     def endpoints(self) -> EndpointsByService | None:
-        """All endpoints; None until every source has answered once.
+        """Return all endpoints, or None until every source has answered once.
 
-        A source that is new later on, and has not answered yet, leaves its service what it had.
+        A service keeps its previous endpoints until a source that was added later has answered.
         """
-        if self._mesh is None or (not self._is_complete and self.missing()):
+        if self._mesh is None or (not self._is_complete and self.unanswered_services()):
             return None
         self._is_complete = True
-        found = {name: self._of(name, service) for name, service in self._mesh.services.items()}
-        self._last = found
+        found = {name: self._endpoints_of(name, service) for name, service in self._mesh.services.items()}
+        self._previous = found
         return found
 
     async def close(self) -> None:
-        """Watches nothing any more."""
-        for task in self._watching.values():
+        """Stop watching."""
+        for task in self._watch_tasks.values():
             task.cancel()
-        await asyncio.gather(*self._watching.values(), return_exceptions=True)
-        self._watching.clear()
+        await asyncio.gather(*self._watch_tasks.values(), return_exceptions=True)
+        self._watch_tasks.clear()
 
-    def _of(self, name: str, service: MeshService) -> tuple[Endpoint, ...]:
+    def _endpoints_of(self, name: str, service: MeshService) -> tuple[Endpoint, ...]:
         if self._unanswered(name, service):
-            return self._last.get(name, ())
+            return self._previous.get(name, ())
         assert self._mesh is not None
         keys = [_source_key(name, service, source, self._mesh) for source in service.endpoints]
-        return tuple(sorted({one for key in keys for one in self._answers[key].get(name, ())}))
+        return tuple(sorted({one for key in keys for one in self._latest[key].get(name, ())}))
 
     def _unanswered(self, name: str, service: MeshService) -> bool:
         mesh = cast(Mesh, self._mesh)
         return any(
-            _source_key(name, service, source, mesh) not in self._answers for source in service.endpoints
+            _source_key(name, service, source, mesh) not in self._latest for source in service.endpoints
         )
 
     def _sources(self, mesh: Mesh) -> dict[SourceKey, EndpointSource]:
@@ -102,18 +102,18 @@ class EndpointAggregator:
         )
 
     async def _watch(self, key: SourceKey, source: EndpointSource) -> None:
-        """What breaks off is watched anew; the last answer stands meanwhile."""
+        """Watch a source, again after each failure; its last answer stays in force."""
         attempt = 0
         while True:
             try:
                 async with aclosing(cast(Any, source.watch())) as answers:
                     async for answer in answers:
                         attempt = 0
-                        self._answers[key] = answer
-                        self._changed()
+                        self._latest[key] = answer
+                        self._on_change()
             except Exception:
                 metrics.source_errors.labels(str(key[0])).inc()
-                _log.exception("source of endpoints broke off", source=str(key[0]))
+                _log.exception("endpoint source failed", source=str(key[0]))
             await asyncio.sleep(jittered_delay_s(attempt))
             attempt += 1
 

@@ -9,22 +9,22 @@ from chassis.observability.metrics import LazyCounter
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _TYPE: Final = ("node_group", "type")
 
-nodes = Gauge("xds_streams", "Streams of connected nodes.", ("node_group",))
-pushes = Counter("xds_pushes_total", "Responses sent.", _TYPE)
-acks = Counter("xds_acks_total", "Responses that nodes took over.", _TYPE)
-nacks = Counter("xds_nacks_total", "Responses that nodes refused.", _TYPE)
+streams_open = Gauge("xds_streams", "Streams of connected nodes.", ("node_group",))
+responses_sent = Counter("xds_pushes_total", "Responses sent.", _TYPE)
+acks = Counter("xds_acks_total", "Responses acknowledged (ACK).", _TYPE)
+nacks = Counter("xds_nacks_total", "Responses rejected (NACK).", _TYPE)
 change_to_ack_seconds = Histogram(
-    "xds_change_to_ack_seconds", "From a change to a node's confirmation of it.", _TYPE, buckets=_SECONDS
+    "xds_change_to_ack_seconds", "From a change to its acknowledgement by a node.", _TYPE, buckets=_SECONDS
 )
 snapshot_info = Gauge(
     "xds_snapshot_info",
-    "1 for the version that is given out now.",
+    "1 for the version that is served now.",
     ("node_group", "region", "type", "version"),
 )
-mesh_info = Gauge("xds_mesh_info", "1 for the version of the mesh file that is given out now.", ("digest",))
+mesh_info = Gauge("xds_mesh_info", "1 for the version of the mesh file that is served now.", ("digest",))
 build_errors = LazyCounter(
-    "xds_build_errors_total", "Snapshots that could not be built or did not fit together."
+    "xds_build_errors_total", "Snapshots that could not be built or were inconsistent."
 )
-reload_errors = Counter("xds_reload_errors_total", "Changed files that were not taken over.", ("file",))
+reload_errors = Counter("xds_reload_errors_total", "Changed files that were rejected.", ("file",))
 source_errors = Counter("xds_source_errors_total", "Look-ups of endpoints that failed.", ("source",))
 endpoints = Gauge("xds_endpoints", "Endpoints that calls are sent to.", ("service", "region"))

@@ -1,11 +1,10 @@
-"""gRPC reflection of the public services, v1 and v1alpha: the gateway leads those who ask for it here.
+"""gRPC reflection of the public services, v1 and v1alpha; the gateway routes it here.
 
-The two differ in the package's name only, so one servicer answers both. What it tells are the contracts as
-they are now.
+The two differ in the package's name only, so one servicer answers both, from the present contracts.
 """
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from typing import Any
 
 import grpc
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -13,24 +12,18 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from chassis.contracts import Contracts
-from gateway.api_surface import edge_rpcs
-
-REFLECTION_METHOD: Final = "ServerReflectionInfo"
-REFLECTION_SERVICES: Final = (
-    "grpc.reflection.v1.ServerReflection",
-    "grpc.reflection.v1alpha.ServerReflection",
-)
+from gateway.api_surface import REFLECTION_METHOD, REFLECTION_SERVICES, edge_rpcs
 
 
 def add_reflection(server: grpc.aio.Server, contracts: Callable[[], Contracts]) -> None:
-    """Lets the server tell of the services that the contracts offer outside."""
+    """Add reflection of the services that the contracts offer to clients."""
 
     async def answer(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         current = contracts()
         names = sorted({rpc.service for rpc in edge_rpcs(current)})
         servicer: Any = ReflectionServicer(names, pool=_descriptor_pool(current))
-        async for told in servicer.ServerReflectionInfo(requests, context):
-            yield told
+        async for response in servicer.ServerReflectionInfo(requests, context):
+            yield response
 
     method = grpc.stream_stream_rpc_method_handler(
         answer,

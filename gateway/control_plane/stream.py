@@ -1,8 +1,8 @@
-"""One stream of the aggregated discovery service: what the node has, and what it is told next. No I/O.
+"""One stream of the aggregated discovery service: its subscriptions and the order of responses. No I/O.
 
-Make before break: clusters come first, then their endpoints, and listeners and routes only when the node
-has confirmed the clusters, which Envoy does when they are warm. What a route of the node still names stays
-until the node has confirmed the routes that do not.
+Make before break: clusters come first, then their endpoints, and listeners and routes only after the ACK of
+the clusters, which Envoy sends when they are warm. A cluster that a route of the node names is removed only
+after the ACK of routes without it.
 """
 
 import time
@@ -35,148 +35,160 @@ _log = get_logger()
 class XdsStream:
     """The protocol with one node.
 
-    `receive` takes what it says, `offer` the newest snapshot; after either, `next_push` is asked until it
-    answers None. At most one response of each kind is outstanding, so that a node that is slow gets the
-    newest state when it is ready for it, and what lies in between never.
+    Call `next_response` until it returns None after each `receive` and each `set_snapshot`. At most one
+    response of each resource type is unacknowledged, so that a slow node skips intermediate snapshots.
     """
 
-    def __init__(self, node: XdsNode, new_watch: Callable[[ResourceType], Subscription]) -> None:
+    def __init__(self, node: XdsNode, new_subscription: Callable[[ResourceType], Subscription]) -> None:
         self.node = node
         self.connected_at = time.time()
-        self.watches: dict[ResourceType, Subscription] = {}
-        self._new_watch = new_watch
+        self.subscriptions: dict[ResourceType, Subscription] = {}
+        self._new_subscription = new_subscription
         self._snapshot: Snapshot | None = None
-        self._joined_at = time.monotonic()
+        self._opened_at = time.monotonic()
         self._nonces = count(1)
 
-    def offer(self, snapshot: Snapshot) -> None:
-        """The node is to have this from now on."""
+    def set_snapshot(self, snapshot: Snapshot) -> None:
+        """Serve this snapshot from now on."""
         self._snapshot = snapshot
 
     def receive(self, request: XdsRequest) -> None:
-        """Takes a request of the node. Raises ProtocolError for one that the protocol does not allow."""
+        """Process a request of the node. Raise XdsProtocolError for one that breaks the protocol."""
         if not request.type_url:
             raise XdsProtocolError("type_url has to be set on an aggregated stream")
-        kind = RESOURCE_TYPE_BY_URL.get(request.type_url)
-        if kind is None:
+        resource_type = RESOURCE_TYPE_BY_URL.get(request.type_url)
+        if resource_type is None:
             _log_unknown_type(self.node, request.type_url)
             return
-        watch = self._watch(kind)
-        if watch.is_late(request):
+        subscription = self._subscription_for(resource_type)
+        if subscription.is_stale(request):
             return
-        self._answered(watch, request)
-        watch.subscribe(request)
+        self._handle_ack_or_nack(subscription, request)
+        subscription.subscribe(request)
 
-    def next_push(self) -> XdsResponse | None:
-        """The next response that is due; None when the node has to answer, or something to change, first."""
+    def next_response(self) -> XdsResponse | None:
+        """Return the next response; None until the node acknowledges one or a resource changes."""
         if self._snapshot is None:
             return None
-        for kind in RESOURCE_TYPES_IN_PUSH_ORDER:
-            watch = self.watches.get(kind)
-            if watch is None or watch.outstanding or self._has_to_wait(watch):
+        for resource_type in RESOURCE_TYPES_IN_PUSH_ORDER:
+            subscription = self.subscriptions.get(resource_type)
+            if subscription is None or subscription.unacked or self._is_blocked(subscription):
                 continue
-            push = self._compose(watch, self._snapshot)
-            if push is not None:
-                return push
+            response = self._build_response(subscription, self._snapshot)
+            if response is not None:
+                return response
         return None
 
-    def is_current(self, watch: Subscription) -> bool:
-        """Whether the node has confirmed what the newest snapshot holds of this kind for it."""
-        if self._snapshot is None or watch.outstanding or watch.refusal:
+    def is_current(self, subscription: Subscription) -> bool:
+        """Whether the node has acknowledged its resources of this type in the newest snapshot."""
+        if self._snapshot is None or subscription.unacked or subscription.nack_reason:
             return False
-        return hash_versions(self._wanted(watch, self._snapshot)) == hash_versions(watch.accepted)
-
-    def target_version(self, kind: ResourceType) -> str:
-        """The newest version of a kind; empty before there is any."""
-        return self._snapshot.version(kind) if self._snapshot else ""
-
-    def _watch(self, kind: ResourceType) -> Subscription:
-        if kind not in self.watches:
-            self.watches[kind] = self._new_watch(kind)
-        return self.watches[kind]
-
-    def _answered(self, watch: Subscription, request: XdsRequest) -> None:
-        outstanding = watch.outstanding
-        if outstanding is None or request.nonce != outstanding.nonce:
-            return
-        if request.error is None:
-            watch.confirm()
-            self._count_confirmation(watch.kind, outstanding)
-        else:
-            watch.refuse(request.error[:_MAX_REASON_CHARS])
-            metrics.nacks.labels(self.node.group, watch.kind.label).inc()
-            _log.warning(
-                "configuration refused",
-                node=self.node.id,
-                node_group=self.node.group,
-                type=watch.kind.label,
-                version=outstanding.version,
-                reason=watch.refusal,
-            )
-
-    def _count_confirmation(self, kind: ResourceType, confirmed: UnackedResponse) -> None:
-        metrics.acks.labels(self.node.group, kind.label).inc()
-        if confirmed.changed_at > self._joined_at:
-            took_s = time.monotonic() - confirmed.changed_at
-            metrics.change_to_ack_seconds.labels(self.node.group, kind.label).observe(took_s)
-
-    def _has_to_wait(self, watch: Subscription) -> bool:
-        return any(
-            self._holds_up(self.watches.get(kind), watch) for kind in _PUSHED_AFTER.get(watch.kind, ())
+        return hash_versions(self._target_resources(subscription, self._snapshot)) == hash_versions(
+            subscription.accepted
         )
 
-    def _holds_up(self, earlier: Subscription | None, later: Subscription) -> bool:
-        """A push goes no further than where it was refused; a node that has nothing yet gets what it can."""
+    def target_version(self, resource_type: ResourceType) -> str:
+        """Return the newest version of a resource type; empty before the first snapshot."""
+        return self._snapshot.version(resource_type) if self._snapshot else ""
+
+    def _subscription_for(self, resource_type: ResourceType) -> Subscription:
+        if resource_type not in self.subscriptions:
+            self.subscriptions[resource_type] = self._new_subscription(resource_type)
+        return self.subscriptions[resource_type]
+
+    def _handle_ack_or_nack(self, subscription: Subscription, request: XdsRequest) -> None:
+        unacked = subscription.unacked
+        if unacked is None or request.nonce != unacked.nonce:
+            return
+        if request.nack_reason is None:
+            subscription.ack()
+            self._record_ack(subscription.resource_type, unacked)
+        else:
+            subscription.nack(request.nack_reason[:_MAX_REASON_CHARS])
+            metrics.nacks.labels(self.node.group, subscription.resource_type.label).inc()
+            _log.warning(
+                "configuration rejected",
+                node=self.node.id,
+                node_group=self.node.group,
+                type=subscription.resource_type.label,
+                version=unacked.version,
+                reason=subscription.nack_reason,
+            )
+
+    def _record_ack(self, resource_type: ResourceType, acked: UnackedResponse) -> None:
+        metrics.acks.labels(self.node.group, resource_type.label).inc()
+        if acked.changed_at > self._opened_at:
+            took_s = time.monotonic() - acked.changed_at
+            metrics.change_to_ack_seconds.labels(self.node.group, resource_type.label).observe(took_s)
+
+    def _is_blocked(self, subscription: Subscription) -> bool:
+        return any(
+            self._blocks(self.subscriptions.get(resource_type), subscription)
+            for resource_type in _PUSHED_AFTER.get(subscription.resource_type, ())
+        )
+
+    def _blocks(self, earlier: Subscription | None, later: Subscription) -> bool:
+        """A rejected type blocks those after it, except for a node that has nothing of them yet."""
         if earlier is None:
             return False
-        is_unanswered = earlier.kind is CLUSTER_TYPE and earlier.outstanding is not None
-        return is_unanswered or bool(earlier.refusal and later.accepted)
+        is_unanswered = earlier.resource_type is CLUSTER_TYPE and earlier.unacked is not None
+        return is_unanswered or bool(earlier.nack_reason and later.accepted)
 
-    def _compose(self, watch: Subscription, snapshot: Snapshot) -> XdsResponse | None:
-        wanted = self._wanted(watch, snapshot)
-        before = watch.sent
-        is_kept = any(name not in snapshot.of_kind(watch.kind) for name in wanted)
-        version = snapshot.version(watch.kind) + ("+kept" if is_kept else "")
-        push = watch.compose(wanted, version, str(next(self._nonces)), snapshot.changed_at)
-        if push is not None:
-            metrics.pushes.labels(self.node.group, watch.kind.label).inc()
-            self._bring_along(watch.kind, _changed_resources(before, wanted))
-        return push
+    def _build_response(self, subscription: Subscription, snapshot: Snapshot) -> XdsResponse | None:
+        target = self._target_resources(subscription, snapshot)
+        before = subscription.sent
+        has_retained = any(name not in snapshot.resources_of(subscription.resource_type) for name in target)
+        version = snapshot.version(subscription.resource_type) + ("+kept" if has_retained else "")
+        response = subscription.build_response(target, version, str(next(self._nonces)), snapshot.changed_at)
+        if response is not None:
+            metrics.responses_sent.labels(self.node.group, subscription.resource_type.label).inc()
+            self._resend_dependents(subscription.resource_type, _changed_resources(before, target))
+        return response
 
-    def _bring_along(self, kind: ResourceType, changed: Iterable[XdsResource]) -> None:
-        """A changed cluster waits for its endpoints, a changed listener for its routes, changed or not."""
-        dependent = self.watches.get(_DEPENDENT_TYPE.get(kind, kind))
-        if dependent is not None and dependent.kind is not kind:
-            dependent.owe(name for one in changed for used, name in one.uses if used is dependent.kind)
+    def _resend_dependents(self, resource_type: ResourceType, changed: Iterable[XdsResource]) -> None:
+        """Resend what Envoy waits for: endpoints of changed clusters, routes of changed listeners."""
+        dependent = self.subscriptions.get(_DEPENDENT_TYPE.get(resource_type, resource_type))
+        if dependent is not None and dependent.resource_type is not resource_type:
+            dependent.force_resend(
+                name for one in changed for used, name in one.references if used is dependent.resource_type
+            )
 
-    def _wanted(self, watch: Subscription, snapshot: Snapshot) -> ResourcesByName:
-        found = {name: one for name, one in snapshot.of_kind(watch.kind).items() if watch.wants(name)}
-        kept = self._kept(watch, found) if watch.kind in (CLUSTER_TYPE, ENDPOINT_TYPE) else {}
-        return {**found, **kept}
+    def _target_resources(self, subscription: Subscription, snapshot: Snapshot) -> ResourcesByName:
+        found = {
+            name: one
+            for name, one in snapshot.resources_of(subscription.resource_type).items()
+            if subscription.includes(name)
+        }
+        retained = (
+            self._still_referenced(subscription, found)
+            if subscription.resource_type in (CLUSTER_TYPE, ENDPOINT_TYPE)
+            else {}
+        )
+        return {**found, **retained}
 
-    def _kept(self, watch: Subscription, found: ResourcesByName) -> ResourcesByName:
-        """What the snapshot no longer holds but a listener or route of the node may still need."""
-        gone = {name: one for name, one in watch.sent.items() if name not in found}
+    def _still_referenced(self, subscription: Subscription, found: ResourcesByName) -> ResourcesByName:
+        """Return removed resources that a listener, route or cluster of the node may still name."""
+        gone = {name: one for name, one in subscription.sent.items() if name not in found}
         if not gone:
             return {}
-        in_use = self._in_use(watch.kind)
-        return gone if in_use is None else {name: one for name, one in gone.items() if name in in_use}
+        referenced = self._referenced_names(subscription.resource_type)
+        return gone if referenced is None else {name: one for name, one in gone.items() if name in referenced}
 
-    def _in_use(self, kind: ResourceType) -> set[str] | None:
-        """Names that the node's other resources hold; None when it has some that are not known here."""
-        users = (LISTENER_TYPE, ROUTE_TYPE) if kind is CLUSTER_TYPE else (CLUSTER_TYPE,)
-        held = [one for user in users for one in self._held(user)]
-        if any(one.body is None for one in held):
+    def _referenced_names(self, resource_type: ResourceType) -> set[str] | None:
+        """Return the names in the node's other resources; None when some of those are unknown here."""
+        users = (LISTENER_TYPE, ROUTE_TYPE) if resource_type is CLUSTER_TYPE else (CLUSTER_TYPE,)
+        at_node = [one for user in users for one in self._resources_at_node(user)]
+        if any(one.body is None for one in at_node):
             return None
-        return {name for one in held for used, name in one.uses if used is kind}
+        return {name for one in at_node for used, name in one.references if used is resource_type}
 
-    def _held(self, kind: ResourceType) -> list[XdsResource]:
-        watch = self.watches.get(kind)
-        if watch is None:
+    def _resources_at_node(self, resource_type: ResourceType) -> list[XdsResource]:
+        subscription = self.subscriptions.get(resource_type)
+        if subscription is None:
             return []
-        known = self._snapshot.of_kind(kind) if self._snapshot else {}
-        held = [*watch.sent.values(), *watch.accepted.values()]
-        return [known[one.name] if known.get(one.name) == one else one for one in held]
+        known = self._snapshot.resources_of(resource_type) if self._snapshot else {}
+        at_node = [*subscription.sent.values(), *subscription.accepted.values()]
+        return [known[one.name] if known.get(one.name) == one else one for one in at_node]
 
 
 def _changed_resources(before: ResourcesByName, after: ResourcesByName) -> list[XdsResource]:
@@ -190,4 +202,4 @@ _MAX_UNKNOWN_TYPES: Final = 100
 def _log_unknown_type(node: XdsNode, type_url: str) -> None:
     if type_url not in _unknown_types and len(_unknown_types) < _MAX_UNKNOWN_TYPES:
         _unknown_types.add(type_url)
-        _log.warning("type of resource is not known here", node=node.id, type_url=type_url[:200])
+        _log.warning("unknown resource type", node=node.id, type_url=type_url[:200])

@@ -1,4 +1,4 @@
-"""What one node wants, has and is owed of one kind of resource, in either variant of the protocol. No I/O."""
+"""One node's subscription to one resource type, in either variant of the protocol. No I/O."""
 
 import time
 from abc import ABC, abstractmethod
@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.xds.nodes import XdsProtocolError
 from gateway.xds.resource_types import ResourceType
-from gateway.xds.snapshot import ResourcesByName, XdsResource, digest, hash_versions
+from gateway.xds.snapshot import ResourcesByName, XdsResource, hash_content, hash_versions
 
 WILDCARD_NAME: Final = "*"
 MAX_NAMES: Final = 10_000
@@ -20,7 +20,7 @@ _UNKNOWN_VERSION: Final = ""
 
 
 class SubscriptionState(StrEnum):
-    """How a node stands with one kind."""
+    """Whether a node has acknowledged its last response of one resource type."""
 
     NOT_SENT = "NOT_SENT"
     SYNCED = "SYNCED"
@@ -30,24 +30,26 @@ class SubscriptionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class XdsRequest:
-    """A request of either variant. Of the delta variant `names` are subscribed and `dropped` unsubscribed;
-    of the state of the world `names` are all. `known` are versions that the node kept from before.
-    `error` is why it refuses the response with that nonce; None when it does not.
+    """A request of either variant of the protocol.
+
+    In the delta variant `names` are added to the subscription; in the state of the world they are all of it.
+    `initial_versions` are those that the node kept from an earlier stream. `nack_reason` is why it rejects
+    the response with that nonce; None for an ACK.
     """
 
     type_url: str
     nonce: str = ""
     names: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
-    known: Mapping[str, str] | None = None
-    error: str | None = None
+    unsubscribed: tuple[str, ...] = ()
+    initial_versions: Mapping[str, str] | None = None
+    nack_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class XdsResponse:
-    """One response, to be put on the wire."""
+    """One response, before serialization."""
 
-    kind: ResourceType
+    resource_type: ResourceType
     version: str
     nonce: str
     resources: tuple[XdsResource, ...]
@@ -56,121 +58,124 @@ class XdsResponse:
 
 @dataclass(frozen=True, slots=True)
 class UnackedResponse:
-    """A response that is not answered yet.
+    """A response that the node has not acknowledged yet.
 
-    `names` are those that it tells something of, `content` is what the node has after it, `changed_at` is
-    when that changed, in monotonic seconds.
+    `names` are the resources that it changes, `resources` are those that the node has after an ACK,
+    `changed_at` is when they changed, in monotonic seconds.
     """
 
     nonce: str
     version: str
-    digest: str
+    content_hash: str
     names: frozenset[str]
-    content: ResourcesByName
+    resources: ResourcesByName
     changed_at: float
 
 
 class Subscription(ABC):
-    """One node's subscription to one kind.
+    """One node's subscription to one resource type.
 
-    `sent` is what it has when it takes all that was sent, `accepted` what it has confirmed.
+    `sent` are the resources that the node has if it acknowledges all responses; `accepted` are those that it
+    has acknowledged. `changed_at_s` is the last change of the state, in Unix seconds.
     """
 
-    def __init__(self, kind: ResourceType) -> None:
-        self.kind = kind
+    def __init__(self, resource_type: ResourceType) -> None:
+        self.resource_type = resource_type
         self.is_wildcard = False
         self.names: set[str] = set()
         self.sent: ResourcesByName = {}
         self.accepted: ResourcesByName = {}
         self.accepted_version = ""
-        self.outstanding: UnackedResponse | None = None
-        self.refusal = ""
-        self.since = time.time()
+        self.unacked: UnackedResponse | None = None
+        self.nack_reason = ""
+        self.changed_at_s = time.time()
         self._started = False
-        self._due: set[str] = set()
-        self._must_answer = False
+        self._resend_names: set[str] = set()
+        self._response_due = False
         self._last_nonce = ""
-        self._refused: OrderedDict[str, str] = OrderedDict()
+        self._nacked_contents: OrderedDict[str, str] = OrderedDict()
 
     @property
     def state(self) -> SubscriptionState:
-        """Whether the node has confirmed the last response."""
-        if self.refusal:
+        """Whether the node has acknowledged the last response."""
+        if self.nack_reason:
             return SubscriptionState.ERROR
-        if self.outstanding is not None:
+        if self.unacked is not None:
             return SubscriptionState.STALE
         return SubscriptionState.SYNCED if self.accepted_version else SubscriptionState.NOT_SENT
 
     @abstractmethod
-    def is_late(self, request: XdsRequest) -> bool:
+    def is_stale(self, request: XdsRequest) -> bool:
         """Whether the request was sent before the node saw the newest response, and will be repeated."""
 
     @abstractmethod
     def subscribe(self, request: XdsRequest) -> None:
-        """Takes over what the node wants. Raises ProtocolError when that is too much."""
+        """Apply the names of a request. Raise XdsProtocolError when they are too many or too long."""
 
     @abstractmethod
-    def _difference(self, wanted: ResourcesByName) -> tuple[dict[str, XdsResource], set[str]]:
-        """What has to be sent, and which names are gone."""
+    def _diff(self, target: ResourcesByName) -> tuple[dict[str, XdsResource], set[str]]:
+        """Return the resources to send and the names to remove."""
 
     @abstractmethod
-    def _content(self, resources: Mapping[str, XdsResource], removed: Iterable[str]) -> str:
-        """A digest of one response: a response that was refused is not sent again."""
+    def _content_hash(self, resources: Mapping[str, XdsResource], removed: Iterable[str]) -> str:
+        """Return the hash of a response; one that was rejected is not sent again."""
 
-    def wants(self, name: str) -> bool:
-        """Whether the node asks for the resource of that name."""
+    def includes(self, name: str) -> bool:
+        """Whether the node subscribes to the resource of that name."""
         return self.is_wildcard or name in self.names
 
-    def owe(self, names: Iterable[str]) -> None:
-        """These are sent again although they have not changed, where the node has them."""
-        self._due.update(name for name in names if name in self.sent)
+    def force_resend(self, names: Iterable[str]) -> None:
+        """Send these again with the next response, unchanged ones included, if the node has them."""
+        self._resend_names.update(name for name in names if name in self.sent)
 
-    def compose(
-        self, wanted: ResourcesByName, version: str, nonce: str, changed_at: float
+    def build_response(
+        self, target: ResourcesByName, version: str, nonce: str, changed_at: float
     ) -> XdsResponse | None:
-        """The response that brings the node to `wanted`; None when there is nothing to tell it."""
-        resources, removed = self._difference(wanted)
-        if not resources and not removed and not self._must_answer:
+        """Build the response that brings the node to `target`; None when it needs none."""
+        resources, removed = self._diff(target)
+        if not resources and not removed and not self._response_due:
             return None
-        content = self._content(resources, removed)
-        if content in self._refused:
-            self.refusal = self._refused[content]
+        content_hash = self._content_hash(resources, removed)
+        if content_hash in self._nacked_contents:
+            self.nack_reason = self._nacked_contents[content_hash]
             return None
-        self._must_answer = False
-        self._due.clear()
-        self.sent = dict(wanted)
-        self.refusal = ""
+        self._response_due = False
+        self._resend_names.clear()
+        self.sent = dict(target)
+        self.nack_reason = ""
         self._last_nonce = nonce
         names = frozenset(resources) | removed
-        self.outstanding = UnackedResponse(nonce, version, content, names, self.sent, changed_at)
-        self.since = time.time()
-        return XdsResponse(self.kind, version, nonce, tuple(resources.values()), tuple(sorted(removed)))
+        self.unacked = UnackedResponse(nonce, version, content_hash, names, self.sent, changed_at)
+        self.changed_at_s = time.time()
+        return XdsResponse(
+            self.resource_type, version, nonce, tuple(resources.values()), tuple(sorted(removed))
+        )
 
-    def confirm(self) -> UnackedResponse:
-        """The node took the outstanding response over."""
-        answered = self._answered()
-        self.accepted = {name: one for name, one in answered.content.items() if self.wants(name)}
+    def ack(self) -> UnackedResponse:
+        """Record that the node acknowledged the response."""
+        answered = self._take_unacked()
+        self.accepted = {name: one for name, one in answered.resources.items() if self.includes(name)}
         self.accepted_version = answered.version
         return answered
 
-    def refuse(self, reason: str) -> UnackedResponse:
-        """The node keeps what it had instead of the outstanding response."""
-        answered = self._answered()
-        self.refusal = reason
-        self._refused[answered.digest] = reason
-        if len(self._refused) > _MAX_NACKS_KEPT:
-            self._refused.popitem(last=False)
+    def nack(self, reason: str) -> UnackedResponse:
+        """Record that the node rejected the response and keeps its previous resources."""
+        answered = self._take_unacked()
+        self.nack_reason = reason
+        self._nacked_contents[answered.content_hash] = reason
+        if len(self._nacked_contents) > _MAX_NACKS_KEPT:
+            self._nacked_contents.popitem(last=False)
         return answered
 
-    def _answered(self) -> UnackedResponse:
-        answered = self.outstanding
+    def _take_unacked(self) -> UnackedResponse:
+        answered = self.unacked
         if answered is None:
             raise AssertionError("only an outstanding response is answered")
-        self.outstanding = None
-        self.since = time.time()
+        self.unacked = None
+        self.changed_at_s = time.time()
         return answered
 
-    def _want(self, names: Iterable[str]) -> None:
+    def _add_names(self, names: Iterable[str]) -> None:
         added = set(names)
         if len(self.names | added) > MAX_NAMES:
             raise XdsProtocolError(f"no more than {MAX_NAMES} names of one type may be asked for")
@@ -178,91 +183,95 @@ class Subscription(ABC):
             raise XdsProtocolError(f"a resource's name has at most {MAX_NAME_CHARS} characters")
         self.names |= added
 
-    def _forget_unwanted(self) -> None:
-        self.sent = {name: one for name, one in self.sent.items() if self.wants(name)}
-        self.accepted = {name: one for name, one in self.accepted.items() if self.wants(name)}
-        self._due &= self.sent.keys() | self.names
+    def _remove_unsubscribed(self) -> None:
+        self.sent = {name: one for name, one in self.sent.items() if self.includes(name)}
+        self.accepted = {name: one for name, one in self.accepted.items() if self.includes(name)}
+        self._resend_names &= self.sent.keys() | self.names
 
 
 class SotwSubscription(Subscription):
-    """Each response holds all that the node asks for; clusters and listeners that are missing are gone."""
+    """Each response holds the whole subscription; clusters and listeners that it lacks are removed."""
 
-    def is_late(self, request: XdsRequest) -> bool:
+    def is_stale(self, request: XdsRequest) -> bool:
         return self._started and bool(request.nonce) and request.nonce != self._last_nonce
 
     def subscribe(self, request: XdsRequest) -> None:
         names = set(request.names)
         before = (self.is_wildcard, self.names)
-        if self.kind.whole_state and not names and (not self._started or self.is_wildcard):
+        if self.resource_type.requires_full_state and not names and (not self._started or self.is_wildcard):
             names = {WILDCARD_NAME}
         self.is_wildcard = WILDCARD_NAME in names
         self.names = set()
-        self._want(names - {WILDCARD_NAME})
-        self._must_answer |= not self._started or self._asks_for_more(*before)
+        self._add_names(names - {WILDCARD_NAME})
+        self._response_due |= not self._started or self._is_extended(*before)
         self._started = True
-        self._forget_unwanted()
+        self._remove_unsubscribed()
 
-    def _asks_for_more(self, was_wildcard: bool, names: set[str]) -> bool:
+    def _is_extended(self, was_wildcard: bool, names: set[str]) -> bool:
         return (self.is_wildcard and not was_wildcard) or not self.names <= names
 
-    def _difference(self, wanted: ResourcesByName) -> tuple[dict[str, XdsResource], set[str]]:
-        if not self.kind.whole_state and not wanted:
-            self._must_answer = False  # Silence is how this variant says that something does not exist.
+    def _diff(self, target: ResourcesByName) -> tuple[dict[str, XdsResource], set[str]]:
+        if not self.resource_type.requires_full_state and not target:
+            self._response_due = False  # Silence is how this variant says that something does not exist.
             return {}, set()
-        changed = self._due or self._must_answer or hash_versions(wanted) != hash_versions(self.sent)
-        return (dict(wanted) if changed else {}), (set() if wanted else set(self.sent))
+        changed = (
+            self._resend_names or self._response_due or hash_versions(target) != hash_versions(self.sent)
+        )
+        return (dict(target) if changed else {}), (set() if target else set(self.sent))
 
-    def _content(self, resources: Mapping[str, XdsResource], removed: Iterable[str]) -> str:
+    def _content_hash(self, resources: Mapping[str, XdsResource], removed: Iterable[str]) -> str:
         return hash_versions(resources)
 
 
 class DeltaSubscription(Subscription):
-    """Each response holds what changed, and the names of what is gone."""
+    """Each response holds the changed resources and the names of removed ones."""
 
-    def is_late(self, request: XdsRequest) -> bool:
-        return False  # What a request of this variant adds or drops is told once.
+    def is_stale(self, request: XdsRequest) -> bool:
+        return False  # A request of this variant carries changes that no later one repeats.
 
     def subscribe(self, request: XdsRequest) -> None:
         if not self._started:
-            self._start(request)
-        self._want(set(request.names) - {WILDCARD_NAME})
+            self._start_from(request)
+        self._add_names(set(request.names) - {WILDCARD_NAME})
         self.is_wildcard |= WILDCARD_NAME in request.names
-        self._due.update(set(request.names) - {WILDCARD_NAME} - self._known_at_start(request))
-        self._drop(set(request.dropped))
+        self._resend_names.update(set(request.names) - {WILDCARD_NAME} - self._initial_names(request))
+        self._unsubscribe(set(request.unsubscribed))
         self._started = True
-        self._forget_unwanted()
+        self._remove_unsubscribed()
 
-    def refuse(self, reason: str) -> UnackedResponse:
-        """A node may have taken over a part of what it refuses: all is told anew with the next change."""
-        refused = super().refuse(reason)
-        self.sent = {**self.sent, **{name: XdsResource(name, _UNKNOWN_VERSION) for name in refused.names}}
-        return refused
+    def nack(self, reason: str) -> UnackedResponse:
+        """Forget the versions of the response: a node may have applied a part of one that it rejects."""
+        nacked = super().nack(reason)
+        self.sent = {**self.sent, **{name: XdsResource(name, _UNKNOWN_VERSION) for name in nacked.names}}
+        return nacked
 
-    def _start(self, request: XdsRequest) -> None:
-        self.is_wildcard = self.kind.whole_state and not request.names
-        self._must_answer = self.is_wildcard and not request.known
-        if len(request.known or ()) > MAX_NAMES:
+    def _start_from(self, request: XdsRequest) -> None:
+        self.is_wildcard = self.resource_type.requires_full_state and not request.names
+        self._response_due = self.is_wildcard and not request.initial_versions
+        if len(request.initial_versions or ()) > MAX_NAMES:
             raise XdsProtocolError(f"no more than {MAX_NAMES} versions of one type may be told")
-        self.sent = {name: XdsResource(name, version) for name, version in (request.known or {}).items()}
+        self.sent = {
+            name: XdsResource(name, version) for name, version in (request.initial_versions or {}).items()
+        }
         self.accepted = dict(self.sent)
 
-    def _known_at_start(self, request: XdsRequest) -> set[str]:
-        return set() if self._started else set(request.known or ())
+    def _initial_names(self, request: XdsRequest) -> set[str]:
+        return set() if self._started else set(request.initial_versions or ())
 
-    def _drop(self, names: set[str]) -> None:
+    def _unsubscribe(self, names: set[str]) -> None:
         if WILDCARD_NAME in names:
             self.is_wildcard = False
         self.names -= names
         if self.is_wildcard:
-            self._due |= names  # The node has forgotten what it still gets by the wildcard.
+            self._resend_names |= names  # The node has forgotten what it still gets by the wildcard.
 
-    def _difference(self, wanted: ResourcesByName) -> tuple[dict[str, XdsResource], set[str]]:
+    def _diff(self, target: ResourcesByName) -> tuple[dict[str, XdsResource], set[str]]:
         changed = {
             name: one
-            for name, one in wanted.items()
-            if one.body is not None and (name in self._due or self.sent.get(name) != one)
+            for name, one in target.items()
+            if one.body is not None and (name in self._resend_names or self.sent.get(name) != one)
         }
-        return changed, (self.sent.keys() | self._due) - wanted.keys()
+        return changed, (self.sent.keys() | self._resend_names) - target.keys()
 
-    def _content(self, resources: Mapping[str, XdsResource], removed: Iterable[str]) -> str:
-        return digest([hash_versions(resources).encode(), *(name.encode() for name in sorted(removed))])
+    def _content_hash(self, resources: Mapping[str, XdsResource], removed: Iterable[str]) -> str:
+        return hash_content([hash_versions(resources).encode(), *(name.encode() for name in sorted(removed))])

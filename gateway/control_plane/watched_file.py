@@ -19,9 +19,9 @@ _log = get_logger()
 
 
 class WatchedFile(Generic[T]):
-    """A file and what `parse` makes of it; what cannot be parsed leaves the last good value in force.
+    """A file and its parsed value; a version that cannot be parsed leaves the last good value in force.
 
-    `digest` tells which version of the file `value` is of.
+    `digest` is the hash of the version of the file that `value` was parsed from.
     """
 
     def __init__(
@@ -29,62 +29,60 @@ class WatchedFile(Generic[T]):
         path: Path,
         parse: Callable[[bytes], T],
         *,
-        every_s: float = POLL_INTERVAL_S,
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        poll_interval_s: float = POLL_INTERVAL_S,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Reads it once. Raises MisconfiguredError when it is missing or cannot be parsed."""
+        """Read the file once. Raise MisconfiguredError when it is missing or cannot be parsed."""
         self._path = path
         self._parse = parse
-        self._every_s = every_s
-        self._pause = pause
+        self._poll_interval_s = poll_interval_s
+        self._sleep = sleep
         try:
-            self._seen = self._stamp()
+            self._signature = self._file_signature()
             self._content = path.read_bytes()
             self.value = parse(self._content)
             self.digest = hash_file_content(self._content)
         except (OSError, MisconfiguredError, ContractError) as error:
             raise MisconfiguredError(f"{path}: {complaint}" for complaint in _error_messages(error)) from None
 
-    async def changes(self) -> AsyncIterator[T]:
-        """Each new value, as soon as it is there."""
+    async def watch_values(self) -> AsyncIterator[T]:
+        """Yield each new value within one poll interval."""
         while True:
-            await self._pause(self._every_s)
+            await self._sleep(self._poll_interval_s)
             if self._reload():
                 yield self.value
 
     def _reload(self) -> bool:
         try:
-            seen = self._stamp()
-            if seen == self._seen:
+            signature = self._file_signature()
+            if signature == self._signature:
                 return False
             content = self._path.read_bytes()
-            self._seen = seen
+            self._signature = signature
             if content == self._content:
                 return False
             self._content = content
             self.value = self._parse(content)
             self.digest = hash_file_content(content)
         except (OSError, MisconfiguredError, ContractError) as error:
-            self._refuse(error)
+            self._log_rejected(error)
             return False
-        _log.info("file taken over", file=str(self._path))
+        _log.info("file reloaded", file=str(self._path))
         return True
 
-    def _refuse(self, error: Exception) -> None:
-        """Once for each version of the file; one that is missing for a moment is only being replaced."""
+    def _log_rejected(self, error: Exception) -> None:
+        """Log once per version of the file. A missing file is being replaced, which is no error."""
         if not isinstance(error, FileNotFoundError):
             metrics.reload_errors.labels(self._path.name).inc()
-            _log.error(
-                "changed file is not taken over", file=str(self._path), problems=_error_messages(error)
-            )
+            _log.error("changed file rejected", file=str(self._path), problems=_error_messages(error))
 
-    def _stamp(self) -> tuple[int, int, int]:
+    def _file_signature(self) -> tuple[int, int, int]:
         found = self._path.stat()
         return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def hash_file_content(content: bytes) -> str:
-    """A short hash, by which whoever wrote a file can tell that it was taken over."""
+    """Return a short hash, by which the writer of a file sees that it was reloaded."""
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 

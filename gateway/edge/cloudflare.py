@@ -17,7 +17,7 @@ import orjson
 import gateway.ratelimit
 from chassis.contracts import ERROR_DOMAIN, RpcSpec, error_reasons
 from gateway.api_surface import edge_rpcs
-from gateway.envoy.limits import RATE_LIMIT_DOMAIN
+from gateway.envoy.rate_limits import RATE_LIMIT_DOMAIN
 from gateway.ratelimit.config import parse_rules, read_config_files
 from gateway.ratelimit.rules import RateLimit, RateLimitRuleSet
 from internshipconnect.options.v1.options_pb2 import RateLimitClass
@@ -170,17 +170,17 @@ def _load_default_limits() -> RateLimitRuleSet:
     return parse_rules(read_config_files(Path(gateway.ratelimit.__file__).with_name("config")))
 
 
-def _highest_limit(limits: RateLimitRuleSet, class_: str, calls: int) -> RateLimit | None:
+def _highest_limit(limits: RateLimitRuleSet, rate_limit_class: str, calls: int) -> RateLimit | None:
     """What one address may do in a class of so many calls; where each call has an allowance, all together."""
-    by_plan = [(("class", class_), ("plan", plan), ("user", "")) for plan in PLANS]
-    found = _limits_at(limits, *by_plan, (("class", class_), ("client", "")))
-    for limit in _limits_at(limits, (("class", class_), ("call", ""), ("client", ""))):
+    by_plan = [(("class", rate_limit_class), ("plan", plan), ("user", "")) for plan in PLANS]
+    found = _limits_at(limits, *by_plan, (("class", rate_limit_class), ("client", "")))
+    for limit in _limits_at(limits, (("class", rate_limit_class), ("call", ""), ("client", ""))):
         found.append(replace(limit, requests=limit.requests * calls))
     return max(found, key=lambda limit: limit.requests / limit.window_s, default=None)
 
 
-def _limits_at(limits: RateLimitRuleSet, *places: Sequence[tuple[str, str]]) -> list[RateLimit]:
-    rules = (limits.find(RATE_LIMIT_DOMAIN, place) for place in places)
+def _limits_at(limits: RateLimitRuleSet, *all_descriptors: Sequence[tuple[str, str]]) -> list[RateLimit]:
+    rules = (limits.find_rule(RATE_LIMIT_DOMAIN, descriptors) for descriptors in all_descriptors)
     return [rule.limit for rule in rules if rule is not None and rule.limit is not None]
 
 

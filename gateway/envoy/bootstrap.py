@@ -7,10 +7,9 @@ from google.protobuf.json_format import MessageToDict
 
 from gateway import envoy_types as types
 from gateway.envoy.clusters import static_cluster
-from gateway.envoy.edge_config import ADS_CLUSTER
 from gateway.envoy_types import Bootstrap, parse_message, socket_address, typed_extension
-from gateway.xds.nodes import GATEWAY_GROUP
-from gateway.xds.snapshot_builder import ads_config_source
+from gateway.xds.config import ads_config_source
+from gateway.xds.nodes import ADS_CLUSTER, GATEWAY_GROUP
 
 MAX_CONNECTIONS: Final = 20_000
 MAX_HEAP_BYTES: Final = 1024 * 1024 * 1024

@@ -18,13 +18,12 @@ CACHE_FILTER: Final = "envoy.filters.http.cache_v2"
 ORIGIN: Final = "origin"
 """The name of the listener behind the cache, and of the cluster that leads there."""
 MAX_CACHED_BODY_BYTES: Final = 1024 * 1024
-METADATA: Final = "internshipconnect.cache"
 VARY: Final = "accept-encoding, authorization, origin"
 _HAS_IF_NONE_MATCH: Final = {"name": "if-none-match", "present_match": True}
 _HAS_NO_IF_NONE_MATCH: Final = {"name": "if-none-match", "present_match": False}
-_CONDITIONAL_METADATA: Final = {"conditional": True, "checked_elsewhere": True}
-_HEAD_METADATA: Final = {"checked_elsewhere": True}
-"""Told to the script: `origin` looks at what the request says."""
+_CONDITIONAL_METADATA: Final = {"conditional": True, "checked_by_origin": True}
+_HEAD_METADATA: Final = {"checked_by_origin": True}
+"""Metadata for the script: `origin` checks the request."""
 # Only what comes from the cache has an age.
 _CACHE_STATUS: Final = "%CEL('age' in response.headers ? 'HIT' : 'MISS')%"
 _PATH_PARAMETER: Final = re.compile(r"\{[^}]*\}")
@@ -66,8 +65,8 @@ def conditional_read_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
     ]
 
 
-def _lua_metadata(words: Mapping[str, Any]) -> dict[str, Any]:
-    return {"metadata": {"filter_metadata": {"envoy.filters.http.lua": dict(words)}}}
+def _lua_metadata(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"filter_metadata": {"envoy.filters.http.lua": dict(fields)}}}
 
 
 def _method_matcher(name: str) -> dict[str, Any]:

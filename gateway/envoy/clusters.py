@@ -4,12 +4,12 @@ from typing import Any
 
 from chassis.grpc.server import MAX_CALLS_PER_CONNECTION
 from gateway import envoy_types as types
-from gateway.envoy import limits
 from gateway.envoy.cache import origin_cluster
 from gateway.envoy.edge_config import OTLP_CLUSTER, EdgeConfig
+from gateway.envoy.rate_limits import RATE_LIMIT_CLUSTER
 from gateway.envoy_types import socket_address
+from gateway.xds.config import ads_config_source, format_duration
 from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, Mesh, OutlierDetection
-from gateway.xds.snapshot_builder import ads_config_source, format_duration
 
 
 def build_clusters(mesh: Mesh, edge: EdgeConfig) -> list[dict[str, Any]]:
@@ -17,7 +17,7 @@ def build_clusters(mesh: Mesh, edge: EdgeConfig) -> list[dict[str, Any]]:
     found = [_service_cluster(name, mesh) for name in sorted(mesh.services)]
     found.append(origin_cluster())
     if mesh.gateway.rate_limits:
-        found.append(static_cluster(limits.RATE_LIMIT_CLUSTER, *parse_host_port(mesh.gateway.rate_limits)))
+        found.append(static_cluster(RATE_LIMIT_CLUSTER, *parse_host_port(mesh.gateway.rate_limits)))
     if edge.otlp:
         found.append(static_cluster(OTLP_CLUSTER, *edge.otlp))
     return found
@@ -46,7 +46,7 @@ def _service_cluster(name: str, mesh: Mesh) -> dict[str, Any]:
         "connect_timeout": "1s",
         "lb_policy": "LEAST_REQUEST",
         "typed_extension_protocol_options": http2_options(),
-        "circuit_breakers": {"thresholds": [_circuit_breaker_threshold(mesh.limits_of(name))]},
+        "circuit_breakers": {"thresholds": [_circuit_breaker_threshold(mesh.limits_for(name))]},
         "outlier_detection": _outlier_detection(mesh.outlier_detection),
         "health_checks": [_health_check(mesh.health_check)],
         # By default Envoy tells its workers of changed health once a second.

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-ADS_CLUSTER: Final = "control-plane"
 OTLP_CLUSTER: Final = "otlp"
 MAX_BODY_BYTES: Final = 1024 * 1024
 

@@ -10,8 +10,8 @@ from gateway import envoy_types as types
 from gateway.api_surface import OLDER_PATH_HEADERS, edge_rpcs, writable_enum_names
 from gateway.envoy.cache import ORIGIN, cache_filter, is_cacheable
 from gateway.envoy.edge_config import MAX_BODY_BYTES
-from gateway.envoy.limits import CALLER_FILTER, RATE_LIMIT_FILTER, caller_filter, rate_limit_filter
 from gateway.envoy.lua_tables import render_request_tables
+from gateway.envoy.rate_limits import CALLER_FILTER, RATE_LIMIT_FILTER, caller_filter, rate_limit_filter
 from gateway.envoy.responses import compressor_filters, header_mutation_filter
 from gateway.envoy.tokens import JWT_FILTER as TOKENS
 from gateway.envoy.tokens import token_filter
@@ -47,8 +47,16 @@ JWKS_RPC: Final = "internshipconnect.auth.v1.AuthService.GetJwks"
 MAX_HEADER_BYTES: Final = 16 * 1024
 """Names and values of a request's headers. A service gets its path twice and a few headers more, and refuses
 what is longer than `chassis.grpc.server` says; below that bound it never does."""
-_LUA_FILES: Final = ("words.lua", "older.lua", "bodies.lua", "requests.lua", "errors.lua", "entry.lua")
-"""Pieces of one script, each built on those before it: a filter more would cost as much as all of them."""
+_LUA_FOLDER: Final = Path(__file__).with_name("lua")
+_LUA_FILES: Final = (
+    "transcoder_errors.lua",
+    "older_paths.lua",
+    "bodies.lua",
+    "requests.lua",
+    "on_response.lua",
+    "on_request.lua",
+)
+"""Parts of one script, each built on those before it: a second filter would cost as much as all of them."""
 
 
 def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
@@ -117,7 +125,7 @@ def _lua_filter(contracts: Contracts) -> dict[str, Any]:
 
 
 def render_lua_source(contracts: Contracts) -> str:
-    """The script of requests and answers with the tables that it needs."""
+    """Render the script of requests and responses with its tables."""
     table = ",\n".join(
         f'  {reason.name} = {{ code = {reason.code.value[0]}, help = "{reason.help}", '
         f"retryable = {str(reason.is_retryable).lower()} }}"
@@ -134,17 +142,15 @@ def render_lua_source(contracts: Contracts) -> str:
         render_request_tables(edge_rpcs(contracts)),
         _render_older_paths(edge_rpcs(contracts)),
     )
-    folder = Path(__file__).parents[1]
-    return "\n".join((*tables, *((folder / name).read_text() for name in _LUA_FILES)))
+    return "\n".join((*tables, *((_LUA_FOLDER / name).read_text() for name in _LUA_FILES)))
 
 
 def _render_older_paths(rpcs: Iterable[RpcSpec]) -> str:
     paths = (binding.path for rpc in rpcs for binding in rpc.http[1:])
     segments = ", ".join(f"{name} = true" for name in sorted({path.split("/")[1] for path in paths}))
     deprecation, sunset = OLDER_PATH_HEADERS
-    return (
-        f'local OLDER = {{ segments = {{ {segments} }}, deprecation = "{deprecation}", sunset = "{sunset}" }}'
-    )
+    fields = f'segments = {{ {segments} }}, deprecation = "{deprecation}", sunset = "{sunset}"'
+    return f"local OLDER_PATHS = {{ {fields} }}"
 
 
 def _body_fields(rpcs: Iterable[RpcSpec]) -> list[str]:

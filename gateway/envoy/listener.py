@@ -11,8 +11,8 @@ from gateway.envoy.filters import edge_filters, origin_filters
 from gateway.envoy.routes import ROUTE_CONFIGURATION
 from gateway.envoy.view_log import view_access_log
 from gateway.envoy_types import socket_address, typed_extension
+from gateway.xds.config import ads_config_source
 from gateway.xds.mesh import Mesh, TlsFiles
-from gateway.xds.snapshot_builder import ads_config_source
 
 EDGE_LISTENER: Final = "gateway"
 MAX_HEADERS_KB: Final = 64

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chassis.contracts import RpcSpec
-from gateway.control_plane.reflection import REFLECTION_METHOD, REFLECTION_SERVICES
-from gateway.envoy.edge_config import ADS_CLUSTER
-from gateway.envoy.limits import rate_limit_actions
+from gateway.api_surface import REFLECTION_METHOD, REFLECTION_SERVICES
+from gateway.envoy.rate_limits import rate_limit_actions
+from gateway.xds.nodes import ADS_CLUSTER
 from internshipconnect.options.v1.options_pb2 import RATE_LIMIT_CLASS_PUBLIC_API
 
 _IDLE_TIMEOUT: Final = "60s"

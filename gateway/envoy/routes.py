@@ -25,16 +25,16 @@ from gateway.envoy.filters import (
     LUA_FILTER,
     TRANSCODER_FILTER,
 )
-from gateway.envoy.limits import rate_limit_actions
 from gateway.envoy.pages import page_routes
+from gateway.envoy.rate_limits import rate_limit_actions
 from gateway.envoy.reflection import reflection_routes
 from gateway.envoy.responses import cors_policy, header_value_option
 from gateway.envoy.tokens import JWT_FILTER as TOKENS
 from gateway.envoy_types import typed_extension
+from gateway.xds.config import RETRY_SETTINGS, format_duration
 from gateway.xds.fault_filter import FAULT_FILTER as FAULTS
 from gateway.xds.fault_filter import NO_FAULT, http_fault_settings
 from gateway.xds.mesh import Mesh, ServiceFault
-from gateway.xds.snapshot_builder import RETRY_SETTINGS, format_duration
 from internshipconnect.options.v1 import options_pb2
 
 ROUTE_CONFIGURATION: Final = "gateway"

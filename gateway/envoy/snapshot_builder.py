@@ -1,6 +1,6 @@
 """The snapshots of the node group `gateway`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from chassis.contracts import Contracts
@@ -8,57 +8,38 @@ from gateway.envoy.clusters import build_clusters, parse_host_port
 from gateway.envoy.edge_config import EdgeConfig
 from gateway.envoy.listener import build_edge_listener, build_origin_listener
 from gateway.envoy.routes import build_edge_routes, build_origin_routes
-from gateway.envoy_types import Cluster, ClusterLoadAssignment, Listener, RouteConfiguration, parse_message
-from gateway.xds.endpoints import Endpoint
+from gateway.envoy_types import Cluster, Listener, RouteConfiguration, parse_message
 from gateway.xds.mesh import Mesh
 from gateway.xds.snapshot import Snapshot
-from gateway.xds.snapshot_builder import build_load_assignment
+from gateway.xds.snapshot_builder import CachedSnapshotBuilder
 
 
-class GatewaySnapshotBuilder:
-    """Builds for one edge in all regions. `edge` is asked each time: its pages may change."""
+class GatewaySnapshotBuilder(CachedSnapshotBuilder[tuple[Contracts, Mesh, EdgeConfig]]):
+    """Builds for one edge in all regions. It reads the edge's configuration each time: pages may change."""
 
-    def __init__(self, edge: Callable[[], EdgeConfig]) -> None:
-        self._edge = edge
-        self._fixed: dict[str, tuple[Contracts, Mesh, EdgeConfig, Snapshot]] = {}
+    def __init__(self, current_edge_config: Callable[[], EdgeConfig]) -> None:
+        super().__init__()
+        self._current_edge_config = current_edge_config
 
-    def build(
-        self,
-        _group: str,
-        region: str,
-        contracts: Contracts,
-        mesh: Mesh,
-        endpoints: Mapping[str, Sequence[Endpoint]],
-    ) -> Snapshot:
-        assignments = [
-            build_load_assignment(name, region, mesh, endpoints.get(name, ()))
-            for name in sorted(mesh.services)
-        ]
-        fixed = self._without_endpoints(
-            region, contracts, mesh, _edge_config_for_region(region, mesh, self._edge())
+    def _static_inputs(
+        self, region: str, contracts: Contracts, mesh: Mesh
+    ) -> tuple[Contracts, Mesh, EdgeConfig]:
+        edge_config = _edge_config_for_region(region, mesh, self._current_edge_config())
+        return contracts, mesh, edge_config
+
+    def _build_static(self, inputs: tuple[Contracts, Mesh, EdgeConfig]) -> Snapshot:
+        contracts, mesh, edge_config = inputs
+        return Snapshot.from_messages(
+            [
+                *(parse_message(each, Cluster) for each in build_clusters(mesh, edge_config)),
+                parse_message(build_edge_listener(contracts, mesh, edge_config), Listener),
+                parse_message(build_origin_listener(contracts, mesh, edge_config), Listener),
+                parse_message(build_edge_routes(contracts, mesh, edge_config), RouteConfiguration),
+                parse_message(build_origin_routes(contracts, mesh), RouteConfiguration),
+            ]
         )
-        return fixed.plus(parse_message(each, ClusterLoadAssignment) for each in assignments)
-
-    def _without_endpoints(self, region: str, contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> Snapshot:
-        """Endpoints change far more often than all else, which is therefore kept."""
-        kept = self._fixed.get(region)
-        if kept is None or kept[:3] != (contracts, mesh, edge):
-            kept = self._fixed[region] = (contracts, mesh, edge, _static_snapshot(contracts, mesh, edge))
-        return kept[3]
 
 
-def _edge_config_for_region(region: str, mesh: Mesh, edge: EdgeConfig) -> EdgeConfig:
+def _edge_config_for_region(region: str, mesh: Mesh, edge_config: EdgeConfig) -> EdgeConfig:
     elsewhere = mesh.gateway.listen.get(region)
-    return replace(edge, listen=parse_host_port(elsewhere)) if elsewhere else edge
-
-
-def _static_snapshot(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> Snapshot:
-    return Snapshot.of(
-        [
-            *(parse_message(each, Cluster) for each in build_clusters(mesh, edge)),
-            parse_message(build_edge_listener(contracts, mesh, edge), Listener),
-            parse_message(build_origin_listener(contracts, mesh, edge), Listener),
-            parse_message(build_edge_routes(contracts, mesh, edge), RouteConfiguration),
-            parse_message(build_origin_routes(contracts, mesh), RouteConfiguration),
-        ]
-    )
+    return replace(edge_config, listen=parse_host_port(elsewhere)) if elsewhere else edge_config

@@ -1,1 +1,1 @@
-"""The rate limit service: what Envoy asks before it lets a request through."""
+"""The rate limit service, which Envoy calls before it routes a request."""

@@ -7,16 +7,16 @@ from chassis.process import close_on_exit, run_process
 from chassis.redis.client import connect_redis
 from chassis.redis.unique_readers import UniqueReaderCounter
 from gateway.ratelimit.api import RateLimitServicer
-from gateway.ratelimit.counter_store import RedisCounterStore
 from gateway.ratelimit.limiter import RateLimiter
 from gateway.ratelimit.local_cache import LocalRefusalCache
+from gateway.ratelimit.redis_counter_store import RedisCounterStore
 from gateway.ratelimit.server import RateLimitProcess
 from gateway.ratelimit.settings import RateLimitSettings
 from gateway.ratelimit.view_log import ViewLogServicer
 from gateway.ratelimit.watched_rules import WatchedRules
 
 
-async def prepare(settings: RateLimitSettings, closing: AsyncExitStack) -> RateLimitProcess:
+async def _prepare(settings: RateLimitSettings, closing: AsyncExitStack) -> RateLimitProcess:
     """What the process does. Raises ConfigError for wrong limits."""
     watched = WatchedRules(settings.limits_dir, settings.limits_poll_s)
     redis = connect_redis(settings.redis_nodes, settings.redis_password.get_secret_value())
@@ -27,11 +27,11 @@ async def prepare(settings: RateLimitSettings, closing: AsyncExitStack) -> RateL
         watched.rules,
         counters,
         LocalRefusalCache(settings.remembered_refusals),
-        answer_within_s=2 * settings.redis_answer_within_s,
+        timeout_s=2 * settings.redis_answer_within_s,
     )
     views = ViewLogServicer(UniqueReaderCounter(redis, SystemClock()))
     return RateLimitProcess(RateLimitServicer(limiter), watched, counters, redis, settings, views=views)
 
 
 if __name__ == "__main__":
-    run_process("ratelimit", "serve", RateLimitSettings, prepare)
+    run_process("ratelimit", "serve", RateLimitSettings, _prepare)

@@ -33,12 +33,12 @@ class RateLimitServicer(rls_pb2_grpc.RateLimitServiceServicer):  # type: ignore[
             try:
                 domain, descriptors = parse_request(request)
             except InvalidRequestError as error:
-                metrics.answers.labels("INVALID_ARGUMENT").inc()
+                metrics.responses.labels("INVALID_ARGUMENT").inc()
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-            verdicts = await self._limiter.decide(domain, descriptors, _remaining_s(context))
-            answer = _to_response(verdicts)
-            metrics.answers.labels(_RateLimitResponse.Code.Name(answer.overall_code)).inc()
-            return bytes(answer.SerializeToString())
+            decisions = await self._limiter.decide(domain, descriptors, _remaining_s(context))
+            response = _to_response(decisions)
+            metrics.responses.labels(_RateLimitResponse.Code.Name(response.overall_code)).inc()
+            return bytes(response.SerializeToString())
 
 
 def _remaining_s(context: GrpcContext) -> float | None:
@@ -46,26 +46,26 @@ def _remaining_s(context: GrpcContext) -> float | None:
     return None if left_s is None else left_s - _RESPONSE_MARGIN_S
 
 
-def _to_response(verdicts: Sequence[LimitDecision]) -> rls_pb2.RateLimitResponse:
-    refused = any(verdict.refused for verdict in verdicts)
+def _to_response(decisions: Sequence[LimitDecision]) -> rls_pb2.RateLimitResponse:
+    is_refused = any(decision.is_refused for decision in decisions)
     return _RateLimitResponse(
-        overall_code=_RateLimitResponse.OVER_LIMIT if refused else _RateLimitResponse.OK,
-        statuses=[_descriptor_status(verdict) for verdict in verdicts],
+        overall_code=_RateLimitResponse.OVER_LIMIT if is_refused else _RateLimitResponse.OK,
+        statuses=[_descriptor_status(decision) for decision in decisions],
         response_headers_to_add=[
-            base_pb2.HeaderValue(key=key, value=value) for key, value in rate_limit_headers(verdicts)
+            base_pb2.HeaderValue(key=key, value=value) for key, value in rate_limit_headers(decisions)
         ],
     )
 
 
-def _descriptor_status(verdict: LimitDecision) -> rls_pb2.RateLimitResponse.DescriptorStatus:
-    if verdict.limit is None:
+def _descriptor_status(decision: LimitDecision) -> rls_pb2.RateLimitResponse.DescriptorStatus:
+    if decision.limit is None:
         return _RateLimitResponse.DescriptorStatus(code=_RateLimitResponse.OK)
-    limit = verdict.limit
+    limit = decision.limit
     return _RateLimitResponse.DescriptorStatus(
-        code=_RateLimitResponse.OVER_LIMIT if verdict.refused else _RateLimitResponse.OK,
+        code=_RateLimitResponse.OVER_LIMIT if decision.is_refused else _RateLimitResponse.OK,
         current_limit=_RateLimitResponse.RateLimit(
-            name=verdict.name, requests_per_unit=limit.requests, unit=limit.unit.value
+            name=decision.name, requests_per_unit=limit.requests, unit=limit.unit.value
         ),
-        limit_remaining=verdict.remaining,
-        duration_until_reset=Duration(seconds=math.ceil(verdict.reset_s)),
+        limit_remaining=decision.remaining,
+        duration_until_reset=Duration(seconds=math.ceil(decision.reset_s)),
     )

@@ -1,4 +1,4 @@
-"""Reads limits in the format of envoyproxy/ratelimit, and tells all that is wrong with them at once."""
+"""Parses limits in the format of envoyproxy/ratelimit, and reports all errors in them at once."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from gateway.ratelimit.rules import (
 )
 
 ConfigFiles = Mapping[str, bytes]
-"""The configuration as it is found: content by file name."""
+"""The configuration: content by file name."""
 
 POLICY_KEY: Final = "class"
 """The descriptor whose value answers call the limit by."""
@@ -34,7 +34,7 @@ _UNITS: Final = {unit.name.lower(): unit for unit in sorted(TimeUnit, key=lambda
 
 
 class ConfigError(MisconfiguredError):
-    """The configuration is not one; `complaints` has every error of every file."""
+    """The configuration is invalid; `complaints` has every error of every file."""
 
 
 def read_config_files(folder: Path) -> ConfigFiles:
@@ -110,19 +110,19 @@ def _parse_descriptor(
         where.at("key").complain(f"{composite!r} is a duplicate", "one descriptor for each key and value")
     if isinstance(fields.get("value", ""), str):
         taken.add(composite)
-    below = _parse_level(where.at("descriptors"), fields.get("descriptors", []), here)
-    level.add(key, value, DescriptorNode(_parse_rule(where, fields, here), below))
+    children = _parse_level(where.at("descriptors"), fields.get("descriptors", []), here)
+    level.add(key, value, DescriptorNode(_parse_rule(where, fields, here), children))
 
 
 def _parse_rule(
     where: ConfigReader, fields: dict[str, Any], here: _ParentDescriptors
 ) -> RateLimitRule | None:
-    shadow = where.at("shadow_mode").truth(fields.get("shadow_mode", False))
-    detailed = where.at("detailed_metric").truth(fields.get("detailed_metric", False))
+    is_shadow = where.at("shadow_mode").truth(fields.get("shadow_mode", False))
+    has_detailed_metric = where.at("detailed_metric").truth(fields.get("detailed_metric", False))
     if "rate_limit" not in fields:
         return None
     rule = _parse_rate_limit(where.at("rate_limit"), fields["rate_limit"], here)
-    return rule and replace(rule, shadow=shadow, detailed=detailed)
+    return rule and replace(rule, is_shadow=is_shadow, has_detailed_metric=has_detailed_metric)
 
 
 def _parse_rate_limit(where: ConfigReader, found: Any, here: _ParentDescriptors) -> RateLimitRule | None:

@@ -1,4 +1,4 @@
-"""Refusals that need not be asked for again, because nothing can change them before a known moment."""
+"""Refusals that hold until a known time, kept in this process."""
 
 import time
 from collections import OrderedDict
@@ -11,30 +11,30 @@ from gateway.ratelimit.searches import TypingSession
 
 @dataclass(frozen=True, slots=True)
 class CachedRefusal:
-    """So many hits are refused until `until_s` on this process's clock; `remaining` would still pass.
+    """`hits` or more are refused until `until_s` on this process's clock; `remaining` would still pass.
 
-    A search that continues `typing` may pass all the same.
+    A search that continues `typing_session` may pass.
     """
 
     hits: int
     remaining: int
     until_s: float
-    typing: TypingSession | None = None
+    typing_session: TypingSession | None = None
 
 
 class LocalRefusalCache:
-    """The latest refusals by key, at most `most` of them; a flood on one key asks no store.
+    """The latest refusals by key and limit, at most `max_entries`; a flood on one key costs no store call.
 
-    A higher limit, as a new configuration may bring, is not held up by a refusal under the old one.
+    A refusal under one limit does not apply to another, which a new configuration may set.
     """
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
+    def __init__(self, max_entries: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_entries = max_entries
         self._clock = clock
         self._refusals: OrderedDict[tuple[str, int], CachedRefusal] = OrderedDict()
 
     def find(self, hit: CounterHit) -> CachedRefusal | None:
-        """The refusal that holds for this hit too."""
+        """Return the refusal that applies to this hit, or None."""
         refusal = self._refusals.get((hit.key, hit.limit))
         if refusal is None or max(hit.hits, 1) < refusal.hits:
             return None
@@ -46,11 +46,11 @@ class LocalRefusalCache:
         self._refusals.move_to_end((hit.key, hit.limit))
         return refusal
 
-    def keep(self, hit: CounterHit, refusal: CachedRefusal) -> None:
-        """Remembers it, in the place of the one that was not needed for the longest time."""
+    def put(self, hit: CounterHit, refusal: CachedRefusal) -> None:
+        """Keep a refusal; the least recently used one makes place."""
         self._refusals[hit.key, hit.limit] = refusal
         self._refusals.move_to_end((hit.key, hit.limit))
-        if len(self._refusals) > self._most:
+        if len(self._refusals) > self._max_entries:
             self._refusals.popitem(last=False)
 
     def __len__(self) -> int:
@@ -58,8 +58,8 @@ class LocalRefusalCache:
 
 
 def _may_be_continuation(hit: CounterHit, refusal: CachedRefusal) -> bool:
-    """Whether the hit's search may be the last counted one, typed on; the store knows for sure."""
-    typing = refusal.typing
-    if hit.search is None or typing is None:
+    """Whether the hit's search may continue the last counted one; the store decides."""
+    typing_session = refusal.typing_session
+    if hit.search is None or typing_session is None:
         return False
-    return typing.continued_by(hit.search, typing.at_us) is not None
+    return typing_session.continue_with(hit.search, typing_session.at_us) is not None

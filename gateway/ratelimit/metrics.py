@@ -19,19 +19,19 @@ over_limit = Counter("ratelimit_over_limit_total", "Hits beyond the limit, in sh
 within_limit = Counter("ratelimit_within_limit_total", "Hits that kept to the limit.", _RULE)
 near_limit = Counter("ratelimit_near_limit_total", "Of those, hits with which 80 % or more were used.", _RULE)
 shadow_mode = Counter("ratelimit_shadow_mode_total", "Hits let through by shadow mode only.", _RULE)
-remembered = Counter(
-    "ratelimit_remembered_total", "Hits refused from memory, without asking Redis; also over limit.", _RULE
+local_cache_hits = Counter(
+    "ratelimit_remembered_total", "Hits refused from the local cache, without Redis; also over limit.", _RULE
 )
 bypassed = Counter("ratelimit_bypassed_total", "Descriptors let through uncounted, by cause.", ("cause",))
 config_reloads = Counter("ratelimit_config_reloads_total", "New configurations found.", ("outcome",))
-answers = Counter("ratelimit_answers_total", "Answered calls, by overall code or error.", ("code",))
+responses = Counter("ratelimit_answers_total", "Answered calls, by overall code or error.", ("code",))
 seconds = Histogram(
     "ratelimit_should_rate_limit_seconds", "From a call's arrival to its answer.", buckets=_SECONDS
 )
 
 
 class RuleMetrics:
-    """The counters of one rule, looked up once."""
+    """The counters of one rule."""
 
     def __init__(self, rule: str) -> None:
         self.hits = hits.labels(rule)
@@ -39,25 +39,25 @@ class RuleMetrics:
         self.within_limit = within_limit.labels(rule)
         self.near_limit = near_limit.labels(rule)
         self.shadow_mode = shadow_mode.labels(rule)
-        self.remembered = remembered.labels(rule)
+        self.local_cache_hits = local_cache_hits.labels(rule)
 
 
 class RuleMetricsRegistry:
     """The counters of all rules."""
 
-    def __init__(self, details_at_most: int = MAX_DETAILED_METRICS) -> None:
-        self._details_at_most = details_at_most
+    def __init__(self, max_details: int = MAX_DETAILED_METRICS) -> None:
+        self._max_details = max_details
         self._details = 0
         self._counters: dict[tuple[str, str], RuleMetrics] = {}
 
-    def of(self, rule: str, detail: str = "") -> RuleMetrics:
-        """The counters of a rule, or of what was asked for in detail unless there are too many already."""
+    def for_rule(self, rule: str, detail: str = "") -> RuleMetrics:
+        """Return the counters of a rule, or of its detail while there are fewer than `max_details`."""
         detail = detail[:MAX_DETAIL_CHARS]
         found = self._counters.get((rule, detail))
         if found is not None:
             return found
-        if detail and self._details >= self._details_at_most:
-            return self.of(rule)
+        if detail and self._details >= self._max_details:
+            return self.for_rule(rule)
         self._details += bool(detail)
         made = self._counters[rule, detail] = RuleMetrics(detail or rule)
         return made

@@ -1,4 +1,4 @@
-"""What Envoy asks, checked: anybody who reaches the port may send anything."""
+"""Parses and checks Envoy's requests: the port accepts any client."""
 
 import re
 from collections.abc import Sequence

@@ -47,7 +47,7 @@ _SECONDS_OF_UNIT: Final[Mapping[TimeUnit, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """So many requests in `multiplier` units of time."""
+    """At most `requests` in `multiplier` units of time."""
 
     requests: int
     unit: TimeUnit
@@ -61,11 +61,11 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class RateLimitRule:
-    """What holds for the descriptors that end at one place of the configuration.
+    """The rule for the descriptors that end at one place of the configuration.
 
     `key` names the place, e.g. `internshipconnect.class_SEARCH.plan_FREE.user`. Without a `limit` there is
-    none. `policy` is what answers call the limit. A rule in `shadow` is counted and never refuses. When the
-    rule applies, those whose names it `replaces` do not apply to the same request.
+    none. `policy` is the limit's name in answers. A rule that `is_shadow` is counted and never refuses. When
+    the rule applies, those whose names it `replaces` do not apply to the same request.
     """
 
     key: str
@@ -73,8 +73,8 @@ class RateLimitRule:
     policy: str = DEFAULT_POLICY
     name: str = ""
     replaces: frozenset[str] = frozenset()
-    shadow: bool = False
-    detailed: bool = False
+    is_shadow: bool = False
+    has_detailed_metric: bool = False
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ class DescriptorLevel:
 
     exact: dict[DescriptorEntry, "DescriptorNode"] = field(default_factory=dict)
     prefixes: list[tuple[str, str, "DescriptorNode"]] = field(default_factory=list)
-    bare: dict[str, "DescriptorNode"] = field(default_factory=dict)
+    any_value: dict[str, "DescriptorNode"] = field(default_factory=dict)
 
     def add(self, key: str, value: str, place: "DescriptorNode") -> None:
         """Puts `place` where descriptors with this entry find it; without a value, those with any value."""
@@ -93,11 +93,11 @@ class DescriptorLevel:
         elif value:
             self.exact[key, value] = place
         else:
-            self.bare[key] = place
+            self.any_value[key] = place
 
     def find(self, entry: DescriptorEntry) -> "DescriptorNode | None":
         """The most specific place for an entry: its value, the longest prefix of it, its key alone."""
-        return self.exact.get(entry) or self._by_prefix(entry) or self.bare.get(entry[0])
+        return self.exact.get(entry) or self._by_prefix(entry) or self.any_value.get(entry[0])
 
     def _by_prefix(self, entry: DescriptorEntry) -> "DescriptorNode | None":
         for key, prefix, place in self.prefixes:
@@ -111,7 +111,7 @@ class DescriptorNode:
     """One descriptor of the configuration: its own rule, if it has one, and those below it."""
 
     rule: RateLimitRule | None
-    below: DescriptorLevel
+    children: DescriptorLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +120,18 @@ class RateLimitRuleSet:
 
     domains: Mapping[str, DescriptorLevel]
 
-    def find(self, domain: str, entries: Sequence[DescriptorEntry]) -> RateLimitRule | None:
-        """The rule for a descriptor; None when nothing limits it."""
+    def find_rule(self, domain: str, entries: Sequence[DescriptorEntry]) -> RateLimitRule | None:
+        """Return the rule for a descriptor; None when nothing limits it."""
         level, place = self.domains.get(domain), None
         for entry in entries:
             place = level.find(entry) if level is not None else None
             if place is None:
                 return None
-            level = place.below
+            level = place.children
         return place.rule if place is not None else None
 
-    def all(self) -> Iterable[RateLimitRule]:
-        """Every rule of every domain."""
+    def all_rules(self) -> Iterable[RateLimitRule]:
+        """Return every rule of every domain."""
         for level in self.domains.values():
             yield from _walk_rules(level)
 
@@ -143,8 +143,8 @@ def drop_replaced_rules(rules: Sequence[RateLimitRule | None]) -> list[RateLimit
 
 
 def _walk_rules(level: DescriptorLevel) -> Iterable[RateLimitRule]:
-    places = [*level.exact.values(), *(each[2] for each in level.prefixes), *level.bare.values()]
+    places = [*level.exact.values(), *(each[2] for each in level.prefixes), *level.any_value.values()]
     for place in places:
         if place.rule is not None:
             yield place.rule
-        yield from _walk_rules(place.below)
+        yield from _walk_rules(place.children)

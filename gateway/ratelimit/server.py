@@ -14,10 +14,9 @@ from chassis.readiness import ReadinessCheck
 from chassis.redis.nodes import StoreUnavailableError
 from chassis.roles.background_tasks import BackgroundTasks
 from gateway.ratelimit.api import RateLimitServicer
-from gateway.ratelimit.counter_store import RedisCounterStore
+from gateway.ratelimit.redis_counter_store import RedisCounterStore
 from gateway.ratelimit.settings import RateLimitSettings
-from gateway.ratelimit.view_log import ACCESS_LOG_SERVICE as VIEWS_SERVICE
-from gateway.ratelimit.view_log import ViewLogServicer
+from gateway.ratelimit.view_log import ACCESS_LOG_SERVICE, ViewLogServicer
 from gateway.ratelimit.watched_rules import WatchedRules
 
 RATE_LIMIT_SERVICE: Final = rls_pb2.DESCRIPTOR.services_by_name["RateLimitService"].full_name
@@ -41,14 +40,14 @@ class RateLimitProcess:
     def __init__(
         self,
         api: RateLimitServicer,
-        watched: WatchedRules,
+        rules: WatchedRules,
         counters: RedisCounterStore,
         redis: RedisCluster,
         settings: RateLimitSettings,
         *,
         views: ViewLogServicer,
     ) -> None:
-        self._watched = watched
+        self._rules = rules
         self._counters = counters
         self._redis = redis
         self._address = f"{settings.listen_host}:{settings.grpc_port}"
@@ -58,16 +57,16 @@ class RateLimitProcess:
 
     def checks(self) -> list[ReadinessCheck]:
         """Nothing has to answer: without Redis, or with wrong new limits, the service is degraded only."""
-        return [ReadinessCheck("redis", self._ask_redis), ReadinessCheck("limits", self._watched.check)]
+        return [ReadinessCheck("redis", self._check_redis), ReadinessCheck("limits", self._rules.check_valid)]
 
     async def start(self) -> None:
         with contextlib.suppress(StoreUnavailableError):
-            await self._counters.contact()
+            await self._counters.connect()
         try:
             self._server.add_insecure_port(self._address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._address}: {error}") from error
-        self._tasks.keep_running("limits", self._watched.run)
+        self._tasks.keep_running("limits", self._rules.watch_forever)
         await self._server.start()
         for name in ("", RATE_LIMIT_SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -77,7 +76,7 @@ class RateLimitProcess:
         await self._server.stop(grace_s)
         await self._tasks.cancel()
 
-    async def _ask_redis(self) -> None:
+    async def _check_redis(self) -> None:
         await self._redis.ping(target_nodes=RedisCluster.PRIMARIES)
 
 
@@ -94,7 +93,7 @@ def build_rate_limit_server(
     server.add_generic_rpc_handlers((handler,))
     if views is not None:
         stream: Any = grpc.stream_unary_rpc_method_handler(views.StreamAccessLogs)
-        logs = grpc.method_handlers_generic_handler(VIEWS_SERVICE, {"StreamAccessLogs": stream})
+        logs = grpc.method_handlers_generic_handler(ACCESS_LOG_SERVICE, {"StreamAccessLogs": stream})
         server.add_generic_rpc_handlers((logs,))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((RATE_LIMIT_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server)

@@ -25,68 +25,68 @@ class HitRun:
     first_us: int = 0
     last_us: int = 0
 
-    def later_than(self, since_us: int) -> float:
-        """How many of the hits are taken to be later than this."""
+    def count_later_than(self, since_us: int) -> float:
+        """Estimate how many of the hits are later than this."""
         if since_us < self.first_us:
             return self.hits
         if since_us >= self.last_us:
             return 0.0
         return self.hits * (self.last_us - since_us) / (self.last_us - self.first_us)
 
-    def falls_to_us(self, hits: float) -> int:
-        """Since when to count so that at most so many of the hits are later."""
+    def time_when_at_most(self, hits: float) -> int:
+        """Return the earliest time after which at most `hits` of the hits lie."""
         if hits >= self.hits:
             return self.first_us - 1
-        # Not the ceiling of the difference: so many microseconds since 1970 leave a fraction no place.
+        # Not the ceiling of the difference: a float of microseconds since 1970 has no digits for a fraction.
         return self.last_us - math.floor(hits * (self.last_us - self.first_us) / self.hits)
 
 
 @dataclass(frozen=True, slots=True)
 class WindowUsage:
-    """What a counter holds."""
+    """The hits in a counter: two runs."""
 
     current: HitRun = HitRun()
     previous: HitRun = HitRun()
 
-    def at(self, now_us: int, window_us: int) -> float:
-        """The estimate: how many admitted hits lie in the window that ends now."""
+    def estimate(self, now_us: int, window_us: int) -> float:
+        """Estimate how many admitted hits lie in the window that ends now."""
         since_us = now_us - window_us
-        return self.current.later_than(since_us) + self.previous.later_than(since_us)
+        return self.current.count_later_than(since_us) + self.previous.count_later_than(since_us)
 
     def admits(self, hits: int, limit: int, now_us: int, window_us: int) -> bool:
-        """Whether so many hits more keep to the limit; no hits ask whether one more would."""
-        return self.at(now_us, window_us) + max(hits, 1) <= limit
+        """Whether `hits` more keep to the limit; 0 asks for one more."""
+        return self.estimate(now_us, window_us) + max(hits, 1) <= limit
 
-    def after(self, hits: int, now_us: int, window_us: int) -> "WindowUsage":
-        """What the counter holds once the hits are admitted."""
+    def with_hits(self, hits: int, now_us: int, window_us: int) -> "WindowUsage":
+        """Return the usage after the hits are admitted."""
         run = self.current
         if run.hits and now_us - window_us < run.first_us:
             return WindowUsage(HitRun(run.hits + hits, run.first_us, now_us), self.previous)
         return WindowUsage(HitRun(hits, now_us, now_us), run)
 
     def remaining(self, limit: int, now_us: int, window_us: int) -> int:
-        """How many hits would be admitted now."""
-        return max(0, math.floor(limit - self.at(now_us, window_us)))
+        """Return how many hits would be admitted now."""
+        return max(0, math.floor(limit - self.estimate(now_us, window_us)))
 
     def reset_us(self, now_us: int, window_us: int) -> int:
-        """How long until the current run is a window old and its hits begin to be forgotten."""
+        """Return the time until the current run is a window old and its hits begin to expire."""
         since_us = now_us - window_us
         if self.current.hits and since_us < self.current.first_us:
             return self.current.first_us - since_us
         return window_us
 
     def retry_us(self, hits: int, limit: int, now_us: int, window_us: int) -> int:
-        """How long until so many hits would be admitted, if none are until then.
+        """Return the time until `hits` would be admitted if no others are before.
 
-        The window's length for hits that never are, because they are more than the limit.
+        Return the window's length when `hits` exceed the limit.
         """
-        room = limit - max(hits, 1)
-        if room < 0:
+        headroom = limit - max(hits, 1)
+        if headroom < 0:
             return window_us
         since_us = now_us - window_us
-        left_to_previous = room - self.current.later_than(since_us)
+        left_to_previous = headroom - self.current.count_later_than(since_us)
         if left_to_previous >= 0:
-            free_us = self.previous.falls_to_us(left_to_previous)
+            free_us = self.previous.time_when_at_most(left_to_previous)
         else:
-            free_us = self.current.falls_to_us(room)
+            free_us = self.current.time_when_at_most(headroom)
         return max(0, free_us - since_us)

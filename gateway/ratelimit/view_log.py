@@ -1,7 +1,7 @@
 """Envoy's access log of public listings, of which readers are counted: also those whom its cache answers.
 
-`envoy.service.accesslog.v3.AccessLogService`. Envoy sends entries after its answers, together and now and
-then, so no answer waits for this; what is in its buffer, a second's, is lost when it is killed.
+`envoy.service.accesslog.v3.AccessLogService`. Envoy sends entries in batches after its answers, so
+that no answer waits for this; the entries of the last second are lost when it is killed.
 """
 
 import re
@@ -18,7 +18,7 @@ from chassis.redis.unique_readers import UniqueReaderCounter, anonymous_reader_k
 
 ACCESS_LOG_SERVICE: Final = als_pb2.DESCRIPTOR.services_by_name["AccessLogService"].full_name
 PREFETCH_HEADERS: Final = ("purpose", "sec-purpose", "x-purpose", "x-moz")
-"""Headers by which a browser says that nobody looks at what it fetches, perhaps never."""
+"""Headers by which a browser says that it prefetches: nobody may ever see the answer."""
 _LISTING_PATH: Final = re.compile(r"/internships/(int_[0-7][0-9A-HJKMNP-TV-Z]{25})(?:\?.*)?$", re.ASCII)
 _ROBOT_USER_AGENT: Final = re.compile(
     r"bot\b|bot/|crawl|spider|slurp|facebookexternalhit|preview|headless|monitor|uptime|scrap", re.IGNORECASE
@@ -29,19 +29,19 @@ _log = get_logger()
 
 
 class ViewLogServicer:
-    """Notes each reader; takes bytes, as the rate limit service does."""
+    """Records each reader; takes bytes, as the rate limit service does."""
 
     def __init__(self, readers: UniqueReaderCounter) -> None:
         self._readers = readers
 
     async def StreamAccessLogs(self, messages: Any, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:  # noqa: N802
-        """Takes in one Envoy's entries until it hangs up."""
+        """Record the entries of one Envoy until its stream ends."""
         async for raw in messages:
-            seen = set(_views_in(als_pb2.StreamAccessLogsMessage.FromString(raw)))
+            views = set(_views_in(als_pb2.StreamAccessLogsMessage.FromString(raw)))
             try:
-                await self._readers.record_reads(seen)
+                await self._readers.record_reads(views)
             except REDIS_ERRORS as error:
-                _log.warning("views lost", readings=len(seen), error=str(error))
+                _log.warning("views lost", readings=len(views), error=str(error))
         return bytes(als_pb2.StreamAccessLogsResponse().SerializeToString())
 
 

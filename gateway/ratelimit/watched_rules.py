@@ -1,4 +1,4 @@
-"""Keeps the rules in force the ones that the folder holds, unless those are wrong."""
+"""The active rules, reloaded when the files of a folder change and are valid."""
 
 import asyncio
 from pathlib import Path
@@ -14,62 +14,62 @@ _log = get_logger()
 
 
 class WatchedRules:
-    """The rules of a folder. Looks at what the files hold, so that it does not matter how they are replaced.
+    """The rules of a folder. It compares the files' content, so any way to replace them works.
 
-    The first reading has to succeed: raises ConfigError or OSError.
+    The first load has to succeed: it raises ConfigError or OSError.
     """
 
-    def __init__(self, folder: Path, every_s: float) -> None:
+    def __init__(self, folder: Path, poll_interval_s: float) -> None:
         self._folder = folder
-        self._every_s = every_s
-        self._seen = read_config_files(folder)
-        self._rules = parse_rules(self._seen)
-        self._wrong: ConfigError | None = None
+        self._poll_interval_s = poll_interval_s
+        self._last_files = read_config_files(folder)
+        self._rules = parse_rules(self._last_files)
+        self._error: ConfigError | None = None
 
     def rules(self) -> RateLimitRuleSet:
-        """The rules in force."""
+        """Return the active rules."""
         return self._rules
 
-    async def check(self) -> None:
-        """Raises ConfigError while the folder holds something else than what is in force."""
-        if self._wrong is not None:
-            raise ConfigError(self._wrong.problems)
+    async def check_valid(self) -> None:
+        """Raise ConfigError while the folder's rules are invalid."""
+        if self._error is not None:
+            raise ConfigError(self._error.problems)
 
-    async def run(self) -> None:
-        """Looks again and again, until cancelled."""
+    async def watch_forever(self) -> None:
+        """Poll until cancelled."""
         while True:
-            await asyncio.sleep(self._every_s)
-            await self.look()
+            await asyncio.sleep(self._poll_interval_s)
+            await self.poll()
 
-    async def look(self) -> None:
-        """Puts new rules in force when the files have changed and have no errors."""
+    async def poll(self) -> None:
+        """Activate new rules when the files have changed and have no errors."""
         try:
             found = await asyncio.to_thread(read_config_files, self._folder)
-            if found != self._seen and await self._is_settled(found):
-                self._seen = found
-                await self._take(found)
+            if found != self._last_files and await self._is_settled(found):
+                self._last_files = found
+                await self._reload(found)
         except OSError as error:
-            self._seen = {}
-            self._refuse(ConfigError([f"cannot be read: {error}"]))
+            self._last_files = {}
+            self._reject(ConfigError([f"cannot be read: {error}"]))
 
     async def _is_settled(self, found: ConfigFiles) -> bool:
-        """Half a file may be as valid as the whole one, but it does not stay half."""
+        """Whether the files are complete: half a file may be valid, but it changes again."""
         await asyncio.sleep(_DEBOUNCE_S)
         return await asyncio.to_thread(read_config_files, self._folder) == found
 
-    async def _take(self, found: ConfigFiles) -> None:
+    async def _reload(self, found: ConfigFiles) -> None:
         try:
             self._rules = await asyncio.to_thread(parse_rules, found)
         except ConfigError as error:
-            self._refuse(error)
+            self._reject(error)
             return
-        self._wrong = None
+        self._error = None
         metrics.config_reloads.labels("accepted").inc()
         _log.info("new limits are in force", files=sorted(found))
 
-    def _refuse(self, error: ConfigError) -> None:
-        if self._wrong is not None and self._wrong.problems == error.problems:
+    def _reject(self, error: ConfigError) -> None:
+        if self._error is not None and self._error.problems == error.problems:
             return
-        self._wrong = error
+        self._error = error
         metrics.config_reloads.labels("refused").inc()
         _log.error("new limits are wrong, the old ones stay in force", errors=error.problems)

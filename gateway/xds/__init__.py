@@ -1,1 +1,1 @@
-"""What nodes are sent over xDS, whichever node it is."""
+"""Resources and snapshots of xDS, for all node groups."""

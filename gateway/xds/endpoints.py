@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, order=True)
 class Endpoint:
-    """One address that answers calls; one that is draining gets no new ones while there are others."""
+    """One address of a service; a draining one gets no new calls while there are others."""
 
     host: str
     port: int
@@ -20,12 +20,11 @@ EndpointsByService = Mapping[str, tuple[Endpoint, ...]]
 
 
 class EndpointSource(Protocol):
-    """Tells the endpoints of services."""
+    """A source of endpoints: a registry, DNS, a list."""
 
     def watch(self) -> AsyncIterator[EndpointsByService]:
-        """All endpoints as soon as they are known, and all again whenever some have changed.
+        """Yield all endpoints, first when all are known and again whenever some have changed.
 
-        The first answer is whole: until the source knows everything it says nothing. A look-up that fails
-        leaves the last answer standing.
+        A failed look-up leaves the last answer in force.
         """
         ...

@@ -1,4 +1,4 @@
-"""Faults of services as Envoy and gRPC obey them: before they repeat a call, so that no retry hides them."""
+"""The fault filter of Envoy and gRPC. It runs before retries, so that no retry hides a fault."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -6,8 +6,8 @@ from typing import Any, Final
 from grpc import StatusCode
 
 from gateway import envoy_types as types
+from gateway.xds.config import format_duration
 from gateway.xds.mesh import ServiceFault
-from gateway.xds.snapshot_builder import format_duration
 
 FAULT_FILTER: Final = "envoy.filters.http.fault"
 NO_FAULT: Final = {"@type": types.FAULT}
@@ -21,13 +21,13 @@ _HTTP_STATUS_BY_GRPC_STATUS: Final = {
 
 
 def grpc_fault_settings(fault: ServiceFault) -> dict[str, Any]:
-    """The filter's settings for calls between services."""
+    """Return the filter's settings for calls between services."""
     status = StatusCode[fault.abort.status].value[0] if fault.abort else 0
     return _fault_settings(fault, "grpc_status", status)
 
 
 def http_fault_settings(fault: ServiceFault) -> dict[str, Any]:
-    """The filter's settings at the gateway: to clients that speak HTTP a gRPC status would be a 200."""
+    """Return the filter's settings at the gateway, where HTTP clients would see a gRPC status as 200."""
     status = _HTTP_STATUS_BY_GRPC_STATUS[fault.abort.status].value if fault.abort else 0
     return _fault_settings(fault, "http_status", status)
 

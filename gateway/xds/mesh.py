@@ -17,11 +17,11 @@ PositiveSeconds = Annotated[float, Field(gt=0, le=3600)]
 PositiveCount = Annotated[int, Field(ge=1, le=1_000_000)]
 FaultPercent = Annotated[float, Field(gt=0, le=100)]
 FaultStatus = Literal["UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN"]
-"""How a service fails that is not well; other answers are its own business."""
+"""The statuses that an injected fault may have."""
 
 
 class MeshError(MisconfiguredError):
-    """The file is not a mesh: each complaint names the place, what is wrong there and what it wants."""
+    """The mesh file is invalid: each complaint names the setting, the problem and the remedy."""
 
 
 class _FrozenModel(BaseModel):
@@ -31,8 +31,8 @@ class _FrozenModel(BaseModel):
 class MeshEndpointSource(_FrozenModel):
     """Where some endpoints of a service come from: exactly one of `registry`, `dns` and `static`.
 
-    `region` is that of all endpoints of a name or a list, by default the first one; registered endpoints
-    tell their own.
+    `region` applies to all endpoints of a name or a list, by default the first region; registered endpoints
+    carry their own.
     """
 
     registry: bool = False
@@ -41,7 +41,7 @@ class MeshEndpointSource(_FrozenModel):
     region: DnsLabel | None = None
 
     @model_validator(mode="after")
-    def _is_one(self) -> Self:
+    def _has_one_source(self) -> Self:
         if sum(map(bool, (self.registry, self.dns, self.static))) != 1:
             raise ValueError("give one of `registry: true`, `dns: NAME` and `static: [HOST:PORT]`")
         return self
@@ -52,10 +52,10 @@ def _as_list(value: Any) -> Any:
 
 
 class MeshService(_FrozenModel):
-    """One service: `port` is that of the endpoints which are found by name.
+    """One service: `port` is that of the endpoints that DNS finds.
 
-    `max_requests` is its own bound on what one caller may have open, if other than the mesh's: about what all
-    its instances can answer within a deadline, so that a flood is refused rather than queued.
+    `max_requests` replaces the mesh's bound on the open requests of one caller. About what all instances
+    answer within a deadline is right: a flood is then rejected rather than queued.
     """
 
     port: PortNumber
@@ -64,14 +64,14 @@ class MeshService(_FrozenModel):
 
 
 class RetryBudgetSettings(_FrozenModel):
-    """Retries may be this part of the calls in flight, or this many where calls are few."""
+    """The retries in flight: at most this share of the calls, and at least `min_concurrency`."""
 
     percent: Percent = 20
     min_concurrency: PositiveCount = 5
 
 
 class CircuitBreakerLimits(_FrozenModel):
-    """The most that one caller may have open towards one service."""
+    """Bounds on what one caller has open towards one service."""
 
     max_connections: PositiveCount = 100
     max_pending: PositiveCount = 1_000
@@ -80,11 +80,11 @@ class CircuitBreakerLimits(_FrozenModel):
 
 
 class OutlierDetection(_FrozenModel):
-    """When an endpoint that fails is left alone, and for how long.
+    """When an endpoint that fails is ejected, and for how long.
 
-    The gateway does so after `consecutive_errors` in a row; the services do among each other when, of at
-    least `request_volume` calls in `interval_s`, more than `failure_percent` failed. That is high because
-    gRPC counts every answer but OK, also those that are a caller's own fault.
+    The gateway ejects after `consecutive_errors` in a row; services eject one another when, of at least
+    `request_volume` calls in `interval_s`, more than `failure_percent` failed. That is high because gRPC
+    counts every answer but OK, also those that are a caller's own fault.
     """
 
     interval_s: PositiveSeconds = 5
@@ -98,7 +98,7 @@ class OutlierDetection(_FrozenModel):
 
 
 class HealthCheck(_FrozenModel):
-    """How the gateway asks endpoints whether they serve."""
+    """How the gateway checks the health of endpoints."""
 
     interval_s: PositiveSeconds = 2
     unhealthy_interval_s: PositiveSeconds = 0.5
@@ -115,12 +115,12 @@ class TlsFiles(_FrozenModel):
 
 
 class MeshGateway(_FrozenModel):
-    """What the gateway is told beside the contracts.
+    """The gateway's settings beside the contracts.
 
-    `trusted_hops` is how many proxies before the gateway (a CDN, a load balancer) are believed about the
-    client's address: so many of the last addresses of `x-forwarded-for` are theirs. `rate_limits` is the
-    address of the limiter; without one nothing is limited. `cors_origins` may call from a browser. `listen`
-    is where the gateways of a region listen, if elsewhere than the control plane's settings say.
+    `trusted_hops` is the number of proxies before the gateway (a CDN, a load balancer) whose entries at the
+    end of `x-forwarded-for` are trusted. `rate_limits` is the address of the limiter; without one nothing is
+    limited. `cors_origins` may call from a browser. `listen` is the address of a region's gateways, if other
+    than that of the control plane's settings.
     """
 
     trusted_hops: Annotated[int, Field(ge=0, le=10)] = 0
@@ -131,34 +131,34 @@ class MeshGateway(_FrozenModel):
 
 
 class AbortFault(_FrozenModel):
-    """Which part of the calls is answered with an error at once, by the caller's own proxy."""
+    """The share of calls that the caller's own proxy answers with an error at once."""
 
     percent: FaultPercent = 100
     status: FaultStatus = "UNAVAILABLE"
 
 
 class DelayFault(_FrozenModel):
-    """Which part of the calls sets out so much later."""
+    """The share of calls that is delayed by `duration_s`."""
 
     duration_s: PositiveSeconds
     percent: FaultPercent = 100
 
 
 class ServiceFault(_FrozenModel):
-    """What goes wrong with calls of a service, on purpose; `until`, in Unix seconds, is when it ends."""
+    """A fault injected into calls of a service; it expires at `until`, in Unix seconds."""
 
     abort: AbortFault | None = None
     delay: DelayFault | None = None
     until: float | None = None
 
     @model_validator(mode="after")
-    def _is_one(self) -> Self:
+    def _has_a_fault(self) -> Self:
         if self.abort is None and self.delay is None:
             raise ValueError("give `abort` or `delay`, or both")
         return self
 
-    def is_over(self, now: float) -> bool:
-        """Whether it has ended by itself; `now` in Unix seconds."""
+    def is_expired(self, now: float) -> bool:
+        """Whether it has expired at `now`, in Unix seconds."""
         return self.until is not None and self.until <= now
 
 
@@ -194,7 +194,7 @@ class Mesh(_FrozenModel):
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
-        """Reads the file's content. Raises MeshError with everything that is wrong with it."""
+        """Parse the file's content. Raise MeshError with all errors in it."""
         try:
             found = yaml.safe_load(content)
         except yaml.YAMLError as error:
@@ -208,18 +208,18 @@ class Mesh(_FrozenModel):
                 _format_validation_error(details) for details in error.errors(include_url=False)
             ) from None
 
-    def at(self, now: float) -> Self:
-        """The mesh without the faults that have ended; `now` in Unix seconds."""
-        going_on = {name: fault for name, fault in self.faults.items() if not fault.is_over(now)}
-        return self.model_copy(update={"faults": going_on})
+    def without_expired_faults(self, now: float) -> Self:
+        """Return the mesh without the faults that have expired at `now`, in Unix seconds."""
+        active = {name: fault for name, fault in self.faults.items() if not fault.is_expired(now)}
+        return self.model_copy(update={"faults": active})
 
-    def limits_of(self, service: str) -> CircuitBreakerLimits:
-        """The bounds of calls to a service."""
+    def limits_for(self, service: str) -> CircuitBreakerLimits:
+        """Return the bounds of calls to a service."""
         own = self.services[service].max_requests
         return self.limits.model_copy(update={"max_requests": own}) if own else self.limits
 
-    def regions_from(self, own: str) -> tuple[str, ...]:
-        """The regions as a caller of the region `own` prefers them."""
+    def regions_by_preference(self, own: str) -> tuple[str, ...]:
+        """Return the regions in the order in which a caller of the region `own` prefers them."""
         return (own, *(region for region in self.regions if region != own))
 
 

@@ -1,4 +1,4 @@
-"""What a resource names of others, and its one canonical form."""
+"""The references of a resource to others, and its canonical form."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from google.protobuf.any_pb2 import Any as Packed
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from gateway.envoy.edge_config import ADS_CLUSTER
+from gateway.xds.nodes import ADS_CLUSTER
 from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, ROUTE_TYPE, ResourceType
 
 ResourceReference = tuple[ResourceType, str]
@@ -19,12 +19,12 @@ _ANY_TYPE_NAME: Final = Packed.DESCRIPTOR.full_name
 
 
 def find_references(message: Message) -> frozenset[ResourceReference]:
-    """The resources that this one needs: endpoints of a cluster, routes and clusters of a listener, ..."""
+    """Return the resources that this one needs: endpoints of a cluster, routes of a listener, ..."""
     return frozenset(reference for part in _walk_messages(message) for reference in _direct_references(part))
 
 
 def canonicalize_message(message: Message) -> None:
-    """Packs what is packed inside anew, so that equal messages serialize to equal bytes."""
+    """Repack nested Any messages deterministically, so that equal messages have equal bytes."""
     for part in _child_messages(message):
         if part.DESCRIPTOR.full_name != _ANY_TYPE_NAME:
             canonicalize_message(part)
@@ -34,7 +34,7 @@ def canonicalize_message(message: Message) -> None:
 
 
 def _walk_messages(message: Message) -> Iterator[Message]:
-    """The message and all within, packed ones unpacked."""
+    """Yield the message and all messages in it, Any messages unpacked."""
     if message.DESCRIPTOR.full_name == _ANY_TYPE_NAME:
         inner = _unpack_any(cast(Packed, message))
         if inner is not None:
@@ -60,7 +60,7 @@ def _messages_of_field(field: FieldDescriptor, value: Any) -> Iterable[Message]:
 
 
 def _unpack_any(packed: Packed) -> Message | None:
-    """What is inside; None for a type that this process does not know."""
+    """Return the packed message; None for a type that this process does not know."""
     try:
         descriptor = descriptor_pool.Default().FindMessageTypeByName(packed.TypeName())
     except KeyError:
@@ -87,7 +87,7 @@ def _references_of_rds(rds: Any) -> list[ResourceReference]:
 
 
 def _references_of_route(cluster: str) -> list[ResourceReference]:
-    """The control plane itself is known to a node from its start, and no snapshot holds it."""
+    """A node knows the control plane's cluster from its bootstrap: no snapshot holds it."""
     return [(CLUSTER_TYPE, cluster)] if cluster != ADS_CLUSTER else []
 
 

@@ -1,4 +1,4 @@
-"""Everything that the nodes of one group and region get, at one moment."""
+"""All resources of a node group at one moment."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,29 +24,29 @@ _RESOURCE_NOUNS = {
 
 
 class InconsistentSnapshotError(Exception):
-    """A resource names another one that is not there; the message says which."""
+    """A resource names one that the snapshot lacks; the message lists all such names."""
 
 
 @dataclass(frozen=True, slots=True)
 class XdsResource:
     """One resource as it goes over the wire; its version is a hash of its content.
 
-    A node may hold one of another time, of which only name and version are known: it has no body.
+    A resource that a node kept from an earlier stream has no body: its name and version alone are known.
     """
 
     name: str
     version: str
     body: Packed | None = field(default=None, repr=False, compare=False)
-    uses: frozenset[ResourceReference] = field(default=frozenset(), repr=False, compare=False)
+    references: frozenset[ResourceReference] = field(default=frozenset(), repr=False, compare=False)
 
     @classmethod
-    def of(cls, kind: ResourceType, message: Message) -> Self:
-        """Packs a message of that kind."""
+    def pack(cls, resource_type: ResourceType, message: Message) -> Self:
+        """Pack a message of that type."""
         own = type(message)()
         own.CopyFrom(message)
         canonicalize_message(own)
-        body = Packed(type_url=kind.type_url, value=own.SerializeToString(deterministic=True))
-        return cls(kind.name_of(own), digest([body.value]), body, find_references(own))
+        body = Packed(type_url=resource_type.type_url, value=own.SerializeToString(deterministic=True))
+        return cls(resource_type.resource_name(own), hash_content([body.value]), body, find_references(own))
 
 
 ResourcesByName = Mapping[str, XdsResource]
@@ -54,60 +54,69 @@ ResourcesByName = Mapping[str, XdsResource]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Resources by kind and name. `changed_at` is when what it reflects changed, in monotonic seconds."""
+    """Resources by type and name. `changed_at` is the time of the change behind it, in monotonic seconds."""
 
     resources: Mapping[ResourceType, ResourcesByName]
     changed_at: float = field(default_factory=time.monotonic, compare=False)
 
     @classmethod
-    def of(cls, messages: Iterable[Message], *, changed_at: float | None = None) -> Self:
-        """Sorts resources by their kind. Raises ValueError for another kind, or for two of one name."""
+    def from_messages(cls, messages: Iterable[Message], *, changed_at: float | None = None) -> Self:
+        """Pack messages by their type. Raise ValueError for another type, or for two of one name."""
         found: dict[ResourceType, dict[str, XdsResource]] = {
-            kind: {} for kind in RESOURCE_TYPES_IN_PUSH_ORDER
+            resource_type: {} for resource_type in RESOURCE_TYPES_IN_PUSH_ORDER
         }
         for message in messages:
-            kind = RESOURCE_TYPE_BY_MESSAGE.get(message.DESCRIPTOR.full_name)
-            if kind is None:
+            resource_type = RESOURCE_TYPE_BY_MESSAGE.get(message.DESCRIPTOR.full_name)
+            if resource_type is None:
                 raise ValueError(f"{message.DESCRIPTOR.full_name} is no kind of resource")
-            resource = XdsResource.of(kind, message)
-            if resource.name in found[kind]:
-                raise ValueError(f"there are two of the name {resource.name!r}: {_describe_type(kind)}")
-            found[kind][resource.name] = resource
+            resource = XdsResource.pack(resource_type, message)
+            if resource.name in found[resource_type]:
+                raise ValueError(
+                    f"there are two of the name {resource.name!r}: {_describe_type(resource_type)}"
+                )
+            found[resource_type][resource.name] = resource
         return cls(_freeze_resources(found), time.monotonic() if changed_at is None else changed_at)
 
-    def plus(self, messages: Iterable[Message]) -> "Snapshot":
-        """The same with further resources, without packing again what is here. Raises ValueError as `of`."""
-        further = Snapshot.of(messages)
+    def with_messages(self, messages: Iterable[Message]) -> "Snapshot":
+        """Return a snapshot with further resources; those of this one are not packed again.
+
+        Raises ValueError as `from_messages` does.
+        """
+        further = Snapshot.from_messages(messages)
         both = {
-            kind: {**self.of_kind(kind), **further.of_kind(kind)} for kind in RESOURCE_TYPES_IN_PUSH_ORDER
+            resource_type: {**self.resources_of(resource_type), **further.resources_of(resource_type)}
+            for resource_type in RESOURCE_TYPES_IN_PUSH_ORDER
         }
         return Snapshot(_freeze_resources(both), further.changed_at)
 
-    def of_kind(self, kind: ResourceType) -> ResourcesByName:
-        """The resources of one kind, by name."""
-        return self.resources.get(kind, MappingProxyType({}))
+    def resources_of(self, resource_type: ResourceType) -> ResourcesByName:
+        """Return the resources of one type, by name."""
+        return self.resources.get(resource_type, MappingProxyType({}))
 
-    def version(self, kind: ResourceType) -> str:
-        """A hash of the content of all resources of one kind."""
-        return self._versions[kind]
+    def version(self, resource_type: ResourceType) -> str:
+        """Return a hash of the content of all resources of one type."""
+        return self._versions[resource_type]
 
     @cached_property
     def _versions(self) -> Mapping[ResourceType, str]:
-        return {kind: hash_versions(self.of_kind(kind)) for kind in RESOURCE_TYPES_IN_PUSH_ORDER}
+        return {
+            resource_type: hash_versions(self.resources_of(resource_type))
+            for resource_type in RESOURCE_TYPES_IN_PUSH_ORDER
+        }
 
-    def refuse_inconsistency(self) -> None:
-        """Raises InconsistentSnapshotError when a resource names one that is not there."""
-        complaints = sorted(self._complaints())
-        if complaints:
-            raise InconsistentSnapshotError("; ".join(complaints))
+    def check_consistency(self) -> None:
+        """Raise InconsistentSnapshotError when a resource names one that the snapshot lacks."""
+        dangling = sorted(self._dangling_references())
+        if dangling:
+            raise InconsistentSnapshotError("; ".join(dangling))
 
-    def _complaints(self) -> Iterator[str]:
-        for kind, resources in self.resources.items():
+    def _dangling_references(self) -> Iterator[str]:
+        for resource_type, resources in self.resources.items():
             for resource in resources.values():
-                for wanted, name in resource.uses:
-                    if name not in self.of_kind(wanted):
+                for wanted, name in resource.references:
+                    if name not in self.resources_of(wanted):
                         yield (
-                            f"{_describe_type(kind)} {resource.name!r} names "
+                            f"{_describe_type(resource_type)} {resource.name!r} names "
                             f"{_describe_type(wanted)} {name!r}: there is none"
                         )
 
@@ -115,21 +124,23 @@ class Snapshot:
 def _freeze_resources(
     found: Mapping[ResourceType, Mapping[str, XdsResource]],
 ) -> Mapping[ResourceType, ResourcesByName]:
-    return MappingProxyType({kind: MappingProxyType(of_kind) for kind, of_kind in found.items()})
+    return MappingProxyType(
+        {resource_type: MappingProxyType(resources_of) for resource_type, resources_of in found.items()}
+    )
 
 
 def hash_versions(resources: ResourcesByName) -> str:
-    """A hash of names and versions, whatever their order."""
-    return digest(f"{name}={resources[name].version}\n".encode() for name in sorted(resources))
+    """Return a hash of names and versions, independent of their order."""
+    return hash_content(f"{name}={resources[name].version}\n".encode() for name in sorted(resources))
 
 
-def digest(parts: Iterable[bytes]) -> str:
-    """A short hash, stable over processes."""
+def hash_content(parts: Iterable[bytes]) -> str:
+    """Return a short hash that is the same in all processes."""
     state = blake2b(digest_size=_DIGEST_BYTES)
     for part in parts:
         state.update(part)
     return state.hexdigest()
 
 
-def _describe_type(kind: ResourceType) -> str:
-    return _RESOURCE_NOUNS.get(kind.label, kind.message)
+def _describe_type(resource_type: ResourceType) -> str:
+    return _RESOURCE_NOUNS.get(resource_type.label, resource_type.message)

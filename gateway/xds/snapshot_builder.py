@@ -1,23 +1,21 @@
-"""The port to what makes snapshots, and what every maker of them needs."""
+"""The port to the builders of snapshots, and the base that both of them share."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from itertools import groupby
-from typing import Any, Final, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from chassis.contracts import Contracts
+from gateway.envoy_types import ClusterLoadAssignment, parse_message
 from gateway.xds.endpoints import Endpoint
+from gateway.xds.load_assignment import build_load_assignment
 from gateway.xds.mesh import Mesh
 from gateway.xds.snapshot import Snapshot
 
-RETRY_SETTINGS: Final[dict[str, Any]] = {
-    "num_retries": 2,
-    "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.250s"},
-}
-"""How often a call is sent again, and after which pauses, at the gateway and among services."""
+StaticInputs = TypeVar("StaticInputs", bound=tuple[Any, ...])
 
 
 class SnapshotBuilder(Protocol):
-    """Makes what the nodes of a group and region get. Must not keep or change what it is given."""
+    """Builds the snapshot of a node group in a region. It keeps and changes none of its inputs."""
 
     def build(
         self,
@@ -27,55 +25,49 @@ class SnapshotBuilder(Protocol):
         mesh: Mesh,
         endpoints: Mapping[str, Sequence[Endpoint]],
     ) -> Snapshot:
-        """Raises ValueError, KeyError or ParseError when these do not make a snapshot."""
+        """Build a snapshot. Raise ValueError, KeyError or ParseError where the inputs make none."""
         ...
 
 
-def select_usable_endpoints(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
-    """Those that get calls: a draining one is taken out, unless there is no other.
+class CachedSnapshotBuilder(ABC, Generic[StaticInputs]):
+    """Adds load assignments to a static part, which it builds again only when its inputs change.
 
-    It is taken out rather than marked, because Envoy counts marked ones when it decides whether a region is
-    healthy enough, and a restart would send calls across regions.
+    Endpoints change far more often than contracts and mesh.
     """
-    return [one for one in endpoints if not one.draining] or list(endpoints)
 
+    def __init__(self) -> None:
+        self._cached: dict[str, tuple[StaticInputs, Snapshot]] = {}
 
-def build_load_assignment(
-    name: str, own_region: str, mesh: Mesh, endpoints: Sequence[Endpoint]
-) -> dict[str, Any]:
-    """A ClusterLoadAssignment: the caller's own region first, then the others as the mesh prefers them."""
-    order = {region: rank for rank, region in enumerate(mesh.regions_from(own_region))}
-    ranked = sorted(
-        select_usable_endpoints(endpoints), key=lambda one: (order.get(one.region, len(order)), one)
-    )
-    by_region = [(region, list(members)) for region, members in groupby(ranked, key=lambda one: one.region)]
-    localities = [
-        _locality_lb_endpoints(region, priority, members)
-        for priority, (region, members) in enumerate(by_region)
-    ]
-    return {"cluster_name": name, "endpoints": localities}
+    def build(
+        self,
+        _group: str,
+        region: str,
+        contracts: Contracts,
+        mesh: Mesh,
+        endpoints: Mapping[str, Sequence[Endpoint]],
+    ) -> Snapshot:
+        assignments = [
+            build_load_assignment(name, region, mesh, endpoints.get(name, ()))
+            for name in sorted(mesh.services)
+        ]
+        static = self._static_part(region, contracts, mesh)
+        return static.with_messages(parse_message(each, ClusterLoadAssignment) for each in assignments)
 
+    @abstractmethod
+    def _static_inputs(self, region: str, contracts: Contracts, mesh: Mesh) -> StaticInputs:
+        """Return what the static part is built from."""
 
-def _locality_lb_endpoints(region: str, priority: int, members: list[Endpoint]) -> dict[str, Any]:
-    return {
-        "locality": {"region": region},
-        "priority": priority,
-        # Without a weight gRPC leaves a locality out.
-        "load_balancing_weight": len(members),
-        "lb_endpoints": [_lb_endpoint(one) for one in members],
-    }
+    @abstractmethod
+    def _build_static(self, inputs: StaticInputs) -> Snapshot:
+        """Build the snapshot without load assignments."""
 
+    def _cache_key(self, region: str) -> str:
+        """Return the key that regions with the same static part share."""
+        return region
 
-def _lb_endpoint(one: Endpoint) -> dict[str, Any]:
-    address = {"socket_address": {"address": one.host, "port_value": one.port}}
-    return {"endpoint": {"address": address}, "health_status": "HEALTHY"}
-
-
-def ads_config_source() -> dict[str, Any]:
-    """A configuration source: the stream on which this very resource came."""
-    return {"ads": {}, "resource_api_version": "V3"}
-
-
-def format_duration(value: float) -> str:
-    """A duration as protobuf's JSON writes it."""
-    return f"{value:.3f}s"
+    def _static_part(self, region: str, contracts: Contracts, mesh: Mesh) -> Snapshot:
+        key, inputs = self._cache_key(region), self._static_inputs(region, contracts, mesh)
+        cached = self._cached.get(key)
+        if cached is None or cached[0] != inputs:
+            cached = self._cached[key] = (inputs, self._build_static(inputs))
+        return cached[1]

@@ -117,8 +117,8 @@ class CounterStoreContract:
         assert (await counters.count(searching(key, "java"))).admitted
         refused = await counters.count(searching(key, "java", "others"))
         assert not refused.admitted
-        assert refused.typing is not None
-        assert refused.typing.search.text == "java"
+        assert refused.typing_session is not None
+        assert refused.typing_session.search.text == "java"
         assert (await counters.count(searching(key, "java dev"))).admitted
 
     async def test_a_refused_search_is_none_that_could_go_on(self, counters: CounterStore, key: str) -> None:

@@ -18,11 +18,11 @@ class EndpointSourceFixture(Protocol):
     @property
     def source(self) -> EndpointSource: ...
 
-    async def put(self, *hosts: str) -> None:
+    async def set_hosts(self, *hosts: str) -> None:
         """From now on these are all."""
         ...
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Poll the source once; its listeners have the result when this returns."""
         ...
 
@@ -34,32 +34,32 @@ def endpoints_at(*hosts: str) -> tuple[Endpoint, ...]:
 class EndpointListener:
     """Takes answers from a source, which looks when the test says so and at no other time."""
 
-    def __init__(self, place: EndpointSourceFixture) -> None:
-        self._place = place
+    def __init__(self, source_fixture: EndpointSourceFixture) -> None:
+        self._source_fixture = source_fixture
         self._answers: asyncio.Queue[tuple[Endpoint, ...]] = asyncio.Queue()
 
     async def listen(self) -> None:
         """Goes on until cancelled."""
-        async for answer in self._place.source.watch():
+        async for answer in self._source_fixture.source.watch():
             self._answers.put_nowait(answer.get(SERVICE, ()))
 
     async def next(self) -> tuple[Endpoint, ...]:
         async with asyncio.timeout(WAIT_TIMEOUT_S):
             while self._answers.empty():
-                await self._place.look()
+                await self._source_fixture.poll()
         return self._answers.get_nowait()
 
     async def is_silent(self) -> bool:
         """Whether the source looks several times and says nothing."""
         for _ in range(SILENT_POLLS):
-            await self._place.look()
+            await self._source_fixture.poll()
         return self._answers.empty()
 
 
 @asynccontextmanager
-async def listening_to(place: EndpointSourceFixture) -> AsyncIterator[EndpointListener]:
-    """A listener to the place's source, until the block ends."""
-    listener = EndpointListener(place)
+async def listening_to(source_fixture: EndpointSourceFixture) -> AsyncIterator[EndpointListener]:
+    """Yield a listener to the fixture's source."""
+    listener = EndpointListener(source_fixture)
     task = asyncio.create_task(listener.listen())
     try:
         yield listener
@@ -69,29 +69,29 @@ async def listening_to(place: EndpointSourceFixture) -> AsyncIterator[EndpointLi
 
 
 class EndpointSourceContract:
-    """Subclasses provide the fixture `place`."""
+    """Subclasses provide the fixture `source_fixture`."""
 
-    async def test_the_first_answer_holds_everything(self, place: EndpointSourceFixture) -> None:
-        await place.put("127.0.0.1", "127.0.0.2", "127.0.0.3")
-        async with listening_to(place) as listener:
+    async def test_the_first_answer_holds_everything(self, source_fixture: EndpointSourceFixture) -> None:
+        await source_fixture.set_hosts("127.0.0.1", "127.0.0.2", "127.0.0.3")
+        async with listening_to(source_fixture) as listener:
             assert await listener.next() == endpoints_at("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
-    async def test_a_service_without_endpoints_has_none(self, place: EndpointSourceFixture) -> None:
-        await place.put()
-        async with listening_to(place) as listener:
+    async def test_a_service_without_endpoints_has_none(self, source_fixture: EndpointSourceFixture) -> None:
+        await source_fixture.set_hosts()
+        async with listening_to(source_fixture) as listener:
             assert await listener.next() == ()
 
-    async def test_what_comes_and_goes_is_told(self, place: EndpointSourceFixture) -> None:
-        await place.put("127.0.0.1")
-        async with listening_to(place) as listener:
+    async def test_added_and_removed_endpoints_are_sent(self, source_fixture: EndpointSourceFixture) -> None:
+        await source_fixture.set_hosts("127.0.0.1")
+        async with listening_to(source_fixture) as listener:
             assert await listener.next() == endpoints_at("127.0.0.1")
-            await place.put("127.0.0.1", "127.0.0.2")
+            await source_fixture.set_hosts("127.0.0.1", "127.0.0.2")
             assert await listener.next() == endpoints_at("127.0.0.1", "127.0.0.2")
-            await place.put("127.0.0.2")
+            await source_fixture.set_hosts("127.0.0.2")
             assert await listener.next() == endpoints_at("127.0.0.2")
 
-    async def test_nothing_is_told_while_nothing_changes(self, place: EndpointSourceFixture) -> None:
-        await place.put("127.0.0.1")
-        async with listening_to(place) as listener:
+    async def test_nothing_is_sent_while_nothing_changes(self, source_fixture: EndpointSourceFixture) -> None:
+        await source_fixture.set_hosts("127.0.0.1")
+        async with listening_to(source_fixture) as listener:
             await listener.next()
             assert await listener.is_silent()

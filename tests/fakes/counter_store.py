@@ -22,7 +22,7 @@ class InMemoryCounterStore:
         self.is_slow = False
         self.asked: list[CounterHit] = []
         self.usages: dict[str, WindowUsage] = {}
-        self.typing: dict[str, TypingSession] = {}
+        self.typing_session: dict[str, TypingSession] = {}
         self._now_us = now_us
 
     async def count(self, hit: CounterHit) -> CounterResult:
@@ -36,19 +36,19 @@ class InMemoryCounterStore:
             return self._searched(hit, hit.search, now_us, usage)
         admitted = usage.admits(hit.hits, hit.limit, now_us, hit.window_us)
         if admitted and hit.hits:
-            usage = self.usages[hit.key] = usage.after(hit.hits, now_us, hit.window_us)
+            usage = self.usages[hit.key] = usage.with_hits(hit.hits, now_us, hit.window_us)
         return CounterResult(admitted, now_us, usage)
 
     def _searched(
         self, hit: CounterHit, search: SearchFingerprint, now_us: int, usage: WindowUsage
     ) -> CounterResult:
-        last = self.typing.get(hit.key)
-        continued = last and last.continued_by(search, now_us)
+        last = self.typing_session.get(hit.key)
+        continued = last and last.continue_with(search, now_us)
         if continued:
-            self.typing[hit.key] = continued
+            self.typing_session[hit.key] = continued
             return CounterResult(True, now_us, usage)
         admitted = usage.admits(hit.hits, hit.limit, now_us, hit.window_us)
         if admitted and hit.hits:
-            usage = self.usages[hit.key] = usage.after(hit.hits, now_us, hit.window_us)
-            self.typing[hit.key] = TypingSession(search, now_us)
+            usage = self.usages[hit.key] = usage.with_hits(hit.hits, now_us, hit.window_us)
+            self.typing_session[hit.key] = TypingSession(search, now_us)
         return CounterResult(admitted, now_us, usage, last)

@@ -1,4 +1,4 @@
-"""A source of endpoints that tells what a test gives it."""
+"""A source of endpoints that sends what a test sets."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,22 +7,22 @@ from gateway.xds.endpoints import EndpointsByService
 
 
 class FakeEndpointSource:
-    """Has nothing to say until `tell` is called."""
+    """Has nothing to say until `set_endpoints` is called."""
 
     def __init__(self) -> None:
         self._now: EndpointsByService | None = None
         self._changed = asyncio.Event()
 
-    def tell(self, endpoints: EndpointsByService) -> None:
+    def set_endpoints(self, endpoints: EndpointsByService) -> None:
         """From now on these are all."""
         self._now = endpoints
         self._changed.set()
 
     async def watch(self) -> AsyncIterator[EndpointsByService]:
-        told: EndpointsByService | None = None
+        last_sent: EndpointsByService | None = None
         while True:
-            if self._now is not None and self._now != told:
-                told = self._now
-                yield told
+            if self._now is not None and self._now != last_sent:
+                last_sent = self._now
+                yield last_sent
             await self._changed.wait()
             self._changed.clear()

@@ -13,7 +13,7 @@ from chassis.grpc.handlers import RpcContext, RpcHandler
 AUTHORIZATION_METADATA_KEY: Final = "authorization"
 """The metadata that says who calls."""
 _BEARER_TOKEN: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
-"""The one way to write it, for the gateway's `entry.lua` as well; a test holds the two together."""
+"""The one way to write it, for the gateway's `on_request.lua` as well; a test holds the two together."""
 
 
 class PrincipalVerifier(Protocol):

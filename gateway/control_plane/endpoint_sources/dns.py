@@ -29,42 +29,42 @@ class DnsEndpointSource:
         region: str,
         *,
         resolver: Resolver | None = None,
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._service = service
         self._name = name
         self._port = port
         self._region = region
         self._resolver = resolver or Resolver()
-        self._pause = pause
+        self._sleep = sleep
 
     async def watch(self) -> AsyncIterator[EndpointsByService]:
-        told: tuple[Endpoint, ...] | None = None
+        last_sent: tuple[Endpoint, ...] | None = None
         while True:
-            found = await self._look(told)
-            if found is not None and found != told:
-                told = found
+            found = await self._resolve(last_sent)
+            if found is not None and found != last_sent:
+                last_sent = found
                 yield {self._service: found}
-            await self._pause(POLL_INTERVAL_S)
+            await self._sleep(POLL_INTERVAL_S)
 
-    async def _look(self, told: tuple[Endpoint, ...] | None) -> tuple[Endpoint, ...] | None:
+    async def _resolve(self, last_sent: tuple[Endpoint, ...] | None) -> tuple[Endpoint, ...] | None:
         try:
-            families = await asyncio.gather(self._addresses("A"), self._addresses("AAAA"))
+            families = await asyncio.gather(self._resolve_family("A"), self._resolve_family("AAAA"))
         except NXDOMAIN:
             # A service that was never there has no endpoints; one that was is not gone because of one answer.
-            return self._failed("there is no such name", told) if told else ()
+            return self._failed("there is no such name", last_sent) if last_sent else ()
         except (DNSException, OSError) as error:
-            return self._failed(str(error), told)
+            return self._failed(str(error), last_sent)
         return tuple(sorted(Endpoint(host, self._port, self._region) for hosts in families for host in hosts))
 
-    async def _addresses(self, family: str) -> list[str]:
+    async def _resolve_family(self, family: str) -> list[str]:
         try:
             answer = await self._resolver.resolve(self._name, family, lifetime=LOOKUP_TIMEOUT_S)
         except NoAnswer:
             return []
         return [str(record.address) for record in answer]
 
-    def _failed(self, error: str, told: tuple[Endpoint, ...] | None) -> tuple[Endpoint, ...] | None:
+    def _failed(self, error: str, last_sent: tuple[Endpoint, ...] | None) -> tuple[Endpoint, ...] | None:
         metrics.source_errors.labels("dns").inc()
         _log.warning("name cannot be looked up", name=self._name, error=error)
-        return told
+        return last_sent

@@ -21,36 +21,36 @@ _log = get_logger()
 class RegistryEndpointSource:
     """Looks into the folder several times a second; a process that no longer holds its lock is gone."""
 
-    def __init__(self, folder: Path, *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(self, folder: Path, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._folder = folder
-        self._pause = pause
+        self._sleep = sleep
         self._unreadable: set[Path] = set()
 
     async def watch(self) -> AsyncIterator[EndpointsByService]:
-        told: EndpointsByService | None = None
+        last_sent: EndpointsByService | None = None
         while True:
-            found = self._look(told)
-            if found != told and found is not None:
-                told = found
+            found = self._scan(last_sent)
+            if found != last_sent and found is not None:
+                last_sent = found
                 yield found
-            await self._pause(POLL_INTERVAL_S)
+            await self._sleep(POLL_INTERVAL_S)
 
-    def _look(self, told: EndpointsByService | None) -> EndpointsByService | None:
+    def _scan(self, last_sent: EndpointsByService | None) -> EndpointsByService | None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            return _group_by_service(self._living())
+            return _group_by_service(self._locked_instances())
         except OSError as error:
             metrics.source_errors.labels("registry").inc()
             _log.error("registry cannot be read", folder=str(self._folder), error=str(error))
-            return told
+            return last_sent
 
-    def _living(self) -> Iterator[ServiceInstance]:
+    def _locked_instances(self) -> Iterator[ServiceInstance]:
         for path in sorted(self._folder.glob("*.json")):
             content = _read_if_locked(path)
             if content is not None:
-                yield from self._read(path, content)
+                yield from self._parse_instance(path, content)
 
-    def _read(self, path: Path, content: bytes) -> Iterator[ServiceInstance]:
+    def _parse_instance(self, path: Path, content: bytes) -> Iterator[ServiceInstance]:
         try:
             yield ServiceInstance.from_json(content)
             self._unreadable.discard(path)

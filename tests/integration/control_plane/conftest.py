@@ -10,9 +10,9 @@ from tests.integration.control_plane.harness import ControlPlaneHarness
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[ControlPlaneHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[ControlPlaneHarness]:
     async with AsyncExitStack() as closing:
-        world = ControlPlaneHarness(tmp_path, closing)
-        await world.start_control_plane()
-        closing.push_async_callback(world.stop_control_plane)
-        yield world
+        harness = ControlPlaneHarness(tmp_path, closing)
+        await harness.start_control_plane()
+        closing.push_async_callback(harness.stop_control_plane)
+        yield harness

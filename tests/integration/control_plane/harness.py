@@ -138,7 +138,7 @@ class ControlPlaneHarness:
         self.descriptors = folder / "contracts.binpb"
         self.mesh_file = folder / "mesh.yaml"
         self.listen, self.admin, self.ads = free_port(), free_port(), free_port()
-        self.hub = SnapshotCache()
+        self.snapshot_cache = SnapshotCache()
         self.builders: dict[str, SnapshotBuilder] = {
             GATEWAY_GROUP: GatewaySnapshotBuilder(lambda: EdgeConfig(("127.0.0.1", self.listen))),
             SERVICES_GROUP: ProxylessSnapshotBuilder(),
@@ -170,23 +170,25 @@ class ControlPlaneHarness:
 
     def _is_confirmed(self) -> bool:
         return all(
-            stream.is_current(watch) for stream in self.hub.streams() for watch in stream.watches.values()
+            stream.is_current(subscription)
+            for stream in self.snapshot_cache.streams()
+            for subscription in stream.subscriptions.values()
         )
 
     async def start_control_plane(self) -> None:
-        self.hub = SnapshotCache()
-        self.control = Reconciler(
-            self.hub,
+        self.snapshot_cache = SnapshotCache()
+        self.reconciler = Reconciler(
+            self.snapshot_cache,
             self.builders,
-            WatchedFile(self.mesh_file, Mesh.parse, every_s=0.1),
-            WatchedFile(self.descriptors, Contracts.from_descriptor_set, every_s=0.1),
+            WatchedFile(self.mesh_file, Mesh.parse, poll_interval_s=0.1),
+            WatchedFile(self.descriptors, Contracts.from_descriptor_set, poll_interval_s=0.1),
             self.registry,
         )
         health = health_aio.HealthServicer()
         await health.set("", health_pb2.HealthCheckResponse.SERVING)
-        self._server = build_xds_server(self.hub, health)
+        self._server = build_xds_server(self.snapshot_cache, health)
         self._server.add_insecure_port(f"127.0.0.1:{self.ads}")
-        self._plane = asyncio.create_task(self.control.run())
+        self._plane = asyncio.create_task(self.reconciler.reconcile_forever())
         await self._server.start()
 
     async def stop_control_plane(self) -> None:

@@ -27,30 +27,30 @@ def _nacks(kind: str) -> float:
     return REGISTRY.get_sample_value("xds_nacks_total", {"node_group": "gateway", "type": kind}) or 0
 
 
-async def _serving(world: ControlPlaneHarness, variant: VariantName) -> None:
-    await world.envoy(variant)
-    await wait_until(world.gateway_answers, "the gateway to answer")
+async def _serving(harness: ControlPlaneHarness, variant: VariantName) -> None:
+    await harness.envoy(variant)
+    await wait_until(harness.gateway_answers, "the gateway to answer")
 
 
 @both
 async def test_envoy_gets_its_first_snapshot_and_serves(
-    world: ControlPlaneHarness, variant: VariantName
+    harness: ControlPlaneHarness, variant: VariantName
 ) -> None:
-    echo = await world.echo()
-    await _serving(world, variant)
-    assert (await world.ask_gateway()).json()["title"] == echo.title
-    assert (await world.ask_gateway("/api/v1/nowhere")).status_code == 404
+    echo = await harness.echo()
+    await _serving(harness, variant)
+    assert (await harness.ask_gateway()).json()["title"] == echo.title
+    assert (await harness.ask_gateway("/api/v1/nowhere")).status_code == 404
 
 
 @both
 async def test_endpoints_come_and_go_under_load_and_no_call_fails(
-    world: ControlPlaneHarness, variant: VariantName
+    harness: ControlPlaneHarness, variant: VariantName
 ) -> None:
-    echo = await world.echo()
-    await _serving(world, variant)
-    async with world.gateway_load() as load:
+    echo = await harness.echo()
+    await _serving(harness, variant)
+    async with harness.gateway_load() as load:
         for _ in range(4):
-            newer = await world.echo()
+            newer = await harness.echo()
             await wait_for_calls(newer, 20)
             await echo.leave()
             calls = echo.calls
@@ -63,13 +63,13 @@ async def test_endpoints_come_and_go_under_load_and_no_call_fails(
 
 @both
 async def test_an_endpoint_that_died_is_out_within_a_second(
-    world: ControlPlaneHarness, variant: VariantName
+    harness: ControlPlaneHarness, variant: VariantName
 ) -> None:
-    echo, other = await world.echo(), await world.echo()
-    await _serving(world, variant)
+    echo, other = await harness.echo(), await harness.echo()
+    await _serving(harness, variant)
     await echo.die()
     await asyncio.sleep(1)
-    async with world.gateway_load() as load:
+    async with harness.gateway_load() as load:
         await asyncio.sleep(0.5)
     assert load.failures == []
     assert set(load.titles) == {other.title}
@@ -90,53 +90,59 @@ class SpoilingSnapshotBuilder:
 def _without_interval(snapshot: Snapshot) -> Snapshot:
     """A cluster whose health check has no interval."""
     odd = {"name": "odd", "connect_timeout": "1s", "type": "STATIC", "health_checks": [{"timeout": "1s"}]}
-    return snapshot.plus([parse_message(odd, Cluster)])
+    return snapshot.with_messages([parse_message(odd, Cluster)])
 
 
 def _without_filters(snapshot: Snapshot) -> Snapshot:
     """A listener that cannot be."""
-    spoilt = Snapshot.of([parse_message({"name": "gateway", "filter_chains": [{}]}, Listener)])
-    return Snapshot({**snapshot.resources, LISTENER_TYPE: spoilt.of_kind(LISTENER_TYPE)})
+    spoilt = Snapshot.from_messages([parse_message({"name": "gateway", "filter_chains": [{}]}, Listener)])
+    return Snapshot({**snapshot.resources, LISTENER_TYPE: spoilt.resources_of(LISTENER_TYPE)})
 
 
 @both
 @pytest.mark.parametrize(("spoil", "kind"), [(_without_interval, "cds"), (_without_filters, "lds")])
 async def test_a_refused_snapshot_leaves_the_old_one_serving_and_the_next_good_one_is_taken(
-    world: ControlPlaneHarness, variant: VariantName, spoil: Any, kind: str
+    harness: ControlPlaneHarness, variant: VariantName, spoil: Any, kind: str
 ) -> None:
-    spoiling = world.builders[GATEWAY_GROUP] = SpoilingSnapshotBuilder(world.builders[GATEWAY_GROUP])
-    await world.echo()
-    await _serving(world, variant)
+    spoiling = harness.builders[GATEWAY_GROUP] = SpoilingSnapshotBuilder(harness.builders[GATEWAY_GROUP])
+    await harness.echo()
+    await _serving(harness, variant)
     before = _nacks(kind)
-    async with world.gateway_load() as load:
+    async with harness.gateway_load() as load:
         spoiling.spoil = spoil
-        world.control.changed()
+        harness.reconciler.mark_dirty()
         await wait_until(lambda: _nacks(kind) == before + 1, "the refusal")
-        [watch] = [w for w in world.hub.streams()[0].watches.values() if w.kind.label == kind]
-        assert watch.refusal
-        newer = await world.echo()
+        [subscription] = [
+            w
+            for w in harness.snapshot_cache.streams()[0].subscriptions.values()
+            if w.resource_type.label == kind
+        ]
+        assert subscription.nack_reason
+        newer = await harness.echo()
         await wait_until(lambda: newer.calls, "new endpoints to be taken all the same")
         assert _nacks(kind) == before + 1
         spoiling.spoil = None
-        world.control.changed()
-        await wait_until(lambda: not watch.refusal and not watch.outstanding, "the next good one")
+        harness.reconciler.mark_dirty()
+        await wait_until(
+            lambda: not subscription.nack_reason and not subscription.unacked, "the next good one"
+        )
         await asyncio.sleep(0.3)
     assert load.failures == []
 
 
 @both
 async def test_traffic_goes_on_without_the_control_plane_and_changes_go_on_with_the_next(
-    world: ControlPlaneHarness, variant: VariantName
+    harness: ControlPlaneHarness, variant: VariantName
 ) -> None:
-    echo = await world.echo()
-    await _serving(world, variant)
-    async with world.gateway_load() as load:
-        await world.stop_control_plane()
+    echo = await harness.echo()
+    await _serving(harness, variant)
+    async with harness.gateway_load() as load:
+        await harness.stop_control_plane()
         await asyncio.sleep(1)
         assert load.failures == []
-        await world.start_control_plane()
-        await wait_until(world.hub.streams, "Envoy to come back")
-        newer = await world.echo()
+        await harness.start_control_plane()
+        await wait_until(harness.snapshot_cache.streams, "Envoy to come back")
+        newer = await harness.echo()
         await wait_for_calls(newer, 5)
         await echo.leave()
     assert load.failures == []
@@ -144,29 +150,29 @@ async def test_traffic_goes_on_without_the_control_plane_and_changes_go_on_with_
 
 @both
 async def test_a_changed_mesh_file_takes_effect_without_a_failed_call(
-    world: ControlPlaneHarness, variant: VariantName
+    harness: ControlPlaneHarness, variant: VariantName
 ) -> None:
-    await world.echo()
-    await _serving(world, variant)
-    assert (await _max_requests(world)) == 2000
-    async with world.gateway_load() as load:
-        world.write_mesh(limits={"max_requests": 1234})
-        await wait_until(lambda: _has_max_requests(world, 1234), "the new limit")
-        world.mesh_file.write_text("services: 7")
+    await harness.echo()
+    await _serving(harness, variant)
+    assert (await _max_requests(harness)) == 2000
+    async with harness.gateway_load() as load:
+        harness.write_mesh(limits={"max_requests": 1234})
+        await wait_until(lambda: _has_max_requests(harness, 1234), "the new limit")
+        harness.mesh_file.write_text("services: 7")
         await asyncio.sleep(0.5)
-        assert await _max_requests(world) == 1234
-        world.write_mesh(limits={"max_requests": 4321})
-        await wait_until(lambda: _has_max_requests(world, 4321), "the next limit")
+        assert await _max_requests(harness) == 1234
+        harness.write_mesh(limits={"max_requests": 4321})
+        await wait_until(lambda: _has_max_requests(harness, 4321), "the next limit")
         await asyncio.sleep(0.3)
     assert load.failures == []
 
 
-async def _has_max_requests(world: ControlPlaneHarness, wanted: int) -> bool:
-    return await _max_requests(world) == wanted
+async def _has_max_requests(harness: ControlPlaneHarness, wanted: int) -> bool:
+    return await _max_requests(harness) == wanted
 
 
-async def _max_requests(world: ControlPlaneHarness) -> int:
-    found = await world.admin_text("/clusters")
+async def _max_requests(harness: ControlPlaneHarness) -> int:
+    found = await harness.admin_text("/clusters")
     [line] = [
         one for one in found.splitlines() if one.startswith("internship::default_priority::max_requests::")
     ]
@@ -175,20 +181,20 @@ async def _max_requests(world: ControlPlaneHarness) -> int:
 
 @both
 async def test_a_new_call_in_the_contracts_is_served_without_a_failed_call(
-    world: ControlPlaneHarness, variant: VariantName
+    harness: ControlPlaneHarness, variant: VariantName
 ) -> None:
-    await world.echo()
-    await _serving(world, variant)
-    assert (await world.ask_gateway("/api/v1/invented")).status_code == 404
-    async with world.gateway_load() as load:
-        world.descriptors.write_bytes(_with_another_call(world.descriptors.read_bytes()))
-        await wait_until(lambda: _is_served(world, "/api/v1/invented"), "the new call")
+    await harness.echo()
+    await _serving(harness, variant)
+    assert (await harness.ask_gateway("/api/v1/invented")).status_code == 404
+    async with harness.gateway_load() as load:
+        harness.descriptors.write_bytes(_with_another_call(harness.descriptors.read_bytes()))
+        await wait_until(lambda: _is_served(harness, "/api/v1/invented"), "the new call")
         await asyncio.sleep(0.5)
     assert load.failures == []
 
 
-async def _is_served(world: ControlPlaneHarness, path: str) -> bool:
-    return (await world.ask_gateway(path)).status_code == 200
+async def _is_served(harness: ControlPlaneHarness, path: str) -> bool:
+    return (await harness.ask_gateway(path)).status_code == 200
 
 
 def _with_another_call(descriptors: bytes) -> bytes:
@@ -206,12 +212,12 @@ def _with_another_call(descriptors: bytes) -> bytes:
 
 @both
 async def test_calls_fail_over_to_the_next_region_and_come_back(
-    world: ControlPlaneHarness, variant: VariantName
+    harness: ControlPlaneHarness, variant: VariantName
 ) -> None:
-    world.write_mesh(regions=("local", "south"))
-    near, far = await world.echo(), await world.echo(region="south")
-    await _serving(world, variant)
-    async with world.gateway_load() as load:
+    harness.write_mesh(regions=("local", "south"))
+    near, far = await harness.echo(), await harness.echo(region="south")
+    await _serving(harness, variant)
+    async with harness.gateway_load() as load:
         await asyncio.sleep(
             0.5
         )  # Until the first health checks, Envoy takes any endpoint for as good as another.
@@ -220,7 +226,7 @@ async def test_calls_fail_over_to_the_next_region_and_come_back(
         assert far.calls == calls[1]
         await near.leave()
         await wait_until(lambda: far.calls > calls[1] + 20, "calls to the far region")
-        back = await world.echo()
+        back = await harness.echo()
         await wait_until(lambda: back.calls > 20, "calls to the near region again")
         await asyncio.sleep(0.5)
         before = far.calls

@@ -13,8 +13,9 @@ from redis.cluster import ClusterNode
 from redis.cluster import RedisCluster as BlockingCluster
 
 from chassis.redis.client import connect_redis
-from gateway.ratelimit import counter_store
-from gateway.ratelimit.counter_store import CounterHit, CounterStore, RedisCounterStore
+from gateway.ratelimit import redis_counter_store
+from gateway.ratelimit.counter_store import CounterHit, CounterStore
+from gateway.ratelimit.redis_counter_store import RedisCounterStore
 from gateway.ratelimit.sliding_window import MICROSECONDS_PER_SECOND, HitRun, WindowUsage
 from tests.contracts.counter_store import CounterStoreContract
 from tests.stack import StackHandle
@@ -35,7 +36,7 @@ async def redis(stack: StackHandle) -> AsyncIterator[RedisCluster]:
 
 @pytest.fixture
 async def counters(redis: RedisCluster) -> AsyncIterator[RedisCounterStore]:
-    counters = RedisCounterStore(redis, answer_within_s=5.0)
+    counters = RedisCounterStore(redis, timeout_s=5.0)
     yield counters
     await counters.aclose()
 
@@ -43,8 +44,8 @@ async def counters(redis: RedisCluster) -> AsyncIterator[RedisCounterStore]:
 class TestRedisCounters(CounterStoreContract):
     @pytest.fixture
     async def counters(self, redis: RedisCluster) -> AsyncIterator[CounterStore]:
-        counters = RedisCounterStore(redis, answer_within_s=5.0)
-        await counters.contact()
+        counters = RedisCounterStore(redis, timeout_s=5.0)
+        await counters.connect()
         yield counters
         await counters.aclose()
 
@@ -88,7 +89,7 @@ def blocking(stack: StackHandle) -> Iterator[Any]:
 
 def at_given_times() -> str:
     """The script, with the time as its last argument."""
-    script = Path(counter_store.__file__).with_name("hit.lua").read_text()
+    script = Path(redis_counter_store.__file__).with_name("hit.lua").read_text()
     clock = "redis.call('TIME')"
     assert script.count(clock) == 1
     return script.replace(clock, "{ math.floor(ARGV[4] / 1000000), ARGV[4] % 1000000 }")
@@ -107,7 +108,7 @@ def test_the_script_counts_as_the_domain_does(
         now += gap
         admitted = usage.admits(hits, limit, now, W)
         if admitted and hits:
-            usage = usage.after(hits, now, W)
+            usage = usage.with_hits(hits, now, W)
         answer = blocking.eval(at_given_times(), 1, key, hits, limit, W, now)
         assert (bool(answer[0]), answer[1]) == (admitted, now)
         assert WindowUsage(HitRun(*answer[2:5]), HitRun(*answer[5:])) == usage

@@ -63,7 +63,7 @@ def routes(name: str, *clusters: str) -> Any:
 
 def services(**ports: int) -> Snapshot:
     """A whole snapshot: one listener and its routes to clusters of these names."""
-    return Snapshot.of(
+    return Snapshot.from_messages(
         [
             listener("gateway", "gateway"),
             routes("gateway", *ports),
@@ -84,93 +84,106 @@ class SimulatedXdsNode:
         self.refuses = refuses
         self.stream = XdsStream(NODE, DeltaSubscription if delta else SotwSubscription)
         self.has: dict[ResourceType, dict[str, str]] = {
-            kind: {} for kind in (CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE)
+            resource_type: {} for resource_type in (CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE)
         }
         self.uses: dict[tuple[ResourceType, str], Any] = {}
         self.log: list[str] = []
-        self.pushes: list[XdsResponse] = []
+        self.responses: list[XdsResponse] = []
         self._names: dict[ResourceType, set[str]] = {ENDPOINT_TYPE: set(), ROUTE_TYPE: set()}
         if snapshot is not None:
-            self.stream.offer(snapshot)
+            self.stream.set_snapshot(snapshot)
 
-    def subscribe(self, *kinds: ResourceType) -> "SimulatedXdsNode":
-        for kind in kinds or (CLUSTER_TYPE, LISTENER_TYPE):
-            self.stream.receive(XdsRequest(kind.type_url))
+    def subscribe(self, *resource_types: ResourceType) -> "SimulatedXdsNode":
+        for resource_type in resource_types or (CLUSTER_TYPE, LISTENER_TYPE):
+            self.stream.receive(XdsRequest(resource_type.type_url))
         return self
 
-    def ask_for(self, kind: ResourceType, *names: str, known: Mapping[str, str] | None = None) -> None:
-        self.stream.receive(XdsRequest(kind.type_url, names=names, known=known))
+    def ask_for(
+        self, resource_type: ResourceType, *names: str, initial_versions: Mapping[str, str] | None = None
+    ) -> None:
+        self.stream.receive(
+            XdsRequest(resource_type.type_url, names=names, initial_versions=initial_versions)
+        )
 
     def take(self) -> XdsResponse | None:
         """The next response, not answered yet."""
-        push = self.stream.next_push()
-        if push is not None:
-            self.log.append(push.kind.label)
-            self.pushes.append(push)
-        return push
+        response = self.stream.next_response()
+        if response is not None:
+            self.log.append(response.resource_type.label)
+            self.responses.append(response)
+        return response
 
     def settle(self, refuse: Iterable[ResourceType] = ()) -> "SimulatedXdsNode":
         """Answers everything until there is nothing more to come."""
         for _ in range(MAX_RESPONSES):
-            push = self.take()
-            if push is None:
+            response = self.take()
+            if response is None:
                 return self
-            if push.kind in refuse:
-                self.answer(push, error="does not work")
+            if response.resource_type in refuse:
+                self.answer(response, nack_reason="does not work")
             else:
-                self.apply(push)
-                self.answer(push)
+                self.apply(response)
+                self.answer(response)
         raise AssertionError(f"there is no end of it: {self.log}")
 
-    def answer(self, push: XdsResponse, error: str | None = None) -> None:
-        names = () if self.delta else tuple(sorted(self._names.get(push.kind, ())))
-        self.stream.receive(XdsRequest(push.kind.type_url, push.nonce, names, error=error))
-        if error is None:
-            self._follow(push)
+    def answer(self, response: XdsResponse, nack_reason: str | None = None) -> None:
+        names = () if self.delta else tuple(sorted(self._names.get(response.resource_type, ())))
+        self.stream.receive(
+            XdsRequest(response.resource_type.type_url, response.nonce, names, nack_reason=nack_reason)
+        )
+        if nack_reason is None:
+            self._follow(response)
 
-    def apply(self, push: XdsResponse) -> None:
-        told = {one.name: one.version for one in push.resources}
-        own = self.has[push.kind]
-        if not self.delta and push.kind.whole_state:
+    def apply(self, response: XdsResponse) -> None:
+        sent = {one.name: one.version for one in response.resources}
+        own = self.has[response.resource_type]
+        if not self.delta and response.resource_type.requires_full_state:
             own.clear()
-        own.update(told)
-        for name in push.removed if self.delta else ():
+        own.update(sent)
+        for name in response.removed if self.delta else ():
             own.pop(name, None)
-        self.uses.update({(push.kind, one.name): one.uses for one in push.resources})
+        self.uses.update({(response.resource_type, one.name): one.references for one in response.resources})
         if not self.refuses:
             self._must_hold_together()
 
     def _must_hold_together(self) -> None:
         """No route of the node may ever name a cluster that the node has not got."""
         for name in self.has[ROUTE_TYPE]:
-            for kind, used in self.uses[ROUTE_TYPE, name]:
-                assert used in self.has[kind], f"route {name} names {kind.label} {used}"
+            for resource_type, used in self.uses[ROUTE_TYPE, name]:
+                assert used in self.has[resource_type], f"route {name} names {resource_type.label} {used}"
 
-    def _follow(self, push: XdsResponse) -> None:
+    def _follow(self, response: XdsResponse) -> None:
         """Asks for the endpoints of clusters and the routes of listeners, and no longer for others."""
-        for kind, by in ((ENDPOINT_TYPE, CLUSTER_TYPE), (ROUTE_TYPE, LISTENER_TYPE)):
-            if push.kind is not by:
+        for resource_type, by in ((ENDPOINT_TYPE, CLUSTER_TYPE), (ROUTE_TYPE, LISTENER_TYPE)):
+            if response.resource_type is not by:
                 continue
-            wanted = {used for name in self.has[by] for k, used in self.uses[by, name] if k is kind}
-            before, self._names[kind] = self._names[kind], wanted
+            wanted = {used for name in self.has[by] for k, used in self.uses[by, name] if k is resource_type}
+            before, self._names[resource_type] = self._names[resource_type], wanted
             if wanted == before:
                 continue
             for gone in before - wanted:
-                self.has[kind].pop(gone, None)
-            added, dropped = tuple(wanted - before), tuple(before - wanted)
+                self.has[resource_type].pop(gone, None)
+            added, unsubscribed = tuple(wanted - before), tuple(before - wanted)
             request = (
-                XdsRequest(kind.type_url, names=added, dropped=dropped)
+                XdsRequest(resource_type.type_url, names=added, unsubscribed=unsubscribed)
                 if self.delta
-                else XdsRequest(kind.type_url, self._nonce(kind), tuple(sorted(wanted)))
+                else XdsRequest(resource_type.type_url, self._nonce(resource_type), tuple(sorted(wanted)))
             )
             self.stream.receive(request)
 
-    def _nonce(self, kind: ResourceType) -> str:
-        return next((push.nonce for push in reversed(self.pushes) if push.kind is kind), "")
+    def _nonce(self, resource_type: ResourceType) -> str:
+        return next(
+            (
+                response.nonce
+                for response in reversed(self.responses)
+                if response.resource_type is resource_type
+            ),
+            "",
+        )
 
 
 def versions(snapshot: Snapshot) -> dict[ResourceType, dict[str, str]]:
     return {
-        kind: {name: one.version for name, one in snapshot.of_kind(kind).items()}
-        for kind in (CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE)
+        resource_type: {name: one.version for name, one in snapshot.resources_of(resource_type).items()}
+        for resource_type in (CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE)
     }

@@ -15,7 +15,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     """One or two listeners with routes to some clusters, each with endpoints and settings of its own."""
     names = draw(st.sets(st.sampled_from(NAMES), min_size=1))
     listeners = draw(st.sets(st.sampled_from(("in", "out")), min_size=1))
-    return Snapshot.of(
+    return Snapshot.from_messages(
         [
             *(cluster(name, f"{draw(st.integers(1, 2))}s") for name in names),
             *(endpoints(name, draw(st.integers(1, 3))) for name in names),
@@ -38,14 +38,14 @@ def test_a_node_that_accepts_everything_ends_with_the_last_snapshot(
 ) -> None:
     peer = SimulatedXdsNode(delta=delta).subscribe()
     for snapshot, taken in sequence:
-        peer.stream.offer(snapshot)
+        peer.stream.set_snapshot(snapshot)
         for _ in range(taken):
-            if (push := peer.take()) is not None:
-                peer.apply(push)
-                peer.answer(push)
+            if (response := peer.take()) is not None:
+                peer.apply(response)
+                peer.answer(response)
     peer.settle()
     assert peer.has == versions(sequence[-1][0])
-    assert all(peer.stream.is_current(watch) for watch in peer.stream.watches.values())
+    assert all(peer.stream.is_current(subscription) for subscription in peer.stream.subscriptions.values())
 
 
 @settings(max_examples=150, deadline=None)
@@ -55,16 +55,16 @@ def test_a_node_that_refuses_some_ends_with_the_last_snapshot_when_it_accepts_th
 ) -> None:
     peer = SimulatedXdsNode(delta=delta, refuses=True).subscribe()
     for snapshot, taken in sequence:
-        peer.stream.offer(snapshot)
+        peer.stream.set_snapshot(snapshot)
         for _ in range(taken):
-            if (push := peer.take()) is None:
+            if (response := peer.take()) is None:
                 continue
             if data.draw(st.booleans()):
-                peer.answer(push, error="no")
+                peer.answer(response, nack_reason="no")
             else:
-                peer.apply(push)
-                peer.answer(push)
-    last = Snapshot.of(
+                peer.apply(response)
+                peer.answer(response)
+    last = Snapshot.from_messages(
         [
             *(cluster(name, "9s") for name in NAMES),
             *(endpoints(name, 9) for name in NAMES),
@@ -72,7 +72,7 @@ def test_a_node_that_refuses_some_ends_with_the_last_snapshot_when_it_accepts_th
             routes("last", *NAMES),
         ]
     )
-    peer.stream.offer(last)
+    peer.stream.set_snapshot(last)
     peer.settle()
     assert peer.has == versions(last)
 
@@ -85,11 +85,11 @@ def test_a_node_that_refuses_some_ends_with_the_last_snapshot_when_it_accepts_th
     st.booleans(),
 )
 def test_a_node_that_refuses_one_kind_keeps_that_kind_as_it_was(
-    good: Snapshot, bad: Snapshot, kind: ResourceType, delta: bool
+    good: Snapshot, bad: Snapshot, resource_type: ResourceType, delta: bool
 ) -> None:
     peer = SimulatedXdsNode(delta=delta, snapshot=good, refuses=True).subscribe().settle()
     had = {each: dict(own) for each, own in peer.has.items()}
-    peer.stream.offer(bad)
-    peer.settle(refuse=[kind])
-    if peer.stream.watches[kind].refusal:
-        assert peer.has[kind].items() <= had[kind].items()
+    peer.stream.set_snapshot(bad)
+    peer.settle(refuse=[resource_type])
+    if peer.stream.subscriptions[resource_type].nack_reason:
+        assert peer.has[resource_type].items() <= had[resource_type].items()

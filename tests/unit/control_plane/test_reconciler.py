@@ -19,6 +19,7 @@ from gateway.control_plane.watched_file import WatchedFile, hash_file_content
 from gateway.proxyless import ProxylessSnapshotBuilder
 from gateway.xds.endpoints import Endpoint
 from gateway.xds.mesh import Mesh
+from gateway.xds.nodes import NodeGroup
 from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE
 from tests.fakes.endpoint_source import FakeEndpointSource
 from tests.waiting import wait_until
@@ -38,22 +39,22 @@ class ReconcilerHarness:
     def __init__(self, folder: Path) -> None:
         self.registry, self.mesh = folder / "registry", folder / "mesh.yaml"
         self.mesh.write_text(MESH)
-        self.hub = SnapshotCache()
-        self.control = Reconciler(
-            self.hub,
+        self.cache = SnapshotCache()
+        self.reconciler = Reconciler(
+            self.cache,
             {"services": ProxylessSnapshotBuilder()},
-            WatchedFile(self.mesh, Mesh.parse, every_s=0.02),
+            WatchedFile(self.mesh, Mesh.parse, poll_interval_s=0.02),
             WatchedFile(DESCRIPTORS, Contracts.from_descriptor_set),
             self.registry,
         )
 
-    def version(self, kind: Any = ENDPOINT_TYPE) -> str:
-        snapshot = self.hub.snapshots.get(("services", "local"))
-        return snapshot.version(kind) if snapshot else ""
+    def version(self, resource_type: Any = ENDPOINT_TYPE) -> str:
+        snapshot = self.cache.snapshots.get(NodeGroup("services", "local"))
+        return snapshot.version(resource_type) if snapshot else ""
 
     async def is_ready(self) -> dict[str, bool]:
         answers = {}
-        for check in self.control.checks():
+        for check in self.reconciler.checks():
             try:
                 await check.check()
                 answers[check.name] = True
@@ -63,18 +64,18 @@ class ReconcilerHarness:
 
 
 @pytest.fixture
-async def plane(tmp_path: Path) -> AsyncIterator[ReconcilerHarness]:
-    plane = ReconcilerHarness(tmp_path)
-    running = asyncio.create_task(plane.control.run())
-    yield plane
+async def harness(tmp_path: Path) -> AsyncIterator[ReconcilerHarness]:
+    harness = ReconcilerHarness(tmp_path)
+    running = asyncio.create_task(harness.reconciler.reconcile_forever())
+    yield harness
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_control_plane_is_ready_when_it_has_published(plane: ReconcilerHarness) -> None:
-    assert (await plane.is_ready())["snapshots"] is False
-    await wait_until(plane.version)
-    assert await plane.is_ready() == {"sources": True, "snapshots": True}
+async def test_a_control_plane_is_ready_when_it_has_published(harness: ReconcilerHarness) -> None:
+    assert (await harness.is_ready())["snapshots"] is False
+    await wait_until(harness.version)
+    assert await harness.is_ready() == {"sources": True, "snapshots": True}
 
 
 @pytest.fixture
@@ -85,39 +86,41 @@ def dns(monkeypatch: pytest.MonkeyPatch) -> FakeEndpointSource:
     return fake
 
 
-async def test_an_endpoint_that_registers_is_published(plane: ReconcilerHarness) -> None:
-    await wait_until(plane.version)
-    before = plane.version()
-    registration = RegistryEntry(plane.registry, ServiceInstance("user", "127.0.0.1", 5002, "local"))
-    await wait_until(lambda: plane.version() != before)
+async def test_an_endpoint_that_registers_is_published(harness: ReconcilerHarness) -> None:
+    await wait_until(harness.version)
+    before = harness.version()
+    registration = RegistryEntry(harness.registry, ServiceInstance("user", "127.0.0.1", 5002, "local"))
+    await wait_until(lambda: harness.version() != before)
     registration.remove()
-    await wait_until(lambda: plane.version() == before)
+    await wait_until(lambda: harness.version() == before)
 
 
-async def test_a_mesh_that_does_not_hold_together_leaves_what_was_published(plane: ReconcilerHarness) -> None:
-    await wait_until(plane.version)
-    before = plane.version(CLUSTER_TYPE)
-    plane.control._builders["services"] = _FailingSnapshotBuilder()  # type: ignore[index]
+async def test_a_mesh_that_does_not_hold_together_leaves_what_was_published(
+    harness: ReconcilerHarness,
+) -> None:
+    await wait_until(harness.version)
+    before = harness.version(CLUSTER_TYPE)
+    harness.reconciler._builders["services"] = _FailingSnapshotBuilder()  # type: ignore[index]
     errors = REGISTRY.get_sample_value("xds_build_errors_total") or 0
-    plane.control.changed()
+    harness.reconciler.mark_dirty()
     await wait_until(lambda: (REGISTRY.get_sample_value("xds_build_errors_total") or 0) > errors)
-    assert plane.version(CLUSTER_TYPE) == before
-    assert (await plane.is_ready())["snapshots"] is False
+    assert harness.version(CLUSTER_TYPE) == before
+    assert (await harness.is_ready())["snapshots"] is False
 
 
 async def test_a_fault_reaches_the_services_and_ends_by_itself(
-    plane: ReconcilerHarness, monkeypatch: pytest.MonkeyPatch
+    harness: ReconcilerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ends_at = time.time() + 3_600
-    await wait_until(plane.version)
-    before = plane.version(LISTENER_TYPE)
+    await wait_until(harness.version)
+    before = harness.version(LISTENER_TYPE)
     file = MESH + f"faults: {{user: {{abort: {{}}, until: {ends_at}}}}}\n"
-    plane.mesh.write_text(file)
-    await wait_until(lambda: plane.version(LISTENER_TYPE) != before)
+    harness.mesh.write_text(file)
+    await wait_until(lambda: harness.version(LISTENER_TYPE) != before)
     digest = {"digest": hash_file_content(file.encode())}
     await wait_until(lambda: REGISTRY.get_sample_value("xds_mesh_info", digest) == 1)
     monkeypatch.setattr("gateway.control_plane.reconciler.time.time", lambda: ends_at + 1)
-    await wait_until(lambda: plane.version(LISTENER_TYPE) == before)
+    await wait_until(lambda: harness.version(LISTENER_TYPE) == before)
 
 
 class _FailingSnapshotBuilder:
@@ -128,26 +131,26 @@ class _FailingSnapshotBuilder:
 async def test_nothing_is_published_before_every_source_has_answered(
     tmp_path: Path, dns: FakeEndpointSource
 ) -> None:
-    plane = ReconcilerHarness(tmp_path)
-    gatherer = EndpointAggregator(plane.registry, lambda: None)
-    gatherer.follow(Mesh.parse(WITH_DNS.encode()))
-    await wait_until(lambda: gatherer.missing() == ["auth"])
-    assert gatherer.endpoints() is None
-    dns.tell({"auth": (AUTH,)})
-    await wait_until(lambda: gatherer.endpoints() == {"user": (), "auth": (AUTH,)})
-    await gatherer.close()
+    harness = ReconcilerHarness(tmp_path)
+    aggregator = EndpointAggregator(harness.registry, lambda: None)
+    aggregator.set_mesh(Mesh.parse(WITH_DNS.encode()))
+    await wait_until(lambda: aggregator.unanswered_services() == ["auth"])
+    assert aggregator.endpoints() is None
+    dns.set_endpoints({"auth": (AUTH,)})
+    await wait_until(lambda: aggregator.endpoints() == {"user": (), "auth": (AUTH,)})
+    await aggregator.close()
 
 
 @pytest.mark.usefixtures("dns")
 async def test_a_source_that_is_new_later_on_holds_up_its_own_service_only(tmp_path: Path) -> None:
-    plane = ReconcilerHarness(tmp_path)
-    registration = RegistryEntry(plane.registry, ServiceInstance("user", "127.0.0.1", 5002, "local"))
-    gatherer = EndpointAggregator(plane.registry, lambda: None)
-    gatherer.follow(Mesh.parse(MESH.encode()))
-    await wait_until(gatherer.endpoints)
-    gatherer.follow(Mesh.parse(WITH_DNS.encode()))
-    found = gatherer.endpoints()
+    harness = ReconcilerHarness(tmp_path)
+    registration = RegistryEntry(harness.registry, ServiceInstance("user", "127.0.0.1", 5002, "local"))
+    aggregator = EndpointAggregator(harness.registry, lambda: None)
+    aggregator.set_mesh(Mesh.parse(MESH.encode()))
+    await wait_until(aggregator.endpoints)
+    aggregator.set_mesh(Mesh.parse(WITH_DNS.encode()))
+    found = aggregator.endpoints()
     assert found is not None
     assert [len(found[name]) for name in ("user", "auth")] == [1, 0]
-    await gatherer.close()
+    await aggregator.close()
     registration.remove()

@@ -13,6 +13,7 @@ from envoy.service.status.v3.csds_pb2 import ClientStatusRequest, ConfigStatus
 
 from gateway.control_plane.server import build_xds_server
 from gateway.control_plane.snapshot_cache import SnapshotCache
+from gateway.xds.nodes import NodeGroup
 from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE
 from gateway.xds.snapshot import Snapshot
 from tests.unit.control_plane.samples import services
@@ -22,13 +23,13 @@ NODE = {"id": "gateway-1", "cluster": "gateway", "locality": {"region": "local"}
 
 
 @pytest.fixture
-def hub() -> SnapshotCache:
-    return SnapshotCache(most_streams=3)
+def snapshot_cache() -> SnapshotCache:
+    return SnapshotCache(max_streams=3)
 
 
 @pytest.fixture
-async def channel(hub: SnapshotCache) -> AsyncIterator[grpc.aio.Channel]:
-    server = build_xds_server(hub)
+async def channel(snapshot_cache: SnapshotCache) -> AsyncIterator[grpc.aio.Channel]:
+    server = build_xds_server(snapshot_cache)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -36,9 +37,11 @@ async def channel(hub: SnapshotCache) -> AsyncIterator[grpc.aio.Channel]:
     await server.stop(0)
 
 
-def publish(hub: SnapshotCache, snapshot: Snapshot, *regions: str) -> None:
-    places = regions or ("local",)
-    hub.publish({("gateway", region): snapshot for region in places}, places)
+def publish(snapshot_cache: SnapshotCache, snapshot: Snapshot, *regions: str) -> None:
+    all_regions = regions or ("local",)
+    snapshot_cache.set_snapshots(
+        {NodeGroup("gateway", region): snapshot for region in all_regions}, all_regions
+    )
 
 
 async def refusal(call: Any) -> grpc.aio.AioRpcError:
@@ -54,23 +57,25 @@ async def ask(call: Any, **fields: Any) -> Any:
         return await call.read()
 
 
-async def test_a_stream_gets_the_snapshot_and_what_changes_after(hub: SnapshotCache, channel: Any) -> None:
-    publish(hub, services(a=1))
+async def test_a_stream_gets_the_snapshot_and_what_changes_after(
+    snapshot_cache: SnapshotCache, channel: Any
+) -> None:
+    publish(snapshot_cache, services(a=1))
     call = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel).StreamAggregatedResources()
     first = await ask(call, node=NODE, type_url=ENDPOINT_TYPE.type_url, resource_names=["a"])
     assert first.version_info == services(a=1).version(ENDPOINT_TYPE)
     await call.write(
         DiscoveryRequest(type_url=ENDPOINT_TYPE.type_url, resource_names=["a"], response_nonce=first.nonce)
     )
-    publish(hub, services(a=2))
+    publish(snapshot_cache, services(a=2))
     async with asyncio.timeout(WAIT_TIMEOUT_S):
         second = await call.read()
     assert second.version_info == services(a=2).version(ENDPOINT_TYPE)
     call.cancel()
 
 
-async def test_a_delta_stream_gets_the_snapshot(hub: SnapshotCache, channel: Any) -> None:
-    publish(hub, services(a=1))
+async def test_a_delta_stream_gets_the_snapshot(snapshot_cache: SnapshotCache, channel: Any) -> None:
+    publish(snapshot_cache, services(a=1))
     call = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel).DeltaAggregatedResources()
     await call.write(DeltaDiscoveryRequest(node=NODE, type_url=CLUSTER_TYPE.type_url))
     async with asyncio.timeout(WAIT_TIMEOUT_S):
@@ -108,8 +113,10 @@ async def test_a_stream_that_breaks_the_protocol_ends_with_the_reason(
     assert reason in (error.details() or "")
 
 
-async def test_more_streams_than_a_process_takes_are_refused(hub: SnapshotCache, channel: Any) -> None:
-    publish(hub, services(a=1))
+async def test_more_streams_than_a_process_takes_are_refused(
+    snapshot_cache: SnapshotCache, channel: Any
+) -> None:
+    publish(snapshot_cache, services(a=1))
     stub = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel)
     calls = [stub.StreamAggregatedResources() for _ in range(3)]
     for call in calls:
@@ -119,8 +126,10 @@ async def test_more_streams_than_a_process_takes_are_refused(hub: SnapshotCache,
     assert (await refusal(one_more)).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_a_node_that_never_reads_does_not_hold_up_another(hub: SnapshotCache, channel: Any) -> None:
-    publish(hub, services(**{f"s{number}": number for number in range(1, 2000)}))
+async def test_a_node_that_never_reads_does_not_hold_up_another(
+    snapshot_cache: SnapshotCache, channel: Any
+) -> None:
+    publish(snapshot_cache, services(**{f"s{number}": number for number in range(1, 2000)}))
     stub = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel)
     silent = stub.StreamAggregatedResources()
     await silent.write(DiscoveryRequest(node=NODE, type_url=CLUSTER_TYPE.type_url))
@@ -129,16 +138,18 @@ async def test_a_node_that_never_reads_does_not_hold_up_another(hub: SnapshotCac
 
 
 async def test_a_node_of_an_unknown_region_gets_the_first_regions_snapshot(
-    hub: SnapshotCache, channel: Any
+    snapshot_cache: SnapshotCache, channel: Any
 ) -> None:
-    publish(hub, services(a=1), "north", "south")
+    publish(snapshot_cache, services(a=1), "north", "south")
     call = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel).StreamAggregatedResources()
     elsewhere = {**NODE, "locality": {"region": "elsewhere"}}
     assert (await ask(call, node=elsewhere, type_url=CLUSTER_TYPE.type_url)).resources
 
 
-async def test_the_status_says_what_each_node_has_confirmed(hub: SnapshotCache, channel: Any) -> None:
-    publish(hub, services(a=1))
+async def test_the_status_says_what_each_node_has_confirmed(
+    snapshot_cache: SnapshotCache, channel: Any
+) -> None:
+    publish(snapshot_cache, services(a=1))
     call = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel).StreamAggregatedResources()
     response = await ask(call, node=NODE, type_url=CLUSTER_TYPE.type_url)
     stub = csds_pb2_grpc.ClientStatusDiscoveryServiceStub(channel)
@@ -152,25 +163,25 @@ async def test_the_status_says_what_each_node_has_confirmed(hub: SnapshotCache, 
     assert (await entry()).config_status == ConfigStatus.STALE
     answer = DiscoveryRequest(type_url=CLUSTER_TYPE.type_url, response_nonce=response.nonce)
     await call.write(answer)
-    await wait_until(lambda: hub.streams()[0].watches[CLUSTER_TYPE].accepted_version != "")
+    await wait_until(lambda: snapshot_cache.streams()[0].subscriptions[CLUSTER_TYPE].accepted_version != "")
     assert (await entry()).config_status == ConfigStatus.SYNCED
     assert (await entry()).version_info == services(a=1).version(CLUSTER_TYPE)
-    publish(hub, services(a=1, b=2))
+    publish(snapshot_cache, services(a=1, b=2))
     async with asyncio.timeout(WAIT_TIMEOUT_S):
         newer = await call.read()
     refused = DiscoveryRequest(type_url=CLUSTER_TYPE.type_url, response_nonce=newer.nonce)
     refused.error_detail.message = "cluster b is nonsense"
     await call.write(refused)
-    await wait_until(lambda: hub.streams()[0].watches[CLUSTER_TYPE].refusal != "")
+    await wait_until(lambda: snapshot_cache.streams()[0].subscriptions[CLUSTER_TYPE].nack_reason != "")
     assert (await entry()).config_status == ConfigStatus.ERROR
     assert (await entry()).error_state.details == "cluster b is nonsense"
     assert (await entry()).version_info == services(a=1).version(CLUSTER_TYPE)
 
 
-async def test_a_node_that_is_gone_is_forgotten(hub: SnapshotCache, channel: Any) -> None:
-    publish(hub, services(a=1))
+async def test_a_node_that_is_gone_is_forgotten(snapshot_cache: SnapshotCache, channel: Any) -> None:
+    publish(snapshot_cache, services(a=1))
     call = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel).StreamAggregatedResources()
     await ask(call, node=NODE, type_url=CLUSTER_TYPE.type_url)
-    assert len(hub.streams()) == 1
+    assert len(snapshot_cache.streams()) == 1
     call.cancel()
-    await wait_until(lambda: not hub.streams())
+    await wait_until(lambda: not snapshot_cache.streams())

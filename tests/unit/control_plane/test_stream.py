@@ -20,8 +20,8 @@ from tests.unit.control_plane.samples import (
 both = pytest.mark.parametrize("delta", [False, True], ids=["state of the world", "delta"])
 
 
-def _nacks(kind: str) -> float:
-    return REGISTRY.get_sample_value("xds_nacks_total", {"node_group": "gateway", "type": kind}) or 0
+def _nacks(resource_type: str) -> float:
+    return REGISTRY.get_sample_value("xds_nacks_total", {"node_group": "gateway", "type": resource_type}) or 0
 
 
 @both
@@ -35,11 +35,11 @@ def test_a_node_gets_clusters_then_endpoints_then_listeners_then_routes(delta: b
 @both
 def test_listeners_and_routes_wait_until_the_clusters_are_confirmed(delta: bool) -> None:
     peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe()
-    push = peer.take()
-    assert push is not None and push.kind is CLUSTER_TYPE
+    response = peer.take()
+    assert response is not None and response.resource_type is CLUSTER_TYPE
     assert peer.take() is None
-    peer.apply(push)
-    peer.answer(push)
+    peer.apply(response)
+    peer.answer(response)
     assert peer.settle().log[-2:] == ["lds", "rds"]
 
 
@@ -47,14 +47,14 @@ def test_listeners_and_routes_wait_until_the_clusters_are_confirmed(delta: bool)
 def test_nothing_is_sent_before_there_is_a_snapshot(delta: bool) -> None:
     peer = SimulatedXdsNode(delta=delta).subscribe()
     assert peer.take() is None
-    peer.stream.offer(services(a=1))
+    peer.stream.set_snapshot(services(a=1))
     assert peer.settle().log
 
 
 @both
 def test_what_is_confirmed_is_not_sent_again(delta: bool) -> None:
     peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe().settle()
-    peer.stream.offer(services(a=1))
+    peer.stream.set_snapshot(services(a=1))
     assert peer.take() is None
 
 
@@ -62,9 +62,9 @@ def test_what_is_confirmed_is_not_sent_again(delta: bool) -> None:
 def test_changed_endpoints_are_all_that_is_sent(delta: bool) -> None:
     peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1, b=2)).subscribe().settle()
     peer.log.clear()
-    peer.stream.offer(services(a=9, b=2))
+    peer.stream.set_snapshot(services(a=9, b=2))
     assert peer.settle().log == ["eds"]
-    names = [one.name for one in peer.pushes[-1].resources]
+    names = [one.name for one in peer.responses[-1].resources]
     assert names == (["a"] if delta else ["a", "b"])
 
 
@@ -73,9 +73,11 @@ def test_a_changed_cluster_brings_its_unchanged_endpoints_along(delta: bool) -> 
     peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1, b=2)).subscribe().settle()
     peer.log.clear()
     changed = [cluster("a", "2s"), cluster("b"), endpoints("a", 1), endpoints("b", 2)]
-    peer.stream.offer(Snapshot.of([*changed, listener("gateway", "gateway"), routes("gateway", "a", "b")]))
+    peer.stream.set_snapshot(
+        Snapshot.from_messages([*changed, listener("gateway", "gateway"), routes("gateway", "a", "b")])
+    )
     assert peer.settle().log == ["cds", "eds"]
-    assert "a" in [one.name for one in peer.pushes[-1].resources]
+    assert "a" in [one.name for one in peer.responses[-1].resources]
 
 
 @both
@@ -83,7 +85,9 @@ def test_a_changed_listener_brings_its_unchanged_routes_along(delta: bool) -> No
     peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe().settle()
     peer.log.clear()
     changed = listener("gateway", "gateway", stat_prefix="other")
-    peer.stream.offer(Snapshot.of([cluster("a"), endpoints("a", 1), changed, routes("gateway", "a")]))
+    peer.stream.set_snapshot(
+        Snapshot.from_messages([cluster("a"), endpoints("a", 1), changed, routes("gateway", "a")])
+    )
     assert peer.settle().log == ["lds", "rds"]
 
 
@@ -92,7 +96,7 @@ def test_a_cluster_goes_only_after_the_routes_that_name_it(delta: bool) -> None:
     peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1, b=2)).subscribe().settle()
     peer.log.clear()
     after = services(a=1)
-    peer.stream.offer(after)
+    peer.stream.set_snapshot(after)
     assert peer.settle().log[:2] == ["rds", "cds"]
     assert peer.has == versions(after)
 
@@ -102,7 +106,7 @@ def test_a_new_cluster_comes_before_and_an_old_one_goes_after_the_routes(delta: 
     peer = SimulatedXdsNode(delta=delta, snapshot=services(old=1)).subscribe().settle()
     peer.log.clear()
     after = services(new=2)
-    peer.stream.offer(after)
+    peer.stream.set_snapshot(after)
     peer.settle()
     first, last = peer.log.index("cds"), len(peer.log) - 1 - peer.log[::-1].index("cds")
     assert first < peer.log.index("rds") < last
@@ -118,10 +122,10 @@ def test_a_removed_listener_goes(delta: bool) -> None:
         cluster("a"),
         endpoints("a", 1),
     ]
-    peer = SimulatedXdsNode(delta=delta, snapshot=Snapshot.of(both_listeners)).subscribe().settle()
-    peer.stream.offer(Snapshot.of(both_listeners[1:]))
+    peer = SimulatedXdsNode(delta=delta, snapshot=Snapshot.from_messages(both_listeners)).subscribe().settle()
+    peer.stream.set_snapshot(Snapshot.from_messages(both_listeners[1:]))
     assert set(peer.settle().has[LISTENER_TYPE]) == {"out"}
-    peer.stream.offer(Snapshot.of(both_listeners[2:]))
+    peer.stream.set_snapshot(Snapshot.from_messages(both_listeners[2:]))
     assert set(peer.settle().has[LISTENER_TYPE]) == set()
 
 
@@ -130,23 +134,23 @@ def test_a_refused_version_is_counted_and_not_sent_again_and_the_next_one_is(del
     good, bad, better = services(a=1), services(a=1, b=2), services(a=1, b=2, c=3)
     peer = SimulatedXdsNode(delta=delta, snapshot=good).subscribe().settle()
     before = _nacks("cds")
-    peer.stream.offer(bad)
+    peer.stream.set_snapshot(bad)
     peer.settle(refuse=[CLUSTER_TYPE])
     assert _nacks("cds") == before + 1
-    assert peer.stream.watches[CLUSTER_TYPE].state is SubscriptionState.ERROR
-    assert peer.stream.watches[CLUSTER_TYPE].refusal == "does not work"
-    peer.stream.offer(services(a=1, b=2))
+    assert peer.stream.subscriptions[CLUSTER_TYPE].state is SubscriptionState.ERROR
+    assert peer.stream.subscriptions[CLUSTER_TYPE].nack_reason == "does not work"
+    peer.stream.set_snapshot(services(a=1, b=2))
     assert peer.take() is None
-    peer.stream.offer(better)
+    peer.stream.set_snapshot(better)
     assert peer.settle().has == versions(better)
-    assert peer.stream.watches[CLUSTER_TYPE].state is SubscriptionState.SYNCED
+    assert peer.stream.subscriptions[CLUSTER_TYPE].state is SubscriptionState.SYNCED
 
 
 @both
 def test_a_push_goes_no_further_than_where_it_was_refused(delta: bool) -> None:
     peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe().settle()
     had = dict(peer.has[ROUTE_TYPE])
-    peer.stream.offer(services(a=1, b=2))
+    peer.stream.set_snapshot(services(a=1, b=2))
     peer.settle(refuse=[CLUSTER_TYPE])
     assert peer.has[ROUTE_TYPE] == had
 
@@ -154,10 +158,10 @@ def test_a_push_goes_no_further_than_where_it_was_refused(delta: bool) -> None:
 @both
 def test_endpoints_still_change_while_clusters_are_refused(delta: bool) -> None:
     peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe().settle()
-    peer.stream.offer(services(a=1, b=2))
+    peer.stream.set_snapshot(services(a=1, b=2))
     peer.settle(refuse=[CLUSTER_TYPE])
     newer = services(a=9, b=2)
-    peer.stream.offer(newer)
+    peer.stream.set_snapshot(newer)
     peer.settle(refuse=[CLUSTER_TYPE])
     assert peer.has[ENDPOINT_TYPE]["a"] == versions(newer)[ENDPOINT_TYPE]["a"]
 
@@ -166,55 +170,55 @@ def test_endpoints_still_change_while_clusters_are_refused(delta: bool) -> None:
 def test_going_back_to_what_worked_is_sent_and_to_what_was_refused_is_not(delta: bool) -> None:
     good, bad = services(a=1), services(a=1, b=2)
     peer = SimulatedXdsNode(delta=delta, snapshot=good).subscribe().settle()
-    peer.stream.offer(bad)
+    peer.stream.set_snapshot(bad)
     peer.settle(refuse=[CLUSTER_TYPE])
     peer.log.clear()
-    peer.stream.offer(good)
+    peer.stream.set_snapshot(good)
     assert "cds" in peer.settle().log
     peer.log.clear()
-    peer.stream.offer(bad)
+    peer.stream.set_snapshot(bad)
     assert "cds" not in peer.settle().log
-    assert peer.stream.watches[CLUSTER_TYPE].state is SubscriptionState.ERROR
+    assert peer.stream.subscriptions[CLUSTER_TYPE].state is SubscriptionState.ERROR
 
 
 @both
 def test_at_most_one_response_of_a_kind_is_outstanding_and_the_newest_follows(delta: bool) -> None:
     peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe().settle()
-    peer.stream.offer(services(a=2))
-    outstanding = peer.take()
+    peer.stream.set_snapshot(services(a=2))
+    unacked = peer.take()
     for port in range(3, 30):
-        peer.stream.offer(services(a=port))
+        peer.stream.set_snapshot(services(a=port))
         assert peer.take() is None
-    assert outstanding is not None
+    assert unacked is not None
     peer.log.clear()
-    peer.apply(outstanding)
-    peer.answer(outstanding)
+    peer.apply(unacked)
+    peer.answer(unacked)
     assert peer.settle().log == ["eds"]
     assert peer.has == versions(services(a=29))
 
 
 def test_a_stale_nonce_is_ignored_in_the_state_of_the_world() -> None:
     peer = SimulatedXdsNode(delta=False, snapshot=services(a=1)).subscribe(CLUSTER_TYPE)
-    push = peer.take()
-    assert push is not None
-    peer.stream.receive(XdsRequest(CLUSTER_TYPE.type_url, "of long ago", error="of long ago"))
-    assert peer.stream.watches[CLUSTER_TYPE].state is SubscriptionState.STALE
-    peer.answer(push)
-    assert peer.stream.watches[CLUSTER_TYPE].state is SubscriptionState.SYNCED
+    response = peer.take()
+    assert response is not None
+    peer.stream.receive(XdsRequest(CLUSTER_TYPE.type_url, "of long ago", nack_reason="of long ago"))
+    assert peer.stream.subscriptions[CLUSTER_TYPE].state is SubscriptionState.STALE
+    peer.answer(response)
+    assert peer.stream.subscriptions[CLUSTER_TYPE].state is SubscriptionState.SYNCED
 
 
 def test_a_named_subscription_gets_what_it_names_only() -> None:
     peer = SimulatedXdsNode(delta=False, snapshot=services(a=1, b=2))
     peer.ask_for(CLUSTER_TYPE, "b")
-    push = peer.take()
-    assert push is not None and [one.name for one in push.resources] == ["b"]
+    response = peer.take()
+    assert response is not None and [one.name for one in response.resources] == ["b"]
 
 
 def test_a_star_is_a_subscription_to_everything() -> None:
     peer = SimulatedXdsNode(delta=False, snapshot=services(a=1, b=2))
     peer.ask_for(CLUSTER_TYPE, "*", "a")
-    push = peer.take()
-    assert push is not None and {one.name for one in push.resources} == {"a", "b"}
+    response = peer.take()
+    assert response is not None and {one.name for one in response.resources} == {"a", "b"}
 
 
 def test_a_name_more_is_answered_and_a_name_less_is_not() -> None:
@@ -232,10 +236,10 @@ def test_a_name_more_is_answered_and_a_name_less_is_not() -> None:
 def test_no_names_after_names_end_a_subscription() -> None:
     peer = SimulatedXdsNode(delta=False, snapshot=services(a=1))
     peer.ask_for(CLUSTER_TYPE, "a")
-    push = peer.take()
-    assert push is not None
-    peer.stream.receive(XdsRequest(CLUSTER_TYPE.type_url, push.nonce, ()))
-    peer.stream.offer(services(a=1, b=2))
+    response = peer.take()
+    assert response is not None
+    peer.stream.receive(XdsRequest(CLUSTER_TYPE.type_url, response.nonce, ()))
+    peer.stream.set_snapshot(services(a=1, b=2))
     last = peer.take()
     assert last is None or not last.resources
 
@@ -243,25 +247,25 @@ def test_no_names_after_names_end_a_subscription() -> None:
 def test_a_listener_that_does_not_exist_is_answered_with_none() -> None:
     peer = SimulatedXdsNode(delta=False, snapshot=services(a=1))
     peer.ask_for(LISTENER_TYPE, "nobody")
-    push = peer.take()
-    assert push is not None and push.resources == ()
+    response = peer.take()
+    assert response is not None and response.resources == ()
 
 
 def test_a_delta_subscription_to_a_missing_resource_gets_its_removal() -> None:
     peer = SimulatedXdsNode(delta=True, snapshot=services(a=1))
     peer.ask_for(ENDPOINT_TYPE, "a", "nobody")
-    push = peer.take()
-    assert push is not None
-    assert [one.name for one in push.resources] == ["a"]
-    assert push.removed == ("nobody",)
+    response = peer.take()
+    assert response is not None
+    assert [one.name for one in response.resources] == ["a"]
+    assert response.removed == ("nobody",)
 
 
 def test_subscribing_again_in_delta_is_answered_again() -> None:
     peer = SimulatedXdsNode(delta=True, snapshot=services(a=1))
     peer.ask_for(ENDPOINT_TYPE, "a")
-    push = peer.take()
-    assert push is not None
-    peer.answer(push)
+    response = peer.take()
+    assert response is not None
+    peer.answer(response)
     assert peer.take() is None
     peer.ask_for(ENDPOINT_TYPE, "a")
     again = peer.take()
@@ -271,36 +275,36 @@ def test_subscribing_again_in_delta_is_answered_again() -> None:
 def test_an_unsubscribed_name_is_not_sent_in_delta() -> None:
     peer = SimulatedXdsNode(delta=True, snapshot=services(a=1, b=2))
     peer.ask_for(ENDPOINT_TYPE, "a", "b")
-    push = peer.take()
-    assert push is not None
-    peer.stream.receive(XdsRequest(ENDPOINT_TYPE.type_url, push.nonce, dropped=("b",)))
-    peer.stream.offer(services(a=1, b=9))
+    response = peer.take()
+    assert response is not None
+    peer.stream.receive(XdsRequest(ENDPOINT_TYPE.type_url, response.nonce, unsubscribed=("b",)))
+    peer.stream.set_snapshot(services(a=1, b=9))
     assert peer.take() is None
 
 
 def test_a_node_that_comes_back_in_delta_gets_only_what_changed_since() -> None:
     before, after = services(a=1, b=2), services(a=1, b=9)
     peer = SimulatedXdsNode(delta=True, snapshot=after)
-    peer.ask_for(ENDPOINT_TYPE, "a", "b", known=versions(before)[ENDPOINT_TYPE])
-    push = peer.take()
-    assert push is not None and [one.name for one in push.resources] == ["b"]
+    peer.ask_for(ENDPOINT_TYPE, "a", "b", initial_versions=versions(before)[ENDPOINT_TYPE])
+    response = peer.take()
+    assert response is not None and [one.name for one in response.resources] == ["b"]
 
 
 def test_a_node_that_comes_back_in_delta_with_everything_gets_nothing() -> None:
     snapshot = services(a=1, b=2)
     peer = SimulatedXdsNode(delta=True, snapshot=snapshot)
-    for kind, known in versions(snapshot).items():
-        names = () if kind.whole_state else tuple(known)
-        peer.ask_for(kind, *names, known=known)
+    for resource_type, initial_versions in versions(snapshot).items():
+        names = () if resource_type.requires_full_state else tuple(initial_versions)
+        peer.ask_for(resource_type, *names, initial_versions=initial_versions)
     assert peer.take() is None
-    assert all(peer.stream.is_current(watch) for watch in peer.stream.watches.values())
+    assert all(peer.stream.is_current(subscription) for subscription in peer.stream.subscriptions.values())
 
 
 def test_a_node_that_comes_back_in_delta_gets_the_removed_names() -> None:
     peer = SimulatedXdsNode(delta=True, snapshot=services(a=1))
-    peer.ask_for(CLUSTER_TYPE, known=versions(services(a=1, b=2))[CLUSTER_TYPE])
-    push = peer.take()
-    assert push is not None and push.removed == ("b",)
+    peer.ask_for(CLUSTER_TYPE, initial_versions=versions(services(a=1, b=2))[CLUSTER_TYPE])
+    response = peer.take()
+    assert response is not None and response.removed == ("b",)
 
 
 @both
@@ -328,7 +332,7 @@ def test_more_names_than_anybody_needs_break_the_protocol(delta: bool) -> None:
 @both
 def test_a_status_is_current_when_everything_is_confirmed(delta: bool) -> None:
     peer = SimulatedXdsNode(delta=delta, snapshot=services(a=1)).subscribe().settle()
-    assert all(peer.stream.is_current(watch) for watch in peer.stream.watches.values())
-    peer.stream.offer(services(a=2))
-    assert not peer.stream.is_current(peer.stream.watches[ENDPOINT_TYPE])
-    assert peer.stream.is_current(peer.stream.watches[CLUSTER_TYPE])
+    assert all(peer.stream.is_current(subscription) for subscription in peer.stream.subscriptions.values())
+    peer.stream.set_snapshot(services(a=2))
+    assert not peer.stream.is_current(peer.stream.subscriptions[ENDPOINT_TYPE])
+    assert peer.stream.is_current(peer.stream.subscriptions[CLUSTER_TYPE])

@@ -13,16 +13,16 @@ _EXPORTS = """
 return {
   call = function(method, path)
     local values = {}
-    local node = node_at(TREE, segments_of(path), 1, values)
+    local node = find_node(TREE, segments_of(path), 1, values)
     return node, node and node.methods[method], values
   end,
   methods = allowed_methods,
   query = read_query,
   body = function(text, binding, values)
     local found = read_body(text, binding.body_type, variables_in_body(binding, values))
-    return { held = found.held, refused = body_refusal(found) }
+    return { present_fields = found.present_fields, refusal = body_refusal(found) }
   end,
-  names_tag = names_tag,
+  matches_etag = matches_etag,
 }
 """
 
@@ -65,11 +65,11 @@ class EdgeScript:
         """What a body holds, or what is wrong with it."""
         _, binding, values = self._script.call(method, path)
         found = self._script.body(body, binding, values)
-        return _refusal(found.refused) or BodyFields(tuple(_items(found.held)))
+        return _refusal(found.refusal) or BodyFields(tuple(_items(found.present_fields)))
 
-    def names_tag(self, wanted: str, tag: str) -> bool:
+    def matches_etag(self, if_none_match: str, etag: str) -> bool:
         """Whether `If-None-Match` names a tag."""
-        return bool(self._script.names_tag(wanted, tag))
+        return bool(self._script.matches_etag(if_none_match, etag))
 
 
 def _refusal(found: Any) -> ScriptRefusal | None:

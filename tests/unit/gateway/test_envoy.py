@@ -15,8 +15,8 @@ from gateway.envoy.bootstrap import EnvoyNode, build_bootstrap
 from gateway.envoy.clusters import build_clusters
 from gateway.envoy.edge_config import EdgeConfig
 from gateway.envoy.filters import render_lua_source
-from gateway.envoy.limits import rate_limit_actions, render_caller_lua
 from gateway.envoy.listener import build_edge_listener
+from gateway.envoy.rate_limits import rate_limit_actions, render_caller_lua
 from gateway.envoy.routes import build_edge_routes, build_origin_routes
 from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
 from gateway.envoy_types import Cluster, Listener, parse_message
@@ -260,9 +260,9 @@ def _snapshot(region: str, *endpoints: Endpoint, rooms: tuple[str, ...] = SERVIC
 
 def test_a_snapshot_is_whole() -> None:
     snapshot = _snapshot("north", Endpoint("127.0.0.1", 1, "north"))
-    snapshot.refuse_inconsistency()
+    snapshot.check_consistency()
     assert [
-        len(snapshot.of_kind(kind)) for kind in (CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE)
+        len(snapshot.resources_of(kind)) for kind in (CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE)
     ] == [7, 6, 2, 2]
 
 
@@ -270,14 +270,16 @@ def test_the_gateway_of_a_region_listens_where_the_mesh_file_says() -> None:
     builder = GatewaySnapshotBuilder(lambda: EDGE)
     found = mesh(gateway={"listen": {"south": "127.0.0.1:8081"}})
     for region, port in (("north", 8080), ("south", 8081), ("north", 8080)):
-        resource = builder.build("gateway", region, contracts(), found, {}).of_kind(LISTENER_TYPE)["gateway"]
+        resource = builder.build("gateway", region, contracts(), found, {}).resources_of(LISTENER_TYPE)[
+            "gateway"
+        ]
         assert resource.body is not None
         assert Listener.FromString(resource.body.value).address.socket_address.port_value == port
 
 
 def test_a_service_that_the_mesh_lacks_is_named() -> None:
     with pytest.raises(InconsistentSnapshotError, match="names cluster 'analytics': there is none"):
-        _snapshot("north", rooms=SERVICE_NAMES[:-1]).refuse_inconsistency()
+        _snapshot("north", rooms=SERVICE_NAMES[:-1]).check_consistency()
 
 
 def test_the_bootstrap_says_where_the_control_plane_is_and_nothing_of_services() -> None:

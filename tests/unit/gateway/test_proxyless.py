@@ -18,10 +18,10 @@ from chassis.contracts import Contracts
 from gateway.api_surface import service_of
 from gateway.proxyless import DEADLINE_MARGIN_S, ProxylessSnapshotBuilder
 from gateway.xds.endpoints import Endpoint
+from gateway.xds.load_assignment import build_load_assignment, select_usable_endpoints
 from gateway.xds.mesh import Mesh
 from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE
 from gateway.xds.snapshot import Snapshot
-from gateway.xds.snapshot_builder import build_load_assignment, select_usable_endpoints
 
 MESH = Mesh.model_validate(
     {
@@ -47,7 +47,7 @@ def _snapshot(*endpoints: Endpoint, region: str = "north") -> Snapshot:
 
 def _routes(snapshot: Snapshot) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for resource in snapshot.of_kind(ROUTE_TYPE).values():
+    for resource in snapshot.resources_of(ROUTE_TYPE).values():
         assert resource.body is not None
         configuration = RouteConfiguration.FromString(resource.body.value)
         found |= {route.match.path: route.route for route in configuration.virtual_hosts[0].routes}
@@ -60,9 +60,9 @@ def _places(assignment: dict[str, Any]) -> list[tuple[str, int]]:
 
 def test_each_service_has_a_listener_routes_a_cluster_and_endpoints() -> None:
     snapshot = _snapshot(NORTH)
-    snapshot.refuse_inconsistency()
+    snapshot.check_consistency()
     for kind in (LISTENER_TYPE, ROUTE_TYPE, CLUSTER_TYPE, ENDPOINT_TYPE):
-        assert set(snapshot.of_kind(kind)) == set(MESH.services)
+        assert set(snapshot.resources_of(kind)) == set(MESH.services)
 
 
 def test_every_call_of_the_contracts_has_a_route_with_its_deadline() -> None:
@@ -83,7 +83,7 @@ def test_only_calls_whose_repeat_has_no_effect_are_repeated() -> None:
 def _fault_of(service: str, **faults: Any) -> HTTPFault | None:
     mesh = Mesh.model_validate(MESH.model_dump() | {"faults": faults})
     snapshot = ProxylessSnapshotBuilder().build("services", "north", contracts(), mesh, {})
-    resource = snapshot.of_kind(LISTENER_TYPE)[service]
+    resource = snapshot.resources_of(LISTENER_TYPE)[service]
     assert resource.body is not None
     packed = Listener.FromString(resource.body.value).api_listener.api_listener
     filters = HttpConnectionManager.FromString(packed.value).http_filters
@@ -123,6 +123,6 @@ def test_a_draining_endpoint_is_taken_out_unless_there_is_no_other() -> None:
 
 
 def test_a_service_without_endpoints_has_an_empty_assignment() -> None:
-    resource = _snapshot().of_kind(ENDPOINT_TYPE)["auth"]
+    resource = _snapshot().resources_of(ENDPOINT_TYPE)["auth"]
     assert resource.body is not None
     assert list(ClusterLoadAssignment.FromString(resource.body.value).endpoints) == []

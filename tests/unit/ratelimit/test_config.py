@@ -11,7 +11,7 @@ UNITS = "second, minute, hour, day, week, month, year"
 
 
 def loaded(text: str) -> list[RateLimitRule]:
-    return list(parse_rules({"limits.yaml": text.encode()}).all())
+    return list(parse_rules({"limits.yaml": text.encode()}).all_rules())
 
 
 def complaints(text: str) -> tuple[str, ...]:
@@ -41,11 +41,11 @@ def test_every_field_of_the_format_is_read() -> None:
     """
     outer, inner = loaded(text)
     assert outer == RateLimitRule(
-        "d.a_x", RateLimit(7, TimeUnit.HOUR, 2), "n", "n", frozenset({"m"}), shadow=True
+        "d.a_x", RateLimit(7, TimeUnit.HOUR, 2), "n", "n", frozenset({"m"}), is_shadow=True
     )
     assert outer.limit is not None
     assert outer.limit.window_s == 7_200
-    assert inner == RateLimitRule("d.a_x.b_y*", None, detailed=True)
+    assert inner == RateLimitRule("d.a_x.b_y*", None, has_detailed_metric=True)
 
 
 def test_a_limit_is_called_by_its_class_else_by_its_name() -> None:

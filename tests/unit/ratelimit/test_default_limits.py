@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.api_surface import edge_rpcs
-from gateway.envoy.limits import rate_limit_actions
+from gateway.envoy.rate_limits import rate_limit_actions
 from gateway.ratelimit.config import parse_rules, read_config_files
 from gateway.ratelimit.headers import FLOOD_LIMIT_NAME
 from gateway.ratelimit.rules import RateLimitRule, RateLimitRuleSet
@@ -29,7 +29,7 @@ def rules() -> RateLimitRuleSet:
 
 
 def found(rules: RateLimitRuleSet, *entries: tuple[str, str]) -> RateLimitRule:
-    rule = rules.find(DOMAIN, entries)
+    rule = rules.find_rule(DOMAIN, entries)
     assert rule is not None, f"nothing limits {entries}"
     return rule
 
@@ -69,7 +69,7 @@ SIGN_UP = (("class", "SIGN_UP"), ("call", "Register"))
 
 
 def test_what_is_searched_for_limits_nothing_by_itself(rules: RateLimitRuleSet) -> None:
-    assert rules.find(DOMAIN, [("class", "SEARCH"), ("search", "/api/v1/internships?q=python")]) is None
+    assert rules.find_rule(DOMAIN, [("class", "SEARCH"), ("search", "/api/v1/internships?q=python")]) is None
 
 
 def test_signing_up_has_five_tries_for_one_address_and_client_and_twenty_times_as_many_for_a_client(
@@ -86,8 +86,8 @@ def test_signing_up_has_five_tries_for_one_address_and_client_and_twenty_times_a
 def test_of_sign_ins_only_a_flood_is_stopped_here(rules: RateLimitRuleSet) -> None:
     rule = found(rules, ("class", "LOGIN"), ("client", "192.0.2.1"))
     assert (figures(rule), rule.name) == ((900, 1_000), FLOOD_LIMIT_NAME)
-    assert rules.find(DOMAIN, [("class", "LOGIN"), ("account", "ada@example.org")]) is None
-    assert rules.find(DOMAIN, [("class", "LOGIN"), ("plan", "FREE"), ("user", "usr_1")]) is None
+    assert rules.find_rule(DOMAIN, [("class", "LOGIN"), ("account", "ada@example.org")]) is None
+    assert rules.find_rule(DOMAIN, [("class", "LOGIN"), ("plan", "FREE"), ("user", "usr_1")]) is None
 
 
 def test_every_descriptor_that_the_gateway_sends_has_its_limit(rules: RateLimitRuleSet) -> None:

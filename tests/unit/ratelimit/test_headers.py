@@ -19,7 +19,9 @@ def test_a_request_within_its_limit_gets_its_remaining_requests() -> None:
 
 
 def test_a_refused_request_gets_a_retry_time() -> None:
-    assert rate_limit_headers([LimitDecision(QUARTER, "LOGIN", over=True, reset_s=61.01, retry_s=61.01)]) == [
+    assert rate_limit_headers(
+        [LimitDecision(QUARTER, "LOGIN", is_over_limit=True, reset_s=61.01, retry_s=61.01)]
+    ) == [
         ("X-RateLimit-Limit", "5"),
         ("X-RateLimit-Remaining", "0"),
         ("X-RateLimit-Reset", "62"),
@@ -30,7 +32,7 @@ def test_a_refused_request_gets_a_retry_time() -> None:
 
 
 def test_the_retry_time_is_never_below_a_second() -> None:
-    assert rate_limit_headers([LimitDecision(MINUTE, over=True)])[-1] == ("Retry-After", "1")
+    assert rate_limit_headers([LimitDecision(MINUTE, is_over_limit=True)])[-1] == ("Retry-After", "1")
 
 
 def test_of_several_limits_the_one_with_the_fewest_remaining_is_shown() -> None:
@@ -45,12 +47,17 @@ def test_of_several_limits_the_one_with_the_fewest_remaining_is_shown() -> None:
 def test_of_several_refusals_the_longest_is_shown() -> None:
     told = dict(
         rate_limit_headers(
-            [LimitDecision(MINUTE, over=True, retry_s=9), LimitDecision(QUARTER, over=True, retry_s=800)]
+            [
+                LimitDecision(MINUTE, is_over_limit=True, retry_s=9),
+                LimitDecision(QUARTER, is_over_limit=True, retry_s=800),
+            ]
         )
     )
     assert told["Retry-After"] == "800"
     told = dict(
-        rate_limit_headers([LimitDecision(MINUTE, over=True, retry_s=9), LimitDecision(QUARTER, remaining=0)])
+        rate_limit_headers(
+            [LimitDecision(MINUTE, is_over_limit=True, retry_s=9), LimitDecision(QUARTER, remaining=0)]
+        )
     )
     assert (told["Retry-After"], told["X-RateLimit-Limit"]) == ("9", "100")
 
@@ -61,10 +68,11 @@ def test_without_a_limit_there_are_no_headers() -> None:
 
 
 def test_a_limit_in_shadow_mode_is_not_announced() -> None:
-    shadow = LimitDecision(QUARTER, over=True, shadow=True, retry_s=9)
-    assert rate_limit_headers([shadow]) == []
+    is_shadow = LimitDecision(QUARTER, is_over_limit=True, is_shadow=True, retry_s=9)
+    assert rate_limit_headers([is_shadow]) == []
     assert (
-        dict(rate_limit_headers([shadow, LimitDecision(MINUTE, remaining=7)]))["X-RateLimit-Remaining"] == "7"
+        dict(rate_limit_headers([is_shadow, LimitDecision(MINUTE, remaining=7)]))["X-RateLimit-Remaining"]
+        == "7"
     )
 
 

@@ -37,17 +37,17 @@ class RateLimiterHarness:
             lambda: self.rules,
             self.counters,
             LocalRefusalCache(100, self.clock),
-            answer_within_s=WAIT_TIMEOUT_S,
+            timeout_s=WAIT_TIMEOUT_S,
             clock=self.clock,
         )
 
     async def decide(
-        self, *descriptors: RequestDescriptor, within_s: float | None = None
+        self, *descriptors: RequestDescriptor, timeout_s: float | None = None
     ) -> list[LimitDecision]:
-        return await self.limiter.decide("d", descriptors, within_s)
+        return await self.limiter.decide("d", descriptors, timeout_s)
 
-    async def over(self, *descriptors: RequestDescriptor) -> list[bool]:
-        return [verdict.refused for verdict in await self.decide(*descriptors)]
+    async def is_over_limit(self, *descriptors: RequestDescriptor) -> list[bool]:
+        return [verdict.is_refused for verdict in await self.decide(*descriptors)]
 
 
 def rules_of(text: str) -> RateLimitRuleSet:
@@ -80,7 +80,7 @@ def counted() -> Callable[..., float]:
 async def test_a_user_gets_the_limit_and_not_one_more(house: RateLimiterHarness) -> None:
     verdicts = [(await house.decide(build_descriptor("user")))[0] for _ in range(4)]
     assert [verdict.remaining for verdict in verdicts] == [2, 1, 0, 0]
-    assert [verdict.refused for verdict in verdicts] == [False, False, False, True]
+    assert [verdict.is_refused for verdict in verdicts] == [False, False, False, True]
     assert verdicts[0].limit == RateLimit(3, TimeUnit.MINUTE)
     assert verdicts[3].retry_s == verdicts[3].reset_s == 60.0
 
@@ -88,13 +88,16 @@ async def test_a_user_gets_the_limit_and_not_one_more(house: RateLimiterHarness)
 async def test_each_value_is_counted_by_itself(house: RateLimiterHarness) -> None:
     for _ in range(3):
         await house.decide(build_descriptor("user", "1"))
-    assert await house.over(build_descriptor("user", "1"), build_descriptor("user", "2")) == [True, False]
+    assert await house.is_over_limit(build_descriptor("user", "1"), build_descriptor("user", "2")) == [
+        True,
+        False,
+    ]
 
 
 async def test_all_descriptors_are_counted_though_one_is_refused(house: RateLimiterHarness) -> None:
     for _ in range(4):
         verdicts = await house.decide(build_descriptor("user"), build_descriptor("address"))
-    assert [verdict.refused for verdict in verdicts] == [True, False]
+    assert [verdict.is_refused for verdict in verdicts] == [True, False]
     assert verdicts[1].remaining == 6
 
 
@@ -121,11 +124,11 @@ async def test_a_refusal_is_remembered_until_the_next_hit_can_pass(house: RateLi
     asked = len(house.counters.asked)
     house.clock.s += 59.9
     (verdict,) = await house.decide(build_descriptor("user"))
-    assert (verdict.refused, round(verdict.retry_s, 3)) == (True, 0.1)
+    assert (verdict.is_refused, round(verdict.retry_s, 3)) == (True, 0.1)
     assert len(house.counters.asked) == asked
 
     house.clock.s += 0.1
-    assert await house.over(build_descriptor("user")) == [False]
+    assert await house.is_over_limit(build_descriptor("user")) == [False]
     assert len(house.counters.asked) == asked + 1
 
 
@@ -133,27 +136,27 @@ async def test_a_higher_limit_holds_at_once_whatever_is_remembered(house: RateLi
     for _ in range(4):
         await house.decide(build_descriptor("user"))
     house.rules = rules_of(TEXT.replace("requests_per_unit: 3", "requests_per_unit: 4"))
-    assert await house.over(build_descriptor("user")) == [False]
-    assert await house.over(build_descriptor("user")) == [True]
+    assert await house.is_over_limit(build_descriptor("user")) == [False]
+    assert await house.is_over_limit(build_descriptor("user")) == [True]
 
 
 async def test_a_peek_counts_nothing_and_shows_whether_a_hit_would_pass(house: RateLimiterHarness) -> None:
     for expected in (3, 3):
         assert (await house.decide(build_descriptor("user", hits=0)))[0].remaining == expected
     await house.decide(build_descriptor("user", hits=3))
-    assert await house.over(build_descriptor("user", hits=0)) == [True]
+    assert await house.is_over_limit(build_descriptor("user", hits=0)) == [True]
 
 
 async def test_hits_count_as_many(house: RateLimiterHarness) -> None:
-    assert await house.over(build_descriptor("user", hits=2)) == [False]
-    assert await house.over(build_descriptor("user", hits=2)) == [True]
-    assert await house.over(build_descriptor("user", hits=1)) == [False]
+    assert await house.is_over_limit(build_descriptor("user", hits=2)) == [False]
+    assert await house.is_over_limit(build_descriptor("user", hits=2)) == [True]
+    assert await house.is_over_limit(build_descriptor("user", hits=1)) == [False]
 
 
 async def test_a_request_may_bring_its_own_limit(house: RateLimiterHarness) -> None:
     own = build_descriptor("user", "7", limit=RateLimit(1, TimeUnit.HOUR))
-    assert await house.over(own) == [False]
-    assert await house.over(own) == [True]
+    assert await house.is_over_limit(own) == [False]
+    assert await house.is_over_limit(own) == [True]
     assert (await house.decide(build_descriptor("user", "7")))[0].remaining == 2
     assert await house.limiter.decide("other", [own]) == [UNLIMITED_DECISION]
 
@@ -163,8 +166,8 @@ async def test_a_limit_in_shadow_mode_refuses_nothing_and_is_counted(
 ) -> None:
     counted("ratelimit_shadow_mode_total", rule="d.trial")
     verdicts = [(await house.decide(build_descriptor("trial")))[0] for _ in range(3)]
-    assert [verdict.over for verdict in verdicts] == [False, True, True]
-    assert not any(verdict.refused for verdict in verdicts)
+    assert [verdict.is_over_limit for verdict in verdicts] == [False, True, True]
+    assert not any(verdict.is_refused for verdict in verdicts)
     assert counted("ratelimit_shadow_mode_total", rule="d.trial") == 2
 
 
@@ -201,7 +204,7 @@ async def test_without_an_answer_in_time_requests_pass_and_that_is_counted(
     house.counters.is_down = cause == "open"
     house.counters.is_slow = cause != "open"
     verdicts = await house.decide(
-        build_descriptor("user"), build_descriptor("address"), within_s=0.01 if cause == "deadline" else None
+        build_descriptor("user"), build_descriptor("address"), timeout_s=0.01 if cause == "deadline" else None
     )
     assert verdicts == [UNLIMITED_DECISION, UNLIMITED_DECISION]
     assert counted("ratelimit_bypassed_total", cause=cause) == 2
@@ -211,5 +214,5 @@ async def test_a_flood_on_one_key_admits_the_limit_and_soon_asks_nobody(house: R
     verdicts = [
         await asyncio.gather(*(house.decide(build_descriptor("user")) for _ in range(50))) for _ in range(10)
     ]
-    assert sum(not each[0].refused for batch in verdicts for each in batch) == 3
+    assert sum(not each[0].is_refused for batch in verdicts for each in batch) == 3
     assert len(house.counters.asked) <= 50

@@ -28,7 +28,7 @@ def until(clock: ManualClock, s: float, hits: int = 1) -> CachedRefusal:
 def test_a_refusal_holds_until_its_moment_and_no_longer(
     refusals: LocalRefusalCache, clock: ManualClock
 ) -> None:
-    refusals.keep(hit(), until(clock, 5))
+    refusals.put(hit(), until(clock, 5))
     clock.s += 4.999
     assert refusals.find(hit()) is not None
     clock.s += 0.001
@@ -39,7 +39,7 @@ def test_a_refusal_holds_until_its_moment_and_no_longer(
 def test_a_refusal_of_many_hits_says_nothing_about_fewer(
     refusals: LocalRefusalCache, clock: ManualClock
 ) -> None:
-    refusals.keep(hit(hits=4), until(clock, 5, hits=4))
+    refusals.put(hit(hits=4), until(clock, 5, hits=4))
     assert refusals.find(hit(hits=3)) is None
     assert refusals.find(hit(hits=0)) is None
     assert refusals.find(hit(hits=4)) is not None
@@ -49,21 +49,21 @@ def test_a_refusal_of_many_hits_says_nothing_about_fewer(
 def test_a_question_without_hits_is_answered_by_a_refusal_of_one(
     refusals: LocalRefusalCache, clock: ManualClock
 ) -> None:
-    refusals.keep(hit(), until(clock, 5))
+    refusals.put(hit(), until(clock, 5))
     assert refusals.find(hit(hits=0)) is not None
 
 
 def test_a_refusal_under_another_limit_or_of_another_key_does_not_hold(
     refusals: LocalRefusalCache, clock: ManualClock
 ) -> None:
-    refusals.keep(hit(), until(clock, 5))
+    refusals.put(hit(), until(clock, 5))
     assert refusals.find(hit(limit=11)) is None
     assert refusals.find(hit("other")) is None
 
 
 def test_the_least_recently_used_refusal_is_evicted(refusals: LocalRefusalCache, clock: ManualClock) -> None:
     for key in "abc":
-        refusals.keep(hit(key), until(clock, 5))
+        refusals.put(hit(key), until(clock, 5))
     refusals.find(hit("a"))
-    refusals.keep(hit("d"), until(clock, 5))
+    refusals.put(hit("d"), until(clock, 5))
     assert [key for key in "abcd" if refusals.find(hit(key))] == ["a", "c", "d"]

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from chassis.redis.nodes import StoreUnavailableError
-from gateway.ratelimit.counter_store import OutageLog
+from gateway.ratelimit.redis_counter_store import OutageLog
 
 
 @pytest.fixture
@@ -24,26 +24,26 @@ def test_each_failing_node_is_logged_once(lines: list[Any]) -> None:
     outages = OutageLog(lambda: {"a", "b", "c"})
     for node in ("a", "a", "b", "c", "a"):
         if node == "c":
-            outages.answered(node)
+            outages.record_success(node)
         else:
-            outages.failed(StoreUnavailableError("no answer", node=node))
-    outages.answered("a")
-    outages.answered("a")
+            outages.record_failure(StoreUnavailableError("no answer", node=node))
+    outages.record_success("a")
+    outages.record_success("a")
     assert log_lines(lines) == [("not enforced", "a"), ("not enforced", "b"), ("enforced again", "a")]
 
 
 def test_any_answer_ends_the_outage_of_the_whole_cluster(lines: list[Any]) -> None:
     outages = OutageLog(lambda: {"a", "b"})
-    outages.failed(StoreUnavailableError("not reached", "unreached"))
-    outages.answered("b")
+    outages.record_failure(StoreUnavailableError("not reached", "unreached"))
+    outages.record_success("b")
     assert log_lines(lines) == [("not enforced", ""), ("enforced again", "")]
 
 
 def test_the_outage_of_a_node_ends_when_another_has_taken_over_its_keys(lines: list[Any]) -> None:
-    holders = {"a", "b"}
-    outages = OutageLog(lambda: holders)
-    outages.failed(StoreUnavailableError("no answer", node="a"))
-    outages.answered("b")
-    holders = {"heir", "b"}
-    outages.answered("b")
+    primaries = {"a", "b"}
+    outages = OutageLog(lambda: primaries)
+    outages.record_failure(StoreUnavailableError("no answer", node="a"))
+    outages.record_success("b")
+    primaries = {"heir", "b"}
+    outages.record_success("b")
     assert log_lines(lines) == [("not enforced", "a"), ("enforced again", "a")]

@@ -53,12 +53,12 @@ def rules() -> RateLimitRuleSet:
 def test_the_most_specific_limit_at_the_descriptors_own_depth_applies(
     rules: RateLimitRuleSet, entries: list[tuple[str, str]], key: str | None
 ) -> None:
-    rule = rules.find("d", entries)
+    rule = rules.find_rule("d", entries)
     assert (rule and rule.key) == key
 
 
 def test_another_domain_has_no_limits(rules: RateLimitRuleSet) -> None:
-    assert rules.find("other", [("a", "exact")]) is None
+    assert rules.find_rule("other", [("a", "exact")]) is None
 
 
 def test_a_limit_that_is_replaced_does_not_apply_beside_the_one_that_replaces_it() -> None:
@@ -70,7 +70,7 @@ def test_a_limit_that_is_replaced_does_not_apply_beside_the_one_that_replaces_it
       - {key: c, rate_limit: {unlimited: true, replaces: [{name: usual}]}}
     """
     rules = parse_rules({"limits.yaml": text.encode()})
-    a, b, c = (rules.find("d", [(key, "")]) for key in "abc")
+    a, b, c = (rules.find_rule("d", [(key, "")]) for key in "abc")
     assert drop_replaced_rules([a, b, None]) == [a, b, None]
     assert drop_replaced_rules([a, b, c]) == [None, b, c]
     assert drop_replaced_rules([a]) == [a]

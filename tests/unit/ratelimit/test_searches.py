@@ -16,11 +16,11 @@ PATH = "/api/v1/internships"
 
 
 def search(query: str) -> SearchFingerprint:
-    return SearchFingerprint.of_path(f"{PATH}?{query}")
+    return SearchFingerprint.from_path(f"{PATH}?{query}")
 
 
 def continues(first: str, second: str, after_s: int = 1) -> bool:
-    return TypingSession(search(first), 0).continued_by(search(second), after_s * SECOND_US) is not None
+    return TypingSession(search(first), 0).continue_with(search(second), after_s * SECOND_US) is not None
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_another_text_or_filter_is_another_search(first: str, second: str) -> No
 
 def test_students_are_another_search_than_listings() -> None:
     typing = TypingSession(search("q=python"), 0)
-    assert typing.continued_by(SearchFingerprint.of_path("/api/v1/students/search?q=python"), 1) is None
+    assert typing.continue_with(SearchFingerprint.from_path("/api/v1/students/search?q=python"), 1) is None
 
 
 def test_a_typing_session_ends_with_a_pause_and_after_a_number_of_requests() -> None:
@@ -67,9 +67,9 @@ def test_a_typing_session_ends_with_a_pause_and_after_a_number_of_requests() -> 
     typing: TypingSession | None = TypingSession(search("q=a"), 0)
     for _ in range(MAX_CONTINUATIONS):
         assert typing is not None
-        typing = typing.continued_by(search("q=ab"), typing.at_us + 1)
+        typing = typing.continue_with(search("q=ab"), typing.at_us + 1)
     assert typing is not None
-    assert typing.continued_by(search("q=a"), typing.at_us + 1) is None
+    assert typing.continue_with(search("q=a"), typing.at_us + 1) is None
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ class WindowSimulation:
     def hit(self, now_us: int, hits: int = 1) -> bool:
         if not self.usage.admits(hits, self.limit, now_us, W):
             return False
-        self.usage = self.usage.after(hits, now_us, W)
+        self.usage = self.usage.with_hits(hits, now_us, W)
         self.log.append((now_us, hits))
         return True
 
@@ -55,7 +55,7 @@ def test_what_is_admitted_never_passes_the_limit_by_the_sliding_estimate(
     for number, gap in enumerate(steps):
         now += gap
         counter.hit(now, sizes[number % len(sizes)])
-        assert counter.usage.at(now, W) <= limit
+        assert counter.usage.estimate(now, W) <= limit
 
 
 @given(limits, gaps, st.lists(st.integers(1, 5), min_size=1, max_size=7))
@@ -77,8 +77,8 @@ def test_the_estimate_forgets_what_is_older_than_a_window_and_counts_what_the_ru
     now = START + sum(steps)
     current = counter.usage.current
     if now - W < current.first_us:
-        assert counter.usage.at(now, W) >= counter.admitted(current.first_us, now)
-    assert counter.usage.at(current.last_us + W, W) == 0
+        assert counter.usage.estimate(now, W) >= counter.admitted(current.first_us, now)
+    assert counter.usage.estimate(current.last_us + W, W) == 0
 
 
 @example(10, [0, 0, 0, 0, 0, 0, 0, 0, 1], 2)

@@ -17,7 +17,7 @@ def limits(requests: int) -> str:
 
 
 def in_force(watched: WatchedRules) -> int:
-    rule = watched.rules().find("d", [("a", "")])
+    rule = watched.rules().find_rule("d", [("a", "")])
     assert rule is not None
     assert isinstance(rule.limit, RateLimit)
     return rule.limit.requests
@@ -42,8 +42,8 @@ def watched(file: Path) -> WatchedRules:
 async def test_new_limits_come_into_force(watched: WatchedRules, file: Path) -> None:
     before = reloads("accepted")
     file.write_text(limits(2))
-    await watched.look()
-    await watched.look()
+    await watched.poll()
+    await watched.poll()
     assert in_force(watched) == 2
     assert reloads("accepted") == before + 1
 
@@ -53,21 +53,21 @@ async def test_wrong_limits_leave_the_old_ones_in_force_and_are_logged_once(
 ) -> None:
     before = reloads("refused")
     file.write_text("domain: d\ndescriptors: [{key: ''}, 7]")
-    await watched.look()
-    await watched.look()
+    await watched.poll()
+    await watched.poll()
     assert in_force(watched) == 1
     assert reloads("refused") == before + 1
     with pytest.raises(ConfigError) as caught:
-        await watched.check()
+        await watched.check_valid()
     assert len(caught.value.problems) == 2
 
 
 async def test_the_next_right_limits_end_the_complaint(watched: WatchedRules, file: Path) -> None:
     file.write_text("domain: ")
-    await watched.look()
+    await watched.poll()
     file.write_text(limits(1))
-    await watched.look()
-    await watched.check()
+    await watched.poll()
+    await watched.check_valid()
     assert in_force(watched) == 1
 
 
@@ -85,20 +85,20 @@ async def test_a_swapped_symbolic_link_is_noticed_as_kubernetes_makes_it(tmp_pat
     swapped = tmp_path / "..data_tmp"
     swapped.symlink_to("..version2")
     swapped.rename(data)
-    await watched.look()
+    await watched.poll()
     assert in_force(watched) == 2
 
 
 async def test_files_that_are_gone_for_a_while_change_nothing(watched: WatchedRules, file: Path) -> None:
     file.unlink()
-    await watched.look()
+    await watched.poll()
     assert in_force(watched) == 1
     with pytest.raises(ConfigError):
-        await watched.check()
+        await watched.check_valid()
 
     file.write_text(limits(1))
-    await watched.look()
-    await watched.check()
+    await watched.poll()
+    await watched.check_valid()
 
 
 async def test_a_file_that_can_not_be_read_changes_nothing_until_it_can(
@@ -106,15 +106,15 @@ async def test_a_file_that_can_not_be_read_changes_nothing_until_it_can(
 ) -> None:
     file.unlink()
     file.mkdir()
-    await watched.look()
+    await watched.poll()
     assert in_force(watched) == 1
     with pytest.raises(ConfigError):
-        await watched.check()
+        await watched.check_valid()
 
     file.rmdir()
     file.write_text(limits(1))
-    await watched.look()
-    await watched.check()
+    await watched.poll()
+    await watched.check_valid()
 
 
 def test_wrong_limits_at_the_start_are_an_error_that_names_them_all(tmp_path: Path) -> None:

@@ -36,14 +36,14 @@ def test_a_mesh_says_where_endpoints_come_from() -> None:
 
 def test_a_service_may_have_a_bound_of_its_own() -> None:
     mesh = Mesh.parse(GOOD.encode())
-    assert [mesh.limits_of(name).max_requests for name in ("user", "auth")] == [50, 500]
-    assert mesh.limits_of("user").max_connections == 100
+    assert [mesh.limits_for(name).max_requests for name in ("user", "auth")] == [50, 500]
+    assert mesh.limits_for("user").max_connections == 100
 
 
 def test_a_caller_prefers_its_own_region_and_then_the_order_of_the_file() -> None:
     mesh = Mesh.parse(GOOD.encode())
-    assert mesh.regions_from("south") == ("south", "north")
-    assert mesh.regions_from("elsewhere") == ("elsewhere", "north", "south")
+    assert mesh.regions_by_preference("south") == ("south", "north")
+    assert mesh.regions_by_preference("elsewhere") == ("elsewhere", "north", "south")
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_a_mistake_is_answered_with_its_place_and_what_to_do(content: str, place
 
 def test_a_fault_that_has_a_time_to_end_is_over_from_then_on() -> None:
     mesh = Mesh.parse((GOOD + "\nfaults: {user: {abort: {}, until: 1000}, auth: {abort: {}}}").encode())
-    assert mesh.at(999.9).faults.keys() == {"user", "auth"}
-    assert mesh.at(1000.0).faults.keys() == {"auth"}
+    assert mesh.without_expired_faults(999.9).faults.keys() == {"user", "auth"}
+    assert mesh.without_expired_faults(1000.0).faults.keys() == {"auth"}
 
 
 def test_all_mistakes_are_named_at_once() -> None:
@@ -96,17 +96,17 @@ def _failed_reloads() -> float:
 async def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path) -> None:
     path = tmp_path / "mesh.yaml"
     path.write_text(GOOD)
-    pauses = ControlledSleep()
-    file = WatchedFile(path, Mesh.parse, pause=pauses)
-    changes = file.changes()
+    sleep = ControlledSleep()
+    file = WatchedFile(path, Mesh.parse, sleep=sleep)
+    changes = file.watch_values()
     before = _failed_reloads()
     path.write_text(GOOD.replace("max_requests: 500", "max_requests: lots and lots"))
     waiting = asyncio.ensure_future(anext(changes))
-    await pauses.look()
+    await sleep.look()
     assert file.value.limits.max_requests == 500
     assert _failed_reloads() == before + 1
     path.write_text(GOOD.replace("max_requests: 500", "max_requests: 600"))
-    await pauses.end()
+    await sleep.end()
     assert (await waiting).limits.max_requests == 600
 
 

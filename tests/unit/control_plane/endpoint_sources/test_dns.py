@@ -27,7 +27,7 @@ NAME = "user.internship.svc.cluster.local"
 
 
 class DnsServer(asyncio.DatagramProtocol):
-    """Answers with the addresses that it has, or with the error that it is told."""
+    """Answers with `addresses`, or with `error`."""
 
     def __init__(self) -> None:
         self.addresses: tuple[str, ...] = ()
@@ -60,17 +60,17 @@ class DnsSourceFixture:
         resolver = Resolver(configure=False)
         resolver.nameservers = ["127.0.0.1"]
         resolver.port = port
-        self.source = DnsEndpointSource(SERVICE, NAME, PORT, REGION, resolver=resolver, pause=self._pauses)
+        self.source = DnsEndpointSource(SERVICE, NAME, PORT, REGION, resolver=resolver, sleep=self._pauses)
 
-    async def put(self, *hosts: str) -> None:
+    async def set_hosts(self, *hosts: str) -> None:
         self.server.addresses = hosts
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         await self._pauses.look()
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[DnsSourceFixture]:
+async def source_fixture() -> AsyncIterator[DnsSourceFixture]:
     loop = asyncio.get_running_loop()
     transport, server = await loop.create_datagram_endpoint(DnsServer, local_addr=("127.0.0.1", 0))
     yield DnsSourceFixture(server, transport.get_extra_info("sockname")[1])
@@ -79,43 +79,43 @@ async def place() -> AsyncIterator[DnsSourceFixture]:
 
 class TestDnsSource(EndpointSourceContract):
     @pytest.fixture
-    def place(self, place: DnsSourceFixture) -> DnsSourceFixture:
-        return place
+    def source_fixture(self, source_fixture: DnsSourceFixture) -> DnsSourceFixture:
+        return source_fixture
 
 
-async def test_both_families_of_addresses_are_found(place: DnsSourceFixture) -> None:
-    await place.put("127.0.0.1", "fd00::1")
-    async with listening_to(place) as listener:
+async def test_both_families_of_addresses_are_found(source_fixture: DnsSourceFixture) -> None:
+    await source_fixture.set_hosts("127.0.0.1", "fd00::1")
+    async with listening_to(source_fixture) as listener:
         assert await listener.next() == endpoints_at("127.0.0.1", "fd00::1")
 
 
 @pytest.mark.parametrize("error", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NXDOMAIN])
 async def test_the_last_good_answer_stands_while_look_ups_fail(
-    place: DnsSourceFixture, error: dns.rcode.Rcode
+    source_fixture: DnsSourceFixture, error: dns.rcode.Rcode
 ) -> None:
-    await place.put("127.0.0.1")
-    async with listening_to(place) as listener:
+    await source_fixture.set_hosts("127.0.0.1")
+    async with listening_to(source_fixture) as listener:
         await listener.next()
-        place.server.error = error
+        source_fixture.server.error = error
         assert await listener.is_silent()
 
 
-async def test_nothing_is_said_before_the_first_answer(place: DnsSourceFixture) -> None:
-    place.server.error = dns.rcode.SERVFAIL
-    async with listening_to(place) as listener:
+async def test_nothing_is_said_before_the_first_answer(source_fixture: DnsSourceFixture) -> None:
+    source_fixture.server.error = dns.rcode.SERVFAIL
+    async with listening_to(source_fixture) as listener:
         assert await listener.is_silent()
 
 
-async def test_changed_endpoints_are_sent_when_dns_is_back(place: DnsSourceFixture) -> None:
-    place.server.error = dns.rcode.SERVFAIL
-    async with listening_to(place) as listener:
+async def test_changed_endpoints_are_sent_when_dns_is_back(source_fixture: DnsSourceFixture) -> None:
+    source_fixture.server.error = dns.rcode.SERVFAIL
+    async with listening_to(source_fixture) as listener:
         await listener.is_silent()
-        place.server.error = None
-        await place.put("127.0.0.1")
+        source_fixture.server.error = None
+        await source_fixture.set_hosts("127.0.0.1")
         assert await listener.next() == endpoints_at("127.0.0.1")
 
 
-async def test_a_name_that_never_was_has_no_endpoints(place: DnsSourceFixture) -> None:
-    place.server.error = dns.rcode.NXDOMAIN
-    async with listening_to(place) as listener:
+async def test_a_name_that_never_was_has_no_endpoints(source_fixture: DnsSourceFixture) -> None:
+    source_fixture.server.error = dns.rcode.NXDOMAIN
+    async with listening_to(source_fixture) as listener:
         assert await listener.next() == ()

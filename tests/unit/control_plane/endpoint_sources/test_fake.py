@@ -12,14 +12,14 @@ class FakeSourceFixture:
     def __init__(self) -> None:
         self.source = FakeEndpointSource()
 
-    async def put(self, *hosts: str) -> None:
-        self.source.tell({SERVICE: tuple(Endpoint(host, PORT, REGION) for host in sorted(hosts))})
+    async def set_hosts(self, *hosts: str) -> None:
+        self.source.set_endpoints({SERVICE: tuple(Endpoint(host, PORT, REGION) for host in sorted(hosts))})
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         await run_ready_tasks()
 
 
 class TestFakeSource(EndpointSourceContract):
     @pytest.fixture
-    def place(self) -> FakeSourceFixture:
+    def source_fixture(self) -> FakeSourceFixture:
         return FakeSourceFixture()

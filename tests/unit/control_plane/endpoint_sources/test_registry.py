@@ -43,69 +43,69 @@ class RegistrySourceFixture:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.pauses = ControlledSleep()
-        self.source = RegistryEndpointSource(folder, pause=self.pauses)
+        self.source = RegistryEndpointSource(folder, sleep=self.pauses)
         self.registered: dict[str, RegistryEntry] = {}
 
-    async def put(self, *hosts: str) -> None:
+    async def set_hosts(self, *hosts: str) -> None:
         for host in hosts:
             if host not in self.registered:
                 self.registered[host] = RegistryEntry(self.folder, instance(host), entry_name=host)
         for host in self.registered.keys() - set(hosts):
             self.registered.pop(host).remove()
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         await self.pauses.look()
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[RegistrySourceFixture]:
-    place = RegistrySourceFixture(tmp_path / "registry")
-    yield place
-    for registration in place.registered.values():
+def source_fixture(tmp_path: Path) -> Iterator[RegistrySourceFixture]:
+    source_fixture = RegistrySourceFixture(tmp_path / "registry")
+    yield source_fixture
+    for registration in source_fixture.registered.values():
         registration.remove()
 
 
 class TestRegistrySource(EndpointSourceContract):
     @pytest.fixture
-    def place(self, place: RegistrySourceFixture) -> RegistrySourceFixture:
-        return place
+    def source_fixture(self, source_fixture: RegistrySourceFixture) -> RegistrySourceFixture:
+        return source_fixture
 
 
-async def test_a_draining_process_is_reported_as_draining(place: RegistrySourceFixture) -> None:
-    await place.put("127.0.0.1", "127.0.0.2")
-    async with listening_to(place) as listener:
+async def test_a_draining_process_is_reported_as_draining(source_fixture: RegistrySourceFixture) -> None:
+    await source_fixture.set_hosts("127.0.0.1", "127.0.0.2")
+    async with listening_to(source_fixture) as listener:
         await listener.next()
-        place.registered["127.0.0.1"].mark_draining()
+        source_fixture.registered["127.0.0.1"].mark_draining()
         draining = Endpoint("127.0.0.1", PORT, REGION, draining=True)
         assert await listener.next() == (draining, *endpoints_at("127.0.0.2"))
 
 
 async def test_a_killed_process_is_gone_with_the_next_look_and_leaves_no_file(
-    place: RegistrySourceFixture,
+    source_fixture: RegistrySourceFixture,
 ) -> None:
     path = os.pathsep.join((str(REPO), str(GEN)))
     process = subprocess.Popen(
-        [sys.executable, "-c", PROCESS, str(place.folder)],
+        [sys.executable, "-c", PROCESS, str(source_fixture.folder)],
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"registered\n"
-    async with listening_to(place) as listener:
+    async with listening_to(source_fixture) as listener:
         assert await listener.next() == endpoints_at("127.0.0.9")
         process.send_signal(signal.SIGKILL)
         process.wait()
-        await place.look()
+        await source_fixture.poll()
         assert await listener.next() == ()
     assert POLL_INTERVAL_S <= 0.5
-    assert list(place.folder.glob("*.json")) == []
+    assert list(source_fixture.folder.glob("*.json")) == []
     process.stdout.close()
 
 
-async def test_what_is_no_registration_is_passed_over(place: RegistrySourceFixture) -> None:
-    await place.put("127.0.0.1")
-    (place.folder / "odd.json").write_text("{]")
-    async with listening_to(place) as listener:
+async def test_what_is_no_registration_is_passed_over(source_fixture: RegistrySourceFixture) -> None:
+    await source_fixture.set_hosts("127.0.0.1")
+    (source_fixture.folder / "odd.json").write_text("{]")
+    async with listening_to(source_fixture) as listener:
         assert await listener.next() == endpoints_at("127.0.0.1")
 
 
@@ -115,23 +115,23 @@ async def test_a_folder_that_is_missing_is_empty(tmp_path: Path) -> None:
 
 
 async def test_processes_that_come_and_drain_all_the_time_are_never_lost(
-    place: RegistrySourceFixture,
+    source_fixture: RegistrySourceFixture,
 ) -> None:
-    await place.put("127.0.0.1")
+    await source_fixture.set_hosts("127.0.0.1")
 
     def disturb() -> None:
         for _ in range(DISTURBANCES):
-            place.registered["127.0.0.1"].mark_draining()
+            source_fixture.registered["127.0.0.1"].mark_draining()
 
-    async with listening_to(place) as listener:
+    async with listening_to(source_fixture) as listener:
         disturbing = asyncio.create_task(asyncio.to_thread(disturb))
-        told = [await listener.next()]
+        sent = [await listener.next()]
         while not disturbing.done():
-            await place.look()
+            await source_fixture.poll()
         await disturbing
         while not await listener.is_silent():
-            told.append(await listener.next())
-    assert {tuple(one.host for one in each) for each in told} == {("127.0.0.1",)}
+            sent.append(await listener.next())
+    assert {tuple(one.host for one in each) for each in sent} == {("127.0.0.1",)}
 
 
 @pytest.mark.parametrize("content", ["[]", '{"service": "user"}', '{"a": 1}', "null"])

@@ -40,7 +40,7 @@ async def file(tmp_path: Path) -> AsyncIterator[Path]:
     path.write_bytes(model.render_store_faults({}))
     proxy = FaultProxy(
         [StoreRoute("sample", free_port(), free_port())],
-        WatchedFile(path, model.parse_store_faults, every_s=0.02),
+        WatchedFile(path, model.parse_store_faults, poll_interval_s=0.02),
     )
     await proxy.open()
     following = asyncio.create_task(proxy.follow())

@@ -1,10 +1,10 @@
--- Reads JSON bodies once, from front to back: is it JSON, which fields does it hold, and does the contract know them
--- all? TYPES is put before this text. The transcoder behind it passes over fields that it does not know, takes half
--- of what is no JSON for it, and does not tell an empty field from an absent one.
+-- Checks JSON bodies in one pass: syntax, the fields that are present, and whether the contract has them. TYPES is
+-- put before this text. The transcoder behind it ignores unknown fields, accepts some invalid JSON, and does not
+-- distinguish an empty field from an absent one.
 
 local find, byte, sub = string.find, string.byte, string.sub
 
-local ANYTHING, SCALAR = -1, 0
+local ANY_JSON, SCALAR = -1, 0
 local ONE, LIST, MAP = 0, 1, 2
 local MAX_DEPTH = 64
 -- The contracts' own bounds allow a few thousand.
@@ -48,17 +48,17 @@ local function distance(one, other, limit)
   return before[#other]
 end
 
--- "did you mean ...?", or all that there is.
-local function advice(fields, name, takes)
-  -- Of a short name less may be wrong.
+-- Suggests the closest name, or lists all names.
+local function suggestion(fields, name, is_accepted)
+  -- A short name may differ in fewer letters.
   local limit = math.min(MAX_MISSPELT_LETTERS, math.floor(#name / 3))
-  local names, best, least = {}, nil, limit + 1
+  local names, best, min_distance = {}, nil, limit + 1
   for known, field in pairs(fields or {}) do
-    if known == field.name and takes(field) then
+    if known == field.name and is_accepted(field) then
       names[#names + 1] = known
       local differs = #name <= MAX_NAME_CHARS and distance(name:lower(), known:lower(), limit)
-      if differs and (differs < least or (best and differs == least and known < best)) then
-        best, least = known, differs
+      if differs and (differs < min_distance or (best and differs == min_distance and known < best)) then
+        best, min_distance = known, differs
       end
     end
   end
@@ -71,7 +71,7 @@ local function advice(fields, name, takes)
   return "allowed: " .. table.concat(names, ", ")
 end
 
-local function shown(name)
+local function truncated(name)
   return #name <= MAX_NAME_CHARS and name or sub(name, 1, MAX_NAME_CHARS) .. "..."
 end
 
@@ -115,67 +115,67 @@ end
 local Body = {}
 Body.__index = Body
 
-function Body:place(name)
+function Body:path_text(name)
   local parts = {}
   for i = 1, self.depth do
     local step = self.steps[i]
     parts[#parts + 1] = type(step) == "number" and "[" .. step .. "]" or (#parts > 0 and "." or "") .. step
   end
   if name then
-    parts[#parts + 1] = (#parts > 0 and "." or "") .. shown(name)
+    parts[#parts + 1] = (#parts > 0 and "." or "") .. truncated(name)
   end
   return table.concat(parts)
 end
 
-function Body:complain(place, description)
-  self.violations[#self.violations + 1] = { field = place, description = description }
+function Body:add_violation(path, description)
+  self.violations[#self.violations + 1] = { field = path, description = description }
 end
 
 -- Ends the reading: nothing after `at` can be understood.
-function Body:broken(at, what)
-  self.trouble = string.format("At character %d: %s.", math.min(at, #self.text + 1), what)
+function Body:syntax_error(at, what)
+  self.syntax_error_text = string.format("At character %d: %s.", math.min(at, #self.text + 1), what)
   return nil
 end
 
-function Body:enter(step, name)
+function Body:push(step, name)
   self.depth = self.depth + 1
   self.steps[self.depth] = step
   self.names[self.depth] = name
 end
 
-function Body:leave()
+function Body:pop()
   self.depth = self.depth - 1
 end
 
-function Body:own_path(name)
+function Body:field_path(name)
   return table.concat(self.names, ".", 1, self.depth) .. (self.depth > 0 and "." or "") .. name
 end
 
--- A field that the path holds, too, has to say the same.
+-- A field that is also a path variable has to have the same value.
 function Body:check_variable(field, name, at)
-  local value = self.variables[self:own_path(field.name)]
+  local value = self.variables[self:field_path(field.name)]
   local stop = value and byte(self.text, at) == 34 and string_end(self.text, at)
   if value and not (stop and unescaped(sub(self.text, at + 1, stop - 1)) == value) then
-    self:complain(self:place(name), "is another one in the path: leave it out of the body, or send the same")
+    self:add_violation(self:path_text(name), "is another one in the path: leave it out of the body, or send the same")
   end
 end
 
 -- Which fields the body holds, each at its own depth; a list or map is one field.
-function Body:note(field, at)
+function Body:record_field(field, at)
   local opens = byte(self.text, at) == 123
   if not (opens and field.kind == ONE and field.type > 0) then
-    self.held[#self.held + 1] = self:own_path(field.name)
+    self.present_fields[#self.present_fields + 1] = self:field_path(field.name)
   end
 end
 
 function Body:field_of(fields, name, seen)
   local field = fields[name]
   if not field then
-    self:complain(self:place(name), "there is no such field; " .. advice(fields, name, function()
+    self:add_violation(self:path_text(name), "there is no such field; " .. suggestion(fields, name, function()
       return true
     end))
   elseif seen[field.name] then
-    self:complain(self:place(name), "is given twice: send it once, in one spelling")
+    self:add_violation(self:path_text(name), "is given twice: send it once, in one spelling")
   end
   seen[field and field.name or name] = true
   return field
@@ -184,22 +184,22 @@ end
 function Body:member(fields, name, seen, at)
   if not fields then
     if seen[name] then
-      self:complain(self:place(name), "is given twice: send it once")
+      self:add_violation(self:path_text(name), "is given twice: send it once")
     end
     seen[name] = true
-    return self:value(at, ANYTHING, ONE)
+    return self:value(at, ANY_JSON, ONE)
   end
   local field = self:field_of(fields, name, seen)
   if not field then
-    return self:value(at, ANYTHING, ONE)
+    return self:value(at, ANY_JSON, ONE)
   end
   if self.lists == 0 then
     self:check_variable(field, name, at)
-    self:note(field, at)
+    self:record_field(field, at)
   end
-  self:enter(name, field.name)
+  self:push(name, field.name)
   local next = self:value(at, field.type, field.kind)
-  self:leave()
+  self:pop()
   return next
 end
 
@@ -213,12 +213,12 @@ function Body:object(at, fields, of)
   while true do
     local stop = byte(text, at) == 34 and string_end(text, at)
     if not stop then
-      return self:broken(at, "a field's name in double quotes is wanted")
+      return self:syntax_error(at, "a field's name in double quotes is wanted")
     end
     local name = unescaped(sub(text, at + 1, stop - 1))
     at = after_space(text, stop + 1)
     if byte(text, at) ~= 58 then
-      return self:broken(at, "`:` is wanted after a field's name")
+      return self:syntax_error(at, "`:` is wanted after a field's name")
     end
     at = after_space(text, at + 1)
     if of then
@@ -234,7 +234,7 @@ function Body:object(at, fields, of)
     if next == 125 then
       return at + 1
     elseif next ~= 44 then
-      return self:broken(at, "`,` or `}` is wanted")
+      return self:syntax_error(at, "`,` or `}` is wanted")
     end
     at = after_space(text, at + 1)
   end
@@ -242,14 +242,14 @@ end
 
 function Body:entry(name, seen, at, of)
   if seen[name] then
-    self:complain(self:place(name), "is given twice: send it once")
+    self:add_violation(self:path_text(name), "is given twice: send it once")
   end
   seen[name] = true
-  self:enter(name, name)
+  self:push(name, name)
   self.lists = self.lists + 1
   local next = self:value(at, of, ONE)
   self.lists = self.lists - 1
-  self:leave()
+  self:pop()
   return next
 end
 
@@ -262,12 +262,12 @@ function Body:list(at, of)
     return at + 1
   end
   while true do
-    self:enter(index, "")
-    if of ~= ANYTHING and find(text, "^null", at) then
-      self:complain(self:place(), "must not be null: leave it out of the list")
+    self:push(index, "")
+    if of ~= ANY_JSON and find(text, "^null", at) then
+      self:add_violation(self:path_text(), "must not be null: leave it out of the list")
     end
     at = self:value(at, of, ONE)
-    self:leave()
+    self:pop()
     if not at then
       return nil
     end
@@ -277,7 +277,7 @@ function Body:list(at, of)
       self.lists = self.lists - 1
       return at + 1
     elseif next ~= 44 then
-      return self:broken(at, "`,` or `]` is wanted")
+      return self:syntax_error(at, "`,` or `]` is wanted")
     end
     index, at = index + 1, after_space(text, at + 1)
   end
@@ -285,23 +285,23 @@ end
 
 function Body:nested(at, first, of, kind)
   if self.open >= MAX_DEPTH then
-    return self:broken(at, "this is nested too deeply")
+    return self:syntax_error(at, "this is nested too deeply")
   end
   self.open = self.open + 1
-  if of ~= ANYTHING and first == 91 and kind ~= LIST then
-    self:complain(self:place(), kind == MAP and "must be an object, not a list" or "must be one value, not a list")
-    of = ANYTHING
+  if of ~= ANY_JSON and first == 91 and kind ~= LIST then
+    self:add_violation(self:path_text(), kind == MAP and "must be an object, not a list" or "must be one value, not a list")
+    of = ANY_JSON
   elseif first == 123 and kind == LIST then
-    self:complain(self:place(), "a list is wanted: put it in [ ]")
-    of = ANYTHING
+    self:add_violation(self:path_text(), "a list is wanted: put it in [ ]")
+    of = ANY_JSON
   elseif first == 123 and of == SCALAR and kind ~= MAP then
-    self:complain(self:place(), "must be one value, not an object")
-    of = ANYTHING
+    self:add_violation(self:path_text(), "must be one value, not an object")
+    of = ANY_JSON
   end
   local next
   if first == 91 then
     next = self:list(at, of)
-  elseif kind == MAP and of ~= ANYTHING then
+  elseif kind == MAP and of ~= ANY_JSON then
     next = self:object(at, nil, of)
   else
     next = self:object(at, TYPES[of])
@@ -312,7 +312,7 @@ end
 
 local LITERALS = { ["true"] = true, ["false"] = true, ["null"] = true }
 
--- The position after the value at `at`; nil when it is none, or when enough is known to be wrong.
+-- The position after the value at `at`; nil for invalid JSON, or when there are too many violations.
 function Body:value(at, of, kind)
   self.values = self.values + 1
   if self.values > MAX_VALUES then
@@ -326,38 +326,38 @@ function Body:value(at, of, kind)
   if first == 34 then
     local stop = string_end(text, at)
     if kind == LIST then
-      self:complain(self:place(), "a list is wanted: put it in [ ]")
+      self:add_violation(self:path_text(), "a list is wanted: put it in [ ]")
     end
-    return stop and stop + 1 or self:broken(at, "this text has no end")
+    return stop and stop + 1 or self:syntax_error(at, "this text has no end")
   elseif first == 123 or first == 91 then
     return self:nested(at, first, of, kind)
   end
   local _, stop = find(text, "^[%w+.-]+", at)
   local token = stop and stop - at < 400 and sub(text, at, stop)
   if kind == LIST and token ~= "null" then
-    self:complain(self:place(), "a list is wanted: put it in [ ]")
+    self:add_violation(self:path_text(), "a list is wanted: put it in [ ]")
   end
   if token and (LITERALS[token] or find(token, "^%-?%d+%.?%d*[eE]?[+-]?%d*$")) then
     return stop + 1
   end
-  return self:broken(at, "a value is wanted: text in double quotes, a number, true, false, null, a list or an object")
+  return self:syntax_error(at, "a value is wanted: text in double quotes, a number, true, false, null, a list or an object")
 end
 
--- What a JSON body holds: `held` are its fields by path, `violations` what is wrong with them; `trouble` says why it
--- is no JSON at all.
+-- Parses a JSON body: `present_fields` are its fields by path, `violations` their errors; `syntax_error_text` is set
+-- when it is not JSON.
 local function read_body(text, type, variables)
   local body = setmetatable({
     text = text, steps = {}, names = {}, depth = 0, lists = 0, open = 0, values = 0,
-    held = {}, violations = {}, variables = variables,
+    present_fields = {}, violations = {}, variables = variables,
   }, Body)
   local at = after_space(text, 1)
   if byte(text, at) ~= 123 then
-    body:broken(at, "the body has to be one JSON object")
+    body:syntax_error(at, "the body has to be one JSON object")
     return body
   end
   at = body:object(at, TYPES[type])
   if at and after_space(text, at) <= #text then
-    body:broken(at, "something follows the JSON object")
+    body:syntax_error(at, "something follows the JSON object")
   end
   return body
 end

@@ -1,18 +1,18 @@
--- What the transcoder says of a request that it cannot read, in words for the client. ENUMS (the names that
+-- Translates the errors of the transcoder about a request for the client. ENUMS (the names that
 -- an enum's fields take) and BODY_FIELDS are put before this text when the configuration is made.
 
-local SCALARS = {
+local SCALAR_DESCRIPTIONS = {
   TYPE_STRING = "text", TYPE_BOOL = "true or false", TYPE_DOUBLE = "a number", TYPE_FLOAT = "a number",
   TYPE_INT32 = "a whole number", TYPE_UINT32 = "a whole number, 0 or more", TYPE_BYTES = "base64",
 }
-local MESSAGES = {
+local MESSAGE_DESCRIPTIONS = {
   ["google.protobuf.Timestamp"] = "a time with its zone such as 2027-06-01T12:00:00Z (RFC 3339)",
   ["google.protobuf.FieldMask"] = "names of fields, separated by commas",
 }
-local LONGEST_SHOWN = 60
+local MAX_SHOWN_CHARS = 60
 
--- Of what the JSON parser says, that which is about JSON; the rest is about its own insides.
-local ABOUT_JSON = {
+-- The messages of the JSON parser that help a client; others are about its own internals.
+local JSON_ERROR_PREFIXES = {
   "^Unexpected ", "^Expected ", "^Missing ", "^Illegal ", "^Invalid ", "^Number ", "^Unterminated ", "^Parsing ",
 }
 
@@ -25,48 +25,48 @@ local function client_field(path)
   return (path:gsub("_(%l)", string.upper))
 end
 
-local function wanted(kind)
+local function expected_type(kind)
   local name = kind:match("^type%.googleapis%.com/(%S+)$")
   if not name then
-    return SCALARS[kind] or "a value of its type"
+    return SCALAR_DESCRIPTIONS[kind] or "a value of its type"
   end
   local names = ENUMS[name]
-  return MESSAGES[name] or (names and "one of " .. names) or "an object with fields of its own, in { }"
+  return MESSAGE_DESCRIPTIONS[name] or (names and "one of " .. names) or "an object with fields of its own, in { }"
 end
 
-local function shown(value)
-  return #value <= LONGEST_SHOWN and value or value:sub(1, LONGEST_SHOWN) .. "..."
+local function shortened(value)
+  return #value <= MAX_SHOWN_CHARS and value or value:sub(1, MAX_SHOWN_CHARS) .. "..."
 end
 
--- The field that the transcoder complains of, as the client wrote it, and what it wants; nil when it names none.
-local function complaint(text)
-  local place, leaf = text:match("^([%w_%.%[%]]*): invalid value Starting an object on a scalar field for type (%S+)")
-  if place then
-    local tail = place:match("([%w_]+)%[?%d*%]?$")
-    local path = tail == leaf and place or (place == "" and leaf or place .. "." .. leaf)
+-- The field in an error of the transcoder, as the client wrote it, and its remedy; nil when it names none.
+local function parse_field_error(text)
+  local parent_path, field_name = text:match("^([%w_%.%[%]]*): invalid value Starting an object on a scalar field for type (%S+)")
+  if parent_path then
+    local tail = parent_path:match("([%w_]+)%[?%d*%]?$")
+    local path = tail == field_name and parent_path or (parent_path == "" and field_name or parent_path .. "." .. field_name)
     return client_field(path), "must be one value, not an object"
   end
-  place = text:match("^([%w_%.%[%]]*): Proto field is not repeating")
-  if place then
-    local field = client_field(place)
+  parent_path = text:match("^([%w_%.%[%]]*): Proto field is not repeating")
+  if parent_path then
+    local field = client_field(parent_path)
     return field ~= "" and field or nil, "holds a list where one value or an object is wanted"
   end
   local field, value, kind = text:match("^([%w_%.%[%]]+): invalid value (.*) for type (%S+)")
   if not field then
     return nil
   end
-  local words = "must be " .. wanted(kind)
+  local description = "must be " .. expected_type(kind)
   if kind == "TYPE_INT32" and value:match('^"?%-?%d+"?$') then
-    words = words .. " from -2147483648 to 2147483647"
+    description = description .. " from -2147483648 to 2147483647"
   end
   if not value:find("^Field '") then
-    words = words .. ", not " .. shown(value)
+    description = description .. ", not " .. shortened(value)
   end
-  return client_field(field), words
+  return client_field(field), description
 end
 
 -- What is wrong with a body or query that names no field.
-local function malformed(text)
+local function parse_json_error(text)
   local line = text:match("^[^\n]*"):gsub("^: ", "")
   local part = line:match('^Encountered a non%-leaf field "([^"]+)"')
   if part then
@@ -76,8 +76,8 @@ local function malformed(text)
   elseif line:find("Proto field is not repeating", 1, true) then
     return "It holds a list where one value or an object is wanted."
   end
-  for i = 1, #ABOUT_JSON do
-    if line:find(ABOUT_JSON[i]) then
+  for i = 1, #JSON_ERROR_PREFIXES do
+    if line:find(JSON_ERROR_PREFIXES[i]) then
       return "Reading it as JSON failed: " .. line
     end
   end

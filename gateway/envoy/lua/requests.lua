@@ -1,12 +1,11 @@
--- What a request may say: which paths and methods there are, which parameters a call takes in its query, and
--- which fields in its body. All of it is known from the contracts: TYPES and BINDINGS are put before this text.
--- The transcoder behind it takes any field from anywhere, and passes over what it does not know.
+-- Checks requests against the contracts: paths, methods, query parameters and fields of the body. TYPES and BINDINGS
+-- are put before this text. The transcoder behind it takes any field from anywhere, and ignores unknown ones.
 
 local MASK_SOURCE = "x-ic-mask-from"
 local VERBS = {}
 
 -- Paths as a tree of their segments; a verb after a colon is a segment of its own.
-local function tree_of(bindings)
+local function build_path_tree(bindings)
   local root = { exact = {} }
   for i = 1, #bindings do
     local binding, node = bindings[i], root
@@ -27,7 +26,7 @@ local function tree_of(bindings)
   return root
 end
 
-local TREE = tree_of(BINDINGS)
+local TREE = build_path_tree(BINDINGS)
 
 local function segments_of(path)
   local segments, count = {}, 0
@@ -42,14 +41,14 @@ local function segments_of(path)
   return segments
 end
 
-local function node_at(node, segments, at, values)
+local function find_node(node, segments, at, values)
   local segment = segments[at]
   if not segment then
     return node.methods and node
   end
-  local found = node.exact[segment] and node_at(node.exact[segment], segments, at + 1, values)
+  local found = node.exact[segment] and find_node(node.exact[segment], segments, at + 1, values)
   if not found and node.any and segment ~= "" and sub(segment, 1, 1) ~= ":" then
-    found = node_at(node.any, segments, at + 1, values)
+    found = find_node(node.any, segments, at + 1, values)
     if found then
       table.insert(values, 1, segment)
     end
@@ -97,30 +96,30 @@ local function is_within(path, parent)
 end
 
 local function refusal(reason, field, description)
-  return { reason = reason, violations = { { field = shown(field), description = description } } }
+  return { reason = reason, violations = { { field = truncated(field), description = description } } }
 end
 
-local function takes_in_query(binding)
+local function is_query_parameter(binding)
   return function(field)
     local is_parameter = field.type == SCALAR and binding.body ~= "*" and field.name ~= binding.body
     return is_parameter and not binding.is_variable[field.name]
   end
 end
 
-local function misplaced(binding, name)
+local function misplaced_parameter(binding, name)
   local in_body = binding.body ~= "" and binding.body ~= "*" and parameter(binding.body_type, name)
   if in_body then
     return refusal("INVALID_FIELD", name, "belongs in the body: send it there, not in the query")
   end
   return refusal("UNKNOWN_PARAMETER", name,
-    "there is no such parameter; " .. advice(TYPES[binding.type], name, takes_in_query(binding)))
+    "there is no such parameter; " .. suggestion(TYPES[binding.type], name, is_query_parameter(binding)))
 end
 
 -- What is wrong with one parameter, if anything is: each field has one source.
 local function parameter_refusal(binding, name, seen)
   local path, field = parameter(binding.type, name)
   if not path then
-    return misplaced(binding, name)
+    return misplaced_parameter(binding, name)
   end
   for i = 1, #binding.variables do
     if is_within(path, binding.variables[i]) or is_within(binding.variables[i], path) then
@@ -136,25 +135,25 @@ local function parameter_refusal(binding, name, seen)
   seen[path] = true
 end
 
--- Whether the mask is given; without the empty one, which is none. Second result: the path to go on with.
+-- Returns a refusal, whether the query has a mask, and the path without an empty mask.
 local function read_query(binding, path, query)
-  local seen, kept, dropped = {}, {}, false
+  local seen, kept, is_mask_dropped = {}, {}, false
   for part in query:gmatch("[^&]+") do
     local name, value = part:match("^([^=]*)=?(.*)$")
     name = decoded(name)
-    local refused = name ~= "" and parameter_refusal(binding, name, seen)
-    if refused then
-      return refused
+    local refusal_found = name ~= "" and parameter_refusal(binding, name, seen)
+    if refusal_found then
+      return refusal_found
     end
     if binding.mask and value == "" and parameter(binding.type, name) == binding.mask then
-      dropped, seen[binding.mask] = true, nil
+      is_mask_dropped, seen[binding.mask] = true, nil
     else
       kept[#kept + 1] = part
     end
   end
   local rest = table.concat(kept, "&")
-  local whole = dropped and path .. (rest ~= "" and "?" .. rest or "")
-  return nil, binding.mask and seen[binding.mask] or false, whole
+  local rewritten_path = is_mask_dropped and path .. (rest ~= "" and "?" .. rest or "")
+  return nil, binding.mask and seen[binding.mask] or false, rewritten_path
 end
 
 -- Values of the path's variables by their place in the body.
@@ -174,67 +173,66 @@ end
 local function body_refusal(body)
   if body.is_too_large then
     return { reason = "PAYLOAD_TOO_LARGE", message = "The body holds more than " .. MAX_VALUES .. " values; send less." }
-  elseif body.trouble then
-    return { reason = "MALFORMED_REQUEST", message = REASONS.MALFORMED_REQUEST.help .. " " .. body.trouble }
+  elseif body.syntax_error_text then
+    return { reason = "MALFORMED_REQUEST", message = REASONS.MALFORMED_REQUEST.help .. " " .. body.syntax_error_text }
   elseif #body.violations > 0 then
     return { reason = "INVALID_FIELD", violations = body.violations }
   end
 end
 
--- With the mask that the body amounts to, and a word to the service that it was not the client who wrote it: what is
--- read-only may then be sent back.
-local function with_mask(handle, binding, path, held)
+-- Adds the mask of the fields in the body, and a header that says so: the service then ignores read-only fields.
+local function with_mask(handle, binding, path, present_fields)
   handle:headers():replace(MASK_SOURCE, "body")
-  if #held == 0 then
+  if #present_fields == 0 then
     return path
   end
-  return path .. (path:find("?", 1, true) and "&" or "?") .. binding.mask .. "=" .. table.concat(held, ",")
+  return path .. (path:find("?", 1, true) and "&" or "?") .. binding.mask .. "=" .. table.concat(present_fields, ",")
 end
 
-local function held_by(body)
-  return body and body.held or {}
+local function present_fields_of(body)
+  return body and body.present_fields or {}
 end
 
-local function text_of(handle)
+local function body_text(handle)
   local bytes = handle:body()
   return bytes and bytes:length() > 0 and tostring(bytes:getBytes(0, bytes:length())) or nil
 end
 
 -- Reads the body of a call that takes one; without any it holds nothing.
 local function read_body_of(handle, binding, values)
-  local text = binding.body ~= "" and text_of(handle)
+  local text = binding.body ~= "" and body_text(handle)
   return text and read_body(text, binding.body_type, variables_in_body(binding, values))
 end
 
--- What is wrong with a request, if anything is. A right one goes on in the words that the transcoder reads rightly.
+-- Returns the refusal of a request, or nil; a valid request is rewritten for the transcoder.
 local function check_call(handle, binding, values, path, query)
-  local refused, is_masked, whole
+  local refusal_found, is_masked, rewritten_path
   if query then
-    refused, is_masked, whole = read_query(binding, path, query)
+    refusal_found, is_masked, rewritten_path = read_query(binding, path, query)
   end
-  if refused then
-    return refused
+  if refusal_found then
+    return refusal_found
   end
   local body = read_body_of(handle, binding, values)
-  refused = body and body_refusal(body)
-  if refused then
-    return refused
+  refusal_found = body and body_refusal(body)
+  if refusal_found then
+    return refusal_found
   end
   if binding.mask and not is_masked then
-    whole = with_mask(handle, binding, whole or handle:headers():get(":path"), held_by(body))
+    rewritten_path = with_mask(handle, binding, rewritten_path or handle:headers():get(":path"), present_fields_of(body))
   elseif binding.mask then
     handle:headers():remove(MASK_SOURCE)
   end
-  if whole then
-    handle:headers():replace(":path", whole)
+  if rewritten_path then
+    handle:headers():replace(":path", rewritten_path)
   end
 end
 
 -- Nil when a request may go on. `is_head` says that it asks for the head of a GET's answer.
-local function request_refusal(handle, method, whole, is_head)
-  local path, query = whole:match("^([^?]*)%??(.*)$")
+local function request_refusal(handle, method, full_path, is_head)
+  local path, query = full_path:match("^([^?]*)%??(.*)$")
   local values = {}
-  local node = node_at(TREE, segments_of(path), 1, values)
+  local node = find_node(TREE, segments_of(path), 1, values)
   if not node then
     return { reason = "UNKNOWN_PATH" }
   end

@@ -1,10 +1,7 @@
--- What Envoy itself has to say (a path that it cannot resolve, JSON that it
--- cannot read, a token that is missing, a limit that is reached, a service
--- that does not answer) leaves as the same google.rpc body as an error of a
--- service. Public reads get their validator here, and are answered with 304
--- to whoever has them already. REASONS, `words.lua` and what a request may say are put before this
--- text when the configuration is made. What comes from the cache does not pass
--- here, unless its request was conditional: this script would double its cost.
+-- Envoy's own errors (an unknown path, invalid JSON, a missing token, a limit, a service that does not answer) get
+-- the same google.rpc body as the errors of services. Public reads get their etag here, and 304 for
+-- `If-None-Match`. REASONS, transcoder_errors.lua and requests.lua are put before this text. Answers of the cache
+-- pass here only when the request was conditional: this script would double their cost.
 
 local GATEWAY = "internshipconnect.gateway"
 local ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -34,11 +31,11 @@ local REASON_OF_GRPC_STATUS = {
 }
 
 -- Statuses with which the filters for tokens and limits refuse a call, and those worth another try.
-local REFUSALS = { ["401"] = true, ["403"] = true, ["429"] = true, ["499"] = true }
-local RETRYABLE = { ["429"] = true, ["503"] = true }
+local REFUSAL_STATUSES = { ["401"] = true, ["403"] = true, ["429"] = true, ["499"] = true }
+local RETRYABLE_STATUSES = { ["429"] = true, ["503"] = true }
 
--- They tell of the one who asked first.
-local OF_ONE_CALL = {
+-- Headers about the first caller, which no cached answer may carry.
+local PER_CALL_HEADERS = {
   "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit", "ratelimit-policy",
   "x-fresh-for", "grpc-accept-encoding", "grpc-message", "grpc-status", "x-envoy-upstream-service-time",
 }
@@ -62,15 +59,15 @@ local function classify(status, text)
     return "UNKNOWN_PARAMETER", unknown, "there is no such parameter"
   end
   if status == "400" then
-    local field, trouble = complaint(text)
+    local field, problem = parse_field_error(text)
     if field then
-      return "INVALID_FIELD", field, trouble
+      return "INVALID_FIELD", field, problem
     end
   end
   return REASON_OF_STATUS[status] or (status:sub(1, 1) == "5" and "INTERNAL" or "MALFORMED_REQUEST")
 end
 
--- What the filters for tokens and limits say; both speak as gRPC, which the transcoder makes JSON of.
+-- The reason in an error of the filters for tokens and limits; both answer as gRPC, which is transcoded to JSON.
 local function refusal_of(headers, text)
   if headers:get("x-envoy-ratelimited") then
     return "RATE_LIMITED"
@@ -85,7 +82,7 @@ local function refusal_of(headers, text)
   end
 end
 
--- What the buffer and gRPC say of a message that they do not even read.
+-- The reason in an error of the buffer or of gRPC about a message that is too large.
 local function size_refusal_of(text)
   if text:find("Payload Too Large", 1, true) or text:find("larger than max", 1, true) then
     return "PAYLOAD_TOO_LARGE"
@@ -121,28 +118,28 @@ local function status_json(reason, message, violations, request_id, wait_s)
   return string.format('{"code":%d,"message":%s,"details":[%s]}', spec.code, quoted(message), table.concat(details, ","))
 end
 
-local function error_body(status, text, request_id, known, wait_s)
-  local reason, field, trouble
-  if known then
-    reason = known
+local function error_body(status, text, request_id, known_reason, wait_s)
+  local reason, field, problem
+  if known_reason then
+    reason = known_reason
   else
-    reason, field, trouble = classify(status, text)
+    reason, field, problem = classify(status, text)
   end
-  local message = field and field .. ": " .. trouble or REASONS[reason].help
-  local more = reason == "MALFORMED_REQUEST" and malformed(text)
-  if more then
-    message = message .. " " .. more
+  local message = field and field .. ": " .. problem or REASONS[reason].help
+  local json_error = reason == "MALFORMED_REQUEST" and parse_json_error(text)
+  if json_error then
+    message = message .. " " .. json_error
   end
-  local violations = field and { { field = field, description = trouble } }
+  local violations = field and { { field = field, description = problem } }
   return status_json(reason, message, violations, request_id, wait_s)
 end
 
-local function answer_json(handle, body)
+local function set_json_body(handle, body)
   handle:body(true):setBytes(body)
   handle:headers():replace("content-type", "application/json")
 end
 
-local function tell_when_to_retry(handle)
+local function set_retry_after(handle)
   local body = handle:body()
   local text = body and tostring(body:getBytes(0, body:length())) or ""
   local seconds = text:match('"retryDelay":"(%d+)')
@@ -153,7 +150,7 @@ local function tell_when_to_retry(handle)
 end
 
 -- Two sums over the body, so that two different bodies have the same tag once in 2^60.
-local function tag_of(body)
+local function etag_of(body)
   local one, two = 5381, 52711
   for i = 1, #body do
     local byte = body:byte(i)
@@ -163,23 +160,23 @@ local function tag_of(body)
   return string.format('W/"%x-%x-%x"', #body, one, two)
 end
 
--- Behind the cache: an answer that shared caches may keep says so, gets its tag, and tells of nobody.
+-- Behind the cache: an answer that shared caches may keep is marked as public, gets its etag and loses the headers of one caller.
 local function mark_public(handle, headers, seconds)
   if headers:get("x-stale") then
     return
   end
   -- The clock changes some answers: those are kept until then at most.
-  local holds = tonumber(headers:get("x-fresh-for") or "")
+  local fresh_for_s = tonumber(headers:get("x-fresh-for") or "")
   local body = handle:body(true)
-  local tag = tag_of(tostring(body:getBytes(0, body:length())))
+  local etag = etag_of(tostring(body:getBytes(0, body:length())))
   -- Waiting for the body ends the life of what was taken from the handle before.
   headers = handle:headers()
-  for i = 1, #OF_ONE_CALL do
-    headers:remove(OF_ONE_CALL[i])
+  for i = 1, #PER_CALL_HEADERS do
+    headers:remove(PER_CALL_HEADERS[i])
   end
-  headers:replace("etag", tag)
-  if holds and holds < seconds then
-    headers:replace("cache-control", string.format("public, max-age=%d, must-revalidate", holds))
+  headers:replace("etag", etag)
+  if fresh_for_s and fresh_for_s < seconds then
+    headers:replace("cache-control", string.format("public, max-age=%d, must-revalidate", fresh_for_s))
     return
   end
   headers:replace("cache-control", string.format(
@@ -187,12 +184,12 @@ local function mark_public(handle, headers, seconds)
 end
 
 -- Whether a list of tags, or `*`, names a tag: by what stands in its quotes, weak or not.
-local function names_tag(wanted, tag)
-  local value = tag:match('"[^"]*"')
-  if wanted:match("^%s*%*%s*$") then
+local function matches_etag(if_none_match, etag)
+  local value = etag:match('"[^"]*"')
+  if if_none_match:match("^%s*%*%s*$") then
     return true
   end
-  for each in wanted:gmatch('"[^"]*"') do
+  for each in if_none_match:gmatch('"[^"]*"') do
     if each == value then
       return true
     end
@@ -200,10 +197,10 @@ local function names_tag(wanted, tag)
   return false
 end
 
--- Whoever has the answer already gets none.
-local function answer_unchanged(handle, headers, wanted)
-  local tag = headers:get("etag")
-  if tag and names_tag(wanted, tag) then
+-- Answers 304 to a client that has the current etag.
+local function respond_not_modified(handle, headers, if_none_match)
+  local etag = headers:get("etag")
+  if etag and matches_etag(if_none_match, etag) then
     handle:body(true):setBytes("")
     headers = handle:headers()
     headers:replace(":status", "304")
@@ -212,25 +209,25 @@ local function answer_unchanged(handle, headers, wanted)
   end
 end
 
--- Gives an error of Envoy's or gRPC's own the shape of ours; a JSON body that has a reason is a service's.
-local function retell(handle, status, is_json, request_id)
+-- Rewrites an error of Envoy or gRPC as google.rpc.Status; a JSON body with a reason is a service's already.
+local function rewrite_error(handle, status, is_json, request_id)
   local body = handle:body(true)
   local headers = handle:headers()
   local text = body:length() > 0 and tostring(body:getBytes(0, body:length())) or ""
   if is_json and text:find('"reason"', 1, true) then
     return
   end
-  local known = REFUSALS[status] and refusal_of(headers, text)
+  local known_reason = REFUSAL_STATUSES[status] and refusal_of(headers, text)
   headers:remove("x-envoy-ratelimited")
-  if known == "UNAVAILABLE" then
+  if known_reason == "UNAVAILABLE" then
     status = "503"
   elseif status == "499" then
-    -- gRPC itself cancels what a service has no room for.
-    known, status = "OVERLOADED", "429"
+    -- gRPC itself cancels a call for which a service has no capacity.
+    known_reason, status = "OVERLOADED", "429"
   end
   headers:replace(":status", status)
   local wait_s = (headers:get("retry-after") or ""):match("^%d+$")
-  answer_json(handle, error_body(status, is_json and "" or text, request_id, known, wait_s))
+  set_json_body(handle, error_body(status, is_json and "" or text, request_id, known_reason, wait_s))
 end
 
 -- A length-delimited field of a protobuf message; all numbers here are below 16.
@@ -270,7 +267,7 @@ local function status_bytes(reason, request_id, wait_s)
 end
 
 -- What Envoy itself answers to a gRPC client; a service's errors carry their details already.
-local function retell_grpc(handle, headers, request_id)
+local function rewrite_grpc_error(handle, headers, request_id)
   local status = headers:get("grpc-status")
   if not status or status == "0" or headers:get("grpc-status-details-bin") then
     return
@@ -286,7 +283,7 @@ local function retell_grpc(handle, headers, request_id)
 end
 
 -- The answer to HEAD is that to GET, without its body.
-local function behead(handle)
+local function strip_body_for_head(handle)
   local length = handle:headers():get("content-length")
   handle:body(true):setBytes("")
   local headers = handle:headers()
@@ -296,24 +293,24 @@ local function behead(handle)
   end
 end
 
-local function answer(handle, seen)
+local function handle_response(handle, request_state)
   local headers = handle:headers()
   local status = headers:get(":status")
   local seconds = status == "200" and handle:metadata():get("shared_cache_s")
   if seconds then
     return mark_public(handle, headers, seconds)
   end
-  if status == "200" and seen.wanted then
-    return answer_unchanged(handle, headers, seen.wanted)
+  if status == "200" and request_state.if_none_match then
+    return respond_not_modified(handle, headers, request_state.if_none_match)
   end
-  local probe = PROBES[(seen.path or ""):match("^[^?]*")]
+  local probe = PROBES[(request_state.path or ""):match("^[^?]*")]
   if probe and probe[status] then
-    return answer_json(handle, probe[status])
+    return set_json_body(handle, probe[status])
   end
   local content_type = headers:get("content-type") or ""
-  local request_id = seen.request_id
+  local request_id = request_state.request_id
   if content_type == "application/grpc" then
-    return retell_grpc(handle, headers, request_id)
+    return rewrite_grpc_error(handle, headers, request_id)
   end
   if status < "400" then
     return
@@ -326,18 +323,18 @@ local function answer(handle, seen)
     -- Long enough to be compressed: a service's.
     return
   end
-  retell(handle, status, is_json, request_id)
+  rewrite_error(handle, status, is_json, request_id)
   headers = handle:headers()
-  if RETRYABLE[headers:get(":status")] and not headers:get("retry-after") then
-    tell_when_to_retry(handle)
+  if RETRYABLE_STATUSES[headers:get(":status")] and not headers:get("retry-after") then
+    set_retry_after(handle)
   end
 end
 
 function envoy_on_response(handle)
-  local seen = handle:streamInfo():dynamicMetadata():get(GATEWAY) or {}
-  mark_older(handle, seen.path)
-  answer(handle, seen)
-  if seen.is_head then
-    behead(handle)
+  local request_state = handle:streamInfo():dynamicMetadata():get(GATEWAY) or {}
+  mark_older_path(handle, request_state.path)
+  handle_response(handle, request_state)
+  if request_state.is_head then
+    strip_body_for_head(handle)
   end
 end

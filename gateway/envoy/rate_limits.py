@@ -18,13 +18,13 @@ RATE_LIMIT_CLUSTER: Final = "ratelimit"
 CALLER_METADATA: Final = "internshipconnect.caller"
 """Where `caller.lua` says which client calls, and about which account."""
 NETWORK_SUFFIXES: Final = ("", "_56", "_48")
-"""The client itself, and the IPv6 networks around it; see `client_area.lua`."""
+"""The client itself, and the IPv6 networks around it; see `client_network.lua`."""
 ORIGINAL_PATH_HEADER: Final = "x-envoy-original-path"
 """Set by the transcoder; gRPC callers have none, and each of their searches counts."""
 RATE_LIMIT_TIMEOUT_S: Final = 0.1
 """Twice what the limiter itself waits for Redis."""
-_LUA_FOLDER: Final = Path(__file__).parent.parent
-_CALLER_LUA_FILES: Final = (_LUA_FOLDER / "client_area.lua", _LUA_FOLDER / "caller.lua")
+_LUA_FOLDER: Final = Path(__file__).with_name("lua")
+_CALLER_LUA_FILES: Final = (_LUA_FOLDER / "client_network.lua", _LUA_FOLDER / "caller.lua")
 _CLASS_PREFIX: Final = "RATE_LIMIT_CLASS_"
 
 

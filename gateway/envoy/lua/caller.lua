@@ -1,10 +1,10 @@
 -- Who calls, for the limiter and the services: which client, whether signed in, and the account that a call is
--- about. ACCOUNT_FIELD (gRPC path -> number of the request's field), from the contracts, and client_area.lua
+-- about. ACCOUNT_FIELD (gRPC path -> number of the request's field), from the contracts, and client_network.lua
 -- are put before this text. Clients cannot say any of it themselves.
 
 local CALLER = "internshipconnect.caller"
 local CLIENT = "x-ic-client"
-local AROUND = { "", "_56", "_48" }
+local NETWORK_SUFFIXES = { "", "_56", "_48" }
 
 local function varint(bytes, at)
   local value, factor = 0, 1
@@ -70,15 +70,15 @@ local function account_of(handle, number)
   end):sub(1, 3072)
 end
 
--- The client itself counts whoever is signed in; as `address` only where nobody is.
-local function tell_client(handle, metadata)
-  local areas = client_areas(handle:streamInfo():downstreamRemoteAddress())
-  handle:headers():replace(CLIENT, table.concat(areas, " "))
+-- Every call has a `client`; calls without a token have an `address` as well.
+local function set_client_metadata(handle, metadata)
+  local networks = client_networks(handle:streamInfo():downstreamRemoteAddress())
+  handle:headers():replace(CLIENT, table.concat(networks, " "))
   local is_anonymous = not metadata:get("envoy.filters.http.jwt_authn")
-  for i = 1, #areas do
-    metadata:set(CALLER, "client" .. AROUND[i], areas[i])
+  for i = 1, #networks do
+    metadata:set(CALLER, "client" .. NETWORK_SUFFIXES[i], networks[i])
     if is_anonymous then
-      metadata:set(CALLER, "address" .. AROUND[i], areas[i])
+      metadata:set(CALLER, "address" .. NETWORK_SUFFIXES[i], networks[i])
     end
   end
 end
@@ -88,7 +88,7 @@ function envoy_on_request(handle)
   local account = number and account_of(handle, number)
   -- Waiting for the body ends the life of what was taken from the handle before.
   local metadata = handle:streamInfo():dynamicMetadata()
-  tell_client(handle, metadata)
+  set_client_metadata(handle, metadata)
   if account and account ~= "" then
     metadata:set(CALLER, "account", account)
   end

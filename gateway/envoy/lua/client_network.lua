@@ -1,7 +1,7 @@
--- What one client is: an IPv4 address, or an IPv6 /64, since whoever has one address of it has them all.
+-- What one client is: an IPv4 address, or an IPv6 /64, since one subscriber has all addresses of it.
 -- This is the one place of that rule; the limiter and the services go by what it says.
 --
--- client_areas(address) answers the client and, for IPv6, the /56 and the /48 around it, which have larger
+-- client_networks(address) returns the client and, for IPv6, the /56 and the /48 around it, which have larger
 -- allowances: a household, a site. An IPv6 address that stands for an IPv4 one counts as that.
 
 local function host_of(address)
@@ -66,7 +66,7 @@ local function embedded_ipv4(groups)
   end
 end
 
-local function client_areas(address)
+local function client_networks(address)
   local host = host_of(address)
   local groups = groups_of(host)
   if not groups then

@@ -9,14 +9,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-import gateway
+import gateway.envoy
 
-SCRIPT = Path(gateway.__file__).with_name("client_area.lua").read_text() + "\nreturn client_areas"
-_areas: Any = luajit.LuaRuntime().execute(SCRIPT)
+SCRIPT = (
+    Path(gateway.envoy.__file__).with_name("lua").joinpath("client_network.lua").read_text()
+    + "\nreturn client_networks"
+)
+_networks: Any = luajit.LuaRuntime().execute(SCRIPT)
 
 
-def areas(address: str) -> list[str]:
-    return list(_areas(address).values())
+def networks(address: str) -> list[str]:
+    return list(_networks(address).values())
 
 
 @pytest.mark.parametrize(
@@ -37,7 +40,7 @@ def areas(address: str) -> list[str]:
     ],
 )
 def test_every_form_of_an_ipv4_address_is_that_one_client(address: str) -> None:
-    assert areas(address) == ["192.0.2.1"]
+    assert networks(address) == ["192.0.2.1"]
 
 
 @pytest.mark.parametrize(
@@ -53,13 +56,13 @@ def test_every_form_of_an_ipv4_address_is_that_one_client(address: str) -> None:
     ],
 )
 def test_every_address_and_spelling_of_an_ipv6_64_is_one_client(address: str) -> None:
-    assert areas(address) == ["2001:db8:1:2ab::/64", "2001:db8:1:200::/56", "2001:db8:1::/48"]
+    assert networks(address) == ["2001:db8:1:2ab::/64", "2001:db8:1:200::/56", "2001:db8:1::/48"]
 
 
 def test_what_is_no_address_counts_as_it_stands() -> None:
-    assert areas("/run/envoy.sock") == ["/run/envoy.sock"]
-    assert areas("") == [""]
-    assert areas("1:2:3") == ["1:2:3"]
+    assert networks("/run/envoy.sock") == ["/run/envoy.sock"]
+    assert networks("") == [""]
+    assert networks("1:2:3") == ["1:2:3"]
 
 
 def _stands_for_ipv4(address: ipaddress.IPv6Address) -> bool:
@@ -74,9 +77,9 @@ def test_the_areas_of_any_ipv6_address_are_the_networks_around_it(
     address: ipaddress.IPv6Address, port: int
 ) -> None:
     assume(not _stands_for_ipv4(address))
-    found = [ipaddress.ip_network(area) for area in areas(f"[{address}]:{port}")]
+    found = [ipaddress.ip_network(area) for area in networks(f"[{address}]:{port}")]
     assert found == [ipaddress.ip_network((address, length), strict=False) for length in (64, 56, 48)]
-    assert areas(address.exploded) == areas(f"[{address}]:{port}")
+    assert networks(address.exploded) == networks(f"[{address}]:{port}")
 
 
 @given(st.integers(0, 2**32 - 1).map(ipaddress.IPv4Address))
@@ -84,4 +87,4 @@ def test_mapped_6to4_and_teredo_addresses_are_their_ipv4_address(address: ipaddr
     mapped = ipaddress.IPv6Address(f"::ffff:{address}")
     sixtofour = ipaddress.IPv6Address((0x2002 << 112) | int(address) << 80 | 99)
     teredo = ipaddress.IPv6Address((0x20010000 << 96) | 1 << 64 | (int(address) ^ 0xFFFFFFFF))
-    assert areas(str(mapped)) == areas(str(sixtofour)) == areas(str(teredo)) == [str(address)]
+    assert networks(str(mapped)) == networks(str(sixtofour)) == networks(str(teredo)) == [str(address)]
