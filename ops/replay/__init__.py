@@ -19,6 +19,8 @@ from services.application.rebuild import ApplicantListRebuilder
 from services.application.repository import ApplicantRepository, ApplicationRepository
 from services.application.settings import ApplicationSettings as ApplicationSettings
 from services.internship.rebuild import SearchIndexRebuilder
+from services.internship.repository.listings import ListingRepository
+from services.internship.repository.search_index import MongoSearchIndex
 from services.internship.settings import InternshipSettings as InternshipSettings
 
 CLOCK: Final[Clock] = SystemClock()
@@ -95,9 +97,9 @@ class _ServiceShards:
 
 
 async def _replay_search(stores: _ServiceShards, request: ReplayRequest, progress: ReconcileProgress) -> None:
-    await SearchIndexRebuilder(await stores.internship(), CLOCK, write=request.write).rebuild(
-        request.since, progress
-    )
+    shards = await stores.internship()
+    listings, index = ListingRepository(shards, CLOCK), MongoSearchIndex(shards, CLOCK)
+    await SearchIndexRebuilder(listings, index, CLOCK, write=request.write).rebuild(request.since, progress)
 
 
 async def _replay_applicants(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chassis.clock import Clock
-from chassis.sharding.reconciler import ReconcileProgress, find_existing_ids
+from chassis.sharding.reconciler import ReconcileProgress
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from services.analytics.domain.figures import ApplicationEvent, ListingEvent
@@ -20,9 +20,10 @@ from services.application.domain.events import replay_events
 from services.application.domain.model import Application
 from services.application.mapping import replayed_event_message
 from services.application.repository import ApplicationRepository
+from services.internship.domain.events import last_state_change
 from services.internship.domain.model import Listing
-from services.internship.repository import listings as listing_store
-from services.internship.repository.listing_repository import last_state_event
+from services.internship.mapping.events import state_change_message
+from services.internship.repository.listings import ListingRepository
 
 
 class FigureSources:
@@ -30,7 +31,7 @@ class FigureSources:
 
     def __init__(self, applications: Shards, listings: Shards, clock: Clock) -> None:
         self.applications = ApplicationRepository(applications)
-        self.listings = listings
+        self.listings = ListingRepository(listings, clock)
         self.clock = clock
 
     def application_events(self, application: Application) -> list[ApplicationEvent]:
@@ -42,7 +43,8 @@ class FigureSources:
 
     def listing_event(self, listing: Listing) -> ListingEvent:
         """What was told of a listing's state last."""
-        message, time = last_state_event(listing, self.clock.now())
+        change, time = last_state_change(listing)
+        message = state_change_message(change, self.clock.now())
         return listing_event_from_message(message.internship, time)
 
     async def current_application_events(self, application_id: str) -> list[ApplicationEvent] | None:
@@ -52,7 +54,7 @@ class FigureSources:
 
     async def current_listing_event(self, listing_id: str) -> ListingEvent | None:
         """What was told of a listing until now; None when there is none."""
-        listing = await listing_store.find_listing(self.listings.shard_for(listing_id).db, listing_id)
+        listing = await self.listings.get(listing_id)
         return None if listing is None else self.listing_event(listing)
 
     async def existing_applications(self, ids: Sequence[str]) -> set[str]:
@@ -61,7 +63,7 @@ class FigureSources:
 
     async def existing_listings(self, ids: Sequence[str]) -> set[str]:
         """Those of these that there are."""
-        return await find_existing_ids(self.listings, listing_store.LISTINGS, ids)
+        return await self.listings.existing_ids(ids)
 
 
 @dataclass
@@ -90,8 +92,7 @@ class FiguresReplay:
         if since is None:
             await self._remove_orphans(APPLICATION_TRACKS)
             await self._remove_orphans(FUNNELS)
-        for shard in self.sources.listings.all_shards():
-            await self._companies(await self._listings(shard, since))
+        await self._companies(await self._listings(since))
         if since is None:
             async for company_ids in self._figures.iterate_company_ids():
                 await self._companies(company_ids)
@@ -106,10 +107,10 @@ class FiguresReplay:
             )
             self.progress("applications", len(changed), wrong)
 
-    async def _listings(self, shard: Shard, since: datetime | None) -> list[str]:
+    async def _listings(self, since: datetime | None) -> list[str]:
         """The companies whose listings were counted."""
         companies: dict[str, None] = {}
-        async for page in listing_store.iterate_listing_pages(shard.db):
+        async for page in self.sources.listings.iterate_pages():
             for listing in page:
                 if since is None or listing.update_time >= since or listing.id in self._touched:
                     companies[listing.company.id] = None

@@ -1,71 +1,37 @@
 """Starts the internship service: `python -m services.internship serve` or `… work`."""
 
-from datetime import timedelta
-from functools import partial
-
 from chassis.redis.unique_readers import UniqueReaderCounter
-from chassis.roles.periodic_tasks import PeriodicTask
 from chassis.runtime import ServiceDefinition, ServiceResources, run_service
-from chassis.search.gazetteer import shared_gazetteer
-from services.internship.api import InternshipServicer
-from services.internship.event_handlers import InternshipEventHandlers
-from services.internship.peers import CompanyClient
-from services.internship.rebuild import SearchIndexRebuilder
-from services.internship.repository.listing_repository import ListingRepository
+from services.internship import api, event_handlers, peers
+from services.internship.jobs import jobs
+from services.internship.repository.listings import ListingRepository
+from services.internship.repository.published_views import PublishedViewRepository
+from services.internship.repository.search_index import MongoSearchIndex
 from services.internship.search.lexicon import Lexicon
-from services.internship.search.search_listings import SearchListings
-from services.internship.search.suggestions import SuggestCompletions
-from services.internship.service import (
-    ListingUpkeep,
-    ManageListings,
-    ManageOpenings,
-    ModerateListings,
-    ViewPublisher,
-    ViewRecorder,
-)
+from services.internship.service.follow_company import FollowCompany
+from services.internship.service.publish_views import ViewPublisher
+from services.internship.service.record_views import ViewRecorder
+from services.internship.service.use_cases import InternshipUseCases
 from services.internship.settings import InternshipSettings
 
-RENEW_INDEX_INTERVAL_S = 15.0
-"""How soon entries are made anew that an older version of the service has stored."""
 
-
-def build_service(r: ServiceResources[InternshipSettings]) -> ServiceDefinition:
-    """The room, in either role."""
-    ledger = ListingRepository(r.shards, r.cache, r.clock)
-    companies = CompanyClient(r.peers)
-    readers = UniqueReaderCounter(r.redis, r.clock)
-    views, telling = ViewRecorder(readers, r.settings.views_every_s), ViewPublisher(r.shards, readers)
-    lexicon, places = Lexicon(r.shards, r.clock), shared_gazetteer()
-    openings, upkeep, moderation = (
-        ManageOpenings(ledger),
-        ListingUpkeep(ledger, companies),
-        ModerateListings(ledger),
+def build_service(resources: ServiceResources[InternshipSettings]) -> ServiceDefinition:
+    """Build the service definition for both roles."""
+    shards, clock, settings = resources.shards, resources.clock, resources.settings
+    listings, index = ListingRepository(shards, clock, resources.cache), MongoSearchIndex(shards, clock)
+    readers, companies = UniqueReaderCounter(resources.redis, clock), peers.CompanyClient(resources.peers)
+    views, lexicon = ViewRecorder(readers, settings.views_every_s), Lexicon(index, clock)
+    publisher = ViewPublisher(PublishedViewRepository(shards, clock), readers)
+    use_cases = InternshipUseCases.build(
+        listings, index, companies=companies, views=views, lexicon=lexicon, clock=clock
     )
-    grace = timedelta(days=r.settings.suspension_grace_days)
-    api = InternshipServicer(
-        listings=ManageListings(ledger, companies, views, places),
-        openings=openings,
-        moderation=moderation,
-        finding=SearchListings(r.shards, r.clock, lexicon, places),
-        suggesting=SuggestCompletions(lexicon, places),
-        tokens=r.page_tokens,
-        cache=r.cache,
-        clock=r.clock,
-    )
+    following = FollowCompany(listings, companies)
+    handlers = event_handlers.InternshipEventHandlers(index, use_cases.openings, following)
     return ServiceDefinition(
-        servicers=(api,),
-        subscriptions=InternshipEventHandlers(
-            r.shards, r.clock, openings, upkeep, moderation
-        ).subscriptions(),
-        periodic_tasks=(
-            PeriodicTask("expire-listings", r.settings.expiry_every_s, upkeep.expire),
-            PeriodicTask("tell-views", r.settings.views_every_s, telling.tell),
-            PeriodicTask("archive-suspended", 3600.0, partial(moderation.archive_forgotten, grace)),
-            PeriodicTask(
-                "renew-index", RENEW_INDEX_INTERVAL_S, SearchIndexRebuilder(r.shards, r.clock).renew
-            ),
-        ),
-        background_tasks=(lexicon.keep_fresh, views.keep_telling),
+        servicers=(api.InternshipServicer(use_cases, resources.page_tokens, resources.cache, clock),),
+        subscriptions=handlers.subscriptions(),
+        periodic_tasks=jobs(settings, clock, listings, index, publisher),
+        background_tasks=(lexicon.keep_fresh, views.flush_periodically),
         on_close=(views.flush,),
     )
 

@@ -1,4 +1,4 @@
-"""Public answers in caches: what follows from the clock is worked out after them.
+"""Public answers in caches: the fields that follow from the clock are computed for each answer.
 
 A cached answer is a listing without `daysLeft` and `openForApplications`, behind a head with what these
 follow from. Both are serialized for each answer and put behind the rest, which protobuf reads as one message.
@@ -19,6 +19,15 @@ _NEVER: Final = -1
 _UNTIL: Final = struct.Struct(">q")
 
 
+PUBLIC_LISTING_TTL_S: Final = 10.0
+"""How long a public answer may be served again. It holds nothing that follows from the clock."""
+
+
+def listing_cache_key(listing_id: str) -> str:
+    """Return the key under which the public answer is cached."""
+    return f"listing:{listing_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class CachedListing:
     """A listing as a cache keeps it."""
@@ -27,7 +36,7 @@ class CachedListing:
     message: pb.Internship
 
     @classmethod
-    def of(cls, listing: Listing, message: pb.Internship) -> Self:
+    def from_listing(cls, listing: Listing, message: pb.Internship) -> Self:
         """The listing's message without what follows from the clock."""
         posting = listing.posting
         is_open = listing.state is ListingState.OPEN
@@ -63,7 +72,7 @@ class CachedSearchPage:
     page: pb.ListInternshipsResponse
 
     @classmethod
-    def of(cls, page: pb.ListInternshipsResponse, now: datetime) -> Self:
+    def from_page(cls, page: pb.ListInternshipsResponse, now: datetime) -> Self:
         """The page, good until the first of its hits changes."""
         deadlines = [
             hit.apply_deadline.ToDatetime(tzinfo=UTC) for hit in page.data if hit.HasField("apply_deadline")

@@ -1,4 +1,4 @@
-"""What the internship service reacts to: its own changes, which feed the index, and others' news."""
+"""The events that the internship service handles: its own feed the index, others' change listings."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -7,17 +7,16 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from chassis.clock import Clock
+from chassis.message_fields import from_field
 from chassis.messaging import EventHandler, IncomingEvent, QueueSubscription, WorkQueue
-from chassis.sharding.shards import Shards
 from internshipconnect.application.v1 import application_pb2 as application
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as pb
-from internshipconnect.user.v1 import user_pb2 as user
-from services.internship.repository import search_index
-from services.internship.search.index_entry import build_index_entry
-from services.internship.service import ListingUpkeep, ManageOpenings, ModerateListings
-from services.internship.service.moderation import CompanyStateUpdate
+from services.internship.mapping.listings import COMPANY_STATES
+from services.internship.mapping.search import index_entry_from_message
+from services.internship.search.port import SearchIndex
+from services.internship.service.follow_company import CompanyStateUpdate, FollowCompany
+from services.internship.service.manage_openings import ManageOpenings
 
 ListingEventMessage = events.InternshipCreated | events.InternshipUpdated | events.InternshipStateChanged
 
@@ -31,14 +30,12 @@ COMPANIES_QUEUE: Final = "internship-companies"
 class InternshipEventHandlers:
     """The handlers and the queues that feed them."""
 
-    shards: Shards
-    clock: Clock
+    index: SearchIndex
     openings: ManageOpenings
-    upkeep: ListingUpkeep
-    moderation: ModerateListings
+    companies: FollowCompany
 
     def subscriptions(self) -> tuple[QueueSubscription, ...]:
-        """What happens with the events in each queue."""
+        """Return the handlers of each queue."""
         return (
             QueueSubscription(INDEXING_QUEUE, self._bound(_INDEXING_HANDLERS)),
             QueueSubscription(OPENINGS_QUEUE, self._bound(_OPENING_HANDLERS)),
@@ -46,66 +43,65 @@ class InternshipEventHandlers:
         )
 
     def _bound(
-        self, reactions: "Mapping[type[Message], InternshipEventHandler]"
+        self, handlers: "Mapping[type[Message], InternshipEventHandler]"
     ) -> dict[type[Message], EventHandler]:
-        return {kind: partial(reaction, self) for kind, reaction in reactions.items()}
+        return {kind: partial(handler, self) for kind, handler in handlers.items()}
 
-    async def index(self, told: ListingEventMessage, incoming: IncomingEvent) -> None:
-        """Keeps the index in step: open listings are in it, all others are not. Versions order repeats."""
-        listing, db = told.internship, self.shards.shard_for(told.internship.id).db
+    async def index_listing(self, event: ListingEventMessage, incoming: IncomingEvent) -> None:
+        """Keep the index in step: it holds the open listings only. Versions order repeats."""
+        listing = event.internship
         if listing.state == pb.INTERNSHIP_STATE_OPEN:
-            await search_index.put_entry(db, build_index_entry(listing), self.clock.now())
+            await self.index.put(index_entry_from_message(listing))
         else:
-            await search_index.mark_deleted(db, listing.id, listing.version, self.clock.now())
+            await self.index.delete(listing.id, listing.version)
 
-    async def forget(self, deleted: events.InternshipDeleted, incoming: IncomingEvent) -> None:
-        """Keeps a deleted draft out of the index, whatever comes late."""
-        db = self.shards.shard_for(deleted.internship_id).db
-        await search_index.mark_deleted(db, deleted.internship_id, deleted.version, self.clock.now())
+    async def remove_listing(self, event: events.InternshipDeleted, incoming: IncomingEvent) -> None:
+        """Keep a deleted draft out of the index, whatever comes late."""
+        await self.index.delete(event.internship_id, event.version)
 
-    async def company_moved(self, moved: events.CompanyStateChanged, incoming: IncomingEvent) -> None:
-        """Follows how far a company is trusted."""
-        news = CompanyStateUpdate(
-            company_id=moved.company_id,
-            state=user.CompanyState.Name(moved.to).removeprefix("COMPANY_STATE_"),
-            version=moved.company_version,
-            moderator=moved.moderator,
-            reason=moved.reason,
+    async def company_state_changed(self, event: events.CompanyStateChanged, incoming: IncomingEvent) -> None:
+        """Follow how far a company is trusted."""
+        update = CompanyStateUpdate(
+            company_id=event.company_id,
+            state=COMPANY_STATES.name(event.to),
+            version=event.company_version,
+            moderator=event.moderator,
+            reason=event.reason,
         )
-        await self.moderation.company_moved(news, incoming)
+        await self.companies.follow_company_state(update, incoming)
 
-    async def release(self, moved: events.ApplicationMoved, incoming: IncomingEvent) -> None:
-        """Frees the opening of an application that is neither hired nor offered any longer."""
-        if moved.to == application.APPLICATION_STATE_HIRED:
+    async def application_moved(self, event: events.ApplicationMoved, incoming: IncomingEvent) -> None:
+        """Release the opening of an application that is neither hired nor offered any longer."""
+        if event.to == application.APPLICATION_STATE_HIRED:
             return
-        await self.openings.release(
-            moved.application.internship_id,
-            moved.application.application_id,
-            moved.application.version,
-            was_hired=getattr(moved, "from") == application.APPLICATION_STATE_HIRED,
-            offered=moved.to == application.APPLICATION_STATE_OFFERED,
+        await self.openings.release_opening(
+            event.application.internship_id,
+            event.application.application_id,
+            event.application.version,
+            was_hired=from_field(event) == application.APPLICATION_STATE_HIRED,
+            offered=event.to == application.APPLICATION_STATE_OFFERED,
             handling=incoming,
         )
 
-    async def rename(self, updated: events.CompanyUpdated, incoming: IncomingEvent) -> None:
-        """Lets listings follow their company's name; running again finds nothing left to do."""
-        await self.upkeep.follow_company(updated.company_id)
+    async def company_updated(self, event: events.CompanyUpdated, incoming: IncomingEvent) -> None:
+        """Let listings follow their company's name; a repeat finds nothing left to do."""
+        await self.companies.follow_company_name(event.company_id)
 
 
 InternshipEventHandler = Callable[[InternshipEventHandlers, Any, IncomingEvent], Awaitable[None]]
 
 _INDEXING_HANDLERS: Final[Mapping[type[Message], InternshipEventHandler]] = {
-    events.InternshipCreated: InternshipEventHandlers.index,
-    events.InternshipUpdated: InternshipEventHandlers.index,
-    events.InternshipStateChanged: InternshipEventHandlers.index,
-    events.InternshipDeleted: InternshipEventHandlers.forget,
+    events.InternshipCreated: InternshipEventHandlers.index_listing,
+    events.InternshipUpdated: InternshipEventHandlers.index_listing,
+    events.InternshipStateChanged: InternshipEventHandlers.index_listing,
+    events.InternshipDeleted: InternshipEventHandlers.remove_listing,
 }
 _OPENING_HANDLERS: Final[Mapping[type[Message], InternshipEventHandler]] = {
-    events.ApplicationMoved: InternshipEventHandlers.release
+    events.ApplicationMoved: InternshipEventHandlers.application_moved,
 }
 _COMPANY_HANDLERS: Final[Mapping[type[Message], InternshipEventHandler]] = {
-    events.CompanyUpdated: InternshipEventHandlers.rename,
-    events.CompanyStateChanged: InternshipEventHandlers.company_moved,
+    events.CompanyUpdated: InternshipEventHandlers.company_updated,
+    events.CompanyStateChanged: InternshipEventHandlers.company_state_changed,
 }
 
 QUEUES: Final = (

@@ -8,7 +8,9 @@ from chassis.settings import ChassisSettings
 class InternshipSettings(ChassisSettings):
     """Settings of the internship service, beyond those of every service."""
 
-    views_every_s: float = Field(default=5.0, gt=0, le=60, description="how often counted views are told")
+    views_every_s: float = Field(
+        default=5.0, gt=0, le=60, description="how often counted views are published"
+    )
     suspension_grace_days: int = Field(
         default=30,
         ge=1,

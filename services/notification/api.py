@@ -1,8 +1,7 @@
-"""The inbox over gRPC."""
+"""The gRPC interface of the notification service: the caller's own inbox."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import grpc
@@ -18,20 +17,18 @@ from internshipconnect.notification.v1 import notification_pb2 as pb
 from internshipconnect.notification.v1.notification_pb2_grpc import NotificationServiceServicer
 from services.notification import server_sent_events as sse
 from services.notification.domain.inbox import Notification
-from services.notification.repository import InboxPosition
-from services.notification.service import ReadInbox
+from services.notification.mapping import notification_message, position_from_token, position_to_token
+from services.notification.service.read_inbox import ReadInbox
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _STREAM_METHOD: Final = "internshipconnect.notification.v1.NotificationService.StreamNotificationEvents"
 _UNBUFFERED_HEADERS: Final = (("x-accel-buffering", "no"),)
-"""What proxies of nginx's kind ask for, or they hold a stream back until it is long enough for them."""
+"""Without it proxies of nginx's kind hold a stream back until their buffer is full."""
 
 
 class NotificationServicer(NotificationServiceServicer):
-    """Every call is about the caller's own inbox."""
+    """`NotificationService` of the contract; every call is about the caller's own inbox."""
 
     def __init__(
         self, inbox: ReadInbox, page_tokens: PageTokens, tickets: CallTickets, *, heartbeat_s: float
@@ -45,19 +42,19 @@ class NotificationServicer(NotificationServiceServicer):
         self, request: pb.ListNotificationsRequest, context: Context
     ) -> pb.ListNotificationsResponse:
         """One page, newest first."""
-        page = await self._inbox.page(
+        page = await self._inbox.list_page(
             current_principal().id,
             unread_only=request.unread_only,
-            after=_position_of_token(self._page_tokens.decode(request, request.page_token)),
+            after=position_from_token(self._page_tokens.decode(request, request.page_token)),
             size=clamp_page_size(request.page_size),
         )
         token = (
-            self._page_tokens.encode(request, _token_of_position(page.next_position))
+            self._page_tokens.encode(request, position_to_token(page.next_position))
             if page.next_position
             else ""
         )
         return pb.ListNotificationsResponse(
-            data=[_notification_message(each) for each in page.notifications],
+            data=[notification_message(each) for each in page.notifications],
             next_page_token=token,
             unread_count=page.unread_count,
         )
@@ -73,20 +70,18 @@ class NotificationServicer(NotificationServiceServicer):
         self, request: pb.StreamNotificationsRequest, context: Context
     ) -> AsyncIterator[pb.Notification]:
         """What came since the last entry, then entries as they arrive."""
-        async with self._inbox.watching(
-            current_principal().id, request.last_notification_id
-        ) as notifications:
+        async with self._inbox.watch(current_principal().id, request.last_notification_id) as notifications:
             # The first entry may be hours away; to a browser a stream is not open before its headers come.
             await context.send_initial_metadata(())
             async for notification in notifications:
-                yield _notification_message(notification)
+                yield notification_message(notification)
 
     async def StreamNotificationEvents(
         self, request: pb.StreamNotificationEventsRequest, context: Context
     ) -> AsyncIterator[HttpBody]:
         """The same for browsers, with comments in between that keep the connection open."""
         last_id = request.last_notification_id or _last_event_id()
-        async with self._inbox.watching(current_principal().id, last_id) as notifications:
+        async with self._inbox.watch(current_principal().id, last_id) as notifications:
             await context.send_initial_metadata(_UNBUFFERED_HEADERS)
             yield _http_body(sse.OPENING_EVENT)
             current_call().closing_message = _end_of_stream
@@ -104,7 +99,7 @@ class NotificationServicer(NotificationServiceServicer):
 
 
 def _last_event_id() -> str:
-    """What EventSource sends of itself when it connects again."""
+    """Return the header that EventSource sends when it connects again."""
     given = current_call().metadata_text("last-event-id")
     if given and not is_id("ntf", given):
         raise invalid_argument(
@@ -115,7 +110,7 @@ def _last_event_id() -> str:
 
 async def _event_bytes(notifications: AsyncIterator[Notification]) -> AsyncIterator[bytes]:
     async for notification in notifications:
-        yield sse.message_event(notification.id, _notification_message(notification))
+        yield sse.message_event(notification.id, notification_message(notification))
 
 
 def _http_body(event: bytes) -> HttpBody:
@@ -124,28 +119,3 @@ def _http_body(event: bytes) -> HttpBody:
 
 def _end_of_stream(status: Status) -> bytes:
     return bytes(_http_body(sse.end_event(status)).SerializeToString())
-
-
-def _notification_message(notification: Notification) -> pb.Notification:
-    message = pb.Notification(
-        id=notification.id,
-        category=pb.NotificationCategory.Value(f"NOTIFICATION_CATEGORY_{notification.category}"),
-        title=notification.title,
-        body=notification.body,
-        subject_id=notification.about,
-        read=notification.read,
-    )
-    message.create_time.FromDatetime(notification.create_time)
-    return message
-
-
-def _token_of_position(position: InboxPosition) -> tuple[int, str]:
-    moment, id_ = position
-    return (moment - _EPOCH) // _MILLISECOND, id_
-
-
-def _position_of_token(written: list[Any] | None) -> InboxPosition | None:
-    if written is None:
-        return None
-    milliseconds, id_ = written
-    return _EPOCH + milliseconds * _MILLISECOND, id_

@@ -1,4 +1,4 @@
-"""Keeps what a waiting mail holds unreadable in the database: AES-256-GCM, bound to its delivery."""
+"""Encryption of a waiting mail's fields in the database: AES-256-GCM, bound to the delivery."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ _CONTENT_TYPES: Final = {(kind.template, kind.version): kind for kind in NOTIFIC
 
 
 class DecryptionError(Exception):
-    """A delivery holds nothing that this key opens, or no content that we know."""
+    """A delivery holds nothing that this key decrypts, or no known content."""
 
 
 class _SealedContent(msgspec.Struct):
@@ -24,18 +24,18 @@ class _SealedContent(msgspec.Struct):
 
 
 class FieldCipher:
-    """Seals letters (what is told, and to whom) with a key of at least 32 bytes, of which 32 are used."""
+    """Encrypts contents and addressees with a key of at least 32 bytes, of which 32 are used."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AuthenticatedCipher(key[:KEY_BYTES])
 
-    def seal(self, content: NotificationContent, reader: Addressee, *, delivery_id: str) -> bytes:
-        """The letter, encrypted; it opens only as part of the delivery of that ID."""
-        letter = _SealedContent(reader, msgspec.Raw(msgspec.msgpack.encode(content)))
-        return self._cipher.encrypt(msgspec.msgpack.encode(letter), context=delivery_id)
+    def encrypt(self, content: NotificationContent, addressee: Addressee, *, delivery_id: str) -> bytes:
+        """Return content and addressee, encrypted; only the delivery of that ID decrypts them."""
+        fields = _SealedContent(addressee, msgspec.Raw(msgspec.msgpack.encode(content)))
+        return self._cipher.encrypt(msgspec.msgpack.encode(fields), context=delivery_id)
 
-    def open(self, delivery: MailDelivery) -> tuple[NotificationContent, Addressee]:
-        """What a delivery tells, and to whom. Raises UnreadableError."""
+    def decrypt(self, delivery: MailDelivery) -> tuple[NotificationContent, Addressee]:
+        """Return a delivery's content and addressee. Raises DecryptionError."""
         kind = _CONTENT_TYPES.get((delivery.template, delivery.version))
         if kind is None or delivery.sealed is None:
             raise DecryptionError(f"delivery {delivery.id} holds no {delivery.template} v{delivery.version}")
@@ -43,5 +43,5 @@ class FieldCipher:
             plain = self._cipher.decrypt(delivery.sealed, context=delivery.id)
         except InvalidTag:
             raise DecryptionError(f"delivery {delivery.id} was sealed with another key") from None
-        letter = msgspec.msgpack.decode(plain, type=_SealedContent)
-        return msgspec.msgpack.decode(letter.content, type=kind), letter.reader
+        fields = msgspec.msgpack.decode(plain, type=_SealedContent)
+        return msgspec.msgpack.decode(fields.content, type=kind), fields.reader

@@ -23,11 +23,11 @@ _log = get_logger()
 class InboxChangeSource(Protocol):
     """Where new inbox entries can be seen arriving."""
 
-    async def on_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+    async def follow_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Keeps `follow` going for each shard on which inboxes are, until one of them ends."""
         ...
 
-    def moves(self) -> AsyncIterator[None]:
+    def slot_moves(self) -> AsyncIterator[None]:
         """Yields when inboxes may have come to another shard."""
         ...
 
@@ -35,7 +35,7 @@ class InboxChangeSource(Protocol):
         """The shard on which a user's inbox is."""
         ...
 
-    def arrivals(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
+    def watch_inserts(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
         """New entries on one shard; calls `opened` once none is missed any more."""
         ...
 
@@ -43,27 +43,27 @@ class InboxChangeSource(Protocol):
 class InboxListener:
     """One stream's waiting entries. Iterating gives them as they arrive, until the stream is ended."""
 
-    def __init__(self, waiting_most: int = MAX_WAITING_ENTRIES) -> None:
+    def __init__(self, max_waiting: int = MAX_WAITING_ENTRIES) -> None:
         self._waiting: deque[Notification] = deque()
-        self._waiting_most = waiting_most
-        self._news = asyncio.Event()
+        self._max_waiting = max_waiting
+        self._arrived = asyncio.Event()
         self._ended = False
         self._error: DomainError | None = None
 
     def offer(self, notification: Notification) -> None:
-        """Adds an entry; a reader that is too slow for it is told to resume later."""
-        if len(self._waiting) >= self._waiting_most:
+        """Adds an entry; a reader that is too slow for it has to resume later."""
+        if len(self._waiting) >= self._max_waiting:
             self._waiting.clear()
             self.end(overloaded(_INBOX))
         if not self._ended:
             self._waiting.append(notification)
-            self._news.set()
+            self._arrived.set()
 
     def end(self, error: DomainError | None = None) -> None:
         """Ends the stream after what waits: cleanly, or with an error. The first end counts."""
         if not self._ended:
             self._ended, self._error = True, error
-            self._news.set()
+            self._arrived.set()
 
     async def __aiter__(self) -> AsyncIterator[Notification]:
         while True:
@@ -73,26 +73,28 @@ class InboxListener:
                 raise self._error
             if self._ended:
                 return
-            self._news.clear()
-            await self._news.wait()
+            self._arrived.clear()
+            await self._arrived.wait()
 
 
 class InboxBroadcaster:
-    """Tells each stream of its user's new entries. `run` follows the shards until it is cancelled."""
+    """Delivers new entries to their user's streams while `follow_shards` runs."""
 
-    def __init__(self, source: InboxChangeSource, *, most_streams: int, most_per_user: int) -> None:
+    def __init__(self, source: InboxChangeSource, *, max_streams: int, max_streams_per_user: int) -> None:
         self._source = source
-        self._most_streams = most_streams
-        self._most_per_user = most_per_user
+        self._max_streams = max_streams
+        self._max_streams_per_user = max_streams_per_user
         self._listeners: dict[str, dict[str, set[InboxListener]]] = defaultdict(lambda: defaultdict(set))
         self._open: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._count: Counter[str] = Counter()
         self._closed = False
 
-    async def run(self) -> None:
+    async def follow_shards(self) -> None:
         """Follows every shard; ends all streams cleanly when it is cancelled."""
         try:
-            await run_until_first_exit(self._source.on_each_shard(self._follow), self._part_with_movers())
+            await run_until_first_exit(
+                self._source.follow_each_shard(self._follow), self._end_moved_streams()
+            )
         finally:
             await self.close()
 
@@ -102,16 +104,16 @@ class InboxBroadcaster:
         for name in tuple(self._listeners):
             self._end_all(name, None)
 
-    async def _part_with_movers(self) -> None:
+    async def _end_moved_streams(self) -> None:
         """Ends streams of inboxes that are on another shard now; their readers resume there."""
-        async for _ in self._source.moves():
+        async for _ in self._source.slot_moves():
             for name, users in tuple(self._listeners.items()):
                 for user_id in [user_id for user_id in users if self._source.shard_of(user_id) != name]:
                     for listener in tuple(users[user_id]):
                         listener.end(unavailable(_INBOX))
 
     @contextmanager
-    def listen(self, user_id: str) -> Iterator[InboxListener]:
+    def subscribe(self, user_id: str) -> Iterator[InboxListener]:
         """A stream's place, within the bounds per user and process.
 
         Raises:
@@ -119,7 +121,7 @@ class InboxBroadcaster:
         """
         if self._closed:
             raise unavailable(_INBOX)
-        if self._count.total() >= self._most_streams or self._count[user_id] >= self._most_per_user:
+        if self._count.total() >= self._max_streams or self._count[user_id] >= self._max_streams_per_user:
             raise overloaded(_INBOX, retry_after_s=5.0)
         listener = InboxListener()
         here = self._listeners[self._source.shard_of(user_id)]
@@ -128,9 +130,9 @@ class InboxBroadcaster:
         try:
             yield listener
         finally:
-            self._forget(here, user_id, listener)
+            self._unsubscribe(here, user_id, listener)
 
-    async def opened(self, user_id: str) -> None:
+    async def wait_until_following(self, user_id: str) -> None:
         """Returns once nothing that arrives for this user is missed. Raises DomainError UNAVAILABLE."""
         try:
             async with asyncio.timeout(_OPENING_TIMEOUT_S):
@@ -138,7 +140,9 @@ class InboxBroadcaster:
         except TimeoutError:
             raise unavailable(_INBOX) from None
 
-    def _forget(self, here: dict[str, set[InboxListener]], user_id: str, listener: InboxListener) -> None:
+    def _unsubscribe(
+        self, here: dict[str, set[InboxListener]], user_id: str, listener: InboxListener
+    ) -> None:
         here[user_id].discard(listener)
         if not here[user_id]:
             del here[user_id]
@@ -150,9 +154,9 @@ class InboxBroadcaster:
         failures = 0
         while True:
             try:
-                async for notification in self._source.arrivals(name, self._open[name].set):
+                async for notification in self._source.watch_inserts(name, self._open[name].set):
                     failures = 0
-                    self._hand_out(name, notification)
+                    self._deliver(name, notification)
             except Exception as problem:
                 _log.warning("live inboxes lost a shard", shard=name, error=str(problem))
             # What arrives before the shard is followed again is missed, so readers resume from their last.
@@ -161,7 +165,7 @@ class InboxBroadcaster:
             await asyncio.sleep(jittered_delay_s(failures))
             failures += 1
 
-    def _hand_out(self, name: str, notification: Notification) -> None:
+    def _deliver(self, name: str, notification: Notification) -> None:
         for listener in tuple(self._listeners[name].get(notification.recipient_id, ())):
             listener.offer(notification)
 

@@ -64,15 +64,15 @@ class EncodedMail:
     needs_smtputf8: bool = False
 
 
-def compose_mail(letter: MailDraft) -> EncodedMail:
+def compose_mail(draft: MailDraft) -> EncodedMail:
     """The mail. The same `mail_id` gives the same Message-ID. Raises UnicodeError for lone surrogates."""
-    boundary = f"=_{letter.mail_id}"
+    boundary = f"=_{draft.mail_id}"
     values = (
-        f"<{letter.mail_id}@{letter.sender.address.domain}>",
-        format_datetime(letter.written_at),
-        _address_header(letter.sender),
-        _address_header(letter.to),
-        _text_header(letter.subject),
+        f"<{draft.mail_id}@{draft.sender.address.domain}>",
+        format_datetime(draft.written_at),
+        _address_header(draft.sender),
+        _address_header(draft.to),
+        _text_header(draft.subject),
         "auto-generated",
         "1.0",
         f'multipart/alternative; boundary="{boundary}"',
@@ -80,14 +80,14 @@ def compose_mail(letter: MailDraft) -> EncodedMail:
     head = _CRLF.join(f"{name}: {value}" for name, value in zip(MAIL_HEADERS, values, strict=True))
     parts = b"".join(
         f"--{boundary}{_CRLF}".encode() + _body_part(kind, content)
-        for kind, content in (("plain", letter.text), ("html", letter.html))
+        for kind, content in (("plain", draft.text), ("html", draft.html))
     )
-    address = letter.to.address
+    address = draft.to.address
     return EncodedMail(
-        letter.sender.address.address,
+        draft.sender.address.address,
         address.address,
         f"{head}{_CRLF}{_CRLF}".encode() + parts + f"--{boundary}--{_CRLF}".encode(),
-        needs_smtputf8=address.needs_smtputf8 or letter.sender.address.needs_smtputf8,
+        needs_smtputf8=address.needs_smtputf8 or draft.sender.address.needs_smtputf8,
     )
 
 

@@ -61,7 +61,7 @@ class SmtpTransport:
     async def send(self, mail: EncodedMail) -> None:
         """See `MailTransport.send`."""
         try:
-            async with asyncio.timeout(self._timeout_s), self._line() as smtp:
+            async with asyncio.timeout(self._timeout_s), self._connection() as smtp:
                 options = [_SMTPUTF8] if mail.needs_smtputf8 else []
                 await smtp.sendmail(mail.sender, [mail.recipient], mail.raw, mail_options=options)
         except aiosmtplib.SMTPRecipientsRefused as refusal:
@@ -76,34 +76,34 @@ class SmtpTransport:
             raise unavailable(_MAIL_SERVER) from problem
 
     async def close(self) -> None:
-        """Says goodbye on the connections that nobody uses."""
+        """Close the idle connections."""
         while self._idle:
             with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
                 await self._idle.pop().smtp.quit(timeout=1.0)
 
     @asynccontextmanager
-    async def _line(self) -> AsyncIterator[SMTP]:
+    async def _connection(self) -> AsyncIterator[SMTP]:
         async with self._free:
-            line = self._kept() or await self._connected()
+            connection = self._reuse_connection() or await self._open_connection()
             try:
-                yield line.smtp
+                yield connection.smtp
             except BaseException:
-                line.smtp.close()
+                connection.smtp.close()
                 raise
-            line.idle_since = time.monotonic()
-            self._idle.append(line)
+            connection.idle_since = time.monotonic()
+            self._idle.append(connection)
 
-    def _kept(self) -> _Connection | None:
-        """The connection used last; servers close those that idle, so old ones are dropped first."""
+    def _reuse_connection(self) -> _Connection | None:
+        """Return the connection used last; servers close those that idle, so old ones are dropped first."""
         oldest_good = time.monotonic() - _MAX_IDLE_S
         while self._idle:
-            line = self._idle.pop()
-            if line.idle_since >= oldest_good and line.smtp.is_connected:
-                return line
-            line.smtp.close()
+            connection = self._idle.pop()
+            if connection.idle_since >= oldest_good and connection.smtp.is_connected:
+                return connection
+            connection.smtp.close()
         return None
 
-    async def _connected(self) -> _Connection:
+    async def _open_connection(self) -> _Connection:
         settings = self._settings
         smtp = SMTP(
             hostname=settings.smtp_host,

@@ -90,25 +90,27 @@ class NotificationRenderer:
         if misfits:
             raise TemplateMismatchError("; ".join(dict.fromkeys(misfits)))
 
-    def inbox_text(self, content: NotificationContent, reader: Addressee) -> InboxText:
+    def render_inbox_entry(self, content: NotificationContent, addressee: Addressee) -> InboxText:
         """Title and text of the inbox entry, in the reader's language."""
-        variables = self._variables(content, reader)
+        variables = self._variables(content, addressee)
         body = to_single_line(self._part("inbox.txt", content, variables))
         return InboxText(title=self._subject(content, variables), body=body)
 
-    def mail(
-        self, mail_id: str, content: NotificationContent, reader: Addressee, *, written_at: datetime
+    def render_mail(
+        self, mail_id: str, content: NotificationContent, addressee: Addressee, *, written_at: datetime
     ) -> EncodedMail:
-        """The whole mail. The same `mail_id` gives the same Message-ID, so that repeats can be told.
+        """The whole mail. The same `mail_id` gives the same Message-ID, so that repeats can be recognised.
 
         What a second parser reads otherwise than it was meant is left out, in two steps.
 
         Raises:
-            UndeliverableError: the reader's address is none.
-            UnwritableError: not even the last step can be read back.
+            InvalidRecipientAddressError: the reader's address is none.
+            MailRenderingError: not even the last step can be read back.
         """
-        for form, letter in self._forms(self._letter(mail_id, content, reader, written_at), content, reader):
-            mail, wrong = _compose_and_verify(letter)
+        for form, draft in self._fallback_drafts(
+            self._draft(mail_id, content, addressee, written_at), content, addressee
+        ):
+            mail, wrong = _compose_and_verify(draft)
             if mail is not None:
                 mails_composed.labels(form).inc()
                 return mail
@@ -116,29 +118,29 @@ class NotificationRenderer:
         mails_composed.labels("none").inc()
         raise MailRenderingError("no form of this mail reads back as it was meant")
 
-    def _letter(
-        self, mail_id: str, content: NotificationContent, reader: Addressee, written_at: datetime
+    def _draft(
+        self, mail_id: str, content: NotificationContent, addressee: Addressee, written_at: datetime
     ) -> MailDraft:
-        variables = self._variables(content, reader)
+        variables = self._variables(content, addressee)
         return MailDraft(
             mail_id=mail_id,
             written_at=written_at,
             sender=self._from,
-            to=_recipient_address(reader, variables["reader"]),
+            to=_recipient_address(addressee, variables["reader"]),
             subject=self._subject(content, variables),
             text=_BLANK_LINES.sub("\n\n", self._part("body.txt", content, variables)),
             html=self._part("body.html", content, variables),
         )
 
-    def _forms(
-        self, letter: MailDraft, content: NotificationContent, reader: Addressee
+    def _fallback_drafts(
+        self, draft: MailDraft, content: NotificationContent, addressee: Addressee
     ) -> Iterator[tuple[str, MailDraft]]:
-        yield "whole", letter
-        language = language_for_locale(reader.locale)
+        yield "whole", draft
+        language = language_for_locale(addressee.locale)
         subject, words = GENERIC_MAIL_TEXTS[language]
-        bare = replace(letter, to=replace(letter.to, name=""), subject=subject)
+        bare = replace(draft, to=replace(draft.to, name=""), subject=subject)
         yield "bare", bare
-        link = self._link(content, language)
+        link = self._link_url(content, language)
         yield (
             "generic",
             replace(bare, text=f"{words}\n\n{link}\n", html=f'<p>{words} <a href="{link}">{link}</a></p>'),
@@ -150,28 +152,28 @@ class NotificationRenderer:
     def _part(self, part: str, content: NotificationContent, variables: Mapping[str, Any]) -> str:
         return self._templates[type(content), part, variables["language"]].render(variables)
 
-    def _variables(self, content: NotificationContent, reader: Addressee) -> dict[str, Any]:
-        zone, language = _time_zone(reader.time_zone), language_for_locale(reader.locale)
+    def _variables(self, content: NotificationContent, addressee: Addressee) -> dict[str, Any]:
+        zone, language = _time_zone(addressee.time_zone), language_for_locale(addressee.locale)
         own = {field.name: _template_value(getattr(content, field.name), zone) for field in fields(content)}
         return {
             **own,
-            "reader": truncate_text(to_single_line(reader.name), MAX_NAME_CHARS) if content.named else "",
-            "link": self._link(content, language),
+            "reader": truncate_text(to_single_line(addressee.name), MAX_NAME_CHARS) if content.named else "",
+            "link": self._link_url(content, language),
             "language": language,
         }
 
-    def _link(self, content: NotificationContent, language: str) -> str:
+    def _link_url(self, content: NotificationContent, language: str) -> str:
         path = quote(content.path, errors="replace")
         return f"{self._public_url}{path}?lang={language}"
 
 
-def _compose_and_verify(letter: MailDraft) -> tuple[EncodedMail | None, list[str]]:
+def _compose_and_verify(draft: MailDraft) -> tuple[EncodedMail | None, list[str]]:
     """The mail if it reads back as it was meant; else what differs."""
     try:
-        mail = compose_mail(letter)
+        mail = compose_mail(draft)
     except ValueError as problem:
         return None, [f"cannot be written: {type(problem).__name__}"]
-    wrong = mail_differences(mail, letter)
+    wrong = mail_differences(mail, draft)
     return (None, wrong) if wrong else (mail, [])
 
 
@@ -233,9 +235,9 @@ def _template_value(value: Any, zone: tzinfo) -> Any:
     return to_single_line(value) if isinstance(value, str) else value
 
 
-def _recipient_address(reader: Addressee, name: str) -> NamedAddress:
+def _recipient_address(addressee: Addressee, name: str) -> NamedAddress:
     try:
-        return NamedAddress(parse_email_address(reader.email), name)
+        return NamedAddress(parse_email_address(addressee.email), name)
     except EmailAddressError as problem:
         raise InvalidRecipientAddressError(f"not an address: {problem}") from problem
 

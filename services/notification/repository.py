@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -11,18 +11,26 @@ from pymongo import IndexModel, ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from chassis.aggregates import AggregateChange
 from chassis.clock import MAX_CLOCK_SKEW
-from chassis.errors import unavailable
 from chassis.ids import slot_of
 from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
+from chassis.sharding.repository import Repository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import DUPLICATE_KEY_CODE, Transaction
-from internshipconnect.events.v1.events_pb2 import EmailRequested
-from services.notification.domain.inbox import MailDelivery, MailDeliveryState, Notification
+from services.notification.domain.inbox import (
+    InboxPosition,
+    MailDelivery,
+    MailDeliveryState,
+    MailWasRequested,
+    Notification,
+    OutgoingNotification,
+)
 from services.notification.domain.recipients import Recipient
+from services.notification.mapping import event_message
 
 RECIPIENTS: Final = "recipients"
 COMPANY_RECIPIENTS: Final = "company_recipients"
@@ -32,7 +40,6 @@ DELIVERIES: Final = "deliveries"
 INBOX_INDEX: Final = "inbox_newest_first"
 UNREAD_INDEX: Final = "unread_newest_first"
 _NEWEST_FIRST: Final = [("recipient_id", 1), ("create_time", -1), ("_id", -1)]
-_MAX_RACES: Final = 5
 _DELIVERIES_KEPT_S: Final = 30 * 86_400
 
 COLLECTIONS: Final = (
@@ -55,65 +62,46 @@ COLLECTIONS: Final = (
 
 T = TypeVar("T")
 
-InboxPosition = tuple[datetime, str]
-"""Where an entry is in its inbox: when it was made, and its ID."""
-
-
-@dataclass(frozen=True)
-class OutgoingNotification:
-    """What one recipient gets from one event: a mail, and most often an inbox entry of the same ID."""
-
-    delivery: MailDelivery
-    notification: Notification | None
-
 
 class NotificationRepository:
-    """All that this service keeps; an ID says on which shard."""
+    """All data of this service; an ID names the shard."""
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
+        self._recipients = Repository(
+            shards,
+            COLLECTIONS[0],
+            Recipient,
+            resource="recipient",
+            not_found_reason="USER_NOT_FOUND",
+            encode_event=event_message,
+        )
 
-    # --- whom we can reach
+    # --- recipients
 
     async def recipients(self, user_ids: Iterable[str]) -> Mapping[str, Recipient]:
-        """Those of the users that we know, by their ID."""
+        """Return the known ones of these users, by ID; one query a shard."""
         found: dict[str, Recipient] = {}
         for shard, ids in self._by_shard(user_ids, key=lambda user_id: user_id).items():
             cursor = shard.db[RECIPIENTS].find({"_id": {"$in": ids}}, hint="_id_")
             found |= {document["_id"]: from_document(Recipient, document) async for document in cursor}
         return found
 
-    async def change_recipient(self, user_id: str, change: Callable[[Recipient], Recipient]) -> None:
-        """Changes what is known of a user, who may be new; to make the same change twice does nothing more.
+    async def update_recipient(self, user_id: str, change: Callable[[Recipient], Recipient]) -> None:
+        """Change the recipient of a user, who may be new; a repeated change does nothing more.
 
-        Raises UNAVAILABLE when others change it all the time.
+        Raises OVERLOADED when others change it all the time.
         """
-        for _ in range(_MAX_RACES):
-            recipients = self._shards.shard_for(user_id).db[RECIPIENTS]
-            found = await recipients.find_one({"_id": user_id}, hint="_id_")
-            known = from_document(Recipient, found) if found else Recipient(id=user_id)
-            changed = replace(change(known), version=known.version + 1)
-            if replace(changed, version=known.version) == known:
-                return
-            if await self._put_recipient(changed, is_new=found is None):
-                return
-        raise unavailable(f"The record of {user_id}")
 
-    async def _put_recipient(self, recipient: Recipient, *, is_new: bool) -> bool:
-        """Says whether nobody else was faster."""
-        recipients = self._shards.shard_for(recipient.id).db[RECIPIENTS]
-        document = to_document(recipient, slot=slot_of(recipient.id))
-        if not is_new:
-            before = {"_id": recipient.id, "version": recipient.version - 1}
-            return bool((await recipients.replace_one(before, document, hint="_id_")).matched_count)
-        try:
-            await recipients.insert_one(document)
-        except DuplicateKeyError:
-            return False
-        return True
+        def decide(found: Recipient | None) -> AggregateChange[Recipient] | None:
+            known = found or Recipient(id=user_id)
+            changed = change(known)
+            return None if changed == known else AggregateChange(replace(changed, version=known.version + 1))
+
+        await self._recipients.upsert(user_id, decide)
 
     async def company_members(self, company_id: str) -> tuple[str, ...]:
-        """The IDs of a company's members; empty when we have not heard of any."""
+        """Return the IDs of a company's members; empty when none is known."""
         document = (
             await self._shards.shard_for(company_id)
             .db[COMPANY_RECIPIENTS]
@@ -133,37 +121,39 @@ class NotificationRepository:
             )
         )
 
-    # --- telling
+    # --- dispatching
 
-    async def deliver(self, parcels: Sequence[OutgoingNotification], handling: IncomingEvent) -> None:
-        """Keeps the parcels and asks for their mails: per slot in one transaction, once per event."""
+    async def insert_notifications(
+        self, notifications: Sequence[OutgoingNotification], handling: IncomingEvent
+    ) -> None:
+        """Store notifications and request their mails: per slot in one transaction, once per event."""
         by_slot: dict[int, list[OutgoingNotification]] = defaultdict(list)
-        for parcel in parcels:
-            by_slot[slot_of(parcel.delivery.recipient_id)].append(parcel)
+        for each in notifications:
+            by_slot[slot_of(each.delivery.recipient_id)].append(each)
         for slot, group in by_slot.items():
             try:
                 await self._shards.shard_for(slot).run_in_transaction(
                     _insert_and_request_mails(group), event=handling, slot=slot
                 )
             except DuplicateKeyError:
-                await self._deliver_the_rest(slot, group)
+                await self._insert_missing(slot, group)
 
-    async def _deliver_the_rest(self, slot: int, parcels: Sequence[OutgoingNotification]) -> None:
-        """For an event whose inbox row has expired: IDs tell what was kept."""
-        for parcel in parcels:
+    async def _insert_missing(self, slot: int, notifications: Sequence[OutgoingNotification]) -> None:
+        """Store the missing ones of an event whose inbox row has expired, by their IDs."""
+        for each in notifications:
             with suppress(DuplicateKeyError):
-                await self._shards.shard_for(slot).run_in_transaction(_insert_and_request_mails([parcel]))
+                await self._shards.shard_for(slot).run_in_transaction(_insert_and_request_mails([each]))
 
-    async def was_told(self, recipient_id: str, template: str, about: str) -> bool:
+    async def has_notification(self, recipient_id: str, template: str, about: str) -> bool:
         """Whether this inbox holds an entry of that template about that subject."""
-        told = await self._inbox(recipient_id).find_one(
+        found = await self._inbox(recipient_id).find_one(
             {"recipient_id": recipient_id, "template": template, "about": about}, hint=INBOX_INDEX
         )
-        return told is not None
+        return found is not None
 
     # --- the inbox
 
-    async def page(
+    async def list_page(
         self, recipient_id: str, *, unread_only: bool, after: InboxPosition | None, limit: int
     ) -> list[Notification]:
         """Entries older than `after`, newest first."""
@@ -176,7 +166,7 @@ class NotificationRepository:
         newest_first = cursor.sort([("create_time", -1), ("_id", -1)]).limit(limit)
         return [from_document(Notification, document) async for document in newest_first]
 
-    async def since(self, recipient_id: str, after: InboxPosition, limit: int) -> list[Notification]:
+    async def list_since(self, recipient_id: str, after: InboxPosition, limit: int) -> list[Notification]:
         """Entries newer than `after`, oldest first."""
         query = {"recipient_id": recipient_id} | _beyond_position(after, "$gt")
         cursor = self._inbox(recipient_id).find(query, hint=INBOX_INDEX)
@@ -188,7 +178,7 @@ class NotificationRepository:
         unread = {"recipient_id": recipient_id, "read": False}
         return await self._inbox(recipient_id).count_documents(unread, hint=UNREAD_INDEX)
 
-    async def find(self, recipient_id: str, ids: Sequence[str]) -> dict[str, Notification]:
+    async def find_entries(self, recipient_id: str, ids: Sequence[str]) -> dict[str, Notification]:
         """Those of the entries that are in this inbox, by ID."""
         cursor = self._inbox(recipient_id).find(
             {"recipient_id": recipient_id, "_id": {"$in": list(ids)}}, hint="_id_"
@@ -206,11 +196,11 @@ class NotificationRepository:
         unread = {"recipient_id": recipient_id, "read": False, "create_time": {"$lte": until}}
         await self._inbox(recipient_id).update_many(unread, {"$set": {"read": True}}, hint=UNREAD_INDEX)
 
-    async def on_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        """Keeps `follow` going for each shard on which inboxes are, until one of them ends."""
+    async def follow_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        """Keep `follow` going for each shard on which inboxes are, until one of them ends."""
         await self._shards.run_on_each(lambda shard: follow(shard.name))
 
-    def moves(self) -> AsyncIterator[None]:
+    def slot_moves(self) -> AsyncIterator[None]:
         """Yields when inboxes may have come to another shard."""
         return self._shards.slot_map_changes()
 
@@ -218,11 +208,11 @@ class NotificationRepository:
         """The shard on which a user's inbox is."""
         return self._shards.shard_for(recipient_id).name
 
-    async def arrivals(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
+    async def watch_inserts(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
         """New entries of all inboxes on one shard from now on; calls `opened` once it misses none.
 
-        Entries of inboxes that are on another shard are copies, or come too late: nobody is told of them. All
-        copies are there before an inbox changes its shard, so whoever resumes reads them before what arrives.
+        Entries of inboxes that are on another shard are copies, or come too late, and are left out. All
+        copies are there before an inbox changes its shard, so a stream that resumes reads them first.
         """
         shard = next(each for each in self._shards.all_shards() if each.name == shard_name)
         inserts = [{"$match": {"operationType": "insert"}}]
@@ -235,12 +225,14 @@ class NotificationRepository:
 
     # --- the delivery log
 
-    async def delivery(self, delivery_id: str) -> MailDelivery | None:
+    async def get_delivery(self, delivery_id: str) -> MailDelivery | None:
         """One mail on its way."""
         document = await self._deliveries(delivery_id).find_one({"_id": delivery_id}, hint="_id_")
         return from_document(MailDelivery, document) if document else None
 
-    async def claim(self, delivery_id: str, *, now: datetime, lease_until: datetime) -> MailDelivery | None:
+    async def claim_delivery(
+        self, delivery_id: str, *, now: datetime, lease_until: datetime
+    ) -> MailDelivery | None:
         """Takes a mail for sending until the lease ends; None when it is not there for taking.
 
         A lease that ends well after ours would was given by a clock ahead of ours, and is not waited for.
@@ -259,12 +251,12 @@ class NotificationRepository:
         )
         return from_document(MailDelivery, document) if document else None
 
-    async def settle(
+    async def settle_delivery(
         self, claimed: MailDelivery, state: MailDeliveryState, *, now: datetime, error: str = ""
     ) -> None:
-        """Writes down how a claimed attempt ended, unless a later attempt has taken over.
+        """Store how a claimed attempt ended, unless a later attempt has taken over.
 
-        What was sealed is wiped when the mail is out of our hands.
+        The encrypted fields are wiped when the mail is accepted, or refused for good.
         """
         changes: dict[str, Any] = {"$set": {"state": state, "error": error}, "$unset": {"lease_until": ""}}
         if state is MailDeliveryState.SENT:
@@ -287,16 +279,15 @@ class NotificationRepository:
         return groups
 
 
-def _insert_and_request_mails(parcels: Sequence[OutgoingNotification]) -> Callable[[Transaction], Any]:
+def _insert_and_request_mails(notifications: Sequence[OutgoingNotification]) -> Callable[[Transaction], Any]:
     async def work(tx: Transaction) -> None:
-        entries = [_document(parcel.notification) for parcel in parcels if parcel.notification]
+        entries = [_document(each.notification) for each in notifications if each.notification]
         if entries:
             await _insert_documents(tx, NOTIFICATIONS, entries)
-        await _insert_documents(tx, DELIVERIES, [_document(parcel.delivery) for parcel in parcels])
-        for parcel in parcels:
-            delivery = parcel.delivery
-            request = EmailRequested(notification_id=delivery.id, recipient_id=delivery.recipient_id)
-            tx.emit(request, subject=delivery.id)
+        await _insert_documents(tx, DELIVERIES, [_document(each.delivery) for each in notifications])
+        for delivery in (each.delivery for each in notifications):
+            request = MailWasRequested(delivery.id, delivery.recipient_id)
+            tx.emit(event_message(request), subject=delivery.id)
 
     return work
 

@@ -1,36 +1,31 @@
 """Starts the user service: `python -m services.user serve` or `… work`."""
 
-from chassis.roles.periodic_tasks import PeriodicTask
 from chassis.runtime import ServiceDefinition, ServiceResources, run_service
 from chassis.search.gazetteer import shared_gazetteer
 from services.user.api import UserServicer
-from services.user.event_handlers import subscription
+from services.user.event_handlers import UserEventHandlers
+from services.user.jobs import jobs
 from services.user.repository import CompanyRepository, ProfileRepository
-from services.user.service import ManageCompanies, ManageProfiles, SearchStudents
+from services.user.service.manage_companies import ManageCompanies
+from services.user.service.manage_profiles import ManageProfiles
+from services.user.service.search_students import SearchStudents
 from services.user.settings import UserSettings
-
-RENEW_INTERVAL_S = 15.0
-"""How soon entries are made anew that an older version of the service has stored."""
 
 
 def build_service(resources: ServiceResources[UserSettings]) -> ServiceDefinition:
-    """The room, in either role."""
-    places = shared_gazetteer()
-    store = ProfileRepository(resources.shards, places)
-    profiles, students = ManageProfiles(store, resources.clock), SearchStudents(store, places)
-    companies = ManageCompanies(CompanyRepository(resources.shards), resources.cache, resources.clock)
-    api = UserServicer(
-        profiles,
-        students,
-        companies,
-        resources.cache,
-        resources.page_tokens,
-        company_cache_s=resources.settings.company_cache_s,
+    """Build the service definition for both roles."""
+    places, clock, cache = shared_gazetteer(), resources.clock, resources.cache
+    repository = ProfileRepository(resources.shards, places)
+    profiles, students = ManageProfiles(repository, clock), SearchStudents(repository, places)
+    companies = ManageCompanies(CompanyRepository(resources.shards), cache, clock)
+    company_cache_s = resources.settings.company_cache_s
+    servicer = UserServicer(
+        profiles, students, companies, cache, resources.page_tokens, company_cache_s=company_cache_s
     )
     return ServiceDefinition(
-        servicers=(api,),
-        subscriptions=(subscription(profiles, companies),),
-        periodic_tasks=(PeriodicTask("renew-student-search", RENEW_INTERVAL_S, store.renew),),
+        servicers=(servicer,),
+        subscriptions=UserEventHandlers(profiles, companies).subscriptions(),
+        periodic_tasks=jobs(repository),
         background_tasks=(students.keep_fresh,),
     )
 

@@ -1,40 +1,46 @@
-"""What the user service reacts to: people who register and prove their address."""
+"""The events that the user service handles: accounts that are registered and proven."""
 
+from dataclasses import dataclass
 from typing import Final
 
-from chassis.messaging import IncomingEvent, QueueSubscription, WorkQueue
-from internshipconnect.common.v1 import common_pb2 as common
+from google.protobuf.message import Message
+
+from chassis.messaging import EventHandler, IncomingEvent, QueueSubscription, WorkQueue
 from internshipconnect.events.v1.events_pb2 import UserRegistered, UserVerified
-from services.user.domain import ProfileKind, RegisteredAccount
-from services.user.service import ManageCompanies, ManageProfiles
+from services.user.mapping import registered_account
+from services.user.service.manage_companies import ManageCompanies
+from services.user.service.manage_profiles import ManageProfiles
 
 USER_PROFILES_QUEUE: Final = "user-profiles"
 QUEUES: Final = (WorkQueue(USER_PROFILES_QUEUE, (UserRegistered, UserVerified)),)
+"""The queues of this service."""
 
 
-def subscription(profiles: ManageProfiles, companies: ManageCompanies) -> QueueSubscription:
-    """Keeps profiles and companies' pages for those who register."""
+@dataclass(frozen=True)
+class UserEventHandlers:
+    """Keeps profiles and companies of accounts."""
 
-    async def on_registered(event: UserRegistered, incoming: IncomingEvent) -> None:
-        # Two effects on two shards: the page first, which is repeatable by itself, then the profile,
-        # with which the event counts as handled.
+    profiles: ManageProfiles
+    companies: ManageCompanies
+
+    def subscriptions(self) -> tuple[QueueSubscription, ...]:
+        """Return the handlers of each queue."""
+        handlers: dict[type[Message], EventHandler] = {
+            UserRegistered: self.user_registered,
+            UserVerified: self.user_verified,
+        }
+        return (QueueSubscription(USER_PROFILES_QUEUE, handlers),)
+
+    async def user_registered(self, event: UserRegistered, incoming: IncomingEvent) -> None:
+        """Store company and profile.
+
+        Two effects on two shards: the company first, which is repeatable by itself, then the profile, with
+        which the event counts as handled.
+        """
         if event.company_id:
-            await companies.registered(event.company_id, event.company_name)
-        await profiles.registered(_registered_account(event), incoming)
+            await self.companies.record_registration(event.company_id, event.company_name)
+        await self.profiles.record_registration(registered_account(event), incoming)
 
-    async def on_verified(event: UserVerified, incoming: IncomingEvent) -> None:
-        await profiles.verified(event.user_id, incoming)
-
-    return QueueSubscription(USER_PROFILES_QUEUE, {UserRegistered: on_registered, UserVerified: on_verified})
-
-
-def _registered_account(event: UserRegistered) -> RegisteredAccount:
-    return RegisteredAccount(
-        user_id=event.user_id,
-        email=event.email,
-        name=event.name,
-        kind=ProfileKind(common.AccountKind.Name(event.kind).removeprefix("ACCOUNT_KIND_")),
-        company_id=event.company_id,
-        account_version=event.account_version,
-        email_verified=event.email_verified,
-    )
+    async def user_verified(self, event: UserVerified, incoming: IncomingEvent) -> None:
+        """Note the proven address."""
+        await self.profiles.record_verification(event.user_id, incoming)

@@ -4,24 +4,54 @@ A trailing underscore of an entity's field is not part of the name (`from_`), an
 contract's without their prefix. What only one side has, such as a version or an etag, is left alone.
 """
 
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from chassis.message_fields import enum_names
+from chassis.mongo.documents import format_etag
+from chassis.page_tokens import SortValue
+from chassis.search.query_parser import ParsedQuery
+from internshipconnect.common.v1 import common_pb2 as common
+from internshipconnect.events.v1 import events_pb2 as events
+from internshipconnect.user.v1 import user_pb2 as pb
+from services.user.domain import (
+    Company,
+    CompanyState,
+    Profile,
+    ProfileKind,
+    RegisteredAccount,
+    Student,
+    StudentEntry,
+    Visibility,
+)
+from services.user.domain.events import (
+    CompanyStateWasChanged,
+    CompanyWasUpdated,
+    ProfileWasUpdated,
+    UserEvent,
+)
+from services.user.domain.search import StudentPageCursor, StudentSearchPage, StudentSearchRequest
+
+_COMPANY_STATES: Final = enum_names(pb.CompanyState.DESCRIPTOR)
+_ACCOUNT_KINDS: Final = enum_names(common.AccountKind.DESCRIPTOR)
+EMPTY_QUERY_NOTE: Final = "q holds no word that could be looked for: type letters or digits"
+
 E = TypeVar("E")
 M = TypeVar("M", bound=Message)
 
 
 def entity_to_message(kind: type[M], entity: Any) -> M:
-    """The message of an entity; what is None is absent."""
+    """Return the message of an entity; None is absent."""
     message = kind()
     by_name = message.DESCRIPTOR.fields_by_name
     for name, _ in _typed_fields(cast(Any, type(entity))):
@@ -82,7 +112,7 @@ def _field_value(message: Message, field: Any, hint: Any) -> Any:
 def _from_wire(field: FieldDescriptor, value: Any, kind: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         enum = _enum_of(field)
-        return kind(enum.values_by_number[value].name.removeprefix(_enum_prefix(enum)))
+        return enum_names(enum).member(kind, value)
     if kind is int and isinstance(value, float):
         return int(value)  # an amount, which the contract holds as a double
     if kind is datetime:
@@ -107,3 +137,151 @@ def _enum_of(field: FieldDescriptor) -> EnumDescriptor:
 
 def _enum_prefix(enum: EnumDescriptor) -> str:
     return enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+
+
+def cursor_from_token(token: Sequence[SortValue] | None) -> StudentPageCursor | None:
+    """Return the cursor that a page token carries; None for the first page."""
+    if token is None:
+        return None
+    rank, student_id, min_words, *weights = cast(list[int], token)
+    return StudentPageCursor((rank, str(student_id)), min_words, tuple(weights))
+
+
+def applied_filters(reading: ParsedQuery) -> list[common.AppliedFilter]:
+    """Return the filters that words stand for."""
+    return [
+        common.AppliedFilter(name=meaning.name, value=meaning.value, text=word.text)
+        for word in reading.terms
+        for meaning in word.filters
+    ]
+
+
+def match_kind(found: StudentSearchPage) -> "common.MatchKind.ValueType":
+    """Return whether the students have all words, or most."""
+    if found.min_words:
+        return common.MATCH_KIND_PARTIAL
+    return common.MATCH_KIND_ALL if found.reading.required_terms else common.MATCH_KIND_UNSPECIFIED
+
+
+def me_message(profile: Profile) -> pb.Me:
+    """Return the profile as its owner sees it."""
+    message = entity_to_message(pb.Me, profile)
+    message.etag = format_etag(profile.version)
+    return message
+
+
+def edited_profile(profile: Profile, message: pb.Me) -> Profile:
+    """Return the profile with the owner's edited fields."""
+    student = entity_from_message(Student, message.student) if message.HasField("student") else None
+    if student and student.visibility is Visibility.UNSPECIFIED:
+        student = replace(student, visibility=Student().visibility)
+    return replace(
+        profile,
+        name=message.name,
+        time_zone=message.time_zone,
+        locale=message.locale,
+        student=student,
+    )
+
+
+def company_state_from_number(number: pb.CompanyState.ValueType) -> CompanyState | None:
+    """Return the state that a request names; None for UNSPECIFIED."""
+    return _COMPANY_STATES.member_or_none(CompanyState, number)
+
+
+def company_message(company: Company) -> pb.Company:
+    """Return the company's profile."""
+    message = entity_to_message(pb.Company, company)
+    message.etag = format_etag(company.version)
+    return message
+
+
+def edited_company(company: Company, message: pb.Company) -> Company:
+    """Return the company with the edited fields."""
+    edited = entity_from_message(Company, message, version=company.version)
+    return replace(
+        company,
+        name=edited.name,
+        url=edited.url,
+        about=edited.about,
+        locations=edited.locations,
+        size=edited.size,
+    )
+
+
+def student_card(entry: StudentEntry) -> pb.StudentCard:
+    """Return a student as recruiters find them."""
+    return entity_to_message(pb.StudentCard, entry)
+
+
+def student_snapshot(profile: Profile) -> pb.StudentSnapshot:
+    """Return the profile as companies see it; the blocked companies stand beside it."""
+    student = profile.student or Student()
+    return pb.StudentSnapshot(
+        student_id=profile.id,
+        name=profile.name,
+        email=profile.email,
+        profile=entity_to_message(pb.StudentProfile, replace(student, blocked_company_ids=())),
+        etag=format_etag(profile.version),
+        blocked_company_ids=student.blocked_company_ids,
+    )
+
+
+def student_request_from_message(request: pb.SearchStudentsRequest, company_id: str) -> StudentSearchRequest:
+    """Return the search that a recruiter of a company asks for."""
+    return StudentSearchRequest(
+        company_id=company_id,
+        text=request.q,
+        skills=tuple(request.skills),
+        city=request.city,
+        country=request.country,
+        is_literal=request.literal,
+    )
+
+
+def student_page_to_message(found: StudentSearchPage) -> pb.SearchStudentsResponse:
+    """Return the answer with the page's students, without its page token."""
+    reading = found.reading
+    return pb.SearchStudentsResponse(
+        data=map(student_card, found.page.entries),
+        applied_filters=applied_filters(reading),
+        match_kind=match_kind(found),
+        did_you_mean=reading.did_you_mean,
+        note=EMPTY_QUERY_NOTE if reading.is_empty else "",
+    )
+
+
+def registered_account(event: events.UserRegistered) -> RegisteredAccount:
+    """Return the account that a registration names."""
+    return RegisteredAccount(
+        user_id=event.user_id,
+        email=event.email,
+        name=event.name,
+        kind=_ACCOUNT_KINDS.member(ProfileKind, event.kind),
+        company_id=event.company_id,
+        account_version=event.account_version,
+        email_verified=event.email_verified,
+    )
+
+
+def event_message(event: UserEvent) -> Message:
+    """Return the message of a domain event."""
+    match event:
+        case ProfileWasUpdated(user_id, name, locale, time_zone):
+            return events.ProfileUpdated(user_id=user_id, name=name, locale=locale, time_zone=time_zone)
+        case CompanyWasUpdated(company_id, name, url):
+            return events.CompanyUpdated(company_id=company_id, name=name, url=url)
+        case CompanyStateWasChanged():
+            return _company_state_change_message(event)
+
+
+def _company_state_change_message(event: CompanyStateWasChanged) -> events.CompanyStateChanged:
+    return events.CompanyStateChanged(
+        company_id=event.company_id,
+        company_name=event.company_name,
+        to=_COMPANY_STATES.number(event.target),
+        company_version=event.version,
+        moderator=event.moderator,
+        reason=event.reason,
+        **{"from": _COMPANY_STATES.number(event.source)},
+    )

@@ -141,7 +141,7 @@ def _notice_recipients(notices: Notices, owners: Mapping[str, str]) -> list[tupl
     found = []
     for notice in notices:
         audience = notice.audience
-        if notice.only_after is None and not isinstance(audience, ToAddress):
+        if notice.requires_earlier is None and not isinstance(audience, ToAddress):
             user = owners[audience.company_id] if isinstance(audience, ToCompany) else audience.user_id
             found.append((user, notice.content.template))
     return found

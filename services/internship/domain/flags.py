@@ -30,7 +30,7 @@ FLAGGED_TERMS: Final[tuple[tuple[str, str], ...]] = (
     ),
     ("bank details asked", r"\b(?:bank (?:account|details)|iban|credit card|card number|passport copy)\b"),
 )
-"""What is found, and the words; compared without letter case and in compatibility form."""
+"""The findings, and their words; compared without letter case and in compatibility form."""
 
 _PATTERNS: Final = tuple((what, re.compile(pattern)) for what, pattern in FLAGGED_TERMS)
 

@@ -1,12 +1,14 @@
-"""What a listing is: the posting that the company writes, and the life that it leads."""
+"""Listings: the posting that the company writes, and its states."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from chassis.errors import DomainError, not_found
+
 
 class ListingState(StrEnum):
-    """Where a listing is in its life."""
+    """The states of a listing."""
 
     DRAFT = "DRAFT"
     PENDING_REVIEW = "PENDING_REVIEW"
@@ -20,7 +22,7 @@ class ListingState(StrEnum):
     SUSPENDED = "SUSPENDED"
 
 
-PUBLIC = frozenset(
+PUBLIC_STATES = frozenset(
     {ListingState.OPEN, ListingState.PAUSED, ListingState.FILLED, ListingState.EXPIRED, ListingState.CLOSED}
 )
 """States in which everybody may read a listing."""
@@ -60,7 +62,7 @@ class Employment(StrEnum):
 
 
 class PayUnit(StrEnum):
-    """What the pay is counted by."""
+    """The unit of the pay."""
 
     HOUR = "HOUR"
     WEEK = "WEEK"
@@ -99,7 +101,7 @@ class ListingLocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compensation:
-    """What is paid, in minor units of `currency`; `max_minor` 0 stands for the lower end."""
+    """The pay, in minor units of `currency`; `max_minor` 0 stands for the lower end."""
 
     paid: bool = False
     min_minor: int = 0
@@ -182,11 +184,11 @@ class Posting:
 class Actor:
     """Who makes a move: as whom, and by which account ("" for the system)."""
 
-    actor: ActorKind
+    kind: ActorKind
     id: str = ""
 
 
-SYSTEM_ACTOR = Actor(actor=ActorKind.SYSTEM)
+SYSTEM_ACTOR = Actor(kind=ActorKind.SYSTEM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,12 +231,12 @@ class Listing:
     publish_time: datetime | None = None
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether all openings are taken."""
         return self.hires >= self.posting.openings
 
     @property
-    def spoken_for(self) -> int:
+    def taken_or_offered(self) -> int:
         """Openings that are taken or kept for an offer."""
         return self.hires + self.offers
 
@@ -242,3 +244,8 @@ class Listing:
 MAX_HISTORY_LENGTH = 100
 """Enough for years of pausing and renewing, and a bound on the document."""
 MAX_REMEMBERED_OPERATIONS = 20
+
+
+def listing_not_found(listing_id: str) -> DomainError:
+    """INTERNSHIP_NOT_FOUND: a missing and a hidden listing look alike."""
+    return not_found("INTERNSHIP_NOT_FOUND", "internship", listing_id)

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from chassis.errors import AllowedTransition, DomainError, domain_error, illegal_transition
+from services.internship.domain.events import ListingWasDeleted
 from services.internship.domain.model import (
+    PUBLIC_STATES,
     Actor,
     ActorKind,
     Listing,
@@ -21,13 +24,15 @@ from services.internship.domain.transitions import (
     move_listing,
 )
 
-VERIFIED: Final = "VERIFIED"
-REJECTED: Final = "REJECTED"
-SUSPENDED: Final = "SUSPENDED"
 
-SHOWN: Final = frozenset(
-    {ListingState.OPEN, ListingState.PAUSED, ListingState.FILLED, ListingState.EXPIRED, ListingState.CLOSED}
-)
+class CompanyTrustState(StrEnum):
+    """The states of a company that decide how far it is trusted."""
+
+    VERIFIED = "VERIFIED"
+    REJECTED = "REJECTED"
+    SUSPENDED = "SUSPENDED"
+
+
 UNREVIEWED_FIELDS: Final = (
     *("openings", "apply_open_time", "apply_deadline", "apply_deadline_zone", "apply_deadline_date"),
     *("respond_within_days", "external_id"),
@@ -60,9 +65,9 @@ _SOURCES: Final[Mapping[ModerationDecision, frozenset[ListingState]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompanyStanding:
-    """What is known of a company here; `id` is the company's.
+    """The trust in a company; `id` is the company's.
 
-    `state` and `version` are those of its page as last heard of, "" and 0 before that.
+    `state` and `version` are those of its last event, "" and 0 before the first.
     """
 
     id: str
@@ -72,29 +77,29 @@ class CompanyStanding:
     """The first of its listings that a person approved."""
 
     @property
-    def trusted(self) -> bool:
+    def is_trusted(self) -> bool:
         """Whether its listings are published without a look."""
-        if self.state in (REJECTED, SUSPENDED):
+        if self.state in (CompanyTrustState.REJECTED, CompanyTrustState.SUSPENDED):
             return False
-        return self.state == VERIFIED or bool(self.approved_listing_id)
+        return self.state == CompanyTrustState.VERIFIED or bool(self.approved_listing_id)
 
-    def heard(self, state: str, version: int) -> "CompanyStanding":
-        """With the state of its page, unless that is older than what is known."""
+    def with_state(self, state: str, version: int) -> "CompanyStanding":
+        """Return it with the state of an event, unless a later one came before."""
         return replace(self, state=state, version=version) if version > self.version else self
 
-    def seen(self, state: str) -> "CompanyStanding":
-        """With the state that its page shows, until there is news of it that can be put in order."""
+    def with_page_state(self, state: str) -> "CompanyStanding":
+        """Return it with the state that the user service answers; events replace that."""
         return self if self.version or not state else replace(self, state=state)
 
-    def approved(self, listing_id: str) -> "CompanyStanding":
-        """With one of its listings approved."""
+    def with_approved_listing(self, listing_id: str) -> "CompanyStanding":
+        """Return it with one of its listings approved."""
         return self if self.approved_listing_id else replace(self, approved_listing_id=listing_id)
 
 
 def apply_decision(
-    listing: Listing, decision: ModerationDecision, mover: Actor, now: datetime, reason: str
+    listing: Listing, decision: ModerationDecision, actor: Actor, now: datetime, reason: str
 ) -> Listing:
-    """Carries out a moderator's decision.
+    """Carry out a moderator's decision.
 
     Raises ILLEGAL_TRANSITION with the targets that are allowed, INTERNSHIP_INCOMPLETE.
     """
@@ -110,17 +115,17 @@ def apply_decision(
             message, contract_state_name(listing.state), contract_state_name(target), moves
         )
     if decision is ModerationDecision.REJECT and listing.state is ListingState.PENDING_REVIEW:
-        listing = move_listing(listing, ListingState.CHANGES_REQUESTED, mover, now, reason)
-    moved = move_listing(listing, target, mover, now, reason)
+        listing = move_listing(listing, ListingState.CHANGES_REQUESTED, actor, now, reason)
+    moved = move_listing(listing, target, actor, now, reason)
     return replace(moved, publish_time=now) if decision is ModerationDecision.APPROVE else moved
 
 
 def check_edit_allowed(listing: Listing, posting: Posting, standing: CompanyStanding) -> None:
-    """Holds back a change of what a public listing says while its company is not trusted.
+    """Refuse a change of a public listing's text while its company is not trusted.
 
     Raises COMPANY_NOT_VERIFIED.
     """
-    if listing.state not in SHOWN or standing.trusted:
+    if listing.state not in PUBLIC_STATES or standing.is_trusted:
         return
     same = replace(posting, **{name: getattr(listing.posting, name) for name in UNREVIEWED_FIELDS})
     if same != listing.posting:
@@ -136,8 +141,15 @@ def _alternative_to_deletion(listing: Listing) -> str:
     return next((f"; {what}" for target, what in _ALTERNATIVES.items() if target in targets), "")
 
 
+def delete_listing(listing: Listing) -> ListingWasDeleted:
+    """Delete a draft that was never published. Raises ILLEGAL_TRANSITION for any other listing."""
+    if error := deletion_error(listing):
+        raise error
+    return ListingWasDeleted(listing.id, listing.company.id, listing.version + 1)
+
+
 def deletion_error(listing: Listing) -> DomainError | None:
-    """Why a listing may not be deleted: only a draft that was never published may."""
+    """Return why a listing may not be deleted: only a draft that was never published may."""
     if listing.state is ListingState.DRAFT and listing.publish_time is None:
         return None
     return DomainError(

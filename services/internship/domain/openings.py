@@ -26,7 +26,7 @@ class OpeningClaim:
     """What the listing knows of one application; `id` is the application's.
 
     An opening is kept for it while an offer stands (`offered`) or is `taken` by a hire, never both.
-    `application_version` is the latest version known of it, 0 when it was never told.
+    `application_version` is the latest version known of it, 0 when none is known.
     """
 
     id: str
@@ -52,7 +52,7 @@ def reserve_opening(
         raise domain_error(
             "NO_OPENING_LEFT", f"The listing is {listing.state}, so no more offers can be made."
         )
-    if listing.spoken_for >= listing.posting.openings:
+    if listing.taken_or_offered >= listing.posting.openings:
         raise domain_error(
             "NO_OPENING_LEFT",
             f"Of {listing.posting.openings} openings {listing.hires} are taken and {listing.offers} offered: "
@@ -76,11 +76,11 @@ def take_opening(
         return listing, replace(taken, update_time=claim.update_time)
     was_offered = claim is not None and claim.offered
     if listing.state not in HIRABLE_STATES or not (
-        was_offered or listing.spoken_for < listing.posting.openings
+        was_offered or listing.taken_or_offered < listing.posting.openings
     ):
         raise domain_error("NO_OPENING_LEFT", "All openings of this listing are taken, or it has ended.")
     counted = _with_counts(listing, now, hires=1, offers=-1 if was_offered else 0)
-    return (settle_listing(counted, now) if counted.full else counted), taken
+    return (settle_listing(counted, now) if counted.is_full else counted), taken
 
 
 def follow_application(

@@ -26,7 +26,7 @@ _CHOICE_KINDS = frozenset({QuestionKind.SINGLE_CHOICE, QuestionKind.MULTIPLE_CHO
 
 
 def posting_violations(posting: Posting) -> tuple[Violation, ...]:
-    """What is wrong in any state, a draft's included: fields that contradict each other."""
+    """Return the violations of any state, a draft's included: fields that contradict each other."""
     return (
         *_pay_violations(posting.compensation),
         *_location_violations(posting),
@@ -118,9 +118,10 @@ def _repeated_indexes(values: Iterable[str]) -> Iterator[int]:
 
 def opening_violations(listing: Listing) -> tuple[Violation, ...]:
     """Openings that are taken or offered cannot be cut."""
-    if listing.posting.openings >= listing.spoken_for:
+    if listing.posting.openings >= listing.taken_or_offered:
         return ()
-    return (Violation("openings", f"must be at least {listing.spoken_for}: so many are taken or offered"),)
+    taken = listing.taken_or_offered
+    return (Violation("openings", f"must be at least {taken}: so many are taken or offered"),)
 
 
 def publishing_violations(listing: Listing, now: datetime) -> tuple[Violation, ...]:
@@ -199,7 +200,7 @@ def listing_is_complete(listing: Listing, now: datetime) -> tuple[Violation, ...
 
 def listing_is_complete_with_opening(listing: Listing, now: datetime) -> tuple[Violation, ...]:
     """Everything that publishing needs is there, and an opening is free."""
-    if not listing.full:
+    if not listing.is_full:
         return publishing_violations(listing, now)
     needed = Violation("openings", f"must be more than {listing.hires}: so many are taken")
     return (*publishing_violations(listing, now), needed)
@@ -207,7 +208,7 @@ def listing_is_complete_with_opening(listing: Listing, now: datetime) -> tuple[V
 
 def all_openings_are_taken(listing: Listing, now: datetime) -> tuple[Violation, ...]:
     """Hires = openings."""
-    return () if listing.full else (Violation("openings", "are not all taken"),)
+    return () if listing.is_full else (Violation("openings", "are not all taken"),)
 
 
 def deadline_has_passed(listing: Listing, now: datetime) -> tuple[Violation, ...]:

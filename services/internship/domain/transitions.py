@@ -33,7 +33,7 @@ from services.internship.domain.rules import (
 class ListingTransition:
     """Who may make a move, and on what condition."""
 
-    who: frozenset[ActorKind]
+    actor_kinds: frozenset[ActorKind]
     condition: TransitionCondition = no_condition
 
 
@@ -119,7 +119,7 @@ def allowed_targets(state: ListingState, actor: ActorKind) -> tuple[ListingState
     return tuple(
         target
         for (source, target), rule in LISTING_TRANSITIONS.items()
-        if source is state and actor in rule.who
+        if source is state and actor in rule.actor_kinds
     )
 
 
@@ -133,16 +133,16 @@ def allowed_moves(listing: Listing, actor: ActorKind) -> tuple[AllowedTransition
     )
 
 
-def can_move(listing: Listing, target: ListingState, mover: Actor, now: datetime) -> bool:
-    """Whether the move is in the table, the mover's to make, and its condition holds."""
+def can_move(listing: Listing, target: ListingState, actor: Actor, now: datetime) -> bool:
+    """Whether the move is in the table, the actor's to make, and its condition holds."""
     rule = LISTING_TRANSITIONS.get((listing.state, target))
-    return rule is not None and mover.actor in rule.who and not rule.condition(listing, now)
+    return rule is not None and actor.kind in rule.actor_kinds and not rule.condition(listing, now)
 
 
 def move_listing(
     listing: Listing,
     target: ListingState,
-    mover: Actor,
+    actor: Actor,
     now: datetime,
     reason: str = "",
     *,
@@ -150,19 +150,19 @@ def move_listing(
 ) -> Listing:
     """Moves the listing to `target` and remembers it in the history, with why if somebody said so.
 
-    Raises ILLEGAL_TRANSITION with the allowed targets, INTERNSHIP_INCOMPLETE with what is wanting.
+    Raises ILLEGAL_TRANSITION with the allowed targets, INTERNSHIP_INCOMPLETE with the missing fields.
     """
     rule = LISTING_TRANSITIONS.get((listing.state, target))
-    if rule is None or mover.actor not in rule.who:
+    if rule is None or actor.kind not in rule.actor_kinds:
         raise illegal_move_error(
-            f"A listing that is {listing.state} does not become {target}.", listing, target, mover
+            f"A listing that is {listing.state} does not become {target}.", listing, target, actor
         )
     _check_condition(rule.condition, listing, now)
     version = listing.version + 1
     change = StateChange(
         time=now,
-        actor=mover.actor,
-        actor_id=mover.id,
+        actor=actor.kind,
+        actor_id=actor.id,
         source=listing.state,
         target=target,
         version=version,
@@ -179,7 +179,7 @@ def move_listing(
 
 
 def publish_listing(
-    listing: Listing, company: ListingCompany, mover: Actor, now: datetime, *, trusted: bool
+    listing: Listing, company: ListingCompany, actor: Actor, now: datetime, *, trusted: bool
 ) -> Listing:
     """DRAFT -> OPEN, with the company as it is named now; PENDING_REVIEW unless the company is `trusted`.
 
@@ -187,19 +187,19 @@ def publish_listing(
     ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE with a violation per field.
     """
     if listing.state in REOPENABLE_STATES:
-        raise _wrong_call_error(listing, mover, "reopened, not published")
+        raise _wrong_call_error(listing, actor, "reopened, not published")
     named = replace(listing, company=company)
     if listing.state is ListingState.CHANGES_REQUESTED or (
         listing.state is ListingState.DRAFT and not trusted
     ):
-        return move_listing(named, ListingState.PENDING_REVIEW, mover, now)
-    return replace(move_listing(named, ListingState.OPEN, mover, now), publish_time=now)
+        return move_listing(named, ListingState.PENDING_REVIEW, actor, now)
+    return replace(move_listing(named, ListingState.OPEN, actor, now), publish_time=now)
 
 
 def reopen_listing(
     listing: Listing,
     company: ListingCompany,
-    mover: Actor,
+    actor: Actor,
     now: datetime,
     *,
     renew: Callable[[Posting], Posting] = lambda posting: posting,
@@ -210,24 +210,24 @@ def reopen_listing(
     that are fewer than those taken.
     """
     if listing.state in (ListingState.DRAFT, ListingState.CHANGES_REQUESTED):
-        raise _wrong_call_error(listing, mover, "published, not reopened")
+        raise _wrong_call_error(listing, actor, "published, not reopened")
     if listing.state in (ListingState.PENDING_REVIEW, ListingState.SUSPENDED):
         raise illegal_move_error(
-            f"A listing that is {listing.state} is not reopened.", listing, ListingState.OPEN, mover
+            f"A listing that is {listing.state} is not reopened.", listing, ListingState.OPEN, actor
         )
     posting = renew(listing.posting)
-    return move_listing(replace(listing, company=company, posting=posting), ListingState.OPEN, mover, now)
+    return move_listing(replace(listing, company=company, posting=posting), ListingState.OPEN, actor, now)
 
 
-def _wrong_call_error(listing: Listing, mover: Actor, how: str) -> DomainError:
+def _wrong_call_error(listing: Listing, actor: Actor, how: str) -> DomainError:
     return illegal_move_error(
-        f"A listing that is {listing.state} is {how}.", listing, ListingState.OPEN, mover
+        f"A listing that is {listing.state} is {how}.", listing, ListingState.OPEN, actor
     )
 
 
-def illegal_move_error(message: str, listing: Listing, target: ListingState, mover: Actor) -> DomainError:
-    """ILLEGAL_TRANSITION with what the mover can do with the listing now."""
-    moves = allowed_moves(listing, mover.actor)
+def illegal_move_error(message: str, listing: Listing, target: ListingState, actor: Actor) -> DomainError:
+    """ILLEGAL_TRANSITION with what the actor can do with the listing now."""
+    moves = allowed_moves(listing, actor.kind)
     return illegal_transition(message, contract_state_name(listing.state), contract_state_name(target), moves)
 
 

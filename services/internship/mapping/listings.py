@@ -1,17 +1,17 @@
 """Listings as the contract's messages, and back."""
 
-from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
-from enum import StrEnum
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
 from typing import Any, TypeVar
 
-from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from chassis.message_fields import enum_names, from_field, read_timestamp, to_datetime
 from chassis.mongo.documents import format_etag
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
+from internshipconnect.user.v1 import user_pb2 as user
 from services.internship.domain.deadline import with_deadline, with_utc_deadline
 from services.internship.domain.derived import days_left, hourly_pay_minor, is_open_for_applications
 from services.internship.domain.model import (
@@ -31,7 +31,6 @@ from services.internship.domain.model import (
     WorkMode,
 )
 
-E = TypeVar("E", bound=StrEnum)
 M = TypeVar("M")
 P = TypeVar("P")
 
@@ -63,28 +62,12 @@ WRITABLE_FIELDS = (
 """The fields of an internship that its company may change."""
 
 
-class _EnumNames:
-    """One enum of the contract, by its members' names without prefix."""
-
-    def __init__(self, descriptor: EnumDescriptor, prefix: str) -> None:
-        self.number: Mapping[str, Any] = {
-            value.name.removeprefix(prefix): value.number for value in descriptor.values if value.number
-        }
-        self._name = {number: name for name, number in self.number.items()}
-
-    def of(self, kind: type[E], number: int) -> E | None:
-        """The domain's member of a number; None for UNSPECIFIED."""
-        return kind(self._name[number]) if number else None
-
-    def __getitem__(self, member: StrEnum | None) -> Any:
-        return 0 if member is None else self.number[member.value]
-
-
-LISTING_STATES = _EnumNames(pb.InternshipState.DESCRIPTOR, "INTERNSHIP_STATE_")
-WORK_MODES = _EnumNames(common.WorkMode.DESCRIPTOR, "WORK_MODE_")
-EMPLOYMENTS = _EnumNames(pb.Employment.DESCRIPTOR, "EMPLOYMENT_")
-PAY_UNITS = _EnumNames(pb.PayUnit.DESCRIPTOR, "PAY_UNIT_")
-QUESTION_KINDS = _EnumNames(pb.QuestionKind.DESCRIPTOR, "QUESTION_KIND_")
+LISTING_STATES = enum_names(pb.InternshipState.DESCRIPTOR)
+WORK_MODES = enum_names(common.WorkMode.DESCRIPTOR)
+EMPLOYMENTS = enum_names(pb.Employment.DESCRIPTOR)
+PAY_UNITS = enum_names(pb.PayUnit.DESCRIPTOR)
+COMPANY_STATES = enum_names(user.CompanyState.DESCRIPTOR)
+QUESTION_KINDS = enum_names(pb.QuestionKind.DESCRIPTOR)
 
 
 def timestamp_message(moment: datetime | None) -> Timestamp | None:
@@ -96,22 +79,13 @@ def timestamp_message(moment: datetime | None) -> Timestamp | None:
     return stamp
 
 
-def moment(message: Message, field: str) -> datetime | None:
-    """The time that a message's field holds, cut to milliseconds; None when it is absent."""
-    if not message.HasField(field):
-        return None
-    stamp: Timestamp = getattr(message, field)
-    at = stamp.ToDatetime(tzinfo=UTC)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
-
-
 def listing_to_message(listing: Listing, now: datetime) -> pb.Internship:
     """The listing as everybody who may see it sees it, with what follows from the time `now`."""
     posting = listing.posting
     message = posting_to_message(posting)
     message.id = listing.id
     message.company.CopyFrom(company_to_message(listing.company))
-    message.state = LISTING_STATES[listing.state]
+    message.state = LISTING_STATES.number(listing.state)
     message.hires = listing.hires
     message.effective_hourly_pay_minor = hourly_pay_minor(posting)
     message.days_left = days_left(posting.apply_deadline, now)
@@ -124,6 +98,21 @@ def listing_to_message(listing: Listing, now: datetime) -> pb.Internship:
     if listing.publish_time is not None:
         message.publish_time.FromDatetime(listing.publish_time)
     return message
+
+
+def listing_from_message(message: pb.Internship) -> Listing:
+    """Return the listing that an event carries; history, offers and operations are not in it."""
+    return Listing(
+        id=message.id,
+        company=ListingCompany(id=message.company.id, name=message.company.name, url=message.company.url),
+        posting=posting_from_message(message),
+        state=LISTING_STATES.member_or_none(ListingState, message.state) or ListingState.DRAFT,
+        hires=message.hires,
+        version=message.version,
+        create_time=to_datetime(message.create_time),
+        update_time=to_datetime(message.update_time),
+        publish_time=read_timestamp(message, "publish_time"),
+    )
 
 
 _NOTED_STATES = frozenset({ListingState.CHANGES_REQUESTED, ListingState.SUSPENDED, ListingState.ARCHIVED})
@@ -142,7 +131,7 @@ def intake_to_message(listing: Listing, now: datetime) -> pb.Intake:
         version=listing.version,
         title=posting.title,
         company=company_to_message(listing.company),
-        state=LISTING_STATES[listing.state],
+        state=LISTING_STATES.number(listing.state),
         open_for_applications=is_open_for_applications(listing, now),
         apply_open_time=timestamp_message(posting.apply_open_time),
         apply_deadline=timestamp_message(posting.apply_deadline),
@@ -159,8 +148,8 @@ def posting_to_message(posting: Posting) -> pb.Internship:
         responsibilities=posting.responsibilities,
         qualifications=posting.qualifications,
         locations=[location_to_message(place) for place in posting.locations],
-        work_mode=WORK_MODES[posting.work_mode],
-        employment=EMPLOYMENTS[posting.employment],
+        work_mode=WORK_MODES.number(posting.work_mode),
+        employment=EMPLOYMENTS.number(posting.employment),
         compensation=_convert_if_present(compensation_to_message, posting.compensation),
         skills=[pb.SkillNeed(name=skill.name, required=skill.required) for skill in posting.skills],
         field=posting.field,
@@ -197,13 +186,13 @@ def location_to_message(place: ListingLocation) -> common.Location:
 
 
 def compensation_to_message(pay: Compensation) -> pb.Compensation:
-    """What is paid."""
+    """Return the message of the pay."""
     return pb.Compensation(
         paid=pay.paid,
         min_minor=pay.min_minor,
         max_minor=pay.max_minor,
         currency=pay.currency,
-        unit=PAY_UNITS[pay.unit],
+        unit=PAY_UNITS.number(pay.unit),
         unpaid_basis=pay.unpaid_basis,
     )
 
@@ -225,7 +214,7 @@ def _eligibility_to_message(eligibility: Eligibility) -> pb.Eligibility:
 def _question_to_message(question: Question) -> pb.Question:
     return pb.Question(
         id=question.id,
-        kind=QUESTION_KINDS[question.kind],
+        kind=QUESTION_KINDS.number(question.kind),
         text=question.text,
         required=question.required,
         choices=question.choices,
@@ -240,8 +229,8 @@ def posting_from_message(message: pb.Internship) -> Posting:
         responsibilities=_stripped_texts(message.responsibilities),
         qualifications=_stripped_texts(message.qualifications),
         locations=tuple(_location_from_message(place) for place in message.locations),
-        work_mode=WORK_MODES.of(WorkMode, message.work_mode),
-        employment=EMPLOYMENTS.of(Employment, message.employment),
+        work_mode=WORK_MODES.member_or_none(WorkMode, message.work_mode),
+        employment=EMPLOYMENTS.member_or_none(Employment, message.employment),
         compensation=_compensation_from_message(message.compensation)
         if message.HasField("compensation")
         else None,
@@ -257,8 +246,8 @@ def posting_from_message(message: pb.Internship) -> Posting:
         if message.HasField("start_window")
         else None,
         openings=message.openings or 1,
-        apply_open_time=moment(message, "apply_open_time"),
-        apply_deadline=moment(message, "apply_deadline"),
+        apply_open_time=read_timestamp(message, "apply_open_time"),
+        apply_deadline=read_timestamp(message, "apply_deadline"),
         apply_deadline_zone=message.apply_deadline_zone,
         apply_deadline_date=message.apply_deadline_date,
         eligibility=_eligibility_from_message(message.eligibility)
@@ -321,13 +310,13 @@ def _compensation_from_message(pay: pb.Compensation) -> Compensation:
         min_minor=int(pay.min_minor),
         max_minor=int(pay.max_minor),
         currency=pay.currency,
-        unit=PAY_UNITS.of(PayUnit, pay.unit),
+        unit=PAY_UNITS.member_or_none(PayUnit, pay.unit),
         unpaid_basis=pay.unpaid_basis.strip(),
     )
 
 
 def _date_window_from_message(window: pb.DateWindow) -> DateWindow:
-    return DateWindow(first=getattr(window, "from"), last=window.to)
+    return DateWindow(first=from_field(window), last=window.to)
 
 
 def _eligibility_from_message(eligibility: pb.Eligibility) -> Eligibility:
@@ -341,7 +330,7 @@ def _eligibility_from_message(eligibility: pb.Eligibility) -> Eligibility:
 
 
 def _question_from_message(question: pb.Question) -> Question:
-    kind = QUESTION_KINDS.of(QuestionKind, question.kind)
+    kind = QUESTION_KINDS.member_or_none(QuestionKind, question.kind)
     if kind is None:
         raise ValueError(f"the question {question.id} has no kind")
     return Question(
@@ -353,8 +342,6 @@ def _question_from_message(question: pb.Question) -> Question:
     )
 
 
-def states_from_numbers(numbers: Any) -> tuple[ListingState, ...]:
-    """The states that a request names."""
-    return tuple(
-        state for number in numbers if (state := LISTING_STATES.of(ListingState, number)) is not None
-    )
+def states_from_numbers(numbers: Iterable[int]) -> tuple[ListingState, ...]:
+    """Return the states that a request names."""
+    return tuple(LISTING_STATES.member(ListingState, number) for number in numbers if number)

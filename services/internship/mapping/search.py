@@ -1,9 +1,10 @@
-"""Searches as the contract asks and answers them."""
+"""Searches, hits and index entries as the contract's messages."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chassis.errors import Violation, invalid_argument
+from chassis.message_fields import read_timestamp
 from chassis.page_tokens import clamp_page_size
 from chassis.search.gazetteer import Gazetteer, distance_km
 from chassis.search.query_parser import ParsedQuery
@@ -12,15 +13,24 @@ from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.domain.derived import days_left
 from services.internship.domain.model import WorkMode
-from services.internship.mapping.listings import WORK_MODES, moment
-from services.internship.repository.search_pipeline import FacetCount, SearchHit
+from services.internship.mapping.listings import WORK_MODES, listing_from_message
 from services.internship.search.highlight import Highlighter
-from services.internship.search.index_entry import city_keys
+from services.internship.search.index_entry import IndexEntry, build_index_entry, city_keys, location_points
 from services.internship.search.phrases import PhraseKind
 from services.internship.search.query import FacetDimension, GeoCircle, SearchFilters, SearchOrder
-from services.internship.search.search_listings import SearchPage, SearchRequest
+from services.internship.search.requests import FacetCount, SearchHit, SearchPage, SearchRequest
 from services.internship.search.suggestions import Suggestion
 
+_HIT_FIELDS = (
+    "id",
+    "title",
+    "work_mode",
+    "employment",
+    "field",
+    "duration_weeks",
+    "effective_hourly_pay_minor",
+    "apply_deadline_zone",
+)
 DEFAULT_RADIUS_KM = 50
 EMPTY_QUERY_NOTE = "q holds no word that could be looked for: type letters or digits"
 
@@ -39,8 +49,31 @@ _SORTS = {
 }
 
 
+def index_entry_from_message(message: pb.Internship) -> IndexEntry:
+    """Return the index entry of an open listing, as an event carries it."""
+    listing = listing_from_message(message)
+    return build_index_entry(listing, serialized_hit(message, location_points(listing.posting)))
+
+
+def serialized_hit(message: pb.Internship, points: Sequence[tuple[float, float] | None]) -> bytes:
+    """Return the hit of a listing, each location at its point (longitude, latitude) where there is one."""
+    hit = pb.InternshipHit(
+        company=message.company,
+        locations=message.locations,
+        skills=message.skills,
+        **{name: getattr(message, name) for name in _HIT_FIELDS},
+    )
+    for location, point in zip(hit.locations, points, strict=True):
+        if point is not None:
+            location.lng, location.lat = point
+    for name in ("compensation", "apply_deadline", "publish_time"):
+        if message.HasField(name):
+            getattr(hit, name).CopyFrom(getattr(message, name))
+    return hit.SerializeToString()
+
+
 def search_request_from_message(request: pb.ListInternshipsRequest, places: Gazetteer) -> SearchRequest:
-    """The search that a request asks for. Raises INVALID_FIELD for filters that do not go together."""
+    """Return the search that a request asks for. Raises INVALID_FIELD for conflicting filters."""
     if wrong := list(_filter_violations(request)):
         raise invalid_argument(*wrong)
     return SearchRequest(
@@ -71,14 +104,14 @@ def _filters_from_message(request: pb.ListInternshipsRequest, places: Gazetteer)
         cities=city_keys(request.city, request.country, places),
         country=request.country,
         near=_circle_from_message(request),
-        work_mode=WORK_MODES.of(WorkMode, request.work_mode),
+        work_mode=WORK_MODES.member_or_none(WorkMode, request.work_mode),
         min_hourly_pay_minor=int(request.min_hourly_pay_minor),
         currency=request.currency,
         min_duration_weeks=request.min_duration_weeks,
         max_duration_weeks=request.max_duration_weeks,
         company_id=request.company_id,
-        posted_since=moment(request, "posted_since"),
-        deadline_after=moment(request, "deadline_after"),
+        posted_since=read_timestamp(request, "posted_since"),
+        deadline_after=read_timestamp(request, "deadline_after"),
     )
 
 
@@ -89,20 +122,20 @@ def _circle_from_message(request: pb.ListInternshipsRequest) -> GeoCircle | None
 
 
 def search_page_to_message(
-    found: SearchPage, request: pb.ListInternshipsRequest, places: Gazetteer
+    page: SearchPage, request: pb.ListInternshipsRequest, places: Gazetteer
 ) -> pb.ListInternshipsResponse:
-    """The answer with what was found, without its page token."""
-    reading = found.reading
-    explaining = _HitExplainer(found, request, places)
+    """Return the answer with the page's hits, without its page token."""
+    reading = page.reading
+    explainer = _HitExplainer(page, request, places)
     return pb.ListInternshipsResponse(
-        data=[explaining.hit(answer) for answer in found.answers],
-        facets=[_facet_message(dimension, counts) for dimension, counts in found.counts.items()],
-        missing_shards=found.missing,
+        data=[explainer.explain(hit) for hit in page.hits],
+        facets=[_facet_message(dimension, counts) for dimension, counts in page.facets.items()],
+        missing_shards=page.missing_shards,
         applied_filters=_applied_filters(reading),
-        match_kind=_match_kind(found),
+        match_kind=_match_kind(page),
         did_you_mean=reading.did_you_mean,
-        total_size=found.total.size,
-        total_is_estimate=found.total.is_estimate,
+        total_size=page.total.size,
+        total_is_estimate=page.total.is_estimate,
         note=EMPTY_QUERY_NOTE if reading.is_empty else "",
     )
 
@@ -115,10 +148,10 @@ def _applied_filters(reading: ParsedQuery) -> list[common.AppliedFilter]:
     ]
 
 
-def _match_kind(found: SearchPage) -> "common.MatchKind.ValueType":
-    if found.is_partial:
+def _match_kind(page: SearchPage) -> "common.MatchKind.ValueType":
+    if page.is_partial:
         return common.MATCH_KIND_PARTIAL
-    return common.MATCH_KIND_ALL if found.reading.required_terms else common.MATCH_KIND_UNSPECIFIED
+    return common.MATCH_KIND_ALL if page.reading.required_terms else common.MATCH_KIND_UNSPECIFIED
 
 
 def suggestions_to_message(suggested: Sequence[Suggestion]) -> pb.SuggestInternshipsResponse:
@@ -134,13 +167,13 @@ def suggestions_to_message(suggested: Sequence[Suggestion]) -> pb.SuggestInterns
 class _HitExplainer:
     """Makes the hits of one answer, each of which says why it matched."""
 
-    def __init__(self, found: SearchPage, request: pb.ListInternshipsRequest, places: Gazetteer) -> None:
-        self._now = found.now
+    def __init__(self, page: SearchPage, request: pb.ListInternshipsRequest, places: Gazetteer) -> None:
+        self._now = page.now
         self._places = places
-        self._highlighter = Highlighter(found.reading.terms)
+        self._highlighter = Highlighter(page.reading.terms)
         self._circle = _circle_from_message(request)
         self._skills = {name_key(skill) for skill in request.skills}
-        meant = [meaning for word in found.reading.terms for meaning in word.filters]
+        meant = [meaning for word in page.reading.terms for meaning in word.filters]
         self._fields = {
             name_key(request.field),
             *(name_key(each.value) for each in meant if each.name == "field"),
@@ -150,35 +183,35 @@ class _HitExplainer:
             *(each.term for each in meant if each.name == "city"),
         }
 
-    def hit(self, answer: SearchHit) -> pb.InternshipHit:
-        hit = pb.InternshipHit.FromString(answer.hit)
-        hit.days_left = days_left(moment(hit, "apply_deadline"), self._now)
-        hit.title_highlight = self._highlighter.marked(hit.title)
-        hit.snippet = self._highlighter.passage(answer.description)
+    def explain(self, match: SearchHit) -> pb.InternshipHit:
+        hit = pb.InternshipHit.FromString(match.hit)
+        hit.days_left = days_left(read_timestamp(hit, "apply_deadline"), self._now)
+        hit.title_highlight = self._highlighter.highlight(hit.title)
+        hit.snippet = self._highlighter.snippet(match.description)
         if self._circle is not None and (distances := list(_distances(hit, self._circle))):
             hit.distance_km = round(min(distances), 3)
-        hit.match_reasons.extend(dict.fromkeys(self._reasons(hit, answer)))
+        hit.match_reasons.extend(dict.fromkeys(self._reasons(hit, match)))
         return hit
 
-    def _reasons(self, hit: pb.InternshipHit, answer: SearchHit) -> Iterator[str]:
-        found_in = self._highlighter.found_in
-        yield from (f"title: {word}" for word in found_in(hit.title))
+    def _reasons(self, hit: pb.InternshipHit, match: SearchHit) -> Iterator[str]:
+        matched_words = self._highlighter.matched_words
+        yield from (f"title: {word}" for word in matched_words(hit.title))
         for skill in hit.skills:
-            if name_key(skill.name) in self._skills or found_in(skill.name):
+            if name_key(skill.name) in self._skills or matched_words(skill.name):
                 yield f"skill: {skill.name}"
-        if found_in(hit.company.name):
+        if matched_words(hit.company.name):
             yield f"company: {hit.company.name}"
-        if hit.field and (found_in(hit.field) or name_key(hit.field) in self._fields):
+        if hit.field and (matched_words(hit.field) or name_key(hit.field) in self._fields):
             yield f"field: {hit.field}"
         yield from (f"city: {place.city}" for place in hit.locations if self._is_asked(place))
-        yield from (f"description: {word}" for word in found_in(answer.description)[:3])
+        yield from (f"description: {word}" for word in matched_words(match.description)[:3])
         if self._circle is not None:
             yield f"{hit.distance_km:.0f} km away"
 
     def _is_asked(self, place: common.Location) -> bool:
         if not place.city:
             return False
-        if self._highlighter.found_in(place.city) or name_key(place.city) in self._cities:
+        if self._highlighter.matched_words(place.city) or name_key(place.city) in self._cities:
             return True
         city = self._places.locate(place.city, place.region, place.country) if self._cities else None
         return city is not None and city.term in self._cities

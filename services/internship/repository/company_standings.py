@@ -1,4 +1,4 @@
-"""What is known of companies here, each in the slot of the company, beside its listings."""
+"""Companies' standings, each in the slot of the company, beside its listings."""
 
 from typing import Final
 
@@ -20,12 +20,12 @@ def _standing_filter(company_id: str) -> Document:
 
 
 async def find_company_standing(db: Database, company_id: str) -> CompanyStanding:
-    """The company's standing, by `_id_`; that of a stranger when nothing is known of it."""
+    """Return the company's standing, by `_id_`; an untrusted one when none is stored."""
     document = await db[STANDINGS].find_one(_standing_filter(company_id), hint="_id_")
     return CompanyStanding(id=company_id) if document is None else from_document(CompanyStanding, document)
 
 
 async def put_company_standing(db: Database, standing: CompanyStanding) -> None:
-    """Stores a standing, by `_id_`."""
+    """Store a standing, by `_id_`."""
     document = to_document(standing, slot=slot_of(standing.id))
     await db[STANDINGS].replace_one(_standing_filter(standing.id), document, upsert=True, hint="_id_")

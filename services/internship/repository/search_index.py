@@ -1,135 +1,72 @@
-"""The search index: a collection derived from the listings' events, rebuilt from them at will.
+"""The search index in MongoDB: a collection derived from the listings' events, rebuilt from them at will."""
 
-A listing that is no longer open leaves a gravestone with its version for a week, so that a late event cannot
-bring it back.
-"""
+import asyncio
+from collections import Counter
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, TypeVar
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from pymongo import ASCENDING
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from pymongo import ASCENDING, DESCENDING, GEOSPHERE, IndexModel
-from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError
-
+from chassis.clock import Clock
+from chassis.errors import UNAVAILABLE_REASONS, DomainError, unavailable
 from chassis.ids import slot_of
-from chassis.mongo.documents import Document, to_document
-from chassis.mongo.provision import CollectionSpec
+from chassis.mongo.documents import Document
+from chassis.sharding.collections import ShardDatabase
+from chassis.sharding.reconciler import DerivedCollectionReconciler, iterate_pages
+from chassis.sharding.shard import Shard
+from chassis.sharding.shards import ScatterResult, Shards
+from services.internship.repository.search_collection import (
+    CHANGED_INDEX,
+    FORMAT_INDEX,
+    SEARCH_COLLECTION,
+    entry_document,
+    is_expired_tombstone,
+    tombstone_document,
+)
+from services.internship.repository.search_pipeline import (
+    MAX_COUNTED_MATCHES,
+    KeyRange,
+    choose_index,
+    facet_pipeline,
+    match_pipeline,
+    phrase_count_pipeline,
+    term_count_pipeline,
+    total_pipeline,
+)
+from services.internship.search.company_cap import RowSlice, SortKey, merge_slices
 from services.internship.search.index_entry import INDEX_ENTRY_FORMAT, IndexEntry
 from services.internship.search.phrases import Phrase, PhraseKind
-
-SEARCH_COLLECTION: Final = "search_listings"
-
-TERMS_INDEX, NEWEST_INDEX, DEADLINE_INDEX, PAY_INDEX = "terms", "newest", "deadline", "pay_in_currency"
-SKILL_INDEX, FIELD_INDEX, CITY_INDEX, COMPANY_INDEX, POINTS_INDEX, CHANGED_INDEX = (
-    "skill",
-    "field",
-    "city",
-    "company",
-    "spots",
-    "changed",
+from services.internship.search.port import (
+    ChangePosition,
+    ExpectedEntry,
+    IndexChange,
+    IndexCounts,
+    Tombstone,
 )
-FORMAT_INDEX: Final = "formats"
-TOMBSTONE_LIFE: Final = timedelta(days=7)
-MAX_TERMS: Final = 300_000
-MAX_PHRASES: Final = 20_000
-"""Of one kind and shard."""
-_NEWEST_FIRST: Final = (("publish_time", DESCENDING), ("_id", DESCENDING))
+from services.internship.search.query import FacetDimension, SearchOrder, SearchQuery
+from services.internship.search.requests import FacetCount, SearchHit, SearchMatch, TotalEstimate
 
-COLLECTIONS: Final = (
-    CollectionSpec(
-        SEARCH_COLLECTION,
-        indexes=(
-            IndexModel([("terms", ASCENDING), ("publish_time", DESCENDING)], name=TERMS_INDEX),
-            IndexModel([*_NEWEST_FIRST], name=NEWEST_INDEX),
-            IndexModel([("apply_deadline", ASCENDING), ("_id", ASCENDING)], name=DEADLINE_INDEX),
-            IndexModel(
-                [("currency", ASCENDING), ("hourly_pay_minor", DESCENDING), ("_id", DESCENDING)],
-                name=PAY_INDEX,
-            ),
-            IndexModel([("skills.key", ASCENDING), *_NEWEST_FIRST], name=SKILL_INDEX),
-            IndexModel([("field.key", ASCENDING), *_NEWEST_FIRST], name=FIELD_INDEX),
-            IndexModel([("cities.key", ASCENDING), *_NEWEST_FIRST], name=CITY_INDEX),
-            IndexModel([("company.key", ASCENDING), *_NEWEST_FIRST], name=COMPANY_INDEX),
-            IndexModel([("spots.at", GEOSPHERE)], name=POINTS_INDEX),
-            IndexModel([("index_time", ASCENDING)], name=CHANGED_INDEX),
-            IndexModel([("format", ASCENDING)], name=FORMAT_INDEX),
-            IndexModel(
-                [("gone_time", ASCENDING)],
-                name="gone",
-                expireAfterSeconds=int(TOMBSTONE_LIFE.total_seconds()),
-            ),
-        ),
-        shard_key="slot",
-    ),
-)
+T = TypeVar("T")
 
-Database = AsyncDatabase[Document]
-
-
-def entry_document(entry: IndexEntry, now: datetime) -> Document:
-    """An open listing in the index."""
-    return to_document(entry, slot=slot_of(entry.id)) | {"index_time": now}
-
-
-def tombstone(listing_id: str, version: int, now: datetime, *, gone_time: datetime) -> Document:
-    """A listing that is not open in the index."""
-    place = {"_id": listing_id, "slot": slot_of(listing_id)}
-    return place | {
-        "version": version,
-        "format": INDEX_ENTRY_FORMAT,
-        "index_time": now,
-        "gone_time": gone_time,
-    }
-
-
-def is_expired_tombstone(document: Document, now: datetime) -> bool:
-    """Whether it is a gravestone that has had its time."""
-    return "terms" not in document and bool(document["gone_time"] + TOMBSTONE_LIFE <= now)
-
-
-async def put_entry(db: Database, entry: IndexEntry, now: datetime) -> bool:
-    """Stores the entry unless the index knows a version as new or newer; whether it did."""
-    return await _put_if_newer(db, entry_document(entry, now))
-
-
-async def mark_deleted(db: Database, listing_id: str, version: int, now: datetime) -> bool:
-    """Takes a listing out unless the index knows a version as new or newer; whether it did."""
-    return await _put_if_newer(db, tombstone(listing_id, version, now, gone_time=now))
-
-
-async def _put_if_newer(db: Database, document: Document) -> bool:
-    older = {"_id": document["_id"], "slot": document["slot"], "version": {"$lt": document["version"]}}
-    try:
-        await db[SEARCH_COLLECTION].replace_one(older, document, upsert=True, hint="_id_")
-    except DuplicateKeyError:
-        return False
-    return True
-
-
-async def count_terms(db: Database) -> tuple[dict[str, int], int]:
-    """How many entries of this shard hold each term, the most frequent ones, and how many entries there are.
-
-    Reads the whole index once (no index helps): for a start, not for a call.
-    """
-    cursor = await db[SEARCH_COLLECTION].aggregate(
-        [
-            {"$match": {"terms": {"$exists": True}}},
-            {"$project": {"terms": True}},
-            {"$unwind": "$terms"},
-            {"$group": {"_id": "$terms", "count": {"$sum": 1}}},
-            {"$sort": {"count": -1}},
-            {"$limit": MAX_TERMS},
-        ],
-        allowDiskUse=True,
-    )
-    counts = {row["_id"]: row["count"] async for row in cursor}
-    listings = await db[SEARCH_COLLECTION].aggregate(
-        [{"$match": {"terms": {"$exists": True}}}, {"$count": "listings"}]
-    )
-    return counts, next((int(row["listings"]) for row in await listings.to_list()), 0)
-
+SHARD_TIMEOUT_S: Final = 1.2
+"""Leaves the call time to answer with the matches of the other shards."""
+COUNT_TIMEOUT_S: Final = 60.0
+CHANGES_TIMEOUT_S: Final = 2.0
+OUTDATED_TIMEOUT_S: Final = 60.0
+MAX_FACET_COUNTS: Final = 20
 
 _PHRASE_FIELDS: Final[Mapping[PhraseKind, str]] = {
     PhraseKind.TITLE: "title",
@@ -137,52 +74,305 @@ _PHRASE_FIELDS: Final[Mapping[PhraseKind, str]] = {
     PhraseKind.COMPANY: "company",
     PhraseKind.PLACE: "cities",
 }
+_CHANGE_FIELDS: Final = ("terms", "version", "index_time", *_PHRASE_FIELDS.values())
 
 
-async def count_phrases(db: Database) -> list[tuple[Phrase, int]]:
-    """What entries of this shard can be found by as a whole, the most frequent ones, and how many have each.
+class MongoSearchIndex:
+    """`SearchIndex` on the shards, each entry in the slot of its listing."""
 
-    Reads the whole index once for each kind: for a start, not for a call.
-    """
-    return [counted for kind in PhraseKind for counted in await _count_phrases_of_kind(db, kind)]
+    def __init__(self, shards: Shards, clock: Clock) -> None:
+        self._shards = shards
+        self._clock = clock
+
+    async def put(self, entry: IndexEntry) -> bool:
+        """See `SearchIndex`."""
+        return await self._put_if_newer(entry_document(entry, self._clock.now()))
+
+    async def delete(self, listing_id: str, version: int) -> bool:
+        """See `SearchIndex`."""
+        now = self._clock.now()
+        tombstone = Tombstone(id=listing_id, version=version, gone_time=now)
+        return await self._put_if_newer(tombstone_document(tombstone, now))
+
+    async def _put_if_newer(self, document: Document) -> bool:
+        older = {"_id": document["_id"], "slot": document["slot"], "version": {"$lt": document["version"]}}
+        entries = self._shards.shard_for(document["_id"]).db[SEARCH_COLLECTION]
+        try:
+            await entries.replace_one(older, document, upsert=True, hint="_id_")
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def find_matches(self, query: SearchQuery) -> "ShardedMatches":
+        """See `SearchIndex`."""
+        return ShardedMatches(self._shards, query, self._clock.now())
+
+    async def count_words(self) -> IndexCounts:
+        """See `SearchIndex`."""
+        with _as_unavailable():
+            counted = (await self._shards.scatter(_count_shard_words, COUNT_TIMEOUT_S)).results
+        terms: Counter[str] = Counter()
+        for of_shard in counted:
+            terms.update(of_shard.terms)
+        return IndexCounts(
+            terms,
+            sum(of_shard.listings for of_shard in counted),
+            [phrase for of_shard in counted for phrase in of_shard.phrases],
+            [shard.name for shard in self._shards.all_shards()],
+        )
+
+    async def list_changes(
+        self, positions: Mapping[str, ChangePosition], first: ChangePosition
+    ) -> Mapping[str, list[IndexChange]]:
+        """See `SearchIndex`; by `changed`."""
+
+        async def list_shard_changes(shard: Shard) -> tuple[str, list[IndexChange]]:
+            return shard.name, await _list_changes_since(shard.db, positions.get(shard.name, first))
+
+        with _as_unavailable():
+            return dict((await self._shards.scatter(list_shard_changes, CHANGES_TIMEOUT_S)).results)
+
+    async def reconcile(
+        self,
+        expected: Sequence[ExpectedEntry],
+        reread: Callable[[str], Awaitable[ExpectedEntry | None]],
+        *,
+        write: bool,
+    ) -> int:
+        """See `SearchIndex`."""
+
+        async def reread_document(listing_id: str) -> Document | None:
+            entry = await reread(listing_id)
+            return None if entry is None else self._expected_document(entry)
+
+        reconciler = self._reconciler(reread_document, write=write)
+        return len(await reconciler.reconcile([self._expected_document(each) for each in expected]))
+
+    async def remove(self, listing_ids: Collection[str]) -> None:
+        """See `SearchIndex`."""
+        for id_ in listing_ids:
+            place = {"_id": id_, "slot": slot_of(id_)}
+            await self._shards.shard_for(id_).db[SEARCH_COLLECTION].delete_one(place, hint="_id_")
+
+    async def iterate_ids(self) -> AsyncIterator[list[str]]:
+        """See `SearchIndex`; by `_id_`."""
+        for shard in self._shards.all_shards():
+            async for page in iterate_pages(shard.db[SEARCH_COLLECTION], {"_id": True}):
+                yield [each["_id"] for each in page]
+
+    async def list_outdated_ids(self, limit: int) -> list[str]:
+        """See `SearchIndex`; by `formats`."""
+
+        async def list_shard_outdated_ids(shard: Shard) -> list[str]:
+            outdated = {"format": {"$ne": INDEX_ENTRY_FORMAT}}
+            rows = shard.db[SEARCH_COLLECTION].find(outdated, {"_id": True}, hint=FORMAT_INDEX).limit(limit)
+            return [row["_id"] async for row in rows]
+
+        found = await self._shards.scatter(list_shard_outdated_ids, OUTDATED_TIMEOUT_S)
+        return [id_ for ids in found.results for id_ in ids]
+
+    def _reconciler(
+        self, reread: Callable[[str], Awaitable[Document | None]], *, write: bool
+    ) -> DerivedCollectionReconciler:
+        return DerivedCollectionReconciler(
+            self._shards,
+            SEARCH_COLLECTION,
+            reread,
+            ignored_fields=("index_time", "gone_time"),
+            # Of a set, so that each process has them in another order.
+            unordered_fields=("terms",),
+            is_optional=lambda expected: is_expired_tombstone(expected, self._clock.now()),
+            apply=write,
+        )
+
+    def _expected_document(self, expected: ExpectedEntry) -> Document:
+        now = self._clock.now()
+        if isinstance(expected, Tombstone):
+            return tombstone_document(expected, now)
+        return entry_document(expected, now)
 
 
-async def _count_phrases_of_kind(db: Database, kind: PhraseKind) -> list[tuple[Phrase, int]]:
-    field = _PHRASE_FIELDS[kind]
-    cursor = await db[SEARCH_COLLECTION].aggregate(
-        [
-            {"$match": {"terms": {"$exists": True}, field: {"$exists": True}}},
-            {"$project": {field: True}},
-            {"$unwind": f"${field}"},
-            {"$group": {"_id": f"${field}.key", "name": {"$first": f"${field}.name"}, "count": {"$sum": 1}}},
-            {"$sort": {"count": -1, "_id": 1}},
-            {"$limit": MAX_PHRASES},
-        ],
-        allowDiskUse=True,
-    )
-    return [(Phrase(kind, row["_id"], row["name"]), row["count"]) async for row in cursor if row["_id"]]
+@contextmanager
+def _as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except PyMongoError as error:
+        raise unavailable("the search index") from error
+
+
+@dataclass
+class ShardedMatches:
+    """The matches of one query, from the shards that answer; their queries go to all shards."""
+
+    shards: Shards
+    query: SearchQuery
+    now: datetime
+    missing: set[str] = field(default_factory=set)
+
+    async def scan(self, after: SortKey | None, without: frozenset[str], limit: int) -> RowSlice[SearchMatch]:
+        """See `RowSource`; one company's matches come from its own shard."""
+        part = KeyRange(after=after, without=without)
+
+        async def scan_shard(shard: Shard) -> list[SearchMatch]:
+            return await self._list_matches(shard, self.query, part, limit)
+
+        if self.query.filters.company_id:
+            parts = [await scan_shard(self.shards.shard_for(self.query.filters.company_id))]
+        else:
+            parts = self._results(await self.shards.scatter(scan_shard, SHARD_TIMEOUT_S))
+        return merge_slices(parts, limit, descending=self.query.sort.is_descending)
+
+    async def scan_company(
+        self, company_id: str, after: SortKey, until: SortKey | None, limit: int
+    ) -> list[SearchMatch]:
+        """See `RowSource`."""
+        query = replace(self.query, filters=replace(self.query.filters, company_id=company_id))
+        shard = self.shards.shard_for(company_id)
+        try:
+            return await self._list_matches(shard, query, KeyRange(after, until), limit)
+        except DomainError as error:
+            if error.reason not in UNAVAILABLE_REASONS:
+                raise
+            self.missing.add(shard.name)
+            return []
+
+    async def _list_matches(
+        self, shard: Shard, query: SearchQuery, part: KeyRange, limit: int
+    ) -> list[SearchMatch]:
+        """Return the first matches of a part of the order; the index follows from the query (`hint`)."""
+        pipeline = match_pipeline(query, part, limit, self.now)
+        cursor = await shard.db.secondary_reads[SEARCH_COLLECTION].aggregate(
+            pipeline, hint=choose_index(query)
+        )
+        return [
+            SearchMatch((int(document["key"]), document["_id"]), document["company"]["key"])
+            async for document in cursor
+        ]
+
+    async def load_hits(self, matches: Sequence[SearchMatch]) -> list[SearchHit]:
+        """See `QueryMatches`; by `_id_`."""
+        by_shard: dict[str, list[str]] = {}
+        for _, listing_id in (match.key for match in matches):
+            by_shard.setdefault(self.shards.shard_for(listing_id).name, []).append(listing_id)
+
+        async def load_shard_hits(shard: Shard) -> dict[str, SearchHit]:
+            ids = by_shard.get(shard.name)
+            return await _load_hits(shard.db, ids) if ids else {}
+
+        parts = self._results(await self.shards.scatter(load_shard_hits, SHARD_TIMEOUT_S))
+        hits = {listing_id: hit for part in parts for listing_id, hit in part.items()}
+        return [hits[match.key[1]] for match in matches if match.key[1] in hits]
+
+    async def count_facets(self) -> dict[FacetDimension, list[FacetCount]]:
+        """See `QueryMatches`."""
+        query = self.query
+        free = [dimension for dimension in FacetDimension if query.without(dimension) == query]
+        filtered = [dimension for dimension in FacetDimension if dimension not in free]
+        parts = await asyncio.gather(
+            *(self._count_dimensions(part) for part in [free, *([each] for each in filtered)])
+        )
+        counts = {dimension: count for part in parts for dimension, count in part.items()}
+        return {dimension: counts[dimension] for dimension in FacetDimension}
+
+    async def _count_dimensions(
+        self, dimensions: Sequence[FacetDimension]
+    ) -> dict[FacetDimension, list[FacetCount]]:
+        if not dimensions:
+            return {}
+        query = self.query.without(dimensions[0])
+        pipeline = facet_pipeline(query, dimensions, self.now)
+        hint = choose_index(replace(query, sort=SearchOrder.NEWEST))
+
+        async def count_shard_facets(shard: Shard) -> dict[FacetDimension, list[FacetCount]]:
+            cursor = await shard.db.secondary_reads[SEARCH_COLLECTION].aggregate(pipeline, hint=hint)
+            counted = await cursor.next()
+            return {
+                dimension: [
+                    FacetCount(row["_id"], row["name"], row["count"]) for row in counted[dimension.value]
+                ]
+                for dimension in dimensions
+            }
+
+        results = self._results(await self.shards.scatter(count_shard_facets, SHARD_TIMEOUT_S))
+        return {dimension: _sum_counts(result[dimension] for result in results) for dimension in dimensions}
+
+    async def estimate_total(self, listings: int) -> TotalEstimate:
+        """See `QueryMatches`: where one shard has too many to count, the rarest word bounds the estimate."""
+        query = replace(self.query, sort=SearchOrder.NEWEST)
+        pipeline, hint = total_pipeline(query, self.now), choose_index(query)
+
+        async def count_shard_matches(shard: Shard) -> int:
+            cursor = await shard.db.secondary_reads[SEARCH_COLLECTION].aggregate(pipeline, hint=hint)
+            return next((int(row["total"]) for row in await cursor.to_list()), 0)
+
+        if self.query.filters.company_id:
+            return TotalEstimate(
+                await count_shard_matches(self.shards.shard_for(self.query.filters.company_id))
+            )
+        counted = self._results(await self.shards.scatter(count_shard_matches, SHARD_TIMEOUT_S))
+        if max(counted) <= MAX_COUNTED_MATCHES:
+            return TotalEstimate(sum(counted), bool(self.missing))
+        expected = min((listings, *(word.document_count for word in self.query.required_words)))
+        return TotalEstimate(max(sum(counted), expected), is_estimate=True)
+
+    def _results(self, scatter: ScatterResult[T]) -> list[T]:
+        if not scatter.results:
+            raise unavailable("the search")
+        self.missing.update(scatter.missing_shards)
+        return scatter.results
+
+
+async def _load_hits(db: ShardDatabase, listing_ids: Sequence[str]) -> dict[str, SearchHit]:
+    query = {
+        "_id": {"$in": listing_ids},
+        "slot": {"$in": sorted({slot_of(id_) for id_ in listing_ids})},
+        "hit": {"$exists": True},
+    }
+    rows = db.secondary_reads[SEARCH_COLLECTION].find(query, {"hit": True, "description": True}, hint="_id_")
+    return {row["_id"]: SearchHit(row["hit"], row["description"]) async for row in rows}
+
+
+def _sum_counts(parts: Iterable[Sequence[FacetCount]]) -> list[FacetCount]:
+    totals: Counter[str] = Counter()
+    names: dict[str, str] = {}
+    for count in (count for part in parts for count in part):
+        totals[count.key] += count.count
+        names.setdefault(count.key, count.name)
+    most = sorted(totals.items(), key=lambda total: (-total[1], total[0]))[:MAX_FACET_COUNTS]
+    return [FacetCount(key, names[key], count) for key, count in most]
 
 
 @dataclass(frozen=True, slots=True)
-class IndexChange:
-    """An entry that was indexed: its terms and phrases (none for a gravestone), and when."""
-
-    listing_id: str
-    version: int
-    terms: tuple[str, ...]
-    phrases: tuple[Phrase, ...]
-    index_time: datetime
+class _ShardWordCounts:
+    terms: dict[str, int]
+    listings: int
+    phrases: list[tuple[Phrase, int]]
 
 
-async def list_changes_since(db: Database, since: datetime, limit: int) -> list[IndexChange]:
-    """Entries of this shard indexed at or after `since`, oldest first; by `changed`."""
-    query = {"index_time": {"$gte": since}}
-    projection = dict.fromkeys(("terms", "version", "index_time", *_PHRASE_FIELDS.values()), True)
+async def _count_shard_words(shard: Shard) -> _ShardWordCounts:
+    """Count the most frequent terms and phrases; reads the whole index once for each (no index helps)."""
+    entries = shard.db[SEARCH_COLLECTION]
+    cursor = await entries.aggregate(term_count_pipeline(), allowDiskUse=True)
+    terms = {row["_id"]: row["count"] async for row in cursor}
+    counted = await entries.aggregate([{"$match": {"terms": {"$exists": True}}}, {"$count": "listings"}])
+    listings = next((int(row["listings"]) for row in await counted.to_list()), 0)
+    phrases = [phrase for kind in PhraseKind for phrase in await _count_phrases(shard, kind)]
+    return _ShardWordCounts(terms, listings, phrases)
+
+
+async def _count_phrases(shard: Shard, kind: PhraseKind) -> list[tuple[Phrase, int]]:
+    pipeline = phrase_count_pipeline(_PHRASE_FIELDS[kind])
+    cursor = await shard.db[SEARCH_COLLECTION].aggregate(pipeline, allowDiskUse=True)
+    return [(Phrase(kind, row["_id"], row["name"]), row["count"]) async for row in cursor if row["_id"]]
+
+
+async def _list_changes_since(db: ShardDatabase, position: ChangePosition) -> list[IndexChange]:
+    query = {"index_time": {"$gte": position.since}}
     rows: AsyncIterator[dict[str, Any]] = (
         db[SEARCH_COLLECTION]
-        .find(query, projection, hint=CHANGED_INDEX)
+        .find(query, dict.fromkeys(_CHANGE_FIELDS, True), hint=CHANGED_INDEX)
         .sort("index_time", ASCENDING)
-        .limit(limit)
+        .limit(position.limit)
     )
     return [
         IndexChange(
@@ -200,13 +390,3 @@ def _phrases_in(row: Document) -> tuple[Phrase, ...]:
         for each in (found if isinstance(found, list) else [found])
         if each["key"]
     )
-
-
-async def list_outdated_ids(db: Database, limit: int) -> list[str]:
-    """IDs of entries of this shard that are stored in an older format; by `formats`."""
-    rows = (
-        db[SEARCH_COLLECTION]
-        .find({"format": {"$ne": INDEX_ENTRY_FORMAT}}, {"_id": True}, hint=FORMAT_INDEX)
-        .limit(limit)
-    )
-    return [row["_id"] async for row in rows]

@@ -1,16 +1,14 @@
-"""Questions to one shard's index. These are the queries that go to all shards."""
+"""The aggregations of one shard's index: pure, without I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from chassis.ids import slot_of
 from chassis.mongo.documents import Document
 from chassis.search.gazetteer import EARTH_RADIUS_KM
 from chassis.search.query_parser import QueryTerm
-from chassis.sharding.collections import ShardDatabase
-from services.internship.repository.search_index import (
+from services.internship.repository.search_collection import (
     CITY_INDEX,
     COMPANY_INDEX,
     DEADLINE_INDEX,
@@ -18,7 +16,6 @@ from services.internship.repository.search_index import (
     NEWEST_INDEX,
     PAY_INDEX,
     POINTS_INDEX,
-    SEARCH_COLLECTION,
     SKILL_INDEX,
     TERMS_INDEX,
 )
@@ -32,10 +29,14 @@ from services.internship.search.query import (
 )
 
 MAX_RANKED_MATCHES: Final = 5_000
-"""Matches of one shard that relevance is measured for and that are counted, the newest ones: what keeps a
-question bounded whose words are everywhere."""
+"""Matches of one shard that relevance is measured for and that are counted, the newest ones: this
+bounds a query whose words are everywhere."""
 MAX_FACET_VALUES: Final = 500
 """Values of one dimension that one shard counts."""
+
+MAX_TERMS: Final = 300_000
+MAX_PHRASES: Final = 20_000
+"""Of one kind and shard."""
 
 MAX_COUNTED_MATCHES: Final = 1_000
 """Matches of one shard that are counted one by one; beyond them the total is an estimate."""
@@ -57,96 +58,56 @@ _TIME_FIELDS: Final = frozenset({"publish_time", "apply_deadline"})
 
 
 @dataclass(frozen=True, slots=True)
-class SearchMatch:
-    """A match: its place in the order, and its company."""
-
-    key: SortKey
-    company_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class SearchHit:
-    """What is shown of a match: the serialized hit, and the text for a passage."""
-
-    hit: bytes
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
 class KeyRange:
-    """Which part of the order: after one key, up to and including another, without some companies."""
+    """A part of the order: after one key, up to and including another, without some companies."""
 
     after: SortKey | None = None
-    upto: SortKey | None = None
+    until: SortKey | None = None
     without: frozenset[str] = frozenset()
 
 
-async def find_matches(
-    db: ShardDatabase, question: SearchQuery, window: KeyRange, limit: int, now: datetime
-) -> list[SearchMatch]:
-    """The first matches of a window in the question's order; the index follows from the question (`hint`)."""
-    pipeline = match_pipeline(question, window, limit, now)
-    cursor = await db.secondary_reads[SEARCH_COLLECTION].aggregate(pipeline, hint=choose_index(question))
+def match_pipeline(query: SearchQuery, part: KeyRange, limit: int, now: datetime) -> list[Document]:
+    """Return the aggregation that lists the matches of a part of the order."""
+    by, direction = _SORTED_BY[query.sort], -1 if query.sort.is_descending else 1
+    in_part = _range_conditions(part, by, descending=query.sort.is_descending)
+    narrower = [*_without_companies(part.without), *(in_part if by != RANK_FIELD else ())]
     return [
-        SearchMatch((int(document["key"]), document["_id"]), document["company"]["key"])
-        async for document in cursor
-    ]
-
-
-async def load_hits(db: ShardDatabase, listing_ids: Iterable[str]) -> dict[str, SearchHit]:
-    """What is shown of matches on one shard; by `_id_`."""
-    ids = list(listing_ids)
-    query = {
-        "_id": {"$in": ids},
-        "slot": {"$in": sorted({slot_of(id_) for id_ in ids})},
-        "hit": {"$exists": True},
-    }
-    rows = db.secondary_reads[SEARCH_COLLECTION].find(query, {"hit": True, "description": True}, hint="_id_")
-    return {row["_id"]: SearchHit(row["hit"], row["description"]) async for row in rows}
-
-
-def match_pipeline(question: SearchQuery, window: KeyRange, limit: int, now: datetime) -> list[Document]:
-    """The aggregation behind `matches`."""
-    by, direction = _SORTED_BY[question.sort], -1 if question.sort.descending else 1
-    part = _range_conditions(window, by, descending=question.sort.descending)
-    narrower = [*_without_companies(window.without), *(part if by != RANK_FIELD else ())]
-    return [
-        *_match_stages(question, now, narrower),
-        *(_rank_stages(question) if by == RANK_FIELD else ()),
-        *([{"$match": {"$and": part}}] if by == RANK_FIELD and part else ()),
+        *_match_stages(query, now, narrower),
+        *(_rank_stages(query) if by == RANK_FIELD else ()),
+        *([{"$match": {"$and": in_part}}] if by == RANK_FIELD and in_part else ()),
         {"$sort": {by: direction, "_id": direction}},
         {"$limit": limit},
         {"$project": {"company.key": True, "key": {"$toLong": f"${by}"}}},
     ]
 
 
-def choose_index(question: SearchQuery) -> str:
-    """The index that narrows a question best."""
-    filters = question.filters
+def choose_index(query: SearchQuery) -> str:
+    """Return the name of the index that narrows a query best."""
+    filters = query.filters
     asked = {
         COMPANY_INDEX: filters.company_id,
-        TERMS_INDEX: question.demanded,
+        TERMS_INDEX: query.required_words,
         POINTS_INDEX: filters.near,
         SKILL_INDEX: filters.skills,
         CITY_INDEX: filters.cities,
         FIELD_INDEX: filters.field,
     }
     sorted_by = {SearchOrder.DEADLINE: DEADLINE_INDEX, SearchOrder.PAY: PAY_INDEX}
-    return next((name for name, value in asked.items() if value), sorted_by.get(question.sort, NEWEST_INDEX))
+    return next((name for name, value in asked.items() if value), sorted_by.get(query.sort, NEWEST_INDEX))
 
 
-def _match_stages(question: SearchQuery, now: datetime, narrower: Sequence[Document] = ()) -> list[Document]:
+def _match_stages(query: SearchQuery, now: datetime, narrower: Sequence[Document] = ()) -> list[Document]:
     """The stages after which only matches are left."""
-    conditions = [{"apply_deadline": {"$gt": now}}, *_filter_conditions(question.filters), *narrower]
-    if question.least is None:
-        return [{"$match": {"$and": [*_word_conditions(question.demanded), *conditions]}}]
-    any_word = {"terms": {"$in": [term for word in question.demanded for term in word.qualities]}}
-    matched = {"$add": [{"$cond": [{"$gt": [_best_impact(word), 0]}, 1, 0]} for word in question.demanded]}
+    conditions = [{"apply_deadline": {"$gt": now}}, *_filter_conditions(query.filters), *narrower]
+    if query.min_words is None:
+        return [{"$match": {"$and": [*_word_conditions(query.required_words), *conditions]}}]
+    any_word = {"terms": {"$in": [term for word in query.required_words for term in word.qualities]}}
+    matched = {"$add": [{"$cond": [{"$gt": [_best_impact(word), 0]}, 1, 0]} for word in query.required_words]}
     return [
         {"$match": {"$and": [any_word, *conditions]}},
         *_NEWEST_STAGES,
         {"$set": {MATCHED_FIELD: matched}},
-        {"$match": {MATCHED_FIELD: {"$gte": question.least}}},
+        {"$match": {MATCHED_FIELD: {"$gte": query.min_words}}},
     ]
 
 
@@ -183,14 +144,14 @@ def _without_companies(companies: Iterable[str]) -> list[Document]:
     return [{"company.key": {"$nin": names}}] if names else []
 
 
-def _range_conditions(window: KeyRange, by: str, *, descending: bool) -> list[Document]:
+def _range_conditions(part: KeyRange, by: str, *, descending: bool) -> list[Document]:
     onward, back = ("$lt", "$gt") if descending else ("$gt", "$lt")
-    part = []
-    if window.after is not None:
-        part += _beyond_key(window.after, by, onward, onward)
-    if window.upto is not None:
-        part += _beyond_key(window.upto, by, back, f"{back}e")
-    return part
+    conditions = []
+    if part.after is not None:
+        conditions += _beyond_key(part.after, by, onward, onward)
+    if part.until is not None:
+        conditions += _beyond_key(part.until, by, back, f"{back}e")
+    return conditions
 
 
 def _beyond_key(key: SortKey, by: str, comparison: str, tie: str) -> list[Document]:
@@ -201,14 +162,14 @@ def _beyond_key(key: SortKey, by: str, comparison: str, tie: str) -> list[Docume
     ]
 
 
-def _rank_stages(question: SearchQuery) -> list[Document]:
-    if question.sort is SearchOrder.DISTANCE and question.filters.near is not None:
-        return [_rank_stage(_nearest_m(question.filters.near))]
-    parts = [_word_score(word) for word in question.words if word.affects_ranking]
-    if question.least is not None:
+def _rank_stages(query: SearchQuery) -> list[Document]:
+    if query.sort is SearchOrder.DISTANCE and query.filters.near is not None:
+        return [_rank_stage(_nearest_m(query.filters.near))]
+    parts = [_word_score(word) for word in query.words if word.affects_ranking]
+    if query.min_words is not None:
         return [_rank_stage({"$add": [{"$multiply": [f"${MATCHED_FIELD}", MATCHED_WORD_SCORE]}, *parts]})]
     score = _rank_stage({"$add": parts})
-    demanded = question.demanded
+    demanded = query.required_words
     if demanded and min(word.document_count for word in demanded) <= MAX_RANKED_MATCHES:
         return [score]
     return [*_NEWEST_STAGES, score]
@@ -248,15 +209,6 @@ def _nearest_m(circle: GeoCircle) -> Document:
     return {"$toInt": {"$round": {"$min": {"$map": {"input": "$spots", "as": "spot", "in": metres}}}}}
 
 
-@dataclass(frozen=True, slots=True)
-class FacetCount:
-    """How many matches have a value, by its key and a spelling of it."""
-
-    key: str
-    name: str
-    count: int
-
-
 _FACET_FIELDS: Final[Mapping[FacetDimension, tuple[str, str, str]]] = {
     FacetDimension.SKILL: ("skills", "$skills.key", "$skills.name"),
     FacetDimension.FIELD: ("field", "$field.key", "$field.name"),
@@ -267,33 +219,44 @@ _FACET_FIELDS: Final[Mapping[FacetDimension, tuple[str, str, str]]] = {
 _LIST_FACETS: Final = frozenset({FacetDimension.SKILL, FacetDimension.CITY})
 
 
-async def count_facets(
-    db: ShardDatabase, question: SearchQuery, dimensions: Sequence[FacetDimension], now: datetime
-) -> dict[FacetDimension, list[FacetCount]]:
-    """How many of the newest matches have each value of some dimensions, in one pass."""
+def facet_pipeline(query: SearchQuery, dimensions: Sequence[FacetDimension], now: datetime) -> list[Document]:
+    """Return the aggregation that counts the newest matches by each dimension, in one pass."""
     fields = {name: True for name, *_ in _FACET_FIELDS.values()}
-    pipeline: list[Document] = [
-        *_match_stages(question, now),
+    return [
+        *_match_stages(query, now),
         *_NEWEST_STAGES,
         {"$project": {"_id": False} | fields},
         {"$facet": {dimension.value: _facet_stages(dimension) for dimension in dimensions}},
     ]
-    cursor = await db.secondary_reads[SEARCH_COLLECTION].aggregate(
-        pipeline, hint=choose_index(replace(question, sort=SearchOrder.NEWEST))
-    )
-    counted = await cursor.next()
-    return {
-        dimension: [FacetCount(row["_id"], row["name"], row["count"]) for row in counted[dimension.value]]
-        for dimension in dimensions
-    }
 
 
-async def count_matches(db: ShardDatabase, question: SearchQuery, now: datetime) -> int:
-    """How many matches this shard has, up to `MAX_COUNTED_MATCHES` + 1."""
-    question = replace(question, sort=SearchOrder.NEWEST)
-    pipeline = [*_match_stages(question, now), {"$limit": MAX_COUNTED_MATCHES + 1}, {"$count": "total"}]
-    cursor = await db.secondary_reads[SEARCH_COLLECTION].aggregate(pipeline, hint=choose_index(question))
-    return next((int(row["total"]) for row in await cursor.to_list()), 0)
+def total_pipeline(query: SearchQuery, now: datetime) -> list[Document]:
+    """Return the aggregation that counts the matches, up to `MAX_COUNTED_MATCHES` + 1."""
+    return [*_match_stages(query, now), {"$limit": MAX_COUNTED_MATCHES + 1}, {"$count": "total"}]
+
+
+def term_count_pipeline() -> list[Document]:
+    """Return the aggregation that counts the entries with each term, the most frequent terms first."""
+    return [
+        {"$match": {"terms": {"$exists": True}}},
+        {"$project": {"terms": True}},
+        {"$unwind": "$terms"},
+        {"$group": {"_id": "$terms", "count": {"$sum": 1}}},
+        {"$sort": {"count": -1}},
+        {"$limit": MAX_TERMS},
+    ]
+
+
+def phrase_count_pipeline(field: str) -> list[Document]:
+    """Return the aggregation that counts the entries with each phrase of a field, the most frequent first."""
+    return [
+        {"$match": {"terms": {"$exists": True}, field: {"$exists": True}}},
+        {"$project": {field: True}},
+        {"$unwind": f"${field}"},
+        {"$group": {"_id": f"${field}.key", "name": {"$first": f"${field}.name"}, "count": {"$sum": 1}}},
+        {"$sort": {"count": -1, "_id": 1}},
+        {"$limit": MAX_PHRASES},
+    ]
 
 
 def _facet_stages(dimension: FacetDimension) -> list[Document]:

@@ -36,10 +36,10 @@ R = TypeVar("R", bound=RankedRow)
 
 @dataclass(frozen=True, slots=True)
 class RowSlice(Generic[R]):
-    """Rows in order; `complete` when there are none after them."""
+    """Rows in order; `is_complete` when there are none after them."""
 
     rows: Sequence[R]
-    complete: bool
+    is_complete: bool
 
 
 class RowSource(Protocol[R]):
@@ -49,8 +49,8 @@ class RowSource(Protocol[R]):
         """The next rows after a key, without those of some companies."""
         ...
 
-    async def of_company(
-        self, company_id: str, after: SortKey, upto: SortKey | None, limit: int
+    async def scan_company(
+        self, company_id: str, after: SortKey, until: SortKey | None, limit: int
     ) -> Sequence[R]:
         """One company's next rows after a key, up to and including another; None: to the end."""
         ...
@@ -83,11 +83,12 @@ async def fill_page(
 ) -> CappedPage[R]:
     """The page of at most `size` rows that begins at `cursor`."""
     draft = _PageBuilder[R](cursor, size, per_company)
-    await draft.show_waiting(source, descending)
+    await draft.add_waiting(source, descending)
     for _ in range(MAX_ROUNDS):
-        if draft.done:
+        if draft.is_done:
             break
-        draft.walk(await source.scan(draft.position, frozenset(draft.waiting), draft.room * 2 + 10))
+        limit = draft.remaining * 2 + 10
+        draft.add_in_order(await source.scan(draft.position, frozenset(draft.waiting), limit))
     return CappedPage(draft.rows, draft.cursor())
 
 
@@ -106,46 +107,46 @@ class _PageBuilder(Generic[R]):
         self._last: dict[str, SortKey] = {}
 
     @property
-    def room(self) -> int:
+    def remaining(self) -> int:
         return self._size - len(self.rows)
 
     @property
-    def done(self) -> bool:
-        return self._exhausted or self._stopped or self.room == 0
+    def is_done(self) -> bool:
+        return self._exhausted or self._stopped or self.remaining == 0
 
     def cursor(self) -> CompanyCapCursor | None:
         if self._exhausted and not self.waiting:
             return None
         return CompanyCapCursor(self.position, self._exhausted, self.waiting)
 
-    async def show_waiting(self, source: RowSource[R], descending: bool) -> None:
+    async def add_waiting(self, source: RowSource[R], descending: bool) -> None:
         """Shows what earlier pages left, and keeps waiting who has more."""
         if not self.waiting:
             return
-        upto = None if self._exhausted else self.position
+        until = None if self._exhausted else self.position
         limit = self._per_company + 1
         found = await asyncio.gather(
-            *(source.of_company(company, after, upto, limit) for company, after in self.waiting.items())
+            *(source.scan_company(company, after, until, limit) for company, after in self.waiting.items())
         )
         left = dict(zip(self.waiting, map(len, found), strict=True))
         for row in _merge_sorted((rows[: self._per_company] for rows in found), descending)[: self._size]:
-            self._show(row)
+            self._add(row)
             left[row.company_id] -= 1
             self.waiting[row.company_id] = row.key
         self.waiting = {company: key for company, key in self.waiting.items() if left[company]}
 
-    def walk(self, part: RowSlice[R]) -> None:
+    def add_in_order(self, part: RowSlice[R]) -> None:
         """Takes the next rows in order: shows each, or leaves it to a later page."""
         for row in part.rows:
-            if self.room == 0 or not self._take(row):
+            if self.remaining == 0 or not self._try_add(row):
                 return
             self.position = row.key
-        self._exhausted = part.complete
+        self._exhausted = part.is_complete
 
-    def _take(self, row: R) -> bool:
+    def _try_add(self, row: R) -> bool:
         company = row.company_id
         if self._shown[company] < self._per_company:
-            self._show(row)
+            self._add(row)
             return True
         if company not in self.waiting and len(self.waiting) == MAX_WAITING_COMPANIES:
             self._stopped = True
@@ -153,7 +154,7 @@ class _PageBuilder(Generic[R]):
         self.waiting.setdefault(company, self._last[company])
         return True
 
-    def _show(self, row: R) -> None:
+    def _add(self, row: R) -> None:
         self.rows.append(row)
         self._shown[row.company_id] += 1
         self._last[row.company_id] = row.key
@@ -171,7 +172,7 @@ def merge_slices(parts: Sequence[Sequence[R]], limit: int, *, descending: bool) 
     rows = _merge_sorted(parts, descending)
     ends = [rows_of_one[-1].key for rows_of_one in parts if len(rows_of_one) >= limit]
     if not ends:
-        return RowSlice(rows, complete=True)
+        return RowSlice(rows, is_complete=True)
     horizon = max(ends) if descending else min(ends)
     within = [row for row in rows if (row.key >= horizon if descending else row.key <= horizon)]
-    return RowSlice(within, complete=False)
+    return RowSlice(within, is_complete=False)

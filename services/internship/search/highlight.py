@@ -40,14 +40,14 @@ class Highlighter:
         self._known = _SpellingMatches(
             frozenset(term for word in words for term in (*word.qualities, *word.highlights))
         )
-        self._idle = not words
+        self._has_no_words = not words
 
-    def marked(self, text: str) -> str:
+    def highlight(self, text: str) -> str:
         """The text as HTML with `<em>` around the wanted words; everything else is escaped."""
         plain = compose_nfc(text)
         return _mark_matches(plain, self._matches(plain))
 
-    def passage(self, text: str) -> str:
+    def snippet(self, text: str) -> str:
         """The passage of a text that holds most of the wanted words, marked, with `…` where it was cut."""
         whole = " ".join(compose_nfc(text).split())
         matches = self._matches(whole)
@@ -59,13 +59,13 @@ class Highlighter:
         cut = _mark_matches(whole[:end], within, start)
         return f"{'…' if start else ''}{cut}{'…' if end < len(whole) else ''}"
 
-    def found_in(self, text: str) -> list[str]:
+    def matched_words(self, text: str) -> list[str]:
         """The words of the question, as the text spells them, each once."""
         found = (match[0] for match in self._matches(compose_nfc(text)))
         return list({word.casefold(): word for word in found}.values())
 
     def _matches(self, text: str) -> list[Match]:
-        if self._idle:
+        if self._has_no_words:
             return []
         known = self._known
         return [match for match in WORD_PATTERN.finditer(text) if known[match[0]]]

@@ -1,4 +1,4 @@
-"""What the index keeps of an open listing."""
+"""The entry of an open listing in the search index."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,14 +9,12 @@ from typing import Final
 from chassis.search.gazetteer import Gazetteer, GazetteerEntry, shared_gazetteer
 from chassis.search.synonyms import FIELD_TERMS, find_synonym_terms
 from chassis.search.text_analysis import index_terms, name_key
-from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.domain.derived import hourly_pay_minor
-from services.internship.domain.model import ListingLocation, Posting, WorkMode
-from services.internship.mapping.listings import moment, posting_from_message
+from services.internship.domain.model import Listing, ListingLocation, Posting, WorkMode
 from services.internship.search.grammar import HYBRID_TERM, ON_SITE_TERM, PAID_TERM, REMOTE_TERM, UNPAID_TERM
 
 INDEX_ENTRY_FORMAT: Final = 2
-"""Of what is stored; what is stored in another is made anew (`SearchIndexRebuilder.renew`)."""
+"""The format of stored entries; `SearchIndexRebuilder.upgrade_outdated` replaces those of another."""
 
 TITLE_WEIGHT, SKILL_WEIGHT, COMPANY_WEIGHT, FIELD_WEIGHT, CITY_WEIGHT, TEXT_WEIGHT = 100, 40, 12, 12, 8, 2
 """How much a term counts by where it is found; a term found in several places counts for each. A title says
@@ -27,17 +25,6 @@ MAX_NAMESAKES: Final = 20
 
 MAX_STORED_TEXT_CHARS: Final = 4_000
 """Letters of the description from which passages are shown; all of it is searched."""
-
-_HIT_FIELDS: Final = (
-    "id",
-    "title",
-    "work_mode",
-    "employment",
-    "field",
-    "duration_weeks",
-    "effective_hourly_pay_minor",
-    "apply_deadline_zone",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,17 +76,17 @@ class IndexEntry:
     hit: bytes
 
 
-def build_index_entry(message: pb.Internship) -> IndexEntry:
-    """The index entry of an open listing, as an event tells of it."""
-    posting = posting_from_message(message)
-    places = [_LocatedCity.of(place, shared_gazetteer()) for place in posting.locations]
-    impacts = _impacts(posting, message.company.name, places)
+def build_index_entry(listing: Listing, hit: bytes) -> IndexEntry:
+    """Return the index entry of an open listing; `hit` is its serialized hit."""
+    posting = listing.posting
+    places = _locate_cities(posting)
+    impacts = _impacts(posting, listing.company.name, places)
     return IndexEntry(
-        id=message.id,
-        version=message.version,
+        id=listing.id,
+        version=listing.version,
         format=INDEX_ENTRY_FORMAT,
         title=KeyedName(key=name_key(posting.title), name=posting.title),
-        company=KeyedName(key=message.company.id, name=message.company.name),
+        company=KeyedName(key=listing.company.id, name=listing.company.name),
         terms=tuple(impacts),
         impacts=impacts,
         skills=_keyed_names((name_key(skill.name), skill.name) for skill in posting.skills),
@@ -111,15 +98,24 @@ def build_index_entry(message: pb.Internship) -> IndexEntry:
         hourly_pay_minor=hourly_pay_minor(posting),
         currency=posting.compensation.currency if posting.compensation else "",
         duration_weeks=posting.duration_weeks,
-        publish_time=moment(message, "publish_time"),
+        publish_time=listing.publish_time,
         apply_deadline=posting.apply_deadline,
         description=posting.description[:MAX_STORED_TEXT_CHARS],
-        hit=_serialized_hit(message, places),
+        hit=hit,
     )
 
 
+def location_points(posting: Posting) -> list[tuple[float, float] | None]:
+    """Return longitude and latitude of each location, as far as they are known."""
+    return [each.point for each in _locate_cities(posting)]
+
+
+def _locate_cities(posting: Posting) -> list["_LocatedCity"]:
+    return [_LocatedCity.locate(place, shared_gazetteer()) for place in posting.locations]
+
+
 def city_keys(city: str, country: str, places: Gazetteer) -> tuple[str, ...]:
-    """The keys of all cities of that name, and of the name itself for those that nobody knows; () for ""."""
+    """The keys of all cities of that name, and of the name itself for unknown ones; () for ""."""
     if not name_key(city):
         return ()
     known = places.cities(city, country=country)
@@ -135,7 +131,7 @@ class _LocatedCity:
     terms: tuple[str, ...]
 
     @classmethod
-    def of(cls, place: ListingLocation, places: Gazetteer) -> "_LocatedCity":
+    def locate(cls, place: ListingLocation, places: Gazetteer) -> "_LocatedCity":
         city = places.locate(place.city, place.region, place.country) if place.city else None
         own = (city.term,) if city else ()
         return cls(place, city, (*own, *places.containing_terms(city, place.country)))
@@ -217,19 +213,3 @@ _WORK_MODE_TERMS: Final = {
 def _keyed_names(names: Iterable[tuple[str, str]]) -> tuple[KeyedName, ...]:
     by_key = {key: name for key, name in names if key}
     return tuple(KeyedName(key=key, name=name) for key, name in by_key.items())
-
-
-def _serialized_hit(message: pb.Internship, places: Sequence[_LocatedCity]) -> bytes:
-    hit = pb.InternshipHit(
-        company=message.company,
-        locations=message.locations,
-        skills=message.skills,
-        **{name: getattr(message, name) for name in _HIT_FIELDS},
-    )
-    for location, place in zip(hit.locations, places, strict=True):
-        if place.point is not None:
-            location.lng, location.lat = place.point
-    for name in ("compensation", "apply_deadline", "publish_time"):
-        if message.HasField(name):
-            getattr(hit, name).CopyFrom(getattr(message, name))
-    return hit.SerializeToString()

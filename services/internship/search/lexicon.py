@@ -1,45 +1,38 @@
-"""The words of the index, kept fresh in each process that answers questions."""
+"""The words of the index, kept fresh in each process that answers searches."""
 
 import asyncio
 import random
 import time
-from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-import structlog
-from pymongo.errors import PyMongoError
 
 from chassis.clock import Clock
 from chassis.errors import DomainError
+from chassis.observability.logging import get_logger
 from chassis.search.vocabulary import Vocabulary
-from chassis.sharding.shard import Shard
-from chassis.sharding.shards import Shards
-from services.internship.repository import search_index
-from services.internship.search.phrases import Phrase, PhraseIndex
+from services.internship.search.phrases import PhraseIndex
+from services.internship.search.port import ChangePosition, IndexChange, SearchIndex
 
 POLL_INTERVAL_S = 0.5
-READ_ALL_INTERVAL_S = 1800.0
-READ_ALL_TIMEOUT_S = 60.0
-POLL_TIMEOUT_S = 2.0
+RELOAD_INTERVAL_S = 1800.0
 MAX_CHANGES_PER_POLL = 500
 OVERLAP = timedelta(seconds=5)
-"""Writers' clocks and commits may differ by so much; entries seen again are recognised."""
+"""Writers' clocks and commits may differ by this much; entries seen again are recognised."""
+_FIRST_POSITION = ChangePosition(datetime.fromtimestamp(0, UTC), MAX_CHANGES_PER_POLL)
 
-log = structlog.get_logger()
+_log = get_logger()
 
 
 class Lexicon:
-    """The vocabulary of all shards, what can be suggested from it, and a tag that changes with the index.
+    """The vocabulary of the index, the phrases that can be suggested, and a tag that changes with the index.
 
-    All is read at the start and every half hour, with half a minute's jitter; in between, what changes is
-    added twice a second.
+    All is read at the start and every half hour, with half a minute's jitter; in between, changes are added
+    twice a second.
     """
 
-    def __init__(self, shards: Shards, clock: Clock) -> None:
+    def __init__(self, index: SearchIndex, clock: Clock) -> None:
         self.vocabulary = Vocabulary()
         self.phrases = PhraseIndex()
-        self._shards = shards
+        self._index = index
         self._clock = clock
         self._latest: dict[str, datetime] = {}
         self._seen: dict[str, dict[str, tuple[int, datetime]]] = {}
@@ -50,59 +43,49 @@ class Lexicon:
         return ".".join(f"{name}:{latest.timestamp():.3f}" for name, latest in sorted(self._latest.items()))
 
     async def keep_fresh(self) -> None:
-        """Follows the index until it is cancelled."""
-        read_all_at = 0.0
+        """Follow the index until cancelled."""
+        reload_at = 0.0
         while True:
             try:
-                if time.monotonic() >= read_all_at:
-                    await self.read_all()
-                    read_all_at = time.monotonic() + READ_ALL_INTERVAL_S + random.uniform(-30, 30)  # noqa: S311
-                await self.look()
-            except (DomainError, PyMongoError) as error:
-                log.warning("lexicon_stale", error=str(error))
+                if time.monotonic() >= reload_at:
+                    await self.reload()
+                    reload_at = time.monotonic() + RELOAD_INTERVAL_S + random.uniform(-30, 30)  # noqa: S311
+                await self.poll()
+            except DomainError as error:
+                _log.warning("lexicon_stale", error=str(error))
             await asyncio.sleep(POLL_INTERVAL_S * random.uniform(0.9, 1.1))  # noqa: S311
 
-    async def read_all(self) -> None:
-        """Counts all words anew, on the shards that answer."""
+    async def reload(self) -> None:
+        """Count all words again, on the partitions of the index that answer."""
         started = self._clock.now()
-        found = await self._shards.scatter(_count_index, READ_ALL_TIMEOUT_S)
-        counts: Counter[str] = Counter()
-        for of_shard in found.results:
-            counts.update(of_shard.terms)
-        self.vocabulary = Vocabulary(counts, sum(of_shard.listings for of_shard in found.results))
-        self.phrases = PhraseIndex(each for of_shard in found.results for each in of_shard.phrases)
-        for shard in self._shards.all_shards():
-            self._latest.setdefault(shard.name, started)
-            self._seen.setdefault(shard.name, {})
+        counts = await self._index.count_words()
+        self.vocabulary = Vocabulary(counts.terms, counts.listings)
+        self.phrases = PhraseIndex(counts.phrases)
+        for partition in counts.partitions:
+            self._latest.setdefault(partition, started)
+            self._seen.setdefault(partition, {})
 
-    async def look(self) -> None:
-        """Adds what has changed since the last look."""
-        await self._shards.scatter(self._look_at, POLL_TIMEOUT_S)
+    async def poll(self) -> None:
+        """Add the words of entries that were indexed since the last poll."""
+        positions = {
+            partition: ChangePosition(
+                latest - OVERLAP, MAX_CHANGES_PER_POLL + len(self._seen.get(partition, ()))
+            )
+            for partition, latest in self._latest.items()
+        }
+        for partition, changes in (await self._index.list_changes(positions, _FIRST_POSITION)).items():
+            self._add_changes(partition, changes)
 
-    async def _look_at(self, shard: Shard) -> None:
-        seen = self._seen.setdefault(shard.name, {})
-        latest = self._latest.get(shard.name, datetime.fromtimestamp(0, UTC) + OVERLAP)
-        for changed in await search_index.list_changes_since(
-            shard.db, latest - OVERLAP, MAX_CHANGES_PER_POLL + len(seen)
-        ):
-            if seen.get(changed.listing_id, (0, latest))[0] < changed.version:
-                seen[changed.listing_id] = (changed.version, changed.index_time)
-                self.vocabulary.add(changed.terms)
-                self.phrases.add(changed.phrases)
-            latest = max(latest, changed.index_time)
-        self._latest[shard.name] = latest
-        self._seen[shard.name] = {
+    def _add_changes(self, partition: str, changes: list[IndexChange]) -> None:
+        seen = self._seen.setdefault(partition, {})
+        latest = self._latest.get(partition, _FIRST_POSITION.since + OVERLAP)
+        for change in changes:
+            if seen.get(change.listing_id, (0, latest))[0] < change.version:
+                seen[change.listing_id] = (change.version, change.index_time)
+                self.vocabulary.add(change.terms)
+                self.phrases.add(change.phrases)
+            latest = max(latest, change.index_time)
+        self._latest[partition] = latest
+        self._seen[partition] = {
             listing_id: entry for listing_id, entry in seen.items() if entry[1] >= latest - OVERLAP
         }
-
-
-@dataclass(frozen=True, slots=True)
-class _IndexCounts:
-    terms: dict[str, int]
-    listings: int
-    phrases: list[tuple[Phrase, int]]
-
-
-async def _count_index(shard: Shard) -> _IndexCounts:
-    terms, listings = await search_index.count_terms(shard.db)
-    return _IndexCounts(terms, listings, await search_index.count_phrases(shard.db))

@@ -65,19 +65,19 @@ class PhraseIndex:
         """About how many listings have it."""
         return self._counts.get((kind, key), 0)
 
-    def named(self, kind: PhraseKind, key: str) -> Phrase | None:
+    def find_phrase(self, kind: PhraseKind, key: str) -> Phrase | None:
         """The phrase of a kind with this key."""
         return self._names.get((kind, key))
 
     def completions(self, start: str, limit: int) -> list[Phrase]:
         """The most frequent phrases one of whose words begins so, those that begin so as a whole first."""
-        found = dict.fromkeys(islice(self._beginning(start), MAX_SCANNED_PHRASES))
+        found = dict.fromkeys(islice(self._keys_starting_with(start), MAX_SCANNED_PHRASES))
         best = nlargest(
             limit, found, key=lambda each: (self._words[each].startswith(start), self._counts[each])
         )
         return [self._names[identity] for identity in best]
 
-    def _beginning(self, start: str) -> Iterator[tuple[PhraseKind, str]]:
+    def _keys_starting_with(self, start: str) -> Iterator[tuple[PhraseKind, str]]:
         for at in range(bisect_left(self._starts, (start,)), len(self._starts)):
             words, kind, key = self._starts[at]
             if not words.startswith(start):

@@ -1,4 +1,4 @@
-"""A question to the index: words with all they may stand for, filters, and the order of answers."""
+"""A query to the index: words with all they may stand for, filters, and the order of answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ class SearchOrder(StrEnum):
     DISTANCE = "DISTANCE"
 
     @property
-    def descending(self) -> bool:
+    def is_descending(self) -> bool:
         """Whether the greatest value comes first."""
         return self not in {SearchOrder.DEADLINE, SearchOrder.DISTANCE}
 
@@ -87,28 +87,28 @@ _FILTER_OF_DIMENSION: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchQuery:
-    """What to look for, in what order. `least` demanded words have to be found; None: all of them."""
+    """What to look for, in what order. `min_words` demanded words have to be found; None: all of them."""
 
     words: tuple[QueryTerm, ...] = ()
     filters: SearchFilters = SearchFilters()
     sort: SearchOrder = SearchOrder.NEWEST
-    least: int | None = None
+    min_words: int | None = None
 
     @property
-    def demanded(self) -> tuple[QueryTerm, ...]:
+    def required_words(self) -> tuple[QueryTerm, ...]:
         """The words that listings have to hold."""
         return tuple(word for word in self.words if word.is_required)
 
-    def partly(self) -> "SearchQuery":
+    def with_most_words(self) -> "SearchQuery":
         """The same, content with most of the words."""
-        return replace(self, least=max(1, (len(self.demanded) + 1) // 2))
+        return replace(self, min_words=max(1, (len(self.required_words) + 1) // 2))
 
     def without(self, dimension: FacetDimension) -> "SearchQuery":
         """The same, asking nothing of one dimension, be it by a filter or by words that stand for one."""
         name = _FILTER_OF_DIMENSION.get(dimension)
         words = tuple(word for word in self.words if not word.filters or word.filters[0].name != name)
-        least = None if self.least is None else max(1, self.least - len(self.words) + len(words))
-        return replace(self, filters=self.filters.without(dimension), words=words, least=least)
+        min_words = None if self.min_words is None else max(1, self.min_words - len(self.words) + len(words))
+        return replace(self, filters=self.filters.without(dimension), words=words, min_words=min_words)
 
 
 def effective_sort(asked: SearchOrder | None, words: Sequence[QueryTerm]) -> SearchOrder:

@@ -57,7 +57,7 @@ class SuggestCompletions:
         """Skills by another name: `k8s` completes to Kubernetes where a listing asks for it."""
         for name in SYNONYM_SETS:
             if any(fold_text(spelling).startswith(typed) for spelling in name.spellings):
-                phrase = self.lexicon.phrases.named(PhraseKind.SKILL, fold_text(name.label))
+                phrase = self.lexicon.phrases.find_phrase(PhraseKind.SKILL, fold_text(name.label))
                 yield from () if phrase is None else (phrase,)
 
     def _places(self, typed: str) -> Iterator[Phrase]:
@@ -69,7 +69,7 @@ class SuggestCompletions:
         yield from sorted(known, key=lambda phrase: -self.lexicon.phrases.count(phrase.kind, phrase.key))
 
     def _known(self, place: GazetteerEntry) -> Phrase | None:
-        return self.lexicon.phrases.named(PhraseKind.PLACE, place.term)
+        return self.lexicon.phrases.find_phrase(PhraseKind.PLACE, place.term)
 
     def _corrected(self, typed: str) -> str:
         vocabulary = self.lexicon.vocabulary

@@ -1,1 +1,1 @@
-"""Who is told what, and how a mail gets on its way: pure rules."""
+"""The rules of notices, recipients and mails: pure, without I/O."""

@@ -1,4 +1,4 @@
-"""What can be told: one class a template, its fields are the template's typed variables.
+"""The contents of notifications: one class a template, its fields are the template's typed variables.
 
 The files of a template are in `templates/<template>/v<version>/`: `subject.txt` (also the title of the
 inbox entry), `inbox.txt` (its text), `body.txt` and `body.html`. A change of the fields is a new
@@ -21,15 +21,15 @@ class NotificationCategory(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NotificationContent:
-    """Something to tell; subclasses name the template and hold its variables."""
+    """The content of a notification; subclasses name the template and hold its variables."""
 
     template: ClassVar[str]
     version: ClassVar[int] = 1
     category: ClassVar[NotificationCategory]
     in_inbox: ClassVar[bool] = True
     named: ClassVar[bool] = True
-    """Whether the mail calls its reader by name. Never where a stranger may have typed both the name and
-    the address: the mail would carry the stranger's words to whom he likes."""
+    """Whether the mail calls its reader by name. Never where another person may have typed both the name
+    and the address: the mail would carry that person's words to any address."""
 
     @property
     def about(self) -> str:
@@ -107,7 +107,7 @@ class _ApplicationContent(NotificationContent):
 
 @dataclass(frozen=True, kw_only=True)
 class StudentApplicationContent(_ApplicationContent):
-    """Told to the student of an application."""
+    """Addressed to the student of an application."""
 
     company_name: str
 
@@ -157,7 +157,7 @@ class ApplicationHired(StudentApplicationContent):
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationNotSelected(StudentApplicationContent):
-    """The rejection, told after its delay."""
+    """The rejection, disclosed after its delay."""
 
     template: ClassVar[str] = "application_not_selected"
 
@@ -180,7 +180,7 @@ class ApplicationChanged(StudentApplicationContent):
 
 @dataclass(frozen=True, kw_only=True)
 class CompanyApplicationContent(_ApplicationContent):
-    """Told to the company that an application went to."""
+    """Addressed to the company that an application went to."""
 
     student_name: str
 
@@ -230,7 +230,7 @@ class ApplicationWithdrawn(CompanyApplicationContent):
 
 @dataclass(frozen=True, kw_only=True)
 class ListingContent(NotificationContent):
-    """Told to the company of a listing."""
+    """Addressed to the company of a listing."""
 
     category: ClassVar[NotificationCategory] = NotificationCategory.LISTING
     internship_id: str
@@ -318,7 +318,7 @@ class ListingReinstated(ListingContent):
 
 @dataclass(frozen=True, kw_only=True)
 class CompanyContent(NotificationContent):
-    """Told to the members of a company about the company."""
+    """Addressed to the members of a company, about the company."""
 
     category: ClassVar[NotificationCategory] = NotificationCategory.LISTING
     company_id: str

@@ -23,7 +23,7 @@ class Notification:
 
 
 class MailDeliveryState(StrEnum):
-    """Where a mail is. BOUNCED: the other side refused it for good. FAILED: given up."""
+    """The state of a mail. BOUNCED: the other side refused it for good. FAILED: given up."""
 
     QUEUED = "QUEUED"
     SENDING = "SENDING"
@@ -51,3 +51,23 @@ class MailDelivery:
     lease_until: datetime | None = None
     sent_time: datetime | None = None
     error: str = ""
+
+
+InboxPosition = tuple[datetime, str]
+"""The place of an entry in its inbox: when it was made, and its ID."""
+
+
+@dataclass(frozen=True)
+class OutgoingNotification:
+    """The mail of one recipient of one event, and most often an inbox entry of the same ID."""
+
+    delivery: MailDelivery
+    notification: Notification | None
+
+
+@dataclass(frozen=True, slots=True)
+class MailWasRequested:
+    """A notification was stored whose mail is to be sent."""
+
+    notification_id: str
+    recipient_id: str

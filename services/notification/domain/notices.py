@@ -77,14 +77,14 @@ Audience = ToUser | ToAddress | ToCompany
 
 @dataclass(frozen=True)
 class Notice:
-    """Something to tell to somebody.
+    """A content for an audience.
 
-    With `only_after`, it is told only to those who were told that before, about the same thing.
+    With `requires_earlier`, it reaches only those who were notified of that before, about the same subject.
     """
 
     audience: Audience
     content: NotificationContent
-    only_after: type[NotificationContent] | None = None
+    requires_earlier: type[NotificationContent] | None = None
 
 
 Notices = tuple[Notice, ...]
@@ -196,7 +196,7 @@ _LISTING_STATE_CONTENTS: Final[Mapping[str, type[ListingContent]]] = {
 
 
 def is_too_old_to_notify(happened: datetime, now: datetime) -> bool:
-    """Whether something happened so long ago that to be told of it now would only puzzle."""
+    """Whether an event is too old for anybody to be notified of it."""
     return now - happened > MAX_NOTICE_AGE
 
 
@@ -296,7 +296,7 @@ def _student_notices(move: ApplicationMove) -> Notices:
         return ()
     back = ApplicationChanged(**_student_facts(move.application), status=status)
     if move.from_state == "REJECTED":
-        return (Notice(student, back, only_after=ApplicationNotSelected),)
+        return (Notice(student, back, requires_earlier=ApplicationNotSelected),)
     if move.to_state == "CLOSED":
         return (Notice(student, _closed_content(move)),)
     return (Notice(student, back if is_at < was_at else _progress_content(move)),)

@@ -1,4 +1,4 @@
-"""Whom we can reach: built from events that may arrive in any order."""
+"""Recipients of notifications: built from events that may arrive in any order."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, kw_only=True)
 class Addressee:
-    """For whom something is written; `name`, `time_zone` (IANA) and `locale` (`de`, `de-AT`) may be empty."""
+    """The addressee of a text; `name`, `time_zone` (IANA) and `locale` (`de`, `de-AT`) may be empty."""
 
     email: str
     name: str = ""
@@ -16,7 +16,7 @@ class Addressee:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipient:
-    """Somebody we may write to; `email` is empty until the registration has been heard of."""
+    """A person who may be notified; `email` is empty until the registration has come."""
 
     id: str
     email: str = ""
@@ -28,21 +28,21 @@ class Recipient:
     version: int = 0
 
     @property
-    def reader(self) -> Addressee | None:
-        """For whom to write; None as long as we know no address."""
-        return self.reader_at(self.email) if self.email else None
+    def addressee(self) -> Addressee | None:
+        """The addressee of mails; None as long as no address is known."""
+        return self.addressee_at(self.email) if self.email else None
 
-    def reader_at(self, email: str) -> Addressee:
-        """For whom to write at an address that somebody else tells."""
+    def addressee_at(self, email: str) -> Addressee:
+        """Return the addressee at an address that an event names."""
         return Addressee(email=email, name=self.name, time_zone=self.time_zone, locale=self.locale)
 
-    def registered(self, *, email: str, name: str, company_id: str) -> "Recipient":
-        """With what the registration told; a profile that we heard of before knows the name better."""
+    def with_registration(self, *, email: str, name: str, company_id: str) -> "Recipient":
+        """Return it with a registration; the name of a profile that came before it is kept."""
         known_name = self.name if self.profile_time and self.name else name
         return replace(self, email=email, name=known_name, company_id=company_id)
 
-    def profile_updated(self, *, name: str, locale: str, time_zone: str, at: datetime) -> "Recipient":
-        """With a changed profile, unless a later change was heard of before."""
+    def with_profile(self, *, name: str, locale: str, time_zone: str, at: datetime) -> "Recipient":
+        """Return it with a changed profile, unless a later change came before it."""
         if self.profile_time and at < self.profile_time:
             return self
         return replace(self, name=name or self.name, locale=locale, time_zone=time_zone, profile_time=at)

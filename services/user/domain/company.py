@@ -62,7 +62,7 @@ class Company:
     version: int = 0
     judgements: tuple[Judgement, ...] = ()
 
-    def judged(self, state: CompanyState, moderator: str, reason: str, now: datetime) -> "Company":
+    def with_state(self, state: CompanyState, moderator: str, reason: str, now: datetime) -> "Company":
         """The company in another state, by a moderator's decision; the same one when it is in it."""
         if state is self.state:
             return self
@@ -70,17 +70,25 @@ class Company:
         kept = (*self.judgements, judgement)[-MAX_JUDGEMENTS:]
         return replace(self, state=state, judgements=kept)
 
-    def changed(self, now: datetime) -> "Company":
+    def with_next_version(self, now: datetime) -> "Company":
         """The next version, at this time."""
         return replace(self, create_time=self.create_time or now, update_time=now, version=self.version + 1)
 
-    def registered(self, name: str) -> "Company":
-        """The company after the news of its registration, which fills the name if it is empty."""
+    def with_registered_name(self, name: str) -> "Company":
+        """Return the company with the name of its registration, if it has none."""
         return self if self.name else replace(self, name=name)
 
 
+@dataclass(frozen=True, slots=True)
+class CompanyListPage:
+    """Companies in order; `missing` names shards that did not answer."""
+
+    companies: list[Company]
+    missing: list[str]
+
+
 def check_company(before: Company, after: Company) -> tuple[Violation, ...]:
-    """What is wrong with a page as a member changed it, beyond what the contract checks."""
+    """Return the violations of a changed company, beyond the contract's rules."""
     return tuple(_company_violations(before, after))
 
 

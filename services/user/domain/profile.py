@@ -151,7 +151,7 @@ class Student:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredAccount:
-    """Who registered an account; news of a higher version of the account is newer."""
+    """A registered account; a higher version of it is newer."""
 
     user_id: str
     email: str
@@ -166,7 +166,7 @@ class RegisteredAccount:
 class Profile:
     """A person with an account. Version 0 is a profile that nobody has kept yet.
 
-    `account_version` is that of the registration it tells of; None until that news has come: such a
+    `account_version` is that of its registration; None until that has come: such a
     profile holds what the access token says and what its owner has filled in since.
     """
 
@@ -184,33 +184,33 @@ class Profile:
     update_time: datetime | None = None
     version: int = 0
 
-    def changed(self, now: datetime) -> "Profile":
+    def with_next_version(self, now: datetime) -> "Profile":
         """The next version, at this time."""
         return replace(self, create_time=self.create_time or now, update_time=now, version=self.version + 1)
 
-    def registered(self, news: RegisteredAccount) -> "Profile":
-        """The profile after the news of a registration; the same object when it has nothing new.
+    def with_registration(self, account: RegisteredAccount) -> "Profile":
+        """Return the profile with a registration; the same object when that is not newer.
 
-        The first news fills what is empty. Later news comes only while the address is unproven: somebody
-        else registered it, and what the one before them filled in is not theirs.
+        The first registration fills the empty fields. A later one comes only while the address is unproven:
+        another person registered it, who does not own what the earlier one filled in.
         """
         if self.account_version is None:
-            known, name = self, self.name or news.name
-        elif news.account_version > self.account_version:
-            known, name = self._emptied(), news.name
+            known, name = self, self.name or account.name
+        elif account.account_version > self.account_version:
+            known, name = self._without_owner_data(), account.name
         else:
             return self
         return replace(
             known,
             name=name,
-            email=news.email,
-            kind=news.kind,
-            company_id=news.company_id,
-            account_version=news.account_version,
-            email_verified=known.email_verified or news.email_verified,
+            email=account.email,
+            kind=account.kind,
+            company_id=account.company_id,
+            account_version=account.account_version,
+            email_verified=known.email_verified or account.email_verified,
         ).with_student_part()
 
-    def _emptied(self) -> "Profile":
+    def _without_owner_data(self) -> "Profile":
         return Profile(
             self.id,
             self.kind,
@@ -219,7 +219,7 @@ class Profile:
             version=self.version,
         )
 
-    def verified(self) -> "Profile":
+    def with_verified_email(self) -> "Profile":
         """The profile after its address was proven."""
         return replace(self, email_verified=True)
 
@@ -236,7 +236,7 @@ def new_profile(user_id: str, kind: ProfileKind, company_id: str = "") -> Profil
 
 
 def check_profile(before: Profile, after: Profile) -> tuple[Violation, ...]:
-    """What is wrong with a profile as its owner changed it, beyond what the contract checks."""
+    """Return the violations of a changed profile, beyond the contract's rules."""
     return tuple(_profile_violations(before, after))
 
 
@@ -274,7 +274,7 @@ def _availability_violations(availability: Availability) -> Iterator[Violation]:
 
 
 def location_violations(path: str, location: Location) -> Iterator[Violation]:
-    """What is wrong with a place."""
+    """Yield the violations of a location."""
     if (location.lat is None) != (location.lng is None):
         missing = "lat" if location.lat is None else "lng"
         yield Violation(f"{path}.{missing}", "lat and lng come together or not at all")

@@ -18,7 +18,7 @@ MAX_WORDS_PER_STUDENT: Final = 500
 MAX_NAMESAKES: Final = 20
 """Cities of one name that a filter by city stands for."""
 STUDENT_ENTRY_FORMAT: Final = 2
-"""Of what is stored; what is stored in another is made anew (`ProfileRepository.renew`)."""
+"""The format of stored entries; `ProfileRepository.upgrade_outdated_entries` replaces others."""
 
 SKILL_WEIGHT, HEADLINE_WEIGHT, FIELD_WEIGHT, PLACE_WEIGHT, TEXT_WEIGHT = 100, 40, 12, 8, 2
 """How much a term counts by where it is found."""
@@ -60,7 +60,7 @@ class StudentEntry:
 class StudentQuery:
     """Students with all of what was read and these skills, in this place, not of a company they have blocked.
 
-    `least` words have to be found; None: all that are demanded.
+    `min_words` words have to be found; None: all that are demanded.
     """
 
     company_id: str
@@ -68,7 +68,54 @@ class StudentQuery:
     skill_keys: tuple[str, ...] = ()
     city_keys: tuple[str, ...] = ()
     country: str = ""
-    least: int | None = None
+    min_words: int | None = None
+
+
+StudentSortKey = tuple[int, str]
+"""A student's rank and ID."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudentPage:
+    """Entries in order, at most as many as were asked for, and the sort key of the last one.
+
+    `missing` names shards that did not answer.
+    """
+
+    entries: list[StudentEntry]
+    has_more: bool
+    missing: list[str]
+    last: StudentSortKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudentPageCursor:
+    """Where a later page begins, and what of the first must stay as it was."""
+
+    after: StudentSortKey
+    min_words: int
+    weights: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudentSearchRequest:
+    """A search for students as it was asked for."""
+
+    company_id: str
+    text: str
+    skills: tuple[str, ...]
+    city: str
+    country: str
+    is_literal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StudentSearchPage:
+    """A page of students, how the words were read, and how many had to match for it (0: all)."""
+
+    page: StudentPage
+    reading: ParsedQuery
+    min_words: int = 0
 
 
 def build_student_query(

@@ -35,7 +35,7 @@ from services.notification.domain.contents import NotificationCategory
 from services.notification.domain.inbox import Notification
 from services.notification.inbox_broadcaster import InboxBroadcaster
 from services.notification.repository import COLLECTIONS, NOTIFICATIONS, NotificationRepository
-from services.notification.service import ReadInbox
+from services.notification.service.read_inbox import ReadInbox
 from tests.databases import own_databases
 from tests.fakes.claims import InMemoryClaims
 from tests.fakes.tokens import USER_KEY, USER_KEY_ID, access_token
@@ -75,10 +75,10 @@ class LiveInboxHarness(EdgeHarness):
         await self.open(trusted_hops=1)
 
     async def _serve_notifications(self) -> None:
-        feed = InboxBroadcaster(NotificationRepository(self.shards), most_streams=50, most_per_user=5)
-        following = asyncio.create_task(feed.run())
+        feed = InboxBroadcaster(NotificationRepository(self.shards), max_streams=50, max_streams_per_user=5)
+        following = asyncio.create_task(feed.follow_shards())
         self._closing.callback(following.cancel)
-        self.live = ReadInbox(NotificationRepository(self.shards), feed, SystemClock(), stream_most_s=600)
+        self.live = ReadInbox(NotificationRepository(self.shards), feed, SystemClock(), max_stream_s=600)
         api = NotificationServicer(
             self.live, PageTokens(b"p" * 32), CallTickets(self.redis), heartbeat_s=HEARTBEAT_S
         )
@@ -270,7 +270,7 @@ async def test_a_browsers_eventsource_connects_again_by_itself_and_misses_nothin
     inbox: LiveInboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = InboxReader()
-    monkeypatch.setattr(inbox.live, "_stream_most_s", 2.0)
+    monkeypatch.setattr(inbox.live, "_max_stream_s", 2.0)
     async with browser(inbox, await inbox.ticket(reader)) as page:
         await page.told("open")
         first = await inbox.put(reader, "First")

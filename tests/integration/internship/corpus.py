@@ -14,7 +14,8 @@ from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.domain.derived import hourly_pay_minor
 from services.internship.mapping.listings import posting_from_message
-from services.internship.search.index_entry import IndexEntry, build_index_entry
+from services.internship.mapping.search import index_entry_from_message
+from services.internship.search.index_entry import IndexEntry
 from tests.integration.internship.harness import NOW
 
 REMOTE, HYBRID, ON_SITE = common.WORK_MODE_REMOTE, common.WORK_MODE_HYBRID, common.WORK_MODE_ON_SITE
@@ -112,7 +113,7 @@ def entries(fillers: int = 250) -> tuple[dict[str, str], list[IndexEntry]]:
     named = {name: _message(known, number) for number, (name, known) in enumerate(NAMED.items())}
     others = [_message(known, 1000 + number) for number, known in enumerate(_fillers(fillers))]
     ids = {name: message.id for name, message in named.items()}
-    return ids, [build_index_entry(message) for message in (*named.values(), *others)]
+    return ids, [index_entry_from_message(message) for message in (*named.values(), *others)]
 
 
 def _fillers(number: int) -> Iterator[CorpusListing]:

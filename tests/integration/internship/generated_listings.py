@@ -17,7 +17,8 @@ from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.domain.derived import hourly_pay_minor
 from services.internship.mapping.listings import posting_from_message
-from services.internship.search.index_entry import IndexEntry, build_index_entry
+from services.internship.mapping.search import index_entry_from_message
+from services.internship.search.index_entry import IndexEntry
 from services.internship.search.query import SearchOrder, SearchQuery
 from tests.integration.internship.harness import NOW
 
@@ -100,7 +101,9 @@ class BruteForceSearch:
         """All matches in order."""
         matches = [entry for entry in self.entries if self._is_match(entry, question)]
         value = self.value(question)
-        return sorted(matches, key=lambda entry: (value(entry), entry.id), reverse=question.sort.descending)
+        return sorted(
+            matches, key=lambda entry: (value(entry), entry.id), reverse=question.sort.is_descending
+        )
 
     def value(self, question: SearchQuery) -> Callable[[IndexEntry], float]:
         """What the question orders by."""
@@ -140,7 +143,7 @@ class BruteForceSearch:
         assert entry.publish_time is not None
         return (
             entry.apply_deadline > self.now
-            and all(any(term in entry.impacts for term in word.qualities) for word in question.demanded)
+            and all(any(term in entry.impacts for term in word.qualities) for word in question.required_words)
             and set(asked.skills) <= {skill.key for skill in entry.skills}
             and asked.field in ("", entry.field.key)
             and (not asked.cities or not {city.key for city in entry.cities}.isdisjoint(asked.cities))
@@ -163,4 +166,4 @@ def _distances(entry: IndexEntry, lat: float, lng: float) -> list[float]:
 
 def entries(number: int, *, companies: int) -> list[IndexEntry]:
     """The listings as the index keeps them."""
-    return [build_index_entry(listing) for listing in listings(number, companies=companies)]
+    return [index_entry_from_message(listing) for listing in listings(number, companies=companies)]

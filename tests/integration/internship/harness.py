@@ -19,7 +19,6 @@ from chassis.ids import new_id
 from chassis.messaging import IncomingEvent
 from chassis.page_tokens import PageTokens
 from chassis.redis.unique_readers import UniqueReaderCounter
-from chassis.search.gazetteer import shared_gazetteer
 from chassis.sharding.shards import Shards
 from internshipconnect.events.v1.events_pb2 import Event
 from internshipconnect.internship.v1 import internship_pb2 as pb
@@ -28,19 +27,16 @@ from services.internship.domain.model import ListingCompany, Posting
 from services.internship.event_handlers import InternshipEventHandlers
 from services.internship.mapping.listings import posting_to_message
 from services.internship.mapping.search import suggestions_to_message
-from services.internship.peers import CompanySnapshot
-from services.internship.repository.listing_repository import ListingRepository
+from services.internship.repository.listings import ListingRepository
+from services.internship.repository.published_views import PublishedViewRepository
+from services.internship.repository.search_index import MongoSearchIndex
 from services.internship.search.lexicon import Lexicon
-from services.internship.search.search_listings import SearchListings
-from services.internship.search.suggestions import SuggestCompletions
-from services.internship.service import (
-    ListingUpkeep,
-    ManageListings,
-    ManageOpenings,
-    ModerateListings,
-    ViewPublisher,
-    ViewRecorder,
-)
+from services.internship.service.companies import CompanySnapshot
+from services.internship.service.expire_listings import ExpireListings
+from services.internship.service.follow_company import FollowCompany
+from services.internship.service.publish_views import ViewPublisher
+from services.internship.service.record_views import ViewRecorder
+from services.internship.service.use_cases import InternshipUseCases
 from tests.unit.internship.samples import POSTING
 
 NOW = datetime(2027, 3, 1, 9, tzinfo=UTC)
@@ -71,8 +67,8 @@ class FakeCompanies:
         """May post nothing from now on."""
         self.pages[company_id] = replace(self.pages[company_id], state="SUSPENDED")
 
-    async def page(self, company_id: str) -> CompanySnapshot:
-        """See `Companies`."""
+    async def get_company(self, company_id: str) -> CompanySnapshot:
+        """See `CompanyDirectory`."""
         if company_id not in self.pages:
             raise not_found("COMPANY_NOT_FOUND", "company", company_id)
         return self.pages[company_id]
@@ -89,29 +85,24 @@ class InternshipHarness:
     companies: FakeCompanies = field(default_factory=FakeCompanies)
 
     def __post_init__(self) -> None:
-        self.ledger = ListingRepository(self.shards, self.cache, self.clock)
+        self.repository = ListingRepository(self.shards, self.clock, self.cache)
+        self.search_index = MongoSearchIndex(self.shards, self.clock)
         readers = UniqueReaderCounter(self.redis, self.clock, f"test-{secrets.token_hex(4)}")
-        self.views, self.telling = ViewRecorder(readers, every_s=1.0), ViewPublisher(self.shards, readers)
-        self.lexicon = Lexicon(self.shards, self.clock)
-        self.listings = ManageListings(self.ledger, self.companies, self.views, shared_gazetteer())
-        self.openings = ManageOpenings(self.ledger)
-        self.upkeep = ListingUpkeep(self.ledger, self.companies)
-        self.moderation = ModerateListings(self.ledger)
-        self.finding = SearchListings(self.shards, self.clock, self.lexicon, shared_gazetteer())
-        self.suggesting = SuggestCompletions(self.lexicon, shared_gazetteer())
-        self.reactions = InternshipEventHandlers(
-            self.shards, self.clock, self.openings, self.upkeep, self.moderation
-        )
-        self.api = InternshipServicer(
-            listings=self.listings,
-            openings=self.openings,
-            moderation=self.moderation,
-            finding=self.finding,
-            suggesting=self.suggesting,
-            tokens=PageTokens(b"k" * 32),
-            cache=self.cache,
+        self.views = ViewRecorder(readers, interval_s=1.0)
+        self.publisher = ViewPublisher(PublishedViewRepository(self.shards, self.clock), readers)
+        self.lexicon = Lexicon(self.search_index, self.clock)
+        self.use_cases = InternshipUseCases.build(
+            self.repository,
+            self.search_index,
+            companies=self.companies,
+            views=self.views,
+            lexicon=self.lexicon,
             clock=self.clock,
         )
+        self.expiry = ExpireListings(self.repository)
+        self.following = FollowCompany(self.repository, self.companies)
+        self.handlers = InternshipEventHandlers(self.search_index, self.use_cases.openings, self.following)
+        self.api = InternshipServicer(self.use_cases, PageTokens(b"k" * 32), self.cache, self.clock)
 
     async def draft(self, owner: Principal, posting: Posting | None = None, **changes: Any) -> pb.Internship:
         """A draft of the owner's company."""
@@ -140,7 +131,7 @@ class InternshipHarness:
 
     def suggest(self, typed: str) -> list[pb.Suggestion]:
         """What a text is completed to."""
-        return list(suggestions_to_message(self.suggesting.completions(typed, 10)).suggestions)
+        return list(suggestions_to_message(self.use_cases.suggestions.completions(typed, 10)).suggestions)
 
     async def take(self, listing_id: str, application_id: str, version: int = 3) -> pb.TakeOpeningResponse:
         """Takes an opening as the application service does."""
@@ -157,10 +148,10 @@ class InternshipHarness:
     async def index(self) -> None:
         """Brings index and vocabulary up to date."""
         await self.deliver()
-        await self.lexicon.read_all()
+        await self.lexicon.reload()
 
     async def deliver(self) -> None:
-        """Hands all told events to the reactions, as the relay and the worker do."""
+        """Hand all emitted events to the handlers, as the relay and the worker do."""
         for shard in self.shards.all_shards():
             rows = await shard.db["outbox"].find({}).sort("_id", 1).to_list(None)
             for row in rows:
@@ -168,7 +159,7 @@ class InternshipHarness:
                 await shard.db["outbox"].delete_one({"_id": row["_id"]})
 
     async def _react(self, event: Event) -> None:
-        for subscription in self.reactions.subscriptions():
+        for subscription in self.handlers.subscriptions():
             for kind, handler in subscription.handlers.items():
                 message = kind()
                 if event.data.Unpack(message):

@@ -211,7 +211,7 @@ async def test_the_sweep_ends_what_is_overdue_and_nothing_else(world: Internship
     with acting_as(owner):
         await world.api.PauseInternship(pb.PauseInternshipRequest(internship_id=paused.id), CONTEXT)
     world.clock.advance(timedelta(hours=2))
-    await world.upkeep.expire()
+    await world.expiry.expire_due()
     found = [(await world.get(owner, each.id)).state for each in (soon, late, paused)]
     assert found == [
         pb.INTERNSHIP_STATE_EXPIRED,
@@ -225,7 +225,7 @@ async def test_listings_follow_their_companys_name(world: InternshipHarness) -> 
     opened, draft = await world.published(owner), await world.draft(owner)
     world.companies.rename(owner.org, "Acme Robotics")
     for _ in range(2):
-        await world.reactions.rename(
+        await world.handlers.company_updated(
             events.CompanyUpdated(company_id=owner.org, name="outdated"), incoming(owner.org, "q")
         )
     found = [await world.get(owner, each.id) for each in (opened, draft)]
@@ -272,7 +272,7 @@ async def test_a_worker_that_reports_again_reports_new_views_only(world: Interns
     await world.views.flush()
     await told_views(world)
     reading = SubjectDay(opened.id, world.clock.now().date().isoformat())
-    await world.telling.readers.requeue_changed([reading])
+    await world.publisher.readers.requeue_changed([reading])
     await told_views(world)
     seen = await read_outbox(world.shards, events.InternshipViewed, opened.id)
     assert [event.views for event in seen] == [1]
@@ -280,7 +280,7 @@ async def test_a_worker_that_reports_again_reports_new_views_only(world: Interns
 
 async def told_views(world: InternshipHarness) -> None:
     """What the worker does; the running stack's own worker may have taken some of it, and gives it back."""
-    await world.telling.tell()
+    await world.publisher.publish_counts()
 
 
 async def test_a_listing_saved_by_its_citys_name_is_found_by_distance(world: InternshipHarness) -> None:

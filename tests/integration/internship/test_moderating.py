@@ -11,7 +11,7 @@ from chassis.ids import new_id
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.user.v1 import user_pb2 as user
-from services.internship.service.moderation import CompanyStateUpdate
+from services.internship.service.follow_company import CompanyStateUpdate
 from tests.databases import read_outbox
 from tests.integration.internship.harness import CONTEXT, SERVICE, STUDENT, InternshipHarness, incoming
 
@@ -50,7 +50,7 @@ async def judged(world: InternshipHarness, owner: Principal, state: str, version
     news = CompanyStateUpdate(
         company_id=owner.org, state=state, version=version, moderator="maria", reason="Checked."
     )
-    await world.moderation.company_moved(news, incoming(owner.org, "internship-companies"))
+    await world.following.follow_company_state(news, incoming(owner.org, "internship-companies"))
     page = world.companies.pages[owner.org]
     world.companies.pages[owner.org] = type(page)(page.company, state)
 
@@ -162,7 +162,7 @@ async def test_the_state_of_a_company_travels_by_its_event(world: InternshipHarn
     moved = events.CompanyStateChanged(
         company_id=owner.org, to=user.COMPANY_STATE_VERIFIED, company_version=2, moderator="maria"
     )
-    await world.reactions.company_moved(moved, incoming(owner.org, "internship-companies"))
+    await world.handlers.company_state_changed(moved, incoming(owner.org, "internship-companies"))
     waiting = await world.draft(owner)
     with acting_as(SERVICE):
         case = await world.api.GetModerationCase(

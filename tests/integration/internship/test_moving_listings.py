@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,9 +15,9 @@ from chassis.sharding.shards import Shards
 from chassis.sharding.slot_map import SlotMap, SlotMove, SlotRange
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.mapping.search import search_request_from_message
-from services.internship.repository import COLLECTIONS, listings, search_index
-from services.internship.search.search_listings import PageCursor
-from services.internship.service import upkeep
+from services.internship.repository import COLLECTIONS, listings, search_collection
+from services.internship.search.requests import PageCursor
+from services.internship.service import expire_listings
 from tests.databases import own_databases
 from tests.integration.internship.harness import NOW, InternshipHarness
 from tests.integration.internship.test_search import MARKET, QUERIES
@@ -79,8 +79,8 @@ async def answered(world: InternshipHarness) -> list[Any]:
         wanted = search_request_from_message(
             pb.ListInternshipsRequest(**query, with_facets=True, page_size=50), shared_gazetteer()
         )
-        page = await world.finding.page(wanted, PageCursor())
-        found.append(([answer.hit for answer in page.answers], page.counts))
+        page = await world.use_cases.search.search(wanted, PageCursor())
+        found.append(([hit.hit for hit in page.hits], page.facets))
     return found
 
 
@@ -89,17 +89,17 @@ async def test_search_finds_and_counts_the_same_at_every_step_of_a_move(
 ) -> None:
     for shard in shards.all_shards():
         own = [
-            search_index.entry_document(each, NOW)
+            search_collection.entry_document(each, NOW)
             for each in MARKET[:200]
             if shards.shard_for(each.id) is shard
         ]
-        await shard.db[search_index.SEARCH_COLLECTION].insert_many(own)
-    await world.lexicon.read_all()
+        await shard.db[search_collection.SEARCH_COLLECTION].insert_many(own)
+    await world.lexicon.reload()
     before, words = await answered(world), world.lexicon.vocabulary._counts
     assert sum(bool(hits) for hits, _ in before) > 5
 
-    async for step in moves(shards, search_index.SEARCH_COLLECTION):
-        await world.lexicon.read_all()
+    async for step in moves(shards, search_collection.SEARCH_COLLECTION):
+        await world.lexicon.reload()
         assert world.lexicon.vocabulary._counts == words, step
         assert await answered(world) == before, step
 
@@ -113,18 +113,18 @@ async def test_a_sweep_comes_to_its_end_though_the_listings_move_under_it(
     world.clock.advance(timedelta(hours=2))
     go_by(shards, begun(shards))
     await copy(shards, listings.LISTINGS)
-    found_by = listings.list_overdue_ids
+    collect_ids = listings._collect_ids
 
-    async def overdue(db: Any, now: datetime, limit: int) -> list[str]:
-        found = await found_by(db, now, limit)
+    async def collect_and_switch(cursor: Any) -> list[str]:
+        found = await collect_ids(cursor)
         if found and shards.shard_for(MOVING.first).name == "s1":
             go_by(shards, switched(shards))
         return found
 
-    monkeypatch.setattr(listings, "overdue", overdue)
-    monkeypatch.setattr(upkeep, "BATCH_SIZE", 1)
+    monkeypatch.setattr(listings, "_collect_ids", collect_and_switch)
+    monkeypatch.setattr(expire_listings, "BATCH_SIZE", 1)
     async with asyncio.timeout(WAIT_TIMEOUT_S):
-        await world.upkeep.expire()
+        await world.expiry.expire_due()
 
     states = [(await world.get(owner, listing.id)).state for listing in posted]
     assert states == [pb.INTERNSHIP_STATE_EXPIRED] * 3

@@ -57,7 +57,7 @@ async def test_a_hire_that_comes_to_nothing_frees_its_opening_once(world: Intern
     await world.take(listing.id, application_id, version=4)
     event = moved(listing.id, application_id, 6, hired=False)
     for repeat in ("evt_01JD0000000000000000000000", "evt_01JD0000000000000000000000", ""):
-        await world.reactions.release(event, incoming(application_id, "internship-openings", repeat))
+        await world.handlers.application_moved(event, incoming(application_id, "internship-openings", repeat))
     reopened = await world.get(SERVICE, listing.id)
     assert (reopened.hires, reopened.state) == (0, pb.INTERNSHIP_STATE_OPEN)
 
@@ -68,7 +68,7 @@ async def test_late_news_of_an_earlier_hire_does_not_free_a_newer_one(world: Int
     await world.take(listing.id, application_id, version=4)
     await world.take(listing.id, application_id, version=8)
     late = moved(listing.id, application_id, 6, hired=False)
-    await world.reactions.release(late, incoming(application_id, "internship-openings"))
+    await world.handlers.application_moved(late, incoming(application_id, "internship-openings"))
     assert (await world.get(SERVICE, listing.id)).hires == 1
 
 
@@ -76,7 +76,7 @@ async def test_a_call_that_was_overtaken_by_its_release_takes_nothing(world: Int
     listing = await world.published(world.companies.add("Acme"), openings=1)
     application_id = new_id("app")
     await world.take(listing.id, application_id, version=4)
-    await world.reactions.release(
+    await world.handlers.application_moved(
         moved(listing.id, application_id, 6, hired=False), incoming(application_id, "internship-openings")
     )
     with refused("UNEXPECTED_STATE"):
@@ -94,7 +94,7 @@ async def test_events_of_the_hire_itself_and_of_unknown_applications_change_noth
         moved(listing.id, hired, 5, hired=True),
         moved(listing.id, stranger, 9, hired=False),
     ):
-        await world.reactions.release(
+        await world.handlers.application_moved(
             event, incoming(event.application.application_id, "internship-openings")
         )
     assert (await world.get(SERVICE, listing.id)).hires == 1
@@ -150,11 +150,11 @@ async def test_an_offer_that_ends_frees_its_opening_once_and_its_own_news_does_n
     application_id, other = new_id("app"), new_id("app")
     await reserve(world, listing.id, application_id, 3)
     made = offer_left(listing.id, application_id, 4, application.APPLICATION_STATE_OFFERED)
-    await world.reactions.release(made, incoming(application_id, "internship-openings"))
+    await world.handlers.application_moved(made, incoming(application_id, "internship-openings"))
     assert await reserve(world, listing.id, other) == "NO_OPENING_LEFT"
     declined = offer_left(listing.id, application_id, 5, application.APPLICATION_STATE_WITHDRAWN)
     for _ in range(2):
-        await world.reactions.release(declined, incoming(application_id, "internship-openings"))
+        await world.handlers.application_moved(declined, incoming(application_id, "internship-openings"))
     assert await reserve(world, listing.id, other) == "KEPT"
     assert await reserve(world, listing.id, new_id("app")) == "NO_OPENING_LEFT"
 
@@ -166,7 +166,7 @@ async def test_a_hire_that_goes_back_to_its_offer_keeps_its_opening(world: Inter
     facts = events.ApplicationFacts(application_id=application_id, internship_id=listing.id, version=5)
     back = events.ApplicationMoved(application=facts, to=application.APPLICATION_STATE_OFFERED)
     setattr(back, "from", application.APPLICATION_STATE_HIRED)
-    await world.reactions.release(back, incoming(application_id, "internship-openings"))
+    await world.handlers.application_moved(back, incoming(application_id, "internship-openings"))
     seen = await world.get(SERVICE, listing.id)
     assert (seen.hires, seen.state) == (0, pb.INTERNSHIP_STATE_OPEN)
     assert await reserve(world, listing.id, new_id("app")) == "NO_OPENING_LEFT"

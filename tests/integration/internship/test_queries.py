@@ -15,24 +15,27 @@ from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.repository import COLLECTIONS
 from services.internship.repository.listings import COMPANY_INDEX, DUE_INDEX, LISTINGS, OPENING_CLAIMS
-from services.internship.repository.search_index import SEARCH_COLLECTION
+from services.internship.repository.search_collection import SEARCH_COLLECTION
 from tests.databases import own_databases
 from tests.integration.internship.harness import CONTEXT, InternshipHarness, incoming
 from tests.integration.internship.test_openings import moved
 from tests.stack import StackHandle
 
 OURS = {LISTINGS, OPENING_CLAIMS, SEARCH_COLLECTION}
+COUNTING = "_count_shard_words"
 SCATTERED = {
-    "Upkeep._expire_on",
-    "_Source.scan",
-    "_Source.answers",
-    "_Source._counts",
-    "_Source.total",
-    "Reindexing._renew_on",
-    "Lexicon._look_at",
-    "_count",
+    "ListingRepository.update_overdue",
+    "ListingRepository.update_unchanged_since",
+    "ListingRepository.list_in_state",
+    "ShardedMatches.scan",
+    "ShardedMatches.load_hits",
+    "ShardedMatches._count_dimensions",
+    "ShardedMatches.estimate_total",
+    "MongoSearchIndex.list_outdated_ids",
+    "MongoSearchIndex.list_changes",
+    COUNTING,
 }
-"""Searches, the sweep of each shard, and the look at each shard's words."""
+"""Searches, sweeps and lists of all shards, and the count of each shard's words."""
 
 
 class IndexUseRecorder(CommandListener):
@@ -60,7 +63,7 @@ class IndexUseRecorder(CommandListener):
     def _look(self, query: Any, hint: Any, command: Any) -> None:
         self.seen += 1
         scattered = current_scatter.get()
-        if hint is None and scattered != "_count":
+        if hint is None and scattered != COUNTING:
             self.unhinted.append(command)
         if "slot" not in query and not _is_of_one_company(query) and scattered not in SCATTERED:
             self.unplaced.append((scattered, command))
@@ -96,20 +99,20 @@ async def test_every_query_names_its_index_and_goes_to_one_shard(
     await world.get(None, listing.id)
     await world.take(listing.id, application_id)
     freed = moved(listing.id, application_id, 9, hired=False)
-    await world.reactions.release(freed, incoming(application_id, "internship-openings"))
+    await world.handlers.application_moved(freed, incoming(application_id, "internship-openings"))
     world.companies.rename(owner.org, "Acme Robotics")
     renamed = events.CompanyUpdated(company_id=owner.org)
-    await world.reactions.rename(renamed, incoming(owner.org, "internship-companies"))
+    await world.handlers.company_updated(renamed, incoming(owner.org, "internship-companies"))
     await world.index()
     with acting_as(owner):
         await world.api.ListMyInternships(pb.ListMyInternshipsRequest(), CONTEXT)
     for query in ({"q": "python"}, {"with_facets": True, "company_id": owner.org}, {"q": "intern"}):
         await world.search(**query, page_size=1)
-    await world.lexicon.look()
+    await world.lexicon.poll()
     world.clock.advance(timedelta(hours=2))
-    await world.upkeep.expire()
+    await world.expiry.expire_due()
     await world.views.flush()
-    await world.telling.tell()
+    await world.publisher.publish_counts()
     assert watch.seen > 30
     assert watch.unhinted == []
     assert watch.unplaced == []

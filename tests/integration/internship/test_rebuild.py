@@ -14,9 +14,10 @@ from chassis.call_context import acting_as
 from chassis.ids import new_id, slot_of
 from chassis.sharding.shards import Shards
 from internshipconnect.internship.v1 import internship_pb2 as pb
+from services.internship.mapping.search import index_entry_from_message
 from services.internship.rebuild import SearchIndexRebuilder
-from services.internship.repository import COLLECTIONS, search_index
-from services.internship.search.index_entry import build_index_entry
+from services.internship.repository import COLLECTIONS, search_collection
+from services.internship.search.port import Tombstone
 from tests.databases import own_databases
 from tests.integration.internship.harness import CONTEXT, NOW, InternshipHarness
 from tests.stack import StackHandle
@@ -29,6 +30,10 @@ async def world(cache: Cache, redis: RedisCluster) -> AsyncIterator[InternshipHa
         yield InternshipHarness(shards, cache, redis)
 
 
+def rebuilder(world: InternshipHarness, *, write: bool = True) -> SearchIndexRebuilder:
+    return SearchIndexRebuilder(world.repository, world.search_index, world.clock, write=write)
+
+
 async def rebuilt(
     world: InternshipHarness, since: datetime | None = None, *, write: bool = True
 ) -> Counter[str]:
@@ -38,7 +43,7 @@ async def rebuilt(
     def progress(what: str, _looked_at: int, wrong: int) -> None:
         mended[what] += wrong
 
-    await SearchIndexRebuilder(world.shards, world.clock, write=write).rebuild(since, progress)
+    await rebuilder(world, write=write).rebuild(since, progress)
     return +mended
 
 
@@ -47,7 +52,7 @@ async def indexed(shards: Shards) -> dict[str, Any]:
     found = [
         row
         for shard in shards.all_shards()
-        for row in await shard.db[search_index.SEARCH_COLLECTION].find().to_list()
+        for row in await shard.db[search_collection.SEARCH_COLLECTION].find().to_list()
     ]
     return {
         row["_id"]: {name: value for name, value in row.items() if name not in ("index_time", "gone_time")}
@@ -69,7 +74,7 @@ async def market(world: InternshipHarness) -> list[pb.Internship]:
 async def test_an_index_that_is_right_is_left_alone(world: InternshipHarness) -> None:
     """Whichever process wrote it: the order of an entry's terms differs from one to the next."""
     other = (await market(world))[0]
-    entries = world.shards.shard_for(other.id).db[search_index.SEARCH_COLLECTION]
+    entries = world.shards.shard_for(other.id).db[search_collection.SEARCH_COLLECTION]
     terms = (await indexed(world.shards))[other.id]["terms"]
     await entries.update_one({"_id": other.id}, {"$set": {"terms": terms[::-1]}})
     before = await indexed(world.shards)
@@ -82,12 +87,13 @@ async def test_damaged_entries_are_repaired_and_no_others(world: InternshipHarne
     before = await indexed(world.shards)
 
     def entries(id_: str) -> Any:
-        return world.shards.shard_for(id_).db[search_index.SEARCH_COLLECTION]
+        return world.shards.shard_for(id_).db[search_collection.SEARCH_COLLECTION]
 
     await entries(gone.id).delete_one({"_id": gone.id})
     await entries(changed.id).update_one({"_id": changed.id}, {"$set": {"terms": ["wrong"]}})
     await entries(ahead.id).update_one({"_id": ahead.id}, {"$set": {"version": 99, "hourly_pay_minor": 1}})
-    buried = search_index.tombstone(hidden.id, 77, NOW, gone_time=NOW)
+    tombstone = Tombstone(id=hidden.id, version=77, gone_time=NOW)
+    buried = search_collection.tombstone_document(tombstone, NOW)
     await entries(hidden.id).replace_one({"_id": hidden.id}, buried)
     await entries(behind.id).update_one({"_id": behind.id}, {"$set": {"version": 1, "hit": b""}})
     stray = before[gone.id] | {"_id": new_id("int", slot_of(gone.id))}
@@ -107,13 +113,13 @@ async def test_a_recently_closed_listing_gets_its_tombstone_back_and_a_late_even
     world: InternshipHarness,
 ) -> None:
     *_, closed = await market(world)
-    entries = world.shards.shard_for(closed.id).db[search_index.SEARCH_COLLECTION]
+    entries = world.shards.shard_for(closed.id).db[search_collection.SEARCH_COLLECTION]
     await entries.delete_one({"_id": closed.id})
     assert await rebuilt(world) == {"listings": 1}
-    await search_index.put_entry(world.shards.shard_for(closed.id).db, build_index_entry(closed), NOW)
+    await world.search_index.put(index_entry_from_message(closed))
     assert "terms" not in (await indexed(world.shards))[closed.id]
     await entries.delete_one({"_id": closed.id})
-    world.clock.advance(search_index.TOMBSTONE_LIFE)
+    world.clock.advance(search_collection.TOMBSTONE_LIFE)
     assert await rebuilt(world) == {}
 
 
@@ -123,7 +129,7 @@ async def test_a_part_is_rebuilt_by_when_listings_changed(world: InternshipHarne
     new = await world.published(world.companies.add("Copper"))
     await world.deliver()
     for shard in world.shards.all_shards():
-        await shard.db[search_index.SEARCH_COLLECTION].delete_many({})
+        await shard.db[search_collection.SEARCH_COLLECTION].delete_many({})
     assert await rebuilt(world, world.clock.now() - timedelta(hours=1)) == {"listings": 1}
     assert set(await indexed(world.shards)) == {new.id}
     await rebuilt(world)
@@ -136,7 +142,7 @@ async def test_a_rebuild_while_listings_come_and_change_ends_with_the_right_inde
     await market(world)
     owner = world.companies.add("Busy")
     for shard in world.shards.all_shards():
-        await shard.db[search_index.SEARCH_COLLECTION].delete_many({})
+        await shard.db[search_collection.SEARCH_COLLECTION].delete_many({})
 
     async def busy() -> None:
         for i in range(20):
@@ -170,9 +176,9 @@ async def test_entries_of_an_older_format_are_rebuilt_with_their_coordinates(
         }
         await (
             world.shards.shard_for(each.id)
-            .db[search_index.SEARCH_COLLECTION]
+            .db[search_collection.SEARCH_COLLECTION]
             .update_one({"_id": each.id}, older)
         )
-    await SearchIndexRebuilder(world.shards, world.clock).renew()
+    await rebuilder(world).upgrade_outdated()
     assert await indexed(world.shards) == before
     assert await rebuilt(world) == {}

@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 from chassis.call_context import acting_as
+from chassis.clock import FixedClock
 from chassis.search.gazetteer import shared_gazetteer
 from chassis.search.query_parser import QueryParser
 from chassis.sharding.shards import Shards
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.mapping.search import search_request_from_message
-from services.internship.repository import COLLECTIONS, search_index
+from services.internship.repository import COLLECTIONS, search_collection
 from services.internship.repository import search_pipeline as store
+from services.internship.repository.search_index import MongoSearchIndex
 from services.internship.search.company_cap import MAX_PER_COMPANY
 from services.internship.search.grammar import LISTING_GRAMMAR
 from services.internship.search.query import FacetDimension, SearchQuery, effective_sort
@@ -60,9 +62,7 @@ CITIES = {city.key: city.name.lower() for entry in MARKET for city in entry.citi
 async def market_shards() -> AsyncIterator[Shards]:
     """Databases with the market in their index."""
     async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
-        await asyncio.gather(
-            *(search_index.put_entry(shards.shard_for(entry.id).db, entry, NOW) for entry in MARKET)
-        )
+        await asyncio.gather(*(MongoSearchIndex(shards, FixedClock(NOW)).put(entry) for entry in MARKET))
         yield shards
 
 
@@ -70,7 +70,7 @@ async def market_shards() -> AsyncIterator[Shards]:
 async def market(market_shards: Shards, world: InternshipHarness) -> InternshipHarness:
     """The service over the market."""
     found = InternshipHarness(market_shards, world.cache, world.redis)
-    await found.lexicon.read_all()
+    await found.lexicon.reload()
     return found
 
 
@@ -192,15 +192,15 @@ async def test_filters_that_do_not_go_together_are_named(
 @pytest.mark.parametrize(
     ("query", "name"),
     [
-        ({}, search_index.NEWEST_INDEX),
-        ({"q": "python"}, search_index.TERMS_INDEX),
-        ({"q": "python sql "}, search_index.TERMS_INDEX),
-        ({"skills": ["Python"]}, search_index.SKILL_INDEX),
-        ({"city": "Berlin"}, search_index.CITY_INDEX),
-        ({"field": "Design"}, search_index.FIELD_INDEX),
-        ({"sort": pb.INTERNSHIP_SORT_DEADLINE}, search_index.DEADLINE_INDEX),
-        ({"currency": "EUR", "sort": pb.INTERNSHIP_SORT_PAY}, search_index.PAY_INDEX),
-        ({**BERLIN}, search_index.POINTS_INDEX),
+        ({}, search_collection.NEWEST_INDEX),
+        ({"q": "python"}, search_collection.TERMS_INDEX),
+        ({"q": "python sql "}, search_collection.TERMS_INDEX),
+        ({"skills": ["Python"]}, search_collection.SKILL_INDEX),
+        ({"city": "Berlin"}, search_collection.CITY_INDEX),
+        ({"field": "Design"}, search_collection.FIELD_INDEX),
+        ({"sort": pb.INTERNSHIP_SORT_DEADLINE}, search_collection.DEADLINE_INDEX),
+        ({"currency": "EUR", "sort": pb.INTERNSHIP_SORT_PAY}, search_collection.PAY_INDEX),
+        ({**BERLIN}, search_collection.POINTS_INDEX),
     ],
 )
 async def test_a_question_is_narrowed_by_its_index(
@@ -211,7 +211,7 @@ async def test_a_question_is_narrowed_by_its_index(
     explained = await market.shards.all_shards()[0].db.command(
         "explain",
         {
-            "aggregate": search_index.SEARCH_COLLECTION,
+            "aggregate": search_collection.SEARCH_COLLECTION,
             "pipeline": pipeline,
             "cursor": {},
             "hint": store.choose_index(question),
@@ -246,12 +246,12 @@ async def test_a_listing_past_its_deadline_is_not_found_though_nobody_has_swept(
 
 async def test_late_news_never_overwrites_newer(shards: Shards) -> None:
     entry = replace(MARKET[0], version=5)
-    db = shards.shard_for(entry.id).db
-    assert await search_index.put_entry(db, entry, NOW)
-    assert not await search_index.put_entry(db, replace(entry, version=4), NOW)
-    assert await search_index.mark_deleted(db, entry.id, 7, NOW)
-    assert not await search_index.put_entry(db, replace(entry, version=6), NOW)
-    stored = await db[search_index.SEARCH_COLLECTION].find_one({"_id": entry.id})
+    db, index = shards.shard_for(entry.id).db, MongoSearchIndex(shards, FixedClock(NOW))
+    assert await index.put(entry)
+    assert not await index.put(replace(entry, version=4))
+    assert await index.delete(entry.id, 7)
+    assert not await index.put(replace(entry, version=6))
+    stored = await db[search_collection.SEARCH_COLLECTION].find_one({"_id": entry.id})
     assert stored is not None
     assert (stored["version"], "terms" in stored) == (7, False)
 
@@ -262,11 +262,11 @@ async def test_what_was_just_indexed_is_in_the_next_anonymous_answer(world: Inte
             answer = await world.api.ListInternships(pb.ListInternshipsRequest(q="numbat"), CONTEXT)
         return [hit.id for hit in parsed(pb.ListInternshipsResponse, answer).data]
 
-    await world.lexicon.read_all()
+    await world.lexicon.reload()
     assert await ask() == []
     opened = await world.published(world.companies.add("Acme"), title="Numbat Keeper")
     world.clock.advance(timedelta(seconds=1))
     await world.deliver()
-    await world.lexicon.look()
+    await world.lexicon.poll()
     assert await ask() == [opened.id]
     assert world.lexicon.vocabulary.count("numbat")

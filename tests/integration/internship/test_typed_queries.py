@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from chassis.clock import FixedClock
 from chassis.sharding.shards import Shards
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
-from services.internship.repository import COLLECTIONS, search_index
+from services.internship.repository import COLLECTIONS
+from services.internship.repository.search_index import MongoSearchIndex
 from tests.databases import own_databases
 from tests.integration.internship.corpus import NAMED, entries
 from tests.integration.internship.harness import NOW, InternshipHarness
@@ -61,7 +63,7 @@ async def typed_shards() -> AsyncIterator[Shards]:
     """Databases with the corpus in their index."""
     async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
         await asyncio.gather(
-            *(search_index.put_entry(shards.shard_for(entry.id).db, entry, NOW) for entry in entries()[1])
+            *(MongoSearchIndex(shards, FixedClock(NOW)).put(entry) for entry in entries()[1])
         )
         yield shards
 
@@ -70,7 +72,7 @@ async def typed_shards() -> AsyncIterator[Shards]:
 async def corpus(typed_shards: Shards, world: InternshipHarness) -> InternshipHarness:
     """The service over the corpus."""
     found = InternshipHarness(typed_shards, world.cache, world.redis)
-    await found.lexicon.read_all()
+    await found.lexicon.reload()
     return found
 
 

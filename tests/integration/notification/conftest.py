@@ -22,10 +22,12 @@ from services.notification.event_handlers import NotificationEventHandlers
 from services.notification.field_cipher import FieldCipher
 from services.notification.inbox_broadcaster import InboxBroadcaster
 from services.notification.mail_transport import SmtpTransport
-from services.notification.mailer import Mailer
 from services.notification.rendering import NotificationRenderer
 from services.notification.repository import COLLECTIONS, NotificationRepository
-from services.notification.service import Dispatcher, ReadInbox, UpdateRecipients
+from services.notification.service.dispatcher import Dispatcher
+from services.notification.service.mailer import Mailer
+from services.notification.service.read_inbox import ReadInbox
+from services.notification.service.update_recipients import UpdateRecipients
 from services.notification.settings import NotificationSettings
 from tests.databases import own_databases
 from tests.integration.scratch_broker import running_worker, scratch_vhost, wait_until_condition
@@ -112,11 +114,11 @@ class NotificationHarness:
         envelopes = FieldCipher(b"k" * 32)
         self.store = NotificationRepository(self.shards)
         self.post = SmtpTransport(settings)
-        self.feed = InboxBroadcaster(self.store, most_streams=10, most_per_user=2)
+        self.feed = InboxBroadcaster(self.store, max_streams=10, max_streams_per_user=2)
         self.mailer = Mailer(self.store, envelopes, mails, self.post, clock)
-        self.inbox = ReadInbox(self.store, self.feed, clock, stream_most_s=60.0)
-        self.telling = Dispatcher(self.store, mails, envelopes, clock)
-        self.reactions = NotificationEventHandlers(UpdateRecipients(self.store), self.telling, self.mailer)
+        self.inbox = ReadInbox(self.store, self.feed, clock, max_stream_s=60.0)
+        self.dispatcher = Dispatcher(self.store, mails, envelopes, clock)
+        self.handlers = NotificationEventHandlers(UpdateRecipients(self.store), self.dispatcher, self.mailer)
         self._publisher = EventPublisher(self.amqp_url)
 
     async def hear(self, message: Message, subject: str, *, times: int = 1) -> None:
@@ -139,7 +141,7 @@ class NotificationHarness:
         """Returns when these mails are on no way any more."""
 
         async def gone() -> bool:
-            found = [await self.store.delivery(each) for each in delivery_ids]
+            found = [await self.store.get_delivery(each) for each in delivery_ids]
             return all(each is not None and each.state not in ("QUEUED", "SENDING") for each in found)
 
         await wait_until_condition(gone)
@@ -164,7 +166,7 @@ async def service(
 
 @pytest.fixture
 async def at_work(service: NotificationHarness) -> AsyncIterator[NotificationHarness]:
-    async with running_worker(service.amqp_url, service.shards, service.reactions.subscriptions()):
+    async with running_worker(service.amqp_url, service.shards, service.handlers.subscriptions()):
         yield service
 
 

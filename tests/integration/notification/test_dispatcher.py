@@ -24,7 +24,7 @@ from tests.integration.scratch_broker import wait_until, wait_until_condition
 
 
 async def inbox(service: NotificationHarness, user_id: str) -> list[Notification]:
-    return await service.store.page(user_id, unread_only=False, after=None, limit=50)
+    return await service.store.list_page(user_id, unread_only=False, after=None, limit=50)
 
 
 def on_other_shard(service: NotificationHarness, user_id: str) -> str:
@@ -48,7 +48,7 @@ def incoming(subject: str) -> IncomingEvent:
 
 async def handle_once(service: NotificationHarness, user_id: str) -> str:
     """Tells a user something without sending the mail; returns the delivery's ID."""
-    await service.telling.tell(compromised_session_notices(user_id), incoming(user_id))
+    await service.dispatcher.dispatch(compromised_session_notices(user_id), incoming(user_id))
     (entry,) = await inbox(service, user_id)
     return entry.id
 
@@ -88,7 +88,7 @@ async def test_mails_wait_while_the_mail_server_is_down_and_arrive_when_it_is_ba
     await wait_until(lambda: mail_server.to(address("Ada")))
     (entry,) = await inbox(at_work, user)
     await at_work.settled(entry.id)
-    delivery = await at_work.store.delivery(entry.id)
+    delivery = await at_work.store.get_delivery(entry.id)
     assert delivery is not None
     assert delivery.state is MailDeliveryState.SENT
     assert delivery.attempts >= 2
@@ -112,7 +112,7 @@ async def test_a_mail_that_was_sent_while_its_slot_was_fenced_is_not_sent_again(
     await at_work.mailer.send(delivery_id)
 
     assert len(mail_server.to(address("Ada"))) == 1
-    delivery = await at_work.store.delivery(delivery_id)
+    delivery = await at_work.store.get_delivery(delivery_id)
     assert delivery is not None
     assert (delivery.state, delivery.attempts) == (MailDeliveryState.SENT, 1)
 
@@ -134,7 +134,7 @@ async def test_a_code_reaches_the_mailbox_and_can_be_read_nowhere_else(
     user = new_id("usr")
     event = events.VerificationRequested(user_id=user, email="new@example.org", name="N", code="493817")
     event.expire_time.FromDatetime(datetime.now(UTC) + timedelta(minutes=15))
-    await service.reactions.verification_requested(event, incoming(user))
+    await service.handlers.verification_requested(event, incoming(user))
 
     database = service.shards.shard_for(user).db
     assert await database[NOTIFICATIONS].count_documents({}) == 0
@@ -148,7 +148,7 @@ async def test_a_code_reaches_the_mailbox_and_can_be_read_nowhere_else(
     body = mail.get_body(("plain",))
     assert body is not None
     assert "493817" in body.get_content()
-    sent = await service.store.delivery(row["_id"])
+    sent = await service.store.get_delivery(row["_id"])
     assert sent is not None
     assert sent.state is MailDeliveryState.SENT
     assert sent.sealed is None
@@ -163,7 +163,7 @@ async def test_an_address_that_is_refused_for_good_is_a_bounce_and_not_tried_aga
     await wait_until_condition(lambda: inbox(at_work, user))
     (entry,) = await inbox(at_work, user)
     await at_work.settled(entry.id)
-    delivery = await at_work.store.delivery(entry.id)
+    delivery = await at_work.store.get_delivery(entry.id)
     assert delivery is not None
     assert (delivery.state, delivery.attempts) == (MailDeliveryState.BOUNCED, 1)
     assert "550" in delivery.error
@@ -184,7 +184,7 @@ async def test_an_address_that_is_refused_for_now_is_tried_again(
 
 
 async def _error(service: NotificationHarness, delivery_id: str) -> str:
-    delivery = await service.store.delivery(delivery_id)
+    delivery = await service.store.get_delivery(delivery_id)
     return delivery.error if delivery else ""
 
 
@@ -223,12 +223,12 @@ async def _row_as_if_never_settled(
     deliveries = service.shards.shard_for(delivery_id).db[DELIVERIES]
     other = await deliveries.find_one({"_id": delivery_id})
     assert other is not None
-    envelopes = service.mailer._envelopes
+    envelopes = service.mailer._cipher
     user = await service.store.recipients([other["recipient_id"]])
-    reader = user[other["recipient_id"]].reader
+    reader = user[other["recipient_id"]].addressee
     assert reader is not None
     (notice,) = compromised_session_notices(other["recipient_id"])
-    sealed = envelopes.seal(notice.content, reader, delivery_id=delivery_id)
+    sealed = envelopes.encrypt(notice.content, reader, delivery_id=delivery_id)
     as_left = {"state": "SENDING", "lease_until": lease_until, "sealed": sealed}
     await deliveries.update_one({"_id": delivery_id}, {"$set": as_left})
     return delivery_id
@@ -249,24 +249,24 @@ async def test_an_event_whose_inbox_row_has_expired_still_notifies_only_once(
 ) -> None:
     user = await at_work.register("Ada")
     again = incoming(user)
-    await at_work.telling.tell(compromised_session_notices(user), again)
+    await at_work.dispatcher.dispatch(compromised_session_notices(user), again)
     await at_work.shards.shard_for(user).db["inbox"].delete_many({})
-    await at_work.telling.tell(compromised_session_notices(user), again)
+    await at_work.dispatcher.dispatch(compromised_session_notices(user), again)
     assert len(await inbox(at_work, user)) == 1
 
 
-async def test_an_undone_rejection_is_notified_only_after_the_rejection_was(
+async def test_an_undone_rejection_is_notified_requires_earlier_the_rejection_was(
     at_work: NotificationHarness,
 ) -> None:
     student = await at_work.register("Ada")
     unaware = application(student, new_id("cmp"))
     aware = application(student, new_id("cmp"))
-    await at_work.reactions.rejection_disclosed(
+    await at_work.handlers.rejection_disclosed(
         events.RejectionDisclosed(application=aware), incoming(aware.application_id)
     )
     for facts in (unaware, aware):
         undone = events.ApplicationMoved(application=facts, to=5, actor=2, **{"from": 10})  # type: ignore[arg-type]
-        await at_work.reactions.application_moved(undone, incoming(facts.application_id))
+        await at_work.handlers.application_moved(undone, incoming(facts.application_id))
     told = {(entry.template, entry.about) for entry in await inbox(at_work, student)}
     assert told == {
         ("application_not_selected", aware.application_id),

@@ -32,7 +32,7 @@ def api(service: NotificationHarness) -> NotificationServicer:
 
 @pytest.fixture
 async def followed(service: NotificationHarness) -> AsyncIterator[NotificationHarness]:
-    task = asyncio.create_task(service.feed.run())
+    task = asyncio.create_task(service.feed.follow_shards())
     yield service
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -50,7 +50,7 @@ class StreamContext:
 async def watched(
     service: NotificationHarness, user_id: str, last_id: str
 ) -> AsyncGenerator[Notification, None]:
-    async with service.inbox.watching(user_id, last_id) as notifications:
+    async with service.inbox.watch(user_id, last_id) as notifications:
         async for notification in notifications:
             yield notification
 
@@ -169,7 +169,7 @@ async def test_a_stream_that_resumes_misses_nothing_and_repeats_nothing(
         for missed in (number + 1, number + 2):
             await asyncio.sleep(0.002)
             await put(followed, user, missed, at=datetime.now(UTC))
-    stored = await followed.store.page(user, unread_only=False, after=None, limit=50)
+    stored = await followed.store.list_page(user, unread_only=False, after=None, limit=50)
     assert seen == [entry.id for entry in reversed(stored)][: len(seen)]
 
 
@@ -187,9 +187,9 @@ async def test_a_process_that_sees_an_arrival_late_does_not_repeat_it(followed: 
     stream = watched(followed, user, seen_elsewhere)
     opening = asyncio.create_task(_next_entry(stream))
     await wait_until(lambda: followed.feed._count[user])
-    entry = (await followed.store.find(user, [seen_elsewhere]))[seen_elsewhere]
+    entry = (await followed.store.find_entries(user, [seen_elsewhere]))[seen_elsewhere]
     await asyncio.sleep(0.3)
-    followed.feed._hand_out(followed.store.shard_of(user), entry)
+    followed.feed._deliver(followed.store.shard_of(user), entry)
     latest = await put(followed, user, 1, at=datetime.now(UTC))
     assert (await asyncio.wait_for(opening, WAIT_TIMEOUT_S)).id == latest
 

@@ -77,7 +77,7 @@ async def test_copies_on_their_way_are_no_arrivals(service: NotificationHarness,
     await put_next(service, user, copied)
     begin_move(service)
     opened = asyncio.Event()
-    arrivals = service.store.arrivals("s2", opened.set)
+    arrivals = service.store.watch_inserts("s2", opened.set)
     first = asyncio.create_task(next_of(arrivals))
     await opened.wait()
 
@@ -108,8 +108,8 @@ async def test_a_reader_gets_every_entry_once_while_the_inbox_moves(
             seen.append(await next_of(stream))
     resumed = watched(followed, user, seen[-1])
     coming = await opening(followed, resumed, user)
-    late = (await followed.store.find(user, [ids[2]]))[ids[2]]
-    followed.feed._hand_out("s2", late)
+    late = (await followed.store.find_entries(user, [ids[2]]))[ids[2]]
+    followed.feed._deliver("s2", late)
     await put_next(followed, user, ids)
     seen.append(await coming)
     while len(seen) < len(ids):

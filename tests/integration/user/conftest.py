@@ -22,9 +22,11 @@ from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.events.v1.events_pb2 import UserRegistered, UserVerified
 from internshipconnect.user.v1 import user_pb2 as pb
 from services.user.api import UserServicer
-from services.user.event_handlers import USER_PROFILES_QUEUE, subscription
+from services.user.event_handlers import USER_PROFILES_QUEUE, UserEventHandlers
 from services.user.repository import COLLECTIONS, SCATTERS, CompanyRepository, ProfileRepository
-from services.user.service import ManageCompanies, ManageProfiles, SearchStudents
+from services.user.service.manage_companies import ManageCompanies
+from services.user.service.manage_profiles import ManageProfiles
+from services.user.service.search_students import SearchStudents
 from tests.databases import own_databases
 from tests.stack import StackHandle
 from tests.targeting import TargetedQueryGuard
@@ -34,7 +36,7 @@ NO_CONTEXT = cast(Any, None)
 
 @dataclass
 class UserHarness:
-    """The room without its wire."""
+    """The service without its gRPC server."""
 
     shards: Shards
     clock: FixedClock
@@ -44,7 +46,8 @@ class UserHarness:
     companies: ManageCompanies
 
     def __post_init__(self) -> None:
-        self._handlers = subscription(self.profiles, self.companies).handlers
+        [subscription] = UserEventHandlers(self.profiles, self.companies).subscriptions()
+        self._handlers = subscription.handlers
 
     async def hear(self, event: Message, subject: str, *, event_id: str = "") -> None:
         """Handles an event as a worker does."""

@@ -49,7 +49,7 @@ async def test_an_event_that_comes_twice_has_one_effect(users: UserHarness) -> N
     event_id = new_id("evt")
     await asyncio.gather(*(users.hear(event, owner.id, event_id=event_id) for _ in range(5)))
     assert (await users.get_me(owner)).etag == "v1"
-    company = await users.companies.find(owner.org)
+    company = await users.companies.get_company(owner.org)
     assert company is not None
     assert (company.name, company.version) == ("Acme", 1)
 
@@ -60,7 +60,7 @@ async def test_profile_and_company_are_both_made_when_they_share_a_shard(users: 
         owner = an_owner()
     await users.registered(owner, "Ada", "Acme")
     assert (await users.get_me(owner)).name == "Ada"
-    assert await users.companies.find(owner.org) is not None
+    assert await users.companies.get_company(owner.org) is not None
 
 
 async def test_a_later_registration_of_the_address_starts_the_profile_over(users: UserHarness) -> None:

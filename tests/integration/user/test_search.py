@@ -117,7 +117,7 @@ async def test_each_condition_has_an_index_that_gives_the_order(
 async def test_students_are_found_by_what_recruiters_type(users: UserHarness) -> None:
     await some_students(users)
     recruiter = an_owner()
-    await users.students.read_words()
+    await users.students.load_vocabulary()
     assert await users.names(recruiter, q="python") == ["Bob", "Ada"]
     assert await users.names(recruiter, q="cpp") == ["Ada"]
     assert await users.names(recruiter, q="pyth") == ["Bob", "Ada"]
@@ -130,7 +130,7 @@ async def test_students_are_found_by_what_recruiters_type(users: UserHarness) ->
 
 async def test_the_answer_says_how_the_words_were_read(users: UserHarness) -> None:
     await some_students(users)
-    await users.students.read_words()
+    await users.students.load_vocabulary()
     found = await users.search(an_owner(), q="pyhton berne")
     assert [(each.name, each.value) for each in found.applied_filters] == [("city", "Bern")]
     assert (found.did_you_mean, found.match_kind) == ("python berne", common.MATCH_KIND_ALL)
@@ -139,7 +139,7 @@ async def test_the_answer_says_how_the_words_were_read(users: UserHarness) -> No
 
 async def test_those_with_most_of_the_words_are_found_where_nobody_has_all(users: UserHarness) -> None:
     await some_students(users)
-    await users.students.read_words()
+    await users.students.load_vocabulary()
     recruiter = an_owner()
     found = await users.search(recruiter, q="python c++ painting haskell", page_size=1)
     assert ([card.name for card in found.data], found.match_kind) == (["Ada"], common.MATCH_KIND_PARTIAL)
@@ -152,5 +152,5 @@ async def test_an_entry_of_an_older_format_is_rebuilt(users: UserHarness) -> Non
     await entries.update_one(
         {"_id": student.id}, {"$unset": {"format": 1, "impacts": 1}, "$set": {"words": ["x"]}}
     )
-    await ProfileRepository(users.shards, shared_gazetteer()).renew()
+    await ProfileRepository(users.shards, shared_gazetteer()).upgrade_outdated_entries()
     assert await entries.find_one({"_id": student.id}) == new

@@ -23,8 +23,8 @@ DEADLINE = NOW + timedelta(days=14)
 COMPANY = ListingCompany(
     id="cmp_01JD0000000000000000000000", name="Acme Robotics", url="https://acme.example"
 )
-OWNER = Actor(actor=ActorKind.COMPANY, id="usr_01JD0000000000000000000000")
-MODERATOR = Actor(actor=ActorKind.MODERATOR, id="usr_01JD0000000000000000000001")
+OWNER = Actor(kind=ActorKind.COMPANY, id="usr_01JD0000000000000000000000")
+MODERATOR = Actor(kind=ActorKind.MODERATOR, id="usr_01JD0000000000000000000001")
 
 POSTING = Posting(
     title="Python Engineering Intern",

@@ -48,11 +48,11 @@ class Shards:
         ]
         return merge_slices(parts, limit, descending=self.descending)
 
-    async def of_company(
-        self, company_id: str, after: SortKey, upto: SortKey | None, limit: int
+    async def scan_company(
+        self, company_id: str, after: SortKey, until: SortKey | None, limit: int
     ) -> list[SampleRankedRow]:
         rows = [row for row in self._after(after) if row.company_id == company_id]
-        return [row for row in rows if upto is None or not self._is_after(row.key, upto)][:limit]
+        return [row for row in rows if until is None or not self._is_after(row.key, until)][:limit]
 
     def _after(self, key: SortKey | None) -> list[SampleRankedRow]:
         ordered = sorted(self.rows, key=lambda row: row.key, reverse=self.descending)
@@ -136,6 +136,6 @@ def test_a_merge_leaves_out_what_lies_beyond_a_part_that_may_go_on(descending: b
     full = [SampleRankedRow(value, "a", "1") for value in order[:2]]
     short = [SampleRankedRow(value, "b", "2") for value in (order[0], order[4])]
     merged = merge_slices([full, short[:1]], 2, descending=descending)
-    assert not merged.complete
+    assert not merged.is_complete
     assert [row.value for row in merged.rows] == [order[0], order[0], order[1]]
-    assert merge_slices([full, short], 3, descending=descending).complete
+    assert merge_slices([full, short], 3, descending=descending).is_complete

@@ -78,7 +78,7 @@ def test_what_contradicts_itself_is_named() -> None:
 def test_an_answer_from_a_cache_is_as_of_now(seconds: int, opens_after: int | None) -> None:
     opens = None if opens_after is None else NOW + timedelta(seconds=opens_after)
     stored = listing(ListingState.OPEN, apply_open_time=opens)
-    raw = CachedListing.of(stored, listing_to_message(stored, NOW)).SerializeToString()
+    raw = CachedListing.from_listing(stored, listing_to_message(stored, NOW)).SerializeToString()
     later = NOW + timedelta(seconds=seconds)
     bind_call(CallContext())
     message = pb.Internship.FromString(listing_at(raw, later))
@@ -110,7 +110,7 @@ def test_a_page_of_hits_is_good_until_the_first_of_them_changes() -> None:
     page = pb.ListInternshipsResponse()
     for hours in (30, 50):
         page.data.add().apply_deadline.FromDatetime(NOW + timedelta(hours=hours))
-    raw = CachedSearchPage.of(page, NOW).SerializeToString()
+    raw = CachedSearchPage.from_page(page, NOW).SerializeToString()
     bind_call(CallContext())
     kept: Message = pb.ListInternshipsResponse.FromString(
         search_page_at(raw, NOW + timedelta(hours=1)) or b""

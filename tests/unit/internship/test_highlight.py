@@ -15,31 +15,31 @@ from services.internship.search.highlight import MAX_SNIPPET_CHARS, Highlighter
 
 READER = QueryParser(QueryGrammar(frozenset()), Vocabulary(), shared_gazetteer())
 HIGHLIGHTER = Highlighter(READER.parse("engineers zurich ", is_literal=True).terms)
-marked, passage, found_in = HIGHLIGHTER.marked, HIGHLIGHTER.passage, HIGHLIGHTER.found_in
+highlight, snippet, matched_words = HIGHLIGHTER.highlight, HIGHLIGHTER.snippet, HIGHLIGHTER.matched_words
 
 
 def test_matches_are_marked_and_everything_else_is_escaped() -> None:
     assert (
-        marked("<b>Engineering</b> & Zürich")
+        highlight("<b>Engineering</b> & Zürich")
         == "&lt;b&gt;<em>Engineering</em>&lt;/b&gt; &amp; <em>Zürich</em>"
     )
 
 
 def test_a_passage_is_cut_where_most_words_are() -> None:
     text = "engineer " + "filler " * 100 + "an engineer in Zürich " + "filler " * 100
-    cut = passage(text)
+    cut = snippet(text)
     assert "<em>engineer</em> in <em>Zürich</em>" in cut
     assert cut.startswith("…")
     assert cut.endswith("…")
 
 
 def test_without_matches_the_passage_is_the_beginning() -> None:
-    assert passage("Plain text.") == "Plain text."
-    assert passage("") == ""
+    assert snippet("Plain text.") == "Plain text."
+    assert snippet("") == ""
 
 
 def test_found_words_keep_the_texts_spelling() -> None:
-    assert found_in("Engineer, engineer and Engineering") == ["engineer", "Engineering"]
+    assert matched_words("Engineer, engineer and Engineering") == ["engineer", "Engineering"]
 
 
 def test_distance_is_as_the_crow_flies() -> None:
@@ -53,5 +53,5 @@ parts = st.lists(st.sampled_from(["engineer", "<em>", "Zürich", "&amp;", "\n"])
 @given(st.text(max_size=60), parts)
 def test_marking_adds_nothing_but_marks(noise: str, pieces: list[str]) -> None:
     text = noise.join(["", *pieces, ""])
-    assert unescape(re.sub("</?em>", "", marked(text))) == compose_nfc(text)
-    assert len(unescape(re.sub("</?em>", "", passage(text)))) <= MAX_SNIPPET_CHARS + 2
+    assert unescape(re.sub("</?em>", "", highlight(text))) == compose_nfc(text)
+    assert len(unescape(re.sub("</?em>", "", snippet(text)))) <= MAX_SNIPPET_CHARS + 2

@@ -68,17 +68,17 @@ def test_reopening_is_no_way_around_a_review(state: ListingState) -> None:
 def test_a_company_is_trusted_once_verified_or_approved_unless_it_was_refused(
     state: str, approved: str, trusted: bool
 ) -> None:
-    assert CompanyStanding(id="cmp_1", state=state, approved_listing_id=approved).trusted is trusted
+    assert CompanyStanding(id="cmp_1", state=state, approved_listing_id=approved).is_trusted is trusted
 
 
 def test_older_news_of_a_company_changes_nothing() -> None:
-    known = UNKNOWN.heard("SUSPENDED", 5)
-    assert known.heard("VERIFIED", 4) == known
+    known = UNKNOWN.with_state("SUSPENDED", 5)
+    assert known.with_state("VERIFIED", 4) == known
 
 
 def test_what_a_page_shows_counts_until_there_is_news() -> None:
-    assert UNKNOWN.seen("VERIFIED").trusted
-    assert not UNKNOWN.heard("REJECTED", 3).seen("VERIFIED").trusted
+    assert UNKNOWN.with_page_state("VERIFIED").is_trusted
+    assert not UNKNOWN.with_state("REJECTED", 3).with_page_state("VERIFIED").is_trusted
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_a_public_listing_says_is_not_changed_past_the_review(state: Listin
     with pytest.raises(DomainError) as refused:
         check_edit_allowed(listing(state), changed, UNKNOWN)
     assert refused.value.reason == "COMPANY_NOT_VERIFIED"
-    check_edit_allowed(listing(state), changed, UNKNOWN.approved("int_1"))
+    check_edit_allowed(listing(state), changed, UNKNOWN.with_approved_listing("int_1"))
     check_edit_allowed(listing(state), replace(POSTING, openings=3, external_id="A-7"), UNKNOWN)
 
 

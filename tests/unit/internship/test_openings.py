@@ -102,10 +102,10 @@ def test_hires_always_equal_the_claims_that_are_taken(moves: list[tuple[str, boo
         except DomainError as refused:
             assert refused.reason in {"NO_OPENING_LEFT", "UNEXPECTED_STATE"}
         assert at.hires == sum(claim.taken for claim in claims.values()) <= at.posting.openings
-        assert (at.state is ListingState.FILLED) == at.full
+        assert (at.state is ListingState.FILLED) == at.is_full
 
 
-def test_an_offer_is_refused_when_the_openings_are_spoken_for_and_says_what_to_do() -> None:
+def test_an_offer_is_refused_when_the_openings_are_taken_or_offered_and_says_what_to_do() -> None:
     at, _ = reserve_opening(listing(ListingState.OPEN, openings=1), None, APP, 3, NOW)
     with pytest.raises(DomainError, match="WAITLISTED, or add an opening") as refused:
         reserve_opening(at, None, "app_other", 3, NOW)
@@ -146,6 +146,6 @@ def test_offers_and_hires_equal_their_claims_and_fit_the_openings(moves: list[tu
             assert refused.reason in {"NO_OPENING_LEFT", "UNEXPECTED_STATE"}
         assert at.hires == sum(claim.taken for claim in claims.values())
         assert at.offers == sum(claim.offered for claim in claims.values())
-        assert at.spoken_for <= at.posting.openings
+        assert at.taken_or_offered <= at.posting.openings
         assert not any(claim.taken and claim.offered for claim in claims.values())
-        assert (at.state is ListingState.FILLED) == at.full
+        assert (at.state is ListingState.FILLED) == at.is_full

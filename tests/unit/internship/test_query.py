@@ -1,4 +1,4 @@
-"""The order of answers, and what a question asks without one of its parts."""
+"""The order of answers, and what a query asks without one of its parts."""
 
 from dataclasses import replace
 
@@ -25,12 +25,17 @@ def test_relevance_without_words_to_measure_it_by_is_newest() -> None:
 
 
 def test_without_a_dimension_neither_its_filter_nor_its_words_are_asked() -> None:
-    question = SearchQuery(words=(PYTHON, REMOTE), filters=SearchFilters(cities=("%1",)))
-    assert question.without(FacetDimension.WORK_MODE).words == (PYTHON,)
-    assert question.without(FacetDimension.CITY) == replace(question, filters=SearchFilters())
-    assert question.without(FacetDimension.SKILL) == question
+    query = SearchQuery(words=(PYTHON, REMOTE), filters=SearchFilters(cities=("%1",)))
+    assert query.without(FacetDimension.WORK_MODE).words == (PYTHON,)
+    assert query.without(FacetDimension.CITY) == replace(query, filters=SearchFilters())
+    assert query.without(FacetDimension.SKILL) == query
 
 
 def test_most_of_the_words_is_at_least_half() -> None:
     words = tuple(replace(PYTHON, text=str(number)) for number in range(5))
-    assert [SearchQuery(words=words[:count]).partly().least for count in (2, 3, 4, 5)] == [1, 2, 2, 3]
+    assert [SearchQuery(words=words[:count]).with_most_words().min_words for count in (2, 3, 4, 5)] == [
+        1,
+        2,
+        2,
+        3,
+    ]

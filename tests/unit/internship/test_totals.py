@@ -8,8 +8,8 @@ import pytest
 
 from chassis.search.query_parser import QueryTerm
 from services.internship.repository import search_pipeline as store
+from services.internship.repository.search_index import ShardedMatches
 from services.internship.search.query import SearchQuery
-from services.internship.search.search_listings import _ShardedMatches
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 28, tzinfo=UTC)
 @dataclass
 class _Counted:
     results: list[int]
-    missing: list[str] = field(default_factory=list)
+    missing_shards: list[str] = field(default_factory=list)
 
 
 class _TwoFullShards:
@@ -30,6 +30,6 @@ async def test_no_more_listings_are_said_to_match_than_there_are(of_the_word: in
     word = QueryTerm("c", {"content": 1, "copywriting": 1}, 1, of_the_word)
     shards: Any = _TwoFullShards()
 
-    total = await _ShardedMatches(shards, SearchQuery(words=(word,)), NOW).total(4_000)
+    total = await ShardedMatches(shards, SearchQuery(words=(word,)), NOW).estimate_total(4_000)
 
     assert (total.size, total.is_estimate) == (said, True)

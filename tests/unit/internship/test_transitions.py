@@ -72,13 +72,15 @@ def test_the_table_of_moves_is_the_domains() -> None:
 
 
 def test_only_the_system_fills_and_expires_and_only_moderators_moderate() -> None:
-    assert {move for move, rule in LISTING_TRANSITIONS.items() if ActorKind.SYSTEM in rule.who} == BY_SYSTEM
     assert {
-        move for move, rule in LISTING_TRANSITIONS.items() if ActorKind.MODERATOR in rule.who
+        move for move, rule in LISTING_TRANSITIONS.items() if ActorKind.SYSTEM in rule.actor_kinds
+    } == BY_SYSTEM
+    assert {
+        move for move, rule in LISTING_TRANSITIONS.items() if ActorKind.MODERATOR in rule.actor_kinds
     } == BY_MODERATOR
     for pair, rule in LISTING_TRANSITIONS.items():
         shared = {("FILLED", "OPEN"), ("CHANGES_REQUESTED", "ARCHIVED")}
-        assert (ActorKind.COMPANY in rule.who) == (pair not in (BY_SYSTEM | BY_MODERATOR) - shared)
+        assert (ActorKind.COMPANY in rule.actor_kinds) == (pair not in (BY_SYSTEM | BY_MODERATOR) - shared)
 
 
 def test_a_complete_draft_is_published_with_its_companys_present_name() -> None:
@@ -232,11 +234,11 @@ def test_no_sequence_of_moves_leaves_the_table_and_the_history_replays_to_the_st
     sequence: list[tuple[ListingState, Actor, str, int, int]],
 ) -> None:
     walked, now = listing(hires=1), NOW
-    for target, mover, verb, days, openings in sequence:
+    for target, actor, verb, days, openings in sequence:
         now += timedelta(days=days)
         before = walked
         try:
-            walked = _step(walked, target, mover, verb, now, openings)
+            walked = _step(walked, target, actor, verb, now, openings)
         except DomainError as refused:
             assert refused.reason in {"ILLEGAL_TRANSITION", "INTERNSHIP_INCOMPLETE", "INVALID_FIELD"}
         if walked.state is not before.state:
@@ -246,16 +248,16 @@ def test_no_sequence_of_moves_leaves_the_table_and_the_history_replays_to_the_st
 
 
 def _step(
-    at: Listing, target: ListingState, mover: Actor, verb: str, now: datetime, openings: int
+    at: Listing, target: ListingState, actor: Actor, verb: str, now: datetime, openings: int
 ) -> Listing:
     posting = replace(at.posting, openings=openings, apply_deadline=NOW + timedelta(days=20 * openings))
     match verb:
         case "move":
-            return move_listing(at, target, mover, now)
+            return move_listing(at, target, actor, now)
         case "publish":
-            return publish_listing(at, COMPANY, mover, now, trusted=True)
+            return publish_listing(at, COMPANY, actor, now, trusted=True)
         case "reopen":
-            return reopen_listing(at, COMPANY, mover, now, renew=lambda old: replace(old, openings=openings))
+            return reopen_listing(at, COMPANY, actor, now, renew=lambda old: replace(old, openings=openings))
         case "settle":
             return settle_listing(at, now)
     return revise_posting(at, posting, now)

@@ -16,7 +16,7 @@ READER = Addressee(email="ada@example.org", name="Ada", time_zone="Europe/Berlin
 
 
 def delivery(envelopes: FieldCipher) -> MailDelivery:
-    sealed = envelopes.seal(CODE, READER, delivery_id="ntf_1")
+    sealed = envelopes.encrypt(CODE, READER, delivery_id="ntf_1")
     return MailDelivery(
         id="ntf_1",
         recipient_id="usr_1",
@@ -29,7 +29,7 @@ def delivery(envelopes: FieldCipher) -> MailDelivery:
 
 def test_what_was_sealed_opens_as_it_was() -> None:
     envelopes = FieldCipher(b"k" * 32)
-    assert envelopes.open(delivery(envelopes)) == (CODE, READER)
+    assert envelopes.decrypt(delivery(envelopes)) == (CODE, READER)
 
 
 def test_neither_code_nor_address_can_be_read_while_sealed() -> None:
@@ -41,14 +41,14 @@ def test_neither_code_nor_address_can_be_read_while_sealed() -> None:
 def test_it_opens_neither_with_another_key_nor_in_another_delivery() -> None:
     envelopes = FieldCipher(b"k" * 32)
     with pytest.raises(DecryptionError):
-        FieldCipher(b"x" * 32).open(delivery(envelopes))
+        FieldCipher(b"x" * 32).decrypt(delivery(envelopes))
     with pytest.raises(DecryptionError):
-        envelopes.open(replace(delivery(envelopes), id="ntf_2"))
+        envelopes.decrypt(replace(delivery(envelopes), id="ntf_2"))
 
 
 def test_a_wiped_delivery_and_an_unknown_template_cannot_be_opened() -> None:
     envelopes = FieldCipher(b"k" * 32)
     with pytest.raises(DecryptionError):
-        envelopes.open(replace(delivery(envelopes), sealed=None))
+        envelopes.decrypt(replace(delivery(envelopes), sealed=None))
     with pytest.raises(DecryptionError):
-        envelopes.open(replace(delivery(envelopes), template=OfferAccepted.template, version=99))
+        envelopes.decrypt(replace(delivery(envelopes), template=OfferAccepted.template, version=99))

@@ -73,7 +73,7 @@ def test_a_german_mail_has_all_that_the_english_one_has_in_german(
 ) -> None:
     def letter(locale: str) -> Any:
         reader = Addressee(email="a@b.example", name="Ada", locale=locale)
-        return mails._letter("ntf_1", sample(kind), reader, MOMENT)
+        return mails._draft("ntf_1", sample(kind), reader, MOMENT)
 
     german, english = letter("de-AT"), letter("en")
     for text, other in (
@@ -99,13 +99,15 @@ def test_set_phrases_of_contents_are_translated(mails: NotificationRenderer) -> 
     content = ApplicationChanged(
         application_id="app_1", internship_title="T", company_name="C", status="In review"
     )
-    assert "In Prüfung" in mails.inbox_text(content, Addressee(email="a@b.example", locale="de")).body
+    assert "In Prüfung" in mails.render_inbox_entry(content, Addressee(email="a@b.example", locale="de")).body
 
 
 def test_times_read_as_people_of_the_language_write_them(mails: NotificationRenderer) -> None:
     content = ListingPublished(internship_id="int_1", internship_title="T", apply_deadline=MOMENT)
     reader = Addressee(email="a@b.example", locale="de", time_zone="Europe/Berlin")
-    assert "Dienstag, 3. März 2026, 14:05 Uhr (Europe/Berlin)" in mails.inbox_text(content, reader).body
+    assert (
+        "Dienstag, 3. März 2026, 14:05 Uhr (Europe/Berlin)" in mails.render_inbox_entry(content, reader).body
+    )
 
 
 def test_an_hour_that_comes_twice_names_its_offset() -> None:

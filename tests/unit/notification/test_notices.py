@@ -122,7 +122,7 @@ def test_no_move_to_rejected_notifies_anybody(from_state: str) -> None:
 @pytest.mark.parametrize("to_state", ["SUBMITTED", "IN_REVIEW", "SHORTLISTED", "INTERVIEW", "OFFERED"])
 def test_an_undone_rejection_is_notified_only_to_a_student_who_was_notified_of_it(to_state: str) -> None:
     (notice,) = move("REJECTED", to_state)
-    assert notice.only_after is c.ApplicationNotSelected
+    assert notice.requires_earlier is c.ApplicationNotSelected
     assert isinstance(notice.content, c.ApplicationChanged)
 
 

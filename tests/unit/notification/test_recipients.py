@@ -13,11 +13,11 @@ Change = Callable[[Recipient], Recipient]
 
 
 def registered(recipient: Recipient) -> Recipient:
-    return recipient.registered(email="ada@example.org", name="Ada", company_id="cmp_1")
+    return recipient.with_registration(email="ada@example.org", name="Ada", company_id="cmp_1")
 
 
 def profile(name: str, hours: int) -> Change:
-    return lambda recipient: recipient.profile_updated(
+    return lambda recipient: recipient.with_profile(
         name=name, locale="de", time_zone="Europe/Berlin", at=NOW + timedelta(hours=hours)
     )
 
@@ -39,13 +39,13 @@ def test_any_order_of_registration_and_profiles_ends_the_same(changes: list[Chan
 
 
 def test_a_recipient_without_a_registration_event_cannot_be_reached() -> None:
-    assert profile("Ada", 1)(Recipient(id="usr_1")).reader is None
+    assert profile("Ada", 1)(Recipient(id="usr_1")).addressee is None
 
 
 def test_a_registered_account_can_be_reached() -> None:
-    assert registered(Recipient(id="usr_1")).reader == Addressee(email="ada@example.org", name="Ada")
+    assert registered(Recipient(id="usr_1")).addressee == Addressee(email="ada@example.org", name="Ada")
 
 
 def test_the_name_of_the_account_fills_a_profile_without_one() -> None:
-    known = registered(profile("", 1)(Recipient(id="usr_1"))).reader
+    known = registered(profile("", 1)(Recipient(id="usr_1"))).addressee
     assert known == Addressee(email="ada@example.org", name="Ada", time_zone="Europe/Berlin", locale="de")

@@ -1,9 +1,12 @@
 from google.protobuf.json_format import MessageToDict
 
+from internshipconnect.events.v1.events_pb2 import CompanyStateChanged
 from internshipconnect.user.v1 import user_pb2 as pb
-from services.user.domain import CompanySize, Student
+from services.user.domain import CompanySize, CompanyState, Student
 from services.user.domain.company import Company
-from services.user.mapping import entity_from_message, entity_to_message
+from services.user.domain.events import company_state_changed
+from services.user.domain.search import StudentPageCursor
+from services.user.mapping import cursor_from_token, entity_from_message, entity_to_message, event_message
 from tests.unit.user.samples import COMPANY, NOW, PROFILE, STUDENT
 
 
@@ -42,3 +45,17 @@ def test_a_company_survives_with_what_only_the_entity_has() -> None:
 def test_times_come_back_as_they_were() -> None:
     company = Company(COMPANY, "Acme", create_time=NOW)
     assert entity_from_message(Company, entity_to_message(pb.Company, company), version=0).create_time == NOW
+
+
+def test_a_companys_new_state_is_published_with_its_version_and_reason() -> None:
+    before = Company("cmp_1", "Acme", version=3)
+    after = before.with_state(CompanyState.VERIFIED, "maria", "Checked.", NOW).with_next_version(NOW)
+    message = event_message(company_state_changed(before, after, "maria", "Checked."))
+    assert isinstance(message, CompanyStateChanged)
+    assert (getattr(message, "from"), message.to) == (pb.COMPANY_STATE_UNVERIFIED, pb.COMPANY_STATE_VERIFIED)
+    assert (message.company_name, message.company_version, message.reason) == ("Acme", 4, "Checked.")
+
+
+def test_a_cursor_is_read_from_its_token() -> None:
+    assert cursor_from_token([7, "usr_1", 2, 10, 20]) == StudentPageCursor((7, "usr_1"), 2, (10, 20))
+    assert cursor_from_token(None) is None

@@ -79,28 +79,28 @@ def test_a_new_students_profile_is_seen_only_where_they_apply() -> None:
 
 def test_the_news_of_a_registration_fills_only_what_is_empty() -> None:
     edited = replace(new_profile(USER, ProfileKind.STUDENT), name="Ada L.", locale="de", student=STUDENT)
-    after = edited.registered(make_registration())
+    after = edited.with_registration(make_registration())
     assert (after.name, after.email, after.locale) == ("Ada L.", "ada@campus.test", "de")
     assert after.student == STUDENT
 
 
 def test_the_same_news_twice_changes_nothing() -> None:
-    once = new_profile(USER, ProfileKind.STUDENT).registered(make_registration())
-    assert once.registered(make_registration()) is once
+    once = new_profile(USER, ProfileKind.STUDENT).with_registration(make_registration())
+    assert once.with_registration(make_registration()) is once
 
 
 def test_older_news_changes_nothing() -> None:
-    later = new_profile(USER, ProfileKind.STUDENT).registered(make_registration("Ada", version=2))
-    assert later.registered(make_registration("Eve")) is later
+    later = new_profile(USER, ProfileKind.STUDENT).with_registration(make_registration("Ada", version=2))
+    assert later.with_registration(make_registration("Eve")) is later
 
 
 def test_another_registration_of_the_address_starts_the_profile_over() -> None:
     eves = replace(
-        new_profile(USER, ProfileKind.COMPANY, COMPANY).registered(make_registration("Eve")),
+        new_profile(USER, ProfileKind.COMPANY, COMPANY).with_registration(make_registration("Eve")),
         locale="xx",
         version=4,
     )
-    adas = eves.registered(make_registration("Ada", version=2))
+    adas = eves.with_registration(make_registration("Ada", version=2))
     expected = Profile(
         USER,
         ProfileKind.STUDENT,
@@ -114,13 +114,17 @@ def test_another_registration_of_the_address_starts_the_profile_over() -> None:
 
 
 def test_an_address_that_was_proven_stays_so_when_the_news_comes_late() -> None:
-    proven = new_profile(USER, ProfileKind.STUDENT).registered(make_registration("Eve")).verified()
-    assert proven.registered(make_registration("Ada", version=2)).email_verified
+    proven = (
+        new_profile(USER, ProfileKind.STUDENT)
+        .with_registration(make_registration("Eve"))
+        .with_verified_email()
+    )
+    assert proven.with_registration(make_registration("Ada", version=2)).email_verified
 
 
 def test_a_companys_page_keeps_the_name_that_a_member_gave_it() -> None:
-    assert Company(COMPANY).registered("Acme").name == "Acme"
-    assert Company(COMPANY, "Acme AG").registered("Acme").name == "Acme AG"
+    assert Company(COMPANY).with_registered_name("Acme").name == "Acme"
+    assert Company(COMPANY, "Acme AG").with_registered_name("Acme").name == "Acme AG"
 
 
 def test_what_is_wrong_with_a_companys_page_is_named_at_once() -> None:

@@ -36,30 +36,30 @@ class Mailer:
 
     def __init__(
         self,
-        store: NotificationRepository,
-        envelopes: FieldCipher,
-        mails: NotificationRenderer,
-        post: MailTransport,
+        repository: NotificationRepository,
+        cipher: FieldCipher,
+        renderer: NotificationRenderer,
+        transport: MailTransport,
         clock: Clock,
     ) -> None:
-        self._store = store
-        self._envelopes = envelopes
-        self._mails = mails
-        self._post = post
+        self._repository = repository
+        self._cipher = cipher
+        self._renderer = renderer
+        self._transport = transport
         self._clock = clock
 
     async def send(self, delivery_id: str) -> None:
-        """Sends one mail, unless that was done or is being done.
+        """Send one mail, unless that was done or is being done.
 
         Raises:
             DomainError: UNAVAILABLE; a later try may succeed.
         """
         now = self._clock.now()
-        claimed = await self._store.claim(delivery_id, now=now, lease_until=now + SENDING_LEASE)
+        claimed = await self._repository.claim_delivery(delivery_id, now=now, lease_until=now + SENDING_LEASE)
         if claimed is None:
             return await self._check_gone(delivery_id)
         try:
-            await self._hand_over(claimed)
+            await self._render_and_send(claimed)
         except (MailRefusedError, InvalidRecipientAddressError) as refusal:
             return await self._settle(claimed, MailDeliveryState.BOUNCED, str(refusal))
         except MailRenderingError as problem:
@@ -72,17 +72,17 @@ class Mailer:
         return await self._settle(claimed, MailDeliveryState.SENT)
 
     async def _check_gone(self, delivery_id: str) -> None:
-        delivery = await self._store.delivery(delivery_id)
+        delivery = await self._repository.get_delivery(delivery_id)
         if delivery is not None and delivery.state not in _FINISHED_STATES:
             raise unavailable("Another try at this mail", retry_after_s=SENDING_LEASE.total_seconds())
 
-    async def _hand_over(self, delivery: MailDelivery) -> None:
-        content, reader = self._envelopes.open(delivery)
-        mail = self._mails.mail(delivery.id, content, reader, written_at=delivery.create_time)
-        await self._post.send(mail)
+    async def _render_and_send(self, delivery: MailDelivery) -> None:
+        content, addressee = self._cipher.decrypt(delivery)
+        mail = self._renderer.render_mail(delivery.id, content, addressee, written_at=delivery.create_time)
+        await self._transport.send(mail)
 
     async def _settle(self, delivery: MailDelivery, state: MailDeliveryState, error: str = "") -> None:
-        await self._write_down(delivery, state, error)
+        await self._record_result(delivery, state, error)
         _log.info(
             "mail settled",
             notification_id=delivery.id,
@@ -92,12 +92,14 @@ class Mailer:
             error=error,
         )
 
-    async def _write_down(self, delivery: MailDelivery, state: MailDeliveryState, error: str) -> None:
-        """Tries for as long as the claim lasts: a mail that is not known to be sent is sent again."""
+    async def _record_result(self, delivery: MailDelivery, state: MailDeliveryState, error: str) -> None:
+        """Try for as long as the claim lasts: a mail that is not known to be sent is sent again."""
         until = delivery.lease_until or self._clock.now()
         while True:
             try:
-                return await self._store.settle(delivery, state, now=self._clock.now(), error=error)
+                return await self._repository.settle_delivery(
+                    delivery, state, now=self._clock.now(), error=error
+                )
             except DomainError as problem:
                 if problem.reason not in UNAVAILABLE_REASONS or self._clock.now() + RETRY_INTERVAL > until:
                     raise

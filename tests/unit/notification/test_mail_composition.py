@@ -143,14 +143,14 @@ def test_whatever_people_type_the_headers_are_ours_and_the_words_are_theirs(
 ) -> None:
     content, reader = content_of(kind, text), Addressee(email="ada@example.org", name=name, locale=language)
     before = counted("whole")
-    raw = mails.mail("ntf_1", content, reader, written_at=WRITTEN_AT).raw
+    raw = mails.render_mail("ntf_1", content, reader, written_at=WRITTEN_AT).raw
     assert counted("whole") == before + 1
     headers = header_lines(raw)
     shown = truncate_text(to_single_line(name), MAX_NAME_CHARS) if kind.named else ""
     assert mailbox(headers["To"]) == (shown, "ada@example.org")
     assert mailbox(headers["From"]) == ("IC, Mail", "hello@ic.example")
     if kind.in_inbox:
-        assert decoded(headers["Subject"]) == mails.inbox_text(content, reader).title
+        assert decoded(headers["Subject"]) == mails.render_inbox_entry(content, reader).title
     assert headers["Message-ID"] == "<ntf_1@ic.example>"
     assert raw.isascii()
     assert max(map(len, raw.split(b"\r\n"))) <= 78 + len("ada@example.org")
@@ -242,7 +242,7 @@ def test_a_mail_whose_headers_read_back_wrong_goes_out_without_what_people_typed
     monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: bool(letter.to.name)))
     before = counted("bare")
     reader = Addressee(email="olga@example.org", name="Olga")
-    raw = mails.mail("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT).raw
+    raw = mails.render_mail("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT).raw
     headers = header_lines(raw)
     assert headers["To"] == "olga@example.org"
     assert headers["Subject"] == "News from InternshipConnect"
@@ -254,7 +254,7 @@ def test_a_mail_whose_body_reads_back_wrong_says_only_where_to_look(
     mails: NotificationRenderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: "Eve" in letter.text))
-    raw = mails.mail(
+    raw = mails.render_mail(
         "ntf_1", APPLICANT, Addressee(email="o@example.org", locale="de"), written_at=WRITTEN_AT
     ).raw
     assert header_lines(raw)["Subject"] == "Neues von InternshipConnect"
@@ -268,7 +268,7 @@ def test_a_mail_that_never_reads_back_right_is_given_up_and_counted(
     monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: True))
     before = counted("none")
     with pytest.raises(MailRenderingError):
-        mails.mail("ntf_1", APPLICANT, Addressee(email="o@example.org"), written_at=WRITTEN_AT)
+        mails.render_mail("ntf_1", APPLICANT, Addressee(email="o@example.org"), written_at=WRITTEN_AT)
     assert counted("none") == before + 1
 
 
@@ -276,7 +276,7 @@ def test_only_a_local_part_beyond_ascii_needs_smtputf8(mails: NotificationRender
     content = VerificationCode(code="12345678", expire_time=WRITTEN_AT)
 
     def to(address: str) -> EncodedMail:
-        return mails.mail("ntf_1", content, Addressee(email=address), written_at=WRITTEN_AT)
+        return mails.render_mail("ntf_1", content, Addressee(email=address), written_at=WRITTEN_AT)
 
     assert to("a@münchen.de").recipient == to("a@xn--mnchen-3ya.de").recipient == "a@xn--mnchen-3ya.de"
     assert not to("a@münchen.de").needs_smtputf8
@@ -295,7 +295,7 @@ def test_a_plain_subject_stays_readable_and_is_folded(mails: NotificationRendere
 def test_a_subject_of_emoji_is_cut_between_and_not_within_them(mails: NotificationRenderer) -> None:
     family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
     content = replace(APPLICANT, student_name=family * 60)
-    title = mails.inbox_text(content, Addressee(email="o@example.org")).title
+    title = mails.render_inbox_entry(content, Addressee(email="o@example.org")).title
     assert len(title) <= MAX_SUBJECT_CHARS
     assert title.removesuffix("…").replace(family, "") == ""
 

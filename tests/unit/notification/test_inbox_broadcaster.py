@@ -38,10 +38,10 @@ class TwoShardSource:
         self.home = {"usr_1": "a"}
         self.moved: asyncio.Queue[None] = asyncio.Queue()
 
-    async def on_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+    async def follow_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         await run_until_first_exit(*(follow(name) for name in self.coming))
 
-    async def moves(self) -> AsyncIterator[None]:
+    async def slot_moves(self) -> AsyncIterator[None]:
         while True:
             await self.moved.get()
             yield
@@ -49,7 +49,7 @@ class TwoShardSource:
     def shard_of(self, recipient_id: str) -> str:
         return self.home.get(recipient_id, "b")
 
-    async def arrivals(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
+    async def watch_inserts(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
         opened()
         while True:
             item = await self.coming[shard_name].get()
@@ -62,10 +62,10 @@ class TwoShardSource:
 async def running(
     source: TwoShardSource, *, most_streams: int = 10, most_per_user: int = 2
 ) -> AsyncIterator[InboxBroadcaster]:
-    feed = InboxBroadcaster(source, most_streams=most_streams, most_per_user=most_per_user)
-    task = asyncio.create_task(feed.run())
-    await feed.opened("usr_1")
-    await feed.opened("usr_2")
+    feed = InboxBroadcaster(source, max_streams=most_streams, max_streams_per_user=most_per_user)
+    task = asyncio.create_task(feed.follow_shards())
+    await feed.wait_until_following("usr_1")
+    await feed.wait_until_following("usr_2")
     try:
         yield feed
     finally:
@@ -76,7 +76,11 @@ async def running(
 async def test_each_stream_gets_its_own_users_entries() -> None:
     source = TwoShardSource()
     async with running(source) as feed:
-        with feed.listen("usr_1") as one, feed.listen("usr_1") as other, feed.listen("usr_2") as stranger:
+        with (
+            feed.subscribe("usr_1") as one,
+            feed.subscribe("usr_1") as other,
+            feed.subscribe("usr_2") as stranger,
+        ):
             source.coming["a"].put_nowait(entry(1))
             source.coming["b"].put_nowait(entry(2, "usr_2"))
             assert await anext(aiter(one)) == await anext(aiter(other)) == entry(1)
@@ -86,7 +90,7 @@ async def test_each_stream_gets_its_own_users_entries() -> None:
 async def test_a_stream_whose_inbox_has_moved_gets_a_resume_event_and_others_go_on() -> None:
     source = TwoShardSource()
     async with running(source) as feed:
-        with feed.listen("usr_1") as moved, feed.listen("usr_2") as stays:
+        with feed.subscribe("usr_1") as moved, feed.subscribe("usr_2") as stays:
             source.home["usr_1"] = "b"
             source.moved.put_nowait(None)
             with pytest.raises(DomainError, match="UNAVAILABLE"):
@@ -97,24 +101,24 @@ async def test_a_stream_whose_inbox_has_moved_gets_a_resume_event_and_others_go_
 
 async def test_streams_of_a_user_are_limited() -> None:
     async with running(TwoShardSource(), most_per_user=1) as feed:
-        with feed.listen("usr_1"):
-            with pytest.raises(DomainError) as refusal, feed.listen("usr_1"):
+        with feed.subscribe("usr_1"):
+            with pytest.raises(DomainError) as refusal, feed.subscribe("usr_1"):
                 pass
             assert refusal.value.reason == "OVERLOADED"
-            with feed.listen("usr_2"):
+            with feed.subscribe("usr_2"):
                 pass
-        with feed.listen("usr_1"):
+        with feed.subscribe("usr_1"):
             pass
 
 
 async def test_streams_of_a_process_are_limited() -> None:
     async with running(TwoShardSource(), most_streams=1) as feed:
-        with feed.listen("usr_1"), pytest.raises(DomainError, match="OVERLOADED"), feed.listen("usr_2"):
+        with feed.subscribe("usr_1"), pytest.raises(DomainError, match="OVERLOADED"), feed.subscribe("usr_2"):
             pass
 
 
 async def test_a_reader_that_is_too_slow_gets_a_resume_event() -> None:
-    listener = InboxListener(waiting_most=3)
+    listener = InboxListener(max_waiting=3)
     for number in range(5):
         listener.offer(entry(number))
     with pytest.raises(DomainError, match="OVERLOADED"):
@@ -123,24 +127,24 @@ async def test_a_reader_that_is_too_slow_gets_a_resume_event() -> None:
 
 async def test_closing_ends_streams_cleanly_after_what_waits() -> None:
     async with running(TwoShardSource()) as feed:
-        with feed.listen("usr_1") as listener:
+        with feed.subscribe("usr_1") as listener:
             listener.offer(entry(1))
             await feed.close()
             assert [each async for each in listener] == [entry(1)]
-        with pytest.raises(DomainError, match="UNAVAILABLE"), feed.listen("usr_1"):
+        with pytest.raises(DomainError, match="UNAVAILABLE"), feed.subscribe("usr_1"):
             pass
 
 
 async def test_a_lost_shard_ends_its_streams_only_and_is_followed_again() -> None:
     source = TwoShardSource()
     async with running(source) as feed:
-        with feed.listen("usr_1") as lost, feed.listen("usr_2") as kept:
+        with feed.subscribe("usr_1") as lost, feed.subscribe("usr_2") as kept:
             source.coming["a"].put_nowait(ConnectionError("gone"))
             with pytest.raises(DomainError, match="UNAVAILABLE"):
                 await anext(aiter(lost))
             source.coming["b"].put_nowait(entry(2, "usr_2"))
             assert await anext(aiter(kept)) == entry(2, "usr_2")
-        await feed.opened("usr_1")
-        with feed.listen("usr_1") as again:
+        await feed.wait_until_following("usr_1")
+        with feed.subscribe("usr_1") as again:
             source.coming["a"].put_nowait(entry(3))
             assert await anext(aiter(again)) == entry(3)

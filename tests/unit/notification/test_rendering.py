@@ -55,7 +55,7 @@ def sample(kind: type[NotificationContent], **given: Any) -> NotificationContent
 
 def raw(mails: NotificationRenderer, content: NotificationContent, reader: Addressee = READER) -> bytes:
     """The mail's bytes."""
-    return mails.mail("ntf_1", content, reader, written_at=WRITTEN_AT).raw
+    return mails.render_mail("ntf_1", content, reader, written_at=WRITTEN_AT).raw
 
 
 def written(
@@ -101,7 +101,7 @@ def test_every_template_shows_all_its_variables_in_text_and_in_html(
 def test_every_inbox_entry_has_a_title_and_a_text_of_one_line(
     mails: NotificationRenderer, kind: type[NotificationContent]
 ) -> None:
-    text = mails.inbox_text(sample(kind), READER)
+    text = mails.render_inbox_entry(sample(kind), READER)
     assert text.title
     assert text.body
     assert "\n" not in text.title + text.body
@@ -148,7 +148,9 @@ def test_a_long_title_is_cut_in_the_subject(mails: NotificationRenderer) -> None
 def test_an_address_that_is_none_is_undeliverable(mails: NotificationRenderer) -> None:
     for address in ("not an address", "a@b\r\nBcc: c@d.example", ""):
         with pytest.raises(InvalidRecipientAddressError):
-            mails.mail("ntf_1", sample(ApplicationReceived), Addressee(email=address), written_at=WRITTEN_AT)
+            mails.render_mail(
+                "ntf_1", sample(ApplicationReceived), Addressee(email=address), written_at=WRITTEN_AT
+            )
 
 
 def test_the_same_notification_always_has_the_same_message_id(mails: NotificationRenderer) -> None:
