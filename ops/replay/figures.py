@@ -10,7 +10,6 @@ from datetime import datetime
 
 from chassis.clock import Clock
 from chassis.sharding.reconciler import ReconcileProgress
-from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from services.analytics.domain.figures import ApplicationEvent, ListingEvent
 from services.analytics.mapping import application_event_from_message, listing_event_from_message
