@@ -21,8 +21,8 @@ _WELL_KNOWN: Final = "google.protobuf"
 def changed_paths(message: Message, mask: FieldMask, *, writable: Collection[str]) -> tuple[str, ...]:
     """The paths that an update with this body and mask changes, each once, in sorted order.
 
-    `writable` lists the units of change, e.g. `name`, `student.headline`, `student.location`; what is not
-    listed is read-only. A mask may name a unit, a part of one (`student.location.city`) or a parent of
+    `writable` lists the units of change, e.g. `name`, `student.headline`, `student.location`; others are
+    read-only. A mask may name a unit, a part of one (`student.location.city`) or a parent of
     several (`student`: all of its units). Without a mask the fields that the body holds are changed, each at
     its own depth: a nested message changes only what it holds, a list or map is replaced as a whole. The
     gateway names them, as JSON tells an empty field from an absent one; of a gRPC message a field without

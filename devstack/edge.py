@@ -46,7 +46,7 @@ def envoy_config_path(topology: Topology, region: StackRegion) -> Path:
 
 
 def _gateway_process(topology: Topology, region: StackRegion) -> StackProcess:
-    """Envoy, in front of everything: ready when it was told of the services behind it, and they are."""
+    """Envoy, in front of everything: ready when it knows the services behind it, and they are ready."""
     config = str(envoy_config_path(topology, region))
     options = ("--concurrency", "1", "--disable-hot-restart", "--drain-time-s", str(GATEWAY_DRAIN_S))
     return StackProcess(

@@ -1,6 +1,6 @@
 """Faults on purpose: of stores by the proxy before them, of services by Envoy and gRPC themselves.
 
-What is set is in force when `set_fault` and `clear` return.
+A fault is in force when `set_fault` returns, and gone when `clear` does.
 """
 
 import fcntl
@@ -178,7 +178,7 @@ def _replace_file(path: Path, content: bytes) -> None:
 def _wait_until_applied(ops_port: int, metric: str, file: Path, process: str) -> None:
     """The process says in a metric which version of its file it goes by.
 
-    It is the present version that counts: others may change the file meanwhile, and keep what is there.
+    The present version counts: others may change the file at the same time, and keep the rest of it.
     """
     url = f"http://{LOOPBACK}:{ops_port}/metrics"
 

@@ -12,7 +12,7 @@ TERMINATE_TIMEOUT_S = 10.0
 
 
 def find_stack_processes(topology: Topology) -> list[psutil.Process]:
-    """Every living process that this stack started, told by a variable in its environment."""
+    """Every living process that this stack started, recognised by a variable in its environment."""
     return [process for process in psutil.process_iter() if _belongs_to_stack(process, str(topology.root))]
 
 

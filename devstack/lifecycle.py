@@ -68,7 +68,7 @@ def start_stack(topology: Topology, steps: StepProgress, *, stores_only: bool = 
     if later:
         with steps.step("collections and indexes"):
             provision.provision_collections(cluster)
-        # The broker takes longest to boot; the services can load their libraries meanwhile.
+        # The broker takes longest to boot; the services load their libraries during that time.
         start_each(client, later)
     with steps.step("broker: RabbitMQ") as detail:
         wait_for_processes(stack, client, [broker], detail, probe_process)

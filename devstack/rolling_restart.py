@@ -44,7 +44,7 @@ def restart_order(stack: Stack) -> Iterator[StackProcess]:
 
 
 def restart_in_turn(stack: Stack, tell: ReportProgress) -> None:
-    """Restarts everything in turn; `tell` hears of each process.
+    """Restart everything in turn; `tell` gets the name of each process.
 
     Gateways are drained first, and a shard's primary hands over first where there are other members.
 

@@ -26,7 +26,7 @@ RENEWAL_MARGIN: Final = timedelta(days=30)
 class GatewayCertificate:
     """PEM files of one certificate and its key, named by the day on which it expires.
 
-    Envoy reads files again only when it is told of others.
+    Envoy reads files again only when its configuration names others.
     """
 
     chain: Path

@@ -46,7 +46,7 @@ __all__ = [
 REDIS_NODE_COUNT: Final = 3
 MEMBER_CHOICES: Final = (1, 3)
 PROXIED_PORT_OFFSET: Final = 5
-"""With faults, a store itself listens so many ports above the one that its clients know."""
+"""With faults, a store itself listens this number of ports above the one that its clients know."""
 
 FAULT_PROXY_OPS_PORT: Final = 6010
 
@@ -72,7 +72,7 @@ class Topology(FrozenRecord):
     tls: bool = False
     """Whether the gateways take TLS, and nothing else."""
     faults: bool = False
-    """Whether a proxy stands before the stores, which can be told to delay, hold back or cut what passes."""
+    """Whether a proxy stands before the stores, which can delay, hold back or cut what passes."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -302,7 +302,7 @@ def find_or_create_stack(
     limits_times: int = 1,
     faults: bool = False,
 ) -> Topology:
-    """The recorded stack of that name, or a new one with ports of its own. Both take TLS from now on as told.
+    """The recorded stack of that name, or a new one with ports of its own; `tls` is for both, from now on.
 
     Raises:
         OpsError: the stack exists with another number of shards, members or regions, or without the faults

@@ -1,6 +1,6 @@
 """The Envoy extensions that the gateway uses, named once, and dictionaries made into checked messages.
 
-Importing a type makes it known: what is packed inside a message is checked as well.
+Importing a type makes it known: messages packed inside a message are checked as well.
 """
 
 from collections.abc import Mapping

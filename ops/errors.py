@@ -1,8 +1,8 @@
-"""What an operator is told, in one sentence, instead of a traceback."""
+"""Errors for operators: one sentence instead of a traceback."""
 
 
 class OpsError(Exception):
     """A mistake or a state of the machine that the operator can mend.
 
-    The message says what is wrong and what to do; `ic` prints it and exits with code 1.
+    The message names the fault and the remedy; `ic` prints it and exits with code 1.
     """

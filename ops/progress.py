@@ -22,7 +22,7 @@ class StepProgress:
 
     @contextmanager
     def step(self, what: str) -> Iterator[Callable[[str], None]]:
-        """One step; what is yielded tells what it is waiting for.
+        """One step; call the yielded function with what it waits for.
 
         In a pipe, where no spinner turns, a step that takes long says so every ten seconds.
         """

@@ -13,7 +13,7 @@ from ops.errors import OpsError
 from ops.paths import REPO
 
 TERMINATE_TIMEOUT_S: Final = 120.0
-"""A suite that is told to end takes its stack down first."""
+"""A suite that gets SIGTERM takes its stack down first."""
 _THOROUGH_MARK: Final = ("-m", "thorough")
 
 
@@ -74,7 +74,7 @@ def select_suites(names: Sequence[str], among: Sequence[ThoroughSuite]) -> list[
 def run_suites(
     wanted: Iterable[ThoroughSuite], announce: Callable[[ThoroughSuite], None]
 ) -> list[SuiteResult]:
-    """Runs each, whatever became of those before; once told to end, it runs no further one."""
+    """Run each, also after a failed one; after SIGTERM or SIGINT run no further one."""
     results = []
     is_over = False
     for suite in wanted:
@@ -92,7 +92,7 @@ def run_suites(
 
 
 def _run_suite(suite: ThoroughSuite) -> int:
-    """Raises KeyboardInterrupt when this process is told to end; the suite has ended then, too."""
+    """Raise KeyboardInterrupt when this process is asked to end; the suite has ended then, too."""
     before = signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
         with subprocess.Popen(suite.command, cwd=REPO) as running:

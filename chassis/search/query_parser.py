@@ -55,8 +55,8 @@ _RELATED_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
 class QueryTerm:
     """A word asked for: the terms it may stand for with their quality, and how much finding it says.
 
-    `listings` is about how many hold one of them. What is not `demanded` only ranks; what `means` something
-    is a filter. `marks` are further terms that are shown as found; `corrected` is what was read for a
+    `listings` is about how many hold one. A term that is not `demanded` only ranks; one that `means` a
+    fact is a filter. `marks` are further terms that are shown as found; `corrected` is what was read for a
     misspelling.
     """
 

@@ -120,7 +120,7 @@ def logs(
 
 
 class _LineFilter:
-    """Which lines are shown. What is searched for by an ID brings the lines of its traces, too."""
+    """Which lines are shown. A search for an ID brings the lines of its traces, too."""
 
     def __init__(self, *, level: str, ids: tuple[str, ...], since: float) -> None:
         self.since = since
@@ -208,7 +208,7 @@ def format_time_of_day(seconds: float) -> str:
 
 
 def take_last(found: Iterable[LogLine], count: int | None) -> Iterable[LogLine]:
-    """The last so many, or all."""
+    """Return the last lines of this number, or all."""
     return found if count is None else deque(found, maxlen=count)
 
 

@@ -25,7 +25,7 @@ MIN_READINESS_WIDTH: Final = 30
 """Columns of a screen that readiness has at least, before others are left out."""
 COLUMN_GAP: Final = 2
 DROP_ORDER: Final = ("pid", "ports", "up for", "memory", "restarts")
-"""What is left out of a narrow screen, the least important first."""
+"""The columns that a narrow screen leaves out, the least important first."""
 RIGHT_ALIGNED: Final = frozenset({"pid", "up for", "restarts", "memory"})
 STATE_STYLE = {"RUNNING": "green", "STARTING": "yellow", "STOPPED": "dim"}
 

@@ -1,1 +1,1 @@
-"""The proxy before the stores of a stack: passes everything on, until it is told to do so badly."""
+"""The proxy before the stores of a stack: passes everything on, and delays or cuts it on request."""

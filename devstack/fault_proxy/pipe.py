@@ -21,7 +21,7 @@ class StreamEnd(Enum):
 
 
 class Pipe:
-    """Holds what is not due yet. `ended` is called when the source's end has reached the sink."""
+    """Holds bytes that are not due yet. `ended` is called when the source's end has reached the sink."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ended: Callable[[StreamEnd], None]) -> None:
         self._loop = loop
@@ -41,7 +41,7 @@ class Pipe:
         return self._held_bytes
 
     def set_source(self, source: asyncio.Transport) -> None:
-        """What is fed comes from here."""
+        """Set where the bytes come from."""
         self._source = source
 
     def set_sink(self, sink: asyncio.Transport) -> None:
@@ -72,7 +72,7 @@ class Pipe:
         self._regulate()
 
     def close(self) -> None:
-        """Forgets what is held."""
+        """Discard the bytes that are held."""
         self._items.clear()
         self._held_bytes = 0
         self._set_timer(None)

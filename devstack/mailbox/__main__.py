@@ -1,4 +1,4 @@
-"""Runs the mailbox until it is told to stop."""
+"""Runs the mailbox until SIGTERM."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""What is in a mail: its readable parts and its links."""
+"""The readable parts of a mail, and its links."""
 
 import html
 import re

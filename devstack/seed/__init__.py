@@ -28,7 +28,7 @@ class SeedRequest:
 
 
 def seed_stack(topology: Topology, wanted: SeedRequest, progress: Callable[[str, int], None]) -> SeededCounts:
-    """Seeds a running stack; `progress(what, done)` hears how far it is.
+    """Seed a running stack; `progress(what, done)` reports how far it is.
 
     Raises DomainError when a service does not answer for two minutes.
     """

@@ -144,7 +144,7 @@ def make_person_name(country: str, seed: str) -> str:
 
 
 def make_company_names(dice: random.Random, count: int) -> list[str]:
-    """So many different names."""
+    """This number of different names."""
     stems = [f"{first}{second}" for first in _NAME_STARTS for second in _NAME_ENDINGS]
     names = [f"{stem} {kind}" for kind in _COMPANY_SUFFIXES for stem in dice.sample(stems, len(stems))]
     rounds = -(-count // len(names))

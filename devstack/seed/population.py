@@ -17,7 +17,7 @@ from devstack.seed.trades import TRADES, Trade
 from devstack.seed.wording import SeedQuestion
 
 SHOWCASE_LISTINGS: Final = 4
-"""So many of the first listings are of the first company, and open: who looks at it sees all there is."""
+"""This number of the first listings are of the first company, and open: its pages show everything."""
 SHOWCASE_INTERVAL: Final = 40
 HISTORY_SPAN: Final = timedelta(days=60)
 

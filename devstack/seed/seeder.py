@@ -42,9 +42,9 @@ MAX_CONCURRENT_ITEMS: Final = 32
 WAIT_TIMEOUT_S: Final = 120.0
 RETRY_INTERVAL_S: Final = 1.0
 SEED_MODERATOR: Final = Principal(OPERATOR_SERVICE, "SERVICE")
-# So long ago that nobody is told of it any more: history sends no mails.
+# Too long ago for any notification: history sends no mails.
 HISTORY_END_AGE: Final = timedelta(days=4)
-# Answers are due 30 days after applying: what is younger still waits, what is older was closed without one.
+# Answers are due 30 days after applying: younger applications wait, older ones were closed without one.
 PENDING_APPLICATION_AGE: Final = timedelta(days=20)
 CLOSED_APPLICATION_AGE, CLOSED_APPLICATION_END_AGE = timedelta(days=50), timedelta(days=46)
 
@@ -60,7 +60,7 @@ class SeededCounts:
 
 
 class Seeder:
-    """Seeds step by step; `progress(what, done)` hears of each finished piece."""
+    """Seed step by step; `progress(what, done)` reports each finished piece."""
 
     def __init__(
         self,

@@ -45,7 +45,7 @@ def _format_progress(what: str, done: int, totals: Mapping[str, int]) -> str:
 
 
 def _wait_for_events(topology: Topology, steps: StepProgress) -> None:
-    """Until search index, lists and figures have caught up; what is slower than that goes on by itself."""
+    """Wait until search index, lists and figures have caught up; slower ones go on by themselves."""
     cluster = LocalCluster.load(topology)
     with steps.step("search index, lists and figures") as detail:
         until = time.monotonic() + CATCH_UP_TIMEOUT_S

@@ -81,7 +81,7 @@ def _ruleset(phase: str, rules: Sequence[CloudflareRule]) -> dict[str, Any]:
 def cache_rules(rpcs: Iterable[RpcSpec]) -> list[CloudflareRule]:
     """One rule for each duration that the contracts name; before them one that caches nothing.
 
-    In this phase the last rule that matches decides. Whoever sends a token, or whose answer the gateway
+    In this phase the last rule that matches decides. A client that sends a token, or whose answer the gateway
     marks as private, never gets or fills a shared entry.
     """
     by_duration: dict[int, list[str]] = {}
@@ -171,7 +171,7 @@ def _load_default_limits() -> RateLimitRuleSet:
 
 
 def _highest_limit(limits: RateLimitRuleSet, rate_limit_class: str, calls: int) -> RateLimit | None:
-    """What one address may do in a class of so many calls; where each call has an allowance, all together."""
+    """The calls of a class that one address may make; where each call has an allowance, all together."""
     by_plan = [(("class", rate_limit_class), ("plan", plan), ("user", "")) for plan in PLANS]
     found = _limits_at(limits, *by_plan, (("class", rate_limit_class), ("client", "")))
     for limit in _limits_at(limits, (("class", rate_limit_class), ("call", ""), ("client", ""))):

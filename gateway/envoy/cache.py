@@ -30,7 +30,7 @@ _PATH_PARAMETER: Final = re.compile(r"\{[^}]*\}")
 
 
 def cache_filter() -> dict[str, Any]:
-    """Answers from memory. Envoy forgets what was not asked for longest when it has no room."""
+    """Answers from memory. A full cache drops the least recently used answer."""
     return typed_extension(
         CACHE_FILTER,
         types.CACHE,
@@ -54,7 +54,7 @@ def cached_read_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
 
 
 def conditional_read_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
-    """The same for whoever has an answer already, or wants its head only; to come after the plain ones."""
+    """The same for a client that has an answer already, or wants its head only; after the plain ones."""
     paths = _cacheable_paths(rpcs)
     return [
         *(

@@ -46,7 +46,7 @@ FILTERS_SKIPPED_BY_CACHED_READS: Final = (
 JWKS_RPC: Final = "internshipconnect.auth.v1.AuthService.GetJwks"
 MAX_HEADER_BYTES: Final = 16 * 1024
 """Names and values of a request's headers. A service gets its path twice and a few headers more, and refuses
-what is longer than `chassis.grpc.server` says; below that bound it never does."""
+value that is longer than `chassis.grpc.server` says; below that bound it never does."""
 _LUA_FOLDER: Final = Path(__file__).with_name("lua")
 _LUA_FILES: Final = (
     "transcoder_errors.lua",

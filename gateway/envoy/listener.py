@@ -16,7 +16,7 @@ from gateway.xds.mesh import Mesh, TlsFiles
 
 EDGE_LISTENER: Final = "gateway"
 MAX_HEADERS_KB: Final = 64
-"""Beyond this Envoy ends the request without a word; the script says what is wrong far earlier."""
+"""Beyond this Envoy ends the request without an answer; the script refuses far earlier, with a reason."""
 _LOGGED_PATH: Final = "%PATH(NQ:ORIG_OR_PATH)%"
 """As the client sent it. Its query stays out of logs and traces: people put secrets and names there."""
 _ALPN_PROTOCOLS: Final = ("h2", "http/1.1")

@@ -1,4 +1,4 @@
-"""Rate limits at the edge: what the limiter is told of a call, by the class that its contract declares."""
+"""Rate limits at the edge: the descriptors of a call, by the class that its contract declares."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -82,7 +82,7 @@ def rate_limit_actions(rpc: RpcSpec) -> list[dict[str, Any]]:
 
 
 def _search_actions(class_: str, of_class: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is searched for: it limits nothing, and what is typed on counts as one search."""
+    """The search text: it limits nothing, and typing on counts as one search."""
     path = {"header_name": ORIGINAL_PATH_HEADER, "descriptor_key": "search"}
     return [{"actions": [of_class, {"request_headers": path}]}] if class_ == "SEARCH" else []
 

@@ -180,7 +180,7 @@ def _call_route(rpc: RpcSpec, mesh: Mesh, *, is_repeatable: bool) -> dict[str, A
 def _deadline_headers(rpc: RpcSpec) -> dict[str, Any]:
     """The service counts the time from when the call arrives, not from when it gets round to it.
 
-    gRPC itself ends a call whose time is over, without a word; so it is told a little more than the service.
+    gRPC itself ends a call whose time is over, without an answer; so it gets a little more than the service.
     """
     milliseconds = str(rpc.policy.deadline_ms + DEADLINE_MARGIN_MS // 2)
     told = [

@@ -1,4 +1,4 @@
-"""Who reads public listings, told by the edge after its answers, so that those of its cache count as well."""
+"""Readers of public listings, logged by the edge after its answers, so that those of its cache count."""
 
 from collections.abc import Iterable
 from typing import Any, Final

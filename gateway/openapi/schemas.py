@@ -1,7 +1,7 @@
 """Messages of the contracts as JSON schemas, field rules included.
 
 A message that is both sent and answered has two schemas. In an answer every printed field is required, and
-an enum is an open list, since new values may come. What is sent, `...Input`, lacks what only the server
+an enum is an open list, since new values may come. A sent schema, `...Input`, lacks what only the server
 sets, requires what the rules require, and names the values that an enum takes.
 """
 

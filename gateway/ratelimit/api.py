@@ -18,7 +18,7 @@ GrpcContext = grpc.aio.ServicerContext[Any, Any]
 _RateLimitResponse = rls_pb2.RateLimitResponse
 
 _RESPONSE_MARGIN_S: Final = 0.002
-"""What is kept of the caller's time for the answer itself."""
+"""The part of the caller's time that is kept for the answer itself."""
 
 
 class RateLimitServicer(rls_pb2_grpc.RateLimitServiceServicer):  # type: ignore[misc]

@@ -163,7 +163,7 @@ def _parse_replaces(where: ConfigReader, found: Any, own_name: str) -> Iterable[
 
 
 def _composite_key(key: str, value: str) -> str:
-    """Key and value as envoyproxy/ratelimit joins them; what is the same there may not differ here."""
+    """Key and value as envoyproxy/ratelimit joins them; keys that are equal there may not differ here."""
     return f"{key}_{value}" if value else key
 
 

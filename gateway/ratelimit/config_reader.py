@@ -1,4 +1,4 @@
-"""Reads values of unknown shape; what is wrong is written down with its place, and reading goes on."""
+"""Reads values of unknown shape; an error is recorded with its place, and reading goes on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _TYPE_NAMES: Final = {
 
 @dataclass(frozen=True)
 class ConfigReader:
-    """A place in a file; `complaints` takes what is wrong there, in words for the one who wrote the file.
+    """A place in a file; `complaints` collects its errors, in words for the author of the file.
 
     Every method answers with something usable even when it complains.
     """
@@ -31,7 +31,7 @@ class ConfigReader:
         return ConfigReader(self.file, self.complaints, f"{self.path}.{key}" if self.path else key)
 
     def complain(self, what: str, allowed: str = "") -> None:
-        """`what` is wrong here, instead of what is `allowed`."""
+        """Record that `what` stands here instead of something `allowed`."""
         place = f"{self.file}: {self.path}" if self.path else self.file
         self.complaints.append(f"{place}: {what}" + (f"; allowed: {allowed}" if allowed else ""))
 

@@ -26,7 +26,7 @@ _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class InvalidRequestError(Exception):
-    """The request cannot be answered; the message says which part of it is wrong, and what is allowed."""
+    """The request cannot be answered; the message names the wrong part and the allowed values."""
 
 
 def parse_request(raw: bytes) -> tuple[str, list[RequestDescriptor]]:
@@ -38,7 +38,7 @@ def parse_request(raw: bytes) -> tuple[str, list[RequestDescriptor]]:
     _check_text(request.domain, "domain", MAX_NAME_CHARS, may_be_empty=False)
     _check_count(request.descriptors, "descriptors", MAX_DESCRIPTORS)
     _check_hits(request.hits_addend, "hits_addend")
-    # The field cannot be told from an absent one when it is 0; then a request is one hit.
+    # A field of 0 looks like an absent one; then a request is one hit.
     hits = request.hits_addend or 1
     return request.domain, [_parse_descriptor(each, at, hits) for at, each in enumerate(request.descriptors)]
 
@@ -68,7 +68,7 @@ def _parse_entry(given: ratelimit_pb2.RateLimitDescriptor.Entry, where: str) -> 
 
 
 def _canonical_account(typed: str) -> str:
-    """One name for all spellings of an address; what is no address is its own name."""
+    """One name for all spellings of an address; any other text is its own name."""
     text = unquote(typed, errors="replace")
     try:
         return parse_email_address(text).key

@@ -114,7 +114,7 @@ def reject(
     name: ModeratorOption = "",
     stack: StackName = DEFAULT_STACK,
 ) -> None:
-    """Refuse a listing for good; it is archived. Ends what is under way for a suspended one."""
+    """Refuse a listing for good; it is archived. Ends pending applications of a suspended one."""
     _decide(stack, name, listing, "REJECT", reason=reason, etag=etag)
 
 

@@ -49,7 +49,7 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what is wrong.")] = False,
     stack: StackName = DEFAULT_STACK,
 ) -> None:
-    """Rebuild derived data from the source of truth, while serving. What is right is not written again."""
+    """Rebuild derived data from the source of truth, while serving. Correct data is not written again."""
     cluster = open_chosen_cluster(stack)
     start = None if since is None else parse_past_time(since, datetime.now(UTC))
     looked_at, wrong = Counter[str](), Counter[str]()

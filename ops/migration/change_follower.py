@@ -25,7 +25,7 @@ class ResumePointLostError(Exception):
 
 
 class ChangeFollower:
-    """A stream of changes, applied in rounds; `session` reads what is at least as new as they are."""
+    """A stream of changes, applied in rounds; `session` reads states at least as new as they are."""
 
     def __init__(
         self,

@@ -250,7 +250,7 @@ def _limit_shard_calls() -> Iterator[None]:
 
 
 def throttle(report: Callable[[float], None], every_s: float = 2.0) -> Callable[[float], None]:
-    """Passes on what it hears, at most every two seconds."""
+    """Passes on the latest value, at most every two seconds."""
     said_at = time.monotonic()
 
     def heard(value: float) -> None:

@@ -1,4 +1,4 @@
-"""The first copy of documents, that of the events that wait, and the clearing of what is left behind."""
+"""The first copy of documents and of waiting events, and the clearing of a broken-off one."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ FOLLOW_INTERVAL_S: Final = 5.0
 
 
 class InitialCopy:
-    """The first copy; what is copied already is followed meanwhile."""
+    """The first copy; documents that are copied already are followed during it."""
 
     def __init__(self, batch: MigrationBatch, progress: CopyProgress, follower: ChangeFollower) -> None:
         self._batch = batch
@@ -31,7 +31,7 @@ class InitialCopy:
         self._page_size = 0
 
     async def copy_collections(self, report: Callable[[], None]) -> None:
-        """Copies what is not copied yet; leaves half of the time to those who use the shards."""
+        """Copy the rest; leave half of the time to those who use the shards."""
         for namespace in self._batch.namespaces:
             if not namespace.is_outbox and str(namespace) not in self._progress.done:
                 await self._copy_collection(namespace, report)

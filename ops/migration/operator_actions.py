@@ -63,7 +63,7 @@ def move_slots(
 
 
 def rebalance_slots(cluster: Cluster, report: ReportProgress) -> list[MigrationResult]:
-    """Finishes what is under way, then moves slots until all shards have equally many. Raises OpsError."""
+    """Finish a running migration, then move slots until all shards have equally many. Raises OpsError."""
 
     async def action(migrator: SlotMigrator, editor: SlotMapEditor) -> list[MigrationResult]:
         moved = [await migrator.finish()] if editor.slot_map.moving else []
@@ -132,7 +132,7 @@ def _require_no_migration(slot_map: SlotMap) -> None:
 
 
 async def _require_all_shards(editor: SlotMapEditor) -> None:
-    """Also tells those the present map that were not told in time. Raises OpsError when a shard is silent."""
+    """Also send the present map to those that missed it. Raises OpsError when a shard is silent."""
     if silent := await editor.publish_to_all():
         raise OpsError(f"every shard has to take part, and these do not answer: {', '.join(silent)}")
 

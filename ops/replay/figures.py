@@ -1,6 +1,6 @@
 """The figures of analytics, counted again from the applications and listings of the other services.
 
-Services know each other by their events only, so each source tells again what it has told so far, and
+Services know each other by their events only, so each source repeats its past events, and
 analytics takes it in as it takes in events.
 """
 
@@ -34,25 +34,25 @@ class FigureSources:
         self.clock = clock
 
     def application_events(self, application: Application) -> list[ApplicationEvent]:
-        """All that was told of an application."""
+        """All events of an application."""
         return [
             application_event_from_message(replayed_event_message(event), time)
             for event, time in replay_events(application)
         ]
 
     def listing_event(self, listing: Listing) -> ListingEvent:
-        """What was told of a listing's state last."""
+        """The last event of a listing's state."""
         change, time = last_state_change(listing)
         message = state_change_message(change, self.clock.now())
         return listing_event_from_message(message.internship, time)
 
     async def current_application_events(self, application_id: str) -> list[ApplicationEvent] | None:
-        """All that was told of an application until now; None when there is none."""
+        """All events of an application until now; None when there is none."""
         application = await self.applications.get(application_id)
         return None if application is None else self.application_events(application)
 
     async def current_listing_event(self, listing_id: str) -> ListingEvent | None:
-        """What was told of a listing until now; None when there is none."""
+        """The last event of a listing until now; None when there is none."""
         listing = await self.listings.get(listing_id)
         return None if listing is None else self.listing_event(listing)
 

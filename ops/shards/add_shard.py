@@ -104,7 +104,7 @@ async def _check_new_shard(cluster: Cluster, shard: ClusterShard) -> None:
 
 
 async def _check_new_address(before: Cluster, after: Cluster, name: str) -> None:
-    """The shard at its new address holds the newest slot map, and what is at the old one is no other."""
+    """The shard at its new address holds the newest slot map, and the one at the old address is no other."""
     async with (
         open_admin_clients(before) as old,
         open_admin_clients(after) as new,

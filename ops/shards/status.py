@@ -51,7 +51,7 @@ def read_shard_statuses(cluster: Cluster) -> list[ShardStatus]:
 
 
 def find_shard_problems(cluster: Cluster) -> list[str]:
-    """What is not as it should be, one sentence each.
+    """Return each fault of the shards in one sentence.
 
     Copies of the slot map that are missing, wrong or differ; documents that lie on another shard than their
     slot, or say no slot; collections that nobody has declared.

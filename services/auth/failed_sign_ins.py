@@ -93,7 +93,7 @@ class FailedSignInCounter:
         if not attempt.is_from_unknown_device:
             [ages] = await self._run_script(what, [f"{tag}:device:{attempt.device}"], limit) or [()]
             return _failure_window(limit, ages), 0.0
-        keys = [f"{tag}:client:{_digest(' '.join(attempt.client[:1]))}", f"{tag}:strangers"]
+        keys = [f"{tag}:client:{_digest(' '.join(attempt.client[:1]))}", f"{tag}:unknown"]
         ages, row = await self._run_script(what, keys, limit, with_row=True) or [(), (0, 0)]
         delay_s = self._policy.unknown_device_delay_s(row[0])
         return _failure_window(limit, ages), max(0.0, delay_s - row[1] / _MICROSECONDS)

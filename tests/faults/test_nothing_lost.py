@@ -1,4 +1,4 @@
-"""What was acknowledged exists once, with its event, its mail and its count, whatever dies meanwhile."""
+"""Acknowledged work exists once, with its event, its mail and its count, whichever process dies."""
 
 import time
 

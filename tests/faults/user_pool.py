@@ -23,7 +23,7 @@ COMPANIES = 5
 
 @dataclass
 class ApplicationOutcome:
-    """What the crowd was told: (student's ID, listing's ID) -> the application's ID."""
+    """The answers that the users got: (student's ID, listing's ID) -> the application's ID."""
 
     acknowledged: dict[tuple[str, str], str] = field(default_factory=dict)
     refused: list[tuple[int, str]] = field(default_factory=list)

@@ -33,7 +33,7 @@ class LoadResult:
     answered: int = 0
     failures: list[FailedCall] = field(default_factory=list)
     refused: int = 0
-    """How many were told that a service is at its limit, and when to try again: a busy machine's answer."""
+    """How many were refused by a service at its limit, with a time to try again: a busy machine's answer."""
     slowest_s: float = 0.0
 
     @property
@@ -43,7 +43,7 @@ class LoadResult:
         return max(moments) - min(moments) if moments else 0.0
 
     def await_more(self, calls: int) -> None:
-        """Returns when so many more have been answered well."""
+        """Return when this number of calls more has been answered well."""
         wanted = self.answered + calls
         wait_until_blocking(lambda: self.answered >= wanted, f"{calls} more answers", every_s=0.02)
 

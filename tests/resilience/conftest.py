@@ -28,7 +28,7 @@ def crowd(stack: StackHandle) -> UserPool:
 
 
 @pytest.fixture
-def newcomers(stack: StackHandle) -> UserPool:
+def fresh_users(stack: StackHandle) -> UserPool:
     """A crowd to whom nothing has happened yet."""
     return open_user_pool(stack)
 

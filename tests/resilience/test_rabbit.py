@@ -1,4 +1,4 @@
-"""While the broker does not answer calls go on, and afterwards everybody is told, once."""
+"""While the broker does not answer calls go on, and afterwards everybody is notified, once."""
 
 import asyncio
 import re

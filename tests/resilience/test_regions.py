@@ -146,24 +146,24 @@ def submission(student: SignedInUser, listing: str) -> dict[str, Any]:
 
 
 def test_the_workers_of_both_regions_share_the_events_and_each_has_its_effect_once(
-    stack: StackHandle, newcomers: UserPool
+    stack: StackHandle, fresh_users: UserPool
 ) -> None:
     before = {
         region.name: count_handled_events(region, "notification-dispatch")
         for region in stack.topology.regions
     }
-    listings = asyncio.run(newcomers.post_listings())[:2]
-    asyncio.run(_apply_at_both_gateways(newcomers, listings))
+    listings = asyncio.run(fresh_users.post_listings())[:2]
+    asyncio.run(_apply_at_both_gateways(fresh_users, listings))
 
-    for owner, listing in zip(newcomers.owners, listings, strict=False):
-        wait_for_recovery(lambda: _are_counted(newcomers, owner, listing), f"the figures of {listing}")  # noqa: B023
-    expected = Counter({student.email: len(listings) for student in newcomers.students})
-    wait_for_recovery(lambda: _mailed(newcomers).total() >= expected.total() or None, "the mails")
+    for owner, listing in zip(fresh_users.owners, listings, strict=False):
+        wait_for_recovery(lambda: _are_counted(fresh_users, owner, listing), f"the figures of {listing}")  # noqa: B023
+    expected = Counter({student.email: len(listings) for student in fresh_users.students})
+    wait_for_recovery(lambda: _mailed(fresh_users).total() >= expected.total() or None, "the mails")
     wait_for_recovery(
         lambda: count_waiting_events(stack.cluster) == 0 or None,
         "all events to be handled",
     )
-    assert _mailed(newcomers) == expected
+    assert _mailed(fresh_users) == expected
     for region in stack.topology.regions:
         assert count_handled_events(region, "notification-dispatch") > before[region.name]
 

@@ -1,4 +1,4 @@
-"""Clients of a service that fails or is slow are told in time, and why; nothing is left half done."""
+"""Clients of a service that fails or is slow get an answer in time, and why; nothing is left half done."""
 
 import asyncio
 import uuid

@@ -1,4 +1,4 @@
-"""Asking with a stopwatch, and what the processes show meanwhile."""
+"""Timed requests, and the metrics of the processes during them."""
 
 import time
 import uuid

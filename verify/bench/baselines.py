@@ -67,7 +67,7 @@ async def _run_transactions(plan: TransactionPlan, pace: MeasurementTimes) -> Lo
 
 
 def run_hash_baseline(threads: int, pace: MeasurementTimes) -> LoadSample:
-    """Verifies one password over and over on so many threads of this process."""
+    """Verify one password over and over on this number of threads of this process."""
     return asyncio.run(_run_hashes(threads, pace))
 
 

@@ -53,7 +53,7 @@ async def _sign_in_seeded_users(topology: Topology, emails: Sequence[str], plan:
 
 @contextmanager
 def temporary_listings(topology: Topology, count: int) -> Iterator[list[str]]:
-    """So many open listings of a seeded company, by ID; closed in the end."""
+    """Yield this number of open listings of a seeded company, by ID; close them at the end."""
     [owner] = sign_in_seeded_users(topology, [LISTING_OWNER_EMAIL])
     posted = asyncio.run(_publish_listings(topology, owner.principal, count))
     try:

@@ -1,4 +1,4 @@
-"""A closed loop: so many callers at once, each making its next call when the last was answered."""
+"""A closed loop: a number of callers, each making its next call when the last was answered."""
 
 import asyncio
 import time
@@ -78,7 +78,7 @@ async def _wait_for_callers(callers: set[asyncio.Task[None]], seconds: float) ->
 
 
 async def _stop_callers(callers: set[asyncio.Task[None]]) -> None:
-    """Lets the calls in flight end, since a driver may swallow a cancellation; then cancels what is left."""
+    """Let the calls in flight end, since a driver may swallow a cancellation; then cancel the rest."""
     _, waiting = await asyncio.wait(callers, timeout=CALLS_END_TIMEOUT_S)
     for caller in waiting:
         caller.cancel()

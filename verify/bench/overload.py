@@ -15,7 +15,7 @@ from verify.bench.samples import percentile
 
 OVERLOAD_CLIENTS: Final = 50
 STREAMS_PER_CLIENT: Final = 100
-"""So many answers one client waits for at once: enough never to hold its rate back within a deadline."""
+"""The answers that one client waits for at once: enough never to hold its rate back within a deadline."""
 CAPACITY_OPTIONS: Final = ("-c4", "-m8")
 EXIT_TIMEOUT_S: Final = 30.0
 REFUSED_STATUSES: Final = frozenset({"429", "503"})
@@ -36,7 +36,7 @@ class OverloadResult:
 
     @property
     def refused_share(self) -> float:
-        """The share of all that were told to come again later."""
+        """The share that were asked to come again later."""
         return sum(self.statuses[status] for status in REFUSED_STATUSES) / max(1, self.statuses.total())
 
     @property
@@ -59,7 +59,7 @@ def run_at_capacity(urls: Sequence[str], headers: Sequence[str], seconds: int) -
 
 
 def run_at_rate(urls: Sequence[str], headers: Sequence[str], per_s: float, seconds: int) -> OverloadResult:
-    """So many requests a second, whether or not those before were answered. Raises OpsError."""
+    """Send this number of requests a second, whether or not earlier ones were answered. Raises OpsError."""
     rate = math.ceil(per_s / OVERLOAD_CLIENTS)
     return _run_h2load(
         urls, headers, seconds, (f"-c{OVERLOAD_CLIENTS}", f"-m{STREAMS_PER_CLIENT}", f"--rps={rate}")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def pause_processes(pids: Sequence[int]) -> Iterator[None]:
-    """The processes do nothing until the block ends; what came for them meanwhile they do then."""
+    """Pause the processes until the block ends; they do then what came for them in between."""
     try:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)

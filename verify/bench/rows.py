@@ -1,4 +1,4 @@
-"""The rows of the table: what is measured, beside what, and whose CPU counts."""
+"""The rows of the table: the measured call, its baseline, and whose CPU counts."""
 
 import math
 import os
@@ -35,7 +35,7 @@ CONCURRENT_SEARCHERS: Final = 4
 STUDENT_COUNT: Final = 250
 CACHED_LISTINGS: Final = 20
 SUBMISSIONS_PER_S: Final = 1_000
-"""More than a machine of this kind takes: so many applications are prepared for each second."""
+"""More than a machine of this kind takes: this number of applications is prepared for each second."""
 
 INTERNSHIP_SERVICE: Final = "/internshipconnect.internship.v1.InternshipService"
 GET_METHOD: Final = f"{INTERNSHIP_SERVICE}/GetInternship"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class LoadSample:
-    """One measurement: what was answered within a window, and the serving processes' CPU meanwhile.
+    """One measurement: the answers within a window, and the serving processes' CPU during it.
 
     `latencies_s` holds the successful calls only; `failures` counts the others by reason, those of the
     warm-up included.

@@ -23,7 +23,7 @@ SKEWED_PROCESS_MODULE: Final = "verify.chaos.skewed_process"
 def skew_clock(
     supervisor: SupervisorClient, stack: Stack, process: StackProcess, minutes: int, for_s: float
 ) -> None:
-    """Runs the process with its clock so many minutes ahead for so long, then again as it should be."""
+    """Run the process with its clock some minutes ahead for some time, then again with the right one."""
     supervisor.stop(process.supervised_name)
     try:
         with log_path(stack.topology, process.name).open("ab") as log:

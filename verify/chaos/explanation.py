@@ -13,7 +13,7 @@ MAX_TRACE_LINES: Final = 20
 
 
 def explain_violation(subject: str, operation_log: OperationLog, faults: Iterable[Fault]) -> list[str]:
-    """What was told about the subject and what struck meanwhile, in order of time.
+    """Return the operations on the subject and the faults during them, in order of time.
 
     Of a long list, the first operation and the last ones: the violation followed the last that was right.
     """

@@ -69,7 +69,7 @@ class FaultInjector:
         self._topology = stack.topology
         self._supervisor = SupervisorClient(stack.topology)
         self._one_at_a_time: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._deeds: Mapping[ChaosFaultKind, Callable[[Fault], None]] = {
+        self._injectors: Mapping[ChaosFaultKind, Callable[[Fault], None]] = {
             ChaosFaultKind.KILL: lambda fault: self._supervisor.signal(self._supervised(fault), "KILL"),
             ChaosFaultKind.PAUSE: self._pause,
             ChaosFaultKind.RESTART: self._restart,
@@ -88,13 +88,13 @@ class FaultInjector:
         try:
             meant = replace(fault, target=self._member(fault.target))
             with self._one_at_a_time[meant.target]:
-                self._deeds.get(meant.kind, self._disturb)(meant)
+                self._injectors.get(meant.kind, self._disturb)(meant)
         except _INJECTION_ERRORS as error:
             return str(error) or type(error).__name__
         return ""
 
     def wait_until_ready(self) -> list[str]:
-        """Waits until everything is ready again; the names of what is not after a minute."""
+        """Wait until everything is ready again; return the names of processes that are not after a minute."""
         until = time.monotonic() + READY_TIMEOUT_S
         waiting: list[StackProcess] = list(self._stack.processes)
         while waiting and time.monotonic() < until:

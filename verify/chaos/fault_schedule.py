@@ -10,7 +10,7 @@ from ops.errors import OpsError
 
 
 class ChaosFaultKind(StrEnum):
-    """What is done to a process, a store or a relay."""
+    """What a fault does to a process, a store or a relay."""
 
     KILL = "kill"
     PAUSE = "pause"
@@ -78,7 +78,7 @@ def draw_faults(seed: int, seconds: float, targets: FaultTargets) -> list[Fault]
 
 
 def select_fault_targets(targets: FaultTargets, only: Sequence[str]) -> FaultTargets:
-    """Of all that can be struck what is asked for: `KIND` or `KIND:TARGET` each; all when nothing is.
+    """Return the requested ones of all possible faults: `KIND` or `KIND:TARGET` each; all without a request.
 
     Raises:
         OpsError: there is no such kind, or it has no such target here; the message lists those there are.

@@ -28,7 +28,7 @@ def fill_disk(stack: Stack, target: str, for_s: float) -> None:
     """Lets the broker, or a shard's primary, act for so long as if its disk were full.
 
     Raises:
-        OpsError: the broker does not do as it is told.
+        OpsError: the broker does not obey.
         PyMongoError: the shard does not.
     """
     if target == "rabbit":

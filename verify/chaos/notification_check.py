@@ -1,4 +1,4 @@
-"""Whether everybody was told of everything that happened, once, and got a mail of it."""
+"""Whether everybody was notified of everything that happened, once, and got a mail of it."""
 
 import re
 from collections import Counter
@@ -33,7 +33,7 @@ _DELAYED_TEMPLATES: Final = frozenset({ApplicationNotSelected.template})
 """A rejection is disclosed long after the run."""
 
 NotificationCounts = Counter[tuple[str, str]]
-"""How often somebody was told something: by user and template."""
+"""The number of notifications, by user and template."""
 
 
 @dataclass
@@ -59,7 +59,7 @@ class ReceivedMails:
 def wait_for_notifications(
     topology: Topology, stored_state: StoredState, people: Sequence[SignedInUser]
 ) -> tuple[ReceivedMails, list[InvariantViolation]]:
-    """What still is wrong two minutes and a half later, if anything is; and what is in the mailbox."""
+    """Return the faults that remain two minutes and a half later, and the content of the mailbox."""
     owners = {each.principal.org: each.principal.id for each in people if each.principal.org}
     recipients = {"recipient_id": {"$in": [each.principal.id for each in people]}}
     mailbox = ReceivedMails(topology.mailbox_url)
@@ -80,9 +80,9 @@ def find_missing_notifications(
     owners: Mapping[str, str],
     mailed: Mapping[str, int],
 ) -> list[InvariantViolation]:
-    """Where what people were told of the applications is not what their histories say, or came as no mail.
+    """Return where notifications of applications differ from their histories, or came as no mail.
 
-    `owners`: by company, who is told what it learns. `mailed`: by notification, how many mails there are.
+    `owners`: by company, who gets its notifications. `mailed`: by notification, the number of mails.
     """
     told: dict[str, NotificationCounts] = {id_: Counter() for id_ in stored_state.applications}
     for each in notifications:

@@ -1,4 +1,4 @@
-"""What people were told: the ground on which a run is judged."""
+"""The answers that users got: the ground on which a run is judged."""
 
 import time
 from collections import Counter, defaultdict
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 UNEXPECTED_STATUSES: Final = frozenset({"401", "403", "404", "500", "501"})
-"""People ask only for what they may ask for, with good tokens; and what is broken has answers of its own."""
+"""Users send only calls that they may make, with good tokens; and faults have answers of their own."""
 
 
 OVERLOADED_STATUS: Final = "429 OVERLOADED"
@@ -28,9 +28,9 @@ class InvariantViolation:
 
 @dataclass(frozen=True)
 class Operation:
-    """One change that somebody asked for, and what they were told, `at_s` after the start of the run.
+    """One change that a user asked for, and the answer, `at_s` after the start of the run.
 
-    `subject` is the ID of the application or listing, "" where none was told. `answer` is the HTTP status, 0
+    `subject` is the ID of the application or listing, "" where the answer has none. `answer` is the status, 0
     when there was none within the patience of the asker; `tries` is how often it was asked for under one key,
     for `took_s` in all.
     """
@@ -52,12 +52,12 @@ class Operation:
 
     @property
     def acknowledged(self) -> bool:
-        """Whether the asker was told that it was done."""
+        """Whether the answer says that it was done."""
         return 200 <= self.answer < 300
 
     @property
     def refused(self) -> bool:
-        """Whether the asker was told that it was not done, and will not be."""
+        """Whether the answer says that it was not done, and will not be."""
         return 400 <= self.answer < 500
 
     def __str__(self) -> str:

@@ -55,7 +55,7 @@ class ChaosResult:
 def run_chaos(
     topology: Topology, seed: int, seconds: float, tell: ReportProgress, *, only: Sequence[str] = ()
 ) -> ChaosResult:
-    """Carries a run out on a running stack; `tell` hears of each fault and of what is being done.
+    """Run the faults against a running stack; `tell` gets each fault and each step.
 
     `only`: the faults that may be drawn, as `KIND` or `KIND:TARGET`. Raises OpsError for others.
     """
@@ -95,7 +95,7 @@ def run_rolling_restart(topology: Topology, tell: ReportProgress) -> ChaosResult
 
 @dataclass
 class Users:
-    """People, what they were told, and the listings that they made."""
+    """Users, the answers that they got, and the listings that they made."""
 
     topology: Topology
     students: Sequence[SignedInUser]
@@ -136,7 +136,7 @@ class Users:
 def _check_outcome(
     users: Users, injector: FaultInjector, tell: ReportProgress
 ) -> tuple[list[InvariantViolation], list[str]]:
-    """What is wrong once all is quiet, and which processes have not come back."""
+    """Return the faults that remain once all is quiet, and the processes that have not come back."""
     tell("all is quiet; waiting until everything is well and has settled")
     began = time.monotonic()
     unready_processes = injector.wait_until_ready()

@@ -67,7 +67,7 @@ def find_contradictions(operation_log: OperationLog, stored_state: StoredState) 
 
 
 def find_unsettled(stored_state: StoredState) -> list[InvariantViolation]:
-    """What is derived and does not agree with its source: wrong only if it stays so."""
+    """Return derived data that does not agree with its source: wrong only if it stays so."""
     return [*_find_hidden(stored_state), *_find_miscounted(stored_state), *_find_left_waiting(stored_state)]
 
 

@@ -51,12 +51,12 @@ def chaos(
     """Let people work while processes are killed, paused and restarted, and stores disturbed.
 
     At the end everything that was acknowledged has to be there once, and all that is derived has to agree.
-    Rate limits are lifted meanwhile, as few people do the work of a crowd.
+    Rate limits are lifted during the run, since a handful of users does the work of many.
     On a stack that was made with --faults stores are also slowed down, held and cut off.
     """
     found = topology.find_stack(stack)
     require_running(found)
-    # What is lifted is put back, too.
+    # The limits are put back, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     from verify.chaos.runner import run_chaos, run_rolling_restart  # noqa: PLC0415 - the services' libraries load for a second
 

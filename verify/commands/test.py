@@ -30,7 +30,7 @@ ON_STORES = (
     *("tests/integration/chassis", "tests/integration/internship", "tests/integration/messaging"),
     *("tests/integration/notification", "tests/integration/ratelimit", "tests/integration/user"),
 )
-"""They stop stores, and have some of their own: only what is served by processes of the tests uses them."""
+"""They stop stores, and have some of their own: only processes of the tests themselves use them."""
 ON_SERVICES = ("tests/integration/auth/test_over_grpc.py", "tests/integration/chassis/test_process.py")
 SIDE_BY_SIDE = {
     "apart": ("tests/integration/control_plane", "tests/integration/stack/test_moves.py"),

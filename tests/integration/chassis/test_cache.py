@@ -59,7 +59,7 @@ async def cache(redis: RedisCluster) -> AsyncIterator[Cache]:
 
 
 async def read_all(cache: Cache, counter: CountingLoader, count: int = 60) -> int:
-    """Reads so many keys, spread over all nodes; returns how many had to be loaded."""
+    """Read this number of keys, spread over all nodes; return how many had to be loaded."""
     before = counter.loads
     for number in range(count):
         assert await cache.read_through(f"{number}", 60, counter.load)

@@ -84,7 +84,7 @@ class CacheProcess:
 
 
 class RecordingListener:
-    """A listener that writes down what it is told."""
+    """A listener that records its calls."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []
@@ -238,7 +238,7 @@ async def test_changes_under_other_namespaces_and_to_stale_copies_are_not_report
 ) -> None:
     await redis.set(f"{{{namespace}:{KEY}}}:spare", "value", px=50)
     await redis.set(f"another-{namespace}:{{{namespace}:{KEY}}}", "value", px=50)
-    # On the same node, as what is in braces decides, and told of after anything about the others.
+    # On the same node, as the part in braces decides, and announced after anything about the others.
     last = f"{namespace}:{{{namespace}:{KEY}}}"
     await redis.set(last, "value", ex=60)
     await wait_until(lambda: last in heard.keys)

@@ -71,7 +71,7 @@ class OrphanHarness:
         self.shards.apply_slot_map(slot_map, dict.fromkeys(slot_map.uris, slot_map))
 
     async def copy(self) -> None:
-        """Copies what moves, as whoever moves slots does: past the services' way to the shards."""
+        """Copy moving documents as a migration does: past the services' way to the shards."""
         things = self.clients["s1"][self.database]["things"]
         moving = await things.find({"slot": {"$gte": MOVING.first, "$lte": MOVING.last}}).to_list()
         await self.clients["s2"][self.database]["things"].insert_many(moving)

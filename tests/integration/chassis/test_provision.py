@@ -1,4 +1,4 @@
-"""Provisioning: what is declared is there, a second run changes nothing, a difference is told."""
+"""Provisioning: declared collections are there, a second run changes nothing, a difference is reported."""
 
 import secrets
 from collections.abc import AsyncIterator

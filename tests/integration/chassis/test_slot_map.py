@@ -299,7 +299,7 @@ async def test_writes_end_with_the_lease_when_a_shard_cannot_confirm_and_no_othe
 async def test_what_a_process_reads_counts_only_once_the_shard_knows_of_it(
     world: SlotMapHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else whoever fences slots would not wait for a process that has read the map and has no row yet."""
+    """Else a migration would not wait for a process that has read the map and has no row yet."""
     known: list[list[int]] = []
     version_of = slot_map_store.read_slot_map_version
 

@@ -104,7 +104,7 @@ class EchoInstance:
         return self
 
     async def leave(self, drain_s: float = 1.0) -> None:
-        """As a service process does when it is told to stop."""
+        """As a service process does on SIGTERM."""
         self.registration.mark_draining()
         await asyncio.sleep(drain_s)
         await self._health.enter_graceful_shutdown()
@@ -153,7 +153,7 @@ class ControlPlaneHarness:
     def write_mesh(self, regions: tuple[str, ...] = ("local",), **changes: Any) -> None:
         """Puts another file in its place, as a careful editor does."""
         self._gateway = changes.get("gateway", {})
-        services = {room: {"port": 5001, "endpoints": {"registry": True}} for room in SERVICE_NAMES}
+        services = {service: {"port": 5001, "endpoints": {"registry": True}} for service in SERVICE_NAMES}
         content = {"regions": list(regions), "services": services, **changes}
         unfinished = self.mesh_file.with_suffix(".new")
         unfinished.write_text(yaml.safe_dump(content))
@@ -286,7 +286,7 @@ class ControlPlaneHarness:
 
 
 async def wait_for_calls(echo: EchoInstance, times: int) -> None:
-    """Returns when it has been called so many times more."""
+    """Return when it has been called this number of times more."""
     before = echo.calls
     await wait_until(lambda: echo.calls > before + times, f"{times} calls to {echo.title}")
 

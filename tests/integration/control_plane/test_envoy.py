@@ -1,4 +1,4 @@
-"""A real Envoy that is told everything by the control plane, in both variants of the protocol."""
+"""A real Envoy that gets everything from the control plane, in both variants of the protocol."""
 
 import asyncio
 from dataclasses import dataclass

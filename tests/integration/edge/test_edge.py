@@ -149,7 +149,7 @@ async def test_an_entry_is_fresh_again_after_its_time(edge: EdgeHarness) -> None
         next_page_token="b"
     ).SerializeToString()
     assert (await edge.client.get(path)).json()["nextPageToken"] == "a"
-    # Ages are told in whole seconds.
+    # Ages are whole seconds.
     await asyncio.sleep(12)
     assert (await edge.client.get(path)).json()["nextPageToken"] == "b"
 

@@ -1,4 +1,4 @@
-"""Faults of services at the edge, on a real Envoy: whom they reach, and how clients are told."""
+"""Faults of services at the edge, on a real Envoy: whom they reach, and what clients are answered."""
 
 import time
 from collections import Counter

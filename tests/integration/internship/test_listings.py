@@ -1,4 +1,4 @@
-"""Listings on real shards: who may do and read what, and what is told of it."""
+"""Listings on real shards: who may do and read what, and which events follow."""
 
 import asyncio
 from dataclasses import replace
@@ -48,9 +48,9 @@ async def test_a_draft_is_there_for_its_company_and_services_only(world: Interns
     draft = await world.draft(owner)
     assert (await world.get(owner, draft.id)).id == draft.id
     assert (await world.get(SERVICE, draft.id)).id == draft.id
-    for stranger in (None, STUDENT, other):
+    for outsider in (None, STUDENT, other):
         with refused("INTERNSHIP_NOT_FOUND"):
-            await world.get(stranger, draft.id)
+            await world.get(outsider, draft.id)
 
 
 async def test_intakes_are_of_the_listings_that_exist_as_they_are_now(world: InternshipHarness) -> None:

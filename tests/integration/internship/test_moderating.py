@@ -61,9 +61,9 @@ async def test_a_first_listing_is_seen_by_its_company_and_operators_only(world: 
     assert waiting.state == pb.INTERNSHIP_STATE_PENDING_REVIEW
     for reader in (owner, SERVICE, ADMIN):
         assert (await world.get(reader, waiting.id)).id == waiting.id
-    for stranger in (None, STUDENT, world.companies.add("Other")):
+    for outsider in (None, STUDENT, world.companies.add("Other")):
         with refused("INTERNSHIP_NOT_FOUND"):
-            await world.get(stranger, waiting.id)
+            await world.get(outsider, waiting.id)
     await world.index()
     assert waiting.id not in {hit.id for hit in (await world.search(company_id=owner.org)).data}
 

@@ -44,7 +44,7 @@ def go_by(shards: Shards, slot_map: SlotMap) -> None:
 
 
 async def copy(shards: Shards, collection: str) -> None:
-    """As whoever moves slots does, past their owners."""
+    """As a migration does, past their owners."""
     source, target = shards.all_shards()
     moving = await source.unscoped[collection].find(THEIRS).to_list()
     assert moving

@@ -88,11 +88,11 @@ async def test_events_of_the_hire_itself_and_of_unknown_applications_change_noth
     world: InternshipHarness,
 ) -> None:
     listing = await world.published(world.companies.add("Acme"), openings=2)
-    hired, stranger = new_id("app"), new_id("app")
+    hired, outsider = new_id("app"), new_id("app")
     await world.take(listing.id, hired, version=4)
     for event in (
         moved(listing.id, hired, 5, hired=True),
-        moved(listing.id, stranger, 9, hired=False),
+        moved(listing.id, outsider, 9, hired=False),
     ):
         await world.handlers.application_moved(
             event, incoming(event.application.application_id, "internship-openings")

@@ -85,7 +85,7 @@ async def relaying(amqp_url: str, shards: Shards) -> AsyncIterator[RelayControll
 
 
 async def emit(shards: Shards, count: int = 1) -> list[str]:
-    """Commits so many events in outboxes across the shards; returns the users that they tell of."""
+    """Commit this number of events in outboxes across the shards; return the users that they are about."""
     users = [new_id("usr") for _ in range(count)]
     for shard in shards.all_shards():
         rows = [_row(user) for user in users if shards.shard_for(user) is shard]

@@ -22,7 +22,7 @@ from tests.waiting import wait_until as wait_until  # noqa: PLC0414
 
 
 class RecordingHandler:
-    """A handler that notes what it was given and first does what it is told to."""
+    """A handler that records its events and first does what the test asks for."""
 
     def __init__(self, then: Callable[[IncomingEvent], Awaitable[None]] | None = None) -> None:
         self.users: list[str] = []

@@ -36,7 +36,7 @@ from tests.stack import StackHandle
 
 
 class ControlledMailServer:
-    """A mail server that can be stopped and started, and told to refuse an address."""
+    """A mail server that can be stopped and started, and can refuse an address."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -122,7 +122,7 @@ class NotificationHarness:
         self._publisher = EventPublisher(self.amqp_url)
 
     async def hear(self, message: Message, subject: str, *, times: int = 1) -> None:
-        """The event arrives on the exchange, so many times under one ID."""
+        """The event arrives on the exchange, this number of times under one ID."""
         envelope = outbox.build_envelope(message, subject=subject, source="test", time=datetime.now(UTC))
         once = OutgoingEvent(envelope.id, envelope.type, envelope.SerializeToString())
         await self._publisher.publish([once] * times)

@@ -92,9 +92,9 @@ async def pages(api: NotificationServicer, **query: Any) -> list[list[pb.Notific
 async def test_pages_show_every_entry_once_and_the_newest_first(
     service: NotificationHarness, api: NotificationServicer
 ) -> None:
-    user, stranger = new_id("usr"), new_id("usr")
+    user, outsider = new_id("usr"), new_id("usr")
     ids = [await put(service, user, number) for number in range(8)]
-    await put(service, stranger, 99)
+    await put(service, outsider, 99)
     with signed_in(user):
         found = await pages(api)
     assert [len(page) for page in found] == [3, 3, 2]
@@ -123,14 +123,14 @@ async def test_marking_leaves_the_others_unread(
 async def test_another_users_entry_is_not_found_and_nothing_is_marked(
     service: NotificationHarness, api: NotificationServicer
 ) -> None:
-    user, stranger = new_id("usr"), new_id("usr")
-    mine, theirs = await put(service, user, 1), await put(service, stranger, 1)
+    user, outsider = new_id("usr"), new_id("usr")
+    mine, theirs = await put(service, user, 1), await put(service, outsider, 1)
     with signed_in(user), pytest.raises(DomainError) as refusal:
         await api.MarkRead(pb.MarkReadRequest(notification_ids=[mine, theirs]), NO_CONTEXT)
     assert refusal.value.reason == "NOTIFICATION_NOT_FOUND"
     assert refusal.value.resource == ("notification", theirs)
     assert await service.store.unread_count(user) == 1
-    assert await service.store.unread_count(stranger) == 1
+    assert await service.store.unread_count(outsider) == 1
 
 
 async def test_a_stream_gives_what_came_since_and_then_what_arrives(

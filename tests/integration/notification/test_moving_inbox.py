@@ -47,7 +47,7 @@ def switch(service: NotificationHarness) -> None:
 
 
 async def copy(service: NotificationHarness, *ids: str) -> None:
-    """Copies entries as whoever moves slots does, past their owners."""
+    """Copy entries as a migration does, past their owners."""
     entries = await shard(service, "s1").unscoped[NOTIFICATIONS].find({"_id": {"$in": ids}}).to_list()
     await shard(service, "s2").unscoped[NOTIFICATIONS].insert_many(entries)
 

@@ -22,7 +22,7 @@ from tests.waiting import WAIT_TIMEOUT_S
 
 RATE_LIMIT_TIMEOUT_S = WAIT_TIMEOUT_S
 SLOW_REDIS_SETTINGS = {"IC_REDIS_ANSWER_WITHIN_S": "5"}
-"""Redis may take longer than the usual bound on a busy machine, which must not matter to what is counted."""
+"""Redis may take longer than the usual bound on a busy machine, which must not matter to the counts."""
 
 OK, OVER_LIMIT = rls_pb2.RateLimitResponse.OK, rls_pb2.RateLimitResponse.OVER_LIMIT
 

@@ -1,4 +1,4 @@
-"""Without Redis, or without one of its nodes, requests pass, and it is told; with it, limits hold again."""
+"""Without Redis, or without one of its nodes, requests pass, and a log says so; with it, limits hold."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,7 +20,7 @@ NODES = ("redis-1", "redis-2", "redis-3")
 
 
 async def passing(client: RateLimitClient, somebody: str, count: int = 60) -> int:
-    """How many of so many users, spread over all nodes, pass with a hit of all that they have."""
+    """How many of this number of users, spread over all nodes, pass with a hit of all that they have."""
     answers = await asyncio.gather(
         *(
             client.ask(

@@ -84,7 +84,7 @@ def databases(stack: StackHandle) -> Iterator[Callable[[str, str], Any]]:
 
 
 def damage(databases: Callable[[str, str], Any], owner: SignedInUser, listing: str) -> None:
-    """Entries, rows, tracks and figures get lost, or say what is not so."""
+    """Entries, rows, tracks and figures get lost, or become wrong."""
     databases(listing, "internship")["search_listings"].update_one(
         {"_id": listing}, {"$set": {"company.key": new_id("cmp"), "version": 99}}
     )

@@ -1,4 +1,4 @@
-"""`ic shards`: what lies where, what is wrong, and one more shard for a running stack."""
+"""`ic shards`: where slots lie, which faults there are, and one more shard for a running stack."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Settings: everything wrong is told at once, by variable, and no value is ever shown."""
+"""Settings: all errors are reported together, by variable, and no value is ever shown."""
 
 import base64
 from pathlib import Path

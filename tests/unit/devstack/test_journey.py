@@ -1,4 +1,4 @@
-"""Whoever waits for something goes on while a service is busy, and hears of every other refusal."""
+"""Waiting goes on while a service is busy, and ends with every other refusal."""
 
 import pytest
 

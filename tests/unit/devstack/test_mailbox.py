@@ -1,4 +1,4 @@
-"""The mailbox: what is kept, what is found, what is in a mail."""
+"""The mailbox: which mails it keeps, finds and shows."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What the processes of each region are told."""
+"""The configuration of the processes of each region."""
 
 import json
 from pathlib import Path

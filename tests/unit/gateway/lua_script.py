@@ -56,13 +56,13 @@ class EdgeScript:
         return None if node is None else str(self._script.methods(node))
 
     def query(self, method: str, path: str, query: str) -> ScriptRefusal | None:
-        """What is wrong with a query, if anything is."""
+        """The violations of a query."""
         _, binding, _ = self._script.call(method, path)
         found = self._script.query(binding, path, query)
         return _refusal(found[0] if isinstance(found, tuple) else found)
 
     def body(self, method: str, path: str, body: str) -> ScriptRefusal | BodyFields:
-        """What a body holds, or what is wrong with it."""
+        """The fields of a body, or its violations."""
         _, binding, values = self._script.call(method, path)
         found = self._script.body(body, binding, values)
         return _refusal(found.refusal) or BodyFields(tuple(_items(found.present_fields)))

@@ -1,4 +1,4 @@
-"""What Envoy is told follows the contracts and the mesh file."""
+"""Envoy's configuration follows the contracts and the mesh file."""
 
 import base64
 from functools import cache
@@ -36,8 +36,10 @@ def contracts() -> Contracts:
     return Contracts.from_descriptor_set(set_.read_bytes())
 
 
-def mesh(*rooms: str, **further: Any) -> Mesh:
-    services = {room: {"port": 5001, "endpoints": {"registry": True}} for room in rooms or SERVICE_NAMES}
+def mesh(*names: str, **further: Any) -> Mesh:
+    services = {
+        service: {"port": 5001, "endpoints": {"registry": True}} for service in names or SERVICE_NAMES
+    }
     return Mesh.model_validate({"regions": ["north", "south"], "services": services, **further})
 
 
@@ -222,9 +224,9 @@ def test_a_fault_is_that_of_every_call_of_its_service_and_of_no_other() -> None:
     seen = set()
     for host in _with_faults(internship={"abort": {"status": "INTERNAL"}}):
         for route in host["routes"]:
-            room = calls.get(route["match"].get("path", ""))
+            service = calls.get(route["match"].get("path", ""))
             fault = route.get("typed_per_filter_config", {}).get(name)
-            assert (fault is not None) == (room == "internship")
+            assert (fault is not None) == (service == "internship")
             seen |= {(host["name"], fault["abort"]["http_status"])} if fault else set()
     assert seen == {("gateway", 500), ("origin", 500)}
 
@@ -253,9 +255,9 @@ def test_a_misspelt_field_is_refused() -> None:
         parse_message({"name": "a", "conect_timeout": "1s"}, Cluster)
 
 
-def _snapshot(region: str, *endpoints: Endpoint, rooms: tuple[str, ...] = SERVICE_NAMES) -> Snapshot:
+def _snapshot(region: str, *endpoints: Endpoint, names: tuple[str, ...] = SERVICE_NAMES) -> Snapshot:
     builder = GatewaySnapshotBuilder(lambda: EDGE)
-    return builder.build("gateway", region, contracts(), mesh(*rooms), {"user": endpoints})
+    return builder.build("gateway", region, contracts(), mesh(*names), {"user": endpoints})
 
 
 def test_a_snapshot_is_whole() -> None:
@@ -279,7 +281,7 @@ def test_the_gateway_of_a_region_listens_where_the_mesh_file_says() -> None:
 
 def test_a_service_that_the_mesh_lacks_is_named() -> None:
     with pytest.raises(InconsistentSnapshotError, match="names cluster 'analytics': there is none"):
-        _snapshot("north", rooms=SERVICE_NAMES[:-1]).check_consistency()
+        _snapshot("north", names=SERVICE_NAMES[:-1]).check_consistency()
 
 
 def test_the_bootstrap_says_where_the_control_plane_is_and_nothing_of_services() -> None:

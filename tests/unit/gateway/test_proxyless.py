@@ -1,4 +1,4 @@
-"""What services are told of each other follows the contracts and the mesh file."""
+"""The services' xDS resources follow the contracts and the mesh file."""
 
 from functools import cache
 from pathlib import Path
@@ -27,8 +27,8 @@ MESH = Mesh.model_validate(
     {
         "regions": ["north", "south", "east"],
         "services": {
-            room: {"port": 1, "endpoints": {"registry": True}}
-            for room in ("auth", "user", "internship", "application", "notification", "analytics")
+            service: {"port": 1, "endpoints": {"registry": True}}
+            for service in ("auth", "user", "internship", "application", "notification", "analytics")
         },
     }
 )

@@ -13,6 +13,6 @@ def test_waits_grow_to_a_limit_and_are_spread() -> None:
 
 def test_each_failed_attempt_waits_longer_than_the_one_before_until_the_longest_delay() -> None:
     assert list(RETRY_DELAYS_S) == sorted(set(RETRY_DELAYS_S))
-    rooms = [retry_exchange(attempt) for attempt in range(1, len(RETRY_DELAYS_S) + 3)]
-    assert len(set(rooms[: len(RETRY_DELAYS_S)])) == len(RETRY_DELAYS_S)
-    assert set(rooms[len(RETRY_DELAYS_S) - 1 :]) == {rooms[len(RETRY_DELAYS_S) - 1]}
+    exchanges = [retry_exchange(attempt) for attempt in range(1, len(RETRY_DELAYS_S) + 3)]
+    assert len(set(exchanges[: len(RETRY_DELAYS_S)])) == len(RETRY_DELAYS_S)
+    assert set(exchanges[len(RETRY_DELAYS_S) - 1 :]) == {exchanges[len(RETRY_DELAYS_S) - 1]}

@@ -79,12 +79,12 @@ async def test_each_stream_gets_its_own_users_entries() -> None:
         with (
             feed.subscribe("usr_1") as one,
             feed.subscribe("usr_1") as other,
-            feed.subscribe("usr_2") as stranger,
+            feed.subscribe("usr_2") as outsider,
         ):
             source.coming["a"].put_nowait(entry(1))
             source.coming["b"].put_nowait(entry(2, "usr_2"))
             assert await anext(aiter(one)) == await anext(aiter(other)) == entry(1)
-            assert await anext(aiter(stranger)) == entry(2, "usr_2")
+            assert await anext(aiter(outsider)) == entry(2, "usr_2")
 
 
 async def test_a_stream_whose_inbox_has_moved_gets_a_resume_event_and_others_go_on() -> None:

@@ -1,4 +1,4 @@
-"""What a log line looks like, whoever writes it."""
+"""The form of a log line, for every logger."""
 
 import io
 import logging as standard_logging

@@ -1,4 +1,4 @@
-"""The format of the limits: each error is told with its place, and all of them at once."""
+"""The format of the limits: each error is reported with its place, and all of them together."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the caller is told."""
+"""The rate-limit headers of an answer."""
 
 from gateway.ratelimit.headers import rate_limit_headers
 from gateway.ratelimit.limiter import UNLIMITED_DECISION, LimitDecision

@@ -1,4 +1,4 @@
-"""Verdicts: what is counted, refused, remembered, and let through when nobody can count."""
+"""Decisions: which requests are counted, refused, cached, and let through when nobody can count."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Outages are told once when they begin and once when they end."""
+"""Outages are logged once when they begin and once when they end."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The mesh file: what it may say, and what is answered when it says something else."""
+"""The mesh file: what it may say, and the errors of anything else."""
 
 import asyncio
 from pathlib import Path

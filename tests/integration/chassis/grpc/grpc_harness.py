@@ -1,4 +1,4 @@
-"""A whole server of ours on a real port, with services that do as they are told."""
+"""A whole server of ours on a real port, with services whose behaviour a test sets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -108,7 +108,7 @@ class GrpcHarness:
 async def running_grpc_harness(
     most_in_flight: int = 1000, listen: str = "127.0.0.1:0"
 ) -> AsyncIterator[GrpcHarness]:
-    """Starts it, on a free port unless told where to `listen`; everything is closed in the end."""
+    """Start it, on a free port or the given one (`listen`); close everything at the end."""
     listings, inbox = ScriptedInternshipServicer(), EndlessNotificationServicer()
     server = build_grpc_server([listings, inbox], _chain(most_in_flight))
     address = f"127.0.0.1:{server.listen(listen)}"

@@ -15,7 +15,7 @@ LONG_S = 30.0
 
 
 class ScriptedPeer:
-    """Does with its calls, one after the other, what it is told; afterwards it answers at once."""
+    """Answers its calls as the test says, one after the other; afterwards at once."""
 
     def __init__(self, *behaviours: Send) -> None:
         self.calls = 0

@@ -1,4 +1,4 @@
-"""What a shard answers and nobody can help is UNAVAILABLE; what is the caller's own comes out as it is."""
+"""A shard's failure that nobody can help is UNAVAILABLE; the caller's own error comes out as it is."""
 
 import pytest
 from pymongo import AsyncMongoClient

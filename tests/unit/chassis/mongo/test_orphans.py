@@ -1,4 +1,4 @@
-"""What is asked besides while slots move, and of whom; no server is asked."""
+"""Conditions that queries get while slots move; no server is asked."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How a search is read: what is demanded, what filters, what only ranks."""
+"""How a search is read: which words are demanded, which filter, which only rank."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is encrypted opens with its key and its context, and with nothing else."""
+"""A ciphertext opens with its key and its context, and with nothing else."""
 
 import pytest
 from cryptography.exceptions import InvalidTag

@@ -13,7 +13,7 @@ LARGE = bytes(range(256)) * 40_000
 
 
 async def all_is_held(before: ProxiedEchoServer, count: int) -> None:
-    """Returns when the front has got so many bytes and passed none of them on."""
+    """Return when the front has got this number of bytes and passed none of them on."""
     await wait_until(lambda: before.front.held_bytes == count)
 
 

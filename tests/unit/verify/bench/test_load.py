@@ -1,4 +1,4 @@
-"""What is sent, what h2load's log says, and which rows are measured."""
+"""The requests, the figures of h2load's log, and the chosen rows."""
 
 import pytest
 

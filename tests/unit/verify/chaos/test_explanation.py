@@ -1,4 +1,4 @@
-"""A violation is explained by what was told about its subject and what struck meanwhile, by nothing else."""
+"""A violation is explained by the operations on its subject and the faults during them, by nothing else."""
 
 from verify.chaos.explanation import FAULT_EFFECT_S, MAX_TRACE_LINES, explain_violation
 from verify.chaos.fault_schedule import ChaosFaultKind, Fault

@@ -1,4 +1,4 @@
-"""What people were told has to follow from the applications' histories, once each, and each by a mail."""
+"""Notifications have to follow from the applications' histories, once each, and each by a mail."""
 
 from typing import Any
 
