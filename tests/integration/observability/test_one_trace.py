@@ -16,7 +16,13 @@ from chassis.redis.client import connect_redis
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
 from internshipconnect.events.v1.events_pb2 import UserVerified
-from tests.integration.messaging.conftest import RelayController
+from tests.integration.messaging.conftest import (  # noqa: F401 - fixtures
+    RelayController,
+    amqp_url,
+    relaying,
+    shards,
+    stack,
+)
 from tests.otlp import OtlpReceiver, running_otlp_receiver
 from tests.stack import StackHandle
 from tests.waiting import WAIT_TIMEOUT_S
@@ -35,16 +41,16 @@ def receiver() -> Iterator[OtlpReceiver]:
 
 
 @pytest.fixture
-async def traced_shards(receiver: OtlpReceiver, shards: Shards) -> AsyncIterator[Shards]:
+async def traced_shards(receiver: OtlpReceiver, shards: Shards) -> AsyncIterator[Shards]:  # noqa: F811
     """Clients made after tracing was configured, as in a process."""
     yield shards
 
 
 async def test_a_request_its_commands_its_event_and_the_handler_are_one_trace(
-    stack: StackHandle,
-    amqp_url: str,
+    stack: StackHandle,  # noqa: F811
+    amqp_url: str,  # noqa: F811
     traced_shards: Shards,
-    relaying: RelayController,
+    relaying: RelayController,  # noqa: F811
     receiver: OtlpReceiver,
 ) -> None:
     user, handled = new_id("usr"), asyncio.Event()
