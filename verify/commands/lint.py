@@ -70,12 +70,12 @@ def _check_openapi() -> None:
     """Holds the documents to the rules; they are made from the stubs, so these are imported only now."""
     if not toolbox.has_node():
         raise CheckSkipped("node and npm are not on the PATH")
-    pages = importlib.import_module("gateway.openapi.document")
+    openapi = importlib.import_module("gateway.openapi.document")
     spectral = str(toolbox.node_tool("spectral"))
     with tempfile.TemporaryDirectory(prefix="ic-openapi-") as scratch:
         documents = {"openapi.json": False, "openapi-all.json": True}
         for name, with_older in documents.items():
-            document = pages.build(DESCRIPTORS, with_older=with_older)
+            document = openapi.build_openapi(DESCRIPTORS, with_older=with_older)
             (Path(scratch) / name).write_text(json.dumps(document))
         rules = str(REPO / "gateway" / "openapi" / "spectral.yaml")
         paths = [str(Path(scratch) / name) for name in documents]
