@@ -92,7 +92,7 @@ def cache_rules(rpcs: Iterable[RpcSpec]) -> list[CloudflareRule]:
             )
     return [
         _cache_nothing_rule(),
-        *(_cache_rule(paths, longest_s) for longest_s, paths in sorted(by_duration.items())),
+        *(_cache_rule(paths, max_s) for max_s, paths in sorted(by_duration.items())),
     ]
 
 
@@ -106,10 +106,10 @@ def _cache_nothing_rule() -> CloudflareRule:
     }
 
 
-def _cache_rule(paths: Sequence[str], longest_s: int) -> CloudflareRule:
+def _cache_rule(paths: Sequence[str], max_s: int) -> CloudflareRule:
     return {
-        "ref": f"public_reads_{longest_s}s",
-        "description": f"Public reads that shared caches may keep for {longest_s} s",
+        "ref": f"public_reads_{max_s}s",
+        "description": f"Public reads that shared caches may keep for {max_s} s",
         "expression": all_of(
             'http.request.method in {"GET" "HEAD"}', _without_token(), any_of(map(path_expression, paths))
         ),

@@ -49,8 +49,8 @@ _PHRASES: Final[Mapping[str, Mapping[str, str]]] = {
 def language_for_locale(locale: str) -> str:
     """The language that we have for a locale such as `de-AT` or `de_DE`: its own, else English."""
     tags = locale.replace("_", "-").lower().split("-")
-    longest_first = ("-".join(tags[:end]) for end in range(len(tags), 0, -1))
-    return next((tag for tag in longest_first if tag in LANGUAGES), DEFAULT_LANGUAGE)
+    prefixes = ("-".join(tags[:end]) for end in range(len(tags), 0, -1))
+    return next((tag for tag in prefixes if tag in LANGUAGES), DEFAULT_LANGUAGE)
 
 
 def translate_phrase(text: str, language: str) -> str:

@@ -64,8 +64,8 @@ def test_a_move_that_is_killed_at_any_point_is_finished_by_the_next(stack: Stack
     generator = random.Random()
     names = [shard.name for shard in Topology.load(stack.topology.path).shards]
     with monitoring_search(stack) as watch, running_workload(stack) as work:
-        for line, least_s, most_s in KILLED_AT:
-            first, after_s = generator.randrange(15_000), generator.uniform(least_s, most_s)
+        for line, min_s, max_s in KILLED_AT:
+            first, after_s = generator.randrange(15_000), generator.uniform(min_s, max_s)
             target = generator.choice([name for name in names if name != owner_of(stack, first)])
             move = start_ic_shards(stack, "move", f"{first}-{first + 800}", "--to", target)
             wait_for_line(move, line)

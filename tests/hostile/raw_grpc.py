@@ -65,8 +65,8 @@ class RawGrpcChannel:
         """One call; a stream is listened to for a moment."""
         rpc = find_rpc(path)
         streams = rpc is not None and rpc.server_streaming
-        longest_s = STREAM_LISTEN_S if streams else _deadline_s(rpc) + DEADLINE_MARGIN_S
-        options.setdefault("timeout", longest_s)
+        max_s = STREAM_LISTEN_S if streams else _deadline_s(rpc) + DEADLINE_MARGIN_S
+        options.setdefault("timeout", max_s)
         channel: Any = self._channel
         metadata = [("authorization", f"Bearer {token}")] if token else []
         began = time.monotonic()

@@ -147,9 +147,9 @@ def reason_of(answer: requests.Response) -> str:
 
 def find_http_fault(answer: requests.Response, rpc: RpcSpec | None) -> str:
     """Return the fault of an answer to any request, "" when it has none."""
-    longest_s = (rpc.policy.deadline_ms / 1000 if rpc else 1.0) + DEADLINE_MARGIN_S
-    if answer.elapsed.total_seconds() > longest_s:
-        return f"answered after {answer.elapsed.total_seconds():.1f} s instead of {longest_s:.1f} s"
+    max_s = (rpc.policy.deadline_ms / 1000 if rpc else 1.0) + DEADLINE_MARGIN_S
+    if answer.elapsed.total_seconds() > max_s:
+        return f"answered after {answer.elapsed.total_seconds():.1f} s instead of {max_s:.1f} s"
     if answer.status_code >= 500:
         return f"answered {answer.status_code}"
     if answer.status_code < 400:

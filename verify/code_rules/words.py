@@ -14,7 +14,10 @@ from verify.code_rules.source import RuleViolation, SourceFile
 WORD_LIST: Final = Path(__file__).with_name("banned_words.txt")
 _BOUND: Final = re.compile(
     r"_?(?:(?:MOST|LEAST|LONGEST|LARGEST|SHORTEST|SMALLEST|FEWEST|ENOUGH|LOOK)(?:_\w+)?|\w+_(?:MOST|LEAST))"
+    r"|_?(?:most|least|longest|largest|shortest|smallest|fewest)_\w+"
 )
+_SETTINGS: Final = "settings.py"
+"""The names of settings are those of environment variables, which stay."""
 _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 
 
@@ -62,10 +65,12 @@ def find_banned_words(files: Iterable[SourceFile], banned: Iterable[BannedWord])
 
 
 def find_misnamed_bounds(files: Iterable[SourceFile]) -> Iterator[RuleViolation]:
-    """Yield each bound that is not called MAX_, MIN_ or DEFAULT_."""
+    """Yield each constant, variable, parameter or attribute that is a bound and not called max or min."""
     for file in files:
+        if file.path.endswith(_SETTINGS):
+            continue
         for node, name in _identifiers(file.tree):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and _BOUND.fullmatch(name):
+            if isinstance(node, ast.Name | ast.arg | ast.Attribute) and _BOUND.fullmatch(name):
                 yield file.violation(node, f"{name!r}: bounds are MAX_, MIN_ or DEFAULT_, the unit last")
 
 

@@ -18,13 +18,13 @@ class DeadlineInterceptor:
     """
 
     def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
-        longest_s = rpc.policy.deadline_ms / 1000
-        if not longest_s:
+        max_s = rpc.policy.deadline_ms / 1000
+        if not max_s:
             return proceed
 
         async def timed(request: Any, context: RpcContext) -> bytes:
             asked_s = context.time_remaining()
-            limit_s = longest_s if asked_s is None or asked_s > longest_s else asked_s
+            limit_s = max_s if asked_s is None or asked_s > max_s else asked_s
             call = current_call()
             call.deadline = time.monotonic() + limit_s
             expiry = _CancelOnExpiry()

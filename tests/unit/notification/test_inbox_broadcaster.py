@@ -60,9 +60,9 @@ class TwoShardSource:
 
 @asynccontextmanager
 async def running(
-    source: TwoShardSource, *, most_streams: int = 10, most_per_user: int = 2
+    source: TwoShardSource, *, max_streams: int = 10, max_per_user: int = 2
 ) -> AsyncIterator[InboxBroadcaster]:
-    feed = InboxBroadcaster(source, max_streams=most_streams, max_streams_per_user=most_per_user)
+    feed = InboxBroadcaster(source, max_streams=max_streams, max_streams_per_user=max_per_user)
     task = asyncio.create_task(feed.follow_shards())
     await feed.wait_until_following("usr_1")
     await feed.wait_until_following("usr_2")
@@ -100,7 +100,7 @@ async def test_a_stream_whose_inbox_has_moved_gets_a_resume_event_and_others_go_
 
 
 async def test_streams_of_a_user_are_limited() -> None:
-    async with running(TwoShardSource(), most_per_user=1) as feed:
+    async with running(TwoShardSource(), max_per_user=1) as feed:
         with feed.subscribe("usr_1"):
             with pytest.raises(DomainError) as refusal, feed.subscribe("usr_1"):
                 pass
@@ -112,7 +112,7 @@ async def test_streams_of_a_user_are_limited() -> None:
 
 
 async def test_streams_of_a_process_are_limited() -> None:
-    async with running(TwoShardSource(), most_streams=1) as feed:
+    async with running(TwoShardSource(), max_streams=1) as feed:
         with feed.subscribe("usr_1"), pytest.raises(DomainError, match="OVERLOADED"), feed.subscribe("usr_2"):
             pass
 

@@ -106,11 +106,11 @@ class GrpcHarness:
 
 @asynccontextmanager
 async def running_grpc_harness(
-    most_in_flight: int = 1000, listen: str = "127.0.0.1:0"
+    max_in_flight: int = 1000, listen: str = "127.0.0.1:0"
 ) -> AsyncIterator[GrpcHarness]:
     """Start it, on a free port or the given one (`listen`); close everything at the end."""
     listings, inbox = ScriptedInternshipServicer(), EndlessNotificationServicer()
-    server = build_grpc_server([listings, inbox], _chain(most_in_flight))
+    server = build_grpc_server([listings, inbox], _chain(max_in_flight))
     address = f"127.0.0.1:{server.listen(listen)}"
     await server.start()
     channel = grpc.aio.insecure_channel(address)
@@ -130,7 +130,7 @@ class _FixedConcurrencyLimit(AdaptiveConcurrencyLimit):
         pass
 
 
-def _chain(most_in_flight: int) -> Any:
+def _chain(max_in_flight: int) -> Any:
     verifier = TokenVerifier(
         users=StaticKeySource({USER_KEY_ID: USER_KEY.public_key()}),
         services=StaticKeySource({"svc-application": _SERVICE_KEY.public_key()}),
@@ -139,7 +139,7 @@ def _chain(most_in_flight: int) -> Any:
         verifier=verifier,
         revocations=NoRevocations(),
         claims=InMemoryClaims(FixedClock(datetime.now(UTC))),
-        concurrency_limit=_FixedConcurrencyLimit(most_in_flight),
+        concurrency_limit=_FixedConcurrencyLimit(max_in_flight),
     )
 
 

@@ -219,7 +219,7 @@ async def test_a_stream_lives_until_its_client_leaves(house: GrpcHarness) -> Non
 
 
 async def test_calls_beyond_what_the_process_carries_are_refused_at_once() -> None:
-    async with running_grpc_harness(most_in_flight=2) as house:
+    async with running_grpc_harness(max_in_flight=2) as house:
         leave = asyncio.Event()
 
         async def stay(_request: Any) -> pb.Internship:

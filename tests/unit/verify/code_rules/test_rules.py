@@ -80,6 +80,15 @@ def test_a_bound_is_called_max_or_min(name: str) -> None:
     assert found(words.find_misnamed_bounds, chassis__a=f"MAX_CALLS = 1\nprint({name})") == []
 
 
+@pytest.mark.parametrize("text", ["def f(most_s): ...", "longest_s = 1", "self.most_calls = 1"])
+def test_so_is_a_parameter_a_variable_or_an_attribute(text: str) -> None:
+    assert found(words.find_misnamed_bounds, chassis__a=text) == ["chassis/a.py:1"]
+
+
+def test_the_name_of_a_setting_is_that_of_its_variable() -> None:
+    assert found(words.find_misnamed_bounds, services__user__settings="most_streams: int = 1") == []
+
+
 def test_two_public_classes_of_one_name_are_found_and_tests_may_repeat_it() -> None:
     one, private = "class Page: ...", "class _Page: ..."
     rule = names.find_duplicate_classes
