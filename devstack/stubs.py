@@ -23,7 +23,7 @@ from google.protobuf import descriptor_pb2
 
 from devstack import toolbox
 from ops.errors import OpsError
-from ops.paths import GEN, PROTOS, STATE
+from ops.paths import GEN, PROTOS, STATE, STUBS_DIGEST
 
 GENERATOR_PACKAGES = (
     "grpcio-tools",
@@ -75,8 +75,9 @@ def build_generated_stubs(*, force: bool = False, protos: Path = PROTOS, target:
     if not sources:
         return StubsOutcome.NO_PROTOS
     with _build_lock():
-        stamp, digest = target / ".digest", _digest_sources(protos, sources)
+        stamp, digest = target / STUBS_DIGEST.name, _digest_sources(protos, sources)
         if not force and stamp.exists() and stamp.read_text() == digest:
+            stamp.touch()
             return StubsOutcome.UP_TO_DATE
         with tempfile.TemporaryDirectory(prefix="ic-stubs-") as scratch:
             built = Path(scratch) / "gen"

@@ -24,11 +24,12 @@ from typer.main import get_command
 
 from ops.errors import OpsError
 from ops.options import LOCAL_CLUSTER, choose_cluster, chosen_cluster
-from ops.paths import REPO
+from ops.paths import PROTOS, REPO, STUBS_DIGEST
 
 OPERATOR_PACKAGE: Final = "ops.commands"
 COMMAND_PACKAGES: Final = (OPERATOR_PACKAGE, "devstack.commands", "verify.commands")
 """An image holds the operator's commands only; a checkout has all."""
+STUBS_COMMAND: Final = "stubs"
 HELP_OPTIONS: Final = ("-h", "--help")
 _SUMMARY: Final = re.compile(r"`ic [\w-]+`: (?P<summary>.+)")
 
@@ -51,6 +52,8 @@ class CommandGroup(TyperGroup):
             if not set(HELP_OPTIONS) & set(args):
                 _quiet_service_logs()
             _require_local_cluster(args[0])
+            if args[0] != STUBS_COMMAND:
+                _refresh_stubs()
             return args[0], _load_command(args[0]), args[1:]
         return super().resolve_command(ctx, args)
 
@@ -142,6 +145,27 @@ def _load_command(name: str) -> Any:
     group = get_command(alone)
     assert isinstance(group, TyperGroup)
     return group.commands[name]
+
+
+def _refresh_stubs() -> None:
+    """Build the stubs of a checkout that are missing or older than a contract: commands import them.
+
+    Raises:
+        OpsError: there are none, and protoc refuses a contract. Older ones stay in use.
+    """
+    if not PROTOS.is_dir() or not _is_stale(STUBS_DIGEST, PROTOS):
+        return
+    try:
+        importlib.import_module("devstack.stubs").build_generated_stubs()
+    except OpsError:
+        if not STUBS_DIGEST.exists():
+            raise
+
+
+def _is_stale(built: Path, sources: Path) -> bool:
+    if not built.exists():
+        return True
+    return max(path.stat().st_mtime for path in (sources, *sources.rglob("*"))) > built.stat().st_mtime
 
 
 def _require_local_cluster(command: str) -> None:

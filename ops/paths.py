@@ -7,6 +7,8 @@ REPO = Path(__file__).resolve().parent.parent
 PROTOS = REPO / "protos"
 GEN = REPO / "gen"
 STATE = REPO / ".ic"
+STUBS_DIGEST = GEN / ".digest"
+"""Of the contracts that the stubs in `GEN` were built from; newer than they are."""
 DESCRIPTORS = GEN / "internshipconnect.binpb"
 
 

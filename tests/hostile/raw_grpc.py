@@ -22,7 +22,9 @@ DEADLINE_MARGIN_S: Final = BUSY_MACHINE_MARGIN_S
 STREAM_LISTEN_S: Final = 0.3
 """How long a test listens to a stream."""
 BUSY_REASONS: Final = frozenset({"OVERLOADED", "UNAVAILABLE", "DEADLINE_EXCEEDED"})
-"""What a busy machine may answer once, and not twice in a row."""
+"""What a busy machine may answer, and not for long."""
+BUSY_PAUSES_S: Final = (0.2, 1.0, 3.0)
+"""Between the tries of a call to a busy machine."""
 MIN_UNREAD_REQUEST_BYTES: Final = 4 * MAX_REQUEST_BYTES
 """gRPC refuses larger messages itself, without a reason of the contract."""
 _GRPC_SIZE_STATUSES: Final = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
@@ -115,14 +117,22 @@ def repeat_command(line: RawGrpcChannel, path: str, request: bytes, token: str) 
     return f".venv/bin/python -m tests.hostile.raw_grpc {line.address} {path} '{encoded}' {token}".rstrip()
 
 
-def assert_proper_response(line: RawGrpcChannel, path: str, request: bytes, token: str = "") -> RawResponse:
-    """Makes a call, once more if the machine was busy. AssertionError with the command that repeats it."""
-    answer = line.call(path, request, token)
-    if answer.reason in BUSY_REASONS:
+def call_patiently(line: RawGrpcChannel, path: str, request: bytes, token: str = "") -> RawResponse:
+    """Makes a call, again while the machine is busy; returns the last response."""
+    for pause_s in BUSY_PAUSES_S:
         answer = line.call(path, request, token)
+        if answer.reason not in BUSY_REASONS:
+            return answer
+        time.sleep(pause_s)
+    return line.call(path, request, token)
+
+
+def assert_proper_response(line: RawGrpcChannel, path: str, request: bytes, token: str = "") -> RawResponse:
+    """Makes a call, again while the machine is busy. AssertionError with the command that repeats it."""
+    answer = call_patiently(line, path, request, token)
     fault = find_response_fault(answer, path, request)
     if answer.reason in BUSY_REASONS:
-        fault = f"{answer.reason} twice"
+        fault = f"{answer.reason}, {len(BUSY_PAUSES_S) + 1} times"
     assert not fault, f"{line.name}: {fault}\nrepeat it: {repeat_command(line, path, request, token)}"
     return answer
 

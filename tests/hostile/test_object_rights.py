@@ -24,7 +24,7 @@ from tests.hostile.object_rights import (
     rpcs_with_ids,
     unknown_ids,
 )
-from tests.hostile.raw_grpc import RawGrpcChannel, RawResponse
+from tests.hostile.raw_grpc import RawGrpcChannel, RawResponse, call_patiently
 
 GUESSES_PER_CALL: Final = 70
 MAX_CONCURRENT_GUESSES: Final = 16
@@ -192,8 +192,7 @@ def test_a_thousand_guessed_ids_find_nothing(
 
 
 def _get_object(lines: dict[str, RawGrpcChannel], rpc: RpcSpec, request: bytes, token: str) -> RawResponse:
-    answer = line_of(lines, rpc).call(rpc.path, request, token)
-    return answer if answer.reason != "OVERLOADED" else line_of(lines, rpc).call(rpc.path, request, token)
+    return call_patiently(line_of(lines, rpc), rpc.path, request, token)
 
 
 def test_many_guesses_in_one_request_find_nothing_either(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -155,3 +156,45 @@ def test_a_run_that_broke_down_without_a_report_fails_the_whole(tmp_path: Path) 
     tally.add_report(tmp_path / "never-written.xml", 3)
 
     assert tally.failed == 1
+
+
+@pytest.fixture
+def fresh_checkout(tmp_path: Path) -> Path:
+    """A copy of the packages and the contracts, without any stubs."""
+    for name in ("chassis", "devstack", "gateway", "ops", "protos", "services", "verify"):
+        shutil.copytree(REPO / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def _load_in(checkout: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run `ic COMMAND --help` there, out of reach of this checkout's own packages and stubs."""
+    installed = [path for path in sys.path if not path.startswith(str(REPO)) or "site-packages" in path]
+    paths = [str(checkout), *installed, *map(str, checkout.glob("gen"))]
+    script = f"import sys\nsys.path[:] = {paths!r}\nfrom ops.cli import main\nmain([{command!r}, '--help'])\n"
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=checkout, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("command", ["up", "test", "down", "bench"])
+def test_any_command_may_be_the_first_in_a_fresh_checkout(fresh_checkout: Path, command: str) -> None:
+    done = _load_in(fresh_checkout, command)
+    assert done.returncode == 0, done.stderr
+    assert f"Usage: ic {command}" in done.stdout
+    assert (fresh_checkout / "gen" / "internshipconnect" / "auth" / "v1" / "auth_pb2.py").exists()
+
+
+def test_a_changed_contract_is_built_by_the_next_command_and_a_broken_one_leaves_the_stubs(
+    fresh_checkout: Path,
+) -> None:
+    assert _load_in(fresh_checkout, "up").returncode == 0
+    contract = fresh_checkout / "protos/internshipconnect/events/v1/events.proto"
+    stub = fresh_checkout / "gen/internshipconnect/events/v1/events_pb2.pyi"
+
+    contract.write_text(f"{contract.read_text()}\nmessage Added {{}}\n")
+    assert _load_in(fresh_checkout, "up").returncode == 0
+    assert "class Added(" in stub.read_text()
+
+    contract.write_text("no contract\n")
+    assert _load_in(fresh_checkout, "up").returncode == 0
+    assert "class Added(" in stub.read_text()
