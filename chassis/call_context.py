@@ -77,7 +77,7 @@ class CallContext:
     max_age_s: float | None = None
 
     def metadata_text(self, key: str) -> str:
-        """What the client sent under `key`; "" when nothing, or nothing readable."""
+        """Return what the client sent under `key`; "" when nothing, or nothing readable."""
         value = self.metadata.get(key, "")
         return value if isinstance(value, str) else ""
 
@@ -87,12 +87,12 @@ _call: ContextVar[CallContext] = ContextVar("call", default=_NO_CALL)
 
 
 def bind_call(call: CallContext) -> None:
-    """Makes `call` the current one for the rest of this task."""
+    """Make `call` the current one for the rest of this task."""
     _call.set(call)
 
 
 def current_call() -> CallContext:
-    """The call that is being answered; an empty one outside of any."""
+    """Return the call that is being answered; an empty one outside of any."""
     return _call.get()
 
 
@@ -109,7 +109,7 @@ def mark_answer_stale() -> None:
 
 
 def add_answer_headers(*headers: tuple[str, str]) -> None:
-    """Sends headers before the answer to this call, whether it succeeds or not."""
+    """Send headers before the answer to this call, whether it succeeds or not."""
     call = _call.get()
     if call is not _NO_CALL:
         call.headers.extend((name.lower(), value) for name, value in headers)
@@ -150,7 +150,7 @@ def current_principal() -> Principal:
 
 
 def request_id() -> str:
-    """The ID under which this call is logged; empty outside of a call."""
+    """Return the ID under which this call is logged; empty outside of a call."""
     return _call.get().request_id
 
 
@@ -161,19 +161,19 @@ def remaining_s() -> float | None:
 
 
 def current_operation() -> IdempotentOperation | None:
-    """The operation that the caller's idempotency key stands for; None without a key."""
+    """Return the operation that the caller's idempotency key stands for; None without a key."""
     return _call.get().operation
 
 
 def current_operation_seed() -> bytes | None:
-    """A seed for `new_id` that is the same on every run with the same idempotency key; None without a key."""
+    """Return a seed for `new_id` that is the same on every run with the same idempotency key; None without a key."""
     current = _call.get().operation
     return None if current is None else current.id.encode()
 
 
 @contextmanager
 def acting_as(principal: Principal | None, *, operation: IdempotentOperation | None = None) -> Iterator[None]:
-    """Runs a block as if `principal` had called: for seeds, workers and tests."""
+    """Run a block as if `principal` had called: for seeds, workers and tests."""
     token = _call.set(replace(_call.get(), principal=principal, operation=operation))
     try:
         yield

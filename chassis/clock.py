@@ -8,7 +8,7 @@ MAX_CLOCK_SKEW: Final = timedelta(seconds=5)
 
 
 def truncate_to_milliseconds(moment: datetime) -> datetime:
-    """The same moment in UTC, cut to milliseconds, which is what MongoDB keeps."""
+    """Return the same moment in UTC, cut to milliseconds, which is what MongoDB keeps."""
     utc = moment.astimezone(UTC)
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
@@ -17,7 +17,7 @@ class Clock(Protocol):
     """A source of the current time."""
 
     def now(self) -> datetime:
-        """The current time: aware, UTC, in whole milliseconds."""
+        """Return the current time: aware, UTC, in whole milliseconds."""
         ...
 
 

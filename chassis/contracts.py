@@ -142,7 +142,7 @@ class Contracts:
 
     @classmethod
     def from_descriptor_set(cls, descriptor_set: bytes) -> Self:
-        """The contracts of a serialized FileDescriptorSet with its imports, in a pool of their own.
+        """Return the contracts of a serialized FileDescriptorSet with its imports, in a pool of their own.
 
         Raises ContractError when the bytes are no such set.
         """
@@ -198,7 +198,7 @@ class Contracts:
 
 @cache
 def imported_contracts() -> Contracts:
-    """The contracts as this process has imported them: what the functions below are about."""
+    """Return the contracts as this process has imported them: what the functions below are about."""
     return Contracts(importlib.import_module(name).DESCRIPTOR for name in _module_names())
 
 
@@ -209,23 +209,23 @@ def list_services() -> tuple[ServiceDescriptor, ...]:
 
 @cache
 def rpcs_of_service(service: ServiceDescriptor) -> tuple[RpcSpec, ...]:
-    """The calls of a service in the contract's order. Raises ContractError for one without a policy."""
+    """Return the calls of a service in the contract's order. Raises ContractError for one without a policy."""
     return tuple(_rpc_spec_of(method) for method in service.methods)
 
 
 @cache
 def find_rpc(path: str) -> RpcSpec | None:
-    """The call at a gRPC path; None when the contracts declare none there."""
+    """Return the call at a gRPC path; None when the contracts declare none there."""
     return next((rpc for rpc in imported_contracts().rpcs if rpc.path == path), None)
 
 
 def error_reasons() -> Mapping[str, ReasonSpec]:
-    """The table of error reasons by name without prefix."""
+    """Return the table of error reasons by name without prefix."""
     return imported_contracts().reasons
 
 
 def event_type(message: Message | type[Message]) -> str:
-    """The name under which an event travels. Raises ContractError for a message that is no event."""
+    """Return the name under which an event travels. Raises ContractError for a message that is no event."""
     declared: str = message.DESCRIPTOR.GetOptions().Extensions[options_pb2.event].type
     if not declared:
         raise ContractError(f"{message.DESCRIPTOR.full_name} is not an event: its contract gives it no type")
@@ -233,7 +233,7 @@ def event_type(message: Message | type[Message]) -> str:
 
 
 def event_class(type_: str) -> type[Message]:
-    """The message class of an event's name. Raises ContractError for an unknown name."""
+    """Return the message class of an event's name. Raises ContractError for an unknown name."""
     found = event_classes().get(type_)
     if found is None:
         raise ContractError(f"no contract declares an event {type_!r}")

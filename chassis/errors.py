@@ -59,7 +59,7 @@ class DomainError(Exception):
 
 
 def domain_error(reason: str, message: str, *violations: Violation) -> DomainError:
-    """A failure of the given reason; the violations name the fields that caused it, if any did."""
+    """Return a failure of the given reason; the violations name the fields that caused it, if any did."""
     return DomainError(reason, message, violations=violations)
 
 
@@ -74,14 +74,14 @@ def invalid_argument(*violations: Violation, reason: str = "INVALID_FIELD") -> D
 
 
 def join_violations(violations: Iterable[Violation]) -> str:
-    """The violations as one message."""
+    """Return the violations as one message."""
     return "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
 
 
 def illegal_transition(
     message: str, from_: str, to: str, allowed_transitions: Iterable[AllowedTransition]
 ) -> DomainError:
-    """A move that the caller cannot make now, with those that they can.
+    """Return a move that the caller cannot make now, with those that they can.
 
     States are spelled as in answers (`INTERNSHIP_STATE_OPEN`), so that a client finds what it knows.
     """
@@ -94,19 +94,19 @@ def illegal_transition(
 
 
 def stale_etag(kind: str, name: str) -> DomainError:
-    """The `kind` called `name` has changed since the caller read it."""
+    """Return the `kind` called `name` has changed since the caller read it."""
     return DomainError(
         "STALE_ETAG", f"The {kind} {name} has changed since it was read.", resource=(kind, name)
     )
 
 
 def permission_denied(message: str) -> DomainError:
-    """The caller is known and may not do this."""
+    """Return the caller is known and may not do this."""
     return DomainError("PERMISSION_DENIED", message)
 
 
 def unavailable(what: str, retry_after_s: float = 1.0) -> DomainError:
-    """A dependency does not answer; `what` names it in the words of a caller."""
+    """Return a dependency does not answer; `what` names it in the words of a caller."""
     return DomainError(
         "UNAVAILABLE", f"{_capitalize_first(what)} does not answer right now.", retry_after_s=retry_after_s
     )
@@ -117,7 +117,7 @@ UNAVAILABLE_REASONS: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVE
 
 
 def overloaded(what: str, retry_after_s: float = 1.0) -> DomainError:
-    """A bounded pool or queue is full; `what` names it in the words of a caller."""
+    """Return a bounded pool or queue is full; `what` names it in the words of a caller."""
     return DomainError(
         "OVERLOADED", f"{_capitalize_first(what)} is at its limit right now.", retry_after_s=retry_after_s
     )

@@ -19,7 +19,7 @@ _WELL_KNOWN: Final = "google.protobuf"
 
 
 def changed_paths(message: Message, mask: FieldMask, *, writable: Collection[str]) -> tuple[str, ...]:
-    """The paths that an update with this body and mask changes, each once, in sorted order.
+    """Return the paths that an update with this body and mask changes, each once, in sorted order.
 
     `writable` lists the units of change, e.g. `name`, `student.headline`, `student.location`; others are
     read-only. A mask may name a unit, a part of one (`student.location.city`) or a parent of
@@ -43,7 +43,7 @@ def changed_paths(message: Message, mask: FieldMask, *, writable: Collection[str
 
 
 def apply_mask(target: Message, source: Message, paths: Iterable[str]) -> None:
-    """Copies each path from `source` to `target` (same type); a path that `source` does not hold is cleared.
+    """Copy each path from `source` to `target` (same type); a path that `source` does not hold is cleared.
 
     Raises ValueError for a path that the message type does not have.
     """
@@ -80,7 +80,7 @@ def _is_below(path: str, parent: str) -> bool:
 
 
 def _find_field(kind: Descriptor, path: str) -> FieldDescriptor | None:
-    """The field at a path; None where there is none, also inside lists and maps."""
+    """Return the field at a path; None where there is none, also inside lists and maps."""
     name, _, rest = path.partition(".")
     field: FieldDescriptor | None = kind.fields_by_name.get(name)
     if field is None or not rest:

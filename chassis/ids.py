@@ -35,7 +35,7 @@ _TO_PYTHON_DIGITS: Final = str.maketrans(_ALPHABET, "0123456789ABCDEFGHIJKLMNOPQ
 def new_id(
     prefix: str, slot: int | None = None, *, at: datetime | None = None, seed: bytes | None = None
 ) -> str:
-    """Makes an ID of this kind that lives in `slot`, or in a slot of its own choice.
+    """Make an ID of this kind that lives in `slot`, or in a slot of its own choice.
 
     `at` (default now) is the time in it. With a `seed` the random part is a function of seed and
     prefix: the same seed and time give the same ID, so that a repeated create meets its first try.
@@ -56,7 +56,7 @@ def new_id(
 
 
 def slot_of(id_: str) -> int:
-    """The slot (0-16383) in which the record of this ID lives.
+    """Return the slot (0-16383) in which the record of this ID lives.
 
     Raises:
         ValueError: the text is not an ID.
@@ -78,7 +78,7 @@ def creation_time_of(id_: str) -> datetime:
 
 
 def slot_of_key(text: str) -> int:
-    """The slot (0-16383) of a record whose key is no ID, e.g. an e-mail address."""
+    """Return the slot (0-16383) of a record whose key is no ID, e.g. an e-mail address."""
     return xxhash.xxh3_64_intdigest(text.encode()) % SLOT_COUNT
 
 

@@ -34,12 +34,12 @@ class PageTokens:
         self._key = key
 
     def encode(self, query: Message, position: Sequence[SortValue]) -> str:
-        """A token for the page of `query` that begins after `position` (the sort values of the last row)."""
+        """Return a token for the page of `query` that begins after `position` (the sort values of the last row)."""
         payload = orjson.dumps(list(position))
         return base64.urlsafe_b64encode(self._mac(query, payload) + payload).rstrip(b"=").decode()
 
     def decode(self, query: Message, token: str) -> list[SortValue] | None:
-        """The position that `token` holds; None for "" (the first page).
+        """Return the position that `token` holds; None for "" (the first page).
 
         Raises DomainError INVALID_PAGE_TOKEN for a token that is not ours for this query and caller.
         """

@@ -45,18 +45,18 @@ class ProcessWork(Protocol):
     """What one process does between its start and its end."""
 
     def checks(self) -> list[ReadinessCheck]:
-        """What has to answer for the process to be ready."""
+        """Return what has to answer for the process to be ready."""
 
     async def start(self) -> None: ...
 
     async def stop(self, grace_s: float) -> None:
-        """Takes no new work, and gives work in flight `grace_s` seconds to finish."""
+        """Take no new work, and give work in flight `grace_s` seconds to finish."""
 
 
 def run_process(
     name: str, role: str, settings: type[S], prepare: Callable[[S, AsyncExitStack], Awaitable[ProcessWork]]
 ) -> NoReturn:
-    """Does the work that `prepare` makes, until SIGTERM or SIGINT; logs and traces bear `name` and `role`.
+    """Do the work that `prepare` makes, until SIGTERM or SIGINT; logs and traces bear `name` and `role`.
 
     `prepare` registers resources to close at the end, last first: `close_on_exit(closing, it.close)`.
     Exits with 0 after a graceful end, 1 when it cannot start (OSError, ValueError, ContractError), 2 when the
@@ -78,7 +78,7 @@ def run_process(
 
 
 def _span_recorder(name: str, role: str, settings: ProcessSettings) -> SpanRecorder | None:
-    """The recorder that exports to the OTLP endpoint (host:port or http://host:port); None without one."""
+    """Return the recorder that exports to the OTLP endpoint (host:port or http://host:port); None without one."""
     if not settings.otlp_endpoint:
         return None
     from chassis.observability.otlp_recorder import OtlpRecorder  # noqa: PLC0415 - heavy, seldom needed

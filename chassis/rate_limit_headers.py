@@ -19,7 +19,7 @@ class RateLimitStatus:
 
 
 def format_rate_limit_headers(allowance: RateLimitStatus) -> list[HttpHeader]:
-    """The headers of an answer; seconds are rounded up."""
+    """Return the headers of an answer; seconds are rounded up."""
     policy, reset_s = _quote_structured_string(allowance.policy), math.ceil(allowance.reset_s)
     return [
         ("X-RateLimit-Limit", str(allowance.requests)),
@@ -31,7 +31,7 @@ def format_rate_limit_headers(allowance: RateLimitStatus) -> list[HttpHeader]:
 
 
 def _quote_structured_string(text: str) -> str:
-    """A structured field's string: printable ASCII in quotes."""
+    """Return a structured field's string: printable ASCII in quotes."""
     printable = "".join(char for char in text if " " <= char <= "~")
     escaped = printable.replace("\\", r"\\").replace('"', r"\"")
     return f'"{escaped}"'

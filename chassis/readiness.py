@@ -55,7 +55,7 @@ class ReadinessProbe:
         self._stopping = True
 
     async def report(self) -> ReadinessReport:
-        """The state of things, at most a second old; takes no longer than a second to find out."""
+        """Return the state of things, at most a second old; takes no longer than a second to find out."""
         if self._stopping:
             return ReadinessReport(False, {"process": {"up": False, "error": "stopping"}})
         async with self._lock:

@@ -25,7 +25,7 @@ S = TypeVar("S", bound=ChassisSettings)
 def run_service(
     name: str, settings: type[S], build: Callable[[ServiceResources[S]], ServiceDefinition]
 ) -> NoReturn:
-    """Runs the service `name` in the role that the command line names, until SIGTERM or SIGINT.
+    """Run the service `name` in the role that the command line names, until SIGTERM or SIGINT.
 
     Exits with 0 after a graceful end, 1 when it cannot start, 2 when the settings or the role are wrong.
     """

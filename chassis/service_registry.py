@@ -40,7 +40,7 @@ class ServiceInstance:
 
 
 def reachable_host(listen_host: str) -> str:
-    """The host under which callers on this machine reach a server that listens there."""
+    """Return the host under which callers on this machine reach a server that listens there."""
     return "127.0.0.1" if listen_host in _WILDCARD_HOSTS else listen_host
 
 
@@ -64,12 +64,12 @@ class RegistryEntry:
         os.close(before)
 
     def remove(self) -> None:
-        """Takes the entry out."""
+        """Take the entry out."""
         self._path.unlink(missing_ok=True)
         os.close(self._lock)
 
     def _write(self, instance: ServiceInstance) -> int:
-        """A new file that is locked and whole before it gets its name; the lock is held while it is open."""
+        """Return a new file that is locked and whole before it gets its name; the lock is held while it is open."""
         unfinished = self._path.with_suffix(".new")
         descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -112,12 +112,12 @@ class ChassisSettings(RedisSettings):
 
 
 def decode_key(secret: SecretStr) -> bytes:
-    """The bytes of a key that settings hold as base64."""
+    """Return the bytes of a key that settings hold as base64."""
     return base64.b64decode(secret.get_secret_value(), validate=True)
 
 
 def load_settings(cls: type[S]) -> S:
-    """Reads the settings from the environment.
+    """Read the settings from the environment.
 
     If anything is missing or wrong, prints every error at once, each with its variable, and exits
     with status 2. Values are never printed.

@@ -60,7 +60,7 @@ class EmailAddress:
 
 
 def normalize_nfc(text: str) -> str:
-    """The composed form, in which equal text has equal code points."""
+    """Return the composed form, in which equal text has equal code points."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
@@ -70,13 +70,13 @@ def is_blank(text: str) -> bool:
 
 
 def fold_for_comparison(text: str) -> str:
-    """What two texts share that look the same to a reader, whatever their case, width and spacing."""
+    """Return what two texts share that look the same to a reader, whatever their case, width and spacing."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(_IGNORED.sub("", folded).split())
 
 
 def to_single_line(text: str) -> str:
-    """The text without what could break a line, turn the direction of writing, or not be written at all."""
+    """Return the text without what could break a line, turn the direction of writing, or not be written at all."""
     unbroken = _SURROGATES.sub("\ufffd", _DIRECTION_MARKS.sub("", _BREAKS.sub(" ", text)))
     return normalize_nfc(" ".join(unbroken.split()))
 
@@ -93,7 +93,7 @@ def truncate_text(text: str, length: int) -> str:
 
 @lru_cache(_MAX_CACHED_ADDRESSES)
 def parse_email_address(text: str) -> EmailAddress:
-    """The address that somebody typed; outer blanks do not count. Raises AddressError.
+    """Return the address that somebody typed; outer blanks do not count. Raises AddressError.
 
     The domain may stand in letters of any script or in A-labels (UTS 46). Two addresses are the same when
     their keys are. The reserved domain `.test` is admitted: nobody owns it, so that seeds and tests can use

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo, available_timezones
 
 
 def canonical_zone_name(written: str) -> str:
-    """The database's spelling of a zone; "" when it has no such zone."""
+    """Return the database's spelling of a zone; "" when it has no such zone."""
     return _zone_names().get(written.strip().casefold(), "")
 
 
 def end_of_day(day: date, zone: str) -> datetime | None:
-    """The last second of a day in a zone, in UTC; None when the zone's clocks left that day out.
+    """Return the last second of a day in a zone, in UTC; None when the zone's clocks left that day out.
 
     A midnight that the clocks leave out is the moment at which they are put forward; of an hour that comes
     twice the day ends with the second.
@@ -24,7 +24,7 @@ def end_of_day(day: date, zone: str) -> datetime | None:
 
 
 def format_in_zone(moment: datetime, zone: str) -> str:
-    """A time as the clocks of a zone show it: `2027-06-30 23:59 (UTC+02:00, Europe/Berlin)`."""
+    """Return a time as the clocks of a zone show it: `2027-06-30 23:59 (UTC+02:00, Europe/Berlin)`."""
     local = moment.astimezone(ZoneInfo(zone or "UTC"))
     offset = local.isoformat()[-6:] if local.utcoffset() else "+00:00"
     return f"{local:%Y-%m-%d %H:%M} (UTC{offset}{f', {zone}' if zone else ''})"

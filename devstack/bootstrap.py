@@ -28,7 +28,7 @@ sys.exit(main())
 
 
 def main() -> int:
-    """Creates the environment, installs what the lock names, and puts `ic` and the packages on its path."""
+    """Create the environment, installs what the lock names, and put `ic` and the packages on its path."""
     if sys.version_info < MIN_PYTHON:
         print(f"Python {MIN_PYTHON[0]}.{MIN_PYTHON[1]} or newer is needed; this is {sys.version.split()[0]}.")
         return 1
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def create_venv() -> None:
-    """Makes the environment, with Debian's split-off venv module fetched when it is missing."""
+    """Make the environment, with Debian's split-off venv module fetched when it is missing."""
     if venv_python().exists():
         return
     print_progress("creating .venv")
@@ -76,7 +76,7 @@ def install_lock() -> None:
 
 
 def locked_versions(packages: Sequence[str]) -> list[str]:
-    """These packages in the versions of the lock."""
+    """Return these packages in the versions of the lock."""
     names = tuple(f"{package}==" for package in packages)
     return [line for line in LOCK.read_text().splitlines() if line.startswith(names)]
 
@@ -87,26 +87,26 @@ def put_packages_on_path() -> None:
 
 
 def write_command() -> None:
-    """Writes the command `ic`, which runs from the checkout: nothing to install again after an edit."""
+    """Write the command `ic`, which runs from the checkout: nothing to install again after an edit."""
     command = VENV / "bin" / "ic"
     command.write_text(IC_SCRIPT.format(python=venv_python()))
     command.chmod(0o755)
 
 
 def site_packages() -> Path:
-    """The folder this environment imports installed packages from."""
+    """Return the folder this environment imports installed packages from."""
     query = "import sysconfig; print(sysconfig.get_path('purelib'))"
     found = subprocess.run([str(venv_python()), "-c", query], check=True, capture_output=True, text=True)
     return Path(found.stdout.strip())
 
 
 def venv_python() -> Path:
-    """The environment's interpreter."""
+    """Return the environment's interpreter."""
     return VENV / "bin" / "python"
 
 
 def run_command(command: list[str], *, quiet: bool = False) -> bool:
-    """Runs a command; says whether it succeeded."""
+    """Run a command; say whether it succeeded."""
     try:
         return subprocess.run(command, check=False, capture_output=quiet).returncode == 0
     except FileNotFoundError:
@@ -114,7 +114,7 @@ def run_command(command: list[str], *, quiet: bool = False) -> bool:
 
 
 def run_required_command(command: list[str]) -> None:
-    """Runs a command without which nothing else can work."""
+    """Run a command without which nothing else can work."""
     if not run_command(command):
         raise SystemExit(f"set-up failed at: {' '.join(command)}")
 

@@ -20,7 +20,7 @@ _EXPORT_MARKER: Final = "internshipconnect.binpb"
 
 
 def export_contracts(target: Path) -> None:
-    """Fills `target`: `proto/`, `buf.yaml`, `buf.gen.yaml`, the descriptor set, and `python/`.
+    """Fill `target`: `proto/`, `buf.yaml`, `buf.gen.yaml`, the descriptor set, and `python/`.
 
     Raises OpsError for a folder that holds something else, or that cannot be written.
     """

@@ -29,7 +29,7 @@ _MESH_FILE_HEADER: Final = "# Written by each `ic up`; a change takes effect at 
 
 
 def control_plane_process(topology: Topology) -> StackProcess:
-    """The process, which needs no store."""
+    """Return the process, which needs no store."""
     ports = topology.control_plane
     return StackProcess(
         name=CONTROL_PLANE_PROCESS,
@@ -42,7 +42,7 @@ def control_plane_process(topology: Topology) -> StackProcess:
 
 
 def mesh_environment(topology: Topology, region: StackRegion, process: str) -> dict[str, str]:
-    """What makes a service process of a region a member of the mesh."""
+    """Return what makes a service process of a region a member of the mesh."""
     return {
         "IC_REGISTRY": str(_registry_folder(topology)),
         "IC_REGION": region.name,
@@ -51,7 +51,7 @@ def mesh_environment(topology: Topology, region: StackRegion, process: str) -> d
 
 
 def write_mesh_files(topology: Topology) -> None:
-    """Writes the mesh file, and for each service process where it finds the control plane."""
+    """Write the mesh file, and for each service process where it finds the control plane."""
     topology.mesh_file.write_text(render_mesh_file(_mesh_document(topology)))
     for region, service, role in product(topology.regions, SERVICES, SERVICE_ROLES):
         process = region.process_name(f"{service}-{role}")
@@ -61,7 +61,7 @@ def write_mesh_files(topology: Topology) -> None:
 
 
 def render_mesh_file(mesh: Mapping[str, Any]) -> str:
-    """The mesh file's text."""
+    """Return the mesh file's text."""
     return _MESH_FILE_HEADER + yaml.safe_dump(dict(mesh), sort_keys=False)
 
 

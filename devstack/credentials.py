@@ -48,7 +48,7 @@ class Credentials(BaseModel):
 
     @classmethod
     def load_or_create(cls, topology: Topology) -> Self:
-        """Reads the stack's secrets, and makes those that are still missing."""
+        """Read the stack's secrets, and make those that are still missing."""
         path = topology.secrets_folder / "secrets.json"
         found = cls.model_validate_json(path.read_text()) if path.exists() else cls()
         missing = topology.services.keys() - found.services.keys()
@@ -73,7 +73,7 @@ def service_jwks_path(topology: Topology) -> Path:
 
 
 def ensure_service_keys(topology: Topology, services: Iterable[str]) -> None:
-    """Makes each service's ES256 key where it is missing, and publishes all public keys as one JWKS."""
+    """Make each service's ES256 key where it is missing, and publishes all public keys as one JWKS."""
     public = []
     for service in services:
         path = service_key_path(topology, service)
@@ -84,7 +84,7 @@ def ensure_service_keys(topology: Topology, services: Iterable[str]) -> None:
 
 
 def write_private_file(path: Path, text: str) -> None:
-    """Writes a file that only its owner can read, from its first byte on."""
+    """Write a file that only its owner can read, from its first byte on."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY_MODE), "w") as file:

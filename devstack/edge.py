@@ -15,7 +15,7 @@ GATEWAY_DRAIN_S: Final = 30
 
 
 def mailbox_process(topology: Topology) -> StackProcess:
-    """The mailbox, which starts with the stores."""
+    """Return the mailbox, which starts with the stores."""
     ports = topology.mailbox
     smtp = topology.listen_port(ports.smtp)
     options = ("--smtp", str(smtp), "--http", str(ports.http))
@@ -36,12 +36,12 @@ def mailbox_process(topology: Topology) -> StackProcess:
 
 
 def gateway_processes(topology: Topology) -> list[StackProcess]:
-    """An Envoy a region."""
+    """Return an Envoy a region."""
     return [_gateway_process(topology, region) for region in topology.regions]
 
 
 def envoy_config_path(topology: Topology, region: StackRegion) -> Path:
-    """The bootstrap of a region's Envoy."""
+    """Return the bootstrap of a region's Envoy."""
     return topology.etc_folder / f"{region.process_name('envoy')}.json"
 
 

@@ -15,7 +15,7 @@ from ops.paths import DESCRIPTORS
 
 
 def write_gateway_files(topology: Topology) -> None:
-    """Writes where each Envoy finds its control plane, and the pages that they serve."""
+    """Write where each Envoy finds its control plane, and the pages that they serve."""
     _write_api_pages(topology)
     for region in topology.regions:
         node = EnvoyNode(

@@ -21,7 +21,7 @@ MemberClient = MongoClient[dict[str, Any]]
 
 
 def find_shard(topology: Topology, name: str) -> StackShard:
-    """The shard of that name. Raises OpsError when there is none; the message lists those there are."""
+    """Return the shard of that name. Raises OpsError when there is none; the message lists those there are."""
     found = topology.find_shard(name)
     if found is None:
         names = ", ".join(each.name for each in topology.shards)
@@ -42,7 +42,7 @@ def find_primary(topology: Topology, shard: StackShard) -> int:
 
 
 def members_primary_last(topology: Topology, shard: StackShard) -> list[str]:
-    """The processes of a shard's members, in the order in which they are best taken down."""
+    """Return the processes of a shard's members, in the order in which they are best taken down."""
     primary = find_primary(topology, shard)
     members = sorted(range(len(shard.ports)), key=lambda member: member == primary)
     return [mongo.mongod_process_name(shard, member) for member in members]
@@ -71,7 +71,7 @@ def step_down_primary(topology: Topology, credentials: Credentials, process: str
 def connect_to_member(
     topology: Topology, credentials: Credentials, port: int, *, socket_timeout_s: float = 30
 ) -> MemberClient:
-    """The administrator's client of one member, by the port that clients know, past any fault."""
+    """Return the administrator's client of one member, by the port that clients know, past any fault."""
     return MongoClient(
         f"mongodb://{LOOPBACK}:{topology.listen_port(port)}/?directConnection=true&authSource=admin",
         username=mongo.ADMIN_USER,

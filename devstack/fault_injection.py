@@ -36,7 +36,7 @@ ActiveFaults = Mapping[str, StoreFault | ServiceFault]
 
 
 def list_fault_targets(topology: Topology) -> dict[str, tuple[str, ...]]:
-    """What can have a fault: each name stands for a service, a store's process, or a group of these."""
+    """Return what can have a fault: each name stands for a service, a store's process, or a group of these."""
     return list_store_targets(topology) | {service: (service,) for service in SERVICES}
 
 
@@ -61,7 +61,7 @@ def read_active_faults(topology: Topology) -> ActiveFaults:
 
 
 def set_fault(topology: Topology, target: str, fault: StoreFault | ServiceFault) -> None:
-    """Puts a fault in the place of the one that the target has, if any.
+    """Put a fault in the place of the one that the target has, if any.
 
     Raises:
         OpsError: there is no such target, or it cannot have this fault, or nobody obeys.
@@ -80,7 +80,7 @@ def set_fault(topology: Topology, target: str, fault: StoreFault | ServiceFault)
 
 
 def clear_faults(topology: Topology, target: str | None = None) -> None:
-    """Ends the fault of a target, or all of them. Raises OpsError as `set_fault`."""
+    """End the fault of a target, or all of them. Raises OpsError as `set_fault`."""
     ended = (
         set(read_active_faults(topology)) if target is None else set(resolve_fault_target(topology, target))
     )
@@ -95,7 +95,7 @@ def clear_faults(topology: Topology, target: str | None = None) -> None:
 
 
 def resolve_fault_target(topology: Topology, target: str) -> tuple[str, ...]:
-    """The stores that a name stands for, or the service of that name.
+    """Return the stores that a name stands for, or the service of that name.
 
     Raises:
         OpsError: there is none; the message lists those there are.

@@ -13,7 +13,7 @@ NO_FAULTS = "{}\n"
 
 
 def fault_proxy_processes(topology: Topology) -> list[StackProcess]:
-    """The proxy, which has to be there before the stores: members of a shard find themselves through it."""
+    """Return the proxy, which has to be there before the stores: members of a shard find themselves through it."""
     if not topology.faults:
         return []
     ops, known = topology.fault_proxy_ops, dict(list_stores(topology))
@@ -42,5 +42,5 @@ def list_stores(topology: Topology) -> Iterator[tuple[str, int]]:
 
 
 def reset_store_faults(topology: Topology) -> None:
-    """Ends all faults of stores."""
+    """End all faults of stores."""
     topology.store_faults_file.write_text(NO_FAULTS)

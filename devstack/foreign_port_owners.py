@@ -17,7 +17,7 @@ def find_stack_processes(topology: Topology) -> list[psutil.Process]:
 
 
 def terminate_processes(processes: Iterable[psutil.Process]) -> None:
-    """Ends these processes and no others: politely, then by force."""
+    """End these processes and no others: politely, then by force."""
     remaining = list(processes)
     for process in remaining:
         with suppress(psutil.NoSuchProcess):
@@ -30,7 +30,7 @@ def terminate_processes(processes: Iterable[psutil.Process]) -> None:
 
 
 def find_foreign_port_owners(ports: Iterable[int]) -> dict[int, str]:
-    """The ports among these that are taken, each with who listens there as far as one may know."""
+    """Return the ports among these that are taken, each with who listens there as far as one may know."""
     taken = [port for port in ports if not is_port_free(port)]
     return {port: _port_owner(port) for port in taken}
 

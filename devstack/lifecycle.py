@@ -80,7 +80,7 @@ def start_stack(topology: Topology, steps: StepProgress, *, stores_only: bool = 
 
 
 def stop_stack(topology: Topology, *, wipe: bool = False) -> int:
-    """Stops every process of the stack; returns how many there were.
+    """Stop every process of the stack; return how many there were.
 
     With `wipe`, its data, secrets and ports are forgotten too.
     """
@@ -100,7 +100,7 @@ def stop_stack(topology: Topology, *, wipe: bool = False) -> int:
 
 
 def write_configuration(stack: Stack) -> None:
-    """Writes every file that a process of the stack reads."""
+    """Write every file that a process of the stack reads."""
     topology, secrets = stack.topology, stack.credentials
     for folder in (topology.etc_folder, topology.data_folder, topology.logs_folder, topology.run_folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ def write_configuration(stack: Stack) -> None:
 
 
 def _ensure_supervisor(stack: Stack, steps: StepProgress) -> SupervisorClient:
-    """A supervisor that has the present configuration; a running one takes over what changed."""
+    """Return a supervisor that has the present configuration; a running one takes over what changed."""
     client = SupervisorClient(stack.topology)
     if client.is_up():
         changed = client.apply_config()

@@ -61,7 +61,7 @@ def mongod_processes(topology: Topology) -> list[StackProcess]:
 
 
 def write_mongod_files(topology: Topology, credentials: Credentials) -> None:
-    """Writes each mongod's configuration, the members' shared key and the first slot map."""
+    """Write each mongod's configuration, the members' shared key and the first slot map."""
     key_file = topology.secrets_folder / "mongo.key"
     write_private_file(key_file, credentials.mongo_key)
     for shard in topology.shards:
@@ -134,7 +134,7 @@ def _initiate_replica_set(shard: StackShard, first: int) -> None:
 
 
 def _wait_for_primary(shard: StackShard) -> int:
-    """The port of the shard's primary, once there is one."""
+    """Return the port of the shard's primary, once there is one."""
     port = wait_until(lambda: _find_primary(shard), timeout_s=PRIMARY_TIMEOUT_S, interval_s=0.2)
     if port is None:
         raise OpsError(

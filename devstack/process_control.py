@@ -25,7 +25,7 @@ TAIL_LINES = 15
 
 
 def restart_processes(stack: Stack, processes: Iterable[StackProcess], steps: StepProgress) -> None:
-    """Stops and starts these processes and waits until they are ready."""
+    """Stop and start these processes and wait until they are ready."""
     chosen = list(processes)
     stop_processes(stack, chosen, steps)
     start_processes(stack, chosen, steps)
@@ -34,7 +34,7 @@ def restart_processes(stack: Stack, processes: Iterable[StackProcess], steps: St
 def add_stores(
     stack: Stack, processes: Sequence[StackProcess], prepare: Callable[[], None], steps: StepProgress
 ) -> None:
-    """Starts stores that a running stack did not have, prepares them and waits until they are ready."""
+    """Start stores that a running stack did not have, prepares them and wait until they are ready."""
     client = SupervisorClient(stack.topology)
     write_supervisor_config(stack.topology, stack.processes)
     client.add_groups()
@@ -46,7 +46,7 @@ def add_stores(
 
 
 def stop_processes(stack: Stack, processes: Iterable[StackProcess], steps: StepProgress) -> None:
-    """Stops these processes, all at once, and waits until they have ended."""
+    """Stop these processes, all at once, and wait until they have ended."""
     names = [process.supervised_name for process in processes]
     with steps.step(f"stop {len(names)} processes"), ThreadPoolExecutor(max_workers=len(names)) as pool:
         list(pool.map(SupervisorClient(stack.topology).stop, names))
@@ -60,7 +60,7 @@ def kill_processes(stack: Stack, processes: Iterable[StackProcess], steps: StepP
 
 
 def start_processes(stack: Stack, processes: Iterable[StackProcess], steps: StepProgress) -> None:
-    """Starts these processes and waits until they are ready."""
+    """Start these processes and wait until they are ready."""
     client = SupervisorClient(stack.topology)
     chosen = list(processes)
     with steps.step(f"start {len(chosen)} processes") as detail:

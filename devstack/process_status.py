@@ -88,7 +88,7 @@ def _tree_memory_bytes(pid: int) -> int:
 
 
 def _process_memory_bytes(process: psutil.Process) -> int:
-    """The proportional set size: pages that processes share are counted once in a sum."""
+    """Return the proportional set size: pages that processes share are counted once in a sum."""
     try:
         return int(process.memory_full_info().pss)
     except psutil.AccessDenied:

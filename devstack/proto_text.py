@@ -19,7 +19,7 @@ _MAX_FIELD_NUMBER = 536870911
 
 
 def render_proto_file(file: FileDescriptorProto) -> str:
-    """The text of a proto2 file; of its options only those of the file itself are kept."""
+    """Return the text of a proto2 file; of its options only those of the file itself are kept."""
     lines = ['syntax = "proto2";', "", f"package {file.package};", ""]
     lines += [f'import "{name}";' for name in file.dependency]
     lines += ["", f'option go_package = "{file.options.go_package}";']

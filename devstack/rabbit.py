@@ -20,7 +20,7 @@ ERLANG_ARGUMENTS = (
 
 
 def rabbit_processes(topology: Topology, credentials: Credentials) -> list[StackProcess]:
-    """The broker, and a port mapper that no other Erlang node on the machine shares.
+    """Return the broker, and a port mapper that no other Erlang node on the machine shares.
 
     Without a mapper of its own the node would start the machine-wide one and leave it behind.
     """
@@ -46,7 +46,7 @@ def rabbit_processes(topology: Topology, credentials: Credentials) -> list[Stack
 
 
 def write_rabbit_files(topology: Topology, credentials: Credentials) -> None:
-    """Writes the node's configuration; user and virtual host are made at its first start."""
+    """Write the node's configuration; user and virtual host are made at its first start."""
     home = topology.data_folder / "rabbit"
     home.mkdir(parents=True, exist_ok=True)
     if not (home / ".erlang.cookie").exists():

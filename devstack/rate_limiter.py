@@ -24,7 +24,7 @@ _REQUESTS_PER_UNIT: Final = re.compile(r"(?<=requests_per_unit: )\d+")
 
 
 def rate_limiter_process(topology: Topology, credentials: Credentials) -> StackProcess:
-    """The process, which needs Redis to count."""
+    """Return the process, which needs Redis to count."""
     ports = topology.rate_limiter
     return StackProcess(
         name=RATE_LIMITER_PROCESS,
@@ -37,7 +37,7 @@ def rate_limiter_process(topology: Topology, credentials: Credentials) -> StackP
 
 
 def write_rate_limits(topology: Topology) -> None:
-    """Writes the limits of this stack; the limiter takes them over while it runs."""
+    """Write the limits of this stack; the limiter takes them over while it runs."""
     topology.limits_folder.mkdir(parents=True, exist_ok=True)
     for source in _DEFAULT_LIMITS_FOLDER.glob("*.yaml"):
         text = _REQUESTS_PER_UNIT.sub(

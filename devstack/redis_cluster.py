@@ -33,7 +33,7 @@ def redis_processes(topology: Topology, credentials: Credentials) -> list[StackP
 
 
 def write_redis_files(topology: Topology, credentials: Credentials) -> None:
-    """Writes each node's configuration.
+    """Write each node's configuration.
 
     A node that is gone takes only its own slots along, and a full node evicts: both mean slower, not wrong.
     """
@@ -65,7 +65,7 @@ def write_redis_files(topology: Topology, credentials: Credentials) -> None:
 
 
 def prepare_redis_cluster(topology: Topology, credentials: Credentials) -> None:
-    """Makes one cluster of the running nodes; leaves a cluster that has all its slots as it is.
+    """Make one cluster of the running nodes; leaves a cluster that has all its slots as it is.
 
     Raises:
         OpsError: the nodes do not agree within half a minute.

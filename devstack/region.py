@@ -31,7 +31,7 @@ class StackRegion(BaseModel):
     services: dict[str, ServicePorts]
 
     def process_name(self, process: str) -> str:
-        """The name of a process of this region: as it is in the first one, with its number in others."""
+        """Return the name of a process of this region: as it is in the first one, with its number in others."""
         return process if self.number == 1 else f"{process}-{self.number}"
 
     def ports(self) -> Iterator[int]:
@@ -42,7 +42,7 @@ class StackRegion(BaseModel):
 
 
 def documented_regions(count: int, services: Sequence[str]) -> tuple[StackRegion, ...]:
-    """The documented ports of the stack `dev`."""
+    """Return the documented ports of the stack `dev`."""
     return tuple(
         StackRegion(
             name=_region_name(number, count),
@@ -59,7 +59,7 @@ def documented_regions(count: int, services: Sequence[str]) -> tuple[StackRegion
 
 
 def block_regions(base: int, count: int, services: Sequence[str]) -> tuple[StackRegion, ...]:
-    """The ports of any other stack: offsets from the start of its block."""
+    """Return the ports of any other stack: offsets from the start of its block."""
     first = StackRegion(
         name=_region_name(1, count),
         gateway=base,

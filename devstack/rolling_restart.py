@@ -70,7 +70,7 @@ def _prepare_restart(stack: Stack, process: StackProcess) -> None:
 
 
 def _drain_gateway(region: StackRegion) -> None:
-    """Returns when no client is connected any more, or is so after all that time."""
+    """Return when no client is connected any more, or is so after all that time."""
     admin = f"http://{LOOPBACK}:{region.gateway_admin}"
     with httpx.Client(base_url=admin, trust_env=False, timeout=5.0) as client:
         client.post("/drain_listeners", params={"graceful": ""})

@@ -32,7 +32,7 @@ def service_processes(topology: Topology, credentials: Credentials) -> list[Stac
 def service_environment(
     topology: Topology, credentials: Credentials, service: str, role: str, region: StackRegion | None = None
 ) -> dict[str, str]:
-    """The environment of one service process outside the mesh, by the names that the chassis reads.
+    """Return the environment of one service process outside the mesh, by the names that the chassis reads.
 
     Without a region, it is one of the first.
     """

@@ -38,15 +38,15 @@ class Stack:
         return cls(topology, secrets, tuple(processes))
 
     def in_stage(self, stage: StartStage) -> list[StackProcess]:
-        """The processes that start together."""
+        """Return the processes that start together."""
         return [process for process in self.processes if process.stage is stage]
 
     def services_of(self, region: StackRegion) -> list[StackProcess]:
-        """The service processes of a region, without its gateway."""
+        """Return the service processes of a region, without its gateway."""
         return [process for process in self.in_stage(StartStage.SERVICES) if process.region == region.name]
 
     def find_process(self, name: str) -> StackProcess:
-        """The process of that name.
+        """Return the process of that name.
 
         Raises:
             OpsError: there is none; the message lists those there are.

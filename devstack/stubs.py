@@ -66,7 +66,7 @@ class StubsOutcome(Enum):
 
 
 def build_generated_stubs(*, force: bool = False, protos: Path = PROTOS, target: Path = GEN) -> StubsOutcome:
-    """Builds the stubs when a contract or a tool changed since the last build.
+    """Build the stubs when a contract or a tool changed since the last build.
 
     Raises:
         OpsError: protoc refuses a contract, or warns about one; the message is protoc's own.
@@ -102,7 +102,7 @@ def proto_files(protos: Path) -> list[str]:
 
 
 def write_descriptor_set(protos: Path, output: Path) -> None:
-    """Writes the descriptors of all contracts below a folder, with their imports and comments."""
+    """Write the descriptors of all contracts below a folder, with their imports and comments."""
     with tempfile.TemporaryDirectory(prefix="ic-stubs-") as scratch:
         _run_protoc(
             protos,
@@ -153,7 +153,7 @@ def _import_folders() -> list[Path]:
 
 
 def find_import(name: str) -> Path:
-    """The .proto file that an import names. Raises OpsError when this environment has none."""
+    """Return the .proto file that an import names. Raises OpsError when this environment has none."""
     found = next((folder / name for folder in _import_folders() if (folder / name).exists()), None)
     if found is None:
         raise OpsError(f"this environment has no {name}")
@@ -161,7 +161,7 @@ def find_import(name: str) -> Path:
 
 
 def validate_descriptor_set() -> descriptor_pb2.FileDescriptorSet:
-    """The descriptor of buf/validate: protovalidate ships it as code and not as a .proto file."""
+    """Return the descriptor of buf/validate: protovalidate ships it as code and not as a .proto file."""
     generated = importlib.import_module("protovalidate._gen.buf.validate.validate_pb")
     files = descriptor_pb2.FileDescriptorSet()
     files.file.add().ParseFromString(generated.desc().proto.to_binary())
@@ -186,7 +186,7 @@ def _digest_sources(protos: Path, sources: Sequence[str]) -> str:
 
 
 def _replace_folder(target: Path, built: Path) -> None:
-    """Puts a finished build in place; a build that fails half-way leaves the old one standing."""
+    """Put a finished build in place; a build that fails half-way leaves the old one standing."""
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(built, target)

@@ -66,7 +66,7 @@ class ProcessState:
 
 
 def socket_path(topology: Topology) -> Path:
-    """The control socket: in the stack's folder, or in a short one when that path is too long."""
+    """Return the control socket: in the stack's folder, or in a short one when that path is too long."""
     path = topology.run_folder / "supervisor.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
         return path
@@ -80,17 +80,17 @@ def log_path(topology: Topology, process: str) -> Path:
 
 
 def read_last_lines(path: Path, count: int) -> list[str]:
-    """The end of a log file; a file that is not there has no lines."""
+    """Return the end of a log file; a file that is not there has no lines."""
     return path.read_text(errors="replace").splitlines()[-count:] if count and path.exists() else []
 
 
 def write_supervisor_config(topology: Topology, processes: Iterable[StackProcess]) -> None:
-    """Writes the supervisor's configuration; it holds the processes' secrets, so only its owner reads it."""
+    """Write the supervisor's configuration; it holds the processes' secrets, so only its owner reads it."""
     write_private_file(_supervisor_config_path(topology), render_supervisor_config(topology, list(processes)))
 
 
 def render_supervisor_config(topology: Topology, processes: list[StackProcess]) -> str:
-    """The configuration: one program a process, one group a stage or more."""
+    """Return the configuration: one program a process, one group a stage or more."""
     sections = [_daemon_sections(topology)]
     sections += [_program_section(topology, process) for process in processes]
     for stage, group in dict.fromkeys((process.stage, process.supervised_group) for process in processes):
@@ -101,7 +101,7 @@ def render_supervisor_config(topology: Topology, processes: list[StackProcess]) 
 
 
 def start_supervisor(topology: Topology) -> None:
-    """Starts the supervisor in the background and waits until it answers.
+    """Start the supervisor in the background and wait until it answers.
 
     Raises:
         OpsError: it does not; the message holds what it said.
@@ -134,7 +134,7 @@ class SupervisorClient:
         return True
 
     def pid(self) -> int:
-        """The supervisor's own process id."""
+        """Return the supervisor's own process id."""
         return int(self._rpc().supervisor.getPID())
 
     def states(self) -> dict[str, ProcessState]:
@@ -149,11 +149,11 @@ class SupervisorClient:
             return {}
 
     def start(self, supervised_name: str, *, wait: bool = False) -> None:
-        """Starts a process; one that runs is left alone."""
+        """Start a process; one that runs is left alone."""
         self._tolerating(Faults.ALREADY_STARTED, "startProcess", supervised_name, wait)
 
     def stop(self, supervised_name: str, *, wait: bool = True) -> None:
-        """Stops a process; one that is stopped is left alone."""
+        """Stop a process; one that is stopped is left alone."""
         self._tolerating(Faults.NOT_RUNNING, "stopProcess", supervised_name, wait)
 
     def kill(self, supervised_names: Sequence[str]) -> None:
@@ -161,11 +161,11 @@ class SupervisorClient:
         self._rpc().ic_kills.kill(list(supervised_names))
 
     def signal(self, supervised_name: str, signal_name: str) -> None:
-        """Sends a signal to a running process; one that dies of it is started again."""
+        """Send a signal to a running process; one that dies of it is started again."""
         self._rpc().supervisor.signalProcess(supervised_name, signal_name)
 
     def apply_config(self) -> list[str]:
-        """Takes over what changed in the configuration file; returns the changed groups, now not started."""
+        """Take over what changed in the configuration file; return the changed groups, now not started."""
         rpc = self._rpc().supervisor
         [[added, changed, removed]] = rpc.reloadConfig()
         for group in [*changed, *removed]:
@@ -176,14 +176,14 @@ class SupervisorClient:
         return [*changed, *added]
 
     def add_groups(self) -> None:
-        """Takes over the groups that are new in the configuration file, and leaves all others running."""
+        """Take over the groups that are new in the configuration file, and leaves all others running."""
         rpc = self._rpc().supervisor
         [[added, _changed, _removed]] = rpc.reloadConfig()
         for group in added:
             rpc.addProcessGroup(group)
 
     def shutdown(self) -> None:
-        """Stops all processes, the last stage first, and then the supervisor; returns before that is done."""
+        """Stop all processes, the last stage first, and then the supervisor; return before that is done."""
         self._rpc().supervisor.shutdown()
 
     def _tolerating(self, fault_code: int, method: str, *arguments: object) -> None:

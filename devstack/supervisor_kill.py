@@ -29,5 +29,5 @@ class ProcessKiller:
 
 
 def make_rpc_interface(supervisord: object, **_options: str) -> ProcessKiller:
-    """What the supervisor's configuration names as factory."""
+    """Return what the supervisor's configuration names as factory."""
     return ProcessKiller(supervisord)

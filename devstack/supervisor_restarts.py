@@ -35,5 +35,5 @@ class RestartCounter:
 
 
 def make_rpc_interface(_supervisord: object, **_options: str) -> RestartCounter:
-    """What the supervisor's configuration names as factory."""
+    """Return what the supervisor's configuration names as factory."""
     return RestartCounter()

@@ -39,18 +39,18 @@ class GatewayCertificate:
 
 
 def authority_path(topology: Topology) -> Path:
-    """The PEM file of the authority: clients that trust it trust the stack's gateways."""
+    """Return the PEM file of the authority: clients that trust it trust the stack's gateways."""
     return topology.etc_folder / "tls" / "ca.pem"
 
 
 def find_certificate(topology: Topology) -> GatewayCertificate | None:
-    """The one that is in use; None before there is one."""
+    """Return the one that is in use; None before there is one."""
     found = sorted(authority_path(topology).parent.glob("gateway-*.key"))
     return GatewayCertificate(found[-1].with_suffix(".pem"), found[-1]) if found else None
 
 
 def ensure_certificate(topology: Topology, now: datetime | None = None) -> GatewayCertificate:
-    """The one in use, or a new one with a new authority when there is none that is good for another month."""
+    """Return the one in use, or a new one with a new authority when there is none that is good for another month."""
     now = now or datetime.now(UTC)
     found = find_certificate(topology)
     if found is not None and now < found.expires - RENEWAL_MARGIN:
@@ -59,12 +59,12 @@ def ensure_certificate(topology: Topology, now: datetime | None = None) -> Gatew
 
 
 def httpx_verify(topology: Topology) -> ssl.SSLContext | bool:
-    """What httpx takes as `verify` to reach the stack's gateways: the authorities that it trusts."""
+    """Return what httpx takes as `verify` to reach the stack's gateways: the authorities that it trusts."""
     return client_ssl_context(topology) if topology.tls else True
 
 
 def client_ssl_context(topology: Topology) -> ssl.SSLContext:
-    """The side of a client that trusts the stack's authority, and no other."""
+    """Return the side of a client that trusts the stack's authority, and no other."""
     return ssl.create_default_context(cafile=authority_path(topology))
 
 

@@ -76,13 +76,13 @@ class Topology(FrozenRecord):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads a recorded `topology.json`."""
+        """Read a recorded `topology.json`."""
         return cls.model_validate_json(path.read_text())
 
     @model_validator(mode="before")
     @classmethod
     def _as_recorded_now(cls, recorded: Any) -> Any:
-        """A stack that was recorded before it had these parts gets them as a new stack would have them."""
+        """Return a stack that was recorded before it had these parts gets them as a new stack would have them."""
         if not isinstance(recorded, dict):
             return recorded
         found = dict(recorded)
@@ -94,7 +94,7 @@ class Topology(FrozenRecord):
         return control_process_ports(None if is_developers else found["regions"][0]["gateway"]) | found
 
     def save(self) -> None:
-        """Records this set of ports as the stack's own."""
+        """Record this set of ports as the stack's own."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.path.write_text(self.model_dump_json(indent=2) + "\n")
 
@@ -114,7 +114,7 @@ class Topology(FrozenRecord):
         return self.regions[0].services
 
     def find_region(self, name: str) -> StackRegion:
-        """The region of that name. Raises OpsError when there is none; the message lists those there are."""
+        """Return the region of that name. Raises OpsError when there is none; the message lists those there are."""
         for region in self.regions:
             if region.name == name:
                 return region
@@ -183,7 +183,7 @@ class Topology(FrozenRecord):
         return self.region_url(self.regions[0])
 
     def region_url(self, region: StackRegion) -> str:
-        """A region's gateway."""
+        """Return a region's gateway."""
         return f"{'https' if self.tls else 'http'}://{LOOPBACK}:{region.gateway}"
 
     @property
@@ -206,11 +206,11 @@ class Topology(FrozenRecord):
         return port + PROXIED_PORT_OFFSET if self.faults else port
 
     def find_shard(self, name: str) -> StackShard | None:
-        """The shard of that name, if it has it."""
+        """Return the shard of that name, if it has it."""
         return next((shard for shard in self.shards if shard.name == name), None)
 
     def with_shard(self, name: str, address: str = "") -> Self:
-        """This stack with one more shard: the servers at `address`, or as many members here as others have.
+        """Return this stack with one more shard: the servers at `address`, or as many members here as others have.
 
         The same stack if it has a shard of that name.
 
@@ -224,7 +224,7 @@ class Topology(FrozenRecord):
         return self.model_copy(update={"shards": (*self.shards, added)})
 
     def with_address(self, name: str, address: str) -> Self:
-        """This stack with a shard that clients reach at another address."""
+        """Return this stack with a shard that clients reach at another address."""
         shards = tuple(shard.with_address(address) if shard.name == name else shard for shard in self.shards)
         return self.model_copy(update={"shards": shards})
 
@@ -251,7 +251,7 @@ class Topology(FrozenRecord):
 
 
 def documented_stack(root: Path, shape: StackShape) -> Topology:
-    """The documented ports of the stack `dev`."""
+    """Return the documented ports of the stack `dev`."""
     return Topology(
         name=DEFAULT_STACK,
         root=root,
@@ -266,7 +266,7 @@ def documented_stack(root: Path, shape: StackShape) -> Topology:
 
 
 def block_stack(name: str, root: Path, base: int, shape: StackShape) -> Topology:
-    """The ports of any other stack: offsets from the start of its block."""
+    """Return the ports of any other stack: offsets from the start of its block."""
     return Topology(
         name=name,
         root=root,
@@ -281,7 +281,7 @@ def block_stack(name: str, root: Path, base: int, shape: StackShape) -> Topology
 
 
 def find_stack(name: str = DEFAULT_STACK) -> Topology:
-    """The recorded stack of that name.
+    """Return the recorded stack of that name.
 
     Raises:
         OpsError: it was never started.
@@ -302,7 +302,7 @@ def find_or_create_stack(
     limits_times: int = 1,
     faults: bool = False,
 ) -> Topology:
-    """The recorded stack of that name, or a new one with ports of its own; `tls` is for both, from now on.
+    """Return the recorded stack of that name, or a new one with ports of its own; `tls` is for both, from now on.
 
     Raises:
         OpsError: the stack exists with another number of shards, members or regions, or without the faults
@@ -323,7 +323,7 @@ def find_or_create_stack(
 
 
 def stack_names() -> list[str]:
-    """The stacks recorded in this checkout."""
+    """Return the stacks recorded in this checkout."""
     return sorted(path.parent.name for path in stacks_dir().glob("*/topology.json"))
 
 

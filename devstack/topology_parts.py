@@ -74,7 +74,7 @@ class StackShard(FrozenRecord):
         return self.address or self._own_uri
 
     def with_address(self, address: str) -> Self:
-        """The same shard, reached at this URI."""
+        """Return the same shard, reached at this URI."""
         return self.model_copy(update={"address": "" if address == self._own_uri else address})
 
     @property
@@ -84,7 +84,7 @@ class StackShard(FrozenRecord):
 
 
 def initial_shards(first: int, shape: StackShape) -> tuple[StackShard, ...]:
-    """The shards that a stack is made with; the first port of the first one is `first`."""
+    """Return the shards that a stack is made with; the first port of the first one is `first`."""
     return tuple(
         StackShard(name=f"s{i + 1}", ports=tuple(first + SHARD_STRIDE * i + m for m in range(shape.members)))
         for i in range(shape.shards)
@@ -92,7 +92,7 @@ def initial_shards(first: int, shape: StackShape) -> tuple[StackShard, ...]:
 
 
 def next_shard_ports(shards: Sequence[StackShard]) -> tuple[int, ...]:
-    """The ports of one more shard, of as many members as the others. Raises OpsError when there are none."""
+    """Return the ports of one more shard, of as many members as the others. Raises OpsError when there are none."""
     own = [shard.ports for shard in shards if shard.ports]
     if len(own) >= MAX_SHARDS:
         raise OpsError(f"the stack has {len(own)} shards of its own, and no ports for more")
@@ -101,7 +101,7 @@ def next_shard_ports(shards: Sequence[StackShard]) -> tuple[int, ...]:
 
 
 def control_process_ports(base: int | None) -> dict[str, ProcessPorts]:
-    """The ports of control plane and rate limiter: in the block from `base` on, or the documented ones."""
+    """Return the ports of control plane and rate limiter: in the block from `base` on, or the documented ones."""
     grpc, ops = (5000, 6000) if base is None else (base + 10, base + 20)
     return {
         "control_plane": ProcessPorts(grpc=grpc + 9, ops=ops + 9),

@@ -28,7 +28,7 @@ REFLECTION_SERVICES: Final = (
 
 
 def edge_rpcs(contracts: Contracts | None = None) -> tuple[RpcSpec, ...]:
-    """Calls that somebody outside may make; those between services are not reachable from there.
+    """Call that somebody outside may make; those between services are not reachable from there.
 
     Of the contracts that this process has imported, when no others are given.
     """
@@ -36,7 +36,7 @@ def edge_rpcs(contracts: Contracts | None = None) -> tuple[RpcSpec, ...]:
 
 
 def service_of(rpc: RpcSpec) -> str:
-    """The service that answers a call: `internshipconnect.auth.v1.AuthService` -> `auth`."""
+    """Return the service that answers a call: `internshipconnect.auth.v1.AuthService` -> `auth`."""
     return rpc.service.split(".")[1]
 
 
@@ -47,7 +47,7 @@ def is_output_only(field: FieldDescriptor) -> bool:
 
 
 def writable_enum_names(rpcs: Iterable[RpcSpec]) -> Mapping[str, tuple[str, ...]]:
-    """The names that the fields of each enum take, over all requests; the enum by its full name."""
+    """Return the names that the fields of each enum take, over all requests; the enum by its full name."""
     names: dict[str, dict[str, None]] = {}
     for field in _writable_fields(rpcs):
         if field.enum_type is not None:

@@ -97,15 +97,15 @@ DOWNSTREAM_TLS: Final = _type_url(DownstreamTlsContext)
 
 
 def typed_extension(name: str, type_url: str, **fields: Any) -> dict[str, Any]:
-    """An extension's entry in a configuration: its name and its typed settings."""
+    """Return an extension's entry in a configuration: its name and its typed settings."""
     return {"name": name, "typed_config": {"@type": type_url, **fields}}
 
 
 def socket_address(host: str, port: int) -> dict[str, Any]:
-    """A socket address."""
+    """Return a socket address."""
     return {"socket_address": {"address": host, "port_value": port}}
 
 
 def parse_message(fields: Mapping[str, Any], kind: type[M]) -> M:
-    """The message that a dictionary stands for. Raises json_format.ParseError for a field that it has not."""
+    """Return the message that a dictionary stands for. Raises json_format.ParseError for a field that it has not."""
     return ParseDict(dict(fields), kind())

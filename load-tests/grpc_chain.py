@@ -152,7 +152,7 @@ def measure_variant(variant: str, redis_port: int, seconds: int, folder: Path) -
 def load(
     port: int, seconds: int, folder: Path, path: str = GET_INTERNSHIP_PATH, message: bytes = REQUEST
 ) -> tuple[int, float]:
-    """Sends one message to a gRPC method again and again; how many were answered, and how many a second."""
+    """Send one message to a gRPC method again and again; how many were answered, and how many a second."""
     body = folder / "request.bin"
     body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
     command = ["h2load", f"-c{CONNECTIONS}", f"-m{STREAMS}", f"-D{seconds}", f"-d{body}"]
@@ -212,7 +212,7 @@ def print_report(runs: list[dict[str, Figures]]) -> None:
 def median_and_share(
     runs: list[dict[str, Figures]], variant: str, figure: Callable[[Figures], float]
 ) -> tuple[float, float]:
-    """The median of a figure, and of its share of the bare echo's in the same round."""
+    """Return the median of a figure, and of its share of the bare echo's in the same round."""
     bare_echo = VARIANTS[0]
     shares = [figure(run[variant]) / figure(run[bare_echo]) for run in runs]
     return statistics.median(figure(run[variant]) for run in runs), statistics.median(shares)

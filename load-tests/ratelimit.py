@@ -176,7 +176,7 @@ def print_report(runs: list[dict[str, Figures]]) -> None:
 def median_and_share(
     runs: list[dict[str, Figures]], variant: str, figure: Callable[[Figures], float]
 ) -> tuple[float, float]:
-    """The median of a figure, and of its share of the bare echo's in the same round."""
+    """Return the median of a figure, and of its share of the bare echo's in the same round."""
     shares = [figure(run[variant]) / figure(run[BARE]) for run in runs]
     return statistics.median(figure(run[variant]) for run in runs), statistics.median(shares)
 

@@ -47,7 +47,7 @@ class AlertRule:
     summary: str
 
     def metrics(self) -> set[str]:
-        """The names of metrics that it looks at."""
+        """Return the names of metrics that it looks at."""
         words = re.sub(r'\{[^}]*\}|"[^"]*"|by \([^)]*\)', "", self.expression)
         return set(re.findall(r"[a-z]+(?:_[a-z]+)+", words))
 
@@ -69,7 +69,7 @@ def load_alert_rules() -> list[AlertRule]:
 
 
 def evaluate_alert(alert: AlertRule, before: MetricSamples, now: MetricSamples) -> InstantVector:
-    """What the expression holds for, by labels. `increase` is what came between the two scrapes."""
+    """Return what the expression holds for, by labels. `increase` is what came between the two scrapes."""
     match = _COMPARISON.fullmatch(alert.expression)
     if match is None:
         raise ValueError(f"{alert.name}: this check does not understand: {alert.expression}")
@@ -125,7 +125,7 @@ def _matches(labels: Mapping[str, str], label: str, how: str, value: str) -> boo
 
 
 def render_alert_table() -> str:
-    """The alerts as the docs show them."""
+    """Return the alerts as the docs show them."""
     rows = [_render_alert_row(alert) for alert in load_alert_rules()]
     return "\n".join(
         [TABLE_BEGIN, "", "| alert | when | what it means |", "|---|---|---|", *rows, "", TABLE_END]
@@ -133,7 +133,7 @@ def render_alert_table() -> str:
 
 
 def insert_alert_table(page: str) -> str:
-    """The page with the table as it should be."""
+    """Return the page with the table as it should be."""
     before, _, rest = page.partition(TABLE_BEGIN)
     _, _, after = rest.partition(TABLE_END)
     return f"{before}{render_alert_table()}{after}"

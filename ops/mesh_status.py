@@ -59,7 +59,7 @@ def fetch_mesh_status(cluster: Cluster) -> list[MeshNodeStatus]:
 
 
 def merge_node_streams(configs: Iterable[Any]) -> list[MeshNodeStatus]:
-    """The streams of each node made into one."""
+    """Return the streams of each node made into one."""
     by_node: dict[tuple[str, str, str], list[Any]] = {}
     for config in configs:
         key = (config.node.cluster, config.node.id, config.node.locality.region)
@@ -85,7 +85,7 @@ def _resource_type_status(entry: Any) -> ResourceTypeStatus:
 
 
 def _worst_status(entries: list[ResourceTypeStatus]) -> ResourceTypeStatus | None:
-    """The worst of several streams stands for all."""
+    """Return the worst of several streams stands for all."""
     if not entries:
         return None
     rank = {state: place for place, state in enumerate(_WORST_FIRST)}

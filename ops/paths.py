@@ -13,5 +13,5 @@ DESCRIPTORS = GEN / "internshipconnect.binpb"
 
 
 def stacks_dir() -> Path:
-    """The folder that holds one sub-folder for each local stack (`IC_STATE_DIR` moves it)."""
+    """Return the folder that holds one sub-folder for each local stack (`IC_STATE_DIR` moves it)."""
     return Path(os.environ.get("IC_STATE_DIR", STATE)) / "stacks"

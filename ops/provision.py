@@ -126,7 +126,7 @@ def _declared_queues(services: Iterable[str]) -> list[Any]:
 
 
 def _declared_table(service: str, module: str, table: str) -> Any:
-    """What a module of the service declares; a service without that module has nothing to make."""
+    """Return what a module of the service declares; a service without that module has nothing to make."""
     name = f"services.{service}.{module}"
     if importlib.util.find_spec(name) is None:
         return ()

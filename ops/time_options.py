@@ -11,7 +11,7 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
 
 def parse_past_time(text: str, now: datetime) -> datetime:
-    """The time that `text` names: ISO 8601 (UTC unless it says otherwise), or so long before `now`.
+    """Return the time that `text` names: ISO 8601 (UTC unless it says otherwise), or so long before `now`.
 
     Raises:
         OpsError: it is neither, or in the future.

@@ -45,7 +45,7 @@ async def own_databases(
 
 
 async def read_outbox(shards: Shards, kind: type[M], subject: str) -> list[M]:
-    """The events of one type about one entity that wait in the outbox, in the order of their telling."""
+    """Return the events of one type about one entity that wait in the outbox, in the order of their telling."""
     query = {"type": event_type(kind)}
     rows = await shards.shard_for(subject).db["outbox"].find(query).sort("_id", 1).to_list(None)
     events = [Event.FromString(row["event"]) for row in rows]

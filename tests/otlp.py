@@ -27,7 +27,7 @@ class OtlpReceiver(otlp_grpc.TraceServiceServicer):
         return otlp.ExportTraceServiceResponse()
 
     def named(self, part: str) -> list[Span]:
-        """The spans whose name contains a text."""
+        """Return the spans whose name contains a text."""
         return [span for _, span in self.spans if part in span.name]
 
     def path_to(self, span: Span) -> list[tuple[str, str]]:

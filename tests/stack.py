@@ -35,7 +35,7 @@ class StackHandle:
 
     @classmethod
     def under_test(cls) -> Self:
-        """The stack that `ic test` made for this run.
+        """Return the stack that `ic test` made for this run.
 
         Raises:
             RuntimeError: tests that need a stack were started without one.
@@ -85,7 +85,7 @@ class StackHandle:
         return f"{LOOPBACK}:{self.topology.services[service].grpc}"
 
     def ops_url(self, service: str, role: str = "serve") -> str:
-        """A service process's ops port: `/health`, `/ready`, `/metrics`."""
+        """Return a service process's ops port: `/health`, `/ready`, `/metrics`."""
         ports = self.topology.services[service]
         return f"http://{LOOPBACK}:{ports.serve_ops if role == 'serve' else ports.work_ops}"
 
@@ -94,12 +94,12 @@ class StackHandle:
         return {shard.name: mongo.shard_admin_uri(shard, self.credentials) for shard in self.topology.shards}
 
     def mails(self, to: str) -> list[dict[str, Any]]:
-        """The mails to one address, in full, the newest first."""
+        """Return the mails to one address, in full, the newest first."""
         found = httpx.get(f"{self.mailbox_url}/mails", params={"to": to}, timeout=5.0).json()["mails"]
         return [httpx.get(f"{self.mailbox_url}/mails/{mail['id']}", timeout=5.0).json() for mail in found]
 
     def await_mail(self, to: str, subject: str = "", *, within_s: float = WAIT_TIMEOUT_S) -> dict[str, Any]:
-        """The newest mail to an address whose subject holds these words, as soon as it is there."""
+        """Return the newest mail to an address whose subject holds these words, as soon as it is there."""
 
         def matching() -> list[dict[str, Any]]:
             return [mail for mail in self.mails(to) if subject.lower() in mail["subject"].lower()]
@@ -107,7 +107,7 @@ class StackHandle:
         return wait_until_blocking(matching, f"a mail to {to} about '{subject}'", within_s=within_s)[0]
 
     def state(self, process: str) -> ProcessState:
-        """What the supervisor knows of a process."""
+        """Return what the supervisor knows of a process."""
         return self._client().states()[process]
 
     def restart_count(self, process: str) -> int:
@@ -123,22 +123,22 @@ class StackHandle:
         self._client().signal(self._supervised(process), "KILL")
 
     def stop(self, process: str) -> None:
-        """Stops a process, which then stays down."""
+        """Stop a process, which then stays down."""
         self._client().stop(self._supervised(process))
 
     def start(self, process: str) -> None:
-        """Starts a stopped process."""
+        """Start a stopped process."""
         self._client().start(self._supervised(process))
 
     def await_ready(self, process: str, *, within_s: float = READY_TIMEOUT_S) -> None:
-        """Returns when the process says that it is ready."""
+        """Return when the process says that it is ready."""
         wait_until_blocking(
             lambda: self.readiness(process).ready, f"{process} to be ready", within_s=within_s
         )
 
     @contextmanager
     def outages(self) -> Iterator[Callable[[str], None]]:
-        """Stops processes until all is over, or until somebody starts one again."""
+        """Stop processes until all is over, or until somebody starts one again."""
         down: list[str] = []
 
         def stop(process: str) -> None:

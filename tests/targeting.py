@@ -64,7 +64,7 @@ class TargetedQueryGuard(CommandListener):
         """Nothing to note."""
 
     def check(self) -> None:
-        """Raises AssertionError that lists each query that went to several shards and was not on the list."""
+        """Raise AssertionError that lists each query that went to several shards and was not on the list."""
         scattered = [
             f"{operation}: {query} went to {len(shards)} shards"
             for (operation, query), shards in self._seen.items()

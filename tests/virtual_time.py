@@ -35,12 +35,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         super().__init__(self._skipping)
 
     def time(self) -> float:
-        """The clock; `time.monotonic` and `time.perf_counter` go by it as well while a test runs."""
+        """Return the clock; `time.monotonic` and `time.perf_counter` go by it as well while a test runs."""
         return self._skipping.now_s
 
 
 def in_virtual_time(scenario: Callable[P, Awaitable[None]]) -> Callable[P, None]:
-    """Makes a test of a scenario that waits. Its fixtures must not belong to pytest's event loop."""
+    """Make a test of a scenario that waits. Its fixtures must not belong to pytest's event loop."""
 
     @functools.wraps(scenario)
     def play(*args: P.args, **kwargs: P.kwargs) -> None:

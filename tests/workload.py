@@ -31,7 +31,7 @@ class WorkloadRun:
     listings: list[str]
 
     def violations(self) -> list[InvariantViolation]:
-        """The effects that were lost, doubled, oversold, miscounted or not notified."""
+        """Return the effects that were lost, doubled, oversold, miscounted or not notified."""
         topology = Topology.load(self.stack.topology.path)
         stored_state, unsettled = wait_until_settled(topology, self.listings)
         _, untold = wait_for_notifications(topology, stored_state, self.people)

@@ -51,7 +51,7 @@ class Serializable(Protocol):
     """A message, or another object that serializes itself as one."""
 
     def SerializeToString(self) -> bytes:  # noqa: N802 - the name that messages have
-        """The bytes to keep."""
+        """Return the bytes to keep."""
         ...
 
 
@@ -89,7 +89,7 @@ class Cache:
         load: LoadAnswer,
         negative_ttl_s: float = 5.0,
     ) -> bytes | None:
-        """The serialized answer for `key`, loaded when it is not there; None when there is none.
+        """Return the serialized answer for `key`, loaded when it is not there; None when there is none.
 
         Answers live for `ttl_s`, the knowledge that there is none for `negative_ttl_s`, give or take a
         tenth. `load` must not depend on the caller: many callers may share one load. Its errors are raised,
@@ -123,7 +123,7 @@ class Cache:
         await asyncio.gather(*(self._invalidate_one(f"{self._namespace}:{key}") for key in keys))
 
     async def aclose(self) -> None:
-        """Ends what runs in the background; the Redis client stays open."""
+        """End what runs in the background; the Redis client stays open."""
         await self._local.aclose()
         await self._pending.aclose()
         await self._store.aclose()

@@ -29,11 +29,11 @@ class InvalidationSource(Protocol):
         ...
 
     def stream_for(self, key: str) -> InvalidationStream | None:
-        """The watch over `key`; None while a change of it would not be heard of."""
+        """Return the watch over `key`; None while a change of it would not be heard of."""
         ...
 
     async def aclose(self) -> None:
-        """Ends all watches for good."""
+        """End all watches for good."""
         ...
 
 

@@ -65,7 +65,7 @@ class LocalEntryCache:
         invalidations.subscribe(self)
 
     def find(self, key: str) -> LocalCopy | None:
-        """The copy of the entry of `key`, if there is one that is still good."""
+        """Return the copy of the entry of `key`, if there is one that is still good."""
         copy = self._copies.get(key)
         if copy is None or copy.expires_at <= self._now():
             return None
@@ -78,7 +78,7 @@ class LocalEntryCache:
         return None if stream is None else ReadMark(stream, self._changes[_change_counter_of(key)])
 
     def store(self, key: str, answer: bytes | None, ttl_s: float, mark: ReadMark | None) -> None:
-        """Keeps what the store has answered since `mark`, unless it may be outdated by now."""
+        """Keep what the store has answered since `mark`, unless it may be outdated by now."""
         if mark is None or mark != self.begin_read(key):
             return
         self._discard(key)
@@ -94,12 +94,12 @@ class LocalEntryCache:
         self._discard(key)
 
     def invalidate_stream(self, stream: InvalidationStream) -> None:
-        """Drops what was kept under a watch that has ended."""
+        """Drop what was kept under a watch that has ended."""
         for key in [key for key, copy in self._copies.items() if copy.stream is stream]:
             self._discard(key)
 
     async def aclose(self) -> None:
-        """Ends the watches, and with them everything that was kept."""
+        """End the watches, and with them everything that was kept."""
         await self._invalidations.aclose()
 
     def _discard(self, key: str) -> None:

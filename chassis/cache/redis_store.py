@@ -97,7 +97,7 @@ class _BatchingNode(GuardedRedisNode):
         self._batches: set[asyncio.Task[None]] = set()
 
     async def get(self, key: str) -> bytes | None:
-        """The value of a key, asked for alone when the node is idle, else together with others."""
+        """Return the value of a key, asked for alone when the node is idle, else together with others."""
         if self._reads_in_flight < MAX_CONCURRENT_READS:
             return await self._get_single(key)
         if len(self._waiting) >= MAX_QUEUED_KEYS:

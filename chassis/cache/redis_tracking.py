@@ -77,12 +77,12 @@ class _TrackedNode:
         self._following = asyncio.create_task(self._follow())
 
     def stop(self) -> None:
-        """Ends the watch at once, and the connection soon."""
+        """End the watch at once, and the connection soon."""
         self._end_stream()
         self._following.cancel()
 
     async def aclose(self) -> None:
-        """Ends the watch and the connection."""
+        """End the watch and the connection."""
         self.stop()
         await asyncio.gather(self._following, return_exceptions=True)
 
@@ -139,7 +139,7 @@ class _TrackedNode:
 
 
 def _open_tracking_connection(node: ClusterNode, prefix: str) -> Connection:
-    """A connection of the client's own settings that gives invalidations to its reader."""
+    """Return a connection of the client's own settings that gives invalidations to its reader."""
     settings: Mapping[str, Any] = node.connection_kwargs | {
         "protocol": 3,
         "client_name": f"tracking-{prefix}",

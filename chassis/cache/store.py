@@ -15,28 +15,28 @@ class CacheStore(Protocol):
     """
 
     async def get(self, key: str) -> bytes | None:
-        """The entry, which may be a lease; None if there is none."""
+        """Return the entry, which may be a lease; None if there is none."""
         ...
 
     async def claim_lease(self, key: str, lease: bytes, ttl_s: float) -> bytes | None:
-        """Puts `lease` where no entry is, and returns None; else returns the entry that is there."""
+        """Put `lease` where no entry is, and return None; else returns the entry that is there."""
         ...
 
     async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float, stale_copy_ttl_s: float) -> bool:
-        """Puts `entry` in the place of exactly this lease; false, and no change, if it is not there.
+        """Put `entry` in the place of exactly this lease; false, and no change, if it is not there.
 
         A spare of it is kept for `stale_copy_ttl_s`; with 0 there is none, and an earlier one goes.
         """
         ...
 
     async def get_stale_copy(self, key: str) -> bytes | None:
-        """The spare of the last entry that was filled in and not removed; None if there is none."""
+        """Return the spare of the last entry that was filled in and not removed; None if there is none."""
         ...
 
     async def remove(self, key: str) -> None:
-        """Takes the entry, or lease, and the spare away."""
+        """Take the entry, or lease, and the spare away."""
         ...
 
     async def aclose(self) -> None:
-        """Ends what the store runs in the background."""
+        """End what the store runs in the background."""
         ...

@@ -19,7 +19,7 @@ class Bulkhead:
 
     @contextmanager
     def acquire(self) -> Iterator[None]:
-        """Holds a place. Raises DomainError OVERLOADED when there is none."""
+        """Hold a place. Raises DomainError OVERLOADED when there is none."""
         if self._held >= self._max_concurrent:
             self._refused.inc()
             raise overloaded(self._dependency)

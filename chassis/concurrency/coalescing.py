@@ -59,7 +59,7 @@ class Coalescer(Generic[T, R]):
         self._workers: set[asyncio.Task[Any] | None] = set()
 
     async def submit(self, item: T) -> R:
-        """The result for `item`; raises its error."""
+        """Return the result for `item`; raises its error."""
         waiting: _PendingItem[T, R] = _PendingItem(item, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if len(self._workers) < self._max_concurrent:

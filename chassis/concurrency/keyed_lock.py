@@ -13,7 +13,7 @@ class KeyedLock:
 
     @asynccontextmanager
     async def hold(self, key: str) -> AsyncIterator[None]:
-        """Waits for the turn of this key, in the order of asking."""
+        """Wait for the turn of this key, in the order of asking."""
         lock, waiters = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = lock, waiters + 1
         try:

@@ -26,7 +26,7 @@ class SingleFlight(Generic[T]):
         self._loads: dict[str, asyncio.Future[SingleFlightResult[T] | None]] = {}
 
     async def load_once(self, key: str, load: Callable[[], Awaitable[SingleFlightResult[T]]]) -> T:
-        """The value of `key`, from a load that is under way or from one of its own.
+        """Return the value of `key`, from a load that is under way or from one of its own.
 
         A caller that joined does not share the failure of the one who loaded: it tries again.
         """

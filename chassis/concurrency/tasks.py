@@ -10,7 +10,7 @@ CANCEL_RETRY_INTERVAL_S: Final = 1.0
 
 
 async def run_until_first_exit(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Runs all at once until the first one ends, cancels the others, and raises what it raised."""
+    """Run all at once until the first one ends, cancels the others, and raise what it raised."""
     tasks = [asyncio.create_task(piece) for piece in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -23,7 +23,7 @@ async def run_until_first_exit(*coroutines: Coroutine[Any, Any, None]) -> None:
 
 
 async def best_effort(cleanup: Coroutine[Any, Any, None]) -> None:
-    """Does one `last` thing if it can be done at once: in a `finally`, a failure would hide why it ends."""
+    """Do one `last` thing if it can be done at once: in a `finally`, a failure would hide why it ends."""
     with suppress(Exception):
         async with asyncio.timeout(BEST_EFFORT_TIMEOUT_S):
             await cleanup

@@ -45,7 +45,7 @@ class AdaptiveConcurrencyLimit:
         self._late += was_late
 
     def adjust(self, min_lag_s: float) -> None:
-        """Adjusts the bound to the calls that ended, and to how late the loop was at its best moment."""
+        """Adjust the bound to the calls that ended, and to how late the loop was at its best moment."""
         if self._most_were_late() or min_lag_s > MAX_LOOP_LAG_S:
             self.limit = max(
                 min(MIN_CONCURRENT_CALLS, self._max_limit),
@@ -63,7 +63,7 @@ class AdaptiveConcurrencyLimit:
         return most
 
     async def run_adjustments(self) -> None:
-        """Looks and adjusts until it is cancelled."""
+        """Look and adjusts until it is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             min_lag_s = float("inf")

@@ -53,7 +53,7 @@ class ServiceTokenSource(Protocol):
     """Says who calls."""
 
     def token(self) -> str:
-        """An access token that is good for at least a minute."""
+        """Return an access token that is good for at least a minute."""
         ...
 
 
@@ -77,7 +77,7 @@ class Peers:
         self._channels: dict[str, PeerChannel] = {}
 
     def channel(self, service: str) -> grpc.aio.Channel:
-        """The channel for the stubs of a service: `ThingServiceStub(peers.channel("thing"))`.
+        """Return the channel for the stubs of a service: `ThingServiceStub(peers.channel("thing"))`.
 
         Unary calls through it raise DomainError: what the peer answered, or UNAVAILABLE when it did not
         answer in time. Raises KeyError for a service without an address.
@@ -96,7 +96,7 @@ class Peers:
         return channel
 
     async def close(self) -> None:
-        """Closes all channels; calls in flight end."""
+        """Close all channels; call in flight end."""
         await asyncio.gather(*(channel.close() for channel in self._channels.values()))
         self._channels.clear()
 
@@ -142,7 +142,7 @@ class PeerChannel:
         self._was_unreachable = False
 
     def admit(self) -> None:
-        """Raises DomainError UNAVAILABLE while the peer is left alone.
+        """Raise DomainError UNAVAILABLE while the peer is left alone.
 
         One that could not be reached is tried again as soon as there is a connection; one that was
         reached and did not answer gets its pause.
@@ -166,7 +166,7 @@ class PeerChannel:
         response_deserializer: Callable[[bytes], Any],
         _registered_method: bool = False,
     ) -> "_UnaryCall":
-        """A callable for one RPC. Raises ContractError for one that no contract declares."""
+        """Return a callable for one RPC. Raises ContractError for one that no contract declares."""
         rpc = find_rpc(method)
         if rpc is None:
             raise ContractError(f"no contract declares {method}")
@@ -182,7 +182,7 @@ class PeerChannel:
         return refuse
 
     async def close(self) -> None:
-        """Closes the connection; calls in flight end."""
+        """Close the connection; call in flight end."""
         await self._inner.close()
 
 
@@ -202,7 +202,7 @@ class _UnaryCall:
         )
 
     async def __call__(self, request: Any, *, timeout: float | None = None) -> Any:
-        """Calls within `timeout` seconds, the contract's deadline and that of our own caller."""
+        """Call within `timeout` seconds, the contract's deadline and that of our own caller."""
         deadline = time.monotonic() + self._budget_s(timeout)
         with client_span(self._rpc.path[1:]):
             attempt = 1

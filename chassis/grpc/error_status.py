@@ -28,12 +28,12 @@ D = TypeVar("D", bound=Message)
 
 
 def status_code_of(error: DomainError) -> grpc.StatusCode:
-    """The gRPC status that the contract gives to the error's reason. KeyError for an unknown reason."""
+    """Return the gRPC status that the contract gives to the error's reason. KeyError for an unknown reason."""
     return error_reasons()[error.reason].code
 
 
 def error_to_status(error: DomainError, request_id: str) -> Status:
-    """The status with its details, as the caller reads it. KeyError for an unknown reason."""
+    """Return the status with its details, as the caller reads it. KeyError for an unknown reason."""
     status = Status(code=status_code_of(error).value[0], message=_truncate(error.message, _MAX_MESSAGE_CHARS))
     for detail in _details_of(error, request_id):
         status.details.add().Pack(detail)
@@ -41,7 +41,7 @@ def error_to_status(error: DomainError, request_id: str) -> Status:
 
 
 def status_to_error(details: bytes) -> DomainError | None:
-    """The domain error that a peer answered with; None when these details are not one of ours."""
+    """Return the domain error that a peer answered with; None when these details are not one of ours."""
     try:
         status = Status.FromString(details)
         info = _find_detail(status, ErrorInfo)
@@ -95,7 +95,7 @@ def _allowed_moves(error: DomainError) -> AllowedMoves:
 
 @cache
 def http_request_line_of(call: str) -> str:
-    """A call's canonical HTTP request by its name: `POST /api/v1/things/{thingId}:close`; "" for none."""
+    """Return a call's canonical HTTP request by its name: `POST /api/v1/things/{thingId}:close`; "" for none."""
     bindings = [rpc.http[0] for rpc in imported_contracts().rpcs if rpc.name == call and rpc.http]
     return _request_line(bindings[0]) if bindings else ""
 

@@ -32,7 +32,7 @@ class FieldNameTranslator:
         self._json_names = {name: json_name for json_name, name in self._names.items()}
 
     def translate_error(self, error: DomainError, *, over_http: bool) -> DomainError:
-        """The same failure with every name of a field in the caller's spelling."""
+        """Return the same failure with every name of a field in the caller's spelling."""
         if not error.violations:
             return error
         spelled = [
@@ -57,7 +57,7 @@ class FieldNameTranslator:
         )
 
     def translate_path(self, path: str, *, over_http: bool) -> str:
-        """A field's path as the caller writes it, in the request or in the object that the call is about.
+        """Return a field's path as the caller writes it, in the request or in the object that the call is about.
 
         Any other path (a header) stays as it is.
         """
@@ -67,7 +67,7 @@ class FieldNameTranslator:
         return _http_path(steps, self._body) if over_http else ".".join(f.name + at for f, at in steps)
 
     def translate_text(self, text: str, *, over_http: bool) -> str:
-        """A description with the fields that it names in the caller's spelling; quoted words stay."""
+        """Return a description with the fields that it names in the caller's spelling; quoted words stay."""
         names: Mapping[str, str] = self._json_names if over_http else self._names
         return _QUOTED_OR_NAME.sub(lambda found: names.get(found.group(), found.group()), text)
 
@@ -95,13 +95,13 @@ def _is_well_known(message: Descriptor) -> bool:
 
 
 def find_field(root: Descriptor, path: str) -> FieldDescriptor | None:
-    """The field of a message at a path in either spelling; None where there is none."""
+    """Return the field of a message at a path in either spelling; None where there is none."""
     steps = _resolve_path(root, path)
     return steps[-1][0] if steps else None
 
 
 def list_message_types(root: Descriptor) -> list[Descriptor]:
-    """A message type and every type that its fields hold, however deep."""
+    """Return a message type and every type that its fields hold, however deep."""
     found, pending = [root], [root]
     while pending:
         for held in _types_of_fields(pending.pop()):

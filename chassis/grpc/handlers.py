@@ -20,7 +20,7 @@ class Interceptor(Protocol):
     """One concern of every call, compiled into each RPC's handler once, at start."""
 
     def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
-        """The handler that does its part around `proceed`.
+        """Return the handler that does its part around `proceed`.
 
         It is `proceed` itself when the contract of `rpc` gives it nothing to do.
         """

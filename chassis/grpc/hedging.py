@@ -58,7 +58,7 @@ class HedgedCall:
         self._latencies = LatencyWindow()
 
     async def run(self, send: Callable[[], Awaitable[T]], deadline: float) -> T:
-        """The first answer of the call, or of its second; their error when neither brings one.
+        """Return the first answer of the call, or of its second; their error when neither brings one.
 
         `until` is the moment (monotonic) after which no second call is worth it.
         """
@@ -101,7 +101,7 @@ def _is_answer(call: "asyncio.Future[T]") -> bool:
 
 
 async def _cancel_and_collect(call: "asyncio.Future[T]") -> None:
-    """Ends a call whose answer nobody waits for any more."""
+    """End a call whose answer nobody waits for any more."""
     if not call.done():
         call.cancel()
         await asyncio.wait({call})

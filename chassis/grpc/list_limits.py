@@ -47,7 +47,7 @@ class ListLimits:
         return any(field.max_items for fields in self._fields.values() for field in fields)
 
     def find_oversized(self, message: Any) -> OversizedList | None:
-        """The first list of a message that has too many items; None when all are short enough."""
+        """Return the first list of a message that has too many items; None when all are short enough."""
         return next(self._find_oversized(message, self._root, ()), None)
 
     def _read(self, descriptor: Descriptor) -> None:

@@ -20,17 +20,17 @@ class MeshMembership:
     """
 
     def __init__(self, bootstrap: Path) -> None:
-        """Raises ValueError when the file is not a bootstrap."""
+        """Raise ValueError when the file is not a bootstrap."""
         os.environ["GRPC_XDS_BOOTSTRAP"] = str(bootstrap)
         self._server = _read_control_plane_address(bootstrap)
         self._has_answered = False
 
     def target_of(self, service: str) -> str:
-        """The gRPC target of a service."""
+        """Return the gRPC target of a service."""
         return f"xds:///{service}"
 
     async def check(self) -> None:
-        """Raises ConnectionError until the control plane has had something to say once.
+        """Raise ConnectionError until the control plane has had something to say once.
 
         From then on the process goes on with what its channels know, with or without the control plane.
         """
@@ -46,7 +46,7 @@ class _MeshMember(Protocol):
 
 
 def mesh_checks(peers: _MeshMember) -> list[ReadinessCheck]:
-    """The check of a process that is in a mesh; none of one that is not."""
+    """Return the check of a process that is in a mesh; none of one that is not."""
     return [ReadinessCheck("control plane", peers.mesh.check, "control plane")] if peers.mesh else []
 
 

@@ -60,7 +60,7 @@ _UPPER: Final[Mapping[str, str]] = {"lte": "at most {}", "lt": "less than {}"}
 
 
 def describe_rule(rule: str, rules: Any, field: FieldDescriptor) -> str:
-    """What a field wants that breaks `rule` of `rules`, e.g. StringRules: `must be ...`, `is needed: ...`."""
+    """Return what a field wants that breaks `rule` of `rules`, e.g. StringRules: `must be ...`, `is needed: ...`."""
     if rule == "required":
         wanted = describe_expected_form(field_rules_of(field), field)
         return f"is needed: {wanted}" if wanted else "is needed"
@@ -69,12 +69,12 @@ def describe_rule(rule: str, rules: Any, field: FieldDescriptor) -> str:
 
 
 def describe_max_items(count: int) -> str:
-    """What a list wants that is too long."""
+    """Return what a list wants that is too long."""
     return f"must have at most {_format_count(count, 'item')}"
 
 
 def describe_expected_form(rules: validate_pb2.FieldRules, field: FieldDescriptor) -> str:
-    """The form that a field's value takes, in words; empty where any value will do."""
+    """Return the form that a field's value takes, in words; empty where any value will do."""
     if field.enum_type is not None:
         return f"one of {_join_names(allowed_enum_names(rules.enum, field))}"
     if rules.WhichOneof("type") != "string":
@@ -87,7 +87,7 @@ def describe_expected_form(rules: validate_pb2.FieldRules, field: FieldDescripto
 
 
 def allowed_enum_names(rules: Any, field: FieldDescriptor) -> list[str]:
-    """The names of the values that an enum field takes; `..._UNSPECIFIED` stands for none and is left out."""
+    """Return the names of the values that an enum field takes; `..._UNSPECIFIED` stands for none and is left out."""
     chosen, refused = getattr(rules, "in"), rules.not_in
     enum = cast(EnumDescriptor, field.enum_type)
     values = [value for value in enum.values if value.number != 0 and value.number not in refused]
@@ -95,12 +95,12 @@ def allowed_enum_names(rules: Any, field: FieldDescriptor) -> list[str]:
 
 
 def field_rules_of(field: FieldDescriptor) -> validate_pb2.FieldRules:
-    """The field's rules; empty ones when it declares none."""
+    """Return the field's rules; empty ones when it declares none."""
     return field.GetOptions().Extensions[validate_pb2.field]
 
 
 def item_rules_of(field: FieldDescriptor) -> validate_pb2.FieldRules:
-    """The rules of a field's values; of a list those of its items."""
+    """Return the rules of a field's values; of a list those of its items."""
     rules = field_rules_of(field)
     return rules.repeated.items if field.is_repeated else rules
 

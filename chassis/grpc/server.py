@@ -60,7 +60,7 @@ _OPTIONS = (
 
 
 def cast_serialized(kind: type[M], raw: bytes) -> M:
-    """An answer that is serialized already, e.g. from a cache, in the type that its RPC declares.
+    """Return an answer that is serialized already, e.g. from a cache, in the type that its RPC declares.
 
     The server hands the bytes to gRPC as they are; nothing may look into them as a message.
     """
@@ -78,7 +78,7 @@ class GrpcServer:
         self._names = names
 
     def listen(self, address: str) -> int:
-        """Opens `host:port` (port 0: any free one) and answers the port. OSError when it is taken."""
+        """Open `host:port` (port 0: any free one) and answers the port. OSError when it is taken."""
         try:
             return self._server.add_insecure_port(address)
         except RuntimeError as error:
@@ -104,7 +104,7 @@ class GrpcServer:
 
 
 def build_grpc_server(servicers: Iterable[object], chain: Sequence[Interceptor]) -> GrpcServer:
-    """A server that answers the RPCs of `servicers` through `chain`.
+    """Return a server that answers the RPCs of `servicers` through `chain`.
 
     Raises ContractError when a servicer leaves an RPC unanswered or a contract is not whole.
     """
@@ -123,7 +123,7 @@ def build_grpc_server(servicers: Iterable[object], chain: Sequence[Interceptor])
 
 
 def descriptor_of_servicer(servicer: object) -> ServiceDescriptor:
-    """The contract that a servicer answers, found by its generated base class. ContractError without one."""
+    """Return the contract that a servicer answers, found by its generated base class. ContractError without one."""
     base = _generated_base(type(servicer))
     contract = importlib.import_module(base.__module__.removesuffix("_grpc"))
     descriptor: ServiceDescriptor = contract.DESCRIPTOR.services_by_name[

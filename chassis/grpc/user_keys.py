@@ -9,7 +9,7 @@ _JWK_MEMBERS = ("kty", "crv", "kid", "use", "alg", "x", "y")
 
 
 def user_key_source(peers: Peers) -> FetchedKeySource:
-    """The keys of the peer `auth`, fetched when needed."""
+    """Return the keys of the peer `auth`, fetched when needed."""
     stub = AuthServiceStub(peers.channel("auth"))
 
     async def fetch() -> PublicKeys:

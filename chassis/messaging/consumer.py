@@ -60,7 +60,7 @@ class EventConsumers:
         self._connection.start()
 
     async def stop(self, grace_s: float = 10.0) -> None:
-        """Takes no more messages and waits for those in flight; the broker delivers unfinished ones again."""
+        """Take no more messages and wait for those in flight; the broker delivers unfinished ones again."""
         await asyncio.to_thread(self._connection.pause)
         if self._in_flight:
             _, late = await asyncio.wait(self._in_flight, timeout=grace_s)

@@ -107,7 +107,7 @@ class ConsumerConnection:
         self._wake()
 
     def pause(self, timeout_s: float = 3.0) -> None:
-        """Takes no further messages once it returns; those handed out can still be settled."""
+        """Take no further messages once it returns; those handed out can still be settled."""
         self._pausing.set()
         self._wake()
         self._paused.wait(timeout_s)
@@ -288,5 +288,5 @@ class _BrokerSession:
 
 
 def body_bytes(body: Any) -> bytes:
-    """A message's body, whatever Kombu made of it."""
+    """Return a message's body, whatever Kombu made of it."""
     return body.encode() if isinstance(body, str) else bytes(body)

@@ -112,14 +112,14 @@ class DeadLetterQueues:
             return [_summarize_queue(connection, queue) for queue in queues]
 
     def peek(self, queue: str, most: int) -> list[DeadLetterMessage]:
-        """The first ones, at most `most`, in their order, which stays as it is."""
+        """Return the first ones, at most `most`, in their order, which stays as it is."""
         with self._connection() as connection:
             return _peek_messages(connection, queue)[:most]
 
     def replay(
         self, queue: str, wanted: DeadLetterFilter, progress: DeadLetterProgress = lambda done: None
     ) -> int:
-        """Gives the wanted ones back to their queue, with all attempts before them; how many they were.
+        """Give the wanted ones back to their queue, with all attempts before them; how many they were.
 
         `progress` receives how many the queue has. Those that die while this runs are left where they are.
         """
@@ -134,7 +134,7 @@ class DeadLetterQueues:
     def delete(
         self, queue: str, wanted: DeadLetterFilter, progress: DeadLetterProgress = lambda done: None
     ) -> int:
-        """Removes the wanted ones for good; how many they were."""
+        """Remove the wanted ones for good; how many they were."""
         with self._connection() as connection:
             return _settle_matching(connection, queue, wanted, lambda message: None, progress)
 

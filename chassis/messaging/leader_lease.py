@@ -34,7 +34,7 @@ class LeaderLease:
         self._ttl_s = ttl_s
 
     async def run_while_held(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Waits until the lease is ours, runs `work` while renewing, and gives the lease back in the end.
+        """Wait until the lease is ours, run `work` while renewing, and give the lease back in the end.
 
         Raises LeaseLostError when it was taken over, and what `work` or the database raises.
         """
@@ -52,7 +52,7 @@ class LeaderLease:
                 raise LeaseLostError(self._key["_id"])
 
     async def _acquire_or_renew(self) -> bool:
-        """Takes the lease if it is free and prolongs it if it is ours; says whether it is ours now."""
+        """Take the lease if it is free and prolongs it if it is ours; say whether it is ours now."""
         # A lease that nobody ever held has no `expires_at`, which sorts before every time.
         free = {"$lt": ["$expires_at", "$$NOW"]}
         may = {"$or": [free, {"$eq": ["$holder", self._holder]}]}

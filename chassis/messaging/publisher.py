@@ -54,7 +54,7 @@ class EventPublisher:
         self._pinging: asyncio.Future[None] | None = None
 
     async def publish(self, batch: Sequence[OutgoingEvent]) -> None:
-        """Returns once the broker has stored every message of the batch.
+        """Return once the broker has stored every message of the batch.
 
         Raises NotConfirmedError, OSError or an AMQP error when that is not certain; the whole batch has to
         go again.

@@ -138,7 +138,7 @@ class _ShardOutboxRelay:
                     await self._waiting.put(row)
 
     async def _sweep(self, now: Timestamp) -> set[str]:
-        """Reads all rows committed by `now`; returns the young ones, which a stream may bring again."""
+        """Read all rows committed by `now`; return the young ones, which a stream may bring again."""
         young = now.as_datetime() - _MAX_TRANSACTION_AGE
         swept = set()
         committed = self._outbox.with_options(read_concern=ReadConcern("majority"))

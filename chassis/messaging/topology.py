@@ -30,12 +30,12 @@ def dead_letter_queue(queue: str) -> str:
 
 
 def retry_exchange(attempt: int) -> str:
-    """The retry queue after a failed `attempt`, from 1; publish to it with the queue as routing key."""
+    """Return the retry queue after a failed `attempt`, from 1; publish to it with the queue as routing key."""
     return _retry_queue_name(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1])
 
 
 def declare_topology(amqp_url: str, queues: Iterable[WorkQueue], *, timeout_s: float = 10.0) -> None:
-    """Declares all that `queues` need; repeating it changes nothing.
+    """Declare all that `queues` need; repeating it changes nothing.
 
     Must have run for every service before the first event is published: the broker drops what no queue
     wants yet. Raises OSError or amqp.AMQPError when the broker is away or has a queue of that name with
@@ -61,7 +61,7 @@ def _open_connection(amqp_url: str, timeout_s: float) -> Connection:
 
 
 def declare_on_channel(channel: Any, queues: Iterable[WorkQueue]) -> None:
-    """Declares exchanges and queues over an open Kombu channel."""
+    """Declare exchanges and queues over an open Kombu channel."""
     events = Exchange(EVENTS_EXCHANGE, type="topic", durable=True)
     events(channel).declare()
     for delay_s in RETRY_DELAYS_S:

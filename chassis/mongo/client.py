@@ -56,7 +56,7 @@ class ShardClient(AsyncMongoClient[Document]):
 def connect_shard(
     uri: str, database: str, user: str, password: str, listeners: Sequence[CommandListener]
 ) -> ShardClient:
-    """A client of the shard at `uri` that connects when first used; writes wait for the majority."""
+    """Return a client of the shard at `uri` that connects when first used; writes wait for the majority."""
     return ShardClient(
         uri,
         username=user,

@@ -18,7 +18,7 @@ _NATIVE: Final = (datetime, bytes)
 
 
 def to_document(entity: Any, *, slot: int | None = None) -> Document:
-    """The document of a dataclass instance, with `_id` first and, if given, the slot it lives in."""
+    """Return the document of a dataclass instance, with `_id` first and, if given, the slot it lives in."""
     fields: Document = msgspec.to_builtins(entity, builtin_types=_NATIVE)
     document = {"_id": fields.pop("id")} | fields if "id" in fields else fields
     if slot is not None:
@@ -27,7 +27,7 @@ def to_document(entity: Any, *, slot: int | None = None) -> Document:
 
 
 def from_document(cls: type[T], document: Mapping[str, Any]) -> T:
-    """The instance of `cls` that the document holds.
+    """Return the instance of `cls` that the document holds.
 
     Raises:
         msgspec.ValidationError: a field is missing or has another type; the message names its path.
@@ -39,5 +39,5 @@ def from_document(cls: type[T], document: Mapping[str, Any]) -> T:
 
 
 def format_etag(version: int) -> str:
-    """The opaque tag of an entity's version: equal exactly when the versions are."""
+    """Return the opaque tag of an entity's version: equal exactly when the versions are."""
     return f"v{version}"

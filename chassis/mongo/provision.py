@@ -82,7 +82,7 @@ async def _ensure_collection(
 
 
 def _validator(spec: CollectionSpec) -> Document:
-    """The rule for every document: it says its slot, or nobody could find it."""
+    """Return the rule for every document: it says its slot, or nobody could find it."""
     if spec.slot_field is None:
         return {}
     slot = {"bsonType": ["int", "long"], "minimum": 0, "maximum": SLOT_COUNT - 1}
@@ -105,7 +105,7 @@ async def _ensure_index(collection: AsyncCollection[Document], index: IndexModel
 
 
 async def _change_index_ttl(collection: AsyncCollection[Document], index: IndexModel) -> bool:
-    """Sets the declared lifetime; false when the index then still differs from the declaration."""
+    """Set the declared lifetime; false when the index then still differs from the declaration."""
     name, lifetime_s = index.document["name"], index.document.get("expireAfterSeconds")
     existing = (await collection.index_information()).get(name, {})
     if lifetime_s is None or existing.get("expireAfterSeconds", lifetime_s) == lifetime_s:

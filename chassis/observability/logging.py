@@ -62,12 +62,12 @@ def configure_logging(
 
 
 def get_logger() -> FilteringBoundLogger:
-    """A logger whose keyword arguments become members of the JSON object."""
+    """Return a logger whose keyword arguments become members of the JSON object."""
     return cast(FilteringBoundLogger, structlog.get_logger())
 
 
 def log_access(*, rpc: str, code: str, duration_ms: float, caller: str, request_id: str) -> None:
-    """Writes the line of one answered call; skips the processor chain, as it runs on every request.
+    """Write the line of one answered call; skips the processor chain, as it runs on every request.
 
     `rpc` is the full method name, `code` the gRPC status name, `caller` the caller's id or "".
     """

@@ -123,5 +123,5 @@ class _NoClientRoots(Sampler):
 
 
 def _parent_context(traceparent: str | None) -> Context | None:
-    """The current context for None, else that of the remote parent; without a parent a new trace begins."""
+    """Return the current context for None, else that of the remote parent; without a parent a new trace begins."""
     return None if traceparent is None else _W3C_PROPAGATOR.extract({"traceparent": traceparent}, Context())

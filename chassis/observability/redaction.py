@@ -45,12 +45,12 @@ _SHAPES: Final = (
 
 
 def redact_fields(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The same fields without secrets, however deep; other than plain values are written as text."""
+    """Return the same fields without secrets, however deep; other than plain values are written as text."""
     return {key: REDACTED if _is_secret(key) else _without_secrets(value) for key, value in fields}
 
 
 def redact_text(text: str) -> str:
-    """The text with everything replaced that has a secret's shape; cut where it is very long."""
+    """Return the text with everything replaced that has a secret's shape; cut where it is very long."""
     if len(text) > MAX_TEXT_CHARS:
         text = f"{text[:MAX_TEXT_CHARS]}…"
     for shape, replacement in _SHAPES:

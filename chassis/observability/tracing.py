@@ -47,25 +47,25 @@ def shut_down_tracing() -> None:
 
 
 def server_span(name: str, traceparent: str) -> AbstractContextManager[Span]:
-    """The span of a call that we answer, under the caller's `traceparent`; without one a trace starts."""
+    """Return the span of a call that we answer, under the caller's `traceparent`; without one a trace starts."""
     return continue_trace(traceparent, name, kind="server")
 
 
 def client_span(name: str, attributes: Attributes | None = None) -> AbstractContextManager[Span]:
-    """The span of a call that we make, under the current one."""
+    """Return the span of a call that we make, under the current one."""
     return _span(name, "client", None, attributes or {})
 
 
 def continue_trace(
     traceparent: str, name: str, *, kind: SpanKind = "consumer", attributes: Attributes | None = None
 ) -> AbstractContextManager[Span]:
-    """A span under a `traceparent` that came from elsewhere: a request's metadata or an event."""
+    """Return a span under a `traceparent` that came from elsewhere: a request's metadata or an event."""
     parent = traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else ""
     return _span(name, kind, parent, attributes or {})
 
 
 def current_traceparent() -> str:
-    """The W3C `traceparent` to send on; "" outside any trace."""
+    """Return the W3C `traceparent` to send on; "" outside any trace."""
     if _recorder is not None:
         return _recorder.current_traceparent()
     return _current_traceparent.get()

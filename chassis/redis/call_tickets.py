@@ -47,7 +47,7 @@ class CallTickets:
         self._redis = redis
 
     async def issue(self, principal: Principal, rpc: str) -> str:
-        """A ticket with which `principal` may make the call `rpc`, by its full name."""
+        """Return a ticket with which `principal` may make the call `rpc`, by its full name."""
         text = secrets.token_urlsafe(24)
         record = msgspec.json.encode(_TicketRecord(rpc, principal))
         try:

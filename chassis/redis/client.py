@@ -37,7 +37,7 @@ class ResetAwareConnection(Connection):
 
 
 def connect_redis(nodes: Sequence[str], password: str) -> RedisCluster:
-    """A client of the cluster that some of whose nodes are at `host:port`; connects when first used.
+    """Return a client of the cluster that some of whose nodes are at `host:port`; connects when first used.
 
     A command takes half a second at most and is tried once more, after a fresh look at which node holds
     which slots. A node that is gone takes only its own slots along. Close it with `aclose()`.

@@ -66,7 +66,7 @@ class RedisNodeBreaker:
             self._probing = asyncio.create_task(self._probe())
 
     def stop(self) -> None:
-        """Ends the probing."""
+        """End the probing."""
         if self._probing is not None:
             self._probing.cancel()
 
@@ -96,7 +96,7 @@ class GuardedRedisNode:
         self._answer_timeout_s = answer_timeout_s
 
     async def execute(self, command: Callable[[], Awaitable[T]]) -> T:
-        """The command's answer. Raises StoreDownError."""
+        """Return the command's answer. Raises StoreDownError."""
         if self.breaker.is_open:
             raise self._unavailable("the node does not answer", "open")
         try:
@@ -126,7 +126,7 @@ class GuardedRedisNodes(Generic[N]):
         self._refreshing: asyncio.Task[None] | None = None
 
     async def node_for(self, key: str) -> N:
-        """The node that holds `key`. Raises StoreDownError while the cluster cannot be reached."""
+        """Return the node that holds `key`. Raises StoreDownError while the cluster cannot be reached."""
         holder = self._find_node(key) or await self._connect_and_find(key)
         node = self._nodes.get(holder.name)
         if node is None or node.cluster_node is not holder:
@@ -136,7 +136,7 @@ class GuardedRedisNodes(Generic[N]):
         return node
 
     async def aclose(self) -> None:
-        """Ends the probing of nodes that are down."""
+        """End the probing of nodes that are down."""
         for node in self._nodes.values():
             node.breaker.stop()
         if self._refreshing is not None:

@@ -38,7 +38,7 @@ class SessionRevocations:
         self._cached: OrderedDict[str, tuple[bool, float]] = OrderedDict()
 
     async def revoke(self, session_id: str, ttl_s: int) -> None:
-        """Notes that a session has ended; `ttl_s` is the longest life of its access tokens.
+        """Note that a session has ended; `ttl_s` is the longest life of its access tokens.
 
         Raises one of `chassis.redis.client.REDIS_ERRORS` when it could not be noted.
         """
@@ -46,7 +46,7 @@ class SessionRevocations:
         self._cache_state(session_id, True)
 
     async def raise_if_revoked(self, session_id: str) -> None:
-        """Raises DomainError SESSION_REVOKED when the session has ended."""
+        """Raise DomainError SESSION_REVOKED when the session has ended."""
         known = self._cached.get(session_id)
         if known is None or known[1] <= self._clock():
             revoked = await self._fetch(session_id)

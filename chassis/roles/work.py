@@ -36,7 +36,7 @@ class WorkRole:
         self._tasks = BackgroundTasks()
 
     def checks(self) -> list[ReadinessCheck]:
-        """Some shard and the broker have to answer."""
+        """Return some shard and the broker have to answer."""
         shards = [
             ReadinessCheck(f"mongo {shard.name}", shard.ping, "mongo") for shard in self._shards.all_shards()
         ]

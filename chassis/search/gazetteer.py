@@ -72,7 +72,7 @@ class Gazetteer:
         return [self._city(row) for row in rows]
 
     def locate(self, city: str, region: str = "", country: str = "") -> GazetteerEntry | None:
-        """The city that a posting means; None when no city of that name is known in that country."""
+        """Return the city that a posting means; None when no city of that name is known in that country."""
         return next(iter(self.cities(city, country=country, region=region)), None)
 
     def starting_with(self, prefix: str, limit: int) -> list[GazetteerEntry]:
@@ -88,11 +88,11 @@ class Gazetteer:
         return [self._city(row) for row in rows]
 
     def country_name(self, code: str) -> str:
-        """A country's name in English."""
+        """Return a country's name in English."""
         return self._tables.country_names.get(code, code)
 
     def containing_terms(self, city: GazetteerEntry | None, country: str) -> list[str]:
-        """The terms of what a place lies in: its country, continent, and state if it is in the US."""
+        """Return the terms of what a place lies in: its country, continent, and state if it is in the US."""
         terms = [country_term(country)] if country else []
         if continent := self._tables.continents.get(country):
             terms.append(_continent_term(continent))
@@ -101,13 +101,13 @@ class Gazetteer:
         return terms
 
     def state(self, name: str) -> str:
-        """The code of the US state of that name or code, "" for none."""
+        """Return the code of the US state of that name or code, "" for none."""
         if name.upper() in self._tables.states:
             return name.upper()
         return self._states.get(name_key(name), "")
 
     def state_name(self, code: str) -> str:
-        """The name of a US state, "" for another code."""
+        """Return the name of a US state, "" for another code."""
         return self._tables.states.get(code, "")
 
     def _find_regions(self, key: str) -> Iterator[GazetteerEntry]:
@@ -157,17 +157,17 @@ class Gazetteer:
 
 @cache
 def shared_gazetteer() -> Gazetteer:
-    """The one table of places of this process."""
+    """Return the one table of places of this process."""
     return Gazetteer(load_tables())
 
 
 def country_term(code: str) -> str:
-    """What listings in a country are indexed under."""
+    """Return what listings in a country are indexed under."""
     return f"{PLACE_MARK}{code}"
 
 
 def state_term(code: str) -> str:
-    """What listings in a state of the US are indexed under."""
+    """Return what listings in a state of the US are indexed under."""
     return f"{PLACE_MARK}US-{code}"
 
 
@@ -176,7 +176,7 @@ def _continent_term(code: str) -> str:
 
 
 def distance_km(lat: float, lng: float, other_lat: float, other_lng: float) -> float:
-    """The way between two points in degrees as the crow flies (haversine)."""
+    """Return the way between two points in degrees as the crow flies (haversine)."""
     lat_1, lat_2 = radians(lat), radians(other_lat)
     over = sin((lat_2 - lat_1) / 2) ** 2 + cos(lat_1) * cos(lat_2) * sin(radians(other_lng - lng) / 2) ** 2
     return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(over)))

@@ -83,7 +83,7 @@ class _Country(msgspec.Struct):
 
 
 def load_tables() -> GazetteerTables:
-    """The tables: from the cache, which is made when there is none, or made here when none can be kept."""
+    """Return the tables: from the cache, which is made when there is none, or made here when none can be kept."""
     path = _cache_path()
     try:
         return _read_cache(path) or _build_in_subprocess(path)

@@ -106,7 +106,7 @@ class QueryParser:
         set_filters: frozenset[str] = frozenset(),
         is_literal: bool = False,
     ) -> ParsedQuery:
-        """What a text asks for, its last word possibly unfinished, at most `MAX_QUERY_TERMS` different words.
+        """Return what a text asks for, its last word possibly unfinished, at most `MAX_QUERY_TERMS` different words.
 
         `weights` are those of an earlier page, so that a page's order does not shift under the next one.
         `taken` names filters that are set already, whose words are words; `is_literal` takes all as words.
@@ -175,7 +175,7 @@ class _TermBuilder:
         return replace(word, is_required=not self._is_one_letter_more(part))
 
     def _spellings(self, token: Token) -> dict[str, int]:
-        """What a name of one word is found by beside its own term: as it is typed, and what it may become."""
+        """Return what a name of one word is found by beside its own term: as it is typed, and what it may become."""
         if is_ambiguous(token):
             return {}
         longer = self._is_unfinished(token) and len(token.folded) >= _MIN_NAME_PREFIX_CHARS
@@ -248,7 +248,7 @@ class _TermBuilder:
         return qualities
 
     def _joined(self, token: Token) -> str:
-        """The word together with its neighbour across a hyphen, `e-commerce` as `ecommerce`."""
+        """Return the word together with its neighbour across a hyphen, `e-commerce` as `ecommerce`."""
         tokens = [each for part in self.parts for each in part.tokens]
         at = tokens.index(token)
         if at + 1 < len(tokens) and self.text[token.end : tokens[at + 1].start] == "-":

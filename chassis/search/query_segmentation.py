@@ -218,7 +218,7 @@ class QueryGrammar:
     def segment(
         self, tokens: Sequence[Token], vocabulary: Vocabulary, places: Gazetteer
     ) -> list[QuerySegment]:
-        """The parts of a search, in order: at each token the longest one that begins there."""
+        """Return the parts of a search, in order: at each token the longest one that begins there."""
         reader = _Segmenter(self, tokens, vocabulary, places)
         parts: list[QuerySegment] = []
         while (at := sum(len(part.tokens) for part in parts)) < len(tokens):
@@ -317,7 +317,7 @@ class _Segmenter:
 
 
 def index_terms_of(name: SynonymSet) -> Iterable[str]:
-    """The terms that stand for a name: its own and those of names that say nearly the same."""
+    """Return the terms that stand for a name: its own and those of names that say nearly the same."""
     return (name.term, *(canonical_term(label) for label in name.related))
 
 

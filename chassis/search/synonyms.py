@@ -44,7 +44,7 @@ class SynonymSet:
 
 
 def canonical_term(label: str) -> str:
-    """The term of the name that is shown as `label`; of any field that is not in the table, too."""
+    """Return the term of the name that is shown as `label`; of any field that is not in the table, too."""
     return SYNONYM_MARK + re.sub(r"[\s.$\0]+", "-", fold_text(label).strip()).removeprefix("-")
 
 
@@ -190,7 +190,7 @@ def _spellings_by_first_word() -> dict[str, list[_SpellingWords]]:
 
 
 def match_synonym_at(tokens: Sequence[Token], at: int, *, is_prose: bool) -> tuple[SynonymSet, int] | None:
-    """The name that begins at a token, the longest one, and of how many tokens it is."""
+    """Return the name that begins at a token, the longest one, and of how many tokens it is."""
     words = [_singular_of(token.folded) for token in tokens[at : at + _MAX_TOKENS]]
     for spelling in _spellings_by_first_word().get(words[0], ()):
         length = len(spelling.words)
@@ -203,7 +203,7 @@ def match_synonym_at(tokens: Sequence[Token], at: int, *, is_prose: bool) -> tup
 
 
 def find_synonym_terms(text: str, *, is_prose: bool = False) -> set[str]:
-    """The terms of all names in a text. In prose letter case decides where a name is a word as well."""
+    """Return the terms of all names in a text. In prose letter case decides where a name is a word as well."""
     tokens = tokenize(compose_nfc(text))
     found = (
         match_synonym_at(tokens, at, is_prose=is_prose or _may_be_a_word(tokens, at))

@@ -82,17 +82,17 @@ class Token:
 
 
 def compose_nfc(text: str) -> str:
-    """The text with accents joined to their letters, which `WORD` counts on."""
+    """Return the text with accents joined to their letters, which `WORD` counts on."""
     return unicodedata.normalize("NFC", text)
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text as they are spelt, in order."""
+    """Return the words of a text as they are spelt, in order."""
     return [match[0] for match in WORD_PATTERN.finditer(compose_nfc(text))]
 
 
 def tokenize(text: str) -> list[Token]:
-    """The words of a text that is `composed` already, in order; what folds to nothing is none."""
+    """Return the words of a text that is `composed` already, in order; what folds to nothing is none."""
     found = (
         Token(match[0], analyze_word(match[0])[0], *match.span()) for match in WORD_PATTERN.finditer(text)
     )
@@ -100,7 +100,7 @@ def tokenize(text: str) -> list[Token]:
 
 
 def index_terms(text: str) -> set[str]:
-    """The terms under which a text is found, stopwords left out."""
+    """Return the terms under which a text is found, stopwords left out."""
     found = list(WORD_PATTERN.finditer(compose_nfc(text)))
     hyphened = pairwise(found)
     joined = (first[0] + second[0] for first, second in hyphened if _is_joined(first, second))
@@ -125,7 +125,7 @@ def _iterate_terms(words: Iterable[str]) -> Iterator[str]:
 
 
 def name_key(text: str) -> str:
-    """What two spellings of a name (a skill, a field, a city) have in common."""
+    """Return what two spellings of a name (a skill, a field, a city) have in common."""
     return " ".join(fold_text(text).split())
 
 
@@ -135,14 +135,14 @@ def is_unspaced(word: str) -> bool:
 
 
 def character_bigrams(run: str) -> list[str]:
-    """The neighbouring letters of a run, two and two, marks kept with their letters; the letter of a lone one."""
+    """Return the neighbouring letters of a run, two and two, marks kept with their letters; the letter of a lone one."""
     letters = _GRAPHEME.findall(run)
     return [first + second for first, second in pairwise(letters)] or letters
 
 
 @lru_cache(_MAX_CACHED_WORDS)
 def analyze_word(text: str) -> tuple[str, str]:
-    """The two terms of one word: folded, and its stem ("" where it has none of its own)."""
+    """Return the two terms of one word: folded, and its stem ("" where it has none of its own)."""
     word = fold_text(text)[:MAX_WORD_CHARS]
     if "." in word:
         word = "dotnet" if word == ".net" else word.replace(".", "")
@@ -152,7 +152,7 @@ def analyze_word(text: str) -> tuple[str, str]:
 
 
 def strip_version(word: str) -> str:
-    """A language without the version behind its name: `c++` of `c++17`."""
+    """Return a language without the version behind its name: `c++` of `c++17`."""
     versioned = _VERSIONED.fullmatch(word)
     return str(versioned[1]) if versioned else word
 

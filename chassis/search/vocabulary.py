@@ -40,7 +40,7 @@ class Vocabulary:
         self._by_length: dict[int, list[str]] = {}
 
     def add(self, terms: Iterable[str]) -> None:
-        """Counts one more listing with these terms."""
+        """Count one more listing with these terms."""
         for term in terms:
             if term not in self._counts:
                 self._sorted = None
@@ -62,7 +62,7 @@ class Vocabulary:
         return 1 + round(_RARENESS_STEP * log2((self._listings + 1) / min(holding + 1, self._listings + 1)))
 
     def completions(self, start: str) -> list[str]:
-        """The most frequent longer words that begin like this."""
+        """Return the most frequent longer words that begin like this."""
         words = self._words()
         low, high = bisect_left(words, start), bisect_left(words, start + _MAX_CODE_POINT)
         longer = (word for word in words[low:high] if word != start)

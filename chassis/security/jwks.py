@@ -24,7 +24,7 @@ class KeySource(Protocol):
     """Knows public keys by their IDs."""
 
     async def find_key(self, kid: str) -> EllipticCurvePublicKey | None:
-        """The key; None when there is none of that ID. Raises DomainError UNAVAILABLE if unknown."""
+        """Return the key; None when there is none of that ID. Raises DomainError UNAVAILABLE if unknown."""
         ...
 
 
@@ -36,7 +36,7 @@ class StaticKeySource:
 
     @classmethod
     def from_file(cls, path: Path) -> "StaticKeySource":
-        """Reads a JWKS file. Raises OSError when it cannot be read, ValueError for other than P-256 keys."""
+        """Read a JWKS file. Raises OSError when it cannot be read, ValueError for other than P-256 keys."""
         return cls(parse_public_keys(orjson.loads(path.read_bytes())["keys"]))
 
     async def find_key(self, kid: str) -> EllipticCurvePublicKey | None:
@@ -79,7 +79,7 @@ class FetchedKeySource:
 
 
 def parse_public_keys(jwks: Iterable[Mapping[str, Any]]) -> dict[str, EllipticCurvePublicKey]:
-    """The keys of a JWKS by `kid`. Raises ValueError for one that is not a P-256 key with an ID."""
+    """Return the keys of a JWKS by `kid`. Raises ValueError for one that is not a P-256 key with an ID."""
     return {str(jwk.get("kid", "")): _parse_public_key(jwk) for jwk in jwks}
 
 

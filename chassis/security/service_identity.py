@@ -26,14 +26,14 @@ class ServiceIdentity:
 
     @classmethod
     def from_file(cls, name: str, path: Path) -> "ServiceIdentity":
-        """Reads a PEM file. Raises OSError when it cannot be read, ValueError when it holds no P-256 key."""
+        """Read a PEM file. Raises OSError when it cannot be read, ValueError when it holds no P-256 key."""
         key = load_pem_private_key(path.read_bytes(), password=None)
         if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
             raise ValueError(f"{path} does not hold a P-256 private key")
         return cls(name, key)
 
     def token(self) -> str:
-        """A token that is good for at least another eleven minutes."""
+        """Return a token that is good for at least another eleven minutes."""
         now = time.time()
         if now >= self._renew_at:
             self._token = self._mint(int(now))

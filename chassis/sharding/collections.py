@@ -95,7 +95,7 @@ def _require_permit(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awai
 
 
 def _bind_to_session(session: AsyncClientSession | None, original: B) -> B:
-    """A copy for one transaction: making new PyMongo objects would cost it a tenth of its time."""
+    """Return a copy for one transaction: making new PyMongo objects would cost it a tenth of its time."""
     if session is None:
         return original
     copy = object.__new__(type(original))
@@ -137,11 +137,11 @@ class ShardDatabase(AsyncDatabase[Document]):
         return self._secondary_reads
 
     def bind_to_session(self, session: AsyncClientSession) -> "ShardDatabase":
-        """This database, with all that is done through it in the session's transaction."""
+        """Return this database, with all that is done through it in the session's transaction."""
         return _bind_to_session(session, self)
 
     def get_collection(self, name: str, **options: Any) -> "ShardCollection":  # type: ignore[override]
-        """The collection with other codec options, concerns or read preference than the database's."""
+        """Return the collection with other codec options, concerns or read preference than the database's."""
         return _bind_to_session(self._session, ShardCollection(self._original, name, **options))
 
 
@@ -173,7 +173,7 @@ class ShardCollection(AsyncCollection[Document]):
         self._shard_database = database
 
     def with_options(self, **options: Any) -> "ShardCollection":  # type: ignore[override]
-        """The same collection with other codec options, concerns or read preference."""
+        """Return the same collection with other codec options, concerns or read preference."""
         return _bind_to_session(self._session, ShardCollection(self._shard_database, self.name, **options))
 
     def find(self, filter: MongoFilter = None, *args: Any, **kwargs: Any) -> "ShardCursor":

@@ -59,7 +59,7 @@ class IdempotencyStore(Protocol):
     """Keeps claims and the answers that came of them."""
 
     async def claim_operation(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
-        """The operation to run now, or the answer that an earlier run gave.
+        """Return the operation to run now, or the answer that an earlier run gave.
 
         For `lease_s` seconds nobody else runs it. Raises DomainError IDEMPOTENCY_KEY_REUSED when the key
         stands for another request, OPERATION_IN_PROGRESS while another run has the lease.
@@ -67,7 +67,7 @@ class IdempotencyStore(Protocol):
         ...
 
     async def store_answer(self, claim: IdempotencyClaim, answer: bytes) -> None:
-        """Keeps the answer for those who ask again."""
+        """Keep the answer for those who ask again."""
         ...
 
     async def release(self, claim: IdempotencyClaim) -> None:
@@ -75,7 +75,7 @@ class IdempotencyStore(Protocol):
         ...
 
     async def expire(self, claim: IdempotencyClaim) -> None:
-        """Ends the lease: what was done is not known, so the next run repeats this operation."""
+        """End the lease: what was done is not known, so the next run repeats this operation."""
         ...
 
 
@@ -197,7 +197,7 @@ class _StoreAnswers:
 
 
 def new_claim_row(claim: IdempotencyClaim, now: datetime, lease_until: datetime) -> dict[str, Any]:
-    """A claim as it is stored when its first run begins."""
+    """Return a claim as it is stored when its first run begins."""
     return {
         "_id": claim.id,
         "slot": claim.slot,
@@ -212,7 +212,7 @@ def new_claim_row(claim: IdempotencyClaim, now: datetime, lease_until: datetime)
 def stored_answer(
     row: dict[str, Any], claim: IdempotencyClaim, now: datetime, longest: datetime
 ) -> bytes | None:
-    """The answer that a stored claim holds; None when its run was cut off and may be repeated.
+    """Return the answer that a stored claim holds; None when its run was cut off and may be repeated.
 
     A lease that ends well after `longest`, when one would that begins now, was given by a clock ahead:
     nobody is to wait for it. Should that run still be at work, both do the same operation.

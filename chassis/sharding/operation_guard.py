@@ -49,7 +49,7 @@ class OperationGuard:
         self._state = metrics.breaker_state.labels(label)
 
     async def run(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs one operation within the caller's deadline.
+        """Run one operation within the caller's deadline.
 
         Raises:
             DomainError: UNAVAILABLE when the shard does not answer, OVERLOADED when all its connections

@@ -16,19 +16,19 @@ the shard's own, which are read through `Shard.unscoped`, which has no orphans."
 
 
 def exclude_slots(slots: Collection[int]) -> Document | None:
-    """The condition that leaves documents of these slots out; None when there are no such slots."""
+    """Return the condition that leaves documents of these slots out; None when there are no such slots."""
     if not slots:
         return None
     return {"$nor": [{SLOT_FIELD: {"$gte": span.first, "$lte": span.last}} for span in to_slot_ranges(slots)]}
 
 
 def narrow_query(query: Mapping[str, Any] | None, condition: Document) -> Document:
-    """The query with one more condition."""
+    """Return the query with one more condition."""
     return {"$and": [query, condition]} if query else condition
 
 
 def narrow_pipeline(pipeline: Sequence[Mapping[str, Any]], condition: Document) -> list[Mapping[str, Any]]:
-    """The pipeline, on fewer documents.
+    """Return the pipeline, on fewer documents.
 
     The condition joins a first `$match`, as indexes and `$text` need. Not provided for are stages that read
     other collections or have to be the first one: no service has any.

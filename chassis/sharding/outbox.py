@@ -16,7 +16,7 @@ OUTBOX_COLLECTION = "outbox"
 def build_envelope(
     message: Message, *, subject: str, source: str, time: datetime, slot: int | None = None
 ) -> Event:
-    """The event `message` in its CloudEvents envelope, with the current trace.
+    """Return the event `message` in its CloudEvents envelope, with the current trace.
 
     `subject` is the ID of the entity that it is about, `source` the service that tells, `time` aware UTC.
     Raises ContractError when the message is not one of the declared events.
@@ -35,7 +35,7 @@ def build_envelope(
 
 
 def build_outbox_row(event: Event, slot: int) -> dict[str, Any]:
-    """The row to insert into the collection `outbox` in the transaction of the change."""
+    """Return the row to insert into the collection `outbox` in the transaction of the change."""
     return {
         "_id": event.id,
         "slot": slot,

@@ -16,7 +16,7 @@ class SlotMapChangeError(ValueError):
 
 
 def with_shard(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
-    """The map with one more shard, which has no slots yet. Raises PlanError."""
+    """Return the map with one more shard, which has no slots yet. Raises PlanError."""
     if not _SHARD_NAME.fullmatch(name):
         raise SlotMapChangeError(
             f"'{name}' is no name for a shard: use small letters, digits and dashes, at most 31"
@@ -27,7 +27,7 @@ def with_shard(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
 
 
 def with_address(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
-    """The map with the same shard at another address. Raises PlanError."""
+    """Return the map with the same shard at another address. Raises PlanError."""
     _require_shard(slot_map, name)
     if slot_map.uris[name] == uri:
         raise SlotMapChangeError(f"the shard '{name}' is at {uri} already")
@@ -35,19 +35,19 @@ def with_address(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
 
 
 def with_moves(slot_map: SlotMap, moves: Collection[SlotMove]) -> SlotMap:
-    """The map in which these moves, and no others, are under way. Raises PlanError."""
+    """Return the map in which these moves, and no others, are under way. Raises PlanError."""
     for name in (name for move in moves for name in (move.source, move.target)):
         _require_shard(slot_map, name)
     return replace(slot_map, version=slot_map.version + 1, moving=tuple(moves))
 
 
 def with_fence(slot_map: SlotMap, slots: Collection[int]) -> SlotMap:
-    """The map in which these slots, and no others, are read and not written."""
+    """Return the map in which these slots, and no others, are read and not written."""
     return replace(slot_map, version=slot_map.version + 1, fenced=frozenset(slots))
 
 
 def with_owner(slot_map: SlotMap, slots: Collection[int], shard: str) -> SlotMap:
-    """The map in which these slots live on that shard and are open for writes. Raises PlanError."""
+    """Return the map in which these slots live on that shard and are open for writes. Raises PlanError."""
     _require_shard(slot_map, shard)
     moving = frozenset(slots)
     owners = tuple(shard if slot in moving else owner for slot, owner in enumerate(slot_map.owners))
@@ -55,7 +55,7 @@ def with_owner(slot_map: SlotMap, slots: Collection[int], shard: str) -> SlotMap
 
 
 def plan_rebalance(slot_map: SlotMap) -> list[SlotMove]:
-    """The fewest slots to move so that no shard has more than one slot more than another."""
+    """Return the fewest slots to move so that no shard has more than one slot more than another."""
     held = {name: sorted(slot_map.slots_of(name)) for name in slot_map.uris}
     goal = _even_slot_counts({name: len(slots) for name, slots in held.items()})
     surplus = [(slot, name) for name, slots in held.items() for slot in slots[goal[name] :]]

@@ -95,7 +95,7 @@ class DerivedCollectionReconciler:
         self._apply = apply
 
     async def reconcile(self, expected: Sequence[Document]) -> list[str]:
-        """The IDs of those that were not as they should be, and are now."""
+        """Return the IDs of those that were not as they should be, and are now."""
         wrong = []
         for shard, own in self._by_shard(expected):
             stored = await self._stored(shard, own)
@@ -106,7 +106,7 @@ class DerivedCollectionReconciler:
         return wrong
 
     async def delete_orphaned(self, documents: Sequence[Document]) -> None:
-        """Deletes documents that have no source; they need `_id` and `slot`."""
+        """Delete documents that have no source; they need `_id` and `slot`."""
         for document in documents if self._apply else ():
             place = {"_id": document["_id"], "slot": document["slot"]}
             await self._collection(document).delete_one(place, hint="_id_")

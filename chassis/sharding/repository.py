@@ -188,7 +188,7 @@ class Repository(Generic[A]):
         known: A | None = None,
         handling: IncomingEvent | None = None,
     ) -> A | None:
-        """The same for an aggregate that may not exist: `decide` gets None then, and may create it.
+        """Return the same for an aggregate that may not exist: `decide` gets None then, and may create it.
 
         Returns the aggregate after it; None when there is still none.
         """
@@ -309,7 +309,7 @@ class Repository(Generic[A]):
         return self._shards.shard_for(id_).db[self._spec.name]
 
     def _identity(self, id_: str) -> Document:
-        """The query for one aggregate; with the slot where a native sharded cluster spreads by that."""
+        """Return the query for one aggregate; with the slot where a native sharded cluster spreads by that."""
         return {"_id": id_, "slot": slot_of(id_)} if self._has_slot_key else {"_id": id_}
 
     @property

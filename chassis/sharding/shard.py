@@ -69,7 +69,7 @@ class ShardPool:
         self._open_slots = open_slots
 
     def take_over_from(self, former: "ShardPool") -> None:
-        """Takes the place of connections to another address of the shard, through which none writes any more.
+        """Take the place of connections to another address of the shard, through which none writes any more.
 
         Writes in flight through them count here until they have ended.
         """
@@ -118,7 +118,7 @@ class Shard:
         event: IncomingEvent | None = None,
         slot: int | None = None,
     ) -> T | None:
-        """Runs `work` in a transaction (w=majority) that also puts its events into the outbox.
+        """Run `work` in a transaction (w=majority) that also puts its events into the outbox.
 
         `work` may run more than once, so it changes nothing but the database, and it may share its
         transaction with others that wait for one (`GroupCommit`), so it asks nobody else. With `handling`,

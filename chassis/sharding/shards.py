@@ -148,11 +148,11 @@ class Shards:
             pool.write_lease.require_confirmation()
 
     def pool_of(self, name: str) -> ShardPool:
-        """The pool of the shard of that name. Raises KeyError."""
+        """Return the pool of the shard of that name. Raises KeyError."""
         return self._pools[name]
 
     def shard_for(self, id_or_slot: str | int) -> Shard:
-        """The shard where an ID's record, or a slot, lives. Raises ValueError when it is neither."""
+        """Return the shard where an ID's record, or a slot, lives. Raises ValueError when it is neither."""
         if isinstance(id_or_slot, str):
             return self._by_slot[slot_of(id_or_slot)]
         if not 0 <= id_or_slot < SLOT_COUNT:
@@ -164,7 +164,7 @@ class Shards:
         return self._all
 
     async def slot_map_changes(self) -> AsyncIterator[None]:
-        """Yields whenever another map, or a fence, has come into force."""
+        """Yield whenever another map, or a fence, has come into force."""
         changed = self._map_changed
         while True:
             await changed.wait()
@@ -172,7 +172,7 @@ class Shards:
             yield
 
     async def run_on_each(self, work: Callable[[Shard], Coroutine[Any, Any, None]]) -> None:
-        """Keeps endless `work` going on every shard, those that come included, until one piece of it ends.
+        """Keep endless `work` going on every shard, those that come included, until one piece of it ends.
 
         What that raised is raised. On shards that go the work is cancelled, and it begins again on those that
         have another address. It gets the shard as it is when the work begins there; for long it may keep only
@@ -195,7 +195,7 @@ class Shards:
             await cancel_until_done({*running.values(), *gone})
 
     async def scatter(self, call: Callable[[Shard], Awaitable[T]], timeout_s: float) -> ScatterResult[T]:
-        """Runs `call` on all shards at once, for at most `timeout_s`; says which shards did not answer.
+        """Run `call` on all shards at once, for at most `timeout_s`; say which shards did not answer.
 
         An error other than a shard's not answering is raised, and ends the other calls.
         """
@@ -219,7 +219,7 @@ class Shards:
     async def find_by_ids(
         self, ids: Iterable[str], read: Callable[[Shard, list[str]], Awaitable[list[T]]]
     ) -> "FoundByShard[T]":
-        """What `read` finds under these IDs, on each of their shards at once; whose shard did not answer."""
+        """Return what `read` finds under these IDs, on each of their shards at once; whose shard did not answer."""
         by_shard: dict[Shard, list[str]] = defaultdict(list)
         for id_ in ids:
             by_shard[self.shard_for(id_)].append(id_)
@@ -241,7 +241,7 @@ class Shards:
         return (await self.scatter(Shard.ping, PING_TIMEOUT_S)).missing_shards
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""
         for closing in self._closing:
             closing.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
@@ -249,7 +249,7 @@ class Shards:
 
 
 async def _close_later(pool: ShardPool) -> None:
-    """Calls that began when the shard was there may still use it."""
+    """Call that began when the shard was there may still use it."""
     try:
         await asyncio.sleep(MAX_CALL_S)
     finally:
@@ -259,7 +259,7 @@ async def _close_later(pool: ShardPool) -> None:
 async def _first_ended_before(
     event: asyncio.Event, tasks: Collection["asyncio.Task[None]"]
 ) -> "asyncio.Task[None] | None":
-    """The first of the tasks that has ended; None when the event came first."""
+    """Return the first of the tasks that has ended; None when the event came first."""
     waiting = asyncio.create_task(event.wait())
     try:
         done, _ = await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
@@ -280,7 +280,7 @@ async def _call_with_timeout(
 
 
 async def _answer_or_none(asked: Awaitable[T]) -> T | None:
-    """The answer; None when the shard did not give one."""
+    """Return the answer; None when the shard did not give one."""
     try:
         return await asked
     except TimeoutError:

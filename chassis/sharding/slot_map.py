@@ -73,7 +73,7 @@ class SlotMap:
 
     @classmethod
     def load(cls, path: Path) -> "SlotMap":
-        """Reads {version, shards: {name: {uri}}, ranges: [{first, last, shard}]}; `last` included.
+        """Read {version, shards: {name: {uri}}, ranges: [{first, last, shard}]}; `last` included.
 
         Raises:
             ValueError: the file is not of this shape, names an unknown shard, or does not give
@@ -87,7 +87,7 @@ class SlotMap:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "SlotMap":
-        """The map that a document holds, of the same shape as the file, with `fenced: [{first, last}]`
+        """Return the map that a document holds, of the same shape as the file, with `fenced: [{first, last}]`
         and `moving: [{span: {first, last}, source, target}]`.
 
         Raises ValueError as `load` does.
@@ -107,7 +107,7 @@ class SlotMap:
         return cls(written.version, uris, _slot_owners(written), fenced, tuple(written.moving))
 
     def to_document(self) -> dict[str, Any]:
-        """What `read` reads."""
+        """Return what `read` reads."""
         ranges = [
             {"first": part[0], "last": part[-1], "shard": owner}
             for owner, slots in groupby(range(SLOT_COUNT), self.owners.__getitem__)
@@ -122,11 +122,11 @@ class SlotMap:
         }
 
     def slots_of(self, shard: str) -> frozenset[int]:
-        """The slots that live on a shard."""
+        """Return the slots that live on a shard."""
         return frozenset(slot for slot, owner in enumerate(self.owners) if owner == shard)
 
     def orphan_slots(self, shard: str) -> frozenset[int]:
-        """The slots of which a shard may hold documents that do not count, as another shard owns them."""
+        """Return the slots of which a shard may hold documents that do not count, as another shard owns them."""
         return frozenset(
             slot
             for move in self.moving
@@ -136,14 +136,14 @@ class SlotMap:
         )
 
     def shard_name(self, slot: int) -> str:
-        """The shard that holds `slot`; ValueError if there is no such slot."""
+        """Return the shard that holds `slot`; ValueError if there is no such slot."""
         if not 0 <= slot < SLOT_COUNT:
             raise ValueError(f"a slot is within 0-{SLOT_COUNT - 1}, not {slot}")
         return self.owners[slot]
 
 
 def to_slot_ranges(slots: Iterable[int]) -> list[SlotRange]:
-    """These slots as the fewest spans, in order."""
+    """Return these slots as the fewest spans, in order."""
     found: list[SlotRange] = []
     for slot in sorted(slots):
         if found and found[-1].last == slot - 1:

@@ -64,7 +64,7 @@ class ClusterMember:
 async def provision_slot_maps(
     clients: Mapping[str, AsyncMongoClient[Document]], initial: SlotMap, cluster: str = CLUSTER_DATABASE
 ) -> None:
-    """Makes the catalogue on these shards where it is missing; a copy that is there is left alone.
+    """Make the catalogue on these shards where it is missing; a copy that is there is left alone.
 
     A shard without a copy gets the newest that another one has, and `first` when there is none at all.
     """
@@ -79,7 +79,7 @@ async def provision_slot_maps(
 
 
 async def _create_changes_collection(database: ClusterDatabase) -> None:
-    """Makes the list that processes wait at; nobody can wait at an empty one, so it begins with an entry."""
+    """Make the list that processes wait at; nobody can wait at an empty one, so it begins with an entry."""
     try:
         await database.create_collection(
             CHANGES_COLLECTION, check_exists=False, capped=True, size=_MAX_CHANGES_BYTES, max=_MAX_CHANGES
@@ -92,26 +92,26 @@ async def _create_changes_collection(database: ClusterDatabase) -> None:
 
 
 async def read_slot_map_version(database: ClusterDatabase) -> int | None:
-    """The version of the shard's copy; None when there is none."""
+    """Return the version of the shard's copy; None when there is none."""
     found = await _majority_slot_maps(database).find_one(_SLOT_MAP_KEY, {"version": True})
     return None if found is None else int(found["version"])
 
 
 async def read_slot_map(database: ClusterDatabase) -> SlotMap | None:
-    """The shard's copy; None when there is none. Raises ValueError when it is not as it should be."""
+    """Return the shard's copy; None when there is none. Raises ValueError when it is not as it should be."""
     found = await _majority_slot_maps(database).find_one(_SLOT_MAP_KEY)
     return None if found is None else SlotMap.from_document(found)
 
 
 async def publish_slot_map(database: ClusterDatabase, slot_map: SlotMap) -> bool:
-    """Makes the map the shard's copy, unless that is as new or newer; whether it did."""
+    """Make the map the shard's copy, unless that is as new or newer; whether it did."""
     return await _write_slot_map(database, slot_map, {"version": {"$lt": slot_map.version}}, upsert=True)
 
 
 async def replace_slot_map(
     database: ClusterDatabase, old: SlotMap, new: SlotMap, session: AsyncClientSession | None = None
 ) -> bool:
-    """Puts a map in the place of the one that it was made from; False when that is not there any more.
+    """Put a map in the place of the one that it was made from; False when that is not there any more.
 
     Within a transaction of `session` nobody is woken: `notify` has to follow its commit.
     """
@@ -161,13 +161,13 @@ async def withdraw_member(database: ClusterDatabase, member_id: str) -> None:
 
 
 async def list_members(database: ClusterDatabase) -> list[ClusterMember]:
-    """The processes that have said that they are there, within a minute or two."""
+    """Return the processes that have said that they are there, within a minute or two."""
     rows = await database[MEMBERS_COLLECTION].find({}).sort("_id", ASCENDING).to_list(_MAX_MEMBERS)
     return [from_document(ClusterMember, row) for row in rows]
 
 
 async def list_lagging_members(database: ClusterDatabase, version: int) -> list[ClusterMember]:
-    """The processes that may still write by an older copy: an old row's process cannot, it has no lease."""
+    """Return the processes that may still write by an older copy: an old row's process cannot, it has no lease."""
     alive = {"$gt": ["$time", {"$subtract": ["$$NOW", MEMBER_TTL_S * 1000]}]}
     rows = (
         await database[MEMBERS_COLLECTION]
@@ -178,7 +178,7 @@ async def list_lagging_members(database: ClusterDatabase, version: int) -> list[
 
 
 def newest_slot_map(copies: Mapping[str, SlotMap]) -> SlotMap | None:
-    """The map to go by: of all copies the one with the highest version."""
+    """Return the map to go by: of all copies the one with the highest version."""
     return max(copies.values(), key=lambda copy: copy.version, default=None)
 
 

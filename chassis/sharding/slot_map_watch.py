@@ -146,7 +146,7 @@ class _ShardFollower:
                     await self._changed.wait()
 
     async def _try_confirm(self) -> float:
-        """Confirms once; after how many seconds to do so again."""
+        """Confirm once; after how many seconds to do so again."""
         try:
             with pymongo.timeout(CONFIRM_TIMEOUT_S):
                 await self._confirm()

@@ -53,7 +53,7 @@ class Transaction:
         self._pending_inserts: dict[str, list[Document]] = {}
 
     def insert_at_commit(self, collection: str, document: Document) -> None:
-        """Inserts a document at the end of the work, in one command with others for the same collection.
+        """Insert a document at the end of the work, in one command with others for the same collection.
 
         Documents that later steps of the work read are inserted through `db` instead. A document that is
         there already makes the transaction fail with DuplicateKeyError.
@@ -93,7 +93,7 @@ class UnitOfWork:
     context: Context | None = None
 
     def inbox_rows(self, now: datetime) -> Iterable[Document]:
-        """The row for the inbox, if it handles an event: one event may be handled once in several slots."""
+        """Return the row for the inbox, if it handles an event: one event may be handled once in several slots."""
         if self.event is not None:
             slot = slot_of(self.event.subject) if self.slot is None else self.slot
             yield build_inbox_row(self.event, slot, now)
@@ -227,7 +227,7 @@ async def _insert_documents(collection: ShardCollection, documents: Sequence[Doc
 
 
 def _duplicate_in(error: BulkWriteError) -> DuplicateKeyError | None:
-    """The error that inserting the one document alone would have brought."""
+    """Return the error that inserting the one document alone would have brought."""
     for failed in error.details["writeErrors"]:
         if failed["code"] == DUPLICATE_KEY_CODE:
             return DuplicateKeyError(failed["errmsg"], DUPLICATE_KEY_CODE, failed)

@@ -68,7 +68,7 @@ class WriteLease:
         return max(0.0, self._until - self.now())
 
     async def wait_until_first_valid(self) -> None:
-        """Returns once it holds for the first time, or after two seconds; at once if it ever did."""
+        """Return once it holds for the first time, or after two seconds; at once if it ever did."""
         if not self._first_valid.is_set():
             try:
                 async with asyncio.timeout(FIRST_CONFIRMATION_TIMEOUT_S):
@@ -101,7 +101,7 @@ class WritePermit:
         self._is_revoked = True
 
     def raise_if_revoked(self) -> None:
-        """Raises DomainError UNAVAILABLE when a write may not go on."""
+        """Raise DomainError UNAVAILABLE when a write may not go on."""
         if self._is_revoked:
             raise self._migration_in_progress()
         if not self._lease.is_valid():
@@ -109,7 +109,7 @@ class WritePermit:
             raise DomainError("UNAVAILABLE", message, retry_after_s=UNCONFIRMED_RETRY_AFTER_S)
 
     def raise_if_slot_blocked(self, slot: int) -> None:
-        """Raises DomainError UNAVAILABLE when this slot may not be written to."""
+        """Raise DomainError UNAVAILABLE when this slot may not be written to."""
         if slot in self.blocked_slots:
             raise self._migration_in_progress()
 

@@ -12,7 +12,7 @@ from ops.options import DEFAULT_STACK, StackName
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic cluster-file`."""
+    """Add `ic cluster-file`."""
     app.command("cluster-file")(cluster_file)
 
 

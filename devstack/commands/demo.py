@@ -20,7 +20,7 @@ MAX_BODY_CHARACTERS = 150
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic demo`."""
+    """Add `ic demo`."""
     app.command("demo")(demo)
 
 

@@ -10,7 +10,7 @@ from ops.options import DEFAULT_STACK, StackName
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic down`."""
+    """Add `ic down`."""
     app.command("down")(down)
 
 

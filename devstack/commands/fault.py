@@ -45,7 +45,7 @@ class FaultOptions:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic fault`."""
+    """Add `ic fault`."""
     app.command("fault")(fault)
 
 
@@ -108,7 +108,7 @@ def _set_fault(found: Topology, target: str | None, asked: FaultOptions) -> None
 
 
 def build_fault(target: str, asked: FaultOptions) -> StoreFault | ServiceFault:
-    """The fault that is asked for. Raises OpsError when the target cannot have it, or it makes no sense."""
+    """Return the fault that is asked for. Raises OpsError when the target cannot have it, or it makes no sense."""
     try:
         return (
             _build_service_fault(target, asked) if target in SERVICES else _build_store_fault(target, asked)
@@ -203,7 +203,7 @@ def _print_faults(found: Topology) -> None:
 
 
 def describe_fault(fault: StoreFault | ServiceFault) -> str:
-    """A fault in a few words."""
+    """Return a fault in a few words."""
     if isinstance(fault, StoreFault):
         jitter = f" ± {fault.jitter_s * 1000:.0f} ms" if fault.jitter_s else ""
         what = f"delay {fault.delay_s * 1000:.0f} ms{jitter}" if fault.kind == "delay" else fault.kind

@@ -47,7 +47,7 @@ MIN_ID_LENGTH: Final = 4
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic logs`."""
+    """Add `ic logs`."""
     app.command("logs")(logs)
 
 
@@ -176,7 +176,7 @@ class _LinePrinter:
 
 
 def parse_level(name: str) -> str:
-    """The level of this name. Raises OpsError for another."""
+    """Return the level of this name. Raises OpsError for another."""
     level = name.lower()
     if level not in LOG_LEVELS:
         raise OpsError(f"there is no level '{name}'; --level takes {', '.join(LOG_LEVELS)}")
@@ -184,7 +184,7 @@ def parse_level(name: str) -> str:
 
 
 def format_value(value: Any) -> str:
-    """A field's value for reading; quoted where it would not be one word."""
+    """Return a field's value for reading; quoted where it would not be one word."""
     if not isinstance(value, str):
         return printable(json.dumps(value, ensure_ascii=False, default=str))
     plain = value and not any(each.isspace() or each in '"=' for each in value)
@@ -192,14 +192,14 @@ def format_value(value: Any) -> str:
 
 
 def line_fields(line: LogLine) -> dict[str, Any]:
-    """A line for scripts."""
+    """Return a line for scripts."""
     moment_ = datetime.fromtimestamp(line.time, UTC).isoformat(timespec="milliseconds") if line.time else None
     own = {"time": moment_, "level": line.level, "process": line.process, "event": line.text}
     return {**own, **line.fields, **({"more": line.more} if line.more else {})}
 
 
 def format_time_of_day(seconds: float) -> str:
-    """The time of day here, with the day when that is another one."""
+    """Return the time of day here, with the day when that is another one."""
     if not seconds:
         return " " * 12
     then = datetime.fromtimestamp(seconds).astimezone()

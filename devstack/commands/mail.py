@@ -22,7 +22,7 @@ CODE_PATTERN = re.compile(r"\b(\d{8})\b")
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic mail`, with `list` as what it does when nothing else is asked."""
+    """Add `ic mail`, with `list` as what it does when nothing else is asked."""
     mail = typer.Typer(help="Read the mails that the stack has sent.", invoke_without_command=True)
     mail.callback()(default)
     mail.command("list")(list_mails)

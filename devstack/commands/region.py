@@ -15,7 +15,7 @@ RegionName = Annotated[str, typer.Argument(metavar="REGION", help="As in `ic mes
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic region`."""
+    """Add `ic region`."""
     region = typer.Typer(
         help="Stop or start the services of one region; its gateway goes on.", no_args_is_help=True
     )

@@ -15,7 +15,7 @@ from ops.progress import StepProgress
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic restart`."""
+    """Add `ic restart`."""
     app.command("restart")(restart)
 
 

@@ -11,7 +11,7 @@ from ops.progress import StepProgress
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic seed`."""
+    """Add `ic seed`."""
     app.command("seed")(seed)
 
 

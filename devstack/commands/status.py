@@ -31,7 +31,7 @@ STATE_STYLE = {"RUNNING": "green", "STARTING": "yellow", "STOPPED": "dim"}
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic status`."""
+    """Add `ic status`."""
     app.command("status")(status)
 
 
@@ -75,7 +75,7 @@ def _table(stack: str, found: list[ProcessStatus], width: int) -> Table:
 
 
 def fit_columns(needed: dict[str, int], width: int) -> list[str]:
-    """The columns, in their order, for which a screen has space: `needed` are the widths that they want."""
+    """Return the columns, in their order, for which a screen has space: `needed` are the widths that they want."""
     shown = list(needed)
     for name in DROP_ORDER:
         width_left = width - sum(needed[each] + COLUMN_GAP for each in shown if each != READINESS)
@@ -101,7 +101,7 @@ def _format_readiness(row: ProcessStatus) -> str:
 
 
 def _format_ports(row: ProcessStatus) -> str:
-    """The first ones; the proxy before the stores has as many as they have together."""
+    """Return the first ones; the proxy before the stores has as many as they have together."""
     shown = [f"[dim]{label}[/] {port}" for label, port in row.ports.items()][:MAX_PORTS_SHOWN]
     more = len(row.ports) - len(shown)
     return " ".join([*shown, *([f"[dim]+ {more}[/]"] if more else [])])

@@ -12,7 +12,7 @@ from ops.paths import GEN, REPO
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic stubs`."""
+    """Add `ic stubs`."""
     app.command("stubs")(build_stubs)
 
 

@@ -15,7 +15,7 @@ from ops.progress import StepProgress
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic up`."""
+    """Add `ic up`."""
     app.command("up")(up)
 
 

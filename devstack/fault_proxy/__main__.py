@@ -20,7 +20,7 @@ PROCESS_NAME: Final = "fault-proxy"
 
 
 async def run_fault_proxy(routes: Sequence[StoreRoute], file: Path, *, ops_port: int) -> None:
-    """Passes connections on until SIGTERM or SIGINT. Raises OSError when a port is taken."""
+    """Pass connections on until SIGTERM or SIGINT. Raises OSError when a port is taken."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -41,7 +41,7 @@ async def run_fault_proxy(routes: Sequence[StoreRoute], file: Path, *, ops_port:
 
 
 def main() -> None:
-    """Reads where the stores are and which file to follow."""
+    """Read where the stores are and which file to follow."""
     parser = argparse.ArgumentParser(prog="python -m devstack.fault_proxy")
     parser.add_argument("--file", type=Path, required=True, help="the file of faults")
     parser.add_argument("--ops", type=int, required=True, help="port for /health, /ready and /metrics")

@@ -65,7 +65,7 @@ class ProxiedConnection:
             which.reads.feed(how)
 
     def cut(self) -> None:
-        """Resets both connections and forgets what was under way."""
+        """Reset both connections and forgets what was under way."""
         self._finish(reset=True)
 
     def _concerning(self, fault: StoreFault | None) -> StoreFault | None:
@@ -126,7 +126,7 @@ class _ConnectionSide(asyncio.Protocol):
         self.reads.feed(data)
 
     def eof_received(self) -> bool:
-        """The other direction stays open."""
+        """Return whether the other direction stays open."""
         self._has_said_all = True
         self._link.on_source_end(self, StreamEnd.EOF)
         return True
@@ -148,7 +148,7 @@ class _ConnectionSide(asyncio.Protocol):
                 self.transport.write_eof()
 
     def end(self, *, reset: bool) -> None:
-        """Closes the socket: at once and with a reset, or when all is written."""
+        """Close the socket: at once and with a reset, or when all is written."""
         if self.transport is None:
             return
         if reset:

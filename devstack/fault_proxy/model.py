@@ -46,7 +46,7 @@ _FAULTS_FILE = TypeAdapter(dict[str, StoreFault])
 
 
 def parse_store_faults(content: bytes) -> StoreFaults:
-    """Reads the file's content. Raises MisconfiguredError with everything that is wrong with it."""
+    """Read the file's content. Raises MisconfiguredError with everything that is wrong with it."""
     try:
         return _FAULTS_FILE.validate_json(content)
     except ValidationError as error:
@@ -56,5 +56,5 @@ def parse_store_faults(content: bytes) -> StoreFaults:
 
 
 def render_store_faults(faults: StoreFaults) -> bytes:
-    """The file's content."""
+    """Return the file's content."""
     return _FAULTS_FILE.dump_json(dict(faults), indent=2, exclude_defaults=True) + b"\n"

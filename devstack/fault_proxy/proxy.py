@@ -34,7 +34,7 @@ class StoreRoute:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads `redis-1=7101:7106`. Raises ValueError for something else."""
+        """Read `redis-1=7101:7106`. Raises ValueError for something else."""
         store, _, ports = text.partition("=")
         known, _, own = ports.partition(":")
         return cls(store, int(known), int(own))

@@ -84,21 +84,21 @@ class ApiUser:
         )
 
     def get(self, path: str, **parameters: Any) -> Json:
-        """Reads. Raises ApiError when the API refuses."""
+        """Read. Raises ApiError when the API refuses."""
         return self.call("GET", path, parameters=parameters)
 
     def post(self, path: str, **body: Any) -> Json:
-        """Does something, with an idempotency key of its own. Raises ApiError when the API refuses."""
+        """Do something, with an idempotency key of its own. Raises ApiError when the API refuses."""
         return self.call("POST", path, body=body)
 
     def patch(self, path: str, **body: Any) -> Json:
-        """Changes something. Raises ApiError when the API refuses."""
+        """Change something. Raises ApiError when the API refuses."""
         return self.call("PATCH", path, body=body)
 
     def call(
         self, method: str, path: str, *, body: Json | None = None, parameters: Json | None = None
     ) -> Json:
-        """Sends one call and gives the answer's JSON. Raises ApiError when the API refuses."""
+        """Send one call and give the answer's JSON. Raises ApiError when the API refuses."""
         headers = {"authorization": f"Bearer {self.access_token}"} if self.access_token else {}
         if method != "GET":
             headers["idempotency-key"] = str(uuid.uuid4())
@@ -120,13 +120,13 @@ class ApiUser:
         return exchange.response_body
 
     def register(self, *, password: str, name: str, company: str = "") -> None:
-        """Opens an account: a company's owner when a company is named, a student otherwise."""
+        """Open an account: a company's owner when a company is named, a student otherwise."""
         kind = "ACCOUNT_KIND_COMPANY" if company else "ACCOUNT_KIND_STUDENT"
         fields = {"email": self.email, "password": password, "kind": kind, "name": name}
         self.post("/api/v1/auth/register", **fields, **({"companyName": company} if company else {}))
 
     def verify(self) -> None:
-        """Reads the newest code from the mailbox and proves the address with it; signs in by that."""
+        """Read the newest code from the mailbox and proves the address with it; signs in by that."""
         mail = self.await_mail(lambda mail: CODE_PATTERN.search(mail["text"]) is not None)
         code = CODE_PATTERN.search(mail["text"])
         assert code is not None
@@ -143,19 +143,19 @@ class ApiUser:
         self.refresh_token = data["tokens"]["refreshToken"]
 
     def mails(self) -> list[Json]:
-        """The mails to this person, newest first, with their text."""
+        """Return the mails to this person, newest first, with their text."""
         query: dict[str, str | int] = {"to": self.email, "limit": 100}
         listed = self._http.get(f"{self.mailbox_url}/mails", params=query).raise_for_status().json()
         return [self._http.get(f"{self.mailbox_url}/mails/{mail['id']}").json() for mail in listed["mails"]]
 
     def await_mail(self, wanted: Callable[[Json], bool]) -> Json:
-        """The newest mail that is wanted, as soon as it has arrived. Raises TimeoutError."""
+        """Return the newest mail that is wanted, as soon as it has arrived. Raises TimeoutError."""
         return wait_for_result(
             lambda: next((mail for mail in self.mails() if wanted(mail)), None), f"a mail to {self.email}"
         )
 
     def await_inbox(self, subject_id: str, count: int = 1) -> list[Json]:
-        """The inbox entries about something, once there are as many. Raises TimeoutError."""
+        """Return the inbox entries about something, once there are as many. Raises TimeoutError."""
 
         def entries() -> list[Json] | None:
             inbox = self.get("/api/v1/notifications", pageSize=50)["data"]

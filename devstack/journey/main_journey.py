@@ -32,7 +32,7 @@ class JourneyUsers:
         told: Callable[[HttpExchange], None],
         trust: ssl.SSLContext | bool = True,
     ) -> "JourneyUsers":
-        """New people, who have no account yet; `trust` as for `ApiUser`."""
+        """Return new people, who have no account yet; `trust` as for `ApiUser`."""
         marker = secrets.token_hex(4)
 
         def person(role: str) -> ApiUser:
@@ -170,7 +170,7 @@ class Journey:
 
 
 def sample_listing(marker: str) -> Json:
-    """A listing that can be published; the marker stands in its title."""
+    """Return a listing that can be published; the marker stands in its title."""
     return {
         "title": f"Distributed Systems Intern {marker}",
         "description": "Build the part that loses no message, and the tests that prove it.",

@@ -10,7 +10,7 @@ from devstack.mailbox.store import MailStore
 
 
 async def run_mailbox(folder: Path, *, smtp_port: int, http_port: int) -> None:
-    """Serves until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -22,7 +22,7 @@ async def run_mailbox(folder: Path, *, smtp_port: int, http_port: int) -> None:
 
 
 def main() -> None:
-    """Reads the ports and the folder."""
+    """Read the ports and the folder."""
     parser = argparse.ArgumentParser(prog="python -m devstack.mailbox")
     parser.add_argument("--smtp", type=int, required=True, help="port for SMTP")
     parser.add_argument("--http", type=int, required=True, help="port for HTTP")

@@ -21,7 +21,7 @@ class ParsedMail:
 
 
 def parse_mail(raw: bytes) -> ParsedMail:
-    """Reads the parts of a mail; a part that is missing is empty."""
+    """Read the parts of a mail; a part that is missing is empty."""
     message = message_from_bytes(raw, policy=policy.default)
     headers: dict[str, list[str]] = {}
     for name, value in message.items():

@@ -11,7 +11,7 @@ _templates = Environment(loader=FileSystemLoader(Path(__file__).parent / "templa
 
 
 def render_list(mails: list[StoredMail], *, total: int, to: str) -> str:
-    """The newest mails as a table."""
+    """Return the newest mails as a table."""
     return _templates.get_template("list.html").render(mails=mails, total=total, to=to)
 
 

@@ -31,7 +31,7 @@ class SmtpHandler:
         self._store = store
 
     async def handle_DATA(self, _server: object, _session: object, envelope: SmtpEnvelope) -> str:  # noqa: N802
-        """Keeps the mail before saying so."""
+        """Keep the mail before saying so."""
         content = envelope.content or b""
         raw = content.encode() if isinstance(content, str) else content
         kept = self._store.add(envelope.mail_from or "", envelope.rcpt_tos, raw)
@@ -39,7 +39,7 @@ class SmtpHandler:
 
 
 async def start_mailbox(store: MailStore, *, smtp_port: int, http_port: int) -> web.AppRunner:
-    """Opens both doors on the loopback interface."""
+    """Open both doors on the loopback interface."""
     loop = asyncio.get_running_loop()
     inbox = SmtpHandler(store)
 
@@ -56,7 +56,7 @@ async def start_mailbox(store: MailStore, *, smtp_port: int, http_port: int) -> 
 
 
 def build_app(store: MailStore) -> web.Application:
-    """The HTTP door."""
+    """Return the HTTP door."""
     app = web.Application()
     app[STORE_KEY] = store
     app.add_routes(
@@ -106,7 +106,7 @@ async def delete_mails(request: web.Request) -> web.Response:
 
 
 async def show_list(request: web.Request) -> web.Response:
-    """The list for people."""
+    """Return the list for people."""
     store, to = request.app[STORE_KEY], request.query.get("to", "")
     return _html_response(page.render_list(store.find(to=to or None, limit=100), total=len(store), to=to))
 

@@ -52,7 +52,7 @@ class MailStore:
         self._load()
 
     def add(self, sender: str, recipients: Sequence[str], content: bytes) -> StoredMail:
-        """Keeps one mail and forgets the oldest beyond the bound."""
+        """Keep one mail and forgets the oldest beyond the bound."""
         headers = BytesHeaderParser(policy=policy.default).parsebytes(content)
         envelope = StoredMail(
             id=self._next_id,
@@ -70,7 +70,7 @@ class MailStore:
     def find(
         self, *, to: str | None = None, since: datetime | None = None, limit: int = 50
     ) -> list[StoredMail]:
-        """The newest mails first: to one address, received at or after a moment."""
+        """Return the newest mails first: to one address, received at or after a moment."""
         found: list[StoredMail] = []
         for envelope in reversed(self._envelopes.values()):
             if len(found) == limit or (since and datetime.fromisoformat(envelope.received_at) < since):
@@ -85,7 +85,7 @@ class MailStore:
         return (envelope, self._path(mail_id).read_bytes()) if envelope else None
 
     def clear(self) -> int:
-        """Deletes all mails; returns how many there were."""
+        """Delete all mails; return how many there were."""
         count = len(self._envelopes)
         for mail_id in list(self._envelopes):
             self._drop(mail_id)

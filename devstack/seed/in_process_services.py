@@ -32,7 +32,7 @@ class SimulatedClock:
 
 @contextmanager
 def acting_at(moment: datetime, principal: Principal) -> Iterator[None]:
-    """Runs a block as if `principal` had acted at `moment`."""
+    """Run a block as if `principal` had acted at `moment`."""
     token = _simulated_time.set(moment)
     try:
         with acting_as(principal):

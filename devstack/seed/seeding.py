@@ -59,7 +59,7 @@ def _wait_for_events(topology: Topology, steps: StepProgress) -> None:
 
 
 def print_seed_logins() -> None:
-    """Prints seeded addresses and their password."""
+    """Print seeded addresses and their password."""
     console.print(
         f"log in as company-1@seed.example.com or student-1@seed.example.com, password {SEED_PASSWORD}",
         soft_wrap=True,

@@ -40,7 +40,7 @@ class SignedInUser:
 async def create_signed_in_users(
     topology: Topology, *, students: int, companies: int
 ) -> tuple[list[SignedInUser], list[SignedInUser]]:
-    """New students, and owners of new, verified companies that are spread over all shards."""
+    """Return new students, and owners of new, verified companies that are spread over all shards."""
     async with AsyncExitStack() as closing:
         cluster = LocalCluster.load(topology)
         services = await InProcessServices.open(cluster, closing)

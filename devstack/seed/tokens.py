@@ -24,7 +24,7 @@ class SeedTokenIssuer:
         )
 
     async def issue(self, person: Principal, life: timedelta = timedelta(hours=2)) -> str:
-        """A token of this person that is good for `life` from now on; a negative one has expired."""
+        """Return a token of this person that is good for `life` from now on; a negative one has expired."""
         signer = await self._keys.current_signer()
         now = datetime.now(UTC)
         claims = {

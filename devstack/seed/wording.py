@@ -66,13 +66,13 @@ def draft_description(
 
 
 def draft_responsibilities(dice: random.Random, trade: Trade) -> tuple[str, ...]:
-    """What an intern does."""
+    """Return what an intern does."""
     own = [task[0].upper() + task[1:] for task in trade.tasks]
     return (*dice.sample(own, len(own)), *dice.sample(_DUTIES, 2))
 
 
 def draft_qualifications(dice: random.Random, trade: Trade, skills: Sequence[str]) -> tuple[str, ...]:
-    """What they bring."""
+    """Return what they bring."""
     majors = dice.sample(trade.majors, min(2, len(trade.majors)))
     return (
         f"You study {' or '.join(majors)}, or something close to it",
@@ -89,7 +89,7 @@ def draft_questions(dice: random.Random) -> tuple[SeedQuestion, ...]:
 
 
 def draft_answer(dice: random.Random, question: SeedQuestion, trade: Trade) -> str:
-    """What an applicant answers."""
+    """Return what an applicant answers."""
     if question.kind == "YES_NO":
         return "yes"
     if question.choices:

@@ -28,12 +28,12 @@ def has_node() -> bool:
 
 
 def node_tool(name: str) -> Path:
-    """The path of an npm package's command. Raises OpsError when it cannot be installed."""
+    """Return the path of an npm package's command. Raises OpsError when it cannot be installed."""
     return node_modules() / ".bin" / name
 
 
 def node_modules() -> Path:
-    """The folder of the npm packages. Raises OpsError when they cannot be installed."""
+    """Return the folder of the npm packages. Raises OpsError when they cannot be installed."""
     if not has_node():
         raise OpsError("node and npm are needed here: install Node.js 20 or newer")
     target = TOOLS_FOLDER / "node"
@@ -47,7 +47,7 @@ def node_modules() -> Path:
 
 
 def python_tool(name: str) -> Path:
-    """The path of a command that has a Python environment and a lock of its own. Raises OpsError."""
+    """Return the path of a command that has a Python environment and a lock of its own. Raises OpsError."""
     target, lock = TOOLS_FOLDER / name, _LOCKS_FOLDER / f"{name}.lock"
     with _installation_lock(target, (lock,)) as is_missing:
         if is_missing:
@@ -61,7 +61,7 @@ def has_debian() -> bool:
 
 
 def go_plugins() -> Path:
-    """The folder of protoc's plugins for Go, of the Debian release that this is. Raises OpsError."""
+    """Return the folder of protoc's plugins for Go, of the Debian release that this is. Raises OpsError."""
     target, lock = TOOLS_FOLDER / GO_PLUGINS_LOCK.stem, GO_PLUGINS_LOCK
     with _installation_lock(target, (lock,)) as is_missing:
         if is_missing:
@@ -73,7 +73,7 @@ def go_plugins() -> Path:
 
 
 def older_protoc() -> str:
-    """The Python that has the generator of the stubs. Raises OpsError.
+    """Return the Python that has the generator of the stubs. Raises OpsError.
 
     Code of a newer generator refuses every older runtime; that of this one, the last without such a
     check, runs with each runtime since, so that a caller of ours need not have the newest.
@@ -86,7 +86,7 @@ def older_protoc() -> str:
 
 
 def install_python(target: Path, packages: Sequence[str]) -> None:
-    """Makes a Python environment with these packages. Raises OpsError."""
+    """Make a Python environment with these packages. Raises OpsError."""
     _run_required_command([sys.executable, "-m", "venv", "--clear", str(target)])
     uv = Path(sys.executable).with_name("uv")
     pip = [str(target / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
@@ -95,13 +95,13 @@ def install_python(target: Path, packages: Sequence[str]) -> None:
 
 
 def install_lowest_versions(target: Path, package: Path) -> None:
-    """Makes a Python environment with a package and the oldest of what it asks for. Raises OpsError."""
+    """Make a Python environment with a package and the oldest of what it asks for. Raises OpsError."""
     install_python(target, ["--resolution", "lowest-direct", str(package)])
 
 
 @contextmanager
 def _installation_lock(target: Path, locks: Sequence[Path]) -> Iterator[bool]:
-    """Holds the tool's lock; says whether it is not installed as its lock files say."""
+    """Hold the tool's lock; say whether it is not installed as its lock files say."""
     TOOLS_FOLDER.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
     stamp = TOOLS_FOLDER / f"{target.name}.installed"

@@ -128,7 +128,7 @@ class XdsStream:
         )
 
     def _blocks(self, earlier: Subscription | None, later: Subscription) -> bool:
-        """A rejected type blocks those after it, except for a node that has nothing of them yet."""
+        """Return whether a rejected type blocks those after it, except for a node that has nothing of them yet."""
         if earlier is None:
             return False
         is_unanswered = earlier.resource_type is CLUSTER_TYPE and earlier.unacked is not None

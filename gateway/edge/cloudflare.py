@@ -49,7 +49,7 @@ CloudflareRule = dict[str, Any]
 
 
 def build_terraform() -> dict[str, Any]:
-    """The whole Terraform file: provider, the zone as a variable, and one ruleset for each phase."""
+    """Return the whole Terraform file: provider, the zone as a variable, and one ruleset for each phase."""
     rpcs = edge_rpcs()
     return {
         "terraform": {
@@ -151,7 +151,7 @@ def firewall_rules(rpcs: Iterable[RpcSpec]) -> list[CloudflareRule]:
 
 
 def rate_limit_rules(rpcs: Iterable[RpcSpec], limits: RateLimitRuleSet) -> list[CloudflareRule]:
-    """A first wall for each class: by address, as much as the best plan with a limit may.
+    """Return a first wall for each class: by address, as much as the best plan with a limit may.
 
     The CDN does not know who is signed in; the gateway holds everybody to their own limit behind it.
     """
@@ -171,7 +171,7 @@ def _load_default_limits() -> RateLimitRuleSet:
 
 
 def _highest_limit(limits: RateLimitRuleSet, rate_limit_class: str, calls: int) -> RateLimit | None:
-    """The calls of a class that one address may make; where each call has an allowance, all together."""
+    """Return the calls of a class that one address may make; where each call has an allowance, all together."""
     by_plan = [(("class", rate_limit_class), ("plan", plan), ("user", "")) for plan in PLANS]
     found = _limits_at(limits, *by_plan, (("class", rate_limit_class), ("client", "")))
     for limit in _limits_at(limits, (("class", rate_limit_class), ("call", ""), ("client", ""))):
@@ -225,7 +225,7 @@ def _is_method(method: str) -> Expression:
 
 
 def _known_prefixes(rpcs: Iterable[RpcSpec]) -> list[Expression]:
-    """What every path of a call begins with, over HTTP or gRPC."""
+    """Return what every path of a call begins with, over HTTP or gRPC."""
     roots = sorted({_path_prefix(binding.path) for rpc in rpcs for binding in rpc.http})
     services = sorted({rpc.service for rpc in rpcs})
     return [
@@ -252,7 +252,7 @@ def path_expression(path: str) -> Expression:
 
 
 def _path_prefix(path: str) -> str:
-    """What all paths of a family begin with: `/api/`, or the first segment of older clients' bare ones."""
+    """Return what all paths of a family begin with: `/api/`, or the first segment of older clients' bare ones."""
     first = path.lstrip("/").partition("/")[0]
     return f"/{first}/" if first in {"api", ".well-known"} else f"/{first}"
 
@@ -272,7 +272,7 @@ def _string_set(values: Iterable[str]) -> str:
 
 
 def render_terraform(content: Mapping[str, Any]) -> bytes:
-    """The file as it is committed."""
+    """Return the file as it is committed."""
     return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 

@@ -29,7 +29,7 @@ class EnvoyNode:
 
 
 def build_bootstrap(node: EnvoyNode) -> dict[str, Any]:
-    """The file that `envoy -c` takes, as JSON."""
+    """Return the file that `envoy -c` takes, as JSON."""
     fields = {
         "node": {"id": node.id, "cluster": GATEWAY_GROUP, "locality": {"region": node.region}},
         "admin": {"address": socket_address(*node.admin)},

@@ -47,14 +47,14 @@ def is_cacheable(rpc: RpcSpec) -> bool:
 
 
 def cached_read_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
-    """A route for each path of each call that shared caches may keep, for callers without a token."""
+    """Return a route for each path of each call that shared caches may keep, for callers without a token."""
     return [
         _cached_route(path, _method_matcher("GET"), _HAS_NO_IF_NONE_MATCH) for path in _cacheable_paths(rpcs)
     ]
 
 
 def conditional_read_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
-    """The same for a client that has an answer already, or wants its head only; after the plain ones."""
+    """Return the same for a client that has an answer already, or wants its head only; after the plain ones."""
     paths = _cacheable_paths(rpcs)
     return [
         *(
@@ -131,7 +131,7 @@ def cache_duration_metadata(rpc: RpcSpec) -> dict[str, Any]:
 
 
 def origin_cluster() -> dict[str, Any]:
-    """The way to the listener behind the cache: HTTP/2 over a pipe inside this Envoy."""
+    """Return the way to the listener behind the cache: HTTP/2 over a pipe inside this Envoy."""
     member = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": ORIGIN}}}}
     return {
         "name": ORIGIN,

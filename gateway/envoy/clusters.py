@@ -70,7 +70,7 @@ def _circuit_breaker_threshold(limits: CircuitBreakerLimits) -> dict[str, Any]:
 
 
 def _outlier_detection(figures: OutlierDetection) -> dict[str, Any]:
-    """An endpoint that cannot be reached is left alone; one that answers with errors is not.
+    """Return an endpoint that cannot be reached is left alone; one that answers with errors is not.
 
     While a shard is down every endpoint of a service answers some calls UNAVAILABLE; leaving endpoints alone
     for that would take them from the users of other shards.
@@ -104,13 +104,13 @@ def _health_check(figures: HealthCheck) -> dict[str, Any]:
 
 
 def parse_host_port(text: str) -> tuple[str, int]:
-    """The parts of `host:port`."""
+    """Return the parts of `host:port`."""
     host, _, port = text.rpartition(":")
     return host.strip("[]"), int(port)
 
 
 def static_cluster(name: str, host: str, port: int) -> dict[str, Any]:
-    """A cluster of one address that is known beforehand."""
+    """Return a cluster of one address that is known beforehand."""
     member = {"endpoint": {"address": socket_address(host, port)}}
     return {
         "name": name,

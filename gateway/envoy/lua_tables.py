@@ -37,7 +37,7 @@ class _MessageTypes:
         self._known: list[Descriptor] = []
 
     def number(self, kind: Descriptor) -> int:
-        """The place of a type; 0 or -1 for one of google.protobuf."""
+        """Return the place of a type; 0 or -1 for one of google.protobuf."""
         if kind.file.package == _GOOGLE_PACKAGE:
             return ANY_JSON_TYPE if kind.name in _FREE_FORM_TYPES else SCALAR_TYPE
         if kind.full_name not in self._numbers:
@@ -91,7 +91,7 @@ def _binding_row(rpc: RpcSpec, binding: HttpBinding, types: _MessageTypes) -> st
 
 
 def _path_segments(path: str) -> str:
-    """A verb is a segment of its own: `api/v1/internships/*/:publish`."""
+    """Return a verb is a segment of its own: `api/v1/internships/*/:publish`."""
     return _PATH_VARIABLE.sub("*", path).lstrip("/").replace(":", "/:")
 
 

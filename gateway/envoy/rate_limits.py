@@ -29,7 +29,7 @@ _CLASS_PREFIX: Final = "RATE_LIMIT_CLASS_"
 
 
 def caller_filter(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
-    """Finds out who calls. Always there: services go by it, and clients could say it themselves otherwise."""
+    """Find out who calls. Always there: services go by it, and clients could say it themselves otherwise."""
     return typed_extension(
         CALLER_FILTER, types.LUA, default_source_code={"inline_string": render_caller_lua(rpcs)}
     )
@@ -52,7 +52,7 @@ def rate_limit_filter() -> dict[str, Any]:
 
 
 def render_caller_lua(rpcs: Iterable[RpcSpec]) -> str:
-    """The script with the fields that name an account, by path and field number."""
+    """Return the script with the fields that name an account, by path and field number."""
     rows = (
         f'  ["{rpc.path}"] = {fields[rpc.policy.rate_limit_account].number}'
         for rpc in rpcs
@@ -64,7 +64,7 @@ def render_caller_lua(rpcs: Iterable[RpcSpec]) -> str:
 
 
 def rate_limit_actions(rpc: RpcSpec) -> list[dict[str, Any]]:
-    """The descriptors of a call; those for which something is missing are left out."""
+    """Return the descriptors of a call; those for which something is missing are left out."""
     class_ = RateLimitClass.Name(rpc.policy.rate_limit).removeprefix(_CLASS_PREFIX)
     if class_ == "INTERNAL":
         return []
@@ -82,13 +82,13 @@ def rate_limit_actions(rpc: RpcSpec) -> list[dict[str, Any]]:
 
 
 def _search_actions(class_: str, of_class: dict[str, Any]) -> list[dict[str, Any]]:
-    """The search text: it limits nothing, and typing on counts as one search."""
+    """Return the search text: it limits nothing, and typing on counts as one search."""
     path = {"header_name": ORIGINAL_PATH_HEADER, "descriptor_key": "search"}
     return [{"actions": [of_class, {"request_headers": path}]}] if class_ == "SEARCH" else []
 
 
 def _account_actions(*of_call: dict[str, Any]) -> list[dict[str, Any]]:
-    """Calls about an account that anybody may make: each call, client and account has an allowance."""
+    """Call about an account that anybody may make: each call, client and account has an allowance."""
     account = _caller_metadata("account")
     return [
         {"actions": [*of_call, account, _caller_metadata("client")]},

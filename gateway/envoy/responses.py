@@ -64,12 +64,12 @@ _PREFLIGHT_MAX_AGE_S: Final = 86_400
 
 
 def header_value_option(name: str, value: str) -> dict[str, Any]:
-    """A header of a route's answers."""
+    """Return a header of a route's answers."""
     return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
 def header_mutation_filter(*, tls: bool) -> dict[str, Any]:
-    """The filter that adds the headers of all answers, also of Envoy's own and the cache's.
+    """Return the filter that adds the headers of all answers, also of Envoy's own and the cache's.
 
     What has such a header already keeps it. Of requests it takes what no service can read.
     """

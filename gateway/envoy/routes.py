@@ -53,7 +53,7 @@ API_PAGE_CSP: Final = (
 
 
 def build_edge_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dict[str, Any]:
-    """What the edge does with a request: a page, a public read by way of the cache, or a call."""
+    """Return what the edge does with a request: a page, a public read by way of the cache, or a call."""
     rpcs = edge_rpcs(contracts)
     calls = [call for rpc in rpcs for call in _call_routes(rpc, mesh)]
     routes = [
@@ -98,7 +98,7 @@ def _virtual_host(name: str, routes: list[dict[str, Any]], mesh: Mesh) -> dict[s
 
 
 def _transcoded_call_route(match: dict[str, Any]) -> dict[str, Any]:
-    """A path of HTTP becomes a call's only in the filters; until then it goes nowhere in particular."""
+    """Return a path of HTTP becomes a call's only in the filters; until then it goes nowhere in particular."""
     return {"match": match, "route": {"cluster": ORIGIN}}
 
 
@@ -117,7 +117,7 @@ def _not_found_route() -> dict[str, Any]:
 
 
 def build_retry_policy(*, is_repeatable: bool) -> dict[str, Any]:
-    """What never reached a service is sent again, and everything if a repeat has no effect.
+    """Return what never reached a service is sent again, and everything if a repeat has no effect.
 
     The next try goes to the next region if there is one: in this one nobody may be left.
     """
@@ -151,7 +151,7 @@ def _api_page_route(page: tuple[str, str, str]) -> dict[str, Any]:
 
 
 def _call_routes(rpc: RpcSpec, mesh: Mesh) -> list[dict[str, Any]]:
-    """A call's route; two of them where a key of the client's makes a repeat harmless."""
+    """Return a call's route; two of them where a key of the client's makes a repeat harmless."""
     if rpc.policy.idempotency != options_pb2.IDEMPOTENCY_KEY:
         return [_call_route(rpc, mesh, is_repeatable=rpc.is_repeatable)]
     with_key, without = (
@@ -178,7 +178,7 @@ def _call_route(rpc: RpcSpec, mesh: Mesh, *, is_repeatable: bool) -> dict[str, A
 
 
 def _deadline_headers(rpc: RpcSpec) -> dict[str, Any]:
-    """The service counts the time from when the call arrives, not from when it gets round to it.
+    """Return the service counts the time from when the call arrives, not from when it gets round to it.
 
     gRPC itself ends a call whose time is over, without an answer; so it gets a little more than the service.
     """
@@ -191,7 +191,7 @@ def _deadline_headers(rpc: RpcSpec) -> dict[str, Any]:
 
 
 def _with_fault(route: dict[str, Any], fault: ServiceFault | None) -> dict[str, Any]:
-    """A delay ends before Envoy begins to wait for the service, so the stream itself gets a deadline, too."""
+    """Return a delay ends before Envoy begins to wait for the service, so the stream itself gets a deadline, too."""
     if fault is None:
         return route
     action = route["route"]

@@ -16,7 +16,7 @@ FLUSH_INTERVAL_S: Final = 1
 
 
 def view_access_log(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
-    """The log of GETs without a token of a listing's paths; it goes to the rate limiter's process."""
+    """Return the log of GETs without a token of a listing's paths; it goes to the rate limiter's process."""
     paths = [
         binding.path
         for rpc in rpcs
@@ -47,7 +47,7 @@ def _is_get() -> dict[str, Any]:
 
 
 def _is_not_head() -> dict[str, Any]:
-    """The script at the front makes a GET of a HEAD, and remembers that it did."""
+    """Return the script at the front makes a GET of a HEAD, and remembers that it did."""
     matcher = {
         "filter": "internshipconnect.gateway",
         "path": [{"key": "is_head"}],

@@ -36,7 +36,7 @@ _PATH_FIELD = re.compile(r"\{([a-z_.]+)(?:=[^}]*)?\}")
 
 
 def build_openapi(descriptor_set: Path, server_url: str = "/", *, with_older: bool = False) -> dict[str, Any]:
-    """The document as JSON data. `descriptor_set` gives the comments.
+    """Return the document as JSON data. `descriptor_set` gives the comments.
 
     The older paths of the calls are left out, so that a client made from it has each call once;
     `with_older` adds them, marked as deprecated.

@@ -43,17 +43,17 @@ class ExampleBuilder:
         self._validator = Validator()
 
     def of_field(self, field: FieldDescriptor, *, sent: bool) -> Any:
-        """A value of the field; of a list one with a single item."""
+        """Return a value of the field; of a list one with a single item."""
         item = self._item(field, sent=sent)
         return [item] if field.is_repeated else item
 
     def of_message(self, message: Descriptor, *, sent: bool) -> dict[str, Any]:
-        """An object with all fields that are sent or answered."""
+        """Return an object with all fields that are sent or answered."""
         fields = [field for field in message.fields if not (sent and is_output_only(field))]
         return {field.json_name: self.of_field(field, sent=sent) for field in fields}
 
     def of_request(self, message: type[Message], needed: frozenset[str]) -> dict[str, Any]:
-        """A request that the contract accepts: with all fields, or where these exclude each other with fewer.
+        """Return a request that the contract accepts: with all fields, or where these exclude each other with fewer.
 
         `needed` names the fields (in JSON) without which it is never accepted.
         """

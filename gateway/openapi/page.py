@@ -10,7 +10,7 @@ _VERBS = ("get", "post", "patch", "put", "delete")
 
 
 def render_page(document: Mapping[str, Any]) -> str:
-    """The page for an OpenAPI document made by `gateway.openapi.document.build_openapi`."""
+    """Return the page for an OpenAPI document made by `gateway.openapi.document.build_openapi`."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
@@ -36,7 +36,7 @@ def _sections_by_tag(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str,
 
 
 def format_type_name(schema: Mapping[str, Any]) -> str:
-    """A schema's type in a word: `string`, `Location`, `Skill[]`."""
+    """Return a schema's type in a word: `string`, `Location`, `Skill[]`."""
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
     if schema.get("type") == "array":
@@ -45,7 +45,7 @@ def format_type_name(schema: Mapping[str, Any]) -> str:
 
 
 def format_rules(schema: Mapping[str, Any]) -> str:
-    """A schema's limits in a few words."""
+    """Return a schema's limits in a few words."""
     inner = schema.get("items", schema)
     limits = {
         "minLength": "at least {} characters",

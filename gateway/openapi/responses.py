@@ -41,7 +41,7 @@ _OLDER_PATH_HEADER_NAMES: Final = ("Deprecation", "Sunset")
 
 
 def header_components() -> dict[str, Any]:
-    """The headers as components."""
+    """Return the headers as components."""
     return {
         name: {"description": text, "schema": dict(schema), "example": example}
         for name, (text, schema, example) in DOCUMENTED_HEADERS.items()
@@ -49,7 +49,7 @@ def header_components() -> dict[str, Any]:
 
 
 def success_headers(rpc: RpcSpec, *, older: bool) -> dict[str, Any]:
-    """The headers of a granted call."""
+    """Return the headers of a granted call."""
     public = ("ETag", "Cache-Control", "X-Stale") if rpc.policy.shared_cache_s else ()
     return _header_references(
         "X-Request-Id", *_rate_limit_headers(rpc), *public, *(_OLDER_PATH_HEADER_NAMES if older else ())
@@ -98,7 +98,7 @@ def possible_errors(rpc: RpcSpec) -> list[ReasonSpec]:
 
 
 def error_example(error: ReasonSpec) -> dict[str, Any]:
-    """An error of this reason as a client gets it."""
+    """Return an error of this reason as a client gets it."""
     info = {
         "@type": _google_rpc_url("ErrorInfo"),
         "reason": error.name,
@@ -116,7 +116,7 @@ def error_example(error: ReasonSpec) -> dict[str, Any]:
 
 
 def error_schemas() -> dict[str, Any]:
-    """The schemas of errors: `Error` and what it is made of."""
+    """Return the schemas of errors: `Error` and what it is made of."""
     return {
         "Error": _object_schema(
             "google.rpc.Status: what went wrong, in words and for programs.",

@@ -51,7 +51,7 @@ class SchemaBuilder:
         self.examples = ExampleBuilder(comments)
 
     def reference(self, message: Descriptor, *, sent: bool = False) -> dict[str, Any]:
-        """A reference to the message's schema, which is added to the components."""
+        """Return a reference to the message's schema, which is added to the components."""
         if message.full_name in _WELL_KNOWN:
             return dict(_WELL_KNOWN[message.full_name])
         name = f"{message.name}Input" if sent and message.full_name in self._answered else message.name
@@ -61,7 +61,7 @@ class SchemaBuilder:
         return {"$ref": f"#/components/schemas/{name}"}
 
     def field(self, field: FieldDescriptor, *, sent: bool = False) -> dict[str, Any]:
-        """The schema of one field with its rules, its comment and an example."""
+        """Return the schema of one field with its rules, its comment and an example."""
         rules = field_rules_of(field)
         is_list = field.is_repeated
         schema = self._array(field, rules.repeated, sent) if is_list else self._value(field, rules, sent)
@@ -74,7 +74,7 @@ class SchemaBuilder:
         return schema
 
     def body(self, message: Descriptor, without: frozenset[str]) -> dict[str, Any]:
-        """The schema of a request body: the message without what the path carries."""
+        """Return the schema of a request body: the message without what the path carries."""
         return self._object(message, without, sent=True)
 
     def _object(
@@ -108,7 +108,7 @@ class SchemaBuilder:
 
 
 def descriptor_of(message: type[Message]) -> Descriptor:
-    """A message class's descriptor; the stubs leave open which of two interchangeable kinds it is."""
+    """Return a message class's descriptor; the stubs leave open which of two interchangeable kinds it is."""
     return cast(Descriptor, message.DESCRIPTOR)
 
 

@@ -45,7 +45,7 @@ LANDING_PAGES: Final = (
 
 
 def render_landing_page(page: LandingPage, language: str) -> str:
-    """The page's HTML."""
+    """Return the page's HTML."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATE_FOLDER),
         autoescape=True,

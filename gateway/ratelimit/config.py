@@ -38,12 +38,12 @@ class ConfigError(MisconfiguredError):
 
 
 def read_config_files(folder: Path) -> ConfigFiles:
-    """The `*.yaml` files of the folder. Raises OSError when one of them cannot be read."""
+    """Return the `*.yaml` files of the folder. Raises OSError when one of them cannot be read."""
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.yaml"))}
 
 
 def parse_rules(files: ConfigFiles) -> RateLimitRuleSet:
-    """The rules in the files. Raises ConfigError."""
+    """Return the rules in the files. Raises ConfigError."""
     complaints: list[str] = [] if files else ["there is no file *.yaml"]
     domains: dict[str, DescriptorLevel] = {}
     for name, content in files.items():

@@ -27,7 +27,7 @@ class ConfigReader:
     path: str = ""
 
     def at(self, key: str) -> "ConfigReader":
-        """The place of a key of the mapping that is here."""
+        """Return the place of a key of the mapping that is here."""
         return ConfigReader(self.file, self.complaints, f"{self.path}.{key}" if self.path else key)
 
     def complain(self, what: str, allowed: str = "") -> None:
@@ -36,7 +36,7 @@ class ConfigReader:
         self.complaints.append(f"{place}: {what}" + (f"; allowed: {allowed}" if allowed else ""))
 
     def mapping(self, found: Any, allowed: Sequence[str]) -> dict[str, Any] | None:
-        """The mapping that is here; other keys than the allowed ones are wrong."""
+        """Return the mapping that is here; other keys than the allowed ones are wrong."""
         if not isinstance(found, dict):
             self.complain(f"is {_type_name(found)}", f"a mapping with {', '.join(allowed)}")
             return None
@@ -46,7 +46,7 @@ class ConfigReader:
         return found
 
     def items(self, found: Any) -> Iterable[tuple["ConfigReader", Any]]:
-        """The items of the list that is here, each with its place."""
+        """Return the items of the list that is here, each with its place."""
         if not isinstance(found, list):
             self.complain(f"is {_type_name(found)}", "a list")
             return
@@ -54,7 +54,7 @@ class ConfigReader:
             yield ConfigReader(self.file, self.complaints, f"{self.path}[{number}]"), item
 
     def text(self, found: Any, *, required: bool = False) -> str:
-        """The text that is here."""
+        """Return the text that is here."""
         if not isinstance(found, str) and (found is not None or not required):
             self.complain(f"is {_type_name(found)}", "text; quote what YAML reads as something else")
         elif required and not found:
@@ -62,13 +62,13 @@ class ConfigReader:
         return found if isinstance(found, str) else ""
 
     def truth(self, found: Any) -> bool:
-        """The truth value that is here."""
+        """Return whether the truth value that is here."""
         if not isinstance(found, bool):
             self.complain(f"is {_type_name(found)}", "true, false")
         return found is True
 
     def number(self, found: Any, least: int, most: int) -> int:
-        """The whole number from `least` to `most` that is here."""
+        """Return the whole number from `least` to `most` that is here."""
         allowed = f"a whole number from {least} to {most}"
         if found is None:
             self.complain("is missing", allowed)
@@ -81,7 +81,7 @@ class ConfigReader:
         return least
 
     def one_of(self, found: Any, choices: Mapping[str, T]) -> T | None:
-        """What the word that is here stands for, whether in capitals or not."""
+        """Return what the word that is here stands for, whether in capitals or not."""
         choice = choices.get(found.lower()) if isinstance(found, str) else None
         if choice is None:
             what = "is missing" if found is None else f"is {found!r}"

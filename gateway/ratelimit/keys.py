@@ -14,7 +14,7 @@ _PLAIN_VALUE: Final = re.compile(rf"[A-Za-z0-9._:-]{{0,{_MAX_PLAIN_CHARS}}}")
 
 
 def counter_key(domain: str, entries: Sequence[DescriptorEntry], window_s: int) -> str:
-    """The key of the descriptor's counter, at most 256 characters.
+    """Return the key of the descriptor's counter, at most 256 characters.
 
     Short plain values stand in clear. Others, such as e-mail addresses, stand as a digest: they cannot be
     read in the store, and neither forge a separator nor choose a cluster slot with braces. The window's

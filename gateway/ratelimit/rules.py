@@ -86,7 +86,7 @@ class DescriptorLevel:
     any_value: dict[str, "DescriptorNode"] = field(default_factory=dict)
 
     def add(self, key: str, value: str, place: "DescriptorNode") -> None:
-        """Puts `place` where descriptors with this entry find it; without a value, those with any value."""
+        """Put `place` where descriptors with this entry find it; without a value, those with any value."""
         if value.endswith(WILDCARD):
             self.prefixes.append((key, value.removesuffix(WILDCARD), place))
             self.prefixes.sort(key=lambda each: len(each[1]), reverse=True)
@@ -96,7 +96,7 @@ class DescriptorLevel:
             self.any_value[key] = place
 
     def find(self, entry: DescriptorEntry) -> "DescriptorNode | None":
-        """The most specific place for an entry: its value, the longest prefix of it, its key alone."""
+        """Return the most specific place for an entry: its value, the longest prefix of it, its key alone."""
         return self.exact.get(entry) or self._by_prefix(entry) or self.any_value.get(entry[0])
 
     def _by_prefix(self, entry: DescriptorEntry) -> "DescriptorNode | None":
@@ -137,7 +137,7 @@ class RateLimitRuleSet:
 
 
 def drop_replaced_rules(rules: Sequence[RateLimitRule | None]) -> list[RateLimitRule | None]:
-    """The rules of one request's descriptors without those that another of them replaces."""
+    """Return the rules of one request's descriptors without those that another of them replaces."""
     replaced = {name for rule in rules if rule is not None for name in rule.replaces}
     return [None if rule is not None and rule.name in replaced else rule for rule in rules]
 

@@ -83,7 +83,7 @@ class RateLimitProcess:
 def build_rate_limit_server(
     api: RateLimitServicer, health: health_aio.HealthServicer, views: ViewLogServicer | None = None
 ) -> grpc.aio.Server:
-    """A server for the rate limit service, the log of views, health and reflection, that listens nowhere yet.
+    """Return a server for the rate limit service, the log of views, health and reflection, that listens nowhere yet.
 
     The rate limit service gets messages unread, since gRPC would answer unreadable ones with INTERNAL.
     """

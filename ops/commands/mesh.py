@@ -18,7 +18,7 @@ RESOURCE_TYPE_LABELS = ("cds", "eds", "lds", "rds")
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic mesh`."""
+    """Add `ic mesh`."""
     app.command("mesh")(mesh)
 
 

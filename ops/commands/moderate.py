@@ -42,7 +42,7 @@ LimitOption = Annotated[int, typer.Option("-n", "--limit", min=1, max=200, help=
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic moderate`."""
+    """Add `ic moderate`."""
     moderate = typer.Typer(help="Read and decide what waits for a person.", no_args_is_help=True)
     for command in (show, approve, request_changes, reject, suspend, reinstate):
         moderate.command()(command)
@@ -270,7 +270,7 @@ def _case_lines(case: pb.ModerationCase) -> Iterator[str]:
 
 
 def _table(*columns: str) -> Table:
-    """A table whose first column, the IDs that other commands take, is never broken."""
+    """Return a table whose first column, the IDs that other commands take, is never broken."""
     table = Table(box=None, pad_edge=False)
     for at, name in enumerate(columns):
         table.add_column(name, overflow="fold", no_wrap=at == 0)

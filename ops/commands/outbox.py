@@ -15,7 +15,7 @@ LAG_WARNING_S = 5.0
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic outbox`."""
+    """Add `ic outbox`."""
     outbox = typer.Typer(help="Look at the events that wait to be sent.", no_args_is_help=True)
     outbox.callback()(lambda: None)
     outbox.command("status")(status)

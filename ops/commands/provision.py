@@ -8,7 +8,7 @@ from ops.provision import declare_queues, prepare_stores, provision_collections
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic provision`."""
+    """Add `ic provision`."""
     app.command("provision")(provision_stores)
 
 

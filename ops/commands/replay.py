@@ -27,7 +27,7 @@ class DerivedData(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic replay`."""
+    """Add `ic replay`."""
     app.command("replay")(replay)
 
 

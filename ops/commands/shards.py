@@ -28,7 +28,7 @@ ShardUriArgument = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic shards`."""
+    """Add `ic shards`."""
     shards = typer.Typer(help="See what lies on which shard, add shards, move slots.", no_args_is_help=True)
     shards.command("list")(show)
     shards.command("verify")(verify)

@@ -93,11 +93,11 @@ class MigrationBatch:
         self._clients = clients
 
     def client(self, shard: str) -> AdminClient:
-        """The way to the source or the target."""
+        """Return the way to the source or the target."""
         return self._clients[shard]
 
     def source_collection(self, namespace: Namespace) -> AsyncCollection[RawBSONDocument]:
-        """A collection of the source, as the majority of its members has it."""
+        """Return a collection of the source, as the majority of its members has it."""
         database = self._clients[self.source].get_database(
             namespace.database, codec_options=_RAW_CODEC, read_concern=ReadConcern("majority")
         )
@@ -158,7 +158,7 @@ class MigrationBatch:
     # --- writing to the target -----------------------------------------------------------------
 
     async def write_page(self, read: Callable[[], Awaitable[CopyPage]], progress: CopyProgress) -> None:
-        """Writes what `read` finds, together with the progress.
+        """Write what `read` finds, together with the progress.
 
         What stands in the way of a unique index is a copy of what has changed since: it will be met again
         among the changes, and is removed. Then all is read again, as a value may also have changed hands
@@ -229,6 +229,6 @@ class _UniqueIndexConflictError(Exception):
 
 
 def slots_query(spans: Sequence[SlotRange], field_: str = "slot") -> Document:
-    """The query for documents of these slots."""
+    """Return the query for documents of these slots."""
     ranges = [{field_: {"$gte": span.first, "$lte": span.last}} for span in spans]
     return ranges[0] if len(ranges) == 1 else {"$or": ranges}

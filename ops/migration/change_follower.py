@@ -40,7 +40,7 @@ class ChangeFollower:
         self._progress = progress
 
     async def apply_changes(self) -> float:
-        """Applies all that was written before now; the seconds it took.
+        """Apply all that was written before now; the seconds it took.
 
         A marker is written among the changes: once it is read, all earlier changes are read.
 
@@ -73,7 +73,7 @@ class ChangeFollower:
         return value
 
     async def _copy_current_state(self, changed: dict[Namespace, dict[Any, None]]) -> None:
-        """Copies those of the changed documents that are there, removes those that are not."""
+        """Copy those of the changed documents that are there, remove those that are not."""
         self._progress.token = self._stream.resume_token
 
         async def read() -> CopyPage:
@@ -116,7 +116,7 @@ def _translate_resume_errors() -> Iterator[None]:
 
 
 def _change_pipeline(batch: MigrationBatch) -> list[Document]:
-    """Updates and removals do not say of which slot their documents are: they are looked up."""
+    """Update and removals do not say of which slot their documents are: they are looked up."""
     followed = [each for each in batch.namespaces if not each.is_outbox]
     own = {
         "ns.db": {"$in": sorted({each.database for each in followed})},

@@ -49,7 +49,7 @@ class ActiveMigration:
 
     @classmethod
     def from_slot_map(cls, slot_map: SlotMap) -> "ActiveMigration":
-        """Raises OpsError when nothing is under way."""
+        """Raise OpsError when nothing is under way."""
         if not slot_map.moving:
             raise OpsError("no slots are on their way")
         return cls(slot_map.moving)
@@ -112,7 +112,7 @@ class Handover:
         return progress
 
     async def _require_complete_copy(self) -> CopyProgress:
-        """The note of a copy that is complete: nothing is switched without it."""
+        """Return the note of a copy that is complete: nothing is switched without it."""
         progress = await self._batch.load_progress()
         if progress is None or not self._batch.is_copied(progress):
             raise OpsError(
@@ -133,7 +133,7 @@ class Handover:
         self._report(f"{self._migration}: {progress.copied:,} documents copied; following what changes")
 
     async def _follow_and_switch(self) -> tuple[int, float]:
-        """What was read of the changes and not applied by one try is read again by the next."""
+        """Return what was read of the changes and not applied by one try is read again by the next."""
         for _ in range(MAX_FENCE_ATTEMPTS):
             progress = await self._require_complete_copy()
             async with follow_changes(self._batch, progress) as follower:
@@ -166,7 +166,7 @@ class Handover:
         )
 
     async def _fence_and_switch(self, follower: ChangeFollower, progress: CopyProgress) -> float | None:
-        """The seconds for which the slots were fenced; None when it took too long, and nothing has moved."""
+        """Return the seconds for which the slots were fenced; None when it took too long, and nothing has moved."""
         started, fenced_s, reason = time.monotonic(), None, ""
         try:
             with _limit_shard_calls():
@@ -186,7 +186,7 @@ class Handover:
         return None
 
     async def _fence_and_copy_rest(self, follower: ChangeFollower, progress: CopyProgress) -> str:
-        """Copies what was written until the fence stood; "", or what has kept it from being done."""
+        """Copy what was written until the fence stood; "", or what has kept it from being done."""
         source = self._migration.source
         await self._editor.replace_slot_map(
             rebalance.with_fence(self._editor.slot_map, self._migration.slots)
@@ -206,7 +206,7 @@ class Handover:
 
 
 async def lift_fence(editor: SlotMapEditor, migration: ActiveMigration) -> None:
-    """Opens the slots for writes on the shard that owns them, whatever has become of what was tried.
+    """Open the slots for writes on the shard that owns them, whatever has become of what was tried.
 
     Raises:
         OpsError: a shard did not answer for a minute: writes are refused until this is done again.
@@ -250,7 +250,7 @@ def _limit_shard_calls() -> Iterator[None]:
 
 
 def throttle(report: Callable[[float], None], every_s: float = 2.0) -> Callable[[float], None]:
-    """Passes on the latest value, at most every two seconds."""
+    """Pass on the latest value, at most every two seconds."""
     said_at = time.monotonic()
 
     def heard(value: float) -> None:

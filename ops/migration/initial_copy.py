@@ -65,7 +65,7 @@ class InitialCopy:
 
 
 async def copy_outboxes(batch: MigrationBatch, progress: CopyProgress, session: AsyncClientSession) -> None:
-    """Copies the events that wait, in order: both relays may send them, and they count once."""
+    """Copy the events that wait, in order: both relays may send them, and they count once."""
     for namespace in batch.namespaces:
         after: Any = None
         while namespace.is_outbox and (rows := await _read_page(batch, namespace, after, session)):
@@ -74,7 +74,7 @@ async def copy_outboxes(batch: MigrationBatch, progress: CopyProgress, session: 
 
 
 async def delete_batch_documents(batch: MigrationBatch, shard: str, report: Callable[[int], None]) -> None:
-    """Removes the slots' documents from the source or the target, whichever does not own them."""
+    """Remove the slots' documents from the source or the target, whichever does not own them."""
     client, removed = batch.client(shard), 0
     for namespace in batch.namespaces:
         collection = client[namespace.database][namespace.collection]

@@ -149,7 +149,7 @@ async def _read_epoch(locks: AsyncCollection[dict[str, Any]]) -> int:
 
 
 async def _take_next_epoch(before: int, locks: AsyncCollection[dict[str, Any]]) -> int | None:
-    """The next epoch; None when somebody else, who has waited too, has taken it."""
+    """Return the next epoch; None when somebody else, who has waited too, has taken it."""
     unchanged = _LOCK | ({"epoch": before} if before else {})
     change = {"$setOnInsert": {"epoch": 1}} if not before else {"$inc": {"epoch": 1}}
     done = await locks.update_one(unchanged, change, upsert=not before)

@@ -49,7 +49,7 @@ class SlotMigrator:
         self._report = report
 
     async def move(self, moves: Sequence[SlotMove]) -> MigrationResult:
-        """Moves slots from one shard to one other. Raises OpsError, and what PyMongo raises."""
+        """Move slots from one shard to one other. Raises OpsError, and what PyMongo raises."""
         await self._editor.replace_slot_map(rebalance.with_moves(self._editor.slot_map, moves))
         return await self.finish()
 
@@ -79,7 +79,7 @@ class SlotMigrator:
         return MigrationResult(len(migration.slots), migration.source, migration.target, documents, fenced_s)
 
     async def abort(self) -> None:
-        """Takes the move back that is under way. Raises OpsError when there is none, or it is switched."""
+        """Take the move back that is under way. Raises OpsError when there is none, or it is switched."""
         migration = ActiveMigration.from_slot_map(self._editor.slot_map)
         await self._editor.lock.register(migration.source)
         await lift_fence(self._editor, migration)
@@ -128,7 +128,7 @@ class SlotMigrator:
 
 
 def group_moves_by_shards(plan: Sequence[SlotMove]) -> Mapping[tuple[str, str], list[SlotMove]]:
-    """A plan's moves by source and target: each pair is one move."""
+    """Return a plan's moves by source and target: each pair is one move."""
     found: dict[tuple[str, str], list[SlotMove]] = {}
     for move in plan:
         found.setdefault((move.source, move.target), []).append(move)

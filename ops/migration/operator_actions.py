@@ -33,7 +33,7 @@ _RESUME_HINT: Final = (
 
 
 def parse_slots(text: str) -> list[int]:
-    """The slots that an operator names, such as `0-1023,4000`. Raises OpsError."""
+    """Return the slots that an operator names, such as `0-1023,4000`. Raises OpsError."""
     slots: set[int] = set()
     for part in text.split(","):
         first, _, last = part.strip().partition("-")
@@ -50,7 +50,7 @@ def parse_slots(text: str) -> list[int]:
 def move_slots(
     cluster: Cluster, slots: Sequence[int], target: str, report: ReportProgress
 ) -> list[MigrationResult]:
-    """Moves slots to a shard, from wherever they are. Raises OpsError."""
+    """Move slots to a shard, from wherever they are. Raises OpsError."""
 
     async def action(migrator: SlotMigrator, editor: SlotMapEditor) -> list[MigrationResult]:
         _require_no_migration(editor.slot_map)
@@ -86,7 +86,7 @@ def resume_migration(cluster: Cluster, report: ReportProgress) -> list[Migration
 
 
 def abort_migration(cluster: Cluster, report: ReportProgress) -> None:
-    """Takes back the move that is under way. Raises OpsError when there is none, or it is switched."""
+    """Take back the move that is under way. Raises OpsError when there is none, or it is switched."""
 
     async def action(migrator: SlotMigrator, _: SlotMapEditor) -> None:
         await migrator.abort()
@@ -95,7 +95,7 @@ def abort_migration(cluster: Cluster, report: ReportProgress) -> None:
 
 
 def plan_rebalance(cluster: Cluster) -> list[SlotMove]:
-    """What a rebalancing would move now. Raises OpsError."""
+    """Return what a rebalancing would move now. Raises OpsError."""
 
     async def action() -> list[SlotMove]:
         async with open_admin_clients(cluster) as clients:

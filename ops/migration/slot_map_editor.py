@@ -47,7 +47,7 @@ class SlotMapEditor:
         return next(iter(self.slot_map.uris))
 
     def database(self, shard: str) -> ClusterDatabase:
-        """A shard's part of the catalogue."""
+        """Return a shard's part of the catalogue."""
         return self.clients[shard][CLUSTER_DATABASE]
 
     async def replace_slot_map(self, new: SlotMap) -> None:
@@ -128,7 +128,7 @@ async def edit_slot_map(clients: Mapping[str, AdminClient], owner: str = "") -> 
 
 
 async def read_newest_slot_map(clients: Mapping[str, AdminClient]) -> SlotMap:
-    """The map that the first shard holds; other shards need not answer.
+    """Return the map that the first shard holds; other shards need not answer.
 
     Raises:
         OpsError: the first shard does not answer or has no copy, a shard has a newer one, or the stack lacks

@@ -35,7 +35,7 @@ class ModerationClient:
         self._identity: ServiceIdentity | None = None
 
     def list_cases(self, state: str = "PENDING_REVIEW", limit: int = 50) -> pb.ListModerationCasesResponse:
-        """The listings in a state, the longest waiting first."""
+        """Return the listings in a state, the longest waiting first."""
         request = pb.ListModerationCasesRequest(
             state=pb.InternshipState.Value(f"INTERNSHIP_STATE_{state}"), limit=limit
         )
@@ -68,7 +68,7 @@ class ModerationClient:
         return self.decide(listing_id, "APPROVE")
 
     def list_companies(self, state: str = "", limit: int = 50) -> user.ListCompaniesResponse:
-        """The companies in a state; all when it is empty."""
+        """Return the companies in a state; all when it is empty."""
         number = (
             user.CompanyState.Value(f"COMPANY_STATE_{state}") if state else user.COMPANY_STATE_UNSPECIFIED
         )
@@ -77,7 +77,7 @@ class ModerationClient:
         return answer
 
     def set_company_state(self, company_id: str, state: str, reason: str = "") -> user.Company:
-        """Puts a company into a state. Raises DomainError COMPANY_NOT_FOUND."""
+        """Put a company into a state. Raises DomainError COMPANY_NOT_FOUND."""
         request = user.SetCompanyStateRequest(
             company_id=company_id,
             state=user.CompanyState.Value(f"COMPANY_STATE_{state}"),
@@ -88,7 +88,7 @@ class ModerationClient:
         return answer
 
     def verify_company(self, company_id: str) -> user.Company:
-        """Verifies a company, which may have registered a moment ago."""
+        """Verify a company, which may have registered a moment ago."""
         until = time.monotonic() + COMPANY_KNOWN_TIMEOUT_S
         while True:
             try:

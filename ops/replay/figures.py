@@ -41,7 +41,7 @@ class FigureSources:
         ]
 
     def listing_event(self, listing: Listing) -> ListingEvent:
-        """The last event of a listing's state."""
+        """Return the last event of a listing's state."""
         change, time = last_state_change(listing)
         message = state_change_message(change, self.clock.now())
         return listing_event_from_message(message.internship, time)
@@ -52,7 +52,7 @@ class FigureSources:
         return None if application is None else self.application_events(application)
 
     async def current_listing_event(self, listing_id: str) -> ListingEvent | None:
-        """The last event of a listing until now; None when there is none."""
+        """Return the last event of a listing until now; None when there is none."""
         listing = await self.listings.get(listing_id)
         return None if listing is None else self.listing_event(listing)
 
@@ -107,7 +107,7 @@ class FiguresReplay:
             self.progress("applications", len(changed), wrong)
 
     async def _listings(self, since: datetime | None) -> list[str]:
-        """The companies whose listings were counted."""
+        """Return the companies whose listings were counted."""
         companies: dict[str, None] = {}
         async for page in self.sources.listings.iterate_pages():
             for listing in page:

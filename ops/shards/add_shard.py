@@ -147,7 +147,7 @@ async def _read_slot_map(cluster: Cluster) -> tuple[SlotMap, list[str]]:
 
 
 async def _read_agreed_slot_map(clients: Mapping[str, AdminClient]) -> tuple[SlotMap, list[str]]:
-    """The newest map, and its shards that do not hold it. Raises OpsError when one does not answer."""
+    """Return the newest map, and its shards that do not hold it. Raises OpsError when one does not answer."""
     copies, errors = await read_slot_map_copies(clients)
     slot_map = slot_map_store.newest_slot_map(copies)
     if slot_map is None:
@@ -167,7 +167,7 @@ def _require_agreement(slot_map: SlotMap, behind: list[str]) -> None:
 
 
 async def _record_shard(cluster: Cluster, name: str, uri: str) -> SlotMap:
-    """The new shard knows of itself before anybody else does."""
+    """Return the new shard knows of itself before anybody else does."""
     async with (
         open_admin_clients(cluster) as clients,
         slot_map_editor.edit_slot_map(clients) as editor,

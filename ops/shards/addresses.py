@@ -18,7 +18,7 @@ _LOGIN_OPTIONS: Final = frozenset({"authsource", "authmechanism", "authmechanism
 
 
 def normalise_shard_uri(uri: str) -> str:
-    """The address in one form, `mongodb://hosts/?options`. Raises OpsError, which never shows a password."""
+    """Return the address in one form, `mongodb://hosts/?options`. Raises OpsError, which never shows a password."""
     if not uri.startswith(SCHEME):
         raise OpsError(f"the address of a shard begins with {SCHEME}: {ADDRESS_HINT}")
     if "@" in uri:
@@ -42,7 +42,7 @@ def shard_hosts(uri: str) -> str:
 
 
 def add_login_to_uri(uri: str, user: str, password: str) -> str:
-    """The address together with a user of the database `admin`."""
+    """Return the address together with a user of the database `admin`."""
     options = uri.partition("?")[2]
     return f"{SCHEME}{user}:{password}@{shard_hosts(uri)}/?{options}{'&' if options else ''}authSource=admin"
 

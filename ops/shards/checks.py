@@ -49,7 +49,7 @@ async def require_unknown_servers(
 
 
 async def require_same_servers(shard: ClusterShard, client: AdminClient, former: AdminClient) -> None:
-    """Raises OpsError when a shard still answers at its former address, and is another than this one."""
+    """Raise OpsError when a shard still answers at its former address, and is another than this one."""
     try:
         before = await _servers_id(former)
     except PyMongoError:
@@ -72,7 +72,7 @@ def _require_replica_set_or_mongos(where: str, hello: Mapping[str, Any], asked_f
 
 
 async def _servers_id(client: AdminClient) -> Any:
-    """The same for every address of a replica set, or of a sharded cluster."""
+    """Return the same for every address of a replica set, or of a sharded cluster."""
     if await is_mongos(client):
         return (await client["config"]["version"].find_one({}) or {})["clusterId"]
     return (await client.admin.command("replSetGetConfig"))["config"]["settings"]["replicaSetId"]

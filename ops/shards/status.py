@@ -187,7 +187,7 @@ async def _count_documents_by_slot(collection: Any, spec: CollectionSpec) -> dic
 
 
 def describe_misplaced_documents(shard: str, counts: Mapping[Any, int], slot_map: SlotMap) -> list[str]:
-    """What of the documents on a shard does not belong there, given how many there are of each slot.
+    """Return what of the documents on a shard does not belong there, given how many there are of each slot.
 
     Those of slots that are on their way between this shard and another one may be on both.
     """
@@ -213,5 +213,5 @@ def _name_spans(slots: Any) -> str:
 
 
 def describe_in_one_line(error: Exception) -> str:
-    """What went wrong, as the end of a sentence."""
+    """Return what went wrong, as the end of a sentence."""
     return f"{type(error).__name__}: {str(error).splitlines()[0][:160]}"

@@ -34,7 +34,7 @@ class ApplicationSettings(ChassisSettings):
     )
 
     def policy(self) -> ApplicationPolicy:
-        """The spans as the rules want them."""
+        """Return the spans as the rules want them."""
         return ApplicationPolicy(
             rejection_delay=timedelta(seconds=self.rejection_delay_s),
             offer_lifetime=timedelta(days=self.offer_stands_days),

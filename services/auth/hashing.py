@@ -34,11 +34,11 @@ class Argon2Hasher:
         self._dummy_hash = self._hasher.hash("nobody's password")
 
     async def hash_new_password(self, password: str, *, about: Iterable[str]) -> str:
-        """The hash of a new password. Raises INVALID_FIELD if it is easy to guess; see `check_password`."""
+        """Return the hash of a new password. Raises INVALID_FIELD if it is easy to guess; see `check_password`."""
         return await self._run(lambda: self._check_and_hash(password, about))
 
     async def rehash_password(self, password: str) -> str:
-        """The hash of a password that is in use already, by today's parameters."""
+        """Return the hash of a password that is in use already, by today's parameters."""
         return await self._run(lambda: self._hasher.hash(canonical_password(password)))
 
     async def verify_password(self, password: str, password_hash: str | None) -> bool:

@@ -22,7 +22,7 @@ class KeyStore:
         self.device_key = _derive_key(data_key, "device-token")
 
     def make_signing_key(self, succession: DueSigningKey, now: datetime) -> SigningKey:
-        """A new P-256 key pair that only this data key opens; `kid` is its thumbprint (RFC 7638)."""
+        """Return a new P-256 key pair that only this data key opens; `kid` is its thumbprint (RFC 7638)."""
         private = ec.generate_private_key(ec.SECP256R1())
         numbers = private.public_key().public_numbers()
         x, y = _coordinate(numbers.x), _coordinate(numbers.y)
@@ -39,7 +39,7 @@ class KeyStore:
         )
 
     def private_key(self, key: SigningKey) -> ec.EllipticCurvePrivateKey:
-        """The private part. Raises InvalidTag if it was sealed with another data key."""
+        """Return the private part. Raises InvalidTag if it was sealed with another data key."""
         der = self._cipher.decrypt(key.sealed_private, context=key.kid)
         private = serialization.load_der_private_key(der, password=None)
         if not isinstance(private, ec.EllipticCurvePrivateKey):

@@ -37,7 +37,7 @@ class CachedListing:
 
     @classmethod
     def from_listing(cls, listing: Listing, message: pb.Internship) -> Self:
-        """The listing's message without what follows from the clock."""
+        """Return the listing's message without what follows from the clock."""
         posting = listing.posting
         is_open = listing.state is ListingState.OPEN
         head = _HEAD.pack(_epoch_ms(posting.apply_open_time), _epoch_ms(posting.apply_deadline), is_open)
@@ -51,7 +51,7 @@ class CachedListing:
 
 
 def listing_at(raw: bytes, now: datetime) -> bytes:
-    """The message for somebody who asks now; shared caches may keep it until the clock changes it."""
+    """Return the message for somebody who asks now; shared caches may keep it until the clock changes it."""
     opens_ms, deadline_ms, is_open = _HEAD.unpack_from(raw)
     opens, deadline = _time_of_epoch_ms(opens_ms), _time_of_epoch_ms(deadline_ms)
     following = pb.Internship(
@@ -73,7 +73,7 @@ class CachedSearchPage:
 
     @classmethod
     def from_page(cls, page: pb.ListInternshipsResponse, now: datetime) -> Self:
-        """The page, good until the first of its hits changes."""
+        """Return the page, good until the first of its hits changes."""
         deadlines = [
             hit.apply_deadline.ToDatetime(tzinfo=UTC) for hit in page.data if hit.HasField("apply_deadline")
         ]
@@ -86,7 +86,7 @@ class CachedSearchPage:
 
 
 def search_page_at(raw: bytes, now: datetime) -> bytes | None:
-    """The page for somebody who asks now; None when the clock has changed it."""
+    """Return the page for somebody who asks now; None when the clock has changed it."""
     [until_ms] = _UNTIL.unpack_from(raw)
     until = _time_of_epoch_ms(until_ms)
     if until is not None:

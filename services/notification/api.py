@@ -60,7 +60,7 @@ class NotificationServicer(NotificationServiceServicer):
         )
 
     async def MarkRead(self, request: pb.MarkReadRequest, context: Context) -> pb.MarkReadResponse:
-        """Marks some entries, or all up to now."""
+        """Mark some entries, or all up to now."""
         if request.all:
             return pb.MarkReadResponse(unread_count=await self._inbox.mark_all_read(current_principal().id))
         left = await self._inbox.mark_read(current_principal().id, list(request.notification_ids))
@@ -93,7 +93,7 @@ class NotificationServicer(NotificationServiceServicer):
     async def CreateStreamTicket(
         self, request: pb.CreateStreamTicketRequest, context: Context
     ) -> pb.CreateStreamTicketResponse:
-        """A ticket for the caller's own stream."""
+        """Return a ticket for the caller's own stream."""
         ticket = await self._tickets.issue(current_principal(), _STREAM_METHOD)
         return pb.CreateStreamTicketResponse(ticket=ticket, expires_in=FIRST_USE_TIMEOUT_S)
 

@@ -24,15 +24,15 @@ class InboxChangeSource(Protocol):
     """Where new inbox entries can be seen arriving."""
 
     async def follow_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        """Keeps `follow` going for each shard on which inboxes are, until one of them ends."""
+        """Keep `follow` going for each shard on which inboxes are, until one of them ends."""
         ...
 
     def slot_moves(self) -> AsyncIterator[None]:
-        """Yields when inboxes may have come to another shard."""
+        """Yield when inboxes may have come to another shard."""
         ...
 
     def shard_of(self, recipient_id: str) -> str:
-        """The shard on which a user's inbox is."""
+        """Return the shard on which a user's inbox is."""
         ...
 
     def watch_inserts(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
@@ -51,7 +51,7 @@ class InboxListener:
         self._error: DomainError | None = None
 
     def offer(self, notification: Notification) -> None:
-        """Adds an entry; a reader that is too slow for it has to resume later."""
+        """Add an entry; a reader that is too slow for it has to resume later."""
         if len(self._waiting) >= self._max_waiting:
             self._waiting.clear()
             self.end(overloaded(_INBOX))
@@ -60,7 +60,7 @@ class InboxListener:
             self._arrived.set()
 
     def end(self, error: DomainError | None = None) -> None:
-        """Ends the stream after what waits: cleanly, or with an error. The first end counts."""
+        """End the stream after what waits: cleanly, or with an error. The first end counts."""
         if not self._ended:
             self._ended, self._error = True, error
             self._arrived.set()
@@ -99,13 +99,13 @@ class InboxBroadcaster:
             await self.close()
 
     async def close(self) -> None:
-        """Ends all streams cleanly and takes no more."""
+        """End all streams cleanly and take no more."""
         self._closed = True
         for name in tuple(self._listeners):
             self._end_all(name, None)
 
     async def _end_moved_streams(self) -> None:
-        """Ends streams of inboxes that are on another shard now; their readers resume there."""
+        """End streams of inboxes that are on another shard now; their readers resume there."""
         async for _ in self._source.slot_moves():
             for name, users in tuple(self._listeners.items()):
                 for user_id in [user_id for user_id in users if self._source.shard_of(user_id) != name]:
@@ -133,7 +133,7 @@ class InboxBroadcaster:
             self._unsubscribe(here, user_id, listener)
 
     async def wait_until_following(self, user_id: str) -> None:
-        """Returns once nothing that arrives for this user is missed. Raises DomainError UNAVAILABLE."""
+        """Return once nothing that arrives for this user is missed. Raises DomainError UNAVAILABLE."""
         try:
             async with asyncio.timeout(_OPENING_TIMEOUT_S):
                 await self._open[self._source.shard_of(user_id)].wait()

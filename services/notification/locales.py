@@ -47,14 +47,14 @@ _PHRASES: Final[Mapping[str, Mapping[str, str]]] = {
 
 @lru_cache(1_024)
 def language_for_locale(locale: str) -> str:
-    """The language that we have for a locale such as `de-AT` or `de_DE`: its own, else English."""
+    """Return the language that we have for a locale such as `de-AT` or `de_DE`: its own, else English."""
     tags = locale.replace("_", "-").lower().split("-")
     prefixes = ("-".join(tags[:end]) for end in range(len(tags), 0, -1))
     return next((tag for tag in prefixes if tag in LANGUAGES), DEFAULT_LANGUAGE)
 
 
 def translate_phrase(text: str, language: str) -> str:
-    """A set phrase in another language; as it is where we have none."""
+    """Return a set phrase in another language; as it is where we have none."""
     return _PHRASES.get(language, {}).get(text, text)
 
 

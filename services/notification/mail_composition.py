@@ -65,7 +65,7 @@ class EncodedMail:
 
 
 def compose_mail(draft: MailDraft) -> EncodedMail:
-    """The mail. The same `mail_id` gives the same Message-ID. Raises UnicodeError for lone surrogates."""
+    """Return the mail. The same `mail_id` gives the same Message-ID. Raises UnicodeError for lone surrogates."""
     boundary = f"=_{draft.mail_id}"
     values = (
         f"<{draft.mail_id}@{draft.sender.address.domain}>",
@@ -92,7 +92,7 @@ def compose_mail(draft: MailDraft) -> EncodedMail:
 
 
 def crlf_text(text: str) -> str:
-    """The text as it travels: its lines end in CRLF, but for the last one."""
+    """Return the text as it travels: its lines end in CRLF, but for the last one."""
     return text.rstrip("\n").replace("\n", _CRLF)
 
 

@@ -32,7 +32,7 @@ class MailTransport(Protocol):
     """Something that takes mails."""
 
     async def send(self, mail: EncodedMail) -> None:
-        """Returns once the mail server has taken responsibility for the mail.
+        """Return once the mail server has taken responsibility for the mail.
 
         Raises:
             RefusedError: for good, by the receiving side.

@@ -23,7 +23,7 @@ MAX_LINE_BYTES: Final = 998
 
 
 def mail_differences(mail: EncodedMail, letter: MailDraft) -> list[str]:
-    """What a reader would see otherwise than the letter means it; empty when the mail is right."""
+    """Return what a reader would see otherwise than the letter means it; empty when the mail is right."""
     if wrong := list(_line_faults(mail)):
         return wrong
     try:

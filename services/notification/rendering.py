@@ -99,7 +99,7 @@ class NotificationRenderer:
     def render_mail(
         self, mail_id: str, content: NotificationContent, addressee: Addressee, *, written_at: datetime
     ) -> EncodedMail:
-        """The whole mail. The same `mail_id` gives the same Message-ID, so that repeats can be recognised.
+        """Return the whole mail. The same `mail_id` gives the same Message-ID, so that repeats can be recognised.
 
         What a second parser reads otherwise than it was meant is left out, in two steps.
 
@@ -168,7 +168,7 @@ class NotificationRenderer:
 
 
 def _compose_and_verify(draft: MailDraft) -> tuple[EncodedMail | None, list[str]]:
-    """The mail if it reads back as it was meant; else what differs."""
+    """Return the mail if it reads back as it was meant; else what differs."""
     try:
         mail = compose_mail(draft)
     except ValueError as problem:
@@ -229,7 +229,7 @@ def _parent_templates(tree: Node) -> list[str]:
 
 
 def _template_value(value: Any, zone: tzinfo) -> Any:
-    """A variable as a template gets it: text on one line, times in the reader's zone."""
+    """Return a variable as a template gets it: text on one line, times in the reader's zone."""
     if isinstance(value, datetime):
         return value.astimezone(zone)
     return to_single_line(value) if isinstance(value, str) else value

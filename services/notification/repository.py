@@ -110,7 +110,7 @@ class NotificationRepository:
         return tuple(document["members"]) if document else ()
 
     async def add_company_member(self, company_id: str, user_id: str) -> None:
-        """Adds a member; a repeat changes nothing."""
+        """Add a member; a repeat changes nothing."""
         await (
             self._shards.shard_for(company_id)
             .db[COMPANY_RECIPIENTS]
@@ -186,13 +186,13 @@ class NotificationRepository:
         return {document["_id"]: from_document(Notification, document) async for document in cursor}
 
     async def mark_read(self, recipient_id: str, ids: Sequence[str]) -> None:
-        """Marks these entries of the inbox."""
+        """Mark these entries of the inbox."""
         await self._inbox(recipient_id).update_many(
             {"recipient_id": recipient_id, "_id": {"$in": list(ids)}}, {"$set": {"read": True}}, hint="_id_"
         )
 
     async def mark_all_read(self, recipient_id: str, until: datetime) -> None:
-        """Marks all entries that were made until then."""
+        """Mark all entries that were made until then."""
         unread = {"recipient_id": recipient_id, "read": False, "create_time": {"$lte": until}}
         await self._inbox(recipient_id).update_many(unread, {"$set": {"read": True}}, hint=UNREAD_INDEX)
 
@@ -201,11 +201,11 @@ class NotificationRepository:
         await self._shards.run_on_each(lambda shard: follow(shard.name))
 
     def slot_moves(self) -> AsyncIterator[None]:
-        """Yields when inboxes may have come to another shard."""
+        """Yield when inboxes may have come to another shard."""
         return self._shards.slot_map_changes()
 
     def shard_of(self, recipient_id: str) -> str:
-        """The shard on which a user's inbox is."""
+        """Return the shard on which a user's inbox is."""
         return self._shards.shard_for(recipient_id).name
 
     async def watch_inserts(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
@@ -233,7 +233,7 @@ class NotificationRepository:
     async def claim_delivery(
         self, delivery_id: str, *, now: datetime, lease_until: datetime
     ) -> MailDelivery | None:
-        """Takes a mail for sending until the lease ends; None when it is not there for taking.
+        """Take a mail for sending until the lease ends; None when it is not there for taking.
 
         A lease that ends well after ours would was given by a clock ahead of ours, and is not waited for.
         """
@@ -293,7 +293,7 @@ def _insert_and_request_mails(notifications: Sequence[OutgoingNotification]) -> 
 
 
 async def _insert_documents(tx: Transaction, collection: str, documents: Sequence[Document]) -> None:
-    """Raises DuplicateKeyError for many documents as for one."""
+    """Raise DuplicateKeyError for many documents as for one."""
     try:
         await tx.db[collection].insert_many(documents)
     except BulkWriteError as error:

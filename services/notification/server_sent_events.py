@@ -16,12 +16,12 @@ HEARTBEAT_EVENT: Final = b": keep-alive\n\n"
 
 
 def message_event(id_: str, message: Message) -> bytes:
-    """A message with its JSON, as all other answers give it."""
+    """Return a message with its JSON, as all other answers give it."""
     return f"id: {id_}\ndata: {_json(message)}\n\n".encode()
 
 
 def end_event(status: Status) -> bytes:
-    """The last event of a stream that ends with an error; without an ID, so one resumes after the last."""
+    """Return the last event of a stream that ends with an error; without an ID, so one resumes after the last."""
     return f"event: end\ndata: {_json(status)}\n\n".encode()
 
 

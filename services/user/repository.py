@@ -200,7 +200,7 @@ class CompanyRepository(Repository[Company]):
 
 
 def _match_pipeline(query: StudentQuery, after: StudentSortKey | None, limit: int) -> list[Document]:
-    """Matches in order: those with more of the words first, then the better ones, then the newer ones."""
+    """Match in order: those with more of the words first, then the better ones, then the newer ones."""
     words = query.reading.terms
     scores: list[Any] = [
         {"$multiply": [word.weight, _best_impact(word)]} for word in words if word.affects_ranking
@@ -245,7 +245,7 @@ def _match_condition(query: StudentQuery) -> Document:
 
 
 def _choose_index(query: StudentQuery) -> str:
-    """The index of the narrowest condition, as a rule; without any, `_id` gives the order."""
+    """Return the index of the narrowest condition, as a rule; without any, `_id` gives the order."""
     indexes = (
         (query.reading.required_terms, "by_word"),
         (query.skill_keys, "by_skill"),

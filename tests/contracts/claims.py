@@ -17,7 +17,7 @@ LEASE = timedelta(seconds=LEASE_S)
 
 
 async def begin_claim(claims: IdempotencyStore, claim: IdempotencyClaim) -> IdempotentOperation:
-    """The operation of a run that had to be allowed."""
+    """Return the operation of a run that had to be allowed."""
     run = await claims.claim_operation(claim, LEASE_S)
     assert isinstance(run, IdempotentOperation)
     return run

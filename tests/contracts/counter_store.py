@@ -25,7 +25,7 @@ class CounterStoreContract:
     """Subclasses provide the fixture `counters`."""
 
     async def pass_time(self, seconds: float) -> None:
-        """Waits; counters with a clock of the test's own put that forward instead."""
+        """Wait; counters with a clock of the test's own put that forward instead."""
         await asyncio.sleep(seconds)
 
     @pytest.fixture
@@ -140,5 +140,5 @@ class CounterStoreContract:
 
 
 def searching(key: str, text: str, others: str = "none") -> CounterHit:
-    """A search under a limit of two."""
+    """Return a search under a limit of two."""
     return CounterHit(key, 1, 2, MINUTE_US, SearchFingerprint(text, others))

@@ -47,7 +47,7 @@ class DocsTarget:
     address: str
 
     def here(self, text: str) -> str:
-        """The text with this stack's ports, folder and an address that nobody has used."""
+        """Return the text with this stack's ports, folder and an address that nobody has used."""
         swaps = {
             "localhost:8080": self.gateway,
             "localhost:8025": self.mailbox,
@@ -76,7 +76,7 @@ def read_blocks(page: str) -> list[DocsBlock]:
 
 
 def render_script(page: str, place: DocsTarget, heads: Path) -> str:
-    """A script of bash that runs the page's blocks in one shell; a marker is printed before each."""
+    """Return a script of bash that runs the page's blocks in one shell; a marker is printed before each."""
     parts = [_PRELUDE.format(stack=place.stack, bin=REPO / ".venv" / "bin", gen=GEN, heads=heads)]
     for block in read_blocks(page):
         if not block.is_run:

@@ -93,7 +93,7 @@ def _compare(page: str, found: list[DocsBlock], printed: dict[int, str]) -> None
 
 
 def _last_json(text: str) -> Any:
-    """The last of several answers that were printed one after the other."""
+    """Return the last of several answers that were printed one after the other."""
     decoder, at, last = json.JSONDecoder(), 0, None
     while at < len(text):
         last, at = decoder.raw_decode(text, at)

@@ -27,7 +27,7 @@ def visitor(stack: StackHandle) -> ApiUser:
 
 @pytest.fixture(scope="session")
 def new_person(stack: StackHandle) -> NewPerson:
-    """Opens and verifies an account: `new_person()` a student, `new_person(company="...")` an owner.
+    """Open and verifies an account: `new_person()` a student, `new_person(company="...")` an owner.
 
     The company is verified too, unless it is `trusted` by nobody yet.
     """

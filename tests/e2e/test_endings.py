@@ -12,7 +12,7 @@ NewPerson = Callable[..., ApiUser]
 
 
 def moved(owner: ApiUser, application: Json, *states: str) -> Json:
-    """The application after its company has moved it through some states."""
+    """Return the application after its company has moved it through some states."""
     seen = owner.get(f"/api/v1/applications/{application['id']}")
     for state in states:
         seen = owner.post(
@@ -22,7 +22,7 @@ def moved(owner: ApiUser, application: Json, *states: str) -> Json:
 
 
 def ended(person: ApiUser, application: Json) -> Json:
-    """The application as its student sees it, once it is closed."""
+    """Return the application as its student sees it, once it is closed."""
 
     def closed() -> Json | None:
         seen = person.get(f"/api/v1/applications/{application['id']}")

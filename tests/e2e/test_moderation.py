@@ -22,7 +22,7 @@ def refusal(person: ApiUser, method: str, path: str, **call: object) -> ApiError
 
 
 def ic(stack: StackHandle, *arguments: str) -> str:
-    """What an operator's command prints."""
+    """Return what an operator's command prints."""
     given = ["moderate", *arguments, "--stack", stack.topology.name]
     result = CliRunner().invoke(app, given)
     assert result.exit_code == 0, result.output

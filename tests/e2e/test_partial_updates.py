@@ -121,7 +121,7 @@ def leaves(value: Json, *above: str) -> Iterator[tuple[str, ...]]:
 
 
 def nested(path: tuple[str, ...], value: Any) -> Json:
-    """The body that holds one field, however deep."""
+    """Return the body that holds one field, however deep."""
     for step in reversed(path):
         value = {step: value}
     return dict(value)
@@ -134,14 +134,14 @@ def at(body: Json, path: tuple[str, ...]) -> Any:
 
 
 def without(body: Json, *paths: tuple[str, ...]) -> Mapping[tuple[str, ...], Any]:
-    """What a body says beside these fields and those that move with every change."""
+    """Return what a body says beside these fields and those that move with every change."""
     return {
         path: at(body, path) for path in leaves(body) if path not in paths and path[0] not in MOVES_BY_ITSELF
     }
 
 
 def emptied(value: Any) -> Any:
-    """What a client sends to clear a field of this kind."""
+    """Return what a client sends to clear a field of this kind."""
     if isinstance(value, list):
         return []
     if isinstance(value, str):

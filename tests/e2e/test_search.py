@@ -17,7 +17,7 @@ def published(owner: ApiUser, **changes: Any) -> Json:
 
 
 def found(person: ApiUser, **query: Any) -> Json | None:
-    """The answer once all words match: a search that meets the new entry half-way may match some of them."""
+    """Return the answer once all words match: a search that meets the new entry half-way may match some of them."""
     answer = person.get(PATH, **query)
     return answer if answer["data"] and answer["matchKind"] == "MATCH_KIND_ALL" else None
 

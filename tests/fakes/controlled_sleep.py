@@ -18,14 +18,14 @@ class ControlledSleep:
         await self._over.acquire()
 
     async def look(self) -> None:
-        """Ends the pause and returns when the code has looked and pauses again."""
+        """End the pause and return when the code has looked and pauses again."""
         await self.end()
         async with asyncio.timeout(WAIT_TIMEOUT_S):
             await self._begun.acquire()
         self._begun.release()
 
     async def end(self) -> None:
-        """Ends the pause, as soon as there is one."""
+        """End the pause, as soon as there is one."""
         async with asyncio.timeout(WAIT_TIMEOUT_S):
             await self._begun.acquire()
         self._over.release()

@@ -9,14 +9,14 @@ from tests.fakes.grpc_context import FakeGrpcContext
 
 
 def rpc(service: str, method: str) -> RpcSpec:
-    """A call of our contracts, e.g. `rpc("auth", "Login")`."""
+    """Return a call of our contracts, e.g. `rpc("auth", "Login")`."""
     found = find_rpc(f"/internshipconnect.{service}.v1.{service.capitalize()}Service/{method}")
     assert found is not None
     return found
 
 
 def respond_with(answer: bytes = b"answer") -> RpcHandler:
-    """A handler that gives the same answer to everything."""
+    """Return a handler that gives the same answer to everything."""
 
     async def handler(_request: Any, _context: RpcContext) -> bytes:
         return answer
@@ -25,7 +25,7 @@ def respond_with(answer: bytes = b"answer") -> RpcHandler:
 
 
 def fail_with(error: BaseException) -> RpcHandler:
-    """A handler that always fails."""
+    """Return a handler that always fails."""
 
     async def handler(_request: Any, _context: RpcContext) -> bytes:
         raise error

@@ -32,6 +32,6 @@ class FakeInvalidationSource:
                 listener.invalidate_stream(ended)
 
     def begin(self) -> None:
-        """Changes are heard of again; the first begin of all is made already."""
+        """Change are heard of again; the first begin of all is made already."""
         self.end()
         self.stream = InvalidationStream()

@@ -11,7 +11,7 @@ USER_KEY_ID = "test-1"
 
 
 def access_token(user_id: str, kind: str = "STUDENT", **claims: Any) -> str:
-    """A good token, unless `claims` say otherwise."""
+    """Return a good token, unless `claims` say otherwise."""
     now = int(time.time())
     whole = {
         "iss": "internshipconnect",

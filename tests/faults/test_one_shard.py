@@ -76,7 +76,7 @@ def test_when_a_shard_is_down_others_notice_nothing_and_its_readers_get_the_last
 
 
 def get_in_time(client: httpx.Client, path: str) -> httpx.Response:
-    """The answer, which did not hang."""
+    """Return the answer, which did not hang."""
     began = time.monotonic()
     answer = client.get(path)
     assert time.monotonic() - began < READ_TIMEOUT_S
@@ -88,7 +88,7 @@ def is_fresh(answer: httpx.Response) -> bool:
 
 
 def breaker_state(stack: StackHandle, dependency: str) -> float:
-    """The state that the internship service shows: 0 closed, 2 open."""
+    """Return the state that the internship service shows: 0 closed, 2 open."""
     name = f'breaker_state{{dependency="{dependency}"}}'
     metrics = httpx.get(f"{stack.ops_url('internship')}/metrics").text
     [line] = [line for line in metrics.splitlines() if line.startswith(name)]

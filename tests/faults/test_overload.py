@@ -51,7 +51,7 @@ def test_at_twice_the_capacity_accepted_requests_end_in_time_and_the_rest_get_a_
 
 
 def usual_latency_s(url: str, headers: dict[str, str]) -> float:
-    """The median of some searches, one after the other."""
+    """Return the median of some searches, one after the other."""
     taken = []
     with httpx.Client(headers=headers, timeout=10.0) as client:
         for _ in range(30):

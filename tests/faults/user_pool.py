@@ -44,7 +44,7 @@ class UserPool:
     async def gather(
         cls, stack: StackHandle, *, students: int = STUDENTS, owners: int = COMPANIES
     ) -> "UserPool":
-        """Opens the accounts, by the services' own code; the companies are spread over all shards."""
+        """Open the accounts, by the services' own code; the companies are spread over all shards."""
         found = await create_signed_in_users(stack.topology, students=students, companies=owners)
         return cls(stack, *found)
 
@@ -58,7 +58,7 @@ class UserPool:
         return known == len(ids) or None
 
     async def post_listings(self) -> list[str]:
-        """A listing of each company, open for applications and without questions."""
+        """Return a listing of each company, open for applications and without questions."""
         async with self._client() as client:
             return [await self._post_listing(client, owner) for owner in self.owners]
 
@@ -123,7 +123,7 @@ class UserPool:
         )
 
     def get(self, member: SignedInUser, path: str, **parameters: Any) -> Json:
-        """Reads as a member."""
+        """Read as a member."""
         url = self.stack.gateway_url + path
         with httpx.Client(timeout=10.0, trust_env=False, verify=self.stack.trust) as client:
             answer = client.get(url, params=parameters, headers=member.headers)

@@ -154,7 +154,7 @@ def assert_nothing_failed(work: WorkloadRun) -> None:
 
 
 def start_ic_shards(stack: StackHandle, *arguments: str) -> "subprocess.Popen[str]":
-    """Runs `ic shards` as an operator does."""
+    """Run `ic shards` as an operator does."""
     command: Sequence[str] = [str(IC), "shards", *arguments, "--stack", stack.topology.name]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
@@ -163,7 +163,7 @@ def start_ic_shards(stack: StackHandle, *arguments: str) -> "subprocess.Popen[st
 
 
 def wait_for_line(process: "subprocess.Popen[str]", words: str) -> None:
-    """Waits until it has said so."""
+    """Wait until it has said so."""
     assert process.stdout is not None
     lines = []
     for line in process.stdout:

@@ -69,7 +69,7 @@ class CallerDirectory:
 
     @classmethod
     def assemble(cls, stack: StackHandle) -> Self:
-        """Opens the accounts and waits until every service knows them."""
+        """Open the accounts and wait until every service knows them."""
         crowd = asyncio.run(UserPool.gather(stack, students=2, owners=2))
         wait_for_recovery(crowd.are_known, "the cast to be known")
         return cls(stack, crowd, asyncio.run(_open_callers(stack, crowd)))
@@ -98,7 +98,7 @@ class CallerDirectory:
     def in_another_session(
         self, caller: LabelledCaller, life: timedelta = timedelta(minutes=5)
     ) -> LabelledCaller:
-        """The same person with another token, so that the first one stays valid."""
+        """Return the same person with another token, so that the first one stays valid."""
         assert caller.principal is not None
         return replace(caller, token=asyncio.run(_issue_token(self.stack, caller.principal, life)))
 
@@ -108,7 +108,7 @@ class CallerDirectory:
         return self._http.request(method, path, headers=headers, **request)
 
     def must(self, label: str, method: str, path: str, **request: Any) -> Json:
-        """The same as somebody to whom it has to be granted, perhaps a moment later."""
+        """Return the same as somebody to whom it has to be granted, perhaps a moment later."""
 
         def granted() -> Json | None:
             answer = self.ask(self._callers[label], method, path, **request)
@@ -150,10 +150,10 @@ async def _issue_token(stack: StackHandle, principal: Principal, life: timedelta
 
 
 def load_service_identity(stack: StackHandle, service: str) -> ServiceIdentity:
-    """What a service says who it is with."""
+    """Return what a service says who it is with."""
     return ServiceIdentity.from_file(service, service_key_path(stack.topology, service))
 
 
 def error_reason(body: Json) -> str:
-    """The reason of an error's body; empty when it has none."""
+    """Return the reason of an error's body; empty when it has none."""
     return next((str(each["reason"]) for each in body.get("details", []) if "reason" in each), "")

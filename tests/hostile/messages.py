@@ -61,7 +61,7 @@ _PREFIXES: Final = ("usr", "cmp", "int", "app", "ntf")
 
 
 def encode_varint(value: int) -> bytes:
-    """A number of 64 bits, seven at a time."""
+    """Return a number of 64 bits, seven at a time."""
     value &= (1 << 64) - 1
     parts = bytearray()
     while value > 0x7F:
@@ -72,13 +72,13 @@ def encode_varint(value: int) -> bytes:
 
 
 def encode_field(number: int, wire: int, payload: bytes = b"") -> bytes:
-    """A field: its tag, and its payload as the wire type wants it."""
+    """Return a field: its tag, and its payload as the wire type wants it."""
     length = encode_varint(len(payload)) if wire == BYTES else b""
     return encode_varint(number << 3 | wire) + length + payload
 
 
 def requests_of(rpc: RpcSpec) -> st.SearchStrategy[bytes]:
-    """What could be sent to a call: mostly nearly valid, some of it broken, some of it noise."""
+    """Return what could be sent to a call: mostly nearly valid, some of it broken, some of it noise."""
     descriptor = cast(Descriptor, rpc.request_type.DESCRIPTOR)
     nearly = _message(descriptor, 0)
     return st.one_of(
@@ -146,7 +146,7 @@ def _damage_request(request: bytes, chance: random.Random) -> bytes:
 
 
 def _first_field_number(rpc: RpcSpec, wanted: Callable[[FieldDescriptor], bool]) -> int:
-    """The number of the first such field; 0 when there is none."""
+    """Return the number of the first such field; 0 when there is none."""
     fields = cast(Descriptor, rpc.request_type.DESCRIPTOR).fields
     return next((field.number for field in fields if wanted(field)), 0)
 
@@ -184,7 +184,7 @@ def _a_huge_list_of_texts(rpc: RpcSpec) -> bytes:
 
 
 def _lists_within(rpc: RpcSpec) -> bytes:
-    """A list of everything in the first message that the request holds."""
+    """Return a list of everything in the first message that the request holds."""
     for outer in cast(Descriptor, rpc.request_type.DESCRIPTOR).fields:
         if outer.message_type is not None:
             lists = [one.number for one in outer.message_type.fields if one.is_repeated]

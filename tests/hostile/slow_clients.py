@@ -106,7 +106,7 @@ class SlowClients:
         return await self._drip(_REQUEST_HEAD + b"content-length: 1000\r\n\r\n", b"{" + b" " * 900)
 
     async def _drip(self, begin: bytes, rest: bytes) -> bytes:
-        """Sends the rest a byte a second, until the server has something to say or hangs up."""
+        """Send the rest a byte a second, until the server has something to say or hangs up."""
         reader, writer = await self._connect()
         answer = asyncio.ensure_future(reader.read(4096))
         try:
@@ -155,7 +155,7 @@ def _ended_streams(event: object, open_streams: set[int]) -> set[int]:
 
 
 def http2_headers(path: str = LOGIN_PATH, method: str = "POST", **more: str) -> list[tuple[str, str]]:
-    """What begins a request over HTTP/2."""
+    """Return what begins a request over HTTP/2."""
     pseudo = {":method": method, ":path": path, ":scheme": "http", ":authority": "gateway"}
     return [*pseudo.items(), ("content-type", "application/json"), *more.items()]
 
@@ -197,7 +197,7 @@ class UnfinishedCalls:
 
 @contextmanager
 def open_unfinished_calls(host: str, port: int, path: str) -> Iterator[UnfinishedCalls]:
-    """Yields a connection to begin calls on; they stay until the block ends."""
+    """Yield a connection to begin calls on; they stay until the block ends."""
     with socket.create_connection((host, port), timeout=10) as client:
         yield UnfinishedCalls(client, path)
 

@@ -32,7 +32,7 @@ ODD: Final = (
 
 
 def asked(cast: CallerDirectory, address: str, **further: str) -> httpx.Response:
-    """A call that is limited by address and never kept."""
+    """Return a call that is limited by address and never kept."""
     headers = {"x-forwarded-for": address, **further}
     return cast.ask(cast[ANONYMOUS], "POST", REFRESH, json={"refreshToken": "x"}, headers=headers)
 

@@ -15,7 +15,7 @@ GATEWAY: Final = "gateway"
 
 
 def service_of(rpc: RpcSpec) -> str:
-    """The service that answers a call."""
+    """Return the service that answers a call."""
     return rpc.service.split(".")[1]
 
 

@@ -42,7 +42,7 @@ def operations(stack: StackHandle) -> list[Any]:
 
 
 def strict(document: Json) -> Json:
-    """The page without tokens, which the tests bring themselves, and with no field beyond those it names."""
+    """Return the page without tokens, which the tests bring themselves, and with no field beyond those it names."""
     del document["components"]["securitySchemes"]
     for operation in (one for path in document["paths"].values() for one in path.values()):
         operation.pop("security", None)
@@ -53,7 +53,7 @@ def strict(document: Json) -> Json:
 
 
 def rpc_of(operation: Any) -> RpcSpec | None:
-    """The call behind an operation; None for the gateway's own."""
+    """Return the call behind an operation; None for the gateway's own."""
     name = re.sub(r"Old(er|est\d*)$", "", str(operation.definition.raw["operationId"]))
     return next((rpc for rpc in imported_contracts().rpcs if rpc.name == name), None)
 
@@ -100,7 +100,7 @@ class CaseSender:
         self._session = session
 
     def must_be_answered(self, case: Case[Any], rpc: RpcSpec | None) -> None:
-        """Sends it, once more if the machine was busy. AssertionError with a curl line that repeats it."""
+        """Send it, once more if the machine was busy. AssertionError with a curl line that repeats it."""
         answer = self._send(case, rpc)
         if reason_of(answer) in BUSY_REASONS:
             answer = self._send(case, rpc)

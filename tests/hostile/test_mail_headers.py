@@ -56,7 +56,7 @@ class UnparsedMail:
 
 
 def decoded(value: str) -> str:
-    """A value of nothing but encoded words, or of none."""
+    """Return a value of nothing but encoded words, or of none."""
     words = WORD.findall(value)
     assert bool(words) == ("=?" in value)
     assert not words or not WORD.sub("", value).strip()

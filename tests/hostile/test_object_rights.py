@@ -72,7 +72,7 @@ def bytes_of(rpc: RpcSpec, fields: Any) -> bytes:
 
 
 def expected(rpc: RpcSpec, caller: LabelledCaller) -> set[str]:
-    """The answers to a caller who does not own the object; empty: an answer about their own."""
+    """Return the answers to a caller who does not own the object; empty: an answer about their own."""
     if not caller.is_admitted(rpc):
         return {"TOKEN_MISSING" if caller.label == ANONYMOUS else "PERMISSION_DENIED"}
     # Some members of the cast have a role and no profile.

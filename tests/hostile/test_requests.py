@@ -179,7 +179,7 @@ Answer = tuple[int, Mapping[str, str]]
 
 
 def _retry_while_busy(ask: Callable[[], Answer]) -> Answer:
-    """The answer of a machine that is busy once, and not for long."""
+    """Return the answer of a machine that is busy once, and not for long."""
     for pause_s in (0.2, 1.0, 3.0):
         status, headers = ask()
         if status not in BUSY_STATUSES:
@@ -220,7 +220,7 @@ class _Connection:
         self._socket.close()
 
     def ask(self, method: str, path: str, headers: Mapping[str, str]) -> tuple[int, Message]:
-        """The head of an answer; what comes after it stays unread."""
+        """Return the head of an answer; what comes after it stays unread."""
         lines = [
             f"{method} {path} HTTP/1.1",
             *(f"{k}: {v}" for k, v in {"host": self._host, **headers}.items()),

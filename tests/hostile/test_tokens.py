@@ -41,7 +41,7 @@ def reason_at_the_edge(cast: CallerDirectory, token: str, path: str = PATH) -> s
 
 
 def reasons_at_services(lines: dict[str, RawGrpcChannel], token: str) -> set[str]:
-    """What each service says about a token on its own port, on one of its calls for the signed in."""
+    """Return what each service says about a token on its own port, on one of its calls for the signed in."""
     asked = {
         rpc.service: rpc
         for rpc in imported_contracts().rpcs
@@ -62,7 +62,7 @@ def test_a_forged_token_is_refused_everywhere(
 
 
 def signed_by_auth(stack: StackHandle, claims: dict[str, Any]) -> str:
-    """A token with a true signature of the stack's own key, whatever it says."""
+    """Return a token with a true signature of the stack's own key, whatever it says."""
 
     async def sign() -> str:
         async with AsyncExitStack() as closing:

@@ -47,7 +47,7 @@ async def running_worker(
 
 
 async def cancel_until_ended(task: asyncio.Task[None]) -> None:
-    """Cancels it until it has ended: the Mongo driver may swallow a cancellation."""
+    """Cancel it until it has ended: the Mongo driver may swallow a cancellation."""
     while not task.done():
         task.cancel()
         await asyncio.wait((task,), timeout=1.0)

@@ -87,7 +87,7 @@ def test_nothing_is_lost_and_hardly_anything_fails_while_primaries_are_killed_ag
 
 
 def primary(stack: StackHandle) -> str | None:
-    """The member that is the primary; None while there is none."""
+    """Return the member that is the primary; None while there is none."""
     return next((each for each in MEMBERS if stack.readiness(each).detail == "primary"), None)
 
 

@@ -36,7 +36,7 @@ READ = ("GetMe", "ListInternships", "ListMyApplications")
 
 
 def reads_of(crowd: UserPool) -> Callable[[int], dict[str, Any]]:
-    """Reads of signed-in students, and visitors who browse; no two of them are the same."""
+    """Read of signed-in students, and visitors who browse; no two of them are the same."""
 
     def read(number: int) -> dict[str, Any]:
         headers = crowd.students[number % len(crowd.students)].headers
@@ -70,7 +70,7 @@ def services_of(stack: StackHandle, region: StackRegion) -> list[StackProcess]:
 
 
 def await_only(load: LoadResult, here: StackRegion, elsewhere: StackRegion) -> None:
-    """Returns when the calls of the load are answered in one region, and none of them in the other."""
+    """Return when the calls of the load are answered in one region, and none of them in the other."""
 
     def look() -> bool:
         before = count_answered_calls(here, *READ), count_answered_calls(elsewhere, *READ)

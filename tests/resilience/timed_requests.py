@@ -63,14 +63,14 @@ def fault_in_force(stack: StackHandle, target: str, fault: StoreFault | ServiceF
 def read_timed(
     client: httpx.Client, path: str, *, member: SignedInUser | None = None, within_s: float = READ_TIMEOUT_S
 ) -> TimedResponse:
-    """Reads, as somebody else if need be; the answer came in time."""
+    """Read, as somebody else if need be; the answer came in time."""
     return _time_request(lambda: client.get(path, headers=member.headers if member else {}), within_s)
 
 
 def submit_timed(
     client: httpx.Client, listing_id: str, *, member: SignedInUser | None = None, key: str | None = None
 ) -> TimedResponse:
-    """Applies, as somebody else if need be; the answer came in time."""
+    """Apply, as somebody else if need be; the answer came in time."""
     headers = (member.headers if member else {}) | {"idempotency-key": key or str(uuid.uuid4())}
     body = {"internshipId": listing_id}
     return _time_request(
@@ -79,7 +79,7 @@ def submit_timed(
 
 
 def sum_metric(stack: StackHandle, service: str, name: str, *, role: str = "serve", **labels: str) -> float:
-    """The sum of the samples whose labels begin like this."""
+    """Return the sum of the samples whose labels begin like this."""
     text = httpx.get(f"{stack.ops_url(service, role)}/metrics", trust_env=False).text
     wanted = [f'{label}="{value}' for label, value in labels.items()]
     rows = [row for row in text.splitlines() if row.startswith((f"{name}{{", f"{name} "))]

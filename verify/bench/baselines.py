@@ -35,7 +35,7 @@ class TransactionPlan:
 
 
 def run_transaction_baseline(plan: TransactionPlan, pace: MeasurementTimes) -> LoadSample:
-    """Runs transactions of two inserts (w=majority) in this process, whose CPU counts as well."""
+    """Run transactions of two inserts (w=majority) in this process, whose CPU counts as well."""
     return uvloop.run(_run_transactions(plan, pace))
 
 

@@ -27,7 +27,7 @@ OPENINGS_PER_LISTING: Final = 1000
 
 
 def seeded_student_email(number: int) -> str:
-    """The address of a seeded student, counted from 1."""
+    """Return the address of a seeded student, counted from 1."""
     return f"student-{number}@seed.example.com"
 
 

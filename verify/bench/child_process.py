@@ -20,7 +20,7 @@ MAX_RUNTIME_S: Final = 600.0
 
 
 def run_in_child_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What `function`, which must be importable by its name, returns over there.
+    """Return what `function`, which must be importable by its name, returns over there.
 
     Raises:
         OpsError: it failed or took longer than ten minutes; what it said is on stderr.
@@ -46,13 +46,13 @@ def module_command(module: str) -> list[str]:
 
 
 def checkout_environment() -> dict[str, str]:
-    """This process's environment, with the packages and the stubs to import from."""
+    """Return this process's environment, with the packages and the stubs to import from."""
     path = os.pathsep.join(filter(None, (str(REPO), str(GEN), os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path}
 
 
 def main() -> None:
-    """Takes a job on stdin, and gives its result on stdout."""
+    """Take a job on stdin, and give its result on stdout."""
     function, args, kwargs = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own parent's job
     sys.stdout.buffer.write(pickle.dumps(function(*args, **kwargs)))
 

@@ -68,7 +68,7 @@ async def run_closed_loop(
 
 
 async def _wait_for_callers(callers: set[asyncio.Task[None]], seconds: float) -> None:
-    """Waits; a caller's unexpected error is raised at once, and the end of all callers ends the wait."""
+    """Wait; a caller's unexpected error is raised at once, and the end of all callers ends the wait."""
     done, waiting = await asyncio.wait(callers, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
     for caller in done:
         caller.result()
@@ -100,7 +100,7 @@ async def _call_repeatedly(act: Callable[[], Awaitable[object]], tally: _CallCou
 
 
 def used_cpu_s(pids: Iterable[int]) -> float:
-    """The CPU time that these processes and their children have used so far, in seconds.
+    """Return the CPU time that these processes and their children have used so far, in seconds.
 
     Raises:
         OpsError: one of them is gone.

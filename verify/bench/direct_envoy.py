@@ -23,7 +23,7 @@ START_TIMEOUT_S: Final = 10.0
 
 @contextmanager
 def running_direct_envoy() -> Iterator[EchoServer]:
-    """Starts it with one worker, as the gateway has, and stops it afterwards. Raises OpsError."""
+    """Start it with one worker, as the gateway has, and stop it afterwards. Raises OpsError."""
     port = _find_free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "envoy.json"

@@ -36,7 +36,7 @@ class EchoServer:
 
 @contextmanager
 def running_echo_server() -> Iterator[EchoServer]:
-    """Starts an echo server and stops it afterwards. Raises OpsError when it does not start."""
+    """Start an echo server and stop it afterwards. Raises OpsError when it does not start."""
     with subprocess.Popen(
         module_command(__name__), stdout=subprocess.PIPE, text=True, env=checkout_environment()
     ) as server:

@@ -41,7 +41,7 @@ class GrpcLoadPlan:
 
 
 def run_grpc_load(plan: GrpcLoadPlan, pace: MeasurementTimes) -> LoadSample:
-    """Makes the calls of a plan, in this process."""
+    """Make the calls of a plan, in this process."""
     return uvloop.run(_run_load(plan, pace))
 
 

@@ -31,7 +31,7 @@ class HttpLoadPlan:
 
 
 def grpc_frame(message: bytes) -> bytes:
-    """A serialized message as gRPC sends it: uncompressed, with its length before it."""
+    """Return a serialized message as gRPC sends it: uncompressed, with its length before it."""
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
@@ -48,7 +48,7 @@ def run_http_load(plan: HttpLoadPlan, pace: MeasurementTimes) -> LoadSample:
 
 
 def parse_http_load_log(lines: Iterable[str], window_s: float, used_s: float) -> LoadSample:
-    """A sample from h2load's log: begin, HTTP status and duration of each call, in microseconds."""
+    """Return a sample from h2load's log: begin, HTTP status and duration of each call, in microseconds."""
     latencies_s: list[float] = []
     failures: Counter[str] = Counter()
     for line in lines:

@@ -49,7 +49,7 @@ class OverloadResult:
         }
 
     def latency_s(self, share: float) -> float:
-        """The latency that this share of the accepted did not exceed."""
+        """Return the latency that this share of the accepted did not exceed."""
         return percentile(self.latencies_s, share)
 
 
@@ -83,7 +83,7 @@ def _run_h2load(
 
 
 def parse_overload_log(lines: Iterable[str], seconds: float) -> OverloadResult:
-    """What h2load's log says: begin, HTTP status and duration of each call, in microseconds."""
+    """Return what h2load's log says: begin, HTTP status and duration of each call, in microseconds."""
     latencies_s: list[float] = []
     statuses: Counter[str] = Counter()
     for line in lines:

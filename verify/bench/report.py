@@ -41,7 +41,7 @@ class Machine:
 
     @classmethod
     def current(cls) -> Self:
-        """This machine, now."""
+        """Return this machine, now."""
         memory = int(psutil.virtual_memory().total)
         return cls(len(os.sched_getaffinity(0)), _cpu_model(), memory, os.getloadavg()[0])
 
@@ -60,7 +60,7 @@ class BenchmarkReport:
     results: Sequence[BenchmarkResult]
 
     def print_table(self) -> None:
-        """Prints it."""
+        """Print it."""
         table = Table(box=None, pad_edge=False)
         for column in COLUMNS:
             table.add_column(column, justify="left" if column in TEXT_COLUMNS else "right")
@@ -71,7 +71,7 @@ class BenchmarkReport:
             console.print(escape(line), soft_wrap=True)
 
     def markdown(self) -> str:
-        """The same as Markdown."""
+        """Return the same as Markdown."""
         rules = [":--" if column in TEXT_COLUMNS else "--:" for column in COLUMNS]
         lines = [_markdown_row(cells) for cells in (COLUMNS, rules, *self.rows())]
         notes = [f"- {line}" for line in (*self.notes(), *self.failures())]
@@ -113,7 +113,7 @@ class BenchmarkReport:
 
 
 def save_markdown_report(report: BenchmarkReport, path: Path) -> None:
-    """Writes the report as Markdown."""
+    """Write the report as Markdown."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(report.markdown())
 

@@ -64,7 +64,7 @@ class BenchmarkRow:
 
 
 def select_rows(only: Sequence[str]) -> list[BenchmarkRow]:
-    """These rows with their baselines, in the table's order; all rows when none is named.
+    """Return these rows with their baselines, in the table's order; all rows when none is named.
 
     Raises:
         OpsError: there is no row of that name.

@@ -34,7 +34,7 @@ class LoadSample:
         return sum(self.failures.values())
 
     def latency_ms(self, share: float) -> float:
-        """The latency that this share of the successful calls did not exceed, in milliseconds."""
+        """Return the latency that this share of the successful calls did not exceed, in milliseconds."""
         return percentile(self.latencies_s, share) * 1000
 
 
@@ -50,7 +50,7 @@ class BenchmarkResult:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least `share` (0 to 1) of the values do not exceed; NaN without values."""
+    """Return the smallest value that at least `share` (0 to 1) of the values do not exceed; NaN without values."""
     if not values:
         return math.nan
     rank = max(1, math.ceil(share * len(values)))

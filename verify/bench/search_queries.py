@@ -16,7 +16,7 @@ def build_search_requests(listings: Iterable[pb.Internship]) -> list[pb.ListInte
 
 
 def misspell(text: str) -> str:
-    """The text with two letters of its first long word swapped; as it is when it has none."""
+    """Return the text with two letters of its first long word swapped; as it is when it has none."""
     for word in text.split():
         if len(word) >= MIN_MISSPELT_LETTERS and word.isalpha():
             return text.replace(word, word[:2] + word[3] + word[2] + word[4:], 1)

@@ -43,11 +43,11 @@ class BenchmarkTarget:
 
     @classmethod
     def connect(cls, topology: Topology, echo: EchoServer) -> Self:
-        """Raises OpsError when the stack is not running."""
+        """Raise OpsError when the stack is not running."""
         return cls(topology, Credentials.load_or_create(topology), echo, read_running_pids(topology))
 
     def process_ids(self, *processes: str) -> tuple[int, ...]:
-        """The process IDs of some of the stack's processes."""
+        """Return the process IDs of some of the stack's processes."""
         return tuple(self.pids_by_process[process] for process in processes)
 
     @property
@@ -86,14 +86,14 @@ class BenchmarkTarget:
 
 
 def require_seeded_stack(topology: Topology) -> None:
-    """Raises OpsError when the stack was never seeded, or is not running."""
+    """Raise OpsError when the stack was never seeded, or is not running."""
     read_running_pids(topology)
     if not topology.seeded_marker.exists():
         raise OpsError(f"the stack '{topology.name}' holds no seed data; {_seed_hint(topology)}")
 
 
 def read_running_pids(topology: Topology) -> dict[str, int]:
-    """The process IDs of the stack's processes, by name. Raises OpsError when one of them is not running."""
+    """Return the process IDs of the stack's processes, by name. Raises OpsError when one of them is not running."""
     states = SupervisorClient(topology).states()
     down = sorted(name for name, state in states.items() if not state.is_running)
     if down or not states:

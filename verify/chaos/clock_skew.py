@@ -43,7 +43,7 @@ def skew_clock(
 
 
 def skewed_command(usual: tuple[str, ...]) -> list[str]:
-    """The process's command `python -m MODULE ...`, with the runner between Python and the module."""
+    """Return the process's command `python -m MODULE ...`, with the runner between Python and the module."""
     python, option, *module = usual
     if (python, option) != (sys.executable, "-m"):
         raise ValueError(f"{usual} is no Python module")
@@ -51,7 +51,7 @@ def skewed_command(usual: tuple[str, ...]) -> list[str]:
 
 
 def skewed_environment(stack: Stack, process: StackProcess, minutes: int) -> dict[str, str]:
-    """What its supervisor gives it, and the wrong clock."""
+    """Return what its supervisor gives it, and the wrong clock."""
     path = os.pathsep.join(filter(None, (str(REPO), str(GEN), os.environ.get("PYTHONPATH"))))
     return {
         **os.environ,

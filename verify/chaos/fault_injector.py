@@ -38,7 +38,7 @@ _INJECTION_ERRORS: Final = (OpsError, xmlrpc.client.Error, OSError, PyMongoError
 
 
 def find_fault_targets(stack: Stack) -> FaultTargets:
-    """What can be struck. Stores are delayed, held and cut only on a stack with a fault proxy."""
+    """Return what can be struck. Stores are delayed, held and cut only on a stack with a fault proxy."""
     topology = stack.topology
     processes = [process.name for process in stack.processes if process.name not in _EXEMPT_PROCESSES]
     primaries = [f"{PRIMARY_PREFIX}{shard.name}" for shard in topology.shards if len(shard.ports) > 1]
@@ -128,7 +128,7 @@ class FaultInjector:
         return self._stack.find_process(fault.target).supervised_name
 
     def _member(self, target: str) -> str:
-        """The process that is meant by a shard's primary; any other target is what it says."""
+        """Return the process that is meant by a shard's primary; any other target is what it says."""
         if not target.startswith(PRIMARY_PREFIX):
             return target
         shard = elections.find_shard(self._topology, target.removeprefix(PRIMARY_PREFIX))

@@ -46,7 +46,7 @@ def _fill_broker(stack: Stack, for_s: float) -> None:
 
 
 def _restore_free_limit(stack: Stack) -> None:
-    """Tries for two minutes: a broker that is left without space would spoil the rest of the run."""
+    """Try for two minutes: a broker that is left without space would spoil the rest of the run."""
     until = time.monotonic() + _RESTORE_TIMEOUT_S
     while True:
         try:

@@ -45,7 +45,7 @@ class ReceivedMails:
     _seen: set[int] = field(default_factory=set)
 
     def look(self, addresses: Collection[str]) -> None:
-        """Takes in what came to these addresses since the last look."""
+        """Take in what came to these addresses since the last look."""
         with httpx.Client(base_url=self.url, trust_env=False, timeout=10.0) as client:
             for address in addresses:
                 parameters: Mapping[str, Any] = {"to": address, "limit": MAX_MAILS_PER_USER}

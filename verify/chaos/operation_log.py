@@ -67,7 +67,7 @@ class Operation:
 
 
 def unexpected_answer_subject(status: str) -> str:
-    """What calls are noted as, in the place of a subject, that were answered as none should be."""
+    """Return what calls are noted as, in the place of a subject, that were answered as none should be."""
     return f"answer {status}"
 
 
@@ -91,7 +91,7 @@ class OperationLog:
         return self._answered(UNEXPECTED_STATUSES)
 
     def find_retried_answers(self) -> list[InvariantViolation]:
-        """Calls that somebody had to repeat, which is right only where faults are injected."""
+        """Call that somebody had to repeat, which is right only where faults are injected."""
         return self._answered(RETRYABLE_STATUSES)
 
     def _answered(self, statuses: Set[str]) -> list[InvariantViolation]:
@@ -103,13 +103,13 @@ class OperationLog:
         ]
 
     def acknowledged(self, what: str) -> list[Operation]:
-        """The operations of one kind that were acknowledged."""
+        """Return the operations of one kind that were acknowledged."""
         return [
             operation for operation in self.operations if operation.what == what and operation.acknowledged
         ]
 
     def operations_about(self, subject: str) -> list[Operation]:
-        """The operations about one application, or about a listing and applications for it, in order."""
+        """Return the operations about one application, or about a listing and applications for it, in order."""
         return [
             operation for operation in self.operations if subject in (operation.subject, operation.detail)
         ]

@@ -23,12 +23,12 @@ _TARGET_PREFIX: Final = "relay-"
 
 
 def list_relay_targets(topology: Topology) -> list[str]:
-    """The relays: one for each service and shard."""
+    """Return the relays: one for each service and shard."""
     return [f"{_TARGET_PREFIX}{service}-{shard.name}" for service in SERVICES for shard in topology.shards]
 
 
 def steal_lease(stack: Stack, target: str, for_s: float) -> None:
-    """Holds the lease of a relay for so long. Raises PyMongoError when the shard cannot be reached."""
+    """Hold the lease of a relay for so long. Raises PyMongoError when the shard cannot be reached."""
     service, _, name = target.removeprefix(_TARGET_PREFIX).partition("-")
     uri = mongo.shard_admin_uri(elections.find_shard(stack.topology, name), stack.credentials)
     with MongoClient[dict[str, Any]](uri, timeoutMS=10_000) as client:

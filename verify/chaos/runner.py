@@ -106,7 +106,7 @@ class Users:
 
     @classmethod
     def create(cls, topology: Topology, seed: int, *, divided_by: int = 1) -> "Users":
-        """Opens accounts for all of them; the time of the operation log begins."""
+        """Open accounts for all of them; the time of the operation log begins."""
         many = {"students": STUDENT_COUNT // divided_by, "companies": COMPANY_COUNT // divided_by}
         students, owners = asyncio.run(create_signed_in_users(topology, **many))
         return cls(topology, students, owners, random.Random(seed))  # noqa: S311 - not to be secret

@@ -41,7 +41,7 @@ class StoredState:
 
     @classmethod
     def read(cls, topology: Topology, listing_ids: Sequence[str]) -> "StoredState":
-        """Reads it from all shards, as an administrator."""
+        """Read it from all shards, as an administrator."""
         applications_of = {"internship_id": {"$in": list(listing_ids)}}
         by_id = {"_id": {"$in": list(listing_ids)}}
         return cls(
@@ -52,7 +52,7 @@ class StoredState:
         )
 
     def applications_of(self, listing_id: str) -> list[Document]:
-        """The applications for one listing."""
+        """Return the applications for one listing."""
         return [each for each in self.applications.values() if each["internship_id"] == listing_id]
 
 

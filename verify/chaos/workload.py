@@ -127,7 +127,7 @@ class Workload:
         await self._change(student, "apply", "/api/v1/applications", body, detail=internship_id)
 
     async def _read(self, member: SignedInUser, path: str) -> list[Json]:
-        """The rows of a first page; none when it cannot be had now."""
+        """Return the rows of a first page; none when it cannot be had now."""
         status, body = await self._call("GET", path, member.headers, None)
         return list(body.get("data", ())) if status == httpx.codes.OK else []
 

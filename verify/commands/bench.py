@@ -19,7 +19,7 @@ MAX_WARM_UP_S = 2.0
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic bench`."""
+    """Add `ic bench`."""
     app.command("bench")(bench)
 
 

@@ -23,7 +23,7 @@ MAX_VIOLATIONS_SHOWN = 10
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic chaos`."""
+    """Add `ic chaos`."""
     app.command("chaos")(chaos)
 
 

@@ -17,7 +17,7 @@ SEED_BITS = 31
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic fuzz`."""
+    """Add `ic fuzz`."""
     passes_on = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command("fuzz", context_settings=passes_on)(fuzz)
 

@@ -32,7 +32,7 @@ class LintCheck:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic lint`."""
+    """Add `ic lint`."""
     app.command("lint")(lint)
 
 
@@ -67,7 +67,7 @@ def _check_breaking_changes() -> None:
 
 
 def _check_openapi() -> None:
-    """Holds the documents to the rules; they are made from the stubs, so these are imported only now."""
+    """Hold the documents to the rules; they are made from the stubs, so these are imported only now."""
     if not toolbox.has_node():
         raise CheckSkipped("node and npm are not on the PATH")
     openapi = importlib.import_module("gateway.openapi.document")

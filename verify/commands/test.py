@@ -61,7 +61,7 @@ class ResultTally:
         self._adding = Lock()
 
     def add_report(self, report: Path, exit_code: int) -> None:
-        """Counts one run; a run that ended badly without a failed test still fails the whole."""
+        """Count one run; a run that ended badly without a failed test still fails the whole."""
         passed = failed = 0
         if report.exists():
             for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314 - our own file
@@ -79,7 +79,7 @@ class ResultTally:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic test`."""
+    """Add `ic test`."""
     passes_on = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command("test", context_settings=passes_on)(run_tests)
 
@@ -115,7 +115,7 @@ def run_tests(
 
 
 def _run_all(arguments: Sequence[str], tally: ResultTally, stack: Topology) -> None:
-    """Runs what can be run at the same time, then the tests that stop processes of the stack."""
+    """Run what can be run at the same time, then the tests that stop processes of the stack."""
     with _stores_beside(stack) as stores:
         runs = {name: (targets, stack) for name, targets in SIDE_BY_SIDE.items()}
         runs["stores"] = ((*ON_STORES, *(f"--ignore={each}" for each in ON_SERVICES)), stores)
@@ -203,7 +203,7 @@ def run_pytest(
     stack: Topology | None = None,
     log: Path | None = None,
 ) -> None:
-    """Runs these tests in a process of their own, on a stack if one is given, and adds them to the tally.
+    """Run these tests in a process of their own, on a stack if one is given, and adds them to the tally.
 
     What they print goes to the file `log` if there is one.
     """

@@ -14,7 +14,7 @@ OUTCOME_STYLES = {"passed": "green", "failed": "bold red", "not run": "yellow"}
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ic thorough`."""
+    """Add `ic thorough`."""
     app.command("thorough")(thorough)
 
 
@@ -47,7 +47,7 @@ def _announce(suite: ThoroughSuite) -> None:
 
 
 def print_suite_results(results: Sequence[SuiteResult]) -> int:
-    """Shows what became of each suite; returns the exit code."""
+    """Show what became of each suite; return the exit code."""
     table = Table("suite", "outcome", "time", box=None, pad_edge=False, show_footer=True)
     table.columns[2].justify = "right"
     for result in results:

@@ -20,7 +20,7 @@ class PrincipalVerifier(Protocol):
     """Knows whether a token is ours."""
 
     async def verify(self, token: str) -> Principal:
-        """The principal of a token. Raises DomainError TOKEN_INVALID or TOKEN_EXPIRED."""
+        """Return the principal of a token. Raises DomainError TOKEN_INVALID or TOKEN_EXPIRED."""
         ...
 
 
@@ -28,7 +28,7 @@ class RevocationCheck(Protocol):
     """Knows which sessions have ended."""
 
     async def raise_if_revoked(self, session_id: str) -> None:
-        """Raises DomainError SESSION_REVOKED when the session has ended."""
+        """Raise DomainError SESSION_REVOKED when the session has ended."""
         ...
 
 
@@ -36,7 +36,7 @@ class TicketRedeemer(Protocol):
     """Knows tickets, which some calls take in the place of a token."""
 
     async def redeem(self, text: str, rpc: str, client: bytes) -> Principal:
-        """The principal of a ticket. Raises DomainError TOKEN_INVALID, UNAVAILABLE."""
+        """Return the principal of a ticket. Raises DomainError TOKEN_INVALID, UNAVAILABLE."""
         ...
 
 
@@ -79,7 +79,7 @@ class AuthenticationInterceptor:
 
 
 def _read_ticket(rpc: RpcSpec, request: bytes) -> str:
-    """The ticket in a request; "" where it has none, or cannot be read, which the validation says."""
+    """Return the ticket in a request; "" where it has none, or cannot be read, which the validation says."""
     try:
         return str(getattr(rpc.request_type.FromString(request), rpc.policy.ticket))
     except DecodeError:

@@ -21,7 +21,7 @@ class UncachedRevocationCheck(Protocol):
     """Knows which sessions have ended."""
 
     async def raise_if_revoked_now(self, session_id: str) -> None:
-        """Raises DomainError SESSION_REVOKED when the session has ended, whatever was known before."""
+        """Raise DomainError SESSION_REVOKED when the session has ended, whatever was known before."""
         ...
 
 

@@ -69,7 +69,7 @@ def _group_by_service(instances: Iterator[ServiceInstance]) -> EndpointsByServic
 
 
 def _read_if_locked(path: Path) -> bytes | None:
-    """What the file says; None, and the file is removed, when nobody holds its lock any more."""
+    """Return what the file says; None, and the file is removed, when nobody holds its lock any more."""
     try:
         with path.open("rb") as file:
             if _is_locked(file.fileno()):

@@ -162,38 +162,38 @@ OPEN_INTERNSHIPS_FIGURE: Final = "open_internships"
 
 
 def reached_figure(stage: str) -> str:
-    """The figure of applications that ever were in a stage."""
+    """Return the figure of applications that ever were in a stage."""
     return f"reached.{stage}"
 
 
 def current_figure(stage: str) -> str:
-    """The figure of applications that are in a stage."""
+    """Return the figure of applications that are in a stage."""
     return f"current.{stage}"
 
 
 def offer_answer_figure(answer: str) -> str:
-    """The figure of applications whose student gave this answer to an offer."""
+    """Return the figure of applications whose student gave this answer to an offer."""
     return f"offer_answers.{answer}"
 
 
 def response_figure(bucket: int) -> str:
-    """The figure of first responses in a bucket of the histogram."""
+    """Return the figure of first responses in a bucket of the histogram."""
     return f"responses.{bucket}"
 
 
 def figure_changes(before: FigureCounts, after: FigureCounts) -> FigureCounts:
-    """What has to be added to `before` to get `after`; names that do not change are left out."""
+    """Return what has to be added to `before` to get `after`; names that do not change are left out."""
     changes = {name: after.get(name, 0) - before.get(name, 0) for name in {*before, *after}}
     return {name: change for name, change in sorted(changes.items()) if change}
 
 
 def histogram_bucket(seconds: int) -> int:
-    """The histogram's bucket: each is 4 % wider than the one before, so a median is right to 2 %."""
+    """Return the histogram's bucket: each is 4 % wider than the one before, so a median is right to 2 %."""
     return math.floor(math.log(max(seconds, 1), _BUCKET_GROWTH))
 
 
 def histogram_median(responses: Mapping[int, int]) -> int | None:
-    """The middle value in seconds (the lower one of an even count), right to 2 %; None without any."""
+    """Return the middle value in seconds (the lower one of an even count), right to 2 %; None without any."""
     middle = (sum(responses.values()) + 1) // 2
     for bucket in sorted(responses):
         middle -= responses[bucket]

@@ -38,7 +38,7 @@ from services.application.domain.transitions import (
 
 
 def check_expected_state(application: Application, expected: ApplicationState | None) -> None:
-    """Holds an actor to the state that the move rests on; raises UNEXPECTED_STATE."""
+    """Hold an actor to the state that the move rests on; raise UNEXPECTED_STATE."""
     if expected is not None and application.state is not expected:
         raise domain_error("UNEXPECTED_STATE", f"The application is {application.state} now, not {expected}.")
 
@@ -54,7 +54,7 @@ def move_application(
     offer_expire_time: datetime | None = None,
     operation_id: str = "",
 ) -> Application:
-    """Moves it to `target`. An offer stands until `offer_expire_time`, or for the policy's span.
+    """Move it to `target`. An offer stands until `offer_expire_time`, or for the policy's span.
 
     Raises ILLEGAL_TRANSITION with the allowed targets, UNEXPECTED_STATE while the student is accepting,
     INVALID_FIELD for an offer's expiry that is past or given without an offer.
@@ -117,7 +117,7 @@ def start_offer(
     offer_expire_time: datetime | None = None,
     operation_id: str = "",
 ) -> Application:
-    """Marks that the company makes an offer, before an opening is kept for it. Raises as `move`."""
+    """Mark that the company makes an offer, before an opening is kept for it. Raises as `move`."""
     _check_allowed(application, ApplicationState.OFFERED, actor, now)
     mark = PendingOffer(
         start_time=now,
@@ -131,7 +131,7 @@ def start_offer(
 
 
 def complete_offer(application: Application, now: datetime, policy: ApplicationPolicy) -> Application:
-    """An opening is kept: the offer is made. The application must be being offered one."""
+    """Return an opening is kept: the offer is made. The application must be being offered one."""
     mark = application.offering
     if mark is None:
         raise domain_error("UNEXPECTED_STATE", "No offer is being made.")
@@ -156,7 +156,7 @@ def undo_offer(application: Application, now: datetime, policy: ApplicationPolic
 def start_review(
     application: Application, actor: ApplicationActor, now: datetime, policy: ApplicationPolicy
 ) -> Application | None:
-    """The company opens it: the first look is a move to IN_REVIEW. None when nothing changes by looking.
+    """Return the company opens it: the first look is a move to IN_REVIEW. None when nothing changes by looking.
 
     A VIEWER's look changes nothing: that role moves no application.
     """
@@ -175,7 +175,7 @@ def withdraw_application(
     policy: ApplicationPolicy,
     operation_id: str = "",
 ) -> Application:
-    """The student takes it back; a standing offer is declined by it, a hire given up.
+    """Return the student takes it back; a standing offer is declined by it, a hire given up.
 
     Raises ILLEGAL_TRANSITION when it has ended, UNEXPECTED_STATE while the offer is being accepted.
     """
@@ -191,7 +191,7 @@ def decline_offer(
     policy: ApplicationPolicy,
     operation_id: str = "",
 ) -> Application:
-    """The student declines the offer. Raises ILLEGAL_TRANSITION when none stands, else as `withdraw`."""
+    """Return the student declines the offer. Raises ILLEGAL_TRANSITION when none stands, else as `withdraw`."""
     if application.state is not ApplicationState.OFFERED:
         error = _illegal_move_error(application, ApplicationState.WITHDRAWN, actor, now)
         raise DomainError(
@@ -210,7 +210,7 @@ def start_acceptance(
     policy: ApplicationPolicy,
     operation_id: str = "",
 ) -> Application:
-    """Marks that the student accepts the offer, before an opening is taken for it.
+    """Mark that the student accepts the offer, before an opening is taken for it.
 
     Raises ILLEGAL_TRANSITION when no offer stands.
     """
@@ -220,7 +220,7 @@ def start_acceptance(
 
 
 def complete_acceptance(application: Application, now: datetime, policy: ApplicationPolicy) -> Application:
-    """The opening is taken: the student is hired. The application must be being accepted."""
+    """Return the opening is taken: the student is hired. The application must be being accepted."""
     mark = application.acceptance
     if mark is None:
         raise domain_error("UNEXPECTED_STATE", "The offer is not being accepted.")
@@ -238,7 +238,7 @@ def undo_acceptance(application: Application, now: datetime, policy: Application
 def close_application(
     application: Application, reason: ClosedReason, now: datetime, policy: ApplicationPolicy
 ) -> Application:
-    """The system ends it. Raises ILLEGAL_TRANSITION when it has ended or is decided."""
+    """Return the system ends it. Raises ILLEGAL_TRANSITION when it has ended or is decided."""
     closed = move_application(application, ApplicationState.CLOSED, SYSTEM_ACTOR, now, policy)
     return replace(closed, closed_reason=reason)
 
@@ -261,7 +261,7 @@ def end_with_listing(
 def settle_due_application(
     application: Application, now: datetime, policy: ApplicationPolicy
 ) -> Application | None:
-    """What time has brought: an expired offer, an unkept promise to answer, a rejection to be disclosed.
+    """Return what time has brought: an expired offer, an unkept promise to answer, a rejection to be disclosed.
 
     None when nothing is due; an acceptance that hangs is not settled here, since it needs an opening.
     """

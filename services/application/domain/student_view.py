@@ -47,7 +47,7 @@ class StudentView:
 
 
 def student_view(application: Application, now: datetime) -> StudentView:
-    """The student's view as of `now`: a rejection counts from when its delay is over."""
+    """Return the student's view as of `now`: a rejection counts from when its delay is over."""
     changes: list[StatusChange] = []
     for entry in application.history:
         status = STUDENT_STATUS_OF_STATE[entry.target]

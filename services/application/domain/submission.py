@@ -77,7 +77,7 @@ def submit_application(
     cover_letter: str = "",
     operation_id: str = "",
 ) -> Application:
-    """The student's application, with profile, answers and the listing's version frozen.
+    """Return the student's application, with profile, answers and the listing's version frozen.
 
     Raises INTERNSHIP_NOT_FOUND, INTERNSHIP_NOT_OPEN, PERMISSION_DENIED for a company that the student
     has blocked, ANSWERS_INCOMPLETE with a violation for each answer that is wrong or missing.
@@ -136,7 +136,7 @@ def _check_open(listing: ListingIntake, now: datetime) -> None:
 def check_answers(
     questions: Sequence[IntakeQuestion], answers: Sequence[QuestionAnswer]
 ) -> tuple[QuestionAnswer, ...]:
-    """The answers that say something, in the order given.
+    """Return the answers that say something, in the order given.
 
     Raises ANSWERS_INCOMPLETE: a wrong answer is named `answers[i]`, an unanswered question in the words.
     """

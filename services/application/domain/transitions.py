@@ -34,18 +34,18 @@ def is_owner_and_hired_recently(application: Application, actor: ApplicationActo
 
 
 def was_rejected_recently(application: Application, _actor: ApplicationActor, now: datetime) -> bool:
-    """A rejection can be taken back while the applicant may still be looking."""
+    """Return whether a rejection can be taken back while the applicant may still be looking."""
     return now < application.last_entry.time + UNREJECT_WINDOW
 
 
 def is_rejection_undisclosed(application: Application, _actor: ApplicationActor, now: datetime) -> bool:
-    """The rejection's delay still runs: for the student the application is where it was."""
+    """Return whether the rejection's delay still runs: for the student the application is where it was."""
     seen_time = application.last_entry.seen_time
     return seen_time is not None and now < seen_time
 
 
 def is_offer_valid(application: Application, _actor: ApplicationActor, now: datetime) -> bool:
-    """The offer has not expired, or was being accepted before it did."""
+    """Return whether the offer has not expired, or was being accepted before it did."""
     expiry = application.offer_expire_time
     return application.acceptance is not None or (expiry is not None and now < expiry)
 
@@ -62,7 +62,7 @@ class ApplicationTransition:
     condition: str = ""
 
     def target_of(self, application: Application) -> ApplicationState:
-        """The state that this rule moves the application to."""
+        """Return the state that this rule moves the application to."""
         return application.previous_state if self.target is None else self.target
 
 
@@ -167,7 +167,7 @@ _TRANSITIONS_BY_SOURCE = _index_by_source(APPLICATION_TRANSITIONS)
 
 
 def transitions_for(application: Application, actor: ApplicationActor) -> tuple[ApplicationTransition, ...]:
-    """The rows that are the actor's from the present state, whether or not their guards agree."""
+    """Return the rows that are the actor's from the present state, whether or not their guards agree."""
     if actor.kind is ApplicationActorKind.COMPANY and not _may_company_move(application, actor):
         return ()
     if application.offering is not None:

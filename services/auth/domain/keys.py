@@ -49,7 +49,7 @@ def key_id(number: int) -> str:
 
 
 def key_state(key: SigningKey, keys: Sequence[SigningKey], now: datetime) -> KeyState:
-    """A key's state among all keys: a retired one expires with the last token that it signed."""
+    """Return a key's state among all keys: a retired one expires with the last token that it signed."""
     if key.activate_time > now:
         return KeyState.NEXT
     successors = [other.activate_time for other in keys if other.number > key.number]
@@ -61,17 +61,17 @@ def key_state(key: SigningKey, keys: Sequence[SigningKey], now: datetime) -> Key
 
 
 def active_key(keys: Sequence[SigningKey], now: datetime) -> SigningKey | None:
-    """The key that signs now."""
+    """Return the key that signs now."""
     return next((key for key in keys if key_state(key, keys, now) is KeyState.ACTIVE), None)
 
 
 def published_keys(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
-    """The keys that tokens may be signed with, now or soon, or may have been signed with."""
+    """Return the keys that tokens may be signed with, now or soon, or may have been signed with."""
     return [key for key in keys if key_state(key, keys, now) is not KeyState.EXPIRED]
 
 
 def due_signing_key(keys: Sequence[SigningKey], rotation: timedelta, now: datetime) -> DueSigningKey | None:
-    """The next key, if it is time to publish it: a day (or half a rotation) before it signs."""
+    """Return the next key, if it is time to publish it: a day (or half a rotation) before it signs."""
     if not keys:  # signs at once, also by a clock that runs behind
         return DueSigningKey(1, now - _CLOCK_SKEW)
     newest = max(keys, key=lambda key: key.number)

@@ -17,7 +17,7 @@ _MAX_SCORED_CHARACTERS: Final = 16
 
 
 def check_password(password: str, *, about: Iterable[str] = ()) -> None:
-    """Raises INVALID_FIELD on `password` if it is a common one, or guessable from words `about` its owner."""
+    """Raise INVALID_FIELD on `password` if it is a common one, or guessable from words `about` its owner."""
     known = [word for words in about for word in (words, *words.replace("@", " ").split())]
     if max(_password_score(part, known) for part in _scored_parts(password)) < MIN_PASSWORD_SCORE:
         raise invalid_argument(
@@ -26,7 +26,7 @@ def check_password(password: str, *, about: Iterable[str] = ()) -> None:
 
 
 def canonical_password(password: str) -> bytes:
-    """The bytes that are hashed: NFC, so that one password typed on two keyboards stays one."""
+    """Return the bytes that are hashed: NFC, so that one password typed on two keyboards stays one."""
     return unicodedata.normalize("NFC", password).encode()
 
 

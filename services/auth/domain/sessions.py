@@ -55,7 +55,7 @@ class RefreshToken:
         return hashlib.sha256(self.secret).digest()
 
     def successor(self, key: bytes) -> "RefreshToken":
-        """The token that this one is exchanged for: always the same, and known to nobody without the key."""
+        """Return the token that this one is exchanged for: always the same, and known to nobody without the key."""
         signed_bytes = b"successor:" + self.session_id.encode() + self.secret
         return RefreshToken(self.session_id, hmac.digest(key, signed_bytes, hashlib.sha256))
 
@@ -65,7 +65,7 @@ class RefreshToken:
 
     @classmethod
     def decode(cls, text: str, key: bytes) -> "RefreshToken":
-        """Raises INVALID_REFRESH_TOKEN for anything that was not made by `encode` with this key."""
+        """Raise INVALID_REFRESH_TOKEN for anything that was not made by `encode` with this key."""
         session_id, _, sealed = text.partition(".")
         raw = _decode_base64url(sealed)
         if not is_id("ses", session_id) or len(raw) != _SECRET_BYTES + _MAC_BYTES:
@@ -132,14 +132,14 @@ class Session:
         )
 
     def end(self, reason: EndReason, now: datetime) -> "Session":
-        """The ended session; the first end stays."""
+        """Return the ended session; the first end stays."""
         return self if self.end_time else replace(self, end_time=now, end_reason=reason)
 
 
 def start_session(
     user_id: str, credential: int, token: RefreshToken, *, amr: tuple[str, ...], now: datetime
 ) -> Session:
-    """A session that has just begun with this token."""
+    """Return a session that has just begun with this token."""
     return Session(
         id=token.session_id,
         user_id=user_id,

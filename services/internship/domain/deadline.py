@@ -10,7 +10,7 @@ from services.internship.domain.model import Posting
 
 
 def with_deadline(posting: Posting) -> Posting:
-    """The posting with its zone in one spelling, and the moment at which a day that it gives ends."""
+    """Return the posting with its zone in one spelling, and the moment at which a day that it gives ends."""
     zone = canonical_zone_name(posting.apply_deadline_zone)
     if not zone:
         return posting
@@ -19,7 +19,7 @@ def with_deadline(posting: Posting) -> Posting:
 
 
 def with_utc_deadline(posting: Posting) -> Posting:
-    """The same for a posting that names no zone."""
+    """Return the same for a posting that names no zone."""
     if posting.apply_deadline_zone or posting.apply_deadline is not None:
         return posting
     return _ending_with_day(posting)

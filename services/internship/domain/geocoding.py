@@ -12,7 +12,7 @@ _CitiesByCoordinates = dict[tuple[float | None, float | None], tuple[str, ...]]
 
 
 def geocode_posting(posting: Posting, locate: LocateCity, before: Iterable[ListingLocation] = ()) -> Posting:
-    """The posting with coordinates for each city that has none of its own and is known.
+    """Return the posting with coordinates for each city that has none of its own and is known.
 
     Coordinates that another city of the posting `before` had are not this city's own: a client that sends
     back a listing and changes the city's name alone means the other city.

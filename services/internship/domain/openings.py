@@ -40,7 +40,7 @@ class OpeningClaim:
 def reserve_opening(
     listing: Listing, claim: OpeningClaim | None, application_id: str, application_version: int, now: datetime
 ) -> tuple[Listing, OpeningClaim]:
-    """Keeps one opening for an offer that is about to be made: SENT and ACCEPTED are at most the openings.
+    """Keep one opening for an offer that is about to be made: SENT and ACCEPTED are at most the openings.
 
     Again changes nothing. Raises NO_OPENING_LEFT, and UNEXPECTED_STATE when the opening was freed by a later
     version of the application than the one that asks.
@@ -65,7 +65,7 @@ def reserve_opening(
 def take_opening(
     listing: Listing, claim: OpeningClaim | None, application_id: str, application_version: int, now: datetime
 ) -> tuple[Listing, OpeningClaim]:
-    """Takes one opening for the application, the one that was kept for its offer if there is one.
+    """Take one opening for the application, the one that was kept for its offer if there is one.
 
     The last one makes an open listing FILLED. Taking again changes nothing. Raises NO_OPENING_LEFT, and
     UNEXPECTED_STATE when the opening was freed by a later version of the application than the one that asks.

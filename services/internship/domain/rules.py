@@ -125,7 +125,7 @@ def opening_violations(listing: Listing) -> tuple[Violation, ...]:
 
 
 def publishing_violations(listing: Listing, now: datetime) -> tuple[Violation, ...]:
-    """What publishing needs and the listing lacks."""
+    """Return what publishing needs and the listing lacks."""
     posting = listing.posting
     return (
         *_missing_basics(posting),
@@ -212,6 +212,6 @@ def all_openings_are_taken(listing: Listing, now: datetime) -> tuple[Violation, 
 
 
 def deadline_has_passed(listing: Listing, now: datetime) -> tuple[Violation, ...]:
-    """The deadline is over."""
+    """Return the deadline is over."""
     deadline = listing.posting.apply_deadline
     return () if deadline is not None and deadline <= now else (Violation("applyDeadline", "has not passed"),)

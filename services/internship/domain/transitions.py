@@ -124,7 +124,7 @@ def allowed_targets(state: ListingState, actor: ActorKind) -> tuple[ListingState
 
 
 def allowed_moves(listing: Listing, actor: ActorKind) -> tuple[AllowedTransition, ...]:
-    """What `actor` can do with the listing now, and by which call."""
+    """Return what `actor` can do with the listing now, and by which call."""
     targets = allowed_targets(listing.state, actor)
     return tuple(
         AllowedTransition(contract_state_name(moves[listing.state]), call)
@@ -148,7 +148,7 @@ def move_listing(
     *,
     of_company: bool = False,
 ) -> Listing:
-    """Moves the listing to `target` and remembers it in the history, with why if somebody said so.
+    """Move the listing to `target` and remembers it in the history, with why if somebody said so.
 
     Raises ILLEGAL_TRANSITION with the allowed targets, INTERNSHIP_INCOMPLETE with the missing fields.
     """
@@ -232,12 +232,12 @@ def illegal_move_error(message: str, listing: Listing, target: ListingState, act
 
 
 def contract_state_name(state: ListingState) -> str:
-    """The state as answers spell it."""
+    """Return the state as answers spell it."""
     return f"INTERNSHIP_STATE_{state}"
 
 
 def revise_posting(listing: Listing, posting: Posting, now: datetime) -> Listing:
-    """The listing with another posting; the same listing when nothing differs.
+    """Return the listing with another posting; the same listing when nothing differs.
 
     Raises INVALID_FIELD for fields that contradict each other, INTERNSHIP_INCOMPLETE when an open listing
     would lack what publishing needs, ILLEGAL_TRANSITION where nothing may be edited.
@@ -260,14 +260,14 @@ def revise_posting(listing: Listing, posting: Posting, now: datetime) -> Listing
 
 
 def rename_company(listing: Listing, company: ListingCompany, now: datetime) -> Listing:
-    """The listing with its company as it is named now; the same listing when nothing differs."""
+    """Return the listing with its company as it is named now; the same listing when nothing differs."""
     if listing.company == company:
         return listing
     return replace(listing, company=company, version=listing.version + 1, update_time=now)
 
 
 def settle_listing(listing: Listing, now: datetime) -> Listing:
-    """What the system does by itself: a listing without a free opening is FILLED, a late one EXPIRED."""
+    """Return what the system does by itself: a listing without a free opening is FILLED, a late one EXPIRED."""
     for target in (ListingState.FILLED, ListingState.EXPIRED):
         if can_move(listing, target, SYSTEM_ACTOR, now):
             return move_listing(listing, target, SYSTEM_ACTOR, now)

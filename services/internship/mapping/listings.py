@@ -71,7 +71,7 @@ QUESTION_KINDS = enum_names(pb.QuestionKind.DESCRIPTOR)
 
 
 def timestamp_message(moment: datetime | None) -> Timestamp | None:
-    """The message of a time."""
+    """Return the message of a time."""
     if moment is None:
         return None
     stamp = Timestamp()
@@ -80,7 +80,7 @@ def timestamp_message(moment: datetime | None) -> Timestamp | None:
 
 
 def listing_to_message(listing: Listing, now: datetime) -> pb.Internship:
-    """The listing as everybody who may see it sees it, with what follows from the time `now`."""
+    """Return the listing as everybody who may see it sees it, with what follows from the time `now`."""
     posting = listing.posting
     message = posting_to_message(posting)
     message.id = listing.id
@@ -124,7 +124,7 @@ def _review_note(listing: Listing) -> str:
 
 
 def intake_to_message(listing: Listing, now: datetime) -> pb.Intake:
-    """What applying needs to know of the listing at the time `now`."""
+    """Return what applying needs to know of the listing at the time `now`."""
     posting = listing.posting
     return pb.Intake(
         internship_id=listing.id,
@@ -141,7 +141,7 @@ def intake_to_message(listing: Listing, now: datetime) -> pb.Intake:
 
 
 def posting_to_message(posting: Posting) -> pb.Internship:
-    """The fields that the company writes."""
+    """Return the fields that the company writes."""
     return pb.Internship(
         title=posting.title,
         description=posting.description,
@@ -174,12 +174,12 @@ def _convert_if_present(convert: Callable[[P], M], part: P | None) -> M | None:
 
 
 def company_to_message(company: ListingCompany) -> pb.CompanyRef:
-    """The company as listings name it."""
+    """Return the company as listings name it."""
     return pb.CompanyRef(id=company.id, name=company.name, url=company.url)
 
 
 def location_to_message(place: ListingLocation) -> common.Location:
-    """A place on the map."""
+    """Return a place on the map."""
     return common.Location(
         city=place.city, region=place.region, country=place.country, lat=place.lat, lng=place.lng
     )
@@ -222,7 +222,7 @@ def _question_to_message(question: Question) -> pb.Question:
 
 
 def posting_from_message(message: pb.Internship) -> Posting:
-    """What the company wrote, without white space around it; the message has passed the contract's rules."""
+    """Return what the company wrote, without white space around it; the message has passed the contract's rules."""
     posting = Posting(
         title=message.title.strip(),
         description=message.description.strip(),
@@ -271,7 +271,7 @@ def has_value(message: Any, name: str) -> bool:
 
 
 def copy_field(target: Any, source: Any, name: str) -> None:
-    """Copies one field between messages of different types."""
+    """Copy one field between messages of different types."""
     value = getattr(source, name)
     if isinstance(value, Message):
         getattr(target, name).CopyFrom(value)

@@ -12,12 +12,12 @@ DECISIONS = enum_names(pb.ModerationDecision.DESCRIPTOR)
 
 
 def decision_from_number(number: pb.ModerationDecision.ValueType) -> ModerationDecision:
-    """The domain's decision of a value of the contract that is not UNSPECIFIED."""
+    """Return the domain's decision of a value of the contract that is not UNSPECIFIED."""
     return DECISIONS.member(ModerationDecision, number)
 
 
 def case_to_message(case: ModerationCase, now: datetime) -> pb.ModerationCase:
-    """A listing with its flags and its history."""
+    """Return a listing with its flags and its history."""
     return pb.ModerationCase(
         internship=listing_to_message(case.listing, now),
         flags=[

@@ -155,7 +155,7 @@ def _match_kind(page: SearchPage) -> "common.MatchKind.ValueType":
 
 
 def suggestions_to_message(suggested: Sequence[Suggestion]) -> pb.SuggestInternshipsResponse:
-    """The answer with the completions."""
+    """Return the answer with the completions."""
     return pb.SuggestInternshipsResponse(
         suggestions=[
             pb.Suggestion(kind=_SUGGESTION_KINDS[each.phrase.kind], text=each.phrase.name, count=each.count)
@@ -234,7 +234,7 @@ def _facet_message(dimension: FacetDimension, counts: Sequence[FacetCount]) -> p
 
 
 def _facet_value(dimension: FacetDimension, count: FacetCount) -> Any:
-    """What the filter takes: a company's ID, a work mode's name in the contract, else a spelling."""
+    """Return what the filter takes: a company's ID, a work mode's name in the contract, else a spelling."""
     if dimension is FacetDimension.COMPANY:
         return count.key
     return f"WORK_MODE_{count.key}" if dimension is FacetDimension.WORK_MODE else count.name

@@ -97,7 +97,7 @@ def choose_index(query: SearchQuery) -> str:
 
 
 def _match_stages(query: SearchQuery, now: datetime, narrower: Sequence[Document] = ()) -> list[Document]:
-    """The stages after which only matches are left."""
+    """Return the stages after which only matches are left."""
     conditions = [{"apply_deadline": {"$gt": now}}, *_filter_conditions(query.filters), *narrower]
     if query.min_words is None:
         return [{"$match": {"$and": [*_word_conditions(query.required_words), *conditions]}}]

@@ -46,7 +46,7 @@ class RowSource(Protocol[R]):
     """Where rows come from, in one total order."""
 
     async def scan(self, after: SortKey | None, without: frozenset[str], limit: int) -> RowSlice[R]:
-        """The next rows after a key, without those of some companies."""
+        """Return the next rows after a key, without those of some companies."""
         ...
 
     async def scan_company(
@@ -81,7 +81,7 @@ async def fill_page(
     descending: bool,
     per_company: int = MAX_PER_COMPANY,
 ) -> CappedPage[R]:
-    """The page of at most `size` rows that begins at `cursor`."""
+    """Return the page of at most `size` rows that begins at `cursor`."""
     draft = _PageBuilder[R](cursor, size, per_company)
     await draft.add_waiting(source, descending)
     for _ in range(MAX_ROUNDS):
@@ -120,7 +120,7 @@ class _PageBuilder(Generic[R]):
         return CompanyCapCursor(self.position, self._exhausted, self.waiting)
 
     async def add_waiting(self, source: RowSource[R], descending: bool) -> None:
-        """Shows what earlier pages left, and keeps waiting who has more."""
+        """Show what earlier pages left, and keep waiting who has more."""
         if not self.waiting:
             return
         until = None if self._exhausted else self.position
@@ -136,7 +136,7 @@ class _PageBuilder(Generic[R]):
         self.waiting = {company: key for company, key in self.waiting.items() if left[company]}
 
     def add_in_order(self, part: RowSlice[R]) -> None:
-        """Takes the next rows in order: shows each, or leaves it to a later page."""
+        """Take the next rows in order: shows each, or leaves it to a later page."""
         for row in part.rows:
             if self.remaining == 0 or not self._try_add(row):
                 return
@@ -165,7 +165,7 @@ def _merge_sorted(parts: Iterable[Sequence[R]], descending: bool) -> list[R]:
 
 
 def merge_slices(parts: Sequence[Sequence[R]], limit: int, *, descending: bool) -> RowSlice[R]:
-    """The rows of several sources, each of which was asked for `limit` in order, as one slice.
+    """Return the rows of several sources, each of which was asked for `limit` in order, as one slice.
 
     A source that gave `limit` rows may have more: what lies beyond its last row is left out.
     """

@@ -43,12 +43,12 @@ class Highlighter:
         self._has_no_words = not words
 
     def highlight(self, text: str) -> str:
-        """The text as HTML with `<em>` around the wanted words; everything else is escaped."""
+        """Return the text as HTML with `<em>` around the wanted words; everything else is escaped."""
         plain = compose_nfc(text)
         return _mark_matches(plain, self._matches(plain))
 
     def snippet(self, text: str) -> str:
-        """The passage of a text that holds most of the wanted words, marked, with `…` where it was cut."""
+        """Return the passage of a text that holds most of the wanted words, marked, with `…` where it was cut."""
         whole = " ".join(compose_nfc(text).split())
         matches = self._matches(whole)
         start = _best_snippet_start(whole, matches)
@@ -60,7 +60,7 @@ class Highlighter:
         return f"{'…' if start else ''}{cut}{'…' if end < len(whole) else ''}"
 
     def matched_words(self, text: str) -> list[str]:
-        """The words of the question, as the text spells them, each once."""
+        """Return the words of the question, as the text spells them, each once."""
         found = (match[0] for match in self._matches(compose_nfc(text)))
         return list({word.casefold(): word for word in found}.values())
 

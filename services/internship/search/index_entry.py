@@ -115,7 +115,7 @@ def _locate_cities(posting: Posting) -> list["_LocatedCity"]:
 
 
 def city_keys(city: str, country: str, places: Gazetteer) -> tuple[str, ...]:
-    """The keys of all cities of that name, and of the name itself for unknown ones; () for ""."""
+    """Return the keys of all cities of that name, and of the name itself for unknown ones; () for ""."""
     if not name_key(city):
         return ()
     known = places.cities(city, country=country)
@@ -194,7 +194,7 @@ def _name_impacts(posting: Posting, skills: Sequence[str], prose: str) -> Counte
 
 
 def _filter_terms(posting: Posting, places: Sequence[_LocatedCity]) -> set[str]:
-    """The terms of facts that words may ask for as filters: where, how and for what pay."""
+    """Return the terms of facts that words may ask for as filters: where, how and for what pay."""
     terms = {term for each in places for term in each.terms}
     if posting.work_mode is not None:
         terms.add(_WORK_MODE_TERMS[posting.work_mode])

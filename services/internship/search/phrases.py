@@ -45,7 +45,7 @@ class PhraseIndex:
         self._starts = sorted(start for phrase in self._names.values() for start in _phrase_starts(phrase))
 
     def add(self, phrases: Iterable[Phrase]) -> None:
-        """Counts one more listing with these."""
+        """Count one more listing with these."""
         for phrase in phrases:
             if self._count(phrase, 1):
                 for start in _phrase_starts(phrase):
@@ -66,11 +66,11 @@ class PhraseIndex:
         return self._counts.get((kind, key), 0)
 
     def find_phrase(self, kind: PhraseKind, key: str) -> Phrase | None:
-        """The phrase of a kind with this key."""
+        """Return the phrase of a kind with this key."""
         return self._names.get((kind, key))
 
     def completions(self, start: str, limit: int) -> list[Phrase]:
-        """The most frequent phrases one of whose words begins so, those that begin so as a whole first."""
+        """Return the most frequent phrases one of whose words begins so, those that begin so as a whole first."""
         found = dict.fromkeys(islice(self._keys_starting_with(start), MAX_SCANNED_PHRASES))
         best = nlargest(
             limit, found, key=lambda each: (self._words[each].startswith(start), self._counts[each])
@@ -86,7 +86,7 @@ class PhraseIndex:
 
 
 def phrase_lookup_key(text: str) -> str:
-    """What somebody typed, as phrases are looked up by."""
+    """Return what somebody typed, as phrases are looked up by."""
     return " ".join(token.folded for token in tokenize(fold_text(text)))
 
 

@@ -66,7 +66,7 @@ class SearchFilters:
     deadline_after: datetime | None = None
 
     def without(self, dimension: FacetDimension) -> "SearchFilters":
-        """The same, asking nothing of one dimension."""
+        """Return the same, asking nothing of one dimension."""
         cleared: dict[FacetDimension, dict[str, object]] = {
             FacetDimension.SKILL: {"skills": ()},
             FacetDimension.FIELD: {"field": ""},
@@ -100,11 +100,11 @@ class SearchQuery:
         return tuple(word for word in self.words if word.is_required)
 
     def with_most_words(self) -> "SearchQuery":
-        """The same, content with most of the words."""
+        """Return the same, content with most of the words."""
         return replace(self, min_words=max(1, (len(self.required_words) + 1) // 2))
 
     def without(self, dimension: FacetDimension) -> "SearchQuery":
-        """The same, asking nothing of one dimension, be it by a filter or by words that stand for one."""
+        """Return the same, asking nothing of one dimension, be it by a filter or by words that stand for one."""
         name = _FILTER_OF_DIMENSION.get(dimension)
         words = tuple(word for word in self.words if not word.filters or word.filters[0].name != name)
         min_words = None if self.min_words is None else max(1, self.min_words - len(self.words) + len(words))

@@ -201,22 +201,22 @@ def is_too_old_to_notify(happened: datetime, now: datetime) -> bool:
 
 
 def verification_notices(user_id: str, email: str, code: str, expire_time: datetime) -> Notices:
-    """The code goes to the address that it is to prove."""
+    """Return the code goes to the address that it is to prove."""
     return (Notice(ToAddress(user_id, email), VerificationCode(code=code, expire_time=expire_time)),)
 
 
 def repeated_registration_notices(user_id: str, email: str) -> Notices:
-    """The owner of the account learns of the attempt; who made it learns nothing."""
+    """Return the owner of the account learns of the attempt; who made it learns nothing."""
     return (Notice(ToAddress(user_id, email), RegistrationRepeated()),)
 
 
 def compromised_session_notices(user_id: str) -> Notices:
-    """The owner of the session is warned."""
+    """Return the owner of the session is warned."""
     return (Notice(ToUser(user_id), SessionCompromised()),)
 
 
 def submission_notices(application: ApplicationFacts) -> Notices:
-    """The student gets a confirmation, the company its new applicant."""
+    """Return the student gets a confirmation, the company its new applicant."""
     return (
         Notice(ToUser(application.student_id), ApplicationReceived(**_student_facts(application))),
         Notice(
@@ -232,18 +232,18 @@ def disclosed_rejection_notices(application: ApplicationFacts) -> Notices:
 
 
 def move_notices(move: ApplicationMove) -> Notices:
-    """What a move tells the student and the company."""
+    """Return what a move tells the student and the company."""
     return (*_student_notices(move), *_company_notices(move))
 
 
 def listing_change_notices(change: ListingChange) -> Notices:
-    """The company learns when its listing is reviewed, goes online and stops taking applications."""
+    """Return the company learns when its listing is reviewed, goes online and stops taking applications."""
     content = _listing_content(change)
     return (Notice(ToCompany(change.company_id), content),) if content else ()
 
 
 def company_change_notices(change: CompanyChange) -> Notices:
-    """The company's members learn what was decided about it."""
+    """Return the company's members learn what was decided about it."""
     content = _company_content(change)
     return (Notice(ToCompany(change.company_id), content),) if content else ()
 

@@ -63,7 +63,7 @@ class Company:
     judgements: tuple[Judgement, ...] = ()
 
     def with_state(self, state: CompanyState, moderator: str, reason: str, now: datetime) -> "Company":
-        """The company in another state, by a moderator's decision; the same one when it is in it."""
+        """Return the company in another state, by a moderator's decision; the same one when it is in it."""
         if state is self.state:
             return self
         judgement = Judgement(now, moderator, self.state, state, reason)
@@ -71,7 +71,7 @@ class Company:
         return replace(self, state=state, judgements=kept)
 
     def with_next_version(self, now: datetime) -> "Company":
-        """The next version, at this time."""
+        """Return the next version, at this time."""
         return replace(self, create_time=self.create_time or now, update_time=now, version=self.version + 1)
 
     def with_registered_name(self, name: str) -> "Company":

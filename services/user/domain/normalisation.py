@@ -20,7 +20,7 @@ _TAG_PARTS: Final = re.compile("[_-]")
 
 
 def normalise_profile(profile: "Profile") -> "Profile":
-    """The profile with what means the same written in one way."""
+    """Return the profile with what means the same written in one way."""
     student = profile.student
     if student is not None:
         student = replace(student, languages=tuple(map(_normalise_language, student.languages)))

@@ -185,7 +185,7 @@ class Profile:
     version: int = 0
 
     def with_next_version(self, now: datetime) -> "Profile":
-        """The next version, at this time."""
+        """Return the next version, at this time."""
         return replace(self, create_time=self.create_time or now, update_time=now, version=self.version + 1)
 
     def with_registration(self, account: RegisteredAccount) -> "Profile":
@@ -220,7 +220,7 @@ class Profile:
         )
 
     def with_verified_email(self) -> "Profile":
-        """The profile after its address was proven."""
+        """Return the profile after its address was proven."""
         return replace(self, email_verified=True)
 
     def with_student_part(self) -> "Profile":
@@ -231,7 +231,7 @@ class Profile:
 
 
 def new_profile(user_id: str, kind: ProfileKind, company_id: str = "") -> Profile:
-    """A profile of which no more is known than the account."""
+    """Return a profile of which no more is known than the account."""
     return Profile(user_id, kind, company_id).with_student_part()
 
 

@@ -127,7 +127,7 @@ def build_student_query(
     city: str = "",
     country: str = "",
 ) -> StudentQuery:
-    """The query for what a recruiter typed."""
+    """Return the query for what a recruiter typed."""
     return StudentQuery(
         company_id=company_id,
         reading=reading,

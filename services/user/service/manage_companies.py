@@ -98,7 +98,7 @@ class ManageCompanies:
         return await self._repository.list_in_state(state, after=after, limit=limit)
 
     async def require_verified(self, principal: Principal) -> None:
-        """Raises COMPANY_NOT_VERIFIED unless the caller's company is verified, COMPANY_SUSPENDED."""
+        """Raise COMPANY_NOT_VERIFIED unless the caller's company is verified, COMPANY_SUSPENDED."""
         company = await self.get_own(principal)
         if company.state is CompanyState.SUSPENDED:
             raise DomainError("COMPANY_SUSPENDED", f"The company {company.name} is suspended.")

@@ -48,7 +48,7 @@ class CompanyScenario:
         self.events: list[TimedEvent] = []
 
     def listing(self, *states: str) -> str:
-        """A listing that was created as a draft and went through these states."""
+        """Return a listing that was created as a draft and went through these states."""
         id_ = new_id("int", slot_of(self.id))
         for version, state in enumerate(("DRAFT", *states), start=1):
             internship = Internship(

@@ -199,7 +199,7 @@ class ApplicationHarness:
     def on(
         cls, shards: Shards, peers: Peers, internships: InternshipService, users: UserService
     ) -> "ApplicationHarness":
-        """A service of its own on these stores and peers."""
+        """Return a service of its own on these stores and peers."""
         clock = FixedClock(NOW)
         store, applicant_store = ApplicationRepository(shards), ApplicantRepository(shards)
         listings, students = ListingClient(peers.channel("internship")), StudentClient(peers.channel("user"))
@@ -221,7 +221,7 @@ class ApplicationHarness:
         )
 
     def listing(self, openings: int = 1, **fields: Any) -> internship.Internship:
-        """An open listing of the company."""
+        """Return an open listing of the company."""
         listing = internship.Internship(
             id=new_id("int"),
             company=internship.CompanyRef(id=self.company_id, name="Acme"),
@@ -248,7 +248,7 @@ class ApplicationHarness:
         request: Message,
         operation: IdempotentOperation | None = None,
     ) -> T:
-        """Calls an RPC as somebody, perhaps under an idempotency key."""
+        """Call an RPC as somebody, perhaps under an idempotency key."""
         with acting_as(who, operation=operation):
             return await rpc(request, None)
 
@@ -270,7 +270,7 @@ class ApplicationHarness:
         operation: IdempotentOperation | None = None,
         **fields: Any,
     ) -> pb.Application:
-        """Moves through the states one after the other."""
+        """Move through the states one after the other."""
         moved = pb.Application()
         for state in states:
             fields.setdefault("etag", "")
@@ -291,7 +291,7 @@ class ApplicationHarness:
         return await self.call(student, self.servicer.AcceptOffer, request, operation)
 
     async def events_of(self, application_id: str) -> list[Message]:
-        """The events in the outbox that are about an application, oldest first."""
+        """Return the events in the outbox that are about an application, oldest first."""
         rows = await self.shards.shard_for(application_id).db["outbox"].find().sort("_id", 1).to_list()
         found = [events.Event.FromString(row["event"]) for row in rows]
         messages = [_unpacked(event) for event in found if event.subject == application_id]
@@ -316,12 +316,12 @@ class ApplicationHarness:
 
 
 def state_value(name: str) -> pb.ApplicationState.ValueType:
-    """A state of the contract by its short name."""
+    """Return a state of the contract by its short name."""
     return pb.ApplicationState.Value(f"APPLICATION_STATE_{name}")
 
 
 def to_incoming(event: events.Event, queue: str) -> IncomingEvent:
-    """An event's attributes as a queue brings them."""
+    """Return an event's attributes as a queue brings them."""
     return IncomingEvent(
         event_id=event.id,
         type=event.type,
@@ -334,12 +334,12 @@ def to_incoming(event: events.Event, queue: str) -> IncomingEvent:
 
 
 def key(name: str, replay: bool = False) -> IdempotentOperation:
-    """What an idempotency key stands for."""
+    """Return what an idempotency key stands for."""
     return IdempotentOperation(id=name, started_at=NOW, is_replay=replay)
 
 
 async def reason_of(call: Awaitable[Any]) -> str:
-    """The reason for which a call fails; empty when it does not."""
+    """Return the reason for which a call fails; empty when it does not."""
     try:
         await call
     except DomainError as error:

@@ -48,7 +48,7 @@ async def rows(shards: Shards) -> dict[str, Any]:
 
 
 async def applied(world: ApplicationHarness) -> tuple[str, list[str]]:
-    """A listing and the applications for it, of which two were moved; all shown as they should be."""
+    """Return a listing and the applications for it, of which two were moved; all shown as they should be."""
     listing = world.listing()
     made = [(await world.submit(world.student(), listing.id)).id for _ in range(6)]
     await world.move(world.member(), made[0], "SHORTLISTED", "INTERVIEW")

@@ -60,7 +60,7 @@ class AuthHarness:
     async def register(
         self, email: str, password: str = PASSWORD, *, name: str = "Ada", company: str = ""
     ) -> str:
-        """Registers and returns the user's ID."""
+        """Register and return the user's ID."""
         self.clock.advance(timedelta(milliseconds=1))
         kind = AccountKind.COMPANY if company else AccountKind.STUDENT
         await self.registration.register(
@@ -71,11 +71,11 @@ class AuthHarness:
         return user_id
 
     async def codes(self, user_id: str) -> list[str]:
-        """The codes that were sent, oldest first."""
+        """Return the codes that were sent, oldest first."""
         return [event.code for event in await read_outbox(self.shards, VerificationRequested, user_id)]
 
     async def verified(self, email: str, password: str = PASSWORD) -> SignInResult:
-        """Registers and proves an address."""
+        """Register and proves an address."""
         user_id = await self.register(email, password)
         return await self.registration.verify_email(email, (await self.codes(user_id))[-1])
 

@@ -18,7 +18,7 @@ DATA_KEY = bytes(32)
 
 
 def process(shards: Shards, clock: FixedClock) -> KeyRing:
-    """The keys as another process knows them."""
+    """Return the keys as another process knows them."""
     return KeyRing(SigningKeyRepository(shards), KeyStore(DATA_KEY), clock, ROTATION)
 
 

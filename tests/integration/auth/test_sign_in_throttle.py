@@ -48,7 +48,7 @@ async def undelayed(
 
 
 def somewhere(device_token: str = "") -> Visitor:
-    """A visitor at an address that no other test has."""
+    """Return a visitor at an address that no other test has."""
     address = f"203.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
     return Visitor((address,), b"Firefox", (device_token,) if device_token else ())
 
@@ -82,7 +82,7 @@ async def wait_of(call: Awaitable[Any]) -> float:
 async def rate_limit_headers_of(
     auth: AuthHarness, email: str, password: str, visitor: Visitor
 ) -> dict[str, str]:
-    """What the answer to a sign-in says about limits."""
+    """Return what the answer to a sign-in says about limits."""
 
     async def call() -> dict[str, str]:
         bind_call(CallContext())

@@ -76,7 +76,7 @@ def stopped(stack: StackHandle) -> Iterator[Callable[[str], None]]:
 
 
 def event_about(subject: str, queue: str = "q") -> IncomingEvent:
-    """An event as it arrives on a queue."""
+    """Return an event as it arrives on a queue."""
     return IncomingEvent(
         event_id=new_id("evt"),
         type="auth.user.verified",

@@ -77,7 +77,7 @@ class OrphanHarness:
         await self.clients["s2"][self.database]["things"].insert_many(moving)
 
     async def of_all(self, ask: "Callable[[ShardCollection], Awaitable[Iterable[Any]]]") -> list[Any]:
-        """What all shards answer, sorted."""
+        """Return what all shards answer, sorted."""
 
         async def on_shard(shard: Shard) -> Iterable[Any]:
             return await ask(shard.db["things"])

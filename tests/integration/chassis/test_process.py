@@ -44,7 +44,7 @@ class LaunchedProcess:
         wait_until_blocking(self._is_ready, "the process to be ready", within_s=60)
 
     def end(self) -> tuple[int, str]:
-        """Waits for its end; returns its exit status and what it wrote."""
+        """Wait for its end; return its exit status and what it wrote."""
         written, _ = self.popen.communicate(timeout=30)
         return self.popen.returncode, written
 

@@ -151,7 +151,7 @@ class ControlPlaneHarness:
         self.write_mesh()
 
     def write_mesh(self, regions: tuple[str, ...] = ("local",), **changes: Any) -> None:
-        """Puts another file in its place, as a careful editor does."""
+        """Put another file in its place, as a careful editor does."""
         self._gateway = changes.get("gateway", {})
         services = {service: {"port": 5001, "endpoints": {"registry": True}} for service in SERVICE_NAMES}
         content = {"regions": list(regions), "services": services, **changes}
@@ -204,7 +204,7 @@ class ControlPlaneHarness:
         return started
 
     async def envoy(self, variant: VariantName = "delta", region: str = "local") -> None:
-        """Starts it; it is killed in the end."""
+        """Start it; it is killed in the end."""
         node = EnvoyNode("gateway-1", region, ("127.0.0.1", self.admin), ("127.0.0.1", self.ads), variant)
         config = self.folder / "envoy.json"
         config.write_text(json.dumps(build_bootstrap(node)))
@@ -218,7 +218,7 @@ class ControlPlaneHarness:
         self._closing.callback(process.kill)
 
     def proxyless(self, service: str = "internship", region: str = "local") -> grpc.aio.Channel:
-        """A channel that finds its endpoints by itself."""
+        """Return a channel that finds its endpoints by itself."""
         config = {
             "xds_servers": [
                 {
@@ -237,7 +237,7 @@ class ControlPlaneHarness:
         return channel
 
     async def ask_gateway(self, path: str | None = None) -> httpx.Response:
-        """Reads a path, by default a listing that nobody has read before."""
+        """Read a path, by default a listing that nobody has read before."""
         path = path or f"/api/v1/internships/{new_id('int')}"
         async with httpx.AsyncClient() as client:
             return await client.get(f"http://127.0.0.1:{self.listen}{path}", timeout=WAIT_TIMEOUT_S)
@@ -249,13 +249,13 @@ class ControlPlaneHarness:
             return False
 
     async def admin_text(self, path: str) -> str:
-        """What Envoy's own administration answers."""
+        """Return what Envoy's own administration answers."""
         async with httpx.AsyncClient() as client:
             return (await client.get(f"http://127.0.0.1:{self.admin}{path}")).text
 
     @asynccontextmanager
     async def gateway_load(self, tasks: int = 4) -> AsyncIterator[LoadTally]:
-        """Calls through Envoy until the block ends; each answer is noted."""
+        """Call through Envoy until the block ends; each answer is noted."""
         load = LoadTally()
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.listen}") as client:
 
@@ -271,7 +271,7 @@ class ControlPlaneHarness:
 
     @asynccontextmanager
     async def proxyless_load(self, channel: grpc.aio.Channel, tasks: int = 4) -> AsyncIterator[LoadTally]:
-        """Calls over the channel until the block ends."""
+        """Call over the channel until the block ends."""
         load = LoadTally()
         stub: Any = InternshipServiceStub(channel)
 

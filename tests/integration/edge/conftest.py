@@ -16,7 +16,7 @@ from tests.waiting import WAIT_TIMEOUT_S
 
 
 def published_jwks() -> bytes:
-    """The public key of the tests' people, as auth publishes it."""
+    """Return the public key of the tests' people, as auth publishes it."""
     jwk: Any = ECAlgorithm.to_jwk(USER_KEY.public_key(), as_dict=True)
     known = auth_pb2.Jwk(kid=USER_KEY_ID, alg="ES256", use="sig", **jwk)
     return auth_pb2.Jwks(keys=[known]).SerializeToString()
@@ -30,7 +30,7 @@ class EdgeHarness(ControlPlaneHarness):
     client: httpx.AsyncClient
 
     async def open(self, **gateway: Any) -> None:
-        """Starts everything; `gateway` is that part of the mesh file."""
+        """Start everything; `gateway` is that part of the mesh file."""
         self.write_mesh(gateway=gateway)
         await self.start_control_plane()
         self._closing.push_async_callback(self.stop_control_plane)

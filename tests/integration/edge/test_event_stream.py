@@ -140,7 +140,7 @@ class EventStreamParser:
                 block = []
 
     async def next(self, *, comments: bool = False) -> dict[str, str]:
-        """The next event, or the next comment as the field ""."""
+        """Return the next event, or the next comment as the field ""."""
         async with asyncio.timeout(EVENT_TIMEOUT_S):
             async for block in self.blocks():
                 fields = dict(_field(line) for line in block)
@@ -243,7 +243,7 @@ class Browser:
         self._process = process
 
     async def told(self, what: str) -> dict[str, Any]:
-        """The next event of a kind; what comes before it is passed over."""
+        """Return the next event of a kind; what comes before it is passed over."""
         assert self._process.stdout is not None
         async with asyncio.timeout(EVENT_TIMEOUT_S):
             while line := await self._process.stdout.readline():

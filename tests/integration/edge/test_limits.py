@@ -52,7 +52,7 @@ async def limited(
 
 
 def somewhere() -> dict[str, str]:
-    """A client at an address that no other test has."""
+    """Return a client at an address that no other test has."""
     return {"x-forwarded-for": f"198.19.{secrets.randbelow(256)}.{secrets.randbelow(256)}"}
 
 
@@ -66,7 +66,7 @@ def reason_of(answer: httpx.Response) -> str:
 
 
 async def search(edge: EdgeHarness, who: dict[str, str]) -> httpx.Response:
-    """A search that nobody has made before, so that no cache answers it."""
+    """Return a search that nobody has made before, so that no cache answers it."""
     return await edge.client.get(SEARCH, params={"q": secrets.token_hex(8)}, headers=who)
 
 
@@ -125,7 +125,7 @@ def from_(address: str) -> dict[str, str]:
 
 
 def network() -> str:
-    """The first three groups of an IPv6 /48 that no other test has."""
+    """Return the first three groups of an IPv6 /48 that no other test has."""
     return f"2001:db8:{secrets.randbelow(65_535) + 1:x}"
 
 
@@ -251,7 +251,7 @@ async def test_everybody_passes_while_the_limiter_is_down(
 
 
 async def typed(edge: EdgeHarness, who: dict[str, str], **query: str) -> httpx.Response:
-    """A search with an extra filter of its own, so that no cache answers it."""
+    """Return a search with an extra filter of its own, so that no cache answers it."""
     return await edge.client.get(SEARCH, params=query, headers=who)
 
 

@@ -44,14 +44,14 @@ class RealAuthHarness(EdgeHarness):
         self._closing.callback(process.kill)
 
     async def login(self, email: str, password: str = PASSWORD, **sent: Any) -> httpx.Response:
-        """A sign-in; `place` is the client's address."""
+        """Return a sign-in; `place` is the client's address."""
         headers = {"x-forwarded-for": sent.pop("place", None) or somewhere(), **sent.pop("headers", {})}
         body = {"email": email, "password": password, **sent}
         self.client.cookies.clear()
         return await self.client.post(LOGIN, json=body, headers=headers)
 
     async def somebody(self) -> str:
-        """The address of an account."""
+        """Return the address of an account."""
         email = f"{secrets.token_hex(6)}@campus.test"
         person = {"email": email, "password": PASSWORD, "name": "Ada", "kind": "ACCOUNT_KIND_STUDENT"}
         answer = await self.client.post("/api/v1/auth/register", json=person)

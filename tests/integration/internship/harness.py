@@ -53,7 +53,7 @@ class FakeCompanies:
         self.pages: dict[str, CompanySnapshot] = {}
 
     def add(self, name: str, slot: int | None = None, *, verified: bool = True) -> Principal:
-        """A company, and its owner."""
+        """Return a company, and its owner."""
         company = ListingCompany(id=new_id("cmp", slot), name=name, url="https://example.com")
         self.pages[company.id] = CompanySnapshot(company, "VERIFIED" if verified else "UNVERIFIED")
         return Principal(id=new_id("usr"), kind="COMPANY", role="OWNER", org=company.id, email_verified=True)
@@ -105,13 +105,13 @@ class InternshipHarness:
         self.api = InternshipServicer(self.use_cases, PageTokens(b"k" * 32), self.cache, self.clock)
 
     async def draft(self, owner: Principal, posting: Posting | None = None, **changes: Any) -> pb.Internship:
-        """A draft of the owner's company."""
+        """Return a draft of the owner's company."""
         message = posting_to_message(replace(posting or self.posting(), **changes))
         with acting_as(owner):
             return await self.api.CreateInternship(pb.CreateInternshipRequest(internship=message), CONTEXT)
 
     async def published(self, owner: Principal, **changes: Any) -> pb.Internship:
-        """An open listing of the owner's company."""
+        """Return an open listing of the owner's company."""
         draft = await self.draft(owner, **changes)
         with acting_as(owner):
             return await self.api.PublishInternship(
@@ -119,22 +119,22 @@ class InternshipHarness:
             )
 
     async def get(self, reader: Principal | None, listing_id: str) -> pb.Internship:
-        """What the reader is answered, parsed."""
+        """Return what the reader is answered, parsed."""
         with acting_as(reader):
             answer = await self.api.GetInternship(pb.GetInternshipRequest(internship_id=listing_id), CONTEXT)
         return parsed(pb.Internship, answer)
 
     async def search(self, **query: Any) -> pb.ListInternshipsResponse:
-        """What a student finds."""
+        """Return what a student finds."""
         with acting_as(STUDENT):
             return await self.api.ListInternships(pb.ListInternshipsRequest(**query), CONTEXT)
 
     def suggest(self, typed: str) -> list[pb.Suggestion]:
-        """What a text is completed to."""
+        """Return what a text is completed to."""
         return list(suggestions_to_message(self.use_cases.suggestions.completions(typed, 10)).suggestions)
 
     async def take(self, listing_id: str, application_id: str, version: int = 3) -> pb.TakeOpeningResponse:
-        """Takes an opening as the application service does."""
+        """Take an opening as the application service does."""
         request = pb.TakeOpeningRequest(
             internship_id=listing_id, application_id=application_id, application_version=version
         )
@@ -142,7 +142,7 @@ class InternshipHarness:
             return await self.api.TakeOpening(request, CONTEXT)
 
     def posting(self) -> Posting:
-        """A posting that can be published now."""
+        """Return a posting that can be published now."""
         return replace(POSTING, apply_deadline=self.clock.now() + timedelta(days=14))
 
     async def index(self) -> None:
@@ -167,7 +167,7 @@ class InternshipHarness:
 
 
 def incoming(subject: str, queue: str, event_id: str = "") -> IncomingEvent:
-    """The attributes of an event on a queue."""
+    """Return the attributes of an event on a queue."""
     return IncomingEvent(
         event_id=event_id or new_id("evt"),
         type="",
@@ -180,7 +180,7 @@ def incoming(subject: str, queue: str, event_id: str = "") -> IncomingEvent:
 
 
 def parsed(kind: type[M], answer: Any) -> M:
-    """An answer as a client reads it, whether it came as bytes or as a message."""
+    """Return an answer as a client reads it, whether it came as bytes or as a message."""
     return kind.FromString(answer) if isinstance(answer, bytes) else answer
 
 

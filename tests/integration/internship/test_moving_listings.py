@@ -74,7 +74,7 @@ async def moves(shards: Shards, collection: str) -> AsyncIterator[str]:
 
 
 async def answered(world: InternshipHarness) -> list[Any]:
-    """What queries of all kinds find, and what they count."""
+    """Return what queries of all kinds find, and what they count."""
     found = []
     for query in QUERIES[::3]:
         wanted = search_request_from_message(
@@ -86,7 +86,7 @@ async def answered(world: InternshipHarness) -> list[Any]:
 
 
 async def patiently(world: InternshipHarness, wanted: SearchRequest) -> SearchPage:
-    """The answer, asked for again while a shard of a busy machine does not answer in time."""
+    """Return the answer, asked for again while a shard of a busy machine does not answer in time."""
     while True:
         try:
             return await world.use_cases.search.search(wanted, PageCursor())

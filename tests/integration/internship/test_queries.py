@@ -70,7 +70,7 @@ class IndexUseRecorder(CommandListener):
 
 
 def _is_of_one_company(query: Any) -> bool:
-    """A search within one company goes to the company's shard."""
+    """Return whether a search within one company goes to the company's shard."""
     return "'company.key': 'cmp_" in str(query)
 
 

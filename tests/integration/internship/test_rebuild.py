@@ -48,7 +48,7 @@ async def rebuilt(
 
 
 async def indexed(shards: Shards) -> dict[str, Any]:
-    """What the index holds, but for when it was written."""
+    """Return what the index holds, but for when it was written."""
     found = [
         row
         for shard in shards.all_shards()

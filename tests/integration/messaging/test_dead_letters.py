@@ -49,7 +49,7 @@ async def lying(letters: DeadLetterQueues, queue: str) -> list[DeadLetterMessage
 
 
 async def dead(letters: DeadLetterQueues, queue: str, count: int) -> list[DeadLetterMessage]:
-    """The dead letters as soon as there are this many."""
+    """Return the dead letters as soon as there are this many."""
     async with asyncio.timeout(WAIT_TIMEOUT_S):
         while len(found := await lying(letters, queue)) != count:
             await asyncio.sleep(0.1)
@@ -59,7 +59,7 @@ async def dead(letters: DeadLetterQueues, queue: str, count: int) -> list[DeadLe
 async def buried(
     amqp_url: str, shards: Shards, relaying: RelayController, queue: str, count: int
 ) -> list[DeadLetterMessage]:
-    """This number of dead events, in the order in which they lie."""
+    """Return this number of dead events, in the order in which they lie."""
     async with consuming(amqp_url, queue, RecordingHandler(refuse)):
         relaying.start()
         await emit(shards, count)

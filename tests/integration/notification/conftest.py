@@ -138,7 +138,7 @@ class NotificationHarness:
         return user_id
 
     async def settled(self, *delivery_ids: str) -> None:
-        """Returns when these mails are on no way any more."""
+        """Return when these mails are on no way any more."""
 
         async def gone() -> bool:
             found = [await self.store.get_delivery(each) for each in delivery_ids]

@@ -219,7 +219,7 @@ async def test_a_mail_that_another_process_is_sending_is_left_to_it(
 async def _row_as_if_never_settled(
     service: NotificationHarness, delivery_id: str, lease_until: datetime
 ) -> str:
-    """Puts the row back to what it was when its process died between the server's yes and writing SENT."""
+    """Put the row back to what it was when its process died between the server's yes and writing SENT."""
     deliveries = service.shards.shard_for(delivery_id).db[DELIVERIES]
     other = await deliveries.find_one({"_id": delivery_id})
     assert other is not None

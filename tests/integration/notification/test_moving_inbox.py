@@ -66,7 +66,7 @@ async def next_of(stream: AsyncIterator[Notification]) -> str:
 async def opening(
     service: NotificationHarness, stream: AsyncIterator[Notification], user_id: str
 ) -> "asyncio.Task[str]":
-    """The first entry that is to come; the stream listens before this returns."""
+    """Return the first entry that is to come; the stream listens before this returns."""
     first = asyncio.create_task(next_of(stream))
     await wait_until(lambda: service.feed._count[user_id])
     return first

@@ -32,7 +32,7 @@ def service(stack: StackHandle, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def launch(stack: StackHandle, tmp_path: Path) -> Iterator[RateLimiterLauncher]:
-    """Starts services of the test's own."""
+    """Start services of the test's own."""
     launcher = RateLimiterLauncher(stack, tmp_path)
     yield launcher
     launcher.end_all()

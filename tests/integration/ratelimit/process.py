@@ -44,7 +44,7 @@ class LaunchedRateLimiter:
         return httpx.get(f"http://127.0.0.1:{self.ops_port}{path}", timeout=WAIT_TIMEOUT_S)
 
     def metric(self, name: str, **labels: str) -> float:
-        """The value of a metric, 0 while there is none with these labels."""
+        """Return the value of a metric, 0 while there is none with these labels."""
         wanted = ",".join(f'{key}="{value}"' for key, value in labels.items())
         series = name + (f"{{{wanted}}}" if wanted else "")
         found = re.search(rf"^{re.escape(series)} (\S+)$", self.ops("/metrics").text, re.MULTILINE)
@@ -120,7 +120,7 @@ class RateLimitClient:
         self._domain = domain
 
     async def ask(self, *descriptors: Any) -> Any:
-        """The answer to one request."""
+        """Return the answer to one request."""
         request = rls_pb2.RateLimitRequest(domain=self._domain, descriptors=descriptors)
         return await self.send(request)
 
@@ -135,7 +135,7 @@ class RateLimitClient:
 
 
 def build_descriptor(*entries: tuple[str, str], hits: int = 1) -> Any:
-    """A descriptor."""
+    """Return a descriptor."""
     pairs = [ratelimit_pb2.RateLimitDescriptor.Entry(key=key, value=value) for key, value in entries]
     return ratelimit_pb2.RateLimitDescriptor(entries=pairs, hits_addend=UInt64Value(value=hits))
 

@@ -88,7 +88,7 @@ def blocking(stack: StackHandle) -> Iterator[Any]:
 
 
 def at_given_times() -> str:
-    """The script, with the time as its last argument."""
+    """Return the script, with the time as its last argument."""
     script = Path(redis_counter_store.__file__).with_name("hit.lua").read_text()
     clock = "redis.call('TIME')"
     assert script.count(clock) == 1

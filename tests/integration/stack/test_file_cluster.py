@@ -26,7 +26,7 @@ def ic(*arguments: str) -> str:
 
 
 def by_both(stack: StackHandle, file: Path, *arguments: str) -> tuple[Any, Any]:
-    """The JSON of a command by the file, and of the same one by the stack's name."""
+    """Return the JSON of a command by the file, and of the same one by the stack's name."""
     by_file = ic("--cluster", str(file), *arguments, "--json")
     by_name = ic(*arguments, "--json", "--stack", stack.topology.name)
     return json.loads(by_file), json.loads(by_name)

@@ -107,7 +107,7 @@ def wait_for_line(_: str) -> None:
 
 
 def at(line: str, then: Callable[[], object]) -> Callable[[str], None]:
-    """Does something when the mover says such a line for the first time."""
+    """Do something when the mover says such a line for the first time."""
     waiting = [then]
 
     def hear(said: str) -> None:

@@ -50,7 +50,7 @@ class UserHarness:
         self._handlers = subscription.handlers
 
     async def hear(self, event: Message, subject: str, *, event_id: str = "") -> None:
-        """Handles an event as a worker does."""
+        """Handle an event as a worker does."""
         self.clock.advance(timedelta(milliseconds=1))
         incoming = IncomingEvent(
             event_id=event_id or new_id("evt"),
@@ -93,7 +93,7 @@ class UserHarness:
             return await self.api.UpdateMe(request, NO_CONTEXT)
 
     async def found_student(self, name: str, **student: Any) -> Principal:
-        """A student who lets recruiters find them."""
+        """Return a student who lets recruiters find them."""
         person = a_student()
         await self.registered(person, name)
         await self.verified(person)
@@ -116,7 +116,7 @@ class UserHarness:
             await self.api.SetCompanyState(verify, NO_CONTEXT)
 
     async def search(self, recruiter: Principal, **request: Any) -> pb.SearchStudentsResponse:
-        """What a recruiter of a verified company finds."""
+        """Return what a recruiter of a verified company finds."""
         await self.trusted(recruiter)
         with acting_as(recruiter):
             return await self.api.SearchStudents(pb.SearchStudentsRequest(**request), NO_CONTEXT)

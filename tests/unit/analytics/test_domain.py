@@ -38,7 +38,7 @@ def event(state: str, version: int, **more: object) -> ApplicationEvent:
 
 
 def counted(events: Iterable[ApplicationEvent]) -> FigureCounts:
-    """The figures as the store builds them: by adding up what each event changes."""
+    """Return the figures as the store builds them: by adding up what each event changes."""
     track, figures = ApplicationTrack(id="app_1", internship_id="int_1"), Counter[str]()
     before: FigureCounts = {}
     for each in events:

@@ -77,7 +77,7 @@ def hired(now: datetime = NOW) -> Application:
 
 
 def in_state(state: ApplicationState, now: datetime = NOW) -> Application:
-    """An application in that state, come there by legal moves at `now`."""
+    """Return an application in that state, come there by legal moves at `now`."""
     ways: dict[ApplicationState, tuple[ApplicationState, ...]] = {
         ApplicationState.SUBMITTED: (),
         ApplicationState.IN_REVIEW: (ApplicationState.IN_REVIEW,),

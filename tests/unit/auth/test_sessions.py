@@ -27,7 +27,7 @@ def token(number: int) -> RefreshToken:
 
 
 def generation(number: int) -> RefreshToken:
-    """The first token, or the one after a number of exchanges."""
+    """Return the first token, or the one after a number of exchanges."""
     found = token(0)
     for _ in range(number):
         found = found.successor(KEY)

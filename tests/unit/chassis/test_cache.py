@@ -365,7 +365,7 @@ async def _interleaved(steps: list[str]) -> None:
 
 
 async def during_a_call(cache: Cache, source: HeldLoader, deadline_s: float = 5.0) -> tuple[str | None, bool]:
-    """What a call reads, and whether its answer is marked as stale."""
+    """Return what a call reads, and whether its answer is marked as stale."""
 
     async def call() -> tuple[str | None, bool]:
         bind_call(CallContext(deadline=time.monotonic() + deadline_s))

@@ -54,7 +54,7 @@ def test_arbitrary_text_is_either_an_id_with_a_slot_or_refused(text: str) -> Non
 
 
 def number_of(id_: str) -> int:
-    """The 128 bits of an ID."""
+    """Return the 128 bits of an ID."""
     return sum(CROCKFORD.index(digit) << 5 * place for place, digit in enumerate(reversed(id_[4:])))
 
 

@@ -62,7 +62,7 @@ def routes(name: str, *clusters: str) -> Any:
 
 
 def services(**ports: int) -> Snapshot:
-    """A whole snapshot: one listener and its routes to clusters of these names."""
+    """Return a whole snapshot: one listener and its routes to clusters of these names."""
     return Snapshot.from_messages(
         [
             listener("gateway", "gateway"),
@@ -106,7 +106,7 @@ class SimulatedXdsNode:
         )
 
     def take(self) -> XdsResponse | None:
-        """The next response, not answered yet."""
+        """Return the next response, not answered yet."""
         response = self.stream.next_response()
         if response is not None:
             self.log.append(response.resource_type.label)

@@ -25,7 +25,7 @@ def named_paths(page: Path) -> Iterator[str]:
 
 
 def alternatives(path: str) -> list[str]:
-    """What `a/{b,c}.py` stands for."""
+    """Return what `a/{b,c}.py` stands for."""
     found = re.fullmatch(r"([^{]*)\{([^}]*)\}(.*)", path)
     return [found[1] + each + found[3] for each in found[2].split(",")] if found else [path]
 
@@ -53,12 +53,12 @@ def is_cut(path: str) -> bool:
 
 
 def flow() -> list[tuple[str, str]]:
-    """The steps of the request that the page follows: file and function."""
+    """Return the steps of the request that the page follows: file and function."""
     return [(step["file"], step["name"]) for step in _STEP.finditer(NEWCOMER.read_text())]
 
 
 def definition(file: str, name: str) -> ast.AST:
-    """The function, or the method `Class.name`. Raises AssertionError when there is none."""
+    """Return the function, or the method `Class.name`. Raises AssertionError when there is none."""
     scope: ast.AST = ast.parse((REPO / file).read_text())
     for part in name.split("."):
         inside = [

@@ -51,18 +51,18 @@ class EdgeScript:
         self._script: Any = self._lua.execute(render_lua_source(contracts) + _EXPORTS)
 
     def methods(self, path: str) -> str | None:
-        """What a path takes; None for one that there is not."""
+        """Return what a path takes; None for one that there is not."""
         node, _, _ = self._script.call("GET", path)
         return None if node is None else str(self._script.methods(node))
 
     def query(self, method: str, path: str, query: str) -> ScriptRefusal | None:
-        """The violations of a query."""
+        """Return the violations of a query."""
         _, binding, _ = self._script.call(method, path)
         found = self._script.query(binding, path, query)
         return _refusal(found[0] if isinstance(found, tuple) else found)
 
     def body(self, method: str, path: str, body: str) -> ScriptRefusal | BodyFields:
-        """The fields of a body, or its violations."""
+        """Return the fields of a body, or its violations."""
         _, binding, values = self._script.call(method, path)
         found = self._script.body(body, binding, values)
         return _refusal(found.refusal) or BodyFields(tuple(_items(found.present_fields)))

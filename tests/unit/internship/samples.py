@@ -41,7 +41,7 @@ POSTING = Posting(
 
 
 def listing(state: ListingState = ListingState.DRAFT, **changes: Any) -> Listing:
-    """A listing that could be published, in any state; `changes` go to the listing or its posting."""
+    """Return a listing that could be published, in any state; `changes` go to the listing or its posting."""
     own = {name: changes.pop(name) for name in ("hires", "history", "version") if name in changes}
     return Listing(
         id="int_01JD0000000000000000000000",

@@ -83,7 +83,7 @@ def mails() -> NotificationRenderer:
 
 
 def header_lines(raw: bytes) -> dict[str, str]:
-    """The headers of a mail, each once, unfolded as RFC 5322 says; every line ends in CRLF."""
+    """Return the headers of a mail, each once, unfolded as RFC 5322 says; every line ends in CRLF."""
     head = raw.partition(b"\r\n\r\n")[0].decode()
     assert not re.search(r"(?<!\r)\n|\r(?!\n)", head)
     pairs = [line.partition(": ")[::2] for line in re.sub(r"\r\n(?=[ \t])", "", head).split("\r\n")]
@@ -92,7 +92,7 @@ def header_lines(raw: bytes) -> dict[str, str]:
 
 
 def decoded(value: str) -> str:
-    """What RFC 2047 makes of a value that is all encoded words, or has none."""
+    """Return what RFC 2047 makes of a value that is all encoded words, or has none."""
     words = WORD.findall(value)
     if not words:
         assert "=?" not in value

@@ -45,7 +45,7 @@ def make(folder: Path) -> NotificationRenderer:
 
 
 def sample(kind: type[NotificationContent], **given: Any) -> NotificationContent:
-    """A content whose every variable can be recognised in the text."""
+    """Return a content whose every variable can be recognised in the text."""
     kinds = get_type_hints(kind)
     values = {
         field.name: f"the {field.name}" if kinds[field.name] is str else WRITTEN_AT for field in fields(kind)
@@ -54,14 +54,14 @@ def sample(kind: type[NotificationContent], **given: Any) -> NotificationContent
 
 
 def raw(mails: NotificationRenderer, content: NotificationContent, reader: Addressee = READER) -> bytes:
-    """The mail's bytes."""
+    """Return the mail's bytes."""
     return mails.render_mail("ntf_1", content, reader, written_at=WRITTEN_AT).raw
 
 
 def written(
     mails: NotificationRenderer, content: NotificationContent, reader: Addressee = READER
 ) -> EmailMessage:
-    """The mail after a journey over the wire."""
+    """Return the mail after a journey over the wire."""
     received = message_from_bytes(raw(mails, content, reader), policy=default)
     assert isinstance(received, EmailMessage)
     return received

@@ -17,7 +17,7 @@ async def quiet(*events: bytes) -> AsyncIterator[bytes]:
 
 
 def fields_of(event: bytes) -> dict[str, str]:
-    """An event's lines, as the HTML standard reads them."""
+    """Return an event's lines, as the HTML standard reads them."""
     assert event.endswith(b"\n\n") and event.count(b"\n\n") == 1
     return dict(line.split(": ", 1) for line in event.decode().strip().splitlines())
 

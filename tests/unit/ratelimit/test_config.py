@@ -21,7 +21,7 @@ def complaints(text: str) -> tuple[str, ...]:
 
 
 def of_limit(limit: str) -> str:
-    """A file with one rate limit."""
+    """Return a file with one rate limit."""
     return f"domain: d\ndescriptors:\n- key: a\n  descriptors:\n  - key: b\n    rate_limit: {limit}\n"
 
 

@@ -144,13 +144,13 @@ def _chain(max_in_flight: int) -> Any:
 
 
 def signed_in(token: str, **further: str) -> tuple[tuple[str, str], ...]:
-    """The metadata of a call by somebody; `further` keys with dashes for underscores."""
+    """Return the metadata of a call by somebody; `further` keys with dashes for underscores."""
     extra = tuple((key.replace("_", "-"), value) for key, value in further.items())
     return (("authorization", f"Bearer {token}"), *extra)
 
 
 def status_in(error: grpc.aio.AioRpcError) -> Status:
-    """The details of a refusal."""
+    """Return the details of a refusal."""
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin" and isinstance(value, bytes):
             return Status.FromString(value)

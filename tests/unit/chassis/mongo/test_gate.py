@@ -24,7 +24,7 @@ def gate() -> OperationGuard:
 
 
 async def passed(gate: OperationGuard, error: PyMongoError) -> Exception:
-    """What comes of an operation that ends in this."""
+    """Return what comes of an operation that ends in this."""
 
     async def operation() -> None:
         raise error

@@ -23,7 +23,7 @@ CLEARED = rebalance.with_moves(MOVED, [])
 
 
 def shown(shard: Shard) -> object:
-    """The condition that a way reads under."""
+    """Return the condition that a way reads under."""
     return shard.db["things"]._orphan_filter
 
 

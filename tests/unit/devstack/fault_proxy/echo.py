@@ -65,7 +65,7 @@ class ProxiedEchoServer:
 
 
 def on_its_loop(scenario: Callable[[ProxiedEchoServer], Awaitable[None]]) -> Callable[[], None]:
-    """Makes a test of a scenario, on the event loop that the proxy runs on, which is not pytest's."""
+    """Make a test of a scenario, on the event loop that the proxy runs on, which is not pytest's."""
 
     async def play() -> None:
         echo = EchoTcpServer()

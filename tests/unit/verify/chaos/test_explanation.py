@@ -20,7 +20,7 @@ def make_fault(at_s: float, target: str, for_s: float = 0.0) -> Fault:
 
 
 def trace_subjects(lines: list[str]) -> list[str]:
-    """The subjects of operations and the targets of faults, in order."""
+    """Return the subjects of operations and the targets of faults, in order."""
     return [line.split("pause ")[1].split()[0] if "*" in line else line.split()[4] for line in lines]
 
 

@@ -64,7 +64,7 @@ def make_stored_state(
 
 
 def told(*operations: tuple[str, str, str, int], detail: str = LISTING) -> OperationLog:
-    """An operation log of (who, what, subject, answer)."""
+    """Return an operation log of (who, what, subject, answer)."""
     operation_log = OperationLog()
     for who, what, subject, answer in operations:
         operation_log.record(

@@ -17,7 +17,7 @@ Rule = Callable[[Iterable[SourceFile]], Iterator[RuleViolation]]
 
 
 def found(rule: Rule, **texts: str) -> list[str]:
-    """The places that a rule finds; `__` in a name stands for a slash."""
+    """Return the places that a rule finds; `__` in a name stands for a slash."""
     files = {
         name.replace("__", "/").replace("/main/", "__main__") + ".py": textwrap.dedent(text)
         for name, text in texts.items()
