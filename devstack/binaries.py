@@ -76,7 +76,10 @@ def install_h2load(say: Callable[[str], None]) -> None:
 
 def h2load() -> Path:
     """The HTTP/2 load generator that apt installed."""
-    return _find_on_path("h2load")
+    found = shutil.which("h2load")
+    if not found:
+        raise OpsError("h2load is not installed: apt-get install nghttp2-client")
+    return Path(found)
 
 
 def install_faketime(say: Callable[[str], None]) -> None:
