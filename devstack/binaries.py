@@ -69,14 +69,17 @@ def install_missing_packages(say: Callable[[str], None]) -> list[str]:
 
 
 def install_h2load(say: Callable[[str], None]) -> None:
-    """Installs h2load, which only measuring needs, where it is missing. Raises OpsError as above."""
+    """Install h2load, which only measuring needs, where it is missing. Raises OpsError as above."""
     if not shutil.which("h2load"):
         _install_packages(["nghttp2-client"], say)
 
 
 def h2load() -> Path:
     """Return the HTTP/2 load generator that apt installed."""
-    return _find_on_path("h2load")
+    found = shutil.which("h2load")
+    if not found:
+        raise OpsError("h2load is not installed: apt-get install nghttp2-client")
+    return Path(found)
 
 
 def install_faketime(say: Callable[[str], None]) -> None:

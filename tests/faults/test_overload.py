@@ -9,6 +9,7 @@ from statistics import median
 import httpx
 import pytest
 
+from devstack import binaries
 from tests.faults.user_pool import UserPool
 from tests.stack import StackHandle
 from verify.bench.benchmark_users import sign_in_seeded_users
@@ -21,6 +22,11 @@ DEADLINE_S = 2.0
 """What the contract gives a search."""
 MAX_LOST_SHARE = 0.01
 MAX_SLOWDOWN = 2.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def load_generator() -> None:
+    binaries.install_h2load(print)
 
 
 def test_at_twice_the_capacity_accepted_requests_end_in_time_and_the_rest_get_a_retry_time(
