@@ -17,6 +17,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.command_cursor import AsyncCommandCursor
 from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
 from pymongo.read_preferences import SecondaryPreferred
 
 from chassis.mongo.documents import Document
@@ -222,7 +223,17 @@ class ShardCursor(AsyncCursor[Document]):
     async def _refresh(self) -> int:
         if self.session is not None:
             return await self._guard.run(super()._refresh)
-        return await self._guard.run_read(super()._refresh)
+        if self._id is not None:
+            return await self._guard.run_read_once(super()._refresh)
+        return await self._guard.run_read(self._send_query)
+
+    async def _send_query(self) -> int:
+        try:
+            return await super()._refresh()
+        except PyMongoError:
+            # A failed cursor counts as read to its end; one that has begun anew can be tried again.
+            await self.rewind()
+            raise
 
 
 class ShardCommandCursor(AsyncCommandCursor[Document]):
@@ -232,4 +243,5 @@ class ShardCommandCursor(AsyncCommandCursor[Document]):
         collection = self._collection
         if not isinstance(collection, ShardCollection):
             raise TypeError("a shard's cursor reads a shard's collection")
-        return await collection._guard.run(super()._refresh)
+        entry = collection._guard.run_read_once if self.session is None else collection._guard.run
+        return await entry(super()._refresh)

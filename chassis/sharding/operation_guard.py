@@ -30,6 +30,8 @@ DEFAULT_OPERATION_TIMEOUT_S: Final = 10.0
 PRIMARY_GRACE_S: Final = 0.5
 """How long a primary may be missing before operations are refused."""
 POLL_INTERVAL_S: Final = 0.02
+READ_RETRY_PAUSES_S: Final = (0.05, 0.2)
+"""Between the tries of a read that a member has failed."""
 _BREAKER_OPEN: Final = 2
 UNKNOWN_COMMIT_RESULT: Final = "UnknownTransactionCommitResult"
 _RETRYABLE_WRITE: Final = "RetryableWriteError"
@@ -61,23 +63,44 @@ class OperationGuard:
         return await self._run_bounded(operation, *args, **kwargs)
 
     async def run_read(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """As `passing`, for an operation that changes nothing: without a primary a secondary answers it."""
-        if self.lacks_primary() and not self._has_secondary():
+        """As `run`, for an operation that changes nothing and may be repeated.
+
+        Without a primary a secondary answers it. A member that comes, goes or changes its role fails it for
+        a moment only, so it is repeated at most twice.
+        """
+        for pause_s in READ_RETRY_PAUSES_S:
+            try:
+                return await self.run_read_once(operation, *args, **kwargs)
+            except DomainError as error:
+                if not _is_fault_of_member(error) or self.remaining_budget_s() <= pause_s:
+                    raise
+            await asyncio.sleep(pause_s)
+        return await self.run_read_once(operation, *args, **kwargs)
+
+    async def run_read_once(
+        self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `run_read`, for what cannot be repeated: the next batch of a cursor."""
+        has_lost_primary = self.lacks_primary()
+        if has_lost_primary and not self._has_secondary():
             await self._wait_for_primary()
-        return await self._run_bounded(operation, *args, **kwargs)
+        answer = await self._run_bounded(operation, *args, **kwargs)
+        if not has_lost_primary and self.lacks_primary() and is_in_call():
+            mark_answer_stale()
+        return answer
 
     def choose_read_preference(self, wanted: ReadPreference) -> ReadPreference:
-        """From which members to read: `wanted`, unless there is no primary just now.
+        """Return from which members to read: from the primary, in calls from a secondary while there is none.
 
         A call that is then answered by a secondary is marked as stale: the last writes may be missing there.
-        Work that no caller waits for is not, as others rely on it; it waits for the primary.
+        Work that no caller waits for keeps to the primary, as others rely on it.
         """
-        if wanted != pymongo.ReadPreference.PRIMARY or not self.lacks_primary() or not is_in_call():
+        if wanted != pymongo.ReadPreference.PRIMARY or not is_in_call() or not self._has_secondary():
             return wanted
-        if not self._has_secondary():
-            return wanted
-        mark_answer_stale()
-        return pymongo.ReadPreference.SECONDARY_PREFERRED
+        if self.lacks_primary():
+            mark_answer_stale()
+        # A primary that dies under the operation is replaced by a secondary when the driver repeats it.
+        return pymongo.ReadPreference.PRIMARY_PREFERRED
 
     async def _run_bounded(
         self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
@@ -142,6 +165,14 @@ class OperationGuard:
 
     def _deadline_exceeded(self) -> DomainError:
         return DomainError("DEADLINE_EXCEEDED", f"{self.resource_name} had no time left to answer.")
+
+
+def _is_fault_of_member(error: DomainError) -> bool:
+    """Whether another try, perhaps at another member, may succeed at once."""
+    cause = error.__cause__
+    return (
+        isinstance(cause, PyMongoError) and not cause.timeout and not isinstance(cause, WaitQueueTimeoutError)
+    )
 
 
 def _is_transient(error: PyMongoError) -> bool:

@@ -2,11 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
+from typing import Any
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from chassis.call_context import CallContext, bind_call
 from chassis.errors import DomainError
@@ -271,3 +274,40 @@ async def test_the_guard_finds_a_scatter_that_is_not_on_the_list(
 
     with pytest.raises(AssertionError, match="a request: aggregate on things"):
         guard.check()
+
+
+def fail_operations(monkeypatch: pytest.MonkeyPatch, shards: Shards, failing: Sequence[int]) -> None:
+    """Let the cursor operations of these numbers, counted from 1, fail as when a member goes."""
+    client = shards.shard_for(HERE).db.client
+    run_operation, numbers = client._run_operation, count(1)
+
+    async def run_or_fail(*args: Any, **kwargs: Any) -> Any:
+        if next(numbers) in failing:
+            raise AutoReconnect("connection closed")
+        return await run_operation(*args, **kwargs)
+
+    monkeypatch.setattr(client, "_run_operation", run_or_fail)
+
+
+async def test_a_find_whose_member_goes_brings_all_documents_all_the_same(
+    shards: Shards, two_things: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    things = shards.shard_for(HERE).db["things"]
+    fail_operations(monkeypatch, shards, [1, 2])
+
+    found = await things.find({"kind": "counted"}).to_list()
+
+    assert [each["_id"] for each in found] == [two_things[0]]
+
+
+async def test_a_find_whose_member_goes_between_two_batches_fails_and_is_never_cut_short(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    things = shards.shard_for(HERE).db["things"]
+    await things.insert_many([{"_id": new_id("thg", HERE), "kind": "batched"} for _ in range(5)])
+    fail_operations(monkeypatch, shards, [2])
+
+    with pytest.raises(DomainError) as refusal:
+        await things.find({"kind": "batched"}, batch_size=2).to_list()
+
+    assert refusal.value.reason == "UNAVAILABLE"

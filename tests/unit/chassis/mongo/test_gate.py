@@ -3,10 +3,14 @@
 import pytest
 from pymongo import AsyncMongoClient
 from pymongo.errors import (
+    AutoReconnect,
     BulkWriteError,
     DuplicateKeyError,
+    NetworkTimeout,
     OperationFailure,
     PyMongoError,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
     WriteConcernError,
 )
 
@@ -69,3 +73,69 @@ async def test_an_answer_that_will_stay_the_same_or_that_a_transaction_repeats_c
     gate: OperationGuard, error: PyMongoError
 ) -> None:
     assert await passed(gate, error) is error
+
+
+class FlakyRead:
+    """An operation that fails in turn with these, and then answers."""
+
+    def __init__(self, *errors: PyMongoError) -> None:
+        self.errors = list(errors)
+        self.tries = 0
+
+    async def __call__(self) -> str:
+        self.tries += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return "answer"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationFailure("No keys found for HMAC that is valid for time", 211),
+        OperationFailure("interrupted", 11602),
+        AutoReconnect("connection closed"),
+    ],
+    ids=str,
+)
+async def test_a_read_is_repeated_when_its_member_comes_goes_or_changes_its_role(
+    gate: OperationGuard, error: PyMongoError
+) -> None:
+    read = FlakyRead(error, error)
+    assert await gate.run_read(read) == "answer"
+    assert read.tries == 3
+
+
+async def test_a_read_that_keeps_failing_ends_after_three_tries(gate: OperationGuard) -> None:
+    read = FlakyRead(*[AutoReconnect("connection closed")] * 5)
+    with pytest.raises(DomainError) as raised:
+        await gate.run_read(read)
+    assert raised.value.reason == "UNAVAILABLE"
+    assert read.tries == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServerSelectionTimeoutError("no server", None),
+        WaitQueueTimeoutError("all taken"),
+        NetworkTimeout("slow"),
+        OperationFailure("bad query", 2),
+    ],
+    ids=str,
+)
+async def test_a_read_whose_time_is_over_or_that_is_wrong_is_not_repeated(
+    gate: OperationGuard, error: PyMongoError
+) -> None:
+    read = FlakyRead(error)
+    with pytest.raises((DomainError, PyMongoError)):
+        await gate.run_read(read)
+    assert read.tries == 1
+
+
+async def test_the_next_batch_of_a_cursor_and_a_write_are_not_repeated(gate: OperationGuard) -> None:
+    for entry in (gate.run, gate.run_read_once):
+        read = FlakyRead(AutoReconnect("connection closed"))
+        with pytest.raises(DomainError):
+            await entry(read)
+        assert read.tries == 1
