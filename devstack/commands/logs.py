@@ -65,7 +65,7 @@ def logs(
             "-n",
             "--lines",
             min=0,
-            help="How many of the take_last ones.",
+            help="How many of the last ones.",
             show_default=f"{DEFAULT_LINES}; all with --since, --request or --trace",
         ),
     ] = None,

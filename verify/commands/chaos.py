@@ -31,7 +31,7 @@ def chaos(
     stack: StackName = DEFAULT_STACK,
     minutes: Annotated[float, typer.Option(help="How long people work.", min=0.5, max=600)] = 10.0,
     seed: Annotated[
-        int | None, typer.Option(help="Repeats the faults of an earlier run_chaos.", show_default="drawn")
+        int | None, typer.Option(help="Repeat the faults of an earlier run.", show_default="drawn")
     ] = None,
     only: Annotated[
         list[str] | None,

@@ -9,17 +9,17 @@ from chassis.runtime import ServiceDefinition, ServiceResources, run_service
 from chassis.settings import ChassisSettings
 from internshipconnect.auth.v1 import auth_pb2, auth_pb2_grpc
 
-SLOW_S = 0.7
+SLOW_S = 1.5
 
 log = get_logger()
 
 
 class SlowAuthServicer(auth_pb2_grpc.AuthServiceServicer):
-    """Answers GetJwks after a while, and nothing else."""
+    """Answers Refresh after a while, and nothing else."""
 
-    async def GetJwks(self, request: auth_pb2.GetJwksRequest, context: Any) -> auth_pb2.Jwks:
+    async def Refresh(self, request: auth_pb2.RefreshRequest, context: Any) -> auth_pb2.SessionResponse:
         await asyncio.sleep(SLOW_S)
-        return auth_pb2.Jwks(keys=[auth_pb2.Jwk(kid="slow")])
+        return auth_pb2.SessionResponse(data=auth_pb2.Session(tokens=auth_pb2.Tokens(access_token="slow")))
 
 
 async def _unanswered(self: SlowAuthServicer, request: Any, context: Any) -> Any:
@@ -27,9 +27,9 @@ async def _unanswered(self: SlowAuthServicer, request: Any, context: Any) -> Any
 
 
 def _complete_servicer() -> object:
-    """Return a servicer has to answer every RPC of its contract."""
+    """Return a servicer that answers every RPC of its contract, as servers demand."""
     names = [method.name for method in auth_pb2.DESCRIPTOR.services_by_name["AuthService"].methods]
-    return type("WholeSlowAuth", (SlowAuthServicer,), {n: _unanswered for n in names if n != "GetJwks"})()
+    return type("WholeSlowAuth", (SlowAuthServicer,), {n: _unanswered for n in names if n != "Refresh"})()
 
 
 def build_slow_service(resources: ServiceResources[ChassisSettings]) -> ServiceDefinition:

@@ -43,6 +43,17 @@ class LaunchedProcess:
     def await_ready(self) -> None:
         wait_until_blocking(self._is_ready, "the process to be ready", within_s=60)
 
+    def await_call(self) -> None:
+        """Return once the process is answering a call."""
+        wait_until_blocking(
+            lambda: "\ngrpc_server_in_flight 1.0" in self.ops("/metrics").text, "a call in flight"
+        )
+
+    def await_line(self, part: str) -> None:
+        """Return once the process has written a line with this part."""
+        assert self.popen.stdout is not None
+        assert any(part in line for line in self.popen.stdout)
+
     def end(self) -> tuple[int, str]:
         """Wait for its end; return its exit status and what it wrote."""
         written, _ = self.popen.communicate(timeout=30)
@@ -111,10 +122,10 @@ def test_a_call_in_flight_is_answered_before_the_process_ends(launch: ProcessLau
     process.await_ready()
     with grpc.insecure_channel(f"127.0.0.1:{process.grpc_port}") as channel:
         stub = auth_pb2_grpc.AuthServiceStub(channel)
-        call = stub.GetJwks.future(auth_pb2.GetJwksRequest(), timeout=WAIT_TIMEOUT_S)
-        time.sleep(0.2)
+        call = stub.Refresh.future(auth_pb2.RefreshRequest(refresh_token="rt_a.b"), timeout=WAIT_TIMEOUT_S)
+        process.await_call()
         process.popen.send_signal(signal.SIGTERM)
-        assert [key.kid for key in call.result().keys] == ["slow"]
+        assert call.result().data.tokens.access_token == "slow"
     status, written = process.end()
     assert status == 0
     assert "closed" in written
@@ -125,10 +136,10 @@ def test_a_second_signal_ends_the_process_at_once(launch: ProcessLauncher) -> No
     process = launch()
     process.await_ready()
     with grpc.insecure_channel(f"127.0.0.1:{process.grpc_port}") as channel:
-        call = auth_pb2_grpc.AuthServiceStub(channel).GetJwks.future(
-            auth_pb2.GetJwksRequest(), timeout=WAIT_TIMEOUT_S
+        call = auth_pb2_grpc.AuthServiceStub(channel).Refresh.future(
+            auth_pb2.RefreshRequest(refresh_token="rt_a.b"), timeout=WAIT_TIMEOUT_S
         )
-        time.sleep(0.1)
+        process.await_call()
         process.popen.send_signal(signal.SIGTERM)
         time.sleep(0.1)
         process.popen.send_signal(signal.SIGTERM)
@@ -142,11 +153,10 @@ def test_a_worker_is_ready_with_the_broker_runs_its_periodics_and_ends_gracefull
     process = launch(role="work")
     process.await_ready()
     assert process.ops("/ready").json()["checks"]["broker"]["up"] is True
-    time.sleep(1.0)
+    process.await_line("tick")
     process.popen.send_signal(signal.SIGTERM)
     status, written = process.end()
     assert status == 0
-    assert "tick" in written
     assert "closed" in written
 
 

@@ -117,6 +117,10 @@ class EchoInstance:
         await self._server.stop(0)
 
 
+CALLS_THAT_SHOW_A_CHANGE = 30
+"""So many calls in a row do not miss an endpoint that is called at all."""
+
+
 @dataclass
 class LoadTally:
     """What many calls, one after the other on several tasks, were answered."""
@@ -127,6 +131,10 @@ class LoadTally:
     @property
     def answered(self) -> int:
         return sum(self.titles.values())
+
+    @property
+    def handled(self) -> int:
+        return self.answered + len(self.failures)
 
 
 class ControlPlaneHarness:
@@ -289,6 +297,17 @@ async def wait_for_calls(echo: EchoInstance, times: int) -> None:
     """Return when it has been called this number of times more."""
     before = echo.calls
     await wait_until(lambda: echo.calls > before + times, f"{times} calls to {echo.title}")
+
+
+async def wait_until_unused(echo: EchoInstance, load: LoadTally) -> None:
+    """Return when the load's next calls all go elsewhere."""
+
+    async def is_unused() -> bool:
+        calls, handled = echo.calls, load.handled
+        await wait_until(lambda: load.handled >= handled + CALLS_THAT_SHOW_A_CHANGE)
+        return echo.calls == calls
+
+    await wait_until(is_unused, f"no calls to {echo.title}")
 
 
 def _count_title(load: LoadTally, title: str) -> None:

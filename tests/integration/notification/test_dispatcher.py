@@ -64,7 +64,9 @@ async def test_an_event_delivered_three_times_gives_each_recipient_one_mail_and_
     facts = application(student, company)
     await at_work.hear(events.ApplicationSubmitted(application=facts), facts.application_id, times=3)
     await wait_until(lambda: len(mail_server.mails) >= 3)
-    await asyncio.sleep(1.5)
+    last = await at_work.register("Zoe")
+    await at_work.hear(events.SessionCompromised(user_id=last), last)
+    await wait_until(lambda: mail_server.to(address("Zoe")))
 
     for user, name in ((student, "Ada"), (owner, "Olga"), (recruiter, "Rolf")):
         (entry,) = await inbox(at_work, user)
@@ -81,12 +83,17 @@ async def test_mails_wait_while_the_mail_server_is_down_and_arrive_when_it_is_ba
     mail_server.stop()
     await at_work.hear(events.SessionCompromised(user_id=user), user)
     await wait_until_condition(lambda: inbox(at_work, user))
-    await asyncio.sleep(1.0)
+    (entry,) = await inbox(at_work, user)
+
+    async def has_been_tried() -> bool:
+        delivery = await at_work.store.get_delivery(entry.id)
+        return delivery is not None and delivery.attempts > 0
+
+    await wait_until_condition(has_been_tried)
     assert mail_server.mails == []
 
     mail_server.start()
     await wait_until(lambda: mail_server.to(address("Ada")))
-    (entry,) = await inbox(at_work, user)
     await at_work.settled(entry.id)
     delivery = await at_work.store.get_delivery(entry.id)
     assert delivery is not None
