@@ -8,12 +8,13 @@ import subprocess
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from chassis.contracts import find_rpc
 from ops.paths import REPO
 from tests.docs.pages import MARKER, PAGES, DocsBlock, DocsTarget, may_fail, read_blocks, render_script
 from tests.stack import StackHandle
@@ -161,7 +162,53 @@ def _problem(words: list[str]) -> str:
     if program.startswith(".venv/bin/"):
         targets = [word for word in rest if word.startswith("tests/") and not (REPO / word).exists()]
         return f"there is no {targets}" if targets else ""
-    return ""
+    return _problem_of_other_tool(program, rest)
+
+
+OTHER_TOOLS: Final = {
+    "buf": {"generate"},
+    "cd": set(),
+    "curl": {"--cacert"},
+    "go": {"mod"},
+    "grpcurl": {"-plaintext", "-d", "list"},
+    "npx": {"openapi-typescript", "-o"},
+    "openapi-python-client": {"generate", "--path"},
+}
+"""Programs that readers have of their own, and the words by which pages call them.
+
+Tests run the clients that the generators make (tests/e2e/test_other_languages.py, test_generated_clients.py).
+"""
+
+
+def _problem_of_other_tool(program: str, words: list[str]) -> str:
+    name = program.strip("()")
+    if name not in OTHER_TOOLS:
+        return f"there is no program {program} that readers are known to have"
+    options = [word for word in words if word.startswith("-")]
+    if wrong := [word for word in options if word not in OTHER_TOOLS[name]]:
+        return f"{name} is not called with {wrong}"
+    methods = [word for word in words if word.startswith("internshipconnect.")]
+    unknown = [word for word in methods if find_rpc(f"/{word}") is None]
+    if unknown:
+        return f"there is no method {unknown}"
+    first = next((word for word in words if not word.startswith("-")), "")
+    known = first in OTHER_TOOLS[name] or bool(options) or name == "cd"
+    return "" if known else f"{name} is not called with {first!r}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "grpcurl --nonsense localhost:8080 list",
+        "grpcurl -plaintext localhost:8080 internshipconnect.internship.v1.InternshipService/Nothing",
+        "buf make",
+        "frobnicate it",
+        "make nothing",
+        "ic shards list --nonsense",
+    ],
+)
+def test_a_command_that_there_is_not_is_found(line: str) -> None:
+    assert _problem(shlex.split(line))
 
 
 def _subcommand(words: list[str]) -> tuple[str, ...]:
