@@ -37,6 +37,8 @@ KILLED_AT: Final = (
     *(("switched", 0.0, 10.0), ("switched", 0.0, 0.2), ("clearing", 0.0, 0.3), ("clearing", 0.0, 0.8)),
 )
 """After which line a mover is killed, and how many seconds after it at least and at most."""
+MAX_LATE_SHARE: Final = 0.02
+"""Of all calls: what a busy machine answers after their deadline. A write that meets a fence gets 503."""
 
 
 def running_stack(stack: StackHandle) -> LocalCluster:
@@ -148,9 +150,9 @@ def assert_nothing_failed(work: WorkloadRun) -> None:
     assert work.violations() == []
     assert len(work.operation_log.acknowledged("apply")) > 20
     assert [operation for operation in work.operation_log.operations if not operation.answer] == []
-    assert {status for status in work.operation_log.call_counts if status == "none" or status >= "500"} <= {
-        "503"
-    }
+    counts = work.operation_log.call_counts
+    assert {status for status in counts if status == "none" or status >= "500"} <= {"503", "504"}
+    assert counts["504"] <= MAX_LATE_SHARE * sum(counts.values())
 
 
 def start_ic_shards(stack: StackHandle, *arguments: str) -> "subprocess.Popen[str]":
