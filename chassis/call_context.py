@@ -166,7 +166,7 @@ def current_operation() -> IdempotentOperation | None:
 
 
 def current_operation_seed() -> bytes | None:
-    """Return a seed for `new_id` that is the same on every run with the same idempotency key; None without a key."""
+    """Return a seed for `new_id`, the same in each run under one idempotency key; None without a key."""
     current = _call.get().operation
     return None if current is None else current.id.encode()
 

@@ -209,13 +209,13 @@ def list_services() -> tuple[ServiceDescriptor, ...]:
 
 @cache
 def rpcs_of_service(service: ServiceDescriptor) -> tuple[RpcSpec, ...]:
-    """Return the calls of a service in the contract's order. Raises ContractError for one without a policy."""
+    """Return the RPCs of a service in the contract's order. Raises ContractError for one without a policy."""
     return tuple(_rpc_spec_of(method) for method in service.methods)
 
 
 @cache
 def find_rpc(path: str) -> RpcSpec | None:
-    """Return the call at a gRPC path; None when the contracts declare none there."""
+    """Return the RPC at a gRPC path; None when the contracts declare none there."""
     return next((rpc for rpc in imported_contracts().rpcs if rpc.path == path), None)
 
 

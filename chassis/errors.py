@@ -81,9 +81,10 @@ def join_violations(violations: Iterable[Violation]) -> str:
 def illegal_transition(
     message: str, from_: str, to: str, allowed_transitions: Iterable[AllowedTransition]
 ) -> DomainError:
-    """Return a move that the caller cannot make now, with those that they can.
+    """Return ILLEGAL_TRANSITION for a move that the caller cannot make now; its details list those that they
+    can.
 
-    States are spelled as in answers (`INTERNSHIP_STATE_OPEN`), so that a client finds what it knows.
+    States are spelled as in answers (`INTERNSHIP_STATE_OPEN`), so that a client can compare them.
     """
     return DomainError(
         "ILLEGAL_TRANSITION",
@@ -94,19 +95,19 @@ def illegal_transition(
 
 
 def stale_etag(kind: str, name: str) -> DomainError:
-    """Return the `kind` called `name` has changed since the caller read it."""
+    """Return STALE_ETAG: the `kind` called `name` has changed since the caller read it."""
     return DomainError(
         "STALE_ETAG", f"The {kind} {name} has changed since it was read.", resource=(kind, name)
     )
 
 
 def permission_denied(message: str) -> DomainError:
-    """Return the caller is known and may not do this."""
+    """Return PERMISSION_DENIED: the caller is authenticated and may not do this."""
     return DomainError("PERMISSION_DENIED", message)
 
 
 def unavailable(what: str, retry_after_s: float = 1.0) -> DomainError:
-    """Return a dependency does not answer; `what` names it in the words of a caller."""
+    """Return UNAVAILABLE: a dependency does not answer; `what` names it in the caller's words."""
     return DomainError(
         "UNAVAILABLE", f"{_capitalize_first(what)} does not answer right now.", retry_after_s=retry_after_s
     )
@@ -117,7 +118,7 @@ UNAVAILABLE_REASONS: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVE
 
 
 def overloaded(what: str, retry_after_s: float = 1.0) -> DomainError:
-    """Return a bounded pool or queue is full; `what` names it in the words of a caller."""
+    """Return OVERLOADED: a bounded pool or queue is full; `what` names it in the caller's words."""
     return DomainError(
         "OVERLOADED", f"{_capitalize_first(what)} is at its limit right now.", retry_after_s=retry_after_s
     )

@@ -91,7 +91,7 @@ def _find_field(kind: Descriptor, path: str) -> FieldDescriptor | None:
 
 
 def _held_paths(message: Message) -> Iterator[str]:
-    """The paths of what a message holds, each as deep as it goes."""
+    """Return the paths of the fields that a message holds, each as deep as it goes."""
     for field, value in message.ListFields():
         if _is_parent(field):
             yield from (f"{field.name}.{path}" for path in _held_paths(value))

@@ -34,7 +34,8 @@ class PageTokens:
         self._key = key
 
     def encode(self, query: Message, position: Sequence[SortValue]) -> str:
-        """Return a token for the page of `query` that begins after `position` (the sort values of the last row)."""
+        """Return a token for the page of `query` after `position` (the sort values of the previous page's
+        last row)."""
         payload = orjson.dumps(list(position))
         return base64.urlsafe_b64encode(self._mac(query, payload) + payload).rstrip(b"=").decode()
 

@@ -78,7 +78,8 @@ def run_process(
 
 
 def _span_recorder(name: str, role: str, settings: ProcessSettings) -> SpanRecorder | None:
-    """Return the recorder that exports to the OTLP endpoint (host:port or http://host:port); None without one."""
+    """Return the recorder that exports to the OTLP endpoint (host:port or http://host:port); None without
+    one."""
     if not settings.otlp_endpoint:
         return None
     from chassis.observability.otlp_recorder import OtlpRecorder  # noqa: PLC0415 - heavy, seldom needed
@@ -110,7 +111,7 @@ async def _run_process(settings: S, prepare: Callable[[S, AsyncExitStack], Await
 
 
 def _freeze_gc() -> None:
-    """What start-up made stays for good, so it need not be looked through again and again."""
+    """Exclude the objects that start-up made from garbage collection: they stay until the process ends."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
@@ -125,7 +126,7 @@ async def _stop_work(work: ProcessWork) -> None:
 
 
 async def _close_quietly(close: Callable[[], Awaitable[Any]]) -> None:
-    """Closing has to go on whatever one of the things to close does."""
+    """Close a resource and log its failure, so that the other resources are closed, too."""
     try:
         async with asyncio.timeout(_CLOSE_TIMEOUT_S):
             await close()

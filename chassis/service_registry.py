@@ -69,7 +69,8 @@ class RegistryEntry:
         os.close(self._lock)
 
     def _write(self, instance: ServiceInstance) -> int:
-        """Return a new file that is locked and whole before it gets its name; the lock is held while it is open."""
+        """Write a file that is locked and complete before it gets its name; return its descriptor, which
+        holds the lock."""
         unfinished = self._path.with_suffix(".new")
         descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -76,7 +76,7 @@ def fold_for_comparison(text: str) -> str:
 
 
 def to_single_line(text: str) -> str:
-    """Return the text without what could break a line, turn the direction of writing, or not be written at all."""
+    """Return the text without characters that break lines, change the writing direction, or are not text."""
     unbroken = _SURROGATES.sub("\ufffd", _DIRECTION_MARKS.sub("", _BREAKS.sub(" ", text)))
     return normalize_nfc(" ".join(unbroken.split()))
 

@@ -28,7 +28,7 @@ sys.exit(main())
 
 
 def main() -> int:
-    """Create the environment, installs what the lock names, and put `ic` and the packages on its path."""
+    """Create the environment, install the lock's packages, and make `ic` and the packages importable."""
     if sys.version_info < MIN_PYTHON:
         print(f"Python {MIN_PYTHON[0]}.{MIN_PYTHON[1]} or newer is needed; this is {sys.version.split()[0]}.")
         return 1

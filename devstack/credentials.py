@@ -73,7 +73,7 @@ def service_jwks_path(topology: Topology) -> Path:
 
 
 def ensure_service_keys(topology: Topology, services: Iterable[str]) -> None:
-    """Make each service's ES256 key where it is missing, and publishes all public keys as one JWKS."""
+    """Make each service's ES256 key where it is missing, and publish all public keys as one JWKS."""
     public = []
     for service in services:
         path = service_key_path(topology, service)

@@ -21,7 +21,7 @@ MemberClient = MongoClient[dict[str, Any]]
 
 
 def find_shard(topology: Topology, name: str) -> StackShard:
-    """Return the shard of that name. Raises OpsError when there is none; the message lists those there are."""
+    """Return the shard of that name. Raises OpsError, whose message lists the shards, when there is none."""
     found = topology.find_shard(name)
     if found is None:
         names = ", ".join(each.name for each in topology.shards)

@@ -36,7 +36,7 @@ ActiveFaults = Mapping[str, StoreFault | ServiceFault]
 
 
 def list_fault_targets(topology: Topology) -> dict[str, tuple[str, ...]]:
-    """Return what can have a fault: each name stands for a service, a store's process, or a group of these."""
+    """Return the targets of faults: names of services, stores' processes, and groups of these processes."""
     return list_store_targets(topology) | {service: (service,) for service in SERVICES}
 
 
@@ -176,7 +176,7 @@ def _replace_file(path: Path, content: bytes) -> None:
 
 
 def _wait_until_applied(ops_port: int, metric: str, file: Path, process: str) -> None:
-    """The process says in a metric which version of its file it goes by.
+    """Wait until the process reports in a metric that it uses the present version of its file.
 
     The present version counts: others may change the file at the same time, and keep the rest of it.
     """

@@ -13,7 +13,7 @@ NO_FAULTS = "{}\n"
 
 
 def fault_proxy_processes(topology: Topology) -> list[StackProcess]:
-    """Return the proxy, which has to be there before the stores: members of a shard find themselves through it."""
+    """Return the proxy, which starts before the stores: members of a shard reach each other through it."""
     if not topology.faults:
         return []
     ops, known = topology.fault_proxy_ops, dict(list_stores(topology))

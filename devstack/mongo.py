@@ -159,7 +159,7 @@ def _hello(client: MongodClient) -> Mapping[str, Any]:
 
 
 def _ensure_admin(primary: int, password: str) -> None:
-    """The first user: MongoDB lets a client on the same machine make it, and nobody after that."""
+    """Create the first user: MongoDB allows that to a client on the same machine while there is none."""
     with _open_member_client(primary, username=ADMIN_USER, password=password, authSource="admin") as client:
         try:
             client.admin.command("usersInfo", ADMIN_USER)

@@ -34,7 +34,7 @@ def restart_processes(stack: Stack, processes: Iterable[StackProcess], steps: St
 def add_stores(
     stack: Stack, processes: Sequence[StackProcess], prepare: Callable[[], None], steps: StepProgress
 ) -> None:
-    """Start stores that a running stack did not have, prepares them and wait until they are ready."""
+    """Start stores that a running stack did not have, prepare them and wait until they are ready."""
     client = SupervisorClient(stack.topology)
     write_supervisor_config(stack.topology, stack.processes)
     client.add_groups()

@@ -65,7 +65,7 @@ def write_redis_files(topology: Topology, credentials: Credentials) -> None:
 
 
 def prepare_redis_cluster(topology: Topology, credentials: Credentials) -> None:
-    """Make one cluster of the running nodes; leaves a cluster that has all its slots as it is.
+    """Make one cluster of the running nodes; leave a cluster that has all its slots as it is.
 
     Raises:
         OpsError: the nodes do not agree within half a minute.

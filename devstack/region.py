@@ -31,7 +31,7 @@ class StackRegion(BaseModel):
     services: dict[str, ServicePorts]
 
     def process_name(self, process: str) -> str:
-        """Return the name of a process of this region: as it is in the first one, with its number in others."""
+        """Return a process's name in this region: the plain one in the first region, numbered in others."""
         return process if self.number == 1 else f"{process}-{self.number}"
 
     def ports(self) -> Iterator[int]:

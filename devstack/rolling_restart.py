@@ -26,7 +26,7 @@ ReportProgress = Callable[[str], None]
 
 
 def restart_order(stack: Stack) -> Iterator[StackProcess]:
-    """The order: what serves, region by region, then the stores. The means and witnesses of tests stay."""
+    """Yield the processes in order: services, region by region, then stores; not the tools of tests."""
     for name in (control_plane.CONTROL_PLANE_PROCESS, rate_limiter.RATE_LIMITER_PROCESS):
         yield stack.find_process(name)
     for region in stack.topology.regions:
@@ -70,7 +70,7 @@ def _prepare_restart(stack: Stack, process: StackProcess) -> None:
 
 
 def _drain_gateway(region: StackRegion) -> None:
-    """Return when no client is connected any more, or is so after all that time."""
+    """Drain a region's gateway: return when no client is connected, or after `GATEWAY_DRAIN_TIMEOUT_S`."""
     admin = f"http://{LOOPBACK}:{region.gateway_admin}"
     with httpx.Client(base_url=admin, trust_env=False, timeout=5.0) as client:
         client.post("/drain_listeners", params={"graceful": ""})

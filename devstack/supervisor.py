@@ -176,7 +176,7 @@ class SupervisorClient:
         return [*changed, *added]
 
     def add_groups(self) -> None:
-        """Take over the groups that are new in the configuration file, and leaves all others running."""
+        """Take over the groups that are new in the configuration file, and leave all others running."""
         rpc = self._rpc().supervisor
         [[added, _changed, _removed]] = rpc.reloadConfig()
         for group in added:

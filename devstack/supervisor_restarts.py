@@ -27,7 +27,7 @@ class RestartCounter:
         return {name: {"count": count, "recent": self._times[name]} for name, count in self._counts.items()}
 
     def _on_starting(self, event: Any) -> None:
-        """A start after a death is a restart; a start that somebody asked for is not."""
+        """Count a start after a crash; a start that was asked for is no restart."""
         if event.from_state in DIED_STATES:
             name = event.process.config.name
             self._counts[name] += 1

@@ -50,7 +50,7 @@ def find_certificate(topology: Topology) -> GatewayCertificate | None:
 
 
 def ensure_certificate(topology: Topology, now: datetime | None = None) -> GatewayCertificate:
-    """Return the one in use, or a new one with a new authority when there is none that is good for another month."""
+    """Return the certificate in use, or a new one of a new authority unless it is valid for another month."""
     now = now or datetime.now(UTC)
     found = find_certificate(topology)
     if found is not None and now < found.expires - RENEWAL_MARGIN:

@@ -82,7 +82,7 @@ class Topology(FrozenRecord):
     @model_validator(mode="before")
     @classmethod
     def _as_recorded_now(cls, recorded: Any) -> Any:
-        """Return a stack that was recorded before it had these parts gets them as a new stack would have them."""
+        """Add the parts that an older recorded stack lacks, as a new stack would have them."""
         if not isinstance(recorded, dict):
             return recorded
         found = dict(recorded)
@@ -114,7 +114,8 @@ class Topology(FrozenRecord):
         return self.regions[0].services
 
     def find_region(self, name: str) -> StackRegion:
-        """Return the region of that name. Raises OpsError when there is none; the message lists those there are."""
+        """Return the region of that name. Raises OpsError, whose message lists the regions, when there is
+        none."""
         for region in self.regions:
             if region.name == name:
                 return region
@@ -210,9 +211,10 @@ class Topology(FrozenRecord):
         return next((shard for shard in self.shards if shard.name == name), None)
 
     def with_shard(self, name: str, address: str = "") -> Self:
-        """Return this stack with one more shard: the servers at `address`, or as many members here as others have.
+        """Return this stack with one more shard: the servers at `address`, or local members, as many as
+        others have.
 
-        The same stack if it has a shard of that name.
+        A stack that has a shard of that name is returned as it is.
 
         Raises:
             OpsError: there are no ports for more shards.
@@ -229,7 +231,7 @@ class Topology(FrozenRecord):
         return self.model_copy(update={"shards": shards})
 
     def store_ports(self) -> Iterator[int]:
-        """The ports at which clients reach the stores."""
+        """Return the ports at which clients reach the stores."""
         for shard in self.shards:
             yield from shard.ports
         for node in self.redis:
@@ -302,7 +304,7 @@ def find_or_create_stack(
     limits_times: int = 1,
     faults: bool = False,
 ) -> Topology:
-    """Return the recorded stack of that name, or a new one with ports of its own; `tls` is for both, from now on.
+    """Return the recorded stack of that name, or a new one with ports of its own; `tls` is set from now on.
 
     Raises:
         OpsError: the stack exists with another number of shards, members or regions, or without the faults

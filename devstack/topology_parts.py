@@ -92,7 +92,8 @@ def initial_shards(first: int, shape: StackShape) -> tuple[StackShard, ...]:
 
 
 def next_shard_ports(shards: Sequence[StackShard]) -> tuple[int, ...]:
-    """Return the ports of one more shard, of as many members as the others. Raises OpsError when there are none."""
+    """Return the ports of one more shard with as many members as the others. Raises OpsError if none are
+    left."""
     own = [shard.ports for shard in shards if shard.ports]
     if len(own) >= MAX_SHARDS:
         raise OpsError(f"the stack has {len(own)} shards of its own, and no ports for more")
@@ -101,7 +102,7 @@ def next_shard_ports(shards: Sequence[StackShard]) -> tuple[int, ...]:
 
 
 def control_process_ports(base: int | None) -> dict[str, ProcessPorts]:
-    """Return the ports of control plane and rate limiter: in the block from `base` on, or the documented ones."""
+    """Return the ports of control plane and rate limiter: after `base`, or for None the documented ones."""
     grpc, ops = (5000, 6000) if base is None else (base + 10, base + 20)
     return {
         "control_plane": ProcessPorts(grpc=grpc + 9, ops=ops + 9),

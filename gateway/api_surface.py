@@ -28,9 +28,9 @@ REFLECTION_SERVICES: Final = (
 
 
 def edge_rpcs(contracts: Contracts | None = None) -> tuple[RpcSpec, ...]:
-    """Call that somebody outside may make; those between services are not reachable from there.
+    """Return the RPCs that clients outside may call: all but those between services.
 
-    Of the contracts that this process has imported, when no others are given.
+    They are those of `contracts`; by default, of the contracts that this process has imported.
     """
     return tuple(rpc for rpc in (contracts or imported_contracts()).rpcs if rpc.callers != {"SERVICE"})
 

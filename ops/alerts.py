@@ -69,7 +69,7 @@ def load_alert_rules() -> list[AlertRule]:
 
 
 def evaluate_alert(alert: AlertRule, before: MetricSamples, now: MetricSamples) -> InstantVector:
-    """Return what the expression holds for, by labels. `increase` is what came between the two scrapes."""
+    """Return the series for which the expression holds. `increase` is the difference of the two scrapes."""
     match = _COMPARISON.fullmatch(alert.expression)
     if match is None:
         raise ValueError(f"{alert.name}: this check does not understand: {alert.expression}")

@@ -180,7 +180,7 @@ def _package_of(name: str) -> str:
 
 
 def _quiet_service_logs() -> None:
-    """What the services' code logs while a command uses it is no progress: from warnings on, on stderr."""
+    """Log warnings of the services' code to stderr while a command uses it, and nothing below."""
     import logging  # noqa: PLC0415
 
     import structlog  # noqa: PLC0415

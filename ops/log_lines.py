@@ -65,7 +65,7 @@ class LogLine:
 
 
 def parse_log_lines(process: str, raw: Iterable[str], since: float = 0.0) -> Iterator[LogLine]:
-    """The entries of one file, in its order; no entry is older than the one before, or than `since`."""
+    """Yield the entries of one file in order; none is older than the one before it, or than `since`."""
     last: LogLine | None = None
     latest = since
     for text in raw:

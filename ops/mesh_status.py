@@ -85,7 +85,7 @@ def _resource_type_status(entry: Any) -> ResourceTypeStatus:
 
 
 def _worst_status(entries: list[ResourceTypeStatus]) -> ResourceTypeStatus | None:
-    """Return the worst of several streams stands for all."""
+    """Return the worst of several streams, which stands for all; None without any."""
     if not entries:
         return None
     rank = {state: place for place, state in enumerate(_WORST_FIRST)}

@@ -40,7 +40,7 @@ class StepProgress:
         self._line("[green]✓[/]", f"{what} [dim]({time.monotonic() - start:.1f} s)[/]")
 
     def note(self, text: str) -> None:
-        """A line in between."""
+        """Print a line between two updates of the progress."""
         self._line(" ", text)
 
     def _line(self, mark: str, text: str) -> None:

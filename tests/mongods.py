@@ -33,7 +33,7 @@ def mongos() -> str | None:
 
 @contextmanager
 def sharded_cluster(folder: Path, router: str, password: str) -> Iterator[str]:
-    """The address of a `mongos` before one native shard; it has the administrator's user."""
+    """Yield the address of a `mongos` before one native shard; it has the administrator's user."""
     with _initiated(folder / "config", "config", "--configsvr") as config, ExitStack() as running:
         shard = running.enter_context(_initiated(folder / "shard", "shard", "--shardsvr"))
         port = free_port()
@@ -48,7 +48,7 @@ def sharded_cluster(folder: Path, router: str, password: str) -> Iterator[str]:
 
 @contextmanager
 def _initiated(folder: Path, name: str, *options: str) -> Iterator[int]:
-    """The port of a replica set's only member, once it is primary."""
+    """Yield the port of a replica set's only member, once it is primary."""
     port = free_port()
     with _mongod(folder, port, "--replSet", name, *options), _client(port) as client:
         member = {"_id": 0, "host": f"{HOST}:{port}"}

@@ -44,7 +44,7 @@ class OtlpReceiver(otlp_grpc.TraceServiceServicer):
 
 @contextmanager
 def running_otlp_receiver(port: int = 0) -> Iterator[tuple[OtlpReceiver, int]]:
-    """A receiver and its port; it listens on threads, as exporters may block the caller's loop."""
+    """Yield a receiver and its port; it listens on threads, as exporters may block the caller's loop."""
     receiver = OtlpReceiver()
     server = grpc.server(ThreadPoolExecutor(max_workers=2))
     add_servicer: Any = otlp_grpc.add_TraceServiceServicer_to_server

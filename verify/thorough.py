@@ -63,7 +63,7 @@ def list_suites(fuzz_minutes: float = 30.0, stack: str = "thorough") -> tuple[Th
 
 
 def select_suites(names: Sequence[str], among: Sequence[ThoroughSuite]) -> list[ThoroughSuite]:
-    """Return the suites of these names in their own order; all without names. Raises OpsError for an unknown one."""
+    """Return the suites of these names in their own order; all without names. Raises OpsError if unknown."""
     known = [suite.name for suite in among]
     unknown = [name for name in names if name not in known]
     if unknown:

@@ -195,7 +195,7 @@ class Cache:
     async def _fill(
         self, name: str, lease: bytes, answer: bytes | None, ttl_s: float, negative_ttl_s: float
     ) -> bool:
-        """False when the key was dropped since the lease was taken: then others must load again."""
+        """Return whether the entry was kept; False when the key was invalidated since the lease was taken."""
         if name in self._pending:
             return False
         try:

@@ -13,7 +13,7 @@ class InvalidationListener(Protocol):
     """Who keeps copies of entries."""
 
     def invalidate(self, key: str) -> None:
-        """The entry of `key` has changed, or may have."""
+        """Take note that the entry of `key` has changed, or may have."""
         ...
 
     def invalidate_stream(self, stream: InvalidationStream) -> None:

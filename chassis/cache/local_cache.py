@@ -89,7 +89,7 @@ class LocalEntryCache:
             self._discard(next(iter(self._copies)))
 
     def invalidate(self, key: str) -> None:
-        """The entry of `key` has changed, or may have."""
+        """Drop the copy of `key`, whose entry has changed or may have."""
         self._changes[_change_counter_of(key)] += 1
         self._discard(key)
 

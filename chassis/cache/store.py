@@ -19,7 +19,8 @@ class CacheStore(Protocol):
         ...
 
     async def claim_lease(self, key: str, lease: bytes, ttl_s: float) -> bytes | None:
-        """Put `lease` where no entry is, and return None; else returns the entry that is there."""
+        """Store `lease` where the key has no entry, and return None; else return the entry or lease that is
+        there."""
         ...
 
     async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float, stale_copy_ttl_s: float) -> bool:

@@ -51,11 +51,11 @@ class CircuitBreaker:
         return self._state == _OPEN
 
     def allow_trial(self) -> None:
-        """What kept it open is known to be over: the next call may try without waiting."""
+        """Let the next call try without waiting: the cause of the failures is known to be over."""
         self._opened_at = float("-inf")
 
     def record_success(self) -> None:
-        """The dependency answered, be it with an error of the caller's."""
+        """Count an answer of the dependency, which may be an error that the caller caused."""
         self._has_trial = False
         if self._state == _HALF_OPEN:
             self._successes += 1
@@ -63,7 +63,7 @@ class CircuitBreaker:
                 self._set_state(_CLOSED)
 
     def record_failure(self) -> None:
-        """The dependency did not answer, or not in time."""
+        """Count a call that the dependency did not answer, or not in time."""
         self._has_trial = False
         now = self._clock()
         self._failures.append(now)
@@ -72,7 +72,7 @@ class CircuitBreaker:
             self._set_state(_OPEN)
 
     def record_cancellation(self) -> None:
-        """The call was given up by its caller: that says nothing about the dependency."""
+        """Free the place of a call that its caller cancelled: it says nothing about the dependency."""
         self._has_trial = False
 
     def _has_failed_often(self, now: float) -> bool:

@@ -40,7 +40,7 @@ class AdaptiveConcurrencyLimit:
         return self.in_flight >= self.limit
 
     def record_end(self, *, was_late: bool) -> None:
-        """A call has ended, within its share of the time or after it."""
+        """Count a call that has ended, late or within its share of its deadline."""
         self._ended += 1
         self._late += was_late
 
@@ -63,7 +63,7 @@ class AdaptiveConcurrencyLimit:
         return most
 
     async def run_adjustments(self) -> None:
-        """Look and adjusts until it is cancelled."""
+        """Measure the event loop's lag and adjust the bound, again and again until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             min_lag_s = float("inf")

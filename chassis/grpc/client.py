@@ -96,7 +96,7 @@ class Peers:
         return channel
 
     async def close(self) -> None:
-        """Close all channels; call in flight end."""
+        """Close all channels; calls in flight end."""
         await asyncio.gather(*(channel.close() for channel in self._channels.values()))
         self._channels.clear()
 
@@ -109,7 +109,7 @@ class PeerRetryBudget:
         self._tokens = self._max_tokens
 
     def deposit(self) -> None:
-        """A call succeeded."""
+        """Add a tenth of a retry for a call that succeeded."""
         self._tokens = min(self._max_tokens, self._tokens + 1)
 
     def try_withdraw(self) -> bool:
@@ -152,7 +152,7 @@ class PeerChannel:
         self.breaker.admit()
 
     def record_failure(self, code: grpc.StatusCode) -> None:
-        """The peer did not answer, with `code`."""
+        """Count a call that the peer did not answer, with the gRPC status `code`."""
         self._was_unreachable = code is grpc.StatusCode.UNAVAILABLE
         self.breaker.record_failure()
 
@@ -182,7 +182,7 @@ class PeerChannel:
         return refuse
 
     async def close(self) -> None:
-        """Close the connection; call in flight end."""
+        """Close the channel; calls in flight end."""
         await self._inner.close()
 
 
@@ -269,7 +269,8 @@ class _UnaryCall:
         return answered
 
     def _record_failure(self, code: grpc.StatusCode, timeout_s: float) -> None:
-        """A peer that was given far less time than its contract allows is not at fault for being late."""
+        """Count a timeout as a failure only if the peer had at least half of the time that the contract
+        allows."""
         if code is grpc.StatusCode.UNAVAILABLE or timeout_s >= self._rpc.policy.deadline_ms / 2000:
             self._channel.record_failure(code)
         else:

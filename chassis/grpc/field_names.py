@@ -57,7 +57,7 @@ class FieldNameTranslator:
         )
 
     def translate_path(self, path: str, *, over_http: bool) -> str:
-        """Return a field's path as the caller writes it, in the request or in the object that the call is about.
+        """Return a field's path, in the request or in the object that it is about, in the caller's spelling.
 
         Any other path (a header) stays as it is.
         """

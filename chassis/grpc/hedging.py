@@ -37,7 +37,7 @@ class LatencyWindow:
         return self._late_after_s
 
     def record(self, seconds: float) -> None:
-        """A call was answered."""
+        """Record the latency of an answered call."""
         self._taken.append(seconds)
         self._since_look += 1
         if self._since_look >= _SAMPLES_PER_UPDATE and len(self._taken) >= MIN_SAMPLES:
@@ -58,9 +58,10 @@ class HedgedCall:
         self._latencies = LatencyWindow()
 
     async def run(self, send: Callable[[], Awaitable[T]], deadline: float) -> T:
-        """Return the first answer of the call, or of its second; their error when neither brings one.
+        """Return the first answer of the call or of its hedge; raise the call's error when neither is
+        answered.
 
-        `until` is the moment (monotonic) after which no second call is worth it.
+        `deadline` is a time of `time.monotonic`: a hedge that could not be answered before it is not sent.
         """
         late_after_s = self._latencies.late_after_s
         if late_after_s is None or time.monotonic() + 2 * late_after_s >= deadline:

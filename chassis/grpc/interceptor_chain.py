@@ -41,7 +41,7 @@ def build_standard_chain(
     concurrency_limit: AdaptiveConcurrencyLimit | None = None,
     tickets: TicketRedeemer | None = None,
 ) -> tuple[Interceptor, ...]:
-    """Return the interceptors from the outermost to the innermost; `pressure` bounds the calls in flight."""
+    """Return the interceptors, outermost first; `concurrency_limit` bounds the calls in flight."""
     return (
         TracingInterceptor(),
         MetricsInterceptor(),

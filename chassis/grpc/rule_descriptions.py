@@ -60,7 +60,7 @@ _UPPER: Final[Mapping[str, str]] = {"lte": "at most {}", "lt": "less than {}"}
 
 
 def describe_rule(rule: str, rules: Any, field: FieldDescriptor) -> str:
-    """Return what a field wants that breaks `rule` of `rules`, e.g. StringRules: `must be ...`, `is needed: ...`."""
+    """Return what a field that breaks `rule` of `rules` (e.g. StringRules) has to be: `must be ...`."""
     if rule == "required":
         wanted = describe_expected_form(field_rules_of(field), field)
         return f"is needed: {wanted}" if wanted else "is needed"
@@ -87,7 +87,7 @@ def describe_expected_form(rules: validate_pb2.FieldRules, field: FieldDescripto
 
 
 def allowed_enum_names(rules: Any, field: FieldDescriptor) -> list[str]:
-    """Return the names of the values that an enum field takes; `..._UNSPECIFIED` stands for none and is left out."""
+    """Return the names that an enum field accepts; `..._UNSPECIFIED` stands for none and is left out."""
     chosen, refused = getattr(rules, "in"), rules.not_in
     enum = cast(EnumDescriptor, field.enum_type)
     values = [value for value in enum.values if value.number != 0 and value.number not in refused]

@@ -78,7 +78,7 @@ class GrpcServer:
         self._names = names
 
     def listen(self, address: str) -> int:
-        """Open `host:port` (port 0: any free one) and answers the port. OSError when it is taken."""
+        """Open `host:port` (port 0: any free one) and return the port. Raises OSError when it is taken."""
         try:
             return self._server.add_insecure_port(address)
         except RuntimeError as error:
@@ -123,7 +123,7 @@ def build_grpc_server(servicers: Iterable[object], chain: Sequence[Interceptor])
 
 
 def descriptor_of_servicer(servicer: object) -> ServiceDescriptor:
-    """Return the contract that a servicer answers, found by its generated base class. ContractError without one."""
+    """Return a servicer's contract, found by its generated base class. Raises ContractError without one."""
     base = _generated_base(type(servicer))
     contract = importlib.import_module(base.__module__.removesuffix("_grpc"))
     descriptor: ServiceDescriptor = contract.DESCRIPTOR.services_by_name[

@@ -99,7 +99,7 @@ def _checked_field(field: FieldDescriptor) -> _CheckedField:
 
 
 def _field_values(message: Any, field: _CheckedField) -> Iterator[tuple[str, Any]]:
-    """What a field holds, and how a path names it; nothing where it is absent or empty."""
+    """Yield the values that a field holds, each with its path; none where it is absent or empty."""
     value = getattr(message, field.name)
     if field.is_list:
         yield from ((f"{field.name}[{index}]", item) for index, item in enumerate(value))

@@ -52,7 +52,7 @@ class LeaderLease:
                 raise LeaseLostError(self._key["_id"])
 
     async def _acquire_or_renew(self) -> bool:
-        """Take the lease if it is free and prolongs it if it is ours; say whether it is ours now."""
+        """Take the lease if it is free, or prolong it if it is ours; return whether it is ours now."""
         # A lease that nobody ever held has no `expires_at`, which sorts before every time.
         free = {"$lt": ["$expires_at", "$$NOW"]}
         may = {"$or": [free, {"$eq": ["$holder", self._holder]}]}

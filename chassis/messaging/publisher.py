@@ -62,7 +62,7 @@ class EventPublisher:
         await self._in_thread(self._publish, batch)
 
     async def ping(self) -> None:
-        """A round trip to the broker; raises when it does not answer or the exchange is missing.
+        """Make a round trip to the broker. Raises when it does not answer or the exchange is missing.
 
         A caller that asks while one is under way waits for that one.
         """

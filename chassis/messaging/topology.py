@@ -30,7 +30,7 @@ def dead_letter_queue(queue: str) -> str:
 
 
 def retry_exchange(attempt: int) -> str:
-    """Return the retry queue after a failed `attempt`, from 1; publish to it with the queue as routing key."""
+    """Return the retry exchange after a failed `attempt`, from 1; its routing key is the queue's name."""
     return _retry_queue_name(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1])
 
 

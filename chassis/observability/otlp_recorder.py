@@ -123,5 +123,5 @@ class _NoClientRoots(Sampler):
 
 
 def _parent_context(traceparent: str | None) -> Context | None:
-    """Return the current context for None, else that of the remote parent; without a parent a new trace begins."""
+    """Return the context of the remote parent; for None the current one, for "" that of a new trace."""
     return None if traceparent is None else _W3C_PROPAGATOR.extract({"traceparent": traceparent}, Context())

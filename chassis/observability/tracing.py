@@ -47,12 +47,12 @@ def shut_down_tracing() -> None:
 
 
 def server_span(name: str, traceparent: str) -> AbstractContextManager[Span]:
-    """Return the span of a call that we answer, under the caller's `traceparent`; without one a trace starts."""
+    """Return the span of a call that this process answers, a child of `traceparent`; "" begins a trace."""
     return continue_trace(traceparent, name, kind="server")
 
 
 def client_span(name: str, attributes: Attributes | None = None) -> AbstractContextManager[Span]:
-    """Return the span of a call that we make, under the current one."""
+    """Return the span of a call that this process makes, a child of the current one."""
     return _span(name, "client", None, attributes or {})
 
 

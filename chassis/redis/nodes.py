@@ -55,11 +55,11 @@ class RedisNodeBreaker:
         return self._probing is not None
 
     def record_success(self) -> None:
-        """The node has answered."""
+        """Count an answer of the node."""
         self._failures = 0
 
     def record_failure(self) -> None:
-        """The node has not answered, or with an error."""
+        """Count a command that the node did not answer, or answered with an error."""
         self._failures += 1
         if self._failures >= FAILURES_TO_OPEN and self._probing is None:
             self._state.set(OPEN)
@@ -143,7 +143,7 @@ class GuardedRedisNodes(Generic[N]):
             self._refreshing.cancel()
 
     async def _refresh_topology(self) -> None:
-        """A node may be down for good and another have taken its keys: only the cluster itself knows."""
+        """Ask the cluster for its nodes again: a node that is down for good may have a successor."""
         await asyncio.sleep(TOPOLOGY_REFRESH_INTERVAL_S)
         with contextlib.suppress(*REDIS_ERRORS):
             async with asyncio.timeout(FIRST_CONTACT_TIMEOUT_S):

@@ -55,7 +55,7 @@ class SessionRevocations:
         _raise_if_revoked(is_revoked=revoked)
 
     async def raise_if_revoked_now(self, session_id: str) -> None:
-        """The same without the cache: for streams, which live long and look now and then."""
+        """Raise DomainError SESSION_REVOKED when the session has ended, without the cache: for streams."""
         _raise_if_revoked(is_revoked=await self._fetch(session_id))
 
     async def _fetch(self, session_id: str) -> bool:

@@ -47,7 +47,7 @@ class UniqueReaderCounter:
         self._salts: dict[str, bytes] = {}
 
     async def record_reads(self, reads: Iterable[tuple[str, str]]) -> None:
-        """Some things were read, each by somebody; the same once more changes nothing."""
+        """Count that these things were read, each by one reader; a repeat changes nothing."""
         day = self._clock.now().date().isoformat()
         salt = await self._salt(day)
         by_subject: dict[str, set[bytes]] = defaultdict(set)
@@ -62,7 +62,7 @@ class UniqueReaderCounter:
         )
 
     async def requeue_changed(self, readings: Sequence[SubjectDay]) -> None:
-        """These are to be looked at, perhaps once more."""
+        """Put these back among the things whose counts are to be collected."""
         pipeline = self._redis.pipeline()
         for reading in readings:
             pipeline.expire(self._counter(reading), RETENTION)

@@ -83,7 +83,7 @@ class _Country(msgspec.Struct):
 
 
 def load_tables() -> GazetteerTables:
-    """Return the tables: from the cache, which is made when there is none, or made here when none can be kept."""
+    """Return the tables from the cache, which is built when missing; built in memory if it cannot be kept."""
     path = _cache_path()
     try:
         return _read_cache(path) or _build_in_subprocess(path)

@@ -106,10 +106,13 @@ class QueryParser:
         set_filters: frozenset[str] = frozenset(),
         is_literal: bool = False,
     ) -> ParsedQuery:
-        """Return what a text asks for, its last word possibly unfinished, at most `MAX_QUERY_TERMS` different words.
+        """Return the terms of a text whose last word may be unfinished: at most `MAX_QUERY_TERMS`.
 
-        `weights` are those of an earlier page, so that a page's order does not shift under the next one.
-        `taken` names filters that are set already, whose words are words; `is_literal` takes all as words.
+        `pinned_weights` are those of an earlier page, so that a page's order does not shift under the next
+        one.
+        `set_filters` names filters that are set already: words for them are plain words. `is_literal` takes
+        every
+        word as a plain word.
         """
         plain = compose_nfc(text)
         tokens = tokenize(plain)
@@ -175,7 +178,7 @@ class _TermBuilder:
         return replace(word, is_required=not self._is_one_letter_more(part))
 
     def _spellings(self, token: Token) -> dict[str, int]:
-        """Return what a name of one word is found by beside its own term: as it is typed, and what it may become."""
+        """Return the weights of the terms that find a name of one word: as typed, and completed."""
         if is_ambiguous(token):
             return {}
         longer = self._is_unfinished(token) and len(token.folded) >= _MIN_NAME_PREFIX_CHARS
@@ -196,7 +199,8 @@ class _TermBuilder:
                 yield self._single_word(token)
 
     def _unspaced_run(self, token: Token) -> Iterator[QueryTerm]:
-        """A stretch of a script without spaces: each pair of letters has to be there, the whole ranks."""
+        """Yield the terms of a run of a script without spaces: each pair of letters is required, the run
+        ranks."""
         pairs = character_bigrams(token.folded)
         if len(pairs) == 1 and pairs[0] == token.folded:
             yield self._single_word(token)

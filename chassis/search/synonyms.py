@@ -213,7 +213,7 @@ def find_synonym_terms(text: str, *, is_prose: bool = False) -> set[str]:
 
 
 def _may_be_a_word(tokens: Sequence[Token], at: int) -> bool:
-    """`it` among other words is the pronoun, in a title as well."""
+    """Return whether a name may be an ordinary word, such as the pronoun `it`: only one among other words."""
     return tokens[at].folded in {"it", "go", "r", "c"} and len(tokens) > 1
 
 

@@ -214,8 +214,8 @@ def stored_answer(
 ) -> bytes | None:
     """Return the answer that a stored claim holds; None when its run was cut off and may be repeated.
 
-    A lease that ends well after `longest`, when one would that begins now, was given by a clock ahead:
-    nobody is to wait for it. Should that run still be at work, both do the same operation.
+    `longest` is when a lease that begins now would end. A lease that ends well after it was given by a clock
+    that is ahead, and is not waited for. Should that run still be at work, both do the same operation.
 
     Raises DomainError IDEMPOTENCY_KEY_REUSED or OPERATION_IN_PROGRESS.
     """

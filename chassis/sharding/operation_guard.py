@@ -126,7 +126,8 @@ class OperationGuard:
         return self._client.topology_description.has_readable_server(pymongo.ReadPreference.SECONDARY)
 
     def _extend_outage_to(self, started: float) -> None:
-        """An operation that has waited for a shard that is down has waited for those after it, too."""
+        """Date the outage back to `started`, so that operations after this one do not wait for the shard
+        again."""
         if self.lacks_primary() and self._down_since is not None:
             self._down_since = min(self._down_since, started)
 

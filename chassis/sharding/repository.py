@@ -188,9 +188,10 @@ class Repository(Generic[A]):
         known: A | None = None,
         handling: IncomingEvent | None = None,
     ) -> A | None:
-        """Return the same for an aggregate that may not exist: `decide` gets None then, and may create it.
+        """Update an aggregate that may not exist, as `update` does: `decide` gets None then, and may create
+        it.
 
-        Returns the aggregate after it; None when there is still none.
+        Return the aggregate afterwards; None when there is still none.
         """
         async with self._turn(id_):
             for attempt in range(MAX_UPDATE_ATTEMPTS):
@@ -309,7 +310,8 @@ class Repository(Generic[A]):
         return self._shards.shard_for(id_).db[self._spec.name]
 
     def _identity(self, id_: str) -> Document:
-        """Return the query for one aggregate; with the slot where a native sharded cluster spreads by that."""
+        """Return the query for one aggregate, with its slot where a native sharded cluster has it as shard
+        key."""
         return {"_id": id_, "slot": slot_of(id_)} if self._has_slot_key else {"_id": id_}
 
     @property

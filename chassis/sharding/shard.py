@@ -118,13 +118,12 @@ class Shard:
         event: IncomingEvent | None = None,
         slot: int | None = None,
     ) -> T | None:
-        """Run `work` in a transaction (w=majority) that also puts its events into the outbox.
+        """Run `work` in a transaction (w=majority) that also inserts its events into the outbox.
 
         `work` may run more than once, so it changes nothing but the database, and it may share its
-        transaction with others that wait for one (`GroupCommit`), so it asks nobody else. With `handling`,
-        the incoming event is remembered in the same transaction; a repeat of it returns None and does not
-        run `work`. The memory lives, and moves, with the `slot` that is changed: by default that of the
-        event's subject.
+        transaction with others that wait for one (`GroupCommit`), so it calls nothing else. With `event`, the
+        incoming event is recorded in the inbox in the same transaction; a repeat of it returns None and does
+        not run `work`. The record lives in, and moves with, `slot`: by default that of the event's subject.
 
         Raises:
             DomainError: UNAVAILABLE, OVERLOADED or DEADLINE_EXCEEDED; after those of a commit it is

@@ -219,7 +219,8 @@ class Shards:
     async def find_by_ids(
         self, ids: Iterable[str], read: Callable[[Shard, list[str]], Awaitable[list[T]]]
     ) -> "FoundByShard[T]":
-        """Return what `read` finds under these IDs, on each of their shards at once; whose shard did not answer."""
+        """Return what `read` finds under these IDs, on all their shards at once, and which shards did not
+        answer."""
         by_shard: dict[Shard, list[str]] = defaultdict(list)
         for id_ in ids:
             by_shard[self.shard_for(id_)].append(id_)
@@ -249,7 +250,7 @@ class Shards:
 
 
 async def _close_later(pool: ShardPool) -> None:
-    """Call that began when the shard was there may still use it."""
+    """Close the client once the calls that began before its shard was removed have ended."""
     try:
         await asyncio.sleep(MAX_CALL_S)
     finally:

@@ -107,7 +107,7 @@ class SlotMap:
         return cls(written.version, uris, _slot_owners(written), fenced, tuple(written.moving))
 
     def to_document(self) -> dict[str, Any]:
-        """Return what `read` reads."""
+        """Return the document that `from_document` reads."""
         ranges = [
             {"first": part[0], "last": part[-1], "shard": owner}
             for owner, slots in groupby(range(SLOT_COUNT), self.owners.__getitem__)
@@ -126,7 +126,7 @@ class SlotMap:
         return frozenset(slot for slot, owner in enumerate(self.owners) if owner == shard)
 
     def orphan_slots(self, shard: str) -> frozenset[int]:
-        """Return the slots of which a shard may hold documents that do not count, as another shard owns them."""
+        """Return the slots of which a shard may hold orphans, as another shard owns or owned them."""
         return frozenset(
             slot
             for move in self.moving

@@ -64,9 +64,9 @@ class ClusterMember:
 async def provision_slot_maps(
     clients: Mapping[str, AsyncMongoClient[Document]], initial: SlotMap, cluster: str = CLUSTER_DATABASE
 ) -> None:
-    """Make the catalogue on these shards where it is missing; a copy that is there is left alone.
+    """Create the catalogue on these shards where it is missing; an existing copy is left as it is.
 
-    A shard without a copy gets the newest that another one has, and `first` when there is none at all.
+    A shard without a copy gets the newest that another one has, or `initial` when there is none at all.
     """
     for client in clients.values():
         await create_collections(client, cluster, CLUSTER_COLLECTIONS)
@@ -79,7 +79,7 @@ async def provision_slot_maps(
 
 
 async def _create_changes_collection(database: ClusterDatabase) -> None:
-    """Make the list that processes wait at; nobody can wait at an empty one, so it begins with an entry."""
+    """Create the capped collection of changes with one entry: an empty one cannot be tailed."""
     try:
         await database.create_collection(
             CHANGES_COLLECTION, check_exists=False, capped=True, size=_MAX_CHANGES_BYTES, max=_MAX_CHANGES
@@ -104,16 +104,16 @@ async def read_slot_map(database: ClusterDatabase) -> SlotMap | None:
 
 
 async def publish_slot_map(database: ClusterDatabase, slot_map: SlotMap) -> bool:
-    """Make the map the shard's copy, unless that is as new or newer; whether it did."""
+    """Replace the shard's copy if the map is newer; return whether it was replaced."""
     return await _write_slot_map(database, slot_map, {"version": {"$lt": slot_map.version}}, upsert=True)
 
 
 async def replace_slot_map(
     database: ClusterDatabase, old: SlotMap, new: SlotMap, session: AsyncClientSession | None = None
 ) -> bool:
-    """Put a map in the place of the one that it was made from; False when that is not there any more.
+    """Replace the map `old` by `new`, which was made from it; return False when `old` is not stored any more.
 
-    Within a transaction of `session` nobody is woken: `notify` has to follow its commit.
+    Within a transaction of `session` no process is woken: `notify_slot_map_change` has to follow its commit.
     """
     return await _write_slot_map(database, new, {"version": old.version}, upsert=False, session=session)
 
@@ -161,13 +161,13 @@ async def withdraw_member(database: ClusterDatabase, member_id: str) -> None:
 
 
 async def list_members(database: ClusterDatabase) -> list[ClusterMember]:
-    """Return the processes that have said that they are there, within a minute or two."""
+    """Return the processes that have announced themselves within a minute or two."""
     rows = await database[MEMBERS_COLLECTION].find({}).sort("_id", ASCENDING).to_list(_MAX_MEMBERS)
     return [from_document(ClusterMember, row) for row in rows]
 
 
 async def list_lagging_members(database: ClusterDatabase, version: int) -> list[ClusterMember]:
-    """Return the processes that may still write by an older copy: an old row's process cannot, it has no lease."""
+    """Return the processes that may still write by an older copy: those with a row that is not outdated."""
     alive = {"$gt": ["$time", {"$subtract": ["$$NOW", MEMBER_TTL_S * 1000]}]}
     rows = (
         await database[MEMBERS_COLLECTION]

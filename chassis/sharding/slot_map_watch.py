@@ -146,7 +146,7 @@ class _ShardFollower:
                     await self._changed.wait()
 
     async def _try_confirm(self) -> float:
-        """Confirm once; after how many seconds to do so again."""
+        """Confirm the shard's copy once; return the seconds until the next time."""
         try:
             with pymongo.timeout(CONFIRM_TIMEOUT_S):
                 await self._confirm()
@@ -159,7 +159,8 @@ class _ShardFollower:
         return CONFIRM_INTERVAL_S if self._announced == self._version else DRAIN_POLL_INTERVAL_S
 
     async def _confirm(self) -> None:
-        """A row in `members` comes first, so that nobody counts what this process reads as not read yet."""
+        """Read the shard's copy and prolong the lease; announce the process first, so that movers wait for
+        it."""
         if not self._pool.write_lease.is_announced():
             await self._announce(self._announced)
         asked_at = self._pool.write_lease.now()

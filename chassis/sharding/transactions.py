@@ -93,7 +93,7 @@ class UnitOfWork:
     context: Context | None = None
 
     def inbox_rows(self, now: datetime) -> Iterable[Document]:
-        """Return the row for the inbox, if it handles an event: one event may be handled once in several slots."""
+        """Yield the inbox's row if an event is handled: one event may be handled once in several slots."""
         if self.event is not None:
             slot = slot_of(self.event.subject) if self.slot is None else self.slot
             yield build_inbox_row(self.event, slot, now)
@@ -227,7 +227,7 @@ async def _insert_documents(collection: ShardCollection, documents: Sequence[Doc
 
 
 def _duplicate_in(error: BulkWriteError) -> DuplicateKeyError | None:
-    """Return the error that inserting the one document alone would have brought."""
+    """Return the error that inserting the document alone would have raised; None for another failure."""
     for failed in error.details["writeErrors"]:
         if failed["code"] == DUPLICATE_KEY_CODE:
             return DuplicateKeyError(failed["errmsg"], DUPLICATE_KEY_CODE, failed)

@@ -46,7 +46,7 @@ class WriteLease:
         self._confirmed_at = self._announced_at = self._until = -math.inf
 
     def record_confirmation(self, asked_at: float) -> None:
-        """The shard was asked for its copy at that time, and the answer has been taken over."""
+        """Prolong the lease: the shard was asked for its copy at `asked_at`, and the answer is in force."""
         self._confirmed_at = asked_at
         self._extend()
 

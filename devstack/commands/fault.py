@@ -108,7 +108,7 @@ def _set_fault(found: Topology, target: str | None, asked: FaultOptions) -> None
 
 
 def build_fault(target: str, asked: FaultOptions) -> StoreFault | ServiceFault:
-    """Return the fault that is asked for. Raises OpsError when the target cannot have it, or it makes no sense."""
+    """Return the fault that is asked for. Raises OpsError when it is invalid or the target cannot have it."""
     try:
         return (
             _build_service_fault(target, asked) if target in SERVICES else _build_store_fault(target, asked)

@@ -213,7 +213,7 @@ def take_last(found: Iterable[LogLine], count: int | None) -> Iterable[LogLine]:
 
 
 def read_log_files(paths: Iterable[Path], *, all_of_it: bool) -> Iterator[LogLine]:
-    """What the files hold, or the end of it, in the order of time."""
+    """Return the entries of the files, or the last ones, in the order of time."""
     return log_lines.merge_log_lines(
         log_lines.parse_log_lines(path.stem, _read_raw_lines(path, all_of_it)) for path in paths
     )
@@ -248,7 +248,7 @@ def _find_log_files(found: topology.Topology, processes: Iterable[str]) -> list[
 
 
 def _follow_files(files: dict[Path, TextIO]) -> Iterator[LogLine]:
-    """New lines as they are written; a file that was rotated away is opened again."""
+    """Yield new lines as they are written; reopen a file that was rotated away."""
     while files:
         now = time.time()
         fresh = [

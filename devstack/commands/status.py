@@ -75,7 +75,7 @@ def _table(stack: str, found: list[ProcessStatus], width: int) -> Table:
 
 
 def fit_columns(needed: dict[str, int], width: int) -> list[str]:
-    """Return the columns, in their order, for which a screen has space: `needed` are the widths that they want."""
+    """Return the columns, in their order, that fit into `width`: `needed` are their widths in characters."""
     shown = list(needed)
     for name in DROP_ORDER:
         width_left = width - sum(needed[each] + COLUMN_GAP for each in shown if each != READINESS)
@@ -101,7 +101,7 @@ def _format_readiness(row: ProcessStatus) -> str:
 
 
 def _format_ports(row: ProcessStatus) -> str:
-    """Return the first ones; the proxy before the stores has as many as they have together."""
+    """Return the process's first ports, and the number of the others."""
     shown = [f"[dim]{label}[/] {port}" for label, port in row.ports.items()][:MAX_PORTS_SHOWN]
     more = len(row.ports) - len(shown)
     return " ".join([*shown, *([f"[dim]+ {more}[/]"] if more else [])])

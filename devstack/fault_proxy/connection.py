@@ -51,28 +51,28 @@ class ProxiedConnection:
         self._connect()
 
     def on_connected(self, which: "_ConnectionSide") -> None:
-        """A socket is connected."""
+        """Connect the pipes of a socket that is open."""
         if which is self.client:
             self.apply_fault(self._fault)
         elif self._is_over:
             self._store.end(reset=True)
 
     def on_source_end(self, which: "_ConnectionSide", how: StreamEnd) -> None:
-        """A socket brings nothing more. A client that leaves while the store hangs never reached it."""
+        """Handle the end of a socket's data. A client that leaves while the store hangs never reached it."""
         if which is self.client and self._connecting is None:
             self.cut()
         elif not self._is_over:
             which.reads.feed(how)
 
     def cut(self) -> None:
-        """Reset both connections and forgets what was under way."""
+        """Reset both connections and discard the data in flight."""
         self._finish(reset=True)
 
     def _concerning(self, fault: StoreFault | None) -> StoreFault | None:
         return fault if fault is not None and self._percentile < fault.percent else None
 
     def _connect(self) -> None:
-        """A store that hangs is not connected to: it would answer, or grow tired of a client that is mute."""
+        """Connect to the store, unless it hangs: it would answer, or cut off a client that is silent."""
         hangs = self._fault is not None and self._fault.kind == "hang"
         if self._connecting is None and not hangs and not self._is_over:
             self._connecting = asyncio.create_task(self._reach_the_store())

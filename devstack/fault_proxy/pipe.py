@@ -58,7 +58,7 @@ class Pipe:
         self._deliver()
 
     def feed(self, item: bytes | StreamEnd) -> None:
-        """The next thing from the source."""
+        """Queue the next chunk, or the end, of the source."""
         due = self._loop.time() + self._delay_s()
         if self._items:
             due = max(due, self._items[-1][0])

@@ -126,7 +126,7 @@ class ApiUser:
         self.post("/api/v1/auth/register", **fields, **({"companyName": company} if company else {}))
 
     def verify(self) -> None:
-        """Read the newest code from the mailbox and proves the address with it; signs in by that."""
+        """Read the newest code from the mailbox, prove the address with it, and so sign in."""
         mail = self.await_mail(lambda mail: CODE_PATTERN.search(mail["text"]) is not None)
         code = CODE_PATTERN.search(mail["text"])
         assert code is not None

@@ -52,7 +52,7 @@ class MailStore:
         self._load()
 
     def add(self, sender: str, recipients: Sequence[str], content: bytes) -> StoredMail:
-        """Keep one mail and forgets the oldest beyond the bound."""
+        """Store one mail and delete the oldest beyond the bound."""
         headers = BytesHeaderParser(policy=policy.default).parsebytes(content)
         envelope = StoredMail(
             id=self._next_id,

@@ -239,7 +239,7 @@ class Population:
 
 
 def spread_times(start: datetime, end: datetime, pauses: Sequence[float]) -> list[datetime]:
-    """Time between two, one after each pause but the last; `pauses` are in proportion to each other."""
+    """Return times between `start` and `end`: one after each pause but the last; pauses are proportions."""
     whole, passed, found = sum(pauses), 0.0, []
     for pause in pauses[:-1]:
         passed += pause

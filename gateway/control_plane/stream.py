@@ -128,7 +128,8 @@ class XdsStream:
         )
 
     def _blocks(self, earlier: Subscription | None, later: Subscription) -> bool:
-        """Return whether a rejected type blocks those after it, except for a node that has nothing of them yet."""
+        """Return whether the rejected type `earlier` holds back `later`, of which the node has resources
+        already."""
         if earlier is None:
             return False
         is_unanswered = earlier.resource_type is CLUSTER_TYPE and earlier.unacked is not None

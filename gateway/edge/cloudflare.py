@@ -171,7 +171,7 @@ def _load_default_limits() -> RateLimitRuleSet:
 
 
 def _highest_limit(limits: RateLimitRuleSet, rate_limit_class: str, calls: int) -> RateLimit | None:
-    """Return the calls of a class that one address may make; where each call has an allowance, all together."""
+    """Return the highest limit of a class for one address; limits of each call count once a call."""
     by_plan = [(("class", rate_limit_class), ("plan", plan), ("user", "")) for plan in PLANS]
     found = _limits_at(limits, *by_plan, (("class", rate_limit_class), ("client", "")))
     for limit in _limits_at(limits, (("class", rate_limit_class), ("call", ""), ("client", ""))):
@@ -252,7 +252,7 @@ def path_expression(path: str) -> Expression:
 
 
 def _path_prefix(path: str) -> str:
-    """Return what all paths of a family begin with: `/api/`, or the first segment of older clients' bare ones."""
+    """Return the prefix of a family of paths: `/api/`, or the first segment of an older client's path."""
     first = path.lstrip("/").partition("/")[0]
     return f"/{first}/" if first in {"api", ".well-known"} else f"/{first}"
 

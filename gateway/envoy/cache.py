@@ -54,7 +54,7 @@ def cached_read_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
 
 
 def conditional_read_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
-    """Return the same for a client that has an answer already, or wants its head only; after the plain ones."""
+    """Return the same for If-None-Match and HEAD requests; these routes follow the plain ones."""
     paths = _cacheable_paths(rpcs)
     return [
         *(

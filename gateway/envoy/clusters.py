@@ -70,10 +70,11 @@ def _circuit_breaker_threshold(limits: CircuitBreakerLimits) -> dict[str, Any]:
 
 
 def _outlier_detection(figures: OutlierDetection) -> dict[str, Any]:
-    """Return an endpoint that cannot be reached is left alone; one that answers with errors is not.
+    """Return the outlier detection: it ejects endpoints that cannot be reached, not those that answer errors.
 
-    While a shard is down every endpoint of a service answers some calls UNAVAILABLE; leaving endpoints alone
-    for that would take them from the users of other shards.
+    While a shard is down every endpoint of a service answers some calls UNAVAILABLE; ejecting endpoints for
+    that
+    would take them from the users of other shards.
     """
     return {
         "interval": format_duration(figures.interval_s),

@@ -102,7 +102,7 @@ def _call_filters(contracts: Contracts, rpcs: Iterable[RpcSpec]) -> list[dict[st
 
 
 def _fault_filter() -> dict[str, Any]:
-    """Passed by no request unless its host says so; to change the chain would not reach old connections."""
+    """Return the filter of faults, disabled: a virtual host enables it, also for open connections."""
     return {"name": FAULTS, "typed_config": NO_FAULT, "disabled": True}
 
 

@@ -50,7 +50,7 @@ def build_edge_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> d
 
 
 def build_origin_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dict[str, Any]:
-    """Return what it gets has passed the edge: request id, trace and addresses are there already."""
+    """Return the listener behind the cache; the edge has set request ID, trace and addresses already."""
     manager = _http_connection_manager(
         ORIGIN,
         ORIGIN,

@@ -91,7 +91,7 @@ def _binding_row(rpc: RpcSpec, binding: HttpBinding, types: _MessageTypes) -> st
 
 
 def _path_segments(path: str) -> str:
-    """Return a verb is a segment of its own: `api/v1/internships/*/:publish`."""
+    """Return the segments of a path; a verb is a segment of its own: `api/v1/internships/*/:publish`."""
     return _PATH_VARIABLE.sub("*", path).lstrip("/").replace(":", "/:")
 
 

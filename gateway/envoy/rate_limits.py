@@ -82,13 +82,14 @@ def rate_limit_actions(rpc: RpcSpec) -> list[dict[str, Any]]:
 
 
 def _search_actions(class_: str, of_class: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the search text: it limits nothing, and typing on counts as one search."""
+    """Return the descriptor of the search text: it limits nothing; typing on counts as one search."""
     path = {"header_name": ORIGINAL_PATH_HEADER, "descriptor_key": "search"}
     return [{"actions": [of_class, {"request_headers": path}]}] if class_ == "SEARCH" else []
 
 
 def _account_actions(*of_call: dict[str, Any]) -> list[dict[str, Any]]:
-    """Call about an account that anybody may make: each call, client and account has an allowance."""
+    """Return the descriptors of a call about an account that anonymous callers may make: by call, client,
+    account."""
     account = _caller_metadata("account")
     return [
         {"actions": [*of_call, account, _caller_metadata("client")]},

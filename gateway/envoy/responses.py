@@ -86,7 +86,7 @@ def header_mutation_filter(*, tls: bool) -> dict[str, Any]:
 
 
 def route_response_headers(*headers: tuple[str, str]) -> dict[str, Any]:
-    """Settings of a route whose answers all carry these headers, from wherever they come."""
+    """Return the settings of a route that add these headers to all its answers, also to Envoy's own."""
     mutations = {"response_mutations": [{"append": header_value_option(*one)} for one in headers]}
     return {HEADER_MUTATION_FILTER: {"@type": types.HEADER_MUTATION_PER_ROUTE, "mutations": mutations}}
 

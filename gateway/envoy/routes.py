@@ -98,7 +98,7 @@ def _virtual_host(name: str, routes: list[dict[str, Any]], mesh: Mesh) -> dict[s
 
 
 def _transcoded_call_route(match: dict[str, Any]) -> dict[str, Any]:
-    """Return a path of HTTP becomes a call's only in the filters; until then it goes nowhere in particular."""
+    """Return the route of an HTTP path, whose cluster is final only after the filters have transcoded it."""
     return {"match": match, "route": {"cluster": ORIGIN}}
 
 
@@ -117,9 +117,9 @@ def _not_found_route() -> dict[str, Any]:
 
 
 def build_retry_policy(*, is_repeatable: bool) -> dict[str, Any]:
-    """Return what never reached a service is sent again, and everything if a repeat has no effect.
+    """Return the retry policy: requests that reached no service; if a repeat has no effect, failed ones, too.
 
-    The next try goes to the next region if there is one: in this one nobody may be left.
+    The next try goes to the next region if there is one, as this one may have no endpoint left.
     """
     return {
         "retry_on": ",".join((*RETRY_ON_UNSENT, *RETRY_ON_UNANSWERED) if is_repeatable else RETRY_ON_UNSENT),
@@ -178,9 +178,9 @@ def _call_route(rpc: RpcSpec, mesh: Mesh, *, is_repeatable: bool) -> dict[str, A
 
 
 def _deadline_headers(rpc: RpcSpec) -> dict[str, Any]:
-    """Return the service counts the time from when the call arrives, not from when it gets round to it.
+    """Return the headers with the deadline: the service counts it from the arrival of the call.
 
-    gRPC itself ends a call whose time is over, without an answer; so it gets a little more than the service.
+    gRPC itself ends a call at its deadline, without an answer; so it gets a little more than the service.
     """
     milliseconds = str(rpc.policy.deadline_ms + DEADLINE_MARGIN_MS // 2)
     told = [
@@ -191,7 +191,8 @@ def _deadline_headers(rpc: RpcSpec) -> dict[str, Any]:
 
 
 def _with_fault(route: dict[str, Any], fault: ServiceFault | None) -> dict[str, Any]:
-    """Return a delay ends before Envoy begins to wait for the service, so the stream itself gets a deadline, too."""
+    """Return the route with an injected fault and, as Envoy's route timeout excludes a delay, a stream
+    timeout."""
     if fault is None:
         return route
     action = route["route"]

@@ -47,7 +47,7 @@ def _is_get() -> dict[str, Any]:
 
 
 def _is_not_head() -> dict[str, Any]:
-    """Return the script at the front makes a GET of a HEAD, and remembers that it did."""
+    """Return the filter of requests that were no HEAD: the gateway's script makes it GET and marks it."""
     matcher = {
         "filter": "internshipconnect.gateway",
         "path": [{"key": "is_head"}],

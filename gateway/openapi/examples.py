@@ -53,9 +53,10 @@ class ExampleBuilder:
         return {field.json_name: self.of_field(field, sent=sent) for field in fields}
 
     def of_request(self, message: type[Message], needed: frozenset[str]) -> dict[str, Any]:
-        """Return a request that the contract accepts: with all fields, or where these exclude each other with fewer.
+        """Return a request that the contract accepts, with all fields, or fewer where these exclude each
+        other.
 
-        `needed` names the fields (in JSON) without which it is never accepted.
+        `needed` names the required fields by their JSON names.
         """
         full = self.of_message(cast(Descriptor, message.DESCRIPTOR), sent=True)
         return next(

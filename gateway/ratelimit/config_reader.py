@@ -62,7 +62,7 @@ class ConfigReader:
         return found if isinstance(found, str) else ""
 
     def truth(self, found: Any) -> bool:
-        """Return whether the truth value that is here."""
+        """Return the truth value that is here."""
         if not isinstance(found, bool):
             self.complain(f"is {_type_name(found)}", "true, false")
         return found is True

@@ -30,7 +30,7 @@ class InvalidRequestError(Exception):
 
 
 def parse_request(raw: bytes) -> tuple[str, list[RequestDescriptor]]:
-    """Return the domain and the descriptors of a serialized `RateLimitRequest`. Raises InvalidRequestError."""
+    """Return domain and descriptors of a serialized `RateLimitRequest`. Raises InvalidRequestError."""
     try:
         request = rls_pb2.RateLimitRequest.FromString(raw)
     except DecodeError:

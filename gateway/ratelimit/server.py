@@ -83,9 +83,10 @@ class RateLimitProcess:
 def build_rate_limit_server(
     api: RateLimitServicer, health: health_aio.HealthServicer, views: ViewLogServicer | None = None
 ) -> grpc.aio.Server:
-    """Return a server for the rate limit service, the log of views, health and reflection, that listens nowhere yet.
+    """Return a server for the rate limit service, the log of views, health and reflection; it has no port
+    yet.
 
-    The rate limit service gets messages unread, since gRPC would answer unreadable ones with INTERNAL.
+    The rate limit service gets requests as bytes, since gRPC would answer unreadable ones with INTERNAL.
     """
     server = grpc.aio.server(options=_SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS)
     method: Any = grpc.unary_unary_rpc_method_handler(api.ShouldRateLimit)

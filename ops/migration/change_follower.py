@@ -116,7 +116,7 @@ def _translate_resume_errors() -> Iterator[None]:
 
 
 def _change_pipeline(batch: MigrationBatch) -> list[Document]:
-    """Update and removals do not say of which slot their documents are: they are looked up."""
+    """Return the pipeline of the change stream; the slot of updates and removals is looked up afterwards."""
     followed = [each for each in batch.namespaces if not each.is_outbox]
     own = {
         "ns.db": {"$in": sorted({each.database for each in followed})},

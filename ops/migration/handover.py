@@ -133,7 +133,10 @@ class Handover:
         self._report(f"{self._migration}: {progress.copied:,} documents copied; following what changes")
 
     async def _follow_and_switch(self) -> tuple[int, float]:
-        """Return what was read of the changes and not applied by one try is read again by the next."""
+        """Follow the changes and switch; return the number of copied documents and the seconds of the fence.
+
+        Changes that one try has read and not applied are read again by the next.
+        """
         for _ in range(MAX_FENCE_ATTEMPTS):
             progress = await self._require_complete_copy()
             async with follow_changes(self._batch, progress) as follower:
@@ -166,7 +169,8 @@ class Handover:
         )
 
     async def _fence_and_switch(self, follower: ChangeFollower, progress: CopyProgress) -> float | None:
-        """Return the seconds for which the slots were fenced; None when it took too long, and nothing has moved."""
+        """Fence the slots and switch; return the seconds of the fence, or None when it took too long to
+        switch."""
         started, fenced_s, reason = time.monotonic(), None, ""
         try:
             with _limit_shard_calls():
@@ -186,7 +190,7 @@ class Handover:
         return None
 
     async def _fence_and_copy_rest(self, follower: ChangeFollower, progress: CopyProgress) -> str:
-        """Copy what was written until the fence stood; "", or what has kept it from being done."""
+        """Fence the slots and copy the last changes; return "", or why this was not finished."""
         source = self._migration.source
         await self._editor.replace_slot_map(
             rebalance.with_fence(self._editor.slot_map, self._migration.slots)

@@ -104,7 +104,7 @@ async def _check_new_shard(cluster: Cluster, shard: ClusterShard) -> None:
 
 
 async def _check_new_address(before: Cluster, after: Cluster, name: str) -> None:
-    """The shard at its new address holds the newest slot map, and the one at the old address is no other."""
+    """Raise OpsError unless the new address has the newest slot map, and the old one is the same shard."""
     async with (
         open_admin_clients(before) as old,
         open_admin_clients(after) as new,
@@ -167,7 +167,7 @@ def _require_agreement(slot_map: SlotMap, behind: list[str]) -> None:
 
 
 async def _record_shard(cluster: Cluster, name: str, uri: str) -> SlotMap:
-    """Return the new shard knows of itself before anybody else does."""
+    """Add the shard to the slot map, first on the new shard, then on the others."""
     async with (
         open_admin_clients(cluster) as clients,
         slot_map_editor.edit_slot_map(clients) as editor,

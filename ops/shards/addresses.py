@@ -18,7 +18,7 @@ _LOGIN_OPTIONS: Final = frozenset({"authsource", "authmechanism", "authmechanism
 
 
 def normalise_shard_uri(uri: str) -> str:
-    """Return the address in one form, `mongodb://hosts/?options`. Raises OpsError, which never shows a password."""
+    """Return the address as `mongodb://hosts/?options`. Raises OpsError, whose message has no password."""
     if not uri.startswith(SCHEME):
         raise OpsError(f"the address of a shard begins with {SCHEME}: {ADDRESS_HINT}")
     if "@" in uri:

@@ -34,7 +34,7 @@ class Argon2Hasher:
         self._dummy_hash = self._hasher.hash("nobody's password")
 
     async def hash_new_password(self, password: str, *, about: Iterable[str]) -> str:
-        """Return the hash of a new password. Raises INVALID_FIELD if it is easy to guess; see `check_password`."""
+        """Return the hash of a new password. Raises INVALID_FIELD if it is too weak (`check_password`)."""
         return await self._run(lambda: self._check_and_hash(password, about))
 
     async def rehash_password(self, password: str) -> str:

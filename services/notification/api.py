@@ -69,7 +69,7 @@ class NotificationServicer(NotificationServiceServicer):
     async def StreamNotifications(
         self, request: pb.StreamNotificationsRequest, context: Context
     ) -> AsyncIterator[pb.Notification]:
-        """What came since the last entry, then entries as they arrive."""
+        """Yield the entries since the client's last one, then entries as they arrive."""
         async with self._inbox.watch(current_principal().id, request.last_notification_id) as notifications:
             # The first entry may be hours away; to a browser a stream is not open before its headers come.
             await context.send_initial_metadata(())
@@ -79,7 +79,7 @@ class NotificationServicer(NotificationServiceServicer):
     async def StreamNotificationEvents(
         self, request: pb.StreamNotificationEventsRequest, context: Context
     ) -> AsyncIterator[HttpBody]:
-        """The same for browsers, with comments in between that keep the connection open."""
+        """Yield the same as server-sent events for browsers, with comments that keep the connection open."""
         last_id = request.last_notification_id or _last_event_id()
         async with self._inbox.watch(current_principal().id, last_id) as notifications:
             await context.send_initial_metadata(_UNBUFFERED_HEADERS)

@@ -36,7 +36,7 @@ class InboxChangeSource(Protocol):
         ...
 
     def watch_inserts(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
-        """New entries on one shard; calls `opened` once none is missed any more."""
+        """Yield new entries on one shard; call `opened` once none is missed any more."""
         ...
 
 
@@ -114,7 +114,7 @@ class InboxBroadcaster:
 
     @contextmanager
     def subscribe(self, user_id: str) -> Iterator[InboxListener]:
-        """A stream's place, within the bounds per user and process.
+        """Hold a place for a stream, within the bounds per user and per process.
 
         Raises:
             DomainError: OVERLOADED when a bound is reached, UNAVAILABLE when this process is closing.

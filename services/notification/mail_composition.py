@@ -65,7 +65,7 @@ class EncodedMail:
 
 
 def compose_mail(draft: MailDraft) -> EncodedMail:
-    """Return the mail. The same `mail_id` gives the same Message-ID. Raises UnicodeError for lone surrogates."""
+    """Return the mail. One `mail_id` gives one Message-ID. Raises UnicodeError for lone surrogates."""
     boundary = f"=_{draft.mail_id}"
     values = (
         f"<{draft.mail_id}@{draft.sender.address.domain}>",
@@ -130,13 +130,13 @@ def _fold_lines(text: str) -> Iterator[str]:
 
 
 def _encode_words(text: str) -> str:
-    """Encoded words (RFC 2047) for the whole text, its blanks too: those between two words are dropped."""
+    """Return the text as encoded words (RFC 2047), blanks included: those between two words are dropped."""
     words = (binascii.b2a_base64(piece, newline=False).decode() for piece in _split_bytes(text.encode()))
     return f"{_CRLF} ".join(f"=?utf-8?b?{word}?=" for word in words)
 
 
 def _split_bytes(text: bytes) -> Iterator[bytes]:
-    """The text in pieces of at most `_MAX_WORD_BYTES`, none of which ends within a character."""
+    """Yield the text in pieces of at most `_MAX_WORD_BYTES`, none of which ends within a character."""
     start = 0
     while start < len(text):
         end = min(start + _MAX_WORD_BYTES, len(text))

@@ -99,12 +99,12 @@ class NotificationRenderer:
     def render_mail(
         self, mail_id: str, content: NotificationContent, addressee: Addressee, *, written_at: datetime
     ) -> EncodedMail:
-        """Return the whole mail. The same `mail_id` gives the same Message-ID, so that repeats can be recognised.
+        """Return the whole mail. One `mail_id` gives one Message-ID, so that repeats can be recognised.
 
-        What a second parser reads otherwise than it was meant is left out, in two steps.
+        Parts that a second parser reads otherwise than they were meant are left out, in two steps.
 
         Raises:
-            InvalidRecipientAddressError: the reader's address is none.
+            InvalidRecipientAddressError: the recipient's address is invalid.
             MailRenderingError: not even the last step can be read back.
         """
         for form, draft in self._fallback_drafts(

@@ -209,7 +209,7 @@ class NotificationRepository:
         return self._shards.shard_for(recipient_id).name
 
     async def watch_inserts(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
-        """New entries of all inboxes on one shard from now on; calls `opened` once it misses none.
+        """Yield new entries of all inboxes on one shard from now on; call `opened` once none is missed.
 
         Entries of inboxes that are on another shard are copies, or come too late, and are left out. All
         copies are there before an inbox changes its shard, so a stream that resumes reads them first.

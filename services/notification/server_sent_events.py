@@ -21,12 +21,13 @@ def message_event(id_: str, message: Message) -> bytes:
 
 
 def end_event(status: Status) -> bytes:
-    """Return the last event of a stream that ends with an error; without an ID, so one resumes after the last."""
+    """Return the last event of a stream that ends with an error; it has no ID, so the client resumes
+    correctly."""
     return f"event: end\ndata: {_json(status)}\n\n".encode()
 
 
 async def with_heartbeats(events: AsyncIterator[bytes], every_s: float) -> AsyncGenerator[bytes, None]:
-    """The events, and a comment whenever there was none for so long."""
+    """Yield the events, and a comment when there was none for the interval."""
     while True:
         following = asyncio.ensure_future(anext(events, None))
         try:

@@ -62,7 +62,7 @@ def entity_to_message(kind: type[M], entity: Any) -> M:
 
 
 def entity_from_message(kind: type[E], message: Message, **others: Any) -> E:
-    """Return the entity of a message; `others` are values of fields that the message does not have."""
+    """Return the entity of a message; `others` are the values of attributes that the message lacks."""
     by_name = message.DESCRIPTOR.fields_by_name
     values = {
         name: _field_value(message, by_name[name.rstrip("_")], hint)

@@ -19,7 +19,7 @@ EXPORT_TIMEOUT_S = WAIT_TIMEOUT_S
 
 @pytest.fixture
 def receiver() -> Iterator[OtlpReceiver]:
-    """Listen where the stack under test exports its traces to."""
+    """Yield a receiver at the address to which the stack under test exports its traces."""
     endpoint = os.environ.get("IC_OTLP_ENDPOINT", "")
     if not endpoint:
         pytest.skip("this stack exports no traces: `ic test` makes one that does")

@@ -9,7 +9,7 @@ from tests.fakes.grpc_context import FakeGrpcContext
 
 
 def rpc(service: str, method: str) -> RpcSpec:
-    """Return a call of our contracts, e.g. `rpc("auth", "Login")`."""
+    """Return an RPC of our contracts, e.g. `rpc("auth", "Login")`."""
     found = find_rpc(f"/internshipconnect.{service}.v1.{service.capitalize()}Service/{method}")
     assert found is not None
     return found

@@ -21,7 +21,7 @@ INJECT_AFTER_APPLICATIONS: Final = 60
 
 
 def assert_nothing_lost(crowd: UserPool, fault: Callable[[], None]) -> None:
-    """Assert that each application is stored, shown, counted and mailed once, whatever `fault` does."""
+    """Assert that each application is stored, shown, counted and mailed once, in spite of `fault`."""
     since = datetime.now(UTC)
     listings = asyncio.run(crowd.post_listings())
     outcome = _apply_during(crowd, listings, fault)

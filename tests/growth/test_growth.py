@@ -163,7 +163,7 @@ def start_ic_shards(stack: StackHandle, *arguments: str) -> "subprocess.Popen[st
 
 
 def wait_for_line(process: "subprocess.Popen[str]", words: str) -> None:
-    """Wait until it has said so."""
+    """Wait until the process prints a line with these words."""
     assert process.stdout is not None
     lines = []
     for line in process.stdout:

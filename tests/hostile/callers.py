@@ -108,7 +108,7 @@ class CallerDirectory:
         return self._http.request(method, path, headers=headers, **request)
 
     def must(self, label: str, method: str, path: str, **request: Any) -> Json:
-        """Return the same as somebody to whom it has to be granted, perhaps a moment later."""
+        """Return the answer to a request that has to be granted, perhaps a moment later."""
 
         def granted() -> Json | None:
             answer = self.ask(self._callers[label], method, path, **request)

@@ -14,7 +14,7 @@ from tests.stack import StackHandle
 
 @pytest.fixture(scope="session")
 def stack() -> StackHandle:
-    """The stack under test."""
+    """Return the stack under test."""
     return StackHandle.under_test()
 
 
@@ -26,7 +26,7 @@ def cast(stack: StackHandle) -> CallerDirectory:
 
 @pytest.fixture(scope="session")
 def lines(stack: StackHandle) -> Iterator[dict[str, RawGrpcChannel]]:
-    """The gateway, and each service's own port."""
+    """Yield a channel to the gateway and one to each service's own port."""
     addresses = {service: stack.grpc_address(service) for service in SERVICES}
     gateway = stack.gateway_url.partition("//")[2]
     opened = {

@@ -72,7 +72,7 @@ class TokenForger:
         return jwt.encode({**self.claims, **claims}, key, "ES256", headers={"kid": f"svc-{service}"})
 
     def changed(self, **claims: Any) -> str:
-        """Return the true token with other claims under the true signature."""
+        """Return a valid token whose claims were changed under the same signature."""
         head, _, signature = self.token.split(".")
         return f"{head}.{_base64url(json.dumps({**self.claims, **claims}).encode())}.{signature}"
 

@@ -118,7 +118,7 @@ def repeat_command(line: RawGrpcChannel, path: str, request: bytes, token: str) 
 
 
 def call_patiently(line: RawGrpcChannel, path: str, request: bytes, token: str = "") -> RawResponse:
-    """Make a call, again while the machine is busy; return the last response."""
+    """Make a call, repeated while the machine is busy; return the last response."""
     for pause_s in BUSY_PAUSES_S:
         answer = line.call(path, request, token)
         if answer.reason not in BUSY_REASONS:
@@ -128,7 +128,7 @@ def call_patiently(line: RawGrpcChannel, path: str, request: bytes, token: str =
 
 
 def assert_proper_response(line: RawGrpcChannel, path: str, request: bytes, token: str = "") -> RawResponse:
-    """Make a call, again while the machine is busy. AssertionError with the command that repeats it."""
+    """Make a call, repeated while the machine is busy. AssertionError with the command that repeats it."""
     answer = call_patiently(line, path, request, token)
     fault = find_response_fault(answer, path, request)
     if answer.reason in BUSY_REASONS:
@@ -138,7 +138,7 @@ def assert_proper_response(line: RawGrpcChannel, path: str, request: bytes, toke
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Make one call and prints what came back."""
+    """Make one call and print the response."""
     address, path, encoded, *token = arguments
     with RawGrpcChannel(address, address) as line:
         print(line.call(path, base64.b64decode(encoded), *token))  # noqa: T201

@@ -33,7 +33,7 @@ UPDATE_ME: Final = "/internshipconnect.user.v1.UserService/UpdateMe"
 
 @pytest.fixture(autouse=True)
 def _others_are_served(stack: StackHandle, cast: CallerDirectory) -> Iterator[None]:
-    """A good client beside each of these tests, whose every call is answered."""
+    """Run a good client beside each of these tests; every call of it is answered."""
     request = {"method": "GET", "url": "/api/v1/users/me", "headers": cast[STUDENT].headers}
     with steady_load(stack, stack.topology.regions[0], lambda _: request, per_second=10) as load:
         yield

@@ -42,7 +42,7 @@ def operations(stack: StackHandle) -> list[Any]:
 
 
 def strict(document: Json) -> Json:
-    """Return the page without tokens, which the tests bring themselves, and with no field beyond those it names."""
+    """Return the document without tokens, which the tests add themselves, and with no additional fields."""
     del document["components"]["securitySchemes"]
     for operation in (one for path in document["paths"].values() for one in path.values()):
         operation.pop("security", None)
@@ -100,7 +100,10 @@ class CaseSender:
         self._session = session
 
     def must_be_answered(self, case: Case[Any], rpc: RpcSpec | None) -> None:
-        """Send it, once more if the machine was busy. AssertionError with a curl line that repeats it."""
+        """Send the request, once more if the machine was busy.
+
+        AssertionError with a curl line that repeats it.
+        """
         answer = self._send(case, rpc)
         if reason_of(answer) in BUSY_REASONS:
             answer = self._send(case, rpc)

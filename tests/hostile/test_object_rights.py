@@ -35,7 +35,7 @@ ENTRIES: Final = 3
 
 @pytest.fixture(scope="module")
 def known(cast: CallerDirectory) -> OwnedObjects:
-    """A draft, an open listing, an offer to the student for it, and the inbox entry about that."""
+    """Return a draft, an open listing, an offer to the student for it, and the inbox entry about that."""
     draft = cast.must(OWNER, "POST", "/api/v1/internships", json=sample_listing("hidden"))
     opened = cast.must(OWNER, "POST", "/api/v1/internships", json=sample_listing("seen") | {"questions": []})
     cast.must(OWNER, "POST", f"/api/v1/internships/{opened['id']}:publish", json={})
@@ -72,7 +72,7 @@ def bytes_of(rpc: RpcSpec, fields: Any) -> bytes:
 
 
 def expected(rpc: RpcSpec, caller: LabelledCaller) -> set[str]:
-    """Return the answers to a caller who does not own the object; empty: an answer about their own."""
+    """Return the allowed answers to a caller who does not own the object; empty: one about their own."""
     if not caller.is_admitted(rpc):
         return {"TOKEN_MISSING" if caller.label == ANONYMOUS else "PERMISSION_DENIED"}
     # Some members of the cast have a role and no profile.

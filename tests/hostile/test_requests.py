@@ -105,7 +105,7 @@ def test_a_field_of_the_body_is_refused_in_the_query_and_not_written_down(
 
 @pytest.fixture(scope="module")
 def secret(stack: StackHandle) -> Iterator[str]:
-    """A value that no process has logged, checked when all logs are written."""
+    """Yield a value that no process may log, and check it when all logs are written."""
     value, marker = f"hunter2-{secrets.token_hex(8)}", secrets.token_hex(16)
     yield value
     httpx.get(f"{stack.gateway_url}/marker-{marker}", trust_env=False, verify=stack.trust)
@@ -179,7 +179,7 @@ Answer = tuple[int, Mapping[str, str]]
 
 
 def _retry_while_busy(ask: Callable[[], Answer]) -> Answer:
-    """Return the answer of a machine that is busy once, and not for long."""
+    """Return the answer, asked for once more if the machine is busy."""
     for pause_s in (0.2, 1.0, 3.0):
         status, headers = ask()
         if status not in BUSY_STATUSES:

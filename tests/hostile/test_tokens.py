@@ -152,7 +152,7 @@ def signed_in(stack: StackHandle) -> ApiUser:
 
 @pytest.fixture(scope="module", autouse=True)
 def ended(stack: StackHandle) -> str:
-    """The token of a session that ended before the other tests began."""
+    """Return the token of a session that ended before the other tests began."""
     person = signed_in(stack)
     person.get("/api/v1/notifications")
     person.post("/api/v1/auth/logout")

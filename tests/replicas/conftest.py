@@ -19,7 +19,7 @@ def stack() -> Iterator[StackHandle]:
 
 @pytest.fixture(scope="session")
 def crowd(stack: StackHandle) -> UserPool:
-    """A hundred students and five companies, known to all services."""
+    """Yield a hundred students and five companies, known to all services."""
     crowd = asyncio.run(UserPool.gather(stack))
     wait_for_recovery(crowd.are_known, "the crowd to be known")
     return crowd

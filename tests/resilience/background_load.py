@@ -63,7 +63,7 @@ RequestFactory = Callable[[int], dict[str, Any]]
 def steady_load(
     stack: StackHandle, region: StackRegion, request: RequestFactory, per_second: int = PER_SECOND
 ) -> Iterator[LoadResult]:
-    """Call a region's gateway from a thread of its own until the block ends; those under way are awaited."""
+    """Call a region's gateway from a thread until the block ends; then await the calls in flight."""
     load, over = LoadResult(), threading.Event()
     caller = threading.Thread(
         target=lambda: asyncio.run(_call(stack, region, request, per_second, load, over))

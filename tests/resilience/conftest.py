@@ -23,13 +23,13 @@ def stack() -> Iterator[StackHandle]:
 
 @pytest.fixture(scope="session")
 def crowd(stack: StackHandle) -> UserPool:
-    """A hundred students and five companies, known to all services."""
+    """Yield a hundred students and five companies, known to all services."""
     return open_user_pool(stack)
 
 
 @pytest.fixture
 def fresh_users(stack: StackHandle) -> UserPool:
-    """A crowd to whom nothing has happened yet."""
+    """Return a user pool of this test's own."""
     return open_user_pool(stack)
 
 
@@ -47,7 +47,7 @@ def _no_fault_stays(stack: StackHandle) -> Iterator[None]:
 
 @pytest.fixture
 def client(stack: StackHandle, crowd: UserPool) -> Iterator[httpx.Client]:
-    """A student's, since what visitors read is kept at the edge."""
+    """Yield a student's client, since visitors' answers are kept at the edge."""
     headers = crowd.students[0].headers
     with httpx.Client(
         base_url=stack.gateway_url, timeout=10.0, headers=headers, trust_env=False, verify=stack.trust

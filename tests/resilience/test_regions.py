@@ -36,7 +36,7 @@ READ = ("GetMe", "ListInternships", "ListMyApplications")
 
 
 def reads_of(crowd: UserPool) -> Callable[[int], dict[str, Any]]:
-    """Read of signed-in students, and visitors who browse; no two of them are the same."""
+    """Return the reads of signed-in students and of visitors; no two of them are the same."""
 
     def read(number: int) -> dict[str, Any]:
         headers = crowd.students[number % len(crowd.students)].headers

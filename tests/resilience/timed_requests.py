@@ -52,7 +52,7 @@ def is_readable_error(timed: TimedResponse) -> bool:
 
 @contextmanager
 def fault_in_force(stack: StackHandle, target: str, fault: StoreFault | ServiceFault) -> Iterator[None]:
-    """The fault is in force in the block, and no longer after it."""
+    """Keep the fault in force for the block, and not after it."""
     fault_injection.set_fault(stack.topology, target, fault)
     try:
         yield
@@ -63,14 +63,14 @@ def fault_in_force(stack: StackHandle, target: str, fault: StoreFault | ServiceF
 def read_timed(
     client: httpx.Client, path: str, *, member: SignedInUser | None = None, within_s: float = READ_TIMEOUT_S
 ) -> TimedResponse:
-    """Read, as somebody else if need be; the answer came in time."""
+    """Read, as another user if need be; assert that the answer came in time."""
     return _time_request(lambda: client.get(path, headers=member.headers if member else {}), within_s)
 
 
 def submit_timed(
     client: httpx.Client, listing_id: str, *, member: SignedInUser | None = None, key: str | None = None
 ) -> TimedResponse:
-    """Apply, as somebody else if need be; the answer came in time."""
+    """Apply, as another user if need be; assert that the answer came in time."""
     headers = (member.headers if member else {}) | {"idempotency-key": key or str(uuid.uuid4())}
     body = {"internshipId": listing_id}
     return _time_request(

@@ -78,7 +78,7 @@ class BenchmarkReport:
         return "\n".join([*lines, "", *notes, ""])
 
     def rows(self) -> Iterator[tuple[str, ...]]:
-        """The table's cells."""
+        """Yield the table's cells, row by row."""
         samples = {result.name: result.sample for result in self.results}
         for result in self.results:
             sample = result.sample
@@ -96,7 +96,7 @@ class BenchmarkReport:
             )
 
     def notes(self) -> Iterator[str]:
-        """What one has to know to read the table."""
+        """Yield the notes that explain the table."""
         yield str(self.machine)
         yield f"load average before: {self.machine.load:.1f}; the load generator runs on the same cores"
         yield "the stack holds " + ", ".join(f"{count:,} {what}" for what, count in self.stack_holds.items())

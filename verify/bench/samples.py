@@ -50,7 +50,7 @@ class BenchmarkResult:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least `share` (0 to 1) of the values do not exceed; NaN without values."""
+    """Return the smallest value that at least `share` (0 to 1) of the values do not exceed; NaN if empty."""
     if not values:
         return math.nan
     rank = max(1, math.ceil(share * len(values)))

@@ -93,7 +93,7 @@ def require_seeded_stack(topology: Topology) -> None:
 
 
 def read_running_pids(topology: Topology) -> dict[str, int]:
-    """Return the process IDs of the stack's processes, by name. Raises OpsError when one of them is not running."""
+    """Return the process IDs of the stack's processes, by name. Raises OpsError if one is not running."""
     states = SupervisorClient(topology).states()
     down = sorted(name for name, state in states.items() if not state.is_running)
     if down or not states:

@@ -65,7 +65,7 @@ SKEW_MINUTES: Final = (-5, -4, -3, -2, 2, 3, 4, 5)
 
 
 def draw_faults(seed: int, seconds: float, targets: FaultTargets) -> list[Fault]:
-    """Return the faults of a run, in order; the next may come while one still lasts, but never at its target."""
+    """Return the faults of a run in order; faults of different targets may overlap, those of one do not."""
     dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     faults: list[Fault] = []
     at_s = FIRST_FAULT_AT_S

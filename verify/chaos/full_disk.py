@@ -72,7 +72,7 @@ def _set_free_limit(stack: Stack, limit: str) -> None:
 
 
 def _fill_shard(stack: Stack, shard: StackShard, for_s: float) -> None:
-    """A server that restarts in between has lost its lock."""
+    """Lock the primary's writes for so long; a server that restarts in between has lost its lock."""
     topology = stack.topology
     primary = shard.ports[elections.find_primary(topology, shard)]
     with elections.connect_to_member(topology, stack.credentials, primary) as client:

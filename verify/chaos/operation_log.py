@@ -91,7 +91,8 @@ class OperationLog:
         return self._answered(UNEXPECTED_STATUSES)
 
     def find_retried_answers(self) -> list[InvariantViolation]:
-        """Call that somebody had to repeat, which is right only where faults are injected."""
+        """Return a violation for calls that clients had to repeat, which is right only while faults are
+        injected."""
         return self._answered(RETRYABLE_STATUSES)
 
     def _answered(self, statuses: Set[str]) -> list[InvariantViolation]:
@@ -109,7 +110,7 @@ class OperationLog:
         ]
 
     def operations_about(self, subject: str) -> list[Operation]:
-        """Return the operations about one application, or about a listing and applications for it, in order."""
+        """Return the operations about one application, or about a listing and its applications, in order."""
         return [
             operation for operation in self.operations if subject in (operation.subject, operation.detail)
         ]

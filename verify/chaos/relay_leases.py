@@ -41,7 +41,7 @@ def steal_lease(stack: Stack, target: str, for_s: float) -> None:
 
 
 def _take_lease(leases: Collection[dict[str, Any]], for_s: float) -> None:
-    """The lease ends by itself if nobody is left to give it back."""
+    """Take the lease until it expires, even if this process dies before it gives it back."""
     until = {"$add": ["$$NOW", int(for_s * 1000)]}
     change = [{"$set": {"holder": RIVAL_HOLDER, "expires_at": until}}]
     leases.update_one(_LEASE_KEY, change, upsert=True)

@@ -18,7 +18,7 @@ def _sleep(seconds: float | SupportsIndex, /) -> None:
 
 
 def main() -> None:
-    """Take its own name off the arguments and becomes the module."""
+    """Remove its own name from the arguments and run the module."""
     time.sleep = _sleep
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

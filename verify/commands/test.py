@@ -135,7 +135,7 @@ def _run_all(arguments: Sequence[str], tally: ResultTally, stack: Topology) -> N
 
 @contextmanager
 def _stores_beside(stack: Topology) -> Iterator[Topology]:
-    """The stores of a second stack, without services."""
+    """Start the stores of a second stack, without services, and remove them afterwards."""
     name = f"{stack.name}-stores"
     if name in topology.stack_names():
         lifecycle.stop_stack(topology.find_stack(name), wipe=True)
@@ -163,7 +163,7 @@ def _is_unit_target(target: str) -> bool:
 
 @contextmanager
 def temporary_stack(name: str, *, keep: bool, tally: ResultTally) -> Iterator[Topology]:
-    """A stack that is new, and gone afterwards whatever happens; its logs stay when a test fails."""
+    """Start a new stack and remove it afterwards; its logs stay when a test fails."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if name in topology.stack_names():
         lifecycle.stop_stack(topology.find_stack(name), wipe=True)
@@ -203,9 +203,9 @@ def run_pytest(
     stack: Topology | None = None,
     log: Path | None = None,
 ) -> None:
-    """Run these tests in a process of their own, on a stack if one is given, and adds them to the tally.
+    """Run these tests in a process of their own, on a stack if one is given, and add them to the tally.
 
-    What they print goes to the file `log` if there is one.
+    Their output goes to the file `log` if there is one.
     """
     report = REPORTS_FOLDER / f"{name}.xml"
     REPORTS_FOLDER.mkdir(parents=True, exist_ok=True)

@@ -56,7 +56,7 @@ async def _abort_with_status(context: RpcContext, call: CallContext, error: Doma
 
 
 async def _write_closing_message(context: RpcContext, message: bytes) -> None:
-    """A reader who is too slow for them does without."""
+    """Write the last message of a stream; give up on a client that reads too slowly."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_CLOSING_MESSAGE_TIMEOUT_S):
             await context.write(message)

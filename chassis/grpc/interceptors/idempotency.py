@@ -70,7 +70,7 @@ class IdempotencyInterceptor:
         return answer
 
     async def _release_or_expire(self, claim: IdempotencyClaim, error: Exception) -> None:
-        """A claim that cannot be settled now is settled by the end of its lease."""
+        """Release or expire a claim; if neither is possible now, its lease ends by itself."""
         try:
             if _was_refused(error):
                 await self._claims.release(claim)

@@ -162,7 +162,7 @@ OPEN_INTERNSHIPS_FIGURE: Final = "open_internships"
 
 
 def reached_figure(stage: str) -> str:
-    """Return the figure of applications that ever were in a stage."""
+    """Return the figure of applications that have ever been in a stage."""
     return f"reached.{stage}"
 
 

@@ -54,7 +54,8 @@ def move_application(
     offer_expire_time: datetime | None = None,
     operation_id: str = "",
 ) -> Application:
-    """Move it to `target`. An offer stands until `offer_expire_time`, or for the policy's span.
+    """Return the application moved to `target`. An offer stands until `offer_expire_time`, or the policy's
+    span.
 
     Raises ILLEGAL_TRANSITION with the allowed targets, UNEXPECTED_STATE while the student is accepting,
     INVALID_FIELD for an offer's expiry that is past or given without an offer.
@@ -117,7 +118,8 @@ def start_offer(
     offer_expire_time: datetime | None = None,
     operation_id: str = "",
 ) -> Application:
-    """Mark that the company makes an offer, before an opening is kept for it. Raises as `move`."""
+    """Return the application with a pending offer, before an opening is reserved. Raises as
+    `move_application`."""
     _check_allowed(application, ApplicationState.OFFERED, actor, now)
     mark = PendingOffer(
         start_time=now,
@@ -131,7 +133,7 @@ def start_offer(
 
 
 def complete_offer(application: Application, now: datetime, policy: ApplicationPolicy) -> Application:
-    """Return an opening is kept: the offer is made. The application must be being offered one."""
+    """Return the application OFFERED, once an opening is reserved. It must have a pending offer."""
     mark = application.offering
     if mark is None:
         raise domain_error("UNEXPECTED_STATE", "No offer is being made.")
@@ -156,9 +158,9 @@ def undo_offer(application: Application, now: datetime, policy: ApplicationPolic
 def start_review(
     application: Application, actor: ApplicationActor, now: datetime, policy: ApplicationPolicy
 ) -> Application | None:
-    """Return the company opens it: the first look is a move to IN_REVIEW. None when nothing changes by looking.
+    """Return the application after the company's first view, IN_REVIEW; None when viewing changes nothing.
 
-    A VIEWER's look changes nothing: that role moves no application.
+    A VIEWER's view changes nothing: that role moves no application.
     """
     if (
         application.state is not ApplicationState.SUBMITTED
@@ -175,7 +177,7 @@ def withdraw_application(
     policy: ApplicationPolicy,
     operation_id: str = "",
 ) -> Application:
-    """Return the student takes it back; a standing offer is declined by it, a hire given up.
+    """Return the application withdrawn by the student; it declines a standing offer and gives up a hire.
 
     Raises ILLEGAL_TRANSITION when it has ended, UNEXPECTED_STATE while the offer is being accepted.
     """
@@ -191,7 +193,8 @@ def decline_offer(
     policy: ApplicationPolicy,
     operation_id: str = "",
 ) -> Application:
-    """Return the student declines the offer. Raises ILLEGAL_TRANSITION when none stands, else as `withdraw`."""
+    """Return the application with its offer declined. Raises ILLEGAL_TRANSITION without one, else as a
+    withdrawal."""
     if application.state is not ApplicationState.OFFERED:
         error = _illegal_move_error(application, ApplicationState.WITHDRAWN, actor, now)
         raise DomainError(
@@ -210,7 +213,7 @@ def start_acceptance(
     policy: ApplicationPolicy,
     operation_id: str = "",
 ) -> Application:
-    """Mark that the student accepts the offer, before an opening is taken for it.
+    """Return the application with a pending acceptance, before an opening is taken.
 
     Raises ILLEGAL_TRANSITION when no offer stands.
     """
@@ -220,7 +223,7 @@ def start_acceptance(
 
 
 def complete_acceptance(application: Application, now: datetime, policy: ApplicationPolicy) -> Application:
-    """Return the opening is taken: the student is hired. The application must be being accepted."""
+    """Return the application HIRED, once an opening is taken. It must have a pending acceptance."""
     mark = application.acceptance
     if mark is None:
         raise domain_error("UNEXPECTED_STATE", "The offer is not being accepted.")
@@ -238,7 +241,10 @@ def undo_acceptance(application: Application, now: datetime, policy: Application
 def close_application(
     application: Application, reason: ClosedReason, now: datetime, policy: ApplicationPolicy
 ) -> Application:
-    """Return the system ends it. Raises ILLEGAL_TRANSITION when it has ended or is decided."""
+    """Return the application closed by the system.
+
+    Raises ILLEGAL_TRANSITION if it has ended or is decided.
+    """
     closed = move_application(application, ApplicationState.CLOSED, SYSTEM_ACTOR, now, policy)
     return replace(closed, closed_reason=reason)
 
@@ -261,9 +267,10 @@ def end_with_listing(
 def settle_due_application(
     application: Application, now: datetime, policy: ApplicationPolicy
 ) -> Application | None:
-    """Return what time has brought: an expired offer, an unkept promise to answer, a rejection to be disclosed.
+    """Return the application after its due changes: an expired offer, a broken promise to answer, a disclosed
+    rejection.
 
-    None when nothing is due; an acceptance that hangs is not settled here, since it needs an opening.
+    Return None when nothing is due. A pending acceptance is not settled here, since it needs an opening.
     """
     is_pending = application.acceptance is not None or application.offering is not None
     if is_pending or application.due_time is None or now < application.due_time:

@@ -29,17 +29,17 @@ def is_always_allowed(_application: Application, _actor: ApplicationActor, _now:
 
 
 def is_owner_and_hired_recently(application: Application, actor: ApplicationActor, now: datetime) -> bool:
-    """Taking a hire back is the owner's, and for two weeks only."""
+    """Return whether a hire can be taken back: by the owner, and for two weeks."""
     return actor.role == OWNER_ROLE and now < application.last_entry.time + UNHIRE_WINDOW
 
 
 def was_rejected_recently(application: Application, _actor: ApplicationActor, now: datetime) -> bool:
-    """Return whether a rejection can be taken back while the applicant may still be looking."""
+    """Return whether a rejection can be taken back: while the applicant may still be looking."""
     return now < application.last_entry.time + UNREJECT_WINDOW
 
 
 def is_rejection_undisclosed(application: Application, _actor: ApplicationActor, now: datetime) -> bool:
-    """Return whether the rejection's delay still runs: for the student the application is where it was."""
+    """Return whether the rejection's delay still runs: the student sees the former state until then."""
     seen_time = application.last_entry.seen_time
     return seen_time is not None and now < seen_time
 

@@ -109,7 +109,7 @@ class Account:
         return self.verify_time is not None
 
     def with_registration(self, registration: PendingRegistration, now: datetime) -> "Account":
-        """Return the unproven account after another registration of its address, with a password of its own."""
+        """Return the unverified account with one more pending registration, which has its own password."""
         kept = [earlier for earlier in self.registrations if now < earlier.expire_time]
         return replace(
             self,
@@ -125,7 +125,7 @@ class Account:
     def find_registration(
         self, code_digest: bytes, guesses: int, now: datetime
     ) -> PendingRegistration | None:
-        """Return the live registration that a code belongs to; compares with each of them in constant time."""
+        """Return the pending registration of a code; compare with each of them in constant time."""
         found = None
         for registration in self.registrations:
             matches = hmac.compare_digest(registration.code_digest, code_digest)
@@ -134,7 +134,8 @@ class Account:
         return found
 
     def verified_by(self, registration: PendingRegistration, now: datetime) -> "Account":
-        """Return the account after this registration's code proved the address: its holder and password count."""
+        """Return the account verified by this registration's code; its holder and password become the
+        account's."""
         same_password = self.password_hash == registration.password_hash
         return replace(
             self,
@@ -150,7 +151,7 @@ class Account:
         )
 
     def check_may_sign_in(self) -> None:
-        """Raise ACCOUNT_LOCKED, or INVALID_CREDENTIALS for an account that is no more."""
+        """Raise ACCOUNT_LOCKED for a locked account, INVALID_CREDENTIALS for a deleted one."""
         if self.state is AccountState.DELETED:
             raise invalid_credentials()
         if self.state not in _SIGN_IN_STATES:
@@ -160,7 +161,7 @@ class Account:
 
 
 def open_account(user_id: str, email: str, registration: PendingRegistration, now: datetime) -> Account:
-    """Return a new account whose address is not proven yet."""
+    """Return a new account whose address is not verified yet."""
     return Account(
         id=user_id,
         email=email,

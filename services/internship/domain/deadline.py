@@ -26,7 +26,7 @@ def with_utc_deadline(posting: Posting) -> Posting:
 
 
 def deadline_violations(posting: Posting) -> Iterator[Violation]:
-    """A zone that there is not, a day that there is not, a day and a moment that do not agree."""
+    """Return violations for an unknown zone, an invalid day, and a day that contradicts the moment."""
     zone = posting.apply_deadline_zone
     if zone and not canonical_zone_name(zone):
         yield Violation(

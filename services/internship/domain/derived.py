@@ -12,7 +12,7 @@ _DAY = timedelta(days=1)
 
 
 def hourly_pay_minor(posting: Posting) -> int:
-    """Return the lower end of the pay per hour in minor units, rounded half up; 0 when unpaid or not known."""
+    """Return the minimum pay per hour in minor units, rounded half up; 0 when unpaid or unknown."""
     pay = posting.compensation
     if pay is None or not pay.paid or pay.unit is None:
         return 0

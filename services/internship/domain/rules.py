@@ -117,7 +117,7 @@ def _repeated_indexes(values: Iterable[str]) -> Iterator[int]:
 
 
 def opening_violations(listing: Listing) -> tuple[Violation, ...]:
-    """Openings that are taken or offered cannot be cut."""
+    """Return a violation when openings that are taken or offered would be cut."""
     if listing.posting.openings >= listing.taken_or_offered:
         return ()
     taken = listing.taken_or_offered
@@ -212,6 +212,6 @@ def all_openings_are_taken(listing: Listing, now: datetime) -> tuple[Violation, 
 
 
 def deadline_has_passed(listing: Listing, now: datetime) -> tuple[Violation, ...]:
-    """Return the deadline is over."""
+    """Return a violation unless the deadline has passed."""
     deadline = listing.posting.apply_deadline
     return () if deadline is not None and deadline <= now else (Violation("applyDeadline", "has not passed"),)

@@ -148,7 +148,7 @@ def move_listing(
     *,
     of_company: bool = False,
 ) -> Listing:
-    """Move the listing to `target` and remembers it in the history, with why if somebody said so.
+    """Return the listing moved to `target`, with the move and its `reason` in the history.
 
     Raises ILLEGAL_TRANSITION with the allowed targets, INTERNSHIP_INCOMPLETE with the missing fields.
     """
@@ -267,7 +267,7 @@ def rename_company(listing: Listing, company: ListingCompany, now: datetime) -> 
 
 
 def settle_listing(listing: Listing, now: datetime) -> Listing:
-    """Return what the system does by itself: a listing without a free opening is FILLED, a late one EXPIRED."""
+    """Return the listing after automatic moves: FILLED without a free opening, EXPIRED after its deadline."""
     for target in (ListingState.FILLED, ListingState.EXPIRED):
         if can_move(listing, target, SYSTEM_ACTOR, now):
             return move_listing(listing, target, SYSTEM_ACTOR, now)

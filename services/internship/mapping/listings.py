@@ -222,7 +222,7 @@ def _question_to_message(question: Question) -> pb.Question:
 
 
 def posting_from_message(message: pb.Internship) -> Posting:
-    """Return what the company wrote, without white space around it; the message has passed the contract's rules."""
+    """Return the company's posting without outer white space; the message has been validated."""
     posting = Posting(
         title=message.title.strip(),
         description=message.description.strip(),
@@ -280,7 +280,8 @@ def copy_field(target: Any, source: Any, name: str) -> None:
 
 
 def keep_one_deadline(message: pb.Internship, changed: Collection[str]) -> None:
-    """A new moment takes the place of a day, and a new day or zone that of the moment it used to mean."""
+    """Clear what a change overrides: a new moment clears the day, a new day or zone the moment computed from
+    it."""
     if "apply_deadline" in changed:
         if "apply_deadline_date" not in changed:
             message.apply_deadline_date = ""

@@ -104,7 +104,7 @@ class SearchQuery:
         return replace(self, min_words=max(1, (len(self.required_words) + 1) // 2))
 
     def without(self, dimension: FacetDimension) -> "SearchQuery":
-        """Return the same, asking nothing of one dimension, be it by a filter or by words that stand for one."""
+        """Return the query without conditions on one dimension, whether from a filter or from words."""
         name = _FILTER_OF_DIMENSION.get(dimension)
         words = tuple(word for word in self.words if not word.filters or word.filters[0].name != name)
         min_words = None if self.min_words is None else max(1, self.min_words - len(self.words) + len(words))

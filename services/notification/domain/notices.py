@@ -201,22 +201,22 @@ def is_too_old_to_notify(happened: datetime, now: datetime) -> bool:
 
 
 def verification_notices(user_id: str, email: str, code: str, expire_time: datetime) -> Notices:
-    """Return the code goes to the address that it is to prove."""
+    """Return the mail with the code, to the address that it verifies."""
     return (Notice(ToAddress(user_id, email), VerificationCode(code=code, expire_time=expire_time)),)
 
 
 def repeated_registration_notices(user_id: str, email: str) -> Notices:
-    """Return the owner of the account learns of the attempt; who made it learns nothing."""
+    """Return the notice of a repeated registration to the account's owner; the visitor gets none."""
     return (Notice(ToAddress(user_id, email), RegistrationRepeated()),)
 
 
 def compromised_session_notices(user_id: str) -> Notices:
-    """Return the owner of the session is warned."""
+    """Return the warning to the owner of the session."""
     return (Notice(ToUser(user_id), SessionCompromised()),)
 
 
 def submission_notices(application: ApplicationFacts) -> Notices:
-    """Return the student gets a confirmation, the company its new applicant."""
+    """Return the confirmation to the student, and the notice of a new applicant to the company."""
     return (
         Notice(ToUser(application.student_id), ApplicationReceived(**_student_facts(application))),
         Notice(
@@ -232,18 +232,18 @@ def disclosed_rejection_notices(application: ApplicationFacts) -> Notices:
 
 
 def move_notices(move: ApplicationMove) -> Notices:
-    """Return what a move tells the student and the company."""
+    """Return the notices of a move to the student and the company."""
     return (*_student_notices(move), *_company_notices(move))
 
 
 def listing_change_notices(change: ListingChange) -> Notices:
-    """Return the company learns when its listing is reviewed, goes online and stops taking applications."""
+    """Return the notices to the company when its listing is reviewed, published or closed."""
     content = _listing_content(change)
     return (Notice(ToCompany(change.company_id), content),) if content else ()
 
 
 def company_change_notices(change: CompanyChange) -> Notices:
-    """Return the company's members learn what was decided about it."""
+    """Return the notices of a moderator's decision to the company's members."""
     content = _company_content(change)
     return (Notice(ToCompany(change.company_id), content),) if content else ()
 

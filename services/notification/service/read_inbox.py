@@ -106,7 +106,7 @@ class ReadInbox:
         recently: datetime,
         known: set[str],
     ) -> AsyncIterator[Notification]:
-        """The backlog, then what arrives; arrivals are seen a little late, so some are in the backlog."""
+        """Yield the backlog, then arrivals; some arrivals are seen late, and are in the backlog already."""
         async for notification in self._backlog(user_id, last_id):
             if notification.create_time >= recently:
                 known.add(notification.id)

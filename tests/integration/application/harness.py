@@ -199,7 +199,7 @@ class ApplicationHarness:
     def on(
         cls, shards: Shards, peers: Peers, internships: InternshipService, users: UserService
     ) -> "ApplicationHarness":
-        """Return a service of its own on these stores and peers."""
+        """Return a service on these stores and peers."""
         clock = FixedClock(NOW)
         store, applicant_store = ApplicationRepository(shards), ApplicantRepository(shards)
         listings, students = ListingClient(peers.channel("internship")), StudentClient(peers.channel("user"))
@@ -248,7 +248,7 @@ class ApplicationHarness:
         request: Message,
         operation: IdempotentOperation | None = None,
     ) -> T:
-        """Call an RPC as somebody, perhaps under an idempotency key."""
+        """Call an RPC as `who`, perhaps under an idempotency key."""
         with acting_as(who, operation=operation):
             return await rpc(request, None)
 
@@ -334,7 +334,7 @@ def to_incoming(event: events.Event, queue: str) -> IncomingEvent:
 
 
 def key(name: str, replay: bool = False) -> IdempotentOperation:
-    """Return what an idempotency key stands for."""
+    """Return the operation of an idempotency key."""
     return IdempotentOperation(id=name, started_at=NOW, is_replay=replay)
 
 

@@ -20,7 +20,7 @@ from tests.stack import StackHandle
 
 @pytest.fixture
 async def world() -> AsyncIterator[ApplicationHarness]:
-    """A service with a view of its own."""
+    """Yield a service with a view of its own."""
     internships, users = InternshipService(), UserService()
     async with (
         own_databases(StackHandle.under_test(), "application", COLLECTIONS) as shards,

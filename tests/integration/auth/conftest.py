@@ -75,7 +75,7 @@ class AuthHarness:
         return [event.code for event in await read_outbox(self.shards, VerificationRequested, user_id)]
 
     async def verified(self, email: str, password: str = PASSWORD) -> SignInResult:
-        """Register and proves an address."""
+        """Register and prove an address."""
         user_id = await self.register(email, password)
         return await self.registration.verify_email(email, (await self.codes(user_id))[-1])
 

@@ -40,7 +40,7 @@ async def strict(shards: Shards, redis: RedisCluster, clock: FixedClock) -> Asyn
 async def undelayed(
     strict: AuthHarness, shards: Shards, redis: RedisCluster, clock: FixedClock
 ) -> AsyncIterator[AuthHarness]:
-    """The same accounts and the same counted failures, as if every delay had been sat out."""
+    """Yield a service on the same accounts and counted failures, without delays."""
     policy = SignInPolicy(first_delay_s=0.0)
     auth = build_auth_harness(shards, redis, clock, secrets.token_bytes(32), policy)
     yield auth

@@ -27,7 +27,7 @@ async def _unanswered(self: SlowAuthServicer, request: Any, context: Any) -> Any
 
 
 def _complete_servicer() -> object:
-    """Return a servicer has to answer every RPC of its contract."""
+    """Return a servicer that answers every RPC of its contract, as it has to."""
     names = [method.name for method in auth_pb2.DESCRIPTOR.services_by_name["AuthService"].methods]
     return type("WholeSlowAuth", (SlowAuthServicer,), {n: _unanswered for n in names if n != "GetJwks"})()
 

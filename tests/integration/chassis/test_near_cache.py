@@ -156,7 +156,7 @@ async def watch_of(
 
 
 async def trackers(redis: RedisCluster, node: ClusterNode, namespace: str) -> list[dict[str, Any]]:
-    """Return the connections on which `node` tells of changes to the namespace."""
+    """Return the connections on which `node` announces changes of the namespace."""
     clients = await redis.client_list(target_nodes=node)
     return [client for client in clients if client["name"] == f"tracking-{namespace}:"]
 

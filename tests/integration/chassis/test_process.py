@@ -44,7 +44,7 @@ class LaunchedProcess:
         wait_until_blocking(self._is_ready, "the process to be ready", within_s=60)
 
     def end(self) -> tuple[int, str]:
-        """Wait for its end; return its exit status and what it wrote."""
+        """Wait for the process's end; return its exit status and its output."""
         written, _ = self.popen.communicate(timeout=30)
         return self.popen.returncode, written
 

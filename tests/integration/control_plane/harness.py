@@ -151,7 +151,7 @@ class ControlPlaneHarness:
         self.write_mesh()
 
     def write_mesh(self, regions: tuple[str, ...] = ("local",), **changes: Any) -> None:
-        """Put another file in its place, as a careful editor does."""
+        """Replace the mesh file in one step, as a careful editor does."""
         self._gateway = changes.get("gateway", {})
         services = {service: {"port": 5001, "endpoints": {"registry": True}} for service in SERVICE_NAMES}
         content = {"regions": list(regions), "services": services, **changes}
@@ -204,7 +204,7 @@ class ControlPlaneHarness:
         return started
 
     async def envoy(self, variant: VariantName = "delta", region: str = "local") -> None:
-        """Start it; it is killed in the end."""
+        """Start Envoy; it is killed in the end."""
         node = EnvoyNode("gateway-1", region, ("127.0.0.1", self.admin), ("127.0.0.1", self.ads), variant)
         config = self.folder / "envoy.json"
         config.write_text(json.dumps(build_bootstrap(node)))
@@ -255,7 +255,7 @@ class ControlPlaneHarness:
 
     @asynccontextmanager
     async def gateway_load(self, tasks: int = 4) -> AsyncIterator[LoadTally]:
-        """Call through Envoy until the block ends; each answer is noted."""
+        """Call through Envoy until the block ends, and count the answers."""
         load = LoadTally()
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.listen}") as client:
 

@@ -243,7 +243,7 @@ class Browser:
         self._process = process
 
     async def told(self, what: str) -> dict[str, Any]:
-        """Return the next event of a kind; what comes before it is passed over."""
+        """Return the next event of a kind; skip others before it."""
         assert self._process.stdout is not None
         async with asyncio.timeout(EVENT_TIMEOUT_S):
             while line := await self._process.stdout.readline():

@@ -76,7 +76,7 @@ class SingleTokenVerifier:
 
 
 async def _reading_of_a_service(metadata: Mapping[str, str]) -> str:
-    """Return what the services' own interceptor makes of what the gateway has sent on."""
+    """Return how the services' own interceptor reads the metadata that the gateway has sent."""
 
     async def who(_request: Any, _context: Any) -> bytes:
         return b"signed in" if current_principal_or_none() else b"anonymous"

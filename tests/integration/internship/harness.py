@@ -119,18 +119,18 @@ class InternshipHarness:
             )
 
     async def get(self, reader: Principal | None, listing_id: str) -> pb.Internship:
-        """Return what the reader is answered, parsed."""
+        """Return the parsed answer to a reader."""
         with acting_as(reader):
             answer = await self.api.GetInternship(pb.GetInternshipRequest(internship_id=listing_id), CONTEXT)
         return parsed(pb.Internship, answer)
 
     async def search(self, **query: Any) -> pb.ListInternshipsResponse:
-        """Return what a student finds."""
+        """Return the answer to a student's search."""
         with acting_as(STUDENT):
             return await self.api.ListInternships(pb.ListInternshipsRequest(**query), CONTEXT)
 
     def suggest(self, typed: str) -> list[pb.Suggestion]:
-        """Return what a text is completed to."""
+        """Return the completions of a text."""
         return list(suggestions_to_message(self.use_cases.suggestions.completions(typed, 10)).suggestions)
 
     async def take(self, listing_id: str, application_id: str, version: int = 3) -> pb.TakeOpeningResponse:
@@ -186,6 +186,6 @@ def parsed(kind: type[M], answer: Any) -> M:
 
 @contextmanager
 def acting_with_key(principal: Principal, key: str, *, replay: bool = False) -> Iterator[None]:
-    """A call under an idempotency key."""
+    """Run a block as a call under an idempotency key."""
     with acting_as(principal, operation=IdempotentOperation(id=key, started_at=NOW, is_replay=replay)):
         yield

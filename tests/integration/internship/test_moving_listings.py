@@ -74,7 +74,7 @@ async def moves(shards: Shards, collection: str) -> AsyncIterator[str]:
 
 
 async def answered(world: InternshipHarness) -> list[Any]:
-    """Return what queries of all kinds find, and what they count."""
+    """Return the answers to queries of all kinds, and their counts."""
     found = []
     for query in QUERIES[::3]:
         wanted = search_request_from_message(

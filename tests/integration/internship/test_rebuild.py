@@ -25,7 +25,7 @@ from tests.stack import StackHandle
 
 @pytest.fixture
 async def world(cache: Cache, redis: RedisCluster) -> AsyncIterator[InternshipHarness]:
-    """A service with an index of its own."""
+    """Yield a service with an index of its own."""
     async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
         yield InternshipHarness(shards, cache, redis)
 
@@ -48,7 +48,7 @@ async def rebuilt(
 
 
 async def indexed(shards: Shards) -> dict[str, Any]:
-    """Return what the index holds, but for when it was written."""
+    """Return the entries of the index, without the time when they were written."""
     found = [
         row
         for shard in shards.all_shards()

@@ -68,7 +68,7 @@ async def market_shards() -> AsyncIterator[Shards]:
 
 @pytest.fixture
 async def market(market_shards: Shards, world: InternshipHarness) -> InternshipHarness:
-    """The service over the market."""
+    """Return the service over the market."""
     found = InternshipHarness(market_shards, world.cache, world.redis)
     await found.lexicon.reload()
     return found

@@ -70,7 +70,7 @@ async def typed_shards() -> AsyncIterator[Shards]:
 
 @pytest.fixture
 async def corpus(typed_shards: Shards, world: InternshipHarness) -> InternshipHarness:
-    """The service over the corpus."""
+    """Return the service over the corpus."""
     found = InternshipHarness(typed_shards, world.cache, world.redis)
     await found.lexicon.reload()
     return found

@@ -122,7 +122,7 @@ class NotificationHarness:
         self._publisher = EventPublisher(self.amqp_url)
 
     async def hear(self, message: Message, subject: str, *, times: int = 1) -> None:
-        """The event arrives on the exchange, this number of times under one ID."""
+        """Publish the event on the exchange, this number of times under one ID."""
         envelope = outbox.build_envelope(message, subject=subject, source="test", time=datetime.now(UTC))
         once = OutgoingEvent(envelope.id, envelope.type, envelope.SerializeToString())
         await self._publisher.publish([once] * times)
@@ -138,7 +138,7 @@ class NotificationHarness:
         return user_id
 
     async def settled(self, *delivery_ids: str) -> None:
-        """Return when these mails are on no way any more."""
+        """Return when these mails are sent or have failed."""
 
         async def gone() -> bool:
             found = [await self.store.get_delivery(each) for each in delivery_ids]

@@ -47,7 +47,7 @@ async def client(service: LaunchedRateLimiter) -> AsyncIterator[RateLimitClient]
 
 @pytest.fixture
 def somebody() -> str:
-    """A user, address or account that no other test knows."""
+    """Return a user, address or account that no other test uses."""
     return f"usr_{secrets.token_hex(13)}"
 
 

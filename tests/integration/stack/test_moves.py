@@ -63,7 +63,7 @@ def stack(stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loca
 
 @pytest.fixture
 def redundant(redundant_stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
-    """The same with three members of each shard."""
+    """Yield the same with three members of each shard."""
     with filled(redundant_stores, monkeypatch) as found:
         yield found
 
@@ -107,7 +107,7 @@ def wait_for_line(_: str) -> None:
 
 
 def at(line: str, then: Callable[[], object]) -> Callable[[str], None]:
-    """Do something when the mover says such a line for the first time."""
+    """Return a progress report that calls `then` when the mover first reports such a line."""
     waiting = [then]
 
     def hear(said: str) -> None:
@@ -348,7 +348,7 @@ async def refused(clients: Mapping[str, AdminClient]) -> None:
 
 
 async def _nothing(_: object) -> None:
-    """A step that changes nothing."""
+    """Do nothing: a step that changes nothing."""
 
 
 def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack: LocalCluster) -> None:

@@ -35,7 +35,7 @@ class ReplayScenario:
         self.await_right()
 
     def apply(self, students: Any) -> None:
-        """These apply for every listing."""
+        """Apply for every listing, as these students."""
         some = UserPool(self.crowd.stack, students, self.crowd.owners)
         asyncio.run(some.apply_everywhere(self.listings, self.outcome))
 

@@ -62,7 +62,7 @@ def routes(name: str, *clusters: str) -> Any:
 
 
 def services(**ports: int) -> Snapshot:
-    """Return a whole snapshot: one listener and its routes to clusters of these names."""
+    """Return a complete snapshot: one listener and its routes to clusters of these names."""
     return Snapshot.from_messages(
         [
             listener("gateway", "gateway"),
