@@ -1,4 +1,4 @@
-"""A circuit breaker: a dependency that keeps failing is left alone for a while."""
+"""A circuit breaker: a dependency that keeps failing gets no calls for a while."""
 
 import time
 from collections import deque
@@ -20,7 +20,7 @@ class CircuitBreaker:
     """Opens after 5 failures in 10 s, lets single calls try again after 4 s, closes after 3 successes."""
 
     def __init__(self, dependency: str, clock: Callable[[], float] = time.monotonic, *, label: str) -> None:
-        """`dependency` is what errors call it, `label` what metrics do."""
+        """Make a closed breaker; `dependency` is the name in errors, `label` the name in metrics."""
         self._dependency = dependency
         self._label = label
         self._clock = clock
@@ -31,9 +31,9 @@ class CircuitBreaker:
         self._set_state(_CLOSED)
 
     def admit(self) -> None:
-        """To be called before a call, which then ends in `succeeded`, `failed` or `abandoned`.
+        """Admit one call, whose end is then reported by one of the methods `record_*`.
 
-        Raises DomainError UNAVAILABLE while the breaker is open, or is trying another call.
+        Raises DomainError UNAVAILABLE while the breaker is open, or while a trial call is in flight.
         """
         if self._state == _CLOSED:
             return
@@ -72,7 +72,7 @@ class CircuitBreaker:
             self._set_state(_OPEN)
 
     def record_cancellation(self) -> None:
-        """Free the place of a call that its caller cancelled: it says nothing about the dependency."""
+        """End a trial call that its caller cancelled: this says nothing about the dependency."""
         self._has_trial = False
 
     def _has_failed_often(self, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""google.rpc.Status from domain errors, and back: the one place that reads the table of reasons."""
+"""google.rpc.Status from domain errors, and back, by the contract's table of reasons."""
 
 import re
 from functools import cache
@@ -16,7 +16,7 @@ from internshipconnect.errors.v1.moves_pb2 import AllowedMove, AllowedMoves
 
 STATUS_DETAILS_METADATA_KEY = "grpc-status-details-bin"
 
-# Everything that a status carries has to fit into 8 KiB of HTTP/2 trailers, base64 included.
+# A whole status has to fit into 8 KiB of HTTP/2 trailers, base64 included.
 _MAX_VIOLATIONS = 16
 _MAX_VIOLATIONS_CHARS = 2_400
 _MAX_TEXT_CHARS = 160
@@ -41,7 +41,7 @@ def error_to_status(error: DomainError, request_id: str) -> Status:
 
 
 def status_to_error(details: bytes) -> DomainError | None:
-    """Return the domain error that a peer answered with; None when these details are not one of ours."""
+    """Return the domain error in a peer's status details; None when they hold none of ours."""
     try:
         status = Status.FromString(details)
         info = _find_detail(status, ErrorInfo)

@@ -39,7 +39,8 @@ _W3C_PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
 class OtlpRecorder:
-    """Spans of this process, sent in batches; Mongo and Redis commands inside a trace become spans too."""
+    """Records this process's spans and exports them in batches, with spans of MongoDB and Redis commands in a
+    trace."""
 
     def __init__(self, service: str, role: str, endpoint: str, sample_ratio: float) -> None:
         resource = Resource.create(
@@ -97,7 +98,7 @@ class _RecordedSpan:
 
 
 class _NoClientRoots(Sampler):
-    """Drops commands outside any request, such as the relay's waiting for the outbox and health checks."""
+    """Drops commands outside any request, such as the relay's waiting and health checks."""
 
     def __init__(self, others: Sampler) -> None:
         self._others = others

@@ -71,7 +71,7 @@ class ServeRole:
 
 
 def _register_instance(resources: ServiceResources[Any]) -> RegistryEntry | None:
-    """Tells the control plane where this process answers, now that it does."""
+    """Register this process's address with the control plane; it answers now."""
     settings = resources.settings
     if settings.registry is None:
         return None

@@ -1,7 +1,7 @@
-"""The one way from this process to a shard: what every operation on it passes through.
+"""The guard of a shard, which every operation on it passes.
 
-An operation on a shard that is known to be down fails at once instead of looking for a primary; every
-operation has a deadline; and what a caller can do nothing about comes out as a readable DomainError.
+An operation on a shard that is known to be down fails at once instead of waiting for a primary; every
+operation has a deadline; and errors that a caller cannot influence become a readable DomainError.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFAULT_OPERATION_TIMEOUT_S: Final = 10.0
-"""For work that no caller waits for."""
+"""The time-out of operations outside any call."""
 PRIMARY_GRACE_S: Final = 0.5
 """How long a primary may be missing before operations are refused."""
 POLL_INTERVAL_S: Final = 0.02
@@ -34,12 +34,12 @@ _BREAKER_OPEN: Final = 2
 UNKNOWN_COMMIT_RESULT: Final = "UnknownTransactionCommitResult"
 _RETRYABLE_WRITE: Final = "RetryableWriteError"
 _TRANSIENT_CODES: Final = frozenset({91, 134, 211, 11600, 11602, 14031})
-"""ShutdownInProgress, ReadConcernMajorityNotAvailableYet, KeyNotFound (by a member that has just started),
+"""ShutdownInProgress, ReadConcernMajorityNotAvailableYet, KeyNotFound (from a member that has just started),
 InterruptedAtShutdown, InterruptedDueToReplStateChange, OutOfDiskSpace."""
 
 
 class OperationGuard:
-    """Lets operations through to one shard, called `what` in errors and `label` in metrics."""
+    """Guards the operations on one shard, called `resource_name` in errors and `label` in metrics."""
 
     def __init__(self, client: AsyncMongoClient[Document], resource_name: str, *, label: str) -> None:
         self.resource_name = resource_name
@@ -61,16 +61,16 @@ class OperationGuard:
         return await self._run_bounded(operation, *args, **kwargs)
 
     async def run_read(self, operation: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """As `passing`, for an operation that changes nothing: without a primary a secondary answers it."""
+        """Run an operation that only reads, as `run` does; without a primary a secondary answers it."""
         if self.lacks_primary() and not self._has_secondary():
             await self._wait_for_primary()
         return await self._run_bounded(operation, *args, **kwargs)
 
     def choose_read_preference(self, wanted: ReadPreference) -> ReadPreference:
-        """From which members to read: `wanted`, unless there is no primary just now.
+        """Return the read preference to use: `wanted`, or secondaries while there is no primary.
 
-        A call that is then answered by a secondary is marked as stale: the last writes may be missing there.
-        Work that no caller waits for is not, as others rely on it; it waits for the primary.
+        A call that a secondary then answers is marked as stale: the last writes may be missing there. Work
+        outside any call waits for the primary, as its result is stored.
         """
         if wanted != pymongo.ReadPreference.PRIMARY or not self.lacks_primary() or not is_in_call():
             return wanted
@@ -94,9 +94,9 @@ class OperationGuard:
                 raise readable from error
 
     def lacks_primary(self) -> bool:
-        """Whether the shard is known to have no primary; false before the first contact.
+        """Return whether the shard is known to have no primary; False before the first contact.
 
-        The driver's own view is read, because its listeners are called up to a second late.
+        It reads the driver's own view, because the driver's listeners are called up to a second late.
         """
         description = self._client.topology_description
         if description is not self._seen:
@@ -106,7 +106,10 @@ class OperationGuard:
         return self._down_since is not None
 
     def remaining_budget_s(self) -> float:
-        """Seconds that an operation may take; DomainError DEADLINE_EXCEEDED when there are none."""
+        """Return the seconds that an operation may take.
+
+        Raises DomainError DEADLINE_EXCEEDED when none are left.
+        """
         remaining = remaining_s()
         if remaining is None:
             return DEFAULT_OPERATION_TIMEOUT_S
@@ -126,8 +129,7 @@ class OperationGuard:
         return self._client.topology_description.has_readable_server(pymongo.ReadPreference.SECONDARY)
 
     def _extend_outage_to(self, started: float) -> None:
-        """Date the outage back to `started`, so that operations after this one do not wait for the shard
-        again."""
+        """Date the outage back to `started`, so that later operations do not wait for the shard again."""
         if self.lacks_primary() and self._down_since is not None:
             self._down_since = min(self._down_since, started)
 
@@ -146,7 +148,7 @@ class OperationGuard:
 
 
 def _is_transient(error: PyMongoError) -> bool:
-    """Whether a later try may be answered otherwise, as the server says itself."""
+    """Return whether the server says itself that a later attempt may succeed."""
     if error.has_error_label(UNKNOWN_COMMIT_RESULT) or error.has_error_label(_RETRYABLE_WRITE):
         return True
     return isinstance(error, OperationFailure) and not _TRANSIENT_CODES.isdisjoint(_error_codes_of(error))

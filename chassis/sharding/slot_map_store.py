@@ -2,10 +2,10 @@
 
 Every shard holds in its database `ic_cluster`:
 
-- `slot_map`: one document, this shard's copy. It alone says which slots the shard holds, and which of them
-  are fenced, so that nobody's writes depend on another shard. A process takes the highest version that it
-  sees on any shard as the map to go by.
-- `slot_map_changes`: a short, capped list that processes wait at. A change stream would wake each of them
+- `slot_map`: one document, this shard's copy. It alone determines which slots the shard owns, and which of
+  them are fenced, so that writes do not depend on another shard. A process uses the map with the highest
+  version of all shards.
+- `slot_map_changes`: a short, capped collection that processes tail. A change stream would wake each of them
   for every write to the shard.
 - `members`: a row for each process, with the version of this copy that it has confirmed.
 """
@@ -98,7 +98,7 @@ async def read_slot_map_version(database: ClusterDatabase) -> int | None:
 
 
 async def read_slot_map(database: ClusterDatabase) -> SlotMap | None:
-    """Return the shard's copy; None when there is none. Raises ValueError when it is not as it should be."""
+    """Return the shard's copy; None when there is none. Raises ValueError when it is invalid."""
     found = await _majority_slot_maps(database).find_one(_SLOT_MAP_KEY)
     return None if found is None else SlotMap.from_document(found)
 
@@ -119,7 +119,7 @@ async def replace_slot_map(
 
 
 async def notify_slot_map_change(database: ClusterDatabase, version: int) -> None:
-    """Wakes those who wait for a change of the shard's copy; who is not woken looks within two seconds."""
+    """Wake the processes that tail the changes of the shard's copy; others read it within two seconds."""
     changes = database[CHANGES_COLLECTION].with_options(write_concern=WriteConcern(1))
     await changes.insert_one({"version": version})
 
@@ -150,18 +150,18 @@ async def _write_slot_map(
 async def announce_member(
     database: ClusterDatabase, member_id: str, service: str, role: str, version: int
 ) -> None:
-    """Tells the shard that this process is there, and which version it has confirmed."""
+    """Record on the shard that this process runs, and which version it has confirmed."""
     row = {"service": service, "role": role, "version": version, "time": "$$NOW"}
     await database[MEMBERS_COLLECTION].update_one({"_id": member_id}, [{"$set": row}], upsert=True)
 
 
 async def withdraw_member(database: ClusterDatabase, member_id: str) -> None:
-    """Tells the shard that this process has ended."""
+    """Record on the shard that this process has ended."""
     await database[MEMBERS_COLLECTION].delete_one({"_id": member_id})
 
 
 async def list_members(database: ClusterDatabase) -> list[ClusterMember]:
-    """Return the processes that have announced themselves within a minute or two."""
+    """Return the processes that have announced themselves in the last minute or two."""
     rows = await database[MEMBERS_COLLECTION].find({}).sort("_id", ASCENDING).to_list(_MAX_MEMBERS)
     return [from_document(ClusterMember, row) for row in rows]
 
@@ -178,7 +178,7 @@ async def list_lagging_members(database: ClusterDatabase, version: int) -> list[
 
 
 def newest_slot_map(copies: Mapping[str, SlotMap]) -> SlotMap | None:
-    """Return the map to go by: of all copies the one with the highest version."""
+    """Return the map with the highest version of all copies; None without any."""
     return max(copies.values(), key=lambda copy: copy.version, default=None)
 
 

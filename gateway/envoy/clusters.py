@@ -73,8 +73,7 @@ def _outlier_detection(figures: OutlierDetection) -> dict[str, Any]:
     """Return the outlier detection: it ejects endpoints that cannot be reached, not those that answer errors.
 
     While a shard is down every endpoint of a service answers some calls UNAVAILABLE; ejecting endpoints for
-    that
-    would take them from the users of other shards.
+    that would take them from the users of other shards.
     """
     return {
         "interval": format_duration(figures.interval_s),

@@ -1,4 +1,4 @@
-"""Turns what a call raises into the status that its caller reads."""
+"""Turns a call's error into the status that its caller reads."""
 
 import asyncio
 from contextlib import suppress
@@ -18,7 +18,7 @@ _CLOSING_MESSAGE_TIMEOUT_S: Final = 1.0
 
 
 class ErrorInterceptor:
-    """Answers domain errors by the contract's table; anything else is ours to look into and tells nothing."""
+    """Answers domain errors by the contract's table; any other error is logged and answered INTERNAL."""
 
     def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         spelling = FieldNameTranslator(rpc)
