@@ -1,4 +1,4 @@
-"""The moves: each takes an application and gives the one after it, or raises what forbids it."""
+"""The moves: each returns the application after it, or raises the reason why it is not allowed."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -38,7 +38,7 @@ from services.application.domain.transitions import (
 
 
 def check_expected_state(application: Application, expected: ApplicationState | None) -> None:
-    """Hold an actor to the state that the move rests on; raise UNEXPECTED_STATE."""
+    """Raise UNEXPECTED_STATE unless the application is in the state that the actor expects."""
     if expected is not None and application.state is not expected:
         raise domain_error("UNEXPECTED_STATE", f"The application is {application.state} now, not {expected}.")
 
@@ -104,7 +104,8 @@ def _apply_move(
 
 
 def needs_opening(application: Application, target: ApplicationState) -> bool:
-    """Whether an opening has to be kept before the move: for an offer, unless a hire goes back to it."""
+    """Return whether an opening has to be reserved before the move: for an offer, unless a hire returns to
+    it."""
     return target is ApplicationState.OFFERED and application.state is not ApplicationState.HIRED
 
 
@@ -151,7 +152,7 @@ def complete_offer(application: Application, now: datetime, policy: ApplicationP
 
 
 def undo_offer(application: Application, now: datetime, policy: ApplicationPolicy) -> Application:
-    """No opening could be kept: the application is where it was."""
+    """Return the application as it was before the offer, since no opening could be reserved."""
     return _with_next_version(replace(application, offering=None), now, policy)
 
 
@@ -234,7 +235,7 @@ def complete_acceptance(application: Application, now: datetime, policy: Applica
 
 
 def undo_acceptance(application: Application, now: datetime, policy: ApplicationPolicy) -> Application:
-    """No opening could be taken: the offer stands as before."""
+    """Return the application with its offer as before, since no opening could be taken."""
     return _with_next_version(replace(application, acceptance=None), now, policy)
 
 
@@ -252,10 +253,11 @@ def close_application(
 def end_with_listing(
     application: Application, ending: ListingEnding, now: datetime, policy: ApplicationPolicy
 ) -> Application | None:
-    """End an application that is alive with its listing.
+    """Return a live application ended with its listing.
 
-    None for one that has ended or is decided, that was sent after the listing was open again, or that a
-    person reopened since this ending closed it. Raises UNEXPECTED_STATE while its offer is made or accepted.
+    Return None for one that has ended or is decided, that was sent after the listing was reopened, or that a
+    person reopened since this end of the listing closed it. Raises UNEXPECTED_STATE while its offer is made
+    or accepted.
     """
     if ending.reason is None or application.state not in UNDECIDED_STATES:
         return None
@@ -352,7 +354,7 @@ def _seen_time(
     application: Application, target: ApplicationState, now: datetime, policy: ApplicationPolicy
 ) -> datetime | None:
     if target is not ApplicationState.REJECTED or application.state is ApplicationState.OFFERED:
-        # A rescinded offer is disclosed at once: the student must not go on building on it.
+        # A rescinded offer is disclosed at once: the student must not rely on it any longer.
         return now
     return now + policy.rejection_delay
 
@@ -360,7 +362,7 @@ def _seen_time(
 def _history_as_disclosed(
     application: Application, actor: ApplicationActor, now: datetime
 ) -> tuple[HistoryEntry, ...]:
-    """Return the history; a rejection that ends before it was disclosed never is."""
+    """Return the history; a rejection that ends before its disclosure is never disclosed."""
     if application.state is not ApplicationState.REJECTED or not is_rejection_undisclosed(
         application, actor, now
     ):
@@ -377,7 +379,7 @@ def _first_response_time(application: Application, actor: ApplicationActor, now:
 def _response_deadline(
     application: Application, target: ApplicationState, now: datetime, policy: ApplicationPolicy
 ) -> datetime:
-    """Back at the start of the pipeline, by unreject or reopen, the promise starts again if it has passed."""
+    """Return the deadline of the promise to answer; a return to the pipeline after it starts it again."""
     returning = (
         application.state in (ApplicationState.REJECTED, ApplicationState.CLOSED)
         and target in AWAITING_ANSWER_STATES
@@ -397,7 +399,7 @@ def _with_next_version(application: Application, now: datetime, policy: Applicat
 
 
 def due_time(application: Application, policy: ApplicationPolicy) -> datetime | None:
-    """When the system has to act if nobody moves it before."""
+    """Return when the system has to act unless the application is moved before; None for never."""
     pending = application.acceptance or application.offering
     if pending is not None:
         return pending.start_time + policy.acceptance_timeout
