@@ -31,7 +31,7 @@ def fault_proxy_processes(topology: Topology) -> list[StackProcess]:
 
 
 def list_stores(topology: Topology) -> Iterator[tuple[str, int]]:
-    """Each store's process, and the port at which its clients know it."""
+    """Yield each store's process, and the port that its clients know."""
     for shard in topology.shards:
         for member, port in enumerate(shard.ports):
             yield mongo.mongod_process_name(shard, member), port

@@ -1,4 +1,5 @@
-"""Redis Cluster: three masters that share the slots; a cache and sessions, so no replicas on a laptop."""
+"""Redis Cluster: three masters that share the slots; it holds a cache and sessions, so replicas are not
+needed."""
 
 from functools import partial
 
@@ -19,7 +20,7 @@ REDIS_MAX_MEMORY = "128mb"
 
 
 def redis_processes(topology: Topology, credentials: Credentials) -> list[StackProcess]:
-    """One server for each node."""
+    """Return one server for each node."""
     return [
         StackProcess(
             name=f"redis-{i + 1}",
@@ -35,7 +36,8 @@ def redis_processes(topology: Topology, credentials: Credentials) -> list[StackP
 def write_redis_files(topology: Topology, credentials: Credentials) -> None:
     """Write each node's configuration.
 
-    A node that is gone takes only its own slots along, and a full node evicts: both mean slower, not wrong.
+    A node that is down affects its own slots only, and a full node evicts: both make answers slower, not
+    wrong.
     """
     for i, node in enumerate(topology.redis):
         data = topology.data_folder / f"redis-{i + 1}"
@@ -55,7 +57,7 @@ def write_redis_files(topology: Topology, credentials: Credentials) -> None:
             "save": '""',
             "requirepass": credentials.redis_password,
             "masterauth": credentials.redis_password,
-            # A rewritten title would overwrite the environment, by which `ic down` knows its processes.
+            # A rewritten title would overwrite the environment, by which `ic down` recognises its processes.
             "set-proc-title": "no",
             "maxmemory": REDIS_MAX_MEMORY,
             "maxmemory-policy": "allkeys-lfu",

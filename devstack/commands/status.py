@@ -22,7 +22,7 @@ MEGABYTE = 1024 * 1024
 MAX_PORTS_SHOWN = 3
 READINESS: Final = "readiness"
 MIN_READINESS_WIDTH: Final = 30
-"""Columns of a screen that readiness has at least, before others are left out."""
+"""The minimum width of readiness, in characters, before other columns are left out."""
 COLUMN_GAP: Final = 2
 DROP_ORDER: Final = ("pid", "ports", "up for", "memory", "restarts")
 """The columns that a narrow screen leaves out, the least important first."""
@@ -47,7 +47,7 @@ def status(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
 
 
 def _table(stack: str, found: list[ProcessStatus], width: int) -> Table:
-    """All columns that the screen has space for; readiness is always there, and its detail wraps."""
+    """Return the table with all columns that fit the screen, always with readiness, whose detail wraps."""
     cells = {
         name: [Text.from_markup(cell_of(row)) for row in found] for name, cell_of in CELL_FORMATS.items()
     }

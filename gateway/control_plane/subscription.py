@@ -106,8 +106,7 @@ class Subscription(ABC):
 
     @abstractmethod
     def is_stale(self, request: XdsRequest) -> bool:
-        """Return whether the request was sent before the node saw the newest response; it will be repeated.
-        """
+        """Return whether the node sent the request before it saw the newest response, and will repeat it."""
 
     @abstractmethod
     def subscribe(self, request: XdsRequest) -> None:

@@ -1,4 +1,4 @@
-"""One more shard for a running cluster, started for it or there already, and shards at other addresses."""
+"""Adding a shard to a running cluster, with started or existing servers, and changing a shard's address."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -22,14 +22,15 @@ from ops.shards.users import ensure_service_users
 
 
 def add_shard(cluster: Cluster, name: str, address: str, steps: StepProgress) -> SlotMap:
-    """Prepare one more shard and add it to the slot map, with no slots; may be repeated.
+    """Prepare one more shard and add it to the slot map, without slots; may be repeated.
 
-    Without an address its servers are started. With one they are there already, with the administrator's
-    user of the cluster.
+    Without an address its servers are started. With one they exist already, with the cluster's administrator
+    as a user.
 
     Raises:
-        OpsError: the name, the address or the servers there cannot be taken, the cluster cannot start more,
-            or a shard does not answer.
+        OpsError: the name, the address or the servers there are unusable, the cluster cannot start more, or a
+        shard
+            does not answer.
     """
     grown = _with_new_shard(cluster, name, address and addresses.normalise_shard_uri(address))
     shard = _require_shard(grown, name)
@@ -77,7 +78,7 @@ def _save_slot_map(cluster: Cluster, slot_map: SlotMap) -> SlotMap:
 
 
 def _with_new_shard(cluster: Cluster, name: str, address: str) -> Cluster:
-    """Return the cluster with the new shard, all checked before anything is touched."""
+    """Return the cluster with the new shard, after all checks and before any change."""
     grown = cluster.with_shard(name, address)
     slot_map, behind = asyncio.run(_read_slot_map(cluster))
     if name in slot_map.uris and behind and address in ("", slot_map.uris[name]):
@@ -147,7 +148,7 @@ async def _read_slot_map(cluster: Cluster) -> tuple[SlotMap, list[str]]:
 
 
 async def _read_agreed_slot_map(clients: Mapping[str, AdminClient]) -> tuple[SlotMap, list[str]]:
-    """Return the newest map, and its shards that do not hold it. Raises OpsError when one does not answer."""
+    """Return the newest map, and the shards without it. Raises OpsError when one does not answer."""
     copies, errors = await read_slot_map_copies(clients)
     slot_map = slot_map_store.newest_slot_map(copies)
     if slot_map is None:
