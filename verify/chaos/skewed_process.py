@@ -1,6 +1,6 @@
 """Runs `python -m verify.chaos.skewed_process MODULE ...` in a process whose clock libfaketime has changed.
 
-libfaketime 0.9.10 gets a sleep until a moment of the monotonic clock wrong, and that is how Python sleeps.
+libfaketime 0.9.10 mishandles sleeping until a time of the monotonic clock, which is how Python sleeps.
 """
 
 import runpy
