@@ -174,7 +174,7 @@ class _ConfirmingConnection:
             self._drain_events(left)
 
     def _drain_events(self, seconds: float) -> None:
-        """Handle the broker's events for so many seconds, if there are any."""
+        """Handle the events that the broker sends within `seconds`, if any."""
         with suppress(TimeoutError):
             self._connection.drain_events(timeout=seconds)
 

@@ -286,7 +286,7 @@ class _Segmenter:
         return replace(part, place=next((each for each in found if each.country in named), part.place))
 
     def _is_likely(self, tokens: Sequence[Token], place: GazetteerEntry, *, led: bool) -> bool:
-        """Return whether the word means the place: `reading` does not, as few documents are about Reading."""
+        """Return whether the word means the place: `reading` does not, since hardly any document is about Reading."""
         located = self.vocabulary.count(place.term)
         if led or len(tokens) > 1:
             return True

@@ -84,8 +84,8 @@ class SignIn:
     async def refresh(self, refresh_token: str, visitor: Visitor = UNKNOWN_VISITOR) -> SignInResult:
         """Exchange a refresh token for new tokens. Raises INVALID_REFRESH_TOKEN or ACCOUNT_LOCKED.
 
-        A token that was exchanged before ends its session: two parties hold it, and the owner cannot be told
-        apart. Only the client that exchanged it just now gets the same answer again.
+        A token that was exchanged before ends its session: two parties hold it, and nothing shows which of
+        them is the owner. Only the client that exchanged it just now gets the same answer again.
         """
         presented = self._token_issuer.decode_refresh_token(refresh_token, visitor.digest)
         session = await self._exchange_token(presented)
