@@ -20,14 +20,14 @@ HOST = "127.0.0.1"
 
 @contextmanager
 def replica_set(folder: Path, name: str, password: str) -> Iterator[str]:
-    """Its address, `mongodb://host:port/?replicaSet=name`: one member, which has the administrator's user."""
+    """Run a replica set of one member, with the administrator's user, and yield its address."""
     with _initiated(folder, name) as port, _client(port) as client:
         client.admin.command("createUser", mongo.ADMIN_USER, pwd=password, roles=["root"])
         yield f"mongodb://{HOST}:{port}/?replicaSet={name}"
 
 
 def mongos() -> str | None:
-    """Where the router of native sharded clusters is: `MONGOS`, then one on the PATH, if there is any."""
+    """Return the router of native sharded clusters: `MONGOS`, then one on the PATH; None without any."""
     return os.environ.get("MONGOS") or shutil.which("mongos")
 
 

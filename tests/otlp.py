@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class OtlpReceiver(otlp_grpc.TraceServiceServicer):
-    """All spans that came, each with the name of the service that made it."""
+    """All received spans, each with the name of its service."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[str, Span]] = []
@@ -31,7 +31,7 @@ class OtlpReceiver(otlp_grpc.TraceServiceServicer):
         return [span for _, span in self.spans if part in span.name]
 
     def path_to(self, span: Span) -> list[tuple[str, str]]:
-        """Service and name of each span from the outermost known one down to this one."""
+        """Return service and name of each span from the outermost known one down to this one."""
         by_id = {each.span_id: (service, each) for service, each in self.spans}
         path = []
         at = by_id.get(span.span_id)

@@ -21,7 +21,7 @@ def stack() -> StackHandle:
 
 @pytest.fixture(scope="session")
 def visitor(stack: StackHandle) -> ApiUser:
-    """Somebody who is not signed in."""
+    """Return a user who is not signed in."""
     return ApiUser(stack.gateway_url, stack.mailbox_url, "visitor@example.com")
 
 

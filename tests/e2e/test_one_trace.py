@@ -61,7 +61,7 @@ def test_a_registration_is_one_trace_from_the_gateway_to_its_mail(
 
 
 def mail_path(receiver: OtlpReceiver, trace_id: str) -> list[tuple[str, str]]:
-    """From the gateway's span to that of the mail's handler, once all of them have been exported."""
+    """Return the spans' path from the gateway to the mail's handler, once all of them are exported."""
     until = time.monotonic() + EXPORT_TIMEOUT_S
     path: list[tuple[str, str]] = []
     while time.monotonic() < until:

@@ -6,7 +6,7 @@ from tests.waiting import WAIT_TIMEOUT_S
 
 
 class ControlledSleep:
-    """Stands in for `asyncio.sleep`; `look` has the code look once more."""
+    """Stands in for `asyncio.sleep`; `look` lets the code poll once more."""
 
     def __init__(self) -> None:
         self._begun = asyncio.Semaphore(0)

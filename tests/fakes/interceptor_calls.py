@@ -42,7 +42,7 @@ async def send_call(
     request: Any = b"",
     context: FakeGrpcContext | None = None,
 ) -> bytes:
-    """Answers one request as the server does, with `interceptor` as the only link of the chain."""
+    """Answer one request as the server does, with `interceptor` as the only link of the chain."""
     bind_call(call or CallContext())
     handler = interceptor.bind(spec, proceed)
     return await handler(request, (context or FakeGrpcContext()).as_context())

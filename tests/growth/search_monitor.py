@@ -25,7 +25,7 @@ TIMEOUT_S: Final = 10.0
 
 @dataclass
 class SearchMonitor:
-    """What was asked for and what was wrong with the answers."""
+    """The number of searches, and the wrong answers."""
 
     looks: int = 0
     wrong: list[str] = field(default_factory=list)

@@ -20,7 +20,7 @@ def stack() -> StackHandle:
 
 @pytest.fixture(scope="session")
 def cast(stack: StackHandle) -> CallerDirectory:
-    """Everybody who calls."""
+    """Return all callers."""
     return CallerDirectory.assemble(stack)
 
 
@@ -39,7 +39,7 @@ def lines(stack: StackHandle) -> Iterator[dict[str, RawGrpcChannel]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def siege(stack: StackHandle) -> Iterator[SlowClients]:
-    """Slow clients who hold the gateway while everything else goes on."""
+    """Run slow clients that hold the gateway during all other tests."""
     with SlowClients(stack) as siege:
         yield siege
 

@@ -22,7 +22,7 @@ DEADLINE_MARGIN_S: Final = BUSY_MACHINE_MARGIN_S
 STREAM_LISTEN_S: Final = 0.3
 """How long a test listens to a stream."""
 BUSY_REASONS: Final = frozenset({"OVERLOADED", "UNAVAILABLE", "DEADLINE_EXCEEDED"})
-"""What a busy machine may answer, and not for long."""
+"""Reasons that a busy machine may answer for a moment."""
 BUSY_PAUSES_S: Final = (0.2, 1.0, 3.0)
 """Between the tries of a call to a busy machine."""
 MIN_UNREAD_REQUEST_BYTES: Final = 4 * MAX_REQUEST_BYTES
@@ -32,7 +32,7 @@ _GRPC_SIZE_STATUSES: Final = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCod
 
 @dataclass(frozen=True)
 class RawResponse:
-    """What came back; `reason` is the contract's, empty for success and where there is none."""
+    """A response; `reason` is the contract's, "" for success and when there is none."""
 
     code: grpc.StatusCode
     reason: str
@@ -64,7 +64,7 @@ class RawGrpcChannel:
         self._channel.close()
 
     def call(self, path: str, request: bytes, token: str = "", **options: Any) -> RawResponse:
-        """One call; a stream is listened to for a moment."""
+        """Make one call; listen to a stream for a moment."""
         rpc = find_rpc(path)
         streams = rpc is not None and rpc.server_streaming
         max_s = STREAM_LISTEN_S if streams else _deadline_s(rpc) + DEADLINE_MARGIN_S

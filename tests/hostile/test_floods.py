@@ -55,7 +55,7 @@ def connected(stack: StackHandle) -> Iterator[http.client.HTTPConnection]:
 
 
 def refusal(stack: StackHandle, method: str, path: str, body: bytes | None, **head: str) -> tuple[int, str]:
-    """Status and reason of a request that is refused."""
+    """Return status and reason of a refused request."""
     with connected(stack) as connection:
         connection.request(
             method, path, body, {name.replace("_", "-"): value for name, value in head.items()}

@@ -33,7 +33,7 @@ SPELLS_AN_ID: Final = re.compile(r"[a-z]{3}_[0-9A-Z]{26}")
 
 @pytest.fixture(scope="module")
 def operations(stack: StackHandle) -> list[Any]:
-    """Every operation of the page; in the short form without the older paths to the same calls."""
+    """Return every operation of the document; in the short form without older paths."""
     document = requests.get(f"{stack.gateway_url}/openapi-all.json", timeout=10).json()
     config = Config.from_dict({"output": {"sanitization": {"enabled": False}}})
     schema = schemathesis.openapi.from_dict(strict(document), config=config)
@@ -92,7 +92,7 @@ def fuzz_operation(operation: Any, mode: GenerationMode, number: int, sender: "C
 
 
 class CaseSender:
-    """Sends cases as somebody, and looks at the answers."""
+    """Sends cases as a caller, and checks the answers."""
 
     def __init__(self, url: str, caller: LabelledCaller, session: requests.Session) -> None:
         self._url = url
@@ -166,7 +166,7 @@ def find_http_fault(answer: requests.Response, rpc: RpcSpec | None) -> str:
 
 
 def went_to(case: Case[Any], answer: requests.Response) -> bool:
-    """Whether this is the operation's own answer: with odd values in it, a path may be another's."""
+    """Return whether this is the operation's own answer: with odd values in it, a path may be another's."""
     return answer.status_code >= 400 or all(
         SPELLS_AN_ID.fullmatch(str(value)) for value in (case.path_parameters or {}).values()
     )

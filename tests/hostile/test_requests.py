@@ -44,7 +44,7 @@ every_read: Final = _bindings(with_body=False)
 
 
 def path_of(binding: HttpBinding) -> str:
-    """With IDs of objects that there are not."""
+    """Return the path with IDs of objects that do not exist."""
     return re.sub(r"\{([^}]*)\}", lambda name: new_id(PREFIX_OF[name[1]]), binding.path)
 
 
@@ -59,7 +59,7 @@ def is_own(field: FieldDescriptor) -> bool:
 
 
 def with_unknown_field(kind: Any, depth: int = 3) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Bodies that are right but for one field, at each place where an object may stand."""
+    """Yield valid bodies with one unknown field, at each place where an object may be."""
     yield "colour", {"colour": "blue"}
     for field in kind.fields if depth else ():
         if is_own(field):
@@ -236,7 +236,7 @@ class _Connection:
         return int(first.split(" ")[1]), message_from_string(rest)
 
     def is_in_step(self, headers: Message) -> bool:
-        """Whether nothing follows an answer to HEAD but the end of the connection, or the next answer."""
+        """Return whether only the connection's end, or the next answer, follows an answer to HEAD."""
         if headers["connection"] == "close":
             # Envoy waits for a second for the other side to close first.
             self._socket.shutdown(socket.SHUT_WR)

@@ -142,7 +142,7 @@ def test_a_services_own_token_does_nothing_in_a_persons_name(
 
 
 def signed_in(stack: StackHandle) -> ApiUser:
-    """Somebody who signed in with a password."""
+    """Return a user who signed in with a password."""
     email = f"token.{datetime.now(UTC):%H%M%S%f}@example.com"
     person = ApiUser(stack.gateway_url, stack.mailbox_url, email, trust=stack.trust)
     person.register(password=JOURNEY_PASSWORD, name="Toni Token")

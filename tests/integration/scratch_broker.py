@@ -54,7 +54,7 @@ async def cancel_until_ended(task: asyncio.Task[None]) -> None:
 
 
 wait_until_condition = wait_until
-"""For what has to be asked for."""
+"""For asynchronous conditions."""
 
 
 def _rabbitmqctl(stack: StackHandle, *arguments: str) -> None:

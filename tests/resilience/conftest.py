@@ -14,7 +14,7 @@ from tests.stack import StackHandle, running_second_stack
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[StackHandle]:
-    """Made for these tests, beside the stack under test."""
+    """Run a stack for these tests, beside the stack under test."""
     with running_second_stack(
         "wide", regions=2, tls=True, faults=True, limits_times=LIFTED_LIMITS_FACTOR
     ) as found:

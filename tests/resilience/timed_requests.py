@@ -35,7 +35,7 @@ class TimedResponse:
 
     @property
     def reason(self) -> str:
-        """The contract's, of an error."""
+        """The contract's reason of an error."""
         [reason] = [each["reason"] for each in self.answer.json()["details"] if "reason" in each]
         return str(reason)
 
@@ -45,7 +45,7 @@ class TimedResponse:
 
 
 def is_readable_error(timed: TimedResponse) -> bool:
-    """Whether the error is one that a client can read, and tells when to try again where that may help."""
+    """Return whether the error is readable for a client, and says when to retry where that may help."""
     told = (timed.status, timed.reason) in READABLE_ERRORS
     return told and (timed.status != 503 or int(timed.answer.headers["retry-after"]) > 0)
 

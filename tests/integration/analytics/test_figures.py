@@ -114,7 +114,7 @@ async def counted(
     times: int,
     done: Callable[[], Awaitable[bool]],
 ) -> None:
-    """Every event is delivered `times` times, in a random order, and counted by a worker."""
+    """Deliver every event `times` times, in a random order, and let a worker count it."""
     batch = [_outgoing(each) for each in published] * times
     random.Random(7).shuffle(batch)
     publisher = EventPublisher(amqp_url)

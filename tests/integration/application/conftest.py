@@ -37,7 +37,7 @@ async def shards(commands: QueryRecorder) -> AsyncIterator[Shards]:
 
 @pytest.fixture
 async def world(shards: Shards) -> AsyncIterator[ApplicationHarness]:
-    """Everything of the service, a clock that stands still, and peers with data of the test."""
+    """Yield the service with a clock that stands still, and peers with data of the test."""
     internships, users = InternshipService(), UserService()
     async with peers_of(internships, users) as peers:
         yield ApplicationHarness.on(shards, peers, internships, users)

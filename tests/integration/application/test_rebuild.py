@@ -32,7 +32,7 @@ async def world() -> AsyncIterator[ApplicationHarness]:
 async def rebuilt(
     world: ApplicationHarness, since: datetime | None = None, *, write: bool = True
 ) -> Counter[str]:
-    """How much was mended, by what was looked at."""
+    """Return the number of repairs, by kind."""
     mended = Counter[str]()
 
     def progress(what: str, _looked_at: int, wrong: int) -> None:

@@ -83,7 +83,7 @@ class AuthHarness:
 def build_auth_harness(
     shards: Shards, redis: RedisCluster, clock: FixedClock, data_key: bytes, policy: SignInPolicy = LENIENT
 ) -> AuthHarness:
-    """One process's worth of the service."""
+    """Return the service as one process has it."""
     key_store = KeyStore(data_key)
     accounts, sessions = AccountRepository(shards), SessionRepository(shards)
     hasher = Argon2Hasher(threads=2, queue=32)

@@ -58,7 +58,7 @@ def somebody() -> str:
 
 
 async def tried(auth: AuthHarness, email: str, password: str, visitor: Visitor) -> str:
-    """How a sign-in ends: with a reason, or OK."""
+    """Return the outcome of a sign-in: a reason, or OK."""
     try:
         await auth.sign_in.login(email, password, visitor, add_allowance_headers)
     except DomainError as error:

@@ -104,7 +104,7 @@ class EchoInstance:
         return self
 
     async def leave(self, drain_s: float = 1.0) -> None:
-        """As a service process does on SIGTERM."""
+        """Leave as a service process does on SIGTERM."""
         self.registration.mark_draining()
         await asyncio.sleep(drain_s)
         await self._health.enter_graceful_shutdown()
@@ -112,14 +112,14 @@ class EchoInstance:
         self.registration.remove()
 
     async def die(self) -> None:
-        """Without a word."""
+        """Stop at once, without deregistration."""
         self.registration.remove()
         await self._server.stop(0)
 
 
 @dataclass
 class LoadTally:
-    """What many calls, one after the other on several tasks, were answered."""
+    """The answers to many calls, one after the other on several tasks."""
 
     titles: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -160,7 +160,7 @@ class ControlPlaneHarness:
         unfinished.rename(self.mesh_file)
 
     async def change_mesh(self, **changes: Any) -> None:
-        """Another file, and back when every node that is connected has confirmed what it says."""
+        """Change the mesh file, and return when every connected node has confirmed it."""
         self.write_mesh(**{"gateway": self._gateway, **changes})
         labels = {"digest": hash_file_content(self.mesh_file.read_bytes())}
         await wait_until(

@@ -49,7 +49,7 @@ EVENT_TIMEOUT_S = 60.0
 
 
 class InboxReader:
-    """One somebody, with a session of their own."""
+    """One user, with a session of their own."""
 
     def __init__(self, **claims: Any) -> None:
         self.id, self.session = new_id("usr"), new_id("ses")

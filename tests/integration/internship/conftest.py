@@ -17,7 +17,7 @@ from tests.stack import StackHandle
 
 @pytest.fixture(scope="session")
 async def shards() -> AsyncIterator[Shards]:
-    """Databases of this run's own."""
+    """Yield shards with databases of this run's own."""
     async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
         yield shards
 

@@ -59,16 +59,16 @@ class FakeCompanies:
         return Principal(id=new_id("usr"), kind="COMPANY", role="OWNER", org=company.id, email_verified=True)
 
     def rename(self, company_id: str, name: str) -> None:
-        """Another name from now on."""
+        """Rename a company."""
         page = self.pages[company_id]
         self.pages[company_id] = replace(page, company=replace(page.company, name=name))
 
     def suspend(self, company_id: str) -> None:
-        """May post nothing from now on."""
+        """Suspend a company, which then may not post."""
         self.pages[company_id] = replace(self.pages[company_id], state="SUSPENDED")
 
     async def get_company(self, company_id: str) -> CompanySnapshot:
-        """See `CompanyDirectory`."""
+        """Return the company; see `CompanyDirectory`."""
         if company_id not in self.pages:
             raise not_found("COMPANY_NOT_FOUND", "company", company_id)
         return self.pages[company_id]
@@ -146,7 +146,7 @@ class InternshipHarness:
         return replace(POSTING, apply_deadline=self.clock.now() + timedelta(days=14))
 
     async def index(self) -> None:
-        """Brings index and vocabulary up to date."""
+        """Update index and vocabulary."""
         await self.deliver()
         await self.lexicon.reload()
 

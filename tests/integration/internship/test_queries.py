@@ -55,10 +55,10 @@ class IndexUseRecorder(CommandListener):
                 self._look(update["q"], update.get("hint"), command)
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        """Of no interest here."""
+        """Do nothing."""
 
     def failed(self, event: CommandFailedEvent) -> None:
-        """Of no interest here."""
+        """Do nothing."""
 
     def _look(self, query: Any, hint: Any, command: Any) -> None:
         self.seen += 1

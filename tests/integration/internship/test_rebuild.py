@@ -37,7 +37,7 @@ def rebuilder(world: InternshipHarness, *, write: bool = True) -> SearchIndexReb
 async def rebuilt(
     world: InternshipHarness, since: datetime | None = None, *, write: bool = True
 ) -> Counter[str]:
-    """How much was mended, by what was looked at."""
+    """Return the number of repairs, by kind."""
     mended = Counter[str]()
 
     def progress(what: str, _looked_at: int, wrong: int) -> None:
@@ -61,7 +61,7 @@ async def indexed(shards: Shards) -> dict[str, Any]:
 
 
 async def market(world: InternshipHarness) -> list[pb.Internship]:
-    """Six open listings of two companies and one that was closed again, all indexed as they should be."""
+    """Return six open listings of two companies and one that was closed again, all indexed correctly."""
     owners = [world.companies.add("Acme"), world.companies.add("Brass")]
     listings = [await world.published(owner, title=f"Baker {i}") for owner in owners for i in range(3)]
     closed = await world.published(owners[0], title="Baker 9")

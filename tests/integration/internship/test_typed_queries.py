@@ -60,7 +60,7 @@ FIRST_HITS = [
 
 @pytest.fixture(scope="module")
 async def typed_shards() -> AsyncIterator[Shards]:
-    """Databases with the corpus in their index."""
+    """Yield databases with the corpus in their index."""
     async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
         await asyncio.gather(
             *(MongoSearchIndex(shards, FixedClock(NOW)).put(entry) for entry in entries()[1])

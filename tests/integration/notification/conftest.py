@@ -96,7 +96,7 @@ def mail_server() -> Iterator[ControlledMailServer]:
 
 @dataclass
 class NotificationHarness:
-    """The parts of the service, wired as in its start-up, and a way to tell it of events."""
+    """The parts of the service, wired as in its start-up, and a publisher of events to it."""
 
     shards: Shards
     smtp_port: int
@@ -128,7 +128,7 @@ class NotificationHarness:
         await self._publisher.publish([once] * times)
 
     async def register(self, name: str, *, company_id: str = "", user_id: str = "") -> str:
-        """Somebody registers and is known from then on; returns their ID."""
+        """Register a user, wait until they are known, and return their ID."""
         user_id = user_id or new_id("usr")
         await self.hear(
             events.UserRegistered(user_id=user_id, email=address(name), name=name, company_id=company_id),

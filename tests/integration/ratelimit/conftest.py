@@ -22,7 +22,7 @@ def stack() -> StackHandle:
 
 @pytest.fixture(scope="session")
 def service(stack: StackHandle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaunchedRateLimiter]:
-    """One service with the default limits, for all tests that leave it as it is."""
+    """Yield one service with the default limits, for all tests that do not change it."""
     launcher = RateLimiterLauncher(stack, tmp_path_factory.mktemp("service"))
     service = launcher(**SLOW_REDIS_SETTINGS)
     service.await_ready()

@@ -102,7 +102,7 @@ class UserHarness:
         return person
 
     async def trusted(self, recruiter: Principal) -> None:
-        """Has the recruiter's company verified, which may have no page yet."""
+        """Verify the recruiter's company, which may have no page yet."""
         with acting_as(recruiter):
             mine = await self.api.GetMyCompany(pb.GetMyCompanyRequest(), NO_CONTEXT)
             if mine.state == pb.COMPANY_STATE_VERIFIED:
