@@ -73,7 +73,7 @@ class UnusedAuthentication:
 
 
 def servicer(read: Callable[[], Awaitable[bytes]]) -> object:
-    """Answers GetInternship with what `read` gives; the contract's other RPCs are not called."""
+    """Answer GetInternship with the result of `read`; the contract's other RPCs are not called."""
 
     async def get(_self: object, _request: object, _context: object) -> internship_pb2.Internship:
         return cast_serialized(internship_pb2.Internship, await read())
