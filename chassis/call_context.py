@@ -116,8 +116,7 @@ def add_answer_headers(*headers: tuple[str, str]) -> None:
 
 
 def client_networks() -> tuple[str, ...]:
-    """Return the client's networks as the gateway names them: IPv4 address or IPv6 /64, and the /56 and /48
-    around.
+    """Return the client's networks: IPv4 address or IPv6 /64, and the IPv6 /56 and /48 around it.
 
     Empty when the call did not come through the gateway.
     """

@@ -26,8 +26,7 @@ class ReadinessCheck:
 
 @dataclass(frozen=True)
 class ReadinessReport:
-    """The result of the checks: `checks` holds for each dependency whether it is up, its milliseconds and its
-    error."""
+    """The result: `checks` holds for each dependency whether it is up, its milliseconds and its error."""
 
     is_ready: bool
     checks: dict[str, dict[str, Any]]

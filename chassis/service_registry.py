@@ -68,8 +68,7 @@ class RegistryEntry:
         os.close(self._lock)
 
     def _write(self, instance: ServiceInstance) -> int:
-        """Write a file that is locked and complete before it gets its name; return its descriptor, which
-        holds the lock."""
+        """Write a file, locked before it gets its name; return its descriptor, which holds the lock."""
         unfinished = self._path.with_suffix(".new")
         descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,5 +1,4 @@
-"""One set of rules for text at all inputs: when it is empty, when two are the same, and valid e-mail
-addresses.
+"""One set of rules for text: when it is empty, when two are the same, and valid e-mail addresses.
 
 Text is stored in Unicode's composed form (NFC). A text is empty if a reader sees nothing of it.
 """

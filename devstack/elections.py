@@ -21,7 +21,7 @@ MemberClient = MongoClient[dict[str, Any]]
 
 
 def find_shard(topology: Topology, name: str) -> StackShard:
-    """Return the shard of that name. Raises OpsError, whose message lists the shards, when there is none."""
+    """Return the shard of that name. Raises OpsError, which lists the shards, when there is none."""
     found = topology.find_shard(name)
     if found is None:
         names = ", ".join(each.name for each in topology.shards)
@@ -71,8 +71,7 @@ def step_down_primary(topology: Topology, credentials: Credentials, process: str
 def connect_to_member(
     topology: Topology, credentials: Credentials, port: int, *, socket_timeout_s: float = 30
 ) -> MemberClient:
-    """Return the administrator's client of one member, by the port that clients know, without the fault
-    proxy."""
+    """Return the administrator's client of one member, by its known port, past the fault proxy."""
     return MongoClient(
         f"mongodb://{LOOPBACK}:{topology.listen_port(port)}/?directConnection=true&authSource=admin",
         username=mongo.ADMIN_USER,

@@ -69,8 +69,7 @@ def start_processes(stack: Stack, processes: Iterable[StackProcess], steps: Step
 
 
 def start_processes_in_turn(stack: Stack, processes: Sequence[StackProcess], steps: StepProgress) -> None:
-    """Start as `start_processes` does, two at a time: all at once would starve running ones on a small
-    machine."""
+    """Start as `start_processes` does, two at a time: all at once would starve the running ones."""
     client = SupervisorClient(stack.topology)
     with steps.step(f"start {len(processes)} processes") as detail:
         for first in range(0, len(processes), MAX_CONCURRENT_STARTS):

@@ -1,5 +1,4 @@
-"""Redis Cluster: three masters that share the slots; it holds a cache and sessions, so replicas are not
-needed."""
+"""Redis Cluster: three masters that share the slots, without replicas, for a cache and sessions."""
 
 from functools import partial
 

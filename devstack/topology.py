@@ -114,8 +114,7 @@ class Topology(FrozenRecord):
         return self.regions[0].services
 
     def find_region(self, name: str) -> StackRegion:
-        """Return the region of that name. Raises OpsError, whose message lists the regions, when there is
-        none."""
+        """Return the region of that name. Raises OpsError, which lists the regions, when there is none."""
         for region in self.regions:
             if region.name == name:
                 return region
@@ -211,8 +210,7 @@ class Topology(FrozenRecord):
         return next((shard for shard in self.shards if shard.name == name), None)
 
     def with_shard(self, name: str, address: str = "") -> Self:
-        """Return this stack with one more shard: the servers at `address`, or local members, as many as
-        others have.
+        """Return this stack with one more shard: the servers at `address`, or local members as in others.
 
         A stack that has a shard of that name is returned as it is.
 

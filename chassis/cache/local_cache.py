@@ -74,8 +74,7 @@ class LocalEntryCache:
         return copy
 
     def begin_read(self, key: str) -> ReadMark | None:
-        """Return the mark to take before the store is read for `key`; None when the answer cannot be stored
-        anyway."""
+        """Return the mark to take before `key` is read; None when the answer cannot be stored anyway."""
         stream = self._invalidations.stream_for(key)
         return None if stream is None else ReadMark(stream, self._changes[_change_counter_of(key)])
 

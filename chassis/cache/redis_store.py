@@ -1,5 +1,4 @@
-"""The cache's entries on Redis Cluster: short time-outs, a circuit breaker per node, batched reads under
-load."""
+"""The cache's entries on Redis Cluster: short time-outs, a breaker per node, batched reads under load."""
 
 import asyncio
 from collections.abc import Callable

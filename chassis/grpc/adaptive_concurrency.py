@@ -1,5 +1,4 @@
-"""An adaptive bound on concurrent calls: it falls when calls take too long, so that admitted ones end in
-time."""
+"""An adaptive bound on concurrent calls: it falls when calls take too long, so that others end in time."""
 
 import asyncio
 import random

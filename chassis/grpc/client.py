@@ -105,8 +105,7 @@ class Peers:
 
 
 class PeerRetryBudget:
-    """A budget that limits retries to a tenth of all calls in the long run, so that they cannot worsen an
-    outage."""
+    """A budget that limits retries to a tenth of all calls, so that they cannot worsen an outage."""
 
     def __init__(self, max_retries: int = 10) -> None:
         self._max_tokens = max_retries * _CALLS_PER_RETRY

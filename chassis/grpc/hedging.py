@@ -33,8 +33,7 @@ class LatencyWindow:
 
     @property
     def late_after_s(self) -> float | None:
-        """The 95th percentile in seconds, after which a call is hedged; None while too few latencies are
-        known."""
+        """The 95th percentile in seconds, after which a call is hedged; None while too few are known."""
         return self._late_after_s
 
     def record(self, seconds: float) -> None:
@@ -59,8 +58,7 @@ class HedgedCall:
         self._latencies = LatencyWindow()
 
     async def run(self, send: Callable[[], Awaitable[T]], deadline: float) -> T:
-        """Return the first answer of the call or of its hedge; raise the call's error when neither is
-        answered.
+        """Return the first answer of the call or its hedge; raise the call's error if neither is answered.
 
         `deadline` is a time of `time.monotonic`: a hedge that could not be answered before it is not sent.
         """

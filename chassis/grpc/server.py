@@ -151,8 +151,7 @@ def _method_handlers_of(
 def _method_handler(
     rpc: RpcSpec, servicer: object, chain: Sequence[Interceptor]
 ) -> "grpc.RpcMethodHandler[Any, Any]":
-    """Return gRPC's handler, without serializers: parsing is a step of the chain, which takes and returns
-    bytes."""
+    """Return gRPC's handler, without serializers: the chain takes and returns bytes, and parses itself."""
     if rpc.server_streaming:
         handler = compile_handler(chain, rpc, _streaming_call(rpc, servicer))
         return grpc.unary_stream_rpc_method_handler(cast(Any, _with_call_context(handler)))

@@ -181,8 +181,7 @@ def _settle_matching(
 
 @contextmanager
 def _held_messages(connection: Connection, queue: str, most: int) -> Iterator[list[Message]]:
-    """Hold all dead letters, at most `most` and `MAX_LOADED_MESSAGES`; unacknowledged ones return to their
-    place.
+    """Hold at most `most` and `MAX_LOADED_MESSAGES` dead letters; unacknowledged ones return to their place.
 
     All, because a message that returns to a quorum queue goes behind those that returned before: holding only
     the first ones would rotate the queue. So would holding some before others are back, hence the wait for

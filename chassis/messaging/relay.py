@@ -179,8 +179,7 @@ class _ShardOutboxRelay:
         return batch
 
     async def _publish(self, batch: Sequence[_OutboxRow]) -> None:
-        """Publish the whole batch, with retries until the broker confirms it; until then the rows stay in
-        MongoDB."""
+        """Publish the batch, with retries until it is confirmed; until then the rows stay in MongoDB."""
         attempt = 0
         while True:
             try:

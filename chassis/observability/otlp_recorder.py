@@ -39,8 +39,8 @@ _W3C_PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
 class OtlpRecorder:
-    """Records this process's spans and exports them in batches, with spans of MongoDB and Redis commands in a
-    trace."""
+    """Records this process's spans, those of MongoDB and Redis commands included, and exports them in
+    batches."""
 
     def __init__(self, service: str, role: str, endpoint: str, sample_ratio: float) -> None:
         resource = Resource.create(

@@ -1,5 +1,4 @@
-"""Tickets: a substitute for an access token for clients that cannot send headers, such as browsers'
-EventSource.
+"""Tickets, which replace access tokens for clients without headers, such as browsers' EventSource.
 
 A ticket is for one RPC, has to be used within a minute, and belongs to the client that uses it first: the
 same program at the same address may use it again, as EventSource does after a lost connection, until the

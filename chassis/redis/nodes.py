@@ -165,8 +165,7 @@ class GuardedRedisNodes(Generic[N]):
             return None
 
     async def _connect_and_find(self, key: str) -> ClusterNode:
-        """Connect to the cluster and find a key's node; one caller tries, every 100 ms at most, and others do
-        not wait."""
+        """Connect and find a key's node; one caller tries, every 100 ms at most, and others do not wait."""
         now = time.monotonic()
         if now < self._next_contact:
             raise StoreUnavailableError("the cluster has not been reached yet", "unreached")

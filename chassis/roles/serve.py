@@ -35,8 +35,10 @@ class ServeRole:
         self._registration: RegistryEntry | None = None
 
     def checks(self) -> list[ReadinessCheck]:
-        """Return one check: some shard answers. A missing shard affects its own users only, and Redis only
-        speed."""
+        """Return one check: some shard answers.
+
+        A missing shard affects its own users only; Redis only speed.
+        """
         shards = [
             ReadinessCheck(f"mongo {shard.name}", shard.ping, "mongo")
             for shard in self._resources.shards.all_shards()

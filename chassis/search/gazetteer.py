@@ -56,13 +56,12 @@ class Gazetteer:
         self._states = {name_key(name): code for code, name in tables.states.items()}
 
     def find(self, name: str) -> list[GazetteerEntry]:
-        """Return all places of this name: a country, a continent, a US state, then cities, the most populous
-        first."""
+        """Return all places of this name: country, continent, US state, then cities by population."""
         return [*self._find_regions(name_key(name)), *self.cities(name)]
 
     def cities(self, name: str, *, country: str = "", region: str = "") -> list[GazetteerEntry]:
-        """Return the cities of this name, the most populous first; in one country, and in the region if any
-        is there.
+        """Return the cities of this name, the most populous first; in the country, and in the region if any
+        is.
 
         Large cities of which it is the own name come first.
         """

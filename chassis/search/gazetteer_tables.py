@@ -177,8 +177,7 @@ def _city_keys(city: _City) -> set[str]:
 
 
 def _is_distinctive(key: str) -> bool:
-    """Return whether an alternate name is long enough to mean a place: codes of airports and the like are
-    not."""
+    """Return whether an alternate name is long enough to mean a place: codes of airports are not."""
     return len(key) >= (_MIN_LATIN_LETTERS if key.isascii() else _MIN_OTHER_LETTERS)
 
 

@@ -200,8 +200,7 @@ class _TermBuilder:
                 yield self._single_word(token)
 
     def _unspaced_run(self, token: Token) -> Iterator[QueryTerm]:
-        """Yield the terms of a run of a script without spaces: each pair of letters is required, the run
-        ranks."""
+        """Yield the terms of a run of a script without spaces: letter pairs are required, the run ranks."""
         pairs = character_bigrams(token.folded)
         if len(pairs) == 1 and pairs[0] == token.folded:
             yield self._single_word(token)
@@ -224,8 +223,7 @@ class _TermBuilder:
         return replace(word, is_required=not (unfinished and self._is_prefix(token, word)))
 
     def _is_prefix(self, token: Token, word: QueryTerm) -> bool:
-        """Return whether the token is the prefix of a word that asks for nothing: it must not empty the list
-        yet."""
+        """Return whether the token is the prefix of a word that asks for nothing, so not required yet."""
         others = self._has_others(token)
         if any(start.startswith(token.folded) for start in self.parser.grammar.incomplete_prefixes):
             return others or not word.document_count

@@ -254,8 +254,7 @@ class _Segmenter:
             yield QuerySegment(SegmentKind.NAME, self._tokens(at, found[1]), name=found[0])
 
     def _is_meant(self, at: int, name: SynonymSet) -> bool:
-        """Return whether the name is meant: `it` only in capitals, alone, or in front; `Go` and `R` in any
-        case."""
+        """Return whether the name is meant: `it` in capitals, alone or first; `Go` and `R` in any case."""
         token = self.tokens[at]
         if token.folded != "it" or not is_ambiguous(token):
             return True

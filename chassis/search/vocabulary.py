@@ -57,8 +57,7 @@ class Vocabulary:
         return self._counts.get(term, 0)
 
     def rareness(self, terms: Iterable[str]) -> int:
-        """Return the weight of a match of one of these terms: from 1 (in every document) up, by powers of
-        two."""
+        """Return the weight of a match of one of the terms: from 1 (in every document), by powers of two."""
         holding = sum(self.count(term) for term in terms)
         return 1 + round(_RARENESS_STEP * log2((self._listings + 1) / min(holding + 1, self._listings + 1)))
 

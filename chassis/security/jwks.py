@@ -24,8 +24,7 @@ class KeySource(Protocol):
     """A source of public keys by their IDs."""
 
     async def find_key(self, kid: str) -> EllipticCurvePublicKey | None:
-        """Return the key; None when there is none of that ID. Raises DomainError UNAVAILABLE if none could be
-        fetched."""
+        """Return the key; None for an unknown ID. Raises DomainError UNAVAILABLE if none could be fetched."""
         ...
 
 

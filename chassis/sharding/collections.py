@@ -61,8 +61,7 @@ _DATABASE_OPERATIONS: Final = ("command", "create_collection", "drop_collection"
 def _guarded_operations(
     *names: str, reads: Sequence[str] = (), writes: Sequence[str] = ()
 ) -> Callable[[C], C]:
-    """Return a class decorator: the named operations pass the guard, in the bound transaction if there is
-    one."""
+    """Return a class decorator: the named operations pass the guard, in the bound transaction if any."""
 
     def decorate(cls: C) -> C:
         for name in names:
@@ -137,8 +136,7 @@ class ShardDatabase(AsyncDatabase[Document]):
 
     @property
     def secondary_reads(self) -> "SecondaryReads":
-        """The database's collections, read from a secondary if there is one: for reads that may be slightly
-        stale."""
+        """The database's collections, read from a secondary if any, for reads that may be slightly stale."""
         return self._secondary_reads
 
     def bind_to_session(self, session: AsyncClientSession) -> "ShardDatabase":
@@ -192,8 +190,7 @@ class ShardCollection(AsyncCollection[Document]):
         return await super().count_documents(self._without_orphans(filter) or {}, *args, **kwargs)
 
     async def estimated_document_count(self, **kwargs: Any) -> int:  # type: ignore[override]
-        """Return PyMongo's estimate; while there are orphans, count the other documents, as the estimate
-        includes all."""
+        """Return PyMongo's estimate, or the number of other documents while there are orphans."""
         if self._orphan_filter is None:
             return await super().estimated_document_count(**kwargs)
         return await super().count_documents(self._orphan_filter, **kwargs)

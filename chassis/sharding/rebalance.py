@@ -75,8 +75,7 @@ def _require_shard(slot_map: SlotMap, shard: str) -> None:
 
 
 def _even_slot_counts(counts: dict[str, int]) -> dict[str, int]:
-    """Return the number of slots that each shard is to have; the remainder goes to shards that have more
-    already."""
+    """Return the number of slots of each shard; the remainder goes to shards that have more already."""
     share, odd = divmod(SLOT_COUNT, len(counts))
     fullest = sorted(counts, key=lambda name: (counts[name] != share + 1, -counts[name]))
     return {name: share + (place < odd) for place, name in enumerate(fullest)}

@@ -58,8 +58,7 @@ class Repository(Generic[A]):
         encode_event: Callable[[Any], Message],
         is_serialised: bool = False,
     ) -> None:
-        """Make the repository; `resource` is an aggregate's name in errors, `encode_event` makes an event's
-        message.
+        """Make the repository; `resource` is an aggregate's name in errors, `encode_event` makes messages.
 
         With `is_serialised`, changes of one aggregate within this process run one after the other: cheaper
         than lost attempts where many change the same one at once.
@@ -160,8 +159,7 @@ class Repository(Generic[A]):
         known: A | None = None,
         handling: IncomingEvent | None = None,
     ) -> A:
-        """Read an aggregate, decide, store the result unless the aggregate has changed since, and emit its
-        events.
+        """Read an aggregate, decide, store the result unless it has changed since, and emit its events.
 
         `known` is the aggregate as read a moment ago, and saves the first read; after a lost compare-and-set
         `decide` gets the stored one. With `handling` the incoming event is recorded in the same transaction,
@@ -190,8 +188,7 @@ class Repository(Generic[A]):
         known: A | None = None,
         handling: IncomingEvent | None = None,
     ) -> A | None:
-        """Update an aggregate that may not exist, as `update` does: `decide` gets None then, and may create
-        it.
+        """Update an aggregate that may not exist, as `update` does: `decide` may get None, and create it.
 
         Return the aggregate afterwards; None when there is still none.
         """
@@ -211,8 +208,7 @@ class Repository(Generic[A]):
         raise overloaded(f"the {self._resource}")
 
     async def _attempt(self, id_: str, decide: DecideOrCreate[A], known: A | None) -> tuple[str, A | None]:
-        """Decide outside of the transaction, so that a refusal costs no transaction and disturbs no other
-        change."""
+        """Decide outside of the transaction, so that a refusal costs none and disturbs no other change."""
         before = known if known is not None else await self.get(id_)
         change = decide(before)
         if change is None or (change.aggregate is None and not change.events):
@@ -236,8 +232,7 @@ class Repository(Generic[A]):
     async def _attempt_once(
         self, id_: str, decide: DecideOrCreate[A], handling: IncomingEvent
     ) -> tuple[str, A | None]:
-        """Decide within the transaction, after the check of the inbox, so that a repeated event changes
-        nothing."""
+        """Decide within the transaction, after the check of the inbox, as a repeat must change nothing."""
         decided: A | None = None
 
         async def work(tx: Transaction) -> tuple[bool, A | None]:
@@ -314,8 +309,7 @@ class Repository(Generic[A]):
         return self._shards.shard_for(id_).db[self._spec.name]
 
     def _identity(self, id_: str) -> Document:
-        """Return the query for one aggregate, with its slot where a native sharded cluster has it as shard
-        key."""
+        """Return the query for one aggregate, with its slot if that is a native sharded cluster's key."""
         return {"_id": id_, "slot": slot_of(id_)} if self._has_slot_key else {"_id": id_}
 
     @property

@@ -69,8 +69,7 @@ class ShardPool:
         self._open_slots = open_slots
 
     def take_over_from(self, former: "ShardPool") -> None:
-        """Take the place of connections to a former address of the shard, through which no write begins any
-        more.
+        """Take the place of connections to a former address of the shard, which admit no more writes.
 
         Writes in flight through them count here until they have ended.
         """

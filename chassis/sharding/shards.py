@@ -218,8 +218,7 @@ class Shards:
     async def find_by_ids(
         self, ids: Iterable[str], read: Callable[[Shard, list[str]], Awaitable[list[T]]]
     ) -> "FoundByShard[T]":
-        """Return what `read` finds under these IDs, on all their shards at once, and which shards did not
-        answer."""
+        """Return what `read` finds under these IDs on all their shards, and whose shards did not answer."""
         by_shard: dict[Shard, list[str]] = defaultdict(list)
         for id_ in ids:
             by_shard[self.shard_for(id_)].append(id_)

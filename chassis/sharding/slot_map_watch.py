@@ -159,8 +159,7 @@ class _ShardFollower:
         return CONFIRM_INTERVAL_S if self._announced == self._version else DRAIN_POLL_INTERVAL_S
 
     async def _confirm(self) -> None:
-        """Read the shard's copy and prolong the lease; announce the process first, so that movers wait for
-        it."""
+        """Read the shard's copy and prolong the lease; announce the process first, for movers to wait for."""
         if not self._pool.write_lease.is_announced():
             await self._announce(self._announced)
         asked_at = self._pool.write_lease.now()

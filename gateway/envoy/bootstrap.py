@@ -62,8 +62,7 @@ def _ads_config(node: EnvoyNode) -> dict[str, Any]:
 
 
 def _overload_manager() -> dict[str, Any]:
-    """Return the overload manager: it refuses connections beyond a bound; short of memory, it ends idle ones,
-    then refuses requests."""
+    """Return the overload manager: it refuses connections beyond a bound, and requests short of memory."""
     connections = typed_extension(
         "envoy.resource_monitors.global_downstream_max_connections",
         types.DOWNSTREAM_CONNECTIONS,

@@ -13,8 +13,7 @@ from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, Mesh, OutlierDet
 
 
 def build_clusters(mesh: Mesh, edge: EdgeConfig) -> list[dict[str, Any]]:
-    """Return the clusters of the services, the listener behind the cache, the limiter and the trace
-    collector."""
+    """Return the clusters of services, the listener behind the cache, the limiter and the collector."""
     found = [_service_cluster(name, mesh) for name in sorted(mesh.services)]
     found.append(origin_cluster())
     if mesh.gateway.rate_limits:
@@ -93,8 +92,7 @@ def _outlier_detection(figures: OutlierDetection) -> dict[str, Any]:
 
 
 def _health_check(figures: HealthCheck) -> dict[str, Any]:
-    """Return the health check: an endpoint is unhealthy until its first check, so no unchecked one gets
-    calls."""
+    """Return the health check: an endpoint is unhealthy until its first check, so it gets no calls."""
     return {
         "timeout": format_duration(figures.timeout_s),
         "interval": format_duration(figures.interval_s),

@@ -19,8 +19,7 @@ _PATH_VARIABLE: Final = re.compile(r"\{([^}=]*)[^}]*\}")
 
 
 def render_request_tables(rpcs: Iterable[RpcSpec]) -> str:
-    """Return Lua code: `TYPES`, the fields of each message type, and `BINDINGS`, the HTTP bindings of each
-    call.
+    """Return Lua code: `TYPES`, the fields of message types, and `BINDINGS`, the calls' HTTP bindings.
 
     A field is `{JSON name, name in the contract, type, kind}`; its type is an index into `TYPES`, 0 for a
     plain value, -1 for arbitrary JSON.

@@ -96,8 +96,7 @@ def _add_if_absent(name: str, value: str) -> dict[str, Any]:
 
 
 def cors_policy(origins: Sequence[str], rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
-    """Return the CORS policy: the origins that may call, exact ones such as `https://app.example.com`, or
-    `*`."""
+    """Return the CORS policy for these origins, exact ones such as `https://app.example.com`, or `*`."""
     methods = sorted({binding.method for rpc in rpcs for binding in rpc.http} | {"OPTIONS"})
     return {
         "@type": types.CORS_POLICY,

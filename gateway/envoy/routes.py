@@ -92,8 +92,7 @@ def build_origin_routes(contracts: Contracts, mesh: Mesh) -> dict[str, Any]:
 
 
 def _virtual_host(name: str, routes: list[dict[str, Any]], mesh: Mesh) -> dict[str, Any]:
-    """Return the virtual host; the fault filter is enabled for all its routes, as it decides before
-    transcoding."""
+    """Return the virtual host; it enables the fault filter, which decides before transcoding."""
     filters = {FAULTS: NO_FAULT} if mesh.faults else {}
     return {"name": name, "domains": ["*"], "routes": routes, "typed_per_filter_config": filters}
 

@@ -53,8 +53,7 @@ class ExampleBuilder:
         return {field.json_name: self.of_field(field, sent=sent) for field in fields}
 
     def of_request(self, message: type[Message], needed: frozenset[str]) -> dict[str, Any]:
-        """Return a request that the contract accepts, with all fields, or fewer where these exclude each
-        other.
+        """Return a request that the contract accepts, with all fields, or fewer if these are exclusive.
 
         `needed` names the required fields by their JSON names.
         """

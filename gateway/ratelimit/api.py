@@ -28,8 +28,7 @@ class RateLimitServicer(rls_pb2_grpc.RateLimitServiceServicer):  # type: ignore[
         self._limiter = limiter
 
     async def ShouldRateLimit(self, request: bytes, context: GrpcContext) -> bytes:
-        """Count the request's descriptors; answer INVALID_ARGUMENT for a request that breaks Envoy's own
-        rules."""
+        """Count the request's descriptors; answer INVALID_ARGUMENT if it breaks Envoy's own rules."""
         with metrics.seconds.time():
             try:
                 domain, descriptors = parse_request(request)

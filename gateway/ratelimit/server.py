@@ -83,8 +83,7 @@ class RateLimitProcess:
 def build_rate_limit_server(
     api: RateLimitServicer, health: health_aio.HealthServicer, views: ViewLogServicer | None = None
 ) -> grpc.aio.Server:
-    """Return a server for the rate limit service, the log of views, health and reflection, without a port
-    yet.
+    """Return a server, without a port yet, for rate limits, the log of views, health and reflection.
 
     The rate limit service gets requests as bytes, since gRPC would answer unreadable ones with INTERNAL.
     """

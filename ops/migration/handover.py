@@ -169,8 +169,7 @@ class Handover:
         )
 
     async def _fence_and_switch(self, follower: ChangeFollower, progress: CopyProgress) -> float | None:
-        """Fence the slots and switch; return the seconds of the fence, or None when there was no switch in
-        time."""
+        """Fence the slots and switch; return the seconds of the fence, or None without a switch in time."""
         started, fenced_s, reason = time.monotonic(), None, ""
         try:
             with _limit_shard_calls():

@@ -86,8 +86,7 @@ class FiguresReplay:
         )
 
     async def replay(self, since: datetime | None) -> None:
-        """Rebuild everything, or with `since` all that depends on applications and listings changed since
-        then."""
+        """Rebuild everything, or with `since` what depends on applications and listings changed since."""
         await self._applications(since)
         if since is None:
             await self._remove_orphans(APPLICATION_TRACKS)

@@ -48,8 +48,7 @@ def _ensure_shard_users(cluster: Cluster, shard: ClusterShard) -> None:
 
 
 def _ensure_user(client: _Client, service: str, password: str) -> None:
-    """Create a service's user, who may read, write and follow its own database, and take part in the
-    cluster's."""
+    """Create a service's user, who may use its own database, and take part in the cluster's."""
     roles = [
         {"role": "readWrite", "db": service_database(service)},
         {"role": MEMBER_ROLE, "db": _ADMIN_DATABASE},

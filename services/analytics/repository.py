@@ -247,8 +247,7 @@ class FigureRepository:
     async def _count_locked(
         self, company_id: str, internship_id: str, count: CountInTransaction, handling: IncomingEvent
     ) -> None:
-        """Count one event of a company at a time: all of them change the same document, and would only
-        conflict."""
+        """Count one event of a company at a time, as all of them change one document and would conflict."""
         async with self._locks.hold(company_id):
             slot = slot_of(internship_id)
             await self._shards.shard_for(slot).run_in_transaction(count, event=handling, slot=slot)

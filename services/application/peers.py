@@ -46,7 +46,7 @@ class ListingClient:
         )
 
     async def take_opening(self, internship_id: str, application_id: str, version: int) -> None:
-        """Take one opening for the application; a repeat takes no second one.
+        """Take one opening for the application, once; the last one makes the listing FILLED.
 
         Raises NO_OPENING_LEFT, INTERNSHIP_NOT_FOUND, or UNAVAILABLE, after which one may be taken.
         """

@@ -18,8 +18,7 @@ class ApplicantListRebuilder:
         self._reconciler = applicants.reconciler(self._row_now, write=write)
 
     async def rebuild(self, since: datetime | None, progress: ReconcileProgress) -> None:
-        """Repair the rows of applications changed since `since`, or of all; then delete rows without an
-        application."""
+        """Repair rows of applications changed since then, or of all; delete those without an application."""
         async for page in self._applications.iterate_without_profiles():
             changed = [each for each in page if since is None or each.update_time >= since]
             documents = [self._applicants.row_document(applicant_row(each)) for each in changed]

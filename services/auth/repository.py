@@ -106,8 +106,7 @@ class AccountRepository(Repository[Account]):
         return str(entry["user_id"]) if entry else None
 
     async def count_guesses(self, address: str, *, spend: int, now: datetime) -> int:
-        """Return the codes that were tried for an address lately, `spend` included; also for unknown
-        addresses."""
+        """Return the number of codes tried for an address lately, `spend` included; also for unknown ones."""
         slot = slot_of_key(address)
         update = {
             "$inc": {"count": spend},

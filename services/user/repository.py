@@ -112,8 +112,7 @@ class ProfileRepository(Repository[Profile]):
         return StudentPage([entry for _, entry in shown], len(found) > limit, scatter.missing_shards, last)
 
     async def count_words(self) -> tuple[Counter[str], int]:
-        """Return the number of students with each word, on the shards that answer, and approximately of all
-        students.
+        """Return the number of students with each word, on shards that answer, and roughly of all students.
 
         Raises UNAVAILABLE.
         """
@@ -183,8 +182,7 @@ class CompanyRepository(Repository[Company]):
         )
 
     async def list_in_state(self, state: CompanyState | None, *, after: str, limit: int) -> CompanyListPage:
-        """Return companies in a state, or all, in the order of their IDs, from all shards (`by_state`,
-        `_id_`)."""
+        """Return companies in a state, or all, in order of ID, from all shards (`by_state`, `_id_`)."""
         query: Document = {} if state is None else {"state": state.value}
         if after:
             query["_id"] = {"$gt": after}

@@ -30,8 +30,7 @@ class PreparedCall:
 
 @dataclass(frozen=True)
 class GrpcLoadPlan:
-    """Calls of one method of the server at `target`; they are repeated in turn, or with `once` sent only
-    once."""
+    """Calls of one method of the server at `target`, repeated in turn, or with `once` sent only once."""
 
     target: str
     method: str

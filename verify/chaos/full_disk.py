@@ -46,8 +46,7 @@ def _fill_broker(stack: Stack, for_s: float) -> None:
 
 
 def _restore_free_limit(stack: Stack) -> None:
-    """Restore the limit, with retries for two minutes: a broker without space would spoil the rest of the
-    run."""
+    """Restore the limit, with retries for two minutes, as the rest of the run needs a working broker."""
     until = time.monotonic() + _RESTORE_TIMEOUT_S
     while True:
         try:

@@ -76,8 +76,7 @@ def run_chaos(
 
 
 def run_rolling_restart(topology: Topology, tell: ReportProgress) -> ChaosResult:
-    """Restart all processes one after the other while users work: no operation may be lost, and no call may
-    fail.
+    """Restart all processes one by one while users work: no operation may be lost, no call may fail.
 
     Raises OpsError when a process does not come back.
     """

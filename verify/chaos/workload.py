@@ -134,8 +134,7 @@ class Workload:
     async def _change(
         self, member: SignedInUser, what: str, path: str, body: Json, *, subject: str = "", detail: str = ""
     ) -> Json:
-        """Make a change, repeated under one key until it is answered, and log the outcome; return {} unless
-        it was made."""
+        """Make a change, repeated under one key until answered, and log it; return {} unless it was made."""
         headers = {**member.headers, "idempotency-key": str(uuid.uuid4())}
         asked, tries = time.monotonic(), 0
         while True:

@@ -19,8 +19,7 @@ from chassis.grpc.value_rules import ValueRules
 
 
 class ValidationInterceptor:
-    """Refuses an invalid request with a violation for each invalid field; invalid rules stop the service's
-    start."""
+    """Refuses an invalid request with a violation per invalid field; invalid rules stop the start."""
 
     def __init__(self) -> None:
         self._validator = Validator()

@@ -132,8 +132,7 @@ class ListingTrack:
 
     @property
     def figures(self) -> FigureCounts:
-        """Return the listing's contribution to its company's figures; none before its first version or when
-        deleted."""
+        """Return the listing's contribution to its company's figures; none if unversioned or deleted."""
         if not self.version or self.state == DELETED_STATE:
             return {}
         return {TOTAL_INTERNSHIPS_FIGURE: 1, OPEN_INTERNSHIPS_FIGURE: int(self.state == "OPEN")}

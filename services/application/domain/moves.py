@@ -54,8 +54,7 @@ def move_application(
     offer_expire_time: datetime | None = None,
     operation_id: str = "",
 ) -> Application:
-    """Return the application moved to `target`. An offer stands until `offer_expire_time`, or the policy's
-    span.
+    """Return the application moved to `target`; an offer stands until `offer_expire_time` or the default.
 
     Raises ILLEGAL_TRANSITION with the allowed targets, UNEXPECTED_STATE while the student is accepting,
     INVALID_FIELD for an offer's expiry that is past or given without an offer.
@@ -104,8 +103,7 @@ def _apply_move(
 
 
 def needs_opening(application: Application, target: ApplicationState) -> bool:
-    """Return whether an opening has to be reserved before the move: for an offer, unless a hire returns to
-    it."""
+    """Return whether an opening has to be reserved first: for an offer, unless a hire returns to it."""
     return target is ApplicationState.OFFERED and application.state is not ApplicationState.HIRED
 
 
@@ -119,8 +117,7 @@ def start_offer(
     offer_expire_time: datetime | None = None,
     operation_id: str = "",
 ) -> Application:
-    """Return the application with a pending offer, before an opening is reserved. Raises as
-    `move_application`."""
+    """Return the application with a pending offer. Raises as `move_application`."""
     _check_allowed(application, ApplicationState.OFFERED, actor, now)
     mark = PendingOffer(
         start_time=now,
@@ -194,8 +191,7 @@ def decline_offer(
     policy: ApplicationPolicy,
     operation_id: str = "",
 ) -> Application:
-    """Return the application with its offer declined. Raises ILLEGAL_TRANSITION without one, else as a
-    withdrawal."""
+    """Return the application with its offer declined. Raises ILLEGAL_TRANSITION if none stands."""
     if application.state is not ApplicationState.OFFERED:
         error = _illegal_move_error(application, ApplicationState.WITHDRAWN, actor, now)
         raise DomainError(
@@ -269,8 +265,7 @@ def end_with_listing(
 def settle_due_application(
     application: Application, now: datetime, policy: ApplicationPolicy
 ) -> Application | None:
-    """Return the application after its due changes: an expired offer, a broken promise to answer, a disclosed
-    rejection.
+    """Return the application after due changes: an expired offer, a broken promise, a disclosed rejection.
 
     Return None when nothing is due. A pending acceptance is not settled here, since it needs an opening.
     """

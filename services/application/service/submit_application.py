@@ -39,8 +39,7 @@ class SubmitApplication:
         cover_letter: str,
         operation: IdempotentOperation | None,
     ) -> Application:
-        """Return the student's new application; a repeat under the same idempotency key returns the first
-        one.
+        """Return the student's new application; a repeat under one idempotency key returns the same.
 
         Raises INTERNSHIP_NOT_FOUND, INTERNSHIP_NOT_OPEN, ANSWERS_INCOMPLETE, ALREADY_APPLIED, USER_NOT_FOUND,
         PERMISSION_DENIED.

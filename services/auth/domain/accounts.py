@@ -133,8 +133,7 @@ class Account:
         return found
 
     def verified_by(self, registration: PendingRegistration, now: datetime) -> "Account":
-        """Return the account verified by this registration's code; its holder and password become the
-        account's."""
+        """Return the account verified by a registration's code, with the holder and password of that."""
         same_password = self.password_hash == registration.password_hash
         return replace(
             self,

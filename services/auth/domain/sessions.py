@@ -55,8 +55,7 @@ class RefreshToken:
         return hashlib.sha256(self.secret).digest()
 
     def successor(self, key: bytes) -> "RefreshToken":
-        """Return the token that this one is exchanged for: derived with the key, so that a repeat gets the
-        same."""
+        """Return the token that this one is exchanged for, derived with the key and thus always the same."""
         signed_bytes = b"successor:" + self.session_id.encode() + self.secret
         return RefreshToken(self.session_id, hmac.digest(key, signed_bytes, hashlib.sha256))
 

@@ -16,8 +16,7 @@ from services.auth.service.token_issuer import SessionRevoker, TokenIssuer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthPolicy:
-    """The operator's settings: how long a lost refresh is answered again, and whether the mail server has
-    SMTPUTF8."""
+    """The operator's settings: how long a lost refresh is repeated, and if the mail server has SMTPUTF8."""
 
     refresh_grace: timedelta = REFRESH_GRACE
     by_smtputf8: bool = False

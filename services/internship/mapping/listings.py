@@ -280,8 +280,7 @@ def copy_field(target: Any, source: Any, name: str) -> None:
 
 
 def keep_one_deadline(message: pb.Internship, changed: Collection[str]) -> None:
-    """Clear what a change overrides: a new moment clears the day, a new day or zone the moment computed from
-    it."""
+    """Clear the deadline's day when its moment changes, and the moment when its day or zone does."""
     if "apply_deadline" in changed:
         if "apply_deadline_date" not in changed:
             message.apply_deadline_date = ""

@@ -1,5 +1,4 @@
-"""The search index in MongoDB: a collection derived from the listings' events, which can be rebuilt from
-them."""
+"""The search index in MongoDB: a collection derived from the listings' events, and rebuildable."""
 
 import asyncio
 from collections import Counter

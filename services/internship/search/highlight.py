@@ -48,8 +48,7 @@ class Highlighter:
         return _mark_matches(plain, self._matches(plain))
 
     def snippet(self, text: str) -> str:
-        """Return the passage of a text with the most wanted words, which are marked; `…` stands where it is
-        cut."""
+        """Return the passage of a text with the most wanted words, marked; `…` stands where it is cut."""
         whole = " ".join(compose_nfc(text).split())
         matches = self._matches(whole)
         start = _best_snippet_start(whole, matches)

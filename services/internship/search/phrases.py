@@ -70,8 +70,7 @@ class PhraseIndex:
         return self._names.get((kind, key))
 
     def completions(self, start: str, limit: int) -> list[Phrase]:
-        """Return the most frequent phrases with a word that begins so; those that begin so themselves come
-        first."""
+        """Return the most frequent phrases with a word that begins so; whole phrases that do come first."""
         found = dict.fromkeys(islice(self._keys_starting_with(start), MAX_SCANNED_PHRASES))
         best = nlargest(
             limit, found, key=lambda each: (self._words[each].startswith(start), self._counts[each])

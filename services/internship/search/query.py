@@ -46,8 +46,7 @@ class GeoCircle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchFilters:
-    """The conditions on a listing beyond its words; names are keys (`name_key`), empty values are no
-    condition.
+    """The conditions on a listing beyond its words; names are keys (`name_key`), empty values are none.
 
     `cities` are keys of `city_keys`, one of which the listing has to have.
     """

@@ -108,8 +108,7 @@ class SearchListings:
 def _fallback_queries(
     request: SearchRequest, reading: ParsedQuery, cursor: PageCursor
 ) -> Iterator[SearchQuery]:
-    """Yield queries until one has matches: with all words, most of them, any; a later page's as its first
-    page's."""
+    """Yield queries until one has matches: with all words, most, any; a later page's as its first's."""
     sort = effective_sort(request.sort, reading.terms)
     query = SearchQuery(words=reading.terms, filters=request.filters, sort=sort)
     if cursor.total is not None:

@@ -28,8 +28,7 @@ class ManageOpenings:
         application_version: int,
         operation: IdempotentOperation | None = None,
     ) -> Listing:
-        """Take one opening for the application; a repeat takes no second one. The last one makes the listing
-        FILLED.
+        """Take one opening for the application, once; the last one makes the listing FILLED.
 
         Raises INTERNSHIP_NOT_FOUND, NO_OPENING_LEFT, UNEXPECTED_STATE.
         """

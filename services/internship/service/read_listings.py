@@ -47,8 +47,7 @@ class ReadListings:
     async def list_of_company(
         self, principal: Principal, states: Sequence[ListingState], before: str | None, limit: int
     ) -> tuple[list[Listing], bool]:
-        """Return the listings of the caller's company older than `before`, newest first, and whether more
-        exist."""
+        """Return the company's listings older than `before`, newest first, and whether more exist."""
         found = await self.listings.list_of_company(
             principal.org, states=states, before=before, limit=limit + 1
         )

@@ -22,8 +22,7 @@ _MAX_KNOWN: Final = 1_000
 
 @dataclass(frozen=True)
 class InboxPage:
-    """Some entries, the begin of the next page (None: there is none), and the number of unread entries in
-    all."""
+    """Some entries, the begin of the next page (None: there is none), and the number of all unread ones."""
 
     notifications: list[Notification]
     next_position: InboxPosition | None

@@ -63,8 +63,7 @@ class Company:
     judgements: tuple[Judgement, ...] = ()
 
     def with_state(self, state: CompanyState, moderator: str, reason: str, now: datetime) -> "Company":
-        """Return the company in another state, by a moderator's decision; the same one when it has that
-        state."""
+        """Return the company in the state that a moderator decided; the same one when it has that state."""
         if state is self.state:
             return self
         judgement = Judgement(now, moderator, self.state, state, reason)

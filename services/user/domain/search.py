@@ -111,8 +111,7 @@ class StudentSearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class StudentSearchPage:
-    """A page of students, the interpretation of the words, and the number of words that had to match (0:
-    all)."""
+    """A page of students, the interpretation of the words, and how many of them had to match (0: all)."""
 
     page: StudentPage
     reading: ParsedQuery

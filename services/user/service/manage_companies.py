@@ -94,7 +94,7 @@ class ManageCompanies:
         return company
 
     async def list_in_state(self, state: CompanyState | None, after: str, limit: int) -> CompanyListPage:
-        """Return companies in a state, or all, in the order of their IDs."""
+        """Return companies in a state, or all, in order of ID, from all shards (`by_state`, `_id_`)."""
         return await self._repository.list_in_state(state, after=after, limit=limit)
 
     async def require_verified(self, principal: Principal) -> None:

@@ -75,8 +75,7 @@ class ManageProfiles:
         await self._repository.upsert(user_id, decide, handling=handling)
 
     async def get_student(self, student_id: str) -> Profile:
-        """Return a student's profile for freezing with an application. Raises USER_NOT_FOUND for other
-        accounts.
+        """Return a student's profile for an application. Raises USER_NOT_FOUND for other accounts.
 
         Raises UNAVAILABLE while name and address have not been received.
         """
