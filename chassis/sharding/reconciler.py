@@ -95,7 +95,7 @@ class DerivedCollectionReconciler:
         self._apply = apply
 
     async def reconcile(self, expected: Sequence[Document]) -> list[str]:
-        """Return the IDs of the documents that were wrong; with `apply` they are right now."""
+        """Repair the documents that are wrong, and return their IDs; without `apply` none is changed."""
         wrong = []
         for shard, own in self._by_shard(expected):
             stored = await self._stored(shard, own)

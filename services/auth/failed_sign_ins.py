@@ -68,7 +68,8 @@ class FailedSignInCounter:
         return await self._standing_after("count", attempt)
 
     async def reset_failures(self, attempt: SignInAttempt) -> SignInStanding:
-        """Delete the failures of the attempt's device, or those of unknown devices if it is one.
+        """Delete the attempt's failures at this account; of an unknown device, also those of all unknown
+        ones.
 
         The client's failures at other accounts are kept: signing in to an account of one's own must not erase
         guesses at others.
