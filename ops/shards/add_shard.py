@@ -29,8 +29,7 @@ def add_shard(cluster: Cluster, name: str, address: str, steps: StepProgress) ->
 
     Raises:
         OpsError: the name, the address or the servers there are unusable, the cluster cannot start more, or a
-        shard
-            does not answer.
+            shard does not answer.
     """
     grown = _with_new_shard(cluster, name, address and addresses.normalise_shard_uri(address))
     shard = _require_shard(grown, name)

@@ -4,8 +4,8 @@ Failures are counted, not successes, in three ways that separate callers:
 
 - of one device or client at one account: the table's figures in a quarter of an hour; a success resets them;
 - of unknown devices at one account: from the figure on, each waits longer than the last, up to five minutes.
-  An
-  unknown device presents no device token of the account, so failures of others never lock its owner out;
+  An unknown device presents no device token of the account, so failures of others never lock its owner
+  out;
 - of one client at all accounts: twenty people's figure, since a campus may share one address.
 
 An unknown device has the same limits at every address, known or not: the figures of better plans are for
