@@ -1,4 +1,4 @@
-"""Aggregates: what a rule decides about one, as a value that a repository carries out."""
+"""Aggregates, and changes of them as values that a repository stores."""
 
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -7,7 +7,7 @@ A = TypeVar("A")
 
 
 class Aggregate(Protocol):
-    """A record that is stored and changed as a whole. `version` differs between any two of its states."""
+    """A record that is stored and changed as a whole. Each of its states has another `version`."""
 
     @property
     def id(self) -> str: ...

@@ -1,7 +1,7 @@
-"""Who calls, how long they wait, and which operation this is: what a call knows about itself.
+"""The context of a call: its caller, deadline and idempotent operation.
 
-One `Call` per RPC travels in one context variable; the interceptors fill it in, everybody else reads it
-through the functions below.
+One `CallContext` per RPC is the value of one context variable; the interceptors fill it, all other code reads
+it through the functions below.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ from typing import Any, Final
 from chassis.errors import DomainError
 
 CLIENT_NETWORKS_METADATA_KEY: Final = "x-ic-client"
-"""The metadata in which the gateway says which client calls: its area and the networks around it."""
+"""The metadata in which the gateway names the client: its address and the networks around it."""
 SENT_TIMEOUT_METADATA_KEY: Final = "x-ic-timeout-ms"
-"""The metadata with the time that a call was sent with, in milliseconds: gRPC tells only the time left."""
+"""The metadata with the time-out of a call as it was sent, in milliseconds: gRPC gives the time left only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Principal:
     """A caller whose token was verified.
 
     `kind` is an account kind (`STUDENT`, `COMPANY`, ...) or `SERVICE`; `role` is set for members of an
-    organisation `org`. `auth_time` is when they signed in and `expires_at` when their token ends,
-    in seconds since 1970; 0 when it does not.
+    organisation `org`. `auth_time` is the time of sign-in and `expires_at` the end of the token, in seconds
+    since 1970; 0 when there is none.
     """
 
     id: str
@@ -44,9 +44,9 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class IdempotentOperation:
-    """What an idempotency key stands for: the same ID and time on every run of the same request.
+    """The operation of an idempotency key: each run of the same request has its ID and time.
 
-    `replay` is true when an earlier run began and did not finish, so that its effects may be there already.
+    `replay` is true when an earlier run began and did not finish, so that its effects may exist already.
     """
 
     id: str
@@ -56,13 +56,13 @@ class IdempotentOperation:
 
 @dataclass(slots=True)
 class CallContext:
-    """What one RPC knows about itself.
+    """The context of one RPC.
 
-    `metadata` is what the client sent along, by lower-case key; `deadline` a reading of `time.monotonic()`;
-    `outcome` the name of the status that it is answered with; `is_stale` says that the answer rests on what
-    was known earlier, `max_age_s` for how long it holds before the clock changes it; `headers` go before the
-    answer, or the error. A stream that has begun may set `closing_message`: it makes of the error's
-    google.rpc.Status the bytes that the stream writes before it ends with the error.
+    `metadata` is the client's, by lower-case key; `deadline` a time of `time.monotonic()`; `outcome` the name
+    of the status that it is answered with; `is_stale` says that the answer rests on older data, `max_age_s`
+    how long it holds before the clock changes it; `headers` are sent before the answer, or the error. A
+    stream that has begun may set `closing_message`: it makes of the error's google.rpc.Status the bytes that
+    the stream writes before it ends with the error.
     """
 
     request_id: str = ""
@@ -77,7 +77,7 @@ class CallContext:
     max_age_s: float | None = None
 
     def metadata_text(self, key: str) -> str:
-        """Return what the client sent under `key`; "" when nothing, or nothing readable."""
+        """Return the client's metadata value under `key`; "" when it is absent or not text."""
         value = self.metadata.get(key, "")
         return value if isinstance(value, str) else ""
 
@@ -92,17 +92,17 @@ def bind_call(call: CallContext) -> None:
 
 
 def current_call() -> CallContext:
-    """Return the call that is being answered; an empty one outside of any."""
+    """Return the context of the RPC that is being answered; an empty one outside of any."""
     return _call.get()
 
 
 def is_in_call() -> bool:
-    """Whether an RPC is being answered, and not some work that nobody waits for."""
+    """Return whether an RPC is being answered, and not background work without a caller."""
     return _call.get() is not _NO_CALL
 
 
 def mark_answer_stale() -> None:
-    """Says that the answer to this call rests on what was known earlier, for want of anything newer."""
+    """Mark the answer to this call as resting on older data, as no newer data could be read."""
     call = _call.get()
     if call is not _NO_CALL:
         call.is_stale = True
@@ -116,7 +116,7 @@ def add_answer_headers(*headers: tuple[str, str]) -> None:
 
 
 def client_networks() -> tuple[str, ...]:
-    """Which client calls, by the gateway's word: its IPv4 address or IPv6 /64, and the /56 and /48 around it.
+    """Return the client's networks: IPv4 address or IPv6 /64, and the IPv6 /56 and /48 around it.
 
     Empty when the call did not come through the gateway.
     """
@@ -124,25 +124,25 @@ def client_networks() -> tuple[str, ...]:
 
 
 def client_fingerprint() -> bytes:
-    """By which the same program at the same place is known again."""
+    """Return a hash by which the same program at the same address is recognised."""
     told = "\n".join((_call.get().metadata_text("user-agent"), *client_networks()[:1]))
     return hashlib.blake2b(told.encode(), digest_size=16).digest()
 
 
 def limit_freshness(seconds: float) -> None:
-    """Says that the clock changes the answer to this call after so long: no shared cache keeps it longer."""
+    """Note that the clock changes this call's answer after this time: shared caches keep it no longer."""
     call = _call.get()
     if call is not _NO_CALL:
         call.max_age_s = seconds if call.max_age_s is None else min(call.max_age_s, seconds)
 
 
 def current_principal_or_none() -> Principal | None:
-    """Who calls; None when they are not signed in."""
+    """Return the caller; None when the call is anonymous."""
     return _call.get().principal
 
 
 def current_principal() -> Principal:
-    """Who calls. Raises DomainError TOKEN_MISSING when they are not signed in."""
+    """Return the caller. Raises DomainError TOKEN_MISSING when the call is anonymous."""
     principal = _call.get().principal
     if principal is None:
         raise DomainError("TOKEN_MISSING", "This call needs an access token.")
@@ -155,18 +155,18 @@ def request_id() -> str:
 
 
 def remaining_s() -> float | None:
-    """Seconds left until the call's deadline, at least 0; None when it has none."""
+    """Return the seconds left until the call's deadline, at least 0; None when it has none."""
     deadline = _call.get().deadline
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def current_operation() -> IdempotentOperation | None:
-    """Return the operation that the caller's idempotency key stands for; None without a key."""
+    """Return the operation of the caller's idempotency key; None without a key."""
     return _call.get().operation
 
 
 def current_operation_seed() -> bytes | None:
-    """Return a seed for `new_id` that is the same on every run with the same idempotency key; None without a key."""
+    """Return a seed for `new_id`, the same in each run under one idempotency key; None without a key."""
     current = _call.get().operation
     return None if current is None else current.id.encode()
 

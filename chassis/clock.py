@@ -1,14 +1,14 @@
-"""What time it is, so that rules about time can be tested."""
+"""The current time, as a port, so that rules about time can be tested."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 MAX_CLOCK_SKEW: Final = timedelta(seconds=5)
-"""By how much the clocks of two processes may differ without anybody minding."""
+"""The tolerated difference between the clocks of two processes."""
 
 
 def truncate_to_milliseconds(moment: datetime) -> datetime:
-    """Return the same moment in UTC, cut to milliseconds, which is what MongoDB keeps."""
+    """Return the same moment in UTC, cut to the milliseconds that MongoDB stores."""
     utc = moment.astimezone(UTC)
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 

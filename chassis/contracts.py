@@ -1,7 +1,7 @@
-"""What the contracts declare, read once from the descriptors: calls, error reasons, events.
+"""Contracts as read from the descriptors: RPCs, error reasons, events.
 
-Everything that follows from a contract (interceptors, routes, limits, documentation) is derived from what
-is read here; nobody writes a policy twice.
+All that follows from a contract (interceptors, routes, limits, documentation) is derived from here; no policy
+is written twice.
 """
 
 import importlib
@@ -34,7 +34,7 @@ from internshipconnect.options.v1 import options_pb2
 ERROR_DOMAIN = "internshipconnect"
 _OWN_PACKAGES: Final = f"{ERROR_DOMAIN}."
 
-# How an HTTP caller sees each status, after google/rpc/code.proto; Envoy's transcoder does the same.
+# The HTTP status of each gRPC status, after google/rpc/code.proto; Envoy's transcoder uses the same.
 HTTP_STATUS_BY_CODE: Mapping[grpc.StatusCode, int] = MappingProxyType(
     {
         grpc.StatusCode.OK: 200,
@@ -64,7 +64,7 @@ class ContractError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpBinding:
-    """One HTTP way to a call: `GET`, `/api/v1/things/{thing_id}`, and which field the body fills.
+    """One HTTP binding of an RPC: `GET`, `/api/v1/things/{thing_id}`, and the field that the body fills.
 
     `body` is "*" for the whole request, "" for none.
     """
@@ -76,11 +76,11 @@ class HttpBinding:
 
 @dataclass(frozen=True)
 class RpcSpec:
-    """One call as its contract declares it.
+    """One RPC as its contract declares it.
 
-    `full_name` is `<package>.<Service>.<Method>`, `path` is gRPC's `/<package>.<Service>/<Method>`,
-    `callers` are the admitted ones by name without prefix, e.g. `PUBLIC`, `COMPANY_OWNER`. The canonical
-    HTTP binding comes first.
+    `full_name` is `<package>.<Service>.<Method>`, `path` is gRPC's `/<package>.<Service>/<Method>`, `callers`
+    are the admitted ones by name without prefix, e.g. `PUBLIC`, `COMPANY_OWNER`. The canonical HTTP binding
+    comes first.
     """
 
     full_name: str
@@ -102,7 +102,7 @@ class RpcSpec:
 
     @property
     def is_public(self) -> bool:
-        """Whether somebody who is not signed in may call."""
+        """Whether anonymous callers are admitted."""
         return "PUBLIC" in self.callers
 
     @property
@@ -112,7 +112,7 @@ class RpcSpec:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether a call may be sent again without asking, because a repeat has no further effect."""
+        """Whether a call may be repeated automatically, because a repeat has no further effect."""
         return self.policy.idempotency in (
             options_pb2.IDEMPOTENCY_NO_SIDE_EFFECTS,
             options_pb2.IDEMPOTENCY_NATURAL,
@@ -131,10 +131,10 @@ class ReasonSpec:
 
 
 class Contracts:
-    """What a set of contracts declares.
+    """The declarations of a set of contracts.
 
     `files` are the descriptors of the contracts; their policies are read with the options that this code
-    knows, whichever pool the descriptors are of.
+    knows, whichever pool the descriptors are in.
     """
 
     def __init__(self, files: Iterable[FileDescriptor]) -> None:
@@ -144,7 +144,7 @@ class Contracts:
     def from_descriptor_set(cls, descriptor_set: bytes) -> Self:
         """Return the contracts of a serialized FileDescriptorSet with its imports, in a pool of their own.
 
-        Raises ContractError when the bytes are no such set.
+        Raises ContractError when the bytes are no FileDescriptorSet.
         """
         pool = DescriptorPool()
         try:
@@ -172,7 +172,7 @@ class Contracts:
 
     @cached_property
     def rpcs(self) -> tuple[RpcSpec, ...]:
-        """Every call, service by service. Raises ContractError for one without a policy."""
+        """Every RPC, service by service. Raises ContractError for one without a policy."""
         return tuple(_rpc_spec_of(method) for service in self.services for method in service.methods)
 
     @cached_property
@@ -185,7 +185,7 @@ class Contracts:
 
     @cached_property
     def event_classes(self) -> Mapping[str, type[Message]]:
-        """Every event, by the name under which it travels."""
+        """Every event's message class, by event type."""
         messages = [message for file in self._own_files for message in file.message_types_by_name.values()]
         events = [message for message in messages if message.GetOptions().HasExtension(options_pb2.event)]
         classes = [message_factory.GetMessageClass(message) for message in events]
@@ -198,24 +198,24 @@ class Contracts:
 
 @cache
 def imported_contracts() -> Contracts:
-    """Return the contracts as this process has imported them: what the functions below are about."""
+    """Return the contracts that this process has imported; the functions below read them."""
     return Contracts(importlib.import_module(name).DESCRIPTOR for name in _module_names())
 
 
 def list_services() -> tuple[ServiceDescriptor, ...]:
-    """Every service that the contracts declare, by full name."""
+    """Return every service that the contracts declare, by full name."""
     return imported_contracts().services
 
 
 @cache
 def rpcs_of_service(service: ServiceDescriptor) -> tuple[RpcSpec, ...]:
-    """Return the calls of a service in the contract's order. Raises ContractError for one without a policy."""
+    """Return the RPCs of a service in the contract's order. Raises ContractError for one without a policy."""
     return tuple(_rpc_spec_of(method) for method in service.methods)
 
 
 @cache
 def find_rpc(path: str) -> RpcSpec | None:
-    """Return the call at a gRPC path; None when the contracts declare none there."""
+    """Return the RPC at a gRPC path; None when the contracts declare none there."""
     return next((rpc for rpc in imported_contracts().rpcs if rpc.path == path), None)
 
 
@@ -225,7 +225,10 @@ def error_reasons() -> Mapping[str, ReasonSpec]:
 
 
 def event_type(message: Message | type[Message]) -> str:
-    """Return the name under which an event travels. Raises ContractError for a message that is no event."""
+    """Return the event type of a message, e.g.
+
+    `user.user.registered`. Raises ContractError if it is no event.
+    """
     declared: str = message.DESCRIPTOR.GetOptions().Extensions[options_pb2.event].type
     if not declared:
         raise ContractError(f"{message.DESCRIPTOR.full_name} is not an event: its contract gives it no type")
@@ -233,7 +236,7 @@ def event_type(message: Message | type[Message]) -> str:
 
 
 def event_class(type_: str) -> type[Message]:
-    """Return the message class of an event's name. Raises ContractError for an unknown name."""
+    """Return the message class of an event type. Raises ContractError for an unknown one."""
     found = event_classes().get(type_)
     if found is None:
         raise ContractError(f"no contract declares an event {type_!r}")
@@ -241,7 +244,7 @@ def event_class(type_: str) -> type[Message]:
 
 
 def event_classes() -> Mapping[str, type[Message]]:
-    """Every event that the contracts declare, by the name under which it travels."""
+    """Return every event's message class, by event type."""
     return imported_contracts().event_classes
 
 

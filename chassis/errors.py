@@ -1,8 +1,8 @@
 """Failures that a caller is meant to read.
 
-A `DomainError` names a reason of the contract's table (`errors/v1`); what status, HTTP code and advice
-belong to a reason is read from that table in one place, at the edge. This module is pure, so that domain
-code may raise these errors without knowing any transport.
+A `DomainError` names a reason of the contract's table (`errors/v1`); one interceptor looks up the status,
+HTTP code and advice of the reason in that table. This module is pure, so that domain code may raise these
+errors without knowing any transport.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,10 +12,11 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One field that breaks a rule: its path, and what it wants.
+    """One field that breaks a rule: its path, and the rule in words.
 
-    The path is as in JSON, from the request or from what its body holds (`locations[0].city`); names of
-    fields in the description are spelled likewise. `chassis.grpc.field_names` makes the caller's own of both.
+    The path is as in JSON, from the request or from the object in its body (`locations[0].city`); names of
+    fields in the description are spelled likewise. `chassis.grpc.field_names` translates both into the
+    caller's spelling.
     """
 
     field: str
@@ -24,7 +25,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class AllowedTransition:
-    """A move that a caller can make: the state it leads to, and the RPC that makes it (`AcceptOffer`)."""
+    """A move that a caller can make: the state that it leads to, and its RPC (`AcceptOffer`)."""
 
     target: str
     rpc_name: str
@@ -34,7 +35,8 @@ class DomainError(Exception):
     """A call failed for a reason that the contract names.
 
     `reason` is the name in `errors.v1.Reason` without its prefix, `resource` a pair (kind, name),
-    `retry_after_s` the advised wait in seconds, `moves` what can be done instead of an illegal move.
+    `retry_after_s` the advised wait in seconds, `allowed_transitions` the moves that are possible instead of
+    an illegal one.
     """
 
     def __init__(
@@ -59,17 +61,17 @@ class DomainError(Exception):
 
 
 def domain_error(reason: str, message: str, *violations: Violation) -> DomainError:
-    """Return a failure of the given reason; the violations name the fields that caused it, if any did."""
+    """Return an error of the given reason; the violations name the fields that caused it, if any did."""
     return DomainError(reason, message, violations=violations)
 
 
 def not_found(reason: str, kind: str, name: str) -> DomainError:
-    """There is no `kind` called `name`, or the caller may not see it."""
+    """Return an error of `reason`: there is no `kind` called `name`, or the caller may not see it."""
     return DomainError(reason, f"There is no {kind} {name}.", resource=(kind, name))
 
 
 def invalid_argument(*violations: Violation, reason: str = "INVALID_FIELD") -> DomainError:
-    """Input that breaks rules: at least one violation, each naming its field."""
+    """Return an error of `reason` for invalid input: at least one violation, each with its field."""
     return DomainError(reason, join_violations(violations), violations=violations)
 
 
@@ -81,9 +83,9 @@ def join_violations(violations: Iterable[Violation]) -> str:
 def illegal_transition(
     message: str, from_: str, to: str, allowed_transitions: Iterable[AllowedTransition]
 ) -> DomainError:
-    """Return a move that the caller cannot make now, with those that they can.
+    """Return ILLEGAL_TRANSITION with the moves that the caller can make instead.
 
-    States are spelled as in answers (`INTERNSHIP_STATE_OPEN`), so that a client finds what it knows.
+    States are spelled as in answers (`INTERNSHIP_STATE_OPEN`), so that a client can compare them.
     """
     return DomainError(
         "ILLEGAL_TRANSITION",
@@ -94,30 +96,30 @@ def illegal_transition(
 
 
 def stale_etag(kind: str, name: str) -> DomainError:
-    """Return the `kind` called `name` has changed since the caller read it."""
+    """Return STALE_ETAG: the `kind` called `name` has changed since the caller read it."""
     return DomainError(
         "STALE_ETAG", f"The {kind} {name} has changed since it was read.", resource=(kind, name)
     )
 
 
 def permission_denied(message: str) -> DomainError:
-    """Return the caller is known and may not do this."""
+    """Return PERMISSION_DENIED: the caller is authenticated and may not do this."""
     return DomainError("PERMISSION_DENIED", message)
 
 
 def unavailable(what: str, retry_after_s: float = 1.0) -> DomainError:
-    """Return a dependency does not answer; `what` names it in the words of a caller."""
+    """Return UNAVAILABLE: a dependency does not answer; `what` names it in the caller's words."""
     return DomainError(
         "UNAVAILABLE", f"{_capitalize_first(what)} does not answer right now.", retry_after_s=retry_after_s
     )
 
 
 UNAVAILABLE_REASONS: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"})
-"""Reasons that say nothing about what was asked for, only that it cannot be had now."""
+"""Reasons that say nothing about the requested object, only that it cannot be had now."""
 
 
 def overloaded(what: str, retry_after_s: float = 1.0) -> DomainError:
-    """Return a bounded pool or queue is full; `what` names it in the words of a caller."""
+    """Return OVERLOADED: a bounded pool or queue is full; `what` names it in the caller's words."""
     return DomainError(
         "OVERLOADED", f"{_capitalize_first(what)} is at its limit right now.", retry_after_s=retry_after_s
     )

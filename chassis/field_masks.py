@@ -1,4 +1,4 @@
-"""Field masks (AIP-134, AIP-161): which parts of a message a partial update changes, and changing them."""
+"""Field masks (AIP-134, AIP-161): the parts of a message that a partial update changes."""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final, cast
@@ -12,22 +12,22 @@ from chassis.errors import Violation, invalid_argument
 
 MASK_FIELD_PATH: Final = "updateMask"
 MASK_SOURCE_METADATA_KEY: Final = "x-ic-mask-from"
-"""The metadata with which the gateway says that the mask is what the body held, not what the client named."""
+"""The metadata by which the gateway marks a mask that it derived from the body's fields."""
 MASK_SOURCE_BODY: Final = "body"
 _WELL_KNOWN: Final = "google.protobuf"
-"""Its types are one value each."""
+"""The package whose message types count as one value each."""
 
 
 def changed_paths(message: Message, mask: FieldMask, *, writable: Collection[str]) -> tuple[str, ...]:
     """Return the paths that an update with this body and mask changes, each once, in sorted order.
 
     `writable` lists the units of change, e.g. `name`, `student.headline`, `student.location`; others are
-    read-only. A mask may name a unit, a part of one (`student.location.city`) or a parent of
-    several (`student`: all of its units). Without a mask the fields that the body holds are changed, each at
-    its own depth: a nested message changes only what it holds, a list or map is replaced as a whole. The
-    gateway names them, as JSON tells an empty field from an absent one; of a gRPC message a field without
-    presence is held when it is not empty. Read-only fields in the body are ignored, so that what was read
-    can be sent back.
+    read-only. A mask may name a unit, a part of one (`student.location.city`) or a parent of several
+    (`student`: all of its units). Without a mask the fields that the body holds are changed, each at its own
+    depth: a nested message changes only the fields that it holds, a list or map is replaced as a whole. The
+    gateway names them, as JSON distinguishes an empty field from an absent one; in a gRPC message a field
+    without presence counts as held when it is not empty. Read-only fields in the body are ignored, so that an
+    answer can be sent back.
 
     Raises INVALID_FIELD with one violation for each unknown or read-only path of the mask.
     """
@@ -80,7 +80,7 @@ def _is_below(path: str, parent: str) -> bool:
 
 
 def _find_field(kind: Descriptor, path: str) -> FieldDescriptor | None:
-    """Return the field at a path; None where there is none, also inside lists and maps."""
+    """Return the field at a path; None when there is none, or the path leads into a list or map."""
     name, _, rest = path.partition(".")
     field: FieldDescriptor | None = kind.fields_by_name.get(name)
     if field is None or not rest:
@@ -91,7 +91,7 @@ def _find_field(kind: Descriptor, path: str) -> FieldDescriptor | None:
 
 
 def _held_paths(message: Message) -> Iterator[str]:
-    """The paths of what a message holds, each as deep as it goes."""
+    """Yield the paths of the fields that a message holds, each as deep as it goes."""
     for field, value in message.ListFields():
         if _is_parent(field):
             yield from (f"{field.name}.{path}" for path in _held_paths(value))

@@ -1,7 +1,7 @@
-"""IDs that carry their place: a prefix and 26 Crockford base32 characters, e.g. `app_01JD…`.
+"""IDs that hold their slot: a prefix and 26 Crockford base32 characters, e.g. `app_01JD…`.
 
-The characters hold 128 bits: 48 of time (milliseconds), 14 of slot, 66 random. So IDs sort by
-time, and a record is found by its ID alone: the slot says on which shard it lives.
+The characters hold 128 bits: 48 of time (milliseconds), 14 of slot, 66 random. So IDs sort by time, and a
+record is found by its ID alone: the slot determines its shard.
 """
 
 import hashlib
@@ -35,14 +35,14 @@ _TO_PYTHON_DIGITS: Final = str.maketrans(_ALPHABET, "0123456789ABCDEFGHIJKLMNOPQ
 def new_id(
     prefix: str, slot: int | None = None, *, at: datetime | None = None, seed: bytes | None = None
 ) -> str:
-    """Make an ID of this kind that lives in `slot`, or in a slot of its own choice.
+    """Return a new ID with this prefix that lives in `slot`, or by default in a random one.
 
-    `at` (default now) is the time in it. With a `seed` the random part is a function of seed and
-    prefix: the same seed and time give the same ID, so that a repeated create meets its first try.
+    `at` (default now) is the time in it. With a `seed` the random part is a function of seed and prefix: the
+    same seed and time give the same ID, so that a repeated create meets the record of its first run.
 
     Raises:
-        ValueError: the prefix is not 2-10 lower-case letters or digits, the slot is not within
-            0-16383, or `at` is naive or before 1970.
+        ValueError: the prefix is not 2-10 lower-case letters or digits, the slot is not within 0-16383, or
+            `at` is naive or before 1970.
     """
     if not _PREFIX.fullmatch(prefix):
         raise ValueError(f"an ID's prefix is 2 to 10 lower-case letters or digits, not {prefix!r}")
@@ -65,7 +65,7 @@ def slot_of(id_: str) -> int:
 
 
 def creation_time_of(id_: str) -> datetime:
-    """When the ID was made: aware UTC, to the millisecond.
+    """Return the time when the ID was made: aware, UTC, in milliseconds.
 
     Raises:
         ValueError: the text is not an ID, or its time is after the year 9999.
@@ -83,7 +83,7 @@ def slot_of_key(text: str) -> int:
 
 
 def is_id(prefix: str, text: str) -> bool:
-    """Whether `text` is an ID of this kind, in its one canonical spelling."""
+    """Return whether `text` is an ID with this prefix, in its one canonical spelling."""
     match = _ID.fullmatch(text)
     return match is not None and match[1] == prefix
 

@@ -1,4 +1,4 @@
-"""Codes of countries and currencies, checked as the sets that ISO keeps, with what to write instead.
+"""Codes of countries and currencies: checks against ISO's sets, with the remedy for a wrong code.
 
 Countries are ISO 3166-1 alpha-2 (package iso3166), currencies are money in use of ISO 4217 (package iso4217).
 """
@@ -11,14 +11,14 @@ from iso4217 import Currency
 
 _USER_ASSIGNED: Final = frozenset({"XK"})
 _NOT_MONEY: Final = frozenset({"BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW"})
-"""Codes of funds and units of account, which have decimals and pay nobody."""
+"""Codes of funds and units of account, which have decimals but are not paid."""
 
 COUNTRY_CODES: Final = frozenset(each.alpha2 for each in _iso_countries) - _USER_ASSIGNED
 """ISO 3166-1 alpha-2."""
 CURRENCY_DECIMALS: Final[Mapping[str, int]] = {
     each.code: each.exponent for each in Currency if each.exponent is not None and each.code not in _NOT_MONEY
 }
-"""ISO 4217 codes of money in use, with how many decimals its minor unit has."""
+"""The number of decimals of each currency in use, by its ISO 4217 code."""
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 """The largest whole number up to which a JSON client reads each one exactly."""

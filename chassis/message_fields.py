@@ -1,4 +1,4 @@
-"""Fields of contract messages that Python cannot read as they are: enums' names, times, a field `from`."""
+"""Helpers for contract messages: names of enum values, times, a field called `from`."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -67,7 +67,7 @@ def read_timestamp(message: Message, field: str) -> datetime | None:
 
 
 def from_field(message: Message) -> Any:
-    """Return the field `from` of a message, which Python's grammar keeps from being read as an attribute."""
+    """Return the field `from` of a message, which is a keyword in Python."""
     return getattr(message, "from")
 
 

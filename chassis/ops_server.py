@@ -1,7 +1,7 @@
 """The ops port: `/health`, `/ready` and `/metrics` over plain HTTP/1.1, for probes and Prometheus.
 
-Three answers to GET, one for each connection: a web framework would cost half a second of every process's
-start.
+It answers GET only, one request per connection: a web framework would add half a second to the start of every
+process.
 """
 
 import asyncio
@@ -18,21 +18,21 @@ _MAX_HEAD_BYTES: Final = 16 * 1024
 _REQUEST_TIMEOUT_S: Final = 5.0
 _MAX_CONNECTIONS: Final = 32
 
-# When a counter began is of no use beside its values, and doubles the number of series.
+# The `_created` series of counters are useless here, and double the number of series.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 HttpAnswer = tuple[HTTPStatus, str, bytes]
 
 
 class OpsServer:
-    """Listens on `host:port` and answers what `readiness` and the metrics say."""
+    """Listens on `host:port` and serves `readiness` and the metrics."""
 
     def __init__(self, readiness: ReadinessProbe) -> None:
         self._readiness = readiness
         self._connection_slots = asyncio.Semaphore(_MAX_CONNECTIONS)
 
     async def start(self, host: str, port: int) -> None:
-        """Answers from now on. Raises OSError when the port is taken."""
+        """Start answering. Raises OSError when the port is taken."""
         self._server = await asyncio.start_server(self._serve_connection, host, port, limit=_MAX_HEAD_BYTES)
 
     async def stop(self) -> None:
@@ -46,7 +46,7 @@ class OpsServer:
                 writer.write(_encode_answer(await self._answer(head)))
                 await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # A client that asked so badly, or has gone, gets no answer.
+            pass  # a client that sends a malformed request, or has gone, gets no answer
         finally:
             writer.close()
 

@@ -1,4 +1,4 @@
-"""Opaque, signed page tokens: where the next page of one caller's one query begins."""
+"""Opaque, signed page tokens: the position in one caller's query from which the next page continues."""
 
 import base64
 import binascii
@@ -24,7 +24,7 @@ _PAGING_FIELDS = ("page_token", "page_size")
 class PageTokens:
     """Issues and reads page tokens, signed with HMAC-SHA256.
 
-    A token is good for the query that it was issued for (the page size may change) and for the caller whom
+    A token is valid for the query that it was issued for (the page size may change) and for the caller whom
     it was issued to. `key` has at least 32 bytes; ValueError otherwise.
     """
 
@@ -34,14 +34,14 @@ class PageTokens:
         self._key = key
 
     def encode(self, query: Message, position: Sequence[SortValue]) -> str:
-        """Return a token for the page of `query` that begins after `position` (the sort values of the last row)."""
+        """Return a token for the page of `query` after `position`, the sort values of the last row so far."""
         payload = orjson.dumps(list(position))
         return base64.urlsafe_b64encode(self._mac(query, payload) + payload).rstrip(b"=").decode()
 
     def decode(self, query: Message, token: str) -> list[SortValue] | None:
-        """Return the position that `token` holds; None for "" (the first page).
+        """Return the position in `token`; None for "" (the first page).
 
-        Raises DomainError INVALID_PAGE_TOKEN for a token that is not ours for this query and caller.
+        Raises DomainError INVALID_PAGE_TOKEN for a token that is not valid for this query and caller.
         """
         if not token:
             return None
@@ -61,7 +61,7 @@ class PageTokens:
 
 
 def clamp_page_size(requested: int, default: int = 20, max_size: int = 50) -> int:
-    """How many rows to give: `default` for 0, never more than `most`."""
+    """Return the number of rows of a page: `default` for 0, at most `max_size`."""
     return min(requested, max_size) if requested > 0 else default
 
 

@@ -1,7 +1,7 @@
 """The frame of every process: settings, logs, signals, the ops port, and a graceful end.
 
-It knows no store, no broker and no gRPC server. `chassis.runtime` runs a service's role in it; a process
-that needs neither Mongo nor RabbitMQ uses it directly:
+It depends on no store, broker or gRPC server. `chassis.runtime` runs a service's role in it; a process that
+needs neither MongoDB nor RabbitMQ uses it directly:
 
     async def prepare(settings: Settings, closing: AsyncExitStack) -> ProcessWork:
         redis = connect_redis(settings.redis_nodes, settings.redis_password.get_secret_value())
@@ -32,7 +32,7 @@ from chassis.settings import MisconfiguredError, ProcessSettings, fail_startup, 
 __all__ = ["STOP_GRACE_S", "ProcessWork", "close_on_exit", "run_process"]
 
 STOP_GRACE_S: Final = 10.0
-"""How long work in flight may take to finish once the process stops."""
+"""The grace period for work in flight once the process stops."""
 _CLOSE_TIMEOUT_S: Final = 3.0
 _GC_THRESHOLD: Final = 20_000
 
@@ -42,10 +42,10 @@ _log = logging.get_logger()
 
 
 class ProcessWork(Protocol):
-    """What one process does between its start and its end."""
+    """The work of a process between its start and its end."""
 
     def checks(self) -> list[ReadinessCheck]:
-        """Return what has to answer for the process to be ready."""
+        """Return the checks of the dependencies that the process needs to be ready."""
 
     async def start(self) -> None: ...
 
@@ -56,11 +56,11 @@ class ProcessWork(Protocol):
 def run_process(
     name: str, role: str, settings: type[S], prepare: Callable[[S, AsyncExitStack], Awaitable[ProcessWork]]
 ) -> NoReturn:
-    """Do the work that `prepare` makes, until SIGTERM or SIGINT; logs and traces bear `name` and `role`.
+    """Run the work that `prepare` makes until SIGTERM or SIGINT; logs and traces bear `name` and `role`.
 
-    `prepare` registers resources to close at the end, last first: `close_on_exit(closing, it.close)`.
-    Exits with 0 after a graceful end, 1 when it cannot start (OSError, ValueError, ContractError), 2 when the
-    settings or what they point to are wrong (MisconfiguredError).
+    `prepare` registers resources to close at the end, last first: `close_on_exit(closing, it.close)`. Exits
+    with 0 after a graceful end, 1 when it cannot start (OSError, ValueError, ContractError), 2 when the
+    settings or files that they name are wrong (MisconfiguredError).
     """
     found = load_settings(settings)
     logging.configure_logging(name, role, level=found.log_level)
@@ -78,7 +78,7 @@ def run_process(
 
 
 def _span_recorder(name: str, role: str, settings: ProcessSettings) -> SpanRecorder | None:
-    """Return the recorder that exports to the OTLP endpoint (host:port or http://host:port); None without one."""
+    """Return the recorder for the OTLP endpoint (host:port or http://host:port); None without one."""
     if not settings.otlp_endpoint:
         return None
     from chassis.observability.otlp_recorder import OtlpRecorder  # noqa: PLC0415 - heavy, seldom needed
@@ -87,7 +87,7 @@ def _span_recorder(name: str, role: str, settings: ProcessSettings) -> SpanRecor
 
 
 def close_on_exit(closing: AsyncExitStack, close: Callable[[], Awaitable[Any]]) -> None:
-    """Has `close` called when the process ends; it gets 3 s, and what it raises is logged."""
+    """Register `close` for the end of the process; it has 3 s, and its error is logged."""
     closing.push_async_callback(partial(_close_quietly, close))
 
 
@@ -110,7 +110,7 @@ async def _run_process(settings: S, prepare: Callable[[S, AsyncExitStack], Await
 
 
 def _freeze_gc() -> None:
-    """What start-up made stays for good, so it need not be looked through again and again."""
+    """Exclude the objects that start-up made from garbage collection: they stay until the process ends."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
@@ -125,7 +125,7 @@ async def _stop_work(work: ProcessWork) -> None:
 
 
 async def _close_quietly(close: Callable[[], Awaitable[Any]]) -> None:
-    """Closing has to go on whatever one of the things to close does."""
+    """Close a resource and log its failure, so that the other resources are closed, too."""
     try:
         async with asyncio.timeout(_CLOSE_TIMEOUT_S):
             await close()
@@ -134,7 +134,7 @@ async def _close_quietly(close: Callable[[], Awaitable[Any]]) -> None:
 
 
 def _stop_signal_event() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; the second one ends the process at once."""
+    """Return an event that the first SIGTERM or SIGINT sets; a second one ends the process at once."""
     stop_requested = asyncio.Event()
 
     def tell() -> None:

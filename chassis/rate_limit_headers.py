@@ -1,5 +1,7 @@
-"""How answers tell of an allowance: `X-RateLimit-*` as many APIs have them, and the fields of
-draft-ietf-httpapi-ratelimit-headers. Pure; used by the rate limiter and by services that count themselves."""
+"""Rate limit headers: the usual `X-RateLimit-*`, and the fields of draft-ietf-httpapi-ratelimit-headers.
+
+Pure; used by the rate limiter and by services that count themselves.
+"""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ HttpHeader = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class RateLimitStatus:
-    """The limit of requests in a window, the rest of them, and the seconds until more are."""
+    """A limit of requests per window, the requests left, and the seconds until the window resets."""
 
     policy: str
     requests: int
@@ -31,7 +33,7 @@ def format_rate_limit_headers(allowance: RateLimitStatus) -> list[HttpHeader]:
 
 
 def _quote_structured_string(text: str) -> str:
-    """Return a structured field's string: printable ASCII in quotes."""
+    """Return a string of RFC 8941: printable ASCII in quotes."""
     printable = "".join(char for char in text if " " <= char <= "~")
     escaped = printable.replace("\\", r"\\").replace('"', r"\"")
     return f'"{escaped}"'

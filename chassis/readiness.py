@@ -1,4 +1,4 @@
-"""Whether this process can do its work, found out by really asking what it depends on."""
+"""Readiness: whether this process can do its work, checked by calls to its dependencies."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,10 +13,10 @@ _MAX_ERROR_CHARS: Final = 200
 
 @dataclass(frozen=True)
 class ReadinessCheck:
-    """One dependency; `ask` raises when it does not answer.
+    """One dependency; `check` raises when it does not answer.
 
-    At least one check of every `group` has to succeed: one shard of several may be missing, the last one
-    may not. A check without a group only tells of a degradation.
+    At least one check of every `group` has to succeed: one shard of several may be missing, the last one may
+    not. A failed check without a group only counts as a degradation.
     """
 
     name: str
@@ -26,21 +26,21 @@ class ReadinessCheck:
 
 @dataclass(frozen=True)
 class ReadinessReport:
-    """`checks` tells for each dependency whether it is up, in how many milliseconds, and what went wrong."""
+    """The result: `checks` holds for each dependency whether it is up, its milliseconds and its error."""
 
     is_ready: bool
     checks: dict[str, dict[str, Any]]
 
     @property
     def degraded_checks(self) -> list[str]:
-        """The dependencies that do not answer."""
+        """Return the dependencies that do not answer."""
         return [name for name, check in self.checks.items() if not check["up"]]
 
 
 class ReadinessProbe:
-    """Asks all checks at once; an answer counts for a second, however many ask for it.
+    """Runs all checks at once; a result is reused for a second, by any number of callers.
 
-    `checks` may be a function that says what there is to ask now.
+    `checks` may be a function that returns the present checks.
     """
 
     def __init__(self, checks: Sequence[ReadinessCheck] | Callable[[], Sequence[ReadinessCheck]]) -> None:
@@ -51,11 +51,11 @@ class ReadinessProbe:
         self._stopping = False
 
     def stop(self) -> None:
-        """From now on the answer is no: the process is going away."""
+        """Report "not ready" from now on: the process is stopping."""
         self._stopping = True
 
     async def report(self) -> ReadinessReport:
-        """Return the state of things, at most a second old; takes no longer than a second to find out."""
+        """Return the readiness, at most a second old, within a second."""
         if self._stopping:
             return ReadinessReport(False, {"process": {"up": False, "error": "stopping"}})
         async with self._lock:

@@ -55,7 +55,7 @@ def _parse_role(arguments: list[str]) -> str:
 
 
 def _build_role(name: str, resources: ServiceResources[S], definition: ServiceDefinition) -> ProcessWork:
-    # Only here, as neither role needs the libraries of the other.
+    # Imported only here, as neither role needs the libraries of the other.
     module, role = _ROLES[name]
     work: ProcessWork = getattr(importlib.import_module(module), role)(resources, definition)
     return work

@@ -1,4 +1,4 @@
-"""What a service is made of: the resources that it gets and the parts that its roles run."""
+"""The definition of a service: the resources that it gets and the parts that its roles run."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -39,7 +39,7 @@ class ServiceResources(Generic[S]):
 
 @dataclass(frozen=True)
 class PeriodicTask:
-    """Work that the `work` role repeats about every `interval_s` seconds, never twice at once."""
+    """Work that the role `work` repeats about every `interval_s` seconds, never twice at once."""
 
     name: str
     interval_s: float
@@ -48,12 +48,12 @@ class PeriodicTask:
 
 @dataclass(frozen=True)
 class ServiceDefinition:
-    """What one service consists of.
+    """The parts of one service.
 
-    `serve` answers the RPCs of `servicers` and runs `background_tasks`; `work` feeds `subscriptions`, runs
-    `periodic_tasks` and relays the outbox. `on_stop` runs when `serve` begins to stop, before it waits for
-    the calls in flight: it ends streams that would not end by themselves. `on_close` runs last in either
-    role, before the stores close.
+    The role `serve` answers the RPCs of `servicers` and runs `background_tasks`; `work` feeds
+    `subscriptions`, runs `periodic_tasks` and relays the outbox. `on_stop` runs when `serve` begins to stop,
+    before it waits for the calls in flight: it ends streams that would not end by themselves. `on_close` runs
+    last in either role, before the stores close.
     """
 
     servicers: tuple[object, ...] = ()
@@ -69,7 +69,7 @@ def open_resources(
 ) -> ServiceResources[S]:
     """Make the clients that the service `name` is built from; `closing` closes them.
 
-    No client connects before it is used. A clock other than the system's lets a service live in another time.
+    No client connects before it is used. Another clock than the system's runs a service at another time.
     """
     clock = clock or SystemClock()
     password = settings.mongo_password.get_secret_value()

@@ -1,7 +1,6 @@
-"""Addresses of serving processes, in a folder that their callers' control plane reads.
+"""The registry: addresses of serving processes, in a folder that the control plane reads.
 
-One file for each process, on which the process holds a lock for as long as it lives: one that is killed is
-seen to be gone without any time-out.
+Each process has a file, which it locks while it lives: one that is killed is recognised without any time-out.
 """
 
 import fcntl
@@ -17,7 +16,7 @@ _WILDCARD_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104
 
 @dataclass(frozen=True, slots=True)
 class ServiceInstance:
-    """One process that answers calls; one that is draining is to get no new ones."""
+    """One process that answers calls; one that is draining gets no new ones."""
 
     service: str
     host: str
@@ -28,7 +27,7 @@ class ServiceInstance:
 
     @classmethod
     def from_json(cls, content: bytes) -> Self:
-        """From the content of its file. Raises ValueError when that is something else."""
+        """Parse the content of the process's file. Raises ValueError when it is invalid."""
         found: Any = orjson.loads(content)
         try:
             instance = cls(**found)
@@ -40,7 +39,7 @@ class ServiceInstance:
 
 
 def reachable_host(listen_host: str) -> str:
-    """Return the host under which callers on this machine reach a server that listens there."""
+    """Return the host under which callers on this machine reach a server that listens on `listen_host`."""
     return "127.0.0.1" if listen_host in _WILDCARD_HOSTS else listen_host
 
 
@@ -48,7 +47,7 @@ class RegistryEntry:
     """One process's entry in the folder."""
 
     def __init__(self, folder: Path, instance: ServiceInstance, *, entry_name: str = "") -> None:
-        """Enters it; the folder is made when it is missing. Raises OSError.
+        """Write the entry; the folder is created when it is missing. Raises OSError.
 
         A process with several servers gives each entry a name of its own.
         """
@@ -58,18 +57,18 @@ class RegistryEntry:
         self._lock = self._write(instance)
 
     def mark_draining(self) -> None:
-        """Callers are to move on."""
+        """Mark the process as draining: callers move to others."""
         before = self._lock
         self._lock = self._write(replace(self._instance, draining=True))
         os.close(before)
 
     def remove(self) -> None:
-        """Take the entry out."""
+        """Remove the entry."""
         self._path.unlink(missing_ok=True)
         os.close(self._lock)
 
     def _write(self, instance: ServiceInstance) -> int:
-        """Return a new file that is locked and whole before it gets its name; the lock is held while it is open."""
+        """Write a file, locked before it gets its name; return its descriptor, which holds the lock."""
         unfinished = self._path.with_suffix(".new")
         descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""What the environment may set for every process: one frozen class, checked as a whole at start-up."""
+"""The environment's settings of every process: one frozen class, checked as a whole at start-up."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ S = TypeVar("S", bound="ProcessSettings")
 
 MIN_KEY_BYTES: Final = 32
 EXIT_MISCONFIGURED: Final = 2
-"""Exit status of a process that cannot start with these settings."""
+"""The exit status of a process that cannot start with these settings."""
 
 RegionId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 PortNumber = Annotated[int, Field(ge=1, le=65_535)]
@@ -54,7 +54,7 @@ SecretKey = Annotated[SecretStr, BeforeValidator(_check_key)]
 
 
 class MisconfiguredError(Exception):
-    """What the settings point to, such as a configuration file, is wrong; `problems` names everything."""
+    """A file that the settings name, such as a configuration file, is wrong; `problems` lists all errors."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -112,15 +112,15 @@ class ChassisSettings(RedisSettings):
 
 
 def decode_key(secret: SecretStr) -> bytes:
-    """Return the bytes of a key that settings hold as base64."""
+    """Return the bytes of a key that the settings hold as base64."""
     return base64.b64decode(secret.get_secret_value(), validate=True)
 
 
 def load_settings(cls: type[S]) -> S:
     """Read the settings from the environment.
 
-    If anything is missing or wrong, prints every error at once, each with its variable, and exits
-    with status 2. Values are never printed.
+    If any is missing or wrong, print every error at once, each with its variable, and exit with status 2.
+    Values are never printed.
     """
     try:
         return cls.model_validate({})

@@ -1,6 +1,6 @@
-"""One rule for text at all doors: when it is empty, when two are the same, and what an e-mail address is.
+"""One set of rules for text: when it is empty, when two are the same, and valid e-mail addresses.
 
-Text is kept in Unicode's composed form (NFC). Whether it is empty is judged by what a reader sees of it.
+Text is stored in Unicode's composed form (NFC). A text is empty if a reader sees nothing of it.
 """
 
 import re
@@ -15,27 +15,27 @@ _IGNORABLE: Final = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""Unicode's Default_Ignorable_Code_Point: shown as nothing by every renderer."""
+"""Unicode's Default_Ignorable_Code_Point: invisible in every renderer."""
 _BLANK_SHAPES: Final = "\u2800\ufffc\U00016fe4\U0001d159"
-"""Characters that have a shape by their category, and an empty one by their design."""
+"""Characters that have a glyph by their category, and an empty one by design."""
 _IGNORED: Final = re.compile(f"[{_IGNORABLE}]+")
 _UNSEEN: Final = re.compile(f"[{_IGNORABLE}{_BLANK_SHAPES}]")
 _OUTER_BLANKS: Final = re.compile(f"^[\\s{_IGNORABLE}]+|[\\s{_IGNORABLE}]+$")
 _SHAPELESS: Final = frozenset({"Cc", "Cf", "Cs", "Mc", "Me", "Mn", "Zl", "Zp", "Zs"})
-"""Categories of characters that show nothing of their own: controls, marks without a letter, blanks."""
+"""Categories of characters without a glyph of their own: controls, marks without a letter, blanks."""
 _JOINED: Final = frozenset({"Mc", "Me", "Mn"})
 _JOINERS: Final = frozenset("\u200c\u200d")
 _NONCHARACTERS: Final = frozenset(range(0xFDD0, 0xFDF0))
 _MAX_CACHED_ADDRESSES: Final = 4_096
 _BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DIRECTION_MARKS: Final = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff]")
-"""Characters that turn the direction of what stands around them, and byte-order marks, which readers drop."""
+"""Characters that change the direction of those around them, and byte-order marks, which readers drop."""
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 """Halves of surrogate pairs, which no encoding can write."""
 
 
 class EmailAddressError(ValueError):
-    """The text is no e-mail address; the message names the problem, as the rest of a sentence."""
+    """The text is no e-mail address; the message names the problem, as the end of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class EmailAddress:
     local: str
     domain: str
     key: str
-    """The one spelling under which all spellings of the address are kept and compared."""
+    """The canonical spelling under which all spellings of the address are stored and compared."""
 
     @property
     def address(self) -> str:
-        """What stands in the envelope and in headers; ASCII whenever `needs_smtputf8` is false."""
+        """The address for the envelope and headers; ASCII whenever `needs_smtputf8` is false."""
         return f"{self.local}@{self.domain}"
 
     @property
     def needs_smtputf8(self) -> bool:
-        """Whether only mail servers that speak SMTPUTF8 (RFC 6531) can take it."""
+        """Whether only mail servers with SMTPUTF8 (RFC 6531) can take it."""
         return not self.local.isascii()
 
 
@@ -65,24 +65,24 @@ def normalize_nfc(text: str) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Whether a reader sees nothing: blanks, controls, ignorable characters, marks without a letter."""
+    """Return whether a reader sees nothing: blanks, controls, ignorable characters, lone marks."""
     return not any(map(_has_shape, text))
 
 
 def fold_for_comparison(text: str) -> str:
-    """Return what two texts share that look the same to a reader, whatever their case, width and spacing."""
+    """Return a key that is equal for texts that look the same, whatever their case, width and spacing."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(_IGNORED.sub("", folded).split())
 
 
 def to_single_line(text: str) -> str:
-    """Return the text without what could break a line, turn the direction of writing, or not be written at all."""
+    """Return the text without characters that break lines, change the writing direction, or are not text."""
     unbroken = _SURROGATES.sub("\ufffd", _DIRECTION_MARKS.sub("", _BREAKS.sub(" ", text)))
     return normalize_nfc(" ".join(unbroken.split()))
 
 
 def truncate_text(text: str, length: int) -> str:
-    """At most `length` code points, the last an ellipsis if any are left out; no character is torn apart."""
+    """Return at most `length` code points, the last an ellipsis if any were cut; no character is split."""
     if len(text) <= length:
         return text
     end = length - 1
@@ -93,10 +93,10 @@ def truncate_text(text: str, length: int) -> str:
 
 @lru_cache(_MAX_CACHED_ADDRESSES)
 def parse_email_address(text: str) -> EmailAddress:
-    """Return the address that somebody typed; outer blanks do not count. Raises AddressError.
+    """Return the address that a user typed; outer blanks are ignored. Raises EmailAddressError.
 
-    The domain may stand in letters of any script or in A-labels (UTS 46). Two addresses are the same when
-    their keys are. The reserved domain `.test` is admitted: nobody owns it, so that seeds and tests can use
+    The domain may be in letters of any script or in A-labels (UTS 46). Two addresses are the same when their
+    keys are. The reserved domain `.test` is admitted: it has no owner, so that seeds and tests can use
     addresses without harm.
     """
     shown = normalize_nfc(_OUTER_BLANKS.sub("", text))
@@ -120,7 +120,7 @@ def find_email_address_problem(text: str) -> str:
 
 
 def _folded_local(local: str) -> str:
-    """Letter by letter, and none to an ASCII one that is not: the long s is another mailbox than `s`."""
+    """Return the local part folded letter by letter; a letter outside ASCII never becomes an ASCII one."""
     return normalize_nfc("".join(map(_folded_letter, local)))
 
 

@@ -1,4 +1,4 @@
-"""Time zones of the IANA database: their names, the end of a day in one, times as they are meant there."""
+"""Time zones of the IANA database: names, the end of a day, and formatted times."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -7,15 +7,15 @@ from zoneinfo import ZoneInfo, available_timezones
 
 
 def canonical_zone_name(written: str) -> str:
-    """Return the database's spelling of a zone; "" when it has no such zone."""
+    """Return the database's spelling of a zone; "" for an unknown one."""
     return _zone_names().get(written.strip().casefold(), "")
 
 
 def end_of_day(day: date, zone: str) -> datetime | None:
     """Return the last second of a day in a zone, in UTC; None when the zone's clocks left that day out.
 
-    A midnight that the clocks leave out is the moment at which they are put forward; of an hour that comes
-    twice the day ends with the second.
+    When midnight does not exist, the day ends when the clocks are put forward; when the last hour occurs
+    twice, the day ends with the second one.
     """
     zone_info = ZoneInfo(zone or "UTC")
     next_day = datetime.combine(day + timedelta(days=1), datetime.min.time(), zone_info)

@@ -1,1 +1,1 @@
-"""One local stack: its ports, secrets, processes and what brings them up."""
+"""The local stack: its ports, secrets and processes, and the code that starts them."""

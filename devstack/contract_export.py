@@ -1,4 +1,4 @@
-"""Writes a folder with all that other languages need: contracts, their imports, descriptors, Python stubs."""
+"""Exports what clients in other languages need: contracts, their imports, descriptors, Python stubs."""
 
 import shutil
 from pathlib import Path
@@ -46,7 +46,7 @@ def _fill(target: Path) -> None:
 
 
 def _write_protos(folder: Path) -> None:
-    """Our contracts and what they import, except google/protobuf, which every compiler brings along."""
+    """Write our contracts and their imports, except google/protobuf, which every compiler includes."""
     shutil.copytree(PROTOS, folder, dirs_exist_ok=True)
     for name in _imported_protos():
         path = folder / name

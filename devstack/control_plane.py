@@ -1,4 +1,4 @@
-"""The control plane of a stack, and what makes the other processes members of its mesh."""
+"""The control plane of a stack, and the settings that make other processes members of its mesh."""
 
 import json
 import os
@@ -23,7 +23,7 @@ CONTROL_PLANE_PROCESS: Final = "control-plane"
 SERVICE_ROLES: Final = ("serve", "work")
 INHERITED_VARIABLES: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
 MAX_CONCURRENT_CALLS: Final = 400
-"""Calls to a service from one gateway: what one instance answers within a second."""
+"""Calls to a service from one gateway: as many as one instance answers within a second."""
 STREAMING_SERVICE: Final = "notification"
 _MESH_FILE_HEADER: Final = "# Written by each `ic up`; a change takes effect at once, until then.\n"
 
@@ -42,7 +42,7 @@ def control_plane_process(topology: Topology) -> StackProcess:
 
 
 def mesh_environment(topology: Topology, region: StackRegion, process: str) -> dict[str, str]:
-    """Return what makes a service process of a region a member of the mesh."""
+    """Return the variables that make a service process of a region a member of the mesh."""
     return {
         "IC_REGISTRY": str(_registry_folder(topology)),
         "IC_REGION": region.name,
@@ -51,7 +51,7 @@ def mesh_environment(topology: Topology, region: StackRegion, process: str) -> d
 
 
 def write_mesh_files(topology: Topology) -> None:
-    """Write the mesh file, and for each service process where it finds the control plane."""
+    """Write the mesh file, and each service process's bootstrap for the control plane."""
     topology.mesh_file.write_text(render_mesh_file(_mesh_document(topology)))
     for region, service, role in product(topology.regions, SERVICES, SERVICE_ROLES):
         process = region.process_name(f"{service}-{role}")
@@ -89,14 +89,14 @@ def _mesh_document(topology: Topology) -> dict[str, Any]:
         name: {"port": ports.grpc, "max_requests": MAX_CONCURRENT_CALLS, "endpoints": {"registry": True}}
         for name, ports in topology.services.items()
     }
-    # Its streams are open all the time.
+    # Its streams are always open.
     del services[STREAMING_SERVICE]["max_requests"]
     regions = [region.name for region in topology.regions]
     return {"regions": regions, "services": services, "gateway": _gateway_settings(topology)}
 
 
 def _gateway_settings(topology: Topology) -> dict[str, Any]:
-    """On one machine all clients have one address: they may tell another, as behind a load balancer."""
+    """Return the gateway's settings: all local clients share an address, so one proxy hop is trusted."""
     settings: dict[str, Any] = {
         "trusted_hops": 1,
         "rate_limits": f"{LOOPBACK}:{topology.rate_limiter.grpc}",

@@ -1,4 +1,4 @@
-"""The secrets of one stack: made once, kept in files that only their owner can read, never printed."""
+"""The secrets of one stack: generated once, stored in files that only their owner can read, never printed."""
 
 import base64
 import json
@@ -29,7 +29,7 @@ def _new_key() -> str:
 
 
 class ServiceSecrets(BaseModel):
-    """What one service alone knows."""
+    """The secrets of one service."""
 
     mongo_password: str = Field(default_factory=_new_password, repr=False)
     data_key: str = Field(default_factory=_new_key, repr=False)
@@ -48,7 +48,7 @@ class Credentials(BaseModel):
 
     @classmethod
     def load_or_create(cls, topology: Topology) -> Self:
-        """Read the stack's secrets, and make those that are still missing."""
+        """Read the stack's secrets, and generate missing ones."""
         path = topology.secrets_folder / "secrets.json"
         found = cls.model_validate_json(path.read_text()) if path.exists() else cls()
         missing = topology.services.keys() - found.services.keys()
@@ -58,22 +58,22 @@ class Credentials(BaseModel):
         return found
 
     def amqp_url(self, topology: Topology) -> str:
-        """How the services reach the stack's broker."""
+        """Return the URL by which the services reach the stack's broker."""
         return f"amqp://ic:{self.rabbit_password}@127.0.0.1:{topology.rabbit.amqp}/ic"
 
 
 def service_key_path(topology: Topology, service: str) -> Path:
-    """Where a service's own private signing key lies."""
+    """Return the path of a service's own private signing key."""
     return topology.secrets_folder / "keys" / f"{service}.pem"
 
 
 def service_jwks_path(topology: Topology) -> Path:
-    """Where the public keys of all services lie."""
+    """Return the path of the public keys of all services."""
     return topology.etc_folder / "service-jwks.json"
 
 
 def ensure_service_keys(topology: Topology, services: Iterable[str]) -> None:
-    """Make each service's ES256 key where it is missing, and publishes all public keys as one JWKS."""
+    """Make each service's ES256 key where it is missing, and publish all public keys as one JWKS."""
     public = []
     for service in services:
         path = service_key_path(topology, service)

@@ -1,4 +1,4 @@
-"""The edge of a stack: Envoy in front, and the mailbox that takes the mails."""
+"""The edge of a stack: Envoy, and the mailbox that receives the mails."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from devstack.region import StackRegion
 from devstack.topology import Topology
 
 GATEWAY_DRAIN_S: Final = 30
-"""Within which connections to a listener that was replaced end, among them the one behind the cache."""
+"""The time in which connections to a replaced listener end, that of the cache to `origin` among them."""
 
 
 def mailbox_process(topology: Topology) -> StackProcess:
@@ -36,7 +36,7 @@ def mailbox_process(topology: Topology) -> StackProcess:
 
 
 def gateway_processes(topology: Topology) -> list[StackProcess]:
-    """Return an Envoy a region."""
+    """Return one Envoy for each region."""
     return [_gateway_process(topology, region) for region in topology.regions]
 
 
@@ -46,7 +46,7 @@ def envoy_config_path(topology: Topology, region: StackRegion) -> Path:
 
 
 def _gateway_process(topology: Topology, region: StackRegion) -> StackProcess:
-    """Envoy, in front of everything: ready when it knows the services behind it, and they are ready."""
+    """Return a region's Envoy, which is ready when it knows the services and they are ready."""
     config = str(envoy_config_path(topology, region))
     options = ("--concurrency", "1", "--disable-hot-restart", "--drain-time-s", str(GATEWAY_DRAIN_S))
     return StackProcess(

@@ -1,6 +1,6 @@
-"""Envoy's bootstrap and the pages it serves, the latter made from the contracts.
+"""Envoy's bootstraps and the pages that it serves; the API page is made from the contracts.
 
-Imports the generated stubs: load this after they are built.
+It imports the generated stubs: import it after they are built.
 """
 
 import json
@@ -15,7 +15,7 @@ from ops.paths import DESCRIPTORS
 
 
 def write_gateway_files(topology: Topology) -> None:
-    """Write where each Envoy finds its control plane, and the pages that they serve."""
+    """Write each Envoy's bootstrap, and the pages that they serve."""
     _write_api_pages(topology)
     for region in topology.regions:
         node = EnvoyNode(

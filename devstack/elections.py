@@ -1,4 +1,4 @@
-"""Primaries of a stack's shards: which member is one, and how it hands over before it is taken down."""
+"""Primaries of a stack's shards: finding them, and stepping down before a process stops."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,7 +21,7 @@ MemberClient = MongoClient[dict[str, Any]]
 
 
 def find_shard(topology: Topology, name: str) -> StackShard:
-    """Return the shard of that name. Raises OpsError when there is none; the message lists those there are."""
+    """Return the shard of that name. Raises OpsError, which lists the shards, when there is none."""
     found = topology.find_shard(name)
     if found is None:
         names = ", ".join(each.name for each in topology.shards)
@@ -30,10 +30,10 @@ def find_shard(topology: Topology, name: str) -> StackShard:
 
 
 def find_primary(topology: Topology, shard: StackShard) -> int:
-    """Which member is the shard's primary now, asked past any fault.
+    """Return the index of the member that is the shard's primary now, asked without the fault proxy.
 
     Raises:
-        OpsError: none of them says that it is.
+        OpsError: no member says that it is.
     """
     for member, port in enumerate(shard.ports):
         if _hello(topology.listen_port(port)).get("isWritablePrimary"):
@@ -42,18 +42,18 @@ def find_primary(topology: Topology, shard: StackShard) -> int:
 
 
 def members_primary_last(topology: Topology, shard: StackShard) -> list[str]:
-    """Return the processes of a shard's members, in the order in which they are best taken down."""
+    """Return the processes of a shard's members, in the order in which they are best stopped."""
     primary = find_primary(topology, shard)
     members = sorted(range(len(shard.ports)), key=lambda member: member == primary)
     return [mongo.mongod_process_name(shard, member) for member in members]
 
 
 def step_down_primary(topology: Topology, credentials: Credentials, process: str) -> None:
-    """Has the member of that name hand over, if it is the primary and not alone, to one that has all it has.
+    """Step the member of that name down, if it is the primary and not alone, for one that has caught up.
 
     Raises:
         OpsError: no other one is primary within twenty seconds.
-        PyMongoError: it cannot be asked, or no other one has caught up.
+        PyMongoError: it does not answer, or no other one has caught up.
     """
     shard, member = _find_member(topology, process)
     if len(shard.ports) == 1 or find_primary(topology, shard) != member:
@@ -71,7 +71,7 @@ def step_down_primary(topology: Topology, credentials: Credentials, process: str
 def connect_to_member(
     topology: Topology, credentials: Credentials, port: int, *, socket_timeout_s: float = 30
 ) -> MemberClient:
-    """Return the administrator's client of one member, by the port that clients know, past any fault."""
+    """Return the administrator's client of one member, by its known port, past the fault proxy."""
     return MongoClient(
         f"mongodb://{LOOPBACK}:{topology.listen_port(port)}/?directConnection=true&authSource=admin",
         username=mongo.ADMIN_USER,

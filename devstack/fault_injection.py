@@ -1,6 +1,6 @@
-"""Faults on purpose: of stores by the proxy before them, of services by Envoy and gRPC themselves.
+"""Injected faults: of stores by the proxy before them, of services by Envoy and gRPC themselves.
 
-A fault is in force when `set_fault` returns, and gone when `clear` does.
+A fault is in force when `set_fault` returns, and ended when `clear_faults` does.
 """
 
 import fcntl
@@ -36,12 +36,12 @@ ActiveFaults = Mapping[str, StoreFault | ServiceFault]
 
 
 def list_fault_targets(topology: Topology) -> dict[str, tuple[str, ...]]:
-    """Return what can have a fault: each name stands for a service, a store's process, or a group of these."""
+    """Return the targets of faults: names of services, stores' processes, and groups of these processes."""
     return list_store_targets(topology) | {service: (service,) for service in SERVICES}
 
 
 def list_store_targets(topology: Topology) -> dict[str, tuple[str, ...]]:
-    """Those behind the proxy; none on a stack without one."""
+    """Return the targets behind the proxy; none on a stack without one."""
     if not topology.faults:
         return {}
     stores = [store for store, _ in fault_proxy_process.list_stores(topology)]
@@ -51,7 +51,7 @@ def list_store_targets(topology: Topology) -> dict[str, tuple[str, ...]]:
 
 
 def read_active_faults(topology: Topology) -> ActiveFaults:
-    """Every fault that is on."""
+    """Return every fault that is in force."""
     now = time.time()
     found: dict[str, StoreFault | ServiceFault] = {
         **_read_store_faults(topology),
@@ -61,10 +61,10 @@ def read_active_faults(topology: Topology) -> ActiveFaults:
 
 
 def set_fault(topology: Topology, target: str, fault: StoreFault | ServiceFault) -> None:
-    """Put a fault in the place of the one that the target has, if any.
+    """Set the fault of a target, replacing its present one.
 
     Raises:
-        OpsError: there is no such target, or it cannot have this fault, or nobody obeys.
+        OpsError: there is no such target, or it cannot have this fault, or a process does not apply it.
     """
     names = resolve_fault_target(topology, target)
     if isinstance(fault, ServiceFault):
@@ -98,7 +98,7 @@ def resolve_fault_target(topology: Topology, target: str) -> tuple[str, ...]:
     """Return the stores that a name stands for, or the service of that name.
 
     Raises:
-        OpsError: there is none; the message lists those there are.
+        OpsError: there is none; the message lists the names.
     """
     known = list_fault_targets(topology)
     if target in known:
@@ -163,7 +163,7 @@ def _read_mesh(topology: Topology) -> Mesh:
 
 @contextmanager
 def _lock_fault_files(topology: Topology) -> Iterator[None]:
-    """Two that change a file at once would undo each other's change."""
+    """Lock the files of faults, as concurrent changes of a file would undo each other."""
     with (topology.run_folder / "faults.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -176,7 +176,7 @@ def _replace_file(path: Path, content: bytes) -> None:
 
 
 def _wait_until_applied(ops_port: int, metric: str, file: Path, process: str) -> None:
-    """The process says in a metric which version of its file it goes by.
+    """Wait until the process reports in a metric that it uses the present version of its file.
 
     The present version counts: others may change the file at the same time, and keep the rest of it.
     """
@@ -193,7 +193,7 @@ def _wait_until_applied(ops_port: int, metric: str, file: Path, process: str) ->
 
 
 def _wait_until_confirmed(topology: Topology) -> None:
-    """Every node of the mesh has confirmed what the control plane gives out."""
+    """Wait until every node of the mesh has confirmed the control plane's configuration."""
     mesh_status = importlib.import_module("ops.mesh_status")  # Envoy's API takes a while to load.
 
     def behind() -> list[str]:

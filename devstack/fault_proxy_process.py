@@ -13,7 +13,7 @@ NO_FAULTS = "{}\n"
 
 
 def fault_proxy_processes(topology: Topology) -> list[StackProcess]:
-    """Return the proxy, which has to be there before the stores: members of a shard find themselves through it."""
+    """Return the proxy, which starts before the stores: members of a shard reach each other through it."""
     if not topology.faults:
         return []
     ops, known = topology.fault_proxy_ops, dict(list_stores(topology))
@@ -31,7 +31,7 @@ def fault_proxy_processes(topology: Topology) -> list[StackProcess]:
 
 
 def list_stores(topology: Topology) -> Iterator[tuple[str, int]]:
-    """Each store's process, and the port at which its clients know it."""
+    """Yield each store's process, and the port that its clients know."""
     for shard in topology.shards:
         for member, port in enumerate(shard.ports):
             yield mongo.mongod_process_name(shard, member), port

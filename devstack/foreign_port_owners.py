@@ -12,12 +12,12 @@ TERMINATE_TIMEOUT_S = 10.0
 
 
 def find_stack_processes(topology: Topology) -> list[psutil.Process]:
-    """Every living process that this stack started, recognised by a variable in its environment."""
+    """Return every living process that this stack started, recognised by a variable in its environment."""
     return [process for process in psutil.process_iter() if _belongs_to_stack(process, str(topology.root))]
 
 
 def terminate_processes(processes: Iterable[psutil.Process]) -> None:
-    """End these processes and no others: politely, then by force."""
+    """Terminate these processes and no others: by SIGTERM, then by SIGKILL."""
     remaining = list(processes)
     for process in remaining:
         with suppress(psutil.NoSuchProcess):
@@ -30,7 +30,7 @@ def terminate_processes(processes: Iterable[psutil.Process]) -> None:
 
 
 def find_foreign_port_owners(ports: Iterable[int]) -> dict[int, str]:
-    """Return the ports among these that are taken, each with who listens there as far as one may know."""
+    """Return those of these ports that are taken, each with its owner as far as it is visible."""
     taken = [port for port in ports if not is_port_free(port)]
     return {port: _port_owner(port) for port in taken}
 

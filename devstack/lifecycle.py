@@ -1,4 +1,4 @@
-"""Brings a stack up, step by step, and takes it down without leaving a process behind."""
+"""Starts a stack, step by step, and stops it without leaving a process behind."""
 
 import importlib
 import shutil
@@ -36,10 +36,10 @@ DOWN_TIMEOUT_S = 60.0
 
 
 def start_stack(topology: Topology, steps: StepProgress, *, stores_only: bool = False) -> Stack:
-    """Brings everything up that is not up yet, and returns when all of it is ready.
+    """Start everything that does not run yet, and return when all of it is ready.
 
     Raises:
-        OpsError: something does not come up; the message holds its last log lines.
+        OpsError: a process does not start; the message holds its last log lines.
     """
     if binaries.missing_packages():
         with steps.step("system packages"):
@@ -80,9 +80,9 @@ def start_stack(topology: Topology, steps: StepProgress, *, stores_only: bool = 
 
 
 def stop_stack(topology: Topology, *, wipe: bool = False) -> int:
-    """Stop every process of the stack; return how many there were.
+    """Stop every process of the stack; return their number.
 
-    With `wipe`, its data, secrets and ports are forgotten too.
+    With `wipe`, its data, secrets and ports are deleted as well.
     """
     running = foreign_port_owners.find_stack_processes(topology)
     client = SupervisorClient(topology)
@@ -116,7 +116,7 @@ def write_configuration(stack: Stack) -> None:
 
 
 def _ensure_supervisor(stack: Stack, steps: StepProgress) -> SupervisorClient:
-    """Return a supervisor that has the present configuration; a running one takes over what changed."""
+    """Return a supervisor with the present configuration; a running one reloads what has changed."""
     client = SupervisorClient(stack.topology)
     if client.is_up():
         changed = client.apply_config()

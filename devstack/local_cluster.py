@@ -1,4 +1,4 @@
-"""The local stack as a cluster that the operator's tools work on."""
+"""The local stack as a cluster for the operator's tools."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ WATCHDOG_LOG = "fence-watchdog.log"
 
 
 def open_local_cluster(name: str = "") -> "LocalCluster":
-    """Return the recorded stack of that name, `dev` without one; raise OpsError when it was never started."""
+    """Return the recorded stack of that name, by default `dev`. Raises OpsError when it was never started."""
     return LocalCluster.load(topology.find_stack(name or DEFAULT_STACK))
 
 
@@ -99,7 +99,7 @@ class LocalCluster:
         return services.service_environment(self.topology, self.credentials, service, "serve")
 
     def operator_key(self) -> Path:
-        """Return the key that `ic up` makes; raise OpsError for a stack that is older than such keys."""
+        """Return the key that `ic up` makes. Raises OpsError for a stack that is older than such keys."""
         path = service_key_path(self.topology, OPERATOR_SERVICE)
         if not path.exists():
             raise OpsError(f"{self} has no key for operators yet; run `ic up` once more")
@@ -131,7 +131,7 @@ class LocalCluster:
         return self.topology.logs_folder / WATCHDOG_LOG
 
     def with_shard(self, name: str, uri: str = "") -> Self:
-        """Return the stack with one more shard; raise OpsError when it has no ports for more."""
+        """Return the stack with one more shard. Raises OpsError when it has no ports for more."""
         if self.topology.faults and not uri:
             raise OpsError("a stack that was made with --faults keeps its shards: its proxy knows no others")
         return replace(self, topology=self.topology.with_shard(name, uri))

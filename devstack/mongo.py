@@ -27,11 +27,14 @@ REPLICA_SET_SETTINGS = {
     "heartbeatIntervalMillis": 500,
     "chainingAllowed": False,
 }
-"""Members on one machine need no ten seconds to miss a primary; and each follows the primary itself, so that
-one that is taken down keeps no other from confirming writes."""
+"""Members on one machine detect a missing primary sooner than in the default ten seconds; and each replicates
+from the primary itself, so that a stopped one delays no other's confirmations."""
 
 MAX_TRANSACTION_S = 15
-"""More than any takes. What a killed process leaves open keeps others from its documents for so long."""
+"""Longer than any transaction takes.
+
+Documents of a transaction that a killed process leaves open stay locked for this time.
+"""
 
 PRIMARY_TIMEOUT_S = 60.0
 ALREADY_INITIALIZED = 23
@@ -40,12 +43,12 @@ MongodClient = MongoClient[dict[str, Any]]
 
 
 def mongod_process_name(shard: StackShard, member: int) -> str:
-    """How one mongod is called."""
+    """Return the process name of a mongod."""
     return f"mongo-{shard.name}" if len(shard.ports) == 1 else f"mongo-{shard.name}-{member + 1}"
 
 
 def mongod_processes(topology: Topology) -> list[StackProcess]:
-    """One mongod for each member of each shard."""
+    """Return one mongod for each member of each shard."""
     return [
         StackProcess(
             name=mongod_process_name(shard, member),
@@ -103,7 +106,7 @@ def _first_slot_map(topology: Topology) -> dict[str, Any]:
 
 
 def prepare_shards(topology: Topology, credentials: Credentials) -> None:
-    """Make replica sets with an administrator of the running mongods; change nothing that is there.
+    """Make replica sets with an administrator of the running mongods; leave existing ones as they are.
 
     Raises:
         OpsError: a shard has no primary within a minute.
@@ -120,7 +123,7 @@ def _mongod_config_path(topology: Topology, shard: StackShard, member: int) -> P
 
 
 def _initiate_replica_set(shard: StackShard, first: int) -> None:
-    """Members know each other, and are known to drivers, by the ports of clients."""
+    """Initiate the replica set, whose members use the ports of clients, as drivers do."""
     members = [{"_id": i, "host": f"{LOOPBACK}:{port}"} for i, port in enumerate(shard.ports)]
     with _open_member_client(first) as client:
         if "setName" in client.admin.command("hello"):
@@ -159,7 +162,7 @@ def _hello(client: MongodClient) -> Mapping[str, Any]:
 
 
 def _ensure_admin(primary: int, password: str) -> None:
-    """The first user: MongoDB lets a client on the same machine make it, and nobody after that."""
+    """Create the first user: MongoDB allows that to a local client while there is none."""
     with _open_member_client(primary, username=ADMIN_USER, password=password, authSource="admin") as client:
         try:
             client.admin.command("usersInfo", ADMIN_USER)

@@ -1,4 +1,4 @@
-"""Asking a process over the network whether it is ready."""
+"""Readiness probes over the network."""
 
 import http.client
 import socket
@@ -11,12 +11,12 @@ PROBE_TIMEOUT_S = 2.0
 
 
 def probe_http(port: int, path: str) -> ProbeResult:
-    """Ready when the path answers 200; else what it answered."""
+    """Return ready when the path answers 200, else the answer."""
     return _probe_path(http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S), path)
 
 
 def probe_https(port: int, path: str, trusting: ssl.SSLContext) -> ProbeResult:
-    """As `probe_http`, over TLS; a certificate that is not trusted is not ready either."""
+    """Probe as `probe_http` does, over TLS; an untrusted certificate is not ready."""
     connection = http.client.HTTPSConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S, context=trusting)
     return _probe_path(connection, path)
 
@@ -36,7 +36,7 @@ def _probe_path(connection: http.client.HTTPConnection, path: str) -> ProbeResul
 
 
 def probe_port(port: int) -> ProbeResult:
-    """Ready when something accepts connections on the port."""
+    """Return ready when the port accepts connections."""
     try:
         socket.create_connection((LOOPBACK, port), timeout=PROBE_TIMEOUT_S).close()
     except OSError as error:

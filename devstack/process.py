@@ -1,4 +1,4 @@
-"""What the supervisor runs: one record for each process of a stack."""
+"""The record of a supervised process of a stack."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from enum import Enum
 class StartStage(Enum):
     """Processes of one stage start together; stages start in this order and stop in the opposite one.
 
-    Those of the first are how the stores are reached, and reach each other.
+    The first stage is the processes through which the stores are reached, and reach each other.
     """
 
     MAPPER = "mapper"
@@ -20,7 +20,7 @@ class StartStage(Enum):
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """Whether a process can do its work, and in a few words why not."""
+    """Whether a process can do its work, and a short reason why not."""
 
     ready: bool
     detail: str = ""
@@ -30,10 +30,10 @@ class ProbeResult:
 class StackProcess:
     """One supervised process.
 
-    `ports` are labelled for people; `probe` asks the process itself and answers within two seconds;
-    `stop_wait_s` is how long it may take to finish before it is killed; `region` is where a service or a
-    gateway is. `group`, by default the stage, is what the supervisor takes over as a whole: what comes to a
-    running stack has a group of its own.
+    `ports` have labels for people; `probe` asks the process itself and answers within two seconds;
+    `stop_wait_s` is the grace period before it is killed; `region` is that of a service or a gateway.
+    `group`, by default the stage, is the unit that the supervisor reloads: processes added to a running stack
+    have a group of their own.
     """
 
     name: str
@@ -48,10 +48,10 @@ class StackProcess:
 
     @property
     def supervised_group(self) -> str:
-        """How the supervisor calls its group."""
+        """The supervisor's name of its group."""
         return self.group or self.stage.value
 
     @property
     def supervised_name(self) -> str:
-        """How the supervisor calls it."""
+        """The supervisor's name of the process."""
         return f"{self.supervised_group}:{self.name}"

@@ -34,7 +34,7 @@ def restart_processes(stack: Stack, processes: Iterable[StackProcess], steps: St
 def add_stores(
     stack: Stack, processes: Sequence[StackProcess], prepare: Callable[[], None], steps: StepProgress
 ) -> None:
-    """Start stores that a running stack did not have, prepares them and wait until they are ready."""
+    """Start stores that are new in a running stack, prepare them and wait until they are ready."""
     client = SupervisorClient(stack.topology)
     write_supervisor_config(stack.topology, stack.processes)
     client.add_groups()
@@ -53,7 +53,7 @@ def stop_processes(stack: Stack, processes: Iterable[StackProcess], steps: StepP
 
 
 def kill_processes(stack: Stack, processes: Iterable[StackProcess], steps: StepProgress) -> None:
-    """Kills these processes, all at once and without a word; they stay down."""
+    """Kill these processes, all at once by SIGKILL; they stay down."""
     names = [process.supervised_name for process in processes]
     with steps.step(f"kill {len(names)} processes"):
         SupervisorClient(stack.topology).kill(names)
@@ -69,7 +69,7 @@ def start_processes(stack: Stack, processes: Iterable[StackProcess], steps: Step
 
 
 def start_processes_in_turn(stack: Stack, processes: Sequence[StackProcess], steps: StepProgress) -> None:
-    """As `start`, two at a time: on a small machine all at once would starve the running ones."""
+    """Start as `start_processes` does, two at a time: all at once would starve the running ones."""
     client = SupervisorClient(stack.topology)
     with steps.step(f"start {len(processes)} processes") as detail:
         for first in range(0, len(processes), MAX_CONCURRENT_STARTS):
@@ -90,7 +90,7 @@ def probe_process(process: StackProcess) -> ProbeResult:
 
 
 def probe_ports(process: StackProcess) -> ProbeResult:
-    """Ready to be prepared: a store cannot be ready for clients before that."""
+    """Probe whether a store can be prepared: it is not ready for clients before that."""
     closed = [answer for port in process.ports.values() if not (answer := probe_port(port)).ready]
     return closed[0] if closed else ProbeResult(True)
 

@@ -1,4 +1,4 @@
-"""What a stack is doing now: one row for each process."""
+"""The status of a stack: one row for each process."""
 
 import time
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from devstack.supervisor import ProcessState, SupervisorClient
 
 @dataclass(frozen=True)
 class ProcessStatus:
-    """One process, seen from outside: memory is its proportional share, children included."""
+    """One process as seen from outside: its memory is the proportional share, children included."""
 
     name: str
     ports: dict[str, int]
@@ -28,7 +28,7 @@ class ProcessStatus:
 
 
 def read_process_statuses(stack: Stack) -> list[ProcessStatus]:
-    """Every process of the stack, the supervisor first."""
+    """Return the status of every process of the stack, the supervisor first."""
     client = SupervisorClient(stack.topology)
     states = client.states()
     supervised = [process for process in stack.processes if process.name in states]
@@ -46,7 +46,7 @@ def read_process_statuses(stack: Stack) -> list[ProcessStatus]:
 
 
 def total_memory_bytes(found: Iterable[ProcessStatus]) -> int:
-    """All of them together, in bytes."""
+    """Return the memory of all of them, in bytes."""
     return sum(row.memory_bytes for row in found)
 
 

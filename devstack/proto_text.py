@@ -1,7 +1,7 @@
-"""Prints a descriptor as the .proto file that it was made of, without comments and options.
+"""Prints a descriptor as its .proto file, without comments and options.
 
-protovalidate ships `buf/validate/validate.proto` as a descriptor only; to compile what imports it, a
-compiler needs the text.
+protovalidate ships `buf/validate/validate.proto` as a descriptor only; a compiler of contracts that import it
+needs the text.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _MAX_FIELD_NUMBER = 536870911
 
 
 def render_proto_file(file: FileDescriptorProto) -> str:
-    """Return the text of a proto2 file; of its options only those of the file itself are kept."""
+    """Return the text of a proto2 file, with no options but those of the file itself."""
     lines = ['syntax = "proto2";', "", f"package {file.package};", ""]
     lines += [f'import "{name}";' for name in file.dependency]
     lines += ["", f'option go_package = "{file.options.go_package}";']

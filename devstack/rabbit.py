@@ -1,4 +1,4 @@
-"""RabbitMQ: a node of the stack's own, beside any that the system runs."""
+"""RabbitMQ: a node of the stack's own, beside any of the system."""
 
 import amqp
 from amqp.exceptions import AMQPError
@@ -20,9 +20,9 @@ ERLANG_ARGUMENTS = (
 
 
 def rabbit_processes(topology: Topology, credentials: Credentials) -> list[StackProcess]:
-    """Return the broker, and a port mapper that no other Erlang node on the machine shares.
+    """Return the broker, and a port mapper that is not shared with other Erlang nodes.
 
-    Without a mapper of its own the node would start the machine-wide one and leave it behind.
+    Without a mapper of its own the node would start the machine-wide one and leave it running.
     """
     ports = topology.rabbit
     return [
@@ -46,7 +46,7 @@ def rabbit_processes(topology: Topology, credentials: Credentials) -> list[Stack
 
 
 def write_rabbit_files(topology: Topology, credentials: Credentials) -> None:
-    """Write the node's configuration; user and virtual host are made at its first start."""
+    """Write the node's configuration; its first start creates user and virtual host."""
     home = topology.data_folder / "rabbit"
     home.mkdir(parents=True, exist_ok=True)
     if not (home / ".erlang.cookie").exists():

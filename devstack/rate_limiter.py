@@ -1,4 +1,4 @@
-"""The rate limiter of a stack, and the limits that it holds clients to."""
+"""The rate limiter of a stack, and its limits."""
 
 import os
 import re
@@ -17,14 +17,14 @@ from devstack.topology_parts import LOOPBACK
 
 RATE_LIMITER_PROCESS: Final = "rate-limiter"
 LIFTED_LIMITS_FACTOR: Final = 1_000
-"""How many times the usual limits are more than people reach who do the work of a crowd."""
+"""The factor of the usual limits that is enough for one user who does the work of many."""
 INHERITED_VARIABLES: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
 _DEFAULT_LIMITS_FOLDER: Final = Path(gateway.ratelimit.__file__).with_name("config")
 _REQUESTS_PER_UNIT: Final = re.compile(r"(?<=requests_per_unit: )\d+")
 
 
 def rate_limiter_process(topology: Topology, credentials: Credentials) -> StackProcess:
-    """Return the process, which needs Redis to count."""
+    """Return the process, which needs Redis for its counters."""
     ports = topology.rate_limiter
     return StackProcess(
         name=RATE_LIMITER_PROCESS,
@@ -37,7 +37,7 @@ def rate_limiter_process(topology: Topology, credentials: Credentials) -> StackP
 
 
 def write_rate_limits(topology: Topology) -> None:
-    """Write the limits of this stack; the limiter takes them over while it runs."""
+    """Write the limits of this stack; a running limiter reloads them."""
     topology.limits_folder.mkdir(parents=True, exist_ok=True)
     for source in _DEFAULT_LIMITS_FOLDER.glob("*.yaml"):
         text = _REQUESTS_PER_UNIT.sub(
@@ -48,9 +48,9 @@ def write_rate_limits(topology: Topology) -> None:
 
 @contextmanager
 def lifted_rate_limits(topology: Topology) -> Iterator[None]:
-    """Within the block, clients of the running stack get a thousand times their usual limits.
+    """Raise the limits of the running stack by the factor during the block.
 
-    After a `kill -9` they stay so until `ic up`.
+    After a `kill -9` they stay raised until `ic up`.
     """
     write_rate_limits(topology.model_copy(update={"limits_times": LIFTED_LIMITS_FACTOR}))
     try:

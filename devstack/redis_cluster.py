@@ -1,4 +1,4 @@
-"""Redis Cluster: three masters that share the slots; a cache and sessions, so no replicas on a laptop."""
+"""Redis Cluster: three masters that share the slots, without replicas, for a cache and sessions."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ REDIS_MAX_MEMORY = "128mb"
 
 
 def redis_processes(topology: Topology, credentials: Credentials) -> list[StackProcess]:
-    """One server for each node."""
+    """Return one server for each node."""
     return [
         StackProcess(
             name=f"redis-{i + 1}",
@@ -35,7 +35,8 @@ def redis_processes(topology: Topology, credentials: Credentials) -> list[StackP
 def write_redis_files(topology: Topology, credentials: Credentials) -> None:
     """Write each node's configuration.
 
-    A node that is gone takes only its own slots along, and a full node evicts: both mean slower, not wrong.
+    A node that is down affects its own slots only, and a full node evicts: both make answers slower, not
+    wrong.
     """
     for i, node in enumerate(topology.redis):
         data = topology.data_folder / f"redis-{i + 1}"
@@ -55,7 +56,7 @@ def write_redis_files(topology: Topology, credentials: Credentials) -> None:
             "save": '""',
             "requirepass": credentials.redis_password,
             "masterauth": credentials.redis_password,
-            # A rewritten title would overwrite the environment, by which `ic down` knows its processes.
+            # A rewritten title would overwrite the environment, by which `ic down` recognises its processes.
             "set-proc-title": "no",
             "maxmemory": REDIS_MAX_MEMORY,
             "maxmemory-policy": "allkeys-lfu",
@@ -65,7 +66,7 @@ def write_redis_files(topology: Topology, credentials: Credentials) -> None:
 
 
 def prepare_redis_cluster(topology: Topology, credentials: Credentials) -> None:
-    """Make one cluster of the running nodes; leaves a cluster that has all its slots as it is.
+    """Make one cluster of the running nodes; leave a cluster that has all its slots as it is.
 
     Raises:
         OpsError: the nodes do not agree within half a minute.

@@ -1,4 +1,4 @@
-"""The regions of a stack: each has a gateway and service processes of its own and shares all the rest."""
+"""The regions of a stack: each has its own gateway and service processes and shares everything else."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -10,7 +10,7 @@ REGION_CHOICES: Final = (1, 2)
 
 
 class ServicePorts(BaseModel):
-    """Where one service listens: gRPC, and an ops port for each role."""
+    """The ports of one service: gRPC, and an ops port for each role."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,11 +31,11 @@ class StackRegion(BaseModel):
     services: dict[str, ServicePorts]
 
     def process_name(self, process: str) -> str:
-        """Return the name of a process of this region: as it is in the first one, with its number in others."""
+        """Return a process's name in this region: the plain one in the first region, numbered in others."""
         return process if self.number == 1 else f"{process}-{self.number}"
 
     def ports(self) -> Iterator[int]:
-        """Every port of the region."""
+        """Yield every port of the region."""
         yield from (self.gateway, self.gateway_admin)
         for service in self.services.values():
             yield from (service.grpc, service.serve_ops, service.work_ops)
@@ -59,7 +59,7 @@ def documented_regions(count: int, services: Sequence[str]) -> tuple[StackRegion
 
 
 def block_regions(base: int, count: int, services: Sequence[str]) -> tuple[StackRegion, ...]:
-    """Return the ports of any other stack: offsets from the start of its block."""
+    """Return the ports of another stack: offsets from the start of its block."""
     first = StackRegion(
         name=_region_name(1, count),
         gateway=base,

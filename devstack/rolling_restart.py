@@ -1,4 +1,4 @@
-"""A rolling restart: every process of a stack in turn, the next when the last is back at work."""
+"""A rolling restart: one process after the other, the next when callers have found the last again."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,16 +17,16 @@ from ops.waiting import wait_until
 
 READY_TIMEOUT_S: Final = 120.0
 GATEWAY_DRAIN_TIMEOUT_S: Final = 45.0
-"""Envoy tells its clients for half a minute that it is leaving, and then takes no connections any more."""
+"""Envoy asks its clients for half a minute to reconnect elsewhere, and then accepts no connections."""
 HEALTH_CHECK_DELAY_S: Final = 3.0
-"""Once it is ready, until the health checks of all its callers have found it."""
+"""The time after readiness until the health checks of all callers have noticed."""
 POLL_INTERVAL_S: Final = 0.2
 
 ReportProgress = Callable[[str], None]
 
 
 def restart_order(stack: Stack) -> Iterator[StackProcess]:
-    """The order: what serves, region by region, then the stores. The means and witnesses of tests stay."""
+    """Yield the processes in order: services, region by region, then stores; not the tools of tests."""
     for name in (control_plane.CONTROL_PLANE_PROCESS, rate_limiter.RATE_LIMITER_PROCESS):
         yield stack.find_process(name)
     for region in stack.topology.regions:
@@ -44,9 +44,9 @@ def restart_order(stack: Stack) -> Iterator[StackProcess]:
 
 
 def restart_in_turn(stack: Stack, tell: ReportProgress) -> None:
-    """Restart everything in turn; `tell` gets the name of each process.
+    """Restart all processes one after the other; `tell` receives the name of each.
 
-    Gateways are drained first, and a shard's primary hands over first where there are other members.
+    Gateways are drained first, and a shard's primary steps down first if there are other members.
 
     Raises:
         OpsError: a process is not ready within two minutes.
@@ -70,7 +70,7 @@ def _prepare_restart(stack: Stack, process: StackProcess) -> None:
 
 
 def _drain_gateway(region: StackRegion) -> None:
-    """Return when no client is connected any more, or is so after all that time."""
+    """Drain a region's gateway: return when no client is connected, or after `GATEWAY_DRAIN_TIMEOUT_S`."""
     admin = f"http://{LOOPBACK}:{region.gateway_admin}"
     with httpx.Client(base_url=admin, trust_env=False, timeout=5.0) as client:
         client.post("/drain_listeners", params={"graceful": ""})

@@ -1,4 +1,4 @@
-"""The six services, each in both roles, and what their environment tells them."""
+"""The six services, each in both roles, with their environment."""
 
 import json
 import os
@@ -16,11 +16,12 @@ from ops.service_names import SERVICES
 
 SERVICE_ROLES = ("serve", "work")
 INHERITED_VARIABLES = {"IC_OTLP_ENDPOINT": None, "IC_TRACE_SAMPLE_RATIO": None, "IC_LOG_LEVEL": "INFO"}
-"""What a caller may set for all services, with its default; without one, it is passed on only when set."""
+"""Variables that a caller may set for all services, with their defaults; one without a default is passed on
+only when set."""
 
 
 def service_processes(topology: Topology, credentials: Credentials) -> list[StackProcess]:
-    """Two processes a service and region: one answers calls, one consumes events."""
+    """Return two processes for each service and region: one answers calls, one consumes events."""
     return [
         _service_process(topology, credentials, region, service, role)
         for region in topology.regions
@@ -32,9 +33,9 @@ def service_processes(topology: Topology, credentials: Credentials) -> list[Stac
 def service_environment(
     topology: Topology, credentials: Credentials, service: str, role: str, region: StackRegion | None = None
 ) -> dict[str, str]:
-    """Return the environment of one service process outside the mesh, by the names that the chassis reads.
+    """Return the environment of a service process outside the mesh, by the names that the chassis reads.
 
-    Without a region, it is one of the first.
+    Without a region it is that of the first.
     """
     here = (region or topology.regions[0]).services
     ports = here[service]
@@ -62,8 +63,8 @@ def service_environment(
         "IC_SMTPUTF8": "true",
         "IC_PUBLIC_URL": topology.public_url,
         "IC_FAILED_SIGN_INS_TIMES": str(topology.limits_times),
-        # Some machines switch these off or on for all Pythons. Without stored bytecode every start compiles
-        # every library, and the services flush their own log.
+        # Some machines set these for all Pythons. Without stored bytecode every start compiles every library,
+        # and the services flush their log themselves.
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONUNBUFFERED": "",
         **_inherited_variables(),

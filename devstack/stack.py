@@ -1,4 +1,4 @@
-"""A stack with all that is needed to run it: its record, its secrets and its processes."""
+"""A stack to run: its record, its secrets and its processes."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from ops.errors import OpsError
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack with all that is needed to run it."""
+    """A stack with its record, its secrets and its processes."""
 
     topology: Topology
     credentials: Credentials
@@ -21,7 +21,7 @@ class Stack:
 
     @classmethod
     def assemble(cls, topology: Topology, *, stores_only: bool = False) -> "Stack":
-        """Assembles its processes."""
+        """Return the stack with its processes."""
         secrets = Credentials.load_or_create(topology)
         processes = [
             *fault_proxy_process.fault_proxy_processes(topology),
@@ -49,7 +49,7 @@ class Stack:
         """Return the process of that name.
 
         Raises:
-            OpsError: there is none; the message lists those there are.
+            OpsError: there is none; the message lists the names.
         """
         for process in self.processes:
             if process.name == name:

@@ -34,7 +34,7 @@ GENERATOR_PACKAGES = (
 )
 VALIDATE_PROTO = "buf/validate/validate.proto"
 ERROR_PROTOS = ("google/rpc/status.proto", "google/rpc/error_details.proto")
-"""The gateway finds the types of error details in the descriptor set; no contract imports them."""
+"""The types of error details, which the gateway looks up in the descriptor set; no contract imports them."""
 
 STUBS_PROJECT = """\
 [build-system]
@@ -58,7 +58,7 @@ namespaces = true
 
 
 class StubsOutcome(Enum):
-    """What a build did."""
+    """The outcome of a build."""
 
     BUILT = "built"
     UP_TO_DATE = "up to date"
@@ -90,14 +90,14 @@ def build_generated_stubs(*, force: bool = False, protos: Path = PROTOS, target:
 
 
 def _make_importable(target: Path) -> None:
-    """Lets this very process import what it built: a folder that was missing at start is not on its path."""
+    """Make the built stubs importable here: a folder that was missing at start is not on the path."""
     if str(target) not in sys.path:
         sys.path.append(str(target))
     importlib.invalidate_caches()
 
 
 def proto_files(protos: Path) -> list[str]:
-    """All contracts below a folder, as the paths that an import names."""
+    """Return all contracts below a folder, as paths for imports."""
     return sorted(path.relative_to(protos).as_posix() for path in protos.rglob("*.proto"))
 
 
@@ -148,7 +148,7 @@ def _run_protoc(
 
 
 def _import_folders() -> list[Path]:
-    """Where google/protobuf and google/api lie in this environment."""
+    """Return the folders of google/protobuf and google/api in this environment."""
     return [Path(grpc_tools.__file__).parent / "_proto", Path(annotations_pb2.__file__).parents[2]]
 
 
@@ -186,7 +186,7 @@ def _digest_sources(protos: Path, sources: Sequence[str]) -> str:
 
 
 def _replace_folder(target: Path, built: Path) -> None:
-    """Put a finished build in place; a build that fails half-way leaves the old one standing."""
+    """Replace a folder by a finished build; a build that fails half-way leaves the old one in place."""
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(built, target)
@@ -194,7 +194,7 @@ def _replace_folder(target: Path, built: Path) -> None:
 
 @contextmanager
 def _build_lock() -> Iterator[None]:
-    """Two commands started at once build once."""
+    """Hold the lock of builds, so that two commands started at once build once."""
     STATE.mkdir(exist_ok=True)
     with (STATE / "stubs.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

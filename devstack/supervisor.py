@@ -31,12 +31,12 @@ CRASH_LOOP_RESTARTS = 3
 CRASH_LOOP_WINDOW_S = 120.0
 ANSWER_TIMEOUT_S = 15.0
 STACK_MARKER = "IC_STACK_DIR"
-"""Every process of a stack carries this variable: how `down` finds even those whose supervisor is gone."""
+"""A variable of every process of a stack, by which `down` finds those without a supervisor as well."""
 
 
 @dataclass(frozen=True)
 class ProcessState:
-    """What the supervisor knows of one process; times are Unix seconds."""
+    """The supervisor's view of one process; times are Unix seconds."""
 
     name: str
     group: str
@@ -49,24 +49,24 @@ class ProcessState:
 
     @property
     def is_running(self) -> bool:
-        """Whether it stays up, as far as the supervisor can tell."""
+        """Whether it is running, as far as the supervisor knows."""
         return self.state == "RUNNING"
 
     @property
     def is_crash_looping(self) -> bool:
-        """Whether it keeps dying: given up on, or restarted several times of late."""
+        """Whether it keeps crashing: given up on, or restarted several times lately."""
         since = time.time() - CRASH_LOOP_WINDOW_S
         recent = sum(moment > since for moment in self.recent_restarts)
         return self.has_given_up or recent >= CRASH_LOOP_RESTARTS
 
     @property
     def has_given_up(self) -> bool:
-        """Whether the supervisor has stopped trying."""
+        """Whether the supervisor has given up restarting it."""
         return self.state == "FATAL"
 
 
 def socket_path(topology: Topology) -> Path:
-    """Return the control socket: in the stack's folder, or in a short one when that path is too long."""
+    """Return the control socket: in the stack's folder, or in a short path when that one is too long."""
     path = topology.run_folder / "supervisor.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
         return path
@@ -75,22 +75,22 @@ def socket_path(topology: Topology) -> Path:
 
 
 def log_path(topology: Topology, process: str) -> Path:
-    """Where a process's output goes."""
+    """Return the log file of a process's output."""
     return topology.logs_folder / f"{process}.log"
 
 
 def read_last_lines(path: Path, count: int) -> list[str]:
-    """Return the end of a log file; a file that is not there has no lines."""
+    """Return the last lines of a log file; none if it does not exist."""
     return path.read_text(errors="replace").splitlines()[-count:] if count and path.exists() else []
 
 
 def write_supervisor_config(topology: Topology, processes: Iterable[StackProcess]) -> None:
-    """Write the supervisor's configuration; it holds the processes' secrets, so only its owner reads it."""
+    """Write the supervisor's configuration; only its owner can read it, as it holds secrets."""
     write_private_file(_supervisor_config_path(topology), render_supervisor_config(topology, list(processes)))
 
 
 def render_supervisor_config(topology: Topology, processes: list[StackProcess]) -> str:
-    """Return the configuration: one program a process, one group a stage or more."""
+    """Return the configuration: one program for each process, one group or more for each stage."""
     sections = [_daemon_sections(topology)]
     sections += [_program_section(topology, process) for process in processes]
     for stage, group in dict.fromkeys((process.stage, process.supervised_group) for process in processes):
@@ -104,7 +104,7 @@ def start_supervisor(topology: Topology) -> None:
     """Start the supervisor in the background and wait until it answers.
 
     Raises:
-        OpsError: it does not; the message holds what it said.
+        OpsError: it does not; the message holds its output.
     """
     for folder in (topology.logs_folder, topology.run_folder, socket_path(topology).parent):
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,13 +120,13 @@ def start_supervisor(topology: Topology) -> None:
 
 
 class SupervisorClient:
-    """Commands and questions to a stack's supervisor."""
+    """A client of a stack's supervisor."""
 
     def __init__(self, topology: Topology) -> None:
         self._socket = socket_path(topology)
 
     def is_up(self) -> bool:
-        """Whether the supervisor answers."""
+        """Return whether the supervisor answers."""
         try:
             self._rpc().supervisor.getState()
         except (OSError, xmlrpc.client.Error):
@@ -138,7 +138,7 @@ class SupervisorClient:
         return int(self._rpc().supervisor.getPID())
 
     def states(self) -> dict[str, ProcessState]:
-        """Every process by name; empty when the supervisor is down."""
+        """Return every process by name; none when the supervisor is down."""
         try:
             rpc = self._rpc()
             restarts: Mapping[str, Any] = rpc.ic.restarts()
@@ -149,23 +149,23 @@ class SupervisorClient:
             return {}
 
     def start(self, supervised_name: str, *, wait: bool = False) -> None:
-        """Start a process; one that runs is left alone."""
+        """Start a process; leave a running one alone."""
         self._tolerating(Faults.ALREADY_STARTED, "startProcess", supervised_name, wait)
 
     def stop(self, supervised_name: str, *, wait: bool = True) -> None:
-        """Stop a process; one that is stopped is left alone."""
+        """Stop a process; leave a stopped one alone."""
         self._tolerating(Faults.NOT_RUNNING, "stopProcess", supervised_name, wait)
 
     def kill(self, supervised_names: Sequence[str]) -> None:
-        """SIGKILL for these processes, all at once; they stay down until somebody starts them."""
+        """Kill these processes by SIGKILL, all at once; they stay down until they are started."""
         self._rpc().ic_kills.kill(list(supervised_names))
 
     def signal(self, supervised_name: str, signal_name: str) -> None:
-        """Send a signal to a running process; one that dies of it is started again."""
+        """Send a signal to a running process; one that dies of it is restarted."""
         self._rpc().supervisor.signalProcess(supervised_name, signal_name)
 
     def apply_config(self) -> list[str]:
-        """Take over what changed in the configuration file; return the changed groups, now not started."""
+        """Reload the configuration file; return the changed groups, which are stopped now."""
         rpc = self._rpc().supervisor
         [[added, changed, removed]] = rpc.reloadConfig()
         for group in [*changed, *removed]:
@@ -176,14 +176,14 @@ class SupervisorClient:
         return [*changed, *added]
 
     def add_groups(self) -> None:
-        """Take over the groups that are new in the configuration file, and leaves all others running."""
+        """Add the groups that are new in the configuration file, and leave all others running."""
         rpc = self._rpc().supervisor
         [[added, _changed, _removed]] = rpc.reloadConfig()
         for group in added:
             rpc.addProcessGroup(group)
 
     def shutdown(self) -> None:
-        """Stop all processes, the last stage first, and then the supervisor; return before that is done."""
+        """Stop all processes, the last stage first, then the supervisor; do not wait for that."""
         self._rpc().supervisor.shutdown()
 
     def _tolerating(self, fault_code: int, method: str, *arguments: object) -> None:
@@ -277,7 +277,7 @@ def _escape_percent(value: str) -> str:
 
 
 def _quote_value(value: str) -> str:
-    """Quotes for supervisord's parser, which knows no escapes: a value may hold one kind of quote."""
+    """Return a value in quotes for supervisord's parser, which has no escapes but two kinds of quotes."""
     quote = "'" if '"' in value else '"'
     if quote in value or "\n" in value:
         raise OpsError("a value for a process holds both kinds of quotes or a line break")

@@ -1,6 +1,6 @@
-"""Kills inside the supervisor, which then knows that it was meant and starts nothing again.
+"""Kills processes inside the supervisor, which then knows that it was intended and restarts none.
 
-Loaded by supervisord itself, so this file imports nothing else of the package.
+supervisord itself loads this file, so it imports nothing else of the package.
 """
 
 import signal
@@ -16,7 +16,7 @@ class ProcessKiller:
         self._supervisord = supervisord
 
     def kill(self, names: list[str]) -> bool:
-        """SIGKILL for each `group:process` that runs, all at once; KeyError for one that is unknown."""
+        """Send SIGKILL to each running `group:process`, all at once. Raises KeyError for an unknown one."""
         for process in [self._process(name) for name in names]:
             if process.pid:
                 process.administrative_stop = True
@@ -29,5 +29,5 @@ class ProcessKiller:
 
 
 def make_rpc_interface(supervisord: object, **_options: str) -> ProcessKiller:
-    """Return what the supervisor's configuration names as factory."""
+    """Return the RPC interface; the supervisor's configuration names this factory."""
     return ProcessKiller(supervisord)

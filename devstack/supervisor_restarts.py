@@ -1,6 +1,6 @@
-"""Counts restarts inside the supervisor, where they happen: nothing is derived from logs afterwards.
+"""Counts restarts inside the supervisor, where they happen, instead of deriving them from logs.
 
-Loaded by supervisord itself, so this file imports nothing else of the package.
+supervisord itself loads this file, so it imports nothing else of the package.
 """
 
 import time
@@ -23,11 +23,11 @@ class RestartCounter:
         events.subscribe(events.ProcessStateStartingEvent, self._on_starting)
 
     def restarts(self) -> dict[str, dict[str, Any]]:
-        """By process: how often it died and was started again, and when that last happened (Unix seconds)."""
+        """Return by process the number of its restarts after crashes, and their last times (Unix seconds)."""
         return {name: {"count": count, "recent": self._times[name]} for name, count in self._counts.items()}
 
     def _on_starting(self, event: Any) -> None:
-        """A start after a death is a restart; a start that somebody asked for is not."""
+        """Count a start after a crash; a start that was asked for is no restart."""
         if event.from_state in DIED_STATES:
             name = event.process.config.name
             self._counts[name] += 1
@@ -35,5 +35,5 @@ class RestartCounter:
 
 
 def make_rpc_interface(_supervisord: object, **_options: str) -> RestartCounter:
-    """Return what the supervisor's configuration names as factory."""
+    """Return the RPC interface; the supervisor's configuration names this factory."""
     return RestartCounter()

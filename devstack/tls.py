@@ -1,7 +1,7 @@
-"""The certificate of a stack's gateways, and how clients on this machine come to trust it.
+"""The certificate of a stack's gateways, and trust in it for clients on this machine.
 
-Authority and certificate are made together, and the authority's key is kept nowhere: nobody can have anything
-else signed by it.
+Authority and certificate are made together, and the authority's key is not stored: nothing else can be signed
+with it.
 """
 
 import ssl
@@ -34,7 +34,7 @@ class GatewayCertificate:
 
     @property
     def expires(self) -> datetime:
-        """When it is no longer valid."""
+        """The end of its validity."""
         return x509.load_pem_x509_certificate(self.chain.read_bytes()).not_valid_after_utc
 
 
@@ -44,13 +44,13 @@ def authority_path(topology: Topology) -> Path:
 
 
 def find_certificate(topology: Topology) -> GatewayCertificate | None:
-    """Return the one that is in use; None before there is one."""
+    """Return the certificate in use; None before there is one."""
     found = sorted(authority_path(topology).parent.glob("gateway-*.key"))
     return GatewayCertificate(found[-1].with_suffix(".pem"), found[-1]) if found else None
 
 
 def ensure_certificate(topology: Topology, now: datetime | None = None) -> GatewayCertificate:
-    """Return the one in use, or a new one with a new authority when there is none that is good for another month."""
+    """Return the certificate in use; replace it and its authority in the month before it expires."""
     now = now or datetime.now(UTC)
     found = find_certificate(topology)
     if found is not None and now < found.expires - RENEWAL_MARGIN:
@@ -59,12 +59,12 @@ def ensure_certificate(topology: Topology, now: datetime | None = None) -> Gatew
 
 
 def httpx_verify(topology: Topology) -> ssl.SSLContext | bool:
-    """Return what httpx takes as `verify` to reach the stack's gateways: the authorities that it trusts."""
+    """Return the argument `verify` of httpx for the stack's gateways: the authorities that it trusts."""
     return client_ssl_context(topology) if topology.tls else True
 
 
 def client_ssl_context(topology: Topology) -> ssl.SSLContext:
-    """Return the side of a client that trusts the stack's authority, and no other."""
+    """Return the context of a client that trusts only the stack's authority."""
     return ssl.create_default_context(cafile=authority_path(topology))
 
 

@@ -1,7 +1,7 @@
-"""What one stack consists of and where it listens: one named set of ports and folders.
+"""The parts of a stack and their addresses: one named set of ports and folders.
 
-The stack `dev` has the documented ports; every other stack gets a free block of its own when it is
-created. Both are recorded in the stack's `topology.json`, which tests read as well.
+The stack `dev` has the documented ports; every other stack gets a free block of its own when it is created.
+Both are recorded in the stack's `topology.json`, which tests read as well.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ __all__ = [
 REDIS_NODE_COUNT: Final = 3
 MEMBER_CHOICES: Final = (1, 3)
 PROXIED_PORT_OFFSET: Final = 5
-"""With faults, a store itself listens this number of ports above the one that its clients know."""
+"""With faults, the offset of a store's own port from the one that its clients know."""
 
 FAULT_PROXY_OPS_PORT: Final = 6010
 
@@ -68,11 +68,11 @@ class Topology(FrozenRecord):
     rabbit: RabbitPorts
     mailbox: MailboxPorts
     limits_times: int = Field(default=1, ge=1)
-    """How many times the usual limits clients are held to: crowds of tests are few people on one machine."""
+    """The factor of the usual rate limits: crowds in tests are few people on one machine."""
     tls: bool = False
-    """Whether the gateways take TLS, and nothing else."""
+    """Whether the gateways accept TLS only."""
     faults: bool = False
-    """Whether a proxy stands before the stores, which can delay, hold back or cut what passes."""
+    """Whether a proxy is in front of the stores, which can delay, hold back or cut their traffic."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -82,7 +82,7 @@ class Topology(FrozenRecord):
     @model_validator(mode="before")
     @classmethod
     def _as_recorded_now(cls, recorded: Any) -> Any:
-        """Return a stack that was recorded before it had these parts gets them as a new stack would have them."""
+        """Add the parts that an older recorded stack lacks, as a new stack would have them."""
         if not isinstance(recorded, dict):
             return recorded
         found = dict(recorded)
@@ -94,7 +94,7 @@ class Topology(FrozenRecord):
         return control_process_ports(None if is_developers else found["regions"][0]["gateway"]) | found
 
     def save(self) -> None:
-        """Record this set of ports as the stack's own."""
+        """Record the stack's ports."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.path.write_text(self.model_dump_json(indent=2) + "\n")
 
@@ -114,7 +114,7 @@ class Topology(FrozenRecord):
         return self.regions[0].services
 
     def find_region(self, name: str) -> StackRegion:
-        """Return the region of that name. Raises OpsError when there is none; the message lists those there are."""
+        """Return the region of that name. Raises OpsError, which lists the regions, when there is none."""
         for region in self.regions:
             if region.name == name:
                 return region
@@ -128,22 +128,22 @@ class Topology(FrozenRecord):
 
     @property
     def data_folder(self) -> Path:
-        """What the stores keep."""
+        """The stores' data."""
         return self.root / "data"
 
     @property
     def logs_folder(self) -> Path:
-        """One log file for each process."""
+        """The log files, one for each process."""
         return self.root / "logs"
 
     @property
     def run_folder(self) -> Path:
-        """Pid file and the like; worthless once the stack is down."""
+        """Pid file and the like, without use once the stack is down."""
         return self.root / "run"
 
     @property
     def secrets_folder(self) -> Path:
-        """Passwords and private keys, readable by their owner alone."""
+        """Passwords and private keys, which only their owner can read."""
         return self.root / "secrets"
 
     @property
@@ -153,7 +153,7 @@ class Topology(FrozenRecord):
 
     @property
     def slot_map_file(self) -> Path:
-        """Which slots live on which shard."""
+        """The first slot map."""
         return self.etc_folder / "slots.json"
 
     @property
@@ -168,22 +168,22 @@ class Topology(FrozenRecord):
 
     @property
     def seeded_marker(self) -> Path:
-        """Exists once seed data has been written."""
+        """The file that exists once seed data has been written."""
         return self.root / "seeded.json"
 
     @property
     def shape(self) -> StackShape:
-        """What it was made as."""
+        """The shape that it was made with."""
         made = [shard for shard in self.shards if not shard.added]
         return StackShape(shards=len(made), members=len(made[0].ports), regions=len(self.regions))
 
     @property
     def public_url(self) -> str:
-        """The first region's gateway, as a user of the API sees it."""
+        """The first region's gateway, as API clients reach it."""
         return self.region_url(self.regions[0])
 
     def region_url(self, region: StackRegion) -> str:
-        """Return a region's gateway."""
+        """Return the URL of a region's gateway."""
         return f"{'https' if self.tls else 'http'}://{LOOPBACK}:{region.gateway}"
 
     @property
@@ -198,21 +198,21 @@ class Topology(FrozenRecord):
 
     @property
     def store_faults_file(self) -> Path:
-        """What the proxy before the stores does to their connections."""
+        """The file of the stores' faults, which the proxy follows."""
         return self.run_folder / "faults.json"
 
     def listen_port(self, port: int) -> int:
-        """Where a store itself listens whose clients know it by this port."""
+        """Return the port of a store itself, by the one that its clients know."""
         return port + PROXIED_PORT_OFFSET if self.faults else port
 
     def find_shard(self, name: str) -> StackShard | None:
-        """Return the shard of that name, if it has it."""
+        """Return the shard of that name; None when there is none."""
         return next((shard for shard in self.shards if shard.name == name), None)
 
     def with_shard(self, name: str, address: str = "") -> Self:
-        """Return this stack with one more shard: the servers at `address`, or as many members here as others have.
+        """Return this stack with one more shard: the servers at `address`, or local members as in others.
 
-        The same stack if it has a shard of that name.
+        A stack that has a shard of that name is returned as it is.
 
         Raises:
             OpsError: there are no ports for more shards.
@@ -229,7 +229,7 @@ class Topology(FrozenRecord):
         return self.model_copy(update={"shards": shards})
 
     def store_ports(self) -> Iterator[int]:
-        """The ports at which clients reach the stores."""
+        """Return the ports at which clients reach the stores."""
         for shard in self.shards:
             yield from shard.ports
         for node in self.redis:
@@ -237,7 +237,7 @@ class Topology(FrozenRecord):
         yield from (self.rabbit.amqp, self.mailbox.smtp)
 
     def ports(self) -> Iterator[int]:
-        """Every port of the stack."""
+        """Yield every port of the stack."""
         for region in self.regions:
             yield from region.ports()
         for process in (self.control_plane, self.rate_limiter):
@@ -266,7 +266,7 @@ def documented_stack(root: Path, shape: StackShape) -> Topology:
 
 
 def block_stack(name: str, root: Path, base: int, shape: StackShape) -> Topology:
-    """Return the ports of any other stack: offsets from the start of its block."""
+    """Return the ports of another stack: offsets from the start of its block."""
     return Topology(
         name=name,
         root=root,
@@ -302,7 +302,7 @@ def find_or_create_stack(
     limits_times: int = 1,
     faults: bool = False,
 ) -> Topology:
-    """Return the recorded stack of that name, or a new one with ports of its own; `tls` is for both, from now on.
+    """Return the recorded stack of that name, or a new one with ports of its own; `tls` is set from now on.
 
     Raises:
         OpsError: the stack exists with another number of shards, members or regions, or without the faults
@@ -344,7 +344,7 @@ def _create_stack(name: str, root: Path, shape: StackShape, *, faults: bool) -> 
 
 
 def _candidate_blocks(root: Path) -> Iterator[int]:
-    """Blocks not given to another stack of this checkout; checkouts side by side begin at different ones."""
+    """Yield blocks that no other stack of this checkout has; different checkouts begin at different ones."""
     taken = {Topology.load(stacks_dir() / name / "topology.json").gateway for name in stack_names()}
     blocks = (MAX_BLOCK_PORT - MIN_BLOCK_PORT) // BLOCK_PORTS
     start = int.from_bytes(hashlib.sha256(str(root).encode()).digest()[:4]) % blocks
@@ -355,7 +355,7 @@ def _candidate_blocks(root: Path) -> Iterator[int]:
 
 
 def is_port_free(port: int) -> bool:
-    """Whether nothing listens on this port of the loopback interface."""
+    """Return whether no process listens on this port of the loopback interface."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,4 +1,4 @@
-"""What a stack is made of: its shape, its shards, and where the other stores and processes listen."""
+"""Parts of a stack's record: its shape, its shards, and the ports of other stores and processes."""
 
 from collections.abc import Sequence
 from typing import Final, Self
@@ -13,13 +13,13 @@ MAX_SHARDS: Final = 8
 
 
 class FrozenRecord(BaseModel):
-    """A record of a stack that cannot be changed and knows all its fields."""
+    """An immutable record of a stack that refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class StackShape(FrozenRecord):
-    """What a stack is made as, and stays: shards, the members of each, regions."""
+    """The shape that a stack is made with and keeps: shards, the members of each, regions."""
 
     shards: int = 2
     members: int = 1
@@ -27,7 +27,7 @@ class StackShape(FrozenRecord):
 
 
 class ProcessPorts(FrozenRecord):
-    """Where a process of the gateway's listens: gRPC, and its ops port."""
+    """The ports of one of the gateway's processes: gRPC, and its ops port."""
 
     grpc: int
     ops: int
@@ -41,7 +41,7 @@ class RedisPorts(FrozenRecord):
 
 
 class RabbitPorts(FrozenRecord):
-    """RabbitMQ's own ports: clients, Erlang distribution, and the epmd that only this stack uses."""
+    """RabbitMQ's own ports: clients, Erlang distribution, and the stack's own epmd."""
 
     amqp: int
     dist: int
@@ -56,21 +56,21 @@ class MailboxPorts(FrozenRecord):
 
 
 class StackShard(FrozenRecord):
-    """One shard: a replica set whose members listen on these ports, or whatever answers at `address`.
+    """One shard: a replica set whose members listen on these ports, or the servers at `address`.
 
-    Where there are no ports, none of its servers belongs to the stack.
+    A shard without ports has no servers of the stack.
     """
 
     name: str
     ports: tuple[int, ...]
     added: bool = False
-    """Whether it came to a stack that was there already."""
+    """Whether it was added to an existing stack."""
     address: str = ""
-    """A MongoDB URI, when clients reach it otherwise than at these ports."""
+    """A MongoDB URI, when clients reach it other than at these ports."""
 
     @property
     def uri(self) -> str:
-        """How clients reach the shard; they add their own user."""
+        """The URI by which clients reach the shard; they add their own user."""
         return self.address or self._own_uri
 
     def with_address(self, address: str) -> Self:
@@ -84,7 +84,7 @@ class StackShard(FrozenRecord):
 
 
 def initial_shards(first: int, shape: StackShape) -> tuple[StackShard, ...]:
-    """Return the shards that a stack is made with; the first port of the first one is `first`."""
+    """Return the shards of a new stack; the first port of the first one is `first`."""
     return tuple(
         StackShard(name=f"s{i + 1}", ports=tuple(first + SHARD_STRIDE * i + m for m in range(shape.members)))
         for i in range(shape.shards)
@@ -92,7 +92,7 @@ def initial_shards(first: int, shape: StackShape) -> tuple[StackShard, ...]:
 
 
 def next_shard_ports(shards: Sequence[StackShard]) -> tuple[int, ...]:
-    """Return the ports of one more shard, of as many members as the others. Raises OpsError when there are none."""
+    """Return the ports of one more shard, as large as the others. Raises OpsError if none are left."""
     own = [shard.ports for shard in shards if shard.ports]
     if len(own) >= MAX_SHARDS:
         raise OpsError(f"the stack has {len(own)} shards of its own, and no ports for more")
@@ -101,7 +101,7 @@ def next_shard_ports(shards: Sequence[StackShard]) -> tuple[int, ...]:
 
 
 def control_process_ports(base: int | None) -> dict[str, ProcessPorts]:
-    """Return the ports of control plane and rate limiter: in the block from `base` on, or the documented ones."""
+    """Return the ports of control plane and rate limiter: after `base`, or for None the documented ones."""
     grpc, ops = (5000, 6000) if base is None else (base + 10, base + 20)
     return {
         "control_plane": ProcessPorts(grpc=grpc + 9, ops=ops + 9),

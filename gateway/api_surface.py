@@ -1,4 +1,4 @@
-"""Which calls of the contracts the gateway offers, and which service answers each."""
+"""The RPCs that the gateway offers, and the service that answers each."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ OLDER_PATH_HEADERS: Final = (
     f"@{_OLDER_PATHS_DEPRECATED_AT.timestamp():.0f}",
     format_datetime(_OLDER_PATHS_SUNSET_AT, usegmt=True),
 )
-"""What answers at older paths carry: `Deprecation` (RFC 9745) and `Sunset` (RFC 8594)."""
+"""The headers of answers at older paths: `Deprecation` (RFC 9745) and `Sunset` (RFC 8594)."""
 REFLECTION_METHOD: Final = "ServerReflectionInfo"
 REFLECTION_SERVICES: Final = (
     "grpc.reflection.v1.ServerReflection",
@@ -28,26 +28,26 @@ REFLECTION_SERVICES: Final = (
 
 
 def edge_rpcs(contracts: Contracts | None = None) -> tuple[RpcSpec, ...]:
-    """Call that somebody outside may make; those between services are not reachable from there.
+    """Return the RPCs that clients outside may call: all but those between services.
 
-    Of the contracts that this process has imported, when no others are given.
+    They are those of `contracts`; by default, of the contracts that this process has imported.
     """
     return tuple(rpc for rpc in (contracts or imported_contracts()).rpcs if rpc.callers != {"SERVICE"})
 
 
 def service_of(rpc: RpcSpec) -> str:
-    """Return the service that answers a call: `internshipconnect.auth.v1.AuthService` -> `auth`."""
+    """Return the service that answers an RPC: `internshipconnect.auth.v1.AuthService` -> `auth`."""
     return rpc.service.split(".")[1]
 
 
 def is_output_only(field: FieldDescriptor) -> bool:
-    """Whether the server alone sets a field."""
+    """Return whether only the server sets a field."""
     behaviour = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
     return field_behavior_pb2.OUTPUT_ONLY in behaviour
 
 
 def writable_enum_names(rpcs: Iterable[RpcSpec]) -> Mapping[str, tuple[str, ...]]:
-    """Return the names that the fields of each enum take, over all requests; the enum by its full name."""
+    """Return the accepted names of each enum over all requests, by the enum's full name."""
     names: dict[str, dict[str, None]] = {}
     for field in _writable_fields(rpcs):
         if field.enum_type is not None:

@@ -107,5 +107,5 @@ def socket_address(host: str, port: int) -> dict[str, Any]:
 
 
 def parse_message(fields: Mapping[str, Any], kind: type[M]) -> M:
-    """Return the message that a dictionary stands for. Raises json_format.ParseError for a field that it has not."""
+    """Return the message that a dictionary stands for. Raises json_format.ParseError for an unknown field."""
     return ParseDict(dict(fields), kind())

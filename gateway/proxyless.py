@@ -1,4 +1,4 @@
-"""The snapshots of the node group `services`: xDS for gRPC channels between services, without proxy."""
+"""The snapshots of the node group `services`: xDS for gRPC channels between services, without a proxy."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -13,13 +13,13 @@ from gateway.xds.mesh import Mesh, OutlierDetection, ServiceFault
 from gateway.xds.snapshot import Snapshot
 from gateway.xds.snapshot_builder import CachedSnapshotBuilder
 
-# gRPC for Python counts such a duration from one to two seconds before the call began. Our own callers set
-# their deadline from the contract themselves; this one is for those who set none.
+# gRPC for Python measures such a duration from up to two seconds before the call began. Our own callers set
+# their deadline from the contract themselves; this one is for others.
 DEADLINE_MARGIN_S: Final = 2.0
 
 
 class ProxylessSnapshotBuilder(CachedSnapshotBuilder[tuple[Contracts, Mesh]]):
-    """Per service: a listener of its name, a route for each of its calls, a cluster and its endpoints."""
+    """Per service: a listener of its name, a route for each of its RPCs, a cluster and its endpoints."""
 
     def _cache_key(self, region: str) -> str:
         return "all regions"
@@ -84,7 +84,7 @@ def _cluster(name: str, mesh: Mesh) -> dict[str, Any]:
 
 
 def _outlier_detection(figures: OutlierDetection) -> dict[str, Any]:
-    """By the share of failures alone; comparing success rates takes more endpoints than a service has."""
+    """Return ejection by the share of failures alone: comparing success rates needs more endpoints."""
     return {
         "interval": format_duration(figures.interval_s),
         "base_ejection_time": format_duration(figures.base_ejection_s),

@@ -73,7 +73,7 @@ class UnusedAuthentication:
 
 
 def servicer(read: Callable[[], Awaitable[bytes]]) -> object:
-    """Answers GetInternship with what `read` gives; the contract's other RPCs are not called."""
+    """Answer GetInternship with the result of `read`; the contract's other RPCs are not called."""
 
     async def get(_self: object, _request: object, _context: object) -> internship_pb2.Internship:
         return cast_serialized(internship_pb2.Internship, await read())
@@ -152,7 +152,7 @@ def measure_variant(variant: str, redis_port: int, seconds: int, folder: Path) -
 def load(
     port: int, seconds: int, folder: Path, path: str = GET_INTERNSHIP_PATH, message: bytes = REQUEST
 ) -> tuple[int, float]:
-    """Send one message to a gRPC method again and again; how many were answered, and how many a second."""
+    """Send one message to a gRPC method again and again; return the answers, and answers a second."""
     body = folder / "request.bin"
     body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
     command = ["h2load", f"-c{CONNECTIONS}", f"-m{STREAMS}", f"-D{seconds}", f"-d{body}"]
@@ -184,7 +184,7 @@ def compare_variants(seconds: int, rounds: int) -> None:
 
 @contextmanager
 def running_redis(folder: str) -> Iterator[int]:
-    """A cluster of one node that holds all slots."""
+    """Run a Redis cluster of one node that holds all slots, and yield its port."""
     port = 10_000 + os.getpid() % 20_000
     options = ["--save", "", "--dir", folder, "--cluster-enabled", "yes", "--requirepass", PASSWORD]
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", *options]

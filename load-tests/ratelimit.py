@@ -58,7 +58,7 @@ def build_request(variant: str) -> bytes:
 
 
 async def echo(port: int) -> None:
-    """Answers any bytes with as many as an admitted request gets."""
+    """Answer any bytes with as many as the answer to an admitted request has."""
     answer = bytes(180)
 
     async def echo(_request: bytes, _context: object) -> bytes:

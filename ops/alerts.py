@@ -1,7 +1,7 @@
-"""The alerts: one file, from which Prometheus, the table in the docs and the check of a live stack come.
+"""The alerts: one file, from which Prometheus, the table in the docs and the check of a live stack are made.
 
-The check understands as much of PromQL as the file uses: a selector, `increase` over a time, `sum`, `min` and
-`max` with `by`, a difference of two of them, and a comparison with a number.
+The check understands the part of PromQL that the file uses: a selector, `increase` over a time, `sum`, `min`
+and `max` with `by`, a difference of two of them, and a comparison with a number.
 """
 
 import operator
@@ -20,7 +20,7 @@ TABLE_BEGIN, TABLE_END = "<!-- alerts: made from ops/alerts.yaml -->", "<!-- end
 
 LabelSet = frozenset[tuple[str, str]]
 MetricSamples = Mapping[tuple[str, LabelSet], float]
-"""What was scraped: by name and labels, among them `process`."""
+"""Samples of one scrape: by name and labels, among them `process`."""
 InstantVector = dict[LabelSet, float]
 
 _COMPARATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -47,13 +47,13 @@ class AlertRule:
     summary: str
 
     def metrics(self) -> set[str]:
-        """Return the names of metrics that it looks at."""
+        """Return the names of the metrics in the expression."""
         words = re.sub(r'\{[^}]*\}|"[^"]*"|by \([^)]*\)', "", self.expression)
         return set(re.findall(r"[a-z]+(?:_[a-z]+)+", words))
 
 
 def load_alert_rules() -> list[AlertRule]:
-    """All of the file, in its order."""
+    """Return all rules of the file, in its order."""
     groups = yaml.safe_load(ALERT_RULES_FILE.read_text())["groups"]
     return [
         AlertRule(
@@ -69,7 +69,7 @@ def load_alert_rules() -> list[AlertRule]:
 
 
 def evaluate_alert(alert: AlertRule, before: MetricSamples, now: MetricSamples) -> InstantVector:
-    """Return what the expression holds for, by labels. `increase` is what came between the two scrapes."""
+    """Return the series for which the expression holds. `increase` is the difference of the two scrapes."""
     match = _COMPARISON.fullmatch(alert.expression)
     if match is None:
         raise ValueError(f"{alert.name}: this check does not understand: {alert.expression}")
@@ -125,7 +125,7 @@ def _matches(labels: Mapping[str, str], label: str, how: str, value: str) -> boo
 
 
 def render_alert_table() -> str:
-    """Return the alerts as the docs show them."""
+    """Return the table of alerts for the docs."""
     rows = [_render_alert_row(alert) for alert in load_alert_rules()]
     return "\n".join(
         [TABLE_BEGIN, "", "| alert | when | what it means |", "|---|---|---|", *rows, "", TABLE_END]
@@ -133,7 +133,7 @@ def render_alert_table() -> str:
 
 
 def insert_alert_table(page: str) -> str:
-    """Return the page with the table as it should be."""
+    """Return the page with the present table in it."""
     before, _, rest = page.partition(TABLE_BEGIN)
     _, _, after = rest.partition(TABLE_END)
     return f"{before}{render_alert_table()}{after}"

@@ -42,12 +42,12 @@ class CommandGroup(TyperGroup):
         return sorted(command_modules())
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
-        """Return what help says of a command, or None for an unknown one."""
+        """Return a command with its help, or None for an unknown one."""
         known = cmd_name in self.list_commands(ctx)
         return TyperCommand(cmd_name, help=command_summary(cmd_name)) if known else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command that is called, from its module."""
+        """Return the called command, from its module."""
         if args and args[0] in self.list_commands(ctx):
             if not set(HELP_OPTIONS) & set(args):
                 _quiet_service_logs()
@@ -114,7 +114,7 @@ def _folders_of(package: str) -> list[str]:
 
 
 def command_summary(name: str) -> str:
-    """Return what a command does, from its module's docstring; the module is not imported."""
+    """Return a command's help, from its module's docstring; the module is not imported."""
     path = command_modules()[name]
     match = _SUMMARY.match(ast.get_docstring(ast.parse(path.read_text())) or "")
     if match is None:
@@ -124,7 +124,7 @@ def command_summary(name: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: an operator's mistake ends in one sentence and exit code 1, never in a traceback."""
+    """Run `ic`: an operator's mistake ends in one sentence and exit code 1, never in a traceback."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         app(given, prog_name="ic")
@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _load_command(name: str) -> Any:
     alone = typer.Typer(add_completion=False)
-    # With a callback, typer keeps the command's name on the command line even when it is the only one.
+    # With a callback, typer expects the command's name even when it is the only one.
     alone.callback()(lambda: None)
     importlib.import_module(f"{_package_of(name)}.{command_modules()[name].stem}").register(alone)
     group = get_command(alone)
@@ -180,7 +180,7 @@ def _package_of(name: str) -> str:
 
 
 def _quiet_service_logs() -> None:
-    """What the services' code logs while a command uses it is no progress: from warnings on, on stderr."""
+    """Log warnings of the services' code to stderr while a command uses it, and nothing below."""
     import logging  # noqa: PLC0415
 
     import structlog  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The port between the operator's tools and an installation: where its parts are, and the secrets for them.
+"""The port between the operator's tools and an installation: its addresses and secrets.
 
 `open_cluster` finds the local stack, which `devstack` implements, or reads a file of endpoints.
 """
@@ -40,26 +40,26 @@ class ClusterShard:
 
 
 class Cluster(Protocol):
-    """One installation: where its stores and services are, and the secrets by which an operator reaches them.
+    """One installation: the addresses of its stores and services, and the operator's secrets for them.
 
     `str()` of it is the subject of error messages, such as "the stack 'dev'".
     """
 
     @property
     def name(self) -> str:
-        """The name that tables and JSON show."""
+        """The name in tables and JSON."""
 
     @property
     def reference(self) -> str:
-        """What `open_cluster` finds the same cluster by in another process."""
+        """The reference by which `open_cluster` finds the same cluster in another process."""
 
     @property
     def status_hint(self) -> str:
-        """The command that shows what runs, as the end of an error message; empty where there is none."""
+        """The command that shows the processes, as the end of an error message; empty when there is none."""
 
     @property
     def shards(self) -> tuple[ClusterShard, ...]:
-        """The shards in the order of the slot map; the first one decides about it."""
+        """The shards in the order of the slot map; the first one holds the authoritative copy."""
 
     @property
     def admin_login(self) -> AdminLogin:
@@ -75,19 +75,22 @@ class Cluster(Protocol):
 
     @property
     def services(self) -> tuple[str, ...]:
-        """The services whose databases and queues the cluster has."""
+        """The services with databases and queues in the cluster."""
 
     def service_address(self, service: str) -> str:
-        """Return `host:port` of a service's gRPC port, or raise OpsError when the cluster does not run it."""
+        """Return `host:port` of a service's gRPC port. Raises OpsError when the cluster does not run it."""
 
     def service_mongo_password(self, service: str) -> str:
         """Return the password of a service's own MongoDB user."""
 
     def service_environment(self, service: str) -> Mapping[str, str]:
-        """Return the variables that the settings of a service outside the mesh need."""
+        """Return the environment variables that the settings of a service outside the mesh need."""
 
     def operator_key(self) -> Path:
-        """Return the PEM file by which the operator's tools sign their calls, or raise OpsError."""
+        """Return the PEM file of the key with which the operator's tools sign their calls.
+
+        Raises OpsError.
+        """
 
     def first_slot_map(self) -> SlotMap:
         """Return the slot map for shards that hold none yet."""
@@ -96,41 +99,41 @@ class Cluster(Protocol):
         """Raise OpsError when the cluster is known to be down."""
 
     def prepare_stores(self) -> None:
-        """Make replica sets with their administrator, and the Redis Cluster, where the cluster owns them.
+        """Make replica sets with their administrator, and the Redis Cluster, if the cluster manages them.
 
         Idempotent. Raises OpsError when a store does not answer.
         """
 
     def holder_name(self, holder: str) -> str:
-        """Return the process that holds a lease, `host:pid:...`, by its name; or `holder` as it is."""
+        """Return the name of the process that holds a lease, `host:pid:...`; or `holder` itself."""
 
     def watchdog_log(self) -> Path | None:
         """Return the file that a fence watchdog writes to; None for stderr."""
 
     def with_shard(self, name: str, uri: str = "") -> Self:
-        """Return the cluster with one more shard: the servers at `uri`, or servers of its own without one.
+        """Return the cluster with one more shard: the servers at `uri`, or without one its own servers.
 
-        Raises OpsError when it can start no servers.
+        Raises OpsError when it cannot start servers.
         """
 
     def with_shard_uri(self, name: str, uri: str) -> Self:
         """Return the cluster with a shard that clients reach at another address."""
 
     def save(self) -> None:
-        """Keep the list of shards for the next command."""
+        """Store the list of shards for later commands."""
 
     def start_shard(self, name: str, progress: StepProgress) -> None:
-        """Start and initiate the servers of a shard that the cluster runs itself; leave any other alone."""
+        """Start and initiate the servers of a shard that the cluster manages; leave any other alone."""
 
     def save_slot_map(self, slot_map: SlotMap) -> None:
-        """Write the file by which processes find the shards when they start."""
+        """Write the file from which processes read the slot map when they start."""
 
 
 def open_cluster(reference: str) -> Cluster:
-    """Return the cluster that `local`, `local:NAME` or the path of a cluster file names.
+    """Return the cluster that `reference` names: `local`, `local:NAME` or the path of a cluster file.
 
     Raises:
-        OpsError: there is no such stack or file, or the file is wrong.
+        OpsError: there is no such stack or file, or the file is invalid.
     """
     if reference == LOCAL or reference.startswith(_LOCAL_PREFIX):
         return _open_local_cluster(reference.removeprefix(LOCAL).removeprefix(":"))

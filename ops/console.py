@@ -1,4 +1,4 @@
-"""The one console everything is printed through: output looks alike, and fits pipes as well as screens."""
+"""The one console for all output, which fits pipes as well as screens."""
 
 import os
 import sys

@@ -2,7 +2,7 @@
 
 
 class OpsError(Exception):
-    """A mistake or a state of the machine that the operator can mend.
+    """An operator's mistake, or a state of the machine that the operator can repair.
 
     The message names the fault and the remedy; `ic` prints it and exits with code 1.
     """

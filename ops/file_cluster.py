@@ -1,4 +1,4 @@
-"""A cluster that a file of endpoints and a folder of secrets describe, as Kubernetes mounts them.
+"""A cluster described by a file of endpoints and a folder of secrets, as Kubernetes mounts them.
 
 The file is YAML (`ClusterFile` has its fields). The folder holds one file for each secret; a secret is read
 when a command needs it, and no message shows its value.
@@ -32,7 +32,7 @@ DEFAULT_ADMIN_USER: Final = "admin"
 SECRETS_FOLDER: Final = "secrets"
 SHARD_TIMEOUT_MS: Final = 5_000
 _UNUSED_PORT: Final = "1"
-"""For settings that a process needs which listens; an operator's command does not."""
+"""For settings that only listening processes need; an operator's command does not listen."""
 
 
 def _check_shard_uri(uri: str) -> str:
@@ -47,7 +47,7 @@ def _expand_address(value: Any) -> Any:
 
 
 class ServiceEndpoint(BaseModel):
-    """Where a service answers, and settings that it has for itself; written in short as `host:port`."""
+    """The address of a service, and settings of its own; `host:port` is short for the address alone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,7 +56,7 @@ class ServiceEndpoint(BaseModel):
 
 
 class ClusterFile(BaseModel):
-    """What the file says of a cluster; paths are relative to the file."""
+    """The cluster file; paths in it are relative to the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -70,9 +70,9 @@ class ClusterFile(BaseModel):
     services: dict[str, Annotated[ServiceEndpoint, BeforeValidator(_expand_address)]] = Field(min_length=1)
     public_url: str = ""
     settings: dict[str, str] = {}
-    """Variables of all services, as in their pods."""
+    """Environment variables of all services, as in their pods."""
     slot_map: Path | None = None
-    """The first slot map; without it slots are dealt evenly over the shards."""
+    """The first slot map; without it slots are distributed evenly over the shards."""
     secrets: Path = Path(SECRETS_FOLDER)
 
 
@@ -80,7 +80,7 @@ def open_file_cluster(path: Path) -> "FileCluster":
     """Read a cluster file.
 
     Raises:
-        OpsError: there is no such file, or it is wrong; the message names every field that is.
+        OpsError: there is no such file, or it is invalid; the message names every wrong field.
     """
     try:
         written = yaml.safe_load(path.read_text())
@@ -136,7 +136,7 @@ class FileCluster:
 
     @property
     def amqp_url(self) -> str:
-        """The secret `amqp-url`, or made of `rabbit`, `rabbit-user` and `rabbit-password`."""
+        """The secret `amqp-url`, or a URL of `rabbit`, `rabbit-user` and `rabbit-password`."""
         if url := self._optional_secret("amqp-url"):
             return url
         if not self.file.rabbit:
@@ -151,7 +151,7 @@ class FileCluster:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """Those that the file gives an address."""
+        """The services with an address in the file."""
         return tuple(name for name in SERVICES if name in self.file.services)
 
     def service_address(self, service: str) -> str:
@@ -165,7 +165,7 @@ class FileCluster:
         return self._secret(f"{service}-mongo-password")
 
     def service_environment(self, service: str) -> Mapping[str, str]:
-        """Return settings made of the endpoints and secrets, and over them those that the file gives."""
+        """Return the settings from endpoints and secrets, overridden by those in the file."""
         self.service_address(service)
         peers = {name: endpoint.address for name, endpoint in self.file.services.items()}
         return {
@@ -193,7 +193,7 @@ class FileCluster:
         return self._secret_path(f"{OPERATOR_SERVICE}-key.pem")
 
     def first_slot_map(self) -> SlotMap:
-        """Return the file's slot map, or one that deals the slots evenly."""
+        """Return the file's slot map, or one with the slots distributed evenly."""
         path = self._slot_map_path
         if path is None:
             return even_slot_map(self.shards)
@@ -203,21 +203,21 @@ class FileCluster:
             raise OpsError(f"{self.path}: slot_map: {error}") from error
 
     def require_running(self) -> None:
-        """Return: a file does not know whether the cluster runs."""
+        """Do nothing: the file does not tell whether the cluster runs."""
 
     def prepare_stores(self) -> None:
-        """Return: the operators of the servers have prepared them."""
+        """Do nothing: the operators of the servers have prepared them."""
 
     def holder_name(self, holder: str) -> str:
-        """Return the holder as the lease has it."""
+        """Return the holder as it is."""
         return holder
 
     def watchdog_log(self) -> Path | None:
-        """Return None: a container's errors are its log."""
+        """Return None: a container's stderr is its log."""
         return None
 
     def with_shard(self, name: str, uri: str = "") -> Self:
-        """Return the cluster with one more shard; raise OpsError without the address of its servers."""
+        """Return the cluster with one more shard. Raises OpsError without the address of its servers."""
         if name in self.file.shards:
             return self
         if not uri:
@@ -230,7 +230,7 @@ class FileCluster:
         return replace(self, file=self.file.model_copy(update={"shards": shards}))
 
     def save(self) -> None:
-        """Rewrite the file's shards; where it cannot be written, print what to write there."""
+        """Rewrite the file's shards; if it cannot be written, print the new content."""
         try:
             written = yaml.safe_load(self.path.read_text())
             if written["shards"] == self.file.shards:
@@ -241,7 +241,7 @@ class FileCluster:
             console.print(f"{self.path} cannot be written; write there:\n{lines}", markup=False)
 
     def start_shard(self, name: str, progress: StepProgress) -> None:
-        """Return: the servers run already."""
+        """Do nothing: the servers run already."""
 
     def save_slot_map(self, slot_map: SlotMap) -> None:
         """Write the file that `slot_map` names, unless it is read-only: the shards hold the map."""

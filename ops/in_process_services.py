@@ -15,7 +15,7 @@ from ops.cluster import Cluster
 S = TypeVar("S", bound=ChassisSettings)
 
 PROCESS_ROLE: Final = "ops"
-"""The role under which this process is known to the shards while it writes to them."""
+"""The role of this process on the shards while it writes to them."""
 
 
 async def open_service_resources(
@@ -34,7 +34,7 @@ async def open_service_resources(
 async def build_service(
     service: str, cluster: Cluster, closing: AsyncExitStack, *, clock: Clock
 ) -> ServiceDefinition:
-    """Return a service of a running cluster, built in this process and living by `clock`."""
+    """Return a service of a running cluster, built in this process with the clock `clock`."""
     main = importlib.import_module(f"services.{service}.__main__")
     settings = getattr(main, f"{service.capitalize()}Settings")
     opened = await open_service_resources(service, settings, cluster, closing, clock=clock)

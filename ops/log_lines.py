@@ -1,6 +1,6 @@
-"""What processes log, read as one kind of line: of services, Envoy, MongoDB, Redis, RabbitMQ.
+"""Lines of all processes' logs in one form: services, Envoy, MongoDB, Redis, RabbitMQ.
 
-A line that says nothing of time or level, such as that of a traceback, belongs to the line before.
+A line without time and level, such as one of a traceback, belongs to the line before.
 """
 
 import heapq
@@ -51,21 +51,21 @@ class LogLine:
     more: tuple[str, ...] = ()
 
     def is_at_least(self, level: str) -> bool:
-        """Whether it is as grave as this, or more."""
+        """Return whether the level is this one or a graver one."""
         return LOG_LEVELS.index(self.level) >= LOG_LEVELS.index(level)
 
     def mentions(self, id_: str) -> bool:
-        """Whether a field, the text or what belongs to it holds this ID, or its beginning."""
+        """Return whether a field, the text or an attached line holds an ID that begins so."""
         return id_ in self.text or any(id_ in str(value) for value in (*self.fields.values(), *self.more))
 
     @property
     def trace_id(self) -> str:
-        """Of the call or event that it was written in; empty when unknown."""
+        """The trace of its call or event; "" when unknown."""
         return str(self.fields.get("trace_id") or "")
 
 
 def parse_log_lines(process: str, raw: Iterable[str], since: float = 0.0) -> Iterator[LogLine]:
-    """The entries of one file, in its order; no entry is older than the one before, or than `since`."""
+    """Yield the entries of one file in order; none is older than the one before it, or than `since`."""
     last: LogLine | None = None
     latest = since
     for text in raw:
@@ -83,7 +83,7 @@ def parse_log_lines(process: str, raw: Iterable[str], since: float = 0.0) -> Ite
 
 
 def merge_log_lines(of_each: Iterable[Iterable[LogLine]]) -> Iterator[LogLine]:
-    """All of them in the order of time."""
+    """Yield all entries in the order of time."""
     return heapq.merge(*of_each, key=lambda line: line.time)
 
 
@@ -121,7 +121,7 @@ def _parse_service_fields(process: str, fields: dict[str, Any]) -> LogLine:
 
 
 def _parse_mongod_fields(process: str, fields: dict[str, Any]) -> LogLine:
-    # What MongoDB calls information matters only to a reader of MongoDB's log alone.
+    # MongoDB's level of information is useful only to readers of its log alone.
     level = "debug" if fields["s"] == "I" else _LEVEL_NAMES.get(str(fields["s"])[:1].lower(), "debug")
     return LogLine(
         process, _parse_iso_time(fields["t"]["$date"]), level, str(fields["msg"]), fields.get("attr") or {}

@@ -1,6 +1,6 @@
-"""What the nodes of a cluster's mesh have confirmed, asked of its control plane.
+"""The configuration that the nodes of a cluster's mesh have confirmed, by its control plane.
 
-Imports the Envoy API: load this when it is needed.
+It imports Envoy's API, which is slow: import it on demand.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _WORST_FIRST: Final = ("ERROR", "STALE", "NOT_SENT", "SYNCED")
 
 @dataclass(frozen=True)
 class ResourceTypeStatus:
-    """How a node stands with one type of resource; `since` is in Unix seconds, `reason` why it refused."""
+    """The status of one resource type on a node; `since` is in Unix seconds, `reason` that of a rejection."""
 
     type: str
     state: str
@@ -32,7 +32,7 @@ class ResourceTypeStatus:
 
 @dataclass(frozen=True)
 class MeshNodeStatus:
-    """One node; of a process that has several streams, one for each peer, all together."""
+    """One node, with all its streams: a process has one for each peer."""
 
     node: str
     group: str
@@ -59,7 +59,7 @@ def fetch_mesh_status(cluster: Cluster) -> list[MeshNodeStatus]:
 
 
 def merge_node_streams(configs: Iterable[Any]) -> list[MeshNodeStatus]:
-    """Return the streams of each node made into one."""
+    """Return each node with its streams merged."""
     by_node: dict[tuple[str, str, str], list[Any]] = {}
     for config in configs:
         key = (config.node.cluster, config.node.id, config.node.locality.region)
@@ -85,7 +85,7 @@ def _resource_type_status(entry: Any) -> ResourceTypeStatus:
 
 
 def _worst_status(entries: list[ResourceTypeStatus]) -> ResourceTypeStatus | None:
-    """Return the worst of several streams stands for all."""
+    """Return the worst of several streams, which stands for all; None without any."""
     if not entries:
         return None
     rank = {state: place for place, state in enumerate(_WORST_FIRST)}

@@ -21,10 +21,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def open_chosen_cluster(stack: str) -> "Cluster":
-    """Return the running cluster that `ic --cluster` names; of the local stacks, the one that `stack` names.
+    """Return the running cluster of `ic --cluster`; of the local stacks, the one named `stack`.
 
     Raises:
-        OpsError: there is none, it is down, or `--stack` stands beside a cluster that is no local stack.
+        OpsError: there is none, it is down, or `--stack` is given with a cluster that is no local stack.
     """
     from ops.cluster import open_cluster  # noqa: PLC0415 - not for the list of commands
 
@@ -39,7 +39,7 @@ def open_chosen_cluster(stack: str) -> "Cluster":
 
 
 def choose_cluster(reference: str) -> str:
-    """Keep the value of `ic --cluster` for the command that follows it."""
+    """Store the value of `ic --cluster` for the command that follows it."""
     _chosen_cluster.set(reference)
     return reference
 

@@ -1,4 +1,4 @@
-"""How each service's outbox stands on each shard: what waits, since when, and who sends it."""
+"""The state of each service's outbox on each shard: waiting rows, their age, and the relay."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ SHARD_TIMEOUT_MS: Final = 3_000
 
 @dataclass(frozen=True)
 class OutboxStatus:
-    """One outbox; `lag_s` is the age of its oldest row, `lease_s` for how long the lease is still held.
+    """One outbox; `lag_s` is the age of its oldest row, `lease_s` the remaining time of the lease.
 
     `holder` is the process that holds the relay's lease, "" when none does; `problem` is why nothing is
     known.
@@ -34,7 +34,7 @@ class OutboxStatus:
 
 
 def read_outbox_statuses(cluster: Cluster) -> list[OutboxStatus]:
-    """Return every outbox, shard by shard; one of a shard that does not answer says so."""
+    """Return every outbox, shard by shard; those of a shard that does not answer have a problem."""
     return [status for shard in cluster.shards for status in _read_shard_outboxes(cluster, shard)]
 
 

@@ -1,4 +1,4 @@
-"""Where things lie in the checkout: one place that knows the folder names."""
+"""Paths in the checkout; no other module knows the folders' names."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ PROTOS = REPO / "protos"
 GEN = REPO / "gen"
 STATE = REPO / ".ic"
 STUBS_DIGEST = GEN / ".digest"
-"""Of the contracts that the stubs in `GEN` were built from; newer than they are."""
+"""A digest of the contracts that the stubs in `GEN` were built from; written after them."""
 DESCRIPTORS = GEN / "internshipconnect.binpb"
 
 

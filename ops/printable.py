@@ -1,16 +1,16 @@
-"""Text that others wrote, on a screen: it can neither move the cursor nor pass for another line."""
+"""Foreign text for a screen: it can neither move the cursor nor imitate another line."""
 
 import unicodedata
 from typing import Final
 
 _ALLOWED_CHARACTERS: Final = frozenset({"\t", "\u200c", "\u200d"})
-"""Tabs, and the joiners that Persian, Indic and emoji text is written with."""
+"""Tabs, and the joiners of Persian, Indic and emoji text."""
 _UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
-"""Control characters, marks of direction and others without a shape, line ends."""
+"""Control characters, direction marks and other invisible ones, line ends."""
 
 
 def printable(text: str) -> str:
-    """Return the text; what has an effect instead of a shape is written out, as `\\x1b` or `\\u202e`."""
+    """Return the text with control characters written out, as `\x1b` or `\u202e`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(each if _is_safe(each) else _escape_character(each) for each in text)

@@ -1,4 +1,4 @@
-"""Progress that reads well on a screen and in a pipe: one line for each finished step, with its time."""
+"""Progress for a screen or a pipe: one line for each finished step, with its time."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,21 +10,21 @@ REMINDER_INTERVAL_S = 10.0
 
 
 class StepProgress:
-    """Prints steps as they finish; on a screen, a spinner shows the one that is under way."""
+    """Prints steps as they finish; on a screen, a spinner shows the running one."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the first step."""
+        """The seconds since the first step."""
         return time.monotonic() - self._started
 
     @contextmanager
     def step(self, what: str) -> Iterator[Callable[[str], None]]:
-        """One step; call the yielded function with what it waits for.
+        """Run a step; call the yielded function with what the step waits for.
 
-        In a pipe, where no spinner turns, a step that takes long says so every ten seconds.
+        In a pipe, which has no spinner, a long step prints a line every ten seconds.
         """
         start = reminded = time.monotonic()
         with console.status(what) as spinner:
@@ -40,7 +40,7 @@ class StepProgress:
         self._line("[green]✓[/]", f"{what} [dim]({time.monotonic() - start:.1f} s)[/]")
 
     def note(self, text: str) -> None:
-        """A line in between."""
+        """Print a line between two updates of the progress."""
         self._line(" ", text)
 
     def _line(self, mark: str, text: str) -> None:

@@ -22,7 +22,7 @@ AdminClient = AsyncMongoClient[dict[str, Any]]
 
 
 def prepare_stores(cluster: Cluster) -> None:
-    """Make the stores ready for collections: what the cluster itself has to do, and the services' users.
+    """Prepare the stores for collections: the cluster's own part, and the services' users.
 
     Raises:
         OpsError: a store does not answer.
@@ -32,10 +32,10 @@ def prepare_stores(cluster: Cluster) -> None:
 
 
 def provision_collections(cluster: Cluster) -> None:
-    """Make each service's collections and indexes on every shard, and the shard's copy of the slot map.
+    """Create each service's collections and indexes on every shard, and the shard's copy of the slot map.
 
     Raises:
-        OpsError: a collection that exists differs from what its service declares, or a shard does not answer.
+        OpsError: an existing collection differs from its declaration, or a shard does not answer.
     """
     try:
         asyncio.run(_provision_collections(cluster))
@@ -44,12 +44,12 @@ def provision_collections(cluster: Cluster) -> None:
 
 
 def declare_queues(cluster: Cluster) -> None:
-    """Make each service's queues; until then no service can publish, as the broker drops what none wants.
+    """Declare each service's queues; before that the broker drops all events.
 
     Raises:
-        OpsError: a queue that exists differs from what its service declares.
+        OpsError: an existing queue differs from its declaration.
     """
-    # Not before, as it needs the stubs, which may have been built a moment ago.
+    # Not earlier, as it needs the stubs, which may have been built a moment ago.
     from chassis.messaging.topology import declare_topology  # noqa: PLC0415
 
     queues = _declared_queues(cluster.services)
@@ -60,7 +60,7 @@ def declare_queues(cluster: Cluster) -> None:
 
 
 def count_waiting_events(cluster: Cluster) -> int:
-    """Return how many events wait in the services' queues, without those that are being handled.
+    """Return the number of waiting events in the services' queues, without those being handled.
 
     Raises:
         OpsError: the broker does not answer.
@@ -79,7 +79,7 @@ def queue_names(services: Iterable[str] = SERVICES) -> list[str]:
 
 
 def declared_collections(services: Iterable[str] = SERVICES) -> dict[str, tuple[CollectionSpec, ...]]:
-    """Return by service: its own collections, without those that the chassis keeps beside them."""
+    """Return by service its own collections, without those of the chassis."""
     return {service: tuple(_declared_table(service, "repository", "COLLECTIONS")) for service in services}
 
 
@@ -87,7 +87,7 @@ def declared_collections(services: Iterable[str] = SERVICES) -> dict[str, tuple[
 async def open_admin_clients(
     cluster: Cluster, timeout_ms: int | None = None
 ) -> AsyncIterator[dict[str, AdminClient]]:
-    """Open by shard: a client with the administrator's user, which looks for a primary for two seconds.
+    """Open the administrator's client of each shard, which looks for a primary for two seconds.
 
     `timeout_ms` bounds each operation; without it a long one, such as making an index, takes its time.
     """
@@ -126,7 +126,7 @@ def _declared_queues(services: Iterable[str]) -> list[Any]:
 
 
 def _declared_table(service: str, module: str, table: str) -> Any:
-    """Return what a module of the service declares; a service without that module has nothing to make."""
+    """Return a table that a module of the service declares; an empty one if there is no such module."""
     name = f"services.{service}.{module}"
     if importlib.util.find_spec(name) is None:
         return ()

@@ -1,4 +1,4 @@
-"""The services by name, and as whom the operator's tools call them."""
+"""The services by name, and the identity of the operator's tools."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Moments as they are typed: a time, or so long ago."""
+"""Times as operators type them: a moment, or a time span before now."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
 
 def parse_past_time(text: str, now: datetime) -> datetime:
-    """Return the time that `text` names: ISO 8601 (UTC unless it says otherwise), or so long before `now`.
+    """Return the time in `text`: ISO 8601 (UTC by default), or a time span before `now`.
 
     Raises:
         OpsError: it is neither, or in the future.

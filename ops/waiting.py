@@ -1,4 +1,4 @@
-"""Waiting for something to become true: one loop, with a bound."""
+"""Polling until a condition is true, within a bound."""
 
 import asyncio
 import time
@@ -16,9 +16,9 @@ def wait_until(
     is_done: Callable[[T], Any] = bool,
     interval_growth: float = 1.0,
 ) -> T:
-    """Call `probe` until `is_done` accepts its answer or the time is over; return the last answer.
+    """Call `probe` until `is_done` accepts its result or the time is over; return the last result.
 
-    The caller checks that answer, as only it knows what to say or do when the time is over.
+    The caller checks that result, as only it knows what to do when the time is over.
     """
     until = time.monotonic() + timeout_s
     while not is_done(answer := probe()):

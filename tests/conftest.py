@@ -13,7 +13,7 @@ settings.load_profile("unhurried")
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    """A command that sets its own log level does not set it for the tests that follow."""
+    """Restore the log level after each test: a command may set its own."""
     before = structlog.get_config()
     yield
     structlog.configure(**before)

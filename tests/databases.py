@@ -29,7 +29,7 @@ async def own_databases(
     clock: Clock | None = None,
     listeners: Sequence[CommandListener] = (),
 ) -> AsyncIterator[Shards]:
-    """A provisioned database on each shard, dropped in the end."""
+    """Yield a provisioned database on each shard, dropped in the end."""
     name = f"ic_{service}_test_{secrets.token_hex(4)}"
     slot_map = SlotMap.load(stack.topology.slot_map_file)
     password = stack.credentials.mongo_admin_password
@@ -45,7 +45,7 @@ async def own_databases(
 
 
 async def read_outbox(shards: Shards, kind: type[M], subject: str) -> list[M]:
-    """Return the events of one type about one entity that wait in the outbox, in the order of their telling."""
+    """Return the events of one type about one entity that wait in the outbox, oldest first."""
     query = {"type": event_type(kind)}
     rows = await shards.shard_for(subject).db["outbox"].find(query).sort("_id", 1).to_list(None)
     events = [Event.FromString(row["event"]) for row in rows]

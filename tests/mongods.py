@@ -20,20 +20,20 @@ HOST = "127.0.0.1"
 
 @contextmanager
 def replica_set(folder: Path, name: str, password: str) -> Iterator[str]:
-    """Its address, `mongodb://host:port/?replicaSet=name`: one member, which has the administrator's user."""
+    """Run a replica set of one member, with the administrator's user, and yield its address."""
     with _initiated(folder, name) as port, _client(port) as client:
         client.admin.command("createUser", mongo.ADMIN_USER, pwd=password, roles=["root"])
         yield f"mongodb://{HOST}:{port}/?replicaSet={name}"
 
 
 def mongos() -> str | None:
-    """Where the router of native sharded clusters is: `MONGOS`, then one on the PATH, if there is any."""
+    """Return the router of native sharded clusters: `MONGOS`, then one on the PATH; None without any."""
     return os.environ.get("MONGOS") or shutil.which("mongos")
 
 
 @contextmanager
 def sharded_cluster(folder: Path, router: str, password: str) -> Iterator[str]:
-    """The address of a `mongos` before one native shard; it has the administrator's user."""
+    """Yield the address of a `mongos` before one native shard; it has the administrator's user."""
     with _initiated(folder / "config", "config", "--configsvr") as config, ExitStack() as running:
         shard = running.enter_context(_initiated(folder / "shard", "shard", "--shardsvr"))
         port = free_port()
@@ -48,7 +48,7 @@ def sharded_cluster(folder: Path, router: str, password: str) -> Iterator[str]:
 
 @contextmanager
 def _initiated(folder: Path, name: str, *options: str) -> Iterator[int]:
-    """The port of a replica set's only member, once it is primary."""
+    """Yield the port of a replica set's only member, once it is primary."""
     port = free_port()
     with _mongod(folder, port, "--replSet", name, *options), _client(port) as client:
         member = {"_id": 0, "host": f"{HOST}:{port}"}

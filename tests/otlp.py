@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class OtlpReceiver(otlp_grpc.TraceServiceServicer):
-    """All spans that came, each with the name of the service that made it."""
+    """All received spans, each with the name of its service."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[str, Span]] = []
@@ -31,7 +31,7 @@ class OtlpReceiver(otlp_grpc.TraceServiceServicer):
         return [span for _, span in self.spans if part in span.name]
 
     def path_to(self, span: Span) -> list[tuple[str, str]]:
-        """Service and name of each span from the outermost known one down to this one."""
+        """Return service and name of each span from the outermost known one down to this one."""
         by_id = {each.span_id: (service, each) for service, each in self.spans}
         path = []
         at = by_id.get(span.span_id)
@@ -44,7 +44,7 @@ class OtlpReceiver(otlp_grpc.TraceServiceServicer):
 
 @contextmanager
 def running_otlp_receiver(port: int = 0) -> Iterator[tuple[OtlpReceiver, int]]:
-    """A receiver and its port; it listens on threads, as exporters may block the caller's loop."""
+    """Yield a receiver and its port; it listens on threads, as exporters may block the caller's loop."""
     receiver = OtlpReceiver()
     server = grpc.server(ThreadPoolExecutor(max_workers=2))
     add_servicer: Any = otlp_grpc.add_TraceServiceServicer_to_server

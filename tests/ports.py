@@ -11,7 +11,7 @@ _PORTS: Final = range(10_000, 20_000)
 
 
 def free_port() -> int:
-    """One that nobody listens on now."""
+    """Return a port on which nothing listens now."""
     while True:
         port = random.choice(_PORTS)
         with socket.socket() as probe:

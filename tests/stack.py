@@ -47,7 +47,7 @@ class StackHandle:
 
     @classmethod
     def of(cls, topology: Topology) -> Self:
-        """Any other stack of this checkout."""
+        """Return another stack of this checkout."""
         return cls(topology, Credentials.load_or_create(topology))
 
     @property
@@ -81,7 +81,7 @@ class StackHandle:
         return [(LOOPBACK, node.port) for node in self.topology.redis]
 
     def grpc_address(self, service: str) -> str:
-        """`host:port` of a service's gRPC server."""
+        """Return `host:port` of a service's gRPC server."""
         return f"{LOOPBACK}:{self.topology.services[service].grpc}"
 
     def ops_url(self, service: str, role: str = "serve") -> str:
@@ -90,7 +90,7 @@ class StackHandle:
         return f"http://{LOOPBACK}:{ports.serve_ops if role == 'serve' else ports.work_ops}"
 
     def admin_uris(self) -> dict[str, str]:
-        """By shard: its address with the administrator's user."""
+        """Return by shard its address with the administrator's user."""
         return {shard.name: mongo.shard_admin_uri(shard, self.credentials) for shard in self.topology.shards}
 
     def mails(self, to: str) -> list[dict[str, Any]]:
@@ -111,15 +111,15 @@ class StackHandle:
         return self._client().states()[process]
 
     def restart_count(self, process: str) -> int:
-        """How often a process died and was started again."""
+        """Return how often a process was restarted after a crash."""
         return self.state(process).restarts
 
     def readiness(self, process: str) -> ProbeResult:
-        """Asks the process itself, now."""
+        """Return the readiness by the process's own answer."""
         return RunningStack.assemble(self.topology).find_process(process).probe()
 
     def kill(self, process: str) -> None:
-        """SIGKILL; the supervisor starts it again."""
+        """Kill a process by SIGKILL; the supervisor restarts it."""
         self._client().signal(self._supervised(process), "KILL")
 
     def stop(self, process: str) -> None:
@@ -138,7 +138,7 @@ class StackHandle:
 
     @contextmanager
     def outages(self) -> Iterator[Callable[[str], None]]:
-        """Stop processes until all is over, or until somebody starts one again."""
+        """Stop processes until the block ends, or until one is started again."""
         down: list[str] = []
 
         def stop(process: str) -> None:

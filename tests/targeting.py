@@ -25,17 +25,17 @@ QUERIES: Final = {
     "update": ("updates",),
     "delete": ("deletes",),
 }
-"""By command, where it says what it looks for."""
+"""By command, the arguments that hold its query."""
 
 _operation: ContextVar[str] = ContextVar("_operation", default="")
 
 
 class TargetedQueryGuard(CommandListener):
-    """Give it to `Shards(listeners=...)`; `check` tells of queries that went to several shards.
+    """Give it to `Shards(listeners=...)`; `check` reports queries that went to several shards.
 
-    The same query on the same collection, sent to more than one shard within one RPC or one `operation`,
-    is a scatter. Those made with `Shards.scatter` differ by the function that is scattered, and
-    have to be in `allowed`: the short, written list.
+    The same query on the same collection, sent to more than one shard within one RPC or one `operation`, is a
+    scatter. Those made with `Shards.scatter` differ by the function that is scattered, and have to be in
+    `allowed`: the short, written list.
     """
 
     def __init__(self, allowed: Collection[str] = ()) -> None:
@@ -58,10 +58,10 @@ class TargetedQueryGuard(CommandListener):
         self._seen[operation, _described(event.command_name, event.command)].add(event.connection_id)
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        """Nothing to note."""
+        """Do nothing."""
 
     def failed(self, event: CommandFailedEvent) -> None:
-        """Nothing to note."""
+        """Do nothing."""
 
     def check(self) -> None:
         """Raise AssertionError that lists each query that went to several shards and was not on the list."""

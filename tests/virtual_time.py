@@ -12,7 +12,7 @@ P = ParamSpec("P")
 
 
 class _SkippingSelector(selectors.DefaultSelector):
-    """Never waits for a timer: it puts the clock forward to it."""
+    """Never waits for a timer: it advances the clock instead."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,6 +60,6 @@ def in_virtual_time(scenario: Callable[P, Awaitable[None]]) -> Callable[P, None]
 
 
 def block_event_loop(seconds: float) -> None:
-    """As if the event loop were busy for so long and could do nothing else."""
+    """Advance the clock as if the event loop were blocked for `seconds`."""
     loop: Any = asyncio.get_running_loop()
     loop._skipping.now_s += seconds

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 WAIT_TIMEOUT_S: Final = 60.0
 BUSY_MACHINE_MARGIN_S: Final = 10.0
-"""How much later than promised something may come on a busy machine; a fault takes minutes."""
+"""The additional time for answers on a busy machine; a fault takes minutes."""
 _POLL_INTERVAL_S: Final = 0.01
 
 
@@ -37,7 +37,7 @@ async def wait_until(look: Callable[[], Any], what: str = "", within_s: float = 
 def wait_until_blocking(
     look: Callable[[], T], what: str = "", *, within_s: float = WAIT_TIMEOUT_S, every_s: float = 0.1
 ) -> T:
-    """As `until`, where there is no event loop."""
+    """Wait as `wait_until` does, without an event loop."""
     ends = time.monotonic() + within_s
     while not (found := look()):
         if time.monotonic() > ends:
@@ -47,7 +47,7 @@ def wait_until_blocking(
 
 
 async def run_ready_tasks(count: int = 50) -> None:
-    """Let everything that is ready run, this number of times in a row."""
+    """Let all ready tasks run, this number of times in a row."""
     for _ in range(count):
         await asyncio.sleep(0)
 

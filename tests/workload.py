@@ -23,7 +23,7 @@ COMPANIES: Final = 4
 
 @dataclass(frozen=True)
 class WorkloadRun:
-    """What people did while the block ran, and what came of it."""
+    """The operations of the users while the block ran, and their results."""
 
     stack: StackHandle
     operation_log: OperationLog
@@ -40,7 +40,8 @@ class WorkloadRun:
 
 @contextmanager
 def running_workload(stack: StackHandle) -> Iterator[WorkloadRun]:
-    """Students and companies work until the block ends, in a thread of their own, and finish what they do."""
+    """Let students and companies work until the block ends, in a thread of their own, and finish their
+    operations."""
     topology = stack.topology
     students, owners = asyncio.run(create_signed_in_users(topology, students=STUDENTS, companies=COMPANIES))
     work, over = WorkloadRun(stack, OperationLog(), [*students, *owners], []), threading.Event()

@@ -1,4 +1,4 @@
-"""Every thorough suite in turn: what takes too long for each change runs before a release, or over night."""
+"""Every thorough suite in turn: tests too long for each change, for use before a release or over night."""
 
 import signal
 import subprocess
@@ -13,7 +13,7 @@ from ops.errors import OpsError
 from ops.paths import REPO
 
 TERMINATE_TIMEOUT_S: Final = 120.0
-"""A suite that gets SIGTERM takes its stack down first."""
+"""The time for a suite that gets SIGTERM to stop its stack."""
 _THOROUGH_MARK: Final = ("-m", "thorough")
 
 
@@ -28,7 +28,7 @@ class ThoroughSuite:
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """How a suite ended; `outcome` is `passed`, `failed` or `not run`."""
+    """The result of a suite; `outcome` is `passed`, `failed` or `not run`."""
 
     suite: ThoroughSuite
     outcome: str
@@ -40,7 +40,7 @@ def _ic_command(*arguments: str) -> tuple[str, ...]:
 
 
 def list_suites(fuzz_minutes: float = 30.0, stack: str = "thorough") -> tuple[ThoroughSuite, ...]:
-    """All there are, in the order in which they run."""
+    """Return all suites, in the order in which they run."""
     overload = "tests/faults/test_overload.py"
     on_stack = ("--stack", stack)
     tests = (
@@ -63,7 +63,7 @@ def list_suites(fuzz_minutes: float = 30.0, stack: str = "thorough") -> tuple[Th
 
 
 def select_suites(names: Sequence[str], among: Sequence[ThoroughSuite]) -> list[ThoroughSuite]:
-    """Return the suites of these names in their own order; all without names. Raises OpsError for an unknown one."""
+    """Return the suites of these names in their own order; all without names. Raises OpsError if unknown."""
     known = [suite.name for suite in among]
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -74,7 +74,7 @@ def select_suites(names: Sequence[str], among: Sequence[ThoroughSuite]) -> list[
 def run_suites(
     wanted: Iterable[ThoroughSuite], announce: Callable[[ThoroughSuite], None]
 ) -> list[SuiteResult]:
-    """Run each, also after a failed one; after SIGTERM or SIGINT run no further one."""
+    """Run each suite, also after a failed one; after SIGTERM or SIGINT run no further one."""
     results = []
     is_over = False
     for suite in wanted:
@@ -92,7 +92,7 @@ def run_suites(
 
 
 def _run_suite(suite: ThoroughSuite) -> int:
-    """Raise KeyboardInterrupt when this process is asked to end; the suite has ended then, too."""
+    """Run a suite; raise KeyboardInterrupt, after it has ended, when this process is asked to end."""
     before = signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
         with subprocess.Popen(suite.command, cwd=REPO) as running:

@@ -22,11 +22,11 @@ from chassis.observability.metrics import cache_requests
 from chassis.redis.nodes import StoreUnavailableError
 
 LEASE_TTL_S: Final = 5.0
-"""How long a load may take and still be cached."""
+"""The longest load whose answer is still cached."""
 STALE_COPY_TTL_S: Final = 600.0
-"""How old an answer may be that is given for want of a newer one."""
+"""The maximum age of an answer that is served when no newer one can be loaded."""
 MAX_LOAD_SHARE: Final = 0.8
-"""How much of a call's time a load may take; the rest is for giving a stale answer in its place."""
+"""The share of a call's remaining time for a load; the rest is for serving a stale answer instead."""
 TTL_JITTER: Final = 0.1
 
 _ANSWER_PREFIX: Final = b"a"
@@ -51,7 +51,7 @@ class Serializable(Protocol):
     """A message, or another object that serializes itself as one."""
 
     def SerializeToString(self) -> bytes:  # noqa: N802 - the name that messages have
-        """Return the bytes to keep."""
+        """Return the bytes to cache."""
         ...
 
 
@@ -59,11 +59,11 @@ LoadAnswer = Callable[[], Awaitable[Serializable | None]]
 
 
 class Cache:
-    """Answers by key under a namespace of their own.
+    """A read-through cache of serialized answers under a namespace of its own.
 
     Without Redis every answer is loaded: slower, never an error. An answer is never older than its time to
-    live, nor than the last `drop` of its key that Redis has confirmed, if this process dropped it. Of a drop
-    by another process it learns by an invalidation: within milliseconds, at most `MAX_COPY_AGE_S`.
+    live, nor than the last `invalidate` of its key that this process made and Redis confirmed. Invalidations
+    by other processes arrive within milliseconds, at the latest after `MAX_COPY_AGE_S`.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class Cache:
         load: LoadAnswer,
         negative_ttl_s: float = 5.0,
     ) -> bytes | None:
-        """Return the serialized answer for `key`, loaded when it is not there; None when there is none.
+        """Return the serialized answer for `key`, loaded on a miss; None when there is none.
 
-        Answers live for `ttl_s`, the knowledge that there is none for `negative_ttl_s`, give or take a
-        tenth. `load` must not depend on the caller: many callers may share one load. Its errors are raised,
-        except that when it cannot be had now, the last answer is given once more, up to ten minutes old;
-        the call is then marked as stale.
+        An answer is kept for `ttl_s`, the absence of one for `negative_ttl_s`, each give or take a tenth.
+        `load` must not depend on the caller: many callers may share one load. Its errors are raised, except
+        UNAVAILABLE, OVERLOADED and the like: then the last answer is served, up to ten minutes old, and the
+        call is marked as stale.
         """
         name = f"{self._namespace}:{key}"
         local_copy = self._local.find(name)
@@ -115,15 +115,15 @@ class Cache:
         return answer.raw
 
     async def invalidate(self, *keys: str) -> None:
-        """Forgets the answers for `keys`: call it after the change to what they show is committed.
+        """Remove the answers for `keys`; call it after the change to what they show is committed.
 
-        Never fails: what Redis does not confirm now is tried again until it does, and until then is not
-        read by this process.
+        Never raises: a removal that Redis does not confirm is retried until it does, and until then this
+        process does not read the entry.
         """
         await asyncio.gather(*(self._invalidate_one(f"{self._namespace}:{key}") for key in keys))
 
     async def aclose(self) -> None:
-        """End what runs in the background; the Redis client stays open."""
+        """Stop background work; the Redis client stays open."""
         await self._local.aclose()
         await self._pending.aclose()
         await self._store.aclose()
@@ -155,7 +155,7 @@ class Cache:
         _MISS.inc()
         answer = await self._load_or_stale_copy(name, load)
         if answer.is_stale:
-            # Not kept: it may be older than a change whose news has passed already.
+            # Not stored: the answer may be older than a change whose invalidation has been processed already.
             return SingleFlightResult(answer, is_shared=True)
         if found is not None:
             return SingleFlightResult(answer, is_shared=await self._entry(name) == found)
@@ -195,7 +195,7 @@ class Cache:
     async def _fill(
         self, name: str, lease: bytes, answer: bytes | None, ttl_s: float, negative_ttl_s: float
     ) -> bool:
-        """False when the key was dropped since the lease was taken: then others must load again."""
+        """Return whether the entry was kept; False when the key was invalidated since the lease was taken."""
         if name in self._pending:
             return False
         try:
@@ -221,7 +221,8 @@ class Cache:
             self._pending.add(name)
             raise
         finally:
-            # A value read during the removal may be from before it; news of that may be on its way yet.
+            # A value read during the removal may be older than the change, and its invalidation may still be
+            # on its way.
             self._local.invalidate(name)
 
 

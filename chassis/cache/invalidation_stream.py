@@ -1,44 +1,44 @@
-"""What the near cache needs to know of the store: which changes it would hear of, and each one of them."""
+"""The port between the local cache and the store's invalidations."""
 
 from typing import Protocol
 
 
 class InvalidationStream:
-    """One unbroken time of hearing of every change in a part of the store. Two are never the same."""
+    """One uninterrupted time of receiving the invalidations of a part of the store; compared by identity."""
 
     __slots__ = ()
 
 
 class InvalidationListener(Protocol):
-    """Who keeps copies of entries."""
+    """A holder of copies of entries."""
 
     def invalidate(self, key: str) -> None:
-        """The entry of `key` has changed, or may have."""
+        """Drop the copy of `key`, whose entry has changed or may have."""
         ...
 
     def invalidate_stream(self, stream: InvalidationStream) -> None:
-        """`watch` has ended: changes may be missed from now on, or everything has changed at once."""
+        """Drop the copies made under `stream`, which has ended: invalidations may be missed from now on."""
         ...
 
 
 class InvalidationSource(Protocol):
-    """Receives changes of the store's entries, from the first key that it is asked about on."""
+    """A source of invalidations of the store's entries, from the first key that it is asked about."""
 
     def subscribe(self, listener: InvalidationListener) -> None:
-        """Tells `listener` of each change, and of each watch that ends."""
+        """Call `listener` for each invalidation, and for each stream that ends."""
         ...
 
     def stream_for(self, key: str) -> InvalidationStream | None:
-        """Return the watch over `key`; None while a change of it would not be heard of."""
+        """Return the stream that covers `key`; None while invalidations of it would be missed."""
         ...
 
     async def aclose(self) -> None:
-        """End all watches for good."""
+        """End all streams for good."""
         ...
 
 
 class NoInvalidationSource:
-    """`InvalidationSource` over a store that tells of nothing: no copy of any entry is kept."""
+    """`InvalidationSource` of a store without invalidations: no copy of any entry is kept."""
 
     def subscribe(self, listener: InvalidationListener) -> None:
         pass

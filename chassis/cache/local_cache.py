@@ -1,4 +1,4 @@
-"""The near cache: copies of the store's entries in this process, so that a warm read asks nobody."""
+"""The local cache: copies of the store's entries in this process, so that a warm read makes no call."""
 
 import time
 from collections import OrderedDict
@@ -8,16 +8,16 @@ from typing import Final, NamedTuple
 from chassis.cache.invalidation_stream import InvalidationSource, InvalidationStream
 
 MAX_COPY_AGE_S: Final = 2.0
-"""The longest life of a copy: how long a watch that is dead without anybody noticing can do harm."""
+"""The lifetime of a copy, which bounds the harm of an invalidation stream that is dead unnoticed."""
 MAX_COPIES: Final = 20_000
-"""Some ten thousand reads a second, the most that one process answers, for `NEAR_S`."""
+"""Some ten thousand reads a second, the maximum of one process, during `MAX_COPY_AGE_S`."""
 MAX_BYTES: Final = 32 * 1024 * 1024
-"""A tenth of what a service's process takes anyhow, however large the answers are."""
+"""A tenth of a service process's memory, however large the answers are."""
 _CHANGE_COUNTERS: Final = 4_096
 
 
 class LocalCopy(NamedTuple):
-    """An answer, None when it is known that there is none, and until when (`time.monotonic`) it is good."""
+    """A copy of an answer (None: known to be absent), good until `expires_at` (`time.monotonic`)."""
 
     answer: bytes | None
     expires_at: float
@@ -26,24 +26,25 @@ class LocalCopy(NamedTuple):
 
 
 class ReadMark(NamedTuple):
-    """What has been heard of a key up to now: the same later on means that nothing came in between."""
+    """The state of a key's invalidations at some moment; an equal mark means that none came since."""
 
     stream: InvalidationStream
     change_count: int
 
 
 class LocalEntryCache:
-    """Copies of entries, each dropped as soon as its entry is heard to have changed.
+    """Copies of entries, each dropped as soon as its entry is invalidated.
 
-    - A copy is admitted only if its key was watched, without a break and without any news of the key, from
-      before the store was asked: take a `mark`, ask, `admit`. News may overtake the answer that it outdates.
-    - When a watch ends, all copies made under it go at once, and none is admitted until another begins.
-    - A copy lives for `NEAR_S` at most.
-    - `forget` is for this process's own changes too: they do not wait for the store's news.
-    - At most 20,000 copies and 32 MiB are kept, those that were used last.
+    - A copy is stored only if its key's invalidations were received without interruption, and none came,
+      since before the store was read: `begin_read`, read, `store`. An invalidation may arrive before the
+      answer that it outdates.
+    - When a stream ends, all copies made under it are dropped, and none is stored until another begins.
+    - A copy lives for at most `MAX_COPY_AGE_S`.
+    - This process calls `invalidate` for its own changes as well, without waiting for the store.
+    - At most 20,000 copies and 32 MiB are kept; the least recently used go first.
 
-    So a copy is older than the store's entry by the delivery of the news, milliseconds, and if that fails
-    unnoticed by `NEAR_S` at most.
+    So a copy outlives a change of its entry by the delivery of the invalidation, milliseconds, or if that
+    fails unnoticed by at most `MAX_COPY_AGE_S`.
     """
 
     def __init__(
@@ -60,12 +61,12 @@ class LocalEntryCache:
         self._max_bytes = max_bytes
         self._copies: OrderedDict[str, LocalCopy] = OrderedDict()
         self._bytes = 0
-        # Keys share counters, which bounds them; the price is a copy not admitted now and then.
+        # Keys share counters, which bounds their number; the price is a copy that is not stored now and then.
         self._changes = [0] * _CHANGE_COUNTERS
         invalidations.subscribe(self)
 
     def find(self, key: str) -> LocalCopy | None:
-        """Return the copy of the entry of `key`, if there is one that is still good."""
+        """Return the copy of `key`'s entry; None when there is none that is still good."""
         copy = self._copies.get(key)
         if copy is None or copy.expires_at <= self._now():
             return None
@@ -73,12 +74,12 @@ class LocalEntryCache:
         return copy
 
     def begin_read(self, key: str) -> ReadMark | None:
-        """Take it before the store is asked for `key`. None when the answer can not be admitted anyhow."""
+        """Return the mark to take before `key` is read; None when the answer cannot be stored anyway."""
         stream = self._invalidations.stream_for(key)
         return None if stream is None else ReadMark(stream, self._changes[_change_counter_of(key)])
 
     def store(self, key: str, answer: bytes | None, ttl_s: float, mark: ReadMark | None) -> None:
-        """Keep what the store has answered since `mark`, unless it may be outdated by now."""
+        """Store the answer that was read since `mark`, unless it may be outdated by now."""
         if mark is None or mark != self.begin_read(key):
             return
         self._discard(key)
@@ -89,17 +90,17 @@ class LocalEntryCache:
             self._discard(next(iter(self._copies)))
 
     def invalidate(self, key: str) -> None:
-        """The entry of `key` has changed, or may have."""
+        """Drop the copy of `key`, whose entry has changed or may have."""
         self._changes[_change_counter_of(key)] += 1
         self._discard(key)
 
     def invalidate_stream(self, stream: InvalidationStream) -> None:
-        """Drop what was kept under a watch that has ended."""
+        """Drop the copies that were made under a stream that has ended."""
         for key in [key for key, copy in self._copies.items() if copy.stream is stream]:
             self._discard(key)
 
     async def aclose(self) -> None:
-        """End the watches, and with them everything that was kept."""
+        """End the streams, and so drop all copies."""
         await self._invalidations.aclose()
 
     def _discard(self, key: str) -> None:

@@ -1,4 +1,4 @@
-"""Removals that the store did not confirm: they are owed until it does."""
+"""Invalidations that the store has not confirmed, and their retries."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ class PendingInvalidations:
         return key in self._keys
 
     def add(self, key: str) -> None:
-        """Owes the removal of `key`."""
+        """Retry the removal of `key` until it succeeds."""
         if len(self._keys) >= MAX_PENDING_KEYS:
             del self._keys[next(iter(self._keys))]
         self._keys[key] = None
@@ -36,7 +36,7 @@ class PendingInvalidations:
             self._retrying = asyncio.create_task(self._retry())
 
     async def aclose(self) -> None:
-        """Give up the invalidations that are still pending."""
+        """Give up the removals that are still pending."""
         if self._retrying is not None:
             self._retrying.cancel()
             await asyncio.gather(self._retrying, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The cache's entries on Redis Cluster: quick to give up, node by node, and batching reads under load."""
+"""The cache's entries on Redis Cluster: short time-outs, a breaker per node, batched reads under load."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from chassis.redis.nodes import GuardedRedisNode, GuardedRedisNodes, StoreUnavai
 
 ANSWER_TIMEOUT_S: Final = 0.05
 MAX_CONCURRENT_READS: Final = 1
-"""Per node; reads beyond it travel together as the next batch, at a third of the cost."""
+"""Reads in flight per node; further ones go together as the next batch, at a third of the cost."""
 MAX_BATCH_KEYS: Final = 128
 MAX_QUEUED_KEYS: Final = 2_048
 
@@ -25,7 +25,7 @@ _FILL_SCRIPT: Final = (
 
 
 class RedisCacheStore:
-    """A `CacheStore` on the cluster; a node that is down costs its own keys a moment, and then nothing.
+    """`CacheStore` on Redis Cluster; a node that is down delays reads of its own keys for a moment only.
 
     `on_redirect` receives each key whose entry could not be read from the node that should hold it.
     """
@@ -76,10 +76,10 @@ class RedisCacheStore:
 
 
 class _BatchingNode(GuardedRedisNode):
-    """The way to one node, and the reads that wait for their turn.
+    """The connection to one node, and the reads that wait for the next batch.
 
-    Reads go to the node itself, for half of what the cluster client's search for the right node costs; the
-    cluster client is asked when that turns out to be the wrong one.
+    Reads go to the node itself, which costs half of the cluster client's search for the right node; the
+    cluster client is used when the key has moved to another node.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class _BatchingNode(GuardedRedisNode):
         self._batches: set[asyncio.Task[None]] = set()
 
     async def get(self, key: str) -> bytes | None:
-        """Return the value of a key, asked for alone when the node is idle, else together with others."""
+        """Return the value of a key: read alone when the node is idle, else in the next batch."""
         if self._reads_in_flight < MAX_CONCURRENT_READS:
             return await self._get_single(key)
         if len(self._waiting) >= MAX_QUEUED_KEYS:
@@ -165,7 +165,7 @@ def _resolve_futures(
 
 
 def _stale_copy_key(key: str) -> str:
-    """In the same slot: the cluster hashes the part in braces."""
+    """Return the key of the stale copy, in the same slot: the cluster hashes the part in braces."""
     return f"{{{key}}}:spare"
 
 

@@ -24,8 +24,8 @@ _INVALIDATE_PUSH: Final = b"invalidate"
 class RedisInvalidationSource:
     """`InvalidationSource` over the keys of one namespace, node by node.
 
-    A node is followed from the first read of one of its keys on, so a process that never reads opens no
-    connection. The client's node object stands for the node: when the client replaces it, the watch ends.
+    A node is tracked from the first read of one of its keys on, so a process that never reads opens no
+    connection. When the cluster client replaces its object of a node, that node's stream ends.
     """
 
     def __init__(self, redis: RedisCluster, namespace: str) -> None:
@@ -62,7 +62,7 @@ class RedisInvalidationSource:
 
 
 class _TrackedNode:
-    """One node's invalidations, read from a connection of their own for as long as the node is there."""
+    """One node's invalidations, received over a connection of their own while the node is in the cluster."""
 
     def __init__(
         self, redis: RedisCluster, holder: ClusterNode, prefix: str, listeners: list[InvalidationListener]
@@ -77,12 +77,12 @@ class _TrackedNode:
         self._following = asyncio.create_task(self._follow())
 
     def stop(self) -> None:
-        """End the watch at once, and the connection soon."""
+        """End the stream at once, and the connection soon."""
         self._end_stream()
         self._following.cancel()
 
     async def aclose(self) -> None:
-        """End the watch and the connection."""
+        """End the stream and the connection."""
         self.stop()
         await asyncio.gather(self._following, return_exceptions=True)
 
@@ -116,13 +116,13 @@ class _TrackedNode:
         if kind != _INVALIDATE_PUSH:
             return
         if keys is None:
-            # The node has been emptied.
+            # The node has been flushed.
             self._end_stream()
             self._begin_stream()
             return
         for key in keys:
             for listener in self._listeners:
-                # Keys that are no text are not ours, and must not end the stream.
+                # Keys that are not text are not ours, and must not end the stream.
                 listener.invalidate(key.decode(errors="replace"))
 
     def _begin_stream(self) -> None:
@@ -139,18 +139,19 @@ class _TrackedNode:
 
 
 def _open_tracking_connection(node: ClusterNode, prefix: str) -> Connection:
-    """Return a connection of the client's own settings that gives invalidations to its reader."""
+    """Return a connection with the client's settings that passes invalidations to its reader."""
     settings: Mapping[str, Any] = node.connection_kwargs | {
         "protocol": 3,
         "client_name": f"tracking-{prefix}",
         "retry": Retry(NoBackoff(), 0),
-        # With one, sending goes through `asyncio.wait_for`, which may swallow a cancellation.
+        # With a time-out, sending goes through `asyncio.wait_for`, which may swallow a cancellation.
         "socket_timeout": None,
         # A peer that vanished is noticed within a minute even if nothing is ever sent.
         "socket_keepalive": True,
     }
     connection = node.connection_class(**settings)
-    # Without a handler the parser swallows them; one that did the work would have its errors swallowed.
+    # Without a handler the parser drops invalidations, and it swallows the errors of a handler that does
+    # work.
     cast(Any, connection)._parser.set_invalidation_push_handler(_return_push)
     return connection
 

@@ -1,4 +1,4 @@
-"""What the cache needs of a store. A store that does not answer is never an error of the caller's."""
+"""The cache's port to its store. A store that does not answer is never an error for the caller."""
 
 from typing import Protocol
 
@@ -8,10 +8,11 @@ __all__ = ["CacheStore", "StoreUnavailableError"]
 
 
 class CacheStore(Protocol):
-    """Entries by key, each with an expiry. Every method raises StoreDownError when it gets no answer.
+    """Entries by key, each with an expiry. Every method raises StoreUnavailableError when the store does not
+    answer.
 
-    A lease holds the place of an entry that is being loaded. Removing the key takes the lease away, so
-    that a load that began before cannot put an outdated value there any more.
+    A lease holds the place of an entry that is being loaded. Removing the key removes the lease, so that a
+    load that began earlier cannot store an outdated value.
     """
 
     async def get(self, key: str) -> bytes | None:
@@ -19,24 +20,24 @@ class CacheStore(Protocol):
         ...
 
     async def claim_lease(self, key: str, lease: bytes, ttl_s: float) -> bytes | None:
-        """Put `lease` where no entry is, and return None; else returns the entry that is there."""
+        """Store `lease` if the key has no entry, and return None; else return its entry or lease."""
         ...
 
     async def fill(self, key: str, lease: bytes, entry: bytes, ttl_s: float, stale_copy_ttl_s: float) -> bool:
-        """Put `entry` in the place of exactly this lease; false, and no change, if it is not there.
+        """Replace exactly this lease by `entry`; return False, without a change, if another entry is there.
 
-        A spare of it is kept for `stale_copy_ttl_s`; with 0 there is none, and an earlier one goes.
+        A stale copy is kept for `stale_copy_ttl_s`; with 0 there is none, and an earlier one is removed.
         """
         ...
 
     async def get_stale_copy(self, key: str) -> bytes | None:
-        """Return the spare of the last entry that was filled in and not removed; None if there is none."""
+        """Return the stale copy of the last entry that was filled and not removed; None if there is none."""
         ...
 
     async def remove(self, key: str) -> None:
-        """Take the entry, or lease, and the spare away."""
+        """Remove the key's entry or lease, and its stale copy."""
         ...
 
     async def aclose(self) -> None:
-        """End what the store runs in the background."""
+        """Stop the store's background work."""
         ...

@@ -1,1 +1,1 @@
-"""How calls wait, share, repeat and are bounded."""
+"""Primitives of concurrency: batching, bounds, locks, retries, circuit breakers."""

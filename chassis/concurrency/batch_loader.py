@@ -1,4 +1,4 @@
-"""Batched reads: who asks while a read is under way shares the next one."""
+"""Batched reads: calls that arrive during a read share the next one."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 MAX_CONCURRENT_READS: Final = 1
 MAX_BATCH_SIZE: Final = 64
-"""As many as the contracts take in one call."""
+"""The maximum of keys that the contracts admit in one call."""
 
 
 class BatchLoader(Generic[T]):
-    """Reads values by key in batches, however many callers ask at once.
+    """Reads values by key in batches, for any number of concurrent callers.
 
     No caller gets a value that was read before it asked.
     """
@@ -26,7 +26,7 @@ class BatchLoader(Generic[T]):
         )
 
     async def get(self, key: str) -> T:
-        """Return the value of a key, or raise its error; all who share a read share its failure."""
+        """Return the value of a key, or raise its error; all callers of one read share its failure."""
         return await self._coalescer.submit(key)
 
     async def _load_all(self, keys: Sequence[str]) -> Sequence[T | DomainError]:

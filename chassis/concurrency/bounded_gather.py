@@ -1,4 +1,4 @@
-"""Work on many items at once, a bounded number at a time."""
+"""Concurrent work on many items with a bounded number in flight."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,7 +10,7 @@ T = TypeVar("T")
 async def run_for_each(
     items: Sequence[T], act: Callable[[T], Awaitable[None]], *, max_concurrent: int
 ) -> None:
-    """Act on every item; then raise the first failure, if any."""
+    """Call `act` on every item; then raise the first failure, if any."""
     for outcome in await gather_errors(items, act, max_concurrent=max_concurrent):
         if outcome is not None:
             raise outcome
@@ -19,7 +19,7 @@ async def run_for_each(
 async def gather_errors(
     items: Sequence[T], act: Callable[[T], Awaitable[None]], *, max_concurrent: int
 ) -> list[BaseException | None]:
-    """Act on every item; return each one's failure, or None, in order."""
+    """Call `act` on every item; return each one's failure, or None, in order."""
     slots = asyncio.Semaphore(max_concurrent)
 
     async def bounded(item: T) -> None:

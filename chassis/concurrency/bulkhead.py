@@ -8,7 +8,7 @@ from chassis.observability import metrics
 
 
 class Bulkhead:
-    """At most `most` calls at once to `dependency`; one more is refused instead of waiting its turn."""
+    """At most `max_concurrent` calls at once to `dependency`; a further call is refused and does not wait."""
 
     def __init__(self, dependency: str, max_concurrent: int, *, label: str) -> None:
         self._dependency = dependency
@@ -19,7 +19,7 @@ class Bulkhead:
 
     @contextmanager
     def acquire(self) -> Iterator[None]:
-        """Hold a place. Raises DomainError OVERLOADED when there is none."""
+        """Hold a place for the block. Raises DomainError OVERLOADED when all are taken."""
         if self._held >= self._max_concurrent:
             self._refused.inc()
             raise overloaded(self._dependency)

@@ -1,4 +1,4 @@
-"""A circuit breaker: a dependency that keeps failing is left alone for a while."""
+"""A circuit breaker: a dependency that keeps failing gets no calls for a while."""
 
 import time
 from collections import deque
@@ -20,7 +20,7 @@ class CircuitBreaker:
     """Opens after 5 failures in 10 s, lets single calls try again after 4 s, closes after 3 successes."""
 
     def __init__(self, dependency: str, clock: Callable[[], float] = time.monotonic, *, label: str) -> None:
-        """`dependency` is what errors call it, `label` what metrics do."""
+        """Make a closed breaker; `dependency` is the name in errors, `label` the name in metrics."""
         self._dependency = dependency
         self._label = label
         self._clock = clock
@@ -31,9 +31,9 @@ class CircuitBreaker:
         self._set_state(_CLOSED)
 
     def admit(self) -> None:
-        """To be called before a call, which then ends in `succeeded`, `failed` or `abandoned`.
+        """Admit one call, whose end is then reported by one of the methods `record_*`.
 
-        Raises DomainError UNAVAILABLE while the breaker is open, or is trying another call.
+        Raises DomainError UNAVAILABLE while the breaker is open, or while a trial call is in flight.
         """
         if self._state == _CLOSED:
             return
@@ -51,11 +51,11 @@ class CircuitBreaker:
         return self._state == _OPEN
 
     def allow_trial(self) -> None:
-        """What kept it open is known to be over: the next call may try without waiting."""
+        """Let the next call try without waiting: the cause of the failures is known to be over."""
         self._opened_at = float("-inf")
 
     def record_success(self) -> None:
-        """The dependency answered, be it with an error of the caller's."""
+        """Count an answer of the dependency, which may be an error that the caller caused."""
         self._has_trial = False
         if self._state == _HALF_OPEN:
             self._successes += 1
@@ -63,7 +63,7 @@ class CircuitBreaker:
                 self._set_state(_CLOSED)
 
     def record_failure(self) -> None:
-        """The dependency did not answer, or not in time."""
+        """Count a call that the dependency did not answer, or not in time."""
         self._has_trial = False
         now = self._clock()
         self._failures.append(now)
@@ -72,7 +72,7 @@ class CircuitBreaker:
             self._set_state(_OPEN)
 
     def record_cancellation(self) -> None:
-        """The call was given up by its caller: that says nothing about the dependency."""
+        """End a trial call that its caller cancelled: this says nothing about the dependency."""
         self._has_trial = False
 
     def _has_failed_often(self, now: float) -> bool:

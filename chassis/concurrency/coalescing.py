@@ -1,8 +1,8 @@
-"""Coalescing: what many ask for while an earlier batch is under way goes together in the next one.
+"""Coalescing: items that arrive while a batch is in flight go together in the next one.
 
-One who asks alone waits for nobody. Under load the fixed cost of a round trip, a transaction or a call is
-paid once for many. A caller is answered by a batch that begins after they asked, never by one that was
-under way, so an answer is never older than its question.
+A lone item does not wait. Under load the fixed cost of a round trip, a transaction or a call is paid once for
+many. An item is part of a batch that begins after its submission, so a result is never older than its
+request.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class _PendingItem(Generic[T, R]):
     deadline: float = field(default_factory=lambda: current_call().deadline or math.inf)
 
     def resolve(self, result: R | BaseException) -> None:
-        """Unless the one who asked has gone away."""
+        """Set the result, unless its caller has gone away."""
         if self.result.done():
             return
         if isinstance(result, BaseException):
@@ -37,12 +37,12 @@ class _PendingItem(Generic[T, R]):
 
 
 class Coalescer(Generic[T, R]):
-    """Runs in batches the items that callers submit one by one.
+    """Runs the items that callers submit one by one in batches.
 
-    `carry_out` gets up to `most` items and gives a result, or the error to raise, for each, in order; an
-    error that it raises goes to all. At most `at_once` batches are under way. A batch runs within the
-    deadline and under the trace of the member that can wait longest, and is cancelled when all of
-    them have gone away. How many wait is bounded by how many calls the process admits.
+    `run_batch` gets up to `max_batch` items and returns a result, or the error to raise, for each, in order;
+    an error that it raises goes to all. At most `max_concurrent` batches are in flight. A batch runs within
+    the deadline and under the trace of the member with the latest deadline, and is cancelled when all callers
+    have gone away. The number of waiting items is bounded by the calls that the process admits.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Coalescer(Generic[T, R]):
         self._workers: set[asyncio.Task[Any] | None] = set()
 
     async def submit(self, item: T) -> R:
-        """Return the result for `item`; raises its error."""
+        """Return the result for `item`, or raise its error."""
         waiting: _PendingItem[T, R] = _PendingItem(item, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if len(self._workers) < self._max_concurrent:
@@ -72,7 +72,8 @@ class Coalescer(Generic[T, R]):
             batch = [each for each in taken if not each.result.done()]
             if batch:
                 await self._run_in_context(batch)
-        # In the same step as the look at who waits: nobody may come in between and find a lane that ends.
+        # In the same step as the check for waiting items: another item must not arrive in between and find no
+        # worker.
         self._workers.discard(asyncio.current_task())
 
     async def _run_in_context(self, batch: Sequence[_PendingItem[T, R]]) -> None:

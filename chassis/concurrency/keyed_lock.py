@@ -1,4 +1,4 @@
-"""Taking turns by key, within one process."""
+"""A lock per key within one process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 
 
 class KeyedLock:
-    """A lock per key, kept only as long as somebody holds it or waits for it."""
+    """A lock per key, kept only while a task holds it or waits for it."""
 
     def __init__(self) -> None:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
     async def hold(self, key: str) -> AsyncIterator[None]:
-        """Wait for the turn of this key, in the order of asking."""
+        """Hold the lock of this key for the block; waiters get it in the order of asking."""
         lock, waiters = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = lock, waiters + 1
         try:

@@ -1,4 +1,4 @@
-"""Single-flight: what many want at once is loaded once."""
+"""Single-flight: concurrent requests for one key share one load."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,12 +8,12 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 MAX_JOINS: Final = 3
-"""How often a caller waits for another's load that comes to nothing, before loading for itself."""
+"""The number of failed loads of others that a caller waits for before it loads for itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class SingleFlightResult(Generic[T]):
-    """What a load brought; `shared` is false when those who joined it must not rely on it."""
+    """The result of a load; without `is_shared` callers that joined it must not use it."""
 
     value: T
     is_shared: bool
@@ -26,9 +26,9 @@ class SingleFlight(Generic[T]):
         self._loads: dict[str, asyncio.Future[SingleFlightResult[T] | None]] = {}
 
     async def load_once(self, key: str, load: Callable[[], Awaitable[SingleFlightResult[T]]]) -> T:
-        """Return the value of `key`, from a load that is under way or from one of its own.
+        """Return the value of `key`, from a load in flight or from a new one.
 
-        A caller that joined does not share the failure of the one who loaded: it tries again.
+        A caller that joined does not share the failure of the load: it tries again.
         """
         for _ in range(MAX_JOINS):
             running = self._loads.get(key)
@@ -40,7 +40,7 @@ class SingleFlight(Generic[T]):
         return (await load()).value
 
     def forget(self, key: str) -> None:
-        """From now on nobody joins the load of `key` that is under way."""
+        """Let no further caller join the load of `key` that is in flight."""
         self._loads.pop(key, None)
 
     async def _load_as_leader(self, key: str, load: Callable[[], Awaitable[SingleFlightResult[T]]]) -> T:

@@ -1,4 +1,4 @@
-"""Running several endless pieces of work as one, and tidying up after them."""
+"""Running several endless tasks as one, and cleaning up after them."""
 
 import asyncio
 from collections.abc import Collection, Coroutine
@@ -10,7 +10,7 @@ CANCEL_RETRY_INTERVAL_S: Final = 1.0
 
 
 async def run_until_first_exit(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run all at once until the first one ends, cancels the others, and raise what it raised."""
+    """Run all until the first one ends; cancel the others, and raise the error of the first."""
     tasks = [asyncio.create_task(piece) for piece in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -23,7 +23,7 @@ async def run_until_first_exit(*coroutines: Coroutine[Any, Any, None]) -> None:
 
 
 async def best_effort(cleanup: Coroutine[Any, Any, None]) -> None:
-    """Do one `last` thing if it can be done at once: in a `finally`, a failure would hide why it ends."""
+    """Await `cleanup` briefly and ignore its failure: raised in a `finally`, it would hide another error."""
     with suppress(Exception):
         async with asyncio.timeout(BEST_EFFORT_TIMEOUT_S):
             await cleanup

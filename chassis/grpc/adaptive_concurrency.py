@@ -1,4 +1,4 @@
-"""How many calls are let in at once: fewer when those inside take too long, so that they end in time."""
+"""An adaptive bound on concurrent calls: it falls when calls take too long, so that others end in time."""
 
 import asyncio
 import random
@@ -7,12 +7,12 @@ from typing import Final
 from chassis.observability import metrics
 
 MAX_LOOP_LAG_S: Final = 0.25
-"""A loop that runs its timers so late all the time has more to do than it can."""
+"""An event loop whose timers are constantly this late is overloaded."""
 MIN_CONCURRENT_CALLS: Final = 16
 LATE_SHARE: Final = 0.5
-"""A call is late when it took more of its deadline than this; the rest is for the way and for bad luck."""
+"""A call is late when it took a larger share of its deadline; the rest is a reserve."""
 MIN_ENDED_CALLS: Final = 10
-"""Calls that have to have ended before they say something."""
+"""The minimum of ended calls in a period that is judged by them."""
 _POLL_INTERVAL_S: Final = 0.025
 _POLLS_PER_ADJUSTMENT: Final = 4
 _DECREASE_FACTOR: Final = 0.8
@@ -20,12 +20,12 @@ _INCREASE_SHARE: Final = 0.05
 
 
 class AdaptiveConcurrencyLimit:
-    """A bound between `MIN_CONCURRENT_CALLS` and `most` that falls fast and grows back slowly.
+    """A bound between `MIN_CONCURRENT_CALLS` and `max_limit` that falls fast and grows back slowly.
 
-    It falls when, over some 100 ms, the loop was never in time: a short stop (a garbage collection, a burst)
-    has one late moment and is no reason. It falls as well when most calls that ended were late: what they
-    all wait for, such as the database, has more to do than it can. Some late calls are no reason: a shard
-    that hangs concerns its own users only.
+    It falls when the event loop was late at every measurement of some 100 ms; a short stop (a garbage
+    collection, a burst) makes only one measurement late. It also falls when most calls that ended were late:
+    the dependency of all of them, such as the database, is overloaded. A minority of late calls does not
+    count: a shard that hangs affects its own users only.
     """
 
     def __init__(self, max_limit: int) -> None:
@@ -36,16 +36,16 @@ class AdaptiveConcurrencyLimit:
         self._late = 0
 
     def is_full(self) -> bool:
-        """Whether another call would be one too many."""
+        """Return whether the bound is reached."""
         return self.in_flight >= self.limit
 
     def record_end(self, *, was_late: bool) -> None:
-        """A call has ended, within its share of the time or after it."""
+        """Count a call that has ended; `was_late` as `LATE_SHARE` defines it."""
         self._ended += 1
         self._late += was_late
 
     def adjust(self, min_lag_s: float) -> None:
-        """Adjust the bound to the calls that ended, and to how late the loop was at its best moment."""
+        """Adjust the bound to the calls that ended, and to the smallest lag of the loop in the period."""
         if self._most_were_late() or min_lag_s > MAX_LOOP_LAG_S:
             self.limit = max(
                 min(MIN_CONCURRENT_CALLS, self._max_limit),
@@ -63,7 +63,7 @@ class AdaptiveConcurrencyLimit:
         return most
 
     async def run_adjustments(self) -> None:
-        """Look and adjusts until it is cancelled."""
+        """Measure the event loop's lag and adjust the bound, again and again until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             min_lag_s = float("inf")

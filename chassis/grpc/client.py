@@ -1,4 +1,4 @@
-"""Calls to other services: with a deadline, an identity, the trace, and retries where they are harmless."""
+"""Calls to other services, each with deadline, identity and trace, and with retries where these are safe."""
 
 import asyncio
 import random
@@ -22,10 +22,13 @@ from chassis.observability.tracing import client_span, current_traceparent
 
 MAX_ATTEMPTS: Final = 3
 MAX_ATTEMPTS_WHEN_OVERLOADED: Final = 2
-"""In a mesh as well, where gRPC repeats only what was not answered. A peer that has just started, or has a
-burst, refuses what waited: the next call may be in time, or go to another process."""
+"""In a mesh as well, where gRPC itself repeats only unanswered calls.
+
+A peer that has just started, or has a burst, refuses calls that waited too long: the next attempt may be in
+time, or reach another process.
+"""
 MAX_CONCURRENT_CALLS_PER_PEER: Final = 256
-"""Calls to one peer. A peer that hangs must not hold all that a process may have in flight."""
+"""Calls in flight to one peer: one that hangs must not hold all calls that the process may have in flight."""
 _RETRY_INITIAL_S: Final = 0.025
 _CALLS_PER_RETRY: Final = 10
 _OPTIONS: Final = (
@@ -50,22 +53,22 @@ _AUTHENTICATION_REASONS: Final = frozenset(
 
 
 class ServiceTokenSource(Protocol):
-    """Says who calls."""
+    """A source of the process's own identity."""
 
     def token(self) -> str:
-        """Return an access token that is good for at least a minute."""
+        """Return an access token that is valid for at least a minute."""
         ...
 
 
 class PeerAuthenticationError(Exception):
-    """A peer did not accept our identity: a fault of the set-up, which tells our own caller nothing."""
+    """A peer did not accept our identity: a configuration error, which our own caller is not shown."""
 
 
 class Peers:
     """Channels to the other services, one each, opened at first use.
 
-    `addresses` gives `host:port`, or any gRPC target, by service name. In a mesh the control plane tells
-    where they are instead, and gRPC repeats what may be repeated as the control plane says.
+    `addresses` holds `host:port`, or any gRPC target, by service name. With a `mesh`, gRPC gets addresses and
+    retry policies from the control plane instead.
     """
 
     def __init__(
@@ -79,8 +82,8 @@ class Peers:
     def channel(self, service: str) -> grpc.aio.Channel:
         """Return the channel for the stubs of a service: `ThingServiceStub(peers.channel("thing"))`.
 
-        Unary calls through it raise DomainError: what the peer answered, or UNAVAILABLE when it did not
-        answer in time. Raises KeyError for a service without an address.
+        Unary calls through it raise DomainError: the peer's own, or UNAVAILABLE when it did not answer in
+        time. Raises KeyError for a service without an address.
         """
         if service not in self._channels:
             attempts = 1 if self.mesh else MAX_ATTEMPTS
@@ -91,29 +94,29 @@ class Peers:
         if self.mesh is None:
             return grpc.aio.insecure_channel(self._addresses[service], options=_OPTIONS_WITHOUT_MESH)
         channel = grpc.aio.insecure_channel(self.mesh.target_of(service), options=_OPTIONS)
-        # Asks the way now: when it is needed, the control plane may be away.
+        # Connect now: the control plane may be unreachable when the channel is first used.
         channel.get_state(try_to_connect=True)
         return channel
 
     async def close(self) -> None:
-        """Close all channels; call in flight end."""
+        """Close all channels; calls in flight end."""
         await asyncio.gather(*(channel.close() for channel in self._channels.values()))
         self._channels.clear()
 
 
 class PeerRetryBudget:
-    """Lets retries be a tenth of all calls in the long run, so that they cannot multiply an outage."""
+    """A budget that limits retries to a tenth of all calls, so that they cannot worsen an outage."""
 
     def __init__(self, max_retries: int = 10) -> None:
         self._max_tokens = max_retries * _CALLS_PER_RETRY
         self._tokens = self._max_tokens
 
     def deposit(self) -> None:
-        """A call succeeded."""
+        """Add a tenth of a retry for a call that succeeded."""
         self._tokens = min(self._max_tokens, self._tokens + 1)
 
     def try_withdraw(self) -> bool:
-        """Whether one more retry is allowed; it is then counted."""
+        """Take one retry from the budget; return False when there is none left."""
         if self._tokens < _CALLS_PER_RETRY:
             return False
         self._tokens -= _CALLS_PER_RETRY
@@ -121,7 +124,7 @@ class PeerRetryBudget:
 
 
 class PeerChannel:
-    """As much of a channel as generated stubs use."""
+    """The part of a channel that generated stubs use, with retries, hedging, circuit breaker and bulkhead."""
 
     def __init__(
         self,
@@ -142,17 +145,17 @@ class PeerChannel:
         self._was_unreachable = False
 
     def admit(self) -> None:
-        """Raise DomainError UNAVAILABLE while the peer is left alone.
+        """Raise DomainError UNAVAILABLE while the circuit breaker is open.
 
-        One that could not be reached is tried again as soon as there is a connection; one that was
-        reached and did not answer gets its pause.
+        A peer that could not be reached gets a trial call as soon as there is a connection; one that was
+        reached and did not answer gets one only after the breaker's pause.
         """
         if self.breaker.is_open and self._was_unreachable and self._is_connected():
             self.breaker.allow_trial()
         self.breaker.admit()
 
     def record_failure(self, code: grpc.StatusCode) -> None:
-        """The peer did not answer, with `code`."""
+        """Count a call that the peer did not answer, with the gRPC status `code`."""
         self._was_unreachable = code is grpc.StatusCode.UNAVAILABLE
         self.breaker.record_failure()
 
@@ -174,7 +177,7 @@ class PeerChannel:
         return _UnaryCall(rpc, raw, self)
 
     def unary_stream(self, method: str, *_: Any, **__: Any) -> Callable[..., NoReturn]:
-        """Services do not stream to each other; they tell each other by events."""
+        """Return a function that raises ContractError: services do not stream to each other."""
 
         def refuse(*_: Any, **__: Any) -> NoReturn:
             raise ContractError(f"{method} streams; services do not call such RPCs of each other")
@@ -182,7 +185,7 @@ class PeerChannel:
         return refuse
 
     async def close(self) -> None:
-        """Close the connection; call in flight end."""
+        """Close the channel; calls in flight end."""
         await self._inner.close()
 
 
@@ -196,13 +199,13 @@ class _UnaryCall:
             if rpc.is_repeatable
             else {}
         )
-        """By the reason of a refusal."""
+        """Attempts by the reason of the error."""
         self._hedge = (
             HedgedCall(channel.budget.try_withdraw, self._count_hedge) if rpc.has_no_side_effects else None
         )
 
     async def __call__(self, request: Any, *, timeout: float | None = None) -> Any:
-        """Call within `timeout` seconds, the contract's deadline and that of our own caller."""
+        """Call within `timeout` seconds, the contract's deadline and our caller's, whichever ends first."""
         deadline = time.monotonic() + self._budget_s(timeout)
         with client_span(self._rpc.path[1:]):
             attempt = 1
@@ -269,7 +272,7 @@ class _UnaryCall:
         return answered
 
     def _record_failure(self, code: grpc.StatusCode, timeout_s: float) -> None:
-        """A peer that was given far less time than its contract allows is not at fault for being late."""
+        """Count a time-out as a failure only if the peer had half of the contract's deadline or more."""
         if code is grpc.StatusCode.UNAVAILABLE or timeout_s >= self._rpc.policy.deadline_ms / 2000:
             self._channel.record_failure(code)
         else:
@@ -295,7 +298,7 @@ class _UnaryCall:
 
 
 def _is_local_overload(error: DomainError) -> bool:
-    """Whether it was not the peer that had too much to do: asking again would meet the same bound."""
+    """Return whether our own bulkhead, not the peer, refused the call: a retry would meet the same bound."""
     return error.reason == "OVERLOADED" and not isinstance(error.__cause__, grpc.aio.AioRpcError)
 
 

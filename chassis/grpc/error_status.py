@@ -1,4 +1,4 @@
-"""google.rpc.Status from domain errors, and back: the one place that reads the table of reasons."""
+"""google.rpc.Status from domain errors, and back, by the contract's table of reasons."""
 
 import re
 from functools import cache
@@ -16,7 +16,7 @@ from internshipconnect.errors.v1.moves_pb2 import AllowedMove, AllowedMoves
 
 STATUS_DETAILS_METADATA_KEY = "grpc-status-details-bin"
 
-# Everything that a status carries has to fit into 8 KiB of HTTP/2 trailers, base64 included.
+# A whole status has to fit into 8 KiB of HTTP/2 trailers, base64 included.
 _MAX_VIOLATIONS = 16
 _MAX_VIOLATIONS_CHARS = 2_400
 _MAX_TEXT_CHARS = 160
@@ -28,12 +28,12 @@ D = TypeVar("D", bound=Message)
 
 
 def status_code_of(error: DomainError) -> grpc.StatusCode:
-    """Return the gRPC status that the contract gives to the error's reason. KeyError for an unknown reason."""
+    """Return the gRPC status code of the error's reason, from the contract. Raises KeyError if unknown."""
     return error_reasons()[error.reason].code
 
 
 def error_to_status(error: DomainError, request_id: str) -> Status:
-    """Return the status with its details, as the caller reads it. KeyError for an unknown reason."""
+    """Return the status that the caller receives, with its details. Raises KeyError for an unknown reason."""
     status = Status(code=status_code_of(error).value[0], message=_truncate(error.message, _MAX_MESSAGE_CHARS))
     for detail in _details_of(error, request_id):
         status.details.add().Pack(detail)
@@ -41,7 +41,7 @@ def error_to_status(error: DomainError, request_id: str) -> Status:
 
 
 def status_to_error(details: bytes) -> DomainError | None:
-    """Return the domain error that a peer answered with; None when these details are not one of ours."""
+    """Return the domain error in a peer's status details; None when they hold none of ours."""
     try:
         status = Status.FromString(details)
         info = _find_detail(status, ErrorInfo)
@@ -95,7 +95,7 @@ def _allowed_moves(error: DomainError) -> AllowedMoves:
 
 @cache
 def http_request_line_of(call: str) -> str:
-    """Return a call's canonical HTTP request by its name: `POST /api/v1/things/{thingId}:close`; "" for none."""
+    """Return a call's canonical HTTP request by its name: `POST /api/v1/things/{thingId}:close`, or ""."""
     bindings = [rpc.http[0] for rpc in imported_contracts().rpcs if rpc.name == call and rpc.http]
     return _request_line(bindings[0]) if bindings else ""
 

@@ -1,7 +1,7 @@
-"""Names of fields as a caller knows them: the one place that spells them.
+"""Names of fields in the caller's spelling; no other module translates them.
 
-Rules and domain checks name a field by its JSON path, from the request or from what its body holds. Callers
-over HTTP read camelCase paths from the body, gRPC callers snake_case paths from the request message.
+Rules and domain checks name a field by its JSON path, from the request or from the object in its body. HTTP
+clients know camelCase paths from the body, gRPC clients snake_case paths from the request message.
 """
 
 import re
@@ -14,13 +14,13 @@ from chassis.contracts import RpcSpec
 from chassis.errors import DomainError, Violation, join_violations
 
 ORIGINAL_PATH_METADATA_KEY: Final = "x-envoy-original-path"
-"""The metadata by which a service tells a call that the gateway has made of an HTTP request."""
+"""The metadata that marks a call which the gateway transcoded from an HTTP request."""
 _STEP: Final = re.compile(r"(\w+)((?:\[[^\]]*\])*)")
 _QUOTED_OR_NAME: Final = re.compile(r"""'[^']*'|"[^"]*"|\b[a-z][A-Za-z0-9_]*\b""")
 
 
 class FieldNameTranslator:
-    """How the fields of one call's request are spelled."""
+    """The spelling of the fields of one RPC's request."""
 
     def __init__(self, rpc: RpcSpec) -> None:
         self._request = cast(Descriptor, rpc.request_type.DESCRIPTOR)
@@ -57,7 +57,7 @@ class FieldNameTranslator:
         )
 
     def translate_path(self, path: str, *, over_http: bool) -> str:
-        """Return a field's path as the caller writes it, in the request or in the object that the call is about.
+        """Return a field's path, in the request or in the object that it is about, in the caller's spelling.
 
         Any other path (a header) stays as it is.
         """
@@ -67,7 +67,7 @@ class FieldNameTranslator:
         return _http_path(steps, self._body) if over_http else ".".join(f.name + at for f, at in steps)
 
     def translate_text(self, text: str, *, over_http: bool) -> str:
-        """Return a description with the fields that it names in the caller's spelling; quoted words stay."""
+        """Return a description with its names of fields in the caller's spelling; quoted words stay."""
         names: Mapping[str, str] = self._json_names if over_http else self._names
         return _QUOTED_OR_NAME.sub(lambda found: names.get(found.group(), found.group()), text)
 
@@ -80,7 +80,7 @@ class FieldNameTranslator:
 
 
 def _http_path(steps: list[tuple[FieldDescriptor, str]], body: FieldDescriptor | None) -> str:
-    """Relative to the body, and no deeper than JSON is: a mask or a time is one text there."""
+    """Return the path relative to the body, no deeper than JSON: a mask or a time is one text there."""
     if len(steps) > 1 and steps[0][0] == body:
         steps = steps[1:]
     texts = [
@@ -95,7 +95,7 @@ def _is_well_known(message: Descriptor) -> bool:
 
 
 def find_field(root: Descriptor, path: str) -> FieldDescriptor | None:
-    """Return the field of a message at a path in either spelling; None where there is none."""
+    """Return the field of a message at a path in either spelling; None when there is none."""
     steps = _resolve_path(root, path)
     return steps[-1][0] if steps else None
 

@@ -1,4 +1,4 @@
-"""What travels through the chain: handlers, and the interceptors that wrap them."""
+"""The types of the interceptor chain: handlers, and the interceptors that wrap them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -12,16 +12,19 @@ MAX_REQUEST_BYTES = 1024 * 1024
 RpcContext = grpc.aio.ServicerContext[Any, Any]
 
 RpcHandler = Callable[[Any, RpcContext], Awaitable[bytes]]
-"""Answers one call. The request is raw bytes up to the validation, the parsed message after it; the answer
-is the serialized message. A server stream writes to the context and answers nothing (b"")."""
+"""Answers one call.
+
+The request is raw bytes before the validation, the parsed message after it; the answer is the serialized
+message. A server stream writes to the context and returns b"".
+"""
 
 
 class Interceptor(Protocol):
-    """One concern of every call, compiled into each RPC's handler once, at start."""
+    """One concern of every call, bound to each RPC's handler once, at start."""
 
     def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
-        """Return the handler that does its part around `proceed`.
+        """Return a handler that adds this concern to `proceed`.
 
-        It is `proceed` itself when the contract of `rpc` gives it nothing to do.
+        Return `proceed` itself when the contract of `rpc` does not involve this concern.
         """
         ...

@@ -1,7 +1,7 @@
-"""Hedged reads: a call that takes longer than its like is asked once more, and the first answer counts.
+"""Hedged reads: a call slower than most of its kind is sent a second time, and the first answer counts.
 
 After J. Dean and L. A. Barroso, The Tail at Scale (Communications of the ACM, 2013): the second request is
-sent only after the 95th percentile of the latencies, which bounds what it costs.
+sent only after the 95th percentile of the latencies, which bounds its cost.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ T = TypeVar("T")
 
 LATENCY_WINDOW_SIZE: Final = 200
 MIN_SAMPLES: Final = 20
-"""Answers that are needed before a latency counts as late."""
+"""The number of answers without which no call is hedged."""
 LATE_QUANTILE: Final = 0.95
 MIN_HEDGE_DELAY_S: Final = 0.01
-"""Below this a second call costs more than the wait for the first."""
+"""Below this delay a second call costs more than the wait for the first."""
 _SAMPLES_PER_UPDATE: Final = 20
 
 
 class LatencyWindow:
-    """What calls of one kind took of late, in seconds."""
+    """The recent latencies of calls of one kind, in seconds."""
 
     def __init__(self) -> None:
         self._taken: deque[float] = deque(maxlen=LATENCY_WINDOW_SIZE)
@@ -33,11 +33,11 @@ class LatencyWindow:
 
     @property
     def late_after_s(self) -> float | None:
-        """After how long a call is among the slowest twentieth; None while too few are known."""
+        """The 95th percentile in seconds, after which a call is hedged; None while too few are known."""
         return self._late_after_s
 
     def record(self, seconds: float) -> None:
-        """A call was answered."""
+        """Record the latency of an answered call."""
         self._taken.append(seconds)
         self._since_look += 1
         if self._since_look >= _SAMPLES_PER_UPDATE and len(self._taken) >= MIN_SAMPLES:
@@ -47,7 +47,7 @@ class LatencyWindow:
 
 
 class HedgedCall:
-    """Sends a second call of one kind after the first when that is late and `try_spend` allows it.
+    """Sends a second call of one kind when the first is late and `try_spend` allows it.
 
     `on_hedge` receives for each hedge whether the second call brought the answer.
     """
@@ -58,9 +58,9 @@ class HedgedCall:
         self._latencies = LatencyWindow()
 
     async def run(self, send: Callable[[], Awaitable[T]], deadline: float) -> T:
-        """Return the first answer of the call, or of its second; their error when neither brings one.
+        """Return the first answer of the call or its hedge; raise the call's error if neither is answered.
 
-        `until` is the moment (monotonic) after which no second call is worth it.
+        `deadline` is a time of `time.monotonic`: a hedge that could not be answered before it is not sent.
         """
         late_after_s = self._latencies.late_after_s
         if late_after_s is None or time.monotonic() + 2 * late_after_s >= deadline:
@@ -93,7 +93,7 @@ class HedgedCall:
 
 
 def _is_answer(call: "asyncio.Future[T]") -> bool:
-    """Whether it brought something to go by: an answer, or an error that a repeat would bring as well."""
+    """Return whether the call brought an answer, or an error that a repeat would bring as well."""
     if not call.done() or call.cancelled():
         return False
     error = call.exception()
@@ -101,10 +101,10 @@ def _is_answer(call: "asyncio.Future[T]") -> bool:
 
 
 async def _cancel_and_collect(call: "asyncio.Future[T]") -> None:
-    """End a call whose answer nobody waits for any more."""
+    """Cancel a call whose answer is not needed any more."""
     if not call.done():
         call.cancel()
         await asyncio.wait({call})
     if not call.cancelled():
-        # Retrieved, so that asyncio does not log an error that nobody retrieved.
+        # Retrieved, so that asyncio does not log an unretrieved error.
         call.exception()

@@ -1,4 +1,4 @@
-"""The chain that every call passes: its order is written here and nowhere else."""
+"""The chain of interceptors that every call passes; their order is written only here."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -30,7 +30,7 @@ MAX_CONCURRENT_STREAMS: Final = 1_000
 
 
 class ChainRevocations(RevocationCheck, LookingAgain, Protocol):
-    """What the chain needs to know of sessions that have ended."""
+    """The chain's view of ended sessions."""
 
 
 def build_standard_chain(
@@ -41,7 +41,7 @@ def build_standard_chain(
     concurrency_limit: AdaptiveConcurrencyLimit | None = None,
     tickets: TicketRedeemer | None = None,
 ) -> tuple[Interceptor, ...]:
-    """Return the interceptors from the outermost to the innermost; `pressure` bounds the calls in flight."""
+    """Return the interceptors, outermost first; `concurrency_limit` bounds the calls in flight."""
     return (
         TracingInterceptor(),
         MetricsInterceptor(),
@@ -60,7 +60,7 @@ def build_standard_chain(
 
 
 def compile_handler(chain: Sequence[Interceptor], rpc: RpcSpec, handler: RpcHandler) -> RpcHandler:
-    """One handler that does what all interceptors of `chain` do, the first one outermost."""
+    """Return one handler with the concerns of all interceptors of `chain`, the first one outermost."""
     for interceptor in reversed(chain):
         handler = interceptor.bind(rpc, handler)
     return handler

@@ -1,7 +1,7 @@
-"""How long the lists of a request may be, looked at before anything else about it is.
+"""Bounds on the lists of a request, checked before its rules.
 
-A megabyte holds 300,000 empty items. Holding each against its rules takes seconds, in which the process
-answers nobody; this look costs no more than the items that the contract admits.
+A megabyte holds 300,000 empty items. Checking each against its rules takes seconds, during which the process
+answers no call; this check costs no more than the items that the contract admits.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from buf.validate import validate_pb2
 
 DEFAULT_MAX_ITEMS: Final = 200
-"""For lists to which no contract of ours gives a bound, such as the paths of a field mask."""
+"""For lists without a bound in our contracts, such as the paths of a field mask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class OversizedList:
 class _LimitedField:
     name: str
     message_type: str
-    """The full name of the message type that it holds; empty for any other type."""
+    """The full name of the message type in the field; empty for any other type."""
     max_items: int
-    """How many items a list may have; 0 when it is no list."""
+    """The maximum of items in the list; 0 when the field is no list."""
 
 
 class ListLimits:
-    """The bounds of a message type and of all that it holds, read once from the rules of their contracts."""
+    """The list bounds of a message type and of its nested messages, read once from their contracts."""
 
     def __init__(self, root: Descriptor) -> None:
         self._root = root.full_name
@@ -43,11 +43,11 @@ class ListLimits:
 
     @property
     def is_needed(self) -> bool:
-        """Whether a message of this type can hold any list at all."""
+        """Return whether a message of this type can hold any list at all."""
         return any(field.max_items for fields in self._fields.values() for field in fields)
 
     def find_oversized(self, message: Any) -> OversizedList | None:
-        """Return the first list of a message that has too many items; None when all are short enough."""
+        """Return the first list of a message with too many items; None when all are short enough."""
         return next(self._find_oversized(message, self._root, ()), None)
 
     def _read(self, descriptor: Descriptor) -> None:

@@ -1,4 +1,4 @@
-"""A process as a member of the mesh: a control plane tells its channels, over xDS, where others are."""
+"""Membership in the mesh: the process's channels get their endpoints from a control plane over xDS."""
 
 import os
 from pathlib import Path
@@ -14,9 +14,9 @@ _HEALTH_CHECK_TIMEOUT_S: Final = 0.8
 
 
 class MeshMembership:
-    """What a bootstrap file in gRPC's format makes of a process.
+    """The membership of a process, by a bootstrap file in gRPC's format.
 
-    Every xDS channel of the process uses that file, since gRPC takes it from the environment.
+    Every xDS channel of the process uses that file, since gRPC reads it from the environment.
     """
 
     def __init__(self, bootstrap: Path) -> None:
@@ -30,9 +30,10 @@ class MeshMembership:
         return f"xds:///{service}"
 
     async def check(self) -> None:
-        """Raise ConnectionError until the control plane has had something to say once.
+        """Raise ConnectionError until the control plane has sent its first resources.
 
-        From then on the process goes on with what its channels know, with or without the control plane.
+        After that the process continues with the resources of its channels, with or without the control
+        plane.
         """
         if self._has_answered:
             return
@@ -46,7 +47,7 @@ class _MeshMember(Protocol):
 
 
 def mesh_checks(peers: _MeshMember) -> list[ReadinessCheck]:
-    """Return the check of a process that is in a mesh; none of one that is not."""
+    """Return the check of a process that is in a mesh; none for one that is not."""
     return [ReadinessCheck("control plane", peers.mesh.check, "control plane")] if peers.mesh else []
 
 

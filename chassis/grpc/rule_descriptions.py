@@ -1,7 +1,8 @@
-"""What a broken field rule wants, in words: the one table from rules of the contracts to sentences.
+"""Descriptions of broken field rules: the one table from rules of the contracts to sentences.
 
-Nobody outside reads regular expressions, numbers of enum values or names of types. A rule over several
-fields brings its own words (`cel.message`), a pattern without a row here the field's option `wants`.
+Clients should not have to read regular expressions, numbers of enum values or names of types. A rule over
+several fields has a message of its own (`cel.message`), a pattern without a row here the field's option
+`wants`.
 """
 
 import re
@@ -40,7 +41,7 @@ PATTERN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     r"^[ABC][12]|native$": "a level from A1 to C2 (CEFR), or native",
     r"^[A-Za-z_+-]+(/[A-Za-z0-9_+-]+)*$": "a time zone's name such as Europe/Berlin",
 }
-"""Patterns of the contracts; one that may also be empty, `^(...)?$`, is meant by the row without that."""
+"""Patterns of the contracts. An optional one, `^(...)?$`, has the row of the pattern without that."""
 
 _FORMAT_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "email": "an e-mail address such as name@example.com",
@@ -60,7 +61,7 @@ _UPPER: Final[Mapping[str, str]] = {"lte": "at most {}", "lt": "less than {}"}
 
 
 def describe_rule(rule: str, rules: Any, field: FieldDescriptor) -> str:
-    """Return what a field wants that breaks `rule` of `rules`, e.g. StringRules: `must be ...`, `is needed: ...`."""
+    """Return what a field that breaks `rule` of `rules` (e.g. StringRules) has to be: `must be ...`."""
     if rule == "required":
         wanted = describe_expected_form(field_rules_of(field), field)
         return f"is needed: {wanted}" if wanted else "is needed"
@@ -69,12 +70,12 @@ def describe_rule(rule: str, rules: Any, field: FieldDescriptor) -> str:
 
 
 def describe_max_items(count: int) -> str:
-    """Return what a list wants that is too long."""
+    """Return the description of the bound of a list that is too long."""
     return f"must have at most {_format_count(count, 'item')}"
 
 
 def describe_expected_form(rules: validate_pb2.FieldRules, field: FieldDescriptor) -> str:
-    """Return the form that a field's value takes, in words; empty where any value will do."""
+    """Return the form of a field's value, in words; empty when any value is valid."""
     if field.enum_type is not None:
         return f"one of {_join_names(allowed_enum_names(rules.enum, field))}"
     if rules.WhichOneof("type") != "string":
@@ -87,7 +88,7 @@ def describe_expected_form(rules: validate_pb2.FieldRules, field: FieldDescripto
 
 
 def allowed_enum_names(rules: Any, field: FieldDescriptor) -> list[str]:
-    """Return the names of the values that an enum field takes; `..._UNSPECIFIED` stands for none and is left out."""
+    """Return the names that an enum field accepts; `..._UNSPECIFIED` stands for none and is left out."""
     chosen, refused = getattr(rules, "in"), rules.not_in
     enum = cast(EnumDescriptor, field.enum_type)
     values = [value for value in enum.values if value.number != 0 and value.number not in refused]
@@ -100,7 +101,7 @@ def field_rules_of(field: FieldDescriptor) -> validate_pb2.FieldRules:
 
 
 def item_rules_of(field: FieldDescriptor) -> validate_pb2.FieldRules:
-    """Return the rules of a field's values; of a list those of its items."""
+    """Return the rules of a field's values; for a list those of its items."""
     rules = field_rules_of(field)
     return rules.repeated.items if field.is_repeated else rules
 

@@ -1,4 +1,4 @@
-"""The gRPC server: every RPC of a servicer compiled at start into one coroutine through the chain."""
+"""The gRPC server: at start each RPC of a servicer is compiled into one coroutine with all interceptors."""
 
 import importlib
 import inspect
@@ -30,45 +30,45 @@ MAX_METADATA_BYTES = 48 * 1024
 _MAX_REQUEST_ID_CHARS = 128
 _STALE_HEADER = ("x-stale", "true")
 FRESH_FOR_METADATA_KEY = "x-fresh-for"
-"""For how many seconds an answer holds before the clock changes it; the edge keeps it no longer."""
+"""The seconds for which an answer holds before the clock changes it; the edge caches it no longer."""
 MAX_SHARED_CACHE_S = 3600
 """Longer than any contract lets shared caches keep an answer."""
 
 _OPTIONS = (
-    # Beyond this gRPC itself refuses, without details; the validation refuses far earlier, with them.
+    # Beyond this bound gRPC itself refuses, without details; the validation refuses far earlier, with them.
     ("grpc.max_receive_message_length", 4 * MAX_REQUEST_BYTES),
     # Between the two bounds gRPC refuses some calls at random, as overload; the gateway's bound is far below.
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA_BYTES),
-    # Calls that nobody has taken yet: between the two bounds gRPC cancels some of those that come, beyond
-    # the second one all. Without them a flood waits for seconds before it can be refused.
+    # Calls that wait inside gRPC: between the two bounds gRPC cancels some of those that come, beyond the
+    # second one all. Without the bounds a flood waits for seconds before it can be refused.
     ("grpc.server.max_pending_requests", 250),
     ("grpc.server.max_pending_requests_hard_limit", 500),
-    # Of one connection: calls that have begun and send no message wait inside gRPC, where no other bound sees
-    # them; a peer has half as many under way, and Envoy opens one more connection.
+    # Of one connection: calls that have begun and send no message wait inside gRPC, where no other bound
+    # counts them; a peer has half as many in flight, and Envoy opens one more connection.
     ("grpc.max_concurrent_streams", MAX_CALLS_PER_CONNECTION),
-    # A port that is taken is an error; without this two processes would share it unnoticed.
+    # A port that is taken is an error; otherwise two processes would share it unnoticed.
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 5),
-    # Connections move on now and then, so that new replicas get their share of the clients.
+    # Connections are closed now and then, so that new replicas get their share of the clients.
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", 60_000),
 )
 
 
 def cast_serialized(kind: type[M], raw: bytes) -> M:
-    """Return an answer that is serialized already, e.g. from a cache, in the type that its RPC declares.
+    """Return a serialized answer, e.g. from a cache, in the message type that its RPC declares.
 
-    The server hands the bytes to gRPC as they are; nothing may look into them as a message.
+    The server passes the bytes to gRPC unchanged; the result must not be read as a message.
     """
     return cast(M, raw)
 
 
 class GrpcServer:
-    """A server with health and reflection, made by `build_server`."""
+    """A server with health and reflection, made by `build_grpc_server`."""
 
     def __init__(
         self, server: grpc.aio.Server, health: health_aio.HealthServicer, names: Sequence[str]
@@ -78,19 +78,19 @@ class GrpcServer:
         self._names = names
 
     def listen(self, address: str) -> int:
-        """Open `host:port` (port 0: any free one) and answers the port. OSError when it is taken."""
+        """Open `host:port` (port 0: any free one) and return the port. Raises OSError when it is taken."""
         try:
             return self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}: {error}") from error
 
     async def start(self) -> None:
-        """Answers calls from now on; the health service says SERVING."""
+        """Start answering calls; the health service reports SERVING."""
         await self._server.start()
         await self.set_serving(True)
 
     async def set_serving(self, ready: bool) -> None:
-        """Tells the health service's clients whether to send calls here."""
+        """Report to the health service's clients whether to send calls here."""
         status = (
             health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
         )
@@ -98,7 +98,7 @@ class GrpcServer:
             await self._health.set(name, status)
 
     async def stop(self, grace_s: float) -> None:
-        """Says NOT_SERVING, takes no new calls and gives those in flight `grace_s` seconds to finish."""
+        """Report NOT_SERVING, refuse new calls and give those in flight `grace_s` seconds to finish."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)
 
@@ -106,7 +106,7 @@ class GrpcServer:
 def build_grpc_server(servicers: Iterable[object], chain: Sequence[Interceptor]) -> GrpcServer:
     """Return a server that answers the RPCs of `servicers` through `chain`.
 
-    Raises ContractError when a servicer leaves an RPC unanswered or a contract is not whole.
+    Raises ContractError when a servicer leaves an RPC unanswered or a contract is incomplete.
     """
     server = grpc.aio.server(options=_OPTIONS)
     handlers = {
@@ -123,7 +123,7 @@ def build_grpc_server(servicers: Iterable[object], chain: Sequence[Interceptor])
 
 
 def descriptor_of_servicer(servicer: object) -> ServiceDescriptor:
-    """Return the contract that a servicer answers, found by its generated base class. ContractError without one."""
+    """Return a servicer's contract, found by its generated base class. Raises ContractError without one."""
     base = _generated_base(type(servicer))
     contract = importlib.import_module(base.__module__.removesuffix("_grpc"))
     descriptor: ServiceDescriptor = contract.DESCRIPTOR.services_by_name[
@@ -151,7 +151,7 @@ def _method_handlers_of(
 def _method_handler(
     rpc: RpcSpec, servicer: object, chain: Sequence[Interceptor]
 ) -> "grpc.RpcMethodHandler[Any, Any]":
-    """No serializers: the chain takes and gives bytes, so that parsing is one of its own steps."""
+    """Return gRPC's handler, without serializers: the chain takes and returns bytes, and parses itself."""
     if rpc.server_streaming:
         handler = compile_handler(chain, rpc, _streaming_call(rpc, servicer))
         return grpc.unary_stream_rpc_method_handler(cast(Any, _with_call_context(handler)))
@@ -177,7 +177,10 @@ def _with_call_context(handler: RpcHandler) -> RpcHandler:
 
 
 def _metadata_of(pairs: Collection[tuple[str, str | bytes]]) -> dict[str, str | bytes]:
-    """By key. The last one counts; but several proofs of who calls are one list, as in HTTP, and no proof."""
+    """Return the metadata by key.
+
+    The last value counts; but several `authorization` values become one invalid one.
+    """
     metadata = dict(pairs)
     if len(metadata) < len(pairs):
         proofs = [str(value) for key, value in pairs if key == AUTHORIZATION_METADATA_KEY]
@@ -193,7 +196,7 @@ def _request_id_or_new(given: str | bytes | None) -> str:
 
 
 def _new_request_id() -> str:
-    """Names a call in logs; nothing rests on its being hard to guess, and a system call would cost more."""
+    """Return an ID of a call for logs; it needs no secrecy, so it costs no system call."""
     return f"{random.getrandbits(128):032x}"
 
 
@@ -231,7 +234,7 @@ def _implementation(rpc: RpcSpec, servicer: object) -> Callable[[Any, RpcContext
 
 
 class _UnknownMethods(grpc.GenericRpcHandler):
-    """Comes last and answers what nobody else does, so that this too has a readable reason."""
+    """Answers unknown methods with a readable reason; it is the last handler."""
 
     def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
         async def refuse(_requests: Any, context: RpcContext) -> None:

@@ -1,6 +1,6 @@
-"""The texts of a request before they are held against its rules: composed (NFC), and empty if they look so.
+"""Normalises the texts of a request before the validation: composed (NFC), and empty if they look empty.
 
-Done once for all calls, so that every rule that demands or compares text means what a reader sees.
+All RPCs are treated alike, so that every rule that requires or compares text means its visible form.
 """
 
 from typing import Any, Final
@@ -14,7 +14,7 @@ _TEXT: Final = FieldDescriptor.TYPE_STRING
 
 
 def normalize_texts(message: Message) -> None:
-    """Brings every text in a message, however deep, to its one form; keys and values of maps are left."""
+    """Normalise every text in a message, however deep; keys and values of maps are left as they are."""
     for field, value in message.ListFields():
         if field.type == _TEXT:
             _normalize_field(message, field, value)

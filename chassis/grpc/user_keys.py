@@ -1,4 +1,4 @@
-"""The keys that people's tokens are verified with, as the service that signs them publishes them."""
+"""The public keys of people's tokens, fetched from the service that signs them."""
 
 from chassis.grpc.client import Peers
 from chassis.security.jwks import FetchedKeySource, PublicKeys, parse_public_keys
@@ -9,7 +9,7 @@ _JWK_MEMBERS = ("kty", "crv", "kid", "use", "alg", "x", "y")
 
 
 def user_key_source(peers: Peers) -> FetchedKeySource:
-    """Return the keys of the peer `auth`, fetched when needed."""
+    """Return the key source that fetches the keys of the peer `auth` when needed."""
     stub = AuthServiceStub(peers.channel("auth"))
 
     async def fetch() -> PublicKeys:

@@ -1,4 +1,4 @@
-"""What the contract's option `value` asks of fields: codes that are in a set, whole numbers in doubles."""
+"""Checks of the contract's field option `value`: codes of a set, whole numbers in doubles."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ VALUE_CHECKS: Final[Mapping[int, ValueCheck]] = {
 
 @dataclass(frozen=True, slots=True)
 class InvalidValue:
-    """A field that does not hold what it should; `path` leads to it from the request."""
+    """A field with an invalid value; `path` leads to it from the request."""
 
     path: tuple[str, ...]
     problem: str
@@ -35,11 +35,11 @@ class _CheckedField:
     has_presence: bool
     check: ValueCheck | None
     message_type: str
-    """The full name of the message type that it holds; empty for any other type."""
+    """The full name of the message type in the field; empty for any other type."""
 
 
 class ValueRules:
-    """The rules of a message type and of all that it holds, read once from their contracts."""
+    """The `value` options of a message type and of its nested messages, read once from their contracts."""
 
     def __init__(self, root: Descriptor) -> None:
         self._root = root.full_name
@@ -49,11 +49,11 @@ class ValueRules:
 
     @property
     def is_needed(self) -> bool:
-        """Whether a message of this type can hold any such field."""
+        """Return whether a message of this type can hold any such field."""
         return bool(self._fields[self._root])
 
     def find_invalid(self, message: Any) -> list[InvalidValue]:
-        """Every field of a message that does not hold what it should."""
+        """Return every field of a message with an invalid value."""
         return list(self._wrong(message, self._root, ()))
 
     def _read(self, descriptor: Descriptor) -> None:
@@ -99,7 +99,7 @@ def _checked_field(field: FieldDescriptor) -> _CheckedField:
 
 
 def _field_values(message: Any, field: _CheckedField) -> Iterator[tuple[str, Any]]:
-    """What a field holds, and how a path names it; nothing where it is absent or empty."""
+    """Yield the values that a field holds, each with its path; none where it is absent or empty."""
     value = getattr(message, field.name)
     if field.is_list:
         yield from ((f"{field.name}[{index}]", item) for index, item in enumerate(value))

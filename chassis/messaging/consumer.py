@@ -1,4 +1,4 @@
-"""From a message to a handler and back: handlers run on the event loop, many at once."""
+"""Runs handlers for messages: concurrently, on the event loop."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from chassis.observability.tracing import continue_trace
 from internshipconnect.events.v1.events_pb2 import Event
 
 HANDLER_TIMEOUT_S: Final = 30.0
-# Not for the caller to repeat, but another run starts from the state stored by then and may well succeed.
+# Not for the caller to repeat, but another run begins with newer state and may succeed.
 _RETRIED_CODES: Final = frozenset(
     {grpc.StatusCode.ABORTED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAUTHENTICATED}
 )
@@ -37,11 +37,11 @@ _log = get_logger()
 
 
 class PoisonMessageError(Exception):
-    """A message that no consumer can read."""
+    """A message that no consumer can parse."""
 
 
 class EventConsumers:
-    """Feeds the subscriptions' handlers on the running loop, acting as the service `name`."""
+    """Runs the subscriptions' handlers on the event loop, acting as the service `name`."""
 
     def __init__(self, amqp_url: str, subscriptions: Sequence[QueueSubscription], *, name: str) -> None:
         self._principal = Principal(id=name, kind="SERVICE")
@@ -52,7 +52,7 @@ class EventConsumers:
 
     @property
     def is_connected(self) -> bool:
-        """Whether messages can come in now."""
+        """Whether messages can arrive now."""
         return self._connection.is_connected
 
     def start(self) -> None:
@@ -60,7 +60,7 @@ class EventConsumers:
         self._connection.start()
 
     async def stop(self, grace_s: float = 10.0) -> None:
-        """Take no more messages and wait for those in flight; the broker delivers unfinished ones again."""
+        """Take no more messages and wait for those in flight; the broker redelivers unfinished ones."""
         await asyncio.to_thread(self._connection.pause)
         if self._in_flight:
             _, late = await asyncio.wait(self._in_flight, timeout=grace_s)
@@ -93,7 +93,8 @@ class EventConsumers:
             _log.error("event is unreadable", queue=queue, error=str(poison))
             metrics.events_handled.labels(queue, metrics.OTHER_LABEL, "unreadable").inc()
             return DeadLetter(str(poison))
-        # News of one entity in the order of its arrival: at once they would only meet on its document.
+        # Events of one entity run in the order of arrival: concurrent ones would only conflict on its
+        # document.
         async with self._subject_locks.hold(f"{queue}:{event.subject}"):
             return await self._run_handler(handler, message, _incoming_event(event, queue), delivery.attempt)
 

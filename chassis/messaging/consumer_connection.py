@@ -1,8 +1,7 @@
-"""The consumers' side of the broker: Kombu on a thread of its own.
+"""The consumers' connection to the broker: Kombu on a thread of its own.
 
-Kombu is synchronous and its connections belong to one thread. That thread hands every message to a callback
-and goes on reading; `settle` takes a message's outcome from any thread, which is carried out on that
-thread.
+Kombu is synchronous and its connections belong to one thread. That thread passes every message to a callback
+and goes on reading; `settle` takes a message's outcome from any thread and has it carried out on that thread.
 """
 
 import selectors
@@ -45,19 +44,19 @@ class BrokerDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The message's effect is committed (or it has none)."""
+    """The message's effect is committed, or it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Deliver it again after a while, or give up when it had all its attempts."""
+    """Deliver the message again after a delay, or give up when it had all its attempts."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """No later attempt can succeed: straight to the dead letters."""
+    """Move the message to the dead letters at once: no later attempt can succeed."""
 
     error: str
 
@@ -92,28 +91,28 @@ class ConsumerConnection:
 
     @property
     def is_connected(self) -> bool:
-        """Whether messages can come in now."""
+        """Whether messages can arrive now."""
         return self._connected.is_set()
 
     def start(self) -> None:
         self._thread.start()
 
     def settle(self, delivery: BrokerDelivery, outcome: Outcome) -> None:
-        """Says what became of a message; callable from any thread, returns at once.
+        """Carry out the outcome of a message soon; callable from any thread, does not block.
 
-        A verdict about a message of a connection that is gone is dropped: the broker delivers it again.
+        An outcome for a message of a closed connection is dropped: the broker delivers the message again.
         """
         self._outcomes.append((delivery, outcome))
         self._wake()
 
     def pause(self, timeout_s: float = 3.0) -> None:
-        """Take no further messages once it returns; those handed out can still be settled."""
+        """Stop taking messages, and return then; delivered messages can still be settled."""
         self._pausing.set()
         self._wake()
         self._paused.wait(timeout_s)
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """Carry out the outcomes so far and close the connection; unsettled messages come again."""
+        """Carry out the outcomes so far and close the connection; the broker redelivers other messages."""
         self._pausing.set()
         self._stopping.set()
         self._wake()
@@ -175,7 +174,7 @@ class ConsumerConnection:
 
 
 class _BrokerSession:
-    """One connection: a channel per subscription, as prefetch is per channel, and one for sending on."""
+    """One connection: a channel per subscription, as prefetch is per channel, and one for publishing."""
 
     def __init__(
         self, url: str, subscriptions: Sequence[QueueSubscription], deliver: Callable[[BrokerDelivery], None]
@@ -213,7 +212,7 @@ class _BrokerSession:
         self._connection.collect(socket_timeout=1.0)
 
     def dispatch_arrived(self) -> None:
-        """Dispatches all that has arrived, without waiting for more."""
+        """Dispatch all messages that have arrived, without waiting for more."""
         try:
             while True:
                 self._connection.drain_events(timeout=0)
@@ -221,7 +220,7 @@ class _BrokerSession:
             return
 
     def send_heartbeats(self) -> None:
-        """Heartbeats, and now and then the queues' lengths."""
+        """Send heartbeats, and now and then measure the queues' lengths."""
         self._connection.heartbeat_check()
         if monotonic() >= self._next_count:
             self._next_count = monotonic() + _COUNT_INTERVAL_S
@@ -288,5 +287,5 @@ class _BrokerSession:
 
 
 def body_bytes(body: Any) -> bytes:
-    """Return a message's body, whatever Kombu made of it."""
+    """Return a message's body as bytes, in whichever type Kombu decoded it."""
     return body.encode() if isinstance(body, str) else bytes(body)

@@ -1,8 +1,8 @@
-"""What queues gave up on: looking at it, giving it back to its queue, dropping it.
+"""Dead letters: listing, replaying and deleting them.
 
-Nothing is lost on the way: a dead letter is given back with a publisher confirm before it is taken from where
-it lay, and one that was only looked at goes back to its place. A process killed in between leaves it there,
-perhaps beside a copy in its queue; handlers drop repeats.
+No message is lost: a replayed one is published with a confirm before it is removed from the dead letters, and
+a listed one returns to its place. A process killed in between leaves the message there, perhaps beside a copy
+in its queue; handlers drop repeats.
 """
 
 from collections import Counter
@@ -34,7 +34,7 @@ _REQUEUE_TIMEOUT_S: Final = 5.0
 _POLL_INTERVAL_S: Final = 0.01
 _CONSUMER_VANISHED: Final = "its consumer vanished each time while it was handling it"
 _PROOF_FIELDS: Final = frozenset({"code"})
-"""What proves who somebody is, by the names of events' fields; logs know no such field."""
+"""Fields of events that hold secrets, by name; logs have no such field."""
 
 DeadLetterFilter = Callable[["DeadLetterMessage"], bool]
 DeadLetterProgress = Callable[[int], None]
@@ -42,9 +42,9 @@ DeadLetterProgress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterMessage:
-    """One message that `queue` gave up on, after `attempts` tries, of which the last ended in `error`.
+    """A message that `queue` gave up on after `attempts` attempts, the last of which failed with `error`.
 
-    `event` is None when the message is no event; `id` is then the one under which it was sent, if any.
+    `event` is None when the message is no event; `id` is then the message ID that it was sent with, if any.
     """
 
     queue: str
@@ -56,23 +56,23 @@ class DeadLetterMessage:
 
     @property
     def type(self) -> str:
-        """The event's type; "" when it is none."""
+        """The event's type; "" when the message is no event."""
         return self.event.type if self.event else ""
 
     @property
     def time(self) -> datetime | None:
-        """When what the event tells of happened."""
+        """The event's time, UTC; None when the message is no event."""
         return self.event.time.ToDatetime(tzinfo=UTC) if self.event else None
 
     @property
     def trace_id(self) -> str:
-        """The trace in which the event was emitted, as logs name it; "" when there was none."""
+        """The trace in which the event was emitted, as logs spell it; "" when there is none."""
         parts = self.event.traceparent.split("-") if self.event else []
         return parts[1] if len(parts) == 4 else ""
 
     @property
     def payload(self) -> dict[str, Any] | None:
-        """The event's message as JSON, without what logs do not show either; None when it is unreadable."""
+        """The event's message as JSON, with secrets redacted as in logs; None when it is unreadable."""
         if self.event is None:
             return None
         try:
@@ -88,7 +88,7 @@ class DeadLetterMessage:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterSummary:
-    """The dead letters of one queue; `oldest` and `types` are of the first `MOST_AT_ONCE`."""
+    """The dead letters of one queue; `oldest` and `types` describe the first `MAX_LOADED_MESSAGES`."""
 
     queue: str
     count: int
@@ -99,7 +99,7 @@ class DeadLetterSummary:
 class DeadLetterQueues:
     """The dead letters on the broker at `amqp_url`.
 
-    All calls block, and raise OSError or amqp.AMQPError when the broker does not answer or there is no such
+    All methods block, and raise OSError or amqp.AMQPError when the broker does not answer or there is no such
     queue.
     """
 
@@ -107,21 +107,22 @@ class DeadLetterQueues:
         self._url = amqp_url
 
     def summarize(self, queues: Sequence[str]) -> list[DeadLetterSummary]:
-        """Of each queue."""
+        """Return a summary of each queue's dead letters."""
         with self._connection() as connection:
             return [_summarize_queue(connection, queue) for queue in queues]
 
     def peek(self, queue: str, most: int) -> list[DeadLetterMessage]:
-        """Return the first ones, at most `most`, in their order, which stays as it is."""
+        """Return the first dead letters, at most `most`, in their order, which is not changed."""
         with self._connection() as connection:
             return _peek_messages(connection, queue)[:most]
 
     def replay(
         self, queue: str, wanted: DeadLetterFilter, progress: DeadLetterProgress = lambda done: None
     ) -> int:
-        """Give the wanted ones back to their queue, with all attempts before them; how many they were.
+        """Move the wanted dead letters back to their queue, with all attempts again; return their number.
 
-        `progress` receives how many the queue has. Those that die while this runs are left where they are.
+        `progress` receives the number of moved ones so far. Messages that die during this call stay where
+        they are.
         """
         with self._connection() as connection:
             producer = Producer(connection.channel(), auto_declare=False)
@@ -134,7 +135,7 @@ class DeadLetterQueues:
     def delete(
         self, queue: str, wanted: DeadLetterFilter, progress: DeadLetterProgress = lambda done: None
     ) -> int:
-        """Remove the wanted ones for good; how many they were."""
+        """Delete the wanted dead letters for good; return their number."""
         with self._connection() as connection:
             return _settle_matching(connection, queue, wanted, lambda message: None, progress)
 
@@ -180,11 +181,11 @@ def _settle_matching(
 
 @contextmanager
 def _held_messages(connection: Connection, queue: str, most: int) -> Iterator[list[Message]]:
-    """All that lie there, at most `most` and `MOST_AT_ONCE`; unacknowledged ones go back to their place.
+    """Hold at most `most` and `MAX_LOADED_MESSAGES` dead letters; unacknowledged ones return to their place.
 
-    All, because what returns to a quorum queue goes behind what has returned before: taking only the first
-    ones would turn the queue round. Taking some before they are back would do the same, hence the
-    wait for them.
+    All, because a message that returns to a quorum queue goes behind those that returned before: holding only
+    the first ones would rotate the queue. So would holding some before others are back, hence the wait for
+    them.
     """
     lying = _count_dead_letters(connection, queue)
     messages: list[Message] = []
@@ -220,7 +221,7 @@ def _count_dead_letters(connection: Connection, queue: str) -> int:
 
 
 def _republish(producer: Producer, queue: str, message: Message) -> None:
-    """To the one queue that gave up on it, since the others that want the event have handled it."""
+    """Publish to the one queue that gave up on the message: other queues have handled the event."""
     producer.publish(
         body_bytes(message.body),
         exchange="",
@@ -252,7 +253,7 @@ def _parse_dead_letter(queue: str, message: Message) -> DeadLetterMessage:
 
 
 def _broker_deliveries(headers: dict[str, Any]) -> int:
-    """How often the broker handed it out before it gave up by itself; 0 when a consumer did."""
+    """Return how often the broker delivered the message before it gave up; 0 when a consumer gave up."""
     deaths = headers.get("x-death") or [{}]
     return topology.MAX_REDELIVERIES if deaths[0].get("reason") == "delivery_limit" else 0
 

@@ -1,4 +1,4 @@
-"""A lease: of many processes that could do some work one does it; another takes over when it falls silent."""
+"""A lease: one of many processes does some work; another takes over when the lease is not renewed."""
 
 import asyncio
 import random
@@ -15,14 +15,14 @@ LEASES_COLLECTION: Final = "leases"
 
 
 class LeaseLostError(Exception):
-    """Somebody else holds the lease now."""
+    """Another process holds the lease now."""
 
 
 class LeaderLease:
     """The lease `name` in a database's collection `leases`, wanted by `holder`.
 
     Times are the database's own, so the clocks of the processes need not agree. A holder that was paused for
-    longer than `ttl_s` may work beside its successor for a moment: what a lease guards must bear that.
+    longer than `ttl_s` may work beside its successor for a moment, which the guarded work has to tolerate.
     """
 
     def __init__(
@@ -34,9 +34,9 @@ class LeaderLease:
         self._ttl_s = ttl_s
 
     async def run_while_held(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Wait until the lease is ours, run `work` while renewing, and give the lease back in the end.
+        """Wait until the lease is ours, run `work` while renewing it, and release it in the end.
 
-        Raises LeaseLostError when it was taken over, and what `work` or the database raises.
+        Raises LeaseLostError when another process took it over, and the errors of `work` and of the database.
         """
         while not await self._acquire_or_renew():  # noqa: ASYNC110 - the holder may have no time to say that it ends
             await asyncio.sleep(self._ttl_s / 3 * random.uniform(0.7, 1.3))  # noqa: S311
@@ -52,8 +52,8 @@ class LeaderLease:
                 raise LeaseLostError(self._key["_id"])
 
     async def _acquire_or_renew(self) -> bool:
-        """Take the lease if it is free and prolongs it if it is ours; say whether it is ours now."""
-        # A lease that nobody ever held has no `expires_at`, which sorts before every time.
+        """Take the lease if it is free, or renew it if it is ours; return whether it is ours now."""
+        # A lease that was never held has no `expires_at`, which sorts before every time.
         free = {"$lt": ["$expires_at", "$$NOW"]}
         may = {"$or": [free, {"$eq": ["$holder", self._holder]}]}
         until = {"$add": ["$$NOW", int(self._ttl_s * 1000)]}

@@ -1,4 +1,4 @@
-"""Publishing with confirms: many messages on the way at once; what the broker has stored counts as sent."""
+"""Publishing with confirms: many messages in flight at once; a confirmed message counts as sent."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -18,11 +18,11 @@ POLL_TIMEOUT_S: Final = 0.05
 
 
 class PublishNotConfirmedError(Exception):
-    """The broker did not take the whole batch; some of it may have arrived."""
+    """The broker did not confirm the whole batch; some of it may have arrived."""
 
 
 class BrokerBlockedError(PublishNotConfirmedError):
-    """The broker takes nothing from anybody who publishes, as its disk or memory is nearly full."""
+    """The broker accepts no messages at all, as its disk or memory is nearly full."""
 
     def __init__(self) -> None:
         super().__init__("the broker is short of disk or memory and takes no messages; see its log")
@@ -30,7 +30,7 @@ class BrokerBlockedError(PublishNotConfirmedError):
 
 @dataclass(frozen=True, slots=True)
 class OutgoingEvent:
-    """An event ready to be sent: `body` is the serialized envelope, `type` its routing key."""
+    """An event to publish: `body` is the serialized envelope, `type` its routing key."""
 
     id: str
     type: str
@@ -38,12 +38,12 @@ class OutgoingEvent:
 
 
 class EventPublisher:
-    """Sends events to the exchange over one connection on a thread of its own.
+    """Publishes events to the exchange over one connection on a thread of its own.
 
-    Kombu blocks, so it must not run on the event loop. The connection is made on first use and again after
+    Kombu blocks, so it must not run on the event loop. The connection is opened on first use and again after
     any failure. There are no heartbeats: a dead connection shows when the next batch is not confirmed in
-    time. While the broker lacks memory or disk the connection is kept: it would not notice that one has gone,
-    and each try would cost it one more.
+    time. While the broker lacks memory or disk the connection is kept: the broker would not notice that it is
+    closed, and each attempt would cost it one more.
     """
 
     def __init__(self, amqp_url: str, *, timeout_s: float = 10.0) -> None:
@@ -54,17 +54,17 @@ class EventPublisher:
         self._pinging: asyncio.Future[None] | None = None
 
     async def publish(self, batch: Sequence[OutgoingEvent]) -> None:
-        """Return once the broker has stored every message of the batch.
+        """Publish the batch, and return once the broker has stored every message of it.
 
-        Raises NotConfirmedError, OSError or an AMQP error when that is not certain; the whole batch has to
-        go again.
+        Raises PublishNotConfirmedError, OSError or an AMQP error when that is not certain; the whole batch
+        has to be published again.
         """
         await self._in_thread(self._publish, batch)
 
     async def ping(self) -> None:
-        """A round trip to the broker; raises when it does not answer or the exchange is missing.
+        """Make a round trip to the broker. Raises when it does not answer or the exchange is missing.
 
-        A caller that asks while one is under way waits for that one.
+        Concurrent callers share one round trip.
         """
         if self._pinging is None or self._pinging.done():
             self._pinging = self._in_thread(self._ping)
@@ -104,7 +104,7 @@ class EventPublisher:
 
 
 class _ConfirmingConnection:
-    """One connection whose channel counts what it has sent and what was confirmed."""
+    """One connection whose channel counts the messages that it has sent and those that are confirmed."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
@@ -117,8 +117,8 @@ class _ConfirmingConnection:
         }
         self._connection = Connection(url, connect_timeout=timeout_s, transport_options=options)
         self._channel = self._connection.channel()
-        # `confirm_publish` would wait for each message in turn; this turns the same confirms on and lets a
-        # whole batch be on the way at once.
+        # `confirm_publish` would wait for each message in turn; this enables the same confirms for a whole
+        # batch in flight.
         self._channel.confirm_select()
         self._channel.events["basic_ack"].add(self._on_ack)
         self._channel.events["basic_nack"].add(self._on_nack)
@@ -174,7 +174,7 @@ class _ConfirmingConnection:
             self._drain_events(left)
 
     def _drain_events(self, seconds: float) -> None:
-        """Receive the broker's events of that time, if there are any."""
+        """Handle the events that the broker sends within `seconds`, if any."""
         with suppress(TimeoutError):
             self._connection.drain_events(timeout=seconds)
 

@@ -1,9 +1,9 @@
-"""The relay: sends what waits in each shard's outbox to the broker, in order, at least once.
+"""The relay: publishes the rows of each shard's outbox to the broker, in order, at least once.
 
-Per shard one process holds the lease. It follows the outbox's inserts by a change stream, publishes what
-comes in batches and deletes the rows once the broker has confirmed them. How far that has got is stored as
-the stream's resume token, so that a successor goes on from there; where there is no token, or one that the
-oplog has forgotten, it sends all rows that are there and follows from then on.
+Per shard one process holds the lease. It follows the outbox's inserts by a change stream, publishes new rows
+in batches and deletes them once the broker has confirmed them. The position is stored as the stream's resume
+token, so that a successor continues from there; without a token, or with one that the oplog has lost, the
+relay publishes all existing rows and follows from then on.
 """
 
 import asyncio
@@ -46,14 +46,14 @@ _INSERTS: Final[list[dict[str, Any]]] = [
     {"$project": {"fullDocument": 1}},
 ]
 RESUME_POINT_LOST: Final = frozenset({260, 280, 286})
-"""The server does not know the place in its oplog any more: InvalidResumeToken, ChangeStreamFatalError,
+"""The server has lost the position in its oplog: InvalidResumeToken, ChangeStreamFatalError,
 ChangeStreamHistoryLost."""
 
 _log = get_logger()
 
 
 class OutboxBacklogError(Exception):
-    """Rows wait though the stream is silent: they came in behind its back, by a restored backup perhaps."""
+    """Rows wait though the stream is silent: they were not inserted but, say, restored from a backup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class _OutboxRow:
 
 
 class OutboxRelay:
-    """Relays the outboxes of all shards until cancelled; `holder` tells this process from its rivals."""
+    """Relays the outboxes of all shards until cancelled; `holder` identifies this process in the leases."""
 
     def __init__(self, shards: Shards, publisher: EventPublisher, *, holder: str) -> None:
         self._shards = shards
@@ -138,7 +138,7 @@ class _ShardOutboxRelay:
                     await self._waiting.put(row)
 
     async def _sweep(self, now: Timestamp) -> set[str]:
-        """Read all rows committed by `now`; return the young ones, which a stream may bring again."""
+        """Queue all rows committed by `now`; return the IDs of young ones, which a stream may repeat."""
         young = now.as_datetime() - _MAX_TRANSACTION_AGE
         swept = set()
         committed = self._outbox.with_options(read_concern=ReadConcern("majority"))
@@ -179,7 +179,7 @@ class _ShardOutboxRelay:
         return batch
 
     async def _publish(self, batch: Sequence[_OutboxRow]) -> None:
-        """Try until the broker has the whole batch; until then the rows are safe in Mongo."""
+        """Publish the batch, with retries until it is confirmed; until then the rows stay in MongoDB."""
         attempt = 0
         while True:
             try:

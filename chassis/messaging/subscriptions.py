@@ -1,4 +1,4 @@
-"""What a service reacts to: queues, the events that fill them and their handlers."""
+"""A service's subscriptions: queues, the events that reach them and their handlers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from chassis.sharding.inbox import IncomingEvent
 __all__ = ["EventHandler", "IncomingEvent", "QueueSubscription", "WorkQueue"]
 
 EventHandler = Callable[[Any, IncomingEvent], Awaitable[None]]
-"""Takes the event's message and its attributes; raising means "not done, deliver again"."""
+"""Takes the event's message and its attributes; raises to have the event delivered again."""
 
 
 @dataclass(frozen=True)
 class WorkQueue:
     """A durable queue and the events that reach it.
 
-    Each service's `events.py` lists its own as `QUEUES`, so that they can be declared on the broker before
-    the first event is published: an event published before its queue is declared is lost.
+    Each service's `event_handlers.py` lists its own as `QUEUES`, so that they can be declared on the broker
+    before the first event is published: an event published before its queue is declared is lost.
     """
 
     name: str
@@ -33,11 +33,11 @@ class WorkQueue:
 
 @dataclass(frozen=True)
 class QueueSubscription:
-    """A durable work queue and what happens with each event on it.
+    """A durable work queue and the handlers of its events.
 
-    Up to `prefetch` events are handled at once; within one process, those of one subject one after the
-    other, as they arrive. Otherwise their order is not certain. An event whose handler raises is delivered
-    again after a growing delay, `max_attempts` times in all, and then kept in `<queue>.dead`.
+    Up to `prefetch` events are handled at once; within one process, those of one subject run one after the
+    other, in the order of arrival. No other order is certain. An event whose handler raises is delivered
+    again after a growing delay, `max_attempts` times in all, and then moved to `<queue>.dead`.
     """
 
     queue: str

@@ -1,9 +1,9 @@
 """Exchanges and queues on the broker: one durable topic exchange, work queues with their dead letters, and
 one retry queue per delay that all work queues share.
 
-A retry queue is a queue without consumers whose messages expire after its delay and go back, by their
-routing key, to the queue they came from. Each delay has its own, so that no message waits behind one with a
-longer delay.
+A retry queue has no consumers: its messages expire after its delay and return, by their routing key, to the
+queue they came from. Each delay has a queue of its own, so that no message waits behind one with a longer
+delay.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from chassis.messaging.subscriptions import WorkQueue
 EVENTS_EXCHANGE: Final = "internshipconnect.events"
 RETRY_DELAYS_S: Final = (1, 5, 25, 120, 600)
 MAX_REDELIVERIES: Final = 20
-"""How often the broker itself hands out a message whose consumer vanished, before it counts as poison."""
+"""The deliveries of a message whose consumers vanished, after which the broker itself gives up on it."""
 
 _DEFAULT_EXCHANGE: Final = ""
 _QUORUM_QUEUE: Final = {"x-queue-type": "quorum"}
@@ -25,30 +25,30 @@ _SAFE_DEAD_LETTERING: Final = {"x-dead-letter-strategy": "at-least-once", "x-ove
 
 
 def dead_letter_queue(queue: str) -> str:
-    """Where messages end that `queue` gave up on."""
+    """Return the name of the queue with the dead letters of `queue`."""
     return f"{queue}.dead"
 
 
 def retry_exchange(attempt: int) -> str:
-    """Return the retry queue after a failed `attempt`, from 1; publish to it with the queue as routing key."""
+    """Return the retry exchange after a failed `attempt`, from 1; its routing key is the queue's name."""
     return _retry_queue_name(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1])
 
 
 def declare_topology(amqp_url: str, queues: Iterable[WorkQueue], *, timeout_s: float = 10.0) -> None:
-    """Declare all that `queues` need; repeating it changes nothing.
+    """Declare the exchanges and queues that `queues` need; repeating it changes nothing.
 
-    Must have run for every service before the first event is published: the broker drops what no queue
-    wants yet. Raises OSError or amqp.AMQPError when the broker is away or has a queue of that name with
-    other properties.
+    Run it for every service before the first event is published: the broker drops an event that no queue is
+    bound to. Raises OSError or amqp.AMQPError when the broker does not answer or has a queue of that name
+    with other properties.
     """
     with _open_connection(amqp_url, timeout_s) as connection:
         declare_on_channel(connection.default_channel, queues)
 
 
 def count_messages(amqp_url: str, queues: Iterable[str], *, timeout_s: float = 10.0) -> int:
-    """How many messages wait in these queues together; those out at a consumer are not among them.
+    """Return the number of messages that wait in these queues together, without those that a consumer holds.
 
-    Raises OSError or amqp.AMQPError when the broker is away or there is no such queue.
+    Raises OSError or amqp.AMQPError when the broker does not answer or a queue does not exist.
     """
     with _open_connection(amqp_url, timeout_s) as connection:
         channel = connection.default_channel

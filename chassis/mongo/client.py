@@ -1,4 +1,4 @@
-"""One client for each shard: a bounded pool, and bounded patience with a shard that has no primary."""
+"""One client for each shard: a bounded pool, and bounded waits for a primary."""
 
 import asyncio
 import sys
@@ -19,11 +19,11 @@ MAX_POOL_SIZE: Final = 32
 """Connections to one shard; at about 1 ms an operation, more would only queue on the server."""
 SELECTION_TIMEOUT_S: Final = 2.0
 ELECTION_TIMEOUT_S: Final = 8.0
-"""How long a primary may be missing where secondaries are there to elect one."""
+"""How long an election may take before operations fail, if there are secondaries to vote."""
 CONNECT_TIMEOUT_S: Final = 2.0
 SOCKET_TIMEOUT_S: Final = 30.0
 HEARTBEAT_INTERVAL_S: Final = 1.0
-"""While a shard is down nobody asks the driver for it, so its own look-outs have to be frequent."""
+"""While a shard is down no operation queries the driver's view of it, so heartbeats have to be frequent."""
 
 
 async def _wait_in_this_task(work: Awaitable[T], timeout: float | None) -> T:
@@ -33,15 +33,15 @@ async def _wait_in_this_task(work: Awaitable[T], timeout: float | None) -> T:
 
 if sys.version_info < (3, 12):
     # Before 3.12 `asyncio.wait_for` waits in a task of its own. When two deadlines cancel its caller one
-    # after the other, that task takes the driver's lock and nobody is left to release it: the client never
-    # answers again. What 3.12 does instead, waiting in the caller's own task, cannot come apart like that.
+    # after the other, that task takes the driver's lock and no task is left to release it: the client never
+    # answers again. The version of 3.12 waits in the caller's own task, which rules this out.
     pymongo.lock.wait_for = _wait_in_this_task  # type: ignore[assignment,attr-defined]
 
 
 class ShardClient(AsyncMongoClient[Document]):
-    """Looks for a primary for 2 seconds at most, or 8 while there are secondaries that may elect one.
+    """Looks for a primary for at most 2 seconds, or 8 while there are secondaries that may elect one.
 
-    Under a deadline PyMongo would spend all that is left of it on looking, and forget its own limit.
+    Under a deadline PyMongo would spend all the remaining time on looking, and ignore its own limit.
     """
 
     async def _select_server(self, *args: Any, **kwargs: Any) -> Any:
@@ -56,7 +56,7 @@ class ShardClient(AsyncMongoClient[Document]):
 def connect_shard(
     uri: str, database: str, user: str, password: str, listeners: Sequence[CommandListener]
 ) -> ShardClient:
-    """Return a client of the shard at `uri` that connects when first used; writes wait for the majority."""
+    """Return a client of the shard at `uri` that connects on first use; writes wait for the majority."""
     return ShardClient(
         uri,
         username=user,

@@ -39,5 +39,5 @@ def from_document(cls: type[T], document: Mapping[str, Any]) -> T:
 
 
 def format_etag(version: int) -> str:
-    """Return the opaque tag of an entity's version: equal exactly when the versions are."""
+    """Return the opaque etag of an entity's version: equal exactly when the versions are."""
     return f"v{version}"

@@ -1,4 +1,4 @@
-"""Collections, their validators and indexes as a service declares them, made where they are missing."""
+"""Collections with validators and indexes, as a service declares them, created where they are missing."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from chassis.mongo.documents import Document
 
 NAMESPACE_EXISTS_CODE: Final = 48
 INDEX_CONFLICT_CODES: Final = frozenset({85, 86})
-"""IndexOptionsConflict and IndexKeySpecsConflict: the server itself compares the definitions."""
+"""IndexOptionsConflict and IndexKeySpecsConflict: the server compares the definitions itself."""
 
 
 @dataclass(frozen=True)
 class CollectionSpec:
-    """One collection: its indexes besides `_id`, and the field by which a native sharded cluster spreads it.
+    """A collection: its indexes besides `_id`, and its shard key in a native sharded cluster.
 
-    With `sharded=False` it stays whole, as the collections do in which a process keeps its own position. In
-    `slot_field` each document says in which slot it lives, whatever its ID; where that is None, documents
-    belong to the shard itself and stay there.
+    With `sharded=False` it is not sharded, as collections in which a process stores its own position. Each
+    document names its slot in `slot_field`, whatever its ID; where that is None, documents belong to the
+    shard itself and never move.
     """
 
     name: str
@@ -34,18 +34,17 @@ class CollectionSpec:
 
 
 class ProvisionError(Exception):
-    """The database differs from the declaration in a way that provisioning does not change by itself."""
+    """The database differs from the declaration in a way that provisioning does not repair."""
 
 
 async def create_collections(
     client: AsyncMongoClient[Document], database: str, declared: Iterable[CollectionSpec]
 ) -> None:
-    """Make the declared collections on one shard; a second run changes nothing.
+    """Create the declared collections on one shard; a second run changes nothing.
 
-    Each collection gets a validator: a document that does not say its slot is refused.
-
-    An index whose lifetime (`expireAfterSeconds`) has changed is changed in place; indexes that are not
-    declared are left alone. On a `mongos` the collections are sharded by their keys.
+    Each collection gets a validator: a document without its slot is refused. An index with another
+    `expireAfterSeconds` is changed in place; indexes that are not declared are left as they are. On a
+    `mongos` the collections are sharded by their keys.
 
     Raises:
         ProvisionError: an index exists under the declared name with another definition.
@@ -63,7 +62,7 @@ async def create_collections(
 
 
 async def is_mongos(client: AsyncMongoClient[Document]) -> bool:
-    """Whether a native sharded cluster answers, whose own balancer spreads the documents of its slots."""
+    """Return whether the server is a `mongos`, whose own balancer spreads the documents of its slots."""
     return (await client.admin.command("hello")).get("msg") == "isdbgrid"
 
 
@@ -82,7 +81,7 @@ async def _ensure_collection(
 
 
 def _validator(spec: CollectionSpec) -> Document:
-    """Return the rule for every document: it says its slot, or nobody could find it."""
+    """Return the collection's validator: each document names its slot, or it could not be found."""
     if spec.slot_field is None:
         return {}
     slot = {"bsonType": ["int", "long"], "minimum": 0, "maximum": SLOT_COUNT - 1}
@@ -105,7 +104,7 @@ async def _ensure_index(collection: AsyncCollection[Document], index: IndexModel
 
 
 async def _change_index_ttl(collection: AsyncCollection[Document], index: IndexModel) -> bool:
-    """Set the declared lifetime; false when the index then still differs from the declaration."""
+    """Set the index's declared lifetime; return False when it still differs from the declaration."""
     name, lifetime_s = index.document["name"], index.document.get("expireAfterSeconds")
     existing = (await collection.index_information()).get(name, {})
     if lifetime_s is None or existing.get("expireAfterSeconds", lifetime_s) == lifetime_s:

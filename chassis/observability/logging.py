@@ -1,7 +1,7 @@
 """Logs: one JSON object a line on stdout, with the trace id and without secrets.
 
-Code logs with `get_logger().info("event name", key=value)`; what libraries say through the standard `logging`
-comes out in the same shape.
+Code logs with `get_logger().info("event name", key=value)`; lines of libraries, logged with the standard
+`logging`, have the same form.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _flush_is_due = False
 def configure_logging(
     service: str, role: str, *, level: str = "INFO", stream: BinaryIO | None = None
 ) -> None:
-    """Routes structlog and the standard logging to `stream`, by default stdout.
+    """Route structlog and the standard logging to `stream`, by default stdout.
 
     Lines from `level` on are written; those of libraries from WARNING on.
     """
@@ -48,7 +48,7 @@ def configure_logging(
     _stream = stream or sys.stdout.buffer
     _identity.update(service=service, role=role)
     structlog.configure(
-        # Text of exceptions is looked through like everything else.
+        # Exceptions' texts are redacted like all others.
         processors=[_stamp, structlog.processors.format_exc_info, _redact, _render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.BytesLoggerFactory(_stream),
@@ -92,7 +92,7 @@ def log_access(*, rpc: str, code: str, duration_ms: float, caller: str, request_
 
 
 def _flush_soon() -> None:
-    """One system call for many access lines; any other line takes those before it along at once."""
+    """Write access lines soon, many with one system call; any other line flushes those before it at once."""
     global _flush_is_due  # noqa: PLW0603
     if _flush_is_due:
         return
@@ -116,7 +116,7 @@ def _format_now() -> str:
 
 @lru_cache(maxsize=2)
 def _format_second(second: int) -> str:
-    """All lines of one second share it, as writing it out costs more than the rest of an access line."""
+    """Return a time in whole seconds as text, cached: formatting it costs more than the rest of a line."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
@@ -150,7 +150,7 @@ def _log_stream() -> BinaryIO:
 
 
 class _JsonLogHandler(logging.Handler):
-    """Gives what libraries log through the standard module the same shape."""
+    """Gives libraries' lines of the standard logging the same form."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

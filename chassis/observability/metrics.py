@@ -1,7 +1,7 @@
 """Every metric of the chassis, in one table; names and labels follow the Prometheus conventions.
 
 Label values come from contracts and settings, never from a request, and are names, not prose. A dependency is
-`service/auth`, `mongo/s1` or `redis/host:port`. What a process does not do, it exports no metric of.
+`service/auth`, `mongo/s1` or `redis/host:port`. A process exports only the metrics of the work that it does.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,41 +14,41 @@ _RPC_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 _HANDLER_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 OTHER_LABEL: Final = "other"
-"""The label of what has no name of its own here, such as the type of an event of another version."""
+"""The label of values without a name here, such as the event type of a newer version."""
 
 
 class LazyGauge(Gauge):
-    """A gauge without labels, exported from its first value on: where it has none, it means nothing."""
+    """A gauge without labels that is exported from its first value on: before that it has no meaning."""
 
     _has_value = False
 
     def set(self, value: float) -> None:
-        """As in Gauge."""
+        """Set the value, as in Gauge."""
         self._has_value = True
         super().set(value)
 
     def set_function(self, f: Callable[[], float]) -> None:
-        """As in Gauge."""
+        """Set the function of the value, as in Gauge."""
         self._has_value = True
         super().set_function(f)
 
     def collect(self) -> Iterable[Metric]:
-        """Nothing before the first value."""
+        """Return nothing before the first value."""
         return super().collect() if self._has_value else ()
 
 
 class LazyCounter(Counter):
-    """A counter without labels, exported from its first count on, which may be `inc(0)`."""
+    """A counter without labels that is exported from its first count on, which may be `inc(0)`."""
 
     _has_value = False
 
     def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:
-        """As in Counter."""
+        """Count, as in Counter."""
         self._has_value = True
         super().inc(amount, exemplar)
 
     def collect(self) -> Iterable[Metric]:
-        """Nothing before the first count."""
+        """Return nothing before the first count."""
         return super().collect() if self._has_value else ()
 
 
@@ -75,13 +75,13 @@ grpc_client_handled = Counter(
 )
 grpc_client_hedges = Counter(
     "grpc_client_hedges_total",
-    "Second calls sent because the first was late; `won` when the second brought the answer.",
+    "Hedges: calls repeated because the first was late; `won` when the repeat brought the answer.",
     ("grpc_service", "grpc_method", "outcome"),
 )
 
 cache_requests = Counter("cache_requests_total", "Reads through a cache.", ("layer", "outcome"))
 cache_tracking = Gauge(
-    "cache_tracking", "1 while a Redis node tells of changes, so that copies of entries are kept.", ("node",)
+    "cache_tracking", "1 while invalidations of a Redis node arrive and local copies are kept.", ("node",)
 )
 breaker_state = Gauge("breaker_state", "0 closed, 1 half open, 2 open.", ("dependency",))
 bulkhead_in_use = Gauge("bulkhead_in_use", "Calls to a dependency that are under way.", ("dependency",))
@@ -95,10 +95,10 @@ repository_updates = Counter(
     ("collection", "outcome"),
 )
 
-slot_map_version = LazyGauge("slot_map_version", "The slot map that this process goes by.")
+slot_map_version = LazyGauge("slot_map_version", "Version of the slot map that this process uses.")
 slot_map_lease_seconds = Gauge(
     "slot_map_lease_seconds",
-    "Seconds for which this process may write to a shard unless it confirms.",
+    "Seconds for which this process may still write to a shard without confirming its slots.",
     ("shard",),
 )
 

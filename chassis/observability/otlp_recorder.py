@@ -39,7 +39,8 @@ _W3C_PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
 class OtlpRecorder:
-    """Spans of this process, sent in batches; Mongo and Redis commands inside a trace become spans too."""
+    """Records this process's spans, those of MongoDB and Redis commands included, and exports them in
+    batches."""
 
     def __init__(self, service: str, role: str, endpoint: str, sample_ratio: float) -> None:
         resource = Resource.create(
@@ -97,7 +98,7 @@ class _RecordedSpan:
 
 
 class _NoClientRoots(Sampler):
-    """Drops commands outside any request, such as the relay's waiting for the outbox and health checks."""
+    """Drops commands outside any request, such as the relay's waiting and health checks."""
 
     def __init__(self, others: Sampler) -> None:
         self._others = others
@@ -123,5 +124,5 @@ class _NoClientRoots(Sampler):
 
 
 def _parent_context(traceparent: str | None) -> Context | None:
-    """Return the current context for None, else that of the remote parent; without a parent a new trace begins."""
+    """Return the context of the remote parent; for None the current one, for "" that of a new trace."""
     return None if traceparent is None else _W3C_PROPAGATOR.extract({"traceparent": traceparent}, Context())

@@ -1,7 +1,7 @@
-"""Secrets kept out of logs: known by the name of their field, and by their shape in any text.
+"""Redaction of secrets in logs: by the name of their field, and by their form in any text.
 
-The names are those of our contracts and of what libraries say; the shapes are those of tokens that we give
-out, of credentials in URLs, and of `name=value` or `"name": "value"` with a secret's name.
+The names are those of our contracts and of libraries; the forms are those of our tokens, of credentials in
+URLs, and of `name=value` or `"name": "value"` with a secret's name.
 """
 
 import re
@@ -37,7 +37,7 @@ _SHAPES: Final = (
     # A JWT, and a refresh token.
     (re.compile(r"(?<![\w-])eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"), REDACTED),
     (re.compile(r"(?<!\w)ses_\w{26}\.[\w-]+"), REDACTED),
-    # The user of a URL, and who somebody is in its query.
+    # The user of a URL, and credentials in its query.
     (re.compile(r"://[^\s/@\"']+@"), f"://{REDACTED}@"),
     (re.compile(r"(?i)([?&](?:email|phone|code|otp)=)[^\s&\"']+"), rf"\1{REDACTED}"),
     (_NAMED, rf"\1{REDACTED}"),
@@ -45,12 +45,12 @@ _SHAPES: Final = (
 
 
 def redact_fields(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the same fields without secrets, however deep; other than plain values are written as text."""
+    """Return the fields with secrets redacted, however deep; values other than plain ones become text."""
     return {key: REDACTED if _is_secret(key) else _without_secrets(value) for key, value in fields}
 
 
 def redact_text(text: str) -> str:
-    """Return the text with everything replaced that has a secret's shape; cut where it is very long."""
+    """Return the text with all substrings of a secret's form redacted; a very long text is cut."""
     if len(text) > MAX_TEXT_CHARS:
         text = f"{text[:MAX_TEXT_CHARS]}…"
     for shape, replacement in _SHAPES:

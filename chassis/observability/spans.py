@@ -1,4 +1,4 @@
-"""What a span and a recorder of spans are: both tracing and the OTLP recorder stand on it."""
+"""The ports of tracing: a span, and a recorder of spans."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -9,7 +9,7 @@ Attributes = Mapping[str, str | int | float | bool]
 
 
 class Span(Protocol):
-    """What code inside a span may say about it."""
+    """What code inside a span may record of it."""
 
     def set_attribute(self, key: str, value: str | int | float | bool) -> None: ...
 
@@ -18,7 +18,7 @@ class Span(Protocol):
 
 
 class SpanRecorder(Protocol):
-    """Records spans; a process has one only while an OTLP endpoint is set."""
+    """Records spans; a process has one only if an OTLP endpoint is set."""
 
     def start_span(
         self, name: str, kind: SpanKind, traceparent: str | None, attributes: Attributes

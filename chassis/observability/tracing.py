@@ -1,7 +1,7 @@
-"""One request, one trace: W3C trace context carried on, and spans where an OTLP endpoint is set.
+"""One trace per request: W3C trace context is propagated, and spans are recorded if an OTLP endpoint is set.
 
-Without an endpoint nothing is recorded: the incoming `traceparent` (or a new one) is only kept for logs, for
-calls to peers and for events, which costs a context variable and no span objects.
+Without an endpoint nothing is recorded: the incoming `traceparent` (or a new one) is only kept for logs,
+calls to peers and events, which costs a context variable and no span objects.
 """
 
 import random
@@ -30,9 +30,9 @@ _recorder: SpanRecorder | None = None
 
 
 def configure_tracing(recorder: SpanRecorder | None) -> None:
-    """Record spans with `recorder` from now on; without one only the `traceparent` is carried on.
+    """Record spans with `recorder` from now on; without one only the `traceparent` is propagated.
 
-    Runs before Mongo and Redis clients are made, so that their commands become spans too.
+    Call it before MongoDB and Redis clients are made, so that their commands become spans as well.
     """
     global _recorder  # noqa: PLW0603
     _recorder = recorder
@@ -47,32 +47,32 @@ def shut_down_tracing() -> None:
 
 
 def server_span(name: str, traceparent: str) -> AbstractContextManager[Span]:
-    """Return the span of a call that we answer, under the caller's `traceparent`; without one a trace starts."""
+    """Return the span of a call that this process answers, a child of `traceparent`; "" begins a trace."""
     return continue_trace(traceparent, name, kind="server")
 
 
 def client_span(name: str, attributes: Attributes | None = None) -> AbstractContextManager[Span]:
-    """Return the span of a call that we make, under the current one."""
+    """Return the span of a call that this process makes, a child of the current one."""
     return _span(name, "client", None, attributes or {})
 
 
 def continue_trace(
     traceparent: str, name: str, *, kind: SpanKind = "consumer", attributes: Attributes | None = None
 ) -> AbstractContextManager[Span]:
-    """Return a span under a `traceparent` that came from elsewhere: a request's metadata or an event."""
+    """Return a span under the `traceparent` of a request's metadata or an event."""
     parent = traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else ""
     return _span(name, kind, parent, attributes or {})
 
 
 def current_traceparent() -> str:
-    """Return the W3C `traceparent` to send on; "" outside any trace."""
+    """Return the W3C `traceparent` to propagate; "" outside any trace."""
     if _recorder is not None:
         return _recorder.current_traceparent()
     return _current_traceparent.get()
 
 
 def current_trace_id() -> str:
-    """32 hex digits; "" outside any trace."""
+    """Return the trace ID, 32 hex digits; "" outside any trace."""
     return current_traceparent()[3:35]
 
 
@@ -87,7 +87,7 @@ def _span(
 
 
 class _PropagatedTrace:
-    """Makes a trace the current one for a block; as a generator it would cost each call twice as much."""
+    """Makes a trace the current one for a block; a generator would cost each call twice as much."""
 
     __slots__ = ("_before", "_traceparent")
 

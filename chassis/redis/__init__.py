@@ -1,1 +1,1 @@
-"""Redis Cluster: the client, and what keeps its state there."""
+"""Redis Cluster: the client, and the modules that store state there."""

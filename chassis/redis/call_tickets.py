@@ -1,8 +1,8 @@
-"""Tickets: what stands in for an access token where a client cannot send headers, as browsers' EventSource.
+"""Tickets, which replace access tokens for clients without headers, such as browsers' EventSource.
 
-A ticket is for one call, has to be used within a minute, and belongs to the client that uses it first: the
-same program at the same place may come again with it, as EventSource does when a connection is lost, until
-the access token expires that it was made with. In Redis stands its digest, not the ticket.
+A ticket is for one RPC, has to be used within a minute, and belongs to the client that uses it first: the
+same program at the same address may use it again, as EventSource does after a lost connection, until the
+access token expires that it was made with. Redis holds its digest, not the ticket.
 """
 
 import secrets
@@ -20,12 +20,12 @@ from chassis.redis.client import REDIS_ERRORS
 
 FIRST_USE_TIMEOUT_S: Final = 60
 DEFAULT_TICKET_TTL_S: Final = 900
-"""Of a ticket whose maker's token does not say when it ends."""
+"""The lifetime of a ticket that was made with a token without an expiry."""
 _STORE_NAME: Final = "The store of tickets"
 
 
 class TicketRedis(Protocol):
-    """The commands of Redis that are used."""
+    """The commands of Redis that this module uses."""
 
     def get(self, name: str, /) -> Awaitable[Any]: ...
 
@@ -41,13 +41,13 @@ class _TicketRecord:
 
 
 class CallTickets:
-    """Makes tickets and takes them. Methods raise DomainError UNAVAILABLE while Redis does not answer."""
+    """Issues and redeems tickets. Methods raise DomainError UNAVAILABLE while Redis does not answer."""
 
     def __init__(self, redis: TicketRedis) -> None:
         self._redis = redis
 
     async def issue(self, principal: Principal, rpc: str) -> str:
-        """Return a ticket with which `principal` may make the call `rpc`, by its full name."""
+        """Return a ticket with which `principal` may call `rpc`, given by its full name."""
         text = secrets.token_urlsafe(24)
         record = msgspec.json.encode(_TicketRecord(rpc, principal))
         try:
@@ -57,7 +57,10 @@ class CallTickets:
         return text
 
     async def redeem(self, text: str, rpc: str, client: bytes) -> Principal:
-        """Whom a ticket speaks for. Raises TOKEN_INVALID unless it is for this call, and this client's."""
+        """Return the principal of a ticket.
+
+        Raises TOKEN_INVALID unless it is for this RPC and this client.
+        """
         try:
             found = await self._redis.get(_ticket_key(text))
             if found is None:
@@ -79,7 +82,7 @@ class CallTickets:
 
 
 def _ticket_key(text: str) -> str:
-    # In braces: both keys of a ticket lie on one node.
+    # The part in braces puts both keys of a ticket on one node.
     return f"{{ticket:{blake2b(text.encode(), digest_size=16).hexdigest()}}}"
 
 

@@ -15,14 +15,14 @@ CONNECT_TIMEOUT_S: Final = 0.25
 COMMAND_TIMEOUT_S: Final = 0.5
 
 REDIS_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
-"""What a command raises when Redis does not do it; the cluster's own errors are no RedisError."""
+"""The errors of a command that failed; the cluster's own errors are no RedisError."""
 
 
 class ResetAwareConnection(Connection):
-    """Tells of a connection that the node has reset as redis-py tells of others that are lost.
+    """Reports a connection that the node has reset as redis-py reports other lost ones.
 
-    uvloop refuses to write on one with a RuntimeError, and one that is dropped while it is being made has
-    nothing left to write on: nobody takes these for a failure of Redis.
+    uvloop refuses to write on one with a RuntimeError, and a connection that is lost while it is opened has
+    no writer; no code takes these for failures of Redis.
     """
 
     async def send_packed_command(
@@ -37,10 +37,10 @@ class ResetAwareConnection(Connection):
 
 
 def connect_redis(nodes: Sequence[str], password: str) -> RedisCluster:
-    """Return a client of the cluster that some of whose nodes are at `host:port`; connects when first used.
+    """Return a client of the cluster that contains the nodes at `host:port`; it connects on first use.
 
-    A command takes half a second at most and is tried once more, after a fresh look at which node holds
-    which slots. A node that is gone takes only its own slots along. Close it with `aclose()`.
+    A command takes at most half a second and is tried once more, after the slots' nodes were read again. A
+    node that is down affects its own slots only. Close it with `aclose()`.
     """
     cluster = RedisCluster(
         startup_nodes=[_cluster_node(address) for address in nodes],
@@ -49,10 +49,10 @@ def connect_redis(nodes: Sequence[str], password: str) -> RedisCluster:
         max_connections=MAX_CONNECTIONS_PER_NODE,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=COMMAND_TIMEOUT_S,
-        # No pause: by the time the cluster has been looked at again, one has passed.
+        # No pause: reading the cluster's slots again takes long enough.
         retry=Retry(NoBackoff(), 1),
     )
-    # The client takes no class of connections of its callers.
+    # The client has no parameter for the class of connections.
     cluster.connection_kwargs["connection_class"] = ResetAwareConnection
     for node in cluster.startup_nodes:
         node.connection_class = ResetAwareConnection

@@ -1,4 +1,4 @@
-"""The nodes of a Redis Cluster, each with a circuit of its own: one that is gone costs only its own keys."""
+"""The nodes of a Redis Cluster, each with a circuit breaker: one that is down affects its own keys only."""
 
 import asyncio
 import contextlib
@@ -28,10 +28,10 @@ UnavailableCause = Literal["unreached", "open", "slow", "error", "busy"]
 
 
 class StoreUnavailableError(Exception):
-    """The store did not answer in time; do without it.
+    """The store did not answer in time; continue without it.
 
-    `cause` says why: the cluster is `unreached`, the node's circuit is `open`, the node is too `slow` or gave
-    an `error`, or too many wait for it already (`busy`). `node` is its `host:port`, "" for the whole cluster.
+    `cause` is `unreached` (the cluster), `open` (the node's circuit), `slow`, `error`, or `busy` (too many
+    calls wait for the node). `node` is its `host:port`, "" for the whole cluster.
     """
 
     def __init__(self, message: str, cause: UnavailableCause = "error", node: str = "") -> None:
@@ -41,7 +41,7 @@ class StoreUnavailableError(Exception):
 
 
 class RedisNodeBreaker:
-    """Opens after 5 failures in a row; closes as soon as the node answers a PING, asked every 100 ms."""
+    """Opens after 5 failures in a row; closes as soon as the node answers a PING, sent every 100 ms."""
 
     def __init__(self, node: ClusterNode) -> None:
         self._node = node
@@ -51,27 +51,27 @@ class RedisNodeBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the node should be left alone."""
+        """Whether calls to the node are refused."""
         return self._probing is not None
 
     def record_success(self) -> None:
-        """The node has answered."""
+        """Count an answer of the node."""
         self._failures = 0
 
     def record_failure(self) -> None:
-        """The node has not answered, or with an error."""
+        """Count a command that the node did not answer, or answered with an error."""
         self._failures += 1
         if self._failures >= FAILURES_TO_OPEN and self._probing is None:
             self._state.set(OPEN)
             self._probing = asyncio.create_task(self._probe())
 
     def stop(self) -> None:
-        """End the probing."""
+        """Stop probing the node."""
         if self._probing is not None:
             self._probing.cancel()
 
     async def _probe(self) -> None:
-        # Past the cluster client: it would look at the whole cluster again after each failure.
+        # Not through the cluster client, which would read the whole cluster's slots again after each failure.
         while not await self._answers():  # noqa: ASYNC110 - nobody tells when a node is back
             await asyncio.sleep(PROBE_INTERVAL_S * random.uniform(0.8, 1.2))  # noqa: S311
         self._failures = 0
@@ -88,7 +88,7 @@ class RedisNodeBreaker:
 
 
 class GuardedRedisNode:
-    """The way to one node: commands bounded in time, and none while its circuit is open."""
+    """The connection to one node: commands have a time-out, and fail at once while the circuit is open."""
 
     def __init__(self, cluster_node: ClusterNode, answer_timeout_s: float) -> None:
         self.cluster_node = cluster_node
@@ -96,7 +96,7 @@ class GuardedRedisNode:
         self._answer_timeout_s = answer_timeout_s
 
     async def execute(self, command: Callable[[], Awaitable[T]]) -> T:
-        """Return the command's answer. Raises StoreDownError."""
+        """Return the command's answer. Raises StoreUnavailableError."""
         if self.breaker.is_open:
             raise self._unavailable("the node does not answer", "open")
         try:
@@ -116,7 +116,7 @@ class GuardedRedisNode:
 
 
 class GuardedRedisNodes(Generic[N]):
-    """The nodes by the keys that they hold; each is made by `make` when it is first needed."""
+    """The nodes by the keys that they hold; each is made by `create_node` on first use."""
 
     def __init__(self, redis: RedisCluster, create_node: Callable[[ClusterNode], N]) -> None:
         self._redis = redis
@@ -126,7 +126,10 @@ class GuardedRedisNodes(Generic[N]):
         self._refreshing: asyncio.Task[None] | None = None
 
     async def node_for(self, key: str) -> N:
-        """Return the node that holds `key`. Raises StoreDownError while the cluster cannot be reached."""
+        """Return the node that holds `key`.
+
+        Raises StoreUnavailableError while the cluster cannot be reached.
+        """
         holder = self._find_node(key) or await self._connect_and_find(key)
         node = self._nodes.get(holder.name)
         if node is None or node.cluster_node is not holder:
@@ -136,14 +139,14 @@ class GuardedRedisNodes(Generic[N]):
         return node
 
     async def aclose(self) -> None:
-        """End the probing of nodes that are down."""
+        """Stop probing nodes that are down."""
         for node in self._nodes.values():
             node.breaker.stop()
         if self._refreshing is not None:
             self._refreshing.cancel()
 
     async def _refresh_topology(self) -> None:
-        """A node may be down for good and another have taken its keys: only the cluster itself knows."""
+        """Read the cluster's nodes again: a node that is down for good may have a successor."""
         await asyncio.sleep(TOPOLOGY_REFRESH_INTERVAL_S)
         with contextlib.suppress(*REDIS_ERRORS):
             async with asyncio.timeout(FIRST_CONTACT_TIMEOUT_S):
@@ -162,7 +165,7 @@ class GuardedRedisNodes(Generic[N]):
             return None
 
     async def _connect_and_find(self, key: str) -> ClusterNode:
-        """Learns which node holds which keys; one caller tries, at most every 100 ms, nobody else waits."""
+        """Connect and find a key's node; one caller tries, every 100 ms at most, and others do not wait."""
         now = time.monotonic()
         if now < self._next_contact:
             raise StoreUnavailableError("the cluster has not been reached yet", "unreached")

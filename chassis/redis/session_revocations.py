@@ -1,4 +1,4 @@
-"""Which sessions have ended before their tokens did: a note in Redis, looked up now and then."""
+"""Sessions that have ended before their tokens expire: recorded in Redis, and cached for some seconds."""
 
 import asyncio
 import time
@@ -11,13 +11,13 @@ from chassis.observability import metrics
 from chassis.redis.client import REDIS_ERRORS
 
 CACHE_TTL_S: Final = 10.0
-"""How long a session may still be let in after it has ended."""
+"""How long a session that has ended may still be admitted."""
 _LOOKUP_TIMEOUT_S: Final = 0.25
 _MAX_CACHED_SESSIONS: Final = 50_000
 
 
 class RevocationRedis(Protocol):
-    """The commands of Redis that are used."""
+    """The commands of Redis that this module uses."""
 
     def exists(self, key: str, /) -> Awaitable[int]: ...
 
@@ -25,12 +25,12 @@ class RevocationRedis(Protocol):
 
 
 def revocation_key(session_id: str) -> str:
-    """Where a session's end is noted."""
+    """Return the key of a session's revocation."""
     return f"revoked:{session_id}"
 
 
 class SessionRevocations:
-    """Notes and looks up the ends of sessions. When Redis does not answer, calls pass and are counted."""
+    """Records and checks revocations. When Redis does not answer, calls are admitted and counted."""
 
     def __init__(self, redis: RevocationRedis, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
@@ -38,9 +38,9 @@ class SessionRevocations:
         self._cached: OrderedDict[str, tuple[bool, float]] = OrderedDict()
 
     async def revoke(self, session_id: str, ttl_s: int) -> None:
-        """Note that a session has ended; `ttl_s` is the longest life of its access tokens.
+        """Record that a session has ended; `ttl_s` is the longest life of its access tokens.
 
-        Raises one of `chassis.redis.client.REDIS_ERRORS` when it could not be noted.
+        Raises one of `chassis.redis.client.REDIS_ERRORS` when it could not be recorded.
         """
         await self._redis.set(revocation_key(session_id), "1", ex=ttl_s)
         self._cache_state(session_id, True)
@@ -55,7 +55,7 @@ class SessionRevocations:
         _raise_if_revoked(is_revoked=revoked)
 
     async def raise_if_revoked_now(self, session_id: str) -> None:
-        """The same without the cache: for streams, which live long and look now and then."""
+        """Raise DomainError SESSION_REVOKED when the session has ended; read without a cache, for streams."""
         _raise_if_revoked(is_revoked=await self._fetch(session_id))
 
     async def _fetch(self, session_id: str) -> bool:

@@ -1,9 +1,9 @@
-"""Who has read what: different readers of a thing in a day, counted without keeping who they are.
+"""Unique readers of a subject per day, counted without storing who they are.
 
-Of each thing and day Redis holds a HyperLogLog (at most 12 KiB, right to one percent), so one reader's
-repeats count once, whichever process records them. A reader is put in as a hash with the day's salt: random,
-in Redis only, gone two days later. So nobody can tell afterwards who read, nor whether somebody came again
-another day.
+For each subject and day Redis holds a HyperLogLog (at most 12 KiB, exact to one percent), so the repeats of
+one reader count once, whichever process records them. A reader is added as a hash with the day's salt:
+random, in Redis only, deleted two days later. So afterwards no one can find out who read, or whether a reader
+came again another day.
 """
 
 import ipaddress
@@ -20,25 +20,25 @@ from redis.asyncio.cluster import RedisCluster
 
 RETENTION: Final = timedelta(days=2)
 CHANGED_BUCKETS: Final = 16
-"""Sets of things that were read since somebody looked, so that they are spread over the nodes."""
+"""Sets of subjects whose counts have changed; several, to spread them over the nodes."""
 _IPV6_PREFIX_BITS: Final = 64
-"""What one household or one phone has of IPv6."""
+"""The usual size of the network of one household or one phone."""
 
 
 class SubjectDay(NamedTuple):
-    """A thing (its ID) and the day, ISO 8601."""
+    """A subject (its ID) and the day, ISO 8601."""
 
     subject: str
     day: str
 
 
 def anonymous_reader_key(address: str, user_agent: str) -> str:
-    """How a reader who is not signed in differs from others; an IPv6 address counts by its /64."""
+    """Return the key of an anonymous reader, from user agent and address; of IPv6 the /64 counts."""
     return f"{_client_network(address)} {user_agent}"
 
 
 class UniqueReaderCounter:
-    """Counts readers. Redis' errors are raised to the caller."""
+    """Counts readers. Errors of Redis are raised to the caller."""
 
     def __init__(self, redis: RedisCluster, clock: Clock, namespace: str = "readers") -> None:
         self._redis: Any = redis
@@ -47,7 +47,7 @@ class UniqueReaderCounter:
         self._salts: dict[str, bytes] = {}
 
     async def record_reads(self, reads: Iterable[tuple[str, str]]) -> None:
-        """Some things were read, each by somebody; the same once more changes nothing."""
+        """Record that subjects were read, each by one reader; a repeat changes nothing."""
         day = self._clock.now().date().isoformat()
         salt = await self._salt(day)
         by_subject: dict[str, set[bytes]] = defaultdict(set)
@@ -62,7 +62,7 @@ class UniqueReaderCounter:
         )
 
     async def requeue_changed(self, readings: Sequence[SubjectDay]) -> None:
-        """These are to be looked at, perhaps once more."""
+        """Mark these subjects as changed, so that their counts are collected again."""
         pipeline = self._redis.pipeline()
         for reading in readings:
             pipeline.expire(self._counter(reading), RETENTION)
@@ -74,7 +74,7 @@ class UniqueReaderCounter:
             await pipeline.execute()
 
     async def pop_changed(self, limit: int) -> list[SubjectDay]:
-        """Things that somebody new has read, at most `limit` of each bucket; nobody else gets these."""
+        """Return subjects with new readers, at most `limit` of each bucket, and unmark them."""
         found: list[SubjectDay] = []
         for bucket in range(CHANGED_BUCKETS):
             members = await self._redis.spop(self._changed(bucket), limit) or ()
@@ -84,10 +84,10 @@ class UniqueReaderCounter:
         return found
 
     async def counts(self, readings: Sequence[SubjectDay]) -> Mapping[SubjectDay, int]:
-        """How many different readers there were."""
+        """Return the number of unique readers of each subject and day."""
         pipeline = self._redis.pipeline()
         for reading in readings:
-            # The client keeps its own method out of pipelines, since it may name keys of several nodes.
+            # The client refuses this command in pipelines, since it may name keys of several nodes.
             pipeline.execute_command("PFCOUNT", self._counter(reading))
         counted = await pipeline.execute() if readings else []
         return dict(zip(readings, map(int, counted), strict=True))

@@ -1,1 +1,1 @@
-"""What a process does, by the role in which it was started."""
+"""The roles of a process: serving and working."""

@@ -1,4 +1,4 @@
-"""What the roles share: keeping endless tasks going."""
+"""Endless background tasks, used by both roles."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ _log = get_logger()
 
 
 class BackgroundTasks:
-    """Endless background work: what fails is logged and started again, until all is cancelled."""
+    """Endless background tasks: one that fails is logged and started again, until all are cancelled."""
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []

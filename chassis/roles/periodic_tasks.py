@@ -1,4 +1,4 @@
-"""Work that repeats."""
+"""Tasks that run periodically."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ _log = get_logger()
 
 
 async def repeat_task(periodic: PeriodicTask, principal: Principal) -> None:
-    """Run it again and again, acting as `principal`, until cancelled; the first time soon."""
+    """Run the task again and again, acting as `principal`, until cancelled; the first time soon."""
     bind_call(CallContext(principal=principal))
     await asyncio.sleep(random.uniform(0, min(periodic.interval_s, _MAX_FIRST_WAIT_S)))  # noqa: S311
     while True:

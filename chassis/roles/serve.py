@@ -35,7 +35,10 @@ class ServeRole:
         self._registration: RegistryEntry | None = None
 
     def checks(self) -> list[ReadinessCheck]:
-        """Return some shard has to answer; a missing one concerns its own users only, and Redis only speed."""
+        """Return one check: some shard answers.
+
+        A missing shard affects its own users only; Redis only speed.
+        """
         shards = [
             ReadinessCheck(f"mongo {shard.name}", shard.ping, "mongo")
             for shard in self._resources.shards.all_shards()
@@ -70,7 +73,7 @@ class ServeRole:
 
 
 def _register_instance(resources: ServiceResources[Any]) -> RegistryEntry | None:
-    """Tells the control plane where this process answers, now that it does."""
+    """Register this process's address with the control plane; it answers now."""
     settings = resources.settings
     if settings.registry is None:
         return None

@@ -36,7 +36,7 @@ class WorkRole:
         self._tasks = BackgroundTasks()
 
     def checks(self) -> list[ReadinessCheck]:
-        """Return some shard and the broker have to answer."""
+        """Return two checks: some shard answers, and so does the broker."""
         shards = [
             ReadinessCheck(f"mongo {shard.name}", shard.ping, "mongo") for shard in self._shards.all_shards()
         ]

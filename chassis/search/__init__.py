@@ -1,1 +1,1 @@
-"""Words, names and places as every search reads them: pure, no I/O but the gazetteer's files."""
+"""Words, names and places as every search reads them; no I/O except the gazetteer's files."""

@@ -1,4 +1,4 @@
-"""Cities, regions and countries by all their names: found by name, the greatest first."""
+"""Cities, regions and countries by all their names, the most populous first."""
 
 from array import array
 from bisect import bisect_left
@@ -15,7 +15,7 @@ EARTH_RADIUS_KM: Final = 6371.0088
 PLACE_MARK: Final = "%"
 MAX_NAME_WORDS: Final = 4
 _MIN_OWN_NAME_POPULATION: Final = 100_000
-"""People of a city whose own name wins over the same as another name of a greater one."""
+"""The population from which a city's own name wins over an alternate name of a larger city."""
 _SHORT_NAMES: Final = {
     "nyc": "new york city",
     "sf": "san francisco",
@@ -30,7 +30,7 @@ _CONTINENTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class GazetteerEntry:
-    """A city, a region or a country; `term` is what it is indexed under, `lat` and `lng` are degrees."""
+    """A city, a region or a country; `term` is its term in the index, `lat` and `lng` are degrees."""
 
     term: str
     name: str
@@ -43,7 +43,7 @@ class GazetteerEntry:
 
 
 class Gazetteer:
-    """All places, by name. `find` gives candidates; which one is meant is for the caller to judge."""
+    """All places by name. `find` returns candidates; the caller decides which one is meant."""
 
     def __init__(self, tables: GazetteerTables) -> None:
         self._tables = tables
@@ -56,13 +56,14 @@ class Gazetteer:
         self._states = {name_key(name): code for code, name in tables.states.items()}
 
     def find(self, name: str) -> list[GazetteerEntry]:
-        """All that is called so: a country, a continent, a US state, then cities, the greatest first."""
+        """Return all places of this name: country, continent, US state, then cities by population."""
         return [*self._find_regions(name_key(name)), *self.cities(name)]
 
     def cities(self, name: str, *, country: str = "", region: str = "") -> list[GazetteerEntry]:
-        """Cities that are called so, the greatest first; in one country, and in a region if one fits.
+        """Return the cities of this name, the most populous first; in the country, and in the region if any
+        is.
 
-        Of cities of some size those go first whose own name it is.
+        Large cities of which it is the own name come first.
         """
         rows = [row for row in self._rows(_name_key(name)) if country in ("", self._tables.codes[row])]
         own = name_key(name)
@@ -72,11 +73,11 @@ class Gazetteer:
         return [self._city(row) for row in rows]
 
     def locate(self, city: str, region: str = "", country: str = "") -> GazetteerEntry | None:
-        """Return the city that a posting means; None when no city of that name is known in that country."""
+        """Return the city of a posting; None when no city of that name is known in that country."""
         return next(iter(self.cities(city, country=country, region=region)), None)
 
     def starting_with(self, prefix: str, limit: int) -> list[GazetteerEntry]:
-        """Cities one of whose names begins so, each once, looked for among the first `limit` names."""
+        """Return the cities with a name that begins so, each once, from the first `limit` names."""
         key = _name_key(prefix).encode()
         at = bisect_left(self._offsets, key, key=self._key_at)
         rows: dict[int, None] = {}
@@ -92,7 +93,7 @@ class Gazetteer:
         return self._tables.country_names.get(code, code)
 
     def containing_terms(self, city: GazetteerEntry | None, country: str) -> list[str]:
-        """Return the terms of what a place lies in: its country, continent, and state if it is in the US."""
+        """Return the terms of the areas that a place is in: country, continent, and state in the US."""
         terms = [country_term(country)] if country else []
         if continent := self._tables.continents.get(country):
             terms.append(_continent_term(continent))
@@ -120,7 +121,7 @@ class Gazetteer:
             yield GazetteerEntry(state_term(state), name, "US", state, is_city=False)
 
     def _is_own_name(self, row: int, key: str) -> bool:
-        """Whether a city of some size is called so itself: Manhattan is not another name of New York."""
+        """Return whether it is the own name of a large city: Manhattan is not another name of New York."""
         return self._populations[row] >= _MIN_OWN_NAME_POPULATION and name_key(self._tables.names[row]) == key
 
     def _fits(self, row: int, region: str) -> bool:
@@ -157,17 +158,17 @@ class Gazetteer:
 
 @cache
 def shared_gazetteer() -> Gazetteer:
-    """Return the one table of places of this process."""
+    """Return the table of places, one per process."""
     return Gazetteer(load_tables())
 
 
 def country_term(code: str) -> str:
-    """Return what listings in a country are indexed under."""
+    """Return the index term of listings in a country."""
     return f"{PLACE_MARK}{code}"
 
 
 def state_term(code: str) -> str:
-    """Return what listings in a state of the US are indexed under."""
+    """Return the index term of listings in a US state."""
     return f"{PLACE_MARK}US-{code}"
 
 
@@ -176,7 +177,7 @@ def _continent_term(code: str) -> str:
 
 
 def distance_km(lat: float, lng: float, other_lat: float, other_lng: float) -> float:
-    """Return the way between two points in degrees as the crow flies (haversine)."""
+    """Return the great-circle distance in kilometres between two points in degrees (haversine)."""
     lat_1, lat_2 = radians(lat), radians(other_lat)
     over = sin((lat_2 - lat_1) / 2) ** 2 + cos(lat_1) * cos(lat_2) * sin(radians(other_lng - lng) / 2) ** 2
     return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(over)))

@@ -1,7 +1,7 @@
-"""The tables of all places, made once from GeoNames and CLDR and kept in a file that every process maps.
+"""The tables of all places, built once from GeoNames and CLDR into a file that every process maps.
 
-Making them takes seconds and hundreds of MB, so a process of its own does it (`python -m
-chassis.search.gazetteer_tables`); who may not write a cache makes them for itself.
+Building them takes seconds and hundreds of MB, so a separate process does it (`python -m
+chassis.search.gazetteer_tables`); a process that cannot write the cache builds them for itself.
 """
 
 import fcntl
@@ -39,8 +39,8 @@ T = TypeVar("T")
 class GazetteerTables(msgspec.Struct, array_like=True):
     """Cities by row (`ids`, `populations`, `points` are arrays, the others text), and names by key.
 
-    `keys` is sorted text, one line a key: the key, a tab, the rows of its cities; `offsets` say where its
-    lines begin.
+    `keys` is sorted text, one line a key: the key, a tab, the rows of its cities; `offsets` are the starts of
+    its lines.
     """
 
     keys: bytes
@@ -83,7 +83,7 @@ class _Country(msgspec.Struct):
 
 
 def load_tables() -> GazetteerTables:
-    """Return the tables: from the cache, which is made when there is none, or made here when none can be kept."""
+    """Return the tables from the cache, which is built when missing; built in memory if it cannot be kept."""
     path = _cache_path()
     try:
         return _read_cache(path) or _build_in_subprocess(path)
@@ -98,7 +98,7 @@ def _cache_path() -> Path:
 
 
 def _read_cache(path: Path) -> GazetteerTables | None:
-    """Return the cached tables if they are there and nobody else's."""
+    """Return the cached tables if they exist and belong to this user."""
     if not path.is_file() or path.stat().st_uid != os.getuid():
         return None
     try:
@@ -177,7 +177,7 @@ def _city_keys(city: _City) -> set[str]:
 
 
 def _is_distinctive(key: str) -> bool:
-    """Whether an alternate name is long enough to mean a place: airports' codes and the like are not."""
+    """Return whether an alternate name is long enough to mean a place: codes of airports are not."""
     return len(key) >= (_MIN_LATIN_LETTERS if key.isascii() else _MIN_OTHER_LETTERS)
 
 

@@ -1,4 +1,4 @@
-"""A search as its words are understood: required words, their spellings, and words that only rank."""
+"""The interpretation of a search's words: required terms, filters, spellings, and terms that only rank."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,12 +29,15 @@ MAX_QUERY_TERMS: Final = 10
 _MIN_PREFIX_CHARS: Final = 2
 _MIN_NAME_PREFIX_CHARS: Final = 4
 _MAX_NEW_WORD_CHARS: Final = 2
-"""Letters of a word that has just been begun: it ranks, and is not demanded yet."""
+"""Letters of a word that has just been begun: it ranks, and is not required yet."""
 
 AS_TYPED, EXACT, STEMMED, RELATED = 1_100_000, 1_000_000, 900_000, 300_000
 COMPLETED, CORRECTED, FAR_CORRECTED = 5_000, 40, 20
-"""How well a term stands for the word that was asked for. The steps are wider than all that places differ in
-(`entry.TITLE` and so on), so that exact comes before unfinished, and unfinished before misspelt."""
+"""How well a term stands for the typed word.
+
+The steps are wider than all differences of weight between the places of a term, so that exact comes before
+unfinished, and unfinished before misspelt.
+"""
 
 _RELATED_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "developer": ("engineer", "development", "programmer", "software"),
@@ -53,11 +56,11 @@ _RELATED_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class QueryTerm:
-    """A word asked for: the terms it may stand for with their quality, and how much finding it says.
+    """A typed word: the terms that it may stand for, with their quality, and its weight in the ranking.
 
-    `listings` is about how many hold one. A term that is not `demanded` only ranks; one that `means` a
-    fact is a filter. `marks` are further terms that are shown as found; `corrected` is what was read for a
-    misspelling.
+    `document_count` is about the number of documents with one of the terms. A term without `is_required` only
+    ranks; one with `filters` is a filter. `highlights` are further terms that are marked in hits; `corrected`
+    is the spelling that a misspelt word was read as.
     """
 
     text: str
@@ -72,13 +75,13 @@ class QueryTerm:
 
     @property
     def affects_ranking(self) -> bool:
-        """Whether finding it says anything of how well a document fits."""
+        """Whether a match says anything of how well a document fits."""
         return not self.filters or self.filters[0].name == "field"
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    """What was understood of a text; `is_empty` when it holds nothing that can be searched for."""
+    """The interpretation of a text; `is_empty` when it holds nothing that can be searched for."""
 
     terms: tuple[QueryTerm, ...] = ()
     is_empty: bool = False
@@ -86,7 +89,7 @@ class ParsedQuery:
 
     @property
     def required_terms(self) -> tuple[QueryTerm, ...]:
-        """The words that are asked for."""
+        """The terms that a document must match."""
         return tuple(word for word in self.terms if word.is_required)
 
 
@@ -106,10 +109,11 @@ class QueryParser:
         set_filters: frozenset[str] = frozenset(),
         is_literal: bool = False,
     ) -> ParsedQuery:
-        """Return what a text asks for, its last word possibly unfinished, at most `MAX_QUERY_TERMS` different words.
+        """Return the terms of a text whose last word may be unfinished: at most `MAX_QUERY_TERMS`.
 
-        `weights` are those of an earlier page, so that a page's order does not shift under the next one.
-        `taken` names filters that are set already, whose words are words; `is_literal` takes all as words.
+        `pinned_weights` are those of an earlier page, so that a page's order does not shift under the next
+        one. `set_filters` names filters that are set already: words for them are plain words. `is_literal`
+        takes every word as a plain word.
         """
         plain = compose_nfc(text)
         tokens = tokenize(plain)
@@ -175,7 +179,7 @@ class _TermBuilder:
         return replace(word, is_required=not self._is_one_letter_more(part))
 
     def _spellings(self, token: Token) -> dict[str, int]:
-        """Return what a name of one word is found by beside its own term: as it is typed, and what it may become."""
+        """Return the weights of the terms that find a name of one word: as typed, and completed."""
         if is_ambiguous(token):
             return {}
         longer = self._is_unfinished(token) and len(token.folded) >= _MIN_NAME_PREFIX_CHARS
@@ -183,7 +187,7 @@ class _TermBuilder:
         return dict.fromkeys(completions, COMPLETED) | {token.folded: AS_TYPED}
 
     def _is_one_letter_more(self, part: QuerySegment) -> bool:
-        """Whether it may be the first letter of a new word rather than R or C."""
+        """Return whether the segment may be the first letter of a new word, not the language R or C."""
         token = part.tokens[0]
         unsure = is_ambiguous(token) and token.text.islower() and self._is_unfinished(token)
         return unsure and self._has_others(token)
@@ -196,7 +200,7 @@ class _TermBuilder:
                 yield self._single_word(token)
 
     def _unspaced_run(self, token: Token) -> Iterator[QueryTerm]:
-        """A stretch of a script without spaces: each pair of letters has to be there, the whole ranks."""
+        """Yield the terms of a run of a script without spaces: letter pairs are required, the run ranks."""
         pairs = character_bigrams(token.folded)
         if len(pairs) == 1 and pairs[0] == token.folded:
             yield self._single_word(token)
@@ -219,7 +223,7 @@ class _TermBuilder:
         return replace(word, is_required=not (unfinished and self._is_prefix(token, word)))
 
     def _is_prefix(self, token: Token, word: QueryTerm) -> bool:
-        """Whether it is the beginning of a word that may become anything: it must not empty the list yet."""
+        """Return whether the token is the prefix of a word that asks for nothing, so not required yet."""
         others = self._has_others(token)
         if any(start.startswith(token.folded) for start in self.parser.grammar.incomplete_prefixes):
             return others or not word.document_count
@@ -278,7 +282,7 @@ def _place_filter(place: GazetteerEntry) -> ImpliedFilter:
 
 
 def _merge_terms(first: QueryTerm, second: QueryTerm) -> QueryTerm:
-    """Two filters of one name as one that either may meet (`berlin or munich`), or a word that is there."""
+    """Return one term for two: filters of one name that either may match (`berlin or munich`), or a word."""
     if not first.filters:
         return replace(first, is_required=first.is_required or second.is_required)
     return replace(
@@ -292,7 +296,7 @@ def _merge_terms(first: QueryTerm, second: QueryTerm) -> QueryTerm:
 
 
 def _without_umlauts(word: str) -> str:
-    """`koeln` as it is folded where it is spelt with an umlaut."""
+    """Return a German word spelt without umlauts, `koeln`, as its folded form with the umlaut."""
     bare = word.replace("ae", "a").replace("oe", "o").replace("ue", "u")
     return bare if bare != word else ""
 

@@ -1,4 +1,4 @@
-"""What the words of a search can be: names, places, phrases with a meaning, words that say nothing, words."""
+"""The segments of a search: names, places, phrases with a meaning, uninformative words, other words."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -130,7 +130,7 @@ CONNECTOR_WORDS: Final = frozenset(
         "まで",
     ]
 )
-"""Join other words and are not demanded."""
+"""Words that join others and are not required."""
 _BEFORE_PLACES: Final = frozenset(
     [
         "in",
@@ -155,18 +155,18 @@ _BEFORE_PLACES: Final = frozenset(
     ]
 )
 _UPPERCASE_PLACES: Final = frozenset({"us", "la", "ny", "sf", "uk", "uae", "usa", "nyc"})
-"""Two- and three-letter names of places; those that are words, too, count only in capitals or after `in`."""
+"""Two- and three-letter names of places; those that are also words count only in capitals or after `in`."""
 _ALWAYS_PLACES: Final = frozenset({"uk", "usa", "uae", "nyc", "ny", "sf"})
 _NO_PLACES: Final = frozenset(
     {"bank", "google", "human", "media", "meta", "part", "progress", "rust", "sales", "street"}
 )
-"""Names of places that mean a subject, a skill or a company where people type them, also after `in`."""
+"""Names of places that mean a subject, a skill or a company in searches, also after `in`."""
 _MIN_UNKNOWN_PLACE_POPULATION: Final = 100_000
-"""People of a city that is taken for one though no document is about it and its name is an alternate one."""
+"""The population from which an alternate name means a city even though no document is about it."""
 
 
 class SegmentKind(StrEnum):
-    """What a part of a search is."""
+    """The kind of a segment of a search."""
 
     WORD = "WORD"
     NAME = "NAME"
@@ -178,7 +178,7 @@ class SegmentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImpliedFilter:
-    """A filter that words stand for: its name, its value as the filter takes it, and the term it asks for."""
+    """A filter that words stand for: its name, its value as the filter takes it, and its index term."""
 
     name: str
     value: str
@@ -187,7 +187,7 @@ class ImpliedFilter:
 
 @dataclass(frozen=True, slots=True)
 class QuerySegment:
-    """Some tokens that belong together, and what they are."""
+    """Tokens that belong together, and their meaning."""
 
     kind: SegmentKind
     tokens: tuple[Token, ...]
@@ -197,14 +197,15 @@ class QuerySegment:
 
     @property
     def is_required(self) -> bool:
-        """Whether it asks for anything."""
+        """Whether a document must match it."""
         return self.kind not in {SegmentKind.ORDINARY, SegmentKind.CONNECTOR}
 
 
 @dataclass(frozen=True)
 class QueryGrammar:
-    """The words of one subject: `ordinary` ones, which every document means; phrases that stand for a filter;
-    and `plain` phrases, which look like one and are not (`remote sensing`)."""
+    """The words of one subject: `uninformative_words`, which fit every document; `phrases` that stand for a
+    filter; and `literal_phrases`, which look like one and are not (`remote sensing`).
+    """
 
     uninformative_words: frozenset[str]
     phrases: Mapping[str, ImpliedFilter] = field(default_factory=dict)
@@ -212,13 +213,13 @@ class QueryGrammar:
 
     @cached_property
     def incomplete_prefixes(self) -> tuple[str, ...]:
-        """What an unfinished word may still become that asks for no word."""
+        """The words without a meaning of their own that an unfinished word may become."""
         return (*self.uninformative_words, *(phrase.split()[0] for phrase in self.phrases))
 
     def segment(
         self, tokens: Sequence[Token], vocabulary: Vocabulary, places: Gazetteer
     ) -> list[QuerySegment]:
-        """Return the parts of a search, in order: at each token the longest one that begins there."""
+        """Return the segments of a search, in order: at each token the longest one that begins there."""
         reader = _Segmenter(self, tokens, vocabulary, places)
         parts: list[QuerySegment] = []
         while (at := sum(len(part.tokens) for part in parts)) < len(tokens):
@@ -253,7 +254,7 @@ class _Segmenter:
             yield QuerySegment(SegmentKind.NAME, self._tokens(at, found[1]), name=found[0])
 
     def _is_meant(self, at: int, name: SynonymSet) -> bool:
-        """`it` is the field in capitals, alone, or in front; `Go` and `R` are names in any case."""
+        """Return whether the name is meant: `it` in capitals, alone or first; `Go` and `R` in any case."""
         token = self.tokens[at]
         if token.folded != "it" or not is_ambiguous(token):
             return True
@@ -276,7 +277,7 @@ class _Segmenter:
                 yield QuerySegment(SegmentKind.PLACE, tokens, place=place)
 
     def within_named_country(self, part: QuerySegment, parts: Sequence[QuerySegment]) -> QuerySegment:
-        """`London, Canada` is not London in England."""
+        """Return the place in the country that the search names: `London, Canada` is not in England."""
         named = {each.place.country for each in parts if each.place is not None and not each.place.is_city}
         if part.place is None or not part.place.is_city or not named or part.place.country in named:
             return part
@@ -284,7 +285,7 @@ class _Segmenter:
         return replace(part, place=next((each for each in found if each.country in named), part.place))
 
     def _is_likely(self, tokens: Sequence[Token], place: GazetteerEntry, *, led: bool) -> bool:
-        """Whether the word means the place: `reading` in few documents from Reading does not."""
+        """Return whether the word means the place: `reading` does not, since hardly any document is about Reading."""
         located = self.vocabulary.count(place.term)
         if led or len(tokens) > 1:
             return True
@@ -317,7 +318,7 @@ class _Segmenter:
 
 
 def index_terms_of(name: SynonymSet) -> Iterable[str]:
-    """Return the terms that stand for a name: its own and those of names that say nearly the same."""
+    """Return the terms that stand for a name: its own and those of names of nearly the same meaning."""
     return (name.term, *(canonical_term(label) for label in name.related))
 
 
@@ -332,7 +333,7 @@ def _may_be_place(token: Token, *, led: bool) -> bool:
 
 
 def _sort_by_likelihood(found: Iterable[GazetteerEntry]) -> list[GazetteerEntry]:
-    """Countries first, then great cities, then states and what else is called so."""
+    """Return the places by likelihood: countries, then large cities, then states and all others."""
 
     def order(place: GazetteerEntry) -> tuple[int, int]:
         if not place.is_city:

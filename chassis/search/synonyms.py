@@ -1,7 +1,7 @@
-"""Names that people write in several ways, in one table: skills with their aliases, fields of work with theirs.
+"""Names with several spellings, in one table: skills with their aliases, fields of work with theirs.
 
-A name is found where one of its spellings stands, word for word, singular or plural. It is indexed under a term
-of its own (`=` and an identifier), so that the letters `go` in a sentence are not the language Go.
+A name is found where one of its spellings stands, word for word, singular or plural. It is indexed under a
+term of its own (`=` and an identifier), so that the letters `go` in a sentence are not the language Go.
 """
 
 import re
@@ -18,7 +18,7 @@ _MAX_TOKENS: Final = 5
 
 
 class SynonymKind(StrEnum):
-    """What a name is one of."""
+    """The kind of a name."""
 
     SKILL = "SKILL"
     FIELD = "FIELD"
@@ -26,7 +26,7 @@ class SynonymKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SynonymSet:
-    """A name: how it is shown, how else it is written, and names that say nearly the same (`related`).
+    """A name: its label, its other spellings, and names of nearly the same meaning (`related`).
 
     In prose a spelling in `cased` counts only in its own letter case: `IT` is a field, `it` is not.
     """
@@ -39,12 +39,12 @@ class SynonymSet:
 
     @property
     def term(self) -> str:
-        """Under which it is indexed."""
+        """Its term in the index."""
         return canonical_term(self.label)
 
 
 def canonical_term(label: str) -> str:
-    """Return the term of the name that is shown as `label`; of any field that is not in the table, too."""
+    """Return the index term of the name with this label, even if it is not in the table."""
     return SYNONYM_MARK + re.sub(r"[\s.$\0]+", "-", fold_text(label).strip()).removeprefix("-")
 
 
@@ -190,7 +190,7 @@ def _spellings_by_first_word() -> dict[str, list[_SpellingWords]]:
 
 
 def match_synonym_at(tokens: Sequence[Token], at: int, *, is_prose: bool) -> tuple[SynonymSet, int] | None:
-    """Return the name that begins at a token, the longest one, and of how many tokens it is."""
+    """Return the longest name that begins at a token, and its number of tokens."""
     words = [_singular_of(token.folded) for token in tokens[at : at + _MAX_TOKENS]]
     for spelling in _spellings_by_first_word().get(words[0], ()):
         length = len(spelling.words)
@@ -203,7 +203,10 @@ def match_synonym_at(tokens: Sequence[Token], at: int, *, is_prose: bool) -> tup
 
 
 def find_synonym_terms(text: str, *, is_prose: bool = False) -> set[str]:
-    """Return the terms of all names in a text. In prose letter case decides where a name is a word as well."""
+    """Return the terms of all names in a text.
+
+    In prose letter case distinguishes a name from an ordinary word.
+    """
     tokens = tokenize(compose_nfc(text))
     found = (
         match_synonym_at(tokens, at, is_prose=is_prose or _may_be_a_word(tokens, at))
@@ -213,12 +216,12 @@ def find_synonym_terms(text: str, *, is_prose: bool = False) -> set[str]:
 
 
 def _may_be_a_word(tokens: Sequence[Token], at: int) -> bool:
-    """`it` among other words is the pronoun, in a title as well."""
+    """Return whether a name may be an ordinary word, such as the pronoun `it`: only one among other words."""
     return tokens[at].folded in {"it", "go", "r", "c"} and len(tokens) > 1
 
 
 def is_ambiguous(token: Token) -> bool:
-    """Whether a name's spelling is an ordinary word or a letter, too, unless it is in its own letter case."""
+    """Return whether a name's spelling is also an ordinary word or a letter, apart from its letter case."""
     return token.folded in _AMBIGUOUS_WORDS
 
 

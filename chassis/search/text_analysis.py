@@ -1,4 +1,4 @@
-"""Words as the search knows them: split, folded and stemmed, in any script.
+"""The search's words: split, folded and stemmed, in any script.
 
 A term is a folded word, a stem marked with `~`, or a pair of neighbouring letters of a script without spaces.
 All are indexed, so that endings do not matter and other languages still match word by word; a word that is
@@ -22,7 +22,7 @@ _MAX_CACHED_WORDS: Final = 65_536
 
 _SPACELESS: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _INNER: Final = r"\p{M}\u00ad\u200c\u200d"
-"""Marks, and characters without a width that stand inside words."""
+"""Marks, and characters without a width that are part of words."""
 _LETTER: Final = rf"[[\p{{L}}\p{{N}}]--[{_SPACELESS}ー々]]"
 _SPELT_WORD: Final = rf"{_LETTER}[[{_LETTER[1:-1]}]||[{_INNER}]]*"
 WORD_PATTERN: Final = regex.compile(
@@ -37,8 +37,8 @@ WORD_PATTERN: Final = regex.compile(
     rf"|\p{{Khmer}}[\p{{Khmer}}{_INNER}]*|\p{{Myanmar}}[\p{{Myanmar}}{_INNER}]*",
     regex.VERSION1,
 )
-"""A word by Unicode: letters and digits with their marks; C++17, C#, .NET and Node.js are words, and where a
-script writes no spaces, each stretch of it is one."""
+"""A word by Unicode: letters and digits with their marks; C++17, C#, .NET and Node.js are words, and so is
+each run of letters of a script without spaces."""
 
 _UNSPACED: Final = regex.compile(rf"[{_SPACELESS}ー々]")
 _GRAPHEME: Final = regex.compile(r"\X")
@@ -68,12 +68,12 @@ _STOPWORD_TEXT: Final = (
     " your der die das und im mit für von zu et de la le les des en du y el los las"
 )
 STOPWORDS: Final = frozenset(_STOPWORD_TEXT.replace("ü", "u").split())
-"""Left out of the index."""
+"""Words that are not indexed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word of a text: as it is spelt, folded, and where it stands."""
+    """A word of a text: as spelt, folded, and its position."""
 
     text: str
     folded: str
@@ -82,7 +82,7 @@ class Token:
 
 
 def compose_nfc(text: str) -> str:
-    """Return the text with accents joined to their letters, which `WORD` counts on."""
+    """Return the text in NFC, with accents joined to their letters, as `WORD_PATTERN` expects it."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -92,7 +92,7 @@ def split_words(text: str) -> list[str]:
 
 
 def tokenize(text: str) -> list[Token]:
-    """Return the words of a text that is `composed` already, in order; what folds to nothing is none."""
+    """Return the words of a text that is in NFC, in order, without those that fold to nothing."""
     found = (
         Token(match[0], analyze_word(match[0])[0], *match.span()) for match in WORD_PATTERN.finditer(text)
     )
@@ -100,7 +100,7 @@ def tokenize(text: str) -> list[Token]:
 
 
 def index_terms(text: str) -> set[str]:
-    """Return the terms under which a text is found, stopwords left out."""
+    """Return the terms under which a text is found, without stopwords."""
     found = list(WORD_PATTERN.finditer(compose_nfc(text)))
     hyphened = pairwise(found)
     joined = (first[0] + second[0] for first, second in hyphened if _is_joined(first, second))
@@ -108,7 +108,7 @@ def index_terms(text: str) -> set[str]:
 
 
 def _is_joined(first: Any, second: Any) -> bool:
-    """Whether only a hyphen stands between two words: `e-commerce` is found as `ecommerce`, too."""
+    """Return whether only a hyphen stands between two words: `e-commerce` is found as `ecommerce`, too."""
     between = slice(first.end(), second.start())
     return first.string[between] in {"-", "\u2010", "\u2011"}
 
@@ -125,24 +125,24 @@ def _iterate_terms(words: Iterable[str]) -> Iterator[str]:
 
 
 def name_key(text: str) -> str:
-    """Return what two spellings of a name (a skill, a field, a city) have in common."""
+    """Return the key that all spellings of a name (a skill, a field, a city) share."""
     return " ".join(fold_text(text).split())
 
 
 def is_unspaced(word: str) -> bool:
-    """Whether the word is a stretch of a script without spaces."""
+    """Return whether the word is a run of letters of a script without spaces."""
     return _UNSPACED.match(word) is not None
 
 
 def character_bigrams(run: str) -> list[str]:
-    """Return the neighbouring letters of a run, two and two, marks kept with their letters; the letter of a lone one."""
+    """Return the pairs of neighbouring letters of a run, with their marks; a single letter alone."""
     letters = _GRAPHEME.findall(run)
     return [first + second for first, second in pairwise(letters)] or letters
 
 
 @lru_cache(_MAX_CACHED_WORDS)
 def analyze_word(text: str) -> tuple[str, str]:
-    """Return the two terms of one word: folded, and its stem ("" where it has none of its own)."""
+    """Return the two terms of one word: folded, and its stem ("" when that is the same)."""
     word = fold_text(text)[:MAX_WORD_CHARS]
     if "." in word:
         word = "dotnet" if word == ".net" else word.replace(".", "")
@@ -152,7 +152,7 @@ def analyze_word(text: str) -> tuple[str, str]:
 
 
 def strip_version(word: str) -> str:
-    """Return a language without the version behind its name: `c++` of `c++17`."""
+    """Return a language's name without its version: `c++` of `c++17`."""
     versioned = _VERSIONED.fullmatch(word)
     return str(versioned[1]) if versioned else word
 
@@ -171,7 +171,7 @@ def _stemmed(stemmer: Any, word: str) -> str:
 
 
 def fold_text(text: str) -> str:
-    """Text without letter case, accents, strokes and invisible characters."""
+    """Return the text without letter case, accents, strokes and invisible characters."""
     if text.isascii():
         return text.lower()
     lowered = text.casefold().translate(_UNSTROKED)

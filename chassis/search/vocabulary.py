@@ -1,4 +1,4 @@
-"""All words of the index, with how many listings hold each: what unfinished or misspelt words stand for."""
+"""All words of the index with their document counts, for completions and corrections."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -14,7 +14,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 from chassis.search.text_analysis import STEM_MARK
 
 TERM_MARKS: Final = (STEM_MARK, "=", "%")
-"""With which terms begin that are no words: stems, names and places."""
+"""The first characters of terms that are no words: stems, names and places."""
 
 MAX_COMPLETIONS: Final = 16
 MAX_CORRECTIONS: Final = 12
@@ -24,7 +24,7 @@ _MAX_CODE_POINT: Final = "\U0010ffff"
 
 @dataclass(frozen=True, slots=True)
 class SpellingCorrection:
-    """A known word and how many letters it is away."""
+    """A known word and its edit distance in letters."""
 
     word: str
     distance: int
@@ -40,7 +40,7 @@ class Vocabulary:
         self._by_length: dict[int, list[str]] = {}
 
     def add(self, terms: Iterable[str]) -> None:
-        """Count one more listing with these terms."""
+        """Count one more document with these terms."""
         for term in terms:
             if term not in self._counts:
                 self._sorted = None
@@ -49,15 +49,15 @@ class Vocabulary:
 
     @property
     def document_count(self) -> int:
-        """About how many listings there are."""
+        """The approximate number of documents."""
         return self._listings
 
     def count(self, term: str) -> int:
-        """How many listings hold the term."""
+        """Return the number of documents with the term."""
         return self._counts.get(term, 0)
 
     def rareness(self, terms: Iterable[str]) -> int:
-        """How much finding one of these terms says: from 1 (in every listing) upwards, by powers of two."""
+        """Return the weight of a match of one of the terms: from 1 (in every document), by powers of two."""
         holding = sum(self.count(term) for term in terms)
         return 1 + round(_RARENESS_STEP * log2((self._listings + 1) / min(holding + 1, self._listings + 1)))
 
@@ -69,10 +69,10 @@ class Vocabulary:
         return nlargest(MAX_COMPLETIONS, longer, key=self.count)
 
     def corrections(self, word: str, extra_distance: int = 0) -> list[SpellingCorrection]:
-        """Known words that a misspelling may stand for, nearest first.
+        """Return known words that a misspelling may stand for, nearest first.
 
-        One wrong, missing, added or swapped letter for words of 4 to 7 letters, two for longer ones;
-        `further` letters more where a guess is only shown.
+        Words of 4 to 7 letters may have one wrong, missing, added or swapped letter, longer ones two;
+        `extra_distance` allows more, where a correction is only suggested.
         """
         most = _max_edit_distance(word) and _max_edit_distance(word) + extra_distance
         if most == 0:

@@ -27,5 +27,5 @@ class AuthenticatedCipher:
         return nonce + self._aes.encrypt(nonce, plain, context.encode())
 
     def decrypt(self, sealed: bytes, *, context: str) -> bytes:
-        """Return what was encrypted. Raises InvalidTag for another key, another context or changed bytes."""
+        """Return the decrypted bytes. Raises InvalidTag for another key, another context or changed bytes."""
         return self._aes.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode())

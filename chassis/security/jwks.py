@@ -1,4 +1,4 @@
-"""Where the public keys come from that tokens are verified with (RFC 7517)."""
+"""Sources of the public keys that verify tokens (RFC 7517)."""
 
 import asyncio
 import time
@@ -13,23 +13,23 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from chassis.errors import DomainError
 
 KEYS_TTL_S: Final = 300.0
-"""For how long fetched keys are used before they are fetched again."""
+"""The age at which fetched keys are fetched again."""
 MIN_FETCH_INTERVAL_S: Final = 10.0
-"""The least time between two fetches, so that made-up key IDs cannot turn into load."""
+"""The minimum interval between two fetches, so that invented key IDs cannot cause load."""
 
 PublicKeys = Mapping[str, EllipticCurvePublicKey]
 
 
 class KeySource(Protocol):
-    """Knows public keys by their IDs."""
+    """A source of public keys by their IDs."""
 
     async def find_key(self, kid: str) -> EllipticCurvePublicKey | None:
-        """Return the key; None when there is none of that ID. Raises DomainError UNAVAILABLE if unknown."""
+        """Return the key; None for an unknown ID. Raises DomainError UNAVAILABLE if none could be fetched."""
         ...
 
 
 class StaticKeySource:
-    """Keys that are there from the start, e.g. from the file of the services' keys."""
+    """Keys known from the start, e.g. from the file of the services' keys."""
 
     def __init__(self, keys: PublicKeys) -> None:
         self._keys = keys
@@ -46,8 +46,8 @@ class StaticKeySource:
 class FetchedKeySource:
     """Keys that are fetched when needed and kept for some minutes.
 
-    An unknown ID fetches again, though not more often than every few seconds; many callers wait for one
-    fetch. When fetching fails, the keys that were there go on counting.
+    An unknown ID triggers a fetch, every few seconds at most; concurrent callers share one fetch. When
+    fetching fails, the keys known so far stay valid.
     """
 
     def __init__(

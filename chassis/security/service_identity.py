@@ -1,4 +1,4 @@
-"""How a service says who it is when it calls another."""
+"""A service's own identity in calls to others."""
 
 import time
 from pathlib import Path
@@ -12,11 +12,11 @@ from chassis.security.tokens import ALGORITHM, AUDIENCE, ISSUER, SERVICE_KEY_PRE
 
 TOKEN_TTL_S: Final = 900
 TOKEN_REUSE_S: Final = 240
-"""So that a token is good among processes whose clocks differ by ten minutes."""
+"""Short enough that a token is still valid for processes whose clocks differ by ten minutes."""
 
 
 class ServiceIdentity:
-    """Mints the service's own tokens, good for a quarter of an hour, and uses each for four minutes."""
+    """Issues the service's own tokens, valid for a quarter of an hour, and reuses each for four minutes."""
 
     def __init__(self, name: str, key: EllipticCurvePrivateKey) -> None:
         self._name = name
@@ -33,7 +33,7 @@ class ServiceIdentity:
         return cls(name, key)
 
     def token(self) -> str:
-        """Return a token that is good for at least another eleven minutes."""
+        """Return a token that is valid for at least another eleven minutes."""
         now = time.time()
         if now >= self._renew_at:
             self._token = self._mint(int(now))

@@ -1,4 +1,4 @@
-"""Access tokens: ES256 JWTs, verified once and remembered until they expire."""
+"""Access tokens: ES256 JWTs, verified once and cached until they expire."""
 
 import hashlib
 import time
@@ -24,7 +24,7 @@ _REQUIRED_CLAIMS = ("exp", "iat", "sub", "kind")
 _MAX_TOKEN_CHARS = 4096
 _CLOCK_SKEW_S = MAX_CLOCK_SKEW.total_seconds()
 _MAX_ISSUED_AHEAD_S = 600
-"""By how much its issuer's clock may be ahead."""
+"""How far ahead the issuer's clock may be."""
 _MAX_CACHED_TOKENS = 50_000
 
 
@@ -35,10 +35,10 @@ class _VerifiedToken:
 
 
 class TokenVerifier:
-    """Verifies the tokens of people with `users` and those of services with `services`, never crosswise.
+    """Verifies the tokens of people with `users` and those of services with `services`, never the other way.
 
-    Which keys count is decided by the token's `kid`: `svc-<name>` is the key of the service `<name>`, which
-    may speak for itself only; every other key may speak for people only.
+    The token's `kid` decides which: `svc-<name>` is the key of the service `<name>`, which may speak for
+    itself only; every other key may speak for people only.
     """
 
     def __init__(self, users: KeySource, services: KeySource) -> None:
@@ -47,9 +47,9 @@ class TokenVerifier:
         self._cached: OrderedDict[bytes, _VerifiedToken] = OrderedDict()
 
     async def verify(self, token: str) -> Principal:
-        """Whom a token speaks for.
+        """Return the principal of a token.
 
-        Raises DomainError TOKEN_INVALID, TOKEN_EXPIRED, or UNAVAILABLE when no key could be had.
+        Raises DomainError TOKEN_INVALID, TOKEN_EXPIRED, or UNAVAILABLE when no key could be fetched.
         """
         digest = hashlib.blake2b(token.encode(), digest_size=16).digest()
         known = self._cached.get(digest)
@@ -98,7 +98,7 @@ def _claims_of(token: str, key: Any) -> Mapping[str, Any]:
             issuer=ISSUER,
             audience=AUDIENCE,
             leeway=_CLOCK_SKEW_S,
-            # That it was issued by a clock that is some minutes ahead is no reason to refuse it; see below.
+            # A token issued by a clock that is some minutes ahead is accepted; see below.
             options={"require": [*_REQUIRED_CLAIMS, "iss", "aud"], "verify_iat": False},
         )
     except jwt.ExpiredSignatureError:

@@ -26,11 +26,15 @@ CHASSIS_COLLECTIONS: Final = (
     CollectionSpec("relay_positions", sharded=False, slot_field=None),
     CollectionSpec("leases", sharded=False, slot_field=None),
 )
-"""`idempotency` expires by the time of the first try. `relay_positions` and `leases` are the relay's."""
+"""The collections of every service.
+
+Rows of `idempotency` expire by the time of their first run; `relay_positions` and `leases` belong to the
+relay.
+"""
 
 
 async def provision_collections(
     client: AsyncMongoClient[Document], database: str, collections: Iterable[CollectionSpec]
 ) -> None:
-    """Make what `collections` and the chassis declare, on one shard; see `create_collections`."""
+    """Create the collections of the service and the chassis on one shard; see `create_collections`."""
     await create_collections(client, database, (*collections, *CHASSIS_COLLECTIONS))

@@ -1,10 +1,10 @@
-"""PyMongo's database, collections and cursors, with every operation going through the shard's gate.
+"""PyMongo's database, collections and cursors, with every operation passing the shard's guard.
 
-Writes need a permit besides: they go to the shard only while this process knows which records it holds. Reads
-leave out what a shard holds of slots that are not its own, while there are such (`orphan_slots`).
+Writes also need a permit: they are sent only while this process knows which slots the shard holds. Reads
+leave out documents of slots that the shard does not own (`orphan_slots`), while there are any.
 
-Cursors are followed below their public surface, at `_refresh`: it is the one place where they talk to the
-server, so that taking a document from a batch that is here already costs nothing more.
+Cursors are guarded below their public surface, at `_refresh`: it is their only access to the server, so that
+taking a document from a batch that has arrived costs nothing more.
 """
 
 import functools
@@ -48,10 +48,13 @@ _WRITE_OPERATIONS: Final = (
 )
 
 _READ_OPERATIONS: Final = ("aggregate", "count_documents", "distinct", "estimated_document_count")
-"""`find` and `find_one` are guarded by their cursor; not `watch`, which waits without an end."""
+"""`find` and `find_one` are guarded by their cursor; `watch` is not, as it waits without a bound."""
 
 SECONDARY_PREFERRED: Final = SecondaryPreferred(max_staleness=90)
-"""For what may be a little old: secondaries are milliseconds behind, mostly. MongoDB has no shorter bound."""
+"""For reads that may be slightly stale: secondaries usually lag by milliseconds.
+
+MongoDB has no shorter bound.
+"""
 
 _DATABASE_OPERATIONS: Final = ("command", "create_collection", "drop_collection", "list_collections")
 
@@ -59,7 +62,7 @@ _DATABASE_OPERATIONS: Final = ("command", "create_collection", "drop_collection"
 def _guarded_operations(
     *names: str, reads: Sequence[str] = (), writes: Sequence[str] = ()
 ) -> Callable[[C], C]:
-    """Class decorator: the named operations pass the gate, within the transaction that is bound, if any."""
+    """Return a class decorator: the named operations pass the guard, in the bound transaction if any."""
 
     def decorate(cls: C) -> C:
         for name in names:
@@ -96,7 +99,7 @@ def _require_permit(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awai
 
 
 def _bind_to_session(session: AsyncClientSession | None, original: B) -> B:
-    """Return a copy for one transaction: making new PyMongo objects would cost it a tenth of its time."""
+    """Return a copy for one transaction: making new PyMongo objects would take a tenth of its time."""
     if session is None:
         return original
     copy = object.__new__(type(original))
@@ -107,7 +110,7 @@ def _bind_to_session(session: AsyncClientSession | None, original: B) -> B:
 
 @_guarded_operations(*_DATABASE_OPERATIONS)
 class ShardDatabase(AsyncDatabase[Document]):
-    """A service's database on one shard; it hides documents of `orphan_slots`, slots of others."""
+    """A service's database on one shard, without the documents of `orphan_slots`."""
 
     def __init__(
         self,
@@ -134,20 +137,20 @@ class ShardDatabase(AsyncDatabase[Document]):
 
     @property
     def secondary_reads(self) -> "SecondaryReads":
-        """Its collections, read from a secondary where there is one: for what may be a little old."""
+        """The database's collections, read from a secondary if any, for reads that may be slightly stale."""
         return self._secondary_reads
 
     def bind_to_session(self, session: AsyncClientSession) -> "ShardDatabase":
-        """Return this database, with all that is done through it in the session's transaction."""
+        """Return this database with all its operations in the session's transaction."""
         return _bind_to_session(session, self)
 
     def get_collection(self, name: str, **options: Any) -> "ShardCollection":  # type: ignore[override]
-        """Return the collection with other codec options, concerns or read preference than the database's."""
+        """Return the collection, with codec options, concerns or read preference of its own if given."""
         return _bind_to_session(self._session, ShardCollection(self._original, name, **options))
 
 
 class SecondaryReads:
-    """A database's collections as its secondaries have them; the primary answers where there are none."""
+    """A database's collections, read from secondaries; the primary answers when there are none."""
 
     def __init__(self, database: ShardDatabase) -> None:
         self._database = database
@@ -178,30 +181,30 @@ class ShardCollection(AsyncCollection[Document]):
         return _bind_to_session(self._session, ShardCollection(self._shard_database, self.name, **options))
 
     def find(self, filter: MongoFilter = None, *args: Any, **kwargs: Any) -> "ShardCursor":
-        """As PyMongo's `find`; the query is sent when the cursor is read."""
+        """Return the cursor of PyMongo's `find`; the query is sent when the cursor is read."""
         if self._session is not None:
             kwargs.setdefault("session", self._session)
         return ShardCursor(self, self._without_orphans(filter), *args, **kwargs)
 
     async def count_documents(self, filter: MongoFilter, *args: Any, **kwargs: Any) -> int:
-        """As PyMongo's."""
+        """Count, as PyMongo does."""
         return await super().count_documents(self._without_orphans(filter) or {}, *args, **kwargs)
 
     async def estimated_document_count(self, **kwargs: Any) -> int:  # type: ignore[override]
-        """As PyMongo's; while there are orphans it counts the other documents, as estimates include all."""
+        """Return PyMongo's estimate, or the number of other documents while there are orphans."""
         if self._orphan_filter is None:
             return await super().estimated_document_count(**kwargs)
         return await super().count_documents(self._orphan_filter, **kwargs)
 
     async def distinct(self, key: str, filter: MongoFilter = None, *args: Any, **kwargs: Any) -> list[Any]:
-        """As PyMongo's."""
+        """Return the distinct values, as PyMongo does."""
         return await super().distinct(key, self._without_orphans(filter), *args, **kwargs)
 
     def _without_orphans(self, query: MongoFilter) -> MongoFilter:
         return query if self._orphan_filter is None else narrow_query(query, self._orphan_filter)
 
     def _read_preference_for(self, session: Any) -> Any:
-        """Where PyMongo asks from which members to read, before each operation and batch."""
+        """Return the read preference of an operation or batch; PyMongo calls this before each."""
         preference = super()._read_preference_for(session)
         return preference if self._session is not None else self._guard.choose_read_preference(preference)
 
@@ -214,7 +217,7 @@ class ShardCollection(AsyncCollection[Document]):
 
 
 class ShardCursor(AsyncCursor[Document]):
-    """The answer to a query, fetched through the gate batch by batch."""
+    """The result of a query, fetched through the guard batch by batch."""
 
     def __init__(self, collection: ShardCollection, *args: Any, **kwargs: Any) -> None:
         super().__init__(collection, *args, **kwargs)
@@ -237,7 +240,7 @@ class ShardCursor(AsyncCursor[Document]):
 
 
 class ShardCommandCursor(AsyncCommandCursor[Document]):
-    """The answer to an aggregation, fetched through the gate batch by batch."""
+    """The result of an aggregation, fetched through the guard batch by batch."""
 
     async def _refresh(self) -> int:
         collection = self._collection

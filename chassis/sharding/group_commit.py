@@ -1,8 +1,8 @@
-"""Group commit: works that arrive while others are being committed share the next transaction.
+"""Group commit: units of work that arrive during a commit share the next transaction.
 
-A transaction's own cost (begin, commit, waiting for the majority, the rows of inbox and outbox) is then paid
-once for many. Nothing else changes: each work commits with its events and with the memory of the event that
-it handles, and one that fails harms no other, because after a failure before the commit each runs alone.
+A transaction's fixed cost (begin, commit, waiting for the majority, the rows of inbox and outbox) is then
+paid once for many. Nothing else changes: each unit commits with its events and its inbox row, and one that
+fails harms no other, because after a failure before the commit each runs alone.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from chassis.concurrency.coalescing import Coalescer
 from chassis.sharding.transactions import NotCommittedError, TransactionRunner, UnitOfWork
 
 MAX_CONCURRENT_TRANSACTIONS: Final = 1
-"""Transactions under way on one shard: while one waits for the majority, another one works."""
+"""Transactions in flight on one shard: while one waits for the majority, another one works."""
 MAX_GROUP_SIZE: Final = 32
 
 
 class GroupCommit:
-    """Runs works on one shard, as many in one transaction as wait for one."""
+    """Runs units of work on one shard, all that wait in one transaction."""
 
     def __init__(self, transactions: TransactionRunner) -> None:
         self._transactions = transactions
@@ -29,7 +29,7 @@ class GroupCommit:
         )
 
     async def submit(self, work: UnitOfWork) -> Any:
-        """See `Shard.run_in_transaction`."""
+        """Run a unit of work; see `Shard.run_in_transaction`."""
         return await self._pending.submit(replace(work, context=copy_context()))
 
     async def _commit(self, works: Sequence[UnitOfWork]) -> Sequence[Any]:

@@ -1,8 +1,8 @@
 """Idempotency keys: the same request gets the first answer again, for a day.
 
-A claim is a row in the collection `idempotency` on the caller's shard, put there before the work begins. It
-keeps the operation's ID and time over all runs, so that a run that was cut off is run again as the same
-operation, and the answer once there is one. A TTL index on `time` forgets claims after 24 hours.
+A claim is a row in the collection `idempotency` on the caller's shard, inserted before the work begins. It
+keeps the operation's ID and time over all runs, so that a run that was cut off is repeated as the same
+operation, and later the answer. A TTL index on `time` deletes claims after 24 hours.
 """
 
 import secrets
@@ -28,13 +28,13 @@ from chassis.sharding.transactions import DUPLICATE_KEY_CODE
 
 IDEMPOTENCY_COLLECTION: Final = "idempotency"
 MAX_CONCURRENT_BATCHES: Final = 1
-"""Batches of claims, and of answers, under way on one shard."""
+"""Batches of claims, and of answers, in flight on one shard."""
 MAX_BATCH_SIZE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyClaim:
-    """Who wants what done once: `digest` is the hash of the request, `owner` the caller's ID."""
+    """A request to be executed once: `digest` is the hash of the request, `owner` the caller's ID."""
 
     owner: str
     rpc: str
@@ -43,12 +43,12 @@ class IdempotencyClaim:
 
     @property
     def id(self) -> str:
-        """The unique key: one key of one caller for one RPC."""
+        """The unique key: one idempotency key of one caller for one RPC."""
         return f"{self.owner}:{self.rpc}:{self.key}"
 
     @property
     def slot(self) -> int:
-        """Where the caller lives, and the claim with them."""
+        """The caller's slot, in which the claim lives."""
         try:
             return slot_of(self.owner)
         except ValueError:
@@ -56,31 +56,31 @@ class IdempotencyClaim:
 
 
 class IdempotencyStore(Protocol):
-    """Keeps claims and the answers that came of them."""
+    """Stores claims and their answers."""
 
     async def claim_operation(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
-        """Return the operation to run now, or the answer that an earlier run gave.
+        """Return the operation to run now, or the answer of an earlier run.
 
-        For `lease_s` seconds nobody else runs it. Raises DomainError IDEMPOTENCY_KEY_REUSED when the key
+        For `lease_s` seconds no other run gets it. Raises DomainError IDEMPOTENCY_KEY_REUSED when the key
         stands for another request, OPERATION_IN_PROGRESS while another run has the lease.
         """
         ...
 
     async def store_answer(self, claim: IdempotencyClaim, answer: bytes) -> None:
-        """Keep the answer for those who ask again."""
+        """Store the answer for repeats of the request."""
         ...
 
     async def release(self, claim: IdempotencyClaim) -> None:
-        """Forgets the claim: the work was refused and nothing was done."""
+        """Delete the claim: the work was refused and changed nothing."""
         ...
 
     async def expire(self, claim: IdempotencyClaim) -> None:
-        """End the lease: what was done is not known, so the next run repeats this operation."""
+        """End the lease: the outcome is unknown, so the next run repeats this operation."""
         ...
 
 
 class MongoIdempotencyStore:
-    """Claims on the callers' shards; what comes while others are being written goes with the next of them."""
+    """Claims on the callers' shards; those that arrive during a write go with the next batch."""
 
     def __init__(self, shards: Shards, clock: Clock) -> None:
         self._shards = shards
@@ -136,7 +136,7 @@ class MongoIdempotencyStore:
 
 
 class _ClaimStore:
-    """Where claims, and answers, for one shard wait for the batch that takes them there."""
+    """The batches of claims, and of answers, of one shard."""
 
     def __init__(self, shard: Shard) -> None:
         self.inserts: Coalescer[Document, bool] = Coalescer(
@@ -148,9 +148,9 @@ class _ClaimStore:
 
 
 class _InsertClaims:
-    """Inserts claims; says of each whether there was none with its ID.
+    """Inserts claims; returns for each whether it was the first with its ID.
 
-    One alone goes without PyMongo's machinery for many, which costs more than the insert.
+    A single claim is inserted without a bulk write, which would cost more than the insert.
     """
 
     def __init__(self, shard: Shard) -> None:
@@ -182,10 +182,10 @@ def _is_duplicate(failed: Mapping[str, Any]) -> bool:
 
 
 class _StoreAnswers:
-    """Keeps answers.
+    """Stores answers.
 
-    A note that is lost with its primary costs a repeat of the operation, which finds its own effects: no
-    reason to let the caller wait for the majority once more.
+    An answer that is lost with its primary causes a repeat of the operation, which finds its own effects; so
+    the caller need not wait for the majority once more.
     """
 
     def __init__(self, shard: Shard) -> None:
@@ -197,7 +197,7 @@ class _StoreAnswers:
 
 
 def new_claim_row(claim: IdempotencyClaim, now: datetime, lease_until: datetime) -> dict[str, Any]:
-    """Return a claim as it is stored when its first run begins."""
+    """Return the row of a claim whose first run begins."""
     return {
         "_id": claim.id,
         "slot": claim.slot,
@@ -214,8 +214,8 @@ def stored_answer(
 ) -> bytes | None:
     """Return the answer that a stored claim holds; None when its run was cut off and may be repeated.
 
-    A lease that ends well after `longest`, when one would that begins now, was given by a clock ahead:
-    nobody is to wait for it. Should that run still be at work, both do the same operation.
+    `longest` is when a lease that begins now would end. A lease that ends well after it was given by a clock
+    that is ahead, and is not waited for. Should that run still be at work, both do the same operation.
 
     Raises DomainError IDEMPOTENCY_KEY_REUSED or OPERATION_IN_PROGRESS.
     """
@@ -231,7 +231,7 @@ def stored_answer(
 
 
 def operation_in_progress(now: datetime, lease_until: datetime) -> DomainError:
-    """Another run has the lease; it is worth asking again when that has ended."""
+    """Return OPERATION_IN_PROGRESS: another run has the lease; the caller may retry when it ends."""
     return DomainError(
         "OPERATION_IN_PROGRESS",
         "A request with this idempotency key is being worked on.",

@@ -1,4 +1,4 @@
-"""The inbox: it remembers which events were handled, so that a repeat has no second effect."""
+"""The inbox: the events that were handled, so that a repeat has no second effect."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ class IncomingEvent:
 
     @property
     def inbox_id(self) -> str:
-        """The key under which the effect of this event on this queue is remembered."""
+        """The key of the effect of this event on this queue."""
         return f"{self.queue}:{self.event_id}"
 
 

@@ -1,7 +1,7 @@
-"""The one way from this process to a shard: what every operation on it passes through.
+"""The guard of a shard, which every operation on it passes.
 
-An operation on a shard that is known to be down fails at once instead of looking for a primary; every
-operation has a deadline; and what a caller can do nothing about comes out as a readable DomainError.
+An operation on a shard that is known to be down fails at once instead of waiting for a primary; every
+operation has a deadline; and errors that a caller cannot influence become a readable DomainError.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFAULT_OPERATION_TIMEOUT_S: Final = 10.0
-"""For work that no caller waits for."""
+"""The time-out of operations outside any call."""
 PRIMARY_GRACE_S: Final = 0.5
 """How long a primary may be missing before operations are refused."""
 POLL_INTERVAL_S: Final = 0.02
@@ -36,12 +36,12 @@ _BREAKER_OPEN: Final = 2
 UNKNOWN_COMMIT_RESULT: Final = "UnknownTransactionCommitResult"
 _RETRYABLE_WRITE: Final = "RetryableWriteError"
 _TRANSIENT_CODES: Final = frozenset({91, 134, 211, 11600, 11602, 14031})
-"""ShutdownInProgress, ReadConcernMajorityNotAvailableYet, KeyNotFound (by a member that has just started),
+"""ShutdownInProgress, ReadConcernMajorityNotAvailableYet, KeyNotFound (from a member that has just started),
 InterruptedAtShutdown, InterruptedDueToReplStateChange, OutOfDiskSpace."""
 
 
 class OperationGuard:
-    """Lets operations through to one shard, called `what` in errors and `label` in metrics."""
+    """Guards the operations on one shard, called `resource_name` in errors and `label` in metrics."""
 
     def __init__(self, client: AsyncMongoClient[Document], resource_name: str, *, label: str) -> None:
         self.resource_name = resource_name
@@ -117,9 +117,9 @@ class OperationGuard:
                 raise readable from error
 
     def lacks_primary(self) -> bool:
-        """Whether the shard is known to have no primary; false before the first contact.
+        """Return whether the shard is known to have no primary; False before the first contact.
 
-        The driver's own view is read, because its listeners are called up to a second late.
+        It reads the driver's own view, because the driver's listeners are called up to a second late.
         """
         description = self._client.topology_description
         if description is not self._seen:
@@ -129,7 +129,10 @@ class OperationGuard:
         return self._down_since is not None
 
     def remaining_budget_s(self) -> float:
-        """Seconds that an operation may take; DomainError DEADLINE_EXCEEDED when there are none."""
+        """Return the seconds that an operation may take.
+
+        Raises DomainError DEADLINE_EXCEEDED when none are left.
+        """
         remaining = remaining_s()
         if remaining is None:
             return DEFAULT_OPERATION_TIMEOUT_S
@@ -149,7 +152,7 @@ class OperationGuard:
         return self._client.topology_description.has_readable_server(pymongo.ReadPreference.SECONDARY)
 
     def _extend_outage_to(self, started: float) -> None:
-        """An operation that has waited for a shard that is down has waited for those after it, too."""
+        """Date the outage back to `started`, so that later operations do not wait for the shard again."""
         if self.lacks_primary() and self._down_since is not None:
             self._down_since = min(self._down_since, started)
 
@@ -176,7 +179,7 @@ def _is_fault_of_member(error: DomainError) -> bool:
 
 
 def _is_transient(error: PyMongoError) -> bool:
-    """Whether a later try may be answered otherwise, as the server says itself."""
+    """Return whether the server says itself that a later attempt may succeed."""
     if error.has_error_label(UNKNOWN_COMMIT_RESULT) or error.has_error_label(_RETRYABLE_WRITE):
         return True
     return isinstance(error, OperationFailure) and not _TRANSIENT_CODES.isdisjoint(_error_codes_of(error))

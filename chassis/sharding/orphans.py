@@ -1,7 +1,7 @@
-"""Conditions on queries while slots move: documents of orphans do not count.
+"""Conditions that exclude orphans from queries while slots move.
 
-A shard then holds documents of slots that another shard owns: copies that are on their way to it, or what has
-been left behind on it. A reader of the whole shard must not see them.
+A shard then holds documents of slots that another shard owns: copies on their way to it, or remains of slots
+that have left. A reader of the whole shard must not see them.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,12 +11,15 @@ from chassis.mongo.documents import Document
 from chassis.sharding.slot_map import to_slot_ranges
 
 SLOT_FIELD: Final = "slot"
-"""Where a document names its slot. Every collection declares this one (`CollectionSpec.slot_field`), but for
-the shard's own, which are read through `Shard.unscoped`, which has no orphans."""
+"""The field with a document's slot.
+
+Every collection declares it (`CollectionSpec.slot_field`), except the shard's own, which are read through
+`Shard.unscoped` and have no orphans.
+"""
 
 
 def exclude_slots(slots: Collection[int]) -> Document | None:
-    """Return the condition that leaves documents of these slots out; None when there are no such slots."""
+    """Return the condition that excludes documents of these slots; None for no slots."""
     if not slots:
         return None
     return {"$nor": [{SLOT_FIELD: {"$gte": span.first, "$lte": span.last}} for span in to_slot_ranges(slots)]}
@@ -28,10 +31,10 @@ def narrow_query(query: Mapping[str, Any] | None, condition: Document) -> Docume
 
 
 def narrow_pipeline(pipeline: Sequence[Mapping[str, Any]], condition: Document) -> list[Mapping[str, Any]]:
-    """Return the pipeline, on fewer documents.
+    """Return the pipeline restricted to documents that match the condition.
 
-    The condition joins a first `$match`, as indexes and `$text` need. Not provided for are stages that read
-    other collections or have to be the first one: no service has any.
+    The condition joins a first `$match`, as indexes and `$text` require. Stages that read other collections
+    or have to be the first one are not supported: no service has any.
     """
     first, rest = pipeline[:1], pipeline[1:]
     if first and "$match" in first[0]:

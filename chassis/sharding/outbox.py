@@ -1,4 +1,4 @@
-"""The outbox: events wait here, committed with their change, until the relay has sent them."""
+"""The outbox: events that are committed with their change and wait for the relay."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,9 +16,9 @@ OUTBOX_COLLECTION = "outbox"
 def build_envelope(
     message: Message, *, subject: str, source: str, time: datetime, slot: int | None = None
 ) -> Event:
-    """Return the event `message` in its CloudEvents envelope, with the current trace.
+    """Return the CloudEvents envelope of `message`, with the current trace.
 
-    `subject` is the ID of the entity that it is about, `source` the service that tells, `time` aware UTC.
+    `subject` is the ID of the entity that it is about, `source` the emitting service, `time` aware UTC.
     Raises ContractError when the message is not one of the declared events.
     """
     event = Event(

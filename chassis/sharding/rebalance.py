@@ -1,4 +1,4 @@
-"""Changes of the slot map, worked out before anything is touched: from one map to the next version of it."""
+"""Changes of the slot map as pure functions from one map to its next version."""
 
 import re
 from collections.abc import Collection
@@ -12,11 +12,11 @@ _SHARD_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 class SlotMapChangeError(ValueError):
-    """The change makes no sense for this map; the message says why."""
+    """The change is invalid for this map; the message says why."""
 
 
 def with_shard(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
-    """Return the map with one more shard, which has no slots yet. Raises PlanError."""
+    """Return the map with one more shard, which has no slots yet. Raises SlotMapChangeError."""
     if not _SHARD_NAME.fullmatch(name):
         raise SlotMapChangeError(
             f"'{name}' is no name for a shard: use small letters, digits and dashes, at most 31"
@@ -27,7 +27,7 @@ def with_shard(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
 
 
 def with_address(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
-    """Return the map with the same shard at another address. Raises PlanError."""
+    """Return the map with the shard at another address. Raises SlotMapChangeError."""
     _require_shard(slot_map, name)
     if slot_map.uris[name] == uri:
         raise SlotMapChangeError(f"the shard '{name}' is at {uri} already")
@@ -35,19 +35,19 @@ def with_address(slot_map: SlotMap, name: str, uri: str) -> SlotMap:
 
 
 def with_moves(slot_map: SlotMap, moves: Collection[SlotMove]) -> SlotMap:
-    """Return the map in which these moves, and no others, are under way. Raises PlanError."""
+    """Return the map with exactly these moves in progress. Raises SlotMapChangeError."""
     for name in (name for move in moves for name in (move.source, move.target)):
         _require_shard(slot_map, name)
     return replace(slot_map, version=slot_map.version + 1, moving=tuple(moves))
 
 
 def with_fence(slot_map: SlotMap, slots: Collection[int]) -> SlotMap:
-    """Return the map in which these slots, and no others, are read and not written."""
+    """Return the map with exactly these slots fenced: they are read and not written."""
     return replace(slot_map, version=slot_map.version + 1, fenced=frozenset(slots))
 
 
 def with_owner(slot_map: SlotMap, slots: Collection[int], shard: str) -> SlotMap:
-    """Return the map in which these slots live on that shard and are open for writes. Raises PlanError."""
+    """Return the map with these slots on that shard, open for writes. Raises SlotMapChangeError."""
     _require_shard(slot_map, shard)
     moving = frozenset(slots)
     owners = tuple(shard if slot in moving else owner for slot, owner in enumerate(slot_map.owners))
@@ -55,7 +55,7 @@ def with_owner(slot_map: SlotMap, slots: Collection[int], shard: str) -> SlotMap
 
 
 def plan_rebalance(slot_map: SlotMap) -> list[SlotMove]:
-    """Return the fewest slots to move so that no shard has more than one slot more than another."""
+    """Return the fewest moves after which the shards' numbers of slots differ by at most one."""
     held = {name: sorted(slot_map.slots_of(name)) for name in slot_map.uris}
     goal = _even_slot_counts({name: len(slots) for name, slots in held.items()})
     surplus = [(slot, name) for name, slots in held.items() for slot in slots[goal[name] :]]
@@ -75,7 +75,7 @@ def _require_shard(slot_map: SlotMap, shard: str) -> None:
 
 
 def _even_slot_counts(counts: dict[str, int]) -> dict[str, int]:
-    """How many slots each shard is to have: who has just one more keeps it, then those with the most."""
+    """Return the number of slots of each shard; the remainder goes to shards that have more already."""
     share, odd = divmod(SLOT_COUNT, len(counts))
     fullest = sorted(counts, key=lambda name: (counts[name] != share + 1, -counts[name]))
     return {name: share + (place < odd) for place, name in enumerate(fullest)}

@@ -1,10 +1,10 @@
-"""Bringing a derived collection into line with its source while both are in use.
+"""Reconciling a derived collection with its source while both are in use.
 
-Readers see a document as it was or as it should be, nothing in between. The collection's writers go on
-at the same time: a document that is newer than the source's at its reading stays, unless the source, asked
-again, knows nothing of it. So a run may be broken off and repeated at will, and writes only wrong documents.
-Shards are looked through one after the other: documents that change shards then may be missed, so a run
-during which slots moved has to be repeated.
+Readers see a document as it was or as it should be, nothing in between. The collection's writers go on at the
+same time: a document that is newer than the source at its reading is kept, unless the source, read again, has
+no such version. So a run may be interrupted and repeated at will, and writes only wrong documents. Shards are
+processed one after the other: documents that change shards in between may be missed, so a run during which
+slots moved has to be repeated.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from chassis.sharding.shards import Shards
 
 PAGE_SIZE: Final = 200
 ReconcileProgress = Callable[[str, int, int], None]
-"""Receives progress: the kind, how many more, and how many of these were wrong."""
+"""Receives progress: the kind, the number of further documents, and how many of these were wrong."""
 
 MAX_ATTEMPTS: Final = 8
 """A compare-and-set is lost only to another change of the same document that took effect."""
@@ -32,9 +32,9 @@ MAX_ATTEMPTS: Final = 8
 async def iterate_pages(
     collection: ShardCollection, fields: Document | None = None, *, size: int = PAGE_SIZE
 ) -> AsyncIterator[list[Document]]:
-    """All documents of a collection on one shard, page by page, by `_id_`; `fields` is a projection.
+    """Yield all documents of a collection on one shard, page by page, by `_id_`; `fields` is a projection.
 
-    Each page is a query of its own, so that a run of hours holds nothing open.
+    Each page is a query of its own, so that a run of hours keeps no cursor open.
     """
     query: Document = {}
     while page := await _find_page(collection, query, fields, size):
@@ -50,7 +50,7 @@ async def _find_page(
 
 
 async def find_existing_ids(shards: Shards, collection: str, ids: Collection[str]) -> set[str]:
-    """Those of these IDs that the collection has in their own slots, by `_id_`.
+    """Return those of these IDs that the collection has in their own slots, by `_id_`.
 
     Raises UNAVAILABLE unless all shards answer.
     """
@@ -67,12 +67,12 @@ async def find_existing_ids(shards: Shards, collection: str, ids: Collection[str
 
 
 class DerivedCollectionReconciler:
-    """Compares documents of `collection` with what their source says, and mends those that differ.
+    """Compares documents of `collection` with the expected ones, and repairs those that differ.
 
-    An expected document holds `_id`, `slot` and the `version` of its source. `load_expected` asks the source
-    of one again, and gives None when there is none. `ignored_fields` may differ; the stored version may be
-    lower, as not every change of a source shows. `unordered_fields` are lists without an order; a document
-    that `is_optional` may be missing. Without `apply` nothing is changed.
+    An expected document holds `_id`, `slot` and the `version` of its source. `load_expected` reads one from
+    the source again, and returns None when there is none. `ignored_fields` may differ; the stored version may
+    be lower, as not every change of a source affects the document. `unordered_fields` are lists without an
+    order; a document that `is_optional` may be missing. Without `apply` no document is changed.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class DerivedCollectionReconciler:
         self._apply = apply
 
     async def reconcile(self, expected: Sequence[Document]) -> list[str]:
-        """Return the IDs of those that were not as they should be, and are now."""
+        """Repair the documents that are wrong, and return their IDs; without `apply` none is changed."""
         wrong = []
         for shard, own in self._by_shard(expected):
             stored = await self._stored(shard, own)
@@ -126,7 +126,7 @@ class DerivedCollectionReconciler:
         }
 
     async def _reconcile_one(self, expected: Document, stored: Document | None) -> bool:
-        """Whether it was wrong, and not only ahead of what was read of its source."""
+        """Return whether the document was wrong, and not only newer than the source was when it was read."""
         for _ in range(MAX_ATTEMPTS):
             if stored is not None and _stored_version(stored) > _stored_version(expected):
                 expected = await self._load_expected(expected["_id"]) or expected
@@ -138,7 +138,7 @@ class DerivedCollectionReconciler:
         raise overloaded(f"{expected['_id']} in {self._name}")
 
     async def _compare_and_set(self, expected: Document, stored: Document | None) -> bool:
-        """Store the expected document unless the stored one has changed; says whether it did."""
+        """Store the expected document unless the stored one has changed; return whether it was stored."""
         collection = self._collection(expected)
         if stored is None:
             try:
@@ -171,7 +171,7 @@ def _sorted(value: Any) -> Any:
 
 
 def _as_stored(value: Any) -> Any:
-    """As Mongo gives it back: it knows no tuples."""
+    """Return the value as MongoDB returns it: tuples become lists."""
     if isinstance(value, dict):
         return {name: _as_stored(each) for name, each in value.items()}
     return [_as_stored(each) for each in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""One way to change aggregates: read, decide, compare-and-set and emit, on the shard of their ID."""
+"""Changes of aggregates: read, decide, compare-and-set and emit, on the shard of their ID."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
@@ -27,9 +27,9 @@ from chassis.sharding.transactions import Transaction
 A = TypeVar("A", bound=Aggregate)
 
 Decide = Callable[[A], AggregateChange[A] | None]
-"""Gives the change of an aggregate, None for none; raises where rules refuse. Pure, as it may be repeated."""
+"""Returns the change of an aggregate, or None; raises when rules refuse it. Pure, as it may run again."""
 DecideOrCreate = Callable[[A | None], AggregateChange[A] | None]
-"""The same for an aggregate that may not be there yet."""
+"""The same for an aggregate that may not exist yet."""
 
 MAX_UPDATE_ATTEMPTS: Final = 8
 """A compare-and-set is lost only to another change of the same aggregate that took effect."""
@@ -43,8 +43,8 @@ class Repository(Generic[A]):
     """Aggregates of one kind in one collection, each in the slot of its ID.
 
     A change commits in one transaction with the domain events that it returns. Subclasses add queries with
-    names of their own, and override `_to_document`, `_from_document`, `_write` and `_explain_duplicate`
-    where an aggregate has derived documents or unique indexes.
+    names of their own, and override `_to_document`, `_from_document`, `_write` and `_explain_duplicate` where
+    an aggregate has derived documents or unique indexes.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Repository(Generic[A]):
         encode_event: Callable[[Any], Message],
         is_serialised: bool = False,
     ) -> None:
-        """`resource` is what errors call an aggregate, `encode_event` gives the message of a domain event.
+        """Make the repository; `resource` is an aggregate's name in errors, `encode_event` makes messages.
 
         With `is_serialised`, changes of one aggregate within this process run one after the other: cheaper
         than lost attempts where many change the same one at once.
@@ -159,15 +159,15 @@ class Repository(Generic[A]):
         known: A | None = None,
         handling: IncomingEvent | None = None,
     ) -> A:
-        """Read an aggregate, decide, store the outcome unless it has changed since, and emit its events.
+        """Read an aggregate, decide, store the result unless it has changed since, and emit its events.
 
-        `known` is the aggregate as it was read a moment ago, and saves the first read; after a lost
-        compare-and-set `decide` gets the one that is stored by then. With `handling` the incoming event is
-        remembered in the same transaction, and a repeat of it changes nothing.
+        `known` is the aggregate as read a moment ago, and saves the first read; after a lost compare-and-set
+        `decide` gets the stored one. With `handling` the incoming event is recorded in the same transaction,
+        and a repeat of it changes nothing.
 
         Raises:
-            DomainError: the repository's not-found reason, what `decide` raises, and OVERLOADED when others
-                change the aggregate all the time.
+            DomainError: the repository's not-found reason, what `decide` raises, and OVERLOADED when other
+                changes of the aggregate win every time.
         """
 
         def decide_if_found(found: A | None) -> AggregateChange[A] | None:
@@ -188,9 +188,9 @@ class Repository(Generic[A]):
         known: A | None = None,
         handling: IncomingEvent | None = None,
     ) -> A | None:
-        """Return the same for an aggregate that may not exist: `decide` gets None then, and may create it.
+        """Update an aggregate that may not exist, as `update` does: `decide` may get None, and create it.
 
-        Returns the aggregate after it; None when there is still none.
+        Return the aggregate afterwards; None when there is still none.
         """
         async with self._turn(id_):
             for attempt in range(MAX_UPDATE_ATTEMPTS):
@@ -232,7 +232,7 @@ class Repository(Generic[A]):
     async def _attempt_once(
         self, id_: str, decide: DecideOrCreate[A], handling: IncomingEvent
     ) -> tuple[str, A | None]:
-        """Decide within the transaction, after the inbox has let the event pass: a repeat decides nothing."""
+        """Decide within the transaction, after the check of the inbox, as a repeat must change nothing."""
         decided: A | None = None
 
         async def work(tx: Transaction) -> tuple[bool, A | None]:
@@ -252,7 +252,7 @@ class Repository(Generic[A]):
         is_stored, after = result
         return (_STORED, after) if is_stored else (_LOST, None)
 
-    # --- building blocks of subclasses that change an aggregate together with its neighbours in the slot
+    # --- building blocks of subclasses that change an aggregate together with others in its slot
 
     async def _run(
         self, id_: str, work: Callable[[Transaction], Any], *, handling: IncomingEvent | None = None
@@ -272,7 +272,7 @@ class Repository(Generic[A]):
         return True
 
     async def _write(self, tx: Transaction, before: A | None, after: A) -> bool:
-        """Put `after` in the place of `before`; False when another version is stored."""
+        """Replace `before` by `after`; return False when another version is stored."""
         if before is None:
             self._add(tx, after)
             return True
@@ -294,7 +294,7 @@ class Repository(Generic[A]):
         return from_document(self._kind, document)
 
     async def _explain_duplicate(self, aggregate: A) -> DomainError | None:
-        """Return what to raise when another aggregate holds the unique key; None: nobody can, try again."""
+        """Return the error to raise when another aggregate holds the unique key; None to try again."""
         return None
 
     async def _raise_duplicate(self, after: A | None) -> None:
@@ -309,7 +309,7 @@ class Repository(Generic[A]):
         return self._shards.shard_for(id_).db[self._spec.name]
 
     def _identity(self, id_: str) -> Document:
-        """Return the query for one aggregate; with the slot where a native sharded cluster spreads by that."""
+        """Return the query for one aggregate, with its slot if that is a native sharded cluster's key."""
         return {"_id": id_, "slot": slot_of(id_)} if self._has_slot_key else {"_id": id_}
 
     @property

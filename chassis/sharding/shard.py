@@ -1,4 +1,4 @@
-"""One shard of a service's database, and the ways to it that may write."""
+"""One shard of a service's database, with its write permits."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -18,12 +18,12 @@ _NO_SLOTS: Final[frozenset[int]] = frozenset()
 
 
 class ShardPool:
-    """The connections to one shard, and the `Shard` through which it is used at present.
+    """The connections to one shard, and the present `Shard` object.
 
     When slots leave the shard, or are fenced, holders of the present `Shard` can write no more: they ask
-    `Shards` for the way to their record again. When other slots become orphans on the shard there is a new
-    `Shard`, too, which reads past their documents; who holds the one before reads as by the map of its time,
-    and writes on, as both share a permit.
+    `Shards` for their record's shard again. When other slots become orphans, there is a new `Shard` as well,
+    whose reads exclude them; holders of the former one read by the former map, and may go on writing, as both
+    share a permit.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class ShardPool:
     def apply_slots(
         self, open_slots: frozenset[int], blocked: frozenset[int], orphan_slots: frozenset[int] = _NO_SLOTS
     ) -> None:
-        """Lets writes go to the open slots, and to no blocked one; reads leave orphans out."""
+        """Admit writes to the open slots and not to blocked ones; exclude orphans from reads."""
         closing = bool(self._open_slots - open_slots)
         if closing:
             self._permit.revoke()
@@ -69,7 +69,7 @@ class ShardPool:
         self._open_slots = open_slots
 
     def take_over_from(self, former: "ShardPool") -> None:
-        """Take the place of connections to another address of the shard, through which none writes any more.
+        """Take the place of connections to a former address of the shard, which admit no more writes.
 
         Writes in flight through them count here until they have ended.
         """
@@ -77,7 +77,7 @@ class ShardPool:
         self._draining_permits += [*former._draining_permits, former._permit]
 
     def is_drained(self) -> bool:
-        """Whether no write is under way any more that began before slots were closed."""
+        """Return whether all writes that began before slots were closed have ended."""
         self._draining_permits = [permit for permit in self._draining_permits if permit.writes_in_flight]
         return not self._draining_permits
 
@@ -94,10 +94,10 @@ class ShardPool:
 class Shard:
     """One shard, by its name in the slot map. `db` is the service's database there.
 
-    It sees the shard as the slot map was when it was asked for, so it is not to be kept beyond a call.
+    It reads and writes by the slot map of the moment when it was asked for, so do not keep it beyond a call.
 
-    `whole` is the same database for what belongs to the shard itself and to no slot, such as the place that
-    the relay has reached: no fence concerns it, and it shows all that is there.
+    `unscoped` is the same database for data that belongs to the shard itself and to no slot, such as the
+    position of the relay: fences do not affect it, and it includes orphans.
     """
 
     def __init__(self, pool: ShardPool, database: ShardDatabase, transactions: TransactionRunner) -> None:
@@ -108,7 +108,7 @@ class Shard:
 
     @property
     def unscoped(self) -> ShardDatabase:
-        """See above."""
+        """The database without fences and without exclusion of orphans; see the class."""
         return self._pool.unscoped
 
     async def run_in_transaction(
@@ -118,22 +118,21 @@ class Shard:
         event: IncomingEvent | None = None,
         slot: int | None = None,
     ) -> T | None:
-        """Run `work` in a transaction (w=majority) that also puts its events into the outbox.
+        """Run `work` in a transaction (w=majority) that also inserts its events into the outbox.
 
         `work` may run more than once, so it changes nothing but the database, and it may share its
-        transaction with others that wait for one (`GroupCommit`), so it asks nobody else. With `handling`,
-        the incoming event is remembered in the same transaction; a repeat of it returns None and does not
-        run `work`. The memory lives, and moves, with the `slot` that is changed: by default that of the
-        event's subject.
+        transaction with others that wait for one (`GroupCommit`), so it calls nothing else. With `event`, the
+        incoming event is recorded in the inbox in the same transaction; a repeat of it returns None and does
+        not run `work`. The record lives in, and moves with, `slot`: by default that of the event's subject.
 
         Raises:
-            DomainError: UNAVAILABLE, OVERLOADED or DEADLINE_EXCEEDED; after those of a commit it is
-                not known whether the change took effect, so repeat it under the same key.
+            DomainError: UNAVAILABLE, OVERLOADED or DEADLINE_EXCEEDED; after those of a commit it is not known
+                whether the change took effect, so repeat it under the same key.
             PyMongoError: as `work` raised it, e.g. DuplicateKeyError; nothing was changed.
         """
         result: T | None = await self._group.submit(UnitOfWork(work, event, slot))
         return result
 
     async def ping(self) -> None:
-        """Asks the primary for an answer. Raises DomainError UNAVAILABLE or DEADLINE_EXCEEDED."""
+        """Ping the primary. Raises DomainError UNAVAILABLE or DEADLINE_EXCEEDED."""
         await self.db.command("ping")

@@ -1,4 +1,4 @@
-"""The shards of one service's database: one client each, and the way from an ID to the right one."""
+"""The shards of one service's database: one client each, and the shard of each ID."""
 
 import asyncio
 from collections import defaultdict
@@ -34,15 +34,15 @@ T = TypeVar("T")
 
 PING_TIMEOUT_S: Final = 1.0
 MAX_CALL_S: Final = 30.0
-"""How long connections to a shard that is gone are kept for those who are using it."""
+"""How long connections to a removed shard are kept for the calls that use it."""
 
 current_scatter: ContextVar[str] = ContextVar("current_scatter", default="")
-"""The function that is being scattered, by its qualified name; empty outside of a scatter."""
+"""The qualified name of the function that is being scattered; empty outside of a scatter."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScatterResult(Generic[T]):
-    """What a question to all shards brought: answers in no particular order, and who did not answer."""
+    """The results of a query of all shards, in no particular order, and the shards that did not answer."""
 
     results: list[T]
     missing_shards: list[str]
@@ -50,7 +50,7 @@ class ScatterResult(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class FoundByShard(Generic[T]):
-    """What was found under some IDs, in no particular order, and the IDs whose shards did not answer."""
+    """The items found under some IDs, in no particular order, and the IDs whose shards did not answer."""
 
     items: list[T]
     unavailable_ids: list[str]
@@ -59,8 +59,8 @@ class FoundByShard(Generic[T]):
 class Shards:
     """All shards of the service database `database`, each with its own bounded pool of connections.
 
-    The slot map that they are made with counts until another one is taken over: see `SlotMapWatch`, which
-    finds it in the database `cluster`.
+    They use the given slot map until another one is applied: see `SlotMapWatch`, which reads it from the
+    database `cluster`.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Shards:
         self.apply_slot_map(slot_map, {})
 
     def apply_slot_map(self, slot_map: SlotMap, copies: Mapping[str, SlotMap]) -> None:
-        """Goes by another map from now on, and on each shard by what the shard's own copy says of its slots.
+        """Use another map from now on, and for each shard the shard's own copy of its slots.
 
         Pools are opened for new shards and for new addresses of known ones; those that the map no longer
         names are closed after a while.
@@ -109,7 +109,7 @@ class Shards:
         before.set()
 
     def _blocked_slots(self, copies: Mapping[str, SlotMap]) -> dict[str, frozenset[int]]:
-        """By shard: what it has by this map, but by its own copy has not, or not for writes."""
+        """Return by shard the slots that it owns by this map, but not, or not for writes, by its own copy."""
         found: dict[str, set[int]] = {name: set() for name in self._pools}
         for slot, owner in enumerate(self.slot_map.owners):
             own = copies.get(owner)
@@ -142,7 +142,7 @@ class Shards:
         return pool
 
     def require_leases(self) -> None:
-        """From now on a shard is written to only while it has confirmed, within its lease, what it holds."""
+        """Require leases from now on: a shard is written to only while its slots are confirmed."""
         self._requires_leases = True
         for pool in self._pools.values():
             pool.write_lease.require_confirmation()
@@ -152,7 +152,7 @@ class Shards:
         return self._pools[name]
 
     def shard_for(self, id_or_slot: str | int) -> Shard:
-        """Return the shard where an ID's record, or a slot, lives. Raises ValueError when it is neither."""
+        """Return the shard of an ID's record, or of a slot. Raises ValueError when it is neither."""
         if isinstance(id_or_slot, str):
             return self._by_slot[slot_of(id_or_slot)]
         if not 0 <= id_or_slot < SLOT_COUNT:
@@ -160,7 +160,7 @@ class Shards:
         return self._by_slot[id_or_slot]
 
     def all_shards(self) -> tuple[Shard, ...]:
-        """Every shard, in the slot map's order; even while slots move they show each document once."""
+        """Return every shard, in the slot map's order; even while slots move they show each document once."""
         return self._all
 
     async def slot_map_changes(self) -> AsyncIterator[None]:
@@ -172,11 +172,10 @@ class Shards:
             yield
 
     async def run_on_each(self, work: Callable[[Shard], Coroutine[Any, Any, None]]) -> None:
-        """Keep endless `work` going on every shard, those that come included, until one piece of it ends.
+        """Run endless `work` on every shard, new ones included, until one of the tasks ends; raise its error.
 
-        What that raised is raised. On shards that go the work is cancelled, and it begins again on those that
-        have another address. It gets the shard as it is when the work begins there; for long it may keep only
-        the name, or `whole`.
+        The work on a removed shard is cancelled; that on a shard with a new address is cancelled and begun
+        again. `work` gets the present `Shard`, of which it may keep only `name` and `unscoped`.
         """
         running: dict[ShardPool, asyncio.Task[None]] = {}
         gone: set[asyncio.Task[None]] = set()
@@ -195,9 +194,9 @@ class Shards:
             await cancel_until_done({*running.values(), *gone})
 
     async def scatter(self, call: Callable[[Shard], Awaitable[T]], timeout_s: float) -> ScatterResult[T]:
-        """Run `call` on all shards at once, for at most `timeout_s`; say which shards did not answer.
+        """Run `call` on all shards at once, for at most `timeout_s`; name the shards that did not answer.
 
-        An error other than a shard's not answering is raised, and ends the other calls.
+        Any other error of a call is raised, and ends the other calls.
         """
         token = current_scatter.set(_qualified_name(call))
         try:
@@ -219,7 +218,7 @@ class Shards:
     async def find_by_ids(
         self, ids: Iterable[str], read: Callable[[Shard, list[str]], Awaitable[list[T]]]
     ) -> "FoundByShard[T]":
-        """Return what `read` finds under these IDs, on each of their shards at once; whose shard did not answer."""
+        """Return what `read` finds under these IDs on all their shards, and whose shards did not answer."""
         by_shard: dict[Shard, list[str]] = defaultdict(list)
         for id_ in ids:
             by_shard[self.shard_for(id_)].append(id_)
@@ -237,7 +236,7 @@ class Shards:
         )
 
     async def ping(self) -> list[str]:
-        """Asks every shard for a sign of life; returns the names of those that give none within a second."""
+        """Ping every shard; return the names of those that do not answer within a second."""
         return (await self.scatter(Shard.ping, PING_TIMEOUT_S)).missing_shards
 
     async def close(self) -> None:
@@ -249,7 +248,7 @@ class Shards:
 
 
 async def _close_later(pool: ShardPool) -> None:
-    """Call that began when the shard was there may still use it."""
+    """Close the client once the calls that began before its shard was removed have ended."""
     try:
         await asyncio.sleep(MAX_CALL_S)
     finally:
@@ -259,7 +258,7 @@ async def _close_later(pool: ShardPool) -> None:
 async def _first_ended_before(
     event: asyncio.Event, tasks: Collection["asyncio.Task[None]"]
 ) -> "asyncio.Task[None] | None":
-    """Return the first of the tasks that has ended; None when the event came first."""
+    """Return the first task that has ended; None when the event was set first."""
     waiting = asyncio.create_task(event.wait())
     try:
         done, _ = await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)

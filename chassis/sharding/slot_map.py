@@ -1,4 +1,4 @@
-"""Which slot lives on which shard: versioned data, from a file or from a shard's copy of the catalogue."""
+"""The slot map: the shard of each slot, as versioned data from a file or from a shard's copy."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class _OwnedRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SlotRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Slots side by side, `last` included."""
+    """Consecutive slots, `last` included."""
 
     first: SlotNumber
     last: SlotNumber
@@ -36,12 +36,12 @@ class SlotRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def slots(self) -> range:
-        """Each of them."""
+        """The slots of the range."""
         return range(self.first, self.last + 1)
 
 
 class SlotMove(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Slots on their way from one shard to another: both hold documents of them."""
+    """Slots that move from one shard to another: both hold documents of them."""
 
     span: SlotRange
     source: str
@@ -58,11 +58,11 @@ class _SlotMapDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class SlotMap:
-    """Every slot's shard, and every shard's address (a MongoDB URI without user and password).
+    """The shard of every slot, and every shard's address (a MongoDB URI without user and password).
 
-    Slots that are `fenced` are read and not written. While slots are `moving`, and until what they have left
-    behind is cleared away, two shards hold documents of them, and those of the owner count. A version says
-    the same everywhere: whatever changes, the fence too, makes a new one.
+    Slots that are `fenced` are read and not written. While slots are `moving`, and until their remains on the
+    former owner are deleted, two shards hold documents of them, and those of the owner count. A version has
+    one content everywhere: every change, a fence as well, makes a new version.
     """
 
     version: int
@@ -87,8 +87,8 @@ class SlotMap:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "SlotMap":
-        """Return the map that a document holds, of the same shape as the file, with `fenced: [{first, last}]`
-        and `moving: [{span: {first, last}, source, target}]`.
+        """Return the map in a document of the file's shape, with `fenced: [{first, last}]` and `moving:
+        [{span: {first, last}, source, target}]`.
 
         Raises ValueError as `load` does.
         """
@@ -107,7 +107,7 @@ class SlotMap:
         return cls(written.version, uris, _slot_owners(written), fenced, tuple(written.moving))
 
     def to_document(self) -> dict[str, Any]:
-        """Return what `read` reads."""
+        """Return the document that `from_document` reads."""
         ranges = [
             {"first": part[0], "last": part[-1], "shard": owner}
             for owner, slots in groupby(range(SLOT_COUNT), self.owners.__getitem__)
@@ -122,11 +122,11 @@ class SlotMap:
         }
 
     def slots_of(self, shard: str) -> frozenset[int]:
-        """Return the slots that live on a shard."""
+        """Return the slots that a shard owns."""
         return frozenset(slot for slot, owner in enumerate(self.owners) if owner == shard)
 
     def orphan_slots(self, shard: str) -> frozenset[int]:
-        """Return the slots of which a shard may hold documents that do not count, as another shard owns them."""
+        """Return the slots of which a shard may hold orphans, as another shard owns or owned them."""
         return frozenset(
             slot
             for move in self.moving
@@ -136,14 +136,14 @@ class SlotMap:
         )
 
     def shard_name(self, slot: int) -> str:
-        """Return the shard that holds `slot`; ValueError if there is no such slot."""
+        """Return the shard that owns `slot`. Raises ValueError if there is no such slot."""
         if not 0 <= slot < SLOT_COUNT:
             raise ValueError(f"a slot is within 0-{SLOT_COUNT - 1}, not {slot}")
         return self.owners[slot]
 
 
 def to_slot_ranges(slots: Iterable[int]) -> list[SlotRange]:
-    """Return these slots as the fewest spans, in order."""
+    """Return these slots as the fewest ranges, in order."""
     found: list[SlotRange] = []
     for slot in sorted(slots):
         if found and found[-1].last == slot - 1:

@@ -2,10 +2,10 @@
 
 Every shard holds in its database `ic_cluster`:
 
-- `slot_map`: one document, this shard's copy. It alone says which slots the shard holds, and which of them
-  are fenced, so that nobody's writes depend on another shard. A process takes the highest version that it
-  sees on any shard as the map to go by.
-- `slot_map_changes`: a short, capped list that processes wait at. A change stream would wake each of them
+- `slot_map`: one document, this shard's copy. It alone determines which slots the shard owns, and which of
+  them are fenced, so that writes do not depend on another shard. A process uses the map with the highest
+  version of all shards.
+- `slot_map_changes`: a short, capped collection that processes tail. A change stream would wake each of them
   for every write to the shard.
 - `members`: a row for each process, with the version of this copy that it has confirmed.
 """
@@ -64,9 +64,9 @@ class ClusterMember:
 async def provision_slot_maps(
     clients: Mapping[str, AsyncMongoClient[Document]], initial: SlotMap, cluster: str = CLUSTER_DATABASE
 ) -> None:
-    """Make the catalogue on these shards where it is missing; a copy that is there is left alone.
+    """Create the catalogue on these shards where it is missing; an existing copy is left as it is.
 
-    A shard without a copy gets the newest that another one has, and `first` when there is none at all.
+    A shard without a copy gets the newest that another one has, or `initial` when there is none at all.
     """
     for client in clients.values():
         await create_collections(client, cluster, CLUSTER_COLLECTIONS)
@@ -79,7 +79,7 @@ async def provision_slot_maps(
 
 
 async def _create_changes_collection(database: ClusterDatabase) -> None:
-    """Make the list that processes wait at; nobody can wait at an empty one, so it begins with an entry."""
+    """Create the capped collection of changes with one entry: an empty one cannot be tailed."""
     try:
         await database.create_collection(
             CHANGES_COLLECTION, check_exists=False, capped=True, size=_MAX_CHANGES_BYTES, max=_MAX_CHANGES
@@ -98,28 +98,28 @@ async def read_slot_map_version(database: ClusterDatabase) -> int | None:
 
 
 async def read_slot_map(database: ClusterDatabase) -> SlotMap | None:
-    """Return the shard's copy; None when there is none. Raises ValueError when it is not as it should be."""
+    """Return the shard's copy; None when there is none. Raises ValueError when it is invalid."""
     found = await _majority_slot_maps(database).find_one(_SLOT_MAP_KEY)
     return None if found is None else SlotMap.from_document(found)
 
 
 async def publish_slot_map(database: ClusterDatabase, slot_map: SlotMap) -> bool:
-    """Make the map the shard's copy, unless that is as new or newer; whether it did."""
+    """Replace the shard's copy if the map is newer; return whether it was replaced."""
     return await _write_slot_map(database, slot_map, {"version": {"$lt": slot_map.version}}, upsert=True)
 
 
 async def replace_slot_map(
     database: ClusterDatabase, old: SlotMap, new: SlotMap, session: AsyncClientSession | None = None
 ) -> bool:
-    """Put a map in the place of the one that it was made from; False when that is not there any more.
+    """Replace the map `old` by `new`, which was made from it; return False when `old` is not stored any more.
 
-    Within a transaction of `session` nobody is woken: `notify` has to follow its commit.
+    Within a transaction of `session` no process is woken: `notify_slot_map_change` has to follow its commit.
     """
     return await _write_slot_map(database, new, {"version": old.version}, upsert=False, session=session)
 
 
 async def notify_slot_map_change(database: ClusterDatabase, version: int) -> None:
-    """Wakes those who wait for a change of the shard's copy; who is not woken looks within two seconds."""
+    """Wake the processes that tail the changes of the shard's copy; others read it within two seconds."""
     changes = database[CHANGES_COLLECTION].with_options(write_concern=WriteConcern(1))
     await changes.insert_one({"version": version})
 
@@ -150,24 +150,24 @@ async def _write_slot_map(
 async def announce_member(
     database: ClusterDatabase, member_id: str, service: str, role: str, version: int
 ) -> None:
-    """Tells the shard that this process is there, and which version it has confirmed."""
+    """Record on the shard that this process runs, and which version it has confirmed."""
     row = {"service": service, "role": role, "version": version, "time": "$$NOW"}
     await database[MEMBERS_COLLECTION].update_one({"_id": member_id}, [{"$set": row}], upsert=True)
 
 
 async def withdraw_member(database: ClusterDatabase, member_id: str) -> None:
-    """Tells the shard that this process has ended."""
+    """Record on the shard that this process has ended."""
     await database[MEMBERS_COLLECTION].delete_one({"_id": member_id})
 
 
 async def list_members(database: ClusterDatabase) -> list[ClusterMember]:
-    """Return the processes that have said that they are there, within a minute or two."""
+    """Return the processes that have announced themselves in the last minute or two."""
     rows = await database[MEMBERS_COLLECTION].find({}).sort("_id", ASCENDING).to_list(_MAX_MEMBERS)
     return [from_document(ClusterMember, row) for row in rows]
 
 
 async def list_lagging_members(database: ClusterDatabase, version: int) -> list[ClusterMember]:
-    """Return the processes that may still write by an older copy: an old row's process cannot, it has no lease."""
+    """Return the processes that may still write by an older copy: those with a row that is not outdated."""
     alive = {"$gt": ["$time", {"$subtract": ["$$NOW", MEMBER_TTL_S * 1000]}]}
     rows = (
         await database[MEMBERS_COLLECTION]
@@ -178,7 +178,7 @@ async def list_lagging_members(database: ClusterDatabase, version: int) -> list[
 
 
 def newest_slot_map(copies: Mapping[str, SlotMap]) -> SlotMap | None:
-    """Return the map to go by: of all copies the one with the highest version."""
+    """Return the map with the highest version of all copies; None without any."""
     return max(copies.values(), key=lambda copy: copy.version, default=None)
 
 

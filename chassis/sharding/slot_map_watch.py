@@ -1,4 +1,4 @@
-"""Follows the slot map: every process follows each shard's own copy, so that none depends on another."""
+"""Follows the slot map: every process reads each shard's own copy, so that no shard depends on another."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ from chassis.sharding.write_lease import ANNOUNCEMENT_TTL_S
 CONFIRM_INTERVAL_S: Final = 2.0
 CONFIRM_TIMEOUT_S: Final = 2.0
 CONFIRM_RETRY_INTERVAL_S: Final = 0.2
-"""After a confirmation that failed; the gate answers for a shard that is down."""
+"""After a confirmation that failed; the guard answers operations on a shard that is down."""
 DRAIN_POLL_INTERVAL_S: Final = 0.02
 ANNOUNCE_INTERVAL_S: Final = ANNOUNCEMENT_TTL_S / 3
 _MAX_AWAIT_MS: Final = 10_000
@@ -36,7 +36,7 @@ _log = get_logger()
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """The writer, as each shard knows it, so that a migration knows whom to wait for."""
+    """The identity of a process on each shard, so that a migration knows which processes to wait for."""
 
     service: str
     role: str
@@ -44,7 +44,7 @@ class ProcessIdentity:
 
 
 class SlotMapWatch:
-    """Keeps `shards` going by the newest map, and writing to a shard only while its lease lasts."""
+    """Applies the newest map to `shards`, and lets them write to a shard only while its lease is valid."""
 
     def __init__(self, shards: Shards, identity: ProcessIdentity) -> None:
         self._shards = shards
@@ -54,9 +54,9 @@ class SlotMapWatch:
         metrics.slot_map_version.set(shards.slot_map.version)
 
     async def load_newest(self) -> None:
-        """Goes by the newest map that a shard has, lest the first questions go by an old one.
+        """Apply the newest map that a shard has, so that the first operations do not use an old one.
 
-        A shard that does not answer within two seconds is not waited for.
+        A shard that does not answer within two seconds is skipped.
         """
         found = await self._shards.scatter(self._copy_of, CONFIRM_TIMEOUT_S)
         for name, copy in found.results:
@@ -64,17 +64,17 @@ class SlotMapWatch:
                 self.apply_copy(name, copy)
 
     async def follow_shards(self) -> None:
-        """Follows every shard, those that come included, until cancelled; then takes its leave."""
+        """Follow every shard, new ones included, until cancelled; then withdraw this process from them."""
         try:
             await self._shards.run_on_each(self._follow)
         finally:
             await best_effort(self._withdraw_member())
 
     def apply_copy(self, shard: str, copy: SlotMap) -> None:
-        """Goes by what a shard's copy says from now on.
+        """Apply a shard's copy.
 
-        Raises ValueError for a copy that is older than the one it gave before: the majority may be
-        behind for a moment after an election, as seen by the new primary.
+        Raises ValueError for a copy older than the former one: after an election the new primary's view of
+        the majority may be behind for a moment.
         """
         before = self._copies.get(shard, copy).version
         if copy.version < before:
@@ -109,7 +109,7 @@ class SlotMapWatch:
 
 @asynccontextmanager
 async def follow_slot_map(shards: Shards, identity: ProcessIdentity) -> AsyncIterator[None]:
-    """Within the block `shards` go by the newest map, as those of a service do, and write under leases."""
+    """Follow the slot map during the block: `shards` use the newest map, and write under leases."""
     watch = SlotMapWatch(shards, identity)
     await watch.load_newest()
     running = asyncio.create_task(watch.follow_shards())
@@ -121,7 +121,7 @@ async def follow_slot_map(shards: Shards, identity: ProcessIdentity) -> AsyncIte
 
 
 class _ShardFollower:
-    """One shard: asks for its copy every two seconds, and at once when it has changed."""
+    """Follows one shard: reads its copy every two seconds, and at once when it has changed."""
 
     def __init__(self, watch: SlotMapWatch, pool: ShardPool, identity: ProcessIdentity) -> None:
         self._watch = watch
@@ -146,7 +146,7 @@ class _ShardFollower:
                     await self._changed.wait()
 
     async def _try_confirm(self) -> float:
-        """Confirm once; after how many seconds to do so again."""
+        """Confirm the shard's copy once; return the seconds until the next time."""
         try:
             with pymongo.timeout(CONFIRM_TIMEOUT_S):
                 await self._confirm()
@@ -159,7 +159,7 @@ class _ShardFollower:
         return CONFIRM_INTERVAL_S if self._announced == self._version else DRAIN_POLL_INTERVAL_S
 
     async def _confirm(self) -> None:
-        """A row in `members` comes first, so that nobody counts what this process reads as not read yet."""
+        """Read the shard's copy and prolong the lease; announce the process first, for movers to wait for."""
         if not self._pool.write_lease.is_announced():
             await self._announce(self._announced)
         asked_at = self._pool.write_lease.now()
@@ -175,7 +175,7 @@ class _ShardFollower:
         await self._announce_if_changed()
 
     async def _announce_if_changed(self) -> None:
-        """Says that this version is confirmed once nothing is written by an older one any more."""
+        """Announce the version once writes by an older one have ended, or repeat the last announcement."""
         version = self._version if self._pool.is_drained() else self._announced
         is_news = version != self._announced
         if is_news or self._pool.write_lease.now() - self._announced_at >= ANNOUNCE_INTERVAL_S:

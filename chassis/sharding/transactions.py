@@ -1,4 +1,4 @@
-"""A change and the events that tell of it, committed together on one shard."""
+"""Transactions: a change and its events, committed together on one shard."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ RETRY_INITIAL_S: Final = 0.005
 MAX_RETRY_PAUSE_S: Final = 0.5
 ABORT_TIMEOUT_S: Final = 1.0
 DOWN_ABORT_TIMEOUT_S: Final = 0.01
-"""For an abort that can only be noted here: a shard that is down aborts by itself."""
+"""For an abort that is only local: a shard that is down aborts by itself."""
 
 
 class Transaction:
@@ -55,17 +55,17 @@ class Transaction:
     def insert_at_commit(self, collection: str, document: Document) -> None:
         """Insert a document at the end of the work, in one command with others for the same collection.
 
-        Documents that later steps of the work read are inserted through `db` instead. A document that is
-        there already makes the transaction fail with DuplicateKeyError.
+        Documents that later steps of the work read are inserted through `db` instead. A duplicate makes the
+        transaction fail with DuplicateKeyError.
         """
         self._pending_inserts.setdefault(collection, []).append(document)
 
     def emit(self, message: Message, *, subject: str) -> None:
-        """Tells of the change: the event is sent if, and only if, the transaction commits.
+        """Emit an event, which is sent if, and only if, the transaction commits.
 
         `subject` is the ID of the entity that the event is about. Raises ValueError when it is no ID,
-        ContractError when the message is not one of the declared events, and DomainError UNAVAILABLE when
-        the entity's slot is about to leave the shard.
+        ContractError when the message is not one of the declared events, and DomainError UNAVAILABLE when the
+        entity's slot is about to leave the shard.
         """
         slot = slot_of(subject)
         self._permit.raise_if_slot_blocked(slot)
@@ -82,9 +82,10 @@ class Transaction:
 
 @dataclass(frozen=True)
 class UnitOfWork:
-    """A unit of change: an event that it handles is remembered with it, in the slot of what it changes.
+    """A unit of change; an event that it handles is recorded with it in the inbox, in the slot of the change.
 
-    `do` runs in `context`, with the deadline and trace of the call that asked for it; None: in the current.
+    `run` is executed in `context`, with the deadline and trace of the call that submitted it; None means the
+    current context.
     """
 
     run: Callable[[Transaction], Awaitable[Any]]
@@ -93,7 +94,7 @@ class UnitOfWork:
     context: Context | None = None
 
     def inbox_rows(self, now: datetime) -> Iterable[Document]:
-        """Return the row for the inbox, if it handles an event: one event may be handled once in several slots."""
+        """Yield the inbox's row if an event is handled: one event may be handled once in several slots."""
         if self.event is not None:
             slot = slot_of(self.event.subject) if self.slot is None else self.slot
             yield build_inbox_row(self.event, slot, now)
@@ -116,7 +117,7 @@ class TransactionRunner:
         self._clock = clock
 
     async def run_alone(self, work: UnitOfWork) -> Any:
-        """See `Shard.run_in_transaction`."""
+        """Run a unit of work in a transaction of its own; see `Shard.run_in_transaction`."""
         pauses = _RetryPauses(self._guard)
         async with self._permit, self._session() as session:
             while True:
@@ -133,10 +134,10 @@ class TransactionRunner:
                     return result
 
     async def run_group(self, works: Sequence[UnitOfWork]) -> list[Any]:
-        """One attempt to commit several works at once; their results, in order.
+        """Try to commit several units of work at once; return their results, in order.
 
-        Raises NotCommittedError for whatever happens before the commit, and for a commit that was undone:
-        each may still succeed alone.
+        Raises NotCommittedError for any failure before the commit, and for a commit that was undone: each may
+        still succeed alone.
         """
         async with self._permit, self._session() as session:
             try:
@@ -155,7 +156,7 @@ class TransactionRunner:
         return self._database.client.start_session(causal_consistency=False)
 
     async def _attempt(self, session: AsyncClientSession, works: Sequence[UnitOfWork]) -> list[Any]:
-        """All but the commit."""
+        """Do everything but the commit; return the results."""
         await session.start_transaction()
         try:
             bound = self._database.bind_to_session(session)
@@ -206,7 +207,7 @@ async def _run_unit(work: UnitOfWork, transaction: Transaction) -> Any:
 
 
 def _documents_by_collection(transactions: Iterable[Transaction]) -> Mapping[str, list[Document]]:
-    """Everything that was added, by collection; the events come last, as they tell of the rest."""
+    """Return all inserted documents by collection, the outbox last."""
     everything: dict[str, list[Document]] = {}
     for transaction in transactions:
         for collection, documents in transaction.pending_inserts.items():
@@ -227,7 +228,7 @@ async def _insert_documents(collection: ShardCollection, documents: Sequence[Doc
 
 
 def _duplicate_in(error: BulkWriteError) -> DuplicateKeyError | None:
-    """Return the error that inserting the one document alone would have brought."""
+    """Return the error that inserting the document alone would have raised; None for another failure."""
     for failed in error.details["writeErrors"]:
         if failed["code"] == DUPLICATE_KEY_CODE:
             return DuplicateKeyError(failed["errmsg"], DUPLICATE_KEY_CODE, failed)

@@ -1,9 +1,9 @@
-"""Whether this process may write to a shard now: a lease for the shard, a permit for each way to it.
+"""Permission to write to a shard: a lease per shard, and a permit per `Shard` object.
 
 The authority over a shard's slots lies on the shard itself, in its own copy of the slot map. A process that
-has not confirmed that copy within the lease may have missed that slots went elsewhere, and writes nothing. A
-confirmation is a majority read from the primary: one that is primary no longer may answer with an old copy,
-but then writes to it, which wait for the majority, do not last either.
+has not confirmed that copy within the lease may have missed that slots moved, and writes nothing. A
+confirmation is a majority read from the primary: a former primary may answer with an old copy, but writes to
+it, which wait for the majority, do not last either.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from typing import Final
 from chassis.errors import DomainError
 
 WRITE_LEASE_S: Final = 10.0
-"""How long a confirmation counts, from the moment when the shard was asked."""
+"""How long a confirmation is valid, from the moment when the shard was asked."""
 ANNOUNCEMENT_TTL_S: Final = 40.0
-"""How long a process counts as a member since it last said so; its row is kept for a minute."""
+"""How long a process counts as a member after it announced itself; its row is kept for a minute."""
 FIRST_CONFIRMATION_TIMEOUT_S: Final = 2.0
 """How long the first writes of a process wait for the first confirmation."""
 UNCONFIRMED_RETRY_AFTER_S: Final = 0.5
@@ -27,12 +27,12 @@ _CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def seconds_since_boot() -> float:
-    """Seconds that go on while the machine sleeps, as leases do elsewhere."""
+    """Return the seconds since boot, sleep included, as leases on other machines go on as well."""
     return time.clock_gettime(_CLOCK)
 
 
 class WriteLease:
-    """How long the known slots of a shard hold; for ever, unless they have to be confirmed."""
+    """The lease on the known slots of a shard; without limit until confirmations are required."""
 
     def __init__(self, now: Callable[[], float] = seconds_since_boot) -> None:
         self.now = now
@@ -42,11 +42,11 @@ class WriteLease:
         self._first_valid = asyncio.Event()
 
     def require_confirmation(self) -> None:
-        """From now on it has to be confirmed, and announced to the shard."""
+        """Require from now on that the lease is confirmed, and announced to the shard."""
         self._confirmed_at = self._announced_at = self._until = -math.inf
 
     def record_confirmation(self, asked_at: float) -> None:
-        """The shard was asked for its copy at that time, and the answer has been taken over."""
+        """Prolong the lease: the shard was asked for its copy at `asked_at`, and the answer is in force."""
         self._confirmed_at = asked_at
         self._extend()
 
@@ -56,19 +56,19 @@ class WriteLease:
         self._extend()
 
     def is_announced(self) -> bool:
-        """Whether the shard counts this process as a member."""
+        """Return whether the shard counts this process as a member."""
         return self.now() < self._announced_at + ANNOUNCEMENT_TTL_S
 
     def is_valid(self) -> bool:
-        """Whether it has not run out."""
+        """Return whether the lease is valid."""
         return self.now() < self._until
 
     def remaining_s(self) -> float:
-        """Seconds until it runs out."""
+        """Return the seconds until the lease expires."""
         return max(0.0, self._until - self.now())
 
     async def wait_until_first_valid(self) -> None:
-        """Return once it holds for the first time, or after two seconds; at once if it ever did."""
+        """Return once the lease is valid for the first time, or after two seconds; at once if it ever was."""
         if not self._first_valid.is_set():
             try:
                 async with asyncio.timeout(FIRST_CONFIRMATION_TIMEOUT_S):
@@ -83,25 +83,25 @@ class WriteLease:
 
 
 class WritePermit:
-    """Lets writes through on one way to a shard, called `what` in errors, until it is withdrawn.
+    """Admits writes of one `Shard` object, called `resource_name` in errors, until it is revoked.
 
-    `async with permit` raises DomainError UNAVAILABLE, or counts the block as a write under way.
+    `async with permit` raises DomainError UNAVAILABLE, or counts the block as a write in flight.
     """
 
     def __init__(self, resource_name: str, lease: WriteLease) -> None:
         self.writes_in_flight = 0
         self.blocked_slots: frozenset[int] = frozenset()
-        """Slots of the shard that may not be written to, for those who hold the shard as a whole."""
+        """Slots of the shard that must not be written to by holders of the whole shard."""
         self._resource_name = resource_name
         self._lease = lease
         self._is_revoked = False
 
     def revoke(self) -> None:
-        """Lets nobody through any more: slots have gone, or are about to go, elsewhere."""
+        """Admit no further writes: slots have moved, or are about to move, to another shard."""
         self._is_revoked = True
 
     def raise_if_revoked(self) -> None:
-        """Raise DomainError UNAVAILABLE when a write may not go on."""
+        """Raise DomainError UNAVAILABLE when writes are not admitted."""
         if self._is_revoked:
             raise self._migration_in_progress()
         if not self._lease.is_valid():
@@ -109,7 +109,7 @@ class WritePermit:
             raise DomainError("UNAVAILABLE", message, retry_after_s=UNCONFIRMED_RETRY_AFTER_S)
 
     def raise_if_slot_blocked(self, slot: int) -> None:
-        """Raise DomainError UNAVAILABLE when this slot may not be written to."""
+        """Raise DomainError UNAVAILABLE when this slot must not be written to."""
         if slot in self.blocked_slots:
             raise self._migration_in_progress()
 

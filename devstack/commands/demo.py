@@ -45,7 +45,7 @@ def demo(stack: StackName = DEFAULT_STACK) -> None:
 
 
 class _CallPrinter:
-    """Prints each call once: a call that is repeated until its answer is there counts up in silence."""
+    """Prints each call once; repeats of a poll are only counted."""
 
     def __init__(self) -> None:
         self._last = ""

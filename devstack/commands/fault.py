@@ -27,7 +27,7 @@ FAULT_STATUSES = get_args(FaultStatus)
 
 @dataclass(frozen=True)
 class FaultOptions:
-    """What the command line says, read; durations in seconds, absent where it says nothing."""
+    """The parsed options of the command line; durations in seconds, None if not given."""
 
     delay_s: float | None = None
     jitter_s: float | None = None
@@ -40,7 +40,7 @@ class FaultOptions:
 
     @property
     def until(self) -> float | None:
-        """When it ends by itself, in Unix seconds."""
+        """The end of the fault, in Unix seconds; None without one."""
         return None if self.for_s is None else time.time() + self.for_s
 
 
@@ -108,7 +108,7 @@ def _set_fault(found: Topology, target: str | None, asked: FaultOptions) -> None
 
 
 def build_fault(target: str, asked: FaultOptions) -> StoreFault | ServiceFault:
-    """Return the fault that is asked for. Raises OpsError when the target cannot have it, or it makes no sense."""
+    """Return the fault that is asked for. Raises OpsError when it is invalid or the target cannot have it."""
     try:
         return (
             _build_service_fault(target, asked) if target in SERVICES else _build_store_fault(target, asked)
@@ -203,7 +203,7 @@ def _print_faults(found: Topology) -> None:
 
 
 def describe_fault(fault: StoreFault | ServiceFault) -> str:
-    """Return a fault in a few words."""
+    """Return a short description of a fault."""
     if isinstance(fault, StoreFault):
         jitter = f" ± {fault.jitter_s * 1000:.0f} ms" if fault.jitter_s else ""
         what = f"delay {fault.delay_s * 1000:.0f} ms{jitter}" if fault.kind == "delay" else fault.kind

@@ -25,7 +25,7 @@ from ops.time_options import parse_past_time
 POLL_INTERVAL_S: Final = 0.3
 DEFAULT_LINES: Final = 40
 MAX_TAIL_BYTES: Final = 1024 * 1024
-"""How much of the end of each file is read when only the last lines are wanted."""
+"""The size of the end of each file that is read when only the last lines are wanted."""
 COLOURS: Final = (
     "cyan",
     "magenta",
@@ -120,7 +120,7 @@ def logs(
 
 
 class _LineFilter:
-    """Which lines are shown. A search for an ID brings the lines of its traces, too."""
+    """The filter of the shown lines. A search for an ID includes the lines of its traces."""
 
     def __init__(self, *, level: str, ids: tuple[str, ...], since: float) -> None:
         self.since = since
@@ -184,7 +184,7 @@ def parse_level(name: str) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Return a field's value for reading; quoted where it would not be one word."""
+    """Return a field's value as text; quoted unless it is one word."""
     if not isinstance(value, str):
         return printable(json.dumps(value, ensure_ascii=False, default=str))
     plain = value and not any(each.isspace() or each in '"=' for each in value)
@@ -192,14 +192,14 @@ def format_value(value: Any) -> str:
 
 
 def line_fields(line: LogLine) -> dict[str, Any]:
-    """Return a line for scripts."""
+    """Return a line as JSON."""
     moment_ = datetime.fromtimestamp(line.time, UTC).isoformat(timespec="milliseconds") if line.time else None
     own = {"time": moment_, "level": line.level, "process": line.process, "event": line.text}
     return {**own, **line.fields, **({"more": line.more} if line.more else {})}
 
 
 def format_time_of_day(seconds: float) -> str:
-    """Return the time of day here, with the day when that is another one."""
+    """Return the local time of day, with the date unless it is today."""
     if not seconds:
         return " " * 12
     then = datetime.fromtimestamp(seconds).astimezone()
@@ -213,7 +213,7 @@ def take_last(found: Iterable[LogLine], count: int | None) -> Iterable[LogLine]:
 
 
 def read_log_files(paths: Iterable[Path], *, all_of_it: bool) -> Iterator[LogLine]:
-    """What the files hold, or the end of it, in the order of time."""
+    """Return the entries of the files, or the last ones, in the order of time."""
     return log_lines.merge_log_lines(
         log_lines.parse_log_lines(path.stem, _read_raw_lines(path, all_of_it)) for path in paths
     )
@@ -248,7 +248,7 @@ def _find_log_files(found: topology.Topology, processes: Iterable[str]) -> list[
 
 
 def _follow_files(files: dict[Path, TextIO]) -> Iterator[LogLine]:
-    """New lines as they are written; a file that was rotated away is opened again."""
+    """Yield new lines as they are written; reopen a file that was rotated away."""
     while files:
         now = time.time()
         fresh = [

@@ -22,7 +22,7 @@ MEGABYTE = 1024 * 1024
 MAX_PORTS_SHOWN = 3
 READINESS: Final = "readiness"
 MIN_READINESS_WIDTH: Final = 30
-"""Columns of a screen that readiness has at least, before others are left out."""
+"""The minimum width of readiness, in characters, before other columns are left out."""
 COLUMN_GAP: Final = 2
 DROP_ORDER: Final = ("pid", "ports", "up for", "memory", "restarts")
 """The columns that a narrow screen leaves out, the least important first."""
@@ -47,7 +47,7 @@ def status(stack: StackName = DEFAULT_STACK, as_json: AsJson = False) -> None:
 
 
 def _table(stack: str, found: list[ProcessStatus], width: int) -> Table:
-    """All columns that the screen has space for; readiness is always there, and its detail wraps."""
+    """Return the table with all columns that fit the screen, always with readiness, whose detail wraps."""
     cells = {
         name: [Text.from_markup(cell_of(row)) for row in found] for name, cell_of in CELL_FORMATS.items()
     }
@@ -75,7 +75,7 @@ def _table(stack: str, found: list[ProcessStatus], width: int) -> Table:
 
 
 def fit_columns(needed: dict[str, int], width: int) -> list[str]:
-    """Return the columns, in their order, for which a screen has space: `needed` are the widths that they want."""
+    """Return the columns, in their order, that fit into `width`: `needed` are their widths in characters."""
     shown = list(needed)
     for name in DROP_ORDER:
         width_left = width - sum(needed[each] + COLUMN_GAP for each in shown if each != READINESS)
@@ -101,7 +101,7 @@ def _format_readiness(row: ProcessStatus) -> str:
 
 
 def _format_ports(row: ProcessStatus) -> str:
-    """Return the first ones; the proxy before the stores has as many as they have together."""
+    """Return the process's first ports, and the number of the others."""
     shown = [f"[dim]{label}[/] {port}" for label, port in row.ports.items()][:MAX_PORTS_SHOWN]
     more = len(row.ports) - len(shown)
     return " ".join([*shown, *([f"[dim]+ {more}[/]"] if more else [])])

@@ -1,1 +1,1 @@
-"""The proxy before the stores of a stack: passes everything on, and delays or cuts it on request."""
+"""The proxy before the stores of a stack: forwards everything, and delays or cuts it on request."""

@@ -20,7 +20,7 @@ PROCESS_NAME: Final = "fault-proxy"
 
 
 async def run_fault_proxy(routes: Sequence[StoreRoute], file: Path, *, ops_port: int) -> None:
-    """Pass connections on until SIGTERM or SIGINT. Raises OSError when a port is taken."""
+    """Forward connections until SIGTERM or SIGINT. Raises OSError when a port is taken."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -33,7 +33,7 @@ async def run_fault_proxy(routes: Sequence[StoreRoute], file: Path, *, ops_port:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((stopping, following), return_when=asyncio.FIRST_COMPLETED)
     if following.done():
-        # Faults would stay as they are for ever; the supervisor starts a proxy that obeys.
+        # Faults would stay as they are for ever; the supervisor starts a new proxy, which reads the file.
         following.result()
     following.cancel()
     await ops.stop()
@@ -41,7 +41,7 @@ async def run_fault_proxy(routes: Sequence[StoreRoute], file: Path, *, ops_port:
 
 
 def main() -> None:
-    """Read where the stores are and which file to follow."""
+    """Parse the routes and the options, and run the proxy."""
     parser = argparse.ArgumentParser(prog="python -m devstack.fault_proxy")
     parser.add_argument("--file", type=Path, required=True, help="the file of faults")
     parser.add_argument("--ops", type=int, required=True, help="port for /health, /ready and /metrics")

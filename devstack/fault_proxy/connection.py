@@ -17,7 +17,7 @@ _RESET_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 class ProxiedConnection:
-    """Lives from the client's arrival until both sockets are closed; `gone` is called then."""
+    """Lives from the client's connection until both sockets are closed, and then calls `gone`."""
 
     def __init__(
         self, upstream: tuple[str, int], fault: StoreFault | None, gone: Callable[["ProxiedConnection"], None]
@@ -37,11 +37,11 @@ class ProxiedConnection:
 
     @property
     def held_bytes(self) -> int:
-        """What has arrived from either side and not left."""
+        """The bytes that have arrived from either side and not been forwarded."""
         return self._to_store.held_bytes + self._to_client.held_bytes
 
     def apply_fault(self, fault: StoreFault | None) -> None:
-        """From now on; a share of connections is always the same ones."""
+        """Apply a fault from now on; a share of connections is always the same ones."""
         self._fault = self._concerning(fault)
         if self._fault is not None and self._fault.kind == "down":
             self.cut()
@@ -51,28 +51,28 @@ class ProxiedConnection:
         self._connect()
 
     def on_connected(self, which: "_ConnectionSide") -> None:
-        """A socket is connected."""
+        """Connect the pipes of a socket that is open."""
         if which is self.client:
             self.apply_fault(self._fault)
         elif self._is_over:
             self._store.end(reset=True)
 
     def on_source_end(self, which: "_ConnectionSide", how: StreamEnd) -> None:
-        """A socket brings nothing more. A client that leaves while the store hangs never reached it."""
+        """Handle the end of a socket's data. A client that leaves while the store hangs never reached it."""
         if which is self.client and self._connecting is None:
             self.cut()
         elif not self._is_over:
             which.reads.feed(how)
 
     def cut(self) -> None:
-        """Reset both connections and forgets what was under way."""
+        """Reset both connections and discard the data in flight."""
         self._finish(reset=True)
 
     def _concerning(self, fault: StoreFault | None) -> StoreFault | None:
         return fault if fault is not None and self._percentile < fault.percent else None
 
     def _connect(self) -> None:
-        """A store that hangs is not connected to: it would answer, or grow tired of a client that is mute."""
+        """Connect to the store, unless it hangs: it would answer, or cut off a client that is silent."""
         hangs = self._fault is not None and self._fault.kind == "hang"
         if self._connecting is None and not hangs and not self._is_over:
             self._connecting = asyncio.create_task(self._reach_the_store())
@@ -106,7 +106,7 @@ class ProxiedConnection:
 
 
 class _ConnectionSide(asyncio.Protocol):
-    """One side: what it reads goes into one pipe, what it writes comes from the other."""
+    """One side: its reads go into one pipe, its writes come from the other."""
 
     def __init__(self, link: ProxiedConnection, reads: Pipe, writes: Pipe) -> None:
         self.transport: asyncio.Transport | None = None
@@ -126,7 +126,7 @@ class _ConnectionSide(asyncio.Protocol):
         self.reads.feed(data)
 
     def eof_received(self) -> bool:
-        """Return whether the other direction stays open."""
+        """Handle the end of the peer's data; return True, as the other direction stays open."""
         self._has_said_all = True
         self._link.on_source_end(self, StreamEnd.EOF)
         return True
@@ -142,13 +142,13 @@ class _ConnectionSide(asyncio.Protocol):
             self._link.on_source_end(self, StreamEnd.RESET)
 
     def write_eof(self) -> None:
-        """Nothing more will be written."""
+        """End the data to this side."""
         if self.transport is not None and not self.transport.is_closing():
             with suppress(OSError):
                 self.transport.write_eof()
 
     def end(self, *, reset: bool) -> None:
-        """Close the socket: at once and with a reset, or when all is written."""
+        """Close the socket: at once and with a reset, or after all data is written."""
         if self.transport is None:
             return
         if reset:

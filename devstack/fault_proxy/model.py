@@ -1,4 +1,4 @@
-"""The file of faults: what the proxy does to connections of which store, and until when."""
+"""The file of faults: by store, the effect on its connections, and its end."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
@@ -11,11 +11,11 @@ StoreFaultKind = Literal["delay", "hang", "down"]
 
 
 class StoreFault(BaseModel):
-    """What happens to a store's connections.
+    """A fault of a store's connections.
 
-    `delay`: each answer comes `delay_s` later, give or take `jitter_s`, and in order. `hang`: nothing passes;
-    what was sent is delivered when it ends. `down`: connections are reset, and new ones as well. `percent` is
-    how many of the connections are concerned; `until`, in Unix seconds, is when it ends by itself.
+    `delay`: each answer comes `delay_s` later, give or take `jitter_s`, and in order. `hang`: no data passes;
+    it is delivered when the fault ends. `down`: connections are reset, and so are new ones. `percent` is the
+    share of affected connections; the fault ends by itself at `until`, in Unix seconds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,7 +35,7 @@ class StoreFault(BaseModel):
         return self
 
     def is_expired(self, now: float) -> bool:
-        """Whether it has ended by itself; `now` in Unix seconds."""
+        """Return whether it has ended by itself; `now` in Unix seconds."""
         return self.until is not None and self.until <= now
 
 
@@ -46,7 +46,7 @@ _FAULTS_FILE = TypeAdapter(dict[str, StoreFault])
 
 
 def parse_store_faults(content: bytes) -> StoreFaults:
-    """Read the file's content. Raises MisconfiguredError with everything that is wrong with it."""
+    """Parse the file's content. Raises MisconfiguredError with all errors in it."""
     try:
         return _FAULTS_FILE.validate_json(content)
     except ValidationError as error:

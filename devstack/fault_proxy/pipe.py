@@ -1,4 +1,4 @@
-"""One direction of a connection: what arrives at its source leaves at its sink, in order, when it is due."""
+"""One direction of a connection: bytes from its source leave at its sink, in order, when they are due."""
 
 import asyncio
 import random
@@ -10,18 +10,18 @@ from typing import Final
 from devstack.fault_proxy.model import StoreFault
 
 MAX_HELD_BYTES: Final = 1024 * 1024
-"""Beyond this the source is not read, and its sender waits as for a full network."""
+"""Beyond this bound the source is not read, and its sender waits as for a congested network."""
 
 
 class StreamEnd(Enum):
-    """How a source ends: it has no more to say, or its connection broke."""
+    """The end of a source: it has no more data, or its connection broke."""
 
     EOF = "said all"
     RESET = "broken"
 
 
 class Pipe:
-    """Holds bytes that are not due yet. `ended` is called when the source's end has reached the sink."""
+    """Holds bytes that are not due yet, and calls `ended` when the source's end has reached the sink."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ended: Callable[[StreamEnd], None]) -> None:
         self._loop = loop
@@ -37,20 +37,20 @@ class Pipe:
 
     @property
     def held_bytes(self) -> int:
-        """What has arrived and not left."""
+        """The bytes that have arrived and not left."""
         return self._held_bytes
 
     def set_source(self, source: asyncio.Transport) -> None:
-        """Set where the bytes come from."""
+        """Set the source of the bytes."""
         self._source = source
 
     def set_sink(self, sink: asyncio.Transport) -> None:
-        """Until there is a sink everything is held."""
+        """Set the sink; before that everything is held."""
         self._sink = sink
         self._deliver()
 
     def apply_fault(self, fault: StoreFault | None) -> None:
-        """From now on; what a delay still holds leaves at once when the delay is over."""
+        """Apply a fault from now on; when a delay ends, all bytes that it holds leave at once."""
         self._fault = fault
         if fault is None or fault.kind != "delay":
             now = self._loop.time()
@@ -58,7 +58,7 @@ class Pipe:
         self._deliver()
 
     def feed(self, item: bytes | StreamEnd) -> None:
-        """The next thing from the source."""
+        """Queue the next chunk, or the end, of the source."""
         due = self._loop.time() + self._delay_s()
         if self._items:
             due = max(due, self._items[-1][0])
@@ -67,7 +67,7 @@ class Pipe:
         self._deliver()
 
     def sink_is_full(self, is_full: bool) -> None:
-        """Whether the sink's receiver is slower than the source."""
+        """Record whether the sink's receiver is slower than the source."""
         self._sink_is_full = is_full
         self._regulate()
 
@@ -78,7 +78,7 @@ class Pipe:
         self._set_timer(None)
 
     def _delay_s(self) -> float:
-        """Half of the fault's: a question and its answer are delayed by all of it."""
+        """Return half of the fault's delay: request and answer together are delayed by all of it."""
         if self._fault is None or self._fault.kind != "delay":
             return 0.0
         fault = self._fault

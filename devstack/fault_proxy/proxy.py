@@ -1,4 +1,4 @@
-"""The proxy: a front for each store, and the faults that are in force."""
+"""The proxy: a listener for each store, and the active faults."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ _log = get_logger()
 
 @dataclass(frozen=True)
 class StoreRoute:
-    """The store `store` listens at `own`, and its clients find it at `known`; ports of `host`."""
+    """The store `store` listens on the port `own`, its clients connect to `known`; both on `host`."""
 
     store: str
     known: int
@@ -34,7 +34,7 @@ class StoreRoute:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `redis-1=7101:7106`. Raises ValueError for something else."""
+        """Parse `redis-1=7101:7106`. Raises ValueError for another form."""
         store, _, ports = text.partition("=")
         known, _, own = ports.partition(":")
         return cls(store, int(known), int(own))
@@ -44,7 +44,7 @@ class StoreRoute:
 
 
 class StoreListener:
-    """What stands before one store."""
+    """The listener of one store."""
 
     def __init__(self, route: StoreRoute) -> None:
         self.route = route
@@ -53,34 +53,34 @@ class StoreListener:
         self._count = connections_gauge.labels(route.store)
 
     async def open(self) -> None:
-        """Lets clients in. Raises OSError when the port is taken."""
+        """Accept clients. Raises OSError when the port is taken."""
         self._server = await asyncio.get_running_loop().create_server(
             lambda: self._link().client, self.route.host, self.route.known, backlog=LISTEN_BACKLOG
         )
 
     async def close(self) -> None:
-        """Cuts all connections."""
+        """Stop listening and cut all connections."""
         self._server.close()
         for link in list(self._links):
             link.cut()
 
     @property
     def connections(self) -> int:
-        """Clients that are connected."""
+        """The number of connected clients."""
         return len(self._links)
 
     @property
     def held_bytes(self) -> int:
-        """What waits here to be passed on."""
+        """The bytes that wait here to be forwarded."""
         return sum(link.held_bytes for link in self._links)
 
     @property
     def is_overdue(self) -> bool:
-        """Whether it still does what should have ended by itself."""
+        """Whether a fault is still in force that should have ended by itself."""
         return self._fault is not None and self._fault.is_expired(time.time())
 
     def apply_fault(self, fault: StoreFault | None) -> None:
-        """From now on, connections that exist included."""
+        """Apply a fault from now on, to existing connections as well."""
         if fault == self._fault:
             return
         if self._fault is not None:
@@ -104,25 +104,25 @@ class StoreListener:
 
 
 class FaultProxy:
-    """All fronts of a stack, and the file that they follow."""
+    """All listeners of a stack, and the file that they follow."""
 
     def __init__(self, routes: Sequence[StoreRoute], file: WatchedFile[StoreFaults]) -> None:
         self._fronts = [StoreListener(route) for route in routes]
         self._file = file
 
     async def open(self) -> None:
-        """Lets clients in, already under the faults of the file. Raises OSError when a port is taken."""
+        """Accept clients, with the faults of the file in force. Raises OSError when a port is taken."""
         self._apply_file()
         for front in self._fronts:
             await front.open()
 
     async def close(self) -> None:
-        """Cuts all connections."""
+        """Stop listening and cut all connections."""
         for front in self._fronts:
             await front.close()
 
     async def follow(self) -> None:
-        """Obeys each new version of the file, and ends what ends by itself, until cancelled."""
+        """Apply each new version of the file, and end expired faults, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_file())
             tasks.create_task(self._follow_time())

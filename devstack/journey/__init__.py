@@ -1,1 +1,1 @@
-"""The main journey over HTTP: what `ic demo` tells and the end-to-end tests check."""
+"""The main journey over HTTP, for `ic demo` and the end-to-end tests."""

@@ -18,7 +18,7 @@ CALL_TIMEOUT_S: Final = 30.0
 WAIT_TIMEOUT_S: Final = 60.0
 POLL_INTERVAL_S: Final = 0.1
 POLL_INTERVAL_GROWTH: Final = 1.6
-"""Polling uses up the requests of a minute, so the pauses grow."""
+"""Polls count against the limit of requests a minute, so the pauses grow."""
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -56,24 +56,24 @@ class ApiError(Exception):
 
 
 def ignore_exchange(_: HttpExchange) -> None:
-    """Tells nobody about an exchange."""
+    """Do nothing with an exchange."""
 
 
 @dataclass
 class ApiUser:
-    """Somebody who uses the API over HTTP, and their mailbox."""
+    """A user of the API over HTTP, and their mailbox."""
 
     base_url: str
     mailbox_url: str
     email: str
     on_exchange: Callable[[HttpExchange], None] = ignore_exchange
     trust: ssl.SSLContext | bool = True
-    """The authorities that are trusted to vouch for the gateway."""
+    """The authorities that are trusted to sign the gateway's certificate."""
     access_token: str = ""
     refresh_token: str = ""
     user: Json = field(default_factory=dict)
     address: str = field(default_factory=lambda: f"198.18.{secrets.randbelow(256)}.{secrets.randbelow(256)}")
-    """Where they call from, in a network that is set aside for tests; a local gateway believes it."""
+    """The client's address, in a network reserved for tests; a local gateway trusts it."""
 
     def __post_init__(self) -> None:
         self._http = httpx.Client(
@@ -126,14 +126,14 @@ class ApiUser:
         self.post("/api/v1/auth/register", **fields, **({"companyName": company} if company else {}))
 
     def verify(self) -> None:
-        """Read the newest code from the mailbox and proves the address with it; signs in by that."""
+        """Read the newest code from the mailbox, prove the address with it, and so sign in."""
         mail = self.await_mail(lambda mail: CODE_PATTERN.search(mail["text"]) is not None)
         code = CODE_PATTERN.search(mail["text"])
         assert code is not None
         self._sign_in(self.post("/api/v1/auth/verify-email", email=self.email, code=code.group(1)))
 
     def log_in(self, password: str) -> None:
-        """Signs in."""
+        """Sign in."""
         self._sign_in(self.post("/api/v1/auth/login", email=self.email, password=password))
 
     def _sign_in(self, session: Json) -> None:
@@ -149,13 +149,13 @@ class ApiUser:
         return [self._http.get(f"{self.mailbox_url}/mails/{mail['id']}").json() for mail in listed["mails"]]
 
     def await_mail(self, wanted: Callable[[Json], bool]) -> Json:
-        """Return the newest mail that is wanted, as soon as it has arrived. Raises TimeoutError."""
+        """Return the newest mail that `wanted` accepts, as soon as it has arrived. Raises TimeoutError."""
         return wait_for_result(
             lambda: next((mail for mail in self.mails() if wanted(mail)), None), f"a mail to {self.email}"
         )
 
     def await_inbox(self, subject_id: str, count: int = 1) -> list[Json]:
-        """Return the inbox entries about something, once there are as many. Raises TimeoutError."""
+        """Return the inbox entries about a subject, once there are `count` of them. Raises TimeoutError."""
 
         def entries() -> list[Json] | None:
             inbox = self.get("/api/v1/notifications", pageSize=50)["data"]
@@ -169,7 +169,7 @@ CODE_PATTERN: Final = re.compile(r"\b(\d{8})\b")
 
 
 def wait_for_result(probe: Callable[[], T | None], what: str) -> T:
-    """Return the first result of `probe`; a busy service is asked again.
+    """Return the first result of `probe`, which is repeated while a service is busy.
 
     Raises TimeoutError after a minute.
     """

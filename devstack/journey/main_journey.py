@@ -16,7 +16,7 @@ JOURNEY_PASSWORD: Final = "a-long-and-private-passphrase"  # noqa: S105 - of mad
 
 @dataclass
 class JourneyUsers:
-    """The people of one journey; `marker` makes their addresses and listing unlike any other's."""
+    """The people of one journey; `marker` makes their addresses and listing unique."""
 
     company: ApiUser
     student: ApiUser
@@ -42,7 +42,7 @@ class JourneyUsers:
 
 
 class Journey:
-    """Walks the journey. `steps()` yields what each step is about before it is taken."""
+    """Walks the journey. `steps()` yields the description of each step before it is taken."""
 
     def __init__(self, cast: JourneyUsers) -> None:
         self._cast = cast
@@ -51,7 +51,7 @@ class Journey:
         self.funnel: Json = {}
 
     def steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
-        """Each step's sentence and what it does, in order."""
+        """Yield each step's sentence and its function, in order."""
         yield "Hanna opens a company account and proves her e-mail address", self._company_joins
         yield "She drafts a listing and publishes it: her company's first waits for review", self._publish
         yield "A moderator reads it and approves it", self._moderator_approves
@@ -161,7 +161,7 @@ class Journey:
             except ApiError as error:
                 if error.status != HTTPStatus.NOT_FOUND:
                     raise
-                return None  # nothing of the listing has reached the figures yet
+                return None  # no event of the listing has reached the figures yet
             reached = {stage["stage"]: stage["reached"] for stage in funnel["stages"]}
             return funnel if reached.get("HIRED") == 1 and funnel["views"] else None
 
@@ -170,7 +170,7 @@ class Journey:
 
 
 def sample_listing(marker: str) -> Json:
-    """Return a listing that can be published; the marker stands in its title."""
+    """Return a listing that can be published; the marker is in its title."""
     return {
         "title": f"Distributed Systems Intern {marker}",
         "description": "Build the part that loses no message, and the tests that prove it.",

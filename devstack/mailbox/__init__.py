@@ -1,1 +1,1 @@
-"""A local mailbox: takes every mail over SMTP, keeps it on disk, and shows it over HTTP."""
+"""A local mailbox: receives every mail over SMTP, stores it on disk, and shows it over HTTP."""

@@ -22,7 +22,7 @@ async def run_mailbox(folder: Path, *, smtp_port: int, http_port: int) -> None:
 
 
 def main() -> None:
-    """Read the ports and the folder."""
+    """Parse the ports and the folder, and run the mailbox."""
     parser = argparse.ArgumentParser(prog="python -m devstack.mailbox")
     parser.add_argument("--smtp", type=int, required=True, help="port for SMTP")
     parser.add_argument("--http", type=int, required=True, help="port for HTTP")

@@ -21,7 +21,7 @@ class ParsedMail:
 
 
 def parse_mail(raw: bytes) -> ParsedMail:
-    """Read the parts of a mail; a part that is missing is empty."""
+    """Parse a mail; a missing part is empty."""
     message = message_from_bytes(raw, policy=policy.default)
     headers: dict[str, list[str]] = {}
     for name, value in message.items():
@@ -39,7 +39,7 @@ def _body_text(message: EmailMessage, subtype: str) -> str:
 
 
 def _find_links(text: str, rich: str) -> list[str]:
-    """Every link once, in reading order; a sentence's full stop is no part of one."""
+    """Return every link once, in reading order; the full stop of a sentence is not part of one."""
     found = [link.rstrip(".,;:!?") for link in TEXT_LINK.findall(text)]
     found += [html.unescape(link) for link in HTML_LINK.findall(rich)]
     return list(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""The mailbox for people: a list and a reading view."""
+"""The mailbox's HTML pages: a list and a reading view."""
 
 from pathlib import Path
 
@@ -16,5 +16,5 @@ def render_list(mails: list[StoredMail], *, total: int, to: str) -> str:
 
 
 def render_mail(mail: StoredMail, content: ParsedMail) -> str:
-    """One mail, to read; its HTML part runs no script and opens no window."""
+    """Return a page with one mail; its HTML part runs no script and opens no window."""
     return _templates.get_template("view.html").render(mail=mail, content=content)

@@ -1,4 +1,4 @@
-"""The mailbox's two doors: SMTP to put mails in, HTTP to look at them."""
+"""The mailbox's servers: SMTP to receive mails, HTTP to read them."""
 
 import asyncio
 from dataclasses import asdict
@@ -25,13 +25,13 @@ STORE_KEY: Final = web.AppKey("store", MailStore)
 
 
 class SmtpHandler:
-    """What aiosmtpd calls for each mail."""
+    """The handler that aiosmtpd calls for each mail."""
 
     def __init__(self, store: MailStore) -> None:
         self._store = store
 
     async def handle_DATA(self, _server: object, _session: object, envelope: SmtpEnvelope) -> str:  # noqa: N802
-        """Keep the mail before saying so."""
+        """Store the mail before accepting it."""
         content = envelope.content or b""
         raw = content.encode() if isinstance(content, str) else content
         kept = self._store.add(envelope.mail_from or "", envelope.rcpt_tos, raw)
@@ -39,7 +39,7 @@ class SmtpHandler:
 
 
 async def start_mailbox(store: MailStore, *, smtp_port: int, http_port: int) -> web.AppRunner:
-    """Open both doors on the loopback interface."""
+    """Start both servers on the loopback interface."""
     loop = asyncio.get_running_loop()
     inbox = SmtpHandler(store)
 
@@ -56,7 +56,7 @@ async def start_mailbox(store: MailStore, *, smtp_port: int, http_port: int) -> 
 
 
 def build_app(store: MailStore) -> web.Application:
-    """Return the HTTP door."""
+    """Return the HTTP application."""
     app = web.Application()
     app[STORE_KEY] = store
     app.add_routes(
@@ -74,12 +74,12 @@ def build_app(store: MailStore) -> web.Application:
 
 
 async def health(request: web.Request) -> web.Response:
-    """How many mails there are."""
+    """Answer the number of mails."""
     return web.json_response({"status": "ok", "mails": len(request.app[STORE_KEY])})
 
 
 async def list_mails(request: web.Request) -> web.Response:
-    """`GET /mails?to=&since=&limit=`: the newest first."""
+    """Answer `GET /mails?to=&since=&limit=`: the newest first."""
     found = request.app[STORE_KEY].find(
         to=request.query.get("to"),
         since=_parse_time(request.query.get("since")),
@@ -89,30 +89,30 @@ async def list_mails(request: web.Request) -> web.Response:
 
 
 async def get_mail(request: web.Request) -> web.Response:
-    """`GET /mails/{id}`: everything in one mail."""
+    """Answer `GET /mails/{id}`: all parts of one mail."""
     envelope, raw = _find_mail(request)
     return web.json_response({**_mail_summary(envelope), **asdict(parse_mail(raw))})
 
 
 async def get_raw_mail(request: web.Request) -> web.Response:
-    """`GET /mails/{id}/raw`: the bytes that came over SMTP."""
+    """Answer `GET /mails/{id}/raw`: the bytes that were received over SMTP."""
     _, raw = _find_mail(request)
     return web.Response(body=raw, content_type="message/rfc822")
 
 
 async def delete_mails(request: web.Request) -> web.Response:
-    """`DELETE /mails`: all of them."""
+    """Answer `DELETE /mails`: delete all of them."""
     return web.json_response({"deleted": request.app[STORE_KEY].clear()})
 
 
 async def show_list(request: web.Request) -> web.Response:
-    """Return the list for people."""
+    """Answer the list as HTML."""
     store, to = request.app[STORE_KEY], request.query.get("to", "")
     return _html_response(page.render_list(store.find(to=to or None, limit=100), total=len(store), to=to))
 
 
 async def show_mail(request: web.Request) -> web.Response:
-    """One mail for people."""
+    """Answer one mail as HTML."""
     envelope, raw = _find_mail(request)
     return _html_response(page.render_mail(envelope, parse_mail(raw)))
 

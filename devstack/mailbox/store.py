@@ -1,4 +1,4 @@
-"""Mails on disk: one file each, and an index that is only ever appended to."""
+"""Mails on disk: one file each, and an append-only index."""
 
 import json
 from collections import OrderedDict
@@ -18,7 +18,7 @@ MAX_INDEX_GROWTH = 2
 
 @dataclass(frozen=True)
 class StoredMail:
-    """What the index knows of a mail; `received_at` is RFC 3339 in UTC."""
+    """The index's record of a mail; `received_at` is RFC 3339 in UTC."""
 
     id: int
     received_at: str
@@ -27,7 +27,7 @@ class StoredMail:
     subject: str
 
     def is_for(self, address: str) -> bool:
-        """Whether the mail was delivered to this address, in whatever spelling."""
+        """Return whether the mail was delivered to this address, in any spelling."""
         return _address_key(address) in map(_address_key, self.recipients)
 
 
@@ -39,7 +39,7 @@ def _address_key(address: str) -> str:
 
 
 class MailStore:
-    """Keeps the newest mails of a stack across restarts; ids only grow, even after everything is deleted."""
+    """Stores the newest mails of a stack across restarts; IDs only grow, even after everything is deleted."""
 
     def __init__(self, folder: Path, *, keep: int = MAX_MAILS) -> None:
         self._folder = folder
@@ -52,7 +52,7 @@ class MailStore:
         self._load()
 
     def add(self, sender: str, recipients: Sequence[str], content: bytes) -> StoredMail:
-        """Keep one mail and forgets the oldest beyond the bound."""
+        """Store one mail and delete the oldest beyond the bound."""
         headers = BytesHeaderParser(policy=policy.default).parsebytes(content)
         envelope = StoredMail(
             id=self._next_id,
@@ -70,7 +70,7 @@ class MailStore:
     def find(
         self, *, to: str | None = None, since: datetime | None = None, limit: int = 50
     ) -> list[StoredMail]:
-        """Return the newest mails first: to one address, received at or after a moment."""
+        """Return the newest mails first: those to one address, received at or after a moment."""
         found: list[StoredMail] = []
         for envelope in reversed(self._envelopes.values()):
             if len(found) == limit or (since and datetime.fromisoformat(envelope.received_at) < since):
@@ -80,12 +80,12 @@ class MailStore:
         return found
 
     def get(self, mail_id: int) -> tuple[StoredMail, bytes] | None:
-        """One mail with its content."""
+        """Return one mail with its content; None when there is none of this ID."""
         envelope = self._envelopes.get(mail_id)
         return (envelope, self._path(mail_id).read_bytes()) if envelope else None
 
     def clear(self) -> int:
-        """Delete all mails; return how many there were."""
+        """Delete all mails; return their number."""
         count = len(self._envelopes)
         for mail_id in list(self._envelopes):
             self._drop(mail_id)

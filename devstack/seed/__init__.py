@@ -18,7 +18,7 @@ SEED_PASSWORD: Final = "seeded-for-trying-out"  # noqa: S105 - printed, and good
 
 @dataclass(frozen=True)
 class SeedRequest:
-    """How much to seed, and from which number."""
+    """The amount of seed data, and the number that it is generated from."""
 
     number: int = 1
     companies: int = 50
@@ -28,7 +28,7 @@ class SeedRequest:
 
 
 def seed_stack(topology: Topology, wanted: SeedRequest, progress: Callable[[str, int], None]) -> SeededCounts:
-    """Seed a running stack; `progress(what, done)` reports how far it is.
+    """Seed a running stack; `progress(what, done)` reports the progress.
 
     Raises DomainError when a service does not answer for two minutes.
     """

@@ -1,4 +1,4 @@
-"""Accounts with a proven address, without the mails and the hash that each would cost."""
+"""Accounts with a verified address, without the cost of mails and hashes."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from services.auth.repository import AccountChange, AccountRepository
 async def create_verified_account(
     services: InProcessServices, email: str, holder: AccountHolder, password_hash: str, moment: datetime
 ) -> Principal:
-    """Return the person whose account this is; an account that is there already is left as it is."""
+    """Return the account's principal; an account that exists already is left as it is."""
     address = normalise_address(email)
     user_id = await services.accounts.reserve_address(address, new_id("usr", at=moment), moment)
 
@@ -29,7 +29,7 @@ async def create_verified_account(
 
 
 async def find_principal(accounts: AccountRepository, email: str) -> Principal | None:
-    """Return the person whose account this address has; None when it has none."""
+    """Return the principal of the account of this address; None when it has none."""
     user_id = await accounts.find_user_id(normalise_address(email))
     account = await accounts.get(user_id) if user_id else None
     return _principal_of_account(account) if account else None

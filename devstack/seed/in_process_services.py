@@ -1,7 +1,7 @@
-"""The services, opened in this process and able to live in the past.
+"""The services, opened in this process with a clock that can be set to the past.
 
-Seed data goes through the same servicers, use cases and repositories as a call from outside; only the clock
-and the caller are set here.
+Seed data passes the same servicers, use cases and repositories as a call from outside; only the clock and the
+caller are set here.
 """
 
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ _simulated_time: ContextVar[datetime | None] = ContextVar("moment", default=None
 
 
 class SimulatedClock:
-    """Shows the time at which a piece of history happens; each task has its own."""
+    """A clock that shows the simulated time of the running task."""
 
     def now(self) -> datetime:
-        """See `Clock`."""
+        """Return the task's simulated time; see `Clock`."""
         return truncate_to_milliseconds(_simulated_time.get() or datetime.now(UTC))
 
 
@@ -52,7 +52,7 @@ class InProcessServices:
 
     @classmethod
     async def open(cls, cluster: Cluster, closing: AsyncExitStack) -> Self:
-        """Open them on a running cluster, whose own services answer the calls between them."""
+        """Open the services on a running cluster, whose own services answer calls between them."""
 
         async def api(service: str) -> object:
             definition = await build_service(service, cluster, closing, clock=SimulatedClock())
@@ -68,9 +68,9 @@ class InProcessServices:
 async def open_auth_resources(
     cluster: Cluster, closing: AsyncExitStack, *, clock: Clock
 ) -> ServiceResources[AuthSettings]:
-    """Return the resources that the auth service of a running cluster is built from."""
+    """Return the resources for building the auth service of a running cluster."""
     return await open_service_resources("auth", AuthSettings, cluster, closing, clock=clock)
 
 
 NO_CONTEXT: Final = None
-"""The servicers take gRPC's context last and leave it alone: who calls is known from `scene`."""
+"""The servicers take gRPC's context as last argument and do not use it: the caller is set by `acting_at`."""

@@ -1,4 +1,4 @@
-"""Where seeded people live and work: cities that students go to, the larger the more often."""
+"""The cities of seeded people, weighted by the number of students there."""
 
 import random
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class SeedCity:
 
 @dataclass(frozen=True)
 class SeedCountry:
-    """What differs by country: currency, a usual monthly pay in its minor units, whose names people have."""
+    """The country's data: currency, a usual monthly pay in its minor units, the region of its names."""
 
     currency: str
     monthly_pay_minor: int
@@ -48,7 +48,7 @@ SEED_COUNTRIES: Final[Mapping[str, SeedCountry]] = {
     "SE": SeedCountry("SEK", 2_000_000, "sv_SE"),
     "US": SeedCountry("USD", 400_000, "en_US"),
 }
-# Cities and how often each comes, out of the sum: where students and internships are, and by size.
+# Cities with their weights, by numbers of students and internships, and by size.
 CITY_WEIGHTS: Final[Mapping[tuple[str, str], int]] = {
     ("DE", "Berlin"): 60,
     ("DE", "Munich"): 34,
@@ -94,7 +94,7 @@ CITY_WEIGHTS: Final[Mapping[tuple[str, str], int]] = {
     ("AU", "Sydney"): 18,
     ("AU", "Melbourne"): 16,
 }
-# Invented, and of no existing company that we know of.
+# Invented names; we know of no company of these names.
 _NAME_STARTS: Final = (
     *("Amber", "Alder", "Bramble", "Brisk", "Cinder", "Clover", "Copper", "Dapple", "Ember", "Fable"),
     *("Fennel", "Gable", "Gentle", "Hazel", "Heron", "Indigo", "Juniper", "Kestrel", "Lantern", "Larch"),
@@ -132,12 +132,12 @@ def load_cities() -> tuple[SeedCity, ...]:
 
 
 def draw_city(dice: random.Random) -> SeedCity:
-    """One of them, the more often the more students are there."""
+    """Return a random city, weighted by its students."""
     return dice.choices(load_cities(), tuple(CITY_WEIGHTS.values()))[0]
 
 
 def make_person_name(country: str, seed: str) -> str:
-    """Return a name that somebody there might have; the same for the same seed."""
+    """Return a plausible name for the country; the same for the same seed."""
     faker = _faker(SEED_COUNTRIES[country].locale)
     faker.seed_instance(seed)
     return f"{faker.first_name()} {faker.last_name()}"

@@ -1,7 +1,7 @@
-"""Who and what a seeded stack is filled with: made from one number, with no I/O.
+"""The content of a seeded stack: generated from one number, without I/O.
 
-The same number gives the same companies, students and listings, and the same course of every application;
-only their dates follow the day on which they are made.
+One number always gives the same companies, students and listings, and the same course of every application;
+only their dates depend on the day of seeding.
 """
 
 import random
@@ -17,13 +17,13 @@ from devstack.seed.trades import TRADES, Trade
 from devstack.seed.wording import SeedQuestion
 
 SHOWCASE_LISTINGS: Final = 4
-"""This number of the first listings are of the first company, and open: its pages show everything."""
+"""The number of first listings that belong to the first company and are open: its pages show everything."""
 SHOWCASE_INTERVAL: Final = 40
 HISTORY_SPAN: Final = timedelta(days=60)
 
 
 class ListingOutcome(StrEnum):
-    """What becomes of a seeded listing after its applications."""
+    """The fate of a seeded listing after its applications."""
 
     OPEN = "OPEN"
     PAUSED = "PAUSED"
@@ -89,10 +89,10 @@ class SeedListing:
 
 @dataclass(frozen=True)
 class SeedApplication:
-    """An application of a student for a listing, by their indices, and the states that it goes through.
+    """An application of a student for a listing, by their indices, and the states that it passes.
 
-    `pauses` are shares of the time that there is: before it was sent, and between its states. `onlookers` are
-    students who read the listing and went on.
+    `pauses` are shares of the available time: before it was sent, and between its states. `onlookers` are
+    students who read the listing without applying.
     """
 
     student: int
@@ -102,7 +102,7 @@ class SeedApplication:
     onlookers: tuple[int, ...]
 
 
-# How often an application takes which course; every state is somebody's last.
+# The weights of the courses of applications; every state is the last of some.
 APPLICATION_COURSES: Final[tuple[tuple[int, tuple[str, ...]], ...]] = (
     (22, ("SUBMITTED",)),
     (18, ("SUBMITTED", "IN_REVIEW")),
@@ -119,7 +119,7 @@ APPLICATION_COURSES: Final[tuple[tuple[int, tuple[str, ...]], ...]] = (
 
 
 class Population:
-    """Everybody and everything, by index, from one number."""
+    """The whole population, by index, from one number."""
 
     def __init__(self, number: int, *, companies: int, students: int, listings: int) -> None:
         self.number = number
@@ -129,15 +129,15 @@ class Population:
         self.listing_count = listings
 
     def students(self) -> Iterator[SeedStudent]:
-        """All students, in order."""
+        """Yield all students, in order."""
         return (self._student(index) for index in range(self.student_count))
 
     def listings(self) -> Iterator[SeedListing]:
-        """All listings, in order."""
+        """Yield all listings, in order."""
         return (self._listing(index) for index in range(self.listing_count))
 
     def applications(self, count: int, listings: Sequence[SeedListing]) -> Iterator[SeedApplication]:
-        """Applications for listings that take them, no student twice for the same one."""
+        """Yield applications for listings that take them, no student twice for the same one."""
         dice = self._random("applications")
         taking = [
             index
@@ -239,7 +239,7 @@ class Population:
 
 
 def spread_times(start: datetime, end: datetime, pauses: Sequence[float]) -> list[datetime]:
-    """Time between two, one after each pause but the last; `pauses` are in proportion to each other."""
+    """Return times between `start` and `end`: one after each pause but the last; pauses are proportions."""
     whole, passed, found = sum(pauses), 0.0, []
     for pause in pauses[:-1]:
         passed += pause

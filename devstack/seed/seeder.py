@@ -1,4 +1,4 @@
-"""Seeds a population into a running stack, by the services' own code, as if it had happened over weeks."""
+"""Seeds a population into a running stack, by the services' own code, with a history of weeks."""
 
 import asyncio
 import random
@@ -42,7 +42,7 @@ MAX_CONCURRENT_ITEMS: Final = 32
 WAIT_TIMEOUT_S: Final = 120.0
 RETRY_INTERVAL_S: Final = 1.0
 SEED_MODERATOR: Final = Principal(OPERATOR_SERVICE, "SERVICE")
-# Too long ago for any notification: history sends no mails.
+# Too long ago for any notification: seeded history sends no mails.
 HISTORY_END_AGE: Final = timedelta(days=4)
 # Answers are due 30 days after applying: younger applications wait, older ones were closed without one.
 PENDING_APPLICATION_AGE: Final = timedelta(days=20)
@@ -51,7 +51,7 @@ CLOSED_APPLICATION_AGE, CLOSED_APPLICATION_END_AGE = timedelta(days=50), timedel
 
 @dataclass(frozen=True)
 class SeededCounts:
-    """How much of everything was seeded."""
+    """The numbers of seeded objects."""
 
     companies: int
     students: int
@@ -60,7 +60,7 @@ class SeededCounts:
 
 
 class Seeder:
-    """Seed step by step; `progress(what, done)` reports each finished piece."""
+    """Seeds step by step; `progress(what, done)` reports each finished piece."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Seeder:
         self._now = datetime.now(UTC)
 
     async def seed(self, applications: int) -> SeededCounts:
-        """Everything, in the order in which it depends on each other."""
+        """Seed everything, in the order of its dependencies."""
         population = self._population
         owners = await self._for_each("companies", population.companies, self._company)
         students = await self._for_each("students", population.students(), self._student)
@@ -103,7 +103,7 @@ class Seeder:
         return SeededCounts(len(owners), len(students), len(posted), len(chosen))
 
     async def _for_each(self, what: str, items: Iterable[T], act: Callable[[T], Awaitable[R]]) -> list[R]:
-        """Acts on all, some at once; the results in the items' order."""
+        """Call `act` on all items, some at once; return the results in the items' order."""
         source = enumerate(items)
         results: dict[int, R] = {}
 
@@ -230,7 +230,7 @@ class Seeder:
     ) -> None:
         applications = self._services.applications
         if state == "CLOSED":
-            return  # by the system, whose upkeep finds that nobody answered in time
+            return  # by the system, whose periodic task finds that the company did not answer in time
         if state == "HIRED":
             accept = apply.AcceptOfferRequest(application_id=application_id)
             await _call_as(applications.AcceptOffer, accept, student, moment)
@@ -269,7 +269,7 @@ _ENDED_OUTCOMES: Final = frozenset({ListingOutcome.PAUSED, ListingOutcome.CLOSED
 
 
 async def _call_as(rpc: Callable[..., Awaitable[Any]], request: Message, who: Principal, at: datetime) -> Any:
-    """Call a servicer as somebody, at a moment; again while what was just made has not reached its reader."""
+    """Call a servicer as a principal, at a moment; retry while a reader does not know a new object yet."""
 
     async def act() -> Any:
         with acting_at(at, who):
@@ -279,7 +279,7 @@ async def _call_as(rpc: Callable[..., Awaitable[Any]], request: Message, who: Pr
 
 
 async def _retry_while_unavailable(act: Callable[[], Awaitable[R]]) -> R:
-    """Repeat it for two minutes while a later try may succeed, as on a busy machine."""
+    """Retry for two minutes while a later attempt may succeed, as on a busy machine."""
     loop = asyncio.get_running_loop()
     until = loop.time() + WAIT_TIMEOUT_S
     while True:

@@ -1,4 +1,4 @@
-"""Seeding as an operator sees it: progress while it runs, and who can log in afterwards."""
+"""Seeding for an operator: progress while it runs, and the logins afterwards."""
 
 import json
 import time
@@ -21,7 +21,7 @@ MIN_EMPTY_POLLS: Final = 3
 
 
 def seed_with_progress(topology: Topology, wanted: SeedRequest, steps: StepProgress) -> None:
-    """Seeds a running stack, and notes that it is seeded. Raises OpsError when its services do not answer."""
+    """Seed a running stack, and record that it is seeded. Raises OpsError when its services do not answer."""
     totals = {"companies": wanted.companies, "students": wanted.students, "listings": wanted.listings}
     totals["applications"] = wanted.applications
     try:
@@ -40,16 +40,16 @@ def seed_with_progress(topology: Topology, wanted: SeedRequest, steps: StepProgr
 
 
 def _format_progress(what: str, done: int, totals: Mapping[str, int]) -> str:
-    """Of some things nobody knows beforehand how many there will be."""
+    """Return the progress, with the total where it is known in advance."""
     return f"{what} {done:,} of {totals[what]:,}" if what in totals else f"{what} {done:,}"
 
 
 def _wait_for_events(topology: Topology, steps: StepProgress) -> None:
-    """Wait until search index, lists and figures have caught up; slower ones go on by themselves."""
+    """Wait until search index, lists and figures have caught up; slower ones continue in the background."""
     cluster = LocalCluster.load(topology)
     with steps.step("search index, lists and figures") as detail:
         until = time.monotonic() + CATCH_UP_TIMEOUT_S
-        # The relay may have rows yet to send, so one look at empty queues is not enough.
+        # The relay may still have rows to publish, so one look at empty queues is not enough.
         looks = 0
         while looks < MIN_EMPTY_POLLS and time.monotonic() < until:
             waiting = count_waiting_events(cluster)

@@ -1,4 +1,4 @@
-"""People with accounts and tokens on a running stack, by the services' own code."""
+"""People with accounts and tokens on a running stack, made by the services' own code."""
 
 import asyncio
 import uuid
@@ -25,7 +25,7 @@ EMAIL_DOMAIN: Final = "example.com"
 
 @dataclass(frozen=True)
 class SignedInUser:
-    """Somebody with an account and a token that is good for two hours."""
+    """A user with an account and a token that is valid for two hours."""
 
     email: str
     principal: Principal
@@ -33,7 +33,7 @@ class SignedInUser:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What their calls carry."""
+        """The headers of their calls."""
         return {"authorization": f"Bearer {self.token}"}
 
 

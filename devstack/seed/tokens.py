@@ -1,4 +1,4 @@
-"""Access tokens of a running stack, without the login that each would cost."""
+"""Access tokens of a running stack, without the cost of a login."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ from services.auth.settings import AuthSettings
 
 
 class SeedTokenIssuer:
-    """Makes access tokens that outlive a test or a measurement, signed with the stack's own key."""
+    """Issues access tokens that outlive a test or a measurement, signed with the stack's own key."""
 
     def __init__(self, auth: ServiceResources[AuthSettings]) -> None:
         key_store = KeyStore(decode_key(auth.settings.data_key))
@@ -24,7 +24,7 @@ class SeedTokenIssuer:
         )
 
     async def issue(self, person: Principal, life: timedelta = timedelta(hours=2)) -> str:
-        """Return a token of this person that is good for `life` from now on; a negative one has expired."""
+        """Return a token of this person with a lifetime from now on; a negative one has expired."""
         signer = await self._keys.current_signer()
         now = datetime.now(UTC)
         claims = {

@@ -1,4 +1,4 @@
-"""Lines of work that seeded listings and students belong to: what they are called and what they take."""
+"""Lines of work of seeded listings and students: their names, skills and tasks."""
 
 from dataclasses import dataclass
 from typing import Final

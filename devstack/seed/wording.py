@@ -1,4 +1,4 @@
-"""What seeded listings say at length, made from the words of their line of work."""
+"""The long texts of seeded listings, made from the words of their line of work."""
 
 import random
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from devstack.seed.trades import Trade
 
 @dataclass(frozen=True)
 class SeedQuestion:
-    """A question that applicants answer; with choices it takes one of them, else yes or no, or a text."""
+    """A question to applicants; with choices it takes one of them, else yes or no, or a text."""
 
     id: str
     kind: str
@@ -54,7 +54,7 @@ _QUESTIONS: Final = (
 def draft_description(
     dice: random.Random, company: str, trade: Trade, skills: Sequence[str], city: SeedCity
 ) -> str:
-    """Three paragraphs."""
+    """Return three paragraphs about the internship."""
     first, second = dice.sample(trade.tasks, 2)
     return (
         f"Join {company} in {city.name}. As an intern you {first} and {second}, "
@@ -66,13 +66,13 @@ def draft_description(
 
 
 def draft_responsibilities(dice: random.Random, trade: Trade) -> tuple[str, ...]:
-    """Return what an intern does."""
+    """Return the tasks of an intern."""
     own = [task[0].upper() + task[1:] for task in trade.tasks]
     return (*dice.sample(own, len(own)), *dice.sample(_DUTIES, 2))
 
 
 def draft_qualifications(dice: random.Random, trade: Trade, skills: Sequence[str]) -> tuple[str, ...]:
-    """Return what they bring."""
+    """Return the qualifications of an intern."""
     majors = dice.sample(trade.majors, min(2, len(trade.majors)))
     return (
         f"You study {' or '.join(majors)}, or something close to it",
@@ -83,13 +83,13 @@ def draft_qualifications(dice: random.Random, trade: Trade, skills: Sequence[str
 
 
 def draft_questions(dice: random.Random) -> tuple[SeedQuestion, ...]:
-    """Up to three, in their order."""
+    """Return up to three questions, in their order."""
     chosen = set(dice.sample(range(len(_QUESTIONS)), dice.choice((0, 1, 2, 2, 3))))
     return tuple(question for number, question in enumerate(_QUESTIONS) if number in chosen)
 
 
 def draft_answer(dice: random.Random, question: SeedQuestion, trade: Trade) -> str:
-    """Return what an applicant answers."""
+    """Return an applicant's answer."""
     if question.kind == "YES_NO":
         return "yes"
     if question.choices:

@@ -23,7 +23,7 @@ OLDER_PROTOC_LOCK: Final = _LOCKS_FOLDER / "older-protoc.lock"
 
 
 def has_node() -> bool:
-    """Whether Node.js and npm are on the PATH; nothing of the toolbox's npm part works without."""
+    """Return whether Node.js and npm, which the npm tools need, are on the PATH."""
     return shutil.which("node") is not None and shutil.which("npm") is not None
 
 
@@ -47,7 +47,7 @@ def node_modules() -> Path:
 
 
 def python_tool(name: str) -> Path:
-    """Return the path of a command that has a Python environment and a lock of its own. Raises OpsError."""
+    """Return the path of a command with a Python environment and a lock of its own. Raises OpsError."""
     target, lock = TOOLS_FOLDER / name, _LOCKS_FOLDER / f"{name}.lock"
     with _installation_lock(target, (lock,)) as is_missing:
         if is_missing:
@@ -56,12 +56,12 @@ def python_tool(name: str) -> Path:
 
 
 def has_debian() -> bool:
-    """Whether packages of Debian can be had here."""
+    """Return whether Debian packages are available here."""
     return shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
 
 
 def go_plugins() -> Path:
-    """Return the folder of protoc's plugins for Go, of the Debian release that this is. Raises OpsError."""
+    """Return the folder of protoc's plugins for Go, of this Debian release. Raises OpsError."""
     target, lock = TOOLS_FOLDER / GO_PLUGINS_LOCK.stem, GO_PLUGINS_LOCK
     with _installation_lock(target, (lock,)) as is_missing:
         if is_missing:
@@ -73,10 +73,10 @@ def go_plugins() -> Path:
 
 
 def older_protoc() -> str:
-    """Return the Python that has the generator of the stubs. Raises OpsError.
+    """Return the Python with the generator of the stubs. Raises OpsError.
 
-    Code of a newer generator refuses every older runtime; that of this one, the last without such a
-    check, runs with each runtime since, so that a caller of ours need not have the newest.
+    Code of a newer generator refuses every older runtime; that of this one, the last without such a check,
+    runs with each later runtime, so that a caller's runtime need not be the newest.
     """
     target = TOOLS_FOLDER / OLDER_PROTOC_LOCK.stem
     with _installation_lock(target, (OLDER_PROTOC_LOCK,)) as is_missing:
@@ -95,13 +95,13 @@ def install_python(target: Path, packages: Sequence[str]) -> None:
 
 
 def install_lowest_versions(target: Path, package: Path) -> None:
-    """Make a Python environment with a package and the oldest of what it asks for. Raises OpsError."""
+    """Make a Python environment with a package and the oldest versions that it admits. Raises OpsError."""
     install_python(target, ["--resolution", "lowest-direct", str(package)])
 
 
 @contextmanager
 def _installation_lock(target: Path, locks: Sequence[Path]) -> Iterator[bool]:
-    """Hold the tool's lock; say whether it is not installed as its lock files say."""
+    """Hold the tool's lock; yield whether its installation differs from its lock files."""
     TOOLS_FOLDER.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
     stamp = TOOLS_FOLDER / f"{target.name}.installed"

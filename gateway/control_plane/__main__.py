@@ -23,7 +23,7 @@ from gateway.proxyless import ProxylessSnapshotBuilder
 from gateway.xds.mesh import Mesh
 from gateway.xds.nodes import GATEWAY_GROUP, SERVICES_GROUP
 
-# A stream of a node never ends by itself.
+# Streams of nodes never end by themselves.
 _STREAM_CLOSE_TIMEOUT_S: Final = 0.2
 
 
@@ -64,7 +64,7 @@ class ControlPlane:
         await self._server.start()
 
     async def stop(self, grace_s: float) -> None:
-        """Nodes keep their configuration, and reconnect to another replica or to the next process."""
+        """Close all streams: nodes keep their configuration, and reconnect to another process."""
         await self._health.enter_graceful_shutdown()
         await self._tasks.cancel()
         await self._server.stop(min(grace_s, _STREAM_CLOSE_TIMEOUT_S))

@@ -65,7 +65,7 @@ def _generic_xds_config(stream: XdsStream, subscription: Subscription) -> Any:
 
 
 def _reported_state(subscription: Subscription, is_current: bool) -> SubscriptionState:
-    """Return a current node is SYNCED without a response; one that waits for newer resources is STALE."""
+    """Return the state to report: SYNCED for a current node, even unanswered; STALE for an outdated one."""
     if is_current:
         return SubscriptionState.SYNCED
     return SubscriptionState.STALE if subscription.state is SubscriptionState.SYNCED else subscription.state

@@ -22,7 +22,7 @@ class EdgeConfigWatcher:
     """Reads the pages, and reloads those that change."""
 
     def __init__(self, settings: ControlPlaneSettings) -> None:
-        """A page that is missing is left out. Raises MisconfiguredError for one that cannot be read."""
+        """Read the pages that exist. Raises MisconfiguredError for one that cannot be read."""
         host, _, port = settings.gateway_listen.rpartition(":")
         self._listen = (host, int(port))
         self._otlp = _parse_otlp_address(settings.otlp_endpoint)

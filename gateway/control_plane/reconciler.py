@@ -74,7 +74,7 @@ class Reconciler:
             await self._aggregator.close()
 
     def checks(self) -> list[ReadinessCheck]:
-        """Ready when all sources have answered and the newest state builds."""
+        """Return one check: all sources have answered and the newest state builds."""
         probes = {"sources": self._check_sources, "snapshots": self._check_snapshots}
         return [ReadinessCheck(name, ask, name) for name, ask in probes.items()]
 

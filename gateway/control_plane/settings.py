@@ -1,4 +1,4 @@
-"""What the environment may set for the control plane."""
+"""The environment's settings of the control plane."""
 
 from pathlib import Path
 

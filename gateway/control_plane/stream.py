@@ -80,7 +80,7 @@ class XdsStream:
         return None
 
     def is_current(self, subscription: Subscription) -> bool:
-        """Whether the node has acknowledged its resources of this type in the newest snapshot."""
+        """Return whether the node has acknowledged its resources of this type in the newest snapshot."""
         if self._snapshot is None or subscription.unacked or subscription.nack_reason:
             return False
         return hash_versions(self._target_resources(subscription, self._snapshot)) == hash_versions(
@@ -128,7 +128,7 @@ class XdsStream:
         )
 
     def _blocks(self, earlier: Subscription | None, later: Subscription) -> bool:
-        """Return whether a rejected type blocks those after it, except for a node that has nothing of them yet."""
+        """Return whether the rejected `earlier` type holds back `later`, which the node already has."""
         if earlier is None:
             return False
         is_unanswered = earlier.resource_type is CLUSTER_TYPE and earlier.unacked is not None

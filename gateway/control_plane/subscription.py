@@ -106,7 +106,7 @@ class Subscription(ABC):
 
     @abstractmethod
     def is_stale(self, request: XdsRequest) -> bool:
-        """Whether the request was sent before the node saw the newest response, and will be repeated."""
+        """Return whether the node sent the request before it saw the newest response, and will repeat it."""
 
     @abstractmethod
     def subscribe(self, request: XdsRequest) -> None:
@@ -118,10 +118,10 @@ class Subscription(ABC):
 
     @abstractmethod
     def _content_hash(self, resources: Mapping[str, XdsResource], removed: Iterable[str]) -> str:
-        """Return the hash of a response; one that was rejected is not sent again."""
+        """Return the hash of a response; a rejected one is not sent again."""
 
     def includes(self, name: str) -> bool:
-        """Whether the node subscribes to the resource of that name."""
+        """Return whether the node subscribes to the resource of that name."""
         return self.is_wildcard or name in self.names
 
     def force_resend(self, names: Iterable[str]) -> None:

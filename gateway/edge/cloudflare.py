@@ -1,8 +1,8 @@
 """Cloudflare's cache, firewall and rate rules as Terraform JSON, made from the contracts and the limits.
 
-`python -m gateway.edge.cloudflare` prints them; `cloudflare.tf.json` beside this file is what it printed
-last, and a test holds the two together. Expressions are in Cloudflare's Rules language, rulesets as the
-resource `cloudflare_ruleset` of the provider `cloudflare/cloudflare` takes them.
+`python -m gateway.edge.cloudflare` prints them; `cloudflare.tf.json` beside this file is its committed
+output, and a test compares the two. Expressions are in Cloudflare's Rules language, rulesets in the form of
+the resource `cloudflare_ruleset` of the provider `cloudflare/cloudflare`.
 """
 
 import re
@@ -24,7 +24,7 @@ from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
 COMMITTED_FILE: Final = Path(__file__).with_suffix(".tf.json")
 MAX_URI_BYTES: Final = 8 * 1024
-"""Bytes; the longest query that the contracts' bounds allow is far shorter."""
+"""Bytes; the longest query within the contracts' bounds is far shorter."""
 STATIC_PATHS: Final = ("/docs", "/openapi.json", "/health", "/ready")
 _PATH_FIELD: Final = re.compile(r"\{[^}]*\}")
 
@@ -79,9 +79,9 @@ def _ruleset(phase: str, rules: Sequence[CloudflareRule]) -> dict[str, Any]:
 
 
 def cache_rules(rpcs: Iterable[RpcSpec]) -> list[CloudflareRule]:
-    """One rule for each duration that the contracts name; before them one that caches nothing.
+    """Return one rule for each cache duration in the contracts, after one that caches nothing.
 
-    In this phase the last rule that matches decides. A client that sends a token, or whose answer the gateway
+    In this phase the last matching rule decides. A client that sends a token, or whose answer the gateway
     marks as private, never gets or fills a shared entry.
     """
     by_duration: dict[int, list[str]] = {}
@@ -116,7 +116,7 @@ def _cache_rule(paths: Sequence[str], max_s: int) -> CloudflareRule:
         "action": "set_cache_settings",
         "action_parameters": {
             "cache": True,
-            # The gateway says for how long, from the same contract; without its word nothing is kept.
+            # The gateway names the duration, from the same contract; otherwise nothing is cached.
             "edge_ttl": {"mode": "bypass_by_default"},
             "browser_ttl": {"mode": "respect_origin"},
             "respect_strong_etags": True,
@@ -133,7 +133,7 @@ def _without_token() -> Expression:
 
 
 def firewall_rules(rpcs: Iterable[RpcSpec]) -> list[CloudflareRule]:
-    """Blocks what no contract answers: other paths, other methods, over-long URIs."""
+    """Return the rules that block paths and methods without a contract, and over-long URIs."""
     rpcs = tuple(rpcs)
     methods = sorted({binding.method for rpc in rpcs for binding in rpc.http} | {"HEAD", "OPTIONS"})
     known = [*_known_prefixes(rpcs), f"http.request.uri.path in {_string_set(STATIC_PATHS)}"]
@@ -151,7 +151,7 @@ def firewall_rules(rpcs: Iterable[RpcSpec]) -> list[CloudflareRule]:
 
 
 def rate_limit_rules(rpcs: Iterable[RpcSpec], limits: RateLimitRuleSet) -> list[CloudflareRule]:
-    """Return a first wall for each class: by address, as much as the best plan with a limit may.
+    """Return a coarse limit for each class, by address: the highest limit of any plan.
 
     The CDN does not know who is signed in; the gateway holds everybody to their own limit behind it.
     """
@@ -171,7 +171,7 @@ def _load_default_limits() -> RateLimitRuleSet:
 
 
 def _highest_limit(limits: RateLimitRuleSet, rate_limit_class: str, calls: int) -> RateLimit | None:
-    """Return the calls of a class that one address may make; where each call has an allowance, all together."""
+    """Return the highest limit of a class for one address; limits of each call count once a call."""
     by_plan = [(("class", rate_limit_class), ("plan", plan), ("user", "")) for plan in PLANS]
     found = _limits_at(limits, *by_plan, (("class", rate_limit_class), ("client", "")))
     for limit in _limits_at(limits, (("class", rate_limit_class), ("call", ""), ("client", ""))):
@@ -188,7 +188,7 @@ def _rate_limit_rule(name: str, rpcs: Sequence[RpcSpec], limit: RateLimit) -> Cl
     return {
         "ref": f"limit_{name.lower()}",
         "description": f"{name}: {limit.requests} in {limit.window_s} s from one address",
-        # The class of most calls needs no list: it is the wall before all of them.
+        # The class of most calls needs no list of paths: it covers all calls.
         "expression": any_of(
             _known_prefixes(edge_rpcs()) if name == "PUBLIC_API" else _call_expressions(rpcs)
         ),
@@ -211,7 +211,7 @@ def _rate_limit_rule(name: str, rpcs: Sequence[RpcSpec], limit: RateLimit) -> Cl
 
 
 def _call_expressions(rpcs: Sequence[RpcSpec]) -> Iterator[Expression]:
-    """Every way to these calls: all HTTP bindings, older paths included, and gRPC."""
+    """Yield an expression for every path of these calls: HTTP bindings, older paths included, and gRPC."""
     for rpc in rpcs:
         for binding in rpc.http:
             yield all_of(_is_method(binding.method), path_expression(binding.path))
@@ -219,13 +219,13 @@ def _call_expressions(rpcs: Sequence[RpcSpec]) -> Iterator[Expression]:
 
 
 def _is_method(method: str) -> Expression:
-    # The gateway answers the one like the other.
+    # The gateway answers both alike.
     wanted = ("GET", "HEAD") if method == "GET" else (method,)
     return f"http.request.method in {_string_set(wanted)}"
 
 
 def _known_prefixes(rpcs: Iterable[RpcSpec]) -> list[Expression]:
-    """Return what every path of a call begins with, over HTTP or gRPC."""
+    """Return expressions for the prefixes of all paths, over HTTP and gRPC."""
     roots = sorted({_path_prefix(binding.path) for rpc in rpcs for binding in rpc.http})
     services = sorted({rpc.service for rpc in rpcs})
     return [
@@ -239,7 +239,7 @@ def _block_rule(ref: str, description: str, expression: Expression) -> Cloudflar
 
 
 def path_expression(path: str) -> Expression:
-    """Whether a request's path is one of a template's: a field stands for one segment without a verb."""
+    """Return the expression for paths of a template: a field stands for one segment without a verb."""
     if "{" not in path:
         return f'http.request.uri.path eq "{path}"'
     pattern = _PATH_FIELD.sub("*", path)
@@ -252,18 +252,18 @@ def path_expression(path: str) -> Expression:
 
 
 def _path_prefix(path: str) -> str:
-    """Return what all paths of a family begin with: `/api/`, or the first segment of older clients' bare ones."""
+    """Return the prefix of a family of paths: `/api/`, or the first segment of an older client's path."""
     first = path.lstrip("/").partition("/")[0]
     return f"/{first}/" if first in {"api", ".well-known"} else f"/{first}"
 
 
 def all_of(*conditions: Expression) -> Expression:
-    """Conditions that hold together."""
+    """Return the expression that all conditions hold."""
     return f"({' and '.join(conditions)})"
 
 
 def any_of(conditions: Iterable[Expression]) -> Expression:
-    """Conditions of which one holds."""
+    """Return the expression that one of the conditions holds."""
     return f"({' or '.join(conditions)})"
 
 
@@ -272,7 +272,7 @@ def _string_set(values: Iterable[str]) -> str:
 
 
 def render_terraform(content: Mapping[str, Any]) -> bytes:
-    """Return the file as it is committed."""
+    """Return the file's committed content."""
     return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 

@@ -1,5 +1,5 @@
 """The gateway's Envoy: contracts and mesh file as Envoy's resources. Pure functions.
 
-Each file makes dictionaries of one kind of resource; `builder` makes checked messages of them and a snapshot
-of those.
+Each file makes dictionaries of one kind of resource; `snapshot_builder` makes checked messages and a snapshot
+of them.
 """

@@ -1,4 +1,4 @@
-"""Envoy's bootstrap: just enough to find the control plane, which tells it the rest."""
+"""Envoy's bootstrap: the address of the control plane, from which it gets all other configuration."""
 
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -19,7 +19,7 @@ _API_TYPES: Final = {"state of the world": "GRPC", "delta": "DELTA_GRPC"}
 
 @dataclass(frozen=True)
 class EnvoyNode:
-    """One Envoy: who it is, where its administration listens, and where its control plane is."""
+    """One Envoy: its identity, the address of its administration, and that of its control plane."""
 
     id: str
     region: str
@@ -29,7 +29,7 @@ class EnvoyNode:
 
 
 def build_bootstrap(node: EnvoyNode) -> dict[str, Any]:
-    """Return the file that `envoy -c` takes, as JSON."""
+    """Return the JSON file for `envoy -c`."""
     fields = {
         "node": {"id": node.id, "cluster": GATEWAY_GROUP, "locality": {"region": node.region}},
         "admin": {"address": socket_address(*node.admin)},
@@ -45,7 +45,7 @@ def build_bootstrap(node: EnvoyNode) -> dict[str, Any]:
         "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
         "overload_manager": _overload_manager(),
     }
-    # Through the message, so that a field that Envoy does not know is found here.
+    # Through the message, so that an unknown field is an error here.
     checked: dict[str, Any] = MessageToDict(
         parse_message(fields, Bootstrap), preserving_proto_field_name=True
     )
@@ -62,7 +62,7 @@ def _ads_config(node: EnvoyNode) -> dict[str, Any]:
 
 
 def _overload_manager() -> dict[str, Any]:
-    """Full connections are refused; short memory first ends idle connections, then refuses requests."""
+    """Return the overload manager: it refuses connections beyond a bound, and requests short of memory."""
     connections = typed_extension(
         "envoy.resource_monitors.global_downstream_max_connections",
         types.DOWNSTREAM_CONNECTIONS,

@@ -1,8 +1,8 @@
-"""The edge's cache of public reads: which paths, for how long, and where a miss goes.
+"""The edge's cache of public reads: the cached paths, their durations, and the way of a miss.
 
-Envoy's cache asks upstream past all filters that come after it, so a miss goes to a listener inside the same
-Envoy, `origin`, which does what the edge does for all other calls. Only a GET without a token whose contract
-allows it comes here; what `origin` does not mark as public is passed on and not kept.
+Envoy's cache sends a miss upstream without the filters that follow it, so a miss goes to `origin`, a listener
+inside the same Envoy with the filters of all other calls. Only a GET without a token whose contract allows
+caching reaches the cache; an answer that `origin` does not mark as public is passed on and not cached.
 """
 
 import re
@@ -16,7 +16,7 @@ from gateway.envoy_types import typed_extension
 
 CACHE_FILTER: Final = "envoy.filters.http.cache_v2"
 ORIGIN: Final = "origin"
-"""The name of the listener behind the cache, and of the cluster that leads there."""
+"""The name of the listener behind the cache, and of its cluster."""
 MAX_CACHED_BODY_BYTES: Final = 1024 * 1024
 VARY: Final = "accept-encoding, authorization, origin"
 _HAS_IF_NONE_MATCH: Final = {"name": "if-none-match", "present_match": True}
@@ -24,37 +24,37 @@ _HAS_NO_IF_NONE_MATCH: Final = {"name": "if-none-match", "present_match": False}
 _CONDITIONAL_METADATA: Final = {"conditional": True, "checked_by_origin": True}
 _HEAD_METADATA: Final = {"checked_by_origin": True}
 """Metadata for the script: `origin` checks the request."""
-# Only what comes from the cache has an age.
+# Only answers from the cache have an age.
 _CACHE_STATUS: Final = "%CEL('age' in response.headers ? 'HIT' : 'MISS')%"
 _PATH_PARAMETER: Final = re.compile(r"\{[^}]*\}")
 
 
 def cache_filter() -> dict[str, Any]:
-    """Answers from memory. A full cache drops the least recently used answer."""
+    """Return the cache in memory. A full cache drops the least recently used answer."""
     return typed_extension(
         CACHE_FILTER,
         types.CACHE,
         typed_config={"@type": types.MEMORY_CACHE},
         max_body_bytes=MAX_CACHED_BODY_BYTES,
-        # Or any client could send every read on to the services.
+        # Otherwise a client could send every read on to the services.
         ignore_request_cache_control_header=True,
     )
 
 
 def is_cacheable(rpc: RpcSpec) -> bool:
-    """Whether shared caches may keep its answer."""
+    """Return whether shared caches may keep the call's answer."""
     return rpc.policy.shared_cache_s > 0
 
 
 def cached_read_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
-    """Return a route for each path of each call that shared caches may keep, for callers without a token."""
+    """Return a route for each path of each shared-cacheable call, for callers without a token."""
     return [
         _cached_route(path, _method_matcher("GET"), _HAS_NO_IF_NONE_MATCH) for path in _cacheable_paths(rpcs)
     ]
 
 
 def conditional_read_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
-    """Return the same for a client that has an answer already, or wants its head only; after the plain ones."""
+    """Return the same for If-None-Match and HEAD requests; these routes follow the plain ones."""
     paths = _cacheable_paths(rpcs)
     return [
         *(
@@ -82,7 +82,7 @@ def _cacheable_paths(rpcs: Iterable[RpcSpec]) -> list[str]:
 
 
 def uncached_paths(rpcs: Iterable[RpcSpec]) -> list[str]:
-    """Paths without a field that calls which nobody may keep are read at."""
+    """Return the fixed paths of GETs that must not be cached."""
     return [
         binding.path
         for rpc in rpcs
@@ -117,21 +117,21 @@ def _is_not_grpc() -> dict[str, Any]:
 
 
 def path_match(path: str) -> dict[str, Any]:
-    """How Envoy tells a path of a contract."""
+    """Return Envoy's match of a path of a contract."""
     if "{" not in path:
         return {"path": path}
-    # A field stands for one segment; a verb after a colon makes another call of it.
+    # A field stands for one segment; a verb after a colon makes it another call.
     pattern = _PATH_PARAMETER.sub(r"[^/:]+", re.escape(path).replace(r"\{", "{").replace(r"\}", "}"))
     return {"safe_regex": {"regex": pattern}}
 
 
 def cache_duration_metadata(rpc: RpcSpec) -> dict[str, Any]:
-    """Metadata of a route: what the script behind the cache needs to know of a call."""
+    """Return a route's metadata for the script behind the cache."""
     return _lua_metadata({"shared_cache_s": rpc.policy.shared_cache_s})
 
 
 def origin_cluster() -> dict[str, Any]:
-    """Return the way to the listener behind the cache: HTTP/2 over a pipe inside this Envoy."""
+    """Return the cluster of the listener behind the cache: HTTP/2 over a pipe inside this Envoy."""
     member = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": ORIGIN}}}}
     return {
         "name": ORIGIN,

@@ -1,4 +1,4 @@
-"""Clusters: one for each service of the mesh, with its bounds; endpoints come by EDS."""
+"""Clusters: one for each service of the mesh, with its bounds; their endpoints come by EDS."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, Mesh, OutlierDet
 
 
 def build_clusters(mesh: Mesh, edge: EdgeConfig) -> list[dict[str, Any]]:
-    """Those of the services, of the listener behind the cache, of limiter and trace collector if any."""
+    """Return the clusters of services, the listener behind the cache, the limiter and the collector."""
     found = [_service_cluster(name, mesh) for name in sorted(mesh.services)]
     found.append(origin_cluster())
     if mesh.gateway.rate_limits:
@@ -24,10 +24,11 @@ def build_clusters(mesh: Mesh, edge: EdgeConfig) -> list[dict[str, Any]]:
 
 
 def http2_options() -> dict[str, Any]:
-    """Protocol options of an upstream that speaks HTTP/2; a connection that died is noticed."""
+    """Return the protocol options of an HTTP/2 upstream; dead connections are detected."""
     options = {
         "connection_keepalive": {"interval": "30s", "timeout": "5s"},
-        # From the first call on: Envoy would learn of the bound only when a new connection has answered.
+        # Set from the first call on: Envoy otherwise learns the bound only when a new connection has
+        # answered.
         "max_concurrent_streams": MAX_CALLS_PER_CONNECTION,
     }
     return {
@@ -49,9 +50,9 @@ def _service_cluster(name: str, mesh: Mesh) -> dict[str, Any]:
         "circuit_breakers": {"thresholds": [_circuit_breaker_threshold(mesh.limits_for(name))]},
         "outlier_detection": _outlier_detection(mesh.outlier_detection),
         "health_checks": [_health_check(mesh.health_check)],
-        # By default Envoy tells its workers of changed health once a second.
+        # By default Envoy updates its workers' view of health once a second.
         "common_lb_config": {"update_merge_window": "0.1s"},
-        # An endpoint that is taken out gets no new calls, whatever its health; those in flight end there.
+        # A removed endpoint gets no new calls, whatever its health; calls in flight end there.
         "ignore_health_on_host_removal": True,
     }
 
@@ -70,10 +71,10 @@ def _circuit_breaker_threshold(limits: CircuitBreakerLimits) -> dict[str, Any]:
 
 
 def _outlier_detection(figures: OutlierDetection) -> dict[str, Any]:
-    """Return an endpoint that cannot be reached is left alone; one that answers with errors is not.
+    """Return the outlier detection: it ejects endpoints that cannot be reached, not those that answer errors.
 
-    While a shard is down every endpoint of a service answers some calls UNAVAILABLE; leaving endpoints alone
-    for that would take them from the users of other shards.
+    While a shard is down every endpoint of a service answers some calls UNAVAILABLE; ejecting endpoints for
+    that would take them from the users of other shards.
     """
     return {
         "interval": format_duration(figures.interval_s),
@@ -91,7 +92,7 @@ def _outlier_detection(figures: OutlierDetection) -> dict[str, Any]:
 
 
 def _health_check(figures: HealthCheck) -> dict[str, Any]:
-    """Until its first check an endpoint counts as unhealthy: nobody is promised what nobody has seen."""
+    """Return the health check: an endpoint is unhealthy until its first check, so it gets no calls."""
     return {
         "timeout": format_duration(figures.timeout_s),
         "interval": format_duration(figures.interval_s),
@@ -110,7 +111,7 @@ def parse_host_port(text: str) -> tuple[str, int]:
 
 
 def static_cluster(name: str, host: str, port: int) -> dict[str, Any]:
-    """Return a cluster of one address that is known beforehand."""
+    """Return a cluster of one fixed address."""
     member = {"endpoint": {"address": socket_address(host, port)}}
     return {
         "name": name,

@@ -1,4 +1,4 @@
-"""What the edge is, beside contracts and mesh file: where it listens, and the pages it answers itself."""
+"""The edge's own configuration, besides contracts and mesh file: its address, and its pages."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,9 +9,9 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True)
 class EdgeConfig:
-    """One gateway. `pages` are answered by Envoy itself: path -> (content type, content).
+    """One gateway. Envoy itself serves `pages`: path -> (content type, content).
 
-    `otlp` is where traces go; none are made when it is absent.
+    `otlp` is the address of the trace collector; without one there are no traces.
     """
 
     listen: tuple[str, int]

@@ -1,4 +1,4 @@
-"""The filters that a request passes, in order, at the edge and behind its cache."""
+"""The filters of a request, in order, at the edge and behind its cache."""
 
 import base64
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ FILTERS_SKIPPED_BY_CONDITIONAL_READS: Final = (
     CALLER_FILTER,
     RATE_LIMIT_FILTER,
 )
-"""Those that make a call of a request and let it pass; for the cache's requests that is done by `origin`."""
+"""Filters that transcode and admit a request; `origin` has them for requests of the cache."""
 FILTERS_SKIPPED_BY_CACHED_READS: Final = (
     LUA_FILTER,
     READY_FILTER,
@@ -42,11 +42,14 @@ FILTERS_SKIPPED_BY_CACHED_READS: Final = (
     GRPC_WEB_FILTER,
     *FILTERS_SKIPPED_BY_CONDITIONAL_READS,
 )
-"""Those of which an answer from the cache has nothing: each costs about as much as a small answer itself."""
+"""Filters without effect on answers from the cache: each costs about as much as a small answer itself."""
 JWKS_RPC: Final = "internshipconnect.auth.v1.AuthService.GetJwks"
 MAX_HEADER_BYTES: Final = 16 * 1024
-"""Names and values of a request's headers. A service gets its path twice and a few headers more, and refuses
-value that is longer than `chassis.grpc.server` says; below that bound it never does."""
+"""Names and values of a request's headers.
+
+A service gets the path twice and some more headers, and refuses more bytes than `chassis.grpc.server` allows;
+below this bound it never does.
+"""
 _LUA_FOLDER: Final = Path(__file__).with_name("lua")
 _LUA_FILES: Final = (
     "transcoder_errors.lua",
@@ -56,15 +59,15 @@ _LUA_FILES: Final = (
     "on_response.lua",
     "on_request.lua",
 )
-"""Parts of one script, each built on those before it: a second filter would cost as much as all of them."""
+"""Parts of one script, each using those before it: a second filter would cost as much as all of them."""
 
 
 def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
-    """At the edge. The first ones have the last word on every answer, Envoy's own included."""
+    """Return the filters of the edge. The first ones process every answer last, Envoy's own included."""
     rpcs = edge_rpcs(contracts)
     return [
         header_mutation_filter(tls=mesh.gateway.tls is not None),
-        # Before the script, to which OPTIONS is a method that no call has.
+        # Before the script, which knows no call with the method OPTIONS.
         typed_extension(CORS_FILTER, types.CORS),
         _lua_filter(contracts),
         _probe_filter(READY_FILTER, "/ready", {name: {"value": 1} for name in sorted(mesh.services)}),
@@ -82,7 +85,7 @@ def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
 
 
 def origin_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
-    """Behind the cache, where nobody is signed in."""
+    """Return the filters behind the cache, where callers are anonymous."""
     rpcs = tuple(rpc for rpc in edge_rpcs(contracts) if is_cacheable(rpc))
     return [
         _lua_filter(contracts),
@@ -102,7 +105,7 @@ def _call_filters(contracts: Contracts, rpcs: Iterable[RpcSpec]) -> list[dict[st
 
 
 def _fault_filter() -> dict[str, Any]:
-    """Passed by no request unless its host says so; to change the chain would not reach old connections."""
+    """Return the filter of faults, disabled: a virtual host enables it, also for open connections."""
     return {"name": FAULTS, "typed_config": NO_FAULT, "disabled": True}
 
 
@@ -111,7 +114,7 @@ def _router_filter() -> dict[str, Any]:
 
 
 def _jwks_path(contracts: Contracts) -> str:
-    """Where auth's public keys are read. Raises LookupError when no contract offers them."""
+    """Return the path of auth's public keys. Raises LookupError when no contract offers them."""
     found = (rpc.http[0].path for rpc in edge_rpcs(contracts) if rpc.full_name == JWKS_RPC)
     path = next(found, None)
     if path is None:
@@ -168,14 +171,14 @@ def _probe_filter(name: str, path: str, needs: Mapping[str, Any]) -> dict[str, A
 
 
 def _transcoder_filter(contracts: Contracts, rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
-    """With the descriptors in it, so that a changed contract is a changed listener."""
+    """Return the transcoder with the descriptors in it, so that a changed contract changes the listener."""
     return typed_extension(
         TRANSCODER_FILTER,
         types.TRANSCODER,
         proto_descriptor_bin=base64.b64encode(contracts.descriptor_set).decode(),
         services=sorted({rpc.service for rpc in rpcs}),
         convert_grpc_status=True,
-        # As every browser and HTTP library writes a space.
+        # As every browser and HTTP library encodes a space.
         query_param_unescape_plus=True,
         print_options={
             "always_print_primitive_fields": True,

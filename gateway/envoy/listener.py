@@ -1,4 +1,4 @@
-"""The listeners: the edge, which clients reach, and `origin` behind its cache, which only the edge does."""
+"""The listeners: the edge, for clients, and `origin` behind its cache, for the edge only."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,14 +16,14 @@ from gateway.xds.mesh import Mesh, TlsFiles
 
 EDGE_LISTENER: Final = "gateway"
 MAX_HEADERS_KB: Final = 64
-"""Beyond this Envoy ends the request without an answer; the script refuses far earlier, with a reason."""
+"""Beyond this bound Envoy ends the request without an answer; the script refuses far earlier, with one."""
 _LOGGED_PATH: Final = "%PATH(NQ:ORIG_OR_PATH)%"
-"""As the client sent it. Its query stays out of logs and traces: people put secrets and names there."""
+"""The path as the client sent it, without its query, which may hold secrets and names."""
 _ALPN_PROTOCOLS: Final = ("h2", "http/1.1")
 
 
 def build_edge_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dict[str, Any]:
-    """HTTP/1.1, HTTP/2, gRPC and gRPC-Web on one port; TLS where there is a certificate."""
+    """Return the edge: HTTP/1.1, HTTP/2, gRPC and gRPC-Web on one port; TLS where there is a certificate."""
     manager = _http_connection_manager(
         EDGE_LISTENER,
         ROUTE_CONFIGURATION,
@@ -50,14 +50,14 @@ def build_edge_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> d
 
 
 def build_origin_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dict[str, Any]:
-    """Return what it gets has passed the edge: request id, trace and addresses are there already."""
+    """Return the listener behind the cache; the edge has set request ID, trace and addresses already."""
     manager = _http_connection_manager(
         ORIGIN,
         ORIGIN,
         origin_filters(contracts, mesh),
         codec_type="HTTP2",
         use_remote_address=False,
-        # The edge itself is one more.
+        # The edge itself is one more hop.
         xff_num_trusted_hops=mesh.gateway.trusted_hops + 1,
         generate_request_id=False,
         **_tracing(edge),
@@ -106,7 +106,7 @@ def _connection_limits() -> dict[str, Any]:
             "max_headers_count": 100,
             "headers_with_underscores_action": "DROP_HEADER",
         },
-        # What some health checks and scripts still speak; without it Envoy answers 426.
+        # For old health checks and scripts; without it Envoy answers 426.
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": EDGE_LISTENER},
         "http2_protocol_options": {"max_concurrent_streams": 200},
         "request_headers_timeout": "10s",

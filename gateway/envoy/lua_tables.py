@@ -1,4 +1,4 @@
-"""What the script at the edge knows of requests: the paths, and the fields of queries and bodies."""
+"""The tables of the edge's script: paths, and fields of queries and bodies."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,17 +12,17 @@ ANY_JSON_TYPE: Final = -1
 SCALAR_TYPE: Final = 0
 SINGULAR_FIELD, LIST_FIELD, MAP_FIELD = 0, 1, 2
 _FREE_FORM_TYPES: Final = frozenset({"Any", "Struct", "Value", "ListValue"})
-"""Types of google.protobuf whose JSON may be anything; its other types are written as one value."""
+"""Types of google.protobuf with arbitrary JSON; its other types are written as one value."""
 _GOOGLE_PACKAGE: Final = "google.protobuf"
 _FIELD_MASK: Final = f"{_GOOGLE_PACKAGE}.FieldMask"
 _PATH_VARIABLE: Final = re.compile(r"\{([^}=]*)[^}]*\}")
 
 
 def render_request_tables(rpcs: Iterable[RpcSpec]) -> str:
-    """Lua: `TYPES`, the fields of each message type, and `BINDINGS`, the ways over HTTP to each call.
+    """Return Lua code: `TYPES`, the fields of message types, and `BINDINGS`, the calls' HTTP bindings.
 
-    A field is `{JSON name, name in the contract, type, kind}`; its type is a place in `TYPES`, 0 for a plain
-    value, -1 for whatever JSON there is.
+    A field is `{JSON name, name in the contract, type, kind}`; its type is an index into `TYPES`, 0 for a
+    plain value, -1 for arbitrary JSON.
     """
     types = _MessageTypes()
     bindings = [_binding_row(rpc, binding, types) for rpc in rpcs for binding in rpc.http]
@@ -30,14 +30,14 @@ def render_request_tables(rpcs: Iterable[RpcSpec]) -> str:
 
 
 class _MessageTypes:
-    """Numbers message types in the order in which they are met."""
+    """Numbers message types in the order in which they are found."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._known: list[Descriptor] = []
 
     def number(self, kind: Descriptor) -> int:
-        """Return the place of a type; 0 or -1 for one of google.protobuf."""
+        """Return the index of a type; 0 or -1 for one of google.protobuf."""
         if kind.file.package == _GOOGLE_PACKAGE:
             return ANY_JSON_TYPE if kind.name in _FREE_FORM_TYPES else SCALAR_TYPE
         if kind.full_name not in self._numbers:
@@ -46,7 +46,7 @@ class _MessageTypes:
         return self._numbers[kind.full_name]
 
     def source(self) -> str:
-        # The list grows while its types' fields are met.
+        # The list grows during this loop.
         return _join_rows(self._row(kind) for kind in self._known)
 
     def _row(self, kind: Descriptor) -> str:
@@ -91,7 +91,7 @@ def _binding_row(rpc: RpcSpec, binding: HttpBinding, types: _MessageTypes) -> st
 
 
 def _path_segments(path: str) -> str:
-    """Return a verb is a segment of its own: `api/v1/internships/*/:publish`."""
+    """Return the segments of a path; a verb is a segment of its own: `api/v1/internships/*/:publish`."""
     return _PATH_VARIABLE.sub("*", path).lstrip("/").replace(":", "/:")
 
 

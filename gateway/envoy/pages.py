@@ -1,4 +1,4 @@
-"""Routes of the pages that links in mails lead to: by path, then by the language of link or browser."""
+"""Routes of the pages that mails link to: by path, then by the language of link or browser."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -18,7 +18,7 @@ _CACHE_CONTROL: Final = ("cache-control", "private, max-age=60")
 
 
 def page_routes() -> Iterator[dict[str, Any]]:
-    """One for each asset, and for each page one for each way to ask for a language."""
+    """Yield one route for each asset, and several for each page: one for each source of the language."""
     for path, content_type, content in load_page_assets():
         yield _direct_response_route({"path": path}, content_type, content)
     for page in LANDING_PAGES:

@@ -16,27 +16,30 @@ RATE_LIMIT_FILTER: Final = "envoy.filters.http.ratelimit"
 RATE_LIMIT_DOMAIN: Final = "internshipconnect"
 RATE_LIMIT_CLUSTER: Final = "ratelimit"
 CALLER_METADATA: Final = "internshipconnect.caller"
-"""Where `caller.lua` says which client calls, and about which account."""
+"""The metadata in which `caller.lua` names the client, and the account that the call is about."""
 NETWORK_SUFFIXES: Final = ("", "_56", "_48")
 """The client itself, and the IPv6 networks around it; see `client_network.lua`."""
 ORIGINAL_PATH_HEADER: Final = "x-envoy-original-path"
-"""Set by the transcoder; gRPC callers have none, and each of their searches counts."""
+"""Set by the transcoder; gRPC calls lack it, so each of their searches counts."""
 RATE_LIMIT_TIMEOUT_S: Final = 0.1
-"""Twice what the limiter itself waits for Redis."""
+"""Twice the limiter's own time-out for Redis."""
 _LUA_FOLDER: Final = Path(__file__).with_name("lua")
 _CALLER_LUA_FILES: Final = (_LUA_FOLDER / "client_network.lua", _LUA_FOLDER / "caller.lua")
 _CLASS_PREFIX: Final = "RATE_LIMIT_CLASS_"
 
 
 def caller_filter(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
-    """Find out who calls. Always there: services go by it, and clients could say it themselves otherwise."""
+    """Return the filter that identifies the client.
+
+    It is always there: otherwise clients could claim an identity.
+    """
     return typed_extension(
         CALLER_FILTER, types.LUA, default_source_code={"inline_string": render_caller_lua(rpcs)}
     )
 
 
 def rate_limit_filter() -> dict[str, Any]:
-    """Asks the limiter. When it does not answer, the call passes."""
+    """Return the filter that calls the limiter. When the limiter does not answer, the call passes."""
     return typed_extension(
         RATE_LIMIT_FILTER,
         types.RATE_LIMIT,
@@ -64,13 +67,13 @@ def render_caller_lua(rpcs: Iterable[RpcSpec]) -> str:
 
 
 def rate_limit_actions(rpc: RpcSpec) -> list[dict[str, Any]]:
-    """Return the descriptors of a call; those for which something is missing are left out."""
+    """Return the descriptors of a call; Envoy leaves out those with a missing part."""
     class_ = RateLimitClass.Name(rpc.policy.rate_limit).removeprefix(_CLASS_PREFIX)
     if class_ == "INTERNAL":
         return []
     of_class = _generic_key("class", class_)
     if class_ == "LOGIN":
-        # Of sign-ins the failures are counted, by auth, which knows them; here only floods are stopped.
+        # Auth counts failed sign-ins, which only it knows; here only floods are limited.
         return _client_actions(of_class)
     if rpc.policy.rate_limit_account:
         return _account_actions(of_class, _generic_key("call", rpc.name))
@@ -82,13 +85,13 @@ def rate_limit_actions(rpc: RpcSpec) -> list[dict[str, Any]]:
 
 
 def _search_actions(class_: str, of_class: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the search text: it limits nothing, and typing on counts as one search."""
+    """Return the descriptor of the search text: it limits nothing; typing on counts as one search."""
     path = {"header_name": ORIGINAL_PATH_HEADER, "descriptor_key": "search"}
     return [{"actions": [of_class, {"request_headers": path}]}] if class_ == "SEARCH" else []
 
 
 def _account_actions(*of_call: dict[str, Any]) -> list[dict[str, Any]]:
-    """Call about an account that anybody may make: each call, client and account has an allowance."""
+    """Return the descriptors of an anonymous call about an account: by call, client and account."""
     account = _caller_metadata("account")
     return [
         {"actions": [*of_call, account, _caller_metadata("client")]},

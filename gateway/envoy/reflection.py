@@ -1,4 +1,4 @@
-"""Routes by which a gRPC client asks what there is: to the control plane, which knows the contracts."""
+"""Routes of gRPC reflection, to the control plane, which knows the contracts."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -13,7 +13,7 @@ _IDLE_TIMEOUT: Final = "60s"
 
 
 def reflection_routes(rpcs: Sequence[RpcSpec], *, limited: bool) -> list[dict[str, Any]]:
-    """One for each version; limited as any public call is."""
+    """Return one route for each version; `limited` as any public call is."""
     action: dict[str, Any] = {
         "cluster": ADS_CLUSTER,
         "timeout": "0s",

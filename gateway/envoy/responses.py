@@ -1,4 +1,4 @@
-"""What every answer carries: security headers, who may read it in a browser, and in which compression."""
+"""Parts of all answers: security headers, CORS, compression."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -19,7 +19,7 @@ CORS_REQUEST_HEADERS: Final = (
     "x-request-id",
     "x-user-agent",
 )
-"""What a page of another origin may send."""
+"""Request headers that a page of another origin may send."""
 CORS_RESPONSE_HEADERS: Final = (
     "age",
     "deprecation",
@@ -38,7 +38,7 @@ CORS_RESPONSE_HEADERS: Final = (
     "x-request-id",
     "x-stale",
 )
-"""What it may read."""
+"""Response headers that it may read."""
 SECURITY_HEADERS: Final = (
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ("cross-origin-resource-policy", "cross-origin"),
@@ -47,7 +47,7 @@ SECURITY_HEADERS: Final = (
     ("x-frame-options", "DENY"),
 )
 NO_STORE_HEADER: Final = ("cache-control", "no-store")
-"""Unless a contract says otherwise, nobody keeps an answer."""
+"""For answers without a cache duration in their contract."""
 HSTS_HEADER: Final = ("strict-transport-security", "max-age=31536000")
 HEADER_MUTATION_FILTER: Final = "envoy.filters.http.header_mutation"
 REMOVED_REQUEST_HEADERS: Final = (
@@ -56,10 +56,10 @@ REMOVED_REQUEST_HEADERS: Final = (
     ".*-bin",
     ".*[^0-9a-z_.:-].*",
 )
-"""Names of request headers that HTTP allows and of which gRPC would make an error without a reason: its own,
-those whose values it takes for base64, and those with characters that it does not know."""
+"""Request headers that HTTP allows and gRPC refuses without a reason: gRPC's own, those whose values it reads
+as base64, and those with characters that it does not accept."""
 _MIN_COMPRESSED_BYTES: Final = 860
-"""Below this an answer fits one packet anyhow."""
+"""Below this size an answer fits into one packet anyway."""
 _PREFLIGHT_MAX_AGE_S: Final = 86_400
 
 
@@ -71,7 +71,7 @@ def header_value_option(name: str, value: str) -> dict[str, Any]:
 def header_mutation_filter(*, tls: bool) -> dict[str, Any]:
     """Return the filter that adds the headers of all answers, also of Envoy's own and the cache's.
 
-    What has such a header already keeps it. Of requests it takes what no service can read.
+    A header that an answer has already is kept. Request headers that services cannot read are removed.
     """
     headers = (*SECURITY_HEADERS, NO_STORE_HEADER, *([HSTS_HEADER] if tls else []))
     unreadable = {"key_matcher": {"safe_regex": {"regex": "|".join(REMOVED_REQUEST_HEADERS)}}}
@@ -86,7 +86,7 @@ def header_mutation_filter(*, tls: bool) -> dict[str, Any]:
 
 
 def route_response_headers(*headers: tuple[str, str]) -> dict[str, Any]:
-    """Settings of a route whose answers all carry these headers, from wherever they come."""
+    """Return the settings of a route that add these headers to all its answers, also to Envoy's own."""
     mutations = {"response_mutations": [{"append": header_value_option(*one)} for one in headers]}
     return {HEADER_MUTATION_FILTER: {"@type": types.HEADER_MUTATION_PER_ROUTE, "mutations": mutations}}
 
@@ -96,7 +96,7 @@ def _add_if_absent(name: str, value: str) -> dict[str, Any]:
 
 
 def cors_policy(origins: Sequence[str], rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
-    """Pages of these origins may call: exact ones such as `https://app.example.com`, or `*` for all."""
+    """Return the CORS policy for these origins, exact ones such as `https://app.example.com`, or `*`."""
     methods = sorted({binding.method for rpc in rpcs for binding in rpc.http} | {"OPTIONS"})
     return {
         "@type": types.CORS_POLICY,
@@ -107,13 +107,16 @@ def cors_policy(origins: Sequence[str], rpcs: Iterable[RpcSpec]) -> dict[str, An
         "allow_headers": ",".join(CORS_REQUEST_HEADERS),
         "expose_headers": ",".join(CORS_RESPONSE_HEADERS),
         "max_age": str(_PREFLIGHT_MAX_AGE_S),
-        # Tokens travel in a header that a page sets itself; cookies play no part.
+        # Pages set the header with the token themselves; cookies are not used.
         "allow_credentials": False,
     }
 
 
 def compressor_filters() -> list[dict[str, Any]]:
-    """Brotli for whom can read it, gzip for the others. Streams are left alone: they must not wait."""
+    """Return the compressors: Brotli for clients that accept it, gzip for others.
+
+    Streams must not wait for either.
+    """
     return [
         _compressor("brotli", "envoy.compression.brotli.compressor", types.BROTLI, quality=4),
         _compressor("gzip", "envoy.compression.gzip.compressor", types.GZIP, compression_level="BEST_SPEED"),

@@ -1,4 +1,4 @@
-"""Routes: one for each call that the contracts offer outside, one for each page, and those of the cache."""
+"""Routes: one for each public RPC, one for each page, and those of the cache."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -38,7 +38,7 @@ from gateway.xds.mesh import Mesh, ServiceFault
 from internshipconnect.options.v1 import options_pb2
 
 ROUTE_CONFIGURATION: Final = "gateway"
-# Envoy waits a little longer than the service, so that the service's own DEADLINE_EXCEEDED, which says more,
+# Envoy waits a little longer than the service, so that the service's own, more helpful DEADLINE_EXCEEDED
 # arrives first.
 DEADLINE_MARGIN_MS: Final = 250
 STREAM_IDLE_S: Final = 3600
@@ -53,7 +53,7 @@ API_PAGE_CSP: Final = (
 
 
 def build_edge_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dict[str, Any]:
-    """Return what the edge does with a request: a page, a public read by way of the cache, or a call."""
+    """Return the routes of the edge: pages, public reads through the cache, and calls."""
     rpcs = edge_rpcs(contracts)
     calls = [call for rpc in rpcs for call in _call_routes(rpc, mesh)]
     routes = [
@@ -61,7 +61,7 @@ def build_edge_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dic
             _without_filters(route, CACHE, LUA_FILTER, BUFFER_FILTER, TRANSCODER_FILTER, TOKENS)
             for route in reflection_routes(rpcs, limited=bool(mesh.gateway.rate_limits))
         ),
-        # `/companies/me` would pass for a company's page.
+        # `/companies/me` matches the path of a company's page.
         *(_without_cache(_transcoded_call_route({"path": path})) for path in uncached_paths(rpcs)),
         *(_without_filters(route, *FILTERS_SKIPPED_BY_CACHED_READS) for route in cached_read_routes(rpcs)),
         *(
@@ -81,7 +81,7 @@ def build_edge_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dic
 
 
 def build_origin_routes(contracts: Contracts, mesh: Mesh) -> dict[str, Any]:
-    """Behind the cache: the calls whose answers it may keep."""
+    """Return the routes behind the cache: calls whose answers may be cached."""
     calls = [
         call | cache_duration_metadata(rpc)
         for rpc in edge_rpcs(contracts)
@@ -92,13 +92,13 @@ def build_origin_routes(contracts: Contracts, mesh: Mesh) -> dict[str, Any]:
 
 
 def _virtual_host(name: str, routes: list[dict[str, Any]], mesh: Mesh) -> dict[str, Any]:
-    """Whether a request passes the filter of faults is settled before it is made a call, so for all alike."""
+    """Return the virtual host; it enables the fault filter, which decides before transcoding."""
     filters = {FAULTS: NO_FAULT} if mesh.faults else {}
     return {"name": name, "domains": ["*"], "routes": routes, "typed_per_filter_config": filters}
 
 
 def _transcoded_call_route(match: dict[str, Any]) -> dict[str, Any]:
-    """Return a path of HTTP becomes a call's only in the filters; until then it goes nowhere in particular."""
+    """Return the route of an HTTP path, whose cluster is final only after the filters have transcoded it."""
     return {"match": match, "route": {"cluster": ORIGIN}}
 
 
@@ -112,14 +112,14 @@ def _without_filters(route: dict[str, Any], *filters: str) -> dict[str, Any]:
 
 
 def _not_found_route() -> dict[str, Any]:
-    """Whatever no contract knows."""
+    """Return the route of paths that no contract has."""
     return {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
 
 
 def build_retry_policy(*, is_repeatable: bool) -> dict[str, Any]:
-    """Return what never reached a service is sent again, and everything if a repeat has no effect.
+    """Return the retry policy: unsent requests are retried; if repeats have no effect, unanswered ones, too.
 
-    The next try goes to the next region if there is one: in this one nobody may be left.
+    The next try goes to the next region if there is one, as this one may have no endpoint left.
     """
     return {
         "retry_on": ",".join((*RETRY_ON_UNSENT, *RETRY_ON_UNANSWERED) if is_repeatable else RETRY_ON_UNSENT),
@@ -151,7 +151,7 @@ def _api_page_route(page: tuple[str, str, str]) -> dict[str, Any]:
 
 
 def _call_routes(rpc: RpcSpec, mesh: Mesh) -> list[dict[str, Any]]:
-    """Return a call's route; two of them where a key of the client's makes a repeat harmless."""
+    """Return a call's route; two if a client's idempotency key makes a repeat harmless."""
     if rpc.policy.idempotency != options_pb2.IDEMPOTENCY_KEY:
         return [_call_route(rpc, mesh, is_repeatable=rpc.is_repeatable)]
     with_key, without = (
@@ -178,9 +178,9 @@ def _call_route(rpc: RpcSpec, mesh: Mesh, *, is_repeatable: bool) -> dict[str, A
 
 
 def _deadline_headers(rpc: RpcSpec) -> dict[str, Any]:
-    """Return the service counts the time from when the call arrives, not from when it gets round to it.
+    """Return the headers with the deadline: the service counts it from the arrival of the call.
 
-    gRPC itself ends a call whose time is over, without an answer; so it gets a little more than the service.
+    gRPC itself ends a call at its deadline, without an answer; so it gets a little more than the service.
     """
     milliseconds = str(rpc.policy.deadline_ms + DEADLINE_MARGIN_MS // 2)
     told = [
@@ -191,7 +191,7 @@ def _deadline_headers(rpc: RpcSpec) -> dict[str, Any]:
 
 
 def _with_fault(route: dict[str, Any], fault: ServiceFault | None) -> dict[str, Any]:
-    """Return a delay ends before Envoy begins to wait for the service, so the stream itself gets a deadline, too."""
+    """Return the route with a fault and a time-out of the stream: Envoy's route time-out excludes delays."""
     if fault is None:
         return route
     action = route["route"]

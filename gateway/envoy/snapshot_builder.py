@@ -15,7 +15,10 @@ from gateway.xds.snapshot_builder import CachedSnapshotBuilder
 
 
 class GatewaySnapshotBuilder(CachedSnapshotBuilder[tuple[Contracts, Mesh, EdgeConfig]]):
-    """Builds for one edge in all regions. It reads the edge's configuration each time: pages may change."""
+    """Builds for one edge in all regions.
+
+    It reads the edge's configuration each time, as pages may change.
+    """
 
     def __init__(self, current_edge_config: Callable[[], EdgeConfig]) -> None:
         super().__init__()

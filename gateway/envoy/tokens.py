@@ -1,4 +1,4 @@
-"""Access tokens at the edge: verified with auth's public keys before a call goes further."""
+"""Access tokens at the edge, verified with auth's public keys before a call is forwarded."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -10,17 +10,17 @@ from gateway.envoy_types import typed_extension
 
 JWT_FILTER: Final = "envoy.filters.http.jwt_authn"
 CLAIMS_KEY: Final = "claims"
-"""Under which key of the filter's metadata the verified claims are found."""
+"""The key of the verified claims in the filter's metadata."""
 _JWT_PROVIDER: Final = "users"
 _CLOCK_SKEW_S: Final = 5
 _MAX_CACHED_TOKENS: Final = 10_000
-"""By each of Envoy's workers; a token has about 500 bytes."""
+"""Of each of Envoy's workers; a token has about 500 bytes."""
 _JWKS_CACHE_S: Final = 300
 """A key is published a day before it signs, so this may be long."""
 
 
 def token_filter(rpcs: Iterable[RpcSpec], keys_cluster: str, keys_path: str) -> dict[str, Any]:
-    """Refuses calls whose token is missing or not ours. Public ones go without, but not with a broken one."""
+    """Return the filter that refuses calls with an invalid token, or without one if the RPC needs it."""
     return typed_extension(
         JWT_FILTER,
         types.JWT,
@@ -34,16 +34,16 @@ def _provider(cluster: str, path: str) -> dict[str, Any]:
         "issuer": ISSUER,
         "audiences": [AUDIENCE],
         "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
-        # The services verify it once more: what the edge lets pass is no proof to them.
+        # Forwarded, as the services verify it once more and do not trust the edge.
         "forward": True,
         "payload_in_metadata": CLAIMS_KEY,
         "clock_skew_seconds": _CLOCK_SKEW_S,
-        # A verified token is remembered until it expires.
+        # A verified token is cached until it expires.
         "jwt_cache_config": {"jwt_cache_size": _MAX_CACHED_TOKENS},
         "remote_jwks": {
             "http_uri": {"uri": f"http://gateway{path}", "cluster": cluster, "timeout": "1s"},
-            # Asked for when they are needed: what Envoy fetches beforehand it fetches in its main thread,
-            # from where the listener behind the cache cannot be reached.
+            # Fetched on demand: Envoy fetches in advance on its main thread, which cannot reach the listener
+            # behind the cache.
             "cache_duration": f"{_JWKS_CACHE_S}s",
         },
     }

@@ -1,4 +1,4 @@
-"""Readers of public listings, logged by the edge after its answers, so that those of its cache count."""
+"""The log of readers of public listings, written by the edge after its answers, cached ones included."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -16,7 +16,7 @@ FLUSH_INTERVAL_S: Final = 1
 
 
 def view_access_log(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
-    """Return the log of GETs without a token of a listing's paths; it goes to the rate limiter's process."""
+    """Return the access log of GETs of listings without a token; it goes to the rate limiter's process."""
     paths = [
         binding.path
         for rpc in rpcs
@@ -47,11 +47,11 @@ def _is_get() -> dict[str, Any]:
 
 
 def _is_not_head() -> dict[str, Any]:
-    """Return the script at the front makes a GET of a HEAD, and remembers that it did."""
+    """Return the filter of requests that were no HEAD: the gateway's script makes it GET and marks it."""
     matcher = {
         "filter": "internshipconnect.gateway",
         "path": [{"key": "is_head"}],
-        # Of a matcher, this filter reads the value alone, not `invert`.
+        # Of a matcher, this filter reads only the value, not `invert`.
         "value": {"bool_match": False},
     }
     return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": True}}

@@ -1,4 +1,4 @@
-"""What the contracts' comments say, by the full name of what they stand at."""
+"""The contracts' comments, by the full names of their elements."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from google.protobuf.descriptor_pb2 import (
     ServiceDescriptorProto,
 )
 
-# Field numbers of descriptor.proto, of which the paths in source_code_info are made.
+# Field numbers of descriptor.proto, which make up the paths in source_code_info.
 _MESSAGES, _ENUMS, _SERVICES = 4, 5, 6
 _FIELDS, _NESTED, _NESTED_ENUMS = 2, 3, 4
 _MEMBERS = 2
@@ -20,7 +20,7 @@ SourcePath = tuple[int, ...]
 
 
 def read_comments(descriptor_set: Path) -> Mapping[str, str]:
-    """Leading comments of our own packages: full name -> text, lines joined where the source wrapped."""
+    """Return the leading comments of our own packages: full name -> text, with wrapped lines joined."""
     files = FileDescriptorSet.FromString(descriptor_set.read_bytes()).file
     ours = [file for file in files if file.package.startswith("internshipconnect.")]
     return {name: text for file in ours for name, text in _file_comments(file)}

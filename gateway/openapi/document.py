@@ -31,15 +31,15 @@ INFO: Final = {
 }
 EVENT_EXAMPLE: Final = 'id: ntf_01M82MXNND3Z0G5R7K2C4W8Y9B\ndata: {"title": "Offer from Northwind"}\n\n'
 _OLDER_PATH_SUFFIXES: Final = ("", "Older", "Oldest", *(f"Oldest{number}" for number in range(2, 9)))
-"""After the operation ID of a call's older paths."""
+"""Suffixes of the operation IDs of an RPC's older paths."""
 _PATH_FIELD = re.compile(r"\{([a-z_.]+)(?:=[^}]*)?\}")
 
 
 def build_openapi(descriptor_set: Path, server_url: str = "/", *, with_older: bool = False) -> dict[str, Any]:
-    """Return the document as JSON data. `descriptor_set` gives the comments.
+    """Return the document as JSON data. `descriptor_set` is the file with the comments.
 
-    The older paths of the calls are left out, so that a client made from it has each call once;
-    `with_older` adds them, marked as deprecated.
+    Older paths are left out, so that a generated client has each RPC once; `with_older` adds them, marked as
+    deprecated.
     """
     comments = read_comments(descriptor_set)
     schemas = SchemaBuilder(comments, edge_rpcs())

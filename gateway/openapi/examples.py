@@ -1,4 +1,4 @@
-"""Examples for the document, made of the contracts: from a field's comment (`e.g. ...`) or from its rules."""
+"""Examples for the document: from a field's comment (`e.g. ...`) or from its rules."""
 
 import json
 import re
@@ -32,7 +32,7 @@ _CANDIDATE_TEXTS: Final = (
     "en-GB",
     "B2",
 )
-"""Tried in turn where a pattern asks for something that its field's comment does not show."""
+"""Tried in turn for a pattern without an example in its field's comment."""
 
 
 class ExampleBuilder:
@@ -43,7 +43,7 @@ class ExampleBuilder:
         self._validator = Validator()
 
     def of_field(self, field: FieldDescriptor, *, sent: bool) -> Any:
-        """Return a value of the field; of a list one with a single item."""
+        """Return a value of the field; for a list, a list with one item."""
         item = self._item(field, sent=sent)
         return [item] if field.is_repeated else item
 
@@ -53,9 +53,9 @@ class ExampleBuilder:
         return {field.json_name: self.of_field(field, sent=sent) for field in fields}
 
     def of_request(self, message: type[Message], needed: frozenset[str]) -> dict[str, Any]:
-        """Return a request that the contract accepts: with all fields, or where these exclude each other with fewer.
+        """Return a request that the contract accepts, with all fields, or fewer if these are exclusive.
 
-        `needed` names the fields (in JSON) without which it is never accepted.
+        `needed` names the required fields by their JSON names.
         """
         full = self.of_message(cast(Descriptor, message.DESCRIPTOR), sent=True)
         return next(
@@ -92,7 +92,7 @@ class ExampleBuilder:
 
 
 def _candidate_requests(full: dict[str, Any], needed: frozenset[str]) -> Iterator[dict[str, Any]]:
-    """All fields, then all but one, then only the needed ones with at most one more."""
+    """Yield all fields, then all but one, then only the needed ones with at most one more."""
     optional = [name for name in full if name not in needed]
     yield full
     for left_out in optional:

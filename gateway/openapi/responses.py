@@ -1,4 +1,4 @@
-"""What the document says of answers: their headers, and the one shape of errors."""
+"""Answers in the document: their headers, and the one form of errors."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -31,7 +31,7 @@ DOCUMENTED_HEADERS: Final[dict[str, tuple[str, dict[str, Any], Any]]] = {
     "Deprecation": ("Since when the path is an older one (RFC 9745).", _TEXT_SCHEMA, OLDER_PATH_HEADERS[0]),
     "Sunset": ("From when the path may be gone (RFC 8594).", _TEXT_SCHEMA, OLDER_PATH_HEADERS[1]),
 }
-"""Each header: what it says, its schema, an example."""
+"""Each header: its description, its schema, an example."""
 
 _RATE_LIMIT_HEADERS: Final = (
     *("RateLimit", "RateLimit-Policy"),
@@ -49,7 +49,7 @@ def header_components() -> dict[str, Any]:
 
 
 def success_headers(rpc: RpcSpec, *, older: bool) -> dict[str, Any]:
-    """Return the headers of a granted call."""
+    """Return the headers of a successful answer."""
     public = ("ETag", "Cache-Control", "X-Stale") if rpc.policy.shared_cache_s else ()
     return _header_references(
         "X-Request-Id", *_rate_limit_headers(rpc), *public, *(_OLDER_PATH_HEADER_NAMES if older else ())
@@ -57,7 +57,7 @@ def success_headers(rpc: RpcSpec, *, older: bool) -> dict[str, Any]:
 
 
 def error_responses(rpc: RpcSpec, *, older: bool) -> dict[str, Any]:
-    """Every status that the call may be refused with, and its reasons."""
+    """Return every status that may refuse the call, with its reasons."""
     by_status: dict[int, list[ReasonSpec]] = {}
     for error in possible_errors(rpc):
         by_status.setdefault(error.http_status, []).append(error)
@@ -82,7 +82,7 @@ def error_responses(rpc: RpcSpec, *, older: bool) -> dict[str, Any]:
 
 
 def possible_errors(rpc: RpcSpec) -> list[ReasonSpec]:
-    """Every reason that the call may answer: declared ones and those that follow from its policy."""
+    """Return every reason that the call may answer: declared ones and those that follow from its policy."""
     table = error_reasons()
     names = ["INVALID_FIELD", "MALFORMED_REQUEST", "UNKNOWN_PARAMETER", "PAYLOAD_TOO_LARGE"]
     names += ["TOKEN_INVALID", "TOKEN_EXPIRED", "SESSION_REVOKED"]
@@ -116,7 +116,7 @@ def error_example(error: ReasonSpec) -> dict[str, Any]:
 
 
 def error_schemas() -> dict[str, Any]:
-    """Return the schemas of errors: `Error` and what it is made of."""
+    """Return the schemas of errors: `Error` and its parts."""
     return {
         "Error": _object_schema(
             "google.rpc.Status: what went wrong, in words and for programs.",
@@ -222,5 +222,5 @@ def _header_references(*names: str) -> dict[str, Any]:
 
 
 def unused_headers(*, with_older: bool) -> Iterable[str]:
-    """Headers that no answer of the document has."""
+    """Return the headers that no answer of the document has."""
     return () if with_older else _OLDER_PATH_HEADER_NAMES

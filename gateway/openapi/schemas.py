@@ -1,8 +1,8 @@
 """Messages of the contracts as JSON schemas, field rules included.
 
-A message that is both sent and answered has two schemas. In an answer every printed field is required, and
-an enum is an open list, since new values may come. A sent schema, `...Input`, lacks what only the server
-sets, requires what the rules require, and names the values that an enum takes.
+A message that is both sent and answered has two schemas. In an answer every printed field is required, and an
+enum is an open list, since new values may be added. A sent schema, `...Input`, lacks the fields that only the
+server sets, requires those that the rules require, and lists the accepted values of an enum.
 """
 
 import re
@@ -74,7 +74,7 @@ class SchemaBuilder:
         return schema
 
     def body(self, message: Descriptor, without: frozenset[str]) -> dict[str, Any]:
-        """Return the schema of a request body: the message without what the path carries."""
+        """Return the schema of a request body: the message without the fields of the path."""
         return self._object(message, without, sent=True)
 
     def _object(
@@ -113,12 +113,12 @@ def descriptor_of(message: type[Message]) -> Descriptor:
 
 
 def is_always_printed(field: FieldDescriptor) -> bool:
-    """Whether the transcoder prints a field though it is empty: what cannot be absent."""
+    """Return whether the transcoder prints the field even when it is empty, as it cannot be absent."""
     return field.is_repeated or not field.has_presence
 
 
 def needs_value(field: FieldDescriptor) -> bool:
-    """Whether a request without the field breaks one of its rules."""
+    """Return whether a request without the field breaks one of its rules."""
     behaviour = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
     rules = field_rules_of(field)
     if rules.required or field_behavior_pb2.REQUIRED in behaviour:
@@ -129,7 +129,7 @@ def needs_value(field: FieldDescriptor) -> bool:
 
 
 def _rejects_empty_value(rules: validate_pb2.FieldRules) -> bool:
-    """Whether the value that stands for none is against the rules."""
+    """Return whether the rules refuse the empty value."""
     text, number = rules.string, rules.enum
     if rules.WhichOneof("type") == "string":
         return bool(text.min_len or text.email or (text.pattern and not re.search(text.pattern, "")))
@@ -149,7 +149,7 @@ def _enum_schema(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> dict
 
 
 def _open_enum_schema(enum: EnumDescriptor) -> dict[str, Any]:
-    """Known values; a client has to live with one that it does not know."""
+    """Return a schema with the known values; a client has to tolerate others."""
     return {"type": "string", "x-extensible-enum": [value.name for value in enum.values]}
 
 

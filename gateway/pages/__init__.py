@@ -1,7 +1,7 @@
-"""The pages that links in mails lead to, until the web console takes their places.
+"""The pages that mails link to, until the web console replaces them.
 
-Each is static: a script of ours calls the JSON API from it, and holds what it gets only while the page is
-open. No page takes a secret from its address, and none puts one there.
+Each is static: its script calls the JSON API, and keeps answers only while the page is open. No page reads a
+secret from its address, or puts one there.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 PAGES_ROOT: Final = "/app"
 PAGE_LANGUAGES: Final = ("en", "de")
-"""The first one is for whom none of the others suits."""
+"""The first one is the default."""
 LANDING_PAGE_CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
@@ -28,7 +28,7 @@ _ASSET_FILES: Final = (
 
 @dataclass(frozen=True)
 class LandingPage:
-    """A page in all languages; one with `has_id` stands at every path one step below its own."""
+    """A page in all languages; one with `has_id` serves every path one segment below its own."""
 
     name: str
     path: str
@@ -57,12 +57,12 @@ def render_landing_page(page: LandingPage, language: str) -> str:
 
 
 def load_page_assets() -> Iterator[tuple[str, str, str]]:
-    """Path, content type and content of what the pages load."""
+    """Yield path, content type and content of the pages' assets."""
     for name, content_type in _ASSET_FILES:
         yield f"{PAGES_ROOT}/{name}", content_type, (_TEMPLATE_FOLDER / name).read_text()
 
 
 def render_in_all_languages(page: LandingPage) -> Iterator[tuple[str, str, str]]:
-    """Language, content type and content of a page, once for each language."""
+    """Yield language, content type and content of a page, once for each language."""
     for language in PAGE_LANGUAGES:
         yield language, _HTML_CONTENT_TYPE, render_landing_page(page, language)

@@ -17,7 +17,7 @@ from gateway.ratelimit.watched_rules import WatchedRules
 
 
 async def _prepare(settings: RateLimitSettings, closing: AsyncExitStack) -> RateLimitProcess:
-    """Return what the process does. Raises ConfigError for wrong limits."""
+    """Return the process's work. Raises ConfigError for invalid limits."""
     watched = WatchedRules(settings.limits_dir, settings.limits_poll_s)
     redis = connect_redis(settings.redis_nodes, settings.redis_password.get_secret_value())
     close_on_exit(closing, redis.aclose)

@@ -18,17 +18,17 @@ GrpcContext = grpc.aio.ServicerContext[Any, Any]
 _RateLimitResponse = rls_pb2.RateLimitResponse
 
 _RESPONSE_MARGIN_S: Final = 0.002
-"""The part of the caller's time that is kept for the answer itself."""
+"""The part of the caller's time that is reserved for the answer itself."""
 
 
 class RateLimitServicer(rls_pb2_grpc.RateLimitServiceServicer):  # type: ignore[misc]
-    """Takes and gives bytes, so that a message that cannot be read is answered like any other wrong one."""
+    """Takes and returns bytes, so that an unreadable message is answered like any other invalid one."""
 
     def __init__(self, limiter: RateLimiter) -> None:
         self._limiter = limiter
 
     async def ShouldRateLimit(self, request: bytes, context: GrpcContext) -> bytes:
-        """Count the request's descriptors; INVALID_ARGUMENT for a request that breaks Envoy's own rules."""
+        """Count the request's descriptors; answer INVALID_ARGUMENT if it breaks Envoy's own rules."""
         with metrics.seconds.time():
             try:
                 domain, descriptors = parse_request(request)

@@ -75,7 +75,7 @@ def _parse_file(file: ConfigReader, content: bytes, domains: dict[str, Descripto
 
 @dataclass(frozen=True)
 class _ParentDescriptors:
-    """What the descriptors further up say: the key of the place, and the name of the policy."""
+    """The context of nested descriptors: the key of the place, and the name of the policy."""
 
     key: str
     policy: str = ""
@@ -163,12 +163,12 @@ def _parse_replaces(where: ConfigReader, found: Any, own_name: str) -> Iterable[
 
 
 def _composite_key(key: str, value: str) -> str:
-    """Key and value as envoyproxy/ratelimit joins them; keys that are equal there may not differ here."""
+    """Return key and value joined as in envoyproxy/ratelimit; keys equal there must be equal here."""
     return f"{key}_{value}" if value else key
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML forbids to give a key twice; the library would take the last one."""
+    """Refuses a key that is given twice, as YAML demands; the library would take the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]

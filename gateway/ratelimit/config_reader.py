@@ -19,7 +19,7 @@ _TYPE_NAMES: Final = {
 class ConfigReader:
     """A place in a file; `complaints` collects its errors, in words for the author of the file.
 
-    Every method answers with something usable even when it complains.
+    Every method returns a usable value even when it complains.
     """
 
     file: str
@@ -36,7 +36,7 @@ class ConfigReader:
         self.complaints.append(f"{place}: {what}" + (f"; allowed: {allowed}" if allowed else ""))
 
     def mapping(self, found: Any, allowed: Sequence[str]) -> dict[str, Any] | None:
-        """Return the mapping that is here; other keys than the allowed ones are wrong."""
+        """Return the mapping that is here; complain about keys other than the allowed ones."""
         if not isinstance(found, dict):
             self.complain(f"is {_type_name(found)}", f"a mapping with {', '.join(allowed)}")
             return None
@@ -62,7 +62,7 @@ class ConfigReader:
         return found if isinstance(found, str) else ""
 
     def truth(self, found: Any) -> bool:
-        """Return whether the truth value that is here."""
+        """Return the truth value that is here."""
         if not isinstance(found, bool):
             self.complain(f"is {_type_name(found)}", "true, false")
         return found is True
@@ -81,7 +81,7 @@ class ConfigReader:
         return least
 
     def one_of(self, found: Any, choices: Mapping[str, T]) -> T | None:
-        """Return what the word that is here stands for, whether in capitals or not."""
+        """Return the choice that the word here names, in any letter case."""
         choice = choices.get(found.lower()) if isinstance(found, str) else None
         if choice is None:
             what = "is missing" if found is None else f"is {found!r}"

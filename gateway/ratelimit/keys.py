@@ -1,4 +1,4 @@
-"""Where a descriptor's hits are counted: a key of bounded length in which no value can pass for another."""
+"""The keys of counters: bounded in length, and distinct for distinct descriptors."""
 
 import re
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ _PLAIN_VALUE: Final = re.compile(rf"[A-Za-z0-9._:-]{{0,{_MAX_PLAIN_CHARS}}}")
 def counter_key(domain: str, entries: Sequence[DescriptorEntry], window_s: int) -> str:
     """Return the key of the descriptor's counter, at most 256 characters.
 
-    Short plain values stand in clear. Others, such as e-mail addresses, stand as a digest: they cannot be
-    read in the store, and neither forge a separator nor choose a cluster slot with braces. The window's
-    length is part of the key, since counts of one length mean nothing for another.
+    Short plain values are kept. Others, such as e-mail addresses, become a digest: they cannot be read in the
+    store, and neither forge a separator nor choose a cluster slot with braces. The window's length is part of
+    the key, since counts of one length mean nothing for another.
     """
     parts = "|".join(f"{_plain_or_digest(key)}={_plain_or_digest(value)}" for key, value in entries)
     key = f"ratelimit|{window_s}|{_plain_or_digest(domain)}|{parts}"

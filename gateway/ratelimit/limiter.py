@@ -39,7 +39,7 @@ class RequestDescriptor:
 class LimitDecision:
     """Whether a descriptor keeps to its limit; times in seconds.
 
-    `limit` is None where nothing limits it: no rule, an unlimited one, or counters that did not answer.
+    `limit` is None when nothing limits it: no rule, an unlimited one, or counters that did not answer.
     """
 
     limit: RateLimit | None = None

@@ -58,7 +58,7 @@ class LocalRefusalCache:
 
 
 def _may_be_continuation(hit: CounterHit, refusal: CachedRefusal) -> bool:
-    """Whether the hit's search may continue the last counted one; the store decides."""
+    """Return whether the hit's search may continue the last counted one; the store decides."""
     typing_session = refusal.typing_session
     if hit.search is None or typing_session is None:
         return False

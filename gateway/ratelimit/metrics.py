@@ -1,7 +1,7 @@
 """Every metric of the service, in one table.
 
 `rule` is the place of a rule in the configuration, so there are as many values as rules. A rule with
-`detailed_metric` adds the values that were asked for, up to a bound.
+`detailed_metric` adds the values of requests, up to a bound.
 """
 
 from typing import Final

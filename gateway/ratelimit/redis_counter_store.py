@@ -23,14 +23,17 @@ _HIT_SCRIPT: Final = Path(__file__).with_name("hit.lua").read_text()
 _HIT_SCRIPT_SHA: Final = sha1(_HIT_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 _NOT_EXECUTED_ERRORS: Final = (NoScriptError, MovedError, AskError, TryAgainError)
-"""The node does not know the script or does not hold the key: nothing was counted, and the cluster client
+"""The node does not know the script or does not hold the key: the hit was not counted, and the cluster client
 handles it. After any other error that is uncertain, and an uncounted hit is better than one counted twice."""
 
 _log = get_logger()
 
 
 class RedisCounterStore:
-    """Counters on the cluster. While a node is down its keys are not limited, and no request waits for it."""
+    """Counters on the cluster.
+
+    While a node is down its keys are not limited, and requests do not wait for it.
+    """
 
     def __init__(self, redis: RedisCluster, timeout_s: float = REDIS_TIMEOUT_S) -> None:
         self._nodes = GuardedRedisNodes(
@@ -53,7 +56,7 @@ class RedisCounterStore:
         return count
 
     async def aclose(self) -> None:
-        """End the background tasks."""
+        """Stop the background tasks."""
         await self._nodes.aclose()
 
 
@@ -128,7 +131,7 @@ def _script_arguments(hit: CounterHit) -> tuple[Any, ...]:
         MAX_CONTINUATIONS,
         MAX_TYPING_PAUSE_S * MICROSECONDS_PER_SECOND,
     )
-    # In braces: both keys lie in one slot of the cluster.
+    # The part in braces puts both keys into one slot of the cluster.
     return 2, hit.key, f"{{{hit.key}}}typing", hit.hits, hit.limit, hit.window_us, *own
 
 

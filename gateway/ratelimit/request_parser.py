@@ -1,4 +1,4 @@
-"""Parses and checks Envoy's requests: the port accepts any client."""
+"""Parses and checks Envoy's requests, as any client may reach the port."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from gateway.ratelimit.rules import DescriptorEntry, RateLimit, TimeUnit
 from gateway.ratelimit.searches import SEARCH_KEY
 
 ACCOUNT_KEY: Final = "account"
-"""The entry that names the account that a sign-in is about, as it was typed and percent-encoded."""
+"""The entry with the account that a sign-in is about, as typed and percent-encoded."""
 MAX_DESCRIPTORS: Final = 64
 MAX_ENTRIES: Final = 16
 MAX_NAME_CHARS: Final = 256
@@ -30,7 +30,7 @@ class InvalidRequestError(Exception):
 
 
 def parse_request(raw: bytes) -> tuple[str, list[RequestDescriptor]]:
-    """Return the domain and the descriptors of a serialized `RateLimitRequest`. Raises InvalidRequestError."""
+    """Return domain and descriptors of a serialized `RateLimitRequest`. Raises InvalidRequestError."""
     try:
         request = rls_pb2.RateLimitRequest.FromString(raw)
     except DecodeError:
@@ -38,7 +38,7 @@ def parse_request(raw: bytes) -> tuple[str, list[RequestDescriptor]]:
     _check_text(request.domain, "domain", MAX_NAME_CHARS, may_be_empty=False)
     _check_count(request.descriptors, "descriptors", MAX_DESCRIPTORS)
     _check_hits(request.hits_addend, "hits_addend")
-    # A field of 0 looks like an absent one; then a request is one hit.
+    # A field of 0 is the same as an absent one, which means one hit.
     hits = request.hits_addend or 1
     return request.domain, [_parse_descriptor(each, at, hits) for at, each in enumerate(request.descriptors)]
 
@@ -61,14 +61,14 @@ def _parse_entry(given: ratelimit_pb2.RateLimitDescriptor.Entry, where: str) -> 
     if given.key == SEARCH_KEY and (
         len(given.value) > MAX_VALUE_CHARS or _CONTROL_CHARACTER.search(given.value)
     ):
-        # A client wrote it. It only ever spares a count, so one that cannot be read spares none.
+        # A client wrote it. It only ever saves a count, so an unreadable one is ignored.
         return given.key, ""
     _check_text(given.value, f"{where}.value", MAX_VALUE_CHARS, may_be_empty=True)
     return given.key, _canonical_account(given.value) if given.key == ACCOUNT_KEY else given.value
 
 
 def _canonical_account(typed: str) -> str:
-    """One name for all spellings of an address; any other text is its own name."""
+    """Return one name for all spellings of an address; any other text unchanged."""
     text = unquote(typed, errors="replace")
     try:
         return parse_email_address(text).key

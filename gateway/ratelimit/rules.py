@@ -1,7 +1,7 @@
-"""The limits of each domain, and which of them applies to a descriptor: pure.
+"""The limits of each domain, and the one that applies to a descriptor: pure.
 
 The rules are those of envoyproxy/ratelimit: on every level an entry is looked up by key and value, then among
-the values that end in `*`, then by its key alone; a limit applies when the descriptor ends where it stands.
+the values that end in `*`, then by its key alone; a limit applies when the descriptor ends at its place.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -86,7 +86,7 @@ class DescriptorLevel:
     any_value: dict[str, "DescriptorNode"] = field(default_factory=dict)
 
     def add(self, key: str, value: str, place: "DescriptorNode") -> None:
-        """Put `place` where descriptors with this entry find it; without a value, those with any value."""
+        """Add `place` for descriptors with this entry; without a value, for any value of the key."""
         if value.endswith(WILDCARD):
             self.prefixes.append((key, value.removesuffix(WILDCARD), place))
             self.prefixes.sort(key=lambda each: len(each[1]), reverse=True)
@@ -96,7 +96,7 @@ class DescriptorLevel:
             self.any_value[key] = place
 
     def find(self, entry: DescriptorEntry) -> "DescriptorNode | None":
-        """Return the most specific place for an entry: its value, the longest prefix of it, its key alone."""
+        """Return the most specific place for an entry: its value, its longest prefix, or its key alone."""
         return self.exact.get(entry) or self._by_prefix(entry) or self.any_value.get(entry[0])
 
     def _by_prefix(self, entry: DescriptorEntry) -> "DescriptorNode | None":

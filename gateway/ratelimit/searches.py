@@ -1,7 +1,7 @@
-"""What one search is: a text that grows or shrinks while it is typed, or a page that is turned. Pure.
+"""The definition of one search: a text that grows or shrinks while typed, or a page that is turned. Pure.
 
 The gateway sends a search's path beside the descriptors that limit it. A search that continues the caller's
-last counted one is not counted. `hit.lua` decides the same where the counts are.
+last counted one is not counted. `hit.lua` implements the same at the counters.
 """
 
 import unicodedata

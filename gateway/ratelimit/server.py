@@ -1,4 +1,4 @@
-"""The process's work: the gRPC server, with what it needs in the background."""
+"""The process's work: the gRPC server and its background tasks."""
 
 import contextlib
 from typing import Any, Final
@@ -26,7 +26,7 @@ MAX_REQUEST_BYTES: Final = 1024 * 1024
 _SERVER_OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_metadata_size", 16 * 1024),
-    # A port that is taken is an error; without this two processes would share it unnoticed.
+    # A port that is taken is an error; otherwise two processes would share it unnoticed.
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -56,7 +56,7 @@ class RateLimitProcess:
         self._server = build_rate_limit_server(api, self._health, views)
 
     def checks(self) -> list[ReadinessCheck]:
-        """Nothing has to answer: without Redis, or with wrong new limits, the service is degraded only."""
+        """Return no check: without Redis, or with invalid new limits, the service is only degraded."""
         return [ReadinessCheck("redis", self._check_redis), ReadinessCheck("limits", self._rules.check_valid)]
 
     async def start(self) -> None:
@@ -83,9 +83,9 @@ class RateLimitProcess:
 def build_rate_limit_server(
     api: RateLimitServicer, health: health_aio.HealthServicer, views: ViewLogServicer | None = None
 ) -> grpc.aio.Server:
-    """Return a server for the rate limit service, the log of views, health and reflection, that listens nowhere yet.
+    """Return a server, without a port yet, for rate limits, the log of views, health and reflection.
 
-    The rate limit service gets messages unread, since gRPC would answer unreadable ones with INTERNAL.
+    The rate limit service gets requests as bytes, since gRPC would answer unreadable ones with INTERNAL.
     """
     server = grpc.aio.server(options=_SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS)
     method: Any = grpc.unary_unary_rpc_method_handler(api.ShouldRateLimit)

@@ -1,4 +1,4 @@
-"""What the environment may set for the rate limit service."""
+"""The environment's settings of the rate limit service."""
 
 from pathlib import Path
 

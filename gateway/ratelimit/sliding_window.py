@@ -1,13 +1,12 @@
-"""The arithmetic of a sliding window: pure, and the same as in `hit.lua`, which does it where the counts are.
+"""The arithmetic of a sliding window: pure, and the same as in `hit.lua`, which runs at the counters.
 
 A counter keeps two runs of admitted hits. A run begins with the first hit after the run before it is a window
-old, and lasts one window. Of the hits of a run, those count that are assumed to lie in the window that ends
-now; they are taken to be spread evenly between the run's first and its last hit.
+old, and lasts one window. The hits of a run are assumed to be spread evenly between its first and its last
+hit; those that lie in the window that ends now count.
 
-It follows that a key that was not used for a window admits exactly its limit; that any stretch of time of a
-window or less, of length L, sees at most `limit * (1 + L / window)` hits admitted, so that there is no edge
-at which twice the limit could pass at once; and that one hit never has to wait longer than a window. All
-times are microseconds of Redis's clock.
+It follows that a key that was not used for a window admits exactly its limit; that any interval of length L,
+at most a window, sees at most `limit * (1 + L / window)` hits admitted, so that twice the limit cannot pass
+at once; and that one hit never has to wait longer than a window. All times are microseconds of Redis's clock.
 """
 
 import math
@@ -54,7 +53,7 @@ class WindowUsage:
         return self.current.count_later_than(since_us) + self.previous.count_later_than(since_us)
 
     def admits(self, hits: int, limit: int, now_us: int, window_us: int) -> bool:
-        """Whether `hits` more keep to the limit; 0 asks for one more."""
+        """Return whether `hits` more keep to the limit; 0 means one more."""
         return self.estimate(now_us, window_us) + max(hits, 1) <= limit
 
     def with_hits(self, hits: int, now_us: int, window_us: int) -> "WindowUsage":

@@ -1,7 +1,7 @@
-"""Envoy's access log of public listings, of which readers are counted: also those whom its cache answers.
+"""Envoy's access log of public listings, by which readers are counted, also those of cached answers.
 
-`envoy.service.accesslog.v3.AccessLogService`. Envoy sends entries in batches after its answers, so
-that no answer waits for this; the entries of the last second are lost when it is killed.
+`envoy.service.accesslog.v3.AccessLogService`. Envoy sends entries in batches after its answers, so that no
+answer waits for this; the entries of the last second are lost when it is killed.
 """
 
 import re
@@ -18,7 +18,7 @@ from chassis.redis.unique_readers import UniqueReaderCounter, anonymous_reader_k
 
 ACCESS_LOG_SERVICE: Final = als_pb2.DESCRIPTOR.services_by_name["AccessLogService"].full_name
 PREFETCH_HEADERS: Final = ("purpose", "sec-purpose", "x-purpose", "x-moz")
-"""Headers by which a browser says that it prefetches: nobody may ever see the answer."""
+"""Headers that mark a browser's prefetch, whose answer may never be seen."""
 _LISTING_PATH: Final = re.compile(r"/internships/(int_[0-7][0-9A-HJKMNP-TV-Z]{25})(?:\?.*)?$", re.ASCII)
 _ROBOT_USER_AGENT: Final = re.compile(
     r"bot\b|bot/|crawl|spider|slurp|facebookexternalhit|preview|headless|monitor|uptime|scrap", re.IGNORECASE

@@ -53,7 +53,7 @@ class WatchedRules:
             self._reject(ConfigError([f"cannot be read: {error}"]))
 
     async def _is_settled(self, found: ConfigFiles) -> bool:
-        """Whether the files are complete: half a file may be valid, but it changes again."""
+        """Return whether the files are complete: a partly written file may be valid, but it changes again."""
         await asyncio.sleep(_DEBOUNCE_S)
         return await asyncio.to_thread(read_config_files, self._folder) == found
 

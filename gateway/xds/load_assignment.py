@@ -1,4 +1,4 @@
-"""Load assignments: which endpoints of a service get calls, in which order of regions."""
+"""Load assignments: the endpoints of a service that get calls, by region in order of preference."""
 
 from collections.abc import Sequence
 from itertools import groupby

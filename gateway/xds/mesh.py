@@ -54,8 +54,8 @@ def _as_list(value: Any) -> Any:
 class MeshService(_FrozenModel):
     """One service: `port` is that of the endpoints that DNS finds.
 
-    `max_requests` replaces the mesh's bound on the open requests of one caller. About what all instances
-    answer within a deadline is right: a flood is then rejected rather than queued.
+    `max_requests` replaces the mesh's bound on the open requests of one caller. A good value is the number
+    that all instances answer within a deadline: a flood is then rejected rather than queued.
     """
 
     port: PortNumber
@@ -158,7 +158,7 @@ class ServiceFault(_FrozenModel):
         return self
 
     def is_expired(self, now: float) -> bool:
-        """Whether it has expired at `now`, in Unix seconds."""
+        """Return whether it has expired at `now`, in Unix seconds."""
         return self.until is not None and self.until <= now
 
 

@@ -87,7 +87,7 @@ def _references_of_rds(rds: Any) -> list[ResourceReference]:
 
 
 def _references_of_route(cluster: str) -> list[ResourceReference]:
-    """Return a node knows the control plane's cluster from its bootstrap: no snapshot holds it."""
+    """Return a route's cluster; the control plane's own is in the node's bootstrap, in no snapshot."""
     return [(CLUSTER_TYPE, cluster)] if cluster != ADS_CLUSTER else []
 
 

@@ -1,4 +1,4 @@
-"""The port to the builders of snapshots, and the base that both of them share."""
+"""The port to the builders of snapshots, and their common base."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -111,7 +111,7 @@ def drop(
 
 
 def require_queue(queue: str) -> str:
-    """Return the name of the work queue, given that or the name of its dead letters.
+    """Return the name of the work queue, given that or the name of its dead-letter queue.
 
     Raises:
         OpsError: there is no such queue.
@@ -123,7 +123,7 @@ def require_queue(queue: str) -> str:
 
 
 def selected_event_ids(event_ids: list[str] | None, *, every: bool) -> frozenset[str] | None:
-    """Return the event IDs that are asked for; None for all. Raises OpsError unless it is one of the two."""
+    """Return the requested event IDs; None for all. Raises OpsError unless one of the two is given."""
     if bool(event_ids) == every:
         raise OpsError("say which dead letters: event IDs as in `ic dlq show`, or --all")
     return None if every else frozenset(event_ids or ())
@@ -160,13 +160,13 @@ def _queues_table(found: list[DeadLetterSummary]) -> Table:
 
 
 def summary_json(summary: DeadLetterSummary) -> dict[str, Any]:
-    """Return a queue's dead letters for scripts."""
+    """Return a queue's dead letters as JSON."""
     oldest = summary.oldest and summary.oldest.isoformat()
     return {"queue": summary.queue, "count": summary.count, "oldest": oldest, "events": dict(summary.types)}
 
 
 def letter_json(letter: DeadLetterMessage) -> dict[str, Any]:
-    """Return a dead letter for scripts; `payload` is null when it is unreadable."""
+    """Return a dead letter as JSON; `payload` is null when it is unreadable."""
     event = letter.event
     return {
         "id": letter.id,
@@ -182,7 +182,7 @@ def letter_json(letter: DeadLetterMessage) -> dict[str, Any]:
 
 
 def letter_text(letter: DeadLetterMessage) -> str:
-    """Return a dead letter for reading, with markup."""
+    """Return a dead letter as text, with markup."""
     fields = letter_json(letter)
     payload = "unreadable" if letter.payload is None else json.dumps(letter.payload, ensure_ascii=False)
     lines = {

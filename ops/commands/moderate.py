@@ -270,7 +270,7 @@ def _case_lines(case: pb.ModerationCase) -> Iterator[str]:
 
 
 def _table(*columns: str) -> Table:
-    """Return a table whose first column, the IDs that other commands take, is never broken."""
+    """Return a table whose first column, the IDs for other commands, is never wrapped."""
     table = Table(box=None, pad_edge=False)
     for at, name in enumerate(columns):
         table.add_column(name, overflow="fold", no_wrap=at == 0)

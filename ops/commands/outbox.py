@@ -45,7 +45,7 @@ def _table(cluster: str, rows: list[OutboxStatus]) -> Table:
 
 
 def outbox_cells(row: OutboxStatus) -> tuple[str, str, str]:
-    """Rows, lag and relay of one outbox, with markup."""
+    """Return rows, lag and relay of one outbox, with markup."""
     if row.problem:
         return "-", "-", f"[red]{row.problem}[/]"
     lag = f"{row.lag_s:,.1f} s" if row.rows else "-"

@@ -19,7 +19,7 @@ from ops.time_options import parse_past_time
 
 
 class DerivedData(StrEnum):
-    """What can be rebuilt."""
+    """The kinds of derived data."""
 
     SEARCH = "search"
     APPLICANTS = "applicants"
@@ -72,7 +72,7 @@ def replay(
 
 
 def replay_table(looked_at: Counter[str], wrong: Counter[str], *, dry_run: bool) -> Table:
-    """How much was looked at, and how much of it was wrong."""
+    """Return the table of the numbers of examined and wrong documents."""
     shown = Table(box=None, pad_edge=False)
     shown.add_column("what")
     shown.add_column("looked at", justify="right")

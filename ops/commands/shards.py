@@ -135,7 +135,7 @@ def _add_shard_module() -> Any:
 
 
 def _status_module() -> Any:
-    """Only when it is needed: the services' libraries take a second to load."""
+    """Return the module of the status, imported on demand: the services' libraries take a second to load."""
     return importlib.import_module("ops.shards.status")
 
 

@@ -1,4 +1,4 @@
-"""The documents of some slots on their way from one shard to another, and how far that has got."""
+"""The documents of slots that move from one shard to another, and the progress of the move."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ Document = dict[str, Any]
 MAX_CONFLICTS: Final = 20
 _PROGRESS: Final = {"_id": "progress"}
 _RAW_CODEC: Final[CodecOptions[RawBSONDocument]] = CodecOptions(document_class=RawBSONDocument)
-"""Documents are copied without being read."""
+"""Documents are copied without being decoded."""
 
 
 @dataclass(frozen=True, order=True)
@@ -40,7 +40,7 @@ class Namespace:
 
     @property
     def is_outbox(self) -> bool:
-        """Whether events wait in it: they are copied while nobody writes, as they do not stay for long."""
+        """Whether it holds waiting events: these are copied during the fence, as they are deleted soon."""
         return self.collection == outbox.OUTBOX_COLLECTION
 
     def __str__(self) -> str:
@@ -49,10 +49,10 @@ class Namespace:
 
 @dataclass
 class CopyProgress:
-    """How far a copy has got; kept on the target, in the transactions that bring it forward.
+    """The progress of a copy; stored on the target, in the transactions that advance it.
 
-    Changes are followed from `token`, or from `start` as long as there is none. `last_id` is the last
-    document that was copied of the collection `current`; those in `done` are copied.
+    Changes are followed from `token`, or from `start` while there is none. `last_id` is the last copied
+    document of the collection `current`; collections in `done` are complete.
     """
 
     start: Timestamp
@@ -65,14 +65,14 @@ class CopyProgress:
 
 @dataclass
 class CopyPage:
-    """Documents to be written to the target, and IDs of those to be removed from it."""
+    """Documents to write to the target, and IDs of documents to delete from it."""
 
     upserts: dict[Namespace, Sequence[RawBSONDocument]] = field(default_factory=dict)
     removed_ids: dict[Namespace, Sequence[Any]] = field(default_factory=dict)
 
 
 class MigrationBatch:
-    """Documents of `spans` in `namespaces`, from the shard `source` to the shard `target`."""
+    """The documents of `spans` in `namespaces`, which move from the shard `source` to the shard `target`."""
 
     def __init__(
         self,
@@ -93,11 +93,11 @@ class MigrationBatch:
         self._clients = clients
 
     def client(self, shard: str) -> AdminClient:
-        """Return the way to the source or the target."""
+        """Return the client of the source or the target."""
         return self._clients[shard]
 
     def source_collection(self, namespace: Namespace) -> AsyncCollection[RawBSONDocument]:
-        """Return a collection of the source, as the majority of its members has it."""
+        """Return a collection of the source, read with majority."""
         database = self._clients[self.source].get_database(
             namespace.database, codec_options=_RAW_CODEC, read_concern=ReadConcern("majority")
         )
@@ -105,23 +105,23 @@ class MigrationBatch:
         return cast(AsyncCollection[RawBSONDocument], collection)
 
     async def count_documents(self) -> int:
-        """How many documents there are to move."""
+        """Return the number of documents to move."""
         return sum(
             [await self.source_collection(each).count_documents(self.query) for each in self.namespaces]
         )
 
     async def count_waiting_events(self) -> int:
-        """How many events of the slots wait in the source's outboxes."""
+        """Return the number of the slots' events that wait in the source's outboxes."""
         outboxes = [each for each in self.namespaces if each.is_outbox]
         return sum([await self.source_collection(each).count_documents(self.query) for each in outboxes])
 
     def is_copied(self, progress: CopyProgress) -> bool:
-        """Whether every collection has been copied once, but those of events that wait."""
+        """Return whether every collection except the outboxes has been copied once."""
         return all(each.is_outbox or str(each) in progress.done for each in self.namespaces)
 
     @asynccontextmanager
     async def session_after(self, time: Timestamp) -> AsyncIterator[AsyncClientSession]:
-        """For reading the source as it is after that time, whichever of its members answers."""
+        """Open a session that reads the source as of that time or later, whichever member answers."""
         async with self._clients[self.source].start_session(causal_consistency=True) as session:
             session.advance_operation_time(time)
             yield session
@@ -129,7 +129,7 @@ class MigrationBatch:
     # --- progress ------------------------------------------------------------------------------
 
     async def load_progress(self) -> CopyProgress | None:
-        """Return the progress that an earlier run left, or None."""
+        """Return the progress of an earlier run, or None."""
         found = await self._progress_collection().find_one(_PROGRESS)
         if found is None:
             return None
@@ -137,7 +137,7 @@ class MigrationBatch:
         return CopyProgress(**found)
 
     async def start_progress(self) -> CopyProgress:
-        """Record the time from which changes have to be followed."""
+        """Record the time from which changes are followed."""
         answer = await self._clients[self.source].admin.command("ping")
         progress = CopyProgress(answer["operationTime"])
 
@@ -148,7 +148,7 @@ class MigrationBatch:
         return progress
 
     async def delete_progress(self) -> None:
-        """Delete the record of the progress."""
+        """Delete the recorded progress."""
 
         async def drop(session: AsyncClientSession) -> None:
             await self._progress_collection().delete_one(_PROGRESS, session=session)
@@ -158,14 +158,14 @@ class MigrationBatch:
     # --- writing to the target -----------------------------------------------------------------
 
     async def write_page(self, read: Callable[[], Awaitable[CopyPage]], progress: CopyProgress) -> None:
-        """Write what `read` finds, together with the progress.
+        """Write the page that `read` returns, together with the progress.
 
-        What stands in the way of a unique index is a copy of what has changed since: it will be met again
-        among the changes, and is removed. Then all is read again, as a value may also have changed hands
-        while it was read.
+        A document of the target that conflicts in a unique index is an outdated copy: it is deleted, as its
+        change will be followed later. Then the page is read again, as the value may also have moved to
+        another document during the read.
 
         Raises:
-            OpsError: something is in the way again and again.
+            OpsError: a document conflicts again and again.
         """
         in_the_way: list[tuple[Namespace, Document]] = []
         for _ in range(MAX_CONFLICTS):
@@ -221,7 +221,7 @@ class MigrationBatch:
 
 
 class _UniqueIndexConflictError(Exception):
-    """Documents of the target stand in the way of a unique index; by what they are found."""
+    """Documents of the target conflict in a unique index; the keys that find them."""
 
     def __init__(self, found: Sequence[tuple[Namespace, Document]]) -> None:
         super().__init__(", ".join(f"{namespace}: {query}" for namespace, query in found))

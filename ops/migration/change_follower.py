@@ -1,4 +1,4 @@
-"""Follows what changes on the source while slots move: each changed document is made equal on the target."""
+"""Follows the changes on the source while slots move: each changed document is copied to the target."""
 
 import secrets
 import time
@@ -21,7 +21,7 @@ _MARKER: Final = {"_id": "marker"}
 
 
 class ResumePointLostError(Exception):
-    """The source does not know any more what has changed since the copy began."""
+    """The source's oplog does not reach back to the begin of the copy any more."""
 
 
 class ChangeFollower:
@@ -40,12 +40,12 @@ class ChangeFollower:
         self._progress = progress
 
     async def apply_changes(self) -> float:
-        """Apply all that was written before now; the seconds it took.
+        """Apply all changes that were written before this call; return the seconds that it took.
 
         A marker is written among the changes: once it is read, all earlier changes are read.
 
         Raises:
-            ResumePointLostError: the source has forgotten changes.
+            ResumePointLostError: the source's oplog has lost changes.
         """
         started = time.monotonic()
         marker = await self._write_marker()
@@ -73,7 +73,7 @@ class ChangeFollower:
         return value
 
     async def _copy_current_state(self, changed: dict[Namespace, dict[Any, None]]) -> None:
-        """Copy those of the changed documents that are there, remove those that are not."""
+        """Copy the changed documents that exist, delete the others."""
         self._progress.token = self._stream.resume_token
 
         async def read() -> CopyPage:
@@ -91,7 +91,7 @@ class ChangeFollower:
 
 @asynccontextmanager
 async def follow_changes(batch: MigrationBatch, progress: CopyProgress) -> AsyncIterator[ChangeFollower]:
-    """Follows on from where the progress says. Raises ResumePointLostError."""
+    """Follow the changes from the position in the progress. Raises ResumePointLostError."""
     start: dict[str, Any] = (
         {"resume_after": progress.token} if progress.token else {"start_at_operation_time": progress.start}
     )
@@ -116,7 +116,7 @@ def _translate_resume_errors() -> Iterator[None]:
 
 
 def _change_pipeline(batch: MigrationBatch) -> list[Document]:
-    """Update and removals do not say of which slot their documents are: they are looked up."""
+    """Return the change stream's pipeline; the slots of updates and deletes are looked up later."""
     followed = [each for each in batch.namespaces if not each.is_outbox]
     own = {
         "ns.db": {"$in": sorted({each.database for each in followed})},

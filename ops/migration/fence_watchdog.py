@@ -1,7 +1,8 @@
 """Lifts a fence that a migration has left: a process that each migration starts and that outlives it.
 
-It holds one end of a pipe. A migration that ends well says so there. After the end of any other, whether it
-was killed or could not open the slots again itself, the watchdog looks whether they are open, and opens them.
+It holds one end of a pipe, over which a migration reports a good end. After any other end, whether the
+migration was killed or could not open the slots again itself, the watchdog checks whether they are open, and
+opens them.
 """
 
 import asyncio
@@ -30,18 +31,18 @@ from ops.provision import AdminClient, open_admin_clients
 READY_TIMEOUT_S: Final = 30.0
 EXIT_TIMEOUT_S: Final = 10.0
 RESUME_GRACE_S: Final = 1.5
-"""For an operator who resumes at once: both wait until the heartbeat of the killed migration is too old."""
+"""For an operator who resumes at once: both wait until the heartbeat of the killed migration has expired."""
 WAIT_TIMEOUT_S: Final = 600.0
 RETRY_INTERVAL_S: Final = 1.0
 SHARD_TIMEOUT_MS: Final = 5_000
-"""The limit of each operation on a shard."""
+"""The time-out of each operation on a shard."""
 _READY_SIGNAL: Final = b"ready\n"
 _CLEAN_EXIT_SIGNAL: Final = b"ended well"
 
 
 @contextmanager
 def watch_fence(cluster: Cluster) -> Iterator[None]:
-    """Run a watchdog beside the block, which opens the slots unless the block ends well.
+    """Run a watchdog beside the block; it opens the slots unless the block ends well.
 
     Raises OpsError when the watchdog does not start.
     """
@@ -55,7 +56,7 @@ def watch_fence(cluster: Cluster) -> Iterator[None]:
 
 
 class _FenceWatchdog:
-    """The process, from the side of the migration that started it."""
+    """The watchdog's process, for the migration that started it."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
@@ -66,7 +67,7 @@ class _FenceWatchdog:
         threading.Thread(target=self._process.wait, daemon=True).start()
 
     def stop(self) -> None:
-        """End the watchdog, which has nothing to do."""
+        """Stop the watchdog, which has nothing to do."""
         try:
             self._process.communicate(_CLEAN_EXIT_SIGNAL, timeout=EXIT_TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -84,7 +85,7 @@ def _start_watchdog(cluster: Cluster) -> _FenceWatchdog:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=REPO,
-                # What ends the migration from a terminal must not end this.
+                # A signal from the terminal that ends the migration must not end the watchdog.
                 start_new_session=True,
             )
     except OSError as error:
@@ -99,7 +100,7 @@ def _start_watchdog(cluster: Cluster) -> _FenceWatchdog:
 
 @contextmanager
 def _open_log(path: Path | None) -> Iterator[BinaryIO | None]:
-    """Open the watchdog's log; without a path its lines go where this process's errors go."""
+    """Open the watchdog's log; without a path its lines go to this process's stderr."""
     if path is None:
         yield None
         return
@@ -132,7 +133,7 @@ def main() -> None:
 
 
 def _retry_until_open(cluster: Cluster) -> str:
-    """Return what was done, or why nothing could be done within ten minutes; "" when nothing had to be."""
+    """Return the report of what was done, or why it failed for ten minutes; "" when the slots were open."""
     until = time.monotonic() + WAIT_TIMEOUT_S
     while True:
         try:
@@ -152,7 +153,7 @@ async def _open_slots(cluster: Cluster) -> str:
 
 
 async def _are_slots_open(clients: dict[str, AdminClient]) -> bool:
-    """Return whether no slots are fenced, and the owner of the moving ones knows that it is."""
+    """Return whether no slots are fenced, and the moving ones' owner has the map that says so."""
     slot_map = await read_newest_slot_map(clients)
     if not slot_map.moving:
         return True

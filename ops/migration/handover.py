@@ -1,4 +1,4 @@
-"""From the first copy to the switch: nothing that was written to the source is missing on the target."""
+"""The handover from the first copy to the switch: the target misses no write of the source."""
 
 import asyncio
 import contextlib
@@ -19,15 +19,15 @@ from ops.migration.change_follower import ChangeFollower, ResumePointLostError, 
 from ops.migration.slot_map_editor import SlotMapEditor
 
 CONFIRM_TIMEOUT_S: Final = 90.0
-"""A process that was killed counts for a minute after it was last heard of."""
+"""A killed process counts as a member for a minute after its last announcement."""
 MAX_LAG_S: Final = 0.5
-"""How far behind the copy may be when the slots are fenced."""
+"""The maximum lag of the copy when the slots are fenced."""
 CONFIRM_FENCE_TIMEOUT_S: Final = 1.0
-"""How long processes may take to confirm a fence before it is lifted again."""
+"""The time for processes to confirm a fence, after which it is lifted again."""
 MAX_FENCE_S: Final = 2.5
-"""How long it may take until the last changes are copied, too."""
+"""The time for fencing and copying the last changes."""
 SWITCH_TIMEOUT_S: Final = 2.5
-"""How long the decision may take; after that it is looked up what became of it."""
+"""The time for the switch; after it the result is looked up."""
 LIFT_FENCE_TIMEOUT_S: Final = 60.0
 LIFT_FENCE_ATTEMPT_TIMEOUT_S: Final = 5.0
 POLL_INTERVAL_S: Final = 0.2
@@ -35,7 +35,7 @@ MAX_FENCE_ATTEMPTS: Final = 8
 MAX_COPY_ATTEMPTS: Final = 3
 FENCE_RETRY_DELAY_S: Final = 3.0
 MAX_WAITING_EVENTS: Final = 1_000
-"""Events in the outboxes that may be copied while nobody writes."""
+"""Events in the outboxes that may be copied during the fence."""
 CATCH_UP_TIMEOUT_S: Final = 300.0
 
 ReportProgress = Callable[[str], None]
@@ -43,13 +43,13 @@ ReportProgress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ActiveMigration:
-    """The move that the slot map names; its spans share source and target."""
+    """The move in the slot map; its spans share source and target."""
 
     moves: tuple[SlotMove, ...]
 
     @classmethod
     def from_slot_map(cls, slot_map: SlotMap) -> "ActiveMigration":
-        """Raise OpsError when nothing is under way."""
+        """Return the active migration. Raises OpsError when there is none."""
         if not slot_map.moving:
             raise OpsError("no slots are on their way")
         return cls(slot_map.moving)
@@ -61,16 +61,16 @@ class ActiveMigration:
 
     @property
     def target(self) -> str:
-        """The shard that is to have them."""
+        """The shard that receives the slots."""
         return self.moves[0].target
 
     @property
     def slots(self) -> frozenset[int]:
-        """All of them."""
+        """All slots of the move."""
         return frozenset(slot for move in self.moves for slot in move.span.slots)
 
     def is_switched(self, slot_map: SlotMap) -> bool:
-        """Whether the target owns them."""
+        """Return whether the target owns the slots."""
         return all(slot_map.owners[slot] == self.target for slot in self.slots)
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ class ActiveMigration:
 
 
 class Handover:
-    """Brings a move that is not switched to its switch."""
+    """Runs a move up to its switch."""
 
     def __init__(
         self, editor: SlotMapEditor, batch: MigrationBatch, migration: ActiveMigration, report: ReportProgress
@@ -89,7 +89,7 @@ class Handover:
         self._report = report
 
     async def copy_and_switch(self) -> tuple[int, float]:
-        """How many documents were copied, and for how many seconds the slots were fenced."""
+        """Return the number of copied documents, and the seconds for which the slots were fenced."""
         for _ in range(MAX_COPY_ATTEMPTS):
             try:
                 await self._copy()
@@ -104,7 +104,7 @@ class Handover:
         )
 
     async def _load_or_start_progress(self) -> CopyProgress:
-        """Return the progress of an earlier run; without one, nothing on the target counts."""
+        """Return the progress of an earlier run; without one, clear the target first."""
         progress = await self._batch.load_progress()
         if progress is None:
             await initial_copy.delete_batch_documents(self._batch, self._migration.target, lambda _: None)
@@ -112,7 +112,7 @@ class Handover:
         return progress
 
     async def _require_complete_copy(self) -> CopyProgress:
-        """Return the note of a copy that is complete: nothing is switched without it."""
+        """Return the progress of a complete copy. Raises OpsError when the copy is incomplete."""
         progress = await self._batch.load_progress()
         if progress is None or not self._batch.is_copied(progress):
             raise OpsError(
@@ -133,7 +133,10 @@ class Handover:
         self._report(f"{self._migration}: {progress.copied:,} documents copied; following what changes")
 
     async def _follow_and_switch(self) -> tuple[int, float]:
-        """Return what was read of the changes and not applied by one try is read again by the next."""
+        """Follow the changes and switch; return the number of copied documents and the seconds of the fence.
+
+        Changes that one try has read and not applied are read again by the next.
+        """
         for _ in range(MAX_FENCE_ATTEMPTS):
             progress = await self._require_complete_copy()
             async with follow_changes(self._batch, progress) as follower:
@@ -149,7 +152,7 @@ class Handover:
         )
 
     async def _catch_up(self, follower: ChangeFollower) -> None:
-        """Follows until the copy is a moment behind, and few events wait for the broker."""
+        """Follow until the copy is a moment behind, and few events wait for the broker."""
         report = throttle(lambda behind_s: self._report(f"{self._migration}: {behind_s:.2f} s behind"))
         until = time.monotonic() + CATCH_UP_TIMEOUT_S
         while time.monotonic() < until:
@@ -166,7 +169,7 @@ class Handover:
         )
 
     async def _fence_and_switch(self, follower: ChangeFollower, progress: CopyProgress) -> float | None:
-        """Return the seconds for which the slots were fenced; None when it took too long, and nothing has moved."""
+        """Fence the slots and switch; return the seconds of the fence, or None without a switch in time."""
         started, fenced_s, reason = time.monotonic(), None, ""
         try:
             with _limit_shard_calls():
@@ -186,7 +189,7 @@ class Handover:
         return None
 
     async def _fence_and_copy_rest(self, follower: ChangeFollower, progress: CopyProgress) -> str:
-        """Copy what was written until the fence stood; "", or what has kept it from being done."""
+        """Fence the slots and copy the last changes; return "", or why that failed."""
         source = self._migration.source
         await self._editor.replace_slot_map(
             rebalance.with_fence(self._editor.slot_map, self._migration.slots)
@@ -206,10 +209,10 @@ class Handover:
 
 
 async def lift_fence(editor: SlotMapEditor, migration: ActiveMigration) -> None:
-    """Open the slots for writes on the shard that owns them, whatever has become of what was tried.
+    """Open the slots for writes on the shard that owns them, whatever the outcome of the attempt.
 
     Raises:
-        OpsError: a shard did not answer for a minute: writes are refused until this is done again.
+        OpsError: a shard did not answer for a minute; it refuses writes until this is repeated.
     """
     until = time.monotonic() + LIFT_FENCE_TIMEOUT_S
     while True:
@@ -230,7 +233,7 @@ async def lift_fence(editor: SlotMapEditor, migration: ActiveMigration) -> None:
 
 
 async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:
-    """Lets it end before a cancellation passes, or a fence might stay."""
+    """Finish the work before passing on a cancellation, as a fence might remain otherwise."""
     task, cancelled = asyncio.ensure_future(work), False
     while not task.done():
         try:
@@ -244,13 +247,13 @@ async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:
 
 @contextlib.contextmanager
 def _limit_shard_calls() -> Iterator[None]:
-    """Nothing that is asked of a shard, not even the end of a session, lasts longer than the fence may."""
+    """Limit each operation on a shard, even the end of a session, to the time of a fence."""
     with pymongo.timeout(MAX_FENCE_S + SWITCH_TIMEOUT_S):
         yield
 
 
 def throttle(report: Callable[[float], None], every_s: float = 2.0) -> Callable[[float], None]:
-    """Pass on the latest value, at most every two seconds."""
+    """Return a report that passes on the latest value, at most every `every_s` seconds."""
     said_at = time.monotonic()
 
     def heard(value: float) -> None:

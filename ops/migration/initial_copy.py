@@ -1,4 +1,4 @@
-"""The first copy of documents and of waiting events, and the clearing of a broken-off one."""
+"""The initial copy of documents and of waiting events, and the clearing of an interrupted one."""
 
 import asyncio
 import time
@@ -17,11 +17,11 @@ PAGE_SIZE: Final = 500
 MAX_PAGE_BYTES: Final = 8_000_000
 """Of a page: it is written in one transaction."""
 FOLLOW_INTERVAL_S: Final = 5.0
-"""So that the source's memory of changes need not reach back to the beginning of the copy."""
+"""Short enough that the source's oplog need not reach back to the begin of the copy."""
 
 
 class InitialCopy:
-    """The first copy; documents that are copied already are followed during it."""
+    """The initial copy; changes of documents that are copied already are followed during it."""
 
     def __init__(self, batch: MigrationBatch, progress: CopyProgress, follower: ChangeFollower) -> None:
         self._batch = batch
@@ -31,7 +31,7 @@ class InitialCopy:
         self._page_size = 0
 
     async def copy_collections(self, report: Callable[[], None]) -> None:
-        """Copy the rest; leave half of the time to those who use the shards."""
+        """Copy the remaining documents; pause half of the time for the shards' other clients."""
         for namespace in self._batch.namespaces:
             if not namespace.is_outbox and str(namespace) not in self._progress.done:
                 await self._copy_collection(namespace, report)
@@ -65,7 +65,7 @@ class InitialCopy:
 
 
 async def copy_outboxes(batch: MigrationBatch, progress: CopyProgress, session: AsyncClientSession) -> None:
-    """Copy the events that wait, in order: both relays may send them, and they count once."""
+    """Copy the waiting events, in order; both shards' relays may publish them, and consumers drop repeats."""
     for namespace in batch.namespaces:
         after: Any = None
         while namespace.is_outbox and (rows := await _read_page(batch, namespace, after, session)):
@@ -74,7 +74,7 @@ async def copy_outboxes(batch: MigrationBatch, progress: CopyProgress, session: 
 
 
 async def delete_batch_documents(batch: MigrationBatch, shard: str, report: Callable[[int], None]) -> None:
-    """Remove the slots' documents from the source or the target, whichever does not own them."""
+    """Delete the slots' documents from the source or the target, whichever does not own them."""
     client, removed = batch.client(shard), 0
     for namespace in batch.namespaces:
         collection = client[namespace.database][namespace.collection]

@@ -1,4 +1,4 @@
-"""One migration at a time: each takes the next epoch, and a shard refuses the steps of an earlier one.
+"""The lock of migrations: each takes the next epoch, and a shard refuses the steps of an earlier one.
 
 The first shard of the slot map holds the lock and its heartbeat. The epoch is registered on every shard that
 takes part; a migration that was paused and superseded finds it changed in the transaction of its next step.
@@ -35,7 +35,7 @@ _MAJORITY: Final = WriteConcern("majority")
 
 
 class MigrationLockLostError(OpsError):
-    """Another migration has taken over; this one must change nothing any more."""
+    """Another migration has taken over; this one must not change anything any more."""
 
     def __init__(self) -> None:
         super().__init__("another migration has taken over from this one; see: ic shards list")
@@ -58,7 +58,7 @@ class MigrationLock:
         self._runner = runner
 
     async def register(self, *shards: str) -> None:
-        """Record the epoch on shards that take part. Raises MigrationLockLostError."""
+        """Record the epoch on the participating shards. Raises MigrationLockLostError."""
         for shard in shards:
             locks = self._collection(shard).with_options(write_concern=_MAJORITY)
             earlier = _LOCK | {"epoch": {"$lt": self._epoch}}
@@ -88,7 +88,7 @@ class MigrationLock:
             )
 
     async def send_heartbeats(self, over: asyncio.Event) -> None:
-        """Record every second that this migration is alive, until it is over."""
+        """Record every second that this migration is alive, until `over` is set."""
         while not over.is_set():
             with contextlib.suppress(PyMongoError):
                 await self._send_heartbeat()
@@ -103,7 +103,7 @@ class MigrationLock:
             await self._collection(self._first).update_one(older, [{"$set": own}], upsert=True)
 
     async def release(self) -> None:
-        """Let another migration begin at once."""
+        """Release the lock at once."""
         await self._collection(self._first).delete_one(_HEARTBEAT | {"epoch": self._epoch})
 
     async def _require_registered(self, shard: str) -> None:
@@ -118,10 +118,10 @@ class MigrationLock:
 async def hold_migration_lock(
     clients: Mapping[str, AdminClient], first: str, owner: str = ""
 ) -> AsyncIterator[MigrationLock]:
-    """Take the lock on the map's first shard, keep it alive, and release it at the end.
+    """Take the lock on the map's first shard, renew it, and release it at the end.
 
-    `owner` is named to those that have to wait, before the host and process. Raises MigrationRunningError
-    while another migration is alive; one that was killed is superseded after five seconds.
+    `owner` identifies this migration to waiting ones, before host and process. Raises MigrationRunningError
+    while another migration is alive; a killed one is superseded after five seconds.
     """
     locks = clients[first][CLUSTER_DATABASE][MIGRATION_COLLECTION].with_options(write_concern=_MAJORITY)
     epoch = None
@@ -149,7 +149,7 @@ async def _read_epoch(locks: AsyncCollection[dict[str, Any]]) -> int:
 
 
 async def _take_next_epoch(before: int, locks: AsyncCollection[dict[str, Any]]) -> int | None:
-    """Return the next epoch; None when somebody else, who has waited too, has taken it."""
+    """Return the next epoch; None when another waiting migration has taken it."""
     unchanged = _LOCK | ({"epoch": before} if before else {})
     change = {"$setOnInsert": {"epoch": 1}} if not before else {"$inc": {"epoch": 1}}
     done = await locks.update_one(unchanged, change, upsert=not before)

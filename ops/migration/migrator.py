@@ -1,4 +1,4 @@
-"""Carries a move out from wherever it stands, or takes it back."""
+"""Runs a move from its recorded state to its end, or undoes it."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ from ops.migration.handover import (
 from ops.migration.slot_map_editor import SlotMapEditor
 
 EARLIER_CALLS_GRACE_S: Final = 5.0
-"""How long questions may go on that were begun before the map said that slots move."""
+"""The time for reads to end that began before the map named the move."""
 READERS_GRACE_S: Final = WRITE_LEASE_S
-"""How long those who read by the earlier map are left alone before the source is cleared."""
+"""The time for readers by the earlier map before the source is cleared."""
 
 
 @dataclass(frozen=True)
 class MigrationResult:
-    """What a move did: documents of the first copy, and the seconds for which writes were refused."""
+    """The result of a move: documents of the initial copy, and the seconds for which writes were refused."""
 
     slots: int
     source: str
@@ -54,7 +54,7 @@ class SlotMigrator:
         return await self.finish()
 
     async def finish(self) -> MigrationResult:
-        """Carries the move that is under way on to its end. Raises OpsError when there is none."""
+        """Finish the active move. Raises OpsError when there is none."""
         migration = ActiveMigration.from_slot_map(self._editor.slot_map)
         await self._editor.lock.register(migration.source)
         await lift_fence(self._editor, migration)
@@ -79,7 +79,7 @@ class SlotMigrator:
         return MigrationResult(len(migration.slots), migration.source, migration.target, documents, fenced_s)
 
     async def abort(self) -> None:
-        """Take the move back that is under way. Raises OpsError when there is none, or it is switched."""
+        """Undo the active move. Raises OpsError when there is none, or it is switched."""
         migration = ActiveMigration.from_slot_map(self._editor.slot_map)
         await self._editor.lock.register(migration.source)
         await lift_fence(self._editor, migration)
@@ -90,7 +90,7 @@ class SlotMigrator:
             )
         await self._editor.lock.register(migration.target)
         batch = self._batch(migration)
-        # First, so that a resumed move that was taken back in part copies everything again.
+        # First, so that a resumed move that was partly undone copies everything again.
         await batch.delete_progress()
         await self._clear(batch, migration.target)
         await self._end_migration()
@@ -128,7 +128,7 @@ class SlotMigrator:
 
 
 def group_moves_by_shards(plan: Sequence[SlotMove]) -> Mapping[tuple[str, str], list[SlotMove]]:
-    """Return a plan's moves by source and target: each pair is one move."""
+    """Return a plan's moves by source and target: each pair is one migration."""
     found: dict[tuple[str, str], list[SlotMove]] = {}
     for move in plan:
         found.setdefault((move.source, move.target), []).append(move)

@@ -1,4 +1,4 @@
-"""The moves that an operator asks for, on the shards of a cluster."""
+"""The operator's actions on slots: moving, rebalancing, resuming, aborting."""
 
 import asyncio
 import signal
@@ -25,7 +25,7 @@ from ops.service_names import service_database
 T = TypeVar("T")
 
 SHARD_TIMEOUT_MS: Final = 20_000
-"""Of everything that is asked of a shard."""
+"""The time-out of each operation on a shard."""
 _RESUME_HINT: Final = (
     "If slots are on their way (ic shards list), go on with: ic shards move --resume; then ask again for "
     "what else was to be moved"
@@ -33,7 +33,7 @@ _RESUME_HINT: Final = (
 
 
 def parse_slots(text: str) -> list[int]:
-    """Return the slots that an operator names, such as `0-1023,4000`. Raises OpsError."""
+    """Return the slots in an operator's text, such as `0-1023,4000`. Raises OpsError."""
     slots: set[int] = set()
     for part in text.split(","):
         first, _, last = part.strip().partition("-")
@@ -50,7 +50,7 @@ def parse_slots(text: str) -> list[int]:
 def move_slots(
     cluster: Cluster, slots: Sequence[int], target: str, report: ReportProgress
 ) -> list[MigrationResult]:
-    """Move slots to a shard, from wherever they are. Raises OpsError."""
+    """Move slots to a shard, from whichever shards own them. Raises OpsError."""
 
     async def action(migrator: SlotMigrator, editor: SlotMapEditor) -> list[MigrationResult]:
         _require_no_migration(editor.slot_map)
@@ -76,7 +76,7 @@ def rebalance_slots(cluster: Cluster, report: ReportProgress) -> list[MigrationR
 
 
 def resume_migration(cluster: Cluster, report: ReportProgress) -> list[MigrationResult]:
-    """Finishes the move that is under way. Raises OpsError when there is none."""
+    """Finish the active move. Raises OpsError when there is none."""
 
     async def action(migrator: SlotMigrator, editor: SlotMapEditor) -> list[MigrationResult]:
         await editor.publish_to_all()
@@ -86,7 +86,7 @@ def resume_migration(cluster: Cluster, report: ReportProgress) -> list[Migration
 
 
 def abort_migration(cluster: Cluster, report: ReportProgress) -> None:
-    """Take back the move that is under way. Raises OpsError when there is none, or it is switched."""
+    """Undo the active move. Raises OpsError when there is none, or it is switched."""
 
     async def action(migrator: SlotMigrator, _: SlotMapEditor) -> None:
         await migrator.abort()
@@ -95,7 +95,7 @@ def abort_migration(cluster: Cluster, report: ReportProgress) -> None:
 
 
 def plan_rebalance(cluster: Cluster) -> list[SlotMove]:
-    """Return what a rebalancing would move now. Raises OpsError."""
+    """Return the moves of a rebalancing now. Raises OpsError."""
 
     async def action() -> list[SlotMove]:
         async with open_admin_clients(cluster) as clients:
@@ -132,7 +132,7 @@ def _require_no_migration(slot_map: SlotMap) -> None:
 
 
 async def _require_all_shards(editor: SlotMapEditor) -> None:
-    """Also send the present map to those that missed it. Raises OpsError when a shard is silent."""
+    """Publish the present map to shards that missed it. Raises OpsError when one does not answer."""
     if silent := await editor.publish_to_all():
         raise OpsError(f"every shard has to take part, and these do not answer: {', '.join(silent)}")
 
@@ -170,7 +170,7 @@ def _run_migration(
 
 
 def _slot_namespaces() -> list[Namespace]:
-    """Every collection whose documents live in slots."""
+    """Return every collection whose documents live in slots."""
     return [
         Namespace(service_database(service), spec.name)
         for service, declared in declared_collections().items()
@@ -180,7 +180,7 @@ def _slot_namespaces() -> list[Namespace]:
 
 
 def _cancel_on_sigterm() -> None:
-    """As on Ctrl-C: the fence is lifted before it ends."""
+    """Cancel on SIGTERM as on Ctrl-C: the fence is lifted before the end."""
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

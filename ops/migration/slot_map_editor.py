@@ -1,4 +1,4 @@
-"""The slot map as a migration changes it: decided on the first shard, then published to the others."""
+"""Changes of the slot map: decided on the first shard, then published to the others."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -34,7 +34,7 @@ _RUNNING_WRITES: Final[list[dict[str, Any]]] = [
 
 
 class SlotMapEditor:
-    """All shards and their newest slot map; only the holder of the lock changes it."""
+    """All shards and their newest slot map; only the holder of the lock may change it."""
 
     def __init__(self, clients: Mapping[str, AdminClient], slot_map: SlotMap, lock: MigrationLock) -> None:
         self.clients = clients
@@ -43,7 +43,7 @@ class SlotMapEditor:
 
     @property
     def first_shard(self) -> str:
-        """The shard whose copy decides which map comes next."""
+        """The shard with the authoritative copy."""
         return next(iter(self.slot_map.uris))
 
     def database(self, shard: str) -> ClusterDatabase:
@@ -51,10 +51,10 @@ class SlotMapEditor:
         return self.clients[shard][CLUSTER_DATABASE]
 
     async def replace_slot_map(self, new: SlotMap) -> None:
-        """Make `new` the map that follows the present one; the first shard's copy decides.
+        """Make `new` the successor of the present map, on the first shard.
 
         Raises:
-            OpsError: somebody else has changed the map or taken over; nothing was changed.
+            OpsError: another process has changed the map or taken over; nothing was changed.
             PyMongoError: the first shard does not answer; `reload` tells whether it was changed.
         """
         exchange = partial(
@@ -66,7 +66,7 @@ class SlotMapEditor:
         await slot_map_store.notify_slot_map_change(self.database(self.first_shard), new.version)
 
     async def reload(self) -> None:
-        """Take over the first shard's copy. Raises PyMongoError."""
+        """Read the first shard's copy. Raises PyMongoError."""
         self.slot_map = await slot_map_store.read_slot_map(self.database(self.first_shard)) or self.slot_map
 
     async def publish_to_shard(self, shard: str) -> None:
@@ -104,7 +104,7 @@ class SlotMapEditor:
         )
 
     async def wait_for_running_writes(self, shard: str) -> None:
-        """Wait for the writes and transactions that run on the shard: their clients may have given up."""
+        """Wait for the running writes and transactions on the shard, even of clients that have given up."""
         left = await self._running_writes(shard)
         while left:
             await asyncio.sleep(POLL_INTERVAL_S)
@@ -128,7 +128,7 @@ async def edit_slot_map(clients: Mapping[str, AdminClient], owner: str = "") -> 
 
 
 async def read_newest_slot_map(clients: Mapping[str, AdminClient]) -> SlotMap:
-    """Return the map that the first shard holds; other shards need not answer.
+    """Return the first shard's map; other shards need not answer.
 
     Raises:
         OpsError: the first shard does not answer or has no copy, a shard has a newer one, or the stack lacks

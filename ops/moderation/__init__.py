@@ -1,4 +1,4 @@
-"""Moderators' calls to a running stack: what `ic moderate`, the demo and the tests decide by."""
+"""Moderators' calls to a running stack, for `ic moderate`, the demo and the tests."""
 
 from ops.moderation.client import ModerationClient
 

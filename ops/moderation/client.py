@@ -1,4 +1,4 @@
-"""Moderators at work: internal calls to the services, under the operators' own identity."""
+"""Moderators' client: internal calls to the services, with the operators' own identity."""
 
 import getpass
 import time
@@ -22,12 +22,12 @@ from ops.service_names import OPERATOR_SERVICE
 
 CALL_TIMEOUT_S: Final = 8.0
 COMPANY_KNOWN_TIMEOUT_S: Final = 20.0
-"""How long a company that has just registered may take to become known."""
+"""The time for the services to know a company that has just registered."""
 POLL_INTERVAL_S: Final = 0.1
 
 
 class ModerationClient:
-    """One moderator, who decides under a name that is kept with each decision."""
+    """One moderator, whose name is stored with each decision."""
 
     def __init__(self, cluster: Cluster, name: str = "") -> None:
         self._cluster = cluster
@@ -43,13 +43,13 @@ class ModerationClient:
         return answer
 
     def get_case(self, listing_id: str) -> pb.ModerationCase:
-        """One listing. Raises DomainError INTERNSHIP_NOT_FOUND."""
+        """Return one listing. Raises DomainError INTERNSHIP_NOT_FOUND."""
         request = pb.GetModerationCaseRequest(internship_id=listing_id)
         answer: pb.ModerationCase = self._listings("GetModerationCase", request)
         return answer
 
     def decide(self, listing_id: str, decision: str, reason: str = "", etag: str = "") -> pb.ModerationCase:
-        """Decides on the version of `etag`, without one on the present version.
+        """Decide on the version of `etag`; without one on the present version.
 
         Raises DomainError INTERNSHIP_NOT_FOUND, STALE_ETAG, ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE.
         """
@@ -64,7 +64,7 @@ class ModerationClient:
         return answer
 
     def approve(self, listing_id: str) -> pb.ModerationCase:
-        """Lets a listing that waits go online."""
+        """Approve a listing that waits for review."""
         return self.decide(listing_id, "APPROVE")
 
     def list_companies(self, state: str = "", limit: int = 50) -> user.ListCompaniesResponse:

@@ -1,4 +1,4 @@
-"""Derived data of a running cluster, rebuilt from the source of truth by the services' own code."""
+"""Rebuilds derived data of a running cluster from the source of truth, by the services' own code."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ SlotOwners = tuple[str, ...]
 
 @dataclass(frozen=True)
 class ReplayRequest:
-    """Which `kind` to rebuild, `search`, `applicants` or `figures`, from what changed `since` or from all."""
+    """The `kind` to rebuild, `search`, `applicants` or `figures`, from changes since `since` or from all."""
 
     kind: str
     since: datetime | None
@@ -38,11 +38,11 @@ class ReplayRequest:
 
 
 def replay_derived_data(cluster: Cluster, request: ReplayRequest, progress: ReconcileProgress) -> None:
-    """Rebuild while the cluster serves; `progress` is called with what was looked at.
+    """Rebuild while the cluster serves; `progress` receives the numbers of examined documents.
 
     Raises:
         OpsError: slots are moving between shards, or have moved since it began.
-        DomainError: a shard does not answer; what was done stays done.
+        DomainError: a shard does not answer; finished repairs are kept.
     """
 
     async def replay() -> None:
@@ -56,7 +56,7 @@ def replay_derived_data(cluster: Cluster, request: ReplayRequest, progress: Reco
 
 @dataclass(frozen=True)
 class _ServiceShards:
-    """The services' shards. A run looks through one after the other, so no document may change its shard."""
+    """The services' shards. A run reads one after the other, so no document may change its shard."""
 
     cluster: Cluster
     closing: AsyncExitStack

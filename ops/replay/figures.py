@@ -1,7 +1,7 @@
-"""The figures of analytics, counted again from the applications and listings of the other services.
+"""The figures of analytics, recounted from the applications and listings of the other services.
 
-Services know each other by their events only, so each source repeats its past events, and
-analytics takes it in as it takes in events.
+Services know each other by their events only, so each source repeats its past events, and analytics handles
+them as it handles events.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ from services.internship.repository.listings import ListingRepository
 
 
 class FigureSources:
-    """What the other services have stored, as the events that analytics would have had of it."""
+    """The data of the other services, as the events that analytics would have received."""
 
     def __init__(self, applications: Shards, listings: Shards, clock: Clock) -> None:
         self.applications = ApplicationRepository(applications)
@@ -34,7 +34,7 @@ class FigureSources:
         self.clock = clock
 
     def application_events(self, application: Application) -> list[ApplicationEvent]:
-        """All events of an application."""
+        """Return all events of an application."""
         return [
             application_event_from_message(replayed_event_message(event), time)
             for event, time in replay_events(application)
@@ -47,21 +47,21 @@ class FigureSources:
         return listing_event_from_message(message.internship, time)
 
     async def current_application_events(self, application_id: str) -> list[ApplicationEvent] | None:
-        """All events of an application until now; None when there is none."""
+        """Return all events of an application until now; None when it does not exist."""
         application = await self.applications.get(application_id)
         return None if application is None else self.application_events(application)
 
     async def current_listing_event(self, listing_id: str) -> ListingEvent | None:
-        """Return the last event of a listing until now; None when there is none."""
+        """Return the last event of a listing until now; None when it does not exist."""
         listing = await self.listings.get(listing_id)
         return None if listing is None else self.listing_event(listing)
 
     async def existing_applications(self, ids: Sequence[str]) -> set[str]:
-        """Those of these that there are."""
+        """Return those of these applications that exist."""
         return await self.applications.existing_ids(ids)
 
     async def existing_listings(self, ids: Sequence[str]) -> set[str]:
-        """Those of these that there are."""
+        """Return those of these listings that exist."""
         return await self.listings.existing_ids(ids)
 
 
@@ -86,7 +86,7 @@ class FiguresReplay:
         )
 
     async def replay(self, since: datetime | None) -> None:
-        """Everything; with `since`, what applications and listings changed since then have part in."""
+        """Rebuild everything, or with `since` what depends on applications and listings changed since."""
         await self._applications(since)
         if since is None:
             await self._remove_orphans(APPLICATION_TRACKS)
@@ -107,7 +107,7 @@ class FiguresReplay:
             self.progress("applications", len(changed), wrong)
 
     async def _listings(self, since: datetime | None) -> list[str]:
-        """Return the companies whose listings were counted."""
+        """Recount listings; return the IDs of their companies."""
         companies: dict[str, None] = {}
         async for page in self.sources.listings.iterate_pages():
             for listing in page:

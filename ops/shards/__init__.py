@@ -1,1 +1,1 @@
-"""The shards of a cluster: what they hold, and how one is added."""
+"""The shards of a cluster: their content, and adding one."""

@@ -1,4 +1,4 @@
-"""One more shard for a running cluster, started for it or there already, and shards at other addresses."""
+"""Adding a shard to a running cluster, with started or existing servers, and changing a shard's address."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -22,14 +22,14 @@ from ops.shards.users import ensure_service_users
 
 
 def add_shard(cluster: Cluster, name: str, address: str, steps: StepProgress) -> SlotMap:
-    """Prepare one more shard and add it to the slot map, with no slots; may be repeated.
+    """Prepare one more shard and add it to the slot map, without slots; may be repeated.
 
-    Without an address its servers are started. With one they are there already, with the administrator's
-    user of the cluster.
+    Without an address its servers are started. With one they exist already, with the cluster's administrator
+    as a user.
 
     Raises:
-        OpsError: the name, the address or the servers there cannot be taken, the cluster cannot start more,
-            or a shard does not answer.
+        OpsError: the name, the address or the servers there are unusable, the cluster cannot start more, or a
+            shard does not answer.
     """
     grown = _with_new_shard(cluster, name, address and addresses.normalise_shard_uri(address))
     shard = _require_shard(grown, name)
@@ -77,7 +77,7 @@ def _save_slot_map(cluster: Cluster, slot_map: SlotMap) -> SlotMap:
 
 
 def _with_new_shard(cluster: Cluster, name: str, address: str) -> Cluster:
-    """Return the cluster with the new shard, all checked before anything is touched."""
+    """Return the cluster with the new shard, after all checks and before any change."""
     grown = cluster.with_shard(name, address)
     slot_map, behind = asyncio.run(_read_slot_map(cluster))
     if name in slot_map.uris and behind and address in ("", slot_map.uris[name]):
@@ -104,7 +104,7 @@ async def _check_new_shard(cluster: Cluster, shard: ClusterShard) -> None:
 
 
 async def _check_new_address(before: Cluster, after: Cluster, name: str) -> None:
-    """The shard at its new address holds the newest slot map, and the one at the old address is no other."""
+    """Raise OpsError unless the new address has the newest slot map, and the old one is the same shard."""
     async with (
         open_admin_clients(before) as old,
         open_admin_clients(after) as new,
@@ -147,7 +147,7 @@ async def _read_slot_map(cluster: Cluster) -> tuple[SlotMap, list[str]]:
 
 
 async def _read_agreed_slot_map(clients: Mapping[str, AdminClient]) -> tuple[SlotMap, list[str]]:
-    """Return the newest map, and its shards that do not hold it. Raises OpsError when one does not answer."""
+    """Return the newest map, and the shards without it. Raises OpsError when one does not answer."""
     copies, errors = await read_slot_map_copies(clients)
     slot_map = slot_map_store.newest_slot_map(copies)
     if slot_map is None:
@@ -167,7 +167,7 @@ def _require_agreement(slot_map: SlotMap, behind: list[str]) -> None:
 
 
 async def _record_shard(cluster: Cluster, name: str, uri: str) -> SlotMap:
-    """Return the new shard knows of itself before anybody else does."""
+    """Add the shard to the slot map, first on the new shard, then on the others."""
     async with (
         open_admin_clients(cluster) as clients,
         slot_map_editor.edit_slot_map(clients) as editor,

@@ -1,4 +1,4 @@
-"""The address of a shard, as somebody gives it who has the servers."""
+"""Addresses of shards, as operators type them."""
 
 import re
 from typing import Final
@@ -18,7 +18,7 @@ _LOGIN_OPTIONS: Final = frozenset({"authsource", "authmechanism", "authmechanism
 
 
 def normalise_shard_uri(uri: str) -> str:
-    """Return the address in one form, `mongodb://hosts/?options`. Raises OpsError, which never shows a password."""
+    """Return the address as `mongodb://hosts/?options`. Raises OpsError, whose message has no password."""
     if not uri.startswith(SCHEME):
         raise OpsError(f"the address of a shard begins with {SCHEME}: {ADDRESS_HINT}")
     if "@" in uri:
@@ -37,12 +37,12 @@ def normalise_shard_uri(uri: str) -> str:
 
 
 def shard_hosts(uri: str) -> str:
-    """Its servers: `host:port,host:port`."""
+    """Return the shard's servers: `host:port,host:port`."""
     return uri.removeprefix(SCHEME).partition("/")[0]
 
 
 def add_login_to_uri(uri: str, user: str, password: str) -> str:
-    """Return the address together with a user of the database `admin`."""
+    """Return the address with a user of the database `admin`."""
     options = uri.partition("?")[2]
     return f"{SCHEME}{user}:{password}@{shard_hosts(uri)}/?{options}{'&' if options else ''}authSource=admin"
 
@@ -53,7 +53,7 @@ def admin_uri(shard: ClusterShard, login: AdminLogin) -> str:
 
 
 def describe_unreachable_shard(shard: ClusterShard, error: Exception) -> str:
-    """Say in one sentence that a shard does not do what it is asked for, and why."""
+    """Return a sentence that says that a shard does not answer as it should, and why."""
     where = shard_hosts(shard.uri)
     if isinstance(error, OperationFailure) and error.code == _AUTHENTICATION_FAILED:
         return (

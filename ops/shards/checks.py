@@ -1,4 +1,4 @@
-"""Whether servers that are there already can be a shard of a cluster."""
+"""Checks whether existing servers can be a shard of a cluster."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +18,11 @@ from ops.shards import addresses
 async def require_usable_shard(
     shard: ClusterShard, client: AdminClient, known: Mapping[str, AdminClient], slot_map: SlotMap
 ) -> None:
-    """Asks the servers what they are; `slot_map` is the newest, `known` its shards.
+    """Check that the servers can be a new shard; `slot_map` is the newest, `known` its shards.
 
     Raises:
         OpsError: they are no replica set and no `mongos`, one of the known shards, or of another stack.
-        PyMongoError: they do not answer, or not to the administrator's user of the stack.
+        PyMongoError: they do not answer, or refuse the administrator's user of the stack.
     """
     await require_unknown_servers(shard, client, known)
     where = addresses.shard_hosts(shard.uri)
@@ -37,7 +37,7 @@ async def require_usable_shard(
 async def require_unknown_servers(
     shard: ClusterShard, client: AdminClient, known: Mapping[str, AdminClient]
 ) -> None:
-    """As `require_usable_shard`, whatever slot map the servers hold."""
+    """Check as `require_usable_shard` does, whatever slot map the servers hold."""
     where = addresses.shard_hosts(shard.uri)
     _require_replica_set_or_mongos(
         where, await client.admin.command("hello"), client.options.replica_set_name
@@ -49,7 +49,7 @@ async def require_unknown_servers(
 
 
 async def require_same_servers(shard: ClusterShard, client: AdminClient, former: AdminClient) -> None:
-    """Raise OpsError when a shard still answers at its former address, and is another than this one."""
+    """Raise OpsError when a shard still answers at its former address, and is not the same servers."""
     try:
         before = await _servers_id(former)
     except PyMongoError:
@@ -72,7 +72,7 @@ def _require_replica_set_or_mongos(where: str, hello: Mapping[str, Any], asked_f
 
 
 async def _servers_id(client: AdminClient) -> Any:
-    """Return the same for every address of a replica set, or of a sharded cluster."""
+    """Return an ID that is the same at every address of a replica set, or of a sharded cluster."""
     if await is_mongos(client):
         return (await client["config"]["version"].find_one({}) or {})["clusterId"]
     return (await client.admin.command("replSetGetConfig"))["config"]["settings"]["replicaSetId"]

@@ -1,4 +1,4 @@
-"""The shards of a cluster: what they hold, and whether it lies where it should."""
+"""The status of a cluster's shards: their content, and whether it belongs there."""
 
 import asyncio
 from collections import defaultdict
@@ -26,10 +26,11 @@ _OPERATION_KINDS: Final = ("insert", "query", "update", "delete")
 
 @dataclass(frozen=True)
 class ShardStatus:
-    """One shard: what of the slot map is its own, and what its server says; None where it does not answer.
+    """One shard: its part of the slot map, and its server's figures; None when it does not answer.
 
-    `bytes` are those of the documents, before compression; `operations_per_s` all that its server does;
-    `moving_slots` counts the slots of which it may hold documents that another shard owns, as they move.
+    `bytes` are those of the documents, before compression; `operations_per_s` all that its server executes;
+    `moving_slots` is the number of slots of which it may hold documents that another shard owns, as they
+    move.
     """
 
     name: str
@@ -46,15 +47,15 @@ class ShardStatus:
 
 
 def read_shard_statuses(cluster: Cluster) -> list[ShardStatus]:
-    """Return every shard. Raises OpsError when none of them answers."""
+    """Return every shard's status. Raises OpsError when none of them answers."""
     return asyncio.run(_read_shard_statuses(cluster))
 
 
 def find_shard_problems(cluster: Cluster) -> list[str]:
     """Return each fault of the shards in one sentence.
 
-    Copies of the slot map that are missing, wrong or differ; documents that lie on another shard than their
-    slot, or say no slot; collections that nobody has declared.
+    Faults are missing, invalid or different copies of the slot map; documents on another shard than their
+    slot's, or without a slot; and undeclared collections.
     """
     return asyncio.run(_find_shard_problems(cluster))
 
@@ -62,7 +63,7 @@ def find_shard_problems(cluster: Cluster) -> list[str]:
 async def read_slot_map_copies(
     clients: Mapping[str, AdminClient],
 ) -> tuple[dict[str, SlotMap], dict[str, str]]:
-    """By shard: its copy, or why there is none to be had."""
+    """Return by shard its copy, or why it cannot be read."""
     copies: dict[str, SlotMap] = {}
     errors: dict[str, str] = {}
     for name, client in clients.items():
@@ -179,7 +180,7 @@ async def _find_misplaced_documents(shard: str, client: AdminClient, slot_map: S
 
 
 async def _count_documents_by_slot(collection: Any, spec: CollectionSpec) -> dict[Any, int]:
-    """How many documents say that they live in a slot; None for those that say nothing."""
+    """Return the number of documents by slot; None for those without one."""
     cursor = await collection.aggregate(
         [{"$group": {"_id": f"${spec.slot_field}", "documents": {"$sum": 1}}}]
     )
@@ -187,9 +188,9 @@ async def _count_documents_by_slot(collection: Any, spec: CollectionSpec) -> dic
 
 
 def describe_misplaced_documents(shard: str, counts: Mapping[Any, int], slot_map: SlotMap) -> list[str]:
-    """Return what of the documents on a shard does not belong there, given how many there are of each slot.
+    """Return sentences about documents that do not belong on a shard, given their numbers by slot.
 
-    Those of slots that are on their way between this shard and another one may be on both.
+    Documents of slots that move between this shard and another one may be on both.
     """
     moving = slot_map.orphan_slots(shard)
     of_others: dict[str, dict[int, int]] = defaultdict(dict)
@@ -213,5 +214,5 @@ def _name_spans(slots: Any) -> str:
 
 
 def describe_in_one_line(error: Exception) -> str:
-    """Return what went wrong, as the end of a sentence."""
+    """Return the error as the end of a sentence."""
     return f"{type(error).__name__}: {str(error).splitlines()[0][:160]}"

@@ -1,4 +1,4 @@
-"""The users that provisioning makes on a shard: one for each service, with its own database only."""
+"""The users that provisioning makes on a shard: one for each service, for its own database only."""
 
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from ops.shards import addresses
 SERVER_SELECTION_TIMEOUT_MS: Final = 2_000
 SOCKET_TIMEOUT_MS: Final = 30_000
 MEMBER_ROLE: Final = "ic_member"
-"""Reads the shard's copy of the slot map, and records which version it has confirmed."""
+"""Reads the shard's copy of the slot map, and records the confirmed version."""
 _ADMIN_DATABASE: Final = "admin"
 _USER_ALREADY_EXISTS: Final = 51003
 _ROLE_ALREADY_EXISTS: Final = 51002
@@ -23,10 +23,10 @@ _Client = MongoClient[dict[str, Any]]
 
 
 def ensure_service_users(cluster: Cluster) -> None:
-    """Make each service's user on every shard; change nothing that is there.
+    """Create each service's user on every shard; leave existing ones as they are.
 
     Raises:
-        OpsError: a shard does not answer, or not to the administrator's user.
+        OpsError: a shard does not answer, or refuses the administrator's user.
     """
     for shard in cluster.shards:
         try:
@@ -48,7 +48,7 @@ def _ensure_shard_users(cluster: Cluster, shard: ClusterShard) -> None:
 
 
 def _ensure_user(client: _Client, service: str, password: str) -> None:
-    """Let a service's user read, write and follow its own database, and take part in the cluster's."""
+    """Create a service's user, who may use its own database, and take part in the cluster's."""
     roles = [
         {"role": "readWrite", "db": service_database(service)},
         {"role": MEMBER_ROLE, "db": _ADMIN_DATABASE},

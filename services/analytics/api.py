@@ -15,7 +15,7 @@ class AnalyticsServicer(AnalyticsServiceServicer):
         self._figures = figures
 
     async def GetFunnel(self, request: pb.GetFunnelRequest, context: RpcContext) -> pb.Funnel:
-        """Answer how far the applicants of one listing came."""
+        """Answer the funnel of one listing."""
         return mapping.funnel_message(
             await self._figures.read_funnel(current_principal(), request.internship_id)
         )

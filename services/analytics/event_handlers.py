@@ -1,4 +1,4 @@
-"""Which events of other services are counted."""
+"""The events of other services that are counted."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial

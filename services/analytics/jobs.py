@@ -1,4 +1,4 @@
-"""What the analytics service runs on a schedule: nothing."""
+"""The scheduled jobs of the analytics service: none."""
 
 from chassis.roles.periodic_tasks import PeriodicTask
 

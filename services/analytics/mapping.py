@@ -1,4 +1,4 @@
-"""Events of other services as the facts that are counted, and figures as the contract's messages."""
+"""Events of other services as counted facts, and figures as the contract's messages."""
 
 from datetime import datetime
 from typing import Final
@@ -24,7 +24,7 @@ _LISTING_STATES: Final = EnumNames(InternshipState.DESCRIPTOR)
 
 
 def listing_event_from_message(internship: Internship, time: datetime) -> ListingEvent:
-    """Return what an event that happened at `time` says of a listing."""
+    """Return the facts of an event about a listing that happened at `time`."""
     return ListingEvent(
         internship_id=internship.id,
         company_id=internship.company.id,
@@ -35,7 +35,7 @@ def listing_event_from_message(internship: Internship, time: datetime) -> Listin
 
 
 def deleted_listing_event_from_message(event: events.InternshipDeleted, time: datetime) -> ListingEvent:
-    """Return that a draft was deleted at `time`."""
+    """Return the facts of a draft's deletion at `time`."""
     return ListingEvent(
         internship_id=event.internship_id,
         company_id=event.company_id,
@@ -48,7 +48,7 @@ def deleted_listing_event_from_message(event: events.InternshipDeleted, time: da
 def application_event_from_message(
     event: events.ApplicationSubmitted | events.ApplicationMoved, time: datetime
 ) -> ApplicationEvent:
-    """Return what an event that happened at `time` says of an application."""
+    """Return the facts of an event about an application that happened at `time`."""
     if isinstance(event, events.ApplicationSubmitted):
         return _application_event_from_facts(event.application, time)
     target = _APPLICATION_STATES.name(event.to)
@@ -62,7 +62,7 @@ def application_event_from_message(
 
 
 def funnel_message(figures: RecruitingFigures) -> pb.Funnel:
-    """Return how far the applicants of one listing came."""
+    """Return the message with the funnel of one listing."""
     funnel = pb.Funnel(
         internship_id=figures.id,
         views=figures.views,

@@ -1,11 +1,11 @@
-"""Figures counted again from what the other services have stored, while events go on being counted.
+"""Recounts figures from the data of the other services, while events go on being counted.
 
-First the tracks of applications are brought into line with the applications. That changes no figure. Then the
+First the tracks of applications are reconciled with the applications, which changes no figure. Then the
 figures of each listing are replaced by the sums over its tracks, and those of each company by the sums over
-its listings, each in a transaction that meets those of the events on the document that they all change. So an
-event is in the sums or added to them, never both. A run that is broken off has to be repeated: what it had
-brought into the tracks, and not yet into the sums, no later event counts. Views are stored nowhere else and
-stay as they are.
+its listings, each in a transaction that conflicts with those of the events on the document that all of them
+change. So an event is either in the sums or added to them. A run that is interrupted has to be repeated: no
+later event counts facts that are in the tracks and not yet in the sums. Views are stored nowhere else and are
+kept.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -18,7 +18,7 @@ from services.analytics.repository import FigureRepository
 class FigureRebuilder:
     """Rebuilds in order: the tracks of all applications, then each listing, then each company.
 
-    `history_now` and `listing_now` ask for all events of one application, and the latest of one listing.
+    `history_now` and `listing_now` read all events of one application, and the latest of one listing.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Figures in MongoDB: of a listing and of its company, beside what they are counted from, on one shard."""
+"""Figures of listings and companies in MongoDB, with the tracks that they are counted from, on one shard."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -50,8 +50,10 @@ COLLECTIONS: Final = (
         shard_key="_id",
     ),
 )
-"""Counting reads by `_id`; the other indexes are for counting again (`rebuild.py`). An application's track
-lives in its listing's slot, not in that of its own ID."""
+"""Counting reads by `_id`; the other indexes serve the recount (`rebuild.py`).
+
+An application's track is in its listing's slot, not in that of its own ID.
+"""
 
 FIGURE_GROUPS: Final = ("reached", "current", "offer_answers", "responses")
 LISTING_FIGURES: Final = (APPLICATIONS_FIGURE,)
@@ -59,12 +61,12 @@ COMPANY_FIGURES: Final = (APPLICATIONS_FIGURE, TOTAL_INTERNSHIPS_FIGURE, OPEN_IN
 
 CountInTransaction = Callable[[Transaction], Awaitable[None]]
 BuildFigureFields = Callable[[Transaction, Document], Awaitable[Document]]
-"""Gives what a document of figures should hold, from the sums and from what it holds now."""
+"""Returns the right content of a document of figures, from the sums and its present content."""
 
 
 @dataclass(frozen=True)
 class _FigureLocation:
-    """Where figures are kept."""
+    """The place of a document of figures."""
 
     collection: str
     id: str
@@ -72,14 +74,14 @@ class _FigureLocation:
 
 
 class FigureRepository:
-    """Each event is counted in one transaction with the note that it was."""
+    """Counts each event in one transaction with its inbox row."""
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
         self._locks = KeyedLock()
 
     async def count_application(self, event: ApplicationEvent, handling: IncomingEvent) -> None:
-        """Count what the event changes for the application's listing and company."""
+        """Count the event's changes for the application's listing and company."""
 
         async def count(tx: Transaction) -> None:
             tracks = tx.db[APPLICATION_TRACKS]
@@ -97,7 +99,7 @@ class FigureRepository:
         await self._count_locked(event.company_id, event.internship_id, count, handling)
 
     async def count_listing(self, event: ListingEvent, handling: IncomingEvent) -> None:
-        """Count what the event changes for the listing's company."""
+        """Count the event's changes for the listing's company."""
 
         async def count(tx: Transaction) -> None:
             known = await tx.db[FUNNELS].find_one({"_id": event.internship_id}, {"listing": 1}, hint="_id_")
@@ -134,7 +136,7 @@ class FigureRepository:
     def track_reconciler(
         self, history_now: Callable[[str], Awaitable[ApplicationHistory | None]], *, write: bool
     ) -> DerivedCollectionReconciler:
-        """Return what brings tracks into line with applications, whose events `history_now` gives."""
+        """Return the reconciler of tracks with applications; `history_now` reads an application's events."""
 
         async def track_now(application_id: str) -> Document | None:
             history = await history_now(application_id)
@@ -180,7 +182,7 @@ class FigureRepository:
     ) -> bool:
         """Replace a listing's figures by the sums over its tracks; return whether they were wrong.
 
-        A stored track of the listing stays if it is newer than `event`, unless its version is distrusted.
+        A stored track of the listing is kept if it is newer than `event`, unless it has `distrusted_version`.
         """
 
         async def fields(tx: Transaction, seen: Document) -> Document:
@@ -219,7 +221,7 @@ class FigureRepository:
             return None if _holds_same_figures(seen, wanted) else wanted
 
         async def write_difference(tx: Transaction) -> bool:
-            # First of all, so that no event can be counted from here on: it would meet this change.
+            # First of all, so that no event can be counted from here on: it would conflict with this change.
             touch = {"$max": {"as_of_time": now}, "$setOnInsert": {"slot": slot_of(id_)}}
             await tx.db[collection].update_one({"_id": id_}, touch, upsert=True, hint="_id_")
             wanted = await find_difference(tx)
@@ -245,7 +247,7 @@ class FigureRepository:
     async def _count_locked(
         self, company_id: str, internship_id: str, count: CountInTransaction, handling: IncomingEvent
     ) -> None:
-        """One event of a company at a time: all of them change the same document, and would only conflict."""
+        """Count one event of a company at a time, as all of them change one document and would conflict."""
         async with self._locks.hold(company_id):
             slot = slot_of(internship_id)
             await self._shards.shard_for(slot).run_in_transaction(count, event=handling, slot=slot)
@@ -291,7 +293,7 @@ def _listing_track_in(funnel: Document) -> ListingTrack:
 
 
 def _figures_document(counts: FigureCounts, plain: Sequence[str]) -> Document:
-    """Figures by name as a document holds them: `reached.HIRED` is `HIRED` in `reached`."""
+    """Return the document of figures by name: `reached.HIRED` is `HIRED` in `reached`."""
     document: Document = {name: counts.get(name, 0) for name in plain} | {
         group: {} for group in FIGURE_GROUPS
     }
@@ -303,7 +305,7 @@ def _figures_document(counts: FigureCounts, plain: Sequence[str]) -> Document:
 
 
 def _figures_in_document(document: Document, plain: Sequence[str]) -> FigureCounts:
-    """Figures by name of a document; those of 0 are left out."""
+    """Return the figures in a document by name; those of 0 are left out."""
     grouped = {
         f"{group}.{part}": n for group in FIGURE_GROUPS for part, n in (document.get(group) or {}).items()
     }
@@ -312,7 +314,7 @@ def _figures_in_document(document: Document, plain: Sequence[str]) -> FigureCoun
 
 
 def _holds_same_figures(seen: Document, wanted: Document) -> bool:
-    """Whether a document holds what it should; a figure of 0 may as well be missing."""
+    """Return whether a document holds the right figures; a figure of 0 may be missing."""
     plain = [name for name in COMPANY_FIGURES if name in wanted]
     others = [name for name in wanted if name not in (*plain, *FIGURE_GROUPS)]
     return _figures_in_document(seen, plain) == _figures_in_document(wanted, plain) and all(

@@ -1,4 +1,4 @@
-"""What the environment may set for this service: what every service takes, and nothing more."""
+"""The environment's settings of the analytics service: those of every service, and nothing more."""
 
 from chassis.settings import ChassisSettings
 

@@ -1,4 +1,4 @@
-"""Which events the application service reacts to: its own, and listings that end."""
+"""The events that the application service handles: its own, and listings that end."""
 
 from typing import Final
 
@@ -44,7 +44,7 @@ class ApplicationEventHandlers:
         }
         return (
             QueueSubscription(APPLICANT_LIST_QUEUE.name, applicants),
-            # Each waits a moment for its caller, hence many at once.
+            # Each waits a moment for the call that began it, hence many at once.
             QueueSubscription(ACCEPTANCE_QUEUE.name, acceptances, prefetch=256, max_attempts=12),
             QueueSubscription(LISTING_ENDING_QUEUE.name, endings, prefetch=8),
         )
@@ -52,7 +52,7 @@ class ApplicationEventHandlers:
     async def application_submitted(
         self, event: events.ApplicationSubmitted, incoming: IncomingEvent
     ) -> None:
-        """Show a new application to its listing's company, and end it if the listing has ended by now."""
+        """Add a new application to its listing's applicants, and end it if the listing has ended by now."""
         row = applicant_row_from_facts(event.application)
         await self._applicants.update_row(row, incoming)
         await self._endings.end_if_listing_ended(row.id, row.internship_id)
@@ -60,11 +60,11 @@ class ApplicationEventHandlers:
     async def application_changed(
         self, event: events.ApplicationMoved | events.RejectionDisclosed, incoming: IncomingEvent
     ) -> None:
-        """Show where an application is now."""
+        """Update the application in its listing's applicants."""
         await self._applicants.update_row(applicant_row_from_facts(event.application), incoming)
 
     async def acceptance_started(self, event: events.AcceptanceStarted, _incoming: IncomingEvent) -> None:
-        """Carry an accept through if the call that began it does not."""
+        """Finish an acceptance unless the call that began it does."""
         await self._acceptances.resume_acceptance(event.application_id)
 
     async def internship_state_changed(

@@ -1,4 +1,4 @@
-"""What the application service runs on a schedule."""
+"""The scheduled jobs of the application service."""
 
 from chassis.roles.periodic_tasks import PeriodicTask
 from services.application.service.end_with_listing import EndWithListing

@@ -1,4 +1,4 @@
-"""Applications as the contract's messages and back: requests, answers, events, and what peers answer."""
+"""Requests, answers, events and peers' answers as the domain's types, and back."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -54,7 +54,7 @@ _ENDING_REASONS: Final[Mapping[int, ClosedReason]] = {
     internship.INTERNSHIP_STATE_CLOSED: ClosedReason.LISTING_ENDED,
     internship.INTERNSHIP_STATE_ARCHIVED: ClosedReason.LISTING_ARCHIVED,
 }
-"""States that end live applications; EXPIRED and PAUSED stop the intake only, SUSPENDED may be undone."""
+"""States that end live applications; EXPIRED and PAUSED only stop submissions, SUSPENDED may be undone."""
 _PRIVATE_PROFILE_FIELDS: Final = ("blocked_company_ids", "visibility", "preferences")
 
 # --- requests
@@ -82,7 +82,7 @@ def answers_from_request(request: pb.SubmitApplicationRequest) -> list[QuestionA
 
 
 def application_for_student(application: Application, now: datetime) -> pb.Application:
-    """Return the student's answer: statuses only, and no sign of a rejection before its time."""
+    """Return the student's answer: statuses only, and no sign of an undisclosed rejection."""
     view = student_view(application, now)
     message = _shared_message(application)
     message.status = _STATUSES.number(view.status)
@@ -93,7 +93,7 @@ def application_for_student(application: Application, now: datetime) -> pb.Appli
 
 
 def application_for_company(application: Application, reader: Principal, now: datetime) -> pb.Application:
-    """Return the company's answer: all, with the frozen profile and where the reader may move it."""
+    """Return the company's answer: everything, with the frozen profile and the reader's possible moves."""
     member = ApplicationActor(kind=ApplicationActorKind.COMPANY, id=reader.id, role=reader.role)
     message = _shared_message(application)
     message.state = _STATES.number(application.state)
@@ -189,7 +189,7 @@ def replayed_event_message(
 
 
 def applicant_row_from_facts(known: events.ApplicationFacts) -> ApplicantRow:
-    """Return the row of the applicants' list that an event's facts make."""
+    """Return the applicant's row that an event's facts make."""
     return ApplicantRow(
         id=known.application_id,
         internship_id=known.internship_id,
@@ -205,7 +205,7 @@ def applicant_row_from_facts(known: events.ApplicationFacts) -> ApplicantRow:
 
 
 def listing_ending_from_message(event: events.InternshipStateChanged) -> ListingEnding:
-    """Return how a listing has ended; its `reason` is None when it has not."""
+    """Return how a listing has ended; `reason` is None when it has not."""
     reason = _ENDING_REASONS.get(event.to)
     was_suspended = from_field(event) == internship.INTERNSHIP_STATE_SUSPENDED
     if reason is ClosedReason.LISTING_ARCHIVED and was_suspended:
@@ -255,7 +255,7 @@ def _moved_message(before: Application, after: Application) -> events.Applicatio
 
 
 def intake_from_message(found: internship.Intake) -> ListingIntake:
-    """Return what applying needs to know of a listing."""
+    """Return the fields of a listing that a submission needs."""
     days = found.respond_within_days
     return ListingIntake(
         id=found.internship_id,
@@ -273,7 +273,7 @@ def intake_from_message(found: internship.Intake) -> ListingIntake:
 
 
 def student_from_message(found: user.StudentSnapshot) -> StudentSnapshot:
-    """Return the student as frozen with an application, without what companies must not see."""
+    """Return the student to freeze with an application, without fields that companies must not see."""
     blocked = frozenset(found.blocked_company_ids) | frozenset(found.profile.blocked_company_ids)
     for field in _PRIVATE_PROFILE_FIELDS:
         found.profile.ClearField(field)

@@ -15,7 +15,7 @@ from services.application.mapping import intake_from_message, student_from_messa
 
 
 class ListingClient:
-    """The internship service, as far as applying needs it."""
+    """Calls of the internship service."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = InternshipServiceStub(channel)
@@ -26,7 +26,7 @@ class ListingClient:
         return await self._loader.get(internship_id)
 
     async def find_company_id(self, internship_id: str) -> str | None:
-        """Return the ID of the company whose listing it is; None when there is no such listing."""
+        """Return the ID of the listing's company; None when there is no such listing."""
         try:
             return (await self.get_intake(internship_id)).company_id
         except DomainError as error:
@@ -35,9 +35,9 @@ class ListingClient:
             raise
 
     async def reserve_opening(self, internship_id: str, application_id: str, version: int) -> None:
-        """Keep one opening for an offer of the application, once however often it is asked.
+        """Reserve one opening for an offer of the application; a repeat reserves no second one.
 
-        Raises NO_OPENING_LEFT, INTERNSHIP_NOT_FOUND, or UNAVAILABLE: then it may be kept.
+        Raises NO_OPENING_LEFT, INTERNSHIP_NOT_FOUND, or UNAVAILABLE, after which one may be reserved.
         """
         await self._stub.ReserveOpening(
             internship.ReserveOpeningRequest(
@@ -46,9 +46,9 @@ class ListingClient:
         )
 
     async def take_opening(self, internship_id: str, application_id: str, version: int) -> None:
-        """Take one opening for the application, once however often it is asked.
+        """Take one opening for the application, once; the last one makes the listing FILLED.
 
-        Raises NO_OPENING_LEFT, INTERNSHIP_NOT_FOUND, or UNAVAILABLE: then it may have been taken.
+        Raises NO_OPENING_LEFT, INTERNSHIP_NOT_FOUND, or UNAVAILABLE, after which one may be taken.
         """
         await self._stub.TakeOpening(
             internship.TakeOpeningRequest(
@@ -67,7 +67,7 @@ class ListingClient:
 
 
 class StudentClient:
-    """The user service, as far as applying needs it."""
+    """Calls of the user service."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = UserServiceStub(channel)

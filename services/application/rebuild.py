@@ -1,4 +1,4 @@
-"""The list of applicants, rebuilt from the applications while it is read."""
+"""Rebuilds the lists of applicants from the applications while they are in use."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from services.application.repository import ApplicantRepository, ApplicationRepo
 
 
 class ApplicantListRebuilder:
-    """Brings the companies' lists of applicants into line with the applications."""
+    """Reconciles the lists of applicants with the applications."""
 
     def __init__(
         self, applications: ApplicationRepository, applicants: ApplicantRepository, *, write: bool = True
@@ -18,7 +18,7 @@ class ApplicantListRebuilder:
         self._reconciler = applicants.reconciler(self._row_now, write=write)
 
     async def rebuild(self, since: datetime | None, progress: ReconcileProgress) -> None:
-        """Repair the rows of applications changed `since` then, or of all; then remove rows without one."""
+        """Repair rows of applications changed since then, or of all; delete those without an application."""
         async for page in self._applications.iterate_without_profiles():
             changed = [each for each in page if since is None or each.update_time >= since]
             documents = [self._applicants.row_document(applicant_row(each)) for each in changed]

@@ -1,4 +1,4 @@
-"""What the environment may set for the application service."""
+"""The environment's settings of the application service."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from services.application.domain.model import ApplicationPolicy
 
 
 class ApplicationSettings(ChassisSettings):
-    """The spans of time in an application's life; each from the variable `IC_<NAME>`."""
+    """The time spans in an application's life; each from the variable `IC_<NAME>`."""
 
     rejection_delay_s: int = Field(
         default=1800, ge=0, le=7 * 86_400, description="until a rejection reaches the student, in seconds"
@@ -34,7 +34,7 @@ class ApplicationSettings(ChassisSettings):
     )
 
     def policy(self) -> ApplicationPolicy:
-        """Return the spans as the rules want them."""
+        """Return the time spans as the rules take them."""
         return ApplicationPolicy(
             rejection_delay=timedelta(seconds=self.rejection_delay_s),
             offer_lifetime=timedelta(days=self.offer_stands_days),

@@ -1,4 +1,4 @@
-"""Which events the auth service reacts to: none."""
+"""The events that the auth service handles: none."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ QUEUES: Final[tuple[WorkQueue, ...]] = ()
 
 
 class AuthEventHandlers:
-    """No event of another service changes an account."""
+    """Handlers of no event: other services' events do not change accounts."""
 
     def subscriptions(self) -> tuple[QueueSubscription, ...]:
         """Return the queues with the handler of each event."""

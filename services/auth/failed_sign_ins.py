@@ -1,4 +1,4 @@
-"""Failed sign-ins in Redis. Without Redis attempts pass, and a metric counts that."""
+"""Failed sign-ins in Redis. Without Redis attempts are admitted, and a metric counts them."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -25,10 +25,10 @@ _WINDOW_US: Final = int(FAILURE_WINDOW.total_seconds()) * _MICROSECONDS
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """A try at the account of an address.
+    """An attempt to sign in to the account of an address.
 
-    `device` names a device that has signed in to it before, "" for an unknown one. `client` are the area that
-    they call from and the networks around it; empty when it is not known. `plan` is the account's.
+    `device` names a device that has signed in to it before, "" for an unknown one. `client` are the caller's
+    network and the networks around it; empty when unknown. `plan` is the account's.
     """
 
     address: str
@@ -50,7 +50,7 @@ class RedisScripts(Protocol):
 
 
 class FailedSignInCounter:
-    """Counts failures by the policy. Addresses stand in Redis as digests."""
+    """Counts failures by the policy. Redis holds addresses as digests."""
 
     def __init__(
         self, redis: RedisScripts, policy: SignInPolicy, answer_timeout_s: float = ANSWER_TIMEOUT_S
@@ -60,18 +60,19 @@ class FailedSignInCounter:
         self._answer_timeout_s = answer_timeout_s
 
     async def get_standing(self, attempt: SignInAttempt) -> SignInStanding:
-        """Return how this attempt stands before it is made."""
+        """Return the standing of this attempt before it is made."""
         return await self._standing_after("read", attempt)
 
     async def count_failure(self, attempt: SignInAttempt) -> SignInStanding:
-        """Count the attempt as failed; return how the next one stands."""
+        """Count the attempt as failed; return the standing of the next one."""
         return await self._standing_after("count", attempt)
 
     async def reset_failures(self, attempt: SignInAttempt) -> SignInStanding:
-        """Delete the failures before a sign-in; one by an unknown device shows that it may be the owner's.
+        """Delete the attempt's failures at this account; of an unknown device, also those of all unknown
+        ones.
 
-        What the client has failed at elsewhere stays: signing in to an account of one's own must not wash
-        away guesses at others.
+        The client's failures at other accounts are kept: signing in to an account of one's own must not erase
+        guesses at others.
         """
         own, unknown_device_wait_s = await self._account_failures("reset", attempt)
         return SignInStanding(own, unknown_device_wait_s)
@@ -102,7 +103,7 @@ class FailedSignInCounter:
         if not attempt.client:
             return []
         limits = self._policy.max_client_failures()[: len(attempt.client)]
-        # One tag for an area and the networks around it: they lie on one node of the cluster.
+        # One hash tag for a network and the networks around it: they are on one node of the cluster.
         keys = [f"signin:{{{attempt.client[-1]}}}:{area}" for area in attempt.client]
         found = await self._run_script(what, keys, max(limits)) or [()] * len(keys)
         return [_failure_window(limit, ages) for limit, ages in zip(limits, found, strict=True)]

@@ -1,4 +1,4 @@
-"""Argon2id on threads: as many as there are cores, with a bounded queue before them."""
+"""Argon2id on threads: one per core, with a bounded queue before them."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ _RETRY_AFTER_S: Final = 2.0
 
 
 class Argon2Hasher:
-    """Hashes and verifies passwords; Argon2 lets go of the interpreter, so threads use all cores.
+    """Hashes and verifies passwords; Argon2 releases the GIL, so threads use all cores.
 
     `queue` calls may wait for one of the `threads`. Methods raise DomainError OVERLOADED beyond that.
     """
@@ -30,28 +30,28 @@ class Argon2Hasher:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._bound = threads + queue
         self._running = 0
-        # Verified when there is no account, so that an unknown address costs what a known one does.
+        # Verified when there is no account, so that an unknown address costs the same as a known one.
         self._dummy_hash = self._hasher.hash("nobody's password")
 
     async def hash_new_password(self, password: str, *, about: Iterable[str]) -> str:
-        """Return the hash of a new password. Raises INVALID_FIELD if it is easy to guess; see `check_password`."""
+        """Return the hash of a new password. Raises INVALID_FIELD if it is too weak (`check_password`)."""
         return await self._run(lambda: self._check_and_hash(password, about))
 
     async def rehash_password(self, password: str) -> str:
-        """Return the hash of a password that is in use already, by today's parameters."""
+        """Return the hash of a password in use, by today's parameters."""
         return await self._run(lambda: self._hasher.hash(canonical_password(password)))
 
     async def verify_password(self, password: str, password_hash: str | None) -> bool:
-        """Whether the password is the hash's; always false, and as much work, without a hash."""
+        """Return whether the password is the hash's; without a hash False, after the same work."""
         matches = await self._run(lambda: self._matches(password, password_hash or self._dummy_hash))
         return matches and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
-        """Whether a hash was made by other parameters than today's."""
+        """Return whether a hash was made with parameters other than today's."""
         return self._hasher.check_needs_rehash(password_hash)
 
     async def close(self) -> None:
-        """Lets what has begun finish and drops what waits."""
+        """Finish running calls and drop waiting ones."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
 
     def _check_and_hash(self, password: str, about: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What the auth service runs on a schedule."""
+"""The scheduled jobs of the auth service."""
 
 from typing import Final
 

@@ -36,10 +36,10 @@ class Signer:
 
 
 class KeyRing:
-    """Knows which key signs and which are published.
+    """The active signing key and the published ones.
 
-    A key is published at least twelve hours before it signs, so it does no harm that a process learns of
-    it half a minute late. Keys that are known keep signing while the store does not answer.
+    A key is published at least twelve hours before it signs, so it is harmless that a process reads it half a
+    minute late. Known keys stay in use while the store does not answer.
     """
 
     def __init__(

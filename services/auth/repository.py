@@ -1,8 +1,8 @@
-"""Mongo: accounts, the e-mail directory, sessions and signing keys.
+"""MongoDB: accounts, the e-mail directory, sessions and signing keys.
 
-An account and its sessions live in the user's slot, a directory entry in the slot of the address's hash,
-all signing keys in slot 0. Every query below names its document by `_id`, but for the sessions of one
-user, which go by the index `user_credential`.
+An account and its sessions are in the user's slot, a directory entry in the slot of the address's hash, all
+signing keys in slot 0. Every query below names its document by `_id`, except that of a user's sessions, which
+uses the index `user_credential`.
 """
 
 from collections.abc import Callable
@@ -55,10 +55,10 @@ COLLECTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class AccountChange(Generic[T]):
-    """The change of an account that was decided from the stored one: all of it happens, or nothing.
+    """A change of an account, decided from the stored one and applied as a whole or not at all.
 
-    `account` is written, `session` begins, `events` are emitted. When the account's `credential` has moved
-    on, the live sessions of earlier ones end.
+    `account` is written, `session` begins, `events` are emitted. When the account's `credential` has changed,
+    the live sessions of earlier ones end.
     """
 
     answer: T
@@ -69,14 +69,14 @@ class AccountChange(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class AccountChangeResult(Generic[T]):
-    """The answer, and the sessions that ended by the change."""
+    """The result of the decision, and the sessions that ended by the change."""
 
     answer: T
     ended_sessions: tuple[str, ...]
 
 
 class AccountRepository(Repository[Account]):
-    """Accounts, and the way from an address to one."""
+    """Accounts, and their directory by address."""
 
     def __init__(self, shards: Shards) -> None:
         super().__init__(
@@ -106,7 +106,7 @@ class AccountRepository(Repository[Account]):
         return str(entry["user_id"]) if entry else None
 
     async def count_guesses(self, address: str, *, spend: int, now: datetime) -> int:
-        """Return how many codes were tried for an address lately, `spend` included; also for unknown ones."""
+        """Return the number of codes tried for an address lately, `spend` included; also for unknown ones."""
         slot = slot_of_key(address)
         update = {
             "$inc": {"count": spend},
@@ -120,8 +120,8 @@ class AccountRepository(Repository[Account]):
     ) -> AccountChangeResult[T]:
         """Read an account, decide, and change it together with its sessions in one transaction.
 
-        Each case costs the same transaction, so that its time says nothing about the account. `decide` may
-        be called again when another call has changed the account.
+        Each case costs the same transaction, so that its time discloses nothing about the account. `decide`
+        may be called again when another call has changed the account.
         """
 
         async def work(tx: Transaction) -> AccountChangeResult[T]:
@@ -161,7 +161,7 @@ class AccountRepository(Repository[Account]):
         raise unavailable("The e-mail directory")
 
     async def replace_hash(self, user_id: str, old: str, new: str) -> None:
-        """Put a hash by today's parameters in the place of an older one of the same password."""
+        """Replace an outdated hash by one of the same password with today's parameters."""
         await (
             self._shards.shard_for(user_id)
             .db["accounts"]
@@ -183,12 +183,12 @@ class SessionRepository:
         await self._shards.shard_for(session.id).db["sessions"].insert_one(_session_document(session))
 
     async def get(self, session_id: str) -> Session | None:
-        """Return the session, ended or not; None when it is long over."""
+        """Return the session, ended or not; None when it has been deleted."""
         found = await self._shards.shard_for(session_id).db["sessions"].find_one(_session_filter(session_id))
         return from_document(Session, found) if found else None
 
     async def rotate(self, before: Session, after: Session) -> bool:
-        """Put the next token in the place of the one before; return False if another call was faster."""
+        """Replace the current token by the next; return False if another call was faster."""
         result = (
             await self._shards.shard_for(before.id)
             .db["sessions"]
@@ -226,7 +226,7 @@ class SigningKeyRepository:
         return [from_document(SigningKey, document) for document in documents]
 
     async def add(self, key: SigningKey) -> bool:
-        """Store a key; return False if another process was first with its number, whose key counts."""
+        """Store a key; return False if another process has stored one with its number."""
         document = to_document(key, slot=SIGNING_KEYS_SLOT)
         try:
             await self._shards.shard_for(SIGNING_KEYS_SLOT).db["signing_keys"].insert_one(document)

@@ -1,4 +1,4 @@
-"""Ended sessions in Redis, which every service reads before it trusts an access token."""
+"""Revocations of sessions in Redis, which every service reads before it trusts an access token."""
 
 import asyncio
 from collections.abc import Iterable
@@ -17,17 +17,17 @@ _log = get_logger()
 
 
 class RedisSessionRevoker:
-    """Notes ended sessions for as long as an access token of theirs may live.
+    """Records ended sessions for the longest life of their access tokens.
 
-    Without Redis an access token lives on for its quarter of an hour at most; the session itself has
-    ended in any case, and no refresh token works.
+    Without Redis an access token stays valid for a quarter of an hour at most; the session itself has ended,
+    and its refresh tokens do not work.
     """
 
     def __init__(self, redis: RedisCluster) -> None:
         self._sessions = SessionRevocations(redis)
 
     async def revoke(self, session_ids: Iterable[str]) -> None:
-        """Make the access tokens of these sessions worthless, as far as Redis answers."""
+        """Revoke the access tokens of these sessions, as far as Redis answers."""
         await asyncio.gather(*(self._note_revoked(session_id) for session_id in session_ids))
 
     async def _note_revoked(self, session_id: str) -> None:

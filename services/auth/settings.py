@@ -1,4 +1,4 @@
-"""What the environment may set for the auth service."""
+"""The environment's settings of the auth service."""
 
 import os
 from datetime import timedelta
@@ -37,12 +37,12 @@ class AuthSettings(ChassisSettings):
 
     @property
     def policy(self) -> AuthPolicy:
-        """Return the spans and limits as the use cases take them."""
+        """Return the time spans and limits as the use cases take them."""
         return AuthPolicy(refresh_grace=timedelta(seconds=self.refresh_grace_s), by_smtputf8=self.smtputf8)
 
     @property
     def sign_in_policy(self) -> SignInPolicy:
-        """Return how failed sign-ins are limited."""
+        """Return the policy of failed sign-ins."""
         return SignInPolicy(self.failed_sign_ins_times)
 
     @property

@@ -1,4 +1,4 @@
-"""Reads the visitor of a call: the place, program and device from which it comes."""
+"""Reads the visitor of a call: its address, program and device."""
 
 import hashlib
 from typing import Final
@@ -23,7 +23,7 @@ def current_visitor(device_token: str = "") -> Visitor:
 
 
 def device_cookie(user_id: str, token: str, max_age_s: int, *, secure: bool) -> str:
-    """Return the cookie that keeps an account's device token in a browser; no script can read it."""
+    """Return the cookie that stores an account's device token in a browser; scripts cannot read it."""
     name = COOKIE_PREFIX + hashlib.sha256(user_id.encode()).hexdigest()[:10]
     parts = (f"{name}={token}", "Path=/", f"Max-Age={max_age_s}", "HttpOnly", "SameSite=Lax")
     return "; ".join((*parts, "Secure") if secure else parts)

@@ -59,10 +59,12 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 DEFAULT_CASE_COUNT: Final = 50
 FIRST_SEARCH_PAGE_TTL_S: Final = 5.0
-"""For callers who are not signed in. A change of the index makes another key, and a page that the clock has
-changed is searched again."""
+"""For anonymous callers.
+
+A change of the index changes the key, and a page that the clock has changed is searched again.
+"""
 EDGE_PATH_HEADER: Final = "x-envoy-original-path"
-"""Set by Envoy on a call that came as HTTP; the edge notes such a read of a caller who is not signed in."""
+"""Set by Envoy on a call that came as HTTP; the edge records such reads of anonymous callers."""
 
 
 class InternshipServicer(InternshipServiceServicer):
@@ -276,7 +278,7 @@ def _renewal(request: pb.ReopenInternshipRequest) -> Callable[[Posting], Posting
 
 
 def _reader_id() -> str:
-    """Return the caller as a reader; "" for one whom the edge has noted already."""
+    """Return the caller as a reader; "" for one whose read the edge has recorded."""
     principal, call = current_principal_or_none(), current_call()
     if principal is not None:
         return principal.id
@@ -287,7 +289,7 @@ def _reader_id() -> str:
 
 
 def _reads_past_cache(principal: Principal, listing_id: str) -> bool:
-    """Whether the caller is answered from the database: an operator, or a company, drafts included.
+    """Return whether the caller is answered from the database: an operator, or the company, drafts included.
 
     A company's listings live in its slot: a listing of another slot is another company's.
     """

@@ -1,7 +1,8 @@
-"""Public answers in caches: the fields that follow from the clock are computed for each answer.
+"""Public answers in caches, with the fields that depend on the clock computed for each answer.
 
-A cached answer is a listing without `daysLeft` and `openForApplications`, behind a head with what these
-follow from. Both are serialized for each answer and put behind the rest, which protobuf reads as one message.
+A cached answer is a listing without `daysLeft` and `openForApplications`, after a head with the data of
+these. Both fields are serialized for each answer and appended to the rest, which protobuf reads as one
+message.
 """
 
 import struct
@@ -20,24 +21,24 @@ _UNTIL: Final = struct.Struct(">q")
 
 
 PUBLIC_LISTING_TTL_S: Final = 10.0
-"""How long a public answer may be served again. It holds nothing that follows from the clock."""
+"""The lifetime of a cached public answer, which holds nothing that depends on the clock."""
 
 
 def listing_cache_key(listing_id: str) -> str:
-    """Return the key under which the public answer is cached."""
+    """Return the cache key of a listing's public answer."""
     return f"listing:{listing_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class CachedListing:
-    """A listing as a cache keeps it."""
+    """A listing as a cache stores it."""
 
     head: bytes
     message: pb.Internship
 
     @classmethod
     def from_listing(cls, listing: Listing, message: pb.Internship) -> Self:
-        """Return the listing's message without what follows from the clock."""
+        """Return the listing's message without the fields that depend on the clock."""
         posting = listing.posting
         is_open = listing.state is ListingState.OPEN
         head = _HEAD.pack(_epoch_ms(posting.apply_open_time), _epoch_ms(posting.apply_deadline), is_open)
@@ -46,12 +47,12 @@ class CachedListing:
         return cls(head, message)
 
     def SerializeToString(self) -> bytes:  # noqa: N802 - as messages are serialized
-        """Head and message."""
+        """Return head and message."""
         return self.head + self.message.SerializeToString()
 
 
 def listing_at(raw: bytes, now: datetime) -> bytes:
-    """Return the message for somebody who asks now; shared caches may keep it until the clock changes it."""
+    """Return the message as of `now`; shared caches may keep it until the clock changes it."""
     opens_ms, deadline_ms, is_open = _HEAD.unpack_from(raw)
     opens, deadline = _time_of_epoch_ms(opens_ms), _time_of_epoch_ms(deadline_ms)
     following = pb.Internship(
@@ -66,14 +67,14 @@ def listing_at(raw: bytes, now: datetime) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class CachedSearchPage:
-    """A page of hits as a cache keeps it: good until the clock changes one of them."""
+    """A page of hits as a cache stores it: valid until the clock changes one of them."""
 
     until: datetime | None
     page: pb.ListInternshipsResponse
 
     @classmethod
     def from_page(cls, page: pb.ListInternshipsResponse, now: datetime) -> Self:
-        """Return the page, good until the first of its hits changes."""
+        """Return the page, valid until the first of its hits changes."""
         deadlines = [
             hit.apply_deadline.ToDatetime(tzinfo=UTC) for hit in page.data if hit.HasField("apply_deadline")
         ]
@@ -81,12 +82,12 @@ class CachedSearchPage:
         return cls(min(changes, default=None), page)
 
     def SerializeToString(self) -> bytes:  # noqa: N802 - as messages are serialized
-        """Until when it is good, and the page."""
+        """Return the end of its validity, and the page."""
         return _UNTIL.pack(_epoch_ms(self.until)) + self.page.SerializeToString()
 
 
 def search_page_at(raw: bytes, now: datetime) -> bytes | None:
-    """Return the page for somebody who asks now; None when the clock has changed it."""
+    """Return the page as of `now`; None when the clock has changed it."""
     [until_ms] = _UNTIL.unpack_from(raw)
     until = _time_of_epoch_ms(until_ms)
     if until is not None:

@@ -1,4 +1,4 @@
-"""The events that the internship service handles: its own feed the index, others' change listings."""
+"""The events that the internship service handles: its own update the index, others' change listings."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class InternshipEventHandlers:
         return {kind: partial(handler, self) for kind, handler in handlers.items()}
 
     async def index_listing(self, event: ListingEventMessage, incoming: IncomingEvent) -> None:
-        """Keep the index in step: it holds the open listings only. Versions order repeats."""
+        """Index the listing if it is open, remove it otherwise. Versions order repeats and late events."""
         listing = event.internship
         if listing.state == pb.INTERNSHIP_STATE_OPEN:
             await self.index.put(index_entry_from_message(listing))
@@ -56,11 +56,11 @@ class InternshipEventHandlers:
             await self.index.delete(listing.id, listing.version)
 
     async def remove_listing(self, event: events.InternshipDeleted, incoming: IncomingEvent) -> None:
-        """Keep a deleted draft out of the index, whatever comes late."""
+        """Remove a deleted draft from the index for good, even if an older event arrives later."""
         await self.index.delete(event.internship_id, event.version)
 
     async def company_state_changed(self, event: events.CompanyStateChanged, incoming: IncomingEvent) -> None:
-        """Follow how far a company is trusted."""
+        """Update the trust in a company."""
         update = CompanyStateUpdate(
             company_id=event.company_id,
             state=COMPANY_STATES.name(event.to),
@@ -84,7 +84,7 @@ class InternshipEventHandlers:
         )
 
     async def company_updated(self, event: events.CompanyUpdated, incoming: IncomingEvent) -> None:
-        """Let listings follow their company's name; a repeat finds nothing left to do."""
+        """Update the company's name in its listings; a repeat changes nothing."""
         await self.companies.follow_company_name(event.company_id)
 
 

@@ -15,7 +15,7 @@ from services.internship.settings import InternshipSettings
 
 ARCHIVE_INTERVAL_S: Final = 3600.0
 UPGRADE_INDEX_INTERVAL_S: Final = 15.0
-"""How soon entries are replaced that an older version of the service has stored."""
+"""The interval at which entries of an older version of the service are replaced."""
 
 
 def jobs(

@@ -1,4 +1,4 @@
-"""Companies, as the user service knows them."""
+"""Companies, by calls of the user service."""
 
 from chassis.grpc.client import Peers
 from internshipconnect.user.v1 import user_pb2 as pb
@@ -15,7 +15,7 @@ class CompanyClient:
         self._users = UserServiceStub(peers.channel("user"))
 
     async def get_company(self, company_id: str) -> CompanySnapshot:
-        """See `CompanyDirectory`."""
+        """Return the company's snapshot; see `CompanyDirectory`."""
         found: pb.Company = await self._users.GetCompany(pb.GetCompanyRequest(company_id=company_id))
         return CompanySnapshot(
             ListingCompany(id=found.id, name=found.name, url=found.url), COMPANY_STATES.name(found.state)

@@ -1,4 +1,4 @@
-"""The search index, rebuilt from the listings while it is searched."""
+"""Rebuilds the search index from the listings while it is in use."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -15,7 +15,7 @@ UPGRADE_BATCH_SIZE = 200
 
 
 class SearchIndexRebuilder:
-    """Brings the index into line with the listings: it holds the open ones as they are now, and no others."""
+    """Reconciles the index with the listings: it holds the open ones as they are now, and no others."""
 
     def __init__(
         self, listings: ListingRepository, index: SearchIndex, clock: Clock, *, write: bool = True
@@ -26,7 +26,7 @@ class SearchIndexRebuilder:
         self._write = write
 
     async def rebuild(self, since: datetime | None, progress: ReconcileProgress) -> None:
-        """Repair the entries of listings changed `since` then, or of all; then remove entries without one."""
+        """Repair entries of listings changed since then, or of all; then delete entries without a listing."""
         async for page in self._listings.iterate_pages():
             changed = [each for each in page if since is None or each.update_time >= since]
             repaired = await self._reconcile([self._expected_entry(each) for each in changed])

@@ -1,4 +1,4 @@
-"""What the environment may set for the internship service."""
+"""The environment's settings of the internship service."""
 
 from pydantic import Field
 

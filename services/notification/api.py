@@ -24,7 +24,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 _STREAM_METHOD: Final = "internshipconnect.notification.v1.NotificationService.StreamNotificationEvents"
 _UNBUFFERED_HEADERS: Final = (("x-accel-buffering", "no"),)
-"""Without it proxies of nginx's kind hold a stream back until their buffer is full."""
+"""Without it proxies such as nginx buffer a stream."""
 
 
 class NotificationServicer(NotificationServiceServicer):
@@ -41,7 +41,7 @@ class NotificationServicer(NotificationServiceServicer):
     async def ListNotifications(
         self, request: pb.ListNotificationsRequest, context: Context
     ) -> pb.ListNotificationsResponse:
-        """One page, newest first."""
+        """Return one page, newest first."""
         page = await self._inbox.list_page(
             current_principal().id,
             unread_only=request.unread_only,
@@ -69,9 +69,9 @@ class NotificationServicer(NotificationServiceServicer):
     async def StreamNotifications(
         self, request: pb.StreamNotificationsRequest, context: Context
     ) -> AsyncIterator[pb.Notification]:
-        """What came since the last entry, then entries as they arrive."""
+        """Yield the entries since the client's last one, then entries as they arrive."""
         async with self._inbox.watch(current_principal().id, request.last_notification_id) as notifications:
-            # The first entry may be hours away; to a browser a stream is not open before its headers come.
+            # The first entry may be hours away; for a browser a stream is open only once its headers arrive.
             await context.send_initial_metadata(())
             async for notification in notifications:
                 yield notification_message(notification)
@@ -79,7 +79,7 @@ class NotificationServicer(NotificationServiceServicer):
     async def StreamNotificationEvents(
         self, request: pb.StreamNotificationEventsRequest, context: Context
     ) -> AsyncIterator[HttpBody]:
-        """The same for browsers, with comments in between that keep the connection open."""
+        """Yield the same as server-sent events for browsers, with comments that keep the connection open."""
         last_id = request.last_notification_id or _last_event_id()
         async with self._inbox.watch(current_principal().id, last_id) as notifications:
             await context.send_initial_metadata(_UNBUFFERED_HEADERS)
@@ -99,7 +99,7 @@ class NotificationServicer(NotificationServiceServicer):
 
 
 def _last_event_id() -> str:
-    """Return the header that EventSource sends when it connects again."""
+    """Return the header that EventSource sends when it reconnects."""
     given = current_call().metadata_text("last-event-id")
     if given and not is_id("ntf", given):
         raise invalid_argument(

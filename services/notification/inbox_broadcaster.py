@@ -1,4 +1,4 @@
-"""Live inboxes: one change stream per shard and process, fanned out to the streams of its users."""
+"""Live inboxes: one change stream per shard and process, distributed to the streams of its users."""
 
 import asyncio
 from collections import Counter, defaultdict, deque
@@ -13,7 +13,7 @@ from chassis.observability.logging import get_logger
 from services.notification.domain.inbox import Notification
 
 MAX_WAITING_ENTRIES: Final = 200
-"""Entries that may wait for one slow reader before its stream is ended."""
+"""Waiting entries of one slow reader, beyond which its stream is ended."""
 _OPENING_TIMEOUT_S: Final = 5.0
 _INBOX: Final = "The live inbox"
 
@@ -21,14 +21,14 @@ _log = get_logger()
 
 
 class InboxChangeSource(Protocol):
-    """Where new inbox entries can be seen arriving."""
+    """A source of new inbox entries."""
 
     async def follow_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        """Keep `follow` going for each shard on which inboxes are, until one of them ends."""
+        """Keep `follow` running for each shard with inboxes, until one of them ends."""
         ...
 
     def slot_moves(self) -> AsyncIterator[None]:
-        """Yield when inboxes may have come to another shard."""
+        """Yield when inboxes may have moved to another shard."""
         ...
 
     def shard_of(self, recipient_id: str) -> str:
@@ -36,12 +36,12 @@ class InboxChangeSource(Protocol):
         ...
 
     def watch_inserts(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
-        """New entries on one shard; calls `opened` once none is missed any more."""
+        """Yield new entries on one shard; call `opened` once none is missed any more."""
         ...
 
 
 class InboxListener:
-    """One stream's waiting entries. Iterating gives them as they arrive, until the stream is ended."""
+    """One stream's waiting entries. Iterating yields them as they arrive, until the stream is ended."""
 
     def __init__(self, max_waiting: int = MAX_WAITING_ENTRIES) -> None:
         self._waiting: deque[Notification] = deque()
@@ -51,7 +51,7 @@ class InboxListener:
         self._error: DomainError | None = None
 
     def offer(self, notification: Notification) -> None:
-        """Add an entry; a reader that is too slow for it has to resume later."""
+        """Add an entry; end the stream of a reader that is too slow for it, which has to resume."""
         if len(self._waiting) >= self._max_waiting:
             self._waiting.clear()
             self.end(overloaded(_INBOX))
@@ -60,7 +60,7 @@ class InboxListener:
             self._arrived.set()
 
     def end(self, error: DomainError | None = None) -> None:
-        """End the stream after what waits: cleanly, or with an error. The first end counts."""
+        """End the stream after the waiting entries: cleanly, or with an error. The first end counts."""
         if not self._ended:
             self._ended, self._error = True, error
             self._arrived.set()
@@ -90,7 +90,7 @@ class InboxBroadcaster:
         self._closed = False
 
     async def follow_shards(self) -> None:
-        """Follows every shard; ends all streams cleanly when it is cancelled."""
+        """Follow every shard; end all streams cleanly when cancelled."""
         try:
             await run_until_first_exit(
                 self._source.follow_each_shard(self._follow), self._end_moved_streams()
@@ -99,7 +99,7 @@ class InboxBroadcaster:
             await self.close()
 
     async def close(self) -> None:
-        """End all streams cleanly and take no more."""
+        """End all streams cleanly and accept no more."""
         self._closed = True
         for name in tuple(self._listeners):
             self._end_all(name, None)
@@ -114,7 +114,7 @@ class InboxBroadcaster:
 
     @contextmanager
     def subscribe(self, user_id: str) -> Iterator[InboxListener]:
-        """A stream's place, within the bounds per user and process.
+        """Hold a place for a stream, within the bounds per user and per process.
 
         Raises:
             DomainError: OVERLOADED when a bound is reached, UNAVAILABLE when this process is closing.
@@ -133,7 +133,7 @@ class InboxBroadcaster:
             self._unsubscribe(here, user_id, listener)
 
     async def wait_until_following(self, user_id: str) -> None:
-        """Return once nothing that arrives for this user is missed. Raises DomainError UNAVAILABLE."""
+        """Return once no new entry of this user is missed. Raises DomainError UNAVAILABLE."""
         try:
             async with asyncio.timeout(_OPENING_TIMEOUT_S):
                 await self._open[self._source.shard_of(user_id)].wait()
@@ -159,7 +159,7 @@ class InboxBroadcaster:
                     self._deliver(name, notification)
             except Exception as problem:
                 _log.warning("live inboxes lost a shard", shard=name, error=str(problem))
-            # What arrives before the shard is followed again is missed, so readers resume from their last.
+            # Entries are missed until the shard is followed again, so readers resume from their last one.
             self._open[name].clear()
             self._end_all(name, unavailable(_INBOX))
             await asyncio.sleep(jittered_delay_s(failures))

@@ -1,4 +1,4 @@
-"""The languages that we write in, and how times and set phrases read in each of them."""
+"""The languages of notifications, and the spelling of times and set phrases in each of them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ GENERIC_MAIL_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "en": ("News from InternshipConnect", "There is news for you. Please have a look:"),
     "de": ("Neues von InternshipConnect", "Es gibt etwas Neues für Sie. Bitte sehen Sie nach:"),
 }
-"""Subject and text of a mail that names nothing and nobody."""
+"""Subject and text of a mail without any names."""
 
 _TIME_FORMATS: Final = {"en": "EEEE d MMMM y, HH:mm", "de": "EEEE, d. MMMM y, HH:mm 'Uhr'"}
 
@@ -42,24 +42,27 @@ _PHRASES: Final[Mapping[str, Mapping[str, str]]] = {
         ),
     }
 }
-"""What contents say in English: statuses that applicants are shown, and reasons."""
+"""Set phrases of contents, in English: statuses that applicants are shown, and reasons."""
 
 
 @lru_cache(1_024)
 def language_for_locale(locale: str) -> str:
-    """Return the language that we have for a locale such as `de-AT` or `de_DE`: its own, else English."""
+    """Return our language for a locale such as `de-AT` or `de_DE`; English for others."""
     tags = locale.replace("_", "-").lower().split("-")
     prefixes = ("-".join(tags[:end]) for end in range(len(tags), 0, -1))
     return next((tag for tag in prefixes if tag in LANGUAGES), DEFAULT_LANGUAGE)
 
 
 def translate_phrase(text: str, language: str) -> str:
-    """Return a set phrase in another language; as it is where we have none."""
+    """Return a set phrase in another language; unchanged if there is no translation."""
     return _PHRASES.get(language, {}).get(text, text)
 
 
 def format_time(moment: datetime, language: str) -> str:
-    """E.g. `Tuesday 3 March 2026, 14:05 (Europe/Berlin)`, with the offset in an hour that comes twice."""
+    """Return a time, e.g.
+
+    `Tuesday 3 March 2026, 14:05 (Europe/Berlin)`, with the offset in an hour that occurs twice.
+    """
     offset = f", UTC{moment:%z}" if _is_ambiguous_time(moment) else ""
     return f"{format_datetime(moment, _TIME_FORMATS[language], locale=language)} ({moment.tzinfo}{offset})"
 

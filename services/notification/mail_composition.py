@@ -1,6 +1,6 @@
-"""Writes a mail's bytes. What people typed is encoded into headers and never parsed to get there.
+"""Composes a mail's bytes; users' text is encoded into headers and never parsed.
 
-No header value passes through the interpreter's `email` package, which decodes what looks encoded.
+No header value passes through Python's `email` package, which decodes text that looks encoded.
 """
 
 import binascii
@@ -26,7 +26,7 @@ MAIL_HEADERS: Final = (
 """All headers of every mail, in this order, each once."""
 _CRLF: Final = "\r\n"
 _MAX_WORD_BYTES: Final = 42
-"""Bytes in an encoded word: with the longest name of a header before it, a line stays under 78 characters."""
+"""Bytes in an encoded word: after the longest header name, a line stays under 78 characters."""
 _MAX_LINE_CHARS: Final = 70
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9'._-][A-Za-z0-9'._ -]{0,58}[A-Za-z0-9'._-]|[A-Za-z0-9]")
 _PLAIN_TEXT: Final = re.compile(r"[!-~]{1,60}(?: [!-~]{1,60})*")
@@ -35,7 +35,7 @@ _ENCODED_WORD_START: Final = "=?"
 
 @dataclass(frozen=True)
 class NamedAddress:
-    """An address and the name that stands before it, which may be empty."""
+    """An address and its display name, which may be empty."""
 
     address: EmailAddress
     name: str = ""
@@ -43,7 +43,7 @@ class NamedAddress:
 
 @dataclass(frozen=True, kw_only=True)
 class MailDraft:
-    """What a mail says; `text` and `html` have lines that end in a line feed, the others are one line."""
+    """The parts of a mail; `text` and `html` have lines that end in a line feed, the others are one line."""
 
     mail_id: str
     written_at: datetime
@@ -56,7 +56,7 @@ class MailDraft:
 
 @dataclass(frozen=True)
 class EncodedMail:
-    """A mail as the mail server gets it: `sender` and `recipient` are the envelope's."""
+    """A mail for the mail server: `sender` and `recipient` are the envelope's."""
 
     sender: str
     recipient: str
@@ -65,7 +65,7 @@ class EncodedMail:
 
 
 def compose_mail(draft: MailDraft) -> EncodedMail:
-    """Return the mail. The same `mail_id` gives the same Message-ID. Raises UnicodeError for lone surrogates."""
+    """Return the mail. One `mail_id` gives one Message-ID. Raises UnicodeError for lone surrogates."""
     boundary = f"=_{draft.mail_id}"
     values = (
         f"<{draft.mail_id}@{draft.sender.address.domain}>",
@@ -92,13 +92,13 @@ def compose_mail(draft: MailDraft) -> EncodedMail:
 
 
 def crlf_text(text: str) -> str:
-    """Return the text as it travels: its lines end in CRLF, but for the last one."""
+    """Return the text with CRLF after each line but the last."""
     return text.rstrip("\n").replace("\n", _CRLF)
 
 
 def _body_part(kind: str, content: str) -> bytes:
     head = f'Content-Type: text/{kind}; charset="utf-8"{_CRLF}Content-Transfer-Encoding: quoted-printable'
-    # Of lines that end in CRLF it would make CRLF, or LF when there is only one line.
+    # For lines that end in CRLF it would choose CRLF, but LF for a single line.
     body = binascii.b2a_qp(content.rstrip("\n").encode(), istext=True).replace(b"\n", b"\r\n")
     return f"{head}{_CRLF}{_CRLF}".encode() + body + _CRLF.encode()
 
@@ -130,13 +130,13 @@ def _fold_lines(text: str) -> Iterator[str]:
 
 
 def _encode_words(text: str) -> str:
-    """Encoded words (RFC 2047) for the whole text, its blanks too: those between two words are dropped."""
+    """Return the text as encoded words (RFC 2047), blanks included: those between two words are dropped."""
     words = (binascii.b2a_base64(piece, newline=False).decode() for piece in _split_bytes(text.encode()))
     return f"{_CRLF} ".join(f"=?utf-8?b?{word}?=" for word in words)
 
 
 def _split_bytes(text: bytes) -> Iterator[bytes]:
-    """The text in pieces of at most `_MAX_WORD_BYTES`, none of which ends within a character."""
+    """Yield the text in pieces of at most `_MAX_WORD_BYTES`, none of which ends within a character."""
     start = 0
     while start < len(text):
         end = min(start + _MAX_WORD_BYTES, len(text))

@@ -1,7 +1,7 @@
-"""Hands mails to the mail server, over a few connections that are kept for the next ones.
+"""Hands mails to the mail server, over a few connections that are reused.
 
-There is no circuit breaker: nobody waits for a mail, and the queue's growing delay already leaves a server
-alone that does not answer. A breaker would only hold back the mails that could be sent again.
+There is no circuit breaker: no caller waits for a mail, and the queue's growing delay already relieves a
+server that does not answer. A breaker would only delay the mails that could be sent again.
 """
 
 import asyncio
@@ -25,25 +25,25 @@ _MAIL_SERVER: Final = "The mail server"
 
 
 class MailRefusedError(Exception):
-    """The mail server will never take this mail; the message says what it answered."""
+    """The mail server refuses this mail for good; the message is its answer."""
 
 
 class MailTransport(Protocol):
-    """Something that takes mails."""
+    """The port to a mail server."""
 
     async def send(self, mail: EncodedMail) -> None:
-        """Return once the mail server has taken responsibility for the mail.
+        """Send a mail, and return once the mail server has taken responsibility for it.
 
         Raises:
-            RefusedError: for good, by the receiving side.
-            DomainError: UNAVAILABLE; another try may succeed.
+            MailRefusedError: it is refused for good, by the receiving side.
+            DomainError: UNAVAILABLE; another attempt may succeed.
         """
         ...
 
 
 @dataclass
 class _Connection:
-    """A connection, and since when (monotonic) nobody uses it."""
+    """A connection, and the time (monotonic) of its last use."""
 
     smtp: SMTP
     idle_since: float = 0.0
@@ -59,7 +59,7 @@ class SmtpTransport:
         self._idle: list[_Connection] = []
 
     async def send(self, mail: EncodedMail) -> None:
-        """See `MailTransport.send`."""
+        """Send a mail; see `MailTransport.send`."""
         try:
             async with asyncio.timeout(self._timeout_s), self._connection() as smtp:
                 options = [_SMTPUTF8] if mail.needs_smtputf8 else []

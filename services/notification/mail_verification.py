@@ -1,6 +1,6 @@
-"""Reads a composed mail with a parser that shares nothing with what wrote it, and compares.
+"""Parses a composed mail with an independent parser, and compares it with its draft.
 
-The parser is Rust's `mailparse`. It forgives a lot, so the form of the lines is looked at here first.
+The parser is Rust's `mailparse`. It tolerates many errors, so the form of the lines is checked here first.
 """
 
 import re
@@ -23,7 +23,7 @@ MAX_LINE_BYTES: Final = 998
 
 
 def mail_differences(mail: EncodedMail, letter: MailDraft) -> list[str]:
-    """Return what a reader would see otherwise than the letter means it; empty when the mail is right."""
+    """Return the visible differences between a mail and its draft `letter`; empty without any."""
     if wrong := list(_line_faults(mail)):
         return wrong
     try:

@@ -1,4 +1,4 @@
-"""Metrics of this service beside those that all services have."""
+"""Metrics of this service besides those of every service."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""From content to words: the templates, and the mails and inbox texts that they make."""
+"""Renders contents into mails and inbox texts by templates."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -32,8 +32,8 @@ from services.notification.metrics import mails_composed
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 SHARED_VARIABLES: Final = frozenset({"reader", "link", "language"})
-"""Variables that every template may use beside its own: whom it is for (may be empty), where to go on, and
-the language that it is in."""
+"""Variables that every template may use besides its own: the recipient's name (may be empty), the link, and
+the language of the text."""
 MAX_SUBJECT_CHARS: Final = 140
 MAX_NAME_CHARS: Final = 80
 
@@ -45,15 +45,15 @@ _log = get_logger()
 
 
 class TemplateMismatchError(Exception):
-    """The templates do not fit their contents; the message lists every misfit."""
+    """The templates do not fit their contents; the message lists every mismatch."""
 
 
 class InvalidRecipientAddressError(Exception):
-    """The address is not one that a mail can be sent to."""
+    """The address is not a valid mail address."""
 
 
 class MailRenderingError(Exception):
-    """No form of the mail reads back as it was meant; another try will not help."""
+    """No form of the mail reads back as it was meant; another attempt will not help."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,14 @@ class InboxText:
 
 
 class NotificationRenderer:
-    """Writes mails and inbox texts; all templates are read and checked at the start.
+    """Renders mails and inbox texts; all templates are read and checked at the start.
 
-    A file of another language than English is in a folder of that name beside the English one; where it is
-    missing, English takes its place.
+    A file of another language than English is in a folder of that name beside the English one; English
+    replaces a missing one.
 
     Raises:
-        TemplatesError: a file is missing, or uses a variable that its content does not have.
-        AddressError: the sender's address is none.
+        TemplateMismatchError: a file is missing, or uses a variable that its content does not have.
+        EmailAddressError: the sender's address is invalid.
     """
 
     def __init__(self, *, public_url: str, sender: str, sender_name: str, folder: Path = TEMPLATES) -> None:
@@ -91,7 +91,7 @@ class NotificationRenderer:
             raise TemplateMismatchError("; ".join(dict.fromkeys(misfits)))
 
     def render_inbox_entry(self, content: NotificationContent, addressee: Addressee) -> InboxText:
-        """Title and text of the inbox entry, in the reader's language."""
+        """Return title and text of the inbox entry, in the recipient's language."""
         variables = self._variables(content, addressee)
         body = to_single_line(self._part("inbox.txt", content, variables))
         return InboxText(title=self._subject(content, variables), body=body)
@@ -99,12 +99,12 @@ class NotificationRenderer:
     def render_mail(
         self, mail_id: str, content: NotificationContent, addressee: Addressee, *, written_at: datetime
     ) -> EncodedMail:
-        """Return the whole mail. The same `mail_id` gives the same Message-ID, so that repeats can be recognised.
+        """Return the whole mail. One `mail_id` gives one Message-ID, so that repeats can be recognised.
 
-        What a second parser reads otherwise than it was meant is left out, in two steps.
+        Parts that a second parser reads differently are left out, in two steps.
 
         Raises:
-            InvalidRecipientAddressError: the reader's address is none.
+            InvalidRecipientAddressError: the recipient's address is invalid.
             MailRenderingError: not even the last step can be read back.
         """
         for form, draft in self._fallback_drafts(
@@ -168,7 +168,7 @@ class NotificationRenderer:
 
 
 def _compose_and_verify(draft: MailDraft) -> tuple[EncodedMail | None, list[str]]:
-    """Return the mail if it reads back as it was meant; else what differs."""
+    """Return the mail if it reads back as it was meant; else None and the differences."""
     try:
         mail = compose_mail(draft)
     except ValueError as problem:
@@ -229,7 +229,7 @@ def _parent_templates(tree: Node) -> list[str]:
 
 
 def _template_value(value: Any, zone: tzinfo) -> Any:
-    """Return a variable as a template gets it: text on one line, times in the reader's zone."""
+    """Return a variable for a template: text on one line, times in the reader's zone."""
     if isinstance(value, datetime):
         return value.astimezone(zone)
     return to_single_line(value) if isinstance(value, str) else value

@@ -88,9 +88,9 @@ class NotificationRepository:
         return found
 
     async def update_recipient(self, user_id: str, change: Callable[[Recipient], Recipient]) -> None:
-        """Change the recipient of a user, who may be new; a repeated change does nothing more.
+        """Change the recipient of a user, who may be new; a repeated change has no further effect.
 
-        Raises OVERLOADED when others change it all the time.
+        Raises OVERLOADED when other changes win every time.
         """
 
         def decide(found: Recipient | None) -> AggregateChange[Recipient] | None:
@@ -139,13 +139,13 @@ class NotificationRepository:
                 await self._insert_missing(slot, group)
 
     async def _insert_missing(self, slot: int, notifications: Sequence[OutgoingNotification]) -> None:
-        """Store the missing ones of an event whose inbox row has expired, by their IDs."""
+        """Store the missing notifications of an event whose inbox row has expired, by their IDs."""
         for each in notifications:
             with suppress(DuplicateKeyError):
                 await self._shards.shard_for(slot).run_in_transaction(_insert_and_request_mails([each]))
 
     async def has_notification(self, recipient_id: str, template: str, about: str) -> bool:
-        """Whether this inbox holds an entry of that template about that subject."""
+        """Return whether this inbox holds an entry of that template about that subject."""
         found = await self._inbox(recipient_id).find_one(
             {"recipient_id": recipient_id, "template": template, "about": about}, hint=INBOX_INDEX
         )
@@ -156,7 +156,7 @@ class NotificationRepository:
     async def list_page(
         self, recipient_id: str, *, unread_only: bool, after: InboxPosition | None, limit: int
     ) -> list[Notification]:
-        """Entries older than `after`, newest first."""
+        """Return entries older than `after`, newest first."""
         query: Document = {"recipient_id": recipient_id}
         if unread_only:
             query["read"] = False
@@ -167,41 +167,41 @@ class NotificationRepository:
         return [from_document(Notification, document) async for document in newest_first]
 
     async def list_since(self, recipient_id: str, after: InboxPosition, limit: int) -> list[Notification]:
-        """Entries newer than `after`, oldest first."""
+        """Return entries newer than `after`, oldest first."""
         query = {"recipient_id": recipient_id} | _beyond_position(after, "$gt")
         cursor = self._inbox(recipient_id).find(query, hint=INBOX_INDEX)
         oldest_first = cursor.sort([("create_time", 1), ("_id", 1)]).limit(limit)
         return [from_document(Notification, document) async for document in oldest_first]
 
     async def unread_count(self, recipient_id: str) -> int:
-        """How many entries are unread."""
+        """Return the number of unread entries."""
         unread = {"recipient_id": recipient_id, "read": False}
         return await self._inbox(recipient_id).count_documents(unread, hint=UNREAD_INDEX)
 
     async def find_entries(self, recipient_id: str, ids: Sequence[str]) -> dict[str, Notification]:
-        """Those of the entries that are in this inbox, by ID."""
+        """Return those of the entries that are in this inbox, by ID."""
         cursor = self._inbox(recipient_id).find(
             {"recipient_id": recipient_id, "_id": {"$in": list(ids)}}, hint="_id_"
         )
         return {document["_id"]: from_document(Notification, document) async for document in cursor}
 
     async def mark_read(self, recipient_id: str, ids: Sequence[str]) -> None:
-        """Mark these entries of the inbox."""
+        """Mark these entries of the inbox as read."""
         await self._inbox(recipient_id).update_many(
             {"recipient_id": recipient_id, "_id": {"$in": list(ids)}}, {"$set": {"read": True}}, hint="_id_"
         )
 
     async def mark_all_read(self, recipient_id: str, until: datetime) -> None:
-        """Mark all entries that were made until then."""
+        """Mark all entries that were made until then as read."""
         unread = {"recipient_id": recipient_id, "read": False, "create_time": {"$lte": until}}
         await self._inbox(recipient_id).update_many(unread, {"$set": {"read": True}}, hint=UNREAD_INDEX)
 
     async def follow_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        """Keep `follow` going for each shard on which inboxes are, until one of them ends."""
+        """Keep `follow` running for each shard with inboxes, until one of them ends."""
         await self._shards.run_on_each(lambda shard: follow(shard.name))
 
     def slot_moves(self) -> AsyncIterator[None]:
-        """Yield when inboxes may have come to another shard."""
+        """Yield when inboxes may have moved to another shard."""
         return self._shards.slot_map_changes()
 
     def shard_of(self, recipient_id: str) -> str:
@@ -209,10 +209,10 @@ class NotificationRepository:
         return self._shards.shard_for(recipient_id).name
 
     async def watch_inserts(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
-        """New entries of all inboxes on one shard from now on; calls `opened` once it misses none.
+        """Yield new entries of all inboxes on one shard from now on; call `opened` once none is missed.
 
-        Entries of inboxes that are on another shard are copies, or come too late, and are left out. All
-        copies are there before an inbox changes its shard, so a stream that resumes reads them first.
+        Entries of inboxes on other shards are copies, or come too late, and are left out. All copies exist
+        before an inbox changes its shard, so a stream that resumes reads them first.
         """
         shard = next(each for each in self._shards.all_shards() if each.name == shard_name)
         inserts = [{"$match": {"operationType": "insert"}}]
@@ -226,16 +226,16 @@ class NotificationRepository:
     # --- the delivery log
 
     async def get_delivery(self, delivery_id: str) -> MailDelivery | None:
-        """One mail on its way."""
+        """Return a mail in delivery; None when there is none of this ID."""
         document = await self._deliveries(delivery_id).find_one({"_id": delivery_id}, hint="_id_")
         return from_document(MailDelivery, document) if document else None
 
     async def claim_delivery(
         self, delivery_id: str, *, now: datetime, lease_until: datetime
     ) -> MailDelivery | None:
-        """Take a mail for sending until the lease ends; None when it is not there for taking.
+        """Take a mail for sending until the lease ends; None when it cannot be taken.
 
-        A lease that ends well after ours would was given by a clock ahead of ours, and is not waited for.
+        A lease that ends well after ours would was given by a clock that is ahead, and is not waited for.
         """
         free = {"state": {"$in": [MailDeliveryState.QUEUED, MailDeliveryState.FAILED]}}
         held = {"$gt": now, "$lte": lease_until + MAX_CLOCK_SKEW}
@@ -254,9 +254,9 @@ class NotificationRepository:
     async def settle_delivery(
         self, claimed: MailDelivery, state: MailDeliveryState, *, now: datetime, error: str = ""
     ) -> None:
-        """Store how a claimed attempt ended, unless a later attempt has taken over.
+        """Store the result of a claimed attempt, unless a later attempt has taken over.
 
-        The encrypted fields are wiped when the mail is accepted, or refused for good.
+        The encrypted fields are deleted when the mail is accepted, or refused for good.
         """
         changes: dict[str, Any] = {"$set": {"state": state, "error": error}, "$unset": {"lease_until": ""}}
         if state is MailDeliveryState.SENT:
@@ -293,7 +293,7 @@ def _insert_and_request_mails(notifications: Sequence[OutgoingNotification]) -> 
 
 
 async def _insert_documents(tx: Transaction, collection: str, documents: Sequence[Document]) -> None:
-    """Raise DuplicateKeyError for many documents as for one."""
+    """Insert documents; raise DuplicateKeyError for many as for one."""
     try:
         await tx.db[collection].insert_many(documents)
     except BulkWriteError as error:
@@ -307,7 +307,7 @@ def _document(entity: Notification | MailDelivery) -> Document:
 
 
 def _beyond_position(position: InboxPosition, comparison: str) -> Document:
-    """As a range that an index can walk: the time bounds it, the ID breaks ties."""
+    """Return the condition as a range of the index: the time bounds it, the ID breaks ties."""
     moment, id_ = position
     inclusive = f"{comparison}e"
     ties = [{"create_time": {comparison: moment}}, {"create_time": moment, "_id": {comparison: id_}}]

@@ -1,4 +1,4 @@
-"""Server-sent events, by the HTML standard: the bytes, and the comments that keep a quiet stream open."""
+"""Server-sent events by the HTML standard: their bytes, and comments that keep a quiet stream open."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -11,22 +11,22 @@ from google.rpc.status_pb2 import Status
 CONTENT_TYPE: Final = "text/event-stream"
 RECONNECT_AFTER_MS: Final = 3_000
 OPENING_EVENT: Final = f": connected\nretry: {RECONNECT_AFTER_MS}\n\n".encode()
-"""At once, so that the client knows that the stream is open."""
+"""Sent at once, so that the client knows that the stream is open."""
 HEARTBEAT_EVENT: Final = b": keep-alive\n\n"
 
 
 def message_event(id_: str, message: Message) -> bytes:
-    """Return a message with its JSON, as all other answers give it."""
+    """Return an event with the message as JSON, spelled as in all other answers."""
     return f"id: {id_}\ndata: {_json(message)}\n\n".encode()
 
 
 def end_event(status: Status) -> bytes:
-    """Return the last event of a stream that ends with an error; without an ID, so one resumes after the last."""
+    """Return the last event of a stream that ends with an error; without an ID, so that resuming works."""
     return f"event: end\ndata: {_json(status)}\n\n".encode()
 
 
 async def with_heartbeats(events: AsyncIterator[bytes], every_s: float) -> AsyncGenerator[bytes, None]:
-    """The events, and a comment whenever there was none for so long."""
+    """Yield the events, and a comment when there was none for the interval."""
     while True:
         following = asyncio.ensure_future(anext(events, None))
         try:

@@ -1,4 +1,4 @@
-"""What the environment may set for this service, beside what every service takes."""
+"""The environment's settings of the notification service."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The events that the user service handles: accounts that are registered and proven."""
+"""The events that the user service handles: accounts that are registered and verified."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -34,13 +34,13 @@ class UserEventHandlers:
     async def user_registered(self, event: UserRegistered, incoming: IncomingEvent) -> None:
         """Store company and profile.
 
-        Two effects on two shards: the company first, which is repeatable by itself, then the profile, with
-        which the event counts as handled.
+        These are two transactions on two shards: the company first, which is repeatable by itself, then the
+        profile, with which the event counts as handled.
         """
         if event.company_id:
             await self.companies.record_registration(event.company_id, event.company_name)
         await self.profiles.record_registration(registered_account(event), incoming)
 
     async def user_verified(self, event: UserVerified, incoming: IncomingEvent) -> None:
-        """Note the proven address."""
+        """Record that the address is verified."""
         await self.profiles.record_verification(event.user_id, incoming)

@@ -6,7 +6,7 @@ from chassis.roles.periodic_tasks import PeriodicTask
 from services.user.repository import ProfileRepository
 
 UPGRADE_INTERVAL_S: Final = 15.0
-"""How soon entries are replaced that an older version of the service has stored."""
+"""The interval at which entries of an older version of the service are replaced."""
 
 
 def jobs(profiles: ProfileRepository) -> tuple[PeriodicTask, ...]:

@@ -1,7 +1,7 @@
-"""Domain entities to contract messages and back: fields of one name hold one thing.
+"""Domain entities to contract messages and back: fields of one name hold the same value.
 
 A trailing underscore of an entity's field is not part of the name (`from_`), and an enum's members are the
-contract's without their prefix. What only one side has, such as a version or an etag, is left alone.
+contract's without their prefix. Fields that only one side has, such as a version or an etag, are left alone.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ M = TypeVar("M", bound=Message)
 
 
 def entity_to_message(kind: type[M], entity: Any) -> M:
-    """Return the message of an entity; None is absent."""
+    """Return the message of an entity; None becomes an absent field."""
     message = kind()
     by_name = message.DESCRIPTOR.fields_by_name
     for name, _ in _typed_fields(cast(Any, type(entity))):
@@ -62,7 +62,7 @@ def entity_to_message(kind: type[M], entity: Any) -> M:
 
 
 def entity_from_message(kind: type[E], message: Message, **others: Any) -> E:
-    """Return the entity of a message; `others` are values of fields that the message does not have."""
+    """Return the entity of a message; `others` are the values of attributes that the message lacks."""
     by_name = message.DESCRIPTOR.fields_by_name
     values = {
         name: _field_value(message, by_name[name.rstrip("_")], hint)

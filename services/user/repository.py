@@ -1,6 +1,6 @@
-"""Mongo: profiles, companies' pages and the derived collection in which students are found.
+"""MongoDB: profiles, companies' pages and the derived collection for searches of students.
 
-A profile and its search entry live in the user's slot, a company's page in its own. Profiles and pages are
+A profile and its search entry are in the user's slot, a company's page in its own. Profiles and pages are
 read by `_id`. Students are searched on all shards.
 """
 
@@ -53,10 +53,10 @@ _BY_FORMAT: Final = "by_format"
 UPGRADE_BATCH_SIZE: Final = 200
 _UPGRADE_TIMEOUT_S: Final = 60.0
 MAX_STUDENTS_READ: Final = 100_000
-"""Of one shard, the newest ones, for the words that students use."""
+"""Profiles of one shard, the newest ones, that are read for the vocabulary."""
 _RANK, _MATCHED = "rank", "matched"
 _MATCHED_WORD_SCORE: Final = 10**12
-"""What one matched word more is worth where not all have to match: more than all that words can score."""
+"""The score of one more matched word when not all have to match: more than the scores of all words."""
 
 COLLECTIONS: Final = (
     CollectionSpec("profiles"),
@@ -77,7 +77,7 @@ COLLECTIONS: Final = (
 
 
 class ProfileRepository(Repository[Profile]):
-    """Profiles, each kept together with how it is found."""
+    """Profiles, each stored together with its search entry."""
 
     def __init__(self, shards: Shards, places: Gazetteer) -> None:
         super().__init__(
@@ -91,7 +91,7 @@ class ProfileRepository(Repository[Profile]):
         self._places = places
 
     async def search(self, query: StudentQuery, *, after: StudentSortKey | None, limit: int) -> StudentPage:
-        """Students who match, the best and then the newest first, from all shards."""
+        """Return the students who match, the best and then the newest first, from all shards."""
         pipeline = _match_pipeline(query, after, limit + 1)
 
         async def on_shard(shard: Shard) -> list[tuple[StudentSortKey, StudentEntry]]:
@@ -112,7 +112,7 @@ class ProfileRepository(Repository[Profile]):
         return StudentPage([entry for _, entry in shown], len(found) > limit, scatter.missing_shards, last)
 
     async def count_words(self) -> tuple[Counter[str], int]:
-        """Count the students with each word, on the shards that answer, and about all students.
+        """Return the number of students with each word, on shards that answer, and roughly of all students.
 
         Raises UNAVAILABLE.
         """
@@ -182,7 +182,7 @@ class CompanyRepository(Repository[Company]):
         )
 
     async def list_in_state(self, state: CompanyState | None, *, after: str, limit: int) -> CompanyListPage:
-        """Companies in a state, or all, in the order of their IDs, from all shards (`by_state`, `_id_`)."""
+        """Return companies in a state, or all, in order of ID, from all shards (`by_state`, `_id_`)."""
         query: Document = {} if state is None else {"state": state.value}
         if after:
             query["_id"] = {"$gt": after}
@@ -200,7 +200,7 @@ class CompanyRepository(Repository[Company]):
 
 
 def _match_pipeline(query: StudentQuery, after: StudentSortKey | None, limit: int) -> list[Document]:
-    """Match in order: those with more of the words first, then the better ones, then the newer ones."""
+    """Return the stages that sort matches: more of the words first, then higher scores, then newer ones."""
     words = query.reading.terms
     scores: list[Any] = [
         {"$multiply": [word.weight, _best_impact(word)]} for word in words if word.affects_ranking
@@ -245,7 +245,7 @@ def _match_condition(query: StudentQuery) -> Document:
 
 
 def _choose_index(query: StudentQuery) -> str:
-    """Return the index of the narrowest condition, as a rule; without any, `_id` gives the order."""
+    """Return the index of the usually narrowest condition; without any, `_id` gives the order."""
     indexes = (
         (query.reading.required_terms, "by_word"),
         (query.skill_keys, "by_skill"),

@@ -1,4 +1,4 @@
-"""What the environment may set for the user service."""
+"""The environment's settings of the user service."""
 
 from pydantic import Field
 

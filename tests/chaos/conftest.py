@@ -10,14 +10,14 @@ from tests.stack import StackHandle, running_second_stack
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[StackHandle]:
-    """One whose stores can be disturbed, made for these tests, beside the stack under test."""
+    """Run a stack of these tests' own, with a fault proxy, beside the stack under test."""
     with running_second_stack("chaos", faults=True, limits_times=LIFTED_LIMITS_FACTOR) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def redundant() -> Iterator[StackHandle]:
-    """One that has everything twice that can be had twice: two regions, a shard of three members."""
+    """Run a stack with two regions and a shard of three members."""
     with running_second_stack(
         "rolled", shards=1, members=3, regions=2, limits_times=LIFTED_LIMITS_FACTOR
     ) as found:

@@ -12,7 +12,7 @@ class CacheStoreContract:
     """Subclasses provide the fixture `store`."""
 
     async def pass_time(self, seconds: float) -> None:
-        """Wait; a store with a clock of the test's own puts that forward instead."""
+        """Wait; a store with a clock of the test's own advances that instead."""
         await asyncio.sleep(seconds)
 
     @pytest.fixture

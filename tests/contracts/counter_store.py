@@ -25,7 +25,7 @@ class CounterStoreContract:
     """Subclasses provide the fixture `counters`."""
 
     async def pass_time(self, seconds: float) -> None:
-        """Wait; counters with a clock of the test's own put that forward instead."""
+        """Wait; counters with a clock of the test's own advance that instead."""
         await asyncio.sleep(seconds)
 
     @pytest.fixture

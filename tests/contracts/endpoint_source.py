@@ -13,13 +13,13 @@ SILENT_POLLS: Final = 5
 
 
 class EndpointSourceFixture(Protocol):
-    """Where endpoints of one service can be put for the source to find them."""
+    """A place for the endpoints of one service, where the source finds them."""
 
     @property
     def source(self) -> EndpointSource: ...
 
     async def set_hosts(self, *hosts: str) -> None:
-        """From now on these are all."""
+        """Set the complete list of hosts."""
         ...
 
     async def poll(self) -> None:
@@ -32,14 +32,14 @@ def endpoints_at(*hosts: str) -> tuple[Endpoint, ...]:
 
 
 class EndpointListener:
-    """Takes answers from a source, which looks when the test says so and at no other time."""
+    """Receives results from a source, which polls when the test says so and at no other time."""
 
     def __init__(self, source_fixture: EndpointSourceFixture) -> None:
         self._source_fixture = source_fixture
         self._answers: asyncio.Queue[tuple[Endpoint, ...]] = asyncio.Queue()
 
     async def listen(self) -> None:
-        """Goes on until cancelled."""
+        """Listen until cancelled."""
         async for answer in self._source_fixture.source.watch():
             self._answers.put_nowait(answer.get(SERVICE, ()))
 
@@ -50,7 +50,7 @@ class EndpointListener:
         return self._answers.get_nowait()
 
     async def is_silent(self) -> bool:
-        """Whether the source looks several times and says nothing."""
+        """Return whether the source polls several times without a result."""
         for _ in range(SILENT_POLLS):
             await self._source_fixture.poll()
         return self._answers.empty()

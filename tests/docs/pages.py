@@ -61,7 +61,7 @@ class DocsTarget:
 
 
 def read_blocks(page: str) -> list[DocsBlock]:
-    """All fenced blocks of a page, in order."""
+    """Return all fenced blocks of a page, in order."""
     content = (REPO / page).read_text()
     return [
         DocsBlock(
@@ -88,7 +88,7 @@ def render_script(page: str, place: DocsTarget, heads: Path) -> str:
 
 
 def may_fail(block: DocsBlock) -> bool:
-    """Whether the page says that the command fails."""
+    """Return whether the page says that the command fails."""
     return any("error" in line.partition("#")[2] for line in block.text.splitlines())
 
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[DocsTarget]:
-    """The stack under test, with a little data."""
+    """Return the stack under test, with a little data."""
     stack = StackHandle.under_test().topology
     if not stack.seeded_marker.exists():
         seed = [str(REPO / ".venv/bin/ic"), "seed", "--stack", stack.name, *SEEDED]

@@ -15,19 +15,19 @@ NewPerson = Callable[..., ApiUser]
 
 @pytest.fixture(scope="session")
 def stack() -> StackHandle:
-    """The stack under test."""
+    """Return the stack under test."""
     return StackHandle.under_test()
 
 
 @pytest.fixture(scope="session")
 def visitor(stack: StackHandle) -> ApiUser:
-    """Somebody who is not signed in."""
+    """Return a user who is not signed in."""
     return ApiUser(stack.gateway_url, stack.mailbox_url, "visitor@example.com")
 
 
 @pytest.fixture(scope="session")
 def new_person(stack: StackHandle) -> NewPerson:
-    """Open and verifies an account: `new_person()` a student, `new_person(company="...")` an owner.
+    """Open and verify an account: `new_person()` a student, `new_person(company="...")` an owner.
 
     The company is verified too, unless it is `trusted` by nobody yet.
     """
@@ -49,7 +49,7 @@ def new_person(stack: StackHandle) -> NewPerson:
 
 @pytest.fixture(scope="session")
 def walked(stack: StackHandle) -> tuple[JourneyUsers, Journey]:
-    """The main journey, walked once from its beginning to its end."""
+    """Walk the main journey once, from its beginning to its end."""
     moderator = ModerationClient(stack.cluster)
     cast = JourneyUsers.create(stack.gateway_url, stack.mailbox_url, moderator, lambda _: None)
     journey = Journey(cast)
@@ -60,11 +60,11 @@ def walked(stack: StackHandle) -> tuple[JourneyUsers, Journey]:
 
 @pytest.fixture(scope="session")
 def student(new_person: NewPerson) -> ApiUser:
-    """A verified student."""
+    """Return a verified student."""
     return new_person()
 
 
 @pytest.fixture(scope="session")
 def owner(new_person: NewPerson) -> ApiUser:
-    """A verified owner of a company."""
+    """Return a verified owner of a company."""
     return new_person(company="Harbour Works")

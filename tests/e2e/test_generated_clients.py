@@ -34,7 +34,7 @@ EXPECTED = {
 
 @pytest.fixture(scope="module")
 def opened(walked: tuple[JourneyUsers, Journey]) -> Json:
-    """A listing that takes applications."""
+    """Return a listing that takes applications."""
     company = walked[0].company
     marker = f"clients{secrets.token_hex(4)}"
     draft = company.post("/api/v1/internships", **sample_listing(marker) | {"field": FIELD, "openings": 5})
@@ -51,7 +51,7 @@ def document(stack: StackHandle, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def journey(stack: StackHandle, opened: Json) -> Mapping[str, str]:
-    """The environment of a client's journey."""
+    """Return the environment of a client's journey."""
     return {
         "GATEWAY": stack.gateway_url,
         "MAILBOX": stack.mailbox_url,

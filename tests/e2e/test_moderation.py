@@ -22,7 +22,7 @@ def refusal(person: ApiUser, method: str, path: str, **call: object) -> ApiError
 
 
 def ic(stack: StackHandle, *arguments: str) -> str:
-    """Return what an operator's command prints."""
+    """Run an operator's command and return its output."""
     given = ["moderate", *arguments, "--stack", stack.topology.name]
     result = CliRunner().invoke(app, given)
     assert result.exit_code == 0, result.output

@@ -19,7 +19,7 @@ EXPORT_TIMEOUT_S = WAIT_TIMEOUT_S
 
 @pytest.fixture
 def receiver() -> Iterator[OtlpReceiver]:
-    """Listen where the stack under test exports its traces to."""
+    """Yield a receiver at the address to which the stack under test exports its traces."""
     endpoint = os.environ.get("IC_OTLP_ENDPOINT", "")
     if not endpoint:
         pytest.skip("this stack exports no traces: `ic test` makes one that does")
@@ -61,7 +61,7 @@ def test_a_registration_is_one_trace_from_the_gateway_to_its_mail(
 
 
 def mail_path(receiver: OtlpReceiver, trace_id: str) -> list[tuple[str, str]]:
-    """From the gateway's span to that of the mail's handler, once all of them have been exported."""
+    """Return the spans' path from the gateway to the mail's handler, once all of them are exported."""
     until = time.monotonic() + EXPORT_TIMEOUT_S
     path: list[tuple[str, str]] = []
     while time.monotonic() < until:

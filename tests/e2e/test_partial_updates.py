@@ -112,7 +112,7 @@ every_update: Final = pytest.mark.parametrize("rpc", UPDATES)
 
 
 def leaves(value: Json, *above: str) -> Iterator[tuple[str, ...]]:
-    """The path of every field that is no object."""
+    """Yield the path of every field that is no object."""
     for name, inner in value.items():
         if isinstance(inner, dict):
             yield from leaves(inner, *above, name)

@@ -48,7 +48,7 @@ def _fetch(url: str, wanted: Mapping[str, str]) -> Any:
 
 @pytest.fixture(scope="module")
 def published(owner: ApiUser) -> Json:
-    """A listing in a field of its own, whose name has a blank and a plus."""
+    """Return a listing in a field of its own, whose name has a blank and a plus."""
     field = f"Data Science C++ {secrets.token_hex(4)}"
     draft = owner.post("/api/v1/internships", **{**sample_listing("blank"), "field": field})
     open_ = owner.post(f"/api/v1/internships/{draft['id']}:publish")

@@ -17,7 +17,7 @@ def published(owner: ApiUser, **changes: Any) -> Json:
 
 
 def found(person: ApiUser, **query: Any) -> Json | None:
-    """Return the answer once all words match: a search that meets the new entry half-way may match some of them."""
+    """Return the hit once all words match: a search may find a new entry by some of its words first."""
     answer = person.get(PATH, **query)
     return answer if answer["data"] and answer["matchKind"] == "MATCH_KIND_ALL" else None
 

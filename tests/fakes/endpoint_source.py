@@ -7,14 +7,14 @@ from gateway.xds.endpoints import EndpointsByService
 
 
 class FakeEndpointSource:
-    """Has nothing to say until `set_endpoints` is called."""
+    """A source without a result until `set_endpoints` is called."""
 
     def __init__(self) -> None:
         self._now: EndpointsByService | None = None
         self._changed = asyncio.Event()
 
     def set_endpoints(self, endpoints: EndpointsByService) -> None:
-        """From now on these are all."""
+        """Set the complete list of endpoints."""
         self._now = endpoints
         self._changed.set()
 

@@ -10,7 +10,7 @@ from chassis.grpc.handlers import RpcContext
 
 
 class FakeGrpcContext:
-    """Remembers how the call was answered."""
+    """Remembers the answer of the call."""
 
     def __init__(self, *, time_remaining_s: float | None = None) -> None:
         self.code: grpc.StatusCode | None = None

@@ -9,7 +9,7 @@ from tests.fakes.grpc_context import FakeGrpcContext
 
 
 def rpc(service: str, method: str) -> RpcSpec:
-    """Return a call of our contracts, e.g. `rpc("auth", "Login")`."""
+    """Return an RPC of our contracts, e.g. `rpc("auth", "Login")`."""
     found = find_rpc(f"/internshipconnect.{service}.v1.{service.capitalize()}Service/{method}")
     assert found is not None
     return found
@@ -42,7 +42,7 @@ async def send_call(
     request: Any = b"",
     context: FakeGrpcContext | None = None,
 ) -> bytes:
-    """Answers one request as the server does, with `interceptor` as the only link of the chain."""
+    """Answer one request as the server does, with `interceptor` as the only link of the chain."""
     bind_call(call or CallContext())
     handler = interceptor.bind(spec, proceed)
     return await handler(request, (context or FakeGrpcContext()).as_context())

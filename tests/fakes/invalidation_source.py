@@ -20,18 +20,18 @@ class FakeInvalidationSource:
         self.end()
 
     def changed(self, key: str) -> None:
-        """An invalidation of `key` arrives."""
+        """Report that the entry of `key` was invalidated."""
         for listener in self._listeners:
             listener.invalidate(key)
 
     def end(self) -> None:
-        """The connection is lost."""
+        """Report that the connection is lost."""
         ended, self.stream = self.stream, None
         if ended is not None:
             for listener in self._listeners:
                 listener.invalidate_stream(ended)
 
     def begin(self) -> None:
-        """Change are heard of again; the first begin of all is made already."""
+        """Report that changes are received again; the first connection exists from the start."""
         self.end()
         self.stream = InvalidationStream()

@@ -21,7 +21,7 @@ INJECT_AFTER_APPLICATIONS: Final = 60
 
 
 def assert_nothing_lost(crowd: UserPool, fault: Callable[[], None]) -> None:
-    """Assert that each application is stored, shown, counted and mailed once, whatever `fault` does."""
+    """Assert that each application is stored, shown, counted and mailed once, in spite of `fault`."""
     since = datetime.now(UTC)
     listings = asyncio.run(crowd.post_listings())
     outcome = _apply_during(crowd, listings, fault)
@@ -29,7 +29,7 @@ def assert_nothing_lost(crowd: UserPool, fault: Callable[[], None]) -> None:
 
 
 def _apply_during(crowd: UserPool, listings: Sequence[str], fault: Callable[[], None]) -> ApplicationOutcome:
-    """Everybody applies; in the midst of it something faults."""
+    """Let every student apply, and inject a fault in between."""
     outcome = ApplicationOutcome()
 
     def strike_in_the_midst() -> None:
@@ -87,7 +87,7 @@ def _assert_shown_and_counted(
 
 
 def _assert_mailed(crowd: UserPool, since: datetime) -> None:
-    """Each student has a mail from each company; its subject names the company."""
+    """Assert that each student has a mail from each company; its subject names the company."""
     addresses = {student.email for student in crowd.students}
 
     def everybody_mailed() -> bool | None:

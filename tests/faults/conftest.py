@@ -10,13 +10,13 @@ from tests.stack import StackHandle
 
 @pytest.fixture(scope="session")
 def stack() -> StackHandle:
-    """The stack under test."""
+    """Return the stack under test."""
     return StackHandle.under_test()
 
 
 @pytest.fixture(scope="session")
 def crowd(stack: StackHandle) -> UserPool:
-    """A hundred students and five companies, known to all services."""
+    """Yield a hundred students and five companies, known to all services."""
     crowd = asyncio.run(UserPool.gather(stack))
     wait_for_recovery(crowd.are_known, "the crowd to be known")
     return crowd

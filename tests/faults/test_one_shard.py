@@ -42,7 +42,7 @@ def listings(stack: StackHandle, crowd: UserPool) -> ListingPaths:
 
 @pytest.fixture
 def client(stack: StackHandle, crowd: UserPool) -> Iterator[httpx.Client]:
-    """A student's, since what anonymous readers get is kept at the edge for longer than this test waits."""
+    """Yield a student's client: the edge keeps anonymous readers' answers longer than this test waits."""
     headers = crowd.students[0].headers
     with httpx.Client(base_url=stack.gateway_url, timeout=WAIT_TIMEOUT_S, headers=headers) as client:
         yield client
@@ -76,7 +76,7 @@ def test_when_a_shard_is_down_others_notice_nothing_and_its_readers_get_the_last
 
 
 def get_in_time(client: httpx.Client, path: str) -> httpx.Response:
-    """Return the answer, which did not hang."""
+    """Return the answer, which has to come in time."""
     began = time.monotonic()
     answer = client.get(path)
     assert time.monotonic() - began < READ_TIMEOUT_S

@@ -69,7 +69,7 @@ def usual_latency_s(url: str, headers: dict[str, str]) -> float:
 
 @contextmanager
 def sampling_client(url: str, headers: dict[str, str]) -> Iterator[list[httpx.Response]]:
-    """The answers that one more client gets at the same time, a few times a second."""
+    """Yield the answers that one more client gets at the same time, a few times a second."""
     answers: list[httpx.Response] = []
     over = threading.Event()
 

@@ -49,7 +49,7 @@ class UserPool:
         return cls(stack, *found)
 
     def are_known(self) -> bool | None:
-        """Whether the news of everybody's registration has reached those who write the mails."""
+        """Return whether every registration has reached the notification service."""
         ids = [member.principal.id for member in (*self.students, *self.owners)]
         known = 0
         for uri in self.stack.admin_uris().values():
@@ -70,7 +70,7 @@ class UserPool:
         return str(published["id"])
 
     async def apply_everywhere(self, listings: Sequence[str], outcome: ApplicationOutcome) -> None:
-        """Every student applies for every listing; a failed try is repeated under its key."""
+        """Let every student apply for every listing; a failed attempt is repeated under its key."""
         pairs = [(student, listing_id) for listing_id in listings for student in self.students]
         gate = asyncio.Semaphore(MAX_CONCURRENT_APPLICATIONS)
         async with self._client() as client, asyncio.TaskGroup() as group:
@@ -132,7 +132,7 @@ class UserPool:
 
 
 def list_all_pages(crowd: UserPool, member: SignedInUser, path: str) -> list[Json]:
-    """All rows of a collection."""
+    """Return all rows of a collection, page by page."""
     rows: list[Json] = []
     token = ""
     while True:
@@ -144,7 +144,7 @@ def list_all_pages(crowd: UserPool, member: SignedInUser, path: str) -> list[Jso
 
 
 def wait_for_recovery(look: Any, what: str, *, tries: int = 9) -> Any:
-    """As `eventually`, with the patience that a restart takes."""
+    """Wait as `wait_until_blocking` does, with the time that a restart takes."""
     for _ in range(tries - 1):
         try:
             return wait_for_result(look, what)

@@ -10,6 +10,6 @@ from tests.stack import StackHandle, running_second_stack
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[StackHandle]:
-    """Two shards, made for these tests, beside the stack under test."""
+    """Run a stack of two shards, made for these tests, beside the stack under test."""
     with running_second_stack("growth", shards=2, limits_times=LIFTED_LIMITS_FACTOR) as found:
         yield found

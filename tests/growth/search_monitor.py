@@ -25,7 +25,7 @@ TIMEOUT_S: Final = 10.0
 
 @dataclass
 class SearchMonitor:
-    """What was asked for and what was wrong with the answers."""
+    """The number of searches, and the wrong answers."""
 
     looks: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -33,7 +33,7 @@ class SearchMonitor:
 
 @contextmanager
 def monitoring_search(stack: StackHandle) -> Iterator[SearchMonitor]:
-    """Publish listings all over the slot map, and searches for them and read them until the block ends."""
+    """Publish listings all over the slot map, and search for and read them until the block ends."""
     word = f"w{secrets.token_hex(4)}"
     with httpx.Client(
         base_url=stack.topology.public_url, timeout=TIMEOUT_S, trust_env=False, verify=stack.trust

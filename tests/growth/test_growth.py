@@ -36,7 +36,7 @@ KILLED_AT: Final = (
     *(("following", 0.0, 0.1), ("following", 0.0, 0.3), ("following", 0.0, 0.6)),
     *(("switched", 0.0, 10.0), ("switched", 0.0, 0.2), ("clearing", 0.0, 0.3), ("clearing", 0.0, 0.8)),
 )
-"""After which line a mover is killed, and how many seconds after it at least and at most."""
+"""The line after which a mover is killed, and the minimum and maximum of seconds after it."""
 MAX_LATE_SHARE: Final = 0.02
 """Of all calls: what a busy machine answers after their deadline. A write that meets a fence gets 503."""
 
@@ -119,7 +119,7 @@ def test_a_migration_that_was_paused_and_superseded_does_no_harm(stack: StackHan
 
 
 def owner_of(stack: StackHandle, slot: int) -> str:
-    """On which shard it is."""
+    """Return the shard that owns the slot."""
     uri = stack.admin_uris()["s1"]
     with MongoClient[dict[str, object]](uri) as client:
         copy = client[CLUSTER_DATABASE][SLOT_MAP_COLLECTION].find_one({})
@@ -128,7 +128,7 @@ def owner_of(stack: StackHandle, slot: int) -> str:
 
 
 def finish_migration(stack: StackHandle) -> None:
-    """Finishes a move that is under way, if there is one; then all is as it should be."""
+    """Finish a move that is in progress, if there is one."""
     try:
         operator_actions.resume_migration(running_stack(stack), log_line)
     except OpsError as error:
@@ -165,7 +165,7 @@ def start_ic_shards(stack: StackHandle, *arguments: str) -> "subprocess.Popen[st
 
 
 def wait_for_line(process: "subprocess.Popen[str]", words: str) -> None:
-    """Wait until it has said so."""
+    """Wait until the process prints a line with these words."""
     assert process.stdout is not None
     lines = []
     for line in process.stdout:

@@ -35,7 +35,7 @@ TIMEOUT_S: Final = 30.0
 
 @dataclass(frozen=True)
 class LabelledCaller:
-    """Somebody who calls; `token` is empty for nobody."""
+    """A caller; `token` is empty for an anonymous one."""
 
     label: str
     principal: Principal | None = None
@@ -43,11 +43,11 @@ class LabelledCaller:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What proves who calls."""
+        """The headers that authenticate the caller."""
         return {"authorization": f"Bearer {self.token}"} if self.token else {}
 
     def is_admitted(self, rpc: RpcSpec) -> bool:
-        """Whether the contract lets callers of this kind and role call at all."""
+        """Return whether the contract admits callers of this kind and role at all."""
         if self.principal is None:
             return rpc.is_public
         kind, role = self.principal.kind, self.principal.role
@@ -56,7 +56,7 @@ class LabelledCaller:
 
 
 class CallerDirectory:
-    """All callers by label, and what they say to the gateway."""
+    """All callers by label, and their calls to the gateway."""
 
     def __init__(self, stack: StackHandle, crowd: UserPool, callers: Mapping[str, LabelledCaller]) -> None:
         self.stack = stack
@@ -80,17 +80,17 @@ class CallerDirectory:
 
     @property
     def everybody(self) -> tuple[LabelledCaller, ...]:
-        """All of them."""
+        """Return all callers."""
         return tuple(self._callers.values())
 
     @property
     def visitors(self) -> tuple[LabelledCaller, ...]:
-        """Those to whom nothing of student and owner belongs."""
+        """Return the callers who own nothing of student and owner."""
         others = [OTHER_STUDENT, *(OTHER_COMPANY.format(role) for role in ROLES), ANONYMOUS]
         return tuple(self._callers[label] for label in others)
 
     def best_for(self, rpc: RpcSpec) -> LabelledCaller:
-        """Somebody whom the contract of a call admits."""
+        """Return a caller whom the contract of a call admits."""
         signed_in = (self[label] for label in (STUDENT, OWNER, SERVICE))
         best = next((one for one in signed_in if one.is_admitted(rpc)), self[ANONYMOUS])
         return self.in_another_session(best) if rpc.name == "Logout" else best
@@ -103,12 +103,12 @@ class CallerDirectory:
         return replace(caller, token=asyncio.run(_issue_token(self.stack, caller.principal, life)))
 
     def ask(self, caller: LabelledCaller, method: str, path: str, **request: Any) -> httpx.Response:
-        """One HTTP call with an idempotency key of its own."""
+        """Make one HTTP call with an idempotency key of its own."""
         headers = {"idempotency-key": uuid.uuid4().hex, **caller.headers, **request.pop("headers", {})}
         return self._http.request(method, path, headers=headers, **request)
 
     def must(self, label: str, method: str, path: str, **request: Any) -> Json:
-        """Return the same as somebody to whom it has to be granted, perhaps a moment later."""
+        """Return the answer to a request that has to be granted, perhaps a moment later."""
 
         def granted() -> Json | None:
             answer = self.ask(self._callers[label], method, path, **request)

@@ -14,19 +14,19 @@ from tests.stack import StackHandle
 
 @pytest.fixture(scope="session")
 def stack() -> StackHandle:
-    """The stack under test."""
+    """Return the stack under test."""
     return StackHandle.under_test()
 
 
 @pytest.fixture(scope="session")
 def cast(stack: StackHandle) -> CallerDirectory:
-    """Everybody who calls."""
+    """Return all callers."""
     return CallerDirectory.assemble(stack)
 
 
 @pytest.fixture(scope="session")
 def lines(stack: StackHandle) -> Iterator[dict[str, RawGrpcChannel]]:
-    """The gateway, and each service's own port."""
+    """Yield a channel to the gateway and one to each service's own port."""
     addresses = {service: stack.grpc_address(service) for service in SERVICES}
     gateway = stack.gateway_url.partition("//")[2]
     opened = {
@@ -39,7 +39,7 @@ def lines(stack: StackHandle) -> Iterator[dict[str, RawGrpcChannel]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def siege(stack: StackHandle) -> Iterator[SlowClients]:
-    """Slow clients who hold the gateway while everything else goes on."""
+    """Run slow clients that hold the gateway during all other tests."""
     with SlowClients(stack) as siege:
         yield siege
 

@@ -25,7 +25,7 @@ FOREIGN_JWKS_URL: Final = "https://keys.example.com/jwks.json"
 
 @dataclass(frozen=True)
 class TokenForger:
-    """Knows what everybody may know: the public keys, and a token of their own; and one service's key."""
+    """A forger who knows the public keys, a token of their own, and one service's key."""
 
     stack: StackHandle
     token: str
@@ -34,7 +34,7 @@ class TokenForger:
 
     @classmethod
     def at(cls, stack: StackHandle, somebody: LabelledCaller) -> "TokenForger":
-        """With the token of somebody."""
+        """Return a forger with the token of `somebody`."""
         keys = httpx.get(f"{stack.gateway_url}/.well-known/jwks.json", trust_env=False).json()["keys"]
         kid = jwt.get_unverified_header(somebody.token)["kid"]
         public = next(key for key in keys if key["kid"] == kid)
@@ -42,42 +42,42 @@ class TokenForger:
 
     @property
     def claims(self) -> Json:
-        """What the token says."""
+        """Return the claims of the token."""
         claims: Json = jwt.decode(self.token, options={"verify_signature": False})
         return claims
 
     @property
     def own_jwk(self) -> Json:
-        """The forger's own key as a JWK of the name of the true one."""
+        """Return the forger's own key as a JWK with the true key's ID."""
         return {**ECAlgorithm.to_jwk(self.own_key.public_key(), as_dict=True), "kid": self.public["kid"]}
 
     def signed(self, header: Mapping[str, Any] | None = None, claims: Mapping[str, Any] | None = None) -> str:
-        """By the forger's own key."""
+        """Return a token signed with the forger's own key."""
         head = {"kid": self.public["kid"], **(header or {})}
         return jwt.encode({**self.claims, **(claims or {})}, self.own_key, "ES256", headers=head)
 
     def hmac(self, secret: bytes, algorithm: str = "HS256") -> str:
-        """By a secret that is no secret. By hand: libraries refuse to use a public key as one."""
+        """Return a token signed with a public secret, made by hand: libraries refuse a public key as one."""
         text = _unsigned({"alg": algorithm, "typ": "JWT", "kid": self.public["kid"]}, self.claims)
         digest = {"HS256": "sha256", "HS512": "sha512"}[algorithm]
         return f"{text}.{_base64url(hmac.digest(secret, text.encode(), digest))}"
 
     def unsigned(self, algorithm: str) -> str:
-        """By nothing."""
+        """Return a token without a signature."""
         return _unsigned({"alg": algorithm, "typ": "JWT", "kid": self.public["kid"]}, self.claims) + "."
 
     def by_service(self, service: str, **claims: Any) -> str:
-        """By a service's own key, in somebody's name."""
+        """Return a user's token signed with a service's own key."""
         key = service_key_path(self.stack.topology, service).read_bytes()
         return jwt.encode({**self.claims, **claims}, key, "ES256", headers={"kid": f"svc-{service}"})
 
     def changed(self, **claims: Any) -> str:
-        """Return the true token with other claims under the true signature."""
+        """Return a valid token whose claims were changed under the same signature."""
         head, _, signature = self.token.split(".")
         return f"{head}.{_base64url(json.dumps({**self.claims, **claims}).encode())}.{signature}"
 
     def zeroed(self) -> str:
-        """With the signature of which a broken verifier once believed that it fits everything."""
+        """Return a token with the all-zero signature that broken verifiers accept."""
         head, body, _ = self.token.split(".")
         return f"{head}.{body}.{_base64url(bytes(64))}"
 
@@ -134,4 +134,4 @@ FORGED_TOKENS: Final[Mapping[str, Callable[[TokenForger], str]]] = {
     "a token that goes on and on": lambda one: f"{one.token}{'A' * 8_000}",
     "a token with a line end": lambda one: f"{one.token[:50]}%0d%0a{one.token[50:]}",
 }
-"""By fault: how the token is forged. All are TOKEN_INVALID."""
+"""By name of the fault: the forged token. All are TOKEN_INVALID."""

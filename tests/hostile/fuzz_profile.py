@@ -12,14 +12,14 @@ T = TypeVar("T")
 FUZZ_SEED: Final = int(os.environ.get("IC_FUZZ_SEED", "1"))
 """The same seed gives the same requests in the same order."""
 FUZZ_MINUTES: Final = float(os.environ.get("IC_FUZZ_MINUTES", "0"))
-"""For how long all fuzz tests together go on; 0 is the short form."""
+"""The duration of all fuzz tests together, in minutes; 0 is the short form."""
 IS_LONG_RUN: Final = FUZZ_MINUTES > 0
 MAX_TEST_S: Final = 60 * FUZZ_MINUTES + 180
 _FUZZ_TEST_COUNT: Final = 2
 
 
 def fuzz_rounds(works: Sequence[T]) -> Iterator[tuple[int, T]]:
-    """Each work with a seed: once in the short form, in the long one again and again while there is time."""
+    """Yield each work with a seed: once in the short form, in the long one repeatedly while there is time."""
     ends = time.monotonic() + 60 * FUZZ_MINUTES / _FUZZ_TEST_COUNT
     number = FUZZ_SEED
     while True:
@@ -33,7 +33,8 @@ def fuzz_rounds(works: Sequence[T]) -> Iterator[tuple[int, T]]:
 
 
 def hypothesis_settings(few: int, many: int) -> settings:
-    """How hypothesis looks: `few` examples in the short form; `many` in the long one, which also shrinks."""
+    """Return hypothesis's settings: `few` examples in the short form; `many` in the long one, which also
+    shrinks."""
     return settings(
         max_examples=many if IS_LONG_RUN else few,
         database=None,

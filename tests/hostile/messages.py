@@ -136,7 +136,7 @@ def _text(field: FieldDescriptor) -> st.SearchStrategy[bytes]:
 
 
 def _damage_request(request: bytes, chance: random.Random) -> bytes:
-    """Cut short, or with some bytes turned over."""
+    """Return the request cut short, or with some bytes flipped."""
     if not request or chance.random() < 0.4:
         return request[: chance.randrange(len(request) + 1)]
     changed = bytearray(request)
@@ -242,7 +242,7 @@ SHAPES: Final[Mapping[str, Callable[[RpcSpec], bytes]]] = _by_shape_name(
     _a_message_again_and_again,
     _a_mask_of_many_paths,
 )
-"""Requests of a size or depth that nobody needs, by what they are: of each call its own, or empty."""
+"""Requests of an absurd size or depth, by name: specific to each call, or empty."""
 BLOBS: Final[Mapping[str, Callable[[RpcSpec], bytes]]] = _by_shape_name(
     _ten_thousand_unknown_fields,
     _nested_groups,

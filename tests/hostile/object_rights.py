@@ -20,7 +20,7 @@ ANY_CALLER: Final = ("anybody",)
 
 @dataclass(frozen=True)
 class OwnedObjects:
-    """What belongs to the student and the owner of the cast, by ID."""
+    """The objects of the student and the owner, by ID."""
 
     student: str
     company: str
@@ -130,12 +130,12 @@ OBJECT_RIGHTS: Final[Mapping[str, ObjectRight]] = {
 
 
 def rpcs_with_ids() -> list[RpcSpec]:
-    """Every call in whose request, however deep, an object can be named."""
+    """Return every call whose request can name an object, however deep."""
     return [rpc for rpc in imported_contracts().rpcs if any(id_fields(rpc))]
 
 
 def id_fields(rpc: RpcSpec) -> Iterator[tuple[str, str]]:
-    """Path and prefix of each field that holds IDs."""
+    """Yield path and prefix of each field that holds IDs."""
     return _id_fields_within(cast(Descriptor, rpc.request_type.DESCRIPTOR), "")
 
 
@@ -148,14 +148,14 @@ def _id_fields_within(descriptor: Descriptor, path: str) -> Iterator[tuple[str, 
 
 
 def id_prefix(field: FieldDescriptor) -> str:
-    """Of which kind the IDs are that a field holds; empty when it holds none."""
+    """Return the prefix of the IDs in a field; "" when it holds none."""
     rules = field.GetOptions().Extensions[validate_pb2.field]
     pattern = rules.repeated.items.string.pattern if field.is_repeated else rules.string.pattern
     return next((prefix for prefix in PREFIXES if f"{prefix}_[0-7]" in pattern), "")
 
 
 def adjacent_ids(id_: str) -> Iterator[str]:
-    """IDs beside a true one: the same moment and place, another end."""
+    """Yield IDs beside a true one: with the same time and slot and another random part."""
     alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
     for place in range(len(id_) - 1, len(id_) - 14, -1):
         for letter in alphabet:
@@ -164,5 +164,5 @@ def adjacent_ids(id_: str) -> Iterator[str]:
 
 
 def unknown_ids(prefix: str, count: int) -> Iterator[str]:
-    """IDs of this kind that nobody ever made."""
+    """Yield IDs of this kind that were never made."""
     return (new_id(prefix) for _ in range(count))

@@ -16,14 +16,14 @@ MAX_GROWTH_BYTES: Final = 250 * MEGABYTE
 
 
 def request_processes(stack: StackHandle) -> tuple[str, ...]:
-    """Those that take requests or what follows from them."""
+    """Return the processes that handle requests or their effects."""
     services = (f"{service}-{role}" for service in SERVICES for role in ("serve", "work"))
     return ("envoy", "control-plane", "rate-limiter", *services)
 
 
 @dataclass(frozen=True)
 class ProcessSnapshot:
-    """Process by process: its ID, how often it was started again, its memory in bytes."""
+    """For each process: its ID, its number of restarts, its memory in bytes."""
 
     pids: Mapping[str, int]
     restarts: Mapping[str, int]
@@ -31,7 +31,7 @@ class ProcessSnapshot:
 
     @classmethod
     def of(cls, stack: StackHandle) -> "ProcessSnapshot":
-        """As it is now."""
+        """Return the present state."""
         states = {name: stack.state(name) for name in request_processes(stack)}
         return cls(
             {name: state.pid for name, state in states.items()},
@@ -40,14 +40,14 @@ class ProcessSnapshot:
         )
 
     def grown(self, later: "ProcessSnapshot") -> dict[str, int]:
-        """By how many bytes each process has grown."""
+        """Return by how many bytes each process has grown."""
         return {name: later.memory[name] - self.memory[name] for name in self.memory}
 
 
 def assert_processes_survived(
     stack: StackHandle, before: ProcessSnapshot, may_grow_bytes: int = MAX_GROWTH_BYTES
 ) -> None:
-    """AssertionError when a process has died since, is not ready any more, or has grown too much."""
+    """Raise AssertionError when a process has died since, is not ready, or has grown too much."""
     after = ProcessSnapshot.of(stack)
     assert (after.pids, after.restarts) == (before.pids, before.restarts), "a process was started again"
     for name in request_processes(stack):

@@ -22,7 +22,7 @@ DEADLINE_MARGIN_S: Final = BUSY_MACHINE_MARGIN_S
 STREAM_LISTEN_S: Final = 0.3
 """How long a test listens to a stream."""
 BUSY_REASONS: Final = frozenset({"OVERLOADED", "UNAVAILABLE", "DEADLINE_EXCEEDED"})
-"""What a busy machine may answer, and not for long."""
+"""Reasons that a busy machine may answer for a moment."""
 BUSY_PAUSES_S: Final = (0.2, 1.0, 3.0)
 """Between the tries of a call to a busy machine."""
 MIN_UNREAD_REQUEST_BYTES: Final = 4 * MAX_REQUEST_BYTES
@@ -32,7 +32,7 @@ _GRPC_SIZE_STATUSES: Final = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCod
 
 @dataclass(frozen=True)
 class RawResponse:
-    """What came back; `reason` is the contract's, empty for success and where there is none."""
+    """A response; `reason` is the contract's, "" for success and when there is none."""
 
     code: grpc.StatusCode
     reason: str
@@ -64,7 +64,7 @@ class RawGrpcChannel:
         self._channel.close()
 
     def call(self, path: str, request: bytes, token: str = "", **options: Any) -> RawResponse:
-        """One call; a stream is listened to for a moment."""
+        """Make one call; listen to a stream for a moment."""
         rpc = find_rpc(path)
         streams = rpc is not None and rpc.server_streaming
         max_s = STREAM_LISTEN_S if streams else _deadline_s(rpc) + DEADLINE_MARGIN_S
@@ -118,7 +118,7 @@ def repeat_command(line: RawGrpcChannel, path: str, request: bytes, token: str) 
 
 
 def call_patiently(line: RawGrpcChannel, path: str, request: bytes, token: str = "") -> RawResponse:
-    """Make a call, again while the machine is busy; return the last response."""
+    """Make a call, repeated while the machine is busy; return the last response."""
     for pause_s in BUSY_PAUSES_S:
         answer = line.call(path, request, token)
         if answer.reason not in BUSY_REASONS:
@@ -128,7 +128,7 @@ def call_patiently(line: RawGrpcChannel, path: str, request: bytes, token: str =
 
 
 def assert_proper_response(line: RawGrpcChannel, path: str, request: bytes, token: str = "") -> RawResponse:
-    """Make a call, again while the machine is busy. AssertionError with the command that repeats it."""
+    """Make a call, repeated while the machine is busy. AssertionError with the command that repeats it."""
     answer = call_patiently(line, path, request, token)
     fault = find_response_fault(answer, path, request)
     if answer.reason in BUSY_REASONS:
@@ -138,7 +138,7 @@ def assert_proper_response(line: RawGrpcChannel, path: str, request: bytes, toke
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Make one call and prints what came back."""
+    """Make one call and print the response."""
     address, path, encoded, *token = arguments
     with RawGrpcChannel(address, address) as line:
         print(line.call(path, base64.b64decode(encoded), *token))  # noqa: T201

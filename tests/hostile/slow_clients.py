@@ -34,7 +34,7 @@ _REQUEST_HEAD: Final = (
 
 @dataclass(frozen=True)
 class SlowClientOutcome:
-    """How it ended for one slow client: after how many seconds, and with which first bytes; never: None."""
+    """The end of one slow client: after how many seconds, and with which first bytes; None for never."""
 
     kind: str
     after_s: float | None
@@ -42,7 +42,7 @@ class SlowClientOutcome:
 
 
 class SlowClients:
-    """Holds the gateway from a thread of its own. `endings` is whole once `await_end` has returned."""
+    """Holds the gateway from a thread of its own. `endings` is complete once `await_end` has returned."""
 
     def __init__(self, stack: StackHandle) -> None:
         self.endings: list[SlowClientOutcome] = []
@@ -63,7 +63,7 @@ class SlowClients:
         self._thread.join()
 
     def await_end(self) -> list[SlowClientOutcome]:
-        """How it went for all who were to be sent away; those who only sit there stay."""
+        """Return the outcomes of all clients that have to be disconnected; idle ones stay."""
         self._thread.join(OBSERVATION_S + 10)
         return self.endings
 
@@ -122,7 +122,7 @@ class SlowClients:
             writer.close()
 
     async def _without_bodies(self) -> None:
-        """Many streams of one connection, each begun and left alone."""
+        """Open many streams of one connection, and leave each alone."""
         reader, writer = await self._connect()
         connection = H2Connection(H2Configuration(client_side=True))
         connection.initiate_connection()
@@ -171,13 +171,13 @@ class UnfinishedCalls:
         self._head[4] = ("content-type", "application/grpc")
 
     def begin(self, how_many: int) -> None:
-        """Begin this number of streams more, beyond the bounds that the server has announced."""
+        """Open this number of further streams, beyond the bounds that the server has announced."""
         for _ in range(how_many):
             self._connection.send_headers(self._connection.get_next_available_stream_id(), self._head)
         self._client.sendall(self._connection.data_to_send())
 
     def refused(self, within_s: float) -> int:
-        """How many of them the server has sent back at once, until it is silent for so long."""
+        """Return how many of them the server has refused at once, until it is silent for `within_s`."""
         self._client.settimeout(within_s)
         count = 0
         while data := self._read():
@@ -203,7 +203,8 @@ def open_unfinished_calls(host: str, port: int, path: str) -> Iterator[Unfinishe
 
 
 async def send_rapid_resets(host: str, port: int, times: int, request: list[tuple[str, str]]) -> int:
-    """Begins requests and takes each back at once; how many the server let pass until it had enough."""
+    """Open requests and reset each at once; return how many the server accepted before it closed the
+    connection."""
     reader, writer = await asyncio.open_connection(host, port)
     connection = H2Connection(H2Configuration(client_side=True))
     connection.initiate_connection()
@@ -228,7 +229,7 @@ async def send_rapid_resets(host: str, port: int, times: int, request: list[tupl
 
 
 async def _is_connection_open(reader: asyncio.StreamReader, connection: H2Connection) -> bool:
-    """Whether the connection still stands, after what there is to read was read."""
+    """Return whether the connection is open after all data was read."""
     try:
         async with asyncio.timeout(0.001):
             data = await reader.read(65_536)

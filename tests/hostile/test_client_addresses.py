@@ -32,7 +32,7 @@ ODD: Final = (
 
 
 def asked(cast: CallerDirectory, address: str, **further: str) -> httpx.Response:
-    """Return a call that is limited by address and never kept."""
+    """Make a call that is limited by address and never cached, and return the response."""
     headers = {"x-forwarded-for": address, **further}
     return cast.ask(cast[ANONYMOUS], "POST", REFRESH, json={"refreshToken": "x"}, headers=headers)
 

@@ -33,7 +33,7 @@ UPDATE_ME: Final = "/internshipconnect.user.v1.UserService/UpdateMe"
 
 @pytest.fixture(autouse=True)
 def _others_are_served(stack: StackHandle, cast: CallerDirectory) -> Iterator[None]:
-    """A good client beside each of these tests, whose every call is answered."""
+    """Run a good client beside each of these tests; every call of it is answered."""
     request = {"method": "GET", "url": "/api/v1/users/me", "headers": cast[STUDENT].headers}
     with steady_load(stack, stack.topology.regions[0], lambda _: request, per_second=10) as load:
         yield
@@ -55,7 +55,7 @@ def connected(stack: StackHandle) -> Iterator[http.client.HTTPConnection]:
 
 
 def refusal(stack: StackHandle, method: str, path: str, body: bytes | None, **head: str) -> tuple[int, str]:
-    """Status and reason of a request that is refused."""
+    """Return status and reason of a refused request."""
     with connected(stack) as connection:
         connection.request(
             method, path, body, {name.replace("_", "-"): value for name, value in head.items()}

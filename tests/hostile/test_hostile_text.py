@@ -185,7 +185,7 @@ def marker() -> str:
 
 @pytest.fixture(scope="module")
 def hostile_listing(cast: CallerDirectory, marker: str) -> Json:
-    """Open, and with script in all that a search shows of it."""
+    """Return an open listing with script in every field that a search shows."""
     script = f"<script>alert('{marker}')</script> & \"{marker}\" <em>not ours</em>"
     body = sample_listing(marker) | {
         "title": script[:160],
@@ -226,7 +226,7 @@ NAMES: Final = (
 
 @pytest.fixture(scope="module")
 def told(stack: StackHandle, cast: CallerDirectory, hostile_listing: Json) -> list[tuple[str, ApiUser, Json]]:
-    """Students with such names apply; each with the mail that they get. The owner gets as many."""
+    """Let students with such names apply; return each with their mail. The owner gets as many."""
     people = []
     for name in NAMES:
         email = f"mail.{secrets.token_hex(6)}@example.com"
@@ -269,7 +269,7 @@ def test_mails_to_people_of_such_names_have_our_headers_and_one_recipient(
 
 
 def must_be_a_plain_mail(mail: Json, to: str) -> None:
-    """One recipient, no header that is not ours, one line of subject, and no script in the HTML."""
+    """Assert one recipient, no foreign header, one line of subject, and no script in the HTML."""
     assert mail["to"] == [to]
     assert "\n" not in mail["subject"] and "\r" not in mail["subject"]
     assert {name.lower() for name in mail["headers"]} <= MAIL_HEADERS, mail["headers"]

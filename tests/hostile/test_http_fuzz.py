@@ -33,7 +33,7 @@ SPELLS_AN_ID: Final = re.compile(r"[a-z]{3}_[0-9A-Z]{26}")
 
 @pytest.fixture(scope="module")
 def operations(stack: StackHandle) -> list[Any]:
-    """Every operation of the page; in the short form without the older paths to the same calls."""
+    """Return every operation of the document; in the short form without older paths."""
     document = requests.get(f"{stack.gateway_url}/openapi-all.json", timeout=10).json()
     config = Config.from_dict({"output": {"sanitization": {"enabled": False}}})
     schema = schemathesis.openapi.from_dict(strict(document), config=config)
@@ -42,7 +42,7 @@ def operations(stack: StackHandle) -> list[Any]:
 
 
 def strict(document: Json) -> Json:
-    """Return the page without tokens, which the tests bring themselves, and with no field beyond those it names."""
+    """Return the document without tokens, which the tests add themselves, and with no additional fields."""
     del document["components"]["securitySchemes"]
     for operation in (one for path in document["paths"].values() for one in path.values()):
         operation.pop("security", None)
@@ -92,7 +92,7 @@ def fuzz_operation(operation: Any, mode: GenerationMode, number: int, sender: "C
 
 
 class CaseSender:
-    """Sends cases as somebody, and looks at the answers."""
+    """Sends cases as a caller, and checks the answers."""
 
     def __init__(self, url: str, caller: LabelledCaller, session: requests.Session) -> None:
         self._url = url
@@ -100,7 +100,10 @@ class CaseSender:
         self._session = session
 
     def must_be_answered(self, case: Case[Any], rpc: RpcSpec | None) -> None:
-        """Send it, once more if the machine was busy. AssertionError with a curl line that repeats it."""
+        """Send the request, once more if the machine was busy.
+
+        AssertionError with a curl line that repeats it.
+        """
         answer = self._send(case, rpc)
         if reason_of(answer) in BUSY_REASONS:
             answer = self._send(case, rpc)
@@ -163,7 +166,7 @@ def find_http_fault(answer: requests.Response, rpc: RpcSpec | None) -> str:
 
 
 def went_to(case: Case[Any], answer: requests.Response) -> bool:
-    """Whether this is the operation's own answer: with odd values in it, a path may be another's."""
+    """Return whether this is the operation's own answer: with odd values in it, a path may be another's."""
     return answer.status_code >= 400 or all(
         SPELLS_AN_ID.fullmatch(str(value)) for value in (case.path_parameters or {}).values()
     )

@@ -32,7 +32,7 @@ WORD: Final = re.compile(r"=\?utf-8\?b\?([A-Za-z0-9+/=]*)\?=")
 
 
 class UnparsedMail:
-    """A mail by its bytes, read by rules of RFC 5322 and RFC 2047 that no library of ours had a hand in."""
+    """A mail by its bytes, read by the rules of RFC 5322 and RFC 2047 without any library."""
 
     def __init__(self, raw: bytes) -> None:
         head, _, self.body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
@@ -46,7 +46,7 @@ class UnparsedMail:
 
     @property
     def recipient(self) -> tuple[str, str]:
-        """Name and address of the one mailbox."""
+        """Return name and address of the one mailbox."""
         name, _, address = self["To"].rpartition(" ")
         return decoded(name.strip('"')), address.strip("<>")
 

@@ -35,7 +35,7 @@ ENTRIES: Final = 3
 
 @pytest.fixture(scope="module")
 def known(cast: CallerDirectory) -> OwnedObjects:
-    """A draft, an open listing, an offer to the student for it, and the inbox entry about that."""
+    """Return a draft, an open listing, an offer to the student for it, and the inbox entry about that."""
     draft = cast.must(OWNER, "POST", "/api/v1/internships", json=sample_listing("hidden"))
     opened = cast.must(OWNER, "POST", "/api/v1/internships", json=sample_listing("seen") | {"questions": []})
     cast.must(OWNER, "POST", f"/api/v1/internships/{opened['id']}:publish", json={})
@@ -72,7 +72,7 @@ def bytes_of(rpc: RpcSpec, fields: Any) -> bytes:
 
 
 def expected(rpc: RpcSpec, caller: LabelledCaller) -> set[str]:
-    """Return the answers to a caller who does not own the object; empty: an answer about their own."""
+    """Return the allowed answers to a caller who does not own the object; empty: one about their own."""
     if not caller.is_admitted(rpc):
         return {"TOKEN_MISSING" if caller.label == ANONYMOUS else "PERMISSION_DENIED"}
     # Some members of the cast have a role and no profile.
@@ -85,7 +85,7 @@ def belongs(rpc: RpcSpec, caller: LabelledCaller) -> bool:
 
 
 def state_of(cast: CallerDirectory, known: OwnedObjects) -> dict[str, Json]:
-    """Everything that belongs to student and owner, as they see it."""
+    """Return all objects of student and owner, as they see them."""
     paths = {
         STUDENT: ["users/me", f"applications/{known.application}", "notifications"],
         OWNER: [
@@ -120,7 +120,7 @@ def test_what_is_anothers_is_neither_seen_nor_changed(
 
 
 def ids_in(message: Message) -> set[str]:
-    """All IDs that a message names."""
+    """Return all IDs in a message."""
     return set(ID.findall(str(MessageToDict(message))))
 
 
@@ -168,7 +168,7 @@ GUESSED: Final[dict[str, str]] = {
 
 
 def guesses(true_id: str) -> Iterator[str]:
-    """Neighbours of a true ID, and IDs that are nobody's."""
+    """Yield neighbours of a true ID, and IDs without an owner."""
     yield from islice(adjacent_ids(true_id), GUESSES_PER_CALL // 2)
     yield from unknown_ids(true_id[:3], GUESSES_PER_CALL // 2)
 

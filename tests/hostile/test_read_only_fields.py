@@ -64,7 +64,7 @@ def draft(cast: CallerDirectory) -> str:
 
 
 def read_only(page: Json, schema: str) -> dict[str, Any]:
-    """Each read-only field of a schema with a value that would be another's, or better, or later."""
+    """Return each read-only field of a schema with a value that would be another's, or better, or later."""
     properties = page["components"]["schemas"][schema]["properties"]
     found = {name: value_of(page, rules) for name, rules in properties.items() if rules.get("readOnly")}
     assert found, schema
@@ -72,7 +72,7 @@ def read_only(page: Json, schema: str) -> dict[str, Any]:
 
 
 def value_of(page: Json, rules: Json) -> Any:
-    """Something that the type takes and nobody has."""
+    """Return a value that the type accepts and no object has."""
     if "$ref" in rules or "allOf" in rules:
         reference = rules.get("$ref") or rules["allOf"][0]["$ref"]
         held = page["components"]["schemas"][reference.rsplit("/", 1)[1]]["properties"]
@@ -88,7 +88,7 @@ def value_of(page: Json, rules: Json) -> Any:
 
 
 def must_be_without_effect(answer: httpx.Response, name: str, sent: Any, before: Any) -> None:
-    """Refused as wrong, or granted with the field as it was."""
+    """Assert that the answer is a refusal, or that the field is unchanged."""
     body = answer.json()
     if answer.is_success:
         assert body.get(name) == before or body.get(name) != sent, f"{name} was taken over: {body.get(name)}"

@@ -44,7 +44,7 @@ every_read: Final = _bindings(with_body=False)
 
 
 def path_of(binding: HttpBinding) -> str:
-    """With IDs of objects that there are not."""
+    """Return the path with IDs of objects that do not exist."""
     return re.sub(r"\{([^}]*)\}", lambda name: new_id(PREFIX_OF[name[1]]), binding.path)
 
 
@@ -59,7 +59,7 @@ def is_own(field: FieldDescriptor) -> bool:
 
 
 def with_unknown_field(kind: Any, depth: int = 3) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Bodies that are right but for one field, at each place where an object may stand."""
+    """Yield valid bodies with one unknown field, at each place where an object may be."""
     yield "colour", {"colour": "blue"}
     for field in kind.fields if depth else ():
         if is_own(field):
@@ -105,7 +105,7 @@ def test_a_field_of_the_body_is_refused_in_the_query_and_not_written_down(
 
 @pytest.fixture(scope="module")
 def secret(stack: StackHandle) -> Iterator[str]:
-    """A value that no process has logged, checked when all logs are written."""
+    """Yield a value that no process may log, and check it when all logs are written."""
     value, marker = f"hunter2-{secrets.token_hex(8)}", secrets.token_hex(16)
     yield value
     httpx.get(f"{stack.gateway_url}/marker-{marker}", trust_env=False, verify=stack.trust)
@@ -179,7 +179,7 @@ Answer = tuple[int, Mapping[str, str]]
 
 
 def _retry_while_busy(ask: Callable[[], Answer]) -> Answer:
-    """Return the answer of a machine that is busy once, and not for long."""
+    """Return the answer, asked for once more if the machine is busy."""
     for pause_s in (0.2, 1.0, 3.0):
         status, headers = ask()
         if status not in BUSY_STATUSES:
@@ -236,7 +236,7 @@ class _Connection:
         return int(first.split(" ")[1]), message_from_string(rest)
 
     def is_in_step(self, headers: Message) -> bool:
-        """Whether nothing follows an answer to HEAD but the end of the connection, or the next answer."""
+        """Return whether only the connection's end, or the next answer, follows an answer to HEAD."""
         if headers["connection"] == "close":
             # Envoy waits for a second for the other side to close first.
             self._socket.shutdown(socket.SHUT_WR)

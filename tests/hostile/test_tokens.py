@@ -142,7 +142,7 @@ def test_a_services_own_token_does_nothing_in_a_persons_name(
 
 
 def signed_in(stack: StackHandle) -> ApiUser:
-    """Somebody who signed in with a password."""
+    """Return a user who signed in with a password."""
     email = f"token.{datetime.now(UTC):%H%M%S%f}@example.com"
     person = ApiUser(stack.gateway_url, stack.mailbox_url, email, trust=stack.trust)
     person.register(password=JOURNEY_PASSWORD, name="Toni Token")
@@ -152,7 +152,7 @@ def signed_in(stack: StackHandle) -> ApiUser:
 
 @pytest.fixture(scope="module", autouse=True)
 def ended(stack: StackHandle) -> str:
-    """The token of a session that ended before the other tests began."""
+    """Return the token of a session that ended before the other tests began."""
     person = signed_in(stack)
     person.get("/api/v1/notifications")
     person.post("/api/v1/auth/logout")

@@ -18,7 +18,7 @@ from tests.waiting import wait_until as wait_until  # noqa: PLC0414
 
 @contextmanager
 def scratch_vhost(stack: StackHandle) -> Iterator[str]:
-    """The AMQP URL of a virtual host that the services of the stack never see."""
+    """Yield the AMQP URL of a virtual host that the services of the stack do not use."""
     name = f"test-{secrets.token_hex(4)}"
     _rabbitmqctl(stack, "add_vhost", name)
     _rabbitmqctl(stack, "set_permissions", "-p", name, rabbit.RABBIT_USER, ".*", ".*", ".*")
@@ -32,7 +32,7 @@ def scratch_vhost(stack: StackHandle) -> Iterator[str]:
 async def running_worker(
     amqp_url: str, shards: Shards, subscriptions: Sequence[QueueSubscription]
 ) -> AsyncIterator[None]:
-    """What a service does in its role `work`: consuming events and relaying its own."""
+    """Consume events and relay the service's own, as its role `work` does."""
     publisher = EventPublisher(amqp_url)
     consumers = EventConsumers(amqp_url, subscriptions, name="test")
     consumers.start()
@@ -54,7 +54,7 @@ async def cancel_until_ended(task: asyncio.Task[None]) -> None:
 
 
 wait_until_condition = wait_until
-"""For what has to be asked for."""
+"""For asynchronous conditions."""
 
 
 def _rabbitmqctl(stack: StackHandle, *arguments: str) -> None:

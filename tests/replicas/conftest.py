@@ -12,14 +12,14 @@ from tests.stack import StackHandle, running_second_stack
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[StackHandle]:
-    """Made for these tests, beside the stack under test."""
+    """Run a stack for these tests, beside the stack under test."""
     with running_second_stack("trio", shards=1, members=3, limits_times=LIFTED_LIMITS_FACTOR) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def crowd(stack: StackHandle) -> UserPool:
-    """A hundred students and five companies, known to all services."""
+    """Yield a hundred students and five companies, known to all services."""
     crowd = asyncio.run(UserPool.gather(stack))
     wait_for_recovery(crowd.are_known, "the crowd to be known")
     return crowd

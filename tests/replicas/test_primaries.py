@@ -92,7 +92,7 @@ def primary(stack: StackHandle) -> str | None:
 
 
 def kill_primary(stack: StackHandle) -> str:
-    """Kills it, and says which it was."""
+    """Kill the primary, and return its name."""
     found = primary(stack)
     assert found is not None
     stack.kill(found)

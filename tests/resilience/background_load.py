@@ -20,7 +20,7 @@ TIMEOUT_S: Final = 20.0
 
 @dataclass(frozen=True)
 class FailedCall:
-    """A call that was not answered as it should be; `at` is when, in monotonic seconds."""
+    """A call without a proper answer; `at` is its time, in monotonic seconds."""
 
     at: float
     what: str
@@ -28,7 +28,7 @@ class FailedCall:
 
 @dataclass
 class LoadResult:
-    """What became of the calls so far."""
+    """The outcomes of the calls so far."""
 
     answered: int = 0
     failures: list[FailedCall] = field(default_factory=list)
@@ -38,7 +38,7 @@ class LoadResult:
 
     @property
     def failing_for_s(self) -> float:
-        """From the first failure to the last one."""
+        """The seconds from the first failure to the last one."""
         moments = [one.at for one in self.failures]
         return max(moments) - min(moments) if moments else 0.0
 
@@ -56,14 +56,14 @@ class LoadResult:
 
 
 RequestFactory = Callable[[int], dict[str, Any]]
-"""What `httpx.AsyncClient.request` takes for the call of a number."""
+"""Returns the arguments of `httpx.AsyncClient.request` for the call of a number."""
 
 
 @contextmanager
 def steady_load(
     stack: StackHandle, region: StackRegion, request: RequestFactory, per_second: int = PER_SECOND
 ) -> Iterator[LoadResult]:
-    """Call a region's gateway from a thread of its own until the block ends; those under way are awaited."""
+    """Call a region's gateway from a thread until the block ends; then await the calls in flight."""
     load, over = LoadResult(), threading.Event()
     caller = threading.Thread(
         target=lambda: asyncio.run(_call(stack, region, request, per_second, load, over))
@@ -114,7 +114,7 @@ async def _one(client: httpx.AsyncClient, request: dict[str, Any], load: LoadRes
 
 
 def count_answered_calls(region: StackRegion, *methods: str) -> float:
-    """How many calls of these RPCs the serving processes of a region have answered."""
+    """Return how many calls of these RPCs the serving processes of a region have answered."""
     return sum(
         _sum_metric(ports.serve_ops, "grpc_server_handled_total", f'grpc_method="{method}"')
         for ports in region.services.values()
@@ -123,7 +123,7 @@ def count_answered_calls(region: StackRegion, *methods: str) -> float:
 
 
 def count_handled_events(region: StackRegion, queue: str) -> float:
-    """How many events of a queue the workers of a region have handled."""
+    """Return how many events of a queue the workers of a region have handled."""
     return sum(
         _sum_metric(ports.work_ops, "events_handled_total", f'outcome="done",queue="{queue}"')
         for ports in region.services.values()

@@ -14,7 +14,7 @@ from tests.stack import StackHandle, running_second_stack
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[StackHandle]:
-    """Made for these tests, beside the stack under test."""
+    """Run a stack for these tests, beside the stack under test."""
     with running_second_stack(
         "wide", regions=2, tls=True, faults=True, limits_times=LIFTED_LIMITS_FACTOR
     ) as found:
@@ -23,13 +23,13 @@ def stack() -> Iterator[StackHandle]:
 
 @pytest.fixture(scope="session")
 def crowd(stack: StackHandle) -> UserPool:
-    """A hundred students and five companies, known to all services."""
+    """Yield a hundred students and five companies, known to all services."""
     return open_user_pool(stack)
 
 
 @pytest.fixture
 def fresh_users(stack: StackHandle) -> UserPool:
-    """A crowd to whom nothing has happened yet."""
+    """Return a user pool of this test's own."""
     return open_user_pool(stack)
 
 
@@ -47,7 +47,7 @@ def _no_fault_stays(stack: StackHandle) -> Iterator[None]:
 
 @pytest.fixture
 def client(stack: StackHandle, crowd: UserPool) -> Iterator[httpx.Client]:
-    """A student's, since what visitors read is kept at the edge."""
+    """Yield a student's client, since visitors' answers are kept at the edge."""
     headers = crowd.students[0].headers
     with httpx.Client(
         base_url=stack.gateway_url, timeout=10.0, headers=headers, trust_env=False, verify=stack.trust

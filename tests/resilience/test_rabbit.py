@@ -54,7 +54,7 @@ def _waiting(stack: StackHandle) -> int:
 
 
 class MailCounter:
-    """The mails from now on; what was read once is not read again."""
+    """Counts mails from now on; each mail is read once."""
 
     def __init__(self, stack: StackHandle) -> None:
         self._url = f"{stack.mailbox_url}/mails"
@@ -62,7 +62,7 @@ class MailCounter:
         self._about: dict[int, tuple[str, str]] = {}
 
     def counted(self) -> Counter[tuple[str, str]]:
-        """How many mails each address has about which application."""
+        """Return the number of mails by address and application."""
         with httpx.Client(trust_env=False) as client:
             listed = client.get(self._url, params={"since": self._since, "limit": 5000}).json()["mails"]
             for mail in listed:

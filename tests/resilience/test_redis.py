@@ -43,7 +43,7 @@ def _is_closed(stack: StackHandle) -> bool:
 
 
 def _rounds(client: httpx.Client, listings: Sequence[str]) -> list[TimedResponse]:
-    """Everything some times over; each answer is what it should be."""
+    """Read everything several times, and assert that each answer is right."""
     taken = []
     for _ in range(ROUNDS):
         for path in (*listings, ME):

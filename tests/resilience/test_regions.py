@@ -36,7 +36,7 @@ READ = ("GetMe", "ListInternships", "ListMyApplications")
 
 
 def reads_of(crowd: UserPool) -> Callable[[int], dict[str, Any]]:
-    """Read of signed-in students, and visitors who browse; no two of them are the same."""
+    """Return the reads of signed-in students and of visitors; no two of them are the same."""
 
     def read(number: int) -> dict[str, Any]:
         headers = crowd.students[number % len(crowd.students)].headers
@@ -56,7 +56,7 @@ def reads_of(crowd: UserPool) -> Callable[[int], dict[str, Any]]:
 def processes_down(
     stack: StackHandle, processes: Sequence[StackProcess], take_away: TakeAway
 ) -> Iterator[None]:
-    """Without these processes until the block ends; then they are started, and ready."""
+    """Stop these processes until the block ends; then start them and wait until they are ready."""
     running = RunningStack.assemble(stack.topology)
     try:
         take_away(running, processes, StepProgress())
@@ -191,7 +191,7 @@ def _are_counted(crowd: UserPool, owner: SignedInUser, listing: str) -> bool | N
 
 
 def _mailed(crowd: UserPool) -> Counter[str]:
-    """How many mails each student has got."""
+    """Return the number of mails of each student."""
     url = f"{crowd.stack.mailbox_url}/mails"
     answer = httpx.get(url, params={"limit": 5000}, timeout=10.0, trust_env=False)
     mails: list[Json] = answer.raise_for_status().json()["mails"]

@@ -58,7 +58,7 @@ def test_an_application_that_needs_a_failing_service_is_refused_and_succeeds_onc
 
 
 def _applied(client: httpx.Client, listing: str, student: SignedInUser, key: str) -> str:
-    """Return the application's ID; until the breaker tries again there is a readable error in its place."""
+    """Return the application's ID; until the breaker tries again the answer is a readable error."""
     applied = submit_timed(client, listing, member=student, key=key)
     assert applied.status == 200 or is_readable_error(applied), applied.answer.text
     return str(applied.answer.json()["id"]) if applied.status == 200 else ""

@@ -35,7 +35,7 @@ class TimedResponse:
 
     @property
     def reason(self) -> str:
-        """The contract's, of an error."""
+        """The contract's reason of an error."""
         [reason] = [each["reason"] for each in self.answer.json()["details"] if "reason" in each]
         return str(reason)
 
@@ -45,14 +45,14 @@ class TimedResponse:
 
 
 def is_readable_error(timed: TimedResponse) -> bool:
-    """Whether the error is one that a client can read, and tells when to try again where that may help."""
+    """Return whether the error is readable for a client, and says when to retry where that may help."""
     told = (timed.status, timed.reason) in READABLE_ERRORS
     return told and (timed.status != 503 or int(timed.answer.headers["retry-after"]) > 0)
 
 
 @contextmanager
 def fault_in_force(stack: StackHandle, target: str, fault: StoreFault | ServiceFault) -> Iterator[None]:
-    """The fault is in force in the block, and no longer after it."""
+    """Keep the fault in force for the block, and not after it."""
     fault_injection.set_fault(stack.topology, target, fault)
     try:
         yield
@@ -63,14 +63,14 @@ def fault_in_force(stack: StackHandle, target: str, fault: StoreFault | ServiceF
 def read_timed(
     client: httpx.Client, path: str, *, member: SignedInUser | None = None, within_s: float = READ_TIMEOUT_S
 ) -> TimedResponse:
-    """Read, as somebody else if need be; the answer came in time."""
+    """Read, as another user if need be; assert that the answer came in time."""
     return _time_request(lambda: client.get(path, headers=member.headers if member else {}), within_s)
 
 
 def submit_timed(
     client: httpx.Client, listing_id: str, *, member: SignedInUser | None = None, key: str | None = None
 ) -> TimedResponse:
-    """Apply, as somebody else if need be; the answer came in time."""
+    """Apply, as another user if need be; assert that the answer came in time."""
     headers = (member.headers if member else {}) | {"idempotency-key": key or str(uuid.uuid4())}
     body = {"internshipId": listing_id}
     return _time_request(

@@ -1,1 +1,1 @@
-"""What the running stack does in a second, beside what the bare libraries under it can do."""
+"""Benchmarks: the throughput of the running stack, beside that of the bare libraries under it."""

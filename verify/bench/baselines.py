@@ -1,4 +1,4 @@
-"""The bare libraries, each doing the least that a row needs of it."""
+"""The baselines: bare libraries, each doing the minimum that a row needs of it."""
 
 import asyncio
 import os
@@ -67,7 +67,7 @@ async def _run_transactions(plan: TransactionPlan, pace: MeasurementTimes) -> Lo
 
 
 def run_hash_baseline(threads: int, pace: MeasurementTimes) -> LoadSample:
-    """Verify one password over and over on this number of threads of this process."""
+    """Verify one password repeatedly on this number of threads of this process."""
     return asyncio.run(_run_hashes(threads, pace))
 
 

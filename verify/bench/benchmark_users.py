@@ -1,4 +1,4 @@
-"""Seeded people who call, and listings of theirs that are there for a measurement only."""
+"""Seeded people who make calls, and temporary listings of theirs."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,10 @@ def seeded_student_email(number: int) -> str:
 
 
 def sign_in_seeded_users(topology: Topology, emails: Sequence[str], plan: str = "") -> list[SignedInUser]:
-    """Those of these people who have accounts, in order, on `plan` or their own. Raises OpsError for none."""
+    """Return those of these people who have accounts, in order, on `plan` or their own.
+
+    Raises OpsError for none.
+    """
     found = asyncio.run(_sign_in_seeded_users(topology, emails, plan))
     if not found:
         raise OpsError(f"there is no account {emails[0]}; seed the stack: ic seed --stack {topology.name}")

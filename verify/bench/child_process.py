@@ -1,6 +1,6 @@
-"""Runs one function in a Python process of its own, so that it shares no interpreter with what it measures.
+"""Runs one function in a Python process of its own, which shares no interpreter with the measurement.
 
-Not `multiprocessing`: its fresh processes run the command's script once more before anything else.
+`multiprocessing` is unsuitable: its fresh processes run the command's script once more before anything else.
 """
 
 import os
@@ -20,10 +20,10 @@ MAX_RUNTIME_S: Final = 600.0
 
 
 def run_in_child_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what `function`, which must be importable by its name, returns over there.
+    """Return the result of `function`, which must be importable by its name, from a child process.
 
     Raises:
-        OpsError: it failed or took longer than ten minutes; what it said is on stderr.
+        OpsError: it failed or took longer than ten minutes; its output is on stderr.
     """
     job = pickle.dumps((function, args, kwargs))
     try:
@@ -41,7 +41,7 @@ def run_in_child_process(function: Callable[P, T], *args: P.args, **kwargs: P.kw
 
 
 def module_command(module: str) -> list[str]:
-    """How a module of this checkout is run."""
+    """Return the command that runs a module of this checkout."""
     return [sys.executable, "-m", module]
 
 
@@ -52,7 +52,7 @@ def checkout_environment() -> dict[str, str]:
 
 
 def main() -> None:
-    """Take a job on stdin, and give its result on stdout."""
+    """Read a job from stdin, and write its result to stdout."""
     function, args, kwargs = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own parent's job
     sys.stdout.buffer.write(pickle.dumps(function(*args, **kwargs)))
 

@@ -1,4 +1,4 @@
-"""A closed loop: a number of callers, each making its next call when the last was answered."""
+"""A closed loop: a number of callers, each of which makes its next call when the last was answered."""
 
 import asyncio
 import time
@@ -13,12 +13,12 @@ from ops.errors import OpsError
 from verify.bench.samples import LoadSample
 
 CALLS_END_TIMEOUT_S: Final = 6.0
-"""A little longer than the deadline that every measured call has."""
+"""A little longer than the deadline of every measured call."""
 
 
 @dataclass(frozen=True)
 class MeasurementTimes:
-    """How long to measure, and how long to warm up before."""
+    """The durations of the measurement and of the warm-up before it."""
 
     window_s: float
     warm_up_s: float
@@ -29,7 +29,7 @@ class CallFailedError(Exception):
 
 
 class CallsExhaustedError(Exception):
-    """All calls that there were have been made."""
+    """All available calls have been made."""
 
 
 @dataclass
@@ -42,10 +42,11 @@ class _CallCounts:
 async def run_closed_loop(
     act: Callable[[], Awaitable[object]], *, at_once: int, pace: MeasurementTimes, pids: Iterable[int]
 ) -> LoadSample:
-    """Repeats `act` by `at_once` callers and samples the window after the warm-up.
+    """Repeat `act` with `at_once` callers and sample the window after the warm-up.
 
-    `act` raises CallFailedError for a call that is counted as failed, and NoMoreCallsError when there are
-    no more: the window then ends early. `pids` are the processes whose CPU is counted, with their children.
+    `act` raises CallFailedError for a call that is counted as failed, and CallsExhaustedError when there are
+    no more calls: the window then ends early. `pids` are the processes whose CPU is counted, with their
+    children.
 
     Raises:
         OpsError: one of the processes ended, or the calls did not last beyond the warm-up.
@@ -68,12 +69,12 @@ async def run_closed_loop(
 
 
 async def _wait_for_callers(callers: set[asyncio.Task[None]], seconds: float) -> None:
-    """Wait; a caller's unexpected error is raised at once, and the end of all callers ends the wait."""
+    """Wait for `seconds`, or until all callers have ended; raise a caller's unexpected error at once."""
     done, waiting = await asyncio.wait(callers, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
     for caller in done:
         caller.result()
     if done and waiting:
-        # Calls ran out for some: the others are about to hear the same.
+        # Some callers have no calls left, and the others will soon have none.
         await asyncio.wait(waiting, timeout=seconds)
 
 
@@ -100,10 +101,10 @@ async def _call_repeatedly(act: Callable[[], Awaitable[object]], tally: _CallCou
 
 
 def used_cpu_s(pids: Iterable[int]) -> float:
-    """Return the CPU time that these processes and their children have used so far, in seconds.
+    """Return the CPU seconds that these processes and their children have used so far.
 
     Raises:
-        OpsError: one of them is gone.
+        OpsError: one of them has ended.
     """
     try:
         return sum(_process_cpu_s(each) for pid in pids for each in _process_tree(psutil.Process(pid)))

@@ -1,4 +1,4 @@
-"""An Envoy of its own that answers by itself: nothing behind it, no filter before its answer."""
+"""An Envoy that answers by itself: without upstream and without filters."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""A bare gRPC server in a process of its own: 500 bytes for whatever is asked, and nothing around it."""
+"""A bare gRPC server in a process of its own, which answers every call with the same 500 bytes."""
 
 import asyncio
 import signal
@@ -30,7 +30,7 @@ class EchoServer:
 
     @property
     def target(self) -> str:
-        """`host:port`."""
+        """Its address, `host:port`."""
         return f"{LOOPBACK}:{self.port}"
 
 

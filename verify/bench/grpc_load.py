@@ -1,4 +1,4 @@
-"""gRPC load: serialized requests out, answers not looked into; the same for a baseline and for its row."""
+"""gRPC load: serialized requests, unparsed answers; the same for a baseline and for its row."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -30,7 +30,7 @@ class PreparedCall:
 
 @dataclass(frozen=True)
 class GrpcLoadPlan:
-    """Calls of one method of the server at `target`; `once` sends each only once, else they go round."""
+    """Calls of one method of the server at `target`, repeated in turn, or with `once` sent only once."""
 
     target: str
     method: str

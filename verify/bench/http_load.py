@@ -1,4 +1,4 @@
-"""HTTP/2 load by h2load, which costs a fraction of what a client in Python does."""
+"""HTTP/2 load by h2load, which uses a fraction of the CPU of a client in Python."""
 
 import subprocess
 import tempfile
@@ -22,7 +22,7 @@ GRPC_HEADERS: Final = ("content-type: application/grpc", "te: trailers")
 
 @dataclass(frozen=True)
 class HttpLoadPlan:
-    """GETs that go round these URLs, or POSTs of `body` to the first of them when there is one."""
+    """GETs of these URLs in turn, or POSTs of `body` to the first of them if there is one."""
 
     urls: Sequence[str]
     pids: tuple[int, ...]
@@ -31,12 +31,12 @@ class HttpLoadPlan:
 
 
 def grpc_frame(message: bytes) -> bytes:
-    """Return a serialized message as gRPC sends it: uncompressed, with its length before it."""
+    """Return a serialized message in gRPC's framing: uncompressed, after its length."""
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
 def run_http_load(plan: HttpLoadPlan, pace: MeasurementTimes) -> LoadSample:
-    """Warms up, then measures. Raises OpsError when h2load fails."""
+    """Warm up, then measure. Raises OpsError when h2load fails."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _run_h2load(plan, max(1, round(pace.warm_up_s)), folder)
@@ -48,7 +48,7 @@ def run_http_load(plan: HttpLoadPlan, pace: MeasurementTimes) -> LoadSample:
 
 
 def parse_http_load_log(lines: Iterable[str], window_s: float, used_s: float) -> LoadSample:
-    """Return a sample from h2load's log: begin, HTTP status and duration of each call, in microseconds."""
+    """Return a sample from h2load's log: start, HTTP status and duration of each call, in microseconds."""
     latencies_s: list[float] = []
     failures: Counter[str] = Counter()
     for line in lines:

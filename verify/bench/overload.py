@@ -1,4 +1,4 @@
-"""More than a stack can take: twice its capacity, sent at a steady rate whatever comes back."""
+"""Overload: twice a stack's capacity, sent at a steady rate whether or not calls are answered."""
 
 import math
 import subprocess
@@ -15,7 +15,7 @@ from verify.bench.samples import percentile
 
 OVERLOAD_CLIENTS: Final = 50
 STREAMS_PER_CLIENT: Final = 100
-"""The answers that one client waits for at once: enough never to hold its rate back within a deadline."""
+"""Calls in flight of one client: enough never to reduce its rate within a deadline."""
 CAPACITY_OPTIONS: Final = ("-c4", "-m8")
 EXIT_TIMEOUT_S: Final = 30.0
 REFUSED_STATUSES: Final = frozenset({"429", "503"})
@@ -23,7 +23,7 @@ REFUSED_STATUSES: Final = frozenset({"429", "503"})
 
 @dataclass(frozen=True)
 class OverloadResult:
-    """What came back: latencies of what was accepted, and how often each HTTP status came ("-1" is none)."""
+    """The result: latencies of accepted calls, and the number of answers by HTTP status ("-1" is none)."""
 
     seconds: float
     latencies_s: Sequence[float]
@@ -31,17 +31,17 @@ class OverloadResult:
 
     @property
     def accepted_per_s(self) -> float:
-        """Answers with success, a second."""
+        """Successful answers a second."""
         return len(self.latencies_s) / self.seconds
 
     @property
     def refused_share(self) -> float:
-        """The share that were asked to come again later."""
+        """The share of calls that were asked to come again later."""
         return sum(self.statuses[status] for status in REFUSED_STATUSES) / max(1, self.statuses.total())
 
     @property
     def lost(self) -> dict[str, int]:
-        """What was neither carried out nor refused, by status."""
+        """The calls that were neither carried out nor refused, by status."""
         return {
             status: count
             for status, count in self.statuses.items()
@@ -49,12 +49,12 @@ class OverloadResult:
         }
 
     def latency_s(self, share: float) -> float:
-        """Return the latency that this share of the accepted did not exceed."""
+        """Return the latency that this share of the accepted calls did not exceed, in seconds."""
         return percentile(self.latencies_s, share)
 
 
 def run_at_capacity(urls: Sequence[str], headers: Sequence[str], seconds: int) -> OverloadResult:
-    """As much as 32 callers get who wait for each answer. Raises OpsError."""
+    """Send calls from 32 callers who wait for each answer. Raises OpsError."""
     return _run_h2load(urls, headers, seconds, CAPACITY_OPTIONS)
 
 
@@ -83,7 +83,7 @@ def _run_h2load(
 
 
 def parse_overload_log(lines: Iterable[str], seconds: float) -> OverloadResult:
-    """Return what h2load's log says: begin, HTTP status and duration of each call, in microseconds."""
+    """Return the result in h2load's log: start, HTTP status and duration of each call, in microseconds."""
     latencies_s: list[float] = []
     statuses: Counter[str] = Counter()
     for line in lines:

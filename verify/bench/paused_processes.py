@@ -1,4 +1,4 @@
-"""Standing still: processes of the stack that are not to be measured along."""
+"""Pausing processes of the stack that are not part of a measurement."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def pause_processes(pids: Sequence[int]) -> Iterator[None]:
-    """Pause the processes until the block ends; they do then what came for them in between."""
+    """Pause the processes until the block ends; they then handle what has arrived."""
     try:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""How a run is shown: the machine, the stack's size, and the table, on the screen and as Markdown."""
+"""The report of a run: the machine, the stack's size, and the table, on the screen and as Markdown."""
 
 import math
 import os
@@ -32,7 +32,7 @@ NO_VALUE = "-"
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a run took place; the load is that of the minute before it."""
+    """The machine of a run, with its load average of the minute before."""
 
     cores: int
     cpu: str
@@ -60,7 +60,7 @@ class BenchmarkReport:
     results: Sequence[BenchmarkResult]
 
     def print_table(self) -> None:
-        """Print it."""
+        """Print the table, its notes and the failures."""
         table = Table(box=None, pad_edge=False)
         for column in COLUMNS:
             table.add_column(column, justify="left" if column in TEXT_COLUMNS else "right")
@@ -71,14 +71,14 @@ class BenchmarkReport:
             console.print(escape(line), soft_wrap=True)
 
     def markdown(self) -> str:
-        """Return the same as Markdown."""
+        """Return the report as Markdown."""
         rules = [":--" if column in TEXT_COLUMNS else "--:" for column in COLUMNS]
         lines = [_markdown_row(cells) for cells in (COLUMNS, rules, *self.rows())]
         notes = [f"- {line}" for line in (*self.notes(), *self.failures())]
         return "\n".join([*lines, "", *notes, ""])
 
     def rows(self) -> Iterator[tuple[str, ...]]:
-        """The table's cells."""
+        """Yield the table's cells, row by row."""
         samples = {result.name: result.sample for result in self.results}
         for result in self.results:
             sample = result.sample
@@ -96,7 +96,7 @@ class BenchmarkReport:
             )
 
     def notes(self) -> Iterator[str]:
-        """What one has to know to read the table."""
+        """Yield the notes that explain the table."""
         yield str(self.machine)
         yield f"load average before: {self.machine.load:.1f}; the load generator runs on the same cores"
         yield "the stack holds " + ", ".join(f"{count:,} {what}" for what, count in self.stack_holds.items())
@@ -106,7 +106,7 @@ class BenchmarkReport:
                 yield f"{result.title}: the prepared calls lasted {result.sample.window_s:.1f} s only"
 
     def failures(self) -> Iterator[str]:
-        """Why calls failed, warm-up included; nothing when none did."""
+        """Yield the reasons of failed calls, warm-up included; none when none failed."""
         for result in self.results:
             for reason, times in _by_frequency(result.sample):
                 yield f"{result.title}: {times} failed with {reason}"

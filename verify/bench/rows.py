@@ -1,4 +1,4 @@
-"""The rows of the table: the measured call, its baseline, and whose CPU counts."""
+"""The rows of the table: the measured call, its baseline, and the processes whose CPU counts."""
 
 import math
 import os
@@ -35,7 +35,7 @@ CONCURRENT_SEARCHERS: Final = 4
 STUDENT_COUNT: Final = 250
 CACHED_LISTINGS: Final = 20
 SUBMISSIONS_PER_S: Final = 1_000
-"""More than a machine of this kind takes: this number of applications is prepared for each second."""
+"""More than a machine of this kind accepts: this number of applications is prepared for each second."""
 
 INTERNSHIP_SERVICE: Final = "/internshipconnect.internship.v1.InternshipService"
 GET_METHOD: Final = f"{INTERNSHIP_SERVICE}/GetInternship"
@@ -49,7 +49,7 @@ ECHO_REQUEST: Final = pb.GetInternshipRequest(
 
 @dataclass(frozen=True)
 class BenchmarkRow:
-    """One row: how it is measured, and the name of the row that it is compared to."""
+    """One row: its measurement, and the name of the row that it is compared to."""
 
     name: str
     title: str
@@ -59,7 +59,7 @@ class BenchmarkRow:
     uses_h2load: bool = False
 
     def result(self, field: BenchmarkTarget, pace: MeasurementTimes) -> BenchmarkResult:
-        """Measures it."""
+        """Measure the row and return the result."""
         return BenchmarkResult(self.name, self.title, self.cpu_of, self.measure(field, pace), self.baseline)
 
 
@@ -105,7 +105,7 @@ def _measure_echo_by_h2load(field: BenchmarkTarget, pace: MeasurementTimes) -> L
 
 
 def _measure_gateway(field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSample:
-    # With a token, so that every call goes to the service; with the plan that no limit holds up.
+    # With a token, so that every call reaches the service; on a plan without a limit.
     [reader] = sign_in_seeded_users(field.topology, [seeded_student_email(1)], plan="ADMIN")
     headers = (f"authorization: Bearer {reader.token}",)
     plan = HttpLoadPlan(
@@ -123,7 +123,7 @@ def _measure_direct_envoy(_field: BenchmarkTarget, pace: MeasurementTimes) -> Lo
 
 
 def _measure_cached(field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSample:
-    # What has to be fetched again counts against the limit of one address.
+    # Reads that miss the cache count against the limit of one address.
     return http_load.run_http_load(
         HttpLoadPlan(_listing_urls(field, CACHED_LISTINGS), field.process_ids("envoy")), pace
     )
@@ -135,7 +135,7 @@ def _listing_urls(field: BenchmarkTarget, count: int) -> list[str]:
 
 
 def _measure_search(field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSample:
-    # First pages are cached for callers without a token: with one, every search is carried out.
+    # First pages are cached for callers without a token: with one, every search is executed.
     [searcher] = sign_in_seeded_users(field.topology, [seeded_student_email(1)])
     calls = [
         PreparedCall(each.SerializeToString(), _bearer(searcher.token))
@@ -190,7 +190,7 @@ def _measure_submit_alone(field: BenchmarkTarget, pace: MeasurementTimes) -> Loa
 
 
 def _prepare_submissions(tokens: Sequence[str], listing_ids: Sequence[str]) -> Iterator[PreparedCall]:
-    """Every student for every listing, so ordered that calls in a row share neither."""
+    """Yield every student for every listing, in an order in which neighbours share neither."""
     bodies = [apply.SubmitApplicationRequest(internship_id=each).SerializeToString() for each in listing_ids]
     for turn, number in product(range(len(bodies)), range(len(tokens))):
         key = ("idempotency-key", str(uuid.uuid4()))

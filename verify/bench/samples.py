@@ -1,4 +1,4 @@
-"""What a measurement counts, and the figures that follow from it."""
+"""Samples of a measurement, and the figures derived from them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 class LoadSample:
     """One measurement: the answers within a window, and the serving processes' CPU during it.
 
-    `latencies_s` holds the successful calls only; `failures` counts the others by reason, those of the
-    warm-up included.
+    `latencies_s` holds the successful calls only; `failures` counts the others by reason, with those of the
+    warm-up.
     """
 
     window_s: float
@@ -25,12 +25,12 @@ class LoadSample:
 
     @property
     def per_cpu_s(self) -> float:
-        """Successful calls a second of the the servers' CPU; infinite when that was too little to see."""
+        """Successful calls per second of the servers' CPU; infinite when that was too little to measure."""
         return len(self.latencies_s) / self.cpu_s if self.cpu_s > 0 else math.inf
 
     @property
     def failed(self) -> int:
-        """How many calls failed."""
+        """The number of failed calls."""
         return sum(self.failures.values())
 
     def latency_ms(self, share: float) -> float:
@@ -50,7 +50,7 @@ class BenchmarkResult:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least `share` (0 to 1) of the values do not exceed; NaN without values."""
+    """Return the smallest value that at least `share` (0 to 1) of the values do not exceed; NaN if empty."""
     if not values:
         return math.nan
     rank = max(1, math.ceil(share * len(values)))
@@ -58,5 +58,5 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def ratio(figure: float, of: float) -> float:
-    """One figure as a share of another; NaN where that says nothing."""
+    """Return one figure divided by another; NaN where the quotient has no meaning."""
     return figure / of if of > 0 and math.isfinite(figure) and math.isfinite(of) else math.nan

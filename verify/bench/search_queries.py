@@ -1,4 +1,4 @@
-"""What people search for: words, misspelt words, a skill in a city, and browsing."""
+"""Search queries: words, misspelt words, a skill in a city, and browsing."""
 
 from collections.abc import Iterable
 from itertools import cycle
@@ -7,16 +7,16 @@ from typing import Final
 from internshipconnect.internship.v1 import internship_pb2 as pb
 
 MIN_MISSPELT_LETTERS: Final = 6
-"""Letters that a word has at least when a slip in it is forgiven for sure."""
+"""The minimum length of a word in which a misspelling is certainly corrected."""
 
 
 def build_search_requests(listings: Iterable[pb.Internship]) -> list[pb.ListInternshipsRequest]:
-    """One query for each listing, of the four kinds in turn, each of which the listing matches."""
+    """Return one query for each listing, of the four kinds in turn; each matches its listing."""
     return [ask(listing) for ask, listing in zip(cycle(_QUERY_BUILDERS), listings, strict=False)]
 
 
 def misspell(text: str) -> str:
-    """Return the text with two letters of its first long word swapped; as it is when it has none."""
+    """Return the text with two letters of its first long word swapped; unchanged when it has none."""
     for word in text.split():
         if len(word) >= MIN_MISSPELT_LETTERS and word.isalpha():
             return text.replace(word, word[:2] + word[3] + word[2] + word[4:], 1)

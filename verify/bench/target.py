@@ -1,4 +1,4 @@
-"""What the rows are measured on: a running, seeded stack, its processes and what it holds."""
+"""The target of the rows: a running, seeded stack, its processes and its content."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ COUNTED_COLLECTIONS: Final = {
     "listings": ("internship", "listings"),
     "applications": ("application", "applications"),
 }
-"""What the record of a run says of the stack's size: by name, whose collection it is."""
+"""The collections whose sizes a run's report shows: by name, service and collection."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class BenchmarkTarget:
 
     @classmethod
     def connect(cls, topology: Topology, echo: EchoServer) -> Self:
-        """Raise OpsError when the stack is not running."""
+        """Return the target. Raises OpsError when the stack is not running."""
         return cls(topology, Credentials.load_or_create(topology), echo, read_running_pids(topology))
 
     def process_ids(self, *processes: str) -> tuple[int, ...]:
@@ -52,16 +52,16 @@ class BenchmarkTarget:
 
     @property
     def mongods(self) -> list[str]:
-        """The names of all MongoDB processes."""
+        """Return the names of all MongoDB processes."""
         return [process.name for process in mongo.mongod_processes(self.topology)]
 
     def grpc_address(self, service: str) -> str:
-        """`host:port` of a service's gRPC server."""
+        """Return `host:port` of a service's gRPC server."""
         return f"{LOOPBACK}:{self.topology.services[service].grpc}"
 
     @cached_property
     def listings(self) -> tuple[pb.Internship, ...]:
-        """Up to 200 open listings, the newest first.
+        """Return up to 200 open listings, the newest first.
 
         Raises:
             OpsError: there are none, or the service does not answer.
@@ -73,7 +73,7 @@ class BenchmarkTarget:
         return found
 
     def count_documents(self) -> dict[str, int]:
-        """How much the stack holds."""
+        """Return the number of documents by kind."""
         return {
             what: sum(
                 _count_documents(uri, service_database(service), collection) for uri in self._admin_uris()
@@ -93,7 +93,7 @@ def require_seeded_stack(topology: Topology) -> None:
 
 
 def read_running_pids(topology: Topology) -> dict[str, int]:
-    """Return the process IDs of the stack's processes, by name. Raises OpsError when one of them is not running."""
+    """Return the process IDs of the stack's processes, by name. Raises OpsError if one is not running."""
     states = SupervisorClient(topology).states()
     down = sorted(name for name, state in states.items() if not state.is_running)
     if down or not states:

@@ -1,1 +1,1 @@
-"""A suite that proves the promise: people at work, faults among them, and a checker that looks for losses."""
+"""Chaos: users at work while faults are injected, and checks that nothing acknowledged is lost."""

@@ -1,8 +1,7 @@
-"""Processes whose clock is minutes wrong.
+"""Processes with a skewed wall clock.
 
-For a while the process runs not under its supervisor but here, with libfaketime before the C library: every
-wall clock that Python, gRPC and the drivers read is off by the same amount, while clocks that measure how
-long something takes are right.
+The process runs for a while not under its supervisor but here, with libfaketime before the C library: every
+wall clock that Python, gRPC and the drivers read is off by the same amount, while monotonic clocks are right.
 """
 
 import os
@@ -51,7 +50,7 @@ def skewed_command(usual: tuple[str, ...]) -> list[str]:
 
 
 def skewed_environment(stack: Stack, process: StackProcess, minutes: int) -> dict[str, str]:
-    """Return what its supervisor gives it, and the wrong clock."""
+    """Return the process's environment from its supervisor, with the skewed clock."""
     path = os.pathsep.join(filter(None, (str(REPO), str(GEN), os.environ.get("PYTHONPATH"))))
     return {
         **os.environ,

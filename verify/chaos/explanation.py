@@ -1,4 +1,4 @@
-"""What explains a violation, as briefly as can be."""
+"""The shortest useful explanation of a violation."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -7,15 +7,16 @@ from verify.chaos.fault_schedule import Fault
 from verify.chaos.operation_log import Operation, OperationLog
 
 FAULT_EFFECT_S: Final = 10.0
-"""For so long after its end a fault may be felt (a process starts, a lease runs out), and what follows from
-a change is on its way (events, mails)."""
+"""How long after its end a fault may have effects (a process starts, a lease expires), and the effects of a
+change are still in progress (events, mails)."""
 MAX_TRACE_LINES: Final = 20
 
 
 def explain_violation(subject: str, operation_log: OperationLog, faults: Iterable[Fault]) -> list[str]:
     """Return the operations on the subject and the faults during them, in order of time.
 
-    Of a long list, the first operation and the last ones: the violation followed the last that was right.
+    Of a long list, the first operation and the last ones are kept: a violation usually follows the last right
+    one.
     """
     operations = operation_log.operations_about(subject)
     told = [(operation.at_s, str(operation)) for operation in operations]
@@ -30,7 +31,7 @@ def explain_violation(subject: str, operation_log: OperationLog, faults: Iterabl
 
 
 def _is_felt_by(fault: Fault, operations: Iterable[Operation]) -> bool:
-    """Whether it struck, or was still felt, while something about the subject was asked for or followed."""
+    """Return whether the fault was in force, or had effects, during operations on the subject."""
     return any(
         fault.at_s <= operation.at_s + FAULT_EFFECT_S
         and operation.asked_at_s <= fault.ends_at_s + FAULT_EFFECT_S

@@ -26,9 +26,9 @@ STORE_DELAY_S: Final = 0.2
 READY_TIMEOUT_S: Final = 60.0
 POLL_INTERVAL_S: Final = 0.2
 PRIMARY_PREFIX: Final = "primary-"
-"""Before a shard's name: whichever member is its primary when it is struck."""
+"""The prefix of a shard's name that stands for its primary at the time of the fault."""
 _EXEMPT_PROCESSES: Final = frozenset({"epmd", "mailbox", fault_proxy_process.FAULT_PROXY_PROCESS})
-"""What the run itself stands on: the mapper of Erlang's nodes, the witness of mails, the means of faults."""
+"""The processes that a run itself needs: Erlang's port mapper, the mailbox, the fault proxy."""
 _STORE_FAULT_KINDS: Final[Mapping[ChaosFaultKind, FaultKind]] = {
     ChaosFaultKind.DELAY: "delay",
     ChaosFaultKind.HANG: "hang",
@@ -38,7 +38,10 @@ _INJECTION_ERRORS: Final = (OpsError, xmlrpc.client.Error, OSError, PyMongoError
 
 
 def find_fault_targets(stack: Stack) -> FaultTargets:
-    """Return what can be struck. Stores are delayed, held and cut only on a stack with a fault proxy."""
+    """Return the possible targets of faults.
+
+    Stores are delayed, held and cut only on a stack with a fault proxy.
+    """
     topology = stack.topology
     processes = [process.name for process in stack.processes if process.name not in _EXEMPT_PROCESSES]
     primaries = [f"{PRIMARY_PREFIX}{shard.name}" for shard in topology.shards if len(shard.ports) > 1]
@@ -62,7 +65,7 @@ def find_fault_targets(stack: Stack) -> FaultTargets:
 
 
 class FaultInjector:
-    """A hand on the processes of one stack."""
+    """Injects faults into the processes of one stack."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -81,9 +84,9 @@ class FaultInjector:
         }
 
     def inject(self, fault: Fault) -> str:
-        """Inject a fault, and return when it is over; a process that is gone comes back by itself.
+        """Inject a fault, and return when it is over; a stopped process comes back by itself.
 
-        Says why when it could not be done, for instance because another fault was there before.
+        Return why it could not be injected, for instance because of an earlier fault; "" if it could.
         """
         try:
             meant = replace(fault, target=self._member(fault.target))
@@ -94,7 +97,7 @@ class FaultInjector:
         return ""
 
     def wait_until_ready(self) -> list[str]:
-        """Wait until everything is ready again; return the names of processes that are not after a minute."""
+        """Wait until all processes are ready again; return the names of those that are not after a minute."""
         until = time.monotonic() + READY_TIMEOUT_S
         waiting: list[StackProcess] = list(self._stack.processes)
         while waiting and time.monotonic() < until:
@@ -128,7 +131,7 @@ class FaultInjector:
         return self._stack.find_process(fault.target).supervised_name
 
     def _member(self, target: str) -> str:
-        """Return the process that is meant by a shard's primary; any other target is what it says."""
+        """Return the process of a shard's primary; any other target is a process itself."""
         if not target.startswith(PRIMARY_PREFIX):
             return target
         shard = elections.find_shard(self._topology, target.removeprefix(PRIMARY_PREFIX))

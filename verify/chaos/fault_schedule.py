@@ -1,4 +1,4 @@
-"""Which faults when: drawn from a seed, so that a run can be repeated."""
+"""The schedule of faults: drawn from a seed, so that a run can be repeated."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from ops.errors import OpsError
 
 
 class ChaosFaultKind(StrEnum):
-    """What a fault does to a process, a store or a relay."""
+    """The effect of a fault on a process, a store or a relay."""
 
     KILL = "kill"
     PAUSE = "pause"
@@ -24,15 +24,15 @@ class ChaosFaultKind(StrEnum):
 
 
 FaultTargets = Mapping[ChaosFaultKind, Sequence[str]]
-"""What can be struck, by kind."""
+"""The possible targets by kind of fault."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`kind` is done to `target`, `at_s` seconds after the start of the run, and lasts for `for_s`.
+    """`kind` happens to `target`, `at_s` seconds after the start of the run, and lasts for `for_s`.
 
-    A killed or restarted process comes back by itself: it lasts for no time. `minutes` is by how much a clock
-    is ahead, or behind when negative.
+    A killed or restarted process comes back by itself, so it has no duration. `minutes` is how far a clock is
+    ahead, or behind when negative.
     """
 
     at_s: float
@@ -43,7 +43,7 @@ class Fault:
 
     @property
     def ends_at_s(self) -> float:
-        """When it is over, in seconds after the start of the run."""
+        """Its end, in seconds after the start of the run."""
         return self.at_s + self.for_s
 
     def __str__(self) -> str:
@@ -55,17 +55,17 @@ class Fault:
 FIRST_FAULT_AT_S: Final = 5.0
 FAULT_GAP_RANGE_S: Final = (3.0, 10.0)
 FAULT_DURATION_RANGE_S: Final = (1.0, 8.0)
-"""Longer than every deadline, so that calls meet both sides of a timeout."""
+"""Longer than every deadline, so that calls reach both sides of a time-out."""
 SKEW_DURATION_RANGE_S: Final = (12.0, 25.0)
-"""A process with a wrong clock has to start first."""
+"""Long enough for a process with a skewed clock to start."""
 FINAL_QUIET_S: Final = 10.0
-"""At the end of a run nothing faults, so that people finish what they are at."""
+"""At the end of a run there are no faults, so that users finish their operations."""
 INSTANT_KINDS: Final = frozenset({ChaosFaultKind.KILL, ChaosFaultKind.RESTART})
 SKEW_MINUTES: Final = (-5, -4, -3, -2, 2, 3, 4, 5)
 
 
 def draw_faults(seed: int, seconds: float, targets: FaultTargets) -> list[Fault]:
-    """Return the faults of a run, in order; the next may come while one still lasts, but never at its target."""
+    """Return the faults of a run in order; faults of different targets may overlap, those of one do not."""
     dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     faults: list[Fault] = []
     at_s = FIRST_FAULT_AT_S

@@ -1,8 +1,8 @@
-"""Full disks, as far as they can be had without filling one.
+"""The effects of full disks, without filling one.
 
-RabbitMQ has an alarm: below its limit of free space it takes nothing more from anybody who publishes. The
-limit is raised above what any disk has. MongoDB has none: a server that cannot write ends itself, which is
-what a kill does; what comes before are writes that wait while reads go on, which is what `fsyncLock` does.
+RabbitMQ has an alarm: below its limit of free space it accepts no messages. The limit is raised above the
+size of any disk. MongoDB has none: a server that cannot write ends itself, as in a kill; before that, writes
+wait while reads continue, as under the server's `fsync` lock.
 """
 
 import os
@@ -25,11 +25,11 @@ _RETRY_INTERVAL_S: Final = 1.0
 
 
 def fill_disk(stack: Stack, target: str, for_s: float) -> None:
-    """Lets the broker, or a shard's primary, act for so long as if its disk were full.
+    """Make the broker, or a shard's primary, behave for so long as if its disk were full.
 
     Raises:
-        OpsError: the broker does not obey.
-        PyMongoError: the shard does not.
+        OpsError: the broker does not apply the limit.
+        PyMongoError: the shard does not answer.
     """
     if target == "rabbit":
         _fill_broker(stack, for_s)
@@ -46,7 +46,7 @@ def _fill_broker(stack: Stack, for_s: float) -> None:
 
 
 def _restore_free_limit(stack: Stack) -> None:
-    """Try for two minutes: a broker that is left without space would spoil the rest of the run."""
+    """Restore the limit, with retries for two minutes, as the rest of the run needs a working broker."""
     until = time.monotonic() + _RESTORE_TIMEOUT_S
     while True:
         try:
@@ -72,7 +72,7 @@ def _set_free_limit(stack: Stack, limit: str) -> None:
 
 
 def _fill_shard(stack: Stack, shard: StackShard, for_s: float) -> None:
-    """A server that restarts in between has lost its lock."""
+    """Lock the primary's writes for so long; a server that restarts during that has lost its lock."""
     topology = stack.topology
     primary = shard.ports[elections.find_primary(topology, shard)]
     with elections.connect_to_member(topology, stack.credentials, primary) as client:

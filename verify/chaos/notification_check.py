@@ -1,4 +1,4 @@
-"""Whether everybody was notified of everything that happened, once, and got a mail of it."""
+"""Checks that every event led to its notifications, each once, with a mail."""
 
 import re
 from collections import Counter
@@ -25,7 +25,7 @@ from verify.chaos.operation_log import InvariantViolation
 from verify.chaos.stored_state import Document, StoredState, read_documents
 
 MAIL_TIMEOUT_S: Final = 150.0
-"""A mail that failed three times is tried again two minutes later."""
+"""A mail that failed three times is retried two minutes later."""
 POLL_INTERVAL_S: Final = 2.0
 MAX_MAILS_PER_USER: Final = 5_000
 _NOTIFICATION_ID: Final = re.compile(r"<(ntf_\w+)@")
@@ -38,14 +38,14 @@ NotificationCounts = Counter[tuple[str, str]]
 
 @dataclass
 class ReceivedMails:
-    """What came, by notification: the mails' Message-IDs are made of it. A repeat has the same one."""
+    """The received mails by notification, whose ID their Message-ID holds. A repeat has the same one."""
 
     url: str
     copies: Counter[str] = field(default_factory=Counter)
     _seen: set[int] = field(default_factory=set)
 
     def look(self, addresses: Collection[str]) -> None:
-        """Take in what came to these addresses since the last look."""
+        """Read the mails to these addresses since the last call."""
         with httpx.Client(base_url=self.url, trust_env=False, timeout=10.0) as client:
             for address in addresses:
                 parameters: Mapping[str, Any] = {"to": address, "limit": MAX_MAILS_PER_USER}
@@ -59,7 +59,7 @@ class ReceivedMails:
 def wait_for_notifications(
     topology: Topology, stored_state: StoredState, people: Sequence[SignedInUser]
 ) -> tuple[ReceivedMails, list[InvariantViolation]]:
-    """Return the faults that remain two minutes and a half later, and the content of the mailbox."""
+    """Return the received mails, and the violations that remain after two and a half minutes."""
     owners = {each.principal.org: each.principal.id for each in people if each.principal.org}
     recipients = {"recipient_id": {"$in": [each.principal.id for each in people]}}
     mailbox = ReceivedMails(topology.mailbox_url)
@@ -80,9 +80,9 @@ def find_missing_notifications(
     owners: Mapping[str, str],
     mailed: Mapping[str, int],
 ) -> list[InvariantViolation]:
-    """Return where notifications of applications differ from their histories, or came as no mail.
+    """Return violations where notifications of applications differ from their histories, or lack a mail.
 
-    `owners`: by company, who gets its notifications. `mailed`: by notification, the number of mails.
+    `owners`: by company, the user who gets its notifications. `mailed`: by notification, the number of mails.
     """
     told: dict[str, NotificationCounts] = {id_: Counter() for id_ in stored_state.applications}
     for each in notifications:
@@ -104,7 +104,7 @@ def find_missing_notifications(
 
 
 def expected_notifications(application: Document, owners: Mapping[str, str]) -> NotificationCounts:
-    """Whom an application's history, one event after the other, tells what, by the service's own table."""
+    """Return the notifications of an application's history, by the service's own table."""
     facts = ApplicationFacts(
         id=application["_id"],
         student_id=application["student_id"],

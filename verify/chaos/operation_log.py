@@ -1,4 +1,4 @@
-"""The answers that users got: the ground on which a run is judged."""
+"""The log of a run's operations and their answers, by which the run is judged."""
 
 import time
 from collections import Counter, defaultdict
@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from typing import Final
 
 UNEXPECTED_STATUSES: Final = frozenset({"401", "403", "404", "500", "501"})
-"""Users send only calls that they may make, with good tokens; and faults have answers of their own."""
+"""Users make only permitted calls, with valid tokens; and faults have other statuses."""
 
 
 OVERLOADED_STATUS: Final = "429 OVERLOADED"
-"""Not for what the asker did, as the other 429 are, but because a process had too much to do."""
+"""The 429 of an overloaded process, unlike the others, which the caller causes."""
 
 
 RETRYABLE_STATUSES: Final = frozenset({"none", OVERLOADED_STATUS, "502", "503", "504"})
-"""Answers that faults have and that may be asked for again."""
+"""Answers that faults cause and after which a call may be repeated."""
 
 
 @dataclass(frozen=True)
 class InvariantViolation:
-    """Something that must not be: what it is, and about which application or listing, if it is about one."""
+    """A violated invariant: its description, and the application or listing that it is about, if any."""
 
     description: str
     subject: str
@@ -28,11 +28,11 @@ class InvariantViolation:
 
 @dataclass(frozen=True)
 class Operation:
-    """One change that a user asked for, and the answer, `at_s` after the start of the run.
+    """One change that a user requested, and its answer, `at_s` after the start of the run.
 
-    `subject` is the ID of the application or listing, "" where the answer has none. `answer` is the status, 0
-    when there was none within the patience of the asker; `tries` is how often it was asked for under one key,
-    for `took_s` in all.
+    `subject` is the ID of the application or listing, "" if the answer has none. `answer` is the status, 0
+    when there was none before the user gave up; `tries` is the number of calls under one key, which took
+    `took_s` in all.
     """
 
     at_s: float
@@ -47,17 +47,17 @@ class Operation:
 
     @property
     def asked_at_s(self) -> float:
-        """When it was asked for the first time."""
+        """The time of its first call, in seconds after the start of the run."""
         return self.at_s - self.took_s
 
     @property
     def acknowledged(self) -> bool:
-        """Whether the answer says that it was done."""
+        """Whether the answer says that the change was made."""
         return 200 <= self.answer < 300
 
     @property
     def refused(self) -> bool:
-        """Whether the answer says that it was not done, and will not be."""
+        """Whether the answer says that the change was not made, and will not be."""
         return 400 <= self.answer < 500
 
     def __str__(self) -> str:
@@ -67,18 +67,19 @@ class Operation:
 
 
 def unexpected_answer_subject(status: str) -> str:
-    """Return what calls are noted as, in the place of a subject, that were answered as none should be."""
+    """Return the subject under which calls with an unexpected status are logged."""
     return f"answer {status}"
 
 
 @dataclass
 class OperationLog:
-    """All operations of a run, and how its calls ended."""
+    """All operations of a run, and the outcomes of its calls."""
 
     started: float = field(default_factory=time.monotonic)
     operations: list[Operation] = field(default_factory=list)
     call_counts: Counter[str] = field(default_factory=Counter)
-    """Every try, reads included, by HTTP status or `OVERLOADED_STATUS`; "none" without an answer."""
+    """The number of calls, reads and repeats included, by HTTP status or `OVERLOADED_STATUS`; "none" without
+    an answer."""
 
     def record(self, **operation: str | float) -> Operation:
         """Record an operation with the time."""
@@ -87,11 +88,11 @@ class OperationLog:
         return noted
 
     def find_unexpected_answers(self) -> list[InvariantViolation]:
-        """Answers that nobody should have got, whatever struck."""
+        """Return violations for answers that no call should get, whatever the faults."""
         return self._answered(UNEXPECTED_STATUSES)
 
     def find_retried_answers(self) -> list[InvariantViolation]:
-        """Call that somebody had to repeat, which is right only where faults are injected."""
+        """Return violations for calls that had to be repeated, which only faults justify."""
         return self._answered(RETRYABLE_STATUSES)
 
     def _answered(self, statuses: Set[str]) -> list[InvariantViolation]:
@@ -109,13 +110,13 @@ class OperationLog:
         ]
 
     def operations_about(self, subject: str) -> list[Operation]:
-        """Return the operations about one application, or about a listing and applications for it, in order."""
+        """Return the operations about one application, or about a listing and its applications, in order."""
         return [
             operation for operation in self.operations if subject in (operation.subject, operation.detail)
         ]
 
     def applications_by_pair(self) -> dict[tuple[str, str], list[Operation]]:
-        """All attempts to apply, by student and listing."""
+        """Return all attempts to apply, by student and listing."""
         found: dict[tuple[str, str], list[Operation]] = defaultdict(list)
         for operation in self.operations:
             if operation.what == "apply":

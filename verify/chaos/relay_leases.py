@@ -1,7 +1,7 @@
-"""A rival takes the lease of one outbox relay, holds it for a while and gives it back.
+"""A rival takes the lease of one outbox relay, holds it for a while and releases it.
 
-The relay finds out when it renews, two seconds later at most, and stops; until the end nobody sends what
-waits in that outbox. Then any worker of the service takes over from the stored position.
+The relay notices at its next renewal, after two seconds at most, and stops; until the rival's end the events
+in that outbox wait. Then any worker of the service takes over from the stored position.
 """
 
 import time
@@ -41,7 +41,7 @@ def steal_lease(stack: Stack, target: str, for_s: float) -> None:
 
 
 def _take_lease(leases: Collection[dict[str, Any]], for_s: float) -> None:
-    """The lease ends by itself if nobody is left to give it back."""
+    """Take the lease until it expires, even if this process dies before releasing it."""
     until = {"$add": ["$$NOW", int(for_s * 1000)]}
     change = [{"$set": {"holder": RIVAL_HOLDER, "expires_at": until}}]
     leases.update_one(_LEASE_KEY, change, upsert=True)

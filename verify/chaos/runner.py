@@ -1,4 +1,4 @@
-"""One run: people at work, faults among them, and a verdict."""
+"""A run of chaos: users at work, injected faults, and the result."""
 
 import asyncio
 import random
@@ -32,14 +32,14 @@ from verify.chaos.workload import Workload
 STUDENT_COUNT: Final = 24
 COMPANY_COUNT: Final = 4
 ROLLING_USERS_DIVISOR: Final = 3
-"""By which their numbers are divided where no call may fail: a machine at its limit is late by itself."""
+"""The divisor of the number of users where no call may fail: a machine at its limit is slow by itself."""
 
 ReportProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class ChaosResult:
-    """What a run found; `unready_processes` are the processes that did not come back."""
+    """The result of a run; `unready_processes` are the processes that did not come back."""
 
     operation_log: OperationLog
     violations: Sequence[InvariantViolation]
@@ -48,16 +48,16 @@ class ChaosResult:
 
     @property
     def is_passed(self) -> bool:
-        """Whether the promise was kept."""
+        """Whether there is no violation and all processes are ready."""
         return not self.violations and not self.unready_processes
 
 
 def run_chaos(
     topology: Topology, seed: int, seconds: float, tell: ReportProgress, *, only: Sequence[str] = ()
 ) -> ChaosResult:
-    """Run the faults against a running stack; `tell` gets each fault and each step.
+    """Run the faults against a running stack; `tell` receives each fault and each step.
 
-    `only`: the faults that may be drawn, as `KIND` or `KIND:TARGET`. Raises OpsError for others.
+    `only` restricts the faults, as `KIND` or `KIND:TARGET`. Raises OpsError for unknown ones.
     """
     stack = Stack.assemble(topology)
     targets = select_fault_targets(find_fault_targets(stack), only)
@@ -76,7 +76,7 @@ def run_chaos(
 
 
 def run_rolling_restart(topology: Topology, tell: ReportProgress) -> ChaosResult:
-    """Restarts everything in turn while people work: not only is nothing lost, no call may fail.
+    """Restart all processes one by one while users work: no operation may be lost, no call may fail.
 
     Raises OpsError when a process does not come back.
     """
@@ -95,7 +95,7 @@ def run_rolling_restart(topology: Topology, tell: ReportProgress) -> ChaosResult
 
 @dataclass
 class Users:
-    """Users, the answers that they got, and the listings that they made."""
+    """Users, the log of their operations, and their listings."""
 
     topology: Topology
     students: Sequence[SignedInUser]
@@ -106,7 +106,7 @@ class Users:
 
     @classmethod
     def create(cls, topology: Topology, seed: int, *, divided_by: int = 1) -> "Users":
-        """Open accounts for all of them; the time of the operation log begins."""
+        """Open all accounts; the time of the operation log starts."""
         many = {"students": STUDENT_COUNT // divided_by, "companies": COMPANY_COUNT // divided_by}
         students, owners = asyncio.run(create_signed_in_users(topology, **many))
         return cls(topology, students, owners, random.Random(seed))  # noqa: S311 - not to be secret
@@ -115,7 +115,7 @@ class Users:
         return f"{len(self.students)} students and {len(self.owners)} companies"
 
     def run(self, injectors: Sequence[Callable[[], None]], is_over: Callable[[], bool]) -> None:
-        """Lets them work until it is over, with each of these in a thread of its own beside them."""
+        """Let the users work until `is_over`, with each of these injectors in a thread of its own."""
         threads = [threading.Thread(target=hand) for hand in injectors]
         for thread in threads:
             thread.start()
@@ -136,7 +136,7 @@ class Users:
 def _check_outcome(
     users: Users, injector: FaultInjector, tell: ReportProgress
 ) -> tuple[list[InvariantViolation], list[str]]:
-    """Return the faults that remain once all is quiet, and the processes that have not come back."""
+    """Return the violations that remain once all is settled, and the processes that have not come back."""
     tell("all is quiet; waiting until everything is well and has settled")
     began = time.monotonic()
     unready_processes = injector.wait_until_ready()

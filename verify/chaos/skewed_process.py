@@ -1,6 +1,6 @@
 """Runs `python -m verify.chaos.skewed_process MODULE ...` in a process whose clock libfaketime has changed.
 
-libfaketime 0.9.10 gets a sleep until a moment of the monotonic clock wrong, and that is how Python sleeps.
+libfaketime 0.9.10 mishandles sleeping until a time of the monotonic clock, which is how Python sleeps.
 """
 
 import runpy
@@ -18,7 +18,7 @@ def _sleep(seconds: float | SupportsIndex, /) -> None:
 
 
 def main() -> None:
-    """Take its own name off the arguments and becomes the module."""
+    """Remove its own name from the arguments and run the module."""
     time.sleep = _sleep
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""What the stores hold in the end, and what of it contradicts the promise."""
+"""The final content of the stores, and its contradictions to the log of operations."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ _ENDED_LISTINGS: Final = frozenset({"FILLED", "CLOSED", "ARCHIVED"})
 
 @dataclass(frozen=True)
 class StoredState:
-    """The records of a run's listings, by ID; `figures` is what analytics shows of each listing."""
+    """The records of a run's listings, by ID; `figures` are analytics' figures of each listing."""
 
     listings: Mapping[str, Document]
     applications: Mapping[str, Document]
@@ -41,7 +41,7 @@ class StoredState:
 
     @classmethod
     def read(cls, topology: Topology, listing_ids: Sequence[str]) -> "StoredState":
-        """Read it from all shards, as an administrator."""
+        """Read the state from all shards, as an administrator."""
         applications_of = {"internship_id": {"$in": list(listing_ids)}}
         by_id = {"_id": {"$in": list(listing_ids)}}
         return cls(
@@ -57,7 +57,7 @@ class StoredState:
 
 
 def find_contradictions(operation_log: OperationLog, stored_state: StoredState) -> list[InvariantViolation]:
-    """Everything that is wrong now and stays wrong, whatever events are still on their way."""
+    """Return contradictions that no event in progress can resolve."""
     return [
         *_find_lost(operation_log, stored_state),
         *_find_duplicates(operation_log, stored_state),
@@ -67,14 +67,14 @@ def find_contradictions(operation_log: OperationLog, stored_state: StoredState) 
 
 
 def find_unsettled(stored_state: StoredState) -> list[InvariantViolation]:
-    """Return derived data that does not agree with its source: wrong only if it stays so."""
+    """Return derived data that differs from its source, which is wrong only if it stays so."""
     return [*_find_hidden(stored_state), *_find_miscounted(stored_state), *_find_left_waiting(stored_state)]
 
 
 def wait_until_settled(
     topology: Topology, listing_ids: Sequence[str]
 ) -> tuple[StoredState, list[InvariantViolation]]:
-    """Return the stored state once all derived data agrees with it, or what does not after 90 seconds."""
+    """Return the stored state once all derived data agrees with it, and what does not after 90 seconds."""
 
     def probe() -> tuple[StoredState, list[InvariantViolation]]:
         stored_state = StoredState.read(topology, listing_ids)
@@ -204,7 +204,7 @@ def _find_left_waiting(stored_state: StoredState) -> Iterator[InvariantViolation
 
 
 def read_documents(topology: Topology, service: str, collection: str, query: Document) -> dict[str, Document]:
-    """Documents of a service's collection by ID, from all shards, as an administrator."""
+    """Return documents of a service's collection by ID, from all shards, as an administrator."""
     found: dict[str, Document] = {}
     credentials = Credentials.load_or_create(topology)
     for shard in topology.shards:

@@ -1,4 +1,4 @@
-"""Students and companies at work: they apply, move, accept and withdraw, and never take no answer for one."""
+"""The workload: students and companies who apply, move, accept and withdraw, and repeat unanswered calls."""
 
 import asyncio
 import random
@@ -38,9 +38,9 @@ _NEXT_STATES: Final = {
 
 
 class Workload:
-    """Everybody, the listings there are, and the gateways that they call.
+    """All users, the present listings, and the gateways that they call.
 
-    A call goes to another gateway when one takes no connection, as if a load balancer stood before them.
+    A call goes to another gateway when one refuses connections, as behind a load balancer.
     """
 
     def __init__(
@@ -52,19 +52,19 @@ class Workload:
     ) -> None:
         self.operation_log = operation_log
         self.listings: dict[str, SignedInUser] = {}
-        """By listing: whose it is."""
+        """By listing ID: its owner."""
         self._dice = dice
         self._gateways = [_gateway_client(url, trust) for url in urls]
 
     async def close(self) -> None:
-        """Hangs up."""
+        """Close all connections."""
         for gateway in self._gateways:
             await gateway.aclose()
 
     async def run_until(
         self, students: Sequence[SignedInUser], owners: Sequence[SignedInUser], is_over: Callable[[], bool]
     ) -> None:
-        """Lets everybody work until it is over, and finish what they are at."""
+        """Let all users work until `is_over`, and finish their operations."""
         async with asyncio.TaskGroup() as group:
             for owner in owners:
                 group.create_task(self._repeat(partial(self._manage, owner), is_over))
@@ -127,14 +127,14 @@ class Workload:
         await self._change(student, "apply", "/api/v1/applications", body, detail=internship_id)
 
     async def _read(self, member: SignedInUser, path: str) -> list[Json]:
-        """Return the rows of a first page; none when it cannot be had now."""
+        """Return the rows of a first page; none when it is unavailable now."""
         status, body = await self._call("GET", path, member.headers, None)
         return list(body.get("data", ())) if status == httpx.codes.OK else []
 
     async def _change(
         self, member: SignedInUser, what: str, path: str, body: Json, *, subject: str = "", detail: str = ""
     ) -> Json:
-        """Asks under one key until there is an answer; what came of it is put down. {} unless it was done."""
+        """Make a change, repeated under one key until answered, and log it; return {} unless it was made."""
         headers = {**member.headers, "idempotency-key": str(uuid.uuid4())}
         asked, tries = time.monotonic(), 0
         while True:

@@ -1,4 +1,4 @@
-"""Layers of a service: what its files may import, where queries stand, and which files there are."""
+"""The layers of a service: permitted imports, places of queries, and required files."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -50,7 +50,7 @@ _LAYERS: Final = (
 
 
 def find_forbidden_imports(files: Iterable[SourceFile]) -> Iterator[RuleViolation]:
-    """Yield each import of a layer that may not know the module."""
+    """Yield each import that the layer must not have."""
     for file in files:
         layer = _layer_of(file.path)
         if layer is None:
@@ -70,7 +70,7 @@ def find_misplaced_queries(files: Iterable[SourceFile]) -> Iterator[RuleViolatio
             continue
         for node in ast.walk(file.tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                # `text.find("x")` and the like take a text.
+                # `text.find("x")` and the like have a text as argument.
                 takes_text = node.args and isinstance(node.args[0], ast.Constant | ast.JoinedStr)
                 if node.func.attr in _QUERIES and not takes_text:
                     yield file.violation(node, f"{node.func.attr}(): queries stand in the repository")
@@ -81,7 +81,7 @@ def find_misplaced_queries(files: Iterable[SourceFile]) -> Iterator[RuleViolatio
 
 
 def find_missing_files(files: Iterable[SourceFile]) -> Iterator[RuleViolation]:
-    """Yield each file of the plan that a service lacks."""
+    """Yield each required file that a service lacks."""
     paths = {file.path for file in files}
     for service in SERVICES:
         for name in PLAN:
@@ -93,7 +93,7 @@ def find_missing_files(files: Iterable[SourceFile]) -> Iterator[RuleViolation]:
 
 
 def find_thick_servicers(files: Iterable[SourceFile]) -> Iterator[RuleViolation]:
-    """Yield each method of a servicer that is longer than it may be, and each long `__main__.py`."""
+    """Yield each method of a servicer, and each `__main__.py`, that is too long."""
     for file in files:
         if file.package != "services":
             continue

@@ -8,7 +8,7 @@ from verify.code_rules.source import RuleViolation, SourceFile
 
 
 def find_duplicate_classes(files: Iterable[SourceFile]) -> Iterator[RuleViolation]:
-    """Yield each public class of the packages whose name another one has."""
+    """Yield each public class of the packages with the same name as another one."""
     found: dict[str, list[tuple[SourceFile, ast.ClassDef]]] = defaultdict(list)
     for file in files:
         if file.is_shipped:

@@ -1,4 +1,4 @@
-"""The rules by name, and what they find in the repository."""
+"""The rules by name, and their violations in the repository."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -26,6 +26,6 @@ RULES: Final[dict[str, Rule]] = {
 
 
 def find_violations(root: Path) -> list[RuleViolation]:
-    """Return what breaks a rule in the repository at `root`, by rule and place."""
+    """Return the violations in the repository at `root`, by rule and place."""
     files = read_repository(root)
     return [violation for rule in RULES.values() for violation in rule(files)]

@@ -1,4 +1,4 @@
-"""Python files as the rules see them: a path, the text and its syntax tree."""
+"""Python files for the rules: a path, the text and its syntax tree."""
 
 import ast
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 SHIPPED: Final = ("chassis", "services", "gateway", "ops", "devstack", "verify")
-"""The packages whose public names are unique; tests name theirs as they like."""
+"""The packages whose public names are unique; those of tests need not be."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def parse_sources(texts: Mapping[str, str]) -> list[SourceFile]:
 
 
 def read_repository(root: Path) -> list[SourceFile]:
-    """Parse each Python file that git knows or would add."""
+    """Parse each Python file that git tracks or would add."""
     return parse_sources({path: (root / path).read_text() for path in _python_files(root)})
 
 
@@ -72,7 +72,7 @@ def imported_modules(file: SourceFile) -> Iterator[tuple[ast.stmt, str]]:
 
 
 def is_within(module: str, packages: Iterable[str]) -> bool:
-    """Whether the module is one of the packages or below it."""
+    """Return whether the module is one of the packages or below it."""
     return any(module == package or module.startswith(package + ".") for package in packages)
 
 

@@ -17,13 +17,13 @@ _BOUND: Final = re.compile(
     r"|_?(?:most|least|longest|largest|shortest|smallest|fewest)_\w+"
 )
 _SETTINGS: Final = "settings.py"
-"""The names of settings are those of environment variables, which stay."""
+"""Settings have the names of environment variables, which must not change."""
 _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 
 
 @dataclass(frozen=True)
 class BannedWord:
-    """A word and what to say instead; `in_names` is whether identifiers may not have it either."""
+    """A word and what to say instead; `in_names` is whether it is banned in identifiers as well."""
 
     word: str
     instead: str
@@ -31,7 +31,7 @@ class BannedWord:
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        """Matches the word in a text."""
+        """The pattern of the word in a text."""
         return re.compile(rf"(?<![\w`]){re.escape(self.word)}(?![\w`])", re.IGNORECASE)
 
 

@@ -56,7 +56,7 @@ def chaos(
     """
     found = topology.find_stack(stack)
     require_running(found)
-    # The limits are put back, too.
+    # The limits are restored as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     from verify.chaos.runner import run_chaos, run_rolling_restart  # noqa: PLC0415 - the services' libraries load for a second
 

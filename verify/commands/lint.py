@@ -20,12 +20,12 @@ from verify.code_rules.rules import find_violations
 
 
 class CheckSkipped(Exception):  # noqa: N818 - an outcome, not an error
-    """A check has nothing to look at here; the message says why."""
+    """A check has nothing to examine here; the message says why."""
 
 
 @dataclass(frozen=True)
 class LintCheck:
-    """One line of the report."""
+    """A check by name."""
 
     name: str
     run: Callable[[], None]
@@ -67,7 +67,7 @@ def _check_breaking_changes() -> None:
 
 
 def _check_openapi() -> None:
-    """Hold the documents to the rules; they are made from the stubs, so these are imported only now."""
+    """Check the documents; they are made from the stubs, so these are imported only now."""
     if not toolbox.has_node():
         raise CheckSkipped("node and npm are not on the PATH")
     openapi = importlib.import_module("gateway.openapi.document")
@@ -102,7 +102,7 @@ LINT_CHECKS = (
 
 
 def _unpack_main_protos(scratch: Path) -> Path:
-    """Unpacks the contracts as they are on main."""
+    """Unpack the contracts of the branch main."""
     for branch in ("main", "origin/main"):
         archive = subprocess.run(
             ["git", "archive", "--format=tar", branch, "protos"],

@@ -30,7 +30,7 @@ ON_STORES = (
     *("tests/integration/chassis", "tests/integration/internship", "tests/integration/messaging"),
     *("tests/integration/notification", "tests/integration/ratelimit", "tests/integration/user"),
 )
-"""They stop stores, and have some of their own: only processes of the tests themselves use them."""
+"""Tests that stop stores, and have some of their own, which other processes do not use."""
 ON_SERVICES = ("tests/integration/auth/test_over_grpc.py", "tests/integration/chassis/test_process.py")
 SIDE_BY_SIDE = {
     "apart": ("tests/integration/control_plane", "tests/integration/stack/test_moves.py"),
@@ -44,7 +44,7 @@ IN_TURN = (
     *("tests/integration/stack", "tests/docs", "tests/faults"),
     *("tests/resilience", "tests/replicas", "tests/chaos", "tests/growth"),
 )
-"""They stop processes or change the stack: a whole run has them when the others have ended."""
+"""Tests that stop processes or change the stack: in a whole run they follow the others."""
 REPORTS_FOLDER = STATE / "test"
 STACK_VARIABLE = "IC_TEST_STACK"
 OTLP_VARIABLE = "IC_OTLP_ENDPOINT"
@@ -53,7 +53,7 @@ PASSING_CODES = (0, NOTHING_COLLECTED_CODE)
 
 
 class ResultTally:
-    """What the test runs of one command add up to."""
+    """The totals of one command's test runs."""
 
     def __init__(self) -> None:
         self.passed = 0
@@ -61,7 +61,7 @@ class ResultTally:
         self._adding = Lock()
 
     def add_report(self, report: Path, exit_code: int) -> None:
-        """Count one run; a run that ended badly without a failed test still fails the whole."""
+        """Count one run; a run that ended badly without a failed test counts as failed."""
         passed = failed = 0
         if report.exists():
             for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314 - our own file
@@ -115,7 +115,7 @@ def run_tests(
 
 
 def _run_all(arguments: Sequence[str], tally: ResultTally, stack: Topology) -> None:
-    """Run what can be run at the same time, then the tests that stop processes of the stack."""
+    """Run the tests that can run at the same time, then those that stop processes of the stack."""
     with _stores_beside(stack) as stores:
         runs = {name: (targets, stack) for name, targets in SIDE_BY_SIDE.items()}
         runs["stores"] = ((*ON_STORES, *(f"--ignore={each}" for each in ON_SERVICES)), stores)
@@ -135,7 +135,7 @@ def _run_all(arguments: Sequence[str], tally: ResultTally, stack: Topology) -> N
 
 @contextmanager
 def _stores_beside(stack: Topology) -> Iterator[Topology]:
-    """The stores of a second stack, without services."""
+    """Start the stores of a second stack, without services, and remove them afterwards."""
     name = f"{stack.name}-stores"
     if name in topology.stack_names():
         lifecycle.stop_stack(topology.find_stack(name), wipe=True)
@@ -148,7 +148,7 @@ def _stores_beside(stack: Topology) -> Iterator[Topology]:
 
 
 def _split_arguments(given: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Parts what was given into test files or folders, and everything else."""
+    """Split the arguments into test files or folders, and all others."""
     targets = [argument for argument in given if not argument.startswith("-") and _target_exists(argument)]
     return targets, [argument for argument in given if argument not in targets]
 
@@ -163,12 +163,13 @@ def _is_unit_target(target: str) -> bool:
 
 @contextmanager
 def temporary_stack(name: str, *, keep: bool, tally: ResultTally) -> Iterator[Topology]:
-    """A stack that is new, and gone afterwards whatever happens; its logs stay when a test fails."""
+    """Start a new stack and remove it afterwards; its logs stay when a test fails."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if name in topology.stack_names():
         lifecycle.stop_stack(topology.find_stack(name), wipe=True)
     found = topology.find_or_create_stack(name, limits_times=LIFTED_LIMITS_FACTOR)
-    # Traces go where a test may listen; only those that a test asks for, by a sampled `traceparent`.
+    # Traces go to an address where a test may listen; only those that a test requests by a sampled
+    # `traceparent`.
     os.environ |= {OTLP_VARIABLE: f"127.0.0.1:{found.gateway + 2}", "IC_TRACE_SAMPLE_RATIO": "0"}
     failed_before = tally.failed
     try:
@@ -203,9 +204,9 @@ def run_pytest(
     stack: Topology | None = None,
     log: Path | None = None,
 ) -> None:
-    """Run these tests in a process of their own, on a stack if one is given, and adds them to the tally.
+    """Run these tests in a process of their own, on a stack if one is given, and add them to the tally.
 
-    What they print goes to the file `log` if there is one.
+    Their output goes to the file `log` if there is one.
     """
     report = REPORTS_FOLDER / f"{name}.xml"
     REPORTS_FOLDER.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,7 @@ def _announce(suite: ThoroughSuite) -> None:
 
 
 def print_suite_results(results: Sequence[SuiteResult]) -> int:
-    """Show what became of each suite; return the exit code."""
+    """Print the result of each suite; return the exit code."""
     table = Table("suite", "outcome", "time", box=None, pad_edge=False, show_footer=True)
     table.columns[2].justify = "right"
     for result in results:
@@ -61,6 +61,6 @@ def print_suite_results(results: Sequence[SuiteResult]) -> int:
 
 
 def format_minutes(seconds: float) -> str:
-    """Minutes and seconds."""
+    """Return minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

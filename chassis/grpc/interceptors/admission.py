@@ -1,7 +1,7 @@
-"""Refuses calls beyond what one process can carry, so that the ones inside still end in time.
+"""Refuses calls beyond a process's capacity, so that admitted ones end in time.
 
-Calls that a process has no time for wait inside gRPC, out of sight, until it takes them. How long they have
-waited shows in the time that they have left, beside the time that they were sent with.
+Calls that a process has no time for wait inside gRPC, invisible to it. The time that they have waited is the
+difference between the time-out that they were sent with and the time that is left.
 """
 
 import re
@@ -16,16 +16,16 @@ from chassis.grpc.handlers import RpcContext, RpcHandler
 from chassis.observability import metrics
 
 MAX_WAIT_SHARE: Final = 0.25
-"""Of its deadline; a call that waited longer to be let in gives way to one that can still be in time."""
+"""The share of its deadline that a call may have waited for admission; a later one is refused."""
 
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
 _PREVIOUS_ATTEMPTS_METADATA_KEY: Final = "grpc-previous-rpc-attempts"
 
 
 class AdmissionInterceptor:
-    """A bound on calls in flight, and on how long they may have waited to be let in.
+    """A bound on calls in flight, and on the time that they may have waited for admission.
 
-    Server streams, which mostly wait, have a bound of their own that is fixed.
+    Server streams, which are mostly idle, have a fixed bound of their own.
     """
 
     def __init__(self, calls: AdaptiveConcurrencyLimit, max_streams: int) -> None:
@@ -58,9 +58,9 @@ class AdmissionInterceptor:
 
 
 def _queued_s(call: CallContext, context: RpcContext) -> float:
-    """How long the call has been here; 0 when its sender did not say how much time it had.
+    """Return the seconds since the call was sent; 0 when its sender did not name its time-out.
 
-    When gRPC sends a call again, it says how much it had at first: nothing is known of such a call.
+    When gRPC repeats a call it sends the first time-out again, so nothing is known of such a call.
     """
     sent_with = call.metadata_text(SENT_TIMEOUT_METADATA_KEY)
     left_s = context.time_remaining()

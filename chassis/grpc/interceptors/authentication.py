@@ -1,4 +1,4 @@
-"""Finds out who calls, from the access token."""
+"""Authenticates the caller by the access token."""
 
 import re
 from typing import Any, Final, Protocol
@@ -11,13 +11,13 @@ from chassis.errors import DomainError
 from chassis.grpc.handlers import RpcContext, RpcHandler
 
 AUTHORIZATION_METADATA_KEY: Final = "authorization"
-"""The metadata that says who calls."""
+"""The metadata with the access token."""
 _BEARER_TOKEN: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
-"""The one way to write it, for the gateway's `on_request.lua` as well; a test holds the two together."""
+"""The accepted form, the same as in the gateway's `on_request.lua`; a test compares the two."""
 
 
 class PrincipalVerifier(Protocol):
-    """Knows whether a token is ours."""
+    """Verifies tokens."""
 
     async def verify(self, token: str) -> Principal:
         """Return the principal of a token. Raises DomainError TOKEN_INVALID or TOKEN_EXPIRED."""
@@ -25,7 +25,7 @@ class PrincipalVerifier(Protocol):
 
 
 class RevocationCheck(Protocol):
-    """Knows which sessions have ended."""
+    """Knows the ended sessions."""
 
     async def raise_if_revoked(self, session_id: str) -> None:
         """Raise DomainError SESSION_REVOKED when the session has ended."""
@@ -33,7 +33,7 @@ class RevocationCheck(Protocol):
 
 
 class TicketRedeemer(Protocol):
-    """Knows tickets, which some calls take in the place of a token."""
+    """Redeems tickets, which some RPCs accept instead of a token."""
 
     async def redeem(self, text: str, rpc: str, client: bytes) -> Principal:
         """Return the principal of a ticket. Raises DomainError TOKEN_INVALID, UNAVAILABLE."""
@@ -41,7 +41,7 @@ class TicketRedeemer(Protocol):
 
 
 class AuthenticationInterceptor:
-    """Verifies the token wherever one is sent, public calls included; a broken one is never ignored."""
+    """Verifies every token that is sent, to public RPCs as well; an invalid one is never ignored."""
 
     def __init__(
         self, verifier: PrincipalVerifier, revocations: RevocationCheck, tickets: TicketRedeemer | None = None
@@ -79,7 +79,7 @@ class AuthenticationInterceptor:
 
 
 def _read_ticket(rpc: RpcSpec, request: bytes) -> str:
-    """Return the ticket in a request; "" where it has none, or cannot be read, which the validation says."""
+    """Return the ticket in a request; "" when it is absent or unreadable, which the validation reports."""
     try:
         return str(getattr(rpc.request_type.FromString(request), rpc.policy.ticket))
     except DecodeError:

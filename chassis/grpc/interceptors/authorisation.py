@@ -1,4 +1,4 @@
-"""Admits the callers whom the contract admits."""
+"""Admits the callers that the contract admits."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from chassis.grpc.handlers import RpcContext, RpcHandler
 
 
 class AuthorisationInterceptor:
-    """Checks the account's kind, role and verified address; rights to an object are the service's."""
+    """Checks the account's kind, role and verified address; the service checks rights to an object."""
 
     def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         if rpc.is_public:

@@ -1,4 +1,4 @@
-"""Gives each call an end: the client's deadline or the contract's, whichever comes first."""
+"""Ends each call at the client's deadline or the contract's, whichever comes first."""
 
 import asyncio
 import time
@@ -11,9 +11,9 @@ from chassis.grpc.handlers import RpcContext, RpcHandler
 
 
 class DeadlineInterceptor:
-    """Cancels a call whose time is over and answers DEADLINE_EXCEEDED.
+    """Cancels a call at its deadline and answers DEADLINE_EXCEEDED.
 
-    Cancels by a timer of its own, which costs a third of `asyncio.timeout`. A server stream whose contract
+    It cancels by a timer of its own, which costs a third of `asyncio.timeout`. A server stream whose contract
     sets no deadline ends when its client does.
     """
 
@@ -44,7 +44,7 @@ class DeadlineInterceptor:
 
 
 class _CancelOnExpiry:
-    """Cancels the task that it was made in, and remembers that it did."""
+    """Cancels the task that it was made in, and remembers whether it did."""
 
     __slots__ = ("is_over", "loop", "task")
 

@@ -1,4 +1,4 @@
-"""Turns what a call raises into the status that its caller reads."""
+"""Turns a call's error into the status that its caller reads."""
 
 import asyncio
 from contextlib import suppress
@@ -18,7 +18,7 @@ _CLOSING_MESSAGE_TIMEOUT_S: Final = 1.0
 
 
 class ErrorInterceptor:
-    """Answers domain errors by the contract's table; anything else is ours to look into and tells nothing."""
+    """Answers domain errors by the contract's table; any other error is logged and answered INTERNAL."""
 
     def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         spelling = FieldNameTranslator(rpc)
@@ -56,7 +56,7 @@ async def _abort_with_status(context: RpcContext, call: CallContext, error: Doma
 
 
 async def _write_closing_message(context: RpcContext, message: bytes) -> None:
-    """A reader who is too slow for them does without."""
+    """Write the last message of a stream; give up on a client that reads too slowly."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_CLOSING_MESSAGE_TIMEOUT_S):
             await context.write(message)

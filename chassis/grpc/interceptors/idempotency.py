@@ -1,4 +1,4 @@
-"""Runs a mutation once for each idempotency key and gives its answer again to a caller that repeats it."""
+"""Runs a mutation once for each idempotency key and repeats its answer to a caller that sends it again."""
 
 import hashlib
 from typing import Any
@@ -18,10 +18,10 @@ _MAX_KEY_CHARS = 128
 
 
 class IdempotencyInterceptor:
-    """Acts on RPCs whose contract takes a key, when the caller sent one.
+    """Handles RPCs whose contract takes a key, when the caller sent one.
 
-    Only success is kept. A refusal forgets the key; a failure after which the outcome is not known keeps
-    the operation, so that repeating it cannot do the work twice.
+    Only successful answers are stored. A refusal deletes the claim; a failure with an unknown outcome keeps
+    the operation, so that a repeat cannot do the work twice.
     """
 
     def __init__(self, claims: IdempotencyStore) -> None:
@@ -70,7 +70,7 @@ class IdempotencyInterceptor:
         return answer
 
     async def _release_or_expire(self, claim: IdempotencyClaim, error: Exception) -> None:
-        """A claim that cannot be settled now is settled by the end of its lease."""
+        """Release or expire a claim; if neither is possible now, its lease ends by itself."""
         try:
             if _was_refused(error):
                 await self._claims.release(claim)

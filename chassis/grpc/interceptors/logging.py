@@ -10,7 +10,7 @@ from chassis.observability.logging import log_access
 
 
 class AccessLogInterceptor:
-    """Who called what, how it ended and how long it took; nothing of what was said."""
+    """Logs RPC, caller, status and duration; nothing of requests and answers."""
 
     def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         name = rpc.path[1:]

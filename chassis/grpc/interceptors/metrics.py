@@ -1,4 +1,4 @@
-"""Counts each call by its outcome and times it."""
+"""Counts each call by its status and measures its duration."""
 
 import time
 from typing import Any
@@ -12,7 +12,7 @@ from chassis.observability import metrics
 
 
 class MetricsInterceptor:
-    """The standard gRPC server metrics, and how many calls are in flight."""
+    """The standard gRPC server metrics, and the number of calls in flight."""
 
     def __init__(self) -> None:
         self._in_flight = 0
@@ -36,7 +36,7 @@ class MetricsInterceptor:
 
 
 class _CountersByOutcome(dict[str, Counter]):
-    """Children of the counter, looked up by label once each."""
+    """Children of the counter by label, each looked up once."""
 
     def __init__(self, rpc: RpcSpec) -> None:
         super().__init__()

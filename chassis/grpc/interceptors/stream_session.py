@@ -1,6 +1,6 @@
-"""Ends a server stream when its caller may no longer listen: the session has ended, or the token has expired.
+"""Ends a server stream when its session has ended or its caller's token has expired.
 
-A call without a stream is over before that matters. Health checks are no calls of the contracts.
+Unary calls are too short to need this. Health checks are no RPCs of the contracts.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ POLL_INTERVAL_S: Final = 2.0
 
 
 class UncachedRevocationCheck(Protocol):
-    """Knows which sessions have ended."""
+    """Knows the ended sessions."""
 
     async def raise_if_revoked_now(self, session_id: str) -> None:
-        """Raise DomainError SESSION_REVOKED when the session has ended, whatever was known before."""
+        """Raise DomainError SESSION_REVOKED when the session has ended; read without a cache, for streams."""
         ...
 
 
 class StreamSessionInterceptor:
-    """Looks every two seconds, for as long as a stream lives."""
+    """Checks every two seconds while a stream is open."""
 
     def __init__(
         self, revocations: UncachedRevocationCheck, poll_interval_s: float = POLL_INTERVAL_S
@@ -73,7 +73,7 @@ class StreamSessionInterceptor:
 
 
 class _AnsweredStream:
-    """The task that answers a stream, and the error that it is ended with."""
+    """The task that answers a stream, and the error to end the stream with."""
 
     def __init__(self) -> None:
         task = asyncio.current_task()

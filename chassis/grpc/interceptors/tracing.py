@@ -1,4 +1,4 @@
-"""Puts each call under the trace that it came with, or begins one."""
+"""Continues the trace of each call, or begins one."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from chassis.observability.tracing import server_span
 
 
 class TracingInterceptor:
-    """One server span a call, marked as failed when the fault is ours."""
+    """One server span per call, marked as an error when the fault is ours."""
 
     def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         name = rpc.path[1:]

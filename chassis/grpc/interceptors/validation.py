@@ -1,4 +1,4 @@
-"""Parses the request and holds it against the rules of its contract."""
+"""Parses the request and checks it against the rules of its contract."""
 
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from chassis.grpc.value_rules import ValueRules
 
 
 class ValidationInterceptor:
-    """Answers a request that breaks rules with every field that does; bad rules stop the service's start."""
+    """Refuses an invalid request with a violation per invalid field; invalid rules stop the start."""
 
     def __init__(self) -> None:
         self._validator = Validator()
@@ -86,7 +86,7 @@ def _to_field_violation(request: Descriptor, violation: RuleViolation) -> Violat
 
 
 def _has_own_message(violation: RuleViolation) -> bool:
-    """Whether the contract wrote the rule, and with it what to say."""
+    """Return whether the contract wrote the rule, and its message with it."""
     return bool(violation.proto.rule and violation.proto.rule.elements[-1].field_name == "cel")
 
 

@@ -1,4 +1,4 @@
-"""Where endpoints come from: one port, `EndpointSource`, and its adapters."""
+"""Sources of endpoints: one port, `EndpointSource`, and its adapters."""
 
 from gateway.xds.endpoints import Endpoint, EndpointsByService, EndpointSource
 

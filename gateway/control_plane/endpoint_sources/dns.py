@@ -51,7 +51,8 @@ class DnsEndpointSource:
         try:
             families = await asyncio.gather(self._resolve_family("A"), self._resolve_family("AAAA"))
         except NXDOMAIN:
-            # A service that was never there has no endpoints; one that was is not gone because of one answer.
+            # A service that was never found has no endpoints; one that was found is not gone because of one
+            # answer.
             return self._failed("there is no such name", last_sent) if last_sent else ()
         except (DNSException, OSError) as error:
             return self._failed(str(error), last_sent)

@@ -69,7 +69,7 @@ def _group_by_service(instances: Iterator[ServiceInstance]) -> EndpointsByServic
 
 
 def _read_if_locked(path: Path) -> bytes | None:
-    """Return what the file says; None, and the file is removed, when nobody holds its lock any more."""
+    """Return the file's content; None, after deleting the file, when no process holds its lock any more."""
     try:
         with path.open("rb") as file:
             if _is_locked(file.fileno()):
@@ -77,7 +77,7 @@ def _read_if_locked(path: Path) -> bytes | None:
             if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
                 path.unlink()
                 return None
-        # Replaced by its owner between the two looks at it.
+        # Replaced by its owner between the two reads.
         return path.read_bytes()
     except FileNotFoundError:
         return None

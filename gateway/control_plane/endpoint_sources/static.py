@@ -7,7 +7,7 @@ from gateway.xds.endpoints import EndpointsByService
 
 
 class StaticEndpointSource:
-    """Always the same."""
+    """A constant list of endpoints."""
 
     def __init__(self, endpoints: EndpointsByService) -> None:
         self._endpoints = endpoints

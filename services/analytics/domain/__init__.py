@@ -1,1 +1,1 @@
-"""What figures are, and how events change them."""
+"""The rules of figures: pure, without I/O."""

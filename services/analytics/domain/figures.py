@@ -1,8 +1,8 @@
-"""Figures from events that come in any order, now and then twice.
+"""Figures from events that arrive in any order, now and then twice.
 
-A `…Track` holds all that counts of one application, or one listing: an event is joined with it (union, newest
-version, earliest answer), so that order and repeats do not matter. What a track adds to the figures is a
-function of the track; an event changes the figures by the difference it makes to that.
+A `…Track` holds the counted facts of one application or one listing: an event is merged into it (union,
+newest version, earliest answer), so that order and repeats do not matter. A track's contribution to the
+figures is a function of the track; an event changes the figures by the difference of the contribution.
 """
 
 import math
@@ -28,10 +28,10 @@ STAGES: Final = (
 """An application's states, in the order of the pipeline."""
 
 OFFER_ANSWERS: Final = frozenset({"HIRED", "WITHDRAWN"})
-"""Where an offer goes that the student answers; one that expires or is taken back was not answered."""
+"""The states that answer an offer; an offer that expires or is taken back was not answered."""
 
 DELETED_STATE: Final = "DELETED"
-"""The state of a draft that was deleted: it counts no more, and no late event revives it."""
+"""The state of a deleted draft: it does not count any more, and a late event does not restore it."""
 
 FigureCounts = Mapping[str, int]
 """Figures by name; a difference of figures has the same shape."""
@@ -41,7 +41,7 @@ _BUCKET_GROWTH: Final = 1.04
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationEvent:
-    """What an event says of one application: that it is in `state` since `time`, as its `version`.
+    """The facts of an event about one application: it is in `state` since `time`, as its `version`.
 
     `answered_offer` is set when the student answered an offer by this move (a state of `OFFER_ANSWERS`),
     `response_s` when it is the company's first response: seconds since the submission.
@@ -63,7 +63,7 @@ ApplicationHistory = Sequence[ApplicationEvent]
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationTrack:
-    """All that counts of one application: `reached` are the states it ever was in."""
+    """The counted facts of one application: `reached` are all states that it has ever been in."""
 
     id: str
     internship_id: str
@@ -74,7 +74,7 @@ class ApplicationTrack:
     response_s: int | None = None
 
     def with_event(self, event: ApplicationEvent) -> "ApplicationTrack":
-        """Return the track that knows of the event, too."""
+        """Return the track with the event merged in."""
         newer = event.version > self.version
         answers = {event.answered_offer} - {""}
         return replace(
@@ -88,7 +88,7 @@ class ApplicationTrack:
 
     @property
     def figures(self) -> FigureCounts:
-        """What this application adds to the figures of its listing and its company."""
+        """Return the application's contribution to the figures of its listing and its company."""
         figures = Counter({reached_figure(stage): 1 for stage in self.reached})
         figures[current_figure(self.current)] += 1
         figures[APPLICATIONS_FIGURE] += 1
@@ -99,7 +99,7 @@ class ApplicationTrack:
 
 
 def build_track(history: ApplicationHistory) -> ApplicationTrack:
-    """Return what all events of one application say together."""
+    """Return the track of all events of one application."""
     track = ApplicationTrack(id=history[0].application_id, internship_id=history[0].internship_id)
     for event in history:
         track = track.with_event(event)
@@ -108,7 +108,7 @@ def build_track(history: ApplicationHistory) -> ApplicationTrack:
 
 @dataclass(frozen=True, kw_only=True)
 class ListingEvent:
-    """What an event says of one listing: that it is in `state`, as its `version`."""
+    """The facts of an event about one listing: it is in `state`, as its `version`."""
 
     internship_id: str
     company_id: str
@@ -119,20 +119,20 @@ class ListingEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class ListingTrack:
-    """All that counts of one listing."""
+    """The counted facts of one listing."""
 
     state: str = ""
     version: int = 0
 
     def with_event(self, event: ListingEvent) -> "ListingTrack":
-        """Return the track that knows of the event, too."""
+        """Return the track with the event merged in."""
         return (
             ListingTrack(state=event.state, version=event.version) if event.version > self.version else self
         )
 
     @property
     def figures(self) -> FigureCounts:
-        """What this listing adds to its company's figures; nothing before its first version or deleted."""
+        """Return the listing's contribution to its company's figures; none if unversioned or deleted."""
         if not self.version or self.state == DELETED_STATE:
             return {}
         return {TOTAL_INTERNSHIPS_FIGURE: 1, OPEN_INTERNSHIPS_FIGURE: int(self.state == "OPEN")}
@@ -140,7 +140,7 @@ class ListingTrack:
 
 @dataclass(frozen=True, kw_only=True)
 class RecruitingFigures:
-    """The figures of one listing or of one company; what was never counted is absent."""
+    """The figures of one listing or of one company; a figure without an event is absent."""
 
     id: str
     company_id: str
@@ -162,7 +162,7 @@ OPEN_INTERNSHIPS_FIGURE: Final = "open_internships"
 
 
 def reached_figure(stage: str) -> str:
-    """Return the figure of applications that ever were in a stage."""
+    """Return the figure of applications that have ever been in a stage."""
     return f"reached.{stage}"
 
 
@@ -182,18 +182,18 @@ def response_figure(bucket: int) -> str:
 
 
 def figure_changes(before: FigureCounts, after: FigureCounts) -> FigureCounts:
-    """Return what has to be added to `before` to get `after`; names that do not change are left out."""
+    """Return the difference from `before` to `after`; unchanged figures are left out."""
     changes = {name: after.get(name, 0) - before.get(name, 0) for name in {*before, *after}}
     return {name: change for name, change in sorted(changes.items()) if change}
 
 
 def histogram_bucket(seconds: int) -> int:
-    """Return the histogram's bucket: each is 4 % wider than the one before, so a median is right to 2 %."""
+    """Return the histogram's bucket: each is 4 % wider than the one before, so a median is exact to 2 %."""
     return math.floor(math.log(max(seconds, 1), _BUCKET_GROWTH))
 
 
 def histogram_median(responses: Mapping[int, int]) -> int | None:
-    """Return the middle value in seconds (the lower one of an even count), right to 2 %; None without any."""
+    """Return the median in seconds (the lower one of an even count), exact to 2 %; None without any."""
     middle = (sum(responses.values()) + 1) // 2
     for bucket in sorted(responses):
         middle -= responses[bucket]
@@ -203,7 +203,7 @@ def histogram_median(responses: Mapping[int, int]) -> int | None:
 
 
 def acceptance_rate(offer_answers: FigureCounts) -> float | None:
-    """Offers that were accepted by offers that were answered, 0 to 1; None before the first answer."""
+    """Return accepted offers divided by answered offers, 0 to 1; None before the first answer."""
     answered = sum(offer_answers.values())
     return offer_answers.get("HIRED", 0) / answered if answered else None
 

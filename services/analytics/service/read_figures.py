@@ -1,8 +1,8 @@
-"""The use cases: who may see which figures.
+"""The use cases that read figures.
 
-A company's own figures are operational: each applicant behind them is known to the company by name anyway.
-So they are exact from the first applicant on; suppressing cells under 10 people is for reports that go beyond
-those who know the people, and there are none here.
+A company's own figures are operational: each applicant behind them is known to the company by name anyway, so
+they are exact from the first applicant on. Suppressing cells under 10 people is for reports to others, and
+there are none here.
 """
 
 from chassis.call_context import Principal

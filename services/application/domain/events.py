@@ -1,4 +1,4 @@
-"""What happens to an application: the events that each change of it returns."""
+"""The events of applications, which each change of one returns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ class AcceptanceWasStarted:
 
 @dataclass(frozen=True, slots=True)
 class RejectionWasDisclosed:
-    """The student sees from now on that the application is rejected."""
+    """The rejection is disclosed to the student from now on."""
 
     application: Application
 
@@ -46,7 +46,7 @@ ApplicationEvent = (
 def with_events(
     step: Callable[[Application], Application | None],
 ) -> Callable[[Application], AggregateChange[Application] | None]:
-    """Return the decision to take a step, which gives the application after it, or None for no change."""
+    """Return a decision from a step that returns the changed application, or None for no change."""
 
     def decide(before: Application) -> AggregateChange[Application] | None:
         after = step(before)
@@ -56,7 +56,7 @@ def with_events(
 
 
 def change_events(before: Application, after: Application) -> tuple[ApplicationEvent, ...]:
-    """Return what happened between two versions: a move, the start of an acceptance, a disclosure."""
+    """Return the events between two versions: a move, the start of an acceptance, a disclosure."""
     happened: list[ApplicationEvent] = []
     if len(after.history) > len(before.history):
         happened.append(ApplicationWasMoved(before, after))
@@ -70,7 +70,7 @@ def change_events(before: Application, after: Application) -> tuple[ApplicationE
 def replay_events(
     application: Application,
 ) -> list[tuple[ApplicationWasSubmitted | ApplicationWasMoved, datetime]]:
-    """Return the submission and the moves of an application again, and when each happened.
+    """Return the submission and the moves of an application as events again, each with its time.
 
     They bear versions that keep their order; the latest bears the application's own.
     """
@@ -81,7 +81,7 @@ def replay_events(
 
 
 def _application_after(application: Application, entries: int) -> Application:
-    """Return the application as it was after that number of history entries, as far as events show it."""
+    """Return the application after that number of history entries, as far as events show it."""
     history = application.history[:entries]
     answers = [entry.time for entry in history if entry.actor is ApplicationActorKind.COMPANY]
     is_last = entries == len(application.history)

@@ -1,4 +1,4 @@
-"""What an application is: its states, its history and what was frozen when the student applied."""
+"""Applications: states, history, and the data that was frozen when the student applied."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class ApplicationState(StrEnum):
-    """Where an application is in the pipeline."""
+    """The place of an application in the pipeline."""
 
     DRAFT = "DRAFT"
     SUBMITTED = "SUBMITTED"
@@ -24,7 +24,7 @@ class ApplicationState(StrEnum):
 
 
 class StudentStatus(StrEnum):
-    """What the student is shown."""
+    """The status that the student is shown."""
 
     DRAFT = "DRAFT"
     RECEIVED = "RECEIVED"
@@ -39,7 +39,7 @@ class StudentStatus(StrEnum):
 
 
 class ApplicationActorKind(StrEnum):
-    """Who makes a move."""
+    """The kind of actor that makes a move."""
 
     STUDENT = "STUDENT"
     COMPANY = "COMPANY"
@@ -85,15 +85,15 @@ UNDECIDED_STATES = (
     ApplicationState.WAITLISTED,
     ApplicationState.OFFERED,
 )
-"""States that are alive: they end when their listing does."""
+"""Undecided states: applications in them end when their listing does."""
 
 AWAITING_ANSWER_STATES = frozenset({ApplicationState.SUBMITTED, ApplicationState.IN_REVIEW})
-"""Here the company has decided nothing yet, so its promise to answer runs."""
+"""States in which the company has decided nothing yet, so its promise to answer counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingEnding:
-    """How a listing has ended, at which of its versions; `reason` None: it is open or may be again.
+    """The end of a listing, at one of its versions; with `reason` None it is open or may be again.
 
     `id` is the listing's. `pending` says that applications may still have to be ended.
     """
@@ -106,7 +106,7 @@ class ListingEnding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationPolicy:
-    """The spans of time that an operator may set."""
+    """The time spans that an operator may set."""
 
     rejection_delay: timedelta = timedelta(minutes=30)
     offer_lifetime: timedelta = timedelta(days=14)
@@ -138,7 +138,7 @@ class QuestionAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applicant:
-    """The student when applying; `profile` is the profile's message as the user service gave it, in bytes."""
+    """The student when applying; `profile` is the user service's serialized message of the profile."""
 
     name: str
     email: str
@@ -148,7 +148,7 @@ class Applicant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """One move. `seen_time`: from when on the student sees it; None: never."""
+    """One move. The student sees it from `seen_time` on; never if that is None."""
 
     time: datetime
     actor: ApplicationActorKind
@@ -162,7 +162,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingAcceptance:
-    """The student's accept while an opening is being taken: nobody else moves the application."""
+    """The student's acceptance while an opening is being taken: no one else can move the application."""
 
     start_time: datetime
     student_id: str
@@ -171,7 +171,7 @@ class PendingAcceptance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingOffer:
-    """An offer while an opening is being kept for it: nobody else moves the application."""
+    """An offer while an opening is being reserved for it: no one else can move the application."""
 
     start_time: datetime
     member_id: str
@@ -185,8 +185,9 @@ class PendingOffer:
 class Application:
     """One student's application for one listing. `version` counts its changes from 1.
 
-    `due_time` is when the system has to act on it next, if nobody moves it before. `ended_by` is the version
-    of the listing whose ending closed it last: one that a person reopened since is not closed by it again.
+    `due_time` is when the system has to act on it next, unless it is moved before. `ended_by` is the version
+    of the listing whose end closed it last: once a person has reopened the application, that version does not
+    close it again.
     """
 
     id: str
@@ -216,7 +217,7 @@ class Application:
 
     @property
     def is_live(self) -> bool:
-        """Whether it keeps the student from applying to the same listing again."""
+        """Whether it prevents the student from applying to the same listing again."""
         return self.state not in ENDED_STATES
 
     @property
@@ -230,5 +231,5 @@ class Application:
         return self.history[-1]
 
     def was_moved_by(self, operation_id: str) -> bool:
-        """Whether the operation of that id (an idempotency key's) has made a move of it already."""
+        """Return whether the operation of that ID (an idempotency key's) has already moved it."""
         return any(entry.operation_id == operation_id for entry in self.history)

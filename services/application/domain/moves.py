@@ -1,4 +1,4 @@
-"""The moves: each takes an application and gives the one after it, or raises what forbids it."""
+"""The moves: each returns the application after it, or raises the reason why it is not allowed."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -38,7 +38,7 @@ from services.application.domain.transitions import (
 
 
 def check_expected_state(application: Application, expected: ApplicationState | None) -> None:
-    """Hold an actor to the state that the move rests on; raise UNEXPECTED_STATE."""
+    """Raise UNEXPECTED_STATE unless the application is in the state that the actor expects."""
     if expected is not None and application.state is not expected:
         raise domain_error("UNEXPECTED_STATE", f"The application is {application.state} now, not {expected}.")
 
@@ -54,7 +54,7 @@ def move_application(
     offer_expire_time: datetime | None = None,
     operation_id: str = "",
 ) -> Application:
-    """Move it to `target`. An offer stands until `offer_expire_time`, or for the policy's span.
+    """Return the application moved to `target`; an offer stands until `offer_expire_time` or the default.
 
     Raises ILLEGAL_TRANSITION with the allowed targets, UNEXPECTED_STATE while the student is accepting,
     INVALID_FIELD for an offer's expiry that is past or given without an offer.
@@ -103,7 +103,7 @@ def _apply_move(
 
 
 def needs_opening(application: Application, target: ApplicationState) -> bool:
-    """Whether an opening has to be kept before the move: for an offer, unless a hire goes back to it."""
+    """Return whether an opening has to be reserved first: for an offer, unless a hire returns to it."""
     return target is ApplicationState.OFFERED and application.state is not ApplicationState.HIRED
 
 
@@ -117,7 +117,7 @@ def start_offer(
     offer_expire_time: datetime | None = None,
     operation_id: str = "",
 ) -> Application:
-    """Mark that the company makes an offer, before an opening is kept for it. Raises as `move`."""
+    """Return the application with a pending offer. Raises as `move_application`."""
     _check_allowed(application, ApplicationState.OFFERED, actor, now)
     mark = PendingOffer(
         start_time=now,
@@ -131,7 +131,7 @@ def start_offer(
 
 
 def complete_offer(application: Application, now: datetime, policy: ApplicationPolicy) -> Application:
-    """Return an opening is kept: the offer is made. The application must be being offered one."""
+    """Return the application OFFERED, once an opening is reserved. It must have a pending offer."""
     mark = application.offering
     if mark is None:
         raise domain_error("UNEXPECTED_STATE", "No offer is being made.")
@@ -149,16 +149,16 @@ def complete_offer(application: Application, now: datetime, policy: ApplicationP
 
 
 def undo_offer(application: Application, now: datetime, policy: ApplicationPolicy) -> Application:
-    """No opening could be kept: the application is where it was."""
+    """Return the application as it was before the offer, since no opening could be reserved."""
     return _with_next_version(replace(application, offering=None), now, policy)
 
 
 def start_review(
     application: Application, actor: ApplicationActor, now: datetime, policy: ApplicationPolicy
 ) -> Application | None:
-    """Return the company opens it: the first look is a move to IN_REVIEW. None when nothing changes by looking.
+    """Return the application after the company's first view, IN_REVIEW; None when viewing changes nothing.
 
-    A VIEWER's look changes nothing: that role moves no application.
+    A VIEWER's view changes nothing: that role moves no application.
     """
     if (
         application.state is not ApplicationState.SUBMITTED
@@ -175,7 +175,7 @@ def withdraw_application(
     policy: ApplicationPolicy,
     operation_id: str = "",
 ) -> Application:
-    """Return the student takes it back; a standing offer is declined by it, a hire given up.
+    """Return the application withdrawn by the student; it declines a standing offer and gives up a hire.
 
     Raises ILLEGAL_TRANSITION when it has ended, UNEXPECTED_STATE while the offer is being accepted.
     """
@@ -191,7 +191,7 @@ def decline_offer(
     policy: ApplicationPolicy,
     operation_id: str = "",
 ) -> Application:
-    """Return the student declines the offer. Raises ILLEGAL_TRANSITION when none stands, else as `withdraw`."""
+    """Return the application with its offer declined. Raises ILLEGAL_TRANSITION if none stands."""
     if application.state is not ApplicationState.OFFERED:
         error = _illegal_move_error(application, ApplicationState.WITHDRAWN, actor, now)
         raise DomainError(
@@ -210,7 +210,7 @@ def start_acceptance(
     policy: ApplicationPolicy,
     operation_id: str = "",
 ) -> Application:
-    """Mark that the student accepts the offer, before an opening is taken for it.
+    """Return the application with a pending acceptance, before an opening is taken.
 
     Raises ILLEGAL_TRANSITION when no offer stands.
     """
@@ -220,7 +220,7 @@ def start_acceptance(
 
 
 def complete_acceptance(application: Application, now: datetime, policy: ApplicationPolicy) -> Application:
-    """Return the opening is taken: the student is hired. The application must be being accepted."""
+    """Return the application HIRED, once an opening is taken. It must have a pending acceptance."""
     mark = application.acceptance
     if mark is None:
         raise domain_error("UNEXPECTED_STATE", "The offer is not being accepted.")
@@ -231,14 +231,17 @@ def complete_acceptance(application: Application, now: datetime, policy: Applica
 
 
 def undo_acceptance(application: Application, now: datetime, policy: ApplicationPolicy) -> Application:
-    """No opening could be taken: the offer stands as before."""
+    """Return the application with its offer as before, since no opening could be taken."""
     return _with_next_version(replace(application, acceptance=None), now, policy)
 
 
 def close_application(
     application: Application, reason: ClosedReason, now: datetime, policy: ApplicationPolicy
 ) -> Application:
-    """Return the system ends it. Raises ILLEGAL_TRANSITION when it has ended or is decided."""
+    """Return the application closed by the system.
+
+    Raises ILLEGAL_TRANSITION if it has ended or is decided.
+    """
     closed = move_application(application, ApplicationState.CLOSED, SYSTEM_ACTOR, now, policy)
     return replace(closed, closed_reason=reason)
 
@@ -246,10 +249,11 @@ def close_application(
 def end_with_listing(
     application: Application, ending: ListingEnding, now: datetime, policy: ApplicationPolicy
 ) -> Application | None:
-    """End an application that is alive with its listing.
+    """Return a live application ended with its listing.
 
-    None for one that has ended or is decided, that was sent after the listing was open again, or that a
-    person reopened since this ending closed it. Raises UNEXPECTED_STATE while its offer is made or accepted.
+    Return None for one that has ended or is decided, that was sent after the listing was reopened, or that a
+    person reopened since this end of the listing closed it. Raises UNEXPECTED_STATE while its offer is made
+    or accepted.
     """
     if ending.reason is None or application.state not in UNDECIDED_STATES:
         return None
@@ -261,9 +265,9 @@ def end_with_listing(
 def settle_due_application(
     application: Application, now: datetime, policy: ApplicationPolicy
 ) -> Application | None:
-    """Return what time has brought: an expired offer, an unkept promise to answer, a rejection to be disclosed.
+    """Return the application after due changes: an expired offer, a broken promise, a disclosed rejection.
 
-    None when nothing is due; an acceptance that hangs is not settled here, since it needs an opening.
+    Return None when nothing is due. A pending acceptance is not settled here, since it needs an opening.
     """
     is_pending = application.acceptance is not None or application.offering is not None
     if is_pending or application.due_time is None or now < application.due_time:
@@ -345,7 +349,7 @@ def _seen_time(
     application: Application, target: ApplicationState, now: datetime, policy: ApplicationPolicy
 ) -> datetime | None:
     if target is not ApplicationState.REJECTED or application.state is ApplicationState.OFFERED:
-        # A rescinded offer is disclosed at once: the student must not go on building on it.
+        # A rescinded offer is disclosed at once: the student must not rely on it any longer.
         return now
     return now + policy.rejection_delay
 
@@ -353,7 +357,7 @@ def _seen_time(
 def _history_as_disclosed(
     application: Application, actor: ApplicationActor, now: datetime
 ) -> tuple[HistoryEntry, ...]:
-    """Return the history; a rejection that ends before it was disclosed never is."""
+    """Return the history; a rejection that ends before its disclosure is never disclosed."""
     if application.state is not ApplicationState.REJECTED or not is_rejection_undisclosed(
         application, actor, now
     ):
@@ -370,7 +374,7 @@ def _first_response_time(application: Application, actor: ApplicationActor, now:
 def _response_deadline(
     application: Application, target: ApplicationState, now: datetime, policy: ApplicationPolicy
 ) -> datetime:
-    """Back at the start of the pipeline, by unreject or reopen, the promise starts again if it has passed."""
+    """Return the deadline of the promise to answer; a return to the pipeline after it starts it again."""
     returning = (
         application.state in (ApplicationState.REJECTED, ApplicationState.CLOSED)
         and target in AWAITING_ANSWER_STATES
@@ -390,7 +394,7 @@ def _with_next_version(application: Application, now: datetime, policy: Applicat
 
 
 def due_time(application: Application, policy: ApplicationPolicy) -> datetime | None:
-    """When the system has to act if nobody moves it before."""
+    """Return when the system has to act unless the application is moved before; None for never."""
     pending = application.acceptance or application.offering
     if pending is not None:
         return pending.start_time + policy.acceptance_timeout

@@ -1,4 +1,4 @@
-"""One history, two views: what of an application the student is shown."""
+"""The student's view of an application's history."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from services.application.domain.model import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusChange:
-    """One change of what the student is shown."""
+    """A change of the status that the student is shown."""
 
     time: datetime
     actor: ApplicationActorKind
@@ -23,21 +23,21 @@ class StatusChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentView:
-    """What the student sees of an application: changes of the status, no states, notes or names.
+    """The student's view of an application: changes of the status, no states, notes or names.
 
-    `version` counts the changes, so that an etag made of it does not betray what goes on unseen.
+    `version` counts the changes, so that an etag made of it does not disclose invisible moves.
     """
 
     changes: tuple[StatusChange, ...]
 
     @property
     def status(self) -> StudentStatus:
-        """What the student is shown now."""
+        """The status that the student is shown now."""
         return self.changes[-1].status
 
     @property
     def version(self) -> int:
-        """How many changes the student has seen."""
+        """The number of changes that the student has seen."""
         return len(self.changes)
 
     @property
@@ -59,5 +59,5 @@ def student_view(application: Application, now: datetime) -> StudentView:
 
 
 def _is_delayed(entry: HistoryEntry, now: datetime) -> bool:
-    """Only what was to be seen later: what was made by a clock ahead of ours is seen at once."""
+    """Return whether the entry is to be seen later; one made by a clock that is ahead is seen at once."""
     return entry.seen_time is not None and entry.time < entry.seen_time and now < entry.seen_time

@@ -1,4 +1,4 @@
-"""Applying: whether the listing takes the application, and the parts of it that are frozen."""
+"""Submitting an application: the listing's conditions, and the data that is frozen."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ UNPUBLISHED_STATES = frozenset({"DRAFT", "PENDING_REVIEW", "CHANGES_REQUESTED"})
 
 
 class IntakeQuestionKind(StrEnum):
-    """What kind of answer a question takes."""
+    """The kind of answer that a question takes."""
 
     TEXT = "TEXT"
     YES_NO = "YES_NO"
@@ -32,7 +32,7 @@ class IntakeQuestionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeQuestion:
-    """A question that the listing asks its applicants."""
+    """A listing's question to its applicants."""
 
     id: str
     kind: IntakeQuestionKind
@@ -42,7 +42,7 @@ class IntakeQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingIntake:
-    """What applying needs to know of a listing."""
+    """The fields of a listing that a submission needs."""
 
     id: str
     version: int
@@ -136,9 +136,9 @@ def _check_open(listing: ListingIntake, now: datetime) -> None:
 def check_answers(
     questions: Sequence[IntakeQuestion], answers: Sequence[QuestionAnswer]
 ) -> tuple[QuestionAnswer, ...]:
-    """Return the answers that say something, in the order given.
+    """Return the non-empty answers, in the order given.
 
-    Raises ANSWERS_INCOMPLETE: a wrong answer is named `answers[i]`, an unanswered question in the words.
+    Raises ANSWERS_INCOMPLETE: a wrong answer is named `answers[i]`, an unanswered question by its words.
     """
     asked = {question.id: question for question in questions}
     answers = [_normalised_answer(asked.get(answer.question_id), answer) for answer in answers]
@@ -149,7 +149,7 @@ def check_answers(
 
 
 def _normalised_answer(question: IntakeQuestion | None, answer: QuestionAnswer) -> QuestionAnswer:
-    """`Yes` means `yes`."""
+    """Return the answer in canonical spelling: `Yes` becomes `yes`."""
     if question is None or question.kind is not IntakeQuestionKind.YES_NO:
         return answer
     return replace(answer, text=answer.text.strip().casefold())

@@ -1,4 +1,4 @@
-"""Who may move an application from where to where: the one table that everything else obeys."""
+"""The transitions of applications: who may move one from which state to which, in one table."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,32 +14,32 @@ from services.application.domain.model import (
 UNHIRE_WINDOW = timedelta(days=14)
 UNREJECT_WINDOW = timedelta(days=90)
 MAX_MOVES = 200
-"""A company's moves of one application end here, so that its history stays bounded."""
+"""The maximum of a company's moves of one application, which bounds its history."""
 
 OWNER_ROLE = "OWNER"
 MOVING_ROLES = frozenset({OWNER_ROLE, "RECRUITER", "HIRING_MANAGER"})
-"""The company's roles that move applications; a VIEWER only looks."""
+"""The company's roles that move applications; a VIEWER only reads."""
 
 TransitionGuard = Callable[[Application, ApplicationActor, datetime], bool]
 
 
 def is_always_allowed(_application: Application, _actor: ApplicationActor, _now: datetime) -> bool:
-    """No condition beyond the table's row."""
+    """Return True: no condition beyond the table's row."""
     return True
 
 
 def is_owner_and_hired_recently(application: Application, actor: ApplicationActor, now: datetime) -> bool:
-    """Taking a hire back is the owner's, and for two weeks only."""
+    """Return whether a hire can be taken back: by the owner, and for two weeks."""
     return actor.role == OWNER_ROLE and now < application.last_entry.time + UNHIRE_WINDOW
 
 
 def was_rejected_recently(application: Application, _actor: ApplicationActor, now: datetime) -> bool:
-    """Return whether a rejection can be taken back while the applicant may still be looking."""
+    """Return whether a rejection can be taken back: while the applicant may still be looking."""
     return now < application.last_entry.time + UNREJECT_WINDOW
 
 
 def is_rejection_undisclosed(application: Application, _actor: ApplicationActor, now: datetime) -> bool:
-    """Return whether the rejection's delay still runs: for the student the application is where it was."""
+    """Return whether the rejection's delay still runs: the student sees the former state until then."""
     seen_time = application.last_entry.seen_time
     return seen_time is not None and now < seen_time
 
@@ -52,7 +52,7 @@ def is_offer_valid(application: Application, _actor: ApplicationActor, now: date
 
 @dataclass(frozen=True, slots=True)
 class ApplicationTransition:
-    """One row: `actor` may move from `source` to `target` (None: to the state before) when `guard` agrees."""
+    """One row: `actor` may move from `source` to `target` (None: the previous state) if `guard` agrees."""
 
     verb: str
     actor: ApplicationActorKind
@@ -134,7 +134,8 @@ APPLICATION_TRANSITIONS: tuple[ApplicationTransition, ...] = (
         *("unreject", ApplicationActorKind.COMPANY, _State.REJECTED, None, was_rejected_recently),
         "Only to the state before, within 90 days of the rejection.",
     ),
-    # The student still sees the state before, from which it can be withdrawn; to refuse would disclose it.
+    # The student still sees the state before, from which withdrawing is allowed; a refusal would disclose the
+    # rejection.
     ApplicationTransition(
         "withdraw", ApplicationActorKind.STUDENT, _State.REJECTED, _State.WITHDRAWN, is_rejection_undisclosed
     ),
@@ -150,7 +151,7 @@ CALL_BY_VERB: Mapping[str, str] = {
     "accept": "AcceptOffer",
     "decline": "DeclineOffer",
 }
-"""The call that makes a move of each verb; a verb without one is offered to nobody."""
+"""The RPC that makes the moves of each verb; moves of a verb without one are not offered to callers."""
 
 
 def _index_by_source(
@@ -167,7 +168,7 @@ _TRANSITIONS_BY_SOURCE = _index_by_source(APPLICATION_TRANSITIONS)
 
 
 def transitions_for(application: Application, actor: ApplicationActor) -> tuple[ApplicationTransition, ...]:
-    """Return the rows that are the actor's from the present state, whether or not their guards agree."""
+    """Return the actor's rows for the present state, whether or not their guards agree."""
     if actor.kind is ApplicationActorKind.COMPANY and not _may_company_move(application, actor):
         return ()
     if application.offering is not None:
@@ -185,7 +186,7 @@ def _may_company_move(application: Application, actor: ApplicationActor) -> bool
 def allowed_targets(
     application: Application, actor: ApplicationActor, now: datetime
 ) -> tuple[ApplicationState, ...]:
-    """Where the actor may move it now, in the pipeline's order."""
+    """Return the states to which the actor may move the application now, in the pipeline's order."""
     targets = {
         rule.target_of(application)
         for rule in transitions_for(application, actor)
@@ -197,7 +198,7 @@ def allowed_targets(
 def allowed_calls(
     application: Application, actor: ApplicationActor, now: datetime
 ) -> tuple[tuple[ApplicationState, str], ...]:
-    """Where the actor may move it now, and by which call."""
+    """Return the states to which the actor may move the application now, each with its RPC."""
     return tuple(
         (rule.target_of(application), CALL_BY_VERB[rule.verb])
         for rule in transitions_for(application, actor)
@@ -206,6 +207,6 @@ def allowed_calls(
 
 
 def condition_for_target(application: Application, actor: ApplicationActor, target: ApplicationState) -> str:
-    """Return what the row to that target asks for; empty when there is no such row."""
+    """Return the condition of the actor's row to that target, in words; "" when there is no such row."""
     rules = transitions_for(application, actor)
     return next((rule.condition for rule in rules if rule.target in (target, None)), "")

@@ -1,4 +1,4 @@
-"""Who applied to a listing: a derived collection, in the slot of the listing."""
+"""The applicants of a listing: a derived collection, in the slot of the listing."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
@@ -69,7 +69,7 @@ class ApplicantRepository:
     def reconciler(
         self, row_now: Callable[[str], Awaitable[ApplicantRow | None]], *, write: bool
     ) -> DerivedCollectionReconciler:
-        """Return what repairs rows by their `row_document`; `row_now` gives the row of an application."""
+        """Return the reconciler of rows by their `row_document`; `row_now` reads an application's row."""
 
         async def document_now(application_id: str) -> Document | None:
             row = await row_now(application_id)
@@ -82,7 +82,7 @@ class ApplicantRepository:
         return _row_document(row)
 
     async def put_ending(self, ending: ListingEnding) -> None:
-        """Store a listing's state, also for applications on their way here, unless a newer one is stored."""
+        """Store a listing's state, unless a newer one is stored; later applications are checked by it."""
         document = to_document(ending, slot=slot_of(ending.id))
         if not ending.pending:
             # The index of pending endings is sparse.
@@ -97,12 +97,12 @@ class ApplicantRepository:
         return None if found is None else from_document(ListingEnding, found)
 
     async def mark_ending_settled(self, ending: ListingEnding) -> None:
-        """Note that nothing is alive any more for this ending."""
+        """Record that all applications are ended for this end of the listing."""
         same = _ending_filter(ending.id) | {"version": ending.version}
         await self._collection(ending.id, LISTING_ENDINGS).update_one(same, {"$unset": {"pending": ""}})
 
     async def list_pending_endings(self, limit: int) -> list[str]:
-        """Return listings for which something may still be alive, of shards that answer (index `pending`)."""
+        """Return listings that may have live applications, of shards that answer (index `pending`)."""
 
         async def pending_on(shard: Shard) -> list[str]:
             cursor = shard.db[LISTING_ENDINGS].find({"pending": True}, {"_id": True}, hint=PENDING_INDEX)

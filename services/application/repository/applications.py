@@ -51,7 +51,7 @@ class ApplicationRepository(Repository[Application]):
         )
 
     async def list_due(self, now: datetime, limit: int) -> list[Application]:
-        """Return what the system has to act on, at most `limit` of each shard that answers (index `due`)."""
+        """Return applications that the system has to act on, at most `limit` of each shard (index `due`)."""
 
         async def due_on(shard: Shard) -> list[Document]:
             cursor = shard.db[APPLICATIONS].find({"due_time": {"$lte": now}}, hint=DUE_INDEX)
@@ -61,7 +61,7 @@ class ApplicationRepository(Repository[Application]):
         return [self._from_document(document) for documents in found.results for document in documents]
 
     async def postpone(self, application: Application, until: datetime) -> bool:
-        """Move the due time unless it has been changed since: of several workers one gets True."""
+        """Move the due time unless it has been changed since; return True to one of several workers."""
         unchanged = self._identity(application.id) | {
             "version": application.version,
             "due_time": application.due_time,

@@ -53,7 +53,7 @@ COLLECTIONS: Final = (
             ),
         ),
     ),
-    # How listings have ended, in the listing's slot.
+    # The ends of listings, in the listing's slot.
     CollectionSpec(
         name=LISTING_ENDINGS,
         shard_key="slot",

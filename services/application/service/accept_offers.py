@@ -1,7 +1,7 @@
-"""Accepting an offer: the accept is marked, an opening is taken at the listing, the student is hired.
+"""Accepting an offer: the acceptance is marked, an opening is taken at the listing, the student is hired.
 
-Each step is stored before the next begins, and each can be repeated, so an accept that is cut short
-is completed, or undone, by the student's repeat, by the worker, or by the upkeep.
+Each step is stored before the next begins, and each can be repeated, so an acceptance that is interrupted is
+completed, or undone, by the student's repeat, by the worker, or by the periodic task.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from services.application.service.ports import ListingDirectory
 TAKE_OPENING_REFUSALS: Final = frozenset(
     {"NO_OPENING_LEFT", "INTERNSHIP_NOT_FOUND", "INTERNSHIP_NOT_OPEN", "ILLEGAL_TRANSITION"}
 )
-"""Answers after which no opening has been taken for certain; after any other it may have been."""
+"""Errors after which no opening has been taken for certain; after any other it may have been."""
 FIRST_CHECK_DELAY_S: Final = 0.5
 
 
 class AcceptOffers:
-    """Carries accepts through."""
+    """Runs acceptances of offers."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class AcceptOffers:
         """Accept the offer for the student, who is hired by it.
 
         Raises ILLEGAL_TRANSITION when no offer stands, STALE_ETAG, NO_OPENING_LEFT; after UNAVAILABLE the
-        accept stays pending and is carried through later.
+        acceptance stays pending and is finished later.
         """
         application = await read_application(self._repository, application_id, principal)
         if operation is not None and application.was_moved_by(operation.id):
@@ -69,7 +69,7 @@ class AcceptOffers:
         return await self.finish_acceptance(started)
 
     async def finish_acceptance(self, application: Application) -> Application:
-        """Take the opening and hire; when there is none, undo the accept and raise NO_OPENING_LEFT."""
+        """Take the opening and hire; when there is none, undo the acceptance and raise NO_OPENING_LEFT."""
         try:
             await self._listings.take_opening(application.internship_id, application.id, application.version)
         except DomainError as error:
@@ -80,7 +80,7 @@ class AcceptOffers:
         return await self._complete(application)
 
     async def resume_acceptance(self, application_id: str) -> None:
-        """Leave an accept that began a moment ago to its caller first, then finish it."""
+        """Wait for the call that began the acceptance a moment ago, then finish it."""
         for pause_s in (FIRST_CHECK_DELAY_S, self._policy.acceptance_timeout.total_seconds()):
             application = await self._repository.get(application_id)
             if application is None or application.acceptance is None:
@@ -89,7 +89,7 @@ class AcceptOffers:
         await self.finish_pending(application_id)
 
     async def finish_pending(self, application_id: str) -> None:
-        """Finish an accept that is still pending; without an opening it is undone."""
+        """Finish an acceptance that is still pending; without an opening it is undone."""
         application = await self._repository.get(application_id)
         if application is None or application.acceptance is None:
             return
@@ -131,7 +131,7 @@ class AcceptOffers:
 
 
 def _is_same_acceptance(seen: Application, started: Application) -> bool:
-    """Whether it is still the accept that was started, not a later one after an undo."""
+    """Return whether it is the acceptance that was started, not a later one after an undo."""
     return seen.acceptance is not None and seen.acceptance == started.acceptance
 
 

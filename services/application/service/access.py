@@ -1,4 +1,4 @@
-"""Who may read an application, and as whom the rules know a caller."""
+"""Access to applications, and callers as actors of the rules."""
 
 from chassis.call_context import IdempotentOperation, Principal
 from chassis.errors import stale_etag
@@ -18,7 +18,7 @@ async def read_application(
 
 
 def actor_of_principal(principal: Principal) -> ApplicationActor:
-    """Return the caller as the rules know them."""
+    """Return the caller as an actor of the rules."""
     kind = ApplicationActorKind.STUDENT if principal.kind == "STUDENT" else ApplicationActorKind.COMPANY
     return ApplicationActor(kind=kind, id=principal.id, role=principal.role)
 
@@ -30,7 +30,7 @@ def check_etag(etag: str, version: int, application: Application) -> None:
 
 
 def operation_id(operation: IdempotentOperation | None) -> str:
-    """Return what marks a history entry as an operation's; empty without one."""
+    """Return the operation's mark in a history entry; "" without an operation."""
     return "" if operation is None else operation.id
 
 

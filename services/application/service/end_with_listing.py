@@ -15,7 +15,7 @@ from services.application.repository import ApplicantRepository, ApplicationRepo
 BATCH_SIZE: Final = 200
 MAX_CONCURRENT_APPLICATIONS: Final = 16
 MAX_BATCHES: Final = 10
-"""Of one listing in one go: far less work than a handler has time for."""
+"""Batches of one listing in one run: far less work than a handler has time for."""
 
 _log = get_logger()
 
@@ -38,7 +38,7 @@ class EndWithListing:
     async def record_listing_ending(self, ending: ListingEnding) -> None:
         """Record a listing's state, and end its live applications if it has ended.
 
-        What cannot be ended now, or is too much for one handler, `resume_endings` ends.
+        Applications that cannot be ended now, or exceed one handler's batches, are left to `resume_endings`.
         """
         await self._applicants.put_ending(ending)
         await self.end_applications(ending.id)
@@ -68,7 +68,7 @@ class EndWithListing:
             ending = await self._applicants.get_ending(internship_id)
 
     async def end_if_listing_ended(self, application_id: str, internship_id: str) -> None:
-        """End an application that was on its way here while its listing ended."""
+        """End an application that was submitted while its listing ended."""
         ending = await self._applicants.get_ending(internship_id)
         if ending is not None and ending.reason is not None:
             await self._end(application_id, ending)

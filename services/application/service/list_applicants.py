@@ -12,7 +12,7 @@ from services.application.service.ports import ListingDirectory
 
 
 class ListApplicants:
-    """The company's list of who applied to a listing."""
+    """The company's list of a listing's applicants."""
 
     def __init__(self, repository: ApplicantRepository, listings: ListingDirectory) -> None:
         self._repository = repository

@@ -1,8 +1,8 @@
-"""Making an offer: it is marked, an opening is kept for it at the listing, the offer is made.
+"""Making an offer: it is marked, an opening is reserved for it at the listing, the offer is made.
 
-So SENT and ACCEPTED offers are never more than the openings, however many are made at once. Each step is
-stored before the next begins, and each can be repeated: an offer that is cut short is completed, or undone,
-by the member's repeat or by the periodic task.
+So SENT and ACCEPTED offers never exceed the openings, however many are made at once. Each step is stored
+before the next begins, and each can be repeated: an offer that is interrupted is completed, or undone, by the
+member's repeat or by the periodic task.
 """
 
 from typing import Final
@@ -18,11 +18,11 @@ from services.application.service.ports import ListingDirectory
 RESERVE_OPENING_REFUSALS: Final = frozenset(
     {"NO_OPENING_LEFT", "INTERNSHIP_NOT_FOUND", "UNEXPECTED_STATE", "ILLEGAL_TRANSITION"}
 )
-"""Answers after which no opening is kept for certain; after any other it may be."""
+"""Errors after which no opening is reserved for certain; after any other it may be."""
 
 
 class MakeOffers:
-    """Carries offers through."""
+    """Runs the making of offers."""
 
     def __init__(
         self,
@@ -37,9 +37,9 @@ class MakeOffers:
         self._policy = policy
 
     async def finish_offer(self, application: Application) -> Application:
-        """Keep an opening and make the offer that was begun.
+        """Reserve an opening and make the offer that was begun.
 
-        Raises NO_OPENING_LEFT after having undone it; after UNAVAILABLE it is carried through later.
+        Raises NO_OPENING_LEFT after undoing it; after UNAVAILABLE it is finished later.
         """
         try:
             await self._listings.reserve_opening(
@@ -83,5 +83,5 @@ class MakeOffers:
 
 
 def _is_same_offer(seen: Application, started: Application) -> bool:
-    """Whether it is still the offer that was started, not a later one after an undo."""
+    """Return whether it is the offer that was started, not a later one after an undo."""
     return seen.offering is not None and seen.offering == started.offering

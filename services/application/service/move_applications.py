@@ -1,4 +1,4 @@
-"""Moving and leaving: what a company's member and a student do with an application."""
+"""The moves of a company's member and of a student."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -49,7 +49,7 @@ class MoveApplications:
         offer_expire_time: datetime | None = None,
         operation: IdempotentOperation | None = None,
     ) -> Application:
-        """Move it for the company; an offer is made only while an opening can be kept for it.
+        """Move it for the company; an offer is made only while an opening can be reserved for it.
 
         Raises ILLEGAL_TRANSITION, UNEXPECTED_STATE, STALE_ETAG, INVALID_FIELD, NO_OPENING_LEFT.
         """
@@ -80,7 +80,7 @@ class MoveApplications:
     async def withdraw(
         self, application_id: str, principal: Principal, etag: str, operation: IdempotentOperation | None
     ) -> Application:
-        """Take it back for the student. Raises ILLEGAL_TRANSITION, UNEXPECTED_STATE, STALE_ETAG."""
+        """Withdraw it for the student. Raises ILLEGAL_TRANSITION, UNEXPECTED_STATE, STALE_ETAG."""
         now, actor = self._clock.now(), actor_of_principal(principal)
 
         def step(seen: Application) -> Application:
@@ -108,14 +108,14 @@ class MoveApplications:
         operation: IdempotentOperation | None,
         step: ApplicationStep,
     ) -> Application:
-        """Take the step unless this operation took it in an earlier run that was cut short."""
+        """Take the step unless an interrupted run of this operation has taken it."""
         application = await read_application(self._repository, application_id, principal)
         decide = with_events(lambda seen: None if _is_done_by(operation, seen) else step(seen))
         return await self._repository.update(application_id, decide, known=application)
 
 
 def _is_offered_by(operation: IdempotentOperation | None, application: Application) -> bool:
-    """Return whether this very operation has begun the offer in an earlier run that was cut short."""
+    """Return whether an interrupted run of this operation has begun the offer."""
     mark = application.offering
     return operation is not None and mark is not None and mark.operation_id == operation.id
 

@@ -1,4 +1,4 @@
-"""Other services, as far as the use cases need them."""
+"""The ports to other services."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from services.application.domain.submission import ListingIntake, StudentSnapsho
 
 
 class ListingDirectory(Protocol):
-    """The internship service, as far as applying needs it."""
+    """The port to the internship service."""
 
     async def get_intake(self, internship_id: str) -> ListingIntake: ...
 
@@ -18,6 +18,6 @@ class ListingDirectory(Protocol):
 
 
 class StudentDirectory(Protocol):
-    """The user service, as far as applying needs it."""
+    """The port to the user service."""
 
     async def get_snapshot(self, student_id: str) -> StudentSnapshot: ...

@@ -20,7 +20,7 @@ class ReadApplications:
     async def open_application(self, application_id: str, principal: Principal) -> Application:
         """Return one application.
 
-        When the company opens it first it moves to IN_REVIEW; a VIEWER moves nothing by opening it.
+        The company's first view moves it to IN_REVIEW; a VIEWER's view moves nothing.
         """
         application = await read_application(self._repository, application_id, principal)
         actor = actor_of_principal(principal)

@@ -1,4 +1,4 @@
-"""What time brings: offers expire, rejections are disclosed, broken promises to answer close applications."""
+"""Due changes: offers expire, rejections are disclosed, broken promises to answer close applications."""
 
 from datetime import timedelta
 from typing import Final
@@ -22,7 +22,7 @@ _log = get_logger()
 
 
 class SettleDueApplications:
-    """Acts for the system on applications whose time has come."""
+    """Makes the due changes of applications for the system."""
 
     def __init__(
         self,
@@ -39,12 +39,12 @@ class SettleDueApplications:
         self._policy = policy
 
     async def settle_due(self) -> None:
-        """Settle all that is due now, batch by batch; what fails is tried again a minute later."""
+        """Settle all applications that are due now, batch by batch; retry a failed one a minute later."""
         while due := await self._repository.list_due(self._clock.now(), BATCH_SIZE):
             await run_for_each(due, self._settle_postponed, max_concurrent=MAX_CONCURRENT_APPLICATIONS)
 
     async def _settle_postponed(self, application: Application) -> None:
-        """Settle one after its due time is moved, so that no other worker settles it at the same time."""
+        """Settle one after postponing its due time, so that no other worker settles it at the same time."""
         if not await self._repository.postpone(application, self._clock.now() + RETRY_DELAY):
             return
         try:

@@ -15,7 +15,7 @@ from services.application.service.ports import ListingDirectory, StudentDirector
 
 
 class SubmitApplication:
-    """A student applies."""
+    """Submits applications of students."""
 
     def __init__(
         self,
@@ -39,10 +39,10 @@ class SubmitApplication:
         cover_letter: str,
         operation: IdempotentOperation | None,
     ) -> Application:
-        """Return the student's new application; a repeat under the same idempotency key gives the first one.
+        """Return the student's new application; a repeat under one idempotency key returns the same.
 
-        Raises INTERNSHIP_NOT_FOUND, INTERNSHIP_NOT_OPEN, ANSWERS_INCOMPLETE, ALREADY_APPLIED,
-        USER_NOT_FOUND, PERMISSION_DENIED.
+        Raises INTERNSHIP_NOT_FOUND, INTERNSHIP_NOT_OPEN, ANSWERS_INCOMPLETE, ALREADY_APPLIED, USER_NOT_FOUND,
+        PERMISSION_DENIED.
         """
         application_id = _new_application_id(principal, operation)
         if operation is not None and operation.is_replay:

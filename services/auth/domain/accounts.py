@@ -1,4 +1,4 @@
-"""Accounts: who holds one, how an address is proven, who may sign in."""
+"""Accounts: their holders, verification of addresses, and permission to sign in."""
 
 import hashlib
 import hmac
@@ -12,9 +12,9 @@ from chassis.errors import domain_error
 CODE_DIGITS: Final = 8
 CODE_LIFE: Final = timedelta(minutes=15)
 MAX_GUESSES_PER_CODE: Final = 25
-"""By all clients together; the gateway lets each of them make five, so others leave the owner some."""
+"""By all clients together; the gateway lets each client make five, so others leave the owner some."""
 MAX_LIVE_REGISTRATIONS: Final = 3
-"""How many registrations of one unproven address wait for their code at once; the oldest gives way."""
+"""Registrations of one unverified address that wait for their code at once; the oldest is dropped."""
 
 
 class AccountKind(StrEnum):
@@ -52,7 +52,7 @@ _SIGN_IN_STATES: Final = frozenset({AccountState.PENDING_VERIFICATION, AccountSt
 
 @dataclass(frozen=True, slots=True)
 class AccountHolder:
-    """Whom an account belongs to, as they said at registration."""
+    """The holder of an account, as named at registration."""
 
     name: str
     kind: AccountKind
@@ -63,12 +63,11 @@ class AccountHolder:
 
 @dataclass(frozen=True, slots=True)
 class PendingRegistration:
-    """One attempt to register an address that is not proven yet: its own holder, password and code.
+    """One registration of an address that is not verified yet: its own holder, password and code.
 
-    A code proves only the registration that it was sent for. So a person who registers somebody
-    else's address, before or after its owner does, does not get their password behind the owner's code.
-    `guesses_before` is how many guesses the address had seen when the code was sent, `email` the address as
-    it was typed.
+    A code verifies only the registration that it was sent for. So a person who registers another's address,
+    before or after its owner does, does not get their password behind the owner's code. `guesses_before` is
+    the address's number of guesses when the code was sent, `email` the address as it was typed.
     """
 
     holder: AccountHolder
@@ -85,7 +84,7 @@ class PendingRegistration:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account. `credential` counts its passwords: a session lives as long as the one it began with."""
+    """An account. `credential` counts its passwords: a session is valid for the one it began with."""
 
     id: str
     email: str
@@ -109,7 +108,7 @@ class Account:
         return self.verify_time is not None
 
     def with_registration(self, registration: PendingRegistration, now: datetime) -> "Account":
-        """Return the unproven account after another registration of its address, with a password of its own."""
+        """Return the unverified account with one more pending registration, which has its own password."""
         kept = [earlier for earlier in self.registrations if now < earlier.expire_time]
         return replace(
             self,
@@ -125,7 +124,7 @@ class Account:
     def find_registration(
         self, code_digest: bytes, guesses: int, now: datetime
     ) -> PendingRegistration | None:
-        """Return the live registration that a code belongs to; compares with each of them in constant time."""
+        """Return the pending registration of a code; compare with each of them in constant time."""
         found = None
         for registration in self.registrations:
             matches = hmac.compare_digest(registration.code_digest, code_digest)
@@ -134,7 +133,7 @@ class Account:
         return found
 
     def verified_by(self, registration: PendingRegistration, now: datetime) -> "Account":
-        """Return the account after this registration's code proved the address: its holder and password count."""
+        """Return the account verified by a registration's code, with the holder and password of that."""
         same_password = self.password_hash == registration.password_hash
         return replace(
             self,
@@ -150,7 +149,7 @@ class Account:
         )
 
     def check_may_sign_in(self) -> None:
-        """Raise ACCOUNT_LOCKED, or INVALID_CREDENTIALS for an account that is no more."""
+        """Raise ACCOUNT_LOCKED for a locked account, INVALID_CREDENTIALS for a deleted one."""
         if self.state is AccountState.DELETED:
             raise invalid_credentials()
         if self.state not in _SIGN_IN_STATES:
@@ -160,7 +159,7 @@ class Account:
 
 
 def open_account(user_id: str, email: str, registration: PendingRegistration, now: datetime) -> Account:
-    """Return a new account whose address is not proven yet."""
+    """Return a new account whose address is not verified yet."""
     return Account(
         id=user_id,
         email=email,
@@ -176,7 +175,7 @@ def open_account(user_id: str, email: str, registration: PendingRegistration, no
 
 
 def digest_code(key: bytes, user_id: str, code: str) -> bytes:
-    """Return the stored form of a code: keyed, since eight digits alone can be tried out in seconds."""
+    """Return the stored form of a code: keyed, since eight digits alone can be found in seconds."""
     return hmac.digest(key, f"{user_id}:{code}".encode(), hashlib.sha256)
 
 

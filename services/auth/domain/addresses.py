@@ -5,7 +5,7 @@ from chassis.text import EmailAddress, EmailAddressError, parse_email_address
 
 
 def read_address(text: str) -> EmailAddress:
-    """Return the address of somebody who registers or signs in. Raises INVALID_FIELD on `email` if it is none."""
+    """Return the address that a visitor typed. Raises INVALID_FIELD on `email` if it is invalid."""
     try:
         return parse_email_address(text)
     except EmailAddressError as problem:
@@ -13,12 +13,12 @@ def read_address(text: str) -> EmailAddress:
 
 
 def normalise_address(text: str) -> str:
-    """Return the key of an address. Raises INVALID_FIELD on `email` if it is none."""
+    """Return the key of an address. Raises INVALID_FIELD on `email` if it is invalid."""
     return read_address(text).key
 
 
 def check_address_reachable(address: EmailAddress, *, by_smtputf8: bool) -> None:
-    """Raise INVALID_FIELD on `email` for an address that needs SMTPUTF8, where our mail server lacks it."""
+    """Raise INVALID_FIELD on `email` for an address that needs SMTPUTF8 unless our mail server has it."""
     if address.needs_smtputf8 and not by_smtputf8:
         raise _invalid_address(
             "cannot be reached by our mail server, which knows only ASCII letters before the @;"

@@ -1,7 +1,7 @@
-"""Device tokens: by one of them a device shows that somebody signed in to an account with it before.
+"""Device tokens, which show that a device has signed in to an account before.
 
-The idea is OWASP's device cookie. A token proves nothing but that: it opens no door, it only keeps its
-account's owner apart from others who guess passwords.
+The idea is OWASP's device cookie. A token grants no access; it only distinguishes its account's owner from
+others who guess passwords.
 """
 
 import base64
@@ -23,7 +23,7 @@ _TOKEN_BYTES: Final = _ID_BYTES + _TIME_BYTES + _MAC_BYTES
 
 @dataclass(frozen=True, slots=True)
 class DeviceOwner:
-    """Whom a device signed in as, and by which password: a new one makes all devices unknown."""
+    """The account and password that a device signed in with: a new password makes all devices unknown."""
 
     user_id: str
     credential: int
@@ -44,7 +44,7 @@ class Device:
         return self.id.hex()
 
     def encode_token(self, key: bytes, owner: DeviceOwner, now: datetime) -> str:
-        """Return the token that the device keeps, good for a year."""
+        """Return the device's token, valid for a year."""
         body = self.id + int(now.timestamp()).to_bytes(_TIME_BYTES, "big")
         return base64.urlsafe_b64encode(body + _mac(key, owner, body)).decode().rstrip("=")
 

@@ -1,4 +1,4 @@
-"""What happens to accounts and sessions."""
+"""The events of accounts and sessions."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ class UserWasRegistered:
 
 @dataclass(frozen=True, slots=True)
 class UserWasVerified:
-    """The account's address is proven."""
+    """The account's address is verified."""
 
     user_id: str
 
@@ -33,7 +33,7 @@ class VerificationWasRequested:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationWasRepeated:
-    """An address that is proven was registered again, and its owner has to know."""
+    """A verified address was registered again; its owner has to be informed."""
 
     account: Account
 
@@ -56,7 +56,7 @@ AuthEvent = (
 
 
 def registered_events(before: Account | None, after: Account) -> tuple[AuthEvent, ...]:
-    """Return what other services learn of an account's holder: nothing when it is the same as before."""
+    """Return the registration event for other services; none when the holder is the same as before."""
     if before is not None and (before.holder, before.email) == (after.holder, after.email):
         return ()
     return (UserWasRegistered(after),)
@@ -65,7 +65,7 @@ def registered_events(before: Account | None, after: Account) -> tuple[AuthEvent
 def verification_requested(
     account: Account, code: str, registration: PendingRegistration
 ) -> VerificationWasRequested:
-    """Return that this registration's code has to be sent."""
+    """Return the event that this registration's code has to be sent."""
     return VerificationWasRequested(
         user_id=account.id,
         email=account.email,

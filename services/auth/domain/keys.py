@@ -1,7 +1,7 @@
 """Signing keys and their rotation: every process derives a key's state from the same times.
 
-A key is inserted under the next number with the time from which it signs; so processes that start or
-rotate at once agree on one key (the number is unique), and nobody has to move a key from state to state.
+A key is inserted under the next number with the time from which it signs; so processes that start or rotate
+at once agree on one key (the number is unique), and no process has to move a key from state to state.
 """
 
 from collections.abc import Sequence
@@ -66,13 +66,13 @@ def active_key(keys: Sequence[SigningKey], now: datetime) -> SigningKey | None:
 
 
 def published_keys(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
-    """Return the keys that tokens may be signed with, now or soon, or may have been signed with."""
+    """Return the keys that may sign tokens now or soon, or that signed tokens which are still valid."""
     return [key for key in keys if key_state(key, keys, now) is not KeyState.EXPIRED]
 
 
 def due_signing_key(keys: Sequence[SigningKey], rotation: timedelta, now: datetime) -> DueSigningKey | None:
-    """Return the next key, if it is time to publish it: a day (or half a rotation) before it signs."""
-    if not keys:  # signs at once, also by a clock that runs behind
+    """Return the next key when it is time to publish it: a day (or half a rotation) before it signs."""
+    if not keys:  # signs at once, also by a clock that is behind
         return DueSigningKey(1, now - _CLOCK_SKEW)
     newest = max(keys, key=lambda key: key.number)
     lead = min(_MAX_LEAD, rotation / 2)

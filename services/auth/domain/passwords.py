@@ -1,4 +1,4 @@
-"""Which passwords are refused although the contract's length rule admits them."""
+"""Passwords that are refused although the contract's length rule admits them."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from zxcvbn import zxcvbn
 from chassis.errors import Violation, invalid_argument
 
 MIN_PASSWORD_SCORE: Final = 2
-"""zxcvbn's score: 0 and 1 fall to fewer than a million guesses, within reach of an online attack."""
+"""zxcvbn's score: 0 and 1 need fewer than a million guesses, within reach of an online attack."""
 
-# The estimate takes time that grows steeply with length (20 ms at 16 characters, 400 ms at 24 in the
-# worst case), so a long password is judged by its two ends.
+# The estimate takes time that grows steeply with length (20 ms at 16 characters, 400 ms at 24 in the worst
+# case), so a long password is judged by its two ends.
 _MAX_SCORED_CHARACTERS: Final = 16
 
 

@@ -1,8 +1,8 @@
 """Sessions and refresh tokens: rotation at each use, and the end of a session whose token is used twice.
 
-A refresh token works once. Only where its answer may have been lost it is answered again: the token that was
-exchanged last, within a few seconds, from the same client, gets the same successor, which is derived from it
-and so never a second one. Every other reuse ends the session: two parties hold the token.
+A refresh token works once, except when its answer may have been lost: the token that was exchanged last gets
+the same successor, within a few seconds and from the same client; the successor is derived from it, so there
+is never a second one. Every other reuse ends the session: two parties hold the token.
 """
 
 import base64
@@ -31,7 +31,7 @@ class EndReason(StrEnum):
 
 
 class RefreshTokenStatus(StrEnum):
-    """What a genuine refresh token is to its session; REPEATED: exchanged just now, by the same client."""
+    """The status of a genuine refresh token; REPEATED: exchanged just now, by the same client."""
 
     CURRENT = "CURRENT"
     REPEATED = "REPEATED"
@@ -43,8 +43,8 @@ class RefreshTokenStatus(StrEnum):
 class RefreshToken:
     """`<session id>.<secret>`: 256 random bits and a MAC that shows that this service issued it.
 
-    The MAC tells a token that was replaced from one that was made up, without a list of all former ones:
-    only a genuine one may end a session, knowing the session's ID is not enough.
+    The MAC distinguishes a former token from an invented one, without a list of all former ones: only a
+    genuine one may end a session, knowing the session's ID is not enough.
     """
 
     session_id: str
@@ -55,7 +55,7 @@ class RefreshToken:
         return hashlib.sha256(self.secret).digest()
 
     def successor(self, key: bytes) -> "RefreshToken":
-        """Return the token that this one is exchanged for: always the same, and known to nobody without the key."""
+        """Return the token that this one is exchanged for, derived with the key and thus always the same."""
         signed_bytes = b"successor:" + self.session_id.encode() + self.secret
         return RefreshToken(self.session_id, hmac.digest(key, signed_bytes, hashlib.sha256))
 
@@ -65,7 +65,10 @@ class RefreshToken:
 
     @classmethod
     def decode(cls, text: str, key: bytes) -> "RefreshToken":
-        """Raise INVALID_REFRESH_TOKEN for anything that was not made by `encode` with this key."""
+        """Parse an encoded token.
+
+        Raises INVALID_REFRESH_TOKEN for one that `encode` did not make with this key.
+        """
         session_id, _, sealed = text.partition(".")
         raw = _decode_base64url(sealed)
         if not is_id("ses", session_id) or len(raw) != _SECRET_BYTES + _MAC_BYTES:
@@ -81,7 +84,7 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class PresentedRefreshToken:
-    """A genuine token as somebody shows it, with its successor and a digest of who shows it."""
+    """A genuine token as presented by a client, with its successor and a digest of the client."""
 
     token: RefreshToken
     successor: RefreshToken
@@ -90,9 +93,9 @@ class PresentedRefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A sign-in and all refresh tokens that follow from it; `token_digest` is of the one that works now.
+    """A sign-in and all refresh tokens that follow from it; `token_digest` is of the current one.
 
-    `client` is a digest of who exchanged a token last.
+    `client` is a digest of the client that exchanged a token last.
     """
 
     id: str
@@ -110,7 +113,7 @@ class Session:
     def check_refresh_token(
         self, presented: PresentedRefreshToken, grace: timedelta, now: datetime
     ) -> RefreshTokenStatus:
-        """Return what this genuine token is to the session; REUSED only while the session has not ended."""
+        """Return the status of a genuine token; REUSED only while the session has not ended."""
         if self.end_time is not None or now >= self.expire_time:
             return RefreshTokenStatus.ENDED
         if hmac.compare_digest(self.token_digest, presented.token.digest):

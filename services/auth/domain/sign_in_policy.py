@@ -1,13 +1,14 @@
-"""Failed sign-ins: how many are borne from whom, and how long one then waits. The one place of that policy.
+"""The policy of failed sign-ins: how many are allowed, and how long a caller then waits.
 
-Failures are counted, not successes, in three ways that keep people apart:
+Failures are counted, not successes, in three ways that separate callers:
 
 - of one device or client at one account: the table's figures in a quarter of an hour; a success resets them;
 - of unknown devices at one account: from the figure on, each waits longer than the last, up to five minutes.
-  An unknown device shows no device token of the account, so failures of others never lock its owner out;
-- of one client at all accounts: twenty people's figure, since a campus may sit behind one address.
+  An unknown device presents no device token of the account, so failures of others never lock its owner
+  out;
+- of one client at all accounts: twenty people's figure, since a campus may share one address.
 
-What an unknown device may do is the same for every address, known or not: the figures of better plans are for
+An unknown device has the same limits at every address, known or not: the figures of better plans are for
 devices that have signed in before.
 """
 
@@ -26,7 +27,7 @@ MAX_FAILURES: Final[Mapping[AccountPlan, int]] = {
     AccountPlan.ADMIN: 50,
 }
 CLIENT_FACTORS: Final = (20, 80, 320)
-"""How many times a person's figure a client has, and the IPv6 /56 and /48 around it."""
+"""The factors of a person's figure for a client, and for the IPv6 /56 and /48 around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +40,15 @@ class SignInPolicy:
     unknown_device_failures_life: timedelta = field(default=timedelta(hours=24))
 
     def max_failures(self, plan: AccountPlan) -> int:
-        """Return how many failures one device may have in the window."""
+        """Return the failures that one device may have in the window."""
         return MAX_FAILURES[plan] * self.factor
 
     def max_client_failures(self) -> tuple[int, ...]:
-        """How many failures of a client at all accounts, and of the networks around it."""
+        """Return the failures of a client at all accounts, and of the networks around it."""
         return tuple(MAX_FAILURES[AccountPlan.FREE] * times * self.factor for times in CLIENT_FACTORS)
 
     def unknown_device_delay_s(self, failures: int) -> float:
-        """Return how long an unknown device waits after the failures of others, in seconds; 0 at first."""
+        """Return the seconds that an unknown device waits after that many failures of others; 0 at first."""
         beyond = failures - self.max_failures(AccountPlan.FREE)
         if beyond < 0:
             return 0.0
@@ -56,7 +57,7 @@ class SignInPolicy:
 
 @dataclass(frozen=True, slots=True)
 class FailureWindow:
-    """Failures in the window; with `ages_s` of those, the oldest first."""
+    """The failures in the window; `ages_s` are their ages in seconds, the oldest first."""
 
     limit: int
     ages_s: Sequence[float] = ()
@@ -67,20 +68,20 @@ class FailureWindow:
 
     @property
     def wait_s(self) -> float:
-        """Until one more may be made; 0 while it may."""
+        """The seconds until another attempt may be made; 0 when it may be now."""
         if self.remaining:
             return 0.0
         return max(0.0, FAILURE_WINDOW.total_seconds() - self.ages_s[-self.limit])
 
     @property
     def reset_s(self) -> float:
-        """Until the oldest is forgotten; the whole window while there is none."""
+        """The seconds until the oldest failure leaves the window; the whole window while there is none."""
         return FAILURE_WINDOW.total_seconds() - (self.ages_s[0] if self.ages_s else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class SignInStanding:
-    """How somebody stands who is about to try a password.
+    """The standing of a caller who is about to try a password.
 
     `own` are the failures of their device or client at the account. The others bind unknown devices only:
     `unknown_device_wait_s` and the failures of their client and the networks around it.
@@ -98,5 +99,5 @@ class SignInStanding:
 
     @property
     def wait_s(self) -> float:
-        """How long they have to wait; 0 when they may try."""
+        """The seconds that the caller has to wait; 0 when they may try."""
         return max(self.binding_window.wait_s, self.unknown_device_wait_s)

@@ -1,4 +1,4 @@
-"""What a sign-in brings."""
+"""The result of a sign-in."""
 
 from dataclasses import dataclass
 

@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A caller before they have signed in; `digest` is of program and place."""
+    """A caller before they have signed in; `digest` identifies program and address."""
 
     client: tuple[str, ...] = ()
     digest: bytes = b""

@@ -1,4 +1,4 @@
-"""Registering an address and proving it."""
+"""Registering an address and verifying it."""
 
 import asyncio
 import secrets
@@ -48,7 +48,7 @@ class _RegistrationRequest:
 
 
 class Register:
-    """From a form to a proven address."""
+    """Registrations, from the form to a verified address."""
 
     def __init__(
         self,
@@ -70,11 +70,11 @@ class Register:
     async def register(
         self, *, email: str, password: str, name: str, kind: AccountKind, company_name: str = ""
     ) -> None:
-        """Open an account, or another registration of an unproven address, and have a code sent.
+        """Open an account, or add a registration of an unverified address, and have a code sent.
 
-        The owner of a proven address is notified instead. Every case costs one hash, two operations on the
+        The owner of a verified address is notified instead. Every case costs one hash, two operations on the
         address's shard and one transaction on the user's. The address is reserved before the account is
-        opened, under a user's ID that the next registration takes over if this one breaks off between.
+        opened, under a user ID that the next registration takes over if this one is interrupted in between.
 
         Raises INVALID_FIELD on `email` or `password`, OVERLOADED.
         """
@@ -95,9 +95,9 @@ class Register:
         await self._sign_in.revoke_sessions(changed.ended_sessions)
 
     async def verify_email(self, email: str, code: str, visitor: Visitor = UNKNOWN_VISITOR) -> SignInResult:
-        """Prove an address by its code and sign in; raises INVALID_VERIFICATION_CODE.
+        """Verify an address by its code and sign in; raises INVALID_VERIFICATION_CODE.
 
-        The guess is counted before it is checked, also for addresses that nobody registered.
+        The guess is counted before it is checked, also for addresses that were never registered.
         """
         address = normalise_address(email)
         user_id, guesses = await asyncio.gather(
@@ -163,7 +163,7 @@ def _new_holder(name: str, kind: AccountKind, company_name: str) -> AccountHolde
 
 
 def _with_earlier_company_id(holder: AccountHolder, account: Account | None) -> AccountHolder:
-    """Return the holder with the ID of the company that an earlier registration named the same."""
+    """Return the holder with the company ID of an earlier registration with the same company name."""
     if account is None or (account.holder.kind, fold_for_comparison(account.holder.company_name)) != (
         holder.kind,
         fold_for_comparison(holder.company_name),

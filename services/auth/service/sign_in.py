@@ -31,7 +31,7 @@ _MAX_RACES: Final = 5
 
 
 class SignIn:
-    """What a session goes through, from password to logout."""
+    """The life of a session, from password to sign-out."""
 
     def __init__(
         self,
@@ -61,10 +61,10 @@ class SignIn:
         visitor: Visitor = UNKNOWN_VISITOR,
         report: ReportStanding = lambda _: None,
     ) -> SignInResult:
-        """Begin a session; `report` gets how the caller stands by the policy of failed sign-ins.
+        """Begin a session; `report` receives the caller's standing by the policy of failed sign-ins.
 
         An unknown address costs the same reads and the same hash as a wrong password. Raises
-        INVALID_CREDENTIALS for both, ACCOUNT_LOCKED only to somebody who knows the password.
+        INVALID_CREDENTIALS for both, ACCOUNT_LOCKED only to a caller with the right password.
         """
         address = normalise_address(email)
         account = await self._find_account(address)
@@ -84,8 +84,8 @@ class SignIn:
     async def refresh(self, refresh_token: str, visitor: Visitor = UNKNOWN_VISITOR) -> SignInResult:
         """Exchange a refresh token for new tokens. Raises INVALID_REFRESH_TOKEN or ACCOUNT_LOCKED.
 
-        A token that was exchanged before ends its session: two parties hold it, and nobody can say which
-        of them is the owner. Only the client that exchanged it just now gets the same answer again.
+        A token that was exchanged before ends its session: two parties hold it, and nothing shows which of
+        them is the owner. Only the client that exchanged it just now gets the same answer again.
         """
         presented = self._token_issuer.decode_refresh_token(refresh_token, visitor.digest)
         session = await self._exchange_token(presented)
@@ -100,7 +100,7 @@ class SignIn:
         )
 
     async def logout(self, session_id: str) -> None:
-        """End a session; to end an ended one changes nothing."""
+        """End a session; ending an ended one changes nothing."""
         await self._sessions.end(session_id, EndReason.LOGOUT, self._clock.now())
         await self.revoke_sessions([session_id])
 
@@ -109,7 +109,7 @@ class SignIn:
         return self._token_issuer.start_session(account)
 
     async def revoke_sessions(self, session_ids: Iterable[str]) -> None:
-        """Make the access tokens of ended sessions worthless."""
+        """Revoke the access tokens of ended sessions."""
         await self._revocations.revoke(session_ids)
 
     async def sign_in_result(

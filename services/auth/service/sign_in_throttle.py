@@ -1,4 +1,4 @@
-"""Trying a password: whether one may, and what comes of it."""
+"""The throttle of password attempts."""
 
 import itertools
 import math
@@ -13,21 +13,21 @@ from services.auth.domain.sign_in_policy import SignInStanding
 from services.auth.failed_sign_ins import FailedSignInCounter, SignInAttempt
 
 MAX_CONCURRENT_TRIES: Final = 4
-"""Tries at one account by one device, or by unknown ones, in one process: they are not counted yet."""
+"""Attempts at one account by one device, or by unknown ones, in one process, which are not counted yet."""
 
 ReportStanding = Callable[[SignInStanding], None]
-"""Reports to the caller how they stand."""
+"""Reports the caller's standing to the caller."""
 
 
 @dataclass(slots=True)
 class SignInOutcome:
-    """How a try ended; it has failed unless it is said to have succeeded."""
+    """The outcome of an attempt; it has failed unless it is marked as successful."""
 
     has_succeeded: bool = False
 
 
 class SignInThrottle:
-    """Lets passwords be tried by the policy of `domain/sign_in_policy.py`, and reports how callers stand."""
+    """Admits password attempts by the policy of `domain/sign_in_policy.py`, and reports standings."""
 
     def __init__(self, failures: FailedSignInCounter) -> None:
         self._failures = failures
@@ -40,7 +40,7 @@ class SignInThrottle:
     ) -> AsyncIterator[SignInOutcome]:
         """Guard the block that tries a password. Raises RATE_LIMITED before it when the caller has to wait.
 
-        The block says whether it was right; a try that breaks off, as by overload, is not counted.
+        The block sets whether it was right; an attempt that is interrupted, as by overload, is not counted.
         """
         async with self._locks.hold(f"{next(self._lanes)}:{attempt.device}:{attempt.address}"):
             before = await self._failures.get_standing(attempt)

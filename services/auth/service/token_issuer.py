@@ -1,4 +1,4 @@
-"""Access tokens, and the sessions that they and their refresh tokens belong to."""
+"""Issues access tokens, refresh tokens and the sessions that they belong to."""
 
 import secrets
 from collections.abc import Iterable
@@ -17,14 +17,14 @@ from services.auth.key_store import KeyStore
 from services.auth.keyring import KeyRing
 
 PASSWORD_AMR: Final = ("pwd",)
-"""How the sign-in was done, in the words of RFC 8176."""
+"""The method of the sign-in, in the terms of RFC 8176."""
 
 
 class SessionRevoker(Protocol):
-    """Where services read whether a session has ended."""
+    """The port to the revocations that all services read."""
 
     async def revoke(self, session_ids: Iterable[str]) -> None:
-        """Make the access tokens of these sessions worthless; best effort, they expire by themselves."""
+        """Revoke the access tokens of these sessions; best effort, as they expire by themselves."""
         ...
 
 
@@ -43,25 +43,25 @@ class TokenIssuer:
         return start_session(account.id, account.credential, token, amr=PASSWORD_AMR, now=now), token
 
     def encode_refresh_token(self, token: RefreshToken) -> str:
-        """Return a refresh token as clients keep it."""
+        """Return a refresh token as clients store it."""
         return token.encode(self._key_store.refresh_key)
 
     def decode_refresh_token(self, text: str, client: bytes) -> PresentedRefreshToken:
-        """Return a refresh token that a client sent. Raises INVALID_REFRESH_TOKEN for one not issued here."""
+        """Return a client's refresh token. Raises INVALID_REFRESH_TOKEN for one not issued here."""
         token = RefreshToken.decode(text, self._key_store.refresh_key)
         return PresentedRefreshToken(token, token.successor(self._key_store.successor_key), client)
 
     def recognise_device(self, account: Account, tokens: Iterable[str]) -> Device | None:
-        """Return the device that has signed in to the account before, by its token."""
+        """Return the device whose token of the account is among `tokens`; None for an unknown device."""
         return recognise_device(tokens, self._key_store.device_key, _device_owner(account), self._clock.now())
 
     def device_token(self, account: Account, tokens: Iterable[str]) -> str:
-        """Return a token for the device that signs in now, which stays the one it was."""
+        """Return a token for the device that signs in now; a known device keeps its own."""
         device = self.recognise_device(account, tokens) or Device.new()
         return device.encode_token(self._key_store.device_key, _device_owner(account), self._clock.now())
 
     async def access_token(self, account: Account, session: Session) -> str:
-        """Return an ES256 JWT for the session, good for a quarter of an hour."""
+        """Return an ES256 JWT for the session, valid for a quarter of an hour."""
         signer = await self._keys.current_signer()
         return jwt.encode(
             self._claims(account, session),

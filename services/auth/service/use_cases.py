@@ -16,7 +16,7 @@ from services.auth.service.token_issuer import SessionRevoker, TokenIssuer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthPolicy:
-    """What an operator may set: how long a lost refresh is answered again, and the mail server's reach."""
+    """The operator's settings: how long a lost refresh is repeated, and if the mail server has SMTPUTF8."""
 
     refresh_grace: timedelta = REFRESH_GRACE
     by_smtputf8: bool = False

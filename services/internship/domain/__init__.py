@@ -1,1 +1,1 @@
-"""What listings are and the rules that they obey; no I/O."""
+"""Listings and their rules; no I/O."""

@@ -1,4 +1,4 @@
-"""Deadlines: a moment in the zone in which it is meant, or the end of a day there."""
+"""Deadlines: a moment in the zone that the company means, or the end of a day there."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ from services.internship.domain.model import Posting
 
 
 def with_deadline(posting: Posting) -> Posting:
-    """Return the posting with its zone in one spelling, and the moment at which a day that it gives ends."""
+    """Return the posting with its zone in canonical spelling, and the moment when its deadline day ends."""
     zone = canonical_zone_name(posting.apply_deadline_zone)
     if not zone:
         return posting
@@ -26,7 +26,7 @@ def with_utc_deadline(posting: Posting) -> Posting:
 
 
 def deadline_violations(posting: Posting) -> Iterator[Violation]:
-    """A zone that there is not, a day that there is not, a day and a moment that do not agree."""
+    """Yield violations for an unknown zone, an invalid day, and a day that contradicts the moment."""
     zone = posting.apply_deadline_zone
     if zone and not canonical_zone_name(zone):
         yield Violation(

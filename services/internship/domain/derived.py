@@ -1,4 +1,4 @@
-"""What follows from a listing and the time: comparable pay, days left, whether one can apply."""
+"""Values derived from a listing and the time: comparable pay, days left, whether it takes applications."""
 
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -12,7 +12,7 @@ _DAY = timedelta(days=1)
 
 
 def hourly_pay_minor(posting: Posting) -> int:
-    """Return the lower end of the pay per hour in minor units, rounded half up; 0 when unpaid or not known."""
+    """Return the minimum pay per hour in minor units, rounded half up; 0 when unpaid or unknown."""
     pay = posting.compensation
     if pay is None or not pay.paid or pay.unit is None:
         return 0
@@ -31,14 +31,14 @@ def _hours_per_unit(posting: Posting, unit: PayUnit) -> Fraction:
 
 
 def days_left(deadline: datetime | None, now: datetime) -> int:
-    """Days until the deadline, a started one counted; 0 when it has passed or there is none."""
+    """Return the days until the deadline, a started one counted; 0 when it has passed or there is none."""
     if deadline is None or deadline <= now:
         return 0
     return -((now - deadline) // _DAY)
 
 
 def is_open_for_applications(listing: Listing, now: datetime) -> bool:
-    """Whether one can apply now: OPEN and `apply_open_time <= now < apply_deadline`."""
+    """Return whether it takes applications now: OPEN and `apply_open_time <= now < apply_deadline`."""
     posting = listing.posting
     return listing.state is ListingState.OPEN and is_intake_open(
         posting.apply_open_time, posting.apply_deadline, now
@@ -46,12 +46,12 @@ def is_open_for_applications(listing: Listing, now: datetime) -> bool:
 
 
 def is_intake_open(opens: datetime | None, deadline: datetime | None, now: datetime) -> bool:
-    """Whether the intake has begun and not ended; without a deadline there is none."""
+    """Return whether the intake has begun and not ended; without a deadline it does not end."""
     return (opens is None or opens <= now) and deadline is not None and now < deadline
 
 
 def next_clock_change(opens: datetime | None, deadline: datetime | None, now: datetime) -> datetime | None:
-    """When the clock next changes the days left or whether one can apply; None when it never will."""
+    """Return when the clock next changes the days left or the intake; None when it never will."""
     moments = [each for each in (opens, deadline) if each is not None and each > now]
     if deadline is not None and deadline > now:
         moments.append(now + ((deadline - now) % _DAY or _DAY))

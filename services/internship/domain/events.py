@@ -1,4 +1,4 @@
-"""The events of listings: what other services learn of a change."""
+"""The events of listings, by which other services follow changes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class ListingWasUpdated:
 
 @dataclass(frozen=True, slots=True)
 class ListingStateWasChanged:
-    """The listing has moved; `source` is None where only the state that it is in is known."""
+    """The listing has moved; `source` is None when only its present state is known."""
 
     listing: Listing
     source: ListingState | None
@@ -32,7 +32,7 @@ class ListingStateWasChanged:
 
 @dataclass(frozen=True, slots=True)
 class ListingWasDeleted:
-    """A draft is gone; `version` is the one after its last."""
+    """A draft was deleted; `version` is the one after its last."""
 
     listing_id: str
     company_id: str
@@ -41,7 +41,7 @@ class ListingWasDeleted:
 
 @dataclass(frozen=True, slots=True)
 class ListingWasViewed:
-    """More readers have seen a listing; `views` is how many."""
+    """A listing has new readers; `views` is their number."""
 
     listing_id: str
     company_id: str
@@ -54,7 +54,7 @@ ListingEvent = (
 
 
 def events_of_change(old: Listing, new: Listing) -> Iterator[ListingEvent]:
-    """Yield what happened between two versions: another text, another state, or both."""
+    """Yield the events between two versions: another text, another state, or both."""
     if (new.posting, new.company) != (old.posting, old.company):
         yield ListingWasUpdated(new)
     if new.state is not old.state:
@@ -62,7 +62,7 @@ def events_of_change(old: Listing, new: Listing) -> Iterator[ListingEvent]:
 
 
 def last_state_change(listing: Listing) -> tuple[ListingStateWasChanged, datetime]:
-    """Return the last published change of the listing's state, and when; of a draft, its creation."""
+    """Return the last published change of the listing's state, and its time; of a draft, its creation."""
     last = listing.history[-1] if listing.history else None
     version, time = (last.version, last.time) if last else (1, listing.create_time)
     return ListingStateWasChanged(replace(listing, version=version), source=None), time

@@ -1,4 +1,4 @@
-"""What a moderator should look at twice in a listing: written terms, each with why it is there.
+"""Flags for moderators: written terms of a listing to check, each with its reason.
 
 Flags inform a person; nothing is decided by them.
 """
@@ -30,14 +30,14 @@ FLAGGED_TERMS: Final[tuple[tuple[str, str], ...]] = (
     ),
     ("bank details asked", r"\b(?:bank (?:account|details)|iban|credit card|card number|passport copy)\b"),
 )
-"""The findings, and their words; compared without letter case and in compatibility form."""
+"""The kinds of flags, and the words of each, compared in NFKC without letter case."""
 
 _PATTERNS: Final = tuple((what, re.compile(pattern)) for what, pattern in FLAGGED_TERMS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModerationFlag:
-    """Words found in a field of the listing (its JSON name), with some of those around them."""
+    """Words found in a field of the listing (its JSON name), with their surroundings."""
 
     what: str
     field: str
@@ -45,7 +45,7 @@ class ModerationFlag:
 
 
 def moderation_flags(posting: Posting) -> tuple[ModerationFlag, ...]:
-    """Each kind of flag once for each field."""
+    """Return the flags of a posting: each kind at most once for each field."""
     return tuple(flag for field, text in _texts(posting) for flag in _flags_in(field, text))
 
 

@@ -1,4 +1,4 @@
-"""Where the work is, on the map: a location that names a city stands where the city does."""
+"""Coordinates of a posting's cities."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -7,15 +7,15 @@ from services.internship.domain.model import ListingLocation, Posting
 
 Coordinates = tuple[float, float]
 LocateCity = Callable[[str, str, str], Coordinates | None]
-"""Latitude and longitude of a city, its region and its country; None for one that is not known."""
+"""Returns latitude and longitude of a city, by city, region and country; None for an unknown one."""
 _CitiesByCoordinates = dict[tuple[float | None, float | None], tuple[str, ...]]
 
 
 def geocode_posting(posting: Posting, locate: LocateCity, before: Iterable[ListingLocation] = ()) -> Posting:
-    """Return the posting with coordinates for each city that has none of its own and is known.
+    """Return the posting with coordinates for each known city that has none of its own.
 
     Coordinates that another city of the posting `before` had are not this city's own: a client that sends
-    back a listing and changes the city's name alone means the other city.
+    back a listing and changes the city's name alone means the new city.
     """
     taken: _CitiesByCoordinates = {
         (place.lat, place.lng): _city_name(place) for place in before if place.lat is not None

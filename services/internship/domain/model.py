@@ -39,7 +39,7 @@ class ModerationDecision(StrEnum):
 
 
 class ActorKind(StrEnum):
-    """Who makes a move."""
+    """The kind of actor that makes a move."""
 
     COMPANY = "COMPANY"
     MODERATOR = "MODERATOR"
@@ -47,7 +47,7 @@ class ActorKind(StrEnum):
 
 
 class WorkMode(StrEnum):
-    """Where the work is done."""
+    """The place of the work."""
 
     ON_SITE = "ON_SITE"
     HYBRID = "HYBRID"
@@ -62,7 +62,7 @@ class Employment(StrEnum):
 
 
 class PayUnit(StrEnum):
-    """The unit of the pay."""
+    """The period that the pay is for."""
 
     HOUR = "HOUR"
     WEEK = "WEEK"
@@ -71,7 +71,7 @@ class PayUnit(StrEnum):
 
 
 class QuestionKind(StrEnum):
-    """What kind of answer a question takes."""
+    """The kind of answer that a question takes."""
 
     TEXT = "TEXT"
     YES_NO = "YES_NO"
@@ -101,7 +101,7 @@ class ListingLocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compensation:
-    """The pay, in minor units of `currency`; `max_minor` 0 stands for the lower end."""
+    """The pay, in minor units of `currency`; `max_minor` 0 means the same as the lower end."""
 
     paid: bool = False
     min_minor: int = 0
@@ -151,7 +151,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
-    """What the company writes and may change."""
+    """The fields that the company writes and may change."""
 
     title: str = ""
     description: str = ""
@@ -170,9 +170,9 @@ class Posting:
     apply_open_time: datetime | None = None
     apply_deadline: datetime | None = None
     apply_deadline_zone: str = ""
-    """In which zone the deadline is meant; UTC when empty."""
+    """The time zone of the deadline; UTC when empty."""
     apply_deadline_date: str = ""
-    """The day at whose end in that zone the deadline is, where it was given so."""
+    """The day at whose end in that zone the deadline is, when it was given as a day."""
     eligibility: Eligibility | None = None
     questions: tuple[Question, ...] = ()
     documents_required: tuple[str, ...] = ()
@@ -182,7 +182,7 @@ class Posting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who makes a move: as whom, and by which account ("" for the system)."""
+    """The actor of a move: its kind and account ("" for the system)."""
 
     kind: ActorKind
     id: str = ""
@@ -202,19 +202,18 @@ class StateChange:
     target: ListingState
     version: int
     reason: str = ""
-    """Why, where a person said so."""
+    """The reason that a person gave."""
     of_company: bool = False
-    """Whether it follows from the suspension of the whole company."""
+    """Whether the move is part of the suspension of the whole company."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """A listing. `version` counts its changes from 1.
 
-    `hires` is how many openings are taken, `offers` how many more are kept for offers that stand.
-
+    `hires` is the number of openings that are taken, `offers` of those reserved for standing offers.
     `history` holds its moves, oldest first, the latest `MAX_HISTORY_LENGTH` of them; `operations` the latest
-    operations that changed it, so that one that is run again is recognised.
+    operations that changed it, so that a repeat is recognised.
     """
 
     id: str
@@ -237,7 +236,7 @@ class Listing:
 
     @property
     def taken_or_offered(self) -> int:
-        """Openings that are taken or kept for an offer."""
+        """The openings that are taken or reserved for an offer."""
         return self.hires + self.offers
 
 
@@ -247,5 +246,5 @@ MAX_REMEMBERED_OPERATIONS = 20
 
 
 def listing_not_found(listing_id: str) -> DomainError:
-    """INTERNSHIP_NOT_FOUND: a missing and a hidden listing look alike."""
+    """Return INTERNSHIP_NOT_FOUND: a missing and a hidden listing look alike."""
     return not_found("INTERNSHIP_NOT_FOUND", "internship", listing_id)

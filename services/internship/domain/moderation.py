@@ -1,4 +1,4 @@
-"""Trust in companies, and what moderators decide about listings."""
+"""Trust in companies, and moderators' decisions about listings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ UNREVIEWED_FIELDS: Final = (
     *("openings", "apply_open_time", "apply_deadline", "apply_deadline_zone", "apply_deadline_date"),
     *("respond_within_days", "external_id"),
 )
-"""What a company may change of a listing that is public without anybody's having to read it again."""
+"""The fields of a public listing that a company may change without another review."""
 
 _TARGETS: Final[Mapping[ModerationDecision, ListingState]] = {
     ModerationDecision.APPROVE: ListingState.OPEN,
@@ -51,7 +51,7 @@ _ALTERNATIVES: Final[Mapping[ListingState, str]] = {
     ListingState.DRAFT: "recall it first",
     ListingState.CLOSED: "close it first, then archive it",
 }
-"""What a company does with a listing that may not be deleted: the first of these that it may."""
+"""The moves that a company can make instead of deleting a listing: the first of these that is allowed."""
 _SOURCES: Final[Mapping[ModerationDecision, frozenset[ListingState]]] = {
     ModerationDecision.APPROVE: frozenset({ListingState.PENDING_REVIEW}),
     ModerationDecision.REQUEST_CHANGES: frozenset({ListingState.PENDING_REVIEW}),
@@ -74,21 +74,21 @@ class CompanyStanding:
     state: str = ""
     version: int = 0
     approved_listing_id: str = ""
-    """The first of its listings that a person approved."""
+    """The first of its listings that a moderator approved."""
 
     @property
     def is_trusted(self) -> bool:
-        """Whether its listings are published without a look."""
+        """Whether its listings are published without review."""
         if self.state in (CompanyTrustState.REJECTED, CompanyTrustState.SUSPENDED):
             return False
         return self.state == CompanyTrustState.VERIFIED or bool(self.approved_listing_id)
 
     def with_state(self, state: str, version: int) -> "CompanyStanding":
-        """Return it with the state of an event, unless a later one came before."""
+        """Return it with the state of an event, unless a later event was applied before."""
         return replace(self, state=state, version=version) if version > self.version else self
 
     def with_page_state(self, state: str) -> "CompanyStanding":
-        """Return it with the state that the user service answers; events replace that."""
+        """Return it with the state that the user service answers; events override that."""
         return self if self.version or not state else replace(self, state=state)
 
     def with_approved_listing(self, listing_id: str) -> "CompanyStanding":
@@ -99,9 +99,9 @@ class CompanyStanding:
 def apply_decision(
     listing: Listing, decision: ModerationDecision, actor: Actor, now: datetime, reason: str
 ) -> Listing:
-    """Carry out a moderator's decision.
+    """Return the listing after a moderator's decision.
 
-    Raises ILLEGAL_TRANSITION with the targets that are allowed, INTERNSHIP_INCOMPLETE.
+    Raises ILLEGAL_TRANSITION with the allowed targets, INTERNSHIP_INCOMPLETE.
     """
     target = _TARGETS[decision]
     if listing.state not in _SOURCES[decision]:
@@ -121,7 +121,7 @@ def apply_decision(
 
 
 def check_edit_allowed(listing: Listing, posting: Posting, standing: CompanyStanding) -> None:
-    """Refuse a change of a public listing's text while its company is not trusted.
+    """Raise COMPANY_NOT_VERIFIED for a change of a public listing's text while its company is not trusted.
 
     Raises COMPANY_NOT_VERIFIED.
     """
@@ -142,14 +142,14 @@ def _alternative_to_deletion(listing: Listing) -> str:
 
 
 def delete_listing(listing: Listing) -> ListingWasDeleted:
-    """Delete a draft that was never published. Raises ILLEGAL_TRANSITION for any other listing."""
+    """Return the event of a draft's deletion. Raises ILLEGAL_TRANSITION unless it was never published."""
     if error := deletion_error(listing):
         raise error
     return ListingWasDeleted(listing.id, listing.company.id, listing.version + 1)
 
 
 def deletion_error(listing: Listing) -> DomainError | None:
-    """Return why a listing may not be deleted: only a draft that was never published may."""
+    """Return why a listing cannot be deleted; None for a draft that was never published."""
     if listing.state is ListingState.DRAFT and listing.publish_time is None:
         return None
     return DomainError(

@@ -1,7 +1,8 @@
-"""Openings: taken by applications, freed when a hire comes to nothing, each exactly once.
+"""Openings: taken by applications and released when a hire is undone, each exactly once.
 
-Takes come as calls, releases as events, so they may overtake each other. Each application's claim keeps the
-version of the application that it rests on: whatever rests on an older one came too late and changes nothing.
+Openings are taken by calls and released by events, so either may overtake the other. Each application's claim
+keeps the version of the application that it is based on: a call or event of an older version is too late and
+changes nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -14,18 +15,18 @@ from services.internship.domain.transitions import can_move, move_listing, settl
 HIRABLE_STATES = frozenset(
     {ListingState.OPEN, ListingState.PAUSED, ListingState.FILLED, ListingState.EXPIRED, ListingState.CLOSED}
 )
-"""Closing, pausing and expiry stop intake only: those who applied before may still be hired."""
+"""Closing, pausing and expiry stop the intake only: earlier applicants may still be hired."""
 
 
 OFFERABLE_STATES = frozenset({ListingState.OPEN, ListingState.PAUSED, ListingState.EXPIRED})
-"""While a listing is one of these, its applicants can be made offers."""
+"""States of a listing whose applicants may get offers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpeningClaim:
-    """What the listing knows of one application; `id` is the application's.
+    """A listing's record of one application; `id` is the application's.
 
-    An opening is kept for it while an offer stands (`offered`) or is `taken` by a hire, never both.
+    An opening is reserved for it while an offer stands (`offered`) or is `taken` by a hire, never both.
     `application_version` is the latest version known of it, 0 when none is known.
     """
 
@@ -40,10 +41,10 @@ class OpeningClaim:
 def reserve_opening(
     listing: Listing, claim: OpeningClaim | None, application_id: str, application_version: int, now: datetime
 ) -> tuple[Listing, OpeningClaim]:
-    """Keep one opening for an offer that is about to be made: SENT and ACCEPTED are at most the openings.
+    """Reserve one opening for an offer that is about to be made: SENT and ACCEPTED are at most the openings.
 
-    Again changes nothing. Raises NO_OPENING_LEFT, and UNEXPECTED_STATE when the opening was freed by a later
-    version of the application than the one that asks.
+    A repeat changes nothing. Raises NO_OPENING_LEFT, and UNEXPECTED_STATE when a later version of the
+    application than the one that asks has released the opening.
     """
     known = _known_version(claim, application_id, application_version)
     if claim is not None and (claim.taken or claim.offered):
@@ -65,10 +66,10 @@ def reserve_opening(
 def take_opening(
     listing: Listing, claim: OpeningClaim | None, application_id: str, application_version: int, now: datetime
 ) -> tuple[Listing, OpeningClaim]:
-    """Take one opening for the application, the one that was kept for its offer if there is one.
+    """Take one opening for the application: the reserved one if there is one.
 
-    The last one makes an open listing FILLED. Taking again changes nothing. Raises NO_OPENING_LEFT, and
-    UNEXPECTED_STATE when the opening was freed by a later version of the application than the one that asks.
+    The last one makes an open listing FILLED. A repeat changes nothing. Raises NO_OPENING_LEFT, and
+    UNEXPECTED_STATE when a later version of the application than the one that asks has released the opening.
     """
     known = _known_version(claim, application_id, application_version)
     taken = _new_claim(listing, application_id, max(known, application_version), now, taken=True)
@@ -86,11 +87,10 @@ def take_opening(
 def follow_application(
     listing: Listing, claim: OpeningClaim, application_version: int, now: datetime, *, offered: bool = False
 ) -> tuple[Listing, OpeningClaim]:
-    """Follows an application that is not hired at `application_version`: its opening is free.
+    """Release the opening of an application that is not hired at `application_version`.
 
-    While it is `offered` the opening stays kept, also when a hire was taken back to the offer. A filled
-    listing is open again if its deadline is still ahead. Changes nothing for a version that the claim knows
-    already.
+    While it is `offered` the opening stays reserved, also when a hire returns to the offer. A filled listing
+    is open again if its deadline is still ahead. Changes nothing for a version that the claim knows already.
     """
     if application_version <= claim.application_version:
         return listing, claim
@@ -110,7 +110,7 @@ def follow_application(
 def release_opening(
     listing: Listing, claim: OpeningClaim, application_version: int, now: datetime
 ) -> tuple[Listing, OpeningClaim]:
-    """Frees the opening of an application that is neither hired nor offered; see `follow`."""
+    """Release the opening of an application that is neither hired nor offered; see `follow_application`."""
     return follow_application(listing, claim, application_version, now)
 
 

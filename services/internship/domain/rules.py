@@ -1,6 +1,6 @@
-"""What a posting must not say, what publishing needs, and the conditions of moves.
+"""Rules of postings, requirements of publishing, and conditions of moves.
 
-Each rule gives its violations with paths relative to the listing, as in JSON.
+Each rule returns its violations with paths relative to the listing, as in JSON.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +26,7 @@ _CHOICE_KINDS = frozenset({QuestionKind.SINGLE_CHOICE, QuestionKind.MULTIPLE_CHO
 
 
 def posting_violations(posting: Posting) -> tuple[Violation, ...]:
-    """Return the violations of any state, a draft's included: fields that contradict each other."""
+    """Return the violations that count in any state, also in drafts: fields that contradict each other."""
     return (
         *_pay_violations(posting.compensation),
         *_location_violations(posting),
@@ -117,7 +117,7 @@ def _repeated_indexes(values: Iterable[str]) -> Iterator[int]:
 
 
 def opening_violations(listing: Listing) -> tuple[Violation, ...]:
-    """Openings that are taken or offered cannot be cut."""
+    """Return a violation when openings that are taken or offered would be cut."""
     if listing.posting.openings >= listing.taken_or_offered:
         return ()
     taken = listing.taken_or_offered
@@ -125,7 +125,7 @@ def opening_violations(listing: Listing) -> tuple[Violation, ...]:
 
 
 def publishing_violations(listing: Listing, now: datetime) -> tuple[Violation, ...]:
-    """Return what publishing needs and the listing lacks."""
+    """Return the requirements of publishing that the listing does not meet."""
     posting = listing.posting
     return (
         *_missing_basics(posting),
@@ -155,7 +155,7 @@ def _missing_basics(posting: Posting) -> Iterator[Violation]:
 
 
 def _unknown_places(posting: Posting) -> Iterator[Violation]:
-    """Cities without coordinates: they were looked for when the posting was saved (`places.located`)."""
+    """Yield violations for cities without coordinates, which were looked up when the posting was saved."""
     for index, place in enumerate(posting.locations):
         if place.city and place.lat is None:
             named = ", ".join(filter(None, (place.city, place.region, place.country)))
@@ -189,17 +189,17 @@ def _missing_time(posting: Posting, now: datetime) -> Iterator[Violation]:
 
 
 def no_condition(listing: Listing, now: datetime) -> tuple[Violation, ...]:
-    """No condition."""
+    """Return no violation."""
     return ()
 
 
 def listing_is_complete(listing: Listing, now: datetime) -> tuple[Violation, ...]:
-    """Everything that publishing needs is there."""
+    """Return the requirements of publishing that are not met."""
     return publishing_violations(listing, now)
 
 
 def listing_is_complete_with_opening(listing: Listing, now: datetime) -> tuple[Violation, ...]:
-    """Everything that publishing needs is there, and an opening is free."""
+    """Return the requirements of publishing that are not met, and a violation without a free opening."""
     if not listing.is_full:
         return publishing_violations(listing, now)
     needed = Violation("openings", f"must be more than {listing.hires}: so many are taken")
@@ -207,11 +207,11 @@ def listing_is_complete_with_opening(listing: Listing, now: datetime) -> tuple[V
 
 
 def all_openings_are_taken(listing: Listing, now: datetime) -> tuple[Violation, ...]:
-    """Hires = openings."""
+    """Return a violation unless all openings are taken."""
     return () if listing.is_full else (Violation("openings", "are not all taken"),)
 
 
 def deadline_has_passed(listing: Listing, now: datetime) -> tuple[Violation, ...]:
-    """Return the deadline is over."""
+    """Return a violation unless the deadline has passed."""
     deadline = listing.posting.apply_deadline
     return () if deadline is not None and deadline <= now else (Violation("applyDeadline", "has not passed"),)

@@ -1,4 +1,4 @@
-"""The state machine of listings: one table of moves, and the changes that obey it."""
+"""The state machine of listings: one table of moves, and the functions that apply it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ from services.internship.domain.rules import (
 
 @dataclass(frozen=True, slots=True)
 class ListingTransition:
-    """Who may make a move, and on what condition."""
+    """The actors that may make a move, and its condition."""
 
     actor_kinds: frozenset[ActorKind]
     condition: TransitionCondition = no_condition
@@ -107,15 +107,15 @@ MOVES_BY_CALL: Mapping[str, Mapping[ListingState, ListingState]] = {
         ListingState.ARCHIVED,
     ),
 }
-"""The moves that each call makes; those of the table above that no call makes are offered to nobody."""
+"""The moves of each RPC; moves of the table above without an RPC are not offered to callers."""
 
 EDITABLE_STATES = frozenset(ListingState) - {ListingState.ARCHIVED, ListingState.SUSPENDED}
 REOPENABLE_STATES = frozenset({ListingState.PAUSED, ListingState.EXPIRED, ListingState.FILLED})
-"""From these a listing is reopened; from a draft it is published."""
+"""The states from which a listing is reopened; a draft is published instead."""
 
 
 def allowed_targets(state: ListingState, actor: ActorKind) -> tuple[ListingState, ...]:
-    """Where `actor` may move a listing in `state`, conditions aside."""
+    """Return the states to which `actor` may move a listing in `state`, conditions aside."""
     return tuple(
         target
         for (source, target), rule in LISTING_TRANSITIONS.items()
@@ -124,7 +124,7 @@ def allowed_targets(state: ListingState, actor: ActorKind) -> tuple[ListingState
 
 
 def allowed_moves(listing: Listing, actor: ActorKind) -> tuple[AllowedTransition, ...]:
-    """Return what `actor` can do with the listing now, and by which call."""
+    """Return the moves that `actor` can make now, each with its RPC."""
     targets = allowed_targets(listing.state, actor)
     return tuple(
         AllowedTransition(contract_state_name(moves[listing.state]), call)
@@ -134,7 +134,7 @@ def allowed_moves(listing: Listing, actor: ActorKind) -> tuple[AllowedTransition
 
 
 def can_move(listing: Listing, target: ListingState, actor: Actor, now: datetime) -> bool:
-    """Whether the move is in the table, the actor's to make, and its condition holds."""
+    """Return whether the table has the move for the actor, and its condition holds."""
     rule = LISTING_TRANSITIONS.get((listing.state, target))
     return rule is not None and actor.kind in rule.actor_kinds and not rule.condition(listing, now)
 
@@ -148,7 +148,7 @@ def move_listing(
     *,
     of_company: bool = False,
 ) -> Listing:
-    """Move the listing to `target` and remembers it in the history, with why if somebody said so.
+    """Return the listing moved to `target`, with the move and its `reason` in the history.
 
     Raises ILLEGAL_TRANSITION with the allowed targets, INTERNSHIP_INCOMPLETE with the missing fields.
     """
@@ -181,10 +181,10 @@ def move_listing(
 def publish_listing(
     listing: Listing, company: ListingCompany, actor: Actor, now: datetime, *, trusted: bool
 ) -> Listing:
-    """DRAFT -> OPEN, with the company as it is named now; PENDING_REVIEW unless the company is `trusted`.
+    """Return a draft as OPEN, with the company's present name; as PENDING_REVIEW unless `trusted`.
 
-    After a moderator has asked for changes the listing is reviewed again in any case. Raises
-    ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE with a violation per field.
+    After a moderator has asked for changes the listing is reviewed in any case. Raises ILLEGAL_TRANSITION,
+    INTERNSHIP_INCOMPLETE with a violation per field.
     """
     if listing.state in REOPENABLE_STATES:
         raise _wrong_call_error(listing, actor, "reopened, not published")
@@ -204,10 +204,10 @@ def reopen_listing(
     *,
     renew: Callable[[Posting], Posting] = lambda posting: posting,
 ) -> Listing:
-    """PAUSED, EXPIRED or FILLED -> OPEN; an expired one needs a new deadline, a filled one an opening more.
+    """Return a paused, expired or filled listing as OPEN; `renew` sets a new deadline or more openings.
 
-    Raises ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE with a violation per field, INVALID_FIELD for openings
-    that are fewer than those taken.
+    An expired listing needs a new deadline, a filled one another opening. Raises ILLEGAL_TRANSITION,
+    INTERNSHIP_INCOMPLETE with a violation per field, INVALID_FIELD for fewer openings than are taken.
     """
     if listing.state in (ListingState.DRAFT, ListingState.CHANGES_REQUESTED):
         raise _wrong_call_error(listing, actor, "published, not reopened")
@@ -226,7 +226,7 @@ def _wrong_call_error(listing: Listing, actor: Actor, how: str) -> DomainError:
 
 
 def illegal_move_error(message: str, listing: Listing, target: ListingState, actor: Actor) -> DomainError:
-    """ILLEGAL_TRANSITION with what the actor can do with the listing now."""
+    """Return ILLEGAL_TRANSITION with the moves that the actor can make now."""
     moves = allowed_moves(listing, actor.kind)
     return illegal_transition(message, contract_state_name(listing.state), contract_state_name(target), moves)
 
@@ -260,14 +260,14 @@ def revise_posting(listing: Listing, posting: Posting, now: datetime) -> Listing
 
 
 def rename_company(listing: Listing, company: ListingCompany, now: datetime) -> Listing:
-    """Return the listing with its company as it is named now; the same listing when nothing differs."""
+    """Return the listing with its company's present name; the same listing when nothing differs."""
     if listing.company == company:
         return listing
     return replace(listing, company=company, version=listing.version + 1, update_time=now)
 
 
 def settle_listing(listing: Listing, now: datetime) -> Listing:
-    """Return what the system does by itself: a listing without a free opening is FILLED, a late one EXPIRED."""
+    """Return the listing after automatic moves: FILLED without a free opening, EXPIRED after its deadline."""
     for target in (ListingState.FILLED, ListingState.EXPIRED):
         if can_move(listing, target, SYSTEM_ACTOR, now):
             return move_listing(listing, target, SYSTEM_ACTOR, now)

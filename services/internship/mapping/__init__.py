@@ -1,1 +1,1 @@
-"""Messages and the domain, one made from the other."""
+"""Conversions between messages and the domain."""

@@ -80,7 +80,7 @@ def timestamp_message(moment: datetime | None) -> Timestamp | None:
 
 
 def listing_to_message(listing: Listing, now: datetime) -> pb.Internship:
-    """Return the listing as everybody who may see it sees it, with what follows from the time `now`."""
+    """Return the public message of a listing, with the fields that depend on the time `now`."""
     posting = listing.posting
     message = posting_to_message(posting)
     message.id = listing.id
@@ -116,7 +116,7 @@ def listing_from_message(message: pb.Internship) -> Listing:
 
 
 _NOTED_STATES = frozenset({ListingState.CHANGES_REQUESTED, ListingState.SUSPENDED, ListingState.ARCHIVED})
-"""States that only the company sees, so that what a moderator wrote stays between them."""
+"""States that only the company sees, in which it may read a moderator's note."""
 
 
 def _review_note(listing: Listing) -> str:
@@ -124,7 +124,7 @@ def _review_note(listing: Listing) -> str:
 
 
 def intake_to_message(listing: Listing, now: datetime) -> pb.Intake:
-    """Return what applying needs to know of the listing at the time `now`."""
+    """Return the fields of the listing that applying needs, at the time `now`."""
     posting = listing.posting
     return pb.Intake(
         internship_id=listing.id,
@@ -222,7 +222,7 @@ def _question_to_message(question: Question) -> pb.Question:
 
 
 def posting_from_message(message: pb.Internship) -> Posting:
-    """Return what the company wrote, without white space around it; the message has passed the contract's rules."""
+    """Return the company's posting without outer white space; the message has been validated."""
     posting = Posting(
         title=message.title.strip(),
         description=message.description.strip(),
@@ -265,7 +265,7 @@ DEADLINE_FIELDS = ("apply_deadline", "apply_deadline_zone", "apply_deadline_date
 
 
 def has_value(message: Any, name: str) -> bool:
-    """Whether a message says anything in a field."""
+    """Return whether a field of a message has a value."""
     field = message.DESCRIPTOR.fields_by_name[name]
     return bool(message.HasField(name) if field.has_presence else getattr(message, name))
 
@@ -280,7 +280,7 @@ def copy_field(target: Any, source: Any, name: str) -> None:
 
 
 def keep_one_deadline(message: pb.Internship, changed: Collection[str]) -> None:
-    """A new moment takes the place of a day, and a new day or zone that of the moment it used to mean."""
+    """Clear the deadline's day when its moment changes, and the moment when its day or zone does."""
     if "apply_deadline" in changed:
         if "apply_deadline_date" not in changed:
             message.apply_deadline_date = ""

@@ -1,4 +1,4 @@
-"""What moderators see and decide, as the contract's messages."""
+"""Moderators' cases and decisions as the contract's messages."""
 
 from datetime import datetime
 

@@ -234,7 +234,7 @@ def _facet_message(dimension: FacetDimension, counts: Sequence[FacetCount]) -> p
 
 
 def _facet_value(dimension: FacetDimension, count: FacetCount) -> Any:
-    """Return what the filter takes: a company's ID, a work mode's name in the contract, else a spelling."""
+    """Return the filter's value: a company's ID, a work mode's contract name, else a spelling."""
     if dimension is FacetDimension.COMPANY:
         return count.key
     return f"WORK_MODE_{count.key}" if dimension is FacetDimension.WORK_MODE else count.name

@@ -43,7 +43,7 @@ from services.internship.mapping.events import event_message
 from services.internship.repository.company_standings import find_company_standing, put_company_standing
 
 DecideListing = Callable[[Listing, datetime], Listing]
-"""Returns the listing as it is to be from now on; the same listing changes nothing."""
+"""Returns the changed listing; the same listing for no change."""
 DecideWithStanding = Callable[[Listing, CompanyStanding, datetime], tuple[Listing, CompanyStanding]]
 DecideWithClaim = Callable[[Listing, OpeningClaim | None, datetime], tuple[Listing, OpeningClaim | None]]
 
@@ -70,7 +70,7 @@ COLLECTIONS: Final = (
         shard_key="slot",
     ),
     CollectionSpec(OPENING_CLAIMS, shard_key="slot"),
-    # That a draft was deleted, so that nothing late makes it again.
+    # Deleted drafts, so that a late event does not create one again.
     CollectionSpec(DELETED_LISTINGS, shard_key="slot"),
 )
 
@@ -86,7 +86,7 @@ Database = AsyncDatabase[Document]
 
 
 class ListingRepository(Repository[Listing]):
-    """Listings, one change of a listing after the other in this process.
+    """Listings; changes of one listing run one after the other in this process.
 
     `cache` holds the public answers, which every change invalidates.
     """
@@ -107,7 +107,7 @@ class ListingRepository(Repository[Listing]):
     async def insert_draft(self, listing: Listing) -> Listing:
         """Store a new listing, or return the one of the same ID that is stored already.
 
-        Raises INTERNSHIP_NOT_FOUND for one that was deleted.
+        Raises INTERNSHIP_NOT_FOUND for a deleted one.
         """
 
         async def insert_in(transaction: Transaction) -> None:
@@ -128,7 +128,7 @@ class ListingRepository(Repository[Listing]):
     async def update_listing(
         self, listing_id: str, decide: DecideListing, *, operation: IdempotentOperation | None = None
     ) -> Listing:
-        """Update the listing to what `decide` makes of it, with the events that follow; see `update`."""
+        """Update the listing to the result of `decide`, and emit its events; see `update`."""
 
         def decide_change(listing: Listing) -> AggregateChange[Listing] | None:
             changed = decide(listing, self._clock.now())
@@ -169,7 +169,7 @@ class ListingRepository(Repository[Listing]):
     ) -> Listing | None:
         """Update the listing and an application's claim on it in one transaction; raises as `update_listing`.
 
-        Returns None when the incoming event was handled before, or when there is no claim and it is needed.
+        Returns None when the incoming event was handled before, or when a needed claim is missing.
         """
 
         async def update_in(transaction: Transaction) -> Listing | None:
@@ -208,7 +208,7 @@ class ListingRepository(Repository[Listing]):
         *,
         handling: IncomingEvent | None = None,
     ) -> None:
-        """Store what `decide` makes of the company's standing, once for the event that is being handled."""
+        """Store the result of `decide` for the company's standing, once for the event in hand."""
 
         async def update_in(transaction: Transaction) -> None:
             standing = await find_company_standing(transaction.db, company_id)
@@ -240,7 +240,7 @@ class ListingRepository(Repository[Listing]):
         return [from_document(Listing, document) async for document in cursor]
 
     async def list_ids_naming_otherwise(self, company: ListingCompany, limit: int) -> list[str]:
-        """Return IDs of the company's listings that name it otherwise than now; by `company`."""
+        """Return IDs of the company's listings with another name of it; by `company`."""
         query: Document = {
             "company.id": company.id,
             "slot": slot_of(company.id),
@@ -362,7 +362,7 @@ def _listing_filter(listing_id: str) -> Document:
 
 
 async def _delete(db: Database, listing: Listing, event: ListingWasDeleted) -> bool:
-    """Delete the listing and remember it; return False when it has changed since it was read."""
+    """Delete the listing and record its deletion; return False when it has changed since it was read."""
     result = await db[LISTINGS].delete_one(
         _listing_filter(listing.id) | {"version": listing.version}, hint=ID_INDEX
     )

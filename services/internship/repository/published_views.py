@@ -1,4 +1,4 @@
-"""How many readers of a listing were published, by day, each in the slot of its listing."""
+"""Published numbers of a listing's readers, by day, each in the slot of its listing."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -29,10 +29,10 @@ DailyCounts = Mapping[SubjectDay, int]
 
 
 class PublishedViewRepository:
-    """Publishes by how many readers a listing's count has grown.
+    """Publishes the growth of listings' numbers of readers.
 
-    The event and the count that it brings a listing to commit together, so a worker that is killed publishes
-    nothing twice.
+    The event and the new published number commit together, so a worker that is killed publishes nothing
+    twice.
     """
 
     def __init__(self, shards: Shards, clock: Clock) -> None:
@@ -40,7 +40,7 @@ class PublishedViewRepository:
         self._clock = clock
 
     def group_by_shard(self, counts: DailyCounts) -> Mapping[str, DailyCounts]:
-        """Split counts into groups that `publish` takes, each in one transaction, by their shards' names."""
+        """Split counts by their shards' names into groups that `publish` takes, each in one transaction."""
         groups: dict[str, dict[SubjectDay, int]] = defaultdict(dict)
         for reading, count in counts.items():
             groups[self._shards.shard_for(reading.subject).name][reading] = count
@@ -78,13 +78,13 @@ def _views_filter(listing_id: str) -> Document:
 
 
 async def _find_published_views(db: Database, listing_id: str) -> Mapping[str, int]:
-    """Return the published readers of the last days, by day; by `_id_`."""
+    """Return the published numbers of readers of the last days, by day; by `_id_`."""
     document = await db[PUBLISHED_VIEWS].find_one(_views_filter(listing_id), hint="_id_")
     return {} if document is None else document["days"]
 
 
 async def _put_published_views(db: Database, listing_id: str, days: Mapping[str, int]) -> None:
-    """Store the published readers of the latest days; by `_id_`."""
+    """Store the published numbers of readers of the latest days; by `_id_`."""
     latest = dict(sorted(days.items())[-MAX_KEPT_DAYS:])
     document = _views_filter(listing_id) | {"days": latest}
     await db[PUBLISHED_VIEWS].replace_one(_views_filter(listing_id), document, upsert=True, hint="_id_")

@@ -77,5 +77,5 @@ def tombstone_document(tombstone: Tombstone, now: datetime) -> Document:
 
 
 def is_expired_tombstone(document: Document, now: datetime) -> bool:
-    """Whether it is a tombstone whose life is over."""
+    """Return whether the document is a tombstone past its lifetime."""
     return "terms" not in document and bool(document["gone_time"] + TOMBSTONE_LIFE <= now)

@@ -1,4 +1,4 @@
-"""The search index in MongoDB: a collection derived from the listings' events, rebuilt from them at will."""
+"""The search index in MongoDB: a collection derived from the listings' events, and rebuildable."""
 
 import asyncio
 from collections import Counter
@@ -62,7 +62,7 @@ from services.internship.search.requests import FacetCount, SearchHit, SearchMat
 T = TypeVar("T")
 
 SHARD_TIMEOUT_S: Final = 1.2
-"""Leaves the call time to answer with the matches of the other shards."""
+"""Short enough for the call to answer with the matches of the other shards."""
 COUNT_TIMEOUT_S: Final = 60.0
 CHANGES_TIMEOUT_S: Final = 2.0
 OUTDATED_TIMEOUT_S: Final = 60.0
@@ -85,11 +85,11 @@ class MongoSearchIndex:
         self._clock = clock
 
     async def put(self, entry: IndexEntry) -> bool:
-        """See `SearchIndex`."""
+        """Store the entry; see `SearchIndex`."""
         return await self._put_if_newer(entry_document(entry, self._clock.now()))
 
     async def delete(self, listing_id: str, version: int) -> bool:
-        """See `SearchIndex`."""
+        """Replace the entry by a tombstone; see `SearchIndex`."""
         now = self._clock.now()
         tombstone = Tombstone(id=listing_id, version=version, gone_time=now)
         return await self._put_if_newer(tombstone_document(tombstone, now))
@@ -104,11 +104,11 @@ class MongoSearchIndex:
         return True
 
     def find_matches(self, query: SearchQuery) -> "ShardedMatches":
-        """See `SearchIndex`."""
+        """Return the matches of a query; see `SearchIndex`."""
         return ShardedMatches(self._shards, query, self._clock.now())
 
     async def count_words(self) -> IndexCounts:
-        """See `SearchIndex`."""
+        """Count terms and phrases; see `SearchIndex`."""
         with _as_unavailable():
             counted = (await self._shards.scatter(_count_shard_words, COUNT_TIMEOUT_S)).results
         terms: Counter[str] = Counter()
@@ -124,7 +124,7 @@ class MongoSearchIndex:
     async def list_changes(
         self, positions: Mapping[str, ChangePosition], first: ChangePosition
     ) -> Mapping[str, list[IndexChange]]:
-        """See `SearchIndex`; by `changed`."""
+        """Return the partitions' changes; see `SearchIndex`. Uses the index `changed`."""
 
         async def list_shard_changes(shard: Shard) -> tuple[str, list[IndexChange]]:
             return shard.name, await _list_changes_since(shard.db, positions.get(shard.name, first))
@@ -139,7 +139,7 @@ class MongoSearchIndex:
         *,
         write: bool,
     ) -> int:
-        """See `SearchIndex`."""
+        """Reconcile entries with the expected ones; see `SearchIndex`."""
 
         async def reread_document(listing_id: str) -> Document | None:
             entry = await reread(listing_id)
@@ -149,19 +149,19 @@ class MongoSearchIndex:
         return len(await reconciler.reconcile([self._expected_document(each) for each in expected]))
 
     async def remove(self, listing_ids: Collection[str]) -> None:
-        """See `SearchIndex`."""
+        """Delete entries; see `SearchIndex`."""
         for id_ in listing_ids:
             place = {"_id": id_, "slot": slot_of(id_)}
             await self._shards.shard_for(id_).db[SEARCH_COLLECTION].delete_one(place, hint="_id_")
 
     async def iterate_ids(self) -> AsyncIterator[list[str]]:
-        """See `SearchIndex`; by `_id_`."""
+        """Yield the IDs of all entries; see `SearchIndex`. Uses the index `_id_`."""
         for shard in self._shards.all_shards():
             async for page in iterate_pages(shard.db[SEARCH_COLLECTION], {"_id": True}):
                 yield [each["_id"] for each in page]
 
     async def list_outdated_ids(self, limit: int) -> list[str]:
-        """See `SearchIndex`; by `formats`."""
+        """Return IDs of outdated entries; see `SearchIndex`. Uses the index `formats`."""
 
         async def list_shard_outdated_ids(shard: Shard) -> list[str]:
             outdated = {"format": {"$ne": INDEX_ENTRY_FORMAT}}
@@ -179,7 +179,7 @@ class MongoSearchIndex:
             SEARCH_COLLECTION,
             reread,
             ignored_fields=("index_time", "gone_time"),
-            # Of a set, so that each process has them in another order.
+            # From a set, so that each process takes them in another order.
             unordered_fields=("terms",),
             is_optional=lambda expected: is_expired_tombstone(expected, self._clock.now()),
             apply=write,
@@ -202,7 +202,7 @@ def _as_unavailable() -> Iterator[None]:
 
 @dataclass
 class ShardedMatches:
-    """The matches of one query, from the shards that answer; their queries go to all shards."""
+    """The matches of one query on the shards that answer; its queries go to all shards."""
 
     shards: Shards
     query: SearchQuery
@@ -210,7 +210,7 @@ class ShardedMatches:
     missing: set[str] = field(default_factory=set)
 
     async def scan(self, after: SortKey | None, without: frozenset[str], limit: int) -> RowSlice[SearchMatch]:
-        """See `RowSource`; one company's matches come from its own shard."""
+        """Return the next matches; see `RowSource`. One company's matches come from its own shard."""
         part = KeyRange(after=after, without=without)
 
         async def scan_shard(shard: Shard) -> list[SearchMatch]:
@@ -225,7 +225,7 @@ class ShardedMatches:
     async def scan_company(
         self, company_id: str, after: SortKey, until: SortKey | None, limit: int
     ) -> list[SearchMatch]:
-        """See `RowSource`."""
+        """Return one company's next matches; see `RowSource`."""
         query = replace(self.query, filters=replace(self.query.filters, company_id=company_id))
         shard = self.shards.shard_for(company_id)
         try:
@@ -239,7 +239,7 @@ class ShardedMatches:
     async def _list_matches(
         self, shard: Shard, query: SearchQuery, part: KeyRange, limit: int
     ) -> list[SearchMatch]:
-        """Return the first matches of a part of the order; the index follows from the query (`hint`)."""
+        """Return the first matches of a part of the order; `hint` names the query's index."""
         pipeline = match_pipeline(query, part, limit, self.now)
         cursor = await shard.db.secondary_reads[SEARCH_COLLECTION].aggregate(
             pipeline, hint=choose_index(query)
@@ -250,7 +250,7 @@ class ShardedMatches:
         ]
 
     async def load_hits(self, matches: Sequence[SearchMatch]) -> list[SearchHit]:
-        """See `QueryMatches`; by `_id_`."""
+        """Return the hits of matches; see `QueryMatches`. Uses the index `_id_`."""
         by_shard: dict[str, list[str]] = {}
         for _, listing_id in (match.key for match in matches):
             by_shard.setdefault(self.shards.shard_for(listing_id).name, []).append(listing_id)
@@ -264,7 +264,7 @@ class ShardedMatches:
         return [hits[match.key[1]] for match in matches if match.key[1] in hits]
 
     async def count_facets(self) -> dict[FacetDimension, list[FacetCount]]:
-        """See `QueryMatches`."""
+        """Count the matches by dimension; see `QueryMatches`."""
         query = self.query
         free = [dimension for dimension in FacetDimension if query.without(dimension) == query]
         filtered = [dimension for dimension in FacetDimension if dimension not in free]
@@ -297,7 +297,10 @@ class ShardedMatches:
         return {dimension: _sum_counts(result[dimension] for result in results) for dimension in dimensions}
 
     async def estimate_total(self, listings: int) -> TotalEstimate:
-        """See `QueryMatches`: where one shard has too many to count, the rarest word bounds the estimate."""
+        """Count the matches; see `QueryMatches`.
+
+        If one shard has too many, the rarest word bounds the estimate.
+        """
         query = replace(self.query, sort=SearchOrder.NEWEST)
         pipeline, hint = total_pipeline(query, self.now), choose_index(query)
 
@@ -350,7 +353,7 @@ class _ShardWordCounts:
 
 
 async def _count_shard_words(shard: Shard) -> _ShardWordCounts:
-    """Count the most frequent terms and phrases; reads the whole index once for each (no index helps)."""
+    """Count the most frequent terms and phrases; each reads the whole index, as no index helps."""
     entries = shard.db[SEARCH_COLLECTION]
     cursor = await entries.aggregate(term_count_pipeline(), allowDiskUse=True)
     terms = {row["_id"]: row["count"] async for row in cursor}

@@ -29,22 +29,22 @@ from services.internship.search.query import (
 )
 
 MAX_RANKED_MATCHES: Final = 5_000
-"""Matches of one shard that relevance is measured for and that are counted, the newest ones: this
-bounds a query whose words are everywhere."""
+"""The newest matches of one shard, which alone are ranked by relevance and counted: this bounds queries of
+frequent words."""
 MAX_FACET_VALUES: Final = 500
 """Values of one dimension that one shard counts."""
 
 MAX_TERMS: Final = 300_000
 MAX_PHRASES: Final = 20_000
-"""Of one kind and shard."""
+"""Phrases of one kind that one shard counts."""
 
 MAX_COUNTED_MATCHES: Final = 1_000
-"""Matches of one shard that are counted one by one; beyond them the total is an estimate."""
+"""Matches of one shard that are counted exactly; beyond them the total is an estimate."""
 
 RANK_FIELD: Final = "rank"
 MATCHED_FIELD: Final = "matched"
 MATCHED_WORD_SCORE: Final = 10**12
-"""What one matched word more is worth where not all have to match: more than all that words can score."""
+"""The score of one more matched word when not all have to match: more than the scores of all words."""
 _NEWEST_STAGES: Final = ({"$sort": {"publish_time": -1}}, {"$limit": MAX_RANKED_MATCHES})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SORTED_BY: Final[Mapping[SearchOrder, str]] = {
@@ -97,7 +97,7 @@ def choose_index(query: SearchQuery) -> str:
 
 
 def _match_stages(query: SearchQuery, now: datetime, narrower: Sequence[Document] = ()) -> list[Document]:
-    """Return the stages after which only matches are left."""
+    """Return the stages that keep only matches."""
     conditions = [{"apply_deadline": {"$gt": now}}, *_filter_conditions(query.filters), *narrower]
     if query.min_words is None:
         return [{"$match": {"$and": [*_word_conditions(query.required_words), *conditions]}}]

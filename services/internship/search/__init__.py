@@ -1,1 +1,1 @@
-"""Finding listings: words, questions, the order of answers and what they show; no I/O."""
+"""Search: words, queries, the order of hits and their presentation; no I/O."""

@@ -1,8 +1,8 @@
-"""Pages of ranked rows in which no company takes more than three places, and none of its rows is lost.
+"""Pages of ranked rows with at most three rows of a company, which lose none of its rows.
 
-Rows come in one total order. A row that would be its company's fourth on a page is left for later pages: the
-cursor keeps, next to the position up to which rows were looked at, each such company with the last of its
-rows that was shown. The next page begins with what was left, then goes on from the position.
+Rows have one total order. A row that would be its company's fourth on a page is left for later pages: the
+cursor keeps, next to the position of the scan, each such company with the last of its rows that was shown.
+The next page begins with the waiting rows, then continues from the position.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from typing import Final, Generic, Protocol, TypeVar
 
 MAX_PER_COMPANY: Final = 3
 MAX_WAITING_COMPANIES: Final = 6
-"""Companies with rows left behind that one cursor can carry; a page ends early before there are more."""
+"""Companies with waiting rows in one cursor; a page ends early before there are more."""
 MAX_ROUNDS: Final = 12
 
 SortKey = tuple[int, str]
-"""A row's place in the order: its sort value and its ID."""
+"""The position of a row in the order: its sort value and its ID."""
 
 
 class RankedRow(Protocol):
-    """A row as far as paging is concerned."""
+    """A row for paging."""
 
     @property
     def key(self) -> SortKey: ...
@@ -43,7 +43,7 @@ class RowSlice(Generic[R]):
 
 
 class RowSource(Protocol[R]):
-    """Where rows come from, in one total order."""
+    """A source of rows in one total order."""
 
     async def scan(self, after: SortKey | None, without: frozenset[str], limit: int) -> RowSlice[R]:
         """Return the next rows after a key, without those of some companies."""
@@ -52,13 +52,13 @@ class RowSource(Protocol[R]):
     async def scan_company(
         self, company_id: str, after: SortKey, until: SortKey | None, limit: int
     ) -> Sequence[R]:
-        """One company's next rows after a key, up to and including another; None: to the end."""
+        """Return one company's next rows after a key, up to and including another; None: to the end."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class CompanyCapCursor:
-    """Where the next page begins. `waiting` maps a company to its last shown row."""
+    """The begin of the next page. `waiting` maps a company to its last shown row."""
 
     position: SortKey | None = None
     exhausted: bool = False
@@ -120,7 +120,7 @@ class _PageBuilder(Generic[R]):
         return CompanyCapCursor(self.position, self._exhausted, self.waiting)
 
     async def add_waiting(self, source: RowSource[R], descending: bool) -> None:
-        """Show what earlier pages left, and keep waiting who has more."""
+        """Show the waiting rows of earlier pages; companies with more of them stay waiting."""
         if not self.waiting:
             return
         until = None if self._exhausted else self.position
@@ -136,7 +136,7 @@ class _PageBuilder(Generic[R]):
         self.waiting = {company: key for company, key in self.waiting.items() if left[company]}
 
     def add_in_order(self, part: RowSlice[R]) -> None:
-        """Take the next rows in order: shows each, or leaves it to a later page."""
+        """Show the next rows in order, or leave them to a later page."""
         for row in part.rows:
             if self.remaining == 0 or not self._try_add(row):
                 return
@@ -165,9 +165,9 @@ def _merge_sorted(parts: Iterable[Sequence[R]], descending: bool) -> list[R]:
 
 
 def merge_slices(parts: Sequence[Sequence[R]], limit: int, *, descending: bool) -> RowSlice[R]:
-    """Return the rows of several sources, each of which was asked for `limit` in order, as one slice.
+    """Return the rows of several sources, each read with the limit `limit`, as one slice.
 
-    A source that gave `limit` rows may have more: what lies beyond its last row is left out.
+    A source that returned `limit` rows may have more: rows of others beyond its last row are left out.
     """
     rows = _merge_sorted(parts, descending)
     ends = [rows_of_one[-1].key for rows_of_one in parts if len(rows_of_one) >= limit]

@@ -1,4 +1,4 @@
-"""What words of a search mean where all documents are internships."""
+"""The meaning of a search's words where all documents are internships."""
 
 from typing import Final
 

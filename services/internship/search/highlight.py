@@ -1,4 +1,4 @@
-"""What a hit shows of why it was found: marked words, a passage, and where words were found."""
+"""The reasons of a hit: marked words, a snippet, and the matched words."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
@@ -20,7 +20,7 @@ Match = Any
 
 
 class _SpellingMatches(dict[str, bool]):
-    """Whether a spelling is wanted, worked out once for each."""
+    """Whether each spelling is wanted, computed once."""
 
     def __init__(self, wanted: frozenset[str]) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class _SpellingMatches(dict[str, bool]):
 
 
 class Highlighter:
-    """Finds the words of one question in texts; kept for a page, it knows each spelling after the first."""
+    """Finds the words of one query in texts; use one for a page, as it caches spellings."""
 
     def __init__(self, words: Sequence[QueryTerm]) -> None:
         self._known = _SpellingMatches(
@@ -48,7 +48,7 @@ class Highlighter:
         return _mark_matches(plain, self._matches(plain))
 
     def snippet(self, text: str) -> str:
-        """Return the passage of a text that holds most of the wanted words, marked, with `…` where it was cut."""
+        """Return the passage of a text with the most wanted words, marked; `…` stands where it is cut."""
         whole = " ".join(compose_nfc(text).split())
         matches = self._matches(whole)
         start = _best_snippet_start(whole, matches)
@@ -60,7 +60,7 @@ class Highlighter:
         return f"{'…' if start else ''}{cut}{'…' if end < len(whole) else ''}"
 
     def matched_words(self, text: str) -> list[str]:
-        """Return the words of the question, as the text spells them, each once."""
+        """Return the words of the query, as the text spells them, each once."""
         found = (match[0] for match in self._matches(compose_nfc(text)))
         return list({word.casefold(): word for word in found}.values())
 

@@ -17,19 +17,21 @@ INDEX_ENTRY_FORMAT: Final = 2
 """The format of stored entries; `SearchIndexRebuilder.upgrade_outdated` replaces those of another."""
 
 TITLE_WEIGHT, SKILL_WEIGHT, COMPANY_WEIGHT, FIELD_WEIGHT, CITY_WEIGHT, TEXT_WEIGHT = 100, 40, 12, 12, 8, 2
-"""How much a term counts by where it is found; a term found in several places counts for each. A title says
-more than all other places together, a skill more than all but the title."""
+"""The weight of a term by the place where it is found; one found in several places counts for each.
+
+A title outweighs all other places together, a skill all but the title.
+"""
 
 MAX_NAMESAKES: Final = 20
-"""Cities of one name that a filter by city stands for."""
+"""Cities of one name that a filter by city includes."""
 
 MAX_STORED_TEXT_CHARS: Final = 4_000
-"""Letters of the description from which passages are shown; all of it is searched."""
+"""Letters of the description that are stored for snippets; all of it is indexed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedName:
-    """A name and what its spellings have in common."""
+    """A name and the key that its spellings share."""
 
     key: str
     name: str
@@ -37,7 +39,7 @@ class KeyedName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeoJsonPoint:
-    """A GeoJSON point: longitude, latitude. MongoDB wants the type first."""
+    """A GeoJSON point: longitude, latitude. MongoDB requires the type first."""
 
     type: str = "Point"
     coordinates: tuple[float, float]
@@ -45,14 +47,14 @@ class GeoJsonPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedPoint:
-    """One of several points; MongoDB indexes points in a list only as a field of something."""
+    """One of several points; MongoDB indexes points in a list only as a field of a document."""
 
     at: GeoJsonPoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexEntry:
-    """A listing in the index. `impacts` says how much each term counts, `hit` is the serialized answer."""
+    """A listing in the index. `impacts` is the weight of each term, `hit` the serialized hit."""
 
     id: str
     version: int
@@ -106,7 +108,7 @@ def build_index_entry(listing: Listing, hit: bytes) -> IndexEntry:
 
 
 def location_points(posting: Posting) -> list[tuple[float, float] | None]:
-    """Return longitude and latitude of each location, as far as they are known."""
+    """Return longitude and latitude of each location, or None where unknown."""
     return [each.point for each in _locate_cities(posting)]
 
 
@@ -115,7 +117,7 @@ def _locate_cities(posting: Posting) -> list["_LocatedCity"]:
 
 
 def city_keys(city: str, country: str, places: Gazetteer) -> tuple[str, ...]:
-    """Return the keys of all cities of that name, and of the name itself for unknown ones; () for ""."""
+    """Return the keys of all cities of that name, or of an unknown name itself; () for ""."""
     if not name_key(city):
         return ()
     known = places.cities(city, country=country)
@@ -124,7 +126,7 @@ def city_keys(city: str, country: str, places: Gazetteer) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _LocatedCity:
-    """A location of a listing, and the city that it means."""
+    """A location of a listing, and its city."""
 
     place: ListingLocation
     city: GazetteerEntry | None
@@ -138,12 +140,12 @@ class _LocatedCity:
 
     @property
     def key(self) -> str:
-        """What spellings of one city have in common."""
+        """The key that spellings of one city share."""
         return self.city.term if self.city else name_key(self.place.city)
 
     @property
     def text(self) -> str:
-        """The place in words, the state that a US city lies in by its name."""
+        """The place in words, with the name of a US city's state."""
         state = (
             shared_gazetteer().state_name(self.city.region) if self.city and self.city.country == "US" else ""
         )
@@ -151,14 +153,14 @@ class _LocatedCity:
 
     @property
     def point(self) -> tuple[float, float] | None:
-        """Longitude and latitude: those that were given, else the city's."""
+        """Longitude and latitude: the given ones, else the city's."""
         if self.place.lat is not None and self.place.lng is not None:
             return self.place.lng, self.place.lat
         return (self.city.lng, self.city.lat) if self.city else None
 
     @property
     def spots(self) -> tuple[IndexedPoint, ...]:
-        """Where it is searched around."""
+        """The points for searches by distance."""
         return () if self.point is None else (IndexedPoint(at=GeoJsonPoint(coordinates=self.point)),)
 
 
@@ -182,7 +184,7 @@ def _impacts(posting: Posting, company: str, places: Sequence[_LocatedCity]) -> 
 
 
 def _name_impacts(posting: Posting, skills: Sequence[str], prose: str) -> Counter[str]:
-    """How much each name counts; fields are those that title, skills or the field itself name."""
+    """Return the weight of each name; fields are those that title, skills or the field itself name."""
     named: Counter[str] = Counter()
     by_place = ((TITLE_WEIGHT, [posting.title]), (SKILL_WEIGHT, skills), (FIELD_WEIGHT, [posting.field]))
     for weight, texts in by_place:
@@ -194,7 +196,7 @@ def _name_impacts(posting: Posting, skills: Sequence[str], prose: str) -> Counte
 
 
 def _filter_terms(posting: Posting, places: Sequence[_LocatedCity]) -> set[str]:
-    """Return the terms of facts that words may ask for as filters: where, how and for what pay."""
+    """Return the terms of facts that words may filter by: place, work mode and pay."""
     terms = {term for each in places for term in each.terms}
     if posting.work_mode is not None:
         terms.add(_WORK_MODE_TERMS[posting.work_mode])

@@ -1,4 +1,4 @@
-"""The words of the index, kept fresh in each process that answers searches."""
+"""The vocabulary of the index, kept up to date in each process that answers searches."""
 
 import asyncio
 import random
@@ -16,14 +16,14 @@ POLL_INTERVAL_S = 0.5
 RELOAD_INTERVAL_S = 1800.0
 MAX_CHANGES_PER_POLL = 500
 OVERLAP = timedelta(seconds=5)
-"""Writers' clocks and commits may differ by this much; entries seen again are recognised."""
+"""The tolerated difference of writers' clocks and commits; entries read again are recognised."""
 _FIRST_POSITION = ChangePosition(datetime.fromtimestamp(0, UTC), MAX_CHANGES_PER_POLL)
 
 _log = get_logger()
 
 
 class Lexicon:
-    """The vocabulary of the index, the phrases that can be suggested, and a tag that changes with the index.
+    """The vocabulary of the index, the phrases for suggestions, and a tag that changes with the index.
 
     All is read at the start and every half hour, with half a minute's jitter; in between, changes are added
     twice a second.
@@ -39,7 +39,7 @@ class Lexicon:
 
     @property
     def tag(self) -> str:
-        """The same in all processes that have seen the same changes of the index."""
+        """The same in all processes that have read the same changes of the index."""
         return ".".join(f"{name}:{latest.timestamp():.3f}" for name, latest in sorted(self._latest.items()))
 
     async def keep_fresh(self) -> None:
@@ -56,7 +56,7 @@ class Lexicon:
             await asyncio.sleep(POLL_INTERVAL_S * random.uniform(0.9, 1.1))  # noqa: S311
 
     async def reload(self) -> None:
-        """Count all words again, on the partitions of the index that answer."""
+        """Count all words again, on the partitions that answer."""
         started = self._clock.now()
         counts = await self._index.count_words()
         self.vocabulary = Vocabulary(counts.terms, counts.listings)

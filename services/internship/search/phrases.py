@@ -1,4 +1,4 @@
-"""What a search can be completed to: titles, skills, companies and cities of open listings, whole."""
+"""Phrases for completions: whole titles, skills, companies and cities of open listings."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
@@ -11,11 +11,11 @@ from typing import Final
 from chassis.search.text_analysis import fold_text, tokenize
 
 MAX_SCANNED_PHRASES: Final = 2_000
-"""Phrases with the typed beginning of which the most frequent are taken: what keeps one letter cheap."""
+"""Phrases with the typed prefix of which the most frequent are taken: this bounds the cost of one letter."""
 
 
 class PhraseKind(StrEnum):
-    """What a phrase names."""
+    """The kind of a phrase."""
 
     TITLE = "TITLE"
     SKILL = "SKILL"
@@ -25,7 +25,7 @@ class PhraseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A name, by its kind and what its spellings have in common."""
+    """A name, by its kind and the key that its spellings share."""
 
     kind: PhraseKind
     key: str
@@ -33,7 +33,7 @@ class Phrase:
 
 
 class PhraseIndex:
-    """Phrases with about how many listings have each, found by the beginning of any of their words."""
+    """Phrases with their approximate numbers of listings, found by the prefix of any of their words."""
 
     def __init__(self, counts: Iterable[tuple[Phrase, int]] = ()) -> None:
         self._counts: dict[tuple[PhraseKind, str], int] = {}
@@ -45,14 +45,14 @@ class PhraseIndex:
         self._starts = sorted(start for phrase in self._names.values() for start in _phrase_starts(phrase))
 
     def add(self, phrases: Iterable[Phrase]) -> None:
-        """Count one more listing with these."""
+        """Count one more listing with these phrases."""
         for phrase in phrases:
             if self._count(phrase, 1):
                 for start in _phrase_starts(phrase):
                     insort(self._starts, start)
 
     def _count(self, phrase: Phrase, count: int) -> bool:
-        """Whether it is a new one."""
+        """Count a phrase; return whether it is a new one."""
         identity = (phrase.kind, phrase.key)
         is_new = identity not in self._counts
         if is_new:
@@ -62,7 +62,7 @@ class PhraseIndex:
         return is_new
 
     def count(self, kind: PhraseKind, key: str) -> int:
-        """About how many listings have it."""
+        """Return the approximate number of listings with the phrase."""
         return self._counts.get((kind, key), 0)
 
     def find_phrase(self, kind: PhraseKind, key: str) -> Phrase | None:
@@ -70,7 +70,7 @@ class PhraseIndex:
         return self._names.get((kind, key))
 
     def completions(self, start: str, limit: int) -> list[Phrase]:
-        """Return the most frequent phrases one of whose words begins so, those that begin so as a whole first."""
+        """Return the most frequent phrases with a word that begins so; whole phrases that do come first."""
         found = dict.fromkeys(islice(self._keys_starting_with(start), MAX_SCANNED_PHRASES))
         best = nlargest(
             limit, found, key=lambda each: (self._words[each].startswith(start), self._counts[each])
@@ -86,7 +86,7 @@ class PhraseIndex:
 
 
 def phrase_lookup_key(text: str) -> str:
-    """Return what somebody typed, as phrases are looked up by."""
+    """Return the key by which a typed text is looked up among phrases."""
     return " ".join(token.folded for token in tokenize(fold_text(text)))
 
 

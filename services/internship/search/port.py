@@ -23,12 +23,12 @@ class Tombstone:
 
 
 ExpectedEntry = IndexEntry | Tombstone
-"""The entry that the index holds when it agrees with the listings."""
+"""The right entry of a listing."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexCounts:
-    """How many entries hold each term and each phrase, and how many entries there are."""
+    """The numbers of entries with each term and each phrase, and of all entries."""
 
     terms: Counter[str]
     listings: int
@@ -39,7 +39,7 @@ class IndexCounts:
 
 @dataclass(frozen=True, slots=True)
 class IndexChange:
-    """An entry that was indexed: its terms and phrases (none for a tombstone), and when."""
+    """An entry that was indexed: its terms and phrases (none for a tombstone), and the time."""
 
     listing_id: str
     version: int
@@ -50,14 +50,14 @@ class IndexChange:
 
 @dataclass(frozen=True, slots=True)
 class ChangePosition:
-    """From when on, and how many changes of one partition are read."""
+    """The time from which changes of one partition are read, and their maximum number."""
 
     since: datetime
     limit: int
 
 
 class QueryMatches(RowSource[SearchMatch], Protocol):
-    """The matches of one query at one time. `missing` names the partitions that did not answer so far.
+    """The matches of one query at one time. `missing` names the partitions that have not answered.
 
     Every method raises UNAVAILABLE when no partition answers.
     """
@@ -66,7 +66,7 @@ class QueryMatches(RowSource[SearchMatch], Protocol):
     missing: set[str]
 
     async def load_hits(self, matches: Sequence[SearchMatch]) -> list[SearchHit]:
-        """Return the shown part of each match, in their order; a match that is gone is left out."""
+        """Return the hit of each match, in their order; a match that is gone is left out."""
         ...
 
     async def count_facets(self) -> dict[FacetDimension, list[FacetCount]]:
@@ -74,7 +74,7 @@ class QueryMatches(RowSource[SearchMatch], Protocol):
         ...
 
     async def estimate_total(self, listings: int) -> TotalEstimate:
-        """Count the matches; `listings` bounds the estimate where there are too many to count."""
+        """Count the matches; `listings` bounds the estimate when there are too many to count."""
         ...
 
 
@@ -82,15 +82,15 @@ class SearchIndex(Protocol):
     """Index entries of open listings, and tombstones of others."""
 
     async def put(self, entry: IndexEntry) -> bool:
-        """Store the entry; return False when the index knows a version as new or newer."""
+        """Store the entry; return False when the index has a version as new or newer."""
         ...
 
     async def delete(self, listing_id: str, version: int) -> bool:
-        """Replace the entry by a tombstone; return False when the index knows a version as new or newer."""
+        """Replace the entry by a tombstone; return False when the index has a version as new or newer."""
         ...
 
     def find_matches(self, query: SearchQuery) -> QueryMatches:
-        """Return the matches of a query as of now; they are read when they are asked for."""
+        """Return the matches of a query as of now; they are read on demand."""
         ...
 
     async def count_words(self) -> IndexCounts:
@@ -113,14 +113,14 @@ class SearchIndex(Protocol):
         *,
         write: bool,
     ) -> int:
-        """Replace the entries that differ from the expected ones; return how many did.
+        """Replace the entries that differ from the expected ones; return their number.
 
-        `reread` gives the expected entry of one listing as of now. Without `write` nothing is changed.
+        `reread` returns the expected entry of one listing as of now. Without `write` nothing is changed.
         """
         ...
 
     async def remove(self, listing_ids: Collection[str]) -> None:
-        """Remove entries without a trace."""
+        """Delete entries, without tombstones."""
         ...
 
     def iterate_ids(self) -> AsyncIterator[list[str]]:

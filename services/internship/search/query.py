@@ -1,4 +1,4 @@
-"""A query to the index: words with all they may stand for, filters, and the order of answers."""
+"""A query to the index: words with their alternatives, filters, and the order of hits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from services.internship.domain.model import WorkMode
 
 
 class SearchOrder(StrEnum):
-    """How answers are ordered; ties by ID, which is by age."""
+    """The order of hits; ties are ordered by ID, which is by age."""
 
     RELEVANCE = "RELEVANCE"
     NEWEST = "NEWEST"
@@ -26,7 +26,7 @@ class SearchOrder(StrEnum):
 
 
 class FacetDimension(StrEnum):
-    """What matches are counted by."""
+    """A dimension by which matches are counted."""
 
     SKILL = "skill"
     FIELD = "field"
@@ -46,9 +46,9 @@ class GeoCircle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchFilters:
-    """What a listing must be, beyond its words; names are keys (`text.key_of`), empty values ask nothing.
+    """The conditions on a listing beyond its words; names are keys (`name_key`), empty values are none.
 
-    `cities` are keys of `entry.city_key`, one of which the listing has to have.
+    `cities` are keys of `city_keys`, one of which the listing has to have.
     """
 
     skills: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class SearchFilters:
     deadline_after: datetime | None = None
 
     def without(self, dimension: FacetDimension) -> "SearchFilters":
-        """Return the same, asking nothing of one dimension."""
+        """Return the filters without the condition on one dimension."""
         cleared: dict[FacetDimension, dict[str, object]] = {
             FacetDimension.SKILL: {"skills": ()},
             FacetDimension.FIELD: {"field": ""},
@@ -82,12 +82,12 @@ _FILTER_OF_DIMENSION: Final = {
     FacetDimension.CITY: "city",
     FacetDimension.WORK_MODE: "workMode",
 }
-"""The filters that words may stand for, by what they are counted by."""
+"""The filters that words may stand for, by dimension."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchQuery:
-    """What to look for, in what order. `min_words` demanded words have to be found; None: all of them."""
+    """Words, filters and order. At least `min_words` required words have to match; None: all of them."""
 
     words: tuple[QueryTerm, ...] = ()
     filters: SearchFilters = SearchFilters()
@@ -96,15 +96,15 @@ class SearchQuery:
 
     @property
     def required_words(self) -> tuple[QueryTerm, ...]:
-        """The words that listings have to hold."""
+        """The words that listings have to match."""
         return tuple(word for word in self.words if word.is_required)
 
     def with_most_words(self) -> "SearchQuery":
-        """Return the same, content with most of the words."""
+        """Return the query that requires only most of the words."""
         return replace(self, min_words=max(1, (len(self.required_words) + 1) // 2))
 
     def without(self, dimension: FacetDimension) -> "SearchQuery":
-        """Return the same, asking nothing of one dimension, be it by a filter or by words that stand for one."""
+        """Return the query without conditions on one dimension, whether from a filter or from words."""
         name = _FILTER_OF_DIMENSION.get(dimension)
         words = tuple(word for word in self.words if not word.filters or word.filters[0].name != name)
         min_words = None if self.min_words is None else max(1, self.min_words - len(self.words) + len(words))
@@ -112,7 +112,7 @@ class SearchQuery:
 
 
 def effective_sort(asked: SearchOrder | None, words: Sequence[QueryTerm]) -> SearchOrder:
-    """Relevance needs words to measure it by; without any the newest come first."""
+    """Return the order to use: relevance needs words to measure it by; without any the newest come first."""
     if asked in (None, SearchOrder.RELEVANCE):
         return SearchOrder.RELEVANCE if any(word.affects_ranking for word in words) else SearchOrder.NEWEST
     return asked

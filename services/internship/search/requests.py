@@ -1,4 +1,4 @@
-"""A search as it is asked for, the page that answers it, and the cursor of the next page."""
+"""A search request, its page, and the cursor of the next page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from services.internship.search.query import FacetDimension, SearchFilters, Sear
 
 @dataclass(frozen=True, slots=True)
 class SearchMatch:
-    """A match: its place in the order, and its company."""
+    """A match: its position in the order, and its company."""
 
     key: SortKey
     company_id: str
@@ -21,7 +21,7 @@ class SearchMatch:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """The shown part of a match: the serialized hit, and the text from which a snippet is cut."""
+    """The shown part of a match: the serialized hit, and the text that a snippet is cut from."""
 
     hit: bytes
     description: str
@@ -29,7 +29,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class FacetCount:
-    """How many matches have a value, by its key and a spelling of it."""
+    """The number of matches with a value, by its key and a spelling of it."""
 
     key: str
     name: str
@@ -38,7 +38,7 @@ class FacetCount:
 
 @dataclass(frozen=True, slots=True)
 class TotalEstimate:
-    """How many listings match; an estimate where there are too many to count, or a shard did not answer."""
+    """The number of matches; an estimate when there are too many to count, or a shard did not answer."""
 
     size: int = 0
     is_estimate: bool = False
@@ -46,9 +46,9 @@ class TotalEstimate:
 
 @dataclass(frozen=True, slots=True)
 class PageCursor:
-    """Where a later page begins: the cursor, and of the first page what must stay as it was.
+    """The begin of a later page, and the values of the first page that must not change.
 
-    That is the words' weights, how many words have to match (0: all), and the total.
+    These are the words' weights, the number of words that have to match (0: all), and the total.
     """
 
     cursor: CompanyCapCursor = field(default_factory=CompanyCapCursor)
@@ -57,7 +57,7 @@ class PageCursor:
     total: TotalEstimate | None = None
 
     def to_position(self) -> list[SortValue]:
-        """Return the values that a page token carries."""
+        """Return the values for a page token."""
         cursor, total = self.cursor, self.total or TotalEstimate()
         value, row = cursor.position or (None, None)
         waiting = [part for company, key in cursor.waiting.items() for part in (company, *key)]
@@ -79,7 +79,7 @@ class PageCursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRequest:
-    """A search as it was asked for."""
+    """A search as requested."""
 
     text: str
     filters: SearchFilters
@@ -91,7 +91,7 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
-    """A page of matches, how the words were read, and the facets and total of all matches.
+    """A page of matches, the interpretation of the words, and the facets and total of all matches.
 
     `is_partial` when the matches have most of the words, as none has all.
     """

@@ -1,4 +1,4 @@
-"""The use case of search: a query to the index, one page in one order."""
+"""The use case of search: a query to the index, and one page of its matches."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,8 @@ from services.internship.search.requests import (
 )
 
 MAX_INDEX_ANSWER_S = 1.2
-"""The longest that the index takes to answer; leaves the call time to answer with what there is."""
+"""The longest time for the index to answer; the rest of the call's time is for answering with partial
+results."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class SearchListings:
     async def search(self, request: SearchRequest, cursor: PageCursor) -> SearchPage:
         """Return the page that begins at `cursor`. Raises UNAVAILABLE when no shard answers.
 
-        Where no listing has all words, those with fewer of them are searched while the call has time left.
+        When no listing has all words, listings with fewer of them are searched while the call has time left.
         """
         reading = self._parse_text(request, cursor.weights)
         if reading.is_empty:
@@ -96,7 +97,7 @@ class SearchListings:
     async def _total(
         self, matches: QueryMatches, page: CappedPage[SearchMatch], known: TotalEstimate | None
     ) -> TotalEstimate:
-        """Return the total of the first page; of a page that holds all there are, its size; else count."""
+        """Return the first page's total; for a page with all matches its size; else count."""
         if known is not None:
             return known
         if page.next is None:
@@ -107,7 +108,7 @@ class SearchListings:
 def _fallback_queries(
     request: SearchRequest, reading: ParsedQuery, cursor: PageCursor
 ) -> Iterator[SearchQuery]:
-    """Yield queries until one has matches: all words, most of them, any; a later page as before."""
+    """Yield queries until one has matches: with all words, most, any; a later page's as its first's."""
     sort = effective_sort(request.sort, reading.terms)
     query = SearchQuery(words=reading.terms, filters=request.filters, sort=sort)
     if cursor.total is not None:
@@ -125,13 +126,13 @@ def _fallback_queries(
 
 
 def _has_time_left() -> bool:
-    """Whether the call can wait for the index once more, and still answer in time."""
+    """Return whether the call can wait for the index once more, and still answer in time."""
     left_s = remaining_s()
     return left_s is None or left_s > MAX_INDEX_ANSWER_S
 
 
 def _filters_in_use(filters: SearchFilters) -> frozenset[str]:
-    """Return the filters that are set already: words that could stand for another are words."""
+    """Return the filters that are set already: words that could stand for another are plain words."""
     asked = {
         "city": filters.cities or filters.near,
         "country": filters.country,

@@ -1,4 +1,4 @@
-"""Completing what somebody types, from what this process knows of the index: no query is made."""
+"""Completions of a typed text from this process's copy of the index's vocabulary, without a query."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _MIN_PLACE_START_CHARS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A completion, and about how many open listings have it."""
+    """A completion, and the approximate number of open listings with it."""
 
     phrase: Phrase
     count: int
@@ -31,7 +31,7 @@ class SuggestCompletions:
     places: Gazetteer
 
     def completions(self, text: str, limit: int) -> list[Suggestion]:
-        """At most `limit` completions, the best first: as typed, then by other names, then as if misspelt."""
+        """Return at most `limit` completions, the best first: as typed, by aliases, by corrections."""
         typed = phrase_lookup_key(text)
         if not typed:
             return []
@@ -54,14 +54,14 @@ class SuggestCompletions:
             yield from self.lexicon.phrases.completions(meant, limit)
 
     def _aliases(self, typed: str) -> Iterator[Phrase]:
-        """Skills by another name: `k8s` completes to Kubernetes where a listing asks for it."""
+        """Yield skills by their aliases: `k8s` completes to Kubernetes if a listing asks for it."""
         for name in SYNONYM_SETS:
             if any(fold_text(spelling).startswith(typed) for spelling in name.spellings):
                 phrase = self.lexicon.phrases.find_phrase(PhraseKind.SKILL, fold_text(name.label))
                 yield from () if phrase is None else (phrase,)
 
     def _places(self, typed: str) -> Iterator[Phrase]:
-        """Cities by another name: `münch` completes to Munich where a listing is there."""
+        """Yield cities by their other names: `münch` completes to Munich if a listing is there."""
         if len(typed) < _MIN_PLACE_START_CHARS and typed.isascii():
             return
         found = self.places.starting_with(typed, MAX_PLACE_NAMES)

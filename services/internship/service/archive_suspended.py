@@ -1,4 +1,4 @@
-"""The use case by which listings that stay suspended are archived."""
+"""The use case that archives listings which stay suspended."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

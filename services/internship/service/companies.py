@@ -1,4 +1,4 @@
-"""The port through which use cases look companies up, and the check that a company may post."""
+"""The port to companies, and the check that a company may post."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,14 +10,14 @@ from services.internship.domain.moderation import CompanyTrustState
 
 @dataclass(frozen=True, slots=True)
 class CompanySnapshot:
-    """A company as listings name it, and its state as in the contract, without prefix."""
+    """A company's name for listings, and its state's contract name without prefix."""
 
     company: ListingCompany
     state: str = ""
 
     @property
     def is_suspended(self) -> bool:
-        """Whether it may post nothing."""
+        """Whether it must not post."""
         return self.state == CompanyTrustState.SUSPENDED
 
 
@@ -30,7 +30,7 @@ class CompanyDirectory(Protocol):
 
 
 async def require_active_company(companies: CompanyDirectory, company_id: str) -> ListingCompany:
-    """Return the company, which may post. Raises as `require_active_snapshot`."""
+    """Return the company if it may post. Raises as `require_active_snapshot`."""
     return (await require_active_snapshot(companies, company_id)).company
 
 

@@ -1,4 +1,4 @@
-"""The use case by which listings expire."""
+"""The use case that expires listings."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The use cases by which listings follow their company: its name, and its suspension."""
+"""The use cases that apply a company's changes to its listings: its name, and its suspension."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ class CompanyStateUpdate:
 
 @dataclass(frozen=True)
 class FollowCompany:
-    """Changes all listings of a company that has changed."""
+    """Applies changes of a company to all its listings."""
 
     listings: ListingRepository
     companies: CompanyDirectory
 
     async def follow_company_name(self, company_id: str) -> None:
-        """Name the company in all of its listings as it is named now.
+        """Update the company's name in all of its listings.
 
         The name is looked up instead of taken from the event, as events may overtake each other. Raises
         COMPANY_NOT_FOUND, UNAVAILABLE.
@@ -50,7 +50,8 @@ class FollowCompany:
     async def follow_company_state(self, update: CompanyStateUpdate, handling: IncomingEvent) -> None:
         """Suspend the open listings of a suspended company; reinstate them when it is no longer suspended.
 
-        The listings come first, one by one, which is repeatable; with the standing the event is handled.
+        The listings are changed first, one by one, which is repeatable; the event counts as handled with the
+        standing.
         """
         known = await self.listings.get_standing(update.company_id)
         if update.version > known.version:

@@ -33,9 +33,9 @@ from services.internship.service.companies import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompanyCall:
-    """A company member's call for a change: who calls, and which version of the listing is expected.
+    """A company member's call for a change: the caller, and the expected version of the listing.
 
-    `etag` "" takes any version. `operation` is the one that the idempotency key stands for.
+    `etag` "" accepts any version. `operation` is the one of the idempotency key.
     """
 
     principal: Principal
@@ -44,7 +44,7 @@ class CompanyCall:
 
     @property
     def actor(self) -> Actor:
-        """The caller as the history names it."""
+        """The caller as an actor of the history."""
         return Actor(kind=ActorKind.COMPANY, id=self.principal.id)
 
 
@@ -96,7 +96,7 @@ class ManageListings:
         return await self._update_with_standing(call, listing_id, decide)
 
     async def publish(self, call: CompanyCall, listing_id: str) -> Listing:
-        """Open a draft, or have it reviewed first if its company is not trusted.
+        """Open a draft, or submit it for review if its company is not trusted.
 
         Raises as `transitions.publish_listing`, COMPANY_SUSPENDED.
         """
@@ -118,7 +118,7 @@ class ManageListings:
         return await self._move(call, listing_id, ListingState.DRAFT, only_from=ListingState.PENDING_REVIEW)
 
     async def archive(self, call: CompanyCall, listing_id: str) -> Listing:
-        """Put a listing away for good. Raises ILLEGAL_TRANSITION."""
+        """Archive a listing for good. Raises ILLEGAL_TRANSITION."""
         return await self._move(call, listing_id, ListingState.ARCHIVED)
 
     async def pause(self, call: CompanyCall, listing_id: str) -> Listing:
@@ -153,7 +153,7 @@ class ManageListings:
         await self.listings.delete(listing_id, decide)
 
     def _located(self, listing: Listing) -> Listing:
-        """Return the listing with coordinates that older versions of the service have not stored."""
+        """Return the listing with coordinates that older versions of the service did not store."""
         return replace(listing, posting=geocode_posting(listing.posting, self._locate_city))
 
     def _locate_city(self, city: str, region: str, country: str) -> Coordinates | None:
@@ -200,7 +200,7 @@ class ManageListings:
 
 
 def is_member(principal: Principal, listing: Listing) -> bool:
-    """Whether the principal acts for the listing's company."""
+    """Return whether the principal is a member of the listing's company."""
     return principal.kind == "COMPANY" and principal.org == listing.company.id
 
 

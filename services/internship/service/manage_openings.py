@@ -43,7 +43,7 @@ class ManageOpenings:
         application_version: int,
         operation: IdempotentOperation | None = None,
     ) -> Listing:
-        """Keep one opening for an offer of the application, once.
+        """Reserve one opening for an offer of the application; a repeat reserves no second one.
 
         Raises INTERNSHIP_NOT_FOUND, NO_OPENING_LEFT, UNEXPECTED_STATE.
         """
@@ -83,7 +83,7 @@ class ManageOpenings:
     ) -> None:
         """Release the opening of an application that is not hired at this version, unless it is `offered`.
 
-        A hire whose version is unknown is released only by a move that says it was hired until then.
+        A hire whose version is unknown is released only by a move that was made from HIRED.
         """
 
         def decide(

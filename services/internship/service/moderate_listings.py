@@ -35,7 +35,7 @@ class ModerateListings:
     listings: ListingRepository
 
     async def list_cases(self, state: ListingState, limit: int) -> tuple[list[ModerationCase], Sequence[str]]:
-        """Return the listings in a state, the longest waiting first; and the shards that did not answer."""
+        """Return the listings in a state, the longest waiting first, and the shards that did not answer."""
         rows, missing = await self.listings.list_in_state(state, limit)
         return [_build_case(listing, standing) for listing, standing in rows], missing
 
@@ -54,7 +54,7 @@ class ModerateListings:
         reason: str,
         operation: IdempotentOperation | None = None,
     ) -> ModerationCase:
-        """Carry out a decision on the version of `etag`; an approval makes the company trusted with it.
+        """Apply a decision to the version of `etag`; an approval also makes the company trusted.
 
         Raises INTERNSHIP_NOT_FOUND, STALE_ETAG, ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE.
         """

@@ -1,4 +1,4 @@
-"""Publishing how many readers listings have had."""
+"""Publishing listings' numbers of readers."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,16 +18,16 @@ _log = get_logger()
 
 @dataclass(frozen=True)
 class ViewPublisher:
-    """Publishes each listing's number of readers, by the difference to the published one of the same day.
+    """Publishes each listing's number of readers, as the difference to the published one of the same day.
 
-    Readings that a killed worker had taken are published with the listing's next reader.
+    Counts that a killed worker had taken are published with the listing's next reader.
     """
 
     published: PublishedViewRepository
     readers: UniqueReaderCounter
 
     async def publish_counts(self) -> None:
-        """Publish the listings that have new readers since the last time."""
+        """Publish the numbers of listings with new readers since the last run."""
         while readings := await self.readers.pop_changed(BATCH_SIZE):
             counts = await self._counts(readings)
             for shard, of_shard in self.published.group_by_shard(counts).items():

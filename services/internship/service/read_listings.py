@@ -17,13 +17,13 @@ OPERATOR_KINDS: Final = frozenset({"SERVICE", "MODERATOR", "ADMIN"})
 
 @dataclass(frozen=True)
 class ReadListings:
-    """Reads listings as far as the caller may see them."""
+    """Reads listings that the caller may see."""
 
     listings: ListingRepository
     views: ViewRecorder
 
     async def get_public(self, listing_id: str) -> Listing | None:
-        """Return the listing if everybody may read it; None otherwise."""
+        """Return the listing if it is public; None otherwise."""
         listing = await self.listings.get(listing_id)
         return listing if listing is not None and listing.state in PUBLIC_STATES else None
 
@@ -41,13 +41,13 @@ class ReadListings:
         return listing
 
     async def list_intakes(self, listing_ids: Sequence[str]) -> FoundByShard[Listing]:
-        """Return listings in any state, without the fields that applying does not need."""
+        """Return listings in any state, with only the fields that applying needs."""
         return await self.listings.list_intakes(listing_ids)
 
     async def list_of_company(
         self, principal: Principal, states: Sequence[ListingState], before: str | None, limit: int
     ) -> tuple[list[Listing], bool]:
-        """Return the caller's company's listings older than `before`, newest first, and if more exist."""
+        """Return the company's listings older than `before`, newest first, and whether more exist."""
         found = await self.listings.list_of_company(
             principal.org, states=states, before=before, limit=limit + 1
         )

@@ -1,7 +1,7 @@
-"""Counting the readers of listings where they read.
+"""Counting the readers of listings.
 
-The edge notes the reads that it answers, from its cache or past it (`gateway/ratelimit/view_log.py`); here
-those are counted that it cannot know: of people who are signed in, and over gRPC.
+The edge records the reads that it can tell apart (`gateway/ratelimit/view_log.py`); here the others are
+counted: reads of people who are signed in, and over gRPC.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ from chassis.redis.client import REDIS_ERRORS
 from chassis.redis.unique_readers import UniqueReaderCounter
 
 MAX_WAITING_READINGS: Final = 50_000
-"""Readings that may wait to be noted; more than a process can answer in many seconds."""
+"""Reads that may wait to be stored; more than a process can answer in many seconds."""
 
 _log = get_logger()
 
 
 class ViewRecorder:
-    """Notes who reads a listing. A process that is killed loses the readings of one interval."""
+    """Counts readers of listings. A process that is killed loses the reads of one interval."""
 
     def __init__(self, readers: UniqueReaderCounter, interval_s: float) -> None:
         self._readers = readers
@@ -27,7 +27,7 @@ class ViewRecorder:
         self._waiting: set[tuple[str, str]] = set()
 
     def record(self, listing_id: str, reader_id: str) -> None:
-        """Note that a reader reads a listing; "" for a reader that the edge has noted already."""
+        """Count a reader of a listing; "" for a reader that the edge has recorded already."""
         if reader_id and len(self._waiting) < MAX_WAITING_READINGS:
             self._waiting.add((listing_id, reader_id))
 
@@ -38,7 +38,7 @@ class ViewRecorder:
             await self.flush()
 
     async def flush(self) -> None:
-        """Store the waiting readings; while Redis does not answer they go on waiting."""
+        """Store the waiting reads; while Redis does not answer they go on waiting."""
         seen, self._waiting = self._waiting, set()
         if not seen:
             return

@@ -1,8 +1,8 @@
-"""The contents of notifications: one class a template, its fields are the template's typed variables.
+"""The contents of notifications: one class a template, whose fields are the template's typed variables.
 
-The files of a template are in `templates/<template>/v<version>/`: `subject.txt` (also the title of the
-inbox entry), `inbox.txt` (its text), `body.txt` and `body.html`. A change of the fields is a new
-version: mails that wait are rendered by the version that they were written for.
+The files of a template are in `templates/<template>/v<version>/`: `subject.txt` (also the title of the inbox
+entry), `inbox.txt` (its text), `body.txt` and `body.html`. A change of the fields is a new version: waiting
+mails are rendered by the version that they were written for.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 
 class NotificationCategory(StrEnum):
-    """What a notification is about."""
+    """The subject area of a notification."""
 
     SECURITY = "SECURITY"
     APPLICATION = "APPLICATION"
@@ -28,17 +28,20 @@ class NotificationContent:
     category: ClassVar[NotificationCategory]
     in_inbox: ClassVar[bool] = True
     named: ClassVar[bool] = True
-    """Whether the mail calls its reader by name. Never where another person may have typed both the name
-    and the address: the mail would carry that person's words to any address."""
+    """Whether the mail addresses its reader by name.
+
+    Never where another person may have typed both the name and the address: the mail would carry that
+    person's words to any address.
+    """
 
     @property
     def about(self) -> str:
-        """The ID of what it is about; empty when that is the account itself."""
+        """The ID of the notification's subject; empty when that is the account itself."""
         return ""
 
     @property
     def path(self) -> str:
-        """Where to go on from here, under the public address: a page of `gateway/pages`."""
+        """The path of its link under the public address: a page of `gateway/pages`."""
         return "/app/login"
 
 
@@ -49,7 +52,7 @@ class _SecurityContent(NotificationContent):
 
 @dataclass(frozen=True, kw_only=True)
 class VerificationCode(_SecurityContent):
-    """The code that proves an address. It never enters the inbox."""
+    """The code that verifies an address. It is never stored in the inbox."""
 
     template: ClassVar[str] = "verification_code"
     in_inbox: ClassVar[bool] = False
@@ -59,7 +62,7 @@ class VerificationCode(_SecurityContent):
 
     @property
     def path(self) -> str:
-        """Where to type the code."""
+        """The page where the code is typed."""
         return "/app/verify-email"
 
 
@@ -72,7 +75,7 @@ class RegistrationRepeated(_SecurityContent):
 
     @property
     def path(self) -> str:
-        """Where to sign in."""
+        """The page for signing in."""
         return "/app/login"
 
 
@@ -84,7 +87,7 @@ class SessionCompromised(_SecurityContent):
 
     @property
     def path(self) -> str:
-        """Where to sign in."""
+        """The page for signing in."""
         return "/app/login"
 
 
@@ -96,7 +99,7 @@ class _ApplicationContent(NotificationContent):
 
     @property
     def about(self) -> str:
-        """The application."""
+        """The application's ID."""
         return self.application_id
 
     @property
@@ -238,7 +241,7 @@ class ListingContent(NotificationContent):
 
     @property
     def about(self) -> str:
-        """The listing."""
+        """The listing's ID."""
         return self.internship_id
 
     @property
@@ -254,7 +257,7 @@ class ListingPublished(ListingContent):
     template: ClassVar[str] = "listing_published"
     apply_deadline: datetime | None
     deadline_as_meant: str = ""
-    """As the clocks of the zone show it that the company named, with offset and zone; empty without one."""
+    """The deadline in the company's time zone, with offset and zone; empty without a deadline."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,7 +329,7 @@ class CompanyContent(NotificationContent):
 
     @property
     def about(self) -> str:
-        """The company."""
+        """The company's ID."""
         return self.company_id
 
     @property

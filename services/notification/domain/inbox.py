@@ -23,7 +23,7 @@ class Notification:
 
 
 class MailDeliveryState(StrEnum):
-    """The state of a mail. BOUNCED: the other side refused it for good. FAILED: given up."""
+    """The state of a mail. BOUNCED: refused for good by the recipient's server. FAILED: given up."""
 
     QUEUED = "QUEUED"
     SENDING = "SENDING"
@@ -34,10 +34,10 @@ class MailDeliveryState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class MailDelivery:
-    """One mail on its way; it shares the ID of its notification.
+    """One mail in delivery; it shares the ID of its notification.
 
-    `sealed` holds address and variables, encrypted; it is wiped as soon as the mail has been accepted or
-    refused for good. `attempts` counts from 1 with the first try to send.
+    `sealed` holds address and variables, encrypted; it is deleted as soon as the mail has been accepted or
+    refused for good. `attempts` counts from 1 with the first attempt.
     """
 
     id: str
@@ -54,12 +54,12 @@ class MailDelivery:
 
 
 InboxPosition = tuple[datetime, str]
-"""The place of an entry in its inbox: when it was made, and its ID."""
+"""The position of an entry in its inbox: its creation time, and its ID."""
 
 
 @dataclass(frozen=True)
 class OutgoingNotification:
-    """The mail of one recipient of one event, and most often an inbox entry of the same ID."""
+    """The mail to one recipient of one event, usually with an inbox entry of the same ID."""
 
     delivery: MailDelivery
     notification: Notification | None
@@ -67,7 +67,7 @@ class OutgoingNotification:
 
 @dataclass(frozen=True, slots=True)
 class MailWasRequested:
-    """A notification was stored whose mail is to be sent."""
+    """A notification with a mail to send was stored."""
 
     notification_id: str
     recipient_id: str

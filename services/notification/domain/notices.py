@@ -1,7 +1,7 @@
-"""The audience table: which event tells whom what.
+"""The table of audiences: the notices of each event, and their recipients.
 
-A student learns only what the student's view of the application shows (see the pipeline's table of
-statuses); a rejection stays untold until it is disclosed, and so does its undoing.
+A student is notified only of changes that the student's view of the application shows (see the pipeline's
+table of statuses); a rejection is not notified before its disclosure, nor is its undoing.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,14 +52,14 @@ MAX_NOTICE_AGE: Final = timedelta(days=3)
 
 @dataclass(frozen=True)
 class ToUser:
-    """One person, at the address that we know."""
+    """One person, at the address of their account."""
 
     user_id: str
 
 
 @dataclass(frozen=True)
 class ToAddress:
-    """One person, at the address that the event names."""
+    """One person, at the address in the event."""
 
     user_id: str
     email: str
@@ -79,7 +79,8 @@ Audience = ToUser | ToAddress | ToCompany
 class Notice:
     """A content for an audience.
 
-    With `requires_earlier`, it reaches only those who were notified of that before, about the same subject.
+    With `requires_earlier`, it reaches only recipients with an earlier notification of that kind about the
+    same subject.
     """
 
     audience: Audience
@@ -92,7 +93,7 @@ Notices = tuple[Notice, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationFacts:
-    """What the events of an application tell about it."""
+    """The facts in the events of an application."""
 
     id: str
     student_id: str
@@ -105,7 +106,7 @@ class ApplicationFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationMove:
-    """An application's move; states, actor and reason by their names in the contract, without prefix."""
+    """An application's move; states, actor and reason by their contract names, without prefix."""
 
     application: ApplicationFacts
     from_state: str
@@ -131,7 +132,7 @@ class ListingChange:
 
 @dataclass(frozen=True, kw_only=True)
 class CompanyChange:
-    """A moderator's decision on a company; states by their names in the contract, without prefix."""
+    """A moderator's decision on a company; states by their contract names, without prefix."""
 
     company_id: str
     company_name: str
@@ -153,7 +154,7 @@ _STATUS_BY_STATE: Final[Mapping[str, tuple[int, str]]] = {
     "WITHDRAWN": (6, "Withdrawn"),
     "CLOSED": (6, "Closed"),
 }
-"""By state: how far along the student sees the application, and the status that the student is shown."""
+"""By state: the position in the pipeline that the student sees, and the status that they are shown."""
 
 _CLOSED_REASON_TEXTS: Final[Mapping[str, str]] = {
     "LISTING_ENDED": "The internship is no longer offered.",
@@ -186,7 +187,7 @@ _MODERATION_CONTENTS: Final[
     "SUSPENDED": ListingSuspended,
     "ARCHIVED": ListingRejected,
 }
-"""Where a moderator moves a listing, with a reason."""
+"""The moderators' moves of a listing that have a reason."""
 _LISTING_STATE_CONTENTS: Final[Mapping[str, type[ListingContent]]] = {
     "PENDING_REVIEW": ListingInReview,
     "EXPIRED": ListingExpired,
@@ -196,27 +197,27 @@ _LISTING_STATE_CONTENTS: Final[Mapping[str, type[ListingContent]]] = {
 
 
 def is_too_old_to_notify(happened: datetime, now: datetime) -> bool:
-    """Whether an event is too old for anybody to be notified of it."""
+    """Return whether an event is too old to notify recipients of it."""
     return now - happened > MAX_NOTICE_AGE
 
 
 def verification_notices(user_id: str, email: str, code: str, expire_time: datetime) -> Notices:
-    """Return the code goes to the address that it is to prove."""
+    """Return the mail with the code, to the address that it verifies."""
     return (Notice(ToAddress(user_id, email), VerificationCode(code=code, expire_time=expire_time)),)
 
 
 def repeated_registration_notices(user_id: str, email: str) -> Notices:
-    """Return the owner of the account learns of the attempt; who made it learns nothing."""
+    """Return the notice of a repeated registration to the account's owner; the visitor gets none."""
     return (Notice(ToAddress(user_id, email), RegistrationRepeated()),)
 
 
 def compromised_session_notices(user_id: str) -> Notices:
-    """Return the owner of the session is warned."""
+    """Return the warning to the owner of the session."""
     return (Notice(ToUser(user_id), SessionCompromised()),)
 
 
 def submission_notices(application: ApplicationFacts) -> Notices:
-    """Return the student gets a confirmation, the company its new applicant."""
+    """Return the confirmation to the student, and the notice of a new applicant to the company."""
     return (
         Notice(ToUser(application.student_id), ApplicationReceived(**_student_facts(application))),
         Notice(
@@ -227,23 +228,23 @@ def submission_notices(application: ApplicationFacts) -> Notices:
 
 
 def disclosed_rejection_notices(application: ApplicationFacts) -> Notices:
-    """From now on the student may know."""
+    """Return the notice of a rejection to the student, who may know of it from now on."""
     return (Notice(ToUser(application.student_id), ApplicationNotSelected(**_student_facts(application))),)
 
 
 def move_notices(move: ApplicationMove) -> Notices:
-    """Return what a move tells the student and the company."""
+    """Return the notices of a move to the student and the company."""
     return (*_student_notices(move), *_company_notices(move))
 
 
 def listing_change_notices(change: ListingChange) -> Notices:
-    """Return the company learns when its listing is reviewed, goes online and stops taking applications."""
+    """Return the notices to the company when its listing is reviewed, published or closed."""
     content = _listing_content(change)
     return (Notice(ToCompany(change.company_id), content),) if content else ()
 
 
 def company_change_notices(change: CompanyChange) -> Notices:
-    """Return the company's members learn what was decided about it."""
+    """Return the notices of a moderator's decision to the company's members."""
     content = _company_content(change)
     return (Notice(ToCompany(change.company_id), content),) if content else ()
 

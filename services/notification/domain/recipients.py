@@ -16,7 +16,7 @@ class Addressee:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipient:
-    """A person who may be notified; `email` is empty until the registration has come."""
+    """A person who may be notified; `email` is empty until the registration has been received."""
 
     id: str
     email: str = ""
@@ -29,20 +29,20 @@ class Recipient:
 
     @property
     def addressee(self) -> Addressee | None:
-        """The addressee of mails; None as long as no address is known."""
+        """The addressee of mails; None while no address is known."""
         return self.addressee_at(self.email) if self.email else None
 
     def addressee_at(self, email: str) -> Addressee:
-        """Return the addressee at an address that an event names."""
+        """Return the addressee at an address of an event."""
         return Addressee(email=email, name=self.name, time_zone=self.time_zone, locale=self.locale)
 
     def with_registration(self, *, email: str, name: str, company_id: str) -> "Recipient":
-        """Return it with a registration; the name of a profile that came before it is kept."""
+        """Return it with a registration; the name of an earlier profile is kept."""
         known_name = self.name if self.profile_time and self.name else name
         return replace(self, email=email, name=known_name, company_id=company_id)
 
     def with_profile(self, *, name: str, locale: str, time_zone: str, at: datetime) -> "Recipient":
-        """Return it with a changed profile, unless a later change came before it."""
+        """Return it with a changed profile, unless a later change was applied before."""
         if self.profile_time and at < self.profile_time:
             return self
         return replace(self, name=name or self.name, locale=locale, time_zone=time_zone, profile_time=at)

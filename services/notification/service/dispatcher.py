@@ -39,12 +39,12 @@ class Dispatcher:
         self._clock = clock
 
     async def dispatch(self, notices: Notices, handling: IncomingEvent) -> None:
-        """Put each notice into the inboxes of its audience and request the mails; once per event.
+        """Store each notice in the inboxes of its audience and request the mails; once per event.
 
-        Nobody is notified of an event older than `MAX_NOTICE_AGE` (seeded or replayed history).
+        No notice is made of an event older than `MAX_NOTICE_AGE` (seeded or replayed history).
 
         Raises:
-            DomainError: UNAVAILABLE when somebody of the audience is not known yet.
+            DomainError: UNAVAILABLE when a member of the audience is not known yet.
         """
         if is_too_old_to_notify(handling.time, self._clock.now()):
             return

@@ -1,8 +1,8 @@
-"""Sends the mails that were asked for.
+"""Sends the requested mails.
 
-A mail is sent at least once. Between the mail server's yes and our writing SENT lies a moment in which
-this process may die; the delivery then stays SENDING until its lease is over, and the mail is sent again with
-the same Message-ID, by which mailboxes and mail servers can drop it. Writing SENT first would lose mails.
+A mail is sent at least once. This process may die between the mail server's acceptance and our writing SENT;
+the delivery then stays SENDING until its lease expires, and the mail is sent again with the same Message-ID,
+by which mailboxes and mail servers can drop it. Writing SENT first would lose mails.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from services.notification.rendering import (
 from services.notification.repository import NotificationRepository
 
 SENDING_LEASE: Final = timedelta(seconds=30)
-"""As long as a handler of events may take at most."""
+"""The time limit of an event handler."""
 RETRY_INTERVAL: Final = timedelta(seconds=0.25)
 MAX_ATTEMPTS: Final = 20
 _FINISHED_STATES: Final = frozenset({MailDeliveryState.SENT, MailDeliveryState.BOUNCED})
@@ -49,10 +49,10 @@ class Mailer:
         self._clock = clock
 
     async def send(self, delivery_id: str) -> None:
-        """Send one mail, unless that was done or is being done.
+        """Send one mail, unless it was sent or is being sent.
 
         Raises:
-            DomainError: UNAVAILABLE; a later try may succeed.
+            DomainError: UNAVAILABLE; a later attempt may succeed.
         """
         now = self._clock.now()
         claimed = await self._repository.claim_delivery(delivery_id, now=now, lease_until=now + SENDING_LEASE)
@@ -93,7 +93,7 @@ class Mailer:
         )
 
     async def _record_result(self, delivery: MailDelivery, state: MailDeliveryState, error: str) -> None:
-        """Try for as long as the claim lasts: a mail that is not known to be sent is sent again."""
+        """Store the result, with retries while the claim lasts: a mail without one is sent again."""
         until = delivery.lease_until or self._clock.now()
         while True:
             try:

@@ -16,13 +16,13 @@ from services.notification.repository import NotificationRepository
 
 _BACKLOG_PAGE: Final = 100
 _OVERLAP: Final = timedelta(minutes=1)
-"""How late an arrival may be seen at most: an older entry was there when the stream began."""
+"""The maximum delay of an arrival: an older entry existed when the stream began."""
 _MAX_KNOWN: Final = 1_000
 
 
 @dataclass(frozen=True)
 class InboxPage:
-    """Some entries, where the next page begins (None: nowhere), and how many entries are unread in all."""
+    """Some entries, the begin of the next page (None: there is none), and the number of all unread ones."""
 
     notifications: list[Notification]
     next_position: InboxPosition | None
@@ -57,7 +57,7 @@ class ReadInbox:
         return InboxPage(page, _position(page[-1]) if len(found) > size else None, unread_count)
 
     async def mark_read(self, user_id: str, ids: Sequence[str]) -> int:
-        """Mark these entries; return how many are left unread.
+        """Mark these entries; return the number of entries left unread.
 
         Raises:
             DomainError: NOTIFICATION_NOT_FOUND for an entry that is not in this inbox; none is marked then.
@@ -70,24 +70,24 @@ class ReadInbox:
         return await self._repository.unread_count(user_id)
 
     async def mark_all_read(self, user_id: str) -> int:
-        """Mark all up to now; return how many came since."""
+        """Mark all entries up to now; return the number of entries left unread."""
         await self._repository.mark_all_read(user_id, self._clock.now())
         return await self._repository.unread_count(user_id)
 
     @asynccontextmanager
     async def watch(self, user_id: str, last_id: str) -> AsyncIterator[AsyncIterator[Notification]]:
-        """Yield new entries as they arrive; first, when `last_id` is given, those that came after it.
+        """Yield new entries as they arrive; with `last_id`, first those that came after it.
 
-        After is by the time at which they were made; two workers that write to one inbox in the same instant
-        may commit in the other order. The pages of the inbox are complete in any case.
+        "After" is by creation time; two workers that write to one inbox in the same instant may commit in the
+        other order. The pages of the inbox are complete in any case.
 
         Raises:
             DomainError: OVERLOADED for too many streams or too slow a reader, UNAVAILABLE when arrivals
-                cannot be followed. In each case one resumes with the ID of the last entry.
+                cannot be followed. In each case the client resumes with the ID of the last entry.
         """
         with self._broadcaster.subscribe(user_id) as listener:
             await self._broadcaster.wait_until_following(user_id)
-            # Read before the stream is open: every entry that comes after that is new.
+            # Read before the stream is open: every later entry is new.
             recently = self._clock.now() - _OVERLAP
             known = {
                 each.id for each in await self._repository.list_since(user_id, (recently, ""), _MAX_KNOWN)
@@ -106,7 +106,7 @@ class ReadInbox:
         recently: datetime,
         known: set[str],
     ) -> AsyncIterator[Notification]:
-        """The backlog, then what arrives; arrivals are seen a little late, so some are in the backlog."""
+        """Yield the backlog, then arrivals; some arrivals are seen late, and are in the backlog already."""
         async for notification in self._backlog(user_id, last_id):
             if notification.create_time >= recently:
                 known.add(notification.id)

@@ -12,7 +12,7 @@ from services.user.domain.profile import Location, location_violations
 
 
 class CompanyState(StrEnum):
-    """How far a company has been checked; moderators say so. Proving a domain is not built yet."""
+    """The state of a company's verification by moderators. Proving a domain is not implemented yet."""
 
     UNSPECIFIED = "UNSPECIFIED"
     UNVERIFIED = "UNVERIFIED"
@@ -24,7 +24,7 @@ class CompanyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A moderator's decision on a company: who, when and why."""
+    """A moderator's decision on a company: moderator, time and reason."""
 
     time: datetime
     moderator: str
@@ -34,7 +34,7 @@ class Judgement:
 
 
 MAX_JUDGEMENTS: Final = 50
-"""The latest that a company's page keeps."""
+"""The latest decisions that a company's page keeps."""
 
 
 class CompanySize(StrEnum):
@@ -48,7 +48,7 @@ class CompanySize(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A company's page. Version 0 is a page that nobody has kept yet."""
+    """A company's page. Version 0 has not been stored yet."""
 
     id: str
     name: str = ""
@@ -63,7 +63,7 @@ class Company:
     judgements: tuple[Judgement, ...] = ()
 
     def with_state(self, state: CompanyState, moderator: str, reason: str, now: datetime) -> "Company":
-        """Return the company in another state, by a moderator's decision; the same one when it is in it."""
+        """Return the company in the state that a moderator decided; the same one when it has that state."""
         if state is self.state:
             return self
         judgement = Judgement(now, moderator, self.state, state, reason)

@@ -1,4 +1,4 @@
-"""The events of profiles and companies: what other services learn of a change."""
+"""The events of profiles and companies, by which other services follow changes."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from services.user.domain.profile import Profile
 
 @dataclass(frozen=True, slots=True)
 class ProfileWasUpdated:
-    """The part of a profile that other services know; changes of the rest are no events."""
+    """The part of a profile that other services know; changes of the rest are not events."""
 
     user_id: str
     name: str

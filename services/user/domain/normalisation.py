@@ -1,4 +1,4 @@
-"""One spelling for what people write in several: levels, partial dates, tags of languages, time zones."""
+"""Canonical spellings: levels, partial dates, language tags, time zones."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ _TAG_PARTS: Final = re.compile("[_-]")
 
 
 def normalise_profile(profile: "Profile") -> "Profile":
-    """Return the profile with what means the same written in one way."""
+    """Return the profile with values of one meaning in one spelling."""
     student = profile.student
     if student is not None:
         student = replace(student, languages=tuple(map(_normalise_language, student.languages)))
@@ -33,7 +33,7 @@ def normalise_profile(profile: "Profile") -> "Profile":
 
 
 def format_violations(student: "Student") -> Iterator[Violation]:
-    """Language levels that are none, and dates that are none."""
+    """Yield violations for invalid language levels and dates."""
     for index, language in enumerate(student.languages):
         if language.fluency and language.fluency not in LANGUAGE_LEVELS:
             yield Violation(
@@ -58,7 +58,7 @@ def _span_violations(path: str, start: str, end: str) -> Iterator[Violation]:
 
 
 def _is_before(one: str, other: str) -> bool:
-    """Whether it is so for certain: 2024 is not before 2024-05."""
+    """Return whether one date is certainly before the other: 2024 is not before 2024-05."""
     known = min(len(one), len(other))
     return one[:known] < other[:known]
 
@@ -86,7 +86,7 @@ def _normalise_language(language: "Language") -> "Language":
 
 
 def _normalise_locale(tag: str) -> str:
-    """By BCP 47: language in lower case, script with a capital, region in upper case."""
+    """Return the tag by BCP 47: language in lower case, script with a capital, region in upper case."""
     if not tag:
         return ""
     language, *parts = _TAG_PARTS.split(tag)

@@ -1,4 +1,4 @@
-"""Profiles of people: what they say of themselves, and which profiles make sense."""
+"""People's profiles and their rules."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ class ProfileKind(StrEnum):
 
 
 class Visibility(StrEnum):
-    """Who may find a student."""
+    """The visibility of a student to recruiters."""
 
     UNSPECIFIED = "UNSPECIFIED"
     NOBODY = "NOBODY"
@@ -130,7 +130,7 @@ class Preferences:
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """What a student says of themselves."""
+    """The student's part of a profile."""
 
     headline: str = ""
     summary: str = ""
@@ -164,10 +164,10 @@ class RegisteredAccount:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A person with an account. Version 0 is a profile that nobody has kept yet.
+    """A person with an account. Version 0 has not been stored yet.
 
-    `account_version` is that of its registration; None until that has come: such a
-    profile holds what the access token says and what its owner has filled in since.
+    `account_version` is that of its registration; None before it has been received: such a profile holds the
+    access token's data and the fields that its owner has filled in since.
     """
 
     id: str
@@ -191,8 +191,8 @@ class Profile:
     def with_registration(self, account: RegisteredAccount) -> "Profile":
         """Return the profile with a registration; the same object when that is not newer.
 
-        The first registration fills the empty fields. A later one comes only while the address is unproven:
-        another person registered it, who does not own what the earlier one filled in.
+        The first registration fills the empty fields. A later one comes only while the address is unverified:
+        another person registered it, who does not own the fields that the earlier one filled in.
         """
         if self.account_version is None:
             known, name = self, self.name or account.name
@@ -220,18 +220,18 @@ class Profile:
         )
 
     def with_verified_email(self) -> "Profile":
-        """Return the profile after its address was proven."""
+        """Return the profile after its address was verified."""
         return replace(self, email_verified=True)
 
     def with_student_part(self) -> "Profile":
-        """Students have a student part, others do not."""
+        """Return the profile with a student part if it is a student's, without one otherwise."""
         if self.kind is not ProfileKind.STUDENT:
             return replace(self, student=None)
         return self if self.student else replace(self, student=Student())
 
 
 def new_profile(user_id: str, kind: ProfileKind, company_id: str = "") -> Profile:
-    """Return a profile of which no more is known than the account."""
+    """Return a profile with no more data than the account's."""
     return Profile(user_id, kind, company_id).with_student_part()
 
 

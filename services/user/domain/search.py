@@ -1,4 +1,4 @@
-"""Finding students: what of a profile can be found, by whom, and by which words."""
+"""Searches for students: the searchable part of a profile, its visibility, and its words."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ from chassis.search.text_analysis import index_terms, name_key
 from services.user.domain.profile import Education, Location, Profile, ProfileKind, Skill, Student, Visibility
 
 MAX_WORDS_PER_STUDENT: Final = 500
-"""Different words by which one student can be found."""
+"""Different words of one student in the index."""
 MAX_NAMESAKES: Final = 20
-"""Cities of one name that a filter by city stands for."""
+"""Cities of one name that a filter by city includes."""
 STUDENT_ENTRY_FORMAT: Final = 2
 """The format of stored entries; `ProfileRepository.upgrade_outdated_entries` replaces others."""
 
 SKILL_WEIGHT, HEADLINE_WEIGHT, FIELD_WEIGHT, PLACE_WEIGHT, TEXT_WEIGHT = 100, 40, 12, 8, 2
-"""How much a term counts by where it is found."""
+"""The weight of a term by the place where it is found."""
 
 _ORDINARY: Final = """
 student students intern interns internship candidate candidates graduate graduates applicant applicants talent
@@ -29,16 +29,16 @@ talents studierende studenten studentin studenti estudiante estudiantes etudiant
 студент студенты طالب طلاب छात्र 学生 实习生 นักศึกษา 학생
 """
 STUDENT_GRAMMAR: Final = QueryGrammar(uninformative_words=frozenset(_ORDINARY.split()))
-"""Words that every student means."""
+"""The grammar of searches for students, with the words that fit every student."""
 
 NO_WORDS: Final = ParsedQuery()
 
 
 @dataclass(frozen=True, slots=True)
 class StudentEntry:
-    """A student as recruiters find them: the card that is shown, and what it is found by.
+    """A student in the index: the card that recruiters see, and the searchable data.
 
-    `impacts` says how much each of the `words` counts.
+    `impacts` is the weight of each of the `words`.
     """
 
     id: str
@@ -58,9 +58,9 @@ class StudentEntry:
 
 @dataclass(frozen=True, slots=True)
 class StudentQuery:
-    """Students with all of what was read and these skills, in this place, not of a company they have blocked.
+    """Students with these words and skills, in this place, who have not blocked the company.
 
-    `min_words` words have to be found; None: all that are demanded.
+    At least `min_words` words have to match; None: all required ones.
     """
 
     company_id: str
@@ -77,7 +77,7 @@ StudentSortKey = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class StudentPage:
-    """Entries in order, at most as many as were asked for, and the sort key of the last one.
+    """Entries in order, at most as many as requested, and the sort key of the last one.
 
     `missing` names shards that did not answer.
     """
@@ -90,7 +90,7 @@ class StudentPage:
 
 @dataclass(frozen=True, slots=True)
 class StudentPageCursor:
-    """Where a later page begins, and what of the first must stay as it was."""
+    """The begin of a later page, and the values of the first page that must not change."""
 
     after: StudentSortKey
     min_words: int
@@ -99,7 +99,7 @@ class StudentPageCursor:
 
 @dataclass(frozen=True, slots=True)
 class StudentSearchRequest:
-    """A search for students as it was asked for."""
+    """A search for students as requested."""
 
     company_id: str
     text: str
@@ -111,7 +111,7 @@ class StudentSearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class StudentSearchPage:
-    """A page of students, how the words were read, and how many had to match for it (0: all)."""
+    """A page of students, the interpretation of the words, and how many of them had to match (0: all)."""
 
     page: StudentPage
     reading: ParsedQuery
@@ -127,7 +127,7 @@ def build_student_query(
     city: str = "",
     country: str = "",
 ) -> StudentQuery:
-    """Return the query for what a recruiter typed."""
+    """Return the query for a recruiter's text."""
     return StudentQuery(
         company_id=company_id,
         reading=reading,
@@ -138,7 +138,7 @@ def build_student_query(
 
 
 def build_student_entry(profile: Profile, places: Gazetteer) -> StudentEntry | None:
-    """How recruiters find this person; None when they are not to be found."""
+    """Return the person's index entry; None when recruiters may not find them."""
     student = profile.student
     may_be_found = (
         profile.kind is ProfileKind.STUDENT
@@ -173,7 +173,7 @@ def _build_entry(profile: Profile, student: Student, places: Gazetteer) -> Stude
 def _impacts(
     student: Student, where: Location, city: GazetteerEntry | None, places: Gazetteer
 ) -> dict[str, int]:
-    """How much each term counts, those that count most first if there are too many."""
+    """Return the weight of each term, the highest first if there are too many."""
     state = places.state_name(city.region) if city and city.country == "US" else ""
     lands = places.containing_terms(city, where.country)
     impacts = Counter(dict.fromkeys([city.term, *lands] if city else lands, PLACE_WEIGHT))

@@ -32,7 +32,7 @@ def company_cache_key(company_id: str) -> str:
 
 
 class ManageCompanies:
-    """Reads and changes companies' profiles; a change leaves the cache."""
+    """Reads and changes companies' profiles; a change invalidates the cache."""
 
     def __init__(self, repository: CompanyRepository, page_cache: CompanyPageCache, clock: Clock) -> None:
         self._repository = repository
@@ -44,7 +44,7 @@ class ManageCompanies:
         return await self._repository.get(company_id)
 
     async def get_own(self, principal: Principal) -> Company:
-        """Return the caller's company; an empty one until its registration has come."""
+        """Return the caller's company; an empty one until its registration has been received."""
         company_id = _require_company_id(principal)
         return await self._repository.get(company_id) or Company(company_id)
 
@@ -68,7 +68,7 @@ class ManageCompanies:
         return company or Company(company_id)
 
     async def record_registration(self, company_id: str, name: str) -> None:
-        """Store the name that a registration gives; a repeat changes nothing."""
+        """Store the name of a registration; a repeat changes nothing."""
 
         def decide(found: Company | None) -> AggregateChange[Company] | None:
             before = found or Company(company_id)
@@ -79,7 +79,7 @@ class ManageCompanies:
         await self._page_cache.invalidate(company_cache_key(company_id))
 
     async def set_state(self, company_id: str, state: CompanyState, moderator: str, reason: str) -> Company:
-        """Store how far a company has been checked. Raises COMPANY_NOT_FOUND."""
+        """Store the state of a company's verification. Raises COMPANY_NOT_FOUND."""
 
         def decide(found: Company) -> AggregateChange[Company] | None:
             now = self._clock.now()
@@ -94,11 +94,11 @@ class ManageCompanies:
         return company
 
     async def list_in_state(self, state: CompanyState | None, after: str, limit: int) -> CompanyListPage:
-        """Return companies in a state, or all, in the order of their IDs."""
+        """Return companies in a state, or all, in order of ID, from all shards (`by_state`, `_id_`)."""
         return await self._repository.list_in_state(state, after=after, limit=limit)
 
     async def require_verified(self, principal: Principal) -> None:
-        """Raise COMPANY_NOT_VERIFIED unless the caller's company is verified, COMPANY_SUSPENDED."""
+        """Raise COMPANY_NOT_VERIFIED, or COMPANY_SUSPENDED, unless the caller's company is verified."""
         company = await self.get_own(principal)
         if company.state is CompanyState.SUSPENDED:
             raise DomainError("COMPANY_SUSPENDED", f"The company {company.name} is suspended.")

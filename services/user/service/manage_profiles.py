@@ -22,14 +22,14 @@ from services.user.repository import ProfileRepository
 
 
 class ManageProfiles:
-    """People's own profiles, and how others see students."""
+    """People's own profiles, and the view of students for others."""
 
     def __init__(self, repository: ProfileRepository, clock: Clock) -> None:
         self._repository = repository
         self._clock = clock
 
     async def get(self, principal: Principal) -> Profile:
-        """Return the caller's profile; the token's data until the registration has come."""
+        """Return the caller's profile; the token's data until the registration has been received."""
         return await self._repository.get(principal.id) or _profile_of_token(principal)
 
     async def update(
@@ -49,21 +49,22 @@ class ManageProfiles:
         return await self._repository.upsert(principal.id, decide) or _profile_of_token(principal)
 
     async def record_registration(self, account: RegisteredAccount, handling: IncomingEvent) -> None:
-        """Store the account that a registration names."""
+        """Store the account of a registration."""
 
         def decide(found: Profile | None) -> AggregateChange[Profile] | None:
             before = found or new_profile(account.user_id, account.kind, account.company_id)
             change = self._update(before, before.with_registration(account))
-            # Who follows profiles follows accounts too: only a later account is an event to them.
+            # Services that follow profiles follow accounts as well: only a later registration is an event to
+            # them.
             is_first = change is not None and before.account_version is None
             return AggregateChange(change.aggregate) if change is not None and is_first else change
 
         await self._repository.upsert(account.user_id, decide, handling=handling)
 
     async def record_verification(self, user_id: str, handling: IncomingEvent) -> None:
-        """Note that an address was proven: from now on recruiters may find the student.
+        """Record that an address is verified: from now on recruiters may find the student.
 
-        Raises UNAVAILABLE while the registration has not come, so that this is tried again.
+        Raises UNAVAILABLE while the registration has not been received, so that the event is retried.
         """
 
         def decide(found: Profile | None) -> AggregateChange[Profile]:
@@ -74,9 +75,9 @@ class ManageProfiles:
         await self._repository.upsert(user_id, decide, handling=handling)
 
     async def get_student(self, student_id: str) -> Profile:
-        """Return a student's profile as an application freezes it. Raises USER_NOT_FOUND for other accounts.
+        """Return a student's profile for an application. Raises USER_NOT_FOUND for other accounts.
 
-        Raises UNAVAILABLE while name and address have not come.
+        Raises UNAVAILABLE while name and address have not been received.
         """
         profile = await self._repository.get(student_id)
         if profile is None or profile.kind is not ProfileKind.STUDENT:
@@ -86,7 +87,7 @@ class ManageProfiles:
         return profile
 
     async def list_students(self, student_ids: Iterable[str]) -> FoundByShard[Profile]:
-        """Return several students' profiles; those whose name and address have not come are unavailable."""
+        """Return several students' profiles; those without a received registration are unavailable."""
         profiles = await self._repository.get_each(student_ids)
         students = [each for each in profiles.items if each.kind is ProfileKind.STUDENT]
         on_their_way = [each.id for each in students if each.account_version is None]

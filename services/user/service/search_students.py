@@ -1,4 +1,4 @@
-"""The use case by which recruiters find students."""
+"""The use case of recruiters' searches for students."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ _log = get_logger()
 
 
 class SearchStudents:
-    """Finds students who let recruiters find them."""
+    """Searches students who are visible to recruiters."""
 
     def __init__(self, repository: ProfileRepository, places: Gazetteer) -> None:
         self._repository = repository
@@ -34,7 +34,7 @@ class SearchStudents:
         self._vocabulary = Vocabulary()
 
     async def load_vocabulary(self) -> None:
-        """Read the words that students use, by which unfinished and misspelt ones are completed."""
+        """Load the words of students, by which unfinished and misspelt ones are completed."""
         self._vocabulary = Vocabulary(*await self._repository.count_words())
 
     async def keep_fresh(self) -> None:
@@ -49,7 +49,7 @@ class SearchStudents:
     async def search(
         self, request: StudentSearchRequest, position: StudentPageCursor | None, limit: int
     ) -> StudentSearchPage:
-        """Return a page of students with all words, or with most of them where nobody has all."""
+        """Return a page of students with all words, or with most of them if none has all."""
         taken = {"city": request.city, "country": request.country}
         reading = QueryParser(STUDENT_GRAMMAR, self._vocabulary, self._places).parse(
             request.text,

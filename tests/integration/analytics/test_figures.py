@@ -48,7 +48,7 @@ class CompanyScenario:
         self.events: list[TimedEvent] = []
 
     def listing(self, *states: str) -> str:
-        """Return a listing that was created as a draft and went through these states."""
+        """Create a listing as a draft, move it through these states, and return its ID."""
         id_ = new_id("int", slot_of(self.id))
         for version, state in enumerate(("DRAFT", *states), start=1):
             internship = Internship(
@@ -66,7 +66,7 @@ class CompanyScenario:
         self._happens(viewed, listing)
 
     def application(self, listing: str, *states: str, answered_after: timedelta | None = None) -> None:
-        """An application that was submitted and went through these states."""
+        """Submit an application and move it through these states."""
         id_, before = new_id("app"), "SUBMITTED"
         for version, state in enumerate(("SUBMITTED", *states), start=1):
             facts = events.ApplicationFacts(
@@ -114,7 +114,7 @@ async def counted(
     times: int,
     done: Callable[[], Awaitable[bool]],
 ) -> None:
-    """Every event is delivered `times` times, in a random order, and counted by a worker."""
+    """Deliver every event `times` times, in a random order, and let a worker count it."""
     batch = [_outgoing(each) for each in published] * times
     random.Random(7).shuffle(batch)
     publisher = EventPublisher(amqp_url)

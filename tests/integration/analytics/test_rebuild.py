@@ -21,7 +21,7 @@ NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
 
 class StoredSources:
-    """What other services have stored: all that companies tell, whether it has been counted yet or not."""
+    """The data of other services: all companies' events, whether counted yet or not."""
 
     def __init__(self, *companies: CompanyScenario) -> None:
         published = [each for company in companies for each in company.events]
@@ -45,7 +45,7 @@ class StoredSources:
         return self.histories.keys() & ids
 
     async def rebuild(self, shards: Shards, *, write: bool = True) -> list[int]:
-        """How many tracks, orphans, listings and companies were mended."""
+        """Return the numbers of repaired tracks, orphans, listings and companies."""
         rebuilder = FigureRebuilder(FigureRepository(shards), self.history, self.listing, write=write)
         tracks = await rebuilder.rebuild_tracks(list(self.histories.values()))
         pages = rebuilder.remove_orphans(APPLICATION_TRACKS, self.known_applications)
@@ -57,7 +57,7 @@ class StoredSources:
 
 
 async def counted(shards: Shards, published: Sequence[TimedEvent]) -> None:
-    """Each event is handled as a worker handles it, many at once."""
+    """Handle each event as a worker does, many at once."""
     (subscription,) = AnalyticsEventHandlers(FigureRepository(shards)).subscriptions()
 
     async def handle(each: TimedEvent) -> None:
@@ -68,7 +68,7 @@ async def counted(shards: Shards, published: Sequence[TimedEvent]) -> None:
 
 
 async def figures(shards: Shards) -> dict[str, Any]:
-    """All figures that are not 0, by what they are of."""
+    """Return all figures that are not 0, by subject."""
     found: dict[str, Any] = {}
     for shard in shards.all_shards():
         for collection in (FUNNELS, OVERVIEWS):

@@ -27,7 +27,7 @@ class QueryRecorder(CommandListener):
             self.filters.append((str(command["update"]), dict(update["q"])))
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        """Of no interest here."""
+        """Do nothing."""
 
     def failed(self, event: CommandFailedEvent) -> None:
-        """Of no interest here."""
+        """Do nothing."""

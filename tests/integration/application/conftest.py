@@ -16,13 +16,13 @@ from tests.stack import StackHandle
 
 @pytest.fixture(scope="session")
 def commands() -> QueryRecorder:
-    """What was sent to MongoDB."""
+    """Return the recorder of queries."""
     return QueryRecorder()
 
 
 @pytest.fixture(scope="session")
 async def shards(commands: QueryRecorder) -> AsyncIterator[Shards]:
-    """A database of this run's own on every shard."""
+    """Yield shards with a database of this run's own."""
     stack = StackHandle.under_test()
     slot_map = SlotMap.load(stack.topology.slot_map_file)
     name = f"ic_test_{secrets.token_hex(4)}"
@@ -37,7 +37,7 @@ async def shards(commands: QueryRecorder) -> AsyncIterator[Shards]:
 
 @pytest.fixture
 async def world(shards: Shards) -> AsyncIterator[ApplicationHarness]:
-    """Everything of the service, a clock that stands still, and peers with data of the test."""
+    """Yield the service with a clock that stands still, and peers with data of the test."""
     internships, users = InternshipService(), UserService()
     async with peers_of(internships, users) as peers:
         yield ApplicationHarness.on(shards, peers, internships, users)

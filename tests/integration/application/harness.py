@@ -40,7 +40,7 @@ POLICY = ApplicationPolicy(acceptance_timeout=timedelta(seconds=0.2))
 
 
 def rpc_handler(rpc: Callable[[Any], Awaitable[Message]], request: type[Message]) -> Any:
-    """One RPC of a peer: domain errors go out as the contract says."""
+    """Answer one RPC of a peer, with domain errors as the contract says."""
 
     async def answer(message: Any, context: Any) -> Message:
         try:
@@ -56,7 +56,7 @@ def rpc_handler(rpc: Callable[[Any], Awaitable[Message]], request: type[Message]
 
 
 class InternshipService:
-    """Listings of the test, with the opening's book-keeping; `interrupt` names where a call is cut short."""
+    """Listings of the test, with counts of openings; `interrupt` names where a call is cut short."""
 
     def __init__(self) -> None:
         self.listings: dict[str, internship.Internship] = {}
@@ -144,7 +144,7 @@ class _AnonymousIdentity:
 
 @asynccontextmanager
 async def peers_of(internships: InternshipService, users: UserService) -> AsyncIterator[Peers]:
-    """Both services on a real server, and the client with which ours calls them."""
+    """Run both services on a real server, and yield the client with which ours calls them."""
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((_internships(internships), _users(users)))
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
@@ -199,7 +199,7 @@ class ApplicationHarness:
     def on(
         cls, shards: Shards, peers: Peers, internships: InternshipService, users: UserService
     ) -> "ApplicationHarness":
-        """Return a service of its own on these stores and peers."""
+        """Return a service on these stores and peers."""
         clock = FixedClock(NOW)
         store, applicant_store = ApplicationRepository(shards), ApplicantRepository(shards)
         listings, students = ListingClient(peers.channel("internship")), StudentClient(peers.channel("user"))
@@ -248,7 +248,7 @@ class ApplicationHarness:
         request: Message,
         operation: IdempotentOperation | None = None,
     ) -> T:
-        """Call an RPC as somebody, perhaps under an idempotency key."""
+        """Call an RPC as `who`, perhaps under an idempotency key."""
         with acting_as(who, operation=operation):
             return await rpc(request, None)
 
@@ -298,7 +298,7 @@ class ApplicationHarness:
         return sorted(messages, key=_version)
 
     async def deliver(self) -> None:
-        """Brings the events in the outboxes that were not delivered yet to the handlers."""
+        """Deliver the undelivered events of the outboxes to the handlers."""
         handlers = {
             kind.DESCRIPTOR.name: (subscription.queue, handler)
             for subscription in self.handlers.subscriptions()
@@ -334,7 +334,7 @@ def to_incoming(event: events.Event, queue: str) -> IncomingEvent:
 
 
 def key(name: str, replay: bool = False) -> IdempotentOperation:
-    """Return what an idempotency key stands for."""
+    """Return the operation of an idempotency key."""
     return IdempotentOperation(id=name, started_at=NOW, is_replay=replay)
 
 

@@ -20,7 +20,7 @@ from tests.stack import StackHandle
 
 @pytest.fixture
 async def world() -> AsyncIterator[ApplicationHarness]:
-    """A service with a view of its own."""
+    """Yield a service with a view of its own."""
     internships, users = InternshipService(), UserService()
     async with (
         own_databases(StackHandle.under_test(), "application", COLLECTIONS) as shards,
@@ -32,7 +32,7 @@ async def world() -> AsyncIterator[ApplicationHarness]:
 async def rebuilt(
     world: ApplicationHarness, since: datetime | None = None, *, write: bool = True
 ) -> Counter[str]:
-    """How much was mended, by what was looked at."""
+    """Return the number of repairs, by kind."""
     mended = Counter[str]()
 
     def progress(what: str, _looked_at: int, wrong: int) -> None:

@@ -33,7 +33,7 @@ async def archive(world: ApplicationHarness, listing: internship.Internship) -> 
 async def becomes(
     world: ApplicationHarness, listing: internship.Internship, state: str, *, at: int = 0, was: str = "OPEN"
 ) -> None:
-    """The news that a listing is in another state, as its version `at`."""
+    """Return the event that a listing is in another state, as its version `at`."""
     published = internship.Internship()
     published.CopyFrom(listing)
     published.version = at or listing.version

@@ -75,7 +75,7 @@ class AuthHarness:
         return [event.code for event in await read_outbox(self.shards, VerificationRequested, user_id)]
 
     async def verified(self, email: str, password: str = PASSWORD) -> SignInResult:
-        """Register and proves an address."""
+        """Register and prove an address."""
         user_id = await self.register(email, password)
         return await self.registration.verify_email(email, (await self.codes(user_id))[-1])
 
@@ -83,7 +83,7 @@ class AuthHarness:
 def build_auth_harness(
     shards: Shards, redis: RedisCluster, clock: FixedClock, data_key: bytes, policy: SignInPolicy = LENIENT
 ) -> AuthHarness:
-    """One process's worth of the service."""
+    """Return the service as one process has it."""
     key_store = KeyStore(data_key)
     accounts, sessions = AccountRepository(shards), SessionRepository(shards)
     hasher = Argon2Hasher(threads=2, queue=32)

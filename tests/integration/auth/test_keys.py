@@ -18,7 +18,7 @@ DATA_KEY = bytes(32)
 
 
 def process(shards: Shards, clock: FixedClock) -> KeyRing:
-    """Return the keys as another process knows them."""
+    """Return the key ring of another process."""
     return KeyRing(SigningKeyRepository(shards), KeyStore(DATA_KEY), clock, ROTATION)
 
 

@@ -31,7 +31,7 @@ class AuthAndUserStubs:
     user: Any
 
     async def signed_in(self, *, company: str = "") -> auth.Session:
-        """Register an address and signs in without having proven it."""
+        """Register an address and sign in without having proven it."""
         email = f"{secrets.token_hex(8)}@campus.test"
         kind = ACCOUNT_KIND_COMPANY if company else ACCOUNT_KIND_STUDENT
         request = auth.RegisterRequest(

@@ -40,7 +40,7 @@ async def strict(shards: Shards, redis: RedisCluster, clock: FixedClock) -> Asyn
 async def undelayed(
     strict: AuthHarness, shards: Shards, redis: RedisCluster, clock: FixedClock
 ) -> AsyncIterator[AuthHarness]:
-    """The same accounts and the same counted failures, as if every delay had been sat out."""
+    """Yield a service on the same accounts and counted failures, without delays."""
     policy = SignInPolicy(first_delay_s=0.0)
     auth = build_auth_harness(shards, redis, clock, secrets.token_bytes(32), policy)
     yield auth
@@ -58,7 +58,7 @@ def somebody() -> str:
 
 
 async def tried(auth: AuthHarness, email: str, password: str, visitor: Visitor) -> str:
-    """How a sign-in ends: with a reason, or OK."""
+    """Return the outcome of a sign-in: a reason, or OK."""
     try:
         await auth.sign_in.login(email, password, visitor, add_allowance_headers)
     except DomainError as error:

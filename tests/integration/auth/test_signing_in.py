@@ -201,10 +201,10 @@ class ShardCommandCounter(CommandListener):
             self.commands.append(f"{event.command_name} {target}")
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        """Only what was begun counts."""
+        """Do nothing: only started commands count."""
 
     def failed(self, event: CommandFailedEvent) -> None:
-        """Only what was begun counts."""
+        """Do nothing: only started commands count."""
 
     def since(self, mark: int) -> Counter[str]:
         return Counter(self.commands[mark:])

@@ -30,7 +30,7 @@ def stack() -> StackHandle:
 
 @pytest.fixture(scope="session")
 async def database(stack: StackHandle) -> AsyncIterator[str]:
-    """A provisioned database on every shard, gone afterwards."""
+    """Yield shards with a provisioned database on each, dropped afterwards."""
     name = f"ic_test_{secrets.token_hex(4)}"
     clients: list[AsyncMongoClient[dict[str, Any]]] = [
         AsyncMongoClient(uri) for uri in stack.admin_uris().values()

@@ -67,7 +67,7 @@ async def read_all(cache: Cache, counter: CountingLoader, count: int = 60) -> in
 
 
 async def connections_that_end_are_noticed() -> None:
-    """`stopped` holds the loop up; a process that is not held up learns of it in this time."""
+    """Wait until this process has noticed them: `stopped` blocks the event loop."""
     await asyncio.sleep(0.05)
 
 

@@ -65,7 +65,7 @@ def news_of(subject: str) -> IncomingEvent:
 
 
 async def handle(shard: Shard, user: str, incoming: IncomingEvent) -> Any:
-    """Store a thing and tells of it; a user whose ID ends with `!` is refused half-way."""
+    """Store a thing and emit an event; refuse a user whose ID ends with `!` half-way."""
 
     async def work(tx: Transaction) -> str:
         await tx.db["things"].insert_one({"_id": user})

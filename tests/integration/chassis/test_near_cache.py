@@ -25,7 +25,7 @@ NODES = ("redis-1", "redis-2", "redis-3")
 
 
 class StoredValues:
-    """What the answers are loaded from."""
+    """The source of the answers."""
 
     def __init__(self) -> None:
         self.value = "first"
@@ -50,7 +50,7 @@ class CacheProcess:
         return UserVerified.FromString(answer or b"").user_id
 
     async def is_near(self, key: str = KEY) -> bool:
-        """Whether a read of `key` is answered by a copy."""
+        """Return whether a read of `key` is answered by a local copy."""
         before = near_hits()
         await self.read(key)
         return near_hits() == before + 1
@@ -59,7 +59,7 @@ class CacheProcess:
         await wait_until(lambda: self.is_near(key))
 
     def reads(self, value: str, key: str = KEY) -> Callable[[], Awaitable[bool]]:
-        """Asks whether a read brings this answer."""
+        """Return a check whether a read brings this value."""
 
         async def look() -> bool:
             return await self.read(key) == value
@@ -67,7 +67,7 @@ class CacheProcess:
         return look
 
     def has_heard_of(self, key: str) -> Callable[[], bool]:
-        """Asks whether the news of this key's change have come since this was called."""
+        """Return a check whether an invalidation of this key has arrived since this call."""
         heard: list[str] = []
         forget = self.cache._local.invalidate
 
@@ -134,7 +134,7 @@ def heard() -> RecordingListener:
 async def tracking(
     redis: RedisCluster, namespace: str, heard: RecordingListener
 ) -> AsyncIterator[RedisInvalidationSource]:
-    """Tracking that has begun on the node which holds `KEY`."""
+    """Yield a source that tracks the node of `KEY` already."""
     await redis.initialize()
     tracking = RedisInvalidationSource(redis, namespace)
     tracking.subscribe(heard)
@@ -156,7 +156,7 @@ async def watch_of(
 
 
 async def trackers(redis: RedisCluster, node: ClusterNode, namespace: str) -> list[dict[str, Any]]:
-    """Return the connections on which `node` tells of changes to the namespace."""
+    """Return the connections on which `node` announces changes of the namespace."""
     clients = await redis.client_list(target_nodes=node)
     return [client for client in clients if client["name"] == f"tracking-{namespace}:"]
 

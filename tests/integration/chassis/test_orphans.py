@@ -47,10 +47,10 @@ class ShardQueryRecorder(CommandListener):
             self.queries.append(repr(event.command))
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        """Nothing to note."""
+        """Do nothing."""
 
     def failed(self, event: CommandFailedEvent) -> None:
-        """Nothing to note."""
+        """Do nothing."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ class OrphanHarness:
         self.shards.apply_slot_map(slot_map, dict.fromkeys(slot_map.uris, slot_map))
 
     async def copy(self) -> None:
-        """Copy moving documents as a migration does: past the services' way to the shards."""
+        """Copy moving documents as a migration does, without the services' guards."""
         things = self.clients["s1"][self.database]["things"]
         moving = await things.find({"slot": {"$gte": MOVING.first, "$lte": MOVING.last}}).to_list()
         await self.clients["s2"][self.database]["things"].insert_many(moving)
@@ -116,7 +116,7 @@ async def world(stack: StackHandle) -> AsyncIterator[OrphanHarness]:
 
 
 async def moves(world: OrphanHarness) -> AsyncIterator[str]:
-    """Every step of a move that readers live through."""
+    """Yield at every step of a move that readers can observe."""
     yield "before"
     copying = rebalance.with_moves(world.first, [SlotMove(MOVING, "s1", "s2")])
     world.go_by(copying)

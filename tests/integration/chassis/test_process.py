@@ -55,7 +55,7 @@ class LaunchedProcess:
         assert any(part in line for line in self.popen.stdout)
 
     def end(self) -> tuple[int, str]:
-        """Wait for its end; return its exit status and what it wrote."""
+        """Wait for the process's end; return its exit status and its output."""
         written, _ = self.popen.communicate(timeout=30)
         return self.popen.returncode, written
 

@@ -104,7 +104,7 @@ class EchoInstance:
         return self
 
     async def leave(self, drain_s: float = 1.0) -> None:
-        """As a service process does on SIGTERM."""
+        """Leave as a service process does on SIGTERM."""
         self.registration.mark_draining()
         await asyncio.sleep(drain_s)
         await self._health.enter_graceful_shutdown()
@@ -112,7 +112,7 @@ class EchoInstance:
         self.registration.remove()
 
     async def die(self) -> None:
-        """Without a word."""
+        """Stop at once, without deregistration."""
         self.registration.remove()
         await self._server.stop(0)
 
@@ -123,7 +123,7 @@ CALLS_THAT_SHOW_A_CHANGE = 30
 
 @dataclass
 class LoadTally:
-    """What many calls, one after the other on several tasks, were answered."""
+    """The answers to many calls, one after the other on several tasks."""
 
     titles: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -159,7 +159,7 @@ class ControlPlaneHarness:
         self.write_mesh()
 
     def write_mesh(self, regions: tuple[str, ...] = ("local",), **changes: Any) -> None:
-        """Put another file in its place, as a careful editor does."""
+        """Replace the mesh file in one step, as a careful editor does."""
         self._gateway = changes.get("gateway", {})
         services = {service: {"port": 5001, "endpoints": {"registry": True}} for service in SERVICE_NAMES}
         content = {"regions": list(regions), "services": services, **changes}
@@ -168,7 +168,7 @@ class ControlPlaneHarness:
         unfinished.rename(self.mesh_file)
 
     async def change_mesh(self, **changes: Any) -> None:
-        """Another file, and back when every node that is connected has confirmed what it says."""
+        """Change the mesh file, and return when every connected node has confirmed it."""
         self.write_mesh(**{"gateway": self._gateway, **changes})
         labels = {"digest": hash_file_content(self.mesh_file.read_bytes())}
         await wait_until(
@@ -212,7 +212,7 @@ class ControlPlaneHarness:
         return started
 
     async def envoy(self, variant: VariantName = "delta", region: str = "local") -> None:
-        """Start it; it is killed in the end."""
+        """Start Envoy; it is killed in the end."""
         node = EnvoyNode("gateway-1", region, ("127.0.0.1", self.admin), ("127.0.0.1", self.ads), variant)
         config = self.folder / "envoy.json"
         config.write_text(json.dumps(build_bootstrap(node)))
@@ -263,7 +263,7 @@ class ControlPlaneHarness:
 
     @asynccontextmanager
     async def gateway_load(self, tasks: int = 4) -> AsyncIterator[LoadTally]:
-        """Call through Envoy until the block ends; each answer is noted."""
+        """Call through Envoy until the block ends, and count the answers."""
         load = LoadTally()
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.listen}") as client:
 

@@ -90,13 +90,13 @@ class SpoilingSnapshotBuilder:
 
 
 def _without_interval(snapshot: Snapshot) -> Snapshot:
-    """Return a cluster whose health check has no interval."""
+    """Return the snapshot with a cluster whose health check has no interval."""
     odd = {"name": "odd", "connect_timeout": "1s", "type": "STATIC", "health_checks": [{"timeout": "1s"}]}
     return snapshot.with_messages([parse_message(odd, Cluster)])
 
 
 def _without_filters(snapshot: Snapshot) -> Snapshot:
-    """Return a listener that cannot be."""
+    """Return the snapshot with an invalid listener."""
     spoilt = Snapshot.from_messages([parse_message({"name": "gateway", "filter_chains": [{}]}, Listener)])
     return Snapshot({**snapshot.resources, LISTENER_TYPE: spoilt.resources_of(LISTENER_TYPE)})
 

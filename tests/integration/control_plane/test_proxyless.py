@@ -185,7 +185,7 @@ async def test_a_delayed_call_is_answered_later_but_not_beyond_its_deadline(
 
 
 async def _outcome(channel: grpc.aio.Channel, timeout_s: float | None = 5) -> grpc.StatusCode:
-    """How a read ends. To keep its error would keep the channel, and with it a control plane that is gone."""
+    """Return the status of a read; its error would keep the channel and its control plane alive."""
     try:
         await stub_of(channel).GetInternship(GET, timeout=timeout_s)
     except grpc.aio.AioRpcError as error:

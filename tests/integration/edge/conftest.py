@@ -23,7 +23,7 @@ def published_jwks() -> bytes:
 
 
 class EdgeHarness(ControlPlaneHarness):
-    """Its gateway, and who answers behind it."""
+    """A control plane's harness with a gateway and services behind it."""
 
     internships: EchoInstance
     auth: EchoInstance
@@ -42,7 +42,7 @@ class EdgeHarness(ControlPlaneHarness):
         await wait_until(self._serves, "the gateway to answer")
 
     async def open_auth(self) -> None:
-        """Who answers for auth."""
+        """Start the service that answers for auth."""
         self.auth = await self.echo("auth")
         self.auth.answers["GetJwks"] = published_jwks()
 

@@ -49,7 +49,7 @@ EVENT_TIMEOUT_S = 60.0
 
 
 class InboxReader:
-    """One somebody, with a session of their own."""
+    """One user, with a session of their own."""
 
     def __init__(self, **claims: Any) -> None:
         self.id, self.session = new_id("usr"), new_id("ses")
@@ -243,7 +243,7 @@ class Browser:
         self._process = process
 
     async def told(self, what: str) -> dict[str, Any]:
-        """Return the next event of a kind; what comes before it is passed over."""
+        """Return the next event of a kind; skip others before it."""
         assert self._process.stdout is not None
         async with asyncio.timeout(EVENT_TIMEOUT_S):
             while line := await self._process.stdout.readline():

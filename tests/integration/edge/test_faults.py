@@ -22,7 +22,7 @@ DELAY_S = 55
 
 
 async def _listing(edge: EdgeHarness, *, signed_in: bool = True) -> httpx.Response:
-    """Read one that nobody has read before: past the cache when signed in, by way of it otherwise."""
+    """Read a listing that nobody has read before: past the cache when signed in, through it otherwise."""
     headers = _bearer(access_token("usr_1")) if signed_in else {}
     return await edge.client.get(f"/api/v1/internships/{new_id('int')}", headers=headers)
 

@@ -46,7 +46,7 @@ async def opened(folder: Path, limiter: LaunchedRateLimiter) -> AsyncIterator[Ed
 async def limited(
     launcher: RateLimiterLauncher, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[EdgeHarness]:
-    """One gateway for all tests, each of which has addresses and people of its own."""
+    """Yield one gateway for all tests, each of which has its own addresses and users."""
     async with opened(tmp_path_factory.mktemp("edge"), launcher(**SLOW_REDIS_SETTINGS)) as edge:
         yield edge
 

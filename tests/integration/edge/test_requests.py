@@ -76,7 +76,7 @@ class SingleTokenVerifier:
 
 
 async def _reading_of_a_service(metadata: Mapping[str, str]) -> str:
-    """Return what the services' own interceptor makes of what the gateway has sent on."""
+    """Return how the services' own interceptor reads the metadata that the gateway has sent."""
 
     async def who(_request: Any, _context: Any) -> bytes:
         return b"signed in" if current_principal_or_none() else b"anonymous"
@@ -200,7 +200,7 @@ async def test_head_is_answered_like_get_without_a_body_and_the_connection_stays
 
 
 def _read_alternately(port: int) -> None:
-    """On one connection. A body after HEAD would be read as the beginning of the next answer."""
+    """Send HEAD and GET in turn on one connection: a body after HEAD would be read as the next answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     connection.connect()
     held = connection.sock

@@ -44,7 +44,7 @@ class RealAuthHarness(EdgeHarness):
         self._closing.callback(process.kill)
 
     async def login(self, email: str, password: str = PASSWORD, **sent: Any) -> httpx.Response:
-        """Return a sign-in; `place` is the client's address."""
+        """Sign in and return the response; `place` is the client's address."""
         headers = {"x-forwarded-for": sent.pop("place", None) or somewhere(), **sent.pop("headers", {})}
         body = {"email": email, "password": password, **sent}
         self.client.cookies.clear()

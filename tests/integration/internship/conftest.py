@@ -17,14 +17,14 @@ from tests.stack import StackHandle
 
 @pytest.fixture(scope="session")
 async def shards() -> AsyncIterator[Shards]:
-    """Databases of this run's own."""
+    """Yield shards with databases of this run's own."""
     async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
         yield shards
 
 
 @pytest.fixture(scope="session")
 async def redis() -> AsyncIterator[RedisCluster]:
-    """The stack's Redis Cluster."""
+    """Yield a client of the stack's Redis Cluster."""
     stack = StackHandle.under_test()
     nodes = [f"{host}:{port}" for host, port in stack.redis_nodes]
     redis = connect_redis(nodes, stack.credentials.redis_password)
@@ -34,7 +34,7 @@ async def redis() -> AsyncIterator[RedisCluster]:
 
 @pytest.fixture(scope="session")
 async def cache(redis: RedisCluster) -> AsyncIterator[Cache]:
-    """A namespace of this run's own on the stack's Redis Cluster."""
+    """Yield a cache with a namespace of this run's own on the stack's Redis Cluster."""
     cache = Cache(redis, f"test-{secrets.token_hex(4)}")
     yield cache
     await cache.aclose()
@@ -42,5 +42,5 @@ async def cache(redis: RedisCluster) -> AsyncIterator[Cache]:
 
 @pytest.fixture
 def world(shards: Shards, cache: Cache, redis: RedisCluster) -> InternshipHarness:
-    """The service with a clock that stands still."""
+    """Return the service with a clock that stands still."""
     return InternshipHarness(shards, cache, redis)

@@ -40,7 +40,7 @@ def cities() -> list[dict[str, Any]]:
 
 
 def listings(number: int, *, companies: int, seed: int = 7) -> Iterator[pb.Internship]:
-    """Open listings as events tell of them; one in twenty has a deadline that has passed."""
+    """Yield open listings as in events; one in twenty has a deadline that has passed."""
     rng, faker = random.Random(seed), Faker()
     faker.seed_instance(seed)
     owners = [
@@ -92,13 +92,13 @@ def _place(city: dict[str, Any]) -> common.Location:
 
 @dataclass(frozen=True)
 class BruteForceSearch:
-    """Answers questions by looking at every listing."""
+    """Answers queries by examining every listing."""
 
     entries: Sequence[IndexEntry]
     now: datetime
 
     def found(self, question: SearchQuery) -> list[IndexEntry]:
-        """All matches in order."""
+        """Return all matches in order."""
         matches = [entry for entry in self.entries if self._is_match(entry, question)]
         value = self.value(question)
         return sorted(

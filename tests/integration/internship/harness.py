@@ -59,16 +59,16 @@ class FakeCompanies:
         return Principal(id=new_id("usr"), kind="COMPANY", role="OWNER", org=company.id, email_verified=True)
 
     def rename(self, company_id: str, name: str) -> None:
-        """Another name from now on."""
+        """Rename a company."""
         page = self.pages[company_id]
         self.pages[company_id] = replace(page, company=replace(page.company, name=name))
 
     def suspend(self, company_id: str) -> None:
-        """May post nothing from now on."""
+        """Suspend a company, which then may not post."""
         self.pages[company_id] = replace(self.pages[company_id], state="SUSPENDED")
 
     async def get_company(self, company_id: str) -> CompanySnapshot:
-        """See `CompanyDirectory`."""
+        """Return the company; see `CompanyDirectory`."""
         if company_id not in self.pages:
             raise not_found("COMPANY_NOT_FOUND", "company", company_id)
         return self.pages[company_id]
@@ -119,18 +119,18 @@ class InternshipHarness:
             )
 
     async def get(self, reader: Principal | None, listing_id: str) -> pb.Internship:
-        """Return what the reader is answered, parsed."""
+        """Return the parsed answer to a reader."""
         with acting_as(reader):
             answer = await self.api.GetInternship(pb.GetInternshipRequest(internship_id=listing_id), CONTEXT)
         return parsed(pb.Internship, answer)
 
     async def search(self, **query: Any) -> pb.ListInternshipsResponse:
-        """Return what a student finds."""
+        """Return the answer to a student's search."""
         with acting_as(STUDENT):
             return await self.api.ListInternships(pb.ListInternshipsRequest(**query), CONTEXT)
 
     def suggest(self, typed: str) -> list[pb.Suggestion]:
-        """Return what a text is completed to."""
+        """Return the completions of a text."""
         return list(suggestions_to_message(self.use_cases.suggestions.completions(typed, 10)).suggestions)
 
     async def take(self, listing_id: str, application_id: str, version: int = 3) -> pb.TakeOpeningResponse:
@@ -146,7 +146,7 @@ class InternshipHarness:
         return replace(POSTING, apply_deadline=self.clock.now() + timedelta(days=14))
 
     async def index(self) -> None:
-        """Brings index and vocabulary up to date."""
+        """Update index and vocabulary."""
         await self.deliver()
         await self.lexicon.reload()
 
@@ -186,6 +186,6 @@ def parsed(kind: type[M], answer: Any) -> M:
 
 @contextmanager
 def acting_with_key(principal: Principal, key: str, *, replay: bool = False) -> Iterator[None]:
-    """A call under an idempotency key."""
+    """Run a block as a call under an idempotency key."""
     with acting_as(principal, operation=IdempotentOperation(id=key, started_at=NOW, is_replay=replay)):
         yield

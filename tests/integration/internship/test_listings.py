@@ -279,7 +279,7 @@ async def test_a_worker_that_reports_again_reports_new_views_only(world: Interns
 
 
 async def told_views(world: InternshipHarness) -> None:
-    """What the worker does; the running stack's own worker may have taken some of it, and gives it back."""
+    """Run the worker's job; the running stack's own worker may have taken some of it, and gives it back."""
     await world.publisher.publish_counts()
 
 

@@ -45,7 +45,7 @@ def go_by(shards: Shards, slot_map: SlotMap) -> None:
 
 
 async def copy(shards: Shards, collection: str) -> None:
-    """As a migration does, past their owners."""
+    """Copy as a migration does, without the owners' guards."""
     source, target = shards.all_shards()
     moving = await source.unscoped[collection].find(THEIRS).to_list()
     assert moving
@@ -61,7 +61,7 @@ def switched(shards: Shards) -> SlotMap:
 
 
 async def moves(shards: Shards, collection: str) -> AsyncIterator[str]:
-    """Every step of a move that readers live through."""
+    """Yield at every step of a move that readers can observe."""
     yield "before"
     go_by(shards, begun(shards))
     await copy(shards, collection)
@@ -74,7 +74,7 @@ async def moves(shards: Shards, collection: str) -> AsyncIterator[str]:
 
 
 async def answered(world: InternshipHarness) -> list[Any]:
-    """Return what queries of all kinds find, and what they count."""
+    """Return the answers to queries of all kinds, and their counts."""
     found = []
     for query in QUERIES[::3]:
         wanted = search_request_from_message(

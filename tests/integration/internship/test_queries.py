@@ -55,10 +55,10 @@ class IndexUseRecorder(CommandListener):
                 self._look(update["q"], update.get("hint"), command)
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        """Of no interest here."""
+        """Do nothing."""
 
     def failed(self, event: CommandFailedEvent) -> None:
-        """Of no interest here."""
+        """Do nothing."""
 
     def _look(self, query: Any, hint: Any, command: Any) -> None:
         self.seen += 1
@@ -76,13 +76,13 @@ def _is_of_one_company(query: Any) -> bool:
 
 @pytest.fixture
 def watch() -> IndexUseRecorder:
-    """What was sent to MongoDB."""
+    """Return the recorder of queries and their indexes."""
     return IndexUseRecorder()
 
 
 @pytest.fixture
 async def watched(watch: IndexUseRecorder, world: InternshipHarness) -> AsyncIterator[InternshipHarness]:
-    """The service, watched."""
+    """Yield the service whose queries are recorded."""
     async with own_databases(
         StackHandle.under_test(), "internship", COLLECTIONS, listeners=[watch]
     ) as shards:

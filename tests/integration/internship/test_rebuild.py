@@ -25,7 +25,7 @@ from tests.stack import StackHandle
 
 @pytest.fixture
 async def world(cache: Cache, redis: RedisCluster) -> AsyncIterator[InternshipHarness]:
-    """A service with an index of its own."""
+    """Yield a service with an index of its own."""
     async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
         yield InternshipHarness(shards, cache, redis)
 
@@ -37,7 +37,7 @@ def rebuilder(world: InternshipHarness, *, write: bool = True) -> SearchIndexReb
 async def rebuilt(
     world: InternshipHarness, since: datetime | None = None, *, write: bool = True
 ) -> Counter[str]:
-    """How much was mended, by what was looked at."""
+    """Return the number of repairs, by kind."""
     mended = Counter[str]()
 
     def progress(what: str, _looked_at: int, wrong: int) -> None:
@@ -48,7 +48,7 @@ async def rebuilt(
 
 
 async def indexed(shards: Shards) -> dict[str, Any]:
-    """Return what the index holds, but for when it was written."""
+    """Return the entries of the index, without the time when they were written."""
     found = [
         row
         for shard in shards.all_shards()
@@ -61,7 +61,7 @@ async def indexed(shards: Shards) -> dict[str, Any]:
 
 
 async def market(world: InternshipHarness) -> list[pb.Internship]:
-    """Six open listings of two companies and one that was closed again, all indexed as they should be."""
+    """Return six open listings of two companies and one that was closed again, all indexed correctly."""
     owners = [world.companies.add("Acme"), world.companies.add("Brass")]
     listings = [await world.published(owner, title=f"Baker {i}") for owner in owners for i in range(3)]
     closed = await world.published(owners[0], title="Baker 9")

@@ -60,7 +60,7 @@ CITIES = {city.key: city.name.lower() for entry in MARKET for city in entry.citi
 
 @pytest.fixture(scope="module")
 async def market_shards() -> AsyncIterator[Shards]:
-    """Databases with the market in their index."""
+    """Yield databases with the market in their index."""
     async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
         await asyncio.gather(*(MongoSearchIndex(shards, FixedClock(NOW)).put(entry) for entry in MARKET))
         yield shards
@@ -68,7 +68,7 @@ async def market_shards() -> AsyncIterator[Shards]:
 
 @pytest.fixture
 async def market(market_shards: Shards, world: InternshipHarness) -> InternshipHarness:
-    """The service over the market."""
+    """Return the service over the market."""
     found = InternshipHarness(market_shards, world.cache, world.redis)
     await found.lexicon.reload()
     return found

@@ -60,7 +60,7 @@ FIRST_HITS = [
 
 @pytest.fixture(scope="module")
 async def typed_shards() -> AsyncIterator[Shards]:
-    """Databases with the corpus in their index."""
+    """Yield databases with the corpus in their index."""
     async with own_databases(StackHandle.under_test(), "internship", COLLECTIONS) as shards:
         await asyncio.gather(
             *(MongoSearchIndex(shards, FixedClock(NOW)).put(entry) for entry in entries()[1])
@@ -70,7 +70,7 @@ async def typed_shards() -> AsyncIterator[Shards]:
 
 @pytest.fixture
 async def corpus(typed_shards: Shards, world: InternshipHarness) -> InternshipHarness:
-    """The service over the corpus."""
+    """Return the service over the corpus."""
     found = InternshipHarness(typed_shards, world.cache, world.redis)
     await found.lexicon.reload()
     return found

@@ -111,7 +111,7 @@ def _row(user: str) -> dict[str, object]:
 
 
 def connections(stack: StackHandle, amqp_url: str) -> int:
-    """How many the broker has to this run's virtual host."""
+    """Return the broker's number of connections to this run's virtual host."""
     vhost = amqp_url.rpartition("/")[2]
     return _rabbitmqctl(stack, "list_connections", "--no-table-headers", "vhost").split().count(vhost)
 

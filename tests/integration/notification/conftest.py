@@ -96,7 +96,7 @@ def mail_server() -> Iterator[ControlledMailServer]:
 
 @dataclass
 class NotificationHarness:
-    """The parts of the service, wired as in its start-up, and a way to tell it of events."""
+    """The parts of the service, wired as in its start-up, and a publisher of events to it."""
 
     shards: Shards
     smtp_port: int
@@ -122,13 +122,13 @@ class NotificationHarness:
         self._publisher = EventPublisher(self.amqp_url)
 
     async def hear(self, message: Message, subject: str, *, times: int = 1) -> None:
-        """The event arrives on the exchange, this number of times under one ID."""
+        """Publish the event on the exchange, this number of times under one ID."""
         envelope = outbox.build_envelope(message, subject=subject, source="test", time=datetime.now(UTC))
         once = OutgoingEvent(envelope.id, envelope.type, envelope.SerializeToString())
         await self._publisher.publish([once] * times)
 
     async def register(self, name: str, *, company_id: str = "", user_id: str = "") -> str:
-        """Somebody registers and is known from then on; returns their ID."""
+        """Register a user, wait until they are known, and return their ID."""
         user_id = user_id or new_id("usr")
         await self.hear(
             events.UserRegistered(user_id=user_id, email=address(name), name=name, company_id=company_id),
@@ -138,7 +138,7 @@ class NotificationHarness:
         return user_id
 
     async def settled(self, *delivery_ids: str) -> None:
-        """Return when these mails are on no way any more."""
+        """Return when these mails are sent or have failed."""
 
         async def gone() -> bool:
             found = [await self.store.get_delivery(each) for each in delivery_ids]

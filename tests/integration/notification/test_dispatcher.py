@@ -47,7 +47,7 @@ def incoming(subject: str) -> IncomingEvent:
 
 
 async def handle_once(service: NotificationHarness, user_id: str) -> str:
-    """Tells a user something without sending the mail; returns the delivery's ID."""
+    """Notify a user without sending the mail; return the delivery's ID."""
     await service.dispatcher.dispatch(compromised_session_notices(user_id), incoming(user_id))
     (entry,) = await inbox(service, user_id)
     return entry.id

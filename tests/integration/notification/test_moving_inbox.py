@@ -53,7 +53,7 @@ async def copy(service: NotificationHarness, *ids: str) -> None:
 
 
 async def put_next(service: NotificationHarness, user_id: str, ids: list[str]) -> None:
-    """One more entry, a little younger than those before."""
+    """Add one more entry, a little younger than those before."""
     at = datetime.now(UTC) + timedelta(milliseconds=10 * len(ids))
     ids.append(await put(service, user_id, len(ids), at=at))
 

@@ -42,7 +42,7 @@ def receiver() -> Iterator[OtlpReceiver]:
 
 @pytest.fixture
 async def traced_shards(receiver: OtlpReceiver, shards: Shards) -> AsyncIterator[Shards]:  # noqa: F811
-    """Clients made after tracing was configured, as in a process."""
+    """Yield clients made after tracing was configured, as in a process."""
     yield shards
 
 

@@ -22,7 +22,7 @@ def stack() -> StackHandle:
 
 @pytest.fixture(scope="session")
 def service(stack: StackHandle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaunchedRateLimiter]:
-    """One service with the default limits, for all tests that leave it as it is."""
+    """Yield one service with the default limits, for all tests that do not change it."""
     launcher = RateLimiterLauncher(stack, tmp_path_factory.mktemp("service"))
     service = launcher(**SLOW_REDIS_SETTINGS)
     service.await_ready()
@@ -47,7 +47,7 @@ async def client(service: LaunchedRateLimiter) -> AsyncIterator[RateLimitClient]
 
 @pytest.fixture
 def somebody() -> str:
-    """A user, address or account that no other test knows."""
+    """Return a user, address or account that no other test uses."""
     return f"usr_{secrets.token_hex(13)}"
 
 

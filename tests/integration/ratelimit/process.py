@@ -51,14 +51,14 @@ class LaunchedRateLimiter:
         return float(found[1]) if found else 0.0
 
     def written(self) -> str:
-        """Everything it has said so far."""
+        """Return its output so far."""
         return self.log.read_text()
 
     def await_ready(self) -> None:
         wait_until_blocking(self._is_ready, "the rate limit service to be ready", within_s=60)
 
     def end(self) -> int:
-        """Asks it to stop; its exit status."""
+        """Ask it to stop; return its exit status."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
         return self.popen.wait(timeout=30)
@@ -104,7 +104,7 @@ class RateLimiterLauncher:
         return self.started[-1]
 
     def end_all(self) -> None:
-        """Whatever still runs."""
+        """Stop all services that still run."""
         for service in self.started:
             if service.popen.poll() is None:
                 service.popen.kill()
@@ -112,7 +112,7 @@ class RateLimiterLauncher:
 
 
 class RateLimitClient:
-    """Asks as Envoy does."""
+    """Sends requests as Envoy does."""
 
     def __init__(self, address: str, domain: str = "internshipconnect") -> None:
         self._channel = grpc.aio.insecure_channel(address)

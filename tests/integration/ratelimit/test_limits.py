@@ -31,7 +31,7 @@ LIMITED = [(name, plan) for name, (_, plans) in FIGURES.items() for plan in plan
 
 
 async def exhaust(client: RateLimitClient, limit: int, *entries: tuple[str, str]) -> None:
-    """Use a limit up, most of it at once and the rest hit by hit, and sees that no more is admitted."""
+    """Use a limit up, most of it at once and the rest hit by hit, and assert that no more is admitted."""
     one_by_one = min(limit, 5)
     if limit > one_by_one:
         assert await client.passes(build_descriptor(*entries, hits=limit - one_by_one))

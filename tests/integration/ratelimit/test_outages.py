@@ -20,7 +20,7 @@ NODES = ("redis-1", "redis-2", "redis-3")
 
 
 async def passing(client: RateLimitClient, somebody: str, count: int = 60) -> int:
-    """How many of this number of users, spread over all nodes, pass with a hit of all that they have."""
+    """Return how many of this number of users, spread over all nodes, pass with all their hits."""
     answers = await asyncio.gather(
         *(
             client.ask(

@@ -36,7 +36,7 @@ def lying(stack: StackHandle) -> list[Any]:
 
 @pytest.fixture
 def poison(stack: StackHandle) -> str:
-    """An event of the index's that carries something else; it dies at once."""
+    """Publish an event for the index with another event's payload; it dies at once."""
     subject = new_id("int")
     event = Event(
         id=new_id("evt"),

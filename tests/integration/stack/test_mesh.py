@@ -20,7 +20,7 @@ JWKS = "/.well-known/jwks.json"
 
 @contextmanager
 def asking(stack: StackHandle) -> Iterator[list[str]]:
-    """Asks the gateway again and again until the block ends; what went wrong is in the list."""
+    """Call the gateway repeatedly until the block ends; the yielded list holds the failures."""
     failures: list[str] = []
     over = threading.Event()
 

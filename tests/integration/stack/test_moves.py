@@ -33,14 +33,14 @@ PLACES = (("ic_user", "profiles"), ("ic_application", "outbox"), ("ic_analytics"
 NEVER_SEEN = {
     "_data": "8200000001000000012B022C0100296E5A1004" + 32 * "0" + "46645F69640064" + 24 * "0" + "0004"
 }
-"""A resume token that is well formed, of an event that there never was."""
+"""A well-formed resume token of an event that never existed."""
 FENCE_LIFT_TIMEOUT_S = WAIT_TIMEOUT_S
 MOVED, STAYING = range(100), range(100, 150)
 
 
 @pytest.fixture(scope="module")
 def stores() -> Iterator[StackHandle]:
-    """Two shards without services, beside the stack under test."""
+    """Run two shards without services, beside the stack under test."""
     with running_second_stack("moves", shards=2, stores_only=True) as found:
         provision.provision_collections(found.cluster)
         yield found
@@ -48,7 +48,7 @@ def stores() -> Iterator[StackHandle]:
 
 @pytest.fixture(scope="module")
 def redundant_stores() -> Iterator[StackHandle]:
-    """Two shards of three members."""
+    """Run two shards of three members."""
     with running_second_stack("elected", shards=2, members=3, stores_only=True) as found:
         provision.provision_collections(found.cluster)
         yield found
@@ -56,14 +56,14 @@ def redundant_stores() -> Iterator[StackHandle]:
 
 @pytest.fixture
 def stack(stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
-    """With documents in slots 0 to 149 of its first shard."""
+    """Yield the stack with documents in slots 0 to 149 of its first shard."""
     with filled(stores, monkeypatch) as found:
         yield found
 
 
 @pytest.fixture
 def redundant(redundant_stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
-    """The same with three members of each shard."""
+    """Yield the same with three members of each shard."""
     with filled(redundant_stores, monkeypatch) as found:
         yield found
 
@@ -103,11 +103,11 @@ def shard(stack: LocalCluster, name: str) -> Iterator[Shard]:
 
 
 def wait_for_line(_: str) -> None:
-    """Ignores the line."""
+    """Ignore the line."""
 
 
 def at(line: str, then: Callable[[], object]) -> Callable[[str], None]:
-    """Do something when the mover says such a line for the first time."""
+    """Return a progress report that calls `then` when the mover first reports such a line."""
     waiting = [then]
 
     def hear(said: str) -> None:
@@ -180,7 +180,7 @@ def test_a_unique_value_that_changes_owners_during_the_move_is_no_obstacle(stack
 
 
 class InterruptionError(Exception):
-    """As when the operator's machine goes away; what it can do before it ends is done."""
+    """As when the operator's machine fails; its last steps are done."""
 
 
 def interrupt() -> None:
@@ -348,7 +348,7 @@ async def refused(clients: Mapping[str, AdminClient]) -> None:
 
 
 async def _nothing(_: object) -> None:
-    """A step that changes nothing."""
+    """Do nothing: a step that changes nothing."""
 
 
 def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack: LocalCluster) -> None:

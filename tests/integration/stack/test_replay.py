@@ -25,7 +25,7 @@ def crowd(stack: StackHandle) -> UserPool:
 
 
 class ReplayScenario:
-    """Listings for which the first students have applied, and all derived data as it should be."""
+    """Listings for which the first students have applied, and correct derived data."""
 
     def __init__(self, crowd: UserPool) -> None:
         self.crowd = crowd
@@ -35,19 +35,19 @@ class ReplayScenario:
         self.await_right()
 
     def apply(self, students: Any) -> None:
-        """These apply for every listing."""
+        """Apply for every listing, as these students."""
         some = UserPool(self.crowd.stack, students, self.crowd.owners)
         asyncio.run(some.apply_everywhere(self.listings, self.outcome))
 
     def await_right(self) -> None:
-        """Until search, lists and figures say what has happened."""
+        """Wait until search, lists and figures are correct."""
         for owner, listing in zip(self.crowd.owners, self.listings, strict=True):
             wait_for_recovery(
                 lambda owner=owner, listing=listing: self.is_right(owner, listing), f"{listing} to be right"
             )
 
     def is_right(self, owner: SignedInUser, listing: str) -> bool | None:
-        """Whether one listing is found, and its applicants are shown and counted."""
+        """Return whether one listing is found, and its applicants are shown and counted."""
         wanted = sorted(id_ for (_, of), id_ in self.outcome.acknowledged.items() if of == listing)
         shown = list_all_pages(self.crowd, owner, f"/api/v1/internships/{listing}/applications")
         funnel = self.crowd.get(owner, f"/api/v1/analytics/internships/{listing}/funnel")
@@ -71,7 +71,7 @@ def market(crowd: UserPool) -> ReplayScenario:
 
 @pytest.fixture
 def databases(stack: StackHandle) -> Iterator[Callable[[str, str], Any]]:
-    """By a record's ID and a service's name: the service's database on the record's shard, to damage it."""
+    """Yield a function from a record's ID and a service to the service's database on the record's shard."""
     clients = {name: MongoClient[Any](uri) for name, uri in stack.admin_uris().items()}
     names = list(clients)
 
@@ -84,7 +84,7 @@ def databases(stack: StackHandle) -> Iterator[Callable[[str, str], Any]]:
 
 
 def damage(databases: Callable[[str, str], Any], owner: SignedInUser, listing: str) -> None:
-    """Entries, rows, tracks and figures get lost, or become wrong."""
+    """Delete or falsify entries, rows, tracks and figures."""
     databases(listing, "internship")["search_listings"].update_one(
         {"_id": listing}, {"$set": {"company.key": new_id("cmp"), "version": 99}}
     )

@@ -23,7 +23,7 @@ from tests.stack import StackHandle, wait_until_blocking
 
 @pytest.fixture(scope="module")
 def elsewhere(beside: StackHandle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a replica set that somebody else runs."""
+    """Yield the address of a replica set outside the stack."""
     folder = tmp_path_factory.mktemp("elsewhere") / "mongod"
     with mongods.replica_set(folder, "theirs", beside.credentials.mongo_admin_password) as address:
         yield address

@@ -66,7 +66,7 @@ class UserHarness:
     async def registered(
         self, person: Principal, name: str = "Ada", company_name: str = "", version: int = 1
     ) -> None:
-        """The news of a registration."""
+        """Handle the event of a registration."""
         event = UserRegistered(
             user_id=person.id,
             email=f"{name.lower()}@campus.test",
@@ -79,7 +79,7 @@ class UserHarness:
         await self.hear(event, person.id)
 
     async def verified(self, person: Principal) -> None:
-        """The news of a proven address."""
+        """Handle the event of a verified address."""
         await self.hear(UserVerified(user_id=person.id), person.id)
 
     async def get_me(self, person: Principal) -> pb.Me:
@@ -102,7 +102,7 @@ class UserHarness:
         return person
 
     async def trusted(self, recruiter: Principal) -> None:
-        """Has the recruiter's company verified, which may have no page yet."""
+        """Verify the recruiter's company, which may have no page yet."""
         with acting_as(recruiter):
             mine = await self.api.GetMyCompany(pb.GetMyCompanyRequest(), NO_CONTEXT)
             if mine.state == pb.COMPANY_STATE_VERIFIED:

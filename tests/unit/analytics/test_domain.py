@@ -51,7 +51,7 @@ def counted(events: Iterable[ApplicationEvent]) -> FigureCounts:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[ApplicationEvent]:
-    """One application's events in the order in which they happened: stages may come again."""
+    """Draw one application's events in their order; stages may come again."""
     states = ["SUBMITTED", *draw(st.lists(st.sampled_from(STAGES[1:]), max_size=12))]
     first_response = draw(st.none() | st.integers(min_value=1, max_value=len(states)))
     return [

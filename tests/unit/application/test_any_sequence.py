@@ -82,7 +82,7 @@ class AnyoneMovesAnything(RuleBasedStateMachine):
 
     @rule()
     def the_company_offers_as_soon_as_it_may(self) -> None:
-        """Without this few sequences come as far as an offer."""
+        """Offer as soon as it is allowed: otherwise few sequences reach an offer."""
         for target in (ApplicationState.SHORTLISTED, ApplicationState.OFFERED):
             if target in transitions.allowed_targets(self.application, OWNER, self.now):
                 self.attempt(

@@ -15,7 +15,7 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 
 
 async def _agree_and_wait(reader: StreamReader, writer: StreamWriter) -> None:
-    """Says OK to every command, as to those that begin a connection."""
+    """Answer OK to every command, including those that open a connection."""
     while data := await reader.read(65_536):
         writer.write(b"+OK\r\n" * data.count(b"*"))
 

@@ -62,7 +62,7 @@ def routes(name: str, *clusters: str) -> Any:
 
 
 def services(**ports: int) -> Snapshot:
-    """Return a whole snapshot: one listener and its routes to clusters of these names."""
+    """Return a complete snapshot: one listener and its routes to clusters of these names."""
     return Snapshot.from_messages(
         [
             listener("gateway", "gateway"),
@@ -74,9 +74,9 @@ def services(**ports: int) -> Snapshot:
 
 
 class SimulatedXdsNode:
-    """A node that asks for everything and answers what it gets, held to what it was sent.
+    """A node that subscribes to everything and answers every response, with checks of what it receives.
 
-    `has` is what it runs on; `log` is the order of what it was sent, e.g. `["cds", "eds"]`.
+    `has` are its resources; `log` is the order of the responses, e.g. `["cds", "eds"]`.
     """
 
     def __init__(self, *, delta: bool, snapshot: Snapshot | None = None, refuses: bool = False) -> None:
@@ -114,7 +114,7 @@ class SimulatedXdsNode:
         return response
 
     def settle(self, refuse: Iterable[ResourceType] = ()) -> "SimulatedXdsNode":
-        """Answers everything until there is nothing more to come."""
+        """Answer all responses until there are no more."""
         for _ in range(MAX_RESPONSES):
             response = self.take()
             if response is None:
@@ -147,13 +147,13 @@ class SimulatedXdsNode:
             self._must_hold_together()
 
     def _must_hold_together(self) -> None:
-        """No route of the node may ever name a cluster that the node has not got."""
+        """Assert that no route of the node names a cluster that the node lacks."""
         for name in self.has[ROUTE_TYPE]:
             for resource_type, used in self.uses[ROUTE_TYPE, name]:
                 assert used in self.has[resource_type], f"route {name} names {resource_type.label} {used}"
 
     def _follow(self, response: XdsResponse) -> None:
-        """Asks for the endpoints of clusters and the routes of listeners, and no longer for others."""
+        """Subscribe to the endpoints of clusters and the routes of listeners, and to no others."""
         for resource_type, by in ((ENDPOINT_TYPE, CLUSTER_TYPE), (ROUTE_TYPE, LISTENER_TYPE)):
             if response.resource_type is not by:
                 continue

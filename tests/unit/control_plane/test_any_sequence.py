@@ -12,7 +12,7 @@ NAMES = ("a", "b", "c")
 
 @st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
-    """One or two listeners with routes to some clusters, each with endpoints and settings of its own."""
+    """Draw one or two listeners with routes to some clusters, each with endpoints and settings of its own."""
     names = draw(st.sets(st.sampled_from(NAMES), min_size=1))
     listeners = draw(st.sets(st.sampled_from(("in", "out")), min_size=1))
     return Snapshot.from_messages(
@@ -27,7 +27,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 
 @st.composite
 def steps(draw: st.DrawFn) -> list[tuple[Snapshot, int]]:
-    """Snapshots, and how many responses the node takes before the next one."""
+    """Draw snapshots, each with the number of responses that the node takes before the next one."""
     return draw(st.lists(st.tuples(snapshots(), st.integers(0, 6)), min_size=1, max_size=6))
 
 

@@ -80,7 +80,7 @@ async def test_a_control_plane_is_ready_when_it_has_published(harness: Reconcile
 
 @pytest.fixture
 def dns(monkeypatch: pytest.MonkeyPatch) -> FakeEndpointSource:
-    """Answers for every name, when the test says so."""
+    """Return the source that answers for every name, when the test says so."""
     fake = FakeEndpointSource()
     monkeypatch.setattr("gateway.control_plane.endpoint_aggregator.DnsEndpointSource", lambda *_: fake)
     return fake

@@ -93,7 +93,7 @@ def test_text_of_others_has_no_effect_on_a_screen(text: str, shown: str) -> None
 
 @pytest.fixture
 def stack(state_dir: Path) -> str:
-    """A stack that never ran, with the logs of two processes."""
+    """Return a stack that never ran, with the logs of two processes."""
     found = topology.find_or_create_stack("logged")
     found.logs_folder.mkdir(parents=True)
     (found.logs_folder / "auth-serve.log").write_text(

@@ -13,7 +13,7 @@ from devstack.topology import Topology
 
 
 def _handshake(server: GatewayCertificate, client: ssl.SSLContext, name: str) -> None:
-    """Both sides in memory, until they agree. Raises ssl.SSLError when they do not."""
+    """Complete a handshake of both sides in memory. Raises ssl.SSLError when it fails."""
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     serving.load_cert_chain(server.chain, server.key)
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()

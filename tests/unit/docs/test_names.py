@@ -48,7 +48,7 @@ def found(name: str) -> Iterator[Path]:
 
 
 def is_cut(path: str) -> bool:
-    """Whether the path is the beginning of a name that goes on with something made at run time."""
+    """Return whether the path is the beginning of a name that is completed at run time."""
     return path.endswith("*") and bool(list(REPO.glob(path.rstrip("*").rstrip("/"))))
 
 

@@ -68,7 +68,7 @@ class EdgeScript:
         return _refusal(found.refusal) or BodyFields(tuple(_items(found.present_fields)))
 
     def matches_etag(self, if_none_match: str, etag: str) -> bool:
-        """Whether `If-None-Match` names a tag."""
+        """Return whether `If-None-Match` names an etag."""
         return bool(self._script.matches_etag(if_none_match, etag))
 
 

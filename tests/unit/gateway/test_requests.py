@@ -39,12 +39,12 @@ def body_type(rpc: RpcSpec, binding: HttpBinding) -> Descriptor:
 
 
 def is_own(field: FieldDescriptor) -> bool:
-    """Whether a field holds a message of our own contracts."""
+    """Return whether a field holds a message of our own contracts."""
     return field.message_type is not None and field.message_type.file.package.startswith("internshipconnect")
 
 
 def places(kind: Descriptor, *above: Descriptor) -> Iterator[tuple[str, Any]]:
-    """Every object of a body by its path, with a function that wraps its content into the body."""
+    """Yield every object of a body by its path, with a function that wraps its content into the body."""
     yield "", lambda content: content
     for field in kind.fields:
         if is_own(field) and field.message_type not in above:

@@ -25,7 +25,7 @@ BERLIN = pb.Internship(apply_deadline_zone="europe/berlin", apply_deadline_date=
 
 
 def edited(changed: pb.Internship, *paths: str) -> pb.Internship:
-    """Berlin's deadline after a partial update."""
+    """Return Berlin's deadline after a partial update."""
     message = posting_to_message(posting_from_message(BERLIN))
     for path in paths:
         message.ClearField(path)  # type: ignore[arg-type]

@@ -102,7 +102,7 @@ def decoded(value: str) -> str:
 
 
 def mailbox(value: str) -> tuple[str, str]:
-    """Name and address of the one mailbox in a value."""
+    """Return name and address of the one mailbox in a value."""
     if not value.endswith(">"):
         return "", value
     name, _, address = value[:-1].rpartition(" <")
@@ -113,7 +113,7 @@ def mailbox(value: str) -> tuple[str, str]:
 
 
 def body(raw: bytes, kind: str) -> str:
-    """One part of a mail, decoded."""
+    """Return one part of a mail, decoded."""
     boundary = re.search(rb'boundary="([^"]+)"', raw)
     assert boundary is not None
     parts = raw.partition(b"\r\n\r\n")[2].split(b"--" + boundary[1])
@@ -220,7 +220,7 @@ def test_a_mail_that_says_something_else_is_seen_by_reading_it_back(
 
 
 def spoiling(is_spoilt: Callable[[MailDraft], bool]) -> Callable[[MailDraft], EncodedMail]:
-    """Composes as ever, but adds a header whenever the letter is such."""
+    """Return a composer that adds a header to the drafts that `is_spoilt` selects."""
 
     def spoilt(letter: MailDraft) -> EncodedMail:
         mail = compose_mail(letter)

@@ -75,7 +75,7 @@ def part(mail: EmailMessage, kind: str) -> str:
 
 
 def shown(kind: type[NotificationContent]) -> list[str]:
-    """Variables whose values a reader sees as they are."""
+    """Return the variables whose values a reader sees unchanged."""
     hidden = {"application_id", "internship_id", "company_id", "expire_time", "apply_deadline"}
     return [field.name for field in fields(kind) if field.name not in hidden]
 

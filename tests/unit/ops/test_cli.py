@@ -160,7 +160,7 @@ def test_a_run_that_broke_down_without_a_report_fails_the_whole(tmp_path: Path) 
 
 @pytest.fixture
 def fresh_checkout(tmp_path: Path) -> Path:
-    """A copy of the packages and the contracts, without any stubs."""
+    """Return a copy of the packages and the contracts, without any stubs."""
     for name in ("chassis", "devstack", "gateway", "ops", "protos", "services", "verify"):
         shutil.copytree(REPO / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path

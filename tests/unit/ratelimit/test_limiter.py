@@ -67,7 +67,7 @@ def house() -> RateLimiterHarness:
 
 @pytest.fixture
 def counted() -> Callable[..., float]:
-    """How much a metric grew since the first look at it in this test."""
+    """Return a function for a metric's growth since its first reading in this test."""
     before: dict[str, float] = {}
 
     def grown(name: str, **labels: str) -> float:

@@ -35,7 +35,7 @@ class WindowSimulation:
         return True
 
     def admitted(self, since_us: int, until_us: int) -> int:
-        """Hits from one moment to another, both included."""
+        """Return the hits from one moment to another, both included."""
         return sum(hits for at, hits in self.log if since_us <= at <= until_us)
 
 

@@ -21,7 +21,7 @@ class RecordingReaders:
         self.seen: set[tuple[str, str]] = set()
 
     async def record_reads(self, seen: set[tuple[str, str]]) -> None:
-        """See `Readers`."""
+        """Store the readings in a list."""
         self.seen |= seen
 
 

@@ -65,7 +65,7 @@ def test_it_stays_when_only_some_calls_were_late_or_too_few_have_ended() -> None
 
 
 async def run_watched(pressure: AdaptiveConcurrencyLimit, hold_s: float, times: int) -> None:
-    """Hold the loop up for `hold_s`, this number of times in a row, while the limit adjusts."""
+    """Block the loop for `hold_s`, this number of times in a row, while the limit adjusts."""
     watching = asyncio.create_task(pressure.run_adjustments())
     for _ in range(times):
         await asyncio.sleep(0)

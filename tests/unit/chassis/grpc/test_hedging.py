@@ -59,7 +59,7 @@ async def busy() -> str:
 
 
 async def hedge(*told: list[bool], allowed: bool = True) -> HedgedCall:
-    """One that knows that answers come at once."""
+    """Return a hedged call with fast latencies recorded."""
     known = HedgedCall(lambda: allowed, told[0].append if told else lambda _: None)
     peer = ScriptedPeer()
     for _ in range(MIN_SAMPLES):

@@ -14,7 +14,7 @@ STREAM, UNARY = rpc("notification", "StreamNotifications"), rpc("notification", 
 
 
 class EndableSession:
-    """Of which one ends when a test says so."""
+    """Sessions, one of which ends when a test says so."""
 
     def __init__(self) -> None:
         self.has_ended = False

@@ -28,7 +28,7 @@ Place = tuple[tuple[str, ...], FieldDescriptor]
 
 
 def _places(message: Descriptor, path: tuple[str, ...] = ()) -> Iterator[Place]:
-    """Every field of a request, however deep, with the names that lead to it."""
+    """Yield every field of a request, however deep, with the names that lead to it."""
     for field in message.fields:
         yield path, field
         if field.message_type and not field.message_type.full_name.startswith("google.protobuf."):
@@ -45,7 +45,7 @@ def _parent(request: Message, path: tuple[str, ...]) -> Any:
 
 
 def _breaking(rules: Any, kind: str, name: str) -> Iterator[Any]:
-    """Values of which at least one breaks the rule."""
+    """Yield values at least one of which breaks the rule."""
     value = getattr(rules, name)
     if kind == "string":
         lengths = {"min_len": ["x" * (value - 1)] if name == "min_len" else [], "max_len": []}

@@ -28,7 +28,7 @@ def gate() -> OperationGuard:
 
 
 async def passed(gate: OperationGuard, error: PyMongoError) -> Exception:
-    """Return what comes of an operation that ends in this."""
+    """Return the error that an operation raises when its command fails with `error`."""
 
     async def operation() -> None:
         raise error

@@ -129,7 +129,7 @@ async def test_writes_go_on_through_an_older_way_until_slots_are_closed(shards: 
 
 
 async def _under_way(pool: ShardPool, shard: Shard, shards: Shards) -> list[bool]:
-    """Whether the pool is drained while a write through `shard` is under way, and then."""
+    """Return whether the pool is drained during a write through `shard`, and after it."""
     async with shard.db._permit:
         go_by(shards, rebalance.with_fence(shards.slot_map, {SLOT_COUNT - 1}))
         drained = pool.is_drained()

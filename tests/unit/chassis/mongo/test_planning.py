@@ -13,7 +13,7 @@ from chassis.sharding.slot_map import SlotMap, SlotMove, SlotRange, to_slot_rang
 
 @st.composite
 def slot_maps(draw: st.DrawFn) -> SlotMap:
-    """Up to eight shards, some of them without slots, in ranges of any length."""
+    """Draw up to eight shards, some of them without slots, in ranges of any length."""
     names = [f"s{number}" for number in range(1, draw(st.integers(1, 8)) + 1)]
     edges = sorted(draw(st.sets(st.integers(1, SLOT_COUNT - 1), max_size=12)))
     owners: list[str] = []

@@ -21,7 +21,7 @@ def copies(slot_map: SlotMap) -> dict[str, SlotMap]:
 
 
 async def refuses(shard: Shard) -> bool:
-    """Whether a write is refused before the server is asked."""
+    """Return whether a write is refused before it reaches the server."""
     writing = asyncio.ensure_future(shard.db["things"].insert_one({"_id": 1}))
     await wait_until(lambda: writing.done() or shard.db._permit.writes_in_flight > 0)
     writing.cancel()

@@ -96,7 +96,7 @@ def test_the_wall_before_each_class_is_the_best_plan_that_has_a_limit() -> None:
 
 
 def _holds(expression: str, method: str, path: str) -> bool:
-    """Return whether what Cloudflare's Rules language makes of an expression of ours, for one request."""
+    """Return whether an expression of ours holds for one request, by Cloudflare's Rules language."""
     for found, meant in (
         (r'http\.request\.uri\.path wildcard "([^"]*)"', r"wildcard('\1')"),
         (r'http\.request\.uri\.path contains "([^"]*)"', r"('\1' in path)"),

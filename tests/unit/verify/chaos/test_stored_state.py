@@ -38,7 +38,7 @@ def make_stored_state(
     listing_state: str = "OPEN",
     **changes: Mapping[str, Any],
 ) -> StoredState:
-    """All of it in agreement, but for what `changes` puts in the place of a part."""
+    """Return a consistent state, in which `changes` replace parts."""
     current: dict[str, int] = {}
     for each in applications:
         current[each["state"]] = current.get(each["state"], 0) + 1
