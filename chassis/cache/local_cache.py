@@ -1,9 +1,10 @@
 """The near cache: copies of the store's entries in this process, so that a warm read asks nobody."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple
+
+from cachetools import LRUCache
 
 from chassis.cache.invalidation_stream import InvalidationSource, InvalidationStream
 
@@ -57,9 +58,7 @@ class LocalEntryCache:
         self._invalidations = invalidations
         self._now = now
         self._max_copies = max_copies
-        self._max_bytes = max_bytes
-        self._copies: OrderedDict[str, LocalCopy] = OrderedDict()
-        self._bytes = 0
+        self._copies: LRUCache[str, LocalCopy] = LRUCache(max_bytes, getsizeof=lambda copy: copy.size)
         # Keys share counters, which bounds them; the price is a copy not admitted now and then.
         self._changes = [0] * _CHANGE_COUNTERS
         invalidations.subscribe(self)
@@ -69,7 +68,6 @@ class LocalEntryCache:
         copy = self._copies.get(key)
         if copy is None or copy.expires_at <= self._now():
             return None
-        self._copies.move_to_end(key)
         return copy
 
     def begin_read(self, key: str) -> ReadMark | None:
@@ -81,12 +79,13 @@ class LocalEntryCache:
         """Keep what the store has answered since `mark`, unless it may be outdated by now."""
         if mark is None or mark != self.begin_read(key):
             return
-        self._discard(key)
         size = len(key) + len(answer or b"")
+        if size > self._copies.maxsize:
+            self._discard(key)
+            return
         self._copies[key] = LocalCopy(answer, self._now() + min(ttl_s, MAX_COPY_AGE_S), mark.stream, size)
-        self._bytes += size
-        while len(self._copies) > self._max_copies or self._bytes > self._max_bytes:
-            self._discard(next(iter(self._copies)))
+        if len(self._copies) > self._max_copies:
+            self._copies.popitem()
 
     def invalidate(self, key: str) -> None:
         """The entry of `key` has changed, or may have."""
@@ -103,9 +102,8 @@ class LocalEntryCache:
         await self._invalidations.aclose()
 
     def _discard(self, key: str) -> None:
-        copy = self._copies.pop(key, None)
-        if copy is not None:
-            self._bytes -= copy.size
+        if key in self._copies:
+            del self._copies[key]
 
 
 def _change_counter_of(key: str) -> int:
