@@ -1,7 +1,6 @@
 """Calls to other services: with a deadline, an identity, the trace, and retries where they are harmless."""
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, Protocol, cast
@@ -12,6 +11,7 @@ import orjson
 from chassis.call_context import SENT_TIMEOUT_METADATA_KEY, remaining_s, request_id
 from chassis.concurrency.bulkhead import Bulkhead
 from chassis.concurrency.circuit_breaker import CircuitBreaker
+from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.contracts import ContractError, RpcSpec, find_rpc
 from chassis.errors import DomainError, unavailable
 from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY, status_to_error
@@ -26,7 +26,7 @@ MAX_ATTEMPTS_WHEN_OVERLOADED: Final = 2
 burst, refuses what waited: the next call may be in time, or go to another process."""
 MAX_CONCURRENT_CALLS_PER_PEER: Final = 256
 """Calls to one peer. A peer that hangs must not hold all that a process may have in flight."""
-_RETRY_INITIAL_S: Final = 0.025
+_RETRY_POLICY: Final = RetryPolicy(initial_s=0.05, max_s=0.2, max_attempts=MAX_ATTEMPTS, jitter=1.0)
 _CALLS_PER_RETRY: Final = 10
 _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 30_000),
@@ -205,14 +205,13 @@ class _UnaryCall:
         """Call within `timeout` seconds, the contract's deadline and that of our own caller."""
         deadline = time.monotonic() + self._budget_s(timeout)
         with client_span(self._rpc.path[1:]):
-            attempt = 1
-            while True:
-                try:
-                    return await self._call_with_hedge(request, deadline)
-                except DomainError as error:
-                    if not await self._may_retry(error, attempt, deadline):
-                        raise
-                attempt += 1
+            return await retry_call_async(
+                lambda: self._call_with_hedge(request, deadline),
+                _RETRY_POLICY,
+                on=DomainError,
+                may_retry=self._may_retry,
+                deadline=deadline,
+            )
 
     def _budget_s(self, timeout: float | None) -> float:
         bounds = (timeout, remaining_s(), self._rpc.policy.deadline_ms / 1000)
@@ -275,16 +274,10 @@ class _UnaryCall:
         else:
             self._channel.breaker.record_cancellation()
 
-    async def _may_retry(self, error: DomainError, attempt: int, deadline: float) -> bool:
-        if attempt >= self._max_attempts.get(error.reason, 1) or _is_local_overload(error):
+    def _may_retry(self, error: DomainError, failures: int) -> bool:
+        if failures >= self._max_attempts.get(error.reason, 1) or _is_local_overload(error):
             return False
-        if not self._channel.budget.try_withdraw():
-            return False
-        pause_s = _RETRY_INITIAL_S * 2**attempt * random.random()  # noqa: S311
-        if time.monotonic() + pause_s >= deadline:
-            return False
-        await asyncio.sleep(pause_s)
-        return True
+        return self._channel.budget.try_withdraw()
 
     def _count_hedge(self, won: bool) -> None:
         outcome = "won" if won else "lost"
