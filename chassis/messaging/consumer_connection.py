@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from kombu import Connection, Consumer, Message, Producer, Queue
 
-from chassis.concurrency.backoff import jittered_delay_s
+from chassis.concurrency.backoff import Backoff
 from chassis.messaging import topology
 from chassis.messaging.message_headers import FailureHeaders, add_failure
 from chassis.messaging.publisher import PERSISTENT_DELIVERY_MODE
@@ -124,11 +124,11 @@ class ConsumerConnection:
             self._wake_writer.send(b"\0")
 
     def _run(self) -> None:
-        attempt = 0
+        backoff = Backoff()
         while not self._pausing.is_set():
             try:
                 with closing(self._connect()) as session:
-                    attempt = 0
+                    backoff.reset()
                     self._process_events(session)
             except (
                 Exception
@@ -137,8 +137,7 @@ class ConsumerConnection:
             finally:
                 self._connected.clear()
                 metrics.broker_connected.set(0)
-            self._pausing.wait(jittered_delay_s(attempt))
-            attempt += 1
+            self._pausing.wait(backoff.next_delay_s())
         self._paused.set()
 
     def _connect(self) -> "_BrokerSession":

@@ -17,7 +17,8 @@ from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
-from chassis.concurrency.backoff import jittered_delay_s
+from chassis.concurrency.backoff import Backoff, keep_reconnecting
+from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.concurrency.tasks import best_effort, run_until_first_exit
 from chassis.messaging.leader_lease import LEASES_COLLECTION as LEASES
 from chassis.messaging.leader_lease import LeaderLease
@@ -40,6 +41,7 @@ _MAX_SILENT_LAG_S: Final = 60.0
 _MAX_AWAIT_MS: Final = 10_000
 _MAX_COUNTED_ROWS: Final = 10_000
 _MAX_TRANSACTION_AGE: Final = timedelta(minutes=1)
+_PUBLISH_RETRY_POLICY: Final = RetryPolicy(initial_s=0.2, max_s=10.0)
 
 _INSERTS: Final[list[dict[str, Any]]] = [
     {"$match": {"operationType": "insert"}},
@@ -93,17 +95,21 @@ class _ShardOutboxRelay:
         self._stored_at = 0.0
 
     async def relay_forever(self) -> None:
-        attempt = 0
-        while True:
-            started = monotonic()
-            try:
-                await self._lease.run_while_held(self._relay)
-            except OutboxBacklogError:
-                _log.warning("outbox rows were left behind, sweeping", shard=self._shard)
-            except Exception as error:
-                _log.warning("outbox relay interrupted", shard=self._shard, error=repr(error))
-            attempt = 0 if monotonic() - started > _MAX_SILENT_LAG_S else attempt + 1
-            await asyncio.sleep(jittered_delay_s(attempt))
+        await keep_reconnecting(self._relay_while_leading, self._report_interruption)
+
+    async def _relay_while_leading(self, backoff: Backoff) -> None:
+        started = monotonic()
+        try:
+            await self._lease.run_while_held(self._relay)
+        finally:
+            if monotonic() - started > _MAX_SILENT_LAG_S:
+                backoff.reset()
+
+    def _report_interruption(self, error: Exception) -> None:
+        if isinstance(error, OutboxBacklogError):
+            _log.warning("outbox rows were left behind, sweeping", shard=self._shard)
+        else:
+            _log.warning("outbox relay interrupted", shard=self._shard, error=repr(error))
 
     async def _relay(self) -> None:
         self._waiting = asyncio.Queue(_MAX_QUEUED_ROWS)
@@ -180,18 +186,20 @@ class _ShardOutboxRelay:
 
     async def _publish(self, batch: Sequence[_OutboxRow]) -> None:
         """Try until the broker has the whole batch; until then the rows are safe in Mongo."""
-        attempt = 0
-        while True:
-            try:
-                await self._publisher.publish([row.message for row in batch])
-            except Exception as error:
-                metrics.outbox_failures.labels(self._shard).inc()
-                _log.warning("broker did not confirm", shard=self._shard, rows=len(batch), error=repr(error))
-                await asyncio.sleep(jittered_delay_s(attempt))
-                attempt += 1
-            else:
-                metrics.outbox_published.labels(self._shard).inc(len(batch))
-                return
+        messages = [row.message for row in batch]
+
+        def report_error(error: Exception, _failures: int) -> bool:
+            metrics.outbox_failures.labels(self._shard).inc()
+            _log.warning("broker did not confirm", shard=self._shard, rows=len(batch), error=repr(error))
+            return True
+
+        await retry_call_async(
+            lambda: self._publisher.publish(messages),
+            _PUBLISH_RETRY_POLICY,
+            on=Exception,
+            may_retry=report_error,
+        )
+        metrics.outbox_published.labels(self._shard).inc(len(batch))
 
     async def _remove(self, batch: Sequence[_OutboxRow]) -> None:
         ids = [row.message.id for row in batch]
