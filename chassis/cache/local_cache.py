@@ -2,19 +2,31 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from cachetools import LRUCache
 
 from chassis.cache.invalidation_stream import InvalidationSource, InvalidationStream
 
-MAX_COPY_AGE_S: Final = 2.0
-"""The longest life of a copy: how long a watch that is dead without anybody noticing can do harm."""
-MAX_COPIES: Final = 20_000
-"""Some ten thousand reads a second, the most that one process answers, for `NEAR_S`."""
-MAX_BYTES: Final = 32 * 1024 * 1024
-"""A tenth of what a service's process takes anyhow, however large the answers are."""
 _CHANGE_COUNTERS: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCachePolicy:
+    """The bounds of one process's copies.
+
+    - `max_age_s` is how long a watch that is dead without anybody noticing can do harm.
+    - `max_copies` is enough for some ten thousand reads a second, the most that one process answers.
+    - `max_bytes` is a tenth of what a service's process takes anyhow, however large the answers are.
+    """
+
+    max_age_s: float = 2.0
+    max_copies: int = 20_000
+    max_bytes: int = 32 * 1024 * 1024
+
+
+DEFAULT_LOCAL_CACHE_POLICY: Final = LocalCachePolicy()
 
 
 class LocalCopy(NamedTuple):
@@ -39,12 +51,12 @@ class LocalEntryCache:
     - A copy is admitted only if its key was watched, without a break and without any news of the key, from
       before the store was asked: take a `mark`, ask, `admit`. News may overtake the answer that it outdates.
     - When a watch ends, all copies made under it go at once, and none is admitted until another begins.
-    - A copy lives for `NEAR_S` at most.
+    - A copy lives for `max_age_s` at most.
     - `forget` is for this process's own changes too: they do not wait for the store's news.
-    - At most 20,000 copies and 32 MiB are kept, those that were used last.
+    - At most `max_copies` and `max_bytes` are kept, those that were used last.
 
     So a copy is older than the store's entry by the delivery of the news, milliseconds, and if that fails
-    unnoticed by `NEAR_S` at most.
+    unnoticed by `max_age_s` at most.
     """
 
     def __init__(
@@ -52,13 +64,12 @@ class LocalEntryCache:
         invalidations: InvalidationSource,
         *,
         now: Callable[[], float] = time.monotonic,
-        max_copies: int = MAX_COPIES,
-        max_bytes: int = MAX_BYTES,
+        policy: LocalCachePolicy = DEFAULT_LOCAL_CACHE_POLICY,
     ) -> None:
         self._invalidations = invalidations
         self._now = now
-        self._max_copies = max_copies
-        self._copies: LRUCache[str, LocalCopy] = LRUCache(max_bytes, getsizeof=lambda copy: copy.size)
+        self._policy = policy
+        self._copies: LRUCache[str, LocalCopy] = LRUCache(policy.max_bytes, getsizeof=lambda copy: copy.size)
         # Keys share counters, which bounds them; the price is a copy not admitted now and then.
         self._changes = [0] * _CHANGE_COUNTERS
         invalidations.subscribe(self)
@@ -83,8 +94,10 @@ class LocalEntryCache:
         if size > self._copies.maxsize:
             self._discard(key)
             return
-        self._copies[key] = LocalCopy(answer, self._now() + min(ttl_s, MAX_COPY_AGE_S), mark.stream, size)
-        if len(self._copies) > self._max_copies:
+        self._copies[key] = LocalCopy(
+            answer, self._now() + min(ttl_s, self._policy.max_age_s), mark.stream, size
+        )
+        if len(self._copies) > self._policy.max_copies:
             self._copies.popitem()
 
     def invalidate(self, key: str) -> None:

@@ -43,7 +43,7 @@ async def keep_reconnecting(
     base_s: float = 0.2,
     max_s: float = 10.0,
 ) -> NoReturn:
-    """Call `follow` until cancelled, with a delay after each end or error; it resets the backoff at success."""
+    """Call `follow` until cancelled, a delay after each end or error; it resets its backoff at success."""
     backoff = Backoff(base_s=base_s, max_s=max_s)
     while True:
         try:

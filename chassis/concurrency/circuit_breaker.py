@@ -37,7 +37,7 @@ DEFAULT_BREAKER_POLICY: Final = BreakerPolicy()
 
 
 class CircuitBreaker:
-    """Opens after some failures, lets single calls try again after a while, and closes after some successes."""
+    """Opens after some failures, lets single calls try again after a while, closes after some successes."""
 
     def __init__(
         self,
